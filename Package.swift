@@ -1,0 +1,33 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "relay",
+    targets: [
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "Engine", dependencies: ["CLinux", "CCurl", "CSimdjson"], swiftSettings: strict),
+        .target(name: "Shared", dependencies: ["Engine", "CCrypto"], swiftSettings: strict),
+        .target(name: "Upstream", dependencies: ["Shared", "Engine"], swiftSettings: strict),
+        .target(name: "Routes", dependencies: ["Upstream", "Shared", "Engine"], swiftSettings: strict),
+        .executableTarget(
+            name: "relay",
+            dependencies: ["Routes", "Upstream", "Shared", "Engine"],
+            path: "Sources/Relay",
+            swiftSettings: strict
+        ),
+        .testTarget(name: "EngineTests", dependencies: ["Engine"], swiftSettings: strict),
+        .testTarget(name: "SharedTests", dependencies: ["Shared", "Engine"], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
+)
