@@ -14,8 +14,6 @@ from vendor import Vendor
 
 from onemin_replies import ANSWER_MARK
 
-relays: list[Relay] = []
-"""All relays of the session; their standard error is searched for secrets at its end."""
 secrets: set[str] = {ANSWER_MARK}
 """Keys, marks of prompts and of answers: none may stand in a log."""
 
@@ -28,10 +26,21 @@ def vendor() -> Iterator[Vendor]:
     running.stop()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def no_secret_in_logs() -> Iterator[None]:
-    """After the session: no key, prompt or answer stands in what any relay wrote."""
-    yield
+@pytest.fixture(scope="session")
+def launch(vendor: Vendor) -> Iterator[Callable[..., Relay]]:
+    """`launch(**environment)`: a ready relay in front of the fake, running to the end of the session unless it is
+    stopped before. A setting that is None is left out. At the end no key, prompt or answer may stand in what any
+    of these relays wrote.
+    """
+    relays: list[Relay] = []
+
+    def started(**environment: Any) -> Relay:
+        upstream = {"ONE_MIN_BASE_URL": vendor.base_url, "ONE_MIN_ASSET_URL": vendor.base_url}
+        settings = {name: str(value) for name, value in (upstream | environment).items() if value is not None}
+        relays.append(Relay(settings))
+        return relays[-1]
+
+    yield started
     for relay in relays:
         relay.stop()
     for relay in relays:
@@ -39,22 +48,13 @@ def no_secret_in_logs() -> Iterator[None]:
         assert not [secret for secret in secrets if secret in text], "a key, a prompt or an answer is in the log"
 
 
-def start(vendor: Vendor, environment: dict[str, Any]) -> Relay:
-    """A ready relay; a setting that is None is left out."""
-    upstream = {"ONE_MIN_BASE_URL": vendor.base_url, "ONE_MIN_ASSET_URL": vendor.base_url}
-    settings = {name: str(value) for name, value in (upstream | environment).items() if value is not None}
-    relay = Relay(settings)
-    relays.append(relay)
-    return relay
-
-
 @pytest.fixture
-def start_relay(vendor: Vendor) -> Iterator[Callable[..., Relay]]:
-    """`start_relay(**environment)`: a relay of this test's own."""
+def start_relay(launch: Callable[..., Relay]) -> Iterator[Callable[..., Relay]]:
+    """`start_relay(**environment)`: a relay that ends with the test."""
     own: list[Relay] = []
 
     def started(**environment: Any) -> Relay:
-        own.append(start(vendor, environment))
+        own.append(launch(**environment))
         return own[-1]
 
     yield started
@@ -63,11 +63,9 @@ def start_relay(vendor: Vendor) -> Iterator[Callable[..., Relay]]:
 
 
 @pytest.fixture(scope="session")
-def relay(vendor: Vendor) -> Iterator[Relay]:
+def relay(launch: Callable[..., Relay]) -> Relay:
     """The relay with default settings that most tests share."""
-    running = start(vendor, {})
-    yield running
-    running.stop()
+    return launch()
 
 
 @pytest.fixture
