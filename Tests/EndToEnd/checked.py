@@ -233,7 +233,7 @@ def client(module: ModuleType, **options: Any) -> Any:
     def watch(response: Any) -> None:
         response.stream = Body(response.stream, answer_check(response))
 
-    return module.Client(event_hooks={"response": [watch]}, trust_env=False, **options)
+    return module.Client(event_hooks={"response": [watch]}, trust_env=False, verify=False, **options)
 
 
 def async_client(module: ModuleType, **options: Any) -> Any:
@@ -260,4 +260,4 @@ def async_client(module: ModuleType, **options: Any) -> Any:
     async def watch(response: Any) -> None:
         response.stream = Body(response.stream, answer_check(response))
 
-    return module.AsyncClient(event_hooks={"response": [watch]}, trust_env=False, **options)
+    return module.AsyncClient(event_hooks={"response": [watch]}, trust_env=False, verify=False, **options)

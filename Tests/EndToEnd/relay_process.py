@@ -68,7 +68,7 @@ class Relay:
     def await_ready(self) -> None:
         ends = time.monotonic() + START_SECONDS
         while True:
-            assert self.process.poll() is None, f"relay ended with {self.process.returncode}: {self.text()}"
+            assert self.process.poll() is None, f"relay ended with {self.process.returncode}: {self.tail()}"
             try:
                 if httpx.get(self.base_url + "/ready", trust_env=False).status_code == 200:
                     return
@@ -76,13 +76,17 @@ class Relay:
                 pass
             if time.monotonic() > ends:
                 self.process.kill()
-                raise AssertionError(f"relay not ready after {START_SECONDS} s: {self.text()}")
+                raise AssertionError(f"relay not ready after {START_SECONDS} s: {self.tail()}")
             time.sleep(0.01)
 
     def text(self) -> str:
         """All of standard error so far."""
         with self.arrived:
             return "\n".join(self.stderr)
+
+    def tail(self) -> str:
+        """The last lines of standard error, for messages."""
+        return self.text()[-2000:]
 
     def log_lines(self) -> list[dict[str, Any]]:
         """All of standard error so far, which must be JSON lines."""
@@ -116,10 +120,10 @@ class Relay:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"relay still ran {STOP_SECONDS} s after SIGTERM: {self.text()}") from None
+            raise AssertionError(f"relay still ran {STOP_SECONDS} s after SIGTERM: {self.tail()}") from None
         finally:
             self.reader.join(5)
-        assert self.process.returncode == 0, f"relay ended with {self.process.returncode}: {self.text()}"
+        assert self.process.returncode == 0, f"relay ended with {self.process.returncode}: {self.tail()}"
         assert self.process.stdout is not None
         assert self.process.stdout.read() == b"", "the relay wrote to standard output"
         for line in self.stderr:

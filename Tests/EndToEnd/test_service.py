@@ -102,7 +102,10 @@ def test_ending_does_not_wait_for_ever(start_relay, http, vendor, api_key):
         lines = answer.iter_lines()
         next(lines)
         relay.stop()
-        assert "data: [DONE]" not in list(lines)
+        try:
+            assert "data: [DONE]" not in list(lines)
+        except httpx.RemoteProtocolError:
+            pass  # ended without the last chunk: as good a sign as an error event
     vendor.wait(api_key, "client_closed")
 
 
