@@ -1,0 +1,58 @@
+/// Everything that an operator decides, checked. Made from the rows of `SettingsTable` by `Settings.read`.
+package struct Settings: Sendable, Equatable {
+    /// An IP address.
+    package let host: String
+    package let port: Int
+    /// 0: one a core.
+    package let threads: Int
+    /// Without a slash at the end.
+    package let publicURL: String?
+    /// `["*"]`, or lower-case `scheme://host[:port]`.
+    package let corsOrigins: [String]
+    package let maxBodyBytes: Int
+    package let shutdownSeconds: Double
+    /// A URL, perhaps with credentials: not for logs.
+    package let upstreamProxy: String?
+    /// A PEM file that can be read.
+    package let certificateFile: String?
+    package let anonymousModels: [ModelPattern]
+    package let logLevel: LogLevel
+    package let logFormat: LogFormat
+    /// In the order in which they are tried; never empty.
+    package let providers: [ProviderSettings]
+}
+
+/// One upstream account group.
+package struct ProviderSettings: Sendable, Equatable {
+    package enum Kind: String, CaseIterable, Sendable {
+        case onemin
+        case echo
+    }
+
+    /// Unique: the NAME in lower case, with `-` for `_`.
+    package let name: String
+    package let label: String
+    package let kind: Kind
+    /// Without a slash at the end; empty for `echo`.
+    package let baseURL: String
+    /// Where 1min.ai keeps results; empty for other kinds.
+    package let assetURL: String
+    /// Empty for `onemin`: its catalogue.
+    package let models: [ModelName]
+    package let connectTimeout: Duration
+    package let firstByteTimeout: Duration
+    package let idleTimeout: Duration
+    package let totalTimeout: Duration
+    package let http2: Bool
+
+    /// Calls are made with the caller's own key; otherwise the provider counts as holding credentials.
+    package var isPassthrough: Bool { kind == .onemin }
+}
+
+/// A value as `relay config` shows it, secrets masked.
+package struct EffectiveSetting: Sendable, Equatable {
+    package let name: String
+    package let shown: String
+    /// `default`, `environment`, or a file and line.
+    package let place: String
+}
