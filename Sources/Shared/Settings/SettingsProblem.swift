@@ -16,8 +16,9 @@ package struct SettingsProblem: Error, Equatable, Sendable, CustomStringConverti
 }
 
 extension [SettingsProblem] {
-    /// All of them under one heading, each on its own line; `word` is what one of them is called.
+    /// All of them under one heading, each on its own line; empty if there are none. `word` is what one is called.
     package func report(_ word: String) -> String {
+        if isEmpty { return "" }
         let heading = "configuration: \(count) \(word)\(count == 1 ? "" : "s")\n"
         return heading + map { "  \($0)\n" }.joined()
     }

@@ -225,4 +225,20 @@ import Testing
         let provider = try #require(outcome.settings?.providers.first)
         #expect(provider.connectTimeout == .seconds(3) && provider.firstByteTimeout == .seconds(300))
     }
+
+    @Test("what is listed can be read again")
+    func listing() throws {
+        let odd = "a \"b\" \\ #c\nd"
+        let table = SettingsTable(
+            sections: SettingsTable.product.sections + [SettingSection("T", [SettingRow("TEXT", .text, "", "text")])],
+            families: SettingsTable.product.families
+        )
+        let first = outcome(environment: [("TEXT", odd), ("PORT", "1")], table: table)
+        let lines = first.effective.map { "\($0.name)=\($0.dotenvValue)  # \($0.place)\n" }.filter {
+            !$0.hasPrefix("ENV_")
+        }
+        let second = outcome(file: lines.joined(), table: table)
+        #expect(second.problemTexts == [] && second.settings == first.settings)
+        #expect(second.effective.first { $0.name == "TEXT" }?.shown == odd)
+    }
 }
