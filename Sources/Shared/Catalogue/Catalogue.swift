@@ -18,5 +18,7 @@ package struct Catalogue: Sendable {
     package func model(_ id: String) -> Model? { indexByID[id].map { models[$0] } }
 
     /// What 1min.ai offered when this version was made, as far as some endpoint serves it.
-    package static let oneMin = Catalogue(OneMinModels.table.split(separator: "\n").compactMap { Model(line: $0) })
+    package static let oneMin = Catalogue(
+        OneMinModels.table.utf8.split(separator: UInt8(ascii: "\n")).compactMap { Model(line: $0) }
+    )
 }

@@ -48,12 +48,12 @@ package struct Model: Sendable, Equatable {
 
 extension Model {
     /// Reads `id owner features vision context-window max-output-tokens`; features are joined by commas, `-` is none.
-    init?(line: Substring) {
-        let words = line.split(separator: " ")
+    init?(line: Substring.UTF8View) {
+        let words = line.split(separator: UInt8(ascii: " ")).map { Substring($0) }
         guard words.count == 6 else { return nil }
         var features: Features = []
-        for name in words[2].split(separator: ",") {
-            guard let feature = Model.feature(named: name) else { return nil }
+        for name in words[2].utf8.split(separator: UInt8(ascii: ",")) {
+            guard let feature = Model.feature(named: Substring(name)) else { return nil }
             features.insert(feature)
         }
         self.init(

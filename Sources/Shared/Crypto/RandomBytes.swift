@@ -6,24 +6,35 @@ import Glibc
 ///
 /// `@unchecked`: used by one thread only, the one that owns it (an event loop's).
 package final class RandomBytes: @unchecked Sendable {
-    private var bytes = [UInt8](repeating: 0, count: 4_096)
-    private var next = 4_096
+    private let bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+    private var next = capacity
+    private static let capacity = 4_096
     /// Letters and digits of an id: 142 random bits.
     package static let idLength = 24
 
     package init() {}
 
+    deinit { bytes.deallocate() }
+
     /// `prefix` and 24 letters and digits.
     package func appendID(_ prefix: StaticString, into buffer: inout ByteBuffer) {
         buffer.append(prefix)
         let room = buffer.reserve(RandomBytes.idLength)
+        var next = self.next
         var count = 0
         while count < RandomBytes.idLength {
-            let value = take() & 63
+            if next == RandomBytes.capacity {
+                refill()
+                next = 0
+            }
+            let value = bytes.load(fromByteOffset: next, as: UInt8.self) & 63
+            bytes.storeBytes(of: 0, toByteOffset: next, as: UInt8.self)  // given once, and kept nowhere
+            next += 1
             guard value < 62 else { continue }  // so that each character is as likely as any other
             room.storeBytes(of: character(value), toByteOffset: count, as: UInt8.self)
             count += 1
         }
+        self.next = next
         buffer.wrote(count)
     }
 
@@ -33,26 +44,13 @@ package final class RandomBytes: @unchecked Sendable {
         return String(decoding: buffer.bytes, as: UTF8.self)
     }
 
-    /// A byte is given once and then wiped.
-    private func take() -> UInt8 {
-        if next == bytes.count { refill() }
-        defer {
-            bytes[next] = 0
-            next += 1
-        }
-        return bytes[next]
-    }
-
     private func refill() {
         var filled = 0
-        while filled < bytes.count {
-            let count = bytes.withUnsafeMutableBytes {
-                getrandom($0.baseAddress.map { $0 + filled }, $0.count - filled, 0)
-            }
+        while filled < RandomBytes.capacity {
+            let count = getrandom(bytes + filled, RandomBytes.capacity - filled, 0)
             precondition(count > 0 || errno == EINTR, "the kernel gives no random bytes")
             filled += max(0, count)
         }
-        next = 0
     }
 
     private func character(_ value: UInt8) -> UInt8 {

@@ -128,7 +128,7 @@ extension SettingsReader {
 
     /// All global settings, then those of each instance of a family, as far as they have a value.
     fileprivate var effective: [EffectiveSetting] {
-        let globals = table.sections.flatMap(\.rows).map { SettingKey.global($0.name) }
+        let globals = table.globals.map { SettingKey.global($0.name) }
         let fields = table.families.flatMap { family in
             instances(of: family.prefix)
                 .flatMap { instance in

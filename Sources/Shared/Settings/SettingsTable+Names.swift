@@ -9,7 +9,6 @@ extension SettingsTable {
 
     /// Exact names go first, then `X_FILE`, then `PREFIX_<NAME>_<FIELD>` with the longest known FIELD at the end.
     func match(_ name: String) -> Match? {
-        let globals = sections.flatMap(\.rows)
         if let row = globals.first(where: { $0.name == name }) {
             return Match(key: .global(name), row: row, isFile: false)
         }
@@ -24,13 +23,13 @@ extension SettingsTable {
 
     /// The name that was probably meant by one that is unknown.
     func suggestion(for name: String) -> String? {
-        globalNear(name) ?? sections.flatMap(\.rows).first { $0.name == name.uppercased() }?.name
+        globalNear(name) ?? globals.first { $0.name == name.uppercased() }?.name
             ?? families.lazy.compactMap { $0.fieldNear(name) }.first
     }
 
     /// The global name of six letters or more that is no more than two letters off.
     func globalNear(_ name: String) -> String? {
-        nearest(to: name, among: sections.flatMap(\.rows).map(\.name).filter { $0.utf8.count >= 6 })
+        nearest(to: name, among: globals.map(\.name).filter { $0.utf8.count >= 6 })
     }
 }
 

@@ -3,10 +3,13 @@
 package struct SettingsTable: Sendable {
     package let sections: [SettingSection]
     package let families: [SettingFamily]
+    /// The rows of all sections.
+    let globals: [SettingRow]
 
     package init(sections: [SettingSection], families: [SettingFamily]) {
         self.sections = sections
         self.families = families
+        globals = sections.flatMap(\.rows)
     }
 
     package static let product = SettingsTable(

@@ -39,7 +39,9 @@ import Testing
             )
         }
         #expect(expected.count > 150)
-        #expect(Catalogue.oneMin.models == expected)
+        #expect(Catalogue.oneMin.models.map(\.id) == expected.map(\.id))
+        let differing = zip(Catalogue.oneMin.models, expected).filter { $0 != $1 }.map { $0.0 }
+        #expect(differing == [])
     }
 
     @Test("models are found by id")

@@ -34,7 +34,7 @@ import Testing
     @Test("the help text names every setting")
     func help() {
         let help = SettingsTable.product.help
-        for row in SettingsTable.product.sections.flatMap(\.rows) { #expect(help.contains("  \(row.name) ")) }
+        for row in SettingsTable.product.globals { #expect(help.contains("  \(row.name) ")) }
         for row in SettingsTable.product.families.flatMap(\.rows) {
             #expect(help.contains("  PROVIDER_<NAME>_\(row.name) "))
         }
@@ -43,9 +43,9 @@ import Testing
     @Test("no variable is named twice, and every fallback is a value of its type")
     func tableIsSound() {
         let table = SettingsTable.product
-        let names = table.sections.flatMap(\.rows).map(\.name)
+        let names = table.globals.map(\.name)
         #expect(Set(names).count == names.count)
-        for row in table.sections.flatMap(\.rows) + table.families.flatMap(\.rows) where !row.fallback.isEmpty {
+        for row in table.globals + table.families.flatMap(\.rows) where !row.fallback.isEmpty {
             #expect(row.type.value(of: row.fallback) != nil, "\(row.name)")
         }
     }
