@@ -11,7 +11,8 @@ MAKEFLAGS += --no-print-directory
 # with 2.5 MB less resident memory; one file of 7 MB.
 RELEASE := -c release --product relay --static-swift-stdlib -Xlinker -s
 
-# Inputs tried for each target of `make fuzz`.
+# What `make fuzz` tries, and with how many inputs each.
+FUZZ_TARGETS ?=
 FUZZ_RUNS ?= 200000
 
 say = @printf '\n== %s\n'
@@ -60,6 +61,7 @@ test-tsan: setup-test ## all tests with ThreadSanitizer
 	@Scripts/sanitize thread
 
 fuzz: setup-run ## each parser with FUZZ_RUNS random inputs
+	@[ -n '$(FUZZ_TARGETS)' ] || { echo 'FUZZ_TARGETS is empty, nothing would be tried' >&2; exit 1; }
 	@for name in $(FUZZ_TARGETS); do \
 		printf '\n== Fuzzing %s\n' "$$name"; Scripts/fuzz "$$name" $(FUZZ_RUNS); \
 	done
