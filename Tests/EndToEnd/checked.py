@@ -131,6 +131,8 @@ class StreamCheck:
             self.error(value) if "error" in value else self.chunk(value)
 
     def error(self, value: Any) -> None:
+        if not self.started:
+            self.found.append("an error before any chunk, under status 200")
         self.has_failed = True
         self.found += schema_problems(ERROR, value) + error_problems(value)
 

@@ -9,10 +9,9 @@ import httpx
 import httpx2
 import openai
 import pytest
+from onemin_replies import ANSWER_MARK
 from relay_process import Relay
 from vendor import Vendor
-
-from onemin_replies import ANSWER_MARK
 
 secrets: set[str] = {ANSWER_MARK}
 """Keys, marks of prompts and of answers: none may stand in a log."""

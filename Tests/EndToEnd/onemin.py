@@ -45,6 +45,7 @@ import signal
 import socket
 import struct
 import time
+from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -383,8 +384,10 @@ class Delivery:
         """`parts`, split also where the reply stalls or is cut."""
         out, at = [], 0
         for part in parts:
-            edges = sorted({0, len(part)} | {m - at for m in (self.stall_at, self.cut_at) if m and 0 < m - at < len(part)})
-            out += [part[low:high] for low, high in zip(edges, edges[1:])]
+            edges = sorted(
+                {0, len(part)} | {m - at for m in (self.stall_at, self.cut_at) if m and 0 < m - at < len(part)}
+            )
+            out += [part[low:high] for low, high in pairwise(edges)]
             at += len(part)
         return out
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 ANSWER_MARK = "vendor-answer-5f1d"
@@ -143,4 +144,4 @@ def portions(pieces: list[bytes], split: Any) -> list[bytes]:
     if split == "bytes":
         return [body[at : at + 1] for at in range(len(body))]
     edges = [0, *split, len(body)]
-    return [part for low, high in zip(edges, edges[1:]) if (part := body[low:high])]
+    return [part for low, high in pairwise(edges) if (part := body[low:high])]

@@ -67,7 +67,9 @@ def test_all_choices_are_left(relay, vendor, api_key):
     content = json.dumps(body(n=3)).encode()
     with socket.create_connection(("127.0.0.1", relay.port)) as peer:
         head = f"POST {PATH} HTTP/1.1\r\nHost: r\r\nAuthorization: Bearer {api_key}\r\n"
-        peer.sendall(f"{head}Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
+        peer.sendall(
+            f"{head}Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
+        )
         vendor.wait(api_key, "stalled", 3)
     vendor.wait(api_key, "client_closed", 3)
 

@@ -108,9 +108,7 @@ def test_parts_of_all_roles_are_joined(prompt_for):
 
 
 def test_refusals_are_kept(prompt_for):
-    prompt = prompt_for(
-        user("ask-1"), assistant([{"type": "refusal", "refusal": "I will not"}]), user("ask-2")
-    )
+    prompt = prompt_for(user("ask-1"), assistant([{"type": "refusal", "refusal": "I will not"}]), user("ask-2"))
     assert in_order(prompt, "ask-1", "I will not", "ask-2")
     prompt = prompt_for(
         user("ask-1"), {"role": "assistant", "content": None, "refusal": "I cannot", "tool_calls": None}, user("ask-2")

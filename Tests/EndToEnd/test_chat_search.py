@@ -48,7 +48,9 @@ def test_web_search_options(http, vendor, api_key, options, sites):
     assert on is True and number == (sites or 3)
 
 
-@pytest.mark.parametrize("fields", [{}, {"web_search": False}, {"num_of_site": 5}, {"web_search_options": None}], ids=str)
+@pytest.mark.parametrize(
+    "fields", [{}, {"web_search": False}, {"num_of_site": 5}, {"web_search_options": None}], ids=str
+)
 def test_no_search_unless_asked_for(http, vendor, api_key, fields):
     assert ask(http, **fields).status_code == 200
     assert not search_settings(vendor, api_key)[0]
@@ -69,7 +71,9 @@ def test_progress_lines_are_dropped(http, vendor, api_key, is_streamed, split):
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
-@pytest.mark.parametrize("answer", ["🌐", "🌐 Crawling", "🌐 Crawling sit", "a 🌐 Crawling site x\nb", "🌐 is\n🌐"], ids=str)
+@pytest.mark.parametrize(
+    "answer", ["🌐", "🌐 Crawling", "🌐 Crawling sit", "a 🌐 Crawling site x\nb", "🌐 is\n🌐"], ids=str
+)
 def test_texts_that_only_look_like_progress(http, vendor, api_key, is_streamed, answer):
     vendor.answers(api_key, {"answer": answer, "deltas": list(answer)})
     assert either(http, is_streamed, web_search=True) == (answer, "stop")

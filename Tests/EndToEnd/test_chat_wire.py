@@ -22,7 +22,7 @@ def stream_bytes(scenario):
 def all_at_once(relay, vendor, new_key, scenarios, ask_one):
     """`ask_one(client, key)` for each scenario, a bounded number at a time; the results in their order."""
     keys = [new_key() for _ in scenarios]
-    vendor.answers_all({key: [scenario] for key, scenario in zip(keys, scenarios)})
+    vendor.answers_all({key: [scenario] for key, scenario in zip(keys, scenarios, strict=True)})
 
     async def run():
         limits = httpx.Limits(max_connections=AT_A_TIME)
@@ -95,8 +95,9 @@ def test_a_stream_whose_end_is_only_its_result(http, vendor, api_key):
     assert is_complete(stream(http))
 
 
-def test_a_stream_without_any_end_is_a_failure(http, vendor, api_key):
-    vendor.answers(api_key, RECORDED | {"without": ["done", "result"]})
+@pytest.mark.parametrize("split", [None, []], ids=["apart", "together"])
+def test_a_stream_without_any_end_is_a_failure(http, vendor, api_key, split):
+    vendor.answers(api_key, RECORDED | {"without": ["done", "result"], "split": split})
     got = stream(http)
     assert got.error["code"] == "upstream_error" and not got.is_done and got.finish() is None
     assert got.text() == TEXT
@@ -116,7 +117,7 @@ def test_a_record_instead_of_a_stream(http, vendor, api_key):
     assert len(vendor.requests(api_key)) == 1
 
 
-@pytest.mark.parametrize("split", [None, "bytes"])
+@pytest.mark.parametrize("split", [None, [], "bytes"], ids=["events", "together", "bytes"])
 @pytest.mark.parametrize(
     ("deltas", "answer", "expected"),
     [

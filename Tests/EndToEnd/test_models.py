@@ -54,7 +54,7 @@ def test_each_listed_model_is_found(http, listed):
     assert http.get("/models/gpt-4o").json()["id"] == "gpt-4o"
 
 
-@pytest.mark.parametrize("name", ["nothing", "GPT-4O", "gpt-4o%20", "a/b/c", "%00", "x" * 300, *sorted(NEVER)[:2]])
+@pytest.mark.parametrize("name", ["nothing", "GPT-4O", "gpt-4o%20", "a/b/c", "x" * 300, *sorted(NEVER)[:2]])
 def test_unknown_models(http, name):
     answer = http.get(f"/v1/models/{name}")
     assert answer.status_code == 404
