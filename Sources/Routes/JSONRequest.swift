@@ -25,7 +25,7 @@ extension Responder {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
             throw .media("Content-Encoding is not accepted here; send the body as it is.")
         }
-        guard let type = request[.contentType] else { return }
+        guard let type = request[.contentType], !type.equalsLowered("application/json") else { return }
         var parts = type.split(separator: UInt8(ascii: ";")).map { UnsafeRawBufferPointer(rebasing: $0).trimmed }
         guard parts.removeFirst().equalsLowered("application/json") else {
             throw .media("Content-Type must be application/json.")

@@ -146,8 +146,8 @@ final class Responder: @unchecked Sendable {
             } else {
                 line.add("id", requestID)
             }
-            line.add("method", request.map { "\($0.method.name)" })
-            if let route = record.route { line.add("route", "\(route)") }
+            if let request { line.add("method", word: request.method.name) }
+            if let route = record.route { line.add("route", word: route) }
             line.add("status", record.status)
             line.add("duration_ms", Int((ended - startedNanoseconds) / 1_000_000))
             line.add("first_byte_ms", Int(record.firstByteNanoseconds / 1_000_000))

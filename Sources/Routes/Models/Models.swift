@@ -33,7 +33,7 @@ private func visibleModels(_ responder: Responder, _ gateway: Gateway) async thr
         if gateway.callers.arePassedThrough { return gateway.registry.models(for: .passThrough(key: "")) }
         return gateway.registry.models(for: try gateway.callers.caller(of: request))
     }
-    responder.record.caller = callerDigest(key)
+    responder.record.caller = gateway.names[key]
     guard await gateway.verdicts.isGood(key, gateway) else {
         throw Task.isCancelled ? .clientLeft : .wrongKey(key)
     }

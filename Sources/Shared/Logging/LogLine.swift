@@ -37,6 +37,14 @@ package struct LogLine: ~Copyable {
         value.withUTF8 { append(UnsafeRawBufferPointer($0)) }
     }
 
+    /// `value` is a word: letters, digits and signs that no format quotes.
+    package mutating func add(_ name: StaticString, word value: StaticString) {
+        begin(name)
+        if format == .json { buffer.append(UInt8(ascii: "\"")) }
+        buffer.append(value)
+        if format == .json { buffer.append(UInt8(ascii: "\"")) }
+    }
+
     /// Nil writes nothing.
     package mutating func add(_ name: StaticString, _ value: String?) {
         if let value { add(name, value) }

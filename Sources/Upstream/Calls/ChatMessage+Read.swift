@@ -7,9 +7,9 @@ func readMessages(_ fields: RequestFields) throws(APIError) -> [ChatMessage] {
     var messages: [ChatMessage] = []
     var calls: Set<String> = []
     for message in try fields.array("messages") ?? JSONElements() {
-        let path = "messages[\(messages.count)]"
-        guard message.kind == .object else { throw .type(path, "an object") }
-        messages.append(try readMessage(message, path, &calls))
+        let place = Place(message: messages.count)
+        guard message.kind == .object else { throw .type(place(""), "an object") }
+        messages.append(try readMessage(message, place, &calls))
     }
     guard !messages.isEmpty else {
         throw APIError(400, "'messages' must not be empty.", code: "empty_array", param: "messages")
@@ -17,67 +17,81 @@ func readMessages(_ fields: RequestFields) throws(APIError) -> [ChatMessage] {
     return messages
 }
 
+/// Where in a request something is wrong; put into words only if it is.
+private struct Place {
+    let message: Int
+    var part: Int?
+
+    func callAsFunction(_ rest: String) -> String {
+        let part = part.map { ".content[\($0)]" } ?? ""
+        return "messages[\(message)]\(part)\(rest)"
+    }
+}
+
 private func readMessage(
     _ message: JSONValue,
-    _ path: String,
+    _ place: Place,
     _ calls: inout Set<String>
 ) throws(APIError) -> ChatMessage {
-    guard let name = message["role"] else { throw .missing("\(path).role") }
-    guard let name = name.string else { throw .type("\(path).role", "a string") }
+    guard let name = message["role"] else { throw .missing(place(".role")) }
+    guard let name = name.string else { throw .type(place(".role"), "a string") }
     let role: ChatMessage.Role
     switch name {
     case "system", "developer": role = .system
     case "user": role = .user
     case "assistant": role = .assistant
     case "tool", "function": role = .tool
-    default: throw .value("\(path).role", "it must be system, developer, user, assistant or tool")
+    default: throw .value(place(".role"), "it must be system, developer, user, assistant or tool")
     }
     var text = ""
     let hasCalls = role == .assistant && (message["tool_calls"] != nil || message["function_call"] != nil)
     if let content = message["content"] {
-        text = try readContent(content, role, "\(path).content")
+        text = try readContent(content, role, place)
     } else if !hasCalls, role != .assistant || message["refusal"]?.string == nil {
-        throw message.has("content") ? .type("\(path).content", "a string or an array") : .missing("\(path).content")
+        throw message.has("content") ? .type(place(".content"), "a string or an array") : .missing(place(".content"))
     }
     if role == .assistant, let refusal = message["refusal"]?.string { text += refusal }
-    if hasCalls { text += try writtenCalls(message, path, &calls) }
-    if name == "tool" { text = "[\(try resultOf(message, path, calls))] " + text }
+    if hasCalls { text += try writtenCalls(message, place, &calls) }
+    if name == "tool" { text = "[\(try resultOf(message, place, calls))] " + text }
     return ChatMessage(role: role, text: text)
 }
 
 private func readContent(
     _ content: JSONValue,
     _ role: ChatMessage.Role,
-    _ path: String
+    _ place: Place
 ) throws(APIError) -> String {
     if let text = content.string { return text }
-    guard let parts = content.elements else { throw .type(path, "a string or an array") }
+    guard let parts = content.elements else { throw .type(place(".content"), "a string or an array") }
     var text = ""
     var index = 0
     for part in parts {
-        text += try readPart(part, role, "\(path)[\(index)]")
+        text += try readPart(part, role, Place(message: place.message, part: index))
         index += 1
     }
-    guard index > 0 else { throw APIError(400, "'\(path)' must not be empty.", code: "empty_array", param: path) }
+    guard index > 0 else {
+        let path = place(".content")
+        throw APIError(400, "'\(path)' must not be empty.", code: "empty_array", param: path)
+    }
     return text
 }
 
-private func readPart(_ part: JSONValue, _ role: ChatMessage.Role, _ path: String) throws(APIError) -> String {
-    guard part.kind == .object else { throw .type(path, "an object") }
-    guard let type = part["type"] else { throw .missing("\(path).type") }
+private func readPart(_ part: JSONValue, _ role: ChatMessage.Role, _ place: Place) throws(APIError) -> String {
+    guard part.kind == .object else { throw .type(place(""), "an object") }
+    guard let type = part["type"] else { throw .missing(place(".type")) }
     switch type.string {
-    case "text", "input_text", "output_text": return try partText(part, "text", path)
-    case "refusal" where role == .assistant: return try partText(part, "refusal", path)
+    case "text", "input_text", "output_text": return try partText(part, "text", place)
+    case "refusal" where role == .assistant: return try partText(part, "refusal", place)
     case "image_url", "input_image", "input_audio", "file", "input_file":
-        throw .value(path, "only text parts are offered here yet", code: "unsupported_value")
-    case nil: throw .type("\(path).type", "a string")
-    default: throw .value("\(path).type", "this type of part is unknown")
+        throw .value(place(""), "only text parts are offered here yet", code: "unsupported_value")
+    case nil: throw .type(place(".type"), "a string")
+    default: throw .value(place(".type"), "this type of part is unknown")
     }
 }
 
-private func partText(_ part: JSONValue, _ name: StaticString, _ path: String) throws(APIError) -> String {
-    guard let value = part[name] else { throw .missing("\(path).\(name)") }
-    guard let text = value.string else { throw .type("\(path).\(name)", "a string") }
+private func partText(_ part: JSONValue, _ name: StaticString, _ place: Place) throws(APIError) -> String {
+    guard let value = part[name] else { throw .missing(place(".\(name)")) }
+    guard let text = value.string else { throw .type(place(".\(name)"), "a string") }
     return text
 }
 
@@ -85,15 +99,15 @@ private func partText(_ part: JSONValue, _ name: StaticString, _ path: String) t
 
 private func writtenCalls(
     _ message: JSONValue,
-    _ path: String,
+    _ place: Place,
     _ calls: inout Set<String>
 ) throws(APIError) -> String {
     var text = ""
     if let call = message["function_call"] { text += written(call, id: nil) }
     guard let list = message["tool_calls"] else { return text }
-    guard let elements = list.elements else { throw .type("\(path).tool_calls", "an array") }
+    guard let elements = list.elements else { throw .type(place(".tool_calls"), "an array") }
     for (index, call) in elements.enumerated() {
-        guard let id = call["id"]?.string else { throw .missing("\(path).tool_calls[\(index)].id") }
+        guard let id = call["id"]?.string else { throw .missing(place(".tool_calls[\(index)].id")) }
         calls.insert(id)
         text += written(call["function"] ?? call, id: id)
     }
@@ -105,9 +119,9 @@ private func written(_ call: JSONValue, id: String?) -> String {
     return "\nCalled \(call["name"]?.string ?? "a tool")\(label) with \(call["arguments"]?.string ?? "{}")"
 }
 
-private func resultOf(_ message: JSONValue, _ path: String, _ calls: Set<String>) throws(APIError) -> String {
-    guard let value = message["tool_call_id"] else { throw .missing("\(path).tool_call_id") }
-    guard let id = value.string else { throw .type("\(path).tool_call_id", "a string") }
-    guard calls.contains(id) else { throw .value("\(path).tool_call_id", "no earlier message has this call") }
+private func resultOf(_ message: JSONValue, _ place: Place, _ calls: Set<String>) throws(APIError) -> String {
+    guard let value = message["tool_call_id"] else { throw .missing(place(".tool_call_id")) }
+    guard let id = value.string else { throw .type(place(".tool_call_id"), "a string") }
+    guard calls.contains(id) else { throw .value(place(".tool_call_id"), "no earlier message has this call") }
     return id
 }

@@ -5,18 +5,25 @@ import Shared
 ///
 /// `@unchecked`: used on its loop only.
 final class OneMinChat: PreparedChat, @unchecked Sendable {
-    let promptTokens: Int
     private let vendor: OneMin
     private let call: UpstreamCall
+    /// Where the prompt stands in the call's body.
+    private let prompt: Range<Int>
     private let searchesWeb: Bool
 
     private static let pauseNanoseconds: UInt64 = 200_000_000
 
-    init(_ vendor: OneMin, _ call: UpstreamCall, promptTokens: Int, searchesWeb: Bool) {
+    init(_ vendor: OneMin, _ call: UpstreamCall, prompt: Range<Int>, searchesWeb: Bool) {
         self.vendor = vendor
         self.call = call
-        self.promptTokens = promptTokens
+        self.prompt = prompt
         self.searchesWeb = searchesWeb
+    }
+
+    var promptTokens: Int {
+        var estimate = TokenEstimate()
+        if let body = call.body { estimate.add(body.bytes[part: prompt]) }
+        return max(1, estimate.tokens)
     }
 
     func answer() async throws(UpstreamError) -> ChatReply {

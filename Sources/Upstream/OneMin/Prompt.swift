@@ -1,42 +1,45 @@
-import Shared
+import Engine
 
 /// A conversation as one text, since the vendor knows neither roles nor turns: instructions first, then the turns with
 /// labels. A lone text of the user goes as it is.
-struct Prompt {
-    let text: String
-    let tokens: Int
-
-    init(_ messages: [ChatMessage]) {
-        text = Self.flatten(messages)
-        var estimate = TokenEstimate()
-        estimate.add(text)
-        tokens = max(1, estimate.tokens)
-    }
-
-    private static func flatten(_ messages: [ChatMessage]) -> String {
+enum Prompt {
+    /// Appends the text as the inside of a JSON string.
+    static func append(_ messages: [ChatMessage], to body: inout ByteBuffer) {
         if messages.count == 1, messages[0].role == .user, messages[0].text.utf8.contains(where: { $0 > 32 }) {
-            return messages[0].text
+            return append(messages[0].text, to: &body)
         }
-        let instructions = messages.filter { $0.role == .system }.map(\.text)
-        let turns = messages.filter { $0.role != .system }
-        var parts: [String] = []
-        if !instructions.isEmpty { parts.append("Instructions:\n" + instructions.joined(separator: "\n\n")) }
-        parts += turns.map { "\(label($0.role)): \($0.text)" }
-        let isContinued = turns.last?.role == .assistant
-        parts.append(
-            isContinued
+        var hasInstructions = false
+        for message in messages where message.role == .system {
+            body.append(hasInstructions ? #"\n\n"# : #"Instructions:\n"#)
+            append(message.text, to: &body)
+            hasInstructions = true
+        }
+        if hasInstructions { body.append(#"\n\n"#) }
+        var last: ChatMessage.Role?
+        for message in messages where message.role != .system {
+            body.append(label(message.role))
+            append(message.text, to: &body)
+            body.append(#"\n\n"#)
+            last = message.role
+        }
+        body.append(
+            last == .assistant
                 ? "(Continue the assistant's last message where it ends.)"
                 : "(Answer as the assistant, without a label.)"
         )
-        return parts.joined(separator: "\n\n")
     }
 
-    private static func label(_ role: ChatMessage.Role) -> String {
+    private static func append(_ text: String, to body: inout ByteBuffer) {
+        var text = text
+        text.withUTF8 { body.append(jsonContent: UnsafeRawBufferPointer($0)) }
+    }
+
+    private static func label(_ role: ChatMessage.Role) -> StaticString {
         switch role {
-        case .system: "System"
-        case .user: "User"
-        case .assistant: "Assistant"
-        case .tool: "Tool result"
+        case .system: "System: "
+        case .user: "User: "
+        case .assistant: "Assistant: "
+        case .tool: "Tool result: "
         }
     }
 }
