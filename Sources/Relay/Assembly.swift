@@ -17,6 +17,7 @@ final class Assembly {
 
     init(_ settings: Settings, _ log: Log) throws(Listener.Failure) {
         self.settings = settings
+        Memory.prepareProcess()
         CurlClient.prepareProcess()
         let threads = settings.threads > 0 ? settings.threads : usableProcessors()
         let listeners = try Listener.open(host: settings.host, port: settings.port, count: threads)
