@@ -16,7 +16,12 @@ let package = Package(
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Engine", dependencies: ["CLinux", "CCurl", "CSimdjson"], swiftSettings: strict),
-        .target(name: "Shared", dependencies: ["Engine", "CCrypto"], swiftSettings: strict),
+        .target(
+            name: "Shared",
+            dependencies: ["Engine", "CCrypto"],
+            exclude: ["Catalogue/models.json"],
+            swiftSettings: strict
+        ),
         .target(name: "Upstream", dependencies: ["Shared", "Engine"], swiftSettings: strict),
         .target(name: "Routes", dependencies: ["Upstream", "Shared", "Engine"], swiftSettings: strict),
         .executableTarget(

@@ -1,4 +1,6 @@
-// OpenSSL's libcrypto: digests and random bytes.
+// OpenSSL's libcrypto: digests; and the kernel's random bytes, which Swift's Glibc module does not export.
 #pragma once
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <sys/random.h>

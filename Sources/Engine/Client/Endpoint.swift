@@ -1,0 +1,53 @@
+import CCurl
+
+/// One URL of a vendor, parsed once, and how calls to it are made.
+///
+/// `@unchecked`: immutable; libcurl copies the URL when a transfer starts.
+package final class Endpoint: @unchecked Sendable {
+    let url: OpaquePointer
+    let options: EndpointOptions
+
+    /// nil: `url` is none that libcurl takes.
+    package init?(_ url: String, _ options: EndpointOptions) {
+        guard let handle = curl_url() else { return nil }
+        guard curl_url_set(handle, CURLUPART_URL, url, 0) == CURLUE_OK else {
+            curl_url_cleanup(handle)
+            return nil
+        }
+        self.url = handle
+        self.options = options
+    }
+
+    deinit { curl_url_cleanup(url) }
+}
+
+/// Times in milliseconds. First byte: of the body, from the call's start. Idle: between pieces after it.
+package struct EndpointOptions: Sendable {
+    package var connectMilliseconds = 10_000
+    package var firstByteMilliseconds = 300_000
+    package var idleMilliseconds = 120_000
+    package var totalMilliseconds = 3_600_000
+    package var isHTTP2 = false
+    /// A proxy's URL; empty: none. The environment's is never taken.
+    package var proxy = ""
+    /// A file of certificates trusted besides the system's.
+    package var certificateFile: String?
+
+    package init() {}
+}
+
+/// Header lines of calls; kept by who sends them, once for each key.
+///
+/// `@unchecked`: immutable.
+package final class UpstreamHeaders: @unchecked Sendable {
+    let list: UnsafeMutablePointer<curl_slist>?
+
+    /// `lines`: `Name: value` without control characters; `Name:` keeps libcurl from sending its own.
+    package init(_ lines: [String]) {
+        var list: UnsafeMutablePointer<curl_slist>?
+        for line in lines { list = curl_slist_append(list, line) }
+        self.list = list
+    }
+
+    deinit { curl_slist_free_all(list) }
+}

@@ -1,0 +1,43 @@
+import CCurl
+import CLinux
+
+/// libcurl's interest in a socket. Registration is lazy: it outlives the interest, so that a kept connection costs no
+/// system call per transfer; the first event that nobody wants (the vendor closed) ends it, or epoll would report it
+/// for ever.
+final class SocketWatcher: Watcher {
+    private let descriptor: Int32
+    private let loop: EventLoop
+    private unowned var multi: CurlMulti
+    private var wanted: UInt32 = 0
+    private var registered: UInt32 = 0
+
+    init(_ socket: Int32, _ multi: CurlMulti, _ loop: EventLoop) {
+        descriptor = socket
+        self.multi = multi
+        self.loop = loop
+    }
+
+    /// `what`: one of `CURL_POLL_…`.
+    func want(_ what: Int32, _ multi: CurlMulti) {
+        self.multi = multi
+        wanted = 0
+        if what == CURL_POLL_IN || what == CURL_POLL_INOUT { wanted |= EPOLLIN.rawValue }
+        if what == CURL_POLL_OUT || what == CURL_POLL_INOUT { wanted |= EPOLLOUT.rawValue }
+        if wanted == 0 || wanted == registered { return }
+        if registered == 0 {
+            loop.watch(descriptor, self, for: wanted)
+        } else {
+            loop.change(descriptor, to: wanted)
+        }
+        registered = wanted
+    }
+
+    func unwatch() {
+        if registered != 0 { loop.forget(descriptor) }
+        registered = 0
+    }
+
+    func ready(_ events: UInt32) {
+        if wanted == 0 { unwatch() } else { multi.ready(descriptor, events) }
+    }
+}

@@ -1,0 +1,86 @@
+/// A checked request head: where its parts stand in its bytes.
+package struct RequestHead {
+    package var method = Method.get
+    /// The target's path as sent, without scheme, authority and query.
+    package var path = ByteRange()
+    package var isPathPlain = true
+    package var contentLength: Int?
+    package var isChunked = false
+    package var isVersionOne = true
+    package var isKeepAlive = true
+    package var expectsContinue = false
+    var values = InlineArray<17, ByteRange>(repeating: ByteRange())
+
+    package init() {}
+
+    package subscript(_ field: HeaderField) -> ByteRange { values[field.rawValue] }
+}
+
+package enum Method: Sendable {
+    case get, head, post, put, patch, delete, options
+
+    package var name: StaticString {
+        switch self {
+        case .get: "GET"
+        case .head: "HEAD"
+        case .post: "POST"
+        case .put: "PUT"
+        case .patch: "PATCH"
+        case .delete: "DELETE"
+        case .options: "OPTIONS"
+        }
+    }
+}
+
+/// The fields whose values are kept; of equal ones the first.
+package enum HeaderField: Int, CaseIterable {
+    case host, connection, contentLength, transferEncoding, expect
+    case authorization, xAPIKey, apiKey, contentType, contentEncoding, accept
+    case origin, accessControlRequestHeaders, id, cookie, xForwardedFor, cacheControl
+
+    /// In lower case.
+    package var name: StaticString {
+        switch self {
+        case .host: "host"
+        case .connection: "connection"
+        case .contentLength: "content-length"
+        case .transferEncoding: "transfer-encoding"
+        case .expect: "expect"
+        case .authorization: "authorization"
+        case .xAPIKey: "x-api-key"
+        case .apiKey: "api-key"
+        case .contentType: "content-type"
+        case .contentEncoding: "content-encoding"
+        case .accept: "accept"
+        case .origin: "origin"
+        case .accessControlRequestHeaders: "access-control-request-headers"
+        case .id: "id"
+        case .cookie: "cookie"
+        case .xForwardedFor: "x-forwarded-for"
+        case .cacheControl: "cache-control"
+        }
+    }
+
+    /// The fields by the length of their names.
+    static let byLength: [[HeaderField]] = {
+        var table = [[HeaderField]](repeating: [], count: 31)
+        for field in allCases { table[field.name.utf8CodeUnitCount].append(field) }
+        return table
+    }()
+}
+
+/// A place in a head, which is shorter than 64 KB.
+package struct ByteRange {
+    package var start: UInt16 = 0
+    package var end: UInt16 = 0
+
+    package init() {}
+
+    package init(_ range: Range<Int>) {
+        start = UInt16(range.lowerBound)
+        end = UInt16(range.upperBound)
+    }
+
+    package var range: Range<Int> { Int(start)..<Int(end) }
+    package var isEmpty: Bool { start == end }
+}

@@ -1,0 +1,81 @@
+/// The path in a request's target (RFC 9112, 3.2).
+enum RequestTarget {
+    /// Where the path stands in `target`; plain if it needs no decoding. The absolute form is served by its path.
+    static func path(
+        _ target: UnsafeRawBufferPointer,
+        method: Method
+    ) throws(RequestError) -> (range: Range<Int>, isPlain: Bool) {
+        if target.equals("*"), method == .options { return (0..<1, true) }
+        let start = try startOfPath(target)
+        let end = target[start...].firstIndex(of: 63) ?? target.count
+        var isPlain = true
+        var index = start
+        while index < target.count {
+            switch target[index] {
+            case 37:
+                guard index + 2 < target.count, let high = hex(target[index + 1]), let low = hex(target[index + 2]),
+                    index >= end || high * 16 + low >= 32 && high * 16 + low != 127
+                else { throw RequestError(400, "The request target holds an invalid escape.") }
+                if index < end { isPlain = false }
+                index += 2
+            case 35: throw RequestError(400, "The request target holds a fragment.")
+            case 33...126: if target[index] == 47, index > start, index < end, target[index - 1] == 47 { isPlain = false }
+            default: throw RequestError(400, "The request target holds an invalid character.")
+            }
+            index += 1
+        }
+        if end > start + 1, target[end - 1] == 47 { isPlain = false }
+        try refuseParents(target[part: start..<end])
+        return (start..<end, isPlain)
+    }
+
+    private static func startOfPath(_ target: UnsafeRawBufferPointer) throws(RequestError) -> Int {
+        if target.first == 47 { return 0 }
+        let scheme = target.prefix(8)
+        let length = UnsafeRawBufferPointer(rebasing: scheme).equalsLowered("https://") ? 8 : 7
+        let isAbsolute =
+            length == 8 || UnsafeRawBufferPointer(rebasing: scheme.prefix(7)).equalsLowered("http://")
+        guard isAbsolute, let slash = target[length...].firstIndex(of: 47), slash > length else {
+            throw RequestError(400, "The request target is malformed.")
+        }
+        return slash
+    }
+
+    /// No `..` segment, escaped or not.
+    private static func refuseParents(_ path: UnsafeRawBufferPointer) throws(RequestError) {
+        guard path.contains(46) || path.contains(37) else { return }
+        var decoded = ByteBuffer()
+        normalise(path, into: &decoded)
+        for segment in decoded.bytes.split(separator: 47) where segment.elementsEqual([46, 46]) {
+            throw RequestError(400, "The request target leaves its root.")
+        }
+    }
+
+    /// Decodes escapes, folds repeated slashes, drops a trailing one. `path` has been checked.
+    static func normalise(_ path: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
+        var index = 0
+        let before = out.count
+        while index < path.count {
+            var byte = path[index]
+            if byte == 37, let high = hex(path[index + 1]), let low = hex(path[index + 2]) {
+                byte = high * 16 + low
+                index += 2
+            } else if byte == 47, out.count > before, out.bytes.last == 47 {
+                index += 1
+                continue
+            }
+            out.append(byte)
+            index += 1
+        }
+        if out.count > before + 1, out.bytes.last == 47 { out.removeLast(1) }
+    }
+
+    private static func hex(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 48...57: byte - 48
+        case 65...70: byte - 55
+        case 97...102: byte - 87
+        default: nil
+        }
+    }
+}

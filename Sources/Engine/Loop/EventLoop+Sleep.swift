@@ -1,0 +1,16 @@
+extension EventLoop {
+    /// Suspends the present task, which runs on this loop; returns early when it is cancelled.
+    package func sleep(nanoseconds: UInt64) async {
+        let sleeper = Sleeper()
+        arm(sleeper.timer, at: nowNanoseconds + nanoseconds)
+        await sleeper.waiter.wait()
+        remove(sleeper.timer)
+    }
+}
+
+private final class Sleeper: TimerTarget {
+    let waiter = Waiter()
+    private(set) lazy var timer = Timer(self)
+
+    func timerFired() { waiter.wake() }
+}

@@ -1,0 +1,103 @@
+/// Something with deadlines on a loop.
+package protocol TimerTarget: AnyObject {
+    func timerFired()
+}
+
+/// One deadline of one target, on the target's loop. Arming it later than before, the usual case, costs nothing: its
+/// place in the heap is corrected when it comes up.
+///
+/// `@unchecked`: only its loop's thread touches it.
+package final class Timer: @unchecked Sendable {
+    fileprivate unowned let target: any TimerTarget
+    fileprivate var deadline = UInt64.max
+    fileprivate var place = UInt64.max
+    fileprivate var index = -1
+
+    package init(_ target: any TimerTarget) { self.target = target }
+}
+
+/// Timers, earliest place first.
+struct TimerHeap {
+    private var timers: [Timer] = []
+
+    mutating func arm(_ timer: Timer, at deadline: UInt64) {
+        timer.deadline = deadline
+        if timer.index < 0 {
+            timer.place = deadline
+            timer.index = timers.count
+            timers.append(timer)
+            rise(timer.index)
+        } else if deadline < timer.place {
+            timer.place = deadline
+            rise(timer.index)
+        }
+    }
+
+    func disarm(_ timer: Timer) { timer.deadline = .max }
+
+    /// Takes the timer out; needed before its target goes.
+    mutating func remove(_ timer: Timer) {
+        timer.deadline = .max
+        guard timer.index >= 0 else { return }
+        let index = timer.index
+        timer.index = -1
+        let last = timers.removeLast()
+        guard index < timers.count else { return }
+        timers[index] = last
+        last.index = index
+        rise(index)
+        sink(last.index)
+    }
+
+    /// Milliseconds to wait in epoll, rounded up; -1: for ever.
+    func wait(from now: UInt64) -> Int32 {
+        guard let first = timers.first else { return -1 }
+        guard first.place > now else { return 0 }
+        return Int32(clamping: (first.place - now + 999_999) / 1_000_000)
+    }
+
+    /// The next target whose time has come. The caller calls it: a mutating method that called out would be entered
+    /// again by a target that arms.
+    mutating func takeDue(at now: UInt64) -> (any TimerTarget)? {
+        while let first = timers.first, first.place <= now {
+            if first.deadline == .max {
+                remove(first)
+            } else if first.deadline > now {
+                first.place = first.deadline
+                sink(0)
+            } else {
+                remove(first)
+                return first.target
+            }
+        }
+        return nil
+    }
+
+    private mutating func rise(_ from: Int) {
+        var child = from
+        while child > 0, timers[(child - 1) / 2].place > timers[child].place {
+            exchange(child, (child - 1) / 2)
+            child = (child - 1) / 2
+        }
+    }
+
+    private mutating func sink(_ from: Int) {
+        var parent = from
+        while true {
+            var least = parent
+            for child in [2 * parent + 1, 2 * parent + 2]
+            where child < timers.count && timers[child].place < timers[least].place {
+                least = child
+            }
+            if least == parent { return }
+            exchange(parent, least)
+            parent = least
+        }
+    }
+
+    private mutating func exchange(_ one: Int, _ other: Int) {
+        timers.swapAt(one, other)
+        timers[one].index = one
+        timers[other].index = other
+    }
+}

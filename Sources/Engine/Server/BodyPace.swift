@@ -1,0 +1,25 @@
+/// The least rate of a request's body: 1 KB/s over 30 s in which it is read, looked at every 5 s.
+struct BodyPace {
+    static let checkNanoseconds: UInt64 = 5_000_000_000
+    private static let leastBytes = 30_720
+    private var slots = InlineArray<6, Int>(repeating: 0)
+    private var since: UInt64
+    private var slot = 0
+    private var checks = 0
+
+    init(since: UInt64 = 0) { self.since = since }
+
+    mutating func count(_ bytes: Int, at now: UInt64) { slots[slot] += bytes }
+
+    /// Called each `checkNanoseconds` while the body is read.
+    mutating func isTooSlow(at now: UInt64) -> Bool {
+        guard now - since >= Self.checkNanoseconds else { return false }
+        since = now
+        checks += 1
+        var sum = 0
+        for index in 0..<6 { sum += slots[index] }
+        slot = (slot + 1) % 6
+        slots[slot] = 0
+        return checks >= 6 && sum < Self.leastBytes
+    }
+}

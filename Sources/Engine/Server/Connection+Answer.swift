@@ -1,0 +1,72 @@
+/// How far the present request's answer is.
+enum Answer {
+    case none, streaming, complete
+}
+
+extension Connection: ResponseWriter {
+    private var hidesBody: Bool { head.method == .head }
+
+    func send(_ response: borrowing ResponseHead, body: borrowing ByteBuffer) {
+        guard phase == .active, answer == .none else { return }
+        appendHead(response)
+        if response.status != 204 && response.status != 304 {
+            output.append("Content-Length: ")
+            output.append(decimal: body.count)
+            output.append("\r\n")
+        }
+        output.append("\r\n")
+        if !hidesBody { output.append(body.bytes) }
+        finish()
+    }
+
+    func begin(_ response: borrowing ResponseHead) {
+        guard phase == .active, answer == .none else { return }
+        appendHead(response)
+        output.append(head.isVersionOne ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n")
+        answer = .streaming
+        flushLater()
+    }
+
+    private func appendHead(_ response: borrowing ResponseHead) {
+        output.append("HTTP/1.1 ")
+        output.append(decimal: response.status)
+        output.append(" ")
+        output.append(reasonPhrase(response.status))
+        output.append("\r\n")
+        server.appendDate(to: &output)
+        output.append(response.fields.bytes)
+        if !head.isKeepAlive || !isBodyComplete || server.isDraining { output.append("Connection: close\r\n") }
+    }
+
+    func write(_ bytes: borrowing ByteBuffer) {
+        guard phase == .active, answer == .streaming, !bytes.isEmpty, !hidesBody else { return }
+        if head.isVersionOne {
+            output.append(hex: UInt(bytes.count))
+            output.append("\r\n")
+            output.append(bytes.bytes)
+            output.append("\r\n")
+        } else {
+            output.append(bytes.bytes)
+        }
+        flushLater()
+    }
+
+    var isFull: Bool { output.count > server.bounds.outputBytes }
+
+    func drained() async {
+        while isFull, phase == .active, !Task.isCancelled { await drainWaiter.wait() }
+    }
+
+    func end() {
+        guard phase == .active, answer == .streaming else { return }
+        if head.isVersionOne, !hidesBody { output.append("0\r\n\r\n") }
+        finish()
+    }
+
+    func cut() {
+        guard phase == .active else { return }
+        answer = .complete
+        closesAfterFlush = true
+        flushLater()
+    }
+}

@@ -1,0 +1,55 @@
+import CLinux
+import Glibc
+
+/// Listening sockets on one address: one a loop, all sharing the port.
+package enum Listener {
+    package struct Failure: Error {
+        package let reason: String
+    }
+
+    /// `host`: an address or a name. The port is first bound alone, so that one in use is an error and not a share of
+    /// somebody's clients.
+    package static func open(host: String, port: Int, count: Int) throws(Failure) -> [Int32] {
+        var found: UnsafeMutablePointer<addrinfo>?
+        var hints = addrinfo()
+        hints.ai_family = AF_UNSPEC
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_flags = AI_PASSIVE
+        let code = getaddrinfo(host, "\(port)", &hints, &found)
+        guard code == 0, let address = found else {
+            throw Failure(reason: "HOST \(host) is not an address of this machine: \(String(cString: gai_strerror(code)))")
+        }
+        defer { freeaddrinfo(found) }
+        close(try bound(address, host, port, isShared: false))
+        var listeners: [Int32] = []
+        for _ in 0..<count {
+            let listener = try bound(address, host, port, isShared: true)
+            guard listen(listener, 4096) == 0 else { throw failure(host, port) }
+            listeners.append(listener)
+        }
+        return listeners
+    }
+
+    private static func bound(
+        _ address: UnsafeMutablePointer<addrinfo>,
+        _ host: String,
+        _ port: Int,
+        isShared: Bool
+    ) throws(Failure) -> Int32 {
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let listener = socket(address.pointee.ai_family, kind, 0)
+        guard listener >= 0 else { throw failure(host, port) }
+        var one: Int32 = 1
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+        if isShared { setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &one, 4) }
+        guard bind(listener, address.pointee.ai_addr, address.pointee.ai_addrlen) == 0 else {
+            defer { close(listener) }
+            throw failure(host, port)
+        }
+        return listener
+    }
+
+    private static func failure(_ host: String, _ port: Int) -> Failure {
+        Failure(reason: "cannot listen on \(host) port \(port): \(String(cString: strerror(errno)))")
+    }
+}

@@ -1,0 +1,26 @@
+import Glibc
+
+/// The address a connection came from: 16 bytes of IPv6, IPv4 as mapped into it (RFC 4291, 2.5.5.2).
+package struct PeerAddress: Hashable, Sendable {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    init(_ storage: sockaddr_storage) {
+        let isVersionFour = Int32(storage.ss_family) == AF_INET
+        self = withUnsafeBytes(of: storage) { bytes in
+            if isVersionFour {
+                let address = bytes.load(fromByteOffset: 4, as: UInt32.self).bigEndian
+                return PeerAddress(high: 0, low: 0xffff_0000_0000 | UInt64(address))
+            }
+            return PeerAddress(
+                high: bytes.load(fromByteOffset: 8, as: UInt64.self).bigEndian,
+                low: bytes.load(fromByteOffset: 16, as: UInt64.self).bigEndian
+            )
+        }
+    }
+}

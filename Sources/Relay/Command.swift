@@ -1,0 +1,90 @@
+import Glibc
+import Shared
+
+/// What the program is asked to do by its arguments.
+enum Command: String, CaseIterable {
+    case serve
+    case check
+    case config
+    case health
+    case help
+    case version
+
+    /// No argument means to serve; nil: not understood.
+    init?(arguments: [String]) {
+        switch arguments {
+        case []: self = .serve
+        case ["--help"], ["-h"]: self = .help
+        case ["--version"]: self = .version
+        default:
+            guard arguments.count == 1, let command = Command(rawValue: arguments[0]) else { return nil }
+            self = command
+        }
+    }
+
+    /// Carries out what the arguments of this process ask for. Comes back only to serve, with settings that are right
+    /// and the warnings that belong into the log.
+    static func settingsToServe() -> (settings: Settings, warnings: [SettingsProblem]) {
+        guard let command = Command(arguments: Array(CommandLine.arguments.dropFirst())) else {
+            end(.usage, errors: usage)
+        }
+        switch command {
+        case .help:
+            end(.success, usage + "\nSettings, by environment or .env file [default]\n" + SettingsTable.product.help)
+        case .version: end(.success, "\(Product.name) \(Product.version)\n")
+        case .serve, .check, .config, .health: break
+        }
+        let outcome = Settings.ofProcess()
+        if command == .config { write(listing(outcome), to: 1) }
+        let reports = [outcome.problems.report("problem"), outcome.warnings.report("warning")].joined()
+        guard let settings = outcome.settings else {
+            end(command == .health ? .failure : .configuration, errors: reports)
+        }
+        switch command {
+        case .check: end(.success, "configuration: no problems\n", errors: reports)
+        case .config: end(.success, errors: reports)
+        case .health: end(isHealthy(settings) ? .success : .failure)
+        default: return (settings, outcome.warnings)
+        }
+    }
+
+    private static let usage = """
+        usage: \(Product.name) [COMMAND]
+
+          serve        serve until SIGTERM (the default)
+          check        check the settings; 0 if they are right, 78 if not
+          config       print the effective settings with their source, secrets masked
+          health       ask the relay on this machine; 0 if it answers, else 1
+          help         print this and all settings (also --help)
+          version      print the version (also --version)
+
+        """
+
+    /// In dotenv form, each line with its source.
+    private static func listing(_ outcome: Settings.Outcome) -> String {
+        outcome.effective.map { "\($0.name)=\($0.dotenvValue)  # \($0.place)\n" }.joined()
+    }
+
+    /// Numbers as `sysexits.h` has them.
+    private enum ExitStatus: Int32 {
+        case success = 0
+        case failure = 1
+        case usage = 64
+        case configuration = 78
+    }
+
+    private static func end(_ status: ExitStatus, _ output: String = "", errors: String = "") -> Never {
+        write(output, to: 1)
+        write(errors, to: 2)
+        exit(status.rawValue)
+    }
+
+    private static func write(_ text: String, to descriptor: Int32) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            guard count > 0 || errno == EINTR else { return }
+            rest = rest.dropFirst(max(0, count))
+        }
+    }
+}

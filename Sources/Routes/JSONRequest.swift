@@ -1,0 +1,44 @@
+import Engine
+import Shared
+
+extension Responder {
+    /// Waits for a JSON body and reads it by `read`, after which its bytes are freed.
+    func json<Value>(_ read: (JSONValue) throws(APIError) -> Value) async throws(APIError) -> Value {
+        guard let request else { throw APIError(400, "There is no request.") }
+        try checkMedia(request)
+        do throws(RequestError) {
+            try await request.body.collect(limitBytes: gateway.settings.maxBodyBytes)
+        } catch {
+            throw Task.isCancelled ? .clientLeft : APIError(error)
+        }
+        defer { request.body.release() }
+        let root: JSONValue
+        do throws(JSONError) {
+            root = try gateway.parser.parse(request.body.bytes)
+        } catch {
+            throw APIError(400, "The body is not valid JSON in UTF-8.")
+        }
+        return try read(root)
+    }
+
+    private func checkMedia(_ request: Request) throws(APIError) {
+        if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
+            throw .media("Content-Encoding is not accepted here; send the body as it is.")
+        }
+        guard let type = request[.contentType] else { return }
+        var parts = type.split(separator: UInt8(ascii: ";")).map { UnsafeRawBufferPointer(rebasing: $0).trimmed }
+        guard parts.removeFirst().equalsLowered("application/json") else {
+            throw .media("Content-Type must be application/json.")
+        }
+        for part in parts where part.count > 8 && part[part: 0..<8].equalsLowered("charset=") {
+            let charset = part[part: 8..<part.count].text.lowercased().filter { $0 != "\"" }
+            guard charset == "utf-8" || charset == "utf8" else { throw .media("The charset must be UTF-8.") }
+        }
+    }
+}
+
+extension APIError {
+    fileprivate static func media(_ message: String) -> APIError {
+        APIError(415, message, code: "unsupported_media_type")
+    }
+}

@@ -1,0 +1,22 @@
+import Shared
+
+/// What vendors said of keys: a good verdict holds for five minutes, a bad one for five seconds.
+///
+/// `@unchecked`: used on one loop only.
+final class KeyVerdicts: @unchecked Sendable {
+    private var verdicts: [Digest: (isGood: Bool, until: UInt64)] = [:]
+    private static let limit = 1_000
+
+    /// A key is bad if a vendor refuses it.
+    func isGood(_ key: String, _ gateway: Gateway) async -> Bool {
+        let digest = Digest(of: key)
+        if let known = verdicts[digest], gateway.loop.nowNanoseconds < known.until { return known.isGood }
+        var isGood = true
+        for checker in gateway.keyCheckers where isGood { isGood = await checker.accepts(key: key) }
+        if Task.isCancelled { return false }
+        if verdicts.count >= Self.limit { verdicts.removeAll() }
+        let seconds: UInt64 = isGood ? 300 : 5
+        verdicts[digest] = (isGood, gateway.loop.nowNanoseconds + seconds * 1_000_000_000)
+        return isGood
+    }
+}

@@ -1,0 +1,197 @@
+import Engine
+import Shared
+
+/// Answers one request in OpenAI's manner, and keeps what its log line says.
+///
+/// `@unchecked`: used on its request's loop only.
+final class Responder: @unchecked Sendable {
+    /// nil: the server refused it before it was one.
+    let request: Request?
+    let writer: any ResponseWriter
+    let gateway: Gateway
+    let requestID: String
+    var record = RequestRecord()
+    /// For `Allow`.
+    var allowed: [StaticString] = []
+    /// For `X-Relay-Provider`.
+    var provider: String?
+    private let startedNanoseconds: UInt64
+    private(set) var hasBegun = false
+
+    init(_ request: Request?, _ writer: any ResponseWriter, _ gateway: Gateway) {
+        self.request = request
+        self.writer = writer
+        self.gateway = gateway
+        requestID = gateway.ids.id("req_")
+        startedNanoseconds = gateway.loop.nowNanoseconds
+    }
+
+    // MARK: Whole answers
+
+    func send(_ status: Int = 200, json body: borrowing ByteBuffer) {
+        send(status, type: "application/json", body: body)
+    }
+
+    func send(_ status: Int, type: StaticString, body: borrowing ByteBuffer) {
+        var head = head(status, type: type)
+        if !allowed.isEmpty { head.add("Allow", text: allowed.map { "\($0)" }.joined(separator: ", ")) }
+        begin(status)
+        writer.send(head, body: body)
+    }
+
+    func sendPreflight() {
+        record.route = "OPTIONS"
+        var head = head(204, type: nil)
+        head.add("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+        let wanted = request?[.accessControlRequestHeaders]?.text
+        head.add("Access-Control-Allow-Headers", text: wanted ?? "authorization, content-type")
+        head.add("Access-Control-Max-Age", "86400")
+        begin(204)
+        writer.send(head, body: ByteBuffer())
+    }
+
+    // MARK: Streams
+
+    func beginEvents() {
+        var head = head(200, type: "text/event-stream; charset=utf-8")
+        head.add("Cache-Control", "no-cache")
+        head.add("X-Accel-Buffering", "no")
+        begin(200)
+        writer.begin(head)
+    }
+
+    /// Whole events; waits while the client takes them too slowly.
+    func write(events: borrowing ByteBuffer) async {
+        writer.write(events)
+        if writer.isFull { await writer.drained() }
+    }
+
+    // MARK: Errors
+
+    /// Before the answer has begun an answer of its own, after that a last event.
+    func fail(_ error: APIError) {
+        record.cause = error.cause ?? (error.status == 499 ? nil : error.message)
+        if error.status == 499 {
+            record.status = 499
+            writer.cut()
+        } else if hasBegun {
+            record.status = error.status
+            var event = ByteBuffer()
+            event.append("data: ")
+            error.appendJSON(to: &event)
+            event.append("\n\n")
+            writer.write(event)
+            writer.end()
+        } else {
+            var body = ByteBuffer()
+            error.appendJSON(to: &body)
+            var head = head(error.status, type: "application/json")
+            if !allowed.isEmpty { head.add("Allow", text: allowed.map { "\($0)" }.joined(separator: ", ")) }
+            if let seconds = error.retryAfterSeconds {
+                head.add("Retry-After", text: "\(seconds)")
+                head.add("Retry-After-Ms", text: "\(seconds * 1_000)")
+            }
+            let isLongWait = error.retryAfterSeconds.map { $0 > 120 } ?? false
+            if error.isHopeless || isLongWait { head.add("X-Should-Retry", "false") }
+            if error.status == 429 { head.add("X-Relay-Limited-By", error.isFromVendor ? "upstream" : "relay") }
+            begin(error.status)
+            writer.send(head, body: body)
+        }
+    }
+
+    // MARK: Heads
+
+    private func begin(_ status: Int) {
+        hasBegun = true
+        record.status = status
+        record.firstByteNanoseconds = gateway.loop.nowNanoseconds - startedNanoseconds
+    }
+
+    private func head(_ status: Int, type: StaticString?) -> ResponseHead {
+        var head = ResponseHead(status: status)
+        if let type { head.add("Content-Type", type) }
+        head.add("X-Request-ID", text: requestID)
+        head.add("OpenAI-Version", "2020-10-01")
+        head.fields.append("OpenAI-Processing-Ms: ")
+        head.fields.append(decimal: Int((gateway.loop.nowNanoseconds - startedNanoseconds) / 1_000_000))
+        head.fields.append("\r\n")
+        addOrigin(&head)
+        if let provider { head.add("X-Relay-Provider", text: provider) }
+        return head
+    }
+
+    private func addOrigin(_ head: inout ResponseHead) {
+        if gateway.settings.corsOrigins == ["*"] {
+            head.add("Access-Control-Allow-Origin", "*")
+        } else {
+            head.add("Vary", "Origin")
+            guard let origin = request?[.origin]?.text,
+                gateway.settings.corsOrigins.contains(origin.lowercased())
+            else { return }
+            head.add("Access-Control-Allow-Origin", text: origin)
+        }
+        head.add(
+            "Access-Control-Expose-Headers",
+            """
+            x-request-id, retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, \
+            x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
+            x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, x-relay-provider, x-relay-limited-by
+            """
+        )
+    }
+
+    // MARK: Log
+
+    /// One line, never a prompt, an answer or a key.
+    func logRequest() {
+        let ended = gateway.loop.nowNanoseconds
+        gateway.log.info("request") { line in
+            if let given = request?[.id], Self.isID(given) {
+                line.add("id", given)
+                line.add("request_id", requestID)
+            } else {
+                line.add("id", requestID)
+            }
+            line.add("method", request.map { "\($0.method.name)" })
+            if let route = record.route { line.add("route", "\(route)") }
+            line.add("status", record.status)
+            line.add("duration_ms", Int((ended - startedNanoseconds) / 1_000_000))
+            line.add("first_byte_ms", Int(record.firstByteNanoseconds / 1_000_000))
+            line.add("caller", record.caller)
+            line.add("model", record.model)
+            line.add("provider", provider)
+            if let isStreamed = record.isStreamed { line.add("stream", isStreamed) }
+            if let usage = record.usage {
+                line.add("prompt_tokens", usage.promptTokens)
+                line.add("completion_tokens", usage.completionTokens)
+            }
+            line.add("cause", record.cause)
+        }
+    }
+
+    /// 1 to 64 of letters, digits, `.`, `_`, `-`.
+    private static func isID(_ text: UnsafeRawBufferPointer) -> Bool {
+        text.count <= 64
+            && text.allSatisfy {
+                switch $0 {
+                case 48...57, 65...90, 97...122, 45, 46, 95: true
+                default: false
+                }
+            }
+    }
+}
+
+/// What a request's log line says besides its times.
+struct RequestRecord {
+    var route: StaticString?
+    var status = 0
+    var firstByteNanoseconds: UInt64 = 0
+    /// A digest.
+    var caller: String?
+    /// As it was asked for.
+    var model: String?
+    var isStreamed: Bool?
+    var usage: Usage?
+    /// Why it failed.
+    var cause: String?
+}

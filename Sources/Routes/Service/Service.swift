@@ -1,0 +1,45 @@
+import Engine
+import Glibc
+import Shared
+
+/// GET /
+func showRoot(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
+    let settings = gateway.settings
+    var body = ByteBuffer()
+    let accept = responder.request?[.accept]?.text ?? ""
+    if accept.contains("application/json") {
+        body.append(#"{"name":"#)
+        body.append(json: Product.name)
+        body.append(#","version":"#)
+        body.append(json: Product.version)
+        body.append(#","url":"#)
+        body.append(json: Product.page)
+        body.append("}")
+        return responder.send(json: body)
+    }
+    body.append("Congratulations! Your API is working! You can now make requests to the API.\n\nEndpoint: ")
+    body.append(settings.publicURL ?? "http://\(settings.host):\(settings.port)")
+    body.append("/v1")
+    responder.send(200, type: "text/plain; charset=utf-8", body: body)
+}
+
+/// GET /health
+func showHealth(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
+    sendStatus(200, "ok", responder)
+}
+
+/// GET /ready: 503 once the process is stopping.
+func showReadiness(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
+    let isDraining = gateway.process.isDraining.load(ordering: .relaxed)
+    sendStatus(isDraining ? 503 : 200, isDraining ? "draining" : "ok", responder)
+}
+
+private func sendStatus(_ status: Int, _ word: StaticString, _ responder: Responder) {
+    var body = ByteBuffer()
+    body.append(#"{"status":""#)
+    body.append(word)
+    body.append(#"","timestamp":""#)
+    body.append(Timestamp.text(second: time(nil)))
+    body.append(#""}"#)
+    responder.send(status, json: body)
+}

@@ -1,0 +1,121 @@
+import Engine
+import Glibc
+import Shared
+import Upstream
+
+/// One choice of an answer, bounded as the caller asked.
+private struct Choice: Sendable {
+    var text: String
+    var reason: OutputBound.Reason
+    let promptTokens: Int
+    let completionTokens: Int
+}
+
+/// Asks for all choices at once and answers in one piece.
+func answerChat(
+    _ chat: any PreparedChat,
+    _ wanted: WantedAnswer,
+    _ responder: Responder
+) async throws(UpstreamError) {
+    let choices =
+        wanted.choices == 1 ? [try await choice(chat, wanted)] : try await manyChoices(chat, wanted)
+    let usage = Usage(
+        promptTokens: choices.first?.promptTokens ?? 0,
+        completionTokens: choices.reduce(0) { $0 + $1.completionTokens }
+    )
+    responder.record.usage = usage
+    var body = ByteBuffer()
+    body.append(#"{"id":""#)
+    responder.gateway.ids.appendID("chatcmpl-", into: &body)
+    body.append(#"","object":"chat.completion","created":"#)
+    body.append(decimal: time(nil))
+    body.append(#","model":"#)
+    body.append(json: wanted.model)
+    body.append(#","choices":["#)
+    for (index, choice) in choices.enumerated() {
+        body.append(index == 0 ? #"{"index":"# : #",{"index":"#)
+        body.append(decimal: index)
+        body.append(#","message":{"role":"assistant","content":"#)
+        body.append(json: choice.text)
+        body.append(#","refusal":null},"logprobs":null,"finish_reason":""#)
+        body.append(choice.reason.name)
+        body.append(#""}"#)
+    }
+    body.append(#"],"usage":"#)
+    usage.appendJSON(to: &body)
+    body.append("}")
+    responder.send(json: body)
+}
+
+private func choice(_ chat: any PreparedChat, _ wanted: WantedAnswer) async throws(UpstreamError) -> Choice {
+    let reply = try await chat.answer()
+    var bound = OutputBound(stops: wanted.stops, maxTokens: wanted.maxTokens)
+    var text = reply.text
+    if wanted.stops.isEmpty, wanted.maxTokens == nil {
+        text.withUTF8 { bytes in bound.take(UnsafeRawBufferPointer(bytes)) { _ in } }
+    } else {
+        var passed = ByteBuffer()
+        text.withUTF8 { bytes in bound.take(UnsafeRawBufferPointer(bytes)) { passed.append($0) } }
+        bound.finish { passed.append($0) }
+        text = passed.text
+    }
+    // The vendor counted what it wrote, not what was passed on.
+    let counted = bound.reason == nil ? reply.usage?.completionTokens : nil
+    return Choice(
+        text: text,
+        reason: bound.reason ?? .stop,
+        promptTokens: reply.usage?.promptTokens ?? chat.promptTokens,
+        completionTokens: counted ?? bound.tokens
+    )
+}
+
+/// If one fails, all do.
+private func manyChoices(_ chat: any PreparedChat, _ wanted: WantedAnswer) async throws(UpstreamError) -> [Choice] {
+    let results = await withTaskGroup(of: (Int, Result<Choice, UpstreamError>).self) { group in
+        for index in 0..<wanted.choices {
+            group.addTask {
+                do throws(UpstreamError) {
+                    return (index, .success(try await choice(chat, wanted)))
+                } catch {
+                    return (index, .failure(error))
+                }
+            }
+        }
+        var results: [(Int, Result<Choice, UpstreamError>)] = []
+        for await result in group {
+            results.append(result)
+            if case .failure = result.1 { group.cancelAll() }
+        }
+        return results
+    }
+    return try inOrder(results)
+}
+
+/// The values by their numbers; or the failure that came first, which cancelled the others.
+func inOrder<Value>(_ results: [(Int, Result<Value, UpstreamError>)]) throws(UpstreamError) -> [Value] {
+    for result in results { _ = try result.1.get() }
+    var values: [Value] = []
+    for result in results.sorted(by: { $0.0 < $1.0 }) { values.append(try result.1.get()) }
+    return values
+}
+
+extension OutputBound.Reason {
+    var name: StaticString {
+        switch self {
+        case .stop: "stop"
+        case .length: "length"
+        }
+    }
+}
+
+extension Usage {
+    func appendJSON(to body: inout ByteBuffer) {
+        body.append(#"{"prompt_tokens":"#)
+        body.append(decimal: promptTokens)
+        body.append(#","completion_tokens":"#)
+        body.append(decimal: completionTokens)
+        body.append(#","total_tokens":"#)
+        body.append(decimal: totalTokens)
+        body.append("}")
+    }
+}

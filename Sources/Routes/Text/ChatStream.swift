@@ -1,0 +1,94 @@
+import Engine
+import Shared
+import Upstream
+
+/// Passes an answer on as it comes. A failure before its first piece is thrown before anything was sent.
+func streamChat(
+    _ chat: consuming any PreparedChat,
+    _ wanted: WantedAnswer,
+    _ responder: Responder
+) async throws(UpstreamError) {
+    let chunks = ChatChunks(wanted, responder)
+    var usages: [Usage] = []
+    if wanted.choices == 1 {
+        let estimate = chat.promptTokens
+        let stream = try await (consume chat).stream()
+        usages = [try await pass(stream, choice: 0, promptTokens: estimate, wanted, chunks)]
+    } else {
+        usages = try await manyStreams(chat, wanted, chunks)
+    }
+    let usage = Usage(
+        promptTokens: usages.first?.promptTokens ?? 0,
+        completionTokens: usages.reduce(0) { $0 + $1.completionTokens }
+    )
+    responder.record.usage = usage
+    await chunks.end(usage)
+}
+
+/// After this long without a byte of the vendor's the client is shown that the relay is alive.
+private let patienceNanoseconds: UInt64 = 10_000_000_000
+
+/// Returns once the choice is complete; the finish reason is then in `chunks`.
+private func pass(
+    _ stream: any ChatStream,
+    choice: Int,
+    promptTokens: Int,
+    _ wanted: WantedAnswer,
+    _ chunks: ChatChunks
+) async throws(UpstreamError) -> Usage {
+    defer { stream.stop() }
+    var bound = OutputBound(stops: wanted.stops, maxTokens: wanted.maxTokens)
+    reading: while bound.reason == nil {
+        switch try await stream.more(patienceNanoseconds: patienceNanoseconds) {
+        case .end: break reading
+        case .silence: chunks.ping()
+        case .bytes:
+            while bound.reason == nil,
+                try stream.next({ piece in bound.take(piece) { chunks.add($0, to: choice) } })
+            {
+                if chunks.isLarge { await chunks.flush() }
+            }
+        }
+        await chunks.flush()
+    }
+    bound.finish { chunks.add($0, to: choice) }
+    chunks.finish(choice, bound.reason ?? .stop)
+    let counted = bound.reason == nil ? stream.usage : nil
+    return Usage(
+        promptTokens: counted?.promptTokens ?? promptTokens,
+        completionTokens: counted?.completionTokens ?? bound.tokens
+    )
+}
+
+private func manyStreams(
+    _ chat: any PreparedChat,
+    _ wanted: WantedAnswer,
+    _ chunks: ChatChunks
+) async throws(UpstreamError) -> [Usage] {
+    let results = await withTaskGroup(of: (Int, Result<Usage, UpstreamError>).self) { group in
+        for choice in 0..<wanted.choices {
+            group.addTask {
+                do throws(UpstreamError) {
+                    let stream = try await chat.stream()
+                    let usage = try await pass(
+                        stream,
+                        choice: choice,
+                        promptTokens: chat.promptTokens,
+                        wanted,
+                        chunks
+                    )
+                    return (choice, .success(usage))
+                } catch {
+                    return (choice, .failure(error))
+                }
+            }
+        }
+        var results: [(Int, Result<Usage, UpstreamError>)] = []
+        for await result in group {
+            results.append(result)
+            if case .failure = result.1 { group.cancelAll() }
+        }
+        return results
+    }
+    return try inOrder(results)
+}

@@ -1,0 +1,136 @@
+import Engine
+
+/// One line of the log while it is put together: everything after the time.
+///
+/// Names are written as they are: letters, digits and `_`.
+package struct LogLine: ~Copyable {
+    var buffer = ByteBuffer()
+    private let format: LogFormat
+
+    init(_ level: LogLevel, _ message: StaticString, _ format: LogFormat) {
+        self.format = format
+        _ = buffer.reserve(512)
+        switch format {
+        case .json:
+            buffer.append(",\"level\":\"")
+            buffer.append(level.name)
+            buffer.append("\",\"message\":\"")
+            buffer.append(message)
+            buffer.append(UInt8(ascii: "\""))
+        case .text:
+            buffer.append(UInt8(ascii: " "))
+            buffer.append(level.name)
+            buffer.append(UInt8(ascii: " "))
+            buffer.append(message)
+        }
+    }
+
+    /// Any text; control characters, quotes and bytes that are no UTF-8 cannot break the line.
+    package mutating func add(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
+        begin(name)
+        append(value)
+    }
+
+    package mutating func add(_ name: StaticString, _ value: String) {
+        begin(name)
+        var value = value
+        value.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Nil writes nothing.
+    package mutating func add(_ name: StaticString, _ value: String?) {
+        if let value { add(name, value) }
+    }
+
+    package mutating func add(_ name: StaticString, _ value: Int) {
+        begin(name)
+        buffer.append(decimal: value)
+    }
+
+    package mutating func add(_ name: StaticString, _ value: Bool) {
+        begin(name)
+        buffer.append(value ? "true" : "false")
+    }
+
+    mutating func end() {
+        if format == .json { buffer.append(UInt8(ascii: "}")) }
+        buffer.append(UInt8(ascii: "\n"))
+    }
+
+    private mutating func begin(_ name: StaticString) {
+        switch format {
+        case .json:
+            buffer.append(",\"")
+            buffer.append(name)
+            buffer.append("\":")
+        case .text:
+            buffer.append(UInt8(ascii: " "))
+            buffer.append(name)
+            buffer.append(UInt8(ascii: "="))
+        }
+    }
+
+    private mutating func append(_ value: UnsafeRawBufferPointer) {
+        switch kind(of: value) {
+        case .word where format == .text: buffer.append(value)
+        case .word, .ascii: buffer.append(json: value)
+        case .other: appendForeign(String(decoding: value, as: UTF8.self))
+        }
+    }
+
+    /// In quotes; the control characters that JSON leaves alone (127 to 159, and the separators 2028 and 2029, which
+    /// some terminals and log readers obey) are written as escapes too.
+    private mutating func appendForeign(_ text: String) {
+        var plain = ""
+        var isClean = true
+        for scalar in text.unicodeScalars {
+            switch scalar.value {
+            case 0x7F...0x9F, 0x2028, 0x2029: isClean = false
+            default: continue
+            }
+        }
+        if isClean { return buffer.append(json: text) }
+        buffer.append(UInt8(ascii: "\""))
+        for scalar in text.unicodeScalars {
+            switch scalar.value {
+            case 0...0x1F, 0x7F...0x9F, 0x2028, 0x2029:
+                let digits = String(scalar.value, radix: 16)
+                plain += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
+            case 0x22, 0x5C: plain += "\\\(scalar)"
+            default: plain.unicodeScalars.append(scalar)
+            }
+        }
+        buffer.append(plain)
+        buffer.append(UInt8(ascii: "\""))
+    }
+
+    private enum Kind {
+        /// Needs no quotes in the text format.
+        case word
+        case ascii
+        /// Has bytes from 127 on.
+        case other
+    }
+
+    private func kind(of value: UnsafeRawBufferPointer) -> Kind {
+        var isWord = !value.isEmpty
+        for byte in value {
+            if byte >= 127 { return .other }
+            if byte <= 32 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=") || byte == UInt8(ascii: "\\") {
+                isWord = false
+            }
+        }
+        return isWord ? .word : .ascii
+    }
+}
+
+extension LogLevel {
+    fileprivate var name: StaticString {
+        switch self {
+        case .debug: "debug"
+        case .info: "info"
+        case .warning: "warning"
+        case .error: "error"
+        }
+    }
+}

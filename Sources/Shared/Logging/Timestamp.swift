@@ -1,0 +1,75 @@
+package import Engine
+import Glibc
+
+/// Writes UTC times as `2026-01-01T12:00:00.123Z`; the part up to the second is kept while the second lasts.
+package struct Timestamp: Sendable {
+    private var second = Int.min
+    /// `2026-01-01T12:00:00`
+    private var text: [UInt8] = Array("0000-00-00T00:00:00".utf8)
+
+    package init() {}
+
+    /// - Parameter milliseconds: since 1970, in years 0 to 9999.
+    package mutating func append(milliseconds: Int, to buffer: inout ByteBuffer) {
+        let (second, rest) = Timestamp.split(milliseconds, by: 1_000)
+        if second != self.second { set(second) }
+        text.withUnsafeBytes { buffer.append($0) }
+        buffer.append(UInt8(ascii: "."))
+        buffer.append(UInt8(ascii: "0") + UInt8(rest / 100))
+        buffer.append(UInt8(ascii: "0") + UInt8(rest / 10 % 10))
+        buffer.append(UInt8(ascii: "0") + UInt8(rest % 10))
+        buffer.append(UInt8(ascii: "Z"))
+    }
+
+    /// `2026-01-01T12:00:00Z`, for answers that show a time.
+    package static func text(second: Int) -> String {
+        var timestamp = Timestamp()
+        timestamp.set(second)
+        return String(decoding: timestamp.text, as: UTF8.self) + "Z"
+    }
+
+    /// Milliseconds since 1970 on the machine's wall clock.
+    package static func now() -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
+    }
+
+    private mutating func set(_ second: Int) {
+        self.second = second
+        let (day, secondOfDay) = Timestamp.split(second, by: 86_400)
+        let date = Timestamp.date(day: day)
+        put(date.year, at: 0, digits: 4)
+        put(date.month, at: 5, digits: 2)
+        put(date.day, at: 8, digits: 2)
+        put(secondOfDay / 3_600, at: 11, digits: 2)
+        put(secondOfDay / 60 % 60, at: 14, digits: 2)
+        put(secondOfDay % 60, at: 17, digits: 2)
+    }
+
+    private mutating func put(_ number: Int, at index: Int, digits: Int) {
+        var rest = number
+        for place in (index..<index + digits).reversed() {
+            text[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+    }
+
+    /// Quotient and remainder, rounded down: the remainder is never negative.
+    private static func split(_ number: Int, by size: Int) -> (Int, Int) {
+        let rest = (number % size + size) % size
+        return ((number - rest) / size, rest)
+    }
+
+    /// The Gregorian date of a day counted from 1970-01-01. Years are taken to begin in March, so that a leap day ends
+    /// its year; 146,097 days are 400 years.
+    private static func date(day: Int) -> (year: Int, month: Int, day: Int) {
+        let (era, dayOfEra) = split(day + 719_468, by: 146_097)
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let monthFromMarch = (5 * dayOfYear + 2) / 153
+        let dayOfMonth = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
+        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
+        return (era * 400 + yearOfEra + (month <= 2 ? 1 : 0), month, dayOfMonth)
+    }
+}

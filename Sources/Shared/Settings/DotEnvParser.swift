@@ -1,0 +1,188 @@
+/// Reads `NAME=value` lines: optional `export`; `#` comments on their own line or after a space; `'raw'`;
+/// `"with \n \" \\ escapes"`, which may span lines; nothing is expanded. UTF-8, a byte order mark and CRLF are taken.
+struct DotEnvParser {
+    struct Mistake {
+        let line: Int
+        let name: String?
+        let text: String
+    }
+
+    private(set) var entries: [SettingsSource.Entry] = []
+    private(set) var mistakes: [Mistake] = []
+    private let bytes: [UInt8]
+    private var index = 0
+    private var line = 1
+    private var linesByName: [String: Int] = [:]
+
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { index = 3 }
+    }
+
+    mutating func parse() {
+        while index < bytes.count { parseLine() }
+    }
+
+    private mutating func parseLine() {
+        defer { endLine() }
+        skipBlanks()
+        guard !isAtLineEnd, current != UInt8(ascii: "#") else { return }
+        skipExport()
+        guard let name = takeName() else { return note(nil, "this line is not NAME=value") }
+        skipBlanks()
+        guard current == UInt8(ascii: "=") else { return note(name, "no = after the name") }
+        index += 1
+        let isAfterBlank = isBlank(current)
+        skipBlanks()
+        let start = line
+        guard let value = takeValue(named: name, isAfterBlank: isAfterBlank) else { return }
+        guard value.allSatisfy({ $0 != 0 }), let text = String(validating: value, as: UTF8.self) else {
+            return note(name, "the value is not UTF-8 text")
+        }
+        if let first = linesByName.updateValue(start, forKey: name) {
+            return mistakes.append(Mistake(line: start, name: name, text: "already set in line \(first)"))
+        }
+        entries.append(SettingsSource.Entry(name, text, line: start))
+    }
+
+    private mutating func takeValue(named name: String, isAfterBlank: Bool) -> [UInt8]? {
+        switch current {
+        case UInt8(ascii: "'"): takeRaw(named: name)
+        case UInt8(ascii: "\""): takeEscaped(named: name)
+        default: takeBare(isAfterBlank: isAfterBlank)
+        }
+    }
+
+    /// Up to the line's end or a comment, without blanks at the end.
+    private mutating func takeBare(isAfterBlank: Bool) -> [UInt8] {
+        var value: [UInt8] = []
+        var isBlankBefore = isAfterBlank
+        while let byte = current, !isAtLineEnd, !(byte == UInt8(ascii: "#") && isBlankBefore) {
+            value.append(byte)
+            isBlankBefore = isBlank(byte)
+            index += 1
+        }
+        while isBlank(value.last) { value.removeLast() }
+        return value
+    }
+
+    private mutating func takeRaw(named name: String) -> [UInt8]? {
+        index += 1
+        var value: [UInt8] = []
+        while let byte = current, !isAtLineEnd {
+            index += 1
+            if byte == UInt8(ascii: "'") { return endsCleanly(name) ? value : nil }
+            value.append(byte)
+        }
+        note(name, "the closing ' is missing")
+        return nil
+    }
+
+    private mutating func takeEscaped(named name: String) -> [UInt8]? {
+        let start = line
+        index += 1
+        var value: [UInt8] = []
+        while let byte = current {
+            switch byte {
+            case UInt8(ascii: "\""):
+                index += 1
+                return endsCleanly(name) ? value : nil
+            case UInt8(ascii: "\\"):
+                index += 1
+                guard let escaped = takeEscape(named: name) else { return nil }
+                value.append(escaped)
+            case UInt8(ascii: "\r") where isAtLineEnd: index += 1
+            default:
+                if byte == UInt8(ascii: "\n") { line += 1 }
+                value.append(byte)
+                index += 1
+            }
+        }
+        mistakes.append(Mistake(line: start, name: name, text: "the closing \" is missing"))
+        return nil
+    }
+
+    private mutating func takeEscape(named name: String) -> UInt8? {
+        guard let byte = current else { return UInt8(ascii: "\\") }
+        switch byte {
+        case UInt8(ascii: "n"):
+            index += 1
+            return UInt8(ascii: "\n")
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+            index += 1
+            return byte
+        default:
+            note(name, "\\ in double quotes stands before n, \" or \\ only; write \\\\ for a backslash")
+            skipRestOfQuoted()
+            return nil
+        }
+    }
+
+    /// After a mistake inside double quotes: on to their end, so that it is reported once.
+    private mutating func skipRestOfQuoted() {
+        while let byte = current, byte != UInt8(ascii: "\"") {
+            if byte == UInt8(ascii: "\n") { line += 1 }
+            index += byte == UInt8(ascii: "\\") && index + 1 < bytes.count && bytes[index + 1] != 10 ? 2 : 1
+        }
+    }
+
+    /// After a closing quote only a comment may follow, a space before it.
+    private mutating func endsCleanly(_ name: String) -> Bool {
+        let isAfterBlank = isBlank(current)
+        skipBlanks()
+        if isAtLineEnd || (current == UInt8(ascii: "#") && isAfterBlank) { return true }
+        note(name, "text after the closing quote")
+        return false
+    }
+
+    private mutating func takeName() -> String? {
+        let start = index
+        while let byte = current, isNameByte(byte), index > start || !(48...57).contains(byte) { index += 1 }
+        return index == start ? nil : String(decoding: bytes[start..<index], as: UTF8.self)
+    }
+
+    private mutating func skipExport() {
+        let word = Array("export".utf8)
+        guard bytes[index...].starts(with: word), index + word.count < bytes.count else { return }
+        guard isBlank(bytes[index + word.count]) else { return }
+        let before = index
+        index += word.count
+        skipBlanks()
+        if current == UInt8(ascii: "=") { index = before }  // a variable of that name
+    }
+
+    private mutating func endLine() {
+        while let byte = current {
+            index += 1
+            if byte == UInt8(ascii: "\n") { break }
+        }
+        line += 1
+    }
+
+    private mutating func note(_ name: String?, _ text: String) {
+        mistakes.append(Mistake(line: line, name: name, text: text))
+    }
+
+    private mutating func skipBlanks() {
+        while isBlank(current) { index += 1 }
+    }
+
+    private var current: UInt8? { index < bytes.count ? bytes[index] : nil }
+
+    /// At the end, a line feed, or a carriage return just before one of these.
+    private var isAtLineEnd: Bool {
+        guard let current else { return true }
+        if current == UInt8(ascii: "\n") { return true }
+        guard current == UInt8(ascii: "\r") else { return false }
+        return index + 1 == bytes.count || bytes[index + 1] == UInt8(ascii: "\n")
+    }
+
+    private func isBlank(_ byte: UInt8?) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+
+    private func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, 65...90, 97...122, UInt8(ascii: "_"): true
+        default: false
+        }
+    }
+}

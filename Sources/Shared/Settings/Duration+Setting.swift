@@ -1,0 +1,37 @@
+extension Duration {
+    /// Reads `500ms`, `30s`, `5m`, `2h`; a number without a unit is seconds. Decimals are taken to the microsecond.
+    init?(setting text: String, in range: ClosedRange<Duration>) {
+        let digits = text.prefix { $0.isASCII && $0.isNumber || $0 == "." }
+        let microseconds: Int
+        switch text[digits.endIndex...] {
+        case "ms": microseconds = 1_000
+        case "", "s": microseconds = 1_000_000
+        case "m": microseconds = 60_000_000
+        case "h": microseconds = 3_600_000_000
+        default: return nil
+        }
+        // No more digits than a Double holds exactly.
+        guard digits.utf8.count <= 15, digits.first != ".", digits.last != ".", let number = Double(digits) else {
+            return nil
+        }
+        let exact = number * Double(microseconds)
+        guard exact < 1e15 else { return nil }
+        self = .microseconds(Int(exact.rounded()))
+        guard range.contains(self) else { return nil }
+    }
+
+    /// In the greatest unit that gives a whole number: `90s`, `2h`, `500ms`.
+    var settingText: String {
+        let milliseconds = nanoseconds / 1_000_000
+        if milliseconds == 0 { return "0" }
+        for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] where milliseconds % size == 0 {
+            return "\(milliseconds / size)\(unit)"
+        }
+        return "\(milliseconds)ms"
+    }
+
+    /// The whole number of nanoseconds; for times up to 292 years.
+    package var nanoseconds: Int {
+        Int(components.seconds) * 1_000_000_000 + Int(components.attoseconds / 1_000_000_000)
+    }
+}

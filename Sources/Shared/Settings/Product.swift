@@ -1,0 +1,5 @@
+/// What this program calls itself.
+package enum Product {
+    package static let name = "relay"
+    package static let version = "0.1.0"
+}

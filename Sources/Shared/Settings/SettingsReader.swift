@@ -1,0 +1,180 @@
+/// Gathers the values of one table from its sources, with everything that is wrong with them.
+struct SettingsReader {
+    /// One variable that is set.
+    struct Given {
+        let row: SettingRow
+        let text: String
+        let place: String
+        let value: SettingValue
+    }
+
+    private(set) var given: [SettingKey: Given] = [:]
+    private(set) var problems: [SettingsProblem] = []
+    private(set) var warnings: [SettingsProblem] = []
+    let table: SettingsTable
+    private let readFile: (String) throws(FileProblem) -> [UInt8]
+
+    /// - Parameter sources: stronger first.
+    init(
+        _ sources: [SettingsSource],
+        table: SettingsTable,
+        readFile: @escaping (String) throws(FileProblem) -> [UInt8]
+    ) {
+        self.table = table
+        self.readFile = readFile
+        problems = sources.flatMap(\.problems)
+        for source in sources { take(source) }
+        judgeNames(of: sources)
+        findStrayFields()
+    }
+
+    private var placesByName: [String: String] = [:]
+
+    private mutating func take(_ source: SettingsSource) {
+        for entry in source.entries where !entry.value.isEmpty {
+            guard let match = table.match(entry.name) else { continue }
+            let place = source.place(of: entry)
+            let name = match.key.name
+            if let other = placesByName[match.isFile ? name : name + "_FILE"], match.row.mayComeFromFile {
+                let text = "\(match.isFile ? name : name + "_FILE") is set too (\(other)); one of them is enough"
+                problems.append(SettingsProblem(place: place, name: entry.name, text: text))
+                continue
+            }
+            guard placesByName[entry.name] == nil else { continue }  // a stronger source has it
+            placesByName[entry.name] = place
+            take(entry, as: match, place)
+        }
+    }
+
+    private mutating func take(_ entry: SettingsSource.Entry, as match: SettingsTable.Match, _ place: String) {
+        let row = match.row
+        do throws(FileProblem) {
+            let text = match.isFile ? try contents(of: entry.value) : entry.value
+            if row.type == .file && match.key != .global("ENV_FILE") { _ = try readFile(text) }
+            guard !text.isEmpty else { return }
+            guard let value = row.type.value(of: text) else {
+                let quoted = row.quoted(text)
+                return note(place, entry.name, "\(quoted) is not \(row.type.expectation)")
+            }
+            given[match.key] = Given(row: row, text: text, place: place, value: value)
+        } catch {
+            note(place, entry.name, "\"\(entry.value)\" cannot be read: \(error.text)")
+        }
+    }
+
+    /// The text of a file, without one line end at its end.
+    private func contents(of path: String) throws(FileProblem) -> String {
+        guard var text = String(validating: try readFile(path), as: UTF8.self) else {
+            throw FileProblem(text: "not UTF-8 text", isAbsence: false)
+        }
+        if let last = text.last, last == "\n" || last == "\r\n" { text.removeLast() }
+        return text
+    }
+
+    /// Unknown names: always mistakes in a document; in the process environment as far as they look like ours.
+    private mutating func judgeNames(of sources: [SettingsSource]) {
+        let isStrict = boolean("STRICT_CONFIG")
+        for source in sources {
+            for entry in source.entries where table.match(entry.name) == nil {
+                guard let isMistake = source.isEnvironment ? verdict(on: entry) : true else { continue }
+                let hint = table.suggestion(for: entry.name).map { "; did you mean \($0)?" } ?? ""
+                let problem = SettingsProblem(
+                    place: source.place(of: entry),
+                    name: entry.name,
+                    text: "unknown variable\(hint)"
+                )
+                if isMistake && isStrict { problems.append(problem) } else { warnings.append(problem) }
+            }
+        }
+    }
+
+    /// Of an unknown name in the process environment: a mistake (true), worth a warning (false), or not ours (nil).
+    private func verdict(on entry: SettingsSource.Entry) -> Bool? {
+        if entry.isInjected { return nil }
+        if SettingsTable.ownPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
+        if SettingsTable.sharedPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return false }
+        return table.globalNear(entry.name) == nil ? nil : false
+    }
+
+    /// Fields of an instance that nothing declares: most likely its NAME is misspelt.
+    private mutating func findStrayFields() {
+        for family in table.families {
+            let declared = instances(of: family.prefix)
+            let stray = given.filter { $0.key.prefix == family.prefix && !declared.contains($0.key.instance) }
+            for (key, variable) in stray.sorted(by: { $0.key.name < $1.key.name }) {
+                let declaring = SettingKey(prefix: family.prefix, instance: key.instance, field: family.declaring).name
+                if problems.contains(where: { $0.name == declaring }) { continue }
+                let meant = declared.flatMap { instance in
+                    family.rows.map { SettingKey(prefix: family.prefix, instance: instance, field: $0.name).name }
+                }
+                let hint = nearest(to: key.name, among: meant).map { "; did you mean \($0)?" }
+                note(variable.place, key.name, "\(declaring) is not set\(hint ?? "")")
+            }
+        }
+    }
+
+    mutating func note(_ place: String, _ name: String, _ text: String) {
+        problems.append(SettingsProblem(place: place, name: name, text: text))
+    }
+
+    /// Notes a problem where the value stands.
+    mutating func note(_ key: SettingKey, _ text: String) {
+        note(given[key]?.place ?? "environment", key.name, text)
+    }
+}
+
+/// The values, by the names of the table; those that are not set, or wrong, have their fallback.
+extension SettingsReader {
+    /// The NAMEs that have their declaring field, sorted.
+    func instances(of prefix: String) -> [String] {
+        guard let family = table.families.first(where: { $0.prefix == prefix }) else { return [] }
+        return given.keys.filter { $0.prefix == prefix && $0.field == family.declaring }.map(\.instance).sorted()
+    }
+
+    func value(_ key: SettingKey) -> SettingValue? {
+        if let given = given[key] { return given.value }
+        let row = row(key)
+        return row.fallback.isEmpty ? nil : row.type.value(of: row.fallback)
+    }
+
+    func row(_ key: SettingKey) -> SettingRow {
+        let rows =
+            key.prefix.isEmpty
+            ? table.globals : table.families.filter { $0.prefix == key.prefix }.flatMap(\.rows)
+        guard let row = rows.first(where: { $0.name == key.field }) else {
+            preconditionFailure("no row for \(key.name)")
+        }
+        return row
+    }
+
+    func text(_ key: SettingKey) -> String? {
+        if case .text(let text) = value(key) { text } else { nil }
+    }
+
+    func number(_ key: SettingKey) -> Int {
+        if case .number(let number) = value(key) { number } else { 0 }
+    }
+
+    func duration(_ key: SettingKey) -> Duration {
+        if case .duration(let duration) = value(key) { duration } else { .zero }
+    }
+
+    func boolean(_ key: SettingKey) -> Bool { value(key) == .boolean(true) }
+
+    func list(_ key: SettingKey) -> [String] {
+        if case .list(let items) = value(key) { items } else { [] }
+    }
+
+    func patterns(_ key: SettingKey) -> [ModelPattern] {
+        if case .patterns(let patterns) = value(key) { patterns } else { [] }
+    }
+
+    func models(_ key: SettingKey) -> [ModelName] {
+        if case .models(let models) = value(key) { models } else { [] }
+    }
+}
+
+extension SettingKey: ExpressibleByStringLiteral {
+    /// A global setting.
+    package init(stringLiteral name: String) { self = .global(name) }
+}

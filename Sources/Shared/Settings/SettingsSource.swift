@@ -1,0 +1,116 @@
+@preconcurrency import Glibc  // environ
+
+/// Variables as they stand in one place, not yet looked at.
+package struct SettingsSource: Sendable {
+    package struct Entry: Sendable, Equatable {
+        package let name: String
+        package let value: String
+        /// Counted from 1; nil in the process environment.
+        package let line: Int?
+
+        package init(_ name: String, _ value: String, line: Int? = nil) {
+            self.name = name
+            self.value = value
+            self.line = line
+        }
+    }
+
+    /// `environment`, or the file's name.
+    package let name: String
+    /// Other software's variables are expected in the process environment only.
+    package let isEnvironment: Bool
+    package let entries: [Entry]
+    /// What could not even be read.
+    package let problems: [SettingsProblem]
+
+    package init(name: String, isEnvironment: Bool, entries: [Entry], problems: [SettingsProblem] = []) {
+        self.name = name
+        self.isEnvironment = isEnvironment
+        self.entries = entries
+        self.problems = problems
+    }
+
+    package static func environment(_ variables: [(String, String)]) -> SettingsSource {
+        SettingsSource(name: "environment", isEnvironment: true, entries: variables.map { Entry($0.0, $0.1) })
+    }
+
+    /// A document in dotenv syntax.
+    package static func document(named name: String, _ bytes: [UInt8]) -> SettingsSource {
+        var parser = DotEnvParser(bytes)
+        parser.parse()
+        let problems = parser.mistakes.map { mistake in
+            SettingsProblem(place: "\(name):\(mistake.line)", name: mistake.name, text: mistake.text)
+        }
+        return SettingsSource(name: name, isEnvironment: false, entries: parser.entries, problems: problems)
+    }
+
+    func place(of entry: Entry) -> String { entry.line.map { "\(name):\($0)" } ?? name }
+}
+
+extension SettingsSource {
+    /// The process environment and the `.env` file that it leads to, stronger first. A `.env` that is not there is
+    /// none; an `ENV_FILE` that is not there is a problem.
+    package static func ofProcess() -> [SettingsSource] {
+        let environment = processEnvironment()
+        let named = environment.entries.last { $0.name == "ENV_FILE" && !$0.value.isEmpty }?.value
+        let path = named ?? ".env"
+        do throws(FileProblem) {
+            return [environment, document(named: path, try readSettingsFile(path))]
+        } catch {
+            if named == nil && error.isAbsence { return [environment] }
+            let problem = SettingsProblem(
+                place: named == nil ? path : "environment",
+                name: named == nil ? nil : "ENV_FILE",
+                text: "\(path): \(error.text)"
+            )
+            return [environment, SettingsSource(name: path, isEnvironment: false, entries: [], problems: [problem])]
+        }
+    }
+
+    private static func processEnvironment() -> SettingsSource {
+        var variables: [(String, String)] = []
+        var next = environ
+        while let text = next.pointee {
+            let line = String(cString: text)
+            if let equals = line.firstIndex(of: "=") {
+                variables.append((String(line[..<equals]), String(line[line.index(after: equals)...])))
+            }
+            next += 1
+        }
+        return .environment(variables)
+    }
+}
+
+/// Why a file could not be read.
+package struct FileProblem: Error, Equatable, Sendable {
+    package let text: String
+    package let isAbsence: Bool
+
+    package init(text: String, isAbsence: Bool) {
+        self.text = text
+        self.isAbsence = isAbsence
+    }
+}
+
+/// The bytes of a regular file of at most 4 MiB.
+package func readSettingsFile(_ path: String) throws(FileProblem) -> [UInt8] {
+    let limitBytes = 4 << 20
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+        throw FileProblem(text: String(cString: strerror(errno)), isAbsence: errno == ENOENT)
+    }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var room = [UInt8](repeating: 0, count: 65_536)
+    while true {
+        let count = read(descriptor, &room, room.count)
+        if count == 0 { return bytes }
+        guard count > 0 else {
+            throw FileProblem(text: String(cString: strerror(errno)), isAbsence: false)
+        }
+        bytes += room[..<count]
+        guard bytes.count <= limitBytes else {
+            throw FileProblem(text: "larger than \(limitBytes >> 20) MB", isAbsence: false)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+extension SettingsTable {
+    /// The contents of `.env.example`: every setting, commented out, with its fallback.
+    package var example: String {
+        let heading = """
+            # Settings of the relay. Copy to .env, take the # from the lines that you change.
+            # The process environment goes before this file. Times: 500ms, 30s, 5m, 2h; a bare number is seconds.
+            # Made from the table of settings: UPDATE_EXAMPLE=1 swift test --filter ExampleTests
+
+            """
+        let globals = sections.map { part($0.title, $0.rows, prefix: "") }
+        let fields = families.map { part("\($0.title): \($0.prefix)<NAME>_...", $0.rows, prefix: $0.prefix + "NAME_") }
+        return heading + (globals + fields).map { "\n" + $0 }.joined()
+    }
+
+    private func part(_ title: String, _ rows: [SettingRow], prefix: String) -> String {
+        let lines = rows.map { row in
+            let unit = row.type.unit.isEmpty ? "" : " (\(row.type.unit))"
+            return "# \(row.help)\(unit)\(row.fileHint(prefix))\n#\(prefix)\(row.name)=\(row.fallback)\n"
+        }
+        return "# --- \(title)\n" + lines.joined()
+    }
+
+    /// The settings as `relay --help` lists them, two spaces before each.
+    package var help: String {
+        let globals = sections.map { ($0.title, $0.rows, "") }
+        let fields = families.map { ($0.title, $0.rows, $0.prefix + "<NAME>_") }
+        return (globals + fields)
+            .map { title, rows, prefix in "\n\(title)\n" + rows.map { $0.helpLine(prefix) }.joined() }
+            .joined()
+    }
+}
+
+extension SettingRow {
+    fileprivate func fileHint(_ prefix: String) -> String {
+        mayComeFromFile ? "; or \(prefix)\(name)_FILE names a file that holds it" : ""
+    }
+
+    fileprivate func helpLine(_ prefix: String) -> String {
+        let title = prefix + name
+        let column = 32
+        let gap = String(repeating: " ", count: max(1, column - title.count))
+        let unit = type.unit.isEmpty ? "" : " (\(type.unit))"
+        let standard = fallback.isEmpty ? "" : " [\(fallback)]"
+        return "  \(title)\(gap)\(help)\(unit)\(standard)\(fileHint(prefix))\n"
+    }
+}

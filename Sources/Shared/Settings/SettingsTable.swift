@@ -1,0 +1,102 @@
+/// Every setting there is. Reading, checks, `.env.example`, the help text and the hints for misspelt names come from
+/// here: a new setting is a row here, and a field of `Settings` that takes its value.
+package struct SettingsTable: Sendable {
+    package let sections: [SettingSection]
+    package let families: [SettingFamily]
+    /// The rows of all sections.
+    let globals: [SettingRow]
+
+    package init(sections: [SettingSection], families: [SettingFamily]) {
+        self.sections = sections
+        self.families = families
+        globals = sections.flatMap(\.rows)
+    }
+
+    package static let product = SettingsTable(
+        sections: [
+            SettingSection(
+                "Serving",
+                [
+                    SettingRow("HOST", .address, "0.0.0.0", "address to listen on"),
+                    SettingRow("PORT", .number(1...65_535), "5001", "port to listen on"),
+                    SettingRow("THREADS", .number(0...256), "0", "event loops; 0 = one a core"),
+                    SettingRow("PUBLIC_URL", .url, "", "address that clients see, where a proxy stands in front"),
+                    SettingRow("CORS_ORIGINS", .origins, "*", "origins of web pages that may call"),
+                    SettingRow("MAX_BODY_MB", .megabytes(1...1_024), "32", "largest JSON body"),
+                    SettingRow(
+                        "SHUTDOWN_SECONDS",
+                        .duration(.zero ... .seconds(3_600)),
+                        "30",
+                        "time to finish at exit"
+                    ),
+                ]
+            ),
+            SettingSection(
+                "Callers",
+                [SettingRow("ANONYMOUS_MODELS", .patterns, "", "models that need no key; unset: none")]
+            ),
+            SettingSection(
+                "Upstream",
+                [
+                    SettingRow("ONE_MIN_BASE_URL", .url, "https://api.1min.ai", "the API of 1min.ai"),
+                    SettingRow("ONE_MIN_ASSET_URL", .url, "https://asset.1min.ai", "where 1min.ai keeps results"),
+                    SettingRow("UPSTREAM_PROXY", .proxy, "", "proxy for all that goes out; HTTP_PROXY is not read"),
+                    SettingRow("SSL_CERT_FILE", .file, "", "PEM file of authorities to trust besides the system's"),
+                    SettingRow("PROVIDERS", .list, "", "order of the providers; the rest follow by name"),
+                ]
+            ),
+            SettingSection(
+                "Log",
+                [
+                    SettingRow("LOG_LEVEL", .choice(LogLevel.allCases.map(\.rawValue)), "info", "least level written"),
+                    SettingRow("LOG_FORMAT", .choice(LogFormat.allCases.map(\.rawValue)), "text", "form of a line"),
+                ]
+            ),
+            SettingSection(
+                "Configuration",
+                [
+                    SettingRow("ENV_FILE", .file, ".env", "file of settings; read from the process environment only"),
+                    SettingRow("STRICT_CONFIG", .boolean, "true", "false: unknown names are warnings"),
+                ]
+            ),
+        ],
+        families: [
+            SettingFamily(
+                "PROVIDER_",
+                declaring: "KIND",
+                "Providers (none: 1min.ai with the callers' own keys)",
+                [
+                    SettingRow(
+                        "KIND",
+                        .choice(ProviderSettings.Kind.allCases.map(\.rawValue)),
+                        "",
+                        "declares a provider"
+                    ),
+                    SettingRow("LABEL", .label, "", "name in answers; unset: the NAME, lower case, - for _"),
+                    SettingRow("BASE_URL", .url, "", "where it is; unset: by kind"),
+                    SettingRow("MODELS", .models, "", "names, or alias=upstream; onemin: its catalogue, echo: echo"),
+                    SettingRow("TIMEOUT", .timeout, "300", "to the first byte of an answer"),
+                    SettingRow("CONNECT_TIMEOUT", .timeout, "10", "to connect"),
+                    SettingRow("IDLE_TIMEOUT", .timeout, "120", "between two pieces of an answer"),
+                    SettingRow("TOTAL_TIMEOUT", .timeout, "3600", "for the whole call"),
+                    SettingRow("HTTP2", .boolean, "false", "speak HTTP/2 to it"),
+                    SettingRow("ENABLED", .boolean, "true", "false: as if it were not declared"),
+                ]
+            )
+        ]
+    )
+
+    /// Unknown names that begin so are mistakes, also in the process environment.
+    static let ownPrefixes = ["PROVIDER_", "PANEL_", "RATE_LIMIT_", "ONE_MIN_", "SUBSET_OF_", "PERMIT_MODELS_"]
+
+    /// Other software uses such names too: unknown ones in the process environment are worth a warning.
+    static let sharedPrefixes = [
+        "KEY_", "CACHE_", "ADMIN_", "MEMCACHED_", "CONFIG_", "USAGE_LOG_", "FALLBACK_", "BREAKER_", "BALANCE_",
+        "GENERATE_", "RELOAD_",
+    ]
+}
+
+extension SettingType {
+    /// What is waited for on the network.
+    static let timeout = SettingType.duration(.milliseconds(1) ... .seconds(86_400))
+}

@@ -1,0 +1,73 @@
+/// The parts of an absolute URL as settings hold it: no query, no fragment, no slash at the end.
+struct WebAddress {
+    let scheme: String
+    /// `user:password`, or nil.
+    let credentials: String?
+    /// With its port, if any; IPv6 addresses in brackets.
+    let authority: String
+    let path: String
+
+    init?(_ text: String, schemes: [String], mayHoldCredentials: Bool) {
+        let isPlain = text.utf8.allSatisfy { $0 > 32 && $0 < 127 && !$0.isUnsafe }
+        guard isPlain, let colon = text.firstIndex(of: ":") else { return nil }
+        scheme = text[..<colon].lowercased()
+        let rest = text[colon...]
+        guard schemes.contains(scheme), rest.hasPrefix("://") else { return nil }
+        let place = rest.dropFirst(3)
+        let slash = place.firstIndex(of: "/") ?? place.endIndex
+        var host = place[..<slash]
+        if let at = host.lastIndex(of: "@") {
+            guard mayHoldCredentials else { return nil }
+            credentials = String(host[..<at])
+            host = host[host.index(after: at)...]
+        } else {
+            credentials = nil
+        }
+        guard WebAddress.isAuthority(host) else { return nil }
+        authority = String(host)
+        var path = place[slash...]
+        while path.last == "/" { path = path.dropLast() }
+        self.path = String(path)
+    }
+
+    var text: String { "\(scheme)://\(credentials.map { $0 + "@" } ?? "")\(authority)\(path)" }
+
+    /// A host, or a host and a port from 1 to 65535.
+    private static func isAuthority(_ text: Substring) -> Bool {
+        var host = text
+        let isBracketed = text.first == "["
+        let end =
+            isBracketed ? text.firstIndex(of: "]").map(text.index(after:)) : text.firstIndex(of: ":") ?? text.endIndex
+        guard let end else { return false }
+        host = text[..<end]
+        let rest = text[end...]
+        if !rest.isEmpty {
+            let port = rest.dropFirst()
+            guard rest.first == ":", port.utf8.allSatisfy({ (48...57).contains($0) }) else { return false }
+            guard let number = Int(port), (1...65_535).contains(number) else { return false }
+        }
+        if isBracketed {
+            return host.count > 4 && host.dropFirst().dropLast().allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." }
+        }
+        return !host.isEmpty
+            && host.utf8.allSatisfy { byte in
+                switch byte {
+                case 48...57, 65...90, 97...122, UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"): true
+                default: false
+                }
+            }
+    }
+}
+
+extension UInt8 {
+    /// A character that has no place in a URL without query and fragment.
+    fileprivate var isUnsafe: Bool {
+        switch self {
+        case UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"),
+            UInt8(ascii: "\\"), UInt8(ascii: "^"), UInt8(ascii: "`"), UInt8(ascii: "{"), UInt8(ascii: "|"),
+            UInt8(ascii: "}"):
+            true
+        default: false
+        }
+    }
+}

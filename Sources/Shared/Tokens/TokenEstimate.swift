@@ -1,0 +1,54 @@
+/// How many tokens a text has, judged by its characters alone: a quarter for ASCII, a half for two-byte characters,
+/// one for three-byte ones (most of CJK), two for the rest (emoji). It does not depend on how the text is cut into
+/// pieces.
+package struct TokenEstimate: Sendable {
+    private var quarters = 0
+
+    package init() {}
+
+    /// Rounded up.
+    package var tokens: Int { (quarters + 3) / 4 }
+
+    package mutating func add(_ text: UnsafeRawBufferPointer) {
+        for byte in text { quarters += Self.quarters(byte) }
+    }
+
+    package mutating func add(_ text: String) {
+        var text = text
+        text.withUTF8 { add(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Adds characters of `text` while they fit into `limit` tokens; returns the byte count of those that did.
+    package mutating func add(_ text: UnsafeRawBufferPointer, upTo limit: Int) -> Int {
+        for index in 0..<text.count {
+            let more = Self.quarters(text[index])
+            if more > 0, quarters + more > 4 * limit { return index }
+            quarters += more
+        }
+        return text.count
+    }
+
+    /// By the first byte of a character; the following ones count nothing.
+    private static func quarters(_ byte: UInt8) -> Int {
+        switch byte {
+        case ..<0x80: 1
+        case ..<0xc0: 0
+        case ..<0xe0: 2
+        case ..<0xf0: 4
+        default: 8
+        }
+    }
+}
+
+/// Tokens of a call, as `usage` tells them.
+package struct Usage: Sendable {
+    package var promptTokens: Int
+    package var completionTokens: Int
+
+    package init(promptTokens: Int, completionTokens: Int) {
+        self.promptTokens = promptTokens
+        self.completionTokens = completionTokens
+    }
+
+    package var totalTokens: Int { promptTokens + completionTokens }
+}

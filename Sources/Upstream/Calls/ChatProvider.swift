@@ -1,0 +1,42 @@
+package import Engine
+package import Shared
+
+/// A vendor that can chat. Used on one loop.
+package protocol ChatProvider: AnyObject, Sendable {
+    /// Lower case; for headers and the log.
+    var name: String { get }
+    /// The vendor's form of a call; the call is not needed after.
+    func prepare(_ call: ChatCall, for model: Model, key: String) -> any PreparedChat
+}
+
+/// A call in its vendor's form, which may be made several times.
+package protocol PreparedChat: AnyObject, Sendable {
+    /// Estimated.
+    var promptTokens: Int { get }
+    func answer() async throws(UpstreamError) -> ChatReply
+    /// Returns once the vendor has taken the call.
+    func stream() async throws(UpstreamError) -> any ChatStream
+}
+
+package struct ChatReply: Sendable {
+    package let text: String
+    /// As the vendor counted.
+    package let usage: Usage?
+
+    package init(text: String, usage: Usage?) {
+        self.text = text
+        self.usage = usage
+    }
+}
+
+/// Pieces of an answer as they come. The caller ends it by `stop`, on every path.
+package protocol ChatStream: AnyObject, Sendable {
+    /// Waits for something to come. `end` is a proper end only; an answer that was cut throws.
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival
+    /// Hands over the pieces of the next event that has come, if it has any; false when there is none. A piece is
+    /// whole characters, valid during the call.
+    func next(_ piece: (UnsafeRawBufferPointer) -> Void) throws(UpstreamError) -> Bool
+    /// As the vendor counted; known at the end.
+    var usage: Usage? { get }
+    func stop()
+}

@@ -1,0 +1,87 @@
+import Engine
+import Shared
+
+/// One chat call in the vendor's form. What the vendor calls transient is tried once more.
+///
+/// `@unchecked`: used on its loop only.
+final class OneMinChat: PreparedChat, @unchecked Sendable {
+    let promptTokens: Int
+    private let vendor: OneMin
+    private let call: UpstreamCall
+    private let searchesWeb: Bool
+
+    private static let pauseNanoseconds: UInt64 = 200_000_000
+
+    init(_ vendor: OneMin, _ call: UpstreamCall, promptTokens: Int, searchesWeb: Bool) {
+        self.vendor = vendor
+        self.call = call
+        self.promptTokens = promptTokens
+        self.searchesWeb = searchesWeb
+    }
+
+    func answer() async throws(UpstreamError) -> ChatReply {
+        do {
+            return try await answerOnce()
+        } catch where error.isTransient {
+            await vendor.loop.sleep(nanoseconds: Self.pauseNanoseconds)
+            return try await answerOnce()
+        }
+    }
+
+    private func answerOnce() async throws(UpstreamError) -> ChatReply {
+        let reply: UpstreamReply
+        do throws(TransportError) {
+            reply = try await vendor.transport.send(call)
+        } catch {
+            throw UpstreamError(error)
+        }
+        let bytes = reply.body.bytes
+        guard reply.head.status == 200 || reply.head.status == 201 else {
+            throw UpstreamError(reply.head, bytes, vendor.parser)
+        }
+        var record = try OneMinRecord(bytes, vendor.parser)
+        if searchesWeb { record.text = ProgressFilter.filtered(record.text) }
+        return ChatReply(text: record.text, usage: record.usage)
+    }
+
+    func stream() async throws(UpstreamError) -> any ChatStream {
+        do {
+            return try await streamOnce()
+        } catch where error.isTransient {
+            await vendor.loop.sleep(nanoseconds: Self.pauseNanoseconds)
+            return try await streamOnce()
+        }
+    }
+
+    private func streamOnce() async throws(UpstreamError) -> OneMinStream {
+        let stream: any UpstreamStream
+        do throws(TransportError) {
+            stream = try await vendor.transport.open(call)
+        } catch {
+            throw UpstreamError(error)
+        }
+        guard stream.head.status == 200 || stream.head.status == 201 else {
+            throw await refusal(stream)
+        }
+        return OneMinStream(stream, vendor.parser, searchesWeb: searchesWeb)
+    }
+
+    private func refusal(_ stream: any UpstreamStream) async -> UpstreamError {
+        var body = ByteBuffer()
+        var isComplete = false
+        defer { stream.stop(isComplete: isComplete) }
+        do throws(TransportError) {
+            var piece = ByteBuffer()
+            while body.count < OneMinStream.eventLimitBytes {
+                guard try await stream.more(patienceNanoseconds: .max / 2) == .bytes else { break }
+                stream.take(into: &piece)
+                body.append(piece.bytes)
+                piece.removeAll()
+            }
+            isComplete = true
+        } catch {
+            if error.kind == .cancelled { return UpstreamError(error) }
+        }
+        return UpstreamError(stream.head, body.bytes, vendor.parser)
+    }
+}

@@ -1,0 +1,44 @@
+import Engine
+import Shared
+
+/// What is of use in the vendor's record of a finished call.
+struct OneMinRecord {
+    var text: String
+    let usage: Usage?
+
+    /// `bytes`: the whole JSON, from a `ByteBuffer`. Throws for what is no record of a success.
+    init(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) {
+        let root: JSONValue
+        do throws(JSONError) {
+            root = try parser.parse(bytes)
+        } catch {
+            throw UpstreamError(.failed, cause: "the vendor's answer is not JSON")
+        }
+        guard let record = root["aiRecord"] else {
+            throw UpstreamError(ofBody: root, cause: "the vendor's answer has no record")
+        }
+        if root["success"]?.flag == false { throw UpstreamError(ofBody: root, cause: "the vendor says: no success") }
+        let detail = record["aiRecordDetail"]
+        if let status = record["status"]?.string, status != "SUCCESS", status != "COMPLETED" {
+            throw UpstreamError(.failed, cause: "the vendor's record says \(status.prefix(20))")
+        }
+        guard let result = detail?["resultObject"], let text = Self.text(result) else {
+            throw UpstreamError(.failed, cause: "the vendor's record has no result")
+        }
+        self.text = text
+        usage = Self.usage(record["metadata"])
+    }
+
+    /// The first string of an array, which with web search begins with objects; or the bare string.
+    private static func text(_ result: JSONValue) -> String? {
+        if let text = result.string { return text.isEmpty ? nil : text }
+        return result.elements?.lazy.compactMap { $0.string }.first
+    }
+
+    private static func usage(_ metadata: JSONValue?) -> Usage? {
+        guard let input = metadata?["inputToken"]?.integer, let output = metadata?["outputToken"]?.integer,
+            input >= 0, output >= 0, input < 1 << 40, output < 1 << 40
+        else { return nil }
+        return Usage(promptTokens: max(1, Int(input)), completionTokens: Int(output))
+    }
+}

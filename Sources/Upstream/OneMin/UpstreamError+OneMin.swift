@@ -1,0 +1,86 @@
+import Engine
+import Shared
+
+extension UpstreamError {
+    /// A refusal by status and body, which comes from a `ByteBuffer`. A page of HTML says nothing to a client.
+    init(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, _ parser: JSONParser) {
+        if let root = try? parser.parse(body) {
+            self.init(status: head.status, code: Self.code(root), said: Self.said(root) ?? "")
+        } else {
+            let isPage = body.first { $0 > 32 } == UInt8(ascii: "<")
+            self.init(status: head.status, code: "", said: isPage ? "" : body[part: 0..<min(4_096, body.count)].text)
+        }
+        retryAfterSeconds = head.retryAfterSeconds
+    }
+
+    /// A failure told in a body with a good status.
+    init(ofBody root: JSONValue, cause: String) {
+        guard let said = Self.said(root) else {
+            self.init(.failed, cause: cause)
+            return
+        }
+        self.init(status: 500, code: Self.code(root), said: said)
+    }
+
+    /// A failure told in the stream.
+    init(ofEvent data: UnsafeRawBufferPointer, _ parser: JSONParser) {
+        if let root = try? parser.parse(data), root.kind == .object {
+            self.init(status: 500, code: Self.code(root), said: Self.said(root) ?? "")
+        } else {
+            self.init(status: 500, code: "", said: data[part: 0..<min(4_096, data.count)].text)
+        }
+    }
+
+    private init(status: Int, code: String, said: String) {
+        let text = code + " " + said
+        let message = Self.cleaned(said)
+        let cause = "the vendor answered \(status)\(code.isEmpty ? "" : " \(code.prefix(60))")"
+        switch status {
+        case 401: self.init(.badKey, cause: cause)
+        case 402, 406: self.init(.outOfCredit, cause: cause)
+        case 403: self.init(.forbidden, cause: cause)
+        case 404: self.init(.failed, cause: cause)
+        case 408, 504: self.init(.timedOut, cause: cause)
+        case 429: self.init(.rateLimited, cause: cause)
+        case 503: self.init(.unavailable, cause: cause)
+        case _ where text.contains("INSUFFICIENT_CREDITS"): self.init(.outOfCredit, cause: cause)
+        case 400 where text.contains("Invalid model"): self.init(.unknownModel, cause: cause)
+        case 400 where text.contains("OPEN_AI_UNEXPECTED_ERROR") && !Self.namesValue(text):
+            self.init(.failed, cause: cause)
+            isTransient = true
+        case 400..<500: self.init(.badRequest, message: message, cause: cause)
+        default: self.init(.failed, cause: cause)
+        }
+    }
+
+    private static func namesValue(_ text: String) -> Bool {
+        text.contains("Invalid value") || text.contains("Supported values are")
+    }
+
+    private static func code(_ root: JSONValue) -> String {
+        root["errorCode"]?.string ?? root["error"]?["code"]?.string ?? ""
+    }
+
+    /// `message`, `error.message`, `error`, `detail`; a message may be a list.
+    private static func said(_ root: JSONValue) -> String? {
+        for value in [root["message"], root["error"]?["message"], root["error"], root["detail"]] {
+            guard let value else { continue }
+            if let text = value.string { return text }
+            if let list = value.elements { return list.compactMap { $0.string }.joined(separator: " ") }
+        }
+        return nil
+    }
+
+    /// Without addresses, keys and the customer's team, at most 300 characters.
+    static func cleaned(_ text: String) -> String {
+        let words = text.prefix(2_000).split(whereSeparator: { $0.isWhitespace })
+        var kept: [Substring] = []
+        for word in words {
+            let isAddress = word.contains("://") || word.contains("1min.ai") || word.hasPrefix("www.")
+            let isKey = word.utf8.count >= 24 && !word.contains("/") && word.utf8.contains { $0 >= 48 && $0 <= 57 }
+            if isAddress || isKey { kept.append("…") } else { kept.append(word) }
+        }
+        let line = kept.joined(separator: " ")
+        return line.contains(" team ") || line.contains("team only") ? "" : String(line.prefix(300))
+    }
+}

@@ -1,0 +1,52 @@
+import Glibc
+import Testing
+
+@testable import Shared
+
+@Suite struct ExampleTests {
+    private static let path = #filePath.split(separator: "/").dropLast(4).map { "/" + $0 }.joined() + "/.env.example"
+
+    @Test("the example in the repository is the table's; UPDATE_EXAMPLE=1 writes it")
+    func isCurrent() throws {
+        let text = SettingsTable.product.example
+        if getenv("UPDATE_EXAMPLE") != nil {
+            let file = try #require(fopen(Self.path, "w"))
+            fputs(text, file)
+            fclose(file)
+        }
+        #expect(String(decoding: try readSettingsFile(Self.path), as: UTF8.self) == text)
+    }
+
+    @Test("each line of the example is a known name with a value that is taken")
+    func isValid() {
+        let lines = SettingsTable.product.example.split(separator: "\n")
+            .filter { $0.first == "#" && $0.dropFirst().first != " " }
+            .map { $0.dropFirst() }
+        #expect(lines.count > 20)
+        for line in lines {
+            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let match = SettingsTable.product.match(String(parts[0]))
+            #expect(match != nil, "\(line)")
+            #expect(parts[1].isEmpty || match?.row.type.value(of: String(parts[1])) != nil, "\(line)")
+        }
+    }
+
+    @Test("the help text names every setting")
+    func help() {
+        let help = SettingsTable.product.help
+        for row in SettingsTable.product.globals { #expect(help.contains("  \(row.name) ")) }
+        for row in SettingsTable.product.families.flatMap(\.rows) {
+            #expect(help.contains("  PROVIDER_<NAME>_\(row.name) "))
+        }
+    }
+
+    @Test("no variable is named twice, and every fallback is a value of its type")
+    func tableIsSound() {
+        let table = SettingsTable.product
+        let names = table.globals.map(\.name)
+        #expect(Set(names).count == names.count)
+        for row in table.globals + table.families.flatMap(\.rows) where !row.fallback.isEmpty {
+            #expect(row.type.value(of: row.fallback) != nil, "\(row.name)")
+        }
+    }
+}

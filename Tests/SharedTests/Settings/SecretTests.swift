@@ -1,0 +1,86 @@
+import Testing
+
+@testable import Shared
+
+/// Secrets in a table of their own; the product's reader and listing are used.
+@Suite struct SecretTests {
+    private let table = SettingsTable(
+        sections: SettingsTable.product.sections + [
+            SettingSection(
+                "Secrets",
+                [
+                    SettingRow("SECRET", .number(1...9), "", "a secret number", .secret),
+                    SettingRow("SECRETS", .list, "", "secrets", .secret),
+                    SettingRow("STORY", .text, "", "a long text", .prompt),
+                    SettingRow("USAGE_LOG_FILE", .text, "", "a name of its own"),
+                    SettingRow("USAGE_LOG", .text, "", "another", .secret),
+                ]
+            )
+        ],
+        families: SettingsTable.product.families + [
+            SettingFamily("BOX_", declaring: "TOKEN", "Boxes", [SettingRow("TOKEN", .text, "", "opens it", .secret)])
+        ]
+    )
+
+    private func shown(_ name: String, _ outcome: Settings.Outcome) -> String? {
+        outcome.effective.first { $0.name == name }?.shown
+    }
+
+    @Test("X_FILE gives X without one line end")
+    func fromFile() {
+        let files = ["/a": "one two\n\n", "/b": "token-of-a-box\r\n"]
+        let outcome = outcome(
+            environment: [("STORY_FILE", "/a"), ("BOX_MY_FILE_TOKEN_FILE", "/b")],
+            files: files,
+            table: table
+        )
+        #expect(outcome.problemTexts == [])
+        #expect(shown("STORY", outcome) == "one two\n")
+        #expect(shown("BOX_MY_FILE_TOKEN", outcome) == "toke...ox")
+    }
+
+    @Test("X and X_FILE together are a mistake, also in two sources")
+    func both() {
+        let one = outcome(file: "STORY=a\nSTORY_FILE=/a", files: ["/a": "b"], table: table)
+        #expect(one.problemTexts == [".env:2  STORY_FILE: STORY is set too (.env:1); one of them is enough"])
+        let two = outcome(environment: [("STORY_FILE", "/a")], file: "STORY=a", files: ["/a": "b"], table: table)
+        #expect(two.problemTexts == [".env:1  STORY: STORY_FILE is set too (environment); one of them is enough"])
+    }
+
+    @Test("exact names go before X_FILE")
+    func exactFirst() {
+        let outcome = outcome(environment: [("USAGE_LOG_FILE", "/nowhere")], table: table)
+        #expect(outcome.problemTexts == [] && shown("USAGE_LOG_FILE", outcome) == "/nowhere")
+    }
+
+    @Test("a file that cannot be read is a mistake, and what is no secret comes from no file")
+    func unreadable() {
+        let outcome = outcome(environment: [("SECRET_FILE", "/nowhere")], file: "PORT_FILE=/a", table: table)
+        #expect(
+            outcome.problemTexts == [
+                "environment  SECRET_FILE: \"/nowhere\" cannot be read: No such file or directory",
+                ".env:1  PORT_FILE: unknown variable",
+            ]
+        )
+    }
+
+    @Test("no secret is shown in a problem or a listing")
+    func neverShown() {
+        let wrong = outcome(environment: [("SECRET", "sk-1234567890abcdef")], table: table)
+        #expect(wrong.problemTexts == ["environment  SECRET: the value is not a number from 1 to 9"])
+        let listed = outcome(environment: [("SECRETS", "sk-1234567890abcdef,short")], table: table)
+        #expect(shown("SECRETS", listed) == "sk-1...ef,...")
+        let proxy = outcome(environment: [("UPSTREAM_PROXY", "http://me:hidden@proxy:80")])
+        #expect(shown("UPSTREAM_PROXY", proxy) == "http://...@proxy:80")
+        let url = outcome(environment: [("PUBLIC_URL", "https://me:hidden@host")])
+        #expect(url.problemTexts.allSatisfy { !$0.contains("hidden") } && url.problems.count == 1)
+    }
+
+    @Test(
+        "masking",
+        arguments: [
+            ("", "..."), ("12345678901", "..."), ("123456789012", "1234...12"), ("sk-äöüß12345678", "sk-ä...78"),
+        ]
+    )
+    func masking(secret: String, masked: String) { #expect(secret.masked == masked) }
+}
