@@ -24,7 +24,12 @@ extension APIError {
             case 503: "overloaded"
             default: nil
             }
-        self.init(error.status, error.reason, type: error.status < 500 ? "invalid_request_error" : "server_error", code: code)
+        self.init(
+            error.status,
+            error.reason,
+            type: error.status < 500 ? "invalid_request_error" : "server_error",
+            code: code
+        )
         if error.status == 501 || error.status == 505 { isHopeless = true }
     }
 

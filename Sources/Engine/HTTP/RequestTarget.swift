@@ -19,7 +19,8 @@ enum RequestTarget {
                 if index < end { isPlain = false }
                 index += 2
             case 35: throw RequestError(400, "The request target holds a fragment.")
-            case 33...126: if target[index] == 47, index > start, index < end, target[index - 1] == 47 { isPlain = false }
+            case 33...126:
+                if target[index] == 47, index > start, index < end, target[index - 1] == 47 { isPlain = false }
             default: throw RequestError(400, "The request target holds an invalid character.")
             }
             index += 1

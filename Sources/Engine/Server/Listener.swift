@@ -5,6 +5,8 @@ import Glibc
 package enum Listener {
     package struct Failure: Error {
         package let reason: String
+
+        package init(reason: String) { self.reason = reason }
     }
 
     /// `host`: an address or a name. The port is first bound alone, so that one in use is an error and not a share of
@@ -17,7 +19,9 @@ package enum Listener {
         hints.ai_flags = AI_PASSIVE
         let code = getaddrinfo(host, "\(port)", &hints, &found)
         guard code == 0, let address = found else {
-            throw Failure(reason: "HOST \(host) is not an address of this machine: \(String(cString: gai_strerror(code)))")
+            throw Failure(
+                reason: "HOST \(host) is not an address of this machine: \(String(cString: gai_strerror(code)))"
+            )
         }
         defer { freeaddrinfo(found) }
         close(try bound(address, host, port, isShared: false))

@@ -1,4 +1,6 @@
+import Engine
 import Shared
+import Upstream
 
 /// What vendors said of keys: a good verdict holds for five minutes, a bad one for five seconds.
 ///

@@ -1,10 +1,12 @@
 import Engine
 import Glibc
 import Shared
+import Synchronization
 
 /// GET /
 func showRoot(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     let settings = gateway.settings
+    let address = settings.publicURL ?? "http://\(settings.host):\(settings.port)"
     var body = ByteBuffer()
     let accept = responder.request?[.accept]?.text ?? ""
     if accept.contains("application/json") {
@@ -13,12 +15,12 @@ func showRoot(_ responder: Responder, _ gateway: Gateway) async throws(APIError)
         body.append(#","version":"#)
         body.append(json: Product.version)
         body.append(#","url":"#)
-        body.append(json: Product.page)
+        body.append(json: address)
         body.append("}")
         return responder.send(json: body)
     }
     body.append("Congratulations! Your API is working! You can now make requests to the API.\n\nEndpoint: ")
-    body.append(settings.publicURL ?? "http://\(settings.host):\(settings.port)")
+    body.append(address)
     body.append("/v1")
     responder.send(200, type: "text/plain; charset=utf-8", body: body)
 }

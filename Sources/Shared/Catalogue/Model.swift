@@ -44,6 +44,18 @@ package struct Model: Sendable, Equatable {
         self.contextWindow = contextWindow
         self.maxOutputTokens = maxOutputTokens
     }
+
+    /// A model that chats, of which nothing else is known.
+    package init(chatModel id: String, owner: String) {
+        self.init(
+            id: id,
+            owner: owner,
+            features: .chat,
+            hasVision: false,
+            contextWindow: nil,
+            maxOutputTokens: nil
+        )
+    }
 }
 
 extension Model {

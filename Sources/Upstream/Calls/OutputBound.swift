@@ -1,5 +1,5 @@
-package import Engine
-package import Shared
+import Engine
+import Shared
 
 /// Ends a text before the first of some sequences, or after so many tokens, however it is cut into pieces.
 package struct OutputBound: ~Copyable {

@@ -33,7 +33,8 @@ package struct Registry: Sendable {
 
     /// Who serves chat of the model that a caller named. A model of another kind, or one that the caller may not use,
     /// is unknown to him.
-    package func chat(_ name: String, for caller: Caller) throws(APIError) -> (provider: any ChatProvider, model: Model) {
+    package func chat(_ name: String, for caller: Caller) throws(APIError) -> (provider: any ChatProvider, model: Model)
+    {
         for entry in entries {
             guard let model = entry.catalogue.model(name), may(caller, use: name, of: entry) else { continue }
             guard !model.features.isDisjoint(with: [.chat, .code]) else { continue }
@@ -56,7 +57,10 @@ package struct Registry: Sendable {
     }
 
     private func may(_ caller: Caller, use name: String, of entry: Entry) -> Bool {
-        if entry.isPassthrough { if case .passThrough = caller { return true } else { return false } }
+        if entry.isPassthrough {
+            guard case .passThrough = caller else { return false }
+            return true
+        }
         return anonymousModels.match(name)
     }
 }

@@ -22,7 +22,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     func answer() async throws(UpstreamError) -> ChatReply {
         do {
             return try await answerOnce()
-        } catch where error.isTransient {
+        } catch  where error.isTransient {
             await vendor.loop.sleep(nanoseconds: Self.pauseNanoseconds)
             return try await answerOnce()
         }
@@ -47,7 +47,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     func stream() async throws(UpstreamError) -> any ChatStream {
         do {
             return try await streamOnce()
-        } catch where error.isTransient {
+        } catch  where error.isTransient {
             await vendor.loop.sleep(nanoseconds: Self.pauseNanoseconds)
             return try await streamOnce()
         }

@@ -1,0 +1,150 @@
+import Engine
+import Glibc
+import Routes
+import Shared
+import Synchronization
+import Upstream
+
+/// The running relay: on each loop a server, a client and what is between them. The only place that names concrete
+/// types.
+final class Assembly {
+    private let settings: Settings
+    private let process = ProcessState()
+    private let servers: [Server]
+    private let loops: [LoopThread]
+
+    var threads: Int { loops.count }
+
+    init(_ settings: Settings, _ log: Log) throws(Listener.Failure) {
+        self.settings = settings
+        CurlClient.prepareProcess()
+        let threads = settings.threads > 0 ? settings.threads : usableProcessors()
+        let listeners = try Listener.open(host: settings.host, port: settings.port, count: threads)
+        var bounds = ServerBounds()
+        bounds.connections = Self.connectionsPerLoop(threads)
+        var servers: [Server] = []
+        var loops: [LoopThread] = []
+        for listener in listeners {
+            let loop = EventLoop()
+            let gateway = try Self.gateway(settings, loop, log, process)
+            servers.append(Server(listener: listener, loop: loop, handler: Router(gateway), bounds: bounds))
+            loops.append(LoopThread(loop))
+        }
+        self.servers = servers
+        self.loops = loops
+    }
+
+    private static func gateway(
+        _ settings: Settings,
+        _ loop: EventLoop,
+        _ log: Log,
+        _ process: ProcessState
+    ) throws(Listener.Failure) -> Gateway {
+        let client = CurlClient(loop: loop)
+        let parser = JSONParser()
+        var entries: [Registry.Entry] = []
+        var checkers: [any KeyChecker] = []
+        for provider in settings.providers {
+            switch provider.kind {
+            case .onemin:
+                let options = EndpointOptions(provider, settings)
+                let vendor = OneMin(
+                    name: provider.name,
+                    baseURL: provider.baseURL,
+                    options: options,
+                    transport: client,
+                    loop: loop,
+                    parser: parser
+                )
+                guard let vendor else { throw Listener.Failure(reason: "\(provider.baseURL) is not a URL") }
+                checkers.append(vendor)
+                entries.append(entry(vendor, .oneMin, provider))
+            case .echo:
+                let models = provider.models.map { Model(chatModel: $0.alias, owner: provider.label) }
+                entries.append(entry(Echo(name: provider.name, loop: loop), Catalogue(models), provider))
+            }
+        }
+        return Gateway(
+            settings: settings,
+            loop: loop,
+            log: log,
+            registry: Registry(entries, anonymousModels: settings.anonymousModels),
+            keyCheckers: checkers,
+            process: process,
+            parser: parser
+        )
+    }
+
+    private static func entry(
+        _ provider: any ChatProvider,
+        _ catalogue: Catalogue,
+        _ settings: ProviderSettings
+    ) -> Registry.Entry {
+        let label = settings.kind == .onemin ? "1minai" : settings.label
+        return Registry.Entry(
+            provider: provider,
+            catalogue: catalogue,
+            label: label,
+            isPassthrough: settings.isPassthrough
+        )
+    }
+
+    /// A connection of a client may need one to a vendor: half of the descriptors, without those of the process, are
+    /// for clients. The limit is raised as far as the system lets.
+    private static func connectionsPerLoop(_ threads: Int) -> Int {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
+        getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
+        let forClients = (Int(clamping: limit.rlim_cur) - 16 - 4 * threads) / 2
+        return max(1, forClients / threads)
+    }
+
+    /// Ends what runs: nothing new is taken, and what is not complete in time, or when asked a second time, is cut.
+    func drain() {
+        process.isDraining.store(true, ordering: .relaxed)
+        let remaining = Remaining(servers.count)
+        for (server, thread) in zip(servers, loops) {
+            thread.loop.call { server.drain { remaining.count.subtract(1, ordering: .releasing) } }
+        }
+        var waited = 0.0
+        while remaining.count.load(ordering: .acquiring) > 0, waited < settings.shutdownSeconds {
+            if Signals.comesAgain(within: 10) { break }
+            waited += 0.01
+        }
+        for (server, thread) in zip(servers, loops) {
+            thread.loop.call { server.closeAll() }
+            thread.loop.stop()
+        }
+        for thread in loops { thread.join() }
+    }
+}
+
+/// Servers that still have connections.
+private final class Remaining: Sendable {
+    let count: Atomic<Int>
+
+    init(_ count: Int) { self.count = Atomic(count) }
+}
+
+extension EndpointOptions {
+    init(_ provider: ProviderSettings, _ settings: Settings) {
+        self.init()
+        connectMilliseconds = provider.connectTimeout.milliseconds
+        firstByteMilliseconds = provider.firstByteTimeout.milliseconds
+        idleMilliseconds = provider.idleTimeout.milliseconds
+        totalMilliseconds = provider.totalTimeout.milliseconds
+        isHTTP2 = provider.http2
+        proxy = settings.upstreamProxy ?? ""
+        certificateFile = settings.certificateFile
+    }
+}
+
+extension Duration {
+    /// Rounded up, at least 1.
+    fileprivate var milliseconds: Int {
+        let (seconds, attoseconds) = components
+        return max(1, Int(seconds) * 1_000 + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000))
+    }
+}
