@@ -60,12 +60,6 @@ final class Responder: @unchecked Sendable {
         writer.begin(head)
     }
 
-    /// Whole events; waits while the client takes them too slowly.
-    func write(events: borrowing ByteBuffer) async {
-        writer.write(events)
-        if writer.isFull { await writer.drained() }
-    }
-
     // MARK: Errors
 
     /// Before the answer has begun an answer of its own, after that a last event.

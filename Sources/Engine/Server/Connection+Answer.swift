@@ -8,6 +8,7 @@ extension Connection: ResponseWriter {
 
     func send(_ response: borrowing ResponseHead, body: borrowing ByteBuffer) {
         guard phase == .active, answer == .none else { return }
+        _ = output.reserve(response.fields.count + body.count + 160)
         appendHead(response)
         if response.status != 204 && response.status != 304 {
             output.append("Content-Length: ")

@@ -5,8 +5,8 @@ import Upstream
 
 /// One choice of an answer, bounded as the caller asked.
 private struct Choice: Sendable {
-    var text: String
-    var reason: OutputBound.Reason
+    let text: Body
+    let reason: OutputBound.Reason
     let promptTokens: Int
     let completionTokens: Int
 }
@@ -25,6 +25,7 @@ func answerChat(
     )
     responder.record.usage = usage
     var body = ByteBuffer()
+    _ = body.reserve(choices.reduce(512) { $0 + $1.text.bytes.count + 256 })
     body.append(#"{"id":""#)
     responder.gateway.ids.appendID("chatcmpl-", into: &body)
     body.append(#"","object":"chat.completion","created":"#)
@@ -36,7 +37,7 @@ func answerChat(
         body.append(index == 0 ? #"{"index":"# : #",{"index":"#)
         body.append(decimal: index)
         body.append(#","message":{"role":"assistant","content":"#)
-        body.append(json: choice.text)
+        body.append(json: choice.text.bytes)
         body.append(#","refusal":null},"logprobs":null,"finish_reason":""#)
         body.append(choice.reason.name)
         body.append(#""}"#)
@@ -49,22 +50,21 @@ func answerChat(
 
 private func choice(_ chat: any PreparedChat, _ wanted: WantedAnswer) async throws(UpstreamError) -> Choice {
     let reply = try await chat.answer()
-    var bound = OutputBound(stops: wanted.stops, maxTokens: wanted.maxTokens)
-    var text = reply.text
-    if wanted.stops.isEmpty, wanted.maxTokens == nil {
-        text.withUTF8 { bytes in bound.take(UnsafeRawBufferPointer(bytes)) { _ in } }
-    } else {
-        var passed = ByteBuffer()
-        text.withUTF8 { bytes in bound.take(UnsafeRawBufferPointer(bytes)) { passed.append($0) } }
-        bound.finish { passed.append($0) }
-        text = passed.text
+    let promptTokens = reply.usage?.promptTokens ?? chat.promptTokens
+    if let usage = reply.usage, wanted.stops.isEmpty, wanted.maxTokens == nil {
+        let tokens = usage.completionTokens
+        return Choice(text: reply.text, reason: .stop, promptTokens: promptTokens, completionTokens: tokens)
     }
+    var bound = OutputBound(stops: wanted.stops, maxTokens: wanted.maxTokens)
+    var passed = ByteBuffer()
+    bound.take(reply.text.bytes) { passed.append($0) }
+    bound.finish { passed.append($0) }
     // The vendor counted what it wrote, not what was passed on.
     let counted = bound.reason == nil ? reply.usage?.completionTokens : nil
     return Choice(
-        text: text,
+        text: Body(passed),
         reason: bound.reason ?? .stop,
-        promptTokens: reply.usage?.promptTokens ?? chat.promptTokens,
+        promptTokens: promptTokens,
         completionTokens: counted ?? bound.tokens
     )
 }

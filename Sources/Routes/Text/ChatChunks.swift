@@ -12,6 +12,8 @@ final class ChatChunks: @unchecked Sendable {
     private let includesUsage: Bool
     /// What all chunks begin with, up to the choice's index.
     private var beginning = ByteBuffer()
+    /// What the text of the first choice, mostly the only one, begins with.
+    private var opening = ByteBuffer()
     private var out = ByteBuffer()
     private var hasBegun = false
 
@@ -30,14 +32,21 @@ final class ChatChunks: @unchecked Sendable {
         beginning.append(json: wanted.model)
         if wanted.includesUsage { beginning.append(#","usage":null"#) }
         beginning.append(#","choices":[{"index":"#)
+        opening.append(beginning.bytes)
+        opening.append(#"0,"delta":{"content":""#)
     }
 
     func add(_ text: UnsafeRawBufferPointer, to choice: Int) {
         if !hasBegun { begin() }
-        open(choice)
-        out.append(#"{"content":"#)
-        out.append(json: text)
-        out.append("},\"finish_reason\":null}]}\n\n")
+        makeRoom()
+        if choice == 0 {
+            out.append(opening.bytes)
+        } else {
+            open(choice)
+            out.append(#"{"content":""#)
+        }
+        out.append(jsonContent: text)
+        out.append("\"},\"finish_reason\":null}]}\n\n")
     }
 
     func finish(_ choice: Int, _ reason: OutputBound.Reason) {
@@ -62,6 +71,9 @@ final class ChatChunks: @unchecked Sendable {
         }
     }
 
+    /// A wake-up brings one event or many.
+    private func makeRoom() { if out.isEmpty { _ = out.reserve(Self.batchBytes / 2) } }
+
     private func open(_ choice: Int) {
         out.append(beginning.bytes)
         out.append(decimal: choice)
@@ -72,8 +84,13 @@ final class ChatChunks: @unchecked Sendable {
 
     /// Sends what has gathered; waits while the client takes it too slowly.
     func flush() async {
+        flushNow()
+        if responder.writer.isFull { await responder.writer.drained() }
+    }
+
+    func flushNow() {
         guard !out.isEmpty else { return }
-        await responder.write(events: out)
+        responder.writer.write(out)
         out.release()
     }
 

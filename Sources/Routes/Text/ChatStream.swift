@@ -36,7 +36,11 @@ private func pass(
     _ wanted: WantedAnswer,
     _ chunks: ChatChunks
 ) async throws(UpstreamError) -> Usage {
-    defer { stream.stop() }
+    defer {
+        // What came before a failure is passed on all the same.
+        chunks.flushNow()
+        stream.stop()
+    }
     var bound = OutputBound(stops: wanted.stops, maxTokens: wanted.maxTokens)
     reading: while bound.reason == nil {
         switch try await stream.more(patienceNanoseconds: patienceNanoseconds) {

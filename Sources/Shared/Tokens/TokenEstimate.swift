@@ -1,3 +1,5 @@
+import Engine
+
 /// How many tokens a text has, judged by its characters alone: a quarter for ASCII, a half for two-byte characters,
 /// one for three-byte ones (most of CJK), two for the rest (emoji). It does not depend on how the text is cut into
 /// pieces.
@@ -10,7 +12,16 @@ package struct TokenEstimate: Sendable {
     package var tokens: Int { (quarters + 3) / 4 }
 
     package mutating func add(_ text: UnsafeRawBufferPointer) {
-        for byte in text { quarters += Self.quarters(byte) }
+        var index = 0
+        while index < text.count {
+            if index + 8 <= text.count, text[part: index..<(index + 8)].isASCII {
+                quarters += 8
+                index += 8
+            } else {
+                quarters += Self.quarters(text[index])
+                index += 1
+            }
+        }
     }
 
     package mutating func add(_ text: String) {
@@ -20,6 +31,10 @@ package struct TokenEstimate: Sendable {
 
     /// Adds characters of `text` while they fit into `limit` tokens; returns the byte count of those that did.
     package mutating func add(_ text: UnsafeRawBufferPointer, upTo limit: Int) -> Int {
+        if quarters + 8 * text.count <= 4 * limit {
+            add(text)
+            return text.count
+        }
         for index in 0..<text.count {
             let more = Self.quarters(text[index])
             if more > 0, quarters + more > 4 * limit { return index }

@@ -19,11 +19,12 @@ package protocol PreparedChat: AnyObject, Sendable {
 }
 
 package struct ChatReply: Sendable {
-    package let text: String
+    /// UTF-8.
+    package let text: Body
     /// As the vendor counted.
     package let usage: Usage?
 
-    package init(text: String, usage: Usage?) {
+    package init(text: Body, usage: Usage?) {
         self.text = text
         self.usage = usage
     }

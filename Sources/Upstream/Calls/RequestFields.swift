@@ -3,30 +3,34 @@ package import Shared
 
 /// Reads a request's fields; what is `null` is absent. Throws what the client is told.
 package struct RequestFields {
-    private let object: JSONValue
+    private let members: [(name: UnsafeRawBufferPointer, value: JSONValue)]
 
     /// `root`: the whole body, which must be an object.
     package init(_ root: JSONValue) throws(APIError) {
-        guard root.kind == .object else { throw APIError(400, "The body must be a JSON object.") }
-        object = root
+        guard let members = root.members else { throw APIError(400, "The body must be a JSON object.") }
+        self.members = members
     }
 
-    package subscript(_ name: StaticString) -> JSONValue? { object[name] }
+    /// The first of that name; a request has few fields, and is asked for many.
+    package subscript(_ name: StaticString) -> JSONValue? {
+        guard let value = members.first(where: { $0.name.equals(name) })?.value, value.kind != .null else { return nil }
+        return value
+    }
 
     package func string(_ name: StaticString) throws(APIError) -> String? {
-        guard let value = object[name] else { return nil }
+        guard let value = self[name] else { return nil }
         guard let string = value.string else { throw .type("\(name)", "a string") }
         return string
     }
 
     package func flag(_ name: StaticString) throws(APIError) -> Bool? {
-        guard let value = object[name] else { return nil }
+        guard let value = self[name] else { return nil }
         guard let flag = value.flag else { throw .type("\(name)", "a boolean") }
         return flag
     }
 
     package func integer(_ name: StaticString, _ range: ClosedRange<Int>) throws(APIError) -> Int? {
-        guard let value = object[name] else { return nil }
+        guard let value = self[name] else { return nil }
         guard let integer = value.integer else { throw .type("\(name)", "an integer") }
         if integer < range.lowerBound {
             throw .value("\(name)", "it must be at least \(range.lowerBound)", code: "integer_below_min_value")
@@ -38,7 +42,7 @@ package struct RequestFields {
     }
 
     package func number(_ name: StaticString, _ range: ClosedRange<Double>) throws(APIError) -> Double? {
-        guard let value = object[name] else { return nil }
+        guard let value = self[name] else { return nil }
         guard let number = value.number else { throw .type("\(name)", "a number") }
         if number < range.lowerBound {
             throw .value("\(name)", "it must be at least \(range.lowerBound)", code: "decimal_below_min_value")
@@ -50,13 +54,13 @@ package struct RequestFields {
     }
 
     package func array(_ name: StaticString) throws(APIError) -> JSONElements? {
-        guard let value = object[name] else { return nil }
+        guard let value = self[name] else { return nil }
         guard let elements = value.elements else { throw .type("\(name)", "an array") }
         return elements
     }
 
     package func object(_ name: StaticString) throws(APIError) -> JSONValue? {
-        guard let value = object[name] else { return nil }
+        guard let value = self[name] else { return nil }
         guard value.kind == .object else { throw .type("\(name)", "an object") }
         return value
     }

@@ -58,7 +58,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
     func answer() async throws(UpstreamError) -> ChatReply {
         try await begin()
         if cutAfter != nil { throw UpstreamError(.failed, cause: "the echo was told to break") }
-        return ChatReply(text: String(text), usage: nil)
+        return ChatReply(text: Body(ByteBuffer(String(text))), usage: nil)
     }
 
     func stream() async throws(UpstreamError) -> any ChatStream {

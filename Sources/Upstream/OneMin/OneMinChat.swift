@@ -39,9 +39,8 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         guard reply.head.status == 200 || reply.head.status == 201 else {
             throw UpstreamError(reply.head, bytes, vendor.parser)
         }
-        var record = try OneMinRecord(bytes, vendor.parser)
-        if searchesWeb { record.text = ProgressFilter.filtered(record.text) }
-        return ChatReply(text: record.text, usage: record.usage)
+        let record = try OneMinRecord(bytes, vendor.parser)
+        return ChatReply(text: Body(searchesWeb ? ProgressFilter.filtered(record.text) : record.copy()), usage: record.usage)
     }
 
     func stream() async throws(UpstreamError) -> any ChatStream {

@@ -3,7 +3,8 @@ import Shared
 
 /// What is of use in the vendor's record of a finished call.
 struct OneMinRecord {
-    var text: String
+    /// Valid until the parser parses again.
+    let text: UnsafeRawBufferPointer
     let usage: Usage?
 
     /// `bytes`: the whole JSON, from a `ByteBuffer`. Throws for what is no record of a success.
@@ -30,9 +31,15 @@ struct OneMinRecord {
     }
 
     /// The first string of an array, which with web search begins with objects; or the bare string.
-    private static func text(_ result: JSONValue) -> String? {
-        if let text = result.string { return text.isEmpty ? nil : text }
-        return result.elements?.lazy.compactMap { $0.string }.first
+    private static func text(_ result: JSONValue) -> UnsafeRawBufferPointer? {
+        if let text = result.text { return text.isEmpty ? nil : text }
+        return result.elements?.lazy.compactMap { $0.text }.first
+    }
+
+    func copy() -> ByteBuffer {
+        var copy = ByteBuffer()
+        copy.append(text)
+        return copy
     }
 
     private static func usage(_ metadata: JSONValue?) -> Usage? {

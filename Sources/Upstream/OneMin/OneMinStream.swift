@@ -81,9 +81,8 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
         guard isOver, !isDone else { return false }
         isDone = true
         let record = try OneMinRecord(whole.bytes, parser)
-        whole.release()
         usage = record.usage
-        pass(record.text, piece)
+        emit(record.text, piece)
         flush(piece)
         return true
     }
@@ -92,7 +91,9 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
         _ data: UnsafeRawBufferPointer,
         _ piece: (UnsafeRawBufferPointer) -> Void
     ) throws(UpstreamError) {
-        if let root = try? parser.parse(data), root.kind == .object {
+        if let text = data.plainMember(#"{"content":""#) {
+            take(text, piece)
+        } else if let root = try? parser.parse(data), root.kind == .object {
             guard let text = root["content"]?.text ?? root["delta"]?["content"]?.text else { return }
             take(text, piece)
         } else if data.first == UInt8(ascii: "{") {
@@ -120,7 +121,7 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
         hasRecord = true
         usage = record.usage
         if repeats.isEmpty {
-            pass(record.text, piece)
+            emit(record.text, piece)
         } else if let genuine = repeats.releaseHeld(provenBy: record.text) {
             emit(genuine.bytes, piece)
         }
@@ -129,11 +130,6 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
     private func finish(_ piece: (UnsafeRawBufferPointer) -> Void) {
         isDone = true
         flush(piece)
-    }
-
-    private func pass(_ text: String, _ piece: (UnsafeRawBufferPointer) -> Void) {
-        var text = text
-        text.withUTF8 { emit(UnsafeRawBufferPointer($0), piece) }
     }
 
     private func emit(_ text: UnsafeRawBufferPointer, _ piece: (UnsafeRawBufferPointer) -> Void) {

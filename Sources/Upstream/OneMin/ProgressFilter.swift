@@ -10,13 +10,12 @@ struct ProgressFilter: ~Copyable {
     private static let globe: [UInt8] = [0xf0, 0x9f, 0x8c, 0x90]
     private static let words = Array("Crawling site".utf8)
 
-    static func filtered(_ text: String) -> String {
+    static func filtered(_ text: UnsafeRawBufferPointer) -> ByteBuffer {
         var filter = ProgressFilter()
         var out = ByteBuffer()
-        var text = text
-        text.withUTF8 { filter.take(UnsafeRawBufferPointer($0)) { out.append($0) } }
+        filter.take(text) { out.append($0) }
         filter.finish { out.append($0) }
-        return out.text
+        return out
     }
 
     mutating func take(_ text: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {

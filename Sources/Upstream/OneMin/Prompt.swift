@@ -14,7 +14,7 @@ struct Prompt {
     }
 
     private static func flatten(_ messages: [ChatMessage]) -> String {
-        if messages.count == 1, messages[0].role == .user, messages[0].text.contains(where: { !$0.isWhitespace }) {
+        if messages.count == 1, messages[0].role == .user, messages[0].text.utf8.contains(where: { $0 > 32 }) {
             return messages[0].text
         }
         let instructions = messages.filter { $0.role == .system }.map(\.text)

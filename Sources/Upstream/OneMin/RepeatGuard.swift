@@ -32,13 +32,11 @@ struct RepeatGuard: ~Copyable {
     }
 
     /// The record has the whole text: with what was held, or without.
-    mutating func releaseHeld(provenBy record: String) -> ByteBuffer? {
+    mutating func releaseHeld(provenBy record: UnsafeRawBufferPointer) -> ByteBuffer? {
         guard !held.isEmpty else { return nil }
         var whole = text
         whole.add(held.bytes)
-        var record = record
-        let isProven = record.withUTF8 { TextHash(UnsafeRawBufferPointer($0)) } == whole
-        if isProven { return releaseHeld() }
+        if TextHash(record) == whole { return releaseHeld() }
         held.release()
         return nil
     }

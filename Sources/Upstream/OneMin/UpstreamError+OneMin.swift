@@ -40,7 +40,6 @@ extension UpstreamError {
         case 402, 406: self.init(.outOfCredit, cause: cause)
         case 403: self.init(.forbidden, cause: cause)
         case 404: self.init(.failed, cause: cause)
-        case 408, 504: self.init(.timedOut, cause: cause)
         case 429: self.init(.rateLimited, cause: cause)
         case 503: self.init(.unavailable, cause: cause)
         case _ where text.contains("INSUFFICIENT_CREDITS"): self.init(.outOfCredit, cause: cause)

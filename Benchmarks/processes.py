@@ -1,0 +1,252 @@
+"""Starts the programs of a benchmark on free loopback ports, and reads what they use from /proc."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import os
+import pwd
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "LANG")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Kilobytes of a process tree."""
+
+    anonymous: int
+    pss: int
+    rss: int
+
+
+@dataclass
+class Program:
+    """A running program: `whole_port` takes whole answers' requests, `stream_port` those of streams."""
+
+    name: str
+    dialect: str
+    process: subprocess.Popen[str]
+    whole_port: int
+    stream_port: int
+    first_answer_seconds: float = 0  # from its start
+
+    def port(self, kind: str) -> int:
+        return self.whole_port if kind == "whole" else self.stream_port
+
+    def processor_seconds(self) -> float:
+        """User and system time of all threads and child processes, as in /proc/PID/stat but in nanoseconds and
+        not in ticks: from each process's own clock (its number as in clock_getcpuclockid(3))."""
+        return sum(time.clock_gettime((~pid << 3) | 2) for pid in self._tree())
+
+    def memory(self) -> Memory:
+        sums = {"Anonymous": 0, "Pss": 0, "Rss": 0}
+        for pid in self._tree():
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                name, _, rest = line.partition(":")
+                if name in sums:
+                    sums[name] += int(rest.split()[0])
+        return Memory(sums["Anonymous"], sums["Pss"], sums["Rss"])
+
+    def descriptors(self) -> int:
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self._tree())
+
+    def _tree(self) -> list[int]:
+        pids = [self.process.pid]
+        for pid in pids:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                pids += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
+        return pids
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all programs of a run share. `relay_settings` are added to the relay's environment."""
+
+    folder: Path
+    relay: Path
+    nginx: Path
+    relay_settings: dict[str, str]
+
+    @contextmanager
+    def upstream(self, *options: str) -> Iterator[Program]:
+        """The fake vendor (see upstream.c)."""
+        process = subprocess.Popen([self.folder / "upstream", *options], stdout=subprocess.PIPE, text=True)
+        with _stopping(process):
+            assert process.stdout
+            port = int(process.stdout.readline())
+            yield Program("direct", "onemin", process, port, port)
+
+    @contextmanager
+    def start_relay(self, upstream_port: int, threads: int | None) -> Iterator[Program]:
+        """The relay, its log going to a file; `threads` None leaves their number to it."""
+        port = free_ports(1)[0]
+        settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        settings |= {
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "ONE_MIN_BASE_URL": f"http://127.0.0.1:{upstream_port}",
+            "LOG_FORMAT": "json",
+        }
+        if threads:
+            settings["THREADS"] = str(threads)
+        settings |= self.relay_settings
+        path = self.folder / "relay.log"
+        with open(path, "w") as log:
+            begun = time.monotonic()
+            process = subprocess.Popen([self.relay], stdout=log, stderr=log, text=True, env=settings)
+            with _stopping(process):
+                program = Program("relay", "openai", process, port, port)
+                self._await_first_answer(program, begun, path)
+                yield program
+
+    @contextmanager
+    def start_nginx(
+        self, upstream_port: int, threads: int | None, connections: int = 1024, logs: bool = True
+    ) -> Iterator[Program]:
+        """nginx with `connections` for each worker; `threads` None: a worker for each core. One with a log and one
+        without may run at once."""
+        name = "nginx" if logs else "nginx, no log"
+        folder = self.folder / name.replace(", ", "-").replace(" ", "-")
+        folder.mkdir(exist_ok=True)
+        log = folder / "access.log"
+        log.unlink(missing_ok=True)
+        whole_port, stream_port = free_ports(2)
+        is_root = os.geteuid() == 0
+        group = grp.getgrgid(pwd.getpwuid(os.geteuid()).pw_gid).gr_name
+        values = {
+            "WORKERS": str(threads or "auto"),
+            "DESCRIPTORS": str(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+            "FOLDER": str(folder),
+            "LOG": f"{log} line" if logs else "off",
+            "USER": f"user {getpass.getuser()} {group};" if is_root else "",
+            "CONNECTIONS": str(connections),
+            "UPSTREAM": str(upstream_port),
+            "WHOLE_PORT": str(whole_port),
+            "STREAM_PORT": str(stream_port),
+            "REUSE": "" if threads == 1 else "reuseport",
+        }
+        text = (HERE / "nginx.conf").read_text()
+        for placeholder, value in values.items():
+            text = text.replace(f"@{placeholder}@", value)
+        path = folder / "nginx.conf"
+        path.write_text(text)
+        errors = folder / "error.log"
+        begun = time.monotonic()
+        process = subprocess.Popen([self.nginx, "-p", folder, "-e", errors, "-c", path], text=True)
+        with _stopping(process):
+            program = Program(name, "onemin", process, whole_port, stream_port)
+            self._await_first_answer(program, begun, errors)
+            yield program
+
+    def _await_first_answer(self, program: Program, begun: float, log: Path) -> None:
+        """Returns when the program, started at `begun`, has answered a chat request with 200."""
+        request = first_request(program.dialect, program.whole_port)
+        while time.monotonic() < begun + 15:
+            if program.process.poll() is not None:
+                break
+            try:
+                with socket.create_connection(("127.0.0.1", program.whole_port), timeout=5) as connection:
+                    connection.sendall(request)
+                    head = connection.recv(65536)
+                if head.startswith(b"HTTP/1.1 200"):
+                    program.first_answer_seconds = time.monotonic() - begun
+                    return
+                if b" 503 " not in head[:20]:
+                    sys.exit(f"{program.name} answers the first request with:\n{head.decode(errors='replace')}")
+            except OSError:
+                time.sleep(0.0005)
+        sys.exit(f"{program.name} does not answer; its log:\n{log.read_text()[-4000:]}")
+
+
+@contextmanager
+def _stopping(process: subprocess.Popen[str]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def first_request(dialect: str, port: int) -> bytes:
+    """A small chat request, closing the connection after it."""
+    if dialect == "openai":
+        target, key = "/v1/chat/completions", "Authorization: Bearer bench-key-0123456789"
+        body = b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}'
+    else:
+        target, key = "/api/chat-with-ai", "API-KEY: bench-key-0123456789"
+        body = b'{"type":"UNIFY_CHAT_WITH_AI","model":"gpt-4o-mini","promptObject":{"prompt":"hi"}}'
+    head = (
+        f"POST {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{key}\r\nContent-Type: application/json\r\n"
+        f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that nothing listens on; all are held until the last is found."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in sockets]
+    finally:
+        for listener in sockets:
+            listener.close()
+
+
+def build_tools(folder: Path) -> None:
+    """Compiles the fake vendor and the load generator into `folder`."""
+    for name in ("upstream", "load"):
+        command = ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", folder / name, HERE / f"{name}.c"]
+        subprocess.run(command, check=True)
+
+
+def find_relay() -> Path:
+    """RELAY_BINARY, or the release build."""
+    path = Path(os.environ.get("RELAY_BINARY") or HERE.parent / ".build/release/relay").resolve()
+    if not os.access(path, os.X_OK):
+        sys.exit(f"no relay at {path}: build it first (swift build -c release), or set RELAY_BINARY")
+    return path
+
+
+def find_nginx() -> Path:
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if not found:
+        sys.exit("no nginx: apt-get install nginx-light")
+    return Path(found)
+
+
+def raise_descriptor_limit(wanted: int) -> None:
+    """Children inherit it. Ends the run when the system does not allow `wanted` descriptors."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, hard), max(wanted, hard)))
+    except (ValueError, OSError):
+        if hard < wanted:
+            sys.exit(f"the run needs {wanted} descriptors, the limit is {hard}: raise it (ulimit -Hn), or take --quick")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def parse_settings(texts: list[str]) -> dict[str, str]:
+    """`NAME=VALUE` texts as a mapping."""
+    for text in texts:
+        if "=" not in text:
+            sys.exit(f"--env wants NAME=VALUE, not {text}")
+    return dict(text.split("=", 1) for text in texts)

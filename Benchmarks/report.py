@@ -1,0 +1,118 @@
+"""Turns outcomes into Markdown, and puts it into README.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import resource
+import subprocess
+from datetime import date
+from pathlib import Path
+
+from scenarios import Outcome, Table
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+# figure, what it says, most that it may be
+GOALS = [
+    ("chat", "chat request, processor time, relay / nginx", 1.6),
+    ("stream", "translated stream of 100 events, processor time, relay / nginx", 1.5),
+    ("KB per slow stream", "anonymous KB for each open slow stream", 22),
+    ("chat beside streams", "processor time of a chat request beside slow streams / alone", 1.1),
+    ("idle anonymous MB", "idle, anonymous MB", 6),
+    ("idle resident MB", "idle, resident MB", 20),
+    ("first answer ms", "start to first answer, ms", 100),
+    ("added p50", "added latency at one connection over direct, p50 us", 60),
+    ("added p99", "added latency at one connection over direct, p99 us", 150),
+    ("growth over chats MB", "anonymous MB gained between a tenth and all chat requests", 1),
+    ("kept after streams", "share of the slow streams' memory still held 4 s after their end", 0.5),
+    ("growth over waves MB", "anonymous MB gained from the first wave of streams to the second", 1),
+]
+
+
+class OthersClock:
+    """Measures the processor time that everything but this run uses meanwhile."""
+
+    def __init__(self) -> None:
+        self._busy, self._all = _machine_ticks()
+        self._own = _own_seconds()
+
+    def cores_used_by_others(self) -> float:
+        """Of this machine's cores, on the average."""
+        busy, all_ticks = _machine_ticks()
+        cores = os.cpu_count() or 1
+        seconds = (all_ticks - self._all) / TICKS_PER_SECOND / cores
+        busy_seconds = (busy - self._busy) / TICKS_PER_SECOND
+        return max(0.0, busy_seconds - (_own_seconds() - self._own)) / max(seconds, 0.01)
+
+
+def _machine_ticks() -> tuple[int, int]:
+    """Busy (with steal) and all ticks of all cores since the machine's start."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    idle = fields[3] + fields[4]
+    return sum(fields) - idle, sum(fields)
+
+
+def _own_seconds() -> float:
+    usages = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def render(table: Table) -> str:
+    """Aligned Markdown: the first column left, the others right."""
+    lines = [table.header, *table.rows]
+    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(table.header))]
+
+    def row(cells: list[str]) -> str:
+        padded = [cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:]))]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join([f"**{table.title}**", "", row(table.header), row(rule), *map(row, table.rows)])
+
+
+def goals(outcome: Outcome) -> Table:
+    rows = [
+        [text, f"<= {most:g}", f"{outcome.figures[figure]:.2f}", "met" if outcome.figures[figure] <= most else "missed"]
+        for figure, text, most in GOALS
+        if figure in outcome.figures
+    ]
+    return Table("Goals", ["", "goal", "measured", ""], rows)
+
+
+def machine(nginx: Path, others: float, is_quick: bool) -> str:
+    """The facts without which figures mean little."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    system = re.search(r'PRETTY_NAME="(.*)"', Path("/etc/os-release").read_text())
+    memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
+    facts = [
+        f"{model.group(1) if model else platform.machine()}, {os.cpu_count()} cores, "
+        f"{int(memory.group(1)) / 1024 / 1024 if memory else 0:.0f} GB",
+        f"{system.group(1) if system else 'Linux'}, kernel {platform.release()}",
+        _first_line([str(nginx), "-v"]),
+        f"libcurl {_first_line(['dpkg-query', '-W', '-f', '${Version}', 'libcurl4'])}",
+        _first_line(["swift", "--version"]),
+        f"{date.today().isoformat()}{', --quick' if is_quick else ''}",
+        f"other programs used {others:.2f} cores meanwhile",
+    ]
+    return "\n".join(f"- {fact}" for fact in facts if fact)
+
+
+def _first_line(command: list[str]) -> str:
+    """Of what the command prints, empty when it cannot be run."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    except OSError:
+        return ""
+    return done.stdout.strip().partition("\n")[0] if done.returncode == 0 else ""
+
+
+def write(readme: Path, text: str) -> None:
+    """Replaces what stands between the markers."""
+    begin, end = "<!-- results -->\n", "<!-- end of results -->"
+    head, found, rest = readme.read_text().partition(begin)
+    _, found_end, tail = rest.partition(end)
+    if not (found and found_end):
+        raise SystemExit(f"{readme} lacks the markers for results")
+    readme.write_text(f"{head}{begin}\n{text}\n\n{end}{tail}")

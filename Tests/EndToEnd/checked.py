@@ -1,0 +1,265 @@
+"""Checks every answer of the relay that passes through the suite's clients, whatever the test looks at.
+
+`client` and `async_client` make clients of `httpx` or `httpx2` (the openai library uses the latter) whose answers are
+checked when their body ends: JSON against OpenAI's schemas, event streams chunk by chunk. What is wrong goes to
+`problems`, which the fixtures turn into failures: an exception in the midst of a client would look like a fault of
+the network.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jsonschema
+
+SCHEMAS = json.loads(Path(__file__).with_name("schemas").joinpath("openai.json").read_text("utf-8"))
+COMPLETION = "CreateChatCompletionResponse"
+CHUNK = "CreateChatCompletionStreamResponse"
+ERROR = "ErrorResponse"
+FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
+
+problems: list[str] = []
+"""What was wrong with answers so far; a test that expects some takes them out."""
+
+
+def validator(name: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": SCHEMAS["$defs"]})
+
+
+VALIDATORS = {name: validator(name) for name in (COMPLETION, CHUNK, ERROR, "ListModelsResponse", "Model")}
+
+
+def schema_problems(name: str, value: Any) -> list[str]:
+    """Where `value` departs from OpenAI's schema `name`."""
+    return [f"{name}: {found.json_path}: {found.message[:200]}" for found in VALIDATORS[name].iter_errors(value)]
+
+
+def route(path: str) -> str:
+    """`/v1//models/` and `/models` -> `models`."""
+    parts = [part for part in path.split("/") if part]
+    return "/".join(parts[1:] if parts[:1] == ["v1"] else parts)
+
+
+def json_problems(path: str, status: int, body: bytes) -> list[str]:
+    """What is wrong with a JSON answer."""
+    try:
+        value = json.loads(body)
+    except ValueError as problem:
+        return [f"not JSON: {problem}: {body[:200]!r}"]
+    where = route(path)
+    if status >= 400 and where != "ready":
+        return schema_problems(ERROR, value) + error_problems(value)
+    if where == "chat/completions":
+        return schema_problems(COMPLETION, value) + completion_problems(value)
+    if where == "models":
+        return schema_problems("ListModelsResponse", value)
+    if where.startswith("models/"):
+        return schema_problems("Model", value)
+    return []
+
+
+def error_problems(value: Any) -> list[str]:
+    found = value.get("error") if isinstance(value, dict) else None
+    if not isinstance(found, dict) or set(value) != {"error"}:
+        return ["not an error envelope"]
+    if set(found) != {"message", "type", "param", "code"}:
+        return [f"error has the members {sorted(found)}"]
+    return [] if found["message"] else ["error without a message"]
+
+
+def usage_problems(usage: Any) -> list[str]:
+    if not isinstance(usage, dict):
+        return ["usage is missing"]
+    prompt, completion, total = (usage.get(f"{name}_tokens") for name in ("prompt", "completion", "total"))
+    if not all(isinstance(count, int) and count >= 0 for count in (prompt, completion, total)):
+        return [f"usage is {usage}"]
+    return [] if total == prompt + completion else [f"usage does not add up: {usage}"]
+
+
+def completion_problems(value: dict[str, Any]) -> list[str]:
+    """What the schema leaves open in a whole answer."""
+    found = usage_problems(value.get("usage"))
+    if not str(value.get("id", "")).startswith("chatcmpl-"):
+        found.append(f"id is {value.get('id')}")
+    choices = value.get("choices", [])
+    if [choice.get("index") for choice in choices] != list(range(len(choices))) or not choices:
+        found.append("choices are not numbered from 0")
+    for choice in choices:
+        if choice.get("message", {}).get("tool_calls") == []:
+            found.append("empty tool_calls")
+    return found
+
+
+class StreamCheck:
+    """Follows an event stream; `end` returns what was wrong with it.
+
+    `is_left`: the client left it before its end; unless the last event was there, only what came is judged.
+    """
+
+    def __init__(self) -> None:
+        self.rest = b""
+        self.found: list[str] = []
+        self.heads: set[tuple[Any, ...]] = set()
+        self.started: set[int] = set()
+        self.finished: set[int] = set()
+        self.usages = 0
+        self.is_done = False
+        self.has_failed = False
+
+    def feed(self, data: bytes) -> None:
+        *events, self.rest = (self.rest + data).split(b"\n\n")
+        for event in events:
+            self.event(event)
+
+    def event(self, event: bytes) -> None:
+        if event.startswith(b":"):
+            return
+        if self.is_done or self.has_failed:
+            self.found.append(f"event after the end: {event[:200]!r}")
+        if not event.startswith(b"data: ") or b"\n" in event or b"\r" in event:
+            self.found.append(f"not one data line: {event[:200]!r}")
+        elif event == b"data: [DONE]":
+            self.is_done = True
+        else:
+            try:
+                value = json.loads(event[6:].decode("utf-8"))
+            except ValueError as problem:
+                self.found.append(f"chunk is not JSON: {problem}: {event[:200]!r}")
+                return
+            self.error(value) if "error" in value else self.chunk(value)
+
+    def error(self, value: Any) -> None:
+        if not self.started:
+            self.found.append("an error before any chunk, under status 200")
+        self.has_failed = True
+        self.found += schema_problems(ERROR, value) + error_problems(value)
+
+    def chunk(self, value: Any) -> None:
+        self.found += schema_problems(CHUNK, value)
+        self.heads.add((value.get("id"), value.get("created"), value.get("model")))
+        if self.usages:
+            self.found.append("chunk after the usage")
+        choices = value.get("choices", [])
+        if not choices:
+            self.usages += 1
+            self.found += usage_problems(value.get("usage"))
+        elif value.get("usage") is not None:
+            self.found.append("usage in a chunk with choices")
+        for choice in choices:
+            self.choice(choice)
+
+    def choice(self, choice: dict[str, Any]) -> None:
+        index, delta = choice.get("index", -1), choice.get("delta", {})
+        if index in self.finished:
+            self.found.append(f"choice {index} goes on after its end")
+        if index not in self.started:
+            self.started.add(index)
+            if delta.get("role") != "assistant":
+                self.found.append(f"choice {index} starts without a role")
+        elif "role" in delta:
+            self.found.append("role twice")
+        elif delta.get("content") == "":
+            self.found.append("empty delta")
+        if choice.get("finish_reason") is not None:
+            self.finished.add(index)
+            if delta:
+                self.found.append("the finish chunk has a delta")
+
+    def end(self, *, is_left: bool) -> list[str]:
+        if len(self.heads) > 1:
+            self.found.append(f"chunks differ in id, created or model: {self.heads}")
+        if any(not str(chunk_id).startswith("chatcmpl-") for chunk_id, _, _ in self.heads):
+            self.found.append(f"ids: {self.heads}")
+        if not is_left or self.is_done or self.has_failed:
+            if self.rest:
+                self.found.append(f"ends within an event: {self.rest[:200]!r}")
+            if self.is_done == self.has_failed:
+                self.found.append("must end with [DONE] or an error, and not with both")
+            if self.is_done and (self.finished != self.started or not self.started):
+                self.found.append("[DONE] although a choice has no finish_reason")
+        return self.found
+
+
+def answer_check(response: Any) -> Callable[[bytes | None], None]:
+    """Takes the body of `response` piece by piece; None: the client left it."""
+    request, kind = response.request, response.headers.get("content-type", "").partition(";")[0]
+    where = f"{request.method} {request.url.path} -> {response.status_code}"
+    pieces: list[bytes] = []
+    stream = StreamCheck() if kind == "text/event-stream" else None
+
+    def report(found: list[str]) -> None:
+        problems.extend(f"{where}: {problem}" for problem in found)
+
+    def take(data: bytes | None) -> None:
+        if stream is not None:
+            if data:
+                stream.feed(data)
+            else:
+                report(stream.end(is_left=data is None))
+        elif data:
+            pieces.append(data)
+        elif data is not None and request.method != "HEAD" and response.status_code != 204:
+            if kind == "application/json":
+                report(json_problems(request.url.path, response.status_code, b"".join(pieces)))
+            elif response.status_code >= 400:
+                report([f"error of type {kind!r}"])
+
+    if not response.headers.get("x-request-id"):
+        report(["no X-Request-ID"])
+    return take
+
+
+def client(module: ModuleType, **options: Any) -> Any:
+    """A checked `Client` of `httpx` or `httpx2`."""
+
+    class Body(module.SyncByteStream):  # type: ignore[name-defined]
+        def __init__(self, inner: Any, check: Callable[[bytes | None], None]) -> None:
+            self.inner, self.check, self.is_over = inner, check, False
+
+        def __iter__(self) -> Iterator[bytes]:
+            for data in self.inner:
+                if data:
+                    self.check(data)
+                yield data
+            self.is_over = True
+            self.check(b"")
+
+        def close(self) -> None:
+            self.inner.close()
+            if not self.is_over:
+                self.is_over = True
+                self.check(None)
+
+    def watch(response: Any) -> None:
+        response.stream = Body(response.stream, answer_check(response))
+
+    return module.Client(event_hooks={"response": [watch]}, trust_env=False, verify=False, **options)
+
+
+def async_client(module: ModuleType, **options: Any) -> Any:
+    """A checked `AsyncClient` of `httpx` or `httpx2`."""
+
+    class Body(module.AsyncByteStream):  # type: ignore[name-defined]
+        def __init__(self, inner: Any, check: Callable[[bytes | None], None]) -> None:
+            self.inner, self.check, self.is_over = inner, check, False
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for data in self.inner:
+                if data:
+                    self.check(data)
+                yield data
+            self.is_over = True
+            self.check(b"")
+
+        async def aclose(self) -> None:
+            await self.inner.aclose()
+            if not self.is_over:
+                self.is_over = True
+                self.check(None)
+
+    async def watch(response: Any) -> None:
+        response.stream = Body(response.stream, answer_check(response))
+
+    return module.AsyncClient(event_hooks={"response": [watch]}, trust_env=False, verify=False, **options)

@@ -1,0 +1,117 @@
+"""Fixtures of the end-to-end suite: a fake vendor, relays in front of it, clients that check every answer."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import checked
+import httpx
+import httpx2
+import openai
+import pytest
+from onemin_replies import ANSWER_MARK
+from relay_process import Relay
+from vendor import Vendor
+
+secrets: set[str] = {ANSWER_MARK}
+"""Keys, marks of prompts and of answers: none may stand in a log."""
+
+
+@pytest.fixture(scope="session")
+def vendor() -> Iterator[Vendor]:
+    """The fake 1min.ai."""
+    running = Vendor()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def launch(vendor: Vendor) -> Iterator[Callable[..., Relay]]:
+    """`launch(**environment)`: a ready relay in front of the fake, running to the end of the session unless it is
+    stopped before. A setting that is None is left out. At the end no key, prompt or answer may stand in what any
+    of these relays wrote.
+    """
+    relays: list[Relay] = []
+
+    def started(**environment: Any) -> Relay:
+        upstream = {"ONE_MIN_BASE_URL": vendor.base_url, "ONE_MIN_ASSET_URL": vendor.base_url}
+        settings = {name: str(value) for name, value in (upstream | environment).items() if value is not None}
+        relays.append(Relay(settings))
+        return relays[-1]
+
+    yield started
+    for relay in relays:
+        relay.stop()
+    for relay in relays:
+        text = relay.text()
+        assert not [secret for secret in secrets if secret in text], "a key, a prompt or an answer is in the log"
+
+
+@pytest.fixture
+def start_relay(launch: Callable[..., Relay]) -> Iterator[Callable[..., Relay]]:
+    """`start_relay(**environment)`: a relay that ends with the test."""
+    own: list[Relay] = []
+
+    def started(**environment: Any) -> Relay:
+        own.append(launch(**environment))
+        return own[-1]
+
+    yield started
+    for relay in own:
+        relay.stop()
+
+
+@pytest.fixture(scope="session")
+def relay(launch: Callable[..., Relay]) -> Relay:
+    """The relay with default settings that most tests share."""
+    return launch()
+
+
+@pytest.fixture
+def new_key() -> Callable[..., str]:
+    """`new_key()`: a key that the vendor knows; `new_key("bad")`: one that it does not know."""
+
+    def made(prefix: str = "key") -> str:
+        secrets.add(key := f"{prefix}-{uuid.uuid4().hex}")
+        return key
+
+    return made
+
+
+@pytest.fixture
+def api_key(new_key: Callable[..., str]) -> str:
+    """A key of this test alone."""
+    return new_key()
+
+
+@pytest.fixture
+def mark() -> str:
+    """A word for this test's prompt, which may not turn up in a log."""
+    secrets.add(word := f"mark{uuid.uuid4().hex}")
+    return word
+
+
+@pytest.fixture
+def client(relay: Relay, api_key: str) -> Iterator[openai.OpenAI]:
+    """The official client, without retries."""
+    with checked.client(httpx2, timeout=30) as http:
+        yield openai.OpenAI(api_key=api_key, base_url=relay.v1, max_retries=0, http_client=http)
+
+
+@pytest.fixture
+def http(relay: Relay, api_key: str) -> Iterator[httpx.Client]:
+    """A plain client with the test's key; `base_url` is the relay's, without `/v1`."""
+    with checked.client(
+        httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=30
+    ) as plain:
+        yield plain
+
+
+@pytest.fixture(autouse=True)
+def nothing_wrong(vendor: Vendor) -> Iterator[None]:
+    """After each test: the vendor saw no odd request, and each answer had OpenAI's shape."""
+    yield
+    found = [f"upstream: {text}" for text in vendor.take_violations()]
+    found += [f"answer: {text}" for text in checked.problems]
+    checked.problems.clear()
+    assert not found, "\n".join(found[:20])

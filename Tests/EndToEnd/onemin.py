@@ -1,0 +1,448 @@
+"""A strict fake of 1min.ai, for tests.
+
+    python onemin.py --port 0        prints its port on standard output, serves until it is ended
+
+Requests are checked against the vendor's documentation (`onemin_rules`); whatever it does not name is recorded as a
+violation. An API key answers by the scenarios that were set for it, and by default with a deterministic text. Keys
+that begin with `bad` are unknown to the vendor. Bytes on the wire are controlled exactly: pieces, delays, cuts, stalls.
+
+Control, JSON over the same port:
+
+    POST /__control/scenarios  {"KEY": [SCENARIO, ...], ...}     each request takes the next, the last one stays
+    POST /__control/release    {"key": KEY}                      lets the stalled requests of KEY go on
+    POST /__control/violations                                   -> [{"key", "request", "text"}], and forgets them
+    GET  /__control/requests?key=KEY                             -> [REQUEST] of all paths
+    GET  /__control/events?key=KEY&event=NAME&count=1&timeout=5  -> [EVENT]; waits until there are `count` of NAME
+                                                                 (408 and the same list if it comes to nothing)
+    GET  /__control/conversations?key=KEY&status=500             GET /api/conversations of KEY answers so
+
+REQUEST: {"number", "connection", "at", "method", "path", "query", "headers", "body", "violations"}
+EVENT:   {"event", "connection", "request", "at", "sent"}: `opened`, `request`, `first_byte`, `stalled`, `finished`,
+         `cut`, `client_closed` (before the answer was out); `sent` = body bytes written; `at` = CLOCK_MONOTONIC seconds.
+
+SCENARIO, all optional:
+    status, headers            of the answer
+    json | text | body64       the whole body: JSON, HTML text, raw bytes (as text/event-stream)
+    answer                     the text; deltas: the portions in which it is streamed
+    result_object, metadata    in the record; record: laid over it; small: a record with little in it
+    events                     [[name or null, object or string], ...] instead of the usual events
+    without                    names of events left out; repeat: a last content event with the whole text
+    progress                   number of web-search progress lines in front
+    stream_as                  "record": plain JSON although a stream was asked for
+    line_end, space, comments  how events are written; ascii: JSON with \\u escapes
+    framing                    "chunked" (streams), "length" (others), "close"
+    split                      "bytes", or positions in the body: its portions, each a chunk and a write of its own
+    delay_head, delay_first, delay_between     seconds: before the head, the first portion, each other portion
+    stall_at                   stops after that many body bytes (-1: before the head) until released
+    cut_at                     ends the connection after that many body bytes (-1: before the head);
+    cut_how                    "fin" or "rst"; terminator: the last chunk is sent all the same
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import socket
+import struct
+import time
+from itertools import pairwise
+from typing import Any
+from urllib.parse import parse_qs
+
+import onemin_replies as replies
+import onemin_rules as rules
+
+HEAD_LIMIT = 65536
+BODY_LIMIT = 64 << 20
+REASONS = {200: "OK", 201: "Created", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
+UNKNOWN_KEY = rules.Refusal(401, {"errorCode": "HTTP_EXCEPTION", "message": "API Key has been deleted"})
+INACTIVE_KEY = rules.Refusal(
+    401, {"errorCode": "HTTP_EXCEPTION", "message": "API Key is not active. Please activate it first."}
+)
+
+
+class ClientGone(Exception):
+    """The client closed, or half-closed, its connection."""
+
+
+class BadRequest(Exception):
+    """Bytes that are no HTTP/1.1 request."""
+
+
+class Peer(asyncio.Protocol):
+    """One connection of a client."""
+
+    def __init__(self, vendor: "Vendor") -> None:
+        self.vendor = vendor
+        self.buffer = bytearray()
+        self.arrived = asyncio.Event()
+        self.gone = asyncio.Event()
+        self.gone_at = 0.0
+        self.number = vendor.next_connection()
+        self.opened_at = time.monotonic()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.task = asyncio.get_running_loop().create_task(self.serve())
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        self.arrived.set()
+
+    def eof_received(self) -> None:
+        self.leave()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        if not self.gone.is_set():
+            self.gone_at = time.monotonic()
+            self.gone.set()
+            self.arrived.set()
+
+    async def more(self) -> None:
+        if self.gone.is_set():
+            raise ClientGone
+        self.arrived.clear()
+        await self.arrived.wait()
+
+    async def line_end(self, mark: bytes, limit: int) -> bytes:
+        """Takes everything before `mark`, and `mark`, off the buffer."""
+        while (at := self.buffer.find(mark)) < 0:
+            if len(self.buffer) > limit:
+                raise BadRequest
+            await self.more()
+        out = bytes(self.buffer[:at])
+        del self.buffer[: at + len(mark)]
+        return out
+
+    async def exactly(self, count: int) -> bytes:
+        while len(self.buffer) < count:
+            await self.more()
+        out = bytes(self.buffer[:count])
+        del self.buffer[:count]
+        return out
+
+    async def read_request(self) -> rules.Request:
+        head = (await self.line_end(b"\r\n\r\n", HEAD_LIMIT)).decode("latin-1").split("\r\n")
+        method, target, version = head[0].split(" ")
+        if version != "HTTP/1.1":
+            raise BadRequest
+        headers: dict[str, str] = {}
+        twice = []
+        for line in head[1:]:
+            name, _, value = line.partition(":")
+            if name.lower() in headers:
+                twice.append(name.lower())
+            headers[name.lower()] = value.strip()
+        if "expect" in headers:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if headers.get("transfer-encoding") == "chunked":
+            body = b""
+            while size := int(await self.line_end(b"\r\n", 100), 16):
+                body += await self.exactly(size)
+                await self.line_end(b"\r\n", 2)
+            await self.line_end(b"\r\n", 2)
+        else:
+            length = int(headers.get("content-length", "0"))
+            if length > BODY_LIMIT:
+                raise BadRequest
+            body = await self.exactly(length)
+        path, _, query = target.partition("?")
+        request = rules.Request(
+            self.vendor.next_request(), self.number, time.monotonic(), method, path, query, headers, body
+        )
+        request.violations += [f"header {name} twice" for name in twice]
+        return request
+
+    async def serve(self) -> None:
+        try:
+            while await self.vendor.answer(self, await self.read_request()):
+                pass
+        except (ClientGone, BadRequest, ValueError):
+            pass
+        finally:
+            self.transport.close()
+
+    def write(self, data: bytes) -> None:
+        """One write to the socket: nothing is gathered as long as the client reads."""
+        if self.gone.is_set():
+            raise ClientGone
+        self.transport.write(data)
+
+    async def pause(self, seconds: float) -> None:
+        """Waits; a client that leaves ends it at once."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+        else:
+            try:
+                await asyncio.wait_for(self.gone.wait(), seconds)
+            except TimeoutError:
+                pass
+        if self.gone.is_set():
+            raise ClientGone
+
+    async def until(self, event: asyncio.Event) -> None:
+        """Waits for `event`, or the client's leaving."""
+        waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self.gone.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        if self.gone.is_set():
+            raise ClientGone
+
+    def end(self, how: str) -> None:
+        """Closes by FIN, or by RST and without sending what waits."""
+        if how == "rst":
+            option = struct.pack("ii", 1, 0)
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+
+class Vendor:
+    """State of all keys."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.requests = 0
+        self.scenarios: dict[str, list[dict[str, Any]]] = {}
+        self.conversations: dict[str, int] = {}
+        self.seen: dict[str, list[rules.Request]] = {}
+        self.events: dict[str, list[dict[str, Any]]] = {}
+        self.violations: list[dict[str, Any]] = []
+        self.changed = asyncio.Event()
+        self.releases: dict[str, asyncio.Event] = {}
+
+    def next_connection(self) -> int:
+        self.connections += 1
+        return self.connections
+
+    def next_request(self) -> int:
+        self.requests += 1
+        return self.requests
+
+    def note(self, request: rules.Request, name: str, sent: int = 0, at: float | None = None) -> None:
+        happened = {
+            "event": name, "connection": request.connection, "request": request.number,
+            "at": time.monotonic() if at is None else at, "sent": sent,
+        }  # fmt: skip
+        self.events.setdefault(request.key, []).append(happened)
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def answer(self, peer: Peer, request: rules.Request) -> bool:
+        """Answers one request; false where the connection is over."""
+        if request.path.startswith("/__control/"):
+            return await self.control(peer, request)
+        if not any(seen.connection == peer.number for seen in self.seen.get(request.key, ())[-1:]):
+            self.note(request, "opened", at=peer.opened_at)
+        self.seen.setdefault(request.key, []).append(request)
+        self.note(request, "request", at=request.at)
+        scenario: dict[str, Any] = {}
+        try:
+            scenario, reply = self.reply(request)
+        except rules.Refusal as refusal:
+            reply = refused(refusal)
+        finally:
+            for text in request.violations:
+                self.violations.append({"key": request.key, "request": request.number, "text": text})
+        delivery = Delivery(self, peer, request, reply, scenario)
+        try:
+            return await delivery.run()
+        except ClientGone:
+            self.note(request, "client_closed", delivery.sent, peer.gone_at)
+            return False
+
+    def reply(self, request: rules.Request) -> tuple[dict[str, Any], replies.Reply]:
+        """Raises rules.Refusal."""
+        route = (request.method, request.path)
+        if route == ("GET", "/models"):
+            rules.check_headers(request, with_key=False)
+            rules.check_models(request)
+            return {}, plain(200, rules.listed_models(request.query.partition("=")[2]))
+        rules.check_headers(request, with_key=True)
+        if route == ("GET", "/api/conversations"):
+            rules.check_conversations(request)
+            if status := self.conversations.get(request.key):
+                return {}, plain(status, {"message": "Conversations are out of order"})
+            self.check_key(request)
+            return {}, plain(200, {"conversations": []})
+        if route == ("POST", "/api/chat-with-ai"):
+            check = rules.check_chat
+        elif route == ("POST", "/api/features"):
+            check = rules.check_feature
+        else:
+            request.violations.append(f"{request.method} {request.path} is not known")
+            message = f"Cannot {request.method} {request.path}"
+            raise rules.Refusal(404, {"message": message, "error": "Not Found", "statusCode": 404})
+        if request.key in self.scenarios:
+            check(request)
+            scenario = self.next_scenario(request.key)
+        else:
+            self.check_key(request)
+            check(request)
+            scenario = {}
+        streamed = request.query == "isStreaming=true"
+        return scenario, replies.reply(scenario, request.json, streamed=streamed)
+
+    def check_key(self, request: rules.Request) -> None:
+        if request.key.startswith("bad-inactive"):
+            raise INACTIVE_KEY
+        if not request.key or request.key.startswith("bad"):
+            raise UNKNOWN_KEY
+
+    def next_scenario(self, key: str) -> dict[str, Any]:
+        waiting = self.scenarios[key]
+        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+    def release(self, key: str) -> asyncio.Event:
+        return self.releases.setdefault(key, asyncio.Event())
+
+    async def control(self, peer: Peer, request: rules.Request) -> bool:
+        name = request.path.removeprefix("/__control/")
+        query = {key: values[-1] for key, values in parse_qs(request.query).items()}
+        key = query.get("key", "")
+        status, out = 200, None
+        if name == "scenarios":
+            self.scenarios |= json.loads(request.body)
+        elif name == "release":
+            self.release(json.loads(request.body)["key"]).set()
+        elif name == "violations":
+            out, self.violations = self.violations, []
+        elif name == "requests":
+            out = [seen.seen() for seen in self.seen.get(key, [])]
+        elif name == "conversations":
+            self.conversations[key] = int(query["status"])
+        elif name == "events":
+            status, out = await self.awaited_events(peer, key, query)
+        else:
+            status = 404
+        body = json.dumps(out).encode("ascii")
+        peer.write(head(status, {"Content-Type": "application/json", "Content-Length": str(len(body))}) + body)
+        return True
+
+    async def awaited_events(self, peer: Peer, key: str, query: dict[str, str]) -> tuple[int, list[dict[str, Any]]]:
+        wanted, count = query.get("event"), int(query.get("count", "1"))
+        ends = time.monotonic() + float(query.get("timeout", "5"))
+        while wanted and sum(event["event"] == wanted for event in self.events.get(key, [])) < count:
+            try:
+                await asyncio.wait_for(peer.until(self.changed), ends - time.monotonic())
+            except TimeoutError:
+                return 408, self.events.get(key, [])
+        return 200, self.events.get(key, [])
+
+
+class Delivery:
+    """Writes one reply the way its scenario wants it."""
+
+    def __init__(
+        self, vendor: Vendor, peer: Peer, request: rules.Request, reply: replies.Reply, scenario: dict[str, Any]
+    ) -> None:
+        self.vendor, self.peer, self.request, self.reply, self.scenario = vendor, peer, request, reply, scenario
+        is_stream = reply.headers.get("Content-Type", "").startswith("text/event-stream")
+        self.framing = scenario.get("framing", "chunked" if is_stream else "length")
+        self.stall_at: int | None = scenario.get("stall_at")
+        self.cut_at: int | None = scenario.get("cut_at")
+        self.sent = 0
+
+    async def run(self) -> bool:
+        """True if the connection can take another request. Raises ClientGone."""
+        scenario, peer = self.scenario, self.peer
+        await peer.pause(scenario.get("delay_head", 0))
+        await self.stall_if(-1)
+        if self.cut_at == -1:
+            return self.cut()
+        parts = replies.portions(self.reply.pieces, scenario.get("split"))
+        headers = dict(self.reply.headers)
+        if self.framing == "chunked":
+            headers["Transfer-Encoding"] = "chunked"
+        elif self.framing == "length":
+            headers["Content-Length"] = str(sum(map(len, parts)))
+        else:
+            headers["Connection"] = "close"
+        peer.write(head(self.reply.status, headers))
+        for number, part in enumerate(self.within_marks(parts)):
+            if await self.at_mark():
+                return self.cut()
+            await peer.pause(scenario.get("delay_between" if number else "delay_first", 0))
+            peer.write(b"%x\r\n%b\r\n" % (len(part), part) if self.framing == "chunked" else part)
+            if not number:
+                self.vendor.note(self.request, "first_byte")
+            self.sent += len(part)
+        if await self.at_mark():
+            return self.cut()
+        if self.framing == "chunked":
+            peer.write(b"0\r\n\r\n")
+        self.vendor.note(self.request, "finished", self.sent)
+        return self.framing != "close"
+
+    def within_marks(self, parts: list[bytes]) -> list[bytes]:
+        """`parts`, split also where the reply stalls or is cut."""
+        out, at = [], 0
+        for part in parts:
+            edges = sorted(
+                {0, len(part)} | {m - at for m in (self.stall_at, self.cut_at) if m and 0 < m - at < len(part)}
+            )
+            out += [part[low:high] for low, high in pairwise(edges)]
+            at += len(part)
+        return out
+
+    async def at_mark(self) -> bool:
+        """Stalls where the scenario says so; true where the reply is to be cut."""
+        await self.stall_if(self.sent)
+        return self.cut_at == self.sent
+
+    async def stall_if(self, position: int) -> None:
+        if self.stall_at == position:
+            self.stall_at = None
+            self.vendor.note(self.request, "stalled", self.sent)
+            await self.peer.until(self.vendor.release(self.request.key))
+
+    def cut(self) -> bool:
+        if self.scenario.get("terminator") and self.framing == "chunked":
+            self.peer.write(b"0\r\n\r\n")
+            self.vendor.note(self.request, "cut", self.sent)
+            return True
+        self.vendor.note(self.request, "cut", self.sent)
+        self.peer.end(self.scenario.get("cut_how", "fin"))
+        return False
+
+
+def head(status: int, headers: dict[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Other')}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def plain(status: int, body: Any) -> replies.Reply:
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    return replies.Reply(status, headers, [json.dumps(body).encode("utf-8")])
+
+
+def refused(refusal: rules.Refusal) -> replies.Reply:
+    return plain(refusal.status, refusal.body)
+
+
+async def serve(port: int) -> None:
+    vendor = Vendor()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Peer(vendor), "127.0.0.1", port, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    await ended.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A strict fake of 1min.ai, for tests.")
+    parser.add_argument("--port", type=int, default=0)
+    asyncio.run(serve(parser.parse_args().port))
+
+
+if __name__ == "__main__":
+    main()

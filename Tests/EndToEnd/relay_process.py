@@ -1,0 +1,130 @@
+"""Relays as processes: started with a clean environment, watched, ended and looked over."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 20.0
+STOP_SECONDS = 15.0
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LLVM_PROFILE_FILE")
+DEFAULTS = {"HOST": "127.0.0.1", "THREADS": "2", "LOG_FORMAT": "json"}
+"""What every relay of the suite is started with; the place for settings that the whole suite needs."""
+
+
+def binary() -> Path:
+    """RELAY_BINARY, or else the newer of the debug and the release build."""
+    if chosen := os.environ.get("RELAY_BINARY"):
+        return Path(chosen)
+    built = [path for kind in ("debug", "release") if (path := ROOT / ".build" / kind / "relay").exists()]
+    assert built, "no relay is built: swift build, or set RELAY_BINARY"
+    return max(built, key=lambda path: path.stat().st_mtime)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Relay:
+    """One running relay. `base_url`: `http://127.0.0.1:PORT`; `v1`: the same with `/v1`."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.port = int(environment.get("PORT", free_port()))
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.v1 = self.base_url + "/v1"
+        self.stderr: list[str] = []
+        self.arrived = threading.Condition()
+        self.ended = False
+        inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        self.process = subprocess.Popen(
+            [str(binary())],
+            env=inherited | DEFAULTS | environment | {"PORT": str(self.port)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.reader = threading.Thread(target=self.read_stderr, daemon=True)
+        self.reader.start()
+        self.await_ready()
+
+    def read_stderr(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self.arrived:
+                self.stderr.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
+                self.arrived.notify_all()
+
+    def await_ready(self) -> None:
+        ends = time.monotonic() + START_SECONDS
+        while True:
+            assert self.process.poll() is None, f"relay ended with {self.process.returncode}: {self.tail()}"
+            try:
+                if httpx.get(self.base_url + "/ready", trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            if time.monotonic() > ends:
+                self.process.kill()
+                raise AssertionError(f"relay not ready after {START_SECONDS} s: {self.tail()}")
+            time.sleep(0.01)
+
+    def text(self) -> str:
+        """All of standard error so far."""
+        with self.arrived:
+            return "\n".join(self.stderr)
+
+    def tail(self) -> str:
+        """The last lines of standard error, for messages."""
+        return self.text()[-2000:]
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """All of standard error so far, which must be JSON lines."""
+        with self.arrived:
+            return [json.loads(line) for line in self.stderr]
+
+    def wait_for_line(self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 5.0) -> dict[str, Any]:
+        """The first log line that is `wanted`, present or coming."""
+        found: list[dict[str, Any]] = []
+
+        def is_there() -> bool:
+            found.extend(line for line in map(json.loads, self.stderr) if wanted(line))
+            return bool(found)
+
+        with self.arrived:
+            assert self.arrived.wait_for(is_there, seconds), "no such log line:\n" + "\n".join(self.stderr[-20:])
+        return found[0]
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def stop(self) -> None:
+        """Ends the relay, once; it must leave quickly, with status 0, having written nothing but log lines."""
+        if self.ended:
+            return
+        self.ended = True
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"relay still ran {STOP_SECONDS} s after SIGTERM: {self.tail()}") from None
+        finally:
+            self.reader.join(5)
+        assert self.process.returncode == 0, f"relay ended with {self.process.returncode}: {self.tail()}"
+        assert self.process.stdout is not None
+        assert self.process.stdout.read() == b"", "the relay wrote to standard output"
+        for line in self.stderr:
+            assert isinstance(json.loads(line), dict), f"not a log line: {line}"

@@ -1,0 +1,371 @@
+"""Failures of the vendor, as the caller sees them."""
+
+import socket
+
+import openai
+import pytest
+from chat import PATH, ask, body, either, refusal, stream, streamed
+from relay_process import free_port
+
+SECRET_URL = "https://storage.internal.example/bucket/asset.png?X-Amz-Signature=abcdef"
+BUSY = {"errorCode": "OPEN_AI_UNEXPECTED_ERROR", "message": "The model provider is busy"}
+
+
+def vendor_error(message, code="HTTP_EXCEPTION"):
+    return {"errorCode": code, "message": message}
+
+
+NO_CREDITS = vendor_error(
+    "The feature requires 105 credits, but the Acme Rockets team only has 35 credits", "INSUFFICIENT_CREDITS"
+)
+INVALID = "invalid_request_error"
+UPSTREAM = (502, "server_error", "upstream_error")
+MAPPED = [
+    ({"status": 401, "json": vendor_error("API Key has been deleted")}, (401, INVALID, "invalid_api_key")),
+    ({"status": 401, "json": {"success": False, "error": {"code": "UNAUTHORIZED", "message": "no"}}},
+     (401, INVALID, "invalid_api_key")),
+    ({"status": 401, "text": ""}, (401, INVALID, "invalid_api_key")),
+    ({"status": 403, "json": vendor_error("Forbidden")}, (403, INVALID, "permission_denied")),
+    ({"status": 402, "json": vendor_error("Payment required")}, (429, "insufficient_quota", "insufficient_quota")),
+    ({"status": 406, "json": NO_CREDITS}, (429, "insufficient_quota", "insufficient_quota")),
+    ({"status": 400, "json": vendor_error("Invalid model gpt-4o-mini for AI feature UNIFY_CHAT_WITH_AI!")},
+     (404, INVALID, "model_not_found")),
+    ({"status": 400, "json": vendor_error("prompt is too odd")}, (400, INVALID, ...)),
+    ({"status": 400, "json": vendor_error(["prompt is too odd", "and long"])}, (400, INVALID, ...)),
+    ({"status": 400, "json": {"detail": "prompt is too odd"}}, (400, INVALID, ...)),
+    ({"status": 400, "json": {"error": "prompt is too odd"}}, (400, INVALID, ...)),
+    ({"status": 400, "json": {"error": {"message": "prompt is too odd"}}}, (400, INVALID, ...)),
+    ({"status": 400, "text": "prompt is too odd"}, (400, INVALID, ...)),
+    ({"status": 400, "text": ""}, (400, INVALID, ...)),
+    ({"status": 400, "json": None}, (400, INVALID, ...)),
+    ({"status": 413, "json": vendor_error("prompt is too odd")}, (400, INVALID, ...)),
+    ({"status": 415, "json": vendor_error("prompt is too odd")}, (400, INVALID, ...)),
+    ({"status": 422, "json": vendor_error("prompt is too odd")}, (400, INVALID, ...)),
+    ({"status": 404, "json": {"message": "Cannot POST /api/chat-with-ai", "statusCode": 404}}, UPSTREAM),
+    ({"status": 429, "json": vendor_error("Too many requests")}, (429, "requests", "rate_limit_exceeded")),
+    ({"status": 500, "json": vendor_error("Internal server error")}, UPSTREAM),
+    ({"status": 500, "text": "<html><h1>Oops"}, UPSTREAM),
+    ({"status": 502, "text": ""}, UPSTREAM),
+    ({"status": 503, "json": vendor_error("Maintenance")}, (503, "server_error", "upstream_error")),
+    ({"status": 504, "text": "<html>"}, UPSTREAM),
+    ({"status": 302, "text": "", "headers": {"Location": "/api/conversations"}}, UPSTREAM),
+    ({"status": 204, "text": ""}, UPSTREAM),
+    ({"status": 400, "json": vendor_error("OPEN_AI_UNEXPECTED_ERROR: Invalid value: 'x'")}, (400, INVALID, ...)),
+    ({"status": 400, "json": vendor_error("Supported values are: 'a'", "OPEN_AI_UNEXPECTED_ERROR")},
+     (400, INVALID, ...)),
+]  # fmt: skip
+
+FAILED_WITH_200 = [
+    {"record": {"status": "FAILED", "aiRecordDetail": {"errorMessage": "provider said no", "resultObject": []}}},
+    {"record": {"status": "FAILED"}},
+    {"json": {"success": False, "error": {"code": "X", "message": "no"}}},
+    {"json": vendor_error("something failed")},
+    {"json": {"success": False, "aiRecord": {"status": "SUCCESS", "aiRecordDetail": {"resultObject": ["a"]}}}},
+    {"result_object": []},
+    {"result_object": None},
+    {"result_object": [{"title": "only an object"}]},
+    {"result_object": 5},
+    {"json": {}},
+    {"json": []},
+    {"json": "text"},
+    {"json": {"aiRecord": None}},
+    {"json": {"aiRecord": {"aiRecordDetail": None}}},
+    {"text": "<html>not json"},
+    {"text": ""},
+    {"cut_at": -1},
+    {"cut_at": 0},
+    {"cut_at": 30, "cut_how": "rst"},
+]
+
+
+@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
+def is_streamed(request):
+    return request.param
+
+
+@pytest.mark.parametrize(("scenario", "expected"), MAPPED, ids=lambda value: str(value)[:60])
+def test_refusals_of_the_vendor(http, vendor, api_key, is_streamed, scenario, expected):
+    vendor.answers(api_key, scenario)
+    status, error, headers = refusal(http, is_streamed)
+    assert (status, error["type"]) == expected[:2]
+    assert expected[2] is ... or error["code"] == expected[2]
+    if "too odd" in str(scenario):
+        assert "prompt is too odd" in error["message"]
+    if status == 404:
+        assert error["param"] in ("model", None)
+    assert "Acme" not in error["message"] and "<html" not in error["message"]
+    if scenario["status"] == 302:
+        assert len(vendor.requests(api_key)) == 1
+    if error["code"] == "insufficient_quota":
+        assert headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize("scenario", FAILED_WITH_200, ids=lambda value: str(value)[:60])
+def test_failures_under_status_200(http, vendor, api_key, is_streamed, scenario):
+    vendor.answers(api_key, scenario | {"stream_as": "record"})
+    status, error, _ = refusal(http, is_streamed)
+    assert (status, error["type"], error["code"]) == UPSTREAM
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        {"status": 201, "answer": "good"},
+        {"answer": "good", "record": {"status": None}},
+        {"answer": "good", "record": {"status": "COMPLETED"}},
+        {"result_object": "good", "deltas": ["good"]},
+        {"result_object": [{"title": "x"}, "good"], "deltas": ["good"]},
+        {"answer": "good", "small": True, "metadata": None},
+        {"answer": "good", "record": {"metadata": None, "temporaryUrl": None, "teamUser": None, "more": [1]}},
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_successes_in_other_clothes(http, vendor, api_key, is_streamed, scenario):
+    vendor.answers(api_key, scenario)
+    assert either(http, is_streamed) == ("good", "stop")
+
+
+def test_texts_are_cleaned(http, vendor, api_key, is_streamed):
+    text = f"Could not read {SECRET_URL} for key {api_key} {'x' * 5000}"
+    for scenario in (
+        {"status": 400, "json": vendor_error(text)},
+        {"status": 422, "json": vendor_error([text, text])},
+        {"status": 400, "text": text},
+        {"status": 500, "json": vendor_error(text)},
+        {"record": {"status": "FAILED", "aiRecordDetail": {"errorMessage": text, "resultObject": []}}},
+        {"status": 403, "json": vendor_error(text)},
+        {"status": 429, "json": vendor_error(text)},
+    ):
+        vendor.answers(api_key, scenario | {"stream_as": "record"})
+        _, error, _ = refusal(http, is_streamed)
+        assert "://" not in error["message"] and "Signature" not in error["message"]
+        assert api_key not in error["message"]
+        assert len(error["message"]) <= 600
+        assert "127.0.0.1" not in error["message"]
+
+
+def test_a_key_is_shown_masked_if_at_all(http, vendor, new_key):
+    key = new_key("bad")
+    answer = http.post(PATH, json=body(), headers={"Authorization": f"Bearer {key}"})
+    assert answer.status_code == 401
+    assert key[4:-2] not in answer.text and key[:5] not in answer.text
+
+
+@pytest.mark.parametrize("seconds", ["7", "119"])
+def test_the_vendors_rate_limit_is_passed_on(http, vendor, api_key, is_streamed, seconds):
+    vendor.answers(
+        api_key, {"status": 429, "json": vendor_error("Too many requests"), "headers": {"Retry-After": seconds}}
+    )
+    status, error, headers = refusal(http, is_streamed)
+    assert (status, error["type"], error["code"]) == (429, "requests", "rate_limit_exceeded")
+    assert headers["retry-after"] == seconds
+    assert headers["x-relay-limited-by"] == "upstream"
+    assert headers.get("x-should-retry") != "false"
+    assert len(vendor.requests(api_key)) == 1
+
+
+def test_a_long_wait_is_not_worth_a_retry(http, vendor, api_key):
+    vendor.answers(api_key, {"status": 429, "json": vendor_error("no"), "headers": {"Retry-After": "3600"}})
+    _, _, headers = refusal(http)
+    assert headers["retry-after"] == "3600" and headers["x-should-retry"] == "false"
+
+
+def test_a_rate_limit_without_a_wait(http, vendor, api_key):
+    vendor.answers(api_key, {"status": 429, "text": ""})
+    status, error, headers = refusal(http)
+    assert (status, error["code"]) == (429, "rate_limit_exceeded")
+    assert headers["x-relay-limited-by"] == "upstream"
+
+
+def test_a_busy_provider_is_asked_once_more(http, vendor, api_key, is_streamed):
+    vendor.answers(api_key, {"status": 400, "json": BUSY}, {"answer": "good"})
+    assert either(http, is_streamed) == ("good", "stop")
+    first, second = vendor.requests(api_key)
+    assert first["body"] == second["body"]
+
+
+def test_a_provider_that_stays_busy(http, vendor, api_key, is_streamed):
+    vendor.answers(api_key, {"status": 400, "json": BUSY})
+    status, error, _ = refusal(http, is_streamed)
+    assert (status, error["type"]) == (502, "server_error")
+    assert len(vendor.requests(api_key)) == 2
+
+
+def test_a_bad_value_is_not_asked_again(http, vendor, api_key, is_streamed):
+    message = "OPEN_AI_UNEXPECTED_ERROR Invalid value: 'x'. Supported values are: 'y'."
+    vendor.answers(api_key, {"status": 400, "json": vendor_error(message, "OPEN_AI_UNEXPECTED_ERROR")})
+    assert refusal(http, is_streamed)[0] == 400
+    assert len(vendor.requests(api_key)) == 1
+
+
+TOGETHER: list[int] = []
+"""`split` for a stream whose events all come in one piece."""
+
+
+@pytest.fixture(params=[None, TOGETHER], ids=["apart", "together"])
+def split(request):
+    return request.param
+
+
+@pytest.mark.parametrize(
+    "data", [{"error": "broken"}, {"message": "broken"}, {"error": {"message": "broken"}}, "broken", {}, ""], ids=str
+)
+def test_an_error_event(http, vendor, api_key, data, split):
+    vendor.answers(api_key, {"events": [["error", data]]})
+    status, error, _ = refusal(http, is_streamed=True)
+    assert (status, error["type"]) == (502, "server_error")
+    vendor.answers(api_key, {"events": [["content", {"content": "so far"}], ["error", data]], "split": split})
+    got = stream(http)
+    assert (got.status, got.text(), got.finish(), got.is_done) == (200, "so far", None, False)
+    assert got.error["type"] == "server_error"
+
+
+def test_an_error_event_with_an_address(http, vendor, api_key):
+    events = [["content", {"content": "a"}], ["error", {"error": f"see {SECRET_URL} {api_key}"}]]
+    vendor.answers(api_key, {"events": events})
+    got = stream(http)
+    assert "://" not in got.error["message"] and api_key not in got.error["message"]
+
+
+def test_a_failed_record_at_the_end_of_a_stream(http, vendor, api_key, split):
+    vendor.answers(api_key, {"deltas": ["so far"], "record": {"status": "FAILED"}, "split": split})
+    got = stream(http)
+    assert (got.text(), got.finish(), got.is_done) == ("so far", None, False)
+    assert got.error["code"] == "upstream_error"
+
+
+def test_a_failed_record_before_any_content(http, vendor, api_key):
+    vendor.answers(api_key, {"deltas": [], "record": {"status": "FAILED"}})
+    status, error, _ = refusal(http, is_streamed=True)
+    assert (status, error["code"]) == (502, "upstream_error")
+
+
+def test_the_official_client_raises_in_the_midst_of_a_stream(client, vendor, api_key):
+    vendor.answers(api_key, {"events": [["content", {"content": "so far"}], ["error", {"error": "broken"}]]})
+    seen = []
+    with pytest.raises(openai.APIError) as caught:
+        for chunk in client.chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": "a"}], stream=True
+        ):
+            seen.append(chunk.choices[0].delta.content)
+    assert "so far" in seen and caught.value.type == "server_error"
+
+
+def test_the_official_client_raises_before_a_stream(client, vendor, api_key):
+    vendor.answers(api_key, {"status": 406, "json": NO_CREDITS})
+    with pytest.raises(openai.RateLimitError) as caught:
+        client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "a"}], stream=True)
+    assert caught.value.code == "insufficient_quota"
+
+
+def post(relay, http, **fields):
+    return http.post(relay.v1 + "/chat/completions", json=body(**fields))
+
+
+def test_a_vendor_that_is_down(start_relay, http):
+    relay = start_relay(ONE_MIN_BASE_URL=f"http://127.0.0.1:{free_port()}")
+    for is_streamed in (False, True):
+        answer = post(relay, http, stream=is_streamed)
+        assert answer.status_code == 502
+        assert (answer.json()["error"]["type"], answer.json()["error"]["code"]) == UPSTREAM[1:]
+
+
+def test_a_name_that_does_not_resolve(start_relay, http):
+    relay = start_relay(ONE_MIN_BASE_URL="http://no-such-host.invalid")
+    answer = post(relay, http)
+    assert answer.status_code == 502 and "no-such-host" not in answer.text
+
+
+@pytest.fixture(scope="module")
+def impatient(launch):
+    """A relay with short time-outs."""
+    running = launch(
+        PROVIDER_QUICK_KIND="onemin",
+        PROVIDER_QUICK_TIMEOUT="400ms",
+        PROVIDER_QUICK_IDLE_TIMEOUT="300ms",
+        PROVIDER_QUICK_TOTAL_TIMEOUT="1200ms",
+        PROVIDER_QUICK_CONNECT_TIMEOUT="300ms",
+    )
+    yield running
+    running.stop()
+
+
+TOO_SLOW = ("server_error", "upstream_timeout")
+
+
+@pytest.mark.parametrize("stall_at", [-1, 0], ids=["head", "body"])
+def test_no_first_byte(impatient, http, vendor, api_key, is_streamed, stall_at):
+    vendor.answers(api_key, {"stall_at": stall_at})
+    answer = post(impatient, http, stream=is_streamed)
+    assert answer.status_code == 504
+    assert (answer.json()["error"]["type"], answer.json()["error"]["code"]) == TOO_SLOW
+    vendor.wait(api_key, "client_closed")
+    assert len(vendor.requests(api_key)) == 1
+
+
+def test_a_whole_answer_that_stops(impatient, http, vendor, api_key):
+    vendor.answers(api_key, {"stall_at": 40})
+    answer = post(impatient, http)
+    assert answer.status_code == 504 and answer.json()["error"]["code"] == "upstream_timeout"
+    vendor.wait(api_key, "client_closed")
+
+
+def read(impatient, http):
+    answer = post(impatient, http, stream=True)
+    return streamed(answer.status_code, answer.headers, answer.content)
+
+
+def test_a_stream_that_stops(impatient, http, vendor, api_key):
+    vendor.answers(api_key, {"deltas": ["so far", "never"], "stall_at": 50})
+    got = read(impatient, http)
+    assert (got.status, got.text(), got.finish(), got.is_done) == (200, "so far", None, False)
+    assert (got.error["type"], got.error["code"]) == TOO_SLOW
+    vendor.wait(api_key, "client_closed")
+
+
+def test_a_stream_that_takes_too_long_as_a_whole(impatient, http, vendor, api_key):
+    vendor.answers(api_key, {"deltas": [f"{number} " for number in range(200)], "delay_between": 0.1})
+    got = read(impatient, http)
+    assert got.text().startswith("0 1 2 ") and got.finish() is None and not got.is_done
+    assert (got.error["type"], got.error["code"]) == TOO_SLOW
+    vendor.wait(api_key, "client_closed")
+
+
+def test_a_whole_answer_that_takes_too_long(impatient, http, vendor, api_key):
+    vendor.answers(api_key, {"split": "bytes", "delay_between": 0.1})
+    answer = post(impatient, http)
+    assert answer.status_code == 504 and answer.json()["error"]["code"] == "upstream_timeout"
+
+
+def test_comments_keep_a_stream_alive(impatient, http, vendor, api_key):
+    """Time-outs count bytes, not events: each comes before the idle time-out is over."""
+    vendor.answers(api_key, {"deltas": ["a", "b", "c"], "comments": True, "delay_between": 0.15})
+    got = read(impatient, http)
+    assert (got.text(), got.finish(), got.is_done) == ("abc", "stop", True)
+
+
+def test_a_vendor_that_takes_no_connection(start_relay, http):
+    """A listener whose queue is full answers no SYN."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for filler in (first, second):
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        relay = start_relay(
+            ONE_MIN_BASE_URL=f"http://127.0.0.1:{listener.getsockname()[1]}",
+            PROVIDER_HOLE_KIND="onemin",
+            PROVIDER_HOLE_CONNECT_TIMEOUT="300ms",
+        )
+        for is_streamed in (False, True):
+            answer = post(relay, http, stream=is_streamed)
+            assert answer.status_code == 504
+            assert (answer.json()["error"]["type"], answer.json()["error"]["code"]) == TOO_SLOW
+
+
+def test_the_relay_works_on_after_failures(http, vendor, api_key):
+    failures = [{"cut_at": at} for at in (0, 10, 60)] + [{"status": 500, "text": ""}, {"text": "{"}]
+    vendor.answers(api_key, *failures, {"answer": "good"})
+    for _ in failures:
+        assert ask(http).status_code == 502
+    assert either(http, False) == either(http, True) == ("good", "stop")

@@ -1,0 +1,117 @@
+"""What surrounds the OpenAI face: the front page, health, readiness, what is not offered, ending."""
+
+import re
+import signal
+from datetime import datetime
+
+import httpx
+import openai
+import pytest
+from chat import body, streamed
+from onemin_replies import default_answer
+
+
+def test_the_front_page(relay, http):
+    text = http.get("/", headers={"Accept": "text/html"}).text
+    assert text == (
+        "Congratulations! Your API is working! You can now make requests to the API.\n\n"
+        f"Endpoint: http://127.0.0.1:{relay.port}/v1"
+    )
+    told = http.get("/", headers={"Accept": "application/json"}).json()
+    assert set(told) == {"name", "version", "url"} and re.fullmatch(r"\d+\.\d+\.\d+\S*", told["version"])
+
+
+def test_the_front_page_with_a_public_url(start_relay, http):
+    relay = start_relay(PUBLIC_URL="https://ai.example")
+    assert "https://ai.example" in http.get(relay.base_url + "/", headers={"Accept": "*/*"}).text
+
+
+def test_posting_to_the_front_page(http):
+    answer = http.post("/", json={})
+    assert answer.status_code == 405
+    assert answer.json()["error"]["message"] == "Incorrect Endpoint. Please use the /v1/chat/completions endpoint."
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+def test_health(http, path):
+    del http.headers["Authorization"]
+    told = http.get(path).json()
+    assert set(told) == {"status", "timestamp"} and told["status"] == "ok"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", told["timestamp"])
+    assert abs(datetime.fromisoformat(told["timestamp"]).timestamp() - datetime.now().timestamp()) < 5
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/embeddings", "/embeddings", "/v1/moderations", "/v1/assistants", "/v1/threads", "/v1/batches",
+        "/v1/fine_tuning/jobs", "/v1/vector_stores", "/v1/realtime", "/v1/realtime/sessions",
+    ],
+)  # fmt: skip
+def test_what_is_not_offered(http, path):
+    answer = http.post(path, json={"model": "gpt-4o", "input": "x"})
+    assert 400 <= answer.status_code < 500
+    error = answer.json()["error"]
+    assert (error["type"], error["code"]) == ("invalid_request_error", "unsupported_endpoint")
+
+
+def test_embeddings_for_the_official_client(client):
+    with pytest.raises(openai.APIStatusError) as caught:
+        client.embeddings.create(model="text-embedding-3-small", input="x")
+    assert caught.value.code == "unsupported_endpoint"
+
+
+def test_a_relay_without_a_network(start_relay, http):
+    relay = start_relay(PROVIDER_DEMO_KIND="echo", ANONYMOUS_MODELS="all")
+    del http.headers["Authorization"]
+    request = body("Hello there") | {"model": "echo"}
+    answer = http.post(relay.v1 + "/chat/completions", json=request)
+    assert answer.status_code == 200 and "Hello there" in answer.json()["choices"][0]["message"]["content"]
+    got = http.post(relay.v1 + "/chat/completions", json=request | {"stream": True})
+    read = streamed(got.status_code, got.headers, got.content)
+    assert read.is_done and read.text() == answer.json()["choices"][0]["message"]["content"]
+    assert [model["id"] for model in http.get(relay.v1 + "/models").json()["data"]] == ["echo"]
+
+
+def test_ending_lets_a_running_stream_finish(start_relay, http, vendor, api_key):
+    relay = start_relay()
+    vendor.answers(api_key, {"stall_at": 50})
+    with http.stream("POST", relay.v1 + "/chat/completions", json=body(stream=True)) as answer:
+        lines = answer.iter_lines()
+        first = next(lines)
+        relay.signal(signal.SIGTERM)
+        refused = None
+        while refused is None:
+            try:
+                ready = httpx.get(relay.base_url + "/ready", trust_env=False)
+                if ready.status_code == 503:
+                    refused = ready.json()["status"]
+            except httpx.TransportError:
+                refused = "draining"
+        assert refused == "draining"
+        vendor.release(api_key)
+        rest = [first, *lines]
+    assert "data: [DONE]" in rest
+    relay.stop()
+
+
+def test_ending_does_not_wait_for_ever(start_relay, http, vendor, api_key):
+    relay = start_relay(SHUTDOWN_SECONDS="1")
+    vendor.answers(api_key, {"stall_at": 50})
+    with http.stream("POST", relay.v1 + "/chat/completions", json=body(stream=True)) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        relay.stop()
+        try:
+            assert "data: [DONE]" not in list(lines)
+        except httpx.RemoteProtocolError:
+            pass  # ended without the last chunk: as good a sign as an error event
+    vendor.wait(api_key, "client_closed")
+
+
+def test_an_idle_connection_does_not_delay_the_end(start_relay, http, api_key):
+    relay = start_relay()
+    assert http.post(relay.v1 + "/chat/completions", json=body()).json()["choices"][0]["message"]["content"] == (
+        default_answer("Hello")
+    )
+    relay.stop()

@@ -1,0 +1,76 @@
+"""The fake vendor as tests use it: its process and its control calls."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+PROGRAM = Path(__file__).with_name("onemin.py")
+WAIT_SECONDS = 5.0
+
+
+class Vendor:
+    """The running fake. `base_url`: `http://127.0.0.1:PORT`."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(PROGRAM), "--port", "0"], stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.http = httpx.Client(base_url=self.base_url + "/__control", timeout=60, trust_env=False)
+
+    def stop(self) -> None:
+        self.http.close()
+        self.process.terminate()
+        self.process.wait(10)
+
+    def answers(self, key: str, *scenarios: dict[str, Any]) -> None:
+        """What requests of `key` get: each takes the next scenario, the last one stays. See `onemin`."""
+        self.answers_all({key: list(scenarios)})
+
+    def answers_all(self, scenarios: dict[str, list[dict[str, Any]]]) -> None:
+        self.http.post("/scenarios", json=scenarios).raise_for_status()
+
+    def release(self, key: str) -> None:
+        """Lets stalled requests of `key` go on."""
+        self.http.post("/release", json={"key": key}).raise_for_status()
+
+    def fail_conversations(self, key: str, status: int) -> None:
+        self.http.get("/conversations", params={"key": key, "status": status}).raise_for_status()
+
+    def requests(self, key: str, path: str | None = None) -> list[dict[str, Any]]:
+        """All requests of `key` so far, or those of one path."""
+        seen = self.http.get("/requests", params={"key": key}).raise_for_status().json()
+        return [request for request in seen if path in (None, request["path"])]
+
+    def request(self, key: str) -> dict[str, Any]:
+        """The only request of `key`."""
+        (only,) = self.requests(key)
+        return only
+
+    def prompt(self, key: str) -> str:
+        """The prompt of the only request of `key`."""
+        return self.request(key)["body"]["promptObject"]["prompt"]
+
+    def events(self, key: str, name: str | None = None) -> list[dict[str, Any]]:
+        seen = self.http.get("/events", params={"key": key}).raise_for_status().json()
+        return [event for event in seen if name in (None, event["event"])]
+
+    def wait(self, key: str, name: str, count: int = 1, seconds: float = WAIT_SECONDS) -> dict[str, Any]:
+        """Waits for the `count`th event `name` of `key` and returns it."""
+        params = {"key": key, "event": name, "count": count, "timeout": seconds}
+        answer = self.http.get("/events", params=params)
+        events = answer.json()
+        assert answer.status_code == 200, f"no {name} within {seconds} s, only {[e['event'] for e in events]}"
+        return [event for event in events if event["event"] == name][count - 1]
+
+    def take_violations(self, key: str | None = None) -> list[str]:
+        """What was wrong with requests since the last call; with `key`, all of it must be this key's."""
+        found = self.http.post("/violations").raise_for_status().json()
+        if key is not None:
+            assert {violation["key"] for violation in found} <= {key}, found
+        return [violation["text"] for violation in found]
