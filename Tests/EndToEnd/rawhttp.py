@@ -87,6 +87,9 @@ class Connection:
         self.socket.connect((HOST, port))
         self.rest = b""
 
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
     def send(self, data: bytes, piece: int | None = None) -> None:
         """All of `data`; with `piece`, in writes of so many bytes. A server that has had enough is no error here: its
         answer tells."""

@@ -2,6 +2,8 @@
 
 import os
 import resource
+import select
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -156,34 +158,38 @@ def test_a_body_has_a_least_rate(own_relay: Relay) -> None:
     assert ask(own_relay.port, HEALTH).status == 200
 
 
-def test_a_client_that_never_reads_is_bounded_in_memory(own_relay: Relay) -> None:
-    """Streams of tens of megabytes to clients that take nothing: what waits for them does not grow with the stream."""
-    text = "a b " * 50_000
-    data = request("POST", CHAT, chat_body(text, stream=True))
-    clients = 6
-    with connected(own_relay.port) as connection:
-        stream_bytes = len(connection.ask(data, seconds=60).body)
-    bound = 24 << 20
-    assert stream_bytes * clients > 2 * bound, f"a stream of {stream_bytes} bytes proves nothing"
-    before = resident_bytes(own_relay)
+def test_clients_that_never_read_are_bounded_in_memory(
+    start_relay: Callable[..., Relay], vendor: Vendor, api_key: str
+) -> None:
+    """Streams of megabytes to clients that take nothing: what waits for them does not grow with the stream."""
+    piece = "0123456789abcde " * 256
+    pieces, clients, bound = 2_000, 4, 8 << 20
+    vendor.answers(api_key, {"deltas": [piece] * pieces, "without": ["result"]})
+    relay = start_relay()
+    body = chat_body(model="gpt-4o-mini", stream=True)
+    data = request("POST", CHAT, body, authorization=f"Bearer {api_key}")
+    assert len(piece) * pieces * clients > 3 * bound, "too little to prove anything"
+    assert ask(relay.port, HEALTH).status == 200
+    before = resident_bytes(relay)
     with ExitStack() as stack:
-        stalled = [stack.enter_context(connected(own_relay.port, receive_bytes=4096)) for _ in range(clients)]
+        stalled = [stack.enter_context(connected(relay.port, receive_bytes=4096)) for _ in range(clients)]
         for connection in stalled:
             connection.send(data)
         for connection in stalled:
             assert connection.head().status == 200
-        used = processor_seconds(own_relay)
+        used = processor_seconds(relay)
 
         def is_quiet() -> bool:
             nonlocal used
             time.sleep(0.5)
-            now, used = processor_seconds(own_relay) - used, processor_seconds(own_relay)
+            now, used = processor_seconds(relay) - used, processor_seconds(relay)
             return now < 0.05
 
         assert wait_until(is_quiet, 30), "the relay does not come to rest while nobody reads"
-        grown = resident_bytes(own_relay) - before
-        assert grown < bound, f"{grown >> 20} MB for {clients} clients that do not read"
-        assert ask(own_relay.port, HEALTH).status == 200
+        grown = resident_bytes(relay) - before
+        assert grown < bound, f"{grown >> 10} KB for {clients} clients that do not read"
+        assert ask(relay.port, HEALTH).status == 200
+        stalled[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         assert stalled[0].reads(b"[DONE]", 60), "the stream was cut"
 
 
@@ -219,6 +225,27 @@ def test_leaving_cancels_the_vendors_call(
     connection = Connection(relay.port)
     connection.send(request("POST", CHAT, body, authorization=f"Bearer {api_key}"))
     vendor.wait(api_key, "stalled")
+    leave(connection)
+    vendor.wait(api_key, "client_closed")
+    connection.close()
+    assert ask(relay.port, HEALTH).status == 200
+
+
+@pytest.mark.parametrize("leave", LEAVINGS.values(), ids=LEAVINGS.keys())
+def test_leaving_is_noticed_while_more_than_the_server_reads_is_waiting(
+    start_relay: Callable[..., Relay], vendor: Vendor, api_key: str, leave: Callable[[Connection], None]
+) -> None:
+    """Behind a stalled answer so many requests wait that reading has stopped: no end of input would be read."""
+    vendor.answers(api_key, {"stall_at": 300})
+    relay = start_relay()
+    connection = Connection(relay.port)
+    body = chat_body(model="gpt-4o-mini", stream=True)
+    connection.send(request("POST", CHAT, body, authorization=f"Bearer {api_key}"))
+    vendor.wait(api_key, "stalled")
+    connection.send(HEALTH * 2_000)
+    used = processor_seconds(relay)
+    time.sleep(0.5)
+    assert processor_seconds(relay) - used < 0.2, "the relay spins over what it does not read"
     leave(connection)
     vendor.wait(api_key, "client_closed")
     connection.close()
@@ -304,9 +331,13 @@ def test_running_out_of_descriptors_pauses_accepting_only(own_relay: Relay) -> N
         assert used < 0.3, f"{used} s of processor time in a second in which nothing can be done"
         for connection in kept:
             assert connection.ask(HEALTH).status == 200
-        for connection in waiting:
-            assert connection.receive(seconds=15).status == 200
-            connection.close()
+        while waiting:
+            served, _, _ = select.select(waiting, [], [], 10)
+            assert served, f"{len(waiting)} clients are not served although others have left"
+            for connection in served:
+                assert connection.receive().status == 200
+                connection.close()
+                waiting.remove(connection)
         for connection in kept:
             connection.assert_open()
     assert ask(own_relay.port, HEALTH).status == 200
