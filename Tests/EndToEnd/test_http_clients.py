@@ -1,0 +1,406 @@
+"""Clients that are slow, leave, flood or do not read: each is bounded, none disturbs the others."""
+
+import os
+import resource
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+from rawhttp import (
+    CHAT,
+    ECHO_RELAY,
+    Connection,
+    ask,
+    assert_error,
+    chat_body,
+    chunked,
+    connected,
+    request,
+    wait_until,
+)
+from relay_process import Relay
+from vendor import Vendor
+
+HEALTH = request("GET", "/health")
+HEAD_SECONDS = 10
+"""What the server gives a client for a whole head."""
+CHUNKED_HEAD = request("POST", CHAT, content_type="application/json", transfer_encoding="chunked")
+
+
+@pytest.fixture
+def own_relay() -> Iterator[Relay]:
+    """A relay whose process is measured."""
+    running = Relay(ECHO_RELAY)
+    yield running
+    running.stop()
+
+
+def descriptors(relay: Relay) -> int:
+    return len(os.listdir(f"/proc/{relay.process.pid}/fd"))
+
+
+def resident_bytes(relay: Relay) -> int:
+    with open(f"/proc/{relay.process.pid}/status") as status:
+        (line,) = (line for line in status if line.startswith("VmRSS:"))
+    return int(line.split()[1]) * 1024
+
+
+def processor_seconds(relay: Relay) -> float:
+    """User and system time so far."""
+    with open(f"/proc/{relay.process.pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# Slow ones --------------------------------------------------------------------------------------------------------
+
+
+def ending(connection: Connection, drip: Callable[[], bytes] | None, limit: float) -> tuple[float, bytes]:
+    """When the server ended the connection, and what it said; meanwhile `drip()` is sent twice a second."""
+    began = time.monotonic()
+    got = b""
+    while time.monotonic() - began < limit:
+        if drip:
+            connection.send(drip())
+        try:
+            data = connection.more(time.monotonic() + 0.5)
+        except TimeoutError:
+            continue
+        if not data:
+            return time.monotonic() - began, got
+        got += data
+    raise AssertionError(f"still open after {limit} s, said {got[:200]!r}")
+
+
+def test_the_head_has_a_deadline_and_no_drip_moves_it(own_relay: Relay) -> None:
+    """About ten seconds of waiting, all cases at once."""
+    limit = HEAD_SECONDS + 6
+
+    def silent(connection: Connection) -> tuple[float, bytes]:
+        return ending(connection, None, limit)
+
+    def half_a_head(connection: Connection) -> tuple[float, bytes]:
+        connection.send(HEALTH[:20])
+        return ending(connection, None, limit)
+
+    def dripping(connection: Connection) -> tuple[float, bytes]:
+        connection.send(b"GET /health HTTP/1.1\r\nHost: a\r\nX-Slow: ")
+        return ending(connection, lambda: b"a", limit)
+
+    def dripping_fields(connection: Connection) -> tuple[float, bytes]:
+        connection.send(b"GET /health HTTP/1.1\r\nHost: a\r\n")
+        return ending(connection, lambda: b"X-Slow: a\r\n", limit)
+
+    def second_request(connection: Connection) -> tuple[float, bytes]:
+        assert connection.ask(HEALTH).status == 200
+        connection.send(HEALTH[:20])
+        return ending(connection, None, limit)
+
+    def in_time(connection: Connection) -> tuple[float, bytes]:
+        for at in range(0, len(HEALTH), 5):
+            connection.send(HEALTH[at : at + 5])
+            time.sleep(0.3)
+        assert connection.receive().status == 200
+        connection.assert_open()
+        return float(HEAD_SECONDS), b""
+
+    cases = [silent, half_a_head, dripping, dripping_fields, second_request, in_time]
+
+    def run(case: Callable[[Connection], tuple[float, bytes]]) -> tuple[str, float, bytes]:
+        with connected(own_relay.port) as connection:
+            return case.__name__, *case(connection)
+
+    with ThreadPoolExecutor(len(cases)) as pool:
+        results = list(pool.map(run, cases))
+    for name, seconds, said in results:
+        assert HEAD_SECONDS - 1.5 <= seconds <= limit, (name, seconds)
+        assert said == b"" or said.startswith(b"HTTP/1.1 408 "), (name, said[:200])
+    assert ask(own_relay.port, HEALTH).status == 200
+
+
+@pytest.mark.slow
+def test_a_body_has_a_least_rate(own_relay: Relay) -> None:
+    """About forty seconds of waiting: under 1 KB/s over 30 s the body is given up, with 408 or by closing; at 2 KB/s it
+    is read to its end."""
+    limit = 50
+
+    def too_slow(head: bytes, piece: bytes) -> None:
+        with connected(own_relay.port) as connection:
+            connection.send(head)
+            seconds, said = ending(connection, lambda: piece, limit)
+            assert 25 <= seconds
+            assert said == b"" or said.startswith(b"HTTP/1.1 408 "), said[:200]
+
+    def slow_enough() -> None:
+        body = chat_body("z" * 80_000)
+        with connected(own_relay.port) as connection:
+            connection.send(request("POST", CHAT, b"", content_length=str(len(body))))
+            for at in range(0, len(body), 1_000):
+                connection.send(body[at : at + 1_000])
+                time.sleep(0.45)
+            assert connection.receive().status == 200
+
+    by_length = request("POST", CHAT, b"", content_length="100000")
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [
+            pool.submit(too_slow, by_length, b"x" * 100),
+            pool.submit(too_slow, by_length, b""),
+            pool.submit(too_slow, CHUNKED_HEAD, b"1\r\nx\r\n"),
+            pool.submit(slow_enough),
+        ]
+        for job in jobs:
+            job.result()
+    assert ask(own_relay.port, HEALTH).status == 200
+
+
+def test_clients_that_never_read_are_bounded_in_memory(
+    start_relay: Callable[..., Relay], vendor: Vendor, api_key: str
+) -> None:
+    """Streams of megabytes to clients that take nothing: what waits for them does not grow with the stream."""
+    piece = "0123456789abcde " * 256
+    pieces, clients, bound = 2_000, 4, 8 << 20
+    vendor.answers(api_key, {"deltas": [piece] * pieces, "without": ["result"]})
+    relay = start_relay()
+    body = chat_body(model="gpt-4o-mini", stream=True)
+    data = request("POST", CHAT, body, authorization=f"Bearer {api_key}")
+    assert len(piece) * pieces * clients > 3 * bound, "too little to prove anything"
+    assert ask(relay.port, HEALTH).status == 200
+    before = resident_bytes(relay)
+    with ExitStack() as stack:
+        stalled = [stack.enter_context(connected(relay.port, receive_bytes=4096)) for _ in range(clients)]
+        for connection in stalled:
+            connection.send(data)
+        for connection in stalled:
+            assert connection.head().status == 200
+        used = processor_seconds(relay)
+
+        def is_quiet() -> bool:
+            nonlocal used
+            time.sleep(0.5)
+            now, used = processor_seconds(relay) - used, processor_seconds(relay)
+            return now < 0.05
+
+        assert wait_until(is_quiet, 30), "the relay does not come to rest while nobody reads"
+        grown = resident_bytes(relay) - before
+        assert grown < bound, f"{grown >> 10} KB for {clients} clients that do not read"
+        assert ask(relay.port, HEALTH).status == 200
+        stalled[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        assert stalled[0].reads(b"[DONE]", 60), "the stream was cut"
+
+
+def test_a_slow_reader_gets_the_whole_stream(own_relay: Relay) -> None:
+    text = " ".join(f"word{number}" for number in range(20_000))
+    with connected(own_relay.port, receive_bytes=4096) as connection:
+        connection.send(request("POST", CHAT, chat_body(text, stream=True)))
+        time.sleep(0.3)
+        answer = connection.receive(seconds=60)
+    assert answer.status == 200 and answer.events()[-1] == "[DONE]"
+    assert "word19999" in answer.body.decode()
+
+
+# Those that leave -------------------------------------------------------------------------------------------------
+
+LEAVINGS: dict[str, Callable[[Connection], None]] = {
+    "close": Connection.close,
+    "reset": Connection.reset,
+    "half-close": Connection.half_close,
+}
+
+
+@pytest.mark.parametrize("leave", LEAVINGS.values(), ids=LEAVINGS.keys())
+@pytest.mark.parametrize("stall_at", [-1, 0, 300], ids=["before the head", "before the body", "in mid-stream"])
+@pytest.mark.parametrize("is_streamed", [True, False], ids=["stream", "whole"])
+def test_leaving_cancels_the_vendors_call(
+    start_relay: Callable[..., Relay], vendor: Vendor, api_key: str, leave: Callable[[Connection], None],
+    stall_at: int, is_streamed: bool,
+) -> None:  # fmt: skip
+    vendor.answers(api_key, {"stall_at": stall_at})
+    relay = start_relay()
+    body = chat_body(model="gpt-4o-mini", stream=is_streamed)
+    connection = Connection(relay.port)
+    connection.send(request("POST", CHAT, body, authorization=f"Bearer {api_key}"))
+    vendor.wait(api_key, "stalled")
+    leave(connection)
+    vendor.wait(api_key, "client_closed")
+    connection.close()
+    assert ask(relay.port, HEALTH).status == 200
+
+
+@pytest.mark.parametrize("leave", LEAVINGS.values(), ids=LEAVINGS.keys())
+def test_leaving_is_noticed_while_more_than_the_server_reads_is_waiting(
+    start_relay: Callable[..., Relay], vendor: Vendor, api_key: str, leave: Callable[[Connection], None]
+) -> None:
+    """Behind a stalled answer so many requests wait that reading has stopped: no end of input would be read."""
+    vendor.answers(api_key, {"stall_at": 300})
+    relay = start_relay()
+    connection = Connection(relay.port)
+    body = chat_body(model="gpt-4o-mini", stream=True)
+    connection.send(request("POST", CHAT, body, authorization=f"Bearer {api_key}"))
+    vendor.wait(api_key, "stalled")
+    connection.send(HEALTH * 2_000)
+    used = processor_seconds(relay)
+    time.sleep(0.5)
+    assert processor_seconds(relay) - used < 0.2, "the relay spins over what it does not read"
+    leave(connection)
+    vendor.wait(api_key, "client_closed")
+    connection.close()
+    assert ask(relay.port, HEALTH).status == 200
+
+
+PHASES = {
+    "at once": b"",
+    "in the request line": HEALTH[:9],
+    "in the head": HEALTH[:-2],
+    "in a body": request("POST", CHAT, chat_body())[:-5],
+    "in a chunk": CHUNKED_HEAD + b"40\r\nabc",
+    "between chunks": CHUNKED_HEAD + b"3\r\nabc\r\n",
+    "instead of the body": request("POST", CHAT, b"", content_length="100", expect="100-continue"),
+    "after a whole request": request("POST", CHAT, chat_body()),
+    "after a stream's request": request("POST", CHAT, chat_body("a b " * 20_000, stream=True)),
+    "with requests waiting": request("POST", CHAT, chat_body("a b " * 20_000, stream=True)) + HEALTH * 50,
+    "after a refusal": b"BAD\r\n\r\n" + HEALTH,
+    "in a body too large": request("POST", CHAT, b"x" * 70_000, content_length="100000000"),
+}
+
+
+@pytest.mark.parametrize("leave", LEAVINGS.values(), ids=LEAVINGS.keys())
+def test_leaving_in_any_phase_leaves_nothing_behind(
+    own_relay: Relay, leave: Callable[[Connection], None]
+) -> None:
+    assert ask(own_relay.port, HEALTH).status == 200
+    before = descriptors(own_relay)
+    for sent in PHASES.values():
+        for pause in (0, 0.01):
+            connections = [Connection(own_relay.port) for _ in range(5)]
+            for connection in connections:
+                connection.send(sent)
+            time.sleep(pause)
+            for connection in connections:
+                leave(connection)
+            if leave is Connection.half_close:
+                for connection in connections:
+                    connection.until_closed()
+                    connection.close()
+        assert ask(own_relay.port, HEALTH).status == 200
+    assert wait_until(lambda: descriptors(own_relay) <= before), f"{before} descriptors, now {descriptors(own_relay)}"
+
+
+def test_many_clients_leave_at_random_times(own_relay: Relay) -> None:
+    assert ask(own_relay.port, HEALTH).status == 200
+    before = descriptors(own_relay)
+    data = request("POST", CHAT, chat_body("a b " * 2_000, stream=True))
+
+    def visit(number: int) -> None:
+        connection = Connection(own_relay.port)
+        connection.send(data[: 1 + number * 37 % len(data)] if number % 3 else data)
+        if number % 3 == 0:
+            connection.head()
+        (Connection.reset if number % 2 else Connection.close)(connection)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(visit, range(1_000)))
+    assert ask(own_relay.port, HEALTH).status == 200
+    assert wait_until(lambda: descriptors(own_relay) <= before), f"{before} descriptors, now {descriptors(own_relay)}"
+
+
+# Floods -----------------------------------------------------------------------------------------------------------
+
+
+def test_running_out_of_descriptors_pauses_accepting_only(own_relay: Relay) -> None:
+    flood = 80
+    with ExitStack() as stack:
+        kept = [stack.enter_context(connected(own_relay.port)) for _ in range(4)]
+        for connection in kept:
+            assert connection.ask(HEALTH).status == 200
+        limit = descriptors(own_relay) + 16
+        resource.prlimit(own_relay.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+        waiting = [Connection(own_relay.port) for _ in range(flood)]
+        for connection in waiting:
+            connection.send(HEALTH)
+        assert wait_until(lambda: descriptors(own_relay) >= limit - 8), "the limit was not reached"
+        for connection in kept:
+            assert connection.ask(HEALTH).status == 200
+        used = processor_seconds(own_relay)
+        time.sleep(1)
+        used = processor_seconds(own_relay) - used
+        assert used < 0.3, f"{used} s of processor time in a second in which nothing can be done"
+        for connection in kept:
+            assert connection.ask(HEALTH).status == 200
+        while waiting:
+            served, _, _ = select.select(waiting, [], [], 10)
+            assert served, f"{len(waiting)} clients are not served although others have left"
+            for connection in served:
+                assert connection.receive().status == 200
+                connection.close()
+                waiting.remove(connection)
+        for connection in kept:
+            connection.assert_open()
+    assert ask(own_relay.port, HEALTH).status == 200
+
+
+def test_idle_connections_cost_no_processor_time(own_relay: Relay) -> None:
+    with ExitStack() as stack:
+        connections = [stack.enter_context(connected(own_relay.port)) for _ in range(200)]
+        for connection in connections[::2]:
+            assert connection.ask(HEALTH).status == 200
+        for connection in connections[1::2]:
+            connection.send(HEALTH[:10])
+        assert ask(own_relay.port, HEALTH).status == 200
+        used = processor_seconds(own_relay)
+        time.sleep(1)
+        assert processor_seconds(own_relay) - used < 0.2
+        for connection in connections[1::2]:
+            connection.send(HEALTH[10:])
+            assert connection.receive().status == 200
+
+
+def test_concurrent_clients_get_their_own_answers(own_relay: Relay) -> None:
+    """Whole and streamed, chunked and not, on kept connections: no byte of another's answer."""
+
+    def work(worker: int) -> None:
+        with connected(own_relay.port) as connection:
+            for turn in range(30):
+                word = f"worker{worker}turn{turn}end"
+                body = chat_body(word, stream=turn % 2 == 1)
+                data = CHUNKED_HEAD + chunked(body) if turn % 3 == 0 else request("POST", CHAT, body)
+                answer = connection.ask(data, seconds=60)
+                text = answer.body.decode()
+                assert answer.status == 200 and text.count("worker") >= 1, text
+                assert f"worker{worker}" in text and "turn" in text
+                ids.add(answer["x-request-id"] or "")
+
+    ids: set[str] = set()
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(work, range(20)))
+    assert len(ids) == 600
+
+
+def test_refusals_are_many_and_cheap(own_relay: Relay) -> None:
+    """A thousand broken requests at once leave memory and descriptors as they were."""
+    for _ in range(200):
+        assert_error(ask(own_relay.port, b"BAD\r\n\r\n"), 400)
+    before, memory = descriptors(own_relay), resident_bytes(own_relay)
+
+    def broken(_: int) -> None:
+        assert_error(ask(own_relay.port, b"BAD\r\n\r\n"), 400)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(broken, range(1_000)))
+    assert wait_until(lambda: descriptors(own_relay) <= before)
+    assert resident_bytes(own_relay) - memory < 8 << 20
+
+
+def test_bytes_after_a_closing_answer_are_not_served(own_relay: Relay) -> None:
+    with connected(own_relay.port) as connection:
+        writer = threading.Thread(
+            target=connection.send, args=(request("GET", "/health", connection="close") + HEALTH * 10_000,), daemon=True
+        )
+        writer.start()
+        assert connection.receive().status == 200
+        connection.assert_closed()
+        writer.join(5)

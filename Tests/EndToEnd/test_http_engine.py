@@ -1,0 +1,619 @@
+"""The server's reading of requests: what is malformed, what is too much, what is unusual and right."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from rawhttp import (
+    CHAT,
+    ECHO_RELAY,
+    Answer,
+    Connection,
+    ask,
+    assert_error,
+    assert_owed,
+    chat_body,
+    chunked,
+    connected,
+    request,
+)
+from relay_process import Relay
+
+GET = b"GET /health HTTP/1.1\r\n"
+HOST = b"Host: relay.test\r\n"
+POST = b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+BODY = chat_body()
+NEXT = request("GET", "/health")
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def relay() -> Iterator[Relay]:
+    running = Relay(ECHO_RELAY)
+    yield running
+    running.stop()
+
+
+def field(line: bytes) -> bytes:
+    """A request for /health with one more header line."""
+    return GET + HOST + line + b"\r\n\r\n"
+
+
+def length(value: bytes) -> bytes:
+    """A chat request with this Content-Length and two bytes of body."""
+    return POST + b"Content-Length: " + value + b"\r\n\r\n{}"
+
+
+def coding(value: bytes) -> bytes:
+    return POST + b"Transfer-Encoding: " + value + b"\r\n\r\n" + chunked(BODY)
+
+
+def target(value: bytes, method: bytes = b"GET") -> bytes:
+    return method + b" " + value + b" HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+def noise(seed: int, count: int = 400) -> bytes:
+    """Bytes of which the first is no letter, ended as a head would be."""
+    return b"\x80" + random.Random(seed).randbytes(count) + b"\r\n\r\n"
+
+
+TLS_HELLO = b"\x16\x03\x01\x00\xf4\x01\x00\x00\xf0\x03\x03" + bytes(range(200)) + b"\r\n\r\n"
+
+HOSTS = {
+    "no host": GET + b"\r\n",
+    "no host but other fields": GET + b"Accept: */*\r\n\r\n",
+    "two equal hosts": GET + HOST + HOST + b"\r\n",
+    "two hosts": GET + HOST + b"Host: other.test\r\n\r\n",
+    "empty host": GET + b"Host: \r\n\r\n",
+} | {
+    f"host {value!r}": GET + b"Host: " + value + b"\r\n\r\n"
+    for value in (
+        b"a b", b"a/b", b"user@a", b"a,b", b"a:port", b"a:80:80", b"[::1", b"[::g]", b"[::1]x", b":80", b'"a"', b"a?b",
+        b"a#b", b"a\\b", b"a\xffb", b"http://a",
+    )
+}  # fmt: skip
+
+LENGTHS = {
+    "two equal lengths": POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+    "two lengths": POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "two lengths, cases differ": POST + b"Content-Length: 2\r\ncontent-length: 0\r\n\r\n{}",
+} | {
+    f"length {value!r}": length(value)
+    for value in (
+        b"2, 2", b"2,2", b"2, 3", b"+2", b"-1", b"-0", b"2x", b"x", b"0x2", b"2.0", b"1e1", b"2 2", b"", b",", b'"2"',
+        b"9223372036854775808", b"18446744073709551616", b"18446744073709551618", b"99999999999999999999999999",
+    )
+}  # fmt: skip
+
+CODINGS = {
+    "length and chunked": POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(BODY),
+    "chunked and length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n" + chunked(BODY),
+    "chunked twice": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(BODY),
+    "chunked in a list twice": coding(b"chunked, chunked"),
+    "empty coding": coding(b""),
+    "chunked in HTTP/1.0": CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + chunked(BODY),
+}
+
+OTHER_CODINGS = {
+    f"coding {value!r}": coding(value)
+    for value in (b"gzip", b"gzip, chunked", b"chunked, gzip", b"identity", b"chunked;q=1", b"chunked,")
+}
+
+UNKNOWN_CODINGS = {f"coding {value!r}": coding(value) for value in (b"xchunked", b"chunke", b"brotli-2")}
+
+FIELDS = {
+    "space before colon": field(b"X-Test : 1"),
+    "tab before colon": field(b"X-Test\t: 1"),
+    "space before the host's colon": GET + b"Host : a\r\n\r\n",
+    "space in a name": field(b"X Test: 1"),
+    "space before a name": GET + b" Host: a\r\n\r\n",
+    "control in a name": field(b"X\x01Test: 1"),
+    "NUL in a name": field(b"X\x00Test: 1"),
+    "no ASCII in a name": field(b"X\xc3\xa9: 1"),
+    "separator in a name": field(b"X(Test): 1"),
+    "no name": field(b": 1"),
+    "no colon": field(b"X-Test"),
+    "NUL in a value": field(b"X-Test: a\x00b"),
+    "bare CR in a value": field(b"X-Test: a\rb"),
+    "CR CR LF": field(b"X-Test: a\r"),
+    "control in a value": field(b"X-Test: a\x01b"),
+    "DEL in a value": field(b"X-Test: a\x7fb"),
+    "folded line": field(b"X-Test: a\r\n b"),
+    "line folded with a tab": field(b"X-Test: a\r\n\tb"),
+    "folded first line": GET + b" X-Test: a\r\n" + HOST + b"\r\n",
+    "folded length": POST + b"Content-Length:\r\n 2\r\n\r\n{}",
+}
+
+LINE_ENDS = {
+    "all bare LF": GET.replace(b"\r\n", b"\n") + HOST.replace(b"\r\n", b"\n") + b"\n",
+    "bare LF after the request line": GET.replace(b"\r\n", b"\n") + HOST + b"\r\n",
+    "bare LF after a field": GET + b"Host: a\n\r\n",
+    "bare LF at the end": GET + HOST + b"\n",
+    "LF in a value": GET + b"Host: a\nX-Test: b\r\n\r\n",
+}
+
+REQUEST_LINES = {
+    f"request line {line!r}": line + b"\r\n" + HOST + b"\r\n"
+    for line in (
+        b"GET /health", b"GET", b"GET  /health HTTP/1.1", b"GET /health  HTTP/1.1", b"GET\t/health\tHTTP/1.1",
+        b"GET /health HTTP/1.1 ", b" GET /health HTTP/1.1", b"GET /health http/1.1", b"GET /health HTTP/1,1",
+        b"GET /health HTTX/1.1", b"GET /health HTTP/1.1x", b"GET /health HTTP/11", b"GET /he alth HTTP/1.1",
+        b"G@T /health HTTP/1.1", b"GE\x00T /health HTTP/1.1", b"SSH-2.0-client", b"PING", b"*1",
+    )
+}  # fmt: skip
+
+TARGETS = {
+    f"target {value!r}": target(value)
+    for value in (
+        b"/health#top", b"#", b"/%", b"/%2", b"/%zz", b"/v1/models/%", b"/v1/models/%2", b"/v1/models/%g0", b"/%00",
+        b"/v1/models/a%00b", b"/..", b"/../health", b"/v1/../health", b"/v1/..", b"/v1/%2e%2e/health",
+        b"/v1/.%2E/health", b"/v1/..%2fhealth", b"//../health", b"health", b"*", b"relay.test:80", b"ftp://a/health",
+        b"http:///health", b"http:/health", b"http://", b"http://?a", b"http://a\x01b/health", b"http://a\xff/health",
+        b"http://a#b/health", b"http://u@a/health", b"http://a:b/health", b"http://a/../health", b"/h\xc3\xa9", b"/\x7f", b"/a\x01b",
+    )
+}  # fmt: skip
+
+CHUNKS = {
+    f"chunks {body!r}"[:60]: CHUNKED + body
+    for body in (
+        b"0x2\r\n{}\r\n0\r\n\r\n", b"+2\r\n{}\r\n0\r\n\r\n", b"-2\r\n{}\r\n0\r\n\r\n", b" 2\r\n{}\r\n0\r\n\r\n",
+        b"2 \r\n{}\r\n0\r\n\r\n", b"g\r\n{}\r\n0\r\n\r\n", b"\r\n{}\r\n0\r\n\r\n", b";a\r\n{}\r\n0\r\n\r\n",
+        b"10000000000000002\r\n{}\r\n0\r\n\r\n", b"ffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+        b"8000000000000000\r\n{}\r\n0\r\n\r\n", b"0000000000000000000000000002\r\n{}\r\n0\r\n\r\n",
+        b"2\r\n{}X\r\n0\r\n\r\n", b"2\r\n{}\n0\r\n\r\n", b"2\r\n{}\rX0\r\n\r\n", b"2\r\n{}0\r\n\r\n",
+        b"2\n{}\r\n0\r\n\r\n", b"2\r\n{}\r\n0\n\r\n", b"2\r\n{}\r\n0\r\n\n", b"2\rX{}\r\n0\r\n\r\n",
+        b"2;a\x00\r\n{}\r\n0\r\n\r\n", b"2;a\rb\r\n{}\r\n0\r\n\r\n", b"2;a\n{}\r\n0\r\n\r\n",
+        b"2\r\n{}\r\n0\r\nno colon\r\n\r\n", b"2\r\n{}\r\n0\r\n folded: 1\r\n\r\n", b"2\r\n{}\r\n0\r\nA : 1\r\n\r\n",
+        b"2\r\n{}\r\n0\r\nA: \x00\r\n\r\n", b"2\r\n{}\r\n0\r\nA: 1\n\r\n",
+    )
+} | {
+    "extension over 256 bytes": CHUNKED + b"2;" + b"a" * 300 + b"\r\n{}\r\n0\r\n\r\n",
+    "extension without an end": CHUNKED + b"2;" + b"a" * 70_000,
+    "size without an end": CHUNKED + b"0" * 70_000,
+    "trailers over 32 KB": CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X-Trailer: aaaaaaaa\r\n" * 2_000 + b"\r\n",
+    "a trailer over 32 KB": CHUNKED + b"2\r\n{}\r\n0\r\nX-Trailer: " + b"a" * 40_000 + b"\r\n\r\n",
+}  # fmt: skip
+
+MALFORMED = {
+    (400,): HOSTS | LENGTHS | CODINGS | FIELDS | LINE_ENDS | REQUEST_LINES | TARGETS | CHUNKS | {
+        "two empty lines first": b"\r\n\r\n" + NEXT,
+        "empty line of bare LF first": b"\n" + NEXT,
+    },
+    (400, 501): OTHER_CODINGS,
+    (501,): UNKNOWN_CODINGS | {
+        f"method {name!r}": target(b"/health", name)
+        for name in (b"TRACE", b"CONNECT", b"PROPFIND", b"FOO", b"get", b"GETT", b"P", b"QUERY", b"A-very!long~method")
+    } | {"CONNECT with an authority": target(b"relay.test:80", b"CONNECT")},
+    (505,): {
+        f"version {version!r}": b"GET /health " + version + b"\r\n" + HOST + b"\r\n"
+        for version in (b"HTTP/2.0", b"HTTP/1.2", b"HTTP/0.9", b"HTTP/3.0", b"HTTP/9.9")
+    },
+    (400, 505): {
+        "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x12\x04\x00\x00\x00\x00\x00",
+        "TLS hello": TLS_HELLO,
+        "TLS hello without a line end": TLS_HELLO[:120].replace(b"\n", b""),
+    } | {f"noise {seed}": noise(seed) for seed in range(5)},
+    (414,): {
+        "target over 8 KB": target(b"/" + b"a" * 9_000),
+        "query over 8 KB": target(b"/health?" + b"a" * 9_000),
+        "target over 16 KB": target(b"/" + b"a" * 17_000),
+        "target without an end": b"GET /" + b"a" * 20_000,
+    },
+    (414, 431): {"target of more than a head": b"GET /" + b"a" * 40_000},
+    (431,): {
+        "a field of 64 KB": field(b"X-Test: " + b"a" * 65_536),
+        "a field of 33 KB": field(b"X-Test: " + b"a" * 33_000),
+        "a field without an end": GET + HOST + b"X-Test: " + b"a" * 100_000,
+        "a name without an end": GET + HOST + b"X" * 100_000,
+        "101 fields": GET + HOST + b"X-Test: a\r\n" * 100 + b"\r\n",
+        "500 fields": GET + HOST + b"X-Test: a\r\n" * 500 + b"\r\n",
+        "fields without an end": GET + HOST + b"X-Test: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n" * 4_000,
+        "fields of 33 KB": GET + HOST + (b"X-Test: " + b"a" * 1_000 + b"\r\n") * 33 + b"\r\n",
+    },
+}  # fmt: skip
+
+CASES = [
+    pytest.param(data, statuses, id=f"{'/'.join(map(str, statuses))} {name}")
+    for statuses, named in MALFORMED.items()
+    for name, data in named.items()
+]
+
+
+@pytest.mark.parametrize(("data", "statuses"), CASES)
+@pytest.mark.parametrize("piece", [None, 1], ids=["whole", "bytewise"])
+def test_malformed_input_is_refused_once_and_closed(
+    relay: Relay, data: bytes, statuses: tuple[int, ...], piece: int | None
+) -> None:
+    if piece and len(data) > 12_000:
+        piece = 997
+    with connected(relay.port) as connection:
+        connection.send(data, piece)
+        connection.send(NEXT)
+        answer = connection.receive()
+        assert_error(answer, *statuses)
+        assert (answer["connection"] or "").lower() == "close"
+        connection.assert_closed()
+    assert ask(relay.port, NEXT).status == 200
+
+
+HEALTHY = {
+    "plain": NEXT,
+    "HTTP/1.1 with a tab after the colon": GET + b"Host:\ta\r\n\r\n",
+    "no space after the colon": GET + b"Host:a\r\n\r\n",
+    "spaces around a value": GET + b"Host:   a  \r\n\r\n",
+    "an empty value": field(b"X-Test:"),
+    "Latin-1 in a value": field(b"X-Test: \xe9\xff"),
+    "UTF-8 in a value": field("X-Test: é".encode()),
+    "every token character": field(b"!#$%&'*+-.^_`|~09azAZ: 1"),
+    "100 fields": GET + HOST + b"X-Test: a\r\n" * 99 + b"\r\n",
+    "a field of 30 KB": field(b"X-Test: " + b"a" * 30_000),
+    "a target of 8 KB": target(b"/health?" + b"a" * 8_000),
+    "an empty line first": b"\r\n" + NEXT,
+    "absolute form": target(b"http://relay.test/health"),
+    "absolute form with a port and a query": target(b"http://other.test:81/health?a=b"),
+    "absolute form, https, scheme in capitals": target(b"HTTPS://relay.test/health"),
+    "absolute form without a path": target(b"http://relay.test"),
+    "absolute form with a query alone": target(b"http://relay.test?a=b"),
+    "escapes in the path": target(b"/%68ealth"),
+    "escapes in the query": target(b"/health?a=%20%2e%2e"),
+    "dots in the query": target(b"/health?../.."),
+    "a GET with an empty body": GET + HOST + b"Content-Length: 0\r\n\r\n",
+    "leading zeros in the length": GET + HOST + b"Content-Length: 000\r\n\r\n",
+} | {
+    f"host {value!r}": GET + b"Host: " + value + b"\r\n\r\n"
+    for value in (b"127.0.0.1:80", b"[::1]", b"[2001:db8::1]:443", b"a-b.example", b"under_score.test", b"a:", b"LOCAL")
+}
+
+
+@pytest.mark.parametrize("data", HEALTHY.values(), ids=HEALTHY.keys())
+@pytest.mark.parametrize("piece", [None, 1], ids=["whole", "bytewise"])
+def test_unusual_heads_are_served_and_the_connection_kept(relay: Relay, data: bytes, piece: int | None) -> None:
+    with connected(relay.port) as connection:
+        connection.send(data, piece if len(data) < 12_000 else None)
+        answer = connection.receive()
+        assert answer.status == 200, answer.body
+        assert_owed(answer)
+        connection.assert_open()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        GET + HOST + b"Content-Length: 4\r\n\r\nbody",
+        GET + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(b"body"),
+    ],
+    ids=["length", "chunked"],
+)
+@pytest.mark.parametrize("piece", [None, 1], ids=["whole", "bytewise"])
+def test_a_body_that_nobody_wants_is_no_next_request(relay: Relay, data: bytes, piece: int | None) -> None:
+    """The connection is kept if the body had come, and else closed, as the answer says."""
+    with connected(relay.port) as connection:
+        connection.send(data, piece)
+        answer = connection.receive()
+        assert answer.status == 200
+        if (answer["connection"] or "").lower() == "close":
+            assert piece, "closed although the whole request had come"
+            connection.assert_closed()
+        else:
+            connection.assert_open()
+
+
+BODIES = {
+    "by length": request("POST", CHAT, BODY),
+    "one chunk": CHUNKED + chunked(BODY),
+    "many chunks": CHUNKED + chunked(*(BODY[at : at + 3] for at in range(0, len(BODY), 3))),
+    "sizes in capitals with zeros": CHUNKED + b"00%X\r\n%s\r\n000\r\n\r\n" % (len(BODY), BODY),
+    "extensions": CHUNKED + b"%x;name=value;q=\"a b\"\r\n%s\r\n0;last\r\n\r\n" % (len(BODY), BODY),
+    "trailers": CHUNKED + chunked(BODY)[:-2] + b"X-Sum: 1\r\nExpires: never\r\n\r\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", BODIES.values(), ids=BODIES.keys())
+@pytest.mark.parametrize("piece", [None, 1, 7], ids=["whole", "bytewise", "sevens"])
+def test_bodies_in_any_framing_and_pieces(relay: Relay, data: bytes, piece: int | None) -> None:
+    with connected(relay.port) as connection:
+        connection.send(data, piece)
+        answer = connection.receive()
+        assert answer.status == 200, answer.body
+        assert "hello" in answer.json()["choices"][0]["message"]["content"]
+        connection.assert_open()
+
+
+def test_options_star_and_head(relay: Relay) -> None:
+    with connected(relay.port) as connection:
+        assert connection.ask(target(b"*", b"OPTIONS")).status in (200, 204)
+        connection.send(target(b"/health", b"HEAD"))
+        answer = connection.receive("HEAD")
+        assert (answer.status, answer.body) == (200, b"")
+        connection.assert_open()
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+def test_known_method_on_another_methods_path_keeps_the_connection(relay: Relay, method: str) -> None:
+    with connected(relay.port) as connection:
+        answer = connection.ask(request(method, CHAT))
+        assert assert_error(answer, 405)["code"] == "method_not_allowed"
+        assert "POST" in (answer["allow"] or "")
+        connection.assert_open()
+
+
+# HTTP/1.0 ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", [b"", HOST], ids=["no host", "host"])
+def test_http_1_0_is_answered_and_closed(relay: Relay, host: bytes) -> None:
+    with connected(relay.port) as connection:
+        answer = connection.ask(b"GET /health HTTP/1.0\r\n" + host + b"\r\n")
+        assert answer.status == 200
+        connection.assert_closed()
+
+
+def test_stream_to_http_1_0_is_not_chunked(relay: Relay) -> None:
+    body = chat_body("one two three", stream=True)
+    with connected(relay.port) as connection:
+        answer = connection.ask(request("POST", CHAT, body).replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+        assert answer.status == 200 and not answer.is_chunked and answer["transfer-encoding"] is None
+        assert answer.events()[-1] == "[DONE]"
+        connection.assert_closed()
+
+
+# Keeping and closing ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["close", "Close", "keep-alive, close", "close, te"])
+def test_connection_close_is_honoured(relay: Relay, value: str) -> None:
+    with connected(relay.port) as connection:
+        answer = connection.ask(request("GET", "/health", connection=value))
+        assert answer.status == 200 and (answer["connection"] or "").lower() == "close"
+        connection.assert_closed()
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (request("POST", CHAT, b"{"), 400),
+        (request("POST", CHAT, BODY, content_type="text/plain"), 415),
+        (request("POST", CHAT, chat_body(model="no-such-model")), 404),
+        (request("POST", "/v1/nothing", BODY), 404),
+        (request("PUT", CHAT, BODY), 405),
+    ],
+)
+def test_refused_with_its_body_read_keeps_the_connection(relay: Relay, data: bytes, status: int) -> None:
+    with connected(relay.port) as connection:
+        for _ in range(3):
+            answer = connection.ask(data)
+            assert_error(answer, status)
+            if (answer["connection"] or "").lower() == "close":
+                connection.assert_closed()
+                pytest.fail("closed although the whole request had come")
+        connection.assert_open()
+
+
+def test_pipelined_requests_are_answered_in_order(relay: Relay) -> None:
+    sent, expected = b"", []
+    for number in range(100):
+        kind = number % 5
+        if kind == 0:
+            sent += request("POST", CHAT, chat_body(f"number {number}."))
+            expected.append((200, f"number {number}."))
+        elif kind == 1:
+            sent += request("GET", f"/nothing/{number}/here")
+            expected.append((404, f"/nothing/{number}/here"))
+        elif kind == 2:
+            sent += CHUNKED + chunked(chat_body(f"number {number}.", stream=True))
+            expected.append((200, "[DONE]"))
+        elif kind == 3:
+            sent += request("HEAD", "/health")
+            expected.append((200, ""))
+        else:
+            sent += request("PUT", "/health", b"ignored")
+            expected.append((405, "method_not_allowed"))
+    for piece in (None, 1000):
+        with connected(relay.port) as connection:
+            connection.send(sent, piece)
+            for number, (status, text) in enumerate(expected):
+                answer = connection.receive("HEAD" if number % 5 == 3 else "GET")
+                assert answer.status == status, (number, answer.body)
+                assert text in answer.body.decode(), number
+            connection.assert_open()
+
+
+def test_a_flood_of_pipelined_requests_is_answered_while_it_comes(relay: Relay) -> None:
+    count = 20_000
+    with connected(relay.port) as connection:
+        data = b"".join(request("GET", f"/nothing/{number}/") for number in range(count))
+        writer = threading.Thread(target=connection.send, args=(data,), daemon=True)
+        writer.start()
+        for number in range(count):
+            answer = connection.receive(seconds=30)
+            assert f"/nothing/{number}" in answer.json()["error"]["message"]
+        writer.join(10)
+        connection.assert_open()
+
+
+def test_malformed_after_pipelined_requests_is_answered_in_its_turn(relay: Relay) -> None:
+    with connected(relay.port) as connection:
+        connection.send(request("POST", CHAT, BODY) + request("GET", "/health") + b"BAD\r\n\r\n" + NEXT)
+        assert connection.receive().status == 200
+        assert connection.receive().status == 200
+        assert_error(connection.receive(), 400)
+        connection.assert_closed()
+
+
+def test_the_body_is_not_read_as_a_request(relay: Relay) -> None:
+    inner = request("GET", "/health")
+    with connected(relay.port) as connection:
+        assert_error(connection.ask(request("POST", CHAT, inner)), 400)
+        assert connection.rest == b""
+        connection.assert_open()
+
+
+# Expect -----------------------------------------------------------------------------------------------------------
+
+
+def expecting(method: str = "POST", path: str = CHAT, size: int = len(BODY), **fields: str | None) -> bytes:
+    """A head that waits for 100 (Continue)."""
+    return request(method, path, b"", expect="100-continue", content_length=str(size), **fields)
+
+
+def test_continue_comes_when_the_body_is_wanted(relay: Relay) -> None:
+    with connected(relay.port) as connection:
+        connection.send(expecting())
+        connection.expect_continue()
+        connection.send(BODY)
+        answer = connection.receive()
+        assert answer.status == 200 and answer.interim == []
+        connection.assert_open()
+
+
+def test_continue_for_a_chunked_body(relay: Relay) -> None:
+    with connected(relay.port) as connection:
+        connection.send(CHUNKED.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+        connection.expect_continue()
+        connection.send(chunked(BODY))
+        assert connection.receive().status == 200
+        connection.assert_open()
+
+
+def test_a_body_that_comes_unasked_needs_no_continue(relay: Relay) -> None:
+    with connected(relay.port) as connection:
+        answer = connection.ask(expecting() + BODY)
+        assert answer.status == 200 and answer.interim in ([], [100])
+        connection.assert_open()
+
+
+def test_no_continue_to_http_1_0(relay: Relay) -> None:
+    with connected(relay.port) as connection:
+        connection.send(expecting().replace(b"HTTP/1.1", b"HTTP/1.0", 1) + BODY)
+        answer = connection.receive()
+        assert answer.status == 200 and answer.interim == []
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (expecting(path="/v1/nothing"), 404),
+        (expecting("PUT"), 405),
+        (expecting(content_type="text/plain"), 415),
+        (expecting(size=MEGABYTE + 1), 413),
+        (expecting(size=10**15), 413),
+    ],
+    ids=["404", "405", "415", "413", "413 huge"],
+)
+def test_no_continue_for_an_unwanted_body(relay: Relay, data: bytes, status: int) -> None:
+    with connected(relay.port) as connection:
+        answer = connection.ask(data)
+        assert_error(answer, status)
+        assert answer.interim == [] and (answer["connection"] or "").lower() == "close"
+        connection.assert_closed()
+
+
+# Too much ---------------------------------------------------------------------------------------------------------
+
+
+def assert_too_large(answer: Answer) -> None:
+    assert assert_error(answer, 413)["code"] == "request_too_large"
+    assert (answer["connection"] or "").lower() == "close"
+
+
+@pytest.mark.parametrize("size", [MEGABYTE + 1, 10**9, 2**53])
+def test_too_large_by_its_declared_length_alone(relay: Relay, size: int) -> None:
+    with connected(relay.port) as connection:
+        assert_too_large(connection.ask(request("POST", CHAT, b"", content_length=str(size))))
+        connection.assert_closed()
+
+
+def test_too_large_is_told_to_a_client_that_sends_all_first(relay: Relay) -> None:
+    data = request("POST", CHAT, b"x" * (4 * MEGABYTE))
+    with connected(relay.port) as connection:
+        assert_too_large(connection.ask(data))
+        connection.assert_closed()
+
+
+def test_endless_chunked_body(relay: Relay) -> None:
+    with connected(relay.port) as connection:
+        connection.send(CHUNKED)
+        stop = threading.Event()
+
+        def pour() -> None:
+            while not stop.is_set():
+                connection.send(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
+
+        writer = threading.Thread(target=pour, daemon=True)
+        writer.start()
+        try:
+            answer = connection.receive()
+        finally:
+            stop.set()
+            connection.socket.settimeout(0.1)
+            writer.join(5)
+        assert_too_large(answer)
+    assert ask(relay.port, NEXT).status == 200
+
+
+def test_one_declared_huge_chunk(relay: Relay) -> None:
+    with connected(relay.port) as connection:
+        connection.send(CHUNKED + b"7fffffffffff\r\n" + b"x" * (2 * MEGABYTE))
+        assert_too_large(connection.receive())
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
+def test_a_body_of_just_the_limit_is_read(relay: Relay, is_chunked: bool) -> None:
+    body = chat_body("x" * (MEGABYTE - len(chat_body(""))))
+    assert len(body) == MEGABYTE
+    with connected(relay.port) as connection:
+        answer = connection.ask(CHUNKED + chunked(body) if is_chunked else request("POST", CHAT, body))
+        assert answer.status == 200, answer.body[:300]
+        connection.assert_open()
+
+
+def test_a_chunked_body_may_pause_at_just_the_limit(relay: Relay) -> None:
+    """What follows the last allowed byte is read: the body's end, or a byte too many."""
+    body = chat_body("x" * (MEGABYTE - len(chat_body(""))))
+    for rest, status in ((b"0\r\n\r\n", 200), (b"1\r\nx\r\n0\r\n\r\n", 413)):
+        with connected(relay.port) as connection:
+            connection.send(CHUNKED + b"%x\r\n%s\r\n" % (len(body), body))
+            time.sleep(0.3)
+            connection.send(rest)
+            assert connection.receive().status == status
+
+
+def test_a_chunked_body_that_came_before_it_was_wanted(relay: Relay) -> None:
+    """It waits, as far as it was read, behind another request, whose answer takes a while."""
+    body = chat_body("y" * 300_000)
+    data = request("POST", CHAT, chat_body("!delay=500 slow")) + CHUNKED + chunked(body)
+    with connected(relay.port) as connection:
+        connection.send(data[:10_000])
+        time.sleep(0.1)
+        connection.send(data[10_000:])
+        assert connection.receive().status == 200
+        answer = connection.receive()
+        assert answer.status == 200, answer.body[:300]
+        connection.assert_open()
+
+
+def test_many_small_chunks(relay: Relay) -> None:
+    body = chat_body("y" * 100_000)
+    with connected(relay.port) as connection:
+        answer = connection.ask(CHUNKED + chunked(*(body[at : at + 1] for at in range(len(body)))))
+        assert answer.status == 200, answer.body[:300]
+        connection.assert_open()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_in_the_middle_of_a_request(relay: Relay, seed: int) -> None:
+    """Single bytes of a good request are exchanged: whatever it means then, the server answers and goes on."""
+    chance = random.Random(seed)
+    for _ in range(25):
+        data = bytearray(chance.choice([NEXT, *BODIES.values()]))
+        for _ in range(chance.randint(1, 3)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        connection = Connection(relay.port)
+        connection.send(bytes(data), chance.choice([None, 1, 50]))
+        connection.half_close()
+        connection.until_closed()
+        connection.close()
+    assert ask(relay.port, NEXT).status == 200

@@ -1,0 +1,239 @@
+"""The relay as a process: settings that are wrong, a port in use, draining and its end."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from rawhttp import (
+    CHAT,
+    ECHO_RELAY,
+    HOST,
+    Connection,
+    ask,
+    assert_error,
+    chat_body,
+    connected,
+    request,
+    wait_until,
+)
+from relay_process import PASSED_ON, Relay, binary, free_port
+from vendor import Vendor
+
+HEALTH = request("GET", "/health")
+READY = request("GET", "/ready")
+CONFIGURATION_ERROR = 78
+
+
+def run(**environment: str) -> subprocess.CompletedProcess[str]:
+    """A relay that is expected to end by itself."""
+    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    settings = {"HOST": HOST, "PORT": str(free_port())} | environment
+    return subprocess.run([str(binary())], env=inherited | settings, capture_output=True, text=True, timeout=15)
+
+
+# Starting ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def relay() -> Iterator[Relay]:
+    running = Relay(ECHO_RELAY)
+    yield running
+    running.stop()
+
+
+def test_a_port_in_use_is_a_plain_error_and_shares_no_clients(relay: Relay) -> None:
+    ended = run(**ECHO_RELAY, PORT=str(relay.port), THREADS="2")
+    assert ended.returncode not in (0, None) and ended.returncode > 0, "ended by a signal"
+    assert str(relay.port) in ended.stderr and "in use" in ended.stderr, ended.stderr
+    assert "Fatal" not in ended.stderr and "Stack" not in ended.stderr, ended.stderr
+    for _ in range(20):
+        assert ask(relay.port, HEALTH).status == 200
+
+
+def test_a_port_bound_by_another_program_is_an_error() -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind((HOST, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        ended = run(**ECHO_RELAY, PORT=str(port))
+    assert ended.returncode > 0 and str(port) in ended.stderr, ended.stderr
+
+
+def test_a_host_that_is_not_this_machines_is_an_error() -> None:
+    ended = run(**ECHO_RELAY, HOST="192.0.2.1")
+    assert ended.returncode > 0 and "192.0.2.1" in ended.stderr, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "50o1"), ("PORT", "0"), ("PORT", "65536"), ("PORT", "-1"), ("PORT", "5001.0"), ("PORT", "5 001"),
+        ("PORT", "99999999999999999999"), ("THREADS", "two"), ("THREADS", "-1"), ("MAX_BODY_MB", "0"),
+        ("MAX_BODY_MB", "lots"), ("SHUTDOWN_SECONDS", "-1"), ("SHUTDOWN_SECONDS", "soon"), ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"), ("ONE_MIN_BASE_URL", "not a url"), ("ONE_MIN_BASE_URL", "ftp://a.test"),
+        ("PUBLIC_URL", "relay.test"), ("PROVIDER_DEMO_KIND", "magic"), ("PROVIDER_DEMO_TIMEOUT", "5 minutes"),
+        ("PROVIDER_DEMO_IDLE_TIMEOUT", "-3s"), ("SSL_CERT_FILE", "/nowhere/ca.pem"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_shown_with_its_value(name: str, value: str) -> None:
+    ended = run(**(ECHO_RELAY | {name: value}))
+    assert ended.returncode == CONFIGURATION_ERROR, (ended.returncode, ended.stderr)
+    assert ended.stderr.startswith("configuration: 1 problem\n"), ended.stderr
+    (line,) = (line for line in ended.stderr.splitlines() if name in line)
+    assert line.strip().startswith("environment") and value in line, line
+    assert ended.stdout == ""
+
+
+def test_all_problems_are_listed_at_once() -> None:
+    wrong = {"PORT": "50o1", "THREADS": "many", "LOG_FORMAT": "xml", "PROVIDER_DEMO_KIND": "magic"}
+    ended = run(**(ECHO_RELAY | wrong))
+    assert ended.returncode == CONFIGURATION_ERROR, (ended.returncode, ended.stderr)
+    assert ended.stderr.startswith("configuration: 4 problems\n"), ended.stderr
+    for name, value in wrong.items():
+        assert any(f"{name}:" in line and value in line for line in ended.stderr.splitlines()), ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("PROVIDER_DEMO_KIN", "echo", None),
+        ("PROVIDER_DEMO_TIMEOUTT", "3s", "PROVIDER_DEMO_TIMEOUT"),
+        ("ONE_MIN_BASE_URI", "https://a.test", "ONE_MIN_BASE_URL"),
+        ("PROVIDER_OTHER_TIMEOUT", "3s", None),
+    ],
+)
+def test_an_unknown_name_is_an_error_with_a_hint(name: str, value: str, hint: str | None) -> None:
+    ended = run(**(ECHO_RELAY | {name: value}))
+    assert ended.returncode == CONFIGURATION_ERROR, (ended.returncode, ended.stderr)
+    assert name in ended.stderr and (hint is None or hint in ended.stderr.replace(name, "")), ended.stderr
+
+
+def test_no_secret_stands_in_a_configuration_error() -> None:
+    secret = "hunter2secret"
+    ended = run(**(ECHO_RELAY | {"UPSTREAM_PROXY": f"nonsense://user:{secret}@proxy.test:80", "PORT": "x"}))
+    assert ended.returncode == CONFIGURATION_ERROR, (ended.returncode, ended.stderr)
+    assert "UPSTREAM_PROXY" in ended.stderr and secret not in ended.stderr + ended.stdout, ended.stderr
+
+
+def test_credentials_without_callers_are_an_error() -> None:
+    """A relay never becomes an open proxy by omission."""
+    ended = run(PROVIDER_DEMO_KIND="echo")
+    assert ended.returncode == CONFIGURATION_ERROR, (ended.returncode, ended.stderr)
+    assert "ANONYMOUS_MODELS" in ended.stderr
+
+
+# Ending -----------------------------------------------------------------------------------------------------------
+
+
+def is_refused(port: int) -> bool:
+    """Nobody listens any more."""
+    try:
+        Connection(port).close()
+    except (ConnectionRefusedError, ConnectionResetError):
+        return True
+    return False
+
+
+def stalled_stream(relay: Relay, vendor: Vendor, api_key: str) -> Connection:
+    """A stream under way whose vendor waits to be released."""
+    vendor.answers(api_key, {"stall_at": 300})
+    connection = Connection(relay.port)
+    body = chat_body(model="gpt-4o-mini", stream=True)
+    connection.send(request("POST", CHAT, body, authorization=f"Bearer {api_key}"))
+    vendor.wait(api_key, "stalled")
+    return connection
+
+
+def test_draining(start_relay: Callable[..., Relay], vendor: Vendor, api_key: str) -> None:
+    relay = start_relay()
+    stream = stalled_stream(relay, vendor, api_key)
+    idle, late = Connection(relay.port), Connection(relay.port)
+    assert idle.ask(HEALTH).status == 200
+    assert late.ask(READY).json()["status"] != "draining"
+    late.send(READY[:-2])
+    time.sleep(0.1)
+    relay.signal(signal.SIGTERM)
+    assert wait_until(lambda: is_refused(relay.port)), "new connections are still accepted"
+    late.send(READY[-2:])
+    answer = late.receive()
+    assert answer.status == 503 and answer.json()["status"] == "draining", answer.body
+    assert (answer["connection"] or "").lower() == "close"
+    late.assert_closed()
+    idle.assert_closed()
+    assert relay.process.poll() is None, "ended before its stream"
+    vendor.release(api_key)
+    answer = stream.receive()
+    assert answer.status == 200 and answer.events()[-1] == "[DONE]"
+    stream.assert_closed()
+    assert relay.process.wait(10) == 0
+
+
+def test_draining_answers_a_request_whose_body_is_coming(start_relay: Callable[..., Relay]) -> None:
+    relay = start_relay(**ECHO_RELAY)
+    data = request("POST", CHAT, chat_body("late but whole"))
+    with connected(relay.port) as connection:
+        connection.send(data[:-10])
+        time.sleep(0.1)
+        relay.signal(signal.SIGTERM)
+        assert wait_until(lambda: is_refused(relay.port))
+        connection.send(data[-10:])
+        answer = connection.receive()
+        assert answer.status == 200 and (answer["connection"] or "").lower() == "close"
+        connection.assert_closed()
+    assert relay.process.wait(10) == 0
+
+
+def test_an_idle_relay_ends_at_once(start_relay: Callable[..., Relay]) -> None:
+    relay = start_relay(**ECHO_RELAY)
+    connections = [Connection(relay.port) for _ in range(5)]
+    for connection in connections:
+        assert connection.ask(HEALTH).status == 200
+    relay.signal(signal.SIGTERM)
+    assert relay.process.wait(5) == 0
+    for connection in connections:
+        connection.assert_closed()
+
+
+@pytest.mark.parametrize("how", ["second signal", "time over"])
+def test_draining_has_an_end(vendor: Vendor, api_key: str, how: str) -> None:
+    seconds = "300" if how == "second signal" else "1"
+    relay = Relay({"ONE_MIN_BASE_URL": vendor.base_url, "SHUTDOWN_SECONDS": seconds})
+    try:
+        stream = stalled_stream(relay, vendor, api_key)
+        relay.signal(signal.SIGTERM)
+        assert wait_until(lambda: is_refused(relay.port))
+        if how == "second signal":
+            relay.signal(signal.SIGTERM)
+        relay.process.wait(6)
+        assert relay.process.returncode != -signal.SIGSEGV
+        assert b"[DONE]" not in stream.until_closed(), "a cut stream pretends to be whole"
+        vendor.wait(api_key, "client_closed")
+    finally:
+        relay.ended = True  # its status tells that it was cut short; nothing else is to be asked of it
+        relay.process.kill()
+        relay.process.wait()
+
+
+def test_the_port_is_free_again_at_once(start_relay: Callable[..., Relay]) -> None:
+    first = start_relay(**ECHO_RELAY)
+    with connected(first.port) as connection:
+        assert connection.ask(HEALTH).status == 200
+        first.stop()
+    second = start_relay(**ECHO_RELAY, PORT=str(first.port))
+    assert ask(second.port, HEALTH).status == 200
+
+
+def test_writing_to_clients_that_are_gone_ends_nothing(start_relay: Callable[..., Relay]) -> None:
+    relay = start_relay(**ECHO_RELAY)
+    for _ in range(50):
+        connection = Connection(relay.port)
+        connection.send(request("POST", CHAT, chat_body("a b " * 5_000, stream=True)))
+        connection.head()
+        connection.reset()
+    assert_error(ask(relay.port, request("GET", "/nothing")), 404)
+    assert relay.process.poll() is None

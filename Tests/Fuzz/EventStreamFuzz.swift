@@ -1,0 +1,91 @@
+/// Server-sent events: the same events however the bytes are cut, and those of a plain reading of the whole; nothing but
+/// an unfinished event is kept; the bytes past an event's end may be read, as the JSON parser does.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzEventStream(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    var pieces = Pieces(UnsafeRawBufferPointer(start: data, count: count))
+    let plain = plainReading(Array(pieces.bytes))
+    var whole = EventStreamParser()
+    var events: [Event] = []
+    feed(pieces.bytes, &whole, &events)
+    demand(whole.waitingBytes <= unfinished(pieces.bytes), "\(whole.waitingBytes) bytes are kept")
+    demand(events == plain, "whole \(events), plainly \(plain)")
+
+    var cut = EventStreamParser()
+    events.removeAll()
+    var start = 0
+    while start < pieces.bytes.count {
+        let end = pieces.end(after: start)
+        feed(UnsafeRawBufferPointer(rebasing: pieces.bytes[start..<end]), &cut, &events)
+        let kept = unfinished(UnsafeRawBufferPointer(rebasing: pieces.bytes[..<end]))
+        demand(cut.waitingBytes <= kept, "\(cut.waitingBytes) bytes are kept of \(kept)")
+        start = end
+    }
+    demand(events == plain, "in pieces \(events), plainly \(plain)")
+    return 0
+}
+
+private struct Event: Equatable {
+    let name: EventName
+    let data: [UInt8]
+}
+
+private func feed(_ bytes: UnsafeRawBufferPointer, _ parser: inout EventStreamParser, _ events: inout [Event]) {
+    var buffer = ByteBuffer()
+    buffer.append(bytes)
+    parser.append(&buffer)
+    demand(buffer.isEmpty, "the bytes given were not taken")
+    var more = true
+    while more {
+        more = parser.next { name, data in
+            touchPadding(data)
+            events.append(Event(name: name, data: Array(data)))
+        }
+    }
+}
+
+/// How many bytes stand behind the last empty line.
+private func unfinished(_ bytes: UnsafeRawBufferPointer) -> Int {
+    var start = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
+    var line = start
+    while let end = bytes[line...].firstIndex(of: 10) {
+        let isEmpty = end == line || end == line + 1 && bytes[line] == 13
+        line = end + 1
+        if isEmpty { start = line }
+    }
+    return bytes.count - start
+}
+
+/// Reads the padding, so that the sanitizer sees when there is none.
+private func touchPadding(_ data: UnsafeRawBufferPointer) {
+    guard let base = data.baseAddress else { return }
+    var sum: UInt8 = 0
+    for offset in 0..<ByteBuffer.padding { sum ^= (base + data.count + offset).load(as: UInt8.self) }
+    demand(sum >= 0, "unreachable, keeps the reads")
+}
+
+/// The same, straight from the description: lines end with LF or CR LF, an empty one ends an event.
+private func plainReading(_ input: [UInt8]) -> [Event] {
+    var bytes = input[...]
+    if bytes.starts(with: [0xef, 0xbb, 0xbf]) { bytes = bytes.dropFirst(3) }
+    var events: [Event] = []
+    var name: ArraySlice<UInt8> = []
+    var data: [UInt8]?
+    while let end = bytes.firstIndex(of: 10) {
+        var line = bytes[bytes.startIndex..<end]
+        bytes = bytes[(end + 1)...]
+        if line.last == 13 { line = line.dropLast() }
+        if line.isEmpty {
+            if let data { events.append(Event(name: Array(name).withUnsafeBytes { EventName($0) }, data: data)) }
+            name = []
+            data = nil
+            continue
+        }
+        let colon = line.firstIndex(of: 58) ?? line.endIndex
+        var value = line[min(colon + 1, line.endIndex)...]
+        if value.first == 32 { value = value.dropFirst() }
+        let key = line[..<colon]
+        if key.elementsEqual("event".utf8) { name = value }
+        if key.elementsEqual("data".utf8) { data = data.map { $0 + [10] + value } ?? Array(value) }
+    }
+    return events
+}
