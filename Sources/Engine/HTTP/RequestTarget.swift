@@ -8,7 +8,7 @@ enum RequestTarget {
         if target.equals("*"), method == .options { return (0..<1, true) }
         let start = try startOfPath(target)
         let end = target[start...].firstIndex(of: 63) ?? target.count
-        var isPlain = true
+        var isPlain = start < end
         var index = start
         while index < target.count {
             switch target[index] {
@@ -36,10 +36,12 @@ enum RequestTarget {
         let length = UnsafeRawBufferPointer(rebasing: scheme).equalsLowered("https://") ? 8 : 7
         let isAbsolute =
             length == 8 || UnsafeRawBufferPointer(rebasing: scheme.prefix(7)).equalsLowered("http://")
-        guard isAbsolute, let slash = target[length...].firstIndex(of: 47), slash > length else {
-            throw RequestError(400, "The request target is malformed.")
+        guard isAbsolute, length <= target.count else { throw RequestError(400, "The request target is malformed.") }
+        let end = target[length...].firstIndex { $0 == 47 || $0 == 63 } ?? target.count
+        guard isHost(target[part: length..<end]) else {
+            throw RequestError(400, "The request target names no valid host.")
         }
-        return slash
+        return end
     }
 
     /// No `..` segment, escaped or not.
@@ -52,7 +54,7 @@ enum RequestTarget {
         }
     }
 
-    /// Decodes escapes, folds repeated slashes, drops a trailing one. `path` has been checked.
+    /// Decodes escapes, folds repeated slashes, drops a trailing one; an empty path is `/`. `path` has been checked.
     static func normalise(_ path: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
         var index = 0
         let before = out.count
@@ -69,6 +71,7 @@ enum RequestTarget {
             index += 1
         }
         if out.count > before + 1, out.bytes.last == 47 { out.removeLast(1) }
+        if out.count == before { out.append(47) }
     }
 
     private static func hex(_ byte: UInt8) -> UInt8? {

@@ -41,6 +41,7 @@ extension Connection: ResponseWriter {
 
     func write(_ bytes: borrowing ByteBuffer) {
         guard phase == .active, answer == .streaming, !bytes.isEmpty, !hidesBody else { return }
+        _ = output.reserve(bytes.count + 32)
         if head.isVersionOne {
             output.append(hex: UInt(bytes.count))
             output.append("\r\n")

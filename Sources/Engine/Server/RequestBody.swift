@@ -7,7 +7,8 @@ package final class RequestBody: @unchecked Sendable {
     package private(set) var isComplete: Bool
     private var received = ByteBuffer()
     private var chunks: ChunkedBody?
-    private var limitBytes = unwantedBytes
+    /// Nil until somebody wants the body.
+    private var limitBytes: Int?
     private var failure: RequestError?
     private let waiter = Waiter()
     private weak var source: (any BodySource)?
@@ -43,7 +44,8 @@ package final class RequestBody: @unchecked Sendable {
 
     // MARK: For the connection
 
-    var wantsMore: Bool { !isComplete && failure == nil && received.count < max(limitBytes, Self.unwantedBytes) }
+    /// Also at just the limit: the end of a chunked body stands behind its last byte.
+    var wantsMore: Bool { !isComplete && failure == nil && received.count <= (limitBytes ?? Self.unwantedBytes) }
 
     /// Takes what belongs to the body; returns the count taken.
     func take(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int {
@@ -64,7 +66,7 @@ package final class RequestBody: @unchecked Sendable {
         let taken = try decoder.take(bytes, into: &received)
         chunks = decoder
         isComplete = decoder.isDone
-        if received.count > max(limitBytes, Self.unwantedBytes) { throw Self.tooLarge }
+        if let limitBytes, received.count > limitBytes { throw Self.tooLarge }
         return taken
     }
 

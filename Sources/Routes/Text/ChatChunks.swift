@@ -71,8 +71,8 @@ final class ChatChunks: @unchecked Sendable {
         }
     }
 
-    /// A wake-up brings one event or many.
-    private func makeRoom() { if out.isEmpty { _ = out.reserve(Self.batchBytes / 2) } }
+    /// For a whole batch, so that it does not grow by and by.
+    private func makeRoom() { if out.isEmpty { _ = out.reserve(Self.batchBytes + 1_024) } }
 
     private func open(_ choice: Int) {
         out.append(beginning.bytes)
