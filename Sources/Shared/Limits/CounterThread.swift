@@ -11,6 +11,7 @@ final class CounterThread: @unchecked Sendable {
     private let isFirst: Bool
     private let store: any CounterStore
     private let clock: LimitClock
+    private let timeoutMicroseconds: Int
     private let courier: Courier
     private var connection: (any CounterConnection)?
     private var connectionEpoch = -1
@@ -23,6 +24,7 @@ final class CounterThread: @unchecked Sendable {
         isFirst: Bool,
         store: any CounterStore,
         clock: LimitClock,
+        timeoutMicroseconds: Int,
         courier: Courier
     ) {
         self.ledger = ledger
@@ -31,6 +33,7 @@ final class CounterThread: @unchecked Sendable {
         self.isFirst = isFirst
         self.store = store
         self.clock = clock
+        self.timeoutMicroseconds = timeoutMicroseconds
         self.courier = courier
     }
 
@@ -70,10 +73,10 @@ final class CounterThread: @unchecked Sendable {
     }
 
     private func serve(_ accounts: [Account], _ epoch: Int) throws(StoreFailure) {
-        let connection = try connection(epoch)
         let unread = tell { _, _ in accounts.filter(\.needsRead) }
         if !unread.isEmpty {
-            let values = try call { () throws(StoreFailure) in try connection.read(unread.map(\.storeKey)) }
+            let values = try read(unread.map(\.storeKey), epoch)
+            let connection = try connection(epoch)
             var found: [Ledger.Found] = []
             for (account, value) in zip(unread, values) { found.append(try decode(value, account, connection)) }
             tell { ledger, now in
@@ -86,6 +89,7 @@ final class CounterThread: @unchecked Sendable {
             guard let plan = tell({ $0.plan(account, epoch: epoch, at: $1) }) else { continue }
             let bytes = plan.record.encoded()
             let expiry = account.limit.recordExpirySeconds
+            let connection = try connection(epoch)
             let result = try call { () throws(StoreFailure) in
                 switch plan.fresh {
                 case .version(let version):
@@ -95,6 +99,21 @@ final class CounterThread: @unchecked Sendable {
                 }
             }
             tell { $0.wrote(plan, account, result, at: $1) }
+        }
+    }
+
+    /// A kept connection may have been closed while it was idle: that is seen at once, and tried again with a new one.
+    private func read(_ keys: [String], _ epoch: Int) throws(StoreFailure) -> [StoredValue?] {
+        let isKept = connection != nil && connectionEpoch == epoch
+        let opened = try connection(epoch)
+        let begun = clock.now().steady
+        do throws(StoreFailure) {
+            return try call { () throws(StoreFailure) in try opened.read(keys) }
+        } catch {
+            guard isKept, clock.now().steady - begun < timeoutMicroseconds / 2 else { throw error }
+            connection = nil
+            let anew = try connection(epoch)
+            return try call { () throws(StoreFailure) in try anew.read(keys) }
         }
     }
 

@@ -47,6 +47,7 @@ package final class Limiter: Sendable {
                     isFirst: lane % lanesPerServer == 0,
                     store: store,
                     clock: clock,
+                    timeoutMicroseconds: timeoutMicroseconds,
                     courier: courier
                 )
             )
