@@ -92,11 +92,11 @@ final class Account: @unchecked Sendable {
     /// A request needs the record as it is now.
     var needsRead: Bool {
         if case .nothing = fresh { return true }
-        return waiting.contains { $0.request.decision == nil && $0.request.parts[$0.index].state == .unread }
+        return waiting.contains(where: \.isUnread)
     }
 
     var hasWork: Bool {
-        owed != nil || !returns.isEmpty || waiting.contains { $0.isNext }
+        owed != nil || !returns.isEmpty || waiting.contains { $0.isUnread || $0.isNext }
     }
 }
 
@@ -107,11 +107,10 @@ struct Part {
     /// In a write: the bucket it takes the units out of, because they were too late in it.
     var from: Int?
 
-    /// To be read, or next to be counted.
-    var isNext: Bool {
-        guard request.decision == nil else { return false }
-        return request.parts[index].state == .unread || (request.unread == 0 && request.firstOpen == index)
-    }
+    var isUnread: Bool { request.decision == nil && request.parts[index].state == .unread }
+
+    /// To be counted now.
+    var isNext: Bool { request.decision == nil && request.unread == 0 && request.firstOpen == index }
 }
 
 /// A compare-and-swap, or an addition where `fresh` says that there is nothing.

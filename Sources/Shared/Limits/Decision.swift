@@ -27,6 +27,12 @@ package struct Decision: Sendable {
         package let requested: Int
         /// Nil: the request is too large for the limit.
         package let retryAfterMicroseconds: Int?
+
+        package init(limit: Limit, requested: Int, retryAfterMicroseconds: Int?) {
+            self.limit = limit
+            self.requested = requested
+            self.retryAfterMicroseconds = retryAfterMicroseconds
+        }
     }
 
     package struct Standing: Sendable {
@@ -34,6 +40,12 @@ package struct Decision: Sendable {
         package let remaining: Int
         /// Until all that is counted now has fallen free.
         package let resetMicroseconds: Int
+
+        package init(limit: Limit, remaining: Int, resetMicroseconds: Int) {
+            self.limit = limit
+            self.remaining = remaining
+            self.resetMicroseconds = resetMicroseconds
+        }
     }
 
     package let outcome: Outcome
@@ -47,7 +59,8 @@ package struct Decision: Sendable {
 
     package var refusal: Refusal? { if case .refused(let refusal) = outcome { refusal } else { nil } }
 
-    mutating func note(_ standing: Standing) {
+    /// Takes it over if it is the tightest of its kind so far.
+    package mutating func note(_ standing: Standing) {
         switch standing.limit.quota.unit {
         case .requests: if standing.isTighter(than: requests) { requests = standing }
         case .tokens: if standing.isTighter(than: tokens) { tokens = standing }

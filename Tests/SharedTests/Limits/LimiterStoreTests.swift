@@ -62,7 +62,11 @@ import Testing
                 )
         }
         let admitted = decisions.count { $0.isAdmitted }
-        #expect(admitted == 90)
+        #expect(
+            limiters.allSatisfy { $0.metrics().failures + $0.metrics().expired == 0 },
+            "\(limiters.map { $0.metrics() })"
+        )
+        #expect(admitted == 90, "\(limiters.map { $0.metrics() })")
         // What is counted in each limit is what was admitted, nothing of what was refused.
         var counted = 0
         for caller in callers {
