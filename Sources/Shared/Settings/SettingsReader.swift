@@ -51,7 +51,7 @@ struct SettingsReader {
         do throws(FileProblem) {
             let text = match.isFile ? try contents(of: entry.value) : entry.value
             if row.type == .file && match.key != .global("ENV_FILE") { _ = try readFile(text) }
-            guard !text.isEmpty else { return }
+            guard !text.isEmpty else { return note(place, entry.name, "\"\(entry.value)\" is empty") }
             guard let value = row.type.value(of: text) else {
                 let quoted = row.quoted(text)
                 return note(place, entry.name, "\(quoted) is not \(row.type.expectation)")
