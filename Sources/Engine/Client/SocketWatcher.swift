@@ -7,7 +7,7 @@ import CLinux
 final class SocketWatcher: Watcher {
     private let descriptor: Int32
     private let loop: EventLoop
-    private weak var multi: CurlMulti?
+    private unowned var multi: CurlMulti?
     private var wanted: UInt32 = 0
     private var registered: UInt32 = 0
 
