@@ -1,6 +1,8 @@
 package import Engine
+import Shared
 
 /// Why a vendor brought no answer.
+@dynamicMemberLookup
 package struct UpstreamError: Error {
     package enum Kind: Sendable {
         case badKey
@@ -16,23 +18,31 @@ package struct UpstreamError: Error {
         case timedOut
         case cancelled
     }
-    package let kind: Kind
-    /// For the client: the vendor's words, cleaned; may be empty.
-    package var message = ""
-    /// For the log: no key, no prompt, no answer.
-    package var cause = ""
-    package var retryAfterSeconds: Int?
-    /// The vendor itself calls it transient.
-    package var isTransient = false
+    package struct Fields: Sendable {
+        package let kind: Kind
+        /// For the client: the vendor's words, cleaned; may be empty.
+        package var message: String
+        /// For the log: no key, no prompt, no answer.
+        package var cause: String
+        package var retryAfterSeconds: Int?
+        /// The vendor itself calls it transient.
+        package var isTransient = false
+    }
+    private var fields: Indirect<Fields>
 
     package init(_ kind: Kind, message: String = "", cause: String) {
-        self.kind = kind
-        self.message = message
-        self.cause = cause
+        fields = Indirect(Fields(kind: kind, message: message, cause: cause))
     }
 
     package init(_ error: TransportError) {
         let kind: Kind = error.kind == .cancelled ? .cancelled : error.isTimeout ? .timedOut : .failed
         self.init(kind, cause: error.code == 0 ? "\(error.kind)" : "\(error.kind) (libcurl \(error.code))")
+    }
+
+    package var kind: Kind { fields.value.kind }
+
+    package subscript<Value>(dynamicMember path: WritableKeyPath<Fields, Value>) -> Value {
+        get { fields.value[keyPath: path] }
+        set { fields.value[keyPath: path] = newValue }
     }
 }
