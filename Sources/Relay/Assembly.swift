@@ -23,12 +23,15 @@ final class Assembly {
         let listeners = try Listener.open(host: settings.host, port: settings.port, count: threads)
         var bounds = ServerBounds()
         bounds.connections = Self.connectionsPerLoop(threads)
+        let metrics = Metrics(Self.labels(settings), loops: threads, others: [log, ProcessFigures()])
         var servers: [Server] = []
         var loops: [LoopThread] = []
-        for listener in listeners {
+        for (listener, counts) in zip(listeners, metrics.loops) {
             let loop = EventLoop()
-            let gateway = try Self.gateway(settings, loop, log, process)
-            servers.append(Server(listener: listener, loop: loop, handler: Router(gateway), bounds: bounds))
+            let gateway = try Self.gateway(settings, loop, log, process, counts, metrics)
+            let handler = Router(gateway)
+            let open = counts.connections
+            servers.append(Server(listener: listener, loop: loop, handler: handler, bounds: bounds, open: open))
             loops.append(LoopThread(loop))
         }
         self.servers = servers
@@ -39,7 +42,9 @@ final class Assembly {
         _ settings: Settings,
         _ loop: EventLoop,
         _ log: Log,
-        _ process: ProcessState
+        _ process: ProcessState,
+        _ counts: LoopMetrics,
+        _ metrics: Metrics
     ) throws(Listener.Failure) -> Gateway {
         let client = CurlClient(loop: loop)
         let parser = JSONParser()
@@ -59,10 +64,9 @@ final class Assembly {
                 )
                 guard let vendor else { throw Listener.Failure(reason: "\(provider.baseURL) is not a URL") }
                 checkers.append(vendor)
-                entries.append(entry(vendor, .oneMin, provider))
+                entries.append(entry(vendor, catalogue(provider), provider))
             case .echo:
-                let models = provider.models.map { Model(chatModel: $0.alias, owner: provider.label) }
-                entries.append(entry(Echo(name: provider.name, loop: loop), Catalogue(models), provider))
+                entries.append(entry(Echo(name: provider.name, loop: loop), catalogue(provider), provider))
             }
         }
         return Gateway(
@@ -72,7 +76,26 @@ final class Assembly {
             registry: Registry(entries, anonymousModels: settings.anonymousModels),
             keyCheckers: checkers,
             process: process,
+            counts: counts,
+            metrics: metrics,
             parser: parser
+        )
+    }
+
+    private static func catalogue(_ provider: ProviderSettings) -> Catalogue {
+        switch provider.kind {
+        case .onemin: .oneMin
+        case .echo: Catalogue(provider.models.map { Model(chatModel: $0.alias, owner: provider.label) })
+        }
+    }
+
+    /// What counts may name. What the operator named himself goes first: there is not room for any number.
+    private static func labels(_ settings: Settings) -> MetricLabels {
+        let own = settings.providers.flatMap { $0.models.map(\.alias) }
+        return MetricLabels(
+            routes: Router.labels,
+            models: own + settings.providers.flatMap { catalogue($0).models.map(\.id) },
+            providers: settings.providers.map(\.name)
         )
     }
 

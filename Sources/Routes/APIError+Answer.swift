@@ -61,6 +61,7 @@ extension APIError {
         case .cancelled: self = .clientLeft
         }
         isFromVendor = true
+        fault = error.fault
         cause = error.cause
     }
 }

@@ -1,4 +1,5 @@
 package import Engine
+package import Shared
 
 /// Why a vendor brought no answer.
 package struct UpstreamError: Error {
@@ -25,6 +26,9 @@ package struct UpstreamError: Error {
     /// The vendor itself calls it transient.
     package var isTransient = false
 
+    /// What happened on the way to the vendor, if that was it.
+    private var transport: TransportError.Kind?
+
     package init(_ kind: Kind, message: String = "", cause: String) {
         self.kind = kind
         self.message = message
@@ -34,5 +38,40 @@ package struct UpstreamError: Error {
     package init(_ error: TransportError) {
         let kind: Kind = error.kind == .cancelled ? .cancelled : error.isTimeout ? .timedOut : .failed
         self.init(kind, cause: error.code == 0 ? "\(error.kind)" : "\(error.kind) (libcurl \(error.code))")
+        transport = error.kind
+    }
+}
+
+extension UpstreamError {
+    package var fault: UpstreamFault {
+        switch transport {
+        case .unreachable: .unreachable
+        case .insecure: .insecure
+        case .connectTimeout: .connectTimeout
+        case .firstByteTimeout: .firstByteTimeout
+        case .idleTimeout: .idleTimeout
+        case .totalTimeout: .totalTimeout
+        case .broken: .broken
+        case .tooLarge: .tooLarge
+        case .cancelled: .cancelled
+        case nil: kind.fault
+        }
+    }
+}
+
+extension UpstreamError.Kind {
+    fileprivate var fault: UpstreamFault {
+        switch self {
+        case .badKey: .badKey
+        case .forbidden: .forbidden
+        case .outOfCredit: .outOfCredit
+        case .unknownModel: .unknownModel
+        case .badRequest: .badRequest
+        case .rateLimited: .rateLimited
+        case .failed: .failed
+        case .unavailable: .unavailable
+        case .timedOut: .timedOut
+        case .cancelled: .cancelled
+        }
     }
 }
