@@ -82,6 +82,8 @@ package struct MetricsText: ~Copyable {
     }
 
     private mutating func append(escaped value: String) {
+        let isPlain = !value.utf8.contains { $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "\"") || $0 == 10 }
+        if isPlain { return body.append(value) }
         for byte in value.utf8 {
             switch byte {
             case UInt8(ascii: "\\"): body.append("\\\\")
