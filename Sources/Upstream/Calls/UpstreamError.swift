@@ -2,6 +2,7 @@ package import Engine
 package import Shared
 
 /// Why a vendor brought no answer.
+@dynamicMemberLookup
 package struct UpstreamError: Error {
     package enum Kind: Sendable {
         case badKey
@@ -17,34 +18,41 @@ package struct UpstreamError: Error {
         case timedOut
         case cancelled
     }
-    package let kind: Kind
-    /// For the client: the vendor's words, cleaned; may be empty.
-    package var message = ""
-    /// For the log: no key, no prompt, no answer.
-    package var cause = ""
-    package var retryAfterSeconds: Int?
-    /// The vendor itself calls it transient.
-    package var isTransient = false
-
-    /// What happened on the way to the vendor, if that was it.
-    private var transport: TransportError.Kind?
+    package struct Fields: Sendable {
+        package let kind: Kind
+        /// For the client: the vendor's words, cleaned; may be empty.
+        package var message: String
+        /// For the log: no key, no prompt, no answer.
+        package var cause: String
+        package var retryAfterSeconds: Int?
+        /// The vendor itself calls it transient.
+        package var isTransient = false
+        /// What happened on the way to the vendor, if that was it.
+        fileprivate var transport: TransportError.Kind?
+    }
+    private var fields: Indirect<Fields>
 
     package init(_ kind: Kind, message: String = "", cause: String) {
-        self.kind = kind
-        self.message = message
-        self.cause = cause
+        fields = Indirect(Fields(kind: kind, message: message, cause: cause))
     }
 
     package init(_ error: TransportError) {
         let kind: Kind = error.kind == .cancelled ? .cancelled : error.isTimeout ? .timedOut : .failed
         self.init(kind, cause: error.code == 0 ? "\(error.kind)" : "\(error.kind) (libcurl \(error.code))")
-        transport = error.kind
+        fields.value.transport = error.kind
+    }
+
+    package var kind: Kind { fields.value.kind }
+
+    package subscript<Value>(dynamicMember path: WritableKeyPath<Fields, Value>) -> Value {
+        get { fields.value[keyPath: path] }
+        set { fields.value[keyPath: path] = newValue }
     }
 }
 
 extension UpstreamError {
     package var fault: UpstreamFault {
-        switch transport {
+        switch fields.value.transport {
         case .unreachable: .unreachable
         case .insecure: .insecure
         case .connectTimeout: .connectTimeout

@@ -47,7 +47,10 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
             throw UpstreamError(reply.head, bytes, vendor.parser)
         }
         let record = try OneMinRecord(bytes, vendor.parser)
-        return ChatReply(text: Body(searchesWeb ? ProgressFilter.filtered(record.text) : record.copy()), usage: record.usage)
+        return ChatReply(
+            text: Body(searchesWeb ? ProgressFilter.filtered(record.text) : record.copy()),
+            usage: record.usage
+        )
     }
 
     func stream() async throws(UpstreamError) -> any ChatStream {
