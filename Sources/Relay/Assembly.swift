@@ -26,14 +26,17 @@ final class Assembly {
         bounds.connections = Self.connectionsPerLoop(threads)
         let offers = Offers(settings, .oneMin)
         let rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }
+        let metrics = Metrics(Self.labels(settings, offers), loops: threads, others: [log, ProcessFigures()])
         var servers: [Server] = []
         var loops: [LoopThread] = []
         var gateways: [Gateway] = []
-        for listener in listeners {
+        for (listener, counts) in zip(listeners, metrics.loops) {
             let loop = EventLoop()
-            let gateway = try Self.gateway(settings, loop, log, process, offers, rings)
+            let gateway = try Self.gateway(settings, loop, log, process, offers, rings, counts, metrics)
             gateways.append(gateway)
-            servers.append(Server(listener: listener, loop: loop, handler: Router(gateway), bounds: bounds))
+            let handler = Router(gateway)
+            let open = counts.connections
+            servers.append(Server(listener: listener, loop: loop, handler: handler, bounds: bounds, open: open))
             loops.append(LoopThread(loop))
         }
         self.servers = servers
@@ -70,7 +73,9 @@ final class Assembly {
         _ log: Log,
         _ process: ProcessState,
         _ offers: Offers,
-        _ rings: [KeyRing?]
+        _ rings: [KeyRing?],
+        _ counts: LoopMetrics,
+        _ metrics: Metrics
     ) throws(Listener.Failure) -> Gateway {
         let client = CurlClient(loop: loop)
         let parser = JSONParser()
@@ -103,7 +108,19 @@ final class Assembly {
             registry: Registry(entries, offers),
             keyCheckers: checkers,
             process: process,
+            counts: counts,
+            metrics: metrics,
             parser: parser
+        )
+    }
+
+    /// What counts may name. What the operator named himself goes first: there is not room for any number.
+    private static func labels(_ settings: Settings, _ offers: Offers) -> MetricLabels {
+        let own = settings.providers.flatMap { $0.models.map(\.alias) } + settings.permittedModels
+        return MetricLabels(
+            routes: Router.labels,
+            models: own + offers.names,
+            providers: settings.providers.map(\.name)
         )
     }
 

@@ -64,6 +64,7 @@ extension APIError {
             self.init(504, "The provider took too long.", type: "server_error", code: "upstream_timeout")
         case .cancelled: self = .clientLeft
         }
+        self.fault = error.fault
         self.isFromVendor = true
         let key = credential.key
         let cause = key.isEmpty ? error.cause : error.cause.replacing(key, with: "...")

@@ -19,6 +19,7 @@ final class Responder: @unchecked Sendable {
     var attempts = 1
     private let startedNanoseconds: UInt64
     private(set) var hasBegun = false
+    private var isStreaming = false
 
     init(_ request: Request?, _ writer: any ResponseWriter, _ gateway: Gateway) {
         self.request = request
@@ -26,6 +27,7 @@ final class Responder: @unchecked Sendable {
         self.gateway = gateway
         requestID = gateway.ids.id("req_")
         startedNanoseconds = gateway.loop.nowNanoseconds
+        gateway.counts.change(.requests, by: 1)
     }
 
     // MARK: Whole answers
@@ -43,6 +45,7 @@ final class Responder: @unchecked Sendable {
 
     func sendPreflight() {
         record.route = "OPTIONS"
+        record.routeLabel = Router.preflightLabel
         var head = head(204, type: nil)
         head.add("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
         let wanted = request?[.accessControlRequestHeaders]?.text
@@ -59,6 +62,8 @@ final class Responder: @unchecked Sendable {
         head.add("Cache-Control", "no-cache")
         head.add("X-Accel-Buffering", "no")
         begin(200)
+        isStreaming = true
+        gateway.counts.change(.streams, by: 1)
         writer.begin(head)
     }
 
@@ -66,6 +71,7 @@ final class Responder: @unchecked Sendable {
 
     /// Before the answer has begun an answer of its own, after that a last event.
     func fail(_ error: APIError) {
+        record.fault = error.fault
         record.cause = error.cause ?? (error.status == 499 ? nil : error.message)
         if error.status == 499 {
             record.status = 499
@@ -141,6 +147,27 @@ final class Responder: @unchecked Sendable {
         )
     }
 
+    // MARK: Counts
+
+    /// Once, when nothing more is done for the request; before its last bytes leave.
+    func countRequest() {
+        let counts = gateway.counts
+        counts.change(.requests, by: -1)
+        if isStreaming { counts.change(.streams, by: -1) }
+        if let fault = record.fault, let provider { counts.count(fault, of: provider) }
+        counts.count(
+            LoopMetrics.Ended(
+                route: record.routeLabel,
+                model: record.model,
+                status: record.status,
+                durationNanoseconds: gateway.loop.nowNanoseconds - startedNanoseconds,
+                firstByteNanoseconds: hasBegun ? record.firstByteNanoseconds : nil,
+                promptTokens: record.usage?.promptTokens ?? 0,
+                completionTokens: record.usage?.completionTokens ?? 0
+            )
+        )
+    }
+
     // MARK: Log
 
     /// One line, never a prompt, an answer or a key.
@@ -182,9 +209,11 @@ final class Responder: @unchecked Sendable {
     }
 }
 
-/// What a request's log line says besides its times.
+/// What a request's log line says, and what it is counted by, besides its times.
 struct RequestRecord {
     var route: StaticString?
+    /// How counts name the route.
+    var routeLabel = LabelNames.other
     var status = 0
     var firstByteNanoseconds: UInt64 = 0
     /// A known key's name, or a digest.
@@ -195,4 +224,6 @@ struct RequestRecord {
     var usage: Usage?
     /// Why it failed.
     var cause: String?
+    /// How its provider failed.
+    var fault: UpstreamFault?
 }

@@ -76,6 +76,9 @@ package struct Offers: Sendable {
         }
     }
 
+    /// All names, as they are listed.
+    package var names: [String] { listing.map(\.name) }
+
     /// Names at providers that hold credentials, as patterns may mean them.
     var namesWithCredentials: [String] {
         listing.filter { !providers[$0.provider].isPassthrough }.map(\.name)

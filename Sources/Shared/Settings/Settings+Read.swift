@@ -38,6 +38,7 @@ extension Settings {
         corsOrigins = reader.list("CORS_ORIGINS")
         maxBodyBytes = reader.number("MAX_BODY_MB")
         shutdownSeconds = Double(reader.duration("SHUTDOWN_SECONDS").nanoseconds) / 1e9
+        metricsToken = reader.text("METRICS_TOKEN").map { Digest(of: $0) }
         upstreamProxy = reader.text("UPSTREAM_PROXY")
         certificateFile = reader.text("SSL_CERT_FILE")
         keys = KeySettings.all(&reader)

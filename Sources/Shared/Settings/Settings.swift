@@ -11,6 +11,8 @@ package struct Settings: Sendable, Equatable {
     package let corsOrigins: [String]
     package let maxBodyBytes: Int
     package let shutdownSeconds: Double
+    /// Nil: `/metrics` is open.
+    package let metricsToken: Digest?
     /// A URL, perhaps with credentials: not for logs.
     package let upstreamProxy: String?
     /// A PEM file that can be read.

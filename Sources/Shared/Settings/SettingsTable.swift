@@ -29,6 +29,7 @@ package struct SettingsTable: Sendable {
                         "30",
                         "time to finish at exit"
                     ),
+                    SettingRow("METRICS_TOKEN", .token, "", "bearer for GET /metrics; unset: open to all", .secret),
                 ]
             ),
             SettingSection(
