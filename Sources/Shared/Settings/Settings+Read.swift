@@ -43,6 +43,7 @@ extension Settings {
         certificateFile = reader.text("SSL_CERT_FILE")
         keys = KeySettings.all(&reader)
         anonymousModels = reader.patterns("ANONYMOUS_MODELS")
+        limits = LimitSettings(&reader)
         permittedModels = reader.list("SUBSET_OF_ONE_MIN_PERMITTED_MODELS")
         isSubsetOnly = reader.boolean("PERMIT_MODELS_FROM_SUBSET_ONLY")
         defaultModel = reader.text("DEFAULT_MODEL")
