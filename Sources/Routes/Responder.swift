@@ -15,6 +15,8 @@ final class Responder: @unchecked Sendable {
     var allowed: [StaticString] = []
     /// For `X-Relay-Provider`.
     var provider: String?
+    /// Candidates that were tried, for `X-Relay-Attempts`.
+    var attempts = 1
     private let startedNanoseconds: UInt64
     private(set) var hasBegun = false
     private var isStreaming = false
@@ -116,7 +118,12 @@ final class Responder: @unchecked Sendable {
         head.fields.append(decimal: Int((gateway.loop.nowNanoseconds - startedNanoseconds) / 1_000_000))
         head.fields.append("\r\n")
         addOrigin(&head)
-        if let provider { head.add("X-Relay-Provider", text: provider) }
+        if let provider {
+            head.add("X-Relay-Provider", text: provider)
+            head.fields.append("X-Relay-Attempts: ")
+            head.fields.append(decimal: attempts)
+            head.fields.append("\r\nX-Relay-Cache: off\r\n")
+        }
         return head
     }
 
@@ -209,7 +216,7 @@ struct RequestRecord {
     var routeLabel = LabelNames.other
     var status = 0
     var firstByteNanoseconds: UInt64 = 0
-    /// A digest.
+    /// A known key's name, or a digest.
     var caller: String?
     /// As it was asked for.
     var model: String?
