@@ -76,7 +76,7 @@ package struct Offers: Sendable {
         }
     }
 
-    /// All names, as they are listed.
+    /// All that may be named, in the order of providers.
     package var names: [String] { listing.map(\.name) }
 
     /// Names at providers that hold credentials, as patterns may mean them.
