@@ -79,7 +79,7 @@ import Testing
                 "RATE_LIMIT=60/fortnight",
                 ".env:1  RATE_LIMIT: \"60/fortnight\" is not off or limits such as 60/minute;2000/day: the window is"
             ),
-            ("RATE_LIMIT_FAILED_AUTH=5 tokens/s", ".env:1  RATE_LIMIT_FAILED_AUTH: only requests are counted"),
+            ("RATE_LIMIT_FAILED_AUTH=5 tokens/s", ".env:1  RATE_LIMIT_FAILED_AUTH: \"5 tokens/s\""),
             ("MEMCACHED_HOST=a\nMEMCACHED_SERVERS=b", ".env:1  MEMCACHED_HOST: MEMCACHED_SERVERS is set too (.env:2)"),
             ("RATE_LIMIT_CAHT=1/s", ".env:1  RATE_LIMIT_CAHT: unknown variable; did you mean RATE_LIMIT_CHAT?"),
             ("KEY_A_RATE_LIMIT_CHAT=1/s", ".env:1  KEY_A_RATE_LIMIT_CHAT: KEY_A_TOKEN is not set"),
