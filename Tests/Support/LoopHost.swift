@@ -22,7 +22,14 @@ extension EventLoop {
         }
     }
 
-    /// Moves the clock and lets the loop see it.
+    /// Moves the clock; for a loop that ends by what is due then.
+    package func passLast(milliseconds: UInt64, on clock: ManualClock) {
+        settle()
+        clock.advance(milliseconds: milliseconds)
+        wakeUp()
+    }
+
+    /// Moves the clock and returns once the loop has done what was due.
     package func pass(milliseconds: UInt64, on clock: ManualClock) {
         settle()
         clock.advance(milliseconds: milliseconds)

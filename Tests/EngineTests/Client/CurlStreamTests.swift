@@ -119,7 +119,7 @@ import Testing
         #expect(await stopped.opens())
         loop.pass(milliseconds: 1_000, on: clock)
         #expect(await ended.opens())
-        loop.pass(milliseconds: 1_000, on: clock)
+        loop.passLast(milliseconds: 1_000, on: clock)
         await task.value
     }
 

@@ -67,7 +67,7 @@ import Testing
         try? await Task.sleep(for: .milliseconds(20))
         loop.pass(milliseconds: milliseconds - 1, on: clock)
         #expect(done.value == 0, "too early")
-        loop.pass(milliseconds: 1, on: clock)
+        loop.passLast(milliseconds: 1, on: clock)
         return await task.value
     }
 
