@@ -1,14 +1,17 @@
-import Engine
 import Glibc
 import Synchronization
 
 /// A server as a test scripts it, byte for byte: each connection has a thread that calls `serve` with its number, from
-/// 0, and closes it after.
+/// 0, and closes it after. It takes connections as long as this object lives.
 package final class RawServer: Sendable {
     package let port: UInt16
     private let listener: Int32
-    private let count = Atomic<Int>(0)
-    private let threads = Lock<[TestThread]>([])
+    private let taken = Taken()
+
+    private final class Taken: Sendable {
+        let count = Atomic<Int>(0)
+        let isStopped = Atomic<Bool>(false)
+    }
 
     package init(_ serve: @escaping @Sendable (Socket, Int) -> Void) {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -17,26 +20,27 @@ package final class RawServer: Sendable {
         bindTo(listener, &address)
         listen(listener, 64)
         port = Support.port(of: listener)
-        let accepting = TestThread { [self] in
+        let accepting = TestThread { [taken] in
             while true {
                 let peer = accept(listener, nil, nil)
-                guard peer >= 0 else { return }
-                let number = count.add(1, ordering: .relaxed).oldValue
-                let thread = TestThread { serve(Socket(owning: peer), number) }
-                threads.withLock { $0.append(thread) }
+                guard peer >= 0 else { break }
+                let number = taken.count.add(1, ordering: .relaxed).oldValue
+                TestThread { serve(Socket(owning: peer), number) }.detach()
             }
+            close(listener)
         }
-        threads.withLock { $0.append(accepting) }
+        accepting.detach()
     }
 
-    package var connections: Int { count.load(ordering: .relaxed) }
+    deinit { stop() }
+
+    package var connections: Int { taken.count.load(ordering: .relaxed) }
 
     package func url(_ path: String = "/") -> String { "http://127.0.0.1:\(port)\(path)" }
 
-    /// Takes no more; returns when each connection has ended.
+    /// Takes no more from here on; who has a connection keeps it. The thread that accepts sees it and closes the socket.
     package func stop() {
+        guard !taken.isStopped.exchange(true, ordering: .relaxed) else { return }
         shutdown(listener, Int32(SHUT_RDWR))
-        while let thread = threads.withLock({ $0.popLast() }) { thread.join() }
-        close(listener)
     }
 }

@@ -39,15 +39,20 @@ import Testing
     func pausedIsNotIdle() async {
         let clock = ManualClock()
         let loop = clock.loop()
+        let sent = Gate()
         let vendor = RawServer { peer, _ in
             guard peer.receiveRequest() != nil else { return }
             peer.sendAnswer(String(repeating: "x", count: 200_000))
+            sent.open()
             peer.waitForEnd()
         }
         let outcome = await withClient(loop) { client, loop in
             let call = UpstreamCall(vendor.url()) { $0.idleMilliseconds = 100 }
             guard let stream = try? await client.open(call) else { return -1 }
+            _ = await sent.opens()
             for _ in 0..<2_000 { await Task.yield() }
+            clock.advance(milliseconds: 60_000)
+            await loop.sleep(nanoseconds: 0)
             var count = 0
             do throws(TransportError) {
                 while let bytes = try await stream.next() {
