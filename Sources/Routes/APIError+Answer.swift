@@ -6,13 +6,13 @@ extension APIError {
     /// The envelope: always these four keys.
     func appendJSON(to body: inout ByteBuffer) {
         body.append(#"{"error":{"message":"#)
-        body.append(json: message)
+        body.append(json: self.message)
         body.append(#","type":""#)
-        body.append(type)
+        body.append(self.type)
         body.append(#"","param":"#)
-        if let param { body.append(json: param) } else { body.append("null") }
+        if let param = self.param { body.append(json: param) } else { body.append("null") }
         body.append(#","code":"#)
-        if let code { body.append(json: "\(code)") } else { body.append("null") }
+        if let code = self.code { body.append(json: "\(code)") } else { body.append("null") }
         body.append("}}")
     }
 
@@ -30,13 +30,17 @@ extension APIError {
             type: error.status < 500 ? "invalid_request_error" : "server_error",
             code: code
         )
-        if error.status == 501 || error.status == 505 { isHopeless = true }
+        if error.status == 501 || error.status == 505 { self.isHopeless = true }
     }
 
-    /// A vendor's failure in the client's terms. `key`: the one that was passed on, to be shown masked.
-    init(_ error: UpstreamError, model: String, key: String) {
+    /// A vendor's failure in the client's terms. A caller's own key may be shown to him, masked; that the relay's is
+    /// refused is none of his fault.
+    init(_ error: UpstreamError, model: String, _ credential: Credential) {
+        var error = error
+        if !credential.key.isEmpty, error.message.contains(credential.key) { error.message = "" }
         switch error.kind {
-        case .badKey: self = .wrongKey(key)
+        case .badKey where credential.label == nil: self = .wrongKey(credential.key)
+        case .badKey: self.init(502, "The provider refused the relay.", type: "server_error", code: "upstream_error")
         case .forbidden: self.init(403, "The provider does not permit this.", code: "permission_denied")
         case .outOfCredit:
             self.init(
@@ -45,22 +49,26 @@ extension APIError {
                 type: "insufficient_quota",
                 code: "insufficient_quota"
             )
-            isHopeless = true
+            self.isHopeless = true
         case .unknownModel: self = .modelNotFound(model)
         case .badRequest:
             self.init(400, error.message.isEmpty ? "The provider refused this request." : error.message)
         case .rateLimited:
             self.init(429, "The provider's rate limit is reached.", type: "requests", code: "rate_limit_exceeded")
-            retryAfterSeconds = error.retryAfterSeconds ?? 1
+            self.retryAfterSeconds = error.retryAfterSeconds ?? 1
         case .failed: self.init(502, "The provider failed.", type: "server_error", code: "upstream_error")
         case .unavailable:
             self.init(503, "The provider is not available.", type: "server_error", code: "upstream_error")
-            retryAfterSeconds = error.retryAfterSeconds
+            self.retryAfterSeconds = error.retryAfterSeconds
         case .timedOut:
             self.init(504, "The provider took too long.", type: "server_error", code: "upstream_timeout")
         case .cancelled: self = .clientLeft
         }
-        isFromVendor = true
-        cause = error.cause
+        self.fault = error.fault
+        self.isFromVendor = true
+        let key = credential.key
+        let cause = key.isEmpty ? error.cause : error.cause.replacing(key, with: "...")
+        let own = error.kind == .badKey ? credential.label : nil
+        self.cause = own.map { "the relay's own key \($0) was refused: \(cause)" } ?? cause
     }
 }

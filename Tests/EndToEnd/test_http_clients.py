@@ -27,6 +27,9 @@ from relay_process import Relay
 from vendor import Vendor
 
 HEALTH = request("GET", "/health")
+judges_memory = pytest.mark.skipif(
+    "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ, reason="sanitizers keep what is freed"
+)
 HEAD_SECONDS = 10
 """What the server gives a client for a whole head."""
 CHUNKED_HEAD = request("POST", CHAT, content_type="application/json", transfer_encoding="chunked")
@@ -158,6 +161,7 @@ def test_a_body_has_a_least_rate(own_relay: Relay) -> None:
     assert ask(own_relay.port, HEALTH).status == 200
 
 
+@judges_memory
 def test_clients_that_never_read_are_bounded_in_memory(
     start_relay: Callable[..., Relay], vendor: Vendor, api_key: str
 ) -> None:
@@ -380,6 +384,7 @@ def test_concurrent_clients_get_their_own_answers(own_relay: Relay) -> None:
     assert len(ids) == 600
 
 
+@judges_memory
 def test_refusals_are_many_and_cheap(own_relay: Relay) -> None:
     """A thousand broken requests at once leave memory and descriptors as they were."""
     for _ in range(200):

@@ -7,13 +7,12 @@ import CLinux
 final class SocketWatcher: Watcher {
     private let descriptor: Int32
     private let loop: EventLoop
-    private unowned var multi: CurlMulti
+    private unowned var multi: CurlMulti?
     private var wanted: UInt32 = 0
     private var registered: UInt32 = 0
 
-    init(_ socket: Int32, _ multi: CurlMulti, _ loop: EventLoop) {
+    init(_ socket: Int32, _ loop: EventLoop) {
         descriptor = socket
-        self.multi = multi
         self.loop = loop
     }
 
@@ -38,6 +37,6 @@ final class SocketWatcher: Watcher {
     }
 
     func ready(_ events: UInt32) {
-        if wanted == 0 { unwatch() } else { multi.ready(descriptor, events) }
+        if wanted == 0 { unwatch() } else { multi?.ready(descriptor, events) }
     }
 }

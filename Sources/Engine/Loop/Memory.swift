@@ -5,7 +5,27 @@ package enum Memory {
     /// Before other threads start. By default 128 KB at the end of a thread's heap go back to the system at once, and
     /// are faulted in again by the next burst: a tenth of a stream's cost.
     package static func prepareProcess() { mallopt(M_TRIM_THRESHOLD, 16_777_216) }
+}
 
-    /// Gives back what is free. Some milliseconds after a rush of thousands of connections.
-    static func giveBack() { malloc_trim(0) }
+/// Gives the memory of a rush of connections back to the system, a second after most of them have gone. It takes some
+/// milliseconds.
+final class Rush: TimerTarget {
+    private let loop: EventLoop
+    private lazy var timer = Timer(self)
+    private var most = 0
+    private static let least = 512
+
+    init(_ loop: EventLoop) { self.loop = loop }
+
+    deinit { loop.remove(timer) }
+
+    func connectionsRose(to count: Int) { most = max(most, count) }
+
+    func connectionsFell(to count: Int) {
+        guard most >= Self.least, count <= most / 8 else { return }
+        most = count
+        loop.arm(timer, at: loop.nowNanoseconds + 1_000_000_000)
+    }
+
+    func timerFired() { malloc_trim(0) }
 }

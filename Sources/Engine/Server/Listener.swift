@@ -15,7 +15,7 @@ package enum Listener {
         var found: UnsafeMutablePointer<addrinfo>?
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_socktype = relay_stream_type
         hints.ai_flags = AI_PASSIVE
         let code = getaddrinfo(host, "\(port)", &hints, &found)
         guard code == 0, let address = found else {
@@ -40,8 +40,7 @@ package enum Listener {
         _ port: Int,
         isShared: Bool
     ) throws(Failure) -> Int32 {
-        let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-        let listener = socket(address.pointee.ai_family, kind, 0)
+        let listener = relay_stream_socket(address.pointee.ai_family)
         guard listener >= 0 else { throw failure(host, port) }
         var one: Int32 = 1
         setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, 4)

@@ -1,6 +1,8 @@
 package import Engine
+package import Shared
 
 /// Why a vendor brought no answer.
+@dynamicMemberLookup
 package struct UpstreamError: Error {
     package enum Kind: Sendable {
         case badKey
@@ -16,23 +18,68 @@ package struct UpstreamError: Error {
         case timedOut
         case cancelled
     }
-    package let kind: Kind
-    /// For the client: the vendor's words, cleaned; may be empty.
-    package var message = ""
-    /// For the log: no key, no prompt, no answer.
-    package var cause = ""
-    package var retryAfterSeconds: Int?
-    /// The vendor itself calls it transient.
-    package var isTransient = false
+    package struct Fields: Sendable {
+        package let kind: Kind
+        /// For the client: the vendor's words, cleaned; may be empty.
+        package var message: String
+        /// For the log: no key, no prompt, no answer.
+        package var cause: String
+        package var retryAfterSeconds: Int?
+        /// The vendor itself calls it transient.
+        package var isTransient = false
+        /// What happened on the way to the vendor, if that was it.
+        fileprivate var transport: TransportError.Kind?
+    }
+    private var fields: Indirect<Fields>
 
     package init(_ kind: Kind, message: String = "", cause: String) {
-        self.kind = kind
-        self.message = message
-        self.cause = cause
+        fields = Indirect(Fields(kind: kind, message: message, cause: cause))
     }
 
     package init(_ error: TransportError) {
         let kind: Kind = error.kind == .cancelled ? .cancelled : error.isTimeout ? .timedOut : .failed
         self.init(kind, cause: error.code == 0 ? "\(error.kind)" : "\(error.kind) (libcurl \(error.code))")
+        fields.value.transport = error.kind
+    }
+
+    package var kind: Kind { fields.value.kind }
+
+    package subscript<Value>(dynamicMember path: WritableKeyPath<Fields, Value>) -> Value {
+        get { fields.value[keyPath: path] }
+        set { fields.value[keyPath: path] = newValue }
+    }
+}
+
+extension UpstreamError {
+    package var fault: UpstreamFault {
+        switch fields.value.transport {
+        case .unreachable: .unreachable
+        case .insecure: .insecure
+        case .connectTimeout: .connectTimeout
+        case .firstByteTimeout: .firstByteTimeout
+        case .idleTimeout: .idleTimeout
+        case .totalTimeout: .totalTimeout
+        case .broken: .broken
+        case .tooLarge: .tooLarge
+        case .cancelled: .cancelled
+        case nil: kind.fault
+        }
+    }
+}
+
+extension UpstreamError.Kind {
+    fileprivate var fault: UpstreamFault {
+        switch self {
+        case .badKey: .badKey
+        case .forbidden: .forbidden
+        case .outOfCredit: .outOfCredit
+        case .unknownModel: .unknownModel
+        case .badRequest: .badRequest
+        case .rateLimited: .rateLimited
+        case .failed: .failed
+        case .unavailable: .unavailable
+        case .timedOut: .timedOut
+        case .cancelled: .cancelled
+        }
     }
 }

@@ -10,7 +10,7 @@ extension UpstreamError {
             let isPage = body.first { $0 > 32 } == UInt8(ascii: "<")
             self.init(status: head.status, code: "", said: isPage ? "" : body[part: 0..<min(4_096, body.count)].text)
         }
-        retryAfterSeconds = head.retryAfterSeconds
+        self.retryAfterSeconds = head.retryAfterSeconds
     }
 
     /// A failure told in a body with a good status.
@@ -46,7 +46,7 @@ extension UpstreamError {
         case 400 where text.contains("Invalid model"): self.init(.unknownModel, cause: cause)
         case 400 where text.contains("OPEN_AI_UNEXPECTED_ERROR") && !Self.namesValue(text):
             self.init(.failed, cause: cause)
-            isTransient = true
+            self.isTransient = true
         case 400..<500: self.init(.badRequest, message: message, cause: cause)
         default: self.init(.failed, cause: cause)
         }
