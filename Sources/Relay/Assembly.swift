@@ -12,6 +12,7 @@ final class Assembly {
     private let process = ProcessState()
     private let servers: [Server]
     private let loops: [LoopThread]
+    private var refresh: ModelRefresh?
 
     var threads: Int { loops.count }
 
@@ -23,29 +24,65 @@ final class Assembly {
         let listeners = try Listener.open(host: settings.host, port: settings.port, count: threads)
         var bounds = ServerBounds()
         bounds.connections = Self.connectionsPerLoop(threads)
+        let offers = Offers(settings, .oneMin)
+        let rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }
+        let metrics = Metrics(Self.labels(settings, offers), loops: threads, others: [log, ProcessFigures()])
         var servers: [Server] = []
         var loops: [LoopThread] = []
-        for listener in listeners {
+        var gateways: [Gateway] = []
+        for (listener, counts) in zip(listeners, metrics.loops) {
             let loop = EventLoop()
-            let gateway = try Self.gateway(settings, loop, log, process)
-            servers.append(Server(listener: listener, loop: loop, handler: Router(gateway), bounds: bounds))
+            let gateway = try Self.gateway(settings, loop, log, process, offers, rings, counts, metrics)
+            gateways.append(gateway)
+            let handler = Router(gateway)
+            let open = counts.connections
+            servers.append(Server(listener: listener, loop: loop, handler: handler, bounds: bounds, open: open))
             loops.append(LoopThread(loop))
         }
         self.servers = servers
         self.loops = loops
+        refresh = try Self.refresh(settings, log, gateways)
+        if let refresh { loops[0].loop.call { refresh.start() } }
+    }
+
+    /// Who keeps the models of 1min.ai up to date, by the first loop; nil: nobody is to.
+    private static func refresh(
+        _ settings: Settings,
+        _ log: Log,
+        _ gateways: [Gateway]
+    ) throws(Listener.Failure) -> ModelRefresh? {
+        guard settings.modelsRefresh > .zero, let provider = settings.providers.first(where: { $0.kind == .onemin })
+        else { return nil }
+        let loop = gateways[0].loop
+        let list = OneMinList(
+            baseURL: provider.baseURL,
+            options: EndpointOptions(provider, settings),
+            transport: CurlClient(loop: loop),
+            parser: JSONParser()
+        )
+        guard let list else { throw Listener.Failure(reason: "\(provider.baseURL) is not a URL") }
+        return ModelRefresh(list, every: settings.modelsRefresh, loop, log) { catalogue in
+            let offers = Offers(settings, catalogue)
+            for gateway in gateways { gateway.loop.call { gateway.registry.offers = offers } }
+        }
     }
 
     private static func gateway(
         _ settings: Settings,
         _ loop: EventLoop,
         _ log: Log,
-        _ process: ProcessState
+        _ process: ProcessState,
+        _ offers: Offers,
+        _ rings: [KeyRing?],
+        _ counts: LoopMetrics,
+        _ metrics: Metrics
     ) throws(Listener.Failure) -> Gateway {
         let client = CurlClient(loop: loop)
         let parser = JSONParser()
         var entries: [Registry.Entry] = []
         var checkers: [any KeyChecker] = []
-        for provider in settings.providers {
+        for (provider, keys) in zip(settings.providers, rings) {
+            let chat: any ChatProvider
             switch provider.kind {
             case .onemin:
                 let options = EndpointOptions(provider, settings)
@@ -58,35 +95,32 @@ final class Assembly {
                     parser: parser
                 )
                 guard let vendor else { throw Listener.Failure(reason: "\(provider.baseURL) is not a URL") }
-                checkers.append(vendor)
-                entries.append(entry(vendor, .oneMin, provider))
-            case .echo:
-                let models = provider.models.map { Model(chatModel: $0.alias, owner: provider.label) }
-                entries.append(entry(Echo(name: provider.name, loop: loop), Catalogue(models), provider))
+                if provider.isPassthrough { checkers.append(vendor) }
+                chat = vendor
+            case .echo: chat = Echo(name: provider.name, loop: loop)
             }
+            entries.append(Registry.Entry(provider: chat, keys: keys, isPassthrough: provider.isPassthrough))
         }
         return Gateway(
             settings: settings,
             loop: loop,
             log: log,
-            registry: Registry(entries, anonymousModels: settings.anonymousModels),
+            registry: Registry(entries, offers),
             keyCheckers: checkers,
             process: process,
+            counts: counts,
+            metrics: metrics,
             parser: parser
         )
     }
 
-    private static func entry(
-        _ provider: any ChatProvider,
-        _ catalogue: Catalogue,
-        _ settings: ProviderSettings
-    ) -> Registry.Entry {
-        let label = settings.kind == .onemin ? "1minai" : settings.label
-        return Registry.Entry(
-            provider: provider,
-            catalogue: catalogue,
-            label: label,
-            isPassthrough: settings.isPassthrough
+    /// What counts may name. What the operator named himself goes first: there is not room for any number.
+    private static func labels(_ settings: Settings, _ offers: Offers) -> MetricLabels {
+        let own = settings.providers.flatMap { $0.models.map(\.alias) }
+        return MetricLabels(
+            routes: Router.labels,
+            models: own + offers.names,
+            providers: settings.providers.map(\.name)
         )
     }
 
@@ -105,6 +139,7 @@ final class Assembly {
     /// Ends what runs: nothing new is taken, and what is not complete in time, or when asked a second time, is cut.
     func drain() {
         process.isDraining.store(true, ordering: .relaxed)
+        if let refresh { loops[0].loop.call { refresh.stop() } }
         let remaining = Remaining(servers.count)
         for (server, thread) in zip(servers, loops) {
             thread.loop.call { server.drain { remaining.count.subtract(1, ordering: .releasing) } }

@@ -33,10 +33,14 @@ extension APIError {
         if error.status == 501 || error.status == 505 { self.isHopeless = true }
     }
 
-    /// A vendor's failure in the client's terms. `key`: the one that was passed on, to be shown masked.
-    init(_ error: UpstreamError, model: String, key: String) {
+    /// A vendor's failure in the client's terms. A caller's own key may be shown to him, masked; that the relay's is
+    /// refused is none of his fault.
+    init(_ error: UpstreamError, model: String, _ credential: Credential) {
+        var error = error
+        if !credential.key.isEmpty, error.message.contains(credential.key) { error.message = "" }
         switch error.kind {
-        case .badKey: self = .wrongKey(key)
+        case .badKey where credential.label == nil: self = .wrongKey(credential.key)
+        case .badKey: self.init(502, "The provider refused the relay.", type: "server_error", code: "upstream_error")
         case .forbidden: self.init(403, "The provider does not permit this.", code: "permission_denied")
         case .outOfCredit:
             self.init(
@@ -60,7 +64,11 @@ extension APIError {
             self.init(504, "The provider took too long.", type: "server_error", code: "upstream_timeout")
         case .cancelled: self = .clientLeft
         }
+        self.fault = error.fault
         self.isFromVendor = true
-        self.cause = error.cause
+        let key = credential.key
+        let cause = key.isEmpty ? error.cause : error.cause.replacing(key, with: "...")
+        let own = error.kind == .badKey ? credential.label : nil
+        self.cause = own.map { "the relay's own key \($0) was refused: \(cause)" } ?? cause
     }
 }

@@ -15,8 +15,11 @@ final class Responder: @unchecked Sendable {
     var allowed: [StaticString] = []
     /// For `X-Relay-Provider`.
     var provider: String?
+    /// Candidates that were tried, for `X-Relay-Attempts`.
+    var attempts = 1
     private let startedNanoseconds: UInt64
     private(set) var hasBegun = false
+    private var isStreaming = false
 
     init(_ request: Request?, _ writer: any ResponseWriter, _ gateway: Gateway) {
         self.request = request
@@ -24,6 +27,7 @@ final class Responder: @unchecked Sendable {
         self.gateway = gateway
         requestID = gateway.ids.id("req_")
         startedNanoseconds = gateway.loop.nowNanoseconds
+        gateway.counts.change(.requests, by: 1)
     }
 
     // MARK: Whole answers
@@ -41,6 +45,7 @@ final class Responder: @unchecked Sendable {
 
     func sendPreflight() {
         record.route = "OPTIONS"
+        record.routeLabel = Router.preflightLabel
         var head = head(204, type: nil)
         head.add("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
         let wanted = request?[.accessControlRequestHeaders]?.text
@@ -57,6 +62,8 @@ final class Responder: @unchecked Sendable {
         head.add("Cache-Control", "no-cache")
         head.add("X-Accel-Buffering", "no")
         begin(200)
+        isStreaming = true
+        gateway.counts.change(.streams, by: 1)
         writer.begin(head)
     }
 
@@ -64,6 +71,7 @@ final class Responder: @unchecked Sendable {
 
     /// Before the answer has begun an answer of its own, after that a last event.
     func fail(_ error: APIError) {
+        record.fault = error.fault
         record.cause = error.cause ?? (error.status == 499 ? nil : error.message)
         if error.status == 499 {
             record.status = 499
@@ -110,7 +118,12 @@ final class Responder: @unchecked Sendable {
         head.fields.append(decimal: Int((gateway.loop.nowNanoseconds - startedNanoseconds) / 1_000_000))
         head.fields.append("\r\n")
         addOrigin(&head)
-        if let provider { head.add("X-Relay-Provider", text: provider) }
+        if let provider {
+            head.add("X-Relay-Provider", text: provider)
+            head.fields.append("X-Relay-Attempts: ")
+            head.fields.append(decimal: attempts)
+            head.fields.append("\r\nX-Relay-Cache: off\r\n")
+        }
         return head
     }
 
@@ -131,6 +144,27 @@ final class Responder: @unchecked Sendable {
             x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
             x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, x-relay-provider, x-relay-limited-by
             """
+        )
+    }
+
+    // MARK: Counts
+
+    /// Once, when nothing more is done for the request; before its last bytes leave.
+    func countRequest() {
+        let counts = gateway.counts
+        counts.change(.requests, by: -1)
+        if isStreaming { counts.change(.streams, by: -1) }
+        if let fault = record.fault, let provider { counts.count(fault, of: provider) }
+        counts.count(
+            LoopMetrics.Ended(
+                route: record.routeLabel,
+                model: record.model,
+                status: record.status,
+                durationNanoseconds: gateway.loop.nowNanoseconds - startedNanoseconds,
+                firstByteNanoseconds: hasBegun ? record.firstByteNanoseconds : nil,
+                promptTokens: record.usage?.promptTokens ?? 0,
+                completionTokens: record.usage?.completionTokens ?? 0
+            )
         )
     }
 
@@ -175,12 +209,14 @@ final class Responder: @unchecked Sendable {
     }
 }
 
-/// What a request's log line says besides its times.
+/// What a request's log line says, and what it is counted by, besides its times.
 struct RequestRecord {
     var route: StaticString?
+    /// How counts name the route.
+    var routeLabel = LabelNames.other
     var status = 0
     var firstByteNanoseconds: UInt64 = 0
-    /// A digest.
+    /// A known key's name, or a digest.
     var caller: String?
     /// As it was asked for.
     var model: String?
@@ -188,4 +224,6 @@ struct RequestRecord {
     var usage: Usage?
     /// Why it failed.
     var cause: String?
+    /// How its provider failed.
+    var fault: UpstreamFault?
 }

@@ -15,6 +15,7 @@ Control, JSON over the same port:
     GET  /__control/events?key=KEY&event=NAME&count=1&timeout=5  -> [EVENT]; waits until there are `count` of NAME
                                                                  (408 and the same list if it comes to nothing)
     GET  /__control/conversations?key=KEY&status=500             GET /api/conversations of KEY answers so
+    POST /__control/models     {"status": 500} | {"text": BODY} | {"only": {TYPE: [MODEL]}} | {}    what GET /models answers
 
 REQUEST: {"number", "connection", "at", "method", "path", "query", "headers", "body", "violations"}
 EVENT:   {"event", "connection", "request", "at", "sent"}: `opened`, `request`, `first_byte`, `stalled`, `finished`,
@@ -211,6 +212,7 @@ class Vendor:
         self.requests = 0
         self.scenarios: dict[str, list[dict[str, Any]]] = {}
         self.conversations: dict[str, int] = {}
+        self.models: dict[str, Any] = {}
         self.seen: dict[str, list[rules.Request]] = {}
         self.events: dict[str, list[dict[str, Any]]] = {}
         self.violations: list[dict[str, Any]] = []
@@ -263,7 +265,7 @@ class Vendor:
         if route == ("GET", "/models"):
             rules.check_headers(request, with_key=False)
             rules.check_models(request)
-            return {}, plain(200, rules.listed_models(request.query.partition("=")[2]))
+            return {}, self.model_list(request.query.partition("=")[2])
         rules.check_headers(request, with_key=True)
         if route == ("GET", "/api/conversations"):
             rules.check_conversations(request)
@@ -288,6 +290,13 @@ class Vendor:
             scenario = {}
         streamed = request.query == "isStreaming=true"
         return scenario, replies.reply(scenario, request.json, streamed=streamed)
+
+    def model_list(self, kind: str) -> replies.Reply:
+        if "text" in self.models:
+            return replies.Reply(200, {"Content-Type": "application/json"}, [self.models["text"].encode("utf-8")])
+        if "only" in self.models:
+            return plain(200, {"models": self.models["only"].get(kind, [])})
+        return plain(self.models.get("status", 200), rules.listed_models(kind))
 
     def check_key(self, request: rules.Request) -> None:
         if request.key.startswith("bad-inactive"):
@@ -315,6 +324,8 @@ class Vendor:
             out, self.violations = self.violations, []
         elif name == "requests":
             out = [seen.seen() for seen in self.seen.get(key, [])]
+        elif name == "models":
+            self.models = json.loads(request.body)
         elif name == "conversations":
             self.conversations[key] = int(query["status"])
         elif name == "events":

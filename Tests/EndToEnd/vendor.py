@@ -42,6 +42,10 @@ class Vendor:
     def fail_conversations(self, key: str, status: int) -> None:
         self.http.get("/conversations", params={"key": key, "status": status}).raise_for_status()
 
+    def lists(self, **how: Any) -> None:
+        """What the list of models is from now on; nothing: the whole catalogue. See `onemin`."""
+        self.http.post("/models", json=how).raise_for_status()
+
     def requests(self, key: str, path: str | None = None) -> list[dict[str, Any]]:
         """All requests of `key` so far, or those of one path."""
         seen = self.http.get("/requests", params={"key": key}).raise_for_status().json()

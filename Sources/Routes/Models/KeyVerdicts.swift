@@ -9,12 +9,12 @@ final class KeyVerdicts: @unchecked Sendable {
     private var verdicts: [Digest: (isGood: Bool, until: UInt64)] = [:]
     private static let limit = 1_000
 
-    /// A key is bad if a vendor refuses it.
-    func isGood(_ key: String, _ gateway: Gateway) async -> Bool {
-        let digest = Digest(of: key)
+    /// A pass-through caller's key is bad if a vendor refuses it.
+    func isGood(_ caller: Caller, _ gateway: Gateway) async -> Bool {
+        guard let digest = caller.identity else { return false }
         if let known = verdicts[digest], gateway.loop.nowNanoseconds < known.until { return known.isGood }
         var isGood = true
-        for checker in gateway.keyCheckers where isGood { isGood = await checker.accepts(key: key) }
+        for checker in gateway.keyCheckers where isGood { isGood = await checker.accepts(key: caller.passedKey) }
         if Task.isCancelled { return false }
         if verdicts.count >= Self.limit { verdicts.removeAll() }
         let seconds: UInt64 = isGood ? 300 : 5

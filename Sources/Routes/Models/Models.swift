@@ -2,8 +2,8 @@ import Engine
 import Shared
 import Upstream
 
-/// GET /v1/models: what the caller may use. Without a key all of a pass-through provider's models are shown; a key that
-/// is given is checked with the vendor.
+/// GET /v1/models: what the caller may use. Where callers bring keys of the vendor's only, none is needed to look; one
+/// that is given is checked with the vendor.
 func listModels(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     let models = try await visibleModels(responder, gateway)
     var body = ByteBuffer()
@@ -21,29 +21,31 @@ func showModel(_ responder: Responder, _ gateway: Gateway) async throws(APIError
     let models = try await visibleModels(responder, gateway)
     let path = responder.request?.path.text ?? ""
     let id = String(path.dropFirst(path.hasPrefix("/v1/") ? 11 : 8))
-    guard let model = models.first(where: { $0.id == id }) else { throw .modelNotFound(id) }
+    guard let model = models.first(where: { $0.id == id }) else { throw gateway.registry.offers.notFound(id) }
     var body = ByteBuffer()
     append(model, to: &body)
     responder.send(json: body)
 }
 
-private func visibleModels(_ responder: Responder, _ gateway: Gateway) async throws(APIError) -> [Registry.Listed] {
+private func visibleModels(_ responder: Responder, _ gateway: Gateway) async throws(APIError) -> [Offers.Listed] {
     guard let request = responder.request else { return [] }
-    guard let key = try request.bearer(), gateway.callers.arePassedThrough else {
-        if gateway.callers.arePassedThrough { return gateway.registry.models(for: .passThrough(key: "")) }
-        return gateway.registry.models(for: try gateway.callers.caller(of: request))
+    if gateway.callers.areOnlyPassedThrough, try request.bearer() == nil {
+        return gateway.registry.offers.listed(for: .visitor)
     }
-    responder.record.caller = gateway.names[key]
-    guard await gateway.verdicts.isGood(key, gateway) else {
-        throw Task.isCancelled ? .clientLeft : .wrongKey(key)
+    let caller = try gateway.callers.caller(of: request)
+    responder.record.caller = caller.name
+    if caller.kind == .passThrough {
+        guard await gateway.verdicts.isGood(caller, gateway) else {
+            throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
+        }
     }
-    return gateway.registry.models(for: .passThrough(key: key))
+    return gateway.registry.offers.listed(for: caller)
 }
 
 /// 2024-09-27, where nothing better is known.
 private let created = 1_727_389_042
 
-private func append(_ model: Registry.Listed, to body: inout ByteBuffer) {
+private func append(_ model: Offers.Listed, to body: inout ByteBuffer) {
     body.append(#"{"id":"#)
     body.append(json: model.id)
     body.append(#","object":"model","created":"#)

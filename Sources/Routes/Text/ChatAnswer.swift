@@ -17,8 +17,9 @@ func answerChat(
     _ wanted: WantedAnswer,
     _ responder: Responder
 ) async throws(UpstreamError) {
-    let choices =
-        wanted.choices == 1 ? [try await choice(chat, wanted)] : try await manyChoices(chat, wanted)
+    let choices = try await allChoices(wanted.choices) { (_) async throws(UpstreamError) in
+        try await choice(chat, wanted)
+    }
     let usage = Usage(
         promptTokens: choices.first?.promptTokens ?? 0,
         completionTokens: choices.reduce(0) { $0 + $1.completionTokens }
@@ -67,36 +68,6 @@ private func choice(_ chat: any PreparedChat, _ wanted: WantedAnswer) async thro
         promptTokens: promptTokens,
         completionTokens: counted ?? bound.tokens
     )
-}
-
-/// If one fails, all do.
-private func manyChoices(_ chat: any PreparedChat, _ wanted: WantedAnswer) async throws(UpstreamError) -> [Choice] {
-    let results = await withTaskGroup(of: (Int, Result<Choice, UpstreamError>).self) { group in
-        for index in 0..<wanted.choices {
-            group.addTask {
-                do throws(UpstreamError) {
-                    return (index, .success(try await choice(chat, wanted)))
-                } catch {
-                    return (index, .failure(error))
-                }
-            }
-        }
-        var results: [(Int, Result<Choice, UpstreamError>)] = []
-        for await result in group {
-            results.append(result)
-            if case .failure = result.1 { group.cancelAll() }
-        }
-        return results
-    }
-    return try inOrder(results)
-}
-
-/// The values by their numbers; or the failure that came first, which cancelled the others.
-func inOrder<Value>(_ results: [(Int, Result<Value, UpstreamError>)]) throws(UpstreamError) -> [Value] {
-    for result in results { _ = try result.1.get() }
-    var values: [Value] = []
-    for result in results.sorted(by: { $0.0 < $1.0 }) { values.append(try result.1.get()) }
-    return values
 }
 
 extension OutputBound.Reason {

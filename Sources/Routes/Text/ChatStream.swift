@@ -15,7 +15,11 @@ func streamChat(
         let stream = try await (consume chat).stream()
         usages = [try await pass(stream, choice: 0, promptTokens: estimate, wanted, chunks)]
     } else {
-        usages = try await manyStreams(chat, wanted, chunks)
+        let chat: any PreparedChat = chat
+        usages = try await allChoices(wanted.choices) { (choice) async throws(UpstreamError) in
+            let stream = try await chat.stream()
+            return try await pass(stream, choice: choice, promptTokens: chat.promptTokens, wanted, chunks)
+        }
     }
     let usage = Usage(
         promptTokens: usages.first?.promptTokens ?? 0,
@@ -62,37 +66,4 @@ private func pass(
         promptTokens: counted?.promptTokens ?? promptTokens,
         completionTokens: counted?.completionTokens ?? bound.tokens
     )
-}
-
-private func manyStreams(
-    _ chat: any PreparedChat,
-    _ wanted: WantedAnswer,
-    _ chunks: ChatChunks
-) async throws(UpstreamError) -> [Usage] {
-    let results = await withTaskGroup(of: (Int, Result<Usage, UpstreamError>).self) { group in
-        for choice in 0..<wanted.choices {
-            group.addTask {
-                do throws(UpstreamError) {
-                    let stream = try await chat.stream()
-                    let usage = try await pass(
-                        stream,
-                        choice: choice,
-                        promptTokens: chat.promptTokens,
-                        wanted,
-                        chunks
-                    )
-                    return (choice, .success(usage))
-                } catch {
-                    return (choice, .failure(error))
-                }
-            }
-        }
-        var results: [(Int, Result<Usage, UpstreamError>)] = []
-        for await result in group {
-            results.append(result)
-            if case .failure = result.1 { group.cancelAll() }
-        }
-        return results
-    }
-    return try inOrder(results)
 }

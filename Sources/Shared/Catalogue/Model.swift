@@ -45,6 +45,21 @@ package struct Model: Sendable, Equatable {
         self.maxOutputTokens = maxOutputTokens
     }
 
+    /// A model that the catalogue does not know: the vendor decides what it can do.
+    package init(unknown id: String) {
+        self.init(
+            id: id,
+            owner: "",
+            features: [
+                .chat, .image, .imageEdit, .imageInpaint, .imageVariation, .textToSpeech, .speechToText,
+                .audioTranslation,
+            ],
+            hasVision: true,
+            contextWindow: nil,
+            maxOutputTokens: nil
+        )
+    }
+
     /// A model that chats, of which nothing else is known.
     package init(chatModel id: String, owner: String) {
         self.init(

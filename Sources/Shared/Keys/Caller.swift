@@ -1,58 +1,61 @@
-package import Engine
-
-/// Who makes a request.
-package enum Caller: Sendable {
-    /// Brings a key of the vendor's, which is passed on.
-    case passThrough(key: String)
-    /// Brings none, or none that is known.
-    case anonymous
-
-    /// The key to pass on; empty if there is none.
-    package var key: String { if case .passThrough(let key) = self { key } else { "" } }
-}
-
-/// Tells callers apart.
-package struct Callers: Sendable {
-    /// Some provider takes callers' own keys.
-    package let arePassedThrough: Bool
-    package let anonymousModels: [ModelPattern]
-
-    package init(_ settings: Settings) {
-        arePassedThrough = settings.providers.contains { $0.isPassthrough }
-        anonymousModels = settings.anonymousModels
+/// Who makes a request. One object serves all requests of the same bearer on a loop.
+package final class Caller: Sendable {
+    package enum Kind: Sendable {
+        /// Brings a token of this relay's.
+        case known
+        /// Brings a key of the vendor's, which is passed on.
+        case passThrough
+        /// Brings none, or none that is known.
+        case anonymous
     }
 
-    package func caller(of request: Request) throws(APIError) -> Caller {
-        let bearer = try request.bearer()
-        if let bearer, arePassedThrough { return .passThrough(key: bearer) }
-        if !anonymousModels.isEmpty { return .anonymous }
-        throw bearer.map { .wrongKey($0) } ?? .noKey
-    }
-}
+    package let kind: Kind
+    /// The bearer's digest; nil: anonymous.
+    package let identity: Digest?
+    /// For the log: a known key's name, of other bearers characters of the digest; nil: anonymous.
+    package let name: String?
+    /// What is set for a known key.
+    package let key: KeySettings?
+    /// The key to pass on; empty unless `passThrough`.
+    package let passedKey: String
+    /// What may be used of providers that hold credentials.
+    private let models: [ModelPattern]
 
-extension Request {
-    /// The key: `Authorization: Bearer`, else `x-api-key`, else `api-key`.
-    package func bearer() throws(APIError) -> String? {
-        let key = self[.authorization].flatMap(Self.bearerValue) ?? self[.xAPIKey] ?? self[.apiKey]
-        guard let key, !key.isEmpty else { return nil }
-        let isPlain = key.count <= 512 && key.allSatisfy { $0 > 32 && $0 < 127 }
-        guard isPlain else { throw .wrongKey("") }
-        return key.text
+    private init(
+        _ kind: Kind,
+        identity: Digest? = nil,
+        name: String? = nil,
+        key: KeySettings? = nil,
+        passedKey: String = "",
+        models: [ModelPattern]
+    ) {
+        self.kind = kind
+        self.identity = identity
+        self.name = name
+        self.key = key
+        self.passedKey = passedKey
+        self.models = models
     }
 
-    private static func bearerValue(_ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        guard value.count > 7, value[part: 0..<7].equalsLowered("bearer ") else { return nil }
-        return value[part: 7..<value.count].trimmed
-    }
-}
-
-extension APIError {
-    package static var noKey: APIError {
-        APIError(401, "No API key was provided. Send it as `Authorization: Bearer KEY`.", code: "invalid_api_key")
+    package convenience init(known key: KeySettings) {
+        self.init(.known, identity: key.digest, name: key.name, key: key, models: key.models)
     }
 
-    package static func wrongKey(_ key: String) -> APIError {
-        let shown = key.utf8.count < 12 ? "" : ": \(key.prefix(4))...\(key.suffix(2))"
-        return APIError(401, "Incorrect API key provided\(shown).", code: "invalid_api_key")
+    /// - Parameter models: those that need no key.
+    package convenience init(passingOn key: String, identity: Digest, models: [ModelPattern]) {
+        let name = identity.base64url(characters: 16)
+        self.init(.passThrough, identity: identity, name: name, passedKey: key, models: models)
+    }
+
+    /// - Parameter models: those that need no key.
+    package convenience init(anonymousWith models: [ModelPattern]) { self.init(.anonymous, models: models) }
+
+    /// Somebody who looks at what could be had with a key of the vendor's.
+    package static let visitor = Caller(.passThrough, models: [])
+
+    /// Whether the name that was asked for may be used, at providers that hold credentials or at those that take the
+    /// caller's own key.
+    package func mayUse(_ name: String, ofPassthrough isPassthrough: Bool) -> Bool {
+        isPassthrough ? kind == .passThrough : models.match(name)
     }
 }

@@ -1,4 +1,5 @@
 import Engine
+import Synchronization
 
 /// The ordinary log: one line per event, as text or JSON. Writing a line never waits for the sink: a thread of its own
 /// writes what has gathered, and what does not fit the buffer meanwhile is dropped and counted.
@@ -50,4 +51,14 @@ package final class Log: Sendable {
     /// leaving. Blocks: for the end of the process, not for an event loop. False: the time was over.
     @discardableResult
     package func flush(seconds: Int = 2) -> Bool { sink.flush(seconds: seconds) }
+
+    /// Lines that did not fit, so far.
+    package var droppedLines: Int { sink.dropped.load(ordering: .relaxed) }
+}
+
+extension Log: MetricsSource {
+    package func write(to text: inout MetricsText) {
+        text.family("relay_log_lines_dropped_total", .counter, "Log lines that found no room.")
+        text.sample(value: droppedLines)
+    }
 }

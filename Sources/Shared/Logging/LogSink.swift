@@ -1,5 +1,6 @@
 import Engine
 import Glibc
+import Synchronization
 
 /// The buffer between those who log and the thread that writes.
 ///
@@ -13,6 +14,8 @@ final class LogSink: @unchecked Sendable {
         var isStopping = false
     }
 
+    /// Since the process started.
+    let dropped = Atomic<Int>(0)
     private let state = Lock(State())
     private let wake = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
     private let flushed = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
@@ -67,6 +70,7 @@ final class LogSink: @unchecked Sendable {
             let wasEmpty = state.buffer.isEmpty
             guard state.buffer.count + rest.count + 64 <= capacityBytes else {
                 state.droppedLines += 1
+                dropped.add(1, ordering: .relaxed)
                 return false
             }
             append(rest, state)

@@ -30,7 +30,8 @@ struct DotEnvParser {
         skipExport()
         guard let name = takeName() else { return note(nil, "this line is not NAME=value") }
         skipBlanks()
-        guard current == UInt8(ascii: "=") else { return note(name, "no = after the name") }
+        // Not quoted: it may be the second line of a secret.
+        guard current == UInt8(ascii: "=") else { return note(nil, "this line is not NAME=value") }
         index += 1
         let isAfterBlank = isBlank(current)
         skipBlanks()

@@ -1,5 +1,5 @@
 /// Which model names are meant: one, all that begin so, or all. Matching is case-sensitive.
-package enum ModelPattern: Sendable, Equatable {
+package enum ModelPattern: Sendable, Equatable, CustomStringConvertible {
     case exactly(String)
     case beginning(String)
     case all
@@ -16,6 +16,14 @@ package enum ModelPattern: Sendable, Equatable {
             return nil
         }
         self = isPrefix ? .beginning(name) : .exactly(name)
+    }
+
+    package var description: String {
+        switch self {
+        case .exactly(let name): name
+        case .beginning(let prefix): prefix + "*"
+        case .all: "all"
+        }
     }
 
     package func matches(_ model: String) -> Bool {

@@ -26,8 +26,18 @@ package enum SettingType: Sendable, Equatable {
     case patterns
     /// A comma list of `name` or `alias=upstream`.
     case models
+    /// One model's name.
+    case model
+    /// A comma list of model names, each once.
+    case names
     /// 1 to 64 of letters, digits, `.`, `_`, `-`.
     case label
+    /// What clients or vendors take for a key.
+    case token
+    /// A list of tokens, by commas or lines.
+    case tokens
+    /// A comma list of numbers above 0.
+    case weights
 }
 
 /// A setting's value after reading.
@@ -39,6 +49,7 @@ package enum SettingValue: Sendable, Equatable {
     case list([String])
     case patterns([ModelPattern])
     case models([ModelName])
+    case weights([Double])
 }
 
 extension SettingType {
@@ -61,7 +72,12 @@ extension SettingType {
         case .list: return items(of: text).map { .list($0) }
         case .patterns: return items(of: text)?.collect(ModelPattern.init).map { .patterns($0) }
         case .models: return modelNames(text).map { .models($0) }
+        case .model: return isVisible(text) ? .text(text) : nil
+        case .names: return items(of: text)?.collect { isVisible($0) ? $0 : nil }.map { .list($0.withoutRepeats) }
         case .label: return isLabel(text) ? .text(text) : nil
+        case .token: return isToken(text) ? .text(text) : nil
+        case .tokens: return items(of: text)?.collect { isToken($0) ? $0 : nil }.map { .list($0) }
+        case .weights: return items(of: text)?.collect(weight).map { .weights($0) }
         }
     }
 
@@ -82,7 +98,12 @@ extension SettingType {
         case .list: "a list of names separated by commas"
         case .patterns: "a list of model names, prefix* or all, separated by commas"
         case .models: "a list of name or alias=upstream, each alias once, separated by commas"
+        case .model: "the name of a model"
+        case .names: "a list of model names separated by commas"
         case .label: "1 to 64 letters, digits, dots, dashes and underscores"
+        case .token: "1 to \(Self.tokenLimit) visible ASCII characters"
+        case .tokens: "a list of keys, each of 1 to \(Self.tokenLimit) visible ASCII characters"
+        case .weights: "a list of numbers above 0 separated by commas"
         }
     }
 
@@ -94,12 +115,18 @@ extension SettingType {
         case .duration: "500ms, 30s, 5m, 2h, or seconds"
         case .boolean: "true or false"
         case .choice(let words): words.joined(separator: ", ")
-        case .list, .models: "comma list"
+        case .list, .models, .names, .weights: "comma list"
+        case .tokens: "comma or line list"
         case .origins: "* or comma list"
         case .patterns: "comma list; prefix*; all"
-        case .text, .address, .url, .proxy, .file, .label: ""
+        case .text, .address, .url, .proxy, .file, .label, .model, .token: ""
         }
     }
+}
+
+extension SettingType {
+    /// The most characters of a key, in settings and in requests.
+    static let tokenLimit = 512
 }
 
 /// The items of a comma list, spaces trimmed and empty ones dropped; nil if none is left.
@@ -145,6 +172,19 @@ private func modelNames(_ text: String) -> [ModelName]? {
     return Set(names.map(\.alias)).count == names.count ? names : nil
 }
 
+private func isVisible(_ text: String) -> Bool { text.utf8.allSatisfy { $0 > 32 && $0 != 127 } }
+
+private func isToken(_ text: String) -> Bool {
+    text.utf8.count <= SettingType.tokenLimit && text.utf8.allSatisfy { $0 > 32 && $0 < 127 }
+}
+
+/// At most a million, so that sums stay exact enough.
+private func weight(_ text: String) -> Double? {
+    let isPlain = text.utf8.count <= 15 && text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
+    guard isPlain, let number = Double(text), number > 0, number <= 1_000_000 else { return nil }
+    return number
+}
+
 private func isLabel(_ text: String) -> Bool {
     (1...64).contains(text.utf8.count)
         && text.utf8.allSatisfy { byte in
@@ -153,6 +193,14 @@ private func isLabel(_ text: String) -> Bool {
             default: false
             }
         }
+}
+
+extension [String] {
+    /// Of equal ones the first.
+    fileprivate var withoutRepeats: [String] {
+        var seen: Set<String> = []
+        return filter { seen.insert($0).inserted }
+    }
 }
 
 extension Array {

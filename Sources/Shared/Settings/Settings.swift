@@ -11,15 +11,38 @@ package struct Settings: Sendable, Equatable {
     package let corsOrigins: [String]
     package let maxBodyBytes: Int
     package let shutdownSeconds: Double
+    /// Nil: `/metrics` is open.
+    package let metricsToken: String?
     /// A URL, perhaps with credentials: not for logs.
     package let upstreamProxy: String?
     /// A PEM file that can be read.
     package let certificateFile: String?
+    /// By NAME.
+    package let keys: [KeySettings]
     package let anonymousModels: [ModelPattern]
+    /// Models of 1min.ai that are listed first, by the vendor's names.
+    package let permittedModels: [String]
+    /// No other models of 1min.ai may be used.
+    package let isSubsetOnly: Bool
+    /// For requests that name no model.
+    package let defaultModel: String?
+    /// For requests that name an unknown model.
+    package let fallbackModel: String?
+    /// Between two readings of the vendor's list of models; zero: it is never read.
+    package let modelsRefresh: Duration
     package let logLevel: LogLevel
     package let logFormat: LogFormat
     /// In the order in which they are tried; never empty.
     package let providers: [ProviderSettings]
+}
+
+/// A caller that is known here.
+package struct KeySettings: Sendable, Equatable {
+    /// Unique: the NAME in lower case, with `-` for `_`.
+    package let name: String
+    /// Of the token, which is not kept.
+    package let digest: Digest
+    package let models: [ModelPattern]
 }
 
 /// One upstream account group.
@@ -37,16 +60,19 @@ package struct ProviderSettings: Sendable, Equatable {
     package let baseURL: String
     /// Where 1min.ai keeps results; empty for other kinds.
     package let assetURL: String
-    /// Empty for `onemin`: its catalogue.
+    /// Empty: the whole catalogue of 1min.ai.
     package let models: [ModelName]
+    /// Calls are made with the caller's own key; otherwise the provider counts as holding credentials.
+    package let isPassthrough: Bool
+    /// Its own; secrets. None where it is `isPassthrough`, or needs none.
+    package let apiKeys: [String]
+    /// One for each key.
+    package let keyWeights: [Double]
     package let connectTimeout: Duration
     package let firstByteTimeout: Duration
     package let idleTimeout: Duration
     package let totalTimeout: Duration
     package let http2: Bool
-
-    /// Calls are made with the caller's own key; otherwise the provider counts as holding credentials.
-    package var isPassthrough: Bool { kind == .onemin }
 }
 
 /// A value as `relay config` shows it, secrets masked.

@@ -51,14 +51,16 @@ struct SettingsReader {
         do throws(FileProblem) {
             let text = match.isFile ? try contents(of: entry.value) : entry.value
             if row.type == .file && match.key != .global("ENV_FILE") { _ = try readFile(text) }
-            guard !text.isEmpty else { return }
+            guard !text.isEmpty else { return note(place, entry.name, "\"\(entry.value)\" is empty") }
             guard let value = row.type.value(of: text) else {
                 let quoted = row.quoted(text)
                 return note(place, entry.name, "\(quoted) is not \(row.type.expectation)")
             }
             given[match.key] = Given(row: row, text: text, place: place, value: value)
         } catch {
-            note(place, entry.name, "\"\(entry.value)\" cannot be read: \(error.text)")
+            // Who puts a secret where its file's name belongs must not find it in the log.
+            let isPath = row.trait != .secret || entry.value.hasPrefix("/") || entry.value.hasPrefix("./")
+            note(place, entry.name, "\(isPath ? "\"\(entry.value)\"" : "the file") cannot be read: \(error.text)")
         }
     }
 
@@ -92,8 +94,14 @@ struct SettingsReader {
     private func verdict(on entry: SettingsSource.Entry) -> Bool? {
         if entry.isInjected { return nil }
         if SettingsTable.ownPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
+        if declaredPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
         if SettingsTable.sharedPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return false }
         return table.globalNear(entry.name) == nil ? nil : false
+    }
+
+    /// `PREFIX_<NAME>_` of each instance.
+    private var declaredPrefixes: [String] {
+        table.families.flatMap { family in instances(of: family.prefix).map { "\(family.prefix)\($0)_" } }
     }
 
     /// Fields of an instance that nothing declares: most likely its NAME is misspelt.
@@ -116,6 +124,13 @@ struct SettingsReader {
     mutating func note(_ place: String, _ name: String, _ text: String) {
         problems.append(SettingsProblem(place: place, name: name, text: text))
     }
+
+    mutating func warn(_ key: SettingKey, _ text: String) {
+        warnings.append(SettingsProblem(place: place(key), name: key.name, text: text))
+    }
+
+    /// Where a value stands.
+    func place(_ key: SettingKey) -> String { given[key]?.place ?? "default" }
 
     /// Notes a problem where the value stands.
     mutating func note(_ key: SettingKey, _ text: String) {
@@ -167,6 +182,10 @@ extension SettingsReader {
 
     func patterns(_ key: SettingKey) -> [ModelPattern] {
         if case .patterns(let patterns) = value(key) { patterns } else { [] }
+    }
+
+    func weights(_ key: SettingKey) -> [Double] {
+        if case .weights(let weights) = value(key) { weights } else { [] }
     }
 
     func models(_ key: SettingKey) -> [ModelName] {

@@ -29,6 +29,7 @@ package struct SettingsTable: Sendable {
                         "30",
                         "time to finish at exit"
                     ),
+                    SettingRow("METRICS_TOKEN", .text, "", "bearer for GET /metrics; unset: open to all", .secret),
                 ]
             ),
             SettingSection(
@@ -36,10 +37,42 @@ package struct SettingsTable: Sendable {
                 [SettingRow("ANONYMOUS_MODELS", .patterns, "", "models that need no key; unset: none")]
             ),
             SettingSection(
+                "Models",
+                [
+                    SettingRow("DEFAULT_MODEL", .model, "", "for requests without a model"),
+                    SettingRow("FALLBACK_MODEL", .model, "", "for requests whose model nobody serves"),
+                    SettingRow(
+                        "SUBSET_OF_ONE_MIN_PERMITTED_MODELS",
+                        .names,
+                        "gpt-4o-mini,gpt-4o,o3-mini",
+                        "models of 1min.ai that are listed first"
+                    ),
+                    SettingRow(
+                        "PERMIT_MODELS_FROM_SUBSET_ONLY",
+                        .boolean,
+                        "false",
+                        "true: no other models of 1min.ai may be used"
+                    ),
+                ]
+            ),
+            SettingSection(
                 "Upstream",
                 [
                     SettingRow("ONE_MIN_BASE_URL", .url, "https://api.1min.ai", "the API of 1min.ai"),
                     SettingRow("ONE_MIN_ASSET_URL", .url, "https://asset.1min.ai", "where 1min.ai keeps results"),
+                    SettingRow(
+                        "ONE_MIN_API_KEYS",
+                        .tokens,
+                        "",
+                        "the relay's own keys of 1min.ai, where no provider is declared",
+                        .secret
+                    ),
+                    SettingRow(
+                        "ONE_MIN_MODELS_REFRESH",
+                        .duration(.zero ... .seconds(2_592_000)),
+                        "1h",
+                        "how often 1min.ai's list of models is read; 0 = never"
+                    ),
                     SettingRow("UPSTREAM_PROXY", .proxy, "", "proxy for all that goes out; HTTP_PROXY is not read"),
                     SettingRow("SSL_CERT_FILE", .file, "", "PEM file of authorities to trust besides the system's"),
                     SettingRow("PROVIDERS", .list, "", "order of the providers; the rest follow by name"),
@@ -62,6 +95,15 @@ package struct SettingsTable: Sendable {
         ],
         families: [
             SettingFamily(
+                "KEY_",
+                declaring: "TOKEN",
+                "Known callers",
+                [
+                    SettingRow("TOKEN", .token, "", "declares a caller: what it sends as its key", .secret),
+                    SettingRow("MODELS", .patterns, "all", "models that it may use"),
+                ]
+            ),
+            SettingFamily(
                 "PROVIDER_",
                 declaring: "KIND",
                 "Providers (none: 1min.ai with the callers' own keys)",
@@ -74,7 +116,21 @@ package struct SettingsTable: Sendable {
                     ),
                     SettingRow("LABEL", .label, "", "name in answers; unset: the NAME, lower case, - for _"),
                     SettingRow("BASE_URL", .url, "", "where it is; unset: by kind"),
-                    SettingRow("MODELS", .models, "", "names, or alias=upstream; onemin: its catalogue, echo: echo"),
+                    SettingRow("API_KEYS", .tokens, "", "the relay's own keys there; taken in turn", .secret),
+                    SettingRow("API_KEY", .token, "", "the same, where there is one", .secret),
+                    SettingRow("KEY_WEIGHTS", .weights, "", "how often each key is taken; unset: all alike"),
+                    SettingRow(
+                        "PASSTHROUGH",
+                        .boolean,
+                        "",
+                        "callers' own keys are sent on; unset: for onemin without keys"
+                    ),
+                    SettingRow(
+                        "MODELS",
+                        .models,
+                        "",
+                        "names, or alias=upstream; unset: of onemin its catalogue, of echo echo"
+                    ),
                     SettingRow("TIMEOUT", .timeout, "300", "to the first byte of an answer"),
                     SettingRow("CONNECT_TIMEOUT", .timeout, "10", "to connect"),
                     SettingRow("IDLE_TIMEOUT", .timeout, "120", "between two pieces of an answer"),
@@ -82,7 +138,7 @@ package struct SettingsTable: Sendable {
                     SettingRow("HTTP2", .boolean, "false", "speak HTTP/2 to it"),
                     SettingRow("ENABLED", .boolean, "true", "false: as if it were not declared"),
                 ]
-            )
+            ),
         ]
     )
 

@@ -4,10 +4,12 @@ package import Shared
 extension ChatCall {
     /// Reads `POST /v1/chat/completions`. Unknown fields are ignored; known ones that cannot be honoured are refused,
     /// or checked and ignored where a client loses nothing.
-    package init(_ root: JSONValue) throws(APIError) {
+    ///
+    /// - Parameter defaultModel: for a request that names none.
+    package init(_ root: JSONValue, defaultModel: String?) throws(APIError) {
         self.init()
         let fields = try RequestFields(root)
-        guard let model = try fields.string("model"), !model.isEmpty else { throw .missing("model") }
+        guard let model = try fields.string("model") ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
         messages = try readMessages(fields)
         if let input = try fields.string("new_input") { messages.append(ChatMessage(role: .user, text: input)) }

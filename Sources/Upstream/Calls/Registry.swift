@@ -1,66 +1,72 @@
 package import Shared
 
-/// Which provider serves which model. One a loop, as providers are.
-package struct Registry: Sendable {
-    /// A provider and what of it callers may name.
+/// Who serves which call. One a loop, as providers are.
+///
+/// `@unchecked`: used on its loop only.
+package final class Registry: @unchecked Sendable {
     package struct Entry: Sendable {
         package let provider: any ChatProvider
-        package let catalogue: Catalogue
-        /// `owned_by` of its models.
-        package let label: String
+        /// Nil: callers' own keys are passed on, or none is needed.
+        package let keys: KeyRing?
         package let isPassthrough: Bool
 
-        package init(provider: any ChatProvider, catalogue: Catalogue, label: String, isPassthrough: Bool) {
+        package init(provider: any ChatProvider, keys: KeyRing?, isPassthrough: Bool) {
             self.provider = provider
-            self.catalogue = catalogue
-            self.label = label
+            self.keys = keys
             self.isPassthrough = isPassthrough
         }
     }
 
-    package struct Listed: Sendable {
-        package let id: String
-        package let owner: String
+    /// What serves one call.
+    package struct Candidate: Sendable {
+        package let provider: any ChatProvider
+        package let model: Model
+        package let credential: Credential
     }
 
     private let entries: [Entry]
-    private let anonymousModels: [ModelPattern]
+    /// Replaced when the vendor's list of models has changed.
+    package var offers: Offers
 
-    package init(_ entries: [Entry], anonymousModels: [ModelPattern]) {
+    /// - Parameter entries: as many as there are providers in the settings, in their order.
+    package init(_ entries: [Entry], _ offers: Offers) {
         self.entries = entries
-        self.anonymousModels = anonymousModels
+        self.offers = offers
     }
 
     /// Who serves chat of the model that a caller named. A model of another kind, or one that the caller may not use,
     /// is unknown to him.
-    package func chat(_ name: String, for caller: Caller) throws(APIError) -> (provider: any ChatProvider, model: Model)
-    {
-        for entry in entries {
-            guard let model = entry.catalogue.model(name), may(caller, use: name, of: entry) else { continue }
-            guard !model.features.isDisjoint(with: [.chat, .code]) else { continue }
-            return (entry.provider, model)
-        }
-        throw .modelNotFound(name)
+    package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidate {
+        try candidate(name, for: caller, able: [.chat, .code])
     }
 
-    /// What the caller may use; providers in their order, their models by id.
-    package func models(for caller: Caller) -> [Listed] {
-        var seen: Set<String> = []
-        var listed: [Listed] = []
-        for entry in entries {
-            for model in entry.catalogue.models.sorted(by: { $0.id < $1.id })
-            where may(caller, use: model.id, of: entry) && seen.insert(model.id).inserted {
-                listed.append(Listed(id: model.id, owner: entry.label))
-            }
+    /// Who serves the model that a caller named in a call that needs one of `features`.
+    package func candidate(
+        _ name: String,
+        for caller: Caller,
+        able features: Model.Features
+    ) throws(APIError) -> Candidate {
+        var isKnown = false
+        for offer in offers[name] where mayUse(offer, name, caller) {
+            if !offer.model.features.isDisjoint(with: features) { return candidate(offer, caller) }
+            isKnown = true
         }
-        return listed
+        guard !isKnown else { throw offers.notFound(name) }
+        // The right to the name that was asked is what counts.
+        for offer in offers.substitutes(for: name) where mayUse(offer, name, caller) {
+            if !offer.model.features.isDisjoint(with: features) { return candidate(offer, caller) }
+        }
+        throw offers.notFound(name)
     }
 
-    private func may(_ caller: Caller, use name: String, of entry: Entry) -> Bool {
-        if entry.isPassthrough {
-            guard case .passThrough = caller else { return false }
-            return true
-        }
-        return anonymousModels.match(name)
+    private func mayUse(_ offer: Offers.Offer, _ name: String, _ caller: Caller) -> Bool {
+        caller.mayUse(name, ofPassthrough: entries[offer.provider].isPassthrough)
+    }
+
+    private func candidate(_ offer: Offers.Offer, _ caller: Caller) -> Candidate {
+        let entry = entries[offer.provider]
+        let credential =
+            entry.isPassthrough ? Credential(passedOn: caller.passedKey) : entry.keys?.next() ?? Credential.none
+        return Candidate(provider: entry.provider, model: offer.model, credential: credential)
     }
 }

@@ -1,5 +1,5 @@
 package import Engine
-import Shared
+package import Shared
 
 /// Why a vendor brought no answer.
 @dynamicMemberLookup
@@ -27,6 +27,8 @@ package struct UpstreamError: Error {
         package var retryAfterSeconds: Int?
         /// The vendor itself calls it transient.
         package var isTransient = false
+        /// What happened on the way to the vendor, if that was it.
+        fileprivate var transport: TransportError.Kind?
     }
     private var fields: Indirect<Fields>
 
@@ -37,6 +39,7 @@ package struct UpstreamError: Error {
     package init(_ error: TransportError) {
         let kind: Kind = error.kind == .cancelled ? .cancelled : error.isTimeout ? .timedOut : .failed
         self.init(kind, cause: error.code == 0 ? "\(error.kind)" : "\(error.kind) (libcurl \(error.code))")
+        fields.value.transport = error.kind
     }
 
     package var kind: Kind { fields.value.kind }
@@ -44,5 +47,39 @@ package struct UpstreamError: Error {
     package subscript<Value>(dynamicMember path: WritableKeyPath<Fields, Value>) -> Value {
         get { fields.value[keyPath: path] }
         set { fields.value[keyPath: path] = newValue }
+    }
+}
+
+extension UpstreamError {
+    package var fault: UpstreamFault {
+        switch fields.value.transport {
+        case .unreachable: .unreachable
+        case .insecure: .insecure
+        case .connectTimeout: .connectTimeout
+        case .firstByteTimeout: .firstByteTimeout
+        case .idleTimeout: .idleTimeout
+        case .totalTimeout: .totalTimeout
+        case .broken: .broken
+        case .tooLarge: .tooLarge
+        case .cancelled: .cancelled
+        case nil: kind.fault
+        }
+    }
+}
+
+extension UpstreamError.Kind {
+    fileprivate var fault: UpstreamFault {
+        switch self {
+        case .badKey: .badKey
+        case .forbidden: .forbidden
+        case .outOfCredit: .outOfCredit
+        case .unknownModel: .unknownModel
+        case .badRequest: .badRequest
+        case .rateLimited: .rateLimited
+        case .failed: .failed
+        case .unavailable: .unavailable
+        case .timedOut: .timedOut
+        case .cancelled: .cancelled
+        }
     }
 }

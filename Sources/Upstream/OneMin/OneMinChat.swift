@@ -26,12 +26,19 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         return max(1, estimate.tokens)
     }
 
-    func answer() async throws(UpstreamError) -> ChatReply {
+    func answer() async throws(UpstreamError) -> ChatReply { try await onceMore(answerOnce) }
+
+    func stream() async throws(UpstreamError) -> any ChatStream { try await onceMore(streamOnce) }
+
+    private func onceMore<Value>(
+        _ attempt: () async throws(UpstreamError) -> Value
+    ) async throws(UpstreamError) -> Value {
         do {
-            return try await answerOnce()
-        } catch  where error.isTransient {
+            return try await attempt()
+        } catch {
+            guard error.isTransient else { throw error }
             await vendor.loop.sleep(nanoseconds: Self.pauseNanoseconds)
-            return try await answerOnce()
+            return try await attempt()
         }
     }
 
@@ -51,15 +58,6 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
             text: Body(searchesWeb ? ProgressFilter.filtered(record.text) : record.copy()),
             usage: record.usage
         )
-    }
-
-    func stream() async throws(UpstreamError) -> any ChatStream {
-        do {
-            return try await streamOnce()
-        } catch  where error.isTransient {
-            await vendor.loop.sleep(nanoseconds: Self.pauseNanoseconds)
-            return try await streamOnce()
-        }
     }
 
     private func streamOnce() async throws(UpstreamError) -> OneMinStream {

@@ -25,9 +25,9 @@ import Testing
     @Test(
         "mistakes, each with its line; the next line is read all the same",
         arguments: [
-            ("A", "f:1  A: no = after the name"), ("=b", "f:1  this line is not NAME=value"),
-            ("1A=b", "f:1  this line is not NAME=value"), ("sk-secret", "f:1  sk: no = after the name"),
-            ("A B=c", "f:1  A: no = after the name"), ("A-B=c", "f:1  A: no = after the name"),
+            ("A", "f:1  this line is not NAME=value"), ("=b", "f:1  this line is not NAME=value"),
+            ("1A=b", "f:1  this line is not NAME=value"), ("secret123", "f:1  this line is not NAME=value"),
+            ("A B=c", "f:1  this line is not NAME=value"), ("A-B=c", "f:1  this line is not NAME=value"),
             ("A='b", "f:1  A: the closing ' is missing"), ("A='b' c", "f:1  A: text after the closing quote"),
             ("A=\"b\"c", "f:1  A: text after the closing quote"), ("A=\"b\"#c", "f:1  A: text after the closing quote"),
             (#"A="b\tc""#, #"f:1  A: \ in double quotes stands before n, " or \ only; write \\ for a backslash"#),

@@ -35,8 +35,8 @@ import Testing
     func help() {
         let help = SettingsTable.product.help
         for row in SettingsTable.product.globals { #expect(help.contains("  \(row.name) ")) }
-        for row in SettingsTable.product.families.flatMap(\.rows) {
-            #expect(help.contains("  PROVIDER_<NAME>_\(row.name) "))
+        for family in SettingsTable.product.families {
+            for row in family.rows { #expect(help.contains("  \(family.prefix)<NAME>_\(row.name) ")) }
         }
     }
 

@@ -64,6 +64,12 @@ import Testing
         )
     }
 
+    @Test("a file that is empty does not pass for a secret that is unset")
+    func empty() {
+        let outcome = outcome(environment: [("BOX_A_TOKEN_FILE", "/a")], files: ["/a": "\n"], table: table)
+        #expect(outcome.problemTexts == ["environment  BOX_A_TOKEN_FILE: \"/a\" is empty"])
+    }
+
     @Test("no secret is shown in a problem or a listing")
     func neverShown() {
         let wrong = outcome(environment: [("SECRET", "sk-1234567890abcdef")], table: table)

@@ -1,0 +1,46 @@
+/// What kind of failure of a vendor's it was, for counts.
+package enum UpstreamFault: Int, CaseIterable, Sendable {
+    // The way to it.
+    case unreachable
+    case insecure
+    case connectTimeout
+    case firstByteTimeout
+    case idleTimeout
+    case totalTimeout
+    case broken
+    case tooLarge
+    case cancelled
+    // What it said.
+    case badKey
+    case forbidden
+    case outOfCredit
+    case unknownModel
+    case badRequest
+    case rateLimited
+    case failed
+    case unavailable
+    case timedOut
+
+    package var name: StaticString {
+        switch self {
+        case .unreachable: "unreachable"
+        case .insecure: "insecure"
+        case .connectTimeout: "connect_timeout"
+        case .firstByteTimeout: "first_byte_timeout"
+        case .idleTimeout: "idle_timeout"
+        case .totalTimeout: "total_timeout"
+        case .broken: "broken"
+        case .tooLarge: "too_large"
+        case .cancelled: "cancelled"
+        case .badKey: "refused_key"
+        case .forbidden: "refused_forbidden"
+        case .outOfCredit: "refused_credit"
+        case .unknownModel: "refused_model"
+        case .badRequest: "refused_request"
+        case .rateLimited: "refused_rate_limit"
+        case .failed: "failed"
+        case .unavailable: "unavailable"
+        case .timedOut: "timed_out"
+        }
+    }
+}

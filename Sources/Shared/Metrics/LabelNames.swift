@@ -1,0 +1,23 @@
+/// The values that one label may have: what a caller sends never makes a new one.
+package struct LabelNames: Sendable {
+    /// By number; the first is `other`, for all that is not known.
+    package let names: [String]
+    private let numbers: [String: Int]
+
+    package static let other = 0
+    /// What is beyond is `other`.
+    package static let limit = 300
+
+    package init(_ known: [String]) {
+        var names = ["other"]
+        var numbers = ["other": 0]
+        for name in known where numbers[name] == nil && names.count < Self.limit {
+            numbers[name] = names.count
+            names.append(name)
+        }
+        self.names = names
+        self.numbers = numbers
+    }
+
+    package func number(_ name: String) -> Int { numbers[name] ?? Self.other }
+}

@@ -1,0 +1,103 @@
+package import Engine
+
+/// What one loop counts of its requests.
+///
+/// `@unchecked`: `recent` is touched on the loop's thread only, as is all that writes; `Metrics` reads the cells from any
+/// thread.
+package final class LoopMetrics: @unchecked Sendable {
+    let labels: MetricLabels
+    /// Told by the loop's server.
+    package let connections = OpenConnections()
+    private let numbers: SeriesNumbers
+    private var recent = [Recent](repeating: Recent(), count: LoopMetrics.recentCount)
+
+    let requests = Cells(count: SeriesNumbers.limit)
+    let durations: LatencyCells
+    let firstBytes: LatencyCells
+    /// By model: prompt, completion.
+    let tokens: Cells
+    /// By provider and fault.
+    let faults: Cells
+    let gauges = Cells(count: Gauge.allCases.count)
+
+    package enum Gauge: Int, CaseIterable {
+        case requests, streams
+    }
+
+    private struct Recent {
+        var series = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
+        var number = 0
+    }
+    private static let recentCount = 256
+
+    init(_ labels: MetricLabels, _ numbers: SeriesNumbers) {
+        self.labels = labels
+        self.numbers = numbers
+        durations = LatencyCells(labels: labels.routes.names.count)
+        firstBytes = LatencyCells(labels: labels.routes.names.count)
+        tokens = Cells(count: labels.models.names.count * 2)
+        faults = Cells(count: labels.providers.names.count * UpstreamFault.allCases.count)
+    }
+
+    // MARK: On the loop
+
+    /// What is known of a request when it is over.
+    package struct Ended {
+        /// A label's number.
+        package let route: Int
+        /// As the caller named it; nil: none.
+        package let model: String?
+        package let status: Int
+        package let durationNanoseconds: UInt64
+        /// nil: no answer was begun.
+        package let firstByteNanoseconds: UInt64?
+        package let promptTokens: Int
+        package let completionTokens: Int
+
+        package init(
+            route: Int,
+            model: String?,
+            status: Int,
+            durationNanoseconds: UInt64,
+            firstByteNanoseconds: UInt64?,
+            promptTokens: Int,
+            completionTokens: Int
+        ) {
+            self.route = route
+            self.model = model
+            self.status = status
+            self.durationNanoseconds = durationNanoseconds
+            self.firstByteNanoseconds = firstByteNanoseconds
+            self.promptTokens = promptTokens
+            self.completionTokens = completionTokens
+        }
+    }
+
+    package func change(_ gauge: Gauge, by amount: Int) { gauges.add(amount, at: gauge.rawValue) }
+
+    package func count(_ ended: Ended) {
+        let model = labels.models.number(ended.model ?? MetricLabels.noModel)
+        requests.add(1, at: number(Series(route: ended.route, model: model, status: ended.status)))
+        durations.add(nanoseconds: ended.durationNanoseconds, at: ended.route)
+        if let first = ended.firstByteNanoseconds { firstBytes.add(nanoseconds: first, at: ended.route) }
+        if ended.promptTokens > 0 { tokens.add(ended.promptTokens, at: model * 2) }
+        if ended.completionTokens > 0 { tokens.add(ended.completionTokens, at: model * 2 + 1) }
+    }
+
+    /// A vendor brought no answer, or not all of it.
+    package func count(_ fault: UpstreamFault, of provider: String) {
+        let provider = labels.providers.number(provider)
+        faults.add(1, at: provider * UpstreamFault.allCases.count + fault.rawValue)
+    }
+
+    /// Those that this loop counted last need no lock.
+    private func number(_ series: Series) -> Int {
+        let mix = UInt(series.route) &* 31 &+ UInt(series.model) &* 7 &+ UInt(series.status)
+        let place = Int(mix % UInt(Self.recentCount))
+        let kept = recent[place]
+        if kept.series == series, kept.number > 0 { return kept.number }
+        let number = numbers.number(series)
+        recent[place] = Recent(series: series, number: number)
+        return number
+    }
+}

@@ -1,0 +1,15 @@
+/// What may stand in labels, fixed when the process starts.
+package struct MetricLabels: Sendable {
+    package let routes: LabelNames
+    package let models: LabelNames
+    package let providers: LabelNames
+
+    package init(routes: [String], models: [String], providers: [String]) {
+        self.routes = LabelNames(routes)
+        self.models = LabelNames([Self.noModel] + models)
+        self.providers = LabelNames(providers)
+    }
+
+    /// Of requests that name no model: to Prometheus an empty label is none.
+    static let noModel = ""
+}

@@ -1,0 +1,103 @@
+import Engine
+
+/// Who has something to show: makes its families, quickly and without waiting, on any thread. A part with counts of its
+/// own (atomics that its threads add to) conforms, and `Assembly` puts it into the list.
+package protocol MetricsSource: Sendable {
+    func write(to text: inout MetricsText)
+}
+
+/// All counts of the process.
+///
+/// Each loop adds to its own cells, and a reader sums them up where it stands: asking the loops instead (`call`) would
+/// wake each of them for every scrape and wait for the slowest, and would not make counting cheaper.
+package final class Metrics: MetricsSource {
+    package let labels: MetricLabels
+    package let loops: [LoopMetrics]
+    private let numbers = SeriesNumbers()
+    private let others: [any MetricsSource]
+
+    package init(_ labels: MetricLabels, loops count: Int, others: [any MetricsSource]) {
+        self.labels = labels
+        self.others = others
+        let numbers = numbers
+        loops = (0..<count).map { _ in LoopMetrics(labels, numbers) }
+    }
+
+    package func write(to text: inout MetricsText) {
+        writeRequests(to: &text)
+        text.family(
+            "relay_request_duration_seconds",
+            .histogram,
+            "Time from a request's head to the end of its answer."
+        )
+        writeLatency(\.durations, to: &text)
+        text.family("relay_request_first_byte_seconds", .histogram, "Time from a request's head to its answer's.")
+        writeLatency(\.firstBytes, to: &text)
+        writeTokens(to: &text)
+        writeFaults(to: &text)
+        text.family("relay_requests_in_flight", .gauge, "Requests without a complete answer, this one included.")
+        text.sample(value: gauge(.requests))
+        text.family("relay_open_streams", .gauge, "Streamed answers that are not complete.")
+        text.sample(value: gauge(.streams))
+        text.family("relay_open_connections", .gauge, "Connections of clients.")
+        text.sample(value: loops.reduce(0) { $0 + $1.connections.count })
+        text.family("relay_loops", .gauge, "Event loops, each on a thread of its own.")
+        text.sample(value: loops.count)
+        text.family("relay_build_info", .gauge, "Always 1; its label says which version runs.")
+        text.sample(("version", Product.version), value: 1)
+        for other in others { other.write(to: &text) }
+    }
+
+    private func sum(_ cells: (LoopMetrics) -> Cells, at index: Int) -> Int {
+        loops.reduce(0) { $0 &+ cells($1)[index] }
+    }
+
+    private func gauge(_ gauge: LoopMetrics.Gauge) -> Int { sum(\.gauges, at: gauge.rawValue) }
+
+    private func writeRequests(to text: inout MetricsText) {
+        text.family("relay_requests_total", .counter, "Requests that are over; 499: the client left.")
+        for (index, series) in numbers.all.enumerated() {
+            let count = sum(\.requests, at: index)
+            guard count > 0 else { continue }
+            text.sample(
+                ("route", labels.routes.names[Int(series.route)]),
+                ("model", labels.models.names[Int(series.model)]),
+                ("status", series.status == 0 ? "other" : String(series.status)),
+                value: count
+            )
+        }
+    }
+
+    private func writeLatency(_ cells: (LoopMetrics) -> LatencyCells, to text: inout MetricsText) {
+        for (index, route) in labels.routes.names.enumerated() {
+            var sums = [Int](repeating: 0, count: Latency.buckets + 1)
+            for loop in loops {
+                for (place, count) in cells(loop).read(index).enumerated() { sums[place] &+= count }
+            }
+            let buckets = sums.dropLast()
+            guard buckets.contains(where: { $0 > 0 }) else { continue }
+            text.histogram(("route", route), buckets, sumNanoseconds: sums[Latency.buckets])
+        }
+    }
+
+    private func writeTokens(to text: inout MetricsText) {
+        text.family("relay_tokens_total", .counter, "Tokens of answered requests, as the answer counted them.")
+        for (index, model) in labels.models.names.enumerated() {
+            let prompt = sum(\.tokens, at: index * 2)
+            let completion = sum(\.tokens, at: index * 2 + 1)
+            if prompt > 0 { text.sample(("model", model), ("kind", "prompt"), value: prompt) }
+            if completion > 0 { text.sample(("model", model), ("kind", "completion"), value: completion) }
+        }
+    }
+
+    private func writeFaults(to text: inout MetricsText) {
+        text.family("relay_upstream_errors_total", .counter, "Requests that failed at their provider, by cause.")
+        for (index, provider) in labels.providers.names.enumerated() {
+            for fault in UpstreamFault.allCases {
+                let count = sum(\.faults, at: index * UpstreamFault.allCases.count + fault.rawValue)
+                guard count > 0 else { continue }
+                text.sample(("provider", provider), ("cause", "\(fault.name)"), value: count)
+            }
+        }
+    }
+}

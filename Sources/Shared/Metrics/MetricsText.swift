@@ -1,0 +1,110 @@
+package import Engine
+
+/// Writes Prometheus' text format, version 0.0.4.
+package struct MetricsText: ~Copyable {
+    package private(set) var body = ByteBuffer()
+    private var name: StaticString = ""
+
+    package enum Kind {
+        case counter, gauge, histogram
+    }
+
+    package init() {}
+
+    /// All samples that follow are of this family. Of each family there is one.
+    package mutating func family(_ name: StaticString, _ kind: Kind, _ help: StaticString) {
+        self.name = name
+        body.append("# HELP ")
+        body.append(name)
+        body.append(" ")
+        body.append(help)
+        body.append("\n# TYPE ")
+        body.append(name)
+        switch kind {
+        case .counter: body.append(" counter\n")
+        case .gauge: body.append(" gauge\n")
+        case .histogram: body.append(" histogram\n")
+        }
+    }
+
+    package mutating func sample(_ labels: (StaticString, String)..., value: Int) {
+        begin("", labels)
+        body.append(decimal: value)
+        body.append("\n")
+    }
+
+    package mutating func sample(_ labels: (StaticString, String)..., nanoseconds: Int) {
+        begin("", labels)
+        append(seconds: nanoseconds)
+        body.append("\n")
+    }
+
+    /// `buckets`: counts of `Latency`'s buckets, each without those below.
+    package mutating func histogram(_ label: (StaticString, String), _ buckets: ArraySlice<Int>, sumNanoseconds: Int) {
+        var count = 0
+        for (index, more) in buckets.enumerated() {
+            count += more
+            begin("_bucket", [label], isOpen: true)
+            body.append(",le=\"")
+            if index < Latency.edges.count {
+                append(seconds: Int(Latency.edges[index]))
+            } else {
+                body.append("+Inf")
+            }
+            body.append("\"} ")
+            body.append(decimal: count)
+            body.append("\n")
+        }
+        begin("_sum", [label])
+        append(seconds: sumNanoseconds)
+        body.append("\n")
+        begin("_count", [label])
+        body.append(decimal: count)
+        body.append("\n")
+    }
+
+    private mutating func begin(
+        _ suffix: StaticString,
+        _ labels: [(StaticString, String)],
+        isOpen: Bool = false
+    ) {
+        body.append(name)
+        body.append(suffix)
+        for (index, label) in labels.enumerated() {
+            body.append(index == 0 ? "{" : ",")
+            body.append(label.0)
+            body.append("=\"")
+            append(escaped: label.1)
+            body.append("\"")
+        }
+        if isOpen { return }
+        body.append(labels.isEmpty ? " " : "} ")
+    }
+
+    private mutating func append(escaped value: String) {
+        let isPlain = !value.utf8.contains { $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "\"") || $0 == 10 }
+        if isPlain { return body.append(value) }
+        for byte in value.utf8 {
+            switch byte {
+            case UInt8(ascii: "\\"): body.append("\\\\")
+            case UInt8(ascii: "\""): body.append("\\\"")
+            case UInt8(ascii: "\n"): body.append("\\n")
+            default: body.append(byte)
+            }
+        }
+    }
+
+    /// As short as can be, without rounding: `0.005`, `10`.
+    private mutating func append(seconds nanoseconds: Int) {
+        body.append(decimal: nanoseconds / 1_000_000_000)
+        var rest = nanoseconds % 1_000_000_000
+        guard rest > 0 else { return }
+        body.append(".")
+        var unit = 100_000_000
+        while rest > 0 {
+            body.append(UInt8(ascii: "0") + UInt8(rest / unit))
+            rest %= unit
+            unit /= 10
+        }
+    }
+}

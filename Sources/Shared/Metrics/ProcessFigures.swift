@@ -1,0 +1,73 @@
+import Glibc
+
+/// What the kernel says of this process, under the names that all Prometheus clients use.
+package struct ProcessFigures: MetricsSource {
+    private let startMilliseconds: Int
+
+    /// When the process starts.
+    package init() {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        startMilliseconds = now.tv_sec * 1_000 + now.tv_nsec / 1_000_000
+    }
+
+    package func write(to text: inout MetricsText) {
+        text.family("process_start_time_seconds", .gauge, "When the process started, in seconds since 1970.")
+        text.sample(nanoseconds: startMilliseconds * 1_000_000)
+        if let memory = numbers("/proc/self/statm"), memory.count > 1 {
+            text.family("process_resident_memory_bytes", .gauge, "Memory in use.")
+            text.sample(value: memory[1] * sysconf(Int32(_SC_PAGESIZE)))
+        }
+        if let open = Self.openDescriptors() {
+            text.family("process_open_fds", .gauge, "Open descriptors.")
+            text.sample(value: open)
+        }
+        var limit = rlimit()
+        if getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 {
+            text.family("process_max_fds", .gauge, "Descriptors that may be open.")
+            text.sample(value: Int(clamping: limit.rlim_cur))
+        }
+        // The name in parentheses may hold spaces; the fields after it are numbers but for the first.
+        if let stat = numbers("/proc/self/stat", after: ")"), stat.count > 17 {
+            let ticks = max(1, sysconf(Int32(_SC_CLK_TCK)))
+            text.family("process_cpu_seconds_total", .counter, "Processor time, user and system.")
+            text.sample(nanoseconds: (stat[11] + stat[12]) * (1_000_000_000 / ticks))
+            text.family("process_threads", .gauge, "Threads, those of the event loops among them.")
+            text.sample(value: stat[17])
+        }
+    }
+
+    /// Listing them costs time for each, so not more than this.
+    private static let listedDescriptors = 2_048
+
+    /// Since Linux 6.2 the directory's size is their number. Before that they are listed, and many are not counted.
+    static func openDescriptors() -> Int? {
+        var about = stat()
+        if stat("/proc/self/fd", &about) == 0, about.st_size > 0 { return about.st_size }
+        return listDescriptors()
+    }
+
+    static func listDescriptors() -> Int? {
+        guard let directory = opendir("/proc/self/fd") else { return nil }
+        defer { closedir(directory) }
+        var count = -3  // `.`, `..` and the directory itself
+        while readdir(directory) != nil {
+            count += 1
+            if count > listedDescriptors { return nil }
+        }
+        return count
+    }
+
+    /// What is no number counts as 0.
+    private func numbers(_ path: String, after mark: Character? = nil) -> [Int]? {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var room = [UInt8](repeating: 0, count: 1_024)
+        let count = read(file, &room, room.count)
+        guard count > 0 else { return nil }
+        var text = Substring(String(decoding: room[..<count], as: UTF8.self))
+        if let mark, let place = text.lastIndex(of: mark) { text = text[text.index(after: place)...] }
+        return text.split { $0 == " " || $0 == "\n" }.map { Int($0) ?? 0 }
+    }
+}

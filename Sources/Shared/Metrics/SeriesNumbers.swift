@@ -1,0 +1,52 @@
+import Engine
+
+/// What requests are counted by.
+package struct Series: Hashable, Sendable {
+    package let route: UInt16
+    package let model: UInt16
+    /// 0: other.
+    package let status: UInt16
+
+    package init(route: Int, model: Int, status: Int) {
+        self.route = UInt16(truncatingIfNeeded: route)
+        self.model = UInt16(truncatingIfNeeded: model)
+        self.status = (100...599).contains(status) ? UInt16(truncatingIfNeeded: status) : 0
+    }
+}
+
+/// Numbers the series that occur, for all loops alike, so that each loop's counts are a short array.
+package final class SeriesNumbers: Sendable {
+    private struct State {
+        /// The first is what does not fit.
+        var series = [SeriesNumbers.rest]
+        var numbers = [SeriesNumbers.rest: 0]
+
+        mutating func add(_ new: Series) -> Int {
+            numbers[new] = series.count
+            series.append(new)
+            return series.count - 1
+        }
+    }
+
+    private static let rest = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
+    private let state = Lock(State())
+
+    /// Beyond this many a new one is counted by its status alone.
+    package static let whole = 400
+    package static let limit = 512
+
+    package init() {}
+
+    /// A loop asks once for each series, and remembers.
+    func number(_ series: Series) -> Int {
+        state.withLock { state in
+            if let known = state.numbers[series] { return known }
+            if state.series.count < Self.whole { return state.add(series) }
+            let coarse = Series(route: LabelNames.other, model: LabelNames.other, status: Int(series.status))
+            if let known = state.numbers[coarse] { return known }
+            return state.series.count < Self.limit ? state.add(coarse) : 0
+        }
+    }
+
+    package var all: [Series] { state.withLock { $0.series } }
+}

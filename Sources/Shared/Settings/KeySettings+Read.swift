@@ -1,0 +1,25 @@
+extension KeySettings {
+    private static let prefix = "KEY_"
+
+    static func all(_ reader: inout SettingsReader) -> [KeySettings] {
+        var owners: [Digest: SettingKey] = [:]
+        return reader.instances(of: prefix)
+            .compactMap { instance in
+                let setting = key(instance, "TOKEN")
+                guard let token = reader.text(setting) else { return nil }
+                let digest = Digest(of: token)
+                if let other = owners.updateValue(setting, forKey: digest) {
+                    reader.note(setting, "is the same as \(other.name) (\(reader.place(other)))")
+                }
+                return KeySettings(
+                    name: instance.asName,
+                    digest: digest,
+                    models: reader.patterns(key(instance, "MODELS"))
+                )
+            }
+    }
+
+    static func key(_ instance: String, _ field: String) -> SettingKey {
+        SettingKey(prefix: prefix, instance: instance, field: field)
+    }
+}

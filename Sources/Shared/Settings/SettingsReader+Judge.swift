@@ -1,0 +1,88 @@
+/// What is wrong with settings that are each right by themselves. Nothing is said that only follows from a problem which
+/// is reported already.
+extension SettingsReader {
+    mutating func judge(_ settings: Settings) {
+        refuseUselessProviders(settings)
+        refuseSharedKeys(settings)
+        guard !hasProblem(with: "PROVIDER", "SUBSET_OF", "PERMIT_", "ONE_MIN_") else { return }
+        let offers = Offers(settings, .oneMin)
+        for (name, model) in [("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel)] {
+            guard let model, offers[model].isEmpty else { continue }
+            note(.global(name), "no provider serves \"\(model)\"")
+        }
+        warnOfPatterns(settings, offers)
+        warnOfModels(settings)
+    }
+
+    /// A provider with credentials of its own needs somebody who may use it: the relay neither becomes an open proxy by
+    /// omission nor starts for nobody.
+    private mutating func refuseUselessProviders(_ settings: Settings) {
+        guard settings.keys.isEmpty, settings.anonymousModels.isEmpty else { return }
+        guard !hasProblem(with: "ANONYMOUS_MODELS", "KEY_") else { return }
+        let text = "nobody may use this provider; set KEY_<NAME>_TOKEN or ANONYMOUS_MODELS"
+        for provider in settings.providers where !provider.isPassthrough {
+            let kind = ProviderSettings.key(provider.instance, "KIND")
+            note(given[kind] == nil ? "ONE_MIN_API_KEYS" : kind, text)
+        }
+    }
+
+    /// A known token is never sent upstream.
+    private mutating func refuseSharedKeys(_ settings: Settings) {
+        let upstream = Set(settings.providers.flatMap(\.apiKeys).map { Digest(of: $0) })
+        for key in settings.keys where upstream.contains(key.digest) {
+            note(KeySettings.key(key.instance, "TOKEN"), "is also a provider's key; callers need one of their own")
+        }
+    }
+
+    private mutating func warnOfPatterns(_ settings: Settings, _ offers: Offers) {
+        let names = offers.namesWithCredentials
+        warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names)
+        for key in settings.keys { warnOfPatterns(KeySettings.key(key.instance, "MODELS"), key.models, names) }
+    }
+
+    private mutating func warnOfPatterns(_ key: SettingKey, _ patterns: [ModelPattern], _ names: [String]) {
+        for pattern in patterns where !names.contains(where: pattern.matches) {
+            warn(key, "\"\(pattern)\" matches no model of a provider that holds credentials")
+        }
+    }
+
+    /// Models of 1min.ai that the catalogue does not know, and such as are named but may not be used.
+    private mutating func warnOfModels(_ settings: Settings) {
+        let providers = settings.providers.filter { $0.kind == .onemin }
+        guard !providers.isEmpty else { return }
+        let subset: SettingKey = "SUBSET_OF_ONE_MIN_PERMITTED_MODELS"
+        for model in settings.permittedModels { warnIfUnknown(model, subset) }
+        for provider in providers {
+            let key = ProviderSettings.key(provider.instance, "MODELS")
+            for name in provider.models {
+                if settings.isSubsetOnly && !settings.permittedModels.contains(name.upstream) {
+                    warn(key, "\"\(name.alias)\" is refused: \(subset.name) has no \"\(name.upstream)\"")
+                } else {
+                    warnIfUnknown(name.upstream, key)
+                }
+            }
+        }
+    }
+
+    private mutating func warnIfUnknown(_ model: String, _ key: SettingKey) {
+        guard Catalogue.oneMin.model(model) == nil else { return }
+        warn(key, "\"\(model)\" is not in the catalogue of this version; it is sent on as it is")
+    }
+
+    private func hasProblem(with prefixes: String...) -> Bool {
+        problems.contains { problem in prefixes.contains { problem.name?.hasPrefix($0) ?? false } }
+    }
+}
+
+extension KeySettings {
+    fileprivate var instance: String { name.asInstance }
+}
+
+extension ProviderSettings {
+    fileprivate var instance: String { name.asInstance }
+}
+
+extension String {
+    /// The NAME that is shown so.
+    fileprivate var asInstance: String { String(uppercased().map { $0 == "-" ? "_" : $0 }) }
+}

@@ -1,0 +1,155 @@
+"""The vendor's own list of models, read in the background."""
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import checked
+import httpx
+import pytest
+from chat import CHAT_PATH, ask
+from onemin_rules import FEATURE_TYPES
+from rawhttp import wait_until
+from relay_process import Relay
+from vendor import Vendor
+
+CHAT = FEATURE_TYPES["chat"]
+LISTS = len(FEATURE_TYPES)
+
+
+@pytest.fixture
+def source() -> Iterator[Vendor]:
+    """A vendor whose list is this test's alone."""
+    running = Vendor()
+    yield running
+    violations = running.take_violations()
+    running.stop()
+    assert violations == []
+
+
+def model(name: str, *inputs: str, **fields: Any) -> dict[str, Any]:
+    return {"modelId": name, "provider": "lab", "modality": {"INPUT": list(inputs) or ["text"]}} | fields
+
+
+def client(relay: Relay, key: str = "key-1") -> httpx.Client:
+    return checked.client(
+        httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {key}"}, timeout=30
+    )
+
+
+def names(relay: Relay) -> list[str]:
+    with client(relay) as http:
+        return [listed["id"] for listed in http.get("/v1/models").json()["data"]]
+
+
+def reads(source: Vendor) -> int:
+    return len(source.requests("", "/models"))
+
+
+def test_new_models_are_served_by_all_loops(start_relay: Callable[..., Relay], source: Vendor) -> None:
+    source.lists(only={CHAT: [model("new-1", "text", "image"), model("gpt-4o")], "IMAGE_GENERATOR": [model("new-2")]})
+    relay = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h", THREADS="4")
+    line = relay.wait_for_line(lambda line: line["message"] == "models read")
+    assert (line["listed"], line["new"]) == (3, 2)
+    assert reads(source) == LISTS
+    assert all("api-key" not in request["headers"] for request in source.requests(""))
+    for _ in range(8):
+        assert {"new-1", "new-2", "o3"} <= set(names(relay))
+    for _ in range(8):
+        with client(relay) as http:
+            ask(http, model="new-1")
+            assert ask(http, model="new-2").status_code == 404, "an image model does not chat"
+    asked = [request["body"]["model"] for request in source.requests("key-1", CHAT_PATH)]
+    assert asked == ["new-1"] * 8
+    source.take_violations("key-1")  # a model that the fake's catalogue has not
+
+
+def test_the_subset_only_holds_for_new_models(start_relay: Callable[..., Relay], source: Vendor) -> None:
+    source.lists(only={CHAT: [model("new-1")]})
+    relay = start_relay(
+        ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h", PERMIT_MODELS_FROM_SUBSET_ONLY="true"
+    )
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    assert names(relay) == ["gpt-4o-mini", "gpt-4o", "o3-mini"]
+
+
+def test_the_whole_catalogue_changes_nothing(
+    start_relay: Callable[..., Relay], relay: Relay, source: Vendor
+) -> None:
+    live = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h")
+    live.wait_for_line(lambda line: line["message"] == "models read" and line["new"] == 0)
+    assert names(live) == names(relay)
+
+
+def test_a_list_that_changes_and_fails(start_relay: Callable[..., Relay], source: Vendor) -> None:
+    """What was known stays while the list cannot be read, and one warning tells of it."""
+    source.lists(only={CHAT: [model("new-1")]})
+    relay = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1s")
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    source.lists(status=500)
+    failed = reads(source)
+    assert wait_until(lambda: reads(source) >= failed + 2, 10)
+    assert "new-1" in names(relay)
+    source.lists(only={CHAT: [model("new-3")]})
+    assert wait_until(lambda: "new-3" in names(relay), 10)
+    assert "new-1" not in names(relay)
+    warnings = [line for line in relay.log_lines() if line["message"] == "models not read"]
+    assert len(warnings) == 1 and warnings[0]["level"] == "warning" and "500" in warnings[0]["cause"]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"status": 404}, {"text": "<html>"}, {"text": ""}, {"text": "[]"}, {"text": '{"models":{}}'},
+        {"text": '{"models":[]}'}, {"text": '{"models":[1,null,{},{"modelId":7},{"modelId":"a b"},{"modelId":""}]}'},
+        {"text": '{"models":[' + ",".join(f'{{"modelId":"m{n}"}}' for n in range(2001)) + "]}"},
+        {"text": '{"models":[],"x":"' + "x" * (5 << 20) + '"}'}, {"text": '{"models":[],"x":"' + "x" * (20 << 20) + '"}'},
+    ],
+    ids=["404", "html", "empty", "array", "object", "none", "odd", "many", "long", "endless"],
+)  # fmt: skip
+def test_lists_that_are_none(start_relay: Callable[..., Relay], source: Vendor, how: dict[str, Any]) -> None:
+    source.lists(**how)
+    relay = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h")
+    relay.wait_for_line(lambda line: line["message"] == "models not read", 10)
+    assert len(names(relay)) > 100 and not [name for name in names(relay) if name.startswith("m1")]
+
+
+def test_a_vendor_that_is_away_is_not_needed_to_start(start_relay: Callable[..., Relay]) -> None:
+    relay = start_relay(ONE_MIN_BASE_URL="http://127.0.0.1:9", ONE_MIN_MODELS_REFRESH="1h")
+    relay.wait_for_line(lambda line: line["message"] == "models not read")
+    messages = [line["message"] for line in relay.log_lines()]
+    assert "listening" in messages
+    with client(relay) as http:
+        del http.headers["Authorization"]
+        assert http.get("/v1/models").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ONE_MIN_MODELS_REFRESH": "0"},
+        {"ONE_MIN_MODELS_REFRESH": "1s", "PROVIDER_DEMO_KIND": "echo", "ANONYMOUS_MODELS": "all"},
+    ],
+    ids=["off", "no such provider"],
+)
+def test_nothing_is_read(start_relay: Callable[..., Relay], source: Vendor, settings: dict[str, str]) -> None:
+    relay = start_relay(ONE_MIN_BASE_URL=source.base_url, **settings)
+    with client(relay) as http:
+        for _ in range(20):
+            assert http.get("/health").status_code == 200
+    relay.stop()
+    assert source.requests("") == []
+
+
+def test_ending_while_the_list_comes(start_relay: Callable[..., Relay], source: Vendor) -> None:
+    """A relay whose vendor is silent ends as any other."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        relay = start_relay(
+            ONE_MIN_BASE_URL=f"http://127.0.0.1:{silent.getsockname()[1]}", ONE_MIN_MODELS_REFRESH="1h"
+        )
+        taken, _ = silent.accept()
+        with taken:
+            assert taken.recv(100).startswith(b"GET /models?feature=")
+            relay.stop()

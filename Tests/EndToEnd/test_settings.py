@@ -1,0 +1,97 @@
+"""`relay check` and `relay config`, and that no secret is ever shown."""
+
+import os
+import subprocess
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import checked
+import httpx
+import pytest
+from chat import PATH, body
+from relay_process import DEFAULTS, PASSED_ON, Relay, binary
+from vendor import Vendor
+
+
+def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return subprocess.run(
+        [str(binary()), command], env=inherited | environment, cwd=folder, capture_output=True, text=True, timeout=15
+    )
+
+
+def test_check(tmp_path: Path) -> None:
+    good = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a")
+    assert (good.returncode, good.stdout, good.stderr) == (0, "configuration: no problems\n", "")
+    doubtful = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a", KEY_A_MODELS="nothing")
+    assert doubtful.returncode == 0 and doubtful.stderr.startswith("configuration: 1 warning\n")
+    bad = run("check", tmp_path, ONE_MIN_API_KEYS="v-1")
+    assert bad.returncode == 78 and "ONE_MIN_API_KEYS: nobody may use this provider" in bad.stderr
+
+
+def test_config_tells_value_and_source(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("KEY_TEAM_TOKEN_FILE=token\nKEY_TEAM_MODELS=gpt*,o3\nDEFAULT_MODEL=o3\n")
+    (tmp_path / "token").write_text("sk-team-0123456789abcdef\n")
+    shown = run("config", tmp_path, ONE_MIN_API_KEYS="vendor-key-00001,vendor-key-00002")
+    assert shown.returncode == 0 and shown.stderr == ""
+    lines = shown.stdout.splitlines()
+    for line in (
+        "KEY_TEAM_TOKEN=sk-t...ef  # .env:1", "KEY_TEAM_MODELS=gpt*,o3  # .env:2", "DEFAULT_MODEL=o3  # .env:3",
+        "ONE_MIN_API_KEYS=vend...01,vend...02  # environment",
+        "SUBSET_OF_ONE_MIN_PERMITTED_MODELS=gpt-4o-mini,gpt-4o,o3-mini  # default",
+    ):  # fmt: skip
+        assert line in lines, shown.stdout
+
+
+def secrets(count: int) -> list[str]:
+    return [f"planted{number}{uuid.uuid4().hex}" for number in range(count)]
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_planted_secrets_are_never_shown(
+    start_relay: Callable[..., Relay], vendor: Vendor, tmp_path: Path, log_format: str
+) -> None:
+    token, other, one, two, three = secrets(5)
+    (tmp_path / "token").write_text(token + "\n")
+    settings = {
+        "KEY_TEAM_TOKEN_FILE": str(tmp_path / "token"), "KEY_OTHER_TOKEN": other, "KEY_OTHER_MODELS": "fast",
+        "PROVIDER_A_KIND": "onemin", "PROVIDER_A_API_KEYS": f"{one},{two}", "PROVIDER_A_MODELS": "fast=gpt-4o-mini",
+        "PROVIDER_B_KIND": "onemin", "PROVIDER_B_API_KEY": f"bad-{three}", "PROVIDER_B_MODELS": "broken=gpt-4o-mini",
+        "ONE_MIN_BASE_URL": vendor.base_url, "LOG_LEVEL": "debug",
+    }  # fmt: skip
+    seen = [run(command, tmp_path, **settings) for command in ("check", "config")]
+    wrong = {"PORT": "x", "KEY_THIRD_TOKEN": other, "PROVIDER_A_API_KEY": one, "KEY_4_TOKEN": f"{three} {two}"}
+    seen += [run(command, tmp_path, **(settings | wrong)) for command in ("check", "config", "serve")]
+    assert [ended.returncode for ended in seen] == [0, 0, 78, 78, 78]
+    texts = [ended.stdout + ended.stderr for ended in seen]
+    vendor.answers(one, {"status": 400, "json": {"message": f"no {one}", "errorCode": one}}, {"status": 500}, {})
+    relay = start_relay(**settings)
+    for key in (token, other, other[:-1], None):
+        for model in ("fast", "broken", "nothing", token):
+            for is_streamed in (False, True):
+                headers = {"x-api-key": key} if key else {}
+                with checked.client(httpx, base_url=relay.base_url, headers=headers) as http:
+                    answers = [http.post(PATH, json=body(model=model, stream=is_streamed)), http.get("/v1/models")]
+                # A model that was named is quoted to him who named it.
+                texts += [str(answer.headers) + answer.text.replace(model, "") for answer in answers]
+    relay.stop()
+    log = relay.text()
+    assert "fast" in log and "refused" in log
+    told = "\n".join(texts)
+    for secret in (token, other, one, two, three):
+        assert secret not in told and secret[:12] not in told
+    for secret in (other, one, two, three):
+        assert secret not in log and secret[:12] not in log
+
+
+def test_tokens_in_the_wrong_place_are_not_shown(tmp_path: Path) -> None:
+    (token,) = secrets(1)
+    (tmp_path / ".env").write_text(f"PROVIDER_A_KIND=onemin\nPROVIDER_A_API_KEYS=a,\n{token}\n")
+    misplaced = run("check", tmp_path, KEY_A_TOKEN_FILE=token)
+    assert misplaced.returncode == 78 and token not in misplaced.stderr
+    assert ".env:3  this line is not NAME=value" in misplaced.stderr
+
+
+def test_defaults_of_this_suite_are_offline() -> None:
+    assert DEFAULTS["ONE_MIN_MODELS_REFRESH"] == "0"

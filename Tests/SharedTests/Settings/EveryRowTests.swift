@@ -1,0 +1,68 @@
+import Testing
+
+@testable import Shared
+
+/// Every row of the table, with a value that it must not take.
+@Suite struct EveryRowTests {
+    private struct Case: CustomTestStringConvertible {
+        let name: String
+        let value: String
+        let row: SettingRow
+        var testDescription: String { "\(name)=\(value)" }
+    }
+
+    /// Values that are none of a type's; empty where any text is one.
+    private static func wrong(_ type: SettingType) -> [String] {
+        switch type {
+        case .text: []
+        case .number(let range), .megabytes(let range): ["x", "\(range.upperBound + 1)", "-1", "1.5"]
+        case .duration(let range): ["soon", "-1", (range.upperBound + .seconds(1)).settingText]
+        case .boolean: ["ja", "2"]
+        case .choice: ["something-else"]
+        case .address: ["example.org", "1.2.3"]
+        case .url, .proxy: ["host", "ftp://host", "https://a b"]
+        case .origins: ["host", "https://host/path"]
+        case .file: ["/nowhere"]
+        case .list: [","]
+        case .patterns: ["a*b", "a b", ","]
+        case .models: ["a=", "a b", "a,a"]
+        case .model: ["a b", "a\tb"]
+        case .names: ["a b", ","]
+        case .label: ["a b", String(repeating: "x", count: 65)]
+        case .token: ["wrong secret-1234567890", "wröng-1234567890", String(repeating: "x", count: 513)]
+        case .tokens: ["good,wrong secret-1234567890", ","]
+        case .weights: ["0", "-1", "x", "1,,a", "1e3", "nan", "1000001"]
+        }
+    }
+
+    private static let cases: [Case] = {
+        let table = SettingsTable.product
+        let globals = table.globals.map { ($0.name, $0) }
+        let fields = table.families.flatMap { family in family.rows.map { ("\(family.prefix)X_\($0.name)", $0) } }
+        return (globals + fields).filter { $0.0 != "ENV_FILE" }  // read before the table is
+            .flatMap { name, row in wrong(row.type).map { Case(name: name, value: $0, row: row) } }
+    }()
+
+    @Test("a wrong value of any setting is one clear line, without what is secret", arguments: cases)
+    private func wrongValue(_ wrong: Case) {
+        var environment = [(wrong.name, wrong.value)]
+        for (name, value) in [("PROVIDER_X_KIND", "onemin"), ("KEY_X_TOKEN", "sk-relay")]
+        where wrong.name != name && wrong.name.hasPrefix(name.prefix(6)) {
+            environment.append((name, value))
+        }
+        let texts = outcome(environment: environment).problemTexts
+        #expect(texts.count == 1, "\(texts)")
+        #expect(texts.first?.hasPrefix("environment  \(wrong.name): ") == true, "\(texts)")
+        #expect(texts.first?.contains(wrong.row.type.expectation) == true || wrong.row.type == .file, "\(texts)")
+        #expect(texts.first?.contains("\n") == false)
+        if wrong.row.trait == .secret && wrong.value.count > 1 { #expect(texts.first?.contains(wrong.value) == false) }
+    }
+
+    @Test("no row is left out but those that take any text")
+    func allRows() {
+        let table = SettingsTable.product
+        let rows = table.globals.filter { $0.name != "ENV_FILE" } + table.families.flatMap(\.rows)
+        #expect(rows.allSatisfy { $0.type != .text }, "give its type wrong values above")
+        #expect(Set(Self.cases.map(\.name)).count == rows.count)
+    }
+}
