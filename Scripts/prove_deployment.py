@@ -94,8 +94,8 @@ def check_spread(prefix):
 
 
 def check_leave(name):
-    """Leaves a stream that would go on for minutes."""
-    connection, answer = begin_stream("!delay=1000" + " word" * 300, id=name)
+    """Leaves a stream of one piece in four seconds with its first."""
+    connection, answer = begin_stream("!delay=4000" + " word" * 300, id=name)
     expect("first line of a stream to leave", answer.readline()[:6], b"data: ")
     connection.close()
 
