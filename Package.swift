@@ -17,11 +17,12 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CMemcached", providers: [.apt(["libmemcached-dev"])]),
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Engine", dependencies: ["CLinux", "CCurl", "CSimdjson"], swiftSettings: product),
         .target(
             name: "Shared",
-            dependencies: ["Engine", "CCrypto"],
+            dependencies: ["Engine", "CCrypto", "CMemcached"],
             exclude: ["Catalogue/models.json"],
             swiftSettings: strict
         ),

@@ -116,7 +116,7 @@ final class Assembly {
 
     /// What counts may name. What the operator named himself goes first: there is not room for any number.
     private static func labels(_ settings: Settings, _ offers: Offers) -> MetricLabels {
-        let own = settings.providers.flatMap { $0.models.map(\.alias) }
+        let own = settings.providers.flatMap { $0.models.map(\.alias) } + settings.permittedModels
         return MetricLabels(
             routes: Router.labels,
             models: own + offers.names,

@@ -11,10 +11,13 @@ extension KeySettings {
                 if let other = owners.updateValue(setting, forKey: digest) {
                     reader.note(setting, "is the same as \(other.name) (\(reader.place(other)))")
                 }
+                let quotas = quotas(instance, reader)
                 return KeySettings(
                     name: instance.asName,
                     digest: digest,
-                    models: reader.patterns(key(instance, "MODELS"))
+                    models: reader.patterns(key(instance, "MODELS")),
+                    quotas: quotas.all,
+                    groupQuotas: quotas.groups
                 )
             }
     }

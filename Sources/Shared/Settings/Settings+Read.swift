@@ -38,11 +38,12 @@ extension Settings {
         corsOrigins = reader.list("CORS_ORIGINS")
         maxBodyBytes = reader.number("MAX_BODY_MB")
         shutdownSeconds = Double(reader.duration("SHUTDOWN_SECONDS").nanoseconds) / 1e9
-        metricsToken = reader.text("METRICS_TOKEN")
+        metricsToken = reader.text("METRICS_TOKEN").map { Digest(of: $0) }
         upstreamProxy = reader.text("UPSTREAM_PROXY")
         certificateFile = reader.text("SSL_CERT_FILE")
         keys = KeySettings.all(&reader)
         anonymousModels = reader.patterns("ANONYMOUS_MODELS")
+        limits = LimitSettings(&reader)
         permittedModels = reader.list("SUBSET_OF_ONE_MIN_PERMITTED_MODELS")
         isSubsetOnly = reader.boolean("PERMIT_MODELS_FROM_SUBSET_ONLY")
         defaultModel = reader.text("DEFAULT_MODEL")

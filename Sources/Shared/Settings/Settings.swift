@@ -12,7 +12,7 @@ package struct Settings: Sendable, Equatable {
     package let maxBodyBytes: Int
     package let shutdownSeconds: Double
     /// Nil: `/metrics` is open.
-    package let metricsToken: String?
+    package let metricsToken: Digest?
     /// A URL, perhaps with credentials: not for logs.
     package let upstreamProxy: String?
     /// A PEM file that can be read.
@@ -20,6 +20,7 @@ package struct Settings: Sendable, Equatable {
     /// By NAME.
     package let keys: [KeySettings]
     package let anonymousModels: [ModelPattern]
+    package let limits: LimitSettings
     /// Models of 1min.ai that are listed first, by the vendor's names.
     package let permittedModels: [String]
     /// No other models of 1min.ai may be used.
@@ -43,6 +44,10 @@ package struct KeySettings: Sendable, Equatable {
     /// Of the token, which is not kept.
     package let digest: Digest
     package let models: [ModelPattern]
+    /// Of all endpoints together.
+    package let quotas: [Quota]
+    /// In place of every caller's; none: no limit.
+    package let groupQuotas: [EndpointGroup: [Quota]]
 }
 
 /// One upstream account group.

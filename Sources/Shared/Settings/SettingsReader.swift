@@ -53,8 +53,8 @@ struct SettingsReader {
             if row.type == .file && match.key != .global("ENV_FILE") { _ = try readFile(text) }
             guard !text.isEmpty else { return note(place, entry.name, "\"\(entry.value)\" is empty") }
             guard let value = row.type.value(of: text) else {
-                let quoted = row.quoted(text)
-                return note(place, entry.name, "\(quoted) is not \(row.type.expectation)")
+                let reason = row.type.reason(text).map { ": \($0)" } ?? ""
+                return note(place, entry.name, "\(row.quoted(text)) is not \(row.type.expectation)\(reason)")
             }
             given[match.key] = Given(row: row, text: text, place: place, value: value)
         } catch {
@@ -182,6 +182,19 @@ extension SettingsReader {
 
     func patterns(_ key: SettingKey) -> [ModelPattern] {
         if case .patterns(let patterns) = value(key) { patterns } else { [] }
+    }
+
+    /// Nil: neither set nor given by the table; empty: `off`.
+    func quotas(_ key: SettingKey) -> [Quota]? {
+        if case .limits(let quotas) = value(key) { quotas } else { nil }
+    }
+
+    func networks(_ key: SettingKey) -> [Network] {
+        if case .networks(let networks) = value(key) { networks } else { [] }
+    }
+
+    func servers(_ key: SettingKey) -> [MemcachedAddress] {
+        if case .servers(let servers) = value(key) { servers } else { [] }
     }
 
     func weights(_ key: SettingKey) -> [Double] {

@@ -29,12 +29,61 @@ package struct SettingsTable: Sendable {
                         "30",
                         "time to finish at exit"
                     ),
-                    SettingRow("METRICS_TOKEN", .text, "", "bearer for GET /metrics; unset: open to all", .secret),
+                    SettingRow("METRICS_TOKEN", .token, "", "bearer for GET /metrics; unset: open to all", .secret),
                 ]
             ),
             SettingSection(
                 "Callers",
                 [SettingRow("ANONYMOUS_MODELS", .patterns, "", "models that need no key; unset: none")]
+            ),
+            SettingSection(
+                "Limits",
+                [
+                    SettingRow("RATE_LIMIT", .limits, "60/minute", "each caller, each group of endpoints"),
+                    SettingRow("RATE_LIMIT_CHAT", .limits, "", "each caller's chat requests, in place of RATE_LIMIT"),
+                    SettingRow(
+                        "RATE_LIMIT_IMAGES",
+                        .limits,
+                        "",
+                        "each caller's images requests, in place of RATE_LIMIT"
+                    ),
+                    SettingRow("RATE_LIMIT_AUDIO", .limits, "", "each caller's audio requests, in place of RATE_LIMIT"),
+                    SettingRow("RATE_LIMIT_FILES", .limits, "", "each caller's files requests, in place of RATE_LIMIT"),
+                    SettingRow(
+                        "RATE_LIMIT_MODELS",
+                        .limits,
+                        "",
+                        "each caller's models requests, in place of RATE_LIMIT"
+                    ),
+                    SettingRow(
+                        "RATE_LIMIT_BY",
+                        .choice(LimitSettings.Identity.allCases.map(\.rawValue)),
+                        "key",
+                        "who a caller is"
+                    ),
+                    SettingRow("RATE_LIMIT_FAILED_AUTH", .limits, "20/minute", "wrong keys, each address"),
+                    SettingRow(
+                        "RATE_LIMIT_STORE_DOWN",
+                        .choice(["share", "local", "allow", "deny"]),
+                        "share",
+                        "what holds while memcached is away"
+                    ),
+                    SettingRow("TRUSTED_PROXIES", .networks, "", "whose X-Forwarded-For is believed"),
+                    SettingRow(
+                        "MEMCACHED_HOST",
+                        .host,
+                        "",
+                        "counts for all instances; auto: looked for; unset: memory"
+                    ),
+                    SettingRow("MEMCACHED_PORT", .linkedPort, "11211", "its port"),
+                    SettingRow("MEMCACHED_SERVERS", .servers, "", "several, as host:port"),
+                    SettingRow(
+                        "MEMCACHED_TIMEOUT",
+                        .duration(.milliseconds(1) ... .seconds(10)),
+                        "250ms",
+                        "of what a request waits for it"
+                    ),
+                ]
             ),
             SettingSection(
                 "Models",
@@ -101,6 +150,12 @@ package struct SettingsTable: Sendable {
                 [
                     SettingRow("TOKEN", .token, "", "declares a caller: what it sends as its key", .secret),
                     SettingRow("MODELS", .patterns, "all", "models that it may use"),
+                    SettingRow("RATE_LIMIT", .limits, "", "all its requests together"),
+                    SettingRow("RATE_LIMIT_CHAT", .limits, "", "its chat requests, in place of every caller's"),
+                    SettingRow("RATE_LIMIT_IMAGES", .limits, "", "its images requests, in place of every caller's"),
+                    SettingRow("RATE_LIMIT_AUDIO", .limits, "", "its audio requests, in place of every caller's"),
+                    SettingRow("RATE_LIMIT_FILES", .limits, "", "its files requests, in place of every caller's"),
+                    SettingRow("RATE_LIMIT_MODELS", .limits, "", "its models requests, in place of every caller's"),
                 ]
             ),
             SettingFamily(

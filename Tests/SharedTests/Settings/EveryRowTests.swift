@@ -31,6 +31,11 @@ import Testing
         case .label: ["a b", String(repeating: "x", count: 65)]
         case .token: ["wrong secret-1234567890", "wröng-1234567890", String(repeating: "x", count: 513)]
         case .tokens: ["good,wrong secret-1234567890", ","]
+        case .limits: ["60", "0/minute", "60 per fortnight", "1/minute;", "off;1/minute"]
+        case .networks: ["10.0.0.0/33", "host", "10.0.0.0/", "::/129", "1.2.3.4/-1", ","]
+        case .host: ["a b", "tcp://a", "a/b"]
+        case .servers: ["a:0", "a:b", "a:", ":1", "a b"]
+        case .linkedPort: ["0", "65536", "tcp://a", "tcp://a:x", "x"]
         case .weights: ["0", "-1", "x", "1,,a", "1e3", "nan", "1000001"]
         }
     }

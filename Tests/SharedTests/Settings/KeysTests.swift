@@ -15,12 +15,9 @@ import Testing
         )
         #expect(outcome.problemTexts == [] && outcome.warningTexts == [])
         let settings = try #require(outcome.settings)
-        #expect(
-            settings.keys == [
-                KeySettings(name: "b", digest: Digest(of: "sk-b"), models: [.beginning("gpt"), .exactly("o3-mini")]),
-                KeySettings(name: "team-a", digest: Digest(of: "sk-team-a"), models: [.all]),
-            ]
-        )
+        #expect(settings.keys.map(\.name) == ["b", "team-a"])
+        #expect(settings.keys.map(\.digest) == [Digest(of: "sk-b"), Digest(of: "sk-team-a")])
+        #expect(settings.keys.map(\.models) == [[.beginning("gpt"), .exactly("o3-mini")], [.all]])
         #expect(!"\(settings)".contains("sk-"))
     }
 

@@ -1,0 +1,73 @@
+/// Values by key, of which the one longest unused is known.
+struct RecentTable<Key: Hashable, Value> {
+    private struct Slot {
+        var key: Key
+        var value: Value
+        var older: Int32
+        var newer: Int32
+    }
+
+    private var places: [Key: Int32] = [:]
+    private var slots: [Slot?] = []
+    private var free: [Int32] = []
+    private var newest: Int32 = -1
+    private var oldest: Int32 = -1
+
+    var count: Int { places.count }
+    var isEmpty: Bool { places.isEmpty }
+
+    /// The value, which thereby is the one used last.
+    mutating func use(_ key: Key) -> Value? {
+        guard let place = places[key] else { return nil }
+        if place != newest {
+            unlink(place)
+            link(place)
+        }
+        return slots[Int(place)]?.value
+    }
+
+    /// Adds or replaces.
+    mutating func set(_ key: Key, _ value: Value) {
+        if use(key) != nil {
+            slots[Int(newest)]?.value = value
+            return
+        }
+        let slot = Slot(key: key, value: value, older: -1, newer: -1)
+        let place: Int32
+        if let reused = free.popLast() {
+            place = reused
+            slots[Int(place)] = slot
+        } else {
+            place = Int32(slots.count)
+            slots.append(slot)
+        }
+        places[key] = place
+        link(place)
+    }
+
+    mutating func remove(_ key: Key) -> Value? {
+        guard let place = places.removeValue(forKey: key) else { return nil }
+        unlink(place)
+        let value = slots[Int(place)]?.value
+        slots[Int(place)] = nil
+        free.append(place)
+        return value
+    }
+
+    var leastRecent: (key: Key, value: Value)? {
+        oldest < 0 ? nil : slots[Int(oldest)].map { ($0.key, $0.value) }
+    }
+
+    private mutating func link(_ place: Int32) {
+        slots[Int(place)]?.older = newest
+        slots[Int(place)]?.newer = -1
+        if newest >= 0 { slots[Int(newest)]?.newer = place } else { oldest = place }
+        newest = place
+    }
+
+    private mutating func unlink(_ place: Int32) {
+        guard let slot = slots[Int(place)] else { return }
+        if slot.older >= 0 { slots[Int(slot.older)]?.newer = slot.newer } else { oldest = slot.newer }
+        if slot.newer >= 0 { slots[Int(slot.newer)]?.older = slot.older } else { newest = slot.older }
+    }
+}

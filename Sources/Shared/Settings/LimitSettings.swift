@@ -1,0 +1,81 @@
+/// How often callers may ask, and where that is counted.
+package struct LimitSettings: Sendable, Equatable {
+    /// Who a caller is.
+    package enum Identity: String, CaseIterable, Sendable {
+        /// The bearer; without one the address.
+        case key
+        case address = "ip"
+        case keyAndAddress = "key+ip"
+    }
+
+    package enum Store: Sendable, Equatable {
+        /// In this process.
+        case memory
+        /// 127.0.0.1, then `memcached`, at this port.
+        case search(port: UInt16)
+        case servers([MemcachedAddress])
+    }
+
+    /// Of each caller, by group; none: no limit.
+    package let groups: [EndpointGroup: [Quota]]
+    package let identity: Identity
+    /// Wrong keys, of each address.
+    package let failedAuth: [Quota]
+    package let store: Store
+    /// Of each decision that asks the store.
+    package let storeTimeout: Duration
+    /// What holds while it is away: share, local, allow, deny.
+    package let storeDown: String
+    /// Only these are believed about whom they speak for.
+    package let trustedProxies: [Network]
+}
+
+extension LimitSettings {
+    init(_ reader: inout SettingsReader) {
+        let standard = reader.quotas("RATE_LIMIT") ?? []
+        groups = Dictionary(
+            uniqueKeysWithValues: EndpointGroup.allCases.map { group in
+                (group, reader.quotas(.global("RATE_LIMIT_\(group.rawValue.uppercased())")) ?? standard)
+            }
+        )
+        identity = reader.text("RATE_LIMIT_BY").flatMap(Identity.init) ?? .key
+        failedAuth = reader.quotas("RATE_LIMIT_FAILED_AUTH") ?? []
+        if failedAuth.contains(where: { $0.unit != .requests }) {
+            reader.note("RATE_LIMIT_FAILED_AUTH", "only requests are counted here, as in 20/minute")
+        }
+        store = Store(&reader)
+        storeTimeout = reader.duration("MEMCACHED_TIMEOUT")
+        storeDown = reader.text("RATE_LIMIT_STORE_DOWN") ?? "share"
+        trustedProxies = reader.networks("TRUSTED_PROXIES")
+    }
+}
+
+extension LimitSettings.Store {
+    fileprivate init(_ reader: inout SettingsReader) {
+        let port = UInt16(clamping: reader.number("MEMCACHED_PORT"))
+        let servers = reader.servers("MEMCACHED_SERVERS")
+        let host = reader.text("MEMCACHED_HOST")
+        if host != nil && !servers.isEmpty {
+            reader.note("MEMCACHED_HOST", "MEMCACHED_SERVERS is set too (\(reader.place("MEMCACHED_SERVERS")))")
+        }
+        if !servers.isEmpty {
+            self = .servers(servers)
+        } else if let host {
+            self = host == "auto" ? .search(port: port) : .servers([MemcachedAddress(host: host, port: port)])
+        } else {
+            self = .memory
+        }
+    }
+}
+
+extension KeySettings {
+    /// `RATE_LIMIT` and `RATE_LIMIT_<GROUP>` of a known key.
+    static func quotas(_ instance: String, _ reader: SettingsReader) -> (all: [Quota], groups: [EndpointGroup: [Quota]])
+    {
+        var groups: [EndpointGroup: [Quota]] = [:]
+        for group in EndpointGroup.allCases {
+            groups[group] = reader.quotas(key(instance, "RATE_LIMIT_\(group.rawValue.uppercased())"))
+        }
+        return (reader.quotas(key(instance, "RATE_LIMIT")) ?? [], groups)
+    }
+}

@@ -1,0 +1,159 @@
+import Glibc
+
+extension SettingType {
+    /// The value that `text` (not empty) stands for, or nil if it is none of this type.
+    func value(of text: String) -> SettingValue? {
+        switch self {
+        case .text, .file: return .text(text)
+        case .number(let range): return wholeNumber(text, in: range).map { .number($0) }
+        case .megabytes(let range): return wholeNumber(text, in: range).map { .number($0 * 1_048_576) }
+        case .duration(let range): return Duration(setting: text, in: range).map { .duration($0) }
+        case .boolean: return truth(text).map { .boolean($0) }
+        case .choice(let words): return words.first { $0 == text.lowercased() }.map { .text($0) }
+        case .address: return listenAddress(text).map { .text($0) }
+        case .url:
+            return WebAddress(text, schemes: ["http", "https"], mayHoldCredentials: false).map { .text($0.text) }
+        case .proxy:
+            return WebAddress(text, schemes: ["http", "https", "socks5", "socks5h"], mayHoldCredentials: true)
+                .map { .text($0.text) }
+        case .origins: return originList(text).map { .list($0) }
+        case .list: return items(of: text).map { .list($0) }
+        case .patterns: return items(of: text)?.collect(ModelPattern.init).map { .patterns($0) }
+        case .models: return modelNames(text).map { .models($0) }
+        case .model: return isVisible(text) ? .text(text) : nil
+        case .names: return items(of: text)?.collect { isVisible($0) ? $0 : nil }.map { .list($0.withoutRepeats) }
+        case .label: return isLabel(text) ? .text(text) : nil
+        case .token: return isToken(text) ? .text(text) : nil
+        case .tokens: return items(of: text)?.collect { isToken($0) ? $0 : nil }.map { .list($0) }
+        case .limits: return (try? Quota.list(text)).map { .limits($0) }
+        case .networks: return items(of: text)?.collect(Network.init).map { .networks($0) }
+        case .host: return isHost(text) ? .text(text) : nil
+        case .servers: return items(of: text)?.collect(MemcachedAddress.init).map { .servers($0) }
+        case .linkedPort: return portNumber(text).map { .number($0) }
+        case .weights: return items(of: text)?.collect(weight).map { .weights($0) }
+        }
+    }
+
+    /// What is wrong with a text that is no value, where more can be said.
+    func reason(_ text: String) -> String? {
+        guard self == .limits else { return nil }
+        do throws(Quota.Mistake) {
+            _ = try Quota.list(text)
+            return nil
+        } catch {
+            return error.reason
+        }
+    }
+}
+
+/// The items of a comma list, spaces trimmed and empty ones dropped; nil if none is left.
+private func items(of text: String) -> [String]? {
+    let items = text.split { $0 == "," || $0.isNewline }.map { String($0.trimmed) }.filter { !$0.isEmpty }
+    return items.isEmpty ? nil : items
+}
+
+private func wholeNumber(_ text: String, in range: ClosedRange<Int>) -> Int? {
+    guard text.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(text), range.contains(number) else {
+        return nil
+    }
+    return number
+}
+
+private func truth(_ text: String) -> Bool? {
+    switch text.lowercased() {
+    case "true", "1", "yes", "on": true
+    case "false", "0", "no", "off": false
+    default: nil
+    }
+}
+
+private func listenAddress(_ text: String) -> String? {
+    if text.lowercased() == "localhost" { return "127.0.0.1" }
+    var room = in6_addr()
+    let isAddress = inet_pton(AF_INET, text, &room) == 1 || inet_pton(AF_INET6, text, &room) == 1
+    return isAddress ? text : nil
+}
+
+private func originList(_ text: String) -> [String]? {
+    items(of: text)?
+        .collect { item in
+            if item == "*" { return item }
+            let address = WebAddress(item, schemes: ["http", "https"], mayHoldCredentials: false)
+            guard let address, address.path.isEmpty, item.last != "/" else { return nil }
+            return address.text.lowercased()
+        }
+}
+
+private func modelNames(_ text: String) -> [ModelName]? {
+    guard let names = items(of: text)?.collect(ModelName.init) else { return nil }
+    return Set(names.map(\.alias)).count == names.count ? names : nil
+}
+
+private func isVisible(_ text: String) -> Bool { text.utf8.allSatisfy { $0 > 32 && $0 != 127 } }
+
+private func isToken(_ text: String) -> Bool {
+    text.utf8.count <= SettingType.tokenLimit && text.utf8.allSatisfy { $0 > 32 && $0 < 127 }
+}
+
+private func isHost(_ text: String) -> Bool {
+    text.utf8.count < 256
+        && text.utf8.allSatisfy { byte in
+            switch byte {
+            case 48...57, 65...90, 97...122, 45, 46, 58, 95: true  // - . : _
+            default: false
+            }
+        }
+}
+
+private func portNumber(_ text: String) -> Int? {
+    let range = 1...65_535
+    guard text.hasPrefix("tcp://") else { return wholeNumber(text, in: range) }
+    return wholeNumber(String(text[text.index(after: text.lastIndex(of: ":") ?? text.startIndex)...]), in: range)
+}
+
+/// At most a million, so that sums stay exact enough.
+private func weight(_ text: String) -> Double? {
+    let isPlain = text.utf8.count <= 15 && text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
+    guard isPlain, let number = Double(text), number > 0, number <= 1_000_000 else { return nil }
+    return number
+}
+
+private func isLabel(_ text: String) -> Bool {
+    (1...64).contains(text.utf8.count)
+        && text.utf8.allSatisfy { byte in
+            switch byte {
+            case 48...57, 65...90, 97...122, UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"): true
+            default: false
+            }
+        }
+}
+
+extension [String] {
+    /// Of equal ones the first.
+    fileprivate var withoutRepeats: [String] {
+        var seen: Set<String> = []
+        return filter { seen.insert($0).inserted }
+    }
+}
+
+extension Array {
+    /// All results, or nil if there is none for one element.
+    func collect<Result>(_ transform: (Element) -> Result?) -> [Result]? {
+        var results: [Result] = []
+        for element in self {
+            guard let result = transform(element) else { return nil }
+            results.append(result)
+        }
+        return results
+    }
+}
+
+extension StringProtocol {
+    /// Without spaces and tabs at both ends.
+    var trimmed: SubSequence {
+        var rest = self[...]
+        while let first = rest.first, first == " " || first == "\t" { rest = rest.dropFirst() }
+        while let last = rest.last, last == " " || last == "\t" { rest = rest.dropLast() }
+        return rest
+    }
+}
