@@ -1,3 +1,4 @@
+import Engine
 import Shared
 
 /// SplitMix64: the same numbers for the same seed.
@@ -45,4 +46,81 @@ extension Record {
         }
         if dice.below(3) == 0 { addLease(1 + dice.below(most), until: grid.start(of: newest) + dice.below(1_000_000)) }
     }
+}
+
+/// Loops of a test's own, and tasks on them.
+final class TestLoops: Sendable {
+    private let threads: [TestLoop]
+
+    init(_ count: Int = 1) { threads = (0..<count).map { _ in TestLoop() } }
+
+    deinit {
+        for thread in threads { thread.stop() }
+    }
+
+    /// The results of `count` tasks that run at the same time, spread over the loops.
+    func run<Result: Sendable>(
+        _ count: Int,
+        _ body: @escaping @Sendable (Int, EventLoop) async -> Result
+    ) async -> [Result] {
+        let tasks = (0..<count)
+            .map { index in
+                let loop = threads[index % threads.count].loop
+                return Task(executorPreference: loop) { await body(index, loop) }
+            }
+        var results: [Result] = []
+        for task in tasks { results.append(await task.value) }
+        return results
+    }
+
+    func run<Result: Sendable>(_ body: @escaping @Sendable (EventLoop) async -> Result) async -> Result {
+        await run(1) { _, loop in await body(loop) }[0]
+    }
+}
+
+/// `@unchecked`: the thread is stopped once, by the owner.
+private final class TestLoop: @unchecked Sendable {
+    private let thread = LoopThread()
+    var loop: EventLoop { thread.loop }
+
+    func stop() {
+        loop.stop()
+        thread.join()
+    }
+}
+
+/// Moved by hand.
+final class TestClock: Sendable {
+    private let moment = Lock(Moment(wall: epoch, steady: 1_000_000_000))
+
+    var clock: LimitClock { LimitClock { self.moment.withLock { $0 } } }
+
+    func advance(microseconds: Int) {
+        moment.withLock { moment in
+            moment.wall += microseconds
+            moment.steady += microseconds
+        }
+    }
+}
+
+/// What a limiter told its operator; waits for more.
+final class TestEvents: Sendable {
+    private let events = Lock<[LimiterEvent]>([])
+
+    var handler: @Sendable (LimiterEvent) -> Void { { event in self.events.withLock { $0.append(event) } } }
+
+    /// When the number of events of a kind has been reached; false after ten seconds.
+    func reached(_ count: Int, _ isKind: @Sendable (LimiterEvent) -> Bool) async -> Bool {
+        for _ in 0..<2_000 {
+            if events.withLock({ $0.count { isKind($0) } }) >= count { return true }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+        return false
+    }
+}
+
+extension LimiterEvent {
+    var isDown: Bool { if case .storeDown = self { true } else { false } }
+    var isBack: Bool { if case .storeBack = self { true } else { false } }
+    var isBroken: Bool { if case .brokenRecord = self { true } else { false } }
 }

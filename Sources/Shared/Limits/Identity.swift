@@ -1,0 +1,49 @@
+/// Whom a record is about, as a digest: known keys, keys that are passed on and addresses never share one.
+package struct Identity: Sendable, Hashable {
+    let digest: Digest
+
+    /// `bearer`: the digest of the key that a caller brought.
+    package static func knownKey(_ bearer: Digest) -> Identity { Identity("known", bearer) }
+    package static func passedKey(_ bearer: Digest) -> Identity { Identity("passed", bearer) }
+    /// The text of an address, of version 6 that of its /64.
+    package static func address(_ text: String) -> Identity { Identity("address", text) }
+    package static let everybody = Identity("everybody", "")
+
+    /// One caller's use of one model.
+    package func using(_ model: String) -> Identity {
+        Identity("model", "\(digest.base64url(characters: 43)) \(model)")
+    }
+
+    /// One caller from one address.
+    package func from(_ address: String) -> Identity {
+        Identity("from", "\(digest.base64url(characters: 43)) \(address)")
+    }
+
+    private init(_ kind: String, _ text: String) { digest = Digest(of: "\(kind) \(text)") }
+
+    private init(_ kind: String, _ bearer: Digest) { self.init(kind, bearer.base64url(characters: 43)) }
+
+    /// `relay:1:<limit id>:<22 characters>`.
+    func storeKey(_ limit: Limit) -> String { "relay:1:\(limit.id):\(digest.base64url(characters: 22))" }
+}
+
+/// One limit of one caller, as a table's key: 128 bits of both digests.
+struct RecordKey: Hashable {
+    private let high: UInt64
+    fileprivate let low: UInt64
+
+    init(_ limit: Limit, _ identity: Identity) {
+        let (first, second) = identity.digest.withBytes {
+            ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        }
+        high = first ^ limit.words.0
+        low = second ^ limit.words.1
+    }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(high) }
+}
+
+extension RecordKey {
+    /// One of so many places, the same for the same key.
+    func place(of count: Int) -> Int { Int(low % UInt64(count)) }
+}

@@ -1,0 +1,37 @@
+/// What `/metrics` tells of limits. Plain numbers: they change under the ledger's lock and are read as one copy.
+package struct LimiterMetrics: Sendable {
+    package enum Outcome: Int, Sendable, CaseIterable {
+        case admitted
+        case refused
+        case storeDown
+    }
+
+    /// By `Limit.Kind.places`, then by outcome. A request counts once for each limit that admitted it, and once for
+    /// the limit that refused it.
+    package private(set) var decisions = [Int](repeating: 0, count: Limit.Kind.places.count * Outcome.allCases.count)
+    /// Requests decided without the store by `RATE_LIMIT_STORE_DOWN`.
+    package internal(set) var byRule = 0
+    /// Requests whose time was up before the store had answered.
+    package internal(set) var expired = 0
+    /// Answers that came after their bucket's end.
+    package internal(set) var late = 0
+    package internal(set) var reads = 0
+    package internal(set) var readRecords = 0
+    package internal(set) var writes = 0
+    package internal(set) var lostRaces = 0
+    package internal(set) var refusedWrites = 0
+    package internal(set) var failures = 0
+    package internal(set) var probes = 0
+    /// Of outages that are over.
+    package internal(set) var downSeconds = 0
+    package internal(set) var serversDown = 0
+    package internal(set) var accounts = 0
+
+    package func decisions(_ kind: Limit.Kind, _ outcome: Outcome) -> Int { decisions[Self.place(kind, outcome)] }
+
+    mutating func count(_ outcome: Outcome, _ kind: Limit.Kind) { decisions[Self.place(kind, outcome)] += 1 }
+
+    private static func place(_ kind: Limit.Kind, _ outcome: Outcome) -> Int {
+        kind.place * Outcome.allCases.count + outcome.rawValue
+    }
+}

@@ -1,0 +1,73 @@
+/// A request that waits for the store.
+///
+/// `@unchecked`: reached with the ledger's lock held only.
+final class Pending: @unchecked Sendable {
+    enum State: Equatable {
+        case unread
+        /// Read since the request came.
+        case seen
+        case writing
+        /// Counted in this bucket of the record.
+        case taken(bucket: Int)
+        /// Counted, but the bucket was over before the request was decided: to be moved.
+        case late(bucket: Int)
+        /// To be decided without the store.
+        case local
+    }
+
+    struct Share {
+        let account: Account
+        let units: Int
+        var state: State
+    }
+
+    /// In the order of their store keys.
+    var parts: [Share]
+    var unread: Int
+    var decision: Decision?
+    let waiter: any DecisionWaiter
+
+    init(_ parts: [Share], _ waiter: any DecisionWaiter) {
+        self.parts = parts
+        self.waiter = waiter
+        unread = parts.count { $0.state == .unread }
+    }
+
+    /// The first part that is to be counted in the store.
+    var firstOpen: Int? {
+        parts.firstIndex {
+            switch $0.state {
+            case .unread, .seen, .writing, .late: true
+            case .taken, .local: false
+            }
+        }
+    }
+}
+
+/// Told the decision, once, on any thread, without locks held.
+protocol DecisionWaiter: AnyObject, Sendable {
+    func decided(_ decision: Decision)
+}
+
+/// What an instance does when the store cannot be reached.
+package enum StoreDownRule: String, Sendable, CaseIterable {
+    /// Each instance with the whole of N, going on from what it last saw.
+    case local
+    case allow
+    case deny
+}
+
+/// What an operator should know.
+package enum LimiterEvent: Sendable {
+    case storeDown(server: String, reason: String)
+    case storeBack(server: String, seconds: Int)
+    /// A value in the store was none of ours, and is replaced.
+    case brokenRecord(key: String, reason: String)
+}
+
+/// What is to be done once the lock is free.
+struct Outbox {
+    var decided: [Pending] = []
+    var lanes: [Int] = []
+    var events: [LimiterEvent] = []
+}
