@@ -127,7 +127,7 @@ def check_refusal(name, answer):
     status, headers, text = answer
     code = json.loads(text)["error"]["code"] if status == 429 else None
     wait = int(headers["Retry-After"] or 0)
-    if (status, code, headers["X-Relay-Limited-By"]) != (429, "rate_limit_exceeded", "relay") or not 1 <= wait <= 60:
+    if (status, code, headers["X-Relay-Limited-By"]) != (429, "rate_limit_exceeded", "relay") or not 1 <= wait <= 61:
         sys.exit(f"prove-image: {name} is no refusal as promised: {status}\n{headers}\n{text[:500]}")
 
 
