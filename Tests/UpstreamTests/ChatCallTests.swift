@@ -7,10 +7,10 @@ import Testing
 @Suite struct ChatCallTests {
     private let messages = #""messages":[{"role":"user","content":"hi"}]"#
 
-    private func call(_ fields: String) throws -> ChatCall {
+    private func call(_ fields: String, defaultModel: String? = nil) throws -> ChatCall {
         let buffer = ByteBuffer("{\(fields)}")
         let parser = JSONParser()
-        return try withExtendedLifetime(parser) { try ChatCall(parser.parse(buffer.bytes)) }
+        return try withExtendedLifetime(parser) { try ChatCall(parser.parse(buffer.bytes), defaultModel: defaultModel) }
     }
 
     @Test("what is absent or null has its default")
@@ -21,6 +21,13 @@ import Testing
         #expect(call.model == "m" && call.messages.map(\.text) == ["hi"] && call.messages[0].role == .user)
         #expect(!call.isStreamed && !call.includesUsage && call.choices == 1 && call.stops.isEmpty)
         #expect(call.maxTokens == nil && call.webSearch == nil && !call.wantsCode)
+    }
+
+    @Test("a request that names no model gets the default one")
+    func defaultModel() throws {
+        #expect(try call(messages, defaultModel: "d").model == "d")
+        #expect(try call(#""model":null,\#(messages)"#, defaultModel: "d").model == "d")
+        #expect(try call(#""model":"m",\#(messages)"#, defaultModel: "d").model == "m")
     }
 
     @Test("the newer name of a limit wins, and empty stops are none")
