@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(
-        "each kept field is found by its name, in any case, and of two the first counts, of a forwarded list the last",
+        "each kept field is found by its name, in any case, and of two the first counts, but of a list for proxies the last",
         arguments: HeaderField.allCases
     )
     func keepsFields(_ field: HeaderField) throws {
