@@ -10,6 +10,7 @@ import Upstream
 final class Assembly {
     private let settings: Settings
     private let process = ProcessState()
+    private let limiter: Limiter
     private let servers: [Server]
     private let loops: [LoopThread]
     private var refresh: ModelRefresh?
@@ -26,13 +27,15 @@ final class Assembly {
         bounds.connections = Self.connectionsPerLoop(threads)
         let offers = Offers(settings, .oneMin)
         let rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }
-        let metrics = Metrics(Self.labels(settings, offers), loops: threads, others: [log, ProcessFigures()])
+        limiter = try Self.limiter(settings.limits, log)
+        let others: [any MetricsSource] = [log, limiter, ProcessFigures()]
+        let metrics = Metrics(Self.labels(settings, offers), loops: threads, others: others)
         var servers: [Server] = []
         var loops: [LoopThread] = []
         var gateways: [Gateway] = []
         for (listener, counts) in zip(listeners, metrics.loops) {
             let loop = EventLoop()
-            let gateway = try Self.gateway(settings, loop, log, process, offers, rings, counts, metrics)
+            let gateway = try Self.gateway(settings, loop, log, limiter, process, offers, rings, counts, metrics)
             gateways.append(gateway)
             let handler = Router(gateway)
             let open = counts.connections
@@ -43,6 +46,21 @@ final class Assembly {
         self.loops = loops
         refresh = try Self.refresh(settings, log, gateways)
         if let refresh { loops[0].loop.call { refresh.start() } }
+    }
+
+    private static func limiter(_ settings: LimitSettings, _ log: Log) throws(Listener.Failure) -> Limiter {
+        let store: (any CounterStore)?
+        do throws(StoreFailure) {
+            store = try MemcachedCounters.store(settings)
+        } catch {
+            throw Listener.Failure(reason: "the counter store: \(error.reason)")
+        }
+        return Limiter(
+            store: store,
+            rule: settings.storeDown,
+            timeoutMicroseconds: settings.storeTimeout.milliseconds * 1_000,
+            onEvent: { $0.log(to: log) }
+        )
     }
 
     /// Who keeps the models of 1min.ai up to date, by the first loop; nil: nobody is to.
@@ -71,6 +89,7 @@ final class Assembly {
         _ settings: Settings,
         _ loop: EventLoop,
         _ log: Log,
+        _ limiter: Limiter,
         _ process: ProcessState,
         _ offers: Offers,
         _ rings: [KeyRing?],
@@ -105,6 +124,7 @@ final class Assembly {
             settings: settings,
             loop: loop,
             log: log,
+            limiter: limiter,
             registry: Registry(entries, offers),
             keyCheckers: checkers,
             process: process,
@@ -154,6 +174,7 @@ final class Assembly {
             thread.loop.stop()
         }
         for thread in loops { thread.join() }
+        limiter.stop()
     }
 }
 
@@ -177,10 +198,24 @@ extension EndpointOptions {
     }
 }
 
-extension Duration {
-    /// Rounded up, at least 1.
-    fileprivate var milliseconds: Int {
-        let (seconds, attoseconds) = components
-        return max(1, Int(seconds) * 1_000 + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000))
+extension LimiterEvent {
+    fileprivate func log(to log: Log) {
+        switch self {
+        case .storeDown(let server, let reason):
+            log.warning("counter store is away") { line in
+                line.add("server", server)
+                line.add("cause", reason)
+            }
+        case .storeBack(let server, let seconds):
+            log.warning("counter store is back") { line in
+                line.add("server", server)
+                line.add("away_s", seconds)
+            }
+        case .brokenRecord(let key, let reason):
+            log.warning("a counter was not readable, and is replaced") { line in
+                line.add("key", key)
+                line.add("cause", reason)
+            }
+        }
     }
 }

@@ -13,6 +13,8 @@ final class Responder: @unchecked Sendable {
     var record = RequestRecord()
     /// For `Allow`.
     var allowed: [StaticString] = []
+    /// How the limits stand that cover the request.
+    var standing: Decision?
     /// For `X-Relay-Provider`.
     var provider: String?
     /// Candidates that were tried, for `X-Relay-Attempts`.
@@ -89,16 +91,24 @@ final class Responder: @unchecked Sendable {
             error.appendJSON(to: &body)
             var head = head(error.status, type: "application/json")
             if !allowed.isEmpty { head.add("Allow", text: allowed.map { "\($0)" }.joined(separator: ", ")) }
-            if let seconds = error.retryAfterSeconds {
-                head.add("Retry-After", text: "\(seconds)")
-                head.add("Retry-After-Ms", text: "\(seconds * 1_000)")
+            if let standing, !standing.isAdmitted {
+                standing.appendRetry(to: &head.fields)
+            } else {
+                addRetry(error, &head)
             }
-            let isLongWait = error.retryAfterSeconds.map { $0 > 120 } ?? false
-            if error.isHopeless || isLongWait { head.add("X-Should-Retry", "false") }
             if error.status == 429 { head.add("X-Relay-Limited-By", error.isFromVendor ? "upstream" : "relay") }
             begin(error.status)
             writer.send(head, body: body)
         }
+    }
+
+    private func addRetry(_ error: APIError, _ head: inout ResponseHead) {
+        if let seconds = error.retryAfterSeconds {
+            head.add("Retry-After", text: "\(seconds)")
+            head.add("Retry-After-Ms", text: "\(seconds * 1_000)")
+        }
+        let isLongWait = error.retryAfterSeconds.map { $0 > 120 } ?? false
+        if error.isHopeless || isLongWait { head.add("X-Should-Retry", "false") }
     }
 
     // MARK: Heads
@@ -118,6 +128,7 @@ final class Responder: @unchecked Sendable {
         head.fields.append(decimal: Int((gateway.loop.nowNanoseconds - startedNanoseconds) / 1_000_000))
         head.fields.append("\r\n")
         addOrigin(&head)
+        standing?.appendLimits(to: &head.fields)
         if let provider {
             head.add("X-Relay-Provider", text: provider)
             head.fields.append("X-Relay-Attempts: ")

@@ -65,6 +65,8 @@ extension APIError {
 
     package static func wrongKey(_ key: String) -> APIError {
         let shown = key.utf8.count < 12 ? "" : ": \(key.masked)"
-        return APIError(401, "Incorrect API key provided\(shown).", code: "invalid_api_key")
+        var error = APIError(401, "Incorrect API key provided\(shown).", code: "invalid_api_key")
+        error.isWrongKey = true
+        return error
     }
 }

@@ -29,6 +29,11 @@ package struct LimiterMetrics: Sendable {
 
     package func decisions(_ kind: Limit.Kind, _ outcome: Outcome) -> Int { decisions[Self.place(kind, outcome)] }
 
+    /// By the kind's place among `Limit.Kind.places`.
+    func decisions(_ place: Int, _ outcome: Outcome) -> Int {
+        decisions[place * Outcome.allCases.count + outcome.rawValue]
+    }
+
     mutating func count(_ outcome: Outcome, _ kind: Limit.Kind) { decisions[Self.place(kind, outcome)] += 1 }
 
     private static func place(_ kind: Limit.Kind, _ outcome: Outcome) -> Int {

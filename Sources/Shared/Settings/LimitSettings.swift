@@ -24,8 +24,8 @@ package struct LimitSettings: Sendable, Equatable {
     package let store: Store
     /// Of each decision that asks the store.
     package let storeTimeout: Duration
-    /// What holds while it is away: share, local, allow, deny.
-    package let storeDown: String
+    /// What holds while it is away.
+    package let storeDown: StoreDownRule
     /// Only these are believed about whom they speak for.
     package let trustedProxies: [Network]
 }
@@ -40,12 +40,9 @@ extension LimitSettings {
         )
         identity = reader.text("RATE_LIMIT_BY").flatMap(Identity.init) ?? .key
         failedAuth = reader.quotas("RATE_LIMIT_FAILED_AUTH") ?? []
-        if failedAuth.contains(where: { $0.unit != .requests }) {
-            reader.note("RATE_LIMIT_FAILED_AUTH", "only requests are counted here, as in 20/minute")
-        }
         store = Store(&reader)
         storeTimeout = reader.duration("MEMCACHED_TIMEOUT")
-        storeDown = reader.text("RATE_LIMIT_STORE_DOWN") ?? "share"
+        storeDown = reader.text("RATE_LIMIT_STORE_DOWN").flatMap(StoreDownRule.init) ?? .local
         trustedProxies = reader.networks("TRUSTED_PROXIES")
     }
 }

@@ -25,7 +25,7 @@ extension SettingType {
         case .label: return isLabel(text) ? .text(text) : nil
         case .token: return isToken(text) ? .text(text) : nil
         case .tokens: return items(of: text)?.collect { isToken($0) ? $0 : nil }.map { .list($0) }
-        case .limits: return (try? Quota.list(text)).map { .limits($0) }
+        case .limits: return (try? quotas(text)).map { .limits($0) }
         case .networks: return items(of: text)?.collect(Network.init).map { .networks($0) }
         case .host: return isHost(text) ? .text(text) : nil
         case .servers: return items(of: text)?.collect(MemcachedAddress.init).map { .servers($0) }
@@ -38,11 +38,20 @@ extension SettingType {
     func reason(_ text: String) -> String? {
         guard self == .limits else { return nil }
         do throws(Quota.Mistake) {
-            _ = try Quota.list(text)
+            _ = try quotas(text)
             return nil
         } catch {
             return error.reason
         }
+    }
+
+    /// Limits of requests; the other units are read, but not counted yet.
+    private func quotas(_ text: String) throws(Quota.Mistake) -> [Quota] {
+        let quotas = try Quota.list(text)
+        for quota in quotas where quota.unit != .requests {
+            throw Quota.Mistake(item: text, reason: "only requests are counted by this version, as in 60/minute")
+        }
+        return quotas
     }
 }
 

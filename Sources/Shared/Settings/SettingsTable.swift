@@ -64,8 +64,8 @@ package struct SettingsTable: Sendable {
                     SettingRow("RATE_LIMIT_FAILED_AUTH", .limits, "20/minute", "wrong keys, each address"),
                     SettingRow(
                         "RATE_LIMIT_STORE_DOWN",
-                        .choice(["share", "local", "allow", "deny"]),
-                        "share",
+                        .choice(StoreDownRule.allCases.map(\.rawValue)),
+                        StoreDownRule.local.rawValue,
                         "what holds while memcached is away"
                     ),
                     SettingRow("TRUSTED_PROXIES", .networks, "", "whose X-Forwarded-For is believed"),
