@@ -195,8 +195,8 @@ class Setup:
 
 
 def store_counts(memcached: Program) -> dict[str, int]:
-    """memcached's own counts (`stats`): the items it has, and operations since its start. There each key of a multi-get is a get, and
-    a set is any write, those that lost a race or found a key already there included."""
+    """memcached's own counts (`stats`): items it keeps, and operations since its start. Each key of a multi-get is a
+    get, and a set is any write, those that lost a race or found the key already there included."""
     received = b""
     with socket.create_connection(("127.0.0.1", memcached.whole_port), timeout=5) as connection:
         connection.sendall(b"stats\r\n")
