@@ -117,19 +117,20 @@ def _costs(bench: Bench, taken: dict[str, list[Counted]]) -> None:
 
 
 def _operations(bench: Bench, taken: dict[str, list[Counted]]) -> None:
+    columns = {
+        "gets and sets": ("cmd_get", "cmd_set"),
+        "gets": ("cmd_get",),
+        "found": ("get_hits",),
+        "sets": ("cmd_set",),
+        "sets that lost": ("cas_badval", "cas_misses"),
+    }
     rows = []
     for name in (ONE_KEY, MANY_KEYS):
-
-        def each(*kinds: str) -> float:
-            return median(sum(counted.operations[kind] for kind in kinds) for counted in taken[name])
-
-        both = each("cmd_get", "cmd_set")
-        figures = (both, each("cmd_get"), each("get_hits"), each("cmd_set"), each("cas_badval", "cas_misses"))
+        figures = [median(sum(c.operations[kind] for kind in kinds) for c in taken[name]) for kinds in columns.values()]
         rows.append([name, *(f"{figure:.4f}" for figure in figures)])
         if name == MANY_KEYS:
-            bench.outcome.figures["store operations"] = both
-    header = ["", "gets and sets", "gets", "found", "sets", "sets that lost"]
-    bench.outcome.tables.append(Table("memcached's operations for each admitted request", header, rows))
+            bench.outcome.figures["store operations"] = figures[0]
+    bench.outcome.tables.append(Table("memcached's operations for each admitted request", ["", *columns], rows))
 
 
 def _latency(bench: Bench, taken: dict[str, list[Counted]]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scenarios import Outcome, Table
 
+
 class AtLeast(float):
     """A goal that is met from there on."""
 
