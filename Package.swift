@@ -34,8 +34,15 @@ let package = Package(
             path: "Sources/Relay",
             swiftSettings: strict
         ),
-        .testTarget(name: "EngineTests", dependencies: ["Engine"], swiftSettings: strict),
+        .target(name: "Support", dependencies: ["Engine"], path: "Tests/Support", swiftSettings: strict),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Support"], swiftSettings: strict),
         .testTarget(name: "SharedTests", dependencies: ["Shared", "Engine"], swiftSettings: strict),
+        .testTarget(
+            name: "UpstreamTests",
+            dependencies: ["Upstream", "Shared", "Engine", "Support"],
+            swiftSettings: strict
+        ),
+        .testTarget(name: "RoutesTests", dependencies: ["Routes", "Engine"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -7,7 +7,8 @@ extension Responder {
         guard let request else { return }
         let wants = gateway.limits.wants(caller, group, request)
         guard !wants.isEmpty else { return }
-        let decision = await gateway.limiter.reserve(wants, on: gateway.loop)
+        // Requests are counted for good, so there is nothing to hold on to.
+        let decision = await gateway.limiter.reserve(wants, on: gateway.loop).decision
         standing = decision
         if let error = decision.error { throw error }
     }
@@ -18,7 +19,7 @@ extension Responder {
         guard let request else { return error }
         let wants = gateway.limits.wantsOfFailure(request)
         guard !wants.isEmpty else { return error }
-        let decision = await gateway.limiter.reserve(wants, on: gateway.loop)
+        let decision = await gateway.limiter.reserve(wants, on: gateway.loop).decision
         guard decision.refusal != nil, let refusal = decision.error else { return error }
         standing = decision
         return refusal

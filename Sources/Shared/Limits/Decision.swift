@@ -52,6 +52,8 @@ package struct Decision: Sendable {
     /// The tightest limit of requests, and of tokens.
     package private(set) var requests: Standing?
     package private(set) var tokens: Standing?
+    /// For the hold.
+    var held: [HeldUnits] = []
 
     package init(_ outcome: Outcome) { self.outcome = outcome }
 

@@ -159,6 +159,9 @@ struct Ledger {
             }
             var decision = Decision(.admitted)
             decision.note(account.record.standing(of: account.limit, at: now.wall))
+            if account.limit.quota.unit.isKnownLate {
+                decision.held = [HeldUnits(account: account, units: wants[0].units, bucket: account.record.newest)]
+            }
             metrics.count(.admitted, account.limit.kind)
             return decision
         }
@@ -185,23 +188,47 @@ struct Ledger {
             let isFull = parts.contains { $0.state == .local && !$0.account.hasRoom(for: $0.units, at: now.wall) }
             if isFull { return refusal(parts, now) }
         }
-        for part in parts where part.state == .local { take(part, now) }
+        for part in parts where part.state == .local { charge(part.units, part.account, now) }
         return admission(parts, now)
     }
 
-    private mutating func take(_ part: Pending.Share, _ now: Moment) {
-        let account = part.account
+    /// Counts in memory; with a store, what is owed to it.
+    private mutating func charge(_ units: Int, _ account: Account, _ now: Moment) {
         guard store != nil else {
-            account.record.charge(part.units)
+            account.record.roll(to: now.wall)
+            account.record.charge(units)
             return
         }
-        account.owe(part.units, at: now.wall)
+        account.owe(units, at: now.wall)
         settleSoon(account)
     }
 
     private mutating func admission(_ parts: [Pending.Share], _ now: Moment) -> Decision {
-        for part in parts { metrics.count(.admitted, part.account.limit.kind) }
-        return describe(Decision(.admitted), parts, now)
+        var decision = describe(Decision(.admitted), parts, now)
+        for part in parts {
+            let account = part.account
+            metrics.count(.admitted, account.limit.kind)
+            guard account.limit.quota.unit.isKnownLate else { continue }
+            let bucket =
+                if case .taken(let bucket) = part.state { bucket } else { (account.owed ?? account.record).newest }
+            decision.held.append(HeldUnits(account: account, units: part.units, bucket: bucket))
+        }
+        return decision
+    }
+
+    /// What was used of what a request had reserved: the difference is given back to the bucket of the reservation, or
+    /// charged in the newest one.
+    mutating func settle(_ held: HeldUnits, used: Int, at now: Moment) {
+        let account = held.account
+        var excess = held.units - max(0, used)
+        if excess < 0 { return charge(-excess, account, now) }
+        guard store != nil else { return account.record.giveBack(excess, in: held.bucket) }
+        if let owed = account.owed {
+            let here = min(excess, owed.count(in: held.bucket))
+            account.owed?.giveBack(here, in: held.bucket)
+            excess -= here
+        }
+        giveBack(excess, held.bucket, account)
     }
 
     private func describe(_ decision: Decision, _ parts: [Pending.Share], _ now: Moment) -> Decision {
@@ -220,7 +247,11 @@ struct Ledger {
             if case .taken = part.state { continue }
             guard !view.hasRoom(for: part.units, of: limit.quota.count) else { continue }
             let wait = view.retryAfter(part.units, of: limit.quota.count, at: now.wall)
-            if let wait { part.account.refusedUntil = max(part.account.refusedUntil, now.wall + wait) }
+            if let wait {
+                // Settlements may free room at any time.
+                let memory = limit.quota.unit.isKnownLate ? min(wait, 1_000_000) : wait
+                part.account.refusedUntil = max(part.account.refusedUntil, now.wall + memory)
+            }
             let isWorse = worst.map { ($0.retryAfterMicroseconds ?? .max) < (wait ?? .max) } ?? true
             if isWorse {
                 worst = Decision.Refusal(limit: limit, requested: part.units, retryAfterMicroseconds: wait)

@@ -58,7 +58,11 @@ package final class Limiter: Sendable {
 
     /// Decides over all limits that cover a request: it counts in all of them or in none. Called on `loop`, and back on
     /// it; suspends only where the store must be asked.
-    package func reserve(_ wants: [Want], on loop: EventLoop) async -> Decision {
+    package func reserve(_ wants: [Want], on loop: EventLoop) async -> Hold {
+        Hold(await decision(wants, loop), self)
+    }
+
+    private func decision(_ wants: [Want], _ loop: EventLoop) async -> Decision {
         let (answer, outbox) = decide(wants, loop)
         switch answer {
         case .decided(let decision):
@@ -87,6 +91,19 @@ package final class Limiter: Sendable {
         var outbox = Outbox()
         ledger.withLock { ledger in
             ledger.expire(request, at: now)
+            swap(&outbox, &ledger.outbox)
+        }
+        courier.deliver(outbox)
+    }
+
+    func settle(_ held: [HeldUnits], _ used: [Quota.Unit: Int]) {
+        let now = clock.now()
+        var outbox = Outbox()
+        ledger.withLock { ledger in
+            for units in held {
+                guard let used = used[units.account.limit.quota.unit] else { continue }
+                ledger.settle(units, used: used, at: now)
+            }
             swap(&outbox, &ledger.outbox)
         }
         courier.deliver(outbox)

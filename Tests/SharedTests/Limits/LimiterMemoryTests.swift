@@ -12,7 +12,9 @@ import Testing
         let limiter = Limiter(store: nil, clock: clock.clock)
         let who = Identity.passedKey(Digest(of: "key"))
         let minute = minute
-        let ask: @Sendable (EventLoop) async -> Decision = { await limiter.reserve([Want(minute, who)], on: $0) }
+        let ask: @Sendable (EventLoop) async -> Decision = {
+            await limiter.reserve([Want(minute, who)], on: $0).decision
+        }
         for count in 1...60 {
             let decision = await loops.run(ask)
             #expect(decision.isAdmitted)
@@ -26,7 +28,7 @@ import Testing
         #expect(await loops.run(ask).isAdmitted == false)
         clock.advance(microseconds: 1)
         #expect(await loops.run(ask).isAdmitted)
-        let other = await loops.run { await limiter.reserve([Want(minute, .address("192.0.2.1"))], on: $0) }
+        let other = await loops.run { await limiter.reserve([Want(minute, .address("192.0.2.1"))], on: $0).decision }
         #expect(other.requests?.remaining == 59)
         #expect(limiter.metrics().decisions(.caller(.chat), .admitted) == 62)
         #expect(limiter.metrics().decisions(.caller(.chat), .refused) == 2)
@@ -38,7 +40,7 @@ import Testing
         let limiter = Limiter(store: nil, clock: clock.clock)
         let limits = [(5, Quota.Span.minute), (100, .hour), (3, .day)].map { Limit(.total, Quota($0, per: $1)) }
         let ask: @Sendable (EventLoop) async -> Decision = { loop in
-            await limiter.reserve(limits.map { Want($0, .everybody) }, on: loop)
+            await limiter.reserve(limits.map { Want($0, .everybody) }, on: loop).decision
         }
         for _ in 0..<3 { #expect(await loops.run(ask).isAdmitted) }
         for _ in 0..<10 {
@@ -48,7 +50,7 @@ import Testing
             #expect(try #require(refusal.retryAfterMicroseconds) > 86_400_000_000)
             #expect(decision.requests?.limit == limits[2] && decision.requests?.remaining == 0)
         }
-        let hour = await loops.run { await limiter.reserve([Want(limits[1], .everybody)], on: $0) }
+        let hour = await loops.run { await limiter.reserve([Want(limits[1], .everybody)], on: $0).decision }
         #expect(hour.requests?.remaining == 96)
     }
 
@@ -56,10 +58,12 @@ import Testing
     func tooLarge() async throws {
         let limiter = Limiter(store: nil, clock: TestClock().clock)
         let limit = Limit(.total, Quota(1_000, .tokens, per: .minute))
-        let refused = await loops.run { await limiter.reserve([Want(limit, .everybody, units: 1_001)], on: $0) }
+        let refused = await loops.run {
+            await limiter.reserve([Want(limit, .everybody, units: 1_001)], on: $0).decision
+        }
         #expect(try #require(refused.refusal).retryAfterMicroseconds == nil)
         #expect(refused.tokens?.remaining == 1_000 && refused.requests == nil)
-        let whole = await loops.run { await limiter.reserve([Want(limit, .everybody, units: 1_000)], on: $0) }
+        let whole = await loops.run { await limiter.reserve([Want(limit, .everybody, units: 1_000)], on: $0).decision }
         #expect(whole.isAdmitted)
     }
 
@@ -68,7 +72,7 @@ import Testing
         let limiter = Limiter(store: nil, clock: TestClock().clock)
         let loops = TestLoops(4)
         let minute = minute
-        let decisions = await loops.run(400) { await limiter.reserve([Want(minute, .everybody)], on: $1) }
+        let decisions = await loops.run(400) { await limiter.reserve([Want(minute, .everybody)], on: $1).decision }
         #expect(decisions.count { $0.isAdmitted } == 60)
     }
 
@@ -78,8 +82,8 @@ import Testing
         let minute = minute
         await loops.run { loop in
             for index in 0..<1_000 {
-                _ = await limiter.reserve([Want(minute, .address("\(index)"))], on: loop)
-                let kept = await limiter.reserve([Want(minute, .address("0"))], on: loop)
+                _ = await limiter.reserve([Want(minute, .address("\(index)"))], on: loop).decision
+                let kept = await limiter.reserve([Want(minute, .address("0"))], on: loop).decision
                 #expect(kept.isAdmitted == (index < 59))
             }
         }
@@ -94,7 +98,7 @@ import Testing
         for round in 0..<5 {
             await loops.run { loop in
                 for index in 0..<100 {
-                    _ = await limiter.reserve([Want(minute, .address("\(round) \(index)"))], on: loop)
+                    _ = await limiter.reserve([Want(minute, .address("\(round) \(index)"))], on: loop).decision
                 }
             }
             clock.advance(microseconds: 70_000_000)

@@ -27,14 +27,14 @@ import Testing
         let limit = Limit(.caller(.chat), Quota(100, per: .hour))
         let who = Identity.passedKey(Digest(of: "secret-key-of-a-caller"))
         let decisions = await loops.run(600) { index, loop in
-            await limiters[index % 2].reserve([Want(limit, who)], on: loop)
+            await limiters[index % 2].reserve([Want(limit, who)], on: loop).decision
         }
         #expect(decisions.count { $0.isAdmitted } == 100)
         #expect(decisions.allSatisfy { $0.isAdmitted || $0.refusal != nil })
         for limiter in limiters {
             #expect(limiter.metrics().byRule == 0 && limiter.metrics().failures == 0)
             let before = limiter.metrics()
-            let again = await loops.run { await limiter.reserve([Want(limit, who)], on: $0) }
+            let again = await loops.run { await limiter.reserve([Want(limit, who)], on: $0).decision }
             #expect(again.isAdmitted == false && again.requests?.remaining == 0)
             #expect(limiter.metrics().reads == before.reads, "a refusal that cannot change does not touch the store")
         }
@@ -59,7 +59,7 @@ import Testing
                 .reserve(
                     [Want(day, callers[index % 4]), Want(total, .everybody), Want(key, callers[index % 4], units: 2)],
                     on: loop
-                )
+                ).decision
         }
         let admitted = decisions.count { $0.isAdmitted }
         #expect(
@@ -70,7 +70,7 @@ import Testing
         // What is counted in each limit is what was admitted, nothing of what was refused.
         var counted = 0
         for caller in callers {
-            let now = await loops.run { await limiters[0].reserve([Want(key, caller, units: 0)], on: $0) }
+            let now = await loops.run { await limiters[0].reserve([Want(key, caller, units: 0)], on: $0).decision }
             counted += 200 - (now.tokens?.remaining ?? 0)
         }
         #expect(counted == 2 * admitted)
@@ -85,7 +85,7 @@ import Testing
         let loops = TestLoops(2)
         let limit = Limit(.caller(.chat), Quota(50, per: .hour))
         let ask: @Sendable (Int, EventLoop) async -> Decision = { _, loop in
-            await limiter.reserve([Want(limit, .everybody)], on: loop)
+            await limiter.reserve([Want(limit, .everybody)], on: loop).decision
         }
         #expect(await loops.run(20, ask).allSatisfy { $0.isAdmitted })
         memcached.pause()
@@ -111,7 +111,7 @@ import Testing
         let loops = TestLoops(2)
         let limit = Limit(.caller(.chat), Quota(50, per: .hour))
         let first: @Sendable (Int, EventLoop) async -> Decision = {
-            await limiters[0].reserve([Want(limit, .everybody)], on: $1)
+            await limiters[0].reserve([Want(limit, .everybody)], on: $1).decision
         }
         #expect(await loops.run(30, first).allSatisfy { $0.isAdmitted })
         memcached.kill()
@@ -121,7 +121,7 @@ import Testing
         #expect(await events.reached(1, \.isBack))
         // Another instance, which knows nothing and has a connection from before: 36 of 50 are back in the store since the first one has written.
         #expect(await loops.run(1, first)[0].isAdmitted)
-        let other = await loops.run(50) { await limiters[1].reserve([Want(limit, .everybody)], on: $1) }
+        let other = await loops.run(50) { await limiters[1].reserve([Want(limit, .everybody)], on: $1).decision }
         #expect(other.count { $0.isAdmitted } == 14)
     }
 
@@ -133,7 +133,7 @@ import Testing
         let loops = TestLoops(2)
         let limit = Limit(.caller(.chat), Quota(50, per: .hour))
         let ask: @Sendable (Int, EventLoop) async -> Decision = {
-            await limiters[$0 % 2].reserve([Want(limit, .everybody)], on: $1)
+            await limiters[$0 % 2].reserve([Want(limit, .everybody)], on: $1).decision
         }
         #expect(await loops.run(30, ask).allSatisfy { $0.isAdmitted })
         #expect(await loops.run(2, ask).allSatisfy { $0.isAdmitted })  // both have seen at least 31
@@ -151,7 +151,7 @@ import Testing
         let loops = TestLoops()
         let limit = Limit(.total, Quota(2, per: .hour))
         let ask: @Sendable (Int, EventLoop) async -> Decision = { _, loop in
-            await limiter.reserve([Want(limit, .everybody)], on: loop)
+            await limiter.reserve([Want(limit, .everybody)], on: loop).decision
         }
         #expect(await loops.run(1, ask)[0].isAdmitted)
         let key = try #require(
@@ -173,7 +173,9 @@ import Testing
         #expect(await events.reached(1, \.isDown))
         let loops = TestLoops()
         let limit = Limit(.total, Quota(3, per: .hour))
-        let decisions = await loops.run(5) { _, loop in await limiter.reserve([Want(limit, .everybody)], on: loop) }
+        let decisions = await loops.run(5) { _, loop in
+            await limiter.reserve([Want(limit, .everybody)], on: loop).decision
+        }
         #expect(limiter.metrics().expired == 0 && limiter.metrics().byRule == 5)
         switch rule {
         case .local: #expect(decisions.count { $0.isAdmitted } == 3)

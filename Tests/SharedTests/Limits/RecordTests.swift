@@ -2,13 +2,13 @@ import Shared
 import Testing
 
 @Suite struct RecordTests {
-    static let windows = [1, 2, 59, 60, 300, 3_600, 86_400, 31_622_400]
+    static let windows = [1, 59, 60, 86_400, 31_622_400]
 
     @Test("never more than N in any window, on clocks up to a bucket apart", arguments: windows)
     func neverOver(window: Int) {
         let grid = Grid(windowSeconds: window)
         let bucket = grid.windowMicroseconds / grid.perWindow
-        for seed in 0..<20 {
+        for seed in 0..<10 {
             var dice = Dice(seed: seed)
             let bound = 1 + dice.below(60)
             let offsets = [0, dice.below(bucket), bucket]
@@ -55,7 +55,7 @@ import Testing
             var record = Record(grid, at: epoch)
             let first = epoch + dice.below(grid.windowMicroseconds)
             var admitted = 0
-            let step = max(1, grid.windowMicroseconds / 2_000)
+            let step = max(1, grid.windowMicroseconds / 500)
             for time in stride(from: first, to: first + 8 * grid.windowMicroseconds, by: step) {
                 record.roll(to: time)
                 while record.admit(1, of: bound) { admitted += 1 }
@@ -67,7 +67,7 @@ import Testing
     @Test("retryAfter is the first moment at which the units fit", arguments: windows)
     func retryAfterIsTrue(window: Int) throws {
         let grid = Grid(windowSeconds: window)
-        for seed in 0..<200 {
+        for seed in 0..<20 {
             var dice = Dice(seed: seed)
             let bound = 1 + dice.below(100)
             var record = Record(grid, at: epoch)
@@ -163,7 +163,7 @@ import Testing
     @Test("join is commutative, associative and idempotent", arguments: [1, 60, 86_400])
     func joins(window: Int) {
         let grid = Grid(windowSeconds: window)
-        for seed in 0..<300 {
+        for seed in 0..<50 {
             var dice = Dice(seed: seed)
             let records = (0..<3)
                 .map { _ in

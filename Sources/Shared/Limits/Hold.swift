@@ -1,0 +1,38 @@
+/// A decision, and where it admitted, the units held against limits of tokens and money until the use is known.
+/// Requests are counted for good, whatever becomes of the call.
+package struct Hold: ~Copyable, Sendable {
+    package let decision: Decision
+    private let limiter: Limiter
+    private var used: [Quota.Unit: Int] = [:]
+
+    init(_ decision: Decision, _ limiter: Limiter) {
+        self.decision = decision
+        self.limiter = limiter
+    }
+
+    /// Ends the hold. Of each unit named here the difference to what was reserved is given back, or charged.
+    package consuming func settle(used: [Quota.Unit: Int]) { self.used = used }
+
+    /// What was not settled stays charged: a broken vendor may have billed it.
+    deinit {
+        if !decision.held.isEmpty, !used.isEmpty { limiter.settle(decision.held, used) }
+    }
+}
+
+/// Units of one limit whose use is known late.
+struct HeldUnits: Sendable {
+    let account: Account
+    let units: Int
+    /// The bucket they were counted in.
+    let bucket: Int
+}
+
+extension Quota.Unit {
+    /// Reserved before the call, settled after it.
+    var isKnownLate: Bool {
+        switch self {
+        case .tokens, .usd, .credits: true
+        case .requests, .images, .concurrent: false
+        }
+    }
+}

@@ -1,0 +1,207 @@
+import Support
+import Synchronization
+import Testing
+
+@testable import Engine
+
+@Suite(.timeLimit(.minutes(1))) struct CurlClientTests {
+    @Test("calls one after the other share a connection, whole and streamed ones each")
+    func keepsConnection() async {
+        let vendor = RawServer { peer, number in
+            while let request = peer.receiveRequest() {
+                let line = request.head.split(separator: " ").prefix(2).joined(separator: " ")
+                peer.sendAnswer("\(number) \(line) \(String(decoding: request.body, as: UTF8.self))")
+            }
+        }
+        let whole = await withClient { client, _ in
+            var outcomes: [CallOutcome] = []
+            for text in ["a", nil, "longer", "b"] {
+                outcomes.append(await client.outcome(UpstreamCall(vendor.url("/x"), text)))
+            }
+            return outcomes
+        }
+        #expect(whole == ["POST /x a", "GET /x ", "POST /x longer", "POST /x b"].map { .answer(200, "0 " + $0) })
+        let streamed = await withClient { client, _ in
+            var outcomes: [CallOutcome] = []
+            for text in ["a", "b"] { outcomes.append(await client.streamOutcome(UpstreamCall(vendor.url("/x"), text))) }
+            return outcomes
+        }
+        #expect(streamed == ["POST /x a", "POST /x b"].map { .answer(200, "1 " + $0) })
+    }
+
+    @Test("status, media type and Retry-After are read")
+    func readsHead() async {
+        let vendor = RawServer { peer, _ in
+            while let request = peer.receiveRequest() {
+                if request.head.hasPrefix("POST /stream") {
+                    peer.send("HTTP/1.1 100 Continue\r\n\r\n")
+                    peer.sendAnswer("", fields: "Content-Type: Text/Event-Stream;charset=utf-8\r\n")
+                } else {
+                    peer.sendAnswer("no", status: "429 Too Many", fields: "Retry-After: 7\r\n")
+                }
+            }
+        }
+        let heads = await withClient { client, _ in
+            let whole = try? await client.send(UpstreamCall(vendor.url())).head
+            let stream = try? await client.open(UpstreamCall(vendor.url("/stream")))
+            defer { stream?.stop(isComplete: true) }
+            return [whole, stream?.head]
+        }
+        #expect(heads.map { $0?.status } == [429, 200])
+        #expect(heads.map { $0?.isEventStream } == [false, true])
+        #expect(heads.map { $0?.retryAfterSeconds } == [7, nil])
+    }
+
+    @Test("a handle whose call was cancelled in mid-body brings nothing of it to the next", arguments: [false, true])
+    func emptiesPooledHandle(isStreamed: Bool) async {
+        let vendor = RawServer { peer, _ in
+            while let request = peer.receiveRequest() {
+                guard request.head.hasPrefix("POST /first") else {
+                    peer.sendAnswer("own")
+                    continue
+                }
+                peer.beginChunks()
+                peer.sendChunk("another caller's")
+                return peer.waitForEnd()
+            }
+        }
+        let outcomes = await withClient { client, loop in
+            var outcomes: [CallOutcome] = []
+            for _ in 0..<3 {
+                let first = Task(executorPreference: loop) {
+                    let call = UpstreamCall(vendor.url("/first"))
+                    return isStreamed ? await client.streamOutcome(call) : await client.outcome(call)
+                }
+                // The bytes are there once the handle has them; then it is in mid-body.
+                await loop.sleep(nanoseconds: 20_000_000)
+                first.cancel()
+                outcomes.append(await first.value)
+                let second = UpstreamCall(vendor.url("/second"))
+                outcomes.append(isStreamed ? await client.streamOutcome(second) : await client.outcome(second))
+            }
+            return outcomes
+        }
+        for pair in 0..<3 {
+            #expect(outcomes[2 * pair] == .failure(.cancelled))
+            #expect(outcomes[2 * pair + 1] == .answer(200, "own"))
+        }
+    }
+
+    @Test("a connection that the vendor closes while nobody uses it does not keep the loop awake")
+    func idleCloseDoesNotSpin() async {
+        let closed = Gate()
+        let vendor = RawServer { peer, number in
+            guard peer.receiveRequest() != nil else { return }
+            peer.sendAnswer("\(number)")
+            peer.shutDown()
+            closed.open()
+        }
+        let turns = Atomics()
+        let loop = EventLoop(clock: {
+            turns.count.add(1, ordering: .relaxed)
+            return EventLoop.monotonicNanoseconds()
+        })
+        let (outcomes, spent) = await withClient(loop) { client, loop in
+            let first = await client.outcome(UpstreamCall(vendor.url()))
+            closed.wait()
+            let before = turns.count.load(ordering: .relaxed)
+            await loop.sleep(nanoseconds: 50_000_000)
+            let spent = turns.count.load(ordering: .relaxed) - before
+            return ([first, await client.outcome(UpstreamCall(vendor.url()))], spent)
+        }
+        #expect(spent < 20, "\(spent) turns in 50 ms")
+        #expect(outcomes == [.answer(200, "0"), .answer(200, "1")], "and the next call gets a new connection")
+    }
+
+    @Test("cancellation closes the connection", arguments: [false, true])
+    func cancelCloses(isStreamed: Bool) async {
+        let asked = Gate()
+        let ended = Gate()
+        let vendor = RawServer { peer, _ in
+            guard peer.receiveRequest() != nil else { return }
+            peer.beginChunks()
+            peer.sendChunk("a")
+            asked.open()
+            peer.waitForEnd()
+            ended.open()
+        }
+        let outcome = await withClient { client, loop in
+            let task = Task(executorPreference: loop) {
+                let call = UpstreamCall(vendor.url())
+                return isStreamed ? await client.streamOutcome(call) : await client.outcome(call)
+            }
+            #expect(await asked.opens())
+            task.cancel()
+            return await task.value
+        }
+        #expect(outcome == .failure(.cancelled))
+        #expect(await ended.opens(), "the vendor sees the end")
+    }
+
+    @Test("a whole answer may have 16 MB and no more", arguments: [0, 1])
+    func boundsWhole(over: Int) async {
+        let size = CurlTransfer.wholeLimitBytes + over
+        let vendor = RawServer { peer, _ in
+            guard peer.receiveRequest() != nil else { return }
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
+            peer.send([UInt8](repeating: 120, count: size))
+            peer.waitForEnd()
+        }
+        let count = await withClient { client, _ in
+            switch await client.outcome(UpstreamCall(vendor.url())) {
+            case .answer(_, let text): text.utf8.count
+            case .failure(let kind): kind == .tooLarge ? -1 : -2
+            }
+        }
+        #expect(count == (over == 0 ? size : -1))
+    }
+
+    @Test(
+        "an answer that is cut is broken, a vendor that is not there unreachable",
+        arguments: [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", TransportError.Kind.broken),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", .broken),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz", .broken), ("", .broken),
+            ("HTTP/1.1 2", .broken),
+            ("rubbish\r\n\r\n", .broken),
+        ]
+    )
+    func broken(_ answer: String, _ kind: TransportError.Kind) async {
+        let vendor = RawServer { peer, _ in
+            guard peer.receiveRequest() != nil else { return }
+            peer.send(answer)
+        }
+        let url = vendor.url()
+        let outcomes = await withClient { client, _ in
+            [await client.outcome(UpstreamCall(url)), await client.streamOutcome(UpstreamCall(url))]
+        }
+        #expect(outcomes == [.failure(kind), .failure(kind)])
+        vendor.stop()
+        let after = await withClient { client, _ in await client.outcome(UpstreamCall(url)) }
+        #expect(after == .failure(.unreachable))
+    }
+
+    @Test("many calls at once each get their own answer")
+    func manyAtOnce() async {
+        let vendor = RawServer { peer, _ in
+            while let request = peer.receiveRequest() { peer.sendAnswer(String(decoding: request.body, as: UTF8.self)) }
+        }
+        let wrong = await withClient { client, _ in
+            await withTaskGroup(of: Bool.self) { group in
+                for number in 0..<60 {
+                    group.addTask {
+                        let call = UpstreamCall(vendor.url(), "\(number)")
+                        let outcome = number % 2 == 0 ? await client.outcome(call) : await client.streamOutcome(call)
+                        return outcome != .answer(200, "\(number)")
+                    }
+                }
+                return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+        }
+        #expect(wrong == 0)
+    }
+}
+
+private final class Atomics: Sendable {
+    let count = Atomic<Int>(0)
+}

@@ -1,0 +1,100 @@
+import Support
+
+@testable import Engine
+
+/// Runs `body` on a loop with a client. The client lives as long as the process, as in the relay.
+func withClient<Result: Sendable>(
+    _ loop: EventLoop = EventLoop(),
+    _ body: @escaping @Sendable (CurlClient, EventLoop) async -> Result
+) async -> Result {
+    _ = prepared
+    return await onLoop(loop) { loop in
+        let client = CurlClient(loop: loop)
+        _ = Unmanaged.passRetained(client)
+        return await body(client, loop)
+    }
+}
+
+private let prepared: Void = CurlClient.prepareProcess()
+
+extension UpstreamCall {
+    /// A POST of `text`; nil: a GET.
+    init(
+        _ url: String,
+        _ text: String? = "{}",
+        _ change: (inout EndpointOptions) -> Void = { _ in }
+    ) {
+        var options = EndpointOptions()
+        change(&options)
+        guard let endpoint = Endpoint(url, options) else { preconditionFailure("\(url) is no URL") }
+        let headers = UpstreamHeaders(["Content-Type: application/json", "Expect:"])
+        self.init(endpoint: endpoint, headers: headers, body: text.map { Body(ByteBuffer($0)) })
+    }
+}
+
+/// How a call went.
+enum CallOutcome: Equatable {
+    case answer(Int, String)
+    case failure(TransportError.Kind)
+}
+
+extension CurlClient {
+    func outcome(_ call: UpstreamCall) async -> CallOutcome {
+        do throws(TransportError) {
+            let reply = try await send(call)
+            return .answer(reply.head.status, reply.body.bytes.text)
+        } catch {
+            return .failure(error.kind)
+        }
+    }
+
+    /// A stream read to its end.
+    func streamOutcome(_ call: UpstreamCall) async -> CallOutcome {
+        let stream: any UpstreamStream
+        do throws(TransportError) { stream = try await open(call) } catch { return .failure(error.kind) }
+        var text = ""
+        do throws(TransportError) {
+            while let more = try await stream.next() { text += String(decoding: more, as: UTF8.self) }
+            stream.stop(isComplete: true)
+            return .answer(stream.head.status, text)
+        } catch {
+            stream.stop(isComplete: false)
+            return .failure(error.kind)
+        }
+    }
+}
+
+extension UpstreamStream {
+    /// What has come, or comes next; nil at the end.
+    func next() async throws(TransportError) -> [UInt8]? {
+        while true {
+            switch try await more(patienceNanoseconds: 60_000_000_000) {
+            case .silence: continue
+            case .end: return nil
+            case .bytes:
+                var buffer = ByteBuffer()
+                take(into: &buffer)
+                return Array(buffer.bytes)
+            }
+        }
+    }
+}
+
+extension Socket {
+    func sendAnswer(_ text: String, status: String = "200 OK", fields: String = "") {
+        send("HTTP/1.1 \(status)\r\nContent-Length: \(text.utf8.count)\r\n\(fields)\r\n\(text)")
+    }
+
+    /// The head of an answer that comes in chunks.
+    func beginChunks() {
+        send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+    }
+
+    @discardableResult
+    func sendChunk(_ text: String) -> Bool {
+        send(String(text.utf8.count, radix: 16) + "\r\n" + text + "\r\n")
+    }
+
+    /// Returns once the client has ended the connection.
+    func waitForEnd() { _ = receiveAll() }
+}

@@ -1,0 +1,131 @@
+import Support
+import Testing
+
+@testable import Engine
+
+@Suite struct EventStreamTests {
+    @Test("events are the same wherever the bytes are cut", arguments: EventRow.all)
+    func readsEvents(_ row: EventRow) {
+        for pieces in cuttings(of: row.bytes) {
+            let (events, waiting) = read(pieces)
+            #expect(events == row.events, "\(pieces.count) pieces, the first of \(pieces.first?.count ?? 0)")
+            #expect(waiting == row.waiting)
+        }
+    }
+
+    @Test("an event that an error ends is not handed over again")
+    func throwsOn() throws {
+        struct Problem: Error {}
+        var parser = EventStreamParser()
+        var bytes = ByteBuffer("data: a\n\ndata: b\n\n")
+        parser.append(&bytes)
+        var seen: [String] = []
+        do {
+            _ = try parser.next { _, _ throws(Problem) in throw Problem() }
+            Issue.record("the error is gone")
+        } catch {}
+        while parser.next({ seen.append($1.text) }) {}
+        #expect(seen == ["b"])
+    }
+
+    @Test("random streams in random pieces, read now and then, lose and double nothing")
+    func randomPieces() {
+        var random = Seeded(2)
+        for _ in 0..<100 {
+            var text = ""
+            var expected: [Event] = []
+            for number in 0..<(1 + random.below(20)) {
+                let lines = (0..<(1 + random.below(3))).map { _ in
+                    String(repeating: random.pick(["a", "\u{e4}", " ", ":", "data:"]), count: random.below(40))
+                }
+                let name = random.pick(["content", "result", "", "ping"])
+                if !name.isEmpty { text += "event: \(name)\n" }
+                for line in lines { text += "data: \(line)" + random.pick(["\n", "\r\n"]) }
+                if number % 3 == 0 { text += ": comment\nid: 7\n" }
+                text += random.pick(["\n", "\r\n", "\n\n"])
+                let kind = Array(name.utf8).withUnsafeBytes { EventName($0) }
+                expected.append(Event(kind, lines.joined(separator: "\n")))
+            }
+            let (events, waiting) = read(pieces(of: Array(text.utf8), most: 1 + random.below(100), &random), &random)
+            #expect(events == expected)
+            #expect(waiting == 0)
+        }
+    }
+}
+
+struct Event: Equatable, Sendable {
+    let name: EventName
+    let data: String
+
+    init(_ name: EventName, _ data: String) {
+        self.name = name
+        self.data = data
+    }
+}
+
+private func read(_ pieces: [[UInt8]]) -> (events: [Event], waiting: Int) {
+    var random = Seeded(0)
+    return read(pieces, readsAlways: true, &random)
+}
+
+private func read(
+    _ pieces: [[UInt8]],
+    readsAlways: Bool = false,
+    _ random: inout Seeded
+) -> (events: [Event], waiting: Int) {
+    var parser = EventStreamParser()
+    var events: [Event] = []
+    for (index, piece) in pieces.enumerated() {
+        var bytes = ByteBuffer()
+        piece.withUnsafeBytes { bytes.append($0) }
+        parser.append(&bytes)
+        if !readsAlways, index + 1 < pieces.count, random.below(2) == 0 { continue }
+        while parser.next({ events.append(Event($0, $1.text)) }) {}
+    }
+    return (events, parser.waitingBytes)
+}
+
+struct EventRow: Sendable, CustomTestStringConvertible {
+    let name: String
+    let bytes: [UInt8]
+    let events: [Event]
+    var waiting = 0
+    var testDescription: String { name }
+
+    init(_ name: String, _ text: String, _ events: [Event], waiting: Int = 0) {
+        self.name = name
+        bytes = Array(text.utf8)
+        self.events = events
+        self.waiting = waiting
+    }
+
+    static let all = [
+        EventRow("plain", "data: a\n\n", [Event(.message, "a")]),
+        EventRow("CR LF", "event: content\r\ndata: a\r\n\r\n", [Event(.content, "a")]),
+        EventRow("mixed line ends", "event: result\ndata: a\r\ndata: b\n\r\n", [Event(.result, "a\nb")]),
+        EventRow("a lone CR ends no line", "data: a\rdata: b\n\n", [Event(.message, "a\rdata: b")]),
+        EventRow("joined data", "data: a\ndata:\ndata: b\ndata\n\n", [Event(.message, "a\n\nb\n")]),
+        EventRow("joined data that is empty", "data:\ndata:\n\n", [Event(.message, "\n")]),
+        EventRow("one empty line of data", "data:\n\n", [Event(.message, "")]),
+        EventRow("data without a colon", "data\n\n", [Event(.message, "")]),
+        EventRow("one space is dropped, no more", "data:  a \n\n", [Event(.message, " a ")]),
+        EventRow("no space", "data:a\n\ndata: b\n\n", [Event(.message, "a"), Event(.message, "b")]),
+        EventRow("comments", ": x\n\n:\ndata: a\n: data: b\n\n", [Event(.message, "a")]),
+        EventRow("other fields", "id: 1\nretry: 5\ndatax: b\ndat: c\ndata: a\n\n", [Event(.message, "a")]),
+        EventRow("a name alone is no event", "event: error\n\ndata: a\n\n", [Event(.message, "a")]),
+        EventRow("the last name counts", "event: error\nevent: done\ndata: a\n\n", [Event(.done, "a")]),
+        EventRow("a name is taken back", "event: error\nevent\ndata: a\n\n", [Event(.message, "a")]),
+        EventRow(
+            "a name holds for one event",
+            "event: done\ndata: a\n\ndata: b\n\n",
+            [Event(.done, "a"), Event(.message, "b")]
+        ),
+        EventRow("unknown names", "event: Content\ndata: a\n\n", [Event(.other, "a")]),
+        EventRow("the name after the data", "data: a\nevent: error\n\n", [Event(.error, "a")]),
+        EventRow("a byte order mark", "\u{feff}data: a\n\n", [Event(.message, "a")]),
+        EventRow("a second mark is none", "\u{feff}\u{feff}data: a\n\ndata: b\n\n", [Event(.message, "b")]),
+        EventRow("long characters", "data: \u{1f310}\u{4e2d}\u{e4}\n\n", [Event(.message, "\u{1f310}\u{4e2d}\u{e4}")]),
+        EventRow("an unfinished event waits", "data: a\n\ndata: b\n", [Event(.message, "a")], waiting: 8),
+        EventRow("many empty lines", "\n\r\n\n\ndata: a\n\n\n\n", [Event(.message, "a")]),
+    ]
+}

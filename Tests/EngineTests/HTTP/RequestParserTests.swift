@@ -1,0 +1,226 @@
+import Engine
+import Support
+import Testing
+
+@Suite struct RequestParserTests {
+    @Test("good heads are read, however they come", arguments: goodHeads)
+    func readsGoodHeads(_ row: HeadRow) {
+        let bytes = Array(row.text.utf8)
+        #expect(read(bytes) == row.outcome)
+        for end in 0..<bytes.count { #expect(read(Array(bytes[..<end])) == .incomplete, "of \(end) bytes") }
+        #expect(read(bytes + Array("GET / HTT".utf8)) == row.outcome, "with what follows")
+    }
+
+    @Test("bad heads are refused with the same status, however they come", arguments: badHeads)
+    func refusesBadHeads(_ row: HeadRow) {
+        let bytes = Array(row.text.utf8)
+        #expect(read(bytes) == row.outcome)
+        let grown = (0...bytes.count).lazy.map { read(Array(bytes[..<$0])) }.first { $0 != .incomplete }
+        #expect(grown == row.outcome, "byte by byte")
+    }
+
+    @Test("a byte that may not stand in a head is refused, wherever it stands", arguments: 0..<33 as Range<UInt8>)
+    func refusesControls(_ byte: UInt8) {
+        let mayStand = byte == 9 || byte == 32
+        let value = Array("GET / HTTP/1.1\r\nHost: a\r\nX: b".utf8) + [byte] + Array("c\r\n\r\n".utf8)
+        #expect((read(value) == .refused(400)) == !mayStand)
+        let name = Array("GET / HTTP/1.1\r\nHost: a\r\nX".utf8) + [byte] + Array("Y: c\r\n\r\n".utf8)
+        #expect(read(name) == .refused(400))
+        let target = Array("GET /a".utf8) + [byte] + Array("b HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+        #expect(read(target) == .refused(400))
+    }
+
+    @Test("a head may be 32,768 bytes and no more", arguments: [0, 1])
+    func boundsHead(over: Int) {
+        let begin = "GET / HTTP/1.1\r\nHost: a\r\nX: "
+        let fill = RequestParser.headLimitBytes - begin.utf8.count - 4 + over
+        let bytes = Array((begin + String(repeating: "x", count: fill) + "\r\n\r\n").utf8)
+        #expect(bytes.count == 32_768 + over)
+        let expected: Parsed = over == 0 ? .head(Facts("GET", "/", bytes: bytes.count)) : .refused(431)
+        #expect(read(bytes) == expected)
+        var endless = Array(begin.utf8)
+        endless += [UInt8](repeating: 120, count: RequestParser.headLimitBytes - endless.count + over)
+        #expect(read(endless) == (over == 0 ? .incomplete : .refused(431)), "no end in sight")
+    }
+
+    @Test("a target may be 8,192 bytes and no more", arguments: [0, 1])
+    func boundsTarget(over: Int) {
+        let target = "/" + String(repeating: "t", count: RequestParser.targetLimitBytes - 1 + over)
+        let bytes = Array("GET \(target) HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+        let expected: Parsed = over == 0 ? .head(Facts("GET", target, bytes: bytes.count)) : .refused(414)
+        #expect(read(bytes) == expected)
+        let endless = Array("GET /".utf8) + [UInt8](repeating: 116, count: 8_300)
+        #expect(read(endless) == .refused(414), "no end in sight")
+    }
+
+    @Test("a head may have 100 fields and no more", arguments: [0, 1])
+    func boundsFields(over: Int) {
+        let fields = (0..<(99 + over)).map { "X-\($0): y\r\n" }.joined()
+        let bytes = Array("GET / HTTP/1.1\r\nHost: a\r\n\(fields)\r\n".utf8)
+        #expect(read(bytes) == (over == 0 ? .head(Facts("GET", "/", bytes: bytes.count)) : .refused(431)))
+    }
+
+    @Test(
+        "each kept field is found by its name, in any case, and of two the first counts, but of a list for proxies the last",
+        arguments: HeaderField.allCases
+    )
+    func keepsFields(_ field: HeaderField) throws {
+        guard ![.host, .contentLength, .transferEncoding, .expect].contains(field) else { return }
+        let name = "\(field.name)"
+        let text = "GET / HTTP/1.1\r\nHost: a\r\n\(name.uppercased()): \t one \t\r\n\(name): two\r\n\r\n"
+        var head = RequestHead()
+        let value = try text.utf8.withContiguousStorageIfAvailable { bytes in
+            let bytes = UnsafeRawBufferPointer(bytes)
+            _ = try RequestParser.parse(bytes, into: &head)
+            return bytes[part: head[field].range].text
+        }
+        #expect(value == (field == .xForwardedFor ? "two" : "one"))
+    }
+}
+
+struct HeadRow: Sendable, CustomTestStringConvertible {
+    let name: String
+    let text: String
+    let outcome: Parsed
+    var testDescription: String { name }
+}
+
+enum Parsed: Equatable {
+    case incomplete
+    case head(Facts)
+    case refused(Int)
+}
+
+struct Facts: Equatable {
+    var method: String
+    var path: String
+    var bytes: Int
+    var length: Int?
+    var isChunked = false
+    var isVersionOne = true
+    var isKeepAlive = true
+    var expectsContinue = false
+
+    init(_ method: String, _ path: String, bytes: Int) {
+        self.method = method
+        self.path = path
+        self.bytes = bytes
+    }
+}
+
+private func read(_ bytes: [UInt8]) -> Parsed {
+    bytes.withUnsafeBytes { bytes in
+        var head = RequestHead()
+        do throws(RequestError) {
+            guard let length = try RequestParser.parse(bytes, into: &head) else { return .incomplete }
+            var facts = Facts("\(head.method.name)", bytes[part: head.path.range].text, bytes: length)
+            facts.length = head.contentLength
+            facts.isChunked = head.isChunked
+            facts.isVersionOne = head.isVersionOne
+            facts.isKeepAlive = head.isKeepAlive
+            facts.expectsContinue = head.expectsContinue
+            return .head(facts)
+        } catch {
+            return .refused(error.status)
+        }
+    }
+}
+
+private func good(
+    _ name: String,
+    _ text: String,
+    _ method: String,
+    _ path: String,
+    _ change: (inout Facts) -> Void = { _ in }
+) -> HeadRow {
+    var facts = Facts(method, path, bytes: text.utf8.count)
+    change(&facts)
+    return HeadRow(name: name, text: text, outcome: .head(facts))
+}
+
+private func bad(_ name: String, _ status: Int, _ text: String) -> HeadRow {
+    HeadRow(name: name, text: text, outcome: .refused(status))
+}
+
+private let goodHeads: [HeadRow] = [
+    good("plain", "GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/v1/models"),
+    good("an empty line before", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/"),
+    good("a query", "GET /a?b=c&d=/ HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/a"),
+    good("absolute form", "GET http://b:1/c?d HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/c"),
+    good("asterisk", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS", "*"),
+    good("a length", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\n", "POST", "/a") { $0.length = 12 },
+    good("length 0", "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "PUT", "/a") { $0.length = 0 },
+    good("chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n", "POST", "/") {
+        $0.isChunked = true
+    },
+    good("close", "PATCH / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n", "PATCH", "/") { $0.isKeepAlive = false },
+    good("close in a list", "DELETE / HTTP/1.1\r\nHost: a\r\nConnection: te, close\r\n\r\n", "DELETE", "/") {
+        $0.isKeepAlive = false
+    },
+    good("100-continue", "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n\r\n", "POST", "/") {
+        $0.expectsContinue = true
+    },
+    good("HTTP/1.0 without Host", "HEAD / HTTP/1.0\r\n\r\n", "HEAD", "/") {
+        $0.isVersionOne = false
+        $0.isKeepAlive = false
+    },
+    good("HTTP/1.0 is not continued", "POST / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n", "POST", "/") {
+        $0.isVersionOne = false
+        $0.isKeepAlive = false
+    },
+    good("no space after the colon, an empty value", "GET / HTTP/1.1\r\nHost:a\r\nX:\r\n\r\n", "GET", "/"),
+    good("a host by address", "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "GET", "/"),
+    good("bytes past ASCII in a value", "GET / HTTP/1.1\r\nHost: a\r\nX: \u{e4}\r\n\r\n", "GET", "/"),
+]
+
+private let badHeads: [HeadRow] = [
+    bad("TLS", 400, "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}"),
+    bad("two empty lines before", 400, "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    bad("a lower-case method is none", 501, "get / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    bad("an unknown method", 501, "CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    bad("a long method", 400, "GETGETGETGETGETGETGETGETGETGETGETGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    bad("HTTP/2", 505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
+    bad("HTTP/1.2", 505, "GET / HTTP/1.2\r\nHost: a\r\n\r\n"),
+    bad("HTTP/0.9", 400, "GET /\r\n\r\n"),
+    bad("no version", 400, "GET / HTTQ/1.1\r\nHost: a\r\n\r\n"),
+    bad("a space too many", 400, "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    bad("bare line feeds", 400, "GET / HTTP/1.1\nHost: a\n\n"),
+    bad("a bare line feed among fields", 400, "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n"),
+    bad("no host", 400, "GET / HTTP/1.1\r\nX: a\r\n\r\n"),
+    bad("two hosts", 400, "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"),
+    bad("an empty host", 400, "GET / HTTP/1.1\r\nHost:\r\n\r\n"),
+    bad("a list of hosts", 400, "GET / HTTP/1.1\r\nHost: a,b\r\n\r\n"),
+    bad("a host with a user", 400, "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n"),
+    bad("a port that is no number", 400, "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n"),
+    bad("a space before the colon", 400, "GET / HTTP/1.1\r\nHost : a\r\n\r\n"),
+    bad("no colon", 400, "GET / HTTP/1.1\r\nHost\r\n\r\n"),
+    bad("no name", 400, "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n"),
+    bad("a folded line", 400, "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n"),
+    bad("two lengths", 400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n"),
+    bad("a list of lengths", 400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n"),
+    bad("a signed length", 400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n"),
+    bad("a negative length", 400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"),
+    bad("an empty length", 400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n"),
+    bad("a hexadecimal length", 400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\n"),
+    bad("a length past all bounds", 400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n"),
+    bad(
+        "length and chunks",
+        400,
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ),
+    bad(
+        "chunks and length",
+        400,
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"
+    ),
+    bad(
+        "chunked twice",
+        400,
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ),
+    bad("chunked, chunked", 400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n"),
+    bad("gzip", 400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"),
+    bad("an unknown coding", 501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n"),
+    bad("chunked in HTTP/1.0", 400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    bad("an unknown expectation", 400, "POST / HTTP/1.1\r\nHost: a\r\nExpect: cake\r\n\r\n"),
+]

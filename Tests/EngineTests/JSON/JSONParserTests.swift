@@ -1,0 +1,107 @@
+import Support
+import Testing
+
+@testable import Engine
+
+@Suite struct JSONParserTests {
+    private let parser = JSONParser()
+
+    /// A value's text, looked up while its document lives.
+    private func read<Result>(_ text: String, _ look: (JSONValue) -> Result) throws -> Result {
+        let buffer = ByteBuffer(text)
+        return look(try parser.parse(buffer.bytes))
+    }
+
+    @Test("kinds and values")
+    func values() throws {
+        let text = #"{"o":{"a":[1,"b",null]},"s":"\u00e4\n","i":-7,"d":1.5,"e":1e3,"t":true,"n":null,"s":"second"}"#
+        try read(text) { root in
+            #expect(root.kind == .object && root["o"]?["a"]?.kind == .array)
+            #expect(root["s"]?.string == "\u{e4}\n", "of two the first")
+            #expect(root["i"]?.integer == -7 && root["i"]?.number == -7 && root["i"]?.kind == .integer)
+            #expect(root["d"]?.number == 1.5 && root["d"]?.integer == nil && root["d"]?.kind == .decimal)
+            #expect(root["e"]?.number == 1_000 && root["e"]?.kind == .decimal)
+            #expect(root["t"]?.flag == true && root["t"]?.kind == .flag && root["t"]?.string == nil)
+            #expect(root["n"] == nil && root.has("n") && !root.has("m") && root["m"] == nil)
+            #expect(root["o"]?["a"]?.elements?.map(\.kind) == [.integer, .string, .null])
+            #expect(root.members?.map(\.name.text) == ["o", "s", "i", "d", "e", "t", "n", "s"])
+            #expect(root["s"]?["x"] == nil && root["s"]?.members == nil && root["s"]?.elements == nil)
+        }
+    }
+
+    @Test("the bounds of integers")
+    func integers() throws {
+        try read("[9223372036854775807,-9223372036854775808,9223372036854775808,18446744073709551615]") { root in
+            #expect(root.elements?.map(\.integer) == [.max, .min, nil, nil])
+            #expect(root.elements?.map(\.kind) == [.integer, .integer, .integer, .integer])
+        }
+        #expect(throws: JSONError.self) { try read("18446744073709551616") { _ in } }
+    }
+
+    @Test("a byte order mark is skipped, once, before the document")
+    func mark() throws {
+        #expect(try read("\u{feff}{\"a\":1}") { $0["a"]?.integer } == 1)
+        for text in ["\u{feff}\u{feff}1", "1\u{feff}", "\u{feff}"] {
+            #expect(throws: JSONError.self) { try read(text) { _ in } }
+        }
+    }
+
+    @Test("each beginning of a document is refused")
+    func cut() throws {
+        let text = Array(#"{"a":[1,-2.5e3,"\u00e4\\x",true,null,{}],"b":{"c":"d"}}"#.utf8)
+        for end in 0..<text.count {
+            let part = String(decoding: text[..<end], as: UTF8.self)
+            #expect(throws: JSONError.self, "of \(end) bytes") { try read(part) { _ in } }
+        }
+        #expect(try read(String(decoding: text, as: UTF8.self)) { $0["b"]?["c"]?.string } == "d")
+    }
+
+    @Test(
+        "what is no JSON is refused, and the parser goes on",
+        arguments: [
+            "", " ", "{}x", "{}{}", "[1,]", "{\"a\":1,}", "{'a':1}", "[01]", "[1.]", "[+1]", "nan", "\"\u{1}\"",
+            "\"\\x\"", #""\ud800""#,
+        ]
+    )
+    func refuses(_ text: String) throws {
+        #expect(throws: JSONError.self) { try read(text) { _ in } }
+        #expect(try read("[1]") { $0.elements?.map(\.integer) } == [1])
+    }
+
+    @Test(
+        "invalid UTF-8 is refused",
+        arguments: [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0xaf], [0xf5, 0x80, 0x80, 0x80]] as [[UInt8]]
+    )
+    func refusesBadText(_ bytes: [UInt8]) {
+        let buffer = quoted(bytes)
+        let isTaken = (try? parser.parse(buffer.bytes)) != nil
+        #expect(!isTaken)
+    }
+
+    private func quoted(_ bytes: [UInt8]) -> ByteBuffer {
+        var buffer = ByteBuffer("\"")
+        bytes.withUnsafeBytes { buffer.append($0) }
+        buffer.append("\"")
+        return buffer
+    }
+
+    @Test("depth is bounded")
+    func depth() throws {
+        func nested(_ depth: Int) -> String {
+            String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+        }
+        #expect(try read(nested(1_000)) { $0.kind } == .array)
+        #expect(throws: JSONError.self) { try read(nested(1_100)) { _ in } }
+        #expect(throws: JSONError.self) { try read(nested(1_000_000)) { _ in } }
+    }
+
+    @Test("small documents follow a huge one, and another huge one them")
+    func hugeThenSmall() throws {
+        let large = "[\"" + String(repeating: "x", count: 3_000_000) + "\"]"
+        for _ in 0..<2 {
+            #expect(try read(large) { $0.elements?.first { _ in true }?.text?.count } == 3_000_000)
+            #expect(try read("{\"a\":\"b\"}") { $0["a"]?.string } == "b")
+            #expect(try read("{\"a\":\"c\"}") { $0["a"]?.string } == "c")
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import Support
+import Testing
+
+@testable import Engine
+
+@Suite struct JSONWriterTests {
+    @Test(
+        "each ASCII byte at each place is read back, on both sides of each bound",
+        arguments: [1, 7, 8, 9, 31, 32, 33, 41]
+    )
+    func eachByte(length: Int) throws {
+        let parser = JSONParser()
+        for byte in 0..<128 as Range<UInt8> {
+            for place in 0..<length {
+                var text = [UInt8](repeating: 97, count: length)
+                text[place] = byte
+                let back = try readBack(text, parser)
+                if back != text { Issue.record("byte \(byte) at \(place) of \(length): \(back)") }
+            }
+        }
+    }
+
+    @Test("two bytes that need an escape, at each distance")
+    func twoEscapes() throws {
+        let parser = JSONParser()
+        for (one, other) in [(34, 34), (92, 34), (0, 92), (31, 10), (92, 92)] as [(UInt8, UInt8)] {
+            for length in [8, 24, 40] {
+                for first in 0..<length {
+                    for second in 0..<length {
+                        var text = [UInt8](repeating: 0x7f, count: length)
+                        text[first] = one
+                        text[second] = other
+                        let back = try readBack(text, parser)
+                        if back != text { Issue.record("\(one) at \(first), \(other) at \(second) of \(length)") }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("random texts of any characters are read back", arguments: 0..<10 as Range<UInt64>)
+    func randomTexts(seed: UInt64) throws {
+        var random = Seeded(seed)
+        let alphabet: [Unicode.Scalar] = [
+            "a", "\"", "\\", "\n", "\0", "\u{7f}", "\u{80}", "\u{e4}", "\u{2028}", "\u{4e2d}", "\u{1f310}", "/",
+        ]
+        let parser = JSONParser()
+        for _ in 0..<50 {
+            var text = String.UnicodeScalarView()
+            for _ in 0..<random.below(120) { text.append(random.pick(alphabet)) }
+            let bytes = Array(String(text).utf8)
+            #expect(try readBack(bytes, parser) == bytes)
+        }
+    }
+
+    @Test("text that is empty, and text after other bytes")
+    func joins() {
+        var buffer = ByteBuffer("[")
+        buffer.append(json: "")
+        buffer.append(",")
+        buffer.append(json: "a\"b\u{1}\n")
+        let text = buffer.text
+        #expect(text == #"["","a\"b\u0001\n""#)
+    }
+
+    /// As simdjson reads what was written.
+    private func readBack(_ text: [UInt8], _ parser: JSONParser) throws -> [UInt8]? {
+        var buffer = ByteBuffer()
+        text.withUnsafeBytes { buffer.append(json: $0) }
+        return try parser.parse(buffer.bytes).text.map { Array($0) }
+    }
+}

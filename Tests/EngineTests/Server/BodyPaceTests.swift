@@ -1,0 +1,42 @@
+import Testing
+
+@testable import Engine
+
+@Suite struct BodyPaceTests {
+    private let start: UInt64 = 7_000_000_000
+
+    /// After how many checks a body is too slow that brings so many bytes in each five seconds; nil: not in 100.
+    private func checksUntilTooSlow(_ bytes: (Int) -> Int) -> Int? {
+        var pace = BodyPace(since: start)
+        var now = start
+        for check in 1...100 {
+            pace.count(bytes(check), at: now)
+            now += BodyPace.checkNanoseconds
+            if pace.isTooSlow(at: now) { return check }
+        }
+        return nil
+    }
+
+    @Test("30,720 bytes in 30 seconds are enough, one less is not, and nobody is judged before")
+    func boundary() {
+        #expect(checksUntilTooSlow { _ in 5_120 } == nil)
+        #expect(checksUntilTooSlow { $0 == 6 ? 5_119 : 5_120 } == 6)
+        #expect(checksUntilTooSlow { _ in 0 } == 6)
+    }
+
+    @Test("only the last 30 seconds count")
+    func slides() {
+        #expect(checksUntilTooSlow { $0 == 1 ? 10_000_000 : 0 } == 7)
+        #expect(checksUntilTooSlow { $0 % 6 == 1 ? 30_720 : 0 } == nil, "one burst in each window")
+        #expect(checksUntilTooSlow { $0 <= 20 ? 30_720 : 0 } == 26)
+    }
+
+    @Test("checks that come early do not count")
+    func early() {
+        var pace = BodyPace(since: start)
+        for step in 1..<100 {
+            let isTooSlow = pace.isTooSlow(at: start + UInt64(step) * 40_000_000)
+            #expect(!isTooSlow)
+        }
+    }
+}

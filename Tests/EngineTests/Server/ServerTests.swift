@@ -1,0 +1,119 @@
+import Support
+import Testing
+
+@testable import Engine
+
+@Suite(.timeLimit(.minutes(1))) struct ServerTests {
+    private let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+    @Test("draining ends idle connections after half a second, and others with their answer")
+    func drains() throws {
+        let held = Held()
+        let server = try TestServer { request, writer in
+            if request.path.equals("/held") { await held.wait() }
+            writer.answer("hello")
+        }
+        defer { server.stop() }
+        let idle = server.connect()
+        idle.send(request)
+        #expect(idle.receive(upTo: "hello")?.contains("Connection:") == false)
+        let busy = server.connect()
+        busy.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
+        let waiting = try #require(Socket(connectedTo: server.port), "in the kernel's queue")
+        let empty = Gate()
+        server.loop.call { [server = server.server] in server.drain { empty.open() } }
+        server.pass(milliseconds: 499)
+        #expect(idle.isSilent && busy.isSilent)
+        #expect(Socket(connectedTo: server.port) == nil, "nobody listens")
+        waiting.send(request)
+        #expect(waiting.textToEnd().contains("Connection: close"))
+        server.pass(milliseconds: 1)
+        #expect(idle.receive() == .end)
+        server.pass(milliseconds: 60_000)
+        #expect(busy.isSilent)
+        server.loop.call { held.release() }
+        let answer = busy.textToEnd()
+        #expect(answer.contains("Connection: close") && answer.hasSuffix("hello"))
+        #expect(empty.wait(), "all are gone, and it is told")
+    }
+
+    @Test("a request on its way while draining begins is served")
+    func drainsKindly() throws {
+        let server = try TestServer()
+        defer { server.stop() }
+        let client = server.connect()
+        client.send(request)
+        #expect(client.receive(upTo: "hello") != nil)
+        let empty = Gate()
+        server.loop.call { [server = server.server] in server.drain { empty.open() } }
+        server.loop.settle()
+        client.send(request)
+        #expect(client.textToEnd().hasSuffix("hello"))
+        #expect(empty.wait())
+    }
+
+    @Test("a client that leaves cancels its request")
+    func leaving() throws {
+        let begun = Gate()
+        let cancelled = Gate()
+        let server = try TestServer { _, _ in
+            begun.open()
+            await Waiter().wait()
+            if Task.isCancelled { cancelled.open() }
+        }
+        defer { server.stop() }
+        var client: Socket? = server.connect()
+        client?.send(request)
+        #expect(begun.wait())
+        client = nil
+        #expect(cancelled.wait())
+    }
+
+    @Test("pipelined requests are answered in order, also where a handler returns long after its answer")
+    func pipelines() throws {
+        let server = try TestServer { request, writer in
+            await Task.yield()
+            writer.answer(request.path.text)
+            for _ in 0..<10 { await Task.yield() }
+        }
+        defer { server.stop() }
+        let client = server.connect()
+        client.send(["first", "a", "b", "c"].map { "GET /\($0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined())
+        let bodies = ["\n/first", "\n/a", "\n/b", "\n/c"].map { client.receive(upTo: $0) != nil }
+        #expect(bodies == [true, true, true, true])
+        server.loop.settle()
+        #expect(client.isSilent, "an answer too many, or the connection was ended")
+    }
+
+    @Test("a handler that returns without an answer ends the connection")
+    func noAnswer() throws {
+        let server = try TestServer { _, _ in }
+        defer { server.stop() }
+        let client = server.connect()
+        client.send(request)
+        #expect(client.receiveAll().bytes.isEmpty)
+    }
+
+    @Test("past its bound connections wait, and get their turn")
+    func boundsConnections() throws {
+        let server = try TestServer(connections: 2)
+        defer { server.stop() }
+        var first: Socket? = server.connect()
+        let second = server.connect()
+        let third = server.connect()
+        for client in [first, second, third] { client?.send(request) }
+        #expect(first?.receive(upTo: "hello") != nil && second.receive(upTo: "hello") != nil)
+        server.pass(milliseconds: 200)
+        #expect(third.isSilent)
+        first = nil
+        server.pass(milliseconds: 50)
+        #expect(third.receive(upTo: "hello") != nil)
+    }
+}
+
+/// A handler's wait, on the loop.
+private final class Held: Sendable {
+    private let waiter = Waiter()
+    func wait() async { await waiter.wait() }
+    func release() { waiter.wake() }
+}

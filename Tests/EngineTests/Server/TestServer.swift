@@ -1,0 +1,80 @@
+import Support
+import Synchronization
+
+@testable import Engine
+
+/// A server on a loop whose clock the test moves, and what its handler saw.
+final class TestServer: Sendable {
+    let clock = ManualClock()
+    let loop: EventLoop
+    let port: UInt16
+    let server: Server
+    private let thread: Lock<LoopThread?>
+
+    init(
+        connections: Int = 1_000,
+        _ handle: @escaping @Sendable (Request, any ResponseWriter) async -> Void = { _, writer in
+            writer.answer("hello")
+        }
+    ) throws {
+        loop = clock.loop()
+        let listener = try Listener.open(host: "127.0.0.1", port: 0, count: 1)[0]
+        port = Support.port(of: listener)
+        var bounds = ServerBounds()
+        bounds.connections = connections
+        server = Server(listener: listener, loop: loop, handler: ClosureHandler(handle), bounds: bounds)
+        thread = Lock(LoopThread(loop))
+    }
+
+    /// A connection that the server has taken.
+    func connect(receiveBufferBytes: Int32? = nil) -> Socket {
+        guard let socket = Socket(connectedTo: port, receiveBufferBytes: receiveBufferBytes) else {
+            preconditionFailure("the server does not listen")
+        }
+        loop.settle()
+        return socket
+    }
+
+    /// Lets the server do what is ready, moves the clock, and lets it see that.
+    func pass(milliseconds: UInt64) { loop.pass(milliseconds: milliseconds, on: clock) }
+
+    func stop() {
+        loop.call { [server] in server.closeAll() }
+        loop.settle()
+        loop.stop()
+        thread.withLock { thread in
+            thread?.join()
+            thread = nil
+        }
+    }
+}
+
+private final class ClosureHandler: Handler {
+    private let body: @Sendable (Request, any ResponseWriter) async -> Void
+
+    init(_ body: @escaping @Sendable (Request, any ResponseWriter) async -> Void) { self.body = body }
+
+    func handle(_ request: Request, _ writer: any ResponseWriter) async { await body(request, writer) }
+
+    func refuse(_ error: RequestError, _ writer: any ResponseWriter) {
+        writer.answer(error.reason, status: error.status)
+    }
+}
+
+extension ResponseWriter {
+    func answer(_ text: String, status: Int = 200) {
+        send(ResponseHead(status: status), body: ByteBuffer(text))
+    }
+}
+
+extension Request {
+    /// The whole body, or the status of what went wrong with it.
+    func wholeBody(limitBytes: Int = 1_000_000) async -> Result<String, RequestError> {
+        do throws(RequestError) {
+            try await body.collect(limitBytes: limitBytes)
+            return .success(body.bytes.text)
+        } catch {
+            return .failure(error)
+        }
+    }
+}

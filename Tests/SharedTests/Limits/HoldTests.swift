@@ -1,0 +1,72 @@
+import Engine
+import Shared
+import Testing
+
+@Suite struct HoldTests {
+    let loops = TestLoops()
+    static let tokens = Limit(.key(nil), Quota(1_000, .tokens, per: .hour))
+    static let requests = Limit(.key(nil), Quota(10, per: .hour))
+
+    /// Reserves 400 tokens and one request, then ends as told; what remains of tokens and requests.
+    private func remaining(_ limiter: Limiter, _ used: [Quota.Unit: Int]?) async -> (tokens: Int?, requests: Int?) {
+        await loops.run { loop in
+            let hold = await limiter.reserve(
+                [Want(Self.tokens, .everybody, units: 400), Want(Self.requests, .everybody)],
+                on: loop
+            )
+            #expect(hold.decision.isAdmitted)
+            if let used { hold.settle(used: used) } else { _ = consume hold }
+            let after = await limiter.reserve(
+                [Want(Self.tokens, .everybody, units: 0), Want(Self.requests, .everybody, units: 0)],
+                on: loop
+            )
+            return (after.decision.tokens?.remaining, after.decision.requests?.remaining)
+        }
+    }
+
+    @Test(
+        "settled, the difference is given back or charged; dropped, all stays; requests always",
+        arguments: [
+            ([.tokens: 100], 900), ([.tokens: 400], 600), ([.tokens: 700], 300), ([.tokens: 5_000], 0),
+            ([.requests: 0], 600), (nil, 600), ([.tokens: 0, .requests: 0], 1_000),
+        ] as [([Quota.Unit: Int]?, Int)]
+    )
+    func inMemory(used: [Quota.Unit: Int]?, left: Int) async {
+        let after = await remaining(Limiter(store: nil, clock: TestClock().clock), used)
+        #expect(after.tokens == left && after.requests == 9)
+    }
+
+    @Test(
+        "over a store as well",
+        arguments: [([.tokens: 100], 900), ([.tokens: 700], 300), (nil, 600)] as [([Quota.Unit: Int]?, Int)]
+    )
+    func shared(used: [Quota.Unit: Int]?, left: Int) async throws {
+        let memcached = try MemcachedProcess()
+        let store = try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000)
+        let limiters = (0..<2).map { _ in Limiter(store: store, timeoutMicroseconds: 2_000_000) }
+        defer { for limiter in limiters { limiter.stop() } }
+        let after = await remaining(limiters[0], used)
+        #expect(after.tokens == left && after.requests == 9)
+        // The settlement is written in the same round as the next question at the latest.
+        let other = await loops.run {
+            await limiters[1].reserve([Want(Self.tokens, .everybody, units: 0)], on: $0).decision
+        }
+        #expect(other.tokens?.remaining == left)
+    }
+
+    @Test("nothing is given back once its bucket has left the record")
+    func tooLate() async {
+        let clock = TestClock()
+        let limiter = Limiter(store: nil, clock: clock.clock)
+        let limit = Limit(.total, Quota(100, .tokens, per: .minute))
+        await loops.run { loop in
+            let old = await limiter.reserve([Want(limit, .everybody, units: 60)], on: loop)
+            clock.advance(microseconds: 62_000_000)
+            let new = await limiter.reserve([Want(limit, .everybody, units: 70)], on: loop)
+            #expect(new.decision.isAdmitted)
+            old.settle(used: [.tokens: 0])
+            let after = await limiter.reserve([Want(limit, .everybody, units: 0)], on: loop)
+            #expect(after.decision.tokens?.remaining == 30)
+        }
+    }
+}

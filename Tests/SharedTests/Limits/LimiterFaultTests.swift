@@ -1,0 +1,176 @@
+import Engine
+import Glibc
+import Shared
+import Testing
+
+@Suite struct LimiterFaultTests {
+    let loops = TestLoops()
+    let clock = TestClock()
+    let store = HookedStore()
+    let events = TestEvents()
+    static let minute = Limit(.total, Quota(10, per: .minute))
+    static let hour = Limit(.caller(.chat), Quota(10, per: .hour))
+
+    private func limiter(_ rule: StoreDownRule = .local, timeoutMilliseconds: Int = 5_000) -> Limiter {
+        Limiter(
+            store: store,
+            rule: rule,
+            timeoutMicroseconds: timeoutMilliseconds * 1_000,
+            clock: clock.clock,
+            onEvent: events.handler
+        )
+    }
+
+    private func ask(_ limiter: Limiter, _ limits: [Limit], units: Int = 1) async -> Decision {
+        await loops.run { loop in
+            await limiter.reserve(limits.map { Want($0, .everybody, units: units) }, on: loop).decision
+        }
+    }
+
+    /// What the store's records hold, by bucket, the newest first.
+    private func counted(_ limit: Limit) throws -> [Int] {
+        let key = try #require(store.writes.first { $0.contains(limit.id) })
+        let value = try #require(store.inner.read([key])[0])
+        let record = try Record(value.bytes, limit.grid)
+        return (record.oldest...record.newest).map { record.count(in: $0) }.filter { $0 > 0 }
+    }
+
+    @Test("an answer that comes after its bucket's end is not used: the next write moves the units")
+    func late() async throws {
+        let limiter = limiter()
+        defer { limiter.stop() }
+        let clock = clock
+        store.order(.thenCall { clock.advance(microseconds: 600_000) })
+        let decision = await ask(limiter, [Self.minute])
+        #expect(decision.isAdmitted && decision.requests?.remaining == 9)
+        #expect(limiter.metrics().late == 1 && store.writes.count == 2)
+        #expect(try counted(Self.minute) == [1])
+        #expect(decision.requests?.resetMicroseconds ?? 0 > 60_500_000, "counted in the bucket in which it was decided")
+    }
+
+    @Test("of several limits only the one that is late is moved")
+    func lateOfSeveral() async throws {
+        let limiter = limiter()
+        defer { limiter.stop() }
+        let clock = clock
+        store.order(.normal, .thenCall { clock.advance(microseconds: 600_000) })
+        #expect(await ask(limiter, [Self.minute, Self.hour]).isAdmitted)
+        #expect(store.writes.count { $0.contains(Self.minute.id) } == 2)
+        #expect(store.writes.count { $0.contains(Self.hour.id) } == 1)
+        #expect(try counted(Self.minute) == [1])
+        #expect(try counted(Self.hour) == [1])
+    }
+
+    @Test("a write that may have happened admits nothing; the rule decides", arguments: [true, false])
+    func unknownWrite(isDone: Bool) async throws {
+        let limiter = limiter(.deny)
+        defer { limiter.stop() }
+        #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        store.order(isDone ? .doneButUnanswered : .notDone)
+        guard case .storeDown = await ask(limiter, [Self.minute]).outcome else {
+            Issue.record("decided with a store that failed")
+            return
+        }
+        #expect(try counted(Self.minute) == [isDone ? 2 : 1])
+        #expect(limiter.metrics().serversDown == 1)
+    }
+
+    @Test("a give-back without an answer is never repeated", arguments: [true, false])
+    func unknownGiveBack(isDone: Bool) async throws {
+        let limiter = limiter()
+        defer { limiter.stop() }
+        let small = Limit(.total, Quota(1, per: .day))  // its store key is after the hour's
+        #expect(await ask(limiter, [small]).isAdmitted)
+        let other = Limiter(store: store, clock: clock.clock)
+        defer { other.stop() }
+        // `hour` is counted; then `other` takes the day's last unit, so that the hour's is given back: unanswered.
+        let day = Limit(.key(nil), Quota(2, per: .day))
+        #expect(await ask(limiter, [Self.hour, day]).isAdmitted)
+        let loops = loops
+        let otherLoops = TestLoops()
+        store.order(
+            .thenCall {
+                let done = Lock(false)
+                Task {
+                    _ = await otherLoops.run { await other.reserve([Want(day, .everybody)], on: $0).decision }
+                    done.withLock { $0 = true }
+                }
+                while !done.withLock({ $0 }) { usleepBriefly() }
+            },
+            .normal,
+            .loseRace,
+            isDone ? .doneButUnanswered : .notDone
+        )
+        let refused = await ask(limiter, [Self.hour, day])
+        #expect(refused.refusal?.limit == day)
+        #expect(await events.reached(1, \.isDown))
+        clock.advance(microseconds: 1_100_000)
+        _ = loops
+        #expect(try counted(Self.hour).reduce(0, +) == (isDone ? 1 : 2))
+        #expect(store.writes.count { $0.contains(Self.hour.id) } == 3)
+    }
+
+    @Test("a lost race is run again, and counts once")
+    func lostRaces() async throws {
+        let limiter = limiter()
+        defer { limiter.stop() }
+        store.order(.loseRace, .loseRace)
+        #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        #expect(try counted(Self.minute) == [1])
+        #expect(limiter.metrics().lostRaces == 2)
+    }
+
+    @Test("a record that the store does not take is alone under the rule; what was admitted is added")
+    func refusedWrite() async throws {
+        let limiter = limiter()
+        defer { limiter.stop() }
+        store.order(.refuse)
+        #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        #expect(limiter.metrics().byRule == 1 && limiter.metrics().failures == 0)
+        #expect(await ask(limiter, [Self.hour]).isAdmitted)
+        #expect(limiter.metrics().byRule == 1)
+        clock.advance(microseconds: 1_000_001)
+        #expect(await ask(limiter, [Self.minute]).requests?.remaining == 8)
+        #expect(try counted(Self.minute).reduce(0, +) == 2)
+    }
+
+    @Test("a request's time is up while a call hangs: the rule decides, and the late answer's units go back")
+    func hangs() async throws {
+        let limiter = limiter(timeoutMilliseconds: 30)
+        defer { limiter.stop() }
+        let gate = Lock(false)
+        store.order(.thenCall { while !gate.withLock({ $0 }) { usleepBriefly() } })
+        let decision = await ask(limiter, [Self.minute])
+        #expect(decision.isAdmitted && limiter.metrics().expired == 1 && limiter.metrics().byRule == 1)
+        gate.withLock { $0 = true }
+        clock.advance(microseconds: 1_000_001)
+        // The hanging write counted one that was not used; the one admitted was added: 2 or, given back, 1.
+        var left = 0
+        for _ in 0..<200 {
+            left = await ask(limiter, [Self.minute], units: 0).requests?.remaining ?? 0
+            if left == 9 { break }
+            usleepBriefly()
+        }
+        #expect(left == 9)
+    }
+
+    @Test("nobody waits while the server is down; it is tried once a second, and used when it is back")
+    func probes() async throws {
+        let limiter = limiter()
+        defer { limiter.stop() }
+        store.order(.notDone)
+        store.setDown(true)
+        #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        #expect(await events.reached(1, \.isDown))
+        let reads = store.reads
+        for _ in 0..<9 { #expect(await ask(limiter, [Self.minute]).isAdmitted) }
+        #expect(await ask(limiter, [Self.minute]).isAdmitted == false)
+        #expect(store.reads == reads)
+        store.setDown(false)
+        clock.advance(microseconds: 1_000_001)
+        #expect(await events.reached(1, \.isBack))
+        #expect(await ask(limiter, [Self.minute]).isAdmitted == false)
+    }
+}
+
+private func usleepBriefly() { usleep(1_000) }

@@ -1,0 +1,38 @@
+package import Engine
+
+/// Runs `body` as a task on a loop with a thread of its own; both end with it.
+package func onLoop<Result: Sendable>(
+    _ loop: EventLoop = EventLoop(),
+    _ body: @escaping @Sendable (EventLoop) async -> Result
+) async -> Result {
+    let thread = LoopThread(loop)
+    let result = await Task(executorPreference: loop) { await body(loop) }.value
+    loop.stop()
+    thread.join()
+    return result
+}
+
+extension EventLoop {
+    /// Returns once the loop has done all that was ready: what one turn makes ready, the next one does.
+    package func settle(turns: Int = 4) {
+        for _ in 0..<turns {
+            let gate = Gate()
+            call { gate.open() }
+            gate.wait()
+        }
+    }
+
+    /// Moves the clock; for a loop that ends by what is due then.
+    package func passLast(milliseconds: UInt64, on clock: ManualClock) {
+        settle()
+        clock.advance(milliseconds: milliseconds)
+        wakeUp()
+    }
+
+    /// Moves the clock and returns once the loop has done what was due.
+    package func pass(milliseconds: UInt64, on clock: ManualClock) {
+        settle()
+        clock.advance(milliseconds: milliseconds)
+        settle()
+    }
+}

@@ -1,0 +1,46 @@
+import Glibc
+import Synchronization
+
+/// A server as a test scripts it, byte for byte: each connection has a thread that calls `serve` with its number, from
+/// 0, and closes it after. It takes connections as long as this object lives.
+package final class RawServer: Sendable {
+    package let port: UInt16
+    private let listener: Int32
+    private let taken = Taken()
+
+    private final class Taken: Sendable {
+        let count = Atomic<Int>(0)
+        let isStopped = Atomic<Bool>(false)
+    }
+
+    package init(_ serve: @escaping @Sendable (Socket, Int) -> Void) {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        self.listener = listener
+        var address = loopback(0)
+        bindTo(listener, &address)
+        listen(listener, 64)
+        port = Support.port(of: listener)
+        let accepting = TestThread { [taken] in
+            while true {
+                let peer = accept(listener, nil, nil)
+                guard peer >= 0 else { break }
+                let number = taken.count.add(1, ordering: .relaxed).oldValue
+                TestThread { serve(Socket(owning: peer), number) }.detach()
+            }
+            close(listener)
+        }
+        accepting.detach()
+    }
+
+    deinit { stop() }
+
+    package var connections: Int { taken.count.load(ordering: .relaxed) }
+
+    package func url(_ path: String = "/") -> String { "http://127.0.0.1:\(port)\(path)" }
+
+    /// Takes no more from here on; who has a connection keeps it. The thread that accepts sees it and closes the socket.
+    package func stop() {
+        guard !taken.isStopped.exchange(true, ordering: .relaxed) else { return }
+        shutdown(listener, Int32(SHUT_RDWR))
+    }
+}

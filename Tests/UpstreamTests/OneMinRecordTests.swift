@@ -1,0 +1,57 @@
+import Engine
+import Shared
+import Testing
+
+@testable import Upstream
+
+@Suite struct OneMinRecordTests {
+    private func record(_ fields: String) throws -> (text: String, usage: Usage?) {
+        let buffer = ByteBuffer(fields)
+        let parser = JSONParser()
+        return try withExtendedLifetime(parser) {
+            let record = try OneMinRecord(buffer.bytes, parser)
+            return (record.text.text, record.usage)
+        }
+    }
+
+    @Test(
+        "the result is an array's first string, or a bare one",
+        arguments: [
+            (#"["a","b"]"#, "a"), (#""a""#, "a"), (#"[{"x":1},["y"],"a"]"#, "a"), (#"[""]"#, ""),
+            (#"["\u00e4"]"#, "\u{e4}"),
+        ]
+    )
+    func reads(_ result: String, _ text: String) throws {
+        let record = try record(
+            #"{"aiRecord":{"status":"SUCCESS","aiRecordDetail":{"resultObject":\#(result)},"metadata":{"inputToken":0,"outputToken":7}}}"#
+        )
+        #expect(record.text == text)
+        #expect(record.usage?.promptTokens == 1 && record.usage?.completionTokens == 7)
+    }
+
+    @Test(
+        "a count that is none is not told",
+        arguments: [
+            #"{}"#, #"{"inputToken":1}"#, #"{"inputToken":-1,"outputToken":1}"#,
+            #"{"inputToken":1,"outputToken":1e300}"#, "null",
+        ]
+    )
+    func oddUsage(_ metadata: String) throws {
+        let record = try record(#"{"aiRecord":{"aiRecordDetail":{"resultObject":["a"]},"metadata":\#(metadata)}}"#)
+        #expect(record.usage == nil && record.text == "a")
+    }
+
+    @Test(
+        "what is no record of a success fails",
+        arguments: [
+            "", "{", "[]", "{}", #"{"aiRecord":null}"#, #"{"aiRecord":{}}"#, #"{"success":false,"aiRecord":{}}"#,
+            #"{"aiRecord":{"status":"FAILED","aiRecordDetail":{"resultObject":["a"]}}}"#,
+            #"{"aiRecord":{"status":"SUCCESS","aiRecordDetail":{"resultObject":[]}}}"#,
+            #"{"aiRecord":{"status":"SUCCESS","aiRecordDetail":{"resultObject":""}}}"#,
+            #"{"aiRecord":{"status":"SUCCESS","aiRecordDetail":{"resultObject":[{}]}}}"#,
+        ]
+    )
+    func fails(_ text: String) {
+        #expect(throws: UpstreamError.self) { try record(text) }
+    }
+}

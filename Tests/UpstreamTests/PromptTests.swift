@@ -1,0 +1,35 @@
+import Engine
+import Shared
+import Testing
+
+@testable import Upstream
+
+@Suite struct PromptTests {
+    private func prompt(_ messages: [(ChatMessage.Role, String)]) -> String? {
+        var body = ByteBuffer("\"")
+        Prompt.append(messages.map { ChatMessage(role: $0.0, text: $0.1) }, to: &body)
+        body.append("\"")
+        let parser = JSONParser()
+        return withExtendedLifetime(parser) { (try? parser.parse(body.bytes))?.string }
+    }
+
+    private let order = "(Answer as the assistant, without a label.)"
+
+    @Test("a lone text of the user goes as it is, a blank one not")
+    func lone() {
+        #expect(prompt([(.user, "a \"b\"\n\u{1f310}")]) == "a \"b\"\n\u{1f310}")
+        #expect(prompt([(.user, " \n")]) == "User:  \n\n\n" + order)
+        #expect(prompt([(.assistant, "a")]) == "Assistant: a\n\n(Continue the assistant's last message where it ends.)")
+    }
+
+    @Test("instructions come first, joined, then the turns with labels")
+    func conversation() {
+        let text = prompt([
+            (.user, "q"), (.system, "s1"), (.assistant, "a"), (.tool, "[1] t"), (.system, "s2"), (.user, "r"),
+        ])
+        #expect(
+            text == "Instructions:\ns1\n\ns2\n\nUser: q\n\nAssistant: a\n\nTool result: [1] t\n\nUser: r\n\n" + order
+        )
+        #expect(prompt([(.system, "s")]) == "Instructions:\ns\n\n" + order)
+    }
+}

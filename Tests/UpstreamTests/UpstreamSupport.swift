@@ -1,0 +1,52 @@
+import Engine
+import Shared
+
+@testable import Upstream
+
+/// An answer of a vendor's as a test cut it: the pieces, then the end or a failure.
+///
+/// `@unchecked`: one task uses it.
+final class ScriptedStream: UpstreamStream, @unchecked Sendable {
+    let head: UpstreamHead
+    private var pieces: [[UInt8]]
+    private let failure: TransportError?
+    private(set) var stopped: Bool?
+
+    init(_ pieces: [[UInt8]], isEventStream: Bool = true, failure: TransportError? = nil) {
+        self.pieces = pieces.reversed()
+        self.failure = failure
+        head = UpstreamHead(status: 200, isEventStream: isEventStream, retryAfterSeconds: nil)
+    }
+
+    func more(patienceNanoseconds: UInt64) async throws(TransportError) -> Arrival {
+        if !pieces.isEmpty { return .bytes }
+        if let failure { throw failure }
+        return .end
+    }
+
+    func take(into buffer: inout ByteBuffer) {
+        guard let piece = pieces.popLast() else { return }
+        piece.withUnsafeBytes { buffer.append($0) }
+    }
+
+    func stop(isComplete: Bool) { stopped = isComplete }
+}
+
+extension String {
+    /// Cut before each character that begins at one of the places, so that no character is cut.
+    func cut(most: Int, _ next: (Int) -> Int) -> [String] {
+        var pieces: [String] = []
+        var rest = self[...]
+        while !rest.isEmpty {
+            let piece = rest.prefix(1 + next(most))
+            pieces.append(String(piece))
+            rest = rest.dropFirst(piece.count)
+        }
+        return pieces
+    }
+}
+
+func withBytes<Result>(_ text: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    let buffer = ByteBuffer(text)
+    return body(buffer.bytes)
+}
