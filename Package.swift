@@ -42,6 +42,7 @@ let package = Package(
             dependencies: ["Upstream", "Shared", "Engine", "Support"],
             swiftSettings: strict
         ),
+        .testTarget(name: "RoutesTests", dependencies: ["Routes", "Engine"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -7,6 +7,7 @@ extension Responder {
         guard let request else { return }
         let wants = gateway.limits.wants(caller, group, request)
         guard !wants.isEmpty else { return }
+        // Requests are counted for good, so there is nothing to hold on to.
         let decision = await gateway.limiter.reserve(wants, on: gateway.loop).decision
         standing = decision
         if let error = decision.error { throw error }

@@ -117,10 +117,11 @@ import Testing
         }
     }
 
-    @Test("an event of more than 4 MB is refused")
-    func boundsEvent() async {
+    @Test("an event, and a record, of more than 4 MB is refused", arguments: [true, false])
+    func boundsEvent(isEventStream: Bool) async {
         let piece = [UInt8](repeating: 120, count: 1_000_000)
-        let result = await streamed([Array("data: ".utf8)] + Array(repeating: piece, count: 6))
+        let pieces = [Array("data: ".utf8)] + Array(repeating: piece, count: 6)
+        let result = await streamed(pieces, isEventStream: isEventStream)
         #expect(result.failure == .failed && result.stopped == false)
     }
 }

@@ -42,7 +42,7 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
         case .bytes:
             stream.take(into: &incoming)
             if stream.head.isEventStream { events.append(&incoming) } else { takeRecordPart() }
-            guard max(events.waitingBytes, incoming.count) <= Self.eventLimitBytes else {
+            guard max(events.waitingBytes, whole.count) <= Self.eventLimitBytes else {
                 throw UpstreamError(.failed, cause: "one event of the vendor's is too large")
             }
             return .bytes

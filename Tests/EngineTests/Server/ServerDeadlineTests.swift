@@ -145,6 +145,24 @@ import Testing
         #expect(answer.hasPrefix("HTTP/1.1 408 ") && answer.contains("too slowly"))
     }
 
+    @Test("a body that is wanted late is held to its rate from then on")
+    func lateBody() throws {
+        let server = try TestServer { request, writer in
+            await writer.sleep(request)
+            if case .failure(let error) = await request.wholeBody() {
+                writer.answer(error.reason, status: error.status)
+            }
+        }
+        defer { server.stop() }
+        let client = server.connect()
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n")
+        client.send([UInt8](repeating: 120, count: 80_000))
+        server.pass(milliseconds: 3_600_000)
+        for _ in 0..<6 { server.pass(milliseconds: 5_000) }
+        #expect(client.isSilent == false)
+        #expect(client.textToEnd().hasPrefix("HTTP/1.1 408 "))
+    }
+
     @Test("a body at 1 KB/s may take its time")
     func steadyBody() throws {
         let server = try TestServer { request, writer in

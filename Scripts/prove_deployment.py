@@ -1,0 +1,157 @@
+"""Checks of a running deployment through its published port, for Scripts/prove-image: PORT CHECK [ID]."""
+
+import http.client
+import json
+import sys
+import threading
+import time
+
+PORT = int(sys.argv[1])
+# Unlike 127.0.0.1, on the way to this address a caller's own address is kept until it is inside the container.
+HOST = "10.231.0.1"
+LIMIT = 50
+CALLS = 150
+
+
+def connect(source=None):
+    return http.client.HTTPConnection(HOST, PORT, timeout=60, source_address=(source, 0) if source else None)
+
+
+def send(connection, path, body=None, **fields):
+    headers = {"Content-Type": "application/json", **fields}
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    connection.request("GET" if data is None else "POST", path, data, headers)
+    answer = connection.getresponse()
+    return answer.status, answer.headers, answer.read().decode()
+
+
+def call(path, body=None, source=None, **fields):
+    """Status, headers and text of one request on a connection of its own."""
+    connection = connect(source)
+    try:
+        return send(connection, path, body, **fields)
+    finally:
+        connection.close()
+
+
+def question(text, **more):
+    return {"model": "echo", "messages": [{"role": "user", "content": text}], **more}
+
+
+def begin_stream(text, **fields):
+    connection = connect()
+    body = json.dumps(question(text, stream=True))
+    connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json", **fields})
+    return connection, connection.getresponse()
+
+
+def expect(name, found, wanted):
+    if found != wanted:
+        sys.exit(f"prove-image: {name}: {str(found)[:500]}, not {wanted}")
+    print(f"ok: {name}: {str(found)[:80]}")
+
+
+def check_api():
+    status, _, text = call("/v1/models")
+    expect("models", (status, [model["id"] for model in json.loads(text)["data"]]), (200, ["echo"]))
+
+    words = "A word through the published port"
+    status, _, text = call("/v1/chat/completions", question(words))
+    expect("chat", (status, json.loads(text)["choices"][0]["message"]["content"]), (200, words))
+
+    # The relay's bound on bodies holds, no smaller one of the proxy, and its refusal arrives.
+    long = "word " * 1_000_000
+    status, _, text = call("/v1/chat/completions", question(long))
+    expect("a body of 5 MB comes back", (status, len(text) > len(long)), (200, True))
+    status, _, text = call("/v1/chat/completions", b" " * (33 << 20))
+    expect("a body of 33 MB", (status, "error" in json.loads(text)), (413, True))
+
+    for path in ("/metrics", "/ready", "/x/../metrics", "//ready", "/%6detrics?a"):
+        status, _, text = call(path)
+        expect(f"{path} from outside", (status, json.loads(text)["error"]["message"]), (404, "Invalid URL"))
+    check_stream()
+
+
+def check_stream():
+    """The vendor waits before each piece; a proxy that collects pieces would hand out all of them at once."""
+    connection, answer = begin_stream("!delay=200 one two three four five")
+    expect("X-Accel-Buffering of a stream", answer.headers["X-Accel-Buffering"], "no")
+    times = []
+    last = b""
+    while line := answer.readline():
+        if line.startswith(b"data: "):
+            times.append(time.monotonic())
+            last = line
+    connection.close()
+    expect("last event of a stream", last.strip(), b"data: [DONE]")
+    apart = sum(later - earlier > 0.1 for earlier, later in zip(times, times[1:], strict=False))
+    expect("at least four events of a stream come apart", apart >= 4, True)
+
+
+def check_spread(prefix):
+    statuses = {call("/v1/models/echo", id=f"{prefix}-{number}")[0] for number in range(40)}
+    expect(f"statuses of 40 requests '{prefix}'", statuses, {200})
+
+
+def check_leave(name):
+    """Leaves a stream of one piece in four seconds with its first."""
+    connection, answer = begin_stream("!delay=4000" + " word" * 300, id=name)
+    expect("first line of a stream to leave", answer.readline()[:6], b"data: ")
+    connection.close()
+
+
+def ask_at_once(source, count):
+    """The answers to `count` chats of one caller, sent when all their connections stand."""
+    answers = []
+    gate = threading.Barrier(count)
+
+    def ask(number):
+        try:
+            connection = connect(source)
+            connection.connect()
+            gate.wait(60)
+            answers.append(send(connection, "/v1/chat/completions", question("limited"), id=f"limits-{number}"))
+            connection.close()
+        except (OSError, http.client.HTTPException, threading.BrokenBarrierError) as error:
+            answers.append((repr(error), {}, ""))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def check_refusal(name, answer):
+    status, headers, text = answer
+    code = json.loads(text)["error"]["code"] if status == 429 else None
+    wait = int(headers["Retry-After"] or 0)
+    if (status, code, headers["X-Relay-Limited-By"]) != (429, "rate_limit_exceeded", "relay") or not 1 <= wait <= 61:
+        sys.exit(f"prove-image: {name} is no refusal as promised: {status}\n{headers}\n{text[:500]}")
+
+
+def check_limits():
+    answers = ask_at_once("203.0.113.7", CALLS)
+    statuses = [answer[0] for answer in answers]
+    counts = {status: statuses.count(status) for status in sorted(set(statuses), key=str)}
+    if counts == {200: CALLS}:
+        sys.exit(f"prove-image: THE RELAY DOES NOT LIMIT: {CALLS} calls at {LIMIT}/minute, all were admitted")
+    expect(f"{CALLS} calls of one caller at once, over all relays", counts, {200: LIMIT, 429: CALLS - LIMIT})
+    for answer in answers:
+        if answer[0] == 429:
+            check_refusal("one of them", answer)
+    print("ok: each refusal says by whom and, in Retry-After, for how long")
+
+    for number in range(10):
+        forged = {"X-Forwarded-For": f"198.51.100.{number}"}
+        answer = call("/v1/chat/completions", question("forged"), source="203.0.113.7", **forged)
+        check_refusal("the same caller with a forged X-Forwarded-For", answer)
+    print("ok: a forged X-Forwarded-For makes nobody another caller")
+
+    for other in ("203.0.113.8", "10.231.0.9"):
+        expect(f"status of another caller, {other}", call("/v1/chat/completions", question("other"), source=other)[0], 200)
+
+
+CHECKS = {"api": check_api, "spread": check_spread, "leave": check_leave, "limits": check_limits}
+CHECKS[sys.argv[2]](*sys.argv[3:])

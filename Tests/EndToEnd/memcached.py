@@ -1,0 +1,92 @@
+"""A real memcached of the tests' own: killed, paused, emptied and read out as they like."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from relay_process import free_port
+
+PROGRAM = "/usr/bin/memcached"
+WAIT_SECONDS = 10.0
+
+
+class Memcached:
+    """One server on loopback; `address`: `127.0.0.1:PORT`, the same after each start."""
+
+    def __init__(self, *, is_started: bool = True) -> None:
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+        if is_started:
+            self.start()
+
+    def start(self) -> None:
+        user = ["-u", "root"] if os.geteuid() == 0 else []
+        self.process = subprocess.Popen(
+            [PROGRAM, "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", "16", "-t", "1", *user],
+            stdin=subprocess.DEVNULL,
+        )
+        wait_for(self.is_answering)
+
+    def is_answering(self) -> bool:
+        assert self.process is not None and self.process.poll() is None, "memcached ended"
+        try:
+            return self.ask("version", b"\r\n").startswith(b"VERSION")
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """Ends it at once, with all that it knew."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def pause(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    def flush(self) -> None:
+        assert self.ask("flush_all", b"\r\n") == b"OK\r\n"
+
+    def ask(self, command: str, end: bytes = b"END\r\n") -> bytes:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=2) as peer:
+            peer.sendall(command.encode() + b"\r\n")
+            got = b""
+            while not got.endswith(end):
+                data = peer.recv(65536)
+                if not data:
+                    raise ConnectionError(f"ended after {got!r}")
+                got += data
+            return got
+
+    def stat(self, name: str) -> int:
+        for line in self.ask("stats").decode().splitlines():
+            if line.startswith(f"STAT {name} "):
+                return int(line.rpartition(" ")[2])
+        raise AssertionError(f"no {name}")
+
+    def keys(self) -> list[str]:
+        lines = self.ask("lru_crawler metadump all").decode().splitlines()
+        return sorted(unquote(line.split()[0].removeprefix("key=")) for line in lines if line.startswith("key="))
+
+    def dump(self) -> bytes:
+        """All keys and values, as they are sent and kept."""
+        keys = self.keys()
+        return self.ask("get " + " ".join(keys)) if keys else b""
+
+
+def wait_for(is_so: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
+    """Asks until it is so."""
+    ends = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < ends, f"not so within {seconds} s"
+        time.sleep(0.01)

@@ -1,0 +1,281 @@
+"""Limits by address: anonymous callers, proxies that are believed or not, wrong keys."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from chat import ask
+from limited import MODELS, assert_admitted, assert_none, assert_refused, chat, client
+from relay_process import Relay
+
+KNOWN = "sk-known-by-its-token"
+OTHER = "sk-another-known-token"
+
+
+@pytest.fixture
+def caller() -> Iterator[Callable[..., httpx.Client]]:
+    """`caller(relay, token, address)`: see `limited.client`."""
+    clients: list[httpx.Client] = []
+
+    def made(*what: Any, **how: Any) -> httpx.Client:
+        clients.append(client(*what, **how))
+        return clients[-1]
+
+    yield made
+    for http in clients:
+        http.close()
+
+
+@pytest.fixture
+def limited(start_relay: Callable[..., Relay]) -> Callable[..., Relay]:
+    """`limited(RATE_LIMIT="2/second")`: serves `echo` to two known callers and to anybody."""
+
+    def started(**environment: Any) -> Relay:
+        return start_relay(
+            **{
+                "PROVIDER_DEMO_KIND": "echo", "ANONYMOUS_MODELS": "echo", "KEY_A_TOKEN": KNOWN, "KEY_B_TOKEN": OTHER,
+                "RATE_LIMIT": "2/hour",
+            } | environment
+        )  # fmt: skip
+
+    return started
+
+
+def left(answer: httpx.Response) -> int:
+    """How many more the caller has; -1: it was refused."""
+    if answer.status_code == 200:
+        return int(answer.headers["x-ratelimit-remaining-requests"])
+    assert answer.status_code == 429, answer.text
+    return -1
+
+
+# Who a caller is --------------------------------------------------------------------------------------------------
+
+
+def test_anonymous_callers_are_their_addresses(limited, caller):
+    relay = limited()
+    for address in ("127.0.0.1", "127.0.0.2"):
+        assert [left(chat(caller(relay, address=address))) for _ in range(3)] == [1, 0, -1]
+    assert left(chat(caller(relay, KNOWN))) == 1
+
+
+def test_unknown_bearers_do_not_make_callers(limited, caller):
+    relay = limited()
+    seen = [left(chat(caller(relay, f"sk-{uuid.uuid4().hex}"))) for _ in range(3)] + [left(chat(caller(relay)))]
+    assert seen == [1, 0, -1, -1]
+
+
+def test_by_key(limited, caller):
+    relay = limited(RATE_LIMIT_BY="key")
+    assert [left(chat(caller(relay, KNOWN, f"127.0.0.{n}"))) for n in (1, 2, 3)] == [1, 0, -1]
+    assert left(chat(caller(relay, OTHER))) == 1
+
+
+def test_by_address(limited, caller):
+    relay = limited(RATE_LIMIT_BY="ip")
+    assert [left(chat(caller(relay, token))) for token in (KNOWN, OTHER, None)] == [1, 0, -1]
+    assert [left(chat(caller(relay, KNOWN, "127.0.0.2"))) for _ in range(3)] == [1, 0, -1]
+
+
+def test_by_key_and_address(limited, caller):
+    relay = limited(RATE_LIMIT_BY="key+ip")
+    for token in (KNOWN, OTHER, None):
+        for address in ("127.0.0.1", "127.0.0.2"):
+            assert [left(chat(caller(relay, token, address))) for _ in range(3)] == [1, 0, -1], (token, address)
+
+
+def test_a_keys_own_limit_is_its_own_wherever_it_comes_from(limited, caller):
+    relay = limited(RATE_LIMIT_BY="ip", KEY_A_RATE_LIMIT_CHAT="2/hour", RATE_LIMIT="1/hour")
+    assert [left(chat(caller(relay, KNOWN, f"127.0.0.{n}"))) for n in (1, 2, 3)] == [1, 0, -1]
+    assert [left(chat(caller(relay, OTHER, f"127.0.0.{n}"))) for n in (1, 1, 2)] == [0, -1, 0]
+
+
+# Proxies ----------------------------------------------------------------------------------------------------------
+
+
+class Behind:
+    """Asks with lines of X-Forwarded-For, one a line, from an address of this machine."""
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay = relay
+
+    def __call__(self, *lines: str, address: str = "127.0.0.1") -> int:
+        headers = [("X-Forwarded-For", line) for line in lines]
+        with client(self.relay, address=address) as http:
+            http.headers = httpx.Headers(headers)
+            return left(chat(http))
+
+
+@pytest.fixture
+def behind(limited) -> Behind:
+    return Behind(limited(TRUSTED_PROXIES="127.0.0.1/32, 10.0.0.0/8,2001:db8:ffff::/48", RATE_LIMIT="2/hour"))
+
+
+def test_the_rightmost_address_that_is_no_proxy(behind):
+    assert behind("198.51.100.1") == 1
+    assert behind("203.0.113.9, 198.51.100.1") == 0
+    assert behind("203.0.113.9,198.51.100.1,10.1.2.3") == -1
+    assert behind("198.51.100.1  ,\t10.1.2.3 , 2001:db8:ffff::1") == -1
+    assert behind("203.0.113.9") == 1, "what a client wrote itself counts for nothing"
+    assert behind("198.51.100.2") == 1
+
+
+def test_several_lines_are_one_list(behind):
+    assert behind("198.51.100.1", "10.0.0.1") == 1
+    assert behind("203.0.113.9", "198.51.100.1", "10.0.0.1", "10.0.0.2") == 0
+    assert behind("203.0.113.9, 198.51.100.1", "10.0.0.1") == -1
+    assert behind("10.0.0.1", "198.51.100.1") == -1
+    assert behind("203.0.113.9") == 1
+
+
+def test_lists_of_proxies_alone(behind):
+    assert behind("10.0.0.1, 10.0.0.2") == 1
+    assert behind("10.0.0.1") == 0
+    assert behind("10.0.0.2") == 1
+
+
+def test_a_forger_is_itself(behind):
+    forged = [behind(f"198.51.100.{n}", address="127.0.0.2") for n in range(3)]
+    assert forged == [1, 0, -1]
+    assert behind("198.51.100.1") == 1
+    assert behind("127.0.0.2") == -1, "the same caller, through a proxy that may say so"
+
+
+def test_without_proxies_nobody_is_believed(limited):
+    ask_from = Behind(limited())
+    assert [ask_from(f"198.51.100.{n}") for n in range(3)] == [1, 0, -1]
+
+
+def test_version_6_counts_by_its_64(behind):
+    assert behind("2001:db8:1:2::1") == 1
+    assert behind("2001:DB8:1:2:ffff:ffff:ffff:ffff") == 0
+    assert behind("[2001:db8:1:2::3]") == -1
+    assert behind("[2001:db8:1:2::3]:443") == -1
+    assert behind("2001:db8:1:3::1") == 1
+
+
+def test_version_4_in_any_clothes(behind):
+    assert [behind("198.51.100.1"), behind("198.51.100.1:4711"), behind("::ffff:198.51.100.1")] == [1, 0, -1]
+
+
+NONSENSE = [
+    "nonsense", "", ",", ", ,", "1.2.3", "1.2.3.4.5", "999.1.1.1", "::::", "[", "[]", ":443", "unknown",
+    "_hidden", "-1", "0x7f000001", "\"198.51.100.1\"", "x" * 4000, "," * 4000, "1.2.3.4 5.6.7.8",
+]  # fmt: skip
+
+
+def test_nonsense_makes_no_callers(limited):
+    """What is no address ends the list: the caller is who brought it, so that no word opens a new account."""
+    ask_from = Behind(limited(TRUSTED_PROXIES="127.0.0.1/32,10.0.0.0/8", RATE_LIMIT="100/hour"))
+    assert ask_from() == 99
+    seen = [ask_from(text) for text in NONSENSE]
+    assert seen == list(range(98, 98 - len(NONSENSE), -1)), list(zip(NONSENSE, seen, strict=True))
+    assert ask_from("198.51.100.1, nonsense") == 98 - len(NONSENSE)
+    assert ask_from("nonsense, 198.51.100.1") == 99
+
+
+def test_other_headers_are_nobodys_word(behind):
+    for name in ("X-Real-IP", "Forwarded", "True-Client-IP", "X-Client-IP", "CF-Connecting-IP"):
+        with client(behind.relay, address="127.0.0.1", **{name: "198.51.100.1"}) as http:
+            left(chat(http))
+    assert behind("198.51.100.1") == 1
+    assert behind() == -1
+
+
+# Wrong keys -------------------------------------------------------------------------------------------------------
+
+
+def assert_wrong(answer: httpx.Response) -> None:
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key"), answer.text
+
+
+def wrong() -> str:
+    return f"sk-wrong-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def guarded(limited) -> Relay:
+    """Known callers only, without a limit of their own; three wrong keys an hour."""
+    return limited(ANONYMOUS_MODELS="", RATE_LIMIT="off", RATE_LIMIT_FAILED_AUTH="3/hour", TRUSTED_PROXIES="127.0.0.1")
+
+
+def test_twenty_wrong_keys_a_minute(limited, caller):
+    relay = limited(ANONYMOUS_MODELS="", RATE_LIMIT="off")
+    for _ in range(20):
+        assert_wrong(chat(caller(relay, wrong())))
+    assert_refused(chat(caller(relay, wrong())), "20 per minute")
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_wrong_keys(guarded, caller, is_streamed):
+    for _ in range(3):
+        assert_wrong(chat(caller(guarded, wrong()), stream=is_streamed))
+    for _ in range(3):
+        assert_refused(chat(caller(guarded, wrong()), stream=is_streamed), "3 per hour")
+        assert_refused(caller(guarded, wrong()).get(MODELS), "3 per hour")
+        answer = chat(caller(guarded, KNOWN), stream=is_streamed)
+        assert answer.status_code == 200, "a good key is never refused for others' wrong ones"
+        assert_none(answer)
+    assert_wrong(chat(caller(guarded, wrong(), "127.0.0.2")))
+    assert_wrong(chat(caller(guarded, wrong(), **{"X-Forwarded-For": "198.51.100.1"})))
+
+
+def test_no_key_is_not_a_wrong_one(guarded, caller):
+    for _ in range(5):
+        assert_wrong(chat(caller(guarded)))
+    for _ in range(3):
+        assert_wrong(chat(caller(guarded, wrong())))
+    assert_refused(chat(caller(guarded, wrong())), "3 per hour")
+    assert_wrong(chat(caller(guarded)))
+
+
+def test_good_keys_are_not_counted_as_wrong(guarded, caller):
+    for _ in range(5):
+        assert chat(caller(guarded, KNOWN)).status_code == 200
+    assert chat(caller(guarded, KNOWN), model="no-such").status_code == 404
+    for _ in range(3):
+        assert_wrong(chat(caller(guarded, wrong())))
+
+
+def test_keys_that_the_vendor_refuses(start_relay, caller, vendor, new_key):
+    relay = start_relay(RATE_LIMIT="off", RATE_LIMIT_FAILED_AUTH="3/hour")
+    assert_wrong(ask(caller(relay, new_key("bad"))))
+    assert_wrong(ask(caller(relay, new_key("bad")), stream=True))
+    assert_wrong(caller(relay, new_key("bad")).get(MODELS))
+    for answer in (
+        ask(caller(relay, new_key("bad"))), ask(caller(relay, new_key("bad")), stream=True),
+        caller(relay, new_key("bad")).get(MODELS),
+    ):  # fmt: skip
+        assert_refused(answer, "3 per hour")
+    good = caller(relay, new_key())
+    assert ask(good).status_code == ask(good, stream=True).status_code == good.get(MODELS).status_code == 200
+    assert_wrong(ask(caller(relay, new_key("bad"), "127.0.0.2")))
+
+
+def test_a_callers_own_limit_comes_first(start_relay, caller, vendor, new_key):
+    relay = start_relay(RATE_LIMIT="1/hour", RATE_LIMIT_FAILED_AUTH="3/hour")
+    key = new_key("bad")
+    assert_wrong(ask(caller(relay, key)))
+    assert_refused(ask(caller(relay, key)), "1 per hour")
+    assert len(vendor.requests(key)) == 1
+    for _ in range(2):
+        assert_wrong(ask(caller(relay, new_key("bad"))))
+    assert_refused(ask(caller(relay, new_key("bad"))), "3 per hour")
+
+
+def test_wrong_keys_without_end(limited, caller):
+    relay = limited(ANONYMOUS_MODELS="", RATE_LIMIT="1/hour", RATE_LIMIT_FAILED_AUTH="off")
+    for _ in range(25):
+        assert_wrong(chat(caller(relay, wrong())))
+
+
+def test_a_full_account_of_wrong_keys_does_not_touch_others(limited, caller):
+    relay = limited(ANONYMOUS_MODELS="", RATE_LIMIT="2/hour", RATE_LIMIT_FAILED_AUTH="1/hour")
+    assert_wrong(chat(caller(relay, wrong())))
+    assert_refused(chat(caller(relay, wrong())), "1 per hour")
+    http = caller(relay, KNOWN)
+    assert_admitted(chat(http), "2 per hour", 1)
+    assert_admitted(chat(http), "2 per hour", 0)
+    assert_refused(chat(http), "2 per hour")

@@ -1,0 +1,308 @@
+"""Limits of requests, counted by one relay in memory: windows, groups, keys, what answers say, what is not counted."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from chat import ask, body
+from limited import (
+    CHAT,
+    MODELS,
+    assert_admitted,
+    assert_none,
+    assert_refused,
+    assert_standing,
+    chat,
+    chat_body,
+    client,
+    longest_wait_ms,
+)
+from relay_process import Relay
+
+
+@pytest.fixture
+def caller() -> Iterator[Callable[..., httpx.Client]]:
+    """`caller(relay, token, address)`: see `limited.client`."""
+    clients: list[httpx.Client] = []
+
+    def made(*what: Any, **how: Any) -> httpx.Client:
+        clients.append(client(*what, **how))
+        return clients[-1]
+
+    yield made
+    for http in clients:
+        http.close()
+
+
+@pytest.fixture
+def limited(start_relay: Callable[..., Relay]) -> Callable[..., Relay]:
+    """`limited(RATE_LIMIT="2/second")`: serves `echo` to anybody."""
+
+    def started(**environment: Any) -> Relay:
+        return start_relay(**{"PROVIDER_DEMO_KIND": "echo", "ANONYMOUS_MODELS": "echo"} | environment)
+
+    return started
+
+
+def come_back(wait: int, answered: float) -> None:
+    """Returns so many milliseconds after an answer that came at `answered`, and no later than need be."""
+    time.sleep(max(0.0, answered + wait / 1000 - time.monotonic()))
+
+
+# Windows ----------------------------------------------------------------------------------------------------------
+
+
+def test_sixty_a_minute_unless_told_otherwise(limited, caller):
+    http = caller(limited(RATE_LIMIT=""))
+    for remaining in range(59, -1, -1):
+        assert_admitted(chat(http), "60 per minute", remaining)
+    wait = assert_refused(chat(http), "60 per minute")
+    assert wait > 50_000
+    for remaining in range(59, -1, -1):
+        answer = http.get(MODELS)
+        assert_admitted(answer, "60 per minute", remaining)
+    assert_refused(http.get(MODELS), "60 per minute")
+
+
+@pytest.mark.parametrize(
+    "setting, text",
+    [
+        ("2 per 5 seconds", "2 per 5 seconds"), ("2/5s", "2 per 5 seconds"), ("2 requests per minute", "2 per minute"),
+        ("2/1 minute", "2 per minute"), ("2/h", "2 per hour"), ("2 requests/day", "2 per day"), ("2 per w", "2 per week"),
+        ("2/ 10 days", "2 per 10 days"), ("2/3 minutes", "2 per 3 minutes"),
+    ],
+)  # fmt: skip
+def test_how_windows_are_written(limited, caller, setting, text):
+    http = caller(limited(RATE_LIMIT=setting))
+    assert_admitted(chat(http), text, 1)
+    assert_admitted(chat(http), text, 0)
+    assert assert_refused(chat(http), text) > longest_wait_ms(text) * 0.95 - 2000
+
+
+def test_several_windows(limited, caller):
+    http = caller(limited(RATE_LIMIT="2 per second; 3/minute"))
+    assert_admitted(chat(http), "2 per second", 1)
+    assert_admitted(chat(http), "2 per second", 0)
+    answer = chat(http)
+    answered = time.monotonic()
+    come_back(assert_refused(answer, "2 per second"), answered)
+    assert_admitted(chat(http), "3 per minute", 0)
+    wait = assert_refused(chat(http), "3 per minute")
+    assert wait > 50_000
+
+
+@pytest.mark.parametrize("setting", ["2/second", "2/second;4 per 2 seconds"])
+def test_who_comes_back_when_told_is_admitted(limited, caller, setting):
+    http = caller(limited(RATE_LIMIT=setting))
+    for _ in range(2):
+        asked = time.monotonic()
+        while (answer := chat(http)).status_code == 200:
+            pass
+        answered = time.monotonic()
+        wait = int(answer.headers["retry-after-ms"])
+        assert answered - asked < 1.9, "too slow a machine to tell"
+        come_back(wait, answered)
+        assert chat(http).status_code == 200
+
+
+def test_refused_requests_are_not_counted_and_early_ones_are_refused(limited, caller):
+    http = caller(limited(RATE_LIMIT="2/second"))
+    sent = time.monotonic()
+    assert_admitted(chat(http), "2 per second", 1)
+    assert_admitted(chat(http), "2 per second", 0)
+    refused = 0
+    while (answer := chat(http)).status_code == 429:
+        assert_refused(answer, "2 per second")
+        refused += 1
+    assert refused > 5
+    assert time.monotonic() - sent >= 1
+    assert_admitted(answer, "2 per second", int(answer.headers["x-ratelimit-remaining-requests"]))
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_whole_and_streamed_answers_say_the_same(limited, caller, is_streamed):
+    http = caller(limited(RATE_LIMIT="2/minute"))
+    answer = chat(http, stream=is_streamed)
+    assert answer.headers["content-type"].startswith("text/event-stream" if is_streamed else "application/json")
+    assert_admitted(answer, "2 per minute", 1)
+    assert_admitted(chat(http, stream=is_streamed), "2 per minute", 0)
+    assert_refused(chat(http, stream=is_streamed), "2 per minute")
+    assert_refused(chat(http, stream=not is_streamed), "2 per minute")
+
+
+@pytest.mark.parametrize("setting", ["2/minute", "2 per 2 minutes", "2 per 3 minutes", "2/hour"])
+def test_a_long_wait_is_not_worth_a_retry(limited, caller, setting):
+    http = caller(limited(RATE_LIMIT=setting))
+    text = setting.replace("/", " per ")
+    chat(http), chat(http)
+    answer = chat(http)
+    wait = assert_refused(answer, text)
+    assert (answer.headers.get("x-should-retry") == "false") == (wait > 120_000)
+    if setting != "2 per 2 minutes":
+        assert (wait > 120_000) == (setting != "2/minute")
+
+
+@pytest.mark.parametrize("setting", ["off", "OFF"])
+def test_off(limited, caller, setting):
+    http = caller(limited(RATE_LIMIT=setting))
+    for index in range(70):
+        answer = chat(http, stream=index % 2 == 0)
+        assert answer.status_code == 200
+        assert_none(answer)
+    assert_none(http.get(MODELS))
+
+
+def test_an_answer_that_fails_is_counted_and_says_so(limited, caller):
+    http = caller(limited(RATE_LIMIT="3/minute"))
+    failing = [{"role": "user", "content": "!fail=503"}]
+    for remaining, is_streamed in ((2, False), (1, True)):
+        answer = chat(http, messages=failing, stream=is_streamed)
+        assert answer.status_code >= 500
+        assert_standing(answer, "3 per minute", remaining)
+    answer = chat(http, messages=[{"role": "user", "content": "!fail=429"}])
+    assert answer.status_code == 429 and answer.headers["x-relay-limited-by"] == "upstream"
+    assert_standing(answer, "3 per minute", 0)
+    assert_refused(chat(http), "3 per minute")
+
+
+# Groups, keys, callers --------------------------------------------------------------------------------------------
+
+
+def test_groups_are_apart(limited, caller):
+    http = caller(limited(RATE_LIMIT="2/minute", RATE_LIMIT_MODELS="1/hour"))
+    assert_admitted(chat(http), "2 per minute", 1)
+    answer = http.get(MODELS + "/echo")
+    assert_admitted(answer, "1 per hour", 0)
+    assert_refused(http.get(MODELS), "1 per hour")
+    assert_refused(http.get("/models"), "1 per hour")
+    assert_admitted(http.post("/chat/completions", json=chat_body()), "2 per minute", 0)
+    assert_refused(http.post("/chat/completions", json=chat_body()), "2 per minute")
+
+
+def test_a_group_may_be_free_or_the_only_one_limited(limited, caller):
+    http = caller(limited(RATE_LIMIT="1/minute", RATE_LIMIT_CHAT="off"))
+    assert http.get(MODELS).status_code == 200
+    assert_refused(http.get(MODELS), "1 per minute")
+    for _ in range(3):
+        answer = chat(http)
+        assert answer.status_code == 200
+        assert_none(answer)
+    http = caller(limited(RATE_LIMIT="off", RATE_LIMIT_CHAT="1/minute"))
+    for _ in range(3):
+        answer = http.get(MODELS)
+        assert answer.status_code == 200
+        assert_none(answer)
+    assert_admitted(chat(http), "1 per minute", 0)
+    assert_refused(chat(http), "1 per minute")
+
+
+def test_limits_of_known_keys(limited, caller):
+    tokens = {name: f"sk-{name}-{uuid.uuid4().hex}" for name in ("plain", "all", "own", "free", "both", "other")}
+    relay = limited(
+        RATE_LIMIT="3/minute", **{f"KEY_{name.upper()}_TOKEN": token for name, token in tokens.items()},
+        KEY_ALL_RATE_LIMIT="2/hour", KEY_OWN_RATE_LIMIT_CHAT="5/minute", KEY_FREE_RATE_LIMIT_CHAT="off",
+        KEY_BOTH_RATE_LIMIT="3/hour", KEY_BOTH_RATE_LIMIT_CHAT="2/minute",
+    )  # fmt: skip
+    https = {name: caller(relay, token) for name, token in tokens.items()}
+
+    for remaining in (2, 1, 0):
+        assert_admitted(chat(https["plain"]), "3 per minute", remaining)
+    assert_refused(chat(https["plain"]), "3 per minute")
+    assert_admitted(chat(https["other"]), "3 per minute", 2)
+
+    # Besides the general one, over all groups.
+    assert_admitted(chat(https["all"]), "2 per hour", 1)
+    assert_admitted(https["all"].get(MODELS), "2 per hour", 0)
+    assert_refused(chat(https["all"]), "2 per hour")
+    assert_refused(https["all"].get(MODELS), "2 per hour")
+
+    # In place of the general one, for that group alone.
+    for remaining in (4, 3, 2, 1, 0):
+        assert_admitted(chat(https["own"]), "5 per minute", remaining)
+    assert_refused(chat(https["own"]), "5 per minute")
+    assert_admitted(https["own"].get(MODELS), "3 per minute", 2)
+
+    for _ in range(6):
+        answer = chat(https["free"])
+        assert answer.status_code == 200
+        assert_none(answer)
+    assert_admitted(https["free"].get(MODELS), "3 per minute", 2)
+
+    assert_admitted(chat(https["both"]), "2 per minute", 1)
+    assert_admitted(chat(https["both"]), "2 per minute", 0)
+    # All or nothing: what the chat limit refuses does not count in the other one.
+    for _ in range(3):
+        assert_refused(chat(https["both"]), "2 per minute")
+    answer = https["both"].get(MODELS)
+    assert_admitted(answer, "3 per hour", 0)
+    wait = assert_refused(chat(https["both"]), "3 per hour", tightest=tightest(chat(https["both"])))
+    assert wait > 3_000_000
+
+
+def tightest(answer: httpx.Response) -> str:
+    """Of two limits that are both full, the one that falls free last."""
+    return {"2": "2 per minute", "3": "3 per hour"}[answer.headers["x-ratelimit-limit-requests"]]
+
+
+def test_callers_with_keys_of_their_own_are_apart(start_relay, caller, vendor, new_key):
+    relay = start_relay(RATE_LIMIT="2/minute")
+    one, other = new_key(), new_key()
+    for key in (one, other):
+        http = caller(relay, key)
+        assert ask(http).status_code == ask(http, stream=True).status_code == 200
+        assert_refused(ask(http), "2 per minute")
+        assert_refused(ask(http, stream=True), "2 per minute")
+        assert_refused(ask(caller(relay, key, "127.0.0.2")), "2 per minute")
+        assert_refused(ask(caller(relay, **{"x-api-key": key})), "2 per minute")
+        assert len(vendor.requests(key)) == 2, "a refused request reached the vendor"
+
+
+# What is not limited ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_never_limited(limited, caller):
+    http = caller(limited(RATE_LIMIT="1/hour"))
+    chat(http), http.get(MODELS)
+    preflight = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    for _ in range(3):
+        for path in ("/", "/health", "/ready", "/metrics"):
+            answer = http.get(path)
+            assert answer.status_code == 200, path
+            assert_none(answer)
+        for path in (CHAT, MODELS):
+            answer = http.options(path, headers=preflight)
+            assert answer.status_code in (200, 204), path
+            assert_none(answer)
+    assert_refused(chat(http), "1 per hour")
+
+
+def test_what_is_found_wrong_before_limits_is_not_counted(limited, caller):
+    relay = limited(RATE_LIMIT="1/hour", MAX_BODY_MB="1", ANONYMOUS_MODELS="", KEY_A_TOKEN="sk-order-of-checks")
+    http = caller(relay, "sk-order-of-checks")
+
+    def faults() -> None:
+        wrong = {"Authorization": "Bearer sk-another-one-than-that"}
+        large = b'{"model":"echo","messages":[{"role":"user","content":"' + b"x" * (1 << 20) + b'"}]}'
+        for answer, status in (
+            (http.post("/v1/nothing", json=chat_body()), 404),
+            (http.get(CHAT), 405),
+            (http.post(CHAT, json=chat_body(), headers=wrong), 401),
+            (http.post(CHAT, content=b"{}", headers={"Content-Type": "text/plain"}), 415),
+            (http.post(CHAT, content=large, headers={"Content-Type": "application/json"}), 413),
+            (http.post(CHAT, content=b"{", headers={"Content-Type": "application/json"}), 400),
+            (http.post(CHAT, json={"model": "echo"}), 400),
+            (http.post(CHAT, json=chat_body(temperature="hot")), 400),
+            (http.post(CHAT, json=body(model="no-such")), 404),
+        ):
+            assert answer.status_code == status, answer.text
+            assert_none(answer)
+
+    faults()
+    assert_admitted(chat(http), "1 per hour", 0)
+    assert_refused(chat(http), "1 per hour")
+    faults()
+
+

@@ -1,0 +1,212 @@
+"""Several relays on one real memcached: a limit holds over all of them, at any phase of its window."""
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from itertools import count
+from typing import Any
+
+import pytest
+from limited import (
+    MODELS,
+    Crowd,
+    Told,
+    assert_admitted,
+    assert_never_over,
+    assert_refused,
+    chat,
+    client,
+    statuses,
+)
+from memcached import Memcached
+from relay_process import Relay
+
+PATIENCE = "5s"
+"""No decision falls back on a single relay because the machine is busy."""
+PHASES = 8
+WINDOW_SECONDS = 2
+BOUND = 50
+FEW = 12
+MINUTE_TOKENS = [f"sk-minute-{index}-{uuid.uuid4().hex}" for index in range(FEW)]
+PHASE_TOKENS = [f"sk-phase-{index}-{uuid.uuid4().hex}" for index in range(PHASES + 1)]
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Memcached]:
+    memcached = Memcached()
+    yield memcached
+    memcached.kill()
+
+
+@pytest.fixture(scope="module")
+def relays(store: Memcached, launch: Callable[..., Relay]) -> list[Relay]:
+    """Four that count together: 50 a minute, or 50 in two seconds for the callers that phases are tried with."""
+    keys: dict[str, str] = {f"KEY_M{index}_TOKEN": token for index, token in enumerate(MINUTE_TOKENS)}
+    for index, token in enumerate(PHASE_TOKENS):
+        keys[f"KEY_P{index}_TOKEN"] = token
+        keys[f"KEY_P{index}_RATE_LIMIT_CHAT"] = f"{BOUND} per {WINDOW_SECONDS} seconds"
+    shared: dict[str, Any] = {
+        "PROVIDER_DEMO_KIND": "echo", "PROVIDER_OTHER_KIND": "echo", "PROVIDER_OTHER_MODELS": "hidden=echo",
+        "ANONYMOUS_MODELS": "echo", "KEY_FEW_TOKEN": "sk-few", "KEY_FEW_MODELS": "echo",
+        "RATE_LIMIT": f"{BOUND}/minute", "MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": PATIENCE,
+        "TRUSTED_PROXIES": "127.0.0.1",
+    }  # fmt: skip
+    return [launch(**shared, **keys) for _ in range(4)]
+
+
+numbers = count()
+
+
+@pytest.fixture
+def token() -> str:
+    """Of a known caller that has 50 requests a minute and has used none."""
+    return MINUTE_TOKENS[next(numbers)]
+
+
+def crowd_of(relays: list[Relay], ask: Callable[[Crowd], Any]) -> Any:
+    async def run() -> Any:
+        async with Crowd(relays) as crowd:
+            return await ask(crowd)
+
+    return asyncio.run(run())
+
+
+# Never over, hardly ever under ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("instances", [2, 4])
+def test_a_rush(relays, token, instances):
+    began = time.monotonic()
+    told: list[Told] = crowd_of(relays[:instances], lambda crowd: crowd.burst(400, token))
+    assert statuses(told) == {200: BOUND, 429: 400 - BOUND}
+    assert time.monotonic() - began < 50, "too slow a machine to tell"
+    assert len({each.relay for each in told if each.status == 200}) > 1
+    first = min(each.got for each in told if each.status == 200)
+    for each in told:
+        if each.status != 429:
+            continue
+        assert each.code == "rate_limit_exceeded" and each.wait is not None
+        # Room comes a window after the first admission, or up to two buckets later.
+        assert each.got + each.wait / 1000 >= began + 60
+        assert each.sent + each.wait / 1000 <= first + 61.01
+
+    for relay in relays:
+        with client(relay, token) as http:
+            assert assert_refused(chat(http), f"{BOUND} per minute") > 5_000
+            assert assert_refused(chat(http, stream=True), f"{BOUND} per minute") > 5_000
+            assert_admitted(http.get(MODELS), f"{BOUND} per minute", 49 - relays.index(relay))
+
+
+def test_one_after_the_other(relays, token):
+    for number in range(BOUND):
+        with client(relays[number % 4], token) as http:
+            assert_admitted(chat(http, stream=number % 2 == 0), f"{BOUND} per minute", BOUND - 1 - number)
+    for relay in relays:
+        with client(relay, token) as http:
+            assert_refused(chat(http), f"{BOUND} per minute")
+
+
+def test_all_phases_of_a_window(relays):
+    """Bursts that begin all over the window, each followed by clients that go on asking, so that all room that falls
+    free is taken at once: neither the window's edge nor its buckets' let more through.
+    """
+
+    async def one(crowd: Crowd, phase: int) -> list[Told]:
+        token, is_over, told = PHASE_TOKENS[phase], asyncio.Event(), []
+        await asyncio.sleep(phase * (WINDOW_SECONDS / PHASES + WINDOW_SECONDS / 60 / 3))
+        told += await crowd.burst(BOUND + 10, token)
+        waits = [each.got + each.wait / 1000 for each in told if each.wait is not None]
+        await asyncio.sleep(max(0.0, min(waits) - time.monotonic()))
+        askers = [asyncio.create_task(crowd.keep_asking(index % 4, token, told, is_over)) for index in range(2)]
+        ends = time.monotonic() + WINDOW_SECONDS * 0.6
+        told += await crowd.burst(BOUND, token)
+        await asyncio.sleep(max(0.0, ends - time.monotonic()))
+        is_over.set()
+        await asyncio.gather(*askers)
+        return told
+
+    async def all_of_them(crowd: Crowd) -> list[list[Told]]:
+        return await asyncio.gather(*(one(crowd, phase) for phase in range(PHASES)))
+
+    for told in crowd_of(relays, all_of_them):
+        assert set(statuses(told)) == {200, 429}
+        assert_never_over(told, BOUND, WINDOW_SECONDS)
+        assert statuses(told)[200] > BOUND, "nobody was admitted again"
+
+
+def test_who_comes_back_when_told_is_admitted_anywhere(relays):
+    """By its own relay exactly then; by another one, which has not been asked, as well."""
+    token = PHASE_TOKENS[PHASES]
+    told: list[Told] = crowd_of(relays[:2], lambda crowd: crowd.burst(BOUND, token))
+    assert statuses(told) == {200: BOUND}
+    with client(relays[0], token) as here, client(relays[3], token) as there:
+        answer = chat(here)
+        answered = time.monotonic()
+        wait = assert_refused(answer, f"{BOUND} per {WINDOW_SECONDS} seconds")
+        time.sleep(max(0.0, answered + wait / 1000 - time.monotonic()))
+        assert chat(here).status_code == 200
+        assert chat(there).status_code in (200, 429)
+
+
+def test_callers_are_the_same_everywhere(relays):
+    for number, relay in enumerate(relays):
+        for address, left in (("198.51.100.77", 49 - number), (f"198.51.100.{number}", 49)):
+            with client(relay, **{"X-Forwarded-For": address}) as http:
+                assert_admitted(chat(http), f"{BOUND} per minute", left)
+
+
+def test_what_may_be_used_is_the_same_everywhere(relays):
+    for number, relay in enumerate(relays):
+        with client(relay, "sk-few") as http:
+            answer = chat(http, model="hidden")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+            assert_admitted(chat(http), f"{BOUND} per minute", 49 - number)
+            assert [model["id"] for model in http.get(MODELS).json()["data"]] == ["echo"]
+        with client(relay) as http:
+            assert chat(http, model="hidden").status_code == 404
+
+
+# What others may read ---------------------------------------------------------------------------------------------
+
+
+def test_no_secret_in_the_store_nor_in_logs(store, start_relay, vendor, new_key):
+    keys = [new_key(), new_key("bad"), f"sk-known-{uuid.uuid4().hex}"]
+    addresses = ["198.51.100.231", "203.0.113.142", "2001:db8:77:88::99"]
+    seen_before = set(store.keys())
+    relay = start_relay(
+        PROVIDER_PASS_KIND="onemin", PROVIDER_PASS_PASSTHROUGH="true", PROVIDER_DEMO_KIND="echo",
+        ANONYMOUS_MODELS="echo", KEY_A_TOKEN=keys[2], KEY_A_RATE_LIMIT="9/day", KEY_A_RATE_LIMIT_CHAT="8/day",
+        RATE_LIMIT="7/minute;70/day", RATE_LIMIT_FAILED_AUTH="6/day", RATE_LIMIT_BY="key",
+        TRUSTED_PROXIES="127.0.0.1", MEMCACHED_SERVERS=store.address,
+    )  # fmt: skip
+    for key in keys:
+        with client(relay, key, **{"X-Forwarded-For": addresses[0]}) as http:
+            assert chat(http, model="gpt-4o-mini" if key != keys[2] else "echo").status_code in (200, 401)
+            http.get(MODELS)
+    for address in addresses:
+        with client(relay, **{"X-Forwarded-For": address}) as http:
+            assert chat(http).status_code == 200
+            for _ in range(7):
+                chat(http)
+    found = sorted(set(store.keys()) - seen_before)
+    for key in found:
+        assert re.fullmatch(r"relay:1:[a-z.]+\.\d+\.\d+:[A-Za-z0-9_-]{22}", key), key
+    kinds = {key.split(":")[2] for key in found}
+    assert kinds == {
+        "chat.requests.7.60", "chat.requests.70.86400", "models.requests.7.60", "models.requests.70.86400",
+        "key.requests.9.86400", "key.chat.requests.8.86400", "auth.requests.6.86400",
+    }  # fmt: skip
+    dump, log = store.dump(), relay.text().encode()
+    assert len(dump) > 1000
+    for secret in [*keys, *addresses]:
+        digest = sha256(secret.encode()).digest()
+        forms = [secret.encode(), digest, digest.hex().encode(), urlsafe_b64encode(digest)[:22]]
+        assert not [form for form in forms if form in dump], secret
+        assert secret.encode() not in log, secret
+    for line in map(json.loads, relay.text().splitlines()):
+        assert "relay:1:" not in json.dumps(line)

@@ -1,0 +1,367 @@
+"""The counter store fails: no request does, what holds meanwhile is as declared, and the store is used again."""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from limited import (
+    Crowd,
+    Told,
+    assert_admitted,
+    assert_never_over,
+    assert_refused,
+    chat,
+    client,
+    statuses,
+)
+from memcached import Memcached, wait_for
+from relay_process import Relay
+
+TIMEOUT_SECONDS = 0.25
+MARGIN_SECONDS = 1.5
+"""For a machine that is busy; a call that waits for the store without an end takes far longer."""
+BOUND = 20
+
+
+@pytest.fixture
+def store() -> Iterator[Memcached]:
+    memcached = Memcached()
+    yield memcached
+    memcached.kill()
+
+
+@pytest.fixture
+def launch_with(start_relay: Callable[..., Relay]) -> Callable[..., Relay]:
+    """`launch_with(store, RATE_LIMIT=...)`: counts there, 20 a minute; serves `echo` to whoever brings any key."""
+
+    def started(*stores: Memcached, **environment: Any) -> Relay:
+        return start_relay(
+            **{
+                "PROVIDER_DEMO_KIND": "echo", "PROVIDER_PASS_KIND": "onemin", "PROVIDER_PASS_PASSTHROUGH": "true",
+                "ANONYMOUS_MODELS": "echo", "RATE_LIMIT": f"{BOUND}/minute",
+                "MEMCACHED_SERVERS": ",".join(store.address for store in stores),
+            } | environment
+        )  # fmt: skip
+
+    return started
+
+
+@pytest.fixture
+def token() -> str:
+    return fresh()
+
+
+def fresh() -> str:
+    """The key of a caller that has used nothing."""
+    return f"key-{uuid.uuid4().hex}"
+
+
+def lines(relay: Relay, store: Memcached) -> list[str]:
+    """What the relay warned of about that store."""
+    found = [line for line in relay.log_lines() if line["level"] == "warning" and store.address in json.dumps(line)]
+    return [line["message"] for line in found]
+
+
+def wait_for_lines(relay: Relay, store: Memcached, *wanted: str) -> None:
+    wait_for(lambda: len(lines(relay, store)) >= len(wanted))
+    assert lines(relay, store) == list(wanted), relay.tail()
+
+
+AWAY, BACK = "counter store is away", "counter store is back"
+
+
+def wait_until_used(store: Memcached, relay: Relay) -> None:
+    """Until requests of this relay reach the store; asks it only for what it is asked by."""
+    before = store.stat("cmd_get")
+
+    def is_used() -> bool:
+        with client(relay, fresh()) as http:
+            assert chat(http).status_code in (200, 503)
+        return store.stat("cmd_get") > before
+
+    wait_for(is_used)
+
+
+def run_out(relay: Relay, token: str, bound: int = 200) -> int:
+    """How many are admitted until the first refusal."""
+    with client(relay, token) as http:
+        for number in range(bound):
+            if chat(http).status_code != 200:
+                return number
+    return bound
+
+
+def make_away(store: Memcached, how: str) -> None:
+    store.kill() if how == "killed" else store.pause()
+
+
+def make_back(store: Memcached, how: str) -> None:
+    store.start() if how == "killed" else store.resume()
+
+
+# What holds meanwhile ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["killed", "paused"])
+def test_local_is_what_holds_unless_told_otherwise(store, launch_with, token, how):
+    relays = [launch_with(store) for _ in range(2)]
+    half = fresh()
+    for relay in relays * 3:
+        with client(relay, half) as http:
+            assert chat(http).status_code == 200
+    make_away(store, how)
+    # Each relay for itself: N for a caller that it has not seen, what its copy leaves of N for another.
+    assert [run_out(relay, token) for relay in relays] == [BOUND, BOUND]
+    assert [run_out(relay, half) for relay in relays] == [BOUND - 5, BOUND - 6]
+    with client(relays[0], token) as http:
+        assert_refused(chat(http), f"{BOUND} per minute")
+    for relay in relays:
+        wait_for_lines(relay, store, AWAY)
+    make_back(store, how)
+    for relay in relays:
+        wait_for_lines(relay, store, AWAY, BACK)
+        wait_until_used(store, relay)
+    # What was admitted without the store is in it now, so that a third relay knows.
+    third = launch_with(store)
+    wait_for(lambda: run_out(third, token) == 0)
+    assert run_out(third, half) == 0
+    assert run_out(third, fresh()) == BOUND
+
+
+@pytest.mark.parametrize("how", ["killed", "paused"])
+def test_allow(store, launch_with, token, how):
+    relay = launch_with(store, RATE_LIMIT_STORE_DOWN="allow")
+    assert run_out(relay, token) == BOUND
+    make_away(store, how)
+    assert run_out(relay, fresh(), BOUND * 3) == BOUND * 3
+    wait_for_lines(relay, store, AWAY)
+    assert run_out(relay, token, BOUND) == BOUND, "also one that had used all it may have"
+    make_back(store, how)
+    wait_for_lines(relay, store, AWAY, BACK)
+    wait_until_used(store, relay)
+    assert run_out(relay, fresh()) == BOUND
+
+
+@pytest.mark.parametrize("how", ["killed", "paused"])
+def test_deny(store, launch_with, token, how):
+    relay = launch_with(store, RATE_LIMIT_STORE_DOWN="deny")
+    with client(relay, token) as http:
+        assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 1)
+        make_away(store, how)
+        for is_streamed in (False, True, False, True):
+            answer = chat(http, stream=is_streamed)
+            assert answer.status_code == 503
+            error = answer.json()["error"]
+            assert (error["type"], error["code"], error["param"]) == ("server_error", "overloaded", None)
+            assert (answer.headers["retry-after"], answer.headers["retry-after-ms"]) == ("1", "1000")
+            assert "x-relay-limited-by" not in answer.headers and "x-should-retry" not in answer.headers
+        assert http.get("/ready").status_code == http.get("/health").status_code == 200
+        wait_for_lines(relay, store, AWAY)
+        make_back(store, how)
+        wait_for_lines(relay, store, AWAY, BACK)
+        wait_for(lambda: chat(http).status_code == 200)
+        assert run_out(relay, fresh()) == BOUND
+
+
+# Under load -------------------------------------------------------------------------------------------------------
+
+
+class Load:
+    """Clients that go on asking all relays, each caller with a key of its own."""
+
+    def __init__(self, crowd: Crowd, tokens: list[str], relays: list[Relay]) -> None:
+        self.told: dict[str, list[Told]] = {token: [] for token in tokens}
+        self.is_over = asyncio.Event()
+        self.tasks = [
+            asyncio.create_task(crowd.keep_asking(number, token, self.told[token], self.is_over))
+            for token in tokens
+            for number in range(len(relays))
+        ]
+
+    def all(self) -> list[Told]:
+        return [each for told in self.told.values() for each in told]
+
+    async def more(self, wanted: Callable[[Told], bool], count: int = 1, relays: int = 2) -> None:
+        """Waits until so many relays have each given each caller so many more answers that are `wanted`."""
+        begun = {token: len(told) for token, told in self.told.items()}
+        ends = time.monotonic() + 10
+
+        def enough(token: str) -> bool:
+            found = [each.relay for each in self.told[token][begun[token] :] if wanted(each)]
+            return sum(found.count(relay) >= count for relay in set(found)) >= relays
+
+        while not all(map(enough, self.told)):
+            assert not any(task.done() for task in self.tasks), "a client ended"
+            assert time.monotonic() < ends, f"too few among {len(self.all()) - sum(begun.values())} answers"
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def loaded(relays: list[Relay], tokens: list[str]) -> AsyncIterator[Load]:
+    async with Crowd(relays) as crowd:
+        load = Load(crowd, tokens, relays)
+        try:
+            yield load
+        finally:
+            load.is_over.set()
+            await asyncio.gather(*load.tasks)
+
+
+def is_any(_: Told) -> bool:
+    return True
+
+
+def is_admitted(told: Told) -> bool:
+    return told.status == 200
+
+
+def is_refused(told: Told) -> bool:
+    return told.status == 429
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    await asyncio.to_thread(wait_for, is_so)
+
+
+def assert_none_failed_or_stalled(told: list[Told]) -> None:
+    assert set(statuses(told)) <= {200, 429}
+    slowest = max(told, key=lambda each: each.seconds)
+    assert slowest.seconds < TIMEOUT_SECONDS + MARGIN_SECONDS, slowest
+
+
+def test_killed_paused_and_restarted_under_load(store, launch_with):
+    """Callers with more room than they use: each of their requests goes to the store, and none may be refused."""
+    relays = [launch_with(store, RATE_LIMIT="1000000/hour") for _ in range(2)]
+
+    async def run() -> list[Told]:
+        async with loaded(relays, [fresh() for _ in range(3)]) as load:
+            await load.more(is_any, 20)
+            rounds = 0
+            for how in ("killed", "paused", "killed"):
+                make_away(store, how)
+                rounds += 1
+                await until(lambda: all(len(lines(relay, store)) == 2 * rounds - 1 for relay in relays))  # noqa: B023
+                await load.more(is_any, 20)
+                make_back(store, how)
+                before = store.stat("cmd_get")
+                await until(lambda: all(len(lines(relay, store)) == 2 * rounds for relay in relays))  # noqa: B023
+                await load.more(is_any, 20)
+                assert store.stat("cmd_get") > before
+            return load.all()
+
+    told = asyncio.run(run())
+    assert set(statuses(told)) == {200}
+    assert_none_failed_or_stalled(told)
+    for relay in relays:
+        assert lines(relay, store) == [AWAY, BACK] * 3
+
+
+def test_full_callers_stay_full_when_the_store_forgets(store, launch_with):
+    """Both relays know that there is no room, and put the record back: in no window is more admitted than without
+    the flush.
+    """
+    relays = [launch_with(store, RATE_LIMIT=f"{BOUND} per 2 seconds", MEMCACHED_TIMEOUT="5s") for _ in range(2)]
+    tokens = [fresh() for _ in range(2)]
+
+    async def run() -> dict[str, list[Told]]:
+        async with Crowd(relays) as crowd:
+            for token in tokens:
+                assert statuses(early := await crowd.burst(BOUND // 2, token)) == {200: BOUND // 2}, early
+        # So that a part of what is counted falls free, and the rest has to be known still.
+        await asyncio.sleep(1)
+        async with loaded(relays, tokens) as load:
+            for _ in range(3):
+                await load.more(is_admitted, relays=1)
+                await load.more(is_refused, 5)
+                await asyncio.to_thread(store.flush)
+            await load.more(is_admitted, relays=1)
+            return load.told
+
+    for told in asyncio.run(run()).values():
+        assert set(statuses(told)) == {200, 429}
+        assert statuses(told)[200] > BOUND
+        assert_never_over(told, BOUND, 2)
+    for relay in relays:
+        assert lines(relay, store) == []
+
+
+@pytest.mark.parametrize("how", ["flushed", "restarted"])
+def test_a_record_that_was_lost_is_put_back(store, launch_with, how):
+    relays = [launch_with(store, MEMCACHED_TIMEOUT="5s") for _ in range(2)]
+    tokens = [fresh() for _ in range(4)]
+    for token in tokens:
+        for relay in (relays[1], relays[0], relays[1], relays[0]):
+            with client(relay, token) as http:
+                assert chat(http).status_code == 200
+    if how == "flushed":
+        store.flush()
+    else:
+        store.kill()
+        store.start()
+    # Who knows all comes first: nothing is lost; the second one joins what it knows.
+    for token in tokens:
+        with client(relays[0], token) as http:
+            assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 5)
+        assert [run_out(relay, token) for relay in reversed(relays)] == [BOUND - 5, 0]
+    assert not [line for relay in relays for line in lines(relay, store) if "broken" in line]
+
+
+# Servers that come later, and several ------------------------------------------------------------------------------
+
+
+def test_a_relay_that_starts_without_its_store(launch_with, token):
+    store = Memcached(is_started=False)
+    relay = launch_with(store)
+    try:
+        wait_for_lines(relay, store, AWAY)
+        assert run_out(relay, token) == BOUND
+        assert lines(relay, store) == [AWAY], "once"
+        store.start()
+        wait_for_lines(relay, store, AWAY, BACK)
+        wait_until_used(store, relay)
+        other = launch_with(store)
+        wait_for(lambda: run_out(other, token) == 0)
+        assert lines(other, store) == []
+    finally:
+        store.kill()
+
+
+def test_only_the_callers_of_a_lost_server_are_concerned(launch_with):
+    stores = [Memcached(), Memcached()]
+    try:
+        relays = [launch_with(*stores, RATE_LIMIT_STORE_DOWN="deny") for _ in range(2)]
+        callers: list[list[str]] = [[], []]
+        for _ in range(24):
+            token = fresh()
+            before = [store.stat("curr_items") for store in stores]
+            with client(relays[0], token) as http:
+                assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 1)
+            with client(relays[1], token) as http:
+                assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 2)
+            after = [store.stat("curr_items") for store in stores]
+            assert sum(after) == sum(before) + 1, "both relays find a caller at the same server"
+            callers[0 if after[0] > before[0] else 1].append(token)
+        assert callers[0] and callers[1]
+
+        for lost in (0, 1):
+            stores[lost].kill()
+            for relay in relays:
+                for server, tokens in enumerate(callers):
+                    for token in tokens:
+                        with client(relay, token) as http:
+                            assert chat(http).status_code == (503 if server == lost else 200)
+                wait_for_lines(relay, stores[lost], AWAY)
+            stores[lost].start()
+            for relay in relays:
+                wait_for_lines(relay, stores[lost], AWAY, BACK)
+                for token in callers[0] + callers[1]:
+                    with client(relay, token) as http:
+                        assert chat(http).status_code == 200
+    finally:
+        for store in stores:
+            store.kill()
