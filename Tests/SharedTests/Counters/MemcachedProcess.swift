@@ -33,8 +33,9 @@ final class MemcachedProcess: @unchecked Sendable {
         guard posix_spawn(&id, "/usr/bin/memcached", &actions, nil, &words, environ) == 0 else {
             throw StoreFailure(reason: "no /usr/bin/memcached")
         }
-        for _ in 0..<5_000 {
-            if say("stats").contains("STAT pid \(id)\r") { return }
+        for _ in 0..<2_000 {
+            let isOurs = say("stats").split(whereSeparator: \.isNewline).contains("STAT pid \(id)")
+            if isOurs { return }
             if waitpid(id, nil, WNOHANG) == id {
                 id = 0
                 break
