@@ -72,7 +72,7 @@ import Testing
             return
         }
         #expect(try counted(Self.minute) == [isDone ? 2 : 1])
-        #expect(limiter.metrics().serversDown == 1)
+        #expect(limiter.metrics().failures == 1)
     }
 
     @Test("a give-back without an answer is never repeated", arguments: [true, false])
@@ -204,6 +204,7 @@ import Testing
         }
         store.order(.thenCall { while !gate.withLock({ $0 }) { usleepBriefly() } })
         #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        store.setDown(true)  // for probes
         clock.advance(microseconds: 1_000_001)  // the record is no longer under the rule, the call still under way
         #expect(await ask(limiter, [Self.minute]).isAdmitted)
         #expect(await events.reached(1, \.isDown))
