@@ -1,11 +1,12 @@
 // A load generator for chat over HTTP/1.1: one thread, epoll, closed loop, every answer checked.
 //
 //   load --port N --dialect openai|onemin --kind whole|stream|held
-//        [--connections N] [--seconds N] [--requests N] [--request-bytes N] [--events N]
+//        [--connections N] [--seconds N] [--requests N] [--request-bytes N] [--events N] [--keys N]
 //
 // openai: POST /v1/chat/completions with a bearer; a stream must end with `data: [DONE]`.
 // onemin: POST /api/chat-with-ai with `API-KEY`; a stream must end with the event `done`.
 // Each connection asks, reads the answer, and asks again, until `seconds` are over or `requests` were sent.
+// `keys` callers ask in turn, each with a bearer (or API-KEY) of its own; one unless told.
 // A request's body has `request-bytes`. An answer must have status 200; a whole one must hold the vendor's last
 // words, a stream at least `events` events and the proper end.
 // held: one stream for each connection, opened 64 at a time; prints "open" when all have had an event, and ends
@@ -26,7 +27,7 @@
 #include <unistd.h>
 
 enum { INPUT_BYTES = 16 * 1024, TAIL_BYTES = 4 * 1024, TURN_EVENTS = 512 };
-enum { STALL_MS = 20000, OPENING = 64, OPEN_SECONDS = 120 };
+enum { KEY_DIGITS = 10, STALL_MS = 20000, OPENING = 64, OPEN_SECONDS = 120 };
 enum phase { HEAD, COUNTED, CHUNK_SIZE, CHUNK_BYTES, CHUNK_END, LAST_LINE };
 
 struct connection {
@@ -36,6 +37,7 @@ struct connection {
     long left;          // bytes of a counted body or of a chunk
     long events;        // empty lines in the body
     int ended_line;     // the body's last byte was LF
+    long key;           // which caller asks
     size_t sent;
     long long begun_ns;
     size_t have, tail_count;
@@ -44,12 +46,13 @@ struct connection {
 };
 
 static struct sockaddr_in server;
-static char *request;
+static char *request, *request_key; // the digits that tell callers apart, put in before each send
 static size_t request_count;
 static const char *stream_end;
 static int is_stream, is_held, poller, wanted_events = 100;
 static long long stop_ns = -1;
 static long request_limit = -1, begun, answered, failures, events_seen, opened, connected, connection_count = 64;
+static long key_count = 1;
 static const char *reason = "";
 static long long *samples;
 static size_t sample_room;
@@ -73,6 +76,8 @@ static void fail(struct connection *c, const char *why) {
 
 // Returns 0 when the connection is gone.
 static int send_request(struct connection *c) {
+    long key = c->key;
+    for (char *digit = request_key + KEY_DIGITS; digit-- > request_key; key /= 10) *digit = '0' + key % 10;
     ssize_t sent = send(c->fd, request + c->sent, request_count - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno != EAGAIN) return fail(c, "a request could not be sent"), 0;
     if (sent > 0) c->sent += sent;
@@ -87,7 +92,7 @@ static int may_begin(void) {
 }
 
 static int begin(struct connection *c) {
-    begun++;
+    c->key = begun++ % key_count;
     c->phase = HEAD;
     c->closes = c->ended_line = 0;
     c->events = 0;
@@ -245,6 +250,7 @@ static void make_request(int port, int is_openai, size_t body_count) {
         port, is_openai ? "Authorization: Bearer bench-key-0123456789" : "API-KEY: bench-key-0123456789",
         is_stream ? "text/event-stream" : "application/json", fixed + room, begin, prompt, end);
     free(prompt);
+    request_key = strstr(request, "bench-key-") + strlen("bench-key-");
 }
 
 static int by_value(const void *a, const void *b) {
@@ -270,6 +276,7 @@ int main(int count, char **arguments) {
         else if (!strcmp(name, "--requests")) request_limit = atol(value);
         else if (!strcmp(name, "--request-bytes")) request_bytes = atol(value);
         else if (!strcmp(name, "--events")) wanted_events = atoi(value);
+        else if (!strcmp(name, "--keys")) key_count = atol(value);
         else return fprintf(stderr, "load: unknown option %s\n", name), 64;
     }
     if (is_held) wanted_events = 1;

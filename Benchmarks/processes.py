@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+NEVER_REFUSED = "1000000000/minute"
 PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "LANG")
 
 
@@ -40,6 +41,9 @@ class Program:
     whole_port: int
     stream_port: int
     first_answer_seconds: float = 0  # from its start
+    first_head: bytes = b""  # of that answer
+    keys: int = 1  # callers that ask in turn when it is loaded
+    store: Program | None = None  # the memcached that a relay counts in
 
     def port(self, kind: str) -> int:
         return self.whole_port if kind == "whole" else self.stream_port
@@ -71,12 +75,13 @@ class Program:
 
 @dataclass(frozen=True)
 class Setup:
-    """What all programs of a run share. `relay_settings` are added to the relay's environment."""
+    """What all programs of a run share. `relay_settings` are added to each relay's environment."""
 
     folder: Path
     relay: Path
-    nginx: Path
     relay_settings: dict[str, str]
+    nginx: Path = Path()
+    memcached: Path = Path()
 
     @contextmanager
     def upstream(self, *options: str) -> Iterator[Program]:
@@ -88,8 +93,11 @@ class Setup:
             yield Program("direct", "onemin", process, port, port)
 
     @contextmanager
-    def start_relay(self, upstream_port: int, threads: int | None) -> Iterator[Program]:
-        """The relay, its log going to a file; `threads` None leaves their number to it."""
+    def start_relay(
+        self, upstream_port: int, threads: int | None, name: str = "relay", own: dict[str, str] | None = None
+    ) -> Iterator[Program]:
+        """The relay, its log going to a file; `threads` None leaves their number to it. It counts each request in
+        its own memory and never refuses one, unless its `own` settings say otherwise."""
         port = free_ports(1)[0]
         settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         settings |= {
@@ -97,16 +105,17 @@ class Setup:
             "PORT": str(port),
             "ONE_MIN_BASE_URL": f"http://127.0.0.1:{upstream_port}",
             "LOG_FORMAT": "json",
+            "RATE_LIMIT": NEVER_REFUSED,
         }
         if threads:
             settings["THREADS"] = str(threads)
-        settings |= self.relay_settings
-        path = self.folder / "relay.log"
+        settings |= self.relay_settings | (own or {})
+        path = self.folder / f"{file_name(name)}.log"
         with open(path, "w") as log:
             begun = time.monotonic()
             process = subprocess.Popen([self.relay], stdout=log, stderr=log, text=True, env=settings)
             with _stopping(process):
-                program = Program("relay", "openai", process, port, port)
+                program = Program(name, "openai", process, port, port)
                 self._await_first_answer(program, begun, path)
                 yield program
 
@@ -117,7 +126,7 @@ class Setup:
         """nginx with `connections` for each worker; `threads` None: a worker for each core. One with a log and one
         without may run at once."""
         name = "nginx" if logs else "nginx, no log"
-        folder = self.folder / name.replace(", ", "-").replace(" ", "-")
+        folder = self.folder / file_name(name)
         folder.mkdir(exist_ok=True)
         log = folder / "access.log"
         log.unlink(missing_ok=True)
@@ -149,6 +158,21 @@ class Setup:
             self._await_first_answer(program, begun, errors)
             yield program
 
+    @contextmanager
+    def start_memcached(self) -> Iterator[Program]:
+        """memcached with one thread. It logs nothing."""
+        port = free_ports(1)[0]
+        command = [str(self.memcached), "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-t", "1"]
+        process = subprocess.Popen([*command, "-u", getpass.getuser()], text=True)
+        with _stopping(process):
+            program = Program("memcached", "memcached", process, port, port)
+            deadline = time.monotonic() + 5
+            while not _is_open(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    sys.exit("memcached does not start")
+                time.sleep(0.005)
+            yield program
+
     def _await_first_answer(self, program: Program, begun: float, log: Path) -> None:
         """Returns when the program, started at `begun`, has answered a chat request with 200."""
         request = first_request(program.dialect, program.whole_port)
@@ -161,12 +185,40 @@ class Setup:
                     head = connection.recv(65536)
                 if head.startswith(b"HTTP/1.1 200"):
                     program.first_answer_seconds = time.monotonic() - begun
+                    program.first_head = head.partition(b"\r\n\r\n")[0]
                     return
                 if b" 503 " not in head[:20]:
                     sys.exit(f"{program.name} answers the first request with:\n{head.decode(errors='replace')}")
             except OSError:
                 time.sleep(0.0005)
         sys.exit(f"{program.name} does not answer; its log:\n{log.read_text()[-4000:]}")
+
+
+def store_counts(memcached: Program) -> dict[str, int]:
+    """memcached's own counts (`stats`): items it keeps, and operations since its start. Each key of a multi-get is a
+    get, and a set is any write, those that lost a race or found the key already there included."""
+    received = b""
+    with socket.create_connection(("127.0.0.1", memcached.whole_port), timeout=5) as connection:
+        connection.sendall(b"stats\r\n")
+        while not received.endswith(b"END\r\n"):
+            data = connection.recv(65536)
+            if not data:
+                sys.exit("memcached closed the connection that asked for its stats")
+            received += data
+    pairs = (line.split()[1:3] for line in received.decode().splitlines() if line.startswith("STAT "))
+    return {name: int(value) for name, value in pairs if name.startswith(("cmd_", "get_", "cas_", "curr_items"))}
+
+
+def _is_open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def file_name(name: str) -> str:
+    return name.replace(",", "").replace(" ", "-")
 
 
 @contextmanager
@@ -226,10 +278,10 @@ def find_relay() -> Path:
     return path
 
 
-def find_nginx() -> Path:
-    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+def find_program(name: str, package: str) -> Path:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if not found:
-        sys.exit("no nginx: apt-get install nginx-light")
+        sys.exit(f"no {name}: apt-get install {package}")
     return Path(found)
 
 

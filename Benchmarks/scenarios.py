@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from statistics import median
 from typing import Any
 
@@ -55,6 +55,7 @@ class Round:
     rate: float
     p50: float
     p99: float
+    requests: float
 
 
 class Bench:
@@ -164,9 +165,9 @@ class Bench:
             with self._slow_upstream() as upstream, start(upstream.whole_port) as program:
                 steps = [("after the first answer", program.memory().anonymous)]
                 first, rest = self.scale.chats // 10, self.scale.chats * 9 // 10
-                self._load(program, "whole", connections=64, requests=first)
+                self.load(program, "whole", connections=64, requests=first)
                 steps.append((f"after {first:,} chat requests", program.memory().anonymous))
-                self._load(program, "whole", connections=64, requests=rest)
+                self.load(program, "whole", connections=64, requests=rest)
                 steps.append((f"after {first + rest:,} chat requests", program.memory().anonymous))
                 for wave in ("first", "second"):
                     with self._held_streams(program, upstream):
@@ -213,14 +214,14 @@ class Bench:
             with self.setup.start_nginx(port, 1, logs=False) as silent:
                 programs.insert(2, silent)
                 rounds = self._interleave(programs, kind, connections=64)
-        middle = {name: _median(taken) for name, taken in rounds.items()}
+        medians = {name: middle(taken) for name, taken in rounds.items()}
         rows = [
-            [name, f"{m.processor:.1f}", f"{m.rate:,.0f}", f"{m.p50:.0f}", f"{m.p99:.0f}"] for name, m in middle.items()
+            [name, f"{m.processor:.1f}", f"{m.rate:,.0f}", f"{m.p50:.0f}", f"{m.p99:.0f}"] for name, m in medians.items()
         ]
-        relay = middle["relay"]
+        relay = medians["relay"]
         for name in ("nginx", silent.name):
             ratios = [a.processor / b.processor for a, b in zip(rounds["relay"], rounds[name], strict=True)]
-            other = middle[name]
+            other = medians[name]
             rows.append([
                 f"relay / {name}", f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})",
                 f"{relay.rate / other.rate:.2f}", f"{relay.p50 / other.p50:.2f}", f"{relay.p99 / other.p99:.2f}",
@@ -231,27 +232,27 @@ class Bench:
     def _interleave(self, programs: list[Program], kind: str, connections: int) -> dict[str, list[Round]]:
         """Rounds in turn (A B C A B C), after one short round each that does not count."""
         for program in programs:
-            self._load(program, kind, connections, seconds=0.3)
+            self.load(program, kind, connections, seconds=0.3)
         taken: dict[str, list[Round]] = {program.name: [] for program in programs}
         for _ in range(self.scale.rounds):
             for program in programs:
-                taken[program.name].append(self._round(program, kind, connections))
+                taken[program.name].append(self.round(program, kind, connections))
         return taken
 
-    def _round(self, program: Program, kind: str, connections: int, background: float = 0) -> Round:
+    def round(self, program: Program, kind: str, connections: int, background: float = 0) -> Round:
         """`background`: the share of a core that the program uses anyway, not counted."""
         before = program.processor_seconds()
-        result = self._load(program, kind, connections, seconds=self.scale.round_seconds)
+        result = self.load(program, kind, connections, seconds=self.scale.round_seconds)
         used = program.processor_seconds() - before - background * result["seconds"]
         count = max(1, result["requests"])
-        return Round(used / count * 1e6, count / result["seconds"], result["p50_us"], result["p99_us"])
+        return Round(used / count * 1e6, count / result["seconds"], result["p50_us"], result["p99_us"], count)
 
     def _rounds(self, program: Program, connections: int, background: float = 0) -> Round:
         """The median of rounds of chat."""
-        taken = [self._round(program, "whole", connections, background) for _ in range(self.scale.rounds)]
-        return _median(taken)
+        taken = [self.round(program, "whole", connections, background) for _ in range(self.scale.rounds)]
+        return middle(taken)
 
-    def _load(
+    def load(
         self, program: Program, kind: str, connections: int, seconds: float = 0, requests: int = -1
     ) -> dict[str, Any]:
         """Runs the load generator (see load.c) and returns its line."""
@@ -266,7 +267,7 @@ class Bench:
         port = program.port("whole" if kind == "whole" else "stream")
         return [
             str(self.setup.folder / "load"), "--port", str(port), "--dialect", program.dialect, "--kind", kind,
-            "--connections", str(connections),
+            "--connections", str(connections), "--keys", str(program.keys),
         ]
 
     def _note(self, program: Program, kind: str, result: dict[str, Any]) -> None:
@@ -297,7 +298,7 @@ class Bench:
 
     def _hold(self, start: Callable[[int], Any]) -> Held:
         with self._slow_upstream() as upstream, start(upstream.whole_port) as program:
-            self._load(program, "whole", connections=64, seconds=0.5)
+            self.load(program, "whole", connections=64, seconds=0.5)
             alone, single_alone = self._rounds(program, 64), self._rounds(program, 1)
             before = program.memory()
             with self._held_streams(program, upstream):
@@ -338,12 +339,9 @@ class Held:
     single_beside: Round
 
 
-def _median(rounds: list[Round]) -> Round:
+def middle(rounds: list[Round]) -> Round:
     """Of each figure by itself."""
-    return Round(
-        median(r.processor for r in rounds), median(r.rate for r in rounds),
-        median(r.p50 for r in rounds), median(r.p99 for r in rounds),
-    )
+    return Round(*(median(getattr(each, figure.name) for each in rounds) for figure in fields(Round)))
 
 
 SCENARIOS: dict[str, Callable[[Bench], None]] = {

@@ -32,7 +32,7 @@ package enum Method: Sendable {
     }
 }
 
-/// The fields whose values are kept; of equal ones the first, of `X-Forwarded-For` the last.
+/// The fields whose values are kept; of equal ones the first.
 package enum HeaderField: Int, CaseIterable {
     case host, connection, contentLength, transferEncoding, expect
     case authorization, xAPIKey, apiKey, contentType, contentEncoding, accept

@@ -29,6 +29,20 @@ package final class Request: Sendable {
     /// As it was sent, without the query.
     package var rawPath: UnsafeRawBufferPointer { bytes.bytes[part: head.path.range] }
 
+    /// The values of all lines of a field that is a list, in their order.
+    package func lines(of field: HeaderField) -> [UnsafeRawBufferPointer] {
+        var values: [UnsafeRawBufferPointer] = []
+        var rest = bytes.bytes
+        while let end = rest.firstNewline() {
+            let line = rest[part: 0..<max(0, end - 1)]
+            if let colon = line.first(UInt8(ascii: ":")), line[part: 0..<colon].equalsLowered(field.name) {
+                values.append(line[part: (colon + 1)..<line.count].trimmed)
+            }
+            rest = rest[part: (end + 1)..<rest.count]
+        }
+        return values
+    }
+
     /// The field's value, nil if it is absent or empty.
     package subscript(_ field: HeaderField) -> UnsafeRawBufferPointer? {
         let range = head[field]

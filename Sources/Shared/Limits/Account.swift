@@ -57,6 +57,15 @@ final class Account: @unchecked Sendable {
 
     var bytes: Int { 400 + 8 * limit.grid.kept }
 
+    /// After the clock was set back by more than a window, what was counted before says nothing.
+    func dropIfAhead(of time: Int) {
+        guard record.isTooFarAhead(of: time), state == .idle, case .nothing = fresh else { return }
+        record = Record(limit.grid, at: time, birth: record.birth)
+        unmerged = nil
+        owed = nil
+        refusedUntil = 0
+    }
+
     /// The record with what it does not know yet.
     func view(at time: Int) -> Record {
         record.roll(to: time)

@@ -5,8 +5,9 @@ extension Request {
     /// that is none.
     package func clientAddress(trusting proxies: [Network]) -> PeerAddress {
         var address = peer
-        guard !proxies.isEmpty, let list = self[.xForwardedFor] else { return address }
-        for part in list.split(separator: UInt8(ascii: ",")).reversed() {
+        guard !proxies.isEmpty, self[.xForwardedFor] != nil else { return address }
+        let list = lines(of: .xForwardedFor).flatMap { $0.split(separator: UInt8(ascii: ",")) }
+        for part in list.reversed() {
             guard proxies.contains(where: { $0.contains(address) }) else { return address }
             let text = UnsafeRawBufferPointer(rebasing: part).trimmed.text
             guard let next = PeerAddress(forwarded: text) else { return address }

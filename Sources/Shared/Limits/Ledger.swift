@@ -121,7 +121,10 @@ struct Ledger {
 
     private mutating func account(_ want: Want, _ now: Moment) -> Account {
         let key = RecordKey(want.limit, want.identity)
-        if let account = accounts.use(key) { return account }
+        if let account = accounts.use(key) {
+            account.dropIfAhead(of: now.wall)
+            return account
+        }
         makeRoom(now)
         let storeKey = store == nil ? "" : want.identity.storeKey(want.limit)
         let server = store?.server(of: storeKey) ?? 0

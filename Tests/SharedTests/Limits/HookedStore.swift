@@ -30,6 +30,9 @@ final class HookedStore: CounterStore {
     /// What becomes of the next writes, in order.
     func order(_ orders: Order...) { script.withLock { $0.orders += orders } }
 
+    /// The orders not carried out yet.
+    func forget() { script.withLock { $0.orders = [] } }
+
     /// While it is down nobody can connect.
     func setDown(_ isDown: Bool) { script.withLock { $0.isDown = isDown } }
 

@@ -105,4 +105,22 @@ import Testing
         }
         #expect(limiter.metrics().accounts <= 101)
     }
+
+    @Test("a clock set back by hours does not lock callers out for hours, and one set back a little does not let go")
+    func clockSetBack() async {
+        let clock = TestClock()
+        let limiter = Limiter(store: nil, clock: clock.clock)
+        let minute = minute
+        let ask: @Sendable (EventLoop) async -> Decision = {
+            await limiter.reserve([Want(minute, .everybody, units: 60)], on: $0).decision
+        }
+        #expect(await loops.run(ask).isAdmitted)
+        clock.advance(microseconds: -50_000_000)
+        #expect(await loops.run(ask).isAdmitted == false)
+        clock.advance(microseconds: -3_600_000_000)
+        #expect(await loops.run(ask).isAdmitted)
+        #expect(await loops.run(ask).isAdmitted == false)
+        clock.advance(microseconds: 62_000_000)
+        #expect(await loops.run(ask).isAdmitted)
+    }
 }

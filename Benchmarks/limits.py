@@ -1,0 +1,147 @@
+"""What counting costs: limits off, in the relay's memory and on memcached, beside nginx."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from statistics import median
+
+from processes import NEVER_REFUSED, Program, store_counts
+from scenarios import Bench, Round, Table, middle
+
+KEYS = 10_000
+RUN_UP_SECONDS = 0.7  # more than a bucket of a minute's window: the last one then was a full one
+OFF, MEMORY, ONE_KEY, MANY_KEYS = "limits off", "in memory", "memcached, one key", f"memcached, {KEYS:,} keys"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A round, and for each of its requests memcached's operations by name and its processor time in microseconds."""
+
+    round: Round
+    operations: dict[str, float]
+    store_processor: float
+
+
+def limits(bench: Bench) -> None:
+    """Limits off, in memory and on memcached, all in turn with nginx."""
+    with _lanes(bench) as programs:
+        for program in programs:
+            bench.load(program, "whole", connections=64, requests=2 * KEYS)
+        _check(bench, programs)
+        busy = _interleave(bench, programs, connections=64)
+        calm = _interleave(bench, programs[:-1], connections=1)
+    _costs(bench, busy)
+    _operations(bench, busy)
+    _latency(bench, calm)
+
+
+@contextmanager
+def _lanes(bench: Bench) -> Iterator[list[Program]]:
+    """Four relays, each on memcached with one of its own, and nginx; all with one thread before one vendor."""
+    setup = bench.setup
+    with ExitStack() as stack:
+        port = stack.enter_context(setup.upstream()).whole_port
+
+        def relay(name: str, settings: dict[str, str]) -> Program:
+            return stack.enter_context(setup.start_relay(port, 1, name, settings))
+
+        programs = [relay(OFF, {"RATE_LIMIT": "off"}), relay(MEMORY, {"RATE_LIMIT": NEVER_REFUSED})]
+        for name, keys in ((ONE_KEY, 1), (MANY_KEYS, KEYS)):
+            store = stack.enter_context(setup.start_memcached())
+            place = {"MEMCACHED_HOST": "127.0.0.1", "MEMCACHED_PORT": str(store.whole_port)}
+            program = relay(name, {"RATE_LIMIT": NEVER_REFUSED} | place)
+            program.store, program.keys = store, keys
+            programs.append(program)
+        yield [*programs, stack.enter_context(setup.start_nginx(port, 1))]
+
+
+def _check(bench: Bench, programs: list[Program]) -> None:
+    """A figure is worth nothing where the relay does not count as it was told to."""
+    for program in programs:
+        is_limited = b"\r\nx-ratelimit-limit-requests: 1000000000\r\n" in program.first_head.lower() + b"\r\n"
+        if program.dialect == "openai" and is_limited != (program.name != OFF):
+            bench.outcome.failures.append(f"{program.name}: the first answer's limit is not the one that was set")
+        if program.store:
+            kept = store_counts(program.store)["curr_items"]
+            if not program.keys <= kept < program.keys + 100:  # and a few of the relay's own
+                bench.outcome.failures.append(f"{program.name}: memcached keeps {kept} records")
+
+
+def _interleave(bench: Bench, programs: list[Program], connections: int) -> dict[str, list[Counted]]:
+    taken: dict[str, list[Counted]] = {program.name: [] for program in programs}
+    for _ in range(bench.scale.rounds):
+        for program in programs:
+            taken[program.name].append(_round(bench, program, connections))
+    return taken
+
+
+def _round(bench: Bench, program: Program, connections: int) -> Counted:
+    store = program.store
+    bench.load(program, "whole", connections, seconds=RUN_UP_SECONDS)
+    if not store:
+        return Counted(bench.round(program, "whole", connections), {}, 0)
+    before, used_before = store_counts(store), store.processor_seconds()
+    taken = bench.round(program, "whole", connections)
+    used, after = store.processor_seconds() - used_before, store_counts(store)
+    operations = {name: (after[name] - before[name]) / taken.requests for name in after}
+    least = 0.9 if program.keys > 1 else 1 / taken.requests  # one write serves all that wait for the same record
+    if operations["cmd_set"] < least:
+        bench.outcome.failures.append(f"{program.name}: {operations['cmd_set']:.3f} writes for each request")
+    return Counted(taken, operations, used / taken.requests * 1e6)
+
+
+def _costs(bench: Bench, taken: dict[str, list[Counted]]) -> None:
+    rounds = {name: [counted.round for counted in some] for name, some in taken.items()}
+    rows = []
+    for name, some in rounds.items():
+        m = middle(some)
+        used = median(counted.store_processor for counted in taken[name])
+        store = f"{used:.1f}" if used else ""
+        rows.append([name, f"{m.processor:.1f}", store, f"{m.rate:,.0f}", f"{m.p50:.0f}", f"{m.p99:.0f}"])
+    for name, other in (
+        (MEMORY, OFF), (ONE_KEY, OFF), (MANY_KEYS, OFF), (MEMORY, "nginx"), (ONE_KEY, "nginx"), (MANY_KEYS, "nginx"),
+    ):
+        pairs = list(zip(rounds[name], rounds[other], strict=True))
+        ratios = [a.processor / b.processor for a, b in pairs]
+        rates = median(a.rate / b.rate for a, b in pairs)
+        processor = f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+        rows.append([f"{name} / {other}", processor, "", f"{rates:.2f}", "", ""])
+        if (name, other) == (MEMORY, "nginx"):
+            bench.outcome.figures.setdefault("chat", median(ratios))
+        if (name, other) == (ONE_KEY, OFF):
+            bench.outcome.figures["rate on memcached"] = rates
+    header = ["", "processor us", "memcached's us", "requests/s", "p50 us", "p99 us"]
+    bench.outcome.tables.append(Table("Limits: whole answers, 64 connections, one thread", header, rows))
+
+
+def _operations(bench: Bench, taken: dict[str, list[Counted]]) -> None:
+    columns = {
+        "gets and sets": ("cmd_get", "cmd_set"),
+        "gets": ("cmd_get",),
+        "found": ("get_hits",),
+        "sets": ("cmd_set",),
+        "sets that lost": ("cas_badval", "cas_misses"),
+    }
+    rows = []
+    for name in (ONE_KEY, MANY_KEYS):
+        figures = [median(sum(c.operations[kind] for kind in kinds) for c in taken[name]) for kinds in columns.values()]
+        rows.append([name, *(f"{figure:.4f}" for figure in figures)])
+        if name == MANY_KEYS:
+            bench.outcome.figures["store operations"] = figures[0]
+    bench.outcome.tables.append(Table("memcached's operations for each admitted request", ["", *columns], rows))
+
+
+def _latency(bench: Bench, taken: dict[str, list[Counted]]) -> None:
+    rounds = {name: middle([counted.round for counted in some]) for name, some in taken.items()}
+    off = rounds[OFF]
+    rows = []
+    for name, m in rounds.items():
+        added = ["", ""] if name == OFF else [f"{m.p50 - off.p50:.0f}", f"{m.p99 - off.p99:.0f}"]
+        rows.append([name, f"{m.p50:.0f}", f"{m.p99:.0f}", *added])
+    asked = rounds[MANY_KEYS]
+    bench.outcome.figures["store added p50"] = asked.p50 - off.p50
+    bench.outcome.figures["store added p99"] = asked.p99 - off.p99
+    header = ["", "p50 us", "p99 us", "added p50", "added p99"]
+    bench.outcome.tables.append(Table("Limits: latency at one connection, added to that with limits off", header, rows))
