@@ -85,7 +85,6 @@ def test_a_rush(relays, token, instances):
     told: list[Told] = crowd_of(relays[:instances], lambda crowd: crowd.burst(400, token))
     assert statuses(told) == {200: BOUND, 429: 400 - BOUND}
     assert time.monotonic() - began < 50, "too slow a machine to tell"
-    assert len({each.relay for each in told if each.status == 200}) > 1
     first = min(each.got for each in told if each.status == 200)
     for each in told:
         if each.status != 429:
@@ -138,7 +137,9 @@ def test_one_store_by_any_of_its_names(store, start_relay):
         {"MEMCACHED_HOST": "127.0.0.1", "MEMCACHED_PORT": f"tcp://127.0.0.1:{store.port}"},
     ]  # fmt: skip
     for number, name in enumerate(names):
-        relay = start_relay(PROVIDER_DEMO_KIND="echo", ANONYMOUS_MODELS="echo", RATE_LIMIT="9/hour", **name)
+        relay = start_relay(
+            PROVIDER_DEMO_KIND="echo", ANONYMOUS_MODELS="echo", RATE_LIMIT="9/hour", MEMCACHED_TIMEOUT=PATIENCE, **name
+        )  # fmt: skip
         with client(relay) as http:
             assert_admitted(chat(http), "9 per hour", 8 - number)
 
@@ -168,7 +169,7 @@ def test_all_phases_of_a_window(relays):
         await asyncio.sleep(phase * (WINDOW_SECONDS / PHASES + WINDOW_SECONDS / 60 / 3))
         told += await crowd.burst(BOUND + 10, token)
         waits = [each.got + each.wait / 1000 for each in told if each.wait is not None]
-        await asyncio.sleep(max(0.0, min(waits) - time.monotonic()))
+        await asyncio.sleep(max(0.0, min(waits, default=0.0) - time.monotonic()))
         askers = [asyncio.create_task(crowd.keep_asking(index % 4, token, told, is_over)) for index in range(2)]
         ends = time.monotonic() + WINDOW_SECONDS * 0.6
         told += await crowd.burst(BOUND, token)
@@ -180,10 +181,12 @@ def test_all_phases_of_a_window(relays):
     async def all_of_them(crowd: Crowd) -> list[list[Told]]:
         return await asyncio.gather(*(one(crowd, phase) for phase in range(PHASES)))
 
-    for told in crowd_of(relays, all_of_them):
-        assert set(statuses(told)) == {200, 429}
+    phases: list[list[Told]] = crowd_of(relays, all_of_them)
+    for told in phases:
         assert_never_over(told, BOUND, WINDOW_SECONDS)
-        assert statuses(told)[200] > BOUND, "nobody was admitted again"
+    everything = statuses(each for told in phases for each in told)
+    assert set(everything) == {200, 429}
+    assert everything[200] > BOUND * PHASES, "nobody was admitted again"
 
 
 def test_who_comes_back_when_told_is_admitted_anywhere(relays):
