@@ -133,7 +133,7 @@ import Testing
 
     @Test("a request's time is up while a call hangs: the rule decides, and the late answer's units go back")
     func hangs() async throws {
-        let limiter = limiter(timeoutMilliseconds: 30)
+        let limiter = limiter(timeoutMilliseconds: 300)
         defer { limiter.stop() }
         let gate = Lock(false)
         store.order(.thenCall { while !gate.withLock({ $0 }) { usleepBriefly() } })
@@ -192,6 +192,25 @@ import Testing
             #expect(limiters.allSatisfy { $0.metrics().expired == 0 }, "seed \(seed)")
             #expect(admitted.reduce(0, +) > 20)
         }
+    }
+
+    @Test("a call that does not come back at all puts its server out of use")
+    func stuck() async throws {
+        let limiter = limiter(timeoutMilliseconds: 20)
+        let gate = Lock(false)
+        defer {
+            gate.withLock { $0 = true }
+            limiter.stop()
+        }
+        store.order(.thenCall { while !gate.withLock({ $0 }) { usleepBriefly() } })
+        #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        clock.advance(microseconds: 1_000_001)  // the record is no longer under the rule, the call still under way
+        #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        #expect(await events.reached(1, \.isDown))
+        let expired = limiter.metrics().expired
+        for _ in 0..<8 { #expect(await ask(limiter, [Self.minute]).isAdmitted) }
+        #expect(await ask(limiter, [Self.minute]).isAdmitted == false)
+        #expect(limiter.metrics().expired == expired)
     }
 
     @Test("nobody waits while the server is down; it is tried once a second, and used when it is back")

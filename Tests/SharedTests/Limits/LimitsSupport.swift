@@ -89,18 +89,22 @@ private final class TestLoop: @unchecked Sendable {
     }
 }
 
-/// Moved by hand.
+/// Wall time is moved by hand; steady time with it, and by itself, since pauses are measured by it.
+///
+/// Steady time begins at 0, behind the machine's: threads that wait for a moment of it look again and again.
 final class TestClock: Sendable {
-    private let moment = Lock(Moment(wall: epoch, steady: 1_000_000_000))
+    private let advanced = Lock(0)
+    private let start = EventLoop.monotonicNanoseconds()
 
-    var clock: LimitClock { LimitClock { self.moment.withLock { $0 } } }
-
-    func advance(microseconds: Int) {
-        moment.withLock { moment in
-            moment.wall += microseconds
-            moment.steady += microseconds
+    var clock: LimitClock {
+        LimitClock {
+            let advanced = self.advanced.withLock { $0 }
+            let passed = Int(EventLoop.monotonicNanoseconds() - self.start) / 1_000
+            return Moment(wall: epoch + advanced, steady: advanced + passed)
         }
     }
+
+    func advance(microseconds: Int) { advanced.withLock { $0 += microseconds } }
 }
 
 /// What a limiter told its operator; waits for more.
