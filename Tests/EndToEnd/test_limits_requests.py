@@ -71,8 +71,8 @@ def test_sixty_a_minute_unless_told_otherwise(limited, caller):
     "setting, text",
     [
         ("2 per 5 seconds", "2 per 5 seconds"), ("2/5s", "2 per 5 seconds"), ("2 requests per minute", "2 per minute"),
-        ("2/1 minute", "2 per minute"), ("2/h", "2 per hour"), ("2 requests/day", "2 per day"), ("2 per w", "2 per week"),
-        ("2/ 10 days", "2 per 10 days"), ("2/3 minutes", "2 per 3 minutes"),
+        ("2/1 minute", "2 per minute"), ("2/h", "2 per hour"), ("2 requests/day", "2 per day"),
+        ("2 per w", "2 per week"), ("2/ 10 days", "2 per 10 days"), ("2/3 minutes", "2 per 3 minutes"),
     ],
 )  # fmt: skip
 def test_how_windows_are_written(limited, caller, setting, text):
