@@ -17,7 +17,14 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LLVM_PROFILE_FILE")
-DEFAULTS = {"HOST": "127.0.0.1", "THREADS": "2", "LOG_FORMAT": "json", "RATE_LIMIT": "off", "ONE_MIN_MODELS_REFRESH": "0"}
+DEFAULTS = {
+    "HOST": "127.0.0.1",
+    "THREADS": "2",
+    "LOG_FORMAT": "json",
+    "RATE_LIMIT": "off",
+    "RATE_LIMIT_FAILED_AUTH": "off",
+    "ONE_MIN_MODELS_REFRESH": "0",
+}
 """What every relay of the suite is started with; the place for settings that the whole suite needs."""
 
 
