@@ -8,8 +8,14 @@ extension Responder {
         let wants = gateway.limits.wants(caller, group, request)
         guard !wants.isEmpty else { return }
         // Requests are counted for good, so there is nothing to hold on to.
-        let decision = await gateway.limiter.reserve(wants, on: gateway.loop).decision
+        let decision: Decision
+        if let hold = gateway.limiter.reserveInMemory(wants) {
+            decision = hold.decision
+        } else {
+            decision = await gateway.limiter.reserve(wants, on: gateway.loop).decision
+        }
         standing = decision
+        if decision.isAdmitted { return }
         if let error = decision.error { throw error }
     }
 

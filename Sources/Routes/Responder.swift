@@ -123,7 +123,6 @@ final class Responder: @unchecked Sendable {
         var head = ResponseHead(status: status)
         if let type { head.add("Content-Type", type) }
         head.add("X-Request-ID", text: requestID)
-        head.add("OpenAI-Version", "2020-10-01")
         head.fields.append("OpenAI-Processing-Ms: ")
         head.fields.append(decimal: Int((gateway.loop.nowNanoseconds - startedNanoseconds) / 1_000_000))
         head.fields.append("\r\n")
@@ -139,23 +138,11 @@ final class Responder: @unchecked Sendable {
     }
 
     private func addOrigin(_ head: inout ResponseHead) {
-        if gateway.settings.corsOrigins == ["*"] {
-            head.add("Access-Control-Allow-Origin", "*")
-        } else {
-            head.add("Vary", "Origin")
-            guard let origin = request?[.origin]?.text,
-                gateway.settings.corsOrigins.contains(origin.lowercased())
-            else { return }
-            head.add("Access-Control-Allow-Origin", text: origin)
-        }
-        head.add(
-            "Access-Control-Expose-Headers",
-            """
-            x-request-id, retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, \
-            x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
-            x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, x-relay-provider, x-relay-limited-by
-            """
-        )
+        head.fields.append(gateway.commonFields.bytes)
+        guard !gateway.isOpenToAllOrigins, let origin = request?[.origin]?.text,
+            gateway.settings.corsOrigins.contains(origin.lowercased())
+        else { return }
+        head.add("Access-Control-Allow-Origin", text: origin)
     }
 
     // MARK: Counts
@@ -187,18 +174,18 @@ final class Responder: @unchecked Sendable {
         gateway.log.info("request") { line in
             if let given = request?[.id], Self.isID(given) {
                 line.add("id", given)
-                line.add("request_id", requestID)
+                line.add("request_id", word: requestID)
             } else {
-                line.add("id", requestID)
+                line.add("id", word: requestID)
             }
             if let request { line.add("method", word: request.method.name) }
             if let route = record.route { line.add("route", word: route) }
             line.add("status", record.status)
             line.add("duration_ms", Int((ended - startedNanoseconds) / 1_000_000))
             line.add("first_byte_ms", Int(record.firstByteNanoseconds / 1_000_000))
-            line.add("caller", record.caller)
+            if let caller = record.caller { line.add("caller", word: caller) }
             line.add("model", record.model)
-            line.add("provider", provider)
+            if let provider { line.add("provider", word: provider) }
             if let isStreamed = record.isStreamed { line.add("stream", isStreamed) }
             if let usage = record.usage {
                 line.add("prompt_tokens", usage.promptTokens)

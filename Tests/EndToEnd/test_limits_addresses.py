@@ -202,7 +202,7 @@ def guarded(limited) -> Relay:
 
 
 def test_twenty_wrong_keys_a_minute(limited, caller):
-    relay = limited(ANONYMOUS_MODELS="", RATE_LIMIT="off")
+    relay = limited(ANONYMOUS_MODELS="", RATE_LIMIT="off", RATE_LIMIT_FAILED_AUTH="")
     for _ in range(20):
         assert_wrong(chat(caller(relay, wrong())))
     assert_refused(chat(caller(relay, wrong())), "20 per minute")

@@ -1,3 +1,4 @@
+import Engine
 import Upstream
 
 /// Makes so many choices at once. If one fails, the others are cancelled, and its failure is thrown.
@@ -5,7 +6,6 @@ func allChoices<Value: Sendable>(
     _ count: Int,
     _ make: @escaping @Sendable (_ index: Int) async throws(UpstreamError) -> Value
 ) async throws(UpstreamError) -> [Value] {
-    if count == 1 { return [try await make(0)] }
     let results = await withTaskGroup(of: (Int, Result<Value, UpstreamError>).self) { group in
         for index in 0..<count {
             group.addTask {
@@ -28,4 +28,14 @@ func allChoices<Value: Sendable>(
     var values: [Value] = []
     for result in results.sorted(by: { $0.0 < $1.0 }) { values.append(try result.1.get()) }
     return values
+}
+
+extension Responder {
+    /// Before a call is tried once more: pauses after what the vendor itself calls transient, throws all else. Nothing of
+    /// the answer may have gone to the client.
+    func pause(after error: UpstreamError) async throws(UpstreamError) {
+        guard error.isTransient else { throw error }
+        await gateway.loop.sleep(nanoseconds: 200_000_000)
+        attempts += 1
+    }
 }

@@ -17,8 +17,13 @@ func answerChat(
     _ wanted: WantedAnswer,
     _ responder: Responder
 ) async throws(UpstreamError) {
-    let choices = try await allChoices(wanted.choices) { (_) async throws(UpstreamError) in
-        try await choice(chat, wanted)
+    let choices: [Choice]
+    if wanted.choices == 1 {
+        choices = [try await choice(chat, wanted, responder)]
+    } else {
+        choices = try await allChoices(wanted.choices) { (_) async throws(UpstreamError) in
+            try await choice(chat, wanted, responder)
+        }
     }
     let usage = Usage(
         promptTokens: choices.first?.promptTokens ?? 0,
@@ -49,8 +54,18 @@ func answerChat(
     responder.send(json: body)
 }
 
-private func choice(_ chat: any PreparedChat, _ wanted: WantedAnswer) async throws(UpstreamError) -> Choice {
-    let reply = try await chat.answer()
+private func choice(
+    _ chat: any PreparedChat,
+    _ wanted: WantedAnswer,
+    _ responder: Responder
+) async throws(UpstreamError) -> Choice {
+    let reply: ChatReply
+    do {
+        reply = try await chat.answer()
+    } catch {
+        try await responder.pause(after: error)
+        reply = try await chat.answer()
+    }
     let promptTokens = reply.usage?.promptTokens ?? chat.promptTokens
     if let usage = reply.usage, wanted.stops.isEmpty, wanted.maxTokens == nil {
         let tokens = usage.completionTokens

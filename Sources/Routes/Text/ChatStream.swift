@@ -12,12 +12,13 @@ func streamChat(
     var usages: [Usage] = []
     if wanted.choices == 1 {
         let estimate = chat.promptTokens
-        let stream = try await (consume chat).stream()
+        let stream = try await open(chat, responder)
+        _ = consume chat
         usages = [try await pass(stream, choice: 0, promptTokens: estimate, wanted, chunks)]
     } else {
         let chat: any PreparedChat = chat
         usages = try await allChoices(wanted.choices) { (choice) async throws(UpstreamError) in
-            let stream = try await chat.stream()
+            let stream = try await open(chat, responder)
             return try await pass(stream, choice: choice, promptTokens: chat.promptTokens, wanted, chunks)
         }
     }
@@ -27,6 +28,18 @@ func streamChat(
     )
     responder.record.usage = usage
     await chunks.end(usage)
+}
+
+private func open(
+    _ chat: any PreparedChat,
+    _ responder: Responder
+) async throws(UpstreamError) -> any ChatStream {
+    do {
+        return try await chat.stream()
+    } catch {
+        try await responder.pause(after: error)
+        return try await chat.stream()
+    }
 }
 
 /// After this long without a byte of the vendor's the client is shown that the relay is alive.

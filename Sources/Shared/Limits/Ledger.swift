@@ -153,7 +153,7 @@ struct Ledger {
 
     // MARK: Decisions
 
-    private mutating func decideInMemory(_ wants: [Want], _ now: Moment) -> Decision {
+    mutating func decideInMemory(_ wants: [Want], _ now: Moment) -> Decision {
         if wants.count == 1 {
             let account = account(wants[0], now)
             account.record.roll(to: now.wall)

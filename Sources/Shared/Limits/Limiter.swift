@@ -7,6 +7,7 @@ package final class Limiter: Sendable {
     private let clock: LimitClock
     private let timeoutMicroseconds: Int
     private let courier: Courier
+    private let isShared: Bool
 
     /// What records of accounts may take in memory.
     package static let defaultBytes = 64 * 1_048_576
@@ -34,6 +35,7 @@ package final class Limiter: Sendable {
         )
         self.ledger = ledger
         self.clock = clock
+        isShared = store != nil
         self.timeoutMicroseconds = timeoutMicroseconds
         courier = Courier(parkings: ledger.withLock { $0.lanes.map { _ in Parking() } }, onEvent: onEvent)
         var threads: [CounterThread] = []
@@ -60,6 +62,14 @@ package final class Limiter: Sendable {
     /// it; suspends only where the store must be asked.
     package func reserve(_ wants: [Want], on loop: EventLoop) async -> Hold {
         Hold(await decision(wants, loop), self)
+    }
+
+    /// The same where nothing is shared, and so nothing waited for; nil: use `reserve`.
+    package func reserveInMemory(_ wants: [Want]) -> Hold? {
+        guard !isShared else { return nil }
+        let now = clock.now()
+        let decision = ledger.withLock { $0.decideInMemory(wants, now) }
+        return Hold(decision, self)
     }
 
     private func decision(_ wants: [Want], _ loop: EventLoop) async -> Decision {

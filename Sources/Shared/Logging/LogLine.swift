@@ -45,6 +45,14 @@ package struct LogLine: ~Copyable {
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
     }
 
+    /// The same of an id or a name.
+    package mutating func add(_ name: StaticString, word value: String) {
+        begin(name)
+        if format == .json { buffer.append(UInt8(ascii: "\"")) }
+        buffer.append(value)
+        if format == .json { buffer.append(UInt8(ascii: "\"")) }
+    }
+
     /// Nil writes nothing.
     package mutating func add(_ name: StaticString, _ value: String?) {
         if let value { add(name, value) }

@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// One chat call in the vendor's form. What the vendor calls transient is tried once more.
+/// One chat call in the vendor's form.
 ///
 /// `@unchecked`: used on its loop only.
 final class OneMinChat: PreparedChat, @unchecked Sendable {
@@ -10,8 +10,6 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     /// Where the prompt stands in the call's body.
     private let prompt: Range<Int>
     private let searchesWeb: Bool
-
-    private static let pauseNanoseconds: UInt64 = 200_000_000
 
     init(_ vendor: OneMin, _ call: UpstreamCall, prompt: Range<Int>, searchesWeb: Bool) {
         self.vendor = vendor
@@ -26,23 +24,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         return max(1, estimate.tokens)
     }
 
-    func answer() async throws(UpstreamError) -> ChatReply { try await onceMore(answerOnce) }
-
-    func stream() async throws(UpstreamError) -> any ChatStream { try await onceMore(streamOnce) }
-
-    private func onceMore<Value>(
-        _ attempt: () async throws(UpstreamError) -> Value
-    ) async throws(UpstreamError) -> Value {
-        do {
-            return try await attempt()
-        } catch {
-            guard error.isTransient else { throw error }
-            await vendor.loop.sleep(nanoseconds: Self.pauseNanoseconds)
-            return try await attempt()
-        }
-    }
-
-    private func answerOnce() async throws(UpstreamError) -> ChatReply {
+    func answer() async throws(UpstreamError) -> ChatReply {
         let reply: UpstreamReply
         do throws(TransportError) {
             reply = try await vendor.transport.send(call)
@@ -60,7 +42,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         )
     }
 
-    private func streamOnce() async throws(UpstreamError) -> OneMinStream {
+    func stream() async throws(UpstreamError) -> any ChatStream {
         let stream: any UpstreamStream
         do throws(TransportError) {
             stream = try await vendor.transport.open(call)
