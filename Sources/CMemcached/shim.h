@@ -12,7 +12,8 @@ static inline int relay_memcached_add_server(memcached_st *handle, const char *h
   return (int)memcached_server_add(handle, host, port);
 }
 
-// Without a result of the caller's, the handle's own is filled: it lives until the next fetch, and is freed with it.
+// The handle's own result is filled the first time, after that a new one: free each. At the end of a list libmemcached
+// frees it itself.
 static inline memcached_result_st *relay_memcached_fetch(memcached_st *handle, int *code) {
   memcached_return_t result = MEMCACHED_FAILURE;
   memcached_result_st *found = memcached_fetch_result(handle, NULL, &result);

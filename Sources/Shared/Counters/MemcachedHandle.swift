@@ -54,6 +54,7 @@ struct MemcachedHandle: ~Copyable {
         var place = 0
         var end: Int32 = 0
         while let result = relay_memcached_fetch(handle, &end) {
+            defer { memcached_result_free(result) }
             let key = UnsafeRawBufferPointer(
                 start: memcached_result_key_value(result),
                 count: memcached_result_key_length(result)
