@@ -39,8 +39,7 @@ final class Responder: @unchecked Sendable {
     }
 
     func send(_ status: Int, type: StaticString, body: borrowing ByteBuffer) {
-        var head = head(status, type: type)
-        if !allowed.isEmpty { head.add("Allow", text: allowed.map { "\($0)" }.joined(separator: ", ")) }
+        let head = head(status, type: type)
         begin(status)
         writer.send(head, body: body)
     }

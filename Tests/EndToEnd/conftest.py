@@ -7,6 +7,7 @@ from typing import Any
 import checked
 import httpx
 import httpx2
+import limited
 import openai
 import pytest
 from onemin_replies import ANSWER_MARK
@@ -105,6 +106,20 @@ def http(relay: Relay, api_key: str) -> Iterator[httpx.Client]:
         httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=30
     ) as plain:
         yield plain
+
+
+@pytest.fixture
+def caller() -> Iterator[Callable[..., httpx.Client]]:
+    """`caller(relay, token, address)`: see `limited.client`."""
+    clients: list[httpx.Client] = []
+
+    def made(*what: Any, **how: Any) -> httpx.Client:
+        clients.append(limited.client(*what, **how))
+        return clients[-1]
+
+    yield made
+    for http in clients:
+        http.close()
 
 
 @pytest.fixture(autouse=True)

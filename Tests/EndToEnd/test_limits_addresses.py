@@ -1,7 +1,7 @@
 """Limits by address: anonymous callers, proxies that are believed or not, wrong keys."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,20 +12,6 @@ from relay_process import Relay
 
 KNOWN = "sk-known-by-its-token"
 OTHER = "sk-another-known-token"
-
-
-@pytest.fixture
-def caller() -> Iterator[Callable[..., httpx.Client]]:
-    """`caller(relay, token, address)`: see `limited.client`."""
-    clients: list[httpx.Client] = []
-
-    def made(*what: Any, **how: Any) -> httpx.Client:
-        clients.append(client(*what, **how))
-        return clients[-1]
-
-    yield made
-    for http in clients:
-        http.close()
 
 
 @pytest.fixture

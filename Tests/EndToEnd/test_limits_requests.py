@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -17,24 +17,9 @@ from limited import (
     assert_standing,
     chat,
     chat_body,
-    client,
     longest_wait_ms,
 )
 from relay_process import Relay
-
-
-@pytest.fixture
-def caller() -> Iterator[Callable[..., httpx.Client]]:
-    """`caller(relay, token, address)`: see `limited.client`."""
-    clients: list[httpx.Client] = []
-
-    def made(*what: Any, **how: Any) -> httpx.Client:
-        clients.append(client(*what, **how))
-        return clients[-1]
-
-    yield made
-    for http in clients:
-        http.close()
 
 
 @pytest.fixture

@@ -48,8 +48,10 @@ package struct Digest: Hashable, Sendable {
     }
 }
 
-/// How logs and counters name a caller: 16 characters that say nothing of the key.
-package func callerDigest(_ bearer: String) -> String { Digest(of: bearer).base64url(characters: 16) }
+extension Digest {
+    /// How logs name the caller whose bearer this is of: 16 characters that say nothing of the key.
+    package var callerName: String { base64url(characters: 16) }
+}
 
 /// Takes as long whatever the bytes are; only their number may be learnt.
 package func areEqualInConstantTime(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {

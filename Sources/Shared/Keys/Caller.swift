@@ -43,7 +43,7 @@ package final class Caller: Sendable {
 
     /// - Parameter models: those that need no key.
     package convenience init(passingOn key: String, identity: Digest, models: [ModelPattern]) {
-        let name = identity.base64url(characters: 16)
+        let name = identity.callerName
         self.init(.passThrough, identity: identity, name: name, passedKey: key, models: models)
     }
 

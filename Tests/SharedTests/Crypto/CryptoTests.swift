@@ -25,7 +25,7 @@ import Testing
     func base64url() {
         let whole = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"
         for count in 0...43 { #expect(Digest(of: "abc").base64url(characters: count) == String(whole.prefix(count))) }
-        #expect(callerDigest("abc") == "ungWv48Bz-pBQUDe")
+        #expect(Digest(of: "abc").callerName == "ungWv48Bz-pBQUDe")
     }
 
     @Test("digests are equal when their texts are")
