@@ -9,7 +9,7 @@ final class Account: @unchecked Sendable {
     }
 
     /// What a write may rely on.
-    enum Fresh {
+    enum Fresh: Sendable {
         case nothing
         /// The store has no such record.
         case absent
@@ -123,7 +123,11 @@ struct Part {
 }
 
 /// A compare-and-swap, or an addition where `fresh` says that there is nothing.
-final class WritePlan {
+///
+/// `@unchecked`: what changes is reached with the ledger's lock held only.
+final class WritePlan: @unchecked Sendable {
+    let key: String
+    let expirySeconds: Int
     let record: Record
     let fresh: Account.Fresh
     let epoch: Int
@@ -135,6 +139,7 @@ final class WritePlan {
     let returns: [(bucket: Int, units: Int)]
 
     init(
+        _ account: Account,
         record: Record,
         fresh: Account.Fresh,
         epoch: Int,
@@ -143,6 +148,8 @@ final class WritePlan {
         owed: Record?,
         returns: [(bucket: Int, units: Int)]
     ) {
+        key = account.storeKey
+        expirySeconds = max(10, 2 * account.limit.quota.windowSeconds)
         self.record = record
         self.fresh = fresh
         self.epoch = epoch

@@ -1,25 +1,68 @@
+/// What a lane is busy with: calls for a batch of accounts, in the order of their store keys.
+enum Round {
+    case none
+    /// Looks whether the server can be reached.
+    case probe
+    /// `unread` is nil once they have been read; `isAnew` if by a second connection.
+    case serve(Serving)
+
+    struct Serving {
+        let accounts: [Account]
+        let epoch: Int
+        /// What is to be read first.
+        var unread: [Account]
+        var isReadAnew = false
+        /// Read, but with a record of which only the store's clock tells whether it is too far ahead.
+        var doubtful: [Found] = []
+        /// The account whose write is next.
+        var next = 0
+        var plan: WritePlan?
+    }
+}
+
 /// What the lanes' threads ask and tell.
 extension Ledger {
-    enum Work {
+    enum Step {
         case stop
         /// Nothing to do until this time (steady), or until woken.
         case wait(until: Int?)
-        /// Look whether the server is back, with a new connection.
-        case probe
-        /// In the order of their store keys.
-        case serve([Account], epoch: Int)
+        /// To be done without the lock; the outcome is what `take` takes.
+        case call(StoreCall)
     }
 
     static let probeMicroseconds = 1_000_000
     /// Records of one multi-get.
     static let batchBound = 128
 
-    mutating func next(_ lane: Int, at now: Moment) -> Work {
+    /// What the lane does next. Not while a call of it is under way.
+    mutating func step(_ lane: Int, at now: Moment) -> Step {
+        while true {
+            switch lanes[lane].round {
+            case .none: if let idle = begin(lane, at: now) { return idle }
+            case .probe: return call(.connect, lane, now)
+            case .serve(var serving):
+                let next = nextCall(&serving, lane, now)
+                lanes[lane].round = next == nil ? .none : .serve(serving)
+                if let next { return call(next, lane, now) }
+                for account in serving.accounts { release(account, epoch: serving.epoch) }
+            }
+        }
+    }
+
+    private mutating func call(_ call: StoreCall, _ lane: Int, _ now: Moment) -> Step {
+        lanes[lane].callSince = now.steady
+        return .call(call)
+    }
+
+    /// Begins a round, or says why there is none.
+    private mutating func begin(_ lane: Int, at now: Moment) -> Step? {
         if isStopping { return .stop }
         let server = servers[lanes[lane].server]
         if server.isDown {
             guard lanes[lane].isFirst else { return .wait(until: nil) }
-            return now.steady >= server.probeAt ? .probe : .wait(until: server.probeAt)
+            guard now.steady >= server.probeAt else { return .wait(until: server.probeAt) }
+            lanes[lane].round = .probe
+            return nil
         }
         var batch: [Account] = []
         var rest: [Account] = []
@@ -32,16 +75,106 @@ extension Ledger {
             }
         }
         lanes[lane].inbox = rest
-        if batch.isEmpty { return .wait(until: rest.map(\.notBefore).min()) }
-        if batch.count > 1 { batch.sort { $0.storeKey < $1.storeKey } }
-        return .serve(batch, epoch: server.epoch)
+        if batch.isEmpty {
+            // So that an unreachable store is known before the first request.
+            guard lanes[lane].isFirst, lanes[lane].connectedEpoch == nil else {
+                return .wait(until: rest.map(\.notBefore).min())
+            }
+        } else if batch.count > 1 {
+            batch.sort { $0.storeKey < $1.storeKey }
+        }
+        lanes[lane].round = .serve(
+            Round.Serving(accounts: batch, epoch: server.epoch, unread: batch.filter(\.needsRead))
+        )
+        return nil
     }
 
-    /// A record as found in the store.
-    enum Found {
-        case absent
-        case record(Record, StoredValue.Version)
-        case broken(StoredValue.Version, reason: String)
+    /// nil: the round is over.
+    private mutating func nextCall(_ serving: inout Round.Serving, _ lane: Int, _ now: Moment) -> StoreCall? {
+        guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
+        if lanes[lane].connectedEpoch != serving.epoch { return .connect }
+        if !serving.doubtful.isEmpty { return .time }
+        if !serving.unread.isEmpty { return .read(serving.unread) }
+        while serving.next < serving.accounts.count {
+            let account = serving.accounts[serving.next]
+            if let plan = plan(account, epoch: serving.epoch, at: now) {
+                serving.plan = plan
+                return .write(plan)
+            }
+            serving.next += 1
+        }
+        return nil
+    }
+
+    /// Takes over what a call came back with.
+    mutating func take(_ outcome: Result<StoreReply, StoreFailure>, _ lane: Int, at now: Moment) {
+        let began = lanes[lane].callSince ?? now.steady
+        lanes[lane].callSince = nil
+        let round = lanes[lane].round
+        switch (round, outcome) {
+        case (.none, _): return
+        case (.probe, let outcome):
+            lanes[lane].round = .none
+            metrics.probes += 1
+            if case .success = outcome {
+                restore(lanes[lane].server, at: now)
+                lanes[lane].connectedEpoch = servers[lanes[lane].server].epoch
+            } else {
+                lanes[lane].connectedEpoch = nil
+                probeFailed(lanes[lane].server, at: now)
+            }
+        case (.serve(var serving), .success(let reply)):
+            take(reply, &serving, lane, now)
+            lanes[lane].round = .serve(serving)
+        case (.serve(var serving), .failure(let failure)):
+            lanes[lane].connectedEpoch = nil
+            // A kept connection may have been closed while it was idle: that is seen at once, and tried with a new one.
+            let isEarly = now.steady - began < timeoutMicroseconds / 2
+            if !serving.unread.isEmpty, serving.doubtful.isEmpty, !serving.isReadAnew, isEarly {
+                serving.isReadAnew = true
+                lanes[lane].round = .serve(serving)
+                return
+            }
+            fail(lanes[lane].server, epoch: serving.epoch, failure.reason, at: now)
+            lanes[lane].round = .serve(serving)
+        }
+    }
+
+    private mutating func take(_ reply: StoreReply, _ serving: inout Round.Serving, _ lane: Int, _ now: Moment) {
+        switch reply {
+        case .connected: lanes[lane].connectedEpoch = serving.epoch
+        case .found(let found):
+            metrics.reads += 1
+            metrics.readRecords += found.count
+            let isDoubtful = found.contains { found in
+                if case .record(let record, _) = found { record.isTooFarAhead(of: now.wall) } else { false }
+            }
+            if isDoubtful {
+                serving.doubtful = found
+            } else {
+                absorb(found, &serving, now)
+            }
+        case .time(let seconds):
+            // The store's seconds may be late by one and a half.
+            let storeTime = seconds * 1_000_000 + 1_500_000
+            let found = serving.doubtful.map { found in
+                guard case .record(let record, let version) = found, record.isTooFarAhead(of: now.wall),
+                    record.isTooFarAhead(of: storeTime)
+                else { return found }
+                return Found.broken(version, reason: "time")
+            }
+            serving.doubtful = []
+            absorb(found, &serving, now)
+        case .wrote(let result):
+            if let plan = serving.plan { wrote(plan, serving.accounts[serving.next], result, at: now) }
+            serving.plan = nil
+            serving.next += 1
+        }
+    }
+
+    private mutating func absorb(_ found: [Found], _ serving: inout Round.Serving, _ now: Moment) {
+        for (account, found) in zip(serving.unread, found) { absorb(found, account, epoch: serving.epoch, at: now) }
+        serving.unread = []
     }
 
     /// Takes over what was read, joining what was known before where the record was lost meanwhile.
@@ -117,6 +250,7 @@ extension Ledger {
             return nil
         }
         let plan = WritePlan(
+            account,
             record: record,
             fresh: account.fresh,
             epoch: epoch,

@@ -22,6 +22,9 @@ struct Ledger {
         /// The server's first lane looks whether it is back.
         let isFirst: Bool
         var inbox: [Account] = []
+        var round = Round.none
+        /// In which epoch of the server the connection was opened; nil: there is none.
+        var connectedEpoch: Int?
         /// When the call under way began (steady). One takes longer than it should where a name is looked up.
         var callSince: Int?
     }

@@ -46,10 +46,8 @@ package final class Limiter: Sendable {
                     ledger,
                     lane: lane,
                     server: lane / lanesPerServer,
-                    isFirst: lane % lanesPerServer == 0,
                     store: store,
                     clock: clock,
-                    timeoutMicroseconds: timeoutMicroseconds,
                     courier: courier
                 )
             )
