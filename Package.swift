@@ -36,8 +36,20 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "Support", dependencies: ["Engine"], path: "Tests/Support", swiftSettings: strict),
+        .target(
+            name: "Simulation",
+            dependencies: ["Shared", "Support"],
+            path: "Tests/Simulation",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "simulate",
+            dependencies: ["Simulation"],
+            path: "Tests/Simulate",
+            swiftSettings: strict
+        ),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Support"], swiftSettings: strict),
-        .testTarget(name: "SharedTests", dependencies: ["Shared", "Engine"], swiftSettings: strict),
+        .testTarget(name: "SharedTests", dependencies: ["Shared", "Engine", "Simulation"], swiftSettings: strict),
         .testTarget(
             name: "UpstreamTests",
             dependencies: ["Upstream", "Shared", "Engine", "Support"],
