@@ -216,6 +216,11 @@ extension LimiterEvent {
                 line.add("key", key)
                 line.add("cause", reason)
             }
+        case .clockOff(0): log.info("this machine's clock agrees with the others' again")
+        case .clockOff(let milliseconds):
+            log.warning("this machine's clock is off, which limits make up for: set it right") { line in
+                line.add("ahead_ms", milliseconds)
+            }
         }
     }
 }

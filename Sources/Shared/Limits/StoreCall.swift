@@ -20,7 +20,7 @@ enum StoreReply: Sendable {
 /// A record as found in the store.
 enum Found: Sendable {
     case absent
-    case record(Record, StoredValue.Version)
+    case record(StoredRecord, StoredValue.Version)
     case broken(StoredValue.Version, reason: String)
 
     init(_ value: StoredValue?, of limit: Limit) {
@@ -29,7 +29,7 @@ enum Found: Sendable {
             return
         }
         do throws(Record.Flaw) {
-            self = .record(try Record(value.bytes, limit.grid), value.version)
+            self = .record(try StoredRecord(value.bytes, of: limit), value.version)
         } catch {
             self = .broken(value.version, reason: error.rawValue)
         }
