@@ -6,6 +6,8 @@ import Simulation
 
 func variable(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
 
+let plant = getenv("PLANT").flatMap { Plant(rawValue: String(cString: $0)) }
+
 func describe(_ report: Report) {
     for breach in report.breaches {
         print("SEED=\(report.seed) (\(report.kind)) breaks \(breach.promise): \(breach.text)")
@@ -13,7 +15,7 @@ func describe(_ report: Report) {
 }
 
 if let seed = variable("SEED") {
-    let report = Simulation(seed: seed, size: variable("SIZE") ?? 1, trace: { print($0) }).run()
+    let report = Simulation(seed: seed, size: variable("SIZE") ?? 1, plant: plant, trace: { print($0) }).run()
     print(report)
     describe(report)
     exit(report.breaches.isEmpty ? 0 : 1)
@@ -28,7 +30,7 @@ await withTaskGroup(of: Report.self) { group in
     var next = first
     for _ in 0..<min(seeds, 2) {
         let seed = next
-        group.addTask { Simulation(seed: seed, size: variable("SIZE") ?? 1).run() }
+        group.addTask { Simulation(seed: seed, size: variable("SIZE") ?? 1, plant: plant).run() }
         next += 1
     }
     while let report = await group.next() {
@@ -36,7 +38,7 @@ await withTaskGroup(of: Report.self) { group in
         describe(report)
         if next < first + seeds {
             let seed = next
-            group.addTask { Simulation(seed: seed, size: variable("SIZE") ?? 1).run() }
+            group.addTask { Simulation(seed: seed, size: variable("SIZE") ?? 1, plant: plant).run() }
             next += 1
         }
     }

@@ -122,17 +122,22 @@ final class Caller {
 
     /// Most holds are settled, with less or more than was reserved.
     private func useLater(_ ask: Judge.Ask, _ decision: Decision, _ instance: SimulatedInstance) {
-        guard !decision.held.isEmpty, dice.below(10) > 0 else { return }
-        let used = ask.parts.map { part in
-            switch dice.below(5) {
-            case 0: 0
-            case 1: part.units
-            case 2: part.units + dice.below(part.units + 1)
-            default: dice.below(part.units + 1)
-            }
+        guard !decision.held.isEmpty else { return }
+        var used: [Quota.Unit: Int] = [:]
+        for part in ask.parts where part.subject.limit.quota.unit.isKnownLate && dice.below(10) > 0 {
+            let unit = part.subject.limit.quota.unit
+            guard used[unit] == nil else { continue }
+            used[unit] =
+                switch dice.below(5) {
+                case 0: 0
+                case 1: part.units
+                case 2: part.units + dice.below(part.units + 1)
+                default: dice.below(part.units + 1)
+                }
         }
+        let settled = used
         instance.at(now + dice.below(min(2_000_000, subjects[0].window / 4))) {
-            instance.settle(ask, decision, used: used)
+            instance.settle(ask, decision, settled)
         }
     }
 }

@@ -134,7 +134,9 @@ extension Judge {
     /// L4: the record holds what the list does, no more and no less.
     private func checkRecord(_ subject: Subject, _ value: [UInt8]?) {
         guard subject.losses.isEmpty else { return }
-        let (grid, spread) = (subject.limit.grid, scenario.spread)
+        let grid = subject.limit.grid
+        // All clocks are between true time and so much ahead of it; far off, they are mended by what the store's tells.
+        let (behind, ahead) = scenario.spread > 2_000_000 ? (3_000_000, scenario.spread + 3_000_000) : (0, scenario.spread)
         var record: Record?
         if let value {
             do throws(Record.Flaw) {
@@ -143,17 +145,16 @@ extension Judge {
                 return breach("L4", "\(subject.storeKey): the record is broken, \(error.rawValue)")
             }
         }
-        let oldest = record?.oldest ?? grid.bucket(at: endTime - subject.window)
+        let oldest = record?.oldest ?? grid.bucket(at: loadEnd - subject.window)
         var (least, most) = (0, 0)
         for admission in subject.admissions {
             let units = admission.counts(at: .max)
-            if !admission.isByRule || !hasFailures, grid.bucket(at: admission.wall) >= oldest { least += units }
-            if grid.bucket(at: admission.wall + spread) >= oldest { most += units }
+            if !admission.isByRule || !hasFailures, grid.bucket(at: admission.time - behind) >= oldest { least += units }
+            if grid.bucket(at: admission.time + ahead) >= oldest { most += units }
             guard admission.settledAt < .max else { continue }
             let excess = max(0, (admission.used ?? 0) - admission.units)
-            let wall = wall(of: admission.instance, at: admission.settledAt)
-            if !hasFailures, grid.bucket(at: wall) >= oldest { least += excess }
-            if grid.bucket(at: wall + spread) >= oldest { most += excess }
+            if !hasFailures, grid.bucket(at: admission.settledAt - behind) >= oldest { least += excess }
+            if grid.bucket(at: admission.settledAt + ahead) >= oldest { most += excess }
         }
         let held = record?.total ?? 0
         if held < least, !hasDeaths || !hasFailures {

@@ -63,7 +63,6 @@ final class Judge {
     }
 
     var instanceCount: Int { clocks.count }
-    var endTime: Int { scenario.loadEnd }
 
     func wall(of instance: Int, at time: Int) -> Int { clocks[instance].wall(at: time) }
 
@@ -171,12 +170,12 @@ final class Judge {
         }
     }
 
-    func settles(_ ask: Ask, used: [Int], at time: Int) {
-        for (index, part) in ask.parts.enumerated() where part.subject.limit.quota.unit.isKnownLate {
-            part.subject.admissions[ask.places[index]].used = used[index]
+    func settles(_ ask: Ask, _ used: [Quota.Unit: Int], at time: Int) {
+        for (index, part) in ask.parts.enumerated() {
+            guard let used = used[part.subject.limit.quota.unit] else { continue }
+            part.subject.admissions[ask.places[index]].used = used
             part.subject.admissions[ask.places[index]].settledAt = time
             part.subject.settlements.append(ask.places[index])
-            lastRefusals[part.subject.number] = nil
         }
         if let first = ask.parts.first { lastRefusals[first.subject.number] = nil }
     }

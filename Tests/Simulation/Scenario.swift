@@ -53,6 +53,9 @@ struct Scenario {
     let rule: StoreDownRule
     let timeoutMicroseconds: Int
     let instances: Int
+    /// As the setting says; nil: as many as are alive.
+    let countedInstances: Int?
+    let slotMicroseconds: Int
     /// The greatest difference between two instances' clocks.
     let spread: Int
     let weather: Network.Weather
@@ -71,28 +74,39 @@ struct Scenario {
         }
     }
 
+    /// Threads that wait for long wake up so much later.
+    var lateness: Int {
+        let shortest = quotas.map(\.windowSeconds).min() ?? 0
+        return shortest < 3_600 ? 0 : min(shortest * 2_000, slotMicroseconds / 3)
+    }
+
     /// All that is admitted when work is over has been written by then.
     var quietMicroseconds: Int {
         let bucket = quotas.map(\.bucketMicroseconds).max() ?? 0
-        return 2 * min(bucket, 1_000_000) + 40 * weather.delay.upperBound + 5_000
+        return 2 * min(bucket, 1_000_000) + 2 * lateness + 40 * weather.delay.upperBound + 5_000
     }
 
-    static let windows = [1, 1, 2, 5, 10, 30, 59, 60, 60, 61, 300, 3_600, 86_400, 604_800, 2_592_000, 2_678_400]
+    static let windows = [1, 1, 1, 2, 2, 5, 10, 10, 30, 59, 60, 60, 61, 300, 300, 3_600, 3_600, 86_400, 604_800, 2_678_400]
 
     init(seed: Int, size: Int, _ dice: inout Seeded) {
         kind = Kind.allCases[seed % Kind.allCases.count]
         ring = SimulatedRing(servers: dice.below(3) == 0 ? ["one", "two"] : ["one"])
-        instances = kind == .fastAndIdle ? 2 : dice.pick([1, 2, 2, 3, 4, 5])
         let quotas = Self.quotas(kind, &dice)
         self.quotas = quotas
         let bucket = quotas.map(\.bucketMicroseconds).min() ?? 1
         let longest = quotas.map(\.windowSeconds).max() ?? 1
-        spread = kind == .fastAndIdle ? bucket : dice.pick([0, bucket / 2, bucket, bucket])
+                slotMicroseconds = max(dice.pick([5_000_000, 30_000_000]), min(3_600, longest / 60) * 1_000_000)
+        let some = dice.pick([1, 2, 2, 3, 4, 5])
+        instances = kind == .fastAndIdle ? 2 : longest < 604_800 ? some : min(2, some)
+        // Instances more than three seconds off mend their clocks, and a client could not come back exactly in time.
+        let most = kind == .saturated ? min(bucket, 1_900_000) : bucket
+        countedInstances = dice.below(2) == 0 ? instances : nil
+        spread = kind == .fastAndIdle ? most : dice.pick([0, most / 2, most, most])
         start = 1_800_000_000_000_000 + dice.below(longest * 1_000_000)
-        let windows = kind == .busy ? 2 : dice.pick([2, 3, 3])
+        let windows = longest >= 604_800 ? 1 : kind == .busy ? 2 : dice.pick([2, 3, 3])
         let duration = windows * longest * 1_000_000 + dice.below(longest * 1_000_000)
         loadEnd = start + duration
-        asksBound = (kind == .busy ? 2_500 : 800) * size
+        asksBound = (kind == .busy ? 4_000 : kind == .saturated ? 1_500 : 800) * size
         rule = Self.rule(kind, &dice)
         var weather = Network.Weather(delay: 20...max(21, min(bucket / 12, 2_000)))
         timeoutMicroseconds =
@@ -119,22 +133,22 @@ struct Scenario {
 
     private static func quotas(_ kind: Kind, _ dice: inout Seeded) -> [Quota] {
         let counts = [1, 2, 3, 5, 10, 20, 60, 100, 300, 1_000, 10_000, 100_000]
-        func quota(_ counts: [Int], _ units: [Quota.Unit], _ windows: [Int] = Self.windows) -> Quota {
-            Quota(dice.pick(counts), dice.pick(units), per: .second, times: dice.pick(windows))
+        let near = dice.pick(Self.windows)
+        func quota(_ counts: [Int], _ units: [Quota.Unit], _ windows: [Int]? = nil) -> Quota {
+            let window = dice.pick(windows ?? [near, near, near, min(near * (near < 3_600 ? 10 : 2), 2_678_400)])
+            return Quota(dice.pick(counts), dice.pick(units), per: .second, times: window)
         }
         switch kind {
         case .modest:
             return (0...dice.below(2)).map { _ in quota([20, 30, 60, 100, 200, 1_000, 100_000], [.requests, .images]) }
-        case .busy: return [quota([500, 1_000], [.requests], [1, 2, 10, 60, 300])]
+        case .busy: return [quota([200, 500], [.requests], [1, 2, 10, 60, 300, 3_600])]
+        case .saturated:
+            return (0...dice.below(2))
+                .map { _ in dice.below(2) == 0 ? quota([1, 2, 3, 10, 60, 100], [.requests]) : quota(counts, [.images]) }
         case .fastAndIdle: return [quota([1, 5, 20, 100], [.requests, .images])]
         case .tokens: return [quota([1_000, 10_000, 100_000], [.tokens, .credits])]
         case .several, .everything:
-            let near = dice.pick(Self.windows)
-            return (0...1 + dice.below(2))
-                .map { index in
-                    let window = index == 0 ? near : min(near * dice.pick([1, 2, 10]), 31_622_400)
-                    return quota(counts, [.requests, .requests, .tokens, .images], [window])
-                }
+            return (0...1 + dice.below(2)).map { _ in quota(counts, [.requests, .requests, .tokens, .images]) }
         default: return (0...dice.below(2)).map { _ in quota(counts, [.requests, .requests, .images]) }
         }
     }

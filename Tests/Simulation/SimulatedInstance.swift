@@ -23,6 +23,7 @@ final class SimulatedInstance {
     private let judge: Judge
     private let plant: Plant?
     private let timeoutMicroseconds: Int
+    private let lateness: Int
     private var dice: Seeded
     private var pausedUntil = 0
     private(set) var isDead = false
@@ -38,14 +39,14 @@ final class SimulatedInstance {
         judge = simulation.judge
         plant = simulation.plant
         timeoutMicroseconds = simulation.scenario.timeoutMicroseconds
-        ledger = Ledger(
-            store: simulation.ring,
-            rule: simulation.scenario.rule,
-            timeoutMicroseconds: timeoutMicroseconds,
-            lanesPerServer: servers.count == 1 ? 4 : 2,
-            bytesBound: 64 * 1_048_576,
-            random: Seeded(dice.next())
-        )
+        var options = Ledger.Options()
+        options.storeDown = simulation.scenario.rule
+        options.instances = simulation.scenario.countedInstances
+        options.timeoutMicroseconds = timeoutMicroseconds
+        options.slotMicroseconds = simulation.scenario.slotMicroseconds
+        options.lanesPerServer = servers.count == 1 ? 4 : 2
+        ledger = Ledger(store: simulation.ring, options: options, random: Seeded(dice.next()))
+        lateness = simulation.scenario.lateness
         lanes = ledger.lanes.map { _ in Lane() }
         self.dice = dice
         for lane in lanes.indices { wake(lane) }
@@ -107,16 +108,19 @@ final class SimulatedInstance {
         if request.decision == nil { judge.breach("L6", "a request is not decided when its time is up") }
     }
 
-    func settle(_ ask: Judge.Ask, _ decision: Decision, used: [Int]) {
-        judge.settles(ask, used: used, at: timeline.now)
+    /// Ends what a request holds; of units that are not among `used` all of it was.
+    func settle(_ ask: Judge.Ask, _ decision: Decision, _ used: [Quota.Unit: Int]) {
+        judge.settles(ask, used, at: timeline.now)
         if plant == .settleLost { return }
-        for held in decision.held {
-            for (part, used) in zip(ask.parts, used) where held.account.limit == part.subject.limit {
-                guard held.account.storeKey == part.subject.storeKey else { continue }
-                ledger.settle(held, used: used, at: now)
-            }
-        }
+        ledger.settle(decision.held, used, at: now)
         drain()
+    }
+
+    /// Ends as a process does that is told to.
+    func close() {
+        ledger.close(at: now)
+        drain()
+        for lane in lanes.indices { wake(lane) }
     }
 
     // MARK: Lanes
@@ -162,7 +166,10 @@ final class SimulatedInstance {
                 lanes[lane].isBusy = false
                 guard let until else { return }
                 let wait = lanes[lane].wait
-                at(max(timeline.now, clock.time(ofSteady: until)) + dice.below(60)) {
+                let time = max(timeline.now, clock.time(ofSteady: until))
+                // Where windows are long, what is not urgent may be late: a month is simulated in fewer steps.
+                let late = time - timeline.now >= 900_000 ? lateness : 0
+                at(time + late + dice.below(60)) {
                     if self.lanes[lane].wait == wait { self.run(lane) }
                 }
                 return

@@ -69,14 +69,14 @@ package final class Simulation {
     /// False: there have been enough.
     func takesAsk() -> Bool {
         asks += 1
-        if asks == scenario.asksBound { judge.loadEnd = min(judge.loadEnd, timeline.now) }
+        if asks == scenario.asksBound { end(at: timeline.now) }
         return asks < scenario.asksBound
     }
 
     package func run() -> Report {
         for incident in scenario.incidents { timeline.at(incident.time) { self.happens(incident.what) } }
-        timeline.run(until: scenario.loadEnd)
-        timeline.run(until: scenario.loadEnd + 2_000_000 + scenario.quietMicroseconds)
+        end(at: scenario.loadEnd)
+        timeline.run()
         judge.conclude(servers)
         return Report(
             seed: seed,
@@ -88,6 +88,12 @@ package final class Simulation {
             excess: judge.excess,
             breaches: judge.breaches
         )
+    }
+
+    /// No more requests from then on, and soon after nothing more at all.
+    private func end(at time: Int) {
+        judge.loadEnd = time
+        timeline.end = time + scenario.quietMicroseconds
     }
 
     private func happens(_ what: Scenario.Incident.What) {
@@ -153,7 +159,7 @@ package final class Simulation {
         let isExclusive = scenario.kind == .saturated && choice == 0
         let subject = judge.add(limit(quota), identity(number), isExclusive: isExclusive)
         let most = max(1, quota.count / 20)
-        let unit = largestDivisor(of: quota.count, notAbove: most)
+        let unit = quota.unit == .requests && scenario.kind == .saturated ? 1 : largestDivisor(of: quota.count, notAbove: most)
         let think = 1...max(1, min(subject.window / 2_000, 2_000))
         switch scenario.kind {
         case .modest: start([subject], .planned(modestPlan(subject)), home: nil, units: [], think: think)

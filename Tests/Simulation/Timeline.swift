@@ -27,8 +27,10 @@ final class Timeline {
         }
     }
 
-    /// Lets happen what is due before `end`.
-    func run(until end: Int) {
+    /// What is due before then happens.
+    var end = 0
+
+    func run() {
         while let first = heap.first, first.time < end {
             takeFirst()
             now = first.time
