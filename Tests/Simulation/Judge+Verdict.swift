@@ -136,7 +136,8 @@ extension Judge {
         guard subject.losses.isEmpty else { return }
         let grid = subject.limit.grid
         // All clocks are between true time and so much ahead of it; far off, they are mended by what the store's tells.
-        let (behind, ahead) = scenario.spread > 2_000_000 ? (3_000_000, scenario.spread + 3_000_000) : (0, scenario.spread)
+        let (behind, ahead) =
+            scenario.spread > 2_000_000 ? (3_000_000, scenario.spread + 3_000_000) : (0, scenario.spread)
         var record: Record?
         if let value {
             do throws(Record.Flaw) {
@@ -149,7 +150,9 @@ extension Judge {
         var (least, most) = (0, 0)
         for admission in subject.admissions {
             let units = admission.counts(at: .max)
-            if !admission.isByRule || !hasFailures, grid.bucket(at: admission.time - behind) >= oldest { least += units }
+            if !admission.isByRule || !hasFailures, grid.bucket(at: admission.time - behind) >= oldest {
+                least += units
+            }
             if grid.bucket(at: admission.time + ahead) >= oldest { most += units }
             guard admission.settledAt < .max else { continue }
             let excess = max(0, (admission.used ?? 0) - admission.units)

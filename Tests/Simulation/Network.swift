@@ -10,6 +10,8 @@ final class Network {
         var lostCalls = 0
         /// In a thousand: done, but the answer is lost.
         var lostAnswers = 0
+        /// The same of writes alone.
+        var lostWriteAnswers = 0
         /// In a thousand: the connection breaks, before or after the call is done.
         var resets = 0
         /// In a thousand: arrive after the caller has given up.
@@ -22,6 +24,8 @@ final class Network {
 
     /// Instance and server that do not reach each other before a time.
     private var cuts: [(instance: Int, server: Int, until: Int)] = []
+    /// One way besides, by instance.
+    var detours: [Int: Int] = [:]
     private let timeline: Timeline
     private let timeoutMicroseconds: Int
     var weather: Weather
@@ -43,7 +47,9 @@ final class Network {
 
     private func happens(_ perThousand: Int) -> Bool { perThousand > 0 && dice.below(1_000) < perThousand }
 
-    private func delay() -> Int { Int.random(in: weather.delay, using: &dice) }
+    private func delay(_ instance: Int) -> Int {
+        Int.random(in: weather.delay, using: &dice) + (detours[instance] ?? 0)
+    }
 
     /// Carries a call out. `work` is done at the server, `end` is told once what the caller sees, and when the work was
     /// done.
@@ -51,6 +57,7 @@ final class Network {
         from instance: Int,
         to place: Int,
         _ server: SimulatedServer,
+        isWrite: Bool = false,
         _ work: @escaping () throws(StoreFailure) -> Reply,
         _ end: @escaping (Result<Reply, StoreFailure>, _ doneAt: Int) -> Void
     ) {
@@ -68,26 +75,29 @@ final class Network {
         timeline.at(timeline.now + patience) { finish(.failure(StoreFailure(reason: "timeout")), self.timeline.now) }
         if isHung || isCut(instance, place) || happens(weather.lostCalls) { return }
         let isLate = happens(weather.late)
-        let travel = isLate ? timeoutMicroseconds / 2 + dice.below(2 * timeoutMicroseconds) : delay()
-        timeline.at(timeline.now + travel) { self.arrive(instance, place, server, work, finish) }
+        let travel = isLate ? timeoutMicroseconds / 2 + dice.below(2 * timeoutMicroseconds) : delay(instance)
+        timeline.at(timeline.now + travel) { self.arrive(instance, place, server, isWrite, work, finish) }
     }
 
     private func arrive<Reply>(
         _ instance: Int,
         _ place: Int,
         _ server: SimulatedServer,
+        _ isWrite: Bool,
         _ work: @escaping () throws(StoreFailure) -> Reply,
         _ finish: @escaping (Result<Reply, StoreFailure>, Int) -> Void
     ) {
         if isCut(instance, place) { return }
         if server.isUp, server.hangsUntil > timeline.now {
-            timeline.at(server.hangsUntil + dice.below(2_000)) { self.arrive(instance, place, server, work, finish) }
+            timeline.at(server.hangsUntil + dice.below(2_000)) {
+                self.arrive(instance, place, server, isWrite, work, finish)
+            }
             return
         }
         let doneAt = timeline.now
         let isReset = happens(weather.resets)
         if isReset, dice.below(2) == 0 {
-            timeline.at(doneAt + delay()) { finish(.failure(StoreFailure(reason: "reset")), doneAt) }
+            timeline.at(doneAt + delay(instance)) { finish(.failure(StoreFailure(reason: "reset")), doneAt) }
             return
         }
         let result: Result<Reply, StoreFailure>
@@ -100,8 +110,9 @@ final class Network {
             // What the second execution says comes to nobody.
             timeline.at(doneAt + dice.below(1_000)) { _ = try? work() }
         }
+        if isWrite, happens(weather.lostWriteAnswers) { return }
         if happens(weather.lostAnswers) || isCut(instance, place) { return }
         let seen = isReset ? .failure(StoreFailure(reason: "reset")) : result
-        timeline.at(doneAt + delay()) { finish(seen, doneAt) }
+        timeline.at(doneAt + delay(instance)) { finish(seen, doneAt) }
     }
 }

@@ -59,6 +59,8 @@ struct Scenario {
     /// The greatest difference between two instances' clocks.
     let spread: Int
     let weather: Network.Weather
+    /// One way besides, by place of the instance.
+    let detours: [Int]
     let quotas: [Quota]
     let start: Int
     let loadEnd: Int
@@ -83,10 +85,16 @@ struct Scenario {
     /// All that is admitted when work is over has been written by then.
     var quietMicroseconds: Int {
         let bucket = quotas.map(\.bucketMicroseconds).max() ?? 0
-        return 2 * min(bucket, 1_000_000) + 2 * lateness + 40 * weather.delay.upperBound + 5_000
+        return 2 * min(bucket, 1_000_000) + 2 * lateness + 40 * (weather.delay.upperBound + (detours.max() ?? 0))
+            + 5_000
     }
 
-    static let windows = [1, 1, 1, 2, 2, 5, 10, 10, 30, 59, 60, 60, 61, 300, 300, 3_600, 3_600, 86_400, 604_800, 2_678_400]
+}
+
+extension Scenario {
+    static let windows = [
+        1, 1, 1, 2, 2, 5, 10, 10, 30, 59, 60, 60, 61, 300, 300, 3_600, 3_600, 86_400, 604_800, 2_678_400,
+    ]
 
     init(seed: Int, size: Int, _ dice: inout Seeded) {
         kind = Kind.allCases[seed % Kind.allCases.count]
@@ -95,15 +103,15 @@ struct Scenario {
         self.quotas = quotas
         let bucket = quotas.map(\.bucketMicroseconds).min() ?? 1
         let longest = quotas.map(\.windowSeconds).max() ?? 1
-                slotMicroseconds = max(dice.pick([5_000_000, 30_000_000]), min(3_600, longest / 60) * 1_000_000)
+        slotMicroseconds = max(dice.pick([5_000_000, 30_000_000]), min(3_600, longest / 60) * 1_000_000)
         let some = dice.pick([1, 2, 2, 3, 4, 5])
-        instances = kind == .fastAndIdle ? 2 : longest < 604_800 ? some : min(2, some)
+        instances = kind == .fastAndIdle ? 2 : longest < 86_400 ? some : min(2, some)
         // Instances more than three seconds off mend their clocks, and a client could not come back exactly in time.
         let most = kind == .saturated ? min(bucket, 1_900_000) : bucket
         countedInstances = dice.below(2) == 0 ? instances : nil
         spread = kind == .fastAndIdle ? most : dice.pick([0, most / 2, most, most])
         start = 1_800_000_000_000_000 + dice.below(longest * 1_000_000)
-        let windows = longest >= 604_800 ? 1 : kind == .busy ? 2 : dice.pick([2, 3, 3])
+        let windows = longest >= 86_400 ? 1 : kind == .busy ? 2 : dice.pick([2, 3, 3])
         let duration = windows * longest * 1_000_000 + dice.below(longest * 1_000_000)
         loadEnd = start + duration
         asksBound = (kind == .busy ? 4_000 : kind == .saturated ? 1_500 : 800) * size
@@ -121,6 +129,8 @@ struct Scenario {
             weather.hangs = dice.pick([0, 0, 2])
         }
         self.weather = weather
+        let isUneven = kind == .slow && dice.below(2) == 0
+        detours = (0..<instances).map { _ in isUneven && dice.below(2) == 0 ? dice.below(100_000) : 0 }
         incidents = Self.incidents(kind, start..<loadEnd, instances, ring.servers.count, quotas.count, &dice)
     }
 
@@ -149,7 +159,7 @@ struct Scenario {
         case .tokens: return [quota([1_000, 10_000, 100_000], [.tokens, .credits])]
         case .several, .everything:
             return (0...1 + dice.below(2)).map { _ in quota(counts, [.requests, .requests, .tokens, .images]) }
-        default: return (0...dice.below(2)).map { _ in quota(counts, [.requests, .requests, .images]) }
+        default: return (0...dice.below(2)).map { _ in quota(counts, [.requests, .requests, .images, .tokens]) }
         }
     }
 

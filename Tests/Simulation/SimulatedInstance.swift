@@ -208,7 +208,8 @@ final class SimulatedInstance {
             let reply = try connection.perform(call)
             return (reply, connection.touched)
         }
-        network.send(from: number, to: place, server, work) { result, doneAt in
+        let isWrite = if case .write = call { true } else { false }
+        network.send(from: number, to: place, server, isWrite: isWrite, work) { result, doneAt in
             self.at(self.timeline.now) { self.take(result, doneAt, call, lane, place, since) }
         }
     }

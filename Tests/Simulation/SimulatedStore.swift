@@ -44,6 +44,8 @@ final class SimulatedServer {
 
     func value(_ key: String) -> [UInt8]? { find(key)?.bytes }
 
+    func version(_ key: String) -> UInt64? { find(key)?.version }
+
     private func find(_ key: String) -> Item? {
         guard let item = items[key], item.expirySecond > seconds else { return nil }
         return item

@@ -20,12 +20,20 @@ package final class Simulation {
     private(set) var mayLoseAsks = false
     var ring: SimulatedRing { scenario.ring }
 
-    package init(seed: Int, size: Int = 1, plant: Plant? = nil, trace: ((String) -> Void)? = nil) {
+    /// `size`: how many times more requests than in the ordinary tests.
+    package convenience init(seed: Int, size: Int = 1, plant: Plant? = nil, trace: ((String) -> Void)? = nil) {
         var dice = Seeded(UInt64(bitPattern: Int64(seed)))
         _ = dice.next()
+        let scenario = Scenario(seed: seed, size: size, &dice)
+        self.init(scenario, seed: seed, plant: plant, dice, trace: trace)
+        prepare()
+    }
+
+    /// Without callers.
+    init(_ scenario: Scenario, seed: Int, plant: Plant?, _ dice: Seeded, trace: ((String) -> Void)? = nil) {
+        var dice = dice
         self.seed = seed
         self.plant = plant
-        let scenario = Scenario(seed: seed, size: size, &dice)
         self.scenario = scenario
         let timeline = Timeline(at: scenario.start)
         self.timeline = timeline
@@ -43,7 +51,6 @@ package final class Simulation {
         self.dice = dice
         trace?("\(scenario)")
         for place in 0..<scenario.instances { instances.append(instance(at: place)) }
-        prepare()
     }
 
     private func instance(at place: Int) -> SimulatedInstance {
@@ -58,6 +65,7 @@ package final class Simulation {
             steadyAtStart: 1_000_000 + dice.below(1_000_000_000)
         )
         judge.add(clock)
+        network.detours[instanceCount] = scenario.detours[place]
         instanceCount += 1
         return SimulatedInstance(instanceCount - 1, clock, self, Seeded(dice.next()))
     }
@@ -135,11 +143,11 @@ package final class Simulation {
         }
     }
 
-    private func limit(_ quota: Quota, _ kind: Limit.Kind = .caller(.chat)) -> Limit {
+    func limit(_ quota: Quota, _ kind: Limit.Kind = .caller(.chat)) -> Limit {
         Limit(kind, quota, spareBuckets: plant == .bucketLess ? 1 : 2)
     }
 
-    private func identity(_ number: Int) -> Identity { .address("caller \(seed) \(number)") }
+    func identity(_ number: Int) -> Identity { .address("caller \(seed) \(number)") }
 
     private func start(
         _ subjects: [Subject],
@@ -159,7 +167,8 @@ package final class Simulation {
         let isExclusive = scenario.kind == .saturated && choice == 0
         let subject = judge.add(limit(quota), identity(number), isExclusive: isExclusive)
         let most = max(1, quota.count / 20)
-        let unit = quota.unit == .requests && scenario.kind == .saturated ? 1 : largestDivisor(of: quota.count, notAbove: most)
+        let unit =
+            quota.unit == .requests && scenario.kind == .saturated ? 1 : largestDivisor(of: quota.count, notAbove: most)
         let think = 1...max(1, min(subject.window / 2_000, 2_000))
         switch scenario.kind {
         case .modest: start([subject], .planned(modestPlan(subject)), home: nil, units: [], think: think)
@@ -233,7 +242,14 @@ package final class Simulation {
             }
         default:
             let width = max(1, min(20, quota.count / unit + 1))
-            for place in 0..<scenario.instances {
+            var homes = scenario.instances
+            if scenario.kind == .forgetful, homes > 1 {
+                // An instance that knows nothing is the first to come after each loss.
+                homes -= 1
+                let plan = scenario.incidents.map { (time: $0.time + 1 + dice.below(3_000), units: 1) }
+                start([subject], .planned(plan), home: homes, units: [], think: think)
+            }
+            for place in 0..<homes {
                 switch dice.below(3) {
                 case 0: start([subject], .greedy(batch: width), home: place, units: [unit...unit], think: think)
                 case 1:
