@@ -136,7 +136,7 @@ final class Caller {
                 }
         }
         let settled = used
-        instance.at(now + dice.below(min(2_000_000, subjects[0].window / 4))) {
+        instance.at(now + dice.below(simulation.scenario.longestHoldMicroseconds)) {
             instance.settle(ask, decision, settled)
         }
     }

@@ -82,6 +82,11 @@ struct Scenario {
         return shortest < 3_600 ? 0 : min(shortest * 2_000, slotMicroseconds / 3)
     }
 
+    /// How long a request takes at most.
+    var longestHoldMicroseconds: Int {
+        max(1, min(2_000_000, (quotas.map(\.windowSeconds).min() ?? 0) * 250_000))
+    }
+
     /// All that is admitted when work is over has been written by then.
     var quietMicroseconds: Int {
         let bucket = quotas.map(\.bucketMicroseconds).max() ?? 0

@@ -101,7 +101,7 @@ package final class Simulation {
     /// No more requests from then on, and soon after nothing more at all.
     private func end(at time: Int) {
         judge.loadEnd = time
-        timeline.end = time + scenario.quietMicroseconds
+        timeline.end = time + scenario.longestHoldMicroseconds + scenario.quietMicroseconds
     }
 
     private func happens(_ what: Scenario.Incident.What) {
