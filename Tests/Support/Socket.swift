@@ -114,13 +114,18 @@ package final class Socket: @unchecked Sendable {
         for line in head.split(separator: "\r\n") where line.lowercased().hasPrefix("content-length:") {
             length = Int(line.dropFirst(15).filter { $0 != " " }) ?? 0
         }
-        while waiting.count < length {
+        return receive(exactly: length).map { (head, $0) }
+    }
+
+    /// So many bytes; nil when the other side ends before.
+    package func receive(exactly count: Int) -> [UInt8]? {
+        while waiting.count < count {
             guard case .bytes(let more) = receive() else { return nil }
             waiting += more
         }
-        let body = Array(waiting[..<length])
-        waiting.removeFirst(length)
-        return (head, body)
+        let bytes = Array(waiting[..<count])
+        waiting.removeFirst(count)
+        return bytes
     }
 
     /// Ends what this side sends.
