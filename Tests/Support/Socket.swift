@@ -64,6 +64,13 @@ package final class Socket: @unchecked Sendable {
         return count == 0 ? .end : .failure(errno)
     }
 
+    /// What was read past a head's end, else what comes next.
+    package func receiveWaiting() -> Arrival {
+        guard !waiting.isEmpty else { return receive() }
+        defer { waiting = [] }
+        return .bytes(waiting)
+    }
+
     /// What comes until the end, and how that was.
     package func receiveAll() -> (bytes: [UInt8], end: Arrival) {
         var all = waiting
