@@ -118,7 +118,15 @@ final class Assembly {
                 chat = vendor
             case .echo: chat = Echo(name: provider.name, loop: loop)
             }
-            entries.append(Registry.Entry(provider: chat, keys: keys, isPassthrough: provider.isPassthrough))
+            entries.append(
+                Registry.Entry(
+                    provider: chat,
+                    keys: keys,
+                    isPassthrough: provider.isPassthrough,
+                    price: provider.price,
+                    takesCredits: provider.kind == .onemin
+                )
+            )
         }
         return Gateway(
             settings: settings,

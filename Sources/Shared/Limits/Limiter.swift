@@ -8,6 +8,7 @@ package final class Limiter: Sendable {
     private let timeoutMicroseconds: Int
     private let courier: Courier
     private let isShared: Bool
+    package let means = UsageMeans()
 
     /// What records of accounts may take in memory.
     package static let defaultBytes = 64 * 1_048_576
@@ -106,13 +107,12 @@ package final class Limiter: Sendable {
         courier.deliver(outbox)
     }
 
-    func settle(_ held: [HeldUnits], _ used: [Quota.Unit: Int]) {
+    func settle(_ held: [HeldUnits], _ used: Amounts) {
         let now = clock.now()
         var outbox = Outbox()
         ledger.withLock { ledger in
             for units in held {
-                guard let used = used[units.account.limit.quota.unit] else { continue }
-                ledger.settle(units, used: used, at: now)
+                ledger.settle(units, used: used[units.account.limit.quota.unit], at: now)
             }
             swap(&outbox, &ledger.outbox)
         }

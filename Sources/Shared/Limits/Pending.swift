@@ -51,6 +51,8 @@ protocol DecisionWaiter: AnyObject, Sendable {
 
 /// What an instance does when the store cannot be reached.
 package enum StoreDownRule: String, Sendable, CaseIterable {
+    /// Each instance with its part of what is left, going on from what it last saw.
+    case share
     /// Each instance with the whole of N, going on from what it last saw.
     case local
     case allow

@@ -178,7 +178,7 @@ import Testing
         }
         #expect(limiter.metrics().expired == 0 && limiter.metrics().byRule == 5)
         switch rule {
-        case .local: #expect(decisions.count { $0.isAdmitted } == 3)
+        case .share, .local: #expect(decisions.count { $0.isAdmitted } == 3)
         case .allow: #expect(decisions.count { $0.isAdmitted } == 5)
         case .deny:
             for decision in decisions {
