@@ -14,6 +14,10 @@ struct Meter {
     /// The prompt counts once, however many choices are made of it.
     private var usage = Usage(promptTokens: 0, completionTokens: 0)
     private var credits = 0
+    /// Calls that were given up before anything came.
+    private var givenUp = 0
+    private var promptGivenUp = 0
+    private var isRefused = false
 
     init(
         reserving reserved: Amounts,
@@ -36,9 +40,16 @@ struct Meter {
     }
 
     /// A call ended in the midst; `usage`: its prompt, and what was delivered of its answer. A vendor that refused it
-    /// has taken nothing for it.
+    /// has taken nothing for it, nor for other choices that were given up for that.
     mutating func failed(_ error: UpstreamError, after usage: Usage) {
-        if usage.completionTokens > 0 || error.mayBeBilled { add(usage, nil) }
+        if usage.completionTokens == 0, !error.mayBeBilled {
+            isRefused = true
+        } else if usage.completionTokens == 0, error.kind == .cancelled {
+            givenUp += 1
+            promptGivenUp = usage.promptTokens
+        } else {
+            add(usage, nil)
+        }
     }
 
     private mutating func add(_ usage: Usage, _ credits: Int?) {
@@ -48,6 +59,11 @@ struct Meter {
     }
 
     var used: Amounts {
-        Amounts(tokens: usage.totalTokens, usd: price?.cost(usage).usdParts ?? 0, credits: credits)
+        var meter = self
+        if !isRefused {
+            for _ in 0..<givenUp { meter.add(Usage(promptTokens: promptGivenUp, completionTokens: 0), nil) }
+        }
+        let usd = price?.cost(meter.usage).usdParts ?? 0
+        return Amounts(tokens: meter.usage.totalTokens, usd: usd, credits: meter.credits)
     }
 }

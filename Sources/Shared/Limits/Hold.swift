@@ -15,7 +15,7 @@ package struct Hold: ~Copyable, Sendable {
 
     /// What was not settled stays charged: a broken vendor may have billed it.
     deinit {
-        if !decision.held.isEmpty, let used { limiter.settle(decision.held, used) }
+        if !decision.held.isEmpty { limiter.settle(decision.held, used) }
     }
 }
 

@@ -107,12 +107,13 @@ package final class Limiter: Sendable {
         courier.deliver(outbox)
     }
 
-    func settle(_ held: [HeldUnits], _ used: Amounts) {
+    func settle(_ held: [HeldUnits], _ used: Amounts?) {
         let now = clock.now()
         var outbox = Outbox()
         ledger.withLock { ledger in
             for units in held {
-                ledger.settle(units, used: used[units.account.limit.quota.unit], at: now)
+                guard let used = used?[units.account.limit.quota.unit] else { continue }
+                ledger.settle(units, used: used, at: now)
             }
             swap(&outbox, &ledger.outbox)
         }
