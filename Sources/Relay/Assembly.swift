@@ -58,7 +58,9 @@ final class Assembly {
         return Limiter(
             store: store,
             rule: settings.storeDown,
+            instances: settings.instances,
             timeoutMicroseconds: settings.storeTimeout.milliseconds * 1_000,
+            slotSeconds: settings.slotLease.milliseconds / 1_000,
             onEvent: { $0.log(to: log) }
         )
     }
@@ -223,6 +225,11 @@ extension LimiterEvent {
             log.warning("a counter was not readable, and is replaced") { line in
                 line.add("key", key)
                 line.add("cause", reason)
+            }
+        case .clockOff(0): log.info("this machine's clock agrees with the others' again")
+        case .clockOff(let milliseconds):
+            log.warning("this machine's clock is off, which limits make up for: set it right") { line in
+                line.add("ahead_ms", milliseconds)
             }
         }
     }

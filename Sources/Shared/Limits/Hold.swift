@@ -13,18 +13,17 @@ package struct Hold: ~Copyable, Sendable {
     /// Ends the hold. Of each unit the difference to what was reserved is given back, or charged.
     package consuming func settle(used: Amounts) { self.used = used }
 
-    /// What was not settled stays charged: a broken vendor may have billed it.
+    /// What was not settled stays charged: a broken vendor may have billed it. Slots are free again in any case.
     deinit {
         if !decision.held.isEmpty { limiter.settle(decision.held, used) }
     }
 }
 
-/// Units of one limit whose use is known late.
+/// Units of one limit that a request holds until it ends.
 struct HeldUnits: Sendable {
     let account: Account
     let units: Int
-    /// The bucket they were counted in.
-    let bucket: Int
+    let place: Place
 }
 
 extension Quota.Unit {
@@ -35,4 +34,7 @@ extension Quota.Unit {
         case .requests, .images, .concurrent: false
         }
     }
+
+    /// Held until the request has ended.
+    var isHeld: Bool { isKnownLate || self == .concurrent }
 }
