@@ -48,10 +48,7 @@ extension SettingType {
     }
 
     private func quotas(_ text: String) throws(Quota.Mistake) -> [Quota] {
-        let quotas = try Quota.list(text)
-        let isSlots = quotas.contains { $0.unit == .concurrent }
-        if isSlots { throw Quota.Mistake(item: text, reason: "concurrent is not counted by this version") }
-        return quotas
+        try Quota.list(text)
     }
 
     /// `gpt-4o*=10/minute;100/day, o3-mini=5/minute`
