@@ -67,7 +67,7 @@ extension Ledger {
         if let stuck { fail(stuck, epoch: servers[stuck].epoch, "a call takes too long", at: now) }
     }
 
-    /// Ends what a request held. Of a unit that is not among `used` all of it is taken for used.
+    /// Ends what a request held. `used` nil: all of it.
     mutating func settle(_ held: [HeldUnits], _ used: Amounts?, at now: Moment) {
         let now = clock.corrected(now)
         for units in held {

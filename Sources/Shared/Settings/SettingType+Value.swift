@@ -25,7 +25,7 @@ extension SettingType {
         case .label: return isLabel(text) ? .text(text) : nil
         case .token: return isToken(text) ? .text(text) : nil
         case .tokens: return items(of: text)?.collect { isToken($0) ? $0 : nil }.map { .list($0) }
-        case .limits: return (try? quotas(text)).map { .limits($0) }
+        case .limits: return (try? Quota.list(text)).map { .limits($0) }
         case .modelLimits: return (try? modelQuotas(text)).map { .modelLimits($0) }
         case .price: return Price(text).map { .price($0) }
         case .networks: return items(of: text)?.collect(Network.init).map { .networks($0) }
@@ -39,16 +39,12 @@ extension SettingType {
     /// What is wrong with a text that is no value, where more can be said.
     func reason(_ text: String) -> String? {
         do throws(Quota.Mistake) {
-            if self == .limits { _ = try quotas(text) }
+            if self == .limits { _ = try Quota.list(text) }
             if self == .modelLimits { _ = try modelQuotas(text) }
             return nil
         } catch {
             return error.reason
         }
-    }
-
-    private func quotas(_ text: String) throws(Quota.Mistake) -> [Quota] {
-        try Quota.list(text)
     }
 
     /// `gpt-4o*=10/minute;100/day, o3-mini=5/minute`
@@ -62,7 +58,9 @@ extension SettingType {
             }
             guard !rows.contains(where: { $0.pattern == pattern }) else { throw mistake("\(pattern) is there twice") }
             do throws(Quota.Mistake) {
-                rows.append(ModelQuotas(pattern: pattern, quotas: try quotas(String(item[item.index(after: end)...]))))
+                rows.append(
+                    ModelQuotas(pattern: pattern, quotas: try Quota.list(String(item[item.index(after: end)...])))
+                )
             } catch {
                 throw mistake("of \(pattern), \(error.reason)")
             }
