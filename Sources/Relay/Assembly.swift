@@ -108,6 +108,7 @@ final class Assembly {
                 let vendor = OneMin(
                     name: provider.name,
                     baseURL: provider.baseURL,
+                    assetURL: provider.assetURL,
                     options: options,
                     transport: client,
                     loop: loop,

@@ -9,6 +9,16 @@ struct OneMinRecord {
 
     /// `bytes`: the whole JSON, from a `ByteBuffer`. Throws for what is no record of a success.
     init(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) {
+        let record = try Self.checked(bytes, parser)
+        guard let result = record["aiRecordDetail"]?["resultObject"], let text = Self.text(result) else {
+            throw UpstreamError(.failed, cause: "the vendor's record has no result")
+        }
+        self.text = text
+        usage = Self.usage(record["metadata"])
+    }
+
+    /// The record in `bytes`, valid until the parser parses again. Throws for what is none of a success.
+    static func checked(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) -> JSONValue {
         let root: JSONValue
         do throws(JSONError) {
             root = try parser.parse(bytes)
@@ -19,15 +29,10 @@ struct OneMinRecord {
             throw UpstreamError(ofBody: root, cause: "the vendor's answer has no record")
         }
         if root["success"]?.flag == false { throw UpstreamError(ofBody: root, cause: "the vendor says: no success") }
-        let detail = record["aiRecordDetail"]
         if let status = record["status"]?.string, status != "SUCCESS", status != "COMPLETED" {
             throw UpstreamError(.failed, cause: "the vendor's record says \(status.prefix(20))")
         }
-        guard let result = detail?["resultObject"], let text = Self.text(result) else {
-            throw UpstreamError(.failed, cause: "the vendor's record has no result")
-        }
-        self.text = text
-        usage = Self.usage(record["metadata"])
+        return record
     }
 
     /// The first string of an array, which with web search begins with objects; or the bare string.

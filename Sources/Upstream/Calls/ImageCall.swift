@@ -1,0 +1,67 @@
+package import Engine
+package import Shared
+
+/// A request for images, checked, free of any vendor.
+package struct ImageCall: Sendable {
+    package enum Purpose: Sendable { case generation, edit, variation }
+
+    package enum Shape: Sendable {
+        /// Pixels.
+        case size(width: Int, height: Int)
+        case ratio(width: Int, height: Int)
+    }
+
+    package enum Mode: Sendable { case fast, relax }
+
+    package var purpose: Purpose
+    package var model = ""
+    package var prompt = ""
+    package var count = 1
+    /// What is nil from here on is left to the model.
+    package var shape: Shape?
+    package var quality: String?
+    package var style: String?
+    package var background: String?
+    package var outputFormat: String?
+    /// 0 to 100.
+    package var outputCompression: Int?
+    package var negativePrompt: String?
+    package var mode: Mode?
+    /// The images themselves are wanted, not addresses; nil: what is usual for the model.
+    package var wantsData: Bool?
+
+    package init(_ purpose: Purpose) { self.purpose = purpose }
+}
+
+/// A vendor that makes images. Used on one loop.
+package protocol ImageProvider: AnyObject, Sendable {
+    /// The vendor's form of a call; throws what the client is told of a wish that the model cannot fulfil.
+    func prepare(_ call: ImageCall, for model: Model, key: String) throws(APIError) -> any PreparedImages
+}
+
+/// A call for images in its vendor's form.
+package protocol PreparedImages: AnyObject, Sendable {
+    /// As many calls of the vendor's as it takes; each counts there.
+    var calls: Int { get }
+    /// Whether the images themselves are what a client expects that did not say.
+    var areDataByDefault: Bool { get }
+    /// Whether addresses may be had at all.
+    var offersAddresses: Bool { get }
+    /// Of all calls together, as many as were wanted.
+    func images(ofCall index: Int) async throws(UpstreamError) -> [ResultFile]
+    /// The bytes of an image.
+    func load(_ file: ResultFile) async throws(UpstreamError) -> Body
+}
+
+/// What a vendor made and keeps for a while.
+package struct ResultFile: Sendable {
+    /// What a client may be given.
+    package let address: String
+    /// Where it may be had, the likeliest first.
+    package let sources: [String]
+
+    package init(address: String, sources: [String]) {
+        self.address = address
+        self.sources = sources
+    }
+}
