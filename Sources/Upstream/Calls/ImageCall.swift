@@ -11,12 +11,21 @@ package struct ImageCall: Sendable {
         case ratio(width: Int, height: Int)
     }
 
+    package enum Picture: Sendable {
+        /// Where the vendor may read it.
+        case address(String)
+    }
+
     package enum Mode: Sendable { case fast, relax }
 
     package var purpose: Purpose
     package var model = ""
+    /// Empty: of a variation.
     package var prompt = ""
-    package var count = 1
+    /// Nil: as many as one call of the vendor's makes.
+    package var count: Int?
+    /// What is edited or varied.
+    package var picture: Picture?
     /// What is nil from here on is left to the model.
     package var shape: Shape?
     package var quality: String?

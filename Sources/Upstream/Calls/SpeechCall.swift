@@ -23,25 +23,30 @@ package struct SpeechCall: Sendable {
         voice = try Self.voice(fields)
         format = try fields.choice("response_format", ["mp3", "opus", "aac", "flac", "wav", "pcm"])
         speed = try fields.number("speed", 0.25...4)
-        guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
-            throw .value("input", "it must not be empty")
-        }
-        guard text.unicodeScalars.count <= Self.limitCharacters else {
-            throw .value("input", "it must have at most \(Self.limitCharacters) characters")
-        }
+        try checkText("input")
         _ = try fields.string("instructions")
         if try fields.choice("stream_format", ["audio", "sse"]) == "sse" {
             throw .value("stream_format", "only audio is offered here", code: "unsupported_value")
         }
     }
 
-    /// For a text that comes by another way.
-    package init(model: String, text: String, voice: String) {
-        self.model = model
-        self.text = text
-        self.voice = voice
+    private func checkText(_ param: String) throws(APIError) {
+        guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
+            throw .value(param, "there is nothing to speak")
+        }
+        guard text.unicodeScalars.count <= Self.limitCharacters else {
+            throw .value(param, "at most \(Self.limitCharacters) characters are spoken")
+        }
+    }
+
+    /// The last text of the user, in a voice that most models know.
+    package init(_ chat: ChatCall) throws(APIError) {
+        model = chat.model
+        text = chat.messages.last { $0.role == .user }?.text ?? ""
+        voice = "alloy"
         format = nil
         speed = nil
+        try checkText("messages")
     }
 
     /// A name, or an object with an `id`.
@@ -61,6 +66,8 @@ package protocol SpeechProvider: AnyObject, Sendable {
 
 /// A text to be spoken in its vendor's form.
 package protocol PreparedSpeech: AnyObject, Sendable {
+    /// Where the audio may be had; not all vendors say.
+    func address() async throws(UpstreamError) -> String
     /// Returns once audio has begun to come.
     func open() async throws(UpstreamError) -> any AudioStream
 }

@@ -77,13 +77,15 @@ extension ImageFamily {
     // MARK: Count
 
     /// How many images to take of each of the calls that bring `wanted` images.
-    func plan(_ wanted: Int) -> [Int] {
-        let most =
+    /// Nil: as many as one call makes by itself.
+    func plan(_ wanted: Int?) -> [Int] {
+        let (usual, most) =
             switch count {
-            case .one: 1
-            case .field(_, let most, _): most
-            case .always(let count): count
+            case .one: (1, 1)
+            case .field(_, let most, _): (1, most)
+            case .always(let count): (count, count)
             }
+        guard let wanted else { return [usual] }
         var plan: [Int] = []
         var left = wanted
         while left > 0 {

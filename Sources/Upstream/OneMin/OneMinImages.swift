@@ -7,14 +7,32 @@ extension OneMin: ImageProvider {
         for model: Model,
         key: String
     ) throws(APIError) -> any PreparedImages {
-        let family = ImageFamily.generation(of: model.id)
+        let (type, family) = Self.feature(call.purpose, model.id)
         var opening = ByteBuffer()
-        opening.append(#"{"type":"IMAGE_GENERATOR","model":"#)
+        opening.append(#"{"type":""#)
+        opening.append(type)
+        opening.append(#"","model":"#)
         opening.append(json: model.id)
-        opening.append(#","promptObject":{"prompt":"#)
-        opening.append(json: call.prompt)
+        opening.append(#","promptObject":{"#)
+        switch call.picture {
+        case .address(let address):
+            opening.append(#""imageUrl":"#)
+            opening.append(json: address)
+            if call.purpose != .variation { opening.append(member: "prompt", call.prompt) }
+        case nil:
+            opening.append(#""prompt":"#)
+            opening.append(json: call.prompt)
+        }
         try family.append(call, to: &opening)
         return OneMinImages(self, headers(for: key), family, Body(opening), wanted: call.count, model.id)
+    }
+
+    private static func feature(_ purpose: ImageCall.Purpose, _ id: String) -> (StaticString, ImageFamily) {
+        switch purpose {
+        case .generation: ("IMAGE_GENERATOR", .generation(of: id))
+        case .edit: ("IMAGE_EDITOR", .edit(of: id))
+        case .variation: ("IMAGE_VARIATOR", .variation(of: id))
+        }
     }
 }
 
@@ -35,7 +53,7 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
         _ headers: UpstreamHeaders,
         _ family: ImageFamily,
         _ opening: Body,
-        wanted: Int,
+        wanted: Int?,
         _ model: String
     ) {
         self.vendor = vendor

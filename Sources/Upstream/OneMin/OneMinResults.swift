@@ -46,7 +46,7 @@ struct OneMinResults {
             switch byte {
             case 48...57, 65...90, 97...122, UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
                 UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: "%"), UInt8(ascii: ":"), UInt8(ascii: "@"),
-                UInt8(ascii: "+"), UInt8(ascii: ","), UInt8(ascii: "="), UInt8(ascii: "("), UInt8(ascii: ")"):
+                UInt8(ascii: "+"), UInt8(ascii: ","), UInt8(ascii: "="):
                 out.append(byte)
             default:
                 out.append(UInt8(ascii: "%"))

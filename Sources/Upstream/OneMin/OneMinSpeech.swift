@@ -48,6 +48,8 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
         return try await audio(vendor.open(files[0]))
     }
 
+    func address() async throws(UpstreamError) -> String { try await vendor.results(of: call)[0].address }
+
     private func audio(_ stream: any UpstreamStream) async throws(UpstreamError) -> any AudioStream {
         let audio = OneMinAudio(stream)
         do throws(UpstreamError) {
