@@ -42,6 +42,6 @@ func closeSocket(context: UnsafeMutableRawPointer?, socket: curl_socket_t) -> In
     return 0
 }
 
-private func transfer(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {
+func transfer(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {
     context.map { Unmanaged<CurlTransfer>.fromOpaque($0).takeUnretainedValue() }
 }

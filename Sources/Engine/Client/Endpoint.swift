@@ -42,10 +42,11 @@ package struct EndpointOptions: Sendable {
 package final class UpstreamHeaders: @unchecked Sendable {
     let list: UnsafeMutablePointer<curl_slist>?
 
-    /// `lines`: `Name: value` without control characters; `Name:` keeps libcurl from sending its own.
+    /// `lines`: `Name: value` without control characters; `Name:` keeps libcurl from sending its own. Its `Expect` is
+    /// never sent.
     package init(_ lines: [String]) {
         var list: UnsafeMutablePointer<curl_slist>?
-        for line in lines { list = curl_slist_append(list, line) }
+        for line in lines.contains("Expect:") ? lines : lines + ["Expect:"] { list = curl_slist_append(list, line) }
         self.list = list
     }
 
