@@ -43,6 +43,7 @@ func answerImages(
 
 /// Makes all the vendor's calls at once; if one fails, the others are cancelled.
 func makeImages(_ images: any PreparedImages, _ responder: Responder) async throws(UpstreamError) -> [ResultFile] {
+    try await images.begin()
     let made = try await allChoices(images.calls) { (index) async throws(UpstreamError) in
         do throws(UpstreamError) {
             return try await images.images(ofCall: index)

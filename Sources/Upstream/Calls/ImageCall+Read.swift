@@ -8,10 +8,39 @@ extension ImageCall {
         let fields = try RequestFields(root)
         model = try fields.string("model") ?? "gpt-image-1"
         guard !model.isEmpty else { throw .missing("model") }
+        try readPrompt(fields)
+        try readWishes(fields)
+    }
+
+    /// Reads `POST /v1/images/edits`; the picture is set apart.
+    package init(edit fields: FormFields) throws(APIError) {
+        self.init(.edit)
+        model = try fields.string("model") ?? "gpt-image-1"
+        try readPrompt(fields)
+        try readWishes(fields)
+        _ = try fields.choice("input_fidelity", ["low", "high"])
+    }
+
+    /// Reads `POST /v1/images/variations`; the picture is set apart.
+    package init(variation fields: FormFields) throws(APIError) {
+        self.init(.variation)
+        model = try fields.string("model") ?? "dall-e-2"
+        try readWishes(fields)
+    }
+
+    private mutating func readPrompt(_ fields: some CallFields) throws(APIError) {
         guard let prompt = try fields.string("prompt") else { throw .missing("prompt") }
         self.prompt = prompt
+        try takeFlags()
+    }
+
+    /// What the flags of a prompt say goes before what the fields say.
+    private mutating func readWishes(_ fields: some CallFields) throws(APIError) {
         count = try fields.integer("n", 1...10) ?? 1
-        if let size = try fields.string("size") { shape = try Self.shape(size) }
+        if let size = try fields.string("size") {
+            let wanted = try Self.shape(size)
+            shape = shape ?? wanted
+        }
         quality = try fields.choice("quality", ["auto", "standard", "hd", "low", "medium", "high"])
         style = try fields.string("style")
         background = try fields.choice("background", ["auto", "opaque", "transparent"])
@@ -24,7 +53,6 @@ extension ImageCall {
         if let partial = try fields.integer("partial_images", 0...3), partial > 0 {
             throw .unsupported("partial_images", "Images are not streamed here.")
         }
-        try takeFlags()
     }
 
     /// Longer than any model's prompt may be, in bytes.
@@ -56,16 +84,5 @@ extension ImageCall {
             (1...16_384).contains(width), (1...16_384).contains(height)
         else { return nil }
         return (width, height)
-    }
-}
-
-extension RequestFields {
-    /// One of a few words.
-    func choice(_ name: StaticString, _ words: [String]) throws(APIError) -> String? {
-        guard let word = try string(name) else { return nil }
-        guard words.contains(word) else {
-            throw .value("\(name)", "it must be one of \(words.joined(separator: ", "))")
-        }
-        return word
     }
 }

@@ -14,6 +14,7 @@ package struct ImageCall: Sendable {
     package enum Picture: Sendable {
         /// Where the vendor may read it.
         case address(String)
+        case data(Body, PictureType)
     }
 
     package enum Mode: Sendable { case fast, relax }
@@ -26,6 +27,8 @@ package struct ImageCall: Sendable {
     package var count: Int?
     /// What is edited or varied.
     package var picture: Picture?
+    /// PNG, as large as the picture: white where it is to be edited, black elsewhere.
+    package var mask: Body?
     /// What is nil from here on is left to the model.
     package var shape: Shape?
     package var quality: String?
@@ -56,6 +59,8 @@ package protocol PreparedImages: AnyObject, Sendable {
     var areDataByDefault: Bool { get }
     /// Whether addresses may be had at all.
     var offersAddresses: Bool { get }
+    /// Brings what is edited or varied to the vendor; once, before any image is made.
+    func begin() async throws(UpstreamError)
     /// Of all calls together, as many as were wanted.
     func images(ofCall index: Int) async throws(UpstreamError) -> [ResultFile]
     /// The bytes of an image.

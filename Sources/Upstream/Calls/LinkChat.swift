@@ -26,7 +26,8 @@ extension Registry.Candidate {
         if model.features.contains(.image), let provider = provider as? any ImageProvider {
             let images = try provider.prepare(ImageCall(call, model), for: model, key: credential.key)
             return LinkChat(prompt: prompt) { () async throws(UpstreamError) in
-                try await images.images(ofCall: 0).enumerated()
+                try await images.begin()
+                return try await images.images(ofCall: 0).enumerated()
                     .map { "![Image \($0.offset + 1)](\($0.element.address))" }.joined(separator: "\n")
             }
         }

@@ -1,10 +1,10 @@
 import Engine
 
 /// What kind of picture some bytes are, by their beginning.
-enum PictureType: Sendable {
+package enum PictureType: Sendable {
     case png, jpeg, webp, gif, svg
 
-    init?(_ bytes: UnsafeRawBufferPointer) {
+    package init?(_ bytes: UnsafeRawBufferPointer) {
         if bytes.starts(with: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) {
             self = .png
         } else if bytes.starts(with: [0xff, 0xd8, 0xff]) {
@@ -17,6 +17,18 @@ enum PictureType: Sendable {
             self = .svg
         } else {
             return nil
+        }
+    }
+
+    var fileExtension: String { self == .jpeg ? "jpg" : "\(self)" }
+
+    var mediaType: String {
+        switch self {
+        case .png: "image/png"
+        case .jpeg: "image/jpeg"
+        case .webp: "image/webp"
+        case .gif: "image/gif"
+        case .svg: "image/svg+xml"
         }
     }
 

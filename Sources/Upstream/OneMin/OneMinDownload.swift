@@ -31,7 +31,7 @@ extension OneMin {
         guard PictureType(bytes.bytes) != nil else {
             throw UpstreamError(.failed, cause: "the vendor's result is not an image")
         }
-        return Body(bytes)
+        return bytes
     }
 
     /// What a call's record names.
@@ -50,23 +50,16 @@ extension OneMin {
     }
 
     /// All that comes, up to the limit; ends the stream.
-    func whole(_ stream: any UpstreamStream, limitBytes: Int) async throws(UpstreamError) -> ByteBuffer {
-        var bytes = ByteBuffer()
+    func whole(_ stream: any UpstreamStream, limitBytes: Int) async throws(UpstreamError) -> Body {
         var isComplete = false
         defer { stream.stop(isComplete: isComplete) }
         do throws(TransportError) {
-            var piece = ByteBuffer()
-            while try await stream.more(patienceNanoseconds: .max / 2) == .bytes {
-                stream.take(into: &piece)
-                guard bytes.count + piece.count <= limitBytes else { throw TransportError(.tooLarge) }
-                bytes.append(piece.bytes)
-                piece.removeAll()
-            }
+            let body = try await stream.collect(limitBytes: limitBytes)
             isComplete = true
+            return body
         } catch {
             throw UpstreamError(error)
         }
-        return bytes
     }
 
     /// What a refusal that came as a stream says, as far as it can be read; ends the stream.
