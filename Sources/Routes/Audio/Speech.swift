@@ -12,11 +12,15 @@ func createSpeech(_ responder: Responder, _ gateway: Gateway) async throws(APIEr
     let candidate = try gateway.registry.candidate(call.model, for: caller, able: .textToSpeech)
     guard let provider = candidate.provider as? any SpeechProvider else { throw .modelNotFound(call.model) }
     let speech = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
-    try await responder.admit(caller, .audio)
+    let cover = gateway.limits.cover(caller, .audio, request, model: candidate.name)
+    try await responder.admit(cover, Meter(images: 0, calls: 1, candidate, cover, gateway))
     responder.provider = candidate.provider.name
     do throws(UpstreamError) {
-        try await pass(try await open(speech, responder), responder)
+        let audio = try await open(speech, responder)
+        try await pass(audio, responder)
+        responder.meter?.made(credits: audio.credits)
     } catch {
+        responder.meter?.failed(error)
         throw APIError(error, model: call.model, candidate.credential)
     }
 }

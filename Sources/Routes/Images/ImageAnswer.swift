@@ -46,11 +46,26 @@ func makeImages(_ images: any PreparedImages, _ responder: Responder) async thro
     try await images.begin()
     let made = try await allChoices(images.calls) { (index) async throws(UpstreamError) in
         do throws(UpstreamError) {
-            return try await images.images(ofCall: index)
+            let made = try await call(images, index, responder)
+            responder.meter?.made(credits: made.credits)
+            return made.files
         } catch {
-            try await responder.pause(after: error)
-            return try await images.images(ofCall: index)
+            responder.meter?.failed(error)
+            throw error
         }
     }
     return made.flatMap { $0 }
+}
+
+private func call(
+    _ images: any PreparedImages,
+    _ index: Int,
+    _ responder: Responder
+) async throws(UpstreamError) -> MadeImages {
+    do throws(UpstreamError) {
+        return try await images.images(ofCall: index)
+    } catch {
+        try await responder.pause(after: error)
+        return try await images.images(ofCall: index)
+    }
 }

@@ -17,7 +17,9 @@ func imageEdits(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
     let candidate = try gateway.registry.candidate(call.model, for: caller, able: .imageEdit)
     guard let provider = candidate.provider as? any ImageProvider else { throw .modelNotFound(call.model) }
     let images = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
-    try await responder.admit(caller, .images)
+    let cover = gateway.limits.cover(caller, .images, request, model: candidate.name)
+    let meter = Meter(images: call.count ?? 1, calls: images.calls, candidate, cover, gateway)
+    try await responder.admit(cover, meter)
     responder.provider = candidate.provider.name
     do throws(UpstreamError) {
         try await answerImages(images, call, candidate.model, responder)

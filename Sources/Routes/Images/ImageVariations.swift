@@ -22,12 +22,14 @@ func imageVariations(_ responder: Responder, _ gateway: Gateway) async throws(AP
         able: [.image, .imageEdit, .imageInpaint, .imageVariation]
     )
     let candidates = varying(named, call, caller, gateway)
-    // A wish that the named model cannot fulfil is the caller's to change.
-    if let first = candidates.first, first.model.id == named.model.id { _ = try prepare(call, first) }
-    guard !candidates.isEmpty else {
+    guard let first = candidates.first else {
         throw .value("model", "it makes no variations, nor does another that may be used", code: "unsupported_value")
     }
-    try await responder.admit(caller, .images)
+    // A wish that the named model cannot fulfil is the caller's to change.
+    let images = try prepare(call, first)
+    let cover = gateway.limits.cover(caller, .images, request, model: named.name)
+    let meter = Meter(images: call.count ?? 1, calls: images.calls, first, cover, gateway)
+    try await responder.admit(cover, meter)
     try await tryAll(candidates, call, responder)
 }
 

@@ -47,6 +47,8 @@ package struct ImageCall: Sendable {
 
 /// A vendor that makes images. Used on one loop.
 package protocol ImageProvider: AnyObject, Sendable {
+    /// As many as one call makes by itself.
+    func imagesPerCall(of model: Model) -> Int
     /// The vendor's form of a call; throws what the client is told of a wish that the model cannot fulfil.
     func prepare(_ call: ImageCall, for model: Model, key: String) throws(APIError) -> any PreparedImages
 }
@@ -62,9 +64,21 @@ package protocol PreparedImages: AnyObject, Sendable {
     /// Brings what is edited or varied to the vendor; once, before any image is made.
     func begin() async throws(UpstreamError)
     /// Of all calls together, as many as were wanted.
-    func images(ofCall index: Int) async throws(UpstreamError) -> [ResultFile]
+    func images(ofCall index: Int) async throws(UpstreamError) -> MadeImages
     /// The bytes of an image.
     func load(_ file: ResultFile) async throws(UpstreamError) -> Body
+}
+
+/// Of one call.
+package struct MadeImages: Sendable {
+    package let files: [ResultFile]
+    /// That the vendor took for them.
+    package let credits: Int?
+
+    package init(files: [ResultFile], credits: Int?) {
+        self.files = files
+        self.credits = credits
+    }
 }
 
 /// What a vendor made and keeps for a while.

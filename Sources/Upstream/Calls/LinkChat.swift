@@ -5,6 +5,12 @@ extension Registry.Candidate {
     /// The model chats, rather than make images or speak.
     package var chats: Bool { !model.features.isDisjoint(with: [.chat, .code]) }
 
+    /// Images that a chat makes.
+    package var imagesOfChat: Int {
+        guard !chats, model.features.contains(.image) else { return 0 }
+        return (provider as? any ImageProvider)?.imagesPerCall(of: model) ?? 0
+    }
+
     /// The vendor's form of a call. What a model makes that does not chat is answered by links.
     package func prepare(_ call: consuming ChatCall) throws(APIError) -> any PreparedChat {
         if chats { return provider.prepare(call, for: model, key: credential.key) }
@@ -27,14 +33,17 @@ extension Registry.Candidate {
             let images = try provider.prepare(ImageCall(call, model), for: model, key: credential.key)
             return LinkChat(prompt: prompt) { () async throws(UpstreamError) in
                 try await images.begin()
-                return try await images.images(ofCall: 0).enumerated()
-                    .map { "![Image \($0.offset + 1)](\($0.element.address))" }.joined(separator: "\n")
+                let made = try await images.images(ofCall: 0)
+                let lines = made.files.enumerated()
+                    .map { "![Image \($0.offset + 1)](\($0.element.address))" }
+                return (lines.joined(separator: "\n"), made.credits)
             }
         }
         guard let provider = provider as? any SpeechProvider else { throw .modelNotFound(call.model) }
         let speech = try provider.prepare(SpeechCall(call), for: model, key: credential.key)
         return LinkChat(prompt: prompt) { () async throws(UpstreamError) in
-            "\u{1f50a} [Audio.mp3](\(try await speech.address()))"
+            let spoken = try await speech.address()
+            return ("\u{1f50a} [Audio.mp3](\(spoken.address))", spoken.credits)
         }
     }
 }
@@ -51,10 +60,11 @@ extension ChatCall {
 ///
 /// `@unchecked`: used on its loop only.
 private final class LinkChat: PreparedChat, ChatStream, @unchecked Sendable {
-    typealias Making = @Sendable () async throws(UpstreamError) -> String
+    typealias Making = @Sendable () async throws(UpstreamError) -> (text: String, credits: Int?)
 
     let promptTokens: Int
     let usage: Usage? = nil
+    private(set) var credits: Int?
     private let making: Making
     private var text: String?
 
@@ -66,11 +76,14 @@ private final class LinkChat: PreparedChat, ChatStream, @unchecked Sendable {
     }
 
     func answer() async throws(UpstreamError) -> ChatReply {
-        ChatReply(text: Body(ByteBuffer(try await making())), usage: nil)
+        let made = try await making()
+        return ChatReply(text: Body(ByteBuffer(made.text)), usage: nil, credits: made.credits)
     }
 
     func stream() async throws(UpstreamError) -> any ChatStream {
-        text = try await making()
+        let made = try await making()
+        text = made.text
+        credits = made.credits
         return self
     }
 

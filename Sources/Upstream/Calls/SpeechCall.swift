@@ -67,7 +67,7 @@ package protocol SpeechProvider: AnyObject, Sendable {
 /// A text to be spoken in its vendor's form.
 package protocol PreparedSpeech: AnyObject, Sendable {
     /// Where the audio may be had; not all vendors say.
-    func address() async throws(UpstreamError) -> String
+    func address() async throws(UpstreamError) -> (address: String, credits: Int?)
     /// Returns once audio has begun to come.
     func open() async throws(UpstreamError) -> any AudioStream
 }
@@ -75,6 +75,8 @@ package protocol PreparedSpeech: AnyObject, Sendable {
 /// Audio as it comes. The caller ends it by `stop`, on every path.
 package protocol AudioStream: AnyObject, Sendable {
     var type: AudioType { get }
+    /// That the vendor took for it, where it said so before the audio came.
+    var credits: Int? { get }
     /// Waits for more; false: that was all. Audio that was cut throws.
     func more() async throws(UpstreamError) -> Bool
     /// What has come; `buffer` was empty.

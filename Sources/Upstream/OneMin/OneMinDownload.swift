@@ -35,7 +35,7 @@ extension OneMin {
     }
 
     /// What a call's record names.
-    func results(of call: UpstreamCall) async throws(UpstreamError) -> [ResultFile] {
+    func results(of call: UpstreamCall) async throws(UpstreamError) -> OneMinResults {
         let reply: UpstreamReply
         do throws(TransportError) {
             reply = try await transport.send(call)
@@ -46,7 +46,7 @@ extension OneMin {
         guard reply.head.status == 200 || reply.head.status == 201 else {
             throw UpstreamError(reply.head, bytes, parser)
         }
-        return try OneMinResults(bytes, assetURL: assetURL, parser).files
+        return try OneMinResults(bytes, assetURL: assetURL, parser)
     }
 
     /// All that comes, up to the limit; ends the stream.

@@ -2,6 +2,10 @@ import Engine
 package import Shared
 
 extension OneMin: ImageProvider {
+    package func imagesPerCall(of model: Model) -> Int {
+        ImageFamily.generation(of: model.id).plan(nil).reduce(0, +)
+    }
+
     package func prepare(
         _ call: ImageCall,
         for model: Model,
@@ -77,7 +81,7 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
         if let mask { maskReference = try await vendor.upload(mask, "mask", .png, key: key) }
     }
 
-    func images(ofCall index: Int) async throws(UpstreamError) -> [ResultFile] {
+    func images(ofCall index: Int) async throws(UpstreamError) -> MadeImages {
         var body = ByteBuffer()
         body.append(parts.opening.bytes)
         let members = parts.members.bytes
@@ -92,11 +96,12 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
         parts.family.append(count: plan[index], to: &body)
         body.append("}}")
         let call = UpstreamCall(endpoint: vendor.making, headers: vendor.headers(for: key), body: Body(body))
-        let files = try await vendor.results(of: call)
+        let results = try await vendor.results(of: call)
+        let files = results.files
         guard files.count >= plan[index] else {
             throw UpstreamError(.failed, cause: "the vendor made \(files.count) of \(plan[index]) images")
         }
-        return Array(files.prefix(plan[index]))
+        return MadeImages(files: Array(files.prefix(plan[index])), credits: results.credits)
     }
 
     func load(_ file: ResultFile) async throws(UpstreamError) -> Body { try await vendor.loadImage(file) }

@@ -4,6 +4,8 @@ import Shared
 /// The files that a record of a finished call names.
 struct OneMinResults {
     let files: [ResultFile]
+    /// That the call took of the account.
+    let credits: Int?
 
     /// `bytes`: the whole JSON, from a `ByteBuffer`. Throws for what is no record of a success.
     init(_ bytes: UnsafeRawBufferPointer, assetURL: String, _ parser: JSONParser) throws(UpstreamError) {
@@ -11,6 +13,7 @@ struct OneMinResults {
         let result = record["aiRecordDetail"]?["resultObject"]
         let named = result?.elements?.compactMap { $0.string } ?? [result?.string].compactMap { $0 }
         let results = named.filter { !$0.isEmpty }
+        credits = OneMinRecord.credits(record["metadata"])
         guard !results.isEmpty else { throw UpstreamError(.failed, cause: "the vendor's record has no result") }
         let signed = record["temporaryUrl"]?.string.flatMap { Self.isAddress($0) ? $0 : nil }
         files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL) }

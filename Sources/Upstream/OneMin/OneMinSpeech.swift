@@ -44,14 +44,20 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
         guard stream.head.status == 200 || stream.head.status == 201 else { throw await vendor.refusal(stream) }
         guard stream.head.isJSON else { return try await audio(stream) }
         let record = try await vendor.whole(stream, limitBytes: Self.recordLimitBytes)
-        let files = try OneMinResults(record.bytes, assetURL: vendor.assetURL, vendor.parser).files
-        return try await audio(vendor.open(files[0]))
+        let results = try OneMinResults(record.bytes, assetURL: vendor.assetURL, vendor.parser)
+        return try await audio(vendor.open(results.files[0]), credits: results.credits)
     }
 
-    func address() async throws(UpstreamError) -> String { try await vendor.results(of: call)[0].address }
+    func address() async throws(UpstreamError) -> (address: String, credits: Int?) {
+        let results = try await vendor.results(of: call)
+        return (results.files[0].address, results.credits)
+    }
 
-    private func audio(_ stream: any UpstreamStream) async throws(UpstreamError) -> any AudioStream {
-        let audio = OneMinAudio(stream)
+    private func audio(
+        _ stream: any UpstreamStream,
+        credits: Int? = nil
+    ) async throws(UpstreamError) -> any AudioStream {
+        let audio = OneMinAudio(stream, credits: credits)
         do throws(UpstreamError) {
             try await audio.begin(mayBeSamples: mayBeSamples)
         } catch {
@@ -65,12 +71,16 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
 /// `@unchecked`: used on its loop only.
 final class OneMinAudio: AudioStream, @unchecked Sendable {
     private(set) var type = AudioType.mp3
+    let credits: Int?
     private let stream: any UpstreamStream
     /// Read to learn the type.
     private var beginning = ByteBuffer()
     private var isOver = false
 
-    init(_ stream: any UpstreamStream) { self.stream = stream }
+    init(_ stream: any UpstreamStream, credits: Int?) {
+        self.stream = stream
+        self.credits = credits
+    }
 
     /// Reads enough to know what comes.
     func begin(mayBeSamples: Bool) async throws(UpstreamError) {

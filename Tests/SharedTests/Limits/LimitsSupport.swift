@@ -44,7 +44,9 @@ extension Record {
             roll(to: time + dice.below(grid.windowMicroseconds))
             charge(dice.below(most))
         }
-        if dice.below(3) == 0 { addLease(1 + dice.below(most), until: grid.start(of: newest) + dice.below(1_000_000)) }
+        if dice.below(3) == 0 {
+            addLease(1 + dice.below(most), until: grid.start(of: newest) + dice.below(1_000_000), at: time)
+        }
     }
 }
 
