@@ -36,7 +36,7 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "Support", dependencies: ["Engine"], path: "Tests/Support", swiftSettings: strict),
-        .testTarget(name: "EngineTests", dependencies: ["Engine", "Support"], swiftSettings: strict),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Support", "CCurl"], swiftSettings: strict),
         .testTarget(name: "SharedTests", dependencies: ["Shared", "Engine"], swiftSettings: strict),
         .testTarget(
             name: "UpstreamTests",
