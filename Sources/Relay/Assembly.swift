@@ -58,7 +58,9 @@ final class Assembly {
         return Limiter(
             store: store,
             rule: settings.storeDown,
+            instances: settings.instances,
             timeoutMicroseconds: settings.storeTimeout.milliseconds * 1_000,
+            slotSeconds: max(1, settings.slotLease.milliseconds / 1_000),
             onEvent: { $0.log(to: log) }
         )
     }
@@ -118,7 +120,15 @@ final class Assembly {
                 chat = vendor
             case .echo: chat = Echo(name: provider.name, loop: loop)
             }
-            entries.append(Registry.Entry(provider: chat, keys: keys, isPassthrough: provider.isPassthrough))
+            entries.append(
+                Registry.Entry(
+                    provider: chat,
+                    keys: keys,
+                    isPassthrough: provider.isPassthrough,
+                    price: provider.price,
+                    takesCredits: provider.kind == .onemin
+                )
+            )
         }
         return Gateway(
             settings: settings,
@@ -215,6 +225,11 @@ extension LimiterEvent {
             log.warning("a counter was not readable, and is replaced") { line in
                 line.add("key", key)
                 line.add("cause", reason)
+            }
+        case .clockOff(0): log.info("this machine's clock agrees with the others' again")
+        case .clockOff(let milliseconds):
+            log.warning("this machine's clock is off, which limits make up for: set it right") { line in
+                line.add("ahead_ms", milliseconds)
             }
         }
     }

@@ -15,6 +15,12 @@ final class Responder: @unchecked Sendable {
     var allowed: [StaticString] = []
     /// How the limits stand that cover the request.
     var standing: Decision?
+    /// Against limits, until nothing more is done for the request.
+    var hold: Hold?
+    /// Nil: no limit counts what is known late.
+    var meter: Meter?
+    /// For `X-Relay-Cost`.
+    var cost: Cost?
     /// For `X-Relay-Provider`.
     var provider: String?
     /// Candidates that were tried, for `X-Relay-Attempts`.
@@ -132,6 +138,7 @@ final class Responder: @unchecked Sendable {
             head.fields.append("X-Relay-Attempts: ")
             head.fields.append(decimal: attempts)
             head.fields.append("\r\nX-Relay-Cache: off\r\n")
+            if let cost { head.add("X-Relay-Cost", text: cost.text) }
         }
         return head
     }

@@ -58,6 +58,10 @@ struct RecentTable<Key: Hashable, Value> {
         oldest < 0 ? nil : slots[Int(oldest)].map { ($0.key, $0.value) }
     }
 
+    func forEach(_ body: (Value) -> Void) {
+        for case let slot? in slots { body(slot.value) }
+    }
+
     private mutating func link(_ place: Int32) {
         slots[Int(place)]?.older = newest
         slots[Int(place)]?.newer = -1

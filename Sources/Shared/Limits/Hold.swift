@@ -3,28 +3,30 @@
 package struct Hold: ~Copyable, Sendable {
     package let decision: Decision
     private let limiter: Limiter
-    private var used: [Quota.Unit: Int] = [:]
+    private var used: Amounts?
 
     init(_ decision: Decision, _ limiter: Limiter) {
         self.decision = decision
         self.limiter = limiter
     }
 
-    /// Ends the hold. Of each unit named here the difference to what was reserved is given back, or charged.
-    package consuming func settle(used: [Quota.Unit: Int]) { self.used = used }
+    /// Something is held.
+    package var isOpen: Bool { !decision.held.isEmpty }
 
-    /// What was not settled stays charged: a broken vendor may have billed it.
+    /// Ends the hold. Of each unit the difference to what was reserved is given back, or charged.
+    package consuming func settle(used: Amounts) { self.used = used }
+
+    /// What was not settled stays charged: a broken vendor may have billed it. Slots are free again in any case.
     deinit {
-        if !decision.held.isEmpty, !used.isEmpty { limiter.settle(decision.held, used) }
+        if isOpen { limiter.settle(decision.held, used) }
     }
 }
 
-/// Units of one limit whose use is known late.
+/// Units of one limit that a request holds until it ends.
 struct HeldUnits: Sendable {
     let account: Account
     let units: Int
-    /// The bucket they were counted in.
-    let bucket: Int
+    let place: Place
 }
 
 extension Quota.Unit {
@@ -35,4 +37,7 @@ extension Quota.Unit {
         case .requests, .images, .concurrent: false
         }
     }
+
+    /// Held until the request has ended.
+    var isHeld: Bool { isKnownLate || self == .concurrent }
 }

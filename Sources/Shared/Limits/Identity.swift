@@ -8,6 +8,8 @@ package struct Identity: Sendable, Hashable {
     /// The text of an address, of version 6 that of its /64.
     package static func address(_ text: String) -> Identity { Identity("address", text) }
     package static let everybody = Identity("everybody", "")
+    /// Of the instances that are alive.
+    static let instances = Identity("instances", "")
 
     /// One caller's use of one model.
     package func using(_ model: String) -> Identity {

@@ -1,30 +1,101 @@
+/// What a lane is busy with.
+enum Round {
+    case none
+    /// Looks whether the server can be reached again.
+    case probe
+    /// Asks what time it is there.
+    case measure(epoch: Int)
+    case serve(Serving)
+
+    /// Calls for a batch of accounts, in the order of their store keys.
+    struct Serving {
+        let accounts: [Account]
+        let epoch: Int
+        /// What is to be read first.
+        var unread: [Account]
+        /// The reading was tried with a second connection.
+        var isReadAnew = false
+        /// Read, but with a record of which only the store's clock tells whether it is too far ahead.
+        var doubtful: [Found] = []
+        /// The account whose write is next.
+        var next = 0
+        var plan: WritePlan?
+    }
+}
+
 /// What the lanes' threads ask and tell.
 extension Ledger {
-    enum Work {
+    enum Step {
         case stop
         /// Nothing to do until this time (steady), or until woken.
         case wait(until: Int?)
-        /// Look whether the server is back, with a new connection.
-        case probe
-        /// In the order of their store keys.
-        case serve([Account], epoch: Int)
+        /// To be done without the lock; the outcome is what `take` takes.
+        case call(StoreCall)
     }
 
     static let probeMicroseconds = 1_000_000
     /// Records of one multi-get.
     static let batchBound = 128
 
-    mutating func next(_ lane: Int, at now: Moment) -> Work {
-        if isStopping { return .stop }
+    /// What the lane does next. Not while a call of it is under way.
+    mutating func step(_ lane: Int, at now: Moment) -> Step {
+        let now = clock.corrected(now)
+        while true {
+            switch lanes[lane].round {
+            case .none: if let idle = beginRound(lane, now) { return idle }
+            case .probe: return call(.connect, lane, now)
+            case .measure(let epoch):
+                guard servers[lanes[lane].server].epoch == epoch else {
+                    lanes[lane].round = .none
+                    continue
+                }
+                return call(lanes[lane].connectedEpoch == epoch ? .time : .connect, lane, now)
+            case .serve(var serving):
+                let next = nextCall(&serving, lane, now)
+                lanes[lane].round = next == nil ? .none : .serve(serving)
+                if let next { return call(next, lane, now) }
+                for account in serving.accounts { release(account, epoch: serving.epoch, now) }
+            }
+        }
+    }
+
+    private mutating func call(_ call: StoreCall, _ lane: Int, _ now: Moment) -> Step {
+        lanes[lane].callSince = now.steady
+        return .call(call)
+    }
+
+    /// Begins a round, or says why there is none.
+    private mutating func beginRound(_ lane: Int, _ now: Moment) -> Step? {
         let server = servers[lanes[lane].server]
+        if let stopBy, server.isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
         if server.isDown {
             guard lanes[lane].isFirst else { return .wait(until: nil) }
-            return now.steady >= server.probeAt ? .probe : .wait(until: server.probeAt)
+            guard now.steady >= server.probeAt else { return .wait(until: server.probeAt) }
+            lanes[lane].round = .probe
+            return nil
         }
+        while let account = lanes[lane].due.next(by: now.steady) {
+            if account.waiting.isEmpty { settleSoon(account, now) } else { enqueue(account) }
+            if account.state == .idle { schedule(account, now) }
+        }
+        let batch = nextBatch(lane, now)
+        if batch.isEmpty, let idle = beginWatch(lane, now) { return idle }
+        if !batch.isEmpty {
+            lanes[lane].round = .serve(
+                Round.Serving(accounts: batch, epoch: server.epoch, unread: batch.filter(\.needsRead))
+            )
+        }
+        return nil
+    }
+
+    private mutating func nextBatch(_ lane: Int, _ now: Moment) -> [Account] {
         var batch: [Account] = []
         var rest: [Account] = []
         for account in lanes[lane].inbox {
-            if account.notBefore <= now.steady, batch.count < Self.batchBound {
+            if account.notBefore > now.steady {
+                account.state = .idle
+                lanes[lane].due.put(account, at: account.notBefore)
+            } else if batch.count < Self.batchBound {
                 account.state = .busy
                 batch.append(account)
             } else {
@@ -32,242 +103,149 @@ extension Ledger {
             }
         }
         lanes[lane].inbox = rest
-        if batch.isEmpty { return .wait(until: rest.map(\.notBefore).min()) }
         if batch.count > 1 { batch.sort { $0.storeKey < $1.storeKey } }
-        return .serve(batch, epoch: server.epoch)
+        return batch
     }
 
-    /// A record as found in the store.
-    enum Found {
-        case absent
-        case record(Record, StoredValue.Version)
-        case broken(StoredValue.Version, reason: String)
-    }
-
-    /// Takes over what was read, joining what was known before where the record was lost meanwhile.
-    mutating func absorb(_ found: Found, _ account: Account, epoch: Int, at now: Moment) {
-        guard servers[account.server].epoch == epoch else { return }
-        var birth = random.next()
-        switch found {
-        case .absent: account.fresh = .absent
-        case .broken(let version, let reason):
-            account.fresh = .version(version)
-            outbox.events.append(.brokenRecord(key: account.storeKey, reason: reason))
-        case .record(let record, let version):
-            account.fresh = .version(version)
-            birth = record.birth
-        }
-        if account.isKnown, account.record.birth != birth {
-            if account.unmerged == nil {
-                account.unmerged = account.record
-            } else {
-                account.unmerged?.join(account.record)
-            }
-        }
-        if case .record(let record, _) = found {
-            account.record = record
-        } else {
-            account.record = Record(account.limit.grid, at: now.wall, birth: birth)
-        }
-        account.isKnown = true
-        account.unmerged?.roll(to: now.wall)
-        if account.unmerged?.total == 0 { account.unmerged = nil }
-        if let unmerged = account.unmerged { account.record.join(unmerged) }
-        for part in account.waiting where part.request.decision == nil {
-            guard part.request.parts[part.index].state == .unread else { continue }
-            part.request.parts[part.index].state = .seen
-            part.request.unread -= 1
-            if part.request.unread == 0 { begin(part.request, now) }
-        }
-    }
-
-    /// The write that is to be done now: all that waits and is next to be counted in this record.
-    mutating func plan(_ account: Account, epoch: Int, at now: Moment) -> WritePlan? {
-        guard servers[account.server].epoch == epoch else { return nil }
-        if case .nothing = account.fresh { return nil }
-        var record = account.record
-        record.roll(to: now.wall)
-        var isChanged = account.unmerged != nil || account.owed != nil || !account.returns.isEmpty
-        for back in account.returns { record.giveBack(back.units, in: back.bucket) }
-        if let owed = account.owed { record.add(owed) }
-        var (takers, refused, rest): ([Part], [Part], [Part]) = ([], [], [])
-        for part in account.waiting where part.request.decision == nil {
-            guard part.isNext else {
-                rest.append(part)
-                continue
-            }
-            let share = part.request.parts[part.index]
-            var part = part
-            if case .late(let bucket) = share.state {
-                record.giveBack(share.units, in: bucket)
-                part.from = bucket
-                isChanged = true
-            }
-            part.request.parts[part.index].state = .writing
-            if record.admit(share.units, of: account.limit.quota.count) {
-                takers.append(part)
-            } else {
-                refused.append(part)
-            }
-        }
-        account.waiting = rest
-        guard isChanged || !takers.isEmpty else {
-            account.record = record
-            for part in refused { refuse(part.request, now) }
+    /// Without other work: an unreachable server is to be known before the first request, and its clock is watched.
+    private mutating func beginWatch(_ lane: Int, _ now: Moment) -> Step? {
+        let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
+        guard lanes[lane].isFirst else { return .wait(until: due) }
+        let isWatch = servers.firstIndex { !$0.isDown } == own
+        if lanes[lane].connectedEpoch == nil || (isWatch && now.steady >= clock.measureAt) {
+            lanes[lane].round = .measure(epoch: servers[own].epoch)
             return nil
         }
-        let plan = WritePlan(
-            record: record,
-            fresh: account.fresh,
-            epoch: epoch,
-            takers: takers,
-            refused: refused,
-            owed: account.owed,
-            returns: account.returns
-        )
-        account.owed = nil
-        account.returns = []
-        account.fresh = .nothing
-        account.writing = plan
-        return plan
+        let next = max(clock.measureAt, now.steady + Self.probeMicroseconds)
+        return .wait(until: min(due ?? next, next))
     }
 
-    mutating func wrote(_ plan: WritePlan, _ account: Account, _ result: WriteResult, at now: Moment) {
-        guard account.writing === plan else { return }  // judged by `fail` already
-        account.writing = nil
-        switch result {
-        case .written:
-            metrics.writes += 1
-            account.record = plan.record
-            account.unmerged = nil
-            account.losses = 0
-            for part in plan.takers { count(part, in: plan.record.newest, now) }
-            for part in plan.refused where part.request.decision == nil {
-                part.request.parts[part.index].state = .seen
-                refuse(part.request, now)
+    /// nil: the round is over.
+    private mutating func nextCall(_ serving: inout Round.Serving, _ lane: Int, _ now: Moment) -> StoreCall? {
+        guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
+        if lanes[lane].connectedEpoch != serving.epoch { return .connect }
+        if !serving.doubtful.isEmpty { return .time }
+        if !serving.unread.isEmpty { return .read(serving.unread) }
+        while serving.next < serving.accounts.count {
+            let account = serving.accounts[serving.next]
+            if let plan = plan(account, epoch: serving.epoch, at: now) {
+                serving.plan = plan
+                return .write(plan)
             }
-        case .lost:
-            metrics.lostRaces += 1
-            account.owe(plan.owed)
-            account.returns = plan.returns + account.returns
-            account.waiting = restored(plan) + account.waiting
-            account.losses += 1
-            if account.losses > 2 {
-                let pause = Int(random.next() % UInt64(1_000 * min(account.losses, 20)))
-                account.notBefore = now.steady + pause
+            serving.next += 1
+        }
+        return nil
+    }
+
+    /// Takes over what a call came back with.
+    mutating func take(_ outcome: Result<StoreReply, StoreFailure>, _ lane: Int, at now: Moment) {
+        let now = clock.corrected(now)
+        let began = lanes[lane].callSince ?? now.steady
+        lanes[lane].callSince = nil
+        if case .failure = outcome { lanes[lane].connectedEpoch = nil }
+        switch lanes[lane].round {
+        case .none: break
+        case .probe: probed(outcome, lane, now)
+        case .measure(let epoch): measured(outcome, epoch, lane, began, now)
+        case .serve(var serving):
+            switch outcome {
+            case .success(let reply): take(reply, &serving, lane, now)
+            case .failure(let failure):
+                // A kept connection may have been closed while it was idle: that is seen at once, and tried anew.
+                let isEarly = now.steady - began < options.timeoutMicroseconds / 2
+                let isReading = !serving.unread.isEmpty && serving.doubtful.isEmpty
+                if isReading, isEarly, !serving.isReadAnew {
+                    serving.isReadAnew = true
+                } else {
+                    fail(lanes[lane].server, epoch: serving.epoch, failure.reason, at: now)
+                }
             }
-        case .refused:
-            metrics.refusedWrites += 1
-            account.owe(plan.owed)
-            account.returns = plan.returns + account.returns
-            account.ruleUntil = now.steady + Self.probeMicroseconds
-            account.notBefore = account.ruleUntil
-            let parts = restored(plan) + account.waiting
-            account.waiting = []
-            for part in parts { makeLocal(part) }
-            for part in parts { advance(part.request, now) }
+            lanes[lane].round = .serve(serving)
         }
     }
 
-    /// The parts of a write that certainly was not done, as they were before.
-    private mutating func restored(_ plan: WritePlan) -> [Part] {
-        var parts: [Part] = []
-        for part in plan.takers + plan.refused {
-            let share = part.request.parts[part.index]
-            if part.request.decision == nil {
-                part.request.parts[part.index].state = part.from.map { .late(bucket: $0) } ?? .seen
-                parts.append(Part(request: part.request, index: part.index))
-            } else if let bucket = part.from {
-                giveBack(share.units, bucket, share.account)
+    private mutating func probed(_ outcome: Result<StoreReply, StoreFailure>, _ lane: Int, _ now: Moment) {
+        let server = lanes[lane].server
+        lanes[lane].round = .none
+        metrics.probes += 1
+        guard case .success = outcome else {
+            servers[server].probeAt = now.steady + Self.probeMicroseconds
+            return
+        }
+        lanes[lane].connectedEpoch = servers[server].epoch
+        restore(server, at: now)
+    }
+
+    private mutating func measured(
+        _ outcome: Result<StoreReply, StoreFailure>,
+        _ epoch: Int,
+        _ lane: Int,
+        _ began: Int,
+        _ now: Moment
+    ) {
+        switch outcome {
+        case .failure(let failure):
+            lanes[lane].round = .none
+            fail(lanes[lane].server, epoch: epoch, failure.reason, at: now)
+        case .success(.time(let seconds)):
+            lanes[lane].round = .none
+            clock.measured(storeSeconds: seconds, took: now.steady - began, at: now)
+            tellClock(now)
+        case .success: lanes[lane].connectedEpoch = epoch
+        }
+    }
+
+    private mutating func take(_ reply: StoreReply, _ serving: inout Round.Serving, _ lane: Int, _ now: Moment) {
+        switch reply {
+        case .connected: lanes[lane].connectedEpoch = serving.epoch
+        case .found(let found):
+            metrics.reads += 1
+            metrics.readRecords += found.count
+            let isDoubtful = found.contains { found in
+                if case .record(let record, _) = found { record.isTooFarAhead(of: now.wall) } else { false }
             }
+            if isDoubtful { serving.doubtful = found } else { absorb(found, &serving, now) }
+        case .time(let seconds):
+            // The store's seconds may be late by one and a half.
+            let storeTime = seconds * 1_000_000 + 1_500_000
+            let found = serving.doubtful.map { found in
+                guard case .record(let record, let version) = found, record.isTooFarAhead(of: now.wall),
+                    record.isTooFarAhead(of: storeTime)
+                else { return found }
+                return Found.broken(version, reason: "time")
+            }
+            serving.doubtful = []
+            absorb(found, &serving, now)
+        case .wrote(let result):
+            if let plan = serving.plan { wrote(plan, serving.accounts[serving.next], result, at: now) }
+            serving.plan = nil
+            serving.next += 1
         }
-        return parts
     }
 
-    /// The part was counted by a write that succeeded.
-    private mutating func count(_ part: Part, in bucket: Int, _ now: Moment) {
-        guard part.request.decision == nil else {  // decided without it meanwhile
-            return giveBack(part.request.parts[part.index].units, bucket, part.request.parts[part.index].account)
-        }
-        part.request.parts[part.index].state = .taken(bucket: bucket)
-        advance(part.request, now)
-    }
-
-    private mutating func makeLocal(_ part: Part) {
-        guard part.request.decision == nil else { return }
-        let share = part.request.parts[part.index]
-        switch share.state {
-        case .local: return
-        case .unread: part.request.unread -= 1
-        case .late(let bucket), .taken(let bucket): giveBack(share.units, bucket, share.account)
-        case .seen, .writing: break
-        }
-        part.request.parts[part.index].state = .local
+    private mutating func absorb(_ found: [Found], _ serving: inout Round.Serving, _ now: Moment) {
+        for (account, found) in zip(serving.unread, found) { absorb(found, account, epoch: serving.epoch, at: now) }
+        serving.unread = []
     }
 
     /// The lane is done with the account for now.
-    mutating func release(_ account: Account, epoch: Int) {
+    private mutating func release(_ account: Account, epoch: Int, _ now: Moment) {
         guard servers[account.server].epoch == epoch, account.state == .busy else { return }
         account.state = .idle
         account.waiting.removeAll { $0.request.decision != nil }
-        if account.hasWork {
+        if account.hasWork(at: now.wall) {
             enqueue(account)
         } else if account.waiting.isEmpty {
             servers[account.server].active[account.key] = nil
         }
+        schedule(account, now)
     }
 
-    // MARK: Failure and return of a server
-
-    /// Nothing that was under way is used; a write that took units may have happened, and so may one that gave some
-    /// back, which is therefore not repeated; what is owed is.
-    mutating func fail(_ server: Int, epoch: Int, _ reason: String, at now: Moment) {
-        guard servers[server].epoch == epoch, !servers[server].isDown else { return }
-        servers[server].isDown = true
-        servers[server].downSince = now.steady
-        servers[server].probeAt = now.steady + Self.probeMicroseconds
-        servers[server].epoch += 1
-        metrics.failures += 1
-        outbox.events.append(.storeDown(server: servers[server].name, reason: reason))
-        for lane in lanes.indices where lanes[lane].server == server {
-            lanes[lane].inbox = []
-            if lanes[lane].isFirst { outbox.lanes.append(lane) }
-        }
-        let accounts = servers[server].active.values
-        servers[server].active = [:]
-        var parts: [Part] = []
-        for account in accounts {
-            if let plan = account.writing {
-                account.writing = nil
-                account.owe(plan.owed)
-                parts += plan.takers + plan.refused
-            }
-            account.fresh = .nothing
-            account.state = .idle
-            account.losses = 0
-            account.notBefore = 0
-            parts += account.waiting
-            account.waiting = []
-            if account.owed != nil || !account.returns.isEmpty { servers[server].owing[account.key] = account }
-        }
-        for part in parts { makeLocal(part) }
-        for part in parts { advance(part.request, now) }
-    }
-
-    /// A probe was answered.
-    mutating func restore(_ server: Int, at now: Moment) {
-        guard servers[server].isDown else { return }
-        servers[server].isDown = false
-        let seconds = (now.steady - servers[server].downSince) / 1_000_000
-        metrics.downSeconds += seconds
-        outbox.events.append(.storeBack(server: servers[server].name, seconds: seconds))
-        let owing = servers[server].owing.values
-        servers[server].owing = [:]
-        for account in owing { enqueue(account) }
-        for lane in lanes.indices where lanes[lane].server == server { outbox.lanes.append(lane) }
-    }
-
-    mutating func probeFailed(_ server: Int, at now: Moment) {
-        servers[server].probeAt = now.steady + Self.probeMicroseconds
+    /// Comes back to the account when it is due.
+    private mutating func schedule(_ account: Account, _ now: Moment) {
+        guard let wall = account.tally.dueTime() else { return }
+        let time = now.steady + max(0, wall - now.wall)
+        if let due = account.due, due <= time { return }
+        lanes[account.lane].due.put(account, at: time)
     }
 }

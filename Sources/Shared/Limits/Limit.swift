@@ -49,6 +49,18 @@ package enum EndpointGroup: String, Sendable, Hashable, CaseIterable {
     case models
 }
 
+extension EndpointGroup {
+    /// What requests of the group use.
+    var units: Set<Quota.Unit> {
+        switch self {
+        case .chat: [.requests, .tokens, .usd, .credits, .concurrent]
+        case .images: [.requests, .images, .credits, .concurrent]
+        case .audio: [.requests, .credits, .concurrent]
+        case .files, .models: [.requests, .concurrent]
+        }
+    }
+}
+
 extension Limit.Kind {
     /// As in store keys and metrics: `chat`, `key.chat`, `key`, `model`, `total`, `auth`.
     package var name: String {

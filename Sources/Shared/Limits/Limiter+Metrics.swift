@@ -37,6 +37,30 @@ extension Limiter: MetricsSource {
             "Time that servers were away, of outages that are over."
         )
         text.sample(value: figures.downSeconds)
+        text.family(
+            "relay_store_lost_records_total",
+            .counter,
+            "Records that the counter store had lost, and that were put back from what was known here."
+        )
+        text.sample(value: figures.rejoined)
+        text.family("relay_limit_leases_total", .counter, "Leases of units, counted ahead for busy limits.")
+        text.sample(value: figures.leases)
+        text.family("relay_limit_leased_units_total", .counter, "Units counted by leases.")
+        text.sample(value: figures.leasedUnits)
+        text.family("relay_limit_open_leased_units", .gauge, "Units of open leases that are not spent yet.")
+        text.sample(value: figures.openUnits)
+        text.family("relay_limit_slots", .gauge, "Concurrency slots that requests hold here.")
+        text.sample(value: figures.slots)
+        text.family("relay_instances", .gauge, "Relays that were last seen alive in the counter store.")
+        text.sample(value: figures.instances)
+        text.family("relay_clock_difference_seconds", .gauge, "This machine's clock less the counter store's.")
+        if let clock = figures.clockMilliseconds { text.sample(nanoseconds: clock * 1_000_000) }
+        text.family(
+            "relay_clock_correction_seconds",
+            .gauge,
+            "What of that is taken off, so as to agree with the others."
+        )
+        text.sample(nanoseconds: figures.correctionMilliseconds * 1_000_000)
     }
 }
 

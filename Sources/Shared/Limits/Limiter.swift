@@ -8,50 +8,44 @@ package final class Limiter: Sendable {
     private let timeoutMicroseconds: Int
     private let courier: Courier
     private let isShared: Bool
+    package let means = UsageMeans()
 
     /// What records of accounts may take in memory.
     package static let defaultBytes = 64 * 1_048_576
 
-    /// `store` nil: counts in memory, alone. `timeoutMicroseconds`: what a decision may wait for the store. `onEvent`
-    /// is called on any thread.
+    /// `store` nil: counts in memory, alone. `instances`: among how many limits are shared out while the store is away;
+    /// nil: as many as were alive. `timeoutMicroseconds`: what a decision may wait for the store. `slotSeconds`: how
+    /// long a concurrency slot outlives its instance. `onEvent` is called on any thread.
     package init(
         store: (any CounterStore)?,
-        rule: StoreDownRule = .local,
+        rule: StoreDownRule = .share,
+        instances: Int? = nil,
         timeoutMicroseconds: Int = 250_000,
+        slotSeconds: Int = 30,
         clock: LimitClock = .system,
         bytes: Int = defaultBytes,
         onEvent: @escaping @Sendable (LimiterEvent) -> Void = { _ in }
     ) {
-        let lanesPerServer = (store?.servers.count ?? 0) == 1 ? 4 : 2
-        let ledger = Lock(
-            Ledger(
-                store: store,
-                rule: rule,
-                timeoutMicroseconds: timeoutMicroseconds,
-                lanesPerServer: lanesPerServer,
-                bytesBound: bytes,
-                random: SystemRandomNumberGenerator()
-            )
+        let options = Ledger.Options(
+            storeDown: rule,
+            instances: instances,
+            timeoutMicroseconds: timeoutMicroseconds,
+            slotMicroseconds: slotSeconds * 1_000_000,
+            lanesPerServer: (store?.servers.count ?? 0) == 1 ? 4 : 2,
+            bytes: bytes
         )
+        let ledger = Lock(Ledger(store: store, options: options, random: SystemRandomNumberGenerator()))
         self.ledger = ledger
         self.clock = clock
         isShared = store != nil
         self.timeoutMicroseconds = timeoutMicroseconds
-        courier = Courier(parkings: ledger.withLock { $0.lanes.map { _ in Parking() } }, onEvent: onEvent)
+        let servers = ledger.withLock { $0.lanes.map(\.server) }
+        courier = Courier(parkings: servers.map { _ in Parking() }, onEvent: onEvent)
         var threads: [CounterThread] = []
-        for lane in courier.parkings.indices {
+        for (lane, server) in servers.enumerated() {
             guard let store else { break }
             threads.append(
-                CounterThread(
-                    ledger,
-                    lane: lane,
-                    server: lane / lanesPerServer,
-                    isFirst: lane % lanesPerServer == 0,
-                    store: store,
-                    clock: clock,
-                    timeoutMicroseconds: timeoutMicroseconds,
-                    courier: courier
-                )
+                CounterThread(ledger, lane: lane, server: server, store: store, clock: clock, courier: courier)
             )
         }
         self.threads = threads
@@ -96,42 +90,27 @@ package final class Limiter: Sendable {
         }
     }
 
-    private func expire(_ request: Pending) {
-        let now = clock.now()
-        var outbox = Outbox()
-        ledger.withLock { ledger in
-            ledger.expire(request, at: now)
-            swap(&outbox, &ledger.outbox)
-        }
-        courier.deliver(outbox)
-    }
+    private func expire(_ request: Pending) { tell { $0.expire(request, at: $1) } }
 
-    func settle(_ held: [HeldUnits], _ used: [Quota.Unit: Int]) {
-        let now = clock.now()
-        var outbox = Outbox()
-        ledger.withLock { ledger in
-            for units in held {
-                guard let used = used[units.account.limit.quota.unit] else { continue }
-                ledger.settle(units, used: used, at: now)
-            }
-            swap(&outbox, &ledger.outbox)
-        }
-        courier.deliver(outbox)
-    }
+    func settle(_ held: [HeldUnits], _ used: Amounts?) { tell { $0.settle(held, used, at: $1) } }
 
-    package func metrics() -> LimiterMetrics {
-        ledger.withLock { ledger in
-            var metrics = ledger.metrics
-            metrics.serversDown = ledger.servers.count { $0.isDown }
-            metrics.accounts = ledger.accounts.count
-            return metrics
-        }
-    }
+    package func metrics() -> LimiterMetrics { ledger.withLock { $0.figures } }
 
-    /// Ends the threads; a call under way is waited for. After the loops have ended.
+    /// Writes what is still to be written, and ends the threads; a call under way is waited for. After the loops have
+    /// ended.
     package func stop() {
-        ledger.withLock { $0.isStopping = true }
+        tell { $0.close(at: $1) }
         for parking in courier.parkings { parking.wake() }
         for thread in threads { thread.join() }
+    }
+
+    private func tell(_ body: (inout Ledger, Moment) -> Void) {
+        let now = clock.now()
+        var outbox = Outbox()
+        ledger.withLock { ledger in
+            body(&ledger, now)
+            swap(&outbox, &ledger.outbox)
+        }
+        courier.deliver(outbox)
     }
 }

@@ -26,6 +26,20 @@ package struct LimiterMetrics: Sendable {
     package internal(set) var downSeconds = 0
     package internal(set) var serversDown = 0
     package internal(set) var accounts = 0
+    /// Leases opened, and the units counted by them.
+    package internal(set) var leases = 0
+    package internal(set) var leasedUnits = 0
+    /// Units of open leases that are not spent.
+    package internal(set) var openUnits = 0
+    /// Slots that requests of this instance hold.
+    package internal(set) var slots = 0
+    /// Records that the store had lost, and got back from here.
+    package internal(set) var rejoined = 0
+    package internal(set) var instances = 0
+    /// This machine's clock less the store's; nil: not known.
+    package internal(set) var clockMilliseconds: Int?
+    /// What of it is made up for.
+    package internal(set) var correctionMilliseconds = 0
 
     package func decisions(_ kind: Limit.Kind, _ outcome: Outcome) -> Int { decisions[Self.place(kind, outcome)] }
 
@@ -38,5 +52,23 @@ package struct LimiterMetrics: Sendable {
 
     private static func place(_ kind: Limit.Kind, _ outcome: Outcome) -> Int {
         kind.place * Outcome.allCases.count + outcome.rawValue
+    }
+}
+
+extension Ledger {
+    /// As of now.
+    var figures: LimiterMetrics {
+        var figures = metrics
+        figures.serversDown = servers.count { $0.isDown }
+        figures.accounts = accounts.count
+        figures.leases = sums.leases
+        figures.leasedUnits = sums.leasedUnits
+        figures.openUnits = sums.openUnits
+        figures.slots = sums.slots
+        figures.rejoined = sums.rejoined
+        figures.instances = instancesSeen
+        figures.clockMilliseconds = clock.difference.map { $0 / 1_000 }
+        figures.correctionMilliseconds = clock.correction / 1_000
+        return figures
     }
 }

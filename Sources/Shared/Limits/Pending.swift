@@ -7,10 +7,10 @@ final class Pending: @unchecked Sendable {
         /// Read since the request came.
         case seen
         case writing
-        /// Counted in this bucket of the record.
-        case taken(bucket: Int)
-        /// Counted, but the bucket was over before the request was decided: to be moved.
-        case late(bucket: Int)
+        /// Counted.
+        case taken(Place)
+        /// Counted, but too late to be used there: to be moved.
+        case late(Place)
         /// To be decided without the store.
         case local
     }
@@ -51,6 +51,8 @@ protocol DecisionWaiter: AnyObject, Sendable {
 
 /// What an instance does when the store cannot be reached.
 package enum StoreDownRule: String, Sendable, CaseIterable {
+    /// All instances together: each takes its part of what the last copies leave.
+    case share
     /// Each instance with the whole of N, going on from what it last saw.
     case local
     case allow
@@ -63,6 +65,8 @@ package enum LimiterEvent: Sendable {
     case storeBack(server: String, seconds: Int)
     /// A value in the store was none of ours, and is replaced.
     case brokenRecord(key: String, reason: String)
+    /// This machine's clock is off by so much against those of the others, which is made up for; 0: not any more.
+    case clockOff(milliseconds: Int)
 }
 
 /// What is to be done once the lock is free.

@@ -80,11 +80,16 @@ package struct Record: Sendable, Equatable {
         change(bucket, to: count(in: bucket) - min(units, Self.countBound))
     }
 
-    /// Notes a lease of units that are already counted.
-    package mutating func addLease(_ units: Int, until time: Int) {
-        let end = max(0, time - grid.start(of: newest) + 999) / 1_000
+    /// Notes a lease of units that are already counted. Those that have ended by now are forgotten.
+    package mutating func addLease(_ units: Int, until end: Int, at time: Int) {
+        if leased(at: time) == 0 { lease = Lease() }
         lease.units = min(lease.units + units, Self.countBound)
-        lease.endMilliseconds = max(lease.endMilliseconds, end)
+        lease.endMilliseconds = max(lease.endMilliseconds, max(0, end - grid.start(of: newest) + 999) / 1_000)
+    }
+
+    /// Forgets a lease that has ended early.
+    package mutating func endLease(_ units: Int, in bucket: Int) {
+        if bucket == newest { lease.units = max(0, lease.units - units) }
     }
 
     mutating func change(_ bucket: Int, to count: Int) {
@@ -121,9 +126,10 @@ package struct Record: Sendable, Equatable {
     package func remaining(of bound: Int) -> Int { max(0, bound - total) }
 
     /// Units of open leases.
-    package func leased(at time: Int) -> Int {
-        time < grid.start(of: newest) + lease.endMilliseconds * 1_000 ? lease.units : 0
-    }
+    package func leased(at time: Int) -> Int { time < leaseEnd ? lease.units : 0 }
+
+    /// When the last open lease ends.
+    package var leaseEnd: Int { grid.start(of: newest) + lease.endMilliseconds * 1_000 }
 
     /// Microseconds until so many units fit if nobody takes room; nil: they never do.
     package func retryAfter(_ units: Int, of bound: Int, at time: Int) -> Int? {

@@ -96,6 +96,8 @@ package struct MetricsText: ~Copyable {
 
     /// As short as can be, without rounding: `0.005`, `10`.
     private mutating func append(seconds nanoseconds: Int) {
+        if nanoseconds < 0 { body.append("-") }
+        let nanoseconds = Int(nanoseconds.magnitude)
         body.append(decimal: nanoseconds / 1_000_000_000)
         var rest = nanoseconds % 1_000_000_000
         guard rest > 0 else { return }

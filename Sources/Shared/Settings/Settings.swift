@@ -78,6 +78,8 @@ package struct ProviderSettings: Sendable, Equatable {
     package let idleTimeout: Duration
     package let totalTimeout: Duration
     package let http2: Bool
+    /// Nil: not known.
+    package let price: Price?
 }
 
 /// A value as `relay config` shows it, secrets masked.

@@ -4,6 +4,7 @@ extension SettingsReader {
     mutating func judge(_ settings: Settings) {
         refuseUselessProviders(settings)
         refuseSharedKeys(settings)
+        judgeLimits(settings)
         guard !hasProblem(with: "PROVIDER", "SUBSET_OF", "PERMIT_", "ONE_MIN_") else { return }
         let offers = Offers(settings, .oneMin)
         for (name, model) in [("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel)] {
@@ -12,6 +13,7 @@ extension SettingsReader {
         }
         warnOfPatterns(settings, offers)
         warnOfModels(settings)
+        warnOfModelLimits(settings.limits.byModel, offers)
     }
 
     /// A provider with credentials of its own needs somebody who may use it: the relay neither becomes an open proxy by
@@ -75,7 +77,7 @@ extension SettingsReader {
 }
 
 extension KeySettings {
-    fileprivate var instance: String { name.asInstance }
+    var instance: String { name.asInstance }
 }
 
 extension ProviderSettings {

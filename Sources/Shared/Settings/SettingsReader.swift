@@ -189,6 +189,15 @@ extension SettingsReader {
         if case .limits(let quotas) = value(key) { quotas } else { nil }
     }
 
+    func modelQuotas(_ key: SettingKey) -> [ModelQuotas] {
+        if case .modelLimits(let rows) = value(key) { rows } else { [] }
+    }
+
+    /// Nil: tokens cost nothing, or nobody knows what.
+    func price(_ key: SettingKey) -> Price? {
+        if case .price(let price) = value(key), !price.isNothing { price } else { nil }
+    }
+
     func networks(_ key: SettingKey) -> [Network] {
         if case .networks(let networks) = value(key) { networks } else { [] }
     }

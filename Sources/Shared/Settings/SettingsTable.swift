@@ -56,6 +56,13 @@ package struct SettingsTable: Sendable {
                         "each caller's models requests, in place of RATE_LIMIT"
                     ),
                     SettingRow(
+                        "RATE_LIMIT_BY_MODEL",
+                        .modelLimits,
+                        "",
+                        "each caller and model; of the patterns the first that fits"
+                    ),
+                    SettingRow("RATE_LIMIT_TOTAL", .limits, "", "all callers of all instances together"),
+                    SettingRow(
                         "RATE_LIMIT_BY",
                         .choice(LimitSettings.Identity.allCases.map(\.rawValue)),
                         "key",
@@ -65,8 +72,20 @@ package struct SettingsTable: Sendable {
                     SettingRow(
                         "RATE_LIMIT_STORE_DOWN",
                         .choice(StoreDownRule.allCases.map(\.rawValue)),
-                        StoreDownRule.local.rawValue,
+                        StoreDownRule.share.rawValue,
                         "what holds while memcached is away"
+                    ),
+                    SettingRow(
+                        "RATE_LIMIT_INSTANCES",
+                        .number(1...100_000),
+                        "",
+                        "instances that share what is left then; unset: as many as are alive"
+                    ),
+                    SettingRow(
+                        "SLOT_SECONDS",
+                        .duration(.seconds(5) ... .seconds(3_600)),
+                        "30",
+                        "how long a slot of a dead instance is held"
                     ),
                     SettingRow("TRUSTED_PROXIES", .networks, "", "whose X-Forwarded-For is believed"),
                     SettingRow(
@@ -186,6 +205,7 @@ package struct SettingsTable: Sendable {
                         "",
                         "names, or alias=upstream; unset: of onemin its catalogue, of echo echo"
                     ),
+                    SettingRow("COST", .price, "0", "of 1000 tokens; 0: unknown"),
                     SettingRow("TIMEOUT", .timeout, "300", "to the first byte of an answer"),
                     SettingRow("CONNECT_TIMEOUT", .timeout, "10", "to connect"),
                     SettingRow("IDLE_TIMEOUT", .timeout, "120", "between two pieces of an answer"),

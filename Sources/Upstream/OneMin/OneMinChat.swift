@@ -38,7 +38,8 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         let record = try OneMinRecord(bytes, vendor.parser)
         return ChatReply(
             text: Body(searchesWeb ? ProgressFilter.filtered(record.text) : record.copy()),
-            usage: record.usage
+            usage: record.usage,
+            credits: record.credits
         )
     }
 

@@ -6,6 +6,8 @@ struct OneMinRecord {
     /// Valid until the parser parses again.
     let text: UnsafeRawBufferPointer
     let usage: Usage?
+    /// What the call took of the account.
+    let credits: Int?
 
     /// `bytes`: the whole JSON, from a `ByteBuffer`. Throws for what is no record of a success.
     init(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) {
@@ -28,6 +30,7 @@ struct OneMinRecord {
         }
         self.text = text
         usage = Self.usage(record["metadata"])
+        credits = Self.credits(record["metadata"])
     }
 
     /// The first string of an array, which with web search begins with objects; or the bare string.
@@ -40,6 +43,12 @@ struct OneMinRecord {
         var copy = ByteBuffer()
         copy.append(text)
         return copy
+    }
+
+    /// Rounded up, should it be a fraction.
+    private static func credits(_ metadata: JSONValue?) -> Int? {
+        guard let number = metadata?["credit"]?.number, (0..<Double(1 << 40)).contains(number) else { return nil }
+        return Int(number.rounded(.up))
     }
 
     private static func usage(_ metadata: JSONValue?) -> Usage? {

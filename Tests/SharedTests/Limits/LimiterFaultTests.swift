@@ -79,7 +79,7 @@ import Testing
     func unknownGiveBack(isDone: Bool) async throws {
         let limiter = limiter()
         defer { limiter.stop() }
-        let other = Limiter(store: store, clock: clock.clock)
+        let other = Limiter(store: store, timeoutMicroseconds: 5_000_000, clock: clock.clock)
         defer { other.stop() }
         // `hour` is counted; then `other` takes the day's last unit, so that the hour's is given back: unanswered.
         let day = Limit(.key(nil), Quota(2, per: .day))  // its store key comes after the hour's

@@ -24,22 +24,25 @@ import Testing
         let limiters = [try Self.limiter(memcached), try Self.limiter(memcached)]
         defer { for limiter in limiters { limiter.stop() } }
         let loops = TestLoops(4)
-        let limit = Limit(.caller(.chat), Quota(100, per: .hour))
+        let limit = Limit(.caller(.chat), Quota(70, per: .hour))
         let who = Identity.passedKey(Digest(of: "secret-key-of-a-caller"))
         let decisions = await loops.run(600) { index, loop in
             await limiters[index % 2].reserve([Want(limit, who)], on: loop).decision
         }
-        #expect(decisions.count { $0.isAdmitted } == 100)
+        #expect(decisions.count { $0.isAdmitted } == 70)
         #expect(decisions.allSatisfy { $0.isAdmitted || $0.refusal != nil })
         for limiter in limiters {
             #expect(limiter.metrics().byRule == 0 && limiter.metrics().failures == 0)
             let before = limiter.metrics()
-            let again = await loops.run { await limiter.reserve([Want(limit, who)], on: $0).decision }
-            #expect(again.isAdmitted == false && again.requests?.remaining == 0)
-            #expect(limiter.metrics().reads == before.reads, "a refusal that cannot change does not touch the store")
+            for _ in 0..<20 {
+                let again = await loops.run { await limiter.reserve([Want(limit, who)], on: $0).decision }
+                #expect(again.isAdmitted == false && again.requests?.remaining == 0)
+            }
+            // But for the instance's own entry, which is written when its time has come.
+            #expect(limiter.metrics().reads <= before.reads + 2, "what cannot change does not touch the store")
         }
         let keys = memcached.say("lru_crawler metadump all")
-        #expect(keys.contains("relay") && keys.contains("chat.requests.100.3600"))
+        #expect(keys.contains("relay") && keys.contains("chat.requests.70.3600"))
         #expect(!keys.contains("secret"))
     }
 
@@ -66,7 +69,8 @@ import Testing
             limiters.allSatisfy { $0.metrics().failures + $0.metrics().expired == 0 },
             "\(limiters.map { $0.metrics() })"
         )
-        #expect(admitted == 90, "\(limiters.map { $0.metrics() })")
+        // What an instance has leased and does not need any more the others may miss.
+        #expect((81...90).contains(admitted), "\(limiters.map { $0.metrics() })")
         // What is counted in each limit is what was admitted, nothing of what was refused.
         var counted = 0
         for caller in callers {
@@ -178,7 +182,7 @@ import Testing
         }
         #expect(limiter.metrics().expired == 0 && limiter.metrics().byRule == 5)
         switch rule {
-        case .local: #expect(decisions.count { $0.isAdmitted } == 3)
+        case .share, .local: #expect(decisions.count { $0.isAdmitted } == 3)
         case .allow: #expect(decisions.count { $0.isAdmitted } == 5)
         case .deny:
             for decision in decisions {

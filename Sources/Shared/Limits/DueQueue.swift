@@ -1,0 +1,44 @@
+/// Accounts by the time they are due, the soonest first. An account that is put in again for a sooner time, or not at
+/// all any more, leaves its old entry behind, which is passed over.
+struct DueQueue {
+    private var heap: [(time: Int, account: Account)] = []
+
+    var soonest: Int? { heap.first?.time }
+
+    mutating func put(_ account: Account, at time: Int) {
+        account.due = time
+        heap.append((time, account))
+        var place = heap.count - 1
+        while place > 0, heap[place].time < heap[(place - 1) / 2].time {
+            heap.swapAt(place, (place - 1) / 2)
+            place = (place - 1) / 2
+        }
+    }
+
+    /// The next account that is due by then.
+    mutating func next(by time: Int) -> Account? {
+        while let first = heap.first, first.time <= time {
+            removeFirst()
+            guard first.account.due == first.time else { continue }
+            first.account.due = nil
+            return first.account
+        }
+        return nil
+    }
+
+    private mutating func removeFirst() {
+        heap.swapAt(0, heap.count - 1)
+        heap.removeLast()
+        var place = 0
+        while true {
+            var least = place
+            for child in [2 * place + 1, 2 * place + 2] where child < heap.count && heap[child].time < heap[least].time
+            {
+                least = child
+            }
+            if least == place { return }
+            heap.swapAt(place, least)
+            place = least
+        }
+    }
+}

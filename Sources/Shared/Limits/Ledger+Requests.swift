@@ -1,0 +1,242 @@
+/// A request's way through the ledger: asked, perhaps read and counted in the store part by part, decided, settled.
+extension Ledger {
+    enum Answer {
+        case decided(Decision)
+        case waits(Pending)
+    }
+
+    mutating func ask(_ wants: [Want], at now: Moment, _ waiter: () -> any DecisionWaiter) -> Answer {
+        let now = clock.corrected(now)
+        guard store != nil else { return .decided(decideInMemory(wants, now)) }
+        var parts = wants.map { share(of: $0, now) }
+        if parts.count > 1 { parts.sort { $0.account.storeKey < $1.account.storeKey } }
+        let isKnownFull = parts.contains { part in
+            part.units > part.account.limit.quota.count
+                || (part.state == .unread && part.account.refusedUntil > now.wall
+                    && !part.account.tally.hasRoom(for: part.units, at: now.wall))
+        }
+        if isKnownFull { return .decided(refused(parts, now)) }
+        guard parts.contains(where: { $0.state == .unread }) else {
+            let isLocal = parts.contains { $0.state == .local }
+            return .decided(isLocal ? decideByRule(parts, now) : admission(parts, now))
+        }
+        let request = Pending(parts, waiter())
+        for (index, part) in parts.enumerated() where part.state == .unread {
+            part.account.waiting.append(Part(request: request, index: index))
+            enqueue(part.account)
+        }
+        return .waits(request)
+    }
+
+    private mutating func share(of want: Want, _ now: Moment) -> Pending.Share {
+        let account = account(want, now)
+        var state = Pending.State.unread
+        if isUnderRule(account, now) {
+            state = .local
+        } else if ruleAfterOutage(account, now) != nil {
+            account.tally.beginOutage(servers[account.server].epoch, at: now.wall)
+        } else {
+            account.tally.endOutage()
+            if let place = account.tally.spend(want.units, at: now.wall) { state = .taken(place) }
+        }
+        return Pending.Share(account: account, units: want.units, state: state)
+    }
+
+    /// The request's time is up; afterwards it is decided.
+    mutating func expire(_ request: Pending, at now: Moment) {
+        let now = clock.corrected(now)
+        guard request.decision == nil else { return }
+        metrics.expired += 1
+        var stuck: Int?
+        for index in request.parts.indices {
+            let part = request.parts[index]
+            switch part.state {
+            case .taken, .local: continue
+            case .late(let place): giveBack(part.units, place, part.account, now)
+            case .unread, .seen, .writing: break
+            }
+            part.account.ruleUntil = now.steady + Self.probeMicroseconds
+            request.parts[index].state = .local
+            let lane = lanes[part.account.lane]
+            if let since = lane.callSince, since + 2 * options.timeoutMicroseconds <= now.steady {
+                stuck = lane.server
+            }
+        }
+        request.unread = 0
+        finish(request, now, isLast: true)
+        if let stuck { fail(stuck, epoch: servers[stuck].epoch, "a call takes too long", at: now) }
+    }
+
+    /// Ends what a request held. `used` nil: all of it.
+    mutating func settle(_ held: [HeldUnits], _ used: Amounts?, at now: Moment) {
+        let now = clock.corrected(now)
+        for units in held {
+            let account = units.account
+            account.tally.settle(units.units, used: used?[account.limit.quota.unit], in: units.place, at: now.wall)
+            settleSoon(account, now)
+        }
+    }
+
+    // MARK: Decisions
+
+    mutating func decideInMemory(_ wants: [Want], _ now: Moment) -> Decision {
+        if wants.count == 1 {
+            let (account, units) = (account(wants[0], now), wants[0].units)
+            guard account.tally.hasRoom(for: units, at: now.wall) else {
+                return refused([Pending.Share(account: account, units: units, state: .local)], now)
+            }
+            let place = account.tally.charge(units, at: now.wall)
+            var decision = Decision(.admitted)
+            decision.note(account.tally.standing(at: now.wall))
+            if account.limit.quota.unit.isHeld {
+                decision.held = [HeldUnits(account: account, units: units, place: place)]
+            }
+            metrics.count(.admitted, account.limit.kind)
+            return decision
+        }
+        return decideByRule(
+            wants.map { Pending.Share(account: account($0, now), units: $0.units, state: .local) },
+            now
+        )
+    }
+
+    /// All or nothing over the parts that are decided without the store.
+    private mutating func decideByRule(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+        if store != nil {
+            metrics.byRule += 1
+            if options.storeDown == .deny {
+                for part in parts where part.state == .local { metrics.count(.storeDown, part.account.limit.kind) }
+                giveBackTaken(parts, now)
+                return describe(Decision(.storeDown), parts, now)
+            }
+        }
+        let isFull = parts.contains { part in
+            guard part.state == .local else { return false }
+            if store == nil { return !part.account.tally.hasRoom(for: part.units, at: now.wall) }
+            return !part.account.tally.hasRoom(for: part.units, by: outageRule(part.account), at: now.wall)
+        }
+        if isFull { return refused(parts, now) }
+        var parts = parts
+        for index in parts.indices where parts[index].state == .local {
+            let account = parts[index].account
+            parts[index].state = .taken(account.tally.charge(parts[index].units, at: now.wall))
+            settleSoon(account, now)
+        }
+        return admission(parts, now)
+    }
+
+    private mutating func admission(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+        var decision = describe(Decision(.admitted), parts, now)
+        for part in parts {
+            metrics.count(.admitted, part.account.limit.kind)
+            guard part.account.limit.quota.unit.isHeld, case .taken(let place) = part.state else { continue }
+            decision.held.append(HeldUnits(account: part.account, units: part.units, place: place))
+        }
+        return decision
+    }
+
+    private func describe(_ decision: Decision, _ parts: [Pending.Share], _ now: Moment) -> Decision {
+        var decision = decision
+        for part in parts { decision.note(part.account.tally.standing(at: now.wall)) }
+        return decision
+    }
+
+    /// Of the limits without room, the one that frees last. What was counted is given back.
+    private mutating func refused(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+        var worst: Decision.Refusal?
+        for part in parts {
+            if case .taken = part.state { continue }
+            let account = part.account
+            let isLocal = store != nil && part.state == .local
+            let rule = isLocal ? outageRule(account) : store == nil ? nil : ruleAfterOutage(account, now)
+            guard let refusal = account.tally.refusal(of: part.units, by: rule, at: now.wall) else { continue }
+            if refusal.wait != nil { account.refusedUntil = max(account.refusedUntil, now.wall + refusal.memory) }
+            if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (refusal.wait ?? .max) }) ?? true {
+                worst = Decision.Refusal(
+                    limit: account.limit,
+                    requested: part.units,
+                    retryAfterMicroseconds: refusal.wait
+                )
+            }
+        }
+        giveBackTaken(parts, now)
+        // A bucket may have fallen free since the write that had no room.
+        let first = Decision.Refusal(
+            limit: parts[0].account.limit,
+            requested: parts[0].units,
+            retryAfterMicroseconds: 1_000
+        )
+        let refusal = worst ?? first
+        metrics.count(.refused, refusal.limit.kind)
+        return describe(Decision(.refused(refusal)), parts, now)
+    }
+
+    // MARK: A request goes on
+
+    /// Its next part to be counted, or its end.
+    mutating func advance(_ request: Pending, _ now: Moment) {
+        guard request.decision == nil, request.unread == 0 else { return }
+        guard let next = request.firstOpen else { return finish(request, now, isLast: false) }
+        enqueue(request.parts[next].account)
+    }
+
+    /// All parts have been read: goes on if all have room.
+    mutating func begin(_ request: Pending, _ now: Moment) {
+        let isFull = request.parts.contains {
+            $0.state == .seen && !$0.account.tally.hasRoom(for: $0.units, at: now.wall)
+        }
+        if request.parts.count > 1, isFull {
+            decide(request, refused(request.parts, now))
+        } else {
+            advance(request, now)
+        }
+    }
+
+    /// All parts are counted or local. `isLast`: nothing may be waited for any more.
+    private mutating func finish(_ request: Pending, _ now: Moment, isLast: Bool) {
+        for index in request.parts.indices {
+            guard case .taken(let place) = request.parts[index].state else { continue }
+            let account = request.parts[index].account
+            if account.tally.isUsable(place, at: now.wall) { continue }
+            metrics.late += 1
+            if isLast || isUnderRule(account, now) {
+                giveBack(request.parts[index].units, place, account, now)
+                request.parts[index].state = .local
+            } else {
+                request.parts[index].state = .late(place)
+                account.waiting.append(Part(request: request, index: index))
+                enqueue(account)
+            }
+        }
+        if request.firstOpen != nil { return }
+        if request.parts.contains(where: { $0.state == .local }) {
+            decide(request, decideByRule(request.parts, now))
+        } else {
+            decide(request, admission(request.parts, now))
+        }
+    }
+
+    mutating func refuse(_ request: Pending, _ now: Moment) {
+        guard request.decision == nil else { return }
+        decide(request, refused(request.parts, now))
+    }
+
+    private mutating func decide(_ request: Pending, _ decision: Decision) {
+        request.decision = decision
+        outbox.decided.append(request)
+    }
+
+    private mutating func giveBackTaken(_ parts: [Pending.Share], _ now: Moment) {
+        for part in parts {
+            switch part.state {
+            case .taken(let place), .late(let place): giveBack(part.units, place, part.account, now)
+            case .unread, .seen, .writing, .local: break
+            }
+        }
+    }
+
+    mutating func giveBack(_ units: Int, _ place: Place, _ account: Account, _ now: Moment) {
+        account.tally.giveBack(units, in: place, at: now.wall)
+        settleSoon(account, now)
+    }
+}

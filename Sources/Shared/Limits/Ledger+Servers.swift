@@ -1,0 +1,68 @@
+/// Failure and return of a server, and the end of the process.
+extension Ledger {
+    /// Nothing that was under way is used; a write that took units may have happened, and so may one that gave some
+    /// back, which is therefore not repeated; what is owed is.
+    mutating func fail(_ server: Int, epoch: Int, _ reason: String, at now: Moment) {
+        guard servers[server].epoch == epoch, !servers[server].isDown else { return }
+        servers[server].isDown = true
+        servers[server].downSince = now.steady
+        servers[server].probeAt = now.steady + Self.probeMicroseconds
+        servers[server].epoch += 1
+        metrics.failures += 1
+        outbox.events.append(.storeDown(server: servers[server].name, reason: reason))
+        for lane in lanes.indices where lanes[lane].server == server {
+            lanes[lane].inbox = []
+            if lanes[lane].isFirst { outbox.lanes.append(lane) }
+        }
+        let accounts = servers[server].active.values
+        servers[server].active = [:]
+        var parts: [Part] = []
+        for account in accounts {
+            account.tally.storeLost()
+            if let plan = account.writing {
+                account.writing = nil
+                account.tally.unknown()
+                parts += plan.takers + plan.refused
+            }
+            account.fresh = .nothing
+            account.state = .idle
+            account.losses = 0
+            account.notBefore = 0
+            parts += account.waiting
+            account.waiting = []
+            settleSoon(account, now)
+        }
+        for part in parts { makeLocal(part, now) }
+        for part in parts { advance(part.request, now) }
+    }
+
+    /// A probe was answered.
+    mutating func restore(_ server: Int, at now: Moment) {
+        guard servers[server].isDown else { return }
+        servers[server].isDown = false
+        servers[server].shareUntil = now.steady + 2 * Self.probeMicroseconds
+        let seconds = (now.steady - servers[server].downSince) / 1_000_000
+        metrics.downSeconds += seconds
+        outbox.events.append(.storeBack(server: servers[server].name, seconds: seconds))
+        let owing = servers[server].owing.values
+        servers[server].owing = [:]
+        for account in owing { enqueue(account) }
+        for lane in lanes.indices where lanes[lane].server == server { outbox.lanes.append(lane) }
+    }
+
+    /// Nothing is decided any more; what is still to be written is, if that does not take long.
+    mutating func close(at now: Moment) {
+        let now = clock.corrected(now)
+        stopBy = now.steady + options.timeoutMicroseconds
+        if let living {
+            living.tally.settle(1, used: nil, in: .nowhere, at: now.wall)
+            settleSoon(living.account, now)
+        }
+        var all: [Account] = []
+        accounts.forEach { all.append($0) }
+        for account in all {
+            account.tally.close(at: now.wall)
+            settleSoon(account, now)
+        }
+    }
+}
