@@ -10,12 +10,13 @@ extension Meter {
         _ cover: Cover,
         _ gateway: Gateway
     ) {
-        guard gateway.limits.countsLate else { return nil }
+        let images = cover.isPlain ? 0 : candidate.imagesOfChat
+        guard gateway.limits.countsLate || images > 0 else { return nil }
         let means = gateway.limiter.means
         let model = candidate.model
         let expected = cover.isPlain ? (completionTokens: 0, credits: 0) : means.expected(of: model.id)
         let creditsPerCall = candidate.takesCredits ? expected.credits : 0
-        var reserved = Amounts()
+        var reserved = Amounts(images: images)
         if !cover.isPlain {
             let answer = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
             let usage = Usage(promptTokens: call.promptTokens, completionTokens: call.choices * answer)
