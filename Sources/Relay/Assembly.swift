@@ -110,6 +110,7 @@ final class Assembly {
                 let vendor = OneMin(
                     name: provider.name,
                     baseURL: provider.baseURL,
+                    assetURL: provider.assetURL,
                     options: options,
                     transport: client,
                     loop: loop,

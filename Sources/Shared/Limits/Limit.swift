@@ -53,7 +53,8 @@ extension EndpointGroup {
     /// What requests of the group use.
     var units: Set<Quota.Unit> {
         switch self {
-        case .chat: [.requests, .tokens, .usd, .credits, .concurrent]
+        // A chat may name a model that makes images.
+        case .chat: [.requests, .tokens, .images, .usd, .credits, .concurrent]
         case .images: [.requests, .images, .credits, .concurrent]
         case .audio: [.requests, .credits, .concurrent]
         case .files, .models: [.requests, .concurrent]
