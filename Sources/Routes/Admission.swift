@@ -13,7 +13,7 @@ extension Responder {
         let hold = await hold(wants)
         standing = hold.decision
         if let error = hold.decision.error { throw error }
-        self.hold = consume hold
+        if hold.isOpen { self.hold = consume hold }
     }
 
     private func hold(_ wants: [Want]) async -> Hold {

@@ -3,7 +3,7 @@ import Upstream
 
 extension Meter {
     /// Of calls that make images, or speak; nil where nothing but requests is counted.
-    init?(images: Int, calls: Int, _ candidate: Registry.Candidate, _ cover: Cover, _ gateway: Gateway) {
+    convenience init?(images: Int, calls: Int, _ candidate: Registry.Candidate, _ cover: Cover, _ gateway: Gateway) {
         guard gateway.limits.countsLate || !cover.isPlain else { return nil }
         let means = gateway.limiter.means
         let isCounted = candidate.takesCredits && !cover.isPlain
@@ -18,9 +18,9 @@ extension Meter {
     }
 
     /// A call was answered in full.
-    mutating func made(credits: Int?) { answered(Usage(promptTokens: 0, completionTokens: 0), credits: credits) }
+    func made(credits: Int?) { answered(Usage(promptTokens: 0, completionTokens: 0), credits: credits) }
 
-    mutating func failed(_ error: UpstreamError) {
+    func failed(_ error: UpstreamError) {
         failed(error, after: Usage(promptTokens: 0, completionTokens: 0))
     }
 }

@@ -3,7 +3,9 @@ import Upstream
 
 /// What a request may use of units that are known late, and what it has used so far, call by call. However it ends, its
 /// hold is settled by that.
-struct Meter {
+///
+/// `@unchecked`: used on its request's loop only.
+final class Meter: @unchecked Sendable {
     /// The most that it is held to before it runs.
     let reserved: Amounts
     private let model: String
@@ -34,14 +36,14 @@ struct Meter {
     }
 
     /// A call was answered in full, as far as the caller wanted it. `credits`: as the vendor reported them.
-    mutating func answered(_ usage: Usage, credits: Int?) {
+    func answered(_ usage: Usage, credits: Int?) {
         add(usage, credits)
         means.note(model, completionTokens: usage.completionTokens, credits: credits)
     }
 
     /// A call ended in the midst; `usage`: its prompt, and what was delivered of its answer. A vendor that refused it
     /// has taken nothing for it, nor for other choices that were given up for that.
-    mutating func failed(_ error: UpstreamError, after usage: Usage) {
+    func failed(_ error: UpstreamError, after usage: Usage) {
         if usage.completionTokens == 0, !error.mayBeBilled {
             isRefused = true
         } else if usage.completionTokens == 0, error.kind == .cancelled {
@@ -52,18 +54,18 @@ struct Meter {
         }
     }
 
-    private mutating func add(_ usage: Usage, _ credits: Int?) {
+    private func add(_ usage: Usage, _ credits: Int?) {
         self.usage.promptTokens = max(self.usage.promptTokens, usage.promptTokens)
         self.usage.completionTokens += usage.completionTokens
         self.credits += credits ?? creditsPerCall
     }
 
     var used: Amounts {
-        var meter = self
-        if !isRefused {
-            for _ in 0..<givenUp { meter.add(Usage(promptTokens: promptGivenUp, completionTokens: 0), nil) }
+        var (usage, credits) = (usage, credits)
+        if givenUp > 0, !isRefused {
+            usage.promptTokens = max(usage.promptTokens, promptGivenUp)
+            credits += givenUp * creditsPerCall
         }
-        let usd = price?.cost(meter.usage).usdParts ?? 0
-        return Amounts(tokens: meter.usage.totalTokens, usd: usd, credits: meter.credits)
+        return Amounts(tokens: usage.totalTokens, usd: price?.cost(usage).usdParts ?? 0, credits: credits)
     }
 }

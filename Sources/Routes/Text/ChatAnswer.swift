@@ -61,7 +61,12 @@ private func choice(
 ) async throws(UpstreamError) -> Choice {
     let reply: ChatReply
     do {
-        reply = try await answer(chat, responder)
+        do {
+            reply = try await chat.answer()
+        } catch {
+            try await responder.pause(after: error)
+            reply = try await chat.answer()
+        }
     } catch {
         responder.meter?.failed(error, after: Usage(promptTokens: chat.promptTokens, completionTokens: 0))
         throw error
@@ -69,15 +74,6 @@ private func choice(
     let choice = bounded(reply, chat, wanted)
     responder.meter?.answered(choice.usage, credits: reply.credits)
     return choice
-}
-
-private func answer(_ chat: any PreparedChat, _ responder: Responder) async throws(UpstreamError) -> ChatReply {
-    do {
-        return try await chat.answer()
-    } catch {
-        try await responder.pause(after: error)
-        return try await chat.answer()
-    }
 }
 
 private func bounded(_ reply: ChatReply, _ chat: any PreparedChat, _ wanted: WantedAnswer) -> Choice {

@@ -3,7 +3,13 @@ import Upstream
 
 extension Meter {
     /// Of a chat call; nil where no limit counts what is known late.
-    init?(_ call: ChatCall, _ candidate: Registry.Candidate, _ caller: Caller, _ cover: Cover, _ gateway: Gateway) {
+    convenience init?(
+        _ call: ChatCall,
+        _ candidate: Registry.Candidate,
+        _ caller: Caller,
+        _ cover: Cover,
+        _ gateway: Gateway
+    ) {
         let images = cover.isPlain ? 0 : candidate.imagesOfChat
         guard gateway.limits.countsLate || images > 0 else { return nil }
         let means = gateway.limiter.means

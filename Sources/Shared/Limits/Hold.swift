@@ -10,12 +10,15 @@ package struct Hold: ~Copyable, Sendable {
         self.limiter = limiter
     }
 
+    /// Something is held.
+    package var isOpen: Bool { !decision.held.isEmpty }
+
     /// Ends the hold. Of each unit the difference to what was reserved is given back, or charged.
     package consuming func settle(used: Amounts) { self.used = used }
 
     /// What was not settled stays charged: a broken vendor may have billed it. Slots are free again in any case.
     deinit {
-        if !decision.held.isEmpty { limiter.settle(decision.held, used) }
+        if isOpen { limiter.settle(decision.held, used) }
     }
 }
 

@@ -9,6 +9,13 @@ package final class LimitBook: @unchecked Sendable {
         let group: EndpointGroup
         /// Where its model counts.
         let model: String?
+
+        /// Mostly it does not.
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(caller)
+            hasher.combine(group)
+            if let model { hasher.combine(model) }
+        }
     }
     private let identity: LimitSettings.Identity
     private let trustedProxies: [Network]
@@ -46,8 +53,7 @@ package final class LimitBook: @unchecked Sendable {
     /// - Parameter model: as the caller names it; nil: the request is about none.
     package func cover(_ caller: Caller, _ group: EndpointGroup, _ request: Request, model: String? = nil) -> Cover {
         if isOff { return Cover([]) }
-        let row = model.flatMap { name in byModel.first { $0.pattern.matches(name) } }
-        let models = row?.limits ?? []
+        let models = limits(of: model)
         let model = models.isEmpty ? nil : model
         guard let digest = caller.identity, identity == .key else {
             return cover(caller, group, models, model, address(request))
@@ -58,6 +64,12 @@ package final class LimitBook: @unchecked Sendable {
         let cover = cover(caller, group, models, model, "")
         kept[key] = cover
         return cover
+    }
+
+    /// Those of the first pattern that fits.
+    private func limits(of model: String?) -> [Limit] {
+        guard !byModel.isEmpty, let model else { return [] }
+        return byModel.first { $0.pattern.matches(model) }?.limits ?? []
     }
 
     /// For a key that was wrong.
