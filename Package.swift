@@ -39,7 +39,7 @@ let package = Package(
         .target(name: "Support", dependencies: ["Engine"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["Engine", "Support"],
+            dependencies: ["Engine", "Support", "CCurl"],
             swiftSettings: strict,
             // Tests answer for the system's resolver, also to libcurl.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=getaddrinfo"])]
