@@ -400,7 +400,6 @@ def test_all_or_nothing(limited, caller, vendor):
 # Shared -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="a remembered refusal renews itself with each that it refuses")
 def test_two_relays_count_together(start_relay, caller, vendor, memcached, new_key):
     shared = {"RATE_LIMIT_CHAT": "2000 tokens/hour", "MEMCACHED_SERVERS": memcached.address, "MEMCACHED_TIMEOUT": "5s"}
     key = new_key()
