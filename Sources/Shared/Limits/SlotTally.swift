@@ -188,5 +188,6 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func dropIfAhead(of time: Int) {}
 
-    func close(at time: Int) {}
+    /// Requests that were cut may not have told their end.
+    func close(at time: Int) { change(by: -held) }
 }
