@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 RELEASE := -c release --product relay --static-swift-stdlib -Xlinker -s
 
 # What `make fuzz` tries, and with how many inputs each.
-FUZZ_TARGETS ?= request-parser event-stream
+FUZZ_TARGETS ?= request-parser event-stream multipart mask
 FUZZ_RUNS ?= 200000
 
 # How many runs `make simulate` makes.

@@ -124,6 +124,7 @@ final class Judge {
             guard decision.isAdmitted else { continue }
             subject.admissions.append(
                 Subject.Admission(
+                    askedAt: ask.time,
                     time: time,
                     wall: wall,
                     instance: ask.instance,
@@ -171,6 +172,7 @@ final class Judge {
     }
 
     func settles(_ ask: Ask, _ used: [Quota.Unit: Int], at time: Int) {
+        trace?("\(time) instance \(ask.instance) settled \(ask.parts.map { "\($0.units) of \($0.subject.number)" }): \(used)")
         for (index, part) in ask.parts.enumerated() {
             guard let used = used[part.subject.limit.quota.unit] else { continue }
             part.subject.admissions[ask.places[index]].used = used

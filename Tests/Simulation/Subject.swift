@@ -3,6 +3,7 @@
 /// One limit of one caller, and the plain list of what was admitted under it.
 final class Subject {
     struct Admission {
+        let askedAt: Int
         let time: Int
         /// On the clock of the instance that decided.
         let wall: Int

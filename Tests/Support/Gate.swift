@@ -35,12 +35,12 @@ package final class Gate: @unchecked Sendable {
         }
     }
 
-    /// Blocks the thread; false when it has not opened within ten seconds.
+    /// Blocks the thread; false when it has not opened within a minute.
     @discardableResult
     package func wait() -> Bool {
         var until = timespec()
         clock_gettime(CLOCK_REALTIME, &until)
-        until.tv_sec += 10
+        until.tv_sec += 60
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while !isOpen {

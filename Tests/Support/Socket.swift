@@ -64,6 +64,13 @@ package final class Socket: @unchecked Sendable {
         return count == 0 ? .end : .failure(errno)
     }
 
+    /// What was read past a head's end, else what comes next.
+    package func receiveWaiting() -> Arrival {
+        guard !waiting.isEmpty else { return receive() }
+        defer { waiting = [] }
+        return .bytes(waiting)
+    }
+
     /// What comes until the end, and how that was.
     package func receiveAll() -> (bytes: [UInt8], end: Arrival) {
         var all = waiting
@@ -114,13 +121,18 @@ package final class Socket: @unchecked Sendable {
         for line in head.split(separator: "\r\n") where line.lowercased().hasPrefix("content-length:") {
             length = Int(line.dropFirst(15).filter { $0 != " " }) ?? 0
         }
-        while waiting.count < length {
+        return receive(exactly: length).map { (head, $0) }
+    }
+
+    /// So many bytes; nil when the other side ends before.
+    package func receive(exactly count: Int) -> [UInt8]? {
+        while waiting.count < count {
             guard case .bytes(let more) = receive() else { return nil }
             waiting += more
         }
-        let body = Array(waiting[..<length])
-        waiting.removeFirst(length)
-        return (head, body)
+        let bytes = Array(waiting[..<count])
+        waiting.removeFirst(count)
+        return bytes
     }
 
     /// Ends what this side sends.

@@ -3,4 +3,5 @@ package final class Body: Sendable {
     private let buffer: ByteBuffer
     package init(_ buffer: consuming ByteBuffer) { self.buffer = buffer }
     package var bytes: UnsafeRawBufferPointer { buffer.bytes }
+    package var text: String { buffer.text }
 }

@@ -1,4 +1,5 @@
-/// A request's body as it comes in. Nothing past a bound is read before somebody wants it.
+/// A request's body as it comes in: whole by `collect`, or piece by piece by `next`. Nothing past a bound is read before
+/// somebody wants it.
 ///
 /// `@unchecked`: only its connection's loop touches it.
 package final class RequestBody: @unchecked Sendable {
@@ -6,15 +7,26 @@ package final class RequestBody: @unchecked Sendable {
     package let declaredBytes: Int?
     package private(set) var isComplete: Bool
     private var received = ByteBuffer()
+    /// Of the body, also what was taken already.
+    private var total = 0
     private var chunks: ChunkedBody?
-    /// Nil until somebody wants the body.
-    private var limitBytes: Int?
+    private var reading = Reading.unwanted
     private var failure: RequestError?
     private let waiter = Waiter()
     private weak var source: (any BodySource)?
 
+    private enum Reading {
+        /// Nobody has asked for the body yet.
+        case unwanted
+        /// All of it at once.
+        case whole(limitBytes: Int)
+        case pieces(limitBytes: Int)
+    }
+
     /// What may come before somebody wants the body.
     static let unwantedBytes = 65_536
+    /// What waits of a body that is read in pieces, and so the largest of them but for the first.
+    static let pieceBytes = 32_768
 
     init(_ head: RequestHead, _ source: any BodySource) {
         declaredBytes = head.isChunked ? nil : head.contentLength ?? 0
@@ -26,17 +38,42 @@ package final class RequestBody: @unchecked Sendable {
     /// Waits for the whole body; 413 at once if it is declared larger than `limitBytes`. Its bytes are then in `bytes`.
     package func collect(limitBytes: Int) async throws(RequestError) {
         if !isComplete, failure == nil {
-            self.limitBytes = limitBytes
-            if (declaredBytes ?? received.count) > limitBytes { throw Self.tooLarge }
+            reading = .whole(limitBytes: limitBytes)
+            if (declaredBytes ?? total) > limitBytes { throw .bodyTooLarge }
             source?.bodyIsWanted()
             while !isComplete, failure == nil, !Task.isCancelled { await waiter.wait() }
         }
         if let failure { throw failure }
-        if received.count > limitBytes { throw Self.tooLarge }
+        if total > limitBytes { throw .bodyTooLarge }
         guard isComplete else { throw RequestError(400, "The body did not come.") }
     }
 
-    /// What has come, with room past the end as in `ByteBuffer`.
+    /// Waits for the next piece of the body and swaps it into `piece`, whose bytes are dropped and whose storage is used
+    /// again; at most 64 KiB. False: the body has ended. The client is read from only as fast as pieces are taken.
+    ///
+    /// Throws `.clientLeft`, `.bodyTooSlow`, `.bodyTooLarge` (before anything is read if it is declared larger than
+    /// `limitBytes`), or what is wrong with its chunks; a body that was cut never just ends.
+    package func next(into piece: inout ByteBuffer, limitBytes: Int) async throws(RequestError) -> Bool {
+        piece.removeAll()
+        if let failure { throw failure }
+        if (declaredBytes ?? total) > limitBytes { throw .bodyTooLarge }
+        if case .pieces = reading {} else { wantPieces(limitBytes) }
+        while received.isEmpty, !isComplete, failure == nil, !Task.isCancelled { await waiter.wait() }
+        if let failure { throw failure }
+        if Task.isCancelled { throw .clientLeft }
+        guard !received.isEmpty else { return false }
+        let hadStopped = !wantsMore
+        swap(&piece, &received)
+        if hadStopped { source?.bodyIsWanted() }
+        return true
+    }
+
+    private func wantPieces(_ limitBytes: Int) {
+        reading = .pieces(limitBytes: limitBytes)
+        source?.bodyIsWanted()
+    }
+
+    /// What has come and was not taken, with room past the end as in `ByteBuffer`.
     package var bytes: UnsafeRawBufferPointer { received.bytes }
 
     /// Frees the bytes once they are of no more use.
@@ -44,8 +81,21 @@ package final class RequestBody: @unchecked Sendable {
 
     // MARK: For the connection
 
-    /// Also at just the limit: the end of a chunked body stands behind its last byte.
-    var wantsMore: Bool { !isComplete && failure == nil && received.count <= (limitBytes ?? Self.unwantedBytes) }
+    var wantsMore: Bool { roomBytes > 0 }
+
+    /// Nothing of the body has come.
+    var isUntouched: Bool { total == 0 }
+
+    /// How much may be read at once.
+    var roomBytes: Int {
+        guard !isComplete, failure == nil else { return 0 }
+        return switch reading {
+        case .unwanted: Self.unwantedBytes - received.count
+        // Also at just the limit: the end of a chunked body stands behind its last byte.
+        case .whole(let limitBytes): received.count <= limitBytes ? Self.unwantedBytes : 0
+        case .pieces: Self.pieceBytes - received.count
+        }
+    }
 
     /// Takes what belongs to the body; returns the count taken.
     func take(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int {
@@ -53,20 +103,27 @@ package final class RequestBody: @unchecked Sendable {
         if chunks != nil {
             taken = try takeChunks(bytes)
         } else {
-            taken = min((declaredBytes ?? 0) - received.count, bytes.count)
+            let declared = declaredBytes ?? 0
+            taken = min(declared - total, bytes.count)
             received.append(bytes[part: 0..<taken])
-            isComplete = received.count == declaredBytes
+            total += taken
+            isComplete = total == declared
         }
-        if isComplete { waiter.wake() }
+        if case .pieces = reading { waiter.wake() } else if isComplete { waiter.wake() }
         return taken
     }
 
     private func takeChunks(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int {
         guard var decoder = chunks else { return 0 }
+        let before = received.count
         let taken = try decoder.take(bytes, into: &received)
         chunks = decoder
+        total += received.count - before
         isComplete = decoder.isDone
-        if let limitBytes, received.count > limitBytes { throw Self.tooLarge }
+        switch reading {
+        case .whole(let limitBytes), .pieces(let limitBytes): if total > limitBytes { throw .bodyTooLarge }
+        case .unwanted: break
+        }
         return taken
     }
 
@@ -74,11 +131,16 @@ package final class RequestBody: @unchecked Sendable {
         failure = error
         waiter.wake()
     }
-
-    private static var tooLarge: RequestError { RequestError(413, "The request body is too large.") }
 }
 
 /// What a body is read from.
 protocol BodySource: AnyObject {
     func bodyIsWanted()
+}
+
+extension RequestError {
+    package static var bodyTooLarge: RequestError { RequestError(413, "The request body is too large.") }
+    package static var bodyTooSlow: RequestError { RequestError(408, "The request body comes too slowly.") }
+    /// Nobody reads its answer.
+    package static var clientLeft: RequestError { RequestError(400, "The client has left.") }
 }

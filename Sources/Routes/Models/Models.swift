@@ -30,12 +30,12 @@ func showModel(_ responder: Responder, _ gateway: Gateway) async throws(APIError
 private func visibleModels(_ responder: Responder, _ gateway: Gateway) async throws(APIError) -> [Offers.Listed] {
     guard let request = responder.request else { return [] }
     if gateway.callers.areOnlyPassedThrough, try request.bearer() == nil {
-        try await responder.admit(.visitor, .models)
+        try await responder.admit(gateway.limits.cover(.visitor, .models, request))
         return gateway.registry.offers.listed(for: .visitor)
     }
     let caller = try gateway.callers.caller(of: request)
     responder.record.caller = caller.name
-    try await responder.admit(caller, .models)
+    try await responder.admit(gateway.limits.cover(caller, .models, request))
     if caller.kind == .passThrough {
         guard await gateway.verdicts.isGood(caller, gateway) else {
             throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)

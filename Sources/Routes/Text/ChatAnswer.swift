@@ -7,8 +7,7 @@ import Upstream
 private struct Choice: Sendable {
     let text: Body
     let reason: OutputBound.Reason
-    let promptTokens: Int
-    let completionTokens: Int
+    let usage: Usage
 }
 
 /// Asks for all choices at once and answers in one piece.
@@ -26,10 +25,11 @@ func answerChat(
         }
     }
     let usage = Usage(
-        promptTokens: choices.first?.promptTokens ?? 0,
-        completionTokens: choices.reduce(0) { $0 + $1.completionTokens }
+        promptTokens: choices.first?.usage.promptTokens ?? 0,
+        completionTokens: choices.reduce(0) { $0 + $1.usage.completionTokens }
     )
     responder.record.usage = usage
+    responder.cost = wanted.price?.cost(usage)
     var body = ByteBuffer()
     _ = body.reserve(choices.reduce(512) { $0 + $1.text.bytes.count + 256 })
     body.append(#"{"id":""#)
@@ -61,15 +61,24 @@ private func choice(
 ) async throws(UpstreamError) -> Choice {
     let reply: ChatReply
     do {
-        reply = try await chat.answer()
+        do {
+            reply = try await chat.answer()
+        } catch {
+            try await responder.pause(after: error)
+            reply = try await chat.answer()
+        }
     } catch {
-        try await responder.pause(after: error)
-        reply = try await chat.answer()
+        responder.meter?.failed(error, after: Usage(promptTokens: chat.promptTokens, completionTokens: 0))
+        throw error
     }
-    let promptTokens = reply.usage?.promptTokens ?? chat.promptTokens
+    let choice = bounded(reply, chat, wanted)
+    responder.meter?.answered(choice.usage, credits: reply.credits)
+    return choice
+}
+
+private func bounded(_ reply: ChatReply, _ chat: any PreparedChat, _ wanted: WantedAnswer) -> Choice {
     if let usage = reply.usage, wanted.stops.isEmpty, wanted.maxTokens == nil {
-        let tokens = usage.completionTokens
-        return Choice(text: reply.text, reason: .stop, promptTokens: promptTokens, completionTokens: tokens)
+        return Choice(text: reply.text, reason: .stop, usage: usage)
     }
     var bound = OutputBound(stops: wanted.stops, maxTokens: wanted.maxTokens)
     var passed = ByteBuffer()
@@ -80,8 +89,10 @@ private func choice(
     return Choice(
         text: Body(passed),
         reason: bound.reason ?? .stop,
-        promptTokens: promptTokens,
-        completionTokens: counted ?? bound.tokens
+        usage: Usage(
+            promptTokens: reply.usage?.promptTokens ?? chat.promptTokens,
+            completionTokens: counted ?? bound.tokens
+        )
     )
 }
 

@@ -14,12 +14,12 @@ func streamChat(
         let estimate = chat.promptTokens
         let stream = try await open(chat, responder)
         _ = consume chat
-        usages = [try await pass(stream, choice: 0, promptTokens: estimate, wanted, chunks)]
+        usages = [try await pass(stream, choice: 0, promptTokens: estimate, wanted, chunks, responder)]
     } else {
         let chat: any PreparedChat = chat
         usages = try await allChoices(wanted.choices) { (choice) async throws(UpstreamError) in
             let stream = try await open(chat, responder)
-            return try await pass(stream, choice: choice, promptTokens: chat.promptTokens, wanted, chunks)
+            return try await pass(stream, choice: choice, promptTokens: chat.promptTokens, wanted, chunks, responder)
         }
     }
     let usage = Usage(
@@ -35,10 +35,15 @@ private func open(
     _ responder: Responder
 ) async throws(UpstreamError) -> any ChatStream {
     do {
-        return try await chat.stream()
+        do {
+            return try await chat.stream()
+        } catch {
+            try await responder.pause(after: error)
+            return try await chat.stream()
+        }
     } catch {
-        try await responder.pause(after: error)
-        return try await chat.stream()
+        responder.meter?.failed(error, after: Usage(promptTokens: chat.promptTokens, completionTokens: 0))
+        throw error
     }
 }
 
@@ -51,7 +56,8 @@ private func pass(
     choice: Int,
     promptTokens: Int,
     _ wanted: WantedAnswer,
-    _ chunks: ChatChunks
+    _ chunks: ChatChunks,
+    _ responder: Responder
 ) async throws(UpstreamError) -> Usage {
     defer {
         // What came before a failure is passed on all the same.
@@ -59,24 +65,32 @@ private func pass(
         stream.stop()
     }
     var bound = OutputBound(stops: wanted.stops, maxTokens: wanted.maxTokens)
-    reading: while bound.reason == nil {
-        switch try await stream.more(patienceNanoseconds: patienceNanoseconds) {
-        case .end: break reading
-        case .silence: chunks.ping()
-        case .bytes:
-            while bound.reason == nil,
-                try stream.next({ piece in bound.take(piece) { chunks.add($0, to: choice) } })
-            {
-                if chunks.isLarge { await chunks.flush() }
+    do throws(UpstreamError) {
+        reading: while bound.reason == nil {
+            switch try await stream.more(patienceNanoseconds: patienceNanoseconds) {
+            case .end: break reading
+            case .silence: chunks.ping()
+            case .bytes:
+                while bound.reason == nil,
+                    try stream.next({ piece in bound.take(piece) { chunks.add($0, to: choice) } })
+                {
+                    if chunks.isLarge { await chunks.flush() }
+                }
             }
+            await chunks.flush()
         }
-        await chunks.flush()
+    } catch {
+        let delivered = Usage(promptTokens: promptTokens, completionTokens: bound.tokens)
+        responder.meter?.failed(error, after: delivered)
+        throw error
     }
     bound.finish { chunks.add($0, to: choice) }
     chunks.finish(choice, bound.reason ?? .stop)
     let counted = bound.reason == nil ? stream.usage : nil
-    return Usage(
+    let usage = Usage(
         promptTokens: counted?.promptTokens ?? promptTokens,
         completionTokens: counted?.completionTokens ?? bound.tokens
     )
+    responder.meter?.answered(usage, credits: stream.credits)
+    return usage
 }

@@ -43,8 +43,11 @@ struct ClockWatch {
 extension Ledger {
     /// Writes the difference of our clock into our entry among the living instances.
     mutating func tellClock(_ now: Moment) {
-        guard let living else { return }
-        living.tally.clockMilliseconds = clock.difference.map { $0 / 1_000 }
+        guard let living, let difference = clock.difference else { return }
+        living.tally.tell(
+            clockMilliseconds: difference / 1_000,
+            aheadMicroseconds: difference - clock.correction
+        )
         settleSoon(living.account, now)
     }
 
@@ -53,7 +56,10 @@ extension Ledger {
         guard let living else { return }
         let entries = living.tally.living(at: now.wall)
         instancesSeen = max(1, entries.count)
+        let before = clock.correction
         let correction = clock.judge(entries.compactMap { $0.clockMilliseconds.map { $0 * 1_000 } })
-        if let correction { outbox.events.append(.clockOff(milliseconds: correction / 1_000)) }
+        guard let correction else { return }
+        outbox.events.append(.clockOff(milliseconds: correction / 1_000))
+        tellClock(Moment(wall: now.wall + before - correction, steady: now.steady))
     }
 }

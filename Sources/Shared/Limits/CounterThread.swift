@@ -50,7 +50,7 @@ final class CounterThread: @unchecked Sendable {
             outcome = nil
             switch step {
             case .stop: return
-            case .wait(let until): courier.parkings[lane].wait(untilMicroseconds: until)
+            case .wait(let until): courier.parkings[lane].wait(untilMicroseconds: until.map(clock.alarm))
             case .call(let call):
                 do throws(StoreFailure) {
                     outcome = .success(try perform(call))

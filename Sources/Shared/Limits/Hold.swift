@@ -3,19 +3,22 @@
 package struct Hold: ~Copyable, Sendable {
     package let decision: Decision
     private let limiter: Limiter
-    private var used: [Quota.Unit: Int] = [:]
+    private var used: Amounts?
 
     init(_ decision: Decision, _ limiter: Limiter) {
         self.decision = decision
         self.limiter = limiter
     }
 
-    /// Ends the hold. Of each unit named here the difference to what was reserved is given back, or charged.
-    package consuming func settle(used: [Quota.Unit: Int]) { self.used = used }
+    /// Something is held.
+    package var isOpen: Bool { !decision.held.isEmpty }
+
+    /// Ends the hold. Of each unit the difference to what was reserved is given back, or charged.
+    package consuming func settle(used: Amounts) { self.used = used }
 
     /// What was not settled stays charged: a broken vendor may have billed it. Slots are free again in any case.
     deinit {
-        if !decision.held.isEmpty { limiter.settle(decision.held, used) }
+        if isOpen { limiter.settle(decision.held, used) }
     }
 }
 

@@ -67,12 +67,12 @@ extension Ledger {
         if let stuck { fail(stuck, epoch: servers[stuck].epoch, "a call takes too long", at: now) }
     }
 
-    /// Ends what a request held. Of a unit that is not among `used` all of it is taken for used.
-    mutating func settle(_ held: [HeldUnits], _ used: [Quota.Unit: Int], at now: Moment) {
+    /// Ends what a request held. `used` nil: all of it.
+    mutating func settle(_ held: [HeldUnits], _ used: Amounts?, at now: Moment) {
         let now = clock.corrected(now)
         for units in held {
             let account = units.account
-            account.tally.settle(units.units, used: used[account.limit.quota.unit], in: units.place, at: now.wall)
+            account.tally.settle(units.units, used: used?[account.limit.quota.unit], in: units.place, at: now.wall)
             settleSoon(account, now)
         }
     }
@@ -150,7 +150,10 @@ extension Ledger {
             let isLocal = store != nil && part.state == .local
             let rule = isLocal ? outageRule(account) : store == nil ? nil : ruleAfterOutage(account, now)
             guard let refusal = account.tally.refusal(of: part.units, by: rule, at: now.wall) else { continue }
-            if refusal.wait != nil { account.refusedUntil = max(account.refusedUntil, now.wall + refusal.memory) }
+            // One that is decided from memory does not make that last longer.
+            if refusal.wait != nil, part.state != .unread {
+                account.refusedUntil = max(account.refusedUntil, now.wall + refusal.memory)
+            }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (refusal.wait ?? .max) }) ?? true {
                 worst = Decision.Refusal(
                     limit: account.limit,

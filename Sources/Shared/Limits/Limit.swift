@@ -49,6 +49,19 @@ package enum EndpointGroup: String, Sendable, Hashable, CaseIterable {
     case models
 }
 
+extension EndpointGroup {
+    /// What requests of the group use.
+    var units: Set<Quota.Unit> {
+        switch self {
+        // A chat may name a model that makes images.
+        case .chat: [.requests, .tokens, .images, .usd, .credits, .concurrent]
+        case .images: [.requests, .images, .credits, .concurrent]
+        case .audio: [.requests, .credits, .concurrent]
+        case .files, .models: [.requests, .concurrent]
+        }
+    }
+}
+
 extension Limit.Kind {
     /// As in store keys and metrics: `chat`, `key.chat`, `key`, `model`, `total`, `auth`.
     package var name: String {

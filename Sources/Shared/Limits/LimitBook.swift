@@ -7,16 +7,29 @@ package final class LimitBook: @unchecked Sendable {
     private struct Key: Hashable {
         let caller: Digest
         let group: EndpointGroup
+        /// Where its model counts.
+        let model: String?
+
+        /// Mostly it does not.
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(caller)
+            hasher.combine(group)
+            if let model { hasher.combine(model) }
+        }
     }
     private let identity: LimitSettings.Identity
     private let trustedProxies: [Network]
     private let limits: [EndpointGroup: [Limit]]
+    private let byModel: [(pattern: ModelPattern, limits: [Limit])]
+    private let total: [Limit]
     private let failedAuth: [Limit]
     private let isOff: Bool
+    /// Some limit counts what is known only after a call.
+    package let countsLate: Bool
     /// Of callers who are told apart by their keys alone: the same for each of their requests.
-    private var kept: [Key: [Want]] = [:]
+    private var kept: [Key: Cover] = [:]
 
-    private static let keptCallers = 4_096
+    private static let keptCovers = 4_096
 
     package init(_ settings: Settings) {
         let own = settings.limits
@@ -27,54 +40,99 @@ package final class LimitBook: @unchecked Sendable {
                 (group, quotas.map { Limit(.caller(group), $0) })
             }
         )
+        byModel = own.byModel.map { row in (row.pattern, row.quotas.map { Limit(.model, $0) }) }
+        total = own.total.map { Limit(.total, $0) }
         failedAuth = own.failedAuth.map { Limit(.failedAuth, $0) }
-        let hasKeys = settings.keys.contains { !$0.quotas.isEmpty || $0.groupQuotas.contains { !$1.isEmpty } }
-        isOff = limits.values.allSatisfy(\.isEmpty) && !hasKeys
+        let all =
+            own.groups.values.joined() + own.byModel.flatMap(\.quotas) + own.total
+            + settings.keys.flatMap { $0.quotas + $0.groupQuotas.values.joined() }
+        isOff = all.isEmpty
+        countsLate = all.contains { $0.unit.isKnownLate }
     }
 
-    /// Empty: nothing limits it.
-    package func wants(_ caller: Caller, _ group: EndpointGroup, _ request: Request) -> [Want] {
-        if isOff { return [] }
-        guard let digest = caller.identity, identity == .key else { return wants(caller, group, address(request)) }
-        let key = Key(caller: digest, group: group)
+    /// - Parameter model: as the caller names it; nil: the request is about none.
+    package func cover(_ caller: Caller, _ group: EndpointGroup, _ request: Request, model: String? = nil) -> Cover {
+        if isOff { return Cover([]) }
+        let models = limits(of: model)
+        let model = models.isEmpty ? nil : model
+        guard let digest = caller.identity, identity == .key else {
+            return cover(caller, group, models, model, address(request))
+        }
+        let key = Key(caller: digest, group: group, model: model)
         if let known = kept[key] { return known }
-        if kept.count >= Self.keptCallers { kept.removeAll() }
-        let wants = wants(caller, group, "")
-        kept[key] = wants
-        return wants
+        if kept.count >= Self.keptCovers { kept.removeAll() }
+        let cover = cover(caller, group, models, model, "")
+        kept[key] = cover
+        return cover
+    }
+
+    /// Those of the first pattern that fits.
+    private func limits(of model: String?) -> [Limit] {
+        guard !byModel.isEmpty, let model else { return [] }
+        return byModel.first { $0.pattern.matches(model) }?.limits ?? []
     }
 
     /// For a key that was wrong.
-    package func wantsOfFailure(_ request: Request) -> [Want] {
-        if failedAuth.isEmpty { return [] }
+    package func coverOfFailure(_ request: Request) -> Cover {
+        if failedAuth.isEmpty { return Cover([]) }
         let identity = Identity.address(address(request))
-        return failedAuth.map { Want($0, identity) }
+        return Cover(failedAuth.map { Want($0, identity) })
     }
 
     private func address(_ request: Request) -> String {
         request.clientAddress(trusting: trustedProxies).callerText
     }
 
-    private func wants(_ caller: Caller, _ group: EndpointGroup, _ address: String) -> [Want] {
-        guard let key = caller.key else {
-            let identity = identity(of: caller, address)
-            return (limits[group] ?? []).map { Want($0, identity) }
-        }
-        // What is set for a known key is that key's, whoever uses it and from where.
-        let own = Identity.knownKey(key.digest)
+    private func cover(
+        _ caller: Caller,
+        _ group: EndpointGroup,
+        _ models: [Limit],
+        _ model: String?,
+        _ address: String
+    ) -> Cover {
+        let identity = identity(of: caller, address)
         var wants: [Want] = []
-        if let quotas = key.groupQuotas[group] {
-            wants = quotas.map { Want(Limit(.key(group), $0), own) }
+        if let key = caller.key {
+            // What is set for a known key is that key's, whoever uses it and from where.
+            let own = Identity.knownKey(key.digest)
+            if let quotas = key.groupQuotas[group] {
+                wants = quotas.map { Want(Limit(.key(group), $0), own) }
+            } else {
+                wants = (limits[group] ?? []).map { Want($0, identity) }
+            }
+            wants += key.quotas.map { Want(Limit(.key(nil), $0), own) }
         } else {
-            let identity = identity(of: caller, address)
             wants = (limits[group] ?? []).map { Want($0, identity) }
         }
-        return wants + key.quotas.map { Want(Limit(.key(nil), $0), own) }
+        if let model { wants += models.map { Want($0, identity.using(model)) } }
+        wants += total.map { Want($0, .everybody) }
+        return Cover(wants.filter { group.units.contains($0.limit.quota.unit) })
     }
 
     private func identity(of caller: Caller, _ address: String) -> Identity {
         guard let digest = caller.identity, identity != .address else { return .address(address) }
         let key: Identity = caller.key == nil ? .passedKey(digest) : .knownKey(digest)
         return identity == .keyAndAddress ? key.from(address) : key
+    }
+}
+
+/// The limits that cover a request.
+package struct Cover: Sendable {
+    private let wants: [Want]
+    /// Each request uses the same of them: itself.
+    package let isPlain: Bool
+
+    fileprivate init(_ wants: [Want]) {
+        self.wants = wants
+        isPlain = wants.allSatisfy { $0.limit.quota.unit == .requests || $0.limit.quota.unit == .concurrent }
+    }
+
+    /// What a request wants that may use so much. A limit of a unit of which it uses nothing does not cover it.
+    package func wants(of amounts: Amounts) -> [Want] {
+        if isPlain { return wants }
+        return wants.compactMap { want in
+            let units = amounts[want.limit.quota.unit]
+            return units > 0 ? Want(want.limit, want.identity, units: units) : nil
+        }
     }
 }

@@ -15,12 +15,21 @@ package struct Moment: Sendable {
 
 package struct LimitClock: Sendable {
     package let now: @Sendable () -> Moment
+    /// Until when of the machine's monotonic clock a thread sleeps that waits for a steady moment of this one; woken too
+    /// early it looks again.
+    package let alarm: @Sendable (_ steady: Int) -> Int
 
-    package init(now: @escaping @Sendable () -> Moment) { self.now = now }
-
-    package static let system = LimitClock {
-        Moment(wall: microseconds(of: CLOCK_REALTIME), steady: microseconds(of: CLOCK_MONOTONIC))
+    package init(
+        now: @escaping @Sendable () -> Moment,
+        alarm: @escaping @Sendable (_ steady: Int) -> Int = { $0 }
+    ) {
+        self.now = now
+        self.alarm = alarm
     }
+
+    package static let system = LimitClock(now: {
+        Moment(wall: microseconds(of: CLOCK_REALTIME), steady: microseconds(of: CLOCK_MONOTONIC))
+    })
 }
 
 private func microseconds(of clock: clockid_t) -> Int {

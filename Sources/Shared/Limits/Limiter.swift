@@ -8,6 +8,7 @@ package final class Limiter: Sendable {
     private let timeoutMicroseconds: Int
     private let courier: Courier
     private let isShared: Bool
+    package let means = UsageMeans()
 
     /// What records of accounts may take in memory.
     package static let defaultBytes = 64 * 1_048_576
@@ -91,7 +92,7 @@ package final class Limiter: Sendable {
 
     private func expire(_ request: Pending) { tell { $0.expire(request, at: $1) } }
 
-    func settle(_ held: [HeldUnits], _ used: [Quota.Unit: Int]) { tell { $0.settle(held, used, at: $1) } }
+    func settle(_ held: [HeldUnits], _ used: Amounts?) { tell { $0.settle(held, used, at: $1) } }
 
     package func metrics() -> LimiterMetrics { ledger.withLock { $0.figures } }
 

@@ -20,11 +20,14 @@ final class SlotTally: Tally, @unchecked Sendable {
     private var held = 0
     /// Our entry as last written.
     private var entry: SlotRecord.Entry?
-    /// From then on (wall) it is to be renewed.
+    /// From then on it is to be renewed.
     private var renewal = 0
     private var draft: Draft?
     /// What the entry is to say of our clock, where it says anything.
-    var clockMilliseconds: Int? { didSet { if clockMilliseconds != oldValue { renewal = 0 } } }
+    private var clockMilliseconds: Int?
+    /// How far the times it is told are ahead of those in the record: entries of the living instances are kept by the
+    /// store's clock, so that instances whose clocks are far apart see each other.
+    private var aheadMicroseconds = 0
 
     init(_ limit: Limit, isShared: Bool, sums: TallySums, instance: UInt64, spanMicroseconds: Int) {
         self.limit = limit
@@ -36,11 +39,21 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     private var bound: Int { limit.quota.count }
 
-    private func heldByOthers(_ record: SlotRecord, at time: Int) -> Int {
-        isShared ? record.held(besides: instance, at: time, spanMicroseconds: spanMicroseconds) : 0
+    /// The entry is written anew if it says something else now.
+    func tell(clockMilliseconds: Int, aheadMicroseconds: Int) {
+        self.aheadMicroseconds = aheadMicroseconds
+        if self.clockMilliseconds != clockMilliseconds { renewal = 0 }
+        self.clockMilliseconds = clockMilliseconds
     }
 
-    func living(at time: Int) -> [SlotRecord.Entry] { record.living(at: time, spanMicroseconds: spanMicroseconds) }
+    private func heldByOthers(_ record: SlotRecord, at time: Int) -> Int {
+        guard isShared else { return 0 }
+        return record.held(besides: instance, at: time - aheadMicroseconds, spanMicroseconds: spanMicroseconds)
+    }
+
+    func living(at time: Int) -> [SlotRecord.Entry] {
+        record.living(at: time - aheadMicroseconds, spanMicroseconds: spanMicroseconds)
+    }
 
     // MARK: Decisions here
 
@@ -132,13 +145,14 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func commitDraft(isLeasing: Bool, at time: Int) -> (StoredRecord, Place) {
         guard var next = draft else { preconditionFailure("no draft") }
+        let time = time - aheadMicroseconds
         let end = (time + spanMicroseconds) / 1_000
         next.entry.held = held + next.change
         next.entry.endMilliseconds = end
         next.entry.clockMilliseconds = clockMilliseconds
         next.record.put(next.entry, at: time, spanMicroseconds: spanMicroseconds)
         draft = next
-        return (.slots(next.record), Place(number: end * 1_000, birth: nil))
+        return (.slots(next.record), Place(number: end * 1_000 + aheadMicroseconds, birth: nil))
     }
 
     func written(at time: Int) {
@@ -161,10 +175,10 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func needsWrite(at time: Int) -> Bool {
         guard isShared else { return false }
-        return held != (entry?.held ?? 0) || (held > 0 && time >= renewal)
+        return held != (entry?.held ?? 0) || (held > 0 && time - aheadMicroseconds >= renewal)
     }
 
-    func dueTime() -> Int? { held > 0 && isShared ? renewal : nil }
+    func dueTime() -> Int? { held > 0 && isShared ? renewal + aheadMicroseconds : nil }
 
     func storeLost() {}
 
@@ -174,5 +188,6 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func dropIfAhead(of time: Int) {}
 
-    func close(at time: Int) {}
+    /// Requests that were cut may not have told their end.
+    func close(at time: Int) { change(by: -held) }
 }

@@ -1,3 +1,5 @@
+package import Engine
+
 /// How often callers may ask, and where that is counted.
 package struct LimitSettings: Sendable, Equatable {
     /// Who a caller is.
@@ -18,6 +20,10 @@ package struct LimitSettings: Sendable, Equatable {
 
     /// Of each caller, by group; none: no limit.
     package let groups: [EndpointGroup: [Quota]]
+    /// Of each caller and model; of the patterns the first that fits.
+    package let byModel: [ModelQuotas]
+    /// Of all callers together.
+    package let total: [Quota]
     package let identity: Identity
     /// Wrong keys, of each address.
     package let failedAuth: [Quota]
@@ -26,8 +32,19 @@ package struct LimitSettings: Sendable, Equatable {
     package let storeTimeout: Duration
     /// What holds while it is away.
     package let storeDown: StoreDownRule
+    /// Among which what is left is shared then; nil: as many as are alive.
+    package let instances: Int?
+    /// How long a slot is held without being renewed.
+    package let slotLease: Duration
     /// Only these are believed about whom they speak for.
     package let trustedProxies: [Network]
+}
+
+/// Limits of the models that a pattern means.
+package struct ModelQuotas: Sendable, Equatable {
+    package let pattern: ModelPattern
+    /// None: they are not limited.
+    package let quotas: [Quota]
 }
 
 extension LimitSettings {
@@ -38,11 +55,15 @@ extension LimitSettings {
                 (group, reader.quotas(.global("RATE_LIMIT_\(group.rawValue.uppercased())")) ?? standard)
             }
         )
+        byModel = reader.modelQuotas("RATE_LIMIT_BY_MODEL")
+        total = reader.quotas("RATE_LIMIT_TOTAL") ?? []
         identity = reader.text("RATE_LIMIT_BY").flatMap(Identity.init) ?? .key
         failedAuth = reader.quotas("RATE_LIMIT_FAILED_AUTH") ?? []
         store = Store(&reader)
         storeTimeout = reader.duration("MEMCACHED_TIMEOUT")
-        storeDown = reader.text("RATE_LIMIT_STORE_DOWN").flatMap(StoreDownRule.init) ?? .local
+        storeDown = reader.text("RATE_LIMIT_STORE_DOWN").flatMap(StoreDownRule.init) ?? .share
+        instances = reader.given["RATE_LIMIT_INSTANCES"].map { _ in reader.number("RATE_LIMIT_INSTANCES") }
+        slotLease = reader.duration("SLOT_SECONDS")
         trustedProxies = reader.networks("TRUSTED_PROXIES")
     }
 }

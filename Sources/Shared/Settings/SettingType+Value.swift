@@ -1,3 +1,4 @@
+import Engine
 import Glibc
 
 extension SettingType {
@@ -25,7 +26,9 @@ extension SettingType {
         case .label: return isLabel(text) ? .text(text) : nil
         case .token: return isToken(text) ? .text(text) : nil
         case .tokens: return items(of: text)?.collect { isToken($0) ? $0 : nil }.map { .list($0) }
-        case .limits: return (try? quotas(text)).map { .limits($0) }
+        case .limits: return (try? Quota.list(text)).map { .limits($0) }
+        case .modelLimits: return (try? modelQuotas(text)).map { .modelLimits($0) }
+        case .price: return Price(text).map { .price($0) }
         case .networks: return items(of: text)?.collect(Network.init).map { .networks($0) }
         case .host: return isHost(text) ? .text(text) : nil
         case .servers: return items(of: text)?.collect(MemcachedAddress.init).map { .servers($0) }
@@ -36,22 +39,35 @@ extension SettingType {
 
     /// What is wrong with a text that is no value, where more can be said.
     func reason(_ text: String) -> String? {
-        guard self == .limits else { return nil }
         do throws(Quota.Mistake) {
-            _ = try quotas(text)
+            if self == .limits { _ = try Quota.list(text) }
+            if self == .modelLimits { _ = try modelQuotas(text) }
             return nil
         } catch {
             return error.reason
         }
     }
 
-    /// Limits of requests; the other units are read, but not counted yet.
-    private func quotas(_ text: String) throws(Quota.Mistake) -> [Quota] {
-        let quotas = try Quota.list(text)
-        for quota in quotas where quota.unit != .requests {
-            throw Quota.Mistake(item: text, reason: "only requests are counted by this version, as in 60/minute")
+    /// `gpt-4o*=10/minute;100/day, o3-mini=5/minute`
+    private func modelQuotas(_ text: String) throws(Quota.Mistake) -> [ModelQuotas] {
+        if text.trimmed.lowercased() == "off" { return [] }
+        var rows: [ModelQuotas] = []
+        for item in items(of: text) ?? [] {
+            func mistake(_ reason: String) -> Quota.Mistake { Quota.Mistake(item: item, reason: reason) }
+            guard let end = item.lastIndex(of: "="), let pattern = ModelPattern(String(item[..<end].trimmed)) else {
+                throw mistake("\"\(item)\" is no model=limits")
+            }
+            guard !rows.contains(where: { $0.pattern == pattern }) else { throw mistake("\(pattern) is there twice") }
+            do throws(Quota.Mistake) {
+                rows.append(
+                    ModelQuotas(pattern: pattern, quotas: try Quota.list(String(item[item.index(after: end)...])))
+                )
+            } catch {
+                throw mistake("of \(pattern), \(error.reason)")
+            }
         }
-        return quotas
+        guard !rows.isEmpty else { throw Quota.Mistake(item: text, reason: "it names no model") }
+        return rows
     }
 }
 

@@ -1,3 +1,5 @@
+package import Engine
+
 /// How the text of a setting is read, and what it may hold.
 package enum SettingType: Sendable, Equatable {
     case text
@@ -38,6 +40,10 @@ package enum SettingType: Sendable, Equatable {
     case weights
     /// `off`, or limits joined by `;`.
     case limits
+    /// `off`, or a comma list of `pattern=limits`.
+    case modelLimits
+    /// Dollars for 1000 tokens: `0.002`, or `prompt/completion`.
+    case price
     /// A comma list of addresses and ranges of them.
     case networks
     /// A host's name or address.
@@ -59,6 +65,8 @@ package enum SettingValue: Sendable, Equatable {
     case models([ModelName])
     case weights([Double])
     case limits([Quota])
+    case modelLimits([ModelQuotas])
+    case price(Price)
     case networks([Network])
     case servers([MemcachedAddress])
 }
@@ -88,6 +96,8 @@ extension SettingType {
         case .tokens: "a list of keys, each of 1 to \(Self.tokenLimit) visible ASCII characters"
         case .weights: "a list of numbers above 0 separated by commas"
         case .limits: "off or limits such as 60/minute;2000/day"
+        case .modelLimits: "off or limits of models such as gpt-4o*=10/minute;100/day,o3-mini=5/minute"
+        case .price: "a price such as 0.002 or 0.001/0.004, up to 1000 dollars, with at most nine decimals"
         case .networks: "a list of networks such as 10.0.0.0/8"
         case .host: "the name or address of a host"
         case .servers: "a list of servers such as cache-1:11211,cache-2:11211"
@@ -105,6 +115,8 @@ extension SettingType {
         case .choice(let words): words.joined(separator: ", ")
         case .list, .models, .names, .weights, .networks, .servers: "comma list"
         case .limits: "60/minute;2000/day, off"
+        case .modelLimits: "pattern=limits,pattern=limits; off"
+        case .price: "USD, one number or prompt/completion"
         case .linkedPort: "1 to 65535"
         case .tokens: "comma or line list"
         case .origins: "* or comma list"

@@ -4,6 +4,7 @@ extension SettingsReader {
     mutating func judge(_ settings: Settings) {
         refuseUselessProviders(settings)
         refuseSharedKeys(settings)
+        judgeLimits(settings)
         guard !hasProblem(with: "PROVIDER", "SUBSET_OF", "PERMIT_", "ONE_MIN_") else { return }
         let offers = Offers(settings, .oneMin)
         for (name, model) in [("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel)] {
@@ -12,6 +13,7 @@ extension SettingsReader {
         }
         warnOfPatterns(settings, offers)
         warnOfModels(settings)
+        warnOfModelLimits(settings.limits.byModel, offers)
     }
 
     /// A provider with credentials of its own needs somebody who may use it: the relay neither becomes an open proxy by
@@ -52,10 +54,11 @@ extension SettingsReader {
         guard !providers.isEmpty else { return }
         let subset: SettingKey = "SUBSET_OF_ONE_MIN_PERMITTED_MODELS"
         for model in settings.permittedModels { warnIfUnknown(model, subset) }
+        let permitted = Set(settings.permittedModels.map(Catalogue.oneMin.id))
         for provider in providers {
             let key = ProviderSettings.key(provider.instance, "MODELS")
             for name in provider.models {
-                if settings.isSubsetOnly && !settings.permittedModels.contains(name.upstream) {
+                if settings.isSubsetOnly && !permitted.contains(Catalogue.oneMin.id(name.upstream)) {
                     warn(key, "\"\(name.alias)\" is refused: \(subset.name) has no \"\(name.upstream)\"")
                 } else {
                     warnIfUnknown(name.upstream, key)
@@ -75,7 +78,7 @@ extension SettingsReader {
 }
 
 extension KeySettings {
-    fileprivate var instance: String { name.asInstance }
+    var instance: String { name.asInstance }
 }
 
 extension ProviderSettings {

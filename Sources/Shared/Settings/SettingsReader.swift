@@ -1,3 +1,5 @@
+import Engine
+
 /// Gathers the values of one table from its sources, with everything that is wrong with them.
 struct SettingsReader {
     /// One variable that is set.
@@ -187,6 +189,15 @@ extension SettingsReader {
     /// Nil: neither set nor given by the table; empty: `off`.
     func quotas(_ key: SettingKey) -> [Quota]? {
         if case .limits(let quotas) = value(key) { quotas } else { nil }
+    }
+
+    func modelQuotas(_ key: SettingKey) -> [ModelQuotas] {
+        if case .modelLimits(let rows) = value(key) { rows } else { [] }
+    }
+
+    /// Nil: tokens cost nothing, or nobody knows what.
+    func price(_ key: SettingKey) -> Price? {
+        if case .price(let price) = value(key), !price.isNothing { price } else { nil }
     }
 
     func networks(_ key: SettingKey) -> [Network] {

@@ -23,6 +23,7 @@ package struct SettingsTable: Sendable {
                     SettingRow("PUBLIC_URL", .url, "", "address that clients see, where a proxy stands in front"),
                     SettingRow("CORS_ORIGINS", .origins, "*", "origins of web pages that may call"),
                     SettingRow("MAX_BODY_MB", .megabytes(1...1_024), "32", "largest JSON body"),
+                    SettingRow("MAX_UPLOAD_MB", .megabytes(1...16_384), "512", "largest upload"),
                     SettingRow(
                         "SHUTDOWN_SECONDS",
                         .duration(.zero ... .seconds(3_600)),
@@ -56,6 +57,13 @@ package struct SettingsTable: Sendable {
                         "each caller's models requests, in place of RATE_LIMIT"
                     ),
                     SettingRow(
+                        "RATE_LIMIT_BY_MODEL",
+                        .modelLimits,
+                        "",
+                        "each caller and model; of the patterns the first that fits"
+                    ),
+                    SettingRow("RATE_LIMIT_TOTAL", .limits, "", "all callers of all instances together"),
+                    SettingRow(
                         "RATE_LIMIT_BY",
                         .choice(LimitSettings.Identity.allCases.map(\.rawValue)),
                         "key",
@@ -65,8 +73,20 @@ package struct SettingsTable: Sendable {
                     SettingRow(
                         "RATE_LIMIT_STORE_DOWN",
                         .choice(StoreDownRule.allCases.map(\.rawValue)),
-                        StoreDownRule.local.rawValue,
+                        StoreDownRule.share.rawValue,
                         "what holds while memcached is away"
+                    ),
+                    SettingRow(
+                        "RATE_LIMIT_INSTANCES",
+                        .number(1...100_000),
+                        "",
+                        "instances that share what is left then; unset: as many as are alive"
+                    ),
+                    SettingRow(
+                        "SLOT_SECONDS",
+                        .duration(.seconds(5) ... .seconds(3_600)),
+                        "30",
+                        "how long a slot of a dead instance is held"
                     ),
                     SettingRow("TRUSTED_PROXIES", .networks, "", "whose X-Forwarded-For is believed"),
                     SettingRow(
@@ -82,6 +102,30 @@ package struct SettingsTable: Sendable {
                         .duration(.milliseconds(1) ... .seconds(10)),
                         "250ms",
                         "of what a request waits for it"
+                    ),
+                ]
+            ),
+            SettingSection(
+                "Pictures and files",
+                [
+                    SettingRow(
+                        "FETCH_IMAGES",
+                        .choice(FetchSettings.Kind.allCases.map(\.rawValue)),
+                        FetchSettings.Kind.https.rawValue,
+                        "which URLs of pictures are fetched; http: both; no proxy is used"
+                    ),
+                    SettingRow(
+                        "FETCH_ALLOW_NETWORKS",
+                        .networks,
+                        "",
+                        "private networks that pictures may be fetched from, at any port"
+                    ),
+                    SettingRow(
+                        "FILE_ID_SECRET",
+                        .token,
+                        "",
+                        "seals the ids of files; unset: the caller's own key does",
+                        .secret
                     ),
                 ]
             ),
@@ -186,6 +230,7 @@ package struct SettingsTable: Sendable {
                         "",
                         "names, or alias=upstream; unset: of onemin its catalogue, of echo echo"
                     ),
+                    SettingRow("COST", .price, "0", "of 1000 tokens; 0: unknown"),
                     SettingRow("TIMEOUT", .timeout, "300", "to the first byte of an answer"),
                     SettingRow("CONNECT_TIMEOUT", .timeout, "10", "to connect"),
                     SettingRow("IDLE_TIMEOUT", .timeout, "120", "between two pieces of an answer"),

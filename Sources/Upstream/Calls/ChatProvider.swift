@@ -23,10 +23,13 @@ package struct ChatReply: Sendable {
     package let text: Body
     /// As the vendor counted.
     package let usage: Usage?
+    /// That the vendor took for it.
+    package let credits: Int?
 
-    package init(text: Body, usage: Usage?) {
+    package init(text: Body, usage: Usage?, credits: Int? = nil) {
         self.text = text
         self.usage = usage
+        self.credits = credits
     }
 }
 
@@ -39,5 +42,7 @@ package protocol ChatStream: AnyObject, Sendable {
     func next(_ piece: (UnsafeRawBufferPointer) -> Void) throws(UpstreamError) -> Bool
     /// As the vendor counted; known at the end.
     var usage: Usage? { get }
+    /// That the vendor took for it; known at the end.
+    var credits: Int? { get }
     func stop()
 }

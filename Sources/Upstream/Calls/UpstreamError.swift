@@ -27,6 +27,8 @@ package struct UpstreamError: Error {
         package var retryAfterSeconds: Int?
         /// The vendor itself calls it transient.
         package var isTransient = false
+        /// An answer that had begun broke off.
+        package var isCut = false
         /// What happened on the way to the vendor, if that was it.
         fileprivate var transport: TransportError.Kind?
     }
@@ -51,6 +53,15 @@ package struct UpstreamError: Error {
 }
 
 extension UpstreamError {
+    /// The vendor may have billed the call all the same: it was on its way, and nobody said no.
+    package var mayBeBilled: Bool {
+        switch fields.value.transport {
+        case .firstByteTimeout, .idleTimeout, .totalTimeout, .broken, .tooLarge, .cancelled: true
+        case .unreachable, .insecure, .connectTimeout: false
+        case nil: self.isCut || kind == .cancelled
+        }
+    }
+
     package var fault: UpstreamFault {
         switch fields.value.transport {
         case .unreachable: .unreachable

@@ -57,7 +57,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
 
     func answer() async throws(UpstreamError) -> ChatReply {
         try await begin()
-        if cutAfter != nil { throw UpstreamError(.failed, cause: "the echo was told to break") }
+        if cutAfter != nil { throw EchoChat.cut }
         return ChatReply(text: Body(ByteBuffer(String(text))), usage: nil)
     }
 
@@ -81,6 +81,12 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
             default: .failed
             }
         throw UpstreamError(kind, message: "the echo was told to fail", cause: "the echo was told to fail")
+    }
+
+    fileprivate static var cut: UpstreamError {
+        var error = UpstreamError(.failed, cause: "the echo was told to break")
+        error.isCut = true
+        return error
     }
 
     /// Words, each with the spaces before it.
@@ -107,6 +113,7 @@ private final class EchoStream: ChatStream, @unchecked Sendable {
     private let cutAfter: Int?
     private let loop: EventLoop
     let usage: Usage? = nil
+    let credits: Int? = nil
 
     init(_ pieces: [Substring], _ delayNanoseconds: UInt64, _ cutAfter: Int?, _ loop: EventLoop) {
         self.pieces = pieces
@@ -117,7 +124,7 @@ private final class EchoStream: ChatStream, @unchecked Sendable {
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
-        if let cutAfter, sent >= cutAfter { throw UpstreamError(.failed, cause: "the echo was told to break") }
+        if let cutAfter, sent >= cutAfter { throw EchoChat.cut }
         guard sent < pieces.count else { return .end }
         if delayNanoseconds > 0, sent > 0 { await loop.sleep(nanoseconds: delayNanoseconds) }
         if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }

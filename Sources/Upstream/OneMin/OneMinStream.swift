@@ -19,6 +19,7 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
     private var isDone = false
     private var isOver = false
     private(set) var usage: Usage?
+    private(set) var credits: Int?
 
     /// Of one event, or of a record in place of a stream.
     static let eventLimitBytes = 4_194_304
@@ -49,7 +50,9 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
         case .end:
             isOver = true
             if stream.head.isEventStream, !hasRecord {
-                throw UpstreamError(.failed, cause: "the vendor's stream was cut")
+                var error = UpstreamError(.failed, cause: "the vendor's stream was cut")
+                error.isCut = true
+                throw error
             }
             if stream.head.isEventStream { isDone = true }
             return .bytes
@@ -82,6 +85,7 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
         isDone = true
         let record = try OneMinRecord(whole.bytes, parser)
         usage = record.usage
+        credits = record.credits
         emit(record.text, piece)
         flush(piece)
         return true
@@ -120,6 +124,7 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
         let record = try OneMinRecord(data, parser)
         hasRecord = true
         usage = record.usage
+        credits = record.credits
         if repeats.isEmpty {
             emit(record.text, piece)
         } else if let genuine = repeats.releaseHeld(provenBy: record.text) {

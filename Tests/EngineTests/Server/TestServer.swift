@@ -3,7 +3,7 @@ import Synchronization
 
 @testable import Engine
 
-/// A server on a loop whose clock the test moves, and what its handler saw.
+/// A server on a loop whose clock the test moves, or on one with a clock of its own, and what its handler saw.
 final class TestServer: Sendable {
     let clock = ManualClock()
     let loop: EventLoop
@@ -13,17 +13,18 @@ final class TestServer: Sendable {
 
     init(
         connections: Int = 1_000,
+        loop: EventLoop? = nil,
         _ handle: @escaping @Sendable (Request, any ResponseWriter) async -> Void = { _, writer in
             writer.answer("hello")
         }
     ) throws {
-        loop = clock.loop()
+        self.loop = loop ?? clock.loop()
         let listener = try Listener.open(host: "127.0.0.1", port: 0, count: 1)[0]
         port = Support.port(of: listener)
         var bounds = ServerBounds()
         bounds.connections = connections
-        server = Server(listener: listener, loop: loop, handler: ClosureHandler(handle), bounds: bounds)
-        thread = Lock(LoopThread(loop))
+        server = Server(listener: listener, loop: self.loop, handler: ClosureHandler(handle), bounds: bounds)
+        thread = Lock(LoopThread(self.loop))
     }
 
     /// A connection that the server has taken.

@@ -8,7 +8,7 @@ import Testing
     static let requests = Limit(.key(nil), Quota(10, per: .hour))
 
     /// Reserves 400 tokens and one request, then ends as told; what remains of tokens and requests.
-    private func remaining(_ limiter: Limiter, _ used: [Quota.Unit: Int]?) async -> (tokens: Int?, requests: Int?) {
+    private func remaining(_ limiter: Limiter, _ used: Amounts?) async -> (tokens: Int?, requests: Int?) {
         await loops.run { loop in
             let hold = await limiter.reserve(
                 [Want(Self.tokens, .everybody, units: 400), Want(Self.requests, .everybody)],
@@ -27,20 +27,20 @@ import Testing
     @Test(
         "settled, the difference is given back or charged; dropped, all stays; requests always",
         arguments: [
-            ([.tokens: 100], 900), ([.tokens: 400], 600), ([.tokens: 700], 300), ([.tokens: 5_000], 0),
-            ([.requests: 0], 600), (nil, 600), ([.tokens: 0, .requests: 0], 1_000),
-        ] as [([Quota.Unit: Int]?, Int)]
+            (Amounts(tokens: 100), 900), (Amounts(tokens: 400), 600), (Amounts(tokens: 700), 300),
+            (Amounts(tokens: 5_000), 0), (nil, 600), (Amounts(), 1_000),
+        ] as [(Amounts?, Int)]
     )
-    func inMemory(used: [Quota.Unit: Int]?, left: Int) async {
+    func inMemory(used: Amounts?, left: Int) async {
         let after = await remaining(Limiter(store: nil, clock: TestClock().clock), used)
         #expect(after.tokens == left && after.requests == 9)
     }
 
     @Test(
         "over a store as well",
-        arguments: [([.tokens: 100], 900), ([.tokens: 700], 300), (nil, 600)] as [([Quota.Unit: Int]?, Int)]
+        arguments: [(Amounts(tokens: 100), 900), (Amounts(tokens: 700), 300), (nil, 600)] as [(Amounts?, Int)]
     )
-    func shared(used: [Quota.Unit: Int]?, left: Int) async throws {
+    func shared(used: Amounts?, left: Int) async throws {
         let memcached = try MemcachedProcess()
         let store = try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000)
         let limiters = (0..<2).map { _ in Limiter(store: store, timeoutMicroseconds: 2_000_000) }
@@ -64,7 +64,7 @@ import Testing
             clock.advance(microseconds: 62_000_000)
             let new = await limiter.reserve([Want(limit, .everybody, units: 70)], on: loop)
             #expect(new.decision.isAdmitted)
-            old.settle(used: [.tokens: 0])
+            old.settle(used: Amounts())
             let after = await limiter.reserve([Want(limit, .everybody, units: 0)], on: loop)
             #expect(after.decision.tokens?.remaining == 30)
         }

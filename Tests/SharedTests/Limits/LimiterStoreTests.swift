@@ -34,9 +34,12 @@ import Testing
         for limiter in limiters {
             #expect(limiter.metrics().byRule == 0 && limiter.metrics().failures == 0)
             let before = limiter.metrics()
-            let again = await loops.run { await limiter.reserve([Want(limit, who)], on: $0).decision }
-            #expect(again.isAdmitted == false && again.requests?.remaining == 0)
-            #expect(limiter.metrics().reads == before.reads, "a refusal that cannot change does not touch the store")
+            for _ in 0..<20 {
+                let again = await loops.run { await limiter.reserve([Want(limit, who)], on: $0).decision }
+                #expect(again.isAdmitted == false && again.requests?.remaining == 0)
+            }
+            // But for the instance's own entry, which is written when its time has come.
+            #expect(limiter.metrics().reads <= before.reads + 2, "what cannot change does not touch the store")
         }
         let keys = memcached.say("lru_crawler metadump all")
         #expect(keys.contains("relay") && keys.contains("chat.requests.70.3600"))

@@ -93,17 +93,20 @@ private final class TestLoop: @unchecked Sendable {
 
 /// Wall time is moved by hand; steady time with it, and by itself, since pauses are measured by it.
 ///
-/// Steady time begins at 0, behind the machine's: threads that wait for a moment of it look again and again.
+/// Threads that wait for a moment of it look again and again.
 final class TestClock: Sendable {
     private let advanced = Lock(0)
     private let start = EventLoop.monotonicNanoseconds()
 
     var clock: LimitClock {
-        LimitClock {
-            let advanced = self.advanced.withLock { $0 }
-            let passed = Int(EventLoop.monotonicNanoseconds() - self.start) / 1_000
-            return Moment(wall: epoch + advanced, steady: advanced + passed)
-        }
+        LimitClock(
+            now: {
+                let advanced = self.advanced.withLock { $0 }
+                let passed = Int(EventLoop.monotonicNanoseconds() - self.start) / 1_000
+                return Moment(wall: epoch + advanced, steady: advanced + passed)
+            },
+            alarm: { _ in Int(EventLoop.monotonicNanoseconds()) / 1_000 + 2_000 }
+        )
     }
 
     func advance(microseconds: Int) { advanced.withLock { $0 += microseconds } }

@@ -32,6 +32,8 @@ import Testing
         case .token: ["wrong secret-1234567890", "wröng-1234567890", String(repeating: "x", count: 513)]
         case .tokens: ["good,wrong secret-1234567890", ","]
         case .limits: ["60", "0/minute", "60 per fortnight", "1/minute;", "off;1/minute"]
+        case .modelLimits: ["10/minute", "a b=1/s", "a*b=1/s", "a=60", "a=1/s,a=2/s", "=1/s", "a=", ","]
+        case .price: ["x", "-1", "1/2/3", "0.1/", "/0.1", "1e-3", "0.0000000001", "1000.1", "$1", "1,2"]
         case .networks: ["10.0.0.0/33", "host", "10.0.0.0/", "::/129", "1.2.3.4/-1", ","]
         case .host: ["a b", "tcp://a", "a/b"]
         case .servers: ["a:0", "a:b", "a:", ":1", "a b"]

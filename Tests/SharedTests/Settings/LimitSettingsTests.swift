@@ -9,7 +9,9 @@ import Testing
         let limits = try #require(outcome().settings).limits
         #expect(EndpointGroup.allCases.allSatisfy { limits.groups[$0] == [Quota(60, per: .minute)] })
         #expect(limits.identity == .key && limits.failedAuth == [Quota(20, per: .minute)])
-        #expect(limits.store == .memory && limits.storeTimeout == .milliseconds(250) && limits.storeDown == .local)
+        #expect(limits.store == .memory && limits.storeTimeout == .milliseconds(250) && limits.storeDown == .share)
+        #expect(limits.byModel.isEmpty && limits.total.isEmpty)
+        #expect(limits.instances == nil && limits.slotLease == .seconds(30))
         #expect(limits.trustedProxies.isEmpty)
     }
 
@@ -41,6 +43,86 @@ import Testing
         let key = try #require(settings.keys.first)
         #expect(key.quotas == [Quota(1_000, per: .hour)])
         #expect(key.groupQuotas == [.chat: [], .audio: [Quota(1, per: .second)]])
+    }
+
+    @Test("all units, limits of models and of all together")
+    func everyRow() throws {
+        let outcome = outcome(
+            file: """
+                RATE_LIMIT=60/minute; 100000 tokens/minute; 2000 credits per day
+                RATE_LIMIT_CHAT=3.50 usd/day;20000 tokens per 10 minutes
+                RATE_LIMIT_IMAGES=10 images/hour
+                RATE_LIMIT_TOTAL=1000/s;5000 usd/week
+                RATE_LIMIT_BY_MODEL=gpt-4o-mini=off, gpt-4o*=10/minute;100/day,*=5000 tokens/minute
+                RATE_LIMIT_STORE_DOWN=share
+                RATE_LIMIT_INSTANCES=3
+                SLOT_SECONDS=5
+                ONE_MIN_API_KEYS=v
+                KEY_A_TOKEN=t
+                KEY_A_RATE_LIMIT=500 credits/hour
+                KEY_A_RATE_LIMIT_CHAT=0.000000001 usd/week
+                """
+        )
+        #expect(outcome.problemTexts == [])
+        let settings = try #require(outcome.settings)
+        let limits = settings.limits
+        #expect(
+            limits.groups[.files] == [
+                Quota(60, per: .minute), Quota(100_000, .tokens, per: .minute), Quota(2_000, .credits, per: .day),
+            ]
+        )
+        #expect(
+            limits.groups[.chat] == [
+                Quota(3_500_000_000, .usd, per: .day), Quota(20_000, .tokens, per: .minute, times: 10),
+            ]
+        )
+        #expect(limits.groups[.images] == [Quota(10, .images, per: .hour)])
+        #expect(limits.total == [Quota(1_000, per: .second), Quota(5_000_000_000_000, .usd, per: .week)])
+        #expect(
+            limits.byModel == [
+                ModelQuotas(pattern: .exactly("gpt-4o-mini"), quotas: []),
+                ModelQuotas(pattern: .beginning("gpt-4o"), quotas: [Quota(10, per: .minute), Quota(100, per: .day)]),
+                ModelQuotas(pattern: .all, quotas: [Quota(5_000, .tokens, per: .minute)]),
+            ]
+        )
+        #expect(limits.storeDown == .share && limits.instances == 3 && limits.slotLease == .seconds(5))
+        #expect(settings.keys[0].quotas == [Quota(500, .credits, per: .hour)])
+        #expect(settings.keys[0].groupQuotas == [.chat: [Quota(1, .usd, per: .week)]])
+    }
+
+    @Test("prices, and where none is known")
+    func prices() throws {
+        func price(_ cost: String) throws -> Price? {
+            let file = "PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=all\n" + cost
+            return try #require(outcome(file: file).settings).providers[0].price
+        }
+        #expect(try price("PROVIDER_E_COST=0.002") == Price(promptParts: 2_000_000, completionParts: 2_000_000))
+        #expect(try price("PROVIDER_E_COST=0.001 / 0.000000004") == Price(promptParts: 1_000_000, completionParts: 4))
+        #expect(try price("PROVIDER_E_COST=0/1000") == Price(promptParts: 0, completionParts: 1_000_000_000_000))
+        #expect(try price("PROVIDER_E_COST=0") == nil)
+        #expect(try price("") == nil)
+    }
+
+    @Test(
+        "what would limit nothing, or everything, is a warning",
+        arguments: [
+            ("RATE_LIMIT=1 usd/day", "RATE_LIMIT: no provider has a price"),
+            ("KEY_A_TOKEN=t\nKEY_A_RATE_LIMIT_CHAT=1 usd/day", "KEY_A_RATE_LIMIT_CHAT: no provider has a price"),
+            ("RATE_LIMIT_TOTAL=1000 credits/day", "RATE_LIMIT_TOTAL: no provider of 1min.ai is declared"),
+            ("RATE_LIMIT_AUDIO=5 images/day", "RATE_LIMIT_AUDIO: audio requests use no images"),
+            ("RATE_LIMIT_MODELS=5000 tokens/day", "RATE_LIMIT_MODELS: models requests use no tokens"),
+            ("RATE_LIMIT=1000 tokens/day", "RATE_LIMIT: 1000 per day: a request without max_tokens is too large"),
+            ("PROVIDER_O_KIND=onemin\nRATE_LIMIT=99 credits/day", "RATE_LIMIT: 99 per day: each request is too large"),
+            ("RATE_LIMIT_BY_MODEL=nobody*=1/s", "RATE_LIMIT_BY_MODEL: \"nobody*\" matches no model"),
+            ("RATE_LIMIT_BY_MODEL=*=1/s,echo=2/s", "RATE_LIMIT_BY_MODEL: \"echo\" comes too late"),
+            ("RATE_LIMIT_STORE_DOWN=local\nRATE_LIMIT_INSTANCES=3", "RATE_LIMIT_INSTANCES: is for RATE_LIMIT_STORE"),
+        ]
+    )
+    func useless(file: String, warning: String) {
+        let outcome = outcome(file: "PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=echo\n" + file)
+        #expect(outcome.problemTexts == [])
+        let texts = outcome.warningTexts
+        #expect(texts.count == 1 && texts[0].contains("  \(warning)"), "\(texts)")
     }
 
     @Test(
@@ -79,7 +161,18 @@ import Testing
                 "RATE_LIMIT=60/fortnight",
                 ".env:1  RATE_LIMIT: \"60/fortnight\" is not off or limits such as 60/minute;2000/day: the window is"
             ),
-            ("RATE_LIMIT_FAILED_AUTH=5 tokens/s", ".env:1  RATE_LIMIT_FAILED_AUTH: \"5 tokens/s\""),
+            ("RATE_LIMIT_FAILED_AUTH=5 tokens/s", ".env:1  RATE_LIMIT_FAILED_AUTH: a wrong key uses nothing but"),
+            ("RATE_LIMIT=0 tokens/s", ".env:1  RATE_LIMIT: \"0 tokens/s\" is not off or limits"),
+            ("RATE_LIMIT=1.5 tokens/s", ".env:1  RATE_LIMIT: \"1.5 tokens/s\" is not off or limits"),
+            (
+                "RATE_LIMIT_BY_MODEL=gpt*=1/s,o3=5/fortnight",
+                """
+                .env:1  RATE_LIMIT_BY_MODEL: "gpt*=1/s,o3=5/fortnight" is not off or limits of models such as \
+                gpt-4o*=10/minute;100/day,o3-mini=5/minute: of o3, the window is
+                """
+            ),
+            ("RATE_LIMIT_INSTANCES=0", ".env:1  RATE_LIMIT_INSTANCES: \"0\" is not a number from 1 to 100000"),
+            ("SLOT_SECONDS=4", ".env:1  SLOT_SECONDS: \"4\" is not a time from 5s to 1h"),
             ("MEMCACHED_HOST=a\nMEMCACHED_SERVERS=b", ".env:1  MEMCACHED_HOST: MEMCACHED_SERVERS is set too (.env:2)"),
             ("RATE_LIMIT_CAHT=1/s", ".env:1  RATE_LIMIT_CAHT: unknown variable; did you mean RATE_LIMIT_CHAT?"),
             ("KEY_A_RATE_LIMIT_CHAT=1/s", ".env:1  KEY_A_RATE_LIMIT_CHAT: KEY_A_TOKEN is not set"),

@@ -35,10 +35,10 @@ import Testing
 
     @Test("in a file every unknown name is a mistake, also what orchestrators inject elsewhere")
     func strictFile() {
-        let outcome = outcome(file: "FOO=1\nPROVIDER_X_SERVICE_HOST=2\nlog_level=info\nEMPTY=\n")
+        let outcome = outcome(file: "FOO=1\nPROVIDER_X_PORT_80_TCP=2\nlog_level=info\nEMPTY=\n")
         #expect(
             outcome.problemTexts == [
-                ".env:1  FOO: unknown variable", ".env:2  PROVIDER_X_SERVICE_HOST: unknown variable",
+                ".env:1  FOO: unknown variable", ".env:2  PROVIDER_X_PORT_80_TCP: unknown variable",
                 ".env:3  log_level: unknown variable; did you mean LOG_LEVEL?", ".env:4  EMPTY: unknown variable",
             ]
         )

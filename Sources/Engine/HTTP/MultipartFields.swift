@@ -1,0 +1,188 @@
+/// The header lines of one part, as they come.
+struct MultipartFields {
+    private var name: String?
+    private var filename: String?
+    private var contentType: String?
+    private var hasDisposition = false
+
+    /// A line without its end. Unknown fields are ignored.
+    mutating func take(_ line: UnsafeRawBufferPointer) throws(RequestError) {
+        guard let colon = line.first(UInt8(ascii: ":")), colon > 0,
+            line.allSatisfy({ $0 >= 32 && $0 != 127 || $0 == 9 }),
+            line[part: 0..<colon].allSatisfy({ $0 > 32 && $0 < 127 })
+        else { throw Self.malformed }
+        let value = line[part: (colon + 1)..<line.count].trimmed
+        let field = line[part: 0..<colon]
+        if field.equalsLowered("content-disposition") {
+            guard !hasDisposition else { throw Self.malformed }
+            hasDisposition = true
+            try takeDisposition(value)
+        } else if field.equalsLowered("content-type") {
+            guard contentType == nil else { throw Self.malformed }
+            contentType = value.text
+        } else if field.equalsLowered("content-transfer-encoding") {
+            guard value.equalsLowered("binary") || value.equalsLowered("8bit") || value.equalsLowered("7bit") else {
+                throw MultipartReader.malformed("A part has a transfer encoding; send its bytes as they are.")
+            }
+        }
+    }
+
+    func part() throws(RequestError) -> MultipartPart {
+        guard let name, !name.isEmpty else { throw MultipartReader.malformed("A part has no name.") }
+        return MultipartPart(name: name, filename: filename, contentType: contentType)
+    }
+
+    private mutating func takeDisposition(_ value: UnsafeRawBufferPointer) throws(RequestError) {
+        var parameters = HeaderParameters(value)
+        guard parameters.value.equalsLowered("form-data") else { throw Self.malformed }
+        var plain: String?
+        var extended: String?
+        while let parameter = try parameters.next() {
+            if parameter.name.equalsLowered("name") {
+                guard name == nil else { throw Self.malformed }
+                name = parameter.text
+            } else if parameter.name.equalsLowered("filename") {
+                guard plain == nil else { throw Self.malformed }
+                plain = parameter.text
+            } else if parameter.name.equalsLowered("filename*") {
+                guard extended == nil else { throw Self.malformed }
+                extended = try Self.decodeExtended(parameter.text)
+            }
+        }
+        filename = (extended ?? plain).map(Self.withoutPath)
+    }
+
+    /// RFC 5987: charset, language and percent-encoded bytes.
+    private static func decodeExtended(_ text: String) throws(RequestError) -> String {
+        let parts = text.utf8.split(separator: UInt8(ascii: "'"), maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, String(parts[0])?.lowercased() == "utf-8" else { throw malformed }
+        var bytes: [UInt8] = []
+        var rest = parts[2]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let high = rest.popFirst().flatMap(hexDigit), let low = rest.popFirst().flatMap(hexDigit) else {
+                throw malformed
+            }
+            bytes.append(high << 4 | low)
+        }
+        guard bytes.allSatisfy({ $0 >= 32 && $0 != 127 }) else { throw malformed }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func hexDigit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 48...57: byte - 48
+        case 65...70: byte - 55
+        case 97...102: byte - 87
+        default: nil
+        }
+    }
+
+    /// Some clients send the whole path, with their system's separators.
+    private static func withoutPath(_ name: String) -> String {
+        let last = name.utf8.split(omittingEmptySubsequences: false) { $0 == 47 || $0 == 92 }.last
+        let base = last.map { String(decoding: $0.map { $0 == 9 ? 32 : $0 }, as: UTF8.self) } ?? ""
+        return base == "." || base == ".." ? "" : base
+    }
+
+    /// The boundary that a Content-Type names (RFC 2046, 5.1.1).
+    static func boundary(_ contentType: UnsafeRawBufferPointer?) throws(RequestError) -> String {
+        let refusal = MultipartReader.malformed("Content-Type must be multipart/form-data with a valid boundary.")
+        guard let contentType else { throw refusal }
+        var parameters = HeaderParameters(contentType)
+        guard parameters.value.equalsLowered("multipart/form-data") else { throw refusal }
+        var boundary: String?
+        do throws(RequestError) {
+            while let parameter = try parameters.next() {
+                guard parameter.name.equalsLowered("boundary") else { continue }
+                guard boundary == nil else { throw refusal }
+                boundary = parameter.text
+            }
+        } catch {
+            throw refusal
+        }
+        guard let boundary, (1...70).contains(boundary.utf8.count), boundary.utf8.last != 32,
+            boundary.utf8.allSatisfy(isBoundaryByte)
+        else { throw refusal }
+        return boundary
+    }
+
+    private static func isBoundaryByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, 65...90, 97...122, 32, 39...41, 43...47, 58, 61, 63, 95: true
+        default: false
+        }
+    }
+
+    static var malformed: RequestError {
+        MultipartReader.malformed("The header lines of a part are malformed.")
+    }
+}
+
+/// A field's value with parameters: `value; name=token; name="quoted"`.
+struct HeaderParameters {
+    let value: UnsafeRawBufferPointer
+    private var rest: UnsafeRawBufferPointer
+
+    struct Parameter {
+        let name: UnsafeRawBufferPointer
+        let text: String
+    }
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        let end = bytes.first(UInt8(ascii: ";")) ?? bytes.count
+        value = bytes[part: 0..<end].trimmed
+        rest = bytes[part: end..<bytes.count]
+    }
+
+    mutating func next() throws(RequestError) -> Parameter? {
+        rest = rest.trimmed
+        while rest.first == UInt8(ascii: ";") { rest = rest[part: 1..<rest.count].trimmed }
+        guard !rest.isEmpty else { return nil }
+        guard let equals = rest.first(UInt8(ascii: "=")) else { throw MultipartFields.malformed }
+        let name = rest[part: 0..<equals].trimmed
+        guard !name.isEmpty, name.allSatisfy(Self.isNameByte) else { throw MultipartFields.malformed }
+        rest = rest[part: (equals + 1)..<rest.count].trimmed
+        let text = rest.first == 34 ? try takeQuoted() : takeToken()
+        guard rest.isEmpty || rest[0] == UInt8(ascii: ";") else { throw MultipartFields.malformed }
+        return Parameter(name: name, text: text)
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool { byte > 32 && byte < 127 && byte != 34 && byte != 59 }
+
+    private mutating func takeToken() -> String {
+        let end = rest.first(UInt8(ascii: ";")) ?? rest.count
+        let token = rest[part: 0..<end].trimmed
+        rest = rest[part: end..<rest.count]
+        return token.text
+    }
+
+    /// A backslash escapes a quote or itself and is else a character, since browsers send paths with bare ones. `%22` is
+    /// how browsers send a quote.
+    private mutating func takeQuoted() throws(RequestError) -> String {
+        var bytes: [UInt8] = []
+        var position = 1
+        while position < rest.count {
+            let byte = rest[position]
+            if byte == 34 {
+                rest = rest[part: (position + 1)..<rest.count].trimmed
+                return String(decoding: bytes, as: UTF8.self)
+            }
+            let following = position + 1 < rest.count ? rest[position + 1] : 0
+            if byte == 92, following == 34 || following == 92 {
+                bytes.append(following)
+                position += 2
+            } else if byte == 37, rest[part: position..<rest.count].hasPrefix("%22") {
+                bytes.append(34)
+                position += 3
+            } else {
+                bytes.append(byte)
+                position += 1
+            }
+        }
+        throw MultipartFields.malformed
+    }
+}

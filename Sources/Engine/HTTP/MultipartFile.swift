@@ -1,0 +1,63 @@
+/// A `multipart/form-data` body with one file, last, whose bytes are sent between `head` and `tail`.
+package struct MultipartFile: ~Copyable {
+    package let head: ByteBuffer
+    package let tail: ByteBuffer
+    /// The value of the request's Content-Type.
+    package let contentType: String
+
+    /// `fields`: plain ones, before the file. A boundary of 128 random bits is in no file.
+    package init(
+        name: String,
+        filename: String,
+        contentType: String,
+        fields: [(name: String, value: String)] = []
+    ) {
+        let boundary = Self.boundary()
+        var head = ByteBuffer()
+        for field in fields {
+            Self.begin(&head, boundary, field.name)
+            head.append("\r\n\r\n")
+            head.append(field.value)
+            head.append("\r\n")
+        }
+        Self.begin(&head, boundary, name)
+        head.append("; filename=\"")
+        head.append(Self.escaped(filename))
+        head.append("\"\r\nContent-Type: ")
+        head.append(contentType.utf8.allSatisfy { $0 >= 32 && $0 < 127 } ? contentType : "application/octet-stream")
+        head.append("\r\n\r\n")
+        self.head = head
+        tail = ByteBuffer("\r\n--\(boundary)--\r\n")
+        self.contentType = "multipart/form-data; boundary=\(boundary)"
+    }
+
+    /// The whole body's length with a file of `fileBytes`.
+    package func totalBytes(fileBytes: Int) -> Int { head.count + fileBytes + tail.count }
+
+    private static func boundary() -> String {
+        var random = SystemRandomNumberGenerator()
+        let digits = [random.next(), random.next()].map { (part: UInt64) -> String in
+            let text = String(part, radix: 16)
+            return String(repeating: "0", count: 16 - text.count) + text
+        }
+        return "----relay" + digits.joined()
+    }
+
+    private static func begin(_ buffer: inout ByteBuffer, _ boundary: String, _ name: String) {
+        buffer.append("--\(boundary)\r\nContent-Disposition: form-data; name=\"\(escaped(name))\"")
+    }
+
+    /// Quotes and control characters as browsers send them; backslashes too, since some readers take them for escapes.
+    private static func escaped(_ text: String) -> String {
+        var escaped: [UInt8] = []
+        for byte in text.utf8 {
+            if byte < 32 || byte == 127 || byte == 34 || byte == 92 {
+                let hex = String(byte, radix: 16, uppercase: true)
+                escaped += Array("%\(byte < 16 ? "0" : "")\(hex)".utf8)
+            } else {
+                escaped.append(byte)
+            }
+        }
+        return String(decoding: escaped, as: UTF8.self)
+    }
+}

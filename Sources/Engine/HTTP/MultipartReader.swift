@@ -1,0 +1,217 @@
+/// Reads a `multipart/form-data` body (RFC 7578, RFC 2046) from bytes cut anywhere. Memory: what was appended last and
+/// the beginning of a boundary or of a part's header lines. A pure machine; a cut body never has an `.end`.
+package struct MultipartReader: ~Copyable {
+    private enum State { case preamble, header, data, epilogue }
+    /// "--" and the boundary.
+    private let mark: ByteBuffer
+    private var rest = ByteBuffer()
+    private var state = State.preamble
+    /// A boundary here needs no line end before it: at the body's beginning, and after header lines.
+    private var isAtLineStart = true
+    /// Its delimiter has been taken, its end is still to be told.
+    private var hasEndToTell = false
+    private var hasToldEnd = false
+    private var parts = 0
+    private var fields = MultipartFields()
+    private var headerBytes = 0
+    private var ignoredBytes = 0
+
+    package static let partLimit = 256
+    /// Of one part's header lines.
+    package static let headerLimitBytes = 8_192
+    /// Of what stands before the first boundary, and of what stands after the last.
+    package static let ignoredLimitBytes = 8_192
+    /// Of spaces and tabs behind a boundary.
+    package static let paddingLimitBytes = 64
+
+    /// `contentType`: the request's field. Throws 400 where it is no form, or has no valid boundary.
+    package init(contentType: UnsafeRawBufferPointer?) throws(RequestError) {
+        let boundary = try MultipartFields.boundary(contentType)
+        mark = ByteBuffer("--\(boundary)")
+    }
+
+    /// Appended and not yet handed over.
+    package var waitingBytes: Int { rest.count }
+
+    /// Takes over `bytes`, which is empty after.
+    package mutating func append(_ bytes: inout ByteBuffer) {
+        if rest.isEmpty {
+            swap(&rest, &bytes)
+        } else {
+            rest.append(bytes.bytes)
+        }
+        bytes.removeAll()
+    }
+
+    /// What comes next in what was appended; nil: more is needed. Throws what is wrong with the body.
+    package mutating func next() throws(RequestError) -> MultipartEvent? {
+        if hasEndToTell {
+            hasEndToTell = false
+            return .partEnd
+        }
+        switch state {
+        case .preamble: return try skipPreamble()
+        case .header: return try takeHeader()
+        case .data: return try takeData()
+        case .epilogue: return try skipEpilogue()
+        }
+    }
+
+    /// To be called at the body's end: throws if its last boundary has not come.
+    package func checkEnd() throws(RequestError) {
+        guard state == .epilogue else { throw Self.malformed("The body ends before its last boundary.") }
+    }
+
+    // MARK: Around the parts
+
+    private mutating func skipPreamble() throws(RequestError) -> MultipartEvent? {
+        let bytes = rest.bytes
+        let found = findBoundary(in: bytes)
+        try ignore(found.start)
+        guard let length = found.length else {
+            isAtLineStart = isAtLineStart && found.start == 0
+            rest.removeFirst(found.start)
+            return nil
+        }
+        rest.removeFirst(found.start + length)
+        state = found.isFinal ? .epilogue : .header
+        return try next()
+    }
+
+    private mutating func skipEpilogue() throws(RequestError) -> MultipartEvent? {
+        guard hasToldEnd else {
+            hasToldEnd = true
+            ignoredBytes = 0
+            return .end
+        }
+        try ignore(rest.count)
+        rest.removeAll()
+        return nil
+    }
+
+    private mutating func ignore(_ count: Int) throws(RequestError) {
+        ignoredBytes += count
+        guard ignoredBytes <= Self.ignoredLimitBytes else {
+            throw Self.malformed("Too much stands outside of the parts.")
+        }
+    }
+
+    // MARK: Parts
+
+    private mutating func takeHeader() throws(RequestError) -> MultipartEvent? {
+        while let end = rest.bytes.firstNewline() {
+            let length = end + 1
+            headerBytes += length
+            guard headerBytes <= Self.headerLimitBytes else { throw Self.headerTooLong }
+            guard end > 0, rest.bytes[end - 1] == 13 else { throw MultipartFields.malformed }
+            if end == 1 {
+                rest.removeFirst(length)
+                return try beginPart()
+            }
+            try fields.take(rest.bytes[part: 0..<(end - 1)])
+            rest.removeFirst(length)
+        }
+        guard headerBytes + rest.count <= Self.headerLimitBytes else { throw Self.headerTooLong }
+        return nil
+    }
+
+    private mutating func beginPart() throws(RequestError) -> MultipartEvent {
+        parts += 1
+        guard parts <= Self.partLimit else { throw Self.malformed("The form has more than \(Self.partLimit) parts.") }
+        let part = try fields.part()
+        fields = MultipartFields()
+        headerBytes = 0
+        state = .data
+        isAtLineStart = true
+        return .part(part)
+    }
+
+    private mutating func takeData() throws(RequestError) -> MultipartEvent? {
+        let bytes = rest.bytes
+        let found = findBoundary(in: bytes)
+        if let length = found.length {
+            rest.removeFirst(found.start + length)
+            hasEndToTell = true
+            state = found.isFinal ? .epilogue : .header
+            if found.start == 0 { return try next() }
+        } else {
+            rest.removeFirst(found.start)
+        }
+        guard found.start > 0 else { return nil }
+        isAtLineStart = false
+        // The storage stays as it is until more is appended.
+        return .data(bytes[part: 0..<found.start])
+    }
+
+    // MARK: Boundaries
+
+    private struct Found {
+        /// What stands before it is data; without `length`: no boundary begins there.
+        var start: Int
+        /// With its line ends; nil: no whole boundary has come.
+        var length: Int?
+        var isFinal = false
+    }
+
+    private func findBoundary(in bytes: UnsafeRawBufferPointer) -> Found {
+        if isAtLineStart, let found = boundary(in: bytes, at: 0, from: 0) { return found }
+        var position = 0
+        while let offset = bytes[part: position..<bytes.count].first(13) {
+            let start = position + offset
+            if start + 1 == bytes.count { return Found(start: start) }
+            if bytes[start + 1] == 10, let found = boundary(in: bytes, at: start, from: start + 2) { return found }
+            position = start + 1
+        }
+        return Found(start: bytes.count)
+    }
+
+    /// What stands at `from` if it is a boundary or may become one; nil: it is neither. A line that only begins like a
+    /// boundary is data.
+    private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> Found? {
+        let rest = bytes[part: from..<bytes.count]
+        let common = min(rest.count, mark.count)
+        guard rest[part: 0..<common].elementsEqual(mark.bytes[part: 0..<common]) else { return nil }
+        let tail = rest[part: common..<rest.count]
+        if tail.isEmpty { return Found(start: start) }
+        let length = from - start + common
+        if tail[0] == UInt8(ascii: "-") {
+            if tail.count == 1 { return Found(start: start) }
+            return tail[1] == UInt8(ascii: "-") ? Found(start: start, length: length + 2, isFinal: true) : nil
+        }
+        var padding = 0
+        while padding < tail.count, tail[padding] == 32 || tail[padding] == 9 { padding += 1 }
+        guard padding <= Self.paddingLimitBytes else { return nil }
+        guard padding < tail.count else { return Found(start: start) }
+        guard tail[padding] == 13 else { return nil }
+        if padding + 1 == tail.count { return Found(start: start) }
+        return tail[padding + 1] == 10 ? Found(start: start, length: length + padding + 2) : nil
+    }
+
+    static func malformed(_ reason: String) -> RequestError { RequestError(400, reason) }
+
+    private static var headerTooLong: RequestError { malformed("The header lines of a part are too long.") }
+}
+
+package enum MultipartEvent {
+    case part(MultipartPart)
+    /// Of the part that began last; never empty; valid until more is appended to the reader.
+    case data(UnsafeRawBufferPointer)
+    case partEnd
+    /// The last boundary has come. What still comes is ignored.
+    case end
+}
+
+package struct MultipartPart: Equatable, Sendable {
+    /// The form field's.
+    package let name: String
+    /// Without a path, and without control characters; nil: a plain field; empty: a file that has no usable name.
+    package let filename: String?
+    /// As it was sent.
+    package let contentType: String?
+
+    package init(name: String, filename: String?, contentType: String?) {
+        self.name = name
+        self.filename = filename
+        self.contentType = contentType
+    }
+}

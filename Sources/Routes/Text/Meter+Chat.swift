@@ -1,0 +1,45 @@
+import Shared
+import Upstream
+
+extension Meter {
+    /// Of a chat call; nil where no limit counts what is known late.
+    convenience init?(
+        _ call: ChatCall,
+        _ candidate: Registry.Candidate,
+        _ caller: Caller,
+        _ cover: Cover,
+        _ gateway: Gateway
+    ) {
+        let images = cover.isPlain ? 0 : candidate.imagesOfChat
+        guard gateway.limits.countsLate || images > 0 else { return nil }
+        let means = gateway.limiter.means
+        let model = candidate.model
+        let expected = cover.isPlain ? (completionTokens: 0, credits: 0) : means.expected(of: model.id)
+        let creditsPerCall = candidate.takesCredits ? expected.credits : 0
+        var reserved = Amounts(images: images)
+        if !cover.isPlain {
+            let answer = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
+            let usage = Usage(promptTokens: call.promptTokens, completionTokens: call.choices * answer)
+            let costs = gateway.registry.prices(of: candidate, asked: call.model, for: caller).map { $0.cost(usage) }
+            reserved.tokens = usage.totalTokens
+            reserved.usd = costs.max()?.usdParts ?? 0
+            reserved.credits = call.choices * creditsPerCall
+        }
+        self.init(
+            reserving: reserved,
+            model: model.id,
+            price: candidate.price,
+            creditsPerCall: creditsPerCall,
+            means: means
+        )
+    }
+}
+
+extension ChatCall {
+    /// Estimated, at least 1.
+    fileprivate var promptTokens: Int {
+        var estimate = TokenEstimate()
+        for message in messages { estimate.add(message.text) }
+        return max(1, estimate.tokens)
+    }
+}

@@ -1,0 +1,143 @@
+"""Limits of tokens, money and credits as the official client meets them."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import checked
+import httpx2
+import openai
+from limited import duration, milliseconds
+from memcached import wait_for
+from relay_process import Relay
+
+PROMPT = "Hello"
+PROMPT_TOKENS = 2
+"""As the relay estimates it."""
+FIRST_ANSWER = 1000
+"""Reserved for the answer of a model that has not answered yet."""
+HUGE = 2**31 - 1
+
+
+def metadata(prompt: int = 10, answer: int = 20, credit: Any = 12) -> dict[str, Any]:
+    """What the vendor says that a call took."""
+    return {"metadata": {"inputToken": prompt, "outputToken": answer, "credit": credit}}
+
+
+class Account:
+    """One caller of one relay."""
+
+    def __init__(self, relay: Relay, key: str) -> None:
+        self.http = checked.client(httpx2, timeout=30)
+        self.ai = openai.OpenAI(api_key=key, base_url=relay.v1, max_retries=0, http_client=self.http)
+        self.key = key
+
+    def ask(self, model: str = "gpt-4o-mini", *, stream: bool = False, **fields: Any) -> Any:
+        """Headers of an answer that must succeed; a stream is read to its end, which must be a proper one."""
+        messages: Any = [{"role": "user", "content": PROMPT}]
+        answer = self.ai.chat.completions.with_raw_response.create(
+            model=model, messages=messages, stream=stream, **fields
+        )
+        parsed = answer.parse()
+        if stream:
+            for _ in parsed:
+                pass
+        return answer.headers
+
+    def stream(self, model: str = "gpt-4o-mini", **fields: Any) -> Any:
+        messages: Any = [{"role": "user", "content": PROMPT}]
+        return self.ai.chat.completions.create(model=model, messages=messages, stream=True, **fields)
+
+    def refused(self, **fields: Any) -> openai.APIStatusError:
+        """The error of a request that must fail."""
+        try:
+            self.ask(**fields)
+        except openai.APIStatusError as error:
+            return error
+        raise AssertionError("it was answered")
+
+    def left(self, **fields: Any) -> int:
+        """Tokens that are left: a request too large for any limit is told, and takes none."""
+        error = self.refused(max_tokens=HUGE, **fields)
+        assert error.status_code == 429 and "too large" in error.message, error
+        return int(error.response.headers["x-ratelimit-remaining-tokens"])
+
+    def soon(self, **fields: Any) -> Any:
+        """Headers of an answer that comes as soon as what another request did not use is given back."""
+        headers: list[Any] = []
+
+        def is_admitted() -> bool:
+            try:
+                headers.append(self.ask(**fields))
+            except openai.RateLimitError as error:
+                assert error.response.headers["x-relay-limited-by"] == "relay"
+                return False
+            return True
+
+        wait_for(is_admitted, 5)
+        return headers[0]
+
+    def assert_left(self, tokens: int, **fields: Any) -> None:
+        """So many are left, now or, where a store must be told or a client was seen to leave, very soon."""
+        seen: list[int] = []
+
+        def is_so() -> bool:
+            seen.append(self.left(**fields))
+            return seen[-1] == tokens
+
+        try:
+            wait_for(is_so, 5)
+        except AssertionError:
+            raise AssertionError(f"{seen[-1]} are left and not {tokens}") from None
+
+
+@contextmanager
+def account(relay: Relay, key: str) -> Iterator[Account]:
+    one = Account(relay, key)
+    try:
+        yield one
+    finally:
+        one.http.close()
+
+
+def assert_refused(error: openai.APIStatusError, unit: str, text: str) -> int:
+    """A complete refusal by the limit `text` of `unit`. Returns the milliseconds to wait."""
+    budget = unit in ("usd", "credits")
+    assert error.status_code == 429, error
+    wait = int(error.response.headers["retry-after-ms"])
+    assert error.response.headers["retry-after"] == str(max(1, -(-wait // 1000)))
+    hopeless = budget or wait > 120_000
+    assert error.response.headers.get("x-should-retry") == ("false" if hopeless else None)
+    assert error.response.headers["x-relay-limited-by"] == "relay"
+    kind = "insufficient_quota" if budget else "tokens" if unit == "tokens" else "requests"
+    assert error.body == {
+        "message": f"Rate limit reached for {unit}: {text}. Please try again in {duration(wait)}.",
+        "type": kind, "param": None, "code": "insufficient_quota" if budget else "rate_limit_exceeded",
+    }  # fmt: skip
+    return wait
+
+
+def assert_too_large(error: openai.APIStatusError, unit: str, text: str, requested: str) -> None:
+    """A request that no waiting helps."""
+    assert error.status_code == 429, error
+    assert error.response.headers["x-should-retry"] == "false"
+    assert error.response.headers["x-relay-limited-by"] == "relay"
+    assert not {"retry-after", "retry-after-ms"} & set(error.response.headers)
+    budget = unit in ("usd", "credits")
+    assert error.body == {
+        "message": f"Request too large for {unit}: limit {text}, requested {requested}.",
+        "type": "insufficient_quota" if budget else "tokens", "param": None,
+        "code": "insufficient_quota" if budget else "rate_limit_exceeded",
+    }  # fmt: skip
+
+
+def assert_tokens(headers: Any, bound: int, remaining: int) -> None:
+    """A limit of tokens an hour, and none of requests."""
+    assert headers["x-ratelimit-limit-tokens"] == str(bound)
+    assert headers["x-ratelimit-remaining-tokens"] == str(remaining)
+    reset = headers["x-ratelimit-reset-tokens"]
+    assert duration(milliseconds(reset)) == reset
+    assert headers["ratelimit-policy"] == f'"hour-tokens";q={bound};w=3600'
+    assert re.fullmatch(rf'"hour-tokens";r={remaining};t=\d+', headers["ratelimit"])
+    assert "x-ratelimit-limit-requests" not in headers

@@ -1,0 +1,473 @@
+"""Limits of tokens, money and credits: what is held before a call, and what is counted after it, however it ends."""
+
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import openai
+import pytest
+from limited import CHAT, MODELS, STANDING, chat_body
+from memcached import Memcached
+from metered import (
+    FIRST_ANSWER,
+    PROMPT,
+    PROMPT_TOKENS,
+    Account,
+    account,
+    assert_refused,
+    assert_tokens,
+    assert_too_large,
+    metadata,
+)
+from relay_process import Relay
+
+N = 10_000
+TOKENS = f"{N} tokens/hour"
+PRICED = {"PROVIDER_A_KIND": "onemin", "PROVIDER_A_PASSTHROUGH": "true", "PROVIDER_A_COST": "0.001/0.004"}
+BUSY = {"status": 400, "json": {"errorCode": "OPEN_AI_UNEXPECTED_ERROR", "message": "The model provider is busy"}}
+
+
+@pytest.fixture(scope="module")
+def memcached() -> Iterator[Memcached]:
+    running = Memcached()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(params=["memory", "memcached"])
+def limited(request: pytest.FixtureRequest, start_relay: Callable[..., Relay], memcached: Memcached) -> Any:
+    """`limited(RATE_LIMIT_CHAT="5/minute")`: a relay that counts in its memory, or in a real memcached."""
+
+    def started(**environment: Any) -> Relay:
+        if request.param == "memcached":
+            environment |= {"MEMCACHED_SERVERS": memcached.address, "MEMCACHED_TIMEOUT": "5s"}
+        return start_relay(**environment)
+
+    return started
+
+
+@pytest.fixture
+def caller(new_key: Callable[..., str]) -> Iterator[Callable[..., Account]]:
+    """`caller(relay)`: a new caller with a key of the vendor's; `caller(relay, key)`: one with that key."""
+    opened = []
+
+    def made(relay: Relay, key: str | None = None) -> Account:
+        opened.append(account(relay, key or new_key()))
+        return opened[-1].__enter__()
+
+    yield made
+    for each in opened:
+        each.__exit__(None, None, None)
+
+
+# Tokens -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_tokens_are_held_and_then_counted(limited, caller, vendor, stream):
+    one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
+    vendor.answers(one.key, {"answer": "good"} | metadata())
+    assert_tokens(one.ask(stream=stream, max_tokens=500), N, N - PROMPT_TOKENS - 500)
+    one.assert_left(N - 30)
+    assert_tokens(one.ask(stream=stream, max_tokens=500), N, N - 30 - PROMPT_TOKENS - 500)
+    one.assert_left(N - 60)
+    # The prompt once, the answer as often as it is made.
+    assert_tokens(one.ask(stream=stream, max_tokens=100, n=3), N, N - 60 - PROMPT_TOKENS - 300)
+    one.assert_left(N - 60 - 70)
+
+
+def test_without_a_maximum_the_mean_is_held(limited, caller, vendor):
+    relay = limited(RATE_LIMIT_CHAT=TOKENS)
+    one, other = caller(relay), caller(relay)
+    vendor.answers(one.key, {"answer": "good"} | metadata(), {"answer": "good"} | metadata(answer=41))
+    assert_tokens(one.ask(), N, N - PROMPT_TOKENS - FIRST_ANSWER)
+    assert_tokens(one.ask(stream=True, n=2), N, N - 30 - PROMPT_TOKENS - 2 * 20)
+    one.assert_left(N - 30 - 10 - 82)
+    # Of that model on this instance, whoever asks.
+    assert_tokens(other.ask(), N, N - PROMPT_TOKENS - 34)
+
+
+def test_a_model_is_not_held_to_more_than_it_can_write(limited, caller, vendor):
+    relay = limited(RATE_LIMIT_CHAT=TOKENS)
+    one = caller(relay)
+    vendor.answers(one.key, {"answer": "good"} | metadata(answer=20_000))
+    one.ask(max_tokens=100)
+    error = one.refused()
+    # gpt-4o-mini writes 16,384 tokens at most.
+    assert_too_large(error, "tokens", "10000 per hour", str(16_384 + PROMPT_TOKENS))
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("status", [400, 401, 406, 429, 500, 503])
+def test_what_the_vendor_refuses_is_given_back(limited, caller, vendor, stream, status):
+    one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
+    vendor.answers(one.key, {"status": status, "json": {"errorCode": "HTTP_EXCEPTION", "message": "no"}})
+    error = one.refused(stream=stream)
+    assert error.response.headers["x-ratelimit-remaining-tokens"] == str(N - PROMPT_TOKENS - FIRST_ANSWER)
+    one.assert_left(N)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_refusal_in_the_midst_of_a_success(limited, caller, vendor, stream):
+    one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
+    failed = {"record": {"status": "FAILED", "aiRecordDetail": {"errorMessage": "no", "resultObject": []}}}
+    vendor.answers(one.key, failed | {"without": ["content"]})
+    assert one.refused(stream=stream).status_code == 502
+    one.assert_left(N)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_choices_that_are_given_up_for_a_refusal(limited, caller, vendor, stream):
+    one = caller(limited(RATE_LIMIT_CHAT=f"{TOKENS};300 credits/hour"))
+    no = {"status": 400, "json": {"message": "no"}}
+    vendor.answers(one.key, no | {"delay_head": 0.1}, {"stall_at": -1})
+    assert one.refused(stream=stream, n=3).status_code == 400
+    vendor.wait(one.key, "client_closed", 2)
+    one.assert_left(N)
+    vendor.answers(one.key, {"answer": "good"} | metadata())
+    one.soon(n=3)
+
+
+def test_choices_of_a_client_that_leaves(limited, caller, vendor):
+    relay = limited(RATE_LIMIT_CHAT=f"{TOKENS};300 credits/hour")
+    one = caller(relay)
+    vendor.answers(one.key, {"stall_at": -1})
+    with account(relay, one.key) as impatient, pytest.raises(openai.APITimeoutError):
+        impatient.ai.with_options(timeout=0.3).chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": PROMPT}], n=3
+        )
+    vendor.wait(one.key, "client_closed", 3)
+    # The prompt once, and what each call may have cost.
+    one.assert_left(N - PROMPT_TOKENS)
+    assert_refused(one.refused(max_tokens=1), "credits", "300 per hour")
+
+
+def test_a_second_attempt_is_counted_once(limited, caller, vendor):
+    one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
+    vendor.answers(one.key, BUSY, {"answer": "good"} | metadata())
+    assert one.ask()["x-relay-attempts"] == "2"
+    one.assert_left(N - 30)
+
+
+def test_a_stream_that_is_cut(limited, caller, vendor):
+    one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
+    first = 'event: content\ndata: {"content":"eight ch"}\n\n'
+    vendor.answers(one.key, {"deltas": ["eight ch", "and more"], "cut_at": len(first)})
+    with pytest.raises(Exception, match="provider"):
+        for _ in one.stream():
+            pass
+    one.assert_left(N - PROMPT_TOKENS - 2)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_an_answer_that_breaks_before_it_begins(limited, caller, vendor, stream):
+    """Nobody said no: the vendor has the prompt."""
+    one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
+    vendor.answers(one.key, {"cut_at": 0, "framing": "length"})
+    assert one.refused(stream=stream).status_code == 502
+    one.assert_left(N - PROMPT_TOKENS)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_vendor_that_takes_too_long(limited, caller, vendor, stream):
+    one = caller(limited(RATE_LIMIT_CHAT=TOKENS, **PRICED, PROVIDER_A_TIMEOUT="200ms"))
+    vendor.answers(one.key, {"stall_at": -1})
+    assert one.refused(stream=stream).status_code == 504
+    one.assert_left(N - PROMPT_TOKENS)
+
+
+def test_a_client_that_leaves_in_the_midst(limited, caller, vendor):
+    one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
+    first = 'event: content\ndata: {"content":"eight ch"}\n\n'
+    vendor.answers(one.key, {"deltas": ["eight ch", "and more"], "stall_at": len(first)})
+    stream = one.stream()
+    assert [next(stream), next(stream)][1].choices[0].delta.content == "eight ch"
+    assert one.left() == N - PROMPT_TOKENS - FIRST_ANSWER, "held as long as it runs"
+    stream.close()
+    vendor.wait(one.key, "client_closed")
+    one.assert_left(N - PROMPT_TOKENS - 2)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_client_that_leaves_before_the_answer(limited, caller, vendor, stream):
+    relay = limited(RATE_LIMIT_CHAT=TOKENS)
+    one = caller(relay)
+    vendor.answers(one.key, {"stall_at": -1})
+    with account(relay, one.key) as impatient, pytest.raises(openai.APITimeoutError):
+        impatient.ai.with_options(timeout=0.3).chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": PROMPT}], stream=stream
+        )
+    vendor.wait(one.key, "client_closed")
+    one.assert_left(N - PROMPT_TOKENS)
+
+
+def test_too_large(limited, caller, vendor):
+    one = caller(limited(RATE_LIMIT_CHAT="1000 tokens/minute"))
+    for _ in range(2):
+        assert_too_large(one.refused(), "tokens", "1000 per minute", str(FIRST_ANSWER + PROMPT_TOKENS))
+    assert_too_large(one.refused(max_tokens=500, n=2), "tokens", "1000 per minute", "1002")
+    assert not vendor.requests(one.key)
+    one.ask(max_tokens=998)
+
+
+def test_what_was_used_keeps_others_out(limited, caller, vendor):
+    one = caller(limited(RATE_LIMIT_CHAT="2000 tokens/hour"))
+    vendor.answers(one.key, {"answer": "good"} | metadata(answer=4990))
+    one.ask(max_tokens=1000)
+    # More than was held, and more than there is.
+    one.assert_left(0)
+    wait = assert_refused(one.refused(max_tokens=1), "tokens", "2000 per hour")
+    assert 3_500_000 < wait <= 3_660_000
+    assert len(vendor.requests(one.key)) == 1
+
+
+# Money and credits ------------------------------------------------------------------------------------------------
+
+
+def test_a_budget_of_dollars(limited, caller, vendor):
+    one = caller(limited(RATE_LIMIT_CHAT="0.0001 usd/day", **PRICED))
+    vendor.answers(one.key, {"answer": "good"} | metadata())
+    # 2 and 20 tokens held: 0.000082; 10 and 20 used: 0.00009.
+    headers = one.ask(max_tokens=20)
+    assert headers["x-relay-cost"] == "0.00009"
+    assert not [name for name in STANDING if name in headers], "money is nobody's business"
+    wait = assert_refused(one.refused(max_tokens=20), "usd", "0.0001 per day")
+    assert wait > 80_000_000
+    assert_refused(one.refused(max_tokens=20, stream=True), "usd", "0.0001 per day")
+    # 0.000006 still fit.
+    vendor.answers(one.key, {"status": 400, "json": {"message": "no"}}, {"answer": "g"} | metadata(2, 1))
+    assert one.refused(max_tokens=1).status_code == 400
+    assert "x-relay-cost" not in one.soon(max_tokens=1, stream=True)
+    assert_too_large(one.refused(max_tokens=25), "usd", "0.0001 per day", "0.000102")
+
+
+def test_the_dearest_candidate_is_held(limited, caller, vendor):
+    relay = limited(
+        RATE_LIMIT_CHAT="0.0001 usd/day", **PRICED, PROVIDERS="b,a", PROVIDER_B_KIND="onemin",
+        PROVIDER_B_PASSTHROUGH="true", PROVIDER_B_COST="0.0005",
+    )  # fmt: skip
+    one = caller(relay)
+    vendor.answers(one.key, {"answer": "good"} | metadata())
+    assert_too_large(one.refused(max_tokens=25), "usd", "0.0001 per day", "0.000102")
+    # Counted at the price of who answered.
+    headers = one.ask(max_tokens=24)
+    assert (headers["x-relay-provider"], headers["x-relay-cost"]) == ("b", "0.000015")
+    one.ask(max_tokens=20)
+
+
+def test_without_a_price_nothing_is_held(limited, caller):
+    relay = limited(
+        RATE_LIMIT_CHAT="0.000000001 usd/day;5000 tokens/day", PROVIDER_E_KIND="echo", PROVIDER_P_KIND="echo",
+        PROVIDER_P_MODELS="dear=echo", PROVIDER_P_COST="0.01", KEY_A_TOKEN="sk-no-price-0123456789",
+    )  # fmt: skip
+    one = caller(relay, "sk-no-price-0123456789")
+    for _ in range(3):
+        assert "x-relay-cost" not in one.ask(model="echo")
+    assert_too_large(one.refused(model="dear", max_tokens=8), "usd", "0.000000001 per day", "0.0001")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_budget_of_credits(limited, caller, vendor, stream):
+    one = caller(limited(RATE_LIMIT_CHAT="120 credits/day"))
+    vendor.answers(one.key, {"answer": "good"} | metadata(credit=15))
+    one.ask(stream=stream)  # 100 held, 15 used
+    one.ask(stream=stream)  # of 105 are left; the mean is 15
+    vendor.answers(one.key, BUSY, {"answer": "good"} | metadata(credit=14.5), {"answer": "good"} | metadata(credit=15))
+    one.ask(stream=stream)  # a second attempt
+    one.ask(stream=stream, n=2)
+    vendor.answers(one.key, {"status": 500, "text": ""}, {"answer": "good"} | metadata(credit=31))
+    assert one.refused(stream=stream).status_code == 502
+    one.ask(stream=stream, n=2)  # 75 + 2 * 31: more than there is
+    assert_refused(one.refused(stream=stream), "credits", "120 per day")
+
+
+def test_credits_of_a_call_that_does_not_tell(limited, caller, vendor):
+    one = caller(limited(RATE_LIMIT_CHAT="250 credits/day"))
+    vendor.answers(one.key, {"answer": "good", "metadata": {"inputToken": 1, "outputToken": 1}})
+    one.ask()
+    one.ask()
+    assert_refused(one.refused(), "credits", "250 per day")
+
+
+def test_a_large_number_of_choices_is_too_many_credits(limited, caller, vendor):
+    one = caller(limited(RATE_LIMIT_CHAT="250 credits/day"))
+    assert_too_large(one.refused(n=3), "credits", "250 per day", "300")
+
+
+def test_images_are_none_of_a_chats(limited, caller):
+    one = caller(limited(RATE_LIMIT_CHAT="1 images/day"))
+    for _ in range(3):
+        assert not [name for name in STANDING if name in one.ask()]
+
+
+# Rows -------------------------------------------------------------------------------------------------------------
+
+
+def test_limits_by_model(limited, caller):
+    relay = limited(
+        RATE_LIMIT_BY_MODEL="gpt-4o-mini=off, gpt-4o*=2/hour;5000 tokens/hour,*=1/day", FALLBACK_MODEL="o3-mini"
+    )
+    one, other = caller(relay), caller(relay)
+    for _ in range(3):
+        assert not [name for name in STANDING if name in one.ask()]
+    for who in (one, other):
+        for remaining in (1, 0):
+            headers = who.ask(model="gpt-4o", max_tokens=100)
+            assert headers["x-ratelimit-limit-requests"] == "2"
+            assert headers["x-ratelimit-remaining-requests"] == str(remaining)
+            assert headers["x-ratelimit-limit-tokens"] == "5000"
+            assert headers["ratelimit-policy"] == '"hour";q=2;w=3600, "hour-tokens";q=5000;w=3600'
+        assert_refused(who.refused(model="gpt-4o"), "requests", "2 per hour")
+        assert not [name for name in STANDING if name in who.ask()]
+    # Each model has its own account; names that nobody serves share their substitute's.
+    one.ask(model="gpt-4.1")
+    one.ask(model="no-such")
+    assert_refused(one.refused(model="gpt-4.1"), "requests", "1 per day")
+    for name in ("no-such", "nor-this", "o3-mini"):
+        assert_refused(one.refused(model=name), "requests", "1 per day")
+    answer = one.http.get(relay.base_url + MODELS, headers={"Authorization": f"Bearer {one.key}"})
+    assert answer.status_code == 200 and not [name for name in STANDING if name in answer.headers]
+
+
+def test_a_model_is_limited_by_the_name_that_was_asked_for(limited, caller):
+    relay = limited(
+        RATE_LIMIT_BY_MODEL="fast=1/hour", **PRICED, PROVIDER_A_MODELS="fast=gpt-4o-mini,slow=gpt-4o-mini"
+    )
+    one = caller(relay)
+    one.ask(model="fast")
+    assert_refused(one.refused(model="fast"), "requests", "1 per hour")
+    for _ in range(2):
+        one.ask(model="slow")
+
+
+def test_everybody_together(start_relay, caller, vendor, new_key):
+    relay = start_relay(RATE_LIMIT="off", RATE_LIMIT_TOTAL="3/hour;3000 tokens/hour")
+    one, other = caller(relay), caller(relay)
+    one.ask(max_tokens=100)
+    other.ask(max_tokens=100)
+    answer = one.http.get(relay.base_url + MODELS, headers={"Authorization": f"Bearer {one.key}"})
+    assert answer.status_code == 200 and answer.headers["x-ratelimit-remaining-requests"] == "0"
+    assert "x-ratelimit-limit-tokens" not in answer.headers
+    for who in (one, other, caller(relay)):
+        assert_refused(who.refused(max_tokens=1), "requests", "3 per hour")
+
+
+def test_limits_of_known_keys(limited, caller, vendor, new_key):
+    keys = {name: f"sk-{name}-{new_key()}" for name in ("plain", "own", "all", "free")}
+    relay = limited(
+        RATE_LIMIT_CHAT="1500 tokens/hour", PROVIDER_E_KIND="echo",
+        **{f"KEY_{name.upper()}_TOKEN": key for name, key in keys.items()},
+        KEY_OWN_RATE_LIMIT_CHAT="3000 tokens/hour", KEY_ALL_RATE_LIMIT="1200 tokens/hour;2/hour",
+        KEY_FREE_RATE_LIMIT_CHAT="off",
+    )  # fmt: skip
+    plain, own, both, free = (caller(relay, keys[name]) for name in ("plain", "own", "all", "free"))
+    assert plain.left(model="echo") == 1500
+    assert own.left(model="echo") == 3000
+    assert both.left(model="echo") == 1200
+    headers = free.ask(model="echo", max_tokens=100_000)
+    assert not [name for name in STANDING if name in headers]
+    assert_too_large(own.refused(model="echo", max_tokens=3000), "tokens", "3000 per hour", "3002")
+    # Echo answers the prompt, 2 tokens.
+    headers = both.ask(model="echo", max_tokens=300)
+    assert headers["x-ratelimit-remaining-tokens"] == str(1200 - 302)
+    assert headers["x-ratelimit-remaining-requests"] == "1"
+    both.assert_left(1200 - 4, model="echo")
+    answer = both.http.get(relay.base_url + MODELS, headers={"Authorization": f"Bearer {both.key}"})
+    assert answer.headers["x-ratelimit-remaining-requests"] == "0"
+    assert_refused(both.refused(model="echo", max_tokens=10), "requests", "2 per hour")
+
+
+def test_all_or_nothing(limited, caller, vendor):
+    one = caller(limited(RATE_LIMIT_CHAT="3/hour;2000 tokens/hour;300 credits/hour"))
+    vendor.answers(one.key, {"answer": "good"} | metadata(credit=50))
+    for _ in range(4):
+        assert_too_large(one.refused(n=4, max_tokens=1), "credits", "300 per hour", "400")
+        assert_too_large(one.refused(max_tokens=1999), "tokens", "2000 per hour", "2001")
+    headers = one.ask(max_tokens=1000)
+    assert headers["x-ratelimit-remaining-requests"] == "2"
+    assert headers["x-ratelimit-remaining-tokens"] == str(2000 - 1002)
+    one.assert_left(2000 - 30)
+    for _ in range(3):
+        assert_refused(one.refused(max_tokens=1990), "tokens", "2000 per hour")
+    headers = one.ask(max_tokens=1000)
+    assert headers["x-ratelimit-remaining-requests"] == "1"
+    one.ask(max_tokens=1)
+    for _ in range(3):
+        assert_refused(one.refused(max_tokens=1), "requests", "3 per hour")
+    one.assert_left(2000 - 90)
+
+
+@pytest.mark.parametrize("others", ["100/hour", TOKENS])
+def test_slots_beside_other_limits(limited, caller, vendor, others):
+    one = caller(limited(RATE_LIMIT_CHAT=f"1 concurrent;{others}"))
+    first = 'event: content\ndata: {"content":"eight ch"}\n\n'
+    vendor.answers(one.key, {"deltas": ["eight ch", "and more"], "stall_at": len(first)}, {"answer": "good"})
+    stream = one.stream()
+    next(stream)
+    assert_refused(one.refused(), "requests", "1 concurrent")
+    stream.close()
+    one.soon()
+
+
+# Shared -----------------------------------------------------------------------------------------------------------
+
+
+def test_two_relays_count_together(start_relay, caller, vendor, memcached, new_key):
+    shared = {"RATE_LIMIT_CHAT": "2000 tokens/hour", "MEMCACHED_SERVERS": memcached.address, "MEMCACHED_TIMEOUT": "5s"}
+    key = new_key()
+    here, there = (caller(start_relay(**shared), key) for _ in range(2))
+    first = 'event: content\ndata: {"content":"eight ch"}\n\n'
+    vendor.answers(key, {"deltas": ["eight ch", "and more"], "stall_at": len(first)} | metadata())
+    stream = here.stream()
+    next(stream)
+    # What one holds the other may not use.
+    assert_refused(there.refused(), "tokens", "2000 per hour")
+    vendor.release(key)
+    for _ in stream:
+        pass
+
+    assert there.soon(max_tokens=1900)["x-ratelimit-remaining-tokens"] == str(2000 - 30 - 1902)
+
+
+def test_what_runs_at_the_end_is_settled(start_relay, caller, vendor, memcached, new_key):
+    """A relay that is asked to stop lets its streams end, and gives back what they did not use."""
+    shared = {"RATE_LIMIT_CHAT": "2000 tokens/hour", "MEMCACHED_SERVERS": memcached.address, "MEMCACHED_TIMEOUT": "5s"}
+    key = new_key()
+    ending, staying = (start_relay(**shared) for _ in range(2))
+    here, there = caller(ending, key), caller(staying, key)
+    first = 'event: content\ndata: {"content":"eight ch"}\n\n'
+    vendor.answers(key, {"deltas": ["eight ch", "and more"], "stall_at": len(first)} | metadata())
+    stream = here.stream()
+    next(stream)
+    ending.signal(signal.SIGTERM)
+    vendor.release(key)
+    for _ in stream:
+        pass
+    ending.stop()
+    assert there.ask(max_tokens=1900)["x-ratelimit-remaining-tokens"] == str(2000 - 30 - 1902)
+
+
+def test_the_store_knows_limits_by_their_unit(start_relay, caller, vendor, memcached):
+    relay = start_relay(
+        RATE_LIMIT_CHAT="7/hour;70000 tokens/day", RATE_LIMIT_TOTAL="0.5 usd/week", RATE_LIMIT_BY_MODEL="*=500 credits/s",
+        **PRICED, MEMCACHED_SERVERS=memcached.address,
+    )  # fmt: skip
+    one = caller(relay)
+    before = set(memcached.keys())
+    one.ask()
+    kinds = {key.rpartition(":")[0] for key in set(memcached.keys()) - before}
+    assert kinds == {
+        "relay:1:chat.requests.7.3600", "relay:1:chat.tokens.70000.86400", "relay:1:total.usd.500000000.604800",
+        "relay:1:model.credits.500.1",
+    }  # fmt: skip
+    dump = memcached.dump()
+    assert one.key.encode() not in dump and b"gpt-4o" not in dump
+
+
+def test_other_routes_of_chat(limited, caller, vendor):
+    """Without `/v1` as well."""
+    relay = limited(RATE_LIMIT_CHAT=TOKENS)
+    one = caller(relay)
+    body = chat_body(model="gpt-4o-mini", max_tokens=50)
+    answer = one.http.post(relay.base_url + CHAT[3:], json=body, headers={"Authorization": f"Bearer {one.key}"})
+    assert answer.headers["x-ratelimit-remaining-tokens"] == str(N - 52)
