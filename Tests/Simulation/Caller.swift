@@ -123,21 +123,18 @@ final class Caller {
     /// Most holds are settled, with less or more than was reserved.
     private func useLater(_ ask: Judge.Ask, _ decision: Decision, _ instance: SimulatedInstance) {
         guard !decision.held.isEmpty else { return }
-        var used: [Quota.Unit: Int] = [:]
-        for part in ask.parts where part.subject.limit.quota.unit.isKnownLate && dice.below(10) > 0 {
-            let unit = part.subject.limit.quota.unit
-            guard used[unit] == nil else { continue }
-            used[unit] =
-                switch dice.below(5) {
-                case 0: 0
-                case 1: part.units
-                case 2: part.units + dice.below(part.units + 1)
-                default: dice.below(part.units + 1)
-                }
+        func used(_ unit: Quota.Unit) -> Int {
+            guard let part = ask.parts.first(where: { $0.subject.limit.quota.unit == unit }) else { return 0 }
+            return switch dice.below(5) {
+            case 0: 0
+            case 1: part.units
+            case 2: part.units + dice.below(part.units + 1)
+            default: dice.below(part.units + 1)
+            }
         }
-        let settled = used
+        let amounts = dice.below(10) == 0 ? nil : Amounts(tokens: used(.tokens), credits: used(.credits))
         instance.at(now + dice.below(simulation.scenario.longestHoldMicroseconds)) {
-            instance.settle(ask, decision, settled)
+            instance.settle(ask, decision, amounts)
         }
     }
 }

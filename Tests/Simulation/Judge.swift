@@ -27,7 +27,8 @@ final class Judge {
         let units: [Int]
         /// When it may come back, on the instance's clock; nil: never.
         let backAt: Int?
-        let wall: Int
+        /// Until then it needs no look at the store.
+        let rememberedUntil: Int
     }
 
     private struct Link: Hashable {
@@ -86,7 +87,7 @@ final class Judge {
     func asks(_ ask: Ask, at time: Int, wall: Int) {
         ask.time = time
         for part in ask.parts where part.subject.firstAsk == nil { part.subject.firstAsk = time }
-        trace?("\(time) instance \(ask.instance) asked \(ask.parts.map { "\($0.units) of \($0.subject.number)" })")
+        trace?("\(time) instance \(ask.instance) asked \(text(ask))")
         guard scenario.isCalm, let first = ask.parts.first?.subject, first.isExclusive,
             let refusal = lastRefusals[first.number], refusal.instance == ask.instance,
             refusal.units == ask.parts.map(\.units)
@@ -98,16 +99,13 @@ final class Judge {
         if wall >= backAt { ask.mustBeAdmitted = true }
         // A busy record's refusal is remembered until the first lease ends only.
         let isNeverLeased = ask.parts.allSatisfy { $0.subject.limit.quota.unit != .requests || $0.subject.bound < 8 }
-        let isKnownLate = ask.parts.contains { $0.subject.limit.quota.unit.isKnownLate }
-        if isNeverLeased, wall < (isKnownLate ? min(backAt, refusal.wall + 1_000_000) : backAt) {
-            ask.mustBeRefusedAtOnce = true
-        }
+        if isNeverLeased, wall < min(backAt, refusal.rememberedUntil) { ask.mustBeRefusedAtOnce = true }
     }
 
     func decided(_ ask: Ask, _ decision: Decision, at time: Int, isAtOnce: Bool = false, wakesLanes: Bool = false) {
         let wall = clocks[ask.instance].wall(at: time)
         trace?(
-            "\(time) instance \(ask.instance) decided \(ask.parts.map { "\($0.units) of \($0.subject.number)" }) "
+            "\(time) instance \(ask.instance) decided \(text(ask)) "
                 + "\(decision.isAdmitted ? "ADMITTED" : "refused, back in \(decision.refusal?.retryAfterMicroseconds ?? -1)")"
         )
         if ask.isDecided { breach("L6", "decided twice") }
@@ -134,12 +132,18 @@ final class Judge {
             )
         }
         guard let first = ask.parts.first?.subject, first.isExclusive else { return }
-        lastRefusals[first.number] = decision.refusal.map {
-            Refusal(
+        lastRefusals[first.number] = decision.refusal.map { refusal in
+            let wait = refusal.retryAfterMicroseconds
+            let isKnownLate = ask.parts.contains { $0.subject.limit.quota.unit.isKnownLate }
+            let memory = wall + (isKnownLate ? min(wait ?? 0, 1_000_000) : wait ?? 0)
+            // What is refused from memory does not make that last longer.
+            let before = lastRefusals[first.number]
+            let isSame = before?.instance == ask.instance
+            return Refusal(
                 instance: ask.instance,
                 units: ask.parts.map(\.units),
-                backAt: $0.retryAfterMicroseconds.map { wall + $0 },
-                wall: wall
+                backAt: wait.map { wall + $0 },
+                rememberedUntil: isAtOnce ? isSame ? before?.rememberedUntil ?? 0 : 0 : memory
             )
         }
     }
@@ -171,15 +175,20 @@ final class Judge {
         }
     }
 
-    func settles(_ ask: Ask, _ used: [Quota.Unit: Int], at time: Int) {
-        trace?("\(time) instance \(ask.instance) settled \(ask.parts.map { "\($0.units) of \($0.subject.number)" }): \(used)")
-        for (index, part) in ask.parts.enumerated() {
-            guard let used = used[part.subject.limit.quota.unit] else { continue }
-            part.subject.admissions[ask.places[index]].used = used
-            part.subject.admissions[ask.places[index]].settledAt = time
-            part.subject.settlements.append(ask.places[index])
-        }
+    func settles(_ ask: Ask, _ used: Amounts?, at time: Int) {
+        trace?("\(time) instance \(ask.instance) settled \(text(ask)): \(used.map { "\($0)" } ?? "unknown")")
         if let first = ask.parts.first { lastRefusals[first.subject.number] = nil }
+        guard let used else { return }
+        for (index, part) in ask.parts.enumerated() where part.subject.limit.quota.unit.isKnownLate {
+            let place = ask.places[index]
+            part.subject.admissions[place].used = used[part.subject.limit.quota.unit]
+            part.subject.admissions[place].settledAt = time
+            part.subject.settlements.append(place)
+        }
+    }
+
+    private func text(_ ask: Ask) -> String {
+        ask.parts.map { "\($0.units) of \($0.subject.number)" }.joined(separator: ", ")
     }
 
     // MARK: What happens

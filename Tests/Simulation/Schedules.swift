@@ -63,7 +63,7 @@ extension Simulation {
             simulation.ask(0, subject, 10) { ask, decision in
                 timeline.at(start + 100_000) {
                     network.weather.lostWriteAnswers = 1_000
-                    simulation.instance(0).settle(ask, decision, [.tokens: 2])
+                    simulation.instance(0).settle(ask, decision, Amounts(tokens: 2))
                 }
             }
         }
@@ -106,7 +106,7 @@ extension Simulation {
             }
         }
         timeline.at(start + 11_000_000) {
-            if let (ask, decision) = hold { simulation.instance(0).settle(ask, decision, [.tokens: 0]) }
+            if let (ask, decision) = hold { simulation.instance(0).settle(ask, decision, Amounts(tokens: 0)) }
         }
         for number in 0..<8 { timeline.at(start + 20_000_000 + number * 10_000) { simulation.ask(0, subject) } }
         let report = simulation.run()

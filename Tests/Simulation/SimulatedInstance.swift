@@ -108,8 +108,8 @@ final class SimulatedInstance {
         if request.decision == nil { judge.breach("L6", "a request is not decided when its time is up") }
     }
 
-    /// Ends what a request holds; of units that are not among `used` all of it was.
-    func settle(_ ask: Judge.Ask, _ decision: Decision, _ used: [Quota.Unit: Int]) {
+    /// Ends what a request holds; `used` nil: all of it was.
+    func settle(_ ask: Judge.Ask, _ decision: Decision, _ used: Amounts?) {
         judge.settles(ask, used, at: timeline.now)
         if plant == .settleLost { return }
         ledger.settle(decision.held, used, at: now)
