@@ -177,6 +177,7 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func unknown() {
         draft = nil
+        isOutdated = false
         renewal = 0
     }
 
