@@ -50,7 +50,7 @@ final class WindowTally: Tally, @unchecked Sendable {
     /// The record with what it does not know yet.
     private func view(at time: Int) -> Record {
         record.roll(to: time)
-        guard owed != nil || draft?.owed != nil || !returns.isEmpty else { return record }
+        if isWhole { return record }
         var view = record
         if let owed { view.add(owed) }
         if let owed = draft?.owed { view.add(owed) }
@@ -60,9 +60,16 @@ final class WindowTally: Tally, @unchecked Sendable {
         return view
     }
 
+    /// The record knows all that this instance knows.
+    private var isWhole: Bool { owed == nil && returns.isEmpty && draft?.owed == nil }
+
     // MARK: Decisions here
 
-    func hasRoom(for units: Int, at time: Int) -> Bool { view(at: time).hasRoom(for: units, of: bound) }
+    func hasRoom(for units: Int, at time: Int) -> Bool {
+        guard isWhole else { return view(at: time).hasRoom(for: units, of: bound) }
+        record.roll(to: time)  // without a copy of it
+        return record.hasRoom(for: units, of: bound)
+    }
 
     func hasRoom(for units: Int, by rule: OutageRule, at time: Int) -> Bool {
         switch rule.rule {
@@ -114,7 +121,12 @@ final class WindowTally: Tally, @unchecked Sendable {
     }
 
     func standing(at time: Int) -> Decision.Standing {
-        let view = view(at: time)
+        guard isWhole else { return standing(of: view(at: time), at: time) }
+        record.roll(to: time)
+        return standing(of: record, at: time)
+    }
+
+    private func standing(of view: borrowing Record, at time: Int) -> Decision.Standing {
         let spare = lease.map { $0.isOpen(at: time) ? $0.left : 0 } ?? 0
         return Decision.Standing(
             limit: limit,
