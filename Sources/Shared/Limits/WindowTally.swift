@@ -112,12 +112,16 @@ final class WindowTally: Tally, @unchecked Sendable {
         return Refusal(wait: wait, memory: memory)
     }
 
-    func standing(at time: Int) -> Decision.Standing {
+    func standing(by rule: OutageRule?, at time: Int) -> Decision.Standing {
         let view = view(at: time)
         let spare = lease.map { $0.isOpen(at: time) ? $0.left : 0 } ?? 0
+        var remaining = view.remaining(of: bound) + spare
+        if let rule, rule.rule == .share, let outage {
+            remaining = min(remaining, outage.remaining(of: bound, by: rule))
+        }
         return Decision.Standing(
             limit: limit,
-            remaining: view.remaining(of: bound) + spare,
+            remaining: remaining,
             resetMicroseconds: view.reset(at: time)
         )
     }
