@@ -12,7 +12,7 @@ FROM debian:bookworm-slim
 # Debian keeps one version per release, with security fixes: a pinned one would disappear.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libcurl4 libmemcached11 libsimdjson14 libssl3 \
+    && apt-get install -y --no-install-recommends ca-certificates libcurl4 libmemcached11 libpng16-16 libsimdjson14 libssl3 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/relay /usr/bin/relay
 # A library that the binary wants and the list above lacks ends the build here, not the first start.

@@ -20,10 +20,11 @@ let package = Package(
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CMemcached", providers: [.apt(["libmemcached-dev"])]),
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "CPng", linkerSettings: [.linkedLibrary("png16")]),
         .target(name: "Engine", dependencies: ["CLinux", "CCurl", "CSimdjson"], swiftSettings: product),
         .target(
             name: "Shared",
-            dependencies: ["Engine", "CCrypto", "CMemcached"],
+            dependencies: ["Engine", "CCrypto", "CMemcached", "CPng"],
             exclude: ["Catalogue/models.json"],
             swiftSettings: strict
         ),
@@ -36,8 +37,31 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "Support", dependencies: ["Engine"], path: "Tests/Support", swiftSettings: strict),
-        .testTarget(name: "EngineTests", dependencies: ["Engine", "Support"], swiftSettings: strict),
-        .testTarget(name: "SharedTests", dependencies: ["Shared", "Engine"], swiftSettings: strict),
+        .target(
+            name: "Simulation",
+            dependencies: ["Shared", "Support"],
+            path: "Tests/Simulation",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "simulate",
+            dependencies: ["Simulation"],
+            path: "Tests/Simulate",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "EngineTests",
+            dependencies: ["Engine", "Support", "CCurl"],
+            swiftSettings: strict,
+            // Tests answer for the system's resolver, also to libcurl.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=getaddrinfo"])]
+        ),
+        .target(name: "CPicture", path: "Tests/Picture", linkerSettings: [.linkedLibrary("png16")]),
+        .testTarget(
+            name: "SharedTests",
+            dependencies: ["Shared", "Engine", "Support", "CPicture", "Simulation"],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "UpstreamTests",
             dependencies: ["Upstream", "Shared", "Engine", "Support"],

@@ -18,6 +18,7 @@ ROOTS = (
     "ListModelsResponse",
     "Model",
     "ErrorResponse",
+    "ImagesResponse",
 )
 REF = "#/components/schemas/"
 NOISE = {"description", "example", "examples", "title", "deprecated"}

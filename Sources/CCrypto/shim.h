@@ -1,6 +1,7 @@
-// OpenSSL's libcrypto: digests; and the kernel's random bytes, which Swift's Glibc module does not export.
+// OpenSSL's libcrypto: digests, sealing, keys from secrets; and the kernel's random bytes, which Swift's Glibc module does not export.
 #pragma once
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <sys/random.h>

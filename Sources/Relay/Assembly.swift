@@ -10,6 +10,7 @@ import Upstream
 final class Assembly {
     private let settings: Settings
     private let process = ProcessState()
+    private let worker = WorkThread(bound: 16)
     private let limiter: Limiter
     private let servers: [Server]
     private let loops: [LoopThread]
@@ -35,7 +36,18 @@ final class Assembly {
         var gateways: [Gateway] = []
         for (listener, counts) in zip(listeners, metrics.loops) {
             let loop = EventLoop()
-            let gateway = try Self.gateway(settings, loop, log, limiter, process, offers, rings, counts, metrics)
+            let gateway = try Self.gateway(
+                settings,
+                loop,
+                log,
+                limiter,
+                worker,
+                process,
+                offers,
+                rings,
+                counts,
+                metrics
+            )
             gateways.append(gateway)
             let handler = Router(gateway)
             let open = counts.connections
@@ -92,6 +104,7 @@ final class Assembly {
         _ loop: EventLoop,
         _ log: Log,
         _ limiter: Limiter,
+        _ worker: WorkThread,
         _ process: ProcessState,
         _ offers: Offers,
         _ rings: [KeyRing?],
@@ -110,6 +123,7 @@ final class Assembly {
                 let vendor = OneMin(
                     name: provider.name,
                     baseURL: provider.baseURL,
+                    assetURL: provider.assetURL,
                     options: options,
                     transport: client,
                     loop: loop,
@@ -137,6 +151,7 @@ final class Assembly {
             limiter: limiter,
             registry: Registry(entries, offers),
             keyCheckers: checkers,
+            worker: worker,
             process: process,
             counts: counts,
             metrics: metrics,
@@ -166,6 +181,8 @@ final class Assembly {
         return max(1, forClients / threads)
     }
 
+    private static let endingMilliseconds = 1_000
+
     /// Ends what runs: nothing new is taken, and what is not complete in time, or when asked a second time, is cut.
     func drain() {
         process.isDraining.store(true, ordering: .relaxed)
@@ -179,12 +196,13 @@ final class Assembly {
             if Signals.comesAgain(within: 10) { break }
             waited += 0.01
         }
-        for (server, thread) in zip(servers, loops) {
-            thread.loop.call { server.closeAll() }
-            thread.loop.stop()
-        }
+        for (server, thread) in zip(servers, loops) { thread.loop.call { server.closeAll() } }
+        // What is cut has its end too: its use is charged and logged, its slots are free.
+        for _ in 0..<Self.endingMilliseconds where remaining.count.load(ordering: .acquiring) > 0 { usleep(1_000) }
+        for thread in loops { thread.loop.stop() }
         for thread in loops { thread.join() }
         limiter.stop()
+        worker.stop()
     }
 }
 

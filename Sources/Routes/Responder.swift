@@ -28,6 +28,7 @@ final class Responder: @unchecked Sendable {
     private let startedNanoseconds: UInt64
     private(set) var hasBegun = false
     private var isStreaming = false
+    private var isBinary = false
 
     init(_ request: Request?, _ writer: any ResponseWriter, _ gateway: Gateway) {
         self.request = request
@@ -74,14 +75,26 @@ final class Responder: @unchecked Sendable {
         writer.begin(head)
     }
 
+    /// A body in pieces, in which no error can be told.
+    func beginBytes(type: String) {
+        var head = head(200, type: nil)
+        head.add("Content-Type", text: type)
+        begin(200)
+        isBinary = true
+        writer.begin(head)
+    }
+
     // MARK: Errors
 
-    /// Before the answer has begun an answer of its own, after that a last event.
+    /// Before the answer has begun an answer of its own, after that a last event, or in binary content a cut.
     func fail(_ error: APIError) {
         record.fault = error.fault
         record.cause = error.cause ?? (error.status == 499 ? nil : error.message)
         if error.status == 499 {
             record.status = 499
+            writer.cut()
+        } else if isBinary {
+            record.status = error.status
             writer.cut()
         } else if hasBegun {
             record.status = error.status

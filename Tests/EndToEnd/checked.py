@@ -6,6 +6,7 @@ checked when their body ends: JSON against OpenAI's schemas, event streams chunk
 the network.
 """
 
+import base64
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ SCHEMAS = json.loads(Path(__file__).with_name("schemas").joinpath("openai.json")
 COMPLETION = "CreateChatCompletionResponse"
 CHUNK = "CreateChatCompletionStreamResponse"
 ERROR = "ErrorResponse"
+IMAGES = "ImagesResponse"
 FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
 
 problems: list[str] = []
@@ -28,7 +30,7 @@ def validator(name: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": SCHEMAS["$defs"]})
 
 
-VALIDATORS = {name: validator(name) for name in (COMPLETION, CHUNK, ERROR, "ListModelsResponse", "Model")}
+VALIDATORS = {name: validator(name) for name in (COMPLETION, CHUNK, ERROR, IMAGES, "ListModelsResponse", "Model")}
 
 
 def schema_problems(name: str, value: Any) -> list[str]:
@@ -53,11 +55,28 @@ def json_problems(path: str, status: int, body: bytes) -> list[str]:
         return schema_problems(ERROR, value) + error_problems(value)
     if where == "chat/completions":
         return schema_problems(COMPLETION, value) + completion_problems(value)
+    if where.startswith("images/"):
+        return schema_problems(IMAGES, value) + images_problems(value)
+    if where == "audio/speech":
+        return ["speech is JSON"]
     if where == "models":
         return schema_problems("ListModelsResponse", value)
     if where.startswith("models/"):
         return schema_problems("Model", value)
     return []
+
+
+def images_problems(value: Any) -> list[str]:
+    """What the schema leaves open in images."""
+    found = []
+    for image in value.get("data", []):
+        if len({"url", "b64_json"} & set(image)) != 1:
+            found.append(f"an image has the members {sorted(image)}")
+        if "b64_json" in image and base64.b64encode(base64.b64decode(image["b64_json"])).decode() != image["b64_json"]:
+            found.append("base64 of another kind")
+        if "url" in image and not image["url"].startswith(("http://", "https://")):
+            found.append(f"an address is {image['url']!r:.80}")
+    return found if value.get("data") else ["no images"]
 
 
 def error_problems(value: Any) -> list[str]:

@@ -35,7 +35,7 @@ def launch(vendor: Vendor) -> Iterator[Callable[..., Relay]]:
     relays: list[Relay] = []
 
     def started(**environment: Any) -> Relay:
-        upstream = {"ONE_MIN_BASE_URL": vendor.base_url, "ONE_MIN_ASSET_URL": vendor.base_url}
+        upstream = {"ONE_MIN_BASE_URL": vendor.base_url, "ONE_MIN_ASSET_URL": vendor.asset_url}
         settings = {name: str(value) for name, value in (upstream | environment).items() if value is not None}
         relays.append(Relay(settings))
         return relays[-1]

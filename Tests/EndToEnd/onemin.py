@@ -1,6 +1,7 @@
 """A strict fake of 1min.ai, for tests.
 
-    python onemin.py --port 0        prints its port on standard output, serves until it is ended
+    python onemin.py --port 0        prints its port, and that of its asset host, on standard output; serves until it
+                                     is ended
 
 Requests are checked against the vendor's documentation (`onemin_rules`); whatever it does not name is recorded as a
 violation. An API key answers by the scenarios that were set for it, and by default with a deterministic text. Keys
@@ -15,11 +16,15 @@ Control, JSON over the same port:
     GET  /__control/events?key=KEY&event=NAME&count=1&timeout=5  -> [EVENT]; waits until there are `count` of NAME
                                                                  (408 and the same list if it comes to nothing)
     GET  /__control/conversations?key=KEY&status=500             GET /api/conversations of KEY answers so
+    GET  /__control/uploads?key=KEY                              -> what was uploaded, with content and digest
+    GET  /__control/results?key=KEY                              -> what was made, with content
     POST /__control/models     {"status": 500} | {"text": BODY} | {"only": {TYPE: [MODEL]}} | {}    what GET /models answers
 
 REQUEST: {"number", "connection", "at", "method", "path", "query", "headers", "body", "violations"}
 EVENT:   {"event", "connection", "request", "at", "sent"}: `opened`, `request`, `first_byte`, `stalled`, `finished`,
          `cut`, `client_closed` (before the answer was out); `sent` = body bytes written; `at` = CLOCK_MONOTONIC seconds.
+
+Uploads take the scenarios that were set for `upload:KEY`, reads at the asset host those for `asset:KEY`.
 
 SCENARIO, all optional:
     status, headers            of the answer
@@ -34,6 +39,10 @@ SCENARIO, all optional:
     framing                    "chunked" (streams), "length" (others), "close"
     split                      "bytes", or positions in the body: its portions, each a chunk and a write of its own
     delay_head, delay_first, delay_between     seconds: before the head, the first portion, each other portion
+    results                    how many images are made; content64, kind: what each is, and its content type
+    unsigned_status            of reads at the asset host without a signature; signed: false: no signed address
+    absolute                   results are addresses; bare: the result is a string; binary: audio in place of a record
+    made_as                    the format in which is spoken, whatever was asked for
     stall_at                   stops after that many body bytes (-1: before the head) until released
     cut_at                     ends the connection after that many body bytes (-1: before the head);
     cut_how                    "fin" or "rst"; terminator: the last chunk is sent all the same
@@ -50,6 +59,8 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qs
 
+import onemin_assets as assets
+import onemin_media as media
 import onemin_replies as replies
 import onemin_rules as rules
 
@@ -73,8 +84,9 @@ class BadRequest(Exception):
 class Peer(asyncio.Protocol):
     """One connection of a client."""
 
-    def __init__(self, vendor: "Vendor") -> None:
+    def __init__(self, vendor: "Vendor", *, is_asset_host: bool = False) -> None:
         self.vendor = vendor
+        self.is_asset_host = is_asset_host
         self.buffer = bytearray()
         self.arrived = asyncio.Event()
         self.gone = asyncio.Event()
@@ -216,6 +228,7 @@ class Vendor:
         self.seen: dict[str, list[rules.Request]] = {}
         self.events: dict[str, list[dict[str, Any]]] = {}
         self.violations: list[dict[str, Any]] = []
+        self.assets = assets.Assets()
         self.changed = asyncio.Event()
         self.releases: dict[str, asyncio.Event] = {}
 
@@ -238,7 +251,10 @@ class Vendor:
 
     async def answer(self, peer: Peer, request: rules.Request) -> bool:
         """Answers one request; false where the connection is over."""
-        if request.path.startswith("/__control/"):
+        if peer.is_asset_host:
+            result, _ = self.assets.find(request.path)
+            request.owner = result.key if result else ""
+        elif request.path.startswith("/__control/"):
             return await self.control(peer, request)
         if not any(seen.connection == peer.number for seen in self.seen.get(request.key, ())[-1:]):
             self.note(request, "opened", at=peer.opened_at)
@@ -246,7 +262,7 @@ class Vendor:
         self.note(request, "request", at=request.at)
         scenario: dict[str, Any] = {}
         try:
-            scenario, reply = self.reply(request)
+            scenario, reply = self.read(request) if peer.is_asset_host else self.reply(request)
         except rules.Refusal as refusal:
             reply = refused(refusal)
         finally:
@@ -273,10 +289,12 @@ class Vendor:
                 return {}, plain(status, {"message": "Conversations are out of order"})
             self.check_key(request)
             return {}, plain(200, {"conversations": []})
+        if route == ("POST", "/api/assets"):
+            return self.upload(request)
         if route == ("POST", "/api/chat-with-ai"):
             check = rules.check_chat
         elif route == ("POST", "/api/features"):
-            check = rules.check_feature
+            check = self.check_feature
         else:
             request.violations.append(f"{request.method} {request.path} is not known")
             message = f"Cannot {request.method} {request.path}"
@@ -288,8 +306,34 @@ class Vendor:
             self.check_key(request)
             check(request)
             scenario = {}
+        if request.json["type"] in media.FEATURES:
+            return scenario, media.reply(scenario, request, self.assets)
         streamed = request.query == "isStreaming=true"
         return scenario, replies.reply(scenario, request.json, streamed=streamed)
+
+    def check_feature(self, request: rules.Request) -> None:
+        def check_media(request: rules.Request) -> None:
+            media.check(request, self.assets)
+
+        rules.check_feature(request, dict.fromkeys(media.FEATURES, check_media))
+
+    def upload(self, request: rules.Request) -> tuple[dict[str, Any], replies.Reply]:
+        scenario = self.own_scenario("upload", request)
+        if not scenario:
+            self.check_key(request)
+        said = self.assets.upload(request)
+        return scenario, stated(scenario) or plain(200, said)
+
+    def read(self, request: rules.Request) -> tuple[dict[str, Any], replies.Reply]:
+        """At the asset host."""
+        scenario = self.own_scenario("asset", request)
+        status, kind, body = self.assets.read(request)
+        pieces = [body[at : at + 4096] for at in range(0, len(body), 4096)]
+        return scenario, stated(scenario) or replies.Reply(status, {"Content-Type": kind}, pieces)
+
+    def own_scenario(self, kind: str, request: rules.Request) -> dict[str, Any]:
+        key = f"{kind}:{request.key}"
+        return self.next_scenario(key) if key in self.scenarios else {}
 
     def model_list(self, kind: str) -> replies.Reply:
         if "text" in self.models:
@@ -326,6 +370,10 @@ class Vendor:
             out = [seen.seen() for seen in self.seen.get(key, [])]
         elif name == "models":
             self.models = json.loads(request.body)
+        elif name == "uploads":
+            out = [upload.seen() for upload in self.assets.uploads.get(key, {}).values()]
+        elif name == "results":
+            out = [result.seen() for result in self.assets.results.values() if result.key == key]
         elif name == "conversations":
             self.conversations[key] = int(query["status"])
         elif name == "events":
@@ -434,6 +482,15 @@ def plain(status: int, body: Any) -> replies.Reply:
     return replies.Reply(status, headers, [json.dumps(body).encode("utf-8")])
 
 
+def stated(scenario: dict[str, Any]) -> replies.Reply | None:
+    """The answer that a scenario states itself."""
+    fixed = replies.fixed_body(scenario)
+    if fixed is None and "status" not in scenario:
+        return None
+    body, kind = fixed or (b"", "text/plain")
+    return replies.Reply(scenario.get("status", 200), {"Content-Type": kind} | scenario.get("headers", {}), [body])
+
+
 def refused(refusal: rules.Refusal) -> replies.Reply:
     return plain(refusal.status, refusal.body)
 
@@ -442,7 +499,10 @@ async def serve(port: int) -> None:
     vendor = Vendor()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Peer(vendor), "127.0.0.1", port, backlog=1024)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    asset_host = await loop.create_server(lambda: Peer(vendor, is_asset_host=True), "127.0.0.1", 0, backlog=1024)
+    asset_port = asset_host.sockets[0].getsockname()[1]
+    vendor.assets.base_url = f"http://127.0.0.1:{asset_port}"
+    print(server.sockets[0].getsockname()[1], asset_port, flush=True)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)

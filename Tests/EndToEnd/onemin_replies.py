@@ -38,12 +38,12 @@ def merged(base: Any, change: Any) -> Any:
     return change
 
 
-def record(scenario: dict[str, Any], request: dict[str, Any], answer: str) -> dict[str, Any]:
-    """The vendor's record of a finished call."""
-    prompt = request["promptObject"]["prompt"]
-    result: Any = [answer]
+def record(scenario: dict[str, Any], request: dict[str, Any], answer: str | list[str]) -> dict[str, Any]:
+    """The vendor's record of a finished call; a list of answers is its result as it is."""
+    prompt = request["promptObject"].get("prompt", "")
+    result: Any = [answer] if request["type"] in ("UNIFY_CHAT_WITH_AI", "CODE_GENERATOR") else answer
     if lines := progress_lines(scenario):
-        result = [lines + answer]
+        result = [f"{lines}{answer}"]
     full = {
         "uuid": "5f0c3a52-3c6e-4d27-8a73-3d6f4b1c9a10", "userId": "u-1", "teamId": "t-1",
         "teamUser": {"teamId": "t-1", "userId": "u-1", "userName": "Jane Doe", "status": "ACTIVE"},

@@ -45,10 +45,12 @@ class Request:
     body: bytes
     json: Any = None
     violations: list[str] = field(default_factory=list)
+    owner: str = ""
+    """Whose result a request without a key reads."""
 
     @property
     def key(self) -> str:
-        return self.headers.get("api-key", "")
+        return self.headers.get("api-key", self.owner)
 
     def seen(self) -> dict[str, Any]:
         """As tests read it."""
@@ -251,13 +253,13 @@ FEATURES: dict[str, Callable[[Request], None]] = {"CODE_GENERATOR": check_code}
 """The vendor's `type` -> check of its body, for POST /api/features."""
 
 
-def check_feature(request: Request) -> None:
-    """POST /api/features."""
+def check_feature(request: Request, media: dict[str, Callable[[Request], None]]) -> None:
+    """POST /api/features; `media`: checks of more types."""
     if request.query:
         request.violations.append(f"query is {request.query!r}")
     body = check_json_body(request)
     kind = body.get("type")
-    check = FEATURES.get(kind) if isinstance(kind, str) else None
+    check = (FEATURES | media).get(kind) if isinstance(kind, str) else None
     if check is None:
         request.violations.append(f"type {kind!r} is not known at /api/features")
         raise error(400, f"Invalid AI feature {kind}!")

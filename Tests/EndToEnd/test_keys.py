@@ -323,7 +323,7 @@ def test_default_and_fallback(start_relay, caller, vendor, is_streamed):
     assert used("sk-b", model="old-one") == ("old-one", "gpt-4o-mini")
     for name in ("no-such", "gpt-4o-mini", None):
         assert refusal(caller(relay, "sk-b"), is_streamed, model=name)[1]["code"] == "model_not_found"
-    assert refusal(caller(relay, "sk-a"), is_streamed, model="tts-1")[1]["code"] == "model_not_found"
+    assert refusal(caller(relay, "sk-a"), is_streamed, model="whisper-1")[1]["code"] == "model_not_found"
 
 
 def test_without_a_default_the_model_is_missing(http):

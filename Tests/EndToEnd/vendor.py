@@ -1,5 +1,6 @@
 """The fake vendor as tests use it: its process and its control calls."""
 
+import base64
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +13,16 @@ WAIT_SECONDS = 5.0
 
 
 class Vendor:
-    """The running fake. `base_url`: `http://127.0.0.1:PORT`."""
+    """The running fake. `base_url`, `asset_url`: `http://127.0.0.1:PORT`."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, str(PROGRAM), "--port", "0"], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
+        self.port, asset_port = map(int, self.process.stdout.readline().split())
         self.base_url = f"http://127.0.0.1:{self.port}"
+        self.asset_url = f"http://127.0.0.1:{asset_port}"
         self.http = httpx.Client(base_url=self.base_url + "/__control", timeout=60, trust_env=False)
 
     def stop(self) -> None:
@@ -59,6 +61,20 @@ class Vendor:
     def prompt(self, key: str) -> str:
         """The prompt of the only request of `key`."""
         return self.request(key)["body"]["promptObject"]["prompt"]
+
+    def uploads(self, key: str) -> list[dict[str, Any]]:
+        """What was uploaded with `key`."""
+        return self.http.get("/uploads", params={"key": key}).raise_for_status().json()
+
+    def results(self, key: str) -> list[bytes]:
+        """The content of all that was made for `key`, in its order."""
+        made = self.http.get("/results", params={"key": key}).raise_for_status().json()
+        return [base64.b64decode(result["data64"]) for result in made]
+
+    def feature(self, key: str) -> dict[str, Any]:
+        """The body of the only call of a feature by `key`."""
+        (only,) = self.requests(key, "/api/features")
+        return only["body"]
 
     def events(self, key: str, name: str | None = None) -> list[dict[str, Any]]:
         seen = self.http.get("/events", params={"key": key}).raise_for_status().json()

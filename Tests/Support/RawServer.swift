@@ -13,10 +13,12 @@ package final class RawServer: Sendable {
         let isStopped = Atomic<Bool>(false)
     }
 
-    package init(_ serve: @escaping @Sendable (Socket, Int) -> Void) {
+    /// `onAllAddresses`: of this machine, not only on 127.0.0.1.
+    package init(onAllAddresses: Bool = false, _ serve: @escaping @Sendable (Socket, Int) -> Void) {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         self.listener = listener
         var address = loopback(0)
+        if onAllAddresses { address.sin_addr.s_addr = 0 }
         bindTo(listener, &address)
         listen(listener, 64)
         port = Support.port(of: listener)

@@ -1,4 +1,5 @@
 import CCurl
+import Glibc
 
 /// libcurl's write callback: `bytes` is valid during the call only.
 func takeBytes(
@@ -29,10 +30,10 @@ func openSocket(
     address: UnsafeMutablePointer<curl_sockaddr>?
 ) -> curl_socket_t {
     guard let context, let address else { return CURL_SOCKET_BAD }
+    let client = Unmanaged<CurlClient>.fromOpaque(context).takeUnretainedValue()
+    guard client.mayOpen(address) else { return CURL_SOCKET_BAD }
     let socket = relay_curl_open(address)
-    if socket >= 0 {
-        Unmanaged<CurlClient>.fromOpaque(context).takeUnretainedValue().hasOpened(socket)
-    }
+    if socket >= 0 { client.hasOpened(socket) }
     return socket
 }
 
@@ -44,4 +45,26 @@ func closeSocket(context: UnsafeMutableRawPointer?, socket: curl_socket_t) -> In
 
 func transfer(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {
     context.map { Unmanaged<CurlTransfer>.fromOpaque($0).takeUnretainedValue() }
+}
+
+extension PeerAddress {
+    /// The address and port that libcurl is about to connect to; nil: of neither version, or of version 4 in the clothes
+    /// of version 6.
+    static func target(_ address: UnsafePointer<curl_sockaddr>) -> (PeerAddress, UInt16)? {
+        guard let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) else { return nil }
+        let bytes = UnsafeRawPointer(address) + offset
+        let size = Int(address.pointee.addrlen)
+        guard size >= MemoryLayout<sockaddr_in>.size, size <= MemoryLayout<sockaddr_storage>.size else { return nil }
+        var storage = sockaddr_storage()
+        withUnsafeMutableBytes(of: &storage) { $0.copyMemory(from: UnsafeRawBufferPointer(start: bytes, count: size)) }
+        let peer = PeerAddress(storage)
+        let port = UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
+        switch Int32(storage.ss_family) {
+        case AF_INET: return (peer, port)
+        case AF_INET6:
+            let isMapped = peer.high == 0 && peer.low >> 32 == 0xffff
+            return size >= MemoryLayout<sockaddr_in6>.size && !isMapped ? (peer, port) : nil
+        default: return nil
+        }
+    }
 }

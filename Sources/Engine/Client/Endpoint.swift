@@ -19,6 +19,19 @@ package final class Endpoint: @unchecked Sendable {
     }
 
     deinit { curl_url_cleanup(url) }
+
+    /// One of these schemes, a host, and no credentials.
+    func isPlain(_ schemes: [String]) -> Bool {
+        guard let scheme = part(CURLUPART_SCHEME), schemes.contains(scheme) else { return false }
+        return part(CURLUPART_HOST) != nil && part(CURLUPART_USER) == nil && part(CURLUPART_PASSWORD) == nil
+    }
+
+    private func part(_ which: CURLUPart) -> String? {
+        var text: UnsafeMutablePointer<CChar>?
+        guard curl_url_get(url, which, &text, 0) == CURLUE_OK, let text else { return nil }
+        defer { curl_free(text) }
+        return String(cString: text)
+    }
 }
 
 /// Times in milliseconds. First byte: of the body, from the call's start. Idle: between pieces after it.
@@ -28,6 +41,8 @@ package struct EndpointOptions: Sendable {
     package var idleMilliseconds = 120_000
     package var totalMilliseconds = 3_600_000
     package var isHTTP2 = false
+    /// Of an answer that is wanted whole.
+    package var answerLimitBytes = 16_777_216
     /// A proxy's URL; empty: none. The environment's is never taken.
     package var proxy = ""
     /// A file of certificates trusted besides the system's.

@@ -3,13 +3,20 @@ import Upstream
 
 extension Meter {
     /// Of a chat call; nil where no limit counts what is known late.
-    convenience init?(_ call: ChatCall, _ candidate: Registry.Candidate, _ caller: Caller, _ cover: Cover, _ gateway: Gateway) {
-        guard gateway.limits.countsLate else { return nil }
+    convenience init?(
+        _ call: ChatCall,
+        _ candidate: Registry.Candidate,
+        _ caller: Caller,
+        _ cover: Cover,
+        _ gateway: Gateway
+    ) {
+        let images = cover.isPlain ? 0 : candidate.imagesOfChat
+        guard gateway.limits.countsLate || images > 0 else { return nil }
         let means = gateway.limiter.means
         let model = candidate.model
         let expected = cover.isPlain ? (completionTokens: 0, credits: 0) : means.expected(of: model.id)
         let creditsPerCall = candidate.takesCredits ? expected.credits : 0
-        var reserved = Amounts()
+        var reserved = Amounts(images: images)
         if !cover.isPlain {
             let answer = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
             let usage = Usage(promptTokens: call.promptTokens, completionTokens: call.choices * answer)

@@ -15,7 +15,14 @@ package struct Catalogue: Sendable {
         self.indexByID = indexByID
     }
 
-    package func model(_ id: String) -> Model? { indexByID[id].map { models[$0] } }
+    /// The model of that id, or that the id is short for.
+    package func model(_ id: String) -> Model? {
+        let index = indexByID[id] ?? ShortNames.id(of: id).flatMap { indexByID[$0] }
+        return index.map { models[$0] }
+    }
+
+    /// As the vendor wants it; a name that nobody knows is the vendor's to judge.
+    func id(_ name: String) -> String { model(name)?.id ?? name }
 
     /// What 1min.ai offered when this version was made, as far as some endpoint serves it.
     package static let oneMin = Catalogue(

@@ -25,7 +25,7 @@ package struct Offers: Sendable {
         fallback = settings.fallbackModel
         isSubsetOnly = settings.isSubsetOnly && providers.contains { $0.kind == .onemin }
         let subset = settings.permittedModels
-        let permitted = Set(subset)
+        let permitted = Set(subset.map(catalogue.id))
         for (index, provider) in providers.enumerated() {
             switch provider.kind {
             case .echo:
@@ -33,10 +33,10 @@ package struct Offers: Sendable {
             case .onemin:
                 let names = provider.models.isEmpty ? Self.names(subset, catalogue) : provider.models
                 for name in names {
-                    if settings.isSubsetOnly && !permitted.contains(name.upstream) {
+                    let model = catalogue.model(name.upstream) ?? Model(unknown: name.upstream)
+                    if settings.isSubsetOnly && !permitted.contains(model.id) {
                         forbidden.insert(name.alias)
                     } else {
-                        let model = catalogue.model(name.upstream) ?? Model(unknown: name.upstream)
                         add(name.alias, model, index)
                     }
                 }
@@ -55,12 +55,16 @@ package struct Offers: Sendable {
         listing.append((name, provider))
     }
 
-    /// Who serves a name; nobody: empty.
-    package subscript(name: String) -> [Offer] { byName[name] ?? [] }
+    /// Who serves a name, which may be a short one; nobody: empty.
+    package subscript(name: String) -> [Offer] {
+        byName[name] ?? ShortNames.id(of: name).flatMap { byName[$0] } ?? []
+    }
 
     /// What serves a name that nobody serves, if it may be asked for at all.
     package func substitutes(for name: String) -> [Offer] {
-        guard let fallback, !forbidden.contains(name) else { return [] }
+        guard let fallback, !forbidden.contains(name), !forbidden.contains(ShortNames.id(of: name) ?? name) else {
+            return []
+        }
         return self[fallback]
     }
 

@@ -25,11 +25,11 @@ package final class Limit: Sendable, Hashable {
     /// The first words of the id's digest; a record's key is made of them and the identity's.
     let words: (UInt64, UInt64)
 
-    package init(_ kind: Kind, _ quota: Quota) {
+    package init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
         self.kind = kind
         self.quota = quota
         id = "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(quota.windowSeconds)"
-        grid = Grid(windowSeconds: quota.windowSeconds)
+        grid = Grid(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets)
         words = Digest(of: id).withBytes {
             ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
         }
@@ -53,7 +53,8 @@ extension EndpointGroup {
     /// What requests of the group use.
     var units: Set<Quota.Unit> {
         switch self {
-        case .chat: [.requests, .tokens, .usd, .credits, .concurrent]
+        // A chat may name a model that makes images.
+        case .chat: [.requests, .tokens, .images, .usd, .credits, .concurrent]
         case .images: [.requests, .images, .credits, .concurrent]
         case .audio: [.requests, .credits, .concurrent]
         case .files, .models: [.requests, .concurrent]

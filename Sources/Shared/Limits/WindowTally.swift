@@ -50,18 +50,25 @@ final class WindowTally: Tally, @unchecked Sendable {
     /// The record with what it does not know yet.
     private func view(at time: Int) -> Record {
         record.roll(to: time)
-        guard owed != nil || draft?.owed != nil || !returns.isEmpty else { return record }
+        if isWhole { return record }
         var view = record
-        for back in returns where isCounted(back.place) { view.giveBack(back.units, in: back.place.number) }
         if let owed { view.add(owed) }
         if let owed = draft?.owed { view.add(owed) }
+        for back in returns where isCounted(back.place) { view.giveBack(back.units, in: back.place.number) }
         view.roll(to: time)
         return view
     }
 
+    /// The record knows all that this instance knows.
+    private var isWhole: Bool { owed == nil && returns.isEmpty && draft?.owed == nil }
+
     // MARK: Decisions here
 
-    func hasRoom(for units: Int, at time: Int) -> Bool { view(at: time).hasRoom(for: units, of: bound) }
+    func hasRoom(for units: Int, at time: Int) -> Bool {
+        guard isWhole else { return view(at: time).hasRoom(for: units, of: bound) }
+        record.roll(to: time)  // without a copy of it
+        return record.hasRoom(for: units, of: bound)
+    }
 
     func hasRoom(for units: Int, by rule: OutageRule, at time: Int) -> Bool {
         switch rule.rule {
@@ -113,7 +120,12 @@ final class WindowTally: Tally, @unchecked Sendable {
     }
 
     func standing(by rule: OutageRule?, at time: Int) -> Decision.Standing {
-        let view = view(at: time)
+        guard isWhole else { return standing(of: view(at: time), by: rule, at: time) }
+        record.roll(to: time)
+        return standing(of: record, by: rule, at: time)
+    }
+
+    private func standing(of view: borrowing Record, by rule: OutageRule?, at time: Int) -> Decision.Standing {
         let spare = lease.map { $0.isOpen(at: time) ? $0.left : 0 } ?? 0
         var remaining = view.remaining(of: bound) + spare
         if let rule, rule.rule == .share, let outage {
@@ -212,16 +224,17 @@ final class WindowTally: Tally, @unchecked Sendable {
         record.roll(to: time)
         var next = record
         var isChanged = unmerged != nil
-        for back in returns where isCounted(back.place) {
-            next.giveBack(back.units, in: back.place.number)
-            isChanged = true
-        }
-        if let ended, isCounted(ended.place) { next.endLease(ended.units, in: ended.place.number) }
         if let owed {
             next.add(owed)
             next.roll(to: time)
             isChanged = true
         }
+        // After what is owed: it may be some of that which is given back.
+        for back in returns where isCounted(back.place) {
+            next.giveBack(back.units, in: back.place.number)
+            isChanged = true
+        }
+        if let ended, isCounted(ended.place) { next.endLease(ended.units, in: ended.place.number) }
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns)
     }
 

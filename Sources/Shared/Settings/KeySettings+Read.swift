@@ -15,6 +15,7 @@ extension KeySettings {
                 return KeySettings(
                     name: instance.asName,
                     digest: digest,
+                    fileSecret: FileOwner.secret(ofToken: token),
                     models: reader.patterns(key(instance, "MODELS")),
                     quotas: quotas.all,
                     groupQuotas: quotas.groups

@@ -1,3 +1,5 @@
+package import Engine
+
 /// How often callers may ask, and where that is counted.
 package struct LimitSettings: Sendable, Equatable {
     /// Who a caller is.

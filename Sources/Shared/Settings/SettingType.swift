@@ -1,3 +1,5 @@
+package import Engine
+
 /// How the text of a setting is read, and what it may hold.
 package enum SettingType: Sendable, Equatable {
     case text

@@ -37,6 +37,7 @@ extension Settings {
         publicURL = reader.text("PUBLIC_URL")
         corsOrigins = reader.list("CORS_ORIGINS")
         maxBodyBytes = reader.number("MAX_BODY_MB")
+        maxUploadBytes = reader.number("MAX_UPLOAD_MB")
         shutdownSeconds = Double(reader.duration("SHUTDOWN_SECONDS").nanoseconds) / 1e9
         metricsToken = reader.text("METRICS_TOKEN").map { Digest(of: $0) }
         upstreamProxy = reader.text("UPSTREAM_PROXY")
@@ -44,6 +45,8 @@ extension Settings {
         keys = KeySettings.all(&reader)
         anonymousModels = reader.patterns("ANONYMOUS_MODELS")
         limits = LimitSettings(&reader)
+        fetch = FetchSettings(reader)
+        fileSecret = reader.text("FILE_ID_SECRET")
         permittedModels = reader.list("SUBSET_OF_ONE_MIN_PERMITTED_MODELS")
         isSubsetOnly = reader.boolean("PERMIT_MODELS_FROM_SUBSET_ONLY")
         defaultModel = reader.text("DEFAULT_MODEL")

@@ -10,6 +10,7 @@ package struct Settings: Sendable, Equatable {
     /// `["*"]`, or lower-case `scheme://host[:port]`.
     package let corsOrigins: [String]
     package let maxBodyBytes: Int
+    package let maxUploadBytes: Int
     package let shutdownSeconds: Double
     /// Nil: `/metrics` is open.
     package let metricsToken: Digest?
@@ -21,6 +22,9 @@ package struct Settings: Sendable, Equatable {
     package let keys: [KeySettings]
     package let anonymousModels: [ModelPattern]
     package let limits: LimitSettings
+    package let fetch: FetchSettings
+    /// A secret; nil: each caller's own key takes its place.
+    package let fileSecret: String?
     /// Models of 1min.ai that are listed first, by the vendor's names.
     package let permittedModels: [String]
     /// No other models of 1min.ai may be used.
@@ -43,6 +47,8 @@ package struct KeySettings: Sendable, Equatable {
     package let name: String
     /// Of the token, which is not kept.
     package let digest: Digest
+    /// Derived from the token; a secret, too.
+    package let fileSecret: [UInt8]
     package let models: [ModelPattern]
     /// Of all endpoints together.
     package let quotas: [Quota]

@@ -54,10 +54,11 @@ extension SettingsReader {
         guard !providers.isEmpty else { return }
         let subset: SettingKey = "SUBSET_OF_ONE_MIN_PERMITTED_MODELS"
         for model in settings.permittedModels { warnIfUnknown(model, subset) }
+        let permitted = Set(settings.permittedModels.map(Catalogue.oneMin.id))
         for provider in providers {
             let key = ProviderSettings.key(provider.instance, "MODELS")
             for name in provider.models {
-                if settings.isSubsetOnly && !settings.permittedModels.contains(name.upstream) {
+                if settings.isSubsetOnly && !permitted.contains(Catalogue.oneMin.id(name.upstream)) {
                     warn(key, "\"\(name.alias)\" is refused: \(subset.name) has no \"\(name.upstream)\"")
                 } else {
                     warnIfUnknown(name.upstream, key)

@@ -1,3 +1,5 @@
+import Engine
+
 /// Gathers the values of one table from its sources, with everything that is wrong with them.
 struct SettingsReader {
     /// One variable that is set.

@@ -23,6 +23,7 @@ package struct SettingsTable: Sendable {
                     SettingRow("PUBLIC_URL", .url, "", "address that clients see, where a proxy stands in front"),
                     SettingRow("CORS_ORIGINS", .origins, "*", "origins of web pages that may call"),
                     SettingRow("MAX_BODY_MB", .megabytes(1...1_024), "32", "largest JSON body"),
+                    SettingRow("MAX_UPLOAD_MB", .megabytes(1...16_384), "512", "largest upload"),
                     SettingRow(
                         "SHUTDOWN_SECONDS",
                         .duration(.zero ... .seconds(3_600)),
@@ -101,6 +102,30 @@ package struct SettingsTable: Sendable {
                         .duration(.milliseconds(1) ... .seconds(10)),
                         "250ms",
                         "of what a request waits for it"
+                    ),
+                ]
+            ),
+            SettingSection(
+                "Pictures and files",
+                [
+                    SettingRow(
+                        "FETCH_IMAGES",
+                        .choice(FetchSettings.Kind.allCases.map(\.rawValue)),
+                        FetchSettings.Kind.https.rawValue,
+                        "which URLs of pictures are fetched; http: both; no proxy is used"
+                    ),
+                    SettingRow(
+                        "FETCH_ALLOW_NETWORKS",
+                        .networks,
+                        "",
+                        "private networks that pictures may be fetched from, at any port"
+                    ),
+                    SettingRow(
+                        "FILE_ID_SECRET",
+                        .token,
+                        "",
+                        "seals the ids of files; unset: the caller's own key does",
+                        .secret
                     ),
                 ]
             ),

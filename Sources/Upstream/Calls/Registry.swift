@@ -51,10 +51,10 @@ package final class Registry: @unchecked Sendable {
         self.offers = offers
     }
 
-    /// Who serves chat of the model that a caller named. A model of another kind, or one that the caller may not use,
-    /// is unknown to him.
+    /// Who serves chat of the model that a caller named, which may make images or speak. A model of another kind, or one
+    /// that the caller may not use, is unknown to him.
     package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidate {
-        try candidate(name, for: caller, able: [.chat, .code])
+        try candidate(name, for: caller, able: [.chat, .code, .image, .textToSpeech])
     }
 
     /// Who serves the model that a caller named in a call that needs one of `features`.

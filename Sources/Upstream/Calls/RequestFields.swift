@@ -1,8 +1,66 @@
 package import Engine
 package import Shared
 
-/// Reads a request's fields; what is `null` is absent. Throws what the client is told.
-package struct RequestFields {
+/// Reads a request's fields. Throws what the client is told.
+package protocol CallFields {
+    func string(_ name: StaticString) throws(APIError) -> String?
+    func flag(_ name: StaticString) throws(APIError) -> Bool?
+    func integer(_ name: StaticString, _ range: ClosedRange<Int>) throws(APIError) -> Int?
+}
+
+extension CallFields {
+    /// One of a few words.
+    func choice(_ name: StaticString, _ words: [String]) throws(APIError) -> String? {
+        guard let word = try string(name) else { return nil }
+        guard words.contains(word) else {
+            throw .value("\(name)", "it must be one of \(words.joined(separator: ", "))")
+        }
+        return word
+    }
+
+    fileprivate func check(_ integer: Int64, _ name: StaticString, _ range: ClosedRange<Int>) throws(APIError) -> Int {
+        if integer < range.lowerBound {
+            throw .value("\(name)", "it must be at least \(range.lowerBound)", code: "integer_below_min_value")
+        }
+        if integer > range.upperBound {
+            throw .value("\(name)", "it must be at most \(range.upperBound)", code: "integer_above_max_value")
+        }
+        return Int(integer)
+    }
+}
+
+/// The fields of a form, all of them text; what is empty is absent.
+package struct FormFields: CallFields {
+    private let texts: [String: String]
+
+    /// Of several with one name the first counts.
+    package init(_ fields: [(name: String, text: String)]) {
+        texts = Dictionary(fields.map { ($0.name, $0.text) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    package func string(_ name: StaticString) throws(APIError) -> String? {
+        guard let text = texts["\(name)"], !text.isEmpty else { return nil }
+        return text
+    }
+
+    package func flag(_ name: StaticString) throws(APIError) -> Bool? {
+        switch try string(name)?.lowercased() {
+        case nil: nil
+        case "true", "1": true
+        case "false", "0": false
+        default: throw .type("\(name)", "a boolean")
+        }
+    }
+
+    package func integer(_ name: StaticString, _ range: ClosedRange<Int>) throws(APIError) -> Int? {
+        guard let text = try string(name) else { return nil }
+        guard let integer = Int64(text) else { throw .type("\(name)", "an integer") }
+        return try check(integer, name, range)
+    }
+}
+
+/// The fields of a JSON object; what is `null` is absent.
+package struct RequestFields: CallFields {
     private let members: [(name: UnsafeRawBufferPointer, value: JSONValue)]
 
     /// `root`: the whole body, which must be an object.
@@ -32,13 +90,7 @@ package struct RequestFields {
     package func integer(_ name: StaticString, _ range: ClosedRange<Int>) throws(APIError) -> Int? {
         guard let value = self[name] else { return nil }
         guard let integer = value.integer else { throw .type("\(name)", "an integer") }
-        if integer < range.lowerBound {
-            throw .value("\(name)", "it must be at least \(range.lowerBound)", code: "integer_below_min_value")
-        }
-        if integer > range.upperBound {
-            throw .value("\(name)", "it must be at most \(range.upperBound)", code: "integer_above_max_value")
-        }
-        return Int(integer)
+        return try check(integer, name, range)
     }
 
     package func number(_ name: StaticString, _ range: ClosedRange<Double>) throws(APIError) -> Double? {

@@ -51,27 +51,8 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
             throw UpstreamError(error)
         }
         guard stream.head.status == 200 || stream.head.status == 201 else {
-            throw await refusal(stream)
+            throw await vendor.refusal(stream)
         }
         return OneMinStream(stream, vendor.parser, searchesWeb: searchesWeb)
-    }
-
-    private func refusal(_ stream: any UpstreamStream) async -> UpstreamError {
-        var body = ByteBuffer()
-        var isComplete = false
-        defer { stream.stop(isComplete: isComplete) }
-        do throws(TransportError) {
-            var piece = ByteBuffer()
-            while body.count < OneMinStream.eventLimitBytes {
-                guard try await stream.more(patienceNanoseconds: .max / 2) == .bytes else { break }
-                stream.take(into: &piece)
-                body.append(piece.bytes)
-                piece.removeAll()
-            }
-            isComplete = true
-        } catch {
-            if error.kind == .cancelled { return UpstreamError(error) }
-        }
-        return UpstreamError(stream.head, body.bytes, vendor.parser)
     }
 }

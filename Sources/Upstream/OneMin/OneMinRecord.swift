@@ -11,6 +11,17 @@ struct OneMinRecord {
 
     /// `bytes`: the whole JSON, from a `ByteBuffer`. Throws for what is no record of a success.
     init(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) {
+        let record = try Self.checked(bytes, parser)
+        guard let result = record["aiRecordDetail"]?["resultObject"], let text = Self.text(result) else {
+            throw UpstreamError(.failed, cause: "the vendor's record has no result")
+        }
+        self.text = text
+        usage = Self.usage(record["metadata"])
+        credits = Self.credits(record["metadata"])
+    }
+
+    /// The record in `bytes`, valid until the parser parses again. Throws for what is none of a success.
+    static func checked(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) -> JSONValue {
         let root: JSONValue
         do throws(JSONError) {
             root = try parser.parse(bytes)
@@ -21,16 +32,10 @@ struct OneMinRecord {
             throw UpstreamError(ofBody: root, cause: "the vendor's answer has no record")
         }
         if root["success"]?.flag == false { throw UpstreamError(ofBody: root, cause: "the vendor says: no success") }
-        let detail = record["aiRecordDetail"]
         if let status = record["status"]?.string, status != "SUCCESS", status != "COMPLETED" {
             throw UpstreamError(.failed, cause: "the vendor's record says \(status.prefix(20))")
         }
-        guard let result = detail?["resultObject"], let text = Self.text(result) else {
-            throw UpstreamError(.failed, cause: "the vendor's record has no result")
-        }
-        self.text = text
-        usage = Self.usage(record["metadata"])
-        credits = Self.credits(record["metadata"])
+        return record
     }
 
     /// The first string of an array, which with web search begins with objects; or the bare string.
@@ -46,7 +51,7 @@ struct OneMinRecord {
     }
 
     /// Rounded up, should it be a fraction.
-    private static func credits(_ metadata: JSONValue?) -> Int? {
+    static func credits(_ metadata: JSONValue?) -> Int? {
         guard let number = metadata?["credit"]?.number, (0..<Double(1 << 40)).contains(number) else { return nil }
         return Int(number.rounded(.up))
     }

@@ -11,7 +11,7 @@ import Testing
     static let minute = Limit(.total, Quota(10, per: .minute))
     static let hour = Limit(.caller(.chat), Quota(10, per: .hour))
 
-    private func limiter(_ rule: StoreDownRule = .local, timeoutMilliseconds: Int = 5_000) -> Limiter {
+    private func limiter(_ rule: StoreDownRule = .local, timeoutMilliseconds: Int = 60_000) -> Limiter {
         Limiter(
             store: store,
             rule: rule,
@@ -79,7 +79,7 @@ import Testing
     func unknownGiveBack(isDone: Bool) async throws {
         let limiter = limiter()
         defer { limiter.stop() }
-        let other = Limiter(store: store, timeoutMicroseconds: 5_000_000, clock: clock.clock)
+        let other = Limiter(store: store, timeoutMicroseconds: 60_000_000, clock: clock.clock)
         defer { other.stop() }
         // `hour` is counted; then `other` takes the day's last unit, so that the hour's is given back: unanswered.
         let day = Limit(.key(nil), Quota(2, per: .day))  // its store key comes after the hour's

@@ -1,4 +1,3 @@
-package import Engine
 import Glibc
 
 /// A range of addresses: `10.0.0.0/8`, `fd00::/8`, or one address.

@@ -1,0 +1,90 @@
+/// Gets what a caller's URL names: the one place where a caller makes this process connect somewhere.
+///
+/// The rule is asked about the very address that a socket is opened to, after all parsing, resolving and redirecting
+/// (`CurlClient.mayOpen`), so a name that changes its address, or an odd way of writing one, changes nothing. No
+/// proxy is used, which would look up names itself, and no connection is kept.
+///
+/// `@unchecked`: only its loop's thread touches it.
+package final class Fetcher: @unchecked Sendable {
+    private let client: CurlClient
+    private let schemes: [String]
+    private let certificateFile: String?
+    private let headers: UpstreamHeaders
+    private let limitNanoseconds: UInt64
+    private var running = 0
+
+    /// Of one loop; each may have a thread that looks up its name.
+    package static let concurrent = 64
+    private static let redirects = 3
+    private static let urlLimitBytes = 8_192
+
+    /// - Parameters:
+    ///   - schemes: of `https`, `http`.
+    ///   - agent: names this program to servers.
+    ///   - limitMilliseconds: for a fetch with all its redirects.
+    package init(
+        loop: EventLoop,
+        schemes: [String],
+        rule: AddressRule,
+        agent: String,
+        certificateFile: String? = nil,
+        limitMilliseconds: UInt64 = 10_000
+    ) {
+        client = CurlClient(loop: loop, rule: rule)
+        self.schemes = schemes
+        self.certificateFile = certificateFile
+        limitNanoseconds = limitMilliseconds * 1_000_000
+        headers = UpstreamHeaders(["User-Agent: \(agent)", "Accept: */*"])
+    }
+
+    /// The body of a 200, of at most `limitBytes`.
+    package func fetch(_ url: String, limitBytes: Int) async throws(FetchFailure) -> Body {
+        guard running < Self.concurrent else { throw FetchFailure(.busy, "too many fetches") }
+        running += 1
+        defer { running -= 1 }
+        let deadline = EventLoop.monotonicNanoseconds() + limitNanoseconds
+        var reply = try await reply(to: url, limitBytes, deadline, isFirst: true)
+        var followed = 0
+        while let next = reply.head.redirectURL {
+            guard followed < Self.redirects else { throw FetchFailure(.unavailable, "too many redirects") }
+            followed += 1
+            reply = try await self.reply(to: next, limitBytes, deadline, isFirst: false)
+        }
+        guard reply.head.status == 200 else { throw FetchFailure(.unavailable, "status \(reply.head.status)") }
+        return reply.body
+    }
+
+    private func reply(
+        to url: String,
+        _ limitBytes: Int,
+        _ deadline: UInt64,
+        isFirst: Bool
+    ) async throws(FetchFailure) -> UpstreamReply {
+        let now = EventLoop.monotonicNanoseconds()
+        guard now + 1_000_000 < deadline else { throw FetchFailure(.unavailable, "out of time") }
+        let milliseconds = Int((deadline - now) / 1_000_000)
+        var options = EndpointOptions()
+        options.connectMilliseconds = milliseconds
+        options.firstByteMilliseconds = milliseconds
+        options.idleMilliseconds = milliseconds
+        options.totalMilliseconds = milliseconds
+        options.certificateFile = certificateFile
+        options.answerLimitBytes = limitBytes
+        guard url.utf8.count <= Self.urlLimitBytes, let endpoint = Endpoint(url, options), endpoint.isPlain(schemes)
+        else {
+            // Where a redirect leads is the server's word, not the caller's.
+            throw isFirst
+                ? FetchFailure(.badURL, "not a URL that is fetched")
+                : FetchFailure(.unavailable, "redirected to what is not fetched")
+        }
+        do throws(TransportError) {
+            return try await client.send(UpstreamCall(endpoint: endpoint, headers: headers, body: nil))
+        } catch {
+            switch error.kind {
+            case .tooLarge: throw FetchFailure(.tooLarge, "over \(limitBytes) bytes")
+            case .cancelled: throw FetchFailure(.cancelled, "cancelled")
+            default: throw FetchFailure(.unavailable, "\(error.kind), code \(error.code)")
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Engine
+import Shared
+import Upstream
+
+/// POST /v1/audio/speech
+func createSpeech(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
+    guard let request = responder.request else { return }
+    let caller = try gateway.callers.caller(of: request)
+    responder.record.caller = caller.name
+    let call = try await responder.json { (root) throws(APIError) in try SpeechCall(root) }
+    responder.record.model = call.model
+    let candidate = try gateway.registry.candidate(call.model, for: caller, able: .textToSpeech)
+    guard let provider = candidate.provider as? any SpeechProvider else { throw .modelNotFound(call.model) }
+    let speech = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
+    let cover = gateway.limits.cover(caller, .audio, request, model: candidate.name)
+    try await responder.admit(cover, Meter(images: 0, calls: 1, candidate, cover, gateway))
+    responder.provider = candidate.provider.name
+    do throws(UpstreamError) {
+        let audio = try await open(speech, responder)
+        try await pass(audio, responder)
+        responder.meter?.made(credits: audio.credits)
+    } catch {
+        responder.meter?.failed(error)
+        throw APIError(error, model: call.model, candidate.credential)
+    }
+}
+
+private func open(
+    _ speech: any PreparedSpeech,
+    _ responder: Responder
+) async throws(UpstreamError) -> any AudioStream {
+    do throws(UpstreamError) {
+        return try await speech.open()
+    } catch {
+        try await responder.pause(after: error)
+        return try await speech.open()
+    }
+}
+
+/// Passes audio on as it comes.
+private func pass(_ audio: any AudioStream, _ responder: Responder) async throws(UpstreamError) {
+    defer { audio.stop() }
+    responder.beginBytes(type: audio.mediaType)
+    var piece = ByteBuffer()
+    while try await audio.more() {
+        audio.take(into: &piece)
+        responder.writer.write(piece)
+        piece.removeAll()
+        if responder.writer.isFull { await responder.writer.drained() }
+    }
+    responder.writer.end()
+}

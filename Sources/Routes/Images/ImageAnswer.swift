@@ -1,0 +1,71 @@
+import Engine
+import Glibc
+import Shared
+import Upstream
+
+/// Makes all images at once, and answers with them or with their addresses.
+func answerImages(
+    _ images: any PreparedImages,
+    _ call: ImageCall,
+    _ model: Model,
+    _ responder: Responder
+) async throws(UpstreamError) {
+    let files = try await makeImages(images, responder)
+    var body = ByteBuffer()
+    body.append(#"{"created":"#)
+    body.append(decimal: time(nil))
+    body.append(#","data":["#)
+    if call.wantsData ?? images.areDataByDefault || !images.offersAddresses {
+        let loaded = try await allChoices(files.count) { (index) async throws(UpstreamError) in
+            try await images.load(files[index])
+        }
+        _ = body.reserve(loaded.reduce(64) { $0 + $1.bytes.count / 3 * 4 + 32 })
+        for (index, image) in loaded.enumerated() {
+            body.append(index == 0 ? #"{"b64_json":""# : #",{"b64_json":""#)
+            body.append(base64: image.bytes)
+            body.append(#""}"#)
+        }
+    } else {
+        for (index, file) in files.enumerated() {
+            body.append(index == 0 ? #"{"url":"# : #",{"url":"#)
+            body.append(json: file.address)
+            if model.features.contains(.imageVariation) {
+                body.append(#","variation_commands":{"variation":"#)
+                body.append(json: "/v1 \(file.address)")
+                body.append("}")
+            }
+            body.append("}")
+        }
+    }
+    body.append("]}")
+    responder.send(json: body)
+}
+
+/// Makes all the vendor's calls at once; if one fails, the others are cancelled.
+func makeImages(_ images: any PreparedImages, _ responder: Responder) async throws(UpstreamError) -> [ResultFile] {
+    try await images.begin()
+    let made = try await allChoices(images.calls) { (index) async throws(UpstreamError) in
+        do throws(UpstreamError) {
+            let made = try await call(images, index, responder)
+            responder.meter?.made(credits: made.credits)
+            return made.files
+        } catch {
+            responder.meter?.failed(error)
+            throw error
+        }
+    }
+    return made.flatMap { $0 }
+}
+
+private func call(
+    _ images: any PreparedImages,
+    _ index: Int,
+    _ responder: Responder
+) async throws(UpstreamError) -> MadeImages {
+    do throws(UpstreamError) {
+        return try await images.images(ofCall: index)
+    } catch {
+        try await responder.pause(after: error)
+        return try await images.images(ofCall: index)
+    }
+}

@@ -1,0 +1,99 @@
+package import Engine
+
+/// Which files callers have, and which they deleted, as all instances know it. Lost in a flush or restart of the store:
+/// then lists begin anew, files are still used by their ids, and deleted ones are found again.
+package struct FileShelf: Sendable {
+    private let state: SharedState
+
+    /// Of one caller's list; the oldest files leave it, and are still used by their ids.
+    package static let listLimitBytes = 60_000
+    private static let expirySeconds = 365 * 86_400
+    private static let format: UInt8 = 1
+
+    package init(_ state: SharedState) { self.state = state }
+
+    /// Puts a new file on its owner's list.
+    package func add(_ id: FileID, of owner: FileOwner, on loop: EventLoop) async throws(StoreFailure) {
+        try await change(owner, on: loop) { $0.contains(id) ? nil : $0 + [id] }
+    }
+
+    /// Newest first. Expired ones are left out.
+    package func files(
+        of owner: FileOwner,
+        at seconds: Int,
+        on loop: EventLoop
+    ) async throws(StoreFailure) -> [(id: FileID, file: StoredFile)] {
+        let list = Self.decoded(try await state.read(Self.listKey(owner), on: loop))
+        return list.reversed()
+            .compactMap { id in
+                guard let file = owner.open(id), file.isLive(at: seconds) else { return nil }
+                return (id, file)
+            }
+    }
+
+    /// Nil: none of this owner's, an expired one, or one that was deleted.
+    package func file(
+        _ text: String,
+        of owner: FileOwner,
+        at seconds: Int,
+        on loop: EventLoop
+    ) async throws(StoreFailure) -> (id: FileID, file: StoredFile)? {
+        guard let found = owner.open(text), found.file.isLive(at: seconds) else { return nil }
+        return try await state.read(Self.goneKey(found.id), on: loop) == nil ? found : nil
+    }
+
+    /// False: it was deleted before. Asked again after a failure it ends what was begun.
+    package func delete(_ id: FileID, of owner: FileOwner, on loop: EventLoop) async throws(StoreFailure) -> Bool {
+        try await change(owner, on: loop) { list in list.contains(id) ? list.filter { $0 != id } : nil }
+        return try await state.update(Self.goneKey(id), expirySeconds: Self.expirySeconds, on: loop) { found in
+            found == nil ? .init([Self.format], true) : .init(nil, false)
+        }
+    }
+
+    /// `change` gives the new list; nil: it stays.
+    private func change(
+        _ owner: FileOwner,
+        on loop: EventLoop,
+        _ change: @escaping @Sendable ([FileID]) -> [FileID]?
+    ) async throws(StoreFailure) {
+        try await state.update(Self.listKey(owner), expirySeconds: Self.expirySeconds, on: loop) { found in
+            .init(change(Self.decoded(found)).map(Self.encoded), ())
+        }
+    }
+
+    private static func listKey(_ owner: FileOwner) -> String {
+        "relay:1:files:\(owner.identity.digest.base64url(characters: 22))"
+    }
+
+    private static func goneKey(_ id: FileID) -> String {
+        "relay:1:gone:\(Digest(of: id.text).base64url(characters: 22))"
+    }
+
+    private static func encoded(_ list: [FileID]) -> [UInt8] {
+        var size = 1
+        let kept = list.reversed()
+            .prefix { id in
+                size += 2 + id.sealed.count
+                return size <= listLimitBytes
+            }
+        return kept.reversed()
+            .reduce(into: [format]) { bytes, id in
+                bytes += [UInt8(id.sealed.count & 255), UInt8(id.sealed.count >> 8)] + id.sealed
+            }
+    }
+
+    /// What is not readable is as if it were not there.
+    private static func decoded(_ bytes: [UInt8]?) -> [FileID] {
+        guard var rest = bytes?[...], rest.popFirst() == format else { return [] }
+        var list: [FileID] = []
+        while !rest.isEmpty {
+            guard let sealed = rest.takeBytes() else { return [] }
+            list.append(FileID(Array(sealed)))
+        }
+        return list
+    }
+}
+
+extension StoredFile {
+    package func isLive(at seconds: Int) -> Bool { expiresAt.map { seconds < $0 } ?? true }
+}

@@ -1,0 +1,141 @@
+/// All that is known of a file that a vendor keeps for a caller; its id carries it.
+package struct StoredFile: Sendable, Equatable {
+    /// The provider that has it, by its unique name.
+    package var provider: String
+    /// Which of the provider's keys it was uploaded with: the beginning of the key's digest.
+    package var account: UInt64
+    /// What the vendor calls it.
+    package var vendorID: String
+    /// Where it lies at the vendor.
+    package var path: String
+    package var name: String
+    package var bytes: Int
+    package var purpose: FilePurpose
+    /// Seconds since 1970.
+    package var createdAt: Int
+    /// Seconds since 1970; nil: it does not expire.
+    package var expiresAt: Int?
+
+    package init(
+        provider: String,
+        account: UInt64,
+        vendorID: String,
+        path: String,
+        name: String,
+        bytes: Int,
+        purpose: FilePurpose,
+        createdAt: Int,
+        expiresAt: Int? = nil
+    ) {
+        self.provider = provider
+        self.account = account
+        self.vendorID = vendorID
+        self.path = path
+        self.name = name
+        self.bytes = bytes
+        self.purpose = purpose
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+    }
+}
+
+/// What OpenAI lets callers say a file is for. The raw value is part of ids.
+package enum FilePurpose: UInt8, CaseIterable, Sendable {
+    case assistants = 1
+    case batch = 2
+    case fineTune = 3
+    case vision = 4
+    case userData = 5
+    case evals = 6
+
+    package var name: StaticString {
+        switch self {
+        case .assistants: "assistants"
+        case .batch: "batch"
+        case .fineTune: "fine-tune"
+        case .vision: "vision"
+        case .userData: "user_data"
+        case .evals: "evals"
+        }
+    }
+
+    package init?(name: String) {
+        guard let purpose = Self.allCases.first(where: { "\($0.name)" == name }) else { return nil }
+        self = purpose
+    }
+}
+
+extension StoredFile {
+    private static let format: UInt8 = 1
+    /// Of the name, in an id.
+    package static let nameLimitBytes = 200
+    private static let pathLimitBytes = 300
+    private static let wordLimitBytes = 64
+
+    /// Nil: the vendor's words for it are longer than an id has room for. Names are cut.
+    func encoded() -> [UInt8]? {
+        guard path.utf8.count <= Self.pathLimitBytes, vendorID.utf8.count <= Self.wordLimitBytes,
+            provider.utf8.count <= Self.wordLimitBytes, bytes >= 0, createdAt >= 0
+        else { return nil }
+        var coded: [UInt8] = [Self.format, purpose.rawValue]
+        for number in [UInt64(bytes), UInt64(createdAt), UInt64(max(0, expiresAt ?? 0)), account] {
+            withUnsafeBytes(of: number.littleEndian) { coded += $0 }
+        }
+        for text in [provider, vendorID, path, name.cut(toBytes: Self.nameLimitBytes)] {
+            coded += [UInt8(text.utf8.count & 255), UInt8(text.utf8.count >> 8)]
+            coded += text.utf8
+        }
+        return coded
+    }
+
+    init?(_ coded: [UInt8]) {
+        var rest = coded[...]
+        guard rest.popFirst() == Self.format, let purpose = rest.popFirst().flatMap(FilePurpose.init) else {
+            return nil
+        }
+        guard let bytes = rest.takeNumber(), let createdAt = rest.takeNumber(), let expiresAt = rest.takeNumber(),
+            let account = rest.takeNumber(), let provider = rest.takeText(), let vendorID = rest.takeText(),
+            let path = rest.takeText(), let name = rest.takeText(), rest.isEmpty
+        else { return nil }
+        self.init(
+            provider: provider,
+            account: account,
+            vendorID: vendorID,
+            path: path,
+            name: name,
+            bytes: Int(clamping: bytes),
+            purpose: purpose,
+            createdAt: Int(clamping: createdAt),
+            expiresAt: expiresAt == 0 ? nil : Int(clamping: expiresAt)
+        )
+    }
+}
+
+extension ArraySlice<UInt8> {
+    fileprivate mutating func takeNumber() -> UInt64? {
+        guard count >= 8 else { return nil }
+        defer { self = dropFirst(8) }
+        return prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    fileprivate mutating func takeText() -> String? { takeBytes().map { String(decoding: $0, as: UTF8.self) } }
+
+    /// Two bytes that say how many follow, and those.
+    mutating func takeBytes() -> ArraySlice<UInt8>? {
+        guard let low = popFirst(), let high = popFirst(), Int(high) << 8 | Int(low) <= count else { return nil }
+        let length = Int(high) << 8 | Int(low)
+        defer { self = dropFirst(length) }
+        return prefix(length)
+    }
+}
+
+extension String {
+    /// At most so many bytes of UTF-8, whole characters; of a longer one the end goes, but not a short extension.
+    func cut(toBytes limit: Int) -> String {
+        guard utf8.count > limit else { return self }
+        let ending = lastIndex(of: ".").map { self[$0...] }.flatMap { $0.utf8.count <= 16 ? $0 : nil } ?? ""
+        var kept = dropLast(ending.count)
+        while kept.utf8.count > limit - ending.utf8.count { kept = kept.dropLast() }
+        return String(kept + ending)
+    }
+}

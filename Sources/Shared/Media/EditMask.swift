@@ -1,0 +1,60 @@
+import CPng
+package import Engine
+import Glibc
+
+/// Masks for edits: OpenAI's are transparent where the picture is to be changed, 1min.ai's white there and black
+/// elsewhere.
+package enum EditMask {
+    package enum Flaw: Error {
+        /// No PNG, or a damaged one.
+        case broken
+        case tooLarge
+        /// Nothing in it is transparent, or says so.
+        case noAlpha
+        /// Not as wide and high as the picture.
+        case otherSize
+        /// Too many are being converted.
+        case busy
+    }
+
+    package static let mostPixels = 4_096 * 4_096
+
+    /// Blocks, 20 ns a pixel or so; `size` is the picture's.
+    package static func converted(_ mask: UnsafeRawBufferPointer, for size: PictureSize) throws(Flaw) -> Body {
+        guard let own = PictureSize(of: .png, mask) else { throw .broken }
+        guard own.width * own.height <= mostPixels else { throw .tooLarge }
+        guard own == size else { throw .otherSize }
+        var bytes: UnsafeMutablePointer<UInt8>?
+        var count = 0
+        let source = mask.bindMemory(to: UInt8.self).baseAddress
+        switch relay_mask_make(source, mask.count, UInt32(mostPixels), &bytes, &count) {
+        case RELAY_MASK_MADE: break
+        case RELAY_MASK_TOO_LARGE: throw .tooLarge
+        case RELAY_MASK_NO_ALPHA: throw .noAlpha
+        case RELAY_MASK_NO_MEMORY: throw .busy
+        default: throw .broken
+        }
+        defer { free(bytes) }
+        var buffer = ByteBuffer()
+        buffer.append(UnsafeRawBufferPointer(start: bytes, count: count))
+        return Body(buffer)
+    }
+
+    /// The same on a thread for such work.
+    package static func converted(
+        _ mask: Body,
+        for size: PictureSize,
+        by worker: WorkThread,
+        on loop: EventLoop
+    ) async throws(Flaw) -> Body {
+        let result: Result<Body, Flaw>? = await worker.result(on: loop, withinNanoseconds: 30_000_000_000) {
+            do throws(Flaw) {
+                return .success(try converted(mask.bytes, for: size))
+            } catch {
+                return .failure(error)
+            }
+        }
+        guard let result else { throw .busy }
+        return try result.get()
+    }
+}

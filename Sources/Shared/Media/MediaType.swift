@@ -1,0 +1,85 @@
+/// What bytes are: judged by themselves, never by a name or by what somebody says they are.
+package enum MediaType: String, CaseIterable, Sendable {
+    case png = "image/png"
+    case jpeg = "image/jpeg"
+    case webp = "image/webp"
+    case gif = "image/gif"
+    case svg = "image/svg+xml"
+    case mp3 = "audio/mpeg"
+    case wav = "audio/wav"
+    case flac = "audio/flac"
+    case ogg = "audio/ogg"
+    case opus = "audio/opus"
+    case aac = "audio/aac"
+    case m4a = "audio/mp4"
+    case mp4 = "video/mp4"
+    case webm = "audio/webm"
+    case pdf = "application/pdf"
+    case docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    case zip = "application/zip"
+    case doc = "application/msword"
+    case json = "application/json"
+    case xml = "application/xml"
+    case text = "text/plain"
+
+    package enum Family: Sendable {
+        case picture
+        case sound
+        case document
+    }
+
+    package var family: Family {
+        switch self {
+        case .png, .jpeg, .webp, .gif, .svg: .picture
+        case .mp3, .wav, .flac, .ogg, .opus, .aac, .m4a, .mp4, .webm: .sound
+        case .pdf, .docx, .zip, .doc, .json, .xml, .text: .document
+        }
+    }
+
+    /// Without a dot.
+    package var fileExtension: String {
+        switch self {
+        case .png: "png"
+        case .jpeg: "jpg"
+        case .webp: "webp"
+        case .gif: "gif"
+        case .svg: "svg"
+        case .mp3: "mp3"
+        case .wav: "wav"
+        case .flac: "flac"
+        case .ogg: "ogg"
+        case .opus: "opus"
+        case .aac: "aac"
+        case .m4a: "m4a"
+        case .mp4: "mp4"
+        case .webm: "webm"
+        case .pdf: "pdf"
+        case .docx: "docx"
+        case .zip: "zip"
+        case .doc: "doc"
+        case .json: "json"
+        case .xml: "xml"
+        case .text: "txt"
+        }
+    }
+
+    /// `name` with the extension that its content has; `text/csv` and other plain texts keep what they are called.
+    package func fileName(_ name: String) -> String {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        let given = parts.count > 1 ? parts.last.map { $0.lowercased() } ?? "" : ""
+        if given == fileExtension || aliases.contains(given) { return name }
+        let stem = parts.count > 1 && !given.isEmpty ? parts.dropLast().joined(separator: ".") : name
+        return "\(stem.isEmpty ? "file" : stem).\(fileExtension)"
+    }
+
+    private var aliases: Set<String> {
+        switch self {
+        case .jpeg: ["jpeg"]
+        case .mp3: ["mpga", "mpeg"]
+        case .ogg, .opus: ["oga", "ogg", "opus"]
+        case .m4a, .mp4: ["m4a", "mp4", "m4b"]
+        case .text: ["csv"]
+        default: []
+        }
+    }
+}

@@ -1,0 +1,86 @@
+/// What a picture's header says of its width and height, in pixels. Read before anything unpacks the picture: a few
+/// bytes may declare more pixels than there is memory.
+package struct PictureSize: Sendable, Equatable {
+    package let width: Int
+    package let height: Int
+
+    package static let mostPixels = 100_000_000
+
+    package init(width: Int, height: Int) {
+        self.width = width
+        self.height = height
+    }
+
+    /// Nil: no header of such a picture, one that is cut, or a side of 0. An SVG has no size of its own.
+    package init?(of type: MediaType, _ bytes: UnsafeRawBufferPointer) {
+        let sides: (Int, Int)? =
+            switch type {
+            case .png: bytes.has("IHDR", at: 12) ? bytes.big(4, at: 16).pair(bytes.big(4, at: 20)) : nil
+            case .gif: bytes.little(2, at: 6).pair(bytes.little(2, at: 8))
+            case .jpeg: Self.jpeg(bytes)
+            case .webp: Self.webp(bytes)
+            default: nil
+            }
+        guard let (width, height) = sides, width > 0, height > 0, width < 1 << 31, height < 1 << 31 else { return nil }
+        self.width = width
+        self.height = height
+    }
+
+    package var isBearable: Bool { width * height <= Self.mostPixels }
+
+    /// Segments up to the one that begins a frame (ITU T.81, B.2.2).
+    private static func jpeg(_ bytes: UnsafeRawBufferPointer) -> (Int, Int)? {
+        var place = 2
+        while place + 4 <= bytes.count {
+            guard bytes[place] == 0xff else { return nil }
+            let marker = bytes[place + 1]
+            if marker == 0xff {
+                place += 1
+                continue
+            }
+            if marker == 1 || (0xd0...0xd8).contains(marker) {
+                place += 2
+                continue
+            }
+            let isFrame = (0xc0...0xcf).contains(marker) && marker != 0xc4 && marker != 0xc8 && marker != 0xcc
+            if isFrame { return bytes.big(2, at: place + 7).pair(bytes.big(2, at: place + 5)) }
+            guard marker != 0xda, marker != 0xd9, let length = bytes.big(2, at: place + 2), length >= 2 else {
+                return nil
+            }
+            place += 2 + length
+        }
+        return nil
+    }
+
+    /// The three kinds of first chunk (RFC 9649, 2.5 to 2.7).
+    private static func webp(_ bytes: UnsafeRawBufferPointer) -> (Int, Int)? {
+        if bytes.has("VP8X", at: 12) {
+            return bytes.little(3, at: 24).map { $0 + 1 }.pair(bytes.little(3, at: 27).map { $0 + 1 })
+        }
+        if bytes.has("VP8L", at: 12) {
+            guard bytes.has([0x2f], at: 20), let bits = bytes.little(4, at: 21) else { return nil }
+            return (bits & 0x3fff + 1, bits >> 14 & 0x3fff + 1)
+        }
+        guard bytes.has("VP8 ", at: 12), bytes.has([0x9d, 0x01, 0x2a], at: 23) else { return nil }
+        return bytes.little(2, at: 26).map { $0 & 0x3fff }.pair(bytes.little(2, at: 28).map { $0 & 0x3fff })
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func big(_ size: Int, at place: Int) -> Int? {
+        guard place + size <= count else { return nil }
+        return self[place..<(place + size)].reduce(0) { $0 << 8 | Int($1) }
+    }
+
+    fileprivate func little(_ size: Int, at place: Int) -> Int? {
+        guard place + size <= count else { return nil }
+        return self[place..<(place + size)].reversed().reduce(0) { $0 << 8 | Int($1) }
+    }
+}
+
+extension Int? {
+    fileprivate func pair(_ other: Int?) -> (Int, Int)? {
+        guard let self, let other else { return nil }
+        return (self, other)
+    }
+}

@@ -1,0 +1,65 @@
+import Glibc
+import Synchronization
+
+@testable import Engine
+
+/// Answers of the system's resolver, as tests script them: this process's `getaddrinfo` is the one below, also for
+/// libcurl. Names that nobody scripted go to the real one.
+enum ScriptedNames {
+    typealias Answer = @Sendable (_ look: Int) -> [String]
+    fileprivate struct Script {
+        var answer: Answer
+        var looks = 0
+    }
+    fileprivate static let scripts = Lock<[String: Script]>([:])
+
+    /// `answer`: addresses for the look-up of this number, from 0; may block, as a slow server does.
+    static func script(_ name: String, _ answer: @escaping Answer) {
+        scripts.withLock { $0[name] = Script(answer: answer) }
+    }
+
+    /// How often the name was looked up.
+    static func looks(_ name: String) -> Int { scripts.withLock { $0[name]?.looks ?? 0 } }
+
+    fileprivate static func addresses(of name: String) -> [String]? {
+        let taken = scripts.withLock { scripts -> (Answer, Int)? in
+            guard let script = scripts[name] else { return nil }
+            scripts[name]?.looks += 1
+            return (script.answer, script.looks)
+        }
+        return taken.map { $0.0($0.1) }
+    }
+}
+
+private typealias Resolve =
+    @convention(c) (
+        UnsafePointer<CChar>?, UnsafePointer<CChar>?, UnsafeRawPointer?, UnsafeMutablePointer<OpaquePointer?>?
+    ) -> Int32
+
+/// Public, and of types that need no import, so that the symbol is seen by libcurl.
+@_cdecl("getaddrinfo")
+public func scriptedGetaddrinfo(
+    _ name: UnsafePointer<CChar>?,
+    _ service: UnsafePointer<CChar>?,
+    _ hints: UnsafeRawPointer?,
+    _ found: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+    // RTLD_NEXT: the one that this hides.
+    guard let symbol = dlsym(UnsafeMutableRawPointer(bitPattern: -1), "getaddrinfo") else { return EAI_SYSTEM }
+    let real = unsafeBitCast(symbol, to: Resolve.self)
+    guard let name, let found, let addresses = ScriptedNames.addresses(of: String(cString: name)) else {
+        return real(name, service, hints, found)
+    }
+    var first: UnsafeMutablePointer<addrinfo>?
+    var last: UnsafeMutablePointer<addrinfo>?
+    for address in addresses {
+        var list: OpaquePointer?
+        guard real(address, service, hints, &list) == 0, let list else { continue }
+        let one = UnsafeMutablePointer<addrinfo>(list)
+        if let last { last.pointee.ai_next = one } else { first = one }
+        last = one
+        while let next = last?.pointee.ai_next { last = next }
+    }
+    found.pointee = first.map { OpaquePointer($0) }
+    return first == nil ? EAI_NONAME : 0
+}

@@ -1,0 +1,108 @@
+import Testing
+
+@testable import Shared
+
+@Suite struct FileOwnerTests {
+    static func owner(_ token: String, secret: String? = nil) throws -> FileOwner {
+        let caller = Caller(passingOn: token, identity: Digest(of: token), models: [])
+        return try #require(FileOwner(caller, secret: secret))
+    }
+
+    static func file(_ name: String = "notes.txt") -> StoredFile {
+        StoredFile(
+            provider: "onemin",
+            account: 0x0123_4567_89ab_cdef,
+            vendorID: "0b5f0a4e-7a52-4f0b-8f0a-111111111111",
+            path: "documents/2026_01_02_03_04_05_678_file.txt",
+            name: name,
+            bytes: 123_456_789_012,
+            purpose: .userData,
+            createdAt: 1_790_000_000,
+            expiresAt: 1_790_003_600
+        )
+    }
+
+    private func known(_ token: String) throws -> Caller {
+        let settings = outcome(environment: [("KEY_TEAM_TOKEN", token), ("PROVIDER_X_KIND", "echo")]).settings
+        return Caller(known: try #require(settings?.keys.first))
+    }
+
+    @Test("an id carries the whole file, and never twice the same text")
+    func carries() throws {
+        let owner = try Self.owner("key-one")
+        let id = try #require(owner.id(of: Self.file()))
+        #expect(owner.open(id.text)?.file == Self.file())
+        #expect(owner.open(id.text)?.id == id)
+        #expect(id.text.hasPrefix("file-") && id.text.utf8.count < 1_000)
+        #expect(
+            id.text.dropFirst(5).allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
+        )
+        #expect(owner.id(of: Self.file()) != id)
+        var lasting = Self.file()
+        lasting.expiresAt = nil
+        #expect(owner.id(of: lasting).flatMap { owner.open($0) } == lasting)
+    }
+
+    @Test("another instance opens it, another caller does not, with one secret for all or with the callers' own")
+    func owners() throws {
+        for secret in [nil, "a secret for ids"] {
+            let id = try #require(Self.owner("key-one", secret: secret).id(of: Self.file())).text
+            #expect(try Self.owner("key-one", secret: secret).open(id) != nil)
+            #expect(try Self.owner("key-two", secret: secret).open(id) == nil)
+            #expect(try Self.owner("key-one", secret: "another").open(id) == nil)
+            #expect(try FileOwner(known("key-one"), secret: secret)?.open(id) == nil, "kinds of callers share nothing")
+        }
+    }
+
+    @Test("a known caller's ids open with its token and no other; an anonymous one has none")
+    func knownCaller() throws {
+        let id = try #require(FileOwner(known("sk-relay-1"), secret: nil)?.id(of: Self.file())).text
+        #expect(try FileOwner(known("sk-relay-1"), secret: nil)?.open(id)?.file == Self.file())
+        #expect(try FileOwner(known("sk-relay-2"), secret: nil)?.open(id) == nil)
+        #expect(FileOwner(Caller(anonymousWith: []), secret: "x") == nil)
+    }
+
+    @Test("changed anywhere, cut or lengthened it is as unknown as no id at all")
+    func changed() throws {
+        let owner = try Self.owner("key-one")
+        let id = try #require(owner.id(of: Self.file())).text
+        for place in id.indices {
+            var text = id
+            text.replaceSubrange(place...place, with: id[place] == "A" ? "B" : "A")
+            #expect(owner.open(text) == nil)
+            #expect(owner.open(String(id[..<place])) == nil)
+        }
+        let long = "file-" + String(repeating: "A", count: 2_000)
+        for text in [id + "A", id + "AAAA", " " + id, id + "=", "", "file-", "file-abc", "file", "x" + id, long] {
+            #expect(owner.open(text) == nil, "\(text)")
+        }
+    }
+
+    @Test("the longest names give ids under 1 KB, cut between characters, with their extension")
+    func names() throws {
+        let owner = try Self.owner("key-one")
+        var file = Self.file(String(repeating: "\u{1F9D1}\u{200D}\u{1F680}", count: 500) + ".jpeg")
+        file.provider = String(repeating: "p", count: 64)
+        file.vendorID = String(repeating: "v", count: 64)
+        file.path = String(repeating: "d", count: 300)
+        let id = try #require(owner.id(of: file))
+        #expect(id.text.utf8.count < 1_000)
+        let name = try #require(owner.open(id)?.name)
+        #expect(name.utf8.count <= StoredFile.nameLimitBytes && name.hasSuffix("\u{1F9D1}\u{200D}\u{1F680}.jpeg"))
+        file.path += "d"
+        #expect(owner.id(of: file) == nil)
+        for name in ["", ".", "a", String(repeating: "x", count: 200), "\u{0}\"\\/\r\n"] {
+            #expect(owner.id(of: Self.file(name)).flatMap { owner.open($0)?.name } == name)
+        }
+        let noExtension = String(repeating: "y", count: 300)
+        #expect(
+            owner.id(of: Self.file(noExtension)).flatMap { owner.open($0)?.name } == String(repeating: "y", count: 200)
+        )
+    }
+
+    @Test("purposes by the names that clients use")
+    func purposes() {
+        for purpose in FilePurpose.allCases { #expect(FilePurpose(name: "\(purpose.name)") == purpose) }
+        #expect(FilePurpose(name: "fine-tune") == .fineTune && FilePurpose(name: "fine_tune") == nil)
+    }
+}

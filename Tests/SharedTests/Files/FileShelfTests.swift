@@ -1,0 +1,236 @@
+import Engine
+import Support
+import Testing
+
+@testable import Shared
+
+/// The same over the store in the process and over memcached.
+@Suite(.timeLimit(.minutes(1))) struct FileShelfTests {
+    enum Kind: String, CaseIterable, Sendable {
+        case memory
+        case memcached
+    }
+
+    /// Keeps what it runs on.
+    private struct Place {
+        let store: any CounterStore
+        let process: MemcachedProcess?
+
+        init(_ kind: Kind) throws {
+            process = kind == .memcached ? try MemcachedProcess() : nil
+            store =
+                if let process {
+                    try MemcachedCounters([process.address], timeoutMilliseconds: 2_000)
+                } else {
+                    MemoryCounters { 1_790_000_000 }
+                }
+        }
+
+        func state(timeoutMilliseconds: Int = 2_000) -> SharedState {
+            SharedState(store, timeoutMilliseconds: timeoutMilliseconds)
+        }
+    }
+
+    private let now = 1_790_000_100
+
+    private func file(_ number: Int) -> StoredFile { FileOwnerTests.file("\(number).txt") }
+
+    @Test("what one instance adds, another lists, newest first, and only for its owner", arguments: Kind.allCases)
+    func lists(kind: Kind) async throws {
+        let place = try Place(kind)
+        let (one, other) = (place.state(), place.state())
+        let (owner, stranger) = (try FileOwnerTests.owner("one"), try FileOwnerTests.owner("two"))
+        let ids = (0..<3).compactMap { owner.id(of: file($0)) }
+        try await result { loop in for id in ids { try await FileShelf(one).add(id, of: owner, on: loop) } }
+        try await result { loop in try await FileShelf(one).add(ids[0], of: owner, on: loop) }
+        let listed = try await result { [now] loop in try await FileShelf(other).files(of: owner, at: now, on: loop) }
+        #expect(listed.map(\.id) == ids.reversed() && listed.map(\.file.name) == ["2.txt", "1.txt", "0.txt"])
+        let none = try await result { [now] loop in try await FileShelf(other).files(of: stranger, at: now, on: loop) }
+        #expect(none.isEmpty)
+        let late = try await result { loop in
+            try await FileShelf(other).files(of: owner, at: 1_790_003_600, on: loop)
+        }
+        #expect(late.isEmpty, "expired")
+        one.stop()
+        other.stop()
+    }
+
+    @Test("deleted is deleted for all instances, once", arguments: Kind.allCases)
+    func deletes(kind: Kind) async throws {
+        let place = try Place(kind)
+        let (one, other) = (place.state(), place.state())
+        let owner = try FileOwnerTests.owner("one")
+        let ids = (0..<2).compactMap { owner.id(of: file($0)) }
+        let text = ids[0].text
+        try await result { loop in for id in ids { try await FileShelf(one).add(id, of: owner, on: loop) } }
+        let answers = try await result { [now] loop in
+            let before = try await FileShelf(other).file(text, of: owner, at: now, on: loop)
+            let first = try await FileShelf(one).delete(ids[0], of: owner, on: loop)
+            let second = try await FileShelf(other).delete(ids[0], of: owner, on: loop)
+            let after = try await FileShelf(other).file(text, of: owner, at: now, on: loop)
+            let kept = try await FileShelf(other).file(ids[1].text, of: owner, at: now, on: loop)
+            return [before != nil, first, second, after != nil, kept != nil]
+        }
+        #expect(answers == [true, true, false, false, true])
+        let left = try await result { [now] loop in try await FileShelf(other).files(of: owner, at: now, on: loop) }
+        #expect(left.map(\.id) == [ids[1]])
+        one.stop()
+        other.stop()
+    }
+
+    @Test("instances that add at the same moment lose nothing", arguments: Kind.allCases)
+    func adds(kind: Kind) async throws {
+        let place = try Place(kind)
+        let states = (0..<4).map { _ in place.state(timeoutMilliseconds: 10_000) }
+        let owner = try FileOwnerTests.owner("one")
+        let ids = (0..<40).compactMap { owner.id(of: file($0)) }
+        await withTaskGroup(of: Void.self) { group in
+            for (number, state) in states.enumerated() {
+                group.addTask {
+                    try? await result { loop in
+                        for id in ids[(number * 10)..<(number * 10 + 10)] {
+                            try await FileShelf(state).add(id, of: owner, on: loop)
+                        }
+                    }
+                }
+            }
+        }
+        let listed = try await result { [now] loop in
+            try await FileShelf(states[0]).files(of: owner, at: now, on: loop)
+        }
+        #expect(Set(listed.map(\.id)) == Set(ids))
+        for state in states { state.stop() }
+    }
+
+    @Test("a full list drops its oldest, which still open", arguments: Kind.allCases)
+    func full(kind: Kind) async throws {
+        let place = try Place(kind)
+        let state = place.state()
+        let owner = try FileOwnerTests.owner("one")
+        let ids = (0..<400).compactMap { owner.id(of: file($0)) }
+        let listed = try await result { [now] loop in
+            for id in ids { try await FileShelf(state).add(id, of: owner, on: loop) }
+            return try await FileShelf(state).files(of: owner, at: now, on: loop)
+        }
+        #expect((200..<400).contains(listed.count))
+        #expect(listed.map(\.id) == Array(ids.reversed().prefix(listed.count)))
+        let oldest = try await result { [now] loop in
+            try await FileShelf(state).file(ids[0].text, of: owner, at: now, on: loop)
+        }
+        #expect(oldest?.file.name == "0.txt")
+        state.stop()
+    }
+
+    @Test("a record that is not readable is replaced")
+    func broken() async throws {
+        let place = try Place(.memory)
+        let state = place.state()
+        let owner = try FileOwnerTests.owner("one")
+        let id = try #require(owner.id(of: file(1)))
+        let key = "relay:1:files:\(owner.identity.digest.base64url(characters: 22))"
+        for bytes in [[], [9], [1, 5], [1, 255, 255, 1], [1, 0, 0]] as [[UInt8]] {
+            let listed = try await result { [now] loop in
+                try await state.update(key, expirySeconds: 100, on: loop) { _ in .init(bytes, ()) }
+                let before = try await FileShelf(state).files(of: owner, at: now, on: loop)
+                try await FileShelf(state).add(id, of: owner, on: loop)
+                return (before.count, try await FileShelf(state).files(of: owner, at: now, on: loop).map(\.id))
+            }
+            #expect(listed.0 == 0 && listed.1 == [id])
+        }
+        state.stop()
+    }
+
+    @Test("a store that does not answer, or is gone, is a failure in time, and of use again when it is back")
+    func away() async throws {
+        let place = try Place(.memcached)
+        let process = try #require(place.process)
+        let patient = place.state(timeoutMilliseconds: 10_000)
+        let store = try MemcachedCounters([process.address], timeoutMilliseconds: 100)
+        let state = SharedState(store, timeoutMilliseconds: 100)
+        let owner = try FileOwnerTests.owner("one")
+        let id = try #require(owner.id(of: file(1)))
+        try await result { loop in try await FileShelf(patient).add(id, of: owner, on: loop) }
+        patient.stop()
+        process.pause()
+        await #expect(throws: StoreFailure.self) {
+            try await result { loop in try await FileShelf(state).add(id, of: owner, on: loop) }
+        }
+        process.resume()
+        process.kill()
+        for _ in 0..<3 {
+            await #expect(throws: StoreFailure.self) {
+                try await result { [now] loop in try await FileShelf(state).files(of: owner, at: now, on: loop) }
+            }
+        }
+        try process.start()
+        let listed = try await result { [now] loop in
+            while true {  // until the rest after a failure is over
+                do {
+                    try await FileShelf(state).add(id, of: owner, on: loop)
+                    return try await FileShelf(state).files(of: owner, at: now, on: loop)
+                } catch { await loop.sleep(nanoseconds: 50_000_000) }
+            }
+        }
+        #expect(listed.map(\.id) == [id])
+        state.stop()
+    }
+
+    @Test("neither keys nor values show a token, a path or a name")
+    func secrets() async throws {
+        let store = MemoryCounters { 1_790_000_000 }
+        let recorder = Recorder(store)
+        let state = SharedState(recorder, timeoutMilliseconds: 2_000)
+        let owner = try FileOwnerTests.owner("token-of-a-caller")
+        let id = try #require(owner.id(of: FileOwnerTests.file("salaries.txt")))
+        _ = try await result { loop in
+            try await FileShelf(state).add(id, of: owner, on: loop)
+            return try await FileShelf(state).delete(id, of: owner, on: loop)
+        }
+        let written = recorder.written.withLock { $0 }
+        #expect(written.count == 3)
+        for text in written {
+            for secret in ["token-of-a-caller", "salaries", "documents/", String(id.text.dropFirst(5).prefix(12))] {
+                #expect(!text.contains(secret))
+            }
+        }
+        state.stop()
+    }
+}
+
+/// Keeps what is written.
+private final class Recorder: CounterStore, CounterConnection {
+    let written = Lock<[String]>([])
+    private let store: MemoryCounters
+
+    init(_ store: MemoryCounters) { self.store = store }
+
+    var servers: [String] { store.servers }
+    func server(of key: String) -> Int { 0 }
+    func connect(to server: Int) -> any CounterConnection { self }
+    func read(_ keys: [String]) -> [StoredValue?] { store.read(keys) }
+    func time() -> Int { store.time() }
+
+    func replace(_ key: String, _ value: [UInt8], version: StoredValue.Version, expirySeconds: Int) -> WriteResult {
+        keep(key, value)
+        return store.replace(key, value, version: version, expirySeconds: expirySeconds)
+    }
+
+    func add(_ key: String, _ value: [UInt8], expirySeconds: Int) -> WriteResult {
+        keep(key, value)
+        return store.add(key, value, expirySeconds: expirySeconds)
+    }
+
+    private func keep(_ key: String, _ value: [UInt8]) {
+        written.withLock { $0.append("\(key) \(String(decoding: value, as: UTF8.self))") }
+    }
+}
+
+/// What `body` gives on a loop of its own.
+private func result<Value: Sendable>(
+    _ body: @escaping @Sendable (EventLoop) async throws -> Value
+) async throws -> Value {
+    let result: Result<Value, any Error> = await onLoop { loop in
+        do { return .success(try await body(loop)) } catch { return .failure(error) }
+    }
+    return try result.get()
+}
