@@ -54,6 +54,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         var view = record
         if let owed { view.add(owed) }
         if let owed = draft?.owed { view.add(owed) }
+        // After what is owed: it may be some of that.
         for back in returns where isCounted(back.place) { view.giveBack(back.units, in: back.place.number) }
         view.roll(to: time)
         return view
@@ -179,12 +180,7 @@ final class WindowTally: Tally, @unchecked Sendable {
             return
         }
         outage?.giveBack(units, in: place.number)
-        var rest = units
-        if place.birth == nil, let here = owed?.count(in: place.number), here > 0 {
-            owed?.giveBack(min(here, units), in: place.number)
-            rest -= min(here, units)
-        }
-        if rest > 0 { returns.append(Return(units: rest, place: place)) }
+        takeBack(units, in: place)
     }
 
     func isUsable(_ place: Place, at time: Int) -> Bool {
@@ -224,17 +220,16 @@ final class WindowTally: Tally, @unchecked Sendable {
         record.roll(to: time)
         var next = record
         var isChanged = unmerged != nil
-        if let owed {
-            next.add(owed)
-            next.roll(to: time)
-            isChanged = true
-        }
-        // After what is owed: it may be some of that which is given back.
         for back in returns where isCounted(back.place) {
             next.giveBack(back.units, in: back.place.number)
             isChanged = true
         }
         if let ended, isCounted(ended.place) { next.endLease(ended.units, in: ended.place.number) }
+        if let owed {
+            next.add(owed)
+            next.roll(to: time)
+            isChanged = true
+        }
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns)
     }
 
@@ -308,11 +303,30 @@ final class WindowTally: Tally, @unchecked Sendable {
         draft = nil
         owe(undone.owed)
         returns = undone.returns + returns
+        returnOwed()
     }
 
     func unknown() {
         owe(draft?.owed)
         draft = nil
+        returnOwed()
+    }
+
+    /// What was given back while it was being written, and is owed again, need not be written at all.
+    private func returnOwed() {
+        guard owed != nil else { return }
+        let all = returns
+        returns = []
+        for back in all { takeBack(back.units, in: back.place) }
+    }
+
+    private func takeBack(_ units: Int, in place: Place) {
+        var rest = units
+        if place.birth == nil, let here = owed?.count(in: place.number), here > 0 {
+            owed?.giveBack(min(here, units), in: place.number)
+            rest -= min(here, units)
+        }
+        if rest > 0 { returns.append(Return(units: rest, place: place)) }
     }
 
     // MARK: Upkeep
