@@ -39,7 +39,7 @@ let package = Package(
         .executableTarget(
             name: "decision-benchmark",
             dependencies: ["Shared"],
-            path: "Benchmarks/Decision",
+            path: "Tests/Decision",
             swiftSettings: product
         ),
         .target(name: "Support", dependencies: ["Engine"], path: "Tests/Support", swiftSettings: strict),

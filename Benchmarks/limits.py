@@ -27,7 +27,7 @@ class Counted:
 
 
 def decision(bench: Bench) -> None:
-    """The limiter alone, in memory, on one core; see Decision/main.swift."""
+    """The limiter alone, in memory, on one core; see Tests/Decision."""
     program = HERE.parent / ".build/release/decision-benchmark"
     if not program.exists():
         raise SystemExit(f"no {program}: build it first (swift build -c release)")
