@@ -10,6 +10,7 @@ import Upstream
 final class Assembly {
     private let settings: Settings
     private let process = ProcessState()
+    private let worker = WorkThread(bound: 16)
     private let limiter: Limiter
     private let servers: [Server]
     private let loops: [LoopThread]
@@ -35,7 +36,18 @@ final class Assembly {
         var gateways: [Gateway] = []
         for (listener, counts) in zip(listeners, metrics.loops) {
             let loop = EventLoop()
-            let gateway = try Self.gateway(settings, loop, log, limiter, process, offers, rings, counts, metrics)
+            let gateway = try Self.gateway(
+                settings,
+                loop,
+                log,
+                limiter,
+                worker,
+                process,
+                offers,
+                rings,
+                counts,
+                metrics
+            )
             gateways.append(gateway)
             let handler = Router(gateway)
             let open = counts.connections
@@ -92,6 +104,7 @@ final class Assembly {
         _ loop: EventLoop,
         _ log: Log,
         _ limiter: Limiter,
+        _ worker: WorkThread,
         _ process: ProcessState,
         _ offers: Offers,
         _ rings: [KeyRing?],
@@ -138,6 +151,7 @@ final class Assembly {
             limiter: limiter,
             registry: Registry(entries, offers),
             keyCheckers: checkers,
+            worker: worker,
             process: process,
             counts: counts,
             metrics: metrics,
@@ -186,6 +200,7 @@ final class Assembly {
         }
         for thread in loops { thread.join() }
         limiter.stop()
+        worker.stop()
     }
 }
 

@@ -76,8 +76,9 @@ final class Responder: @unchecked Sendable {
     }
 
     /// A body in pieces, in which no error can be told.
-    func beginBytes(type: StaticString) {
-        let head = head(200, type: type)
+    func beginBytes(type: String) {
+        var head = head(200, type: nil)
+        head.add("Content-Type", text: type)
         begin(200)
         isBinary = true
         writer.begin(head)

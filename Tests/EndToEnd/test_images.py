@@ -462,3 +462,41 @@ def test_the_official_client_names_the_error(client):
     with pytest.raises(openai.BadRequestError) as caught:
         client.images.generate(model="dall-e-2", prompt="a", size="1536x1024")
     assert (caught.value.code, caught.value.param) == ("unsupported_value", "size")
+
+
+# --- units ---
+
+
+def test_images_are_counted_one_by_one(start_relay, new_key, caller):
+    http = caller(start_relay(RATE_LIMIT=None, RATE_LIMIT_IMAGES="5 images/hour"), new_key())
+    assert generate(http, model="dall-e-2", n=3).status_code == 200
+    assert generate(http, model="dall-e-2", n=3).status_code == 429
+    assert generate(http, model=FLUX, n=2).status_code == 200
+    assert generate(http, model=FLUX).status_code == 429
+
+
+def test_a_chat_is_no_way_around_a_limit_of_images(start_relay, new_key, caller):
+    http = caller(start_relay(RATE_LIMIT_TOTAL="5 images/hour"), new_key())
+    chat = {"model": "midjourney", "messages": [{"role": "user", "content": "a cat"}]}
+    statuses = [http.post("/v1/chat/completions", json=chat).status_code for _ in range(2)]
+    assert statuses == [200, 429]
+    assert [generate(http, model=FLUX).status_code for _ in range(2)] == [200, 429]
+    words = chat | {"model": "gpt-4o-mini"}
+    assert http.post("/v1/chat/completions", json=words).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["images", "audio"])
+def test_credits_are_settled_by_what_the_vendor_took(start_relay, vendor, new_key, caller, path):
+    """The first call is held to a hundred, and then to what calls took: 12 each."""
+    key = new_key()
+    http = caller(start_relay(RATE_LIMIT_TOTAL="130 credits/hour"), key)
+    speech = {"model": "tts-1", "input": "a", "voice": "echo"}
+
+    def call():
+        return http.post("/v1/audio/speech", json=speech) if path == "audio" else generate(http, model=FLUX)
+
+    answers = [call().status_code for _ in range(2)]
+    assert answers == [200, 200]
+    assert len(vendor.requests(key, FEATURES)) == 2
+    http = caller(start_relay(RATE_LIMIT_TOTAL="50 credits/hour"), key)
+    assert call().status_code == 429

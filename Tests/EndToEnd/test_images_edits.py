@@ -7,7 +7,7 @@ import socket
 import openai
 import pytest
 from onemin_rules import CATALOGUE
-from pictures import image, picture
+from pictures import image, picture, pixels, png
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -229,6 +229,58 @@ def test_a_form_that_is_cut(relay, http, vendor, api_key):
     multipart(relay, api_key, EDITS, cut=150).close()
     assert edit(http).status_code == 200
     assert len(vendor.requests(api_key, FEATURES)) == 1
+
+
+# --- masks ---
+
+INPAINTERS = [model for model, said in CATALOGUE.items() if "image_inpaint" in said["features"]]
+ALPHAS = [[0 if (row + column) % 3 else 255 for column in range(16)] for row in range(9)]
+MASK = png(16, 9, [b"".join(bytes([7, 8, 9, alpha]) for alpha in row) for row in ALPHAS], color=6)
+
+
+def with_mask(mask=MASK, data=PICTURE):
+    return {"image": ("cat.png", data, "image/png"), "mask": ("mask.png", mask, "image/png")}
+
+
+@pytest.mark.parametrize("model", INPAINTERS)
+def test_every_model_that_inpaints(client, vendor, api_key, model):
+    """What is transparent is to be edited, which is white in the vendor's masks."""
+    made = client.images.edit(
+        model=model, image=("a.png", PICTURE), mask=("m.png", MASK), prompt="a hat", response_format="b64_json"
+    )
+    assert len(made.data) == 1
+    call = vendor.feature(api_key)
+    assert (call["type"], call["model"]) == ("IMAGE_INPAINTER", model)
+    uploads = {upload["path"]: base64.b64decode(upload["data64"]) for upload in vendor.uploads(api_key)}
+    assert len(uploads) == 2 and uploads[call["promptObject"]["imageUrl"]] == PICTURE
+    mask = pixels(uploads[call["promptObject"]["maskUrl"]])
+    assert [pixel[0] for pixel in mask] == [255 - alpha for row in ALPHAS for alpha in row]
+
+
+def test_a_mask_of_grey_and_alpha(http, vendor, api_key):
+    grey = png(16, 9, [b"".join(bytes([7, alpha]) for alpha in row) for row in ALPHAS], color=4)
+    assert edit(http, with_mask(grey)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("files", "fields", "expected"),
+    [
+        (with_mask(picture("opaque", 16, 9)), {}, (400, "invalid_value", "mask")),
+        (with_mask(data=picture("other", 8, 9)), {}, (400, "invalid_value", "mask")),
+        (with_mask(MASK[:60]), {}, (400, "invalid_image_format", "mask")),
+        (with_mask(b"no mask"), {}, (400, "invalid_image_format", "mask")),
+        (with_mask(image("x", "jpeg")), {}, (400, "invalid_image_format", "mask")),
+        (with_mask(MASK[:16] + b"\x7f\xff\xff\xff" * 2 + MASK[24:]), {}, (400, ..., "mask")),
+        (with_mask(data=image("x", "jpeg")), {}, (400, "invalid_image_format", "image")),
+        (with_mask(), {"model": "qwen-image-edit-plus"}, (404, "model_not_found", "model")),
+        (None, {"model": "stable-image"}, (404, "model_not_found", "model")),
+    ],
+    ids=lambda value: str(value)[:30],
+)  # fmt: skip
+def test_masks_that_are_wrong(http, vendor, api_key, files, fields, expected):
+    status, code, param = refusal(edit(http, files, **fields))
+    assert (status, param) == (expected[0], expected[2]) and expected[1] in (code, ...)
+    assert vendor.requests(api_key) == []
 
 
 # --- variations ---

@@ -40,7 +40,7 @@ private func open(
 /// Passes audio on as it comes.
 private func pass(_ audio: any AudioStream, _ responder: Responder) async throws(UpstreamError) {
     defer { audio.stop() }
-    responder.beginBytes(type: audio.type.mediaType)
+    responder.beginBytes(type: audio.mediaType)
     var piece = ByteBuffer()
     while try await audio.more() {
         audio.take(into: &piece)

@@ -11,15 +11,22 @@ func imageEdits(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
     var call = try ImageCall(edit: FormFields(form.fields))
     responder.record.model = call.model
     call.picture = try picture(in: form)
-    if form.files.contains(where: { $0.name == "mask" }) {
-        throw .unsupported("mask", "Masks are not offered here yet.")
-    }
-    let candidate = try gateway.registry.candidate(call.model, for: caller, able: .imageEdit)
+    let mask = try mask(in: form)
+    call.mask = mask
+    let candidate = try gateway.registry.candidate(
+        call.model,
+        for: caller,
+        able: mask == nil ? .imageEdit : .imageInpaint
+    )
     guard let provider = candidate.provider as? any ImageProvider else { throw .modelNotFound(call.model) }
-    let images = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
+    var images = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
     let cover = gateway.limits.cover(caller, .images, request, model: candidate.name)
     let meter = Meter(images: call.count ?? 1, calls: images.calls, candidate, cover, gateway)
     try await responder.admit(cover, meter)
+    if let mask {
+        call.mask = try await converted(mask, call.picture, gateway)
+        images = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
+    }
     responder.provider = candidate.provider.name
     do throws(UpstreamError) {
         try await answerImages(images, call, candidate.model, responder)
@@ -38,8 +45,38 @@ func picture(in form: Form) throws(APIError) -> ImageCall.Picture {
     guard pictures.count == 1 else {
         throw .value("image", "one picture at a time is taken here", code: "unsupported_value")
     }
-    guard let type = PictureType(first.bytes.bytes), type != .svg else {
+    guard let type = MediaType(content: first.bytes.bytes), type.family == .picture, type != .svg else {
         throw .value("image", "it is no PNG, JPEG, WebP or GIF", code: "invalid_image_format")
     }
     return .data(first.bytes, type)
+}
+
+private func mask(in form: Form) throws(APIError) -> Body? {
+    let masks = form.files.filter { $0.name == "mask" && !$0.bytes.bytes.isEmpty }
+    guard masks.count <= 1 else { throw .value("mask", "one mask is taken") }
+    return masks.first?.bytes
+}
+
+/// In the vendor's kind: white where the caller's is transparent, black elsewhere.
+private func converted(
+    _ mask: Body,
+    _ picture: ImageCall.Picture?,
+    _ gateway: Gateway
+) async throws(APIError) -> Body {
+    guard case .data(let bytes, let type) = picture, let size = PictureSize(of: type, bytes.bytes) else {
+        throw .value("image", "its size cannot be read", code: "invalid_image_format")
+    }
+    do throws(EditMask.Flaw) {
+        return try await EditMask.converted(mask, for: size, by: gateway.worker, on: gateway.loop)
+    } catch {
+        if Task.isCancelled { throw .clientLeft }
+        switch error {
+        case .broken: throw .value("mask", "it is no PNG that can be read", code: "invalid_image_format")
+        case .tooLarge: throw .value("mask", "it has too many pixels")
+        case .noAlpha: throw .value("mask", "nothing in it is transparent, so nothing would be edited")
+        case .otherSize: throw .value("mask", "it must be as wide and high as the image")
+        case .busy:
+            throw APIError(503, "The relay is busy with other masks.", type: "server_error", code: "overloaded")
+        }
+    }
 }

@@ -14,7 +14,7 @@ package struct ImageCall: Sendable {
     package enum Picture: Sendable {
         /// Where the vendor may read it.
         case address(String)
-        case data(Body, PictureType)
+        case data(Body, MediaType)
     }
 
     package enum Mode: Sendable { case fast, relax }

@@ -74,7 +74,8 @@ package protocol PreparedSpeech: AnyObject, Sendable {
 
 /// Audio as it comes. The caller ends it by `stop`, on every path.
 package protocol AudioStream: AnyObject, Sendable {
-    var type: AudioType { get }
+    /// Of what it truly is.
+    var mediaType: String { get }
     /// That the vendor took for it, where it said so before the audio came.
     var credits: Int? { get }
     /// Waits for more; false: that was all. Audio that was cut throws.

@@ -28,7 +28,7 @@ extension OneMin {
     /// The bytes of an image, which must be one.
     func loadImage(_ file: ResultFile) async throws(UpstreamError) -> Body {
         let bytes = try await whole(try await open(file), limitBytes: Self.imageLimitBytes)
-        guard PictureType(bytes.bytes) != nil else {
+        guard MediaType(content: bytes.bytes)?.family == .picture else {
             throw UpstreamError(.failed, cause: "the vendor's result is not an image")
         }
         return bytes

@@ -70,7 +70,7 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
 
 /// `@unchecked`: used on its loop only.
 final class OneMinAudio: AudioStream, @unchecked Sendable {
-    private(set) var type = AudioType.mp3
+    private(set) var mediaType = ""
     let credits: Int?
     private let stream: any UpstreamStream
     /// Read to learn the type.
@@ -85,25 +85,20 @@ final class OneMinAudio: AudioStream, @unchecked Sendable {
     /// Reads enough to know what comes.
     func begin(mayBeSamples: Bool) async throws(UpstreamError) {
         var piece = ByteBuffer()
-        while beginning.count < AudioType.beginning, try await hasMore() {
+        while beginning.count < MediaType.neededBytes, try await hasMore() {
             stream.take(into: &piece)
             beginning.append(piece.bytes)
             piece.removeAll()
         }
         guard !beginning.isEmpty else { throw UpstreamError(.failed, cause: "the vendor's audio is empty") }
-        if let known = AudioType(beginning.bytes) {
-            type = known
-        } else if mayBeSamples, !isText {
-            type = .pcm
+        let type = MediaType(content: beginning.bytes)
+        if let type, type.family == .sound {
+            mediaType = type.rawValue
+        } else if type == nil, mayBeSamples {
+            mediaType = "audio/pcm"
         } else {
             throw UpstreamError(.failed, cause: "the vendor's audio is none")
         }
-    }
-
-    /// A page or an object where samples were asked for.
-    private var isText: Bool {
-        let first = beginning.bytes.first { $0 > 32 }
-        return (first == UInt8(ascii: "<") || first == UInt8(ascii: "{")) && beginning.bytes.allSatisfy { $0 < 128 }
     }
 
     func more() async throws(UpstreamError) -> Bool {

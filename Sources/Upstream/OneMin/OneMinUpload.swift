@@ -9,12 +9,12 @@ extension OneMin {
     func upload(
         _ bytes: Body,
         _ name: StaticString,
-        _ type: PictureType,
+        _ type: MediaType,
         key: String
     ) async throws(UpstreamError) -> String {
         // Without an extension that fits, the vendor refuses it.
         let filename = "\(name).\(type.fileExtension)"
-        let file = MultipartFile(name: "asset", filename: filename, contentType: type.mediaType)
+        let file = MultipartFile(name: "asset", filename: filename, contentType: type.rawValue)
         let headers = UpstreamHeaders([
             "API-KEY: \(key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
         ])
