@@ -181,6 +181,8 @@ final class Assembly {
         return max(1, forClients / threads)
     }
 
+    private static let endingMilliseconds = 1_000
+
     /// Ends what runs: nothing new is taken, and what is not complete in time, or when asked a second time, is cut.
     func drain() {
         process.isDraining.store(true, ordering: .relaxed)
@@ -194,10 +196,10 @@ final class Assembly {
             if Signals.comesAgain(within: 10) { break }
             waited += 0.01
         }
-        for (server, thread) in zip(servers, loops) {
-            thread.loop.call { server.closeAll() }
-            thread.loop.stop()
-        }
+        for (server, thread) in zip(servers, loops) { thread.loop.call { server.closeAll() } }
+        // What is cut has its end too: its use is charged and logged, its slots are free.
+        for _ in 0..<Self.endingMilliseconds where remaining.count.load(ordering: .acquiring) > 0 { usleep(1_000) }
+        for thread in loops { thread.loop.stop() }
         for thread in loops { thread.join() }
         limiter.stop()
         worker.stop()

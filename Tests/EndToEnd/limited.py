@@ -72,6 +72,16 @@ def longest_wait_ms(text: str) -> float:
     return seconds * 1000 * (1 + 2 / (120 if seconds >= 60 else 60))
 
 
+def metric(relay: Relay, name: str, **labels: str) -> float:
+    """One figure of /metrics."""
+    with client(relay) as http:
+        text = http.get("/metrics").text
+    series = name + ("{" + ",".join(f'{label}="{value}"' for label, value in labels.items()) + "}" if labels else "")
+    found = [line for line in text.splitlines() if line.startswith(series + " ")]
+    assert len(found) == 1, f"{series}: {found}"
+    return float(found[0].rpartition(" ")[2])
+
+
 def one(answer: httpx.Response, name: str) -> str:
     values = answer.headers.get_list(name)
     assert len(values) == 1, f"{name}: {values}"

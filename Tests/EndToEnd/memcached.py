@@ -1,6 +1,7 @@
 """A real memcached of the tests' own: killed, paused, emptied and read out as they like."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ class Memcached:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.seen: dict[str, set[str]] = {}
         if is_started:
             self.start()
 
@@ -77,6 +79,22 @@ class Memcached:
     def keys(self) -> list[str]:
         lines = self.ask("lru_crawler metadump all").decode().splitlines()
         return sorted(unquote(line.split()[0].removeprefix("key=")) for line in lines if line.startswith("key="))
+
+    def get(self, key: str) -> bytes | None:
+        got = self.ask(f"get {key}")
+        if got == b"END\r\n":
+            return None
+        head, _, rest = got.partition(b"\r\n")
+        return rest[: int(head.split()[3])]
+
+    def set(self, key: str, value: bytes) -> None:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=2) as peer:
+            peer.sendall(b"set %s 0 60 %d\r\n%s\r\n" % (key.encode(), len(value), value))
+            assert peer.recv(100) == b"STORED\r\n"
+
+    def keys_of(self, limit: str) -> list[str]:
+        """Those of one limit, as `chat.requests.60.60`."""
+        return [key for key in self.keys() if re.fullmatch(rf"relay:1:{re.escape(limit)}:[\w-]{{22}}", key)]
 
     def dump(self) -> bytes:
         """All keys and values, as they are sent and kept."""

@@ -115,6 +115,13 @@ class Relay:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    def kill(self) -> None:
+        """Ends the relay as a crash would."""
+        self.ended = True
+        self.process.kill()
+        self.process.wait()
+        self.reader.join(5)
+
     def stop(self) -> None:
         """Ends the relay, once; it must leave quickly, with status 0, having written nothing but log lines."""
         if self.ended:

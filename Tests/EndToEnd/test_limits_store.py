@@ -118,8 +118,8 @@ def make_back(store: Memcached, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["killed", "paused"])
-def test_local_is_what_holds_unless_told_otherwise(store, launch_with, token, how):
-    relays = [launch_with(store, MEMCACHED_TIMEOUT=TIMEOUTS[how]) for _ in range(2)]
+def test_local(store, launch_with, token, how):
+    relays = [launch_with(store, RATE_LIMIT_STORE_DOWN="local", MEMCACHED_TIMEOUT=TIMEOUTS[how]) for _ in range(2)]
     half = fresh()
     for relay in relays * 3:
         with client(relay, half) as http:

@@ -397,10 +397,21 @@ def test_all_or_nothing(limited, caller, vendor):
     one.assert_left(2000 - 90)
 
 
+@pytest.mark.parametrize("others", ["100/hour", TOKENS])
+def test_slots_beside_other_limits(limited, caller, vendor, others):
+    one = caller(limited(RATE_LIMIT_CHAT=f"1 concurrent;{others}"))
+    first = 'event: content\ndata: {"content":"eight ch"}\n\n'
+    vendor.answers(one.key, {"deltas": ["eight ch", "and more"], "stall_at": len(first)}, {"answer": "good"})
+    stream = one.stream()
+    next(stream)
+    assert_refused(one.refused(), "requests", "1 concurrent")
+    stream.close()
+    one.soon()
+
+
 # Shared -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="a remembered refusal renews itself with each that it refuses")
 def test_two_relays_count_together(start_relay, caller, vendor, memcached, new_key):
     shared = {"RATE_LIMIT_CHAT": "2000 tokens/hour", "MEMCACHED_SERVERS": memcached.address, "MEMCACHED_TIMEOUT": "5s"}
     key = new_key()

@@ -39,6 +39,8 @@ final class Account: @unchecked Sendable {
     var ruleUntil = 0
     /// Until then (wall) a tally without room is answer enough.
     var refusedUntil = 0
+    /// When a request asked for it last (steady).
+    var usedAt = 0
 
     init(_ key: RecordKey, _ limit: Limit, storeKey: String, server: Int, lane: Int, _ tally: any Tally) {
         self.key = key

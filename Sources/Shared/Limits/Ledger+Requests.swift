@@ -150,7 +150,10 @@ extension Ledger {
             let isLocal = store != nil && part.state == .local
             let rule = isLocal ? outageRule(account) : store == nil ? nil : ruleAfterOutage(account, now)
             guard let refusal = account.tally.refusal(of: part.units, by: rule, at: now.wall) else { continue }
-            if refusal.wait != nil { account.refusedUntil = max(account.refusedUntil, now.wall + refusal.memory) }
+            // One that is decided from memory does not make that last longer.
+            if refusal.wait != nil, part.state != .unread {
+                account.refusedUntil = max(account.refusedUntil, now.wall + refusal.memory)
+            }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (refusal.wait ?? .max) }) ?? true {
                 worst = Decision.Refusal(
                     limit: account.limit,

@@ -90,6 +90,7 @@ struct Ledger {
         let key = RecordKey(want.limit, want.identity)
         if let account = accounts.use(key) {
             if account.state == .idle { account.tally.dropIfAhead(of: now.wall) }
+            account.usedAt = now.steady
             return account
         }
         makeRoom(now)
@@ -106,6 +107,7 @@ struct Ledger {
                 WindowTally(want.limit, isShared: store != nil, sums: sums, at: now.wall)
             }
         let account = account(key, want.limit, want.identity, tally)
+        account.usedAt = now.steady
         accounts.set(key, account)
         bytes += account.bytes
         return account
@@ -122,6 +124,7 @@ struct Ledger {
     private mutating func makeRoom(_ now: Moment) {
         for _ in 0..<4 {
             guard let oldest = accounts.leastRecent?.value else { return }
+            if oldest.usedAt == now.steady { return }  // by the very request that room is made for
             if !oldest.isIdle {
                 _ = accounts.use(oldest.key)
             } else if bytes > options.bytes || oldest.tally.isSpent(at: now.wall) {

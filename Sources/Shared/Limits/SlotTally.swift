@@ -23,6 +23,8 @@ final class SlotTally: Tally, @unchecked Sendable {
     /// From then on it is to be renewed.
     private var renewal = 0
     private var draft: Draft?
+    /// The draft says of our clock what is no longer so.
+    private var isOutdated = false
     /// What the entry is to say of our clock, where it says anything.
     private var clockMilliseconds: Int?
     /// How far the times it is told are ahead of those in the record: entries of the living instances are kept by the
@@ -41,9 +43,12 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     /// The entry is written anew if it says something else now.
     func tell(clockMilliseconds: Int, aheadMicroseconds: Int) {
-        self.aheadMicroseconds = aheadMicroseconds
-        if self.clockMilliseconds != clockMilliseconds { renewal = 0 }
+        let isSame = self.clockMilliseconds == clockMilliseconds && self.aheadMicroseconds == aheadMicroseconds
+        if isSame { return }
         self.clockMilliseconds = clockMilliseconds
+        self.aheadMicroseconds = aheadMicroseconds
+        renewal = 0
+        isOutdated = draft != nil
     }
 
     private func heldByOthers(_ record: SlotRecord, at time: Int) -> Int {
@@ -160,11 +165,15 @@ final class SlotTally: Tally, @unchecked Sendable {
         draft = nil
         record = done.record
         entry = done.entry.held > 0 ? done.entry : nil
-        renewal = done.entry.endMilliseconds * 1_000 - spanMicroseconds / 3 * 2
+        renewal = isOutdated ? 0 : done.entry.endMilliseconds * 1_000 - spanMicroseconds / 3 * 2
+        isOutdated = false
         change(by: done.change)
     }
 
-    func notWritten() { draft = nil }
+    func notWritten() {
+        draft = nil
+        isOutdated = false
+    }
 
     func unknown() {
         draft = nil
@@ -188,5 +197,6 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func dropIfAhead(of time: Int) {}
 
-    func close(at time: Int) {}
+    /// Requests that were cut may not have told their end.
+    func close(at time: Int) { change(by: -held) }
 }

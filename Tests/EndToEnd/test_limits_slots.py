@@ -1,0 +1,464 @@
+"""Concurrency limits: never more at once than allowed, over all relays, and each end of a request frees its slot."""
+
+import asyncio
+import itertools
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import checked
+import httpx
+import pytest
+from chat import CHAT_PATH, MODEL
+from limited import CHAT, MODELS, assert_none, chat_body, client, metric, one
+from memcached import Memcached, wait_for
+from rawhttp import Connection, request
+from records import INSTANCES, held, slots
+from relay_process import Relay
+from vendor import Vendor
+
+BOUND = 5
+HELD = {"stall_at": -1}
+"""The vendor says nothing until it is released."""
+LONG_SECONDS = 3600
+"""A slot's lease in tests where none may end by time."""
+SHORT_SECONDS = 5
+PATIENCE = "5s"
+"""No decision falls back on a single relay because the machine is busy."""
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Memcached]:
+    memcached = Memcached()
+    yield memcached
+    memcached.kill()
+
+
+@pytest.fixture(params=["memory", "memcached"])
+def relays(request: pytest.FixtureRequest, launch: Callable[..., Relay], store: Memcached) -> list[Relay]:
+    """Two that share, or one alone. A caller is an address, so that each of its requests may have a key of its own."""
+    return shared(launch, store) if request.param == "memcached" else alone(launch)
+
+
+BY_ADDRESS = {
+    "RATE_LIMIT": "1000/hour;2 concurrent", "RATE_LIMIT_BY": "ip", "TRUSTED_PROXIES": "127.0.0.1",
+    "SLOT_SECONDS": LONG_SECONDS,
+}  # fmt: skip
+started: dict[str, list[Relay]] = {}
+
+
+def alone(launch: Callable[..., Relay]) -> list[Relay]:
+    if "alone" not in started:
+        started["alone"] = [launch(**BY_ADDRESS)]
+    return started["alone"]
+
+
+def shared(launch: Callable[..., Relay], store: Memcached) -> list[Relay]:
+    if "shared" not in started:
+        environment = BY_ADDRESS | {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": PATIENCE}
+        started["shared"] = [launch(**environment) for _ in range(2)]
+    return started["shared"]
+
+
+numbers = itertools.count(1)
+
+
+def fresh_address() -> str:
+    return f"198.51.{next(numbers) // 250}.{next(numbers) % 250 + 1}"
+
+
+# Requests that stay ------------------------------------------------------------------------------------------------
+
+
+class Held:
+    """A request that is at the vendor."""
+
+    def __init__(
+        self, relay: Relay, vendor: Vendor, key: str, *, address: str | None = None, token: str | None = None,
+        is_streamed: bool = False, scenario: dict[str, Any] = HELD, path: str = CHAT,
+    ) -> None:  # fmt: skip
+        """`key`: at the vendor; `token`: what the caller brings, if it is something else."""
+        self.vendor, self.key = vendor, key
+        vendor.answers(key, scenario)
+        before = len(vendor.events(key, "stalled"))
+        self.connection = Connection(relay.port)
+        body = json.dumps(chat_body(model=MODEL) | ({"stream": True} if is_streamed else {})).encode()
+        headers = {"authorization": f"Bearer {token or key}", "x_forwarded_for": address}
+        self.connection.send(request("POST", path, body, **headers))
+        vendor.wait(key, "stalled", before + 1)
+
+    def end(self) -> int:
+        """Is answered; returns the status."""
+        self.vendor.release(self.key)
+        status = self.connection.receive().status
+        self.connection.close()
+        return status
+
+    def leave(self, how: str) -> None:
+        {"close": self.connection.close, "reset": self.connection.reset, "half": self.connection.half_close}[how]()
+
+
+def assert_refused(answer: httpx.Response, bound: int) -> None:
+    """A complete refusal by `bound` concurrent ones."""
+    assert answer.status_code == 429, (answer.status_code, answer.text)
+    assert one(answer, "retry-after") == "1" and one(answer, "retry-after-ms") == "1000"
+    assert one(answer, "x-relay-limited-by") == "relay" and "x-should-retry" not in answer.headers
+    assert answer.json() == {
+        "error": {
+            "message": f"Rate limit reached for requests: {bound} concurrent. Please try again in 1s.",
+            "type": "requests", "param": None, "code": "rate_limit_exceeded",
+        }
+    }  # fmt: skip
+
+
+def ask(relay: Relay, key: str, address: str | None = None) -> httpx.Response:
+    """A request that is answered at once if it is admitted."""
+    headers = {"X-Forwarded-For": address} if address else {}
+    with client(relay, key, **headers) as http:
+        return http.post(CHAT, json=chat_body(model=MODEL))
+
+
+def in_flight(relays: list[Relay]) -> list[int]:
+    return [int(metric(relay, "relay_limit_slots")) for relay in relays]
+
+
+def wait_for_slots(relays: list[Relay], *counts: int) -> None:
+    wait_for(lambda: in_flight(relays) == list(counts))
+
+
+# So many at once ---------------------------------------------------------------------------------------------------
+
+ROWS = {
+    "each caller": {"RATE_LIMIT": f"1000/hour;{BOUND} concurrent"},
+    "a group": {"RATE_LIMIT_CHAT": f"{BOUND} concurrent"},
+    "a model": {"RATE_LIMIT_BY_MODEL": f"gpt*={BOUND} concurrent"},
+    "all callers": {"RATE_LIMIT_TOTAL": f"{BOUND} concurrent"},
+    "a key": {"KEY_A_RATE_LIMIT": f"{BOUND} concurrent"},
+    "a key's group": {"KEY_A_RATE_LIMIT_CHAT": f"{BOUND} concurrent"},
+}
+
+
+@pytest.mark.parametrize("where", ["memory", "memcached"])
+@pytest.mark.parametrize("row", ROWS)
+def test_so_many_at_once_and_no_more(start_relay, store, vendor, new_key, row, where):
+    key = new_key()
+    known = {"KEY_A_TOKEN": new_key("sk"), "ONE_MIN_API_KEYS": key} if "key" in row else {}
+    if where == "memcached":
+        known |= {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": PATIENCE}
+    relays = [start_relay(**ROWS[row], **known) for _ in range(2 if where == "memcached" else 1)]
+    # All callers together: each request another caller.
+    keys = [new_key() if row == "all callers" else key for _ in range(24)]
+    tokens = [known.get("KEY_A_TOKEN", each) for each in keys]
+    vendor.answers_all({each: [HELD] for each in keys})
+
+    async def rush() -> list[httpx.Response]:
+        async with checked.async_client(httpx, timeout=30) as http:
+            def asked(number: int, token: str) -> asyncio.Task[httpx.Response]:
+                url = relays[number % len(relays)].base_url + CHAT
+                headers = {"Authorization": f"Bearer {token}"}
+                return asyncio.create_task(http.post(url, json=chat_body(model=MODEL), headers=headers))
+
+            tasks = [asked(number, token) for number, token in enumerate(tokens)]
+            left = set(tasks)
+            while len(left) > BOUND:
+                done, left = await asyncio.wait(left, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+                assert done, f"{len(left)} are at the vendor"
+            assert await asyncio.to_thread(sum_in_flight) == BOUND
+            vendor_calls = sum(len(vendor.requests(each, CHAT_PATH)) for each in set(keys))
+            assert vendor_calls == BOUND
+            for each in set(keys):
+                vendor.release(each)
+            return [await task for task in tasks]
+
+    def sum_in_flight() -> int:
+        return sum(in_flight(relays))
+
+    answers = asyncio.run(rush())
+    admitted = [answer for answer in answers if answer.status_code == 200]
+    assert len(admitted) == BOUND
+    for answer in answers:
+        if answer.status_code != 200:
+            assert_refused(answer, BOUND)
+    if row == "each caller":
+        assert {one(answer, "x-ratelimit-limit-requests") for answer in answers} == {"1000"}
+    else:
+        for answer in admitted:
+            assert_none(answer)
+    wait_for_slots(relays, *[0] * len(relays))
+    with client(relays[0], tokens[0]) as http:
+        assert http.get(MODELS).status_code in (200, 429), "a list of models holds its slot as long as it takes"
+
+
+def test_a_refusal_is_final_only_for_a_second(launch, store, vendor, new_key):
+    """Who asks all the time is admitted soon after a slot was freed at another relay."""
+    here, there = shared(launch, store)
+    address, keys = fresh_address(), [new_key() for _ in range(3)]
+    first, second = (Held(here, vendor, key, address=address) for key in keys[:2])
+    assert_refused(ask(there, keys[2], address), 2)
+    assert first.end() == 200
+    freed = time.monotonic()
+    while (answer := ask(there, keys[2], address)).status_code != 200:
+        assert_refused(answer, 2)
+        assert time.monotonic() < freed + 8, "refused for ever, though there is room"
+    assert second.end() == 200
+
+
+# How a request ends ------------------------------------------------------------------------------------------------
+
+STREAM = {"deltas": ["first words", "other words"]}
+AFTER_FIRST = STREAM | {"stall_at": 60}
+ANSWERED = {
+    "answer": (False, HELD, 200),
+    "streamed answer": (True, AFTER_FIRST, 200),
+    "vendor's error": (False, {"status": 400, "json": {"message": "no"}} | HELD, 400),
+    "vendor's error, streamed": (True, {"status": 400, "json": {"message": "no"}} | HELD, 400),
+    "vendor's answer cut": (False, {"stall_at": 10, "cut_at": 20}, 502),
+    "stream cut before its first piece": (True, STREAM | {"stall_at": 0, "cut_at": 0}, 502),
+    "stream cut": (True, AFTER_FIRST | {"cut_at": 70}, 200),
+    "stream reset": (True, AFTER_FIRST | {"cut_at": 70, "cut_how": "rst"}, 200),
+}
+LEFT = {
+    f"{how}, {kind} {moment}": (how, kind == "streamed", scenario)
+    for how in ("close", "reset", "half")
+    for kind, moment, scenario in (
+        ("whole", "before the head", HELD), ("whole", "before the body", {"stall_at": 0}),
+        ("whole", "within the body", {"stall_at": 30}), ("streamed", "before the head", HELD),
+        ("streamed", "before the first piece", {"stall_at": 0}), ("streamed", "after the first piece", AFTER_FIRST),
+    )
+}  # fmt: skip
+
+
+@contextmanager
+def one_of_two(relays, vendor, new_key, **how: Any) -> Iterator[Held]:
+    """Two requests of one caller, the second at another relay where there is one: the block ends the first. Then its
+    slot is free at once, here and there: no lease ends meanwhile.
+    """
+    address, keys = fresh_address(), [new_key() for _ in range(4)]
+    here, there = relays[0], relays[-1]
+    ending = Held(here, vendor, keys[0], address=address, **how)
+    staying = Held(there, vendor, keys[1], address=address)
+    wait_for_slots(relays, *([1, 1] if len(relays) > 1 else [2]))
+    assert_refused(ask(here, keys[2], address), 2)
+    yield ending
+    wait_for_slots(relays, *([0, 1] if len(relays) > 1 else [1]))
+    if len(relays) > 1:
+        # It has not refused anybody yet, so it remembers nothing.
+        again = Held(there, vendor, keys[2], address=address)
+        wait_for_slots(relays, 0, 2)
+        assert_refused(ask(there, keys[3], address), 2)
+        assert again.end() == 200
+        wait_for_slots(relays, 0, 1)
+    assert ask(here, keys[3], address).status_code == 200
+    assert staying.end() == 200
+    wait_for_slots(relays, *[0] * len(relays))
+    ending.connection.close()
+
+
+@pytest.mark.parametrize("how", ANSWERED)
+def test_an_answer_frees_its_slot(relays, vendor, new_key, how):
+    is_streamed, scenario, status = ANSWERED[how]
+    with one_of_two(relays, vendor, new_key, is_streamed=is_streamed, scenario=scenario) as ending:
+        assert ending.end() == status
+
+
+@pytest.mark.parametrize("what", LEFT)
+def test_a_client_that_leaves_frees_its_slot(relays, vendor, new_key, what):
+    how, is_streamed, scenario = LEFT[what]
+    with one_of_two(relays, vendor, new_key, is_streamed=is_streamed, scenario=scenario) as ending:
+        if scenario is AFTER_FIRST:
+            assert ending.connection.reads(b"first words")
+        ending.leave(how)
+        vendor.wait(ending.key, "client_closed")
+
+
+def test_what_is_refused_for_another_limit_holds_no_slot(start_relay, store, vendor, new_key):
+    """All or nothing: a request without room in its window takes no slot."""
+    environment = {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": PATIENCE, "SLOT_SECONDS": LONG_SECONDS}
+    relays = [start_relay(RATE_LIMIT="3/hour;7 concurrent", **environment) for _ in range(2)]
+    key = new_key()
+    for number in range(3):
+        assert ask(relays[number % 2], key).status_code == 200
+    for number in range(20):
+        answer = ask(relays[number % 2], key)
+        assert answer.status_code == 429 and "3 per hour" in answer.text
+    wait_for(lambda: held(store, "chat.concurrent.7.0") == 0)
+    assert in_flight(relays) == [0, 0]
+
+
+def test_a_relay_that_ends_frees_its_slots(start_relay, store, vendor, new_key):
+    environment = {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": PATIENCE, "SLOT_SECONDS": LONG_SECONDS}
+    ending, staying = (start_relay(RATE_LIMIT="3 concurrent", **environment, SHUTDOWN_SECONDS="1") for _ in range(2))
+    living = int(metric(staying, "relay_instances"))
+    key = new_key()
+    requests = [Held(ending, vendor, key) for _ in range(3)]
+    wait_for(lambda: held(store, "chat.concurrent.3.0") == 3)
+    ending.signal(signal.SIGTERM)
+    # A second's grace for what runs, then it is cut, and the slots are free: no lease has ended.
+    ending.stop()
+    assert held(store, "chat.concurrent.3.0") == 0
+    vendor.answers(key, {})
+    assert ask(staying, key).status_code == 200
+    assert sum(entry.held for entry in slots(store, INSTANCES)) < max(living, 2)
+    for each in requests:
+        each.connection.close()
+
+
+# What takes time ---------------------------------------------------------------------------------------------------
+
+
+class Scene:
+    """Relays of their own, with slots of five seconds, and one caller that may have three."""
+
+    def __init__(self, count: int, launch: Callable[..., Relay], vendor: Vendor, key: str) -> None:
+        self.store = Memcached()
+        self.vendor, self.key = vendor, key
+        self.requests: list[Held] = []
+        self.relays = [
+            launch(
+                RATE_LIMIT="3 concurrent", SLOT_SECONDS=SHORT_SECONDS, MEMCACHED_SERVERS=self.store.address,
+                MEMCACHED_TIMEOUT="2s",
+            )
+            for _ in range(count)
+        ]  # fmt: skip
+
+    def hold(self, relay: int, **how: Any) -> Held:
+        """Its own limit for each request would be too many; so all are of one caller, and released together."""
+        self.requests.append(Held(self.relays[relay], self.vendor, self.key, **how))
+        return self.requests[-1]
+
+    def held(self) -> list[int]:
+        """What living relays say they hold, in order of number."""
+        now = time.time()
+        return sorted(entry.held for entry in slots(self.store, "chat.concurrent.3.0") if entry.end > now)
+
+    def end(self) -> float:
+        """When the latest entry ends."""
+        return max(entry.end for entry in slots(self.store, "chat.concurrent.3.0"))
+
+    def is_admitted(self, relay: int) -> bool:
+        """Asks for what is refused, or else stays with the vendor and is left at once."""
+        connection = Connection(self.relays[relay].port)
+        body = json.dumps(chat_body(model=MODEL)).encode()
+        before = len(self.vendor.events(self.key, "stalled"))
+        connection.send(request("POST", CHAT, body, authorization=f"Bearer {self.key}"))
+        ends = time.monotonic() + 10
+        connection.socket.settimeout(0.05)
+        while time.monotonic() < ends:
+            if len(self.vendor.events(self.key, "stalled")) > before:
+                connection.close()
+                return True
+            try:
+                connection.rest += connection.socket.recv(1 << 16)
+            except TimeoutError:
+                continue
+            answer = connection.receive()
+            connection.close()
+            assert answer.status == 429, answer
+            return False
+        raise AssertionError("neither admitted nor refused")
+
+    def close(self) -> None:
+        for each in self.requests:
+            each.connection.close()
+        self.store.kill()
+
+
+def killed(scene: Scene) -> None:
+    """Its slots, and its place among the living, are free after one lease, and not before."""
+    lost, staying = scene.relays
+    wait_for(lambda: metric(staying, "relay_instances") == metric(lost, "relay_instances") == 2)
+    for _ in range(3):
+        scene.hold(0)
+    wait_for(lambda: scene.held() == [3])
+    lost.kill()
+    end = scene.end()
+    while True:
+        begun = time.time()
+        if scene.is_admitted(1):
+            assert time.time() > end, "its slots were free too soon"
+            break
+        # A refusal is remembered for a second.
+        assert begun < end + 3, "its slots are not free"
+    wait_for(lambda: metric(staying, "relay_instances") == 1)
+
+
+def long(scene: Scene) -> None:
+    """A request holds its slot for as long as it takes."""
+    begun, ends = time.monotonic(), set()
+    one_of_three = scene.hold(0)
+    for _ in range(2):
+        scene.hold(1)
+    wait_for(lambda: scene.held() == [1, 2])
+    while time.monotonic() < begun + 2.4 * SHORT_SECONDS:
+        assert not scene.is_admitted(1) and not scene.is_admitted(0)
+        assert (scene.held(), in_flight(scene.relays)) == ([1, 2], [1, 2])
+        ends |= {entry.end for entry in slots(scene.store, "chat.concurrent.3.0")}
+        time.sleep(0.2)
+    assert len(ends) >= 8, "each is renewed every third of a lease"
+    assert one_of_three.end() == 200
+    wait_for(lambda: scene.held() == [])
+
+
+def forgotten(scene: Scene) -> None:
+    """After a flush and after a restart what is held is written anew, within a third of a lease."""
+    for relay in (0, 0, 1):
+        scene.hold(relay)
+    wait_for(lambda: scene.held() == [1, 2])
+    for lose in (scene.store.flush, scene.store.kill):
+        lose()
+        if scene.store.process is None:
+            scene.store.start()
+        lost = time.monotonic()
+        wait_for(lambda: scene.held() == [1, 2])
+        # A connection that was lost costs a probe of a second.
+        assert time.monotonic() < lost + SHORT_SECONDS / 3 + 3
+        assert in_flight(scene.relays) == [2, 1]
+        assert not scene.is_admitted(0) and not scene.is_admitted(1)
+        # Room is known of again.
+        scene.requests.pop().leave("close")
+        wait_for(lambda: scene.held() == [2])
+        time.sleep(1)  # for which a refusal is remembered
+        scene.hold(1)
+        wait_for(lambda: scene.held() == [1, 2])
+
+
+def paused(scene: Scene) -> None:
+    """A relay that stood still for longer than a lease is counted out, and writes its slots anew when it goes on, though
+    that makes too many: its requests do run.
+    """
+    scene.hold(0)
+    scene.hold(0)
+    wait_for(lambda: scene.held() == [2])
+    scene.relays[0].signal(signal.SIGSTOP)
+    try:
+        wait_for(lambda: scene.held() == [], SHORT_SECONDS + 3)
+        others = [scene.hold(1) for _ in range(3)]
+        assert not scene.is_admitted(1)
+    finally:
+        scene.relays[0].signal(signal.SIGCONT)
+    wait_for(lambda: scene.held() == [2, 3])
+    assert not scene.is_admitted(0) and not scene.is_admitted(1)
+    for number, each in enumerate(others):
+        each.leave("close")
+        wait_for(lambda: sum(scene.held()) == 4 - number)  # noqa: B023
+    time.sleep(1)  # for which a refusal is remembered
+    scene.hold(1)
+    wait_for(lambda: scene.held() == [1, 2])
+    assert not scene.is_admitted(0)
+
+
+def test_what_takes_time(start_relay, vendor, new_key):
+    """Leases end, and do not; all at the same time."""
+    with ExitStack() as stack, ThreadPoolExecutor() as threads:
+        running = []
+        for what in (killed, long, forgotten, paused):
+            scene = Scene(2, start_relay, vendor, new_key())
+            stack.callback(scene.close)
+            running.append(threads.submit(what, scene))
+        failures = [error for error in (each.exception() for each in running) if error]
+    if failures:
+        raise ExceptionGroup("what takes time", failures)
