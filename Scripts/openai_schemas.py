@@ -19,6 +19,9 @@ ROOTS = (
     "Model",
     "ErrorResponse",
     "ImagesResponse",
+    "OpenAIFile",
+    "ListFilesResponse",
+    "DeleteFileResponse",
 )
 REF = "#/components/schemas/"
 NOISE = {"description", "example", "examples", "title", "deprecated"}
