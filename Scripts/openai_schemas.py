@@ -19,6 +19,10 @@ ROOTS = (
     "Model",
     "ErrorResponse",
     "ImagesResponse",
+    "CreateTranscriptionResponseJson",
+    "CreateTranscriptionResponseVerboseJson",
+    "CreateTranslationResponseJson",
+    "CreateTranslationResponseVerboseJson",
 )
 REF = "#/components/schemas/"
 NOISE = {"description", "example", "examples", "title", "deprecated"}

@@ -22,7 +22,8 @@ Control, JSON over the same port:
 
 REQUEST: {"number", "connection", "at", "method", "path", "query", "headers", "body", "violations"}
 EVENT:   {"event", "connection", "request", "at", "sent"}: `opened`, `request`, `first_byte`, `stalled`, `finished`,
-         `cut`, `client_closed` (before the answer was out); `sent` = body bytes written; `at` = CLOCK_MONOTONIC seconds.
+         `cut`, `client_closed` (before the answer was out); of uploads also `upload_began` (its head came), `held`,
+         `upload_cut` (the client left in its midst); `sent` = body bytes written; `at` = CLOCK_MONOTONIC seconds.
 
 Uploads take the scenarios that were set for `upload:KEY`, reads at the asset host those for `asset:KEY`.
 
@@ -43,6 +44,8 @@ SCENARIO, all optional:
     unsigned_status            of reads at the asset host without a signature; signed: false: no signed address
     absolute                   results are addresses; bare: the result is a string; binary: audio in place of a record
     made_as                    the format in which is spoken, whatever was asked for
+    hold_body                  of uploads: nothing of the body is read until released
+    early                      of uploads: answered before the body is read
     stall_at                   stops after that many body bytes (-1: before the head) until released
     cut_at                     ends the connection after that many body bytes (-1: before the head);
     cut_how                    "fin" or "rst"; terminator: the last chunk is sent all the same
@@ -150,34 +153,62 @@ class Peer(asyncio.Protocol):
             if name.lower() in headers:
                 twice.append(name.lower())
             headers[name.lower()] = value.strip()
+        path, _, query = target.partition("?")
+        request = rules.Request(
+            self.vendor.next_request(), self.number, time.monotonic(), method, path, query, headers, b""
+        )
+        request.violations += [f"header {name} twice" for name in twice]
         if "expect" in headers:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if path == "/api/assets":
+            scenario = self.vendor.coming_scenario(f"upload:{request.key}")
+            self.vendor.note(request, "upload_began")
+            if scenario.get("early"):
+                return request
+            if scenario.get("hold_body"):
+                await self.hold(request)
+        try:
+            request.body = await self.read_body(headers)
+        except ClientGone:
+            self.vendor.note(request, "upload_cut", len(self.buffer), self.gone_at)
+            raise
+        return request
+
+    async def hold(self, request: rules.Request) -> None:
+        """Reads nothing more until it is released."""
+        self.transport.pause_reading()
+        self.vendor.note(request, "held")
+        await self.until(self.vendor.release(request.key))
+        self.transport.resume_reading()
+
+    async def read_body(self, headers: dict[str, str]) -> bytes:
         if headers.get("transfer-encoding") == "chunked":
-            body = b""
+            body = bytearray()
             while size := int(await self.line_end(b"\r\n", 100), 16):
                 body += await self.exactly(size)
                 await self.line_end(b"\r\n", 2)
             await self.line_end(b"\r\n", 2)
-        else:
-            length = int(headers.get("content-length", "0"))
-            if length > BODY_LIMIT:
-                raise BadRequest
-            body = await self.exactly(length)
-        path, _, query = target.partition("?")
-        request = rules.Request(
-            self.vendor.next_request(), self.number, time.monotonic(), method, path, query, headers, body
-        )
-        request.violations += [f"header {name} twice" for name in twice]
-        return request
+            return bytes(body)
+        length = int(headers.get("content-length", "0"))
+        if length > BODY_LIMIT:
+            raise BadRequest
+        return await self.exactly(length)
 
     async def serve(self) -> None:
         try:
-            while await self.vendor.answer(self, await self.read_request()):
-                pass
+            while await self.vendor.answer(self, request := await self.read_request()):
+                if request.is_unread:
+                    await self.drop_all()
         except (ClientGone, BadRequest, ValueError):
             pass
         finally:
             self.transport.close()
+
+    async def drop_all(self) -> None:
+        """Takes what still comes, for nothing, until the client leaves."""
+        while True:
+            self.buffer.clear()
+            await self.more()
 
     def write(self, data: bytes) -> None:
         """One write to the socket: nothing is gathered as long as the client reads."""
@@ -319,6 +350,9 @@ class Vendor:
 
     def upload(self, request: rules.Request) -> tuple[dict[str, Any], replies.Reply]:
         scenario = self.own_scenario("upload", request)
+        if scenario.get("early"):
+            request.is_unread = True
+            return scenario, stated(scenario) or plain(413, {"message": "Too large"})
         if not scenario:
             self.check_key(request)
         said = self.assets.upload(request)
@@ -347,6 +381,10 @@ class Vendor:
             raise INACTIVE_KEY
         if not request.key or request.key.startswith("bad"):
             raise UNKNOWN_KEY
+
+    def coming_scenario(self, key: str) -> dict[str, Any]:
+        waiting = self.scenarios.get(key)
+        return waiting[0] if waiting else {}
 
     def next_scenario(self, key: str) -> dict[str, Any]:
         waiting = self.scenarios[key]
