@@ -22,6 +22,10 @@ ROOTS = (
     "OpenAIFile",
     "ListFilesResponse",
     "DeleteFileResponse",
+    "CreateTranscriptionResponseJson",
+    "CreateTranscriptionResponseVerboseJson",
+    "CreateTranslationResponseJson",
+    "CreateTranslationResponseVerboseJson",
 )
 REF = "#/components/schemas/"
 NOISE = {"description", "example", "examples", "title", "deprecated"}

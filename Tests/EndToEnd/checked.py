@@ -31,7 +31,14 @@ def validator(name: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": SCHEMAS["$defs"]})
 
 
-VALIDATORS = {name: validator(name) for name in (COMPLETION, CHUNK, ERROR, IMAGES, FILE, FILES, DELETED_FILE, "ListModelsResponse", "Model")}
+WRITTEN = {"audio/transcriptions": "CreateTranscriptionResponse", "audio/translations": "CreateTranslationResponse"}
+VALIDATORS = {
+    name: validator(name)
+    for name in (
+        COMPLETION, CHUNK, ERROR, IMAGES, FILE, FILES, DELETED_FILE, "ListModelsResponse", "Model",
+        *(name + kind for name in WRITTEN.values() for kind in ("Json", "VerboseJson")),
+    )
+}  # fmt: skip
 
 
 def schema_problems(name: str, value: Any) -> list[str]:
@@ -66,6 +73,8 @@ def json_problems(path: str, status: int, body: bytes) -> list[str]:
         return schema_problems(DELETED_FILE if "deleted" in value else FILE, as_listed(value))
     if where == "audio/speech":
         return ["speech is JSON"]
+    if where in WRITTEN:
+        return schema_problems(WRITTEN[where] + ("VerboseJson" if "duration" in value else "Json"), value)
     if where == "models":
         return schema_problems("ListModelsResponse", value)
     if where.startswith("models/"):

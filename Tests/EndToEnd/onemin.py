@@ -22,15 +22,10 @@ Control, JSON over the same port:
 
 REQUEST: {"number", "connection", "at", "method", "path", "query", "headers", "body", "violations"}
 EVENT:   {"event", "connection", "request", "at", "sent"}: `opened`, `request`, `first_byte`, `stalled`, `finished`,
-         `cut`, `client_closed` (before the answer was out); `sent` = body bytes written; `at` = CLOCK_MONOTONIC seconds.
+         `cut`, `client_closed` (before the answer was out); of uploads also `upload_began` (some of its body has
+         come), `held`, `upload_cut` (the client left in its midst, `sent` = body bytes that had come); `sent` = body bytes written; `at` = CLOCK_MONOTONIC seconds.
 
-Uploads take the scenarios that were set for `upload:KEY`, reads at the asset host those for `asset:KEY`. An upload
-is an event `upload_begun` when some of its body has come, and one that ends before its body does `upload_cut` (`sent` =
-body bytes that had come). Of an upload's scenario:
-
-    hold_at                    takes no more than that many body bytes until released (event `holding`)
-    answer_at                  answers after that many body bytes, without waiting for the rest
-
+Uploads take the scenarios that were set for `upload:KEY`, reads at the asset host those for `asset:KEY`. 
 SCENARIO, all optional:
     status, headers            of the answer
     json | text | body64       the whole body: JSON, HTML text, raw bytes (as text/event-stream)
@@ -48,6 +43,8 @@ SCENARIO, all optional:
     unsigned_status            of reads at the asset host without a signature; signed: false: no signed address
     absolute                   results are addresses; bare: the result is a string; binary: audio in place of a record
     made_as                    the format in which is spoken, whatever was asked for
+    hold_at                    of uploads: no more than that many bytes of the body are read until released
+    answer_at                  of uploads: answered after that many bytes of the body
     stall_at                   stops after that many body bytes (-1: before the head) until released
     cut_at                     ends the connection after that many body bytes (-1: before the head);
     cut_how                    "fin" or "rst"; terminator: the last chunk is sent all the same
@@ -169,12 +166,13 @@ class Peer(asyncio.Protocol):
             if name.lower() in headers:
                 twice.append(name.lower())
             headers[name.lower()] = value.strip()
+        path, _, query = target.partition("?")
+        request = rules.Request(
+            self.vendor.next_request(), self.number, time.monotonic(), method, path, query, headers, b""
+        )
+        request.violations += [f"header {name} twice" for name in twice]
         if "expect" in headers:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        path, _, query = target.partition("?")
-        number, at = self.vendor.next_request(), time.monotonic()
-        request = rules.Request(number, self.number, at, method, path, query, headers, b"")
-        request.violations += [f"header {name} twice" for name in twice]
         intake = Intake(self, request)
         if headers.get("transfer-encoding") == "chunked":
             while size := int(await intake.line_end(), 16):
@@ -194,17 +192,19 @@ class Peer(asyncio.Protocol):
 
     async def serve(self) -> None:
         try:
-            while True:
-                request = await self.read_request()
-                if not await self.vendor.answer(self, request):
-                    break
-                if request.is_cut_short:
-                    await self.gone.wait()
-                    break
+            while await self.vendor.answer(self, request := await self.read_request()):
+                if request.is_unread:
+                    await self.drop_all()
         except (ClientGone, BadRequest, ValueError):
             pass
         finally:
             self.transport.close()
+
+    async def drop_all(self) -> None:
+        """Takes what still comes, for nothing, until the client leaves."""
+        while True:
+            self.buffer.clear()
+            await self.more()
 
     def write(self, data: bytes) -> None:
         """One write to the socket: nothing is gathered as long as the client reads."""
@@ -260,13 +260,13 @@ class Intake:
         """So many bytes of the body; false: what came is enough for an answer."""
         while count:
             if self.answer_at is not None and len(self.body) >= self.answer_at:
-                self.request.is_cut_short = True
+                self.request.is_unread = True
                 return False
             if self.hold_at is not None and len(self.body) >= self.hold_at:
                 await self.hold()
             data = await self.watched(self.peer.some(count))
             if self.is_upload and not self.body:
-                self.peer.vendor.note(self.request, "upload_begun")
+                self.peer.vendor.note(self.request, "upload_began")
             self.body += data
             count -= len(data)
         return True
@@ -275,7 +275,7 @@ class Intake:
         self.hold_at = None
         vendor, key = self.peer.vendor, self.request.key
         self.peer.transport.pause_reading()
-        vendor.note(self.request, "holding", len(self.body))
+        vendor.note(self.request, "held", len(self.body))
         await vendor.release(key).wait()
         self.peer.transport.resume_reading()
 
@@ -391,7 +391,7 @@ class Vendor:
 
     def upload(self, request: rules.Request) -> tuple[dict[str, Any], replies.Reply]:
         scenario = self.own_scenario("upload", request)
-        if request.is_cut_short:
+        if request.is_unread:
             return scenario, stated(scenario) or plain(200, {})
         if not scenario:
             self.check_key(request)

@@ -85,7 +85,7 @@ class Assets:
             problem = f"extension {extension!r} does not fit {kind!r}"
         elif not data:
             problem = "the upload is empty"
-        elif not data.startswith(pictures.IMAGE_STARTS.get(base_kind, b"")):
+        elif not data.startswith(tuple(pictures.STARTS.get(base_kind, [b""]))):
             problem = f"the content is no {kind}"
         if problem:
             request.violations.append(problem)

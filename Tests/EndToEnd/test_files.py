@@ -409,7 +409,7 @@ def test_a_slow_vendor_slows_the_client(relay, vendor, api_key):
         with pytest.raises(TimeoutError):
             while sent < len(body):
                 sent += peer.socket.send(body[sent : sent + 65_536])
-        vendor.wait(api_key, "holding")
+        vendor.wait(api_key, "held")
         assert sent < 24 << 20, "the rest stays with the client"
         vendor.release(api_key)
         peer.socket.settimeout(10)
@@ -423,7 +423,7 @@ def test_a_slow_client(relay, vendor, api_key):
     body = upload_body(200_000)
     with connected(relay.port) as peer:
         peer.send(request("POST", FILES, body, **head(api_key))[: -len(body) + 100_000])
-        vendor.wait(api_key, "upload_begun")
+        vendor.wait(api_key, "upload_began")
         peer.send(body[100_000:])
         assert peer.receive().status == 200
 
@@ -433,7 +433,7 @@ def test_a_client_that_leaves_while_it_uploads(relay, vendor, api_key, how):
     body = upload_body(1 << 20)
     with connected(relay.port) as peer:
         peer.send(request("POST", FILES, body, **head(api_key))[:-1000])
-        vendor.wait(api_key, "upload_begun")
+        vendor.wait(api_key, "upload_began")
         peer.reset() if how == "reset" else peer.close()
     cut = vendor.wait(api_key, "upload_cut")
     assert 0 < cut["sent"] < len(body) and vendor.uploads(api_key) == []
@@ -477,7 +477,7 @@ def test_the_process_ends_when_an_upload_has(start_relay, vendor, new_key):
     body = upload_body(1 << 20)
     with connected(relay.port) as peer:
         peer.send(request("POST", FILES, body, **head(key))[: -len(body) + 500_000])
-        vendor.wait(key, "upload_begun")
+        vendor.wait(key, "upload_began")
         relay.process.terminate()
         wait_for(lambda: is_draining(relay))
         peer.send(body[500_000:])
@@ -498,7 +498,7 @@ def test_the_process_cuts_an_upload_that_takes_too_long(start_relay, vendor, new
     body = upload_body(1 << 20)
     with connected(relay.port) as peer:
         peer.send(request("POST", FILES, body, **head(key))[: -len(body) + 500_000])
-        vendor.wait(key, "upload_begun")
+        vendor.wait(key, "upload_began")
         relay.stop()
         vendor.wait(key, "upload_cut")
         assert peer.until_closed() == b"" and vendor.uploads(key) == []
@@ -663,7 +663,7 @@ def test_concurrent_uploads_are_limited(start_relay, vendor, new_key, caller):
     body = upload_body(200_000)
     with connected(relay.port) as peer:
         peer.send(request("POST", FILES, body, **head(key))[: -len(body) + 100_000])
-        vendor.wait(key, "upload_begun")
+        vendor.wait(key, "upload_began")
         assert post(http).status_code == 429
         peer.send(body[100_000:])
         assert peer.receive().status == 200
