@@ -36,7 +36,8 @@ extension OneMin {
 
     /// What a call's record names.
     func results(of call: UpstreamCall) async throws(UpstreamError) -> OneMinResults {
-        try OneMinResults(try await record(of: call).bytes, assetURL: assetURL, parser)
+        let record = try await record(of: call)
+        return try OneMinResults(record.bytes, assetURL: assetURL, parser)
     }
 
     /// What answers a call that was not refused.
