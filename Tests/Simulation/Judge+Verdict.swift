@@ -60,7 +60,8 @@ extension Judge {
         let all = subject.admissions
         let time = all[place].time
         // When it was counted in the record, at the earliest: a lease is a second long.
-        let counted = all[place].askedAt - (subject.limit.quota.unit == .requests && subject.bound >= 80 ? 1_000_000 : 0)
+        let counted =
+            all[place].askedAt - (subject.limit.quota.unit == .requests && subject.bound >= 80 ? 1_000_000 : 0)
         guard let lastLoss = subject.losses.last(where: { $0 <= time }) else { return 0 }
         let back = Set(
             subject.exchanges.filter { $0.isWritten && $0.time > lastLoss && $0.time <= counted }.map(\.instance)
