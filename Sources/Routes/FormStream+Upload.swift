@@ -7,14 +7,13 @@ extension FormStream {
     /// the vendor takes it. What fails on either side ends the other.
     func pass(
         _ beginning: consuming ByteBuffer,
-        _ filename: String,
-        _ type: MediaType,
+        _ label: FileLabel,
         to taker: Registry.Candidate
-    ) async throws(APIError) -> VendorFile {
+    ) async throws(APIError) -> KeptAsset {
         guard let provider = taker.provider as? any FileProvider else { throw .modelNotFound(taker.name) }
         let upload: any FileUpload
         do throws(UpstreamError) {
-            upload = try provider.upload(filename, type, totalBytes: nil, key: taker.credential.key)
+            upload = try provider.upload(label, totalBytes: nil, key: taker.credential.key)
         } catch {
             throw APIError(error, model: taker.name, taker.credential)
         }
