@@ -33,7 +33,7 @@ class Upload:
 
     def seen(self) -> dict[str, Any]:
         """As tests read it."""
-        shown = {"data64": base64.b64encode(self.data).decode()} if len(self.data) <= 1 << 20 else {}
+        shown = {"data64": base64.b64encode(self.data).decode()} if len(self.data) <= 32 << 20 else {}
         return shown | {
             "path": self.path, "uuid": self.uuid, "name": self.name, "type": self.type, "size": len(self.data),
             "sha256": hashlib.sha256(self.data).hexdigest(),
@@ -66,6 +66,8 @@ class Assets:
         """By path."""
         self.readable: dict[str, Result] = {}
         """The same, and uploads."""
+        self.forgotten: set[str] = set()
+        """Paths and uuids of uploads that are gone."""
 
     # --- uploads ---
 
@@ -104,6 +106,24 @@ class Assets:
             },
             "fileContent": {"uuid": made.uuid, "path": path, "type": extension, "name": filename},
         }  # fmt: skip
+
+    def forget(self, key: str) -> None:
+        """All uploads of a key."""
+        for made in self.uploads.pop(key, {}).values():
+            self.forgotten |= {made.path, made.uuid}
+
+    def check_attachments(self, request: rules.Request) -> None:
+        """A chat refers to what was uploaded with its key: pictures by path, files by uuid. Raises a Refusal."""
+        attachments = request.json["promptObject"].get("attachments", {})
+        kept = self.uploads.get(request.key, {})
+        known = {"images": set(kept), "files": {made.uuid for made in kept.values()}}
+        for name, ids in attachments.items():
+            if not ids:
+                request.violations.append(f"no attachments.{name}")
+            for unknown in [value for value in ids if value not in known[name]]:
+                if unknown not in self.forgotten:
+                    request.violations.append(f"attachments.{name}: {unknown!r} was not uploaded with this key")
+                raise rules.error(400, "Attachment could not be read")
 
     # --- results ---
 

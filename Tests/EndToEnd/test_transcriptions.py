@@ -158,6 +158,7 @@ def test_texts(http, kind, media, start):
         {"result_object": [WORDS]}, {"result_object": WORDS}, {"result_object": [WORDS, "more"]},
         {"result_object": [json.dumps({"text": WORDS})]}, {"result_object": json.dumps({"text": WORDS})},
         {"result_object": [{"text": WORDS}]}, {"result_object": {"text": WORDS}}, {"small": True},
+        {"result_object": [{"a": 1}, WORDS]},
         {"result_object": [], "record": {"aiRecordDetail": {"responseObject": {"text": WORDS}}}},
         {"result_object": "", "record": {"aiRecordDetail": {"responseObject": {"text": WORDS}}}},
         {"result_object": None, "record": {"aiRecordDetail": {"responseObject": {"text": WORDS}}}},

@@ -94,7 +94,7 @@ private struct Desk {
     }
 
     /// Nil: nobody is there who could take it.
-    func upload(to taker: Registry.Candidate?) async throws(APIError) -> VendorFile? {
+    func upload(to taker: Registry.Candidate?) async throws(APIError) -> KeptAsset? {
         let beginning = try await form.beginning(MediaType.neededBytes)
         guard !beginning.isEmpty else { throw .value("file", "it is empty") }
         guard let type = MediaType(content: beginning.bytes)?.asRecording else {
@@ -102,10 +102,11 @@ private struct Desk {
         }
         guard let taker else { return nil }
         responder.provider = taker.provider.name
-        return try await form.pass(beginning, "audio", type, to: taker)
+        guard let keeper = FileKeeper(taker) else { throw .modelNotFound(taker.name) }
+        return try await form.pass(beginning, FileLabel("audio", type), to: keeper, model: taker.name)
     }
 
-    func transcript(_ plan: Plan, _ file: VendorFile) async throws(APIError) -> Transcript {
+    func transcript(_ plan: Plan, _ file: KeptAsset) async throws(APIError) -> Transcript {
         do throws(UpstreamError) {
             let transcript = try await attempt(plan.prepared, file)
             responder.meter?.made(credits: transcript.credits)
@@ -119,7 +120,7 @@ private struct Desk {
 
     private func attempt(
         _ prepared: any PreparedTranscription,
-        _ file: VendorFile
+        _ file: KeptAsset
     ) async throws(UpstreamError) -> Transcript {
         do throws(UpstreamError) {
             return try await prepared.transcript(of: file)

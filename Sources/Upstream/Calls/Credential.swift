@@ -47,6 +47,11 @@ package final class KeyRing: Sendable {
         sum = weights.reduce(0, +)
     }
 
+    /// The one of that account; nil: it is none of these.
+    func credential(ofAccount account: UInt64) -> Credential? {
+        credentials.first { $0.account.number == account }
+    }
+
     /// Each key gains its weight in each turn, and who has most pays the sum.
     package func next() -> Credential {
         if credentials.count == 1 { return credentials[0] }

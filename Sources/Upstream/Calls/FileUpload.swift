@@ -10,18 +10,6 @@ package protocol FileProvider: AnyObject, Sendable {
     func open(path: String) async throws(UpstreamError) -> any MediaStream
 }
 
-extension FileProvider {
-    /// A file whose content says what it is.
-    package func upload(
-        _ filename: String,
-        _ type: MediaType,
-        totalBytes: Int?,
-        key: String
-    ) throws(UpstreamError) -> any FileUpload {
-        try upload(FileLabel(filename, type), totalBytes: totalBytes, key: key)
-    }
-}
-
 /// Content as it comes. The caller ends it by `stop`, on every path.
 package protocol MediaStream: AnyObject, Sendable {
     /// Of what it truly is.
@@ -40,19 +28,6 @@ package protocol FileUpload: AnyObject, Sendable {
     /// Returns when the vendor can take more.
     func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError)
     /// All is written: waits for what the vendor calls it.
-    func finish() async throws(UpstreamError) -> VendorFile
+    func finish() async throws(UpstreamError) -> KeptAsset
     func stop()
-}
-
-/// What a vendor calls a file that it was given.
-package struct VendorFile: Sendable {
-    /// For images and audio.
-    package let path: String
-    /// For files in chats; nil: the vendor did not say.
-    package let id: String?
-
-    package init(path: String, id: String?) {
-        self.path = path
-        self.id = id
-    }
 }

@@ -54,6 +54,17 @@ package struct TranscriptionCall: Sendable {
         }
     }
 
+    /// The text of a recording and nothing else, in whatever language it is.
+    package init(plainOf model: String) {
+        purpose = .transcription
+        self.model = model
+        language = nil
+        prompt = nil
+        temperature = nil
+        format = .text
+        isStreamed = false
+    }
+
     private static func language(_ fields: FormFields) throws(APIError) -> String? {
         guard let tag = try fields.string("language") else { return nil }
         let parts = tag.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
@@ -84,7 +95,7 @@ package struct TranscriptionCall: Sendable {
 }
 
 /// A vendor that writes down what is said. Used on one loop.
-package protocol TranscriptionProvider: FileProvider {
+package protocol TranscriptionProvider: FileProvider, AssetKeeper {
     /// The vendor's form of a call; throws what the client is told of a wish that the model cannot fulfil.
     func prepare(
         _ call: TranscriptionCall,
@@ -96,7 +107,7 @@ package protocol TranscriptionProvider: FileProvider {
 /// Speech to be written down in its vendor's form.
 package protocol PreparedTranscription: AnyObject, Sendable {
     /// `file`: the audio, which was uploaded with the same key.
-    func transcript(of file: VendorFile) async throws(UpstreamError) -> Transcript
+    func transcript(of file: KeptAsset) async throws(UpstreamError) -> Transcript
 }
 
 /// What was said, as a vendor wrote it down.

@@ -43,7 +43,7 @@ final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
         self.isDetailed = isDetailed
     }
 
-    func transcript(of file: VendorFile) async throws(UpstreamError) -> Transcript {
+    func transcript(of file: KeptAsset) async throws(UpstreamError) -> Transcript {
         var body = ByteBuffer()
         body.append(opening.bytes)
         body.append(json: file.path)
@@ -67,7 +67,7 @@ extension Transcript {
             self = response
         } else if let result, let document = Transcript(document: result, usage, credits) {
             self = document
-        } else if let plain = result?.text {
+        } else if let plain = result?.text, !plain.isEmpty || response == nil {
             self = Self.read(plain, usage, credits, parser)
         } else if let response {
             self = response
@@ -77,8 +77,8 @@ extension Transcript {
     }
 
     private static func first(_ result: JSONValue?) -> JSONValue? {
-        guard let elements = result?.elements else { return result?.text?.isEmpty == true ? nil : result }
-        return elements.first { $0.kind == .string || $0.kind == .object }
+        guard let elements = result?.elements else { return result }
+        return elements.first { $0.kind == .string || $0["text"]?.kind == .string }
     }
 
     /// A string of the result's.
