@@ -6,10 +6,10 @@ extension OneMin {
     private static let imageLimitBytes = 33_554_432
 
     /// Opens a result where it may be had, without a key; a refusal leads to the next place.
-    func open(_ file: ResultFile) async throws(UpstreamError) -> any UpstreamStream {
+    func open(_ file: ResultFile, _ options: EndpointOptions? = nil) async throws(UpstreamError) -> any UpstreamStream {
         var refused = 0
         for source in file.sources {
-            guard let endpoint = Endpoint(source, downloadOptions) else { continue }
+            guard let endpoint = Endpoint(source, options ?? downloadOptions) else { continue }
             let call = UpstreamCall(endpoint: endpoint, headers: downloadHeaders, body: nil)
             let stream: any UpstreamStream
             do throws(TransportError) {
