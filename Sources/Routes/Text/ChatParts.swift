@@ -153,7 +153,7 @@ final class ChatParts: @unchecked Sendable {
 
     private func words(_ text: Base64Text, _ group: Group) async throws(APIError) -> BroughtPart {
         let param = parts[group.places[0]].param
-        guard let listener = media.listener, let taker = listener.provider as? any WordTaker else {
+        guard let listener = media.listener, let taker = listener.provider as? any TranscriptionProvider else {
             preconditionFailure("a sound that nobody hears")
         }
         let bytes = try await decoded(text, param)
@@ -161,6 +161,7 @@ final class ChatParts: @unchecked Sendable {
             throw .value(param, "it is neither WAV nor MP3")
         }
         let key = listener.credential.key
+        let wanted = try taker.prepare(TranscriptionCall(plainOf: listener.name), for: listener.model, key: key)
         do throws(UpstreamError) {
             let sound = try await taker.keep(
                 bytes,
@@ -169,9 +170,9 @@ final class ChatParts: @unchecked Sendable {
                 key: key
             )
             do throws(UpstreamError) {
-                let taken = try await taker.words(in: sound, by: listener.model, key: key)
-                meter?.helped(by: listener.model.id, credits: taken.credits)
-                return .words(taken.text)
+                let transcript = try await wanted.transcript(of: sound)
+                meter?.helped(by: listener.model.id, credits: transcript.credits)
+                return .words(transcript.text)
             } catch {
                 if error.mayBeBilled { meter?.helped(by: listener.model.id, credits: nil) }
                 throw error

@@ -44,9 +44,9 @@ package struct Offers: Sendable {
         }
     }
 
-    /// The subset in its order, then the whole catalogue by id.
+    /// The subset in its order, then all of the catalogue that some endpoint serves, by id.
     private static func names(_ subset: [String], _ catalogue: Catalogue) -> [ModelName] {
-        let ids = catalogue.models.map(\.id).filter { !subset.contains($0) }.sorted()
+        let ids = catalogue.models.filter(\.isServed).map(\.id).filter { !subset.contains($0) }.sorted()
         return (subset + ids).map { ModelName(alias: $0, upstream: $0) }
     }
 
@@ -78,6 +78,12 @@ package struct Offers: Sendable {
             }
             return Listed(id: name, owner: provider.kind == .onemin ? "1minai" : provider.label)
         }
+    }
+
+    /// Whether the caller may use some model of the provider at that place.
+    package func serve(_ caller: Caller, at provider: Int) -> Bool {
+        let isPassthrough = providers[provider].isPassthrough
+        return listing.contains { $0.provider == provider && caller.mayUse($0.name, ofPassthrough: isPassthrough) }
     }
 
     /// All that may be named, in the order of providers.

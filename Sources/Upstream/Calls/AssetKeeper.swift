@@ -12,14 +12,3 @@ package protocol AssetKeeper: AnyObject, Sendable {
         key: String
     ) async throws(UpstreamError) -> KeptAsset
 }
-
-/// A vendor that writes down what is said. Used on one loop.
-package protocol WordTaker: AssetKeeper {
-    func words(in sound: KeptAsset, by model: Model, key: String) async throws(UpstreamError) -> TakenWords
-}
-
-package struct TakenWords: Sendable {
-    package let text: String
-    /// That the vendor took for it.
-    package let credits: Int?
-}

@@ -6,10 +6,10 @@ extension OneMin {
     private static let imageLimitBytes = 33_554_432
 
     /// Opens a result where it may be had, without a key; a refusal leads to the next place.
-    func open(_ file: ResultFile) async throws(UpstreamError) -> any UpstreamStream {
+    func open(_ file: ResultFile, _ options: EndpointOptions? = nil) async throws(UpstreamError) -> any UpstreamStream {
         var refused = 0
         for source in file.sources {
-            guard let endpoint = Endpoint(source, downloadOptions) else { continue }
+            guard let endpoint = Endpoint(source, options ?? downloadOptions) else { continue }
             let call = UpstreamCall(endpoint: endpoint, headers: downloadHeaders, body: nil)
             let stream: any UpstreamStream
             do throws(TransportError) {
@@ -36,17 +36,22 @@ extension OneMin {
 
     /// What a call's record names.
     func results(of call: UpstreamCall) async throws(UpstreamError) -> OneMinResults {
+        let record = try await record(of: call)
+        return try OneMinResults(record.bytes, assetURL: assetURL, parser)
+    }
+
+    /// What answers a call that was not refused.
+    func record(of call: UpstreamCall) async throws(UpstreamError) -> Body {
         let reply: UpstreamReply
         do throws(TransportError) {
             reply = try await transport.send(call)
         } catch {
             throw UpstreamError(error)
         }
-        let bytes = reply.body.bytes
         guard reply.head.status == 200 || reply.head.status == 201 else {
-            throw UpstreamError(reply.head, bytes, parser)
+            throw UpstreamError(reply.head, reply.body.bytes, parser)
         }
-        return try OneMinResults(bytes, assetURL: assetURL, parser)
+        return reply.body
     }
 
     /// All that comes, up to the limit; ends the stream.

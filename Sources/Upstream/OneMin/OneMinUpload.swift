@@ -1,73 +1,105 @@
 package import Engine
 package import Shared
 
-extension OneMin: AssetKeeper {
-    private static let replyLimitBytes = 1_048_576
-    private static let pieceBytes = 65_536
-
-    /// Uploads a picture, and returns what the vendor calls it.
-    func upload(
-        _ bytes: Body,
-        _ name: StaticString,
-        _ type: MediaType,
+extension OneMin: FileProvider, AssetKeeper {
+    package func upload(
+        _ label: FileLabel,
+        totalBytes: Int?,
         key: String
-    ) async throws(UpstreamError) -> String {
-        let filename = "\(name).\(type.fileExtension)"
-        return try await keep(bytes, filename: filename, mediaType: type.rawValue, key: key).path
+    ) throws(UpstreamError) -> any FileUpload {
+        let file = MultipartFile(name: "asset", filename: label.name, contentType: label.contentType)
+        let headers = UpstreamHeaders([
+            "API-KEY: \(key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
+        ])
+        do throws(TransportError) {
+            let total = totalBytes.map { file.totalBytes(fileBytes: $0) }
+            return OneMinUpload(file, try transport.upload(to: assets, headers, totalBytes: total), parser)
+        } catch {
+            throw UpstreamError(error)
+        }
     }
 
-    /// The filename needs an extension that fits, or the vendor refuses it.
+    package func open(path: String) async throws(UpstreamError) -> any MediaStream {
+        try await OneMinContent(try await open(OneMinResults.file(at: path, assetURL), contentOptions)).begun()
+    }
+
+    /// Uploads what is there as a whole, few files at once. The filename needs an extension that fits, or the vendor
+    /// refuses it.
     package func keep(
         _ bytes: Body,
         filename: String,
         mediaType: String,
         key: String
     ) async throws(UpstreamError) -> KeptAsset {
-        let file = MultipartFile(name: "asset", filename: filename, contentType: mediaType)
-        let headers = UpstreamHeaders([
-            "API-KEY: \(key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
-        ])
         guard await turns.take(key, on: loop) else { throw UpstreamError(.cancelled, cause: "cancelled") }
         defer { turns.give(key) }
-        let head: UpstreamHead
-        let reply: Body
+        let label = FileLabel(name: filename, contentType: mediaType)
+        let upload = try upload(label, totalBytes: bytes.bytes.count, key: key)
+        defer { upload.stop() }
+        try await upload.write(bytes.bytes)
+        return try await upload.finish()
+    }
+}
+
+/// `@unchecked`: used on its loop only.
+final class OneMinUpload: FileUpload, @unchecked Sendable {
+    private let file: MultipartFile
+    private let upload: any UpstreamUpload
+    private let parser: JSONParser
+    private(set) var isWanted = true
+    private var isComplete = false
+
+    private static let replyLimitBytes = 1_048_576
+    private static let pieceBytes = 65_536
+
+    init(_ file: consuming MultipartFile, _ upload: any UpstreamUpload, _ parser: JSONParser) {
+        self.file = file
+        self.upload = upload
+        self.parser = parser
+        upload.write(self.file.head)
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError) {
+        var sent = 0
         do throws(TransportError) {
-            (head, reply) = try await send(file, bytes, headers)
+            while isWanted, sent < bytes.count {
+                let end = min(sent + Self.pieceBytes, bytes.count)
+                upload.write(bytes[part: sent..<end])
+                sent = end
+                isWanted = try await upload.drained()
+            }
         } catch {
             throw UpstreamError(error)
         }
-        guard head.status == 200 || head.status == 201 else { throw UpstreamError(head, reply.bytes, parser) }
+    }
+
+    func finish() async throws(UpstreamError) -> KeptAsset {
+        let reply: Body
+        do throws(TransportError) {
+            if isWanted { upload.write(file.tail) }
+            try await upload.endBody()
+            reply = try await upload.collect(limitBytes: Self.replyLimitBytes)
+            isComplete = true
+        } catch {
+            throw UpstreamError(error)
+        }
+        guard upload.head.status == 200 || upload.head.status == 201 else {
+            throw UpstreamError(upload.head, reply.bytes, parser)
+        }
+        guard isWanted else { throw UpstreamError(.failed, cause: "the vendor took a part of a file for the whole") }
+        return try named(reply)
+    }
+
+    private func named(_ reply: Body) throws(UpstreamError) -> KeptAsset {
         guard let root = try? parser.parse(reply.bytes) else {
             throw UpstreamError(.failed, cause: "the vendor's answer to an upload is not JSON")
         }
-        guard let path = root["fileContent"]?["path"]?.string ?? root["asset"]?["key"]?.string, !path.isEmpty else {
+        let content = root["fileContent"]
+        guard let path = content?["path"]?.string ?? root["asset"]?["key"]?.string, !path.isEmpty else {
             throw UpstreamError(ofBody: root, cause: "the vendor's answer to an upload names no file")
         }
-        return KeptAsset(path: path, id: root["fileContent"]?["uuid"]?.string ?? "")
+        return KeptAsset(path: path, id: content?["uuid"]?.string ?? "")
     }
 
-    private func send(
-        _ file: borrowing MultipartFile,
-        _ bytes: Body,
-        _ headers: UpstreamHeaders
-    ) async throws(TransportError) -> (UpstreamHead, Body) {
-        let total = file.totalBytes(fileBytes: bytes.bytes.count)
-        let upload = try transport.upload(to: assets, headers, totalBytes: total)
-        var isComplete = false
-        defer { upload.stop(isComplete: isComplete) }
-        upload.write(file.head.bytes)
-        var isWanted = true
-        var sent = 0
-        while isWanted, sent < bytes.bytes.count {
-            let end = min(sent + Self.pieceBytes, bytes.bytes.count)
-            upload.write(bytes.bytes[part: sent..<end])
-            sent = end
-            if upload.isFull { isWanted = try await upload.drained() }
-        }
-        if isWanted { upload.write(file.tail.bytes) }
-        try await upload.endBody()
-        let reply = try await upload.collect(limitBytes: Self.replyLimitBytes)
-        isComplete = true
-        return (upload.head, reply)
-    }
+    func stop() { upload.stop(isComplete: isComplete) }
 }
