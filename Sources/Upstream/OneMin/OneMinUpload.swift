@@ -1,62 +1,99 @@
 import Engine
-import Shared
+package import Shared
 
-extension OneMin {
-    private static let replyLimitBytes = 1_048_576
-    private static let pieceBytes = 65_536
-
-    /// Uploads a picture, and returns what the vendor calls it.
-    func upload(
-        _ bytes: Body,
-        _ name: StaticString,
+extension OneMin: FileProvider {
+    package func upload(
+        _ filename: String,
         _ type: MediaType,
+        totalBytes: Int?,
         key: String
-    ) async throws(UpstreamError) -> String {
+    ) throws(UpstreamError) -> any FileUpload {
         // Without an extension that fits, the vendor refuses it.
-        let filename = "\(name).\(type.fileExtension)"
-        let file = MultipartFile(name: "asset", filename: filename, contentType: type.rawValue)
+        let file = MultipartFile(name: "asset", filename: type.fileName(filename), contentType: type.rawValue)
         let headers = UpstreamHeaders([
             "API-KEY: \(key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
         ])
-        let head: UpstreamHead
-        let reply: Body
         do throws(TransportError) {
-            (head, reply) = try await send(file, bytes, headers)
+            let total = totalBytes.map { file.totalBytes(fileBytes: $0) }
+            return OneMinUpload(file, try transport.upload(to: assets, headers, totalBytes: total), parser)
         } catch {
             throw UpstreamError(error)
         }
-        guard head.status == 200 || head.status == 201 else { throw UpstreamError(head, reply.bytes, parser) }
+    }
+
+    /// Uploads what is there as a whole, and returns what the vendor calls it.
+    func upload(
+        _ bytes: Body,
+        _ filename: String,
+        _ type: MediaType,
+        key: String
+    ) async throws(UpstreamError) -> String {
+        let upload = try upload(filename, type, totalBytes: bytes.bytes.count, key: key)
+        defer { upload.stop() }
+        try await upload.write(bytes.bytes)
+        return try await upload.finish().path
+    }
+}
+
+/// `@unchecked`: used on its loop only.
+final class OneMinUpload: FileUpload, @unchecked Sendable {
+    private let file: MultipartFile
+    private let upload: any UpstreamUpload
+    private let parser: JSONParser
+    private(set) var isWanted = true
+    private var isComplete = false
+
+    private static let replyLimitBytes = 1_048_576
+    private static let pieceBytes = 65_536
+
+    init(_ file: consuming MultipartFile, _ upload: any UpstreamUpload, _ parser: JSONParser) {
+        self.file = file
+        self.upload = upload
+        self.parser = parser
+        upload.write(self.file.head)
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError) {
+        var sent = 0
+        do throws(TransportError) {
+            while isWanted, sent < bytes.count {
+                let end = min(sent + Self.pieceBytes, bytes.count)
+                upload.write(bytes[part: sent..<end])
+                sent = end
+                if upload.isFull { isWanted = try await upload.drained() }
+            }
+        } catch {
+            throw UpstreamError(error)
+        }
+    }
+
+    func finish() async throws(UpstreamError) -> VendorFile {
+        let reply: Body
+        do throws(TransportError) {
+            if isWanted { upload.write(file.tail) }
+            try await upload.endBody()
+            reply = try await upload.collect(limitBytes: Self.replyLimitBytes)
+            isComplete = true
+        } catch {
+            throw UpstreamError(error)
+        }
+        guard upload.head.status == 200 || upload.head.status == 201 else {
+            throw UpstreamError(upload.head, reply.bytes, parser)
+        }
+        guard isWanted else { throw UpstreamError(.failed, cause: "the vendor took a part of a file for the whole") }
+        return try named(reply)
+    }
+
+    private func named(_ reply: Body) throws(UpstreamError) -> VendorFile {
         guard let root = try? parser.parse(reply.bytes) else {
             throw UpstreamError(.failed, cause: "the vendor's answer to an upload is not JSON")
         }
-        guard let path = root["fileContent"]?["path"]?.string ?? root["asset"]?["key"]?.string, !path.isEmpty else {
+        let content = root["fileContent"]
+        guard let path = content?["path"]?.string ?? root["asset"]?["key"]?.string, !path.isEmpty else {
             throw UpstreamError(ofBody: root, cause: "the vendor's answer to an upload names no file")
         }
-        return path
+        return VendorFile(path: path, id: content?["uuid"]?.string)
     }
 
-    private func send(
-        _ file: borrowing MultipartFile,
-        _ bytes: Body,
-        _ headers: UpstreamHeaders
-    ) async throws(TransportError) -> (UpstreamHead, Body) {
-        let total = file.totalBytes(fileBytes: bytes.bytes.count)
-        let upload = try transport.upload(to: assets, headers, totalBytes: total)
-        var isComplete = false
-        defer { upload.stop(isComplete: isComplete) }
-        upload.write(file.head.bytes)
-        var isWanted = true
-        var sent = 0
-        while isWanted, sent < bytes.bytes.count {
-            let end = min(sent + Self.pieceBytes, bytes.bytes.count)
-            upload.write(bytes.bytes[part: sent..<end])
-            sent = end
-            if upload.isFull { isWanted = try await upload.drained() }
-        }
-        if isWanted { upload.write(file.tail.bytes) }
-        try await upload.endBody()
-        let reply = try await upload.collect(limitBytes: Self.replyLimitBytes)
-        isComplete = true
-        return (upload.head, reply)
-    }
+    func stop() { upload.stop(isComplete: isComplete) }
 }

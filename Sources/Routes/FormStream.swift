@@ -1,0 +1,110 @@
+import Engine
+import Shared
+
+/// A `multipart/form-data` body as it comes: plain fields are gathered on the way, files are handed on piece by piece.
+/// Memory: a piece, and the fields.
+///
+/// `@unchecked`: used on its request's loop only.
+final class FormStream: @unchecked Sendable {
+    /// Those that have come so far.
+    private(set) var fields: [(name: String, text: String)] = []
+    private let body: RequestBody
+    private let files: [String]
+    private let fileLimitBytes: Int
+    private let bodyLimitBytes: Int
+    private var reader: MultipartReader
+    private var piece = ByteBuffer()
+    private var isInFile = false
+    /// Of the file that is coming.
+    private var fileBytes = 0
+    /// Of the plain field that is coming.
+    private var name = ""
+    private var text = ByteBuffer()
+    /// Of all fields together.
+    private var fieldBytes = 0
+
+    private static let fieldLimitBytes = 1_048_576
+
+    /// - Parameters:
+    ///   - files: parts that are called so, also with an index in brackets, are files, whatever else their heads say.
+    ///   - fileLimitBytes: of each.
+    init(_ request: Request, files: [String], fileLimitBytes: Int) throws(RequestError) {
+        body = request.body
+        self.files = files
+        self.fileLimitBytes = fileLimitBytes
+        bodyLimitBytes = files.count * fileLimitBytes + Self.fieldLimitBytes
+        reader = try MultipartReader(contentType: request[.contentType])
+    }
+
+    /// Reads on to the next file, past what is left of the one before, and tells its field's name without an index;
+    /// nil: the form has ended, and all its fields have come.
+    func nextFile() async throws(APIError) -> String? {
+        while let event = try await nextEvent() {
+            switch event {
+            case .part(let part): if begin(part) { return name }
+            case .data(let bytes): if !isInFile { try take(bytes) }
+            case .partEnd: finish()
+            case .end: break
+            }
+        }
+        return nil
+    }
+
+    /// The next piece of the file, valid until something else is asked of the form; nil: that was all of it.
+    func nextPiece() async throws(APIError) -> UnsafeRawBufferPointer? {
+        guard isInFile, let event = try await nextEvent(), case .data(let bytes) = event else {
+            isInFile = false
+            return nil
+        }
+        fileBytes += bytes.count
+        guard fileBytes <= fileLimitBytes else { throw Self.told(.bodyTooLarge) }
+        return bytes
+    }
+
+    /// At least `count` bytes of the file, or all that it has.
+    func beginning(_ count: Int) async throws(APIError) -> ByteBuffer {
+        var bytes = ByteBuffer()
+        while bytes.count < count, let piece = try await nextPiece() { bytes.append(piece) }
+        return bytes
+    }
+
+    // MARK: Parts
+
+    /// True: it is a file. `image[]` and `image[0]` are `image`.
+    private func begin(_ part: MultipartPart) -> Bool {
+        let plain = String(part.name.prefix { $0 != "[" })
+        isInFile = files.contains(plain)
+        name = isInFile ? plain : part.name
+        fileBytes = 0
+        return isInFile
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer) throws(APIError) {
+        fieldBytes += bytes.count
+        guard fieldBytes <= Self.fieldLimitBytes else { throw Self.told(.bodyTooLarge) }
+        text.append(bytes)
+    }
+
+    private func finish() {
+        if !isInFile { fields.append((name, text.text)) }
+        isInFile = false
+        text.removeAll()
+    }
+
+    private func nextEvent() async throws(APIError) -> MultipartEvent? {
+        do throws(RequestError) {
+            while true {
+                if let event = try reader.next() { return event }
+                guard try await body.next(into: &piece, limitBytes: bodyLimitBytes) else {
+                    try reader.checkEnd()
+                    return nil
+                }
+                reader.append(&piece)
+            }
+        } catch {
+            throw Self.told(error)
+        }
+    }
+
+    private static func told(_ error: RequestError) -> APIError { Task.isCancelled ? .clientLeft : APIError(error) }
+}

@@ -1,0 +1,37 @@
+package import Shared
+
+/// A vendor that takes files. Used on one loop.
+package protocol FileProvider: AnyObject, Sendable {
+    /// Begins to hand a file over. `totalBytes`: of the file; nil: not known yet. The caller ends it by `stop`, on every
+    /// path.
+    func upload(
+        _ filename: String,
+        _ type: MediaType,
+        totalBytes: Int?,
+        key: String
+    ) throws(UpstreamError) -> any FileUpload
+}
+
+/// A file on its way to a vendor. Until `finish` the vendor sees no end of it: what stops before is a connection cut.
+package protocol FileUpload: AnyObject, Sendable {
+    /// False: the vendor has answered before the file's end. Go on with `finish`, which says what is wrong.
+    var isWanted: Bool { get }
+    /// Returns when the vendor can take more.
+    func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError)
+    /// All is written: waits for what the vendor calls it.
+    func finish() async throws(UpstreamError) -> VendorFile
+    func stop()
+}
+
+/// What a vendor calls a file that it was given.
+package struct VendorFile: Sendable {
+    /// For images and audio.
+    package let path: String
+    /// For files in chats; nil: the vendor did not say.
+    package let id: String?
+
+    package init(path: String, id: String?) {
+        self.path = path
+        self.id = id
+    }
+}
