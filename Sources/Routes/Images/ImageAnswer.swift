@@ -8,6 +8,7 @@ func answerImages(
     _ images: any PreparedImages,
     _ call: ImageCall,
     _ model: Model,
+    _ memory: ImageMemory,
     _ responder: Responder
 ) async throws(UpstreamError) {
     let files = try await makeImages(images, responder)
@@ -26,6 +27,7 @@ func answerImages(
             body.append(#""}"#)
         }
     } else {
+        memory.remember(files, madeBy: call)
         for (index, file) in files.enumerated() {
             body.append(index == 0 ? #"{"url":"# : #",{"url":"#)
             body.append(json: file.address)

@@ -29,7 +29,7 @@ func imageEdits(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
     }
     responder.provider = candidate.provider.name
     do throws(UpstreamError) {
-        try await answerImages(images, call, candidate.model, responder)
+        try await answerImages(images, call, candidate.model, gateway.memory(of: caller), responder)
     } catch {
         throw APIError(error, model: call.model, candidate.credential)
     }
