@@ -15,6 +15,9 @@ RELEASE := -c release --product relay --static-swift-stdlib -Xlinker -s
 FUZZ_TARGETS ?= request-parser event-stream multipart mask
 FUZZ_RUNS ?= 200000
 
+# How many runs `make simulate` makes.
+SEEDS ?= 10000
+
 say = @printf '\n== %s\n'
 
 help: ## list the targets
@@ -66,6 +69,11 @@ fuzz: setup-run ## each parser with FUZZ_RUNS random inputs
 		printf '\n== Fuzzing %s\n' "$$name"; Scripts/fuzz "$$name" $(FUZZ_RUNS); \
 	done
 
+simulate: setup-run ## limits in virtual time: SEEDS=10000 seeds, or SEED=n alone, with all that happens
+	$(say) 'Simulation'
+	@swift build -c release --product simulate -Xswiftc -enable-testing --scratch-path .build/simulation
+	@SEED='$(SEED)' .build/simulation/release/simulate $(SEEDS)
+
 benchmark: release setup-test ## measure the release build (Benchmarks)
 	@Scripts/setup benchmark
 	$(say) 'Benchmarks'
@@ -86,5 +94,5 @@ setup-test: setup-run
 	@Scripts/setup test
 	@Scripts/setup-python Tests/EndToEnd/requirements.txt Scripts/lint-requirements.txt
 
-.PHONY: help run demo release build test unit-test e2e-test lint format test-asan test-tsan fuzz benchmark prove-image \
-	clean setup-run setup-test
+.PHONY: help run demo release build test unit-test e2e-test lint format test-asan test-tsan fuzz simulate benchmark \
+	prove-image clean setup-run setup-test

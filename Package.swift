@@ -37,6 +37,18 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "Support", dependencies: ["Engine"], path: "Tests/Support", swiftSettings: strict),
+        .target(
+            name: "Simulation",
+            dependencies: ["Shared", "Support"],
+            path: "Tests/Simulation",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "simulate",
+            dependencies: ["Simulation"],
+            path: "Tests/Simulate",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "EngineTests",
             dependencies: ["Engine", "Support", "CCurl"],
@@ -47,7 +59,7 @@ let package = Package(
         .target(name: "CPicture", path: "Tests/Picture", linkerSettings: [.linkedLibrary("png16")]),
         .testTarget(
             name: "SharedTests",
-            dependencies: ["Shared", "Engine", "Support", "CPicture"],
+            dependencies: ["Shared", "Engine", "Support", "CPicture", "Simulation"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -2,15 +2,16 @@
 package struct Grid: Sendable, Hashable {
     package let windowMicroseconds: Int
     package let perWindow: Int
+    /// How many buckets a record keeps.
+    package let kept: Int
 
-    package init(windowSeconds: Int) {
+    /// `spareBuckets`: kept beyond the window's. One is for where in its bucket an interval begins, one for clocks up to
+    /// a bucket apart; fewer are for showing that both are needed.
+    package init(windowSeconds: Int, spareBuckets: Int = 2) {
         windowMicroseconds = max(1, windowSeconds) * 1_000_000
         perWindow = windowSeconds < 60 ? 60 : 120
+        kept = perWindow + spareBuckets
     }
-
-    /// One more than the window holds for where in its bucket an interval begins, and one for clocks up to a bucket
-    /// apart.
-    package var kept: Int { perWindow + 2 }
 
     package func bucket(at time: Int) -> Int { max(0, time) * perWindow / windowMicroseconds }
 

@@ -14,7 +14,8 @@ extension Ledger {
             lanes[lane].inbox = []
             if lanes[lane].isFirst { outbox.lanes.append(lane) }
         }
-        let accounts = servers[server].active.values
+        // In an order of their own, so that a run can be repeated.
+        let accounts = servers[server].active.values.sorted { $0.storeKey < $1.storeKey }
         servers[server].active = [:]
         var parts: [Part] = []
         for account in accounts {
@@ -44,7 +45,7 @@ extension Ledger {
         let seconds = (now.steady - servers[server].downSince) / 1_000_000
         metrics.downSeconds += seconds
         outbox.events.append(.storeBack(server: servers[server].name, seconds: seconds))
-        let owing = servers[server].owing.values
+        let owing = servers[server].owing.values.sorted { $0.storeKey < $1.storeKey }
         servers[server].owing = [:]
         for account in owing { enqueue(account) }
         for lane in lanes.indices where lanes[lane].server == server { outbox.lanes.append(lane) }

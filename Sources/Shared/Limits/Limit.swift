@@ -25,11 +25,11 @@ package final class Limit: Sendable, Hashable {
     /// The first words of the id's digest; a record's key is made of them and the identity's.
     let words: (UInt64, UInt64)
 
-    package init(_ kind: Kind, _ quota: Quota) {
+    package init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
         self.kind = kind
         self.quota = quota
         id = "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(quota.windowSeconds)"
-        grid = Grid(windowSeconds: quota.windowSeconds)
+        grid = Grid(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets)
         words = Digest(of: id).withBytes {
             ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
         }

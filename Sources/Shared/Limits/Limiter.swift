@@ -61,8 +61,7 @@ package final class Limiter: Sendable {
     /// The same where nothing is shared, and so nothing waited for; nil: use `reserve`.
     package func reserveInMemory(_ wants: [Want]) -> Hold? {
         guard !isShared else { return nil }
-        let now = clock.now()
-        let decision = ledger.withLock { $0.decideInMemory(wants, now) }
+        let decision = ledger.withLock { $0.decideInMemory(wants, clock.now()) }
         return Hold(decision, self)
     }
 
@@ -80,9 +79,8 @@ package final class Limiter: Sendable {
     }
 
     private func decide(_ wants: [Want], _ loop: EventLoop) -> (Ledger.Answer, Outbox?) {
-        let now = clock.now()
-        return ledger.withLock { ledger in
-            let answer = ledger.ask(wants, at: now) { LoopWait(loop) }
+        ledger.withLock { ledger in
+            let answer = ledger.ask(wants, at: clock.now()) { LoopWait(loop) }
             guard ledger.store != nil else { return (answer, nil) }
             var outbox = Outbox()
             swap(&outbox, &ledger.outbox)
@@ -104,11 +102,11 @@ package final class Limiter: Sendable {
         for thread in threads { thread.join() }
     }
 
+    /// The time is read with the lock held: a thread that is stopped on its way to it must not decide for the past.
     private func tell(_ body: (inout Ledger, Moment) -> Void) {
-        let now = clock.now()
         var outbox = Outbox()
         ledger.withLock { ledger in
-            body(&ledger, now)
+            body(&ledger, clock.now())
             swap(&outbox, &ledger.outbox)
         }
         courier.deliver(outbox)

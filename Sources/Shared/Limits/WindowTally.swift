@@ -52,9 +52,9 @@ final class WindowTally: Tally, @unchecked Sendable {
         record.roll(to: time)
         if isWhole { return record }
         var view = record
-        for back in returns where isCounted(back.place) { view.giveBack(back.units, in: back.place.number) }
         if let owed { view.add(owed) }
         if let owed = draft?.owed { view.add(owed) }
+        for back in returns where isCounted(back.place) { view.giveBack(back.units, in: back.place.number) }
         view.roll(to: time)
         return view
     }
@@ -220,16 +220,17 @@ final class WindowTally: Tally, @unchecked Sendable {
         record.roll(to: time)
         var next = record
         var isChanged = unmerged != nil
-        for back in returns where isCounted(back.place) {
-            next.giveBack(back.units, in: back.place.number)
-            isChanged = true
-        }
-        if let ended, isCounted(ended.place) { next.endLease(ended.units, in: ended.place.number) }
         if let owed {
             next.add(owed)
             next.roll(to: time)
             isChanged = true
         }
+        // After what is owed: it may be some of that which is given back.
+        for back in returns where isCounted(back.place) {
+            next.giveBack(back.units, in: back.place.number)
+            isChanged = true
+        }
+        if let ended, isCounted(ended.place) { next.endLease(ended.units, in: ended.place.number) }
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns)
     }
 

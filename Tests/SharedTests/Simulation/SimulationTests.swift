@@ -1,0 +1,50 @@
+import Simulation
+import Testing
+
+@Suite struct SimulationTests {
+    @Test("what is promised holds in every interleaving that a seed makes", arguments: 0..<12)
+    func seeds(first: Int) {
+        for seed in stride(from: first, to: 300, by: 12) {
+            let report = Simulation(seed: seed).run()
+            #expect(report.breaches.map(\.text) == [], "SEED=\(seed)")
+            #expect(report.decisions > 0, "SEED=\(seed)")
+        }
+    }
+
+    @Test("the same seed is the same run")
+    func isRepeatable() {
+        var traces: [[String]] = [[], []]
+        for index in traces.indices { _ = Simulation(seed: 0) { traces[index].append($0) }.run() }
+        #expect(traces[0].count > 100)
+        #expect(traces[0] == traces[1])
+    }
+
+    @Test(
+        "faults that are put in are found",
+        arguments: [Plant.plainWrite, .bucketLess, .noJoin, .settleLost]
+    )
+    func plants(_ plant: Plant) {
+        let found = (0..<300).first { !Simulation(seed: $0, plant: plant).run().breaches.isEmpty }
+        #expect(found != nil)
+    }
+
+    @Test("an answer that comes after its bucket is not used")
+    func lateAnswer() {
+        #expect(Simulation.lateAnswer(plant: nil).breaches.map(\.text) == [])
+        #expect(Simulation.lateAnswer(plant: .lateAnswer).breaches.contains { $0.promise == "L1" })
+    }
+
+    @Test("what was given back is not given back again where the answer was lost")
+    func giveBackRepeated() {
+        #expect(Simulation.giveBackRepeated(plant: nil).breaches.map(\.text) == [])
+        #expect(Simulation.giveBackRepeated(plant: .giveBackRepeated).breaches.contains { $0.promise == "L1" })
+    }
+
+    @Test("a version is good for the connection it was read through only")
+    func versionKept() throws {
+        let sound = try #require(Simulation.versionKept(plant: nil))
+        #expect(sound.breaches.map(\.text) == [])
+        let unsound = try #require(Simulation.versionKept(plant: .versionKept))
+        #expect(unsound.breaches.contains { $0.promise == "L7" })
+    }
+}

@@ -1,0 +1,48 @@
+import Glibc
+import Simulation
+
+// simulate [SEEDS]: runs so many seeds (300), beginning with FIRST_SEED (0), and says what they showed. SEED=n runs one and writes down
+// all that happens in it. Exit status 1: a promise was broken.
+
+func variable(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
+
+let plant = getenv("PLANT").flatMap { Plant(rawValue: String(cString: $0)) }
+
+func describe(_ report: Report) {
+    for breach in report.breaches {
+        print("SEED=\(report.seed) (\(report.kind)) breaks \(breach.promise): \(breach.text)")
+    }
+}
+
+if let seed = variable("SEED") {
+    let report = Simulation(seed: seed, size: variable("SIZE") ?? 1, plant: plant, trace: { print($0) }).run()
+    print(report)
+    describe(report)
+    exit(report.breaches.isEmpty ? 0 : 1)
+}
+
+let seeds = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 300
+let first = variable("FIRST_SEED") ?? 0
+let clock = ContinuousClock()
+let began = clock.now
+var summary = Summary()
+await withTaskGroup(of: Report.self) { group in
+    var next = first
+    for _ in 0..<min(seeds, 2) {
+        let seed = next
+        group.addTask { Simulation(seed: seed, size: variable("SIZE") ?? 1, plant: plant).run() }
+        next += 1
+    }
+    while let report = await group.next() {
+        summary.add(report)
+        describe(report)
+        if next < first + seeds {
+            let seed = next
+            group.addTask { Simulation(seed: seed, size: variable("SIZE") ?? 1, plant: plant).run() }
+            next += 1
+        }
+    }
+}
+let seconds = Double((clock.now - began) / .milliseconds(1)) / 1_000
+print(summary.text(seconds: seconds))
+exit(summary.breaches == 0 ? 0 : 1)

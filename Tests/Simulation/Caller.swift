@@ -1,0 +1,140 @@
+import Support
+
+@testable import Shared
+
+/// Somebody who asks, in one of several ways.
+final class Caller {
+    enum Manner {
+        /// Asks for so many at once, again and again; once refused, when it is told to come back.
+        case greedy(batch: Int)
+        /// At these times, with so many units.
+        case planned([(time: Int, units: Int)])
+        /// One at a time; once refused, exactly when it is told to come back.
+        case punctual
+        /// One at a time; once refused, a few times before it is told to come back.
+        case early
+        /// Some at once, then nothing for a while.
+        case bursty(most: Int)
+    }
+
+    private let simulation: Simulation
+    private let subjects: [Subject]
+    private let manner: Manner
+    /// The place among the instances, or any.
+    private let home: Int?
+    private let units: [ClosedRange<Int>]
+    /// Between an admitted request and the next.
+    private let think: ClosedRange<Int>
+    private var dice: Seeded
+    private var round = 0
+    private var isModest: Bool { if case .planned = manner { true } else { false } }
+
+    init(
+        _ simulation: Simulation,
+        _ subjects: [Subject],
+        _ manner: Manner,
+        home: Int?,
+        units: [ClosedRange<Int>],
+        think: ClosedRange<Int>,
+        _ dice: Seeded
+    ) {
+        self.simulation = simulation
+        self.subjects = subjects
+        self.manner = manner
+        self.home = home
+        self.units = units
+        self.think = think
+        self.dice = dice
+    }
+
+    func start(at time: Int) {
+        if case .planned(let plan) = manner {
+            for (time, units) in plan { at(time) { self.ask([units]) { _, _ in } } }
+        } else {
+            at(time) { self.go() }
+        }
+    }
+
+    private func at(_ time: Int, _ body: @escaping () -> Void) {
+        simulation.timeline.at(time) { if self.simulation.isLoading { body() } }
+    }
+
+    private var now: Int { simulation.timeline.now }
+
+    private func pause() -> Int { max(1, Int.random(in: think, using: &dice)) }
+
+    private func go() {
+        round += 1
+        let (round, count) = (self.round, width())
+        var open = count
+        var back: Int?
+        if simulation.mayLoseAsks {
+            at(now + 2 * simulation.scenario.timeoutMicroseconds + 1_000_000) { if self.round == round { self.go() } }
+        }
+        for _ in 0..<count {
+            ask(units.map { Int.random(in: $0, using: &dice) }) { decision, instance in
+                open -= 1
+                if !decision.isAdmitted {
+                    let wait = decision.refusal.map { $0.retryAfterMicroseconds ?? 60_000_000 } ?? 1_000_000
+                    let time = instance.clock.time(
+                        ofWall: instance.clock.wall(at: self.now) + max(1, wait),
+                        notBefore: self.now
+                    )
+                    back = min(back ?? .max, time)
+                }
+                if open == 0, self.round == round { self.next(back) }
+            }
+        }
+    }
+
+    private func width() -> Int {
+        switch manner {
+        case .greedy(let batch): batch
+        case .bursty(let most): 1 + dice.below(most)
+        case .punctual, .early, .planned: 1
+        }
+    }
+
+    private func next(_ back: Int?) {
+        switch (manner, back) {
+        case (.bursty, _), (_, nil): at(now + pause()) { self.go() }
+        case (.early, let back?) where dice.below(4) > 0:
+            at(now + 1 + dice.below(max(1, back - now))) { self.go() }
+        case (_, let back?): at(back) { self.go() }
+        }
+    }
+
+    private func ask(_ units: [Int], _ then: @escaping (Decision, SimulatedInstance) -> Void) {
+        guard simulation.takesAsk() else { return }
+        let instance = simulation.instance(home ?? dice.below(simulation.scenario.instances))
+        let ask = Judge.Ask(
+            instance.number,
+            Array(zip(subjects, units)).map { (subject: $0.0, units: $0.1) },
+            isModest: isModest
+        )
+        instance.at(now) {
+            instance.ask(ask) { decision in
+                if decision.isAdmitted { self.useLater(ask, decision, instance) }
+                then(decision, instance)
+            }
+        }
+    }
+
+    /// Most holds are settled, with less or more than was reserved.
+    private func useLater(_ ask: Judge.Ask, _ decision: Decision, _ instance: SimulatedInstance) {
+        guard !decision.held.isEmpty else { return }
+        func used(_ unit: Quota.Unit) -> Int {
+            guard let part = ask.parts.first(where: { $0.subject.limit.quota.unit == unit }) else { return 0 }
+            return switch dice.below(5) {
+            case 0: 0
+            case 1: part.units
+            case 2: part.units + dice.below(part.units + 1)
+            default: dice.below(part.units + 1)
+            }
+        }
+        let amounts = dice.below(10) == 0 ? nil : Amounts(tokens: used(.tokens), credits: used(.credits))
+        instance.at(now + dice.below(simulation.scenario.longestHoldMicroseconds)) {
+            instance.settle(ask, decision, amounts)
+        }
+    }
+}

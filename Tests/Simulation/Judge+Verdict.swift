@@ -1,0 +1,172 @@
+@testable import Shared
+
+/// What can be told only when a run is over.
+extension Judge {
+    func conclude(_ servers: [SimulatedServer]) {
+        for subject in subjects {
+            checkBound(subject)
+            if scenario.rule != .allow { for instance in 0..<instanceCount { checkOwn(subject, instance) } }
+            if !hasFailures, !hasDeaths { checkCharges(subject) }
+            if scenario.isCalm { checkUtilisation(subject) }
+            let server = servers[scenario.ring.server(of: subject.storeKey)]
+            if server.isUp { checkRecord(subject, server.value(subject.storeKey)) }
+        }
+    }
+
+    /// Calls with each admission that counts, and the units that count in the window that ends with it.
+    private func windows(
+        _ subject: Subject,
+        where isCounted: (Subject.Admission) -> Bool,
+        _ body: (_ place: Int, _ first: Int, _ sum: Int) -> Void
+    ) {
+        let all = subject.admissions
+        var (first, sum, settled) = (0, 0, 0)
+        for place in all.indices where isCounted(all[place]) {
+            let time = all[place].time
+            while settled < subject.settlements.count, all[subject.settlements[settled]].settledAt <= time {
+                let other = subject.settlements[settled]
+                settled += 1
+                if other >= first, other < place, isCounted(all[other]) {
+                    sum -= all[other].units - all[other].counts(at: time)
+                }
+            }
+            sum += all[place].counts(at: time)
+            while time - all[first].time >= subject.window {
+                if isCounted(all[first]) { sum -= all[first].counts(at: time) }
+                first += 1
+            }
+            if all[place].units > 0 { body(place, first, sum) }
+        }
+    }
+
+    /// L1, and where a record was lost L7.
+    private func checkBound(_ subject: Subject) {
+        windows(subject, where: { !$0.isByRule }) { place, first, sum in
+            guard sum > subject.bound else { return }
+            let allowed = subject.losses.isEmpty ? 0 : forgotten(subject, place, first)
+            let over = sum - subject.bound - allowed
+            guard over > 0 else { return }
+            excess = max(excess, over)
+            breach(
+                subject.losses.isEmpty ? "L1" : "L7",
+                "\(subject.storeKey): \(sum) units in the window that ends at \(subject.admissions[place].time), "
+                    + "\(allowed) allowed besides"
+            )
+        }
+    }
+
+    /// Units in the window that ends with an admission which the record may not know, since it was lost.
+    private func forgotten(_ subject: Subject, _ place: Int, _ first: Int) -> Int {
+        let all = subject.admissions
+        let time = all[place].time
+        // When it was counted in the record, at the earliest: a lease is a second long.
+        let counted = all[place].askedAt - (subject.limit.quota.unit == .requests && subject.bound >= 80 ? 1_000_000 : 0)
+        guard let lastLoss = subject.losses.last(where: { $0 <= time }) else { return 0 }
+        let back = Set(
+            subject.exchanges.filter { $0.isWritten && $0.time > lastLoss && $0.time <= counted }.map(\.instance)
+        )
+        var units = 0
+        var isForgotten = [Bool](repeating: false, count: place - first)
+        for loss in subject.losses where loss <= time && loss > time - subject.window {
+            let known = subject.exchanges.last { $0.time <= loss && back.contains($0.instance) }?.time ?? 0
+            let margin = 2 * subject.bucket + scenario.spread + 4 * scenario.weather.delay.upperBound
+            var (before, after) = (0, 0)
+            for other in first..<place {
+                let admission = all[other]
+                if admission.time > known, admission.time <= loss + margin { isForgotten[other - first] = true }
+                if admission.time > loss - margin, admission.time <= loss { before += admission.units }
+                if admission.time > loss, admission.time <= loss + margin { after += admission.units }
+            }
+            units += min(before, after)
+        }
+        for other in first..<place where isForgotten[other - first] || all[other].isByRule { units += all[other].units }
+        return units
+    }
+
+    /// What one instance admits alone never passes N, unless it is told to admit all.
+    private func checkOwn(_ subject: Subject, _ instance: Int) {
+        windows(subject, where: { $0.instance == instance }) { place, _, sum in
+            guard sum > subject.bound else { return }
+            breach(
+                "L6",
+                "\(subject.storeKey): instance \(instance) alone admitted \(sum) in the window that ends at "
+                    + "\(subject.admissions[place].time)"
+            )
+        }
+    }
+
+    /// What was used beyond reservations keeps others out, once it can be known.
+    private func checkCharges(_ subject: Subject) {
+        guard !subject.settlements.isEmpty, subject.losses.isEmpty, scenario.isCalm else { return }
+        let delay = 100_000 + 100 * scenario.weather.delay.upperBound
+        windows(subject, where: { _ in true }) { place, _, sum in
+            let time = subject.admissions[place].time
+            var charged = 0
+            for other in subject.settlements {
+                let admission = subject.admissions[other]
+                guard admission.settledAt <= time - delay, admission.settledAt > time - subject.window else { continue }
+                charged += max(0, (admission.used ?? 0) - admission.units)
+            }
+            if charged > 0, sum + charged > subject.bound {
+                breach(
+                    "L1",
+                    "\(subject.storeKey): \(charged) units used beyond reservations kept nobody out at \(time)"
+                )
+            }
+        }
+    }
+
+    /// L2, over all numbers of whole windows.
+    private func checkUtilisation(_ subject: Subject) {
+        guard subject.isSaturated, let first = subject.firstAsk else { return }
+        let promised = subject.limit.quota.windowSeconds < 60 ? 0.96 : 0.98
+        var (place, sum, windows) = (0, 0, 1)
+        while first + windows * subject.window <= loadEnd {
+            while place < subject.admissions.count, subject.admissions[place].time < first + windows * subject.window {
+                sum += subject.admissions[place].units
+                place += 1
+            }
+            let part = Double(sum) / Double(windows * subject.bound)
+            utilisation = min(utilisation ?? 1, part)
+            if part < promised { breach("L2", "\(subject.storeKey): \(part) of N over \(windows) windows") }
+            windows += 1
+        }
+    }
+
+    /// L4: the record holds what the list does, no more and no less.
+    private func checkRecord(_ subject: Subject, _ value: [UInt8]?) {
+        guard subject.losses.isEmpty else { return }
+        let grid = subject.limit.grid
+        // All clocks are between true time and so much ahead of it; far off, they are mended by what the store's tells.
+        let (behind, ahead) =
+            scenario.spread > 2_000_000 ? (3_000_000, scenario.spread + 3_000_000) : (0, scenario.spread)
+        var record: Record?
+        if let value {
+            do throws(Record.Flaw) {
+                record = try Record(value, grid)
+            } catch {
+                return breach("L4", "\(subject.storeKey): the record is broken, \(error.rawValue)")
+            }
+        }
+        let oldest = record?.oldest ?? grid.bucket(at: loadEnd - subject.window)
+        var (least, most) = (0, 0)
+        for admission in subject.admissions {
+            let units = admission.counts(at: .max)
+            if !admission.isByRule || !hasFailures, grid.bucket(at: admission.time - behind) >= oldest {
+                least += units
+            }
+            if grid.bucket(at: admission.time + ahead) >= oldest { most += units }
+            guard admission.settledAt < .max else { continue }
+            let excess = max(0, (admission.used ?? 0) - admission.units)
+            if !hasFailures, grid.bucket(at: admission.settledAt - behind) >= oldest { least += excess }
+            if grid.bucket(at: admission.settledAt + ahead) >= oldest { most += excess }
+        }
+        let held = record?.total ?? 0
+        if held < least, !hasDeaths || !hasFailures {
+            breach("L4", "\(subject.storeKey): the record holds \(held) units of \(least) admitted")
+        }
+        if held > most, !hasFailures, !hasDeaths {
+            breach("L4", "\(subject.storeKey): the record holds \(held) units, \(most) were admitted")
+        }
+    }
+}

@@ -1,0 +1,118 @@
+import Shared
+import Support
+
+/// Between instances and servers: every call takes its time both ways, and some are lost, late or done twice.
+final class Network {
+    struct Weather {
+        /// One way.
+        var delay: ClosedRange<Int>
+        /// In a thousand calls: never arrive.
+        var lostCalls = 0
+        /// In a thousand: done, but the answer is lost.
+        var lostAnswers = 0
+        /// The same of writes alone.
+        var lostWriteAnswers = 0
+        /// In a thousand: the connection breaks, before or after the call is done.
+        var resets = 0
+        /// In a thousand: arrive after the caller has given up.
+        var late = 0
+        /// In a thousand: executed twice.
+        var repeats = 0
+        /// In a thousand: a call returns only after seconds, as where a name is looked up.
+        var hangs = 0
+    }
+
+    /// Instance and server that do not reach each other before a time.
+    private var cuts: [(instance: Int, server: Int, until: Int)] = []
+    /// One way besides, by instance.
+    var detours: [Int: Int] = [:]
+    private let timeline: Timeline
+    private let timeoutMicroseconds: Int
+    var weather: Weather
+    private var dice: Seeded
+    private(set) var calls = 0
+
+    init(_ timeline: Timeline, _ weather: Weather, timeoutMicroseconds: Int, _ dice: Seeded) {
+        self.timeline = timeline
+        self.weather = weather
+        self.timeoutMicroseconds = timeoutMicroseconds
+        self.dice = dice
+    }
+
+    func cut(instance: Int, server: Int, until time: Int) { cuts.append((instance, server, time)) }
+
+    private func isCut(_ instance: Int, _ server: Int) -> Bool {
+        cuts.contains { $0.instance == instance && $0.server == server && $0.until > timeline.now }
+    }
+
+    private func happens(_ perThousand: Int) -> Bool { perThousand > 0 && dice.below(1_000) < perThousand }
+
+    private func delay(_ instance: Int) -> Int {
+        Int.random(in: weather.delay, using: &dice) + (detours[instance] ?? 0)
+    }
+
+    /// Carries a call out. `work` is done at the server, `end` is told once what the caller sees, and when the work was
+    /// done.
+    func send<Reply>(
+        from instance: Int,
+        to place: Int,
+        _ server: SimulatedServer,
+        isWrite: Bool = false,
+        _ work: @escaping () throws(StoreFailure) -> Reply,
+        _ end: @escaping (Result<Reply, StoreFailure>, _ doneAt: Int) -> Void
+    ) {
+        calls += 1
+        var isEnded = false
+        let finish: (Result<Reply, StoreFailure>, Int) -> Void = { result, doneAt in
+            if isEnded { return }
+            isEnded = true
+            end(result, doneAt)
+        }
+        let isHung = happens(weather.hangs)
+        // A call waits for its server several times, each at most so long.
+        var patience = timeoutMicroseconds + dice.below(1 + timeoutMicroseconds / 5)
+        if isHung { patience = timeoutMicroseconds * (3 + dice.below(10)) }
+        timeline.at(timeline.now + patience) { finish(.failure(StoreFailure(reason: "timeout")), self.timeline.now) }
+        if isHung || isCut(instance, place) || happens(weather.lostCalls) { return }
+        let isLate = happens(weather.late)
+        let travel = isLate ? timeoutMicroseconds / 2 + dice.below(2 * timeoutMicroseconds) : delay(instance)
+        timeline.at(timeline.now + travel) { self.arrive(instance, place, server, isWrite, work, finish) }
+    }
+
+    private func arrive<Reply>(
+        _ instance: Int,
+        _ place: Int,
+        _ server: SimulatedServer,
+        _ isWrite: Bool,
+        _ work: @escaping () throws(StoreFailure) -> Reply,
+        _ finish: @escaping (Result<Reply, StoreFailure>, Int) -> Void
+    ) {
+        if isCut(instance, place) { return }
+        if server.isUp, server.hangsUntil > timeline.now {
+            timeline.at(server.hangsUntil + dice.below(2_000)) {
+                self.arrive(instance, place, server, isWrite, work, finish)
+            }
+            return
+        }
+        let doneAt = timeline.now
+        let isReset = happens(weather.resets)
+        if isReset, dice.below(2) == 0 {
+            timeline.at(doneAt + delay(instance)) { finish(.failure(StoreFailure(reason: "reset")), doneAt) }
+            return
+        }
+        let result: Result<Reply, StoreFailure>
+        do throws(StoreFailure) {
+            result = .success(try work())
+        } catch {
+            result = .failure(error)
+        }
+        if happens(weather.repeats) {
+            // What the second execution says comes to nobody.
+            timeline.at(doneAt + dice.below(1_000)) { _ = try? work() }
+        }
+        if isWrite, happens(weather.lostWriteAnswers) { return }
+        if happens(weather.lostAnswers) || isCut(instance, place) { return }
+        let seen = isReset ? .failure(StoreFailure(reason: "reset")) : result
+        timeline.at(doneAt + delay(instance)) { finish(seen, doneAt) }
+    }
+}

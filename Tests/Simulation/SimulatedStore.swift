@@ -1,0 +1,152 @@
+@testable import Shared
+
+/// Memcached, as far as its clients can tell: versions, expiry in coarse seconds, faults of its own.
+final class SimulatedServer {
+    private struct Item {
+        var bytes: [UInt8]
+        var version: UInt64
+        var expirySecond: Int
+    }
+
+    private let timeline: Timeline
+    /// How far its clock is ahead.
+    private let aheadMicroseconds: Int
+    private let plant: Plant?
+    private var items: [String: Item] = [:]
+    private var lastVersion: UInt64 = 0
+    /// Counts restarts: a connection does not outlive one.
+    private(set) var life = 0
+    var isUp = true
+    /// Answers nothing before.
+    var hangsUntil = 0
+    /// Takes no writes for now, as when it is out of memory.
+    var refusesUntil = 0
+
+    init(_ timeline: Timeline, aheadMicroseconds: Int, plant: Plant?) {
+        self.timeline = timeline
+        self.aheadMicroseconds = aheadMicroseconds
+        self.plant = plant
+    }
+
+    var seconds: Int { (timeline.now + aheadMicroseconds) / 1_000_000 }
+
+    /// Empty again; the next one counts its versions from the beginning.
+    func stop() {
+        items = [:]
+        lastVersion = 0
+        life += 1
+        isUp = false
+    }
+
+    func flush() { items = [:] }
+
+    func evict(_ key: String) { items[key] = nil }
+
+    func value(_ key: String) -> [UInt8]? { find(key)?.bytes }
+
+    func version(_ key: String) -> UInt64? { find(key)?.version }
+
+    private func find(_ key: String) -> Item? {
+        guard let item = items[key], item.expirySecond > seconds else { return nil }
+        return item
+    }
+
+    fileprivate func read(_ key: String, _ connection: UInt64) -> StoredValue? {
+        find(key).map { StoredValue(bytes: $0.bytes, version: .init(number: $0.version, connection: connection)) }
+    }
+
+    fileprivate func replace(_ key: String, _ value: [UInt8], _ version: UInt64, _ expirySeconds: Int) -> WriteResult {
+        guard let item = find(key), item.version == version || plant == .plainWrite else { return .lost }
+        return write(key, value, expirySeconds)
+    }
+
+    fileprivate func add(_ key: String, _ value: [UInt8], _ expirySeconds: Int) -> WriteResult {
+        find(key) == nil || plant == .plainWrite ? write(key, value, expirySeconds) : .lost
+    }
+
+    private func write(_ key: String, _ value: [UInt8], _ expirySeconds: Int) -> WriteResult {
+        guard timeline.now >= refusesUntil else { return .refused(reason: "out of memory") }
+        lastVersion += 1
+        let bytes = plant == .noJoin ? withoutBirth(value) : value
+        items[key] = Item(bytes: bytes, version: lastVersion, expirySecond: seconds + expirySeconds)
+        return .written
+    }
+
+    /// A record's bytes with a birth number that all records have.
+    private func withoutBirth(_ value: [UInt8]) -> [UInt8] {
+        var value = value
+        guard let last = value.dropFirst().firstIndex(where: { $0 < 128 }), last + 8 < value.count else { return value }
+        for place in last + 1...last + 8 { value[place] = 7 }
+        return value
+    }
+}
+
+/// One connection to a server. Executes at once: how long calls travel is the network's matter.
+final class SimulatedConnection: CounterConnection {
+    let server: SimulatedServer
+    private let id: UInt64
+    private let life: Int
+    private let plant: Plant?
+    /// The keys that the last call reached, and whether it wrote them.
+    private(set) var touched: [(key: String, isWritten: Bool)] = []
+
+    init(_ server: SimulatedServer, id: UInt64, plant: Plant?) {
+        self.server = server
+        self.id = id
+        self.plant = plant
+        life = server.life
+    }
+
+    private func check() throws(StoreFailure) {
+        touched = []
+        guard server.isUp, server.life == life else { throw StoreFailure(reason: "connection reset") }
+    }
+
+    func read(_ keys: [String]) throws(StoreFailure) -> [StoredValue?] {
+        try check()
+        touched = keys.map { ($0, false) }
+        return keys.map { server.read($0, id) }
+    }
+
+    func replace(
+        _ key: String,
+        _ value: [UInt8],
+        version: StoredValue.Version,
+        expirySeconds: Int
+    ) throws(StoreFailure) -> WriteResult {
+        try check()
+        guard version.connection == id || plant == .versionKept else { return .lost }
+        return noted(key, server.replace(key, value, version.number, expirySeconds))
+    }
+
+    func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult {
+        try check()
+        return noted(key, server.add(key, value, expirySeconds))
+    }
+
+    private func noted(_ key: String, _ result: WriteResult) -> WriteResult {
+        if result == .written { touched = [(key, true)] }
+        return result
+    }
+
+    func time() throws(StoreFailure) -> Int {
+        try check()
+        return server.seconds
+    }
+}
+
+/// What a ledger asks of its store besides calls: which servers there are.
+struct SimulatedRing: CounterStore {
+    let servers: [String]
+
+    /// The same for all instances.
+    func server(of key: String) -> Int {
+        var hash: UInt32 = 2_166_136_261
+        for byte in key.utf8 { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
+        return Int(hash % UInt32(servers.count))
+    }
+
+    func connect(to server: Int) throws(StoreFailure) -> any CounterConnection {
+        throw StoreFailure(reason: "connections are made by the network")
+    }
+}

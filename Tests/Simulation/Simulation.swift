@@ -1,0 +1,326 @@
+import Support
+
+@testable import Shared
+
+/// One run: real ledgers on virtual time, from one seed.
+package final class Simulation {
+    let scenario: Scenario
+    let plant: Plant?
+    let timeline: Timeline
+    let network: Network
+    let servers: [SimulatedServer]
+    let judge: Judge
+    private let seed: Int
+    private var dice: Seeded
+    /// By place; one that dies is replaced by another.
+    private var instances: [SimulatedInstance] = []
+    private var instanceCount = 0
+    private var callers: [Caller] = []
+    private var asks = 0
+    private(set) var mayLoseAsks = false
+    var ring: SimulatedRing { scenario.ring }
+
+    /// `size`: how many times more requests than in the ordinary tests.
+    package convenience init(seed: Int, size: Int = 1, plant: Plant? = nil, trace: ((String) -> Void)? = nil) {
+        var dice = Seeded(UInt64(bitPattern: Int64(seed)))
+        _ = dice.next()
+        let scenario = Scenario(seed: seed, size: size, &dice)
+        self.init(scenario, seed: seed, plant: plant, dice, trace: trace)
+        prepare()
+    }
+
+    /// Without callers.
+    init(_ scenario: Scenario, seed: Int, plant: Plant?, _ dice: Seeded, trace: ((String) -> Void)? = nil) {
+        var dice = dice
+        self.seed = seed
+        self.plant = plant
+        self.scenario = scenario
+        let timeline = Timeline(at: scenario.start)
+        self.timeline = timeline
+        network = Network(
+            timeline,
+            scenario.weather,
+            timeoutMicroseconds: scenario.timeoutMicroseconds,
+            Seeded(dice.next())
+        )
+        servers = scenario.ring.servers.map { _ in
+            SimulatedServer(timeline, aheadMicroseconds: -dice.below(1_500_000), plant: plant)
+        }
+        judge = Judge(scenario)
+        judge.trace = trace
+        self.dice = dice
+        trace?("\(scenario)")
+        for place in 0..<scenario.instances { instances.append(instance(at: place)) }
+    }
+
+    private func instance(at place: Int) -> SimulatedInstance {
+        let spread = scenario.spread
+        var ahead = [dice.below(spread + 1), dice.below(spread + 1)]
+        if scenario.kind == .fastAndIdle || dice.below(3) == 0 { ahead = place % 2 == 0 ? [0, 0] : [spread, spread] }
+        let clock = MachineClock(
+            start: timeline.now,
+            end: scenario.loadEnd,
+            aheadAtStart: ahead[0],
+            aheadAtEnd: ahead[1],
+            steadyAtStart: 1_000_000 + dice.below(1_000_000_000)
+        )
+        judge.add(clock)
+        network.detours[instanceCount] = scenario.detours[place]
+        instanceCount += 1
+        return SimulatedInstance(instanceCount - 1, clock, self, Seeded(dice.next()))
+    }
+
+    func instance(_ place: Int) -> SimulatedInstance { instances[place] }
+
+    var isLoading: Bool { timeline.now < scenario.loadEnd && asks < scenario.asksBound }
+
+    /// False: there have been enough.
+    func takesAsk() -> Bool {
+        asks += 1
+        if asks == scenario.asksBound { end(at: timeline.now) }
+        return asks < scenario.asksBound
+    }
+
+    package func run() -> Report {
+        for incident in scenario.incidents { timeline.at(incident.time) { self.happens(incident.what) } }
+        end(at: scenario.loadEnd)
+        timeline.run()
+        judge.conclude(servers)
+        return Report(
+            seed: seed,
+            kind: scenario.kind.rawValue,
+            decisions: judge.decisions,
+            admitted: judge.admitted,
+            calls: network.calls,
+            utilisation: judge.utilisation,
+            excess: judge.excess,
+            breaches: judge.breaches
+        )
+    }
+
+    /// No more requests from then on, and soon after nothing more at all.
+    private func end(at time: Int) {
+        judge.loadEnd = time
+        timeline.end = time + scenario.longestHoldMicroseconds + scenario.quietMicroseconds
+    }
+
+    private func happens(_ what: Scenario.Incident.What) {
+        judge.trace?("\(timeline.now) \(what)")
+        let now = timeline.now
+        switch what {
+        case .flush(let server):
+            servers[server].flush()
+            judge.loses(server: server, at: now)
+        case .evict(let number):
+            let subject = judge.subjects[number % judge.subjects.count]
+            servers[ring.server(of: subject.storeKey)].evict(subject.storeKey)
+            judge.loses(subject, at: now)
+        case .restart(let server, let lasting):
+            servers[server].stop()
+            judge.loses(server: server, at: now)
+            timeline.at(now + lasting) { self.servers[server].isUp = true }
+        case .hang(let server, let lasting): servers[server].hangsUntil = now + lasting
+        case .refuseWrites(let server, let lasting): servers[server].refusesUntil = now + lasting
+        case .cut(let instance, let server, let lasting):
+            network.cut(instance: instances[instance].number, server: server, until: now + lasting)
+        case .pause(let instance, let lasting): instances[instance].pause(until: now + lasting)
+        case .replace(let place):
+            mayLoseAsks = true
+            judge.hasDeaths = true
+            instances[place].die()
+            instances[place] = instance(at: place)
+        }
+    }
+
+    // MARK: Callers
+
+    private func prepare() {
+        mayLoseAsks = scenario.incidents.contains { if case .replace = $0.what { true } else { false } }
+        switch scenario.kind {
+        case .several, .everything: prepareSeveral()
+        default:
+            for (number, quota) in scenario.quotas.enumerated() { prepare(quota, number) }
+        }
+    }
+
+    func limit(_ quota: Quota, _ kind: Limit.Kind = .caller(.chat)) -> Limit {
+        Limit(kind, quota, spareBuckets: plant == .bucketLess ? 1 : 2)
+    }
+
+    func identity(_ number: Int) -> Identity { .address("caller \(seed) \(number)") }
+
+    private func start(
+        _ subjects: [Subject],
+        _ manner: Caller.Manner,
+        home: Int?,
+        units: [ClosedRange<Int>],
+        think: ClosedRange<Int>,
+        at time: Int? = nil
+    ) {
+        let caller = Caller(self, subjects, manner, home: home, units: units, think: think, Seeded(dice.next()))
+        callers.append(caller)
+        caller.start(at: time ?? scenario.start + dice.below(subjects[0].bucket))
+    }
+
+    private func prepare(_ quota: Quota, _ number: Int) {
+        let choice = dice.below(4)
+        let isExclusive = scenario.kind == .saturated && choice == 0
+        let subject = judge.add(limit(quota), identity(number), isExclusive: isExclusive)
+        let most = max(1, quota.count / 20)
+        let unit =
+            quota.unit == .requests && scenario.kind == .saturated ? 1 : largestDivisor(of: quota.count, notAbove: most)
+        let think = 1...max(1, min(subject.window / 2_000, 2_000))
+        switch scenario.kind {
+        case .modest: start([subject], .planned(modestPlan(subject)), home: nil, units: [], think: think)
+        case .fastAndIdle:
+            // Slow: all at once, late in a bucket; fast: from then on.
+            let clock = instances[0].clock
+            let wall = clock.wall(at: scenario.start + 2 * subject.bucket)
+            let end = subject.limit.grid.end(of: subject.limit.grid.bucket(at: wall))
+            let burst =
+                clock.time(ofWall: end, notBefore: scenario.start) - 4 * scenario.weather.delay.upperBound
+                - dice.below(subject.bucket / 2)
+            let width = quota.count / unit
+            start(
+                [subject],
+                .bursty(most: 1),
+                home: 0,
+                units: [unit...unit],
+                think: subject.window...subject.window * 2,
+                at: burst
+            )
+            for _ in 0..<width {
+                start(
+                    [subject],
+                    .punctual,
+                    home: 0,
+                    units: [unit...unit],
+                    think: subject.window...subject.window * 2,
+                    at: burst
+                )
+            }
+            start(
+                [subject],
+                .greedy(batch: width),
+                home: 1,
+                units: [unit...unit],
+                think: think,
+                at: burst + subject.window / 2
+            )
+        case .busy:
+            for place in 0..<scenario.instances {
+                start([subject], .greedy(batch: 10), home: place, units: [1...1], think: think)
+            }
+            subject.isSaturated = true
+        case .tokens:
+            for place in 0..<scenario.instances {
+                let units = 1...max(1, quota.count / 10)
+                start(
+                    [subject],
+                    dice.below(2) == 0 ? .greedy(batch: 3) : .bursty(most: 6),
+                    home: place,
+                    units: [units],
+                    think: 1...max(1, subject.window / 50)
+                )
+            }
+        case .saturated where isExclusive:
+            let manner = dice.below(2) == 0 ? Caller.Manner.punctual : .early
+            let units = unit...min(quota.count, unit * dice.pick([1, 1, 3]))
+            start(
+                [subject],
+                manner,
+                home: dice.below(scenario.instances),
+                units: [units],
+                think: 1...max(1, subject.window / 40)
+            )
+        case .saturated:
+            subject.isSaturated = true
+            let batch = dice.pick([quota.count / unit + 1, max(2, 3 * quota.count / (unit * 120))])
+            let at = scenario.start + dice.below(subject.bucket)
+            for place in 0..<(choice == 1 ? 1 : scenario.instances) {
+                start([subject], .greedy(batch: batch), home: place, units: [unit...unit], think: think, at: at)
+            }
+        default:
+            let width = max(1, min(20, quota.count / unit + 1))
+            var homes = scenario.instances
+            if scenario.kind == .forgetful, homes > 1 {
+                // An instance that knows nothing is the first to come after each loss.
+                homes -= 1
+                let plan = scenario.incidents.map { (time: $0.time + 1 + dice.below(3_000), units: 1) }
+                start([subject], .planned(plan), home: homes, units: [], think: think)
+            }
+            for place in 0..<homes {
+                switch dice.below(3) {
+                case 0: start([subject], .greedy(batch: width), home: place, units: [unit...unit], think: think)
+                case 1:
+                    start(
+                        [subject],
+                        .bursty(most: width),
+                        home: nil,
+                        units: [0...unit],
+                        think: 1...max(1, subject.window / 20)
+                    )
+                default:
+                    start([subject], .punctual, home: place, units: [unit...min(quota.count, 2 * unit)], think: think)
+                }
+            }
+        }
+    }
+
+    private func largestDivisor(of count: Int, notAbove most: Int) -> Int {
+        var divisor = most
+        while count % divisor != 0 { divisor -= 1 }
+        return divisor
+    }
+
+    /// Callers with a limit of their own and limits that all share.
+    private func prepareSeveral() {
+        let shared = scenario.quotas.dropFirst().enumerated()
+            .map { judge.add(limit($1, $0 == 0 ? .total : .model), .everybody, isExclusive: false) }
+        for number in 0..<1 + dice.below(3) {
+            let own = judge.add(limit(scenario.quotas[0]), identity(number), isExclusive: false)
+            var subjects = [own] + shared
+            if dice.below(2) == 0 { subjects.reverse() }
+            let units = subjects.map { subject in
+                subject.limit.quota.unit == .requests && subject.bound <= 100 ? 1...1 : 0...max(1, subject.bound / 15)
+            }
+            let manner: Caller.Manner =
+                switch dice.below(3) {
+                case 0: .greedy(batch: 1 + dice.below(12))
+                case 1: .bursty(most: 12)
+                default: .punctual
+                }
+            start(
+                subjects,
+                manner,
+                home: dice.below(2) == 0 ? nil : dice.below(scenario.instances),
+                units: units,
+                think: 1...max(1, own.window / 40)
+            )
+        }
+    }
+
+    /// At most nine tenths of N in any 63/60 of the window, in bursts and single ones.
+    private func modestPlan(_ subject: Subject) -> [(time: Int, units: Int)] {
+        let most = subject.bound * 9 / 10
+        let unit = max(1, subject.bound / 60)
+        let span = subject.window * 63 / 60
+        var plan: [(time: Int, units: Int)] = []
+        var (time, first, sum) = (scenario.start, 0, 0)
+        while time < scenario.loadEnd, plan.count < scenario.asksBound / scenario.quotas.count - 10 {
+            while first < plan.count, plan[first].time < time - span {
+                sum -= plan[first].units
+                first += 1
+            }
+            let units = 1 + dice.below(unit)
+            if sum + units <= most {
+                plan.append((time, units))
+                sum += units
+                time += dice.below(3) == 0 ? dice.below(subject.window / 20) : dice.below(100)
+            } else {
+                time = plan[first].time + span + 1
+            }
+        }
+        return plan
+    }
+}

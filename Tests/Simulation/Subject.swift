@@ -1,0 +1,56 @@
+@testable import Shared
+
+/// One limit of one caller, and the plain list of what was admitted under it.
+final class Subject {
+    struct Admission {
+        let askedAt: Int
+        let time: Int
+        /// On the clock of the instance that decided.
+        let wall: Int
+        let instance: Int
+        let units: Int
+        /// Decided while the rule for a lost store may have held.
+        let isByRule: Bool
+        /// What it came to, once that was known, and when.
+        var used: Int?
+        var settledAt = Int.max
+
+        /// Counts at a time: what was reserved until it is settled, then no more than that.
+        func counts(at time: Int) -> Int { settledAt <= time ? min(units, used ?? units) : units }
+    }
+
+    struct Exchange {
+        let instance: Int
+        let time: Int
+        let isWritten: Bool
+    }
+
+    let number: Int
+    let limit: Limit
+    let identity: Identity
+    let storeKey: String
+    /// One caller alone uses it, one request at a time and always at the same instance.
+    let isExclusive: Bool
+    var admissions: [Admission] = []
+    /// Places in `admissions`, in the order of settlement.
+    var settlements: [Int] = []
+    /// What instances read from the store and wrote there, and got an answer to.
+    var exchanges: [Exchange] = []
+    /// When the store lost the record.
+    var losses: [Int] = []
+    /// Its callers always want more than they may have.
+    var isSaturated = false
+    var firstAsk: Int?
+
+    init(_ number: Int, _ limit: Limit, _ identity: Identity, isExclusive: Bool) {
+        self.number = number
+        self.limit = limit
+        self.identity = identity
+        self.isExclusive = isExclusive
+        storeKey = identity.storeKey(limit)
+    }
+
+    var bound: Int { limit.quota.count }
+    var window: Int { limit.grid.windowMicroseconds }
+    var bucket: Int { window / limit.grid.perWindow }
+}

@@ -1,0 +1,56 @@
+/// Virtual time in microseconds, and what is to happen in it. What is due at the same time happens in the order it was
+/// asked for.
+final class Timeline {
+    private struct Event {
+        let time: Int
+        let number: Int
+        let body: () -> Void
+
+        func isBefore(_ other: Event) -> Bool {
+            time != other.time ? time < other.time : number < other.number
+        }
+    }
+
+    private(set) var now: Int
+    private var heap: [Event] = []
+    private var lastNumber = 0
+
+    init(at time: Int) { now = time }
+
+    func at(_ time: Int, _ body: @escaping () -> Void) {
+        lastNumber += 1
+        heap.append(Event(time: max(time, now), number: lastNumber, body: body))
+        var place = heap.count - 1
+        while place > 0, heap[place].isBefore(heap[(place - 1) / 2]) {
+            heap.swapAt(place, (place - 1) / 2)
+            place = (place - 1) / 2
+        }
+    }
+
+    /// What is due before then happens.
+    var end = 0
+
+    func run() {
+        while let first = heap.first, first.time < end {
+            takeFirst()
+            now = first.time
+            first.body()
+        }
+        now = max(now, end)
+    }
+
+    private func takeFirst() {
+        heap.swapAt(0, heap.count - 1)
+        heap.removeLast()
+        var place = 0
+        while true {
+            var least = place
+            for child in [2 * place + 1, 2 * place + 2] where child < heap.count {
+                if heap[child].isBefore(heap[least]) { least = child }
+            }
+            if least == place { return }
+            heap.swapAt(place, least)
+            place = least
+        }
+    }
+}
