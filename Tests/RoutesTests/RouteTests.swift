@@ -15,7 +15,7 @@ import Testing
         ]
     )
     func matches(_ place: Route.Place, _ takesRest: Bool, _ path: String, _ expected: [Bool]) {
-        let route = Route(.get, takesRest ? "/models/" : "/models", place, takesRest: takesRest) { _, _ in }
+        let route = Route(.get, takesRest ? "/models/" : "/models", place, rest: takesRest ? .whole : .none) { _, _ in }
         let matches = Array(path.utf8).withUnsafeBytes { path in
             [false, true].map { route.matches(path, isVersioned: $0) }
         }

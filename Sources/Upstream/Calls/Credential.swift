@@ -1,4 +1,5 @@
 import Engine
+import Shared
 
 /// The key that a call is made with.
 package struct Credential: Sendable {
@@ -16,6 +17,11 @@ package struct Credential: Sendable {
     fileprivate init(own key: String, label: String) {
         self.key = key
         self.label = label
+    }
+
+    /// Tells keys of one vendor apart, and says nothing of them.
+    package var account: UInt64 {
+        Digest(of: key).withBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
     }
 
     /// Of a provider that asks for none.

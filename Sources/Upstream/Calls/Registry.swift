@@ -41,7 +41,7 @@ package final class Registry: @unchecked Sendable {
         package let takesCredits: Bool
     }
 
-    private let entries: [Entry]
+    let entries: [Entry]
     /// Replaced when the vendor's list of models has changed.
     package var offers: Offers
 
@@ -89,15 +89,17 @@ package final class Registry: @unchecked Sendable {
 
     private func candidate(_ name: String, _ offer: Offers.Offer, _ caller: Caller) -> Candidate {
         let entry = entries[offer.provider]
-        let credential =
-            entry.isPassthrough ? Credential(passedOn: caller.passedKey) : entry.keys?.next() ?? Credential.none
         return Candidate(
             name: name,
             provider: entry.provider,
             model: offer.model,
-            credential: credential,
+            credential: credential(of: entry, for: caller),
             price: entry.price,
             takesCredits: entry.takesCredits
         )
+    }
+
+    func credential(of entry: Entry, for caller: Caller) -> Credential {
+        entry.isPassthrough ? Credential(passedOn: caller.passedKey) : entry.keys?.next() ?? Credential.none
     }
 }

@@ -3,13 +3,11 @@ package import Shared
 
 extension OneMin: FileProvider {
     package func upload(
-        _ filename: String,
-        _ type: MediaType,
+        _ label: FileLabel,
         totalBytes: Int?,
         key: String
     ) throws(UpstreamError) -> any FileUpload {
-        // Without an extension that fits, the vendor refuses it.
-        let file = MultipartFile(name: "asset", filename: type.fileName(filename), contentType: type.rawValue)
+        let file = MultipartFile(name: "asset", filename: label.name, contentType: label.contentType)
         let headers = UpstreamHeaders([
             "API-KEY: \(key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
         ])
@@ -19,6 +17,10 @@ extension OneMin: FileProvider {
         } catch {
             throw UpstreamError(error)
         }
+    }
+
+    package func open(path: String) async throws(UpstreamError) -> any MediaStream {
+        try await OneMinContent(try await open(OneMinResults.file(at: path, assetURL))).begun()
     }
 
     /// Uploads what is there as a whole, and returns what the vendor calls it.
@@ -60,7 +62,7 @@ final class OneMinUpload: FileUpload, @unchecked Sendable {
                 let end = min(sent + Self.pieceBytes, bytes.count)
                 upload.write(bytes[part: sent..<end])
                 sent = end
-                if upload.isFull { isWanted = try await upload.drained() }
+                isWanted = try await upload.drained()
             }
         } catch {
             throw UpstreamError(error)
