@@ -126,6 +126,10 @@ final class Assembly {
         _ metrics: Metrics
     ) throws(Listener.Failure) -> Gateway {
         let client = CurlClient(loop: loop)
+        // Through a proxy everything goes, and it decides where that may lead.
+        let outside =
+            settings.upstreamProxy == nil
+            ? CurlClient(loop: loop, rule: AddressRule(adding: settings.fetch.networks)) : client
         let parser = JSONParser()
         var entries: [Registry.Entry] = []
         var checkers: [any KeyChecker] = []
@@ -140,6 +144,7 @@ final class Assembly {
                     assetURL: provider.assetURL,
                     options: options,
                     transport: client,
+                    outside: outside,
                     loop: loop,
                     parser: parser
                 )

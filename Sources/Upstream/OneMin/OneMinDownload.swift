@@ -9,7 +9,10 @@ extension OneMin {
     func open(_ file: ResultFile) async throws(UpstreamError) -> any UpstreamStream {
         var refused = 0
         for source in file.sources {
-            guard let endpoint = Endpoint(source, downloadOptions) else { continue }
+            guard let endpoint = Endpoint(source, downloadOptions), endpoint.isPlain(["https", "http"]) else {
+                continue
+            }
+            let transport = endpoint.hasOrigin(of: assetHost) ? transport : outside
             let call = UpstreamCall(endpoint: endpoint, headers: downloadHeaders, body: nil)
             let stream: any UpstreamStream
             do throws(TransportError) {

@@ -27,6 +27,8 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     private let mayBeSamples: Bool
 
     private static let recordLimitBytes = 1_048_576
+    /// More than the longest text makes, at the slowest speed, without any compression.
+    private static let audioLimitBytes = 268_435_456
 
     init(_ vendor: OneMin, _ call: UpstreamCall, mayBeSamples: Bool) {
         self.vendor = vendor
@@ -57,7 +59,7 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
         _ stream: any UpstreamStream,
         credits: Int? = nil
     ) async throws(UpstreamError) -> any AudioStream {
-        let audio = try await OneMinContent(stream, credits: credits).begun()
+        let audio = try await OneMinContent(stream, credits: credits, limitBytes: Self.audioLimitBytes).begun()
         if audio.type?.family == .sound { return audio }
         if audio.type == nil, mayBeSamples {
             audio.mediaType = "audio/pcm"
