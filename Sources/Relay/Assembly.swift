@@ -11,6 +11,8 @@ final class Assembly {
     private let settings: Settings
     private let process = ProcessState()
     private let worker = WorkThread(bound: 16)
+    private let turns = UploadTurns()
+    private let assets = AssetCache()
     private let limiter: Limiter
     private let shared: SharedState
     private let servers: [Server]
@@ -50,6 +52,8 @@ final class Assembly {
                 limiter,
                 files,
                 worker,
+                turns,
+                assets,
                 shared,
                 process,
                 offers,
@@ -118,6 +122,8 @@ final class Assembly {
         _ limiter: Limiter,
         _ files: FileShelf,
         _ worker: WorkThread,
+        _ turns: UploadTurns,
+        _ assets: AssetCache,
         _ shared: SharedState,
         _ process: ProcessState,
         _ offers: Offers,
@@ -144,6 +150,7 @@ final class Assembly {
                     assetURL: provider.assetURL,
                     options: options,
                     transport: client,
+                    turns: turns,
                     outside: outside,
                     loop: loop,
                     parser: parser
@@ -172,11 +179,25 @@ final class Assembly {
             keyCheckers: checkers,
             files: files,
             worker: worker,
+            fetcher: fetcher(settings, loop),
+            assets: assets,
             shared: shared,
             process: process,
             counts: counts,
             metrics: metrics,
             parser: parser
+        )
+    }
+
+    /// Nil: no picture is fetched.
+    private static func fetcher(_ settings: Settings, _ loop: EventLoop) -> Fetcher? {
+        guard !settings.fetch.schemes.isEmpty else { return nil }
+        return Fetcher(
+            loop: loop,
+            schemes: settings.fetch.schemes,
+            rule: AddressRule(adding: settings.fetch.networks),
+            agent: Product.name,
+            certificateFile: settings.certificateFile
         )
     }
 

@@ -60,7 +60,8 @@ extension Judge {
         let all = subject.admissions
         let time = all[place].time
         // When it was counted in the record, at the earliest: a lease is a second long.
-        let counted = all[place].askedAt - (subject.limit.quota.unit == .requests && subject.bound >= 80 ? 1_000_000 : 0)
+        let counted =
+            all[place].askedAt - (subject.limit.quota.unit == .requests && subject.bound >= 80 ? 1_000_000 : 0)
         guard let lastLoss = subject.losses.last(where: { $0 <= time }) else { return 0 }
         let back = Set(
             subject.exchanges.filter { $0.isWritten && $0.time > lastLoss && $0.time <= counted }.map(\.instance)
@@ -162,6 +163,17 @@ extension Judge {
             if grid.bucket(at: admission.settledAt + ahead) >= oldest { most += excess }
         }
         let held = record?.total ?? 0
+        if let trace, let record {
+            for bucket in record.oldest...record.newest {
+                let listed = subject.admissions.filter { grid.bucket(at: $0.wall) == bucket }
+                    .map {
+                        "\($0.units)@\($0.time)/\($0.instance)\($0.isByRule ? "r" : "")>\($0.used ?? -1)@\($0.settledAt == .max ? 0 : $0.settledAt)"
+                    }
+                if record.count(in: bucket) > 0 || !listed.isEmpty {
+                    trace("bucket \(bucket) from \(grid.start(of: bucket)): \(record.count(in: bucket)) of \(listed)")
+                }
+            }
+        }
         if held < least, !hasDeaths || !hasFailures {
             breach("L4", "\(subject.storeKey): the record holds \(held) units of \(least) admitted")
         }

@@ -58,13 +58,13 @@ private func hand(_ form: FormStream, to keeper: FileKeeper) async throws(APIErr
         guard try await form.nextFile() == nil else { throw .value("file", "one at a time is taken") }
         terms = try FileTerms(form.fields, isWhole: true)
     }
-    let given: VendorFile
+    let given: KeptAsset
     do throws(UpstreamError) { given = try await upload.finish() } catch { throw told(error, keeper) }
     let now = time(nil)
     return StoredFile(
         provider: keeper.name,
-        account: keeper.credential.account,
-        vendorID: given.id ?? "",
+        account: keeper.credential.account.number,
+        vendorID: given.id,
         path: given.path,
         name: name,
         bytes: bytes,

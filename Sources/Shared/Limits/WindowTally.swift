@@ -54,6 +54,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         var view = record
         if let owed { view.add(owed) }
         if let owed = draft?.owed { view.add(owed) }
+        // After what is owed: it may be some of that.
         for back in returns where isCounted(back.place) { view.giveBack(back.units, in: back.place.number) }
         view.roll(to: time)
         return view
@@ -119,17 +120,21 @@ final class WindowTally: Tally, @unchecked Sendable {
         return Refusal(wait: wait, memory: memory)
     }
 
-    func standing(at time: Int) -> Decision.Standing {
-        guard isWhole else { return standing(of: view(at: time), at: time) }
+    func standing(by rule: OutageRule?, at time: Int) -> Decision.Standing {
+        guard isWhole else { return standing(of: view(at: time), by: rule, at: time) }
         record.roll(to: time)
-        return standing(of: record, at: time)
+        return standing(of: record, by: rule, at: time)
     }
 
-    private func standing(of view: borrowing Record, at time: Int) -> Decision.Standing {
+    private func standing(of view: borrowing Record, by rule: OutageRule?, at time: Int) -> Decision.Standing {
         let spare = lease.map { $0.isOpen(at: time) ? $0.left : 0 } ?? 0
+        var remaining = view.remaining(of: bound) + spare
+        if let rule, rule.rule == .share, let outage {
+            remaining = min(remaining, outage.remaining(of: bound, by: rule))
+        }
         return Decision.Standing(
             limit: limit,
-            remaining: view.remaining(of: bound) + spare,
+            remaining: remaining,
             resetMicroseconds: view.reset(at: time)
         )
     }
@@ -175,12 +180,7 @@ final class WindowTally: Tally, @unchecked Sendable {
             return
         }
         outage?.giveBack(units, in: place.number)
-        var rest = units
-        if place.birth == nil, let here = owed?.count(in: place.number), here > 0 {
-            owed?.giveBack(min(here, units), in: place.number)
-            rest -= min(here, units)
-        }
-        if rest > 0 { returns.append(Return(units: rest, place: place)) }
+        takeBack(units, in: place)
     }
 
     func isUsable(_ place: Place, at time: Int) -> Bool {
@@ -220,17 +220,16 @@ final class WindowTally: Tally, @unchecked Sendable {
         record.roll(to: time)
         var next = record
         var isChanged = unmerged != nil
-        if let owed {
-            next.add(owed)
-            next.roll(to: time)
-            isChanged = true
-        }
-        // After what is owed: it may be some of that which is given back.
         for back in returns where isCounted(back.place) {
             next.giveBack(back.units, in: back.place.number)
             isChanged = true
         }
         if let ended, isCounted(ended.place) { next.endLease(ended.units, in: ended.place.number) }
+        if let owed {
+            next.add(owed)
+            next.roll(to: time)
+            isChanged = true
+        }
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns)
     }
 
@@ -304,11 +303,30 @@ final class WindowTally: Tally, @unchecked Sendable {
         draft = nil
         owe(undone.owed)
         returns = undone.returns + returns
+        returnOwed()
     }
 
     func unknown() {
         owe(draft?.owed)
         draft = nil
+        returnOwed()
+    }
+
+    /// What was given back while it was being written, and is owed again, need not be written at all.
+    private func returnOwed() {
+        guard owed != nil else { return }
+        let all = returns
+        returns = []
+        for back in all { takeBack(back.units, in: back.place) }
+    }
+
+    private func takeBack(_ units: Int, in place: Place) {
+        var rest = units
+        if place.birth == nil, let here = owed?.count(in: place.number), here > 0 {
+            owed?.giveBack(min(here, units), in: place.number)
+            rest -= min(here, units)
+        }
+        if rest > 0 { returns.append(Return(units: rest, place: place)) }
     }
 
     // MARK: Upkeep

@@ -40,19 +40,6 @@ package protocol FileUpload: AnyObject, Sendable {
     /// Returns when the vendor can take more.
     func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError)
     /// All is written: waits for what the vendor calls it.
-    func finish() async throws(UpstreamError) -> VendorFile
+    func finish() async throws(UpstreamError) -> KeptAsset
     func stop()
-}
-
-/// What a vendor calls a file that it was given.
-package struct VendorFile: Sendable {
-    /// For images and audio.
-    package let path: String
-    /// For files in chats; nil: the vendor did not say.
-    package let id: String?
-
-    package init(path: String, id: String?) {
-        self.path = path
-        self.id = id
-    }
 }

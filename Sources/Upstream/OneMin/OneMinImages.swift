@@ -75,10 +75,15 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     func begin() async throws(UpstreamError) {
         switch picture {
         case .address(let address): pictureReference = address
-        case .data(let bytes, let type): pictureReference = try await vendor.upload(bytes, "image", type, key: key)
+        case .data(let bytes, let type): pictureReference = try await upload(bytes, "image", type)
         case nil: break
         }
-        if let mask { maskReference = try await vendor.upload(mask, "mask", .png, key: key) }
+        if let mask { maskReference = try await upload(mask, "mask", .png) }
+    }
+
+    private func upload(_ bytes: Body, _ name: String, _ type: MediaType) async throws(UpstreamError) -> String {
+        let filename = type.fileName(name)
+        return try await vendor.keep(bytes, filename: filename, mediaType: type.rawValue, key: key).path
     }
 
     func images(ofCall index: Int) async throws(UpstreamError) -> MadeImages {

@@ -1,4 +1,4 @@
-import Engine
+package import Engine
 package import Shared
 
 extension OneMin: FileProvider {
@@ -22,18 +22,23 @@ extension OneMin: FileProvider {
     package func open(path: String) async throws(UpstreamError) -> any MediaStream {
         try await OneMinContent(try await open(OneMinResults.file(at: path, assetURL))).begun()
     }
+}
 
-    /// Uploads what is there as a whole, and returns what the vendor calls it.
-    func upload(
+extension OneMin: AssetKeeper {
+    /// The filename needs an extension that fits, or the vendor refuses it.
+    package func keep(
         _ bytes: Body,
-        _ filename: String,
-        _ type: MediaType,
+        filename: String,
+        mediaType: String,
         key: String
-    ) async throws(UpstreamError) -> String {
-        let upload = try upload(filename, type, totalBytes: bytes.bytes.count, key: key)
+    ) async throws(UpstreamError) -> KeptAsset {
+        guard await turns.take(key, on: loop) else { throw UpstreamError(.cancelled, cause: "cancelled") }
+        defer { turns.give(key) }
+        let label = FileLabel(name: filename, contentType: mediaType)
+        let upload = try upload(label, totalBytes: bytes.bytes.count, key: key)
         defer { upload.stop() }
         try await upload.write(bytes.bytes)
-        return try await upload.finish().path
+        return try await upload.finish()
     }
 }
 
@@ -69,7 +74,7 @@ final class OneMinUpload: FileUpload, @unchecked Sendable {
         }
     }
 
-    func finish() async throws(UpstreamError) -> VendorFile {
+    func finish() async throws(UpstreamError) -> KeptAsset {
         let reply: Body
         do throws(TransportError) {
             if isWanted { upload.write(file.tail) }
@@ -86,7 +91,7 @@ final class OneMinUpload: FileUpload, @unchecked Sendable {
         return try named(reply)
     }
 
-    private func named(_ reply: Body) throws(UpstreamError) -> VendorFile {
+    private func named(_ reply: Body) throws(UpstreamError) -> KeptAsset {
         guard let root = try? parser.parse(reply.bytes) else {
             throw UpstreamError(.failed, cause: "the vendor's answer to an upload is not JSON")
         }
@@ -94,7 +99,7 @@ final class OneMinUpload: FileUpload, @unchecked Sendable {
         guard let path = content?["path"]?.string ?? root["asset"]?["key"]?.string, !path.isEmpty else {
             throw UpstreamError(ofBody: root, cause: "the vendor's answer to an upload names no file")
         }
-        return VendorFile(path: path, id: content?["uuid"]?.string)
+        return KeptAsset(path: path, id: content?["uuid"]?.string ?? "")
     }
 
     func stop() { upload.stop(isComplete: isComplete) }
