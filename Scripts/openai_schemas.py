@@ -19,6 +19,13 @@ ROOTS = (
     "Model",
     "ErrorResponse",
     "ImagesResponse",
+    "OpenAIFile",
+    "ListFilesResponse",
+    "DeleteFileResponse",
+    "CreateTranscriptionResponseJson",
+    "CreateTranscriptionResponseVerboseJson",
+    "CreateTranslationResponseJson",
+    "CreateTranslationResponseVerboseJson",
 )
 REF = "#/components/schemas/"
 NOISE = {"description", "example", "examples", "title", "deprecated"}

@@ -1,5 +1,6 @@
 """What the fake 1min.ai takes for images and audio, model by model, and what it makes of it."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -264,8 +265,7 @@ def reply(scenario: dict[str, Any], request: rules.Request, kept: assets.Assets)
         return replies.Reply(status, {"Content-Type": fixed[1]} | scenario.get("headers", {}), [fixed[0]])
     body = request.json
     if body["type"] in ("SPEECH_TO_TEXT", "AUDIO_TRANSLATOR"):
-        text = scenario.get("answer", f"{replies.ANSWER_MARK} spoken words")
-        record = replies.record(scenario, body, [text])
+        record = replies.record(scenario, body, [scenario.get("answer", written(body["promptObject"]))])
         return replies.Reply(status, headers, [replies.compact(record, scenario).encode("utf-8")])
     made = [content(scenario, request, index) for index in range(scenario.get("results", wanted(body["promptObject"])))]
     if scenario.get("binary"):
@@ -282,6 +282,25 @@ def reply(scenario: dict[str, Any], request: rules.Request, kept: assets.Assets)
     if scenario.get("signed", True) and results and "temporaryUrl" not in scenario.get("record", {}):
         record["aiRecord"]["temporaryUrl"] = kept.signed(results[0])
     return replies.Reply(status, headers, [replies.compact(record, scenario).encode("utf-8")])
+
+
+WORDS = f"{replies.ANSWER_MARK} spoken words, \u00e7a va"
+SEGMENT = {
+    "id": 0, "seek": 0, "start": 0.0, "end": 2.5, "text": WORDS, "tokens": [50364, 7], "temperature": 0.0,
+    "avg_logprob": -0.25, "compression_ratio": 0.9, "no_speech_prob": 1e-05,
+}  # fmt: skip
+
+
+def written(prompt: dict[str, Any]) -> str:
+    """What was said, in the format that is asked for."""
+    kind = prompt.get("response_format", "text")
+    if kind == "json":
+        return json.dumps({"text": WORDS})
+    if kind == "verbose_json":
+        whole = {"task": "transcribe", "language": "english", "duration": 2.5, "text": WORDS, "segments": [SEGMENT]}
+        return json.dumps(whole | {"odd": "https://asset.1min.ai/x"})
+    times = f"00:00:00{'.' if kind == 'vtt' else ','}000 --> 00:00:02{'.' if kind == 'vtt' else ','}500"
+    return {"srt": f"1\n{times}\n{WORDS}\n", "vtt": f"WEBVTT\n\n{times}\n{WORDS}\n"}.get(kind, WORDS)
 
 
 def wanted(prompt: dict[str, Any]) -> int:

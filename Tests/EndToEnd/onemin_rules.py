@@ -47,6 +47,8 @@ class Request:
     violations: list[str] = field(default_factory=list)
     owner: str = ""
     """Whose result a request without a key reads."""
+    is_unread: bool = False
+    """It is answered before its body was read."""
 
     @property
     def key(self) -> str:

@@ -13,6 +13,18 @@ AUDIO_STARTS = {
     "wav": b"RIFF\x00\x75\x00\x00WAVEfmt ", "pcm": b"\x00\x00\x01\x00\xfe\xff\x02\x00\x00\x00\x00\x00",
 }  # fmt: skip
 
+RECORDINGS = {name: AUDIO_STARTS[name] for name in ("mp3", "opus", "flac", "wav")} | {
+    "ogg": b"OggS\x00\x02" + bytes(22) + b"\x01vorbis", "webm": b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81",
+    "m4a": b"\x00\x00\x00\x1cftypM4A \x00\x00\x00\x00", "mp4": b"\x00\x00\x00\x1cftypisom\x00\x00\x00\x00",
+}  # fmt: skip
+STARTS = {
+    kind: [IMAGE_STARTS[kind]] for kind in IMAGE_STARTS
+} | {
+    "audio/mpeg": [b"ID3", b"\xff"], "audio/wav": [b"RIFF"], "audio/flac": [b"fLaC"], "audio/ogg": [b"OggS"],
+    "audio/webm": [b"\x1a\x45\xdf\xa3"], "audio/mp4": [RECORDINGS["m4a"][:11]], "video/mp4": [b"\x00\x00\x00\x1cftyp"],
+}  # fmt: skip
+"""How content of a type may begin."""
+
 
 def png(width: int, height: int, rows: list[bytes], color: int = 2) -> bytes:
     """A PNG of 8 bits a channel; `color`: 0 grey, 2 RGB, 4 grey and alpha, 6 RGBA."""
@@ -43,7 +55,7 @@ def image(seed: str, kind: str = "png") -> bytes:
 def audio(seed: str, kind: str = "mp3", size: int = 30_000) -> bytes:
     """Bytes that begin as audio of `kind` does."""
     digest = hashlib.sha256(seed.encode()).digest()
-    return (AUDIO_STARTS[kind] + digest * (size // 32 + 1))[:size]
+    return ((AUDIO_STARTS | RECORDINGS)[kind] + digest * (size // 32 + 1))[:size]
 
 
 def size_of(data: bytes) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from onemin_rules import CATALOGUE
 
 CHAT = {name for name, model in CATALOGUE.items() if {"chat", "code"} & set(model["features"])}
 SERVED = {"chat", "code", "image", "image_edit", "image_inpaint", "image_variation", "text_to_speech",
-          "speech_to_text", "audio_translation"}  # fmt: skip
+          "speech_to_text"}  # fmt: skip
 NEVER = {name for name, model in CATALOGUE.items() if not SERVED & set(model["features"])}
 
 

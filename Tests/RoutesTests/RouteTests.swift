@@ -21,4 +21,19 @@ import Testing
         }
         #expect(matches == expected)
     }
+
+    @Test(
+        "an id stands between a route's path and its ending",
+        arguments: [
+            ("/files/a/content", "a"), ("/files/a/b/content", "a/b"), ("/files/content/content", "content"),
+            ("/files/content", nil), ("/files/a/contents", nil), ("/files/a", nil), ("/filesa/content", nil),
+        ] as [(String, String?)]
+    )
+    func namesAnID(_ path: String, _ expected: String?) {
+        let route = Route(.get, "/files/", .api, rest: .endingIn("/content")) { _, _ in }
+        Array(path.utf8).withUnsafeBytes { path in
+            let isMatch = route.matches(path, isVersioned: true)
+            #expect((isMatch ? route.rest(of: path)?.text : nil) == expected)
+        }
+    }
 }

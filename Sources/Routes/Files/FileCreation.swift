@@ -63,7 +63,7 @@ private func hand(_ form: FormStream, to keeper: FileKeeper) async throws(APIErr
     let now = time(nil)
     return StoredFile(
         provider: keeper.name,
-        account: keeper.credential.account.number,
+        account: keeper.account,
         vendorID: given.id,
         path: given.path,
         name: name,

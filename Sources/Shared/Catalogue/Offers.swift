@@ -44,9 +44,9 @@ package struct Offers: Sendable {
         }
     }
 
-    /// The subset in its order, then the whole catalogue by id.
+    /// The subset in its order, then all of the catalogue that some endpoint serves, by id.
     private static func names(_ subset: [String], _ catalogue: Catalogue) -> [ModelName] {
-        let ids = catalogue.models.map(\.id).filter { !subset.contains($0) }.sorted()
+        let ids = catalogue.models.filter(\.isServed).map(\.id).filter { !subset.contains($0) }.sorted()
         return (subset + ids).map { ModelName(alias: $0, upstream: $0) }
     }
 

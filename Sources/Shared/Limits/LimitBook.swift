@@ -26,6 +26,8 @@ package final class LimitBook: @unchecked Sendable {
     private let isOff: Bool
     /// Some limit counts what is known only after a call.
     package let countsLate: Bool
+    /// Which limits cover a request may depend on its model.
+    package var dependsOnModels: Bool { !byModel.isEmpty }
     /// Of callers who are told apart by their keys alone: the same for each of their requests.
     private var kept: [Key: Cover] = [:]
 

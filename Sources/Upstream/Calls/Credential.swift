@@ -70,5 +70,5 @@ package final class KeyRing: Sendable {
 
 extension Digest {
     /// Its first eight bytes, as ids of files have them.
-    package var number: UInt64 { withBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) } }
+    var number: UInt64 { withBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) } }
 }

@@ -6,6 +6,9 @@ package struct FileKeeper: Sendable {
     package let name: String
     package let provider: any FileProvider
     package let credential: Credential
+
+    /// As ids of files have it.
+    package var account: UInt64 { credential.account.number }
 }
 
 extension Registry {

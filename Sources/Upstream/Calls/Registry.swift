@@ -64,17 +64,53 @@ package final class Registry: @unchecked Sendable {
         for caller: Caller,
         able features: Model.Features
     ) throws(APIError) -> Candidate {
+        let (name, offer) = try find(name, caller, features)
+        return candidate(name, offer, caller)
+    }
+
+    /// Who takes a file before it is known which model it is for: the first that serves one of `features`.
+    package func taker(for caller: Caller, able features: Model.Features) -> Candidate? {
+        for name in offers.names {
+            guard let (name, offer) = try? find(name, caller, features) else { continue }
+            return candidate(name, offer, caller)
+        }
+        return nil
+    }
+
+    /// Who serves the model with a file that `taker` has.
+    package func candidate(
+        _ name: String,
+        for caller: Caller,
+        able features: Model.Features,
+        holding taker: Candidate
+    ) throws(APIError) -> Candidate {
+        if let (name, offer) = try? find(name, caller, features, at: taker.provider) {
+            return candidate(name, offer, caller, taker.credential)
+        }
+        _ = try find(name, caller, features)
+        throw .value("model", "it must stand before the file in the form, since not every provider has it")
+    }
+
+    /// - Parameter provider: nil: any.
+    private func find(
+        _ name: String,
+        _ caller: Caller,
+        _ features: Model.Features,
+        at provider: (any ChatProvider)? = nil
+    ) throws(APIError) -> (name: String, offer: Offers.Offer) {
+        func serves(_ offer: Offers.Offer) -> Bool {
+            !offer.model.features.isDisjoint(with: features)
+                && (provider == nil || provider === entries[offer.provider].provider)
+        }
         var isKnown = false
         for offer in offers[name] where mayUse(offer, name, caller) {
-            if !offer.model.features.isDisjoint(with: features) { return candidate(name, offer, caller) }
+            if serves(offer) { return (name, offer) }
             isKnown = true
         }
         guard !isKnown else { throw offers.notFound(name) }
         // The right to the name that was asked is what counts.
-        for offer in offers.substitutes(for: name) where mayUse(offer, name, caller) {
-            if !offer.model.features.isDisjoint(with: features) {
-                return candidate(offers.fallback ?? name, offer, caller)
-            }
+        for offer in offers.substitutes(for: name) where mayUse(offer, name, caller) && serves(offer) {
+            return (offers.fallback ?? name, offer)
         }
         throw offers.notFound(name)
     }
@@ -88,13 +124,19 @@ package final class Registry: @unchecked Sendable {
         offers[candidate.name].filter { mayUse($0, name, caller) }.compactMap { entries[$0.provider].price }
     }
 
-    private func candidate(_ name: String, _ offer: Offers.Offer, _ caller: Caller) -> Candidate {
+    /// - Parameter credential: nil: whose turn it is.
+    private func candidate(
+        _ name: String,
+        _ offer: Offers.Offer,
+        _ caller: Caller,
+        _ credential: Credential? = nil
+    ) -> Candidate {
         let entry = entries[offer.provider]
         return Candidate(
             name: name,
             provider: entry.provider,
             model: offer.model,
-            credential: credential(of: entry, for: caller),
+            credential: credential ?? self.credential(of: entry, for: caller),
             price: entry.price,
             takesCredits: entry.takesCredits,
             offeredBy: offer.provider

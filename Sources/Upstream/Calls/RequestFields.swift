@@ -27,21 +27,38 @@ extension CallFields {
         }
         return Int(integer)
     }
+
+    fileprivate func check(
+        _ number: Double,
+        _ name: StaticString,
+        _ range: ClosedRange<Double>
+    ) throws(APIError) -> Double {
+        if number < range.lowerBound {
+            throw .value("\(name)", "it must be at least \(range.lowerBound)", code: "decimal_below_min_value")
+        }
+        if number > range.upperBound {
+            throw .value("\(name)", "it must be at most \(range.upperBound)", code: "decimal_above_max_value")
+        }
+        return number
+    }
 }
 
 /// The fields of a form, all of them text; what is empty is absent.
 package struct FormFields: CallFields {
-    private let texts: [String: String]
+    private var texts: [String: [String]] = [:]
 
-    /// Of several with one name the first counts.
+    /// `name[]` and `name[0]` are `name`.
     package init(_ fields: [(name: String, text: String)]) {
-        texts = Dictionary(fields.map { ($0.name, $0.text) }, uniquingKeysWith: { first, _ in first })
+        for field in fields where !field.text.isEmpty {
+            texts[String(field.name.prefix { $0 != "[" }), default: []].append(field.text)
+        }
     }
 
-    package func string(_ name: StaticString) throws(APIError) -> String? {
-        guard let text = texts["\(name)"], !text.isEmpty else { return nil }
-        return text
-    }
+    /// Of several with one name the first.
+    package func string(_ name: StaticString) throws(APIError) -> String? { texts["\(name)"]?.first }
+
+    /// All of one name.
+    package func strings(_ name: StaticString) -> [String] { texts["\(name)"] ?? [] }
 
     package func flag(_ name: StaticString) throws(APIError) -> Bool? {
         switch try string(name)?.lowercased() {
@@ -56,6 +73,12 @@ package struct FormFields: CallFields {
         guard let text = try string(name) else { return nil }
         guard let integer = Int64(text) else { throw .type("\(name)", "an integer") }
         return try check(integer, name, range)
+    }
+
+    package func number(_ name: StaticString, _ range: ClosedRange<Double>) throws(APIError) -> Double? {
+        guard let text = try string(name) else { return nil }
+        guard let number = Double(text), number.isFinite else { throw .type("\(name)", "a number") }
+        return try check(number, name, range)
     }
 }
 
@@ -96,13 +119,7 @@ package struct RequestFields: CallFields {
     package func number(_ name: StaticString, _ range: ClosedRange<Double>) throws(APIError) -> Double? {
         guard let value = self[name] else { return nil }
         guard let number = value.number else { throw .type("\(name)", "a number") }
-        if number < range.lowerBound {
-            throw .value("\(name)", "it must be at least \(range.lowerBound)", code: "decimal_below_min_value")
-        }
-        if number > range.upperBound {
-            throw .value("\(name)", "it must be at most \(range.upperBound)", code: "decimal_above_max_value")
-        }
-        return number
+        return try check(number, name, range)
     }
 
     package func array(_ name: StaticString) throws(APIError) -> JSONElements? {

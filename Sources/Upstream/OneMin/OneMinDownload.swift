@@ -39,17 +39,22 @@ extension OneMin {
 
     /// What a call's record names.
     func results(of call: UpstreamCall) async throws(UpstreamError) -> OneMinResults {
+        let record = try await record(of: call)
+        return try OneMinResults(record.bytes, assetURL: assetURL, parser)
+    }
+
+    /// What answers a call that was not refused.
+    func record(of call: UpstreamCall) async throws(UpstreamError) -> Body {
         let reply: UpstreamReply
         do throws(TransportError) {
             reply = try await transport.send(call)
         } catch {
             throw UpstreamError(error)
         }
-        let bytes = reply.body.bytes
         guard reply.head.status == 200 || reply.head.status == 201 else {
-            throw UpstreamError(reply.head, bytes, parser)
+            throw UpstreamError(reply.head, reply.body.bytes, parser)
         }
-        return try OneMinResults(bytes, assetURL: assetURL, parser)
+        return reply.body
     }
 
     /// All that comes, up to the limit; ends the stream.

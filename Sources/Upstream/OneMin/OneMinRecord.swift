@@ -16,8 +16,7 @@ struct OneMinRecord {
             throw UpstreamError(.failed, cause: "the vendor's record has no result")
         }
         self.text = text
-        usage = Self.usage(record["metadata"])
-        credits = Self.credits(record["metadata"])
+        (usage, credits) = Self.taken(record["metadata"])
     }
 
     /// The record in `bytes`, valid until the parser parses again. Throws for what is none of a success.
@@ -49,6 +48,9 @@ struct OneMinRecord {
         copy.append(text)
         return copy
     }
+
+    /// Tokens and credits that a call took, as far as the record says.
+    static func taken(_ metadata: JSONValue?) -> (Usage?, Int?) { (usage(metadata), credits(metadata)) }
 
     /// Rounded up, should it be a fraction.
     static func credits(_ metadata: JSONValue?) -> Int? {
