@@ -13,9 +13,10 @@ extension ImageCall {
     }
 
     /// Reads `POST /v1/images/edits`; the picture is set apart.
-    package init(edit fields: FormFields) throws(APIError) {
+    package init(edit fields: some CallFields) throws(APIError) {
         self.init(.edit)
         model = try fields.string("model") ?? "gpt-image-1"
+        guard !model.isEmpty else { throw .missing("model") }
         try readPrompt(fields)
         try readWishes(fields)
         _ = try fields.choice("input_fidelity", ["low", "high"])
