@@ -48,7 +48,9 @@ func makeImages(_ images: any PreparedImages, _ responder: Responder) async thro
     try await images.begin()
     let made = try await allChoices(images.calls) { (index) async throws(UpstreamError) in
         do throws(UpstreamError) {
-            let made = try await call(images, index, responder)
+            let made = try await responder.attempt { () async throws(UpstreamError) in
+                try await images.images(ofCall: index)
+            }
             responder.meter?.made(credits: made.credits)
             return made.files
         } catch {
@@ -57,17 +59,4 @@ func makeImages(_ images: any PreparedImages, _ responder: Responder) async thro
         }
     }
     return made.flatMap { $0 }
-}
-
-private func call(
-    _ images: any PreparedImages,
-    _ index: Int,
-    _ responder: Responder
-) async throws(UpstreamError) -> MadeImages {
-    do throws(UpstreamError) {
-        return try await images.images(ofCall: index)
-    } catch {
-        try await responder.pause(after: error)
-        return try await images.images(ofCall: index)
-    }
 }

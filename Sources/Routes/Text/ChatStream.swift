@@ -37,13 +37,8 @@ private func open(
 ) async throws(UpstreamError) -> any ChatStream {
     let pinging = Pinging(chunks, responder.gateway.loop)
     defer { pinging.stop() }
-    do {
-        do {
-            return try await chat.stream()
-        } catch {
-            try await responder.pause(after: error)
-            return try await chat.stream()
-        }
+    do throws(UpstreamError) {
+        return try await responder.attempt { () async throws(UpstreamError) in try await chat.stream() }
     } catch {
         responder.meter?.failed(error, after: Usage(promptTokens: chat.promptTokens, completionTokens: 0))
         throw error

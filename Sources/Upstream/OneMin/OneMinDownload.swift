@@ -57,6 +57,18 @@ extension OneMin {
         return reply.body
     }
 
+    /// A call's answer as it comes; a refusal is thrown.
+    func opened(_ call: UpstreamCall) async throws(UpstreamError) -> any UpstreamStream {
+        let stream: any UpstreamStream
+        do throws(TransportError) {
+            stream = try await transport.open(call)
+        } catch {
+            throw UpstreamError(error)
+        }
+        guard stream.head.status == 200 || stream.head.status == 201 else { throw await refusal(stream) }
+        return stream
+    }
+
     /// All that comes, up to the limit; ends the stream.
     func whole(_ stream: any UpstreamStream, limitBytes: Int) async throws(UpstreamError) -> Body {
         var isComplete = false

@@ -37,13 +37,7 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     }
 
     func open() async throws(UpstreamError) -> any AudioStream {
-        let stream: any UpstreamStream
-        do throws(TransportError) {
-            stream = try await vendor.transport.open(call)
-        } catch {
-            throw UpstreamError(error)
-        }
-        guard stream.head.status == 200 || stream.head.status == 201 else { throw await vendor.refusal(stream) }
+        let stream = try await vendor.opened(call)
         guard stream.head.isJSON else { return try await audio(stream) }
         let record = try await vendor.whole(stream, limitBytes: Self.recordLimitBytes)
         let results = try OneMinResults(record.bytes, assetURL: vendor.assetURL, vendor.parser)

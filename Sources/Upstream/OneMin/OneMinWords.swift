@@ -17,17 +17,8 @@ extension OneMin: WordTaker {
         }
         body.append("}}")
         let call = UpstreamCall(endpoint: making, headers: headers(for: key), body: Body(body))
-        let reply: UpstreamReply
-        do throws(TransportError) {
-            reply = try await transport.send(call)
-        } catch {
-            throw UpstreamError(error)
-        }
-        let bytes = reply.body.bytes
-        guard reply.head.status == 200 || reply.head.status == 201 else {
-            throw UpstreamError(reply.head, bytes, parser)
-        }
-        return try TakenWords(bytes, parser)
+        let record = try await record(of: call)
+        return try TakenWords(record.bytes, parser)
     }
 }
 
