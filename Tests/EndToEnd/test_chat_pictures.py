@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import json
 import os
 import socket
@@ -109,7 +110,9 @@ def test_of_a_tool(http, vendor, api_key):
 def test_a_large_picture_arrives_as_it_is(http, vendor, api_key):
     large = BIG[:-12] + chunk(os.urandom(3_000_001)) + BIG[-12:]
     assert seen(http, large).status_code == 200
-    assert parts.pictures_of(vendor, api_key) == [large]
+    (upload,) = vendor.uploads(api_key)
+    assert upload["sha256"] == hashlib.sha256(large).hexdigest()
+    assert parts.call(vendor, api_key)["attachments"]["images"] == [upload["path"]]
 
 
 # --- once ---

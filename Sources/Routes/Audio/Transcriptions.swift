@@ -108,25 +108,15 @@ private struct Desk {
 
     func transcript(_ plan: Plan, _ file: KeptAsset) async throws(APIError) -> Transcript {
         do throws(UpstreamError) {
-            let transcript = try await attempt(plan.prepared, file)
+            let transcript = try await responder.attempt { () async throws(UpstreamError) in
+                try await plan.prepared.transcript(of: file)
+            }
             responder.meter?.made(credits: transcript.credits)
             responder.record.usage = transcript.usage
             return transcript
         } catch {
             responder.meter?.failed(error)
             throw APIError(error, model: plan.call.model, plan.candidate.credential)
-        }
-    }
-
-    private func attempt(
-        _ prepared: any PreparedTranscription,
-        _ file: KeptAsset
-    ) async throws(UpstreamError) -> Transcript {
-        do throws(UpstreamError) {
-            return try await prepared.transcript(of: file)
-        } catch {
-            try await responder.pause(after: error)
-            return try await prepared.transcript(of: file)
         }
     }
 }
