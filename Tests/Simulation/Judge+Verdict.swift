@@ -4,7 +4,12 @@
 extension Judge {
     func conclude(_ servers: [SimulatedServer]) {
         for subject in subjects {
+            if subject.isSlots {
+                checkSlots(subject)
+                continue
+            }
             checkBound(subject)
+            if scenario.kind == .shared { checkShared(subject) }
             if scenario.rule != .allow { for instance in 0..<instanceCount { checkOwn(subject, instance) } }
             if !hasFailures, !hasDeaths { checkCharges(subject) }
             if scenario.isCalm { checkUtilisation(subject) }
@@ -14,7 +19,7 @@ extension Judge {
     }
 
     /// Calls with each admission that counts, and the units that count in the window that ends with it.
-    private func windows(
+    func windows(
         _ subject: Subject,
         where isCounted: (Subject.Admission) -> Bool,
         _ body: (_ place: Int, _ first: Int, _ sum: Int) -> Void

@@ -46,7 +46,11 @@ final class Judge {
     private var wasDownAt: [Link: Int] = [:]
     private var ruleUntil: [Link: Int] = [:]
     private(set) var hasFailures = false
-    var hasDeaths = false
+    var hasDeaths: Bool { !deaths.isEmpty }
+    /// When instances died.
+    private(set) var deaths: [Int: Int] = [:]
+    /// When all instances lost the store together.
+    var hangBegan: Int?
     /// Until then callers that always want more did ask.
     var loadEnd: Int
     /// The least part of N that such a caller got.
@@ -131,6 +135,9 @@ final class Judge {
                 )
             )
         }
+        for part in ask.parts where part.subject.isSlots && decision.refusal != nil {
+            part.subject.refusals.append((ask.time, time, part.units))
+        }
         guard let first = ask.parts.first?.subject, first.isExclusive else { return }
         lastRefusals[first.number] = decision.refusal.map { refusal in
             let wait = refusal.retryAfterMicroseconds
@@ -178,10 +185,10 @@ final class Judge {
     func settles(_ ask: Ask, _ used: Amounts?, at time: Int) {
         trace?("\(time) instance \(ask.instance) settled \(text(ask)): \(used.map { "\($0)" } ?? "unknown")")
         if let first = ask.parts.first { lastRefusals[first.subject.number] = nil }
-        guard let used else { return }
-        for (index, part) in ask.parts.enumerated() where part.subject.limit.quota.unit.isKnownLate {
-            let place = ask.places[index]
-            part.subject.admissions[place].used = used[part.subject.limit.quota.unit]
+        for (index, part) in ask.parts.enumerated() where part.subject.limit.quota.unit.isHeld {
+            let (place, isSlot) = (ask.places[index], part.subject.isSlots)
+            guard isSlot || used != nil else { continue }
+            part.subject.admissions[place].used = isSlot ? 0 : used?[part.subject.limit.quota.unit]
             part.subject.admissions[place].settledAt = time
             part.subject.settlements.append(place)
         }
@@ -194,6 +201,8 @@ final class Judge {
     // MARK: What happens
 
     func loses(_ subject: Subject, at time: Int) { subject.losses.append(time) }
+
+    func dies(instance: Int, at time: Int) { deaths[instance] = time }
 
     func loses(server: Int, at time: Int) {
         for subject in subjects where scenario.ring.server(of: subject.storeKey) == server { loses(subject, at: time) }
