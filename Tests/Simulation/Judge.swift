@@ -27,7 +27,7 @@ final class Judge {
         let units: [Int]
         /// When it may come back, on the instance's clock; nil: never.
         let backAt: Int?
-        /// Until then it needs no look at the store.
+        /// Until then (true time) it needs no look at the store.
         let rememberedUntil: Int
     }
 
@@ -103,7 +103,7 @@ final class Judge {
         if wall >= backAt { ask.mustBeAdmitted = true }
         // A busy record's refusal is remembered until the first lease ends only.
         let isNeverLeased = ask.parts.allSatisfy { $0.subject.limit.quota.unit != .requests || $0.subject.bound < 8 }
-        if isNeverLeased, wall < min(backAt, refusal.rememberedUntil) { ask.mustBeRefusedAtOnce = true }
+        if isNeverLeased, wall < backAt, time < refusal.rememberedUntil { ask.mustBeRefusedAtOnce = true }
     }
 
     func decided(_ ask: Ask, _ decision: Decision, at time: Int, isAtOnce: Bool = false, wakesLanes: Bool = false) {
@@ -142,7 +142,7 @@ final class Judge {
         lastRefusals[first.number] = decision.refusal.map { refusal in
             let wait = refusal.retryAfterMicroseconds
             let isKnownLate = ask.parts.contains { $0.subject.limit.quota.unit.isKnownLate }
-            let memory = wall + (isKnownLate ? min(wait ?? 0, 1_000_000) : wait ?? 0)
+            let memory = time + (isKnownLate ? min(wait ?? 0, 1_000_000) : wait ?? 0)
             // What is refused from memory does not make that last longer.
             let before = lastRefusals[first.number]
             let isSame = before?.instance == ask.instance
@@ -216,7 +216,8 @@ final class Judge {
 
     func connects(instance: Int, server: Int, began: Int, at time: Int) {
         let link = Link(instance: instance, place: server)
-        guard let since = downSince[link], began >= since else { return }
+        trace?("\(time) instance \(instance) connected to server \(server) since \(began)")
+        guard let since = downSince[link], began > since else { return }
         downSince[link] = nil
         wasDownAt[link] = time
     }
