@@ -15,7 +15,8 @@ extension Judge {
             running.append((admission.time, admission.units))
             running.append((min(admission.settledAt, death), -admission.units))
             seen.append((admission.askedAt, admission.units))
-            let isOwn = admission.settledAt < death
+            // What ended just before its instance died may not have been written.
+            let isOwn = death == .max || admission.settledAt < death - margin
             seen.append(((isOwn ? admission.settledAt : min(death, .max / 2) + lasting) + margin, -admission.units))
         }
         // What ends makes room for what begins at the same time.

@@ -122,7 +122,7 @@ extension Scenario {
         let windows = longest >= 86_400 ? 1 : kind == .busy ? 2 : dice.pick([2, 3, 3])
         let duration = windows * longest * 1_000_000 + dice.below(longest * 1_000_000)
         loadEnd = start + duration
-        asksBound = (kind == .busy ? 4_000 : kind == .saturated ? 1_500 : 800) * size
+        asksBound = (kind == .busy ? 4_000 : kind == .saturated ? 1_200 : 500) * size
         rule = Self.rule(kind, &dice)
         var weather = Network.Weather(delay: 20...max(21, min(bucket / 12, 2_000)))
         timeoutMicroseconds =
