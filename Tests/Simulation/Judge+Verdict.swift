@@ -14,7 +14,7 @@ extension Judge {
             if !hasFailures, !hasDeaths { checkCharges(subject) }
             if scenario.isCalm { checkUtilisation(subject) }
             let server = servers[scenario.ring.server(of: subject.storeKey)]
-            if server.isUp { checkRecord(subject, server.value(subject.storeKey)) }
+            if server.isUp, server.hangsUntil < loadEnd { checkRecord(subject, server.value(subject.storeKey)) }
         }
     }
 

@@ -104,6 +104,8 @@ package final class Simulation {
     private func end(at time: Int) {
         judge.loadEnd = time
         timeline.end = time + scenario.longestHoldMicroseconds + scenario.quietMicroseconds
+        // What was lost is noticed by then.
+        if !scenario.isCalm { timeline.end += 2 * scenario.timeoutMicroseconds }
     }
 
     private func happens(_ what: Scenario.Incident.What) {
