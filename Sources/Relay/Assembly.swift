@@ -11,6 +11,8 @@ final class Assembly {
     private let settings: Settings
     private let process = ProcessState()
     private let worker = WorkThread(bound: 16)
+    private let turns = UploadTurns()
+    private let assets = AssetCache()
     private let limiter: Limiter
     private let servers: [Server]
     private let loops: [LoopThread]
@@ -42,6 +44,8 @@ final class Assembly {
                 log,
                 limiter,
                 worker,
+                turns,
+                assets,
                 process,
                 offers,
                 rings,
@@ -105,6 +109,8 @@ final class Assembly {
         _ log: Log,
         _ limiter: Limiter,
         _ worker: WorkThread,
+        _ turns: UploadTurns,
+        _ assets: AssetCache,
         _ process: ProcessState,
         _ offers: Offers,
         _ rings: [KeyRing?],
@@ -126,6 +132,7 @@ final class Assembly {
                     assetURL: provider.assetURL,
                     options: options,
                     transport: client,
+                    turns: turns,
                     loop: loop,
                     parser: parser
                 )
@@ -152,10 +159,24 @@ final class Assembly {
             registry: Registry(entries, offers),
             keyCheckers: checkers,
             worker: worker,
+            fetcher: fetcher(settings, loop),
+            assets: assets,
             process: process,
             counts: counts,
             metrics: metrics,
             parser: parser
+        )
+    }
+
+    /// Nil: no picture is fetched.
+    private static func fetcher(_ settings: Settings, _ loop: EventLoop) -> Fetcher? {
+        guard !settings.fetch.schemes.isEmpty else { return nil }
+        return Fetcher(
+            loop: loop,
+            schemes: settings.fetch.schemes,
+            rule: AddressRule(adding: settings.fetch.networks),
+            agent: Product.name,
+            certificateFile: settings.certificateFile
         )
     }
 

@@ -11,9 +11,11 @@ extension Responder {
         } catch {
             throw Task.isCancelled ? .clientLeft : APIError(error)
         }
-        defer { request.body.release() }
+        defer { gateway.parser.trim() }
         let root: JSONValue
         do throws(JSONError) {
+            // The parser has its own copy of what it read.
+            defer { request.body.release() }
             root = try gateway.parser.parse(request.body.bytes)
         } catch {
             throw APIError(400, "The body is not valid JSON in UTF-8.")

@@ -54,6 +54,12 @@ final class Meter: @unchecked Sendable {
         }
     }
 
+    /// Another model did something for the request; `credits` as its vendor reported them.
+    func helped(by model: String, credits: Int?) {
+        self.credits += credits ?? means.expected(of: model).credits
+        means.note(model, completionTokens: 0, credits: credits)
+    }
+
     private func add(_ usage: Usage, _ credits: Int?) {
         self.usage.promptTokens = max(self.usage.promptTokens, usage.promptTokens)
         self.usage.completionTokens += usage.completionTokens

@@ -17,6 +17,7 @@ class Forwarder:
         self.listener = socket.create_server((host, 0))
         self.port = self.listener.getsockname()[1]
         self.accepted = 0
+        self.peers: list[socket.socket] = []
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self) -> None:
@@ -24,6 +25,7 @@ class Forwarder:
             while True:
                 peer, _ = self.listener.accept()
                 self.accepted += 1
+                self.peers.append(peer)
                 peer.settimeout(WAIT_SECONDS)
                 threading.Thread(target=self.run, args=(peer,), daemon=True).start()
 
@@ -33,6 +35,15 @@ class Forwarder:
 
     def close(self) -> None:
         self.listener.close()
+
+    def cut(self) -> None:
+        """Ends all connections, and refuses more."""
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for peer in self.peers:
+            with contextlib.suppress(OSError):
+                peer.shutdown(socket.SHUT_RDWR)
 
 
 def pump(one: socket.socket, other: socket.socket) -> None:

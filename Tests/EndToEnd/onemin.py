@@ -17,6 +17,7 @@ Control, JSON over the same port:
                                                                  (408 and the same list if it comes to nothing)
     GET  /__control/conversations?key=KEY&status=500             GET /api/conversations of KEY answers so
     GET  /__control/uploads?key=KEY                              -> what was uploaded, with content and digest
+    POST /__control/forget     {"key": KEY}                      uploads of KEY are gone
     GET  /__control/results?key=KEY                              -> what was made, with content
     POST /__control/models     {"status": 500} | {"text": BODY} | {"only": {TYPE: [MODEL]}} | {}    what GET /models answers
 
@@ -292,7 +293,7 @@ class Vendor:
         if route == ("POST", "/api/assets"):
             return self.upload(request)
         if route == ("POST", "/api/chat-with-ai"):
-            check = rules.check_chat
+            check = self.check_chat
         elif route == ("POST", "/api/features"):
             check = self.check_feature
         else:
@@ -310,6 +311,10 @@ class Vendor:
             return scenario, media.reply(scenario, request, self.assets)
         streamed = request.query == "isStreaming=true"
         return scenario, replies.reply(scenario, request.json, streamed=streamed)
+
+    def check_chat(self, request: rules.Request) -> None:
+        rules.check_chat(request)
+        self.assets.check_attachments(request)
 
     def check_feature(self, request: rules.Request) -> None:
         def check_media(request: rules.Request) -> None:
@@ -368,6 +373,8 @@ class Vendor:
             out, self.violations = self.violations, []
         elif name == "requests":
             out = [seen.seen() for seen in self.seen.get(key, [])]
+        elif name == "forget":
+            self.assets.forget(json.loads(request.body)["key"])
         elif name == "models":
             self.models = json.loads(request.body)
         elif name == "uploads":

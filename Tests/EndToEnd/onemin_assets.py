@@ -63,6 +63,8 @@ class Assets:
         """By key, then by path."""
         self.results: dict[str, Result] = {}
         """By path."""
+        self.forgotten: set[str] = set()
+        """Paths and uuids of uploads that are gone."""
 
     # --- uploads ---
 
@@ -100,6 +102,24 @@ class Assets:
             },
             "fileContent": {"uuid": made.uuid, "path": path, "type": extension, "name": filename},
         }  # fmt: skip
+
+    def forget(self, key: str) -> None:
+        """All uploads of a key."""
+        for made in self.uploads.pop(key, {}).values():
+            self.forgotten |= {made.path, made.uuid}
+
+    def check_attachments(self, request: rules.Request) -> None:
+        """A chat refers to what was uploaded with its key: pictures by path, files by uuid. Raises a Refusal."""
+        attachments = request.json["promptObject"].get("attachments", {})
+        kept = self.uploads.get(request.key, {})
+        known = {"images": set(kept), "files": {made.uuid for made in kept.values()}}
+        for name, ids in attachments.items():
+            if not ids:
+                request.violations.append(f"no attachments.{name}")
+            for unknown in [value for value in ids if value not in known[name]]:
+                if unknown not in self.forgotten:
+                    request.violations.append(f"attachments.{name}: {unknown!r} was not uploaded with this key")
+                raise rules.error(400, "Attachment could not be read")
 
     # --- results ---
 

@@ -1,8 +1,12 @@
 """What relays keep in memcached, read as a stranger would: see `Record+Encoding.swift` and `SlotRecord.swift`."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from memcached import Memcached
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from memcached import Memcached
 
 RUN = 0x80
 INSTANCES = "total.concurrent.10000000000000000.0"

@@ -383,7 +383,8 @@ def killed(scene: Scene) -> None:
             break
         # A refusal is remembered for a second.
         assert begun < end + 3, "its slots are not free"
-    wait_for(lambda: metric(staying, "relay_instances") == 1)
+    # It is counted out when it has been missing for half a lease: others may only be late.
+    wait_for(lambda: metric(staying, "relay_instances") == 1, 3 * SHORT_SECONDS)
 
 
 def long(scene: Scene) -> None:

@@ -6,8 +6,10 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
+import forwarders
 import httpx
 import pytest
 from limited import (
@@ -18,9 +20,11 @@ from limited import (
     assert_refused,
     chat,
     client,
+    metric,
     statuses,
 )
 from memcached import Memcached, wait_for
+from records import counts
 from relay_process import Relay
 
 TIMEOUT_SECONDS = 0.25
@@ -79,10 +83,7 @@ AWAY, BACK = "counter store is away", "counter store is back"
 
 
 def servers_down(relay: Relay) -> int:
-    with client(relay) as http:
-        text = http.get("/metrics").text
-    (line,) = [line for line in text.splitlines() if line.startswith("relay_store_servers_down ")]
-    return int(line.split()[1])
+    return int(metric(relay, "relay_store_servers_down"))
 
 
 def wait_until_used(store: Memcached, relay: Relay) -> None:
@@ -115,6 +116,74 @@ def make_back(store: Memcached, how: str) -> None:
 
 
 # What holds meanwhile ---------------------------------------------------------------------------------------------
+
+
+def wait_until_all_know_all(relays: list[Relay]) -> None:
+    """So many relays as there are share."""
+    wait_for(lambda: all(metric(relay, "relay_instances") == len(relays) for relay in relays))
+
+
+@pytest.mark.parametrize("instances", [None, 4], ids=["as many as live", "four"])
+@pytest.mark.parametrize("how", ["killed", "paused"])
+def test_share_is_what_holds_unless_told_otherwise(store, launch_with, token, how, instances):
+    """Each relay has its part of what its copy leaves, rounded up, and no more for two seconds after."""
+    relays = [
+        launch_with(store, MEMCACHED_TIMEOUT=TIMEOUTS[how], RATE_LIMIT_INSTANCES=instances, SLOT_SECONDS=5)
+        for _ in range(2)
+    ]
+    wait_until_all_know_all(relays)
+    parts = instances or 2
+    half, one_sided = fresh(), fresh()
+    for relay in relays * 3:
+        with client(relay, half) as http:
+            assert chat(http).status_code == 200
+    make_away(store, how)
+    part = BOUND // parts
+    assert [run_out(relay, token) for relay in relays] == [part, part], "a caller that nobody has seen"
+    # The first relay has not seen the last of the six requests.
+    lefts = [-(-(BOUND - 5) // parts), -(-(BOUND - 6) // parts)]
+    assert [run_out(relay, half) for relay in relays] == lefts
+    assert run_out(relays[0], one_sided) == part
+    with client(relays[0], token) as http:
+        assert_refused(chat(http), f"{BOUND} per minute")
+    for relay in relays:
+        wait_for_lines(relay, store, AWAY)
+        assert servers_down(relay) == 1
+    make_back(store, how)
+    for relay in relays:
+        wait_for_lines(relay, store, AWAY, BACK)
+    # Whoever has joined what it knows keeps to its part until all must have: the record alone would leave the rest.
+    (back,) = [line for line in relays[0].log_lines() if line["message"] == BACK]
+    with client(relays[0], one_sided) as http:
+        wait_for(lambda: chat(http).status_code == 200)
+    assert time.time() >= datetime.fromisoformat(back["time"]).timestamp() + 1.99
+    for relay in relays:
+        wait_until_used(store, relay)
+        assert servers_down(relay) == 0
+    # What was admitted without the store is in it now, so that a third relay knows.
+    third = launch_with(store, MEMCACHED_TIMEOUT="5s")
+    assert run_out(third, token) == BOUND - 2 * part
+    # A lost record is joined bucket by bucket: where units of both fell into one, the smaller part may be missing.
+    lost = 6 if how == "killed" else 0
+    assert 0 <= run_out(third, half) - max(0, BOUND - 6 - sum(lefts)) <= lost
+    assert run_out(third, one_sided) == BOUND - part - 1
+    assert run_out(third, fresh()) == BOUND
+
+
+def test_one_that_is_cut_off_alone_adds_its_part(store, launch_with, token):
+    with forwarders.plain(store.port) as way:
+        settings = {"MEMCACHED_TIMEOUT": "5s", "SLOT_SECONDS": 5}
+        lonely = launch_with(store, MEMCACHED_SERVERS=f"127.0.0.1:{way.port}", **settings)
+        staying = launch_with(store, **settings)
+        wait_until_all_know_all([lonely, staying])
+        for relay in [staying, lonely] * 3:
+            with client(relay, token) as http:
+                assert chat(http).status_code == 200
+        way.cut()
+        assert run_out(lonely, token) == (BOUND - 6) / 2
+        assert run_out(staying, token) == BOUND - 6
+        assert run_out(lonely, token) == 0
+        assert servers_down(lonely) == 1 and servers_down(staying) == 0
 
 
 @pytest.mark.parametrize("how", ["killed", "paused"])
@@ -396,3 +465,30 @@ def test_only_the_callers_of_a_lost_server_are_concerned(launch_with):
     finally:
         for store in stores:
             store.kill()
+
+
+# What cannot be read ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [b"\x07of another version", b"", b"\x01\x80"], ids=["format", "empty", "broken"])
+def test_a_record_that_cannot_be_read_is_replaced_with_a_warning(store, launch_with, token, value):
+    knowing, other = (launch_with(store, MEMCACHED_TIMEOUT="5s") for _ in range(2))
+    with client(knowing, token) as http:
+        for left in range(5):
+            assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 1 - left)
+    (key,) = store.keys_of(f"chat.requests.{BOUND}.60")
+    store.set(key, value)
+    for relay in (other, knowing):
+        assert not [line for line in relay.log_lines() if line["level"] == "warning"]
+    with client(other, token) as http:
+        assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 1)
+    line = other.wait_for_line(lambda line: line["level"] == "warning")
+    assert line["message"] == "a counter was not readable, and is replaced" and line["key"] == key
+    assert counts(store.get(key)).total == 1
+    # Who knew more puts it back.
+    with client(knowing, token) as http:
+        assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 5 - 1)
+        store.set(key, value)
+        assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 5 - 2)
+    knowing.wait_for_line(lambda line: line["level"] == "warning")
+    assert counts(store.get(key)).total == 5 + 2

@@ -66,6 +66,14 @@ class Vendor:
         """What was uploaded with `key`."""
         return self.http.get("/uploads", params={"key": key}).raise_for_status().json()
 
+    def uploaded(self, key: str) -> list[bytes]:
+        """The content of what was uploaded with `key`."""
+        return [base64.b64decode(upload["data64"]) for upload in self.uploads(key)]
+
+    def forget(self, key: str) -> None:
+        """What was uploaded with `key` is gone."""
+        self.http.post("/forget", json={"key": key}).raise_for_status()
+
     def results(self, key: str) -> list[bytes]:
         """The content of all that was made for `key`, in its order."""
         made = self.http.get("/results", params={"key": key}).raise_for_status().json()

@@ -1,25 +1,34 @@
 import Engine
 import Upstream
 
-/// Makes so many choices at once. If one fails, the others are cancelled, and its failure is thrown.
-func allChoices<Value: Sendable>(
+/// Makes so many choices, all at once or some. If one fails, the others are cancelled, and its failure is thrown.
+func allChoices<Value: Sendable, Failure: Error>(
     _ count: Int,
-    _ make: @escaping @Sendable (_ index: Int) async throws(UpstreamError) -> Value
-) async throws(UpstreamError) -> [Value] {
-    let results = await withTaskGroup(of: (Int, Result<Value, UpstreamError>).self) { group in
-        for index in 0..<count {
+    atOnce: Int = .max,
+    _ make: @escaping @Sendable (_ index: Int) async throws(Failure) -> Value
+) async throws(Failure) -> [Value] {
+    let results = await withTaskGroup(of: (Int, Result<Value, Failure>).self) { group in
+        var next = 0
+        func addNext() {
+            let index = next
+            next += 1
             group.addTask {
-                do throws(UpstreamError) {
+                do throws(Failure) {
                     return (index, .success(try await make(index)))
                 } catch {
                     return (index, .failure(error))
                 }
             }
         }
-        var results: [(Int, Result<Value, UpstreamError>)] = []
+        while next < min(count, atOnce) { addNext() }
+        var results: [(Int, Result<Value, Failure>)] = []
         for await result in group {
             results.append(result)
-            if case .failure = result.1 { group.cancelAll() }
+            if case .failure = result.1 {
+                group.cancelAll()
+                next = count
+            }
+            if next < count { addNext() }
         }
         return results
     }

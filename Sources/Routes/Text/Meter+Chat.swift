@@ -2,13 +2,14 @@ import Shared
 import Upstream
 
 extension Meter {
-    /// Of a chat call; nil where no limit counts what is known late.
+    /// Of a chat call; nil where no limit counts what is known late. `listener`: who is asked what its sounds say.
     convenience init?(
         _ call: ChatCall,
         _ candidate: Registry.Candidate,
         _ caller: Caller,
         _ cover: Cover,
-        _ gateway: Gateway
+        _ gateway: Gateway,
+        listener: Registry.Candidate?
     ) {
         let images = cover.isPlain ? 0 : candidate.imagesOfChat
         guard gateway.limits.countsLate || images > 0 else { return nil }
@@ -24,6 +25,9 @@ extension Meter {
             reserved.tokens = usage.totalTokens
             reserved.usd = costs.max()?.usdParts ?? 0
             reserved.credits = call.choices * creditsPerCall
+            if let listener, listener.takesCredits {
+                reserved.credits += ChatMedia.sounds(in: call) * means.expected(of: listener.model.id).credits
+            }
         }
         self.init(
             reserving: reserved,

@@ -131,7 +131,7 @@ extension ArraySlice<UInt8> {
 
 extension String {
     /// At most so many bytes of UTF-8, whole characters; of a longer one the end goes, but not a short extension.
-    func cut(toBytes limit: Int) -> String {
+    package func cut(toBytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         let ending = lastIndex(of: ".").map { self[$0...] }.flatMap { $0.utf8.count <= 16 ? $0 : nil } ?? ""
         var kept = dropLast(ending.count)

@@ -51,11 +51,19 @@ extension Ledger {
         settleSoon(living.account, now)
     }
 
+    /// Fewer count only after a while: when the store has lost its records, others have yet to write their entries anew.
+    private mutating func see(instances: Int, _ now: Moment) {
+        let since = fewerInstancesSince ?? now.steady
+        let isSure = instances >= instancesSeen || now.steady - since >= options.slotMicroseconds / 2
+        if isSure { instancesSeen = instances }
+        fewerInstancesSince = isSure ? nil : since
+    }
+
     /// Our entry among the living was written: all others' are known.
     mutating func judgeClock(_ now: Moment) {
         guard let living else { return }
         let entries = living.tally.living(at: now.wall)
-        instancesSeen = max(1, entries.count)
+        see(instances: max(1, entries.count), now)
         let before = clock.correction
         let correction = clock.judge(entries.compactMap { $0.clockMilliseconds.map { $0 * 1_000 } })
         guard let correction else { return }

@@ -87,7 +87,7 @@ extension Ledger {
             }
             let place = account.tally.charge(units, at: now.wall)
             var decision = Decision(.admitted)
-            decision.note(account.tally.standing(at: now.wall))
+            decision.note(account.tally.standing(by: nil, at: now.wall))
             if account.limit.quota.unit.isHeld {
                 decision.held = [HeldUnits(account: account, units: units, place: place)]
             }
@@ -113,7 +113,7 @@ extension Ledger {
         let isFull = parts.contains { part in
             guard part.state == .local else { return false }
             if store == nil { return !part.account.tally.hasRoom(for: part.units, at: now.wall) }
-            return !part.account.tally.hasRoom(for: part.units, by: outageRule(part.account), at: now.wall)
+            return !part.account.tally.hasRoom(for: part.units, by: outageRule(part.account, now), at: now.wall)
         }
         if isFull { return refused(parts, now) }
         var parts = parts
@@ -137,7 +137,10 @@ extension Ledger {
 
     private func describe(_ decision: Decision, _ parts: [Pending.Share], _ now: Moment) -> Decision {
         var decision = decision
-        for part in parts { decision.note(part.account.tally.standing(at: now.wall)) }
+        for part in parts {
+            let rule = ruleNow(part.account, now)
+            decision.note(part.account.tally.standing(by: rule, at: now.wall))
+        }
         return decision
     }
 
@@ -148,7 +151,7 @@ extension Ledger {
             if case .taken = part.state { continue }
             let account = part.account
             let isLocal = store != nil && part.state == .local
-            let rule = isLocal ? outageRule(account) : store == nil ? nil : ruleAfterOutage(account, now)
+            let rule = isLocal ? outageRule(account, now) : store == nil ? nil : ruleAfterOutage(account, now)
             guard let refusal = account.tally.refusal(of: part.units, by: rule, at: now.wall) else { continue }
             // One that is decided from memory does not make that last longer.
             if refusal.wait != nil, part.state != .unread {

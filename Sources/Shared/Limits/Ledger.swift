@@ -48,6 +48,8 @@ struct Ledger {
     var living: (account: Account, tally: SlotTally)?
     /// As many as were last seen.
     var instancesSeen = 1
+    /// Since when fewer were seen (steady).
+    var fewerInstancesSince: Int?
     /// Ends when nothing is to be written any more, at this time (steady) at the latest.
     var stopBy: Int?
     /// Birth numbers and pauses.
@@ -144,18 +146,30 @@ struct Ledger {
     }
 
     /// The rule for an account whose store cannot be asked.
-    func outageRule(_ account: Account) -> OutageRule {
-        OutageRule(
+    func outageRule(_ account: Account, _ now: Moment) -> OutageRule {
+        var epoch = 0
+        if !servers.isEmpty {
+            let server = servers[account.server]
+            // A call that takes too long is mostly an outage that is not known yet.
+            epoch = server.epoch + (!server.isDown && account.ruleUntil > now.steady ? 1 : 0)
+        }
+        return OutageRule(
             rule: options.storeDown,
             instances: max(1, options.instances ?? instancesSeen),
-            epoch: servers.isEmpty ? 0 : servers[account.server].epoch
+            epoch: epoch
         )
     }
 
     /// The rule that holds beside the record, for a while after an outage, so that all have joined what they know
     /// before anybody uses the whole of it again.
     func ruleAfterOutage(_ account: Account, _ now: Moment) -> OutageRule? {
-        options.storeDown == .share && servers[account.server].shareUntil > now.steady ? outageRule(account) : nil
+        options.storeDown == .share && servers[account.server].shareUntil > now.steady ? outageRule(account, now) : nil
+    }
+
+    /// The one that holds in place of the record or beside it.
+    func ruleNow(_ account: Account, _ now: Moment) -> OutageRule? {
+        if store == nil { return nil }
+        return isUnderRule(account, now) ? outageRule(account, now) : ruleAfterOutage(account, now)
     }
 
     // MARK: Work for the lanes

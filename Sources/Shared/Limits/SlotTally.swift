@@ -95,7 +95,7 @@ final class SlotTally: Tally, @unchecked Sendable {
         return hasRoom ? nil : Refusal(wait: 1_000_000, memory: 1_000_000)
     }
 
-    func standing(at time: Int) -> Decision.Standing {
+    func standing(by rule: OutageRule?, at time: Int) -> Decision.Standing {
         let free = bound - min(bound, heldByOthers(record, at: time) + held)
         return Decision.Standing(limit: limit, remaining: free, resetMicroseconds: 0)
     }

@@ -20,7 +20,8 @@ protocol Tally: AnyObject {
     /// nil: there is room; by `rule` too, if there is one.
     func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal?
 
-    func standing(at time: Int) -> Decision.Standing
+    /// Under `rule`, if there is one, no more is left than that leaves.
+    func standing(by rule: OutageRule?, at time: Int) -> Decision.Standing
 
     /// Ends a hold. `used` nil: not known, so all of it.
     func settle(_ units: Int, used: Int?, in place: Place, at time: Int)

@@ -120,17 +120,21 @@ final class WindowTally: Tally, @unchecked Sendable {
         return Refusal(wait: wait, memory: memory)
     }
 
-    func standing(at time: Int) -> Decision.Standing {
-        guard isWhole else { return standing(of: view(at: time), at: time) }
+    func standing(by rule: OutageRule?, at time: Int) -> Decision.Standing {
+        guard isWhole else { return standing(of: view(at: time), by: rule, at: time) }
         record.roll(to: time)
-        return standing(of: record, at: time)
+        return standing(of: record, by: rule, at: time)
     }
 
-    private func standing(of view: borrowing Record, at time: Int) -> Decision.Standing {
+    private func standing(of view: borrowing Record, by rule: OutageRule?, at time: Int) -> Decision.Standing {
         let spare = lease.map { $0.isOpen(at: time) ? $0.left : 0 } ?? 0
+        var remaining = view.remaining(of: bound) + spare
+        if let rule, rule.rule == .share, let outage {
+            remaining = min(remaining, outage.remaining(of: bound, by: rule))
+        }
         return Decision.Standing(
             limit: limit,
-            remaining: view.remaining(of: bound) + spare,
+            remaining: remaining,
             resetMicroseconds: view.reset(at: time)
         )
     }

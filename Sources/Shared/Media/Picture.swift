@@ -7,13 +7,15 @@ package struct Picture: Sendable {
     /// Nil: of its kind only the picture itself could say.
     package let size: PictureSize?
 
+    package static let limitBytes = 20 * 1_048_576
+
     /// - Parameter param: what the request calls it, for errors.
     package init(_ bytes: Body, param: String) throws(APIError) {
         guard let type = MediaType(content: bytes.bytes), type.family == .picture else {
             throw .picture(param, "is not a picture in PNG, JPEG, WebP, GIF or SVG", code: "invalid_image_format")
         }
         size = PictureSize(of: type, bytes.bytes)
-        guard size != nil || type == .svg else {
+        guard (size != nil || type == .svg) && type.mayBeWhole(bytes.bytes) else {
             throw .picture(param, "is a damaged picture", code: "invalid_image_format")
         }
         guard size?.isBearable ?? true else {
@@ -27,15 +29,35 @@ package struct Picture: Sendable {
     package static func load(
         _ url: String,
         by fetcher: Fetcher?,
-        limitBytes: Int = 20 * 1_048_576,
+        limitBytes: Int = limitBytes,
         param: String
     ) async throws(APIError) -> Picture {
-        if let data = DataURL(url) {
-            guard let bytes = data.bytes else {
-                throw .picture(param, "is not valid base64", code: "invalid_base64")
-            }
+        if let data = decoded(url) {
+            guard let bytes = data else { throw .notBase64(param) }
             return try Picture(bytes, param: param)
         }
+        return try await fetch(url, by: fetcher, limitBytes: limitBytes, param: param)
+    }
+
+    /// What a `data:` URL holds: nil if it is not base64; of another kind of URL nil itself.
+    private static func decoded(_ url: String) -> Body?? {
+        var url = url
+        return url.withUTF8 { text in
+            guard let data = DataURL(UnsafeRawBufferPointer(text)) else { return .none }
+            guard let bytes = data.base64.flatMap({ Base64.standard.bytes($0) }) else { return .some(nil) }
+            var buffer = ByteBuffer()
+            bytes.withUnsafeBytes { buffer.append($0) }
+            return .some(Body(buffer))
+        }
+    }
+
+    /// `fetcher` nil: nothing is fetched.
+    package static func fetch(
+        _ url: String,
+        by fetcher: Fetcher?,
+        limitBytes: Int = limitBytes,
+        param: String
+    ) async throws(APIError) -> Picture {
         guard let fetcher else {
             throw .picture(param, "has to be a data: URL: pictures are not fetched here", code: "invalid_image_url")
         }
@@ -49,32 +71,35 @@ package struct Picture: Sendable {
     }
 }
 
-/// `data:image/png;base64,…` (RFC 2397). What it says of its type is not believed.
-private struct DataURL {
-    /// Nil: not base64.
-    let bytes: Body?
-
-    /// Nil: another kind of URL.
-    init?(_ text: String) {
-        var text = text
-        let bytes: Body?? = text.withUTF8 { text in
-            guard text.prefix(5).elementsEqual("data:".utf8) else { return .none }
-            guard let comma = text.prefix(256).firstIndex(of: UInt8(ascii: ",")) else { return .some(nil) }
-            guard text[..<comma].suffix(7).elementsEqual(";base64".utf8) else { return .some(nil) }
-            guard let bytes = Base64.standard.bytes(text[(comma + 1)...]) else { return .some(nil) }
-            var buffer = ByteBuffer()
-            bytes.withUnsafeBytes { buffer.append($0) }
-            return .some(Body(buffer))
+extension MediaType {
+    /// Whether a picture has not been cut, as far as its outer frame tells.
+    fileprivate func mayBeWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        switch self {
+        case .png: Self.reachesEnd(bytes)
+        case .webp: bytes.count >= 8 && Int(bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)) + 8 <= bytes.count
+        default: true
         }
-        guard let bytes else { return nil }
-        self.bytes = bytes
+    }
+
+    /// Chunks of a PNG, one after the other, up to the one that ends it.
+    private static func reachesEnd(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var place = 8
+        while place + 12 <= bytes.count {
+            if bytes.has("IEND", at: place + 4) { return true }
+            place += 12 + Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)))
+        }
+        return false
     }
 }
 
 extension APIError {
     /// `why` completes a sentence about the picture.
-    fileprivate static func picture(_ param: String, _ why: String, code: StaticString) -> APIError {
+    package static func picture(_ param: String, _ why: String, code: StaticString) -> APIError {
         APIError(400, "Invalid image: '\(param)' \(why).", code: code, param: param)
+    }
+
+    package static func notBase64(_ param: String) -> APIError {
+        .picture(param, "is not valid base64", code: "invalid_base64_image")
     }
 
     /// Says the same whatever was, or was not, found at the address.

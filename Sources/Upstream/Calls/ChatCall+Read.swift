@@ -11,7 +11,8 @@ extension ChatCall {
         let fields = try RequestFields(root)
         guard let model = try fields.string("model") ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
-        messages = try readMessages(fields)
+        messages = try readMessages(fields, &parts)
+        try readFileIDs(fields)
         if let input = try fields.string("new_input") { messages.append(ChatMessage(role: .user, text: input)) }
         isStreamed = try fields.flag("stream") ?? false
         includesUsage = try Self.includesUsage(fields, isStreamed: isStreamed)
@@ -54,6 +55,17 @@ extension ChatCall {
         }
         guard stops.count <= 4 else { throw .value("stop", "at most 4 sequences are allowed") }
         return stops.filter { !$0.isEmpty }
+    }
+
+    /// Files that belong to the whole conversation.
+    private mutating func readFileIDs(_ fields: RequestFields) throws(APIError) {
+        var index = 0
+        for element in try fields.array("file_ids") ?? JSONElements() {
+            let param = "file_ids[\(index)]"
+            guard let id = element.string else { throw .type(param, "a string") }
+            try parts.add(ChatPart(.file, .file(id: id), param: param, spot: nil))
+            index += 1
+        }
     }
 
     // MARK: Tools that ask for something of the vendor's
@@ -134,7 +146,6 @@ extension ChatCall {
             throw .unsupported("modalities", "Only text is answered here.")
         }
         if fields["audio"] != nil { throw .unsupported("audio", "Only text is answered here.") }
-        if fields["file_ids"] != nil { throw .unsupported("file_ids", "Files are not offered here yet.") }
         guard let format = try fields.object("response_format") else { return }
         guard let type = format["type"] else { throw .missing("response_format.type") }
         switch type.string {

@@ -1,15 +1,15 @@
 import Engine
 import Shared
 
-/// Reads `messages`.
-func readMessages(_ fields: RequestFields) throws(APIError) -> [ChatMessage] {
+/// Reads `messages`. What is not text is added to `parts`.
+func readMessages(_ fields: RequestFields, _ parts: inout [ChatPart]) throws(APIError) -> [ChatMessage] {
     guard fields["messages"] != nil else { throw .missing("messages") }
     var messages: [ChatMessage] = []
     var calls: Set<String> = []
     for message in try fields.array("messages") ?? JSONElements() {
         let place = Place(message: messages.count)
         guard message.kind == .object else { throw .type(place(""), "an object") }
-        messages.append(try readMessage(message, place, &calls))
+        messages.append(try readMessage(message, place, &calls, &parts))
     }
     guard !messages.isEmpty else {
         throw APIError(400, "'messages' must not be empty.", code: "empty_array", param: "messages")
@@ -31,7 +31,8 @@ private struct Place {
 private func readMessage(
     _ message: JSONValue,
     _ place: Place,
-    _ calls: inout Set<String>
+    _ calls: inout Set<String>,
+    _ parts: inout [ChatPart]
 ) throws(APIError) -> ChatMessage {
     guard let name = message["role"] else { throw .missing(place(".role")) }
     guard let name = name.string else { throw .type(place(".role"), "a string") }
@@ -43,49 +44,67 @@ private func readMessage(
     case "tool", "function": role = .tool
     default: throw .value(place(".role"), "it must be system, developer, user, assistant or tool")
     }
-    var text = ""
+    var text = name == "tool" ? "[\(try resultOf(message, place, calls))] " : ""
     let hasCalls = role == .assistant && (message["tool_calls"] != nil || message["function_call"] != nil)
     if let content = message["content"] {
-        text = try readContent(content, role, place)
+        try readContent(content, role, place, &text, &parts)
     } else if !hasCalls, role != .assistant || message["refusal"]?.string == nil {
         throw message.has("content") ? .type(place(".content"), "a string or an array") : .missing(place(".content"))
     }
     if role == .assistant, let refusal = message["refusal"]?.string { text += refusal }
     if hasCalls { text += try writtenCalls(message, place, &calls) }
-    if name == "tool" { text = "[\(try resultOf(message, place, calls))] " + text }
     return ChatMessage(role: role, text: text)
 }
 
+/// Appends to `text` and `parts`.
 private func readContent(
     _ content: JSONValue,
     _ role: ChatMessage.Role,
-    _ place: Place
-) throws(APIError) -> String {
-    if let text = content.string { return text }
-    guard let parts = content.elements else { throw .type(place(".content"), "a string or an array") }
-    var text = ""
+    _ place: Place,
+    _ text: inout String,
+    _ parts: inout [ChatPart]
+) throws(APIError) {
+    if let whole = content.string {
+        text += whole
+        return
+    }
+    guard let elements = content.elements else { throw .type(place(".content"), "a string or an array") }
     var index = 0
-    for part in parts {
-        text += try readPart(part, role, Place(message: place.message, part: index))
+    for element in elements {
+        let place = Place(message: place.message, part: index)
+        if let more = try readPart(element, role, place) {
+            text += more
+        } else {
+            let spot = ChatPart.Spot(message: place.message, offset: text.utf8.count)
+            try parts.add(try readMedium(element, spot, place))
+        }
         index += 1
     }
     guard index > 0 else {
         let path = place(".content")
         throw APIError(400, "'\(path)' must not be empty.", code: "empty_array", param: path)
     }
-    return text
 }
 
-private func readPart(_ part: JSONValue, _ role: ChatMessage.Role, _ place: Place) throws(APIError) -> String {
+/// Nil: what it holds is not text.
+private func readPart(_ part: JSONValue, _ role: ChatMessage.Role, _ place: Place) throws(APIError) -> String? {
     guard part.kind == .object else { throw .type(place(""), "an object") }
     guard let type = part["type"] else { throw .missing(place(".type")) }
     switch type.string {
     case "text", "input_text", "output_text": return try partText(part, "text", place)
     case "refusal" where role == .assistant: return try partText(part, "refusal", place)
-    case "image_url", "input_image", "input_audio", "file", "input_file":
-        throw .value(place(""), "only text parts are offered here yet", code: "unsupported_value")
+    case "image_url", "input_image", "input_audio", "file", "input_file": return nil
     case nil: throw .type(place(".type"), "a string")
     default: throw .value(place(".type"), "this type of part is unknown")
+    }
+}
+
+private func readMedium(_ part: JSONValue, _ spot: ChatPart.Spot, _ place: Place) throws(APIError) -> ChatPart {
+    let reader = ChatPartReader(part: part, spot: spot, place: place(""))
+    return switch part["type"]?.string {
+    case "input_audio": try reader.sound()
+    case "file", "input_file": try reader.file()
+    default: try reader.picture()
     }
 }
 

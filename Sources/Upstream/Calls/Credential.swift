@@ -1,4 +1,5 @@
 import Engine
+package import Shared
 
 /// The key that a call is made with.
 package struct Credential: Sendable {
@@ -17,6 +18,9 @@ package struct Credential: Sendable {
         self.key = key
         self.label = label
     }
+
+    /// Whose account at the vendor it is, as far as what is kept there is concerned.
+    package var account: Digest { Digest(of: key) }
 
     /// Of a provider that asks for none.
     package static let none = Credential(own: "", label: "k0")
@@ -43,6 +47,11 @@ package final class KeyRing: Sendable {
         sum = weights.reduce(0, +)
     }
 
+    /// The one of that account; nil: it is none of these.
+    func credential(ofAccount account: UInt64) -> Credential? {
+        credentials.first { $0.account.number == account }
+    }
+
     /// Each key gains its weight in each turn, and who has most pays the sum.
     package func next() -> Credential {
         if credentials.count == 1 { return credentials[0] }
@@ -57,4 +66,9 @@ package final class KeyRing: Sendable {
         }
         return credentials[chosen]
     }
+}
+
+extension Digest {
+    /// Its first eight bytes, as ids of files have them.
+    var number: UInt64 { withBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) } }
 }

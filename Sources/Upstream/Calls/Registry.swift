@@ -34,11 +34,12 @@ package final class Registry: @unchecked Sendable {
         package let name: String
         package let provider: any ChatProvider
         package let model: Model
-        package let credential: Credential
+        package fileprivate(set) var credential: Credential
         /// Nil: not known.
         package let price: Price?
         /// Its provider takes credits for calls.
         package let takesCredits: Bool
+        fileprivate let offeredBy: Int
     }
 
     private let entries: [Entry]
@@ -97,7 +98,20 @@ package final class Registry: @unchecked Sendable {
             model: offer.model,
             credential: credential,
             price: entry.price,
-            takesCredits: entry.takesCredits
+            takesCredits: entry.takesCredits,
+            offeredBy: offer.provider
         )
+    }
+
+    /// The candidate with the key that a file was uploaded with; nil: its provider has none such for this caller.
+    package func candidate(_ candidate: Candidate, reading file: StoredFile) -> Candidate? {
+        guard file.provider == candidate.provider.name else { return nil }
+        if candidate.credential.account.number == file.account { return candidate }
+        guard let credential = entries[candidate.offeredBy].keys?.credential(ofAccount: file.account) else {
+            return nil
+        }
+        var candidate = candidate
+        candidate.credential = credential
+        return candidate
     }
 }

@@ -27,6 +27,8 @@ package struct UpstreamError: Error {
         package var retryAfterSeconds: Int?
         /// The vendor itself calls it transient.
         package var isTransient = false
+        /// The vendor does not take the call as it is; it may refer to what the vendor does not have.
+        package var isOfContent = false
         /// An answer that had begun broke off.
         package var isCut = false
         /// What happened on the way to the vendor, if that was it.

@@ -1,7 +1,7 @@
-import Engine
-import Shared
+package import Engine
+package import Shared
 
-extension OneMin {
+extension OneMin: AssetKeeper {
     private static let replyLimitBytes = 1_048_576
     private static let pieceBytes = 65_536
 
@@ -12,12 +12,23 @@ extension OneMin {
         _ type: MediaType,
         key: String
     ) async throws(UpstreamError) -> String {
-        // Without an extension that fits, the vendor refuses it.
         let filename = "\(name).\(type.fileExtension)"
-        let file = MultipartFile(name: "asset", filename: filename, contentType: type.rawValue)
+        return try await keep(bytes, filename: filename, mediaType: type.rawValue, key: key).path
+    }
+
+    /// The filename needs an extension that fits, or the vendor refuses it.
+    package func keep(
+        _ bytes: Body,
+        filename: String,
+        mediaType: String,
+        key: String
+    ) async throws(UpstreamError) -> KeptAsset {
+        let file = MultipartFile(name: "asset", filename: filename, contentType: mediaType)
         let headers = UpstreamHeaders([
             "API-KEY: \(key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
         ])
+        guard await turns.take(key, on: loop) else { throw UpstreamError(.cancelled, cause: "cancelled") }
+        defer { turns.give(key) }
         let head: UpstreamHead
         let reply: Body
         do throws(TransportError) {
@@ -32,7 +43,7 @@ extension OneMin {
         guard let path = root["fileContent"]?["path"]?.string ?? root["asset"]?["key"]?.string, !path.isEmpty else {
             throw UpstreamError(ofBody: root, cause: "the vendor's answer to an upload names no file")
         }
-        return path
+        return KeptAsset(path: path, id: root["fileContent"]?["uuid"]?.string ?? "")
     }
 
     private func send(

@@ -39,7 +39,9 @@ extension UpstreamError {
         case 401: self.init(.badKey, cause: cause)
         case 402, 406: self.init(.outOfCredit, cause: cause)
         case 403: self.init(.forbidden, cause: cause)
-        case 404: self.init(.failed, cause: cause)
+        case 404:
+            self.init(.failed, cause: cause)
+            self.isOfContent = true
         case 429: self.init(.rateLimited, cause: cause)
         case 503: self.init(.unavailable, cause: cause)
         case _ where text.contains("INSUFFICIENT_CREDITS"): self.init(.outOfCredit, cause: cause)
@@ -47,7 +49,9 @@ extension UpstreamError {
         case 400 where text.contains("OPEN_AI_UNEXPECTED_ERROR") && !Self.namesValue(text):
             self.init(.failed, cause: cause)
             self.isTransient = true
-        case 400..<500: self.init(.badRequest, message: message, cause: cause)
+        case 400..<500:
+            self.init(.badRequest, message: message, cause: cause)
+            self.isOfContent = true
         default: self.init(.failed, cause: cause)
         }
     }

@@ -1,0 +1,195 @@
+"""Busy limits are counted ahead, by leases: few operations of the store, what is not used comes back, and never over.
+Clocks that are off.
+"""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from limited import (
+    Crowd,
+    Told,
+    assert_never_over,
+    assert_refused,
+    chat,
+    client,
+    metric,
+    statuses,
+)
+from memcached import Memcached, wait_for
+from records import counts
+from relay_process import Relay
+
+PATIENCE = "5s"
+"""No decision falls back on a single relay because the machine is busy."""
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Memcached]:
+    memcached = Memcached()
+    yield memcached
+    memcached.kill()
+
+
+@pytest.fixture
+def two(start_relay: Callable[..., Relay], store: Memcached) -> Callable[..., list[Relay]]:
+    """`two("100/minute")`: relays that share that limit."""
+
+    def started(limit: str) -> list[Relay]:
+        environment = {
+            "PROVIDER_DEMO_KIND": "echo", "PROVIDER_PASS_KIND": "onemin", "PROVIDER_PASS_PASSTHROUGH": "true",
+            "ANONYMOUS_MODELS": "echo", "RATE_LIMIT": limit, "MEMCACHED_SERVERS": store.address,
+            "MEMCACHED_TIMEOUT": PATIENCE,
+        }  # fmt: skip
+        return [start_relay(**environment) for _ in range(2)]
+
+    return started
+
+
+def fresh() -> str:
+    return f"key-{uuid.uuid4().hex}"
+
+
+def sum_of(relays: list[Relay], name: str) -> int:
+    return sum(int(metric(relay, name)) for relay in relays)
+
+
+async def keep_asking(relays: list[Relay], token: str, is_enough: Callable[[list[Told]], bool]) -> list[Told]:
+    """Eight clients of each relay that do not stop."""
+    told: list[Told] = []
+    is_over = asyncio.Event()
+    async with Crowd(relays) as crowd:
+        clients = [
+            asyncio.create_task(crowd.keep_asking(relay, token, told, is_over)) for relay in range(len(relays)) for _ in range(8)
+        ]
+        ends = time.monotonic() + 60
+        while not is_enough(told):
+            assert time.monotonic() < ends and not any(task.done() for task in clients)
+            await asyncio.sleep(0.01)
+        is_over.set()
+        await asyncio.gather(*clients)
+    return told
+
+
+def operations(store: Memcached) -> int:
+    return store.stat("cmd_get") + store.stat("cmd_set")
+
+
+def test_a_busy_caller_costs_few_operations_and_the_rest_comes_back(store, two):
+    relays, token = two("1000000/hour"), fresh()
+    with client(relays[0], token) as http:
+        assert chat(http).status_code == 200
+    wait_for(lambda: len(store.keys_of("chat.requests.1000000.3600")) == 1)
+    (key,) = store.keys_of("chat.requests.1000000.3600")
+    before = operations(store)
+    told = asyncio.run(keep_asking(relays, token, lambda told: len(told) > 1500))
+    used = operations(store) - before
+    assert statuses(told) == {200: len(told)}
+    assert sum_of(relays, "relay_limit_leases_total") > 0
+    # Two for each request without leases, less what waits together.
+    assert used / len(told) < 0.2, f"{used} operations for {len(told)} requests"
+    # What was counted ahead and not used is given back when the leases end.
+    wait_for(lambda: counts(store.get(key)).total == len(told) + 1, 5)
+    assert sum_of(relays, "relay_limit_open_leased_units") == 0
+
+
+def test_what_a_lease_left_others_may_use(two):
+    """All of the limit is used, exactly, though both relays count ahead."""
+    relays, token = two("400/hour"), fresh()
+
+    def is_enough(told: list[Told]) -> bool:
+        # A lease's rest is back after a second: then nothing is left at either.
+        return {each.relay for each in told[-40:] if each.status == 429} == {0, 1} and (statuses(told)[200] >= 400)
+
+    told = asyncio.run(keep_asking(relays, token, is_enough))
+    assert statuses(told)[200] == 400
+    assert sum_of(relays, "relay_limit_leases_total") > 0
+    for relay in relays:
+        with client(relay, token) as http:
+            assert_refused(chat(http), "400 per hour")
+
+
+def test_never_over_with_leases(two):
+    relays, token = two("300 per 2 seconds"), fresh()
+    ends = time.monotonic() + 7
+    told = asyncio.run(keep_asking(relays, token, lambda told: time.monotonic() > ends))
+    assert sum_of(relays, "relay_limit_leases_total") > 0
+    assert statuses(told)[200] > 300
+    assert_never_over(told, 300, 2)
+
+
+def test_small_limits_are_not_leased(two):
+    """A lease of less than eight is none, and it may be a tenth of the limit at most."""
+    relays, token = two("79/hour"), fresh()
+    told = asyncio.run(keep_asking(relays, token, lambda told: len(told) > 300))
+    assert statuses(told)[200] == 79
+    assert sum_of(relays, "relay_limit_leases_total") == 0
+
+
+# Clocks -----------------------------------------------------------------------------------------------------------
+
+SHIM = """
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    int code = syscall(SYS_clock_gettime, clock, time);
+    if (clock == CLOCK_REALTIME) time->tv_sec += atoi(getenv("CLOCK_AHEAD_SECONDS"));
+    return code;
+}
+"""
+
+
+@pytest.fixture
+def clock_shim(tmp_path: Path) -> Path:
+    """For LD_PRELOAD: sets the wall clock of a process ahead by CLOCK_AHEAD_SECONDS."""
+    compiler = shutil.which("cc") or shutil.which("clang")
+    assert compiler, "no C compiler"
+    source, library = tmp_path / "clock.c", tmp_path / "clock.so"
+    source.write_text(SHIM)
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
+    return library
+
+
+@pytest.mark.skipif("ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ, reason="wants to be loaded first")
+@pytest.mark.parametrize("ahead", [20, -20])
+def test_a_clock_that_is_off(start_relay, clock_shim, ahead):
+    store = Memcached()
+    try:
+        shared = {
+            "PROVIDER_DEMO_KIND": "echo", "ANONYMOUS_MODELS": "echo", "RATE_LIMIT": "20/hour",
+            "MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": PATIENCE, "SLOT_SECONDS": 5,
+        }  # fmt: skip
+        right = [start_relay(**shared) for _ in range(2)]
+        off = start_relay(**shared, LD_PRELOAD=clock_shim, CLOCK_AHEAD_SECONDS=ahead)
+        line = off.wait_for_line(lambda line: line["level"] == "warning")
+        assert line["message"] == "this machine's clock is off, which limits make up for: set it right"
+        assert abs(line["ahead_ms"] - 1000 * ahead) < 3000
+        # The store's clock counts in seconds, and late.
+        assert abs(metric(off, "relay_clock_difference_seconds") - ahead) < 2.5
+        assert abs(metric(off, "relay_clock_correction_seconds") - ahead) < 2.5
+        relays = [*right, off]
+        wait_for(lambda: all(metric(relay, "relay_instances") == 3 for relay in relays))
+        for relay in right:
+            assert abs(metric(relay, "relay_clock_difference_seconds")) < 2.5
+            assert metric(relay, "relay_clock_correction_seconds") == 0
+            assert not [line for line in relay.log_lines() if line["level"] == "warning"]
+        # All count the same, and say the same of when to come again.
+        waits = []
+        for number in range(20):
+            with client(relays[number % 3]) as http:
+                assert chat(http).status_code == 200
+        for relay in relays:
+            with client(relay) as http:
+                waits.append(assert_refused(chat(http), "20 per hour"))
+        assert max(waits) - min(waits) < 3500 + 1000, waits
+    finally:
+        store.kill()
