@@ -14,6 +14,7 @@ final class Assembly {
     private let turns = UploadTurns()
     private let assets = AssetCache()
     private let limiter: Limiter
+    private let shared: SharedState
     private let servers: [Server]
     private let loops: [LoopThread]
     private var refresh: ModelRefresh?
@@ -30,7 +31,13 @@ final class Assembly {
         bounds.connections = Self.connectionsPerLoop(threads)
         let offers = Offers(settings, .oneMin)
         let rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }
-        limiter = try Self.limiter(settings.limits, log)
+        let store = try Self.store(settings.limits)
+        limiter = Self.limiter(settings.limits, store, log)
+        shared = SharedState(
+            store ?? MemoryCounters { time(nil) },
+            timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
+        )
+        let files = FileShelf(shared)
         let others: [any MetricsSource] = [log, limiter, ProcessFigures()]
         let metrics = Metrics(Self.labels(settings, offers), loops: threads, others: others)
         var servers: [Server] = []
@@ -43,6 +50,7 @@ final class Assembly {
                 loop,
                 log,
                 limiter,
+                files,
                 worker,
                 turns,
                 assets,
@@ -64,14 +72,17 @@ final class Assembly {
         if let refresh { loops[0].loop.call { refresh.start() } }
     }
 
-    private static func limiter(_ settings: LimitSettings, _ log: Log) throws(Listener.Failure) -> Limiter {
-        let store: (any CounterStore)?
+    /// Nil: what is shared is shared by the loops of this process only.
+    private static func store(_ settings: LimitSettings) throws(Listener.Failure) -> (any CounterStore)? {
         do throws(StoreFailure) {
-            store = try MemcachedCounters.store(settings)
+            return try MemcachedCounters.store(settings)
         } catch {
             throw Listener.Failure(reason: "the counter store: \(error.reason)")
         }
-        return Limiter(
+    }
+
+    private static func limiter(_ settings: LimitSettings, _ store: (any CounterStore)?, _ log: Log) -> Limiter {
+        Limiter(
             store: store,
             rule: settings.storeDown,
             instances: settings.instances,
@@ -108,6 +119,7 @@ final class Assembly {
         _ loop: EventLoop,
         _ log: Log,
         _ limiter: Limiter,
+        _ files: FileShelf,
         _ worker: WorkThread,
         _ turns: UploadTurns,
         _ assets: AssetCache,
@@ -158,6 +170,7 @@ final class Assembly {
             limiter: limiter,
             registry: Registry(entries, offers),
             keyCheckers: checkers,
+            files: files,
             worker: worker,
             fetcher: fetcher(settings, loop),
             assets: assets,
@@ -223,6 +236,7 @@ final class Assembly {
         for thread in loops { thread.loop.stop() }
         for thread in loops { thread.join() }
         limiter.stop()
+        shared.stop()
         worker.stop()
     }
 }

@@ -3,40 +3,40 @@ import Shared
 import Upstream
 
 extension FormStream {
-    /// Hands the file that is coming over to a vendor: its `beginning`, which was read, and then what comes, as fast as
-    /// the vendor takes it. What fails on either side ends the other.
+    /// Begins to hand the file that is coming over to a vendor: its `beginning`, which was read, and then what comes, as
+    /// fast as the vendor takes it. What fails on either side ends the other. The caller says by `finish` that the
+    /// vendor may have it, and ends it by `stop`, on every path.
     func pass(
-        _ beginning: consuming ByteBuffer,
+        _ beginning: borrowing ByteBuffer,
         _ label: FileLabel,
-        to taker: Registry.Candidate
-    ) async throws(APIError) -> KeptAsset {
-        guard let provider = taker.provider as? any FileProvider else { throw .modelNotFound(taker.name) }
+        to provider: any FileProvider,
+        _ credential: Credential
+    ) async throws(APIError) -> any FileUpload {
         let upload: any FileUpload
         do throws(UpstreamError) {
-            upload = try provider.upload(label, totalBytes: nil, key: taker.credential.key)
+            upload = try provider.upload(label, totalBytes: nil, key: credential.key)
         } catch {
-            throw APIError(error, model: taker.name, taker.credential)
+            throw APIError(error, model: "", credential)
         }
-        defer { upload.stop() }
-        try await write(beginning.bytes, upload, taker)
-        beginning.release()
-        while upload.isWanted, let piece = try await nextPiece() { try await write(piece, upload, taker) }
-        do throws(UpstreamError) {
-            return try await upload.finish()
+        do throws(APIError) {
+            try await write(beginning.bytes, to: upload, credential)
+            while upload.isWanted, let piece = try await nextPiece() { try await write(piece, to: upload, credential) }
+            return upload
         } catch {
-            throw APIError(error, model: taker.name, taker.credential)
+            upload.stop()
+            throw error
         }
     }
 
     private func write(
         _ bytes: UnsafeRawBufferPointer,
-        _ upload: any FileUpload,
-        _ taker: Registry.Candidate
+        to upload: any FileUpload,
+        _ credential: Credential
     ) async throws(APIError) {
         do throws(UpstreamError) {
             try await upload.write(bytes)
         } catch {
-            throw APIError(error, model: taker.name, taker.credential)
+            throw APIError(error, model: "", credential)
         }
     }
 }

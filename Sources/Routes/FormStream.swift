@@ -8,6 +8,8 @@ import Shared
 final class FormStream: @unchecked Sendable {
     /// Those that have come so far.
     private(set) var fields: [(name: String, text: String)] = []
+    /// The head of the file that began last.
+    private(set) var file: MultipartPart?
     private let body: RequestBody
     private let files: [String]
     private let fileLimitBytes: Int
@@ -16,7 +18,7 @@ final class FormStream: @unchecked Sendable {
     private var piece = ByteBuffer()
     private var isInFile = false
     /// Of the file that is coming.
-    private var fileBytes = 0
+    private(set) var fileBytes = 0
     /// Of the plain field that is coming.
     private var name = ""
     private var text = ByteBuffer()
@@ -76,6 +78,7 @@ final class FormStream: @unchecked Sendable {
         isInFile = files.contains(plain)
         name = isInFile ? plain : part.name
         fileBytes = 0
+        if isInFile { file = part }
         return isInFile
     }
 

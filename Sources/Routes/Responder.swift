@@ -11,6 +11,8 @@ final class Responder: @unchecked Sendable {
     let gateway: Gateway
     let requestID: String
     var record = RequestRecord()
+    /// The id at the end of the request's path, where its route has one.
+    var named: String?
     /// For `Allow`.
     var allowed: [StaticString] = []
     /// How the limits stand that cover the request.

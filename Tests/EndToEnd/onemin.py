@@ -16,18 +16,17 @@ Control, JSON over the same port:
     GET  /__control/events?key=KEY&event=NAME&count=1&timeout=5  -> [EVENT]; waits until there are `count` of NAME
                                                                  (408 and the same list if it comes to nothing)
     GET  /__control/conversations?key=KEY&status=500             GET /api/conversations of KEY answers so
-    GET  /__control/uploads?key=KEY                              -> what was uploaded, with content and digest
+    GET  /__control/uploads?key=KEY                              -> what was uploaded, with digest, if small with content
     POST /__control/forget     {"key": KEY}                      uploads of KEY are gone
     GET  /__control/results?key=KEY                              -> what was made, with content
     POST /__control/models     {"status": 500} | {"text": BODY} | {"only": {TYPE: [MODEL]}} | {}    what GET /models answers
 
 REQUEST: {"number", "connection", "at", "method", "path", "query", "headers", "body", "violations"}
 EVENT:   {"event", "connection", "request", "at", "sent"}: `opened`, `request`, `first_byte`, `stalled`, `finished`,
-         `cut`, `client_closed` (before the answer was out); of uploads also `upload_began` (its head came), `held`,
-         `upload_cut` (the client left in its midst); `sent` = body bytes written; `at` = CLOCK_MONOTONIC seconds.
+         `cut`, `client_closed` (before the answer was out); of uploads also `upload_began` (some of its body has
+         come), `held`, `upload_cut` (the client left in its midst, `sent` = body bytes that had come); `sent` = body bytes written; `at` = CLOCK_MONOTONIC seconds.
 
-Uploads take the scenarios that were set for `upload:KEY`, reads at the asset host those for `asset:KEY`.
-
+Uploads take the scenarios that were set for `upload:KEY`, reads at the asset host those for `asset:KEY`. 
 SCENARIO, all optional:
     status, headers            of the answer
     json | text | body64       the whole body: JSON, HTML text, raw bytes (as text/event-stream)
@@ -45,8 +44,8 @@ SCENARIO, all optional:
     unsigned_status            of reads at the asset host without a signature; signed: false: no signed address
     absolute                   results are addresses; bare: the result is a string; binary: audio in place of a record
     made_as                    the format in which is spoken, whatever was asked for
-    hold_body                  of uploads: nothing of the body is read until released
-    early                      of uploads: answered before the body is read
+    hold_at                    of uploads: no more than that many bytes of the body are read until released
+    answer_at                  of uploads: answered after that many bytes of the body
     stall_at                   stops after that many body bytes (-1: before the head) until released
     cut_at                     ends the connection after that many body bytes (-1: before the head);
     cut_how                    "fin" or "rst"; terminator: the last chunk is sent all the same
@@ -94,6 +93,8 @@ class Peer(asyncio.Protocol):
         self.buffer = bytearray()
         self.arrived = asyncio.Event()
         self.gone = asyncio.Event()
+        self.writable = asyncio.Event()
+        self.writable.set()
         self.gone_at = 0.0
         self.number = vendor.next_connection()
         self.opened_at = time.monotonic()
@@ -142,6 +143,18 @@ class Peer(asyncio.Protocol):
         del self.buffer[:count]
         return out
 
+    async def some(self, count: int) -> bytes:
+        """At most `count` bytes, but not none."""
+        while not self.buffer:
+            await self.more()
+        return await self.exactly(min(count, len(self.buffer)))
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
     async def read_request(self) -> rules.Request:
         head = (await self.line_end(b"\r\n\r\n", HEAD_LIMIT)).decode("latin-1").split("\r\n")
         method, target, version = head[0].split(" ")
@@ -161,39 +174,22 @@ class Peer(asyncio.Protocol):
         request.violations += [f"header {name} twice" for name in twice]
         if "expect" in headers:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if path == "/api/assets":
-            scenario = self.vendor.coming_scenario(f"upload:{request.key}")
-            self.vendor.note(request, "upload_began")
-            if scenario.get("early"):
-                return request
-            if scenario.get("hold_body"):
-                await self.hold(request)
-        try:
-            request.body = await self.read_body(headers)
-        except ClientGone:
-            self.vendor.note(request, "upload_cut", len(self.buffer), self.gone_at)
-            raise
-        return request
-
-    async def hold(self, request: rules.Request) -> None:
-        """Reads nothing more until it is released."""
-        self.transport.pause_reading()
-        self.vendor.note(request, "held")
-        await self.until(self.vendor.release(request.key))
-        self.transport.resume_reading()
-
-    async def read_body(self, headers: dict[str, str]) -> bytes:
+        intake = Intake(self, request)
         if headers.get("transfer-encoding") == "chunked":
-            body = bytearray()
-            while size := int(await self.line_end(b"\r\n", 100), 16):
-                body += await self.exactly(size)
-                await self.line_end(b"\r\n", 2)
-            await self.line_end(b"\r\n", 2)
-            return bytes(body)
-        length = int(headers.get("content-length", "0"))
-        if length > BODY_LIMIT:
-            raise BadRequest
-        return await self.exactly(length)
+            while size := int(await intake.line_end(), 16):
+                if not await intake.take(size):
+                    break
+                await intake.line_end()
+            else:
+                await intake.line_end()
+        else:
+            length = int(headers.get("content-length", "0"))
+            if length > BODY_LIMIT:
+                raise BadRequest
+            await intake.take(length)
+        request.body = bytes(intake.body)
+        request.at = time.monotonic()
+        return request
 
     async def serve(self) -> None:
         try:
@@ -246,6 +242,51 @@ class Peer(asyncio.Protocol):
             self.transport.abort()
         else:
             self.transport.close()
+
+
+class Intake:
+    """Takes in the body of one request, an upload's as its scenario wants it."""
+
+    def __init__(self, peer: Peer, request: rules.Request) -> None:
+        self.peer, self.request, self.body = peer, request, bytearray()
+        self.is_upload = request.path == "/api/assets" and not peer.is_asset_host
+        waiting = peer.vendor.scenarios.get(f"upload:{request.key}") if self.is_upload else None
+        self.hold_at = waiting[0].get("hold_at") if waiting else None
+        self.answer_at = waiting[0].get("answer_at") if waiting else None
+
+    async def line_end(self) -> bytes:
+        return await self.watched(self.peer.line_end(b"\r\n", 100))
+
+    async def take(self, count: int) -> bool:
+        """So many bytes of the body; false: what came is enough for an answer."""
+        while count:
+            if self.answer_at is not None and len(self.body) >= self.answer_at:
+                self.request.is_unread = True
+                return False
+            if self.hold_at is not None and len(self.body) >= self.hold_at:
+                await self.hold()
+            data = await self.watched(self.peer.some(count))
+            if self.is_upload and not self.body:
+                self.peer.vendor.note(self.request, "upload_began")
+            self.body += data
+            count -= len(data)
+        return True
+
+    async def hold(self) -> None:
+        self.hold_at = None
+        vendor, key = self.peer.vendor, self.request.key
+        self.peer.transport.pause_reading()
+        vendor.note(self.request, "held", len(self.body))
+        await vendor.release(key).wait()
+        self.peer.transport.resume_reading()
+
+    async def watched(self, what: Any) -> Any:
+        try:
+            return await what
+        except ClientGone:
+            if self.is_upload:
+                self.peer.vendor.note(self.request, "upload_cut", len(self.body))
+            raise
 
 
 class Vendor:
@@ -355,9 +396,8 @@ class Vendor:
 
     def upload(self, request: rules.Request) -> tuple[dict[str, Any], replies.Reply]:
         scenario = self.own_scenario("upload", request)
-        if scenario.get("early"):
-            request.is_unread = True
-            return scenario, stated(scenario) or plain(413, {"message": "Too large"})
+        if request.is_unread:
+            return scenario, stated(scenario) or plain(200, {})
         if not scenario:
             self.check_key(request)
         said = self.assets.upload(request)
@@ -386,10 +426,6 @@ class Vendor:
             raise INACTIVE_KEY
         if not request.key or request.key.startswith("bad"):
             raise UNKNOWN_KEY
-
-    def coming_scenario(self, key: str) -> dict[str, Any]:
-        waiting = self.scenarios.get(key)
-        return waiting[0] if waiting else {}
 
     def next_scenario(self, key: str) -> dict[str, Any]:
         waiting = self.scenarios[key]
@@ -474,6 +510,8 @@ class Delivery:
                 return self.cut()
             await peer.pause(scenario.get("delay_between" if number else "delay_first", 0))
             peer.write(b"%x\r\n%b\r\n" % (len(part), part) if self.framing == "chunked" else part)
+            if peer.is_asset_host:
+                await peer.until(peer.writable)
             if not number:
                 self.vendor.note(self.request, "first_byte")
             self.sent += len(part)

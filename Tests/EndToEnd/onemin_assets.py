@@ -33,9 +33,10 @@ class Upload:
 
     def seen(self) -> dict[str, Any]:
         """As tests read it."""
-        return {
+        shown = {"data64": base64.b64encode(self.data).decode()} if len(self.data) <= 1 << 20 else {}
+        return shown | {
             "path": self.path, "uuid": self.uuid, "name": self.name, "type": self.type, "size": len(self.data),
-            "sha256": hashlib.sha256(self.data).hexdigest(), "data64": base64.b64encode(self.data).decode(),
+            "sha256": hashlib.sha256(self.data).hexdigest(),
         }  # fmt: skip
 
 
@@ -65,6 +66,8 @@ class Assets:
         """By path."""
         self.forgotten: set[str] = set()
         """Paths and uuids of uploads that are gone."""
+        self.readable: dict[str, Result] = {}
+        """The same, and uploads."""
 
     # --- uploads ---
 
@@ -94,6 +97,7 @@ class Assets:
         path = f"{folder}/2026_01_02_03_04_05_{uuid.uuid4().hex[:12]}_{safe}"
         made = Upload(path, str(uuid.uuid4()), filename, kind, data)
         self.uploads.setdefault(request.key, {})[path] = made
+        self.readable[path] = Result(request.key, path, kind, data)
         return {
             "asset": {
                 "fieldname": "asset", "originalname": filename, "encoding": "7bit", "mimetype": kind,
@@ -126,7 +130,7 @@ class Assets:
     def keep(self, key: str, folder: str, extension: str, kind: str, data: bytes, unsigned_status: int) -> Result:
         path = f"{folder}/2026_01_02_03_04_05_{uuid.uuid4().hex[:12]} result.{extension}"
         made = Result(key, path, kind, data, unsigned_status=unsigned_status)
-        self.results[path] = made
+        self.results[path] = self.readable[path] = made
         return made
 
     def address(self, result: Result) -> str:
@@ -140,7 +144,7 @@ class Assets:
         """The result that a request's path means, and whether it is the signed address of it."""
         plain = path.replace("%20", " ").removeprefix("/")
         is_signed = plain.startswith("signed/")
-        return self.results.get(plain.removeprefix("signed/")), is_signed
+        return self.readable.get(plain.removeprefix("signed/")), is_signed
 
     def read(self, request: rules.Request) -> tuple[int, str, bytes]:
         """GET at the asset host: status, content type, body."""

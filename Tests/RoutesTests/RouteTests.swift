@@ -15,10 +15,25 @@ import Testing
         ]
     )
     func matches(_ place: Route.Place, _ takesRest: Bool, _ path: String, _ expected: [Bool]) {
-        let route = Route(.get, takesRest ? "/models/" : "/models", place, takesRest: takesRest) { _, _ in }
+        let route = Route(.get, takesRest ? "/models/" : "/models", place, rest: takesRest ? .whole : .none) { _, _ in }
         let matches = Array(path.utf8).withUnsafeBytes { path in
             [false, true].map { route.matches(path, isVersioned: $0) }
         }
         #expect(matches == expected)
+    }
+
+    @Test(
+        "an id stands between a route's path and its ending",
+        arguments: [
+            ("/files/a/content", "a"), ("/files/a/b/content", "a/b"), ("/files/content/content", "content"),
+            ("/files/content", nil), ("/files/a/contents", nil), ("/files/a", nil), ("/filesa/content", nil),
+        ] as [(String, String?)]
+    )
+    func namesAnID(_ path: String, _ expected: String?) {
+        let route = Route(.get, "/files/", .api, rest: .endingIn("/content")) { _, _ in }
+        Array(path.utf8).withUnsafeBytes { path in
+            let isMatch = route.matches(path, isVersioned: true)
+            #expect((isMatch ? route.rest(of: path)?.text : nil) == expected)
+        }
     }
 }

@@ -74,6 +74,20 @@ enum RequestTarget {
         if out.count == before { out.append(47) }
     }
 
+    /// One name or text of a query. Escapes have been checked.
+    static func decoded(_ field: Slice<UnsafeRawBufferPointer>) -> String {
+        var out = ByteBuffer()
+        var rest = field
+        while let byte = rest.popFirst() {
+            if byte == 37, let high = rest.popFirst().flatMap(hex), let low = rest.popFirst().flatMap(hex) {
+                out.append(high * 16 + low)
+            } else {
+                out.append(byte == 43 ? 32 : byte)
+            }
+        }
+        return out.text
+    }
+
     private static func hex(_ byte: UInt8) -> UInt8? {
         switch byte {
         case 48...57: byte - 48

@@ -29,6 +29,13 @@ package final class Request: Sendable {
     /// As it was sent, without the query.
     package var rawPath: UnsafeRawBufferPointer { bytes.bytes[part: head.path.range] }
 
+    /// What follows the path and a question mark in the target, as it was sent.
+    var query: UnsafeRawBufferPointer {
+        let rest = bytes.bytes[part: Int(head.path.end)..<bytes.count]
+        guard rest.first == UInt8(ascii: "?"), let end = rest.first(UInt8(ascii: " ")) else { return rest[part: 0..<0] }
+        return rest[part: 1..<end]
+    }
+
     /// The values of all lines of a field that is a list, in their order.
     package func lines(of field: HeaderField) -> [UnsafeRawBufferPointer] {
         var values: [UnsafeRawBufferPointer] = []

@@ -17,7 +17,7 @@ func createSpeech(_ responder: Responder, _ gateway: Gateway) async throws(APIEr
     responder.provider = candidate.provider.name
     do throws(UpstreamError) {
         let audio = try await open(speech, responder)
-        try await pass(audio, responder)
+        try await responder.pass(audio)
         responder.meter?.made(credits: audio.credits)
     } catch {
         responder.meter?.failed(error)
@@ -35,18 +35,4 @@ private func open(
         try await responder.pause(after: error)
         return try await speech.open()
     }
-}
-
-/// Passes audio on as it comes.
-private func pass(_ audio: any AudioStream, _ responder: Responder) async throws(UpstreamError) {
-    defer { audio.stop() }
-    responder.beginBytes(type: audio.mediaType)
-    var piece = ByteBuffer()
-    while try await audio.more() {
-        audio.take(into: &piece)
-        responder.writer.write(piece)
-        piece.removeAll()
-        if responder.writer.isFull { await responder.writer.drained() }
-    }
-    responder.writer.end()
 }

@@ -12,8 +12,9 @@ func createTranslation(_ responder: Responder, _ gateway: Gateway) async throws(
     try await writeDown(.translation, responder, gateway)
 }
 
-/// The recording goes to the vendor while it comes. What stands before it in the form is judged before it is read, the
-/// rest after; where the model does not stand before it, the first provider that writes anything down takes it.
+/// The recording goes to the vendor while it comes, and the vendor sees no end of it until the whole form has been found
+/// good. What stands before it in the form is judged before it is read; where the model does not, the first provider that
+/// writes anything down takes it.
 private func writeDown(
     _ purpose: TranscriptionCall.Purpose,
     _ responder: Responder,
@@ -30,7 +31,12 @@ private func writeDown(
     let taker = early?.candidate ?? gateway.registry.taker(for: caller, able: purpose.feature)
     let isAdmitted = early != nil || taker != nil && !gateway.limits.dependsOnModels
     if isAdmitted, let taker { try await desk.admit(taker) }
-    let file = try await desk.upload(to: taker)
+    let upload = try await desk.upload(to: taker)
+    defer { upload?.stop() }
+    if let taker, let upload, !upload.isWanted {
+        // Why, stands in its answer.
+        _ = try await desk.finish(upload, taker)
+    }
     guard try await form.nextFile() == nil else { throw .value("file", "one file at a time is taken") }
 
     let plan = try desk.plan(isWhole: true, holding: taker)
@@ -39,8 +45,8 @@ private func writeDown(
     } else if early == nil {
         responder.meter = desk.meter(plan.candidate)
     }
-    guard let file else { throw .modelNotFound(plan.call.model) }
-    let transcript = try await desk.transcript(plan, file)
+    guard let upload else { throw .modelNotFound(plan.call.model) }
+    let transcript = try await desk.transcript(plan, desk.finish(upload, plan.candidate))
     try responder.send(transcript, plan.call)
 }
 
@@ -94,15 +100,23 @@ private struct Desk {
     }
 
     /// Nil: nobody is there who could take it.
-    func upload(to taker: Registry.Candidate?) async throws(APIError) -> KeptAsset? {
+    func upload(to taker: Registry.Candidate?) async throws(APIError) -> (any FileUpload)? {
         let beginning = try await form.beginning(MediaType.neededBytes)
         guard !beginning.isEmpty else { throw .value("file", "it is empty") }
         guard let type = MediaType(content: beginning.bytes)?.asRecording else {
             throw .value("file", "it is none of flac, m4a, mp3, mp4, mpeg, mpga, oga, ogg, wav and webm")
         }
-        guard let taker else { return nil }
+        guard let taker, let provider = taker.provider as? any FileProvider else { return nil }
         responder.provider = taker.provider.name
-        return try await form.pass(beginning, FileLabel("audio", type), to: taker)
+        return try await form.pass(beginning, FileLabel("audio", type), to: provider, taker.credential)
+    }
+
+    func finish(_ upload: any FileUpload, _ taker: Registry.Candidate) async throws(APIError) -> KeptAsset {
+        do throws(UpstreamError) {
+            return try await upload.finish()
+        } catch {
+            throw APIError(error, model: taker.name, taker.credential)
+        }
     }
 
     func transcript(_ plan: Plan, _ file: KeptAsset) async throws(APIError) -> Transcript {

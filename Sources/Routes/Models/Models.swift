@@ -19,8 +19,7 @@ func listModels(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
 /// GET /v1/models/{id}; an id may hold slashes, plain or escaped.
 func showModel(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     let models = try await visibleModels(responder, gateway)
-    let path = responder.request?.path.text ?? ""
-    let id = String(path.dropFirst(path.hasPrefix("/v1/") ? 11 : 8))
+    let id = responder.named ?? ""
     guard let model = models.first(where: { $0.id == id }) else { throw gateway.registry.offers.notFound(id) }
     var body = ByteBuffer()
     append(model, to: &body)

@@ -80,6 +80,12 @@ package struct Offers: Sendable {
         }
     }
 
+    /// Whether the caller may use some model of the provider at that place.
+    package func serve(_ caller: Caller, at provider: Int) -> Bool {
+        let isPassthrough = providers[provider].isPassthrough
+        return listing.contains { $0.provider == provider && caller.mayUse($0.name, ofPassthrough: isPassthrough) }
+    }
+
     /// All that may be named, in the order of providers.
     package var names: [String] { listing.map(\.name) }
 

@@ -3,6 +3,8 @@ package import Engine
 /// Which files callers have, and which they deleted, as all instances know it. Lost in a flush or restart of the store:
 /// then lists begin anew, files are still used by their ids, and deleted ones are found again.
 package struct FileShelf: Sendable {
+    package typealias Listed = (id: FileID, file: StoredFile)
+
     private let state: SharedState
 
     /// Of one caller's list; the oldest files leave it, and are still used by their ids.
@@ -22,7 +24,7 @@ package struct FileShelf: Sendable {
         of owner: FileOwner,
         at seconds: Int,
         on loop: EventLoop
-    ) async throws(StoreFailure) -> [(id: FileID, file: StoredFile)] {
+    ) async throws(StoreFailure) -> [Listed] {
         let list = Self.decoded(try await state.read(Self.listKey(owner), on: loop))
         return list.reversed()
             .compactMap { id in
@@ -37,7 +39,7 @@ package struct FileShelf: Sendable {
         of owner: FileOwner,
         at seconds: Int,
         on loop: EventLoop
-    ) async throws(StoreFailure) -> (id: FileID, file: StoredFile)? {
+    ) async throws(StoreFailure) -> Listed? {
         guard let found = owner.open(text), found.file.isLive(at: seconds) else { return nil }
         return try await state.read(Self.goneKey(found.id), on: loop) == nil ? found : nil
     }

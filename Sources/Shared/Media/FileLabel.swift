@@ -3,6 +3,8 @@ package struct FileLabel: Sendable, Equatable {
     package let name: String
     package let contentType: String
 
+    private static let nameLimitBytes = 100
+
     package init(name: String, contentType: String) {
         self.name = name
         self.contentType = contentType
@@ -10,5 +12,49 @@ package struct FileLabel: Sendable, Equatable {
 
     package init(_ name: String, _ type: MediaType) {
         self.init(name: type.fileName(name), contentType: type.rawValue)
+    }
+
+    /// By the content. Texts of all kinds but a few are plain text to a vendor; what the content does not say, the name
+    /// does, and who sent it.
+    ///
+    /// - Parameters:
+    ///   - claimed: the content type that the sender gave.
+    ///   - beginning: of the content, all or at least `MediaType.neededBytes`.
+    package init(_ name: String, claimed: String?, beginning: UnsafeRawBufferPointer) {
+        let name = Self.plain(name)
+        let type = MediaType(content: beginning)
+        let given = Self.fileExtension(of: name)
+        let isText = claimed?.hasPrefix("text/") ?? false
+        switch type {
+        case nil where !isText, .zip where given != nil && given != "zip":
+            // Of the documents that are such archives only the name says which.
+            let type = claimed.flatMap { $0.isEmpty ? nil : $0 } ?? "application/octet-stream"
+            self.init(name: given == nil ? name + ".bin" : name, contentType: type)
+        case nil, .text, .json, .xml, .svg:
+            if given == "csv" {
+                self.init(name: name, contentType: "text/csv")
+            } else if let type, given == nil || given == type.fileExtension {
+                self.init(name, type)
+            } else {
+                self.init(name: given == "txt" ? name : name + ".txt", contentType: MediaType.text.rawValue)
+            }
+        case let type?: self.init(name, type)
+        }
+    }
+
+    /// In lower case; nil: it has none.
+    private static func fileExtension(of name: String) -> String? {
+        let parts = name.split(separator: ".")
+        return parts.count > 1 ? parts.last?.lowercased() : nil
+    }
+
+    /// The name becomes part of an address at the vendor's.
+    private static func plain(_ name: String) -> String {
+        var plain = ""
+        for scalar in name.unicodeScalars {
+            let isKept = scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+            plain.unicodeScalars.append(isKept || " ._-()".unicodeScalars.contains(scalar) ? scalar : "_")
+        }
+        return plain.cut(toBytes: nameLimitBytes)
     }
 }

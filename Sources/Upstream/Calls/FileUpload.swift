@@ -1,10 +1,24 @@
+package import Engine
 package import Shared
 
-/// A vendor that takes files. Used on one loop.
+/// A vendor that keeps files. Used on one loop.
 package protocol FileProvider: AnyObject, Sendable {
     /// Begins to hand a file over. `totalBytes`: of the file; nil: not known yet. The caller ends it by `stop`, on every
     /// path.
     func upload(_ label: FileLabel, totalBytes: Int?, key: String) throws(UpstreamError) -> any FileUpload
+    /// Opens what lies at a path that the vendor gave; returns once its content has begun to come.
+    func open(path: String) async throws(UpstreamError) -> any MediaStream
+}
+
+/// Content as it comes. The caller ends it by `stop`, on every path.
+package protocol MediaStream: AnyObject, Sendable {
+    /// Of what it truly is.
+    var mediaType: String { get }
+    /// Waits for more; false: that was all. What was cut throws.
+    func more() async throws(UpstreamError) -> Bool
+    /// What has come; `buffer` was empty.
+    func take(into buffer: inout ByteBuffer)
+    func stop()
 }
 
 /// A file on its way to a vendor. Until `finish` the vendor sees no end of it: what stops before is a connection cut.

@@ -42,7 +42,7 @@ package final class Registry: @unchecked Sendable {
         fileprivate let offeredBy: Int
     }
 
-    private let entries: [Entry]
+    let entries: [Entry]
     /// Replaced when the vendor's list of models has changed.
     package var offers: Offers
 
@@ -132,14 +132,11 @@ package final class Registry: @unchecked Sendable {
         _ credential: Credential? = nil
     ) -> Candidate {
         let entry = entries[offer.provider]
-        let credential =
-            credential
-            ?? (entry.isPassthrough ? Credential(passedOn: caller.passedKey) : entry.keys?.next() ?? Credential.none)
         return Candidate(
             name: name,
             provider: entry.provider,
             model: offer.model,
-            credential: credential,
+            credential: credential ?? self.credential(of: entry, for: caller),
             price: entry.price,
             takesCredits: entry.takesCredits,
             offeredBy: offer.provider
@@ -156,5 +153,9 @@ package final class Registry: @unchecked Sendable {
         var candidate = candidate
         candidate.credential = credential
         return candidate
+    }
+
+    func credential(of entry: Entry, for caller: Caller) -> Credential {
+        entry.isPassthrough ? Credential(passedOn: caller.passedKey) : entry.keys?.next() ?? Credential.none
     }
 }

@@ -10,7 +10,7 @@ package protocol CallFields {
 
 extension CallFields {
     /// One of a few words.
-    func choice(_ name: StaticString, _ words: [String]) throws(APIError) -> String? {
+    package func choice(_ name: StaticString, _ words: [String]) throws(APIError) -> String? {
         guard let word = try string(name) else { return nil }
         guard words.contains(word) else {
             throw .value("\(name)", "it must be one of \(words.joined(separator: ", "))")

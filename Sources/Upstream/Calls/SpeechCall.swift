@@ -72,15 +72,8 @@ package protocol PreparedSpeech: AnyObject, Sendable {
     func open() async throws(UpstreamError) -> any AudioStream
 }
 
-/// Audio as it comes. The caller ends it by `stop`, on every path.
-package protocol AudioStream: AnyObject, Sendable {
-    /// Of what it truly is.
-    var mediaType: String { get }
+/// Audio as it comes.
+package protocol AudioStream: MediaStream {
     /// That the vendor took for it, where it said so before the audio came.
     var credits: Int? { get }
-    /// Waits for more; false: that was all. Audio that was cut throws.
-    func more() async throws(UpstreamError) -> Bool
-    /// What has come; `buffer` was empty.
-    func take(into buffer: inout ByteBuffer)
-    func stop()
 }

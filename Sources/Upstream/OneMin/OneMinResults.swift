@@ -19,6 +19,12 @@ struct OneMinResults {
         files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL) }
     }
 
+    /// What was uploaded. Its path is always taken for one on the asset host: a caller may have made it up.
+    static func file(at path: String, _ assetURL: String) -> ResultFile {
+        let address = assetURL + "/" + encoded(path)
+        return ResultFile(address: address, sources: [address])
+    }
+
     /// An address is taken as it is; a path stands on the asset host, whose unsigned reads may be refused. There is one
     /// signed address, which is the only result's, or that of the result with the same name.
     private static func file(_ result: String, _ signed: String?, isOnly: Bool, _ assetURL: String) -> ResultFile {

@@ -57,68 +57,13 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
         _ stream: any UpstreamStream,
         credits: Int? = nil
     ) async throws(UpstreamError) -> any AudioStream {
-        let audio = OneMinAudio(stream, credits: credits)
-        do throws(UpstreamError) {
-            try await audio.begin(mayBeSamples: mayBeSamples)
-        } catch {
-            audio.stop()
-            throw error
+        let audio = try await OneMinContent(stream, credits: credits).begun()
+        if audio.type?.family == .sound { return audio }
+        if audio.type == nil, mayBeSamples {
+            audio.mediaType = "audio/pcm"
+            return audio
         }
-        return audio
+        audio.stop()
+        throw UpstreamError(.failed, cause: "the vendor's audio is none")
     }
-}
-
-/// `@unchecked`: used on its loop only.
-final class OneMinAudio: AudioStream, @unchecked Sendable {
-    private(set) var mediaType = ""
-    let credits: Int?
-    private let stream: any UpstreamStream
-    /// Read to learn the type.
-    private var beginning = ByteBuffer()
-    private var isOver = false
-
-    init(_ stream: any UpstreamStream, credits: Int?) {
-        self.stream = stream
-        self.credits = credits
-    }
-
-    /// Reads enough to know what comes.
-    func begin(mayBeSamples: Bool) async throws(UpstreamError) {
-        var piece = ByteBuffer()
-        while beginning.count < MediaType.neededBytes, try await hasMore() {
-            stream.take(into: &piece)
-            beginning.append(piece.bytes)
-            piece.removeAll()
-        }
-        guard !beginning.isEmpty else { throw UpstreamError(.failed, cause: "the vendor's audio is empty") }
-        let type = MediaType(content: beginning.bytes)
-        if let type, type.family == .sound {
-            mediaType = type.rawValue
-        } else if type == nil, mayBeSamples {
-            mediaType = "audio/pcm"
-        } else {
-            throw UpstreamError(.failed, cause: "the vendor's audio is none")
-        }
-    }
-
-    func more() async throws(UpstreamError) -> Bool {
-        if !beginning.isEmpty { return true }
-        return try await hasMore()
-    }
-
-    private func hasMore() async throws(UpstreamError) -> Bool {
-        if isOver { return false }
-        do throws(TransportError) {
-            isOver = try await stream.more(patienceNanoseconds: .max / 2) == .end
-        } catch {
-            throw UpstreamError(error)
-        }
-        return !isOver
-    }
-
-    func take(into buffer: inout ByteBuffer) {
-        if beginning.isEmpty { stream.take(into: &buffer) } else { swap(&buffer, &beginning) }
-    }
-
-    func stop() { stream.stop(isComplete: isOver) }
 }

@@ -19,6 +19,10 @@ extension OneMin: FileProvider, AssetKeeper {
         }
     }
 
+    package func open(path: String) async throws(UpstreamError) -> any MediaStream {
+        try await OneMinContent(try await open(OneMinResults.file(at: path, assetURL))).begun()
+    }
+
     /// Uploads what is there as a whole, few files at once. The filename needs an extension that fits, or the vendor
     /// refuses it.
     package func keep(
@@ -62,7 +66,7 @@ final class OneMinUpload: FileUpload, @unchecked Sendable {
                 let end = min(sent + Self.pieceBytes, bytes.count)
                 upload.write(bytes[part: sent..<end])
                 sent = end
-                if upload.isFull { isWanted = try await upload.drained() }
+                isWanted = try await upload.drained()
             }
         } catch {
             throw UpstreamError(error)

@@ -1,0 +1,9 @@
+extension Request {
+    /// What stands behind the target's path, decoded, in its order: `name=text`, joined by `&`.
+    package var queryFields: [(name: String, text: String)] {
+        query.split(separator: UInt8(ascii: "&")).map { field in
+            let parts = field.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            return (RequestTarget.decoded(parts[0]), parts.count == 2 ? RequestTarget.decoded(parts[1]) : "")
+        }
+    }
+}

@@ -1,0 +1,65 @@
+import Engine
+import Shared
+import Upstream
+
+/// Which part of a list of files is wanted.
+struct FilePage {
+    private let limit: Int
+    private let isAscending: Bool
+    /// Those that come behind this one.
+    private let after: FileShelf.Listed?
+    private let purpose: String?
+
+    private static let mostFiles = 10_000
+
+    init(_ query: FormFields, of owner: FileOwner) throws(APIError) {
+        limit = try query.integer("limit", 1...Self.mostFiles) ?? Self.mostFiles
+        isAscending = try query.choice("order", ["asc", "desc"]) == "asc"
+        purpose = try query.string("purpose")
+        after = try query.string("after").map { (id) throws(APIError) in
+            guard let found = owner.open(id) else { throw .value("after", "there is no such file") }
+            return found
+        }
+    }
+
+    /// `files`: newest first.
+    func cut(_ files: [FileShelf.Listed]) -> (shown: [FileShelf.Listed], hasMore: Bool) {
+        var sorted = files.enumerated()
+            .sorted { ($1.element.file.createdAt, $0.offset) < ($0.element.file.createdAt, $1.offset) }
+            .map(\.element)
+        if isAscending { sorted.reverse() }
+        var rest = sorted[...]
+        if let after {
+            if let place = rest.firstIndex(where: { $0.id == after.id }) {
+                rest = rest[(place + 1)...]
+            } else {
+                // It was deleted meanwhile: its time tells where it stood.
+                let time = after.file.createdAt
+                rest = rest.drop { isAscending ? $0.file.createdAt <= time : $0.file.createdAt >= time }
+            }
+        }
+        if let purpose { rest = ArraySlice(rest.filter { "\($0.file.purpose.name)" == purpose }) }
+        return (Array(rest.prefix(limit)), rest.count > limit)
+    }
+}
+
+extension ByteBuffer {
+    /// A file as OpenAI's `OpenAIFile`.
+    mutating func append(_ id: FileID, _ file: StoredFile) {
+        append(#"{"id":"#)
+        append(json: id.text)
+        append(#","object":"file","bytes":"#)
+        append(decimal: file.bytes)
+        append(#","created_at":"#)
+        append(decimal: file.createdAt)
+        if let expiresAt = file.expiresAt {
+            append(#","expires_at":"#)
+            append(decimal: expiresAt)
+        }
+        append(#","filename":"#)
+        append(json: file.name)
+        append(#","purpose":""#)
+        append(file.purpose.name)
+        append(#"","status":"processed"}"#)
+    }
+}

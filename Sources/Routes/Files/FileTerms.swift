@@ -1,0 +1,31 @@
+import Shared
+import Upstream
+
+/// What a form says of the file in it.
+struct FileTerms {
+    let purpose: FilePurpose?
+    let lifetimeSeconds: Int?
+
+    /// - Parameter isWhole: no more fields will come, so that what is missing is.
+    init(_ fields: [(name: String, text: String)], isWhole: Bool) throws(APIError) {
+        let fields = FormFields(
+            fields.map { field in
+                // An index in a name means nothing to most forms.
+                switch field.name {
+                case "expires_after[anchor]": ("expires_after.anchor", field.text)
+                case "expires_after[seconds]": ("expires_after.seconds", field.text)
+                default: field
+                }
+            }
+        )
+        let name = try fields.choice("purpose", FilePurpose.allCases.map { "\($0.name)" })
+        purpose = name.flatMap { FilePurpose(name: $0) }
+        if isWhole, purpose == nil { throw .missing("purpose") }
+        guard try fields.string("expires_after") == nil else { throw .type("expires_after", "an object") }
+        let anchor = try fields.choice("expires_after.anchor", ["created_at"])
+        lifetimeSeconds = try fields.integer("expires_after.seconds", 3_600...2_592_000)
+        if isWhole, (anchor == nil) != (lifetimeSeconds == nil) {
+            throw .missing(anchor == nil ? "expires_after.anchor" : "expires_after.seconds")
+        }
+    }
+}
