@@ -36,6 +36,12 @@ let package = Package(
             path: "Sources/Relay",
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "decision-benchmark",
+            dependencies: ["Shared"],
+            path: "Tests/Decision",
+            swiftSettings: product
+        ),
         .target(name: "Support", dependencies: ["Engine"], path: "Tests/Support", swiftSettings: strict),
         .target(
             name: "Simulation",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
 
-from processes import NEVER_REFUSED, Program, store_counts
+from processes import HERE, NEVER_REFUSED, Program, store_counts
 from scenarios import Bench, Round, Table, middle
 
 KEYS = 10_000
@@ -24,6 +26,18 @@ class Counted:
     store_processor: float
 
 
+def decision(bench: Bench) -> None:
+    """The limiter alone, in memory, on one core; see Tests/Decision."""
+    program = HERE.parent / ".build/release/decision-benchmark"
+    if not program.exists():
+        raise SystemExit(f"no {program}: build it first (swift build -c release)")
+    done = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True)
+    times: dict[str, float] = json.loads(done.stdout)
+    bench.outcome.figures["decision us"] = times["10,000 callers"]
+    rows = [[name, f"{time:.3f}"] for name, time in times.items()]
+    bench.outcome.tables.append(Table("A decision in memory, alone on one core", ["", "us"], rows))
+
+
 def limits(bench: Bench) -> None:
     """Limits off, in memory and on memcached, all in turn with nginx."""
     with _lanes(bench) as programs:
@@ -32,6 +46,7 @@ def limits(bench: Bench) -> None:
         _check(bench, programs)
         busy = _interleave(bench, programs, connections=64)
         calm = _interleave(bench, programs[:-1], connections=1)
+    _hot_key(bench)
     _costs(bench, busy)
     _operations(bench, busy)
     _latency(bench, calm)
@@ -55,6 +70,33 @@ def _lanes(bench: Bench) -> Iterator[list[Program]]:
             program.store, program.keys = store, keys
             programs.append(program)
         yield [*programs, stack.enter_context(setup.start_nginx(port, 1))]
+
+
+def _hot_key(bench: Bench) -> None:
+    """One caller of two instances, each under its own load."""
+    setup = bench.setup
+    with ExitStack() as stack:
+        port = stack.enter_context(setup.upstream()).whole_port
+        store = stack.enter_context(setup.start_memcached())
+        own = {"RATE_LIMIT": NEVER_REFUSED, "MEMCACHED_SERVERS": f"127.0.0.1:{store.whole_port}"}
+        relays = [stack.enter_context(setup.start_relay(port, 1, f"hot {n}", own)) for n in range(2)]
+        bench.load_all(relays, "whole", connections=32, seconds=RUN_UP_SECONDS)
+        rounds = []
+        for _ in range(bench.scale.rounds):
+            before = store_counts(store)
+            results = bench.load_all(relays, "whole", connections=32, seconds=bench.scale.round_seconds)
+            after = store_counts(store)
+            requests = sum(result["requests"] for result in results)
+            gets, sets = (after[name] - before[name] for name in ("cmd_get", "cmd_set"))
+            lost = after["cas_badval"] - before["cas_badval"]
+            rate = requests / max(result["seconds"] for result in results)
+            rounds.append((rate, (gets + sets) / requests, gets / requests, sets / requests, lost / requests))
+    figures = [median(each[place] for each in rounds) for place in range(5)]
+    bench.outcome.figures["hot key operations"] = figures[1]
+    row = [f"{figures[0]:,.0f}", *(f"{figure:.4f}" for figure in figures[1:])]
+    header = ["requests/s of both", "gets and sets", "gets", "sets", "sets that lost"]
+    title = "memcached's operations for each admitted request: one key, two instances, a minute's window"
+    bench.outcome.tables.append(Table(title, header, [row]))
 
 
 def _check(bench: Bench, programs: list[Program]) -> None:

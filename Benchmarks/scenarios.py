@@ -25,6 +25,7 @@ class Scale:
     streams: int
     chats: int
     starts: int
+    is_long: bool = False
 
 
 FULL = Scale(rounds=7, round_seconds=1.5, streams=5000, chats=200_000, starts=11)
@@ -262,6 +263,17 @@ class Bench:
         result: dict[str, Any] = json.loads(done.stdout)
         self._note(program, kind, result)
         return result
+
+    def load_all(self, programs: list[Program], kind: str, connections: int, seconds: float) -> list[dict[str, Any]]:
+        """A load on each at the same time."""
+        running = []
+        for program in programs:
+            command = [*self._load_command(program, kind, connections), "--seconds", str(seconds)]
+            running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        results = [json.loads(load.communicate()[0]) for load in running]
+        for program, result in zip(programs, results, strict=True):
+            self._note(program, kind, result)
+        return results
 
     def _load_command(self, program: Program, kind: str, connections: int) -> list[str]:
         port = program.port("stream" if kind == "held" else kind)

@@ -1,20 +1,25 @@
 import Simulation
+import Support
 import Testing
 
-@Suite struct SimulationTests {
+/// One at a time, beside the other tests.
+@Suite(.serialized) struct SimulationTests {
     @Test("what is promised holds in every interleaving that a seed makes", arguments: 0..<12)
-    func seeds(first: Int) {
-        for seed in stride(from: first, to: 300, by: 12) {
-            let report = Simulation(seed: seed).run()
+    func seeds(first: Int) async {
+        let seeds = stride(from: first, to: 300, by: 12)
+        for (seed, report) in await aside({ seeds.map { ($0, Simulation(seed: $0).run()) } }) {
             #expect(report.breaches.map(\.text) == [], "SEED=\(seed)")
             #expect(report.decisions > 0, "SEED=\(seed)")
         }
     }
 
     @Test("the same seed is the same run")
-    func isRepeatable() {
-        var traces: [[String]] = [[], []]
-        for index in traces.indices { _ = Simulation(seed: 0) { traces[index].append($0) }.run() }
+    func isRepeatable() async {
+        let traces = await aside {
+            var traces: [[String]] = [[], []]
+            for index in traces.indices { _ = Simulation(seed: 0) { traces[index].append($0) }.run() }
+            return traces
+        }
         #expect(traces[0].count > 100)
         #expect(traces[0] == traces[1])
     }
@@ -23,8 +28,8 @@ import Testing
         "faults that are put in are found",
         arguments: [Plant.plainWrite, .bucketLess, .noJoin, .settleLost]
     )
-    func plants(_ plant: Plant) {
-        let found = (0..<300).first { !Simulation(seed: $0, plant: plant).run().breaches.isEmpty }
+    func plants(_ plant: Plant) async {
+        let found = await aside { (0..<300).first { !Simulation(seed: $0, plant: plant).run().breaches.isEmpty } }
         #expect(found != nil)
     }
 
@@ -46,5 +51,15 @@ import Testing
         #expect(sound.breaches.map(\.text) == [])
         let unsound = try #require(Simulation.versionKept(plant: .versionKept))
         #expect(unsound.breaches.contains { $0.promise == "L7" })
+    }
+}
+
+/// On a thread of its own: tests share as few threads as there are cores, and some watch the time.
+private func aside<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+    await withUnsafeContinuation { continuation in
+        let thread = TestThread {
+            continuation.resume(returning: body())
+        }
+        thread.detach()
     }
 }
