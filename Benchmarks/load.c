@@ -1,6 +1,6 @@
 // A load generator for chat over HTTP/1.1: one thread, epoll, closed loop, every answer checked.
 //
-//   load --port N --dialect openai|onemin --kind whole|stream|held
+//   load --port N --dialect openai|onemin --kind whole|stream|held|upload [--path PATH]
 //        [--connections N] [--seconds N] [--requests N] [--request-bytes N] [--events N] [--keys N]
 //
 // openai: POST /v1/chat/completions with a bearer; a stream must end with `data: [DONE]`.
@@ -9,6 +9,7 @@
 // `keys` callers ask in turn, each with a bearer (or API-KEY) of its own; one unless told.
 // A request's body has `request-bytes`. An answer must have status 200; a whole one must hold the vendor's last
 // words, a stream at least `events` events and the proper end.
+// upload: POST PATH with a form whose file, called `The end.mp3`, has `request-bytes`; an answer must hold "The end.".
 // held: one stream for each connection, opened 64 at a time; prints "open" when all have had an event, and ends
 // when all streams have ended, or at the first failure before.
 // Prints one line of JSON: requests, failures, reason (of the first failure), seconds, events,
@@ -27,7 +28,7 @@
 #include <unistd.h>
 
 enum { INPUT_BYTES = 16 * 1024, TAIL_BYTES = 4 * 1024, TURN_EVENTS = 512 };
-enum { KEY_DIGITS = 10, STALL_MS = 20000, OPENING = 64, OPEN_SECONDS = 120 };
+enum { FILLER_BYTES = 256 * 1024, KEY_DIGITS = 10, STALL_MS = 20000, OPENING = 64, OPEN_SECONDS = 120 };
 enum phase { HEAD, COUNTED, CHUNK_SIZE, CHUNK_BYTES, CHUNK_END, LAST_LINE };
 
 struct connection {
@@ -47,7 +48,10 @@ struct connection {
 
 static struct sockaddr_in server;
 static char *request, *request_key; // the digits that tell callers apart, put in before each send
-static size_t request_count;
+static size_t request_count;        // with the file and the end of an upload
+static size_t file_start, file_bytes; // where an upload's file stands in it
+static char filler[FILLER_BYTES];
+static const char *form_end = "\r\n--bench--\r\n";
 static const char *stream_end;
 static int is_stream, is_held, poller, wanted_events = 100;
 static long long stop_ns = -1;
@@ -74,13 +78,32 @@ static void fail(struct connection *c, const char *why) {
     drop(c);
 }
 
+// The bytes of the request from there on, as far as they lie together.
+static const char *part(size_t from, size_t file_end, size_t *count) {
+    if (!file_bytes || from < file_start) {
+        *count = (file_bytes ? file_start : request_count) - from;
+        return request + from;
+    }
+    if (from < file_end) {
+        *count = file_end - from < FILLER_BYTES ? file_end - from : FILLER_BYTES;
+        return filler;
+    }
+    *count = request_count - from;
+    return form_end + (from - file_end);
+}
+
 // Returns 0 when the connection is gone.
 static int send_request(struct connection *c) {
     long key = c->key;
     for (char *digit = request_key + KEY_DIGITS; digit-- > request_key; key /= 10) *digit = '0' + key % 10;
-    ssize_t sent = send(c->fd, request + c->sent, request_count - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno != EAGAIN) return fail(c, "a request could not be sent"), 0;
-    if (sent > 0) c->sent += sent;
+    for (int turns = 0; c->sent < request_count && turns < 4; turns++) { // then it is another connection's turn
+        size_t count, file_end = file_start + file_bytes;
+        const char *at = part(c->sent, file_end, &count);
+        ssize_t sent = send(c->fd, at, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno != EAGAIN) return fail(c, "a request could not be sent"), 0;
+        if (sent <= 0) break;
+        c->sent += sent;
+    }
     struct epoll_event wanted = {.events = EPOLLIN | EPOLLOUT, .data.ptr = c};
     if (c->sent < request_count) epoll_ctl(poller, EPOLL_CTL_MOD, c->fd, &wanted);
     return 1;
@@ -253,6 +276,28 @@ static void make_request(int port, int is_openai, size_t body_count) {
     request_key = strstr(request, "bench-key-") + strlen("bench-key-");
 }
 
+// A form with the model, the purpose and the file; the vendor knows the file alone, as `asset`.
+static void make_upload(int port, int is_openai, const char *path, size_t count) {
+    const char *fields = "--bench\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n"
+        "--bench\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nuser_data\r\n";
+    const char *begin = "--bench\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"The end.mp3\"\r\n"
+        "Content-Type: audio/mpeg\r\n\r\nID3\x04";
+    char *form, *start;
+    asprintf(&start, begin, is_openai ? "file" : "asset");
+    int form_count = asprintf(&form, "%s%s", is_openai ? fields : "", start);
+    memset(filler, 'x', sizeof filler);
+    file_bytes = count - 4;
+    file_start = asprintf(&request,
+        "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\nContent-Type: multipart/form-data; boundary=bench\r\n"
+        "User-Agent: load/1\r\nContent-Length: %zu\r\n\r\n%s",
+        path, port, is_openai ? "Authorization: Bearer bench-key-0123456789" : "API-KEY: bench-key-0123456789",
+        form_count + file_bytes + strlen(form_end), form);
+    request_count = file_start + file_bytes + strlen(form_end);
+    request_key = strstr(request, "bench-key-") + strlen("bench-key-");
+    free(form);
+    free(start);
+}
+
 static int by_value(const void *a, const void *b) {
     long long x = *(const long long *)a, y = *(const long long *)b;
     return (x > y) - (x < y);
@@ -263,14 +308,19 @@ static double percentile_us(double share) {
 }
 
 int main(int count, char **arguments) {
-    int port = 0, is_openai = 1;
+    int port = 0, is_openai = 1, is_upload = 0;
+    const char *path = "/v1/files";
     long request_bytes = 1024;
     double seconds = 0;
     for (int i = 1; i + 1 < count; i += 2) {
         const char *name = arguments[i], *value = arguments[i + 1];
         if (!strcmp(name, "--port")) port = atoi(value);
         else if (!strcmp(name, "--dialect")) is_openai = !strcmp(value, "openai");
-        else if (!strcmp(name, "--kind")) is_held = !strcmp(value, "held"), is_stream = strcmp(value, "whole") != 0;
+        else if (!strcmp(name, "--kind")) {
+            is_held = !strcmp(value, "held");
+            is_upload = !strcmp(value, "upload");
+            is_stream = !is_upload && strcmp(value, "whole");
+        } else if (!strcmp(name, "--path")) path = value;
         else if (!strcmp(name, "--connections")) connection_count = atol(value);
         else if (!strcmp(name, "--seconds")) seconds = atof(value);
         else if (!strcmp(name, "--requests")) request_limit = atol(value);
@@ -281,7 +331,8 @@ int main(int count, char **arguments) {
     }
     if (is_held) wanted_events = 1;
     stream_end = is_openai ? "data: [DONE]\n\n" : "event: done\ndata: {\"message\":\"Stream completed\"}\n\n";
-    make_request(port, is_openai, request_bytes);
+    if (is_upload) make_upload(port, is_openai, path, request_bytes);
+    else make_request(port, is_openai, request_bytes);
     server = (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     poller = epoll_create1(0);

@@ -33,19 +33,23 @@ class Memory:
 
 @dataclass
 class Program:
-    """A running program: `whole_port` takes whole answers' requests, `stream_port` those of streams."""
+    """A running program: `whole_port` takes whole answers' requests, `stream_port` those of streams, `upload_port`
+    uploads (0: whole answers' does)."""
 
     name: str
     dialect: str
     process: subprocess.Popen[str]
     whole_port: int
     stream_port: int
+    upload_port: int = 0
     first_answer_seconds: float = 0  # from its start
     first_head: bytes = b""  # of that answer
     keys: int = 1  # callers that ask in turn when it is loaded
     store: Program | None = None  # the memcached that a relay counts in
 
     def port(self, kind: str) -> int:
+        if kind == "upload":
+            return self.upload_port or self.whole_port
         return self.whole_port if kind == "whole" else self.stream_port
 
     def processor_seconds(self) -> float:
@@ -61,6 +65,20 @@ class Program:
                 if name in sums:
                     sums[name] += int(rest.split()[0])
         return Memory(sums["Anonymous"], sums["Pss"], sums["Rss"])
+
+    def forget_peak(self) -> None:
+        """From now on `peak_kilobytes` is anew."""
+        for pid in self._tree():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def peak_kilobytes(self) -> int:
+        """The most that was resident, its processes' peaks added up."""
+        return sum(
+            int(line.split()[1])
+            for pid in self._tree()
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+            if line.startswith("VmHWM:")
+        )
 
     def descriptors(self) -> int:
         return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self._tree())
@@ -130,7 +148,7 @@ class Setup:
         folder.mkdir(exist_ok=True)
         log = folder / "access.log"
         log.unlink(missing_ok=True)
-        whole_port, stream_port = free_ports(2)
+        whole_port, stream_port, upload_port = free_ports(3)
         is_root = os.geteuid() == 0
         group = grp.getgrgid(pwd.getpwuid(os.geteuid()).pw_gid).gr_name
         values = {
@@ -143,6 +161,7 @@ class Setup:
             "UPSTREAM": str(upstream_port),
             "WHOLE_PORT": str(whole_port),
             "STREAM_PORT": str(stream_port),
+            "UPLOAD_PORT": str(upload_port),
             "REUSE": "" if threads == 1 else "reuseport",
         }
         text = (HERE / "nginx.conf").read_text()
@@ -154,7 +173,7 @@ class Setup:
         begun = time.monotonic()
         process = subprocess.Popen([self.nginx, "-p", folder, "-e", errors, "-c", path], text=True)
         with _stopping(process):
-            program = Program(name, "onemin", process, whole_port, stream_port)
+            program = Program(name, "onemin", process, whole_port, stream_port, upload_port)
             self._await_first_answer(program, begun, errors)
             yield program
 

@@ -33,6 +33,7 @@ GOALS = [
     ("growth over chats MB", "anonymous MB gained between a tenth and all chat requests", 1),
     ("kept after streams", "share of the slow streams' memory still held 4 s after their end", 0.5),
     ("growth over waves MB", "anonymous MB gained from the first wave of streams to the second", 1),
+    ("upload resident MB", "most resident during an upload of 512 MB, MB", 30),
     ("rate on memcached", "requests/s, limits on memcached, one key / limits off", AtLeast(0.85)),
     ("store operations", "memcached's gets and sets for each admitted request, 10,000 keys", 2),
     ("store added p50", "latency added by limits on memcached at one connection, 10,000 keys, p50 us", 60),

@@ -254,10 +254,10 @@ class Bench:
         return middle(taken)
 
     def load(
-        self, program: Program, kind: str, connections: int, seconds: float = 0, requests: int = -1
+        self, program: Program, kind: str, connections: int, seconds: float = 0, requests: int = -1, *more: str
     ) -> dict[str, Any]:
         """Runs the load generator (see load.c) and returns its line."""
-        command = self._load_command(program, kind, connections)
+        command = [*self._load_command(program, kind, connections), *more]
         command += ["--seconds", str(seconds), "--requests", str(requests)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         result: dict[str, Any] = json.loads(done.stdout)
@@ -276,7 +276,7 @@ class Bench:
         return results
 
     def _load_command(self, program: Program, kind: str, connections: int) -> list[str]:
-        port = program.port("whole" if kind == "whole" else "stream")
+        port = program.port("stream" if kind == "held" else kind)
         return [
             str(self.setup.folder / "load"), "--port", str(port), "--dialect", program.dialect, "--kind", kind,
             "--connections", str(connections), "--keys", str(program.keys),

@@ -8,6 +8,8 @@
 //     interval-ms 0: in `writes` (4) pieces, each an HTTP chunk, one for each turn of the loop;
 //     interval-ms N: the first event at once, then one each N ms (streams spread evenly) until SIGUSR1
 //     tells all running streams to end as usual.
+//   POST /api/assets                          takes a body of any size, by length or in chunks, and drops it
+//   POST /api/features                        a record like that of a chat
 //   GET /models?feature=...                   a model list
 // Anything else is 404, a chat without `API-KEY` 401, without `promptObject` 400.
 #define _GNU_SOURCE
@@ -27,6 +29,8 @@
 
 enum { INPUT_BYTES = 256 * 1024, MAX_WRITES = 1000, MAX_SLOTS = 10000, TURN_EVENTS = 512 };
 
+enum upload { NONE, COUNTED, CHUNK_SIZE, CHUNK_BYTES, CHUNK_END, LAST_LINE };
+
 struct text {
     char *bytes;
     size_t count, room;
@@ -39,11 +43,13 @@ struct connection {
     size_t out_count;
     int next_write;                // of a fast stream
     struct connection *next, **in; // place in `running` or in a slot of the wheel; in == NULL: no stream runs
+    enum upload upload;            // what is awaited of an upload's body
+    long left;                     // of it, or of its chunk
     size_t have;
     char input[INPUT_BYTES];
 };
 
-static struct text whole, models, refused, writes[MAX_WRITES], slow_begin, slow_event, slow_end;
+static struct text whole, uploaded, models, refused, writes[MAX_WRITES], slow_begin, slow_event, slow_end;
 static int write_count = 4, interval_ms = 0, poller;
 static struct connection *running;         // fast streams that have writes left
 static struct connection *wheel[MAX_SLOTS]; // slow streams by millisecond of the interval
@@ -182,6 +188,7 @@ static void put(struct connection *c, const struct text *text) {
 
 static void answer(struct connection *c, const char *head, const char *body, size_t body_count) {
     if (!strncmp(head, "GET /models?", 12)) return put(c, &models);
+    if (!strncmp(head, "POST /api/features ", 19)) return put(c, &whole);
     if (strncmp(head, "POST /api/chat-with-ai", 22) || (head[22] != ' ' && head[22] != '?'))
         return put(c, &refused);
     static struct text no_key, no_prompt;
@@ -201,6 +208,37 @@ static void answer(struct connection *c, const char *head, const char *body, siz
     }
 }
 
+// Drops what has come of an upload's body, and answers at its end. Returns 0 to close.
+static int take_upload(struct connection *c) {
+    char *at = c->input, *end = c->input + c->have;
+    while (c->upload != NONE) {
+        if (c->upload == COUNTED || c->upload == CHUNK_BYTES) {
+            long count = end - at < c->left ? end - at : c->left;
+            at += count;
+            c->left -= count;
+            if (c->left) break;
+            c->upload = c->upload == COUNTED ? NONE : CHUNK_END;
+            continue;
+        }
+        char *line_end = memmem(at, end - at, "\r\n", 2);
+        if (!line_end) {
+            if (end - at > 64) return 0;
+            break;
+        }
+        if (c->upload == CHUNK_SIZE) {
+            c->left = strtol(at, NULL, 16);
+            c->upload = c->left ? CHUNK_BYTES : LAST_LINE;
+        } else {
+            c->upload = c->upload == CHUNK_END ? CHUNK_SIZE : NONE;
+        }
+        at = line_end + 2;
+    }
+    c->have = end - at;
+    memmove(c->input, at, c->have);
+    if (c->upload == NONE) put(c, &uploaded);
+    return 1;
+}
+
 // Answers the request at the front of the input if it is complete. Returns 0 to close.
 static int take_request(struct connection *c) {
     char *end = memmem(c->input, c->have, "\r\n\r\n", 4);
@@ -209,7 +247,15 @@ static int take_request(struct connection *c) {
     end[2] = 0;
     const char *length = strcasestr(c->input, "\r\nContent-Length:");
     if (length) body_count = strtoul(length + 17, NULL, 10);
+    int is_chunked = strcasestr(c->input, "\r\nTransfer-Encoding: chunked") != NULL;
     end[2] = '\r';
+    if (!strncmp(c->input, "POST /api/assets ", 17)) {
+        c->upload = is_chunked ? CHUNK_SIZE : COUNTED;
+        c->left = body_count;
+        c->have -= head_count;
+        memmove(c->input, c->input + head_count, c->have);
+        return take_upload(c);
+    }
     if (head_count + body_count > INPUT_BYTES) return 0;
     if (c->have < head_count + body_count) return 1;
     if (c->in || c->out_count) return 0; // a request before the last answer's end: not what HTTP clients here do
@@ -224,7 +270,7 @@ static void receive(struct connection *c) {
     ssize_t got = recv(c->fd, c->input + c->have, INPUT_BYTES - c->have, 0);
     if (got < 0 && errno == EAGAIN) return;
     if (got > 0) c->have += got;
-    if (got <= 0 || !take_request(c)) drop(c);
+    if (got <= 0 || !(c->upload == NONE ? take_request(c) : take_upload(c))) drop(c);
 }
 
 static void go_on(void) {
@@ -261,6 +307,7 @@ static void accept_all(int listener) {
         c->fd = fd;
         c->waits_for_output = 0;
         c->out_count = c->have = 0;
+        c->upload = NONE;
         c->in = NULL;
         struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = c};
         epoll_ctl(poller, EPOLL_CTL_ADD, fd, &wanted);
@@ -289,6 +336,8 @@ int main(int count, char **arguments) {
     make_answer(&models, "200 OK", "{\"models\":[{\"modelId\":\"gpt-4o-mini\",\"name\":\"GPT-4o mini\",\"provider\":\"openai\","
         "\"status\":\"ACTIVE\",\"features\":[\"UNIFY_CHAT_WITH_AI\"],\"modality\":{\"INPUT\":[\"text\",\"image\"],"
         "\"OUTPUT\":[\"text\"]},\"creditMetadata\":{}}]}");
+    make_answer(&uploaded, "200 OK", "{\"asset\":{\"key\":\"audios/The end.mp3\"},\"fileContent\":{\"uuid\":"
+        "\"4f3c2b1a-0000-4000-8000-000000000002\",\"path\":\"audios/The end.mp3\"}}");
     make_answer(&refused, "404 Not Found", "{\"message\":\"not found\"}");
     signal(SIGUSR1, end_streams);
 
