@@ -105,7 +105,7 @@ final class TestClock: Sendable {
                 let passed = Int(EventLoop.monotonicNanoseconds() - self.start) / 1_000
                 return Moment(wall: epoch + advanced, steady: advanced + passed)
             },
-            alarm: { _ in Int(EventLoop.monotonicNanoseconds()) / 1_000 + 2_000 }
+            alarm: { _ in Int(EventLoop.monotonicNanoseconds()) / 1_000 + 20_000 }
         )
     }
 
