@@ -19,4 +19,18 @@ import Testing
         guard case .counts(let record) = tally.commitDraft(isLeasing: false, at: epoch).0 else { return }
         #expect(record.total == 1)
     }
+
+    @Test("an outage that begins twice leaves one part, unless the store was seen between")
+    func outageBeginsTwice() {
+        let limit = Limit(.caller(.chat), Quota(20, .images, per: .minute))
+        let tally = WindowTally(limit, isShared: true, sums: TallySums(), at: epoch)
+        func rule(_ number: Int) -> OutageRule { OutageRule(rule: .share, instances: 2, epoch: number) }
+        #expect(tally.hasRoom(for: 10, by: rule(1), at: epoch))
+        _ = tally.charge(10, at: epoch)
+        #expect(!tally.hasRoom(for: 1, by: rule(1), at: epoch))
+        #expect(!tally.hasRoom(for: 1, by: rule(2), at: epoch))
+        tally.absorb(nil, birth: 1, at: epoch)
+        #expect(tally.hasRoom(for: 5, by: rule(3), at: epoch))
+        #expect(!tally.hasRoom(for: 6, by: rule(3), at: epoch))
+    }
 }
