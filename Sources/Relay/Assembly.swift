@@ -54,6 +54,7 @@ final class Assembly {
                 worker,
                 turns,
                 assets,
+                shared,
                 process,
                 offers,
                 rings,
@@ -123,6 +124,7 @@ final class Assembly {
         _ worker: WorkThread,
         _ turns: UploadTurns,
         _ assets: AssetCache,
+        _ shared: SharedState,
         _ process: ProcessState,
         _ offers: Offers,
         _ rings: [KeyRing?],
@@ -130,6 +132,10 @@ final class Assembly {
         _ metrics: Metrics
     ) throws(Listener.Failure) -> Gateway {
         let client = CurlClient(loop: loop)
+        // Through a proxy everything goes, and it decides where that may lead.
+        let outside =
+            settings.upstreamProxy == nil
+            ? CurlClient(loop: loop, rule: AddressRule(adding: settings.fetch.networks)) : client
         let parser = JSONParser()
         var entries: [Registry.Entry] = []
         var checkers: [any KeyChecker] = []
@@ -145,6 +151,7 @@ final class Assembly {
                     options: options,
                     transport: client,
                     turns: turns,
+                    outside: outside,
                     loop: loop,
                     parser: parser
                 )
@@ -174,6 +181,7 @@ final class Assembly {
             worker: worker,
             fetcher: fetcher(settings, loop),
             assets: assets,
+            shared: shared,
             process: process,
             counts: counts,
             metrics: metrics,

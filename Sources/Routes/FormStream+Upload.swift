@@ -3,40 +3,48 @@ import Shared
 import Upstream
 
 extension FormStream {
-    /// Begins to hand the file that is coming over to a vendor: its `beginning`, which was read, and then what comes, as
-    /// fast as the vendor takes it. What fails on either side ends the other. The caller says by `finish` that the
-    /// vendor may have it, and ends it by `stop`, on every path.
+    /// Hands the file that is coming over to a vendor: its `beginning`, which was read, and then what comes, as fast as
+    /// the vendor takes it. What fails on either side ends the other.
+    ///
+    /// - Parameters:
+    ///   - model: what the caller named, for errors.
+    ///   - atEnd: called with the file's length before the vendor is told that this was all; what it throws cuts the
+    ///     upload.
     func pass(
-        _ beginning: borrowing ByteBuffer,
+        _ beginning: consuming ByteBuffer,
         _ label: FileLabel,
-        to provider: any FileProvider,
-        _ credential: Credential
-    ) async throws(APIError) -> any FileUpload {
+        to keeper: FileKeeper,
+        model: String = "",
+        atEnd: (_ bytes: Int) async throws(APIError) -> Void = { _ in }
+    ) async throws(APIError) -> KeptAsset {
         let upload: any FileUpload
         do throws(UpstreamError) {
-            upload = try provider.upload(label, totalBytes: nil, key: credential.key)
+            upload = try keeper.provider.upload(label, totalBytes: nil, key: keeper.credential.key)
         } catch {
-            throw APIError(error, model: "", credential)
+            throw APIError(error, model: model, keeper.credential)
         }
-        do throws(APIError) {
-            try await write(beginning.bytes, to: upload, credential)
-            while upload.isWanted, let piece = try await nextPiece() { try await write(piece, to: upload, credential) }
-            return upload
-        } catch {
-            upload.stop()
-            throw error
-        }
-    }
-
-    private func write(
-        _ bytes: UnsafeRawBufferPointer,
-        to upload: any FileUpload,
-        _ credential: Credential
-    ) async throws(APIError) {
+        defer { upload.stop() }
+        var bytes = beginning.count
         do throws(UpstreamError) {
-            try await upload.write(bytes)
+            try await upload.write(beginning.bytes)
         } catch {
-            throw APIError(error, model: "", credential)
+            throw APIError(error, model: model, keeper.credential)
+        }
+        beginning.release()
+        while upload.isWanted, let piece = try await nextPiece() {
+            bytes += piece.count
+            do throws(UpstreamError) {
+                try await upload.write(piece)
+            } catch {
+                throw APIError(error, model: model, keeper.credential)
+            }
+        }
+        // A vendor that wants no more says why in its answer.
+        if upload.isWanted { try await atEnd(bytes) }
+        do throws(UpstreamError) {
+            return try await upload.finish()
+        } catch {
+            throw APIError(error, model: model, keeper.credential)
         }
     }
 }

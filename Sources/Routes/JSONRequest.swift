@@ -39,6 +39,15 @@ extension Responder {
     }
 }
 
+extension Request {
+    /// By its Content-Type, whatever parameters that has.
+    var isJSON: Bool {
+        guard let type = self[.contentType] else { return false }
+        let name = type.prefix { $0 != UInt8(ascii: ";") }
+        return UnsafeRawBufferPointer(rebasing: name).trimmed.equalsLowered("application/json")
+    }
+}
+
 extension APIError {
     fileprivate static func media(_ message: String) -> APIError {
         APIError(415, message, code: "unsupported_media_type")

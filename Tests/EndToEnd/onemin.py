@@ -16,7 +16,7 @@ Control, JSON over the same port:
     GET  /__control/events?key=KEY&event=NAME&count=1&timeout=5  -> [EVENT]; waits until there are `count` of NAME
                                                                  (408 and the same list if it comes to nothing)
     GET  /__control/conversations?key=KEY&status=500             GET /api/conversations of KEY answers so
-    GET  /__control/uploads?key=KEY                              -> what was uploaded, with digest, if small with content
+    GET  /__control/uploads?key=KEY                              -> what was uploaded, with digest, if not large with content
     POST /__control/forget     {"key": KEY}                      uploads of KEY are gone
     GET  /__control/results?key=KEY                              -> what was made, with content
     POST /__control/models     {"status": 500} | {"text": BODY} | {"only": {TYPE: [MODEL]}} | {}    what GET /models answers

@@ -33,7 +33,7 @@ class Upload:
 
     def seen(self) -> dict[str, Any]:
         """As tests read it."""
-        shown = {"data64": base64.b64encode(self.data).decode()} if len(self.data) <= 1 << 20 else {}
+        shown = {"data64": base64.b64encode(self.data).decode()} if len(self.data) <= 32 << 20 else {}
         return shown | {
             "path": self.path, "uuid": self.uuid, "name": self.name, "type": self.type, "size": len(self.data),
             "sha256": hashlib.sha256(self.data).hexdigest(),
@@ -64,10 +64,10 @@ class Assets:
         """By key, then by path."""
         self.results: dict[str, Result] = {}
         """By path."""
-        self.forgotten: set[str] = set()
-        """Paths and uuids of uploads that are gone."""
         self.readable: dict[str, Result] = {}
         """The same, and uploads."""
+        self.forgotten: set[str] = set()
+        """Paths and uuids of uploads that are gone."""
 
     # --- uploads ---
 

@@ -51,9 +51,9 @@ def files_of(vendor: Any, key: str) -> list[dict[str, Any]]:
     return [kept[uuid] for uuid in call(vendor, key)["attachments"]["files"]]
 
 
-def sending(relay: Relay, key: str, *messages: dict[str, Any]) -> socket.socket:
+def sending(relay: Relay, key: str, *messages: dict[str, Any], **fields: Any) -> socket.socket:
     """A connection on which a chat request was just sent."""
-    content = json.dumps(body(messages=list(messages))).encode()
+    content = json.dumps(body(messages=list(messages), **fields)).encode()
     head = f"POST {PATH} HTTP/1.1\r\nHost: relay\r\nAuthorization: Bearer {key}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
     peer = socket.create_connection(("127.0.0.1", relay.port), timeout=10)

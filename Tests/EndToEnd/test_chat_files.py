@@ -211,6 +211,15 @@ def test_ids_that_are_not_the_callers(http, vendor, api_key, new_key, uploaded):
     assert len(vendor.requests(api_key)) == calls
 
 
+def test_no_address_in_an_id_reaches_the_vendor(http, vendor, api_key, uploaded):
+    """Without FILE_ID_SECRET callers can seal ids themselves."""
+    calls = len(vendor.requests(api_key))
+    made_up = uploaded[1] | {"path": "https://169.254.169.254/cat.png"}
+    status, error, _ = refusal(http, file_ids=[sealed.file_id(api_key, made_up)])
+    assert (status, error["code"], error["param"]) == (400, "invalid_value", "file_ids[0]")
+    assert len(vendor.requests(api_key)) == calls
+
+
 @pytest.mark.parametrize(("ids", "param"), [("file-1", "file_ids"), ([1], "file_ids[0]")])
 def test_file_ids_of_a_wrong_type(http, vendor, api_key, ids, param):
     status, error, _ = refusal(http, file_ids=ids)

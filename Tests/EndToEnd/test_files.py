@@ -4,14 +4,17 @@ import base64
 import hashlib
 import io
 import json
+import socket
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import checked
 import httpx
 import httpx2
 import openai
 import pytest
+import sealed
 from memcached import Memcached, wait_for
 from pictures import audio, image
 from rawhttp import Closed, chunked, connected, request
@@ -617,6 +620,34 @@ def test_others_files_are_not_there(relay, official, new_key):
     assert mine.files.retrieve(made.id) == made and other.files.list().data == []
 
 
+@pytest.mark.parametrize("path", ["http://127.0.0.1:{port}/x", "//127.0.0.1:{port}/x", "@127.0.0.1:{port}/x", "../x?y#z",
+                                  "a\r\nX: y"])  # fmt: skip
+def test_a_path_that_a_caller_made_up_stays_on_the_asset_host(http, api_key, path):
+    """Who has a key can seal ids for himself where no secret is set; others may not be reached by that."""
+    with socket.create_server(("127.0.0.1", 0)) as inner:
+        inner.settimeout(0)
+        upload = {"uuid": "u", "path": path.format(port=inner.getsockname()[1]), "name": "a", "size": "5"}
+        made = sealed.file_id(api_key, upload)
+        assert http.get(f"{FILES}/{made}").json()["filename"] == "a", "the id is good"
+        assert refusal(http.get(f"{FILES}/{made}/content")) == UPSTREAM
+        with pytest.raises(BlockingIOError):
+            inner.accept()
+
+
+def test_a_chat_reads_an_uploaded_file_until_it_is_deleted(client, vendor, api_key):
+    made = client.files.create(file=("a.txt", TEXT), purpose="user_data")
+    content = [{"type": "text", "text": "Sum it up"}, {"type": "file", "file": {"file_id": made.id}}]
+    messages = [{"role": "user", "content": content}]
+    assert client.chat.completions.create(model="gpt-4o-mini", messages=messages).choices[0].message.content
+    (call,) = vendor.requests(api_key, "/api/chat-with-ai")
+    assert call["body"]["promptObject"]["attachments"]["files"] == [vendor.uploads(api_key)[0]["uuid"]]
+    client.files.delete(made.id)
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="gpt-4o-mini", messages=messages)
+    assert "no such file" in caught.value.body["message"]
+    assert len(vendor.requests(api_key, "/api/chat-with-ai")) == 1
+
+
 KEYS = {"PROVIDER_PAID_KIND": "onemin", "KEY_A_TOKEN": "token-of-a-00001", "KEY_B_TOKEN": "token-of-b-00001"}
 
 
@@ -748,8 +779,6 @@ def test_many_files_at_once(start_relay, vendor, new_key, store):
     """By two instances: none is lost from the list."""
     relays = [start_relay(MEMCACHED_SERVERS=store.address, MEMCACHED_TIMEOUT="5s") for _ in range(2)]
     key = new_key()
-    from concurrent.futures import ThreadPoolExecutor
-
     def made(number: int) -> str:
         with httpx.Client(headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=30) as http:
             return post(http, path=relays[number % 2].v1 + "/files").json()["id"]

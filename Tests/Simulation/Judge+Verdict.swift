@@ -4,17 +4,22 @@
 extension Judge {
     func conclude(_ servers: [SimulatedServer]) {
         for subject in subjects {
+            if subject.isSlots {
+                checkSlots(subject)
+                continue
+            }
             checkBound(subject)
+            if scenario.kind == .shared { checkShared(subject) }
             if scenario.rule != .allow { for instance in 0..<instanceCount { checkOwn(subject, instance) } }
             if !hasFailures, !hasDeaths { checkCharges(subject) }
             if scenario.isCalm { checkUtilisation(subject) }
             let server = servers[scenario.ring.server(of: subject.storeKey)]
-            if server.isUp { checkRecord(subject, server.value(subject.storeKey)) }
+            if server.isUp, server.hangsUntil < loadEnd { checkRecord(subject, server.value(subject.storeKey)) }
         }
     }
 
     /// Calls with each admission that counts, and the units that count in the window that ends with it.
-    private func windows(
+    func windows(
         _ subject: Subject,
         where isCounted: (Subject.Admission) -> Bool,
         _ body: (_ place: Int, _ first: Int, _ sum: Int) -> Void
@@ -150,30 +155,21 @@ extension Judge {
             }
         }
         let oldest = record?.oldest ?? grid.bucket(at: loadEnd - subject.window)
+        // A call that hangs keeps what was admitted by the rule from being written.
+        let isWritten = !hasFailures && scenario.weather.hangs == 0
         var (least, most) = (0, 0)
         for admission in subject.admissions {
             let units = admission.counts(at: .max)
-            if !admission.isByRule || !hasFailures, grid.bucket(at: admission.time - behind) >= oldest {
+            if !admission.isByRule || isWritten, grid.bucket(at: admission.time - behind) >= oldest {
                 least += units
             }
             if grid.bucket(at: admission.time + ahead) >= oldest { most += units }
             guard admission.settledAt < .max else { continue }
             let excess = max(0, (admission.used ?? 0) - admission.units)
-            if !hasFailures, grid.bucket(at: admission.settledAt - behind) >= oldest { least += excess }
+            if isWritten, grid.bucket(at: admission.settledAt - behind) >= oldest { least += excess }
             if grid.bucket(at: admission.settledAt + ahead) >= oldest { most += excess }
         }
         let held = record?.total ?? 0
-        if let trace, let record {
-            for bucket in record.oldest...record.newest {
-                let listed = subject.admissions.filter { grid.bucket(at: $0.wall) == bucket }
-                    .map {
-                        "\($0.units)@\($0.time)/\($0.instance)\($0.isByRule ? "r" : "")>\($0.used ?? -1)@\($0.settledAt == .max ? 0 : $0.settledAt)"
-                    }
-                if record.count(in: bucket) > 0 || !listed.isEmpty {
-                    trace("bucket \(bucket) from \(grid.start(of: bucket)): \(record.count(in: bucket)) of \(listed)")
-                }
-            }
-        }
         if held < least, !hasDeaths || !hasFailures {
             breach("L4", "\(subject.storeKey): the record holds \(held) units of \(least) admitted")
         }

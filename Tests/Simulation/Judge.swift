@@ -27,7 +27,7 @@ final class Judge {
         let units: [Int]
         /// When it may come back, on the instance's clock; nil: never.
         let backAt: Int?
-        /// Until then it needs no look at the store.
+        /// Until then (true time) it needs no look at the store.
         let rememberedUntil: Int
     }
 
@@ -46,7 +46,11 @@ final class Judge {
     private var wasDownAt: [Link: Int] = [:]
     private var ruleUntil: [Link: Int] = [:]
     private(set) var hasFailures = false
-    var hasDeaths = false
+    var hasDeaths: Bool { !deaths.isEmpty }
+    /// When instances died.
+    private(set) var deaths: [Int: Int] = [:]
+    /// When all instances lost the store together.
+    var hangBegan: Int?
     /// Until then callers that always want more did ask.
     var loadEnd: Int
     /// The least part of N that such a caller got.
@@ -99,7 +103,7 @@ final class Judge {
         if wall >= backAt { ask.mustBeAdmitted = true }
         // A busy record's refusal is remembered until the first lease ends only.
         let isNeverLeased = ask.parts.allSatisfy { $0.subject.limit.quota.unit != .requests || $0.subject.bound < 8 }
-        if isNeverLeased, wall < min(backAt, refusal.rememberedUntil) { ask.mustBeRefusedAtOnce = true }
+        if isNeverLeased, wall < backAt, time < refusal.rememberedUntil { ask.mustBeRefusedAtOnce = true }
     }
 
     func decided(_ ask: Ask, _ decision: Decision, at time: Int, isAtOnce: Bool = false, wakesLanes: Bool = false) {
@@ -131,11 +135,14 @@ final class Judge {
                 )
             )
         }
+        for part in ask.parts where part.subject.isSlots && decision.refusal != nil {
+            part.subject.refusals.append((ask.time, time, part.units))
+        }
         guard let first = ask.parts.first?.subject, first.isExclusive else { return }
         lastRefusals[first.number] = decision.refusal.map { refusal in
             let wait = refusal.retryAfterMicroseconds
             let isKnownLate = ask.parts.contains { $0.subject.limit.quota.unit.isKnownLate }
-            let memory = wall + (isKnownLate ? min(wait ?? 0, 1_000_000) : wait ?? 0)
+            let memory = time + (isKnownLate ? min(wait ?? 0, 1_000_000) : wait ?? 0)
             // What is refused from memory does not make that last longer.
             let before = lastRefusals[first.number]
             let isSame = before?.instance == ask.instance
@@ -178,10 +185,10 @@ final class Judge {
     func settles(_ ask: Ask, _ used: Amounts?, at time: Int) {
         trace?("\(time) instance \(ask.instance) settled \(text(ask)): \(used.map { "\($0)" } ?? "unknown")")
         if let first = ask.parts.first { lastRefusals[first.subject.number] = nil }
-        guard let used else { return }
-        for (index, part) in ask.parts.enumerated() where part.subject.limit.quota.unit.isKnownLate {
-            let place = ask.places[index]
-            part.subject.admissions[place].used = used[part.subject.limit.quota.unit]
+        for (index, part) in ask.parts.enumerated() where part.subject.limit.quota.unit.isHeld {
+            let (place, isSlot) = (ask.places[index], part.subject.isSlots)
+            guard isSlot || used != nil else { continue }
+            part.subject.admissions[place].used = isSlot ? 0 : used?[part.subject.limit.quota.unit]
             part.subject.admissions[place].settledAt = time
             part.subject.settlements.append(place)
         }
@@ -195,6 +202,8 @@ final class Judge {
 
     func loses(_ subject: Subject, at time: Int) { subject.losses.append(time) }
 
+    func dies(instance: Int, at time: Int) { deaths[instance] = time }
+
     func loses(server: Int, at time: Int) {
         for subject in subjects where scenario.ring.server(of: subject.storeKey) == server { loses(subject, at: time) }
     }
@@ -207,7 +216,8 @@ final class Judge {
 
     func connects(instance: Int, server: Int, began: Int, at time: Int) {
         let link = Link(instance: instance, place: server)
-        guard let since = downSince[link], began >= since else { return }
+        trace?("\(time) instance \(instance) connected to server \(server) since \(began)")
+        guard let since = downSince[link], began > since else { return }
         downSince[link] = nil
         wasDownAt[link] = time
     }

@@ -29,6 +29,10 @@ struct Scenario {
         case outage
         /// All of it at once.
         case everything
+        /// Requests that run at the same time; instances die.
+        case slots
+        /// All instances lose the store together and share what is left.
+        case shared
     }
 
     struct Incident {
@@ -72,19 +76,19 @@ struct Scenario {
     var isCalm: Bool {
         switch kind {
         case .saturated, .modest, .busy, .fastAndIdle, .tokens, .several: true
-        case .slow, .unanswered, .stalls, .forgetful, .outage, .everything: false
+        case .slow, .unanswered, .stalls, .forgetful, .outage, .everything, .slots, .shared: false
         }
     }
 
     /// Threads that wait for long wake up so much later.
     var lateness: Int {
-        let shortest = quotas.map(\.windowSeconds).min() ?? 0
+        let shortest = quotas.map(\.scaleSeconds).min() ?? 0
         return shortest < 3_600 ? 0 : min(shortest * 2_000, slotMicroseconds / 3)
     }
 
     /// How long a request takes at most.
     var longestHoldMicroseconds: Int {
-        max(1, min(2_000_000, (quotas.map(\.windowSeconds).min() ?? 0) * 250_000))
+        max(1, min(2_000_000, (quotas.map(\.scaleSeconds).min() ?? 0) * 250_000))
     }
 
     /// All that is admitted when work is over has been written by then.
@@ -93,7 +97,6 @@ struct Scenario {
         return 2 * min(bucket, 1_000_000) + 2 * lateness + 40 * (weather.delay.upperBound + (detours.max() ?? 0))
             + 5_000
     }
-
 }
 
 extension Scenario {
@@ -103,23 +106,23 @@ extension Scenario {
 
     init(seed: Int, size: Int, _ dice: inout Seeded) {
         kind = Kind.allCases[seed % Kind.allCases.count]
-        ring = SimulatedRing(servers: dice.below(3) == 0 ? ["one", "two"] : ["one"])
+        ring = SimulatedRing(servers: kind != .shared && dice.below(3) == 0 ? ["one", "two"] : ["one"])
         let quotas = Self.quotas(kind, &dice)
         self.quotas = quotas
         let bucket = quotas.map(\.bucketMicroseconds).min() ?? 1
-        let longest = quotas.map(\.windowSeconds).max() ?? 1
+        let longest = quotas.map(\.scaleSeconds).max() ?? 1
         slotMicroseconds = max(dice.pick([5_000_000, 30_000_000]), min(3_600, longest / 60) * 1_000_000)
         let some = dice.pick([1, 2, 2, 3, 4, 5])
         instances = kind == .fastAndIdle ? 2 : longest < 86_400 ? some : min(2, some)
         // Instances more than three seconds off mend their clocks, and a client could not come back exactly in time.
-        let most = kind == .saturated ? min(bucket, 1_900_000) : bucket
-        countedInstances = dice.below(2) == 0 ? instances : nil
+        let most = kind == .saturated ? min(bucket, 1_900_000) : kind == .slots ? slotMicroseconds / 2 : bucket
+        countedInstances = kind == .shared || dice.below(2) == 0 ? instances : nil
         spread = kind == .fastAndIdle ? most : dice.pick([0, most / 2, most, most])
         start = 1_800_000_000_000_000 + dice.below(longest * 1_000_000)
         let windows = longest >= 86_400 ? 1 : kind == .busy ? 2 : dice.pick([2, 3, 3])
         let duration = windows * longest * 1_000_000 + dice.below(longest * 1_000_000)
         loadEnd = start + duration
-        asksBound = (kind == .busy ? 4_000 : kind == .saturated ? 1_500 : 800) * size
+        asksBound = (kind == .busy ? 4_000 : kind == .saturated ? 1_200 : 500) * size
         rule = Self.rule(kind, &dice)
         var weather = Network.Weather(delay: 20...max(21, min(bucket / 12, 2_000)))
         timeoutMicroseconds =
@@ -142,6 +145,7 @@ extension Scenario {
     private static func rule(_ kind: Kind, _ dice: inout Seeded) -> StoreDownRule {
         switch kind {
         case .unanswered: dice.pick([.deny, .deny, .local])
+        case .shared: .share
         default: dice.pick(StoreDownRule.allCases)
         }
     }
@@ -156,6 +160,8 @@ extension Scenario {
         switch kind {
         case .modest:
             return (0...dice.below(2)).map { _ in quota([20, 30, 60, 100, 200, 1_000, 100_000], [.requests, .images]) }
+        case .slots: return (0...dice.below(2)).map { _ in quota([1, 2, 3, 10, 50], [.concurrent]) }
+        case .shared: return [quota([1, 5, 20, 100, 1_000], [.requests, .images], [10, 30, 60, 61, 300, 3_600])]
         case .busy: return [quota([200, 500], [.requests], [1, 2, 10, 60, 300, 3_600])]
         case .saturated:
             return (0...dice.below(2))
@@ -189,6 +195,7 @@ extension Scenario {
                 add(.pause(instance: instance, lasting: lasting(&dice)), &dice)
                 if dice.below(3) == 0 { add(.replace(instance: instance), &dice) }
             }
+            if kind == .slots, dice.below(2) == 0 { add(.replace(instance: instance), &dice) }
             if kind == .forgetful || kind == .everything {
                 add(dice.below(2) == 0 ? .flush(server: server) : .evict(subject: dice.below(subjects)), &dice)
             }
@@ -202,6 +209,9 @@ extension Scenario {
                 }
             }
         }
+        if kind == .shared {
+            add(.hang(server: 0, lasting: dice.pick([1_500_000, 5_000_000, 20_000_000, span.count / 4])), &dice)
+        }
         return incidents.sorted { $0.time < $1.time }
     }
 }
@@ -210,11 +220,14 @@ extension Scenario.Kind {
     fileprivate var hasFaults: Bool {
         switch self {
         case .saturated, .modest, .busy, .fastAndIdle, .tokens, .several: false
-        case .slow, .unanswered, .stalls, .forgetful, .outage, .everything: true
+        case .slow, .unanswered, .stalls, .forgetful, .outage, .everything, .slots, .shared: true
         }
     }
 }
 
 extension Quota {
-    fileprivate var bucketMicroseconds: Int { windowSeconds * 1_000_000 / (windowSeconds < 60 ? 60 : 120) }
+    fileprivate var bucketMicroseconds: Int { scaleSeconds * 1_000_000 / (scaleSeconds < 60 ? 60 : 120) }
+
+    /// What a run's times are chosen by: the window.
+    fileprivate var scaleSeconds: Int { unit == .concurrent ? 20 : windowSeconds }
 }

@@ -75,7 +75,8 @@ final class SimulatedServer {
     /// A record's bytes with a birth number that all records have.
     private func withoutBirth(_ value: [UInt8]) -> [UInt8] {
         var value = value
-        guard let last = value.dropFirst().firstIndex(where: { $0 < 128 }), last + 8 < value.count else { return value }
+        guard value.first == 1, let last = value.dropFirst().firstIndex(where: { $0 < 128 }), last + 8 < value.count
+        else { return value }
         for place in last + 1...last + 8 { value[place] = 7 }
         return value
     }

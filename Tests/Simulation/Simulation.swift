@@ -57,6 +57,8 @@ package final class Simulation {
         let spread = scenario.spread
         var ahead = [dice.below(spread + 1), dice.below(spread + 1)]
         if scenario.kind == .fastAndIdle || dice.below(3) == 0 { ahead = place % 2 == 0 ? [0, 0] : [spread, spread] }
+        // Half a lease within a run would be more drift than any clock has.
+        if scenario.kind == .slots { ahead[1] = ahead[0] }
         let clock = MachineClock(
             start: timeline.now,
             end: scenario.loadEnd,
@@ -102,6 +104,8 @@ package final class Simulation {
     private func end(at time: Int) {
         judge.loadEnd = time
         timeline.end = time + scenario.longestHoldMicroseconds + scenario.quietMicroseconds
+        // What was lost is noticed by then.
+        if !scenario.isCalm { timeline.end += 2 * scenario.timeoutMicroseconds }
     }
 
     private func happens(_ what: Scenario.Incident.What) {
@@ -119,14 +123,16 @@ package final class Simulation {
             servers[server].stop()
             judge.loses(server: server, at: now)
             timeline.at(now + lasting) { self.servers[server].isUp = true }
-        case .hang(let server, let lasting): servers[server].hangsUntil = now + lasting
+        case .hang(let server, let lasting):
+            servers[server].hangsUntil = now + lasting
+            judge.hangBegan = now
         case .refuseWrites(let server, let lasting): servers[server].refusesUntil = now + lasting
         case .cut(let instance, let server, let lasting):
             network.cut(instance: instances[instance].number, server: server, until: now + lasting)
         case .pause(let instance, let lasting): instances[instance].pause(until: now + lasting)
         case .replace(let place):
             mayLoseAsks = true
-            judge.hasDeaths = true
+            judge.dies(instance: instances[place].number, at: now)
             instances[place].die()
             instances[place] = instance(at: place)
         }
@@ -212,6 +218,11 @@ package final class Simulation {
                 start([subject], .greedy(batch: 10), home: place, units: [1...1], think: think)
             }
             subject.isSaturated = true
+        case .slots:
+            for place in 0..<scenario.instances {
+                let manner = dice.below(2) == 0 ? Caller.Manner.greedy(batch: 1 + dice.below(4)) : .bursty(most: 8)
+                start([subject], manner, home: place, units: [1...1], think: 1...2_000_000)
+            }
         case .tokens:
             for place in 0..<scenario.instances {
                 let units = 1...max(1, quota.count / 10)

@@ -50,6 +50,11 @@ final class Subject {
         storeKey = identity.storeKey(limit)
     }
 
+    /// Refused: when it was asked, when it was decided, and for how many.
+    var refusals: [(askedAt: Int, time: Int, units: Int)] = []
+
+    /// Of requests that run, not of a window.
+    var isSlots: Bool { limit.quota.unit == .concurrent }
     var bound: Int { limit.quota.count }
     var window: Int { limit.grid.windowMicroseconds }
     var bucket: Int { window / limit.grid.perWindow }

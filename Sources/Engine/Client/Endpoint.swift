@@ -20,15 +20,22 @@ package final class Endpoint: @unchecked Sendable {
 
     deinit { curl_url_cleanup(url) }
 
+    /// The same scheme, host and port.
+    package func hasOrigin(of other: Endpoint) -> Bool {
+        [CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT].allSatisfy {
+            part($0)?.lowercased() == other.part($0)?.lowercased()
+        }
+    }
+
     /// One of these schemes, a host, and no credentials.
-    func isPlain(_ schemes: [String]) -> Bool {
+    package func isPlain(_ schemes: [String]) -> Bool {
         guard let scheme = part(CURLUPART_SCHEME), schemes.contains(scheme) else { return false }
         return part(CURLUPART_HOST) != nil && part(CURLUPART_USER) == nil && part(CURLUPART_PASSWORD) == nil
     }
 
     private func part(_ which: CURLUPart) -> String? {
         var text: UnsafeMutablePointer<CChar>?
-        guard curl_url_get(url, which, &text, 0) == CURLUE_OK, let text else { return nil }
+        guard curl_url_get(url, which, &text, UInt32(CURLU_DEFAULT_PORT)) == CURLUE_OK, let text else { return nil }
         defer { curl_free(text) }
         return String(cString: text)
     }

@@ -57,6 +57,9 @@ package final class WorkThread: @unchecked Sendable {
         return await wait.result(withinNanoseconds: time)
     }
 
+    /// Has `work` done some time, or not at all: when too much waits already, or the thread ends before.
+    package func begin(_ work: @escaping @Sendable () -> Void) { _ = append(work) }
+
     private func append(_ work: @escaping Work) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }

@@ -16,23 +16,11 @@ func createSpeech(_ responder: Responder, _ gateway: Gateway) async throws(APIEr
     try await responder.admit(cover, Meter(images: 0, calls: 1, candidate, cover, gateway))
     responder.provider = candidate.provider.name
     do throws(UpstreamError) {
-        let audio = try await open(speech, responder)
+        let audio = try await responder.attempt { () async throws(UpstreamError) in try await speech.open() }
         try await responder.pass(audio)
         responder.meter?.made(credits: audio.credits)
     } catch {
         responder.meter?.failed(error)
         throw APIError(error, model: call.model, candidate.credential)
-    }
-}
-
-private func open(
-    _ speech: any PreparedSpeech,
-    _ responder: Responder
-) async throws(UpstreamError) -> any AudioStream {
-    do throws(UpstreamError) {
-        return try await speech.open()
-    } catch {
-        try await responder.pause(after: error)
-        return try await speech.open()
     }
 }

@@ -31,22 +31,19 @@ private func writeDown(
     let taker = early?.candidate ?? gateway.registry.taker(for: caller, able: purpose.feature)
     let isAdmitted = early != nil || taker != nil && !gateway.limits.dependsOnModels
     if isAdmitted, let taker { try await desk.admit(taker) }
-    let upload = try await desk.upload(to: taker)
-    defer { upload?.stop() }
-    if let taker, let upload, !upload.isWanted {
-        // Why, stands in its answer.
-        _ = try await desk.finish(upload, taker)
+    var plan: Desk.Plan?
+    let file = try await desk.upload(to: taker) { () async throws(APIError) in
+        guard try await form.nextFile() == nil else { throw .value("file", "one file at a time is taken") }
+        let whole = try desk.plan(isWhole: true, holding: taker)
+        if !isAdmitted {
+            try await desk.admit(whole.candidate)
+        } else if early == nil {
+            responder.meter = desk.meter(whole.candidate)
+        }
+        plan = whole
     }
-    guard try await form.nextFile() == nil else { throw .value("file", "one file at a time is taken") }
-
-    let plan = try desk.plan(isWhole: true, holding: taker)
-    if !isAdmitted {
-        try await desk.admit(plan.candidate)
-    } else if early == nil {
-        responder.meter = desk.meter(plan.candidate)
-    }
-    guard let upload else { throw .modelNotFound(plan.call.model) }
-    let transcript = try await desk.transcript(plan, desk.finish(upload, plan.candidate))
+    guard let file, let plan else { throw .modelNotFound(responder.record.model ?? "") }
+    let transcript = try await desk.transcript(plan, file)
     try responder.send(transcript, plan.call)
 }
 
@@ -99,47 +96,37 @@ private struct Desk {
         gateway.limits.cover(caller, .audio, request, model: candidate.name)
     }
 
-    /// Nil: nobody is there who could take it.
-    func upload(to taker: Registry.Candidate?) async throws(APIError) -> (any FileUpload)? {
+    /// Nil: nobody is there who could take it. `atEnd`: called before the vendor is told that this was all.
+    func upload(
+        to taker: Registry.Candidate?,
+        atEnd: () async throws(APIError) -> Void
+    ) async throws(APIError) -> KeptAsset? {
         let beginning = try await form.beginning(MediaType.neededBytes)
         guard !beginning.isEmpty else { throw .value("file", "it is empty") }
         guard let type = MediaType(content: beginning.bytes)?.asRecording else {
             throw .value("file", "it is none of flac, m4a, mp3, mp4, mpeg, mpga, oga, ogg, wav and webm")
         }
-        guard let taker, let provider = taker.provider as? any FileProvider else { return nil }
+        guard let taker, let keeper = FileKeeper(taker) else {
+            try await atEnd()
+            return nil
+        }
         responder.provider = taker.provider.name
-        return try await form.pass(beginning, FileLabel("audio", type), to: provider, taker.credential)
-    }
-
-    func finish(_ upload: any FileUpload, _ taker: Registry.Candidate) async throws(APIError) -> KeptAsset {
-        do throws(UpstreamError) {
-            return try await upload.finish()
-        } catch {
-            throw APIError(error, model: taker.name, taker.credential)
+        return try await form.pass(beginning, FileLabel("audio", type), to: keeper, model: taker.name) {
+            (_) async throws(APIError) in try await atEnd()
         }
     }
 
     func transcript(_ plan: Plan, _ file: KeptAsset) async throws(APIError) -> Transcript {
         do throws(UpstreamError) {
-            let transcript = try await attempt(plan.prepared, file)
+            let transcript = try await responder.attempt { () async throws(UpstreamError) in
+                try await plan.prepared.transcript(of: file)
+            }
             responder.meter?.made(credits: transcript.credits)
             responder.record.usage = transcript.usage
             return transcript
         } catch {
             responder.meter?.failed(error)
             throw APIError(error, model: plan.call.model, plan.candidate.credential)
-        }
-    }
-
-    private func attempt(
-        _ prepared: any PreparedTranscription,
-        _ file: KeptAsset
-    ) async throws(UpstreamError) -> Transcript {
-        do throws(UpstreamError) {
-            return try await prepared.transcript(of: file)
-        } catch {
-            try await responder.pause(after: error)
-            return try await prepared.transcript(of: file)
         }
     }
 }

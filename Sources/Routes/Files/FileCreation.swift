@@ -18,7 +18,8 @@ func createFile(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
     responder.provider = keeper.name
     let file = try await hand(form, to: keeper)
     guard let id = owner.id(of: file), let kept = owner.open(id) else {
-        throw told(UpstreamError(.failed, cause: "the vendor's path is too long"), keeper)
+        let failure = UpstreamError(.failed, cause: "the vendor's name for a file is too long")
+        throw APIError(failure, model: "", keeper.credential)
     }
     do throws(StoreFailure) {
         try await gateway.files.add(id, of: owner, on: gateway.loop)
@@ -39,31 +40,23 @@ private func hand(_ form: FormStream, to keeper: FileKeeper) async throws(APIErr
     guard !beginning.isEmpty else { throw .value("file", "it is empty") }
     let name = form.file?.filename.flatMap { $0.isEmpty ? nil : $0 } ?? "file"
     let label = FileLabel(name, claimed: form.file?.contentType, beginning: beginning.bytes)
-    let upload = try await form.pass(beginning, label, to: keeper.provider, keeper.credential)
-    defer { upload.stop() }
-    let bytes = form.fileBytes
-    // A vendor that refuses wants no more: why, stands in its answer.
     var terms = try FileTerms(form.fields, isWhole: false)
-    if upload.isWanted {
+    var bytes = 0
+    let kept = try await form.pass(beginning, label, to: keeper) { (fileBytes) async throws(APIError) in
         guard try await form.nextFile() == nil else { throw .value("file", "one at a time is taken") }
         terms = try FileTerms(form.fields, isWhole: true)
+        bytes = fileBytes
     }
-    let given: KeptAsset
-    do throws(UpstreamError) { given = try await upload.finish() } catch { throw told(error, keeper) }
     let now = time(nil)
     return StoredFile(
         provider: keeper.name,
         account: keeper.account,
-        vendorID: given.id,
-        path: given.path,
+        vendorID: kept.id,
+        path: kept.path,
         name: name,
         bytes: bytes,
         purpose: terms.purpose ?? .userData,
         createdAt: now,
         expiresAt: terms.lifetimeSeconds.map { now + $0 }
     )
-}
-
-private func told(_ error: UpstreamError, _ keeper: FileKeeper) -> APIError {
-    APIError(error, model: "", keeper.credential)
 }

@@ -91,29 +91,29 @@ private func namedFile(
     guard let request = responder.request else { throw .noKey }
     let (caller, owner) = try fileOwner(responder, gateway)
     try await responder.admit(gateway.limits.cover(caller, .files, request))
-    return (owner, try await gateway.file(responder.named ?? "", of: owner))
+    // In the same words whatever is wrong with the id.
+    let id = responder.named ?? ""
+    guard let file = try await gateway.file(id, of: owner) else { throw .noFile(id) }
+    return (owner, file)
 }
 
 extension Gateway {
-    /// Throws 404 in the same words whatever is wrong with the id. While the store is away, what was deleted is found
-    /// again, as after a flush.
-    func file(_ id: String, of owner: FileOwner) async throws(APIError) -> FileShelf.Listed {
+    /// Nil: the owner has no such file, or none any more. While the store is away, what was deleted is found again, as
+    /// after a flush.
+    func file(_ id: String, of owner: FileOwner) async throws(APIError) -> FileShelf.Listed? {
         let now = time(nil)
-        var found: FileShelf.Listed?
         do throws(StoreFailure) {
-            found = try await files.file(id, of: owner, at: now, on: loop)
+            return try await files.file(id, of: owner, at: now, on: loop)
         } catch {
             if Task.isCancelled { throw .clientLeft }
             log.warning("a file may have been deleted: it cannot be looked up") { $0.add("cause", error.reason) }
-            found = owner.open(id).flatMap { $0.file.isLive(at: now) ? $0 : nil }
+            return owner.open(id).flatMap { $0.file.isLive(at: now) ? $0 : nil }
         }
-        guard let found else { throw .noFile(id) }
-        return found
     }
 }
 
 extension APIError {
-    static func noFile(_ id: String) -> APIError {
+    fileprivate static func noFile(_ id: String) -> APIError {
         APIError(404, "No such File object: \(id.prefix(64))", param: "id")
     }
 

@@ -8,6 +8,7 @@ func answerImages(
     _ images: any PreparedImages,
     _ call: ImageCall,
     _ model: Model,
+    _ memory: ImageMemory,
     _ responder: Responder
 ) async throws(UpstreamError) {
     let files = try await makeImages(images, responder)
@@ -26,6 +27,7 @@ func answerImages(
             body.append(#""}"#)
         }
     } else {
+        memory.remember(files, madeBy: call)
         for (index, file) in files.enumerated() {
             body.append(index == 0 ? #"{"url":"# : #",{"url":"#)
             body.append(json: file.address)
@@ -46,7 +48,9 @@ func makeImages(_ images: any PreparedImages, _ responder: Responder) async thro
     try await images.begin()
     let made = try await allChoices(images.calls) { (index) async throws(UpstreamError) in
         do throws(UpstreamError) {
-            let made = try await call(images, index, responder)
+            let made = try await responder.attempt { () async throws(UpstreamError) in
+                try await images.images(ofCall: index)
+            }
             responder.meter?.made(credits: made.credits)
             return made.files
         } catch {
@@ -55,17 +59,4 @@ func makeImages(_ images: any PreparedImages, _ responder: Responder) async thro
         }
     }
     return made.flatMap { $0 }
-}
-
-private func call(
-    _ images: any PreparedImages,
-    _ index: Int,
-    _ responder: Responder
-) async throws(UpstreamError) -> MadeImages {
-    do throws(UpstreamError) {
-        return try await images.images(ofCall: index)
-    } catch {
-        try await responder.pause(after: error)
-        return try await images.images(ofCall: index)
-    }
 }

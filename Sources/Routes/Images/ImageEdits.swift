@@ -7,32 +7,44 @@ func imageEdits(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
     guard let request = responder.request else { return }
     let caller = try gateway.callers.caller(of: request)
     responder.record.caller = caller.name
-    let form = try await responder.form(files: ["image", "mask"], fileLimitBytes: pictureLimitBytes)
-    var call = try ImageCall(edit: FormFields(form.fields))
+    var (call, mask, named) = try await edit(responder)
     responder.record.model = call.model
-    call.picture = try picture(in: form)
-    let mask = try mask(in: form)
-    call.mask = mask
-    let candidate = try gateway.registry.candidate(
-        call.model,
-        for: caller,
-        able: mask == nil ? .imageEdit : .imageInpaint
-    )
+    let isMasked = mask != nil || named?.mask != nil
+    // Which kind of call it is depends on there being a mask, not on what is in it.
+    call.mask = isMasked ? Body(ByteBuffer()) : nil
+    var candidate = try gateway.registry.candidate(call.model, for: caller, able: isMasked ? .imageInpaint : .imageEdit)
     guard let provider = candidate.provider as? any ImageProvider else { throw .modelNotFound(call.model) }
-    var images = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
+    let calls = try provider.prepare(call, for: candidate.model, key: candidate.credential.key).calls
     let cover = gateway.limits.cover(caller, .images, request, model: candidate.name)
-    let meter = Meter(images: call.count ?? 1, calls: images.calls, candidate, cover, gateway)
-    try await responder.admit(cover, meter)
-    if let mask {
-        call.mask = try await converted(mask, call.picture, gateway)
-        images = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
+    try await responder.admit(cover, Meter(images: call.count ?? 1, calls: calls, candidate, cover, gateway))
+    if let named {
+        let bringer = PictureBringer(caller: caller, gateway: gateway)
+        (call.picture, candidate) = try await bringer.picture(named.image, isMasked: isMasked, candidate)
+        if let part = named.mask { mask = try await bringer.bytes(part) }
     }
+    if let mask { call.mask = try await converted(mask, call.picture, named?.image.param ?? "image", gateway) }
+    let images = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
     responder.provider = candidate.provider.name
     do throws(UpstreamError) {
-        try await answerImages(images, call, candidate.model, responder)
+        try await answerImages(images, call, candidate.model, gateway.memory(of: caller), responder)
     } catch {
         throw APIError(error, model: call.model, candidate.credential)
     }
+}
+
+/// What is asked for, with its pictures in a form, or in JSON with what names them.
+private func edit(
+    _ responder: Responder
+) async throws(APIError) -> (call: ImageCall, mask: Body?, named: NamedPictures?) {
+    if responder.request?.isJSON ?? false {
+        return try await responder.json { (root) throws(APIError) in
+            (try ImageCall(edit: RequestFields(root)), nil, try NamedPictures(root))
+        }
+    }
+    let form = try await responder.form(files: ["image", "mask"], fileLimitBytes: pictureLimitBytes)
+    var call = try ImageCall(edit: FormFields(form.fields))
+    call.picture = try picture(in: form)
+    return (call, try mask(in: form), nil)
 }
 
 /// Of one picture that is sent here.
@@ -45,10 +57,15 @@ func picture(in form: Form) throws(APIError) -> ImageCall.Picture {
     guard pictures.count == 1 else {
         throw .value("image", "one picture at a time is taken here", code: "unsupported_value")
     }
-    guard let type = MediaType(content: first.bytes.bytes), type.family == .picture, type != .svg else {
-        throw .value("image", "it is no PNG, JPEG, WebP or GIF", code: "invalid_image_format")
+    return try editable(first.bytes, "image")
+}
+
+/// A picture of a kind that can be edited and varied.
+func editable(_ bytes: Body, _ param: String) throws(APIError) -> ImageCall.Picture {
+    guard let type = MediaType(content: bytes.bytes), type.family == .picture, type != .svg else {
+        throw .value(param, "it is no PNG, JPEG, WebP or GIF", code: "invalid_image_format")
     }
-    return .data(first.bytes, type)
+    return .data(bytes, type)
 }
 
 private func mask(in form: Form) throws(APIError) -> Body? {
@@ -61,10 +78,11 @@ private func mask(in form: Form) throws(APIError) -> Body? {
 private func converted(
     _ mask: Body,
     _ picture: ImageCall.Picture?,
+    _ param: String,
     _ gateway: Gateway
 ) async throws(APIError) -> Body {
     guard case .data(let bytes, let type) = picture, let size = PictureSize(of: type, bytes.bytes) else {
-        throw .value("image", "its size cannot be read", code: "invalid_image_format")
+        throw .value(param, "its size cannot be read", code: "invalid_image_format")
     }
     do throws(EditMask.Flaw) {
         return try await EditMask.converted(mask, for: size, by: gateway.worker, on: gateway.loop)

@@ -17,7 +17,7 @@ func imageGenerations(_ responder: Responder, _ gateway: Gateway) async throws(A
     try await responder.admit(cover, meter)
     responder.provider = candidate.provider.name
     do throws(UpstreamError) {
-        try await answerImages(images, call, candidate.model, responder)
+        try await answerImages(images, call, candidate.model, gateway.memory(of: caller), responder)
     } catch {
         throw APIError(error, model: call.model, candidate.credential)
     }

@@ -30,7 +30,7 @@ func imageVariations(_ responder: Responder, _ gateway: Gateway) async throws(AP
     let cover = gateway.limits.cover(caller, .images, request, model: named.name)
     let meter = Meter(images: call.count ?? 1, calls: images.calls, first, cover, gateway)
     try await responder.admit(cover, meter)
-    try await tryAll(candidates, call, responder)
+    try await tryAll(candidates, call, gateway.memory(of: caller), responder)
 }
 
 /// Who may serve the call: the model that was named, if it varies, then the others that fit.
@@ -59,6 +59,7 @@ private func prepare(_ call: ImageCall, _ candidate: Registry.Candidate) throws(
 private func tryAll(
     _ candidates: [Registry.Candidate],
     _ call: ImageCall,
+    _ memory: ImageMemory,
     _ responder: Responder
 ) async throws(APIError) {
     var failure: APIError?
@@ -67,7 +68,7 @@ private func tryAll(
         responder.provider = candidate.provider.name
         if index > 0 { responder.attempts += 1 }
         do throws(UpstreamError) {
-            return try await answerImages(images, call, candidate.model, responder)
+            return try await answerImages(images, call, candidate.model, memory, responder)
         } catch {
             let said = APIError(error, model: call.model, candidate.credential)
             guard error.isOfModel else { throw said }

@@ -40,11 +40,18 @@ func allChoices<Value: Sendable, Failure: Error>(
 }
 
 extension Responder {
-    /// Before a call is tried once more: pauses after what the vendor itself calls transient, throws all else. Nothing of
-    /// the answer may have gone to the client.
-    func pause(after error: UpstreamError) async throws(UpstreamError) {
-        guard error.isTransient else { throw error }
-        await gateway.loop.sleep(nanoseconds: 200_000_000)
-        attempts += 1
+    /// Makes a call, and after a pause once more if it failed by what the vendor itself calls transient. Nothing of the
+    /// answer may have gone to the client.
+    func attempt<Value: Sendable>(
+        _ make: () async throws(UpstreamError) -> Value
+    ) async throws(UpstreamError) -> Value {
+        do throws(UpstreamError) {
+            return try await make()
+        } catch {
+            guard error.isTransient else { throw error }
+            await gateway.loop.sleep(nanoseconds: 200_000_000)
+            attempts += 1
+            return try await make()
+        }
     }
 }

@@ -60,13 +60,8 @@ private func choice(
     _ responder: Responder
 ) async throws(UpstreamError) -> Choice {
     let reply: ChatReply
-    do {
-        do {
-            reply = try await chat.answer()
-        } catch {
-            try await responder.pause(after: error)
-            reply = try await chat.answer()
-        }
+    do throws(UpstreamError) {
+        reply = try await responder.attempt { () async throws(UpstreamError) in try await chat.answer() }
     } catch {
         responder.meter?.failed(error, after: Usage(promptTokens: chat.promptTokens, completionTokens: 0))
         throw error

@@ -1,5 +1,4 @@
 import Engine
-import Glibc
 import Shared
 import Upstream
 
@@ -23,7 +22,7 @@ struct ChatMedia: Sendable {
         _ candidate: Registry.Candidate,
         _ caller: Caller,
         _ gateway: Gateway
-    ) throws(APIError) {
+    ) async throws(APIError) {
         guard candidate.model.features.contains(.chat), let keeper = candidate.provider as? any AssetKeeper else {
             throw .value("messages", "this model takes text only", code: "unsupported_value")
         }
@@ -35,7 +34,7 @@ struct ChatMedia: Sendable {
             var isPicture = part.kind == .picture
             switch part.source {
             case .file(let id):
-                guard let file = owner?.open(id)?.file, file.isLive(at: time(nil)) else {
+                guard let owner, let file = try await gateway.file(id, of: owner)?.file else {
                     throw .value(part.param, "there is no such file")
                 }
                 guard let reader = gateway.registry.candidate(chosen ?? candidate, reading: file),
@@ -46,6 +45,8 @@ struct ChatMedia: Sendable {
                 guard file.isPicture || !isPicture else {
                     throw .picture(part.param, "is not a picture", code: "invalid_image_format")
                 }
+                // A caller may have made up what an id says: an address would be read by the vendor.
+                guard !file.path.contains("://") else { throw .value(part.param, "there is no such file") }
                 chosen = reader
                 files[place] = file
                 isPicture = file.isPicture

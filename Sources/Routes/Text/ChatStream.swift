@@ -12,13 +12,13 @@ func streamChat(
     var usages: [Usage] = []
     if wanted.choices == 1 {
         let estimate = chat.promptTokens
-        let stream = try await open(chat, responder)
+        let stream = try await open(chat, chunks, responder)
         _ = consume chat
         usages = [try await pass(stream, choice: 0, promptTokens: estimate, wanted, chunks, responder)]
     } else {
         let chat: any PreparedChat = chat
         usages = try await allChoices(wanted.choices) { (choice) async throws(UpstreamError) in
-            let stream = try await open(chat, responder)
+            let stream = try await open(chat, chunks, responder)
             return try await pass(stream, choice: choice, promptTokens: chat.promptTokens, wanted, chunks, responder)
         }
     }
@@ -32,15 +32,13 @@ func streamChat(
 
 private func open(
     _ chat: any PreparedChat,
+    _ chunks: ChatChunks,
     _ responder: Responder
 ) async throws(UpstreamError) -> any ChatStream {
-    do {
-        do {
-            return try await chat.stream()
-        } catch {
-            try await responder.pause(after: error)
-            return try await chat.stream()
-        }
+    let pinging = Pinging(chunks, responder.gateway.loop)
+    defer { pinging.stop() }
+    do throws(UpstreamError) {
+        return try await responder.attempt { () async throws(UpstreamError) in try await chat.stream() }
     } catch {
         responder.meter?.failed(error, after: Usage(promptTokens: chat.promptTokens, completionTokens: 0))
         throw error
@@ -49,6 +47,31 @@ private func open(
 
 /// After this long without a byte of the vendor's the client is shown that the relay is alive.
 private let patienceNanoseconds: UInt64 = 10_000_000_000
+
+/// Pings while the vendor has not even begun to answer, as it does only at the end with images and speech.
+///
+/// `@unchecked`: used on its loop only.
+private final class Pinging: TimerTarget, @unchecked Sendable {
+    private let chunks: ChatChunks
+    private let loop: EventLoop
+    private lazy var timer = Timer(self)
+
+    init(_ chunks: ChatChunks, _ loop: EventLoop) {
+        self.chunks = chunks
+        self.loop = loop
+        start()
+    }
+
+    private func start() { loop.arm(timer, at: loop.nowNanoseconds + patienceNanoseconds) }
+
+    func timerFired() {
+        chunks.ping()
+        chunks.flushNow()
+        start()
+    }
+
+    func stop() { loop.remove(timer) }
+}
 
 /// Returns once the choice is complete; the finish reason is then in `chunks`.
 private func pass(

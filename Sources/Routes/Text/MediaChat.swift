@@ -15,7 +15,7 @@ extension ChatMedia {
         let brought = try await parts.bring()
         guard parts.mayBeLost else {
             call.attach(brought)
-            return try candidate.prepare(call)
+            return candidate.provider.prepare(call, for: candidate.model, key: candidate.credential.key)
         }
         call.messages = texts
         return try MediaChat(call, candidate, parts, brought)
@@ -44,7 +44,7 @@ private final class MediaChat: PreparedChat, @unchecked Sendable {
         rest = (call, parts)
         var call = call
         call.attach(brought)
-        chat = try candidate.prepare(call)
+        chat = candidate.provider.prepare(call, for: candidate.model, key: candidate.credential.key)
     }
 
     var promptTokens: Int { chat.promptTokens }
@@ -94,7 +94,7 @@ private final class MediaChat: PreparedChat, @unchecked Sendable {
         do throws(APIError) {
             var call = call
             call.attach(try await parts.bringAgain())
-            chat = try candidate.prepare(call)
+            chat = candidate.provider.prepare(call, for: candidate.model, key: candidate.credential.key)
             return chat
         } catch let second {
             throw second.status == 499 ? UpstreamError(.cancelled, cause: "cancelled") : error

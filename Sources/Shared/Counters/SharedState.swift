@@ -46,6 +46,19 @@ package final class SharedState: Sendable {
         }
     }
 
+    /// Writes records over what is there, in turn with all else that is asked for here. Nobody waits for it, and whether
+    /// it could be done is not told.
+    package func put(_ records: [(key: String, value: [UInt8])], expirySeconds: Int) {
+        thread.begin { [link] in
+            for record in records {
+                let isDone = try? link.update(record.key, expirySeconds: expirySeconds) { _ in
+                    Change(record.value, true)
+                }
+                guard isDone ?? false else { return }
+            }
+        }
+    }
+
     private func run<Outcome: Sendable>(
         on loop: EventLoop,
         _ work: @escaping @Sendable (StoreLink) throws(StoreFailure) -> Outcome

@@ -1,3 +1,5 @@
+import Engine
+
 /// A caller as the owner of files. Ids of its files are made and read here: `file-` and a text that only this owner's key
 /// opens, so that any instance can serve any file, and none has to remember it.
 package struct FileOwner: Sendable {

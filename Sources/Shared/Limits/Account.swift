@@ -37,7 +37,7 @@ final class Account: @unchecked Sendable {
     var due: Int?
     /// Until then (steady) decided without the store.
     var ruleUntil = 0
-    /// Until then (wall) a tally without room is answer enough.
+    /// Until then (steady, as the wall clock may be mended) a tally without room is answer enough.
     var refusedUntil = 0
     /// When a request asked for it last (steady).
     var usedAt = 0

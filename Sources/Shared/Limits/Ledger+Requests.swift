@@ -12,7 +12,7 @@ extension Ledger {
         if parts.count > 1 { parts.sort { $0.account.storeKey < $1.account.storeKey } }
         let isKnownFull = parts.contains { part in
             part.units > part.account.limit.quota.count
-                || (part.state == .unread && part.account.refusedUntil > now.wall
+                || (part.state == .unread && part.account.refusedUntil > now.steady
                     && !part.account.tally.hasRoom(for: part.units, at: now.wall))
         }
         if isKnownFull { return .decided(refused(parts, now)) }
@@ -155,7 +155,7 @@ extension Ledger {
             guard let refusal = account.tally.refusal(of: part.units, by: rule, at: now.wall) else { continue }
             // One that is decided from memory does not make that last longer.
             if refusal.wait != nil, part.state != .unread {
-                account.refusedUntil = max(account.refusedUntil, now.wall + refusal.memory)
+                account.refusedUntil = max(account.refusedUntil, now.steady + refusal.memory)
             }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (refusal.wait ?? .max) }) ?? true {
                 worst = Decision.Refusal(

@@ -1,7 +1,9 @@
 /// What the rule `share` goes by: what was used when the store was lost, as far as this instance knows, and what it
 /// admitted since.
 struct Outage {
-    let epoch: Int
+    var epoch: Int
+    /// The record was read since.
+    var hasSeenStore = false
     private var copy: Record
     private var own: Record
 

@@ -191,6 +191,11 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     func beginOutage(_ epoch: Int, at time: Int) {
         if outage?.epoch == epoch { return }
+        if outage?.hasSeenStore == false {
+            // It goes on: a copy that holds what was admitted since would leave a part of the rest once more.
+            outage?.epoch = epoch
+            return
+        }
         outage = Outage(epoch, view(at: time), at: time)
     }
 
@@ -210,6 +215,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         }
         record = next
         isKnown = true
+        outage?.hasSeenStore = true
         unmerged?.roll(to: time)
         if unmerged?.total == 0 { unmerged = nil }
         if let unmerged { record.join(unmerged) }

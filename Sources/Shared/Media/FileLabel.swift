@@ -55,6 +55,8 @@ package struct FileLabel: Sendable, Equatable {
             let isKept = scalar.properties.isAlphabetic || scalar.properties.numericType != nil
             plain.unicodeScalars.append(isKept || " ._-()".unicodeScalars.contains(scalar) ? scalar : "_")
         }
-        return plain.cut(toBytes: nameLimitBytes)
+        // A dot that nothing follows begins no extension.
+        let bare = plain.split(separator: ".").joined(separator: ".")
+        return bare.isEmpty ? "file" : bare.cut(toBytes: nameLimitBytes)
     }
 }

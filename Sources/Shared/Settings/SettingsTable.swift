@@ -118,7 +118,7 @@ package struct SettingsTable: Sendable {
                         "FETCH_ALLOW_NETWORKS",
                         .networks,
                         "",
-                        "private networks that pictures may be fetched from, at any port"
+                        "private networks that pictures, and results elsewhere than on the asset host, are read from"
                     ),
                     SettingRow(
                         "FILE_ID_SECRET",

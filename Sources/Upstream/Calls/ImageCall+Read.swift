@@ -13,9 +13,10 @@ extension ImageCall {
     }
 
     /// Reads `POST /v1/images/edits`; the picture is set apart.
-    package init(edit fields: FormFields) throws(APIError) {
+    package init(edit fields: some CallFields) throws(APIError) {
         self.init(.edit)
         model = try fields.string("model") ?? "gpt-image-1"
+        guard !model.isEmpty else { throw .missing("model") }
         try readPrompt(fields)
         try readWishes(fields)
         _ = try fields.choice("input_fidelity", ["low", "high"])
@@ -76,12 +77,14 @@ extension ImageCall {
         return .size(width: sides.0, height: sides.1)
     }
 
-    /// Two whole numbers from 1 to 16,384 with `mark` between.
+    static let longestSide = 16_384
+
+    /// Two whole numbers from 1 to `longestSide` with `mark` between.
     static func sides(_ text: some StringProtocol, _ mark: Character) -> (Int, Int)? {
         let parts = text.split(separator: mark, omittingEmptySubsequences: false)
         guard parts.count == 2, parts.allSatisfy({ $0.utf8.allSatisfy { (48...57).contains($0) } }),
             let width = Int(parts[0]), let height = Int(parts[1]),
-            (1...16_384).contains(width), (1...16_384).contains(height)
+            (1...longestSide).contains(width), (1...longestSide).contains(height)
         else { return nil }
         return (width, height)
     }

@@ -12,10 +12,13 @@ extension Registry.Candidate {
     }
 
     /// The vendor's form of a call. What a model makes that does not chat is answered by links.
-    package func prepare(_ call: consuming ChatCall) throws(APIError) -> any PreparedChat {
+    package func prepare(
+        _ call: consuming ChatCall,
+        _ memory: @autoclosure () -> ImageMemory
+    ) throws(APIError) -> any PreparedChat {
         if chats { return provider.prepare(call, for: model, key: credential.key) }
         do throws(APIError) {
-            return try prepareLinks(call)
+            return try prepareLinks(call, memory())
         } catch {
             // Whatever is wrong stands in a message.
             var error = error
@@ -24,16 +27,24 @@ extension Registry.Candidate {
         }
     }
 
-    private func prepareLinks(_ call: ChatCall) throws(APIError) -> any PreparedChat {
+    private func prepareLinks(_ call: ChatCall, _ memory: ImageMemory) throws(APIError) -> any PreparedChat {
         guard call.choices == 1 else {
             throw .value("n", "this model makes one answer only", code: "unsupported_value")
         }
         let prompt = call.messages.last { $0.role == .user }?.text ?? ""
         if model.features.contains(.image), let provider = provider as? any ImageProvider {
-            let images = try provider.prepare(ImageCall(call, model), for: model, key: credential.key)
-            return LinkChat(prompt: prompt) { () async throws(UpstreamError) in
+            let call = try ImageCall(call, model)
+            let images = try provider.prepare(call, for: model, key: credential.key)
+            return LinkChat(prompt: prompt) { [self] () async throws(UpstreamError) in
+                var (call, images) = (call, images)
+                let recalled = await memory.recalled(call)
+                // What does not fit this model is left out.
+                if let alike = try? provider.prepare(recalled, for: model, key: credential.key) {
+                    (call, images) = (recalled, alike)
+                }
                 try await images.begin()
                 let made = try await images.images(ofCall: 0)
+                memory.remember(made.files, madeBy: call)
                 let lines = made.files.enumerated()
                     .map { "![Image \($0.offset + 1)](\($0.element.address))" }
                 return (lines.joined(separator: "\n"), made.credits)

@@ -7,6 +7,18 @@ package struct FileKeeper: Sendable {
     package let provider: any FileProvider
     package let credential: Credential
 
+    /// Nil: the candidate's provider takes no files.
+    package init?(_ candidate: Registry.Candidate) {
+        guard let provider = candidate.provider as? any FileProvider else { return nil }
+        self.init(name: candidate.provider.name, provider: provider, credential: candidate.credential)
+    }
+
+    fileprivate init(name: String, provider: any FileProvider, credential: Credential) {
+        self.name = name
+        self.provider = provider
+        self.credential = credential
+    }
+
     /// As ids of files have it.
     package var account: UInt64 { credential.account.number }
 }

@@ -143,6 +143,10 @@ package final class Registry: @unchecked Sendable {
         )
     }
 
+    func credential(of entry: Entry, for caller: Caller) -> Credential {
+        entry.isPassthrough ? Credential(passedOn: caller.passedKey) : entry.keys?.next() ?? Credential.none
+    }
+
     /// The candidate with the key that a file was uploaded with; nil: its provider has none such for this caller.
     package func candidate(_ candidate: Candidate, reading file: StoredFile) -> Candidate? {
         guard file.provider == candidate.provider.name else { return nil }
@@ -153,9 +157,5 @@ package final class Registry: @unchecked Sendable {
         var candidate = candidate
         candidate.credential = credential
         return candidate
-    }
-
-    func credential(of entry: Entry, for caller: Caller) -> Credential {
-        entry.isPassthrough ? Credential(passedOn: caller.passedKey) : entry.keys?.next() ?? Credential.none
     }
 }

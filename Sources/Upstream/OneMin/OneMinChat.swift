@@ -25,17 +25,8 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     }
 
     func answer() async throws(UpstreamError) -> ChatReply {
-        let reply: UpstreamReply
-        do throws(TransportError) {
-            reply = try await vendor.transport.send(call)
-        } catch {
-            throw UpstreamError(error)
-        }
-        let bytes = reply.body.bytes
-        guard reply.head.status == 200 || reply.head.status == 201 else {
-            throw UpstreamError(reply.head, bytes, vendor.parser)
-        }
-        let record = try OneMinRecord(bytes, vendor.parser)
+        let answer = try await vendor.record(of: call)
+        let record = try OneMinRecord(answer.bytes, vendor.parser)
         return ChatReply(
             text: Body(searchesWeb ? ProgressFilter.filtered(record.text) : record.copy()),
             usage: record.usage,
@@ -44,15 +35,6 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     }
 
     func stream() async throws(UpstreamError) -> any ChatStream {
-        let stream: any UpstreamStream
-        do throws(TransportError) {
-            stream = try await vendor.transport.open(call)
-        } catch {
-            throw UpstreamError(error)
-        }
-        guard stream.head.status == 200 || stream.head.status == 201 else {
-            throw await vendor.refusal(stream)
-        }
-        return OneMinStream(stream, vendor.parser, searchesWeb: searchesWeb)
+        OneMinStream(try await vendor.opened(call), vendor.parser, searchesWeb: searchesWeb)
     }
 }

@@ -10,12 +10,15 @@ final class OneMinContent: AudioStream, @unchecked Sendable {
     var mediaType = "application/octet-stream"
     let credits: Int?
     private let stream: any UpstreamStream
+    /// That may still come.
+    private var leftBytes: Int
     /// Read to learn the type.
     private var beginning = ByteBuffer()
     private var isOver = false
 
-    init(_ stream: any UpstreamStream, credits: Int? = nil) {
+    init(_ stream: any UpstreamStream, credits: Int? = nil, limitBytes: Int = .max) {
         self.stream = stream
+        leftBytes = limitBytes
         self.credits = credits
     }
 
@@ -45,6 +48,7 @@ final class OneMinContent: AudioStream, @unchecked Sendable {
 
     private func hasMore() async throws(UpstreamError) -> Bool {
         if isOver { return false }
+        guard leftBytes >= 0 else { throw UpstreamError(TransportError(.tooLarge)) }
         do throws(TransportError) {
             isOver = try await stream.more(patienceNanoseconds: .max / 2) == .end
         } catch {
@@ -55,6 +59,7 @@ final class OneMinContent: AudioStream, @unchecked Sendable {
 
     func take(into buffer: inout ByteBuffer) {
         if beginning.isEmpty { stream.take(into: &buffer) } else { swap(&buffer, &beginning) }
+        leftBytes -= buffer.count
     }
 
     func stop() { stream.stop(isComplete: isOver) }

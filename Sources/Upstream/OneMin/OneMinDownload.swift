@@ -6,10 +6,14 @@ extension OneMin {
     private static let imageLimitBytes = 33_554_432
 
     /// Opens a result where it may be had, without a key; a refusal leads to the next place.
-    func open(_ file: ResultFile) async throws(UpstreamError) -> any UpstreamStream {
+    func open(_ file: ResultFile, _ options: EndpointOptions? = nil) async throws(UpstreamError) -> any UpstreamStream {
         var refused = 0
         for source in file.sources {
-            guard let endpoint = Endpoint(source, downloadOptions) else { continue }
+            guard let endpoint = Endpoint(source, options ?? downloadOptions), endpoint.isPlain(["https", "http"])
+            else {
+                continue
+            }
+            let transport = endpoint.hasOrigin(of: assetHost) ? transport : outside
             let call = UpstreamCall(endpoint: endpoint, headers: downloadHeaders, body: nil)
             let stream: any UpstreamStream
             do throws(TransportError) {
@@ -52,6 +56,18 @@ extension OneMin {
             throw UpstreamError(reply.head, reply.body.bytes, parser)
         }
         return reply.body
+    }
+
+    /// A call's answer as it comes; a refusal is thrown.
+    func opened(_ call: UpstreamCall) async throws(UpstreamError) -> any UpstreamStream {
+        let stream: any UpstreamStream
+        do throws(TransportError) {
+            stream = try await transport.open(call)
+        } catch {
+            throw UpstreamError(error)
+        }
+        guard stream.head.status == 200 || stream.head.status == 201 else { throw await refusal(stream) }
+        return stream
     }
 
     /// All that comes, up to the limit; ends the stream.

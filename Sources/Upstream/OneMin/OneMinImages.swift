@@ -75,14 +75,14 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     func begin() async throws(UpstreamError) {
         switch picture {
         case .address(let address): pictureReference = address
-        case .data(let bytes, let type): pictureReference = try await keep(bytes, "image", type)
+        case .data(let bytes, let type): pictureReference = try await upload(bytes, "image", type)
         case nil: break
         }
-        if let mask { maskReference = try await keep(mask, "mask", .png) }
+        if let mask { maskReference = try await upload(mask, "mask", .png) }
     }
 
-    private func keep(_ bytes: Body, _ name: StaticString, _ type: MediaType) async throws(UpstreamError) -> String {
-        let filename = "\(name).\(type.fileExtension)"
+    private func upload(_ bytes: Body, _ name: String, _ type: MediaType) async throws(UpstreamError) -> String {
+        let filename = type.fileName(name)
         return try await vendor.keep(bytes, filename: filename, mediaType: type.rawValue, key: key).path
     }
 

@@ -15,6 +15,9 @@ struct OneMinResults {
         let results = named.filter { !$0.isEmpty }
         credits = OneMinRecord.credits(record["metadata"])
         guard !results.isEmpty else { throw UpstreamError(.failed, cause: "the vendor's record has no result") }
+        guard !results.contains(where: Self.climbs) else {
+            throw UpstreamError(.failed, cause: "the vendor's result leads out of where results are kept")
+        }
         let signed = record["temporaryUrl"]?.string.flatMap { Self.isAddress($0) ? $0 : nil }
         files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL) }
     }
@@ -40,6 +43,13 @@ struct OneMinResults {
     private static func isAddress(_ text: String) -> Bool {
         (text.hasPrefix("https://") || text.hasPrefix("http://")) && text.utf8.count <= 8_192
             && text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "\"") }
+    }
+
+    /// Some step of the path leads upward, however it is written.
+    private static func climbs(_ result: String) -> Bool {
+        result.prefix { $0 != "?" && $0 != "#" }
+            .split(whereSeparator: { $0 == "/" || $0 == "\\" })
+            .contains { $0.lowercased().replacing("%2e", with: ".") == ".." }
     }
 
     /// The last part of an address's path.

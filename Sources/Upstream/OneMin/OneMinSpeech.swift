@@ -27,6 +27,8 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     private let mayBeSamples: Bool
 
     private static let recordLimitBytes = 1_048_576
+    /// More than the longest text makes, at the slowest speed, without any compression.
+    private static let audioLimitBytes = 268_435_456
 
     init(_ vendor: OneMin, _ call: UpstreamCall, mayBeSamples: Bool) {
         self.vendor = vendor
@@ -35,13 +37,7 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     }
 
     func open() async throws(UpstreamError) -> any AudioStream {
-        let stream: any UpstreamStream
-        do throws(TransportError) {
-            stream = try await vendor.transport.open(call)
-        } catch {
-            throw UpstreamError(error)
-        }
-        guard stream.head.status == 200 || stream.head.status == 201 else { throw await vendor.refusal(stream) }
+        let stream = try await vendor.opened(call)
         guard stream.head.isJSON else { return try await audio(stream) }
         let record = try await vendor.whole(stream, limitBytes: Self.recordLimitBytes)
         let results = try OneMinResults(record.bytes, assetURL: vendor.assetURL, vendor.parser)
@@ -57,7 +53,7 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
         _ stream: any UpstreamStream,
         credits: Int? = nil
     ) async throws(UpstreamError) -> any AudioStream {
-        let audio = try await OneMinContent(stream, credits: credits).begun()
+        let audio = try await OneMinContent(stream, credits: credits, limitBytes: Self.audioLimitBytes).begun()
         if audio.type?.family == .sound { return audio }
         if audio.type == nil, mayBeSamples {
             audio.mediaType = "audio/pcm"

@@ -20,7 +20,7 @@ extension OneMin: FileProvider, AssetKeeper {
     }
 
     package func open(path: String) async throws(UpstreamError) -> any MediaStream {
-        try await OneMinContent(try await open(OneMinResults.file(at: path, assetURL))).begun()
+        try await OneMinContent(try await open(OneMinResults.file(at: path, assetURL), contentOptions)).begun()
     }
 
     /// Uploads what is there as a whole, few files at once. The filename needs an extension that fits, or the vendor

@@ -14,7 +14,7 @@ import Testing
             ("a.md", "text/markdown", "x", "a.md.txt", "text/plain"),
             ("a", nil, "{}", "a.json", "application/json"), ("a.jsonl", nil, "{}", "a.jsonl.txt", "text/plain"),
             ("a.csv", nil, "{}", "a.csv", "text/csv"), ("a.", nil, "x", "a.txt", "text/plain"),
-            (".", nil, "x", "file.txt", "text/plain"), (".env", nil, "x", ".env.txt", "text/plain"),
+            (".", nil, "x", "file.txt", "text/plain"), (".env", nil, "x", "env.txt", "text/plain"),
             ("a.pdf", "x", "%PDF-1", "a.pdf", "application/pdf"), ("a.txt", "x", "%PDF-1", "a.pdf", "application/pdf"),
             ("a", "text/plain", "\u{0}", "a.txt", "text/plain"), ("a.x", "y/z", "\u{0}", "a.x", "y/z"),
             ("a", nil, "\u{0}", "a.bin", "application/octet-stream"),

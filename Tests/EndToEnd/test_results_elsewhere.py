@@ -1,0 +1,218 @@
+"""A vendor may say that its results lie anywhere. The relay reads them where anybody could, and nowhere else, without a
+key and without following anything."""
+
+import base64
+import contextlib
+import socket
+
+import pytest
+from forwarders import Forwarder
+from pictures import audio, picture
+
+IMAGES = "/v1/images/generations"
+SPEECH = "/v1/audio/speech"
+PICTURE = picture("elsewhere")
+
+
+class Elsewhere(Forwarder):
+    """A server of somebody else's. `heads`: what it was asked; `left`: what it could not send since the relay left."""
+
+    def __init__(self, answer, host="127.0.0.1"):
+        self.answer = answer
+        self.heads = []
+        super().__init__(self.give, host)
+
+    def give(self, peer):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += peer.recv(4096)
+        self.heads.append(head)
+        for piece in self.answer:
+            peer.sendall(piece)
+
+
+@contextlib.contextmanager
+def serving(*answer, host="127.0.0.1"):
+    server = Elsewhere(answer, host)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def ok(content, kind="image/png"):
+    return (
+        f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+        + content
+    )
+
+
+def draw(http):
+    return http.post(
+        IMAGES,
+        json={"prompt": "a cat", "model": "dall-e-2", "response_format": "b64_json"},
+    )
+
+
+def speak(http):
+    return http.post(
+        SPEECH, json={"input": "Hello", "model": "tts-1", "voice": "alloy"}
+    )
+
+
+def named(place, *, signed=False):
+    """The vendor's answer that names `place` as its only result, or as where that may be read."""
+    if signed:
+        return {"record": {"temporaryUrl": place}}
+    return {"result_object": [place], "signed": False}
+
+
+def assert_refused(answer):
+    assert (
+        answer.status_code == 502 and answer.json()["error"]["code"] == "upstream_error"
+    ), answer.text
+
+
+@pytest.fixture(scope="module")
+def open_relay(launch):
+    """One whose operator keeps results in a network of his own."""
+    return launch(FETCH_ALLOW_NETWORKS="127.0.0.0/8,::1/128")
+
+
+@pytest.mark.parametrize("call", [draw, speak])
+@pytest.mark.parametrize("is_signed", [False, True], ids=["result", "signed"])
+@pytest.mark.parametrize(
+    "place",
+    ["http://127.0.0.1:{}/a.png", "http://localhost:{}/a.png", "http://2130706433:{}/a.png", "http://0x7f.1:{}/a.png",
+     "http://0:{}/a.png", "http://[::ffff:127.0.0.1]:{}/a.png", "http://127.0.0.1:{}/latest/meta-data/?x=.png"],
+)  # fmt: skip
+def test_networks_that_are_not_public_are_left_alone(
+    http, vendor, api_key, call, is_signed, place
+):
+    with serving(ok(PICTURE)) as server:
+        vendor.answers(api_key, named(place.format(server.port), signed=is_signed))
+        answer = call(http)
+        assert_refused(answer)
+        assert str(server.port) not in answer.text and server.accepted == 0
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["http://169.254.169.254/a.png", "http://10.0.0.1/a.png", "http://[fd00::1]/a.png"],
+)
+def test_services_of_a_cloud_are_left_alone(relay, http, vendor, api_key, place):
+    vendor.answers(api_key, named(place))
+    answer = draw(http)
+    assert_refused(answer)
+    line = relay.wait_for_line(
+        lambda line: line.get("id") == answer.headers["x-request-id"]
+    )
+    assert "169.254" not in line["cause"] and "unreachable" in line["cause"]
+
+
+@pytest.mark.parametrize(
+    ("call", "content", "kind"),
+    [(draw, PICTURE, "image/png"), (speak, audio("a"), "audio/mpeg")],
+    ids=["image", "sound"],
+)
+def test_what_an_operator_allows_is_read_without_a_key(
+    open_relay, caller, vendor, api_key, call, content, kind
+):
+    with serving(ok(content, kind)) as server:
+        vendor.answers(api_key, named(f"http://127.0.0.1:{server.port}/a/b.bin?c=d"))
+        answer = call(caller(open_relay, api_key))
+        assert answer.status_code == 200
+        got = (
+            answer.content
+            if call is speak
+            else base64.b64decode(answer.json()["data"][0]["b64_json"])
+        )
+        assert got == content
+        (head,) = server.heads
+        assert head.startswith(b"GET /a/b.bin?c=d HTTP/1.1\r\n")
+        assert (
+            b"api-key" not in head.lower()
+            and api_key.encode() not in head
+            and b"authorization" not in head.lower()
+        )
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("call", [draw, speak])
+def test_redirects_lead_nowhere(open_relay, caller, vendor, api_key, call, status):
+    with serving(ok(PICTURE)) as target:
+        where = f"HTTP/1.1 {status} X\r\nLocation: http://127.0.0.1:{target.port}/\r\nContent-Length: 0\r\n\r\n".encode()
+        with serving(where) as server:
+            vendor.answers(api_key, named(f"http://127.0.0.1:{server.port}/a.png"))
+            assert_refused(call(caller(open_relay, api_key)))
+            assert server.accepted == 1 and target.accepted == 0
+
+
+def test_the_asset_host_cannot_send_elsewhere(http, vendor, api_key):
+    with serving(ok(PICTURE)) as target:
+        sent = {
+            "status": 302,
+            "text": "",
+            "headers": {"Location": f"http://127.0.0.1:{target.port}/"},
+        }
+        vendor.answers_all({api_key: [{}], f"asset:{api_key}": [sent]})
+        assert_refused(draw(http))
+        assert target.accepted == 0
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["http://user:pass@{}/a.png", "ftp://{}/a.png", "gopher://{}/a.png", "file:///etc/passwd", "//{}/a.png", "data:,a",
+     "images/../../a.png", "..", "images/%2e%2E/a.png", "http://{}/images/../a.png", "images\\..\\a.png"],
+)  # fmt: skip
+def test_places_that_are_none(open_relay, caller, vendor, api_key, place):
+    with serving(ok(PICTURE)) as server:
+        vendor.answers(api_key, named(place.format(f"127.0.0.1:{server.port}")))
+        assert_refused(draw(caller(open_relay, api_key)))
+        assert server.accepted == 0
+
+
+def endless():
+    yield b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n" + PICTURE[:64]
+    while True:
+        yield bytes(65536)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [[ok(b"<html>")], [ok(b"")], [ok(b'{"secret":1}')], [b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + PICTURE],
+     [b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n"], [b"odd"], [], [b"HTTP/1.1 200 OK\r\nX: " + b"a" * 400_000],
+     endless()],
+    ids=["page", "nothing", "json", "cut", "500", "odd", "close", "head", "endless"],
+)  # fmt: skip
+def test_answers_from_elsewhere_that_are_no_image(
+    open_relay, caller, vendor, api_key, answer
+):
+    with serving(*([] if not isinstance(answer, list) else answer)) as server:
+        if not isinstance(answer, list):
+            server.answer = answer
+        vendor.answers(api_key, named(f"http://127.0.0.1:{server.port}/a.png"))
+        refused = draw(caller(open_relay, api_key))
+        assert_refused(refused)
+        assert "secret" not in refused.text and server.accepted == 1
+
+
+def test_a_server_elsewhere_that_is_silent(start_relay, caller, vendor, new_key):
+    relay = start_relay(
+        FETCH_ALLOW_NETWORKS="127.0.0.0/8", PROVIDER_SLOW_KIND="onemin", PROVIDER_SLOW_PASSTHROUGH="true",
+        PROVIDER_SLOW_TIMEOUT="300ms",
+    )  # fmt: skip
+    key = new_key()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        vendor.answers(key, named(f"http://127.0.0.1:{silent.getsockname()[1]}/a.png"))
+        answer = draw(caller(relay, key))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (
+            504,
+            "upstream_timeout",
+        )
+
+
+def test_the_asset_host_may_be_private(relay, http, vendor, api_key):
+    """By its setting alone: the tests' own is on loopback."""
+    vendor.answers(api_key, {"absolute": True, "signed": False})
+    assert draw(http).status_code == 200

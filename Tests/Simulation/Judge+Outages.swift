@@ -1,0 +1,69 @@
+@testable import Shared
+
+/// What holds for requests that run at the same time, and while all share what is left.
+extension Judge {
+    /// L8: never more than N at a time, and never refused without need: not for longer than an entry lasts after its
+    /// instance died.
+    func checkSlots(_ subject: Subject) {
+        guard !hasFailures else { return }
+        let margin = 1_200_000 + 100 * scenario.weather.delay.upperBound
+        let lasting = scenario.slotMicroseconds + scenario.spread + 2_000_000
+        var running: [(time: Int, change: Int)] = []
+        var seen: [(time: Int, change: Int)] = []
+        for admission in subject.admissions {
+            let death = deaths[admission.instance] ?? .max
+            running.append((admission.time, admission.units))
+            running.append((min(admission.settledAt, death), -admission.units))
+            seen.append((admission.askedAt, admission.units))
+            // What ended just before its instance died may not have been written.
+            let isOwn = death == .max || admission.settledAt < death - margin
+            seen.append(((isOwn ? admission.settledAt : min(death, .max / 2) + lasting) + margin, -admission.units))
+        }
+        // What ends makes room for what begins at the same time.
+        running.sort { ($0.time, $0.change) < ($1.time, $1.change) }
+        var sum = 0
+        for (time, change) in running {
+            sum += change
+            guard sum > subject.bound else { continue }
+            excess = max(excess, sum - subject.bound)
+            breach("L8", "\(subject.storeKey): \(sum) at the same time at \(time)")
+        }
+        seen.sort { $0.time < $1.time }
+        for refusal in subject.refusals {
+            var (now, most) = (0, 0)
+            for (time, change) in seen where time <= refusal.time {
+                now += change
+                if time >= refusal.askedAt { most = max(most, now) }
+                if time < refusal.askedAt { most = now }
+            }
+            if max(most, now) + refusal.units > subject.bound { continue }
+            breach("L8", "\(subject.storeKey): refused at \(refusal.time) though no more than \(most) were running")
+        }
+    }
+
+    /// §6, `share`: the excess is at most the mean of what the instances had not yet seen of each other's units, and one
+    /// unit an instance.
+    func checkShared(_ subject: Subject) {
+        guard let began = hangBegan else { return }
+        let largest = subject.admissions.map(\.units).max() ?? 1
+        windows(subject, where: { _ in true }) { place, first, sum in
+            let all = subject.admissions
+            guard sum > subject.bound, all[place].time > began else { return }
+            var unseen = 0
+            for instance in 0..<instanceCount {
+                let known = subject.exchanges.last { $0.instance == instance && $0.time <= began }?.time ?? 0
+                for other in first...place where all[other].time <= began && all[other].time > known {
+                    if all[other].instance != instance { unseen += all[other].units }
+                }
+            }
+            let allowed = (unseen + instanceCount - 1) / instanceCount + instanceCount * largest
+            if sum - subject.bound > allowed {
+                excess = max(excess, sum - subject.bound - allowed)
+                breach(
+                    "L6",
+                    "\(subject.storeKey): \(sum) units in the window that ends at \(all[place].time), \(allowed) allowed besides"
+                )
+            }
+        }
+    }
+}
