@@ -18,7 +18,7 @@ final class FormStream: @unchecked Sendable {
     private var piece = ByteBuffer()
     private var isInFile = false
     /// Of the file that is coming.
-    private(set) var fileBytes = 0
+    private var fileBytes = 0
     /// Of the plain field that is coming.
     private var name = ""
     private var text = ByteBuffer()

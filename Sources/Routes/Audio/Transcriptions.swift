@@ -12,8 +12,9 @@ func createTranslation(_ responder: Responder, _ gateway: Gateway) async throws(
     try await writeDown(.translation, responder, gateway)
 }
 
-/// The recording goes to the vendor while it comes. What stands before it in the form is judged before it is read, the
-/// rest after; where the model does not stand before it, the first provider that writes anything down takes it.
+/// The recording goes to the vendor while it comes, and the vendor sees no end of it until the whole form has been found
+/// good. What stands before it in the form is judged before it is read; where the model does not, the first provider that
+/// writes anything down takes it.
 private func writeDown(
     _ purpose: TranscriptionCall.Purpose,
     _ responder: Responder,
@@ -30,16 +31,18 @@ private func writeDown(
     let taker = early?.candidate ?? gateway.registry.taker(for: caller, able: purpose.feature)
     let isAdmitted = early != nil || taker != nil && !gateway.limits.dependsOnModels
     if isAdmitted, let taker { try await desk.admit(taker) }
-    let file = try await desk.upload(to: taker)
-    guard try await form.nextFile() == nil else { throw .value("file", "one file at a time is taken") }
-
-    let plan = try desk.plan(isWhole: true, holding: taker)
-    if !isAdmitted {
-        try await desk.admit(plan.candidate)
-    } else if early == nil {
-        responder.meter = desk.meter(plan.candidate)
+    var plan: Desk.Plan?
+    let file = try await desk.upload(to: taker) { () async throws(APIError) in
+        guard try await form.nextFile() == nil else { throw .value("file", "one file at a time is taken") }
+        let whole = try desk.plan(isWhole: true, holding: taker)
+        if !isAdmitted {
+            try await desk.admit(whole.candidate)
+        } else if early == nil {
+            responder.meter = desk.meter(whole.candidate)
+        }
+        plan = whole
     }
-    guard let file else { throw .modelNotFound(plan.call.model) }
+    guard let file, let plan else { throw .modelNotFound(responder.record.model ?? "") }
     let transcript = try await desk.transcript(plan, file)
     try responder.send(transcript, plan.call)
 }
@@ -93,17 +96,24 @@ private struct Desk {
         gateway.limits.cover(caller, .audio, request, model: candidate.name)
     }
 
-    /// Nil: nobody is there who could take it.
-    func upload(to taker: Registry.Candidate?) async throws(APIError) -> KeptAsset? {
+    /// Nil: nobody is there who could take it. `atEnd`: called before the vendor is told that this was all.
+    func upload(
+        to taker: Registry.Candidate?,
+        atEnd: () async throws(APIError) -> Void
+    ) async throws(APIError) -> KeptAsset? {
         let beginning = try await form.beginning(MediaType.neededBytes)
         guard !beginning.isEmpty else { throw .value("file", "it is empty") }
         guard let type = MediaType(content: beginning.bytes)?.asRecording else {
             throw .value("file", "it is none of flac, m4a, mp3, mp4, mpeg, mpga, oga, ogg, wav and webm")
         }
-        guard let taker else { return nil }
+        guard let taker, let keeper = FileKeeper(taker) else {
+            try await atEnd()
+            return nil
+        }
         responder.provider = taker.provider.name
-        guard let keeper = FileKeeper(taker) else { throw .modelNotFound(taker.name) }
-        return try await form.pass(beginning, FileLabel("audio", type), to: keeper, model: taker.name)
+        return try await form.pass(beginning, FileLabel("audio", type), to: keeper, model: taker.name) {
+            (_) async throws(APIError) in try await atEnd()
+        }
     }
 
     func transcript(_ plan: Plan, _ file: KeptAsset) async throws(APIError) -> Transcript {

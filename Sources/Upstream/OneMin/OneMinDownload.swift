@@ -9,7 +9,8 @@ extension OneMin {
     func open(_ file: ResultFile, _ options: EndpointOptions? = nil) async throws(UpstreamError) -> any UpstreamStream {
         var refused = 0
         for source in file.sources {
-            guard let endpoint = Endpoint(source, options ?? downloadOptions), endpoint.isPlain(["https", "http"]) else {
+            guard let endpoint = Endpoint(source, options ?? downloadOptions), endpoint.isPlain(["https", "http"])
+            else {
                 continue
             }
             let transport = endpoint.hasOrigin(of: assetHost) ? transport : outside
