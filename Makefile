@@ -76,6 +76,7 @@ simulate: setup-run ## limits in virtual time: SEEDS=10000 seeds, or SEED=n alon
 
 benchmark: release setup-test ## measure the release build (Benchmarks)
 	@Scripts/setup benchmark
+	@swift build -c release --product decision-benchmark
 	$(say) 'Benchmarks'
 	@Benchmarks/run
 

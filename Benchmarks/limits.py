@@ -30,7 +30,7 @@ def decision(bench: Bench) -> None:
     """The limiter alone, in memory, on one core; see Tests/Decision."""
     program = HERE.parent / ".build/release/decision-benchmark"
     if not program.exists():
-        raise SystemExit(f"no {program}: build it first (swift build -c release)")
+        raise SystemExit(f"no {program}: build it first (make benchmark)")
     done = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True)
     times: dict[str, float] = json.loads(done.stdout)
     bench.outcome.figures["decision us"] = times["10,000 callers"]

@@ -293,7 +293,7 @@ def find_relay() -> Path:
     """RELAY_BINARY, or the release build."""
     path = Path(os.environ.get("RELAY_BINARY") or HERE.parent / ".build/release/relay").resolve()
     if not os.access(path, os.X_OK):
-        sys.exit(f"no relay at {path}: build it first (swift build -c release), or set RELAY_BINARY")
+        sys.exit(f"no relay at {path}: build it first (make release), or set RELAY_BINARY")
     return path
 
 

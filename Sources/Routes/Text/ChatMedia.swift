@@ -3,7 +3,7 @@ import Shared
 import Upstream
 
 /// Who takes what a chat brings besides text; known, and checked, before anything is counted, fetched or uploaded.
-struct ChatMedia: Sendable {
+final class ChatMedia: Sendable {
     /// With the key that the call's files were uploaded with, if it has some.
     let candidate: Registry.Candidate
     let keeper: any AssetKeeper
