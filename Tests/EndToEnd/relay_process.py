@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 20.0
@@ -26,6 +27,9 @@ DEFAULTS = {
     "ONE_MIN_MODELS_REFRESH": "0",
 }
 """What every relay of the suite is started with; the place for settings that the whole suite needs."""
+judges_memory = pytest.mark.skipif(
+    "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ, reason="sanitizers keep what is freed"
+)
 
 
 def binary() -> Path:

@@ -17,6 +17,7 @@ from chat import CHAT_PATH, MODEL, PATH, ask, body, refusal, stream, text_of
 from memcached import wait_for
 from parts import data_url, text, user
 from pictures import picture, png
+from relay_process import judges_memory
 
 ASSETS = "/api/assets"
 BLIND = "o3-mini"
@@ -472,6 +473,7 @@ def resident_megabytes(relay):
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1_024
 
 
+@judges_memory
 def test_memory_is_given_back(start_relay, vendor, new_key):
     """Of 20 MB in base64 nothing is left once the vendor has the picture, also while it is still thinking."""
     relay = start_relay(THREADS=1)

@@ -18,6 +18,7 @@ import sealed
 from memcached import Memcached, wait_for
 from pictures import audio, image
 from rawhttp import Closed, chunked, connected, request
+from relay_process import judges_memory
 
 FILES = "/v1/files"
 ASSETS = "/api/assets"
@@ -377,6 +378,7 @@ def resident_kb(relay) -> int:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 
+@judges_memory
 def test_a_large_file_goes_through_unchanged_in_little_memory(start_relay, official, vendor, api_key):
     relay = start_relay()
     client = official(relay, api_key)

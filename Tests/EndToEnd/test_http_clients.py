@@ -23,13 +23,10 @@ from rawhttp import (
     request,
     wait_until,
 )
-from relay_process import Relay
+from relay_process import Relay, judges_memory
 from vendor import Vendor
 
 HEALTH = request("GET", "/health")
-judges_memory = pytest.mark.skipif(
-    "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ, reason="sanitizers keep what is freed"
-)
 HEAD_SECONDS = 10
 """What the server gives a client for a whole head."""
 CHUNKED_HEAD = request("POST", CHAT, content_type="application/json", transfer_encoding="chunked")
