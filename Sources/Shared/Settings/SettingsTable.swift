@@ -192,7 +192,13 @@ package struct SettingsTable: Sendable {
                 declaring: "TOKEN",
                 "Known callers",
                 [
-                    SettingRow("TOKEN", .token, "", "declares a caller: what it sends as its key", .secret),
+                    SettingRow(
+                        "TOKEN",
+                        .tokens,
+                        "",
+                        "declares a caller: what it sends as its key; several: any of them",
+                        .secret
+                    ),
                     SettingRow("MODELS", .patterns, "all", "models that it may use"),
                     SettingRow("RATE_LIMIT", .limits, "", "all its requests together"),
                     SettingRow("RATE_LIMIT_CHAT", .limits, "", "its chat requests, in place of every caller's"),
