@@ -46,15 +46,15 @@ package struct FileOwner: Sendable {
 
     /// Nil: the vendor's words for it do not fit.
     package func id(of file: StoredFile) -> FileID? {
-        guard let coded = file.encoded() else { return nil }
+        guard file.namesAnAsset, let coded = file.encoded() else { return nil }
         let id = FileID([Self.version] + key.seal(coded, context: context))
         return id.text.utf8.count <= Self.idLimitBytes ? id : nil
     }
 
-    /// Nil: no id, another's, or a changed one, which all look alike.
+    /// Nil: no id, another's, a changed one, or one that its owner made up to lead elsewhere, which all look alike.
     package func open(_ id: FileID) -> StoredFile? {
         guard id.sealed.first == Self.version, let coded = opened(Array(id.sealed.dropFirst())) else { return nil }
-        return StoredFile(coded)
+        return StoredFile(coded).flatMap { $0.namesAnAsset ? $0 : nil }
     }
 
     private func opened(_ sealed: [UInt8]) -> [UInt8]? {
