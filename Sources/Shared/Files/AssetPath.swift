@@ -1,3 +1,5 @@
+import Engine
+
 /// Paths on a vendor's asset host, as bytes.
 package enum AssetPath {
     /// Escapes within escapes are looked through so often.
@@ -47,8 +49,8 @@ package enum AssetPath {
         out.reserveCapacity(bytes.count)
         var index = 0
         while index < bytes.count {
-            if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count, let high = hex(bytes[index + 1]),
-                let low = hex(bytes[index + 2])
+            if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count, let high = bytes[index + 1].hexValue,
+                let low = bytes[index + 2].hexValue
             {
                 out.append(high * 16 + low)
                 index += 3
@@ -58,15 +60,6 @@ package enum AssetPath {
             }
         }
         return out.count == bytes.count ? nil : out
-    }
-
-    private static func hex(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 48...57: byte - 48
-        case 65...70: byte - 55
-        case 97...102: byte - 87
-        default: nil
-        }
     }
 }
 
