@@ -75,7 +75,7 @@ def check_api():
 
 def check_stream():
     """The vendor waits before each piece; a proxy that collects pieces would hand out all of them at once."""
-    connection, answer = begin_stream("!delay=200 one two three four five")
+    connection, answer = begin_stream("!delay=1000 one two three four five")
     expect("X-Accel-Buffering of a stream", answer.headers["X-Accel-Buffering"], "no")
     times = []
     last = b""
@@ -85,8 +85,7 @@ def check_stream():
             last = line
     connection.close()
     expect("last event of a stream", last.strip(), b"data: [DONE]")
-    apart = sum(later - earlier > 0.1 for earlier, later in zip(times, times[1:], strict=False))
-    expect("at least four events of a stream come apart", apart >= 4, True)
+    expect("the first event of a stream comes more than two seconds before the last", times[-1] - times[0] > 2, True)
 
 
 def check_spread(prefix):
