@@ -55,33 +55,28 @@ extension Ledger {
             request.begun = now.steady
             request.movedAt = now.steady
         }
-        request.due = deadline(request)
+        request.due = deadline(request, now)
         if request.due > now.steady { return request.due }
         metrics.expired += 1
         let silent = request.open.map { lanes[request.parts[$0].account.lane] }
             .filter { $0.callSince.map { $0 + options.timeoutMicroseconds <= now.steady } ?? false }
-        if silent.isEmpty {
-            decide(request, refusedForNow(request.parts, now))
-            return nil
-        }
-        for lane in silent {
-            fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now)
-        }
-        // Failing has decided it, if all that it waits for is there.
-        for index in request.parts.indices where !request.parts[index].isTaken {
-            makeLocal(Part(request: request, index: index), now)
-        }
-        finish(request, now, isLast: true)
+        // What waits for these is decided by the rule; a request may still have to wait for others.
+        for lane in silent { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
+        guard request.decision == nil else { return nil }
+        request.due = deadline(request, now)
+        if !silent.isEmpty, request.due > now.steady { return request.due }
+        decide(request, refusedForNow(request.parts, now))
         return nil
     }
 
     /// A time-out after the server was last heard by a thread that the request waits for, or the call to it that is
     /// under way began; four of them at most.
-    private func deadline(_ request: Pending) -> Int {
+    private func deadline(_ request: Pending, _ now: Moment) -> Int {
         var since = Int.max
         for index in request.open {
             let lane = lanes[request.parts[index].account.lane]
-            since = min(since, max(lane.heardAt, lane.callSince ?? 0))
+            // Without a call the thread has not come to it yet: that says nothing about the server.
+            since = min(since, lane.callSince.map { max($0, lane.heardAt) } ?? now.steady)
         }
         if since == .max { since = request.begun }
         if clock.isUnsure {
@@ -222,7 +217,7 @@ extension Ledger {
     mutating func advance(_ request: Pending, _ now: Moment) {
         guard request.decision == nil, request.unread == 0 else { return }
         request.movedAt = now.steady
-        guard let next = request.firstOpen else { return finish(request, now, isLast: false) }
+        guard let next = request.firstOpen else { return finish(request, now) }
         enqueue(request.parts[next].account)
     }
 
@@ -238,11 +233,11 @@ extension Ledger {
         }
     }
 
-    /// All parts are counted or local. `isLast`: nothing may be waited for any more.
-    mutating func finish(_ request: Pending, _ now: Moment, isLast: Bool) {
+    /// All parts are counted or local.
+    mutating func finish(_ request: Pending, _ now: Moment) {
         guard request.decision == nil else { return }
         // What time it is when these units are used is not known before the store's clock was asked.
-        if clock.isUnsure, !isLast, request.parts.contains(where: \.isTaken) { return undecided.append(request) }
+        if clock.isUnsure, request.parts.contains(where: \.isTaken) { return undecided.append(request) }
         for index in request.parts.indices {
             guard case .taken(let place) = request.parts[index].state else { continue }
             let (account, units) = (request.parts[index].account, request.parts[index].units)
@@ -251,7 +246,7 @@ extension Ledger {
                 metrics.late += 1
                 request.parts[index].state = .taken(present)
                 settleSoon(account, now)
-            } else if isLast || isUnderRule(account, now) {
+            } else if isUnderRule(account, now) {
                 metrics.late += 1
                 giveBack(units, place, account, now)
                 request.parts[index].state = .local
