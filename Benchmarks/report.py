@@ -128,11 +128,11 @@ def _first_line(command: list[str]) -> str:
     return done.stdout.strip().partition("\n")[0] if done.returncode == 0 else ""
 
 
-def write(readme: Path, text: str) -> None:
+def write(readme: Path, text: str, markers: tuple[str, str] = ("<!-- results -->\n", "<!-- end of results -->")) -> None:
     """Replaces what stands between the markers."""
-    begin, end = "<!-- results -->\n", "<!-- end of results -->"
+    begin, end = markers
     head, found, rest = readme.read_text().partition(begin)
     _, found_end, tail = rest.partition(end)
     if not (found and found_end):
-        raise SystemExit(f"{readme} lacks the markers for results")
+        raise SystemExit(f"{readme} lacks the markers {begin.strip()} and {end}")
     readme.write_text(f"{head}{begin}\n{text}\n\n{end}{tail}")
