@@ -27,9 +27,9 @@ DEFAULTS = {
     "ONE_MIN_MODELS_REFRESH": "0",
 }
 """What every relay of the suite is started with; the place for settings that the whole suite needs."""
-judges_memory = pytest.mark.skipif(
-    "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ, reason="sanitizers keep what is freed"
-)
+IS_SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
+judges_memory = pytest.mark.skipif(IS_SANITIZED, reason="sanitizers keep what is freed")
+preloads = pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer wants to be loaded first")
 
 
 def binary() -> Path:
