@@ -28,7 +28,8 @@ from memcached import Memcached, wait_for
 from records import counts
 from relay_process import Relay
 
-TIMEOUT_SECONDS = 0.25
+TIMEOUT_SECONDS = 1.0
+"""More than a busy machine keeps an answer of the store waiting, which would be one more outage."""
 MARGIN_SECONDS = 1.0
 """Beside what /health takes at the same time; a call that waits for the store without an end takes far longer."""
 BOUND = 20
@@ -214,9 +215,9 @@ def test_local(store, launch_with, token, how):
         wait_until_used(store, relay)
         assert servers_down(relay) == 0
     # What was admitted without the store is in it now, so that a third relay knows.
+    wait_for(lambda: sum(total >= BOUND for total in totals(store)) >= 2)
     third = launch_with(store, MEMCACHED_TIMEOUT="5s")
-    wait_for(lambda: run_out(third, token) == 0)
-    assert run_out(third, half) == 0
+    assert [run_out(third, known) for known in (token, half)] == [0, 0]
     assert run_out(third, fresh()) == BOUND
 
 
@@ -341,7 +342,8 @@ def assert_none_stalled(load: Load) -> None:
 
 def test_killed_paused_and_restarted_under_load(store, launch_with):
     """Callers with more room than they use: each of their requests goes to the store, and none may be refused."""
-    relays = [launch_with(store, RATE_LIMIT="1000000/hour") for _ in range(2)]
+    settings = {"RATE_LIMIT": "1000000/hour", "MEMCACHED_TIMEOUT": f"{TIMEOUT_SECONDS:g}s"}
+    relays = [launch_with(store, **settings) for _ in range(2)]
 
     async def run() -> Load:
         async with loaded(relays, [fresh() for _ in range(3)]) as load:
@@ -430,8 +432,9 @@ def test_a_relay_that_starts_without_its_store(launch_with, token):
         store.start()
         wait_for_lines(relay, store, AWAY, BACK)
         wait_until_used(store, relay)
+        wait_for(lambda: BOUND in totals(store))
         other = launch_with(store, MEMCACHED_TIMEOUT="5s")
-        wait_for(lambda: run_out(other, token) == 0)
+        assert run_out(other, token) == 0
         assert lines(other, store) == []
     finally:
         store.kill()
