@@ -21,8 +21,8 @@ from late_store import LateStore
 from pressing import Caller
 from processes import Program, Setup, file_name
 
-CLIENTS = {60: 16, 1000: 32}  # over all instances, by the limit's number
-REFUSED_PAUSE_SECONDS = {60: 0.01, 1000: 0.02}
+CLIENTS = {60: 16, 1000: 96}  # over all instances, by the limit's number: enough to use it up where each waits 0.5 s
+REFUSED_PAUSE_SECONDS = {60: 0.01, 1000: 0.05}
 MODEST_SHARE = 0.4  # of what the limit allows
 MODEST_CLIENTS = {60: 4, 1000: 16}
 PATIENCE_SECONDS = 20  # for the last answers
@@ -37,6 +37,8 @@ class Outcome:
     modest: dict[Limit, Caller]
     without_store: Counter[str] = field(default_factory=Counter)  # decisions, by cause
     failures: int = 0  # of calls to the store
+    writes: int = 0
+    lost_races: int = 0  # of those
     warnings: list[str] = field(default_factory=list)
     latest_ms: float = 0  # answer of the store
 
@@ -85,11 +87,17 @@ class Deployment:
                 text = answer.read().decode()
             for cause, count in re.findall(r'relay_limit_unshared_decisions_total\{cause="(\w+)"\} (\d+)', text):
                 outcome.without_store[cause] += int(count)
-            outcome.failures += sum(map(int, re.findall(r"^relay_store_failures_total (\d+)", text, re.M)))
+            outcome.failures += _sum(text, "relay_store_failures_total")
+            outcome.writes += _sum(text, 'relay_store_operations_total{operation="write"}')
+            outcome.lost_races += _sum(text, "relay_store_write_conflicts_total")
             log = self.setup.folder / f"{file_name(relay.name)}.log"
             lines = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
             told = Counter(line["message"] for line in lines if line.get("level") in ("warning", "error"))
             outcome.warnings += [f"relay {number}: {count} x {message}" for message, count in told.items()]
+
+
+def _sum(text: str, series: str) -> int:
+    return sum(map(int, re.findall(rf"^{re.escape(series)} (\d+)", text, re.M)))
 
 
 def token_of(kind: str, limit: Limit) -> str:
