@@ -17,7 +17,7 @@ from pathlib import Path
 
 from clock_cases import LIMITS, Case, Limit
 from clocks import Clock, build_shim
-from late_store import LateStore
+from late_store import LateStore, go_first
 from pressing import Caller
 from processes import Program, Setup, file_name
 
@@ -50,6 +50,7 @@ class Deployment:
         self.stack = stack
         self.upstream = stack.enter_context(setup.upstream()).whole_port
         store = stack.enter_context(setup.start_memcached())
+        go_first(store.process.pid)
         self.late = LateStore(store.whole_port, case.lateness, seed) if case.lateness else None
         if self.late:
             stack.callback(self.late.process.kill)

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -123,6 +125,14 @@ class Back(asyncio.Protocol):
         self.way.transport.close()
 
 
+def go_first(process: int = 0) -> None:
+    """Before all ordinary processes, where that is allowed: a busy machine makes no answer later than is wanted."""
+    threads = os.listdir(f"/proc/{process or os.getpid()}/task")
+    with contextlib.suppress(PermissionError):
+        for thread in threads:
+            os.sched_setscheduler(int(thread), os.SCHED_RR, os.sched_param(1))
+
+
 async def run(proxy: Proxy) -> None:
     loop, is_over = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, is_over.set)
@@ -140,6 +150,7 @@ def main() -> None:
     parser.add_argument("seed", type=int)
     options = parser.parse_args()
     lateness = Lateness(options.share, options.least_ms, options.most_ms)
+    go_first()
     asyncio.run(run(Proxy(options.store_port, lateness, options.seed)))
 
 
