@@ -421,6 +421,20 @@ def test_a_record_that_was_lost_is_put_back(store, launch_with, how):
     assert not [line for relay in relays for line in lines(relay, store) if "broken" in line]
 
 
+def test_connections_that_are_closed_while_nobody_asks_are_no_outage(store, launch_with, token):
+    """A relay that looks at the store's clock finds its connection closed, and opens another."""
+    with forwarders.plain(store.port) as way:
+        relay = launch_with(store, MEMCACHED_SERVERS=f"127.0.0.1:{way.port}", MEMCACHED_TIMEOUT="5s")
+        with client(relay, token) as http:
+            assert chat(http).status_code == 200
+        before = way.accepted
+        way.drop()
+        wait_for(lambda: way.accepted > before)
+        with client(relay, token) as http:
+            assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 2)
+        assert not [line for line in relay.log_lines() if line["level"] == "warning"]
+
+
 # Servers that come later, and several ------------------------------------------------------------------------------
 
 
