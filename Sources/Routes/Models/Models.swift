@@ -20,7 +20,9 @@ func listModels(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
 func showModel(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     let models = try await visibleModels(responder, gateway)
     let id = responder.named ?? ""
-    guard let model = models.first(where: { $0.id == id }) else { throw gateway.registry.offers.notFound(id) }
+    guard let model = models.first(where: { $0.id.hasSameBytes(as: id) }) else {
+        throw gateway.registry.offers.notFound(id)
+    }
     var body = ByteBuffer()
     append(model, to: &body)
     responder.send(json: body)

@@ -97,7 +97,7 @@ package struct Offers: Sendable {
     /// The same answer whether a model does not exist or may not be used.
     package func notFound(_ name: String) -> APIError {
         var error = APIError.modelNotFound(name)
-        if isSubsetOnly { error.message = "The model \(name.prefix(100)) does not exist." }
+        if isSubsetOnly { error.message = "The model \(name.beginning(ofBytes: 100)) does not exist." }
         return error
     }
 }
