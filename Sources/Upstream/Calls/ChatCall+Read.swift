@@ -26,6 +26,7 @@ extension ChatCall {
         try readWebSearch(fields)
         try Self.checkIgnored(fields)
         try Self.refuseUnsupported(fields)
+        countIfLong()
     }
 
     private static func includesUsage(_ fields: RequestFields, isStreamed: Bool) throws(APIError) -> Bool {
