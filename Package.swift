@@ -52,6 +52,13 @@ let package = Package(
             path: "Tests/Decision",
             swiftSettings: product
         ),
+        // A library: only the fuzzer has a `main` for it, see Scripts/fuzz.
+        .target(
+            name: "ChatFuzz",
+            dependencies: ["Upstream", "Shared", "Engine"],
+            path: "Tests/Fuzz/Chat",
+            swiftSettings: strict
+        ),
         .target(name: "Support", dependencies: ["Engine"], path: "Tests/Support", swiftSettings: strict),
         .target(
             name: "Simulation",

@@ -15,10 +15,14 @@ struct OneMinResults {
         let results = named.filter { !$0.isEmpty }
         credits = OneMinRecord.credits(record["metadata"])
         guard !results.isEmpty else { throw UpstreamError(.failed, cause: "the vendor's record has no result") }
-        guard !results.contains(where: { AssetPath.climbs(Self.path($0)) }) else {
+        guard results.allSatisfy({ $0.utf8.count <= Self.pathLimitBytes }) else {
+            throw UpstreamError(.failed, cause: "the vendor's name for a result is too long")
+        }
+        guard !results.contains(where: { AssetPath.climbs(String(Substring(Self.path($0)))) }) else {
             throw UpstreamError(.failed, cause: "the vendor's result leads out of where results are kept")
         }
-        let signed = record["temporaryUrl"]?.string.flatMap { Self.isAddress($0) ? $0 : nil }
+        let signed = record["temporaryUrl"]?.text.flatMap { $0.count <= Self.pathLimitBytes ? $0.text : nil }
+            .flatMap { Self.isAddress($0) ? $0 : nil }
         files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL) }
     }
 
@@ -33,7 +37,7 @@ struct OneMinResults {
     private static func file(_ result: String, _ signed: String?, isOnly: Bool, _ assetURL: String) -> ResultFile {
         let isAbsolute = isAddress(result)
         let address = isAbsolute ? result : assetURL + "/" + encoded(result)
-        guard let signed, isOnly && !isAbsolute || name(signed) == name(address) else {
+        guard let signed, isOnly && !isAbsolute || name(signed).hasSameBytes(as: name(address)) else {
             return ResultFile(address: address, sources: [address])
         }
         if isAbsolute { return ResultFile(address: address, sources: [address, signed]) }
@@ -41,19 +45,20 @@ struct OneMinResults {
     }
 
     private static func isAddress(_ text: String) -> Bool {
-        (text.hasPrefix("https://") || text.hasPrefix("http://")) && text.utf8.count <= 8_192
+        (text.utf8.starts(with: "https://".utf8) || text.utf8.starts(with: "http://".utf8))
             && text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "\"") }
     }
 
-    /// Without query and fragment.
-    private static func path(_ address: String) -> String {
-        String(decoding: address.utf8.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }, as: UTF8.self)
-    }
+    private static let pathLimitBytes = 8_192
 
     /// The last part of an address's path.
     private static func name(_ address: String) -> Substring {
-        let path = path(address)[...]
-        return path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path
+        let path = path(address)
+        return Substring(path.lastIndex(of: UInt8(ascii: "/")).map { path[path.index(after: $0)...] } ?? path)
+    }
+
+    private static func path(_ address: String) -> Substring.UTF8View {
+        address.utf8.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
     }
 
     /// A path as it stands in an address; what is encoded already stays.
