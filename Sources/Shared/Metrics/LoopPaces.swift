@@ -17,7 +17,7 @@ package final class LoopPaces: MetricsSource {
         )
         let now = EventLoop.monotonicNanoseconds()
         for (index, pace) in paces.withLock({ $0 }).enumerated() {
-            text.sample(("loop", "\(index)"), nanoseconds: Int(clamping: pace.longestNanoseconds(at: now)))
+            text.sample(("loop", "\(index)"), billionths: Int(clamping: pace.longestNanoseconds(at: now)))
         }
     }
 }
