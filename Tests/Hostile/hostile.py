@@ -50,6 +50,13 @@ def said(content: Any, role: str = "user") -> dict[str, Any]:
     return {"role": role, "content": content}
 
 
+def tool_call(id: str, name: str, arguments: str) -> list[dict[str, Any]]:
+    return [
+        {"role": "assistant", "tool_calls": [{"id": id, "function": {"name": name, "arguments": arguments}}]},
+        {"role": "tool", "tool_call_id": id, "content": "a"},
+    ]
+
+
 def chat_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
     yield "model", lambda text: message(model=text)
     yield "role", lambda text: message(messages=[said("a", text)])
@@ -83,15 +90,9 @@ def chat_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
     ]
     for name, part in parts:
         yield name, lambda text, part=part: message(messages=[said([part(text)])])
-    yield (
-        "tool calls",
-        lambda text: message(
-            messages=[
-                {"role": "assistant", "tool_calls": [{"id": text, "function": {"name": text, "arguments": text}}]},
-                {"role": "tool", "tool_call_id": text, "content": "a"},
-            ]
-        ),
-    )
+    yield "tool's name", lambda text: message(messages=tool_call("a", text, "a"))
+    yield "tool's arguments", lambda text: message(messages=tool_call("a", "a", text))
+    yield "tool's call, twice", lambda text: message(messages=tool_call(text[: len(text) // 2], "a", "a"))
     yield "image prompt", lambda text: message(model="midjourney_6_1", messages=[said(text)])
     yield (
         "image answer",

@@ -18,7 +18,7 @@ struct OneMinResults {
         guard results.allSatisfy({ $0.utf8.count <= Self.pathLimitBytes }) else {
             throw UpstreamError(.failed, cause: "the vendor's name for a result is too long")
         }
-        guard !results.contains(where: { AssetPath.climbs(String(Substring(Self.path($0)))) }) else {
+        guard !results.contains(where: { AssetPath.climbs(Self.path($0)) }) else {
             throw UpstreamError(.failed, cause: "the vendor's result leads out of where results are kept")
         }
         let signed = record["temporaryUrl"]?.text.flatMap { $0.count <= Self.pathLimitBytes ? $0.text : nil }
@@ -51,14 +51,15 @@ struct OneMinResults {
 
     private static let pathLimitBytes = 8_192
 
-    /// The last part of an address's path.
-    private static func name(_ address: String) -> Substring {
-        let path = path(address)
-        return Substring(path.lastIndex(of: UInt8(ascii: "/")).map { path[path.index(after: $0)...] } ?? path)
+    /// Without query and fragment.
+    private static func path(_ address: String) -> String {
+        String(decoding: address.utf8.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }, as: UTF8.self)
     }
 
-    private static func path(_ address: String) -> Substring.UTF8View {
-        address.utf8.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
+    /// The last part of an address's path.
+    private static func name(_ address: String) -> Substring {
+        let path = path(address)[...]
+        return path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[path.utf8.index(after: $0)...] } ?? path
     }
 
     /// A path as it stands in an address; what is encoded already stays.

@@ -41,7 +41,12 @@ import Testing
         let loops = [LoopThread(), LoopThread()]
         let idle = loops[0].loop
         let isFree = Atomic(false)
-        loops[1].loop.call { while !isFree.load(ordering: .relaxed) { usleep(1_000) } }
+        let isStuck = Atomic(false)
+        loops[1].loop.call {
+            isStuck.store(true, ordering: .relaxed)
+            while !isFree.load(ordering: .relaxed) { usleep(1_000) }
+        }
+        while !isStuck.load(ordering: .relaxed) { usleep(100) }
         let clock = ManualClock()
         let ticks = Atomic(0)
         let told = Lock<[Int]>([])
