@@ -1,16 +1,19 @@
 import Glibc
 import Shared
 
-/// Whether the relay of this container answers. One that takes connections but did not answer three times in a row is
-/// stuck, and ended; the engine then starts it anew. One that takes no connections is starting or ending, and left alone.
-/// Blocks, for nine seconds at most.
-func endIfStuck(_ settings: Settings) -> Bool {
+/// Why the relay of this container does not answer; nil: it does. One that takes connections but did not answer three
+/// times in a row is stuck, and ended; the engine then starts it anew. One that takes no connections is starting or
+/// ending, and left alone. Blocks, for nine seconds at most.
+func problemAfterHealing(_ settings: Settings) -> String? {
+    var last = ""
     for _ in 1...3 {
-        let health = askForHealth(settings)
-        guard health == .silent else { return health == .serves }
+        guard let problem = healthProblem(settings) else { return nil }
+        guard problem.isSilent else { return problem.text }
+        last = problem.text
     }
-    for process in stuckRelays() { kill(process, SIGKILL) }
-    return false
+    let stuck = stuckRelays()
+    for process in stuck { kill(process, SIGKILL) }
+    return "\(last), three times\(stuck.isEmpty ? "" : "; it was ended")"
 }
 
 /// The processes that run this program and that process 1, the container's `init`, has started; a command like this one

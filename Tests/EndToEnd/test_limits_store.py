@@ -142,7 +142,7 @@ def test_share_is_what_holds_unless_told_otherwise(store, launch_with, token, ho
     part = BOUND // parts
     assert [run_out(relay, token) for relay in relays] == [part, part], "a caller that nobody has seen"
     # The first relay has not seen the last of the six requests.
-    lefts = [[(BOUND - seen) // parts + (rank < (BOUND - seen) % parts) for seen, rank in zip((5, 6), ranks)]
+    lefts = [[(BOUND - seen) // parts + (rank < (BOUND - seen) % parts) for seen, rank in zip((5, 6), ranks, strict=True)]
              for ranks in ((0, 1), (1, 0))]  # fmt: skip
     left = [run_out(relay, half) for relay in relays]
     assert left in lefts
@@ -495,3 +495,36 @@ def test_a_record_that_cannot_be_read_is_replaced_with_a_warning(store, launch_w
         assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 5 - 2)
     knowing.wait_for_line(lambda line: line["level"] == "warning")
     assert counts(store.get(key)).total == 5 + 2
+
+
+# Looked for -------------------------------------------------------------------------------------------------------
+
+
+def test_a_store_that_is_looked_for_until_it_is_there(start_relay):
+    """MEMCACHED_HOST=auto: away until one answers, then the same for all."""
+    store = Memcached(is_started=False)
+    settings = {
+        "PROVIDER_DEMO_KIND": "echo", "ANONYMOUS_MODELS": "echo", "RATE_LIMIT": "9/hour", "MEMCACHED_HOST": "auto",
+        "MEMCACHED_PORT": f"tcp://10.0.0.1:{store.port}", "RATE_LIMIT_INSTANCES": 1,
+    }  # fmt: skip
+    try:
+        relays = [start_relay(**settings) for _ in range(2)]
+        for relay in relays:
+            with client(relay) as http:
+                assert_admitted(chat(http), "9 per hour", 8)
+            assert metric(relay, "relay_store_servers_down") == 1
+            away = relay.wait_for_line(lambda line: line["message"] == "counter store is away")
+            assert away["server"] == f"127.0.0.1:{store.port} or memcached:{store.port}"
+        store.start()
+        for relay in relays:
+            wait_for(lambda relay=relay: metric(relay, "relay_store_servers_down") == 0)
+        # What each admitted alone is added when it next writes.
+        left = []
+        for number in range(4):
+            with client(relays[number % 2]) as http:
+                answer = chat(http)
+                assert answer.status_code == 200
+                left.append(int(answer.headers["x-ratelimit-remaining-requests"]))
+        assert left[-1] == 9 - 6, left
+    finally:
+        store.kill()
