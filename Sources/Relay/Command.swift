@@ -45,11 +45,9 @@ enum Command: String, CaseIterable {
         case .check: end(.success, "configuration: no problems\n", errors: reports)
         case .config: end(.success, errors: reports)
         case .health:
-            guard let problem = healthProblem(settings) else { end(.success) }
-            end(.failure, errors: "health: \(problem.text)\n")
-        case .heal:
-            guard let problem = problemAfterHealing(settings) else { end(.success) }
-            end(.failure, errors: "heal: \(problem)\n")
+            guard let problem = askForHealth(settings).problem else { end(.success) }
+            end(.failure, errors: "health: \(problem)\n")
+        case .heal: end(endIfStuck(settings) ? .success : .failure)
         default: return (settings, outcome.warnings)
         }
     }

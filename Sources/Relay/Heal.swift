@@ -1,19 +1,16 @@
 import Glibc
 import Shared
 
-/// Why the relay of this container does not answer; nil: it does. One that takes connections but did not answer three
-/// times in a row is stuck, and ended; the engine then starts it anew. One that takes no connections is starting or
-/// ending, and left alone. Blocks, for nine seconds at most.
-func problemAfterHealing(_ settings: Settings) -> String? {
-    var last = ""
+/// Whether the relay of this container answers. One that takes connections but did not answer three times in a row is
+/// stuck, and ended; the engine then starts it anew. One that takes no connections is starting or ending, and left alone.
+/// Blocks, for nine seconds at most.
+func endIfStuck(_ settings: Settings) -> Bool {
     for _ in 1...3 {
-        guard let problem = healthProblem(settings) else { return nil }
-        guard problem.isSilent else { return problem.text }
-        last = problem.text
+        let health = askForHealth(settings)
+        guard case .silent = health else { return health.problem == nil }
     }
-    let stuck = stuckRelays()
-    for process in stuck { kill(process, SIGKILL) }
-    return "\(last), three times\(stuck.isEmpty ? "" : "; it was ended")"
+    for process in stuckRelays() { kill(process, SIGKILL) }
+    return false
 }
 
 /// The processes that run this program and that process 1, the container's `init`, has started; a command like this one

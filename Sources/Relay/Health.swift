@@ -1,21 +1,27 @@
 import Glibc
 import Shared
 
-/// What keeps a relay on this machine from answering.
-struct HealthProblem {
-    let text: String
-    /// It has the connection, or lets it wait, and did not answer in time: neither starting nor ending, but stuck.
-    let isSilent: Bool
+/// What a relay on this machine says when it is asked for its health; with words for an operator where it is not well.
+enum Health {
+    case serves
+    /// It takes no connections: it is not there, starting or ending.
+    case unreachable(String)
+    /// It took the connection, and did not answer within three seconds.
+    case silent(String)
+    /// It answered something else.
+    case other(String)
 
-    fileprivate init(_ text: String, isSilent: Bool = false) {
-        self.text = text
-        self.isSilent = isSilent
+    /// Nil: it serves.
+    var problem: String? {
+        switch self {
+        case .serves: nil
+        case .unreachable(let text), .silent(let text), .other(let text): text
+        }
     }
 }
 
-/// Why no relay with these settings answers `GET /health` on this machine with 200 within three seconds; nil: one does.
-/// Blocks.
-func healthProblem(_ settings: Settings) -> HealthProblem? {
+/// Asks the relay that has these settings for `GET /health`. Blocks, for three seconds at most.
+func askForHealth(_ settings: Settings) -> Health {
     let isWildcard = settings.host == "0.0.0.0" || settings.host == "::"
     let host = isWildcard ? "127.0.0.1" : settings.host
     let place = "\(host.contains(":") ? "[\(host)]" : host):\(settings.port)"
@@ -24,39 +30,40 @@ func healthProblem(_ settings: Settings) -> HealthProblem? {
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     var found: UnsafeMutablePointer<addrinfo>?
     guard getaddrinfo(host, String(settings.port), &hints, &found) == 0, let address = found?.pointee else {
-        return HealthProblem("\(place) is no address")
+        return .unreachable("\(place) is no address")
     }
     defer { freeaddrinfo(found) }
     let descriptor = socket(address.ai_family, address.ai_socktype, 0)
-    guard descriptor >= 0 else { return HealthProblem("no socket: \(lastError())") }
+    guard descriptor >= 0 else { return .unreachable("no socket: \(lastError())") }
     defer { close(descriptor) }
     var limit = timeval(tv_sec: 3, tv_usec: 0)
     for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
         setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
     guard connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 else {
+        // Its queue of connections is full (`SO_SNDTIMEO` bounds the wait): nobody takes them.
+        if errno == EINPROGRESS || errno == EAGAIN { return .silent("nobody takes connections at \(place)") }
         let hint = errno == ECONNREFUSED ? "; does a relay run there, with this HOST and PORT?" : ""
-        return HealthProblem("cannot connect to \(place): \(lastError())\(hint)", isSilent: isTimeOver)
+        return .unreachable("cannot connect to \(place): \(lastError())\(hint)")
     }
     let request = Array("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
     guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
-        return HealthProblem("\(place) takes no request: \(lastError())", isSilent: isTimeOver)
+        return .silent("\(place) takes no request: \(lastError())")
     }
-    var answer = [UInt8](repeating: 0, count: "HTTP/1.1 200 ".utf8.count)
-    let count = recv(descriptor, &answer, answer.count, Int32(MSG_WAITALL))
-    guard count != 0 else { return HealthProblem("\(place) does not answer: it closes the connection") }
-    guard count > 0 else { return HealthProblem("\(place) does not answer: \(lastError())", isSilent: isTimeOver) }
-    let text = String(decoding: answer[..<count].prefix { $0 >= 32 && $0 < 127 }, as: UTF8.self)
-    if text == "HTTP/1.1 200 " { return nil }
-    guard count == answer.count, text.hasPrefix("HTTP/1.") else {
-        return HealthProblem("what answers at \(place) is no relay")
-    }
-    return HealthProblem("\(place) answers with status \(text.dropFirst(9).prefix(3))")
+    return answer(descriptor, place)
 }
 
-/// A limit of time on a socket ends in what a socket says that never waits.
-private var isTimeOver: Bool { errno == EAGAIN || errno == EINPROGRESS }
-
-private func lastError() -> String {
-    isTimeOver ? "not within 3 seconds" : String(cString: strerror(errno))
+private func answer(_ descriptor: Int32, _ place: String) -> Health {
+    var bytes = [UInt8](repeating: 0, count: "HTTP/1.1 200 ".utf8.count)
+    let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_WAITALL))
+    if count < 0, errno == EAGAIN { return .silent("\(place) does not answer within 3 seconds") }
+    guard count > 0 else {
+        return .other("\(place) does not answer: \(count == 0 ? "it closes the connection" : lastError())")
+    }
+    let text = String(decoding: bytes[..<count].prefix { $0 >= 32 && $0 < 127 }, as: UTF8.self)
+    if text == "HTTP/1.1 200 " { return .serves }
+    guard count == bytes.count, text.hasPrefix("HTTP/1.") else { return .other("what answers at \(place) is no relay") }
+    return .other("\(place) answers with status \(text.dropFirst(9).prefix(3))")
 }
+
+private func lastError() -> String { String(cString: strerror(errno)) }

@@ -49,10 +49,11 @@ extension LimitSettings {
     }
 
     private var place: String {
-        guard let servers = store.text else {
-            return "in this process alone (MEMCACHED_HOST=auto looks for memcached)"
+        switch store {
+        case .memory: "in this process alone (MEMCACHED_HOST=auto looks for memcached)"
+        case .search: "in memcached, looked for"
+        case .servers(let servers): "in memcached at \(Settings.list(servers.map(\.text)))"
         }
-        return "in memcached at \(servers)"
     }
 
     private static func text(_ quotas: [Quota]) -> String {

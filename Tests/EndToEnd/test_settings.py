@@ -78,12 +78,13 @@ def test_health_says_why_it_fails(tmp_path: Path) -> None:
 
 
 def test_the_start_says_where_limits_are_counted(start_relay: Callable[..., Relay]) -> None:
-    alone = start_relay()
-    words = "limits: in this process alone (MEMCACHED_HOST=auto looks for memcached)"
-    assert words in alone.wait_for_line(lambda line: line["message"] == "listening")["summary"]
-    shared = start_relay(MEMCACHED_SERVERS="127.0.0.1:1,127.0.0.1:2")
-    line = shared.wait_for_line(lambda line: line["message"] == "listening")
-    assert "limits: in memcached at 127.0.0.1:1, 127.0.0.1:2, each group off" in line["summary"]
+    for settings, words in (
+        ({}, "limits: in this process alone (MEMCACHED_HOST=auto looks for memcached)"),
+        ({"MEMCACHED_SERVERS": "127.0.0.1:1,127.0.0.1:2"}, "limits: in memcached at 127.0.0.1:1, 127.0.0.1:2"),
+        ({"MEMCACHED_HOST": "auto", "MEMCACHED_PORT": 1}, "limits: in memcached, looked for"),
+    ):
+        relay = start_relay(**settings)
+        assert words in relay.wait_for_line(lambda line: line["message"] == "listening")["summary"]
 
 
 def test_config_tells_value_and_source(tmp_path: Path) -> None:

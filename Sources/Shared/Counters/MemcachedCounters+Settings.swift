@@ -22,14 +22,3 @@ extension MemcachedAddress {
         ["127.0.0.1", "memcached"].map { MemcachedAddress(host: $0, port: port) }
     }
 }
-
-extension LimitSettings.Store {
-    /// For the log: the servers; nil: none.
-    package var text: String? {
-        switch self {
-        case .memory: nil
-        case .search(let port): MemcachedAddress.searched(port).map(\.text).joined(separator: " or ")
-        case .servers(let addresses): addresses.map(\.text).joined(separator: ", ")
-        }
-    }
-}
