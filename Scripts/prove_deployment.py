@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import sys
 import threading
 import time
@@ -153,5 +154,36 @@ def check_limits():
         expect(f"status of another caller, {other}", call("/v1/chat/completions", question("other"), source=other)[0], 200)
 
 
-CHECKS = {"api": check_api, "spread": check_spread, "leave": check_leave, "limits": check_limits}
+HALF_SENT = 200
+
+
+def check_memory():
+    """200 half-sent bodies of 32 MB with made-up keys; small chats are answered meanwhile, and after."""
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
+        "Authorization: Bearer made-up-{}\r\nContent-Length: 33554432\r\n\r\n"
+    )
+    piece = b" " * (1 << 18)
+    greedy = []
+    for number in range(HALF_SENT):
+        sock = socket.create_connection((HOST, PORT), timeout=60)
+        sock.sendall(head.format(number).encode())
+        sock.setblocking(False)
+        greedy.append([sock, 0])
+    statuses, asks, ends = [], time.monotonic(), time.monotonic() + 30
+    while time.monotonic() < ends:
+        for one in greedy:
+            try:
+                one[1] += one[0].send(piece) if one[1] < 29 << 20 else 0
+            except OSError:  # taken no more for now, or refused
+                pass
+        if time.monotonic() > asks:
+            statuses.append(call("/v1/chat/completions", question("meanwhile"), source="203.0.113.9")[0])
+            asks += 1.5  # below the limit of that caller
+    for sock, _ in greedy:
+        sock.close()
+    expect(f"statuses of {len(statuses)} chats beside {HALF_SENT} half-sent bodies", set(statuses), {200})
+
+
+CHECKS = {"memory": check_memory, "api": check_api, "spread": check_spread, "leave": check_leave, "limits": check_limits}
 CHECKS[sys.argv[2]](*sys.argv[3:])
