@@ -20,7 +20,7 @@ func answerImages(
         let loaded = try await allChoices(files.count) { (index) async throws(UpstreamError) in
             try await images.load(files[index])
         }
-        _ = body.reserve(loaded.reduce(64) { $0 + $1.bytes.count / 3 * 4 + 32 })
+        try await holdMemory(loaded.reduce(64) { $0 + $1.bytes.count / 3 * 4 + 32 }, &body, responder)
         for (index, image) in loaded.enumerated() {
             body.append(index == 0 ? #"{"b64_json":""# : #",{"b64_json":""#)
             body.append(base64: image.bytes)
@@ -59,4 +59,20 @@ func makeImages(_ images: any PreparedImages, _ responder: Responder) async thro
         }
     }
     return made.flatMap { $0 }
+}
+
+/// Waits for memory for a body of so many bytes, and makes room for them.
+private func holdMemory(
+    _ bytes: Int,
+    _ body: inout ByteBuffer,
+    _ responder: Responder
+) async throws(UpstreamError) {
+    do throws(RequestError) {
+        if bytes > MemoryBudget.smallBytes { try await responder.request?.body.hold(bytes) }
+        guard body.canReserve(bytes) else { throw .overloaded }
+    } catch {
+        throw Task.isCancelled
+            ? UpstreamError(.cancelled, cause: "cancelled")
+            : UpstreamError(TransportError(.overloaded))
+    }
 }

@@ -10,8 +10,7 @@ private let otherModels = [
 /// POST /v1/images/variations
 func imageVariations(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     guard let request = responder.request else { return }
-    let caller = try gateway.callers.caller(of: request)
-    responder.record.caller = caller.name
+    let caller = try await responder.caller(.images)
     let form = try await responder.form(files: ["image"], fileLimitBytes: pictureLimitBytes)
     var call = try ImageCall(variation: FormFields(form.fields))
     responder.record.model = call.model

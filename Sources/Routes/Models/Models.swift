@@ -32,8 +32,7 @@ private func visibleModels(_ responder: Responder, _ gateway: Gateway) async thr
         try await responder.admit(gateway.limits.cover(.visitor, .models, request))
         return gateway.registry.offers.listed(for: .visitor)
     }
-    let caller = try gateway.callers.caller(of: request)
-    responder.record.caller = caller.name
+    let caller = try await responder.caller(.models)
     try await responder.admit(gateway.limits.cover(caller, .models, request))
     if caller.kind == .passThrough {
         guard await gateway.verdicts.isGood(caller, gateway) else {

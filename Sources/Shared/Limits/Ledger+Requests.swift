@@ -145,7 +145,7 @@ extension Ledger {
     }
 
     /// Of the limits without room, the one that frees last. What was counted is given back.
-    private mutating func refused(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+    mutating func refused(_ parts: [Pending.Share], _ now: Moment) -> Decision {
         var worst: Decision.Refusal?
         for part in parts {
             if case .taken = part.state { continue }

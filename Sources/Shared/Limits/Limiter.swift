@@ -65,6 +65,12 @@ package final class Limiter: Sendable {
         return Hold(decision, self)
     }
 
+    /// The refusal of whoever is known to be over a limit; nothing is counted, and the store not asked. Nil: `reserve`
+    /// decides.
+    package func knownRefusal(_ wants: [Want]) -> Decision? {
+        ledger.withLock { $0.knownRefusal(wants, at: clock.now()) }
+    }
+
     private func decision(_ wants: [Want], _ loop: EventLoop) async -> Decision {
         let (answer, outbox) = decide(wants, loop)
         switch answer {

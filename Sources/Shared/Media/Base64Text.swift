@@ -22,7 +22,7 @@ package final class Base64Text: @unchecked Sendable {
     /// Nil: not base64.
     package func decoded(on loop: EventLoop) async -> Body? {
         var bytes = ByteBuffer()
-        _ = bytes.reserve(decodedBytes)
+        guard bytes.canReserve(decodedBytes) else { return nil }
         var place = 0
         while place < text.count {
             let slice = text.bytes[part: place..<min(place + Self.sliceBytes, text.count)]

@@ -5,6 +5,7 @@ extension SettingsReader {
         refuseUselessProviders(settings)
         refuseSharedKeys(settings)
         judgeLimits(settings)
+        judgeMemory(settings)
         guard !hasProblem(with: "PROVIDER", "SUBSET_OF", "PERMIT_", "ONE_MIN_") else { return }
         let offers = Offers(settings, .oneMin)
         for (name, model) in [("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel)] {
