@@ -90,22 +90,29 @@ final class SimulatedInstance {
             then(decision)
         case .waits(let request):
             drain()
-            at(timeline.now + timeoutMicroseconds + dice.below(1_000)) { self.expire(request, ask) }
+            expire(request, ask, at: request.due)
         }
     }
 
-    private func expire(_ request: Pending, _ ask: Judge.Ask) {
-        guard request.decision == nil else { return }
-        judge.expires(ask, at: timeline.now)
-        for part in request.parts {
-            let lane = ledger.lanes[part.account.lane]
-            if let since = lane.callSince, since + 2 * timeoutMicroseconds <= now.steady {
-                judge.fails(instance: number, server: lane.server, at: timeline.now)
+    /// The request's timer, due at a steady time.
+    private func expire(_ request: Pending, _ ask: Judge.Ask, at due: Int) {
+        at(clock.time(ofSteady: due) + dice.below(1_000)) {
+            guard request.decision == nil else { return }
+            let before = self.ledger.servers.map(\.isDown)
+            let again = self.ledger.expire(request, at: self.now)
+            for (place, wasDown) in before.enumerated() where self.ledger.servers[place].isDown && !wasDown {
+                self.judge.fails(instance: self.number, server: place, at: self.timeline.now)
+            }
+            if let again {
+                self.expire(request, ask, at: again)
+            } else {
+                self.judge.expires(ask, at: self.timeline.now)
+            }
+            self.drain()
+            if again == nil, request.decision == nil {
+                self.judge.breach("L6", "a request is not decided when its time is up")
             }
         }
-        ledger.expire(request, at: now)
-        drain()
-        if request.decision == nil { judge.breach("L6", "a request is not decided when its time is up") }
     }
 
     /// Ends what a request holds; `used` nil: all of it was.
@@ -188,7 +195,7 @@ final class SimulatedInstance {
             let work = { () throws(StoreFailure) -> Int in
                 try connection.time()
             }
-            network.send(from: number, to: place, server, work) { result, _ in
+            network.send(from: number, to: place, server, work) { (result: Result<Int, StoreFailure>, _) in
                 self.at(self.timeline.now) {
                     if case .success = result {
                         self.lanes[lane].connection = connection
@@ -196,7 +203,7 @@ final class SimulatedInstance {
                     } else {
                         self.judge.fails(instance: self.number, server: place, at: self.timeline.now)
                     }
-                    self.run(lane, result.map { _ in .connected }, since: since)
+                    self.run(lane, result.map { .connected($0) }, since: since)
                 }
             }
             return
