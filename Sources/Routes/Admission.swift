@@ -31,10 +31,10 @@ extension Responder {
         return proxies.isEmpty ? nil : MemoryHolder.Key(request.clientAddress(trusting: proxies))
     }
 
-    /// Before a body is read that has not come yet: a caller who is known to be over a limit is refused at once, and not
-    /// counted. What its head tells to be wrong goes first, as it does after the body.
+    /// Before a large body is read: a caller who is known to be over a limit is refused at once, and not counted. What the
+    /// head tells to be wrong goes first, as it does after the body. Small bodies cost little, and are always read.
     func refuseIfKnownToBeOver() throws(APIError) {
-        guard let request, let (caller, group) = asking, !request.body.isComplete else { return }
+        guard let request, let (caller, group) = asking, request.body.isLarge else { return }
         // The least that any call of the group uses. A slot may be free again when the body is there.
         let least = Amounts(tokens: 1, images: 0, usd: 1, credits: 1)
         let wants = gateway.limits.cover(caller, group, request).wants(of: least)

@@ -1,9 +1,9 @@
 extension Ledger {
     /// The refusal of what is known to be full, without counting or asking anything; nil: that is to be decided.
     mutating func knownRefusal(_ wants: [Want], at now: Moment) -> Decision? {
-        let now = clock.corrected(now)
+        let now = read(now)
         let full = wants.compactMap { want in
-            accounts.use(RecordKey(want.limit, want.identity)).flatMap { account in
+            accounts.use(RecordKey(want.limit, want.identity), AccountTable.Part(want)).flatMap { account in
                 isKnownFull(account, want.units, now)
                     ? Pending.Share(account: account, units: want.units, state: store == nil ? .local : .unread) : nil
             }

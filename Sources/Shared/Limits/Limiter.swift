@@ -75,7 +75,7 @@ package final class Limiter: Sendable {
     /// The refusal of whoever is known to be over a limit; nothing is counted, and the store not asked. Nil: `reserve`
     /// decides.
     package func knownRefusal(_ wants: [Want]) -> Decision? {
-        ledger.withLock { $0.knownRefusal(wants, at: clock.now()) }
+        tell { $0.knownRefusal(wants, at: $1) }
     }
 
     private func decision(_ wants: [Want], _ loop: EventLoop) async -> Decision {
