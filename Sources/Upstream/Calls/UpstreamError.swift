@@ -47,7 +47,7 @@ package struct UpstreamError: Error {
             case .overloaded: .unavailable
             default: error.isTimeout ? .timedOut : .failed
             }
-        self.init(kind, cause: error.code == 0 ? "\(error.kind)" : "\(error.kind) (libcurl \(error.code))")
+        self.init(kind, cause: error.cause)
         fields.value.transport = error.kind
     }
 
