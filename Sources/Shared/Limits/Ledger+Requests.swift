@@ -37,7 +37,7 @@ extension Ledger {
         if isUnderRule(account, now) {
             state = .local
         } else if ruleAfterOutage(account, now) != nil {
-            account.tally.beginOutage(servers[account.server].epoch, at: now.wall)
+            account.tally.beginOutage(servers[account.server].outage, at: now.wall)
         } else {
             account.tally.endOutage()
             if !clock.isUnsure, let place = account.tally.spend(want.units, at: now.wall) { state = .taken(place) }
@@ -59,7 +59,7 @@ extension Ledger {
         if request.due > now.steady { return request.due }
         metrics.expired += 1
         let silent = request.open.map { lanes[request.parts[$0].account.lane] }
-            .filter { $0.callSince.map { $0 + options.timeoutMicroseconds <= now.steady } ?? false }
+            .filter { $0.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false }
         // What waits for these is decided by the rule; a request may still have to wait for others.
         for lane in silent { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
         guard request.decision == nil else { return nil }
@@ -69,23 +69,18 @@ extension Ledger {
         return nil
     }
 
-    /// A time-out after the server was last heard by a thread that the request waits for, or the call to it that is
-    /// under way began; four of them at most.
+    /// A call that takes longer hangs, in a name's look-up for example: libmemcached itself gives up after one time-out,
+    /// and knows of an answer that its starved thread has not read yet.
+    private var hangingMicroseconds: Int { 2 * options.timeoutMicroseconds }
+
+    /// When a call that the request waits for hangs; after four time-outs at most.
     private func deadline(_ request: Pending, _ now: Moment) -> Int {
-        var since = Int.max
-        for index in request.open {
-            let lane = lanes[request.parts[index].account.lane]
-            // Without a call the thread has not come to it yet: that says nothing about the server.
-            since = min(since, lane.callSince.map { max($0, lane.heardAt) } ?? now.steady)
-        }
-        if since == .max { since = request.begun }
-        if clock.isUnsure {
-            for lane in lanes.indices where isYardstick(lane) {
-                since = max(since, lanes[lane].heardAt, lanes[lane].callSince ?? 0)
-            }
-        }
-        let bound = request.begun + 4 * options.timeoutMicroseconds
-        return min(bound, max(request.begun, request.movedAt, since) + options.timeoutMicroseconds)
+        var waited = request.open.map { request.parts[$0].account.lane }
+        if clock.isUnsure { waited += lanes.indices.filter(isYardstick) }
+        // Without a call the thread has not come to it yet: that says nothing about the server.
+        let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady }
+        let next = max(hangs.min() ?? 0, max(request.movedAt, now.steady) + options.timeoutMicroseconds / 4)
+        return min(request.begun + 4 * options.timeoutMicroseconds, next)
     }
 
     /// Ends what a request held. `used` nil: all of it.
@@ -179,7 +174,7 @@ extension Ledger {
     }
 
     /// Of the limits without room, the one that frees last. What was counted is given back.
-    private mutating func refused(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+    mutating func refused(_ parts: [Pending.Share], _ now: Moment) -> Decision {
         var worst: Decision.Refusal?
         for part in parts {
             if case .taken = part.state { continue }
