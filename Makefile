@@ -15,16 +15,19 @@ RELEASE := -c release --product relay --static-swift-stdlib -Xlinker -s \
 	-Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now --disable-local-rpath
 
 # What `make fuzz` tries, and with how many inputs each.
-FUZZ_TARGETS ?= request-parser event-stream multipart mask
+FUZZ_TARGETS ?= request-parser event-stream multipart chat-body mask
 FUZZ_RUNS ?= 200000
 
 # How many runs `make simulate` makes.
 SEEDS ?= 10000
 
+# How many states `make model` looks for in each of its searches.
+STATES ?= 100000
+
 say = @printf '\n== %s\n'
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: release ## build and serve on port 5001 (settings: environment or .env)
 	$(say) 'Serving (Ctrl-C ends)'
@@ -78,11 +81,26 @@ simulate: setup-run ## limits in virtual time: SEEDS=10000 seeds, or SEED=n alon
 	@swift build -c release --product simulate -Xswiftc -enable-testing --scratch-path .build/simulation
 	@SEED='$(SEED)' .build/simulation/release/simulate $(SEEDS)
 
+hostile: release setup-test ## hostile text in each field of the release build: what it costs, and that it is linear
+	$(say) 'Hostile texts'
+	@.venv/bin/python Tests/Hostile/hostile.py
+
+model: setup-run ## all states of small worlds that use the limits' code: STATES=100000 in each search
+	$(say) 'Model'
+	@swift build -c release --product check-model -Xswiftc -enable-testing --scratch-path .build/simulation
+	@.build/simulation/release/check-model $(STATES)
+
 benchmark: release setup-test ## measure the release build (Benchmarks)
 	@Scripts/setup benchmark
 	@swift build -c release --product decision-benchmark
 	$(say) 'Benchmarks'
 	@Benchmarks/run
+
+benchmark-limits: release ## what limits admit and cost beside nginx and a Python package, four minutes
+	@Scripts/setup test benchmark
+	@PYTHON_VENV=.build/peers Scripts/setup-python Benchmarks/peers-requirements.txt
+	$(say) 'Peers'
+	@Benchmarks/peers
 
 prove-image: ## build the image and run the compose file on an engine of its own (root)
 	@Scripts/prove-image
@@ -99,5 +117,5 @@ setup-test: setup-run
 	@Scripts/setup test
 	@Scripts/setup-python Tests/EndToEnd/requirements.txt Scripts/lint-requirements.txt
 
-.PHONY: help run demo release build test unit-test e2e-test lint format test-asan test-tsan fuzz simulate benchmark \
-	prove-image clean setup-run setup-test
+.PHONY: help run demo release build test unit-test e2e-test lint format test-asan test-tsan fuzz simulate model hostile \
+	benchmark benchmark-limits prove-image clean setup-run setup-test

@@ -41,9 +41,8 @@ def proxy(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[in
     }.items():  # fmt: skip
         assert found in text, found
         text = text.replace(found, here)
-    # As `start` writes them.
     (folder / "trusted.conf").write_text("")
-    (folder / "relays.conf").write_text(f"set $relays 127.0.0.1:{relay.port};\n")
+    (folder / "relays.conf").write_text(f"set $relays 127.0.0.1:{relay.port};")
     configuration = folder / "nginx.conf"
     configuration.write_text(text)
     log = (folder / "log").open("wb")
