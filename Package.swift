@@ -65,6 +65,13 @@ let package = Package(
             path: "Tests/Simulate",
             swiftSettings: strict
         ),
+        .target(name: "Model", dependencies: ["Shared"], path: "Tests/Model", swiftSettings: strict),
+        .executableTarget(
+            name: "check-model",
+            dependencies: ["Model"],
+            path: "Tests/CheckModel",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "EngineTests",
             dependencies: ["Engine", "Support", "CCurl"],
@@ -75,7 +82,7 @@ let package = Package(
         .target(name: "CPicture", path: "Tests/Picture", linkerSettings: [.linkedLibrary("png16")]),
         .testTarget(
             name: "SharedTests",
-            dependencies: ["Shared", "Engine", "Support", "CPicture", "Simulation"],
+            dependencies: ["Shared", "Engine", "Support", "CPicture", "Simulation", "Model"],
             swiftSettings: strict
         ),
         .testTarget(
