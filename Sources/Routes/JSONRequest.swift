@@ -74,6 +74,7 @@ enum JSONBody {
         do throws(JSONError) {
             root = try parser.parse(bytes)
         } catch {
+            if error.isOfDepth { throw tooDeep }
             throw error.isOfMemory ? APIError(.overloaded) : APIError(400, "The body is not valid JSON in UTF-8.")
         }
         return try read(root)
@@ -96,13 +97,15 @@ enum JSONBody {
                 code: "too_many_values"
             )
         }
-        if shape.depth > bound.depth {
-            throw APIError(
-                400,
-                "The body is nested too deeply: expected at most \(bound.depth) levels.",
-                code: "nested_too_deeply"
-            )
-        }
+        if shape.depth > bound.depth { throw tooDeep }
+    }
+
+    private static var tooDeep: APIError {
+        APIError(
+            400,
+            "The body is nested too deeply: expected at most \(bound.depth) levels.",
+            code: "nested_too_deeply"
+        )
     }
 }
 
