@@ -11,7 +11,7 @@ extension Judge {
         var running: [(time: Int, change: Int)] = []
         var seen: [(time: Int, change: Int)] = []
         for admission in subject.admissions {
-            let death = deaths[admission.instance] ?? .max
+            let death = members[admission.instance].diedAt
             running.append((admission.time, admission.units))
             running.append((min(admission.settledAt, death), -admission.units))
             seen.append((admission.askedAt, admission.units))
@@ -41,11 +41,10 @@ extension Judge {
         }
     }
 
-    /// §6, `share`: the excess is at most the mean of what the instances had not yet seen of each other's units, and one
-    /// unit an instance.
+    /// §6, `share`, where all instances lost the store at the same time: what each had not yet seen of the others' units
+    /// then, and one unit an instance.
     func checkShared(_ subject: Subject) {
         guard let began = hangBegan else { return }
-        let largest = subject.admissions.map(\.units).max() ?? 1
         windows(subject, where: { _ in true }) { place, first, sum in
             let all = subject.admissions
             guard sum > subject.bound, all[place].time > began else { return }
@@ -56,7 +55,7 @@ extension Judge {
                     if all[other].instance != instance { unseen += all[other].units }
                 }
             }
-            let allowed = (unseen + instanceCount - 1) / instanceCount + instanceCount * largest
+            let allowed = (unseen + instanceCount - 1) / instanceCount + instanceCount
             if sum - subject.bound > allowed {
                 excess = max(excess, sum - subject.bound - allowed)
                 breach(

@@ -11,6 +11,15 @@ final class SimulatedInstance {
         var isWoken = false
         /// Counts waits, so that a timer ends its own one only.
         var wait = 0
+        /// When the call under way was sent.
+        var sentAt: Int?
+    }
+
+    /// What waits when a process could not run for a while.
+    private enum Event {
+        case any
+        /// Comes before answers that wait to be read.
+        case timer
     }
 
     let number: Int
@@ -26,6 +35,12 @@ final class SimulatedInstance {
     private let lateness: Int
     private var dice: Seeded
     private var pausedUntil = 0
+    private var isStarved = false
+    /// Of a thousand readings of the clocks so many are used late only.
+    private let staleReadings: Int
+    private let stalls: [Int]
+    /// When the clocks were read that the ledger goes by now.
+    private var readAt = 0
     private(set) var isDead = false
     private var lastConnection: UInt64 = 0
 
@@ -47,27 +62,80 @@ final class SimulatedInstance {
         options.lanesPerServer = servers.count == 1 ? 4 : 2
         ledger = Ledger(store: simulation.ring, options: options, random: Seeded(dice.next()))
         lateness = simulation.scenario.lateness
+        staleReadings = simulation.scenario.staleReadings
+        stalls = simulation.scenario.stalls
         lanes = ledger.lanes.map { _ in Lane() }
         self.dice = dice
         for lane in lanes.indices { wake(lane) }
     }
 
-    var now: Moment { clock.moment(at: timeline.now) }
+    /// Stops the world: what is due meanwhile happens late, in any order. Starved: timers first.
+    func pause(until time: Int, isStarved: Bool = false) {
+        if time <= pausedUntil { return }
+        pausedUntil = time
+        self.isStarved = isStarved
+    }
 
-    /// Stops the world: what is due meanwhile happens late, in any order.
-    func pause(until time: Int) { pausedUntil = max(pausedUntil, time) }
+    /// The machine sleeps, and its steady clock with it.
+    func sleep(_ microseconds: Int) {
+        let end = timeline.now + microseconds
+        pause(until: end)
+        timeline.at(end) {
+            self.clock.slept(microseconds, until: end)
+            self.judge.steps(by: microseconds, at: end)
+        }
+    }
 
-    func die() { isDead = true }
+    func die() {
+        isDead = true
+        noteOpenCalls()
+    }
+
+    /// Calls without an answer so far are known as such.
+    func noteOpenCalls() {
+        for lane in lanes.indices {
+            guard let sentAt = lanes[lane].sentAt, timeline.now - sentAt > timeoutMicroseconds else { continue }
+            judge.isSlow(instance: number, server: ledger.lanes[lane].server, sentAt: sentAt, at: timeline.now)
+        }
+    }
 
     /// Something that happens in this instance.
-    func at(_ time: Int, _ body: @escaping () -> Void) {
+    func at(_ time: Int, _ body: @escaping () -> Void) { at(time, .any, body) }
+
+    private func at(_ time: Int, _ event: Event, _ body: @escaping () -> Void) {
         timeline.at(time) {
             if self.isDead { return }
             if self.timeline.now < self.pausedUntil {
-                self.at(self.pausedUntil + self.dice.below(300), body)
+                let isLast = self.isStarved && event == .any
+                self.at(self.pausedUntil + self.dice.below(300) + (isLast ? 1_000 : 0), event, body)
             } else {
                 body()
             }
+        }
+    }
+
+    /// Reads the clocks, and does something by what they say: now, or only after the process was stopped for a while.
+    private func read(_ body: @escaping (Moment) -> Void) {
+        var moment = clock.moment(at: timeline.now)
+        let time = timeline.now
+        guard staleReadings > 0, dice.below(1_000) < staleReadings else {
+            readAt = time
+            return body(moment)
+        }
+        let stall = dice.pick(stalls)
+        pausedUntil = max(pausedUntil, time + stall)
+        isStarved = false
+        judge.trace?("\(time) instance \(number) stops for \(stall) with the time in its hand")
+        if dice.below(2) == 0 {
+            // Between the wall clock and the steady one.
+            moment.steady += stall
+            judge.steps(by: -stall, at: time + stall)
+        }
+        judge.stops(instance: number, at: time, until: time + stall)
+        timeline.at(time + stall) {
+            if self.isDead { return }
+            self.readAt = time
+            body(moment)
         }
     }
 
@@ -75,50 +143,62 @@ final class SimulatedInstance {
 
     /// Asks now; `then` is called once, with the decision.
     func ask(_ ask: Judge.Ask, _ then: @escaping (Decision) -> Void) {
+        read { self.ask(ask, at: $0, then) }
+    }
+
+    private func ask(_ ask: Judge.Ask, at moment: Moment, _ then: @escaping (Decision) -> Void) {
         let wants = ask.parts.map { Want($0.subject.limit, $0.subject.identity, units: $0.units) }
-        judge.asks(ask, at: timeline.now, wall: clock.wall(at: timeline.now))
-        let answer = ledger.ask(wants, at: now) {
+        judge.asks(ask, at: readAt, wall: clock.wall(at: readAt))
+        let answer = ledger.ask(wants, at: moment) {
             Waiter { decision in
-                self.judge.decided(ask, decision, at: self.timeline.now)
+                self.judge.decided(ask, decision, at: self.readAt)
                 then(decision)
             }
         }
         switch answer {
         case .decided(let decision):
-            judge.decided(ask, decision, at: timeline.now, isAtOnce: true, wakesLanes: !ledger.outbox.lanes.isEmpty)
+            judge.decided(ask, decision, at: readAt, isAtOnce: true, wakesLanes: !ledger.outbox.lanes.isEmpty)
             drain()
             then(decision)
         case .waits(let request):
             drain()
-            at(timeline.now + timeoutMicroseconds + dice.below(1_000)) { self.expire(request, ask) }
+            expireLater(request, at: clock.steady(at: timeline.now) + timeoutMicroseconds)
         }
     }
 
-    private func expire(_ request: Pending, _ ask: Judge.Ask) {
-        guard request.decision == nil else { return }
-        judge.expires(ask, at: timeline.now)
-        for part in request.parts {
-            let lane = ledger.lanes[part.account.lane]
-            if let since = lane.callSince, since + 2 * timeoutMicroseconds <= now.steady {
-                judge.fails(instance: number, server: lane.server, at: timeline.now)
-            }
+    /// The request's timer.
+    private func expireLater(_ request: Pending, at steady: Int) {
+        let time = clock.time(ofSteady: steady, at: timeline.now)
+        at(max(timeline.now, time) + dice.below(1_000), .timer) {
+            if request.decision != nil { return }
+            // The machine may have slept meanwhile.
+            if self.clock.steady(at: self.timeline.now) < steady { return self.expireLater(request, at: steady) }
+            self.read { self.expire(request, at: $0) }
         }
-        ledger.expire(request, at: now)
+    }
+
+    private func expire(_ request: Pending, at moment: Moment) {
+        guard request.decision == nil else { return }
+        judge.trace?("\(readAt) instance \(number) request expires")
+        ledger.expire(request, at: moment)
         drain()
         if request.decision == nil { judge.breach("L6", "a request is not decided when its time is up") }
     }
 
     /// Ends what a request holds; `used` nil: all of it was.
     func settle(_ ask: Judge.Ask, _ decision: Decision, _ used: Amounts?) {
-        judge.settles(ask, used, at: timeline.now)
-        if plant == .settleLost { return }
-        ledger.settle(decision.held, used, at: now)
-        drain()
+        read {
+            self.judge.settles(ask, used, at: self.readAt)
+            if self.plant == .settleLost { return }
+            self.ledger.settle(decision.held, used, at: $0)
+            self.drain()
+        }
     }
 
     /// Ends as a process does that is told to.
     func close() {
-        ledger.close(at: now)
+        readAt = timeline.now
+        ledger.close(at: clock.moment(at: timeline.now))
         drain()
         for lane in lanes.indices { wake(lane) }
     }
@@ -144,44 +224,50 @@ final class SimulatedInstance {
     private func run(_ lane: Int, _ outcome: Result<StoreReply, StoreFailure>? = nil, since: Moment? = nil) {
         if outcome == nil, lanes[lane].isBusy { return }
         lanes[lane].wait += 1
-        if let outcome {
-            lanes[lane].isBusy = false
-            ledger.take(outcome, lane, at: plant == .lateAnswer ? since ?? now : now)
-        } else {
-            lanes[lane].isWoken = false
+        if outcome == nil { lanes[lane].isWoken = false }
+        lanes[lane].isBusy = true
+        read { now in
+            if let outcome { self.ledger.take(outcome, lane, at: self.plant == .lateAnswer ? since ?? now : now) }
+            self.step(lane, now)
         }
+    }
+
+    private func step(_ lane: Int, _ now: Moment) {
         while true {
             let step = ledger.step(lane, at: now)
-            // A wake-up that comes while the lane is at work counts.
-            lanes[lane].isBusy = true
             drain()
             switch step {
             case .stop: return
-            case .call(let call): return perform(call, lane)
+            case .call(let call): return perform(call, lane, now)
             case .wait(let until):
+                // A wake-up that comes while the lane is at work counts.
                 if lanes[lane].isWoken {
                     lanes[lane].isWoken = false
                     continue
                 }
                 lanes[lane].isBusy = false
-                guard let until else { return }
-                let wait = lanes[lane].wait
-                let time = max(timeline.now, clock.time(ofSteady: until))
-                // Where windows are long, what is not urgent may be late: a month is simulated in fewer steps.
-                let late = time - timeline.now >= 900_000 ? lateness : 0
-                at(time + late + dice.below(60)) {
-                    if self.lanes[lane].wait == wait { self.run(lane) }
-                }
+                if let until { wait(lane, until: until) }
                 return
             }
         }
     }
 
-    private func perform(_ call: StoreCall, _ lane: Int) {
-        let (place, since) = (ledger.lanes[lane].server, now)
+    private func wait(_ lane: Int, until steady: Int) {
+        let wait = lanes[lane].wait
+        let time = max(timeline.now, clock.time(ofSteady: steady, at: timeline.now))
+        // Where windows are long, what is not urgent may be late: a month is simulated in fewer steps.
+        let late = time - timeline.now >= 900_000 ? lateness : 0
+        at(time + late + dice.below(60), .timer) {
+            if self.lanes[lane].wait == wait { self.run(lane) }
+        }
+    }
+
+    private func perform(_ call: StoreCall, _ lane: Int, _ since: Moment) {
+        let place = ledger.lanes[lane].server
         let server = servers[place]
+        let sentAt = timeline.now
         if case .connect = call {
-            let began = timeline.now
+            lanes[lane].sentAt = sentAt
             lanes[lane].connection = nil
             lastConnection += 1
             let connection = SimulatedConnection(server, id: lastConnection, plant: plant)
@@ -189,12 +275,13 @@ final class SimulatedInstance {
                 try connection.time()
             }
             network.send(from: number, to: place, server, work) { result, _ in
+                self.isBack(lane, place, sentAt)
                 self.at(self.timeline.now) {
                     if case .success = result {
                         self.lanes[lane].connection = connection
-                        self.judge.connects(instance: self.number, server: place, began: began, at: self.timeline.now)
+                        self.judge.connects(instance: self.number, server: place, sentAt: sentAt, at: self.timeline.now)
                     } else {
-                        self.judge.fails(instance: self.number, server: place, at: self.timeline.now)
+                        self.judge.fails(instance: self.number, server: place, sentAt: sentAt, at: self.timeline.now)
                     }
                     self.run(lane, result.map { _ in .connected }, since: since)
                 }
@@ -204,14 +291,24 @@ final class SimulatedInstance {
         guard let connection = lanes[lane].connection else {
             return run(lane, .failure(StoreFailure(reason: "no connection")), since: since)
         }
+        lanes[lane].sentAt = sentAt
         let work = { () throws(StoreFailure) -> (StoreReply, [(key: String, isWritten: Bool)]) in
             let reply = try connection.perform(call)
             return (reply, connection.touched)
         }
         let isWrite = if case .write = call { true } else { false }
         network.send(from: number, to: place, server, isWrite: isWrite, work) { result, doneAt in
-            self.at(self.timeline.now) { self.take(result, doneAt, call, lane, place, since) }
+            self.isBack(lane, place, sentAt)
+            self.at(self.timeline.now) { self.take(result, doneAt, call, lane, sentAt, since) }
         }
+    }
+
+    /// What the caller of a call sees is at its machine.
+    private func isBack(_ lane: Int, _ server: Int, _ sentAt: Int) {
+        if isDead { return }
+        lanes[lane].sentAt = nil
+        guard timeline.now - sentAt > timeoutMicroseconds else { return }
+        judge.isSlow(instance: number, server: server, sentAt: sentAt, at: timeline.now)
     }
 
     private func take(
@@ -219,13 +316,13 @@ final class SimulatedInstance {
         _ doneAt: Int,
         _ call: StoreCall,
         _ lane: Int,
-        _ place: Int,
+        _ sentAt: Int,
         _ since: Moment
     ) {
         switch result {
         case .success((let reply, let touched)):
             for (key, isWritten) in touched {
-                judge.exchanges(instance: number, key: key, isWritten: isWritten, at: doneAt)
+                judge.exchanges(instance: number, key: key, isWritten: isWritten, sentAt: sentAt, at: doneAt)
             }
             if case .wrote(.refused) = reply, case .write(let plan) = call {
                 judge.isRefusedWrite(instance: number, key: plan.key, at: timeline.now)
@@ -236,7 +333,7 @@ final class SimulatedInstance {
                 return run(lane, .success(.wrote(.lost)), since: since)
             }
             lanes[lane].connection = nil
-            judge.fails(instance: number, server: place, at: timeline.now)
+            judge.fails(instance: number, server: ledger.lanes[lane].server, sentAt: sentAt, at: timeline.now)
             run(lane, .failure(failure), since: since)
         }
     }
