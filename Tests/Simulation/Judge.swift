@@ -251,8 +251,9 @@ final class Judge {
 
     /// A call took longer than it may, whether it was answered then or not.
     func isSlow(instance: Int, server: Int, sentAt: Int, at time: Int) {
-        // What was decided without it holds for a second.
-        trouble(instance, server, from: sentAt, at: time, until: time + 1_000_000)
+        // Where a request waited for it, the server counts as down until a probe is answered, a second later.
+        let probe = 1_100_000 + 2 * scenario.timeoutMicroseconds
+        trouble(instance, server, from: sentAt, at: time, until: time + probe)
     }
 
     private func trouble(

@@ -42,6 +42,9 @@ final class SimulatedInstance {
     /// When the clocks were read that the ledger goes by now.
     private var readAt = 0
     private(set) var isDead = false
+    /// Takes requests: the store's clock was asked, or did not answer in time.
+    private var isOpen = false
+    private var early: [() -> Void] = []
     private var lastConnection: UInt64 = 0
 
     init(_ number: Int, _ clock: MachineClock, _ simulation: Simulation, _ dice: Seeded) {
@@ -67,6 +70,7 @@ final class SimulatedInstance {
         lanes = ledger.lanes.map { _ in Lane() }
         self.dice = dice
         for lane in lanes.indices { wake(lane) }
+        at(timeline.now) { self.at(self.timeline.now + self.timeoutMicroseconds) { self.open() } }
     }
 
     /// Stops the world: what is due meanwhile happens late, in any order. Starved: timers first.
@@ -143,7 +147,16 @@ final class SimulatedInstance {
 
     /// Asks now; `then` is called once, with the decision.
     func ask(_ ask: Judge.Ask, _ then: @escaping (Decision) -> Void) {
+        if !isOpen { return early.append { self.ask(ask, then) } }
         read { self.ask(ask, at: $0, then) }
+    }
+
+    /// The process takes requests from now on.
+    private func open() {
+        if isOpen { return }
+        isOpen = true
+        for ask in early { at(timeline.now, ask) }
+        early = []
     }
 
     private func ask(_ ask: Judge.Ask, at moment: Moment, _ then: @escaping (Decision) -> Void) {
@@ -162,7 +175,7 @@ final class SimulatedInstance {
             then(decision)
         case .waits(let request):
             drain()
-            expireLater(request, at: clock.steady(at: timeline.now) + timeoutMicroseconds)
+            expireLater(request, at: request.due)
         }
     }
 
@@ -179,9 +192,10 @@ final class SimulatedInstance {
 
     private func expire(_ request: Pending, at moment: Moment) {
         guard request.decision == nil else { return }
-        judge.trace?("\(readAt) instance \(number) request expires")
-        ledger.expire(request, at: moment)
+        let again = ledger.expire(request, at: moment)
+        judge.trace?("\(readAt) instance \(number) request's timer \(again == nil ? "ends it" : "waits")")
         drain()
+        if let again { return expireLater(request, at: again) }
         if request.decision == nil { judge.breach("L6", "a request is not decided when its time is up") }
     }
 
@@ -209,6 +223,7 @@ final class SimulatedInstance {
         var outbox = Outbox()
         swap(&outbox, &ledger.outbox)
         for lane in outbox.lanes { wake(lane) }
+        if outbox.isReady { open() }
         for request in outbox.decided {
             if let decision = request.decision { request.waiter.decided(decision) }
         }
@@ -274,7 +289,7 @@ final class SimulatedInstance {
             let work = { () throws(StoreFailure) -> Int in
                 try connection.time()
             }
-            network.send(from: number, to: place, server, work) { result, _ in
+            network.send(from: number, to: place, server, work) { (result: Result<Int, StoreFailure>, _) in
                 self.isBack(lane, place, sentAt)
                 self.at(self.timeline.now) {
                     if case .success = result {
@@ -283,7 +298,7 @@ final class SimulatedInstance {
                     } else {
                         self.judge.fails(instance: self.number, server: place, sentAt: sentAt, at: self.timeline.now)
                     }
-                    self.run(lane, result.map { _ in .connected }, since: since)
+                    self.run(lane, result.map { .connected($0) }, since: since)
                 }
             }
             return
