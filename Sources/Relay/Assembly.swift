@@ -43,6 +43,7 @@ final class Assembly {
         var servers: [Server] = []
         var loops: [LoopThread] = []
         var gateways: [Gateway] = []
+        limiter.prepare()
         for (listener, counts) in zip(listeners, metrics.loops) {
             let loop = EventLoop()
             let gateway = try Self.gateway(
@@ -287,9 +288,11 @@ extension LimiterEvent {
                 line.add("key", key)
                 line.add("cause", reason)
             }
-        case .clockOff(0): log.info("this machine's clock agrees with the others' again")
+        case .recordAhead(let key):
+            log.warning("a counter was ahead of all clocks and is moved back") { $0.add("key", key) }
+        case .clockOff(0): log.info("this machine's clock agrees with the others again")
         case .clockOff(let milliseconds):
-            log.warning("this machine's clock is off, which limits make up for: set it right") { line in
+            log.warning("this machine's clock is off; limits are corrected for it; check NTP") { line in
                 line.add("ahead_ms", milliseconds)
             }
         }

@@ -171,7 +171,7 @@ def test_a_clock_that_is_off(start_relay, clock_shim, ahead):
         right = [start_relay(**shared) for _ in range(2)]
         off = start_relay(**shared, LD_PRELOAD=clock_shim, CLOCK_AHEAD_SECONDS=ahead)
         line = off.wait_for_line(lambda line: line["level"] == "warning")
-        assert line["message"] == "this machine's clock is off, which limits make up for: set it right"
+        assert line["message"] == "this machine's clock is off; limits are corrected for it; check NTP"
         assert abs(line["ahead_ms"] - 1000 * ahead) < 3000
         # The store's clock counts in seconds, and late.
         assert abs(metric(off, "relay_clock_difference_seconds") - ahead) < 2.5

@@ -64,8 +64,10 @@ final class CounterThread: @unchecked Sendable {
     private func perform(_ call: StoreCall) throws(StoreFailure) -> StoreReply {
         if case .connect = call {
             connection = nil
-            connection = try store.connect(to: server)
-            return .connected
+            let opened = try store.connect(to: server)
+            let seconds = try opened.time()
+            connection = opened
+            return .connected(seconds)
         }
         guard let connection else { throw StoreFailure(reason: "no connection") }
         return try connection.perform(call)

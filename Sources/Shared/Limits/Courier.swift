@@ -4,6 +4,8 @@ import Glibc
 struct Courier: Sendable {
     /// By lane.
     let parkings: [Parking]
+    /// Where the start of the process waits for the store's clock.
+    let ready = Parking()
     let onEvent: @Sendable (LimiterEvent) -> Void
 
     func deliver(_ outbox: Outbox) {
@@ -12,6 +14,7 @@ struct Courier: Sendable {
             if let decision = request.decision { request.waiter.decided(decision) }
         }
         for event in outbox.events { onEvent(event) }
+        if outbox.isReady { ready.wake() }
     }
 }
 

@@ -13,6 +13,9 @@ package struct Grid: Sendable, Hashable {
         kept = perWindow + spareBuckets
     }
 
+    /// So long after their bucket's end units may still be used that are then counted in the present one.
+    package var graceMicroseconds: Int { windowMicroseconds / 16 }
+
     package func bucket(at time: Int) -> Int { max(0, time) * perWindow / windowMicroseconds }
 
     /// The first microsecond that belongs to the bucket.

@@ -1,19 +1,21 @@
 /// Whom a record is about, as a digest: known keys, keys that are passed on and addresses never share one.
 package struct Identity: Sendable, Hashable {
     let digest: Digest
+    /// A known key, or all callers together: there are not more of them than the operator made.
+    let isKnown: Bool
 
     /// `bearer`: the digest of the key that a caller brought.
-    package static func knownKey(_ bearer: Digest) -> Identity { Identity("known", bearer) }
+    package static func knownKey(_ bearer: Digest) -> Identity { Identity("known", bearer, isKnown: true) }
     package static func passedKey(_ bearer: Digest) -> Identity { Identity("passed", bearer) }
     /// The text of an address, of version 6 that of its /64.
     package static func address(_ text: String) -> Identity { Identity("address", text) }
-    package static let everybody = Identity("everybody", "")
+    package static let everybody = Identity("everybody", "", isKnown: true)
     /// Of the instances that are alive.
-    static let instances = Identity("instances", "")
+    static let instances = Identity("instances", "", isKnown: true)
 
     /// One caller's use of one model.
     package func using(_ model: String) -> Identity {
-        Identity("model", "\(digest.base64url(characters: 43)) \(model)")
+        Identity("model", "\(digest.base64url(characters: 43)) \(model)", isKnown: isKnown)
     }
 
     /// One caller from one address.
@@ -21,9 +23,14 @@ package struct Identity: Sendable, Hashable {
         Identity("from", "\(digest.base64url(characters: 43)) \(address)")
     }
 
-    private init(_ kind: String, _ text: String) { digest = Digest(of: "\(kind) \(text)") }
+    private init(_ kind: String, _ text: String, isKnown: Bool = false) {
+        digest = Digest(of: "\(kind) \(text)")
+        self.isKnown = isKnown
+    }
 
-    private init(_ kind: String, _ bearer: Digest) { self.init(kind, bearer.base64url(characters: 43)) }
+    private init(_ kind: String, _ bearer: Digest, isKnown: Bool = false) {
+        self.init(kind, bearer.base64url(characters: 43), isKnown: isKnown)
+    }
 
     /// `relay:1:<limit id>:<22 characters>`.
     func storeKey(_ limit: Limit) -> String { "relay:1:\(limit.id):\(digest.base64url(characters: 22))" }

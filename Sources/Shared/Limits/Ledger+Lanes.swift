@@ -39,7 +39,7 @@ extension Ledger {
 
     /// What the lane does next. Not while a call of it is under way.
     mutating func step(_ lane: Int, at now: Moment) -> Step {
-        let now = clock.corrected(now)
+        let now = read(now)
         while true {
             switch lanes[lane].round {
             case .none: if let idle = beginRound(lane, now) { return idle }
@@ -78,6 +78,10 @@ extension Ledger {
             if account.waiting.isEmpty { settleSoon(account, now) } else { enqueue(account) }
             if account.state == .idle { schedule(account, now) }
         }
+        if isYardstick(lane), now.steady >= clock.measureAt {
+            lanes[lane].round = .measure(epoch: server.epoch)
+            return nil
+        }
         let batch = nextBatch(lane, now)
         if batch.isEmpty, let idle = beginWatch(lane, now) { return idle }
         if !batch.isEmpty {
@@ -92,7 +96,9 @@ extension Ledger {
         var batch: [Account] = []
         var rest: [Account] = []
         for account in lanes[lane].inbox {
-            if account.notBefore > now.steady {
+            if isHeldBack(account) {
+                rest.append(account)
+            } else if account.notBefore > now.steady {
                 account.state = .idle
                 lanes[lane].due.put(account, at: account.notBefore)
             } else if batch.count < Self.batchBound {
@@ -107,16 +113,20 @@ extension Ledger {
         return batch
     }
 
+    /// Nothing is counted before the store's clock was asked; after that the others' clocks are read first.
+    private func isHeldBack(_ account: Account) -> Bool {
+        clock.isUnsure && !(clock.isMeasured && account === living?.account)
+    }
+
     /// Without other work: an unreachable server is to be known before the first request, and its clock is watched.
     private mutating func beginWatch(_ lane: Int, _ now: Moment) -> Step? {
         let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
         guard lanes[lane].isFirst else { return .wait(until: due) }
-        let isWatch = servers.firstIndex { !$0.isDown } == own
-        if lanes[lane].connectedEpoch == nil || (isWatch && now.steady >= clock.measureAt) {
+        if lanes[lane].connectedEpoch == nil {
             lanes[lane].round = .measure(epoch: servers[own].epoch)
             return nil
         }
-        let next = max(clock.measureAt, now.steady + Self.probeMicroseconds)
+        let next = max(isYardstick(lane) ? clock.measureAt : 0, now.steady + Self.probeMicroseconds)
         return .wait(until: min(due ?? next, next))
     }
 
@@ -128,7 +138,7 @@ extension Ledger {
         if !serving.unread.isEmpty { return .read(serving.unread) }
         while serving.next < serving.accounts.count {
             let account = serving.accounts[serving.next]
-            if let plan = plan(account, epoch: serving.epoch, at: now) {
+            if !isHeldBack(account), let plan = plan(account, epoch: serving.epoch, at: now) {
                 serving.plan = plan
                 return .write(plan)
             }
@@ -139,13 +149,18 @@ extension Ledger {
 
     /// Takes over what a call came back with.
     mutating func take(_ outcome: Result<StoreReply, StoreFailure>, _ lane: Int, at now: Moment) {
-        let now = clock.corrected(now)
+        let now = read(now)
         let began = lanes[lane].callSince ?? now.steady
         lanes[lane].callSince = nil
-        if case .failure = outcome { lanes[lane].connectedEpoch = nil }
+        switch outcome {
+        case .success:
+            lanes[lane].heardAt = now.steady
+            lanes[lane].roundTrip = now.steady - began
+        case .failure: lanes[lane].connectedEpoch = nil
+        }
         switch lanes[lane].round {
         case .none: break
-        case .probe: probed(outcome, lane, now)
+        case .probe: probed(outcome, began, lane, now)
         case .measure(let epoch): measured(outcome, epoch, lane, began, now)
         case .serve(var serving):
             switch outcome {
@@ -164,7 +179,12 @@ extension Ledger {
         }
     }
 
-    private mutating func probed(_ outcome: Result<StoreReply, StoreFailure>, _ lane: Int, _ now: Moment) {
+    private mutating func probed(
+        _ outcome: Result<StoreReply, StoreFailure>,
+        _ began: Int,
+        _ lane: Int,
+        _ now: Moment
+    ) {
         let server = lanes[lane].server
         lanes[lane].round = .none
         metrics.probes += 1
@@ -174,6 +194,9 @@ extension Ledger {
         }
         lanes[lane].connectedEpoch = servers[server].epoch
         restore(server, at: now)
+        if isYardstick(lane), case .success(.connected(let seconds)) = outcome {
+            measured(seconds, took: now.steady - began, now)
+        }
     }
 
     private mutating func measured(
@@ -189,9 +212,13 @@ extension Ledger {
             fail(lanes[lane].server, epoch: epoch, failure.reason, at: now)
         case .success(.time(let seconds)):
             lanes[lane].round = .none
-            clock.measured(storeSeconds: seconds, took: now.steady - began, at: now)
-            tellClock(now)
-        case .success: lanes[lane].connectedEpoch = epoch
+            measured(seconds, took: now.steady - began, now)
+        case .success(.connected(let seconds)):
+            lanes[lane].round = .none
+            guard servers[lanes[lane].server].epoch == epoch else { return }
+            lanes[lane].connectedEpoch = epoch
+            if isYardstick(lane) { measured(seconds, took: now.steady - began, now) }
+        case .success: lanes[lane].round = .none
         }
     }
 
@@ -212,7 +239,7 @@ extension Ledger {
                 guard case .record(let record, let version) = found, record.isTooFarAhead(of: now.wall),
                     record.isTooFarAhead(of: storeTime)
                 else { return found }
-                return Found.broken(version, reason: "time")
+                return .ahead(record, version)
             }
             serving.doubtful = []
             absorb(found, &serving, now)

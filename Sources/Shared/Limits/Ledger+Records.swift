@@ -7,15 +7,20 @@ extension Ledger {
         switch found {
         case .absent:
             account.fresh = .absent
-            account.tally.absorb(nil, birth: birth, at: now.wall)
+            account.tally.absorb(nil, birth: birth, isAhead: false, at: now.wall)
         case .broken(let version, let reason):
             account.fresh = .version(version)
-            account.tally.absorb(nil, birth: birth, at: now.wall)
+            account.tally.absorb(nil, birth: birth, isAhead: false, at: now.wall)
             outbox.events.append(.brokenRecord(key: account.storeKey, reason: reason))
+        case .ahead(let record, let version):
+            account.fresh = .version(version)
+            account.tally.absorb(record, birth: birth, isAhead: true, at: now.wall)
+            outbox.events.append(.recordAhead(key: account.storeKey))
         case .record(let record, let version):
             account.fresh = .version(version)
-            account.tally.absorb(record, birth: birth, at: now.wall)
+            account.tally.absorb(record, birth: birth, isAhead: false, at: now.wall)
         }
+        if account === living?.account { sawLiving(now) }
         for part in account.waiting where part.request.decision == nil {
             guard part.request.parts[part.index].state == .unread else { continue }
             part.request.parts[part.index].state = .seen
@@ -90,14 +95,15 @@ extension Ledger {
                 part.request.parts[part.index].state = .seen
                 refuse(part.request, now)
             }
-            if account === living?.account { judgeClock(now) }
+            if account === living?.account { sawLiving(now) }
         case .lost:
             metrics.lostRaces += 1
             account.tally.notWritten()
             account.waiting = restored(plan, now) + account.waiting
             account.losses += 1
             if account.losses > 2 {
-                let pause = Int(random.next() % UInt64(1_000 * min(account.losses, 20)))
+                let unit = max(1_000, lanes[account.lane].roundTrip / 4)
+                let pause = Int(random.next() % UInt64(unit * min(account.losses, 20)))
                 account.notBefore = now.steady + pause
             }
         case .refused:

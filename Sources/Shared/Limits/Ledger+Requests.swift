@@ -1,12 +1,15 @@
 /// A request's way through the ledger: asked, perhaps read and counted in the store part by part, decided, settled.
 extension Ledger {
+    /// A timer that fires later than that says nothing about the store.
+    static let lateTimerMicroseconds = 50_000
+
     enum Answer {
         case decided(Decision)
         case waits(Pending)
     }
 
     mutating func ask(_ wants: [Want], at now: Moment, _ waiter: () -> any DecisionWaiter) -> Answer {
-        let now = clock.corrected(now)
+        let now = read(now)
         guard store != nil else { return .decided(decideInMemory(wants, now)) }
         var parts = wants.map { share(of: $0, now) }
         if parts.count > 1 { parts.sort { $0.account.storeKey < $1.account.storeKey } }
@@ -20,7 +23,7 @@ extension Ledger {
             let isLocal = parts.contains { $0.state == .local }
             return .decided(isLocal ? decideByRule(parts, now) : admission(parts, now))
         }
-        let request = Pending(parts, waiter())
+        let request = Pending(parts, waiter(), at: now.steady, timeoutMicroseconds: options.timeoutMicroseconds)
         for (index, part) in parts.enumerated() where part.state == .unread {
             part.account.waiting.append(Part(request: request, index: index))
             enqueue(part.account)
@@ -37,39 +40,62 @@ extension Ledger {
             account.tally.beginOutage(servers[account.server].epoch, at: now.wall)
         } else {
             account.tally.endOutage()
-            if let place = account.tally.spend(want.units, at: now.wall) { state = .taken(place) }
+            if !clock.isUnsure, let place = account.tally.spend(want.units, at: now.wall) { state = .taken(place) }
         }
         return Pending.Share(account: account, units: want.units, state: state)
     }
 
-    /// The request's time is up; afterwards it is decided.
-    mutating func expire(_ request: Pending, at now: Moment) {
-        let now = clock.corrected(now)
-        guard request.decision == nil else { return }
+    /// The request's timer fired. Returns when it is to fire again (steady); nil: the request is decided.
+    mutating func expire(_ request: Pending, at now: Moment) -> Int? {
+        let now = read(now)
+        guard request.decision == nil else { return nil }
+        // A process that was stopped or starved has answers to read before it may speak of a time-out.
+        if now.steady > request.due + Self.lateTimerMicroseconds, !request.wasLate {
+            request.wasLate = true
+            request.begun = now.steady
+            request.movedAt = now.steady
+        }
+        request.due = deadline(request)
+        if request.due > now.steady { return request.due }
         metrics.expired += 1
-        var stuck: Int?
-        for index in request.parts.indices {
-            let part = request.parts[index]
-            switch part.state {
-            case .taken, .local: continue
-            case .late(let place): giveBack(part.units, place, part.account, now)
-            case .unread, .seen, .writing: break
-            }
-            part.account.ruleUntil = now.steady + Self.probeMicroseconds
-            request.parts[index].state = .local
-            let lane = lanes[part.account.lane]
-            if let since = lane.callSince, since + 2 * options.timeoutMicroseconds <= now.steady {
-                stuck = lane.server
+        let silent = request.open.map { lanes[request.parts[$0].account.lane] }
+            .filter { $0.callSince.map { $0 + options.timeoutMicroseconds <= now.steady } ?? false }
+        if silent.isEmpty {
+            decide(request, refusedForNow(request.parts, now))
+            return nil
+        }
+        for lane in silent {
+            fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now)
+        }
+        // Failing has decided it, if all that it waits for is there.
+        for index in request.parts.indices where !request.parts[index].isTaken {
+            makeLocal(Part(request: request, index: index), now)
+        }
+        finish(request, now, isLast: true)
+        return nil
+    }
+
+    /// A time-out after the server was last heard by a thread that the request waits for, or the call to it that is
+    /// under way began; four of them at most.
+    private func deadline(_ request: Pending) -> Int {
+        var since = Int.max
+        for index in request.open {
+            let lane = lanes[request.parts[index].account.lane]
+            since = min(since, max(lane.heardAt, lane.callSince ?? 0))
+        }
+        if since == .max { since = request.begun }
+        if clock.isUnsure {
+            for lane in lanes.indices where isYardstick(lane) {
+                since = max(since, lanes[lane].heardAt, lanes[lane].callSince ?? 0)
             }
         }
-        request.unread = 0
-        finish(request, now, isLast: true)
-        if let stuck { fail(stuck, epoch: servers[stuck].epoch, "a call takes too long", at: now) }
+        let bound = request.begun + 4 * options.timeoutMicroseconds
+        return min(bound, max(request.begun, request.movedAt, since) + options.timeoutMicroseconds)
     }
 
     /// Ends what a request held. `used` nil: all of it.
     mutating func settle(_ held: [HeldUnits], _ used: Amounts?, at now: Moment) {
-        let now = clock.corrected(now)
+        let now = read(now)
         for units in held {
             let account = units.account
             account.tally.settle(units.units, used: used?[account.limit.quota.unit], in: units.place, at: now.wall)
@@ -144,6 +170,19 @@ extension Ledger {
         return decision
     }
 
+    /// The store answers, but too slowly to count the request in time.
+    private mutating func refusedForNow(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+        giveBackTaken(parts, now)
+        let open = parts.first { $0.state != .local } ?? parts[0]
+        let refusal = Decision.Refusal(
+            limit: open.account.limit,
+            requested: open.units,
+            retryAfterMicroseconds: 1_000_000
+        )
+        metrics.count(.refused, refusal.limit.kind)
+        return describe(Decision(.refused(refusal)), parts, now)
+    }
+
     /// Of the limits without room, the one that frees last. What was counted is given back.
     private mutating func refused(_ parts: [Pending.Share], _ now: Moment) -> Decision {
         var worst: Decision.Refusal?
@@ -182,6 +221,7 @@ extension Ledger {
     /// Its next part to be counted, or its end.
     mutating func advance(_ request: Pending, _ now: Moment) {
         guard request.decision == nil, request.unread == 0 else { return }
+        request.movedAt = now.steady
         guard let next = request.firstOpen else { return finish(request, now, isLast: false) }
         enqueue(request.parts[next].account)
     }
@@ -199,16 +239,24 @@ extension Ledger {
     }
 
     /// All parts are counted or local. `isLast`: nothing may be waited for any more.
-    private mutating func finish(_ request: Pending, _ now: Moment, isLast: Bool) {
+    mutating func finish(_ request: Pending, _ now: Moment, isLast: Bool) {
+        guard request.decision == nil else { return }
+        // What time it is when these units are used is not known before the store's clock was asked.
+        if clock.isUnsure, !isLast, request.parts.contains(where: \.isTaken) { return undecided.append(request) }
         for index in request.parts.indices {
             guard case .taken(let place) = request.parts[index].state else { continue }
-            let account = request.parts[index].account
-            if account.tally.isUsable(place, at: now.wall) { continue }
-            metrics.late += 1
-            if isLast || isUnderRule(account, now) {
-                giveBack(request.parts[index].units, place, account, now)
+            let (account, units) = (request.parts[index].account, request.parts[index].units)
+            if !clock.isUnsure, let present = account.tally.use(units, in: place, at: now.wall) {
+                guard present != place else { continue }
+                metrics.late += 1
+                request.parts[index].state = .taken(present)
+                settleSoon(account, now)
+            } else if isLast || isUnderRule(account, now) {
+                metrics.late += 1
+                giveBack(units, place, account, now)
                 request.parts[index].state = .local
             } else {
+                metrics.late += 1
                 request.parts[index].state = .late(place)
                 account.waiting.append(Part(request: request, index: index))
                 enqueue(account)

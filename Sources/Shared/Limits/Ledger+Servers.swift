@@ -35,6 +35,7 @@ extension Ledger {
         }
         for part in parts { makeLocal(part, now) }
         for part in parts { advance(part.request, now) }
+        outbox.isReady = true
     }
 
     /// A probe was answered.
@@ -53,7 +54,7 @@ extension Ledger {
 
     /// Nothing is decided any more; what is still to be written is, if that does not take long.
     mutating func close(at now: Moment) {
-        let now = clock.corrected(now)
+        let now = read(now)
         stopBy = now.steady + options.timeoutMicroseconds
         if let living {
             living.tally.settle(1, used: nil, in: .nowhere, at: now.wall)

@@ -30,6 +30,9 @@ struct Ledger {
         var connectedEpoch: Int?
         /// When the call under way began (steady). One takes longer than it should where a name is looked up.
         var callSince: Int?
+        /// When a call was answered last (steady), and how long it took.
+        var heardAt = 0
+        var roundTrip = 0
     }
 
     let store: (any CounterStore)?
@@ -38,18 +41,22 @@ struct Ledger {
     let instance: UInt64
     var servers: [Server]
     var lanes: [Lane]
-    var accounts = RecentTable<RecordKey, Account>()
-    var bytes = 0
+    var accounts: AccountTable
     var outbox = Outbox()
     var metrics = LimiterMetrics()
     let sums = TallySums()
     var clock = ClockWatch()
     /// The instances that are alive, with a store: a limit of slots in which each holds one.
     var living: (account: Account, tally: SlotTally)?
-    /// As many as were last seen.
+    /// As many as were last seen, and our place among them.
     var instancesSeen = 1
+    var rank: Int?
     /// Since when fewer were seen (steady).
     var fewerInstancesSince: Int?
+    /// The correction of the clock that the operator was told.
+    var toldCorrection = 0
+    /// Counted in full, but not decided before the store's clock was asked.
+    var undecided: [Pending] = []
     /// Ends when nothing is to be written any more, at this time (steady) at the latest.
     var stopBy: Int?
     /// Birth numbers and pauses.
@@ -61,6 +68,7 @@ struct Ledger {
         var random = random
         instance = random.next()
         self.random = random
+        accounts = AccountTable(bytes: options.bytes)
         let names = store?.servers ?? []
         servers = names.map { Server(name: $0) }
         let lanesPerServer = options.lanesPerServer
@@ -90,12 +98,15 @@ struct Ledger {
 
     mutating func account(_ want: Want, _ now: Moment) -> Account {
         let key = RecordKey(want.limit, want.identity)
-        if let account = accounts.use(key) {
-            if account.state == .idle { account.tally.dropIfAhead(of: now.wall) }
+        let part = AccountTable.Part(want)
+        if let account = accounts.use(key, part) {
+            if account.state == .idle { account.tally.moveBackIfAhead(of: now.wall) }
             account.usedAt = now.steady
             return account
         }
-        makeRoom(now)
+        for dropped in accounts.makeRoom(part, now) where !servers.isEmpty {
+            servers[dropped.server].owing[dropped.key] = nil
+        }
         let tally: any Tally =
             if want.limit.quota.unit == .concurrent {
                 SlotTally(
@@ -110,8 +121,7 @@ struct Ledger {
             }
         let account = account(key, want.limit, want.identity, tally)
         account.usedAt = now.steady
-        accounts.set(key, account)
-        bytes += account.bytes
+        accounts.add(account, part)
         return account
     }
 
@@ -120,23 +130,6 @@ struct Ledger {
         let server = store?.server(of: storeKey) ?? 0
         let lane = server * options.lanesPerServer + key.place(of: options.lanesPerServer)
         return Account(key, limit, storeKey: storeKey, server: server, lane: lane, tally)
-    }
-
-    /// Drops what is spent, and beyond the bound what was unused longest; not what is being worked on.
-    private mutating func makeRoom(_ now: Moment) {
-        for _ in 0..<4 {
-            guard let oldest = accounts.leastRecent?.value else { return }
-            if oldest.usedAt == now.steady { return }  // by the very request that room is made for
-            if !oldest.isIdle {
-                _ = accounts.use(oldest.key)
-            } else if bytes > options.bytes || oldest.tally.isSpent(at: now.wall) {
-                _ = accounts.remove(oldest.key)
-                bytes -= oldest.bytes
-                if !servers.isEmpty { servers[oldest.server].owing[oldest.key] = nil }
-            } else {
-                return
-            }
-        }
     }
 
     // MARK: Which rule holds
@@ -156,6 +149,7 @@ struct Ledger {
         return OutageRule(
             rule: options.storeDown,
             instances: max(1, options.instances ?? instancesSeen),
+            rank: rank,
             epoch: epoch
         )
     }

@@ -27,6 +27,15 @@ package struct LimitClock: Sendable {
         self.alarm = alarm
     }
 
+    /// For counting alone: the wall clock as it was at the start, going on by a clock that nobody sets and that does not
+    /// stop while the machine sleeps.
+    package static func embedded() -> LimitClock {
+        let start = microseconds(of: CLOCK_REALTIME) - microseconds(of: CLOCK_BOOTTIME)
+        return LimitClock(now: {
+            Moment(wall: start + microseconds(of: CLOCK_BOOTTIME), steady: microseconds(of: CLOCK_MONOTONIC))
+        })
+    }
+
     package static let system = LimitClock(now: {
         Moment(wall: microseconds(of: CLOCK_REALTIME), steady: microseconds(of: CLOCK_MONOTONIC))
     })

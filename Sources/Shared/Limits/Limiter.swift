@@ -22,7 +22,7 @@ package final class Limiter: Sendable {
         instances: Int? = nil,
         timeoutMicroseconds: Int = 250_000,
         slotSeconds: Int = 30,
-        clock: LimitClock = .system,
+        clock: LimitClock? = nil,
         bytes: Int = defaultBytes,
         onEvent: @escaping @Sendable (LimiterEvent) -> Void = { _ in }
     ) {
@@ -36,6 +36,7 @@ package final class Limiter: Sendable {
         )
         let ledger = Lock(Ledger(store: store, options: options, random: SystemRandomNumberGenerator()))
         self.ledger = ledger
+        let clock = clock ?? (store == nil ? .embedded() : .system)
         self.clock = clock
         isShared = store != nil
         self.timeoutMicroseconds = timeoutMicroseconds
@@ -50,6 +51,12 @@ package final class Limiter: Sendable {
         }
         self.threads = threads
         for thread in threads { thread.start() }
+    }
+
+    /// Waits until the store's clock was asked, a time-out at most. Blocks: before the first request.
+    package func prepare() {
+        guard isShared else { return }
+        courier.ready.wait(untilMicroseconds: clock.alarm(clock.now().steady + timeoutMicroseconds))
     }
 
     /// Decides over all limits that cover a request: it counts in all of them or in none. Called on `loop`, and back on
@@ -74,7 +81,7 @@ package final class Limiter: Sendable {
         case .waits(let request):
             guard let wait = request.waiter as? LoopWait else { preconditionFailure("another waiter") }
             if let outbox { courier.deliver(outbox) }
-            return await wait.decision(afterAtMost: timeoutMicroseconds) { self.expire(request) }
+            return await wait.decision(at: clock.alarm(request.due)) { self.expire(request) }
         }
     }
 
@@ -88,7 +95,7 @@ package final class Limiter: Sendable {
         }
     }
 
-    private func expire(_ request: Pending) { tell { $0.expire(request, at: $1) } }
+    private func expire(_ request: Pending) -> Int? { tell { $0.expire(request, at: $1) }.map(clock.alarm) }
 
     func settle(_ held: [HeldUnits], _ used: Amounts?) { tell { $0.settle(held, used, at: $1) } }
 
@@ -103,12 +110,15 @@ package final class Limiter: Sendable {
     }
 
     /// The time is read with the lock held: a thread that is stopped on its way to it must not decide for the past.
-    private func tell(_ body: (inout Ledger, Moment) -> Void) {
+    @discardableResult
+    private func tell<Result>(_ body: (inout Ledger, Moment) -> Result) -> Result {
         var outbox = Outbox()
-        ledger.withLock { ledger in
-            body(&ledger, clock.now())
+        let result = ledger.withLock { ledger in
+            let result = body(&ledger, clock.now())
             swap(&outbox, &ledger.outbox)
+            return result
         }
         courier.deliver(outbox)
+        return result
     }
 }

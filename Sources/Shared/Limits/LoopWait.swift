@@ -8,21 +8,26 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
     private lazy var timer = Timer(self)
     private var continuation: UnsafeContinuation<Decision, Never>?
     private var ended: Decision?
-    private var expire: (() -> Void)?
+    private var expire: (() -> Int?)?
 
     init(_ loop: EventLoop) { self.loop = loop }
 
-    /// `expire` makes the ledger decide. Cancelling the task does not end the wait, which is short.
-    func decision(afterAtMost microseconds: Int, expire: @escaping () -> Void) async -> Decision {
+    /// `expire` makes the ledger decide, or says when to ask it again. Times are microseconds of the monotonic clock.
+    /// Cancelling the task does not end the wait, which is short.
+    func decision(at microseconds: Int, expire: @escaping () -> Int?) async -> Decision {
         loop.checkIsolated()
         self.expire = expire
-        loop.arm(timer, at: EventLoop.monotonicNanoseconds() + UInt64(microseconds) * 1_000)
+        arm(microseconds)
         return await withUnsafeContinuation { waiting in
             if let ended { waiting.resume(returning: ended) } else { continuation = waiting }
         }
     }
 
-    func timerFired() { expire?() }
+    private func arm(_ microseconds: Int) { loop.arm(timer, at: UInt64(max(0, microseconds)) * 1_000) }
+
+    func timerFired() {
+        if let again = expire?(), ended == nil { arm(again) }
+    }
 
     func decided(_ decision: Decision) { loop.call { self.end(decision) } }
 

@@ -18,6 +18,11 @@ struct Outage {
         own.roll(to: time)
     }
 
+    mutating func moveBack(to time: Int) {
+        copy.moveBack(to: time)
+        own.moveBack(to: time)
+    }
+
     mutating func charge(_ units: Int, at time: Int) {
         roll(to: time)
         own.charge(units)

@@ -19,6 +19,8 @@ final class Pending: @unchecked Sendable {
         let account: Account
         let units: Int
         var state: State
+
+        var isTaken: Bool { if case .taken = state { true } else { false } }
     }
 
     /// In the order of their store keys.
@@ -26,11 +28,27 @@ final class Pending: @unchecked Sendable {
     var unread: Int
     var decision: Decision?
     let waiter: any DecisionWaiter
+    /// When it began to wait, and when it last went on to its next record (steady).
+    var begun: Int
+    var movedAt: Int
+    /// When its timer fires next (steady).
+    var due: Int
+    /// Its timer fired late once.
+    var wasLate = false
 
-    init(_ parts: [Share], _ waiter: any DecisionWaiter) {
+    init(_ parts: [Share], _ waiter: any DecisionWaiter, at steady: Int, timeoutMicroseconds: Int) {
         self.parts = parts
         self.waiter = waiter
         unread = parts.count { $0.state == .unread }
+        begun = steady
+        movedAt = steady
+        due = steady + timeoutMicroseconds
+    }
+
+    /// The parts that it waits for now.
+    var open: [Int] {
+        if unread > 0 { return parts.indices.filter { parts[$0].state == .unread } }
+        return firstOpen.map { [$0] } ?? []
     }
 
     /// The first part that is to be counted in the store.
@@ -65,7 +83,10 @@ package enum LimiterEvent: Sendable {
     case storeBack(server: String, seconds: Int)
     /// A value in the store was none of ours, and is replaced.
     case brokenRecord(key: String, reason: String)
-    /// This machine's clock is off by so much against those of the others, which is made up for; 0: not any more.
+    /// A record was counted far ahead of all clocks, and is moved back.
+    case recordAhead(key: String)
+    /// So much is taken off this machine's clock, which differs from those of the other instances, or alone from the
+    /// store's; 0: nothing any more.
     case clockOff(milliseconds: Int)
 }
 
@@ -74,4 +95,6 @@ struct Outbox {
     var decided: [Pending] = []
     var lanes: [Int] = []
     var events: [LimiterEvent] = []
+    /// The store's clock was asked, or cannot be.
+    var isReady = false
 }

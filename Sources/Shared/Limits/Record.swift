@@ -87,6 +87,15 @@ package struct Record: Sendable, Equatable {
         lease.endMilliseconds = max(lease.endMilliseconds, max(0, end - grid.start(of: newest) + 999) / 1_000)
     }
 
+    /// Counts in the present buckets what is counted ahead of them, the newest in the present one.
+    package mutating func moveBack(to time: Int) {
+        let present = grid.bucket(at: time)
+        guard newest > present else { return }
+        var moved = Record(grid, newest: present, birth: birth)
+        for age in 0..<min(grid.kept, present + 1) { moved.change(present - age, to: count(in: newest - age)) }
+        self = moved
+    }
+
     /// Forgets a lease that has ended early.
     package mutating func endLease(_ units: Int, in bucket: Int) {
         if bucket == newest { lease.units = max(0, lease.units - units) }

@@ -104,7 +104,7 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func giveBack(_ units: Int, in place: Place, at time: Int) { change(by: -units) }
 
-    func isUsable(_ place: Place, at time: Int) -> Bool { time < place.number }
+    func use(_ units: Int, in place: Place, at time: Int) -> Place? { time < place.number ? place : nil }
 
     func beginOutage(_ epoch: Int, at time: Int) {}
 
@@ -112,7 +112,7 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     // MARK: The store
 
-    func absorb(_ found: StoredRecord?, birth: UInt64, at time: Int) {
+    func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
         if case .slots(let found)? = found { record = found } else { record = SlotRecord() }
         entry = record.entry(of: instance)
     }
@@ -196,7 +196,9 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     var isPinned: Bool { draft != nil || held > 0 || entry != nil }
 
-    func dropIfAhead(of time: Int) {}
+    func moveBackIfAhead(of time: Int) {}
+
+    func usedShare(at time: Int) -> Double { Double(held) / Double(bound) }
 
     /// Requests that were cut may not have told their end.
     func close(at time: Int) { change(by: -held) }

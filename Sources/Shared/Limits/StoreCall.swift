@@ -9,7 +9,8 @@ enum StoreCall: Sendable {
 
 /// What a call came back with.
 enum StoreReply: Sendable {
-    case connected
+    /// With the server's time in seconds since 1970.
+    case connected(Int)
     /// In the order of the accounts asked for.
     case found([Found])
     /// Seconds since 1970.
@@ -21,6 +22,8 @@ enum StoreReply: Sendable {
 enum Found: Sendable {
     case absent
     case record(StoredRecord, StoredValue.Version)
+    /// Far ahead of our clock and of the store's.
+    case ahead(StoredRecord, StoredValue.Version)
     case broken(StoredValue.Version, reason: String)
 
     init(_ value: StoredValue?, of limit: Limit) {
@@ -40,7 +43,7 @@ extension CounterConnection {
     /// Blocks. Reads and writes values without the ledger's lock.
     func perform(_ call: StoreCall) throws(StoreFailure) -> StoreReply {
         switch call {
-        case .connect: return .connected
+        case .connect: return .connected(try time())
         case .read(let accounts):
             let values = try read(accounts.map(\.storeKey))
             return .found(zip(values, accounts).map { Found($0, of: $1.limit) })

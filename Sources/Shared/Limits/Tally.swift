@@ -28,8 +28,9 @@ protocol Tally: AnyObject {
 
     func giveBack(_ units: Int, in place: Place, at time: Int)
 
-    /// Units counted there may still be used.
-    func isUsable(_ place: Place, at time: Int) -> Bool
+    /// Where units count that are to be used now; nil: they are too late where they were counted, and have to be moved
+    /// by the next write. Not much too late, they are noted as owed now and as to be taken out there.
+    func use(_ units: Int, in place: Place, at time: Int) -> Place?
 
     // MARK: Outages
 
@@ -39,8 +40,9 @@ protocol Tally: AnyObject {
 
     // MARK: The store
 
-    /// Takes over what was read. `birth`: for a record that is to be added.
-    func absorb(_ found: StoredRecord?, birth: UInt64, at time: Int)
+    /// Takes over what was read. `birth`: for a record that is to be added. `isAhead`: all clocks say that it is far
+    /// ahead of them; it is moved back.
+    func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int)
     /// `isTaking`: for requests that wait.
     func beginDraft(isTaking: Bool, at time: Int)
     /// Moves units that were too late to be used out of where they are counted.
@@ -69,8 +71,10 @@ protocol Tally: AnyObject {
     func isSpent(at time: Int) -> Bool
     /// Must not be forgotten.
     var isPinned: Bool { get }
-    /// After the clock was set back by hours what was counted before says nothing.
-    func dropIfAhead(of time: Int)
+    /// After the clock went back by hours what was counted before is counted as of now.
+    func moveBackIfAhead(of time: Int)
+    /// What part of the limit is used.
+    func usedShare(at time: Int) -> Double
     /// Ends what is kept for later use, before the process ends.
     func close(at time: Int)
 }
@@ -98,11 +102,17 @@ struct Refusal {
 struct OutageRule {
     let rule: StoreDownRule
     let instances: Int
+    /// Our place among them, from 0; nil: not known.
+    let rank: Int?
     /// Tells one outage from another.
     let epoch: Int
 
-    /// Of what is left one instance's part.
-    func part(of left: Int) -> Int { left <= 0 ? 0 : (left - 1) / instances + 1 }
+    /// Of what is left one instance's part. The first ones take one more where it cannot be shared out evenly.
+    func part(of left: Int) -> Int {
+        guard left > 0 else { return 0 }
+        let (part, rest) = left.quotientAndRemainder(dividingBy: instances)
+        return part + (rest > (rank ?? 0) ? 1 : 0)
+    }
 }
 
 /// What all tallies of an instance have together.

@@ -24,6 +24,8 @@ final class WindowTally: Tally, @unchecked Sendable {
     private var record: Record
     /// It was read at least once.
     private var isKnown = false
+    /// It was far ahead in the store, and is moved back there by the next write.
+    private var isMoved = false
     /// What was seen before the record in the store was lost, and has not been written to it since.
     private var unmerged: Record?
     /// Admitted without the store, or known late, and to be added to the record.
@@ -107,10 +109,9 @@ final class WindowTally: Tally, @unchecked Sendable {
         let isFull = !view.hasRoom(for: units, of: bound)
         var wait = isFull ? view.retryAfter(units, of: bound, at: time) : 0
         if let rule, rule.rule == .share, !hasRoom(for: units, by: rule, at: time) {
-            guard let known = wait, let more = outage?.retryAfter(units, of: bound, by: rule, at: time) else {
-                return Refusal(wait: nil, memory: 0)
-            }
-            wait = max(known, more)
+            // An instance whose part is nothing has to wait for the store.
+            let more = outage?.retryAfter(units, of: bound, by: rule, at: time) ?? 1_000_000
+            wait = wait.map { max($0, more) }
         } else if !isFull {
             return nil
         }
@@ -183,8 +184,14 @@ final class WindowTally: Tally, @unchecked Sendable {
         takeBack(units, in: place)
     }
 
-    func isUsable(_ place: Place, at time: Int) -> Bool {
-        place == .nowhere || time < limit.grid.end(of: place.number)
+    func use(_ units: Int, in place: Place, at time: Int) -> Place? {
+        guard place != .nowhere else { return place }
+        let end = limit.grid.end(of: place.number)
+        if time < end { return place }
+        guard time < end + limit.grid.graceMicroseconds else { return nil }
+        let present = charge(units, at: time)
+        giveBack(units, in: place, at: time)
+        return present
     }
 
     // MARK: Outages
@@ -203,9 +210,11 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     // MARK: The store
 
-    func absorb(_ found: StoredRecord?, birth: UInt64, at time: Int) {
+    func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
         var next = Record(limit.grid, at: time, birth: birth)
         if case .counts(let found)? = found { next = found }
+        if isAhead { next.moveBack(to: time) }
+        isMoved = isAhead
         if isKnown, record.birth != next.birth {
             sums.rejoined += 1
             // Known to be unused, so not joined; the record that came after it may not hold it.
@@ -225,7 +234,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         if let lease, isTaking || !lease.isOpen(at: time) { endLease() }
         record.roll(to: time)
         var next = record
-        var isChanged = unmerged != nil
+        var isChanged = unmerged != nil || isMoved
         for back in returns where isCounted(back.place) {
             next.giveBack(back.units, in: back.place.number)
             isChanged = true
@@ -294,6 +303,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         draft = nil
         record = done.record
         unmerged = nil
+        isMoved = false
         if done.admitted > 0 { pace.note(done.admitted, at: time) }
         outage?.charge(done.admitted, at: time)
         if let opened = done.lease {
@@ -351,13 +361,15 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     var isPinned: Bool { draft != nil || (lease?.left ?? 0) > 0 }
 
-    func dropIfAhead(of time: Int) {
+    func moveBackIfAhead(of time: Int) {
         guard record.isTooFarAhead(of: time), draft == nil else { return }
-        record = Record(limit.grid, at: time, birth: record.birth)
-        unmerged = nil
-        owed = nil
-        outage = nil
+        record.moveBack(to: time)
+        unmerged?.moveBack(to: time)
+        owed?.moveBack(to: time)
+        outage?.moveBack(to: time)
     }
+
+    func usedShare(at time: Int) -> Double { Double(view(at: time).total) / Double(bound) }
 
     func close(at time: Int) { endLease() }
 }

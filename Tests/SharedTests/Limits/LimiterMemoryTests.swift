@@ -106,7 +106,7 @@ import Testing
         #expect(limiter.metrics().accounts <= 101)
     }
 
-    @Test("a clock set back by hours does not lock callers out for hours, and one set back a little does not let go")
+    @Test("a clock that goes back by hours does not lock callers out for hours, and never lets go")
     func clockSetBack() async {
         let clock = TestClock()
         let limiter = Limiter(store: nil, clock: clock.clock)
@@ -118,7 +118,6 @@ import Testing
         clock.advance(microseconds: -50_000_000)
         #expect(await loops.run(ask).isAdmitted == false)
         clock.advance(microseconds: -3_600_000_000)
-        #expect(await loops.run(ask).isAdmitted)
         #expect(await loops.run(ask).isAdmitted == false)
         clock.advance(microseconds: 62_000_000)
         #expect(await loops.run(ask).isAdmitted)
