@@ -16,6 +16,7 @@ extension Judge {
             if scenario.isCalm { checkUtilisation(subject) }
             let server = servers[scenario.ring.server(of: subject.storeKey)]
             let isKnown = server.isUp && server.hangsUntil < loadEnd && scenario.isTimeSound
+                && !members.contains { $0.stops.contains { $0.ended > loadEnd } }
             if isKnown { checkRecord(subject, server.value(subject.storeKey)) }
         }
     }

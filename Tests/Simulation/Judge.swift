@@ -242,8 +242,8 @@ final class Judge {
         trouble(instance, server, from: sentAt, at: time, until: .max)
     }
 
-    func connects(instance: Int, server: Int, sentAt: Int, at time: Int) {
-        trace?("\(time) instance \(instance) connected to server \(server) since \(sentAt)")
+    /// A call was answered, so the instance knows that the server is there.
+    func answers(instance: Int, server: Int, sentAt: Int, at time: Int) {
         for index in troubles.indices where troubles[index].instance == instance && troubles[index].server == server {
             if troubles[index].ended == .max, troubles[index].failedAt <= sentAt { troubles[index].ended = time }
         }
@@ -251,9 +251,8 @@ final class Judge {
 
     /// A call took longer than it may, whether it was answered then or not.
     func isSlow(instance: Int, server: Int, sentAt: Int, at time: Int) {
-        // Where a request waited for it, the server counts as down until a probe is answered, a second later.
-        let probe = 1_100_000 + 2 * scenario.timeoutMicroseconds
-        trouble(instance, server, from: sentAt, at: time, until: time + probe)
+        trace?("\(time) instance \(instance) waited too long for server \(server)")
+        trouble(instance, server, from: sentAt, at: time, until: .max)
     }
 
     private func trouble(

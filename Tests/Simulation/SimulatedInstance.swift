@@ -294,7 +294,7 @@ final class SimulatedInstance {
                 self.at(self.timeline.now) {
                     if case .success = result {
                         self.lanes[lane].connection = connection
-                        self.judge.connects(instance: self.number, server: place, sentAt: sentAt, at: self.timeline.now)
+                        self.judge.answers(instance: self.number, server: place, sentAt: sentAt, at: self.timeline.now)
                     } else {
                         self.judge.fails(instance: self.number, server: place, sentAt: sentAt, at: self.timeline.now)
                     }
@@ -336,6 +336,8 @@ final class SimulatedInstance {
     ) {
         switch result {
         case .success((let reply, let touched)):
+            let place = ledger.lanes[lane].server
+            judge.answers(instance: number, server: place, sentAt: sentAt, at: timeline.now)
             for (key, isWritten) in touched {
                 judge.exchanges(instance: number, key: key, isWritten: isWritten, sentAt: sentAt, at: doneAt)
             }

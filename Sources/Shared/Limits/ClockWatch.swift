@@ -215,6 +215,6 @@ extension Ledger {
                 for part in account.waiting { part.request.movedAt = now.steady }
             }
         }
-        for request in requests where request.decision == nil { finish(request, now, isLast: false) }
+        for request in requests where request.decision == nil { finish(request, now) }
     }
 }

@@ -60,18 +60,12 @@ extension Ledger {
         metrics.expired += 1
         let silent = request.open.map { lanes[request.parts[$0].account.lane] }
             .filter { $0.callSince.map { $0 + options.timeoutMicroseconds <= now.steady } ?? false }
-        if silent.isEmpty {
-            decide(request, refusedForNow(request.parts, now))
-            return nil
-        }
-        for lane in silent {
-            fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now)
-        }
-        // Failing has decided it, if all that it waits for is there.
-        for index in request.parts.indices where !request.parts[index].isTaken {
-            makeLocal(Part(request: request, index: index), now)
-        }
-        finish(request, now, isLast: true)
+        // What waits for these is decided by the rule; a request may still have to wait for others.
+        for lane in silent { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
+        guard request.decision == nil else { return nil }
+        request.due = deadline(request)
+        if !silent.isEmpty, request.due > now.steady { return request.due }
+        decide(request, refusedForNow(request.parts, now))
         return nil
     }
 
@@ -222,7 +216,7 @@ extension Ledger {
     mutating func advance(_ request: Pending, _ now: Moment) {
         guard request.decision == nil, request.unread == 0 else { return }
         request.movedAt = now.steady
-        guard let next = request.firstOpen else { return finish(request, now, isLast: false) }
+        guard let next = request.firstOpen else { return finish(request, now) }
         enqueue(request.parts[next].account)
     }
 
@@ -238,11 +232,11 @@ extension Ledger {
         }
     }
 
-    /// All parts are counted or local. `isLast`: nothing may be waited for any more.
-    mutating func finish(_ request: Pending, _ now: Moment, isLast: Bool) {
+    /// All parts are counted or local.
+    mutating func finish(_ request: Pending, _ now: Moment) {
         guard request.decision == nil else { return }
         // What time it is when these units are used is not known before the store's clock was asked.
-        if clock.isUnsure, !isLast, request.parts.contains(where: \.isTaken) { return undecided.append(request) }
+        if clock.isUnsure, request.parts.contains(where: \.isTaken) { return undecided.append(request) }
         for index in request.parts.indices {
             guard case .taken(let place) = request.parts[index].state else { continue }
             let (account, units) = (request.parts[index].account, request.parts[index].units)
@@ -251,7 +245,7 @@ extension Ledger {
                 metrics.late += 1
                 request.parts[index].state = .taken(present)
                 settleSoon(account, now)
-            } else if isLast || isUnderRule(account, now) {
+            } else if isUnderRule(account, now) {
                 metrics.late += 1
                 giveBack(units, place, account, now)
                 request.parts[index].state = .local
