@@ -21,6 +21,18 @@ if let seed = variable("SEED") {
     exit(report.breaches.isEmpty ? 0 : 1)
 }
 
+if let name = getenv("DRILL").map({ String(cString: $0) }), let drill = Drill.allCases.first(where: { "\($0)" == name }) {
+    var found = 0
+    for seed in 0..<10 {
+        let report = Simulation.drill(drill, seed: seed, plant: plant)
+        describe(report)
+        if !report.breaches.isEmpty { found += 1 }
+        if seed == 0 { print(report.decisions, report.admitted, report.calls) }
+    }
+    print("\(found) of 10")
+    exit(0)
+}
+
 let seeds = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 300
 let first = variable("FIRST_SEED") ?? 0
 let clock = ContinuousClock()

@@ -16,7 +16,8 @@ extension Judge {
             isFirst = false
         }
         var small = 0
-        var isFar = offsets.upperBound - offsets.lowerBound > Self.followedMicroseconds
+        let farthest = max(offsets.upperBound - offsets.lowerBound, offsets.upperBound, -offsets.lowerBound)
+        var isFar = farthest > Self.followedMicroseconds
         for step in steps where step.time > first && step.time <= time {
             if abs(step.by) > Self.followedMicroseconds { isFar = true } else { small += abs(step.by) }
         }

@@ -55,7 +55,9 @@ extension Judge {
                     if all[other].instance != instance { unseen += all[other].units }
                 }
             }
-            let allowed = (unseen + instanceCount - 1) / instanceCount + instanceCount
+            // Where all know each other, and nothing was used before, the parts are N.
+            let isExact = all[first].time > began && isRanked(at: began) && isUnused(subject, before: began)
+            let allowed = (unseen + instanceCount - 1) / instanceCount + (isExact ? 0 : instanceCount)
             if sum - subject.bound > allowed {
                 excess = max(excess, sum - subject.bound - allowed)
                 breach(
@@ -64,5 +66,16 @@ extension Judge {
                 )
             }
         }
+    }
+
+    /// Each instance has read the entries of all.
+    private func isRanked(at time: Int) -> Bool {
+        let firsts = members.map { $0.living.first { $0.isWritten && $0.time <= time }?.time ?? .max }
+        guard let last = firsts.max(), last < .max, losses.isEmpty, !hasDeaths else { return false }
+        return members.allSatisfy { $0.living.contains { $0.time > last && $0.time <= time } }
+    }
+
+    private func isUnused(_ subject: Subject, before time: Int) -> Bool {
+        !subject.admissions.contains { $0.time <= time }
     }
 }

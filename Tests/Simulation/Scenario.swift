@@ -73,6 +73,8 @@ struct Scenario {
             case set(instance: Int?, offset: Int)
             case sleep(instance: Int, lasting: Int)
             case starve(instance: Int, lasting: Int)
+            /// The store's machine.
+            case storeSleep(server: Int, lasting: Int)
         }
 
         let time: Int
@@ -89,7 +91,7 @@ struct Scenario {
     let slotMicroseconds: Int
     /// The greatest difference between two instances' clocks.
     let spread: Int
-    let weather: Network.Weather
+    var weather: Network.Weather
     /// One way besides, by place of the instance.
     let detours: [Int]
     let quotas: [Quota]

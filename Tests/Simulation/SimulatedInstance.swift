@@ -39,6 +39,9 @@ final class SimulatedInstance {
     /// Of a thousand readings of the clocks so many are used late only.
     private let staleReadings: Int
     private let stalls: [Int]
+    private let startedAt: Int
+    /// The offset of the clock that the ledger was told.
+    private var followed: Int
     /// When the clocks were read that the ledger goes by now.
     private var readAt = 0
     private(set) var isDead = false
@@ -52,6 +55,8 @@ final class SimulatedInstance {
         self.number = number
         self.clock = clock
         timeline = simulation.timeline
+        startedAt = timeline.now
+        followed = clock.offset(at: timeline.now)
         network = simulation.network
         servers = simulation.servers
         judge = simulation.judge
@@ -122,6 +127,7 @@ final class SimulatedInstance {
     private func read(_ body: @escaping (Moment) -> Void) {
         var moment = clock.moment(at: timeline.now)
         let time = timeline.now
+        plantBeforeReading(moment)
         guard staleReadings > 0, dice.below(1_000) < staleReadings else {
             readAt = time
             return body(moment)
@@ -140,6 +146,17 @@ final class SimulatedInstance {
             if self.isDead { return }
             self.readAt = time
             body(moment)
+        }
+    }
+
+    private func plantBeforeReading(_ moment: Moment) {
+        if plant == .roundedUp { ledger.rank = nil }
+        guard plant == .stepFollowed else { return }
+        // A large step in small ones.
+        let offset = clock.offset(at: timeline.now)
+        while followed != offset {
+            followed += max(-2_900_000, min(2_900_000, offset - followed))
+            _ = ledger.read(Moment(wall: moment.wall - offset + followed, steady: moment.steady))
         }
     }
 
@@ -192,6 +209,12 @@ final class SimulatedInstance {
 
     private func expire(_ request: Pending, at moment: Moment) {
         guard request.decision == nil else { return }
+        if plant == .timerDeaf {
+            for index in request.open {
+                let server = request.parts[index].account.server
+                ledger.fail(server, epoch: ledger.servers[server].epoch, "planted", at: ledger.read(moment))
+            }
+        }
         let again = ledger.expire(request, at: moment)
         judge.trace?("\(readAt) instance \(number) request's timer \(again == nil ? "ends it" : "waits")")
         drain()
@@ -298,7 +321,7 @@ final class SimulatedInstance {
                     } else {
                         self.judge.fails(instance: self.number, server: place, sentAt: sentAt, at: self.timeline.now)
                     }
-                    self.run(lane, result.map { .connected($0) }, since: since)
+                    self.run(lane, result.map { .connected(self.planted(seconds: $0)) }, since: since)
                 }
             }
             return
@@ -344,7 +367,7 @@ final class SimulatedInstance {
             if case .wrote(.refused) = reply, case .write(let plan) = call {
                 judge.isRefusedWrite(instance: number, key: plan.key, at: timeline.now)
             }
-            run(lane, .success(reply), since: since)
+            run(lane, planted(reply, to: call, since), since: since)
         case .failure(let failure):
             if plant == .giveBackRepeated, case .write = call {
                 return run(lane, .success(.wrote(.lost)), since: since)
@@ -353,6 +376,42 @@ final class SimulatedInstance {
             judge.fails(instance: number, server: ledger.lanes[lane].server, sentAt: sentAt, at: timeline.now)
             run(lane, .failure(failure), since: since)
         }
+    }
+}
+
+/// Faults that are put in between the ledger and the store.
+extension SimulatedInstance {
+    private func planted(seconds: Int) -> Int {
+        guard plant == .clockJudgedLate, timeline.now < startedAt + 10_000_000 else { return seconds }
+        return clock.wall(at: timeline.now) / 1_000_000
+    }
+
+    private func planted(
+        _ reply: StoreReply,
+        to call: StoreCall,
+        _ since: Moment
+    ) -> Result<StoreReply, StoreFailure> {
+        let wall = clock.wall(at: timeline.now) - ledger.clock.correction
+        switch (reply, call) {
+        case (.time(let seconds), _): return .success(.time(planted(seconds: seconds)))
+        case (.found(let found), _) where plant == .aheadDropped:
+            let storeTime = servers[0].seconds * 1_000_000 + 1_500_000
+            return .success(
+                .found(
+                    found.map { found in
+                        guard case .record(let record, let version) = found, record.isTooFarAhead(of: wall),
+                            record.isTooFarAhead(of: storeTime)
+                        else { return found }
+                        return .broken(version, reason: "planted")
+                    }
+                )
+            )
+        case (.wrote(.written), .write(let plan)) where plant == .lateGivenUp:
+            guard case .counts(let record) = plan.record, wall >= record.grid.end(of: plan.place.number) else { break }
+            return .failure(StoreFailure(reason: "planted"))
+        default: break
+        }
+        return .success(reply)
     }
 }
 

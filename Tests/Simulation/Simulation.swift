@@ -148,6 +148,9 @@ package final class Simulation {
         case .sleep(let instance, let lasting):
             judge.stops(instance: instances[instance].number, at: now, until: now + lasting)
             instances[instance].sleep(lasting)
+        case .storeSleep(let server, let lasting):
+            judge.steps(by: -lasting, at: now)
+            servers[server].sleep(lasting)
         case .set(let instance, let offset):
             for instance in instance.map({ [instances[$0]] }) ?? instances {
                 judge.steps(by: offset - instance.clock.offset(at: now), at: now)
@@ -183,7 +186,7 @@ package final class Simulation {
 
     func identity(_ number: Int) -> Identity { .address("caller \(seed) \(number)") }
 
-    private func start(
+    func start(
         _ subjects: [Subject],
         _ manner: Caller.Manner,
         home: Int?,
