@@ -14,14 +14,11 @@ func describe(_ report: Report) {
     }
 }
 
-if let seed = variable("SEED") {
-    let report = Simulation(seed: seed, size: variable("SIZE") ?? 1, plant: plant, trace: { print($0) }).run()
-    print(report)
-    describe(report)
-    exit(report.breaches.isEmpty ? 0 : 1)
-}
-
 if let name = getenv("DRILL").map({ String(cString: $0) }), let drill = Drill.allCases.first(where: { "\($0)" == name }) {
+    if let seed = variable("SEED") {
+        describe(Simulation.drill(drill, seed: seed, plant: plant, trace: { print($0) }))
+        exit(0)
+    }
     var found = 0
     for seed in 0..<10 {
         let report = Simulation.drill(drill, seed: seed, plant: plant)
@@ -31,6 +28,13 @@ if let name = getenv("DRILL").map({ String(cString: $0) }), let drill = Drill.al
     }
     print("\(found) of 10")
     exit(0)
+}
+
+if let seed = variable("SEED") {
+    let report = Simulation(seed: seed, size: variable("SIZE") ?? 1, plant: plant, trace: { print($0) }).run()
+    print(report)
+    describe(report)
+    exit(report.breaches.isEmpty ? 0 : 1)
 }
 
 let seeds = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 300

@@ -55,7 +55,7 @@ extension Ledger {
             request.begun = now.steady
             request.movedAt = now.steady
         }
-        request.due = deadline(request)
+        request.due = deadline(request, now)
         if request.due > now.steady { return request.due }
         metrics.expired += 1
         let silent = request.open.map { lanes[request.parts[$0].account.lane] }
@@ -63,7 +63,7 @@ extension Ledger {
         // What waits for these is decided by the rule; a request may still have to wait for others.
         for lane in silent { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
         guard request.decision == nil else { return nil }
-        request.due = deadline(request)
+        request.due = deadline(request, now)
         if !silent.isEmpty, request.due > now.steady { return request.due }
         decide(request, refusedForNow(request.parts, now))
         return nil
@@ -71,11 +71,12 @@ extension Ledger {
 
     /// A time-out after the server was last heard by a thread that the request waits for, or the call to it that is
     /// under way began; four of them at most.
-    private func deadline(_ request: Pending) -> Int {
+    private func deadline(_ request: Pending, _ now: Moment) -> Int {
         var since = Int.max
         for index in request.open {
             let lane = lanes[request.parts[index].account.lane]
-            since = min(since, max(lane.heardAt, lane.callSince ?? 0))
+            // Without a call the thread has not come to it yet: that says nothing about the server.
+            since = min(since, lane.callSince.map { max($0, lane.heardAt) } ?? now.steady)
         }
         if since == .max { since = request.begun }
         if clock.isUnsure {

@@ -233,15 +233,4 @@ import Testing
     }
 }
 
-extension Limiter {
-    /// When all its servers are in use; false after ten seconds.
-    fileprivate func isUp() async -> Bool {
-        for _ in 0..<5_000 {
-            if metrics().serversDown == 0 { return true }
-            try? await Task.sleep(for: .milliseconds(2))
-        }
-        return false
-    }
-}
-
 private func usleepBriefly() { usleep(1_000) }

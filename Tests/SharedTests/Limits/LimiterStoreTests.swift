@@ -125,6 +125,7 @@ import Testing
         #expect(await events.reached(1, \.isBack))
         // Another instance, which knows nothing and has a connection from before: 36 of 50 are back in the store since the first one has written.
         #expect(await loops.run(1, first)[0].isAdmitted)
+        #expect(await limiters[1].isUp())
         let other = await loops.run(50) { await limiters[1].reserve([Want(limit, .everybody)], on: $1).decision }
         #expect(other.count { $0.isAdmitted } == 14)
     }

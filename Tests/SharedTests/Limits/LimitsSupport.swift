@@ -133,3 +133,14 @@ extension LimiterEvent {
     var isBack: Bool { if case .storeBack = self { true } else { false } }
     var isBroken: Bool { if case .brokenRecord = self { true } else { false } }
 }
+
+extension Limiter {
+    /// When all its servers are in use; false after ten seconds.
+    func isUp() async -> Bool {
+        for _ in 0..<5_000 {
+            if metrics().serversDown == 0 { return true }
+            try? await Task.sleep(for: .milliseconds(2))
+        }
+        return false
+    }
+}
