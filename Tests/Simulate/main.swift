@@ -14,7 +14,8 @@ func describe(_ report: Report) {
     }
 }
 
-if let name = getenv("DRILL").map({ String(cString: $0) }), let drill = Drill.allCases.first(where: { "\($0)" == name }) {
+if let name = getenv("DRILL").map({ String(cString: $0) }), let drill = Drill.allCases.first(where: { "\($0)" == name })
+{
     if let seed = variable("SEED") {
         describe(Simulation.drill(drill, seed: seed, plant: plant, trace: { print($0) }))
         exit(0)

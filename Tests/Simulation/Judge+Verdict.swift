@@ -15,7 +15,8 @@ extension Judge {
             if !hasFailures, !hasDeaths { checkCharges(subject) }
             if scenario.isCalm { checkUtilisation(subject) }
             let server = servers[scenario.ring.server(of: subject.storeKey)]
-            let isKnown = server.isUp && server.hangsUntil < loadEnd && scenario.isTimeSound
+            let isKnown =
+                server.isUp && server.hangsUntil < loadEnd && scenario.isTimeSound
                 && !members.contains { $0.stops.contains { $0.ended > loadEnd } }
             if isKnown { checkRecord(subject, server.value(subject.storeKey)) }
         }

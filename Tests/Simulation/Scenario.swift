@@ -68,7 +68,8 @@ struct Scenario {
             case refuseWrites(server: Int, lasting: Int)
             case cut(instance: Int, server: Int, lasting: Int)
             case pause(instance: Int, lasting: Int)
-            case replace(instance: Int)
+            /// Dies; another one starts after a while.
+            case replace(instance: Int, after: Int)
             /// Sets one clock, or all, so that it is wrong by so much.
             case set(instance: Int?, offset: Int)
             case sleep(instance: Int, lasting: Int)
@@ -281,9 +282,9 @@ extension Scenario {
             let (server, instance) = (dice.below(servers), dice.below(instances))
             if kind == .stalls || kind == .everything {
                 add(.pause(instance: instance, lasting: lasting(&dice)), &dice)
-                if dice.below(3) == 0 { add(.replace(instance: instance), &dice) }
+                if dice.below(3) == 0 { add(.replace(instance: instance, after: 0), &dice) }
             }
-            if kind == .slots, dice.below(2) == 0 { add(.replace(instance: instance), &dice) }
+            if kind == .slots, dice.below(2) == 0 { add(.replace(instance: instance, after: 0), &dice) }
             if kind == .starved {
                 add(.starve(instance: instance, lasting: dice.pick([100_000, 400_000, 1_000_000, 8_000_000])), &dice)
             }

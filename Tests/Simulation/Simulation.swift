@@ -53,7 +53,7 @@ package final class Simulation {
         for place in 0..<scenario.instances { instances.append(instance(at: place)) }
     }
 
-    private func instance(at place: Int) -> SimulatedInstance {
+    private func instance(at place: Int, after delay: Int = 0) -> SimulatedInstance {
         let spread = scenario.spread
         var ahead = [dice.below(spread + 1), dice.below(spread + 1)]
         if scenario.kind == .fastAndIdle || dice.below(3) == 0 { ahead = place % 2 == 0 ? [0, 0] : [spread, spread] }
@@ -67,7 +67,7 @@ package final class Simulation {
             steadyAtStart: 1_000_000 + dice.below(1_000_000_000),
             offset: place < scenario.offsets.count ? scenario.offsets[place] : 0
         )
-        let startsAt = max(timeline.now, start(of: place))
+        let startsAt = max(timeline.now + delay, start(of: place))
         judge.add(clock, startedAt: startsAt)
         network.detours[instanceCount] = scenario.detours[place]
         instanceCount += 1
@@ -156,11 +156,11 @@ package final class Simulation {
                 judge.steps(by: offset - instance.clock.offset(at: now), at: now)
                 instance.clock.set(offset: offset, at: now)
             }
-        case .replace(let place):
+        case .replace(let place, let delay):
             mayLoseAsks = true
             judge.dies(instance: instances[place].number, at: now)
             instances[place].die()
-            instances[place] = instance(at: place)
+            instances[place] = instance(at: place, after: delay)
         }
     }
 
