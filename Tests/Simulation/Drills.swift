@@ -49,6 +49,12 @@ extension Simulation {
                 at: first
             )
         }
+        // One that does not wait for what a dead instance said.
+        for incident in scenario.incidents {
+            guard case .replace(let place, let delay) = incident.what else { continue }
+            let time = incident.time + delay + 1_000_000
+            simulation.start([subject], .greedy(batch: 20), home: place, units: [1...1], think: 1...10_000, at: time)
+        }
         return simulation.run()
     }
 }
@@ -109,19 +115,19 @@ extension Scenario {
     }
 
     fileprivate static func storeBehind(_ start: Int, _ dice: inout Seeded) -> Scenario {
-        let lasting = 45_000_000 + dice.below(20_000_000)
+        let lasting = 90_000_000 + dice.below(20_000_000)
         let back = start + 5_000_000 + lasting
         return drill(
             .asleep,
-            Quota(60, .images, per: .second, times: 12),
+            Quota(60, .images, per: .minute),
             from: start,
-            seconds: 70 + lasting / 1_000_000,
+            seconds: 200 + lasting / 1_000_000,
             instances: 1,
             incidents: [
                 Incident(time: start + 5_000_000, what: .storeSleep(server: 0, lasting: lasting)),
                 // Late enough for the dead one's entry among the living to have ended.
                 Incident(
-                    time: back + 30_000_000 + dice.below(5_000_000),
+                    time: back + 30_000_000 + dice.below(60_000_000),
                     what: .replace(instance: 0, after: 7_000_000)
                 ),
             ]
