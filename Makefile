@@ -9,7 +9,10 @@ MAKEFLAGS += --no-print-directory
 
 # Swift's runtime is linked in and symbols are left out: against dynamic linking it starts in 4.7 ms instead of 6.0,
 # with 2.5 MB less resident memory; one file of 7 MB.
-RELEASE := -c release --product relay --static-swift-stdlib -Xlinker -s
+# Addresses of libraries' functions are fixed at start and read-only after; libraries are those of the system, wherever
+# the binary was built (Scripts/check-binary).
+RELEASE := -c release --product relay --static-swift-stdlib -Xlinker -s \
+	-Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now --disable-local-rpath
 
 # What `make fuzz` tries, and with how many inputs each.
 FUZZ_TARGETS ?= request-parser event-stream multipart mask
@@ -34,6 +37,7 @@ demo: release ## serve the offline vendor: model `echo`, no key, no network
 release: setup-run ## build .build/release/relay
 	$(say) 'Release build'
 	@swift build $(RELEASE)
+	@Scripts/check-binary .build/release/relay
 
 build: setup-run ## debug build of everything, tests too; warnings are errors
 	$(say) 'Build'

@@ -12,6 +12,16 @@ let strict: [SwiftSetting] = [
 /// Overlapping accesses are found by debug builds, in which all tests run; the checks cost a stream 10 %.
 let product = strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
 
+/// Of C and C++: a function whose stack was overrun ends the process, and so does a copy for which there is no room.
+let hardenedC: [CSetting] = [
+    .unsafeFlags(["-fstack-protector-strong"]),
+    .define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release)),
+]
+let hardenedCXX: [CXXSetting] = [
+    .unsafeFlags(["-fstack-protector-strong"]),
+    .define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release)),
+]
+
 let package = Package(
     name: "relay",
     targets: [
@@ -19,8 +29,8 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CMemcached", providers: [.apt(["libmemcached-dev"])]),
-        .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
-        .target(name: "CPng", linkerSettings: [.linkedLibrary("png16")]),
+        .target(name: "CSimdjson", cxxSettings: hardenedCXX, linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "CPng", cSettings: hardenedC, linkerSettings: [.linkedLibrary("png16")]),
         .target(name: "Engine", dependencies: ["CLinux", "CCurl", "CSimdjson"], swiftSettings: product),
         .target(
             name: "Shared",

@@ -208,7 +208,8 @@ final class Assembly {
         return MetricLabels(
             routes: Router.labels,
             models: own + offers.names,
-            providers: settings.providers.map(\.name)
+            providers: settings.providers.map(\.name),
+            callers: settings.keys.map(\.name)
         )
     }
 

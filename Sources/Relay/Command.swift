@@ -7,6 +7,7 @@ enum Command: String, CaseIterable {
     case check
     case config
     case health
+    case heal
     case help
     case version
 
@@ -32,18 +33,19 @@ enum Command: String, CaseIterable {
         case .help:
             end(.success, usage + "\nSettings, by environment or .env file [default]\n" + SettingsTable.product.help)
         case .version: end(.success, "\(Product.name) \(Product.version)\n")
-        case .serve, .check, .config, .health: break
+        case .serve, .check, .config, .health, .heal: break
         }
         let outcome = Settings.ofProcess()
         if command == .config { write(listing(outcome), to: 1) }
         let reports = [outcome.problems.report("problem"), outcome.warnings.report("warning")].joined()
         guard let settings = outcome.settings else {
-            end(command == .health ? .failure : .configuration, errors: reports)
+            end(command == .health || command == .heal ? .failure : .configuration, errors: reports)
         }
         switch command {
         case .check: end(.success, "configuration: no problems\n", errors: reports)
         case .config: end(.success, errors: reports)
-        case .health: end(isHealthy(settings) ? .success : .failure)
+        case .health: end(askForHealth(settings) == .serves ? .success : .failure)
+        case .heal: end(endIfStuck(settings) ? .success : .failure)
         default: return (settings, outcome.warnings)
         }
     }
@@ -55,6 +57,8 @@ enum Command: String, CaseIterable {
           check        check the settings; 0 if they are right, 78 if not
           config       print the effective settings with their source, secrets masked
           health       ask the relay on this machine; 0 if it answers, else 1
+          heal         the same, three times; end a relay that process 1 started and that takes connections but never
+                       answers (the health check of a container, whose engine starts it anew)
           help         print this and all settings (also --help)
           version      print the version (also --version)
 

@@ -66,6 +66,7 @@ extension APIError {
         }
         self.fault = error.fault
         self.isFromVendor = true
+        self.key = credential.key.isEmpty ? nil : credential.label
         let key = credential.key
         let cause = key.isEmpty ? error.cause : error.cause.replacing(key, with: "...")
         let own = error.kind == .badKey ? credential.label : nil

@@ -25,6 +25,8 @@ final class Responder: @unchecked Sendable {
     var cost: Cost?
     /// For `X-Relay-Provider`.
     var provider: String?
+    /// Of who answers; nil: not known.
+    var price: Price?
     /// Candidates that were tried, for `X-Relay-Attempts`.
     var attempts = 1
     private let startedNanoseconds: UInt64
@@ -56,6 +58,7 @@ final class Responder: @unchecked Sendable {
     func sendPreflight() {
         record.route = "OPTIONS"
         record.routeLabel = Router.preflightLabel
+        record.isPolled = true
         var head = head(204, type: nil)
         head.add("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
         let wanted = request?[.accessControlRequestHeaders]?.text
@@ -91,6 +94,7 @@ final class Responder: @unchecked Sendable {
     /// Before the answer has begun an answer of its own, after that a last event, or in binary content a cut.
     func fail(_ error: APIError) {
         record.fault = error.fault
+        record.key = error.key
         record.cause = error.cause ?? (error.status == 499 ? nil : error.message)
         if error.status == 499 {
             record.status = 499
@@ -168,6 +172,12 @@ final class Responder: @unchecked Sendable {
 
     // MARK: Counts
 
+    /// What the answer cost; nil: not known.
+    private var spent: Cost? {
+        guard let price, let usage = record.usage else { return nil }
+        return price.cost(usage)
+    }
+
     /// Once, when nothing more is done for the request; before its last bytes leave.
     func countRequest() {
         let counts = gateway.counts
@@ -181,8 +191,10 @@ final class Responder: @unchecked Sendable {
                 status: record.status,
                 durationNanoseconds: gateway.loop.nowNanoseconds - startedNanoseconds,
                 firstByteNanoseconds: hasBegun ? record.firstByteNanoseconds : nil,
+                caller: record.caller,
                 promptTokens: record.usage?.promptTokens ?? 0,
-                completionTokens: record.usage?.completionTokens ?? 0
+                completionTokens: record.usage?.completionTokens ?? 0,
+                usdParts: spent?.usdParts ?? 0
             )
         )
     }
@@ -192,7 +204,7 @@ final class Responder: @unchecked Sendable {
     /// One line, never a prompt, an answer or a key.
     func logRequest() {
         let ended = gateway.loop.nowNanoseconds
-        gateway.log.info("request") { line in
+        gateway.log.write(record.level, "request") { line in
             if let given = request?[.id], Self.isID(given) {
                 line.add("id", given)
                 line.add("request_id", word: requestID)
@@ -212,6 +224,8 @@ final class Responder: @unchecked Sendable {
                 line.add("prompt_tokens", usage.promptTokens)
                 line.add("completion_tokens", usage.completionTokens)
             }
+            if let spent { line.add("cost", number: spent.text) }
+            line.add("key", record.key)
             line.add("cause", record.cause)
         }
     }
@@ -245,4 +259,14 @@ struct RequestRecord {
     var cause: String?
     /// How its provider failed.
     var fault: UpstreamFault?
+    /// Which of the provider's own keys it failed with.
+    var key: String?
+    /// Machines ask such things all the time.
+    var isPolled = false
+
+    /// What an operator has to look at is a warning. A relay that says that it is not ready does so on purpose.
+    var level: LogLevel {
+        if isPolled, status < 400 || status == 503 { return .debug }
+        return status >= 500 ? .warning : .info
+    }
 }

@@ -27,6 +27,16 @@ DEFAULTS = {
     "ONE_MIN_MODELS_REFRESH": "0",
 }
 """What every relay of the suite is started with; the place for settings that the whole suite needs."""
+
+
+def has_localhost() -> bool:
+    try:
+        return bool(socket.getaddrinfo("localhost", 80, socket.AF_INET))
+    except socket.gaierror:
+        return False
+
+
+needs_localhost = pytest.mark.skipif(not has_localhost(), reason="the hosts file does not know localhost (/etc/hosts)")
 judges_memory = pytest.mark.skipif(
     "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ, reason="sanitizers keep what is freed"
 )

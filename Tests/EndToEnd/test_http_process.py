@@ -1,11 +1,14 @@
 """The relay as a process: settings that are wrong, a port in use, draining and its end."""
 
+import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from rawhttp import (
@@ -237,3 +240,51 @@ def test_writing_to_clients_that_are_gone_ends_nothing(start_relay: Callable[...
         connection.reset()
     assert_error(ask(relay.port, request("GET", "/nothing")), 404)
     assert relay.process.poll() is None
+
+
+# Health -----------------------------------------------------------------------------------------------------------
+
+
+def heal(program: Path, port: int) -> int:
+    environment = {"HOST": HOST, "PORT": str(port)}
+    return subprocess.run([str(program), "heal"], env=environment, capture_output=True, timeout=30).returncode
+
+
+def state(process: int) -> str | None:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return None
+
+
+def test_heal_ends_a_relay_that_takes_connections_and_does_not_answer(tmp_path: Path) -> None:
+    program = tmp_path / "relay"  # a copy: no other relay of this machine runs it
+    shutil.copy(binary(), program)
+    ports = [free_port(), free_port()]
+    environments = [ECHO_RELAY | {"HOST": HOST, "PORT": str(port)} for port in ports]
+    # The first is left to process 1, as in a container; the second is a child of this one.
+    lines = subprocess.run(
+        ["bash", "-c", '"$0" </dev/null >/dev/null 2>&1 & echo $!', str(program)], env=environments[0] | {"PATH": os.defpath},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    orphan = int(lines.stdout)
+    child = subprocess.Popen([str(program)], env=environments[1], stderr=subprocess.DEVNULL)
+    try:
+        parent = Path(f"/proc/{orphan}/stat").read_text().rpartition(")")[2].split()[1]
+        if parent != "1":
+            pytest.skip(f"process {parent}, not 1, takes in orphans here")
+        for port in ports:
+            assert wait_until(lambda port=port: heal(program, port) == 0)
+        os.kill(orphan, signal.SIGSTOP)
+        os.kill(child.pid, signal.SIGSTOP)
+        assert heal(program, ports[0]) == 1
+        assert wait_until(lambda: state(orphan) in (None, "Z"))
+        assert state(child.pid) == "T", "process 1 has not started it"
+        os.kill(child.pid, signal.SIGCONT)
+        assert heal(program, ports[1]) == 0
+        assert heal(program, ports[0]) == 1 and child.poll() is None, "nobody listens there: nothing to end"
+    finally:
+        for process in (orphan, child.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        child.wait()

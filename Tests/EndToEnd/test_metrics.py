@@ -1,9 +1,11 @@
 """GET /metrics, read by Prometheus' own parser."""
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -227,3 +229,31 @@ def test_with_a_token(start_relay, new_key):
     assert Scrape(relay, Authorization=f"Bearer {token}").requests()["", "/metrics", "401"] == 8
     assert httpx.head(url, headers={"Authorization": f"bearer {token}"}, trust_env=False).status_code == 200
     assert httpx.get(relay.base_url + "/health", trust_env=False).status_code == 200
+
+
+ALERTS = Path(__file__).resolve().parents[2] / "docs" / "alerts.yml"
+
+
+def test_alerts_are_about_metrics_that_there_are(own):
+    found = Scrape(own).text
+    wanted = set(re.findall(r"\b((?:relay|process)_[a-z_]+)\b", ALERTS.read_text()))
+    assert len(wanted) >= 8
+    for name in wanted:
+        assert f"# TYPE {name.removesuffix('_bucket')} " in found, name
+
+
+def test_known_callers_are_counted_by_name(start_relay, http, vendor, new_key):
+    key = new_key()
+    vendor.answers(key, {"answer": "a", "metadata": {"inputToken": 1000, "outputToken": 500}})
+    relay = start_relay(
+        PROVIDER_MAIN_KIND="onemin", PROVIDER_MAIN_API_KEYS=key, PROVIDER_MAIN_COST="0.001/0.004",
+        KEY_TEAM_TOKEN="token-of-the-team", KEY_IDLE_TOKEN="token-of-nobody", ANONYMOUS_MODELS="all",
+    )  # fmt: skip
+    for number, token in enumerate(["token-of-the-team", "token-of-the-team", "token-of-a-stranger"]):
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = httpx.post(relay.base_url + PATH, json=body(stream=number == 1), headers=headers, trust_env=False)
+        assert answer.status_code == 200
+    got = Scrape(relay)
+    assert got.all("relay_caller_requests_total") == {("team",): 2}
+    assert got.all("relay_caller_tokens_total") == {("team", "prompt"): 2000, ("team", "completion"): 1000}
+    assert got.all("relay_caller_cost_usd_total") == {("team",): 0.006}

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
-from relay_process import ROOT, Relay
+from relay_process import ROOT, Relay, needs_localhost
 
 README = ROOT / "README.md"
 MARKED = re.compile(
@@ -62,6 +62,7 @@ def test_each_marked_block_is_one() -> None:
     assert {example.kind for example in examples()} == {"demo"}, "a kind that no test knows"
 
 
+@needs_localhost
 @pytest.mark.parametrize("example", examples(), ids=lambda example: f"line {example.line}")
 def test_example_does_what_it_says(example: Example, demo: Relay) -> None:
     assert ":5001" in example.code, "the block does not name the relay's port"

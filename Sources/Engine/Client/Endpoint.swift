@@ -20,6 +20,8 @@ package final class Endpoint: @unchecked Sendable {
 
     deinit { curl_url_cleanup(url) }
 
+    var host: String? { part(CURLUPART_HOST) }
+
     /// The same scheme, host and port.
     package func hasOrigin(of other: Endpoint) -> Bool {
         [CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT].allSatisfy {

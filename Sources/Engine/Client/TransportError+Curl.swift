@@ -1,7 +1,7 @@
 import CCurl
 
 extension TransportError {
-    init(_ code: CURLcode, isWholeTimeOver: Bool) {
+    init(_ code: CURLcode, isWholeTimeOver: Bool, at endpoint: Endpoint?) {
         let kind: Kind =
             switch code {
             case CURLE_OPERATION_TIMEDOUT: isWholeTimeOver ? .totalTimeout : .connectTimeout
@@ -11,6 +11,31 @@ extension TransportError {
                 .insecure
             default: .broken
             }
-        self.init(kind, code: code.rawValue)
+        self.init(kind, code: code.rawValue, at: endpoint)
+    }
+
+    /// For the log: what happened and at which host, then the kind and libcurl's code to look up.
+    package var cause: String {
+        let words = words(of: endpoint?.host ?? "the host")
+        return code == 0 ? "\(words) (\(kind))" : "\(words) (\(kind), libcurl \(code))"
+    }
+
+    private func words(of host: String) -> String {
+        switch kind {
+        case .unreachable:
+            switch CURLcode(code) {
+            case CURLE_COULDNT_RESOLVE_HOST: "cannot resolve \(host)"
+            case CURLE_COULDNT_RESOLVE_PROXY: "cannot resolve the proxy on the way to \(host)"
+            default: "cannot connect to \(host)"
+            }
+        case .insecure: "no trusted connection to \(host)"
+        case .connectTimeout: "no connection to \(host) in time"
+        case .firstByteTimeout: "\(host) did not begin to answer in time"
+        case .idleTimeout: "\(host) was silent for too long"
+        case .totalTimeout: "\(host) did not end its answer in time"
+        case .broken: "the connection to \(host) broke"
+        case .tooLarge: "the answer of \(host) is too large"
+        case .cancelled: "cancelled"
+        }
     }
 }

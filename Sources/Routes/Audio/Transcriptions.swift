@@ -111,6 +111,7 @@ private struct Desk {
             return nil
         }
         responder.provider = taker.provider.name
+        responder.price = taker.price
         return try await form.pass(beginning, FileLabel("audio", type), to: keeper, model: taker.name) {
             (_) async throws(APIError) in try await atEnd()
         }

@@ -54,13 +54,13 @@ extension Limiter: MetricsSource {
         text.family("relay_instances", .gauge, "Relays that were last seen alive in the counter store.")
         text.sample(value: figures.instances)
         text.family("relay_clock_difference_seconds", .gauge, "This machine's clock less the counter store's.")
-        if let clock = figures.clockMilliseconds { text.sample(nanoseconds: clock * 1_000_000) }
+        if let clock = figures.clockMilliseconds { text.sample(billionths: clock * 1_000_000) }
         text.family(
             "relay_clock_correction_seconds",
             .gauge,
             "What of that is taken off, so as to agree with the others."
         )
-        text.sample(nanoseconds: figures.correctionMilliseconds * 1_000_000)
+        text.sample(billionths: figures.correctionMilliseconds * 1_000_000)
     }
 }
 

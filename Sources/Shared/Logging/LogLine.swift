@@ -63,6 +63,12 @@ package struct LogLine: ~Copyable {
         buffer.append(decimal: value)
     }
 
+    /// `number`: digits, perhaps with a point.
+    package mutating func add(_ name: StaticString, number: String) {
+        begin(name)
+        buffer.append(number)
+    }
+
     package mutating func add(_ name: StaticString, _ value: Bool) {
         begin(name)
         buffer.append(value ? "true" : "false")

@@ -18,10 +18,16 @@ package final class LoopMetrics: @unchecked Sendable {
     let tokens: Cells
     /// By provider and fault.
     let faults: Cells
+    /// By caller: requests, tokens of prompt and completion, 10^-9 dollars.
+    let callers: Cells
     let gauges = Cells(count: Gauge.allCases.count)
 
     package enum Gauge: Int, CaseIterable {
         case requests, streams
+    }
+
+    enum CallerCount: Int, CaseIterable {
+        case requests, promptTokens, completionTokens, usdParts
     }
 
     private struct Recent {
@@ -36,6 +42,7 @@ package final class LoopMetrics: @unchecked Sendable {
         durations = LatencyCells(labels: labels.routes.names.count)
         firstBytes = LatencyCells(labels: labels.routes.names.count)
         tokens = Cells(count: labels.models.names.count * 2)
+        callers = Cells(count: labels.callers.names.count * CallerCount.allCases.count)
         faults = Cells(count: labels.providers.names.count * UpstreamFault.allCases.count)
     }
 
@@ -51,8 +58,12 @@ package final class LoopMetrics: @unchecked Sendable {
         package let durationNanoseconds: UInt64
         /// nil: no answer was begun.
         package let firstByteNanoseconds: UInt64?
+        /// A known key's name, or what nobody knows; nil: nobody in particular.
+        package let caller: String?
         package let promptTokens: Int
         package let completionTokens: Int
+        /// 10^-9 dollars; 0: nothing, or not known.
+        package let usdParts: Int
 
         package init(
             route: Int,
@@ -60,16 +71,20 @@ package final class LoopMetrics: @unchecked Sendable {
             status: Int,
             durationNanoseconds: UInt64,
             firstByteNanoseconds: UInt64?,
+            caller: String? = nil,
             promptTokens: Int,
-            completionTokens: Int
+            completionTokens: Int,
+            usdParts: Int = 0
         ) {
             self.route = route
             self.model = model
             self.status = status
             self.durationNanoseconds = durationNanoseconds
             self.firstByteNanoseconds = firstByteNanoseconds
+            self.caller = caller
             self.promptTokens = promptTokens
             self.completionTokens = completionTokens
+            self.usdParts = usdParts
         }
     }
 
@@ -82,6 +97,15 @@ package final class LoopMetrics: @unchecked Sendable {
         if let first = ended.firstByteNanoseconds { firstBytes.add(nanoseconds: first, at: ended.route) }
         if ended.promptTokens > 0 { tokens.add(ended.promptTokens, at: model * 2) }
         if ended.completionTokens > 0 { tokens.add(ended.completionTokens, at: model * 2 + 1) }
+        if let caller = ended.caller { count(ended, of: caller) }
+    }
+
+    private func count(_ ended: Ended, of caller: String) {
+        let first = labels.callers.number(caller) * CallerCount.allCases.count
+        callers.add(1, at: first + CallerCount.requests.rawValue)
+        callers.add(ended.promptTokens, at: first + CallerCount.promptTokens.rawValue)
+        callers.add(ended.completionTokens, at: first + CallerCount.completionTokens.rawValue)
+        callers.add(ended.usdParts, at: first + CallerCount.usdParts.rawValue)
     }
 
     /// A vendor brought no answer, or not all of it.

@@ -34,6 +34,7 @@ package final class Metrics: MetricsSource {
         text.family("relay_request_first_byte_seconds", .histogram, "Time from a request's head to its answer's.")
         writeLatency(\.firstBytes, to: &text)
         writeTokens(to: &text)
+        writeCallers(to: &text)
         writeFaults(to: &text)
         text.family("relay_requests_in_flight", .gauge, "Requests without a complete answer, this one included.")
         text.sample(value: gauge(.requests))
@@ -88,6 +89,22 @@ package final class Metrics: MetricsSource {
             if prompt > 0 { text.sample(("model", model), ("kind", "prompt"), value: prompt) }
             if completion > 0 { text.sample(("model", model), ("kind", "completion"), value: completion) }
         }
+    }
+
+    private func writeCallers(to text: inout MetricsText) {
+        func each(_ count: LoopMetrics.CallerCount, _ write: (String, Int) -> Void) {
+            for (index, caller) in labels.callers.names.enumerated() {
+                let sum = sum(\.callers, at: index * LoopMetrics.CallerCount.allCases.count + count.rawValue)
+                if sum > 0 { write(caller, sum) }
+            }
+        }
+        text.family("relay_caller_requests_total", .counter, "Requests of known keys; other: with any other key.")
+        each(.requests) { text.sample(("caller", $0), value: $1) }
+        text.family("relay_caller_tokens_total", .counter, "Tokens of those, as the answers counted them.")
+        each(.promptTokens) { text.sample(("caller", $0), ("kind", "prompt"), value: $1) }
+        each(.completionTokens) { text.sample(("caller", $0), ("kind", "completion"), value: $1) }
+        text.family("relay_caller_cost_usd_total", .counter, "Dollars that those cost, where prices are known.")
+        each(.usdParts) { text.sample(("caller", $0), billionths: $1) }
     }
 
     private func writeFaults(to text: inout MetricsText) {

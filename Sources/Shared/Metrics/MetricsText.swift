@@ -33,9 +33,9 @@ package struct MetricsText: ~Copyable {
         body.append("\n")
     }
 
-    package mutating func sample(_ labels: (StaticString, String)..., nanoseconds: Int) {
+    package mutating func sample(_ labels: (StaticString, String)..., billionths: Int) {
         begin("", labels)
-        append(seconds: nanoseconds)
+        append(billionths: billionths)
         body.append("\n")
     }
 
@@ -47,7 +47,7 @@ package struct MetricsText: ~Copyable {
             begin("_bucket", [label], isOpen: true)
             body.append(",le=\"")
             if index < Latency.edges.count {
-                append(seconds: Int(Latency.edges[index]))
+                append(billionths: Int(Latency.edges[index]))
             } else {
                 body.append("+Inf")
             }
@@ -56,7 +56,7 @@ package struct MetricsText: ~Copyable {
             body.append("\n")
         }
         begin("_sum", [label])
-        append(seconds: sumNanoseconds)
+        append(billionths: sumNanoseconds)
         body.append("\n")
         begin("_count", [label])
         body.append(decimal: count)
@@ -95,11 +95,11 @@ package struct MetricsText: ~Copyable {
     }
 
     /// As short as can be, without rounding: `0.005`, `10`.
-    private mutating func append(seconds nanoseconds: Int) {
-        if nanoseconds < 0 { body.append("-") }
-        let nanoseconds = Int(nanoseconds.magnitude)
-        body.append(decimal: nanoseconds / 1_000_000_000)
-        var rest = nanoseconds % 1_000_000_000
+    private mutating func append(billionths: Int) {
+        if billionths < 0 { body.append("-") }
+        let billionths = Int(billionths.magnitude)
+        body.append(decimal: billionths / 1_000_000_000)
+        var rest = billionths % 1_000_000_000
         guard rest > 0 else { return }
         body.append(".")
         var unit = 100_000_000

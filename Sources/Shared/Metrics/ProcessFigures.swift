@@ -13,7 +13,7 @@ package struct ProcessFigures: MetricsSource {
 
     package func write(to text: inout MetricsText) {
         text.family("process_start_time_seconds", .gauge, "When the process started, in seconds since 1970.")
-        text.sample(nanoseconds: startMilliseconds * 1_000_000)
+        text.sample(billionths: startMilliseconds * 1_000_000)
         if let memory = numbers("/proc/self/statm"), memory.count > 1 {
             text.family("process_resident_memory_bytes", .gauge, "Memory in use.")
             text.sample(value: memory[1] * sysconf(Int32(_SC_PAGESIZE)))
@@ -31,7 +31,7 @@ package struct ProcessFigures: MetricsSource {
         if let stat = numbers("/proc/self/stat", after: ")"), stat.count > 17 {
             let ticks = max(1, sysconf(Int32(_SC_CLK_TCK)))
             text.family("process_cpu_seconds_total", .counter, "Processor time, user and system.")
-            text.sample(nanoseconds: (stat[11] + stat[12]) * (1_000_000_000 / ticks))
+            text.sample(billionths: (stat[11] + stat[12]) * (1_000_000_000 / ticks))
             text.family("process_threads", .gauge, "Threads, those of the event loops among them.")
             text.sample(value: stat[17])
         }

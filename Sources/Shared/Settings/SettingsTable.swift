@@ -34,6 +34,13 @@ package struct SettingsTable: Sendable {
                 ]
             ),
             SettingSection(
+                "Compose file (it alone reads these; the relay takes them anywhere, and they change nothing in it)",
+                [
+                    SettingRow("RELAYS", .number(1...1_000), "1", "how many relays run"),
+                    SettingRow("PUBLISH", .text, "5001", "published port of the proxy, or address:port"),
+                ]
+            ),
+            SettingSection(
                 "Callers",
                 [SettingRow("ANONYMOUS_MODELS", .patterns, "", "models that need no key; unset: none")]
             ),

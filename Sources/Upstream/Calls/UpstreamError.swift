@@ -42,7 +42,7 @@ package struct UpstreamError: Error {
 
     package init(_ error: TransportError) {
         let kind: Kind = error.kind == .cancelled ? .cancelled : error.isTimeout ? .timedOut : .failed
-        self.init(kind, cause: error.code == 0 ? "\(error.kind)" : "\(error.kind) (libcurl \(error.code))")
+        self.init(kind, cause: error.cause)
         fields.value.transport = error.kind
     }
 

@@ -181,6 +181,35 @@ import Testing
         #expect(after == .failure(.unreachable))
     }
 
+    @Test("what went wrong is told with the host, but not the host of somebody else's address")
+    func causes() async {
+        ScriptedNames.script("gone.test") { _ in [] }
+        let vendor = RawServer { peer, _ in
+            _ = peer.receiveRequest()
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+        }
+        let other = RawServer { _, _ in }
+        other.stop()
+        let causes = await withClient { client, loop in
+            let ruled = CurlClient(loop: loop, rule: AddressRule())
+            _ = Unmanaged.passRetained(ruled)
+            return [
+                await client.cause(UpstreamCall("http://gone.test/secret")),
+                await client.cause(UpstreamCall(other.url("/secret"))),
+                await client.cause(UpstreamCall(vendor.url("/secret"))),
+                await ruled.cause(UpstreamCall("http://gone.test/secret")),
+            ]
+        }
+        #expect(
+            causes == [
+                "cannot resolve gone.test (unreachable, libcurl 6)",
+                "cannot connect to 127.0.0.1 (unreachable, libcurl 7)",
+                "the connection to 127.0.0.1 broke (broken, libcurl 18)",
+                "cannot resolve the host (unreachable, libcurl 6)",
+            ]
+        )
+    }
+
     @Test("many calls at once each get their own answer")
     func manyAtOnce() async {
         let vendor = RawServer { peer, _ in

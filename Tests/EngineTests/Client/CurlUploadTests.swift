@@ -277,9 +277,12 @@ import Testing
     func slowVendor(isSending: Bool) async {
         let clock = ManualClock()
         let loop = clock.loop()
-        let done = Gate()
+        let (received, done) = (Gate(), Gate())
         let vendor = RawServer { peer, _ in
-            if !isSending { _ = peer.receiveUpload() }
+            if !isSending {
+                _ = peer.receiveUpload()
+                received.open()
+            }
             done.wait()
         }
         let kinds = await withClient(loop) { client, loop in
@@ -299,13 +302,18 @@ import Testing
                     kind.withLock { $0 = error.kind }
                 }
             }
-            try? await Task.sleep(for: .milliseconds(200))
+            if !isSending { _ = await received.opens() }
+            // Whatever is on its way, and begins the time anew: the clock stands still, so none can be over before.
             let milliseconds: UInt64 = isSending ? 2_000 : 5_000
             clock.advance(milliseconds: milliseconds - 1)
             await loop.sleep(nanoseconds: 0)
             let before = kind.withLock { $0 }
             clock.advance(milliseconds: 1)
-            loop.wakeUp()
+            await loop.sleep(nanoseconds: 0)
+            while kind.withLock({ $0 }) == nil {  // as long as the kernel takes some more for the vendor
+                clock.advance(milliseconds: milliseconds)
+                await loop.sleep(nanoseconds: 0)
+            }
             await writer.value
             return [before, kind.withLock { $0 }]
         }

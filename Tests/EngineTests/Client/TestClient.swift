@@ -48,6 +48,16 @@ extension CurlClient {
         }
     }
 
+    /// What the log says of a call that fails; nil: it did not.
+    func cause(_ call: UpstreamCall) async -> String? {
+        do throws(TransportError) {
+            _ = try await send(call)
+            return nil
+        } catch {
+            return error.cause
+        }
+    }
+
     /// A stream read to its end.
     func streamOutcome(_ call: UpstreamCall) async -> CallOutcome {
         let stream: any UpstreamStream

@@ -5,7 +5,7 @@ import Testing
 @testable import Shared
 
 /// The same over the store in the process and over memcached.
-@Suite(.timeLimit(.minutes(1))) struct FileShelfTests {
+@Suite(.timeLimit(.minutes(3))) struct FileShelfTests {
     enum Kind: String, CaseIterable, Sendable {
         case memory
         case memcached
@@ -20,7 +20,7 @@ import Testing
             process = kind == .memcached ? try MemcachedProcess() : nil
             store =
                 if let process {
-                    try MemcachedCounters([process.address], timeoutMilliseconds: 2_000)
+                    try MemcachedCounters([process.address], timeoutMilliseconds: 60_000)
                 } else {
                     MemoryCounters { 1_790_000_000 }
                 }
@@ -81,24 +81,30 @@ import Testing
     @Test("instances that add at the same moment lose nothing", arguments: Kind.allCases)
     func adds(kind: Kind) async throws {
         let place = try Place(kind)
-        let states = (0..<4).map { _ in place.state(timeoutMilliseconds: 10_000) }
+        let meeting = MeetingStore(place.store, members: 4)
+        // Nobody's wait ends by the time: these clocks stand still.
+        let clock = ManualClock()
+        let states = (0..<4).map { _ in SharedState(meeting, timeoutMilliseconds: 2_000) }
         let owner = try FileOwnerTests.owner("one")
         let ids = (0..<40).compactMap { owner.id(of: file($0)) }
-        await withTaskGroup(of: Void.self) { group in
-            for (number, state) in states.enumerated() {
-                group.addTask {
-                    try? await result { loop in
-                        for id in ids[(number * 10)..<(number * 10 + 10)] {
-                            try await FileShelf(state).add(id, of: owner, on: loop)
+        for moment in 0..<10 {
+            meeting.begin()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (number, state) in states.enumerated() {
+                    let id = ids[moment * 4 + number]
+                    group.addTask {
+                        try await result(clock.loop()) { loop in try await FileShelf(state).add(id, of: owner, on: loop)
                         }
                     }
                 }
+                try await group.waitForAll()
             }
         }
-        let listed = try await result { [now] loop in
+        let listed = try await result(clock.loop()) { [now] loop in
             try await FileShelf(states[0]).files(of: owner, at: now, on: loop)
         }
         #expect(Set(listed.map(\.id)) == Set(ids))
+        #expect(meeting.lostWrites >= 10 * 3, "all had read before the first wrote")
         for state in states { state.stop() }
     }
 
@@ -225,11 +231,91 @@ private final class Recorder: CounterStore, CounterConnection {
     }
 }
 
+/// A store in which, once in each moment that begins, all members have read before anybody writes.
+private final class MeetingStore: CounterStore {
+    private struct State {
+        var waiting = 0
+        var gate = Gate()
+        var lost = 0
+    }
+
+    private let store: any CounterStore
+    private let members: Int
+    private let state = Lock(State())
+
+    init(_ store: any CounterStore, members: Int) {
+        self.store = store
+        self.members = members
+        state.withLock { $0.gate.open() }
+    }
+
+    var lostWrites: Int { state.withLock { $0.lost } }
+    var servers: [String] { store.servers }
+    func server(of key: String) -> Int { store.server(of: key) }
+
+    func connect(to server: Int) throws(StoreFailure) -> any CounterConnection {
+        Member(meeting: self, try store.connect(to: server))
+    }
+
+    func begin() {
+        state.withLock { state in
+            state.waiting = 0
+            state.gate = Gate()
+        }
+    }
+
+    fileprivate func meet() {
+        let gate = state.withLock { state in
+            state.waiting += 1
+            if state.waiting == members { state.gate.open() }
+            return state.gate
+        }
+        gate.wait()
+    }
+
+    fileprivate func noted(_ result: WriteResult) -> WriteResult {
+        if case .lost = result { state.withLock { $0.lost += 1 } }
+        return result
+    }
+
+    private final class Member: CounterConnection {
+        private let meeting: MeetingStore
+        private let connection: any CounterConnection
+
+        init(meeting: MeetingStore, _ connection: any CounterConnection) {
+            self.meeting = meeting
+            self.connection = connection
+        }
+
+        func time() throws(StoreFailure) -> Int { try connection.time() }
+
+        func read(_ keys: [String]) throws(StoreFailure) -> [StoredValue?] {
+            let values = try connection.read(keys)
+            meeting.meet()
+            return values
+        }
+
+        func replace(
+            _ key: String,
+            _ value: [UInt8],
+            version: StoredValue.Version,
+            expirySeconds: Int
+        ) throws(StoreFailure) -> WriteResult {
+            meeting.noted(try connection.replace(key, value, version: version, expirySeconds: expirySeconds))
+        }
+
+        func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult {
+            meeting.noted(try connection.add(key, value, expirySeconds: expirySeconds))
+        }
+    }
+}
+
 /// What `body` gives on a loop of its own.
 private func result<Value: Sendable>(
+    _ loop: EventLoop = EventLoop(),
     _ body: @escaping @Sendable (EventLoop) async throws -> Value
 ) async throws -> Value {
-    let result: Result<Value, any Error> = await onLoop { loop in
+    let result: Result<Value, any Error> = await onLoop(loop) { loop in
         do { return .success(try await body(loop)) } catch { return .failure(error) }
     }
     return try result.get()

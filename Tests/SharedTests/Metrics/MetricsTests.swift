@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct MetricsTests {
     private func metrics(_ loops: Int = 1, models: [String] = ["m1", "m2"]) -> Metrics {
-        let labels = MetricLabels(routes: ["/a", "/b"], models: models, providers: ["p"])
+        let labels = MetricLabels(routes: ["/a", "/b"], models: models, providers: ["p"], callers: ["team", "idle"])
         return Metrics(labels, loops: loops, others: [])
     }
 
@@ -25,7 +25,9 @@ import Testing
         _ model: String? = nil,
         _ status: Int = 200,
         seconds: Double = 0,
-        tokens: (Int, Int) = (0, 0)
+        caller: String? = nil,
+        tokens: (Int, Int) = (0, 0),
+        usdParts: Int = 0
     ) -> LoopMetrics.Ended {
         LoopMetrics.Ended(
             route: route,
@@ -33,8 +35,29 @@ import Testing
             status: status,
             durationNanoseconds: UInt64(seconds * 1e9),
             firstByteNanoseconds: status == 499 ? nil : UInt64(seconds * 1e9),
+            caller: caller,
             promptTokens: tokens.0,
-            completionTokens: tokens.1
+            completionTokens: tokens.1,
+            usdParts: usdParts
+        )
+    }
+
+    @Test("known callers are counted by name, others that have a key together, those without none not at all")
+    func callers() {
+        let metrics = metrics(2)
+        metrics.loops[0].count(ended(caller: "team", tokens: (10, 1), usdParts: 1_500_000_000))
+        metrics.loops[1].count(ended(caller: "team", tokens: (5, 0), usdParts: 7))
+        for number in 0..<1_000 { metrics.loops[0].count(ended(caller: "digest-\(number)", tokens: (1, 0))) }
+        metrics.loops[0].count(ended(caller: nil, tokens: (100, 100), usdParts: 5))
+        #expect(
+            lines(metrics, of: "relay_caller_") == [
+                #"relay_caller_requests_total{caller="other"} 1000"#,
+                #"relay_caller_requests_total{caller="team"} 2"#,
+                #"relay_caller_tokens_total{caller="other",kind="prompt"} 1000"#,
+                #"relay_caller_tokens_total{caller="team",kind="prompt"} 15"#,
+                #"relay_caller_tokens_total{caller="team",kind="completion"} 1"#,
+                #"relay_caller_cost_usd_total{caller="team"} 1.500000007"#,
+            ]
         )
     }
 

@@ -11,9 +11,9 @@ import Testing
         text.sample(value: 3)
         text.sample(("b", "c"), ("d", "e"), value: -4)
         text.family("f_seconds", .gauge, "F.")
-        text.sample(nanoseconds: 1_020_000_000)
-        text.sample(nanoseconds: 7_000_000_000)
-        text.sample(nanoseconds: 1)
+        text.sample(billionths: 1_020_000_000)
+        text.sample(billionths: 7_000_000_000)
+        text.sample(billionths: 1)
         #expect(
             text.body.text == """
                 # HELP a_total What a is.

@@ -1,0 +1,66 @@
+import Shared
+
+extension Settings {
+    /// What the start line says of them: who serves, who may ask, what is limited and where that is counted.
+    var summary: String {
+        "providers: \(Self.list(providers.map(\.summary))); callers: \(callers); limits: \(limits.summary)"
+    }
+
+    private var callers: String {
+        var parts: [String] = []
+        if !keys.isEmpty { parts.append("\(keys.count) known") }
+        if providers.contains(where: \.isPassthrough) { parts.append("any with a key of the provider's") }
+        if !anonymousModels.isEmpty {
+            parts.append("without a key for \(Self.list(anonymousModels.map { "\($0)" }))")
+        }
+        return parts.joined(separator: ", ")
+    }
+
+    private static let shownItems = 10
+
+    fileprivate static func list(_ items: [String]) -> String {
+        let more = items.count > shownItems ? ["\(items.count - shownItems) more"] : []
+        return (items.prefix(shownItems) + more).joined(separator: ", ")
+    }
+}
+
+extension ProviderSettings {
+    fileprivate var summary: String {
+        let keys = apiKeys.count == 1 ? "1 key" : "\(apiKeys.count) keys"
+        switch kind {
+        case .echo: return "\(name) (echo)"
+        case .onemin: return "\(name) (onemin, \(isPassthrough ? "callers' own keys" : keys))"
+        }
+    }
+}
+
+extension LimitSettings {
+    fileprivate var summary: String {
+        let each = EndpointGroup.allCases.map { (name: $0.rawValue, text: Self.text(groups[$0] ?? [])) }
+        var parts: [String] = []
+        if Set(each.map(\.text)).count == 1, let first = each.first {
+            parts.append("each group \(first.text)")
+        } else {
+            parts += each.map { "\($0.name) \($0.text)" }
+        }
+        if !byModel.isEmpty { parts.append("some by model") }
+        if !total.isEmpty { parts.append("all callers together \(Self.text(total))") }
+        return "\(place), \(parts.joined(separator: ", "))"
+    }
+
+    private var place: String {
+        switch store {
+        case .memory: "in this process alone (MEMCACHED_HOST=auto looks for memcached)"
+        case .search: "in memcached, looked for"
+        case .servers(let servers): "in memcached at \(Settings.list(servers.map(\.text)))"
+        }
+    }
+
+    private static func text(_ quotas: [Quota]) -> String {
+        let texts = quotas.map { quota in
+            let hasUnit = quota.unit != .requests && quota.unit != .concurrent
+            return hasUnit ? quota.text.replacing(" per ", with: " \(quota.unit.rawValue) per ") : quota.text
+        }
+        return texts.isEmpty ? "off" : texts.joined(separator: " and ")
+    }
+}
