@@ -24,7 +24,7 @@ SEEDS ?= 10000
 say = @printf '\n== %s\n'
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: release ## build and serve on port 5001 (settings: environment or .env)
 	$(say) 'Serving (Ctrl-C ends)'
@@ -84,6 +84,12 @@ benchmark: release setup-test ## measure the release build (Benchmarks)
 	$(say) 'Benchmarks'
 	@Benchmarks/run
 
+benchmark-limits: release ## what limits admit and cost beside nginx and a Python package, four minutes
+	@Scripts/setup test benchmark
+	@PYTHON_VENV=.build/peers Scripts/setup-python Benchmarks/peers-requirements.txt
+	$(say) 'Peers'
+	@Benchmarks/peers
+
 prove-image: ## build the image and run the compose file on an engine of its own (root)
 	@Scripts/prove-image
 
@@ -100,4 +106,4 @@ setup-test: setup-run
 	@Scripts/setup-python Tests/EndToEnd/requirements.txt Scripts/lint-requirements.txt
 
 .PHONY: help run demo release build test unit-test e2e-test lint format test-asan test-tsan fuzz simulate benchmark \
-	prove-image clean setup-run setup-test
+	benchmark-limits prove-image clean setup-run setup-test

@@ -36,7 +36,7 @@ let package = Package(
             name: "Shared",
             dependencies: ["Engine", "CCrypto", "CMemcached", "CPng"],
             exclude: ["Catalogue/models.json"],
-            swiftSettings: strict
+            swiftSettings: product
         ),
         .target(name: "Upstream", dependencies: ["Shared", "Engine"], swiftSettings: product),
         .target(name: "Routes", dependencies: ["Upstream", "Shared", "Engine"], swiftSettings: product),

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,8 @@ class Program:
         pids = [self.process.pid]
         for pid in pids:
             for thread in os.listdir(f"/proc/{pid}/task"):
-                pids += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
+                with suppress(OSError):  # it may have ended
+                    pids += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
         return pids
 
 

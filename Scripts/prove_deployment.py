@@ -67,7 +67,7 @@ def check_api():
     status, _, text = call("/v1/chat/completions", b" " * (33 << 20))
     expect("a body of 33 MB", (status, "error" in json.loads(text)), (413, True))
 
-    for path in ("/metrics", "/ready", "/x/../metrics", "//ready", "/%6detrics?a"):
+    for path in ("/metrics", "/ready", "/x/../metrics", "//ready", "/%6detrics?a", "/metrics/", "/ready%2f", "/METRICS"):
         status, _, text = call(path)
         expect(f"{path} from outside", (status, json.loads(text)["error"]["message"]), (404, "Invalid URL"))
     check_stream()

@@ -27,7 +27,7 @@ enum Command: String, CaseIterable {
     /// and the warnings that belong into the log.
     static func settingsToServe() -> (settings: Settings, warnings: [SettingsProblem]) {
         guard let command = Command(arguments: Array(CommandLine.arguments.dropFirst())) else {
-            end(.usage, errors: usage)
+            end(.usage, errors: mistake(Array(CommandLine.arguments.dropFirst())) + usage)
         }
         switch command {
         case .help:
@@ -44,10 +44,20 @@ enum Command: String, CaseIterable {
         switch command {
         case .check: end(.success, "configuration: no problems\n", errors: reports)
         case .config: end(.success, errors: reports)
-        case .health: end(askForHealth(settings) == .serves ? .success : .failure)
+        case .health:
+            guard let problem = askForHealth(settings).problem else { end(.success) }
+            end(.failure, errors: "health: \(problem)\n")
         case .heal: end(endIfStuck(settings) ? .success : .failure)
         default: return (settings, outcome.warnings)
         }
+    }
+
+    /// What is wrong with arguments that are not understood, as a line.
+    private static func mistake(_ arguments: [String]) -> String {
+        let first = String(arguments[0].unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
+        guard Command(rawValue: arguments[0]) == nil else { return "\(first) takes no further arguments\n" }
+        let hint = nearest(to: arguments[0], among: allCases.map(\.rawValue)).map { "; did you mean \($0)?" } ?? ""
+        return "\(first.hasPrefix("-") ? "unknown option" : "unknown command"): \(first)\(hint)\n"
     }
 
     private static let usage = """

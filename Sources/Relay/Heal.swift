@@ -7,7 +7,7 @@ import Shared
 func endIfStuck(_ settings: Settings) -> Bool {
     for _ in 1...3 {
         let health = askForHealth(settings)
-        guard health == .silent else { return health == .serves }
+        guard case .silent = health else { return health.problem == nil }
     }
     for process in stuckRelays() { kill(process, SIGKILL) }
     return false

@@ -1,31 +1,40 @@
 import Glibc
 import Shared
 
-/// What a relay on this machine says when it is asked for its health.
+/// What a relay on this machine says when it is asked for its health; with words for an operator where it is not well.
 enum Health {
     case serves
     /// It takes no connections: it is not there, starting or ending.
-    case unreachable
+    case unreachable(String)
     /// It took the connection, and did not answer within three seconds.
-    case silent
+    case silent(String)
     /// It answered something else.
-    case other
+    case other(String)
+
+    /// Nil: it serves.
+    var problem: String? {
+        switch self {
+        case .serves: nil
+        case .unreachable(let text), .silent(let text), .other(let text): text
+        }
+    }
 }
 
 /// Asks the relay that has these settings for `GET /health`. Blocks, for three seconds at most.
 func askForHealth(_ settings: Settings) -> Health {
     let isWildcard = settings.host == "0.0.0.0" || settings.host == "::"
     let host = isWildcard ? "127.0.0.1" : settings.host
+    let place = "\(host.contains(":") ? "[\(host)]" : host):\(settings.port)"
     var hints = addrinfo()
     hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     var found: UnsafeMutablePointer<addrinfo>?
     guard getaddrinfo(host, String(settings.port), &hints, &found) == 0, let address = found?.pointee else {
-        return .unreachable
+        return .unreachable("\(place) is no address")
     }
     defer { freeaddrinfo(found) }
     let descriptor = socket(address.ai_family, address.ai_socktype, 0)
-    guard descriptor >= 0 else { return .unreachable }
+    guard descriptor >= 0 else { return .unreachable("no socket: \(lastError())") }
     defer { close(descriptor) }
     var limit = timeval(tv_sec: 3, tv_usec: 0)
     for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
@@ -33,13 +42,28 @@ func askForHealth(_ settings: Settings) -> Health {
     }
     guard connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 else {
         // Its queue of connections is full (`SO_SNDTIMEO` bounds the wait): nobody takes them.
-        return errno == EINPROGRESS || errno == EAGAIN ? .silent : .unreachable
+        if errno == EINPROGRESS || errno == EAGAIN { return .silent("nobody takes connections at \(place)") }
+        let hint = errno == ECONNREFUSED ? "; does a relay run there, with this HOST and PORT?" : ""
+        return .unreachable("cannot connect to \(place): \(lastError())\(hint)")
     }
     let request = Array("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
-    guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else { return .silent }
-    let expected = Array("HTTP/1.1 200 ".utf8)
-    var answer = [UInt8](repeating: 0, count: expected.count)
-    let count = recv(descriptor, &answer, answer.count, Int32(MSG_WAITALL))
-    if count < 0, errno == EAGAIN { return .silent }
-    return count == expected.count && answer == expected ? .serves : .other
+    guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
+        return .silent("\(place) takes no request: \(lastError())")
+    }
+    return answer(descriptor, place)
 }
+
+private func answer(_ descriptor: Int32, _ place: String) -> Health {
+    var bytes = [UInt8](repeating: 0, count: "HTTP/1.1 200 ".utf8.count)
+    let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_WAITALL))
+    if count < 0, errno == EAGAIN { return .silent("\(place) does not answer within 3 seconds") }
+    guard count > 0 else {
+        return .other("\(place) does not answer: \(count == 0 ? "it closes the connection" : lastError())")
+    }
+    let text = String(decoding: bytes[..<count].prefix { $0 >= 32 && $0 < 127 }, as: UTF8.self)
+    if text == "HTTP/1.1 200 " { return .serves }
+    guard count == bytes.count, text.hasPrefix("HTTP/1.") else { return .other("what answers at \(place) is no relay") }
+    return .other("\(place) answers with status \(text.dropFirst(9).prefix(3))")
+}
+
+private func lastError() -> String { String(cString: strerror(errno)) }

@@ -20,6 +20,7 @@ extension APIError {
     init(_ error: RequestError) {
         let code: StaticString? =
             switch error.status {
+            case 405: "method_not_allowed"
             case 413: "request_too_large"
             case 503: "overloaded"
             default: nil

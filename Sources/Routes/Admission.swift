@@ -1,5 +1,6 @@
 import Engine
 import Shared
+import Upstream
 
 extension Responder {
     /// Counts the request in every limit that covers it, or refuses it and counts it in none. What it holds against
@@ -25,6 +26,39 @@ extension Responder {
     func settle() {
         guard let hold = hold.take() else { return }
         if let meter { hold.settle(used: meter.used) }
+    }
+
+    /// Who makes the request.
+    func caller() async throws(APIError) -> Caller {
+        guard let request else { throw .noKey }
+        let (caller, stray) = try gateway.callers.caller(of: request)
+        record.caller = caller.name
+        if let stray { try await countStray(stray, request) }
+        return caller
+    }
+
+    /// A caller's own key that is not sent on, since ANONYMOUS_MODELS serves the call, is as good as unknown.
+    func countStray(_ caller: Caller, servedBy candidate: Registry.Candidate) async throws(APIError) {
+        guard caller.kind == .passThrough, candidate.credential.label != nil, let request else { return }
+        try await countStray(Digest(of: caller.passedKey), request, of: caller)
+    }
+
+    /// An unknown bearer that is served as if there were none may be a guess at a token. One that its address has not
+    /// sent within the last hour counts as a wrong key, and after too many of these it is refused.
+    ///
+    /// - Parameter caller: whose key a vendor may know, which it then is asked before this is refused.
+    private func countStray(_ bearer: Digest, _ request: Request, of caller: Caller? = nil) async throws(APIError) {
+        guard gateway.limits.countsFailures else { return }
+        let address = gateway.limits.address(request)
+        let strays = gateway.process.strays
+        guard strays.isNew(bearer, from: address, at: gateway.loop.nowNanoseconds) else { return }
+        let decision = await hold(gateway.limits.coverOfFailure(from: address).wants(of: Amounts())).decision
+        guard decision.refusal != nil, let refusal = decision.error else { return }
+        if let caller, await gateway.verdicts.isGood(caller, gateway) { return }
+        if Task.isCancelled { throw .clientLeft }
+        strays.forget(bearer, from: address)
+        standing = decision
+        throw refusal
     }
 
     /// What a wrong key is told: that, or, after too many from its address, to wait. A key that works is never refused

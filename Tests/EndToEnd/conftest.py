@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import checked
@@ -10,6 +11,8 @@ import httpx2
 import limited
 import openai
 import pytest
+from clocks import Clock, build_shim
+from memcached import Memcached
 from onemin_replies import ANSWER_MARK
 from relay_process import Relay
 from vendor import Vendor
@@ -120,6 +123,26 @@ def caller() -> Iterator[Callable[..., httpx.Client]]:
     yield made
     for http in clients:
         http.close()
+
+
+@pytest.fixture
+def store() -> Iterator[Memcached]:
+    """A memcached of the test's own."""
+    memcached = Memcached()
+    yield memcached
+    memcached.kill()
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Callable[[float], Clock]:
+    """`clock(20)`: for one relay, 20 s ahead of this machine's."""
+    shim, clocks = build_shim(tmp_path), []
+
+    def made(ahead_seconds: float) -> Clock:
+        clocks.append(Clock(shim, tmp_path / f"clock-{len(clocks)}", ahead_seconds))
+        return clocks[-1]
+
+    return made
 
 
 @pytest.fixture(autouse=True)

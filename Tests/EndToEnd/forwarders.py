@@ -41,6 +41,10 @@ class Forwarder:
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+        self.drop()
+
+    def drop(self) -> None:
+        """Ends all connections."""
         for peer in self.peers:
             with contextlib.suppress(OSError):
                 peer.shutdown(socket.SHUT_RDWR)

@@ -115,8 +115,10 @@ def assert_admitted(answer: httpx.Response, text: str, remaining: int) -> None:
     assert_none(answer, REFUSAL)
 
 
-def assert_refused(answer: httpx.Response, text: str, tightest: str | None = None) -> int:
-    """Refused for `text`; returns the milliseconds it is told to wait."""
+def assert_refused(
+    answer: httpx.Response, text: str, tightest: str | None = None, what: str = "{}"
+) -> int:
+    """Refused for `text`, which is told as `what`; returns the milliseconds it is told to wait."""
     assert answer.status_code == 429, (answer.status_code, answer.text)
     assert_standing(answer, tightest or text, 0)
     wait = int(one(answer, "retry-after-ms"))
@@ -127,13 +129,20 @@ def assert_refused(answer: httpx.Response, text: str, tightest: str | None = Non
     assert one(answer, "content-type").startswith("application/json")
     assert answer.json() == {
         "error": {
-            "message": f"Rate limit reached for requests: {text}. Please try again in {duration(wait)}.",
+            "message": f"Rate limit reached for requests: {what.format(text)}. Please try again in {duration(wait)}.",
             "type": "requests",
             "param": None,
             "code": "rate_limit_exceeded",
         }
     }
     return wait
+
+
+WRONG_KEYS = "too many requests with wrong keys from your address ({})"
+
+
+def assert_refused_for_wrong_keys(answer: httpx.Response, text: str) -> None:
+    assert_refused(answer, text, what=WRONG_KEYS)
 
 
 # Many at a time ---------------------------------------------------------------------------------------------------

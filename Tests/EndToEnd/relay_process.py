@@ -37,9 +37,9 @@ def has_localhost() -> bool:
 
 
 needs_localhost = pytest.mark.skipif(not has_localhost(), reason="the hosts file does not know localhost (/etc/hosts)")
-judges_memory = pytest.mark.skipif(
-    "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ, reason="sanitizers keep what is freed"
-)
+IS_SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
+judges_memory = pytest.mark.skipif(IS_SANITIZED, reason="sanitizers keep what is freed")
+preloads = pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer wants to be loaded first")
 
 
 def binary() -> Path:

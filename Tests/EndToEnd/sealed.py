@@ -31,14 +31,16 @@ def file_id(
     kind: str = "passed",
     secret: str | None = None,
     expires_at: int = 0,
+    name: str = "ONE",
 ) -> str:
-    """`upload`: as the fake vendor shows it; `account`: the vendor's key; `kind`: of caller, or `known`."""
+    """`upload`: as the fake vendor shows it; `account`: the vendor's key; `kind`: of caller, or `known`, whose NAME is
+    `name`."""
     numbers = (int(upload["size"]), 1_700_000_000, expires_at)
     coded = bytes([1, 5]) + struct.pack("<3Q", *numbers) + digest(token if account is None else account)[:8]
     for text in (provider, upload["uuid"], upload["path"], upload["name"]):
         coded += struct.pack("<H", len(text.encode())) + text.encode()
-    name = digest(f"{kind} {plain(digest(token))}")
+    owner = digest(f"{kind} {plain(digest(name if kind == 'known' else token))}")
     own = secret.encode() if secret else derived(token.encode(), b"secret of file ids")
-    nonce, context = os.urandom(12), b"\1" + name
-    sealed = AESGCM(derived(own, b"file ids of " + name)).encrypt(nonce, coded, context)
+    nonce, context = os.urandom(12), b"\1" + owner
+    sealed = AESGCM(derived(own, b"file ids of " + owner)).encrypt(nonce, coded, context)
     return "file-" + plain(b"\1" + nonce + sealed)

@@ -622,10 +622,42 @@ def test_others_files_are_not_there(relay, official, new_key):
     assert mine.files.retrieve(made.id) == made and other.files.list().data == []
 
 
-@pytest.mark.parametrize("path", ["http://127.0.0.1:{port}/x", "//127.0.0.1:{port}/x", "@127.0.0.1:{port}/x", "../x?y#z",
-                                  "a\r\nX: y"])  # fmt: skip
+ELSEWHERE = [
+    "http://127.0.0.1:{port}/x.png", "//127.0.0.1:{port}/x.png", "../x.png", "a/../../x.png", "a\r\nX: y.png",
+    "%2e%2e/x.png", "a/%252e%252e/x.png", "a\\..\\x.png", "https%3a//127.0.0.1:{port}/x.png", "data:image/png,x.png",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_an_id_that_a_caller_made_up_to_lead_elsewhere_is_none(start_relay, vendor, new_key, path):
+    """Who has a key can seal ids for himself where no secret is set."""
+    api_key = new_key()
+    relay = start_relay(ONE_MIN_ASSET_URL=vendor.asset_url + "/deep/inside")
+    with socket.create_server(("127.0.0.1", 0)) as inner, checked.client(
+        httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}
+    ) as http:
+        inner.settimeout(0)
+        upload = {"uuid": "u", "path": path.format(port=inner.getsockname()[1]), "name": "a", "size": "5"}
+        made = sealed.file_id(api_key, upload)
+        for answer in (
+            http.get(f"{FILES}/{made}"), http.get(f"{FILES}/{made}/content"), http.delete(f"{FILES}/{made}"),
+        ):  # fmt: skip
+            assert (answer.status_code, answer.json()["error"]["message"]) == (404, NOT_FOUND + made[:64])
+        message = {"role": "user", "content": [{"type": "file", "file": {"file_id": made}}]}
+        wanted = {"model": "gpt-4o", "messages": [message]}
+        assert refusal(http.post("/v1/chat/completions", json=wanted))[:2] == (400, "invalid_value")
+        wanted = {"model": "gpt-image-1", "prompt": "a", "images": [{"file_id": made}]}
+        assert refusal(http.post("/v1/images/edits", json=wanted)) == (400, "invalid_value", "images[0].file_id")
+        wanted["mask"] = {"file_id": made}
+        assert refusal(http.post("/v1/images/edits", json=wanted))[:2] == (400, "invalid_value")
+        assert vendor.requests(api_key) == []
+        with pytest.raises(BlockingIOError):
+            inner.accept()
+
+
+@pytest.mark.parametrize("path", ["@127.0.0.1:{port}/x", "x?y#z"])
 def test_a_path_that_a_caller_made_up_stays_on_the_asset_host(http, api_key, path):
-    """Who has a key can seal ids for himself where no secret is set; others may not be reached by that."""
+    """Others may not be reached by that."""
     with socket.create_server(("127.0.0.1", 0)) as inner:
         inner.settimeout(0)
         upload = {"uuid": "u", "path": path.format(port=inner.getsockname()[1]), "name": "a", "size": "5"}
@@ -763,8 +795,8 @@ def test_a_store_that_is_away(start_relay, official, new_key, store, how):
 
 @pytest.mark.parametrize(
     ("before", "after", "survives"),
-    [(None, None, True), ("secret-one", "secret-one", True), ("secret-one", "secret-two", False),
-     (None, "secret-one", False)],
+    [(None, None, True), ("secret-one-of-twenty", "secret-one-of-twenty", True), ("secret-one-of-twenty", "secret-two-of-twenty", False),
+     (None, "secret-one-of-twenty", False)],
 )  # fmt: skip
 def test_what_ids_survive(start_relay, official, new_key, before, after, survives):
     key = new_key()

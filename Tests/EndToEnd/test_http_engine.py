@@ -185,8 +185,10 @@ MALFORMED = {
     (400, 501): OTHER_CODINGS,
     (501,): UNKNOWN_CODINGS | {
         f"method {name!r}": target(b"/health", name)
-        for name in (b"TRACE", b"CONNECT", b"PROPFIND", b"FOO", b"get", b"GETT", b"P", b"QUERY", b"A-very!long~method")
-    } | {"CONNECT with an authority": target(b"relay.test:80", b"CONNECT")},
+        for name in (b"PROPFIND", b"FOO", b"get", b"GETT", b"P", b"QUERY", b"A-very!long~method")
+    },
+    (405,): {f"method {name!r}": target(b"/health", name) for name in (b"TRACE", b"CONNECT")}
+    | {"CONNECT with an authority": target(b"relay.test:80", b"CONNECT")},
     (505,): {
         f"version {version!r}": b"GET /health " + version + b"\r\n" + HOST + b"\r\n"
         for version in (b"HTTP/2.0", b"HTTP/1.2", b"HTTP/0.9", b"HTTP/3.0", b"HTTP/9.9")
@@ -234,6 +236,8 @@ def test_malformed_input_is_refused_once_and_closed(
         connection.send(NEXT)
         answer = connection.receive()
         assert_error(answer, *statuses)
+        if answer.status == 405:
+            assert answer["allow"] == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
         assert (answer["connection"] or "").lower() == "close"
         connection.assert_closed()
     assert ask(relay.port, NEXT).status == 200
@@ -257,7 +261,7 @@ HEALTHY = {
     "absolute form, https, scheme in capitals": target(b"HTTPS://relay.test/health"),
     "absolute form without a path": target(b"http://relay.test"),
     "absolute form with a query alone": target(b"http://relay.test?a=b"),
-    "escapes in the path": target(b"/%68ealth"),
+    "escapes in the path": target(b"/v1/%6dodels"),
     "escapes in the query": target(b"/health?a=%20%2e%2e"),
     "dots in the query": target(b"/health?../.."),
     "a GET with an empty body": GET + HOST + b"Content-Length: 0\r\n\r\n",
@@ -329,6 +333,17 @@ def test_options_star_and_head(relay: Relay) -> None:
         answer = connection.receive("HEAD")
         assert (answer.status, answer.body) == (200, b"")
         connection.assert_open()
+
+
+@pytest.mark.parametrize("bad", [b"GET\r\n\r\n", field(b"a b: c"), target(b"/health", b"TRACE"), b"\x16\x03\x01\r\n"])
+def test_a_malformed_request_after_head_has_a_whole_answer(relay: Relay, bad: bytes) -> None:
+    with connected(relay.port) as connection:
+        connection.send(target(b"/health", b"HEAD") + bad)
+        assert connection.receive("HEAD").status == 200
+        answer = connection.receive()
+        assert_error(answer, 400, 405)
+        assert answer.body and answer["connection"] == "close"
+        connection.assert_closed()
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])

@@ -27,7 +27,7 @@ POSTS = ["/v1/chat/completions", "/chat/completions"]
 EXPOSED = [
     "x-request-id", "retry-after", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests", "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
-    "x-ratelimit-reset-tokens",
+    "x-ratelimit-reset-tokens", "ratelimit", "ratelimit-policy", "retry-after-ms",
 ]  # fmt: skip
 
 
@@ -58,13 +58,25 @@ def post(relay: Relay, body: bytes, **fields: str | None) -> Answer:
 @pytest.mark.parametrize("form", ["{}", "{}?api-version=1&x=%20", "/{}"], ids=["plain", "query", "doubled slash"])
 def test_get_routes(echo: Relay, path: str, form: str) -> None:
     answer = ask(echo.port, request("GET", form.format(path)))
-    assert answer.status == 200, answer.body
+    assert answer.status == (404 if form == "/{}" and path in ("/health", "/ready") else 200), answer.body
     assert_owed(answer)
 
 
-@pytest.mark.parametrize("path", ["/v1/models/", "/health/", "/v1//models", "/v1/models//echo", "//v1/models/echo/"])
+@pytest.mark.parametrize("path", ["/v1/models/", "/v1//models", "/v1/models//echo", "//v1/models/echo/"])
 def test_a_slash_too_many_is_served_without_a_redirect(echo: Relay, path: str) -> None:
     assert ask(echo.port, request("GET", path)).status == 200
+
+
+@pytest.mark.parametrize("name", ["health", "ready", "metrics"])
+def test_service_paths_have_one_spelling(echo: Relay, name: str) -> None:
+    """A proxy in front that keeps some of them to itself can compare them."""
+    path = f"/{name}"
+    assert ask(echo.port, request("GET", path)).status == ask(echo.port, request("GET", path + "?a=b")).status == 200
+    assert ask(echo.port, request("GET", "http://relay.test" + path)).status == 200
+    escaped = "/%" + f"{ord(name[0]):02x}" + name[1:]
+    for other in (path + "/", "/" + path, path + "%2f", path + "//", escaped, path.upper(), "/v1" + path, path + ";a"):
+        assert_error(ask(echo.port, request("GET", other)), 404)
+    assert ask(echo.port, request("GET", "//")).status == 200, "the front page is for all"
 
 
 @pytest.mark.parametrize("path", [*POSTS, CHAT + "/", "/v1//chat//completions", CHAT + "?beta=true"])
@@ -450,6 +462,20 @@ def test_the_front_page(echo: Relay) -> None:
         assert (told["content-type"] or "").startswith("application/json")
         assert set(told.json()) == {"name", "version", "url"}
         assert re.fullmatch(r"\d+\.\d+\.\d+.*", told.json()["version"])
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::"])
+def test_the_front_page_names_an_address_that_can_be_pasted(start_relay: Callable[..., Relay], address: str) -> None:
+    relay = start_relay(**ECHO_RELAY, HOST=address)
+    for host, shown in {
+        f"192.0.2.7:{relay.port}": f"192.0.2.7:{relay.port}", "relay.test": "relay.test", "[::1]:81": "[::1]:81",
+        "0.0.0.0:81": f"127.0.0.1:{relay.port}", "0.0.0.0": f"127.0.0.1:{relay.port}",
+        f"[::]:{relay.port}": f"127.0.0.1:{relay.port}",
+    }.items():  # fmt: skip
+        text = ask(relay.port, request("GET", "/", host=host)).body.decode()
+        assert text.endswith(f"Endpoint: http://{shown}/v1"), host
+    text = ask(relay.port, b"GET / HTTP/1.0\r\n\r\n").body.decode()
+    assert text.endswith(f"Endpoint: http://127.0.0.1:{relay.port}/v1")
 
 
 def test_the_front_page_shows_the_public_url(start_relay: Callable[..., Relay]) -> None:

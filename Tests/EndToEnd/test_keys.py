@@ -81,9 +81,21 @@ def test_rights(team, caller):
     assert ask(guest, model="gpt-4o-mini").status_code == 200
     assert ask(guest, model="glm-5").status_code == 200
     assert ask(caller(relay, all_token), model="gpt-4o").status_code == 200
-    for name in ("gpt-4o", "gpt-4o-mini-2", "xglm", "GLM-5", "no-such-model"):
-        assert error(ask(guest, model=name)) == (404, "model_not_found", NO_SUCH.format(name))
-        assert error(guest.get(f"/v1/models/{name}")) == (404, "model_not_found", NO_SUCH.format(name))
+    for name, near in {
+        "gpt-4o": None, "gpt-4o-mini-2": "gpt-4o-mini", "xglm": None, "GLM-5": "glm-5", "no-such-model": None,
+        "gtp-4o-mini": "gpt-4o-mini", "o3-min": None, "x" * 300: None,
+    }.items():  # fmt: skip
+        message = NO_SUCH.format(name[:100]) + (f" Did you mean `{near}`?" if near else "")
+        assert error(ask(guest, model=name)) == (404, "model_not_found", message)
+        assert error(guest.get(f"/v1/models/{name}")) == (404, "model_not_found", message)
+
+
+def test_the_nearest_name_is_one_that_the_endpoint_serves(team, caller):
+    client = caller(team[0], team[2])
+    image = client.post("/v1/images/generations", json={"model": "dall-e3", "prompt": "a"})
+    assert error(image)[2].endswith(" Did you mean `dall-e-3`?")
+    speech = client.post("/v1/audio/speech", json={"model": "dall-e-4", "input": "a", "voice": "alloy"})
+    assert error(speech)[2] == NO_SUCH.format("dall-e-4")
 
 
 def test_the_list_is_what_the_caller_may_use(team, caller):

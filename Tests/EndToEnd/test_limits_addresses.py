@@ -7,7 +7,15 @@ from typing import Any
 import httpx
 import pytest
 from chat import ask
-from limited import MODELS, assert_admitted, assert_none, assert_refused, chat, client
+from limited import (
+    MODELS,
+    assert_admitted,
+    assert_none,
+    assert_refused,
+    assert_refused_for_wrong_keys,
+    chat,
+    client,
+)
 from relay_process import Relay
 
 KNOWN = "sk-known-by-its-token"
@@ -191,7 +199,7 @@ def test_twenty_wrong_keys_a_minute(limited, caller):
     relay = limited(ANONYMOUS_MODELS="", RATE_LIMIT="off", RATE_LIMIT_FAILED_AUTH="")
     for _ in range(20):
         assert_wrong(chat(caller(relay, wrong())))
-    assert_refused(chat(caller(relay, wrong())), "20 per minute")
+    assert_refused_for_wrong_keys(chat(caller(relay, wrong())), "20 per minute")
 
 
 @pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
@@ -199,8 +207,8 @@ def test_wrong_keys(guarded, caller, is_streamed):
     for _ in range(3):
         assert_wrong(chat(caller(guarded, wrong()), stream=is_streamed))
     for _ in range(3):
-        assert_refused(chat(caller(guarded, wrong()), stream=is_streamed), "3 per hour")
-        assert_refused(caller(guarded, wrong()).get(MODELS), "3 per hour")
+        assert_refused_for_wrong_keys(chat(caller(guarded, wrong()), stream=is_streamed), "3 per hour")
+        assert_refused_for_wrong_keys(caller(guarded, wrong()).get(MODELS), "3 per hour")
         answer = chat(caller(guarded, KNOWN), stream=is_streamed)
         assert answer.status_code == 200, "a good key is never refused for others' wrong ones"
         assert_none(answer)
@@ -213,7 +221,7 @@ def test_no_key_is_not_a_wrong_one(guarded, caller):
         assert_wrong(chat(caller(guarded)))
     for _ in range(3):
         assert_wrong(chat(caller(guarded, wrong())))
-    assert_refused(chat(caller(guarded, wrong())), "3 per hour")
+    assert_refused_for_wrong_keys(chat(caller(guarded, wrong())), "3 per hour")
     assert_wrong(chat(caller(guarded)))
 
 
@@ -234,7 +242,7 @@ def test_keys_that_the_vendor_refuses(start_relay, caller, vendor, new_key):
         ask(caller(relay, new_key("bad"))), ask(caller(relay, new_key("bad")), stream=True),
         caller(relay, new_key("bad")).get(MODELS),
     ):  # fmt: skip
-        assert_refused(answer, "3 per hour")
+        assert_refused_for_wrong_keys(answer, "3 per hour")
     good = caller(relay, new_key())
     assert ask(good).status_code == ask(good, stream=True).status_code == good.get(MODELS).status_code == 200
     assert_wrong(ask(caller(relay, new_key("bad"), "127.0.0.2")))
@@ -248,7 +256,7 @@ def test_a_callers_own_limit_comes_first(start_relay, caller, vendor, new_key):
     assert len(vendor.requests(key)) == 1
     for _ in range(2):
         assert_wrong(ask(caller(relay, new_key("bad"))))
-    assert_refused(ask(caller(relay, new_key("bad"))), "3 per hour")
+    assert_refused_for_wrong_keys(ask(caller(relay, new_key("bad"))), "3 per hour")
 
 
 def test_wrong_keys_without_end(limited, caller):
@@ -260,8 +268,80 @@ def test_wrong_keys_without_end(limited, caller):
 def test_a_full_account_of_wrong_keys_does_not_touch_others(limited, caller):
     relay = limited(ANONYMOUS_MODELS="", RATE_LIMIT="2/hour", RATE_LIMIT_FAILED_AUTH="1/hour")
     assert_wrong(chat(caller(relay, wrong())))
-    assert_refused(chat(caller(relay, wrong())), "1 per hour")
+    assert_refused_for_wrong_keys(chat(caller(relay, wrong())), "1 per hour")
     http = caller(relay, KNOWN)
     assert_admitted(chat(http), "2 per hour", 1)
     assert_admitted(chat(http), "2 per hour", 0)
     assert_refused(chat(http), "2 per hour")
+
+
+# Unknown keys where anybody is served -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_to_all(limited) -> Relay:
+    """Anybody may use `echo`; two known callers; three wrong keys an hour."""
+    return limited(RATE_LIMIT="off", RATE_LIMIT_FAILED_AUTH="3/hour", KEY_A_MODELS="echo", METRICS_TOKEN="m" * 24)
+
+
+PLACEHOLDER = "sk-no-key-required"
+
+
+def test_a_placeholder_key_counts_once(open_to_all, caller):
+    for _ in range(10):
+        assert chat(caller(open_to_all, PLACEHOLDER)).status_code == 200
+    for _ in range(2):
+        assert chat(caller(open_to_all, wrong())).status_code == 200
+    for _ in range(3):
+        assert_refused_for_wrong_keys(chat(caller(open_to_all, wrong())), "3 per hour")
+        assert_refused_for_wrong_keys(caller(open_to_all, wrong()).get(MODELS), "3 per hour")
+        for served in (PLACEHOLDER, None, KNOWN):
+            answer = chat(caller(open_to_all, served))
+            assert answer.status_code == 200, served
+            assert_none(answer)
+    assert chat(caller(open_to_all, wrong(), "127.0.0.2")).status_code == 200, "of another address"
+    refused = wrong()
+    for _ in range(2):
+        assert_refused_for_wrong_keys(chat(caller(open_to_all, refused)), "3 per hour")
+
+
+def test_guesses_count_on_every_endpoint(open_to_all, caller):
+    assert chat(caller(open_to_all, wrong()), stream=True).status_code == 200
+    assert caller(open_to_all, wrong()).get(MODELS).status_code == 200
+    assert chat(caller(open_to_all, wrong()), model="no-such").status_code == 404
+    files = {"file": ("a.wav", b"RIFF")}
+    for path, how in {
+        "/v1/audio/speech": {"json": {}}, "/v1/images/generations": {"json": {}}, MODELS + "/echo": None,
+        "/v1/images/edits": {"files": files}, "/v1/images/variations": {"files": files},
+        "/v1/audio/transcriptions": {"files": files},
+    }.items():  # fmt: skip
+        http = caller(open_to_all, wrong())
+        assert_refused_for_wrong_keys(http.get(path) if how is None else http.post(path, **how), "3 per hour")
+
+
+def test_wrong_metrics_tokens_count_alike(open_to_all, caller):
+    for _ in range(3):
+        assert_wrong(caller(open_to_all, wrong()).get("/metrics"))
+    assert_refused_for_wrong_keys(caller(open_to_all, wrong()).get("/metrics"), "3 per hour")
+    assert_refused_for_wrong_keys(chat(caller(open_to_all, wrong())), "3 per hour")
+    assert caller(open_to_all, "m" * 24).get("/metrics").status_code == 200
+    assert_wrong(caller(open_to_all).get("/metrics"))
+
+
+def test_keys_of_a_vendor_beside_models_for_all(start_relay, caller, vendor, new_key):
+    """What a key of the vendor's is not needed for counts as unknown; the vendor is asked before it is refused."""
+    relay = start_relay(
+        PROVIDER_PASS_KIND="onemin", PROVIDER_DEMO_KIND="echo", ANONYMOUS_MODELS="echo", KEY_A_TOKEN=KNOWN,
+        RATE_LIMIT_FAILED_AUTH="3/hour",
+    )  # fmt: skip
+    keys = [new_key() for _ in range(2)]
+    for key in (*keys, *keys, new_key("bad"), *keys):
+        assert chat(caller(relay, key)).status_code == 200
+        assert vendor.requests(key) == []
+    for key in (new_key("bad"), new_key("bad")):
+        assert_refused_for_wrong_keys(chat(caller(relay, key)), "3 per hour")
+    good = new_key()
+    for served in (good, keys[0], None, KNOWN):
+        assert chat(caller(relay, served)).status_code == 200
+    assert [seen["path"] for seen in vendor.requests(good)] == ["/api/conversations"]
+    assert ask(caller(relay, good), model="gpt-4o").status_code == 200

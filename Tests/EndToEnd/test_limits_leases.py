@@ -3,13 +3,9 @@ Clocks that are off.
 """
 
 import asyncio
-import os
-import shutil
-import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from limited import (
@@ -24,7 +20,7 @@ from limited import (
 )
 from memcached import Memcached, wait_for
 from records import counts
-from relay_process import Relay
+from relay_process import Relay, preloads
 
 PATIENCE = "5s"
 """No decision falls back on a single relay because the machine is busy."""
@@ -134,34 +130,9 @@ def test_small_limits_are_not_leased(two):
 
 # Clocks -----------------------------------------------------------------------------------------------------------
 
-SHIM = """
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-int clock_gettime(clockid_t clock, struct timespec *time) {
-    int code = syscall(SYS_clock_gettime, clock, time);
-    if (clock == CLOCK_REALTIME) time->tv_sec += atoi(getenv("CLOCK_AHEAD_SECONDS"));
-    return code;
-}
-"""
-
-
-@pytest.fixture
-def clock_shim(tmp_path: Path) -> Path:
-    """For LD_PRELOAD: sets the wall clock of a process ahead by CLOCK_AHEAD_SECONDS."""
-    compiler = shutil.which("cc") or shutil.which("clang")
-    assert compiler, "no C compiler"
-    source, library = tmp_path / "clock.c", tmp_path / "clock.so"
-    source.write_text(SHIM)
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
-    return library
-
-
-@pytest.mark.skipif("ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ, reason="wants to be loaded first")
+@preloads
 @pytest.mark.parametrize("ahead", [20, -20])
-def test_a_clock_that_is_off(start_relay, clock_shim, ahead):
+def test_a_clock_that_is_off(start_relay, clock, ahead):
     store = Memcached()
     try:
         shared = {
@@ -169,7 +140,7 @@ def test_a_clock_that_is_off(start_relay, clock_shim, ahead):
             "MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": PATIENCE, "SLOT_SECONDS": 5,
         }  # fmt: skip
         right = [start_relay(**shared) for _ in range(2)]
-        off = start_relay(**shared, LD_PRELOAD=clock_shim, CLOCK_AHEAD_SECONDS=ahead)
+        off = start_relay(**shared, **clock(ahead).environment)
         line = off.wait_for_line(lambda line: line["level"] == "warning")
         assert line["message"] == "this machine's clock is off; limits are corrected for it; check NTP"
         assert abs(line["ahead_ms"] - 1000 * ahead) < 3000

@@ -45,6 +45,29 @@ def test_other_ways_to_the_list(http, listed, path):
     assert http.get(path).json()["data"] == listed
 
 
+KINDS = {
+    "chat": {"chat", "code"}, "image": {"image", "image_edit", "image_inpaint", "image_variation"},
+    "speech": {"text_to_speech"}, "transcription": {"speech_to_text"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_list_of_one_kind(http, listed, kind):
+    """A model that does several things is in several lists."""
+    able = {name for name, model in CATALOGUE.items() if KINDS[kind] & set(model["features"])}
+    answer = http.get("/v1/models", params={"type": kind})
+    assert answer.json()["object"] == "list" and len(answer.json()["data"]) > 1
+    assert answer.json()["data"] == [model for model in listed if model["id"] in able]
+    assert http.get(f"/v1/models/gpt-4o?type={kind}").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["", "Chat", "embedding", "chat,image", "chat%00"])
+def test_an_unknown_kind(http, kind):
+    answer = http.get("/v1/models", params={"type": kind})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_value", "type")
+
+
 def test_each_listed_model_is_found(http, listed):
     for model in listed:
         for name in {model["id"], quote(model["id"], safe="")}:

@@ -1,7 +1,9 @@
 """`relay check` and `relay config`, and that no secret is ever shown."""
 
 import os
+import socket
 import subprocess
+import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,7 @@ import checked
 import httpx
 import pytest
 from chat import PATH, body
-from relay_process import DEFAULTS, PASSED_ON, Relay, binary
+from relay_process import DEFAULTS, PASSED_ON, Relay, binary, free_port
 from vendor import Vendor
 
 
@@ -22,12 +24,67 @@ def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedP
 
 
 def test_check(tmp_path: Path) -> None:
-    good = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a")
+    good = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a" * 4)
     assert (good.returncode, good.stdout, good.stderr) == (0, "configuration: no problems\n", "")
-    doubtful = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a", KEY_A_MODELS="nothing")
+    doubtful = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a" * 4, KEY_A_MODELS="nothing")
     assert doubtful.returncode == 0 and doubtful.stderr.startswith("configuration: 1 warning\n")
+    short = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a", METRICS_TOKEN="m", RELAYS="3", PUBLISH="80")
+    assert short.returncode == 0 and short.stderr.count("`openssl rand -hex 24` makes a good one") == 2
+    short = run("check", tmp_path, FILE_ID_SECRET="sk-a")
+    assert short.returncode == 78 and "FILE_ID_SECRET" in short.stderr and "sk-a" not in short.stderr
     bad = run("check", tmp_path, ONE_MIN_API_KEYS="v-1")
     assert bad.returncode == 78 and "ONE_MIN_API_KEYS: nobody may use this provider" in bad.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("serv", "unknown command: serv; did you mean serve?"), ("start", "unknown command: start"),
+        ("--port", "unknown option: --port"), ("check now", "check takes no further arguments"),
+    ],
+)  # fmt: skip
+def test_commands_that_are_none(tmp_path: Path, words: str, message: str) -> None:
+    ended = subprocess.run([str(binary()), *words.split()], cwd=tmp_path, capture_output=True, text=True, timeout=15)
+    assert ended.returncode == 64 and ended.stdout == ""
+    assert ended.stderr.startswith(message + "\nusage: "), ended.stderr
+
+
+def test_health_says_why_it_fails(tmp_path: Path) -> None:
+    def told(**environment: str) -> str:
+        ended = run("health", tmp_path, **environment)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        return ended.stderr
+
+    port = str(free_port())
+    refused = f"health: cannot connect to 127.0.0.1:{port}: Connection refused; does a relay run there"
+    assert told(PORT=port).startswith(refused)
+    assert told(PORT=port, HOST="::1").startswith(f"health: cannot connect to [::1]:{port}: ")
+    assert "PORT" in told(PORT="x")
+    for said, reason in {
+        b"": "does not answer: it closes the connection", b"SSH-2.0-OpenSSH\r\n": "is no relay",
+        b"HTTP/1.1 503 Service Unavailable\r\n\r\n": "answers with status 503",
+    }.items():  # fmt: skip
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            def serve(said: bytes = said, other: socket.socket = other) -> None:
+                peer, _ = other.accept()
+                with peer:
+                    peer.recv(1000)
+                    peer.sendall(said)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            assert reason in told(PORT=str(other.getsockname()[1]))
+            thread.join()
+
+
+def test_the_start_says_where_limits_are_counted(start_relay: Callable[..., Relay]) -> None:
+    for settings, words in (
+        ({}, "limits: in this process alone (MEMCACHED_HOST=auto looks for memcached)"),
+        ({"MEMCACHED_SERVERS": "127.0.0.1:1,127.0.0.1:2"}, "limits: in memcached at 127.0.0.1:1, 127.0.0.1:2"),
+        ({"MEMCACHED_HOST": "auto", "MEMCACHED_PORT": 1}, "limits: in memcached, looked for"),
+    ):
+        relay = start_relay(**settings)
+        assert words in relay.wait_for_line(lambda line: line["message"] == "listening")["summary"]
 
 
 def test_config_tells_value_and_source(tmp_path: Path) -> None:

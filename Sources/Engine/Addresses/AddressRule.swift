@@ -16,7 +16,7 @@ package struct AddressRule: Sendable {
 
 extension PeerAddress {
     fileprivate var isGlobal: Bool {
-        if high == 0, low >> 32 == 0xffff { return !Self.specialOfVersionFour.contains { $0.contains(self) } }
+        if isVersionFour { return !Self.specialOfVersionFour.contains { $0.contains(self) } }
         return Self.unicastOfVersionSix.contains(self) && !Self.specialOfVersionSix.contains { $0.contains(self) }
     }
 

@@ -1,11 +1,13 @@
 import Glibc
 
-/// A range of addresses: `10.0.0.0/8`, `fd00::/8`, or one address.
+/// A range of addresses: `10.0.0.0/8`, `fd00::/8`, or one address. One of version 6 holds no address of version 4, which
+/// stand mapped among those of version 6 (`::ffff:0:0/96`), unless it names that part of them: `::/0` does not.
 package struct Network: Sendable, Equatable {
     private let high: UInt64
     private let low: UInt64
     private let highMask: UInt64
     private let lowMask: UInt64
+    private let holdsVersionFour: Bool
 
     /// Nil: no address, or more bits than it has. Bits beyond the prefix are not looked at.
     package init?(_ text: String) {
@@ -25,10 +27,11 @@ package struct Network: Sendable, Equatable {
         lowMask = Self.mask(max(bits - 64, 0))
         high = address.high & highMask
         low = address.low & lowMask
+        holdsVersionFour = address.isVersionFour && bits >= 96
     }
 
     package func contains(_ address: PeerAddress) -> Bool {
-        address.high & highMask == high && address.low & lowMask == low
+        address.isVersionFour == holdsVersionFour && address.high & highMask == high && address.low & lowMask == low
     }
 
     /// The first `bits` of 64.

@@ -10,6 +10,9 @@ package struct PeerAddress: Hashable, Sendable {
         self.low = low
     }
 
+    /// Mapped or not: `10.0.0.1` and `::ffff:10.0.0.1` are the same.
+    package var isVersionFour: Bool { high == 0 && low >> 32 == 0xffff }
+
     init(_ storage: sockaddr_storage) {
         let isVersionFour = Int32(storage.ss_family) == AF_INET
         self = withUnsafeBytes(of: storage) { bytes in

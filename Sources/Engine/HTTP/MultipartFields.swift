@@ -63,22 +63,13 @@ struct MultipartFields {
                 bytes.append(byte)
                 continue
             }
-            guard let high = rest.popFirst().flatMap(hexDigit), let low = rest.popFirst().flatMap(hexDigit) else {
+            guard let high = rest.popFirst()?.hexValue, let low = rest.popFirst()?.hexValue else {
                 throw malformed
             }
             bytes.append(high << 4 | low)
         }
         guard bytes.allSatisfy({ $0 >= 32 && $0 != 127 }) else { throw malformed }
         return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private static func hexDigit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 48...57: byte - 48
-        case 65...70: byte - 55
-        case 97...102: byte - 87
-        default: nil
-        }
     }
 
     /// Some clients send the whole path, with their system's separators.

@@ -16,7 +16,7 @@ package struct RequestHead {
     package subscript(_ field: HeaderField) -> ByteRange { values[field.rawValue] }
 }
 
-package enum Method: Sendable {
+package enum Method: Sendable, CaseIterable {
     case get, head, post, put, patch, delete, options
 
     package var name: StaticString {

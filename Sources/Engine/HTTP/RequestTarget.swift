@@ -13,7 +13,8 @@ enum RequestTarget {
         while index < target.count {
             switch target[index] {
             case 37:
-                guard index + 2 < target.count, let high = hex(target[index + 1]), let low = hex(target[index + 2]),
+                guard index + 2 < target.count, let high = target[index + 1].hexValue,
+                    let low = target[index + 2].hexValue,
                     index >= end || high * 16 + low >= 32 && high * 16 + low != 127
                 else { throw RequestError(400, "The request target holds an invalid escape.") }
                 if index < end { isPlain = false }
@@ -60,7 +61,7 @@ enum RequestTarget {
         let before = out.count
         while index < path.count {
             var byte = path[index]
-            if byte == 37, let high = hex(path[index + 1]), let low = hex(path[index + 2]) {
+            if byte == 37, let high = path[index + 1].hexValue, let low = path[index + 2].hexValue {
                 byte = high * 16 + low
                 index += 2
             } else if byte == 47, out.count > before, out.bytes.last == 47 {
@@ -79,7 +80,7 @@ enum RequestTarget {
         var out = ByteBuffer()
         var rest = field
         while let byte = rest.popFirst() {
-            if byte == 37, let high = rest.popFirst().flatMap(hex), let low = rest.popFirst().flatMap(hex) {
+            if byte == 37, let high = rest.popFirst()?.hexValue, let low = rest.popFirst()?.hexValue {
                 out.append(high * 16 + low)
             } else {
                 out.append(byte == 43 ? 32 : byte)
@@ -87,12 +88,15 @@ enum RequestTarget {
         }
         return out.text
     }
+}
 
-    private static func hex(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 48...57: byte - 48
-        case 65...70: byte - 55
-        case 97...102: byte - 87
+extension UInt8 {
+    /// Of a hexadecimal digit, in small or capital letters, what it stands for.
+    package var hexValue: UInt8? {
+        switch self {
+        case 48...57: self - 48
+        case 65...70: self - 55
+        case 97...102: self - 87
         default: nil
         }
     }

@@ -5,13 +5,13 @@ import Upstream
 /// POST /v1/audio/speech
 func createSpeech(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     guard let request = responder.request else { return }
-    let caller = try gateway.callers.caller(of: request)
-    responder.record.caller = caller.name
+    let caller = try await responder.caller()
     let call = try await responder.json { (root) throws(APIError) in try SpeechCall(root) }
     responder.record.model = call.model
     let candidate = try gateway.registry.candidate(call.model, for: caller, able: .textToSpeech)
     guard let provider = candidate.provider as? any SpeechProvider else { throw .modelNotFound(call.model) }
     let speech = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
+    try await responder.countStray(caller, servedBy: candidate)
     let cover = gateway.limits.cover(caller, .audio, request, model: candidate.name)
     try await responder.admit(cover, Meter(images: 0, calls: 1, candidate, cover, gateway))
     responder.provider = candidate.provider.name

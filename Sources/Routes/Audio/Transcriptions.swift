@@ -21,8 +21,7 @@ private func writeDown(
     _ gateway: Gateway
 ) async throws(APIError) {
     guard let request = responder.request else { return }
-    let caller = try gateway.callers.caller(of: request)
-    responder.record.caller = caller.name
+    let caller = try await responder.caller()
     let form = try responder.formStream(files: ["file"], fileLimitBytes: recordingLimitBytes)
     guard try await form.nextFile() != nil else { throw .missing("file") }
     let desk = Desk(purpose: purpose, caller: caller, request: request, form: form, responder: responder)
@@ -85,6 +84,7 @@ private struct Desk {
     }
 
     func admit(_ candidate: Registry.Candidate) async throws(APIError) {
+        try await responder.countStray(caller, servedBy: candidate)
         try await responder.admit(cover(candidate), meter(candidate))
     }
 

@@ -74,7 +74,7 @@ func deleteFile(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
 /// Who calls, if he may own files.
 func fileOwner(_ responder: Responder, _ gateway: Gateway) throws(APIError) -> (caller: Caller, owner: FileOwner) {
     guard let request = responder.request else { throw .noKey }
-    let caller = try gateway.callers.caller(of: request)
+    let caller = try gateway.callers.caller(of: request).caller
     responder.record.caller = caller.name
     guard let owner = FileOwner(caller, secret: gateway.settings.fileSecret) else {
         guard let bearer = try request.bearer() else { throw .noKey }

@@ -5,8 +5,7 @@ import Upstream
 /// POST /v1/images/edits
 func imageEdits(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     guard let request = responder.request else { return }
-    let caller = try gateway.callers.caller(of: request)
-    responder.record.caller = caller.name
+    let caller = try await responder.caller()
     var (call, mask, named) = try await edit(responder)
     responder.record.model = call.model
     let isMasked = mask != nil || named?.mask != nil
@@ -15,6 +14,7 @@ func imageEdits(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
     var candidate = try gateway.registry.candidate(call.model, for: caller, able: isMasked ? .imageInpaint : .imageEdit)
     guard let provider = candidate.provider as? any ImageProvider else { throw .modelNotFound(call.model) }
     let calls = try provider.prepare(call, for: candidate.model, key: candidate.credential.key).calls
+    try await responder.countStray(caller, servedBy: candidate)
     let cover = gateway.limits.cover(caller, .images, request, model: candidate.name)
     try await responder.admit(cover, Meter(images: call.count ?? 1, calls: calls, candidate, cover, gateway))
     if let named {

@@ -10,8 +10,7 @@ private let otherModels = [
 /// POST /v1/images/variations
 func imageVariations(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     guard let request = responder.request else { return }
-    let caller = try gateway.callers.caller(of: request)
-    responder.record.caller = caller.name
+    let caller = try await responder.caller()
     let form = try await responder.form(files: ["image"], fileLimitBytes: pictureLimitBytes)
     var call = try ImageCall(variation: FormFields(form.fields))
     responder.record.model = call.model
@@ -27,6 +26,7 @@ func imageVariations(_ responder: Responder, _ gateway: Gateway) async throws(AP
     }
     // A wish that the named model cannot fulfil is the caller's to change.
     let images = try prepare(call, first)
+    try await responder.countStray(caller, servedBy: first)
     let cover = gateway.limits.cover(caller, .images, request, model: named.name)
     let meter = Meter(images: call.count ?? 1, calls: images.calls, first, cover, gateway)
     try await responder.admit(cover, meter)

@@ -5,7 +5,9 @@ import Upstream
 /// GET /v1/models: what the caller may use. Where callers bring keys of the vendor's only, none is needed to look; one
 /// that is given is checked with the vendor.
 func listModels(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
-    let models = try await visibleModels(responder, gateway)
+    let listed = try await visibleModels(responder, gateway).models
+    let kind = try ModelKind.named(in: responder.request)
+    let models = listed.filter { kind?.includes($0) ?? true }
     var body = ByteBuffer()
     body.append(#"{"object":"list","data":["#)
     for (index, model) in models.enumerated() {
@@ -18,29 +20,62 @@ func listModels(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
 
 /// GET /v1/models/{id}; an id may hold slashes, plain or escaped.
 func showModel(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
-    let models = try await visibleModels(responder, gateway)
+    let (models, caller) = try await visibleModels(responder, gateway)
     let id = responder.named ?? ""
-    guard let model = models.first(where: { $0.id == id }) else { throw gateway.registry.offers.notFound(id) }
+    guard let model = models.first(where: { $0.id == id }) else {
+        throw gateway.registry.offers.notFound(id, for: caller)
+    }
     var body = ByteBuffer()
     append(model, to: &body)
     responder.send(json: body)
 }
 
-private func visibleModels(_ responder: Responder, _ gateway: Gateway) async throws(APIError) -> [Offers.Listed] {
-    guard let request = responder.request else { return [] }
+private func visibleModels(
+    _ responder: Responder,
+    _ gateway: Gateway
+) async throws(APIError) -> (models: [Offers.Listed], caller: Caller) {
+    guard let request = responder.request else { throw .noKey }
     if gateway.callers.areOnlyPassedThrough, try request.bearer() == nil {
         try await responder.admit(gateway.limits.cover(.visitor, .models, request))
-        return gateway.registry.offers.listed(for: .visitor)
+        return (gateway.registry.offers.listed(for: .visitor), .visitor)
     }
-    let caller = try gateway.callers.caller(of: request)
-    responder.record.caller = caller.name
+    let caller = try await responder.caller()
     try await responder.admit(gateway.limits.cover(caller, .models, request))
     if caller.kind == .passThrough {
         guard await gateway.verdicts.isGood(caller, gateway) else {
             throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
         }
     }
-    return gateway.registry.offers.listed(for: caller)
+    return (gateway.registry.offers.listed(for: caller), caller)
+}
+
+/// What models may be listed by: `?type=`.
+private enum ModelKind: String {
+    case chat
+    case image
+    case speech
+    case transcription
+
+    /// Nil: all are wanted.
+    static func named(in request: Request?) throws(APIError) -> ModelKind? {
+        guard let wanted = request?.queryFields.first(where: { $0.name == "type" })?.text else { return nil }
+        guard let kind = ModelKind(rawValue: wanted) else {
+            throw .value("type", "it is none of chat, image, speech and transcription")
+        }
+        return kind
+    }
+
+    /// One that does several things is of several kinds.
+    func includes(_ model: Offers.Listed) -> Bool { !model.features.isDisjoint(with: features) }
+
+    private var features: Model.Features {
+        switch self {
+        case .chat: [.chat, .code]
+        case .image: [.image, .imageEdit, .imageInpaint, .imageVariation]
+        case .speech: .textToSpeech
+        case .transcription: .speechToText
+        }
+    }
 }
 
 /// 2024-09-27, where nothing better is known.

@@ -6,7 +6,7 @@ import Synchronization
 /// GET /
 func showRoot(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     let settings = gateway.settings
-    let address = settings.publicURL ?? "http://\(settings.host):\(settings.port)"
+    let address = settings.publicURL ?? "http://\(host(responder.request, settings))"
     var body = ByteBuffer()
     let accept = responder.request?[.accept]?.text ?? ""
     if accept.contains("application/json") {
@@ -23,6 +23,17 @@ func showRoot(_ responder: Responder, _ gateway: Gateway) async throws(APIError)
     body.append(address)
     body.append("/v1")
     responder.send(200, type: "text/plain; charset=utf-8", body: body)
+}
+
+/// Where clients find the relay: on all addresses of a machine that is the one that this client used.
+private func host(_ request: Request?, _ settings: Settings) -> String {
+    guard settings.host == "0.0.0.0" || settings.host == "::" else {
+        return "\(settings.host.contains(":") ? "[\(settings.host)]" : settings.host):\(settings.port)"
+    }
+    guard let used = request?[.host]?.text, !used.hasPrefix("0.0.0.0"), !used.hasPrefix("[::]") else {
+        return "127.0.0.1:\(settings.port)"
+    }
+    return used
 }
 
 /// GET /health

@@ -9,10 +9,12 @@ package struct Offers: Sendable {
     package struct Listed: Sendable, Equatable {
         package let id: String
         package let owner: String
+        /// Of all who may serve it.
+        package fileprivate(set) var features: Model.Features = []
     }
 
     private var byName: [String: [Offer]] = [:]
-    private var listing: [(name: String, provider: Int)] = []
+    private var listing: [(name: String, provider: Int, features: Model.Features)] = []
     /// Names that are served but for `PERMIT_MODELS_FROM_SUBSET_ONLY`.
     private var forbidden: Set<String> = []
     private let providers: [ProviderSettings]
@@ -52,7 +54,7 @@ package struct Offers: Sendable {
 
     private mutating func add(_ name: String, _ model: Model, _ provider: Int) {
         byName[name, default: []].append(Offer(provider: provider, model: model))
-        listing.append((name, provider))
+        listing.append((name, provider, model.features))
     }
 
     /// Who serves a name, which may be a short one; nobody: empty.
@@ -70,14 +72,20 @@ package struct Offers: Sendable {
 
     /// What the caller may use; providers in their order, their models as configured or by id.
     package func listed(for caller: Caller) -> [Listed] {
-        var seen: Set<String> = []
-        return listing.compactMap { name, index in
+        var places: [String: Int] = [:]
+        var listed: [Listed] = []
+        for (name, index, features) in listing {
             let provider = providers[index]
-            guard caller.mayUse(name, ofPassthrough: provider.isPassthrough), seen.insert(name).inserted else {
-                return nil
+            guard caller.mayUse(name, ofPassthrough: provider.isPassthrough) else { continue }
+            if let place = places[name] {
+                listed[place].features.formUnion(features)
+            } else {
+                places[name] = listed.count
+                let owner = provider.kind == .onemin ? "1minai" : provider.label
+                listed.append(Listed(id: name, owner: owner, features: features))
             }
-            return Listed(id: name, owner: provider.kind == .onemin ? "1minai" : provider.label)
         }
+        return listed
     }
 
     /// Whether the caller may use some model of the provider at that place.
@@ -94,10 +102,41 @@ package struct Offers: Sendable {
         listing.filter { !providers[$0.provider].isPassthrough }.map(\.name)
     }
 
-    /// The same answer whether a model does not exist or may not be used.
-    package func notFound(_ name: String) -> APIError {
+    /// The same answer whether a model does not exist or may not be used, with the name that was probably meant.
+    ///
+    /// - Parameter features: what the call needs one of; nil: whatever there is.
+    package func notFound(_ name: String, for caller: Caller, able features: Model.Features? = nil) -> APIError {
         var error = APIError.modelNotFound(name)
         if isSubsetOnly { error.message = "The model \(name.prefix(100)) does not exist." }
+        if let near = nearest(to: name, for: caller, able: features) { error.message += " Did you mean `\(near)`?" }
         return error
     }
+
+    private static let comparedNames = 1_024
+    private static let comparedBytes = 200
+
+    /// Of the names that the caller may use, the first that is fewest letters off: three at most, fewer of short names.
+    private func nearest(to name: String, for caller: Caller, able features: Model.Features?) -> String? {
+        guard name.utf8.count <= Self.comparedBytes else { return nil }
+        let wanted = name.utf8.map(\.lowered)
+        var bound = min(3, max(wanted.count / 4, min(2, wanted.count / 2)))
+        var best: String?
+        for (near, provider, offered) in listing.prefix(Self.comparedNames) {
+            guard abs(near.utf8.count - wanted.count) <= bound, near != name,
+                features.map({ !$0.isDisjoint(with: offered) }) ?? true,
+                let distance = editDistance(wanted, near.utf8.map(\.lowered), atMost: bound),
+                caller.mayUse(near, ofPassthrough: providers[provider].isPassthrough)
+            else { continue }
+            best = near
+            // Only one that is nearer still is better.
+            bound = distance - 1
+            if bound < 0 { break }
+        }
+        return best
+    }
+}
+
+extension UInt8 {
+    /// Of an ASCII letter the small one.
+    fileprivate var lowered: UInt8 { (65...90).contains(self) ? self | 32 : self }
 }

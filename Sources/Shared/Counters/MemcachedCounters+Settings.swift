@@ -1,23 +1,24 @@
 extension MemcachedCounters {
-    /// The store that the settings name; nil: each process counts for itself. Looking for a server blocks for a moment;
-    /// nothing else does, and one that is away is no error.
-    package static func store(_ settings: LimitSettings) throws(StoreFailure) -> MemcachedCounters? {
+    /// The store that the settings name; nil: each process counts for itself. Nothing blocks, and one that is away is no
+    /// error.
+    package static func store(_ settings: LimitSettings) throws(StoreFailure) -> (any CounterStore)? {
         let timeout = max(1, settings.storeTimeout.milliseconds)
         switch settings.store {
         case .memory: return nil
         case .servers(let addresses): return try MemcachedCounters(addresses, timeoutMilliseconds: timeout)
         case .search(let port):
-            let local = try MemcachedCounters(
-                [MemcachedAddress(host: "127.0.0.1", port: port)],
-                timeoutMilliseconds: timeout
-            )
-            do throws(StoreFailure) {
-                _ = try local.connect(to: 0)
-                return local
-            } catch {
-                let named = MemcachedAddress(host: "memcached", port: port)
-                return try MemcachedCounters([named], timeoutMilliseconds: timeout)
+            var places: [any CounterStore] = []
+            for address in MemcachedAddress.searched(port) {
+                places.append(try MemcachedCounters([address], timeoutMilliseconds: timeout))
             }
+            return SearchedCounters(places)
         }
+    }
+}
+
+extension MemcachedAddress {
+    /// Where `MEMCACHED_HOST=auto` looks: on this machine, then by the name that it has in compose files.
+    static func searched(_ port: UInt16) -> [MemcachedAddress] {
+        ["127.0.0.1", "memcached"].map { MemcachedAddress(host: $0, port: port) }
     }
 }

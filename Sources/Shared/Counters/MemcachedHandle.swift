@@ -1,4 +1,5 @@
 import CMemcached
+import Glibc
 
 /// libmemcached's handle, in the binary protocol: with the text protocol, a reply out of step ends the process. Used by
 /// one thread at a time, and not again after a call has thrown.
@@ -47,30 +48,64 @@ struct MemcachedHandle: ~Copyable {
 
     /// Calls `found` with the key's place, the value and its number (never 0).
     func read(_ keys: [String], _ found: (Int, [UInt8], UInt64) -> Void) throws(StoreFailure) {
-        guard !keys.isEmpty else { return }
+        switch keys.count {
+        case 0: return
+        case 1: if let (value, number) = try read(keys[0]) { found(0, value, number) }
+        default: try readAll(keys, found)
+        }
+    }
+
+    /// One request and one reply. In a list each key is asked for quietly, and a further request, sent by itself, makes
+    /// the server tell that it was the last.
+    private func read(_ key: String) throws(StoreFailure) -> ([UInt8], UInt64)? {
+        var (count, code) = (0, Int32(0))
+        let value = key.withBytes { relay_memcached_get(handle, $0, $1, &count, &code) }
+        defer { free(value) }
+        if code == MEMCACHED_NOTFOUND.code {
+            try checkNothingFailed()
+            return nil
+        }
+        guard code == MEMCACHED_SUCCESS.code else { throw failure(code) }
+        // The handle's result was emptied before the call, so a reply to another request is seen by what it lacks.
+        let result = relay_memcached_result(handle)
+        let number = memcached_result_cas(result)
+        guard isOf(key, result), number != 0 else { throw StoreFailure(reason: "an answer out of step") }
+        return (Self.bytes(value, count), number)
+    }
+
+    private func readAll(_ keys: [String], _ found: (Int, [UInt8], UInt64) -> Void) throws(StoreFailure) {
         let code = keys.withAllBytes { memcached_mget(handle, $0, $1, keys.count).code }
         guard code == MEMCACHED_SUCCESS.code else { throw failure(code) }
         // Answers come in the order of the keys, absent ones left out.
         var place = 0
         var end: Int32 = 0
         while let result = relay_memcached_fetch(handle, &end) {
-            defer { memcached_result_free(result) }
-            let key = UnsafeRawBufferPointer(
-                start: memcached_result_key_value(result),
-                count: memcached_result_key_length(result)
-            )
-            while place < keys.count, !keys[place].utf8.elementsEqual(key) { place += 1 }
+            while place < keys.count, !isOf(keys[place], result) { place += 1 }
             let number = memcached_result_cas(result)
             guard place < keys.count, number != 0 else { throw StoreFailure(reason: "an answer out of step") }
-            let count = memcached_result_length(result)
-            let value = UnsafeRawBufferPointer(start: memcached_result_value(result), count: count)
-            found(place, count <= Self.valueBound ? [UInt8](value) : [], number)
+            found(place, Self.bytes(memcached_result_value(result), memcached_result_length(result)), number)
             place += 1
         }
-        // A wait that timed out ends in the same codes as a list of absent keys, but leaves an error behind.
-        let isComplete = end == MEMCACHED_END.code || end == MEMCACHED_NOTFOUND.code
+        guard end == MEMCACHED_END.code || end == MEMCACHED_NOTFOUND.code else { throw failure(end) }
+        try checkNothingFailed()
+    }
+
+    /// A wait that timed out may end in the code of an absent key, but leaves an error behind.
+    private func checkNothingFailed() throws(StoreFailure) {
         let error = memcached_last_error(handle).code
-        guard isComplete, error == MEMCACHED_SUCCESS.code else { throw failure(isComplete ? error : end) }
+        guard error == MEMCACHED_SUCCESS.code else { throw failure(error) }
+    }
+
+    private func isOf(_ key: String, _ result: UnsafeMutablePointer<memcached_result_st>?) -> Bool {
+        let count = memcached_result_key_length(result)
+        return key.withBytes { own, length in
+            guard length == count, let own, let found = memcached_result_key_value(result) else { return false }
+            return memcmp(own, found, count) == 0
+        }
+    }
+
+    private static func bytes(_ value: UnsafePointer<CChar>?, _ count: Int) -> [UInt8] {
+        count <= valueBound ? [UInt8](UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : count)) : []
     }
 
     func replace(_ key: String, _ value: [UInt8], number: UInt64, expiry: Int) throws(StoreFailure) -> WriteResult {

@@ -1,5 +1,5 @@
 /// Values by key, of which the one longest unused is known.
-struct RecentTable<Key: Hashable, Value> {
+package struct RecentTable<Key: Hashable, Value> {
     private struct Slot {
         var key: Key
         var value: Value
@@ -13,17 +13,25 @@ struct RecentTable<Key: Hashable, Value> {
     private var newest: Int32 = -1
     private var oldest: Int32 = -1
 
-    var count: Int { places.count }
+    package var count: Int { places.count }
     var isEmpty: Bool { places.isEmpty }
 
+    package init() {}
+
     /// The value, which thereby is the one used last.
-    mutating func use(_ key: Key) -> Value? {
+    package mutating func use(_ key: Key) -> Value? {
         guard let place = places[key] else { return nil }
         if place != newest {
             unlink(place)
             link(place)
         }
         return slots[Int(place)]?.value
+    }
+
+    /// The same, of a table that holds no more than `bound`: for a new one that has no room, the one longest unused goes.
+    package mutating func set(_ key: Key, _ value: Value, atMost bound: Int) {
+        set(key, value)
+        while count > bound, let old = leastRecent { remove(old.key) }
     }
 
     /// Adds or replaces.
@@ -45,7 +53,8 @@ struct RecentTable<Key: Hashable, Value> {
         link(place)
     }
 
-    mutating func remove(_ key: Key) -> Value? {
+    @discardableResult
+    package mutating func remove(_ key: Key) -> Value? {
         guard let place = places.removeValue(forKey: key) else { return nil }
         unlink(place)
         let value = slots[Int(place)]?.value

@@ -2,12 +2,12 @@ import CCrypto
 package import Engine
 import Glibc
 
-/// Unguessable ids from the kernel's random bytes, fetched 4 KB at a time.
+/// Unguessable ids and numbers from the kernel's random bytes, fetched 4 KB at a time.
 ///
-/// `@unchecked`: used by one thread only, the one that owns it (an event loop's).
-package final class RandomBytes: @unchecked Sendable {
+/// `@unchecked`: used by one thread at a time: an event loop's own, or the one that has its owner's lock.
+package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
     private let bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
-    private var next = capacity
+    private var place = capacity
     private static let capacity = 4_096
     /// Letters and digits of an id: 142 random bits.
     package static let idLength = 24
@@ -20,21 +20,21 @@ package final class RandomBytes: @unchecked Sendable {
     package func appendID(_ prefix: StaticString, into buffer: inout ByteBuffer) {
         buffer.append(prefix)
         let room = buffer.reserve(RandomBytes.idLength)
-        var next = self.next
+        var place = self.place
         var count = 0
         while count < RandomBytes.idLength {
-            if next == RandomBytes.capacity {
+            if place == RandomBytes.capacity {
                 refill()
-                next = 0
+                place = 0
             }
-            let value = bytes.load(fromByteOffset: next, as: UInt8.self) & 63
-            bytes.storeBytes(of: 0, toByteOffset: next, as: UInt8.self)  // given once, and kept nowhere
-            next += 1
+            let value = bytes.load(fromByteOffset: place, as: UInt8.self) & 63
+            bytes.storeBytes(of: 0, toByteOffset: place, as: UInt8.self)  // given once, and kept nowhere
+            place += 1
             guard value < 62 else { continue }  // so that each character is as likely as any other
             room.storeBytes(of: character(value), toByteOffset: count, as: UInt8.self)
             count += 1
         }
-        self.next = next
+        self.place = place
         buffer.wrote(count)
     }
 
@@ -42,6 +42,16 @@ package final class RandomBytes: @unchecked Sendable {
         var buffer = ByteBuffer()
         appendID(prefix, into: &buffer)
         return String(decoding: buffer.bytes, as: UTF8.self)
+    }
+
+    package func next() -> UInt64 {
+        if place > RandomBytes.capacity - 8 {
+            refill()
+            place = 0
+        }
+        defer { place += 8 }
+        defer { bytes.storeBytes(of: 0, toByteOffset: place, as: UInt64.self) }
+        return bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)
     }
 
     private func refill() {

@@ -26,7 +26,7 @@ package final class AssetCache: Sendable {
         package init(_ content: Digest, of caller: Caller, account: Digest) {
             var parts = ByteBuffer()
             for digest in [content, account] { digest.withBytes { parts.append($0) } }
-            caller.identity?.withBytes { parts.append($0) }
+            caller.identity?.digest.withBytes { parts.append($0) }
             digest = Digest(of: parts.bytes)
         }
     }

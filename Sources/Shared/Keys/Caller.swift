@@ -1,4 +1,4 @@
-/// Who makes a request. One object serves all requests of the same bearer on a loop.
+/// Who makes a request. One object serves all requests of the same caller on a loop.
 package final class Caller: Sendable {
     package enum Kind: Sendable {
         /// Brings a token of this relay's.
@@ -10,8 +10,9 @@ package final class Caller: Sendable {
     }
 
     package let kind: Kind
-    /// The bearer's digest; nil: anonymous.
-    package let identity: Digest?
+    /// By which everything that is kept for a caller is found: a known key's by its NAME, whichever of its tokens is
+    /// brought, others' by the bearer; nil: anonymous.
+    package let identity: Identity?
     /// For the log: a known key's name, of other bearers characters of the digest; nil: anonymous.
     package let name: String?
     /// What is set for a known key.
@@ -23,7 +24,7 @@ package final class Caller: Sendable {
 
     private init(
         _ kind: Kind,
-        identity: Digest? = nil,
+        identity: Identity? = nil,
         name: String? = nil,
         key: KeySettings? = nil,
         passedKey: String = "",
@@ -38,12 +39,12 @@ package final class Caller: Sendable {
     }
 
     package convenience init(known key: KeySettings) {
-        self.init(.known, identity: key.digest, name: key.name, key: key, models: key.models)
+        self.init(.known, identity: key.identity, name: key.name, key: key, models: key.models)
     }
 
     /// - Parameter models: those that need no key.
-    package convenience init(passingOn key: String, identity: Digest, models: [ModelPattern]) {
-        let name = identity.callerName
+    package convenience init(passingOn key: String, _ bearer: Digest, models: [ModelPattern]) {
+        let (identity, name) = (Identity.passedKey(bearer), bearer.callerName)
         self.init(.passThrough, identity: identity, name: name, passedKey: key, models: models)
     }
 

@@ -12,33 +12,37 @@ package final class Callers: @unchecked Sendable {
     private let known: [Digest: Caller]
     private let anonymous: Caller?
     private let anonymousModels: [ModelPattern]
-    private var passing: [Digest: Caller] = [:]
+    private var passing = RecentTable<Digest, Caller>()
 
     private static let keptCallers = 1_000
 
     package init(_ settings: Settings) {
         arePassedThrough = settings.providers.contains { $0.isPassthrough }
         areOnlyPassedThrough = settings.providers.allSatisfy { $0.isPassthrough }
-        known = Dictionary(settings.keys.map { ($0.digest, Caller(known: $0)) }) { first, _ in first }
+        let tokens = settings.keys.flatMap { key in
+            let caller = Caller(known: key)
+            return key.tokens.map { ($0.digest, caller) }
+        }
+        known = Dictionary(tokens) { first, _ in first }
         anonymousModels = settings.anonymousModels
         anonymous = anonymousModels.isEmpty ? nil : Caller(anonymousWith: anonymousModels)
     }
 
-    package func caller(of request: Request) throws(APIError) -> Caller {
+    /// `stray`: the digest of a bearer that is unknown and was not asked for, since its caller is served as anonymous.
+    package func caller(of request: Request) throws(APIError) -> (caller: Caller, stray: Digest?) {
         guard let bearer = try request.bearer() else {
             guard let anonymous else { throw .noKey }
-            return anonymous
+            return (anonymous, nil)
         }
         let digest = Digest(of: bearer)
-        if let caller = known[digest] ?? passing[digest] { return caller }
+        if let caller = known[digest] ?? passing.use(digest) { return (caller, nil) }
         guard arePassedThrough else {
             guard let anonymous else { throw .wrongKey(bearer.text) }
-            return anonymous
+            return (anonymous, digest)
         }
-        if passing.count >= Self.keptCallers { passing.removeAll() }
-        let caller = Caller(passingOn: bearer.text, identity: digest, models: anonymousModels)
-        passing[digest] = caller
-        return caller
+        let caller = Caller(passingOn: bearer.text, digest, models: anonymousModels)
+        passing.set(digest, caller, atMost: Self.keptCallers)
+        return (caller, nil)
     }
 }
 

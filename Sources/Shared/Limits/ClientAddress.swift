@@ -33,7 +33,7 @@ extension PeerAddress {
 
     /// What counts as one caller: an address of version 4, a /64 of version 6.
     package var callerText: String {
-        if high == 0, low >> 32 == 0xffff { return "4:\(low & 0xffff_ffff)" }
+        if isVersionFour { return "4:\(low & 0xffff_ffff)" }
         return "6:\(high)"
     }
 }

@@ -4,8 +4,9 @@ package struct Identity: Sendable, Hashable {
     /// A known key, or all callers together: there are not more of them than the operator made.
     let isKnown: Bool
 
+    /// A known caller by its NAME, whichever of its tokens it brings.
+    package static func knownKey(named name: String) -> Identity { Identity("known", Digest(of: name), isKnown: true) }
     /// `bearer`: the digest of the key that a caller brought.
-    package static func knownKey(_ bearer: Digest) -> Identity { Identity("known", bearer, isKnown: true) }
     package static func passedKey(_ bearer: Digest) -> Identity { Identity("passed", bearer) }
     /// The text of an address, of version 6 that of its /64.
     package static func address(_ text: String) -> Identity { Identity("address", text) }
@@ -15,13 +16,16 @@ package struct Identity: Sendable, Hashable {
 
     /// One caller's use of one model.
     package func using(_ model: String) -> Identity {
-        Identity("model", "\(digest.base64url(characters: 43)) \(model)", isKnown: isKnown)
+        Identity("model", "\(text) \(model)", isKnown: isKnown)
     }
 
     /// One caller from one address.
     package func from(_ address: String) -> Identity {
-        Identity("from", "\(digest.base64url(characters: 43)) \(address)")
+        Identity("from", "\(text) \(address)")
     }
+
+    /// 43 characters that say nothing of a key or an address.
+    package var text: String { digest.base64url(characters: 43) }
 
     private init(_ kind: String, _ text: String, isKnown: Bool = false) {
         digest = Digest(of: "\(kind) \(text)")

@@ -5,7 +5,7 @@ package import Engine
 /// `@unchecked`: used on one loop only.
 package final class LimitBook: @unchecked Sendable {
     private struct Key: Hashable {
-        let caller: Digest
+        let caller: Identity
         let group: EndpointGroup
         /// Where its model counts.
         let model: String?
@@ -29,7 +29,7 @@ package final class LimitBook: @unchecked Sendable {
     /// Which limits cover a request may depend on its model.
     package var dependsOnModels: Bool { !byModel.isEmpty }
     /// Of callers who are told apart by their keys alone: the same for each of their requests.
-    private var kept: [Key: Cover] = [:]
+    private var kept = RecentTable<Key, Cover>()
 
     private static let keptCovers = 4_096
 
@@ -57,14 +57,13 @@ package final class LimitBook: @unchecked Sendable {
         if isOff { return Cover([]) }
         let models = limits(of: model)
         let model = models.isEmpty ? nil : model
-        guard let digest = caller.identity, identity == .key else {
+        guard let who = caller.identity, identity == .key else {
             return cover(caller, group, models, model, address(request))
         }
-        let key = Key(caller: digest, group: group, model: model)
-        if let known = kept[key] { return known }
-        if kept.count >= Self.keptCovers { kept.removeAll() }
+        let key = Key(caller: who, group: group, model: model)
+        if let known = kept.use(key) { return known }
         let cover = cover(caller, group, models, model, "")
-        kept[key] = cover
+        kept.set(key, cover, atMost: Self.keptCovers)
         return cover
     }
 
@@ -76,12 +75,20 @@ package final class LimitBook: @unchecked Sendable {
 
     /// For a key that was wrong.
     package func coverOfFailure(_ request: Request) -> Cover {
-        if failedAuth.isEmpty { return Cover([]) }
-        let identity = Identity.address(address(request))
+        countsFailures ? coverOfFailure(from: address(request)) : Cover([])
+    }
+
+    /// For a key that came from there.
+    package func coverOfFailure(from address: String) -> Cover {
+        let identity = Identity.address(address)
         return Cover(failedAuth.map { Want($0, identity) })
     }
 
-    private func address(_ request: Request) -> String {
+    /// Wrong keys are limited.
+    package var countsFailures: Bool { !failedAuth.isEmpty }
+
+    /// Whom an address stands for.
+    package func address(_ request: Request) -> String {
         request.clientAddress(trusting: trustedProxies).callerText
     }
 
@@ -94,9 +101,8 @@ package final class LimitBook: @unchecked Sendable {
     ) -> Cover {
         let identity = identity(of: caller, address)
         var wants: [Want] = []
-        if let key = caller.key {
+        if let key = caller.key, let own = caller.identity {
             // What is set for a known key is that key's, whoever uses it and from where.
-            let own = Identity.knownKey(key.digest)
             if let quotas = key.groupQuotas[group] {
                 wants = quotas.map { Want(Limit(.key(group), $0), own) }
             } else {
@@ -112,8 +118,7 @@ package final class LimitBook: @unchecked Sendable {
     }
 
     private func identity(of caller: Caller, _ address: String) -> Identity {
-        guard let digest = caller.identity, identity != .address else { return .address(address) }
-        let key: Identity = caller.key == nil ? .passedKey(digest) : .knownKey(digest)
+        guard let key = caller.identity, identity != .address else { return .address(address) }
         return identity == .keyAndAddress ? key.from(address) : key
     }
 }

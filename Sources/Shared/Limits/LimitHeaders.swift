@@ -94,7 +94,10 @@ extension Decision.Refusal {
             return "Request too large for \(unit): limit \(quota.text), requested \(quota.amount(requested))."
         }
         let wait = durationText(microseconds: retryAfterMilliseconds * 1_000)
-        return "Rate limit reached for \(unit): \(quota.text). Please try again in \(wait)."
+        let what =
+            limit.kind == .failedAuth
+            ? "too many requests with wrong keys from your address (\(quota.text))" : quota.text
+        return "Rate limit reached for \(unit): \(what). Please try again in \(wait)."
     }
 }
 

@@ -34,7 +34,7 @@ package final class Limiter: Sendable {
             lanesPerServer: (store?.servers.count ?? 0) == 1 ? 4 : 2,
             bytes: bytes
         )
-        let ledger = Lock(Ledger(store: store, options: options, random: SystemRandomNumberGenerator()))
+        let ledger = Lock(Ledger(store: store, options: options, random: RandomBytes()))
         self.ledger = ledger
         let clock = clock ?? (store == nil ? .embedded() : .system)
         self.clock = clock

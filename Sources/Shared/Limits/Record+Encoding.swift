@@ -21,11 +21,10 @@ extension Record {
         Varint.write(lease.units, to: &bytes)
         if lease.units > 0 { Varint.write(lease.endMilliseconds, to: &bytes) }
         var empty = 0
-        for bucket in stride(from: newest, through: oldest, by: -1) {
-            let count = count(in: bucket)
+        forEachCount { count in
             if count == 0 {
                 empty += 1
-                continue
+                return
             }
             Self.writeRun(empty, to: &bytes)
             empty = 0

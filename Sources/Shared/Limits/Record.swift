@@ -44,6 +44,14 @@ package struct Record: Sendable, Equatable {
         bucket < oldest || bucket > newest || bucket < 0 ? 0 : counts[bucket % counts.count]
     }
 
+    /// The counts of all buckets, the newest first.
+    func forEachCount(_ body: (Int) -> Void) {
+        var place = newest % counts.count
+        if place < 0 { place += counts.count }
+        for index in stride(from: place, through: 0, by: -1) { body(counts[index]) }
+        for index in stride(from: counts.count - 1, to: place, by: -1) { body(counts[index]) }
+    }
+
     // MARK: What changes it
 
     /// Moves on to the present bucket, dropping what is too old to matter.

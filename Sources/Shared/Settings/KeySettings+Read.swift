@@ -6,16 +6,18 @@ extension KeySettings {
         return reader.instances(of: prefix)
             .compactMap { instance in
                 let setting = key(instance, "TOKEN")
-                guard let token = reader.text(setting) else { return nil }
-                let digest = Digest(of: token)
-                if let other = owners.updateValue(setting, forKey: digest) {
-                    reader.note(setting, "is the same as \(other.name) (\(reader.place(other)))")
+                let given = reader.list(setting)
+                guard !given.isEmpty else { return nil }
+                let tokens = given.map(KeyToken.init)
+                for token in tokens {
+                    guard let other = owners.updateValue(setting, forKey: token.digest) else { continue }
+                    reader.note(setting, other == setting ? "has one token twice" : shared(with: other, tokens, reader))
                 }
+                reader.warnIfShort(setting, given)
                 let quotas = quotas(instance, reader)
                 return KeySettings(
                     name: instance.asName,
-                    digest: digest,
-                    fileSecret: FileOwner.secret(ofToken: token),
+                    tokens: tokens,
                     models: reader.patterns(key(instance, "MODELS")),
                     quotas: quotas.all,
                     groupQuotas: quotas.groups
@@ -23,7 +25,35 @@ extension KeySettings {
             }
     }
 
+    private static func shared(with other: SettingKey, _ tokens: [KeyToken], _ reader: SettingsReader) -> String {
+        let isSame = tokens.count == 1 && reader.list(other).count == 1
+        return "\(isSame ? "is the same as" : "shares a token with") \(other.name) (\(reader.place(other)))"
+    }
+
     static func key(_ instance: String, _ field: String) -> SettingKey {
         SettingKey(prefix: prefix, instance: instance, field: field)
+    }
+
+    /// `TEAM_A` of `KEY_TEAM_A_TOKEN`.
+    var instance: String { name.asInstance }
+
+    package var identity: Identity { .knownKey(named: instance) }
+}
+
+extension SettingsReader {
+    /// The least characters that a key of the relay's own should have.
+    private static let leastCharacters = 16
+    private static let advice = "`openssl rand -hex 24` makes a good one"
+
+    /// Many run at home with short ones, so it is no problem.
+    mutating func warnIfShort(_ key: SettingKey, _ tokens: [String]) {
+        guard tokens.contains(where: { $0.utf8.count < Self.leastCharacters }) else { return }
+        warn(key, "a token of under \(Self.leastCharacters) characters can be guessed; \(Self.advice)")
+    }
+
+    /// Who has one file's id can try secrets on it, as fast as processors go.
+    mutating func refuseShortSecret(_ key: SettingKey) {
+        guard let secret = text(key), secret.utf8.count < Self.leastCharacters else { return }
+        note(key, "a secret of under \(Self.leastCharacters) characters can be guessed; \(Self.advice)")
     }
 }

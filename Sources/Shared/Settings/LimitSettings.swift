@@ -79,7 +79,8 @@ extension LimitSettings.Store {
         if !servers.isEmpty {
             self = .servers(servers)
         } else if let host {
-            self = host == "auto" ? .search(port: port) : .servers([MemcachedAddress(host: host, port: port)])
+            self =
+                host.lowercased() == "auto" ? .search(port: port) : .servers([MemcachedAddress(host: host, port: port)])
         } else {
             self = .memory
         }

@@ -33,12 +33,19 @@ extension SettingType {
         case .host: return isHost(text) ? .text(text) : nil
         case .servers: return items(of: text)?.collect(MemcachedAddress.init).map { .servers($0) }
         case .linkedPort: return portNumber(text).map { .number($0) }
+        case .published: return isPublished(text) ? .text(text) : nil
         case .weights: return items(of: text)?.collect(weight).map { .weights($0) }
         }
     }
 
     /// What is wrong with a text that is no value, where more can be said.
     func reason(_ text: String) -> String? {
+        if self == .host, let address = MemcachedAddress(text), text.contains(":") {
+            return """
+                its port is another setting: MEMCACHED_HOST=\(address.host) and MEMCACHED_PORT=\(address.port), or \
+                MEMCACHED_SERVERS=\(address.text)
+                """
+        }
         do throws(Quota.Mistake) {
             if self == .limits { _ = try Quota.list(text) }
             if self == .modelLimits { _ = try modelQuotas(text) }
@@ -120,8 +127,9 @@ private func isToken(_ text: String) -> Bool {
     text.utf8.count <= SettingType.tokenLimit && text.utf8.allSatisfy { $0 > 32 && $0 < 127 }
 }
 
+/// One colon stands before a port, more of them in an address of version 6.
 private func isHost(_ text: String) -> Bool {
-    text.utf8.count < 256
+    text.utf8.count < 256 && text.utf8.count { $0 == UInt8(ascii: ":") } != 1
         && text.utf8.allSatisfy { byte in
             switch byte {
             case 48...57, 65...90, 97...122, 45, 46, 58, 95: true  // - . : _
@@ -134,6 +142,13 @@ private func portNumber(_ text: String) -> Int? {
     let range = 1...65_535
     guard text.hasPrefix("tcp://") else { return wholeNumber(text, in: range) }
     return wholeNumber(String(text[text.index(after: text.lastIndex(of: ":") ?? text.startIndex)...]), in: range)
+}
+
+/// A port, also with an address of this machine's before it.
+private func isPublished(_ text: String) -> Bool {
+    guard text.contains(":") else { return wholeNumber(text, in: 1...65_535) != nil }
+    guard let address = MemcachedAddress(text) else { return false }
+    return Network(address.host) != nil && !address.host.contains("/")
 }
 
 /// At most a million, so that sums stay exact enough.

@@ -52,6 +52,8 @@ package enum SettingType: Sendable, Equatable {
     case servers
     /// A port, or `tcp://host:port`, as container links set it, for its port.
     case linkedPort
+    /// A port, or `address:port`.
+    case published
 }
 
 /// A setting's value after reading.
@@ -102,6 +104,7 @@ extension SettingType {
         case .host: "the name or address of a host"
         case .servers: "a list of servers such as cache-1:11211,cache-2:11211"
         case .linkedPort: "a number from 1 to 65535"
+        case .published: "a port such as 5001, or address:port such as 127.0.0.1:5001"
         }
     }
 
@@ -118,6 +121,7 @@ extension SettingType {
         case .modelLimits: "pattern=limits,pattern=limits; off"
         case .price: "USD, one number or prompt/completion"
         case .linkedPort: "1 to 65535"
+        case .published: "5001, 127.0.0.1:5001"
         case .tokens: "comma or line list"
         case .origins: "* or comma list"
         case .patterns: "comma list; prefix*; all"

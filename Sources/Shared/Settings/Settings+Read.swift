@@ -40,6 +40,7 @@ extension Settings {
         maxUploadBytes = reader.number("MAX_UPLOAD_MB")
         shutdownSeconds = Double(reader.duration("SHUTDOWN_SECONDS").nanoseconds) / 1e9
         metricsToken = reader.text("METRICS_TOKEN").map { Digest(of: $0) }
+        reader.warnIfShort("METRICS_TOKEN", reader.text("METRICS_TOKEN").map { [$0] } ?? [])
         upstreamProxy = reader.text("UPSTREAM_PROXY")
         certificateFile = reader.text("SSL_CERT_FILE")
         keys = KeySettings.all(&reader)
@@ -47,6 +48,7 @@ extension Settings {
         limits = LimitSettings(&reader)
         fetch = FetchSettings(reader)
         fileSecret = reader.text("FILE_ID_SECRET")
+        reader.refuseShortSecret("FILE_ID_SECRET")
         permittedModels = reader.list("SUBSET_OF_ONE_MIN_PERMITTED_MODELS")
         isSubsetOnly = reader.boolean("PERMIT_MODELS_FROM_SUBSET_ONLY")
         defaultModel = reader.text("DEFAULT_MODEL")

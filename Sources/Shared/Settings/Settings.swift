@@ -45,15 +45,25 @@ package struct Settings: Sendable, Equatable {
 package struct KeySettings: Sendable, Equatable {
     /// Unique: the NAME in lower case, with `-` for `_`.
     package let name: String
-    /// Of the token, which is not kept.
-    package let digest: Digest
-    /// Derived from the token; a secret, too.
-    package let fileSecret: [UInt8]
+    /// At least one: whoever brings any of them is this caller.
+    package let tokens: [KeyToken]
     package let models: [ModelPattern]
     /// Of all endpoints together.
     package let quotas: [Quota]
     /// In place of every caller's; none: no limit.
     package let groupQuotas: [EndpointGroup: [Quota]]
+}
+
+/// What is kept of a token, which is not.
+package struct KeyToken: Sendable, Equatable {
+    package let digest: Digest
+    /// Derived from it; a secret, too.
+    package let fileSecret: [UInt8]
+
+    init(_ token: String) {
+        digest = Digest(of: token)
+        fileSecret = FileOwner.secret(ofToken: token)
+    }
 }
 
 /// One upstream account group.

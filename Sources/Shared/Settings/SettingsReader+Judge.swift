@@ -4,6 +4,7 @@ extension SettingsReader {
     mutating func judge(_ settings: Settings) {
         refuseUselessProviders(settings)
         refuseSharedKeys(settings)
+        warnOfTokens(settings)
         judgeLimits(settings)
         guard !hasProblem(with: "PROVIDER", "SUBSET_OF", "PERMIT_", "ONE_MIN_") else { return }
         let offers = Offers(settings, .oneMin)
@@ -31,14 +32,41 @@ extension SettingsReader {
     /// A known token is never sent upstream.
     private mutating func refuseSharedKeys(_ settings: Settings) {
         let upstream = Set(settings.providers.flatMap(\.apiKeys).map { Digest(of: $0) })
-        for key in settings.keys where upstream.contains(key.digest) {
+        for key in settings.keys where key.tokens.contains(where: { upstream.contains($0.digest) }) {
             note(KeySettings.key(key.instance, "TOKEN"), "is also a provider's key; callers need one of their own")
+        }
+    }
+
+    /// Tokens that may do less than their owner expects.
+    private mutating func warnOfTokens(_ settings: Settings) {
+        let isSealedByToken = settings.fileSecret == nil && given["FILE_ID_SECRET"] == nil
+        for key in settings.keys {
+            let setting = KeySettings.key(key.instance, "TOKEN")
+            if key.tokens.count > 1, isSealedByToken {
+                warn(
+                    setting,
+                    """
+                    without FILE_ID_SECRET the first token seals the ids of files, and any of them opens these: an id \
+                    ends when the token that sealed it is taken from the list
+                    """
+                )
+            }
+            if settings.providers.allSatisfy(\.isPassthrough), !hasProblem(with: "PROVIDER", "ONE_MIN_") {
+                warn(
+                    setting,
+                    """
+                    no provider holds a key of its own, so this caller may use nothing; set ONE_MIN_API_KEYS or \
+                    PROVIDER_<NAME>_API_KEYS
+                    """
+                )
+            }
         }
     }
 
     private mutating func warnOfPatterns(_ settings: Settings, _ offers: Offers) {
         let names = offers.namesWithCredentials
         warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names)
+        if settings.providers.allSatisfy(\.isPassthrough) { return }
         for key in settings.keys { warnOfPatterns(KeySettings.key(key.instance, "MODELS"), key.models, names) }
     }
 
@@ -77,15 +105,11 @@ extension SettingsReader {
     }
 }
 
-extension KeySettings {
-    var instance: String { name.asInstance }
-}
-
 extension ProviderSettings {
     fileprivate var instance: String { name.asInstance }
 }
 
 extension String {
     /// The NAME that is shown so.
-    fileprivate var asInstance: String { String(uppercased().map { $0 == "-" ? "_" : $0 }) }
+    var asInstance: String { String(uppercased().map { $0 == "-" ? "_" : $0 }) }
 }

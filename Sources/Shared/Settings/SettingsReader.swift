@@ -81,7 +81,9 @@ struct SettingsReader {
         for source in sources {
             for entry in source.entries where table.match(entry.name) == nil {
                 guard let isMistake = source.isEnvironment ? verdict(on: entry) : true else { continue }
-                let hint = table.suggestion(for: entry.name).map { "; did you mean \($0)?" } ?? ""
+                let isSmall = table.inCapitals(entry.name) != nil
+                let rule = isSmall ? " Names are of A-Z, 0-9 and _." : ""
+                let hint = table.suggestion(for: entry.name).map { "; did you mean \($0)?\(rule)" } ?? ""
                 let problem = SettingsProblem(
                     place: source.place(of: entry),
                     name: entry.name,
@@ -98,6 +100,7 @@ struct SettingsReader {
         if SettingsTable.ownPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
         if declaredPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
         if SettingsTable.sharedPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return false }
+        if table.inCapitals(entry.name) != nil { return false }
         return table.globalNear(entry.name) == nil ? nil : false
     }
 

@@ -23,8 +23,15 @@ extension SettingsTable {
 
     /// The name that was probably meant by one that is unknown.
     func suggestion(for name: String) -> String? {
-        globalNear(name) ?? globals.first { $0.name == name.uppercased() }?.name
+        globalNear(name) ?? globals.first { $0.name == name.uppercased() }?.name ?? inCapitals(name)
             ?? families.lazy.compactMap { $0.fieldNear(name) }.first
+    }
+
+    /// A family's name that is this one in capitals, as all are, with `_` for `-`.
+    func inCapitals(_ name: String) -> String? {
+        let capitals = String(name.uppercased().map { $0 == "-" ? "_" : $0 })
+        guard capitals != name, let match = match(capitals), !match.key.prefix.isEmpty else { return nil }
+        return capitals
     }
 
     /// The global name of six letters or more that is no more than two letters off.
@@ -70,7 +77,7 @@ extension SettingFamily {
 }
 
 /// The first of the nearest names, none of which is more than two letters off.
-func nearest(to name: String, among candidates: [String]) -> String? {
+package func nearest(to name: String, among candidates: [String]) -> String? {
     candidates.compactMap { candidate in editDistance(name, candidate, atMost: 2).map { (candidate, $0) } }
         .min { $0.1 < $1.1 }?.0
 }

@@ -37,7 +37,7 @@ package struct SettingsTable: Sendable {
                 "Compose file (it alone reads these; the relay takes them anywhere, and they change nothing in it)",
                 [
                     SettingRow("RELAYS", .number(1...1_000), "1", "how many relays run"),
-                    SettingRow("PUBLISH", .text, "5001", "published port of the proxy, or address:port"),
+                    SettingRow("PUBLISH", .published, "5001", "published port of the proxy, or address:port"),
                 ]
             ),
             SettingSection(
@@ -199,7 +199,13 @@ package struct SettingsTable: Sendable {
                 declaring: "TOKEN",
                 "Known callers",
                 [
-                    SettingRow("TOKEN", .token, "", "declares a caller: what it sends as its key", .secret),
+                    SettingRow(
+                        "TOKEN",
+                        .tokens,
+                        "",
+                        "declares a caller: what it sends as its key; several: any of them",
+                        .secret
+                    ),
                     SettingRow("MODELS", .patterns, "all", "models that it may use"),
                     SettingRow("RATE_LIMIT", .limits, "", "all its requests together"),
                     SettingRow("RATE_LIMIT_CHAT", .limits, "", "its chat requests, in place of every caller's"),

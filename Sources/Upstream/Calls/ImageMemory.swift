@@ -32,7 +32,7 @@ package struct ImageMemory: Sendable {
     }
 
     private func key(_ address: String) -> String {
-        let name = caller.identity?.base64url(characters: 43) ?? ""
+        let name = caller.identity?.text ?? ""
         return "relay:1:image:\(Digest(of: "\(caller.kind) \(name) \(address)").base64url(characters: 22))"
     }
 

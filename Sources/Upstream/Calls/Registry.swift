@@ -107,12 +107,12 @@ package final class Registry: @unchecked Sendable {
             if serves(offer) { return (name, offer) }
             isKnown = true
         }
-        guard !isKnown else { throw offers.notFound(name) }
+        guard !isKnown else { throw offers.notFound(name, for: caller, able: features) }
         // The right to the name that was asked is what counts.
         for offer in offers.substitutes(for: name) where mayUse(offer, name, caller) && serves(offer) {
             return (offers.fallback ?? name, offer)
         }
-        throw offers.notFound(name)
+        throw offers.notFound(name, for: caller, able: features)
     }
 
     private func mayUse(_ offer: Offers.Offer, _ name: String, _ caller: Caller) -> Bool {

@@ -15,7 +15,7 @@ struct OneMinResults {
         let results = named.filter { !$0.isEmpty }
         credits = OneMinRecord.credits(record["metadata"])
         guard !results.isEmpty else { throw UpstreamError(.failed, cause: "the vendor's record has no result") }
-        guard !results.contains(where: Self.climbs) else {
+        guard !results.contains(where: { AssetPath.climbs(Self.path($0)) }) else {
             throw UpstreamError(.failed, cause: "the vendor's result leads out of where results are kept")
         }
         let signed = record["temporaryUrl"]?.string.flatMap { Self.isAddress($0) ? $0 : nil }
@@ -45,16 +45,14 @@ struct OneMinResults {
             && text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "\"") }
     }
 
-    /// Some step of the path leads upward, however it is written.
-    private static func climbs(_ result: String) -> Bool {
-        result.prefix { $0 != "?" && $0 != "#" }
-            .split(whereSeparator: { $0 == "/" || $0 == "\\" })
-            .contains { $0.lowercased().replacing("%2e", with: ".") == ".." }
+    /// Without query and fragment.
+    private static func path(_ address: String) -> String {
+        String(decoding: address.utf8.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }, as: UTF8.self)
     }
 
     /// The last part of an address's path.
     private static func name(_ address: String) -> Substring {
-        let path = address.prefix { $0 != "?" && $0 != "#" }
+        let path = path(address)[...]
         return path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path
     }
 

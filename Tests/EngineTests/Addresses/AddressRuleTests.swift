@@ -50,6 +50,9 @@ import Testing
         for text in ["10.0.255.255", "10.2.0.0", "fd00:2::5", "127.0.0.1", "::a01:0"] {
             #expect(!rule.permits(try address(text), port: 443))
         }
+        let all = AddressRule(adding: [try #require(Network("::/0"))])
+        #expect(all.permits(try address("fd00::1"), port: 9_000))
+        for text in ["127.0.0.1", "::ffff:10.0.0.1"] { #expect(!all.permits(try address(text), port: 443)) }
         let server = try address("8.8.8.8")
         #expect(rule.permits(server, port: 443) && !rule.permits(server, port: 9_000))
     }

@@ -53,7 +53,8 @@ import Testing
         #expect(offers["m-z"].isEmpty && offers["small"].isEmpty && offers["big"].first?.model.id == "gpt-4o")
         #expect(offers.substitutes(for: "small").isEmpty && offers.substitutes(for: "m-z").isEmpty)
         #expect(offers.substitutes(for: "never heard of").first?.model.id == "echo")
-        #expect(offers.notFound("m-z").message == "The model m-z does not exist.")
+        #expect(offers.notFound("a-m", for: .visitor).message == "The model a-m does not exist.")
+        #expect(offers.notFound("m-z", for: .visitor).message == "The model m-z does not exist. Did you mean `m-a`?")
     }
 
     @Test("a bare alias does not show the vendor's name; providers in their order")
@@ -73,6 +74,7 @@ import Testing
         let listed = offers.listed(for: try known(settings))
         #expect(listed.map(\.id) == ["say", "fast", "z", "m-a"])
         #expect(listed.map(\.owner) == ["Echo", "Echo", "1minai", "1minai"])
+        #expect(listed.map(\.features) == [.chat, .chat, .chat, .chat])
         #expect(offers["gpt-4o"].isEmpty && offers["fast"].map(\.provider) == [0, 1])
     }
 
@@ -88,12 +90,48 @@ import Testing
             ANONYMOUS_MODELS=one
             """
         )
-        let passing = Caller(passingOn: "k", identity: Digest(of: "k"), models: settings.anonymousModels)
+        let passing = Caller(passingOn: "k", Digest(of: "k"), models: settings.anonymousModels)
         #expect(names(offers, try known(settings)) == ["two", "three"])
         #expect(names(offers, Caller(anonymousWith: settings.anonymousModels)) == ["one"])
         #expect(names(offers, passing).first == "one" && names(offers, passing).count > 4)
         #expect(!names(offers, passing).contains("two"))
         #expect(offers.namesWithCredentials == ["one", "two", "three"])
+    }
+
+    @Test(
+        "an unknown name is answered with the nearest of those that the caller may use",
+        arguments: [
+            ("gpt-4", "gpt-4o"), ("GPT-4O", "gpt-4o"), ("gtp-4o", "gpt-4o"), ("m-y", "m-a"), ("m-aa", "m-a"),
+            ("x", nil),
+            ("pix", "pic"), ("claude", nil), ("secret", nil), ("secre", nil), ("seen-2", "seen-1"), ("", nil),
+            (String(repeating: "x", count: 300), nil),
+        ] as [(String, String?)]
+    )
+    func nearest(name: String, near: String?) throws {
+        let (offers, settings) = try offers(
+            """
+            PROVIDER_V_KIND=onemin
+            PROVIDER_E_KIND=echo
+            PROVIDER_E_MODELS=seen-1,secret
+            ANONYMOUS_MODELS=seen*
+            """
+        )
+        let caller = Caller(passingOn: "k", Digest(of: "k"), models: settings.anonymousModels)
+        let message = offers.notFound(name, for: caller).message
+        #expect(message.hasSuffix(near.map { " Did you mean `\($0)`?" } ?? " access to it."), "\(message)")
+        let painter = offers.notFound("pi", for: caller, able: .chat).message
+        #expect(painter.hasSuffix(" access to it."), "of what cannot chat nothing is named to who wants to chat")
+    }
+
+    @Test("only so many names are looked at")
+    func manyNames() throws {
+        let names = (0..<1_100).map { "model-number-\($0)" }.joined(separator: ",")
+        let (offers, settings) = try offers(
+            "PROVIDER_E_KIND=echo\nPROVIDER_E_MODELS=\(names),quite-other\nKEY_A_TOKEN=t"
+        )
+        let caller = try known(settings)
+        #expect(offers.notFound("model-number-1x", for: caller).message.contains("`model-number-1`"))
+        #expect(offers.notFound("quite-othe", for: caller).message.hasSuffix(" access to it."))
     }
 
     @Test("the vendor's list adds models and changes what known ones can do; others stay")

@@ -1,5 +1,6 @@
 import Glibc
 import Shared
+import Support
 import Testing
 
 /// The stores that keep the one protocol.
@@ -152,6 +153,32 @@ final class TestSeconds: @unchecked Sendable {
         #expect(try store.connect(to: 0).read(["a"])[0] != nil)
     }
 
+    @Test("a reply to another request is never taken for the value", arguments: StrangeReply.allCases)
+    func outOfStep(reply: StrangeReply) throws {
+        let server = RawServer { socket, _ in serveBinary(socket, reply) }
+        let store = try MemcachedCounters(
+            [MemcachedAddress(host: "127.0.0.1", port: server.port)],
+            timeoutMilliseconds: 2_000
+        )
+        let connection = try store.connect(to: 0)
+        #expect(try connection.read(["b"])[0]?.bytes == [5])
+        #expect(throws: StoreFailure.self) { try connection.read(["b"]) }
+    }
+
+    @Test("one value alone: absent, empty, of any byte, too long", arguments: [0, 1, 4_096, 65_536, 65_537])
+    func alone(count: Int) throws {
+        let memcached = try MemcachedProcess()
+        let connection = try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000).connect(to: 0)
+        #expect(try connection.read(["a"])[0] == nil)
+        let value = (0..<count).map { UInt8($0 % 256) }
+        #expect(try connection.add("a", value, expirySeconds: 60) == .written)
+        let found = try #require(try connection.read(["a"])[0])
+        #expect(found.bytes == (count <= 65_536 ? value : []))
+        #expect(try connection.replace("a", [1], version: found.version, expirySeconds: 60) == .written)
+        #expect(try connection.read(["a"])[0]?.bytes == [1])
+        #expect(try connection.read(["b"])[0] == nil)
+    }
+
     @Test("every key has one server of the ring, the same in any process")
     func ring() throws {
         let addresses = (0..<4).map { MemcachedAddress(host: "cache-\($0)", port: 11_211) }
@@ -181,4 +208,53 @@ final class TestSeconds: @unchecked Sendable {
     func addresses(text: String, shown: String?) {
         #expect(MemcachedAddress(text)?.text == shown)
     }
+}
+
+/// What a server answers in place of the value asked for.
+enum StrangeReply: CaseIterable, Sendable {
+    case otherKey
+    case noVersion
+    case replyToWrite
+}
+
+/// Memcached's binary protocol as far as a connection and reads of `b` need it: the first read gets its value.
+private func serveBinary(_ socket: Socket, _ reply: StrangeReply) {
+    var hasAnswered = false
+    var rest: [UInt8] = []
+    while case .bytes(let bytes) = socket.receive() {
+        rest += bytes
+        while rest.count >= 24, rest.count >= 24 + Int(rest[10]) << 8 + Int(rest[11]) {
+            let opcode = rest[1]
+            rest.removeFirst(24 + Int(rest[10]) << 8 + Int(rest[11]))
+            switch opcode {
+            case 0x10:
+                socket.send(binaryReply(opcode, key: "time", value: Array("1800000000".utf8), version: 0))
+                socket.send(binaryReply(opcode, version: 0))
+            case 0x0c:
+                let flags: [UInt8] = [0, 0, 0, 0]
+                switch hasAnswered ? reply : nil {
+                case nil: socket.send(binaryReply(opcode, extras: flags, key: "b", value: [5], version: 7))
+                case .otherKey: socket.send(binaryReply(opcode, extras: flags, key: "a", value: [5], version: 7))
+                case .noVersion: socket.send(binaryReply(opcode, extras: flags, key: "b", value: [5], version: 0))
+                case .replyToWrite: socket.send(binaryReply(0x03, version: 8))
+                }
+                hasAnswered = true
+            default: return
+            }
+        }
+    }
+}
+
+private func binaryReply(
+    _ opcode: UInt8,
+    extras: [UInt8] = [],
+    key: String = "",
+    value: [UInt8] = [],
+    version: UInt8
+) -> [UInt8] {
+    let body = extras + Array(key.utf8) + value
+    let head: [UInt8] = [
+        0x81, opcode, 0, UInt8(key.utf8.count), UInt8(extras.count), 0, 0, 0, 0, 0, 0, UInt8(body.count),
+    ]
+    return head + [0, 0, 0, 0] + [0, 0, 0, 0, 0, 0, 0, version] + body
 }

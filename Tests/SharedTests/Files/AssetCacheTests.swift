@@ -6,7 +6,7 @@ import Testing
 @Suite struct AssetCacheTests {
     private func key(_ content: String, _ bearer: String? = "one", account: String = "a") -> AssetCache.Key {
         let caller =
-            bearer.map { Caller(passingOn: $0, identity: Digest(of: $0), models: []) } ?? Caller(anonymousWith: [])
+            bearer.map { Caller(passingOn: $0, Digest(of: $0), models: []) } ?? Caller(anonymousWith: [])
         return AssetCache.Key(Digest(of: content), of: caller, account: Digest(of: account))
     }
 

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct FileOwnerTests {
     static func owner(_ token: String, secret: String? = nil) throws -> FileOwner {
-        let caller = Caller(passingOn: token, identity: Digest(of: token), models: [])
+        let caller = Caller(passingOn: token, Digest(of: token), models: [])
         return try #require(FileOwner(caller, secret: secret))
     }
 
@@ -60,6 +60,65 @@ import Testing
         #expect(try FileOwner(known("sk-relay-1"), secret: nil)?.open(id)?.file == Self.file())
         #expect(try FileOwner(known("sk-relay-2"), secret: nil)?.open(id) == nil)
         #expect(FileOwner(Caller(anonymousWith: []), secret: "x") == nil)
+    }
+
+    @Test(
+        "of several tokens the first seals, each opens what any of the others sealed, and one that is gone opens none"
+    )
+    func severalTokens() throws {
+        let id = { (tokens: String) throws -> String in
+            try #require(FileOwner(known(tokens), secret: nil)?.id(of: Self.file())).text
+        }
+        let (old, during, new) = (try id("token-one"), try id("token-two,token-one"), try id("token-two"))
+        for (tokens, opens) in [
+            ("token-one", [true, false, false]), ("token-one,token-two", [true, true, true]),
+            ("token-two,token-one", [true, true, true]), ("token-two", [false, true, true]),
+            ("token-three,token-two", [false, true, true]),
+        ] {
+            let owner = try #require(FileOwner(known(tokens), secret: nil))
+            #expect([old, during, new].map { owner.open($0) != nil } == opens, "\(tokens)")
+        }
+    }
+
+    @Test("with a secret ids outlive every token of their owner's NAME")
+    func secretOfAll() throws {
+        let secret = "a secret for all ids"
+        let id = try #require(FileOwner(known("token-one"), secret: secret)?.id(of: Self.file())).text
+        #expect(try FileOwner(known("token-two"), secret: secret)?.open(id)?.file == Self.file())
+        #expect(try FileOwner(known("token-one"), secret: nil)?.open(id) == nil)
+        let other = outcome(environment: [("KEY_OTHER_TOKEN", "token-one"), ("PROVIDER_X_KIND", "echo")]).settings
+        let stranger = Caller(known: try #require(other?.keys.first))
+        #expect(FileOwner(stranger, secret: secret)?.open(id) == nil)
+    }
+
+    @Test(
+        "an id that its owner made up opens only if it names a file on the asset host",
+        arguments: [
+            ("images/2026_01_02_a b.png", "0b5f-1", true), ("/images/a.png", "", true), ("a..b/...png", "x", true),
+            ("images/caf\u{e9}%20.png", "x", true), ("../a.png", "x", false), ("a/../../b", "x", false),
+            ("a/..", "x", false), ("a\\..\\b", "x", false), ("a\\b", "x", false), ("%2e%2e/a", "x", false),
+            ("a/%2E./b", "x", false), ("a%2f..%2fb", "x", false), ("a/%252e%252e/b", "x", false),
+            ("%25252525252e%2e/b", "x", false), ("https://host/a.png", "x", false), ("//host/a.png", "x", false),
+            ("%2f/host/a.png", "x", false), ("data:image/png;base64,AA", "x", false), ("file:/etc/passwd", "x", false),
+            ("http%3a//host/a", "x", false), ("a\r\nX: y", "x", false), ("a%0d%0aX", "x", false), ("", "x", false),
+            ("a.png", "https://host/a", false), ("@host:80/x", "x", true), ("12:30.png", "x", true),
+            ("a.png", "../a", false), ("a.png", "a b", false),
+        ]
+    )
+    func madeUp(path: String, vendorID: String, isGood: Bool) throws {
+        var file = Self.file()
+        (file.path, file.vendorID) = (path, vendorID)
+        let caller = Caller(passingOn: "key-one", Digest(of: "key-one"), models: [])
+        let owner = try #require(FileOwner(caller, secret: nil))
+        #expect((owner.id(of: file) != nil) == isGood)
+        // As whoever has the key makes it, who asks nobody.
+        let name = try #require(caller.identity).digest.withBytes { [UInt8]($0) }
+        let key = SealingKey(
+            derivedFrom: FileOwner.secret(ofToken: "key-one"),
+            for: Array("file ids of ".utf8) + name
+        )
+        let forged = FileID([1] + key.seal(try #require(file.encoded()), context: [1] + name))
+        #expect(owner.open(forged) == (isGood ? file : nil))
     }
 
     @Test("changed anywhere, cut or lengthened it is as unknown as no id at all")

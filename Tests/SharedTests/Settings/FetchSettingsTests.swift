@@ -21,10 +21,10 @@ import Testing
                 ("FETCH_ALLOW_NETWORKS", "10.1.0.0/16, fd00::/8"), ("MAX_UPLOAD_MB", "2"),
                 ("FILE_ID_SECRET_FILE", "/run/secret"),
             ],
-            files: ["/run/secret": "ids-1234567890\n"]
+            files: ["/run/secret": "ids-1234567890-abc\n"]
         )
         #expect(given.settings?.fetch.networks == ["10.1.0.0/16", "fd00::/8"].compactMap { Network($0) })
-        #expect(given.settings?.maxUploadBytes == 2_097_152 && given.settings?.fileSecret == "ids-1234567890")
+        #expect(given.settings?.maxUploadBytes == 2_097_152 && given.settings?.fileSecret == "ids-1234567890-abc")
         #expect(!given.effective.contains { $0.shown.contains("1234567890") })
     }
 }

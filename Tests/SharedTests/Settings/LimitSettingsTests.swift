@@ -107,7 +107,10 @@ import Testing
         "what would limit nothing, or everything, is a warning",
         arguments: [
             ("RATE_LIMIT=1 usd/day", "RATE_LIMIT: no provider has a price"),
-            ("KEY_A_TOKEN=t\nKEY_A_RATE_LIMIT_CHAT=1 usd/day", "KEY_A_RATE_LIMIT_CHAT: no provider has a price"),
+            (
+                "KEY_A_TOKEN=sixteen-letters-\nKEY_A_RATE_LIMIT_CHAT=1 usd/day",
+                "KEY_A_RATE_LIMIT_CHAT: no provider has a price"
+            ),
             ("RATE_LIMIT_TOTAL=1000 credits/day", "RATE_LIMIT_TOTAL: no provider of 1min.ai is declared"),
             ("RATE_LIMIT_AUDIO=5 images/day", "RATE_LIMIT_AUDIO: audio requests use no images"),
             ("RATE_LIMIT_MODELS=5000 tokens/day", "RATE_LIMIT_MODELS: models requests use no tokens"),
@@ -138,6 +141,8 @@ import Testing
                 .servers([MemcachedAddress(host: "::1", port: 22_122)])
             ),
             ([("MEMCACHED_HOST", "auto")], .search(port: 11_211)),
+            ([("MEMCACHED_HOST", "Auto"), ("MEMCACHED_PORT", "tcp://10.0.0.1:7")], .search(port: 7)),
+            ([], .memory),
             ([("MEMCACHED_PORT", "tcp://10.0.0.1:11211"), ("MEMCACHED_PORT_11211_TCP", "x")], .memory),
             (
                 [("MEMCACHED_SERVERS", "a:1, [::1]:2,c")],
@@ -174,6 +179,24 @@ import Testing
             ("RATE_LIMIT_INSTANCES=0", ".env:1  RATE_LIMIT_INSTANCES: \"0\" is not a number from 1 to 100000"),
             ("SLOT_SECONDS=4", ".env:1  SLOT_SECONDS: \"4\" is not a time from 5s to 1h"),
             ("MEMCACHED_HOST=a\nMEMCACHED_SERVERS=b", ".env:1  MEMCACHED_HOST: MEMCACHED_SERVERS is set too (.env:2)"),
+            (
+                "MEMCACHED_HOST=memcached:11212",
+                """
+                .env:1  MEMCACHED_HOST: "memcached:11212" is not the name or address of a host: its port is another \
+                setting: MEMCACHED_HOST=memcached and MEMCACHED_PORT=11212, or MEMCACHED_SERVERS=memcached:11212
+                """
+            ),
+            (
+                "MEMCACHED_HOST=[::1]:7",
+                """
+                .env:1  MEMCACHED_HOST: "[::1]:7" is not the name or address of a host: its port is another setting: \
+                MEMCACHED_HOST=::1 and MEMCACHED_PORT=7, or MEMCACHED_SERVERS=[::1]:7
+                """
+            ),
+            (
+                "MEMCACHED_HOST=memcached:x",
+                ".env:1  MEMCACHED_HOST: \"memcached:x\" is not the name or address of a host"
+            ),
             ("RATE_LIMIT_CAHT=1/s", ".env:1  RATE_LIMIT_CAHT: unknown variable; did you mean RATE_LIMIT_CHAT?"),
             ("KEY_A_RATE_LIMIT_CHAT=1/s", ".env:1  KEY_A_RATE_LIMIT_CHAT: KEY_A_TOKEN is not set"),
         ]
@@ -192,6 +215,9 @@ import Testing
             ("2001:db8::/33", "2001:db8:7fff::", true),
             ("2001:db8::/33", "2001:db8:8000::", false), ("fd00::/65", "fd00::7fff:0:0:1", true),
             ("fd00::/65", "fd00::8000:0:0:1", false), ("::ffff:10.0.0.0/104", "10.1.1.1", true),
+            ("::/0", "10.0.0.1", false), ("::/0", "::ffff:10.0.0.1", false), ("::/64", "10.0.0.1", false),
+            ("::ffff:0:0/95", "10.0.0.1", false), ("::ffff:0:0/96", "10.0.0.1", true), ("::/0", "::1", true),
+            ("10.0.0.0/8", "::ffff:10.0.0.1", true), ("::/96", "::10.0.0.1", true),
             ("192.168.1.0/31", "192.168.1.1", true), ("192.168.1.0/31", "192.168.1.2", false),
         ]
     )

@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import Shared
@@ -44,6 +45,22 @@ import Testing
         )
     }
 
+    @Test("names in small letters are said to be so, wherever they stand")
+    func smallLetters() {
+        let text = "KEY_team_TOKEN: unknown variable; did you mean KEY_TEAM_TOKEN? Names are of A-Z, 0-9 and _."
+        #expect(outcome(file: "KEY_team_TOKEN=a").problemTexts == [".env:1  \(text)"])
+        #expect(outcome(environment: [("KEY_team_TOKEN", "a")]).warningTexts == ["environment  \(text)"])
+        let small = outcome(environment: [("key_team_token", "a"), ("port", "1"), ("provider_x_kind", "echo")])
+        #expect(small.problemTexts == [] && small.warnings.map(\.name) == ["key_team_token", "provider_x_kind"])
+    }
+
+    @Test("what only the compose file reads is taken everywhere")
+    func composeFile() {
+        let without = outcome(environment: []).settings
+        let outcome = outcome(environment: [("RELAYS", "3")], file: "PUBLISH=127.0.0.1:8080\nRELAYS=2")
+        #expect(outcome.problemTexts == [] && outcome.warningTexts == [] && outcome.settings == without)
+    }
+
     @Test("STRICT_CONFIG=false turns unknown names into warnings, nothing else")
     func notStrict() {
         let outcome = outcome(environment: [("PANEL_A", "1")], file: "STRICT_CONFIG=false\nFOO=1\nPORT=x")
@@ -55,7 +72,9 @@ import Testing
         "the name that was meant",
         arguments: [
             ("THREDS", "THREADS"), ("ANONYMUS_MODELS", "ANONYMOUS_MODELS"), ("LOGLEVEL", "LOG_LEVEL"),
-            ("LOG_LVL", "LOG_LEVEL"), ("threads", "THREADS"),
+            ("LOG_LVL", "LOG_LEVEL"), ("threads", "THREADS"), ("KEY_team_TOKEN", "KEY_TEAM_TOKEN"),
+            ("key_team_token", "KEY_TEAM_TOKEN"), ("KEY_my-team_TOKEN_FILE", "KEY_MY_TEAM_TOKEN_FILE"),
+            ("PROVIDER_groq_KIND", "PROVIDER_GROQ_KIND"),
             ("PROVIDER_MY_GROQ_TIEMOUT", "PROVIDER_MY_GROQ_TIMEOUT"),
             ("PROVIDER_A_MODLES", "PROVIDER_A_MODELS"), ("PROVIDER_A_LABLE", "PROVIDER_A_LABEL"),
         ]
@@ -64,6 +83,36 @@ import Testing
 
     @Test("no name is suggested that is far off", arguments: ["FOO", "LOG", "PROVIDER_A_B", "PROVIDER_A_QPS"])
     func noSuggestion(name: String) { #expect(SettingsTable.product.suggestion(for: name) == nil) }
+
+    @Test("the distance within a band is that of the whole table", arguments: 0..<20)
+    func band(seed: UInt64) {
+        var random = Seeded(seed)
+        func name() -> [UInt8] {
+            (0..<Int.random(in: 0...9, using: &random)).map { _ in UInt8.random(in: 97...99, using: &random) }
+        }
+        for _ in 0..<200 {
+            let (one, other) = (name(), name())
+            let whole = wholeDistance(one[...], other[...])
+            for bound in 0...4 {
+                #expect(editDistance(one, other, atMost: bound) == (whole <= bound ? whole : nil))
+            }
+        }
+    }
+
+    /// By the definition, a letter at a time.
+    private func wholeDistance(_ one: ArraySlice<UInt8>, _ other: ArraySlice<UInt8>) -> Int {
+        var above = Array(0...other.count)
+        for (row, byte) in one.enumerated() {
+            var current = [row + 1]
+            for (column, target) in other.enumerated() {
+                current.append(
+                    min(above[column] + (byte == target ? 0 : 1), above[column + 1] + 1, current[column] + 1)
+                )
+            }
+            above = current
+        }
+        return above[other.count]
+    }
 
     @Test(
         "edit distance",

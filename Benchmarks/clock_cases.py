@@ -1,0 +1,103 @@
+"""What clocks, store and machines do while `clocks` measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from late_store import Lateness
+
+
+@dataclass(frozen=True)
+class Limit:
+    number: int
+    seconds: int
+
+    @property
+    def text(self) -> str:
+        return f"{self.number} per {self.seconds} seconds"
+
+
+LIMITS = [Limit(60, 12), Limit(1000, 6)]
+"""Each case is under both, by callers of their own. The second is leased."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """From `at` on these clocks are so far ahead."""
+
+    at: float
+    ahead: float
+    instances: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """An instance is stopped (SIGSTOP) for `seconds`."""
+
+    at: float
+    seconds: float
+    instance: int = 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """`ahead`: each instance's clock at its start; `starts`: when that is, at first if not said. The bound holds in
+    intervals that are `shorter` than the window by so many seconds; `outages`: calls to the store take longer than
+    its time-out, so that what instances admit without it is allowed beside it.
+    """
+
+    name: str
+    says: str
+    ahead: tuple[float, ...] = (0, 0, 0, 0)
+    starts: tuple[float, ...] = ()
+    seconds: int = 36
+    shorter: float = 0
+    lateness: Lateness | None = None
+    steps: tuple[Step, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    outages: bool = False
+    judges_p99: bool = False
+
+    @property
+    def instances(self) -> int:
+        return len(self.ahead)
+
+    def bound(self, limit: Limit) -> int:
+        """The excess without the store: the mean, over the instances, of what each had not yet seen of the others'
+        units, at most all but its own, and one unit an instance."""
+        if not self.outages:
+            return limit.number
+        return limit.number + limit.number * (self.instances - 1) // self.instances + self.instances
+
+
+ALL = (0, 1, 2, 3)
+UP_TO_120 = Lateness(1, 0, 120)
+STOPS = (Stop(5, 1), Stop(13, 3), Stop(27, 10))
+
+
+def _steps(name: str, seconds: float, instances: tuple[int, ...]) -> Case:
+    """Forward and back to right, back and forward to right."""
+    who = "all clocks" if len(instances) > 1 else "one clock"
+    steps = (Step(8, seconds, instances), Step(21, 0, instances), Step(34, -seconds, instances), Step(47, 0, instances))
+    says = f"{who} set by {name.partition('-')[0]}, forward and back"
+    return Case(f"step-{name}", says, seconds=60, shorter=seconds if seconds <= 3 else 3, steps=steps)
+
+
+CASES = [
+    Case("apart", "clocks 40 s apart", ahead=(20, -20, 0, 0), shorter=3),
+    _steps("2s-one", 2, (0,)),
+    _steps("2s-all", 2, ALL),
+    _steps("10s-one", 10, (0,)),
+    _steps("10s-all", 10, ALL),
+    _steps("1h-one", 3600, (0,)),
+    _steps("1h-all", 3600, ALL),
+    Case("late", "answers up to 120 ms late", seconds=48, lateness=UP_TO_120, judges_p99=True),
+    Case("late-eight", "the same, eight instances", ahead=(0,) * 8, seconds=48, lateness=UP_TO_120),
+    Case("tenth-200", "one answer in ten 200 ms late", seconds=48, lateness=Lateness(0.1, 200, 200)),
+    Case("tenth-300", "one answer in ten 300 ms late", seconds=48, lateness=Lateness(0.1, 300, 300), outages=True),
+    Case("stop", "one stopped for 1, 3, 10 s", seconds=48, stops=STOPS),
+    Case("stop-late", "the same, answers up to 120 ms late", seconds=48, lateness=UP_TO_120, stops=STOPS),
+    Case("eight", "eight instances", ahead=(0,) * 8),
+    Case("one-by-one", "started 3 s apart", starts=(0, 3, 6, 9)),
+    Case("alone", "one alone, 20 s ahead, a second after 30 s", ahead=(20, 0), starts=(0, 30), seconds=60, shorter=3),
+]

@@ -1,0 +1,171 @@
+"""Runs one case of `clocks`: relays, each with a clock of its own, a store, and callers that press on them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from clock_cases import LIMITS, Case, Limit
+from clocks import Clock, build_shim
+from late_store import LateStore, go_first
+from pressing import Caller
+from processes import Program, Setup, file_name
+
+CLIENTS = {60: 16, 1000: 96}  # over all instances, by the limit's number: enough to use it up where each waits 0.5 s
+REFUSED_PAUSE_SECONDS = {60: 0.01, 1000: 0.05}
+MODEST_SHARE = 0.4  # of what the limit allows
+MODEST_CLIENTS = {60: 4, 1000: 16}
+PATIENCE_SECONDS = 20  # for the last answers
+
+
+@dataclass
+class Outcome:
+    """What the callers of one case were told, the greedy and the modest one of each limit, and what relays say."""
+
+    begun: float
+    greedy: dict[Limit, Caller]
+    modest: dict[Limit, Caller]
+    without_store: Counter[str] = field(default_factory=Counter)  # decisions, by cause
+    failures: int = 0  # of calls to the store
+    writes: int = 0
+    lost_races: int = 0  # of those
+    warnings: list[str] = field(default_factory=list)
+    latest_ms: float = 0  # answer of the store
+
+
+class Deployment:
+    def __init__(self, setup: Setup, case: Case, stack: ExitStack, seed: int) -> None:
+        self.case = case
+        self.setup = setup
+        self.stack = stack
+        self.upstream = stack.enter_context(setup.upstream()).whole_port
+        store = stack.enter_context(setup.start_memcached())
+        go_first(store.process.pid)
+        self.late = LateStore(store.whole_port, case.lateness, seed) if case.lateness else None
+        if self.late:
+            stack.callback(self.late.process.kill)
+        self.store = self.late.port if self.late else store.whole_port
+        shim = build_shim(setup.folder)
+        self.clocks = [Clock(shim, setup.folder / f"clock-{n}", ahead) for n, ahead in enumerate(case.ahead)]
+        self.relays: dict[int, Program] = {}
+
+    def start(self, number: int) -> Program:
+        """Returns when it has given its first answer."""
+        own = {
+            "RATE_LIMIT": "off", "ONE_MIN_API_KEYS": "bench-vendor-key", "ONE_MIN_MODELS_REFRESH": "0",
+            "MEMCACHED_SERVERS": f"127.0.0.1:{self.store}", "KEY_FIRST_TOKEN": "bench-key-0123456789",
+            "SHUTDOWN_SECONDS": "2",
+        }  # fmt: skip
+        for limit in LIMITS:
+            for kind in ("GREEDY", "MODEST"):
+                name = f"KEY_{kind}{limit.number}"
+                own |= {f"{name}_TOKEN": token_of(kind, limit), f"{name}_RATE_LIMIT_CHAT": limit.text}
+        starting = self.setup.start_relay(self.upstream, 2, f"relay {number}", own | self.clocks[number].environment)
+        relay = self.stack.enter_context(starting)
+        # A stopped program does not end.
+        self.stack.callback(relay.process.send_signal, signal.SIGCONT)
+        self.relays[number] = relay
+        return relay
+
+    def set_clocks(self, instances: tuple[int, ...], ahead: float) -> None:
+        for number in instances:
+            self.clocks[number].set(ahead)
+
+    def look(self, outcome: Outcome) -> None:
+        """What the relays say of themselves: for the diagnosis, not for the judgement."""
+        for number, relay in sorted(self.relays.items()):
+            with urllib.request.urlopen(f"http://127.0.0.1:{relay.whole_port}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+            for cause, count in re.findall(r'relay_limit_unshared_decisions_total\{cause="(\w+)"\} (\d+)', text):
+                outcome.without_store[cause] += int(count)
+            outcome.failures += _sum(text, "relay_store_failures_total")
+            outcome.writes += _sum(text, 'relay_store_operations_total{operation="write"}')
+            outcome.lost_races += _sum(text, "relay_store_write_conflicts_total")
+            log = self.setup.folder / f"{file_name(relay.name)}.log"
+            lines = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
+            told = Counter(line["message"] for line in lines if line.get("level") in ("warning", "error"))
+            outcome.warnings += [f"relay {number}: {count} x {message}" for message, count in told.items()]
+
+
+def _sum(text: str, series: str) -> int:
+    return sum(map(int, re.findall(rf"^{re.escape(series)} (\d+)", text, re.M)))
+
+
+def token_of(kind: str, limit: Limit) -> str:
+    return f"bench-{kind.lower()}-caller-{limit.number}"
+
+
+def run(setup: Setup, case: Case, seed: int) -> Outcome:
+    """Starts all, asks for as long as the case says, ends all. What the callers were told is kept in the folder."""
+    os.makedirs(folder := setup.folder / case.name, exist_ok=True)
+    with ExitStack() as stack:
+        (folder / "upstream").unlink(missing_ok=True)
+        (folder / "upstream").symlink_to((setup.folder / "upstream").resolve())
+        deployment = Deployment(replace(setup, folder=folder), case, stack, seed)
+        for number in range(case.instances):
+            if not case.starts or case.starts[number] == 0:
+                deployment.start(number)
+        outcome = asyncio.run(_press(deployment))
+        deployment.look(outcome)
+        if deployment.late:
+            outcome.latest_ms = deployment.late.stop()[1]
+    _keep(outcome, folder / "told.jsonl")
+    return outcome
+
+
+async def _press(deployment: Deployment) -> Outcome:
+    case = deployment.case
+    begun = time.monotonic()
+    ends = begun + case.seconds + 0.5
+    greedy, modest = ({limit: Caller(token_of(kind, limit), "gpt-4o-mini") for limit in LIMITS} for kind in ("GREEDY", "MODEST"))
+
+    async def ask(number: int) -> None:
+        if number not in deployment.relays:
+            await asyncio.sleep(begun + case.starts[number] - time.monotonic())
+            await asyncio.to_thread(deployment.start, number)
+        port = deployment.relays[number].whole_port
+        async with asyncio.TaskGroup() as clients:
+            for limit in LIMITS:
+                for _ in range(CLIENTS[limit.number] // case.instances):
+                    pause = REFUSED_PAUSE_SECONDS[limit.number]
+                    clients.create_task(greedy[limit].keep_asking(number, port, ends, pause))
+                count = max(1, MODEST_CLIENTS[limit.number] // case.instances)
+                every = limit.seconds / (MODEST_SHARE * limit.number) * count * case.instances
+                for place in range(count):
+                    first = begun + every * (place * case.instances + number) / (count * case.instances)
+                    clients.create_task(modest[limit].ask_every(every, first, number, port, ends))
+
+    async def at(seconds: float, do: Callable[..., None], *what: object) -> None:
+        await asyncio.sleep(begun + seconds - time.monotonic())
+        do(*what)
+
+    async with asyncio.timeout(case.seconds + PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
+        for number in range(case.instances):
+            tasks.create_task(ask(number))
+        for step in case.steps:
+            tasks.create_task(at(step.at, deployment.set_clocks, step.instances, step.ahead))
+        for stop in case.stops:
+            process = deployment.relays[stop.instance].process
+            tasks.create_task(at(stop.at, process.send_signal, signal.SIGSTOP))
+            tasks.create_task(at(stop.at + stop.seconds, process.send_signal, signal.SIGCONT))
+    return Outcome(begun, greedy, modest)
+
+
+def _keep(outcome: Outcome, path: Path) -> None:
+    """Each answer in a line: kind, limit, relay, sent and got in seconds from the beginning, status."""
+    with path.open("w") as file:
+        for kind, callers in (("greedy", outcome.greedy), ("modest", outcome.modest)):
+            for limit, caller in callers.items():
+                for each in caller.told:
+                    sent, got = each.sent - outcome.begun, each.got - outcome.begun
+                    file.write(json.dumps([kind, limit.number, each.relay, round(sent, 6), round(got, 6), each.status]) + "\n")

@@ -1,0 +1,133 @@
+"""Callers that press on several relays at once, and what can be said for certain of when they were admitted. Plain
+sockets and no checks of the answers' shape, so that hundreds of clients fit beside the relays on a small machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import ceil
+
+FAILURE_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Told:
+    """One request; times of the monotonic clock. It was decided between `sent` and `got`. `status` 0: no answer."""
+
+    relay: int
+    sent: float
+    got: float
+    status: int
+
+    @property
+    def seconds(self) -> float:
+        return self.got - self.sent
+
+
+@dataclass
+class Caller:
+    """One key, and all that it was told."""
+
+    token: str
+    model: str = "echo"
+    told: list[Told] = field(default_factory=list)
+
+    @property
+    def admitted(self) -> list[Told]:
+        return [each for each in self.told if each.status == 200]
+
+    @property
+    def odd(self) -> list[Told]:
+        """Neither admitted nor refused."""
+        return [each for each in self.told if each.status not in (200, 429)]
+
+    def request(self) -> bytes:
+        body = b'{"model":"%s","messages":[{"role":"user","content":"hi"}]}' % self.model.encode()
+        return (
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (self.token.encode(), len(body), body)
+        )
+
+    async def keep_asking(self, relay: int, port: int, ends: float, refused_pause_seconds: float) -> None:
+        """One client that asks again as soon as it is answered, and after a pause when it was refused."""
+        async with Connection(port) as connection:
+            while time.monotonic() < ends:
+                status = await self._ask(relay, connection)
+                if status != 200:
+                    await asyncio.sleep(refused_pause_seconds if status == 429 else FAILURE_PAUSE_SECONDS)
+
+    async def ask_times(self, count: int, relay: int, port: int) -> None:
+        """One client that asks so often."""
+        async with Connection(port) as connection:
+            for _ in range(count):
+                await self._ask(relay, connection)
+
+    async def ask_every(self, seconds: float, first: float, relay: int, port: int, ends: float) -> None:
+        """One client that asks each so many seconds from `first` on; times that passed while it waited are left out."""
+        due = first
+        async with Connection(port) as connection:
+            while (due := due + seconds * max(0, ceil((time.monotonic() - due) / seconds))) < ends:
+                await asyncio.sleep(due - time.monotonic())
+                await self._ask(relay, connection)
+                due += seconds
+
+    async def _ask(self, relay: int, connection: Connection) -> int:
+        sent = time.monotonic()
+        status = await connection.ask(self.request())
+        self.told.append(Told(relay, sent, time.monotonic(), status))
+        return status
+
+
+class Connection:
+    """Opened when it is needed, and again after it was closed."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def __aenter__(self) -> Connection:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self.streams:
+            self.streams[1].close()
+        self.streams = None
+
+    async def ask(self, request: bytes) -> int:
+        """The status of the answer, 0 where there is none."""
+        try:
+            self.streams = self.streams or await asyncio.open_connection("127.0.0.1", self.port)
+            reader, writer = self.streams
+            writer.write(request)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            await reader.readexactly(int(head.partition(b"\r\ncontent-length:")[2].split(b"\r\n")[0]))
+            return int(head.split(b" ", 2)[1])
+        except (OSError, EOFError, ValueError, IndexError):
+            self.close()
+            return 0
+
+
+def fullest(admitted: Iterable[Told], seconds: float) -> int:
+    """The most that one interval of so many seconds held for certain, wherever it begins: of those sent after a
+    moment, the ones that were answered before it was over."""
+    told = sorted(admitted, key=lambda each: each.sent)
+    most = 0
+    sent = [each.sent for each in told]
+    for place, first in enumerate(told):
+        last = bisect_right(sent, first.sent + seconds)
+        if last - place > most:
+            most = max(most, sum(each.got < first.sent + seconds for each in told[place:last]))
+    return most
+
+
+def least_share(admitted: Iterable[Told], begun: float, number: int, seconds: float, windows: int) -> float:
+    """The least that was admitted over any number of whole windows from `begun`, as a share of `number` in each."""
+    got = sorted(each.got for each in admitted)
+    return min(bisect_right(got, begun + count * seconds) / (count * number) for count in range(1, windows + 1))

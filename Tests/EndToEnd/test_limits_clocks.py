@@ -1,0 +1,114 @@
+"""Wall clocks that are wrong or are set while callers press, and a store that answers late: never over."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from itertools import cycle
+from typing import Any
+
+import pytest
+from clocks import Clock
+from late_store import Lateness, LateStore
+from limited import metric
+from memcached import Memcached
+from pressing import Caller, Told, fullest
+from relay_process import Relay, preloads
+
+PATIENCE = "5s"
+"""No decision falls back on a single relay because the machine is busy."""
+NUMBER, SECONDS = 60, 6
+CORRECTED_SECONDS = 3
+"""A clock that is further off is corrected by the store's, to 1.5 s: the bound holds in intervals that much shorter."""
+TOKEN = "sk-pressing"
+REFUSED_PAUSE_SECONDS = 0.01
+
+
+@pytest.fixture
+def start(start_relay: Callable[..., Relay], store: Memcached) -> Callable[..., Relay]:
+    """`start(clock)`: a relay that counts in the store by that clock."""
+
+    def started(clock: Clock | None = None, **environment: Any) -> Relay:
+        settings = {
+            "PROVIDER_DEMO_KIND": "echo", "KEY_A_TOKEN": TOKEN, "RATE_LIMIT": f"{NUMBER} per {SECONDS} seconds",
+            "MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": PATIENCE,
+        }  # fmt: skip
+        return start_relay(**settings | (clock.environment if clock else {}) | environment)
+
+    return started
+
+
+def press(relays: list[Relay], seconds: float, caller: Caller, clients: int = 12) -> list[Told]:
+    """Clients at all relays that ask for so long. Returns all that were admitted to the caller."""
+
+    async def run() -> None:
+        places, ends = cycle(enumerate(relays)), time.monotonic() + seconds
+        chosen = (next(places) for _ in range(clients))
+        await asyncio.gather(
+            *(caller.keep_asking(number, relay.port, ends, REFUSED_PAUSE_SECONDS) for number, relay in chosen)
+        )
+
+    asyncio.run(run())
+    assert not caller.odd, caller.odd[:5]
+    return caller.admitted
+
+
+def assert_never_over(admitted: list[Told], bound: int, seconds: float) -> None:
+    assert len(admitted) >= bound, "too few to show anything"
+    most = fullest(admitted, seconds)
+    assert most <= bound, f"{most} within {seconds} s"
+
+
+@preloads
+def test_clocks_that_are_far_apart_from_the_start(start, clock):
+    relays = [start(clock(ahead)) for ahead in (20, -20, 0, 0)]
+    assert_never_over(press(relays, 7, Caller(TOKEN)), NUMBER, SECONDS - CORRECTED_SECONDS)
+
+
+@preloads
+@pytest.mark.parametrize("count", [1, 3], ids=["one", "all"])
+@pytest.mark.parametrize("ahead", [3600, -3600], ids=["forward", "back"])
+def test_a_clock_that_is_set_by_an_hour_and_right_again(start, clock, ahead, count):
+    """While a part of the limit is used, so that no relay refuses by what it remembers."""
+    clocks = [clock(0) for _ in range(3)]
+    relays, caller = [start(each) for each in clocks], Caller(TOKEN)
+
+    async def use() -> None:
+        await asyncio.gather(*(caller.ask_times(NUMBER // 5, 0, relay.port) for relay in relays))
+
+    asyncio.run(use())
+    for seconds in (ahead, 0):
+        for each in clocks[:count]:
+            each.set(seconds)
+        admitted = press(relays, 1.2, caller)
+    assert_never_over(admitted, NUMBER, SECONDS - CORRECTED_SECONDS)
+
+
+@preloads
+@pytest.mark.parametrize("ahead", [20, -20])
+def test_one_that_begins_alone_with_a_wrong_clock(start, clock, ahead):
+    """It has nobody but the store to learn from that it is wrong; who comes later counts on."""
+    alone, caller = start(clock(ahead)), Caller(TOKEN)
+    press([alone], 1, caller)
+    assert_never_over(press([alone, start()], 4, caller), NUMBER, SECONDS - CORRECTED_SECONDS)
+    assert abs(metric(alone, "relay_clock_correction_seconds") - ahead) < 2.5
+
+
+def test_answers_that_come_late(start, store):
+    """All within the time-out, and many after the end of the bucket that they are about."""
+    number, seconds, timeout_ms = 600, 6, 500
+    for _ in range(3):
+        late, caller = LateStore(store.port, Lateness(1, 0, 240)), Caller(f"sk-{uuid.uuid4().hex}")
+        settings = {
+            "RATE_LIMIT": f"{number} per {seconds} seconds", "MEMCACHED_SERVERS": late.address,
+            "MEMCACHED_TIMEOUT": f"{timeout_ms}ms", "KEY_A_TOKEN": caller.token,
+        }  # fmt: skip
+        relays = [start(**settings) for _ in range(4)]
+        admitted = press(relays, 10, caller, clients=48)
+        for relay in relays:
+            relay.stop()
+        pieces, latest_ms = late.stop()
+        assert pieces > 100
+        if latest_ms < timeout_ms:
+            return assert_never_over(admitted, number, seconds)
+    pytest.skip("too slow a machine to tell: the store did not answer in time")

@@ -1,0 +1,102 @@
+"""The proxy of the compose file, deploy/nginx.conf, before a relay: what it keeps to itself."""
+
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from memcached import wait_for
+from rawhttp import ECHO_RELAY, ask, request
+from relay_process import ROOT, Relay, free_port
+
+NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def relay() -> Iterator[Relay]:
+    running = Relay(ECHO_RELAY)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def proxy(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of an nginx with the file as it is, but for its places on this machine."""
+    if NGINX is None:
+        pytest.skip("nginx is not installed (Scripts/packages.txt)")
+    folder = tmp_path_factory.mktemp("proxy")
+    port, health = free_port(), free_port()
+    text = (ROOT / "deploy" / "nginx.conf").read_text()
+    for found, here in {
+        " /tmp/": f" {folder}/", "listen 8080 ": f"listen 127.0.0.1:{port} ", "listen 127.0.0.1:8081": f"listen 127.0.0.1:{health}",
+        "set $relays relay:5001;": f"set $relays 127.0.0.1:{relay.port};", "worker_processes auto;": "worker_processes 1;",
+        "worker_connections 16384;": "worker_connections 256;",
+    }.items():  # fmt: skip
+        assert found in text, found
+        text = text.replace(found, here)
+    (folder / "trusted.conf").write_text("")
+    configuration = folder / "nginx.conf"
+    configuration.write_text(text)
+    log = (folder / "log").open("wb")
+    process = subprocess.Popen(
+        [NGINX, "-e", "stderr", "-c", str(configuration), "-g", "daemon off;"], stdin=subprocess.DEVNULL, stderr=log
+    )
+    try:
+        wait_for(lambda: is_open(port) or process.poll() is not None)
+        assert process.poll() is None, Path(log.name).read_text()
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+        log.close()
+
+
+def test_what_it_passes(proxy: int, relay: Relay) -> None:
+    assert ask(proxy, request("GET", "/v1/models")).json() == ask(relay.port, request("GET", "/v1/models")).json()
+    assert ask(proxy, request("GET", "/health")).json()["status"] == "ok"
+    assert ask(proxy, request("GET", "/v1/models/ready")).json()["error"]["code"] == "model_not_found"
+
+
+SPELLINGS = [
+    "/{0}", "/{0}/", "//{0}", "///{0}//", "/{0}%2f", "/{0}%2F", "%2f{0}", "/%2f{0}", "/./{0}", "/{0}/.", "/x/../{0}",
+    "/x/%2e%2e/{0}", "/{0}?a=b", "/{0}/?a", "/{0}/more", "/{0};a", "/{0}%3b", "/{0}%20", "/{0}%3fa", "/{0}%23",
+    "http://relay.test/{0}", "http://relay.test//{0}/", "/v1/{0}", "/v1/../{0}", "/{0}%00", "/{0}\\",
+]  # fmt: skip
+
+
+def spellings(name: str) -> list[str]:
+    """Of a path, some of which no server needs to understand."""
+    first, last = f"%{ord(name[0]):02x}{name[1:]}", f"{name[:-1]}%{ord(name[-1]):02X}"
+    names = [name, name.upper(), name.title(), first, last, "".join(f"%{ord(letter):02x}" for letter in name)]
+    return [form.format(each) for form in SPELLINGS for each in names]
+
+
+@pytest.mark.parametrize("name", ["metrics", "ready"])
+def test_what_is_about_one_instance_has_no_way_out(proxy: int, relay: Relay, name: str) -> None:
+    assert ask(relay.port, request("GET", f"/{name}")).status == 200
+    for path in spellings(name):
+        if not path.startswith(("/", "http")):
+            continue
+        for method in ("GET", "HEAD"):
+            answer = ask(proxy, request(method, path), method=method)
+            assert answer.status in (400, 404), (path, answer.status, answer.body[:200])
+            assert b"relay_" not in answer.body and b"timestamp" not in answer.body, path
+
+
+def test_nothing_of_it_reaches_the_relay(proxy: int, relay: Relay) -> None:
+    """The proxy alone is enough, and so is the relay's one spelling."""
+    passed = []
+    for name in ("metrics", "ready"):
+        for path in (f"/{name}", f"/{name}/", f"/{name}%2f", f"/{name.upper()}", f"/%{ord(name[0]):x}{name[1:]}/"):
+            answer = ask(proxy, request("GET", path))
+            assert answer.status == 404
+            passed += [path] if re.search(r"x-request-id", str(answer.fields).lower()) else []
+    assert passed == []
