@@ -2,6 +2,10 @@
 extension Ledger {
     /// A timer that fires later than that says nothing about the store.
     static let lateTimerMicroseconds = 50_000
+    /// A request waits so often anew because its timer fired late.
+    static let lateFiringsBound = 3
+    /// An answer that is there is read within this time, by a process that runs.
+    static let readMicroseconds = 20_000
 
     enum Answer {
         case decided(Decision)
@@ -49,17 +53,25 @@ extension Ledger {
     mutating func expire(_ request: Pending, at now: Moment) -> Int? {
         let now = read(now)
         guard request.decision == nil else { return nil }
-        // A process that was stopped or starved has answers to read before it may speak of a time-out.
-        if now.steady > request.due + Self.lateTimerMicroseconds, !request.wasLate {
-            request.wasLate = true
+        if isLate(request, now), request.lateFirings <= Self.lateFiringsBound {
             request.begun = now.steady
             request.movedAt = now.steady
         }
         request.due = deadline(request, now)
-        if request.due > now.steady { return request.due }
-        metrics.expired += 1
-        let silent = request.open.map { lanes[request.parts[$0].account.lane] }
+        if request.due > now.steady {
+            request.isSilent = false
+            return request.due
+        }
+        var silent = request.open.map { lanes[request.parts[$0].account.lane] }
             .filter { $0.callSince.map { $0 + options.timeoutMicroseconds <= now.steady } ?? false }
+        if request.lateFirings > Self.lateFiringsBound { silent = [] }
+        if !silent.isEmpty, !request.isSilent {
+            // A process that was stopped just before has an answer to read.
+            request.isSilent = true
+            request.due = now.steady + Self.readMicroseconds
+            return request.due
+        }
+        metrics.expired += 1
         // What waits for these is decided by the rule; a request may still have to wait for others.
         for lane in silent { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
         guard request.decision == nil else { return nil }
@@ -67,6 +79,15 @@ extension Ledger {
         if !silent.isEmpty, request.due > now.steady { return request.due }
         decide(request, refusedForNow(request.parts, now))
         return nil
+    }
+
+    /// A process that was stopped or starved has answers to read before it may speak of a time-out. Notes it.
+    private func isLate(_ request: Pending, _ now: Moment) -> Bool {
+        let allowed = request.isSilent ? Self.readMicroseconds / 2 : Self.lateTimerMicroseconds
+        guard now.steady > request.due + allowed else { return false }
+        request.lateFirings += 1
+        request.isSilent = false
+        return true
     }
 
     /// A time-out after the server was last heard by a thread that the request waits for, or the call to it that is
