@@ -175,9 +175,10 @@ extension Judge {
     private func checkRecord(_ subject: Subject, _ value: [UInt8]?) {
         guard subject.losses.isEmpty else { return }
         let grid = subject.limit.grid
-        // All clocks are between true time and so much ahead of it; far off, they are mended by what the store's tells.
+        // All clocks are between true time and so much ahead of it; where they are mended, they may drift together.
         let (behind, ahead) =
-            scenario.spread > 2_000_000 ? (3_000_000, scenario.spread + 3_000_000) : (0, scenario.spread)
+            scenario.spread > 2_000_000
+            ? (scenario.spread + 3_000_000, scenario.spread + 3_000_000) : (0, scenario.spread)
         var record: Record?
         if let value {
             do throws(Record.Flaw) {

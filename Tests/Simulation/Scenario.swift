@@ -118,7 +118,11 @@ struct Scenario {
     }
 
     /// Clocks are never further apart than `spread`, and nothing is believed that is not so.
-    var isTimeSound: Bool { !kind.isOfClocks && staleReadings == 0 }
+    var isTimeSound: Bool { !kind.isOfClocks && staleReadings == 0 && !hasStoreThatSleeps }
+
+    private var hasStoreThatSleeps: Bool {
+        incidents.contains { if case .storeSleep = $0.what { true } else { false } }
+    }
 
     /// Threads that wait for long wake up so much later.
     var lateness: Int {
@@ -304,6 +308,17 @@ extension Scenario {
                 default: add(.refuseWrites(server: server, lasting: length), &dice)
                 }
             }
+        }
+        if kind == .late, dice.below(3) == 0 {
+            add(.pause(instance: dice.below(instances), lasting: lasting(&dice)), &dice)
+            add(.replace(instance: dice.below(instances), after: 0), &dice)
+        }
+        if kind == .staggered, dice.below(3) == 0 {
+            add(.replace(instance: dice.below(instances), after: dice.pick([0, 1_000_000, 10_000_000])), &dice)
+        }
+        if kind == .asleep || kind == .staggered, dice.below(4) == 0 {
+            let lasting = dice.pick([100_000, 2_000_000, 5_000_000, 10_000_000, 40_000_000])
+            add(.storeSleep(server: dice.below(servers), lasting: lasting), &dice)
         }
         if kind == .stepped { incidents += steps(span, instances, &dice) }
         if kind == .shared {
