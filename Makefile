@@ -15,11 +15,14 @@ RELEASE := -c release --product relay --static-swift-stdlib -Xlinker -s \
 	-Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now --disable-local-rpath
 
 # What `make fuzz` tries, and with how many inputs each.
-FUZZ_TARGETS ?= request-parser event-stream multipart mask
+FUZZ_TARGETS ?= request-parser event-stream multipart chat-body mask
 FUZZ_RUNS ?= 200000
 
 # How many runs `make simulate` makes.
 SEEDS ?= 10000
+
+# How many states `make model` looks for in each of its searches.
+STATES ?= 100000
 
 say = @printf '\n== %s\n'
 
@@ -78,6 +81,15 @@ simulate: setup-run ## limits in virtual time: SEEDS=10000 seeds, or SEED=n alon
 	@swift build -c release --product simulate -Xswiftc -enable-testing --scratch-path .build/simulation
 	@SEED='$(SEED)' .build/simulation/release/simulate $(SEEDS)
 
+hostile: release setup-test ## hostile text in each field of the release build: what it costs, and that it is linear
+	$(say) 'Hostile texts'
+	@.venv/bin/python Tests/Hostile/hostile.py
+
+model: setup-run ## all states of small worlds that use the limits' code: STATES=100000 in each search
+	$(say) 'Model'
+	@swift build -c release --product check-model -Xswiftc -enable-testing --scratch-path .build/simulation
+	@.build/simulation/release/check-model $(STATES)
+
 benchmark: release setup-test ## measure the release build (Benchmarks)
 	@Scripts/setup benchmark
 	@swift build -c release --product decision-benchmark
@@ -105,5 +117,5 @@ setup-test: setup-run
 	@Scripts/setup test
 	@Scripts/setup-python Tests/EndToEnd/requirements.txt Scripts/lint-requirements.txt
 
-.PHONY: help run demo release build test unit-test e2e-test lint format test-asan test-tsan fuzz simulate benchmark \
-	benchmark-limits prove-image clean setup-run setup-test
+.PHONY: help run demo release build test unit-test e2e-test lint format test-asan test-tsan fuzz simulate model hostile \
+	benchmark benchmark-limits prove-image clean setup-run setup-test

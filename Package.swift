@@ -52,6 +52,13 @@ let package = Package(
             path: "Tests/Decision",
             swiftSettings: product
         ),
+        // A library: only the fuzzer has a `main` for it, see Scripts/fuzz.
+        .target(
+            name: "ChatFuzz",
+            dependencies: ["Upstream", "Shared", "Engine"],
+            path: "Tests/Fuzz/Chat",
+            swiftSettings: strict
+        ),
         .target(name: "Support", dependencies: ["Engine"], path: "Tests/Support", swiftSettings: strict),
         .target(
             name: "Simulation",
@@ -65,6 +72,13 @@ let package = Package(
             path: "Tests/Simulate",
             swiftSettings: strict
         ),
+        .target(name: "Model", dependencies: ["Shared"], path: "Tests/Model", swiftSettings: strict),
+        .executableTarget(
+            name: "check-model",
+            dependencies: ["Model"],
+            path: "Tests/CheckModel",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "EngineTests",
             dependencies: ["Engine", "Support", "CCurl"],
@@ -75,7 +89,7 @@ let package = Package(
         .target(name: "CPicture", path: "Tests/Picture", linkerSettings: [.linkedLibrary("png16")]),
         .testTarget(
             name: "SharedTests",
-            dependencies: ["Shared", "Engine", "Support", "CPicture", "Simulation"],
+            dependencies: ["Shared", "Engine", "Support", "CPicture", "Simulation", "Model"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -37,8 +37,8 @@ class Outcome:
     modest: dict[Limit, Caller]
     without_store: Counter[str] = field(default_factory=Counter)  # decisions, by cause
     failures: int = 0  # of calls to the store
-    writes: int = 0
-    lost_races: int = 0  # of those
+    writes: int = 0  # that were done
+    lost_races: int = 0  # writes that another instance was faster than
     warnings: list[str] = field(default_factory=list)
     latest_ms: float = 0  # answer of the store
 

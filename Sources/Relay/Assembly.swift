@@ -38,14 +38,17 @@ final class Assembly {
             timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
         )
         let files = FileShelf(shared)
-        let others: [any MetricsSource] = [log, limiter, ProcessFigures()]
+        let paces = LoopPaces()
+        let others: [any MetricsSource] = [log, limiter, paces, ProcessFigures()]
         let metrics = Metrics(Self.labels(settings, offers), loops: threads, others: others)
         var servers: [Server] = []
         var loops: [LoopThread] = []
         var gateways: [Gateway] = []
         limiter.prepare()
         for (listener, counts) in zip(listeners, metrics.loops) {
-            let loop = EventLoop()
+            let loop = EventLoop(onLongTurn: { length in
+                log.warning("an event loop was held up") { $0.add("duration_ms", Int(length / 1_000_000)) }
+            })
             let gateway = try Self.gateway(
                 settings,
                 loop,
@@ -70,6 +73,7 @@ final class Assembly {
         }
         self.servers = servers
         self.loops = loops
+        paces.watch(loops.map(\.loop.pace))
         refresh = try Self.refresh(settings, log, gateways)
         if let refresh { loops[0].loop.call { refresh.start() } }
     }
@@ -225,10 +229,20 @@ final class Assembly {
         return max(1, forClients / threads)
     }
 
+    /// Ends the process when a loop hangs: its clients wait for nothing, and what starts the relay anew can help.
+    func watchdog(_ log: Log) -> Watchdog {
+        Watchdog(loops.map(\.loop)) { loop in
+            log.error("an event loop hangs, the process ends") { $0.add("loop", loop) }
+            LastExit.end(log)
+        }
+    }
+
     private static let endingMilliseconds = 1_000
 
     /// Ends what runs: nothing new is taken, and what is not complete in time, or when asked a second time, is cut.
-    func drain() {
+    ///
+    /// - Parameter onSecondSignal: called when it is asked a second time.
+    func drain(onSecondSignal: () -> Void) {
         process.isDraining.store(true, ordering: .relaxed)
         if let refresh { loops[0].loop.call { refresh.stop() } }
         let remaining = Remaining(servers.count)
@@ -237,7 +251,10 @@ final class Assembly {
         }
         var waited = 0.0
         while remaining.count.load(ordering: .acquiring) > 0, waited < settings.shutdownSeconds {
-            if Signals.comesAgain(within: 10) { break }
+            if Signals.comesAgain(within: 10) {
+                onSecondSignal()
+                break
+            }
             waited += 0.01
         }
         for (server, thread) in zip(servers, loops) { thread.loop.call { server.closeAll() } }

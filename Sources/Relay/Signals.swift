@@ -6,14 +6,20 @@ enum Signals {
     static func prepare() {
         signal(SIGPIPE, SIG_IGN)
         var set = ending
+        sigaddset(&set, SIGHUP)
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Returns at the first SIGTERM or SIGINT.
-    static func waitForEnd() {
+    /// Returns at the first SIGTERM or SIGINT; calls `onHangUp` at each SIGHUP before.
+    static func waitForEnd(onHangUp: () -> Void) {
         var set = ending
-        var number: Int32 = 0
-        while sigwait(&set, &number) != 0 {}
+        sigaddset(&set, SIGHUP)
+        while true {
+            var number: Int32 = 0
+            guard sigwait(&set, &number) == 0 else { continue }
+            if number != SIGHUP { return }
+            onHangUp()
+        }
     }
 
     /// Whether another one comes within `milliseconds`.

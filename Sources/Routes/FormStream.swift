@@ -1,5 +1,6 @@
 import Engine
 import Shared
+import Upstream
 
 /// A `multipart/form-data` body as it comes: plain fields are gathered on the way, files are handed on piece by piece.
 /// Memory: a piece, and the fields.
@@ -74,11 +75,12 @@ final class FormStream: @unchecked Sendable {
 
     /// True: it is a file. `image[]` and `image[0]` are `image`.
     private func begin(_ part: MultipartPart) -> Bool {
-        let plain = String(part.name.prefix { $0 != "[" })
-        isInFile = files.contains(plain)
-        name = isInFile ? plain : part.name
+        let plain = part.name.withoutIndex
+        let file = files.first { $0.hasSameBytes(as: plain) }
+        isInFile = file != nil
+        name = file ?? part.name
         fileBytes = 0
-        if isInFile { file = part }
+        if isInFile { self.file = part }
         return isInFile
     }
 

@@ -33,8 +33,13 @@ extension Responder {
             throw .media("Content-Type must be application/json.")
         }
         for part in parts where part.count > 8 && part[part: 0..<8].equalsLowered("charset=") {
-            let charset = part[part: 8..<part.count].text.lowercased().filter { $0 != "\"" }
-            guard charset == "utf-8" || charset == "utf8" else { throw .media("The charset must be UTF-8.") }
+            var charset = part[part: 8..<part.count]
+            if charset.count > 1, charset.first == 34, charset.last == 34 {
+                charset = charset[part: 1..<(charset.count - 1)]
+            }
+            guard charset.equalsLowered("utf-8") || charset.equalsLowered("utf8") else {
+                throw .media("The charset must be UTF-8.")
+            }
         }
     }
 }

@@ -162,10 +162,13 @@ final class Responder: @unchecked Sendable {
         return head
     }
 
+    /// A scheme, a name of at most 253 bytes, and a port.
+    private static let originLimitBytes = 300
+
     private func addOrigin(_ head: inout ResponseHead) {
         head.fields.append(gateway.commonFields.bytes)
-        guard !gateway.isOpenToAllOrigins, let origin = request?[.origin]?.text,
-            gateway.settings.corsOrigins.contains(origin.lowercased())
+        guard !gateway.isOpenToAllOrigins, let given = request?[.origin], given.count <= Self.originLimitBytes,
+            case let origin = given.text, gateway.settings.corsOrigins.contains(origin.lowercased())
         else { return }
         head.add("Access-Control-Allow-Origin", text: origin)
     }

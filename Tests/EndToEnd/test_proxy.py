@@ -37,12 +37,12 @@ def proxy(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[in
     text = (ROOT / "deploy" / "nginx.conf").read_text()
     for found, here in {
         " /tmp/": f" {folder}/", "listen 8080 ": f"listen 127.0.0.1:{port} ", "listen 127.0.0.1:8081": f"listen 127.0.0.1:{health}",
-        "set $relays relay:5001;": f"set $relays 127.0.0.1:{relay.port};", "worker_processes auto;": "worker_processes 1;",
-        "worker_connections 16384;": "worker_connections 256;",
+        "worker_processes auto;": "worker_processes 1;", "worker_connections 16000;": "worker_connections 256;",
     }.items():  # fmt: skip
         assert found in text, found
         text = text.replace(found, here)
     (folder / "trusted.conf").write_text("")
+    (folder / "relays.conf").write_text(f"set $relays 127.0.0.1:{relay.port};")
     configuration = folder / "nginx.conf"
     configuration.write_text(text)
     log = (folder / "log").open("wb")

@@ -79,3 +79,13 @@ package final class TestThread: @unchecked Sendable {
 
     package func join() { pthread_join(thread, nil) }
 }
+
+/// On a thread of its own: tests share as few threads as there are cores, and some watch the time.
+package func aside<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+    await withUnsafeContinuation { continuation in
+        let thread = TestThread {
+            continuation.resume(returning: body())
+        }
+        thread.detach()
+    }
+}

@@ -13,7 +13,7 @@ import Testing
     }
 
     private func bounded(_ pieces: [String], _ stops: [String], _ maxTokens: Int?) -> Bounded {
-        var bound = OutputBound(stops: stops, maxTokens: maxTokens)
+        var bound = OutputBound(stops: StopFinder(stops), maxTokens: maxTokens)
         var out: [UInt8] = []
         var isCut = false
         func pass(_ bytes: UnsafeRawBufferPointer) {
@@ -78,7 +78,7 @@ import Testing
 
     @Test("what could not become a sequence is passed on at once")
     func holdsLittle() {
-        var bound = OutputBound(stops: ["xyz"], maxTokens: nil)
+        var bound = OutputBound(stops: StopFinder(["xyz"]), maxTokens: nil)
         var out = ""
         for piece in ["ab", "x", "y", "a", "x"] {
             withBytes(piece) { bound.take($0) { out += $0.text } }

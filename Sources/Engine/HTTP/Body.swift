@@ -4,4 +4,6 @@ package final class Body: Sendable {
     package init(_ buffer: consuming ByteBuffer) { self.buffer = buffer }
     package var bytes: UnsafeRawBufferPointer { buffer.bytes }
     package var text: String { buffer.text }
+
+    package func read(_ reading: (borrowing ByteBuffer) -> Void) { reading(buffer) }
 }

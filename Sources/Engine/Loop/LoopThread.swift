@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A loop on a thread of its own.
@@ -17,6 +18,7 @@ package final class LoopThread {
 }
 
 private func runLoop(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    relay_name_thread("loop")
     if let context { Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue().run() }
     return nil
 }

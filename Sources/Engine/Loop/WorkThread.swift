@@ -70,9 +70,7 @@ package final class WorkThread: @unchecked Sendable {
     }
 
     fileprivate func run() {
-        var signals = sigset_t()
-        sigfillset(&signals)
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        blockSignals()
         while let work = next() {
             for one in work { one() }
         }
@@ -87,6 +85,13 @@ package final class WorkThread: @unchecked Sendable {
         defer { queue.removeAll() }
         return queue
     }
+}
+
+/// The calling thread takes no signals: they are for others.
+func blockSignals() {
+    var signals = sigset_t()
+    sigfillset(&signals)
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
 }
 
 private func runWorkThread(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {

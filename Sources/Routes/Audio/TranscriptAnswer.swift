@@ -10,11 +10,10 @@ extension Responder {
         case .json: send(json: transcript.plainJSON(call.purpose))
         case .text: send(200, type: "text/plain; charset=utf-8", body: ByteBuffer(text))
         case .srt:
-            guard text.isEmpty || text.contains(" --> ") && text.first(where: { !$0.isWhitespace })?.isNumber == true
-            else { throw .notGiven }
+            guard text.isEmpty || text.hasCues else { throw .notGiven }
             send(200, type: "text/plain; charset=utf-8", body: ByteBuffer(text))
         case .vtt:
-            guard text.hasPrefix("WEBVTT") else { throw .notGiven }
+            guard text.utf8.starts(with: "WEBVTT".utf8) else { throw .notGiven }
             send(200, type: "text/vtt; charset=utf-8", body: ByteBuffer(text))
         case .verboseJSON:
             guard let body = transcript.verboseJSON(call.purpose) else { throw .notGiven }
@@ -27,6 +26,18 @@ extension Responder {
 extension APIError {
     fileprivate static var notGiven: APIError {
         .value("response_format", "the vendor gave the text without what it asks for", code: "unsupported_value")
+    }
+}
+
+extension String {
+    /// It begins with a number, and there is a time somewhere.
+    fileprivate var hasCues: Bool {
+        var text = self
+        return text.withUTF8 { text in
+            var scan = ByteScan(UnsafeRawBufferPointer(text))
+            guard let first = scan.bytes[part: scan.word()].first, (48...57).contains(first) else { return false }
+            return scan.find(" --> ")
+        }
     }
 }
 

@@ -66,7 +66,7 @@ private struct Desk {
 
     private var gateway: Gateway { responder.gateway }
 
-    var knowsModel: Bool { form.fields.contains { $0.name == "model" && !$0.text.isEmpty } }
+    var knowsModel: Bool { form.fields.contains { $0.name.isSame(as: "model") && !$0.text.isEmpty } }
 
     /// - Parameter taker: who has the file; nil: nobody yet.
     func plan(isWhole: Bool, holding taker: Registry.Candidate? = nil) throws(APIError) -> Plan {

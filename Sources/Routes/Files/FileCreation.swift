@@ -36,6 +36,10 @@ func createFile(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
 }
 
 private func hand(_ form: FormStream, to keeper: FileKeeper) async throws(APIError) -> StoredFile {
+    let given = form.file?.filename?.utf8.count ?? 0
+    guard given <= StoredFile.givenNameLimitBytes else {
+        throw .tooLong("file", given, limitBytes: StoredFile.givenNameLimitBytes)
+    }
     let beginning = try await form.beginning(MediaType.neededBytes)
     guard !beginning.isEmpty else { throw .value("file", "it is empty") }
     let name = form.file?.filename.flatMap { $0.isEmpty ? nil : $0 } ?? "file"

@@ -38,7 +38,7 @@ struct FilePage {
                 rest = rest.drop { isAscending ? $0.file.createdAt <= time : $0.file.createdAt >= time }
             }
         }
-        if let purpose { rest = ArraySlice(rest.filter { "\($0.file.purpose.name)" == purpose }) }
+        if let purpose { rest = ArraySlice(rest.filter { purpose.isSame(as: $0.file.purpose.name) }) }
         return (Array(rest.prefix(limit)), rest.count > limit)
     }
 }

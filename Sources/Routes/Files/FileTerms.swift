@@ -11,11 +11,9 @@ struct FileTerms {
         let fields = FormFields(
             fields.map { field in
                 // An index in a name means nothing to most forms.
-                switch field.name {
-                case "expires_after[anchor]": ("expires_after.anchor", field.text)
-                case "expires_after[seconds]": ("expires_after.seconds", field.text)
-                default: field
-                }
+                if field.name.isSame(as: "expires_after[anchor]") { return ("expires_after.anchor", field.text) }
+                if field.name.isSame(as: "expires_after[seconds]") { return ("expires_after.seconds", field.text) }
+                return field
             }
         )
         let name = try fields.choice("purpose", FilePurpose.allCases.map { "\($0.name)" })

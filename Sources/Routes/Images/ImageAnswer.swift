@@ -20,12 +20,11 @@ func answerImages(
         let loaded = try await allChoices(files.count) { (index) async throws(UpstreamError) in
             try await images.load(files[index])
         }
-        _ = body.reserve(loaded.reduce(64) { $0 + $1.bytes.count / 3 * 4 + 32 })
-        for (index, image) in loaded.enumerated() {
-            body.append(index == 0 ? #"{"b64_json":""# : #",{"b64_json":""#)
-            body.append(base64: image.bytes)
-            body.append(#""}"#)
+        let length = loaded.reduce(64) { $0 + $1.bytes.count / 3 * 4 + 32 }
+        guard let list = await responder.gateway.result(ofBytes: length, { listed(loaded, length) }) else {
+            throw .tooMuchWork
         }
+        body.append(list.bytes)
     } else {
         memory.remember(files, madeBy: call)
         for (index, file) in files.enumerated() {
@@ -41,6 +40,17 @@ func answerImages(
     }
     body.append("]}")
     responder.send(json: body)
+}
+
+private func listed(_ images: [Body], _ length: Int) -> Body {
+    var list = ByteBuffer()
+    _ = list.reserve(length)
+    for (index, image) in images.enumerated() {
+        list.append(index == 0 ? #"{"b64_json":""# : #",{"b64_json":""#)
+        list.append(base64: image.bytes)
+        list.append(#""}"#)
+    }
+    return Body(list)
 }
 
 /// Makes all the vendor's calls at once; if one fails, the others are cancelled.

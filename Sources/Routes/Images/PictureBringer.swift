@@ -29,7 +29,9 @@ struct PictureBringer: Sendable {
     func bytes(_ part: ChatPart) async throws(APIError) -> Body {
         switch part.source {
         case .data(let text):
-            guard let bytes = await text.decoded(on: gateway.loop) else { throw .notBase64(part.param) }
+            guard let bytes = try await text.decoded(on: gateway.loop, by: gateway.worker) else {
+                throw .notBase64(part.param)
+            }
             return bytes
         case .address(let address):
             return try await Picture.fetch(

@@ -22,7 +22,7 @@ func listModels(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
 func showModel(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     let (models, caller) = try await visibleModels(responder, gateway)
     let id = responder.named ?? ""
-    guard let model = models.first(where: { $0.id == id }) else {
+    guard let model = models.first(where: { $0.id.hasSameBytes(as: id) }) else {
         throw gateway.registry.offers.notFound(id, for: caller)
     }
     var body = ByteBuffer()

@@ -8,8 +8,9 @@ func showRoot(_ responder: Responder, _ gateway: Gateway) async throws(APIError)
     let settings = gateway.settings
     let address = settings.publicURL ?? "http://\(host(responder.request, settings))"
     var body = ByteBuffer()
-    let accept = responder.request?[.accept]?.text ?? ""
-    if accept.contains("application/json") {
+    let accept = responder.request?[.accept]
+    var scan = ByteScan(accept ?? UnsafeRawBufferPointer(start: nil, count: 0))
+    if scan.find("application/json") {
         body.append(#"{"name":"#)
         body.append(json: Product.name)
         body.append(#","version":"#)

@@ -30,14 +30,32 @@ func answerChat(
     )
     responder.record.usage = usage
     responder.cost = wanted.price?.cost(usage)
+    let length = choices.reduce(512) { $0 + $1.text.bytes.count + 256 }
     var body = ByteBuffer()
-    _ = body.reserve(choices.reduce(512) { $0 + $1.text.bytes.count + 256 })
+    _ = body.reserve(min(length, Gateway.loopBytes))
     body.append(#"{"id":""#)
     responder.gateway.ids.appendID("chatcmpl-", into: &body)
     body.append(#"","object":"chat.completion","created":"#)
     body.append(decimal: time(nil))
     body.append(#","model":"#)
     body.append(json: wanted.model)
+    guard length > Gateway.loopBytes else {
+        append(choices, usage, to: &body)
+        return responder.send(json: body)
+    }
+    let opening = Body(body)
+    let whole = await responder.gateway.result(ofBytes: length) {
+        var body = ByteBuffer()
+        _ = body.reserve(length)
+        body.append(opening.bytes)
+        append(choices, usage, to: &body)
+        return Body(body)
+    }
+    guard let whole else { throw .tooMuchWork }
+    whole.read { responder.send(json: $0) }
+}
+
+private func append(_ choices: [Choice], _ usage: Usage, to body: inout ByteBuffer) {
     body.append(#","choices":["#)
     for (index, choice) in choices.enumerated() {
         body.append(index == 0 ? #"{"index":"# : #",{"index":"#)
@@ -51,7 +69,6 @@ func answerChat(
     body.append(#"],"usage":"#)
     usage.appendJSON(to: &body)
     body.append("}")
-    responder.send(json: body)
 }
 
 private func choice(
@@ -66,12 +83,14 @@ private func choice(
         responder.meter?.failed(error, after: Usage(promptTokens: chat.promptTokens, completionTokens: 0))
         throw error
     }
-    let choice = bounded(reply, chat, wanted)
+    let promptTokens = reply.usage?.promptTokens ?? chat.promptTokens
+    let work = { @Sendable in bounded(reply, promptTokens, wanted) }
+    guard let choice = await responder.gateway.result(ofBytes: reply.text.bytes.count, work) else { throw .tooMuchWork }
     responder.meter?.answered(choice.usage, credits: reply.credits)
     return choice
 }
 
-private func bounded(_ reply: ChatReply, _ chat: any PreparedChat, _ wanted: WantedAnswer) -> Choice {
+private func bounded(_ reply: ChatReply, _ promptTokens: Int, _ wanted: WantedAnswer) -> Choice {
     if let usage = reply.usage, wanted.stops.isEmpty, wanted.maxTokens == nil {
         return Choice(text: reply.text, reason: .stop, usage: usage)
     }
@@ -85,7 +104,7 @@ private func bounded(_ reply: ChatReply, _ chat: any PreparedChat, _ wanted: Wan
         text: Body(passed),
         reason: bound.reason ?? .stop,
         usage: Usage(
-            promptTokens: reply.usage?.promptTokens ?? chat.promptTokens,
+            promptTokens: promptTokens,
             completionTokens: counted ?? bound.tokens
         )
     )

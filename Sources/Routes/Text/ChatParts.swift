@@ -35,7 +35,7 @@ final class ChatParts: @unchecked Sendable {
 
     /// In the order of the parts.
     func bring() async throws(APIError) -> [BroughtPart] {
-        let groups = await groups()
+        let groups = try await groups()
         let results = try await allChoices(groups.count, atOnce: Self.atOnce) { (index) async throws(APIError) in
             try await self.bring(groups[index])
         }
@@ -62,12 +62,12 @@ final class ChatParts: @unchecked Sendable {
         var places: [Int]
     }
 
-    private func groups() async -> [Group] {
+    private func groups() async throws(APIError) -> [Group] {
         var groups: [Group] = []
         for (place, part) in parts.enumerated() where brought[place] == nil {
             let digest: Digest
             switch part.source {
-            case .data(let text): digest = await text.digest(on: gateway.loop)
+            case .data(let text): digest = try await text.digest(on: gateway.loop, by: gateway.worker)
             case .address(let address): digest = Digest(of: address)
             case .file(let id): digest = Digest(of: id)
             }
@@ -103,14 +103,16 @@ final class ChatParts: @unchecked Sendable {
     private func fetched(_ address: String, _ group: Group) async throws(APIError) -> BroughtPart {
         let param = parts[group.places[0]].param
         let picture = try await Picture.fetch(address, by: gateway.fetcher, param: param)
-        let content = await Digest(inSlicesOf: picture.bytes, on: gateway.loop)
+        let content = try await Digest(of: picture.bytes, on: gateway.loop, by: gateway.worker)
         return .picture(try await keep(group, content) { () throws(APIError) in try Self.named(picture, param) }.path)
     }
 
     private func picture(_ text: Base64Text, _ group: Group) async throws(APIError) -> BroughtPart {
         let param = parts[group.places[0]].param
         let asset = try await keep(group, group.content) { () async throws(APIError) in
-            guard let bytes = await text.decoded(on: self.gateway.loop) else { throw .notBase64(param) }
+            guard let bytes = try await text.decoded(on: self.gateway.loop, by: self.gateway.worker) else {
+                throw .notBase64(param)
+            }
             text.release()
             return try Self.named(try Picture(bytes, param: param), param)
         }
@@ -183,7 +185,9 @@ final class ChatParts: @unchecked Sendable {
     }
 
     private func decoded(_ text: Base64Text, _ param: String) async throws(APIError) -> Body {
-        guard let bytes = await text.decoded(on: gateway.loop) else { throw .value(param, "it is not valid base64") }
+        guard let bytes = try await text.decoded(on: gateway.loop, by: gateway.worker) else {
+            throw .value(param, "it is not valid base64")
+        }
         text.release()
         return bytes
     }
@@ -232,8 +236,9 @@ final class ChatParts: @unchecked Sendable {
 
     /// A file's name without its path and what does not belong into a prompt.
     private static func shown(_ name: String) -> String {
-        let last = name.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last.map(String.init) ?? ""
-        let plain = String(String.UnicodeScalarView(last.unicodeScalars.filter { $0.value >= 32 && $0.value != 127 }))
+        let last = name.utf8.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }.last ?? Substring().utf8
+        let plain = String(decoding: last.filter { $0 >= 32 && $0 != 127 }, as: UTF8.self)
+        StepCount.add(2 * name.utf8.count)
         return plain.isEmpty ? "file" : plain.cut(toBytes: nameLimitBytes)
     }
 }

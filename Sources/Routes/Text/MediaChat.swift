@@ -15,20 +15,25 @@ extension ChatMedia {
         let brought = try await parts.bring()
         guard parts.mayBeLost else {
             call.attach(brought)
-            return candidate.provider.prepare(call, for: candidate.model, key: candidate.credential.key)
+            let chat = candidate.provider.prepare(call, for: candidate.model, key: candidate.credential.key)
+            try await responder.gateway.write(chat, ofBytes: call.textBytes)
+            return chat
         }
         call.messages = texts
-        return try MediaChat(call, candidate, parts, brought)
+        let chat = MediaChat(call, candidate, parts, brought, responder.gateway)
+        try await responder.gateway.write(chat, ofBytes: call.textBytes)
+        return chat
     }
 }
 
 /// A chat that refers to what its vendor was believed to keep: if the vendor refuses it, that is brought once more, and
 /// the call made again.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on its request's loop only, but for `write`.
 private final class MediaChat: PreparedChat, @unchecked Sendable {
     private var chat: any PreparedChat
     private let candidate: Registry.Candidate
+    private let gateway: Gateway
     /// Nil: nothing more can be done.
     private var rest: (call: ChatCall, parts: ChatParts)?
     private var isRenewing = false
@@ -38,14 +43,18 @@ private final class MediaChat: PreparedChat, @unchecked Sendable {
         _ call: ChatCall,
         _ candidate: Registry.Candidate,
         _ parts: ChatParts,
-        _ brought: [BroughtPart]
-    ) throws(APIError) {
+        _ brought: [BroughtPart],
+        _ gateway: Gateway
+    ) {
         self.candidate = candidate
+        self.gateway = gateway
         rest = (call, parts)
         var call = call
         call.attach(brought)
         chat = candidate.provider.prepare(call, for: candidate.model, key: candidate.credential.key)
     }
+
+    func write() { chat.write() }
 
     var promptTokens: Int { chat.promptTokens }
 
@@ -94,7 +103,9 @@ private final class MediaChat: PreparedChat, @unchecked Sendable {
         do throws(APIError) {
             var call = call
             call.attach(try await parts.bringAgain())
-            chat = candidate.provider.prepare(call, for: candidate.model, key: candidate.credential.key)
+            let renewed = candidate.provider.prepare(call, for: candidate.model, key: candidate.credential.key)
+            try await gateway.write(renewed, ofBytes: call.textBytes)
+            chat = renewed
             return chat
         } catch let second {
             throw second.status == 499 ? UpstreamError(.cancelled, cause: "cancelled") : error

@@ -38,12 +38,3 @@ extension Meter {
         )
     }
 }
-
-extension ChatCall {
-    /// Estimated, at least 1.
-    fileprivate var promptTokens: Int {
-        var estimate = TokenEstimate()
-        for message in messages { estimate.add(message.text) }
-        return max(1, estimate.tokens)
-    }
-}

@@ -17,6 +17,9 @@ package struct Model: Sendable, Equatable {
         package static let code = Features(rawValue: 256)
     }
 
+    /// Of the name that a caller gives.
+    package static let nameLimitBytes = 200
+
     /// As the vendor wants it.
     package let id: String
     /// Who runs it.

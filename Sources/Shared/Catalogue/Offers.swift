@@ -107,7 +107,7 @@ package struct Offers: Sendable {
     /// - Parameter features: what the call needs one of; nil: whatever there is.
     package func notFound(_ name: String, for caller: Caller, able features: Model.Features? = nil) -> APIError {
         var error = APIError.modelNotFound(name)
-        if isSubsetOnly { error.message = "The model \(name.prefix(100)) does not exist." }
+        if isSubsetOnly { error.message = "The model \(name.beginning(ofBytes: 100)) does not exist." }
         if let near = nearest(to: name, for: caller, able: features) { error.message += " Did you mean `\(near)`?" }
         return error
     }

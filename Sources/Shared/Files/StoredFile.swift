@@ -67,6 +67,8 @@ package enum FilePurpose: UInt8, CaseIterable, Sendable {
 
 extension StoredFile {
     private static let format: UInt8 = 1
+    /// Of a name that a caller gives.
+    package static let givenNameLimitBytes = 1_024
     /// Of the name, in an id.
     package static let nameLimitBytes = 200
     private static let pathLimitBytes = 300
@@ -126,16 +128,5 @@ extension ArraySlice<UInt8> {
         let length = Int(high) << 8 | Int(low)
         defer { self = dropFirst(length) }
         return prefix(length)
-    }
-}
-
-extension String {
-    /// At most so many bytes of UTF-8, whole characters; of a longer one the end goes, but not a short extension.
-    package func cut(toBytes limit: Int) -> String {
-        guard utf8.count > limit else { return self }
-        let ending = lastIndex(of: ".").map { self[$0...] }.flatMap { $0.utf8.count <= 16 ? $0 : nil } ?? ""
-        var kept = dropLast(ending.count)
-        while kept.utf8.count > limit - ending.utf8.count { kept = kept.dropLast() }
-        return String(kept + ending)
     }
 }

@@ -6,11 +6,11 @@ package struct Grid: Sendable, Hashable {
     package let kept: Int
 
     /// `spareBuckets`: kept beyond the window's. One is for where in its bucket an interval begins, one for clocks up to
-    /// a bucket apart; fewer are for showing that both are needed.
-    package init(windowSeconds: Int, spareBuckets: Int = 2) {
+    /// a bucket apart; fewer are for showing that both are needed. `perWindow`: for tests that go through all states.
+    package init(windowSeconds: Int, spareBuckets: Int = 2, perWindow: Int? = nil) {
         windowMicroseconds = max(1, windowSeconds) * 1_000_000
-        perWindow = windowSeconds < 60 ? 60 : 120
-        kept = perWindow + spareBuckets
+        self.perWindow = perWindow ?? (windowSeconds < 60 ? 60 : 120)
+        kept = self.perWindow + spareBuckets
     }
 
     /// So long after their bucket's end units may still be used that are then counted in the present one.

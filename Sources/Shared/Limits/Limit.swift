@@ -25,11 +25,16 @@ package final class Limit: Sendable, Hashable {
     /// The first words of the id's digest; a record's key is made of them and the identity's.
     let words: (UInt64, UInt64)
 
-    package init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
+    package convenience init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
+        self.init(kind, quota, Grid(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets))
+    }
+
+    /// With a grid of its own.
+    init(_ kind: Kind, _ quota: Quota, _ grid: Grid) {
         self.kind = kind
         self.quota = quota
         id = "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(quota.windowSeconds)"
-        grid = Grid(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets)
+        self.grid = grid
         words = Digest(of: id).withBytes {
             ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
         }

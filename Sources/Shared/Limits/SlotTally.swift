@@ -23,6 +23,8 @@ final class SlotTally: Tally, @unchecked Sendable {
     /// From then on it is to be renewed.
     private var renewal = 0
     private var draft: Draft?
+    /// What was written last may be in the store or come there late: written again, whatever it says now.
+    private var isUncertain = false
     /// The draft says of our clock what is no longer so.
     private var isOutdated = false
     /// What the entry is to say of our clock, where it says anything.
@@ -163,6 +165,7 @@ final class SlotTally: Tally, @unchecked Sendable {
     func written(at time: Int) {
         guard let done = draft else { return }
         draft = nil
+        isUncertain = false
         record = done.record
         entry = done.entry.held > 0 ? done.entry : nil
         renewal = isOutdated ? 0 : done.entry.endMilliseconds * 1_000 - spanMicroseconds / 3 * 2
@@ -178,6 +181,7 @@ final class SlotTally: Tally, @unchecked Sendable {
     func unknown() {
         draft = nil
         isOutdated = false
+        isUncertain = true
         renewal = 0
     }
 
@@ -185,7 +189,7 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func needsWrite(at time: Int) -> Bool {
         guard isShared else { return false }
-        return held != (entry?.held ?? 0) || (held > 0 && time - aheadMicroseconds >= renewal)
+        return isUncertain || held != (entry?.held ?? 0) || (held > 0 && time - aheadMicroseconds >= renewal)
     }
 
     func dueTime() -> Int? { held > 0 && isShared ? renewal + aheadMicroseconds : nil }
@@ -194,7 +198,7 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func isSpent(at time: Int) -> Bool { !isPinned && !needsWrite(at: time) }
 
-    var isPinned: Bool { draft != nil || held > 0 || entry != nil }
+    var isPinned: Bool { draft != nil || held > 0 || entry != nil || isUncertain }
 
     func moveBackIfAhead(of time: Int) {}
 

@@ -2,64 +2,62 @@ package import Engine
 
 /// Bytes that came in base64, and stay so until they are wanted.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on its request's loop only; the text itself is constant.
 package final class Base64Text: @unchecked Sendable {
-    private var text = ByteBuffer()
+    private var text: Body
 
-    /// What is decoded, or digested, before the loop serves others; a multiple of 12.
-    private static let sliceBytes = 196_608
-
-    package init(_ text: UnsafeRawBufferPointer) { self.text.append(text) }
+    package init(_ text: UnsafeRawBufferPointer) {
+        var copy = ByteBuffer()
+        copy.append(text)
+        self.text = Body(copy)
+    }
 
     /// How many bytes it stands for, at most.
-    package var decodedBytes: Int { (text.count + 3) / 4 * 3 }
+    package var decodedBytes: Int { (text.bytes.count + 3) / 4 * 3 }
 
-    package var isEmpty: Bool { text.isEmpty }
+    package var isEmpty: Bool { text.bytes.isEmpty }
 
-    /// Frees it.
-    package func release() { text.release() }
+    /// Frees it, once nothing reads it any more.
+    package func release() { text = Body(ByteBuffer()) }
 
     /// Nil: not base64.
-    package func decoded(on loop: EventLoop) async -> Body? {
-        var bytes = ByteBuffer()
-        _ = bytes.reserve(decodedBytes)
-        var place = 0
-        while place < text.count {
-            let slice = text.bytes[part: place..<min(place + Self.sliceBytes, text.count)]
-            place += slice.count
-            // Padding stands at the end only.
-            guard place == text.count || slice.last != UInt8(ascii: "="),
-                let part = Base64.standard.bytes(slice)
-            else { return nil }
-            part.withUnsafeBytes { bytes.append($0) }
-            if place < text.count { await loop.sleep(nanoseconds: 0) }
+    package func decoded(on loop: EventLoop, by worker: WorkThread) async throws(APIError) -> Body? {
+        let text = text
+        return try await slowly(text, loop, worker) {
+            guard let bytes = Base64.standard.bytes(text.bytes) else { return nil }
+            var buffer = ByteBuffer()
+            bytes.withUnsafeBytes { buffer.append($0) }
+            return Body(buffer)
         }
-        return Body(bytes)
     }
 
     /// A digest that only the same text has.
-    package func digest(on loop: EventLoop) async -> Digest {
-        await Digest(inSlicesOf: text.bytes, Self.sliceBytes, loop)
+    package func digest(on loop: EventLoop, by worker: WorkThread) async throws(APIError) -> Digest {
+        try await Digest(of: text, on: loop, by: worker)
     }
 }
 
 extension Digest {
-    /// Of the digests of slices, between which the loop serves others; `bytes` must stay where they are.
-    init(inSlicesOf bytes: UnsafeRawBufferPointer, _ sliceBytes: Int, _ loop: EventLoop) async {
-        var digests = ByteBuffer()
-        var place = 0
-        repeat {
-            let slice = bytes[part: place..<min(place + sliceBytes, bytes.count)]
-            place += slice.count
-            Digest(of: slice).withBytes { digests.append($0) }
-            if place < bytes.count { await loop.sleep(nanoseconds: 0) }
-        } while place < bytes.count
-        self.init(of: digests.bytes)
+    /// Of bytes that may be many.
+    package init(of body: Body, on loop: EventLoop, by worker: WorkThread) async throws(APIError) {
+        self = try await slowly(body, loop, worker) { Digest(of: body.bytes) }
     }
+}
 
-    /// The same of bytes that are somebody's.
-    package init(inSlicesOf body: Body, on loop: EventLoop) async {
-        self = await Digest(inSlicesOf: body.bytes, 262_144, loop)
-        withExtendedLifetime(body) {}
+/// More is left to the thread for such work.
+private let loopBytes = 262_144
+private let patienceNanoseconds: UInt64 = 30_000_000_000
+
+/// What `work` makes of `body`: where that is long, on the thread for that.
+private func slowly<Value: Sendable>(
+    _ body: Body,
+    _ loop: EventLoop,
+    _ worker: WorkThread,
+    _ work: @escaping @Sendable () -> Value
+) async throws(APIError) -> Value {
+    guard body.bytes.count > loopBytes else { return work() }
+    guard let value = await worker.result(on: loop, withinNanoseconds: patienceNanoseconds, of: work) else {
+        throw .tooMuchWork
     }
+    return value
 }

@@ -1,3 +1,5 @@
+import Engine
+
 /// What a vendor is told of a file: a content type, and a name whose extension fits it, since vendors refuse others.
 package struct FileLabel: Sendable, Equatable {
     package let name: String
@@ -44,19 +46,26 @@ package struct FileLabel: Sendable, Equatable {
 
     /// In lower case; nil: it has none.
     private static func fileExtension(of name: String) -> String? {
-        let parts = name.split(separator: ".")
-        return parts.count > 1 ? parts.last?.lowercased() : nil
+        let parts = name.utf8.split(separator: UInt8(ascii: "."))
+        return parts.count > 1 ? parts.last.map { String(Substring($0)).lowercased() } : nil
     }
 
     /// The name becomes part of an address at the vendor's.
     private static func plain(_ name: String) -> String {
         var plain = ""
+        var dots = 0
         for scalar in name.unicodeScalars {
+            // A dot that nothing follows begins no extension, one that nothing precedes is left out.
+            if scalar == "." {
+                dots += 1
+                continue
+            }
+            if dots > 0, !plain.isEmpty { plain.unicodeScalars.append(".") }
+            dots = 0
             let isKept = scalar.properties.isAlphabetic || scalar.properties.numericType != nil
-            plain.unicodeScalars.append(isKept || " ._-()".unicodeScalars.contains(scalar) ? scalar : "_")
+            plain.unicodeScalars.append(isKept || " _-()".unicodeScalars.contains(scalar) ? scalar : "_")
         }
-        // A dot that nothing follows begins no extension.
-        let bare = plain.split(separator: ".").joined(separator: ".")
-        return bare.isEmpty ? "file" : bare.cut(toBytes: nameLimitBytes)
+        StepCount.add(2 * name.utf8.count)
+        return plain.isEmpty ? "file" : plain.cut(toBytes: nameLimitBytes)
     }
 }

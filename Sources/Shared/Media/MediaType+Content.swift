@@ -104,6 +104,7 @@ extension UnsafeRawBufferPointer {
 extension Slice<UnsafeRawBufferPointer> {
     fileprivate func holds(_ part: String) -> Bool {
         let part = Array(part.utf8)
+        StepCount.add(2 * count)
         return indices.contains { self[$0] == part[0] && self[$0...].starts(with: part) }
     }
 }

@@ -65,10 +65,10 @@ package enum MediaType: String, CaseIterable, Sendable {
 
     /// `name` with the extension that its content has; `text/csv` and other plain texts keep what they are called.
     package func fileName(_ name: String) -> String {
-        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        let given = parts.count > 1 ? parts.last.map { $0.lowercased() } ?? "" : ""
+        let dot = name.utf8.lastIndex(of: UInt8(ascii: "."))
+        let given = dot.map { name[name.utf8.index(after: $0)...].lowercased() } ?? ""
         if given == fileExtension || aliases.contains(given) { return name }
-        let stem = parts.count > 1 && !given.isEmpty ? parts.dropLast().joined(separator: ".") : name
+        let stem = given.isEmpty ? name[...] : name[..<(dot ?? name.endIndex)]
         return "\(stem.isEmpty ? "file" : stem).\(fileExtension)"
     }
 

@@ -84,7 +84,9 @@ extension MediaType {
     /// Chunks of a PNG, one after the other, up to the one that ends it.
     private static func reachesEnd(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var place = 8
-        while place + 12 <= bytes.count {
+        var steps = 0
+        while place + 12 <= bytes.count, steps < PictureSize.mostSteps {
+            steps += 1
             if bytes.has("IEND", at: place + 4) { return true }
             place += 12 + Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)))
         }

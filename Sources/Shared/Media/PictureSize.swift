@@ -5,6 +5,8 @@ package struct PictureSize: Sendable, Equatable {
     package let height: Int
 
     package static let mostPixels = 100_000_000
+    /// Segments or chunks, fill bytes too; no camera or program writes nearly as many.
+    static let mostSteps = 65_536
 
     package init(width: Int, height: Int) {
         self.width = width
@@ -31,7 +33,9 @@ package struct PictureSize: Sendable, Equatable {
     /// Segments up to the one that begins a frame (ITU T.81, B.2.2).
     private static func jpeg(_ bytes: UnsafeRawBufferPointer) -> (Int, Int)? {
         var place = 2
-        while place + 4 <= bytes.count {
+        var steps = 0
+        while place + 4 <= bytes.count, steps < mostSteps {
+            steps += 1
             guard bytes[place] == 0xff else { return nil }
             let marker = bytes[place + 1]
             if marker == 0xff {

@@ -1,3 +1,5 @@
+import Engine
+
 /// What came of a part.
 package enum BroughtPart: Sendable {
     /// As the vendor calls it.
@@ -28,18 +30,31 @@ extension ChatCall {
             }
             if let spot = part.spot { lines.append((spot, line)) }
         }
-        // From the end, since each moves what is behind it.
-        for line in lines.reversed() { messages[line.spot.message].text.insert(line: line.text, at: line.spot.offset) }
+        var rest = lines[...]
+        while let message = rest.first?.spot.message {
+            let own = rest.prefix { $0.spot.message == message }
+            rest = rest.dropFirst(own.count)
+            messages[message].text = messages[message].text.with(own.map { ($0.text, $0.spot.offset) })
+        }
     }
 }
 
 extension String {
-    /// On a line of its own, before the byte at `offset`, which begins a character.
-    fileprivate mutating func insert(line: String, at offset: Int) {
-        guard !line.isEmpty else { return }
-        let place = utf8.index(startIndex, offsetBy: offset)
-        let isFirst = offset == 0 || utf8[utf8.index(before: place)] == 10
-        let isLast = place == endIndex || utf8[place] == 10
-        insert(contentsOf: (isFirst ? "" : "\n") + line + (isLast ? "" : "\n"), at: place)
+    /// With lines of their own before the bytes at some offsets, in their order, each of which begins a scalar.
+    fileprivate func with(_ lines: [(text: String, offset: Int)]) -> String {
+        let old = ByteBuffer(self)
+        var new = ByteBuffer()
+        _ = new.reserve(lines.reduce(old.count) { $0 + $1.text.utf8.count + 2 })
+        var place = 0
+        for (index, line) in lines.enumerated() where !line.text.isEmpty {
+            new.append(old.bytes[part: place..<line.offset])
+            place = line.offset
+            if let last = new.bytes.last, last != 10 { new.append(10 as UInt8) }
+            new.append(line.text)
+            let isLast = place == old.count && lines[(index + 1)...].allSatisfy { $0.text.isEmpty }
+            if place < old.count ? old.bytes[place] != 10 : !isLast { new.append(10 as UInt8) }
+        }
+        new.append(old.bytes[part: place..<old.count])
+        return new.text
     }
 }

@@ -9,7 +9,7 @@ extension ChatCall {
     package init(_ root: JSONValue, defaultModel: String?) throws(APIError) {
         self.init()
         let fields = try RequestFields(root)
-        guard let model = try fields.string("model") ?? defaultModel, !model.isEmpty else { throw .missing("model") }
+        guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
         messages = try readMessages(fields, &parts)
         try readFileIDs(fields)
@@ -26,6 +26,7 @@ extension ChatCall {
         try readWebSearch(fields)
         try Self.checkIgnored(fields)
         try Self.refuseUnsupported(fields)
+        countIfLong()
     }
 
     private static func includesUsage(_ fields: RequestFields, isStreamed: Bool) throws(APIError) -> Bool {
@@ -46,15 +47,23 @@ extension ChatCall {
 
     private static func stops(_ fields: RequestFields) throws(APIError) -> [String] {
         guard let value = fields["stop"] else { return [] }
-        if let one = value.string { return one.isEmpty ? [] : [one] }
+        if let one = value.text { return try stop(one, "stop").map { [$0] } ?? [] }
         guard let elements = value.elements else { throw .type("stop", "a string or an array of strings") }
         var stops: [String] = []
-        for element in elements {
-            guard let stop = element.string else { throw .type("stop[\(stops.count)]", "a string") }
-            stops.append(stop)
+        for (index, element) in elements.enumerated() {
+            guard index < 4 else { throw .value("stop", "at most 4 sequences are allowed") }
+            guard let text = element.text else { throw .type("stop[\(index)]", "a string") }
+            if let stop = try stop(text, "stop[\(index)]") { stops.append(stop) }
         }
-        guard stops.count <= 4 else { throw .value("stop", "at most 4 sequences are allowed") }
-        return stops.filter { !$0.isEmpty }
+        return stops
+    }
+
+    private static let stopLimitBytes = 1_000
+
+    /// Nil: an empty one, which ends nothing.
+    private static func stop(_ text: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String? {
+        guard text.count <= stopLimitBytes else { throw .tooLong(param, text.count, limitBytes: stopLimitBytes) }
+        return text.isEmpty ? nil : text.text
     }
 
     /// Files that belong to the whole conversation.
@@ -71,11 +80,11 @@ extension ChatCall {
     // MARK: Tools that ask for something of the vendor's
 
     private mutating func readTools(_ fields: RequestFields) throws(APIError) {
-        let areOff = fields["tool_choice"]?.string == "none"
+        let areOff = fields["tool_choice"]?.text == "none"
         var index = 0
         for tool in try fields.array("tools") ?? JSONElements() {
             guard let type = tool["type"] else { throw .missing("tools[\(index)].type") }
-            switch type.string {
+            switch type.text {
             case "retrieval": webSearch = WebSearch(sites: 3, words: 500)
             case "code_interpreter": wantsCode = true
             case "function":
@@ -86,11 +95,11 @@ extension ChatCall {
             }
             index += 1
         }
-        if let choice = fields["tool_choice"], choice.string != "none", choice.string != "auto", index == 0 {
+        if let choice = fields["tool_choice"], choice.text != "none", choice.text != "auto", index == 0 {
             throw .value("tool_choice", "it is only allowed when 'tools' are given")
         }
         if var functions = try fields.array("functions"), functions.next() != nil,
-            fields["function_call"]?.string != "none"
+            fields["function_call"]?.text != "none"
         {
             throw .unsupported("functions", "Functions are not offered here yet.")
         }
@@ -100,14 +109,13 @@ extension ChatCall {
         if let options = try fields.object("web_search_options") {
             var search = WebSearch(sites: 3, words: 500)
             if let size = options["search_context_size"] {
-                let sites = ["low": 1, "medium": 3, "high": 5]
-                guard let text = size.string else {
-                    throw .type("web_search_options.search_context_size", "a string")
+                switch size.text {
+                case "low": search.sites = 1
+                case "medium": search.sites = 3
+                case "high": search.sites = 5
+                case nil: throw .type("web_search_options.search_context_size", "a string")
+                default: throw .value("web_search_options.search_context_size", "it must be low, medium or high")
                 }
-                guard let count = sites[text] else {
-                    throw .value("web_search_options.search_context_size", "it must be low, medium or high")
-                }
-                search.sites = count
             }
             webSearch = search
         }
@@ -131,7 +139,7 @@ extension ChatCall {
         for name in [
             "user", "service_tier", "reasoning_effort", "verbosity", "prompt_cache_key", "safety_identifier",
         ] as [StaticString] {
-            _ = try fields.string(name)
+            _ = try fields.length(name)
         }
     }
 
@@ -142,13 +150,13 @@ extension ChatCall {
         if let count = try fields.integer("top_logprobs", 0...20), count > 0 {
             throw .unsupported("top_logprobs", "Log probabilities are not offered here.")
         }
-        for modality in try fields.array("modalities") ?? JSONElements() where modality.string != "text" {
+        for modality in try fields.array("modalities") ?? JSONElements() where modality.text != "text" {
             throw .unsupported("modalities", "Only text is answered here.")
         }
         if fields["audio"] != nil { throw .unsupported("audio", "Only text is answered here.") }
         guard let format = try fields.object("response_format") else { return }
         guard let type = format["type"] else { throw .missing("response_format.type") }
-        switch type.string {
+        switch type.text {
         case "text": break
         case "json_object", "json_schema":
             throw .unsupported("response_format", "Structured output is not offered here yet.")

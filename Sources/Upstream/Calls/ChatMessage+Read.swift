@@ -5,7 +5,7 @@ import Shared
 func readMessages(_ fields: RequestFields, _ parts: inout [ChatPart]) throws(APIError) -> [ChatMessage] {
     guard fields["messages"] != nil else { throw .missing("messages") }
     var messages: [ChatMessage] = []
-    var calls: Set<String> = []
+    var calls: Set<CallID> = []
     for message in try fields.array("messages") ?? JSONElements() {
         let place = Place(message: messages.count)
         guard message.kind == .object else { throw .type(place(""), "an object") }
@@ -16,6 +16,9 @@ func readMessages(_ fields: RequestFields, _ parts: inout [ChatPart]) throws(API
     }
     return messages
 }
+
+/// The id of a tool's call, by its bytes: the hash of a `String` is that of its normal form.
+private typealias CallID = [UInt8]
 
 /// Where in a request something is wrong; put into words only if it is.
 private struct Place {
@@ -31,11 +34,11 @@ private struct Place {
 private func readMessage(
     _ message: JSONValue,
     _ place: Place,
-    _ calls: inout Set<String>,
+    _ calls: inout Set<CallID>,
     _ parts: inout [ChatPart]
 ) throws(APIError) -> ChatMessage {
     guard let name = message["role"] else { throw .missing(place(".role")) }
-    guard let name = name.string else { throw .type(place(".role"), "a string") }
+    guard let name = name.text else { throw .type(place(".role"), "a string") }
     let role: ChatMessage.Role
     switch name {
     case "system", "developer": role = .system
@@ -48,7 +51,7 @@ private func readMessage(
     let hasCalls = role == .assistant && (message["tool_calls"] != nil || message["function_call"] != nil)
     if let content = message["content"] {
         try readContent(content, role, place, &text, &parts)
-    } else if !hasCalls, role != .assistant || message["refusal"]?.string == nil {
+    } else if !hasCalls, role != .assistant || message["refusal"]?.text == nil {
         throw message.has("content") ? .type(place(".content"), "a string or an array") : .missing(place(".content"))
     }
     if role == .assistant, let refusal = message["refusal"]?.string { text += refusal }
@@ -90,7 +93,7 @@ private func readContent(
 private func readPart(_ part: JSONValue, _ role: ChatMessage.Role, _ place: Place) throws(APIError) -> String? {
     guard part.kind == .object else { throw .type(place(""), "an object") }
     guard let type = part["type"] else { throw .missing(place(".type")) }
-    switch type.string {
+    switch type.text {
     case "text", "input_text", "output_text": return try partText(part, "text", place)
     case "refusal" where role == .assistant: return try partText(part, "refusal", place)
     case "image_url", "input_image", "input_audio", "file", "input_file": return nil
@@ -101,7 +104,7 @@ private func readPart(_ part: JSONValue, _ role: ChatMessage.Role, _ place: Plac
 
 private func readMedium(_ part: JSONValue, _ spot: ChatPart.Spot, _ place: Place) throws(APIError) -> ChatPart {
     let reader = ChatPartReader(part: part, spot: spot, place: place(""))
-    return switch part["type"]?.string {
+    return switch part["type"]?.text {
     case "input_audio": try reader.sound()
     case "file", "input_file": try reader.file()
     default: try reader.picture()
@@ -119,16 +122,16 @@ private func partText(_ part: JSONValue, _ name: StaticString, _ place: Place) t
 private func writtenCalls(
     _ message: JSONValue,
     _ place: Place,
-    _ calls: inout Set<String>
+    _ calls: inout Set<CallID>
 ) throws(APIError) -> String {
     var text = ""
     if let call = message["function_call"] { text += written(call, id: nil) }
     guard let list = message["tool_calls"] else { return text }
     guard let elements = list.elements else { throw .type(place(".tool_calls"), "an array") }
     for (index, call) in elements.enumerated() {
-        guard let id = call["id"]?.string else { throw .missing(place(".tool_calls[\(index)].id")) }
-        calls.insert(id)
-        text += written(call["function"] ?? call, id: id)
+        guard let id = call["id"]?.text else { throw .missing(place(".tool_calls[\(index)].id")) }
+        calls.insert(CallID(id))
+        text += written(call["function"] ?? call, id: id.text)
     }
     return text
 }
@@ -138,9 +141,9 @@ private func written(_ call: JSONValue, id: String?) -> String {
     return "\nCalled \(call["name"]?.string ?? "a tool")\(label) with \(call["arguments"]?.string ?? "{}")"
 }
 
-private func resultOf(_ message: JSONValue, _ place: Place, _ calls: Set<String>) throws(APIError) -> String {
+private func resultOf(_ message: JSONValue, _ place: Place, _ calls: Set<CallID>) throws(APIError) -> String {
     guard let value = message["tool_call_id"] else { throw .missing(place(".tool_call_id")) }
-    guard let id = value.string else { throw .type(place(".tool_call_id"), "a string") }
-    guard calls.contains(id) else { throw .value(place(".tool_call_id"), "no earlier message has this call") }
-    return id
+    guard let id = value.text else { throw .type(place(".tool_call_id"), "a string") }
+    guard calls.contains(CallID(id)) else { throw .value(place(".tool_call_id"), "no earlier message has this call") }
+    return id.text
 }

@@ -12,7 +12,7 @@ struct ChatPartReader {
         let param = "\(place).image_url"
         if let id = part["file_id"]?.string { return new(.picture, .file(id: id), param: "\(place).file_id") }
         guard let value = part["image_url"] else { throw .missing(param) }
-        if let detail = value["detail"] ?? part["detail"], detail.string == nil {
+        if let detail = value["detail"] ?? part["detail"], detail.text == nil {
             throw .type("\(param).detail", "a string")
         }
         guard value.kind != .object || value["url"] != nil else { throw .missing("\(param).url") }
@@ -54,8 +54,10 @@ struct ChatPartReader {
         guard let text = value.text else { throw .type(param, "a string") }
         var name: String?
         if let given = file["filename"] {
-            guard let given = given.string else { throw .type("\(path).filename", "a string") }
-            name = given
+            guard let given = given.text else { throw .type("\(path).filename", "a string") }
+            let most = StoredFile.givenNameLimitBytes
+            guard given.count <= most else { throw .tooLong("\(path).filename", given.count, limitBytes: most) }
+            name = given.text
         }
         guard let base64 = DataURL(text).map(\.base64) ?? text else { throw .value(param, "it is not valid base64") }
         return new(.file, .data(try data(base64, .file, param)), name: name, param: param)
@@ -67,7 +69,7 @@ struct ChatPartReader {
         guard let value = sound["data"] else { throw .missing("\(path).data") }
         guard let text = value.text else { throw .type("\(path).data", "a string") }
         guard let format = sound["format"] else { throw .missing("\(path).format") }
-        guard format.string == "wav" || format.string == "mp3" else {
+        guard format.text == "wav" || format.text == "mp3" else {
             throw .value("\(path).format", "it must be wav or mp3")
         }
         return new(.sound, .data(try data(text, .sound, "\(path).data")), param: "\(path).data")

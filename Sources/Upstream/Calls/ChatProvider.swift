@@ -5,17 +5,24 @@ package import Shared
 package protocol ChatProvider: AnyObject, Sendable {
     /// Lower case; for headers and the log.
     var name: String { get }
-    /// The vendor's form of a call; the call is not needed after.
+    /// The vendor's form of a call, which is yet to be written.
     func prepare(_ call: ChatCall, for model: Model, key: String) -> any PreparedChat
 }
 
 /// A call in its vendor's form, which may be made several times.
 package protocol PreparedChat: AnyObject, Sendable {
+    /// Does what takes time with a long call, on any thread while no other uses the call; else it is done when it is
+    /// needed. The call that it was made of is not needed after.
+    func write()
     /// Estimated.
     var promptTokens: Int { get }
     func answer() async throws(UpstreamError) -> ChatReply
     /// Returns once the vendor has taken the call.
     func stream() async throws(UpstreamError) -> any ChatStream
+}
+
+extension PreparedChat {
+    package func write() {}
 }
 
 package struct ChatReply: Sendable {

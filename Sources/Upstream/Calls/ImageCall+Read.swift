@@ -6,7 +6,7 @@ extension ImageCall {
     package init(generation root: JSONValue) throws(APIError) {
         self.init(.generation)
         let fields = try RequestFields(root)
-        model = try fields.string("model") ?? "gpt-image-1"
+        model = try fields.model() ?? "gpt-image-1"
         guard !model.isEmpty else { throw .missing("model") }
         try readPrompt(fields)
         try readWishes(fields)
@@ -15,7 +15,7 @@ extension ImageCall {
     /// Reads `POST /v1/images/edits`; the picture is set apart.
     package init(edit fields: some CallFields) throws(APIError) {
         self.init(.edit)
-        model = try fields.string("model") ?? "gpt-image-1"
+        model = try fields.model() ?? "gpt-image-1"
         guard !model.isEmpty else { throw .missing("model") }
         try readPrompt(fields)
         try readWishes(fields)
@@ -25,43 +25,50 @@ extension ImageCall {
     /// Reads `POST /v1/images/variations`; the picture is set apart.
     package init(variation fields: FormFields) throws(APIError) {
         self.init(.variation)
-        model = try fields.string("model") ?? "dall-e-2"
+        model = try fields.model() ?? "dall-e-2"
         try readWishes(fields)
     }
 
     private mutating func readPrompt(_ fields: some CallFields) throws(APIError) {
-        guard let prompt = try fields.string("prompt") else { throw .missing("prompt") }
-        self.prompt = prompt
+        guard let length = try fields.length("prompt") else { throw .missing("prompt") }
+        try Self.checkLength(ofPrompt: length)
+        prompt = try fields.string("prompt") ?? ""
         try takeFlags()
     }
 
     /// What the flags of a prompt say goes before what the fields say.
     private mutating func readWishes(_ fields: some CallFields) throws(APIError) {
         count = try fields.integer("n", 1...10) ?? 1
-        if let size = try fields.string("size") {
+        if let size = try fields.string("size", limitBytes: Self.wordLimitBytes) {
             let wanted = try Self.shape(size)
             shape = shape ?? wanted
         }
         quality = try fields.choice("quality", ["auto", "standard", "hd", "low", "medium", "high"])
-        style = try fields.string("style")
+        style = try fields.string("style", limitBytes: Self.wordLimitBytes)
         background = try fields.choice("background", ["auto", "opaque", "transparent"])
         outputFormat = try fields.choice("output_format", ["png", "jpeg", "webp"])
         outputCompression = try fields.integer("output_compression", 0...100)
         wantsData = try fields.choice("response_format", ["url", "b64_json"]).map { $0 == "b64_json" }
         _ = try fields.choice("moderation", ["low", "auto"])
-        _ = try fields.string("user")
+        _ = try fields.length("user")
         if try fields.flag("stream") ?? false { throw .unsupported("stream", "Images are not streamed here.") }
         if let partial = try fields.integer("partial_images", 0...3), partial > 0 {
             throw .unsupported("partial_images", "Images are not streamed here.")
         }
     }
 
-    /// Longer than any model's prompt may be, in bytes.
+    /// Of sizes and styles.
+    private static let wordLimitBytes = 200
+    /// As long as the longest prompt that a model takes, of 32,000 characters, can be.
     private static let promptLimitBytes = 128_000
 
-    /// Takes the flags out of the prompt, which must not be empty then.
+    /// Before anything reads the prompt.
+    static func checkLength(ofPrompt bytes: Int) throws(APIError) {
+        guard bytes <= promptLimitBytes else { throw .value("prompt", "it is too long") }
+    }
+
+    /// Takes the flags out of the prompt, whose length was checked, and which must not be empty then.
     mutating func takeFlags() throws(APIError) {
-        guard prompt.utf8.count <= Self.promptLimitBytes else { throw .value("prompt", "it is too long") }
         var flags = PromptFlags()
         prompt = try flags.take(outOf: prompt)
         if let shape = flags.shape { self.shape = shape }
@@ -72,20 +79,33 @@ extension ImageCall {
 
     /// `auto` is nil.
     static func shape(_ size: String) throws(APIError) -> Shape? {
-        if size == "auto" { return nil }
-        guard let sides = sides(size, "x") else { throw .value("size", "it must be auto, or a size such as 1024x1024") }
+        if size.hasSameBytes(as: "auto") { return nil }
+        guard let sides = sides(size.utf8, UInt8(ascii: "x")) else {
+            throw .value("size", "it must be auto, or a size such as 1024x1024")
+        }
         return .size(width: sides.0, height: sides.1)
     }
 
     static let longestSide = 16_384
 
     /// Two whole numbers from 1 to `longestSide` with `mark` between.
-    static func sides(_ text: some StringProtocol, _ mark: Character) -> (Int, Int)? {
-        let parts = text.split(separator: mark, omittingEmptySubsequences: false)
-        guard parts.count == 2, parts.allSatisfy({ $0.utf8.allSatisfy { (48...57).contains($0) } }),
-            let width = Int(parts[0]), let height = Int(parts[1]),
-            (1...longestSide).contains(width), (1...longestSide).contains(height)
-        else { return nil }
-        return (width, height)
+    static func sides(_ text: some Collection<UInt8>, _ mark: UInt8) -> (Int, Int)? {
+        var sides: [Int] = []
+        var side: Int?
+        StepCount.add(text.count)
+        for byte in text {
+            switch byte {
+            case 48...57:
+                side = (side ?? 0) * 10 + Int(byte - 48)
+                if side ?? 0 > longestSide { return nil }
+            case mark where sides.isEmpty:
+                guard let whole = side else { return nil }
+                sides.append(whole)
+                side = nil
+            default: return nil
+            }
+        }
+        guard let first = sides.first, let second = side, first > 0, second > 0 else { return nil }
+        return (first, second)
     }
 }

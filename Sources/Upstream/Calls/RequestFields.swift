@@ -3,16 +3,33 @@ package import Shared
 
 /// Reads a request's fields. Throws what the client is told.
 package protocol CallFields {
+    /// The length in bytes of a text, which nothing has read yet.
+    func length(_ name: StaticString) throws(APIError) -> Int?
     func string(_ name: StaticString) throws(APIError) -> String?
     func flag(_ name: StaticString) throws(APIError) -> Bool?
     func integer(_ name: StaticString, _ range: ClosedRange<Int>) throws(APIError) -> Int?
 }
 
 extension CallFields {
+    /// A text of so many bytes at most, whose length is judged before anything else.
+    package func string(_ name: StaticString, limitBytes: Int) throws(APIError) -> String? {
+        guard let length = try length(name) else { return nil }
+        guard length <= limitBytes else { throw .tooLong("\(name)", length, limitBytes: limitBytes) }
+        return try string(name)
+    }
+
+    /// The name of a model; one that no model can have is unknown like any other.
+    package func model() throws(APIError) -> String? {
+        guard let length = try length("model") else { return nil }
+        guard length <= Model.nameLimitBytes else { throw .modelNotFound(try string("model") ?? "") }
+        return try string("model")
+    }
+
     /// One of a few words.
     package func choice(_ name: StaticString, _ words: [String]) throws(APIError) -> String? {
-        guard let word = try string(name) else { return nil }
-        guard words.contains(word) else {
+        guard let length = try length(name) else { return nil }
+        let word = length <= 64 ? try string(name) : nil
+        guard let word, words.contains(where: { $0.hasSameBytes(as: word) }) else {
             throw .value("\(name)", "it must be one of \(words.joined(separator: ", "))")
         }
         return word
@@ -45,23 +62,35 @@ extension CallFields {
 
 /// The fields of a form, all of them text; what is empty is absent.
 package struct FormFields: CallFields {
-    private var texts: [String: [String]] = [:]
+    private let fields: [(name: String, text: String)]
+
+    /// Of a number or a flag.
+    private static let numberLimitBytes = 64
 
     /// `name[]` and `name[0]` are `name`.
     package init(_ fields: [(name: String, text: String)]) {
-        for field in fields where !field.text.isEmpty {
-            texts[String(field.name.prefix { $0 != "[" }), default: []].append(field.text)
-        }
+        self.fields = fields.filter { !$0.text.isEmpty }.map { (String($0.name.withoutIndex), $0.text) }
     }
 
     /// Of several with one name the first.
-    package func string(_ name: StaticString) throws(APIError) -> String? { texts["\(name)"]?.first }
+    package func string(_ name: StaticString) throws(APIError) -> String? {
+        fields.first { $0.name.isSame(as: name) }?.text
+    }
+
+    package func length(_ name: StaticString) throws(APIError) -> Int? { try string(name)?.utf8.count }
 
     /// All of one name.
-    package func strings(_ name: StaticString) -> [String] { texts["\(name)"] ?? [] }
+    package func strings(_ name: StaticString) -> [String] {
+        fields.filter { $0.name.isSame(as: name) }.map(\.text)
+    }
+
+    private func short(_ name: StaticString) throws(APIError) -> String? {
+        // A longer one is no number either.
+        try string(name).map { $0.utf8.count <= Self.numberLimitBytes ? $0 : "" }
+    }
 
     package func flag(_ name: StaticString) throws(APIError) -> Bool? {
-        switch try string(name)?.lowercased() {
+        switch try short(name)?.lowercased() {
         case nil: nil
         case "true", "1": true
         case "false", "0": false
@@ -70,15 +99,28 @@ package struct FormFields: CallFields {
     }
 
     package func integer(_ name: StaticString, _ range: ClosedRange<Int>) throws(APIError) -> Int? {
-        guard let text = try string(name) else { return nil }
+        guard let text = try short(name) else { return nil }
         guard let integer = Int64(text) else { throw .type("\(name)", "an integer") }
         return try check(integer, name, range)
     }
 
     package func number(_ name: StaticString, _ range: ClosedRange<Double>) throws(APIError) -> Double? {
-        guard let text = try string(name) else { return nil }
+        guard let text = try short(name) else { return nil }
         guard let number = Double(text), number.isFinite else { throw .type("\(name)", "a number") }
         return try check(number, name, range)
+    }
+}
+
+extension String {
+    /// Byte by byte.
+    package func isSame(as word: StaticString) -> Bool {
+        utf8.count == word.utf8CodeUnitCount
+            && utf8.elementsEqual(UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
+    }
+
+    /// A field's name without what stands in brackets behind it.
+    package var withoutIndex: Substring {
+        self[..<(utf8.firstIndex(of: UInt8(ascii: "[")) ?? endIndex)]
     }
 }
 
@@ -98,10 +140,14 @@ package struct RequestFields: CallFields {
         return value
     }
 
-    package func string(_ name: StaticString) throws(APIError) -> String? {
+    package func string(_ name: StaticString) throws(APIError) -> String? { try text(name)?.text }
+
+    package func length(_ name: StaticString) throws(APIError) -> Int? { try text(name)?.count }
+
+    private func text(_ name: StaticString) throws(APIError) -> UnsafeRawBufferPointer? {
         guard let value = self[name] else { return nil }
-        guard let string = value.string else { throw .type("\(name)", "a string") }
-        return string
+        guard let text = value.text else { throw .type("\(name)", "a string") }
+        return text
     }
 
     package func flag(_ name: StaticString) throws(APIError) -> Bool? {

@@ -16,33 +16,45 @@ package struct SpeechCall: Sendable {
     /// Reads `POST /v1/audio/speech`.
     package init(_ root: JSONValue) throws(APIError) {
         let fields = try RequestFields(root)
-        guard let model = try fields.string("model"), !model.isEmpty else { throw .missing("model") }
+        guard let model = try fields.model(), !model.isEmpty else { throw .missing("model") }
         self.model = model
-        guard let text = try fields.string("input") else { throw .missing("input") }
-        self.text = text
+        guard let length = try fields.length("input") else { throw .missing("input") }
+        try Self.check(length: length, "input")
+        text = try fields.string("input") ?? ""
         voice = try Self.voice(fields)
         format = try fields.choice("response_format", ["mp3", "opus", "aac", "flac", "wav", "pcm"])
         speed = try fields.number("speed", 0.25...4)
         try checkText("input")
-        _ = try fields.string("instructions")
+        _ = try fields.length("instructions")
         if try fields.choice("stream_format", ["audio", "sse"]) == "sse" {
             throw .value("stream_format", "only audio is offered here", code: "unsupported_value")
         }
     }
 
     private func checkText(_ param: String) throws(APIError) {
-        guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
-            throw .value(param, "there is nothing to speak")
+        var text = text
+        let (hasWords, characters) = text.withUTF8 { text in
+            var scan = ByteScan(UnsafeRawBufferPointer(text))
+            return (!scan.word().isEmpty, text.count { $0 & 0xc0 != 0x80 })
         }
-        guard text.unicodeScalars.count <= Self.limitCharacters else {
-            throw .value(param, "at most \(Self.limitCharacters) characters are spoken")
-        }
+        guard hasWords else { throw .value(param, "there is nothing to speak") }
+        guard characters <= Self.limitCharacters else { throw Self.tooLong(param) }
+    }
+
+    /// As long as the longest text can be, before anything reads it.
+    private static func check(length bytes: Int, _ param: String) throws(APIError) {
+        guard bytes <= 4 * limitCharacters else { throw tooLong(param) }
+    }
+
+    private static func tooLong(_ param: String) -> APIError {
+        .value(param, "at most \(limitCharacters) characters are spoken")
     }
 
     /// The last text of the user, in a voice that most models know.
     package init(_ chat: ChatCall) throws(APIError) {
         model = chat.model
         text = chat.messages.last { $0.role == .user }?.text ?? ""
+        try Self.check(length: text.utf8.count, "messages")
         voice = "alloy"
         format = nil
         speed = nil
@@ -52,9 +64,9 @@ package struct SpeechCall: Sendable {
     /// A name, or an object with an `id`.
     private static func voice(_ fields: RequestFields) throws(APIError) -> String {
         guard let value = fields["voice"] else { throw .missing("voice") }
-        guard let voice = value.string ?? value["id"]?.string else { throw .type("voice", "a string") }
-        guard (1...128).contains(voice.utf8.count) else { throw .value("voice", "this is no voice's name") }
-        return voice
+        guard let voice = value.text ?? value["id"]?.text else { throw .type("voice", "a string") }
+        guard (1...128).contains(voice.count) else { throw .value("voice", "this is no voice's name") }
+        return voice.text
     }
 }
 

@@ -29,11 +29,11 @@ package struct TranscriptionCall: Sendable {
     /// - Parameter isWhole: no more fields will come.
     package init(_ purpose: Purpose, _ fields: FormFields, isWhole: Bool) throws(APIError) {
         self.purpose = purpose
-        guard let model = try fields.string("model") else { throw .missing("model") }
+        guard let model = try fields.model() else { throw .missing("model") }
         self.model = model
         let names = Format.allCases.filter { purpose == .transcription || $0 != .diarizedJSON }.map(\.rawValue)
         format = try fields.choice("response_format", names).flatMap(Format.init) ?? .json
-        prompt = try fields.string("prompt")
+        prompt = try fields.string("prompt", limitBytes: Self.promptLimitBytes)
         temperature = try fields.number("temperature", 0...1)
         guard purpose == .transcription else {
             language = nil
@@ -49,7 +49,7 @@ package struct TranscriptionCall: Sendable {
         where try fields.string(field) != nil {
             throw .unsupported("\(field)", "'\(field)' is not offered here.")
         }
-        if let strategy = try fields.string("chunking_strategy"), strategy != "auto" {
+        if let strategy = try fields.string("chunking_strategy"), !strategy.isSame(as: "auto") {
             throw .value("chunking_strategy", "only auto is offered here", code: "unsupported_value")
         }
     }
@@ -65,8 +65,12 @@ package struct TranscriptionCall: Sendable {
         isStreamed = false
     }
 
+    /// Models look at the last few hundred words of it.
+    private static let promptLimitBytes = 32_000
+    private static let languageLimitBytes = 100
+
     private static func language(_ fields: FormFields) throws(APIError) -> String? {
-        guard let tag = try fields.string("language") else { return nil }
+        guard let tag = try fields.string("language", limitBytes: languageLimitBytes) else { return nil }
         let parts = tag.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
         let isTag =
             (1...4).contains(parts.count)
@@ -82,7 +86,7 @@ package struct TranscriptionCall: Sendable {
 
     private static func checkTimes(_ fields: FormFields, _ format: Format, isWhole: Bool) throws(APIError) {
         let times = fields.strings("timestamp_granularities")
-        guard times.allSatisfy({ $0 == "segment" || $0 == "word" }) else {
+        guard times.allSatisfy({ $0.isSame(as: "segment") || $0.isSame(as: "word") }) else {
             throw .value("timestamp_granularities", "it must be segment or word")
         }
         if times.contains("word") {

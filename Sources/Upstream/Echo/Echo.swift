@@ -18,52 +18,77 @@ package final class Echo: ChatProvider, @unchecked Sendable {
     }
 
     package func prepare(_ call: ChatCall, for model: Model, key: String) -> any PreparedChat {
-        var prompt = TokenEstimate()
-        for message in call.messages { prompt.add(message.text) }
-        let text = call.messages.last { $0.role == .user }?.text ?? ""
-        return EchoChat(text, promptTokens: max(1, prompt.tokens), loop)
+        EchoChat(call.messages, loop)
     }
 }
 
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its loop only, but for `write`.
 final class EchoChat: PreparedChat, @unchecked Sendable {
-    let promptTokens: Int
     private let loop: EventLoop
-    private var text: Substring
+    /// Until it is written.
+    private var messages: [ChatMessage]?
+    private var countedTokens = 0
+    private var message = Body(ByteBuffer())
+    /// Where the text begins, behind the orders.
+    private var start = 0
     private var delayNanoseconds: UInt64 = 0
     private var failure: Int?
     private var cutAfter: Int?
 
-    init(_ message: String, promptTokens: Int, _ loop: EventLoop) {
-        self.promptTokens = promptTokens
+    init(_ messages: [ChatMessage], _ loop: EventLoop) {
+        self.messages = messages
         self.loop = loop
-        text = message[...]
-        while text.first == "!", takeOrder() {}
+    }
+
+    func write() {
+        guard let messages else { return }
+        self.messages = nil
+        var prompt = TokenEstimate()
+        for message in messages { prompt.add(message.text) }
+        countedTokens = max(1, prompt.tokens)
+        message = Body(ByteBuffer(messages.last { $0.role == .user }?.text ?? ""))
+        while takeOrder() {}
+    }
+
+    var promptTokens: Int {
+        write()
+        return countedTokens
     }
 
     private func takeOrder() -> Bool {
-        let order = text.dropFirst().prefix { $0 != " " }
-        let parts = order.split(separator: "=")
-        guard parts.count == 2, let value = Int(parts[1]), value >= 0 else { return false }
-        switch parts[0] {
+        let rest = message.bytes[part: start..<message.bytes.count]
+        guard rest.first == UInt8(ascii: "!") else { return false }
+        let order = rest[part: 1..<(rest.prefix(Self.orderLimitBytes).firstIndex(of: 32) ?? rest.count)]
+        guard order.count < Self.orderLimitBytes, let sign = order.first(UInt8(ascii: "=")),
+            let value = Int(order[part: (sign + 1)..<order.count].text), value >= 0
+        else { return false }
+        switch order[part: 0..<sign] {
         case "delay": delayNanoseconds = UInt64(min(value, 600_000)) * 1_000_000
         case "fail": failure = value
         case "cut": cutAfter = value
         default: return false
         }
-        text = text.dropFirst(order.count + 2)
+        start = min(start + order.count + 2, message.bytes.count)
         return true
     }
 
+    private static let orderLimitBytes = 64
+
+    private var text: UnsafeRawBufferPointer { message.bytes[part: start..<message.bytes.count] }
+
     func answer() async throws(UpstreamError) -> ChatReply {
+        write()
         try await begin()
         if cutAfter != nil { throw EchoChat.cut }
-        return ChatReply(text: Body(ByteBuffer(String(text))), usage: nil)
+        var copy = ByteBuffer()
+        copy.append(text)
+        return ChatReply(text: Body(copy), usage: nil)
     }
 
     func stream() async throws(UpstreamError) -> any ChatStream {
+        write()
         try await begin()
-        return EchoStream(Self.pieces(text), delayNanoseconds, cutAfter, loop)
+        return EchoStream(message, from: start, delayNanoseconds, cutAfter, loop)
     }
 
     private func begin() async throws(UpstreamError) {
@@ -88,25 +113,15 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
         error.isCut = true
         return error
     }
-
-    /// Words, each with the spaces before it.
-    private static func pieces(_ text: Substring) -> [Substring] {
-        var pieces: [Substring] = []
-        var rest = text
-        while !rest.isEmpty {
-            let spaces = rest.prefix { $0 == " " }
-            let word = rest.dropFirst(spaces.count).prefix { $0 != " " }
-            let piece = rest.prefix(spaces.count + word.count)
-            pieces.append(piece)
-            rest = rest.dropFirst(piece.count)
-        }
-        return pieces
-    }
 }
 
+/// Words, each with the spaces before it.
+///
 /// `@unchecked`: used on its loop only.
 private final class EchoStream: ChatStream, @unchecked Sendable {
-    private var pieces: [Substring]
+    private var message: Body?
+    private var place: Int
+    /// Pieces.
     private var sent = 0
     private var ready = 0
     private let delayNanoseconds: UInt64
@@ -115,31 +130,37 @@ private final class EchoStream: ChatStream, @unchecked Sendable {
     let usage: Usage? = nil
     let credits: Int? = nil
 
-    init(_ pieces: [Substring], _ delayNanoseconds: UInt64, _ cutAfter: Int?, _ loop: EventLoop) {
-        self.pieces = pieces
+    init(_ message: Body, from place: Int, _ delayNanoseconds: UInt64, _ cutAfter: Int?, _ loop: EventLoop) {
+        self.message = message
+        self.place = place
         self.delayNanoseconds = delayNanoseconds
         self.cutAfter = cutAfter
         self.loop = loop
     }
 
+    private var isAtEnd: Bool { place >= message?.bytes.count ?? 0 }
+
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
         if let cutAfter, sent >= cutAfter { throw EchoChat.cut }
-        guard sent < pieces.count else { return .end }
+        guard !isAtEnd else { return .end }
         if delayNanoseconds > 0, sent > 0 { await loop.sleep(nanoseconds: delayNanoseconds) }
         if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
-        ready = delayNanoseconds > 0 ? sent + 1 : pieces.count
+        ready = delayNanoseconds > 0 ? sent + 1 : .max
         if let cutAfter { ready = min(ready, cutAfter) }
         return .bytes
     }
 
     func next(_ piece: (UnsafeRawBufferPointer) -> Void) throws(UpstreamError) -> Bool {
-        guard sent < ready else { return false }
-        var text = String(pieces[sent])
+        guard sent < ready, !isAtEnd, let bytes = message?.bytes else { return false }
+        let start = place
+        while place < bytes.count, bytes[place] == 32 { place += 1 }
+        while place < bytes.count, bytes[place] != 32 { place += 1 }
         sent += 1
-        text.withUTF8 { piece(UnsafeRawBufferPointer($0)) }
+        StepCount.add(place - start)
+        piece(bytes[part: start..<place])
         return true
     }
 
-    func stop() { pieces = [] }
+    func stop() { message = nil }
 }

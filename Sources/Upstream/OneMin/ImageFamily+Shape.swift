@@ -19,7 +19,10 @@ extension ImageFamily {
             body.append(member: "size", "\(width)x\(height)")
         case .ratios(let name, let known):
             guard let wanted else { return }
-            guard let ratio = known.first(where: { wanted.hasRatio(ofSides: ImageCall.sides($0, ":")) }) else {
+            guard
+                let ratio = known.first(where: { wanted.hasRatio(ofSides: ImageCall.sides($0.utf8, UInt8(ascii: ":"))) }
+                )
+            else {
                 throw Self.unknown(wanted, "its ratio must be one of \(known.joined(separator: ", "))")
             }
             body.append(member: name, ratio)
@@ -43,7 +46,7 @@ extension ImageFamily {
         let found = known.first { size in
             switch wanted {
             case .size(let width, let height): size == "\(width)x\(height)"
-            case .ratio: wanted.hasRatio(ofSides: ImageCall.sides(size, "x"))
+            case .ratio: wanted.hasRatio(ofSides: ImageCall.sides(size.utf8, UInt8(ascii: "x")))
             }
         }
         guard let found else { throw unknown(wanted, "this model offers \(known.joined(separator: ", "))") }

@@ -81,6 +81,6 @@ package final class OneMinList: @unchecked Sendable {
     }
 
     private static func takesImages(_ model: JSONValue) -> Bool {
-        model["modality"]?["INPUT"]?.elements?.contains { $0.string == "image" } ?? false
+        model["modality"]?["INPUT"]?.elements?.contains { $0.text == "image" } ?? false
     }
 }

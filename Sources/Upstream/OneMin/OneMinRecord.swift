@@ -31,8 +31,8 @@ struct OneMinRecord {
             throw UpstreamError(ofBody: root, cause: "the vendor's answer has no record")
         }
         if root["success"]?.flag == false { throw UpstreamError(ofBody: root, cause: "the vendor says: no success") }
-        if let status = record["status"]?.string, status != "SUCCESS", status != "COMPLETED" {
-            throw UpstreamError(.failed, cause: "the vendor's record says \(status.prefix(20))")
+        if let status = record["status"]?.text, status != "SUCCESS", status != "COMPLETED" {
+            throw UpstreamError(.failed, cause: "the vendor's record says \(status.text.beginning(ofBytes: 20))")
         }
         return record
     }

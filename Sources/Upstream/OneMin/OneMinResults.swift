@@ -15,10 +15,14 @@ struct OneMinResults {
         let results = named.filter { !$0.isEmpty }
         credits = OneMinRecord.credits(record["metadata"])
         guard !results.isEmpty else { throw UpstreamError(.failed, cause: "the vendor's record has no result") }
+        guard results.allSatisfy({ $0.utf8.count <= Self.pathLimitBytes }) else {
+            throw UpstreamError(.failed, cause: "the vendor's name for a result is too long")
+        }
         guard !results.contains(where: { AssetPath.climbs(Self.path($0)) }) else {
             throw UpstreamError(.failed, cause: "the vendor's result leads out of where results are kept")
         }
-        let signed = record["temporaryUrl"]?.string.flatMap { Self.isAddress($0) ? $0 : nil }
+        let signed = record["temporaryUrl"]?.text.flatMap { $0.count <= Self.pathLimitBytes ? $0.text : nil }
+            .flatMap { Self.isAddress($0) ? $0 : nil }
         files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL) }
     }
 
@@ -33,7 +37,7 @@ struct OneMinResults {
     private static func file(_ result: String, _ signed: String?, isOnly: Bool, _ assetURL: String) -> ResultFile {
         let isAbsolute = isAddress(result)
         let address = isAbsolute ? result : assetURL + "/" + encoded(result)
-        guard let signed, isOnly && !isAbsolute || name(signed) == name(address) else {
+        guard let signed, isOnly && !isAbsolute || name(signed).hasSameBytes(as: name(address)) else {
             return ResultFile(address: address, sources: [address])
         }
         if isAbsolute { return ResultFile(address: address, sources: [address, signed]) }
@@ -41,9 +45,11 @@ struct OneMinResults {
     }
 
     private static func isAddress(_ text: String) -> Bool {
-        (text.hasPrefix("https://") || text.hasPrefix("http://")) && text.utf8.count <= 8_192
+        (text.utf8.starts(with: "https://".utf8) || text.utf8.starts(with: "http://".utf8))
             && text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "\"") }
     }
+
+    private static let pathLimitBytes = 8_192
 
     /// Without query and fragment.
     private static func path(_ address: String) -> String {
@@ -53,7 +59,7 @@ struct OneMinResults {
     /// The last part of an address's path.
     private static func name(_ address: String) -> Substring {
         let path = path(address)[...]
-        return path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path
+        return path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[path.utf8.index(after: $0)...] } ?? path
     }
 
     /// A path as it stands in an address; what is encoded already stays.

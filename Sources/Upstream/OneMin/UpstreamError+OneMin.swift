@@ -32,6 +32,8 @@ extension UpstreamError {
     }
 
     private init(status: Int, code: String, said: String) {
+        let said = said.beginning(ofBytes: 4_096)
+        let code = code.beginning(ofBytes: 200)
         let text = code + " " + said
         let message = Self.cleaned(said)
         let cause = "the vendor answered \(status)\(code.isEmpty ? "" : " \(code.prefix(60))")"
@@ -69,7 +71,7 @@ extension UpstreamError {
         for value in [root["message"], root["error"]?["message"], root["error"], root["detail"]] {
             guard let value else { continue }
             if let text = value.string { return text }
-            if let list = value.elements { return list.compactMap { $0.string }.joined(separator: " ") }
+            if let list = value.elements { return list.prefix(16).compactMap { $0.string }.joined(separator: " ") }
         }
         return nil
     }

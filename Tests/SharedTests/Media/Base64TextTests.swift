@@ -7,12 +7,17 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct Base64TextTests {
     private func decoded(_ text: String) async -> [UInt8]? {
         let buffer = Body(ByteBuffer(text))
+        let worker = WorkThread(bound: 4)
+        defer { worker.stop() }
         return await onLoop { loop in
-            await Base64Text(buffer.bytes).decoded(on: loop).map { Array($0.bytes) }
+            try? await Base64Text(buffer.bytes).decoded(on: loop, by: worker).map { Array($0.bytes) }
         }
     }
 
-    @Test("slices are put together again", arguments: [0, 1, 2, 147_455, 147_456, 147_457, 294_912, 400_001])
+    @Test(
+        "short or long, here or by the thread for it",
+        arguments: [0, 1, 2, 147_455, 147_456, 147_457, 294_912, 400_001]
+    )
     func slices(count: Int) async {
         let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
         #expect(await decoded(Base64.standard.text(bytes)) == bytes)
@@ -30,15 +35,39 @@ import Testing
     @Test("digests are the same for the same text only")
     func digests() async {
         let text = String(repeating: "Ab", count: 300_000)
-        let (one, same, other, shorter) = await onLoop { loop in
+        let worker = WorkThread(bound: 4)
+        defer { worker.stop() }
+        let found: (Digest, Digest, Digest, Digest)? = await onLoop { loop in
             var digests: [Digest] = []
             for text in [text, text, text.dropLast() + "c", String(text.dropLast(2))] {
                 let body = Body(ByteBuffer(text))
-                digests.append(await Base64Text(body.bytes).digest(on: loop))
+                if let digest = try? await Base64Text(body.bytes).digest(on: loop, by: worker) {
+                    digests.append(digest)
+                }
             }
-            return (digests[0], digests[1], digests[2], digests[3])
+            return digests.count == 4 ? (digests[0], digests[1], digests[2], digests[3]) : nil
+        }
+        guard let (one, same, other, shorter) = found else {
+            Issue.record("no digests")
+            return
         }
         #expect(one == same && one != other && one != shorter)
+    }
+
+    @Test("long text that nobody has time for is refused as that")
+    func isBusy() async {
+        let buffer = Body(ByteBuffer(String(repeating: "A", count: 400_000)))
+        let worker = WorkThread(bound: 0)
+        defer { worker.stop() }
+        let status = await onLoop { loop in
+            do throws(APIError) {
+                _ = try await Base64Text(buffer.bytes).decoded(on: loop, by: worker)
+                return 200
+            } catch {
+                return error.status
+            }
+        }
+        #expect(status == 503)
     }
 
     @Test(

@@ -31,6 +31,14 @@ import Testing
         "data:\(head),\(Base64.standard.text(bytes))"
     }
 
+    @Test("a picture of a million empty parts is damaged, and not walked through")
+    func emptyParts() {
+        let fill = [0xff, 0xd8] + [UInt8](repeating: 0xff, count: 100_000) + [0xc0, 0, 17, 8, 0, 1, 0, 1, 1, 0, 0, 0]
+        #expect(fill.withUnsafeBytes { PictureSize(of: .jpeg, $0) } == nil)
+        let less = [0xff, 0xd8] + [UInt8](repeating: 0xff, count: 1_000) + [0xc0, 0, 17, 8, 0, 1, 0, 1, 1, 0, 0, 0]
+        #expect(less.withUnsafeBytes { PictureSize(of: .jpeg, $0) } == PictureSize(width: 1, height: 1))
+    }
+
     @Test("a data URL is judged by what it holds")
     func dataURL() async {
         let png = EditMaskTests.png([0, 1], width: 2)

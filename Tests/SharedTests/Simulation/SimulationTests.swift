@@ -74,13 +74,3 @@ import Testing
         #expect(unsound.breaches.contains { $0.promise == "L7" })
     }
 }
-
-/// On a thread of its own: tests share as few threads as there are cores, and some watch the time.
-private func aside<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
-    await withUnsafeContinuation { continuation in
-        let thread = TestThread {
-            continuation.resume(returning: body())
-        }
-        thread.detach()
-    }
-}

@@ -1,0 +1,83 @@
+/// A place in a text that moves forward only, byte by byte, so that reading takes linear time whatever stands there:
+/// `String` and `Character` look for grapheme clusters, and compare texts in their normal forms, both in quadratic time.
+package struct ByteScan {
+    package let bytes: UnsafeRawBufferPointer
+    package private(set) var place = 0
+
+    package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    package var isAtEnd: Bool { place == bytes.count }
+
+    /// Moves behind the next word, which white space ends; returns where it stands: empty at the end of the text.
+    package mutating func word() -> Range<Int> {
+        let before = place
+        while place < bytes.count, case let length = Self.spaceLength(bytes, place), length > 0 { place += length }
+        let start = place
+        while place < bytes.count, Self.spaceLength(bytes, place) == 0 { place += 1 }
+        StepCount.add(place - before + 1)
+        return start..<place
+    }
+
+    /// Moves behind the next `text`; false: there is none, and the end is reached.
+    package mutating func find(_ text: StaticString) -> Bool {
+        let before = place
+        while let offset = bytes[part: place..<bytes.count].first(text.utf8Start[0]) {
+            let start = place + offset
+            place = start + 1
+            if bytes[part: start..<bytes.count].hasPrefix(text) {
+                place = start + text.utf8CodeUnitCount
+                StepCount.add(2 * (place - before))
+                return true
+            }
+        }
+        place = bytes.count
+        StepCount.add(2 * (place - before))
+        return false
+    }
+
+    /// Moves to the next `end` or white space; returns what stands before it.
+    package mutating func upTo(_ end: UInt8) -> Range<Int> {
+        let start = place
+        while place < bytes.count, bytes[place] != end, Self.spaceLength(bytes, place) == 0 { place += 1 }
+        StepCount.add(place - start + 1)
+        return start..<place
+    }
+
+    /// The length of the white space (Unicode's property, in UTF-8) that begins at `place`; 0: none does.
+    package static func spaceLength(_ bytes: UnsafeRawBufferPointer, _ place: Int) -> Int {
+        let byte = bytes[place]
+        if byte < 0x80 { return byte == 32 || (9...13).contains(byte) ? 1 : 0 }
+        guard byte == 0xc2 || byte == 0xe1 || byte == 0xe2 || byte == 0xe3, place + 1 < bytes.count else { return 0 }
+        let second = bytes[place + 1]
+        if byte == 0xc2 { return second == 0x85 || second == 0xa0 ? 2 : 0 }
+        guard place + 2 < bytes.count else { return 0 }
+        let third = bytes[place + 2]
+        let isSpace =
+            switch (byte, second) {
+            case (0xe1, 0x9a): third == 0x80
+            case (0xe2, 0x80): (0x80...0x8a).contains(third) || third == 0xa8 || third == 0xa9 || third == 0xaf
+            case (0xe2, 0x81): third == 0x9f
+            case (0xe3, 0x80): third == 0x80
+            default: false
+            }
+        return isSpace ? 3 : 0
+    }
+}
+
+// MARK: Words that are known
+
+/// A fixed word as a pattern: `switch value.text { case "auto": … }`.
+package func ~= (word: StaticString, text: UnsafeRawBufferPointer) -> Bool { text.equals(word) }
+
+package func ~= (word: StaticString, text: UnsafeRawBufferPointer?) -> Bool { text?.equals(word) ?? false }
+
+package func == (text: UnsafeRawBufferPointer?, word: StaticString) -> Bool { text?.equals(word) ?? false }
+
+package func != (text: UnsafeRawBufferPointer?, word: StaticString) -> Bool { !(text == word) }
+
+extension StringProtocol {
+    /// Byte by byte. `==` asks whether two texts have one normal form.
+    package func hasSameBytes(as other: some StringProtocol) -> Bool {
+        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+    }
+}

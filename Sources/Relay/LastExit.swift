@@ -1,0 +1,40 @@
+import Engine
+import Glibc
+import Shared
+import Synchronization
+
+/// Ends the process at a given time, whatever its loops and its main thread do then.
+final class LastExit: Sendable {
+    /// `EX_SOFTWARE` of sysexits.h: the relay itself has failed.
+    static let status: Int32 = 70
+
+    /// What is left to the process once what runs had its time: to cut it, to settle, and to write the log.
+    static let graceSeconds = 2.0
+
+    private let thread = WorkThread(bound: 1)
+    private let deadline = Atomic<UInt64>(.max)
+    private let log: Log
+
+    /// Its thread is made at once: at the end there might be none to be had.
+    init(_ log: Log) { self.log = log }
+
+    /// At the latest; a second call can only shorten the time.
+    func comes(withinSeconds seconds: Double) {
+        let wanted = EventLoop.monotonicNanoseconds() &+ UInt64(seconds * 1e9)
+        let isFirst = deadline.load(ordering: .relaxed) == .max
+        if wanted < deadline.load(ordering: .relaxed) { deadline.store(wanted, ordering: .relaxed) }
+        if isFirst { thread.begin { self.waitAndEnd() } }
+    }
+
+    private func waitAndEnd() {
+        while EventLoop.monotonicNanoseconds() < deadline.load(ordering: .relaxed) { usleep(10_000) }
+        log.error("the process is ended by force: an event loop did not end")
+        Self.end(log)
+    }
+
+    /// Without what `exit` would still call, which may wait for others.
+    static func end(_ log: Log) -> Never {
+        log.flush(seconds: 1)
+        _exit(status)
+    }
+}

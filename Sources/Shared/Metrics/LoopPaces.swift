@@ -1,0 +1,23 @@
+package import Engine
+
+/// How long the loops' turns take.
+package final class LoopPaces: MetricsSource {
+    private let paces = Lock<[LoopPace]>([])
+
+    package init() {}
+
+    /// The loops, in their order.
+    package func watch(_ paces: [LoopPace]) { self.paces.withLock { $0 = paces } }
+
+    package func write(to text: inout MetricsText) {
+        text.family(
+            "relay_loop_iteration_seconds_max",
+            .gauge,
+            "The longest turn of an event loop in the last one to two minutes: so long its other clients waited."
+        )
+        let now = EventLoop.monotonicNanoseconds()
+        for (index, pace) in paces.withLock({ $0 }).enumerated() {
+            text.sample(("loop", "\(index)"), billionths: Int(clamping: pace.longestNanoseconds(at: now)))
+        }
+    }
+}

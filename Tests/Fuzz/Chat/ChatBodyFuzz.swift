@@ -1,0 +1,75 @@
+import Engine
+import Glibc
+import Shared
+import Upstream
+
+/// Chat bodies: whatever is in one, an answer, by steps whose number its length bounds. A body that is taken goes the
+/// whole way to a vendor's request, and through the bounds of its answer.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzChatBody(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    var body = ByteBuffer()
+    body.append(UnsafeRawBufferPointer(start: data, count: count))
+    let parser = JSONParser()
+    guard let root = try? parser.parse(body.bytes) else { return 0 }
+    let steps = StepCount.of { read(root) }
+    guard steps > stepsPerByte * count + fewSteps else { return 0 }
+    print("property broken: \(steps) steps for \(count) bytes")
+    fflush(nil)
+    abort()
+}
+
+private let stepsPerByte = 8
+/// Whatever the length.
+private let fewSteps = 2_000
+
+private func read(_ root: JSONValue) {
+    let call: ChatCall
+    do throws(APIError) {
+        call = try ChatCall(root, defaultModel: "gpt-4o-mini")
+    } catch {
+        demand(error.status == 400 || error.status == 404, "status \(error.status)")
+        return
+    }
+    demand(call.stops.count <= 4 && call.choices <= 8 && !call.messages.isEmpty, "bounds")
+    demand(call.parts.allSatisfy { $0.name?.utf8.count ?? 0 <= StoredFile.givenNameLimitBytes }, "a long file name")
+    demand(call.model.utf8.count <= Model.nameLimitBytes, "a long model name")
+    var brought = call
+    brought.attach(call.parts.map { _ in .file("reference", name: "name") })
+    let sent = call.messages.reduce(0) { $0 + $1.text.utf8.count }
+    let now = brought.messages.reduce(0) { $0 + $1.text.utf8.count }
+    demand(now >= sent && now <= sent + 32 * call.parts.count, "\(sent) bytes became \(now)")
+    bound(call)
+    if let model = variationModel, let images = try? ImageCall(call, model) {
+        demand(images.prompt.utf8.count <= sent, "a prompt of \(images.prompt.utf8.count) bytes")
+    }
+}
+
+private let variationModel = Catalogue.oneMin.models.first { $0.features.contains(.imageVariation) }
+
+/// What a vendor would write, if it repeated the messages, in two cuts.
+private func bound(_ call: ChatCall) {
+    var whole = OutputBound(stops: StopFinder(call.stops), maxTokens: call.maxTokens)
+    var cut = OutputBound(stops: StopFinder(call.stops), maxTokens: call.maxTokens)
+    var one = ByteBuffer()
+    var two = ByteBuffer()
+    for message in call.messages {
+        let text = ByteBuffer(message.text)
+        whole.take(text.bytes) { one.append($0) }
+        var place = 0
+        for scalar in message.text.unicodeScalars {
+            let end = place + UTF8.width(scalar)
+            cut.take(text.bytes[part: place..<end]) { two.append($0) }
+            place = end
+        }
+    }
+    whole.finish { one.append($0) }
+    cut.finish { two.append($0) }
+    demand(one.bytes.elementsEqual(two.bytes) && whole.reason == cut.reason, "a cut changes the answer")
+}
+
+private func demand(_ isSo: Bool, _ text: @autoclosure () -> String) {
+    if isSo { return }
+    print("property broken: \(text())")
+    fflush(nil)
+    abort()
+}

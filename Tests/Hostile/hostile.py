@@ -1,0 +1,265 @@
+"""Sends each text field of each endpoint hostile text, and says what that cost: `make hostile`.
+
+    hostile.py [WORD ...]      only fields in whose names a WORD stands
+
+A release build of the relay (RELAY_BINARY) runs in front of the strict fake vendor. For each field and each text the
+relay's processor time for N and for 4N bytes is measured, the least of some repetitions: 4N may take at most RATIO
+times as long as N (below FLOOR_SECONDS nothing is compared: there the request itself counts), and LARGE bytes at most
+MOST_SECONDS. The status is the answer's, whatever it is; a server error or no answer at all fails.
+"""
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "EndToEnd"))
+
+import httpx  # noqa: E402
+from relay_process import Relay  # noqa: E402
+from vendor import Vendor  # noqa: E402
+
+LARGE = 240_000
+REPETITIONS = 5
+RATIO = 6.0
+FLOOR_SECONDS = 0.002
+MOST_SECONDS = 0.25
+FIRST_LOOK_SECONDS = 0.004
+"""A text that takes less than this for LARGE bytes is not measured again."""
+
+TEXTS = [
+    "[", "![](", "![](http://", "](", "[_V1_]", "/v1 ", "/v1 http://", "<a>", "</", "!", " ", "\n", "\u3000", "```", "~",
+    "--no ", "--ar ", "\u2014", "\\", '"', ".", "a.", "../", "%2e", ";", ",", ":", "=", "&", "data:", "\U0001f310",
+    "\U0001f310 ", "\U0001f310 Crawling site ", "\U0001f1e6", "\u0301\u0327", "\u0327", "a\u0301\u0327", "\u200d",
+    "\U0001f468\u200d", "\u1100", "\u1161", "\u4e2d", "0", "a",
+]  # fmt: skip
+OPENINGS = [("\U0001f310", " "), ("s", "\u0301\u0327"), ("file-", "\u0301\u0327"), ("!delay=0 ", "a "), ("a", "\x00")]
+
+CHAT = "/v1/chat/completions"
+Send = Callable[[httpx.Client, str], httpx.Response]
+
+
+def message(**more: Any) -> dict[str, Any]:
+    return {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], **more}
+
+
+def said(content: Any, role: str = "user") -> dict[str, Any]:
+    return {"role": role, "content": content}
+
+
+def tool_call(id: str, name: str, arguments: str) -> list[dict[str, Any]]:
+    return [
+        {"role": "assistant", "tool_calls": [{"id": id, "function": {"name": name, "arguments": arguments}}]},
+        {"role": "tool", "tool_call_id": id, "content": "a"},
+    ]
+
+
+def chat_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
+    yield "model", lambda text: message(model=text)
+    yield "role", lambda text: message(messages=[said("a", text)])
+    yield "content", lambda text: message(messages=[said(text)])
+    yield "content, searching the web", lambda text: message(messages=[said(text)], web_search=True)
+    yield "content, streamed", lambda text: message(messages=[said(text)], stream=True)
+    yield "content, echoed", lambda text: message(model="echo", messages=[said(text)], stream=True)
+    yield "system", lambda text: message(messages=[said(text, "system"), said("a")])
+    yield "name", lambda text: message(messages=[said("a") | {"name": text}])
+    yield "stop", lambda text: message(model="echo", stop=text, messages=[said("a")])
+    yield "stop and echo", lambda text: message(model="echo", stop=[text[:200] + "$"], messages=[said(text)])
+    yield "user", lambda text: message(user=text)
+    yield "tool_choice", lambda text: message(tool_choice=text)
+    yield "tools", lambda text: message(tools=[{"type": text}])
+    yield "response_format", lambda text: message(response_format={"type": text})
+    yield "modalities", lambda text: message(modalities=[text])
+    yield "file_ids", lambda text: message(file_ids=[text])
+    yield "a member's name", lambda text: message(**{text: "a"})
+    parts: list[tuple[str, Callable[[str], Any]]] = [
+        ("part type", lambda text: {"type": text}),
+        ("part text", lambda text: {"type": "text", "text": text}),
+        ("image_url", lambda text: {"type": "image_url", "image_url": {"url": text}}),
+        ("image data", lambda text: {"type": "image_url", "image_url": {"url": "data:image/png;base64," + text}}),
+        ("file_id", lambda text: {"type": "file", "file": {"file_id": text}}),
+        ("filename", lambda text: {"type": "file", "file": {"filename": text, "file_data": "YWJj"}}),
+        ("filename of 1,000 bytes", lambda text: {"type": "file", "file": {"filename": head(text), "file_data": "YWJj"}}),
+        ("file_data", lambda text: {"type": "file", "file": {"filename": "a.txt", "file_data": text}}),
+        ("file text", lambda text: {"type": "file", "file": {"filename": "a.txt", "file_data": coded(text)}}),
+        ("audio format", lambda text: {"type": "input_audio", "input_audio": {"data": "YWJj", "format": text}}),
+        ("audio data", lambda text: {"type": "input_audio", "input_audio": {"data": text, "format": "wav"}}),
+    ]
+    for name, part in parts:
+        yield name, lambda text, part=part: message(messages=[said([part(text)])])
+    yield "tool's name", lambda text: message(messages=tool_call("a", text, "a"))
+    yield "tool's arguments", lambda text: message(messages=tool_call("a", "a", text))
+    yield "tool's call, twice", lambda text: message(messages=tool_call(text[: len(text) // 2], "a", "a"))
+    yield "image prompt", lambda text: message(model="midjourney_6_1", messages=[said(text)])
+    yield (
+        "image answer",
+        lambda text: message(model="midjourney_6_1", messages=[said(text, "assistant"), said("[_V1_]")]),
+    )
+    yield "speech", lambda text: message(model="tts-1", messages=[said(text)])
+
+
+def head(text: str) -> str:
+    return text.encode()[:1000].decode("utf-8", "ignore")
+
+
+def coded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def as_json(path: str, body: Callable[[str], Any]) -> Send:
+    def send(http: httpx.Client, text: str) -> httpx.Response:
+        content = json.dumps(body(text), ensure_ascii=False).encode()
+        return http.post(path, content=content, headers={"Content-Type": "application/json"})
+
+    return send
+
+
+def as_form(path: str, name: str, file: tuple[str, bytes], **usual: str) -> Send:
+    def send(http: httpx.Client, text: str) -> httpx.Response:
+        return http.post(path, data=usual | {name: text}, files={file[0]: ("a.bin", file[1])})
+
+    return send
+
+
+def as_filename(path: str, file: tuple[str, bytes], **usual: str) -> Send:
+    def send(http: httpx.Client, text: str) -> httpx.Response:
+        name = text.encode()[:6000].decode("utf-8", "ignore")
+        return http.post(path, data=usual, files={file[0]: (name, file[1], "text/plain")})
+
+    return send
+
+
+def as_query(path: str, name: str) -> Send:
+    return lambda http, text: http.get(path, params={name: text.encode()[:2000].decode("utf-8", "ignore")})
+
+
+def as_field(path: str, name: str) -> Send:
+    def send(http: httpx.Client, text: str) -> httpx.Response:
+        value = text.replace("\n", " ").replace("\x00", " ").encode()[:20_000].strip()
+        return http.get(path, headers=[(name.encode(), value)])
+
+    return send
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00" + bytes(64)
+WAVE = b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00" + bytes(256)
+
+
+def fields() -> Iterator[tuple[str, Send]]:
+    for name, body in chat_bodies():
+        yield f"chat: {name}", as_json(CHAT, body)
+    for name in ("prompt", "model", "size", "style", "quality", "background", "output_format", "user", "response_format"):
+        usual = {"model": "gpt-image-1", "prompt": "a"}
+        yield f"images: {name}", as_json("/v1/images/generations", lambda text, n=name, u=usual: u | {n: text})
+        yield f"edits: {name}", as_form("/v1/images/edits", name, ("image", PICTURE), **usual)
+        yield f"variations: {name}", as_form("/v1/images/variations", name, ("image", PICTURE))
+    yield "edits: images", as_json("/v1/images/edits", lambda text: {"prompt": "a", "images": [{"image_url": text}]})
+    for name in ("input", "model", "voice", "response_format", "instructions", "stream_format"):
+        usual = {"model": "tts-1", "input": "a", "voice": "alloy"}
+        yield f"speech: {name}", as_json("/v1/audio/speech", lambda text, n=name, u=usual: u | {n: text})
+    for name in (
+        "model", "prompt", "language", "response_format", "temperature", "stream", "include", "chunking_strategy",
+        "timestamp_granularities[]", "x" * 10,
+    ):  # fmt: skip
+        for path in ("transcriptions", "translations"):
+            yield f"{path}: {name}", as_form(f"/v1/audio/{path}", name, ("file", WAVE), model="whisper-1")
+    for name in ("purpose", "expires_after[anchor]", "expires_after[seconds]", "expires_after"):
+        yield f"files: {name}", as_form("/v1/files", name, ("file", b"abc"), purpose="assistants")
+    yield "files: filename", as_filename("/v1/files", ("file", b"abc"), purpose="assistants")
+    yield "transcriptions: filename", as_filename("/v1/audio/transcriptions", ("file", WAVE), model="whisper-1")
+    yield "files: content", lambda http, text: http.post(
+        "/v1/files", data={"purpose": "assistants"}, files={"file": ("a.txt", text.encode())}
+    )
+    for name in ("after", "order", "purpose", "limit"):
+        yield f"list of files: {name}", as_query("/v1/files", name)
+    for name in ("Accept", "Origin", "X-Request-ID", "X-Forwarded-For", "Cookie"):
+        yield f"head: {name}", as_field("/", name)
+
+
+class Process:
+    """What the relay's threads have used of the processor."""
+
+    def __init__(self, relay: Relay) -> None:
+        self.tasks = Path(f"/proc/{relay.process.pid}/task")
+
+    def seconds(self) -> float:
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in self.tasks.iterdir()) / 1e9
+
+
+def cost(http: httpx.Client, process: Process, send: Send, text: str, repetitions: int) -> float:
+    least = float("inf")
+    for _ in range(repetitions):
+        before = process.seconds()
+        answer = send(http, text)
+        least = min(least, process.seconds() - before)
+        assert answer.status_code < 500 or answer.status_code == 502, f"{answer.status_code}: {answer.text[:300]}"
+    return least
+
+
+def texts() -> Iterator[tuple[str, Callable[[int], str]]]:
+    for pattern in TEXTS:
+        yield pattern, lambda size, pattern=pattern: pattern * (size // len(pattern.encode()))
+    for opening, pattern in OPENINGS:
+        yield opening + pattern, lambda size, o=opening, p=pattern: o + p * (size // len(p.encode()))
+
+
+def main() -> int:
+    words = sys.argv[1:]
+    vendor = Vendor()
+    relay = Relay(
+        {
+            "ONE_MIN_BASE_URL": vendor.base_url,
+            "ONE_MIN_ASSET_URL": vendor.asset_url,
+            "PROVIDER_DEMO_KIND": "echo",
+            "ANONYMOUS_MODELS": "echo",
+            "CORS_ORIGINS": "https://a.test,https://b.test",
+            "THREADS": "1",
+            "LOG_LEVEL": "warning",
+        }
+    )
+    process = Process(relay)
+    failures = 0
+    count = 0
+    worst: tuple[float, str] = (0, "")
+    steepest: tuple[float, str] = (0, "")
+    try:
+        with httpx.Client(
+            base_url=relay.base_url, headers={"Authorization": "Bearer key-hostile"}, timeout=120, trust_env=False
+        ) as http:
+            for name, send in fields():
+                if words and not any(word in name for word in words):
+                    continue
+                slowest: tuple[float, float, str] = (0, 0, "")
+                for label, made in texts():
+                    count += 1
+                    large = cost(http, process, send, made(LARGE), 1)
+                    ratio = 0.0
+                    if large > FIRST_LOOK_SECONDS:
+                        large = min(large, cost(http, process, send, made(LARGE), REPETITIONS - 1))
+                        small = cost(http, process, send, made(LARGE // 4), REPETITIONS)
+                        ratio = large / max(small, FLOOR_SECONDS / RATIO)
+                    where = f"{name}, {label!r}"
+                    slowest = max(slowest, (large, ratio, label))
+                    worst, steepest = max(worst, (large, where)), max(steepest, (ratio, where))
+                    if large > MOST_SECONDS or ratio > RATIO:
+                        failures += 1
+                        print(f"FAILED {where}: {large * 1000:.1f} ms, 4N over N {ratio:.1f}", flush=True)
+                large, ratio, label = slowest
+                print(f"{name:40} {large * 1000:7.2f} ms  {ratio:4.1f}  {label!r}", flush=True)
+    finally:
+        if not relay.ended:
+            relay.stop()
+        vendor.stop()
+    print(
+        f"{count} fields and texts of {LARGE // 1000} KB, {failures} failed; "
+        f"most {worst[0] * 1000:.1f} ms ({worst[1]}), steepest {steepest[0]:.1f} ({steepest[1]})"
+    )
+    return 1 if failures or not count else 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("RELAY_BINARY", str(Path(__file__).parents[2] / ".build" / "release" / "relay"))
+    sys.exit(main())

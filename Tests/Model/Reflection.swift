@@ -1,0 +1,300 @@
+@testable import Shared
+
+/// Writes down what an instance is made of: what the tallies keep to themselves, too, so that a field that is added to
+/// one is part of its states without being named here. Of `Account`, `Pending` and the lanes see `knownFields`.
+struct Reflection {
+    var words = Words()
+    /// Times before it are all the same where only that is asked, and records that differ by being rolled to it.
+    private let now: Moment
+    private let isTimed: Bool
+    private var places: [ObjectIdentifier: Int] = [:]
+
+    /// `isTimed`: it matters since when a call is under way.
+    init(now: Moment, isTimed: Bool) {
+        self.now = now
+        self.isTimed = isTimed
+    }
+
+    // MARK: What has no secrets
+
+    mutating func put(_ account: Account) {
+        if isKnown(account) { return }
+        switch account.state {
+        case .idle: words.put(0)
+        case .queued: words.put(1)
+        case .busy: words.put(2)
+        }
+        put(account.fresh)
+        words.put(account.losses)
+        for time in [account.notBefore, account.ruleUntil, account.refusedUntil] { words.put(max(time, now.steady)) }
+        words.put(account.due ?? -1)
+        put(account.waiting)
+        if let plan = account.writing { put(plan) } else { words.put(-2) }
+        putTally(account.tally)
+    }
+
+    private mutating func put(_ fresh: Account.Fresh) {
+        switch fresh {
+        case .nothing: words.put(0)
+        case .absent: words.put(1)
+        case .version(let version): put(version)
+        }
+    }
+
+    private mutating func put(_ version: StoredValue.Version) {
+        words.put(version.number, .version)
+        words.put(version.connection, .connection)
+    }
+
+    private mutating func put(_ parts: [Part]) {
+        words.put(parts.count)
+        for part in parts {
+            words.put(part.index)
+            if let from = part.from { put(from) }
+            put(part.request)
+        }
+    }
+
+    mutating func put(_ place: Place) {
+        words.put(place.number)
+        words.put(place.birth ?? 0, .birth)
+    }
+
+    mutating func put(_ request: Pending) {
+        if isKnown(request) { return }
+        words.put(request.unread)
+        if isTimed {
+            for time in [request.begun, request.movedAt, request.due] { words.put(time) }
+            words.put(request.wasLate ? 1 : 0)
+        }
+        words.put(request.decision == nil ? 0 : 1)
+        if request.decision != nil { return }
+        for part in request.parts {
+            words.put(part.units)
+            switch part.state {
+            case .unread: words.put(0)
+            case .seen: words.put(1)
+            case .writing: words.put(2)
+            case .taken(let place):
+                words.put(3)
+                put(place)
+            case .late(let place):
+                words.put(4)
+                put(place)
+            case .local: words.put(5)
+            }
+            put(part.account)
+        }
+    }
+
+    mutating func put(_ plan: WritePlan) {
+        if isKnown(plan) { return }
+        put(plan.record)
+        put(plan.place)
+        put(plan.fresh)
+        put(plan.takers)
+        put(plan.refused)
+    }
+
+    mutating func put(_ record: StoredRecord) {
+        switch record {
+        case .counts(let counts): put(counts)
+        case .slots(let slots): put(slots)
+        }
+    }
+
+    private mutating func put(_ record: SlotRecord) {
+        words.put(record.entries.count)
+        for entry in record.entries {
+            words.put(entry.instance)
+            words.put(entry.held)
+            words.put(entry.endMilliseconds)
+        }
+    }
+
+    private mutating func put(_ record: Record) {
+        words.put(record.birth, .birth)
+        let newest = max(record.newest, record.grid.bucket(at: now.wall))
+        words.put(newest)
+        if record.lease.units > 0 {
+            words.put(record.lease.units)
+            words.put(record.lease.endMilliseconds)
+        }
+        if record.total == 0 { return }
+        for bucket in newest - record.grid.kept + 1...newest { words.put(record.count(in: bucket)) }
+    }
+
+    mutating func put(_ reply: StoreReply) {
+        switch reply {
+        case .connected: words.put(0)
+        case .time: words.put(1)
+        case .wrote(let result): words.put(result == .written ? 2 : 3)
+        case .found(let found): for found in found { put(found) }
+        }
+    }
+
+    private mutating func put(_ found: Found) {
+        switch found {
+        case .absent: words.put(0)
+        case .broken(let version, _): put(version)
+        case .record(let record, let version), .ahead(let record, let version):
+            put(version)
+            put(record)
+        }
+    }
+
+    mutating func put(_ server: Ledger.Server) {
+        words.put(server.isDown ? 1 : 0)
+        if server.isDown { words.put(server.downSince) }
+        words.put(server.epoch)
+        for time in [server.probeAt, server.shareUntil] { words.put(max(time, now.steady)) }
+        for accounts in [server.active, server.owing] {
+            var sum: UInt64 = 0
+            for account in accounts.values { sum &+= UInt64((places[ObjectIdentifier(account)] ?? -1) + 2) }
+            words.put(sum)
+        }
+    }
+
+    mutating func put(_ lane: Ledger.Lane) {
+        words.put(lane.inbox.count)
+        for account in lane.inbox { put(account) }
+        words.put(lane.due.soonest ?? -1)
+        words.put(lane.connectedEpoch ?? -1)
+        if isTimed {
+            words.put(lane.callSince ?? -1)
+            words.put(lane.heardAt)
+        }
+        guard case .serve(let serving) = lane.round else { return words.put(-1) }
+        for accounts in [serving.accounts, serving.unread] {
+            words.put(accounts.count)
+            for account in accounts { put(account) }
+        }
+        words.put(serving.epoch)
+        words.put(serving.isReadAnew ? 1 : 0)
+        words.put(serving.next)
+        if let plan = serving.plan { put(plan) }
+    }
+
+    /// An object that was met before is its place only.
+    private mutating func isKnown(_ object: AnyObject) -> Bool {
+        let known = places[ObjectIdentifier(object)]
+        words.put(known ?? -1)
+        if known == nil { places[ObjectIdentifier(object)] = places.count }
+        return known != nil
+    }
+
+    // MARK: What has
+
+    /// Is the same in all states, or of use for leases only, which no limit here is large enough for.
+    private static let constant: Set<String> = [
+        "limit", "isShared", "sums", "instance", "spanMicroseconds", "grid", "pace",
+    ]
+
+    private mutating func putTally(_ tally: any Tally) {
+        for child in Mirror(reflecting: tally).children where !Self.constant.contains(child.label ?? "") {
+            put(child.value, child.label)
+        }
+    }
+
+    private mutating func put(_ value: Any, _ label: String?) {
+        let type = ObjectIdentifier(type(of: value))
+        if type == Kinds.number, let number = value as? Int { return words.put(number) }
+        if type == Kinds.flag, let flag = value as? Bool { return words.put(flag ? 1 : 0) }
+        if type == Kinds.record, let record = value as? Record { return put(record) }
+        if type == Kinds.slots, let record = value as? SlotRecord { return put(record) }
+        if type == Kinds.place, let place = value as? Place { return put(place) }
+        if type == Kinds.maybeRecord, let record = value as? Record? {
+            if let record { put(record) } else { words.put(-3) }
+            return
+        }
+        if type == Kinds.word, let word = value as? UInt64 {
+            return label == "birth" ? words.put(word, .birth) : words.put(word)
+        }
+        let mirror = Mirror(reflecting: value)
+        words.put(mirror.children.count)
+        for child in mirror.children where !Self.constant.contains(child.label ?? "") {
+            put(child.value, child.label)
+        }
+    }
+
+    private enum Kinds {
+        static let number = ObjectIdentifier(Int.self)
+        static let flag = ObjectIdentifier(Bool.self)
+        static let word = ObjectIdentifier(UInt64.self)
+        static let record = ObjectIdentifier(Record.self)
+        static let maybeRecord = ObjectIdentifier(Record?.self)
+        static let slots = ObjectIdentifier(SlotRecord.self)
+        static let place = ObjectIdentifier(Place.self)
+    }
+}
+
+extension World {
+    /// It matters since when a call is under way.
+    private var isTimed: Bool {
+        setting.longestCall != nil || Setting.start + setting.timeoutMicroseconds <= lastTime
+    }
+
+    /// All but the instances.
+    var surroundings: Words {
+        var all = Reflection(now: Moment(wall: now + (setting.clocks.min() ?? 0), steady: now), isTimed: false)
+        all.words.put(now)
+        all.words.put(asks.count)
+        all.words.put(spent.failures << 48 | spent.doubles << 32 | spent.losses << 16 | spent.deaths)
+        for subject in subjects {
+            guard let item = store.items[subject.key] else {
+                all.words.put(0)
+                continue
+            }
+            all.put(item.record)
+        }
+        for ghost in ghosts {
+            all.words.put(store.takes(ghost.plan) ? 1 : 0)
+            all.put(ghost.plan.record)
+        }
+        if asks.count == setting.asks, asks.allSatisfy(\.isDecided), setting.settlements.isEmpty { return all.words }
+        let window = subjects.map(\.limit.grid.windowMicroseconds).max() ?? 0
+        for ask in asks {
+            let isRecent = ask.admittedAt.map { now - $0 < window } ?? false
+            let isHeld = !ask.held.isEmpty && !ask.isSettled
+            if !isRecent, !isHeld { continue }
+            all.words.put(ask.admittedAt ?? 0)
+            all.words.put(ask.units(setting))
+            all.words.put(ask.isSettled ? 1 : 0)
+            if setting.losses > 0 {
+                all.words.put(ask.bucket)
+                all.words.put(asks.count { $0.order < ask.order })
+                all.words.put(ask.lossesBefore << 16 | (ask.isInRecord ? 1 : 0) << 8)
+                all.words.put(ask.knownBy << 32 | ask.seen)
+            }
+        }
+        all.words.put(isLapsed ? 1 : 0)
+        return all.words
+    }
+
+    func words(of instance: ModelInstance) -> Words {
+        var all = Reflection(now: instance.now, isTimed: isTimed)
+        all.words.put(instance.isDead ? 1 : 0)
+        if instance.isDead { return all.words }
+        for account in accounts(of: instance) { all.put(account) }
+        all.put(instance.ledger.servers[0])
+        for place in instance.searched {
+            all.put(instance.ledger.lanes[place])
+            let lane = instance.lanes[place]
+            all.words.put(lane.connection, .connection)
+            all.words.put(lane.wait.map { max($0, now) } ?? -1)
+            guard let flight = lane.flight else { continue }
+            if isTimed || fault == .lateAnswer { all.words.put(flight.since.steady) }
+            if case .write(let plan) = flight.call { all.put(plan) }
+            if let reply = flight.reply { all.put(reply) } else { all.words.put(-1) }
+        }
+        for ask in asks where ask.instance == instance.number {
+            guard let pending = ask.pending else {
+                if ask.isSettled { continue }
+                for held in ask.held { all.put(held.place) }
+                continue
+            }
+            all.put(pending)
+        }
+        return all.words
+    }
+}

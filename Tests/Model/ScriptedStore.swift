@@ -1,0 +1,52 @@
+@testable import Shared
+
+/// Memcached as its clients see it, which does what the search tells it to.
+struct ScriptedStore {
+    struct Item {
+        let record: StoredRecord
+        let version: UInt64
+    }
+
+    let fault: Fault?
+    private(set) var items: [String: Item] = [:]
+    private var lastVersion: UInt64 = 0
+
+    init(fault: Fault?) { self.fault = fault }
+
+    /// Those of what is there now.
+    var versions: Set<UInt64> { Set(items.values.map(\.version)) }
+
+    mutating func lose(_ key: String) { items[key] = nil }
+
+    mutating func perform(_ call: StoreCall, connection: UInt64, seconds: Int) -> StoreReply {
+        switch call {
+        case .connect: return .connected(seconds)
+        case .time: return .time(seconds)
+        case .read(let accounts):
+            return .found(
+                accounts.map { account in
+                    guard let item = items[account.storeKey] else { return .absent }
+                    return .record(item.record, .init(number: item.version, connection: connection))
+                }
+            )
+        case .write(let plan): return .wrote(write(plan))
+        }
+    }
+
+    /// Whether the write would be carried out.
+    func takes(_ plan: WritePlan) -> Bool {
+        let item = items[plan.key]
+        switch plan.fresh {
+        case .nothing: return false
+        case .absent: return item == nil || fault == .plainWrite
+        case .version(let version): return item.map { $0.version == version.number || fault == .plainWrite } ?? false
+        }
+    }
+
+    mutating func write(_ plan: WritePlan) -> WriteResult {
+        guard takes(plan) else { return .lost }
+        lastVersion += 1
+        items[plan.key] = Item(record: plan.record, version: lastVersion)
+        return .written
+    }
+}

@@ -1,0 +1,159 @@
+@testable import Shared
+
+/// What is searched. A window is two seconds and two buckets long. Things happen when a bucket begins, which is still in
+/// the grace of the last one, and when it ends; `everywhere` also when the grace ends, and in the middle.
+extension Setting {
+    private static let bucket = 1_000_000
+    private static let ends = [0, bucket - 1]
+    private static let everywhere = [0, bucket / 8 - 1, bucket / 8, bucket - 1]
+    /// Longer than anything lasts.
+    private static let never = 60_000_000
+
+    private static func window(_ name: String, _ quota: Quota, asks: Int, buckets: Int) -> Setting {
+        Setting(
+            name,
+            clocks: [0, bucket],
+            [quota],
+            buckets: buckets,
+            offsets: ends,
+            asks: asks,
+            timeoutMicroseconds: never
+        )
+    }
+
+    private static func quota(_ count: Int, _ unit: Quota.Unit = .images) -> Quota {
+        Quota(count, unit, per: .second, times: 2)
+    }
+
+    /// Nothing fails, and answers come at any time: clocks, races, late answers.
+    private static func races(_ count: Int, asks: Int, buckets: Int = 4) -> Setting {
+        window("races", quota(count), asks: asks, buckets: buckets)
+    }
+
+    /// Timers fire, but the store answers in time: nothing may be decided beside the record.
+    private static func timers(_ count: Int, asks: Int) -> Setting {
+        var setting = window("timers", quota(count), asks: asks, buckets: 4)
+        setting.timeoutMicroseconds = bucket
+        setting.rule = .share
+        setting.longestCall = bucket - 1
+        return setting
+    }
+
+    /// Calls stay without an answer, and writes are carried out late.
+    private static func unanswered(_ count: Int, asks: Int, failures: Int, buckets: Int) -> Setting {
+        var setting = window("unanswered", quota(count), asks: asks, buckets: buckets)
+        setting.failures = failures
+        return setting
+    }
+
+    /// A record is lost, and writes come twice.
+    private static func lost(_ count: Int, asks: Int, doubles: Int, buckets: Int) -> Setting {
+        var setting = window("lost", quota(count), asks: asks, buckets: buckets)
+        setting.losses = 1
+        setting.doubles = doubles
+        return setting
+    }
+
+    /// Two limits for one request.
+    private static func both(_ count: Int, _ other: Int, asks: Int, buckets: Int, failures: Int = 0) -> Setting {
+        var setting = window("both", quota(count), asks: asks, buckets: buckets)
+        setting.quotas.append(quota(other))
+        setting.clocks = [0, 0]
+        setting.failures = failures
+        return setting
+    }
+
+    /// What requests hold turns out to be less.
+    private static func settled(asks: Int, buckets: Int, failures: Int = 0) -> Setting {
+        var setting = window("settled", quota(2, .tokens), asks: asks, buckets: buckets)
+        setting.units = 2
+        setting.settlements = [1]
+        setting.failures = failures
+        return setting
+    }
+
+    /// Requests that run at the same time. Things happen every third of what an entry lasts.
+    private static func slots(_ name: String, asks: Int, waiting: Int, buckets: Int) -> Setting {
+        var setting = Setting(
+            name,
+            clocks: [0, 2_500_000],
+            [Quota(1, .concurrent, per: .second)],
+            buckets: buckets,
+            offsets: [0],
+            asks: asks,
+            timeoutMicroseconds: never
+        )
+        setting.slotMicroseconds = 6_000_000
+        setting.settlements = [0]
+        setting.waiting = waiting
+        return setting
+    }
+
+    /// An instance dies, and its slots are free when its entry has ended.
+    private static func slotsOfDead(asks: Int, waiting: Int, buckets: Int) -> Setting {
+        var setting = slots("slots of the dead", asks: asks, waiting: waiting, buckets: buckets)
+        setting.clocks = [0, 0]
+        setting.settlements = []
+        setting.deaths = 1
+        return setting
+    }
+
+    private static func slotsUnanswered(asks: Int, waiting: Int, buckets: Int) -> Setting {
+        var setting = slots("slots unanswered", asks: asks, waiting: waiting, buckets: buckets)
+        setting.failures = 1
+        return setting
+    }
+
+    /// As many as tests have time for: each is searched whole.
+    package static let few: [Setting] = [
+        .races(1, asks: 2),
+        .timers(1, asks: 2),
+        .unanswered(1, asks: 2, failures: 1, buckets: 2),
+        .lost(1, asks: 2, doubles: 0, buckets: 2),
+        .both(1, 2, asks: 2, buckets: 2),
+        .settled(asks: 2, buckets: 2),
+        .slots("slots", asks: 2, waiting: 2, buckets: 2),
+        .slotsOfDead(asks: 2, waiting: 1, buckets: 4),
+        .slotsUnanswered(asks: 1, waiting: 1, buckets: 3),
+    ]
+
+    /// With a larger bound: three instances, three buckets, N up to 3, more moments, requests and faults.
+    package static var many: [Setting] {
+        var fine = races(1, asks: 3)
+        fine.offsets = everywhere
+        fine.splitsReads = true
+        // What was used in the grace is moved by calls that take no longer.
+        fine.longestCall = bucket / 4
+        var three = races(2, asks: 3, buckets: 5)
+        three.clocks = [0, bucket, bucket / 2]
+        var thirds = Setting(
+            "three buckets",
+            clocks: [0, bucket],
+            [Quota(3, .images, per: .second, times: 3)],
+            buckets: 5,
+            offsets: ends,
+            asks: 4,
+            timeoutMicroseconds: never
+        )
+        thirds.perWindow = 3
+        return [
+            fine, three, thirds, .timers(2, asks: 3), .unanswered(1, asks: 3, failures: 2, buckets: 4),
+            .lost(1, asks: 3, doubles: 1, buckets: 4), .lost(2, asks: 3, doubles: 1, buckets: 4),
+            .both(1, 2, asks: 3, buckets: 4), .both(1, 1, asks: 2, buckets: 3, failures: 1),
+            .settled(asks: 3, buckets: 4), .settled(asks: 2, buckets: 3, failures: 1),
+            .slots("slots", asks: 3, waiting: 2, buckets: 5), .slotsOfDead(asks: 3, waiting: 2, buckets: 5),
+            .slotsUnanswered(asks: 2, waiting: 2, buckets: 4),
+        ]
+    }
+
+    /// The one in which a fault shows.
+    package static func showing(_ fault: Fault) -> Setting {
+        switch fault {
+        case .plainWrite: races(1, asks: 2)
+        case .bucketLess, .lateAnswer: races(1, asks: 2)
+        case .noJoin: lost(1, asks: 3, doubles: 0, buckets: 1)
+        case .unansweredRepeated: unanswered(1, asks: 2, failures: 1, buckets: 2)
+        case .settleLost: settled(asks: 1, buckets: 2)
+        }
+    }
+}
