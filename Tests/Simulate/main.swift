@@ -14,6 +14,23 @@ func describe(_ report: Report) {
     }
 }
 
+if let name = getenv("DRILL").map({ String(cString: $0) }), let drill = Drill.allCases.first(where: { "\($0)" == name })
+{
+    if let seed = variable("SEED") {
+        describe(Simulation.drill(drill, seed: seed, plant: plant, trace: { print($0) }))
+        exit(0)
+    }
+    var found = 0
+    for seed in 0..<10 {
+        let report = Simulation.drill(drill, seed: seed, plant: plant)
+        describe(report)
+        if !report.breaches.isEmpty { found += 1 }
+        if seed == 0 { print(report.decisions, report.admitted, report.calls) }
+    }
+    print("\(found) of 10")
+    exit(0)
+}
+
 if let seed = variable("SEED") {
     let report = Simulation(seed: seed, size: variable("SIZE") ?? 1, plant: plant, trace: { print($0) }).run()
     print(report)

@@ -106,7 +106,7 @@ final class Caller {
 
     private func ask(_ units: [Int], _ then: @escaping (Decision, SimulatedInstance) -> Void) {
         guard simulation.takesAsk() else { return }
-        let instance = simulation.instance(home ?? dice.below(simulation.scenario.instances))
+        let instance = simulation.instance(home ?? dice.below(simulation.started))
         let ask = Judge.Ask(
             instance.number,
             Array(zip(subjects, units)).map { (subject: $0.0, units: $0.1) },

@@ -11,7 +11,7 @@ extension Judge {
         var running: [(time: Int, change: Int)] = []
         var seen: [(time: Int, change: Int)] = []
         for admission in subject.admissions {
-            let death = deaths[admission.instance] ?? .max
+            let death = members[admission.instance].diedAt
             running.append((admission.time, admission.units))
             running.append((min(admission.settledAt, death), -admission.units))
             seen.append((admission.askedAt, admission.units))
@@ -41,11 +41,10 @@ extension Judge {
         }
     }
 
-    /// §6, `share`: the excess is at most the mean of what the instances had not yet seen of each other's units, and one
-    /// unit an instance.
+    /// §6, `share`, where all instances lost the store at the same time: what each had not yet seen of the others' units
+    /// then, and one unit an instance.
     func checkShared(_ subject: Subject) {
         guard let began = hangBegan else { return }
-        let largest = subject.admissions.map(\.units).max() ?? 1
         windows(subject, where: { _ in true }) { place, first, sum in
             let all = subject.admissions
             guard sum > subject.bound, all[place].time > began else { return }
@@ -56,7 +55,9 @@ extension Judge {
                     if all[other].instance != instance { unseen += all[other].units }
                 }
             }
-            let allowed = (unseen + instanceCount - 1) / instanceCount + instanceCount * largest
+            // Where all know each other, and nothing was used before, the parts are N.
+            let isExact = all[first].time > began && isRanked(at: began) && isUnused(subject, before: began)
+            let allowed = (unseen + instanceCount - 1) / instanceCount + (isExact ? 0 : instanceCount)
             if sum - subject.bound > allowed {
                 excess = max(excess, sum - subject.bound - allowed)
                 breach(
@@ -65,5 +66,16 @@ extension Judge {
                 )
             }
         }
+    }
+
+    /// Each instance has read the entries of all.
+    private func isRanked(at time: Int) -> Bool {
+        let firsts = members.map { $0.living.first { $0.isWritten && $0.time <= time }?.time ?? .max }
+        guard let last = firsts.max(), last < .max, losses.isEmpty, !hasDeaths else { return false }
+        return members.allSatisfy { $0.living.contains { $0.time > last && $0.time <= time } }
+    }
+
+    private func isUnused(_ subject: Subject, before time: Int) -> Bool {
+        !subject.admissions.contains { $0.time <= time }
     }
 }

@@ -3,6 +3,7 @@
 /// What can be told only when a run is over.
 extension Judge {
     func conclude(_ servers: [SimulatedServer]) {
+        settleTroubles()
         for subject in subjects {
             if subject.isSlots {
                 checkSlots(subject)
@@ -14,13 +15,33 @@ extension Judge {
             if !hasFailures, !hasDeaths { checkCharges(subject) }
             if scenario.isCalm { checkUtilisation(subject) }
             let server = servers[scenario.ring.server(of: subject.storeKey)]
-            if server.isUp, server.hangsUntil < loadEnd { checkRecord(subject, server.value(subject.storeKey)) }
+            let isKnown =
+                server.isUp && server.hangsUntil < loadEnd && scenario.isTimeSound
+                && !members.contains { $0.stops.contains { $0.ended > loadEnd } }
+            if isKnown { checkRecord(subject, server.value(subject.storeKey)) }
         }
     }
 
-    /// Calls with each admission that counts, and the units that count in the window that ends with it.
+    /// Calls with each admission that counts, and the units that count in the interval that ends with it. Intervals are
+    /// as long as a window, or shorter by so much as `shortening` says of the time at which they end; where that is a
+    /// window, nothing is said.
     func windows(
         _ subject: Subject,
+        where isCounted: (Subject.Admission) -> Bool,
+        _ body: (_ place: Int, _ first: Int, _ sum: Int) -> Void
+    ) {
+        guard !scenario.isTimeSound else { return windows(subject, subject.window, where: isCounted, body) }
+        let shortenings = subject.admissions.map { shortening(subject, $0.time) }
+        for shortening in Set(shortenings).sorted() where shortening < subject.window {
+            windows(subject, subject.window - shortening, where: isCounted) { place, first, sum in
+                if shortenings[place] == shortening { body(place, first, sum) }
+            }
+        }
+    }
+
+    private func windows(
+        _ subject: Subject,
+        _ length: Int,
         where isCounted: (Subject.Admission) -> Bool,
         _ body: (_ place: Int, _ first: Int, _ sum: Int) -> Void
     ) {
@@ -36,7 +57,7 @@ extension Judge {
                 }
             }
             sum += all[place].counts(at: time)
-            while time - all[first].time >= subject.window {
+            while time - all[first].time >= length {
                 if isCounted(all[first]) { sum -= all[first].counts(at: time) }
                 first += 1
             }
@@ -44,18 +65,29 @@ extension Judge {
         }
     }
 
-    /// L1, and where a record was lost L7.
+    /// L1; L6 where an instance had to decide by itself, and L7 where a record was lost.
     private func checkBound(_ subject: Subject) {
-        windows(subject, where: { !$0.isByRule }) { place, first, sum in
+        windows(subject, where: { _ in true }) { place, first, sum in
             guard sum > subject.bound else { return }
-            let allowed = subject.losses.isEmpty ? 0 : forgotten(subject, place, first)
+            let time = subject.admissions[place].time
+            let span = time - 2 * subject.window...time
+            let isTroubled = (0..<instanceCount).contains { self.isTroubled($0, subject, span) }
+            var allowed = 0
+            if isTroubled {
+                switch scenario.rule {
+                case .allow, .local: return
+                case .share: allowed += sharedExcess(subject, place, first)
+                case .deny: break
+                }
+            }
+            if !subject.losses.isEmpty { allowed += forgotten(subject, place, first) }
+            allowed += debts(subject, place, first)
             let over = sum - subject.bound - allowed
             guard over > 0 else { return }
             excess = max(excess, over)
             breach(
-                subject.losses.isEmpty ? "L1" : "L7",
-                "\(subject.storeKey): \(sum) units in the window that ends at \(subject.admissions[place].time), "
-                    + "\(allowed) allowed besides"
+                !subject.losses.isEmpty ? "L7" : isTroubled ? "L6" : "L1",
+                "\(subject.storeKey): \(sum) units in the window that ends at \(time), \(allowed) allowed besides"
             )
         }
     }
@@ -85,7 +117,7 @@ extension Judge {
             }
             units += min(before, after)
         }
-        for other in first..<place where isForgotten[other - first] || all[other].isByRule { units += all[other].units }
+        for other in first..<place where isForgotten[other - first] { units += all[other].units }
         return units
     }
 
@@ -143,9 +175,10 @@ extension Judge {
     private func checkRecord(_ subject: Subject, _ value: [UInt8]?) {
         guard subject.losses.isEmpty else { return }
         let grid = subject.limit.grid
-        // All clocks are between true time and so much ahead of it; far off, they are mended by what the store's tells.
+        // All clocks are between true time and so much ahead of it; where they are mended, they may drift together.
         let (behind, ahead) =
-            scenario.spread > 2_000_000 ? (3_000_000, scenario.spread + 3_000_000) : (0, scenario.spread)
+            scenario.spread > 2_000_000
+            ? (scenario.spread + 3_000_000, scenario.spread + 3_000_000) : (0, scenario.spread)
         var record: Record?
         if let value {
             do throws(Record.Flaw) {
@@ -154,7 +187,7 @@ extension Judge {
                 return breach("L4", "\(subject.storeKey): the record is broken, \(error.rawValue)")
             }
         }
-        let oldest = record?.oldest ?? grid.bucket(at: loadEnd - subject.window)
+        let oldest = record?.oldest ?? grid.bucket(at: endedAt - subject.window)
         // A call that hangs keeps what was admitted by the rule from being written.
         let isWritten = !hasFailures && scenario.weather.hangs == 0
         var (least, most) = (0, 0)

@@ -31,28 +31,48 @@ final class Judge {
         let rememberedUntil: Int
     }
 
-    private struct Link: Hashable {
+    /// An instance of which the judge knows what it went through.
+    struct Member {
+        let clock: MachineClock
+        let startedAt: Int
+        var diedAt = Int.max
+        /// What it wrote to the record of the living instances and read there.
+        var living: [Subject.Exchange] = []
+        /// Long enough for what it owed to be overdue.
+        var stops: [(began: Int, ended: Int)] = []
+    }
+
+    /// An instance had no answer of a server, or a late one, and may have decided by itself.
+    struct Trouble {
         let instance: Int
-        let place: Int
+        /// Nil: one record alone could not be written.
+        let server: Int?
+        let subject: Int?
+        let began: Int
+        let failedAt: Int
+        var ended: Int
     }
 
     let scenario: Scenario
     private(set) var subjects: [Subject] = []
     private var subjectsByKey: [String: Subject] = [:]
-    private var clocks: [MachineClock] = []
+    private(set) var members: [Member] = []
     private var lastRefusals: [Int: Refusal] = [:]
-    /// Servers that an instance has met a failure of, and not a success since.
-    private var downSince: [Link: Int] = [:]
-    private var wasDownAt: [Link: Int] = [:]
-    private var ruleUntil: [Link: Int] = [:]
-    private(set) var hasFailures = false
-    var hasDeaths: Bool { !deaths.isEmpty }
-    /// When instances died.
-    private(set) var deaths: [Int: Int] = [:]
+    private(set) var troubles: [Trouble] = []
+    /// Clocks that were set, or machines that slept: when, and by how much the wall clock moved against the steady one.
+    private(set) var steps: [(time: Int, by: Int)] = []
+    /// Requests that were told that the store is down.
+    private var saidDown: [(ask: Ask, time: Int)] = []
+    var hasFailures: Bool { !troubles.isEmpty }
+    private(set) var hasDeaths = false
+    /// When the server lost its records.
+    private(set) var losses: [Int] = []
     /// When all instances lost the store together.
     var hangBegan: Int?
     /// Until then callers that always want more did ask.
     var loadEnd: Int
+    /// When the run was over.
+    var endedAt = 0
     /// The least part of N that such a caller got.
     var utilisation: Double?
     /// The most units above what is promised.
@@ -67,9 +87,9 @@ final class Judge {
         loadEnd = scenario.loadEnd
     }
 
-    var instanceCount: Int { clocks.count }
+    var instanceCount: Int { members.count }
 
-    func wall(of instance: Int, at time: Int) -> Int { clocks[instance].wall(at: time) }
+    func wall(of instance: Int, at time: Int) -> Int { members[instance].clock.wall(at: time) }
 
     func breach(_ promise: String, _ text: String) {
         trace?("BREACH \(promise): \(text)")
@@ -84,7 +104,7 @@ final class Judge {
     }
 
     /// In the order of their numbers.
-    func add(_ clock: MachineClock) { clocks.append(clock) }
+    func add(_ clock: MachineClock, startedAt: Int) { members.append(Member(clock: clock, startedAt: startedAt)) }
 
     // MARK: Requests
 
@@ -107,7 +127,7 @@ final class Judge {
     }
 
     func decided(_ ask: Ask, _ decision: Decision, at time: Int, isAtOnce: Bool = false, wakesLanes: Bool = false) {
-        let wall = clocks[ask.instance].wall(at: time)
+        let wall = members[ask.instance].clock.wall(at: time)
         trace?(
             "\(time) instance \(ask.instance) decided \(text(ask)) "
                 + "\(decision.isAdmitted ? "ADMITTED" : "refused, back in \(decision.refusal?.retryAfterMicroseconds ?? -1)")"
@@ -130,8 +150,7 @@ final class Judge {
                     time: time,
                     wall: wall,
                     instance: ask.instance,
-                    units: part.units,
-                    isByRule: scenario.rule != .deny && isByRule(ask, subject, time)
+                    units: part.units
                 )
             )
         }
@@ -157,9 +176,7 @@ final class Judge {
 
     private func checkKind(_ ask: Ask, _ decision: Decision, _ time: Int, _ wall: Int) {
         if case .storeDown = decision.outcome {
-            if scenario.rule != .deny || !ask.parts.contains(where: { isByRule(ask, $0.subject, time) }) {
-                breach("L6", "the store was said to be down without reason")
-            }
+            saidDown.append((ask, time))
             return
         }
         let isTooLarge = ask.parts.contains { $0.units > $0.subject.bound }
@@ -167,7 +184,7 @@ final class Judge {
             breach("L5", "a request larger than its limit was not refused for good")
         }
         if let wait = decision.refusal?.retryAfterMicroseconds, wait < 0 { breach("L5", "a negative wait") }
-        guard scenario.isCalm else { return }
+        guard scenario.isCalm || scenario.kind == .lateModest else { return }
         if ask.isModest, !decision.isAdmitted {
             breach("L2", "a modest caller of \(ask.parts[0].subject.storeKey) was refused at \(time)")
         }
@@ -202,49 +219,102 @@ final class Judge {
 
     func loses(_ subject: Subject, at time: Int) { subject.losses.append(time) }
 
-    func dies(instance: Int, at time: Int) { deaths[instance] = time }
-
     func loses(server: Int, at time: Int) {
+        losses.append(time)
         for subject in subjects where scenario.ring.server(of: subject.storeKey) == server { loses(subject, at: time) }
     }
 
-    func fails(instance: Int, server: Int, at time: Int) {
+    func dies(instance: Int, at time: Int) {
+        hasDeaths = true
+        members[instance].diedAt = time
+    }
+
+    /// It runs no more until later: what it owes is not written meanwhile.
+    func stops(instance: Int, at time: Int, until end: Int) { members[instance].stops.append((time, end)) }
+
+    func steps(by microseconds: Int, at time: Int) { steps.append((time, microseconds)) }
+
+    /// A call failed.
+    func fails(instance: Int, server: Int, sentAt: Int, at time: Int) {
         trace?("\(time) instance \(instance) lost server \(server)")
-        hasFailures = true
-        downSince[Link(instance: instance, place: server)] = time
+        let isOpen = troubles.contains { $0.instance == instance && $0.server == server && $0.ended == .max }
+        if isOpen { return }
+        trouble(instance, server, from: sentAt, at: time, until: .max)
     }
 
-    func connects(instance: Int, server: Int, began: Int, at time: Int) {
-        let link = Link(instance: instance, place: server)
-        trace?("\(time) instance \(instance) connected to server \(server) since \(began)")
-        guard let since = downSince[link], began > since else { return }
-        downSince[link] = nil
-        wasDownAt[link] = time
-    }
-
-    /// The request's time is up: its records may be under the rule for a second.
-    func expires(_ ask: Ask, at time: Int) {
-        trace?("\(time) instance \(ask.instance) request expires")
-        for part in ask.parts {
-            ruleUntil[Link(instance: ask.instance, place: part.subject.number)] = time + 1_000_000
+    /// A call was answered, so the instance knows that the server is there.
+    func answers(instance: Int, server: Int, sentAt: Int, at time: Int) {
+        for index in troubles.indices where troubles[index].instance == instance && troubles[index].server == server {
+            if troubles[index].ended == .max, troubles[index].failedAt <= sentAt { troubles[index].ended = time }
         }
+    }
+
+    /// A call took longer than it may, whether it was answered then or not.
+    func isSlow(instance: Int, server: Int, sentAt: Int, at time: Int) {
+        trace?("\(time) instance \(instance) waited too long for server \(server)")
+        trouble(instance, server, from: sentAt, at: time, until: .max)
+    }
+
+    private func trouble(
+        _ instance: Int,
+        _ server: Int?,
+        _ subject: Int? = nil,
+        from began: Int,
+        at failedAt: Int,
+        until ended: Int
+    ) {
+        troubles.append(
+            Trouble(
+                instance: instance,
+                server: server,
+                subject: subject,
+                began: began,
+                failedAt: failedAt,
+                ended: ended
+            )
+        )
     }
 
     func isRefusedWrite(instance: Int, key: String, at time: Int) {
         guard let subject = subjectsByKey[key] else { return }
-        hasFailures = true
-        ruleUntil[Link(instance: instance, place: subject.number)] = time + 1_000_000
+        trouble(instance, nil, subject.number, from: time, at: time, until: time + 1_000_000)
     }
 
-    func exchanges(instance: Int, key: String, isWritten: Bool, at time: Int) {
-        trace?("\(time) instance \(instance) \(isWritten ? "wrote" : "read") \(subjectsByKey[key]?.number ?? -1)")
-        subjectsByKey[key]?.exchanges.append(.init(instance: instance, time: time, isWritten: isWritten))
+    func exchanges(instance: Int, key: String, isWritten: Bool, sentAt: Int, at time: Int) {
+        let exchange = Subject.Exchange(instance: instance, sentAt: sentAt, time: time, isWritten: isWritten)
+        guard let subject = subjectsByKey[key] else {
+            members[instance].living.append(exchange)
+            return
+        }
+        trace?("\(time) instance \(instance) \(isWritten ? "wrote" : "read") \(subject.number)")
+        subject.exchanges.append(exchange)
     }
 
-    private func isByRule(_ ask: Ask, _ subject: Subject, _ time: Int) -> Bool {
-        let link = Link(instance: ask.instance, place: scenario.ring.server(of: subject.storeKey))
-        if downSince[link] != nil || (wasDownAt[link] ?? 0) >= ask.time { return true }
-        return (ruleUntil[Link(instance: ask.instance, place: subject.number)] ?? 0) >= ask.time
+    /// Whether an instance may have decided about a record by itself, at some time of a span.
+    func isTroubled(_ instance: Int, _ subject: Subject, _ span: ClosedRange<Int>) -> Bool {
+        let server = scenario.ring.server(of: subject.storeKey)
+        return troubles.contains {
+            $0.instance == instance && ($0.server == server || $0.subject == subject.number)
+                && $0.began <= span.upperBound && $0.ended >= span.lowerBound
+        }
+    }
+
+    /// What is only known at the end: which decisions an instance may have made by itself.
+    func settleTroubles() {
+        for subject in subjects {
+            subject.sort()
+            for index in subject.admissions.indices {
+                let admission = subject.admissions[index]
+                let span = admission.askedAt...max(admission.askedAt, admission.time)
+                subject.admissions[index].isByRule = isTroubled(admission.instance, subject, span)
+            }
+        }
+        for (ask, time) in saidDown {
+            let isTrue = ask.parts.contains { isTroubled(ask.instance, $0.subject, ask.time...max(ask.time, time)) }
+            if !isTrue || scenario.rule != .deny {
+                breach("L6", "the store was said to be down without reason at \(time)")
+            }
+        }
     }
 }
 

@@ -6,6 +6,12 @@ final class Network {
     struct Weather {
         /// One way.
         var delay: ClosedRange<Int>
+        /// In a thousand calls: are answered late, though in time.
+        var slowAnswers = 0
+        /// How long a call with a slow answer takes in all.
+        var slowness = 0...0
+        /// In a thousand: are answered after the caller has given up.
+        var overdueAnswers = 0
         /// In a thousand calls: never arrive.
         var lostCalls = 0
         /// In a thousand: done, but the answer is lost.
@@ -20,6 +26,9 @@ final class Network {
         var repeats = 0
         /// In a thousand: a call returns only after seconds, as where a name is looked up.
         var hangs = 0
+
+        /// How long a call that is answered in time takes at most.
+        var longestRoundTrip: Int { 2 * delay.upperBound + (slowAnswers > 0 ? slowness.upperBound : 0) }
     }
 
     /// Instance and server that do not reach each other before a time.
@@ -49,6 +58,12 @@ final class Network {
 
     private func delay(_ instance: Int) -> Int {
         Int.random(in: weather.delay, using: &dice) + (detours[instance] ?? 0)
+    }
+
+    /// Of an answer on its way back.
+    private func delayBack(_ instance: Int) -> Int {
+        if happens(weather.overdueAnswers) { return timeoutMicroseconds * 6 / 5 + dice.below(timeoutMicroseconds) }
+        return delay(instance) + (happens(weather.slowAnswers) ? Int.random(in: weather.slowness, using: &dice) : 0)
     }
 
     /// Carries a call out. `work` is done at the server, `end` is told once what the caller sees, and when the work was
@@ -113,6 +128,6 @@ final class Network {
         if isWrite, happens(weather.lostWriteAnswers) { return }
         if happens(weather.lostAnswers) || isCut(instance, place) { return }
         let seen = isReset ? .failure(StoreFailure(reason: "reset")) : result
-        timeline.at(doneAt + delay(instance)) { finish(seen, doneAt) }
+        timeline.at(doneAt + delayBack(instance)) { finish(seen, doneAt) }
     }
 }

@@ -14,4 +14,16 @@ package enum Plant: String, CaseIterable, Sendable {
     case noJoin
     /// Holds end without being settled.
     case settleLost
+    /// For its first ten seconds an instance hears that its clock is right.
+    case clockJudgedLate
+    /// A request whose time is up is decided by the rule, though the store answers.
+    case timerDeaf
+    /// An answer that comes after its bucket counts as none.
+    case lateGivenUp
+    /// A record that is too far ahead is dropped.
+    case aheadDropped
+    /// An instance does not know its rank.
+    case roundedUp
+    /// A clock that was set is believed before the store was asked.
+    case stepFollowed
 }

@@ -33,6 +33,29 @@ struct Scenario {
         case slots
         /// All instances lose the store together and share what is left.
         case shared
+        /// Answers come late, by up to the timeout; of some runs one in ten later than that.
+        case late
+        /// The same, and no caller wants more than four tenths.
+        case lateModest
+        /// Processes that could not run for a while, and tell their timers before they read answers; others are stopped
+        /// between reading the time and using it.
+        case starved
+        /// Clocks that are wrong from the start.
+        case apart
+        /// Clocks that are set under load, alone and all together.
+        case stepped
+        /// Machines that sleep.
+        case asleep
+        /// Up to sixteen instances, one after another.
+        case staggered
+
+        /// Instances differ in when they start and in what time they believe it is.
+        var isOfClocks: Bool {
+            switch self {
+            case .apart, .stepped, .asleep: true
+            default: false
+            }
+        }
     }
 
     struct Incident {
@@ -45,7 +68,14 @@ struct Scenario {
             case refuseWrites(server: Int, lasting: Int)
             case cut(instance: Int, server: Int, lasting: Int)
             case pause(instance: Int, lasting: Int)
-            case replace(instance: Int)
+            /// Dies; another one starts after a while.
+            case replace(instance: Int, after: Int)
+            /// Sets one clock, or all, so that it is wrong by so much.
+            case set(instance: Int?, offset: Int)
+            case sleep(instance: Int, lasting: Int)
+            case starve(instance: Int, lasting: Int)
+            /// The store's machine.
+            case storeSleep(server: Int, lasting: Int)
         }
 
         let time: Int
@@ -62,7 +92,7 @@ struct Scenario {
     let slotMicroseconds: Int
     /// The greatest difference between two instances' clocks.
     let spread: Int
-    let weather: Network.Weather
+    var weather: Network.Weather
     /// One way besides, by place of the instance.
     let detours: [Int]
     let quotas: [Quota]
@@ -71,13 +101,27 @@ struct Scenario {
     let incidents: [Incident]
     /// Requests after which callers stop.
     let asksBound: Int
+    /// By place: how wrong the clock is at the start, besides the spread.
+    var offsets: [Int] = []
+    /// By place: how long after the first one it starts. In order.
+    var startDelays: [Int] = []
+    /// In a thousand readings of the clocks: used only after the process was stopped for one of `stalls`.
+    var staleReadings = 0
+    var stalls: [Int] = []
 
     /// Nothing fails, and round trips are as short as exact promises need.
     var isCalm: Bool {
         switch kind {
         case .saturated, .modest, .busy, .fastAndIdle, .tokens, .several: true
-        case .slow, .unanswered, .stalls, .forgetful, .outage, .everything, .slots, .shared: false
+        default: false
         }
+    }
+
+    /// Clocks are never further apart than `spread`, and nothing is believed that is not so.
+    var isTimeSound: Bool { !kind.isOfClocks && staleReadings == 0 && !hasStoreThatSleeps }
+
+    private var hasStoreThatSleeps: Bool {
+        incidents.contains { if case .storeSleep = $0.what { true } else { false } }
     }
 
     /// Threads that wait for long wake up so much later.
@@ -95,7 +139,7 @@ struct Scenario {
     var quietMicroseconds: Int {
         let bucket = quotas.map(\.bucketMicroseconds).max() ?? 0
         return 2 * min(bucket, 1_000_000) + 2 * lateness + 40 * (weather.delay.upperBound + (detours.max() ?? 0))
-            + 5_000
+            + 6 * (weather.longestRoundTrip - 2 * weather.delay.upperBound) + 5_000
     }
 }
 
@@ -112,17 +156,19 @@ extension Scenario {
         let bucket = quotas.map(\.bucketMicroseconds).min() ?? 1
         let longest = quotas.map(\.scaleSeconds).max() ?? 1
         slotMicroseconds = max(dice.pick([5_000_000, 30_000_000]), min(3_600, longest / 60) * 1_000_000)
-        let some = dice.pick([1, 2, 2, 3, 4, 5])
+        let some = dice.pick(kind.instances)
         instances = kind == .fastAndIdle ? 2 : longest < 86_400 ? some : min(2, some)
         // Instances more than three seconds off mend their clocks, and a client could not come back exactly in time.
-        let most = kind == .saturated ? min(bucket, 1_900_000) : kind == .slots ? slotMicroseconds / 2 : bucket
+        let isMended = kind == .saturated || kind.isOfClocks
+        let most = isMended ? min(bucket, 1_400_000) : kind == .slots ? slotMicroseconds / 2 : bucket
         countedInstances = kind == .shared || dice.below(2) == 0 ? instances : nil
         spread = kind == .fastAndIdle ? most : dice.pick([0, most / 2, most, most])
         start = 1_800_000_000_000_000 + dice.below(longest * 1_000_000)
         let windows = longest >= 86_400 ? 1 : kind == .busy ? 2 : dice.pick([2, 3, 3])
-        let duration = windows * longest * 1_000_000 + dice.below(longest * 1_000_000)
+        let early = kind == .apart ? 40_000_000 : 0
+        let duration = early + windows * longest * 1_000_000 + dice.below(longest * 1_000_000)
         loadEnd = start + duration
-        asksBound = (kind == .busy ? 4_000 : kind == .saturated ? 1_200 : 500) * size
+        asksBound = (kind == .busy ? 4_000 : kind == .saturated ? 1_200 : kind.isOfClocks ? 800 : 500) * size
         rule = Self.rule(kind, &dice)
         var weather = Network.Weather(delay: 20...max(21, min(bucket / 12, 2_000)))
         timeoutMicroseconds =
@@ -136,7 +182,17 @@ extension Scenario {
             weather.repeats = dice.pick([0, 20, 200])
             weather.hangs = dice.pick([0, 0, 2])
         }
+        if kind == .late || kind == .lateModest || (kind == .starved && dice.below(2) == 0) {
+            weather.answerLate(withinMicroseconds: timeoutMicroseconds, isModest: kind == .lateModest, &dice)
+            if kind == .late, dice.below(3) == 0 { weather.overdueAnswers = dice.pick([10, 100, 100]) }
+        }
         self.weather = weather
+        if kind == .starved {
+            staleReadings = dice.pick([0, 2, 10])
+            stalls = [1_000, 30_000, 300_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000]
+        }
+        offsets = Self.offsets(kind, instances, &dice)
+        startDelays = Self.startDelays(kind, instances, longest, &dice)
         let isUneven = kind == .slow && dice.below(2) == 0
         detours = (0..<instances).map { _ in isUneven && dice.below(2) == 0 ? dice.below(100_000) : 0 }
         incidents = Self.incidents(kind, start..<loadEnd, instances, ring.servers.count, quotas.count, &dice)
@@ -152,6 +208,8 @@ extension Scenario {
 
     private static func quotas(_ kind: Kind, _ dice: inout Seeded) -> [Quota] {
         let counts = [1, 2, 3, 5, 10, 20, 60, 100, 300, 1_000, 10_000, 100_000]
+        let fewer = [1, 2, 3, 5, 10, 20, 60, 60, 100, 300, 1_000]
+        let mixed: [Quota.Unit] = [.requests, .requests, .images, .tokens]
         let near = dice.pick(Self.windows)
         func quota(_ counts: [Int], _ units: [Quota.Unit], _ windows: [Int]? = nil) -> Quota {
             let window = dice.pick(windows ?? [near, near, near, min(near * (near < 3_600 ? 10 : 2), 2_678_400)])
@@ -162,6 +220,12 @@ extension Scenario {
             return (0...dice.below(2)).map { _ in quota([20, 30, 60, 100, 200, 1_000, 100_000], [.requests, .images]) }
         case .slots: return (0...dice.below(2)).map { _ in quota([1, 2, 3, 10, 50], [.concurrent]) }
         case .shared: return [quota([1, 5, 20, 100, 1_000], [.requests, .images], [10, 30, 60, 61, 300, 3_600])]
+        case .lateModest:
+            return [quota([20, 30, 60, 100, 200], [.requests, .images], [6, 10, 12, 30, 59, 60, 300, 3_600])]
+        case .late, .starved, .staggered: return (0...dice.below(2)).map { _ in quota(fewer, mixed) }
+        case .apart, .stepped, .asleep:
+            let window = dice.pick([5, 10, 12, 30, 60, 61, 300, 3_600, 86_400, 2_678_400])
+            return [quota(fewer, mixed, [window])]
         case .busy: return [quota([200, 500], [.requests], [1, 2, 10, 60, 300, 3_600])]
         case .saturated:
             return (0...dice.below(2))
@@ -171,6 +235,35 @@ extension Scenario {
         case .several, .everything:
             return (0...1 + dice.below(2)).map { _ in quota(counts, [.requests, .requests, .tokens, .images]) }
         default: return (0...dice.below(2)).map { _ in quota(counts, [.requests, .requests, .images, .tokens]) }
+        }
+    }
+
+    private static func offsets(_ kind: Kind, _ instances: Int, _ dice: inout Seeded) -> [Int] {
+        let none = [Int](repeating: 0, count: instances)
+        guard kind == .apart else { return none }
+        func far(_ dice: inout Seeded) -> Int {
+            dice.pick([5_000_000, 10_000_000, 20_000_000, 40_000_000, 600_000_000, 3_600_000_000])
+                * (dice.below(2) == 0 ? 1 : -1)
+        }
+        switch dice.below(5) {
+        case 0: return (0..<instances).map { [20_000_000, -20_000_000, 0, 0][$0 % 4] }
+        case 1: return [far(&dice)] + none.dropFirst()
+        case 2:
+            let all = far(&dice)
+            return none.map { _ in all }
+        case 3: return none.map { _ in dice.below(2_200_000) - 1_100_000 }
+        default: return none.map { _ in dice.below(2) == 0 ? 0 : far(&dice) }
+        }
+    }
+
+    private static func startDelays(_ kind: Kind, _ instances: Int, _ seconds: Int, _ dice: inout Seeded) -> [Int] {
+        let none = [Int](repeating: 0, count: instances)
+        switch kind {
+        case .apart where dice.below(3) == 0: return none.indices.map { $0 == 0 ? 0 : 30_000_000 }
+        case .apart where dice.below(2) == 0, .staggered:
+            let gap = dice.pick([1_000, 100_000, 3_000_000, seconds * 1_000_000 / 8])
+            return none.indices.map { $0 * gap }
+        default: return none
         }
     }
 
@@ -193,9 +286,16 @@ extension Scenario {
             let (server, instance) = (dice.below(servers), dice.below(instances))
             if kind == .stalls || kind == .everything {
                 add(.pause(instance: instance, lasting: lasting(&dice)), &dice)
-                if dice.below(3) == 0 { add(.replace(instance: instance), &dice) }
+                if dice.below(3) == 0 { add(.replace(instance: instance, after: 0), &dice) }
             }
-            if kind == .slots, dice.below(2) == 0 { add(.replace(instance: instance), &dice) }
+            if kind == .slots, dice.below(2) == 0 { add(.replace(instance: instance, after: 0), &dice) }
+            if kind == .starved {
+                add(.starve(instance: instance, lasting: dice.pick([100_000, 400_000, 1_000_000, 8_000_000])), &dice)
+            }
+            if kind == .asleep {
+                let lasting = dice.pick([500_000, 2_000_000, 10_000_000, 60_000_000, 3_600_000_000])
+                add(.sleep(instance: instance, lasting: min(lasting, span.count / 4)), &dice)
+            }
             if kind == .forgetful || kind == .everything {
                 add(dice.below(2) == 0 ? .flush(server: server) : .evict(subject: dice.below(subjects)), &dice)
             }
@@ -209,18 +309,68 @@ extension Scenario {
                 }
             }
         }
+        if kind == .late, dice.below(3) == 0 {
+            add(.pause(instance: dice.below(instances), lasting: lasting(&dice)), &dice)
+            add(.replace(instance: dice.below(instances), after: 0), &dice)
+        }
+        if kind == .staggered, dice.below(3) == 0 {
+            add(.replace(instance: dice.below(instances), after: dice.pick([0, 1_000_000, 10_000_000])), &dice)
+        }
+        if kind == .asleep || kind == .staggered, dice.below(4) == 0 {
+            let lasting = dice.pick([100_000, 2_000_000, 5_000_000, 10_000_000, 40_000_000])
+            add(.storeSleep(server: dice.below(servers), lasting: lasting), &dice)
+        }
+        if kind == .stepped { incidents += steps(span, instances, &dice) }
         if kind == .shared {
             add(.hang(server: 0, lasting: dice.pick([1_500_000, 5_000_000, 20_000_000, span.count / 4])), &dice)
         }
         return incidents.sorted { $0.time < $1.time }
+    }
+
+    /// All small ones, between which clocks stay within three seconds, or all large ones.
+    private static func steps(_ span: Range<Int>, _ instances: Int, _ dice: inout Seeded) -> [Incident] {
+        let isSmall = dice.below(2) == 0
+        let areAll = dice.below(3) == 0
+        var incidents: [Incident] = []
+        for _ in 0...dice.below(4) {
+            let instance = areAll ? nil : dice.below(instances)
+            let distance = dice.pick([5_000_000, 10_000_000, 60_000_000, 3_600_000_000])
+            let offset = isSmall ? dice.below(2_200_000) - 1_100_000 : dice.below(2) == 0 ? distance : -distance
+            let time = span.lowerBound + dice.below(span.count)
+            incidents.append(Incident(time: time, what: .set(instance: instance, offset: offset)))
+            guard dice.below(2) == 0 else { continue }
+            let later = time + dice.pick([100_000, 1_000_000, 5_000_000, span.count / 8, span.count / 3])
+            incidents.append(Incident(time: later, what: .set(instance: instance, offset: 0)))
+        }
+        return incidents
+    }
+}
+
+extension Network.Weather {
+    /// All calls, or one in ten. Of modest callers' calls all are answered in half of the time only: a decision takes
+    /// two of them, perhaps after two that were under way, in four times the timeout.
+    fileprivate mutating func answerLate(withinMicroseconds timeout: Int, isModest: Bool, _ dice: inout Seeded) {
+        slowAnswers = dice.pick([100, 100, 1_000])
+        let most = dice.pick([timeout / 8, timeout / 2, isModest && slowAnswers == 1_000 ? timeout / 2 : timeout])
+        slowness = 0...max(1, min(timeout - 2 * delay.upperBound - 1_000, most))
     }
 }
 
 extension Scenario.Kind {
     fileprivate var hasFaults: Bool {
         switch self {
-        case .saturated, .modest, .busy, .fastAndIdle, .tokens, .several: false
-        case .slow, .unanswered, .stalls, .forgetful, .outage, .everything, .slots, .shared: true
+        case .saturated, .modest, .busy, .fastAndIdle, .tokens, .several, .apart, .stepped, .asleep, .staggered: false
+        default: true
+        }
+    }
+
+    fileprivate var instances: [Int] {
+        switch self {
+        case .shared: [1, 2, 3, 4, 5, 8, 16]
+        case .late: [1, 2, 4, 4, 8, 16]
+        case .staggered: [4, 8, 16]
+        case .lateModest, .starved, .apart, .stepped, .asleep: [1, 2, 2, 4, 4, 8]
+        default: [1, 2, 2, 3, 4, 5]
         }
     }
 }

@@ -11,6 +11,15 @@ final class SimulatedInstance {
         var isWoken = false
         /// Counts waits, so that a timer ends its own one only.
         var wait = 0
+        /// When the call under way was sent.
+        var sentAt: Int?
+    }
+
+    /// What waits when a process could not run for a while.
+    private enum Event {
+        case any
+        /// Comes before answers that wait to be read.
+        case timer
     }
 
     let number: Int
@@ -26,7 +35,19 @@ final class SimulatedInstance {
     private let lateness: Int
     private var dice: Seeded
     private var pausedUntil = 0
+    private var isStarved = false
+    /// Of a thousand readings of the clocks so many are used late only.
+    private let staleReadings: Int
+    private let stalls: [Int]
+    private let startedAt: Int
+    /// The offset of the clock that the ledger was told.
+    private var followed: Int
+    /// When the clocks were read that the ledger goes by now.
+    private var readAt = 0
     private(set) var isDead = false
+    /// Takes requests: the store's clock was asked, or did not answer in time.
+    private var isOpen = false
+    private var early: [() -> Void] = []
     private var lastConnection: UInt64 = 0
 
     init(_ number: Int, _ clock: MachineClock, _ simulation: Simulation, _ dice: Seeded) {
@@ -34,6 +55,8 @@ final class SimulatedInstance {
         self.number = number
         self.clock = clock
         timeline = simulation.timeline
+        startedAt = timeline.now
+        followed = clock.offset(at: timeline.now)
         network = simulation.network
         servers = simulation.servers
         judge = simulation.judge
@@ -47,27 +70,93 @@ final class SimulatedInstance {
         options.lanesPerServer = servers.count == 1 ? 4 : 2
         ledger = Ledger(store: simulation.ring, options: options, random: Seeded(dice.next()))
         lateness = simulation.scenario.lateness
+        staleReadings = simulation.scenario.staleReadings
+        stalls = simulation.scenario.stalls
         lanes = ledger.lanes.map { _ in Lane() }
         self.dice = dice
         for lane in lanes.indices { wake(lane) }
+        at(timeline.now) { self.at(self.timeline.now + self.timeoutMicroseconds) { self.open() } }
     }
 
-    var now: Moment { clock.moment(at: timeline.now) }
+    /// Stops the world: what is due meanwhile happens late, in any order. Starved: timers first.
+    func pause(until time: Int, isStarved: Bool = false) {
+        if time <= pausedUntil { return }
+        pausedUntil = time
+        self.isStarved = isStarved
+    }
 
-    /// Stops the world: what is due meanwhile happens late, in any order.
-    func pause(until time: Int) { pausedUntil = max(pausedUntil, time) }
+    /// The machine sleeps, and its steady clock with it.
+    func sleep(_ microseconds: Int) {
+        let end = timeline.now + microseconds
+        pause(until: end)
+        timeline.at(end) {
+            self.clock.slept(microseconds, until: end)
+            self.judge.steps(by: microseconds, at: end)
+        }
+    }
 
-    func die() { isDead = true }
+    func die() {
+        isDead = true
+        noteOpenCalls()
+    }
+
+    /// Calls without an answer so far are known as such.
+    func noteOpenCalls() {
+        for lane in lanes.indices {
+            guard let sentAt = lanes[lane].sentAt, timeline.now - sentAt > timeoutMicroseconds else { continue }
+            judge.isSlow(instance: number, server: ledger.lanes[lane].server, sentAt: sentAt, at: timeline.now)
+        }
+    }
 
     /// Something that happens in this instance.
-    func at(_ time: Int, _ body: @escaping () -> Void) {
+    func at(_ time: Int, _ body: @escaping () -> Void) { at(time, .any, body) }
+
+    private func at(_ time: Int, _ event: Event, _ body: @escaping () -> Void) {
         timeline.at(time) {
             if self.isDead { return }
             if self.timeline.now < self.pausedUntil {
-                self.at(self.pausedUntil + self.dice.below(300), body)
+                let isLast = self.isStarved && event == .any
+                self.at(self.pausedUntil + self.dice.below(300) + (isLast ? 1_000 : 0), event, body)
             } else {
                 body()
             }
+        }
+    }
+
+    /// Reads the clocks, and does something by what they say: now, or only after the process was stopped for a while.
+    private func read(_ body: @escaping (Moment) -> Void) {
+        var moment = clock.moment(at: timeline.now)
+        let time = timeline.now
+        plantBeforeReading(moment)
+        guard staleReadings > 0, dice.below(1_000) < staleReadings else {
+            readAt = time
+            return body(moment)
+        }
+        let stall = dice.pick(stalls)
+        pausedUntil = max(pausedUntil, time + stall)
+        isStarved = false
+        judge.trace?("\(time) instance \(number) stops for \(stall) with the time in its hand")
+        if dice.below(2) == 0 {
+            // Between the wall clock and the steady one.
+            moment.steady += stall
+            judge.steps(by: -stall, at: time + stall)
+        }
+        judge.stops(instance: number, at: time, until: time + stall)
+        timeline.at(time + stall) {
+            if self.isDead { return }
+            self.readAt = time
+            body(moment)
+        }
+    }
+
+    private func plantBeforeReading(_ moment: Moment) {
+        if plant == .roundedUp { ledger.rank = nil }
+        guard plant == .stepFollowed else { return }
+        // A large step in small ones.
+        let offset = clock.offset(at: timeline.now)
+        while followed != offset {
+            followed += max(-2_900_000, min(2_900_000, offset - followed))
+            _ = ledger.read(Moment(wall: moment.wall - offset + followed, steady: moment.steady))
         }
     }
 
@@ -75,57 +164,78 @@ final class SimulatedInstance {
 
     /// Asks now; `then` is called once, with the decision.
     func ask(_ ask: Judge.Ask, _ then: @escaping (Decision) -> Void) {
+        if !isOpen { return early.append { self.ask(ask, then) } }
+        read { self.ask(ask, at: $0, then) }
+    }
+
+    /// The process takes requests from now on.
+    private func open() {
+        if isOpen { return }
+        isOpen = true
+        for ask in early { at(timeline.now, ask) }
+        early = []
+    }
+
+    private func ask(_ ask: Judge.Ask, at moment: Moment, _ then: @escaping (Decision) -> Void) {
         let wants = ask.parts.map { Want($0.subject.limit, $0.subject.identity, units: $0.units) }
-        judge.asks(ask, at: timeline.now, wall: clock.wall(at: timeline.now))
-        let answer = ledger.ask(wants, at: now) {
+        judge.asks(ask, at: readAt, wall: clock.wall(at: readAt))
+        let answer = ledger.ask(wants, at: moment) {
             Waiter { decision in
-                self.judge.decided(ask, decision, at: self.timeline.now)
+                self.judge.decided(ask, decision, at: self.readAt)
                 then(decision)
             }
         }
         switch answer {
         case .decided(let decision):
-            judge.decided(ask, decision, at: timeline.now, isAtOnce: true, wakesLanes: !ledger.outbox.lanes.isEmpty)
+            judge.decided(ask, decision, at: readAt, isAtOnce: true, wakesLanes: !ledger.outbox.lanes.isEmpty)
             drain()
             then(decision)
         case .waits(let request):
             drain()
-            expire(request, ask, at: request.due)
+            expireLater(request, at: request.due)
         }
     }
 
-    /// The request's timer, due at a steady time.
-    private func expire(_ request: Pending, _ ask: Judge.Ask, at due: Int) {
-        at(clock.time(ofSteady: due) + dice.below(1_000)) {
-            guard request.decision == nil else { return }
-            let before = self.ledger.servers.map(\.isDown)
-            let again = self.ledger.expire(request, at: self.now)
-            for (place, wasDown) in before.enumerated() where self.ledger.servers[place].isDown && !wasDown {
-                self.judge.fails(instance: self.number, server: place, at: self.timeline.now)
-            }
-            if let again {
-                self.expire(request, ask, at: again)
-            } else {
-                self.judge.expires(ask, at: self.timeline.now)
-            }
-            self.drain()
-            if again == nil, request.decision == nil {
-                self.judge.breach("L6", "a request is not decided when its time is up")
+    /// The request's timer.
+    private func expireLater(_ request: Pending, at steady: Int) {
+        let time = clock.time(ofSteady: steady, at: timeline.now)
+        at(max(timeline.now, time) + dice.below(1_000), .timer) {
+            if request.decision != nil { return }
+            // The machine may have slept meanwhile.
+            if self.clock.steady(at: self.timeline.now) < steady { return self.expireLater(request, at: steady) }
+            self.read { self.expire(request, at: $0) }
+        }
+    }
+
+    private func expire(_ request: Pending, at moment: Moment) {
+        guard request.decision == nil else { return }
+        if plant == .timerDeaf {
+            for index in request.open {
+                let server = request.parts[index].account.server
+                ledger.fail(server, epoch: ledger.servers[server].epoch, "planted", at: ledger.read(moment))
             }
         }
+        let again = ledger.expire(request, at: moment)
+        judge.trace?("\(readAt) instance \(number) request's timer \(again == nil ? "ends it" : "waits")")
+        drain()
+        if let again { return expireLater(request, at: again) }
+        if request.decision == nil { judge.breach("L6", "a request is not decided when its time is up") }
     }
 
     /// Ends what a request holds; `used` nil: all of it was.
     func settle(_ ask: Judge.Ask, _ decision: Decision, _ used: Amounts?) {
-        judge.settles(ask, used, at: timeline.now)
-        if plant == .settleLost { return }
-        ledger.settle(decision.held, used, at: now)
-        drain()
+        read {
+            self.judge.settles(ask, used, at: self.readAt)
+            if self.plant == .settleLost { return }
+            self.ledger.settle(decision.held, used, at: $0)
+            self.drain()
+        }
     }
 
     /// Ends as a process does that is told to.
     func close() {
-        ledger.close(at: now)
+        readAt = timeline.now
+        ledger.close(at: clock.moment(at: timeline.now))
         drain()
         for lane in lanes.indices { wake(lane) }
     }
@@ -136,6 +246,7 @@ final class SimulatedInstance {
         var outbox = Outbox()
         swap(&outbox, &ledger.outbox)
         for lane in outbox.lanes { wake(lane) }
+        if outbox.isReady { open() }
         for request in outbox.decided {
             if let decision = request.decision { request.waiter.decided(decision) }
         }
@@ -151,44 +262,50 @@ final class SimulatedInstance {
     private func run(_ lane: Int, _ outcome: Result<StoreReply, StoreFailure>? = nil, since: Moment? = nil) {
         if outcome == nil, lanes[lane].isBusy { return }
         lanes[lane].wait += 1
-        if let outcome {
-            lanes[lane].isBusy = false
-            ledger.take(outcome, lane, at: plant == .lateAnswer ? since ?? now : now)
-        } else {
-            lanes[lane].isWoken = false
+        if outcome == nil { lanes[lane].isWoken = false }
+        lanes[lane].isBusy = true
+        read { now in
+            if let outcome { self.ledger.take(outcome, lane, at: self.plant == .lateAnswer ? since ?? now : now) }
+            self.step(lane, now)
         }
+    }
+
+    private func step(_ lane: Int, _ now: Moment) {
         while true {
             let step = ledger.step(lane, at: now)
-            // A wake-up that comes while the lane is at work counts.
-            lanes[lane].isBusy = true
             drain()
             switch step {
             case .stop: return
-            case .call(let call): return perform(call, lane)
+            case .call(let call): return perform(call, lane, now)
             case .wait(let until):
+                // A wake-up that comes while the lane is at work counts.
                 if lanes[lane].isWoken {
                     lanes[lane].isWoken = false
                     continue
                 }
                 lanes[lane].isBusy = false
-                guard let until else { return }
-                let wait = lanes[lane].wait
-                let time = max(timeline.now, clock.time(ofSteady: until))
-                // Where windows are long, what is not urgent may be late: a month is simulated in fewer steps.
-                let late = time - timeline.now >= 900_000 ? lateness : 0
-                at(time + late + dice.below(60)) {
-                    if self.lanes[lane].wait == wait { self.run(lane) }
-                }
+                if let until { wait(lane, until: until) }
                 return
             }
         }
     }
 
-    private func perform(_ call: StoreCall, _ lane: Int) {
-        let (place, since) = (ledger.lanes[lane].server, now)
+    private func wait(_ lane: Int, until steady: Int) {
+        let wait = lanes[lane].wait
+        let time = max(timeline.now, clock.time(ofSteady: steady, at: timeline.now))
+        // Where windows are long, what is not urgent may be late: a month is simulated in fewer steps.
+        let late = time - timeline.now >= 900_000 ? lateness : 0
+        at(time + late + dice.below(60), .timer) {
+            if self.lanes[lane].wait == wait { self.run(lane) }
+        }
+    }
+
+    private func perform(_ call: StoreCall, _ lane: Int, _ since: Moment) {
+        let place = ledger.lanes[lane].server
         let server = servers[place]
+        let sentAt = timeline.now
         if case .connect = call {
-            let began = timeline.now
+            lanes[lane].sentAt = sentAt
             lanes[lane].connection = nil
             lastConnection += 1
             let connection = SimulatedConnection(server, id: lastConnection, plant: plant)
@@ -196,14 +313,15 @@ final class SimulatedInstance {
                 try connection.time()
             }
             network.send(from: number, to: place, server, work) { (result: Result<Int, StoreFailure>, _) in
+                self.isBack(lane, place, sentAt)
                 self.at(self.timeline.now) {
                     if case .success = result {
                         self.lanes[lane].connection = connection
-                        self.judge.connects(instance: self.number, server: place, began: began, at: self.timeline.now)
+                        self.judge.answers(instance: self.number, server: place, sentAt: sentAt, at: self.timeline.now)
                     } else {
-                        self.judge.fails(instance: self.number, server: place, at: self.timeline.now)
+                        self.judge.fails(instance: self.number, server: place, sentAt: sentAt, at: self.timeline.now)
                     }
-                    self.run(lane, result.map { .connected($0) }, since: since)
+                    self.run(lane, result.map { .connected(self.planted(seconds: $0)) }, since: since)
                 }
             }
             return
@@ -211,14 +329,24 @@ final class SimulatedInstance {
         guard let connection = lanes[lane].connection else {
             return run(lane, .failure(StoreFailure(reason: "no connection")), since: since)
         }
+        lanes[lane].sentAt = sentAt
         let work = { () throws(StoreFailure) -> (StoreReply, [(key: String, isWritten: Bool)]) in
             let reply = try connection.perform(call)
             return (reply, connection.touched)
         }
         let isWrite = if case .write = call { true } else { false }
         network.send(from: number, to: place, server, isWrite: isWrite, work) { result, doneAt in
-            self.at(self.timeline.now) { self.take(result, doneAt, call, lane, place, since) }
+            self.isBack(lane, place, sentAt)
+            self.at(self.timeline.now) { self.take(result, doneAt, call, lane, sentAt, since) }
         }
+    }
+
+    /// What the caller of a call sees is at its machine.
+    private func isBack(_ lane: Int, _ server: Int, _ sentAt: Int) {
+        if isDead { return }
+        lanes[lane].sentAt = nil
+        guard timeline.now - sentAt > timeoutMicroseconds else { return }
+        judge.isSlow(instance: number, server: server, sentAt: sentAt, at: timeline.now)
     }
 
     private func take(
@@ -226,26 +354,64 @@ final class SimulatedInstance {
         _ doneAt: Int,
         _ call: StoreCall,
         _ lane: Int,
-        _ place: Int,
+        _ sentAt: Int,
         _ since: Moment
     ) {
         switch result {
         case .success((let reply, let touched)):
+            let place = ledger.lanes[lane].server
+            judge.answers(instance: number, server: place, sentAt: sentAt, at: timeline.now)
             for (key, isWritten) in touched {
-                judge.exchanges(instance: number, key: key, isWritten: isWritten, at: doneAt)
+                judge.exchanges(instance: number, key: key, isWritten: isWritten, sentAt: sentAt, at: doneAt)
             }
             if case .wrote(.refused) = reply, case .write(let plan) = call {
                 judge.isRefusedWrite(instance: number, key: plan.key, at: timeline.now)
             }
-            run(lane, .success(reply), since: since)
+            run(lane, planted(reply, to: call, since), since: since)
         case .failure(let failure):
             if plant == .giveBackRepeated, case .write = call {
                 return run(lane, .success(.wrote(.lost)), since: since)
             }
             lanes[lane].connection = nil
-            judge.fails(instance: number, server: place, at: timeline.now)
+            judge.fails(instance: number, server: ledger.lanes[lane].server, sentAt: sentAt, at: timeline.now)
             run(lane, .failure(failure), since: since)
         }
+    }
+}
+
+/// Faults that are put in between the ledger and the store.
+extension SimulatedInstance {
+    private func planted(seconds: Int) -> Int {
+        guard plant == .clockJudgedLate, timeline.now < startedAt + 10_000_000 else { return seconds }
+        return clock.wall(at: timeline.now) / 1_000_000
+    }
+
+    private func planted(
+        _ reply: StoreReply,
+        to call: StoreCall,
+        _ since: Moment
+    ) -> Result<StoreReply, StoreFailure> {
+        let wall = clock.wall(at: timeline.now) - ledger.clock.correction
+        switch (reply, call) {
+        case (.time(let seconds), _): return .success(.time(planted(seconds: seconds)))
+        case (.found(let found), _) where plant == .aheadDropped:
+            let storeTime = servers[0].seconds * 1_000_000 + 1_500_000
+            return .success(
+                .found(
+                    found.map { found in
+                        guard case .record(let record, let version) = found, record.isTooFarAhead(of: wall),
+                            record.isTooFarAhead(of: storeTime)
+                        else { return found }
+                        return .broken(version, reason: "planted")
+                    }
+                )
+            )
+        case (.wrote(.written), .write(let plan)) where plant == .lateGivenUp:
+            guard case .counts(let record) = plan.record, wall >= record.grid.end(of: plan.place.number) else { break }
+            return .failure(StoreFailure(reason: "planted"))
+        default: break
+        }
+        return .success(reply)
     }
 }
 

@@ -10,7 +10,7 @@ final class SimulatedServer {
 
     private let timeline: Timeline
     /// How far its clock is ahead.
-    private let aheadMicroseconds: Int
+    private var aheadMicroseconds: Int
     private let plant: Plant?
     private var items: [String: Item] = [:]
     private var lastVersion: UInt64 = 0
@@ -39,6 +39,12 @@ final class SimulatedServer {
     }
 
     func flush() { items = [:] }
+
+    /// Its machine sleeps: it answers nothing, and its clock falls behind for good.
+    func sleep(_ microseconds: Int) {
+        hangsUntil = max(hangsUntil, timeline.now + microseconds)
+        aheadMicroseconds -= microseconds
+    }
 
     func evict(_ key: String) { items[key] = nil }
 

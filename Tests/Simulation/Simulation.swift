@@ -44,7 +44,7 @@ package final class Simulation {
             Seeded(dice.next())
         )
         servers = scenario.ring.servers.map { _ in
-            SimulatedServer(timeline, aheadMicroseconds: -dice.below(1_500_000), plant: plant)
+            SimulatedServer(timeline, aheadMicroseconds: -dice.below(500_000), plant: plant)
         }
         judge = Judge(scenario)
         judge.trace = trace
@@ -53,7 +53,7 @@ package final class Simulation {
         for place in 0..<scenario.instances { instances.append(instance(at: place)) }
     }
 
-    private func instance(at place: Int) -> SimulatedInstance {
+    private func instance(at place: Int, after delay: Int = 0) -> SimulatedInstance {
         let spread = scenario.spread
         var ahead = [dice.below(spread + 1), dice.below(spread + 1)]
         if scenario.kind == .fastAndIdle || dice.below(3) == 0 { ahead = place % 2 == 0 ? [0, 0] : [spread, spread] }
@@ -64,13 +64,25 @@ package final class Simulation {
             end: scenario.loadEnd,
             aheadAtStart: ahead[0],
             aheadAtEnd: ahead[1],
-            steadyAtStart: 1_000_000 + dice.below(1_000_000_000)
+            steadyAtStart: 1_000_000 + dice.below(1_000_000_000),
+            offset: place < scenario.offsets.count ? scenario.offsets[place] : 0
         )
-        judge.add(clock)
+        let startsAt = max(timeline.now + delay, start(of: place))
+        judge.add(clock, startedAt: startsAt)
         network.detours[instanceCount] = scenario.detours[place]
         instanceCount += 1
-        return SimulatedInstance(instanceCount - 1, clock, self, Seeded(dice.next()))
+        let instance = SimulatedInstance(instanceCount - 1, clock, self, Seeded(dice.next()))
+        if startsAt > timeline.now { instance.pause(until: startsAt) }
+        return instance
     }
+
+    /// When the first instance at a place starts.
+    private func start(of place: Int) -> Int {
+        scenario.start + (place < scenario.startDelays.count ? scenario.startDelays[place] : 0)
+    }
+
+    /// Places whose instances have started.
+    var started: Int { max(1, (0..<scenario.instances).filter { start(of: $0) <= timeline.now }.count) }
 
     func instance(_ place: Int) -> SimulatedInstance { instances[place] }
 
@@ -87,6 +99,8 @@ package final class Simulation {
         for incident in scenario.incidents { timeline.at(incident.time) { self.happens(incident.what) } }
         end(at: scenario.loadEnd)
         timeline.run()
+        for instance in instances { instance.noteOpenCalls() }
+        judge.endedAt = timeline.now
         judge.conclude(servers)
         return Report(
             seed: seed,
@@ -129,13 +143,30 @@ package final class Simulation {
         case .refuseWrites(let server, let lasting): servers[server].refusesUntil = now + lasting
         case .cut(let instance, let server, let lasting):
             network.cut(instance: instances[instance].number, server: server, until: now + lasting)
-        case .pause(let instance, let lasting): instances[instance].pause(until: now + lasting)
-        case .replace(let place):
+        case .pause(let instance, let lasting): stop(instance, lasting, isStarved: false)
+        case .starve(let instance, let lasting): stop(instance, lasting, isStarved: true)
+        case .sleep(let instance, let lasting):
+            judge.stops(instance: instances[instance].number, at: now, until: now + lasting)
+            instances[instance].sleep(lasting)
+        case .storeSleep(let server, let lasting):
+            judge.steps(by: -lasting, at: now)
+            servers[server].sleep(lasting)
+        case .set(let instance, let offset):
+            for instance in instance.map({ [instances[$0]] }) ?? instances {
+                judge.steps(by: offset - instance.clock.offset(at: now), at: now)
+                instance.clock.set(offset: offset, at: now)
+            }
+        case .replace(let place, let delay):
             mayLoseAsks = true
             judge.dies(instance: instances[place].number, at: now)
             instances[place].die()
-            instances[place] = instance(at: place)
+            instances[place] = instance(at: place, after: delay)
         }
+    }
+
+    private func stop(_ place: Int, _ lasting: Int, isStarved: Bool) {
+        judge.stops(instance: instances[place].number, at: timeline.now, until: timeline.now + lasting)
+        instances[place].pause(until: timeline.now + lasting, isStarved: isStarved)
     }
 
     // MARK: Callers
@@ -155,7 +186,7 @@ package final class Simulation {
 
     func identity(_ number: Int) -> Identity { .address("caller \(seed) \(number)") }
 
-    private func start(
+    func start(
         _ subjects: [Subject],
         _ manner: Caller.Manner,
         home: Int?,
@@ -165,7 +196,8 @@ package final class Simulation {
     ) {
         let caller = Caller(self, subjects, manner, home: home, units: units, think: think, Seeded(dice.next()))
         callers.append(caller)
-        caller.start(at: time ?? scenario.start + dice.below(subjects[0].bucket))
+        let first = home.map(start(of:)) ?? scenario.start
+        caller.start(at: max(first, time ?? first + dice.below(subjects[0].bucket)))
     }
 
     private func prepare(_ quota: Quota, _ number: Int) {
@@ -178,6 +210,9 @@ package final class Simulation {
         let think = 1...max(1, min(subject.window / 2_000, 2_000))
         switch scenario.kind {
         case .modest: start([subject], .planned(modestPlan(subject)), home: nil, units: [], think: think)
+        case .lateModest: prepareLateModest(subject)
+        case .late, .starved, .apart, .stepped, .asleep, .staggered:
+            prepareManifold(subject, quota.count / unit, unit, think)
         case .fastAndIdle:
             // Slow: all at once, late in a bucket; fast: from then on.
             let clock = instances[0].clock
@@ -276,6 +311,40 @@ package final class Simulation {
                 }
             }
         }
+    }
+
+    /// Most want more than they may have, at every instance.
+    private func prepareManifold(_ subject: Subject, _ width: Int, _ unit: Int, _ think: ClosedRange<Int>) {
+        let width = max(1, min(20, width + 1))
+        for place in 0..<scenario.instances {
+            switch dice.below(6) {
+            case 0:
+                let long = 1...max(1, subject.window / 20)
+                start([subject], .bursty(most: width), home: nil, units: [0...unit], think: long)
+            case 1:
+                let units = unit...min(subject.bound, 2 * unit)
+                start([subject], .punctual, home: place, units: [units], think: think)
+            default:
+                let units = unit...unit
+                start([subject], .greedy(batch: 1 + dice.below(width)), home: place, units: [units], think: think)
+            }
+        }
+    }
+
+    /// Four tenths of N: any number at once at one instance, or one after another at all of them.
+    private func prepareLateModest(_ subject: Subject) {
+        let isAlone = dice.below(2) == 0
+        let span = subject.window * 63 / 60
+        var plan: [(time: Int, units: Int)] = []
+        let most = max(1, subject.bound * 4 / 10)
+        let gap = max(span / most, isAlone ? 0 : 5 * scenario.timeoutMicroseconds)
+        var time = scenario.start + dice.below(subject.bucket)
+        while time < scenario.loadEnd, plan.count < scenario.asksBound - 10 {
+            let count = isAlone ? 1 + dice.below(min(most, 5)) : 1
+            for _ in 0..<count { plan.append((time, 1)) }
+            time += gap * count + dice.below(gap)
+        }
+        start([subject], .planned(plan), home: isAlone ? dice.below(scenario.instances) : nil, units: [], think: 1...1)
     }
 
     private func largestDivisor(of count: Int, notAbove most: Int) -> Int {

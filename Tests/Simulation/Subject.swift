@@ -9,8 +9,8 @@ final class Subject {
         let wall: Int
         let instance: Int
         let units: Int
-        /// Decided while the rule for a lost store may have held.
-        let isByRule: Bool
+        /// Decided while its instance had no answer of the store: known when the run is over.
+        var isByRule = false
         /// What it came to, once that was known, and when.
         var used: Int?
         var settledAt = Int.max
@@ -21,6 +21,8 @@ final class Subject {
 
     struct Exchange {
         let instance: Int
+        let sentAt: Int
+        /// When the store carried it out.
         let time: Int
         let isWritten: Bool
     }
@@ -48,6 +50,14 @@ final class Subject {
         self.identity = identity
         self.isExclusive = isExclusive
         storeKey = identity.storeKey(limit)
+    }
+
+    /// Orders what happened by time, as a stopped process tells late what it decided before.
+    func sort() {
+        admissions.sort { $0.time < $1.time }
+        settlements = admissions.indices.filter { admissions[$0].settledAt < .max }
+        settlements.sort { admissions[$0].settledAt < admissions[$1].settledAt }
+        exchanges.sort { $0.time < $1.time }
     }
 
     /// Refused: when it was asked, when it was decided, and for how many.

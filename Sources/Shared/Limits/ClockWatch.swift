@@ -164,7 +164,8 @@ extension Ledger {
 
     /// Fewer count only after a while: when the store has lost its records, others have yet to write their entries anew.
     private mutating func see(_ entries: [SlotRecord.Entry], _ now: Moment) {
-        let count = max(1, entries.count)
+        // Our own entry may not be written yet.
+        let count = 1 + entries.count { $0.instance != instance }
         let since = fewerInstancesSince ?? now.steady
         let isSure = count >= instancesSeen || now.steady - since >= options.slotMicroseconds / 2
         fewerInstancesSince = isSure ? nil : since

@@ -2,6 +2,8 @@
 extension Ledger {
     /// A timer that fires later than that says nothing about the store.
     static let lateTimerMicroseconds = 50_000
+    /// A request waits so often anew because its timer fired late.
+    static let lateFiringsBound = 3
 
     enum Answer {
         case decided(Decision)
@@ -50,36 +52,44 @@ extension Ledger {
         let now = read(now)
         guard request.decision == nil else { return nil }
         // A process that was stopped or starved has answers to read before it may speak of a time-out.
-        if now.steady > request.due + Self.lateTimerMicroseconds, !request.wasLate {
-            request.wasLate = true
+        let isLate = now.steady > request.due + Self.lateTimerMicroseconds
+        if isLate { request.lateFirings += 1 }
+        let isStarved = request.lateFirings > Self.lateFiringsBound
+        if isLate, !isStarved {
             request.begun = now.steady
             request.movedAt = now.steady
         }
         request.due = deadline(request, now)
-        if request.due > now.steady { return request.due }
+        if request.due > now.steady, !isStarved { return request.due }
         metrics.expired += 1
-        let silent = request.open.map { lanes[request.parts[$0].account.lane] }
-            .filter { $0.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false }
-        // What waits for these is decided by the rule; a request may still have to wait for others.
-        for lane in silent { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
-        guard request.decision == nil else { return nil }
-        request.due = deadline(request, now)
-        if !silent.isEmpty, request.due > now.steady { return request.due }
+        let hanging = request.open.map { lanes[request.parts[$0].account.lane] }.filter { isHanging($0, now) }
+        if !isStarved {
+            // What waits for these is decided by the rule; a request may still have to wait for others.
+            for lane in hanging { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
+            guard request.decision == nil else { return nil }
+            request.due = deadline(request, now)
+            if !hanging.isEmpty, request.due > now.steady { return request.due }
+        }
         decide(request, refusedForNow(request.parts, now))
         return nil
     }
 
-    /// A call that takes longer hangs, in a name's look-up for example: libmemcached itself gives up after one time-out,
+    /// A call that takes longer hangs, in a name's look-up for example. libmemcached itself gives up after one time-out,
     /// and knows of an answer that its starved thread has not read yet.
     private var hangingMicroseconds: Int { 2 * options.timeoutMicroseconds }
 
+    private func isHanging(_ lane: Lane, _ now: Moment) -> Bool {
+        lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
+    }
+
     /// When a call that the request waits for hangs; after four time-outs at most.
     private func deadline(_ request: Pending, _ now: Moment) -> Int {
+        let patience = options.timeoutMicroseconds / 4
         var waited = request.open.map { request.parts[$0].account.lane }
         if clock.isUnsure { waited += lanes.indices.filter(isYardstick) }
         // Without a call the thread has not come to it yet: that says nothing about the server.
-        let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady }
-        let next = max(hangs.min() ?? 0, max(request.movedAt, now.steady) + options.timeoutMicroseconds / 4)
+        let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady + patience }
+        let next = max(hangs.min() ?? now.steady + patience, request.movedAt + patience)
         return min(request.begun + 4 * options.timeoutMicroseconds, next)
     }
 

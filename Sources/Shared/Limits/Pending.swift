@@ -33,8 +33,8 @@ final class Pending: @unchecked Sendable {
     var movedAt: Int
     /// When its timer fires next (steady).
     var due: Int
-    /// Its timer fired late once.
-    var wasLate = false
+    /// How often its timer fired late.
+    var lateFirings = 0
 
     init(_ parts: [Share], _ waiter: any DecisionWaiter, at steady: Int, timeoutMicroseconds: Int) {
         self.parts = parts

@@ -33,6 +33,27 @@ import Testing
         #expect(found != nil)
     }
 
+    @Test(
+        "each mend that is taken out is missed by a schedule made for it",
+        arguments: [
+            (Drill.clocksApart, Plant.clockJudgedLate), (.slowAnswers, .timerDeaf), (.slowAnswers, .lateGivenUp),
+            (.slowAnswers, .lateAnswer), (.storeBehind, .aheadDropped), (.sharedOut, .roundedUp),
+            (.steps, .stepFollowed),
+        ]
+    )
+    func mends(_ drill: Drill, _ plant: Plant) async {
+        let found = await aside { (0..<10).first { !Simulation.drill(drill, seed: $0, plant: plant).breaches.isEmpty } }
+        #expect(found != nil)
+    }
+
+    @Test("schedules made for a fault are survived without it", arguments: Drill.allCases)
+    func drills(_ drill: Drill) async {
+        for report in await aside({ (0..<10).map { Simulation.drill(drill, seed: $0) } }) {
+            #expect(report.breaches.map(\.text) == [], "seed \(report.seed)")
+            #expect(report.admitted > 0)
+        }
+    }
+
     @Test("an answer that comes after its bucket is not used")
     func lateAnswer() {
         #expect(Simulation.lateAnswer(plant: nil).breaches.map(\.text) == [])

@@ -1,0 +1,164 @@
+import Support
+
+@testable import Shared
+
+/// Schedules made for one fault each; the seed makes the details.
+package enum Drill: CaseIterable, Sendable {
+    /// Clocks that are twenty seconds wrong either way, and right ones.
+    case clocksApart
+    /// The store answers all the time, and never within a bucket.
+    case slowAnswers
+    /// The store's clock falls behind, and an instance starts that believes it.
+    case storeBehind
+    /// Sixteen instances lose the store before anything was used.
+    case sharedOut
+    /// Clocks are set forward by ten seconds or more under load.
+    case steps
+}
+
+extension Simulation {
+    package static func drill(
+        _ drill: Drill,
+        seed: Int,
+        plant: Plant? = nil,
+        trace: ((String) -> Void)? = nil
+    ) -> Report {
+        var dice = Seeded(UInt64(bitPattern: Int64(seed)))
+        _ = dice.next()
+        let start = 1_800_000_000_000_000 + dice.below(60_000_000)
+        let scenario: Scenario =
+            switch drill {
+            case .clocksApart: .clocksApart(start, &dice)
+            case .slowAnswers: .slowAnswers(start, &dice)
+            case .storeBehind: .storeBehind(start, &dice)
+            case .sharedOut: .sharedOut(start, &dice)
+            case .steps: .steps(start, &dice)
+            }
+        let simulation = Simulation(scenario, seed: seed, plant: plant, dice, trace: trace)
+        let quota = scenario.quotas[0]
+        let subject = simulation.judge.add(simulation.limit(quota), simulation.identity(0), isExclusive: false)
+        for place in 0..<scenario.instances {
+            // Where instances are to share what is left, nothing is used before.
+            let first = drill == .sharedOut ? start + 12_000_000 + dice.below(100_000) : nil
+            simulation.start(
+                [subject],
+                .greedy(batch: max(2, quota.count / 3)),
+                home: place,
+                units: [1...1],
+                think: 1...10_000,
+                at: first
+            )
+        }
+        // One that does not wait for what a dead instance said.
+        for incident in scenario.incidents {
+            guard case .replace(let place, let delay) = incident.what else { continue }
+            let time = incident.time + delay + 1_000_000
+            simulation.start([subject], .greedy(batch: 20), home: place, units: [1...1], think: 1...10_000, at: time)
+        }
+        return simulation.run()
+    }
+}
+
+extension Scenario {
+    private static func drill(
+        _ kind: Kind,
+        _ quota: Quota,
+        from start: Int,
+        seconds: Int,
+        instances: Int,
+        offsets: [Int] = [],
+        incidents: [Incident] = []
+    ) -> Scenario {
+        Scenario(
+            kind: kind,
+            ring: SimulatedRing(servers: ["one"]),
+            rule: .share,
+            timeoutMicroseconds: 250_000,
+            instances: instances,
+            countedInstances: nil,
+            slotMicroseconds: 5_000_000,
+            spread: 0,
+            weather: Network.Weather(delay: 20...1_000),
+            detours: [Int](repeating: 0, count: instances),
+            quotas: [quota],
+            start: start,
+            loadEnd: start + seconds * 1_000_000,
+            incidents: incidents,
+            asksBound: 5_000,
+            offsets: offsets
+        )
+    }
+
+    fileprivate static func clocksApart(_ start: Int, _ dice: inout Seeded) -> Scenario {
+        let far = dice.pick([20_000_000, 40_000_000, 3_600_000_000])
+        return drill(
+            .apart,
+            Quota(60, .images, per: .second, times: 12),
+            from: start,
+            seconds: 20,
+            instances: 4,
+            offsets: [far, -far, 0, 0]
+        )
+    }
+
+    fileprivate static func slowAnswers(_ start: Int, _ dice: inout Seeded) -> Scenario {
+        var scenario = drill(
+            .late,
+            Quota(60, .images, per: .second, times: 6),
+            from: start,
+            seconds: 15,
+            instances: 4
+        )
+        scenario.weather.slowAnswers = 1_000
+        scenario.weather.slowness = dice.pick([80_000...120_000, 100_000...240_000])
+        return scenario
+    }
+
+    fileprivate static func storeBehind(_ start: Int, _ dice: inout Seeded) -> Scenario {
+        let lasting = 90_000_000 + dice.below(20_000_000)
+        let back = start + 5_000_000 + lasting
+        return drill(
+            .asleep,
+            Quota(60, .images, per: .minute),
+            from: start,
+            seconds: 200 + lasting / 1_000_000,
+            instances: 1,
+            incidents: [
+                Incident(time: start + 5_000_000, what: .storeSleep(server: 0, lasting: lasting)),
+                // Late enough for the dead one's entry among the living to have ended.
+                Incident(
+                    time: back + 30_000_000 + dice.below(60_000_000),
+                    what: .replace(instance: 0, after: 7_000_000)
+                ),
+            ]
+        )
+    }
+
+    fileprivate static func sharedOut(_ start: Int, _ dice: inout Seeded) -> Scenario {
+        drill(
+            .shared,
+            Quota(dice.pick([20, 25, 60]), .images, per: .minute),
+            from: start,
+            seconds: 30,
+            instances: 16,
+            incidents: [Incident(time: start + 11_000_000, what: .hang(server: 0, lasting: 10_000_000))]
+        )
+    }
+
+    fileprivate static func steps(_ start: Int, _ dice: inout Seeded) -> Scenario {
+        let areAll = dice.below(2) == 0
+        let far = dice.pick([10_000_000, 60_000_000, 3_600_000_000])
+        let time = start + 5_000_000 + dice.below(3_000_000)
+        return drill(
+            .stepped,
+            Quota(60, .images, per: .second, times: 12),
+            from: start,
+            seconds: 40,
+            instances: 2,
+            incidents: [
+                Incident(time: time, what: .set(instance: areAll ? nil : 0, offset: far)),
+                Incident(time: time + 8_000_000, what: .set(instance: areAll ? nil : 0, offset: 0)),
+            ]
+        )
+    }
+}

@@ -1,0 +1,106 @@
+@testable import Shared
+
+/// By how much N may be passed, and intervals be shorter than a window, after what the schedule did.
+extension Judge {
+    /// Clocks that are set by up to three seconds are followed, so that intervals are so much shorter; those that are
+    /// further off are mended by the store's, which is good to one and a half: three seconds.
+    func shortening(_ subject: Subject, _ time: Int) -> Int {
+        let first = time - 2 * subject.window
+        var offsets = 0...0
+        var isFirst = true
+        for member in members where member.startedAt <= time && member.diedAt > first {
+            let range = member.clock.offsets(from: max(first, member.startedAt), to: time)
+            offsets =
+                isFirst
+                ? range : min(range.lowerBound, offsets.lowerBound)...max(range.upperBound, offsets.upperBound)
+            isFirst = false
+        }
+        var small = 0
+        let farthest = max(offsets.upperBound - offsets.lowerBound, offsets.upperBound, -offsets.lowerBound)
+        var isFar = farthest > Self.followedMicroseconds
+        for step in steps where step.time > first && step.time <= time {
+            if abs(step.by) > Self.followedMicroseconds { isFar = true } else { small += abs(step.by) }
+        }
+        let near = min(Self.followedMicroseconds, max(small, offsets.upperBound - offsets.lowerBound))
+        return isFar ? 3_000_000 + small : near
+    }
+
+    private static let followedMicroseconds = 3_000_000
+
+    /// Units in the window that ends with an admission which an instance had admitted and not yet written when it was
+    /// killed, or stopped for a window.
+    func debts(_ subject: Subject, _ place: Int, _ first: Int) -> Int {
+        let all = subject.admissions
+        let time = all[place].time
+        var units = 0
+        for (instance, member) in members.enumerated() {
+            var ends = member.stops.filter { $0.ended - $0.began >= subject.window * 7 / 8 }.map(\.began)
+            if member.diedAt < .max { ends.append(member.diedAt) }
+            for end in ends where end <= time && end > time - 2 * subject.window {
+                for admission in all[first...place]
+                where admission.instance == instance && admission.time <= end
+                    && isOwed(subject, admission, at: end)
+                {
+                    units += admission.units
+                }
+            }
+        }
+        return units
+    }
+
+    /// Admitted, and not in the record at a time as far as the schedule tells.
+    private func isOwed(_ subject: Subject, _ admission: Subject.Admission, at end: Int) -> Bool {
+        let own = subject.exchanges.filter { $0.instance == admission.instance && $0.isWritten && $0.time <= end }
+        if own.contains(where: { $0.sentAt >= admission.time }) { return false }
+        if admission.isByRule { return true }
+        // One that was written in the bucket in which it was decided is no debt.
+        guard let last = own.last(where: { $0.time <= admission.time }) else { return true }
+        let grid = subject.limit.grid
+        return grid.bucket(at: wall(of: admission.instance, at: last.sentAt))
+            != grid.bucket(at: wall(of: admission.instance, at: admission.time))
+    }
+
+    /// §6, `share`: at most the mean, over the instances, of what each had not yet seen of the others' units (all of them
+    /// where it has no copy), and one unit an instance for rounding; an instance cut off alone adds at most its part. What
+    /// counts of the others is what came between the last that an instance saw of the store before it decided by itself,
+    /// and the first that it wrote there afterwards.
+    func sharedExcess(_ subject: Subject, _ place: Int, _ first: Int) -> Int {
+        let all = subject.admissions
+        var excess = 0
+        for instance in 0..<instanceCount {
+            let own = subject.exchanges.filter { $0.instance == instance }
+            var phases: Set<Int> = []
+            for index in first...place where all[index].instance == instance && all[index].isByRule {
+                let known = own.last { $0.time < all[index].time }?.time ?? 0
+                guard phases.insert(known).inserted else { continue }
+                let joined = own.first { $0.isWritten && $0.sentAt >= all[index].time }?.time ?? .max
+                var unseen = 0
+                for other in all[first...place] where other.instance != instance && other.time <= joined {
+                    if isSeenSince(subject, other) > known { unseen += other.units }
+                }
+                let parts = scenario.countedInstances ?? instancesKnown(to: instance, at: all[index].time)
+                excess += (unseen + parts - 1) / parts + 1
+            }
+        }
+        return excess
+    }
+
+    /// When others could read of an admission.
+    private func isSeenSince(_ subject: Subject, _ admission: Subject.Admission) -> Int {
+        guard admission.isByRule else { return admission.time }
+        return subject.exchanges.first {
+            $0.instance == admission.instance && $0.isWritten && $0.sentAt >= admission.time
+        }?.time ?? .max
+    }
+
+    /// How many instances one must know to be alive: those that wrote their entry before it last read those of all.
+    private func instancesKnown(to instance: Int, at time: Int) -> Int {
+        guard let last = members[instance].living.last(where: { $0.time <= time })?.time else { return 1 }
+        let since = max(losses.last { $0 <= last } ?? 0, last - scenario.slotMicroseconds * 2 / 3)
+        var count = 1
+        for (other, member) in members.enumerated() where other != instance && member.diedAt > last {
+            if member.living.contains(where: { $0.isWritten && $0.time <= last && $0.time > since }) { count += 1 }
+        }
+        return count
+    }
+}
