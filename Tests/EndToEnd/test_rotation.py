@@ -8,7 +8,7 @@ import pytest
 import sealed
 from chat import ask
 from limited import assert_admitted, assert_refused
-from memcached import Memcached
+from memcached import Memcached, wait_for
 from pictures import image
 
 FILES = "/v1/files"
@@ -20,6 +20,10 @@ def client(relay, token):
     return checked.client(
         httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=30
     )
+
+
+def chats(relay):
+    return [line for line in relay.log_lines() if line.get("route") == "/chat/completions"]
 
 
 @pytest.fixture
@@ -53,7 +57,8 @@ def test_both_tokens_are_one_caller(started, vendor):
         assert_admitted(ask(old), "3 per hour", 0)
         for http in (old, new):
             assert_refused(ask(http), "3 per hour")
-        assert {line["caller"] for line in relay.log_lines() if line.get("route") == "/chat/completions"} == {"team"}
+    wait_for(lambda: len(chats(relay)) == 5)  # the log is written by a thread of its own
+    assert {line["caller"] for line in chats(relay)} == {"team"}
     with client(relay, OLD + NEW) as other:
         assert ask(other).status_code == 401
     relay.wait_for_line(lambda line: "without FILE_ID_SECRET" in line.get("problem", ""))
