@@ -4,7 +4,8 @@ import Synchronization
 /// output, streams. Used from any thread; each loop has a `MemoryDesk` of its own before it.
 ///
 /// A quarter is for small requests (under 64 KB), since large ones together get no more than the rest. One holder, a
-/// caller or an address, has at most a quarter.
+/// caller or an address, has at most a quarter; a quarter of that is for its small requests in any case, so that whoever
+/// shares an address with a flood of large bodies is served on.
 package final class MemoryBudget: Sendable {
     /// All of it.
     package let bytes: Int
@@ -133,6 +134,7 @@ package final class MemoryHolder: Sendable {
     let key: Key
     private let boundBytes: Int
     private let used = Atomic<Int>(0)
+    private let large = Atomic<Int>(0)
     /// What waits because this holder has too much.
     let queue = MemoryQueue()
 
@@ -143,13 +145,20 @@ package final class MemoryHolder: Sendable {
 
     var usedBytes: Int { used.load(ordering: .relaxed) }
 
-    func take(_ count: Int) -> Bool {
-        if used.add(count, ordering: .relaxed).newValue <= boundBytes { return true }
+    func take(_ count: Int, isLarge: Bool) -> Bool {
+        let all = used.add(count, ordering: .relaxed).newValue
+        if all <= boundBytes || !isLarge && all - large.load(ordering: .relaxed) <= boundBytes / 4 {
+            if isLarge { large.add(count, ordering: .relaxed) }
+            return true
+        }
         used.subtract(count, ordering: .relaxed)
         return false
     }
 
-    func give(_ count: Int) { used.subtract(count, ordering: .relaxed) }
+    func give(_ count: Int, isLarge: Bool) {
+        used.subtract(count, ordering: .relaxed)
+        if isLarge { large.subtract(count, ordering: .relaxed) }
+    }
 
     /// False: it is more than should be.
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= boundBytes }

@@ -216,9 +216,9 @@ package final class MemoryShare: @unchecked Sendable {
     @inline(never)
     private func takeMore(_ count: Int) -> Bool {
         let chunk = max(count, desk.budget.shareChunkBytes)
-        if holder.take(chunk) {
+        if holder.take(chunk, isLarge: false) {
             freeBytes += chunk
-        } else if holder.take(count - freeBytes) {
+        } else if holder.take(count - freeBytes, isLarge: false) {
             freeBytes = count
         } else {
             return false
@@ -236,7 +236,7 @@ package final class MemoryShare: @unchecked Sendable {
 
     @inline(never)
     private func giveMore(_ kept: Int) {
-        holder.give(freeBytes - kept)
+        holder.give(freeBytes - kept, isLarge: false)
         freeBytes = kept
     }
 
@@ -249,7 +249,7 @@ package final class MemoryShare: @unchecked Sendable {
     }
 
     func giveForced(_ count: Int) {
-        holder.give(count)
+        holder.give(count, isLarge: false)
         desk.budget.give(count, isLarge: false)
     }
 }

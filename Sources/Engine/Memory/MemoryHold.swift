@@ -18,9 +18,9 @@ package final class MemoryHold: Sendable {
 
     /// Nil: it is taken; else what is short.
     func take(_ count: Int) -> MemoryQueue? {
-        if let holder, !holder.take(count) { return holder.queue }
+        if let holder, !holder.take(count, isLarge: true) { return holder.queue }
         guard budget.take(count, isLarge: true) else {
-            holder?.give(count)
+            holder?.give(count, isLarge: true)
             return budget.queue
         }
         held.add(count, ordering: .relaxed)
@@ -33,7 +33,7 @@ package final class MemoryHold: Sendable {
     func give(_ count: Int) {
         let given = min(count, bytes)
         held.subtract(given, ordering: .relaxed)
-        holder?.give(given)
+        holder?.give(given, isLarge: true)
         budget.give(given, isLarge: true)
     }
 

@@ -39,6 +39,18 @@ import Testing
         #expect(hold(budget, other).take(4 * megabyte) == nil, "another is not concerned")
     }
 
+    @Test("a holder's large requests leave a quarter of its part to its small ones")
+    func smallBesideLarge() {
+        let budget = MemoryBudget(bytes: 16 * megabyte)
+        let large = hold(budget, one)
+        #expect(large.take(4 * megabyte) == nil)
+        let share = MemoryDesk(budget, EventLoop()).share(of: one)
+        var taken = 0
+        while share.take(4_096) == nil { taken += 4_096 }
+        #expect(taken == megabyte)
+        #expect(large.take(1) === large.holder?.queue)
+    }
+
     @Test("what is given back, or dropped, is there again, and a holder without requests is forgotten")
     func givenBack() {
         let budget = MemoryBudget(bytes: 16 * megabyte)

@@ -1,3 +1,4 @@
+import Glibc
 import Support
 import Testing
 
@@ -69,7 +70,11 @@ import Testing
         let second = server.connect()
         second.send(head(400_000))
         let sending = TestThread { second.send([UInt8](repeating: 66, count: 400_000)) }
-        server.loop.settle(turns: 40)
+        // The thread sends when it gets to it.
+        for _ in 0..<2_000 where budget.waitCount == 0 {
+            usleep(1_000)
+            server.loop.settle(turns: 40)
+        }
         #expect(budget.waitCount == 1)
         first.shutDown()
         server.pass(milliseconds: 100)
