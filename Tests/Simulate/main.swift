@@ -2,7 +2,7 @@ import Glibc
 import Simulation
 
 // simulate [SEEDS]: runs so many seeds (300), beginning with FIRST_SEED (0), and says what they showed. SEED=n runs one and writes down
-// all that happens in it. Exit status 1: a promise was broken.
+// all that happens in it. PLANT=name puts a fault in, DRILL=name runs ten seeds of a schedule made for one. Exit status 1: a promise was broken.
 
 func variable(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
 
