@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -153,6 +154,37 @@ def check_limits():
         expect(f"status of another caller, {other}", call("/v1/chat/completions", question("other"), source=other)[0], 200)
 
 
+HALF_SENT = 200
+
+
+def check_memory():
+    """200 half-sent bodies of 32 MB of one caller; small chats of another are answered meanwhile."""
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
+        "Content-Length: 33554432\r\n\r\n"
+    )
+    piece = b" " * (1 << 18)
+    greedy = []
+    for _ in range(HALF_SENT):
+        sock = socket.create_connection((HOST, PORT), timeout=60, source_address=("203.0.113.8", 0))
+        sock.sendall(head.encode())
+        sock.setblocking(False)
+        greedy.append([sock, 0])
+    statuses, asks, ends = [], time.monotonic(), time.monotonic() + 30
+    while time.monotonic() < ends:
+        for one in greedy:
+            try:
+                one[1] += one[0].send(piece) if one[1] < 29 << 20 else 0
+            except OSError:  # taken no more for now, or refused
+                pass
+        if time.monotonic() > asks:
+            statuses.append(call("/v1/chat/completions", question("meanwhile"), source="203.0.113.9")[0])
+            asks += 1.5  # below the limit of that caller
+    for sock, _ in greedy:
+        sock.close()
+    expect(f"statuses of {len(statuses)} chats beside {HALF_SENT} half-sent bodies", set(statuses), {200})
+
+
 def check_load(token, end):
     """Eight clients with a known key ask, each again and again, until the file `end` is there; half of them for streams."""
     authorization = f"Bearer {token}"
@@ -198,6 +230,7 @@ CHECKS = {
     "leave": check_leave,
     "limits": check_limits,
     "load": check_load,
+    "memory": check_memory,
     "replaced": check_replaced,
     "spread": check_spread,
 }

@@ -11,8 +11,9 @@ final class Assembly {
     private let settings: Settings
     private let process = ProcessState()
     private let worker = WorkThread(bound: 16)
+    private let reader = WorkThread(bound: 4_096)
     private let turns = UploadTurns()
-    private let assets = AssetCache()
+    private let assets: AssetCache
     private let limiter: Limiter
     private let shared: SharedState
     private let servers: [Server]
@@ -32,14 +33,17 @@ final class Assembly {
         let offers = Offers(settings, .oneMin)
         let rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }
         let store = try Self.store(settings.limits)
-        limiter = Self.limiter(settings.limits, store, log)
+        let memory = settings.memory
+        assets = AssetCache(mostBytes: memory.assetBytes)
+        limiter = Self.limiter(settings.limits, store, bytes: memory.limitBytes, log)
+        let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
         shared = SharedState(
-            store ?? MemoryCounters { time(nil) },
+            store ?? MemoryCounters(bytes: memory.storeBytes) { time(nil) },
             timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
         )
         let files = FileShelf(shared)
         let paces = LoopPaces()
-        let others: [any MetricsSource] = [log, limiter, paces, ProcessFigures()]
+        let others: [any MetricsSource] = [log, limiter, budget, paces, ProcessFigures()]
         let metrics = Metrics(Self.labels(settings, offers), loops: threads, others: others)
         var servers: [Server] = []
         var loops: [LoopThread] = []
@@ -54,8 +58,10 @@ final class Assembly {
                 loop,
                 log,
                 limiter,
+                budget,
                 files,
                 worker,
+                reader,
                 turns,
                 assets,
                 shared,
@@ -68,13 +74,22 @@ final class Assembly {
             gateways.append(gateway)
             let handler = Router(gateway)
             let open = counts.connections
-            servers.append(Server(listener: listener, loop: loop, handler: handler, bounds: bounds, open: open))
+            servers.append(
+                Server(
+                    listener: listener,
+                    loop: loop,
+                    handler: handler,
+                    bounds: bounds,
+                    memory: MemoryDesk(budget, loop),
+                    open: open
+                )
+            )
             loops.append(LoopThread(loop))
         }
         self.servers = servers
         self.loops = loops
         paces.watch(loops.map(\.loop.pace))
-        refresh = try Self.refresh(settings, log, gateways)
+        refresh = try Self.refresh(settings, log, budget, gateways)
         if let refresh { loops[0].loop.call { refresh.start() } }
     }
 
@@ -87,13 +102,19 @@ final class Assembly {
         }
     }
 
-    private static func limiter(_ settings: LimitSettings, _ store: (any CounterStore)?, _ log: Log) -> Limiter {
+    private static func limiter(
+        _ settings: LimitSettings,
+        _ store: (any CounterStore)?,
+        bytes: Int,
+        _ log: Log
+    ) -> Limiter {
         Limiter(
             store: store,
             rule: settings.storeDown,
             instances: settings.instances,
             timeoutMicroseconds: settings.storeTimeout.milliseconds * 1_000,
             slotSeconds: max(1, settings.slotLease.milliseconds / 1_000),
+            bytes: bytes,
             onEvent: { $0.log(to: log) }
         )
     }
@@ -102,6 +123,7 @@ final class Assembly {
     private static func refresh(
         _ settings: Settings,
         _ log: Log,
+        _ budget: MemoryBudget,
         _ gateways: [Gateway]
     ) throws(Listener.Failure) -> ModelRefresh? {
         guard settings.modelsRefresh > .zero, let provider = settings.providers.first(where: { $0.kind == .onemin })
@@ -110,7 +132,7 @@ final class Assembly {
         let list = OneMinList(
             baseURL: provider.baseURL,
             options: EndpointOptions(provider, settings),
-            transport: CurlClient(loop: loop),
+            transport: CurlClient(loop: loop, budget: budget),
             parser: JSONParser()
         )
         guard let list else { throw Listener.Failure(reason: "\(provider.baseURL) is not a URL") }
@@ -125,8 +147,10 @@ final class Assembly {
         _ loop: EventLoop,
         _ log: Log,
         _ limiter: Limiter,
+        _ budget: MemoryBudget,
         _ files: FileShelf,
         _ worker: WorkThread,
+        _ reader: WorkThread,
         _ turns: UploadTurns,
         _ assets: AssetCache,
         _ shared: SharedState,
@@ -136,11 +160,11 @@ final class Assembly {
         _ counts: LoopMetrics,
         _ metrics: Metrics
     ) throws(Listener.Failure) -> Gateway {
-        let client = CurlClient(loop: loop)
+        let client = CurlClient(loop: loop, budget: budget)
         // Through a proxy everything goes, and it decides where that may lead.
         let outside =
             settings.upstreamProxy == nil
-            ? CurlClient(loop: loop, rule: AddressRule(adding: settings.fetch.networks)) : client
+            ? CurlClient(loop: loop, rule: AddressRule(adding: settings.fetch.networks), budget: budget) : client
         let parser = JSONParser()
         var entries: [Registry.Entry] = []
         var checkers: [any KeyChecker] = []
@@ -184,7 +208,8 @@ final class Assembly {
             keyCheckers: checkers,
             files: files,
             worker: worker,
-            fetcher: fetcher(settings, loop),
+            reader: reader,
+            fetcher: fetcher(settings, loop, budget),
             assets: assets,
             shared: shared,
             process: process,
@@ -195,14 +220,15 @@ final class Assembly {
     }
 
     /// Nil: no picture is fetched.
-    private static func fetcher(_ settings: Settings, _ loop: EventLoop) -> Fetcher? {
+    private static func fetcher(_ settings: Settings, _ loop: EventLoop, _ budget: MemoryBudget) -> Fetcher? {
         guard !settings.fetch.schemes.isEmpty else { return nil }
         return Fetcher(
             loop: loop,
             schemes: settings.fetch.schemes,
             rule: AddressRule(adding: settings.fetch.networks),
             agent: Product.name,
-            certificateFile: settings.certificateFile
+            certificateFile: settings.certificateFile,
+            budget: budget
         )
     }
 
@@ -265,6 +291,7 @@ final class Assembly {
         limiter.stop()
         shared.stop()
         worker.stop()
+        reader.stop()
     }
 }
 

@@ -31,6 +31,7 @@ extension APIError {
             type: error.status < 500 ? "invalid_request_error" : "server_error",
             code: code
         )
+        if error.status == 503 { self.retryAfterSeconds = 2 }
         if error.status == 501 || error.status == 505 { self.isHopeless = true }
     }
 

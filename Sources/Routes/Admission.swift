@@ -3,6 +3,49 @@ import Shared
 import Upstream
 
 extension Responder {
+    /// Who makes the request. From here on he is charged with the memory that it takes.
+    func caller(_ group: EndpointGroup) async throws(APIError) -> Caller {
+        guard let request else { throw .noKey }
+        let (caller, stray) = try gateway.callers.caller(of: request)
+        record.caller = caller.name
+        if let stray { try await countStray(stray, request) }
+        asking = (caller, group)
+        if !request.body.charge(memoryHolder(caller, request)) {
+            do throws(RequestError) {
+                try await request.body.chargeLater()
+            } catch {
+                throw APIError(error)
+            }
+        }
+        return caller
+    }
+
+    /// Nil: the address of the connection. Keys that are not known cost nothing to make up, so they do not count.
+    private func memoryHolder(_ caller: Caller, _ request: Request) -> MemoryHolder.Key? {
+        if caller.kind == .known, let identity = caller.identity {
+            return identity.digest.withBytes { bytes in
+                MemoryHolder.Key(
+                    (bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+                )
+            }
+        }
+        let proxies = gateway.settings.limits.trustedProxies
+        return proxies.isEmpty ? nil : MemoryHolder.Key(request.clientAddress(trusting: proxies))
+    }
+
+    /// Before a large body is read: a caller who is known to be over a limit is refused at once, and not counted. What the
+    /// head tells to be wrong goes first, as it does after the body. Small bodies cost little, and are always read.
+    func refuseIfKnownToBeOver() throws(APIError) {
+        guard let request, let (caller, group) = asking, request.body.isLarge else { return }
+        // The least that any call of the group uses. A slot may be free again when the body is there.
+        let least = Amounts(tokens: 1, images: 0, usd: 1, credits: 1)
+        let wants = gateway.limits.cover(caller, group, request).wants(of: least)
+            .filter { $0.limit.quota.unit != .concurrent }
+        guard !wants.isEmpty, let decision = gateway.limiter.knownRefusal(wants) else { return }
+        standing = decision
+        if let error = decision.error { throw error }
+    }
+
     /// Counts the request in every limit that covers it, or refuses it and counts it in none. What it holds against
     /// them, it holds until nothing more is done for it.
     ///
@@ -26,15 +69,6 @@ extension Responder {
     func settle() {
         guard let hold = hold.take() else { return }
         if let meter { hold.settle(used: meter.used) }
-    }
-
-    /// Who makes the request.
-    func caller() async throws(APIError) -> Caller {
-        guard let request else { throw .noKey }
-        let (caller, stray) = try gateway.callers.caller(of: request)
-        record.caller = caller.name
-        if let stray { try await countStray(stray, request) }
-        return caller
     }
 
     /// A caller's own key that is not sent on, since ANONYMOUS_MODELS serves the call, is as good as unknown.

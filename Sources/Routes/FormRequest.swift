@@ -20,11 +20,14 @@ extension Responder {
             throw APIError(415, "Content-Encoding is not accepted here.", code: "unsupported_media_type")
         }
         let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)
+        let form: FormStream
         do throws(RequestError) {
-            return try FormStream(request, files: files, fileLimitBytes: limit)
+            form = try FormStream(request, files: files, fileLimitBytes: limit)
         } catch {
             throw APIError(error)
         }
+        try refuseIfKnownToBeOver()
+        return form
     }
 
     /// Waits for a form; see `formStream`.

@@ -25,6 +25,11 @@ final class FormStream: @unchecked Sendable {
     private var text = ByteBuffer()
     /// Of all fields together.
     private var fieldBytes = 0
+    /// Of files and fields that are kept, and what is held for them. What a request has anyway is enough for a file's
+    /// beginning and some fields.
+    private var gatheredBytes = 0
+    private var heldBytes = 32_768
+    private static let stepBytes = 262_144
 
     private static let fieldLimitBytes = 1_048_576
 
@@ -45,7 +50,11 @@ final class FormStream: @unchecked Sendable {
         while let event = try await nextEvent() {
             switch event {
             case .part(let part): if begin(part) { return name }
-            case .data(let bytes): if !isInFile { try take(bytes) }
+            case .data(let bytes):
+                guard !isInFile else { continue }
+                try take(bytes)
+                gatheredBytes += bytes.count
+                try await hold(gatheredBytes)
             case .partEnd: finish()
             case .end: break
             }
@@ -67,8 +76,26 @@ final class FormStream: @unchecked Sendable {
     /// At least `count` bytes of the file, or all that it has.
     func beginning(_ count: Int) async throws(APIError) -> ByteBuffer {
         var bytes = ByteBuffer()
-        while bytes.count < count, let piece = try await nextPiece() { bytes.append(piece) }
+        while bytes.count < count, let piece = try await nextPiece() {
+            guard bytes.canReserve(piece.count) else { throw Self.told(.overloaded) }
+            bytes.append(piece)
+            try await hold(gatheredBytes + bytes.count)
+        }
+        gatheredBytes += bytes.count
         return bytes
+    }
+
+    /// Waits until the memory budget has had so much for what was gathered.
+    private func hold(_ bytes: Int) async throws(APIError) {
+        let wanted = bytes - heldBytes
+        guard wanted > 0 else { return }
+        let step = max(wanted, Self.stepBytes)
+        do throws(RequestError) {
+            try await body.hold(step)
+        } catch {
+            throw Self.told(error)
+        }
+        heldBytes += step
     }
 
     // MARK: Parts

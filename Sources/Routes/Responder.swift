@@ -15,6 +15,8 @@ final class Responder: @unchecked Sendable {
     var named: String?
     /// For `Allow`.
     var allowed: [StaticString] = []
+    /// Who asks, and for what kind of thing, once that is known.
+    var asking: (caller: Caller, group: EndpointGroup)?
     /// How the limits stand that cover the request.
     var standing: Decision?
     /// Against limits, until nothing more is done for the request.
@@ -139,6 +141,8 @@ final class Responder: @unchecked Sendable {
 
     private func begin(_ status: Int) {
         hasBegun = true
+        // What was asked is with the vendor, or of no more use.
+        request?.body.giveBackLarge()
         record.status = status
         record.firstByteNanoseconds = gateway.loop.nowNanoseconds - startedNanoseconds
     }

@@ -65,8 +65,7 @@ struct Reflection {
         words.put(request.unread)
         if isTimed {
             for time in [request.begun, request.movedAt, request.due] { words.put(time) }
-            words.put(request.lateFirings)
-            words.put(request.isSilent ? 1 : 0)
+            words.put(request.wasLate ? 1 : 0)
         }
         words.put(request.decision == nil ? 0 : 1)
         if request.decision != nil { return }

@@ -48,7 +48,7 @@ extension Setting {
 
     /// A record is lost, and writes come twice.
     private static func lost(_ count: Int, asks: Int, doubles: Int, buckets: Int) -> Setting {
-        var setting = window("lost", quota(count), asks: asks, buckets: buckets)
+        var setting = window(doubles == 0 ? "lost" : "lost and doubled", quota(count), asks: asks, buckets: buckets)
         setting.losses = 1
         setting.doubles = doubles
         return setting
@@ -110,6 +110,7 @@ extension Setting {
         .timers(1, asks: 2),
         .unanswered(1, asks: 2, failures: 1, buckets: 2),
         .lost(1, asks: 2, doubles: 0, buckets: 2),
+        .lost(1, asks: 2, doubles: 1, buckets: 1),
         .both(1, 2, asks: 2, buckets: 2),
         .settled(asks: 2, buckets: 2),
         .slots("slots", asks: 2, waiting: 2, buckets: 2),

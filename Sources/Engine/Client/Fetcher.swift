@@ -28,9 +28,10 @@ package final class Fetcher: @unchecked Sendable {
         rule: AddressRule,
         agent: String,
         certificateFile: String? = nil,
-        limitMilliseconds: UInt64 = 10_000
+        limitMilliseconds: UInt64 = 10_000,
+        budget: MemoryBudget? = nil
     ) {
-        client = CurlClient(loop: loop, rule: rule)
+        client = CurlClient(loop: loop, rule: rule, budget: budget)
         self.schemes = schemes
         self.certificateFile = certificateFile
         limitNanoseconds = limitMilliseconds * 1_000_000
@@ -83,6 +84,7 @@ package final class Fetcher: @unchecked Sendable {
             switch error.kind {
             case .tooLarge: throw FetchFailure(.tooLarge, "over \(limitBytes) bytes")
             case .cancelled: throw FetchFailure(.cancelled, "cancelled")
+            case .overloaded: throw FetchFailure(.busy, "no memory")
             default: throw FetchFailure(.unavailable, "\(error.kind), code \(error.code)")
             }
         }

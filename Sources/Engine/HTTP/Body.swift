@@ -1,7 +1,14 @@
 /// Bytes that several owners may hold; a class, since a task's closure cannot take over a noncopyable value.
 package final class Body: Sendable {
     private let buffer: ByteBuffer
-    package init(_ buffer: consuming ByteBuffer) { self.buffer = buffer }
+    /// What it holds of the memory budget, as long as it is there; nil: what it is part of does.
+    private let hold: MemoryHold?
+
+    package init(_ buffer: consuming ByteBuffer, _ hold: MemoryHold? = nil) {
+        self.buffer = buffer
+        self.hold = hold
+    }
+
     package var bytes: UnsafeRawBufferPointer { buffer.bytes }
     package var text: String { buffer.text }
 

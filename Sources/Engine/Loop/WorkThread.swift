@@ -20,7 +20,7 @@ package final class WorkThread: @unchecked Sendable {
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(condition, nil)
         let code = pthread_create(&thread, nil, runWorkThread, Unmanaged.passRetained(self).toOpaque())
-        precondition(code == 0, "no thread for work")
+        precondition(code == 0, "no thread for work at start")
     }
 
     deinit {

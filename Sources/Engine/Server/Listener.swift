@@ -28,6 +28,9 @@ package enum Listener {
         var listeners: [Int32] = []
         for _ in 0..<count {
             let listener = try bound(address, host, port, isShared: true)
+            // Connections have it from their listener. By itself the kernel holds up to 6 MB of what a client sends.
+            var most: Int32 = 262_144
+            setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &most, 4)
             guard listen(listener, 4096) == 0 else { throw failure(host, port) }
             listeners.append(listener)
         }

@@ -1,6 +1,8 @@
 /// A request's body as it comes in: whole by `collect`, or piece by piece by `next`. Nothing past a bound is read before
 /// somebody wants it.
 ///
+/// What its request holds of the memory budget is kept here, too: see RequestBody+Memory.swift.
+///
 /// `@unchecked`: only its connection's loop touches it.
 package final class RequestBody: @unchecked Sendable {
     /// By Content-Length; nil for a chunked body.
@@ -10,12 +12,23 @@ package final class RequestBody: @unchecked Sendable {
     /// Of the body, also what was taken already.
     private var total = 0
     private var chunks: ChunkedBody?
-    private var reading = Reading.unwanted
-    private var failure: RequestError?
+    private(set) var reading = Reading.unwanted
+    private(set) var failure: RequestError?
     private let waiter = Waiter()
-    private weak var source: (any BodySource)?
+    private(set) weak var source: (any BodySource)?
 
-    private enum Reading {
+    // What the request holds.
+    let headBytes: Int
+    let peerShare: MemoryShare
+    var share: MemoryShare?
+    var smallHeldBytes = 0
+    var hold: MemoryHold?
+    /// How much of a body that is collected may come before more memory is needed.
+    var coveredBytes = RequestBody.unwantedBytes
+    var isShortOfMemory = false
+    var slowPace = SlowBodyPace()
+
+    enum Reading {
         /// Nobody has asked for the body yet.
         case unwanted
         /// All of it at once.
@@ -28,7 +41,12 @@ package final class RequestBody: @unchecked Sendable {
     /// What waits of a body that is read in pieces, and so the largest of them but for the first.
     static let pieceBytes = 32_768
 
-    init(_ head: RequestHead, _ source: any BodySource) {
+    /// - Parameters:
+    ///   - headBytes: of the request's head, which is kept as long as the request.
+    ///   - peer: of the address that the connection came from.
+    init(_ head: RequestHead, _ source: any BodySource, headBytes: Int, peer: MemoryShare) {
+        self.headBytes = headBytes
+        peerShare = peer
         declaredBytes = head.isChunked ? nil : head.contentLength ?? 0
         chunks = head.isChunked ? ChunkedBody() : nil
         isComplete = declaredBytes == 0
@@ -40,9 +58,12 @@ package final class RequestBody: @unchecked Sendable {
         if !isComplete, failure == nil {
             reading = .whole(limitBytes: limitBytes)
             if (declaredBytes ?? total) > limitBytes { throw .bodyTooLarge }
+            if isLarge { watch() }
+            if received.count >= coveredBytes { cover() }
             source?.bodyIsWanted()
             while !isComplete, failure == nil, !Task.isCancelled { await waiter.wait() }
         }
+        watchEnds()
         if let failure { throw failure }
         if total > limitBytes { throw .bodyTooLarge }
         guard isComplete else { throw RequestError(400, "The body did not come.") }
@@ -57,7 +78,7 @@ package final class RequestBody: @unchecked Sendable {
         piece.removeAll()
         if let failure { throw failure }
         if (declaredBytes ?? total) > limitBytes { throw .bodyTooLarge }
-        if case .pieces = reading {} else { wantPieces(limitBytes) }
+        if case .pieces = reading {} else { try await wantPieces(limitBytes) }
         while received.isEmpty, !isComplete, failure == nil, !Task.isCancelled { await waiter.wait() }
         if let failure { throw failure }
         if Task.isCancelled { throw .clientLeft }
@@ -68,7 +89,9 @@ package final class RequestBody: @unchecked Sendable {
         return true
     }
 
-    private func wantPieces(_ limitBytes: Int) {
+    private func wantPieces(_ limitBytes: Int) async throws(RequestError) {
+        if isLarge || declaredBytes == nil { try await hold(Self.windowBytes) }
+        if isLarge { watch() }
         reading = .pieces(limitBytes: limitBytes)
         source?.bodyIsWanted()
     }
@@ -79,6 +102,13 @@ package final class RequestBody: @unchecked Sendable {
     /// Frees the bytes once they are of no more use.
     package func release() { received.release() }
 
+    /// What has come, handed over.
+    package func takeBytes() -> Body {
+        var bytes = ByteBuffer()
+        swap(&bytes, &received)
+        return Body(bytes)
+    }
+
     // MARK: For the connection
 
     var wantsMore: Bool { roomBytes > 0 }
@@ -88,11 +118,12 @@ package final class RequestBody: @unchecked Sendable {
 
     /// How much may be read at once.
     var roomBytes: Int {
-        guard !isComplete, failure == nil else { return 0 }
+        guard !isComplete, failure == nil, !isShortOfMemory else { return 0 }
         return switch reading {
         case .unwanted: Self.unwantedBytes - received.count
         // Also at just the limit: the end of a chunked body stands behind its last byte.
-        case .whole(let limitBytes): received.count <= limitBytes ? Self.unwantedBytes : 0
+        case .whole(let limitBytes):
+            received.count <= limitBytes ? min(Self.unwantedBytes, coveredBytes - received.count) : 0
         case .pieces: Self.pieceBytes - received.count
         }
     }
@@ -100,6 +131,7 @@ package final class RequestBody: @unchecked Sendable {
     /// Takes what belongs to the body; returns the count taken.
     func take(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int {
         let taken: Int
+        guard received.canReserve(bytes.count) else { throw .overloaded }
         if chunks != nil {
             taken = try takeChunks(bytes)
         } else {
@@ -108,6 +140,10 @@ package final class RequestBody: @unchecked Sendable {
             received.append(bytes[part: 0..<taken])
             total += taken
             isComplete = total == declared
+        }
+        if !isComplete {
+            slowPace.count(taken)
+            if case .whole = reading, received.count >= coveredBytes { cover() }
         }
         if case .pieces = reading { waiter.wake() } else if isComplete { waiter.wake() }
         return taken

@@ -5,7 +5,7 @@ import Upstream
 /// POST /v1/audio/speech
 func createSpeech(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     guard let request = responder.request else { return }
-    let caller = try await responder.caller()
+    let caller = try await responder.caller(.audio)
     let call = try await responder.json { (root) throws(APIError) in try SpeechCall(root) }
     responder.record.model = call.model
     let candidate = try gateway.registry.candidate(call.model, for: caller, able: .textToSpeech)

@@ -21,7 +21,7 @@ private func writeDown(
     _ gateway: Gateway
 ) async throws(APIError) {
     guard let request = responder.request else { return }
-    let caller = try await responder.caller()
+    let caller = try await responder.caller(.audio)
     let form = try responder.formStream(files: ["file"], fileLimitBytes: recordingLimitBytes)
     guard try await form.nextFile() != nil else { throw .missing("file") }
     let desk = Desk(purpose: purpose, caller: caller, request: request, form: form, responder: responder)

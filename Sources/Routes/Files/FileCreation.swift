@@ -7,7 +7,7 @@ import Upstream
 /// good: until then the vendor sees no end of it.
 func createFile(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     guard let request = responder.request else { return }
-    let (caller, owner) = try fileOwner(responder, gateway)
+    let (caller, owner) = try await fileOwner(responder, gateway)
     guard let keeper = gateway.registry.fileKeeper(for: caller) else {
         throw APIError(404, "No provider that keeps files is open to this key.", code: "unsupported_endpoint")
     }

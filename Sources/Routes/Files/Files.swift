@@ -6,7 +6,7 @@ import Upstream
 /// GET /v1/files
 func listFiles(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     guard let request = responder.request else { return }
-    let (caller, owner) = try fileOwner(responder, gateway)
+    let (caller, owner) = try await fileOwner(responder, gateway)
     let page = try FilePage(FormFields(request.queryFields), of: owner)
     try await responder.admit(gateway.limits.cover(caller, .files, request))
     let files: [FileShelf.Listed]
@@ -72,10 +72,10 @@ func deleteFile(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
 // MARK: Owners and ids
 
 /// Who calls, if he may own files.
-func fileOwner(_ responder: Responder, _ gateway: Gateway) throws(APIError) -> (caller: Caller, owner: FileOwner) {
+func fileOwner(_ responder: Responder, _ gateway: Gateway) async throws(APIError) -> (caller: Caller, owner: FileOwner)
+{
     guard let request = responder.request else { throw .noKey }
-    let caller = try gateway.callers.caller(of: request).caller
-    responder.record.caller = caller.name
+    let caller = try await responder.caller(.files)
     guard let owner = FileOwner(caller, secret: gateway.settings.fileSecret) else {
         guard let bearer = try request.bearer() else { throw .noKey }
         throw .wrongKey(bearer.text)
@@ -89,7 +89,7 @@ private func namedFile(
     _ gateway: Gateway
 ) async throws(APIError) -> (owner: FileOwner, file: FileShelf.Listed) {
     guard let request = responder.request else { throw .noKey }
-    let (caller, owner) = try fileOwner(responder, gateway)
+    let (caller, owner) = try await fileOwner(responder, gateway)
     try await responder.admit(gateway.limits.cover(caller, .files, request))
     // In the same words whatever is wrong with the id.
     let id = responder.named ?? ""

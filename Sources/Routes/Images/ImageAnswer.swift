@@ -21,6 +21,7 @@ func answerImages(
             try await images.load(files[index])
         }
         let length = loaded.reduce(64) { $0 + $1.bytes.count / 3 * 4 + 32 }
+        try await holdMemory(length, &body, responder)
         guard let list = await responder.gateway.result(ofBytes: length, { listed(loaded, length) }) else {
             throw .tooMuchWork
         }
@@ -69,4 +70,20 @@ func makeImages(_ images: any PreparedImages, _ responder: Responder) async thro
         }
     }
     return made.flatMap { $0 }
+}
+
+/// Waits for memory for a body of so many bytes and for the list that goes into it, and makes room for the body.
+private func holdMemory(
+    _ bytes: Int,
+    _ body: inout ByteBuffer,
+    _ responder: Responder
+) async throws(UpstreamError) {
+    do throws(RequestError) {
+        if bytes > MemoryBudget.smallBytes { try await responder.request?.body.hold(2 * bytes) }
+        guard body.canReserve(bytes) else { throw .overloaded }
+    } catch {
+        throw Task.isCancelled
+            ? UpstreamError(.cancelled, cause: "cancelled")
+            : UpstreamError(TransportError(.overloaded))
+    }
 }

@@ -5,7 +5,7 @@ import Upstream
 /// POST /v1/images/edits
 func imageEdits(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     guard let request = responder.request else { return }
-    let caller = try await responder.caller()
+    let caller = try await responder.caller(.images)
     var (call, mask, named) = try await edit(responder)
     responder.record.model = call.model
     let isMasked = mask != nil || named?.mask != nil
@@ -22,7 +22,7 @@ func imageEdits(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
         (call.picture, candidate) = try await bringer.picture(named.image, isMasked: isMasked, candidate)
         if let part = named.mask { mask = try await bringer.bytes(part) }
     }
-    if let mask { call.mask = try await converted(mask, call.picture, named?.image.param ?? "image", gateway) }
+    if let mask { call.mask = try await converted(mask, call.picture, named?.image.param ?? "image", responder) }
     let images = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
     responder.provider = candidate.provider.name
     do throws(UpstreamError) {
@@ -79,11 +79,19 @@ private func converted(
     _ mask: Body,
     _ picture: ImageCall.Picture?,
     _ param: String,
-    _ gateway: Gateway
+    _ responder: Responder
 ) async throws(APIError) -> Body {
+    let gateway = responder.gateway
     guard case .data(let bytes, let type) = picture, let size = PictureSize(of: type, bytes.bytes) else {
         throw .value(param, "its size cannot be read", code: "invalid_image_format")
     }
+    let workBytes = EditMask.workBytes(mask.bytes)
+    do throws(RequestError) {
+        try await responder.request?.body.hold(workBytes)
+    } catch {
+        throw Task.isCancelled ? .clientLeft : APIError(error)
+    }
+    defer { responder.request?.body.giveBack(workBytes) }
     do throws(EditMask.Flaw) {
         return try await EditMask.converted(mask, for: size, by: gateway.worker, on: gateway.loop)
     } catch {

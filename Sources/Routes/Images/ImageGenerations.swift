@@ -5,7 +5,7 @@ import Upstream
 /// POST /v1/images/generations
 func imageGenerations(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     guard let request = responder.request else { return }
-    let caller = try await responder.caller()
+    let caller = try await responder.caller(.images)
     let call = try await responder.json { (root) throws(APIError) in try ImageCall(generation: root) }
     responder.record.model = call.model
     let candidate = try gateway.registry.candidate(call.model, for: caller, able: .image)

@@ -10,7 +10,7 @@ private let otherModels = [
 /// POST /v1/images/variations
 func imageVariations(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
     guard let request = responder.request else { return }
-    let caller = try await responder.caller()
+    let caller = try await responder.caller(.images)
     let form = try await responder.form(files: ["image"], fileLimitBytes: pictureLimitBytes)
     var call = try ImageCall(variation: FormFields(form.fields))
     responder.record.model = call.model

@@ -39,7 +39,7 @@ private func visibleModels(
         try await responder.admit(gateway.limits.cover(.visitor, .models, request))
         return (gateway.registry.offers.listed(for: .visitor), .visitor)
     }
-    let caller = try await responder.caller()
+    let caller = try await responder.caller(.models)
     try await responder.admit(gateway.limits.cover(caller, .models, request))
     if caller.kind == .passThrough {
         guard await gateway.verdicts.isGood(caller, gateway) else {

@@ -9,6 +9,8 @@ package enum UpstreamFault: Int, CaseIterable, Sendable {
     case totalTimeout
     case broken
     case tooLarge
+    /// There was no memory here for its answer.
+    case overloaded
     case cancelled
     // What it said.
     case badKey
@@ -31,6 +33,7 @@ package enum UpstreamFault: Int, CaseIterable, Sendable {
         case .totalTimeout: "total_timeout"
         case .broken: "broken"
         case .tooLarge: "too_large"
+        case .overloaded: "no_memory"
         case .cancelled: "cancelled"
         case .badKey: "refused_key"
         case .forbidden: "refused_forbidden"

@@ -1,6 +1,6 @@
 /// Whom a record is about, as a digest: known keys, keys that are passed on and addresses never share one.
 package struct Identity: Sendable, Hashable {
-    let digest: Digest
+    package let digest: Digest
     /// A known key, or all callers together: there are not more of them than the operator made.
     let isKnown: Bool
 

@@ -152,6 +152,8 @@ extension Ledger {
         let now = read(now)
         let began = lanes[lane].callSince ?? now.steady
         lanes[lane].callSince = nil
+        // A kept connection may have been closed while it was idle: that is seen at once, and tried anew.
+        let mayBeIdle = lanes[lane].connectedEpoch != nil && now.steady - began < options.timeoutMicroseconds / 2
         switch outcome {
         case .success:
             lanes[lane].heardAt = now.steady
@@ -161,15 +163,13 @@ extension Ledger {
         switch lanes[lane].round {
         case .none: break
         case .probe: probed(outcome, began, lane, now)
-        case .measure(let epoch): measured(outcome, epoch, lane, began, now)
+        case .measure: if case .failure = outcome, mayBeIdle { break } else { measured(outcome, lane, began, now) }
         case .serve(var serving):
             switch outcome {
             case .success(let reply): take(reply, &serving, lane, now)
             case .failure(let failure):
-                // A kept connection may have been closed while it was idle: that is seen at once, and tried anew.
-                let isEarly = now.steady - began < options.timeoutMicroseconds / 2
                 let isReading = !serving.unread.isEmpty && serving.doubtful.isEmpty
-                if isReading, isEarly, !serving.isReadAnew {
+                if isReading, mayBeIdle, !serving.isReadAnew {
                     serving.isReadAnew = true
                 } else {
                     fail(lanes[lane].server, epoch: serving.epoch, failure.reason, at: now)
@@ -201,11 +201,11 @@ extension Ledger {
 
     private mutating func measured(
         _ outcome: Result<StoreReply, StoreFailure>,
-        _ epoch: Int,
         _ lane: Int,
         _ began: Int,
         _ now: Moment
     ) {
+        guard case .measure(let epoch) = lanes[lane].round else { return }
         switch outcome {
         case .failure(let failure):
             lanes[lane].round = .none

@@ -2,10 +2,6 @@
 extension Ledger {
     /// A timer that fires later than that says nothing about the store.
     static let lateTimerMicroseconds = 50_000
-    /// A request waits so often anew because its timer fired late.
-    static let lateFiringsBound = 3
-    /// An answer that is there is read within this time, by a process that runs.
-    static let readMicroseconds = 20_000
 
     enum Answer {
         case decided(Decision)
@@ -41,7 +37,7 @@ extension Ledger {
         if isUnderRule(account, now) {
             state = .local
         } else if ruleAfterOutage(account, now) != nil {
-            account.tally.beginOutage(servers[account.server].epoch, at: now.wall)
+            account.tally.beginOutage(servers[account.server].outage, at: now.wall)
         } else {
             account.tally.endOutage()
             if !clock.isUnsure, let place = account.tally.spend(want.units, at: now.wall) { state = .taken(place) }
@@ -53,25 +49,17 @@ extension Ledger {
     mutating func expire(_ request: Pending, at now: Moment) -> Int? {
         let now = read(now)
         guard request.decision == nil else { return nil }
-        if isLate(request, now), request.lateFirings <= Self.lateFiringsBound {
+        // A process that was stopped or starved has answers to read before it may speak of a time-out.
+        if now.steady > request.due + Self.lateTimerMicroseconds, !request.wasLate {
+            request.wasLate = true
             request.begun = now.steady
             request.movedAt = now.steady
         }
         request.due = deadline(request, now)
-        if request.due > now.steady {
-            request.isSilent = false
-            return request.due
-        }
-        var silent = request.open.map { lanes[request.parts[$0].account.lane] }
-            .filter { $0.callSince.map { $0 + options.timeoutMicroseconds <= now.steady } ?? false }
-        if request.lateFirings > Self.lateFiringsBound { silent = [] }
-        if !silent.isEmpty, !request.isSilent {
-            // A process that was stopped just before has an answer to read.
-            request.isSilent = true
-            request.due = now.steady + Self.readMicroseconds
-            return request.due
-        }
+        if request.due > now.steady { return request.due }
         metrics.expired += 1
+        let silent = request.open.map { lanes[request.parts[$0].account.lane] }
+            .filter { $0.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false }
         // What waits for these is decided by the rule; a request may still have to wait for others.
         for lane in silent { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
         guard request.decision == nil else { return nil }
@@ -81,32 +69,18 @@ extension Ledger {
         return nil
     }
 
-    /// A process that was stopped or starved has answers to read before it may speak of a time-out. Notes it.
-    private func isLate(_ request: Pending, _ now: Moment) -> Bool {
-        let allowed = request.isSilent ? Self.readMicroseconds / 2 : Self.lateTimerMicroseconds
-        guard now.steady > request.due + allowed else { return false }
-        request.lateFirings += 1
-        request.isSilent = false
-        return true
-    }
+    /// A call that takes longer hangs, in a name's look-up for example: libmemcached itself gives up after one time-out,
+    /// and knows of an answer that its starved thread has not read yet.
+    private var hangingMicroseconds: Int { 2 * options.timeoutMicroseconds }
 
-    /// A time-out after the server was last heard by a thread that the request waits for, or the call to it that is
-    /// under way began; four of them at most.
+    /// When a call that the request waits for hangs; after four time-outs at most.
     private func deadline(_ request: Pending, _ now: Moment) -> Int {
-        var since = Int.max
-        for index in request.open {
-            let lane = lanes[request.parts[index].account.lane]
-            // Without a call the thread has not come to it yet: that says nothing about the server.
-            since = min(since, lane.callSince.map { max($0, lane.heardAt) } ?? now.steady)
-        }
-        if since == .max { since = request.begun }
-        if clock.isUnsure {
-            for lane in lanes.indices where isYardstick(lane) {
-                since = max(since, lanes[lane].heardAt, lanes[lane].callSince ?? 0)
-            }
-        }
-        let bound = request.begun + 4 * options.timeoutMicroseconds
-        return min(bound, max(request.begun, request.movedAt, since) + options.timeoutMicroseconds)
+        var waited = request.open.map { request.parts[$0].account.lane }
+        if clock.isUnsure { waited += lanes.indices.filter(isYardstick) }
+        // Without a call the thread has not come to it yet: that says nothing about the server.
+        let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady }
+        let next = max(hangs.min() ?? 0, max(request.movedAt, now.steady) + options.timeoutMicroseconds / 4)
+        return min(request.begun + 4 * options.timeoutMicroseconds, next)
     }
 
     /// Ends what a request held. `used` nil: all of it.
@@ -200,7 +174,7 @@ extension Ledger {
     }
 
     /// Of the limits without room, the one that frees last. What was counted is given back.
-    private mutating func refused(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+    mutating func refused(_ parts: [Pending.Share], _ now: Moment) -> Decision {
         var worst: Decision.Refusal?
         for part in parts {
             if case .taken = part.state { continue }

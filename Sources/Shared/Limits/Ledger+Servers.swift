@@ -8,6 +8,7 @@ extension Ledger {
         servers[server].downSince = now.steady
         servers[server].probeAt = now.steady + Self.probeMicroseconds
         servers[server].epoch += 1
+        if servers[server].shareUntil <= now.steady { servers[server].outage += 1 }
         metrics.failures += 1
         outbox.events.append(.storeDown(server: servers[server].name, reason: reason))
         for lane in lanes.indices where lanes[lane].server == server {

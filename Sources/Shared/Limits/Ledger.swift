@@ -13,6 +13,8 @@ struct Ledger {
         var shareUntil = 0
         /// Counts failures: what began before one is not used after it.
         var epoch = 0
+        /// Counts outages: a failure before all have joined what they know belongs to the one before.
+        var outage = 0
         /// Queued, busy, or with requests waiting.
         var active: [RecordKey: Account] = [:]
         /// To be written when the server is back.
@@ -140,17 +142,17 @@ struct Ledger {
 
     /// The rule for an account whose store cannot be asked.
     func outageRule(_ account: Account, _ now: Moment) -> OutageRule {
-        var epoch = 0
+        var outage = 0
         if !servers.isEmpty {
             let server = servers[account.server]
-            // A call that takes too long is mostly an outage that is not known yet.
-            epoch = server.epoch + (!server.isDown && account.ruleUntil > now.steady ? 1 : 0)
+            // A record that the store does not take has an outage of its own.
+            outage = server.outage + (!server.isDown && account.ruleUntil > now.steady ? 1 : 0)
         }
         return OutageRule(
             rule: options.storeDown,
             instances: max(1, options.instances ?? instancesSeen),
             rank: rank,
-            epoch: epoch
+            epoch: outage
         )
     }
 

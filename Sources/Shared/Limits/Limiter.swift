@@ -72,6 +72,12 @@ package final class Limiter: Sendable {
         return Hold(decision, self)
     }
 
+    /// The refusal of whoever is known to be over a limit; nothing is counted, and the store not asked. Nil: `reserve`
+    /// decides.
+    package func knownRefusal(_ wants: [Want]) -> Decision? {
+        tell { $0.knownRefusal(wants, at: $1) }
+    }
+
     private func decision(_ wants: [Want], _ loop: EventLoop) async -> Decision {
         let (answer, outbox) = decide(wants, loop)
         switch answer {

@@ -33,10 +33,8 @@ final class Pending: @unchecked Sendable {
     var movedAt: Int
     /// When its timer fires next (steady).
     var due: Int
-    /// How often its timer fired late.
-    var lateFirings = 0
-    /// Its server was silent when its timer fired in time; once more, and the server counts as down.
-    var isSilent = false
+    /// Its timer fired late once.
+    var wasLate = false
 
     init(_ parts: [Share], _ waiter: any DecisionWaiter, at steady: Int, timeoutMicroseconds: Int) {
         self.parts = parts

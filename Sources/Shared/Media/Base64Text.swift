@@ -26,6 +26,7 @@ package final class Base64Text: @unchecked Sendable {
         return try await slowly(text, loop, worker) {
             guard let bytes = Base64.standard.bytes(text.bytes) else { return nil }
             var buffer = ByteBuffer()
+            guard buffer.canReserve(bytes.count) else { return nil }
             bytes.withUnsafeBytes { buffer.append($0) }
             return Body(buffer)
         }

@@ -19,6 +19,13 @@ package enum EditMask {
 
     package static let mostPixels = 4_096 * 4_096
 
+    /// What converting it takes besides its bytes: rows of an interlaced one come in no order, so all are kept.
+    package static func workBytes(_ mask: UnsafeRawBufferPointer) -> Int {
+        guard let size = PictureSize(of: .png, mask), mask.count > 28 else { return 0 }
+        let pixels = min(size.width * size.height, mostPixels)
+        return mask[28] == 0 ? pixels / 4 : pixels / 4 + 4 * pixels
+    }
+
     /// Blocks, 20 ns a pixel or so; `size` is the picture's.
     package static func converted(_ mask: UnsafeRawBufferPointer, for size: PictureSize) throws(Flaw) -> Body {
         guard let own = PictureSize(of: .png, mask) else { throw .broken }
@@ -36,6 +43,7 @@ package enum EditMask {
         }
         defer { free(bytes) }
         var buffer = ByteBuffer()
+        guard buffer.canReserve(count) else { throw .busy }
         buffer.append(UnsafeRawBufferPointer(start: bytes, count: count))
         return Body(buffer)
     }

@@ -1,3 +1,5 @@
+import Engine
+
 extension Settings {
     /// What the sources amount to.
     package struct Outcome: Sendable {
@@ -14,14 +16,16 @@ extension Settings {
     /// Checks everything and reports all problems at once.
     /// - Parameters:
     ///   - sources: stronger first.
+    ///   - usableBytes: memory of the container or machine.
     ///   - readFile: gives the files that `X_FILE` settings name.
     package static func read(
         _ sources: [SettingsSource],
         table: SettingsTable = .product,
+        usableBytes: Int = usableMemory(),
         readFile: @escaping (String) throws(FileProblem) -> [UInt8]
     ) -> Outcome {
         var reader = SettingsReader(sources, table: table, readFile: readFile)
-        let settings = Settings(&reader)
+        let settings = Settings(&reader, usableBytes: usableBytes)
         return Outcome(
             settings: reader.problems.isEmpty ? settings : nil,
             problems: reader.problems,
@@ -30,13 +34,14 @@ extension Settings {
         )
     }
 
-    private init(_ reader: inout SettingsReader) {
+    private init(_ reader: inout SettingsReader, usableBytes: Int) {
         host = reader.text("HOST") ?? ""
         port = reader.number("PORT")
         threads = reader.number("THREADS")
         publicURL = reader.text("PUBLIC_URL")
         corsOrigins = reader.list("CORS_ORIGINS")
-        maxBodyBytes = reader.number("MAX_BODY_MB")
+        let memoryBytes: Int
+        (memoryBytes, maxBodyBytes) = reader.readMemory(usableBytes: usableBytes)
         maxUploadBytes = reader.number("MAX_UPLOAD_MB")
         shutdownSeconds = Double(reader.duration("SHUTDOWN_SECONDS").nanoseconds) / 1e9
         metricsToken = reader.text("METRICS_TOKEN").map { Digest(of: $0) }
@@ -46,6 +51,7 @@ extension Settings {
         keys = KeySettings.all(&reader)
         anonymousModels = reader.patterns("ANONYMOUS_MODELS")
         limits = LimitSettings(&reader)
+        memory = MemorySettings(bytes: memoryBytes, hasStore: limits.store != .memory)
         fetch = FetchSettings(reader)
         fileSecret = reader.text("FILE_ID_SECRET")
         reader.refuseShortSecret("FILE_ID_SECRET")
@@ -83,7 +89,7 @@ extension SettingsReader {
     private func effective(_ key: SettingKey) -> EffectiveSetting {
         let row = row(key)
         let given = given[key]
-        let text = given?.text ?? row.fallback
+        let text = given?.text ?? derived[key]?.text ?? row.fallback
         return EffectiveSetting(name: key.name, shown: row.shown(text), place: given?.place ?? "default")
     }
 }

@@ -9,6 +9,7 @@ package struct Settings: Sendable, Equatable {
     package let publicURL: String?
     /// `["*"]`, or lower-case `scheme://host[:port]`.
     package let corsOrigins: [String]
+    package let memory: MemorySettings
     package let maxBodyBytes: Int
     package let maxUploadBytes: Int
     package let shutdownSeconds: Double

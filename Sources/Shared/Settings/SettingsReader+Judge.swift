@@ -6,6 +6,7 @@ extension SettingsReader {
         refuseSharedKeys(settings)
         warnOfTokens(settings)
         judgeLimits(settings)
+        judgeMemory(settings)
         guard !hasProblem(with: "PROVIDER", "SUBSET_OF", "PERMIT_", "ONE_MIN_") else { return }
         let offers = Offers(settings, .oneMin)
         for (name, model) in [("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel)] {

@@ -11,6 +11,7 @@ struct SettingsReader {
     }
 
     private(set) var given: [SettingKey: Given] = [:]
+    private(set) var derived: [SettingKey: (text: String, value: SettingValue)] = [:]
     private(set) var problems: [SettingsProblem] = []
     private(set) var warnings: [SettingsProblem] = []
     let table: SettingsTable
@@ -151,8 +152,14 @@ extension SettingsReader {
         return given.keys.filter { $0.prefix == prefix && $0.field == family.declaring }.map(\.instance).sorted()
     }
 
+    /// A default that depends on something.
+    mutating func derive(_ key: SettingKey, number: Int, unit: Int) {
+        derived[key] = (String(number), .number(number * unit))
+    }
+
     func value(_ key: SettingKey) -> SettingValue? {
         if let given = given[key] { return given.value }
+        if let derived = derived[key] { return derived.value }
         let row = row(key)
         return row.fallback.isEmpty ? nil : row.type.value(of: row.fallback)
     }

@@ -22,7 +22,18 @@ package struct SettingsTable: Sendable {
                     SettingRow("THREADS", .number(0...256), "0", "event loops; 0 = one a core"),
                     SettingRow("PUBLIC_URL", .url, "", "address that clients see, where a proxy stands in front"),
                     SettingRow("CORS_ORIGINS", .origins, "*", "origins of web pages that may call"),
-                    SettingRow("MAX_BODY_MB", .megabytes(1...1_024), "32", "largest JSON body"),
+                    SettingRow(
+                        "MEMORY_MB",
+                        .megabytes(MemorySettings.leastMegabytes...1_048_576),
+                        "",
+                        "for all that others send; unset: half of what there is, at most 512"
+                    ),
+                    SettingRow(
+                        "MAX_BODY_MB",
+                        .megabytes(1...1_024),
+                        "",
+                        "largest JSON body; unset: an eighth of MEMORY_MB, at most 32"
+                    ),
                     SettingRow("MAX_UPLOAD_MB", .megabytes(1...16_384), "512", "largest upload"),
                     SettingRow(
                         "SHUTDOWN_SECONDS",

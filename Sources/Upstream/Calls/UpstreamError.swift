@@ -41,7 +41,12 @@ package struct UpstreamError: Error {
     }
 
     package init(_ error: TransportError) {
-        let kind: Kind = error.kind == .cancelled ? .cancelled : error.isTimeout ? .timedOut : .failed
+        let kind: Kind =
+            switch error.kind {
+            case .cancelled: .cancelled
+            case .overloaded: .unavailable
+            default: error.isTimeout ? .timedOut : .failed
+            }
         self.init(kind, cause: error.cause)
         fields.value.transport = error.kind
     }
@@ -58,7 +63,7 @@ extension UpstreamError {
     /// The vendor may have billed the call all the same: it was on its way, and nobody said no.
     package var mayBeBilled: Bool {
         switch fields.value.transport {
-        case .firstByteTimeout, .idleTimeout, .totalTimeout, .broken, .tooLarge, .cancelled: true
+        case .firstByteTimeout, .idleTimeout, .totalTimeout, .broken, .tooLarge, .overloaded, .cancelled: true
         case .unreachable, .insecure, .connectTimeout: false
         case nil: self.isCut || kind == .cancelled
         }
@@ -74,6 +79,7 @@ extension UpstreamError {
         case .totalTimeout: .totalTimeout
         case .broken: .broken
         case .tooLarge: .tooLarge
+        case .overloaded: .overloaded
         case .cancelled: .cancelled
         case nil: kind.fault
         }

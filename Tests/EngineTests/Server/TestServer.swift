@@ -14,6 +14,7 @@ final class TestServer: Sendable {
     init(
         connections: Int = 1_000,
         loop: EventLoop? = nil,
+        budget: MemoryBudget = .unbounded(),
         _ handle: @escaping @Sendable (Request, any ResponseWriter) async -> Void = { _, writer in
             writer.answer("hello")
         }
@@ -23,7 +24,13 @@ final class TestServer: Sendable {
         port = Support.port(of: listener)
         var bounds = ServerBounds()
         bounds.connections = connections
-        server = Server(listener: listener, loop: self.loop, handler: ClosureHandler(handle), bounds: bounds)
+        server = Server(
+            listener: listener,
+            loop: self.loop,
+            handler: ClosureHandler(handle),
+            bounds: bounds,
+            memory: MemoryDesk(budget, self.loop)
+        )
         thread = Lock(LoopThread(self.loop))
     }
 

@@ -5,11 +5,12 @@ func outcome(
     environment: [(String, String)] = [],
     file: String? = nil,
     files: [String: String] = [:],
-    table: SettingsTable = .product
+    table: SettingsTable = .product,
+    usableBytes: Int = 16 << 30
 ) -> Settings.Outcome {
     var sources = [SettingsSource.environment(environment)]
     if let file { sources.append(.document(named: ".env", Array(file.utf8))) }
-    return Settings.read(sources, table: table) { path throws(FileProblem) in
+    return Settings.read(sources, table: table, usableBytes: usableBytes) { path throws(FileProblem) in
         guard let text = files[path] else { throw FileProblem(text: "No such file or directory", isAbsence: true) }
         return Array(text.utf8)
     }

@@ -1,0 +1,154 @@
+/// How much a JSON text asks a parser, and who reads its values, to do: counted in one pass over the bytes, before
+/// anything is built from them. It judges no grammar: the parser does.
+package struct JSONShape: Equatable, Sendable {
+    /// Elements and members, at all depths, and the root.
+    package private(set) var values = 0
+    /// The most elements of an array that is a member of the root.
+    package private(set) var mostElements = 0
+    /// That member's name as it is written, if it is at most 64 bytes without escapes; empty: another.
+    package private(set) var mostElementsName = ""
+    package private(set) var depth = 0
+
+    /// A text below this has no more of anything than `bound` lets pass: a value takes two bytes.
+    package static let harmlessBytes = 20_000
+
+    package struct Bound: Sendable {
+        package var values: Int
+        package var elements: Int
+        package var depth: Int
+
+        package init(values: Int, elements: Int, depth: Int) {
+            self.values = values
+            self.elements = elements
+            self.depth = depth
+        }
+    }
+
+    /// Counts until something is over the bound, or the text ends.
+    package init(_ text: UnsafeRawBufferPointer, upTo bound: Bound) {
+        guard let base = text.baseAddress else { return }
+        var scan = Scan(text: UnsafeRawBufferPointer(start: base, count: text.count), bound: bound)
+        scan.run()
+        values = scan.values
+        mostElements = scan.mostElements
+        depth = scan.most
+        if let name = scan.mostName, name.count <= 64, !text[part: name].contains(UInt8(ascii: "\\")) {
+            mostElementsName = text[part: name].text
+        }
+    }
+
+    package func isWithin(_ bound: Bound) -> Bool {
+        values <= bound.values && mostElements <= bound.elements && depth <= bound.depth
+    }
+}
+
+/// One pass: each byte is looked at once, and inside of strings eight at a time.
+private struct Scan {
+    let text: UnsafeRawBufferPointer
+    let bound: JSONShape.Bound
+    var values = 1
+    var most = 0
+    var mostElements = 0
+    var mostName: Range<Int>?
+    private var depth = 0
+    /// Of the array that is a member of the root, while the pass is in it.
+    private var elements = 0
+    /// A bit for each level: it is an array.
+    private var arrays = InlineArray<17, UInt64>(repeating: 0)
+    /// Nothing has come since the array or object opened.
+    private var isFresh = false
+    private var lastString: Range<Int>?
+    private var name: Range<Int>?
+
+    init(text: UnsafeRawBufferPointer, bound: JSONShape.Bound) {
+        self.text = text
+        self.bound = bound
+    }
+
+    private var isArray: Bool { arrays[depth >> 6] >> UInt64(depth & 63) & 1 == 1 }
+
+    mutating func run() {
+        var place = 0
+        while place < text.count {
+            switch text[place] {
+            case UInt8(ascii: "\""):
+                begins()
+                let end = endOfString(after: place + 1)
+                if depth == 1 { lastString = (place + 1)..<end }
+                place = end
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                begins()
+                guard open(isArray: text[place] == UInt8(ascii: "[")) else { return }
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): close()
+            case UInt8(ascii: ","): if isArray { count() }
+            case UInt8(ascii: ":"):
+                values += 1
+                if depth == 1 { name = lastString }
+            case UInt8(ascii: " "), 9, 10, 13: break
+            default: begins()
+            }
+            if values > bound.values || mostElements > bound.elements { return }
+            place += 1
+        }
+    }
+
+    /// A value, or a name, stands here.
+    @inline(__always)
+    private mutating func begins() {
+        guard isFresh else { return }
+        isFresh = false
+        if isArray { count() }
+    }
+
+    /// An element of the array.
+    @inline(__always)
+    private mutating func count() {
+        values += 1
+        guard depth == 2 else { return }
+        elements += 1
+        guard elements > mostElements else { return }
+        mostElements = elements
+        mostName = name
+    }
+
+    private mutating func open(isArray: Bool) -> Bool {
+        depth += 1
+        most = max(most, depth)
+        guard depth <= bound.depth, depth < 17 * 64 else { return false }
+        let bit = UInt64(1) << UInt64(depth & 63)
+        if isArray { arrays[depth >> 6] |= bit } else { arrays[depth >> 6] &= ~bit }
+        isFresh = true
+        if depth == 2 { elements = 0 }
+        return true
+    }
+
+    private mutating func close() {
+        isFresh = false
+        if depth > 0 { depth -= 1 }
+    }
+
+    /// The place of the quote that ends it, or the text's end.
+    private func endOfString(after start: Int) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        var place = start
+        while place < text.count {
+            if place + 8 <= text.count {
+                let word = text.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+                let quote = word ^ (ones &* 34)
+                let slash = word ^ (ones &* 92)
+                let hit = ((quote &- ones) & ~quote | (slash &- ones) & ~slash) & (ones &* 0x80)
+                guard hit != 0 else {
+                    place += 8
+                    continue
+                }
+                place += hit.trailingZeroBitCount / 8
+            }
+            switch text[place] {
+            case UInt8(ascii: "\""): return place
+            case UInt8(ascii: "\\"): place += 2
+            default: place += 1
+            }
+        }
+        return text.count
+    }
+}

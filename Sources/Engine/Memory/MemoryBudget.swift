@@ -1,0 +1,185 @@
+import Synchronization
+
+/// What the process may hold of all that others send: heads, bodies and what is read from them, upload windows, waiting
+/// output, streams. Used from any thread; each loop has a `MemoryDesk` of its own before it.
+///
+/// A quarter is for small requests (under 64 KB), since large ones together get no more than the rest. One holder, a
+/// caller or an address, has at most a quarter.
+package final class MemoryBudget: Sendable {
+    /// All of it.
+    package let bytes: Int
+    /// What tables and caches may take, which are bounded by themselves.
+    package let setAsideBytes: Int
+    /// What large requests may hold together.
+    let largeBytes: Int
+    /// What one holder may hold.
+    package let quarterBytes: Int
+    /// What a loop takes ahead for small requests, so that most of them touch nothing shared.
+    let chunkBytes: Int
+    /// The same of one holder.
+    let shareChunkBytes: Int
+
+    private let used = Atomic<Int>(0)
+    private let large = Atomic<Int>(0)
+    private let holders = Lock<[MemoryHolder.Key: Entry]>([:])
+    /// What could not be had, and is waited for, and not because of its holder.
+    let queue = MemoryQueue()
+
+    let waits = Atomic<Int>(0)
+    let refusals = Atomic<Int>(0)
+    let slowBodies = Atomic<Int>(0)
+
+    private struct Entry {
+        let holder: MemoryHolder
+        var uses: Int
+    }
+
+    /// Requests with a body below this are small.
+    package static let smallBytes = 65_536
+    /// How long a request waits for memory before it is refused.
+    static let patienceNanoseconds: UInt64 = 5_000_000_000
+
+    package init(bytes: Int, setAside: Int = 0, loops: Int = 1) {
+        self.bytes = bytes
+        setAsideBytes = setAside
+        quarterBytes = bytes / 4
+        largeBytes = max(0, bytes - setAside - bytes / 4)
+        chunkBytes = max(65_536, min(1_048_576, bytes / (64 * max(1, loops))))
+        shareChunkBytes = max(16_384, min(262_144, bytes / 4 / (64 * max(1, loops))))
+        used.store(setAside, ordering: .relaxed)
+    }
+
+    /// For servers that nobody gave one.
+    package static func unbounded() -> MemoryBudget { MemoryBudget(bytes: .max / 4) }
+
+    /// Held now, with what is set aside and what loops took ahead.
+    package var usedBytes: Int { used.load(ordering: .relaxed) }
+
+    /// Held by large requests.
+    package var largeUsedBytes: Int { large.load(ordering: .relaxed) }
+
+    /// Times that something waited for memory.
+    package var waitCount: Int { waits.load(ordering: .relaxed) }
+
+    /// Requests and connections that were refused for want of it.
+    package var refusalCount: Int { refusals.load(ordering: .relaxed) }
+
+    /// Bodies that ended for others.
+    package var slowBodyCount: Int { slowBodies.load(ordering: .relaxed) }
+
+    // MARK: Taking
+
+    func take(_ count: Int, isLarge: Bool) -> Bool {
+        if used.add(count, ordering: .relaxed).newValue > bytes {
+            used.subtract(count, ordering: .relaxed)
+            return false
+        }
+        guard isLarge else { return true }
+        if large.add(count, ordering: .relaxed).newValue > largeBytes {
+            large.subtract(count, ordering: .relaxed)
+            used.subtract(count, ordering: .relaxed)
+            return false
+        }
+        return true
+    }
+
+    func give(_ count: Int, isLarge: Bool) {
+        used.subtract(count, ordering: .relaxed)
+        if isLarge { large.subtract(count, ordering: .relaxed) }
+    }
+
+    /// Counts what is there already. False: it is more than should be.
+    func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= bytes }
+
+    // MARK: Holders
+
+    /// Each `holder` is followed by one `leave`.
+    func holder(_ key: MemoryHolder.Key) -> MemoryHolder {
+        holders.withLock { holders in
+            let holder = holders[key]?.holder ?? MemoryHolder(key, boundBytes: quarterBytes)
+            holders[key, default: Entry(holder: holder, uses: 0)].uses += 1
+            return holder
+        }
+    }
+
+    func leave(_ holder: MemoryHolder) {
+        holders.withLock { holders in
+            guard let uses = holders[holder.key]?.uses else { return }
+            if uses > 1 { holders[holder.key]?.uses = uses - 1 } else { holders[holder.key] = nil }
+        }
+    }
+
+    /// How many are known.
+    var holderCount: Int { holders.withLock { $0.count } }
+}
+
+/// What one caller, or one address, holds. Used from any thread.
+package final class MemoryHolder: Sendable {
+    package struct Key: Hashable, Sendable {
+        private let high: UInt64
+        private let low: UInt64
+
+        /// An address of version 4, or a /64 of version 6.
+        package init(_ address: PeerAddress) {
+            let isVersionFour = address.high == 0 && address.low >> 32 == 0xffff
+            high = address.high
+            low = isVersionFour ? address.low : 0
+        }
+
+        /// Words of a digest.
+        package init(_ words: (UInt64, UInt64)) { (high, low) = words }
+    }
+
+    let key: Key
+    private let boundBytes: Int
+    private let used = Atomic<Int>(0)
+    /// What waits because this holder has too much.
+    let queue = MemoryQueue()
+
+    init(_ key: Key, boundBytes: Int) {
+        self.key = key
+        self.boundBytes = boundBytes
+    }
+
+    var usedBytes: Int { used.load(ordering: .relaxed) }
+
+    func take(_ count: Int) -> Bool {
+        if used.add(count, ordering: .relaxed).newValue <= boundBytes { return true }
+        used.subtract(count, ordering: .relaxed)
+        return false
+    }
+
+    func give(_ count: Int) { used.subtract(count, ordering: .relaxed) }
+
+    /// False: it is more than should be.
+    func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= boundBytes }
+}
+
+/// What is short: who waits for it, and which body is to end for that.
+final class MemoryQueue: Sendable {
+    private let waiting = Atomic<Int>(0)
+    private let slowest = Lock<Nomination?>(nil)
+
+    private struct Nomination {
+        let loop: ObjectIdentifier
+        let bytes: Int
+        let at: UInt64
+    }
+
+    /// Bytes that are waited for.
+    var waitingBytes: Int { waiting.load(ordering: .relaxed) }
+
+    func waits(for bytes: Int) { waiting.add(bytes, ordering: .relaxed) }
+    func ended(_ bytes: Int) { waiting.subtract(bytes, ordering: .relaxed) }
+
+    /// A loop names its slowest body, once a second, by what of it came in the last five. True: it was the slowest of
+    /// all loops a second ago as well, so that each has had its say.
+    func isSlowest(_ bytes: Int, of loop: ObjectIdentifier, at now: UInt64) -> Bool {
+        slowest.withLock { slowest in
+            let known = slowest.flatMap { now < $0.at + 1_500_000_000 ? $0 : nil }
+            if let known, known.loop != loop, known.bytes <= bytes { return false }
+            slowest = Nomination(loop: loop, bytes: bytes, at: now)
+            return known?.loop == loop
+        }
+    }
+}

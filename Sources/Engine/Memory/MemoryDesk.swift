@@ -1,0 +1,264 @@
+import Synchronization
+
+/// A loop's door to the budget: takes from it ahead, so that a small request costs two subtractions here, and has a
+/// queue for what is not there.
+///
+/// `@unchecked`: used on its loop only, but for `init`, before the loop runs.
+package final class MemoryDesk: TimerTarget, @unchecked Sendable {
+    let budget: MemoryBudget
+    let loop: EventLoop
+    /// Taken from the budget and held by nobody.
+    private var freeBytes = 0
+    private var shares: [MemoryHolder.Key: MemoryShare] = [:]
+    private var sweepAt = MemoryDesk.keptShares
+    private var waiting: [Waiting] = []
+    private var bodies: [ObjectIdentifier: any SlowBody] = [:]
+    private lazy var timer = Timer(self)
+    private lazy var second = SecondTimer(self)
+
+    private struct Waiting {
+        let waiter: any MemoryWaiter
+        let bytes: Int
+        let queue: MemoryQueue
+        let deadline: UInt64
+    }
+
+    /// Another loop tells nobody that it gave something back.
+    private static let retryNanoseconds: UInt64 = 20_000_000
+    private static let keptShares = 1_024
+
+    package init(_ budget: MemoryBudget, _ loop: EventLoop) {
+        self.budget = budget
+        self.loop = loop
+    }
+
+    // MARK: Small amounts
+
+    /// Of a holder that has many requests, or may have.
+    package func share(of key: MemoryHolder.Key) -> MemoryShare {
+        if let share = shares[key] { return use(share) }
+        if shares.count >= sweepAt { sweep() }
+        let share = MemoryShare(budget.holder(key), self)
+        shares[key] = share
+        return share
+    }
+
+    /// For one more user; followed by one `leave`, too.
+    func use(_ share: MemoryShare) -> MemoryShare {
+        share.uses += 1
+        return share
+    }
+
+    /// Shares without requests are kept, since their holders mostly come again, but not for ever.
+    private func sweep() {
+        for share in shares.values where share.uses == 0 {
+            shares[share.holder.key] = nil
+            share.empty()
+            budget.leave(share.holder)
+        }
+        sweepAt = max(Self.keptShares, 2 * shares.count)
+    }
+
+    /// Each `share(of:)` is followed by one of these, after all that it held was given back.
+    package func leave(_ share: MemoryShare) { share.uses -= 1 }
+
+    @inline(__always)
+    fileprivate func take(_ count: Int) -> Bool {
+        if freeBytes >= count {
+            freeBytes -= count
+            return true
+        }
+        return takeMore(count)
+    }
+
+    @inline(never)
+    private func takeMore(_ count: Int) -> Bool {
+        let chunk = max(count, budget.chunkBytes)
+        if budget.take(chunk, isLarge: false) {
+            freeBytes += chunk
+        } else if budget.take(count - freeBytes, isLarge: false) {
+            freeBytes = count
+        } else {
+            return false
+        }
+        freeBytes -= count
+        return true
+    }
+
+    @inline(__always)
+    fileprivate func give(_ count: Int) {
+        freeBytes += count
+        if freeBytes > 2 * budget.chunkBytes || !waiting.isEmpty { giveMore() }
+    }
+
+    @inline(never)
+    private func giveMore() {
+        let kept = waiting.isEmpty ? budget.chunkBytes : 0
+        budget.give(freeBytes - kept, isLarge: false)
+        freeBytes = kept
+        if !waiting.isEmpty { loop.arm(timer, at: loop.nowNanoseconds) }
+    }
+
+    // MARK: Waiting
+
+    /// `waiter` is asked to try again until it has what it wants, or its patience is over.
+    func wait(_ waiter: any MemoryWaiter, for bytes: Int, _ queue: MemoryQueue) {
+        loop.checkIsolated()
+        budget.waits.add(1, ordering: .relaxed)
+        queue.waits(for: bytes)
+        let deadline = loop.nowNanoseconds + MemoryBudget.patienceNanoseconds
+        waiting.append(Waiting(waiter: waiter, bytes: bytes, queue: queue, deadline: deadline))
+        armRetry()
+    }
+
+    private func armRetry() {
+        guard let first = waiting.first else { return }
+        loop.arm(timer, at: min(loop.nowNanoseconds + Self.retryNanoseconds, first.deadline))
+    }
+
+    func cancel(_ waiter: any MemoryWaiter) {
+        guard let place = waiting.firstIndex(where: { $0.waiter === waiter }) else { return }
+        let gone = waiting.remove(at: place)
+        gone.queue.ended(gone.bytes)
+    }
+
+    package func timerFired() {
+        let now = loop.nowNanoseconds
+        // Who is told may come back at once, or leave.
+        for one in waiting where waiting.contains(where: { $0.waiter === one.waiter }) {
+            if one.waiter.tryAgain() {
+                cancel(one.waiter)
+                one.waiter.memoryCame()
+            } else if now >= one.deadline {
+                cancel(one.waiter)
+                budget.refusals.add(1, ordering: .relaxed)
+                one.waiter.memoryDidNotCome()
+            }
+        }
+        armRetry()
+    }
+
+    // MARK: Slow bodies
+
+    /// A large body is being read, which may have to end for others.
+    func watch(_ body: any SlowBody) {
+        if bodies.isEmpty { loop.arm(second.timer, at: loop.nowNanoseconds + SecondTimer.nanoseconds) }
+        bodies[ObjectIdentifier(body)] = body
+    }
+
+    func forget(_ body: any SlowBody) { bodies[ObjectIdentifier(body)] = nil }
+
+    fileprivate func secondIsOver() {
+        for body in bodies.values { body.secondIsOver() }
+        endSlowest(budget.queue) { _ in true }
+        var queues: [ObjectIdentifier: MemoryHolder] = [:]
+        for body in bodies.values where body.holder.queue.waitingBytes > 0 {
+            queues[ObjectIdentifier(body.holder)] = body.holder
+        }
+        for holder in queues.values { endSlowest(holder.queue) { $0.holder === holder } }
+        if !bodies.isEmpty { loop.arm(second.timer, at: loop.nowNanoseconds + SecondTimer.nanoseconds) }
+    }
+
+    /// Ends the slowest of those bodies, as many as hold what is waited for in the queue.
+    private func endSlowest(_ queue: MemoryQueue, _ isMeant: (any SlowBody) -> Bool) {
+        var wanted = queue.waitingBytes
+        guard wanted > 0 else { return }
+        let slow = bodies.values.filter(isMeant)
+            .compactMap { body in body.recentBytes.map { (body: body, bytes: $0) } }
+            .filter { $0.bytes < SlowBodyPace.leastBytes }
+            .sorted { $0.bytes < $1.bytes }
+        guard let first = slow.first,
+            queue.isSlowest(first.bytes, of: ObjectIdentifier(loop), at: loop.nowNanoseconds)
+        else { return }
+        for (body, _) in slow where wanted > 0 {
+            wanted -= body.heldBytes
+            forget(body)
+            budget.slowBodies.add(1, ordering: .relaxed)
+            body.endAsSlowest()
+        }
+    }
+}
+
+/// A desk's second timer.
+private final class SecondTimer: TimerTarget {
+    static let nanoseconds: UInt64 = 1_000_000_000
+    private unowned let desk: MemoryDesk
+    lazy var timer = Timer(self)
+
+    init(_ desk: MemoryDesk) { self.desk = desk }
+
+    func timerFired() { desk.secondIsOver() }
+}
+
+/// What one holder has on one loop, in small amounts; taken ahead like the desk's own.
+///
+/// `@unchecked`: used on its desk's loop only.
+package final class MemoryShare: @unchecked Sendable {
+    let holder: MemoryHolder
+    let desk: MemoryDesk
+    fileprivate var uses = 1
+    private var freeBytes = 0
+
+    fileprivate init(_ holder: MemoryHolder, _ desk: MemoryDesk) {
+        self.holder = holder
+        self.desk = desk
+    }
+
+    /// Nil: it is taken; else what is short.
+    @inline(__always)
+    func take(_ count: Int) -> MemoryQueue? {
+        guard freeBytes >= count || takeMore(count) else { return holder.queue }
+        guard desk.take(count) else { return desk.budget.queue }
+        freeBytes -= count
+        return nil
+    }
+
+    @inline(never)
+    private func takeMore(_ count: Int) -> Bool {
+        let chunk = max(count, desk.budget.shareChunkBytes)
+        if holder.take(chunk) {
+            freeBytes += chunk
+        } else if holder.take(count - freeBytes) {
+            freeBytes = count
+        } else {
+            return false
+        }
+        return true
+    }
+
+    @inline(__always)
+    func give(_ count: Int) {
+        freeBytes += count
+        let chunk = desk.budget.shareChunkBytes
+        if freeBytes > 2 * chunk { giveMore(chunk) }
+        desk.give(count)
+    }
+
+    @inline(never)
+    private func giveMore(_ kept: Int) {
+        holder.give(freeBytes - kept)
+        freeBytes = kept
+    }
+
+    fileprivate func empty() { giveMore(0) }
+
+    /// Counts what is there already. False: it is more than should be.
+    func force(_ count: Int) -> Bool {
+        let fitsHolder = holder.force(count)
+        return desk.budget.force(count) && fitsHolder
+    }
+
+    func giveForced(_ count: Int) {
+        holder.give(count)
+        desk.budget.give(count, isLarge: false)
+    }
+}
+
+/// Who waits for memory. Called on its loop.
+protocol MemoryWaiter: AnyObject {
+    /// Takes what it wants if that is there.
+    func tryAgain() -> Bool
+    func memoryCame()
+    /// Its patience is over.
+    func memoryDidNotCome()
+}

@@ -1,0 +1,45 @@
+import Glibc
+
+/// Memory that this process may use, in bytes: the machine's, or less by a control group's limit (version 2 and 1).
+///
+/// - Parameter read: a file's text; nil: it is not there.
+package func usableMemory(read: (String) -> String? = textOfFile) -> Int {
+    let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+    let groups = memoryGroups(read("/proc/self/cgroup") ?? "")
+    var least = machine > 0 ? machine : Int.max
+    for file in groups {
+        // `max` in version 2, a number near the largest in version 1: no limit.
+        let limit = read(file).flatMap { Int($0.prefix { $0 >= "0" && $0 <= "9" }) } ?? Int.max
+        if limit > 0 { least = min(least, limit) }
+    }
+    return least
+}
+
+/// The files that may hold a limit: of this process's group and of those above it. In a container its group is the root.
+private func memoryGroups(_ groups: String) -> [String] {
+    var files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+    for line in groups.split(separator: "\n") {
+        let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3 else { continue }
+        let isUnified = parts[0] == "0" && parts[1].isEmpty
+        guard isUnified || parts[1].split(separator: ",").contains("memory") else { continue }
+        var path = ""
+        for folder in parts[2].split(separator: "/") {
+            path += "/\(folder)"
+            files.append(
+                isUnified
+                    ? "/sys/fs/cgroup\(path)/memory.max" : "/sys/fs/cgroup/memory\(path)/memory.limit_in_bytes"
+            )
+        }
+    }
+    return files
+}
+
+/// The first 4 KB; nil: it cannot be read.
+package func textOfFile(_ path: String) -> String? {
+    guard let file = fopen(path, "r") else { return nil }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes[..<count], as: UTF8.self)
+}

@@ -1,0 +1,209 @@
+"""What all requests together may hold: half-sent bodies, JSON that is dear to read, callers who are over their limit."""
+
+import json
+import resource
+import select
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from chat import body
+from rawhttp import ask, chunked, connected, request, wait_until
+from relay_process import Relay, binary, judges_memory
+from test_metrics import Scrape
+
+CHAT = "/v1/chat/completions"
+MEGABYTE = 1 << 20
+ECHO = {"PROVIDER_DEMO_KIND": "echo", "ANONYMOUS_MODELS": "all"}
+SMALL = request("POST", CHAT, json.dumps(body(model="echo")).encode())
+
+
+def head(length: int, **fields: str | None) -> bytes:
+    fields = {"content_type": "application/json", "content_length": str(length)} | fields
+    return request("POST", CHAT, None, **fields)
+
+
+def resident(relay: Relay, what: str = "VmHWM") -> int:
+    for line in Path(f"/proc/{relay.process.pid}/status").read_text().splitlines():
+        if line.startswith(what + ":"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"no {what}")
+
+
+def settings_of(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(binary()), command], env=environment, cwd=folder, capture_output=True, text=True, timeout=15)
+
+
+def test_the_budget_is_shown_and_what_does_not_fit_is_a_problem(tmp_path: Path) -> None:
+    shown = settings_of("config", tmp_path).stdout.splitlines()
+    values = {line.split("=")[0]: line.split("=")[1] for line in shown}
+    memory = int(values["MEMORY_MB"].removesuffix("  # default"))
+    assert 32 <= memory <= 512
+    assert values["MAX_BODY_MB"] == f"{min(32, memory // 8)}  # default"
+    assert "MAX_BODY_MB=8  # default" in settings_of("config", tmp_path, MEMORY_MB="64").stdout.splitlines()
+    wrong = settings_of("check", tmp_path, MEMORY_MB="64", MAX_BODY_MB="9", PORT="none")
+    assert wrong.returncode == 78
+    assert "2 problems" in wrong.stderr
+    assert "MAX_BODY_MB: 9 MB do not fit" in wrong.stderr and "MEMORY_MB to at least 72" in wrong.stderr
+
+
+@judges_memory
+def test_half_sent_bodies_leave_room_for_small_chats(start_relay: Callable[..., Relay]) -> None:
+    relay = start_relay(**ECHO, MEMORY_MB="64")
+    part = b"[" + b"x" * (7 * MEGABYTE)
+    with ExitStack() as stack:
+        greedy = []
+        for _ in range(30):
+            connection = stack.enter_context(connected(relay.port))
+            connection.socket.setblocking(False)
+            connection.socket.send(head(8 * MEGABYTE))
+            greedy.append([connection, 0])
+        ends = time.monotonic() + 3
+        while time.monotonic() < ends:
+            for one in greedy:
+                try:
+                    one[1] += one[0].socket.send(part[one[1] :]) if one[1] < len(part) else 0
+                except (BlockingIOError, ConnectionError):
+                    pass
+            assert ask(relay.port, SMALL).status == 200
+        assert resident(relay) <= (64 + 64) * MEGABYTE
+
+        def refused() -> list[int]:
+            return [line["status"] for line in relay.log_lines() if line.get("status") in (408, 503)]
+
+        # Those that are left wait for nothing: there is room for them now.
+        assert wait_until(lambda: len(refused()) >= 20, 30) and 503 in refused()
+    assert ask(relay.port, SMALL).status == 200
+    counted = Scrape(relay)
+    assert counted("relay_memory_budget_bytes") == 64 * MEGABYTE
+    assert (counted("relay_memory_waits_total") or 0) > 0
+    assert (counted("relay_memory_refusals_total", how="refused") or 0) > 0
+    assert wait_until(lambda: Scrape(relay)("relay_memory_held_bytes", by="large") == 0)
+
+
+def test_a_refusal_for_want_of_memory_says_when_to_come_again(start_relay: Callable[..., Relay]) -> None:
+    relay = start_relay(**ECHO, MEMORY_MB="32")
+    with connected(relay.port) as first, connected(relay.port) as second:
+        first.send(head(4 * MEGABYTE) + b"[" * (3 * MEGABYTE))
+        second.send(head(4 * MEGABYTE) + b"[" * (3 * MEGABYTE // 2))
+        refused = [(503, "overloaded", "server_error"), (408, None, "invalid_request_error")]
+        assert wait_until(lambda: any(line.get("status") in (408, 503) for line in relay.log_lines()), 30)
+        readable, _, _ = select.select([first, second], [], [], 10)
+        answer = readable[0].receive(seconds=10)
+        error = answer.json()["error"]
+        assert (answer.status, error["code"], error["type"]) in refused
+        assert answer["retry-after"] == ("2" if answer.status == 503 else None)
+
+
+def shaped(part: bytes, count: int, opening: bytes, closing: bytes) -> bytes:
+    return opening + b",".join([part] * count) + closing
+
+
+MESSAGE = b'{"role":"user","content":"x"}'
+PART = b'{"type":"text","text":"x"}'
+START = b'{"model":"echo","messages":['
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "param"),
+    [
+        (shaped(b"0", 100_001, b'{"x":{"y":[', b"]}}"), "too_many_values", None),
+        (shaped(b'"a":1', 100_001, b'{"x":{', b"}}"), "too_many_values", None),
+        (shaped(PART, 34_000, START + b'{"role":"user","content":[', b"]}]}"), "too_many_values", None),
+        (shaped(MESSAGE, 10_001, START, b"]}"), "array_above_max_length", "messages"),
+        (shaped(b"0", 10_001, b'{"stop":[', b"]}"), "array_above_max_length", "stop"),
+        (b"[" * 100_000, "nested_too_deeply", None),
+    ],
+    ids=["values", "members", "parts", "messages", "stop", "brackets"],
+)
+@pytest.mark.parametrize("is_large", [False, True], ids=["on the loop", "by the thread for it"])
+def test_what_is_too_much_is_counted_before_it_is_parsed(
+    start_relay: Callable[..., Relay], text: bytes, code: str, param: str | None, is_large: bool
+) -> None:
+    relay = start_relay(**ECHO)
+    sent = text + b" " * 1_000_000 if is_large else text
+    with connected(relay.port) as connection:
+        answer = connection.ask(request("POST", CHAT, sent))
+    error = answer.json()["error"]
+    assert (answer.status, error["code"], error["param"]) == (400, code, param)
+    assert error["type"] == "invalid_request_error"
+
+
+def test_as_much_as_is_taken_is_answered(start_relay: Callable[..., Relay]) -> None:
+    relay = start_relay(**ECHO)
+    for text in (shaped(MESSAGE, 10_000, START, b"]}"), shaped(PART, 33_000, START + b'{"role":"user","content":[', b"]}]}")):
+        for sent in (request("POST", CHAT, text), request("POST", CHAT, content_type="application/json",
+                     transfer_encoding="chunked") + chunked(text)):  # fmt: skip
+            with connected(relay.port) as connection:
+                assert connection.ask(sent).status == 200
+
+
+def test_a_large_body_is_read_like_a_small_one(start_relay: Callable[..., Relay]) -> None:
+    relay = start_relay(**ECHO, MEMORY_MB="256")
+    for size in (1_000, 65_535, 65_536, 262_144, 300_000, 2_000_000):
+        text = json.dumps(body(model="echo", messages=[{"role": "user", "content": "ä" * (size // 2)}]), ensure_ascii=False)
+        with connected(relay.port) as connection:
+            answer = connection.ask(request("POST", CHAT, text.encode()))
+        assert answer.status == 200 and answer.json()["choices"][0]["message"]["content"] == "ä" * (size // 2)
+    for wrong in (b"{" + b" " * 300_000, b'{"model":"\xff"}' + b" " * 300_000):
+        with connected(relay.port) as connection:
+            answer = connection.ask(request("POST", CHAT, wrong))
+        assert answer.status == 400 and "not valid JSON" in answer.json()["error"]["message"]
+
+
+@judges_memory
+def test_json_that_finds_no_memory_is_no_fault_of_the_client(start_relay: Callable[..., Relay]) -> None:
+    relay = start_relay(**ECHO, MEMORY_MB="256")
+    text = json.dumps(body(model="echo", messages=[{"role": "user", "content": "x" * 8_000_000}])).encode()
+    with connected(relay.port) as connection:
+        assert connection.ask(request("POST", CHAT, text)).status == 200
+    used = resident(relay, "VmSize")
+    resource.prlimit(relay.process.pid, resource.RLIMIT_AS, (used + 40 * MEGABYTE, used + 40 * MEGABYTE))
+    with connected(relay.port) as connection:
+        answer = connection.ask(request("POST", CHAT, text))
+    assert answer.status == 503 and answer.json()["error"]["code"] == "overloaded"
+    assert answer["retry-after"] == "2"
+    with connected(relay.port) as connection:
+        assert connection.ask(SMALL).status == 200
+
+
+def test_who_is_known_to_be_over_a_limit_is_refused_before_the_body(start_relay: Callable[..., Relay]) -> None:
+    relay = start_relay(**ECHO, RATE_LIMIT_CHAT="1/hour")
+    assert ask(relay.port, SMALL).status == 200
+    after = ask(relay.port, SMALL)
+    assert after.status == 429
+    with connected(relay.port) as connection:
+        before = connection.ask(head(1_000_000) + b"[")
+    assert before.status == 429 and before["connection"] == "close"
+    assert before.json()["error"]["code"] == after.json()["error"]["code"]
+    assert before["x-ratelimit-limit-requests"] == "1" and before["x-relay-limited-by"] == "relay"
+
+
+def test_a_small_body_of_such_a_caller_is_judged_as_any(start_relay: Callable[..., Relay]) -> None:
+    relay = start_relay(**ECHO, RATE_LIMIT_CHAT="1/hour")
+    assert [ask(relay.port, SMALL).status for _ in range(2)] == [200, 429]
+    for part in (b"", b"{"):
+        with connected(relay.port) as connection:
+            connection.send(head(10) + part)
+            connection.send(b"{" * (10 - len(part)))
+            assert connection.receive().status == 400
+
+
+def test_what_a_head_tells_to_be_wrong_is_answered_before_the_body(start_relay: Callable[..., Relay]) -> None:
+    relay = start_relay(PROVIDER_DEMO_KIND="echo", KEY_A_TOKEN="sk-known-0123456789", RATE_LIMIT_CHAT="1/hour")
+    key = {"authorization": "Bearer sk-known-0123456789"}
+    asked = request("POST", CHAT, json.dumps(body(model="echo")).encode(), **key)
+    assert [ask(relay.port, asked).status for _ in range(2)] == [200, 429]
+    for fields, length, status in (
+        ({"authorization": "Bearer sk-wrong-0123456789"}, 1_000_000, 401),
+        ({}, 1_000_000, 401),
+        (key | {"content_type": "text/plain"}, 1_000_000, 415),
+        (key, 1_000_000_000, 413),
+        (key, 1_000_000, 429),
+    ):
+        with connected(relay.port) as connection:
+            answer = connection.ask(head(length, **fields) + b"[")
+        assert answer.status == status, (fields, answer.body)
