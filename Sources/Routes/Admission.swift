@@ -4,11 +4,13 @@ import Upstream
 
 extension Responder {
     /// Who makes the request. From here on he is charged with the memory that it takes.
-    func caller(_ group: EndpointGroup) async throws(APIError) -> Caller {
+    ///
+    /// - Parameter countsStrays: an unknown bearer that is served as if there were none counts as a wrong key.
+    func caller(_ group: EndpointGroup, countsStrays: Bool = true) async throws(APIError) -> Caller {
         guard let request else { throw .noKey }
         let (caller, stray) = try gateway.callers.caller(of: request)
         record.caller = caller.name
-        if let stray { try await countStray(stray, request) }
+        if let stray, countsStrays { try await countStray(stray, request) }
         asking = (caller, group)
         if !request.body.charge(memoryHolder(caller, request)) {
             do throws(RequestError) {

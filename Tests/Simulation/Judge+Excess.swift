@@ -69,17 +69,19 @@ extension Judge {
         var excess = 0
         for instance in 0..<instanceCount {
             let own = subject.exchanges.filter { $0.instance == instance }
-            var phases: Set<Int> = []
+            // By what it knew before: the last that it admitted in that outage.
+            var lasts: [Int: Int] = [:]
             for index in first...place where all[index].instance == instance && all[index].isByRule {
                 let began = outageBegan(subject, all[index])
-                let known = own.last { $0.time < began }?.time ?? 0
-                guard phases.insert(known).inserted else { continue }
-                let joined = own.first { $0.isWritten && $0.sentAt >= all[index].time }?.time ?? .max
+                lasts[own.last { $0.time < began }?.time ?? 0] = all[index].time
+            }
+            for (known, last) in lasts {
+                let joined = own.first { $0.isWritten && $0.sentAt >= last }?.time ?? .max
                 var unseen = 0
                 for other in all[first...place] where other.instance != instance && other.time <= joined {
                     if isSeenSince(subject, other) > known { unseen += other.units }
                 }
-                let parts = scenario.countedInstances ?? instancesKnown(to: instance, at: all[index].time)
+                let parts = scenario.countedInstances ?? instancesKnown(to: instance, at: last)
                 excess += (unseen + parts - 1) / parts + 1
             }
         }

@@ -55,7 +55,8 @@ struct MultipartFields {
     /// RFC 5987: charset, language and percent-encoded bytes.
     private static func decodeExtended(_ text: String) throws(RequestError) -> String {
         let parts = text.utf8.split(separator: UInt8(ascii: "'"), maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 3, String(parts[0])?.lowercased() == "utf-8" else { throw malformed }
+        let isUTF8 = parts[0].elementsEqual("utf-8".utf8) { $0 | 32 == $1 | 32 }
+        guard parts.count == 3, isUTF8 else { throw malformed }
         var bytes: [UInt8] = []
         var rest = parts[2]
         while let byte = rest.popFirst() {
@@ -75,8 +76,8 @@ struct MultipartFields {
     /// Some clients send the whole path, with their system's separators.
     private static func withoutPath(_ name: String) -> String {
         let last = name.utf8.split(omittingEmptySubsequences: false) { $0 == 47 || $0 == 92 }.last
-        let base = last.map { String(decoding: $0.map { $0 == 9 ? 32 : $0 }, as: UTF8.self) } ?? ""
-        return base == "." || base == ".." ? "" : base
+        guard let last, !last.elementsEqual([46]), !last.elementsEqual([46, 46]) else { return "" }
+        return String(decoding: last.map { $0 == 9 ? 32 : $0 }, as: UTF8.self)
     }
 
     /// The boundary that a Content-Type names (RFC 2046, 5.1.1).

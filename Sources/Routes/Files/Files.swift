@@ -75,7 +75,7 @@ func deleteFile(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
 func fileOwner(_ responder: Responder, _ gateway: Gateway) async throws(APIError) -> (caller: Caller, owner: FileOwner)
 {
     guard let request = responder.request else { throw .noKey }
-    let caller = try await responder.caller(.files)
+    let caller = try await responder.caller(.files, countsStrays: false)
     guard let owner = FileOwner(caller, secret: gateway.settings.fileSecret) else {
         guard let bearer = try request.bearer() else { throw .noKey }
         throw .wrongKey(bearer.text)

@@ -4,8 +4,6 @@ extension Ledger {
     static let lateTimerMicroseconds = 50_000
     /// A request waits so often anew because its timer fired late.
     static let lateFiringsBound = 3
-    /// An answer that is there is read within this time, by a process that runs.
-    static let readMicroseconds = 20_000
 
     enum Answer {
         case decided(Decision)
@@ -53,62 +51,46 @@ extension Ledger {
     mutating func expire(_ request: Pending, at now: Moment) -> Int? {
         let now = read(now)
         guard request.decision == nil else { return nil }
-        if isLate(request, now), request.lateFirings <= Self.lateFiringsBound {
+        // A process that was stopped or starved has answers to read before it may speak of a time-out.
+        let isLate = now.steady > request.due + Self.lateTimerMicroseconds
+        if isLate { request.lateFirings += 1 }
+        let isStarved = request.lateFirings > Self.lateFiringsBound
+        if isLate, !isStarved {
             request.begun = now.steady
             request.movedAt = now.steady
         }
-        let silent = request.lateFirings > Self.lateFiringsBound ? [] : silentLanes(request, now)
-        if !silent.isEmpty, !request.isSilent {
-            // A process that was stopped just before has an answer to read.
-            request.isSilent = true
-            request.due = now.steady + Self.readMicroseconds
-            return request.due
-        }
-        request.isSilent = false
         request.due = deadline(request, now)
-        if silent.isEmpty, request.due > now.steady { return request.due }
+        if request.due > now.steady, !isStarved { return request.due }
         metrics.expired += 1
-        // What waits for these is decided by the rule; a request may still have to wait for others.
-        for lane in silent { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
-        guard request.decision == nil else { return nil }
-        request.due = deadline(request, now)
-        if !silent.isEmpty, request.due > now.steady { return request.due }
+        let hanging = request.open.map { lanes[request.parts[$0].account.lane] }.filter { isHanging($0, now) }
+        if !isStarved {
+            // What waits for these is decided by the rule; a request may still have to wait for others.
+            for lane in hanging { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
+            guard request.decision == nil else { return nil }
+            request.due = deadline(request, now)
+            if !hanging.isEmpty, request.due > now.steady { return request.due }
+        }
         decide(request, refusedForNow(request.parts, now))
         return nil
     }
 
-    /// A process that was stopped or starved has answers to read before it may speak of a time-out. Notes it.
-    private func isLate(_ request: Pending, _ now: Moment) -> Bool {
-        let allowed = request.isSilent ? Self.readMicroseconds / 2 : Self.lateTimerMicroseconds
-        guard now.steady > request.due + allowed else { return false }
-        request.lateFirings += 1
-        request.lateAt = now.steady
-        request.isSilent = false
-        return true
-    }
-
-    /// Those with a call that hangs. When a call began was read before a stop, perhaps, and it was sent after that: so
-    /// after a stop that the request saw one more time-out must pass.
-    private func silentLanes(_ request: Pending, _ now: Moment) -> [Lane] {
-        if let lateAt = request.lateAt, lateAt + options.timeoutMicroseconds > now.steady { return [] }
-        return request.open.map { lanes[request.parts[$0].account.lane] }
-            .filter { $0.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false }
-    }
-
-    /// A call that takes longer hangs, in a name's look-up for example: libmemcached itself gives up after one time-out,
+    /// A call that takes longer hangs, in a name's look-up for example. libmemcached itself gives up after one time-out,
     /// and knows of an answer that its starved thread has not read yet.
-    /// Shorter stops of the process are no longer than the rest.
-    private var hangingMicroseconds: Int { 2 * options.timeoutMicroseconds + Self.lateTimerMicroseconds }
+    private var hangingMicroseconds: Int { 2 * options.timeoutMicroseconds }
+
+    private func isHanging(_ lane: Lane, _ now: Moment) -> Bool {
+        lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
+    }
 
     /// When a call that the request waits for hangs; after four time-outs at most.
     private func deadline(_ request: Pending, _ now: Moment) -> Int {
+        let patience = options.timeoutMicroseconds / 4
         var waited = request.open.map { request.parts[$0].account.lane }
         if clock.isUnsure { waited += lanes.indices.filter(isYardstick) }
         // Without a call the thread has not come to it yet: that says nothing about the server.
-        let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady }
-        let next = max(hangs.min() ?? 0, max(request.movedAt, now.steady) + options.timeoutMicroseconds / 4)
-        // Never longer than a time-out, so that no longer stop goes unseen.
-        return min(request.begun + 4 * options.timeoutMicroseconds, next, now.steady + options.timeoutMicroseconds)
+        let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady + patience }
+        let next = max(hangs.min() ?? now.steady + patience, request.movedAt + patience)
+        return min(request.begun + 4 * options.timeoutMicroseconds, next)
     }
 
     /// Ends what a request held. `used` nil: all of it.

@@ -33,11 +33,8 @@ final class Pending: @unchecked Sendable {
     var movedAt: Int
     /// When its timer fires next (steady).
     var due: Int
-    /// How often its timer fired late, and when last (steady).
+    /// How often its timer fired late.
     var lateFirings = 0
-    var lateAt: Int?
-    /// Its server was silent when its timer fired in time; once more, and the server counts as down.
-    var isSilent = false
 
     init(_ parts: [Share], _ waiter: any DecisionWaiter, at steady: Int, timeoutMicroseconds: Int) {
         self.parts = parts
