@@ -66,6 +66,7 @@ struct Reflection {
         if isTimed {
             for time in [request.begun, request.movedAt, request.due] { words.put(time) }
             words.put(request.lateFirings)
+            words.put(request.lateAt ?? 0)
         }
         words.put(request.decision == nil ? 0 : 1)
         if request.decision != nil { return }

@@ -1,8 +1,10 @@
 import Glibc
 import Simulation
 
-// simulate [SEEDS]: runs so many seeds (300), beginning with FIRST_SEED (0), and says what they showed. SEED=n runs one and writes down
-// all that happens in it. Exit status 1: a promise was broken.
+// simulate [SEEDS]: runs so many seeds (300), from FIRST_SEED (0), each STRIDE (1) apart, and says what they showed. The
+// seed's remainder by the number of kinds is its kind. SEED=n runs one and writes down all that happens in it; PLANT=name
+// puts a fault in; DRILL=name runs ten seeds of a schedule made for one, or SEED=n of it. Exit status 1: a promise was
+// broken.
 
 func variable(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
 
@@ -40,6 +42,7 @@ if let seed = variable("SEED") {
 
 let seeds = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 300
 let first = variable("FIRST_SEED") ?? 0
+let stride = max(1, variable("STRIDE") ?? 1)
 let clock = ContinuousClock()
 let began = clock.now
 var summary = Summary()
@@ -48,15 +51,15 @@ await withTaskGroup(of: Report.self) { group in
     for _ in 0..<min(seeds, 2) {
         let seed = next
         group.addTask { Simulation(seed: seed, size: variable("SIZE") ?? 1, plant: plant).run() }
-        next += 1
+        next += stride
     }
     while let report = await group.next() {
         summary.add(report)
         describe(report)
-        if next < first + seeds {
+        if next < first + seeds * stride {
             let seed = next
             group.addTask { Simulation(seed: seed, size: variable("SIZE") ?? 1, plant: plant).run() }
-            next += 1
+            next += stride
         }
     }
 }

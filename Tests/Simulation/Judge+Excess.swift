@@ -62,27 +62,43 @@ extension Judge {
 
     /// §6, `share`: at most the mean, over the instances, of what each had not yet seen of the others' units (all of them
     /// where it has no copy), and one unit an instance for rounding; an instance cut off alone adds at most its part. What
-    /// counts of the others is what came between the last that an instance saw of the store before it decided by itself,
-    /// and the first that it wrote there afterwards.
+    /// counts of the others is what came between the last that an instance saw of the store before the outage, and the
+    /// first that it wrote there afterwards.
     func sharedExcess(_ subject: Subject, _ place: Int, _ first: Int) -> Int {
         let all = subject.admissions
         var excess = 0
         for instance in 0..<instanceCount {
             let own = subject.exchanges.filter { $0.instance == instance }
-            var phases: Set<Int> = []
+            // By what it knew before: the last that it admitted in that outage.
+            var lasts: [Int: Int] = [:]
             for index in first...place where all[index].instance == instance && all[index].isByRule {
-                let known = own.last { $0.time < all[index].time }?.time ?? 0
-                guard phases.insert(known).inserted else { continue }
-                let joined = own.first { $0.isWritten && $0.sentAt >= all[index].time }?.time ?? .max
+                let began = outageBegan(subject, all[index])
+                lasts[own.last { $0.time < began }?.time ?? 0] = all[index].time
+            }
+            for (known, last) in lasts {
+                let joined = own.first { $0.isWritten && $0.sentAt >= last }?.time ?? .max
                 var unseen = 0
                 for other in all[first...place] where other.instance != instance && other.time <= joined {
                     if isSeenSince(subject, other) > known { unseen += other.units }
                 }
-                let parts = scenario.countedInstances ?? instancesKnown(to: instance, at: all[index].time)
+                let parts = scenario.countedInstances ?? instancesKnown(to: instance, at: last)
                 excess += (unseen + parts - 1) / parts + 1
             }
         }
         return excess
+    }
+
+    /// When the outage began in which an instance decided. One ends two seconds after its server is back.
+    private func outageBegan(_ subject: Subject, _ admission: Subject.Admission) -> Int {
+        let server = scenario.ring.server(of: subject.storeKey)
+        var began = admission.time
+        for trouble in troubles.sorted(by: { $0.began > $1.began })
+        where trouble.instance == admission.instance && (trouble.server == server || trouble.subject == subject.number)
+        {
+            let isOver = trouble.ended < .max && trouble.ended + 2_100_000 < began
+            if trouble.began < began, !isOver { began = trouble.began }
+        }
+        return began
     }
 
     /// When others could read of an admission.

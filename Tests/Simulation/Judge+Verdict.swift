@@ -86,7 +86,7 @@ extension Judge {
             guard over > 0 else { return }
             excess = max(excess, over)
             breach(
-                !subject.losses.isEmpty ? "L7" : isTroubled ? "L6" : "L1",
+                !subject.losses.isEmpty ? "L7" : isTroubled && scenario.rule == .share ? "L6" : "L1",
                 "\(subject.storeKey): \(sum) units in the window that ends at \(time), \(allowed) allowed besides"
             )
         }

@@ -168,7 +168,7 @@ extension Scenario {
         let early = kind == .apart ? 40_000_000 : 0
         let duration = early + windows * longest * 1_000_000 + dice.below(longest * 1_000_000)
         loadEnd = start + duration
-        asksBound = (kind == .busy ? 4_000 : kind == .saturated ? 1_200 : kind.isOfClocks ? 800 : 500) * size
+        asksBound = (kind == .busy ? 4_000 : kind == .saturated ? 1_200 : kind.isOfClocks ? 400 : 500) * size
         rule = Self.rule(kind, &dice)
         var weather = Network.Weather(delay: 20...max(21, min(bucket / 12, 2_000)))
         timeoutMicroseconds =

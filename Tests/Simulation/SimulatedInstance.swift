@@ -247,6 +247,7 @@ final class SimulatedInstance {
         swap(&outbox, &ledger.outbox)
         for lane in outbox.lanes { wake(lane) }
         if outbox.isReady { open() }
+        for event in outbox.events { judge.trace?("\(readAt) instance \(number) says \(event)") }
         for request in outbox.decided {
             if let decision = request.decision { request.waiter.decided(decision) }
         }

@@ -10,14 +10,14 @@ package final class Simulation {
     let network: Network
     let servers: [SimulatedServer]
     let judge: Judge
-    private let seed: Int
-    private var dice: Seeded
+    let seed: Int
+    var dice: Seeded
     /// By place; one that dies is replaced by another.
     private var instances: [SimulatedInstance] = []
     private var instanceCount = 0
-    private var callers: [Caller] = []
+    var callers: [Caller] = []
     private var asks = 0
-    private(set) var mayLoseAsks = false
+    var mayLoseAsks = false
     var ring: SimulatedRing { scenario.ring }
 
     /// `size`: how many times more requests than in the ordinary tests.
@@ -77,7 +77,7 @@ package final class Simulation {
     }
 
     /// When the first instance at a place starts.
-    private func start(of place: Int) -> Int {
+    func start(of place: Int) -> Int {
         scenario.start + (place < scenario.startDelays.count ? scenario.startDelays[place] : 0)
     }
 
@@ -167,240 +167,5 @@ package final class Simulation {
     private func stop(_ place: Int, _ lasting: Int, isStarved: Bool) {
         judge.stops(instance: instances[place].number, at: timeline.now, until: timeline.now + lasting)
         instances[place].pause(until: timeline.now + lasting, isStarved: isStarved)
-    }
-
-    // MARK: Callers
-
-    private func prepare() {
-        mayLoseAsks = scenario.incidents.contains { if case .replace = $0.what { true } else { false } }
-        switch scenario.kind {
-        case .several, .everything: prepareSeveral()
-        default:
-            for (number, quota) in scenario.quotas.enumerated() { prepare(quota, number) }
-        }
-    }
-
-    func limit(_ quota: Quota, _ kind: Limit.Kind = .caller(.chat)) -> Limit {
-        Limit(kind, quota, spareBuckets: plant == .bucketLess ? 1 : 2)
-    }
-
-    func identity(_ number: Int) -> Identity { .address("caller \(seed) \(number)") }
-
-    func start(
-        _ subjects: [Subject],
-        _ manner: Caller.Manner,
-        home: Int?,
-        units: [ClosedRange<Int>],
-        think: ClosedRange<Int>,
-        at time: Int? = nil
-    ) {
-        let caller = Caller(self, subjects, manner, home: home, units: units, think: think, Seeded(dice.next()))
-        callers.append(caller)
-        let first = home.map(start(of:)) ?? scenario.start
-        caller.start(at: max(first, time ?? first + dice.below(subjects[0].bucket)))
-    }
-
-    private func prepare(_ quota: Quota, _ number: Int) {
-        let choice = dice.below(4)
-        let isExclusive = scenario.kind == .saturated && choice == 0
-        let subject = judge.add(limit(quota), identity(number), isExclusive: isExclusive)
-        let most = max(1, quota.count / 20)
-        let unit =
-            quota.unit == .requests && scenario.kind == .saturated ? 1 : largestDivisor(of: quota.count, notAbove: most)
-        let think = 1...max(1, min(subject.window / 2_000, 2_000))
-        switch scenario.kind {
-        case .modest: start([subject], .planned(modestPlan(subject)), home: nil, units: [], think: think)
-        case .lateModest: prepareLateModest(subject)
-        case .late, .starved, .apart, .stepped, .asleep, .staggered:
-            prepareManifold(subject, quota.count / unit, unit, think)
-        case .fastAndIdle:
-            // Slow: all at once, late in a bucket; fast: from then on.
-            let clock = instances[0].clock
-            let wall = clock.wall(at: scenario.start + 2 * subject.bucket)
-            let end = subject.limit.grid.end(of: subject.limit.grid.bucket(at: wall))
-            let burst =
-                clock.time(ofWall: end, notBefore: scenario.start) - 4 * scenario.weather.delay.upperBound
-                - dice.below(subject.bucket / 2)
-            let width = quota.count / unit
-            start(
-                [subject],
-                .bursty(most: 1),
-                home: 0,
-                units: [unit...unit],
-                think: subject.window...subject.window * 2,
-                at: burst
-            )
-            for _ in 0..<width {
-                start(
-                    [subject],
-                    .punctual,
-                    home: 0,
-                    units: [unit...unit],
-                    think: subject.window...subject.window * 2,
-                    at: burst
-                )
-            }
-            start(
-                [subject],
-                .greedy(batch: width),
-                home: 1,
-                units: [unit...unit],
-                think: think,
-                at: burst + subject.window / 2
-            )
-        case .busy:
-            for place in 0..<scenario.instances {
-                start([subject], .greedy(batch: 10), home: place, units: [1...1], think: think)
-            }
-            subject.isSaturated = true
-        case .slots:
-            for place in 0..<scenario.instances {
-                let manner = dice.below(2) == 0 ? Caller.Manner.greedy(batch: 1 + dice.below(4)) : .bursty(most: 8)
-                start([subject], manner, home: place, units: [1...1], think: 1...2_000_000)
-            }
-        case .tokens:
-            for place in 0..<scenario.instances {
-                let units = 1...max(1, quota.count / 10)
-                start(
-                    [subject],
-                    dice.below(2) == 0 ? .greedy(batch: 3) : .bursty(most: 6),
-                    home: place,
-                    units: [units],
-                    think: 1...max(1, subject.window / 50)
-                )
-            }
-        case .saturated where isExclusive:
-            let manner = dice.below(2) == 0 ? Caller.Manner.punctual : .early
-            let units = unit...min(quota.count, unit * dice.pick([1, 1, 3]))
-            start(
-                [subject],
-                manner,
-                home: dice.below(scenario.instances),
-                units: [units],
-                think: 1...max(1, subject.window / 40)
-            )
-        case .saturated:
-            subject.isSaturated = true
-            let batch = dice.pick([quota.count / unit + 1, max(2, 3 * quota.count / (unit * 120))])
-            let at = scenario.start + dice.below(subject.bucket)
-            for place in 0..<(choice == 1 ? 1 : scenario.instances) {
-                start([subject], .greedy(batch: batch), home: place, units: [unit...unit], think: think, at: at)
-            }
-        default:
-            let width = max(1, min(20, quota.count / unit + 1))
-            var homes = scenario.instances
-            if scenario.kind == .forgetful, homes > 1 {
-                // An instance that knows nothing is the first to come after each loss.
-                homes -= 1
-                let plan = scenario.incidents.map { (time: $0.time + 1 + dice.below(3_000), units: 1) }
-                start([subject], .planned(plan), home: homes, units: [], think: think)
-            }
-            for place in 0..<homes {
-                switch dice.below(3) {
-                case 0: start([subject], .greedy(batch: width), home: place, units: [unit...unit], think: think)
-                case 1:
-                    start(
-                        [subject],
-                        .bursty(most: width),
-                        home: nil,
-                        units: [0...unit],
-                        think: 1...max(1, subject.window / 20)
-                    )
-                default:
-                    start([subject], .punctual, home: place, units: [unit...min(quota.count, 2 * unit)], think: think)
-                }
-            }
-        }
-    }
-
-    /// Most want more than they may have, at every instance.
-    private func prepareManifold(_ subject: Subject, _ width: Int, _ unit: Int, _ think: ClosedRange<Int>) {
-        let width = max(1, min(20, width + 1))
-        for place in 0..<scenario.instances {
-            switch dice.below(6) {
-            case 0:
-                let long = 1...max(1, subject.window / 20)
-                start([subject], .bursty(most: width), home: nil, units: [0...unit], think: long)
-            case 1:
-                let units = unit...min(subject.bound, 2 * unit)
-                start([subject], .punctual, home: place, units: [units], think: think)
-            default:
-                let units = unit...unit
-                start([subject], .greedy(batch: 1 + dice.below(width)), home: place, units: [units], think: think)
-            }
-        }
-    }
-
-    /// Four tenths of N: any number at once at one instance, or one after another at all of them.
-    private func prepareLateModest(_ subject: Subject) {
-        let isAlone = dice.below(2) == 0
-        let span = subject.window * 63 / 60
-        var plan: [(time: Int, units: Int)] = []
-        let most = max(1, subject.bound * 4 / 10)
-        let gap = max(span / most, isAlone ? 0 : 5 * scenario.timeoutMicroseconds)
-        var time = scenario.start + dice.below(subject.bucket)
-        while time < scenario.loadEnd, plan.count < scenario.asksBound - 10 {
-            let count = isAlone ? 1 + dice.below(min(most, 5)) : 1
-            for _ in 0..<count { plan.append((time, 1)) }
-            time += gap * count + dice.below(gap)
-        }
-        start([subject], .planned(plan), home: isAlone ? dice.below(scenario.instances) : nil, units: [], think: 1...1)
-    }
-
-    private func largestDivisor(of count: Int, notAbove most: Int) -> Int {
-        var divisor = most
-        while count % divisor != 0 { divisor -= 1 }
-        return divisor
-    }
-
-    /// Callers with a limit of their own and limits that all share.
-    private func prepareSeveral() {
-        let shared = scenario.quotas.dropFirst().enumerated()
-            .map { judge.add(limit($1, $0 == 0 ? .total : .model), .everybody, isExclusive: false) }
-        for number in 0..<1 + dice.below(3) {
-            let own = judge.add(limit(scenario.quotas[0]), identity(number), isExclusive: false)
-            var subjects = [own] + shared
-            if dice.below(2) == 0 { subjects.reverse() }
-            let units = subjects.map { subject in
-                subject.limit.quota.unit == .requests && subject.bound <= 100 ? 1...1 : 0...max(1, subject.bound / 15)
-            }
-            let manner: Caller.Manner =
-                switch dice.below(3) {
-                case 0: .greedy(batch: 1 + dice.below(12))
-                case 1: .bursty(most: 12)
-                default: .punctual
-                }
-            start(
-                subjects,
-                manner,
-                home: dice.below(2) == 0 ? nil : dice.below(scenario.instances),
-                units: units,
-                think: 1...max(1, own.window / 40)
-            )
-        }
-    }
-
-    /// At most nine tenths of N in any 63/60 of the window, in bursts and single ones.
-    private func modestPlan(_ subject: Subject) -> [(time: Int, units: Int)] {
-        let most = subject.bound * 9 / 10
-        let unit = max(1, subject.bound / 60)
-        let span = subject.window * 63 / 60
-        var plan: [(time: Int, units: Int)] = []
-        var (time, first, sum) = (scenario.start, 0, 0)
-        while time < scenario.loadEnd, plan.count < scenario.asksBound / scenario.quotas.count - 10 {
-            while first < plan.count, plan[first].time < time - span {
-                sum -= plan[first].units
-                first += 1
-            }
-            let units = 1 + dice.below(unit)
-            if sum + units <= most {
-                plan.append((time, units))
-                sum += units
-                time += dice.below(3) == 0 ? dice.below(subject.window / 20) : dice.below(100)
-            } else {
-                time = plan[first].time + span + 1
-            }
-        }
-        return plan
     }
 }

@@ -58,11 +58,12 @@ extension Ledger {
         if isLate, !isStarved {
             request.begun = now.steady
             request.movedAt = now.steady
+            request.lateAt = now.steady
         }
         request.due = deadline(request, now)
         if request.due > now.steady, !isStarved { return request.due }
         metrics.expired += 1
-        let hanging = request.open.map { lanes[request.parts[$0].account.lane] }.filter { isHanging($0, now) }
+        let hanging = request.open.map { lanes[request.parts[$0].account.lane] }.filter { isHanging($0, request, now) }
         if !isStarved {
             // What waits for these is decided by the rule; a request may still have to wait for others.
             for lane in hanging { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
@@ -75,11 +76,15 @@ extension Ledger {
     }
 
     /// A call that takes longer hangs, in a name's look-up for example. libmemcached itself gives up after one time-out,
-    /// and knows of an answer that its starved thread has not read yet.
-    private var hangingMicroseconds: Int { 2 * options.timeoutMicroseconds }
+    /// and knows of an answer that its starved thread has not read yet. A stop of the process that no timer saw is no
+    /// longer than the rest.
+    private var hangingMicroseconds: Int { 2 * options.timeoutMicroseconds + Self.lateTimerMicroseconds }
 
-    private func isHanging(_ lane: Lane, _ now: Moment) -> Bool {
-        lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
+    /// The time at which a call began may have been read before a stop, and the call be sent after it: so after a stop
+    /// that the request saw one more time-out must pass.
+    private func isHanging(_ lane: Lane, _ request: Pending, _ now: Moment) -> Bool {
+        if let lateAt = request.lateAt, lateAt + options.timeoutMicroseconds > now.steady { return false }
+        return lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
     }
 
     /// When a call that the request waits for hangs; after four time-outs at most.
@@ -90,7 +95,8 @@ extension Ledger {
         // Without a call the thread has not come to it yet: that says nothing about the server.
         let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady + patience }
         let next = max(hangs.min() ?? now.steady + patience, request.movedAt + patience)
-        return min(request.begun + 4 * options.timeoutMicroseconds, next)
+        // Never longer than a time-out, so that no longer stop goes unseen.
+        return min(request.begun + 4 * options.timeoutMicroseconds, next, now.steady + options.timeoutMicroseconds)
     }
 
     /// Ends what a request held. `used` nil: all of it.

@@ -33,8 +33,9 @@ final class Pending: @unchecked Sendable {
     var movedAt: Int
     /// When its timer fires next (steady).
     var due: Int
-    /// How often its timer fired late.
+    /// How often its timer fired late, and when last (steady).
     var lateFirings = 0
+    var lateAt: Int?
 
     init(_ parts: [Share], _ waiter: any DecisionWaiter, at steady: Int, timeoutMicroseconds: Int) {
         self.parts = parts
