@@ -78,7 +78,9 @@ extension Ledger {
     /// A call that takes longer hangs, in a name's look-up for example. libmemcached itself gives up after one time-out,
     /// and knows of an answer that its starved thread has not read yet. A stop of the process that no timer saw is no
     /// longer than the rest.
-    private var hangingMicroseconds: Int { 2 * options.timeoutMicroseconds + Self.lateTimerMicroseconds }
+    private var hangingMicroseconds: Int {
+        2 * options.timeoutMicroseconds + min(Self.lateTimerMicroseconds, options.timeoutMicroseconds)
+    }
 
     /// The time at which a call began may have been read before a stop, and the call be sent after it: so after a stop
     /// that the request saw one more time-out must pass.
