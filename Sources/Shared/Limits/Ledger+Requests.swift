@@ -79,7 +79,7 @@ extension Ledger {
     /// and knows of an answer that its starved thread has not read yet. A stop of the process that no timer saw is no
     /// longer than the rest.
     private var hangingMicroseconds: Int {
-        min(2 * options.timeoutMicroseconds + Self.lateTimerMicroseconds, 3 * options.timeoutMicroseconds)
+        2 * options.timeoutMicroseconds + min(Self.lateTimerMicroseconds, options.timeoutMicroseconds)
     }
 
     /// The time at which a call began may have been read before a stop, and the call be sent after it: so after a stop
