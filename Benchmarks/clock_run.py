@@ -77,6 +77,14 @@ class Deployment:
         self.relays[number] = relay
         return relay
 
+    def wait_until_known(self) -> None:
+        """Until each relay knows of all that run: an outage before that is shared out among fewer."""
+        ends = time.monotonic() + 20
+        while time.monotonic() < ends:
+            if all(_sum(_metrics(relay), "relay_instances") == len(self.relays) for relay in self.relays.values()):
+                return
+            time.sleep(0.1)
+
     def set_clocks(self, instances: tuple[int, ...], ahead: float) -> None:
         for number in instances:
             self.clocks[number].set(ahead)
@@ -84,8 +92,7 @@ class Deployment:
     def look(self, outcome: Outcome) -> None:
         """What the relays say of themselves: for the diagnosis, not for the judgement."""
         for number, relay in sorted(self.relays.items()):
-            with urllib.request.urlopen(f"http://127.0.0.1:{relay.whole_port}/metrics", timeout=5) as answer:
-                text = answer.read().decode()
+            text = _metrics(relay)
             for cause, count in re.findall(r'relay_limit_unshared_decisions_total\{cause="(\w+)"\} (\d+)', text):
                 outcome.without_store[cause] += int(count)
             outcome.failures += _sum(text, "relay_store_failures_total")
@@ -95,6 +102,11 @@ class Deployment:
             lines = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
             told = Counter(line["message"] for line in lines if line.get("level") in ("warning", "error"))
             outcome.warnings += [f"relay {number}: {count} x {message}" for message, count in told.items()]
+
+
+def _metrics(relay: Program) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{relay.whole_port}/metrics", timeout=5) as answer:
+        return answer.read().decode()
 
 
 def _sum(text: str, series: str) -> int:
@@ -115,6 +127,7 @@ def run(setup: Setup, case: Case, seed: int) -> Outcome:
         for number in range(case.instances):
             if not case.starts or case.starts[number] == 0:
                 deployment.start(number)
+        deployment.wait_until_known()
         outcome = asyncio.run(_press(deployment))
         deployment.look(outcome)
         if deployment.late:

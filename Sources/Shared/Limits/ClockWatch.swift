@@ -45,6 +45,11 @@ struct ClockWatch {
     /// How far the corrected clock is off.
     var remaining: Int? { difference.map { $0 - correction } }
 
+    /// Other instances may be starting, too: their entries are looked at again soon.
+    func isEarly(_ now: Moment) -> Bool {
+        firstMeasuredAt.map { now.steady < $0 + (Self.earlyMicroseconds.last ?? 0) + 1_000_000 } ?? true
+    }
+
     /// The time to go by. `isSet`: the wall clock was found to be set, and is not followed for now.
     mutating func read(_ now: Moment) -> (moment: Moment, isSet: Bool) {
         let lead = now.wall - now.steady
@@ -151,6 +156,7 @@ extension Ledger {
             if isUnderRule(living.account, now) { clock.judge([], isAlone: true, at: now) }
             outbox.lanes.append(living.account.lane)
         }
+        if clock.isEarly(now) { living?.tally.renew() }
         clockChanged(wasUnsure: was, now)
         if !clock.isUnsure { judgeClock(now) }
     }

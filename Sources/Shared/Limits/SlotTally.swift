@@ -53,6 +53,9 @@ final class SlotTally: Tally, @unchecked Sendable {
         isOutdated = draft != nil
     }
 
+    /// The entry is written anew, so that the others' are read.
+    func renew() { renewal = 0 }
+
     private func heldByOthers(_ record: SlotRecord, at time: Int) -> Int {
         guard isShared else { return 0 }
         return record.held(besides: instance, at: time - aheadMicroseconds, spanMicroseconds: spanMicroseconds)
