@@ -73,7 +73,7 @@ extension Judge {
             var lasts: [Int: Int] = [:]
             for index in first...place where all[index].instance == instance && all[index].isByRule {
                 let began = outageBegan(subject, all[index])
-                lasts[own.last { $0.time < began }?.time ?? 0] = all[index].time
+                lasts[own.last { $0.heardAt < began }?.time ?? 0] = all[index].time
             }
             for (known, last) in lasts {
                 let joined = own.first { $0.isWritten && $0.sentAt >= last }?.time ?? .max
@@ -111,7 +111,7 @@ extension Judge {
 
     /// How many instances one must know to be alive: those that wrote their entry before it last read those of all.
     private func instancesKnown(to instance: Int, at time: Int) -> Int {
-        guard let last = members[instance].living.last(where: { $0.time <= time })?.time else { return 1 }
+        guard let last = members[instance].living.last(where: { $0.heardAt <= time })?.time else { return 1 }
         let since = max(losses.last { $0 <= last } ?? 0, last - scenario.slotMicroseconds * 2 / 3)
         var count = 1
         for (other, member) in members.enumerated() where other != instance && member.diedAt > last {

@@ -49,7 +49,7 @@ final class Judge {
         let server: Int?
         let subject: Int?
         let began: Int
-        let failedAt: Int
+        var failedAt: Int
         var ended: Int
     }
 
@@ -237,8 +237,11 @@ final class Judge {
     /// A call failed.
     func fails(instance: Int, server: Int, sentAt: Int, at time: Int) {
         trace?("\(time) instance \(instance) lost server \(server)")
-        let isOpen = troubles.contains { $0.instance == instance && $0.server == server && $0.ended == .max }
-        if isOpen { return }
+        let open = troubles.firstIndex { $0.instance == instance && $0.server == server && $0.ended == .max }
+        if let open {
+            troubles[open].failedAt = time
+            return
+        }
         trouble(instance, server, from: sentAt, at: time, until: .max)
     }
 
@@ -280,13 +283,13 @@ final class Judge {
         trouble(instance, nil, subject.number, from: time, at: time, until: time + 1_000_000)
     }
 
-    func exchanges(instance: Int, key: String, isWritten: Bool, sentAt: Int, at time: Int) {
-        let exchange = Subject.Exchange(instance: instance, sentAt: sentAt, time: time, isWritten: isWritten)
+    func exchanges(_ exchange: Subject.Exchange, key: String) {
         guard let subject = subjectsByKey[key] else {
-            members[instance].living.append(exchange)
+            members[exchange.instance].living.append(exchange)
             return
         }
-        trace?("\(time) instance \(instance) \(isWritten ? "wrote" : "read") \(subject.number)")
+        let verb = exchange.isWritten ? "wrote" : "read"
+        trace?("\(exchange.time) instance \(exchange.instance) \(verb) \(subject.number)")
         subject.exchanges.append(exchange)
     }
 

@@ -363,7 +363,16 @@ final class SimulatedInstance {
             let place = ledger.lanes[lane].server
             judge.answers(instance: number, server: place, sentAt: sentAt, at: timeline.now)
             for (key, isWritten) in touched {
-                judge.exchanges(instance: number, key: key, isWritten: isWritten, sentAt: sentAt, at: doneAt)
+                judge.exchanges(
+                    Subject.Exchange(
+                        instance: number,
+                        sentAt: sentAt,
+                        time: doneAt,
+                        heardAt: timeline.now,
+                        isWritten: isWritten
+                    ),
+                    key: key
+                )
             }
             if case .wrote(.refused) = reply, case .write(let plan) = call {
                 judge.isRefusedWrite(instance: number, key: plan.key, at: timeline.now)

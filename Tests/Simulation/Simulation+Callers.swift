@@ -198,11 +198,12 @@ extension Simulation {
         }
     }
 
-    /// At most nine tenths of N in any 63/60 of the window, in bursts and single ones.
+    /// At most nine tenths of N in any 63/60 of the window, in bursts and single ones. A request that loses races is counted
+    /// later than it was asked, by two round trips each.
     private func modestPlan(_ subject: Subject) -> [(time: Int, units: Int)] {
         let most = subject.bound * 9 / 10
         let unit = max(1, subject.bound / 60)
-        let span = subject.window * 63 / 60
+        let span = subject.window * 63 / 60 + 8 * scenario.weather.delay.upperBound
         var plan: [(time: Int, units: Int)] = []
         var (time, first, sum) = (scenario.start, 0, 0)
         while time < scenario.loadEnd, plan.count < scenario.asksBound / scenario.quotas.count - 10 {

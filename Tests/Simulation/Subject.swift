@@ -24,6 +24,8 @@ final class Subject {
         let sentAt: Int
         /// When the store carried it out.
         let time: Int
+        /// When its instance learned of it.
+        let heardAt: Int
         let isWritten: Bool
     }
 

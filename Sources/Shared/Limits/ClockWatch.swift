@@ -23,6 +23,8 @@ struct ClockWatch {
     private var trust = Trust.new
     /// The wall clock less the steady one, when they were last read.
     private var lead: Int?
+    /// When the wall clock was last found to be set (steady). Also after the machine slept.
+    private var setAt: Int?
     private var measuredAt = 0
     private var firstMeasuredAt: Int?
     /// Since when the machine's clock is far off the store's (steady).
@@ -59,6 +61,7 @@ struct ClockWatch {
         if isSet {
             if trust == .sure { trust = remaining.map { .set(kept: $0) } ?? .new }
             correction += step
+            setAt = now.steady
             measureAt = now.steady
         }
         return (Moment(wall: now.wall - correction, steady: now.steady), isSet)
@@ -68,7 +71,9 @@ struct ClockWatch {
     /// began.
     mutating func measured(storeSeconds: Int, took: Int, at now: Moment) {
         let store = storeSeconds.multipliedReportingOverflow(by: 1_000_000)
-        guard !store.overflow, took <= Self.longestCallMicroseconds else {
+        // An answer from before a sleep says what time it was then.
+        let isStale = setAt.map { $0 > now.steady - took } ?? false
+        guard !store.overflow, took <= Self.longestCallMicroseconds, !isStale else {
             measureAt = now.steady
             return
         }
