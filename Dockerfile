@@ -1,12 +1,13 @@
 # The build: the same command as outside, so flags and package list stand in one place each.
 FROM swift:6.3-bookworm AS build
 WORKDIR /src
-COPY Scripts/setup Scripts/packages.txt Scripts/check-binary Scripts/
+COPY Scripts/setup Scripts/packages.txt Scripts/check-binary Scripts/tokens Scripts/
 RUN Scripts/setup run
 COPY Makefile Package.swift ./
+COPY Vocabularies Vocabularies
 COPY Sources Sources
 COPY Tests Tests
-RUN make release && install -D .build/release/relay /out/relay
+RUN make release && install -D -t /out .build/release/relay .build/release/relay.tokens
 
 # What the binary needs of Debian, as new as its security fixes are.
 FROM debian:bookworm-slim AS gather
@@ -17,7 +18,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libcurl4 libmemcached11 libpng16-16 libsimdjson14 libssl3 \
     && rm -rf /var/lib/apt/lists/*
 COPY deploy/gather /usr/local/bin/gather
-COPY --from=build /out/relay /out/relay
+COPY --from=build /out /out
 # A library that the binary wants and the list above lacks ends the build here, not the first start.
 RUN gather /out/relay /image
 

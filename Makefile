@@ -11,11 +11,11 @@ MAKEFLAGS += --no-print-directory
 # with 2.5 MB less resident memory; one file of 7 MB.
 # Addresses of libraries' functions are fixed at start and read-only after; libraries are those of the system, wherever
 # the binary was built (Scripts/check-binary).
-RELEASE := -c release --product relay --static-swift-stdlib -Xlinker -s \
+RELEASE := -c release --static-swift-stdlib -Xlinker -s \
 	-Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now --disable-local-rpath
 
 # What `make fuzz` tries, and with how many inputs each.
-FUZZ_TARGETS ?= request-parser event-stream multipart chat-body mask
+FUZZ_TARGETS ?= request-parser event-stream multipart chat-body tool-answer mask
 FUZZ_RUNS ?= 200000
 
 # How many runs `make simulate` makes.
@@ -37,25 +37,32 @@ demo: release ## serve the offline vendor: model `echo`, no key, no network
 	$(say) 'Serving the offline vendor (Ctrl-C ends)'
 	@PROVIDER_DEMO_KIND=echo ANONYMOUS_MODELS=all exec .build/release/relay
 
-release: setup-run ## build .build/release/relay
+release: setup-run ## build .build/release/relay, and relay.tokens beside it
 	$(say) 'Release build'
-	@swift build $(RELEASE)
+	@swift build $(RELEASE) --product relay
+	@swift build $(RELEASE) --product make-tokens
 	@Scripts/check-binary .build/release/relay
+	@Scripts/tokens .build/release
 
 build: setup-run ## debug build of everything, tests too; warnings are errors
 	$(say) 'Build'
 	@swift build --build-tests
+	@Scripts/tokens .build/debug
 
-test: setup-test lint build unit-test e2e-test ## set up, lint, build, Swift tests, end-to-end tests
+test: setup-test lint script-test build unit-test e2e-test ## set up, lint, build, Swift tests, end-to-end tests
 	$(say) 'All passed'
 
-unit-test: setup-run ## Swift tests alone (after `make build`)
+unit-test: setup-run setup-schemas ## Swift tests alone (after `make build`)
 	$(say) 'Swift tests'
 	@swift test --skip-build --disable-xctest
 
 e2e-test: setup-test ## end-to-end tests alone (after `make build`)
 	$(say) 'End-to-end tests'
 	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .venv/bin/python -m pytest Tests/EndToEnd
+
+script-test: setup-test ## tests of Scripts and Benchmarks, seconds
+	$(say) 'Tests of the scripts'
+	@.venv/bin/python -m pytest -q -p no:cacheprovider Tests/Scripts
 
 lint: setup-test ## check format and lint, change nothing
 	$(say) 'Lint'
@@ -102,6 +109,11 @@ benchmark-limits: release ## what limits admit and cost beside nginx and a Pytho
 	$(say) 'Peers'
 	@Benchmarks/peers
 
+instructions: release ## count a chat's and a stream's instructions, beside those recorded: at most 2 % more
+	@Scripts/setup benchmark
+	$(say) 'Instructions'
+	@Benchmarks/instructions
+
 prove-image: ## build the image and run the compose file on an engine of its own (root)
 	@Scripts/prove-image
 
@@ -112,10 +124,13 @@ setup-run:
 	@command -v swift >/dev/null || { echo 'Swift 6.3 is not in PATH: https://www.swift.org/install/linux/' >&2; exit 1; }
 	@Scripts/setup run
 
-setup-test: setup-run
+setup-schemas:
+	@Scripts/setup-schemas
+
+setup-test: setup-run setup-schemas
 	@[ -d Tests/EndToEnd ] || { echo 'Tests/EndToEnd is missing: the checkout is not complete' >&2; exit 1; }
 	@Scripts/setup test
 	@Scripts/setup-python Tests/EndToEnd/requirements.txt Scripts/lint-requirements.txt
 
-.PHONY: help run demo release build test unit-test e2e-test lint format test-asan test-tsan fuzz simulate model hostile \
-	benchmark benchmark-limits prove-image clean setup-run setup-test
+.PHONY: help run demo release build test script-test unit-test e2e-test lint format test-asan test-tsan fuzz simulate \
+	model hostile benchmark benchmark-limits instructions prove-image clean setup-run setup-schemas setup-test

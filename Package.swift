@@ -31,38 +31,63 @@ let package = Package(
         .systemLibrary(name: "CMemcached", providers: [.apt(["libmemcached-dev"])]),
         .target(name: "CSimdjson", cxxSettings: hardenedCXX, linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CPng", cSettings: hardenedC, linkerSettings: [.linkedLibrary("png16")]),
-        .target(name: "Engine", dependencies: ["CLinux", "CCurl", "CSimdjson"], swiftSettings: product),
+        .target(name: "Engine", dependencies: ["CLinux", "CCurl", "CCrypto", "CSimdjson"], swiftSettings: product),
+        .target(name: "Limits", dependencies: ["Engine", "CMemcached"], swiftSettings: product),
+        .target(name: "Shared", dependencies: ["Limits", "Engine"], swiftSettings: product),
+        .target(name: "Calls", dependencies: ["Shared", "Limits", "Engine"], swiftSettings: product),
         .target(
-            name: "Shared",
-            dependencies: ["Engine", "CCrypto", "CMemcached", "CPng"],
-            exclude: ["Catalogue/models.json"],
+            name: "Upstream",
+            dependencies: ["Calls", "Shared", "Limits", "Engine", "CPng"],
+            exclude: ["OneMin/Catalogue/models.json"],
             swiftSettings: product
         ),
-        .target(name: "Upstream", dependencies: ["Shared", "Engine"], swiftSettings: product),
-        .target(name: "Routes", dependencies: ["Upstream", "Shared", "Engine"], swiftSettings: product),
+        .target(
+            name: "Routes",
+            dependencies: ["Upstream", "Calls", "Shared", "Limits", "Engine"],
+            swiftSettings: product
+        ),
         .executableTarget(
             name: "relay",
-            dependencies: ["Routes", "Upstream", "Shared", "Engine"],
+            dependencies: ["Routes", "Upstream", "Calls", "Shared", "Limits", "Engine"],
             path: "Sources/Relay",
             swiftSettings: strict
         ),
+        // Makes the file that the relay maps: see Scripts/tokens.
+        .executableTarget(
+            name: "make-tokens",
+            dependencies: ["Shared", "Engine"],
+            path: "Vocabularies/TokenMaker",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "count-tokens",
+            dependencies: ["Shared"],
+            path: "Tests/CountTokens",
+            swiftSettings: product
+        ),
         .executableTarget(
             name: "decision-benchmark",
-            dependencies: ["Shared"],
+            dependencies: ["Limits"],
             path: "Tests/Decision",
             swiftSettings: product
         ),
         // A library: only the fuzzer has a `main` for it, see Scripts/fuzz.
         .target(
             name: "ChatFuzz",
-            dependencies: ["Upstream", "Shared", "Engine"],
+            dependencies: ["Routes", "Upstream", "Calls", "Shared", "Limits", "Engine"],
             path: "Tests/Fuzz/Chat",
             swiftSettings: strict
         ),
-        .target(name: "Support", dependencies: ["Engine"], path: "Tests/Support", swiftSettings: strict),
+        .target(
+            name: "AnswerFuzz",
+            dependencies: ["Upstream", "Shared", "Engine"],
+            path: "Tests/Fuzz/Answers",
+            swiftSettings: strict
+        ),
+        .target(name: "Support", dependencies: ["Engine", "CPicture"], path: "Tests/Support", swiftSettings: strict),
         .target(
             name: "Simulation",
-            dependencies: ["Shared", "Support"],
+            dependencies: ["Limits", "Support"],
             path: "Tests/Simulation",
             swiftSettings: strict
         ),
@@ -72,7 +97,7 @@ let package = Package(
             path: "Tests/Simulate",
             swiftSettings: strict
         ),
-        .target(name: "Model", dependencies: ["Shared"], path: "Tests/Model", swiftSettings: strict),
+        .target(name: "Model", dependencies: ["Limits"], path: "Tests/Model", swiftSettings: strict),
         .executableTarget(
             name: "check-model",
             dependencies: ["Model"],
@@ -88,16 +113,25 @@ let package = Package(
         ),
         .target(name: "CPicture", path: "Tests/Picture", linkerSettings: [.linkedLibrary("png16")]),
         .testTarget(
+            name: "LimitsTests",
+            dependencies: ["Limits", "Engine", "Support", "Simulation", "Model"],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "SharedTests",
-            dependencies: ["Shared", "Engine", "Support", "CPicture", "Simulation", "Model"],
+            dependencies: ["Upstream", "Shared", "Limits", "Engine", "Support"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "UpstreamTests",
-            dependencies: ["Upstream", "Shared", "Engine", "Support"],
+            dependencies: ["Upstream", "Calls", "Shared", "Limits", "Engine", "Support", "CPicture"],
             swiftSettings: strict
         ),
-        .testTarget(name: "RoutesTests", dependencies: ["Routes", "Engine"], swiftSettings: strict),
+        .testTarget(
+            name: "RoutesTests",
+            dependencies: ["Routes", "Upstream", "Calls", "Shared", "Limits", "Engine", "Support"],
+            swiftSettings: strict
+        ),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -94,13 +94,15 @@ class Program:
 
 @dataclass(frozen=True)
 class Setup:
-    """What all programs of a run share. `relay_settings` are added to each relay's environment."""
+    """What all programs of a run share. `relay_settings` are added to each relay's environment, and `wrapper` is the
+    command that runs each relay."""
 
     folder: Path
     relay: Path
     relay_settings: dict[str, str]
     nginx: Path = Path()
     memcached: Path = Path()
+    wrapper: tuple[str, ...] = ()
 
     @contextmanager
     def upstream(self, *options: str) -> Iterator[Program]:
@@ -132,7 +134,8 @@ class Setup:
         path = self.folder / f"{file_name(name)}.log"
         with open(path, "w") as log:
             begun = time.monotonic()
-            process = subprocess.Popen([self.relay], stdout=log, stderr=log, text=True, env=settings)
+            command = [*self.wrapper, str(self.relay)]
+            process = subprocess.Popen(command, stdout=log, stderr=log, text=True, env=settings)
             with _stopping(process):
                 program = Program(name, "openai", process, port, port)
                 self._await_first_answer(program, begun, path)

@@ -103,23 +103,28 @@ def goals(outcome: Outcome) -> Table:
 
 def machine(nginx: Path, others: float, is_quick: bool) -> str:
     """The facts without which figures mean little."""
-    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     system = re.search(r'PRETTY_NAME="(.*)"', Path("/etc/os-release").read_text())
     memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
     facts = [
-        f"{model.group(1) if model else platform.machine()}, {os.cpu_count()} cores, "
+        f"{processor()}, {os.cpu_count()} cores, "
         f"{int(memory.group(1)) / 1024 / 1024 if memory else 0:.0f} GB",
         f"{system.group(1) if system else 'Linux'}, kernel {platform.release()}",
-        _first_line([str(nginx), "-v"]),
-        f"libcurl {_first_line(['dpkg-query', '-W', '-f', '${Version}', 'libcurl4'])}",
-        _first_line(["swift", "--version"]),
+        first_line([str(nginx), "-v"]),
+        f"libcurl {first_line(['dpkg-query', '-W', '-f', '${Version}', 'libcurl4'])}",
+        first_line(["swift", "--version"]),
         f"{date.today().isoformat()}{', --quick' if is_quick else ''}",
         f"other programs used {others:.2f} cores meanwhile",
     ]
     return "\n".join(f"- {fact}" for fact in facts if fact)
 
 
-def _first_line(command: list[str]) -> str:
+def processor() -> str:
+    """This machine's model."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return model.group(1) if model else platform.machine()
+
+
+def first_line(command: list[str]) -> str:
     """Of what the command prints, empty when it cannot be run."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -12,7 +12,7 @@ static inline int relay_memcached_add_server(memcached_st *handle, const char *h
   return (int)memcached_server_add(handle, host, port);
 }
 
-// What the last call found: key and version until the next call, the value too unless the call handed it out.
+// The result of the last call: key and version until the next call, the value too unless the call handed it out.
 static inline memcached_result_st *relay_memcached_result(memcached_st *handle) { return &handle->result; }
 
 // The next of what `memcached_mget` asked for, in the handle's own result as `memcached_fetch` has it; NULL: no more.

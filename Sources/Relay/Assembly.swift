@@ -1,5 +1,7 @@
+import Calls
 import Engine
 import Glibc
+import Limits
 import Routes
 import Shared
 import Synchronization
@@ -10,17 +12,14 @@ import Upstream
 final class Assembly {
     private let settings: Settings
     private let process = ProcessState()
-    private let worker = WorkThread(bound: 16)
-    private let reader = WorkThread(bound: 4_096)
-    private let turns = UploadTurns()
-    private let assets: AssetCache
+    private let worker = Worker(bound: 16)
+    private let reader = Worker(bound: 4_096)
     private let limiter: Limiter
     private let shared: SharedState
-    private let servers: [Server]
-    private let loops: [LoopThread]
+    private let served: [ServedLoop]
     private var refresh: ModelRefresh?
 
-    var threads: Int { loops.count }
+    var threads: Int { served.count }
 
     init(_ settings: Settings, _ log: Log) throws(Listener.Failure) {
         self.settings = settings
@@ -28,69 +27,43 @@ final class Assembly {
         CurlClient.prepareProcess()
         let threads = settings.threads > 0 ? settings.threads : usableProcessors()
         let listeners = try Listener.open(host: settings.host, port: settings.port, count: threads)
-        var bounds = ServerBounds()
-        bounds.connections = Self.connectionsPerLoop(threads)
-        let offers = Offers(settings, .oneMin)
-        let rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }
         let store = try Self.store(settings.limits)
         let memory = settings.memory
-        assets = AssetCache(mostBytes: memory.assetBytes)
         limiter = Self.limiter(settings.limits, store, bytes: memory.limitBytes, log)
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
         shared = SharedState(
             store ?? MemoryCounters(bytes: memory.storeBytes) { time(nil) },
             timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
         )
-        let files = FileShelf(shared)
+        let makers = SetupParts(settings, budget)
         let paces = LoopPaces()
         let others: [any MetricsSource] = [log, limiter, budget, paces, ProcessFigures()]
-        let metrics = Metrics(Self.labels(settings, offers), loops: threads, others: others)
-        var servers: [Server] = []
-        var loops: [LoopThread] = []
-        var gateways: [Gateway] = []
+        let metrics = Metrics(Self.labels(settings, makers.offers), loops: threads, others: others)
+        let parts = ProcessParts(
+            log: log,
+            limiter: limiter,
+            files: FileShelf(shared),
+            worker: worker,
+            reader: reader,
+            assets: AssetCache(mostBytes: memory.assetBytes),
+            shared: shared,
+            process: process,
+            metrics: metrics
+        )
         limiter.prepare()
+        var bounds = ServerBounds()
+        bounds.connections = Self.connectionsPerLoop(threads)
+        var served: [ServedLoop] = []
         for (listener, counts) in zip(listeners, metrics.loops) {
-            let loop = EventLoop(onLongTurn: { length in
-                log.warning("an event loop was held up") { $0.add("duration_ms", Int(length / 1_000_000)) }
-            })
-            let gateway = try Self.gateway(
-                settings,
-                loop,
-                log,
-                limiter,
-                budget,
-                files,
-                worker,
-                reader,
-                turns,
-                assets,
-                shared,
-                process,
-                offers,
-                rings,
-                counts,
-                metrics
-            )
-            gateways.append(gateway)
-            let handler = Router(gateway)
-            let open = counts.connections
-            servers.append(
-                Server(
-                    listener: listener,
-                    loop: loop,
-                    handler: handler,
-                    bounds: bounds,
-                    memory: MemoryDesk(budget, loop),
-                    open: open
-                )
-            )
-            loops.append(LoopThread(loop))
+            served.append(try ServedLoop(listener, counts, parts, makers, bounds))
         }
-        self.servers = servers
-        self.loops = loops
-        paces.watch(loops.map(\.loop.pace))
-        refresh = try Self.refresh(settings, log, budget, gateways)
-        if let refresh { loops[0].loop.call { refresh.start() } }
+        self.served = served
+        paces.watch(served.map(\.loop.pace))
+        refresh = try Vendors.refresh(settings, log, on: served[0].loop, budget) { [served] catalogues in
+            let offers = Offers(settings, catalogues)
+            for one in served { one.loop.call { one.router.use(offers) } }
+        }
+        if let refresh { served[0].loop.call { refresh.start() } }
     }
 
     /// Nil: what is shared is shared by the loops of this process only.
@@ -110,129 +83,18 @@ final class Assembly {
     ) -> Limiter {
         Limiter(
             store: store,
-            rule: settings.storeDown,
-            instances: settings.instances,
-            timeoutMicroseconds: settings.storeTimeout.milliseconds * 1_000,
-            slotSeconds: max(1, settings.slotLease.milliseconds / 1_000),
-            bytes: bytes,
+            Limiter.Options(
+                rule: settings.storeDown,
+                instances: settings.instances,
+                timeoutMicroseconds: settings.storeTimeout.milliseconds * 1_000,
+                slotSeconds: max(1, settings.slotLease.milliseconds / 1_000),
+                bytes: bytes
+            ),
             onEvent: { $0.log(to: log) }
         )
     }
 
-    /// Who keeps the models of 1min.ai up to date, by the first loop; nil: nobody is to.
-    private static func refresh(
-        _ settings: Settings,
-        _ log: Log,
-        _ budget: MemoryBudget,
-        _ gateways: [Gateway]
-    ) throws(Listener.Failure) -> ModelRefresh? {
-        guard settings.modelsRefresh > .zero, let provider = settings.providers.first(where: { $0.kind == .onemin })
-        else { return nil }
-        let loop = gateways[0].loop
-        let list = OneMinList(
-            baseURL: provider.baseURL,
-            options: EndpointOptions(provider, settings),
-            transport: CurlClient(loop: loop, budget: budget),
-            parser: JSONParser()
-        )
-        guard let list else { throw Listener.Failure(reason: "\(provider.baseURL) is not a URL") }
-        return ModelRefresh(list, every: settings.modelsRefresh, loop, log) { catalogue in
-            let offers = Offers(settings, catalogue)
-            for gateway in gateways { gateway.loop.call { gateway.registry.offers = offers } }
-        }
-    }
-
-    private static func gateway(
-        _ settings: Settings,
-        _ loop: EventLoop,
-        _ log: Log,
-        _ limiter: Limiter,
-        _ budget: MemoryBudget,
-        _ files: FileShelf,
-        _ worker: WorkThread,
-        _ reader: WorkThread,
-        _ turns: UploadTurns,
-        _ assets: AssetCache,
-        _ shared: SharedState,
-        _ process: ProcessState,
-        _ offers: Offers,
-        _ rings: [KeyRing?],
-        _ counts: LoopMetrics,
-        _ metrics: Metrics
-    ) throws(Listener.Failure) -> Gateway {
-        let client = CurlClient(loop: loop, budget: budget)
-        // Through a proxy everything goes, and it decides where that may lead.
-        let outside =
-            settings.upstreamProxy == nil
-            ? CurlClient(loop: loop, rule: AddressRule(adding: settings.fetch.networks), budget: budget) : client
-        let parser = JSONParser()
-        var entries: [Registry.Entry] = []
-        var checkers: [any KeyChecker] = []
-        for (provider, keys) in zip(settings.providers, rings) {
-            let chat: any ChatProvider
-            switch provider.kind {
-            case .onemin:
-                let options = EndpointOptions(provider, settings)
-                let vendor = OneMin(
-                    name: provider.name,
-                    baseURL: provider.baseURL,
-                    assetURL: provider.assetURL,
-                    options: options,
-                    transport: client,
-                    turns: turns,
-                    outside: outside,
-                    loop: loop,
-                    parser: parser
-                )
-                guard let vendor else { throw Listener.Failure(reason: "\(provider.baseURL) is not a URL") }
-                if provider.isPassthrough { checkers.append(vendor) }
-                chat = vendor
-            case .echo: chat = Echo(name: provider.name, loop: loop)
-            }
-            entries.append(
-                Registry.Entry(
-                    provider: chat,
-                    keys: keys,
-                    isPassthrough: provider.isPassthrough,
-                    price: provider.price,
-                    takesCredits: provider.kind == .onemin
-                )
-            )
-        }
-        return Gateway(
-            settings: settings,
-            loop: loop,
-            log: log,
-            limiter: limiter,
-            registry: Registry(entries, offers),
-            keyCheckers: checkers,
-            files: files,
-            worker: worker,
-            reader: reader,
-            fetcher: fetcher(settings, loop, budget),
-            assets: assets,
-            shared: shared,
-            process: process,
-            counts: counts,
-            metrics: metrics,
-            parser: parser
-        )
-    }
-
-    /// Nil: no picture is fetched.
-    private static func fetcher(_ settings: Settings, _ loop: EventLoop, _ budget: MemoryBudget) -> Fetcher? {
-        guard !settings.fetch.schemes.isEmpty else { return nil }
-        return Fetcher(
-            loop: loop,
-            schemes: settings.fetch.schemes,
-            rule: AddressRule(adding: settings.fetch.networks),
-            agent: Product.name,
-            certificateFile: settings.certificateFile,
-            budget: budget
-        )
-    }
-
-    /// What counts may name. What the operator named himself goes first: there is not room for any number.
+    /// The names in counts. The operator's own names go first: there is not room for any number.
     private static func labels(_ settings: Settings, _ offers: Offers) -> MetricLabels {
         let own = settings.providers.flatMap { $0.models.map(\.alias) } + settings.permittedModels
         return MetricLabels(
@@ -257,7 +119,7 @@ final class Assembly {
 
     /// Ends the process when a loop hangs: its clients wait for nothing, and what starts the relay anew can help.
     func watchdog(_ log: Log) -> Watchdog {
-        Watchdog(loops.map(\.loop)) { loop in
+        Watchdog(served.map(\.loop)) { loop in
             log.error("an event loop hangs, the process ends") { $0.add("loop", loop) }
             LastExit.end(log)
         }
@@ -270,10 +132,10 @@ final class Assembly {
     /// - Parameter onSecondSignal: called when it is asked a second time.
     func drain(onSecondSignal: () -> Void) {
         process.isDraining.store(true, ordering: .relaxed)
-        if let refresh { loops[0].loop.call { refresh.stop() } }
-        let remaining = Remaining(servers.count)
-        for (server, thread) in zip(servers, loops) {
-            thread.loop.call { server.drain { remaining.count.subtract(1, ordering: .releasing) } }
+        if let refresh { served[0].loop.call { refresh.stop() } }
+        let remaining = Remaining(served.count)
+        for one in served {
+            one.loop.call { one.server.drain { remaining.count.subtract(1, ordering: .releasing) } }
         }
         var waited = 0.0
         while remaining.count.load(ordering: .acquiring) > 0, waited < settings.shutdownSeconds {
@@ -283,11 +145,11 @@ final class Assembly {
             }
             waited += 0.01
         }
-        for (server, thread) in zip(servers, loops) { thread.loop.call { server.closeAll() } }
-        // What is cut has its end too: its use is charged and logged, its slots are free.
+        for one in served { one.loop.call { one.server.closeAll() } }
+        // A request that is cut has its end too: its use is charged and logged, its slots are free.
         for _ in 0..<Self.endingMilliseconds where remaining.count.load(ordering: .acquiring) > 0 { usleep(1_000) }
-        for thread in loops { thread.loop.stop() }
-        for thread in loops { thread.join() }
+        for one in served { one.loop.stop() }
+        for one in served { one.thread.join() }
         limiter.stop()
         shared.stop()
         worker.stop()
@@ -300,19 +162,6 @@ private final class Remaining: Sendable {
     let count: Atomic<Int>
 
     init(_ count: Int) { self.count = Atomic(count) }
-}
-
-extension EndpointOptions {
-    init(_ provider: ProviderSettings, _ settings: Settings) {
-        self.init()
-        connectMilliseconds = provider.connectTimeout.milliseconds
-        firstByteMilliseconds = provider.firstByteTimeout.milliseconds
-        idleMilliseconds = provider.idleTimeout.milliseconds
-        totalMilliseconds = provider.totalTimeout.milliseconds
-        isHTTP2 = provider.http2
-        proxy = settings.upstreamProxy ?? ""
-        certificateFile = settings.certificateFile
-    }
 }
 
 extension LimiterEvent {

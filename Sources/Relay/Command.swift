@@ -1,7 +1,7 @@
 import Glibc
 import Shared
 
-/// What the program is asked to do by its arguments.
+/// The command that the program's arguments give.
 enum Command: String, CaseIterable {
     case serve
     case check
@@ -35,7 +35,7 @@ enum Command: String, CaseIterable {
         case .version: end(.success, "\(Product.name) \(Product.version)\n")
         case .serve, .check, .config, .health, .heal: break
         }
-        let outcome = Settings.ofProcess()
+        let outcome = Settings.ofProcess(Vendors.catalogues)
         if command == .config { write(listing(outcome), to: 1) }
         let reports = [outcome.problems.report("problem"), outcome.warnings.report("warning")].joined()
         guard let settings = outcome.settings else {
@@ -52,7 +52,7 @@ enum Command: String, CaseIterable {
         }
     }
 
-    /// What is wrong with arguments that are not understood, as a line.
+    /// The mistake in arguments that are not understood, as a line.
     private static func mistake(_ arguments: [String]) -> String {
         let first = String(arguments[0].unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
         guard Command(rawValue: arguments[0]) == nil else { return "\(first) takes no further arguments\n" }

@@ -1,7 +1,7 @@
 import Glibc
 import Shared
 
-/// Whether the relay of this container answers. One that takes connections but did not answer three times in a row is
+/// Tells if the relay of this container answers. One that takes connections but did not answer three times in a row is
 /// stuck, and ended; the engine then starts it anew. One that takes no connections is starting or ending, and left alone.
 /// Blocks, for nine seconds at most.
 func endIfStuck(_ settings: Settings) -> Bool {

@@ -1,7 +1,7 @@
 import Glibc
 import Shared
 
-/// What a relay on this machine says when it is asked for its health; with words for an operator where it is not well.
+/// The answer of a relay on this machine that is asked for its health; with words for an operator where it is not well.
 enum Health {
     case serves
     /// It takes no connections: it is not there, starting or ending.

@@ -8,10 +8,10 @@ final class LastExit: Sendable {
     /// `EX_SOFTWARE` of sysexits.h: the relay itself has failed.
     static let status: Int32 = 70
 
-    /// What is left to the process once what runs had its time: to cut it, to settle, and to write the log.
+    /// The time that is left to the process once requests had theirs: to cut them, to settle, and to write the log.
     static let graceSeconds = 2.0
 
-    private let thread = WorkThread(bound: 1)
+    private let thread = Worker(bound: 1)
     private let deadline = Atomic<UInt64>(.max)
     private let log: Log
 

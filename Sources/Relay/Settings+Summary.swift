@@ -1,7 +1,9 @@
+import Calls
+import Limits
 import Shared
 
 extension Settings {
-    /// What the start line says of them: who serves, who may ask, what is limited and where that is counted.
+    /// The summary in the start line: the providers, the callers, the limits and where these are counted.
     var summary: String {
         "providers: \(Self.list(providers.map(\.summary))); callers: \(callers); limits: \(limits.summary)"
     }
@@ -27,10 +29,8 @@ extension Settings {
 extension ProviderSettings {
     fileprivate var summary: String {
         let keys = apiKeys.count == 1 ? "1 key" : "\(apiKeys.count) keys"
-        switch kind {
-        case .echo: return "\(name) (echo)"
-        case .onemin: return "\(name) (onemin, \(isPassthrough ? "callers' own keys" : keys))"
-        }
+        guard kind.usesNetwork else { return "\(name) (\(kind.rawValue))" }
+        return "\(name) (\(kind.rawValue), \(isPassthrough ? "callers' own keys" : keys))"
     }
 }
 

@@ -22,7 +22,7 @@ enum Signals {
         }
     }
 
-    /// Whether another one comes within `milliseconds`.
+    /// True if another one comes within `milliseconds`.
     static func comesAgain(within milliseconds: Int) -> Bool {
         var set = ending
         var time = timespec(tv_sec: 0, tv_nsec: milliseconds * 1_000_000)

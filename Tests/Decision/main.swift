@@ -1,5 +1,5 @@
 import Glibc
-import Shared
+import Limits
 
 // What a decision in memory costs on one core, the headers' figures included: prints JSON, microseconds by case.
 
@@ -7,13 +7,13 @@ let rounds = 7
 let decisions = 200_000
 
 /// The median over rounds of this thread's processor time for each decision.
-func microseconds(_ wants: [[Want]], isAdmitted: Bool) -> Double {
+func microseconds(_ claims: [[Claim]], isAdmitted: Bool) -> Double {
     let limiter = Limiter(store: nil)
     var times: [Double] = []
     for round in 0...rounds {
         let begun = processorSeconds()
         for number in 0..<decisions {
-            guard let hold = limiter.reserveInMemory(wants[number % wants.count]) else {
+            guard let hold = limiter.reserveInMemory(claims[number % claims.count]) else {
                 preconditionFailure("counted elsewhere")
             }
             let isExpected = hold.decision.isAdmitted == isAdmitted || round == 0
@@ -31,9 +31,9 @@ func processorSeconds() -> Double {
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
 }
 
-func callers(_ count: Int, _ quotas: Quota...) -> [[Want]] {
+func callers(_ count: Int, _ quotas: Quota...) -> [[Claim]] {
     let limits = quotas.map { Limit(.caller(.chat), $0) }
-    return (0..<count).map { caller in limits.map { Want($0, .address("caller \(caller)")) } }
+    return (0..<count).map { caller in limits.map { Claim($0, .address("caller \(caller)")) } }
 }
 
 let plenty = Quota(1_000_000_000, per: .minute)

@@ -12,9 +12,9 @@ from limited import duration, milliseconds
 from memcached import wait_for
 from relay_process import Relay
 
-PROMPT = "Hello"
+PROMPT = "Hello!"
 PROMPT_TOKENS = 2
-"""As the relay estimates it."""
+"""By the vocabulary and as estimated."""
 FIRST_ANSWER = 1000
 """Reserved for the answer of a model that has not answered yet."""
 HUGE = 2**31 - 1

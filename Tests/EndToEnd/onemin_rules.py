@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-CATALOGUE_FILE = Path(__file__).parents[2] / "Sources/Shared/Catalogue/models.json"
+CATALOGUE_FILE = Path(__file__).parents[2] / "Sources/Upstream/OneMin/Catalogue/models.json"
 CATALOGUE: dict[str, dict[str, Any]] = {model["id"]: model for model in json.loads(CATALOGUE_FILE.read_text("utf-8"))}
 
 FEATURE_TYPES = {

@@ -224,3 +224,8 @@ def test_the_whole_answer_equals_the_stream(http, vendor, api_key):
     for fields in ({}, {"stop": "done"}, {"max_tokens": 5}):
         assert either(http, False, **fields) == either(http, True, **fields)
     assert text_of(ask(http))
+
+
+def test_a_whole_answer_is_counted_by_the_vocabulary_of_its_model(http, vendor, api_key):
+    vendor.answers(api_key, {"answer": " ".join(["internationalization"] * 100), "metadata": None})
+    assert usage_of(http, False)["completion_tokens"] == 200

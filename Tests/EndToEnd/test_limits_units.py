@@ -63,6 +63,15 @@ def caller(new_key: Callable[..., str]) -> Iterator[Callable[..., Account]]:
 # Tokens -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("model, tokens", [("gpt-4o-mini", 200), ("gemini-3.8-flash", 525)])
+def test_prompts_are_held_by_the_vocabulary_of_the_model(limited, caller, vendor, model, tokens):
+    one = caller(limited(RATE_LIMIT_CHAT=TOKENS, SUBSET_OF_ONE_MIN_PERMITTED_MODELS=model))
+    vendor.answers(one.key, {"answer": "good"} | metadata())
+    messages = [{"role": "user", "content": " ".join(["internationalization"] * 100)}]
+    answer = one.ai.chat.completions.with_raw_response.create(model=model, messages=messages, max_tokens=500)
+    assert_tokens(answer.headers, N, N - tokens - 500)
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_tokens_are_held_and_then_counted(limited, caller, vendor, stream):
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
@@ -470,4 +479,4 @@ def test_other_routes_of_chat(limited, caller, vendor):
     one = caller(relay)
     body = chat_body(model="gpt-4o-mini", max_tokens=50)
     answer = one.http.post(relay.base_url + CHAT[3:], json=body, headers={"Authorization": f"Bearer {one.key}"})
-    assert answer.headers["x-ratelimit-remaining-tokens"] == str(N - 52)
+    assert answer.headers["x-ratelimit-remaining-tokens"] == str(N - 51)

@@ -25,7 +25,7 @@ public func fuzzEventStream(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt
 }
 
 private struct Event: Equatable {
-    let name: EventName
+    let name: [UInt8]
     let data: [UInt8]
 }
 
@@ -38,7 +38,7 @@ private func feed(_ bytes: UnsafeRawBufferPointer, _ parser: inout EventStreamPa
     while more {
         more = parser.next { name, data in
             touchPadding(data)
-            events.append(Event(name: name, data: Array(data)))
+            events.append(Event(name: Array(name), data: Array(data)))
         }
     }
 }
@@ -75,7 +75,7 @@ private func plainReading(_ input: [UInt8]) -> [Event] {
         bytes = bytes[(end + 1)...]
         if line.last == 13 { line = line.dropLast() }
         if line.isEmpty {
-            if let data { events.append(Event(name: Array(name).withUnsafeBytes { EventName($0) }, data: data)) }
+            if let data { events.append(Event(name: Array(name), data: data)) }
             name = []
             data = nil
             continue

@@ -35,7 +35,7 @@ private func outcome(_ bytes: UnsafeRawBufferPointer) -> Outcome {
 
 /// The head's values as text; what a handler relies on is checked.
 private func checkedParts(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer) -> [String] {
-    demand(!head.isChunked || head.contentLength == nil && head.isVersionOne, "chunked with a length, or in HTTP/1.0")
+    demand(!head.isChunked || head.contentLength == nil && head.isHTTP11, "chunked with a length, or in HTTP/1.0")
     demand(head.contentLength ?? 0 >= 0, "length \(head.contentLength ?? 0)")
     let raw = bytes[part: head.path.range]
     demand(raw.allSatisfy { $0 > 32 && $0 < 127 && $0 != 35 && $0 != 63 }, "path \(raw.text)")
@@ -46,7 +46,7 @@ private func checkedParts(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer) 
     demand(!path.bytes.split(separator: 47).contains { $0.elementsEqual([46, 46]) }, "path \(raw.text)")
     demand(!head.isPathPlain || path.bytes.elementsEqual(raw), "\(raw.text) is not plain")
     var parts = ["\(head.method)", path.text, "\(head.contentLength ?? -1)"]
-    parts.append("\(head.isChunked) \(head.isVersionOne) \(head.isKeepAlive) \(head.expectsContinue)")
+    parts.append("\(head.isChunked) \(head.isHTTP11) \(head.isKeepAlive) \(head.expectsContinue)")
     for field in HeaderField.allCases {
         let value = bytes[part: head[field].range]
         demand(value.allSatisfy { $0 >= 32 && $0 != 127 || $0 == 9 }, "a control character in \(field)")

@@ -99,6 +99,9 @@ def chat_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
         yield name, lambda text, part=part: message(messages=[said([part(text)])])
     yield "tool's name", lambda text: message(messages=tool_call("a", text, "a"))
     yield "tool's arguments", lambda text: message(messages=tool_call("a", "a", text))
+    yield "tool's call, tools offered", lambda text: message(
+        messages=tool_call(text[: len(text) // 2], "a", "a"), tools=[{"type": "function", "function": {"name": "a"}}]
+    )
     yield "tool's call, twice", lambda text: message(messages=tool_call(text[: len(text) // 2], "a", "a"))
     yield "image prompt", lambda text: message(model="midjourney_6_1", messages=[said(text)])
     yield (

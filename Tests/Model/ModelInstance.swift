@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// One relay's ledger, with lanes that do what the search tells them to. Calls for what is not searched (connections,
 /// clocks, the instances that live) are answered at once.
@@ -119,8 +119,8 @@ final class ModelInstance {
         run()
     }
 
-    func ask(_ wants: [Want], _ waiter: ModelWaiter) {
-        switch ledger.ask(wants, at: now, { waiter }) {
+    func ask(_ claims: [Claim], _ waiter: ModelWaiter) {
+        switch ledger.ask(claims, at: now, { waiter }) {
         case .decided(let decision): world.decided(waiter.ask, decision)
         case .waits(let pending):
             world.asks[waiter.ask].pending = pending

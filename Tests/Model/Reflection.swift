@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// Writes down what an instance is made of: what the tallies keep to themselves, too, so that a field that is added to
 /// one is part of its states without being named here. Of `Account`, `Pending` and the lanes see `knownFields`.

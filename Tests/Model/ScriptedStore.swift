@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// Memcached as its clients see it, which does what the search tells it to.
 struct ScriptedStore {

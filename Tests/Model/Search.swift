@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// Goes through all states that can be reached, the nearest first. States cannot be copied, since the ledger's parts refer
 /// to each other: what follows from one is reached by its actions from the beginning, but for the last of them, for which

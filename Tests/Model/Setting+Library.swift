@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// What is searched. A window is two seconds and two buckets long. Things happen when a bucket begins, which is still in
 /// the grace of the last one, and when it ends; `everywhere` also when the grace ends, and in the middle.

@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// What one search goes through: who takes part, what they may ask, when, and what may go wrong how often.
 package struct Setting: Sendable {

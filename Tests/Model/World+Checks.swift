@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// What is promised, held against the plain list of what was decided.
 extension World {

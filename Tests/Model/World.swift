@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// All that there is: instances, the store, clocks, and what was decided. One state of a search.
 final class World {
@@ -181,8 +181,8 @@ final class World {
         case .ask(let number):
             touched = 1 << number
             asks.append(Ask(number: asks.count, instance: number, due: now, used: setting.units))
-            let wants = subjects.map { Want($0.limit, $0.identity, units: setting.units) }
-            instances[number].ask(wants, ModelWaiter(asks.count - 1))
+            let claims = subjects.map { Claim($0.limit, $0.identity, units: setting.units) }
+            instances[number].ask(claims, ModelWaiter(asks.count - 1))
         case .execute(let number, let lane):
             touched = 1 << number
             instances[number].execute(lane)

@@ -1,6 +1,6 @@
 import Support
 
-@testable import Shared
+@testable import Limits
 
 /// Somebody who asks, in one of several ways.
 final class Caller {

@@ -1,6 +1,6 @@
 import Support
 
-@testable import Shared
+@testable import Limits
 
 /// Schedules made for one fault each; the seed makes the details.
 package enum Drill: CaseIterable, Sendable {

@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// By how much N may be passed, and intervals be shorter than a window, after what the schedule did.
 extension Judge {

@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// What holds for requests that run at the same time, and while all share what is left.
 extension Judge {

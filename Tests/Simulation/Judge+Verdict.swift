@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// What can be told only when a run is over.
 extension Judge {

@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// Holds what instances decide against what is promised. Knows requests, decisions and what became of calls, all in
 /// true time, and nothing of what the limiter thinks.

@@ -1,4 +1,4 @@
-import Shared
+import Limits
 
 /// The clocks of one machine against true time. The wall clock is ahead by an amount that drifts from one value to
 /// another over the run; besides, it may be set, and both clocks stop while the machine sleeps.

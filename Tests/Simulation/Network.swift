@@ -1,4 +1,4 @@
-import Shared
+import Limits
 import Support
 
 /// Between instances and servers: every call takes its time both ways, and some are lost, late or done twice.

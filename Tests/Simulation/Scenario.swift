@@ -1,6 +1,6 @@
 import Support
 
-@testable import Shared
+@testable import Limits
 
 /// What one run is about; all of it follows from the seed.
 struct Scenario {

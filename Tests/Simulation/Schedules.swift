@@ -1,6 +1,6 @@
 import Support
 
-@testable import Shared
+@testable import Limits
 
 /// Schedules for faults that random ones hardly meet.
 extension Simulation {

@@ -1,6 +1,6 @@
 import Support
 
-@testable import Shared
+@testable import Limits
 
 /// One relay's limiter: the real ledger, with lanes driven as its threads do, on virtual time.
 final class SimulatedInstance {
@@ -177,9 +177,9 @@ final class SimulatedInstance {
     }
 
     private func ask(_ ask: Judge.Ask, at moment: Moment, _ then: @escaping (Decision) -> Void) {
-        let wants = ask.parts.map { Want($0.subject.limit, $0.subject.identity, units: $0.units) }
+        let claims = ask.parts.map { Claim($0.subject.limit, $0.subject.identity, units: $0.units) }
         judge.asks(ask, at: readAt, wall: clock.wall(at: readAt))
-        let answer = ledger.ask(wants, at: moment) {
+        let answer = ledger.ask(claims, at: moment) {
             Waiter { decision in
                 self.judge.decided(ask, decision, at: self.readAt)
                 then(decision)

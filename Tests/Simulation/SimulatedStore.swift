@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// Memcached, as far as its clients can tell: versions, expiry in coarse seconds, faults of its own.
 final class SimulatedServer {

@@ -1,6 +1,6 @@
 import Support
 
-@testable import Shared
+@testable import Limits
 
 /// Who asks in a run, by its kind.
 extension Simulation {

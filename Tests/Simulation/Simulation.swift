@@ -1,6 +1,6 @@
 import Support
 
-@testable import Shared
+@testable import Limits
 
 /// One run: real ledgers on virtual time, from one seed.
 package final class Simulation {

@@ -1,4 +1,4 @@
-@testable import Shared
+@testable import Limits
 
 /// One limit of one caller, and the plain list of what was admitted under it.
 final class Subject {

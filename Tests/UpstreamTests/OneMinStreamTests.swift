@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Shared
 import Support
@@ -11,6 +12,12 @@ import Testing
         var usage: [Int]?
         var failure: UpstreamError.Kind?
         var stopped: Bool?
+        /// How often it said that it has ended.
+        var ends = 0
+
+        static func ended(_ text: String, usage: [Int]? = nil) -> Streamed {
+            Streamed(text: text, usage: usage, stopped: true, ends: 1)
+        }
     }
 
     private func streamed(
@@ -25,7 +32,9 @@ import Testing
         var out: [UInt8] = []
         do throws(UpstreamError) {
             while try await stream.more(patienceNanoseconds: 1) != .end {
-                while try stream.next({ piece in
+                while try stream.next({ _, event in
+                    if case .finish = event { result.ends += 1 }
+                    guard case .text(let piece) = event else { return }
                     if String(validating: piece, as: UTF8.self) == nil { Issue.record("a character was split") }
                     out += piece
                 }) {}
@@ -52,7 +61,7 @@ import Testing
             + "event: result\ndata: \(Self.record)\n\nevent: done\ndata: {}\n\n"
         for pieces in cuttings(of: Array(text.utf8)) {
             let result = await streamed(pieces)
-            #expect(result == Streamed(text: "h\u{e4}llo", usage: [3, 2], stopped: true), "\(pieces[0].count)")
+            #expect(result == Streamed.ended("h\u{e4}llo", usage: [3, 2]), "\(pieces[0].count)")
         }
     }
 
@@ -62,14 +71,14 @@ import Testing
         for cut in 1..<4 {
             var text = Array("event: content\ndata: a".utf8) + globe[..<cut] + Array("\n\nevent: content\ndata: ".utf8)
             text += globe[cut...] + Array("b\n\nevent: done\ndata: x\n\n".utf8)
-            #expect(await streamed([text]) == Streamed(text: "a\u{1f310}b", stopped: true))
+            #expect(await streamed([text]) == Streamed.ended("a\u{1f310}b"))
         }
     }
 
     @Test("without any content the record's text is taken")
     func recordAlone() async {
         let text = "event: result\ndata: \(Self.record)\n\n"
-        let expected = Streamed(text: "h\u{e4}llo", usage: [3, 2], stopped: true)
+        let expected = Streamed.ended("h\u{e4}llo", usage: [3, 2])
         #expect(await streamed([Array((text + "data: [DONE]\n\n").utf8)]) == expected)
         #expect(await streamed([Array(text.utf8)]) == expected, "and no end")
     }
@@ -78,7 +87,7 @@ import Testing
     func recordInPlace() async {
         for pieces in cuttings(of: Array(Self.record.utf8)) {
             let result = await streamed(pieces, isEventStream: false)
-            #expect(result == Streamed(text: "h\u{e4}llo", usage: [3, 2], stopped: true))
+            #expect(result == Streamed.ended("h\u{e4}llo", usage: [3, 2]))
         }
         let cut = await streamed([Array(Self.record.utf8.dropLast())], isEventStream: false)
         #expect(cut.failure == .failed && cut.text.isEmpty)
@@ -103,7 +112,7 @@ import Testing
     @Test("nothing is read past the end", arguments: ["event: done\ndata: x\n\n", "data: [DONE]\n\n"])
     func ends(_ end: String) async {
         let text = "event: content\ndata: {\"content\":\"a\"}\n\n\(end)event: content\ndata: {\"content\":\"b\"}\n\n"
-        let expected = Streamed(text: "a", stopped: true)
+        let expected = Streamed.ended("a")
         for pieces in cuttings(of: Array(text.utf8)) { #expect(await streamed(pieces) == expected) }
     }
 
@@ -113,7 +122,7 @@ import Testing
         let text =
             said.map { "event: content\ndata: {\"content\":\"\($0)\"}\n\n" }.joined() + "event: done\ndata: {}\n\n"
         for pieces in cuttings(of: Array(text.utf8)) {
-            #expect(await streamed(pieces, searchesWeb: true) == Streamed(text: "answer", stopped: true))
+            #expect(await streamed(pieces, searchesWeb: true) == Streamed.ended("answer"))
         }
     }
 

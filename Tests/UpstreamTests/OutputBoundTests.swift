@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Shared
 import Support
@@ -8,7 +9,7 @@ import Testing
 @Suite struct OutputBoundTests {
     private struct Bounded: Equatable {
         var text = ""
-        var reason: OutputBound.Reason?
+        var reason: FinishReason?
         var tokens = 0
     }
 
@@ -93,8 +94,8 @@ import Testing
         #expect(bounded.text == "bbbb" && bounded.reason == (stops.isEmpty ? .length : .stop))
     }
 
-    @Test("just so many tokens are no cut", arguments: [("aaaa", nil), ("aaaab", OutputBound.Reason.length)])
-    func boundary(_ text: String, _ reason: OutputBound.Reason?) {
+    @Test("just so many tokens are no cut", arguments: [("aaaa", nil), ("aaaab", FinishReason.length)])
+    func boundary(_ text: String, _ reason: FinishReason?) {
         #expect(bounded([text], [], 1) == Bounded(text: "aaaa", reason: reason, tokens: 1))
         #expect(bounded(text.map { String($0) }, [], 1) == Bounded(text: "aaaa", reason: reason, tokens: 1))
     }

@@ -1,3 +1,4 @@
+import Calls
 import Shared
 import Support
 import Testing

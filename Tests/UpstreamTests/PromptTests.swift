@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Shared
 import Testing
@@ -7,7 +8,9 @@ import Testing
 @Suite struct PromptTests {
     private func prompt(_ messages: [(ChatMessage.Role, String)]) -> String? {
         var body = ByteBuffer("\"")
-        Prompt.append(messages.map { ChatMessage(role: $0.0, text: $0.1) }, to: &body)
+        var call = ChatCall()
+        call.messages = messages.map { ChatMessage(role: $0.0, text: $0.1) }
+        Prompt.append(call, to: &body)
         body.append("\"")
         let parser = JSONParser()
         return withExtendedLifetime(parser) { (try? parser.parse(body.bytes))?.string }

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Shared
 import Testing
@@ -37,7 +38,7 @@ import Testing
         let error = error(status, body)
         #expect(error.kind == kind)
         #expect(error.retryAfterSeconds == 7)
-        #expect(error.isTransient == (kind == .failed && status == 400))
+        #expect(error.remedy.contains(.again) == (kind == .failed && status == 400))
     }
 
     @Test(

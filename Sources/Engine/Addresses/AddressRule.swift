@@ -1,4 +1,4 @@
-/// Which addresses a URL that a caller wrote may lead to: those that are reachable in the whole internet (IANA's
+/// The addresses that a caller's URL may lead to: those that are reachable in the whole internet (IANA's
 /// registries of special-purpose addresses), at the ports of web servers, and what an operator adds.
 package struct AddressRule: Sendable {
     private let added: [Network]

@@ -7,7 +7,7 @@ package final class Endpoint: @unchecked Sendable {
     let url: OpaquePointer
     let options: EndpointOptions
 
-    /// nil: `url` is none that libcurl takes.
+    /// Fails if libcurl does not take `url`.
     package init?(_ url: String, _ options: EndpointOptions) {
         guard let handle = curl_url() else { return nil }
         guard curl_url_set(handle, CURLUPART_URL, url, 0) == CURLUE_OK else {

@@ -7,10 +7,8 @@
 /// `@unchecked`: only its loop's thread touches it.
 package final class Fetcher: @unchecked Sendable {
     private let client: CurlClient
-    private let schemes: [String]
-    private let certificateFile: String?
+    private let terms: Terms
     private let headers: UpstreamHeaders
-    private let limitNanoseconds: UInt64
     private var running = 0
 
     /// Of one loop; each may have a thread that looks up its name.
@@ -18,24 +16,34 @@ package final class Fetcher: @unchecked Sendable {
     private static let redirects = 3
     private static let urlLimitBytes = 8_192
 
-    /// - Parameters:
-    ///   - schemes: of `https`, `http`.
-    ///   - agent: names this program to servers.
-    ///   - limitMilliseconds: for a fetch with all its redirects.
-    package init(
-        loop: EventLoop,
-        schemes: [String],
-        rule: AddressRule,
-        agent: String,
-        certificateFile: String? = nil,
-        limitMilliseconds: UInt64 = 10_000,
-        budget: MemoryBudget? = nil
-    ) {
+    /// The terms of all fetches.
+    package struct Terms: Sendable {
+        /// Of `https`, `http`.
+        let schemes: [String]
+        /// The name of this program, as servers see it.
+        let agent: String
+        /// A PEM file; nil: the system's.
+        let certificateFile: String?
+        /// For a fetch with all its redirects.
+        let limitMilliseconds: UInt64
+
+        package init(
+            schemes: [String],
+            agent: String,
+            certificateFile: String? = nil,
+            limitMilliseconds: UInt64 = 10_000
+        ) {
+            self.schemes = schemes
+            self.agent = agent
+            self.certificateFile = certificateFile
+            self.limitMilliseconds = limitMilliseconds
+        }
+    }
+
+    package init(_ terms: Terms, rule: AddressRule, loop: EventLoop, budget: MemoryBudget? = nil) {
         client = CurlClient(loop: loop, rule: rule, budget: budget)
-        self.schemes = schemes
-        self.certificateFile = certificateFile
-        limitNanoseconds = limitMilliseconds * 1_000_000
-        headers = UpstreamHeaders(["User-Agent: \(agent)", "Accept: */*"])
+        self.terms = terms
+        headers = UpstreamHeaders(["User-Agent: \(terms.agent)", "Accept: */*"])
     }
 
     /// The body of a 200, of at most `limitBytes`.
@@ -43,7 +51,7 @@ package final class Fetcher: @unchecked Sendable {
         guard running < Self.concurrent else { throw FetchFailure(.busy, "too many fetches") }
         running += 1
         defer { running -= 1 }
-        let deadline = EventLoop.monotonicNanoseconds() + limitNanoseconds
+        let deadline = EventLoop.monotonicNanoseconds() + terms.limitMilliseconds * 1_000_000
         var reply = try await reply(to: url, limitBytes, deadline, isFirst: true)
         var followed = 0
         while let next = reply.head.redirectURL {
@@ -69,14 +77,15 @@ package final class Fetcher: @unchecked Sendable {
         options.firstByteMilliseconds = milliseconds
         options.idleMilliseconds = milliseconds
         options.totalMilliseconds = milliseconds
-        options.certificateFile = certificateFile
+        options.certificateFile = terms.certificateFile
         options.answerLimitBytes = limitBytes
-        guard url.utf8.count <= Self.urlLimitBytes, let endpoint = Endpoint(url, options), endpoint.isPlain(schemes)
+        guard url.utf8.count <= Self.urlLimitBytes, let endpoint = Endpoint(url, options),
+            endpoint.isPlain(terms.schemes)
         else {
-            // Where a redirect leads is the server's word, not the caller's.
+            // The server chose the target of a redirect, not the caller.
             throw isFirst
                 ? FetchFailure(.badURL, "not a URL that is fetched")
-                : FetchFailure(.unavailable, "redirected to what is not fetched")
+                : FetchFailure(.unavailable, "redirected to a URL that is not fetched")
         }
         do throws(TransportError) {
             return try await client.send(UpstreamCall(endpoint: endpoint, headers: headers, body: nil))

@@ -35,7 +35,7 @@ extension TransportError {
         case .totalTimeout: "\(host) did not end its answer in time"
         case .broken: "the connection to \(host) broke"
         case .tooLarge: "the answer of \(host) is too large"
-        case .overloaded: "there is no memory here for the answer of \(host)"
+        case .overloaded: "no memory for the answer of \(host)"
         case .cancelled: "cancelled"
         }
     }

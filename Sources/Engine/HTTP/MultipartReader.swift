@@ -24,7 +24,7 @@ package struct MultipartReader: ~Copyable {
     /// Of spaces and tabs behind a boundary.
     package static let paddingLimitBytes = 64
 
-    /// `contentType`: the request's field. Throws 400 where it is no form, or has no valid boundary.
+    /// `contentType`: the request's field. Throws 400 where it is not a form, or has no valid boundary.
     package init(contentType: UnsafeRawBufferPointer?) throws(RequestError) {
         let boundary = try MultipartFields.boundary(contentType)
         mark = ByteBuffer("--\(boundary)")
@@ -43,7 +43,7 @@ package struct MultipartReader: ~Copyable {
         bytes.removeAll()
     }
 
-    /// What comes next in what was appended; nil: more is needed. Throws what is wrong with the body.
+    /// The next event in the bytes appended; nil: more bytes are needed. Throws if the body is invalid.
     package mutating func next() throws(RequestError) -> MultipartEvent? {
         if hasEndToTell {
             hasEndToTell = false
@@ -51,7 +51,7 @@ package struct MultipartReader: ~Copyable {
         }
         switch state {
         case .preamble: return try skipPreamble()
-        case .header: return try takeHeader()
+        case .header: return try takeFields()
         case .data: return try takeData()
         case .epilogue: return try skipEpilogue()
         }
@@ -98,7 +98,7 @@ package struct MultipartReader: ~Copyable {
 
     // MARK: Parts
 
-    private mutating func takeHeader() throws(RequestError) -> MultipartEvent? {
+    private mutating func takeFields() throws(RequestError) -> MultipartEvent? {
         while let end = rest.bytes.firstNewline() {
             let length = end + 1
             headerBytes += length
@@ -146,7 +146,7 @@ package struct MultipartReader: ~Copyable {
     // MARK: Boundaries
 
     private struct Found {
-        /// What stands before it is data; without `length`: no boundary begins there.
+        /// The bytes before it are data; without `length`, no boundary begins there.
         var start: Int
         /// With its line ends; nil: no whole boundary has come.
         var length: Int?
@@ -165,7 +165,7 @@ package struct MultipartReader: ~Copyable {
         return Found(start: bytes.count)
     }
 
-    /// What stands at `from` if it is a boundary or may become one; nil: it is neither. A line that only begins like a
+    /// The boundary at `from`, or the beginning of one; nil: neither. A line that only begins like a
     /// boundary is data.
     private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> Found? {
         let rest = bytes[part: from..<bytes.count]

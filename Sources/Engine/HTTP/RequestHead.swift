@@ -6,7 +6,7 @@ package struct RequestHead {
     package var isPathPlain = true
     package var contentLength: Int?
     package var isChunked = false
-    package var isVersionOne = true
+    package var isHTTP11 = true
     package var isKeepAlive = true
     package var expectsContinue = false
     var values = InlineArray<17, ByteRange>(repeating: ByteRange())

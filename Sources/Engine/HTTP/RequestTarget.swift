@@ -1,6 +1,6 @@
 /// The path in a request's target (RFC 9112, 3.2).
 enum RequestTarget {
-    /// Where the path stands in `target`; plain if it needs no decoding. The absolute form is served by its path.
+    /// The range of the path in `target`; plain if it needs no decoding. The absolute form is served by its path.
     static func path(
         _ target: UnsafeRawBufferPointer,
         method: Method

@@ -1,5 +1,5 @@
-/// How many bytes the scanners of texts have looked at. Tests and the fuzzer compare it with the length of what they sent;
-/// in release builds nothing is counted.
+/// The number of bytes that the scanners of texts have read. Tests and the fuzzer compare it with the length of what
+/// they sent; in release builds nothing is counted.
 ///
 /// `@unchecked`: one thread counts.
 package final class StepCount: @unchecked Sendable {

@@ -1,5 +1,5 @@
-/// How much a JSON text asks a parser, and who reads its values, to do: counted in one pass over the bytes, before
-/// anything is built from them. It judges no grammar: the parser does.
+/// The work that a JSON text makes for a parser and for the readers of its values: counted in one pass over the bytes,
+/// before anything is built from them. It judges no grammar: the parser does.
 package struct JSONShape: Equatable, Sendable {
     /// Elements and members, at all depths, and the root.
     package private(set) var values = 0

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// How long the turns of a loop take: so long all else on it waits. Written by the loop, read from any thread; what a
-/// reader sees of different values may be a turn apart.
+/// The durations of a loop's iterations: everything else on it waits so long. Written by the loop, read from any
+/// thread; what a reader sees of different values may be a turn apart.
 package final class LoopPace: Sendable {
     /// Turns that have begun.
     private let begun = Atomic<UInt64>(0)

@@ -2,23 +2,18 @@ import CLinux
 import Glibc
 
 /// A loop on a thread of its own.
-package final class LoopThread {
+package final class LoopThread: Sendable {
     package let loop: EventLoop
-    private var thread = pthread_t()
+    private let worker = Worker()
 
     package init(_ loop: EventLoop = EventLoop()) {
         self.loop = loop
-        let context = Unmanaged.passRetained(loop).toOpaque()
-        let code = pthread_create(&thread, nil, runLoop, context)
-        precondition(code == 0, "no thread for a loop")
+        worker.begin {
+            relay_name_thread("loop")
+            loop.run()
+        }
     }
 
     /// Returns when the loop has stopped.
-    package func join() { pthread_join(thread, nil) }
-}
-
-private func runLoop(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    relay_name_thread("loop")
-    if let context { Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue().run() }
-    return nil
+    package func join() { worker.join() }
 }

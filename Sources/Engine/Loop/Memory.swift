@@ -1,6 +1,6 @@
 import CLinux
 
-/// What the C library does with memory that is freed.
+/// The C library's use of memory that is freed.
 package enum Memory {
     /// Before other threads start. By default 128 KB at the end of a thread's heap go back to the system at once, and
     /// are faulted in again by the next burst: a tenth of a stream's cost.

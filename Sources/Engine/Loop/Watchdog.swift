@@ -62,10 +62,9 @@ package final class Watchdog: @unchecked Sendable {
 
     /// On a thread of its own, which lasts as long as the process.
     package func start() {
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(self)
-        guard pthread_create(&thread, nil, runWatchdog, context.toOpaque()) == 0 else { return context.release() }
-        pthread_detach(thread)
+        let worker = Worker()
+        worker.begin(run)
+        worker.finish()
     }
 
     /// Until `sleep` says to end.
@@ -83,10 +82,4 @@ package final class Watchdog: @unchecked Sendable {
         while nanosleep(&time, &left) != 0, errno == EINTR { time = left }
         return true
     }
-}
-
-private func runWatchdog(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    blockSignals()
-    if let context { Unmanaged<Watchdog>.fromOpaque(context).takeRetainedValue().run() }
-    return nil
 }

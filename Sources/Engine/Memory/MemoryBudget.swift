@@ -1,7 +1,7 @@
 import Synchronization
 
-/// What the process may hold of all that others send: heads, bodies and what is read from them, upload windows, waiting
-/// output, streams. Used from any thread; each loop has a `MemoryDesk` of its own before it.
+/// The memory that the process may hold of what others send: heads, bodies and what is read from them, upload windows,
+/// waiting output, streams. Used from any thread; each loop has a `MemoryDesk` of its own before it.
 ///
 /// A quarter is for small requests (under 64 KB), since large ones together get no more than the rest. One holder, a
 /// caller or an address, has at most a quarter; a quarter of that is for its small requests in any case, so that whoever
@@ -9,13 +9,13 @@ import Synchronization
 package final class MemoryBudget: Sendable {
     /// All of it.
     package let bytes: Int
-    /// What tables and caches may take, which are bounded by themselves.
+    /// The part of tables and caches, which have bounds of their own.
     package let setAsideBytes: Int
-    /// What large requests may hold together.
+    /// The most that all large requests may hold.
     let largeBytes: Int
-    /// What one holder may hold.
+    /// The most that one holder may hold.
     package let quarterBytes: Int
-    /// What a loop takes ahead for small requests, so that most of them touch nothing shared.
+    /// The amount that a loop takes ahead for small requests, so that most of them touch nothing shared.
     let chunkBytes: Int
     /// The same of one holder.
     let shareChunkBytes: Int
@@ -23,7 +23,7 @@ package final class MemoryBudget: Sendable {
     private let used = Atomic<Int>(0)
     private let large = Atomic<Int>(0)
     private let holders = Lock<[MemoryHolder.Key: Entry]>([:])
-    /// What could not be had, and is waited for, and not because of its holder.
+    /// The requests that wait for memory, but not because of their holder.
     let queue = MemoryQueue()
 
     let waits = Atomic<Int>(0)
@@ -37,7 +37,7 @@ package final class MemoryBudget: Sendable {
 
     /// Requests with a body below this are small.
     package static let smallBytes = 65_536
-    /// How long a request waits for memory before it is refused.
+    /// The time that a request waits for memory before it is refused.
     static let patienceNanoseconds: UInt64 = 5_000_000_000
 
     package init(bytes: Int, setAside: Int = 0, loops: Int = 1) {
@@ -110,11 +110,11 @@ package final class MemoryBudget: Sendable {
         }
     }
 
-    /// How many are known.
+    /// The number of holders.
     var holderCount: Int { holders.withLock { $0.count } }
 }
 
-/// What one caller, or one address, holds. Used from any thread.
+/// The memory of one caller, or one address. Used from any thread.
 package final class MemoryHolder: Sendable {
     package struct Key: Hashable, Sendable {
         private let high: UInt64
@@ -135,7 +135,7 @@ package final class MemoryHolder: Sendable {
     private let boundBytes: Int
     private let used = Atomic<Int>(0)
     private let large = Atomic<Int>(0)
-    /// What waits because this holder has too much.
+    /// The requests that wait because this holder has too much.
     let queue = MemoryQueue()
 
     init(_ key: Key, boundBytes: Int) {
@@ -164,7 +164,7 @@ package final class MemoryHolder: Sendable {
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= boundBytes }
 }
 
-/// What is short: who waits for it, and which body is to end for that.
+/// A shortage of memory: the requests that wait, and the body that is to end for them.
 final class MemoryQueue: Sendable {
     private let waiting = Atomic<Int>(0)
     private let slowest = Lock<Nomination?>(nil)

@@ -13,6 +13,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
     private var sweepAt = MemoryDesk.keptShares
     private var waiting: [Waiting] = []
     private var bodies: [ObjectIdentifier: any SlowBody] = [:]
+    private let oneLoop = OneLoop()
     private lazy var timer = Timer(self)
     private lazy var second = SecondTimer(self)
 
@@ -64,6 +65,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
 
     @inline(__always)
     fileprivate func take(_ count: Int) -> Bool {
+        oneLoop.check()
         if freeBytes >= count {
             freeBytes -= count
             return true
@@ -87,6 +89,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
 
     @inline(__always)
     fileprivate func give(_ count: Int) {
+        oneLoop.check()
         freeBytes += count
         if freeBytes > 2 * budget.chunkBytes || !waiting.isEmpty { giveMore() }
     }
@@ -124,7 +127,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
 
     package func timerFired() {
         let now = loop.nowNanoseconds
-        // Who is told may come back at once, or leave.
+        // A waiter may come back at once, or leave, when it is told.
         for one in waiting where waiting.contains(where: { $0.waiter === one.waiter }) {
             if one.waiter.tryAgain() {
                 cancel(one.waiter)
@@ -190,7 +193,7 @@ private final class SecondTimer: TimerTarget {
     func timerFired() { desk.secondIsOver() }
 }
 
-/// What one holder has on one loop, in small amounts; taken ahead like the desk's own.
+/// One holder's memory on one loop, in small amounts; taken ahead like the desk's own.
 ///
 /// `@unchecked`: used on its desk's loop only.
 package final class MemoryShare: @unchecked Sendable {
@@ -254,7 +257,7 @@ package final class MemoryShare: @unchecked Sendable {
     }
 }
 
-/// Who waits for memory. Called on its loop.
+/// A request or connection that waits for memory. Called on its loop.
 protocol MemoryWaiter: AnyObject {
     /// Takes what it wants if that is there.
     func tryAgain() -> Bool

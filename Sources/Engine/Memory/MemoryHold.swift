@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What one large request, or answer, holds. It is given back with the last reference, on any thread.
+/// The memory of one large request or answer. It is given back with the last reference, on any thread.
 package final class MemoryHold: Sendable {
     /// Nil: nobody's in particular.
     let holder: MemoryHolder?
@@ -58,14 +58,14 @@ extension MemoryBudget {
 protocol SlowBody: AnyObject {
     var holder: MemoryHolder { get }
     var heldBytes: Int { get }
-    /// What came in the last five seconds; nil: it was not read all that time.
+    /// The bytes received in the last five seconds; nil: it was not read all that time.
     var recentBytes: Int? { get }
     func secondIsOver()
     /// It ends for others, which wait.
     func endAsSlowest()
 }
 
-/// What came of a body in each of the last five seconds in which it was read.
+/// The bytes of a body in each of the last five seconds in which it was read.
 struct SlowBodyPace {
     /// 100 KB/s over five seconds; what is slower ends when others wait.
     static let leastBytes = 512_000

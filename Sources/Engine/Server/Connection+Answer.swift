@@ -1,4 +1,4 @@
-/// How far the present request's answer is.
+/// The state of the present request's answer.
 enum Answer {
     case none, streaming, complete
 }
@@ -23,7 +23,7 @@ extension Connection: ResponseWriter {
     func begin(_ response: borrowing ResponseHead) {
         guard phase == .active, answer == .none else { return }
         appendHead(response)
-        output.append(head.isVersionOne ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n")
+        output.append(head.isHTTP11 ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n")
         answer = .streaming
         flushLater()
     }
@@ -42,7 +42,7 @@ extension Connection: ResponseWriter {
     func write(_ bytes: borrowing ByteBuffer) {
         guard phase == .active, answer == .streaming, !bytes.isEmpty, !hidesBody else { return }
         _ = output.reserve(bytes.count + 32)
-        if head.isVersionOne {
+        if head.isHTTP11 {
             output.append(hex: UInt(bytes.count))
             output.append("\r\n")
             output.append(bytes.bytes)
@@ -61,7 +61,7 @@ extension Connection: ResponseWriter {
 
     func end() {
         guard phase == .active, answer == .streaming else { return }
-        if head.isVersionOne, !hidesBody { output.append("0\r\n\r\n") }
+        if head.isHTTP11, !hidesBody { output.append("0\r\n\r\n") }
         finish()
     }
 

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// What a connection holds of the memory budget besides its requests: itself, the part of a head that has come, requests
+/// A connection's part of the memory budget besides its requests: itself, the part of a head that has come, requests
 /// that wait for their turn, and output that its client does not take.
 extension Connection: MemoryWaiter {
     /// Of a connection, whatever it does.
     static let ownBytes = 4_096
     private static let pageBytes = 4_096
-    /// What waits of a stream before its output when that is full.
+    /// The bytes of a stream that wait before its output when that is full.
     private static let behindOutputBytes = 16_384
 
     /// A head that has not come in one piece, or what follows a request. Without memory for it reading stops.
@@ -57,7 +57,7 @@ extension Connection: MemoryWaiter {
         isOutputOverBudget = !holder.force(outputHeldBytes)
     }
 
-    /// How long a client may take nothing of its answer.
+    /// The longest time in which a client may take nothing of its answer.
     var stallNanoseconds: UInt64 {
         isOutputOverBudget
             ? min(MemoryBudget.patienceNanoseconds, server.bounds.writeNanoseconds) : server.bounds.writeNanoseconds

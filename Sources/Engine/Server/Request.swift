@@ -29,7 +29,7 @@ package final class Request: Sendable {
     /// As it was sent, without the query.
     package var rawPath: UnsafeRawBufferPointer { bytes.bytes[part: head.path.range] }
 
-    /// What follows the path and a question mark in the target, as it was sent.
+    /// The target's part after the path and a question mark, as it was sent.
     var query: UnsafeRawBufferPointer {
         let rest = bytes.bytes[part: Int(head.path.end)..<bytes.count]
         guard rest.first == UInt8(ascii: "?"), let end = rest.first(UInt8(ascii: " ")) else { return rest[part: 0..<0] }

@@ -1,9 +1,9 @@
-/// What a request holds of the memory budget. A small one is charged once, when its caller is known; a large one (64 KB
+/// A request's part of the memory budget. A small request is charged once, when its caller is known; a large one (64 KB
 /// and more) as its body comes, twice its bytes: the body, and what is read from it.
 extension RequestBody {
     /// Beside the body: the connection's and the request's objects, its task, the vendor's call, buffers of a stream.
     static let requestBytes = 16_384
-    /// What a body that is read in pieces has on its way through: here, in a form's reader, before and in libcurl.
+    /// The memory of a body that passes through in pieces: here, in a form's reader, before and in libcurl.
     static let windowBytes = 65_536
     private static let stepBytes = 262_144
 
@@ -47,7 +47,7 @@ extension RequestBody {
         try await wait(for: bytes) { hold.take(bytes) }
     }
 
-    /// What `hold` took is free again.
+    /// Frees what `hold` took.
     package func giveBack(_ bytes: Int) { hold?.give(bytes) }
 
     /// The body is not needed any more, nor what was read from it.
@@ -187,10 +187,10 @@ private final class MemoryWait: MemoryWaiter, @unchecked Sendable {
 
 extension RequestError {
     package static var overloaded: RequestError {
-        RequestError(503, "The relay has too much to do. Try again soon.")
+        RequestError(503, "The relay is out of memory for requests. Try again soon.")
     }
 
     static var bodyTooSlowForOthers: RequestError {
-        RequestError(408, "The request body comes too slowly while others wait for memory.")
+        RequestError(408, "The request body arrives too slowly while others wait for memory.")
     }
 }

@@ -1,7 +1,7 @@
 /// A request's body as it comes in: whole by `collect`, or piece by piece by `next`. Nothing past a bound is read before
 /// somebody wants it.
 ///
-/// What its request holds of the memory budget is kept here, too: see RequestBody+Memory.swift.
+/// Also keeps the request's part of the memory budget: see RequestBody+Memory.swift.
 ///
 /// `@unchecked`: only its connection's loop touches it.
 package final class RequestBody: @unchecked Sendable {
@@ -17,13 +17,13 @@ package final class RequestBody: @unchecked Sendable {
     private let waiter = Waiter()
     private(set) weak var source: (any BodySource)?
 
-    // What the request holds.
+    // The memory that the request holds.
     let headBytes: Int
     let peerShare: MemoryShare
     var share: MemoryShare?
     var smallHeldBytes = 0
     var hold: MemoryHold?
-    /// How much of a body that is collected may come before more memory is needed.
+    /// The size up to which a collected body is covered by the memory held.
     var coveredBytes = RequestBody.unwantedBytes
     var isShortOfMemory = false
     var slowPace = SlowBodyPace()
@@ -36,9 +36,9 @@ package final class RequestBody: @unchecked Sendable {
         case pieces(limitBytes: Int)
     }
 
-    /// What may come before somebody wants the body.
+    /// The largest part of a body that is received before the handler asks for it.
     static let unwantedBytes = 65_536
-    /// What waits of a body that is read in pieces, and so the largest of them but for the first.
+    /// The most that waits of a body that is read in pieces; so the largest piece, but for the first.
     static let pieceBytes = 32_768
 
     /// - Parameters:
@@ -66,7 +66,7 @@ package final class RequestBody: @unchecked Sendable {
         watchEnds()
         if let failure { throw failure }
         if total > limitBytes { throw .bodyTooLarge }
-        guard isComplete else { throw RequestError(400, "The body did not come.") }
+        guard isComplete else { throw RequestError(400, "The body did not arrive.") }
     }
 
     /// Waits for the next piece of the body and swaps it into `piece`, whose bytes are dropped and whose storage is used
@@ -96,13 +96,13 @@ package final class RequestBody: @unchecked Sendable {
         source?.bodyIsWanted()
     }
 
-    /// What has come and was not taken, with room past the end as in `ByteBuffer`.
+    /// The bytes received and not yet taken, with room past the end as in `ByteBuffer`.
     package var bytes: UnsafeRawBufferPointer { received.bytes }
 
     /// Frees the bytes once they are of no more use.
     package func release() { received.release() }
 
-    /// What has come, handed over.
+    /// Hands over the bytes received.
     package func takeBytes() -> Body {
         var bytes = ByteBuffer()
         swap(&bytes, &received)
@@ -116,7 +116,7 @@ package final class RequestBody: @unchecked Sendable {
     /// Nothing of the body has come.
     var isUntouched: Bool { total == 0 }
 
-    /// How much may be read at once.
+    /// The most that may be read at once.
     var roomBytes: Int {
         guard !isComplete, failure == nil, !isShortOfMemory else { return 0 }
         return switch reading {
@@ -169,14 +169,14 @@ package final class RequestBody: @unchecked Sendable {
     }
 }
 
-/// What a body is read from.
+/// The source of a body.
 protocol BodySource: AnyObject {
     func bodyIsWanted()
 }
 
 extension RequestError {
     package static var bodyTooLarge: RequestError { RequestError(413, "The request body is too large.") }
-    package static var bodyTooSlow: RequestError { RequestError(408, "The request body comes too slowly.") }
+    package static var bodyTooSlow: RequestError { RequestError(408, "The request body arrives too slowly.") }
     /// Nobody reads its answer.
     package static var clientLeft: RequestError { RequestError(400, "The client has left.") }
 }

@@ -1,4 +1,4 @@
-/// What a client may take of time and memory.
+/// The time and memory that a client may take.
 package struct ServerBounds: Sendable {
     /// For a whole head, from the connection's or the head's first byte.
     package var headNanoseconds: UInt64 = 10_000_000_000

@@ -1,8 +1,9 @@
+import Calls
 import Engine
 import Shared
 import Upstream
 
-extension Responder {
+extension Exchange {
     /// Sends a transcript in the format that was asked for; what the vendor did not give of it is never made up.
     func send(_ transcript: Transcript, _ call: TranscriptionCall) throws(APIError) {
         let text = transcript.text

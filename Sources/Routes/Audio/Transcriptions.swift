@@ -1,133 +1,150 @@
+import Calls
 import Engine
+import Limits
 import Shared
 import Upstream
 
 /// POST /v1/audio/transcriptions
-func createTranscription(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
-    try await writeDown(.transcription, responder, gateway)
+func createTranscription(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    try await writeDown(.transcription, exchange, gateway)
 }
 
 /// POST /v1/audio/translations
-func createTranslation(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
-    try await writeDown(.translation, responder, gateway)
+func createTranslation(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    try await writeDown(.translation, exchange, gateway)
 }
 
 /// The recording goes to the vendor while it comes, and the vendor sees no end of it until the whole form has been found
 /// good. What stands before it in the form is judged before it is read; where the model does not, the first provider that
-/// writes anything down takes it.
+/// transcribes anything gets it.
 private func writeDown(
     _ purpose: TranscriptionCall.Purpose,
-    _ responder: Responder,
+    _ exchange: Exchange,
     _ gateway: Gateway
 ) async throws(APIError) {
-    guard let request = responder.request else { return }
-    let caller = try await responder.caller(.audio)
-    let form = try responder.formStream(files: ["file"], fileLimitBytes: recordingLimitBytes)
+    let caller = try await exchange.caller(.audio)
+    let form = try exchange.formStream(files: ["file"], fileLimitBytes: recordingLimitBytes)
     guard try await form.nextFile() != nil else { throw .missing("file") }
-    let desk = Desk(purpose: purpose, caller: caller, request: request, form: form, responder: responder)
+    let request = TranscriptionRequest(purpose: purpose, caller: caller, form: form, exchange: exchange)
 
-    let early = try desk.knowsModel ? desk.plan(isWhole: false) : nil
-    let taker = early?.candidate ?? gateway.registry.taker(for: caller, able: purpose.feature)
-    let isAdmitted = early != nil || taker != nil && !gateway.limits.dependsOnModels
-    if isAdmitted, let taker { try await desk.admit(taker) }
-    var plan: Desk.Plan?
-    let file = try await desk.upload(to: taker) { () async throws(APIError) in
+    let early = try request.knowsModel ? request.plan(isWhole: false) : nil
+    let uploader = early?.candidate ?? gateway.registry.uploader(for: caller, able: purpose.feature)
+    let isAdmitted = early != nil || uploader != nil && !gateway.limits.dependsOnModels
+    let admission = Admission.pending()
+    exchange.sheet = admission.sheet
+    if isAdmitted, let uploader { try await request.admit(uploader, admission) }
+    let beginning = try await request.beginning()
+    let keeper = request.keeper(uploader, admission.sheet)
+    var plan: TranscriptionRequest.Plan?
+    let atEnd = { () async throws(APIError) in
         guard try await form.nextFile() == nil else { throw .value("file", "one file at a time is taken") }
-        let whole = try desk.plan(isWhole: true, holding: taker)
+        let held = uploader.flatMap { uploader in keeper.map { (uploader, $0.call) } }
+        let whole = try request.plan(isWhole: true, holding: held)
         if !isAdmitted {
-            try await desk.admit(whole.candidate)
+            try await request.admit(whole.candidate, admission)
         } else if early == nil {
-            responder.meter = desk.meter(whole.candidate)
+            admission.sheet.bill(by: request.terms(whole.candidate))
         }
         plan = whole
     }
-    guard let file, let plan else { throw .modelNotFound(responder.record.model ?? "") }
-    let transcript = try await desk.transcript(plan, file)
-    try responder.send(transcript, plan.call)
+    guard let keeper else {
+        try await atEnd()
+        throw .modelNotFound(exchange.record.model ?? "")
+    }
+    let file = try await form.pass(beginning.bytes, beginning.label, to: keeper) { (_) async throws(APIError) in
+        try await atEnd()
+    }
+    guard let plan else { throw .modelNotFound(exchange.record.model ?? "") }
+    let transcript = try await request.transcript(plan, file, by: keeper.call)
+    try exchange.send(transcript, plan.call)
 }
 
 /// Of one recording.
 private let recordingLimitBytes = 26_214_400
 
-/// Where one request is worked on.
-private struct Desk {
-    /// What a form's fields come to.
+/// One request for a transcript.
+private struct TranscriptionRequest {
+    /// The result of a form's fields.
     struct Plan {
         let call: TranscriptionCall
-        let candidate: Registry.Candidate
+        let candidate: Candidate
         let prepared: any PreparedTranscription
+    }
+
+    struct Beginning: ~Copyable {
+        var bytes: ByteBuffer
+        let label: FileLabel
     }
 
     let purpose: TranscriptionCall.Purpose
     let caller: Caller
-    let request: Request
     let form: FormStream
-    let responder: Responder
+    let exchange: Exchange
 
-    private var gateway: Gateway { responder.gateway }
+    private var gateway: Gateway { exchange.gateway }
 
     var knowsModel: Bool { form.fields.contains { $0.name.isSame(as: "model") && !$0.text.isEmpty } }
 
-    /// - Parameter taker: who has the file; nil: nobody yet.
-    func plan(isWhole: Bool, holding taker: Registry.Candidate? = nil) throws(APIError) -> Plan {
+    /// - Parameter holder: who has the file, and by which call; nil: nobody yet.
+    func plan(isWhole: Bool, holding holder: (Candidate, VendorCall)? = nil) throws(APIError) -> Plan {
         let call = try TranscriptionCall(purpose, FormFields(form.fields), isWhole: isWhole)
-        responder.record.model = call.model
+        exchange.record.model = call.model
+        let registry = gateway.registry
         let candidate =
-            if let taker {
-                try gateway.registry.candidate(call.model, for: caller, able: purpose.feature, holding: taker)
+            if let (uploader, upload) = holder {
+                try registry.candidate(call.model, for: caller, able: purpose.feature, holding: uploader, upload)
             } else {
-                try gateway.registry.candidate(call.model, for: caller, able: purpose.feature)
+                try registry.candidate(call.model, for: caller, able: purpose.feature)
             }
-        guard let provider = candidate.provider as? any TranscriptionProvider else { throw .modelNotFound(call.model) }
-        let prepared = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
-        return Plan(call: call, candidate: candidate, prepared: prepared)
+        guard let provider = candidate.transcription else { throw .modelNotFound(call.model) }
+        return Plan(call: call, candidate: candidate, prepared: try provider.prepare(call, for: candidate.model))
     }
 
-    func admit(_ candidate: Registry.Candidate) async throws(APIError) {
-        try await responder.countStray(caller, servedBy: candidate)
-        try await responder.admit(cover(candidate), meter(candidate))
+    func admit(_ candidate: Candidate, _ admission: borrowing Admission) async throws(APIError) {
+        try await exchange.countStray(caller, servedBy: candidate)
+        try await exchange.admit(cover(candidate), terms(candidate), completing: admission)
     }
 
-    func meter(_ candidate: Registry.Candidate) -> Meter? {
-        Meter(images: 0, calls: 1, candidate, cover(candidate), gateway)
+    func terms(_ candidate: Candidate) -> CallTerms? {
+        CallTerms(images: 0, calls: 1, candidate, cover(candidate), gateway)
     }
 
-    private func cover(_ candidate: Registry.Candidate) -> Cover {
-        gateway.limits.cover(caller, .audio, request, model: candidate.name)
+    private func cover(_ candidate: Candidate) -> Cover {
+        gateway.limits.cover(caller, .audio, exchange.request, model: candidate.name)
     }
 
-    /// Nil: nobody is there who could take it. `atEnd`: called before the vendor is told that this was all.
-    func upload(
-        to taker: Registry.Candidate?,
-        atEnd: () async throws(APIError) -> Void
-    ) async throws(APIError) -> KeptAsset? {
-        let beginning = try await form.beginning(MediaType.neededBytes)
-        guard !beginning.isEmpty else { throw .value("file", "it is empty") }
-        guard let type = MediaType(content: beginning.bytes)?.asRecording else {
-            throw .value("file", "it is none of flac, m4a, mp3, mp4, mpeg, mpga, oga, ogg, wav and webm")
+    /// Of the recording, which tells its type.
+    func beginning() async throws(APIError) -> Beginning {
+        let bytes = try await form.beginning(MediaType.neededBytes)
+        guard !bytes.isEmpty else { throw .value("file", "is empty") }
+        guard let type = MediaType(content: bytes.bytes)?.asRecording else {
+            throw .value("file", "must be one of flac, m4a, mp3, mp4, mpeg, mpga, oga, ogg, wav and webm")
         }
-        guard let taker, let keeper = FileKeeper(taker) else {
-            try await atEnd()
-            return nil
-        }
-        responder.provider = taker.provider.name
-        responder.price = taker.price
-        return try await form.pass(beginning, FileLabel("audio", type), to: keeper, model: taker.name) {
-            (_) async throws(APIError) in try await atEnd()
-        }
+        return Beginning(bytes: bytes, label: FileLabel("audio", type))
     }
 
-    func transcript(_ plan: Plan, _ file: KeptAsset) async throws(APIError) -> Transcript {
+    /// Nil: nobody could take the file.
+    func keeper(_ uploader: Candidate?, _ sheet: CallSheet) -> FileKeeper? {
+        guard let uploader, let provider = uploader.files else { return nil }
+        exchange.record.price = uploader.price
+        return FileKeeper(provider, uploader.call(billing: sheet), model: uploader.name)
+    }
+
+    func transcript(
+        _ plan: Plan,
+        _ file: KeptAsset,
+        by vendorCall: VendorCall
+    ) async throws(APIError) -> Transcript {
         do throws(UpstreamError) {
-            let transcript = try await responder.attempt { () async throws(UpstreamError) in
-                try await plan.prepared.transcript(of: file)
+            let transcript = try await vendorCall.attempt { () async throws(UpstreamError) in
+                try await plan.prepared.transcript(of: file, by: vendorCall)
             }
-            responder.meter?.made(credits: transcript.credits)
-            responder.record.usage = transcript.usage
+            vendorCall.sheet.made(credits: transcript.credits)
+            exchange.record.usage = transcript.usage
             return transcript
         } catch {
-            responder.meter?.failed(error)
-            throw APIError(error, model: plan.call.model, plan.candidate.credential)
+            vendorCall.sheet.failed(error)
+            throw APIError(error, model: plan.call.model, vendorCall.credential)
         }
     }
 }
@@ -142,7 +159,7 @@ extension TranscriptionCall.Purpose {
 }
 
 extension MediaType {
-    /// What vendors take as a recording; nil: they do not.
+    /// The kind of recording that vendors take; nil: they do not take it.
     fileprivate var asRecording: MediaType? {
         switch self {
         case .mp3, .wav, .flac, .ogg, .m4a, .mp4, .webm: self

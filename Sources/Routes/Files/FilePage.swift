@@ -2,7 +2,7 @@ import Engine
 import Shared
 import Upstream
 
-/// Which part of a list of files is wanted.
+/// The part of a list of files that is wanted.
 struct FilePage {
     private let limit: Int
     private let isAscending: Bool

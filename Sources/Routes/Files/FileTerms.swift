@@ -1,7 +1,7 @@
 import Shared
 import Upstream
 
-/// What a form says of the file in it.
+/// The fields of a form that describe the file in it.
 struct FileTerms {
     let purpose: FilePurpose?
     let lifetimeSeconds: Int?

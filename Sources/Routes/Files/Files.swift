@@ -1,14 +1,15 @@
+import Calls
 import Engine
 import Glibc
+import Limits
 import Shared
 import Upstream
 
 /// GET /v1/files
-func listFiles(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
-    guard let request = responder.request else { return }
-    let (caller, owner) = try await fileOwner(responder, gateway)
-    let page = try FilePage(FormFields(request.queryFields), of: owner)
-    try await responder.admit(gateway.limits.cover(caller, .files, request))
+func listFiles(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let (caller, owner) = try await fileOwner(exchange, gateway)
+    let page = try FilePage(FormFields(exchange.request.queryFields), of: owner)
+    _ = try await exchange.admit(gateway.limits.cover(caller, .files, exchange.request))
     let files: [FileShelf.Listed]
     do throws(StoreFailure) {
         files = try await gateway.files.files(of: owner, at: time(nil), on: gateway.loop)
@@ -27,37 +28,40 @@ func listFiles(_ responder: Responder, _ gateway: Gateway) async throws(APIError
     body.append(#","last_id":"#)
     body.append(json: shown.last?.id.text ?? "")
     body.append(hasMore ? #","has_more":true}"# : #","has_more":false}"#)
-    responder.send(json: body)
+    exchange.send(json: body)
 }
 
 /// GET /v1/files/{id}
-func showFile(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
-    let (id, file) = try await namedFile(responder, gateway).file
+func showFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let admitted = try await admittedOwner(exchange, gateway)
+    let (id, file) = try await namedFile(admitted.owner, exchange, gateway)
     var body = ByteBuffer()
     body.append(id, file)
-    responder.send(json: body)
+    exchange.send(json: body)
 }
 
 /// GET /v1/files/{id}/content
-func showFileContent(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
-    let file = try await namedFile(responder, gateway).file.file
+func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let admitted = try await admittedOwner(exchange, gateway)
+    let file = try await namedFile(admitted.owner, exchange, gateway).file
     do throws(UpstreamError) {
-        guard let provider = gateway.registry.fileProvider(named: file.provider) else {
+        guard let keeper = gateway.registry.fileKeeper(named: file.provider, billing: admitted.admission.sheet) else {
             throw UpstreamError(.failed, cause: "the provider that keeps the file is no more")
         }
-        responder.provider = file.provider
-        try await responder.pass(try await provider.open(path: file.path), totalBytes: file.bytes)
+        let content = try await keeper.provider.open(path: file.path, by: keeper.call)
+        try await exchange.pass(content, totalBytes: file.bytes)
     } catch {
         throw APIError(error, model: "", .none)
     }
 }
 
 /// DELETE /v1/files/{id}: from here on it is not found. The vendor keeps what it has; it offers no way to delete that.
-func deleteFile(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
-    let (owner, (id, _)) = try await namedFile(responder, gateway)
+func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let admitted = try await admittedOwner(exchange, gateway)
+    let id = try await namedFile(admitted.owner, exchange, gateway).id
     let wasThere: Bool
     do throws(StoreFailure) {
-        wasThere = try await gateway.files.delete(id, of: owner, on: gateway.loop)
+        wasThere = try await gateway.files.delete(id, of: admitted.owner, on: gateway.loop)
     } catch {
         throw .storeAway("Files cannot be deleted now.", error)
     }
@@ -66,35 +70,42 @@ func deleteFile(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
     body.append(#"{"id":"#)
     body.append(json: id.text)
     body.append(#","object":"file","deleted":true}"#)
-    responder.send(json: body)
+    exchange.send(json: body)
 }
 
 // MARK: Owners and ids
 
-/// Who calls, if he may own files.
-func fileOwner(_ responder: Responder, _ gateway: Gateway) async throws(APIError) -> (caller: Caller, owner: FileOwner)
-{
-    guard let request = responder.request else { throw .noKey }
-    let caller = try await responder.caller(.files, countsStrays: false)
+/// The caller, if they may own files.
+func fileOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> (caller: Caller, owner: FileOwner) {
+    let caller = try await exchange.caller(.files, countsStrays: false)
     guard let owner = FileOwner(caller, secret: gateway.settings.fileSecret) else {
-        guard let bearer = try request.bearer() else { throw .noKey }
+        guard let bearer = try exchange.request.bearer() else { throw .noKey }
         throw .wrongKey(bearer.text)
     }
     return (caller, owner)
 }
 
-/// The file of this caller's that the path names.
+/// A caller who may own files, admitted.
+private struct AdmittedOwner: ~Copyable {
+    let owner: FileOwner
+    let admission: Admission
+}
+
+private func admittedOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> AdmittedOwner {
+    let (caller, owner) = try await fileOwner(exchange, gateway)
+    let admission = try await exchange.admit(gateway.limits.cover(caller, .files, exchange.request))
+    return AdmittedOwner(owner: owner, admission: admission)
+}
+
+/// The file of this caller's that the path names; in the same words whatever is wrong with the id.
 private func namedFile(
-    _ responder: Responder,
+    _ owner: FileOwner,
+    _ exchange: Exchange,
     _ gateway: Gateway
-) async throws(APIError) -> (owner: FileOwner, file: FileShelf.Listed) {
-    guard let request = responder.request else { throw .noKey }
-    let (caller, owner) = try await fileOwner(responder, gateway)
-    try await responder.admit(gateway.limits.cover(caller, .files, request))
-    // In the same words whatever is wrong with the id.
-    let id = responder.named ?? ""
+) async throws(APIError) -> FileShelf.Listed {
+    let id = exchange.named ?? ""
     guard let file = try await gateway.file(id, of: owner) else { throw .noFile(id) }
-    return (owner, file)
+    return file
 }
 
 extension Gateway {

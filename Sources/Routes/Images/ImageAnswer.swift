@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Glibc
 import Shared
@@ -9,9 +10,10 @@ func answerImages(
     _ call: ImageCall,
     _ model: Model,
     _ memory: ImageMemory,
-    _ responder: Responder
+    _ vendorCall: VendorCall,
+    _ exchange: Exchange
 ) async throws(UpstreamError) {
-    let files = try await makeImages(images, responder)
+    let files = try await makeImages(images, vendorCall)
     var body = ByteBuffer()
     body.append(#"{"created":"#)
     body.append(decimal: time(nil))
@@ -21,13 +23,19 @@ func answerImages(
             try await images.load(files[index])
         }
         let length = loaded.reduce(64) { $0 + $1.bytes.count / 3 * 4 + 32 }
-        try await holdMemory(length, &body, responder)
-        guard let list = await responder.gateway.result(ofBytes: length, { listed(loaded, length) }) else {
+        try await holdMemory(length, &body, exchange)
+        guard
+            let list = await exchange.gateway.worker.result(
+                ofBytes: length,
+                on: exchange.gateway.loop,
+                { listed(loaded, length) }
+            )
+        else {
             throw .tooMuchWork
         }
         body.append(list.bytes)
     } else {
-        memory.remember(files, madeBy: call)
+        memory.remember(files, madeBy: images.call)
         for (index, file) in files.enumerated() {
             body.append(index == 0 ? #"{"url":"# : #",{"url":"#)
             body.append(json: file.address)
@@ -40,7 +48,7 @@ func answerImages(
         }
     }
     body.append("]}")
-    responder.send(json: body)
+    exchange.send(json: body)
 }
 
 private func listed(_ images: [Body], _ length: Int) -> Body {
@@ -55,31 +63,34 @@ private func listed(_ images: [Body], _ length: Int) -> Body {
 }
 
 /// Makes all the vendor's calls at once; if one fails, the others are cancelled.
-func makeImages(_ images: any PreparedImages, _ responder: Responder) async throws(UpstreamError) -> [ResultFile] {
-    try await images.begin()
+func makeImages(
+    _ images: any PreparedImages,
+    _ vendorCall: VendorCall
+) async throws(UpstreamError) -> [ResultFile] {
+    try await images.begin(by: vendorCall)
     let made = try await allChoices(images.calls) { (index) async throws(UpstreamError) in
         do throws(UpstreamError) {
-            let made = try await responder.attempt { () async throws(UpstreamError) in
-                try await images.images(ofCall: index)
+            let made = try await vendorCall.attempt { () async throws(UpstreamError) in
+                try await images.images(ofCall: index, by: vendorCall)
             }
-            responder.meter?.made(credits: made.credits)
+            vendorCall.sheet.made(credits: made.credits)
             return made.files
         } catch {
-            responder.meter?.failed(error)
+            vendorCall.sheet.failed(error)
             throw error
         }
     }
     return made.flatMap { $0 }
 }
 
-/// Waits for memory for a body of so many bytes and for the list that goes into it, and makes room for the body.
+/// Waits for memory for a body of that length and for the list that goes into it, and makes room for the body.
 private func holdMemory(
     _ bytes: Int,
     _ body: inout ByteBuffer,
-    _ responder: Responder
+    _ exchange: Exchange
 ) async throws(UpstreamError) {
     do throws(RequestError) {
-        if bytes > MemoryBudget.smallBytes { try await responder.request?.body.hold(2 * bytes) }
+        if bytes > MemoryBudget.smallBytes { try await exchange.request.body.hold(2 * bytes) }
         guard body.canReserve(bytes) else { throw .overloaded }
     } catch {
         throw Task.isCancelled

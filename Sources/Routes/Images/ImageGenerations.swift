@@ -1,24 +1,28 @@
+import Calls
 import Engine
+import Limits
 import Shared
 import Upstream
 
 /// POST /v1/images/generations
-func imageGenerations(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
-    guard let request = responder.request else { return }
-    let caller = try await responder.caller(.images)
-    let call = try await responder.json { (root) throws(APIError) in try ImageCall(generation: root) }
-    responder.record.model = call.model
+func imageGenerations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let caller = try await exchange.caller(.images)
+    let call = try await exchange.json { (root) throws(APIError) in try ImageCall(generation: root) }
+    exchange.record.model = call.model
     let candidate = try gateway.registry.candidate(call.model, for: caller, able: .image)
-    guard let provider = candidate.provider as? any ImageProvider else { throw .modelNotFound(call.model) }
-    let images = try provider.prepare(call, for: candidate.model, key: candidate.credential.key)
-    try await responder.countStray(caller, servedBy: candidate)
-    let cover = gateway.limits.cover(caller, .images, request, model: candidate.name)
-    let meter = Meter(images: call.count ?? 1, calls: images.calls, candidate, cover, gateway)
-    try await responder.admit(cover, meter)
-    responder.provider = candidate.provider.name
+    guard let provider = candidate.images else { throw .modelNotFound(call.model) }
+    let images = try provider.prepare(call, for: candidate.model)
+    try await exchange.countStray(caller, servedBy: candidate)
+    let cover = gateway.limits.cover(caller, .images, exchange.request, model: candidate.name)
+    let terms = CallTerms(images: call.count ?? 1, calls: images.calls, candidate, cover, gateway)
+    let admission = try await exchange.admit(cover, terms)
+    let memory = gateway.memory(of: caller)
     do throws(UpstreamError) {
-        try await answerImages(images, call, candidate.model, gateway.memory(of: caller), responder)
+        try await Candidates([candidate]).first(billing: admission.sheet) {
+            (_, vendorCall) async throws(UpstreamError) in
+            try await answerImages(images, call, candidate.model, memory, vendorCall, exchange)
+        }
     } catch {
-        throw APIError(error, model: call.model, candidate.credential)
+        throw APIError(error, model: call.model)
     }
 }

@@ -1,12 +1,13 @@
 import Engine
+import Limits
 import Shared
 import Upstream
 
 /// GET /v1/models: what the caller may use. Where callers bring keys of the vendor's only, none is needed to look; one
 /// that is given is checked with the vendor.
-func listModels(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
-    let listed = try await visibleModels(responder, gateway).models
-    let kind = try ModelKind.named(in: responder.request)
+func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let listed = try await visibleModels(exchange, gateway).models
+    let kind = try ModelKind.named(in: exchange.request)
     let models = listed.filter { kind?.includes($0) ?? true }
     var body = ByteBuffer()
     body.append(#"{"object":"list","data":["#)
@@ -15,32 +16,31 @@ func listModels(_ responder: Responder, _ gateway: Gateway) async throws(APIErro
         append(model, to: &body)
     }
     body.append("]}")
-    responder.send(json: body)
+    exchange.send(json: body)
 }
 
 /// GET /v1/models/{id}; an id may hold slashes, plain or escaped.
-func showModel(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
-    let (models, caller) = try await visibleModels(responder, gateway)
-    let id = responder.named ?? ""
+func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let (models, caller) = try await visibleModels(exchange, gateway)
+    let id = exchange.named ?? ""
     guard let model = models.first(where: { $0.id.hasSameBytes(as: id) }) else {
         throw gateway.registry.offers.notFound(id, for: caller)
     }
     var body = ByteBuffer()
     append(model, to: &body)
-    responder.send(json: body)
+    exchange.send(json: body)
 }
 
 private func visibleModels(
-    _ responder: Responder,
+    _ exchange: Exchange,
     _ gateway: Gateway
 ) async throws(APIError) -> (models: [Offers.Listed], caller: Caller) {
-    guard let request = responder.request else { throw .noKey }
-    if gateway.callers.areOnlyPassedThrough, try request.bearer() == nil {
-        try await responder.admit(gateway.limits.cover(.visitor, .models, request))
+    if gateway.callers.areOnlyPassedThrough, try exchange.request.bearer() == nil {
+        _ = try await exchange.admit(gateway.limits.cover(.visitor, .models, exchange.request))
         return (gateway.registry.offers.listed(for: .visitor), .visitor)
     }
-    let caller = try await responder.caller(.models)
-    try await responder.admit(gateway.limits.cover(caller, .models, request))
+    let caller = try await exchange.caller(.models)
+    _ = try await exchange.admit(gateway.limits.cover(caller, .models, exchange.request))
     if caller.kind == .passThrough {
         guard await gateway.verdicts.isGood(caller, gateway) else {
             throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
@@ -49,7 +49,7 @@ private func visibleModels(
     return (gateway.registry.offers.listed(for: caller), caller)
 }
 
-/// What models may be listed by: `?type=`.
+/// The value of `?type=`, by which models may be listed.
 private enum ModelKind: String {
     case chat
     case image
@@ -57,10 +57,10 @@ private enum ModelKind: String {
     case transcription
 
     /// Nil: all are wanted.
-    static func named(in request: Request?) throws(APIError) -> ModelKind? {
-        guard let wanted = request?.queryFields.first(where: { $0.name == "type" })?.text else { return nil }
+    static func named(in request: Request) throws(APIError) -> ModelKind? {
+        guard let wanted = request.queryFields.first(where: { $0.name == "type" })?.text else { return nil }
         guard let kind = ModelKind(rawValue: wanted) else {
-            throw .value("type", "it is none of chat, image, speech and transcription")
+            throw .value("type", "must be one of chat, image, speech and transcription")
         }
         return kind
     }

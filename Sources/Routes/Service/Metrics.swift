@@ -2,13 +2,13 @@ import Engine
 import Shared
 
 /// GET /metrics, for Prometheus; with METRICS_TOKEN set only for who brings it.
-func showMetrics(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
+func showMetrics(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     if let token = gateway.settings.metricsToken {
-        guard let given = try responder.request?.bearer() else { throw .noKey }
+        guard let given = try exchange.request.bearer() else { throw .noKey }
         // Digests: neither content nor length can be learnt from how long it takes.
         guard Digest(of: given) == token else { throw .wrongKey("") }
     }
     var text = MetricsText()
     gateway.metrics.write(to: &text)
-    responder.send(200, type: "text/plain; version=0.0.4; charset=utf-8", body: text.body)
+    exchange.send(200, type: "text/plain; version=0.0.4; charset=utf-8", body: text.body)
 }

@@ -4,11 +4,11 @@ import Shared
 import Synchronization
 
 /// GET /
-func showRoot(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
+func showRoot(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let settings = gateway.settings
-    let address = settings.publicURL ?? "http://\(host(responder.request, settings))"
+    let address = settings.publicURL ?? "http://\(host(exchange.request, settings))"
     var body = ByteBuffer()
-    let accept = responder.request?[.accept]
+    let accept = exchange.request[.accept]
     var scan = ByteScan(accept ?? UnsafeRawBufferPointer(start: nil, count: 0))
     if scan.find("application/json") {
         body.append(#"{"name":"#)
@@ -18,42 +18,42 @@ func showRoot(_ responder: Responder, _ gateway: Gateway) async throws(APIError)
         body.append(#","url":"#)
         body.append(json: address)
         body.append("}")
-        return responder.send(json: body)
+        return exchange.send(json: body)
     }
     body.append("Congratulations! Your API is working! You can now make requests to the API.\n\nEndpoint: ")
     body.append(address)
     body.append("/v1")
-    responder.send(200, type: "text/plain; charset=utf-8", body: body)
+    exchange.send(200, type: "text/plain; charset=utf-8", body: body)
 }
 
-/// Where clients find the relay: on all addresses of a machine that is the one that this client used.
-private func host(_ request: Request?, _ settings: Settings) -> String {
+/// The address at which clients find the relay; where it listens on all addresses, the one that this client used.
+private func host(_ request: Request, _ settings: Settings) -> String {
     guard settings.host == "0.0.0.0" || settings.host == "::" else {
         return "\(settings.host.contains(":") ? "[\(settings.host)]" : settings.host):\(settings.port)"
     }
-    guard let used = request?[.host]?.text, !used.hasPrefix("0.0.0.0"), !used.hasPrefix("[::]") else {
+    guard let used = request[.host]?.text, !used.hasPrefix("0.0.0.0"), !used.hasPrefix("[::]") else {
         return "127.0.0.1:\(settings.port)"
     }
     return used
 }
 
 /// GET /health
-func showHealth(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
-    sendStatus(200, "ok", responder)
+func showHealth(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    sendStatus(200, "ok", exchange)
 }
 
 /// GET /ready: 503 once the process is stopping.
-func showReadiness(_ responder: Responder, _ gateway: Gateway) async throws(APIError) {
+func showReadiness(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let isDraining = gateway.process.isDraining.load(ordering: .relaxed)
-    sendStatus(isDraining ? 503 : 200, isDraining ? "draining" : "ok", responder)
+    sendStatus(isDraining ? 503 : 200, isDraining ? "draining" : "ok", exchange)
 }
 
-private func sendStatus(_ status: Int, _ word: StaticString, _ responder: Responder) {
+private func sendStatus(_ status: Int, _ word: StaticString, _ exchange: Exchange) {
     var body = ByteBuffer()
     body.append(#"{"status":""#)
     body.append(word)
     body.append(#"","timestamp":""#)
     body.append(Timestamp.text(second: time(nil)))
     body.append(#""}"#)
-    responder.send(status, json: body)
+    exchange.send(status, json: body)
 }

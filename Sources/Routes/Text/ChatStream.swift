@@ -1,63 +1,100 @@
+import Calls
 import Engine
 import Shared
-import Upstream
 
-/// Passes an answer on as it comes. A failure before its first piece is thrown before anything was sent.
-func streamChat(
-    _ chat: consuming any PreparedChat,
-    _ wanted: WantedAnswer,
-    _ responder: Responder
-) async throws(UpstreamError) {
-    let chunks = ChatChunks(wanted, responder)
-    var usages: [Usage] = []
-    if wanted.choices == 1 {
-        let estimate = chat.promptTokens
-        let stream = try await open(chat, chunks, responder)
-        _ = consume chat
-        usages = [try await pass(stream, choice: 0, promptTokens: estimate, wanted, chunks, responder)]
-    } else {
-        let chat: any PreparedChat = chat
-        usages = try await allChoices(wanted.choices) { (choice) async throws(UpstreamError) in
-            let stream = try await open(chat, chunks, responder)
-            return try await pass(stream, choice: choice, promptTokens: chat.promptTokens, wanted, chunks, responder)
-        }
-    }
-    let usage = Usage(
-        promptTokens: usages.first?.promptTokens ?? 0,
-        completionTokens: usages.reduce(0) { $0 + $1.completionTokens }
-    )
-    responder.record.usage = usage
-    await chunks.end(usage)
-}
-
-private func open(
-    _ chat: any PreparedChat,
-    _ chunks: ChatChunks,
-    _ responder: Responder
-) async throws(UpstreamError) -> any ChatStream {
-    let pinging = Pinging(chunks, responder.gateway.loop)
-    defer { pinging.stop() }
-    do throws(UpstreamError) {
-        return try await responder.attempt { () async throws(UpstreamError) in try await chat.stream() }
-    } catch {
-        responder.meter?.failed(error, after: Usage(promptTokens: chat.promptTokens, completionTokens: 0))
-        throw error
-    }
+/// An answer that a vendor has begun.
+struct OpenAnswer: Sendable {
+    let stream: any ChatAnswerStream
+    /// Estimated.
+    let promptTokens: Int
+    /// It tells its sheet what it used.
+    let isBilled: Bool
+    let credential: Credential
 }
 
 /// After this long without a byte of the vendor's the client is shown that the relay is alive.
 private let patienceNanoseconds: UInt64 = 10_000_000_000
 
+/// Passes an answer on as it comes. A failure before its first piece is thrown before anything was sent.
+func deliver(
+    _ answer: OpenAnswer,
+    to writer: any AnswerWriter,
+    _ wanted: WantedAnswer,
+    _ sheet: CallSheet,
+    _ exchange: Exchange
+) async throws(UpstreamError) {
+    let stream = answer.stream
+    let delivery = Delivery(writer)
+    do throws(UpstreamError) {
+        defer {
+            // Bytes that came before a failure are passed on all the same.
+            writer.flushNow()
+            stream.stop()
+        }
+        reading: while true {
+            switch try await stream.more(patienceNanoseconds: patienceNanoseconds) {
+            case .end: break reading
+            case .silence: writer.ping()
+            case .bytes:
+                while try stream.next({ delivery.take($0, $1) }) {
+                    if writer.isFull { await writer.flush() }
+                }
+            }
+            await writer.flush()
+        }
+        delivery.finish(wanted.choices)
+    } catch {
+        let delivered = Usage(promptTokens: answer.promptTokens, completionTokens: delivery.estimate.tokens)
+        if !answer.isBilled { sheet.failed(error, after: delivered) }
+        var error = error
+        error.credential = answer.credential
+        throw error
+    }
+    let usage = Usage(
+        promptTokens: stream.usage?.promptTokens ?? answer.promptTokens,
+        completionTokens: stream.usage?.completionTokens ?? delivery.estimate.tokens
+    )
+    if !answer.isBilled { sheet.answered(usage, credits: stream.credits) }
+    exchange.record.usage = usage
+    await writer.end(usage)
+}
+
+/// The part of an answer that was handed to the client so far.
+private final class Delivery {
+    private let writer: any AnswerWriter
+    private(set) var estimate = TokenEstimate()
+    /// Bits of choices that have ended.
+    private var finished: UInt64 = 0
+
+    init(_ writer: any AnswerWriter) { self.writer = writer }
+
+    func take(_ choice: Int, _ event: AnswerEvent) {
+        switch event {
+        case .text(let text): estimate.add(text)
+        case .finish: finished |= 1 << UInt64(truncatingIfNeeded: choice)
+        default: break
+        }
+        writer.take(choice, event)
+    }
+
+    /// Ends choices whose vendor did not say that they have ended.
+    func finish(_ choices: Int) {
+        for choice in 0..<choices where finished & 1 << UInt64(truncatingIfNeeded: choice) == 0 {
+            writer.take(choice, .finish(.stop, stop: nil))
+        }
+    }
+}
+
 /// Pings while the vendor has not even begun to answer, as it does only at the end with images and speech.
 ///
 /// `@unchecked`: used on its loop only.
-private final class Pinging: TimerTarget, @unchecked Sendable {
-    private let chunks: ChatChunks
+final class Pinging: TimerTarget, @unchecked Sendable {
+    private let writer: any AnswerWriter
     private let loop: EventLoop
     private lazy var timer = Timer(self)
 
-    init(_ chunks: ChatChunks, _ loop: EventLoop) {
-        self.chunks = chunks
+    init(_ writer: any AnswerWriter, _ loop: EventLoop) {
+        self.writer = writer
         self.loop = loop
         start()
     }
@@ -65,55 +102,10 @@ private final class Pinging: TimerTarget, @unchecked Sendable {
     private func start() { loop.arm(timer, at: loop.nowNanoseconds + patienceNanoseconds) }
 
     func timerFired() {
-        chunks.ping()
-        chunks.flushNow()
+        writer.ping()
+        writer.flushNow()
         start()
     }
 
     func stop() { loop.remove(timer) }
-}
-
-/// Returns once the choice is complete; the finish reason is then in `chunks`.
-private func pass(
-    _ stream: any ChatStream,
-    choice: Int,
-    promptTokens: Int,
-    _ wanted: WantedAnswer,
-    _ chunks: ChatChunks,
-    _ responder: Responder
-) async throws(UpstreamError) -> Usage {
-    defer {
-        // What came before a failure is passed on all the same.
-        chunks.flushNow()
-        stream.stop()
-    }
-    var bound = OutputBound(stops: wanted.stops, maxTokens: wanted.maxTokens)
-    do throws(UpstreamError) {
-        reading: while bound.reason == nil {
-            switch try await stream.more(patienceNanoseconds: patienceNanoseconds) {
-            case .end: break reading
-            case .silence: chunks.ping()
-            case .bytes:
-                while bound.reason == nil,
-                    try stream.next({ piece in bound.take(piece) { chunks.add($0, to: choice) } })
-                {
-                    if chunks.isLarge { await chunks.flush() }
-                }
-            }
-            await chunks.flush()
-        }
-    } catch {
-        let delivered = Usage(promptTokens: promptTokens, completionTokens: bound.tokens)
-        responder.meter?.failed(error, after: delivered)
-        throw error
-    }
-    bound.finish { chunks.add($0, to: choice) }
-    chunks.finish(choice, bound.reason ?? .stop)
-    let counted = bound.reason == nil ? stream.usage : nil
-    let usage = Usage(
-        promptTokens: counted?.promptTokens ?? promptTokens,
-        completionTokens: counted?.completionTokens ?? bound.tokens
-    )
-    responder.meter?.answered(usage, credits: stream.credits)
-    return usage
 }

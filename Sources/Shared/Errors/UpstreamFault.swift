@@ -1,4 +1,4 @@
-/// What kind of failure of a vendor's it was, for counts.
+/// The kind of a vendor's failure, for counts.
 package enum UpstreamFault: Int, CaseIterable, Sendable {
     // The way to it.
     case unreachable
@@ -12,7 +12,7 @@ package enum UpstreamFault: Int, CaseIterable, Sendable {
     /// There was no memory here for its answer.
     case overloaded
     case cancelled
-    // What it said.
+    // Its answer.
     case badKey
     case forbidden
     case outOfCredit

@@ -1,8 +1,9 @@
-import Engine
+package import Engine
+import Limits
 
-/// What a vendor calls a file that it keeps.
+/// The vendor's names for a file that it keeps.
 package struct KeptAsset: Sendable, Equatable {
-    /// Where it lies there.
+    /// Its path there.
     package let path: String
     /// Empty: the vendor named none.
     package let id: String
@@ -13,8 +14,8 @@ package struct KeptAsset: Sendable, Equatable {
     }
 }
 
-/// Which file of a caller a vendor keeps already: a conversation brings its pictures again with each turn. All loops
-/// share it. What is longest unused goes first.
+/// The files of callers that a vendor keeps already: a conversation brings its pictures again with each turn. All loops
+/// share it. The entry that is longest unused goes first.
 package final class AssetCache: Sendable {
     /// Of a caller, with a vendor's key, by content.
     package struct Key: Hashable, Sendable {
@@ -79,6 +80,6 @@ package final class AssetCache: Sendable {
     /// The vendor knows it no more.
     package func forget(_ key: Key) { shelf.withLock { $0.remove(key) } }
 
-    /// How many it knows, and the room that these take.
+    /// The number of entries, and their size.
     package var size: (entries: Int, bytes: Int) { shelf.withLock { ($0.entries.count, $0.bytes) } }
 }

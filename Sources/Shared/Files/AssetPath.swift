@@ -64,7 +64,7 @@ package enum AssetPath {
 }
 
 extension StoredFile {
-    /// What the vendor calls the file can mean nothing but a file that it keeps. Whoever has the key that seals an id can
+    /// The vendor's name for the file can mean only a file that it keeps. Anybody who has the key that seals an id can
     /// make one up, so nothing that was opened is used before this was asked.
     var namesAnAsset: Bool {
         AssetPath.isOnHost(path)

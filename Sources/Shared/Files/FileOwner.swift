@@ -1,4 +1,5 @@
 import Engine
+import Limits
 
 /// A caller as the owner of files. Ids of its files are made and read here: `file-` and a text that only this owner's key
 /// opens, so that any instance can serve any file, and none has to remember it.
@@ -28,7 +29,7 @@ package struct FileOwner: Sendable {
             } else if let key = caller.key {
                 key.tokens.map(\.fileSecret)
             } else {
-                [Self.secret(ofToken: caller.passedKey)]
+                [KeyToken.fileSecret(of: caller.passedKey)]
             }
         context = [Self.version] + identity.digest.withBytes { [UInt8]($0) }
         key = Self.key(secrets[0], identity)
@@ -37,11 +38,6 @@ package struct FileOwner: Sendable {
 
     private static func key(_ secret: [UInt8], _ identity: Identity) -> SealingKey {
         SealingKey(derivedFrom: secret, for: identity.digest.withBytes { Array("file ids of ".utf8) + $0 })
-    }
-
-    /// What stands for a token that is not kept: neither it nor its digest can be had from this.
-    package static func secret(ofToken token: String) -> [UInt8] {
-        hkdf(Array(token.utf8), salt: [], info: Array("secret of file ids".utf8), count: SealingKey.byteCount)
     }
 
     /// Nil: the vendor's words for it do not fit.

@@ -1,7 +1,8 @@
 package import Engine
+package import Limits
 
-/// Which files callers have, and which they deleted, as all instances know it. Lost in a flush or restart of the store:
-/// then lists begin anew, files are still used by their ids, and deleted ones are found again.
+/// The files that callers have and those that they deleted, shared by all instances. Lost in a flush or restart of the
+/// store: then lists begin anew, files are still used by their ids, and deleted ones are found again.
 package struct FileShelf: Sendable {
     package typealias Listed = (id: FileID, file: StoredFile)
 
@@ -84,7 +85,7 @@ package struct FileShelf: Sendable {
             }
     }
 
-    /// What is not readable is as if it were not there.
+    /// An unreadable list counts as none.
     private static func decoded(_ bytes: [UInt8]?) -> [FileID] {
         guard var rest = bytes?[...], rest.popFirst() == format else { return [] }
         var list: [FileID] = []

@@ -1,12 +1,14 @@
+import Engine
+
 /// All that is known of a file that a vendor keeps for a caller; its id carries it.
 package struct StoredFile: Sendable, Equatable {
     /// The provider that has it, by its unique name.
     package var provider: String
-    /// Which of the provider's keys it was uploaded with: the beginning of the key's digest.
+    /// The provider's key that uploaded it: the beginning of the key's digest.
     package var account: UInt64
-    /// What the vendor calls it.
+    /// The vendor's name for it.
     package var vendorID: String
-    /// Where it lies at the vendor.
+    /// Its path at the vendor.
     package var path: String
     package var name: String
     package var bytes: Int
@@ -39,7 +41,7 @@ package struct StoredFile: Sendable, Equatable {
     }
 }
 
-/// What OpenAI lets callers say a file is for. The raw value is part of ids.
+/// OpenAI's purposes of files. The raw value is part of ids.
 package enum FilePurpose: UInt8, CaseIterable, Sendable {
     case assistants = 1
     case batch = 2

@@ -1,4 +1,7 @@
-/// Who makes a request. One object serves all requests of the same caller on a loop.
+package import Engine
+package import Limits
+
+/// The caller of a request. One object serves all requests of the same caller on a loop.
 package final class Caller: Sendable {
     package enum Kind: Sendable {
         /// Brings a token of this relay's.
@@ -15,11 +18,11 @@ package final class Caller: Sendable {
     package let identity: Identity?
     /// For the log: a known key's name, of other bearers characters of the digest; nil: anonymous.
     package let name: String?
-    /// What is set for a known key.
+    /// The settings of a known key.
     package let key: KeySettings?
     /// The key to pass on; empty unless `passThrough`.
     package let passedKey: String
-    /// What may be used of providers that hold credentials.
+    /// The models that may be used of providers that hold credentials.
     private let models: [ModelPattern]
 
     private init(
@@ -54,7 +57,7 @@ package final class Caller: Sendable {
     /// Somebody who looks at what could be had with a key of the vendor's.
     package static let visitor = Caller(.passThrough, models: [])
 
-    /// Whether the name that was asked for may be used, at providers that hold credentials or at those that take the
+    /// True if the name that was asked for may be used, at providers that hold credentials or at those that take the
     /// caller's own key.
     package func mayUse(_ name: String, ofPassthrough isPassthrough: Bool) -> Bool {
         isPassthrough ? kind == .passThrough : models.match(name)

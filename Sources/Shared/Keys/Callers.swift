@@ -1,4 +1,5 @@
 package import Engine
+import Limits
 
 /// Tells callers apart, by the digests of their bearers: a token that is known is kept, and compared, as its digest
 /// only.
@@ -12,24 +13,34 @@ package final class Callers: @unchecked Sendable {
     private let known: [Digest: Caller]
     private let anonymous: Caller?
     private let anonymousModels: [ModelPattern]
+    private let oneLoop = OneLoop()
     private var passing = RecentTable<Digest, Caller>()
 
     private static let keptCallers = 1_000
 
-    package init(_ settings: Settings) {
-        arePassedThrough = settings.providers.contains { $0.isPassthrough }
-        areOnlyPassedThrough = settings.providers.allSatisfy { $0.isPassthrough }
-        let tokens = settings.keys.flatMap { key in
+    /// - Parameters:
+    ///   - anonymousModels: those that need no key; none: each caller needs one.
+    ///   - arePassedThrough, areOnlyPassedThrough: as the members are.
+    package init(
+        known keys: [KeySettings],
+        anonymousModels: [ModelPattern],
+        arePassedThrough: Bool,
+        areOnlyPassedThrough: Bool
+    ) {
+        self.arePassedThrough = arePassedThrough
+        self.areOnlyPassedThrough = areOnlyPassedThrough
+        let tokens = keys.flatMap { key in
             let caller = Caller(known: key)
             return key.tokens.map { ($0.digest, caller) }
         }
         known = Dictionary(tokens) { first, _ in first }
-        anonymousModels = settings.anonymousModels
+        self.anonymousModels = anonymousModels
         anonymous = anonymousModels.isEmpty ? nil : Caller(anonymousWith: anonymousModels)
     }
 
     /// `stray`: the digest of a bearer that is unknown and was not asked for, since its caller is served as anonymous.
     package func caller(of request: Request) throws(APIError) -> (caller: Caller, stray: Digest?) {
+        oneLoop.check()
         guard let bearer = try request.bearer() else {
             guard let anonymous else { throw .noKey }
             return (anonymous, nil)

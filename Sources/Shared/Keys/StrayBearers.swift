@@ -1,4 +1,5 @@
-import Engine
+package import Engine
+import Limits
 
 /// Unknown bearers that addresses sent within the last hour, as digests: a client's placeholder key, which the official
 /// clients cannot do without, is told by it from ever new guesses at a token. All loops share it; what is longest unused
@@ -10,7 +11,7 @@ package final class StrayBearers: Sendable {
 
     package init(bound: Int = 16_384) { self.bound = bound }
 
-    /// Whether this address has not sent it within the last hour; now it has.
+    /// True if this address has not sent it within the last hour. Notes that it has now.
     package func isNew(_ bearer: Digest, from address: String, at nanoseconds: UInt64) -> Bool {
         let key = Self.key(bearer, address)
         return seen.withLock { seen in

@@ -16,7 +16,7 @@ package enum LogLevel: String, CaseIterable, Comparable, Sendable {
     }
 }
 
-/// How lines of the log are written.
+/// The form of log lines.
 package enum LogFormat: String, CaseIterable, Sendable {
     case text
     case json

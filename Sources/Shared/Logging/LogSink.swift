@@ -4,21 +4,21 @@ import Synchronization
 
 /// The buffer between those who log and the thread that writes.
 ///
-/// `@unchecked`: the state is behind a lock, semaphores are made for several threads, the rest is constant.
+/// `@unchecked`: the state is behind a lock, the rest is constant.
 final class LogSink: @unchecked Sendable {
     private final class State {
         var buffer = ByteBuffer()
         var timestamp = Timestamp()
         var droppedLines = 0
-        var waitingFlushes = 0
+        /// Of those who wait until all lines are written.
+        var flushes: [Signal] = []
         var isStopping = false
     }
 
     /// Since the process started.
     let dropped = Atomic<Int>(0)
     private let state = Lock(State())
-    private let wake = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-    private let flushed = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+    private let signal = Signal()
     private let format: LogFormat
     private let descriptor: Int32
     private let capacityBytes: Int
@@ -30,38 +30,19 @@ final class LogSink: @unchecked Sendable {
         self.format = format
         self.descriptor = descriptor
         self.capacityBytes = capacityBytes
-        sem_init(wake, 0, 0)
-        sem_init(flushed, 0, 0)
-    }
-
-    deinit {
-        sem_destroy(wake)
-        sem_destroy(flushed)
-        wake.deallocate()
-        flushed.deallocate()
     }
 
     /// Starts the writing thread; it keeps the sink alive until `stop`.
     func start() {
-        var all = sigset_t()
-        var before = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &before)  // inherited: signals are for other threads
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(self)
-        let code = pthread_create(&thread, nil, writeLines, context.toOpaque())
-        pthread_sigmask(SIG_SETMASK, &before, nil)
-        guard code == 0 else {
-            context.release()
-            return
-        }
-        pthread_detach(thread)
+        let worker = Worker()
+        worker.begin(run)
+        worker.finish()
     }
 
-    /// What is buffered is still written.
+    /// Writes the buffered lines first.
     func stop() {
         state.withLock { $0.isStopping = true }
-        sem_post(wake)
+        signal.wake()
     }
 
     /// `rest` is a line without its time.
@@ -76,39 +57,35 @@ final class LogSink: @unchecked Sendable {
             append(rest, state)
             return wasEmpty
         }
-        if isFirst { sem_post(wake) }
+        if isFirst { signal.wake() }
     }
 
     func flush(seconds: Int) -> Bool {
-        state.withLock { $0.waitingFlushes += 1 }
-        sem_post(wake)
-        var deadline = timespec()
-        clock_gettime(CLOCK_REALTIME, &deadline)
-        deadline.tv_sec += seconds
-        while sem_timedwait(flushed, &deadline) != 0 {
-            if errno != EINTR { return false }
-        }
-        return true
+        let flushed = Signal()
+        state.withLock { $0.flushes.append(flushed) }
+        signal.wake()
+        let deadline = Int(EventLoop.monotonicNanoseconds() / 1_000) + seconds * 1_000_000
+        return flushed.wait(untilMicroseconds: deadline)
     }
 
     /// The writing thread: waits for a line, lets more gather, writes them all.
-    fileprivate func run() {
+    private func run() {
         var batch = ByteBuffer()
         while true {
-            while sem_wait(wake) != 0 {}
-            let isUrgent = state.withLock { $0.waitingFlushes > 0 || $0.isStopping }
+            signal.wait(untilMicroseconds: nil)
+            let isUrgent = state.withLock { !$0.flushes.isEmpty || $0.isStopping }
             if !isUrgent { usleep(LogSink.gatheringMicroseconds) }
             let (flushes, isStopping) = exchange(&batch)
             write(batch.bytes)
             if batch.count > LogSink.keptBytes { batch.release() } else { batch.removeAll() }
-            for _ in 0..<flushes { sem_post(flushed) }
+            for flushed in flushes { flushed.wake() }
             if isStopping { return }
         }
     }
 
     /// Takes all lines against an empty buffer. Lines that were dropped while the last batch was written are reported
     /// behind those that came before them.
-    private func exchange(_ batch: inout ByteBuffer) -> (flushes: Int, isStopping: Bool) {
+    private func exchange(_ batch: inout ByteBuffer) -> (flushes: [Signal], isStopping: Bool) {
         state.withLock { state in
             if state.droppedLines > 0 {
                 var line = LogLine(.warning, "log lines dropped", format)
@@ -118,8 +95,8 @@ final class LogSink: @unchecked Sendable {
                 state.droppedLines = 0
             }
             swap(&state.buffer, &batch)
-            defer { state.waitingFlushes = 0 }
-            return (state.waitingFlushes, state.isStopping)
+            defer { state.flushes = [] }
+            return (state.flushes, state.isStopping)
         }
     }
 
@@ -145,11 +122,4 @@ final class LogSink: @unchecked Sendable {
             }
         }
     }
-}
-
-/// The writing thread's entry.
-private func writeLines(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let context else { return nil }
-    Unmanaged<LogSink>.fromOpaque(context).takeRetainedValue().run()
-    return nil
 }

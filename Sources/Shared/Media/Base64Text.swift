@@ -12,7 +12,7 @@ package final class Base64Text: @unchecked Sendable {
         self.text = Body(copy)
     }
 
-    /// How many bytes it stands for, at most.
+    /// The most bytes that it encodes.
     package var decodedBytes: Int { (text.bytes.count + 3) / 4 * 3 }
 
     package var isEmpty: Bool { text.bytes.isEmpty }
@@ -21,7 +21,7 @@ package final class Base64Text: @unchecked Sendable {
     package func release() { text = Body(ByteBuffer()) }
 
     /// Nil: not base64.
-    package func decoded(on loop: EventLoop, by worker: WorkThread) async throws(APIError) -> Body? {
+    package func decoded(on loop: EventLoop, by worker: Worker) async throws(APIError) -> Body? {
         let text = text
         return try await slowly(text, loop, worker) {
             guard let bytes = Base64.standard.bytes(text.bytes) else { return nil }
@@ -33,14 +33,14 @@ package final class Base64Text: @unchecked Sendable {
     }
 
     /// A digest that only the same text has.
-    package func digest(on loop: EventLoop, by worker: WorkThread) async throws(APIError) -> Digest {
+    package func digest(on loop: EventLoop, by worker: Worker) async throws(APIError) -> Digest {
         try await Digest(of: text, on: loop, by: worker)
     }
 }
 
 extension Digest {
     /// Of bytes that may be many.
-    package init(of body: Body, on loop: EventLoop, by worker: WorkThread) async throws(APIError) {
+    package init(of body: Body, on loop: EventLoop, by worker: Worker) async throws(APIError) {
         self = try await slowly(body, loop, worker) { Digest(of: body.bytes) }
     }
 }
@@ -49,11 +49,11 @@ extension Digest {
 private let loopBytes = 262_144
 private let patienceNanoseconds: UInt64 = 30_000_000_000
 
-/// What `work` makes of `body`: where that is long, on the thread for that.
+/// The result of `work` on `body`; a long body is left to a thread.
 private func slowly<Value: Sendable>(
     _ body: Body,
     _ loop: EventLoop,
-    _ worker: WorkThread,
+    _ worker: Worker,
     _ work: @escaping @Sendable () -> Value
 ) async throws(APIError) -> Value {
     guard body.bytes.count > loopBytes else { return work() }

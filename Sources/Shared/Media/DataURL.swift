@@ -2,7 +2,7 @@ import Engine
 
 /// `data:image/png;base64,…` (RFC 2397). What it says of its type is not believed.
 package struct DataURL {
-    /// What it holds, still in base64; nil: in another form. Part of the text that was given.
+    /// Its content, still in base64; nil: another form. Part of the text that was given.
     package let base64: UnsafeRawBufferPointer?
 
     private static let headLimitBytes = 256

@@ -1,6 +1,6 @@
 import Engine
 
-/// What a vendor is told of a file: a content type, and a name whose extension fits it, since vendors refuse others.
+/// A file's label for a vendor: a content type, and a name whose extension fits it, since vendors refuse others.
 package struct FileLabel: Sendable, Equatable {
     package let name: String
     package let contentType: String

@@ -1,7 +1,7 @@
 import Engine
 
 extension MediaType {
-    /// How many bytes of a beginning suffice.
+    /// The number of first bytes that suffice.
     package static let neededBytes = 4_096
 
     /// Nil: nothing that is known, or nothing at all. `bytes`: all, or a beginning of at least `neededBytes`.

@@ -1,4 +1,4 @@
-/// What bytes are: judged by themselves, never by a name or by what somebody says they are.
+/// The type of content, detected from its bytes, never from a name or a declared type.
 package enum MediaType: String, CaseIterable, Sendable {
     case png = "image/png"
     case jpeg = "image/jpeg"

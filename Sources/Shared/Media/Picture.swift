@@ -25,7 +25,7 @@ package struct Picture: Sendable {
         self.type = type
     }
 
-    /// What a `data:` URL holds, or what is fetched. `fetcher` nil: nothing is.
+    /// The content of a `data:` URL, or of a fetched one. `fetcher` nil: nothing is fetched.
     package static func load(
         _ url: String,
         by fetcher: Fetcher?,
@@ -39,7 +39,7 @@ package struct Picture: Sendable {
         return try await fetch(url, by: fetcher, limitBytes: limitBytes, param: param)
     }
 
-    /// What a `data:` URL holds: nil if it is not base64; of another kind of URL nil itself.
+    /// The content of a `data:` URL: nil inside if it is not base64; nil itself if the URL is of another kind.
     private static func decoded(_ url: String) -> Body?? {
         var url = url
         return url.withUTF8 { text in
@@ -59,7 +59,7 @@ package struct Picture: Sendable {
         param: String
     ) async throws(APIError) -> Picture {
         guard let fetcher else {
-            throw .picture(param, "has to be a data: URL: pictures are not fetched here", code: "invalid_image_url")
+            throw .picture(param, "must be a data: URL; this relay does not fetch pictures", code: "invalid_image_url")
         }
         let bytes: Body
         do throws(FetchFailure) {
@@ -72,7 +72,7 @@ package struct Picture: Sendable {
 }
 
 extension MediaType {
-    /// Whether a picture has not been cut, as far as its outer frame tells.
+    /// True if a picture is whole, as far as its outer frame tells.
     fileprivate func mayBeWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
         switch self {
         case .png: Self.reachesEnd(bytes)
@@ -96,7 +96,7 @@ extension MediaType {
 
 extension APIError {
     /// `why` completes a sentence about the picture.
-    package static func picture(_ param: String, _ why: String, code: StaticString) -> APIError {
+    package static func picture(_ param: String, _ why: String, code: String) -> APIError {
         APIError(400, "Invalid image: '\(param)' \(why).", code: code, param: param)
     }
 
@@ -107,7 +107,7 @@ extension APIError {
     /// Says the same whatever was, or was not, found at the address.
     package init(_ failure: FetchFailure, param: String) {
         switch failure.kind {
-        case .badURL: self = .picture(param, "is not a URL that is fetched here", code: "invalid_image_url")
+        case .badURL: self = .picture(param, "is not a URL that this relay fetches", code: "invalid_image_url")
         case .unavailable: self = .picture(param, "could not be downloaded", code: "invalid_image_url")
         case .tooLarge: self = .picture(param, "is too large", code: "image_too_large")
         case .busy:

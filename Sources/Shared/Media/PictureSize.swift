@@ -1,4 +1,4 @@
-/// What a picture's header says of its width and height, in pixels. Read before anything unpacks the picture: a few
+/// A picture's width and height, in pixels, from its header. Read before anything unpacks the picture: a few
 /// bytes may declare more pixels than there is memory.
 package struct PictureSize: Sendable, Equatable {
     package let width: Int

@@ -5,7 +5,7 @@ package struct LabelNames: Sendable {
     private let numbers: [String: Int]
 
     package static let other = 0
-    /// What is beyond is `other`.
+    /// Further names count as `other`.
     package static let limit = 300
 
     package init(_ known: [String]) {

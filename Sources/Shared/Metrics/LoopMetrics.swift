@@ -1,6 +1,6 @@
 package import Engine
 
-/// What one loop counts of its requests.
+/// The counts of one loop's requests.
 ///
 /// `@unchecked`: `recent` is touched on the loop's thread only, as is all that writes; `Metrics` reads the cells from any
 /// thread.
@@ -9,6 +9,7 @@ package final class LoopMetrics: @unchecked Sendable {
     /// Told by the loop's server.
     package let connections = OpenConnections()
     private let numbers: SeriesNumbers
+    private let oneLoop = OneLoop()
     private var recent = [Recent](repeating: Recent(), count: LoopMetrics.recentCount)
 
     let requests = Cells(count: SeriesNumbers.limit)
@@ -48,7 +49,7 @@ package final class LoopMetrics: @unchecked Sendable {
 
     // MARK: On the loop
 
-    /// What is known of a request when it is over.
+    /// A finished request.
     package struct Ended {
         /// A label's number.
         package let route: Int
@@ -91,6 +92,7 @@ package final class LoopMetrics: @unchecked Sendable {
     package func change(_ gauge: Gauge, by amount: Int) { gauges.add(amount, at: gauge.rawValue) }
 
     package func count(_ ended: Ended) {
+        oneLoop.check()
         let model = labels.models.number(ended.model ?? MetricLabels.noModel)
         requests.add(1, at: number(Series(route: ended.route, model: model, status: ended.status)))
         durations.add(nanoseconds: ended.durationNanoseconds, at: ended.route)

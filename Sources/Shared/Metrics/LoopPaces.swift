@@ -1,6 +1,6 @@
 package import Engine
 
-/// How long the loops' turns take.
+/// The durations of the loops' iterations.
 package final class LoopPaces: MetricsSource {
     private let paces = Lock<[LoopPace]>([])
 

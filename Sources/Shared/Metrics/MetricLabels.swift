@@ -1,4 +1,4 @@
-/// What may stand in labels, fixed when the process starts.
+/// The values of labels, fixed when the process starts.
 package struct MetricLabels: Sendable {
     package let routes: LabelNames
     package let models: LabelNames
@@ -13,6 +13,6 @@ package struct MetricLabels: Sendable {
         self.callers = LabelNames(callers)
     }
 
-    /// Of requests that name no model: to Prometheus an empty label is none.
+    /// Of requests that name no model: to Prometheus an empty label is an absent one.
     static let noModel = ""
 }

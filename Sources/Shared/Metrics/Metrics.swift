@@ -1,6 +1,6 @@
 import Engine
 
-/// Who has something to show: makes its families, quickly and without waiting, on any thread. A part with counts of its
+/// A source of metrics: makes its families, quickly and without waiting, on any thread. A part with counts of its
 /// own (atomics that its threads add to) conforms, and `Assembly` puts it into the list.
 package protocol MetricsSource: Sendable {
     func write(to text: inout MetricsText)

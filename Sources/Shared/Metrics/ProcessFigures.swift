@@ -1,6 +1,6 @@
 import Glibc
 
-/// What the kernel says of this process, under the names that all Prometheus clients use.
+/// The kernel's figures of this process, under the names that all Prometheus clients use.
 package struct ProcessFigures: MetricsSource {
     private let startMilliseconds: Int
 
@@ -58,7 +58,7 @@ package struct ProcessFigures: MetricsSource {
         return count
     }
 
-    /// What is no number counts as 0.
+    /// Anything but a number counts as 0.
     private func numbers(_ path: String, after mark: Character? = nil) -> [Int]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }

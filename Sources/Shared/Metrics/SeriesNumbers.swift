@@ -1,6 +1,6 @@
 import Engine
 
-/// What requests are counted by.
+/// The labels by which requests are counted.
 package struct Series: Hashable, Sendable {
     package let route: UInt16
     package let model: UInt16

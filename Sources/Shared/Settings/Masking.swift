@@ -1,3 +1,5 @@
+import Engine
+
 extension String {
     /// For messages and listings: at most the first four and the last two characters, nothing of fewer than twelve.
     package var masked: String { count < 12 ? "..." : "\(prefix(4))...\(suffix(2))" }

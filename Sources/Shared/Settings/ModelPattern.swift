@@ -1,4 +1,7 @@
-/// Which model names are meant: one, all that begin so, or all. Matching is case-sensitive.
+import Engine
+package import Limits
+
+/// A pattern of model names: one name, a prefix, or all. Matching is case-sensitive.
 package enum ModelPattern: Sendable, Equatable, CustomStringConvertible {
     case exactly(String)
     case beginning(String)
@@ -37,6 +40,13 @@ package enum ModelPattern: Sendable, Equatable, CustomStringConvertible {
 
 extension [ModelPattern] {
     package func match(_ model: String) -> Bool { contains { $0.matches(model) } }
+}
+
+/// Limits of the models that a pattern means.
+package struct ModelQuotas: Sendable, Equatable {
+    package let pattern: ModelPattern
+    /// None: they are not limited.
+    package let quotas: [Quota]
 }
 
 /// A model as callers name it, and as its vendor does.

@@ -1,4 +1,4 @@
-/// What this program calls itself.
+/// The names of this program.
 package enum Product {
     package static let name = "relay"
     package static let version = "0.1.0"

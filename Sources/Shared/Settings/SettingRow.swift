@@ -1,6 +1,6 @@
 /// One line of the table of settings: what a variable is called, how its value is read, and what a user is told of it.
 package struct SettingRow: Sendable {
-    /// How the value may be given and shown.
+    /// The ways in which the value may be given and shown.
     package enum Trait: Sendable {
         case plain
         /// Never shown whole; `X_FILE` may name a file that holds it.
@@ -56,7 +56,7 @@ package struct SettingFamily: Sendable {
     }
 }
 
-/// Which value is meant: a global setting, or one field of one instance of a family.
+/// The name of one value: a global setting, or one field of one instance of a family.
 package struct SettingKey: Hashable, Sendable {
     let prefix: String
     let instance: String

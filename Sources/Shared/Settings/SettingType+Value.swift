@@ -1,8 +1,9 @@
 import Engine
 import Glibc
+import Limits
 
 extension SettingType {
-    /// The value that `text` (not empty) stands for, or nil if it is none of this type.
+    /// The value that `text` (not empty) stands for, or nil if it is not of this type.
     func value(of text: String) -> SettingValue? {
         switch self {
         case .text, .file: return .text(text)
@@ -38,7 +39,7 @@ extension SettingType {
         }
     }
 
-    /// What is wrong with a text that is no value, where more can be said.
+    /// The reason why a text is not a value, if there is more to say than its type.
     func reason(_ text: String) -> String? {
         if self == .host, let address = MemcachedAddress(text), text.contains(":") {
             return """
@@ -62,18 +63,18 @@ extension SettingType {
         for item in items(of: text) ?? [] {
             func mistake(_ reason: String) -> Quota.Mistake { Quota.Mistake(item: item, reason: reason) }
             guard let end = item.lastIndex(of: "="), let pattern = ModelPattern(String(item[..<end].trimmed)) else {
-                throw mistake("\"\(item)\" is no model=limits")
+                throw mistake("\"\(item)\" must be model=limits")
             }
-            guard !rows.contains(where: { $0.pattern == pattern }) else { throw mistake("\(pattern) is there twice") }
+            guard !rows.contains(where: { $0.pattern == pattern }) else { throw mistake("\(pattern) is named twice") }
             do throws(Quota.Mistake) {
                 rows.append(
                     ModelQuotas(pattern: pattern, quotas: try Quota.list(String(item[item.index(after: end)...])))
                 )
             } catch {
-                throw mistake("of \(pattern), \(error.reason)")
+                throw mistake("for \(pattern): \(error.reason)")
             }
         }
-        guard !rows.isEmpty else { throw Quota.Mistake(item: text, reason: "it names no model") }
+        guard !rows.isEmpty else { throw Quota.Mistake(item: text, reason: "name a model, as in gpt-4o*=10/minute") }
         return rows
     }
 }
@@ -185,15 +186,5 @@ extension Array {
             results.append(result)
         }
         return results
-    }
-}
-
-extension StringProtocol {
-    /// Without spaces and tabs at both ends.
-    var trimmed: SubSequence {
-        var rest = self[...]
-        while let first = rest.first, first == " " || first == "\t" { rest = rest.dropFirst() }
-        while let last = rest.last, last == " " || last == "\t" { rest = rest.dropLast() }
-        return rest
     }
 }

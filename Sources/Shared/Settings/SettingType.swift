@@ -1,6 +1,7 @@
 package import Engine
+package import Limits
 
-/// How the text of a setting is read, and what it may hold.
+/// The type of a setting: how its text is read, and the values allowed.
 package enum SettingType: Sendable, Equatable {
     case text
     case number(ClosedRange<Int>)
@@ -32,7 +33,7 @@ package enum SettingType: Sendable, Equatable {
     case names
     /// 1 to 64 of letters, digits, `.`, `_`, `-`.
     case label
-    /// What clients or vendors take for a key.
+    /// A key, of a client or for a vendor.
     case token
     /// A list of tokens, by commas or lines.
     case tokens

@@ -1,4 +1,4 @@
-/// What is wrong with one setting, and where it stands. Holds no secret.
+/// A problem of one setting, and its place. Holds no secret.
 package struct SettingsProblem: Error, Equatable, Sendable, CustomStringConvertible {
     /// `environment`, or a file and line: `.env:4`.
     package let place: String

@@ -1,4 +1,5 @@
 import Engine
+import Limits
 
 /// Gathers the values of one table from its sources, with everything that is wrong with them.
 struct SettingsReader {
@@ -61,7 +62,7 @@ struct SettingsReader {
             }
             given[match.key] = Given(row: row, text: text, place: place, value: value)
         } catch {
-            // Who puts a secret where its file's name belongs must not find it in the log.
+            // A secret in the place of its file's name must not appear in the log.
             let isPath = row.trait != .secret || entry.value.hasPrefix("/") || entry.value.hasPrefix("./")
             note(place, entry.name, "\(isPath ? "\"\(entry.value)\"" : "the file") cannot be read: \(error.text)")
         }
@@ -98,9 +99,9 @@ struct SettingsReader {
     /// Of an unknown name in the process environment: a mistake (true), worth a warning (false), or not ours (nil).
     private func verdict(on entry: SettingsSource.Entry) -> Bool? {
         if entry.isInjected { return nil }
-        if SettingsTable.ownPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
+        if table.ownPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
         if declaredPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
-        if SettingsTable.sharedPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return false }
+        if table.sharedPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return false }
         if table.inCapitals(entry.name) != nil { return false }
         return table.globalNear(entry.name) == nil ? nil : false
     }
@@ -135,7 +136,7 @@ struct SettingsReader {
         warnings.append(SettingsProblem(place: place(key), name: key.name, text: text))
     }
 
-    /// Where a value stands.
+    /// The place of a value.
     func place(_ key: SettingKey) -> String { given[key]?.place ?? "default" }
 
     /// Notes a problem where the value stands.

@@ -20,7 +20,7 @@ package struct SettingsSource: Sendable {
     /// Other software's variables are expected in the process environment only.
     package let isEnvironment: Bool
     package let entries: [Entry]
-    /// What could not even be read.
+    /// Sources that could not be read.
     package let problems: [SettingsProblem]
 
     package init(name: String, isEnvironment: Bool, entries: [Entry], problems: [SettingsProblem] = []) {

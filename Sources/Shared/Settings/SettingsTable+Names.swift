@@ -1,5 +1,5 @@
 extension SettingsTable {
-    /// What a variable's name stands for.
+    /// The setting that a variable's name means.
     struct Match {
         let key: SettingKey
         let row: SettingRow
@@ -98,4 +98,12 @@ extension SettingsSource.Entry {
 
 extension String {
     fileprivate func holds(_ part: String) -> Bool { indices.contains { self[$0...].hasPrefix(part) } }
+}
+
+extension String {
+    /// An instance's NAME as it is shown: in lower case, with `-` for `_`.
+    var asName: String { String(lowercased().map { $0 == "_" ? "-" : $0 }) }
+
+    /// The NAME that is shown so.
+    var asInstance: String { String(uppercased().map { $0 == "-" ? "_" : $0 }) }
 }

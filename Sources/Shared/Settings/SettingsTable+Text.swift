@@ -1,15 +1,9 @@
 extension SettingsTable {
     /// The contents of `.env.example`: every setting, commented out, with its fallback.
     package var example: String {
-        let heading = """
-            # Settings of the relay. Copy to .env, take the # from the lines that you change.
-            # The process environment goes before this file. Times: 500ms, 30s, 5m, 2h; a bare number is seconds.
-            # Made from the table of settings: UPDATE_EXAMPLE=1 swift test --filter ExampleTests
-
-            """
         let globals = sections.map { part($0.title, $0.rows, prefix: "") }
         let fields = families.map { part("\($0.title): \($0.prefix)<NAME>_...", $0.rows, prefix: $0.prefix + "NAME_") }
-        return heading + (globals + fields).map { "\n" + $0 }.joined()
+        return exampleHeading + (globals + fields).map { "\n" + $0 }.joined()
     }
 
     private func part(_ title: String, _ rows: [SettingRow], prefix: String) -> String {

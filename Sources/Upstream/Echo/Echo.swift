@@ -1,3 +1,4 @@
+package import Calls
 package import Engine
 package import Shared
 
@@ -5,10 +6,10 @@ package import Shared
 /// is tried without a key, and how load tests run.
 ///
 /// The message may begin with orders: `!delay=200` (milliseconds before each piece), `!fail=503` (a status in place of
-/// an answer), `!cut=3` (the stream breaks after so many pieces).
+/// an answer), `!cut=3` (the stream breaks after three pieces).
 ///
 /// `@unchecked`: used on its loop only.
-package final class Echo: ChatProvider, @unchecked Sendable {
+package final class Echo: ChatVendor, @unchecked Sendable {
     package let name: String
     private let loop: EventLoop
 
@@ -17,7 +18,11 @@ package final class Echo: ChatProvider, @unchecked Sendable {
         self.loop = loop
     }
 
-    package func prepare(_ call: ChatCall, for model: Model, key: String) -> any PreparedChat {
+    package let wires: [Wire] = []
+
+    package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { [] }
+
+    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         EchoChat(call.messages, loop)
     }
 }
@@ -29,7 +34,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
     private var messages: [ChatMessage]?
     private var countedTokens = 0
     private var message = Body(ByteBuffer())
-    /// Where the text begins, behind the orders.
+    /// The place where the text begins, behind the orders.
     private var start = 0
     private var delayNanoseconds: UInt64 = 0
     private var failure: Int?
@@ -44,7 +49,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
         guard let messages else { return }
         self.messages = nil
         var prompt = TokenEstimate()
-        for message in messages { prompt.add(message.text) }
+        for message in messages { message.forEachText { prompt.add($0) } }
         countedTokens = max(1, prompt.tokens)
         message = Body(ByteBuffer(messages.last { $0.role == .user }?.text ?? ""))
         while takeOrder() {}
@@ -76,16 +81,16 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
 
     private var text: UnsafeRawBufferPointer { message.bytes[part: start..<message.bytes.count] }
 
-    func answer() async throws(UpstreamError) -> ChatReply {
+    func answer() async throws(UpstreamError) -> ChatAnswer {
         write()
         try await begin()
         if cutAfter != nil { throw EchoChat.cut }
         var copy = ByteBuffer()
         copy.append(text)
-        return ChatReply(text: Body(copy), usage: nil)
+        return ChatAnswer([.init(text: Body(copy))], usage: nil)
     }
 
-    func stream() async throws(UpstreamError) -> any ChatStream {
+    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
         write()
         try await begin()
         return EchoStream(message, from: start, delayNanoseconds, cutAfter, loop)
@@ -118,7 +123,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
 /// Words, each with the spaces before it.
 ///
 /// `@unchecked`: used on its loop only.
-private final class EchoStream: ChatStream, @unchecked Sendable {
+private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
     private var message: Body?
     private var place: Int
     /// Pieces.
@@ -151,14 +156,15 @@ private final class EchoStream: ChatStream, @unchecked Sendable {
         return .bytes
     }
 
-    func next(_ piece: (UnsafeRawBufferPointer) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         guard sent < ready, !isAtEnd, let bytes = message?.bytes else { return false }
         let start = place
         while place < bytes.count, bytes[place] == 32 { place += 1 }
         while place < bytes.count, bytes[place] != 32 { place += 1 }
         sent += 1
         StepCount.add(place - start)
-        piece(bytes[part: start..<place])
+        take(0, .text(bytes[part: start..<place]))
+        if isAtEnd { take(0, .finish(.stop, stop: nil)) }
         return true
     }
 

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Shared
 
@@ -43,17 +44,17 @@ extension UpstreamError {
         case 403: self.init(.forbidden, cause: cause)
         case 404:
             self.init(.failed, cause: cause)
-            self.isOfContent = true
+            self.remedy.insert(.reload)
         case 429: self.init(.rateLimited, cause: cause)
         case 503: self.init(.unavailable, cause: cause)
         case _ where text.contains("INSUFFICIENT_CREDITS"): self.init(.outOfCredit, cause: cause)
         case 400 where text.contains("Invalid model"): self.init(.unknownModel, cause: cause)
         case 400 where text.contains("OPEN_AI_UNEXPECTED_ERROR") && !Self.namesValue(text):
             self.init(.failed, cause: cause)
-            self.isTransient = true
+            self.remedy.insert(.again)
         case 400..<500:
             self.init(.badRequest, message: message, cause: cause)
-            self.isOfContent = true
+            self.remedy.insert(.reload)
         default: self.init(.failed, cause: cause)
         }
     }

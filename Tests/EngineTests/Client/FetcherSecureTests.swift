@@ -19,7 +19,11 @@ import Testing
     private func fetch(_ url: String, trusting file: String?) async -> String {
         await withClient { _, loop in
             let rule = AddressRule(adding: ["127.0.0.0/8"].compactMap { Network($0) })
-            let fetcher = Fetcher(loop: loop, schemes: ["https"], rule: rule, agent: "test", certificateFile: file)
+            let fetcher = Fetcher(
+                Fetcher.Terms(schemes: ["https"], agent: "test", certificateFile: file),
+                rule: rule,
+                loop: loop
+            )
             _ = Unmanaged.passRetained(fetcher)
             do throws(FetchFailure) {
                 let body = try await fetcher.fetch(url, limitBytes: 100_000)

@@ -22,11 +22,9 @@ import Testing
     ) async -> [Outcome] {
         await withClient { _, loop in
             let fetcher = Fetcher(
-                loop: loop,
-                schemes: schemes,
+                Fetcher.Terms(schemes: schemes, agent: "test", limitMilliseconds: limitMilliseconds),
                 rule: AddressRule(adding: networks),
-                agent: "test",
-                limitMilliseconds: limitMilliseconds
+                loop: loop
             )
             _ = Unmanaged.passRetained(fetcher)
             var outcomes: [Outcome] = []
@@ -172,7 +170,7 @@ import Testing
         let outcomes = await withClient { _, loop in
             let rule = AddressRule(adding: Self.loopback)
             let fetchers = [300, 10_000].map {
-                Fetcher(loop: loop, schemes: ["http"], rule: rule, agent: "test", limitMilliseconds: $0)
+                Fetcher(Fetcher.Terms(schemes: ["http"], agent: "test", limitMilliseconds: $0), rule: rule, loop: loop)
             }
             var outcomes: [Outcome] = []
             for (fetcher, url) in zip(fetchers, ["http://slow.test/", server.url()]) {
@@ -266,11 +264,9 @@ import Testing
         let silent = FullListener()
         let outcomes = await withClient { _, loop in
             let fetcher = Fetcher(
-                loop: loop,
-                schemes: ["http"],
+                Fetcher.Terms(schemes: ["http"], agent: "test", limitMilliseconds: 500),
                 rule: AddressRule(adding: Self.loopback),
-                agent: "test",
-                limitMilliseconds: 500
+                loop: loop
             )
             _ = Unmanaged.passRetained(fetcher)
             return await withTaskGroup(of: FetchFailure.Kind?.self) { group in

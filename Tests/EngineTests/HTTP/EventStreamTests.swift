@@ -43,8 +43,7 @@ import Testing
                 for line in lines { text += "data: \(line)" + random.pick(["\n", "\r\n"]) }
                 if number % 3 == 0 { text += ": comment\nid: 7\n" }
                 text += random.pick(["\n", "\r\n", "\n\n"])
-                let kind = Array(name.utf8).withUnsafeBytes { EventName($0) }
-                expected.append(Event(kind, lines.joined(separator: "\n")))
+                expected.append(Event(name, lines.joined(separator: "\n")))
             }
             let (events, waiting) = read(pieces(of: Array(text.utf8), most: 1 + random.below(100), &random), &random)
             #expect(events == expected)
@@ -54,10 +53,10 @@ import Testing
 }
 
 struct Event: Equatable, Sendable {
-    let name: EventName
+    let name: String
     let data: String
 
-    init(_ name: EventName, _ data: String) {
+    init(_ name: String, _ data: String) {
         self.name = name
         self.data = data
     }
@@ -80,7 +79,7 @@ private func read(
         piece.withUnsafeBytes { bytes.append($0) }
         parser.append(&bytes)
         if !readsAlways, index + 1 < pieces.count, random.below(2) == 0 { continue }
-        while parser.next({ events.append(Event($0, $1.text)) }) {}
+        while parser.next({ events.append(Event($0.text, $1.text)) }) {}
     }
     return (events, parser.waitingBytes)
 }
@@ -100,32 +99,32 @@ struct EventRow: Sendable, CustomTestStringConvertible {
     }
 
     static let all = [
-        EventRow("plain", "data: a\n\n", [Event(.message, "a")]),
-        EventRow("CR LF", "event: content\r\ndata: a\r\n\r\n", [Event(.content, "a")]),
-        EventRow("mixed line ends", "event: result\ndata: a\r\ndata: b\n\r\n", [Event(.result, "a\nb")]),
-        EventRow("a lone CR ends no line", "data: a\rdata: b\n\n", [Event(.message, "a\rdata: b")]),
-        EventRow("joined data", "data: a\ndata:\ndata: b\ndata\n\n", [Event(.message, "a\n\nb\n")]),
-        EventRow("joined data that is empty", "data:\ndata:\n\n", [Event(.message, "\n")]),
-        EventRow("one empty line of data", "data:\n\n", [Event(.message, "")]),
-        EventRow("data without a colon", "data\n\n", [Event(.message, "")]),
-        EventRow("one space is dropped, no more", "data:  a \n\n", [Event(.message, " a ")]),
-        EventRow("no space", "data:a\n\ndata: b\n\n", [Event(.message, "a"), Event(.message, "b")]),
-        EventRow("comments", ": x\n\n:\ndata: a\n: data: b\n\n", [Event(.message, "a")]),
-        EventRow("other fields", "id: 1\nretry: 5\ndatax: b\ndat: c\ndata: a\n\n", [Event(.message, "a")]),
-        EventRow("a name alone is no event", "event: error\n\ndata: a\n\n", [Event(.message, "a")]),
-        EventRow("the last name counts", "event: error\nevent: done\ndata: a\n\n", [Event(.done, "a")]),
-        EventRow("a name is taken back", "event: error\nevent\ndata: a\n\n", [Event(.message, "a")]),
+        EventRow("plain", "data: a\n\n", [Event("", "a")]),
+        EventRow("CR LF", "event: content\r\ndata: a\r\n\r\n", [Event("content", "a")]),
+        EventRow("mixed line ends", "event: result\ndata: a\r\ndata: b\n\r\n", [Event("result", "a\nb")]),
+        EventRow("a lone CR ends no line", "data: a\rdata: b\n\n", [Event("", "a\rdata: b")]),
+        EventRow("joined data", "data: a\ndata:\ndata: b\ndata\n\n", [Event("", "a\n\nb\n")]),
+        EventRow("joined data that is empty", "data:\ndata:\n\n", [Event("", "\n")]),
+        EventRow("one empty line of data", "data:\n\n", [Event("", "")]),
+        EventRow("data without a colon", "data\n\n", [Event("", "")]),
+        EventRow("one space is dropped, no more", "data:  a \n\n", [Event("", " a ")]),
+        EventRow("no space", "data:a\n\ndata: b\n\n", [Event("", "a"), Event("", "b")]),
+        EventRow("comments", ": x\n\n:\ndata: a\n: data: b\n\n", [Event("", "a")]),
+        EventRow("other fields", "id: 1\nretry: 5\ndatax: b\ndat: c\ndata: a\n\n", [Event("", "a")]),
+        EventRow("a name alone is no event", "event: error\n\ndata: a\n\n", [Event("", "a")]),
+        EventRow("the last name counts", "event: error\nevent: done\ndata: a\n\n", [Event("done", "a")]),
+        EventRow("a name is taken back", "event: error\nevent\ndata: a\n\n", [Event("", "a")]),
         EventRow(
             "a name holds for one event",
             "event: done\ndata: a\n\ndata: b\n\n",
-            [Event(.done, "a"), Event(.message, "b")]
+            [Event("done", "a"), Event("", "b")]
         ),
-        EventRow("unknown names", "event: Content\ndata: a\n\n", [Event(.other, "a")]),
-        EventRow("the name after the data", "data: a\nevent: error\n\n", [Event(.error, "a")]),
-        EventRow("a byte order mark", "\u{feff}data: a\n\n", [Event(.message, "a")]),
-        EventRow("a second mark is none", "\u{feff}\u{feff}data: a\n\ndata: b\n\n", [Event(.message, "b")]),
-        EventRow("long characters", "data: \u{1f310}\u{4e2d}\u{e4}\n\n", [Event(.message, "\u{1f310}\u{4e2d}\u{e4}")]),
-        EventRow("an unfinished event waits", "data: a\n\ndata: b\n", [Event(.message, "a")], waiting: 8),
-        EventRow("many empty lines", "\n\r\n\n\ndata: a\n\n\n\n", [Event(.message, "a")]),
+        EventRow("names are handed over as they are", "event: Content\ndata: a\n\n", [Event("Content", "a")]),
+        EventRow("the name after the data", "data: a\nevent: error\n\n", [Event("error", "a")]),
+        EventRow("a byte order mark", "\u{feff}data: a\n\n", [Event("", "a")]),
+        EventRow("a second mark is none", "\u{feff}\u{feff}data: a\n\ndata: b\n\n", [Event("", "b")]),
+        EventRow("long characters", "data: \u{1f310}\u{4e2d}\u{e4}\n\n", [Event("", "\u{1f310}\u{4e2d}\u{e4}")]),
+        EventRow("an unfinished event waits", "data: a\n\ndata: b\n", [Event("", "a")], waiting: 8),
+        EventRow("many empty lines", "\n\r\n\n\ndata: a\n\n\n\n", [Event("", "a")]),
     ]
 }

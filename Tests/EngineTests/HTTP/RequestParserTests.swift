@@ -97,7 +97,7 @@ struct Facts: Equatable {
     var bytes: Int
     var length: Int?
     var isChunked = false
-    var isVersionOne = true
+    var isHTTP11 = true
     var isKeepAlive = true
     var expectsContinue = false
 
@@ -116,7 +116,7 @@ private func read(_ bytes: [UInt8]) -> Parsed {
             var facts = Facts("\(head.method.name)", bytes[part: head.path.range].text, bytes: length)
             facts.length = head.contentLength
             facts.isChunked = head.isChunked
-            facts.isVersionOne = head.isVersionOne
+            facts.isHTTP11 = head.isHTTP11
             facts.isKeepAlive = head.isKeepAlive
             facts.expectsContinue = head.expectsContinue
             return .head(facts)
@@ -161,11 +161,11 @@ private let goodHeads: [HeadRow] = [
         $0.expectsContinue = true
     },
     good("HTTP/1.0 without Host", "HEAD / HTTP/1.0\r\n\r\n", "HEAD", "/") {
-        $0.isVersionOne = false
+        $0.isHTTP11 = false
         $0.isKeepAlive = false
     },
     good("HTTP/1.0 is not continued", "POST / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n", "POST", "/") {
-        $0.isVersionOne = false
+        $0.isHTTP11 = false
         $0.isKeepAlive = false
     },
     good("no space after the colon, an empty value", "GET / HTTP/1.1\r\nHost:a\r\nX:\r\n\r\n", "GET", "/"),

@@ -1,5 +1,8 @@
+import Calls
 import Engine
 import Glibc
+import Limits
+import Routes
 import Shared
 import Upstream
 
@@ -31,19 +34,31 @@ private func read(_ root: JSONValue) {
         return
     }
     demand(call.stops.count <= 4 && call.choices <= 8 && !call.messages.isEmpty, "bounds")
-    demand(call.parts.allSatisfy { $0.name?.utf8.count ?? 0 <= StoredFile.givenNameLimitBytes }, "a long file name")
+    demand(
+        call.attachments.allSatisfy { $0.name?.utf8.count ?? 0 <= StoredFile.givenNameLimitBytes },
+        "a long file name"
+    )
     demand(call.model.utf8.count <= Model.nameLimitBytes, "a long model name")
-    var brought = call
-    brought.attach(call.parts.map { _ in .file("reference", name: "name") })
-    let sent = call.messages.reduce(0) { $0 + $1.text.utf8.count }
-    let now = brought.messages.reduce(0) { $0 + $1.text.utf8.count }
-    demand(now >= sent && now <= sent + 32 * call.parts.count, "\(sent) bytes became \(now)")
+    var loaded = call
+    for index in loaded.attachments.indices {
+        loaded.attachments[index].kind = .file
+        loaded.attachments[index].source = .kept("reference")
+        loaded.attachments[index].name = "name"
+    }
+    let sent = call.textBytes
+    let vendor = Echo(name: "echo", loop: loop)
+    let sheet = Admission(nil, holding: Limiter(store: nil).admitUncovered())
+    let chat = vendor.prepare(loaded, for: model, by: VendorCall(.none, billing: sheet.sheet, on: loop))
+    chat.write()
+    demand(chat.promptTokens <= sent + 1, "\(chat.promptTokens) tokens of \(sent) bytes")
     bound(call)
     if let model = variationModel, let images = try? ImageCall(call, model) {
         demand(images.prompt.utf8.count <= sent, "a prompt of \(images.prompt.utf8.count) bytes")
     }
 }
 
+private let loop = EventLoop()
+private let model = Model(chatModel: "echo", owner: "")
 private let variationModel = Catalogue.oneMin.models.first { $0.features.contains(.imageVariation) }
 
 /// What a vendor would write, if it repeated the messages, in two cuts.

@@ -1,3 +1,5 @@
+import Engine
+import Limits
 import Testing
 
 @testable import Shared
@@ -114,7 +116,7 @@ import Testing
         // As whoever has the key makes it, who asks nobody.
         let name = try #require(caller.identity).digest.withBytes { [UInt8]($0) }
         let key = SealingKey(
-            derivedFrom: FileOwner.secret(ofToken: "key-one"),
+            derivedFrom: KeyToken.fileSecret(of: "key-one"),
             for: Array("file ids of ".utf8) + name
         )
         let forged = FileID([1] + key.seal(try #require(file.encoded()), context: [1] + name))

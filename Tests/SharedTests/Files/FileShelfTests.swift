@@ -1,8 +1,13 @@
 import Engine
+import Limits
 import Support
 import Testing
 
 @testable import Shared
+
+extension MemcachedProcess {
+    fileprivate var address: MemcachedAddress { MemcachedAddress(host: "127.0.0.1", port: port) }
+}
 
 /// The same over the store in the process and over memcached.
 @Suite(.timeLimit(.minutes(3))) struct FileShelfTests {

@@ -1,3 +1,5 @@
+import Engine
+import Limits
 import Testing
 
 @testable import Shared

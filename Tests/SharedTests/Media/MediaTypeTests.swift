@@ -1,4 +1,5 @@
 import CPicture
+import Support
 import Testing
 
 @testable import Shared
@@ -20,7 +21,7 @@ import Testing
     ]
 
     private static let known: [(MediaType, [UInt8])] = [
-        (.png, EditMaskTests.png([0, 1], width: 2)),
+        (.png, png([0, 1], width: 2)),
         (.jpeg, jpeg),
         (.gif, text("GIF89a") + [3, 0, 2, 0]),
         (.webp, text("RIFF") + [26, 0, 0, 0] + text("WEBPVP8L")),
@@ -91,7 +92,7 @@ import Testing
 
     @Test("sizes by the header of each kind")
     func sizes() {
-        #expect(size(.png, EditMaskTests.png([0, 1, 2, 3, 4, 5], width: 2)) == PictureSize(width: 2, height: 3))
+        #expect(size(.png, png([0, 1, 2, 3, 4, 5], width: 2)) == PictureSize(width: 2, height: 3))
         #expect(size(.gif, Self.text("GIF89a") + [3, 1, 2, 0]) == PictureSize(width: 259, height: 2))
         #expect(size(.jpeg, Self.jpeg) == PictureSize(width: 40, height: 50))
         let riff = Self.text("RIFF") + [26, 0, 0, 0] + Self.text("WEBP")
@@ -107,7 +108,7 @@ import Testing
 
     @Test("no size of what is cut, of no height, or of another kind; huge ones are not bearable")
     func badSizes() {
-        let png = EditMaskTests.png([0], width: 1)
+        let png = png([0], width: 1)
         for end in 0..<24 { #expect(size(.png, Array(png[..<end])) == nil) }
         #expect(size(.gif, Self.text("GIF89a") + [3, 0, 0, 0]) == nil)
         for end in 0..<18 { #expect(size(.jpeg, Array(Self.jpeg[..<end])) == nil) }

@@ -10,7 +10,7 @@ import Testing
         _ = prepared
         return await onLoop { loop in
             let rule = AddressRule(adding: ["127.0.0.1/32"].compactMap { Network($0) })
-            let fetcher = Fetcher(loop: loop, schemes: ["http"], rule: rule, agent: "test")
+            let fetcher = Fetcher(Fetcher.Terms(schemes: ["http"], agent: "test"), rule: rule, loop: loop)
             _ = Unmanaged.passRetained(fetcher)
             do throws(APIError) {
                 let picture = try await Picture.load(
@@ -41,7 +41,7 @@ import Testing
 
     @Test("a data URL is judged by what it holds")
     func dataURL() async {
-        let png = EditMaskTests.png([0, 1], width: 2)
+        let png = png([0, 1], width: 2)
         #expect(await load(data(png)) == "png 2x1")
         #expect(await load(data(png, "audio/mpeg;base64"), isFetching: false) == "png 2x1")
         #expect(await load(data(Array("<svg/>".utf8))) == "svg -")
@@ -58,7 +58,7 @@ import Testing
 
     @Test("a fetched one too; what is in the way of one says nothing of the network")
     func fetched() async {
-        let png = EditMaskTests.png([0, 1], width: 2)
+        let png = png([0, 1], width: 2)
         let server = RawServer { peer, number in
             guard let request = peer.receiveRequest() else { return }
             switch request.head.split(separator: " ")[1] {

@@ -1,4 +1,5 @@
 import Shared
+import Upstream
 
 /// Settings as a process with these variables would read them; `files` are what `X_FILE` may name.
 func outcome(
@@ -10,7 +11,8 @@ func outcome(
 ) -> Settings.Outcome {
     var sources = [SettingsSource.environment(environment)]
     if let file { sources.append(.document(named: ".env", Array(file.utf8))) }
-    return Settings.read(sources, table: table, usableBytes: usableBytes) { path throws(FileProblem) in
+    return Settings.read(sources, [.onemin: .oneMin], table: table, usableBytes: usableBytes) {
+        path throws(FileProblem) in
         guard let text = files[path] else { throw FileProblem(text: "No such file or directory", isAbsence: true) }
         return Array(text.utf8)
     }

@@ -1,0 +1,30 @@
+/// The abilities of a vendor for chats of one model. What a call needs besides is emulated, or refused.
+/// Public, as only that is inlined in other modules: sets are made on each request.
+public struct Abilities: OptionSet, Sendable {
+    public let rawValue: UInt32
+
+    @inlinable
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// Several choices in one call.
+    @inlinable public static var choices: Abilities { Abilities(rawValue: 1) }
+    @inlinable public static var stops: Abilities { Abilities(rawValue: 2) }
+    @inlinable public static var tokenBound: Abilities { Abilities(rawValue: 4) }
+    /// Functions.
+    @inlinable public static var tools: Abilities { Abilities(rawValue: 8) }
+    @inlinable public static var customTools: Abilities { Abilities(rawValue: 16) }
+    @inlinable public static var toolChoice: Abilities { Abilities(rawValue: 32) }
+    /// Any JSON object.
+    @inlinable public static var objects: Abilities { Abilities(rawValue: 64) }
+    /// JSON of a schema.
+    @inlinable public static var schemas: Abilities { Abilities(rawValue: 128) }
+    @inlinable public static var logProbabilities: Abilities { Abilities(rawValue: 256) }
+    @inlinable public static var soundOutput: Abilities { Abilities(rawValue: 512) }
+    /// Pictures and files within the call; else they are uploaded before.
+    @inlinable public static var inlineMedia: Abilities { Abilities(rawValue: 1_024) }
+    @inlinable public static var sounds: Abilities { Abilities(rawValue: 2_048) }
+    @inlinable public static var sampling: Abilities { Abilities(rawValue: 4_096) }
+    @inlinable public static var reasoning: Abilities { Abilities(rawValue: 8_192) }
+    /// OpenAI's older form of tools.
+    @inlinable public static var functions: Abilities { Abilities(rawValue: 16_384) }
+}

@@ -1,0 +1,29 @@
+/// The wire that a call came in, and that a vendor may speak.
+package enum Wire: Sendable { case chat, completions, messages }
+
+/// One step of an answer. Bytes are whole characters, valid during the call only.
+package enum AnswerEvent {
+    case text(UnsafeRawBufferPointer)
+    case reasoning(UnsafeRawBufferPointer)
+    case refusal(UnsafeRawBufferPointer)
+    case toolCall(index: Int, id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer)
+    case toolArguments(index: Int, UnsafeRawBufferPointer)
+    /// The opaque signature of a thought, or of a call's.
+    case signature(call: Int?, UnsafeRawBufferPointer)
+    /// Beside the answer: a comment of an event stream, dropped elsewhere.
+    case note(UnsafeRawBufferPointer)
+    /// `stop`: the sequence that ended it.
+    case finish(FinishReason, stop: UnsafeRawBufferPointer?)
+    /// As it came, model and id replaced; for the surface of the same wire.
+    case native(Wire, UnsafeRawBufferPointer)
+}
+
+package enum FinishReason: Sendable {
+    case stop
+    case length
+    case toolCalls
+    case contentFilter
+    case refusal
+    /// The vendor wants to be asked to go on.
+    case pause
+}

@@ -1,0 +1,74 @@
+package import Shared
+
+/// Content of a chat request that is not text.
+package struct Attachment: Sendable {
+    package enum Kind: Sendable {
+        case picture
+        case file
+        case sound
+
+        /// The most of them in one request.
+        package var most: Int {
+            switch self {
+            case .picture, .file: 20
+            case .sound: 5
+            }
+        }
+
+        /// The largest size of one of them, decoded.
+        package var limitBytes: Int {
+            switch self {
+            case .picture: Picture.limitBytes
+            case .file: 50 * 1_048_576
+            case .sound: 25 * 1_048_576
+            }
+        }
+
+        fileprivate var plural: StaticString {
+            switch self {
+            case .picture: "pictures"
+            case .file: "files"
+            case .sound: "sounds"
+            }
+        }
+    }
+
+    package enum Source: Sendable {
+        case data(Base64Text)
+        case address(String)
+        /// The id of a file that the caller uploaded before.
+        case file(id: String)
+        /// As the vendor calls it, which has it.
+        case kept(String)
+        /// The words that are said in it.
+        case words(String)
+    }
+
+    package var kind: Kind
+    package var source: Source
+    /// As the caller calls it.
+    package var name: String?
+    /// Its path in the request, for errors.
+    package let param: String
+    /// No message names it: it belongs to the whole conversation.
+    package let isOfWhole: Bool
+
+    package init(_ kind: Kind, _ source: Source, name: String? = nil, param: String, isOfWhole: Bool = false) {
+        self.kind = kind
+        self.source = source
+        self.name = name
+        self.param = param
+        self.isOfWhole = isOfWhole
+    }
+}
+
+extension [Attachment] {
+    /// One more, if there is room for it.
+    package mutating func add(_ new: Attachment) throws(APIError) {
+        guard count(where: { $0.kind == new.kind }) < new.kind.most else {
+            let param = new.isOfWhole ? new.param : "messages"
+            throw .value(param, "at most \(new.kind.most) \(new.kind.plural) are taken at once", code: "too_many_parts")
+        }
+        append(new)
+    }
+}

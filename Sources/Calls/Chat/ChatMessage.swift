@@ -1,0 +1,82 @@
+/// One message of a conversation.
+package struct ChatMessage: Sendable {
+    package enum Role: Sendable {
+        case system
+        case developer
+        case user
+        case assistant
+        case tool
+        /// The result of a call in OpenAI's older form.
+        case function
+    }
+
+    package enum Piece: Sendable {
+        case text(String)
+        case refusal(String)
+        /// One of the call's attachments, by its place.
+        case attachment(Int)
+    }
+
+    package var role: Role
+    /// Of who speaks, or of the function whose result this is.
+    package var name: String?
+    /// In their order.
+    package var content: [Piece]
+    /// Calls that the assistant made.
+    package var toolCalls: [ToolCall] = []
+    /// Of the call whose result this is.
+    package var toolCallID: String?
+
+    package init(role: Role, content: [Piece], name: String? = nil) {
+        self.role = role
+        self.content = content
+        self.name = name
+    }
+
+    package init(role: Role, text: String) { self.init(role: role, content: [.text(text)]) }
+
+    /// Directions of who runs the conversation.
+    package var isInstruction: Bool { role == .system || role == .developer }
+
+    /// All that is said in it, joined.
+    package var text: String {
+        if content.count == 1, case .text(let text) = content[0] { return text }
+        var joined = ""
+        for piece in content {
+            switch piece {
+            case .text(let text), .refusal(let text): joined += text
+            case .attachment: break
+            }
+        }
+        return joined
+    }
+
+    /// Texts, and the names and arguments of calls.
+    package func forEachText(_ take: (String) -> Void) {
+        for piece in content {
+            switch piece {
+            case .text(let text), .refusal(let text): take(text)
+            case .attachment: break
+            }
+        }
+        for call in toolCalls {
+            take(call.name)
+            take(call.arguments)
+        }
+    }
+}
+
+/// A tool's call, asked for by a model.
+package struct ToolCall: Sendable {
+    /// Nil: in OpenAI's older form.
+    package var id: String?
+    package var name: String
+    /// JSON as the model wrote it, which need not be valid.
+    package var arguments: String
+
+    package init(id: String?, name: String, arguments: String) {
+        self.id = id
+        self.name = name
+        self.arguments = arguments
+    }
+}

@@ -1,0 +1,80 @@
+package import Engine
+package import Shared
+
+/// A vendor that can chat. Used on one loop.
+package protocol ChatVendor: AnyObject, Sendable {
+    /// Lower case; for headers and the log.
+    var name: String { get }
+    /// Those in which it takes a call as it came.
+    var wires: [Wire] { get }
+    /// By model and combination: some models take no format with tools.
+    func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
+    /// The vendor's form of a call, which is yet to be written.
+    func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat
+}
+
+/// A call in its vendor's form.
+package protocol PreparedChat: AnyObject, Sendable {
+    /// Does what takes time with a long call, on any thread while no other uses the call; else it is done when it is
+    /// needed. The call that it was made of is not needed after.
+    func write()
+    /// Estimated.
+    var promptTokens: Int { get }
+    /// It tells its sheet what it used; else who asks for the answer does.
+    var isBilled: Bool { get }
+    func answer() async throws(UpstreamError) -> ChatAnswer
+    /// Returns once the vendor has taken the call.
+    func stream() async throws(UpstreamError) -> any ChatAnswerStream
+}
+
+extension PreparedChat {
+    package func write() {}
+    package var isBilled: Bool { false }
+}
+
+/// A whole answer.
+package struct ChatAnswer: Sendable {
+    package struct Choice: Sendable {
+        /// UTF-8; nil: it has no text.
+        package var text: Body?
+        package var reasoning: Body?
+        package var refusal: Body?
+        package var toolCalls: [ToolCall] = []
+        package var finish: FinishReason
+
+        package init(text: Body?, finish: FinishReason = .stop) {
+            self.text = text
+            self.finish = finish
+        }
+
+        package var bytes: Int {
+            (text?.bytes.count ?? 0) + (reasoning?.bytes.count ?? 0) + (refusal?.bytes.count ?? 0)
+                + toolCalls.reduce(0) { $0 + $1.name.utf8.count + $1.arguments.utf8.count }
+        }
+    }
+
+    package var choices: [Choice]
+    /// As the vendor counted; nil: it did not.
+    package var usage: Usage?
+    /// That the vendor took for it.
+    package var credits: Int?
+
+    package init(_ choices: [Choice], usage: Usage?, credits: Int? = nil) {
+        self.choices = choices
+        self.usage = usage
+        self.credits = credits
+    }
+}
+
+/// An answer as it comes. The caller ends it by `stop`, on every path.
+package protocol ChatAnswerStream: AnyObject, Sendable {
+    /// Waits for something to come. `end` is a proper end only; an answer that was cut throws.
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival
+    /// Hands over what the next event that has come brings, if any has; false when there is none.
+    func next(_ take: (_ choice: Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool
+    /// As the vendor counted; known at the end.
+    var usage: Usage? { get }
+    /// That the vendor took for it; known at the end.
+    var credits: Int? { get }
+    func stop()
+}

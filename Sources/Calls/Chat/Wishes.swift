@@ -1,0 +1,104 @@
+package import Engine
+
+/// The fields that few chat calls have. JSON in it is kept as UTF-8.
+package struct Wishes: Sendable {
+    package struct Sampling: Sendable {
+        /// 0 to 2.
+        package var temperature: Double?
+        /// 0 to 1.
+        package var topP: Double?
+        /// -2 to 2, as the next.
+        package var presencePenalty: Double?
+        package var frequencyPenalty: Double?
+        package var seed: Int64?
+        /// An object.
+        package var logitBias: Body?
+
+        package init() {}
+    }
+
+    package struct Tool: Sendable {
+        package enum Kind: Sendable {
+            case function
+            /// Takes free text, or text of a grammar.
+            case custom
+        }
+
+        package let kind: Kind
+        package let name: String
+        package let description: String?
+        /// JSON Schema of a function's parameters, or the format of a custom tool; nil: none was given.
+        package let schema: Body?
+        package let isStrict: Bool?
+        /// It came as one of `functions`, OpenAI's older form.
+        package let isLegacy: Bool
+
+        package init(
+            _ kind: Kind,
+            name: String,
+            description: String?,
+            schema: Body?,
+            isStrict: Bool?,
+            isLegacy: Bool = false
+        ) {
+            self.kind = kind
+            self.name = name
+            self.description = description
+            self.schema = schema
+            self.isStrict = isStrict
+            self.isLegacy = isLegacy
+        }
+    }
+
+    package enum ToolChoice: Sendable, Equatable {
+        case auto
+        case none
+        case required
+        case named(String)
+    }
+
+    package enum Format: Sendable {
+        case text
+        case object
+        /// `schema`: nil: none was given.
+        case schema(name: String, schema: Body?, isStrict: Bool?)
+    }
+
+    package struct Reasoning: Sendable {
+        package var effort: String?
+        package var verbosity: String?
+
+        package init() {}
+    }
+
+    package struct Bookkeeping: Sendable {
+        package var user: String?
+        package var serviceTier: String?
+        package var promptCacheKey: String?
+        package var safetyIdentifier: String?
+        package var store: Bool?
+        /// An object.
+        package var metadata: Body?
+        /// An object.
+        package var prediction: Body?
+
+        package init() {}
+    }
+
+    package var sampling = Sampling()
+    package var tools: [Tool] = []
+    package var toolChoice = ToolChoice.auto
+    package var parallelToolCalls: Bool?
+    package var format = Format.text
+    package var reasoning = Reasoning()
+    package var bookkeeping = Bookkeeping()
+    /// One of the modalities is sound.
+    package var isSoundWanted = false
+    /// Voice and format of a sound: an object.
+    package var audio: Body?
+    package var areLogProbabilitiesWanted = false
+    /// The number of alternatives at each place.
+    package var topLogProbabilities = 0
+
+    package init() {}
+}

@@ -1,0 +1,53 @@
+package import Shared
+
+extension APIError {
+    /// A vendor's failure in the client's terms. A caller's own key may be shown to them, masked; that the relay's is
+    /// refused is not their fault.
+    package init(_ error: UpstreamError, model: String, _ credential: Credential) {
+        if let refusal = error.refusal {
+            self = refusal
+            return
+        }
+        var error = error
+        if !credential.key.isEmpty, error.message.contains(credential.key) { error.message = "" }
+        switch error.kind {
+        case .badKey where credential.label == nil: self = .wrongKey(credential.key)
+        case .badKey: self.init(502, "The provider refused the relay.", type: "server_error", code: "upstream_error")
+        case .forbidden: self.init(403, "The provider does not permit this.", code: "permission_denied")
+        case .outOfCredit:
+            self.init(
+                429,
+                "The provider's account has not enough credit for this call.",
+                type: "insufficient_quota",
+                code: "insufficient_quota"
+            )
+            self.isHopeless = true
+        case .unknownModel: self = .modelNotFound(model)
+        case .badRequest:
+            let message = error.message.isEmpty ? "The provider refused this request." : error.message
+            self.init(400, message, code: error.code, param: error.param)
+        case .rateLimited:
+            self.init(429, "The provider's rate limit is reached.", type: "requests", code: "rate_limit_exceeded")
+            self.retryAfterSeconds = error.retryAfterSeconds ?? 1
+        case .failed: self.init(502, "The provider failed.", type: "server_error", code: "upstream_error")
+        case .unavailable:
+            self.init(503, "The provider is not available.", type: "server_error", code: "upstream_error")
+            self.retryAfterSeconds = error.retryAfterSeconds
+        case .timedOut:
+            self.init(504, "The provider took too long.", type: "server_error", code: "upstream_timeout")
+        case .cancelled: self = .clientLeft
+        }
+        self.fault = error.fault
+        self.isFromVendor = true
+        self.key = credential.key.isEmpty ? nil : credential.label
+        let key = credential.key
+        let cause = key.isEmpty ? error.cause : error.cause.replacing(key, with: "...")
+        let own = error.kind == .badKey ? credential.label : nil
+        self.cause = own.map { "the relay's own key \($0) was refused: \(cause)" } ?? cause
+    }
+
+    /// The same, of a call whose error tells the key that it was made with.
+    package init(_ error: UpstreamError, model: String) {
+        self.init(error, model: model, error.credential ?? .none)
+    }
+}

@@ -1,0 +1,121 @@
+package import Limits
+package import Shared
+
+/// The units that a request may use and that are known late.
+package struct CallTerms: Sendable {
+    /// The most that it is held to before it runs.
+    package let reserved: Amounts
+    package let model: String
+    package let price: Price?
+    /// Of a call whose vendor did not say.
+    package let creditsPerCall: Int
+    package let means: UsageMeans
+
+    package init(reserving reserved: Amounts, model: String, price: Price?, creditsPerCall: Int, means: UsageMeans) {
+        self.reserved = reserved
+        self.model = model
+        self.price = price
+        self.creditsPerCall = creditsPerCall
+        self.means = means
+    }
+}
+
+/// The calls that a request made, and what they used. However the request ends, its hold is settled by that. Made by
+/// an `Admission` only, so that no vendor is called for a request that was not admitted.
+///
+/// `@unchecked`: used on its request's loop only.
+package final class CallSheet: @unchecked Sendable {
+    /// Nil: no limit counts what is known late.
+    private var terms: CallTerms?
+    fileprivate var hold: Hold?
+    /// Calls of candidates, and those that were repeated.
+    package var attempts = 1
+    /// Of who was called last; nil: nobody was.
+    package var provider: String?
+    /// The prompt counts once, however many choices are made of it.
+    private var usage = Usage(promptTokens: 0, completionTokens: 0)
+    private var credits = 0
+    /// Calls that were given up before anything came.
+    private var givenUp = 0
+    private var promptGivenUp = 0
+    private var isRefused = false
+
+    fileprivate init(_ terms: CallTerms?) { self.terms = terms }
+
+    /// Whoever serves it is known only now.
+    package func bill(by terms: CallTerms?) { self.terms = terms }
+
+    /// A call was answered in full, as far as the caller wanted it. `credits`: as the vendor reported them.
+    package func answered(_ usage: Usage, credits: Int?) {
+        guard let terms else { return }
+        add(usage, credits, terms)
+        terms.means.note(terms.model, completionTokens: usage.completionTokens, credits: credits)
+    }
+
+    /// The same, of calls that have no tokens.
+    package func made(credits: Int?) { answered(Usage(promptTokens: 0, completionTokens: 0), credits: credits) }
+
+    /// A call broke off; `usage`: its prompt, and what was delivered of its answer. A vendor that refused it has taken
+    /// nothing for it, nor for other choices that were given up for that.
+    package func failed(_ error: UpstreamError, after usage: Usage = Usage(promptTokens: 0, completionTokens: 0)) {
+        guard let terms else { return }
+        if usage.completionTokens == 0, !error.mayBeBilled {
+            isRefused = true
+        } else if usage.completionTokens == 0, error.kind == .cancelled {
+            givenUp += 1
+            promptGivenUp = usage.promptTokens
+        } else {
+            add(usage, nil, terms)
+        }
+    }
+
+    /// Another model did something for the request; `credits` as its vendor reported them.
+    package func helped(by model: String, credits: Int?) {
+        guard let terms else { return }
+        self.credits += credits ?? terms.means.expected(of: model).credits
+        terms.means.note(model, completionTokens: 0, credits: credits)
+    }
+
+    private func add(_ usage: Usage, _ credits: Int?, _ terms: CallTerms) {
+        self.usage.promptTokens = max(self.usage.promptTokens, usage.promptTokens)
+        self.usage.completionTokens += usage.completionTokens
+        self.credits += credits ?? terms.creditsPerCall
+    }
+
+    fileprivate func settle() {
+        guard let hold = hold.take() else { return }
+        guard let terms else { return }
+        var (usage, credits) = (usage, credits)
+        if givenUp > 0, !isRefused {
+            usage.promptTokens = max(usage.promptTokens, promptGivenUp)
+            credits += givenUp * terms.creditsPerCall
+        }
+        let usd = terms.price?.cost(usage).usdParts ?? 0
+        hold.settle(used: Amounts(tokens: usage.totalTokens, usd: usd, credits: credits))
+    }
+}
+
+/// A request that was counted in every limit that covers it. Settled by its sheet when it ends.
+package struct Admission: ~Copyable {
+    package let sheet: CallSheet
+
+    /// - Parameter hold: the limiter's, which admitted the request: nobody else can make one.
+    package init(_ terms: CallTerms?, holding hold: consuming Hold) {
+        precondition(hold.decision.isAdmitted)
+        sheet = CallSheet(terms)
+        sheet.hold = hold.isOpen ? consume hold : nil
+    }
+
+    private init() { sheet = CallSheet(nil) }
+
+    /// For an upload whose vendor sees no end of it before the request has been admitted by `complete`.
+    package static func pending() -> Admission { Admission() }
+
+    package func complete(_ terms: CallTerms?, holding hold: consuming Hold) {
+        precondition(hold.decision.isAdmitted)
+        sheet.bill(by: terms)
+        sheet.hold = hold.isOpen ? consume hold : nil
+    }
+
+    deinit { sheet.settle() }
+}

@@ -1,0 +1,139 @@
+package import Engine
+package import Shared
+
+/// Why a vendor brought no answer.
+@dynamicMemberLookup
+package struct UpstreamError: Error {
+    package enum Kind: Sendable {
+        case badKey
+        case forbidden
+        case outOfCredit
+        case unknownModel
+        /// The caller's fault; `message` says which.
+        case badRequest
+        case rateLimited
+        /// The vendor's fault.
+        case failed
+        case unavailable
+        case timedOut
+        case cancelled
+    }
+    package struct Fields: Sendable {
+        package let kind: Kind
+        /// For the client: the vendor's words, cleaned; may be empty.
+        package var message: String
+        /// For the log: no key, no prompt, no answer.
+        package var cause: String
+        package var retryAfterSeconds: Int?
+        /// The remedies that may help.
+        package var remedy: Remedy
+        /// The vendor's own code and field, where they may be shown.
+        package var code: String?
+        package var param: String?
+        /// The error for the client, where the request itself is at fault, as was found out late.
+        package var refusal: APIError?
+        /// That the call was made with; nil: none was chosen yet.
+        package var credential: Credential?
+        /// An answer that had begun broke off.
+        package var isCut = false
+        /// The failure on the way to the vendor, if that was it.
+        fileprivate var transport: TransportError.Kind?
+    }
+    /// The remedies after a failure; empty: nothing helps.
+    package struct Remedy: OptionSet, Sendable {
+        package let rawValue: UInt8
+
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// The same call once more: the vendor itself calls the failure transient.
+        package static let again = Remedy(rawValue: 1)
+        /// To bring anew what the call refers to, which the vendor may not have any more.
+        package static let reload = Remedy(rawValue: 2)
+        /// Another key.
+        package static let nextKey = Remedy(rawValue: 4)
+        /// Another model or provider.
+        package static let elsewhere = Remedy(rawValue: 8)
+    }
+    private var fields: Indirect<Fields>
+
+    package init(_ kind: Kind, message: String = "", cause: String) {
+        fields = Indirect(Fields(kind: kind, message: message, cause: cause, remedy: kind.remedy))
+    }
+
+    /// The request is at fault, as was found out only when a vendor was to be called.
+    package init(refusing refusal: APIError) {
+        self.init(refusal.status == 499 ? .cancelled : .badRequest, cause: refusal.message)
+        self.remedy = []
+        self.refusal = refusal.status == 499 ? nil : refusal
+    }
+
+    package init(_ error: TransportError) {
+        let kind: Kind =
+            switch error.kind {
+            case .cancelled: .cancelled
+            case .overloaded: .unavailable
+            default: error.isTimeout ? .timedOut : .failed
+            }
+        self.init(kind, cause: error.cause)
+        fields.value.transport = error.kind
+    }
+
+    package var kind: Kind { fields.value.kind }
+
+    package subscript<Value>(dynamicMember path: WritableKeyPath<Fields, Value>) -> Value {
+        get { fields.value[keyPath: path] }
+        set { fields.value[keyPath: path] = newValue }
+    }
+}
+
+extension UpstreamError {
+    /// The vendor may have billed the call all the same: it was on its way, and nobody said no.
+    package var mayBeBilled: Bool {
+        switch fields.value.transport {
+        case .firstByteTimeout, .idleTimeout, .totalTimeout, .broken, .tooLarge, .overloaded, .cancelled: true
+        case .unreachable, .insecure, .connectTimeout: false
+        case nil: self.isCut || kind == .cancelled
+        }
+    }
+
+    package var fault: UpstreamFault {
+        switch fields.value.transport {
+        case .unreachable: .unreachable
+        case .insecure: .insecure
+        case .connectTimeout: .connectTimeout
+        case .firstByteTimeout: .firstByteTimeout
+        case .idleTimeout: .idleTimeout
+        case .totalTimeout: .totalTimeout
+        case .broken: .broken
+        case .tooLarge: .tooLarge
+        case .overloaded: .overloaded
+        case .cancelled: .cancelled
+        case nil: kind.fault
+        }
+    }
+}
+
+extension UpstreamError.Kind {
+    fileprivate var remedy: UpstreamError.Remedy {
+        switch self {
+        case .failed, .unavailable, .unknownModel: .elsewhere
+        case .badKey, .outOfCredit, .rateLimited: .nextKey
+        case .forbidden, .badRequest, .timedOut, .cancelled: []
+        }
+    }
+
+    fileprivate var fault: UpstreamFault {
+        switch self {
+        case .badKey: .badKey
+        case .forbidden: .forbidden
+        case .outOfCredit: .outOfCredit
+        case .unknownModel: .unknownModel
+        case .badRequest: .badRequest
+        case .rateLimited: .rateLimited
+        case .failed: .failed
+        case .unavailable: .unavailable
+        case .timedOut: .timedOut
+        case .cancelled: .cancelled
+        }
+    }
+}

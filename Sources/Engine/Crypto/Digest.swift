@@ -1,0 +1,87 @@
+import CCrypto
+import Glibc
+
+/// A SHA-256 digest. Two of them are compared in constant time.
+package struct Digest: Hashable, Sendable {
+    /// Its bytes, eight by eight as they lie in memory.
+    package let words: (UInt64, UInt64, UInt64, UInt64)
+    package static let byteCount = 32
+
+    package init(of bytes: UnsafeRawBufferPointer) {
+        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        let isDone = withUnsafeMutableBytes(of: &words) { room in
+            EVP_Digest(bytes.baseAddress, bytes.count, room.baseAddress, nil, Algorithm.sha256.pointer, nil)
+        }
+        precondition(isDone == 1, "no SHA-256")
+        self.words = words
+    }
+
+    /// A digest that was written down.
+    package init(bytes: UnsafeRawBufferPointer) {
+        precondition(bytes.count == Self.byteCount)
+        func word(_ index: Int) -> UInt64 { bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self) }
+        words = (word(0), word(1), word(2), word(3))
+    }
+
+    package init(of text: String) {
+        var text = text
+        self = text.withUTF8 { Digest(of: UnsafeRawBufferPointer($0)) }
+    }
+
+    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        withUnsafeBytes(of: words, body)
+    }
+
+    package static func == (one: Digest, other: Digest) -> Bool {
+        one.withBytes { first in other.withBytes { areEqualInConstantTime(first, $0) } }
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+
+    /// The first characters (at most 43) of the digest's base64url form.
+    package func base64url(characters: Int) -> String {
+        precondition(characters <= 43)
+        return withBytes { bytes in
+            String(unsafeUninitializedCapacity: characters) { room in
+                for index in 0..<characters {
+                    let (byte, shift) = (index * 6 / 8, index * 6 % 8)
+                    let next = byte + 1 < bytes.count ? UInt(bytes[byte + 1]) : 0
+                    let pair = UInt(bytes[byte]) << 8 | next
+                    room[index] = base64urlCharacter(pair >> UInt(10 - shift) & 63)
+                }
+                return characters
+            }
+        }
+    }
+}
+
+extension Digest {
+    /// The name of this bearer's caller in logs: 16 characters that say nothing of the key.
+    package var callerName: String { base64url(characters: 16) }
+}
+
+/// Takes as long whatever the bytes are; only their number may be learnt.
+package func areEqualInConstantTime(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
+    guard one.count == other.count, let first = one.baseAddress, let second = other.baseAddress else {
+        return one.isEmpty && other.isEmpty
+    }
+    return CRYPTO_memcmp(first, second, one.count) == 0
+}
+
+/// The algorithm, looked up once: libcrypto's implicit look-up costs more than a short digest.
+///
+/// `@unchecked`: an `EVP_MD` is constant, and lives as long as the process.
+private struct Algorithm: @unchecked Sendable {
+    let pointer: OpaquePointer?
+    static let sha256 = Algorithm(pointer: EVP_MD_fetch(nil, "SHA256", nil))
+}
+
+private func base64urlCharacter(_ value: UInt) -> UInt8 {
+    switch UInt8(value) {
+    case 0..<26: UInt8(ascii: "A") + UInt8(value)
+    case 26..<52: UInt8(ascii: "a") + UInt8(value) - 26
+    case 52..<62: UInt8(ascii: "0") + UInt8(value) - 52
+    case 62: UInt8(ascii: "-")
+    default: UInt8(ascii: "_")
+    }
+}

@@ -1,0 +1,72 @@
+import CCrypto
+import Glibc
+
+/// Unguessable ids and numbers from the kernel's random bytes, fetched 4 KB at a time.
+///
+/// `@unchecked`: used by one thread at a time: an event loop's own, or the one that has its owner's lock.
+package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
+    private let bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+    private var place = capacity
+    private static let capacity = 4_096
+    /// Letters and digits of an id: 142 random bits.
+    package static let idLength = 24
+
+    package init() {}
+
+    deinit { bytes.deallocate() }
+
+    /// `prefix` and 24 letters and digits.
+    package func appendID(_ prefix: StaticString, into buffer: inout ByteBuffer) {
+        buffer.append(prefix)
+        let room = buffer.reserve(RandomBytes.idLength)
+        var place = self.place
+        var count = 0
+        while count < RandomBytes.idLength {
+            if place == RandomBytes.capacity {
+                refill()
+                place = 0
+            }
+            let value = bytes.load(fromByteOffset: place, as: UInt8.self) & 63
+            bytes.storeBytes(of: 0, toByteOffset: place, as: UInt8.self)  // given once, and kept nowhere
+            place += 1
+            guard value < 62 else { continue }  // so that each character is as likely as any other
+            room.storeBytes(of: character(value), toByteOffset: count, as: UInt8.self)
+            count += 1
+        }
+        self.place = place
+        buffer.wrote(count)
+    }
+
+    package func id(_ prefix: StaticString) -> String {
+        var buffer = ByteBuffer()
+        appendID(prefix, into: &buffer)
+        return String(decoding: buffer.bytes, as: UTF8.self)
+    }
+
+    package func next() -> UInt64 {
+        if place > RandomBytes.capacity - 8 {
+            refill()
+            place = 0
+        }
+        defer { place += 8 }
+        defer { bytes.storeBytes(of: 0, toByteOffset: place, as: UInt64.self) }
+        return bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+    }
+
+    private func refill() {
+        var filled = 0
+        while filled < RandomBytes.capacity {
+            let count = getrandom(bytes + filled, RandomBytes.capacity - filled, 0)
+            precondition(count > 0 || errno == EINTR, "the kernel gives no random bytes")
+            filled += max(0, count)
+        }
+    }
+
+    private func character(_ value: UInt8) -> UInt8 {
+        switch value {
+        case 0..<10: UInt8(ascii: "0") + value
+        case 10..<36: UInt8(ascii: "A") + value - 10
+        default: UInt8(ascii: "a") + value - 36
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// A signal for one thread, which waits until it is woken or a time of the monotonic clock has come. A wake-up before the
+/// wait counts.
+///
+/// A semaphore: a condition variable would have the woken thread take a mutex, and wake whoever might wait for it.
+///
+/// `@unchecked`: the semaphore is for all threads.
+package final class Signal: @unchecked Sendable {
+    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+    /// Until the thread has seen a wake-up, another one would tell it nothing.
+    private let isWoken = Atomic<Bool>(false)
+
+    package init() { sem_init(semaphore, 0, 0) }
+
+    deinit {
+        sem_destroy(semaphore)
+        semaphore.deallocate()
+    }
+
+    package func wake() {
+        if !isWoken.exchange(true, ordering: .acquiringAndReleasing) { sem_post(semaphore) }
+    }
+
+    /// `time` nil: until woken. May end early. Returns true if the thread was woken.
+    @discardableResult
+    package func wait(untilMicroseconds time: Int?) -> Bool {
+        var code: Int32
+        repeat {
+            if let time {
+                var deadline = timespec(tv_sec: time / 1_000_000, tv_nsec: time % 1_000_000 * 1_000)
+                code = sem_clockwait(semaphore, CLOCK_MONOTONIC, &deadline)
+            } else {
+                code = sem_wait(semaphore)
+            }
+        } while code != 0 && errno == EINTR
+        // After this the thread sees all that was written before the wake-up.
+        return isWoken.exchange(false, ordering: .acquiringAndReleasing)
+    }
+}

@@ -1,0 +1,145 @@
+import Glibc
+import Synchronization
+
+/// A thread for work that blocks or takes long, so that no loop has to do it. It does its jobs one after the other.
+///
+/// `@unchecked`: `thread` is set once, before anybody else has the worker.
+package final class Worker: @unchecked Sendable {
+    private struct State {
+        var queue: [Job] = []
+        var isEnding = false
+    }
+
+    private let state = Lock(State())
+    private let signal = Signal()
+    private var thread = pthread_t()
+    private let bound: Int
+
+    private typealias Job = @Sendable () -> Void
+
+    /// `bound`: the most jobs that may wait. The thread lasts until `stop`, `join` or `finish`.
+    package init(bound: Int = 1) {
+        self.bound = bound
+        let code = pthread_create(&thread, nil, runWorker, Unmanaged.passRetained(self).toOpaque())
+        precondition(code == 0, "no thread at start")
+    }
+
+    /// Returns when the job that has begun is done; those that wait are dropped.
+    package func stop() {
+        state.withLock { $0.queue.removeAll() }
+        join()
+    }
+
+    /// Returns when all jobs are done.
+    package func join() {
+        end()
+        pthread_join(thread, nil)
+    }
+
+    /// Lets the thread end after its jobs, and returns at once.
+    package func finish() {
+        end()
+        pthread_detach(thread)
+    }
+
+    private func end() {
+        state.withLock { $0.isEnding = true }
+        signal.wake()
+    }
+
+    /// The result of `work`; nil if it did not arrive in time, too many jobs waited already, or the task was cancelled. Work
+    /// that nobody waits for any more is not begun. Called on `loop`.
+    package func result<Result: Sendable>(
+        on loop: EventLoop,
+        withinNanoseconds time: UInt64,
+        of work: @escaping @Sendable () -> Result
+    ) async -> Result? {
+        let wait = Wait<Result>(loop)
+        let isTaken = append {
+            guard wait.isWanted.load(ordering: .relaxed) else { return }
+            let result = work()
+            loop.call { wait.end(result) }
+        }
+        guard isTaken else { return nil }
+        return await wait.result(withinNanoseconds: time)
+    }
+
+    /// Does `work` some time later; not at all if too many jobs wait already, or if the thread ends before.
+    package func begin(_ work: @escaping @Sendable () -> Void) { _ = append(work) }
+
+    private func append(_ job: @escaping Job) -> Bool {
+        let isTaken = state.withLock { state in
+            guard state.queue.count < bound, !state.isEnding else { return false }
+            state.queue.append(job)
+            return true
+        }
+        if isTaken { signal.wake() }
+        return isTaken
+    }
+
+    fileprivate func run() {
+        blockSignals()
+        while let jobs = next() {
+            for job in jobs { job() }
+        }
+    }
+
+    /// All jobs that wait; nil: the thread is to end.
+    private func next() -> [Job]? {
+        while true {
+            let (jobs, isEnding) = state.withLock { state in
+                defer { state.queue = [] }
+                return (state.queue, state.isEnding)
+            }
+            if !jobs.isEmpty { return jobs }
+            if isEnding { return nil }
+            signal.wait(untilMicroseconds: nil)
+        }
+    }
+}
+
+/// The calling thread takes no signals but those of its own faults: others are for the main thread.
+private func blockSignals() {
+    var signals = sigset_t()
+    sigfillset(&signals)
+    for fault in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT] { sigdelset(&signals, fault) }
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
+}
+
+private func runWorker(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    if let context { Unmanaged<Worker>.fromOpaque(context).takeRetainedValue().run() }
+    return nil
+}
+
+/// A task's wait on its loop for a result.
+///
+/// `@unchecked`: only the loop's thread touches what changes, but `isWanted`.
+private final class Wait<Result: Sendable>: TimerTarget, @unchecked Sendable {
+    let isWanted = Atomic(true)
+    private let loop: EventLoop
+    private let waiter = Waiter()
+    private lazy var timer = Timer(self)
+    private var ended: Result?
+    private var isLate = false
+
+    init(_ loop: EventLoop) { self.loop = loop }
+
+    func result(withinNanoseconds time: UInt64) async -> Result? {
+        loop.checkIsolated()
+        loop.arm(timer, at: loop.nowNanoseconds + time)
+        while ended == nil, !isLate, !Task.isCancelled { await waiter.wait() }
+        loop.remove(timer)
+        isWanted.store(false, ordering: .relaxed)
+        return ended
+    }
+
+    func end(_ result: Result) {
+        ended = result
+        waiter.wake()
+    }
+
+    func timerFired() {
+        isLate = true
+        waiter.wake()
+    }
+}

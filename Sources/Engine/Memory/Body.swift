@@ -1,0 +1,16 @@
+/// Bytes that several owners may hold; a class, since a task's closure cannot take over a noncopyable value.
+package final class Body: Sendable {
+    private let buffer: ByteBuffer
+    /// Its part of the memory budget, as long as it exists; nil: the whole that it is part of counts.
+    private let hold: MemoryHold?
+
+    package init(_ buffer: consuming ByteBuffer, _ hold: MemoryHold? = nil) {
+        self.buffer = buffer
+        self.hold = hold
+    }
+
+    package var bytes: UnsafeRawBufferPointer { buffer.bytes }
+    package var text: String { buffer.text }
+
+    package func read(_ reading: (borrowing ByteBuffer) -> Void) { reading(buffer) }
+}

@@ -1,0 +1,110 @@
+/// One limit of one caller, and what this instance is doing with its record.
+///
+/// `@unchecked`: what changes is reached with the ledger's lock held only.
+final class Account: @unchecked Sendable {
+    enum State {
+        case idle
+        case queued
+        case busy
+    }
+
+    /// The version that a write may rely on.
+    enum Fresh: Sendable {
+        case nothing
+        /// The store has no such record.
+        case absent
+        case version(StoredValue.Version)
+    }
+
+    let key: RecordKey
+    let limit: Limit
+    let storeKey: String
+    let server: Int
+    let lane: Int
+    let tally: any Tally
+
+    /// Parts of undecided requests that are not counted yet, in the order they came.
+    var waiting: [Part] = []
+    var fresh = Fresh.nothing
+    /// The write under way.
+    var writing: WritePlan?
+    var state = State.idle
+    /// Races lost in a row.
+    var losses = 0
+    /// Not looked at before (steady), after lost races.
+    var notBefore = 0
+    /// When it is looked at next if nothing else happens (steady).
+    var due: Int?
+    /// Until then (steady) decided without the store.
+    var ruleUntil = 0
+    /// Until then (steady, as the wall clock may be mended) a tally without room is answer enough.
+    var refusedUntil = 0
+    /// When a request asked for it last (steady).
+    var usedAt = 0
+
+    init(_ key: RecordKey, _ limit: Limit, storeKey: String, server: Int, lane: Int, _ tally: any Tally) {
+        self.key = key
+        self.limit = limit
+        self.storeKey = storeKey
+        self.server = server
+        self.lane = lane
+        self.tally = tally
+    }
+
+    var bytes: Int { 500 + 8 * limit.grid.kept }
+
+    /// A request needs the record as it is now.
+    var needsRead: Bool {
+        if case .nothing = fresh { return true }
+        return waiting.contains(where: \.isUnread)
+    }
+
+    func hasWork(at time: Int) -> Bool { tally.needsWrite(at: time) || waiting.contains { $0.isUnread || $0.isNext } }
+
+    /// Nothing is lost with it.
+    var isIdle: Bool { state == .idle && waiting.isEmpty && !tally.isPinned }
+}
+
+/// One limit's part of a request.
+struct Part {
+    let request: Pending
+    let index: Int
+    /// In a write: where it takes the units out, because they were too late there.
+    var from: Place?
+
+    var isUnread: Bool { request.decision == nil && request.parts[index].state == .unread }
+
+    /// To be counted now.
+    var isNext: Bool { request.decision == nil && request.unread == 0 && request.firstOpen == index }
+}
+
+/// A compare-and-swap, or an addition where `fresh` says that there is nothing.
+final class WritePlan: Sendable {
+    let key: String
+    let expirySeconds: Int
+    let record: StoredRecord
+    /// The place in which it counts the units that it admits.
+    let place: Place
+    let fresh: Account.Fresh
+    /// Parts counted by this write.
+    let takers: [Part]
+    /// Parts that found no room beside them.
+    let refused: [Part]
+
+    init(
+        _ account: Account,
+        expirySeconds: Int,
+        record: StoredRecord,
+        place: Place,
+        takers: [Part],
+        refused: [Part]
+    ) {
+        key = account.storeKey
+        fresh = account.fresh
+        self.expirySeconds = expirySeconds
+        self.record = record
+        self.place = place
+        self.takers = takers
+        self.refused = refused
+    }
+}

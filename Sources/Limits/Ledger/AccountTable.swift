@@ -1,0 +1,97 @@
+/// The limits of callers that are remembered here, in three parts that cannot push each other out: whoever makes up
+/// keys cannot reset the counts of those who have one.
+struct AccountTable {
+    enum Part: Int, CaseIterable {
+        /// Known keys, and all callers together.
+        case known
+        /// Wrong keys of an address.
+        case failures
+        /// Keys that are passed on, and addresses.
+        case strangers
+    }
+
+    private struct Shelf {
+        var table = RecentTable<RecordKey, Account>()
+        var bytes = 0
+        let bound: Int
+    }
+
+    private var shelves: [Shelf]
+    /// Among this number of those unused longest, the one that used the smallest share of its limit goes first.
+    private static let candidates = 8
+
+    /// `bytes`: what accounts may take in memory, all together.
+    init(bytes: Int) {
+        shelves = Part.allCases.map { part in
+            switch part {
+            case .known: Shelf(bound: bytes / 2)
+            case .failures: Shelf(bound: bytes / 8)
+            case .strangers: Shelf(bound: bytes / 8 * 3)
+            }
+        }
+    }
+
+    var count: Int { shelves.reduce(0) { $0 + $1.table.count } }
+
+    mutating func use(_ key: RecordKey, _ part: Part) -> Account? { shelves[part.rawValue].table.use(key) }
+
+    mutating func add(_ account: Account, _ part: Part) {
+        shelves[part.rawValue].table.set(account.key, account)
+        shelves[part.rawValue].bytes += account.bytes
+    }
+
+    func forEach(_ body: (Account) -> Void) {
+        for shelf in shelves { shelf.table.forEach(body) }
+    }
+
+    /// Drops what is spent, and beyond the bound what matters least; not what is being worked on. Returns what was
+    /// dropped.
+    mutating func makeRoom(_ part: Part, _ now: Moment) -> [Account] {
+        var dropped: [Account] = []
+        for _ in 0..<4 {
+            guard let oldest = shelves[part.rawValue].table.leastRecent?.value, oldest.usedAt != now.steady else {
+                break
+            }
+            if !oldest.isIdle {
+                _ = shelves[part.rawValue].table.use(oldest.key)
+            } else if oldest.tally.isSpent(at: now.wall) {
+                dropped.append(remove(oldest, part))
+            } else {
+                break
+            }
+        }
+        while shelves[part.rawValue].bytes > shelves[part.rawValue].bound, let least = leastUsed(part, now) {
+            dropped.append(remove(least, part))
+        }
+        return dropped
+    }
+
+    private mutating func remove(_ account: Account, _ part: Part) -> Account {
+        _ = shelves[part.rawValue].table.remove(account.key)
+        shelves[part.rawValue].bytes -= account.bytes
+        return account
+    }
+
+    /// Of those unused longest, the one with the smallest share used. The others are passed over for a while.
+    private mutating func leastUsed(_ part: Part, _ now: Moment) -> Account? {
+        var least: (account: Account, share: Double)?
+        for _ in 0..<Self.candidates {
+            // The accounts of the request that needs the room stay.
+            guard let oldest = shelves[part.rawValue].table.leastRecent?.value, oldest.usedAt != now.steady else {
+                break
+            }
+            _ = shelves[part.rawValue].table.use(oldest.key)
+            guard oldest.isIdle else { continue }
+            let share = oldest.tally.usedShare(at: now.wall)
+            if least.map({ share < $0.share }) ?? true { least = (oldest, share) }
+            if share == 0 { break }
+        }
+        return least?.account
+    }
+}
+
+extension AccountTable.Part {
+    init(_ claim: Claim) {
+        self = claim.limit.kind == .failedAuth ? .failures : claim.identity.isKnown ? .known : .strangers
+    }
+}

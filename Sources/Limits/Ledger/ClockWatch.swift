@@ -1,0 +1,232 @@
+/// The error of this machine's clock, and its correction. Differences are in microseconds, ours less the
+/// store's.
+///
+/// The store's clock is a yardstick, not a master: instances have to agree with each other. It is asked before the first
+/// request is counted, and again before anything is counted after the wall clock was set.
+struct ClockWatch {
+    private enum Trust: Equatable {
+        /// The store's clock was never asked.
+        case new
+        /// It was asked; the other instances' clocks are not known yet.
+        case measured
+        /// The wall clock was set since the last measurement. `kept` is how far the corrected clock was off before.
+        case set(kept: Int)
+        case sure
+    }
+
+    /// When to measure next (steady).
+    private(set) var measureAt = 0
+    /// Of the machine's clock, as last measured.
+    private(set) var difference: Int?
+    /// Taken off the machine's clock.
+    private(set) var correction = 0
+    private var trust = Trust.new
+    /// The wall clock less the steady one, when they were last read.
+    private var lead: Int?
+    /// When the wall clock was last found to be set (steady). Also after the machine slept.
+    private var setAt: Int?
+    private var measuredAt = 0
+    private var firstMeasuredAt: Int?
+    /// Since when the machine's clock is far off the store's (steady).
+    private var offSince: Int?
+    /// Until then (steady) others may not have noticed yet that the store's clock was set.
+    private var othersUncertainUntil = 0
+
+    /// Clocks further off than that are not left to themselves, and steps larger than that are not followed.
+    static let toleranceMicroseconds = 3_000_000
+    static let intervalMicroseconds = 60_000_000
+    /// A call that took longer says little about the time at the store.
+    static let longestCallMicroseconds = 1_000_000
+    /// When to measure after the first time.
+    private static let earlyMicroseconds = [500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000]
+
+    /// Nothing may be counted before the store's clock was asked.
+    var isUnsure: Bool { trust != .sure }
+    /// The store's clock has been asked, and what is missing is the other instances' clocks.
+    var isMeasured: Bool { trust == .measured }
+    /// The error of the corrected clock.
+    var remaining: Int? { difference.map { $0 - correction } }
+
+    /// Other instances may be starting, too: their entries are looked at again soon.
+    func isEarly(_ now: Moment) -> Bool {
+        firstMeasuredAt.map { now.steady < $0 + (Self.earlyMicroseconds.last ?? 0) + 1_000_000 } ?? true
+    }
+
+    /// The time to go by. `isSet`: the wall clock was found to be set, and is not followed for now.
+    mutating func read(_ now: Moment) -> (moment: Moment, isSet: Bool) {
+        let lead = now.wall - now.steady
+        let step = lead - (self.lead ?? lead)
+        self.lead = lead
+        let isSet = abs(step) > Self.toleranceMicroseconds
+        if isSet {
+            if trust == .sure { trust = remaining.map { .set(kept: $0) } ?? .new }
+            correction += step
+            setAt = now.steady
+            measureAt = now.steady
+        }
+        return (Moment(wall: now.wall - correction, steady: now.steady), isSet)
+    }
+
+    /// The store's seconds are late by up to one and a half. `now` was read by `read`, `took` is how long ago the call
+    /// began.
+    mutating func measured(storeSeconds: Int, took: Int, at now: Moment) {
+        let store = storeSeconds.multipliedReportingOverflow(by: 1_000_000)
+        // An answer from before a sleep says what time it was then.
+        let isStale = setAt.map { $0 > now.steady - took } ?? false
+        guard !store.overflow, took <= Self.longestCallMicroseconds, !isStale else {
+            measureAt = now.steady
+            return
+        }
+        let next = now.wall + correction - took / 2 - (store.partialValue + 750_000)
+        switch trust {
+        case .new: trust = .measured
+        case .measured: break
+        case .set(let kept):
+            correct(against: kept, next)
+            trust = .sure
+        case .sure:
+            // Our clock was not set, so the store's was.
+            if let before = difference, abs(next - before) > Self.toleranceMicroseconds {
+                othersUncertainUntil = now.steady + Self.intervalMicroseconds + 15_000_000
+            }
+        }
+        difference = next
+        measuredAt = now.steady
+        measureAt = now.steady + pause(now)
+    }
+
+    private mutating func pause(_ now: Moment) -> Int {
+        let first = firstMeasuredAt ?? now.steady
+        firstMeasuredAt = first
+        let isOff = abs(difference ?? 0) > Self.toleranceMicroseconds
+        offSince = isOff ? offSince ?? now.steady : nil
+        if let offSince { return now.steady - offSince < 10_000_000 ? 100_000 : 1_000_000 }
+        let next = Self.earlyMicroseconds.first { first + $0 > now.steady }
+        return next.map { first + $0 - now.steady } ?? Self.intervalMicroseconds
+    }
+
+    /// Judges by how far the corrected clocks of the other instances are off the store's; alone, by the store's.
+    /// `isAlone`: it is certain that there are no others.
+    mutating func judge(_ others: [Int], isAlone: Bool, at now: Moment) {
+        guard let difference, let own = remaining else { return }
+        guard !others.isEmpty || isAlone || trust == .measured else { return }
+        let reference = others.isEmpty ? 0 : Self.median(others + [own])
+        switch trust {
+        case .new, .set: return
+        case .measured: correct(against: reference, difference)
+        case .sure:
+            if abs(own - reference) <= Self.toleranceMicroseconds { return }
+            guard now.steady - measuredAt < 2_000_000 else {
+                measureAt = min(measureAt, now.steady)
+                return
+            }
+            if now.steady >= othersUncertainUntil { correct(against: reference, difference) }
+        }
+        trust = .sure
+    }
+
+    private mutating func correct(against reference: Int, _ difference: Int) {
+        let distance = difference - reference
+        correction = abs(distance) > Self.toleranceMicroseconds ? distance : 0
+    }
+
+    /// Of an even number, of the two in the middle the one nearer to the store.
+    private static func median(_ all: [Int]) -> Int {
+        let sorted = all.sorted()
+        let (low, high) = (sorted[(sorted.count - 1) / 2], sorted[sorted.count / 2])
+        return abs(low) <= abs(high) ? low : high
+    }
+}
+
+extension Ledger {
+    /// The time to go by. All that comes into the ledger passes here first.
+    mutating func read(_ now: Moment) -> Moment {
+        guard store != nil else { return now }
+        let (moment, isSet) = clock.read(now)
+        if isSet { for lane in lanes.indices where lanes[lane].isFirst { outbox.lanes.append(lane) } }
+        return moment
+    }
+
+    /// The lane whose server's clock is asked: that of the first server that answers.
+    func isYardstick(_ lane: Int) -> Bool {
+        lanes[lane].isFirst && servers.firstIndex { !$0.isDown } == lanes[lane].server
+    }
+
+    /// The store's clock was asked.
+    mutating func measured(_ seconds: Int, took: Int, _ now: Moment) {
+        let (was, before) = (clock.isUnsure, clock.correction)
+        clock.measured(storeSeconds: seconds, took: took, at: now)
+        let now = Moment(wall: now.wall + before - clock.correction, steady: now.steady)
+        if clock.isMeasured, let living {
+            if isUnderRule(living.account, now) { clock.judge([], isAlone: true, at: now) }
+            outbox.lanes.append(living.account.lane)
+        }
+        if clock.isEarly(now) { living?.tally.renew() }
+        clockChanged(wasUnsure: was, now)
+        if !clock.isUnsure { judgeClock(now) }
+    }
+
+    /// Writes what is left of the difference into our entry among the living instances.
+    private mutating func tellClock(_ now: Moment) {
+        guard let living, let remaining = clock.remaining else { return }
+        living.tally.tell(clockMilliseconds: remaining / 1_000, aheadMicroseconds: remaining)
+        settleSoon(living.account, now)
+    }
+
+    /// Fewer count only after a while: when the store has lost its records, others have yet to write their entries anew.
+    private mutating func see(_ entries: [SlotRecord.Entry], _ now: Moment) {
+        // Our own entry may not be written yet.
+        let count = 1 + entries.count { $0.instance != instance }
+        let since = fewerInstancesSince ?? now.steady
+        let isSure = count >= instancesSeen || now.steady - since >= options.slotMicroseconds / 2
+        fewerInstancesSince = isSure ? nil : since
+        guard isSure else { return }
+        instancesSeen = count
+        rank = entries.contains { $0.instance == instance } ? entries.count { $0.instance < instance } : nil
+    }
+
+    /// The record of the living instances was read or written.
+    mutating func sawLiving(_ now: Moment) {
+        if let living { see(living.tally.living(at: now.wall), now) }
+        judgeClock(now)
+    }
+
+    /// Compares our clock with those of the other living instances.
+    mutating func judgeClock(_ now: Moment) {
+        guard let living else { return }
+        let (was, before) = (clock.isUnsure, clock.correction)
+        let others = living.tally.living(at: now.wall).filter { $0.instance != instance }
+        clock.judge(
+            others.compactMap { $0.clockMilliseconds.map { $0 * 1_000 } },
+            isAlone: others.isEmpty && instancesSeen == 1 && !isUnderRule(living.account, now),
+            at: now
+        )
+        clockChanged(wasUnsure: was, Moment(wall: now.wall + before - clock.correction, steady: now.steady))
+    }
+
+    /// After a look at the clock: `now` is the time to go by since.
+    private mutating func clockChanged(wasUnsure: Bool, _ now: Moment) {
+        tellClock(now)
+        let isNews =
+            abs(clock.correction - toldCorrection) > 1_500_000 || (clock.correction == 0) != (toldCorrection == 0)
+        if !clock.isUnsure, isNews {
+            toldCorrection = clock.correction
+            outbox.events.append(.clockOff(milliseconds: clock.correction / 1_000))
+        }
+        if wasUnsure, !clock.isUnsure { goOn(now) }
+    }
+
+    /// Continues the work that had to wait for the store's clock.
+    private mutating func goOn(_ now: Moment) {
+        outbox.isReady = true
+        for lane in lanes.indices where !lanes[lane].inbox.isEmpty { outbox.lanes.append(lane) }
+        let requests = undecided
+        undecided = []
+        for server in servers.indices {
+            for account in servers[server].active.values {
+                for part in account.waiting { part.request.movedAt = now.steady }
+            }
+        }
+        for request in requests where request.decision == nil { finish(request, now) }
+    }
+}

@@ -1,0 +1,113 @@
+/// The decisions about requests whose limits are known, over all of them at once.
+extension Ledger {
+    mutating func decideInMemory(_ claims: [Claim], _ now: Moment) -> Decision {
+        if claims.count == 1 {
+            let (account, units) = (account(claims[0], now), claims[0].units)
+            guard account.tally.hasRoom(for: units, at: now.wall) else {
+                return refused([Pending.Share(account: account, units: units, state: .local)], now)
+            }
+            let place = account.tally.charge(units, at: now.wall)
+            var decision = Decision(.admitted)
+            decision.note(account.tally.standing(by: nil, at: now.wall))
+            if account.limit.quota.unit.isHeld {
+                decision.held = [HeldUnits(account: account, units: units, place: place)]
+            }
+            metrics.count(.admitted, account.limit.kind)
+            return decision
+        }
+        return decideByRule(
+            claims.map { Pending.Share(account: account($0, now), units: $0.units, state: .local) },
+            now
+        )
+    }
+
+    /// All or nothing over the parts that are decided without the store.
+    mutating func decideByRule(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+        if store != nil {
+            metrics.byRule += 1
+            if options.storeDown == .deny {
+                for part in parts where part.state == .local { metrics.count(.storeDown, part.account.limit.kind) }
+                giveBackTaken(parts, now)
+                return describe(Decision(.storeDown), parts, now)
+            }
+        }
+        let isFull = parts.contains { part in
+            guard part.state == .local else { return false }
+            if store == nil { return !part.account.tally.hasRoom(for: part.units, at: now.wall) }
+            return !part.account.tally.hasRoom(for: part.units, by: outageRule(part.account, now), at: now.wall)
+        }
+        if isFull { return refused(parts, now) }
+        var parts = parts
+        for index in parts.indices where parts[index].state == .local {
+            let account = parts[index].account
+            parts[index].state = .taken(account.tally.charge(parts[index].units, at: now.wall))
+            settleSoon(account, now)
+        }
+        return admission(parts, now)
+    }
+
+    mutating func admission(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+        var decision = describe(Decision(.admitted), parts, now)
+        for part in parts {
+            metrics.count(.admitted, part.account.limit.kind)
+            guard part.account.limit.quota.unit.isHeld, case .taken(let place) = part.state else { continue }
+            decision.held.append(HeldUnits(account: part.account, units: part.units, place: place))
+        }
+        return decision
+    }
+
+    private func describe(_ decision: Decision, _ parts: [Pending.Share], _ now: Moment) -> Decision {
+        var decision = decision
+        for part in parts {
+            let rule = ruleNow(part.account, now)
+            decision.note(part.account.tally.standing(by: rule, at: now.wall))
+        }
+        return decision
+    }
+
+    /// The store answers, but too slowly to count the request in time.
+    mutating func refusedForNow(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+        giveBackTaken(parts, now)
+        let open = parts.first { $0.state != .local } ?? parts[0]
+        let refusal = Decision.Refusal(
+            limit: open.account.limit,
+            requested: open.units,
+            retryAfterMicroseconds: 1_000_000
+        )
+        metrics.count(.refused, refusal.limit.kind)
+        return describe(Decision(.refused(refusal)), parts, now)
+    }
+
+    /// Of the limits without room, the one that frees last. What was counted is given back.
+    mutating func refused(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+        var worst: Decision.Refusal?
+        for part in parts {
+            if case .taken = part.state { continue }
+            let account = part.account
+            let isLocal = store != nil && part.state == .local
+            let rule = isLocal ? outageRule(account, now) : store == nil ? nil : ruleAfterOutage(account, now)
+            guard let refusal = account.tally.refusal(of: part.units, by: rule, at: now.wall) else { continue }
+            // One that is decided from memory does not make that last longer.
+            if refusal.wait != nil, part.state != .unread {
+                account.refusedUntil = max(account.refusedUntil, now.steady + refusal.memory)
+            }
+            if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (refusal.wait ?? .max) }) ?? true {
+                worst = Decision.Refusal(
+                    limit: account.limit,
+                    requested: part.units,
+                    retryAfterMicroseconds: refusal.wait
+                )
+            }
+        }
+        giveBackTaken(parts, now)
+        // A bucket may have fallen free since the write that had no room.
+        let first = Decision.Refusal(
+            limit: parts[0].account.limit,
+            requested: parts[0].units,
+            retryAfterMicroseconds: 1_000
+        )
+        let refusal = worst ?? first
+        metrics.count(.refused, refusal.limit.kind)
+        return describe(Decision(.refused(refusal)), parts, now)
+    }
+}

@@ -1,0 +1,18 @@
+extension Ledger {
+    /// The refusal of what is known to be full, without counting or asking anything; nil: that is to be decided.
+    mutating func knownRefusal(_ claims: [Claim], at now: Moment) -> Decision? {
+        let now = read(now)
+        let full = claims.compactMap { claim in
+            accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim)).flatMap { account in
+                isKnownFull(account, claim.units, now)
+                    ? Pending.Share(account: account, units: claim.units, state: store == nil ? .local : .unread) : nil
+            }
+        }
+        return full.isEmpty ? nil : refused(full, now)
+    }
+
+    private func isKnownFull(_ account: Account, _ units: Int, _ now: Moment) -> Bool {
+        guard store == nil || account.refusedUntil > now.steady, ruleNow(account, now) == nil else { return false }
+        return !account.tally.hasRoom(for: units, at: now.wall)
+    }
+}

@@ -1,0 +1,278 @@
+/// The present work of a lane.
+enum Round {
+    case none
+    /// Looks whether the server can be reached again.
+    case probe
+    /// Asks what time it is there.
+    case measure(epoch: Int)
+    case serve(Serving)
+
+    /// Calls for a batch of accounts, in the order of their store keys.
+    struct Serving {
+        let accounts: [Account]
+        let epoch: Int
+        /// The accounts to be read first.
+        var unread: [Account]
+        /// The reading was tried with a second connection.
+        var isReadAnew = false
+        /// Read, but with a record of which only the store's clock tells whether it is too far ahead.
+        var doubtful: [Found] = []
+        /// The account whose write is next.
+        var next = 0
+        var plan: WritePlan?
+    }
+}
+
+/// The interface for the lanes' threads.
+extension Ledger {
+    enum Step {
+        case stop
+        /// Nothing to do until this time (steady), or until woken.
+        case wait(until: Int?)
+        /// To be done without the lock; the outcome is what `take` takes.
+        case call(StoreCall)
+    }
+
+    static let probeMicroseconds = 1_000_000
+    /// Records of one multi-get.
+    static let batchBound = 128
+
+    /// The lane's next step. Not while a call of it is under way.
+    mutating func step(_ lane: Int, at now: Moment) -> Step {
+        let now = read(now)
+        while true {
+            switch lanes[lane].round {
+            case .none: if let idle = beginRound(lane, now) { return idle }
+            case .probe: return call(.connect, lane, now)
+            case .measure(let epoch):
+                guard servers[lanes[lane].server].epoch == epoch else {
+                    lanes[lane].round = .none
+                    continue
+                }
+                return call(lanes[lane].connectedEpoch == epoch ? .time : .connect, lane, now)
+            case .serve(var serving):
+                let next = nextCall(&serving, lane, now)
+                lanes[lane].round = next == nil ? .none : .serve(serving)
+                if let next { return call(next, lane, now) }
+                for account in serving.accounts { release(account, epoch: serving.epoch, now) }
+            }
+        }
+    }
+
+    private mutating func call(_ call: StoreCall, _ lane: Int, _ now: Moment) -> Step {
+        lanes[lane].callSince = now.steady
+        return .call(call)
+    }
+
+    /// Begins a round, or says why there is none.
+    private mutating func beginRound(_ lane: Int, _ now: Moment) -> Step? {
+        let server = servers[lanes[lane].server]
+        if let stopBy, server.isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
+        if server.isDown {
+            guard lanes[lane].isFirst else { return .wait(until: nil) }
+            guard now.steady >= server.probeAt else { return .wait(until: server.probeAt) }
+            lanes[lane].round = .probe
+            return nil
+        }
+        while let account = lanes[lane].due.next(by: now.steady) {
+            if account.waiting.isEmpty { settleSoon(account, now) } else { enqueue(account) }
+            if account.state == .idle { schedule(account, now) }
+        }
+        if isYardstick(lane), now.steady >= clock.measureAt {
+            lanes[lane].round = .measure(epoch: server.epoch)
+            return nil
+        }
+        let batch = nextBatch(lane, now)
+        if batch.isEmpty, let idle = beginWatch(lane, now) { return idle }
+        if !batch.isEmpty {
+            lanes[lane].round = .serve(
+                Round.Serving(accounts: batch, epoch: server.epoch, unread: batch.filter(\.needsRead))
+            )
+        }
+        return nil
+    }
+
+    private mutating func nextBatch(_ lane: Int, _ now: Moment) -> [Account] {
+        var batch: [Account] = []
+        var rest: [Account] = []
+        for account in lanes[lane].inbox {
+            if isHeldBack(account) {
+                rest.append(account)
+            } else if account.notBefore > now.steady {
+                account.state = .idle
+                lanes[lane].due.put(account, at: account.notBefore)
+            } else if batch.count < Self.batchBound {
+                account.state = .busy
+                batch.append(account)
+            } else {
+                rest.append(account)
+            }
+        }
+        lanes[lane].inbox = rest
+        if batch.count > 1 { batch.sort { $0.storeKey < $1.storeKey } }
+        return batch
+    }
+
+    /// Nothing is counted before the store's clock was asked; after that the others' clocks are read first.
+    private func isHeldBack(_ account: Account) -> Bool {
+        clock.isUnsure && !(clock.isMeasured && account === living?.account)
+    }
+
+    /// Without other work: an unreachable server is to be known before the first request, and its clock is watched.
+    private mutating func beginWatch(_ lane: Int, _ now: Moment) -> Step? {
+        let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
+        guard lanes[lane].isFirst else { return .wait(until: due) }
+        if lanes[lane].connectedEpoch == nil {
+            lanes[lane].round = .measure(epoch: servers[own].epoch)
+            return nil
+        }
+        let next = max(isYardstick(lane) ? clock.measureAt : 0, now.steady + Self.probeMicroseconds)
+        return .wait(until: min(due ?? next, next))
+    }
+
+    /// nil: the round is over.
+    private mutating func nextCall(_ serving: inout Round.Serving, _ lane: Int, _ now: Moment) -> StoreCall? {
+        guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
+        if lanes[lane].connectedEpoch != serving.epoch { return .connect }
+        if !serving.doubtful.isEmpty { return .time }
+        if !serving.unread.isEmpty { return .read(serving.unread) }
+        while serving.next < serving.accounts.count {
+            let account = serving.accounts[serving.next]
+            if !isHeldBack(account), let plan = plan(account, epoch: serving.epoch, at: now) {
+                serving.plan = plan
+                return .write(plan)
+            }
+            serving.next += 1
+        }
+        return nil
+    }
+
+    /// Takes over what a call came back with.
+    mutating func take(_ outcome: Result<StoreReply, StoreFailure>, _ lane: Int, at now: Moment) {
+        let now = read(now)
+        let began = lanes[lane].callSince ?? now.steady
+        lanes[lane].callSince = nil
+        // A kept connection may have been closed while it was idle: that is seen at once, and tried anew.
+        let mayBeIdle = lanes[lane].connectedEpoch != nil && now.steady - began < options.timeoutMicroseconds / 2
+        switch outcome {
+        case .success:
+            lanes[lane].heardAt = now.steady
+            lanes[lane].roundTrip = now.steady - began
+        case .failure: lanes[lane].connectedEpoch = nil
+        }
+        switch lanes[lane].round {
+        case .none: break
+        case .probe: probed(outcome, began, lane, now)
+        case .measure: if case .failure = outcome, mayBeIdle { break } else { measured(outcome, lane, began, now) }
+        case .serve(var serving):
+            switch outcome {
+            case .success(let reply): take(reply, &serving, lane, now)
+            case .failure(let failure):
+                let isReading = !serving.unread.isEmpty && serving.doubtful.isEmpty
+                if isReading, mayBeIdle, !serving.isReadAnew {
+                    serving.isReadAnew = true
+                } else {
+                    fail(lanes[lane].server, epoch: serving.epoch, failure.reason, at: now)
+                }
+            }
+            lanes[lane].round = .serve(serving)
+        }
+    }
+
+    private mutating func probed(
+        _ outcome: Result<StoreReply, StoreFailure>,
+        _ began: Int,
+        _ lane: Int,
+        _ now: Moment
+    ) {
+        let server = lanes[lane].server
+        lanes[lane].round = .none
+        metrics.probes += 1
+        guard case .success = outcome else {
+            servers[server].probeAt = now.steady + Self.probeMicroseconds
+            return
+        }
+        lanes[lane].connectedEpoch = servers[server].epoch
+        restore(server, at: now)
+        if isYardstick(lane), case .success(.connected(let seconds)) = outcome {
+            measured(seconds, took: now.steady - began, now)
+        }
+    }
+
+    private mutating func measured(
+        _ outcome: Result<StoreReply, StoreFailure>,
+        _ lane: Int,
+        _ began: Int,
+        _ now: Moment
+    ) {
+        guard case .measure(let epoch) = lanes[lane].round else { return }
+        switch outcome {
+        case .failure(let failure):
+            lanes[lane].round = .none
+            fail(lanes[lane].server, epoch: epoch, failure.reason, at: now)
+        case .success(.time(let seconds)):
+            lanes[lane].round = .none
+            measured(seconds, took: now.steady - began, now)
+        case .success(.connected(let seconds)):
+            lanes[lane].round = .none
+            guard servers[lanes[lane].server].epoch == epoch else { return }
+            lanes[lane].connectedEpoch = epoch
+            if isYardstick(lane) { measured(seconds, took: now.steady - began, now) }
+        case .success: lanes[lane].round = .none
+        }
+    }
+
+    private mutating func take(_ reply: StoreReply, _ serving: inout Round.Serving, _ lane: Int, _ now: Moment) {
+        switch reply {
+        case .connected: lanes[lane].connectedEpoch = serving.epoch
+        case .found(let found):
+            metrics.reads += 1
+            metrics.readRecords += found.count
+            let isDoubtful = found.contains { found in
+                if case .record(let record, _) = found { record.isTooFarAhead(of: now.wall) } else { false }
+            }
+            if isDoubtful { serving.doubtful = found } else { absorb(found, &serving, now) }
+        case .time(let seconds):
+            // The store's seconds may be late by one and a half.
+            let storeTime = seconds * 1_000_000 + 1_500_000
+            let found = serving.doubtful.map { found in
+                guard case .record(let record, let version) = found, record.isTooFarAhead(of: now.wall),
+                    record.isTooFarAhead(of: storeTime)
+                else { return found }
+                return .ahead(record, version)
+            }
+            serving.doubtful = []
+            absorb(found, &serving, now)
+        case .wrote(let result):
+            if let plan = serving.plan { wrote(plan, serving.accounts[serving.next], result, at: now) }
+            serving.plan = nil
+            serving.next += 1
+        }
+    }
+
+    private mutating func absorb(_ found: [Found], _ serving: inout Round.Serving, _ now: Moment) {
+        for (account, found) in zip(serving.unread, found) { absorb(found, account, epoch: serving.epoch, at: now) }
+        serving.unread = []
+    }
+
+    /// The lane is done with the account for now.
+    private mutating func release(_ account: Account, epoch: Int, _ now: Moment) {
+        guard servers[account.server].epoch == epoch, account.state == .busy else { return }
+        account.state = .idle
+        account.waiting.removeAll { $0.request.decision != nil }
+        if account.hasWork(at: now.wall) {
+            enqueue(account)
+        } else if account.waiting.isEmpty {
+            servers[account.server].active[account.key] = nil
+        }
+        schedule(account, now)
+    }
+
+    /// Comes back to the account when it is due.
+    private mutating func schedule(_ account: Account, _ now: Moment) {
+        guard let wall = account.tally.dueTime() else { return }
+        let time = now.steady + max(0, wall - now.wall)
+        if let due = account.due, due <= time { return }
+        lanes[account.lane].due.put(account, at: time)
+    }
+}

@@ -1,0 +1,157 @@
+/// Reading and writing of records.
+extension Ledger {
+    /// Takes over what was read, joining what was known before where the record was lost meanwhile.
+    mutating func absorb(_ found: Found, _ account: Account, epoch: Int, at now: Moment) {
+        guard servers[account.server].epoch == epoch else { return }
+        let birth = random.next()
+        switch found {
+        case .absent:
+            account.fresh = .absent
+            account.tally.absorb(nil, birth: birth, isAhead: false, at: now.wall)
+        case .broken(let version, let reason):
+            account.fresh = .version(version)
+            account.tally.absorb(nil, birth: birth, isAhead: false, at: now.wall)
+            outbox.events.append(.brokenRecord(key: account.storeKey, reason: reason))
+        case .ahead(let record, let version):
+            account.fresh = .version(version)
+            account.tally.absorb(record, birth: birth, isAhead: true, at: now.wall)
+            outbox.events.append(.recordAhead(key: account.storeKey))
+        case .record(let record, let version):
+            account.fresh = .version(version)
+            account.tally.absorb(record, birth: birth, isAhead: false, at: now.wall)
+        }
+        if account === living?.account { sawLiving(now) }
+        for part in account.waiting where part.request.decision == nil {
+            guard part.request.parts[part.index].state == .unread else { continue }
+            part.request.parts[part.index].state = .seen
+            part.request.unread -= 1
+            if part.request.unread == 0 { begin(part.request, now) }
+        }
+    }
+
+    /// The write that is to be done now: all that waits and is next to be counted in this record.
+    mutating func plan(_ account: Account, epoch: Int, at now: Moment) -> WritePlan? {
+        guard servers[account.server].epoch == epoch else { return nil }
+        if case .nothing = account.fresh { return nil }
+        let rule = ruleAfterOutage(account, now)
+        var (takers, refused, rest): ([Part], [Part], [Part]) = ([], [], [])
+        account.tally.beginDraft(isTaking: account.waiting.contains(where: \.isNext), at: now.wall)
+        for part in account.waiting where part.request.decision == nil {
+            guard part.isNext else {
+                rest.append(part)
+                continue
+            }
+            var part = part
+            let share = part.request.parts[part.index]
+            if case .late(let place) = share.state {
+                account.tally.takeOut(share.units, from: place)
+                part.from = place
+            }
+            part.request.parts[part.index].state = .writing
+            if account.tally.admit(share.units, by: rule, at: now.wall) {
+                takers.append(part)
+            } else {
+                refused.append(part)
+            }
+        }
+        account.waiting = rest
+        guard account.tally.isDraftChanged else {
+            account.tally.dropDraft()
+            // If nothing is to be counted, nothing is to be written.
+            for part in takers { count(part, in: .nowhere, now) }
+            for part in refused { refuse(part.request, now) }
+            return nil
+        }
+        let isLeasing = rule == nil && stopBy == nil
+        let (record, place) = account.tally.commitDraft(isLeasing: isLeasing, at: now.wall)
+        let plan = WritePlan(
+            account,
+            expirySeconds: expirySeconds(account.limit),
+            record: record,
+            place: place,
+            takers: takers,
+            refused: refused
+        )
+        account.fresh = .nothing
+        account.writing = plan
+        return plan
+    }
+
+    /// Two windows, of slots two spans; at least ten seconds.
+    private func expirySeconds(_ limit: Limit) -> Int {
+        max(10, 2 * max(limit.quota.windowSeconds, options.slotMicroseconds / 1_000_000))
+    }
+
+    mutating func wrote(_ plan: WritePlan, _ account: Account, _ result: WriteResult, at now: Moment) {
+        guard account.writing === plan else { return }  // judged by `fail` already
+        account.writing = nil
+        switch result {
+        case .written:
+            metrics.writes += 1
+            account.losses = 0
+            account.tally.written(at: now.wall)
+            for part in plan.takers { count(part, in: plan.place, now) }
+            for part in plan.refused where part.request.decision == nil {
+                part.request.parts[part.index].state = .seen
+                refuse(part.request, now)
+            }
+            if account === living?.account { sawLiving(now) }
+        case .lost:
+            metrics.lostRaces += 1
+            account.tally.notWritten()
+            account.waiting = restored(plan, now) + account.waiting
+            account.losses += 1
+            if account.losses > 2 {
+                let unit = max(1_000, lanes[account.lane].roundTrip / 4)
+                let pause = Int(random.next() % UInt64(unit * min(account.losses, 20)))
+                account.notBefore = now.steady + pause
+            }
+        case .refused:
+            metrics.refusedWrites += 1
+            account.tally.notWritten()
+            account.ruleUntil = now.steady + Self.probeMicroseconds
+            account.notBefore = account.ruleUntil
+            let parts = restored(plan, now) + account.waiting
+            account.waiting = []
+            for part in parts { makeLocal(part, now) }
+            for part in parts { advance(part.request, now) }
+        }
+    }
+
+    /// The parts of a write that certainly was not done, as they were before.
+    private mutating func restored(_ plan: WritePlan, _ now: Moment) -> [Part] {
+        var parts: [Part] = []
+        for part in plan.takers + plan.refused {
+            let share = part.request.parts[part.index]
+            if part.request.decision == nil {
+                part.request.parts[part.index].state = part.from.map { .late($0) } ?? .seen
+                parts.append(Part(request: part.request, index: part.index))
+            } else if let place = part.from {
+                giveBack(share.units, place, share.account, now)
+            }
+        }
+        return parts
+    }
+
+    /// The part was counted by a write that succeeded.
+    private mutating func count(_ part: Part, in place: Place, _ now: Moment) {
+        let share = part.request.parts[part.index]
+        guard part.request.decision == nil else {  // decided without it meanwhile
+            return giveBack(share.units, place, share.account, now)
+        }
+        part.request.parts[part.index].state = .taken(place)
+        advance(part.request, now)
+    }
+
+    mutating func makeLocal(_ part: Part, _ now: Moment) {
+        guard part.request.decision == nil else { return }
+        let share = part.request.parts[part.index]
+        switch share.state {
+        case .local: return
+        case .unread: part.request.unread -= 1
+        case .late(let place), .taken(let place): giveBack(share.units, place, share.account, now)
+        case .seen, .writing: break
+        }
+        part.request.parts[part.index].state = .local
+    }
+}

@@ -1,0 +1,191 @@
+/// A request's way through the ledger: asked, perhaps read and counted in the store part by part, decided, settled.
+extension Ledger {
+    /// A timer that fires later than that says nothing about the store.
+    static let lateTimerMicroseconds = 50_000
+    /// A request waits so often anew because its timer fired late.
+    static let lateFiringsBound = 3
+
+    enum Answer {
+        case decided(Decision)
+        case waits(Pending)
+    }
+
+    mutating func ask(_ claims: [Claim], at now: Moment, _ waiter: () -> any DecisionWaiter) -> Answer {
+        let now = read(now)
+        guard store != nil else { return .decided(decideInMemory(claims, now)) }
+        var parts = claims.map { share(of: $0, now) }
+        if parts.count > 1 { parts.sort { $0.account.storeKey < $1.account.storeKey } }
+        let isKnownFull = parts.contains { part in
+            part.units > part.account.limit.quota.count
+                || (part.state == .unread && part.account.refusedUntil > now.steady
+                    && !part.account.tally.hasRoom(for: part.units, at: now.wall))
+        }
+        if isKnownFull { return .decided(refused(parts, now)) }
+        guard parts.contains(where: { $0.state == .unread }) else {
+            let isLocal = parts.contains { $0.state == .local }
+            return .decided(isLocal ? decideByRule(parts, now) : admission(parts, now))
+        }
+        let request = Pending(parts, waiter(), at: now.steady, timeoutMicroseconds: options.timeoutMicroseconds)
+        for (index, part) in parts.enumerated() where part.state == .unread {
+            part.account.waiting.append(Part(request: request, index: index))
+            enqueue(part.account)
+        }
+        return .waits(request)
+    }
+
+    private mutating func share(of claim: Claim, _ now: Moment) -> Pending.Share {
+        let account = account(claim, now)
+        var state = Pending.State.unread
+        if isUnderRule(account, now) {
+            state = .local
+        } else if ruleAfterOutage(account, now) != nil {
+            account.tally.beginOutage(servers[account.server].outage, at: now.wall)
+        } else {
+            account.tally.endOutage()
+            if !clock.isUnsure, let place = account.tally.spend(claim.units, at: now.wall) { state = .taken(place) }
+        }
+        return Pending.Share(account: account, units: claim.units, state: state)
+    }
+
+    /// The request's timer fired. Returns when it is to fire again (steady); nil: the request is decided.
+    mutating func expire(_ request: Pending, at now: Moment) -> Int? {
+        let now = read(now)
+        guard request.decision == nil else { return nil }
+        // A process that was stopped or starved has answers to read before it may speak of a time-out.
+        let isLate = now.steady > request.due + Self.lateTimerMicroseconds
+        if isLate { request.lateFirings += 1 }
+        let isStarved = request.lateFirings > Self.lateFiringsBound
+        if isLate, !isStarved {
+            request.begun = now.steady
+            request.movedAt = now.steady
+            request.lateAt = now.steady
+        }
+        request.due = deadline(request, now)
+        if request.due > now.steady, !isStarved { return request.due }
+        metrics.expired += 1
+        let hanging = request.open.map { lanes[request.parts[$0].account.lane] }.filter { isHanging($0, request, now) }
+        if !isStarved {
+            // The rule decides requests that wait for these; a request may still have to wait for others.
+            for lane in hanging { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
+            guard request.decision == nil else { return nil }
+            request.due = deadline(request, now)
+            if !hanging.isEmpty, request.due > now.steady { return request.due }
+        }
+        decide(request, refusedForNow(request.parts, now))
+        return nil
+    }
+
+    /// A call that takes longer hangs, in a name's look-up for example. libmemcached itself gives up after one time-out,
+    /// and knows of an answer that its starved thread has not read yet. A stop of the process that no timer saw is no
+    /// longer than the rest.
+    private var hangingMicroseconds: Int {
+        2 * options.timeoutMicroseconds + min(Self.lateTimerMicroseconds, options.timeoutMicroseconds)
+    }
+
+    /// The time at which a call began may have been read before a stop, and the call be sent after it: so after a stop
+    /// that the request saw one more time-out must pass.
+    private func isHanging(_ lane: Lane, _ request: Pending, _ now: Moment) -> Bool {
+        if let lateAt = request.lateAt, lateAt + options.timeoutMicroseconds > now.steady { return false }
+        return lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
+    }
+
+    /// When a call that the request waits for hangs; after four time-outs at most.
+    private func deadline(_ request: Pending, _ now: Moment) -> Int {
+        let patience = options.timeoutMicroseconds / 4
+        var waited = request.open.map { request.parts[$0].account.lane }
+        if clock.isUnsure { waited += lanes.indices.filter(isYardstick) }
+        // Without a call the thread has not come to it yet: that says nothing about the server.
+        let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady + patience }
+        let next = max(hangs.min() ?? now.steady + patience, request.movedAt + patience)
+        // Never longer than a time-out, so that no longer stop goes unseen.
+        return min(request.begun + 4 * options.timeoutMicroseconds, next, now.steady + options.timeoutMicroseconds)
+    }
+
+    /// Ends what a request held. `used` nil: all of it.
+    mutating func settle(_ held: [HeldUnits], _ used: Amounts?, at now: Moment) {
+        let now = read(now)
+        for units in held {
+            let account = units.account
+            account.tally.settle(units.units, used: used?[account.limit.quota.unit], in: units.place, at: now.wall)
+            settleSoon(account, now)
+        }
+    }
+
+    // MARK: A request goes on
+
+    /// Its next part to be counted, or its end.
+    mutating func advance(_ request: Pending, _ now: Moment) {
+        guard request.decision == nil, request.unread == 0 else { return }
+        request.movedAt = now.steady
+        guard let next = request.firstOpen else { return finish(request, now) }
+        enqueue(request.parts[next].account)
+    }
+
+    /// All parts have been read: goes on if all have room.
+    mutating func begin(_ request: Pending, _ now: Moment) {
+        let isFull = request.parts.contains {
+            $0.state == .seen && !$0.account.tally.hasRoom(for: $0.units, at: now.wall)
+        }
+        if request.parts.count > 1, isFull {
+            decide(request, refused(request.parts, now))
+        } else {
+            advance(request, now)
+        }
+    }
+
+    /// All parts are counted or local.
+    mutating func finish(_ request: Pending, _ now: Moment) {
+        guard request.decision == nil else { return }
+        // The time at which these units are used is unknown before the store's clock was asked.
+        if clock.isUnsure, request.parts.contains(where: \.isTaken) { return undecided.append(request) }
+        for index in request.parts.indices {
+            guard case .taken(let place) = request.parts[index].state else { continue }
+            let (account, units) = (request.parts[index].account, request.parts[index].units)
+            if !clock.isUnsure, let present = account.tally.use(units, in: place, at: now.wall) {
+                guard present != place else { continue }
+                metrics.late += 1
+                request.parts[index].state = .taken(present)
+                settleSoon(account, now)
+            } else if isUnderRule(account, now) {
+                metrics.late += 1
+                giveBack(units, place, account, now)
+                request.parts[index].state = .local
+            } else {
+                metrics.late += 1
+                request.parts[index].state = .late(place)
+                account.waiting.append(Part(request: request, index: index))
+                enqueue(account)
+            }
+        }
+        if request.firstOpen != nil { return }
+        if request.parts.contains(where: { $0.state == .local }) {
+            decide(request, decideByRule(request.parts, now))
+        } else {
+            decide(request, admission(request.parts, now))
+        }
+    }
+
+    mutating func refuse(_ request: Pending, _ now: Moment) {
+        guard request.decision == nil else { return }
+        decide(request, refused(request.parts, now))
+    }
+
+    private mutating func decide(_ request: Pending, _ decision: Decision) {
+        request.decision = decision
+        outbox.decided.append(request)
+    }
+
+    mutating func giveBackTaken(_ parts: [Pending.Share], _ now: Moment) {
+        for part in parts {
+            switch part.state {
+            case .taken(let place), .late(let place): giveBack(part.units, place, part.account, now)
+            case .unread, .seen, .writing, .local: break
+            }
+        }
+    }
+
+    mutating func giveBack(_ units: Int, _ place: Place, _ account: Account, _ now: Moment) {
+        account.tally.giveBack(units, in: place, at: now.wall)
+        settleSoon(account, now)
+    }
+}

@@ -1,0 +1,48 @@
+/// Units that an instance has counted in the store ahead of their use, to admit requests without asking it.
+struct Lease {
+    let place: Place
+    /// Counted for it.
+    let units: Int
+    var left: Int
+    /// The end of its bucket, or a second after it was asked for (wall).
+    let end: Int
+
+    /// A record with this number of units in a bucket is busy.
+    static let busyUnits = 8
+    /// Fewer are not worth holding back from others.
+    static let leastUnits = 8
+    static let longestMicroseconds = 1_000_000
+
+    func isOpen(at time: Int) -> Bool { time < end }
+}
+
+/// The use that an instance makes of one record: in buckets, of a second at most.
+struct Pace {
+    private let spanMicroseconds: Int
+    private var span = 0
+    private var units = 0
+    private var lastUnits = 0
+
+    init(_ grid: Grid) {
+        spanMicroseconds = max(1, min(grid.windowMicroseconds / grid.perWindow, Lease.longestMicroseconds))
+    }
+
+    mutating func note(_ more: Int, at time: Int) {
+        move(to: time)
+        units += more
+    }
+
+    /// In the last span, or in this one if that is more already.
+    mutating func units(at time: Int) -> Int {
+        move(to: time)
+        return max(units, lastUnits)
+    }
+
+    private mutating func move(to time: Int) {
+        let now = max(0, time) / spanMicroseconds
+        guard now != span else { return }
+        lastUnits = now == span + 1 ? units : 0
+        units = 0
+        span = now
+    }
+}

@@ -1,0 +1,73 @@
+extension Record {
+    /// The reason that a value is not one of this version's.
+    package enum Flaw: String, Error {
+        case length
+        case format
+        case number
+        case counts
+        case lease
+    }
+
+    package static let encodedBound = 4_096
+    private static let format: UInt8 = 1
+
+    /// Format, newest bucket, birth number, lease, then the counts, the newest first, runs of empty buckets folded.
+    package func encoded() -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(160)
+        bytes.append(Self.format)
+        Varint.write(newest, to: &bytes)
+        Varint.write(birth, to: &bytes)
+        Varint.write(lease.units, to: &bytes)
+        if lease.units > 0 { Varint.write(lease.endMilliseconds, to: &bytes) }
+        var empty = 0
+        forEachCount { count in
+            if count == 0 {
+                empty += 1
+                return
+            }
+            Self.writeRun(empty, to: &bytes)
+            empty = 0
+            Varint.write(count, to: &bytes)
+        }
+        Self.writeRun(empty, to: &bytes)
+        return bytes
+    }
+
+    private static func writeRun(_ length: Int, to bytes: inout [UInt8]) {
+        switch length {
+        case 0: break
+        case 1: bytes.append(0)
+        default: bytes += [Varint.run, UInt8(length)]
+        }
+    }
+
+    /// Checks the whole value.
+    package init(_ bytes: [UInt8], _ grid: Grid) throws(Flaw) {
+        guard bytes.count <= Self.encodedBound else { throw .length }
+        var reader = Varint.Reader(rest: bytes[...])
+        guard reader.byte() == Self.format else { throw .format }
+        guard let newest = reader.number(), let birth = reader.word() else { throw .number }
+        self.init(grid, newest: newest, birth: birth)
+        guard let leased = reader.number(), leased <= Self.countBound else { throw .lease }
+        if leased > 0 {
+            guard let end = reader.number(), end <= grid.windowMicroseconds / 1_000 else { throw .lease }
+            lease = Lease(units: leased, endMilliseconds: end)
+        }
+        var bucket = newest
+        while bucket >= oldest {
+            if reader.rest.first == Varint.run {
+                _ = reader.byte()
+                guard let length = reader.byte(), length >= 2 else { throw .counts }
+                bucket -= Int(length)
+                continue
+            }
+            guard let count = reader.number(), count <= Self.countBound, count == 0 || bucket >= 0 else {
+                throw .counts
+            }
+            change(bucket, to: count)
+            bucket -= 1
+        }
+        guard bucket == oldest - 1, reader.rest.isEmpty else { throw .counts }
+    }
+}

@@ -1,0 +1,154 @@
+package import Engine
+
+/// Decides about requests; one for the process. With a store, all instances that use it count together.
+package final class Limiter: Sendable {
+    private let ledger: Lock<Ledger>
+    private let threads: [CounterThread]
+    private let clock: LimitClock
+    private let timeoutMicroseconds: Int
+    private let dispatcher: Dispatcher
+    private let isShared: Bool
+    package let means = UsageMeans()
+
+    /// The decisions of an operator, as far as they are not limits.
+    package struct Options: Sendable {
+        let rule: StoreDownRule
+        /// The number among which limits are shared out while the store is away; nil: as many as were alive.
+        let instances: Int?
+        /// The longest time a decision waits for the store.
+        let timeoutMicroseconds: Int
+        /// The time by which a concurrency slot outlives its instance.
+        let slotSeconds: Int
+        /// The memory for accounts.
+        let bytes: Int
+
+        package init(
+            rule: StoreDownRule = .share,
+            instances: Int? = nil,
+            timeoutMicroseconds: Int = 250_000,
+            slotSeconds: Int = 30,
+            bytes: Int = 64 * 1_048_576
+        ) {
+            self.rule = rule
+            self.instances = instances
+            self.timeoutMicroseconds = timeoutMicroseconds
+            self.slotSeconds = slotSeconds
+            self.bytes = bytes
+        }
+    }
+
+    /// - Parameters:
+    ///   - store: nil: counts in memory, alone.
+    ///   - onEvent: called on any thread.
+    package init(
+        store: (any CounterStore)?,
+        _ options: Options = Options(),
+        clock: LimitClock? = nil,
+        onEvent: @escaping @Sendable (LimiterEvent) -> Void = { _ in }
+    ) {
+        let timeoutMicroseconds = options.timeoutMicroseconds
+        let options = Ledger.Options(
+            storeDown: options.rule,
+            instances: options.instances,
+            timeoutMicroseconds: timeoutMicroseconds,
+            slotMicroseconds: options.slotSeconds * 1_000_000,
+            lanesPerServer: (store?.servers.count ?? 0) == 1 ? 4 : 2,
+            bytes: options.bytes
+        )
+        let ledger = Lock(Ledger(store: store, options: options, random: RandomBytes()))
+        self.ledger = ledger
+        let clock = clock ?? (store == nil ? .embedded() : .system)
+        self.clock = clock
+        isShared = store != nil
+        self.timeoutMicroseconds = timeoutMicroseconds
+        let servers = ledger.withLock { $0.lanes.map(\.server) }
+        dispatcher = Dispatcher(signals: servers.map { _ in Signal() }, onEvent: onEvent)
+        var threads: [CounterThread] = []
+        for (lane, server) in servers.enumerated() {
+            guard let store else { break }
+            threads.append(
+                CounterThread(ledger, lane: lane, server: server, store: store, clock: clock, dispatcher: dispatcher)
+            )
+        }
+        self.threads = threads
+        for thread in threads { thread.start() }
+    }
+
+    /// Waits until the store's clock was asked, a time-out at most. Blocks: before the first request.
+    package func prepare() {
+        guard isShared else { return }
+        dispatcher.ready.wait(untilMicroseconds: clock.alarm(clock.now().steady + timeoutMicroseconds))
+    }
+
+    /// Decides over all limits that cover a request: it counts in all of them or in none. Called on `loop`, and back on
+    /// it; suspends only where the store must be asked.
+    package func reserve(_ claims: [Claim], on loop: EventLoop) async -> Hold {
+        Hold(await decision(claims, loop), self)
+    }
+
+    /// The same where nothing is shared, and so nothing waited for; nil: use `reserve`.
+    package func reserveInMemory(_ claims: [Claim]) -> Hold? {
+        guard !isShared else { return nil }
+        let decision = ledger.withLock { $0.decideInMemory(claims, clock.now()) }
+        return Hold(decision, self)
+    }
+
+    /// Admits a request that no limit covers.
+    package func admitUncovered() -> Hold { Hold(Decision(.admitted), self) }
+
+    /// The refusal of whoever is known to be over a limit; nothing is counted, and the store not asked. Nil: `reserve`
+    /// decides.
+    package func knownRefusal(_ claims: [Claim]) -> Decision? {
+        tell { $0.knownRefusal(claims, at: $1) }
+    }
+
+    private func decision(_ claims: [Claim], _ loop: EventLoop) async -> Decision {
+        let (answer, outbox) = decide(claims, loop)
+        switch answer {
+        case .decided(let decision):
+            if let outbox { dispatcher.deliver(outbox) }
+            return decision
+        case .waits(let request):
+            guard let wait = request.waiter as? LoopWait else { preconditionFailure("another waiter") }
+            if let outbox { dispatcher.deliver(outbox) }
+            return await wait.decision(at: clock.alarm(request.due)) { self.expire(request) }
+        }
+    }
+
+    private func decide(_ claims: [Claim], _ loop: EventLoop) -> (Ledger.Answer, Outbox?) {
+        ledger.withLock { ledger in
+            let answer = ledger.ask(claims, at: clock.now()) { LoopWait(loop) }
+            guard ledger.store != nil else { return (answer, nil) }
+            var outbox = Outbox()
+            swap(&outbox, &ledger.outbox)
+            return (answer, outbox)
+        }
+    }
+
+    private func expire(_ request: Pending) -> Int? { tell { $0.expire(request, at: $1) }.map(clock.alarm) }
+
+    func settle(_ held: [HeldUnits], _ used: Amounts?) { tell { $0.settle(held, used, at: $1) } }
+
+    package func metrics() -> LimiterMetrics { ledger.withLock { $0.figures } }
+
+    /// Writes what is still to be written, and ends the threads; a call under way is waited for. After the loops have
+    /// ended.
+    package func stop() {
+        tell { $0.close(at: $1) }
+        for parking in dispatcher.signals { parking.wake() }
+        for thread in threads { thread.join() }
+    }
+
+    /// The time is read with the lock held: a thread that is stopped on its way to it must not decide for the past.
+    @discardableResult
+    private func tell<Result>(_ body: (inout Ledger, Moment) -> Result) -> Result {
+        var outbox = Outbox()
+        let result = ledger.withLock { ledger in
+            let result = body(&ledger, clock.now())
+            swap(&outbox, &ledger.outbox)
+            return result
+        }
+        dispatcher.deliver(outbox)
+        return result
+    }
+}

@@ -1,0 +1,93 @@
+import Engine
+
+/// The embedded store: one process's own. Bounded in bytes; what was unused longest goes first.
+package final class MemoryCounters: CounterStore, CounterConnection {
+    package static let defaultBytes = 64 * 1_048_576
+    /// The size of an entry without its key and value.
+    static let overhead = 160
+
+    private struct Held {
+        var bytes: [UInt8]
+        var number: UInt64
+        var expiry: Int
+    }
+
+    private struct State {
+        var table = RecentTable<String, Held>()
+        var bytes = 0
+        var lastNumber: UInt64 = 0
+    }
+
+    private let state = Lock(State())
+    private let bound: Int
+    private let seconds: @Sendable () -> Int
+
+    /// `seconds`: since 1970.
+    package init(bytes: Int = defaultBytes, seconds: @escaping @Sendable () -> Int) {
+        bound = bytes
+        self.seconds = seconds
+    }
+
+    package var servers: [String] { ["memory"] }
+    package func server(of key: String) -> Int { 0 }
+    package func connect(to server: Int) -> any CounterConnection { self }
+
+    package func read(_ keys: [String]) -> [StoredValue?] {
+        let now = seconds()
+        return state.withLock { state in
+            keys.map { key in
+                guard let held = Self.find(key, now, &state) else { return nil }
+                return StoredValue(bytes: held.bytes, version: .init(number: held.number, connection: 0))
+            }
+        }
+    }
+
+    package func replace(
+        _ key: String,
+        _ value: [UInt8],
+        version: StoredValue.Version,
+        expirySeconds: Int
+    ) -> WriteResult {
+        let now = seconds()
+        return state.withLock { state in
+            guard let held = Self.find(key, now, &state), held.number == version.number else { return .lost }
+            return write(key, value, now + expirySeconds, &state)
+        }
+    }
+
+    package func add(_ key: String, _ value: [UInt8], expirySeconds: Int) -> WriteResult {
+        let now = seconds()
+        return state.withLock { state in
+            Self.find(key, now, &state) == nil ? write(key, value, now + expirySeconds, &state) : .lost
+        }
+    }
+
+    package func time() -> Int { seconds() }
+
+    /// Bytes held, with an estimate of what the tables take.
+    package var byteCount: Int { state.withLock { $0.bytes } }
+
+    private static func find(_ key: String, _ now: Int, _ state: inout State) -> Held? {
+        guard let held = state.table.use(key) else { return nil }
+        if held.expiry > now { return held }
+        remove(key, &state)
+        return nil
+    }
+
+    private func write(_ key: String, _ value: [UInt8], _ expiry: Int, _ state: inout State) -> WriteResult {
+        let cost = Self.cost(key, value)
+        guard cost <= bound else { return .refused(reason: "too large") }
+        Self.remove(key, &state)
+        while state.bytes + cost > bound, let oldest = state.table.leastRecent { Self.remove(oldest.key, &state) }
+        state.lastNumber += 1
+        state.table.set(key, Held(bytes: value, number: state.lastNumber, expiry: expiry))
+        state.bytes += cost
+        return .written
+    }
+
+    private static func remove(_ key: String, _ state: inout State) {
+        if let held = state.table.remove(key) { state.bytes -= cost(key, held.bytes) }
+    }
+
+    private static func cost(_ key: String, _ value: [UInt8]) -> Int { key.utf8.count + value.count + overhead }
+}

@@ -1,0 +1,95 @@
+/// Values by key, of which the one longest unused is known.
+///
+/// Public: only public code is specialised in another target, `@inlinable package` is not (Swift 6.3).
+public struct RecentTable<Key: Hashable, Value> {
+    @usableFromInline struct Slot {
+        @usableFromInline var key: Key
+        @usableFromInline var value: Value
+        @usableFromInline var older: Int32
+        @usableFromInline var newer: Int32
+
+        @inlinable init(key: Key, value: Value) {
+            self.key = key
+            self.value = value
+            older = -1
+            newer = -1
+        }
+    }
+
+    @usableFromInline var places: [Key: Int32] = [:]
+    @usableFromInline var slots: [Slot?] = []
+    @usableFromInline var free: [Int32] = []
+    @usableFromInline var newest: Int32 = -1
+    @usableFromInline var oldest: Int32 = -1
+
+    @inlinable public var count: Int { places.count }
+    @inlinable var isEmpty: Bool { places.isEmpty }
+
+    @inlinable public init() {}
+
+    /// The value, which thereby is the one used last.
+    @inlinable public mutating func use(_ key: Key) -> Value? {
+        guard let place = places[key] else { return nil }
+        if place != newest {
+            unlink(place)
+            link(place)
+        }
+        return slots[Int(place)]?.value
+    }
+
+    /// The same, of a table that holds no more than `bound`: for a new one that has no room, the one longest unused goes.
+    @inlinable public mutating func set(_ key: Key, _ value: Value, atMost bound: Int) {
+        set(key, value)
+        while count > bound, let old = leastRecent { remove(old.key) }
+    }
+
+    /// Adds or replaces.
+    @inlinable public mutating func set(_ key: Key, _ value: Value) {
+        if use(key) != nil {
+            slots[Int(newest)]?.value = value
+            return
+        }
+        let slot = Slot(key: key, value: value)
+        let place: Int32
+        if let reused = free.popLast() {
+            place = reused
+            slots[Int(place)] = slot
+        } else {
+            place = Int32(slots.count)
+            slots.append(slot)
+        }
+        places[key] = place
+        link(place)
+    }
+
+    @discardableResult
+    @inlinable public mutating func remove(_ key: Key) -> Value? {
+        guard let place = places.removeValue(forKey: key) else { return nil }
+        unlink(place)
+        let value = slots[Int(place)]?.value
+        slots[Int(place)] = nil
+        free.append(place)
+        return value
+    }
+
+    @inlinable public var leastRecent: (key: Key, value: Value)? {
+        oldest < 0 ? nil : slots[Int(oldest)].map { ($0.key, $0.value) }
+    }
+
+    @inlinable func forEach(_ body: (Value) -> Void) {
+        for case let slot? in slots { body(slot.value) }
+    }
+
+    @inlinable mutating func link(_ place: Int32) {
+        slots[Int(place)]?.older = newest
+        slots[Int(place)]?.newer = -1
+        if newest >= 0 { slots[Int(newest)]?.newer = place } else { oldest = place }
+        newest = place
+    }
+
+    @inlinable mutating func unlink(_ place: Int32) {
+        guard let slot = slots[Int(place)] else { return }
+        if slot.older >= 0 { slots[Int(slot.older)]?.newer = slot.newer } else { oldest = slot.newer }
+        if slot.newer >= 0 { slots[Int(slot.newer)]?.older = slot.older } else { newest = slot.older }
+    }
+}

@@ -1,0 +1,212 @@
+/// The tally of a concurrency limit: how many slots requests of this instance hold, and what others say they do.
+///
+/// `@unchecked`: reached with the ledger's lock held only.
+final class SlotTally: Tally, @unchecked Sendable {
+    private struct Draft {
+        var record: SlotRecord
+        /// Admitted by it, or taken out.
+        var change = 0
+        var isChanged: Bool
+        var entry: SlotRecord.Entry
+    }
+
+    private let limit: Limit
+    private let isShared: Bool
+    private let sums: TallySums
+    private let instance: UInt64
+    private let spanMicroseconds: Int
+    /// As last seen in the store.
+    private var record = SlotRecord()
+    private var held = 0
+    /// Our entry as last written.
+    private var entry: SlotRecord.Entry?
+    /// From then on it is to be renewed.
+    private var renewal = 0
+    private var draft: Draft?
+    /// The last write may be in the store or arrive there late: it is repeated, whatever the record says now.
+    private var isUncertain = false
+    /// The draft says of our clock what is no longer so.
+    private var isOutdated = false
+    /// The clock difference that the entry is to say, if any.
+    private var clockMilliseconds: Int?
+    /// The difference by which the times it is told are ahead of those in the record: entries of the living instances
+    /// are kept by the store's clock, so that instances whose clocks are far apart see each other.
+    private var aheadMicroseconds = 0
+
+    init(_ limit: Limit, isShared: Bool, sums: TallySums, instance: UInt64, spanMicroseconds: Int) {
+        self.limit = limit
+        self.isShared = isShared
+        self.sums = sums
+        self.instance = instance
+        self.spanMicroseconds = spanMicroseconds
+    }
+
+    private var bound: Int { limit.quota.count }
+
+    /// The entry is written anew if it says something else now.
+    func tell(clockMilliseconds: Int, aheadMicroseconds: Int) {
+        let isSame = self.clockMilliseconds == clockMilliseconds && self.aheadMicroseconds == aheadMicroseconds
+        if isSame { return }
+        self.clockMilliseconds = clockMilliseconds
+        self.aheadMicroseconds = aheadMicroseconds
+        renewal = 0
+        isOutdated = draft != nil
+    }
+
+    /// The entry is written anew, so that the others' are read.
+    func renew() { renewal = 0 }
+
+    private func heldByOthers(_ record: SlotRecord, at time: Int) -> Int {
+        guard isShared else { return 0 }
+        return record.held(besides: instance, at: time - aheadMicroseconds, spanMicroseconds: spanMicroseconds)
+    }
+
+    func living(at time: Int) -> [SlotRecord.Entry] {
+        record.living(at: time - aheadMicroseconds, spanMicroseconds: spanMicroseconds)
+    }
+
+    // MARK: Decisions here
+
+    func hasRoom(for units: Int, at time: Int) -> Bool {
+        units <= bound - min(bound, heldByOthers(record, at: time) + held)
+    }
+
+    func hasRoom(for units: Int, by rule: OutageRule, at time: Int) -> Bool {
+        switch rule.rule {
+        case .allow: true
+        case .deny: false
+        case .local: held + units <= bound
+        case .share: held + units <= rule.part(of: bound - min(bound, heldByOthers(record, at: time)))
+        }
+    }
+
+    func charge(_ units: Int, at time: Int) -> Place {
+        change(by: units)
+        return .nowhere
+    }
+
+    private func change(by units: Int) {
+        let next = max(0, held + units)
+        sums.slots += next - held
+        held = next
+    }
+
+    func spend(_ units: Int, at time: Int) -> Place? { nil }
+
+    /// Somebody may be done at any time.
+    func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal? {
+        if units > bound { return Refusal(wait: nil, memory: 0) }
+        let hasRoom = rule.map { self.hasRoom(for: units, by: $0, at: time) } ?? self.hasRoom(for: units, at: time)
+        return hasRoom ? nil : Refusal(wait: 1_000_000, memory: 1_000_000)
+    }
+
+    func standing(by rule: OutageRule?, at time: Int) -> LimitStanding {
+        let free = bound - min(bound, heldByOthers(record, at: time) + held)
+        return LimitStanding(limit: limit, remaining: free, resetMicroseconds: 0)
+    }
+
+    func settle(_ units: Int, used: Int?, in place: Place, at time: Int) { change(by: -units) }
+
+    func giveBack(_ units: Int, in place: Place, at time: Int) { change(by: -units) }
+
+    func use(_ units: Int, in place: Place, at time: Int) -> Place? { time < place.number ? place : nil }
+
+    func beginOutage(_ epoch: Int, at time: Int) {}
+
+    func endOutage() {}
+
+    // MARK: The store
+
+    func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
+        if case .slots(let found)? = found { record = found } else { record = SlotRecord() }
+        entry = record.entry(of: instance)
+    }
+
+    func beginDraft(isTaking: Bool, at time: Int) {
+        draft = Draft(
+            record: record,
+            isChanged: needsWrite(at: time),
+            entry: SlotRecord.Entry(instance: instance, held: held, endMilliseconds: 0)
+        )
+    }
+
+    func takeOut(_ units: Int, from place: Place) {
+        draft?.change -= units
+        draft?.isChanged = true
+    }
+
+    func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool {
+        guard let next = draft else { return false }
+        let mine = held + next.change + units
+        if mine > bound - min(bound, heldByOthers(next.record, at: time)), units > 0 { return false }
+        if let rule, rule.rule == .share,
+            mine > rule.part(of: bound - min(bound, heldByOthers(next.record, at: time)))
+        {
+            return false
+        }
+        draft?.change += units
+        if units > 0 { draft?.isChanged = true }
+        return true
+    }
+
+    var isDraftChanged: Bool { draft?.isChanged ?? false }
+
+    func dropDraft() { draft = nil }
+
+    func commitDraft(isLeasing: Bool, at time: Int) -> (StoredRecord, Place) {
+        guard var next = draft else { preconditionFailure("no draft") }
+        let time = time - aheadMicroseconds
+        let end = (time + spanMicroseconds) / 1_000
+        next.entry.held = held + next.change
+        next.entry.endMilliseconds = end
+        next.entry.clockMilliseconds = clockMilliseconds
+        next.record.put(next.entry, at: time, spanMicroseconds: spanMicroseconds)
+        draft = next
+        return (.slots(next.record), Place(number: end * 1_000 + aheadMicroseconds, birth: nil))
+    }
+
+    func written(at time: Int) {
+        guard let done = draft else { return }
+        draft = nil
+        isUncertain = false
+        record = done.record
+        entry = done.entry.held > 0 ? done.entry : nil
+        renewal = isOutdated ? 0 : done.entry.endMilliseconds * 1_000 - spanMicroseconds / 3 * 2
+        isOutdated = false
+        change(by: done.change)
+    }
+
+    func notWritten() {
+        draft = nil
+        isOutdated = false
+    }
+
+    func unknown() {
+        draft = nil
+        isOutdated = false
+        isUncertain = true
+        renewal = 0
+    }
+
+    // MARK: Upkeep
+
+    func needsWrite(at time: Int) -> Bool {
+        guard isShared else { return false }
+        return isUncertain || held != (entry?.held ?? 0) || (held > 0 && time - aheadMicroseconds >= renewal)
+    }
+
+    func dueTime() -> Int? { held > 0 && isShared ? renewal + aheadMicroseconds : nil }
+
+    func storeLost() {}
+
+    func isSpent(at time: Int) -> Bool { !isPinned && !needsWrite(at: time) }
+
+    var isPinned: Bool { draft != nil || held > 0 || entry != nil || isUncertain }
+
+    func moveBackIfAhead(of time: Int) {}
+
+    func usedShare(at time: Int) -> Double { Double(held) / Double(bound) }
+
+    /// Requests that were cut may not have told their end.
+    func close(at time: Int) { change(by: -held) }
+}

@@ -1,0 +1,375 @@
+/// The tally of a limit with a window.
+///
+/// `@unchecked`: reached with the ledger's lock held only.
+final class WindowTally: Tally, @unchecked Sendable {
+    private struct Return {
+        let units: Int
+        let place: Place
+    }
+
+    private struct Draft {
+        var record: Record
+        var isChanged: Bool
+        /// Taken into the record by this write.
+        let owed: Record?
+        let returns: [Return]
+        var admitted = 0
+        var lease: Lease?
+    }
+
+    private let limit: Limit
+    private let isShared: Bool
+    private let sums: TallySums
+    /// As last seen in the store; without a store, the record itself.
+    private var record: Record
+    /// It was read at least once.
+    private var isKnown = false
+    /// It was far ahead in the store, and is moved back there by the next write.
+    private var isMoved = false
+    /// The counts seen before the record in the store was lost, and not written to it since.
+    private var unmerged: Record?
+    /// Admitted without the store, or known late, and to be added to the record.
+    private var owed: Record?
+    /// Units to be taken out of their buckets.
+    private var returns: [Return] = []
+    private var draft: Draft?
+    private var outage: Outage?
+    private var lease: Lease?
+    /// Leases that are over, to be forgotten by the record too.
+    private var ended: Lease?
+    private var pace: Pace
+
+    init(_ limit: Limit, isShared: Bool, sums: TallySums, at time: Int) {
+        self.limit = limit
+        self.isShared = isShared
+        self.sums = sums
+        record = Record(limit.grid, at: time)
+        pace = Pace(limit.grid)
+    }
+
+    private var bound: Int { limit.quota.count }
+
+    /// The record with what it does not know yet.
+    private func view(at time: Int) -> Record {
+        record.roll(to: time)
+        if isWhole { return record }
+        var view = record
+        if let owed { view.add(owed) }
+        if let owed = draft?.owed { view.add(owed) }
+        // After what is owed: it may be some of that.
+        for back in returns where isCounted(back.place) { view.giveBack(back.units, in: back.place.number) }
+        view.roll(to: time)
+        return view
+    }
+
+    /// The record knows all that this instance knows.
+    private var isWhole: Bool { owed == nil && returns.isEmpty && draft?.owed == nil }
+
+    // MARK: Decisions here
+
+    func hasRoom(for units: Int, at time: Int) -> Bool {
+        guard isWhole else { return view(at: time).hasRoom(for: units, of: bound) }
+        record.roll(to: time)  // without a copy of it
+        return record.hasRoom(for: units, of: bound)
+    }
+
+    func hasRoom(for units: Int, by rule: OutageRule, at time: Int) -> Bool {
+        switch rule.rule {
+        case .allow: return true
+        case .deny: return false
+        case .local: return hasRoom(for: units, at: time)
+        case .share:
+            beginOutage(rule.epoch, at: time)
+            outage?.roll(to: time)
+            return outage?.hasRoom(for: units, of: bound, by: rule) ?? false
+        }
+    }
+
+    func charge(_ units: Int, at time: Int) -> Place {
+        outage?.charge(units, at: time)
+        guard isShared else {
+            record.roll(to: time)
+            record.charge(units)
+            return Place(number: record.newest, birth: record.birth)
+        }
+        var owed = owed ?? Record(limit.grid, at: time)
+        owed.roll(to: time)
+        owed.charge(units)
+        self.owed = owed
+        return Place(number: owed.newest, birth: nil)
+    }
+
+    private func owe(_ other: Record?) {
+        guard let other else { return }
+        if owed == nil { owed = other } else { owed?.add(other) }
+    }
+
+    func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal? {
+        let view = view(at: time)
+        let isFull = !view.hasRoom(for: units, of: bound)
+        var wait = isFull ? view.retryAfter(units, of: bound, at: time) : 0
+        if let rule, rule.rule == .share, !hasRoom(for: units, by: rule, at: time) {
+            // An instance whose part is nothing has to wait for the store.
+            let more = outage?.retryAfter(units, of: bound, by: rule, at: time) ?? 1_000_000
+            wait = wait.map { max($0, more) }
+        } else if !isFull {
+            return nil
+        }
+        guard let wait else { return Refusal(wait: nil, memory: 0) }
+        var memory = rule == nil && !limit.quota.unit.isKnownLate ? wait : min(wait, 1_000_000)
+        if view.leased(at: time) > 0 { memory = min(memory, view.leaseEnd - time) }
+        return Refusal(wait: wait, memory: memory)
+    }
+
+    func standing(by rule: OutageRule?, at time: Int) -> LimitStanding {
+        guard isWhole else { return standing(of: view(at: time), by: rule, at: time) }
+        record.roll(to: time)
+        return standing(of: record, by: rule, at: time)
+    }
+
+    private func standing(of view: borrowing Record, by rule: OutageRule?, at time: Int) -> LimitStanding {
+        let spare = lease.map { $0.isOpen(at: time) ? $0.left : 0 } ?? 0
+        var remaining = view.remaining(of: bound) + spare
+        if let rule, rule.rule == .share, let outage {
+            remaining = min(remaining, outage.remaining(of: bound, by: rule))
+        }
+        return LimitStanding(
+            limit: limit,
+            remaining: remaining,
+            resetMicroseconds: view.reset(at: time)
+        )
+    }
+
+    // MARK: Leases
+
+    func spend(_ units: Int, at time: Int) -> Place? {
+        guard var open = lease, units > 0, open.isOpen(at: time), open.left >= units else { return nil }
+        open.left -= units
+        lease = open
+        sums.openUnits -= units
+        pace.note(units, at: time)
+        return open.place
+    }
+
+    /// The rest goes back to its bucket.
+    private func endLease() {
+        guard let lease else { return }
+        self.lease = nil
+        sums.openUnits -= lease.left
+        ended = lease
+        if lease.left > 0 { returns.append(Return(units: lease.left, place: lease.place)) }
+    }
+
+    // MARK: What comes back
+
+    func settle(_ units: Int, used: Int?, in place: Place, at time: Int) {
+        guard let used else { return }
+        if used > units {
+            _ = charge(used - units, at: time)
+        } else {
+            giveBack(units - max(0, used), in: place, at: time)
+        }
+    }
+
+    func giveBack(_ units: Int, in place: Place, at time: Int) {
+        guard units > 0 else { return }
+        guard isShared else { return record.giveBack(units, in: place.number) }
+        if var open = lease, open.place == place, open.isOpen(at: time) {
+            open.left += units
+            lease = open
+            sums.openUnits += units
+            return
+        }
+        outage?.giveBack(units, in: place.number)
+        takeBack(units, in: place)
+    }
+
+    func use(_ units: Int, in place: Place, at time: Int) -> Place? {
+        guard place != .nowhere else { return place }
+        let end = limit.grid.end(of: place.number)
+        if time < end { return place }
+        guard time < end + limit.grid.graceMicroseconds else { return nil }
+        let present = charge(units, at: time)
+        giveBack(units, in: place, at: time)
+        return present
+    }
+
+    // MARK: Outages
+
+    func beginOutage(_ epoch: Int, at time: Int) {
+        if outage?.epoch == epoch { return }
+        if outage?.hasSeenStore == false {
+            // It goes on: a copy that holds what was admitted since would leave a part of the rest once more.
+            outage?.epoch = epoch
+            return
+        }
+        outage = Outage(epoch, view(at: time), at: time)
+    }
+
+    func endOutage() { outage = nil }
+
+    // MARK: The store
+
+    func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
+        var next = Record(limit.grid, at: time, birth: birth)
+        if case .counts(let found)? = found { next = found }
+        if isAhead { next.moveBack(to: time) }
+        isMoved = isAhead
+        if isKnown, record.birth != next.birth {
+            sums.rejoined += 1
+            // Known to be unused, so not joined; the record that came after it may not hold it.
+            for back in returns where isCounted(back.place) { record.giveBack(back.units, in: back.place.number) }
+            returns.removeAll { isCounted($0.place) }
+            if unmerged == nil { unmerged = record } else { unmerged?.join(record) }
+        }
+        record = next
+        isKnown = true
+        outage?.hasSeenStore = true
+        unmerged?.roll(to: time)
+        if unmerged?.total == 0 { unmerged = nil }
+        if let unmerged { record.join(unmerged) }
+    }
+
+    func beginDraft(isTaking: Bool, at time: Int) {
+        if let lease, isTaking || !lease.isOpen(at: time) { endLease() }
+        record.roll(to: time)
+        var next = record
+        var isChanged = unmerged != nil || isMoved
+        for back in returns where isCounted(back.place) {
+            next.giveBack(back.units, in: back.place.number)
+            isChanged = true
+        }
+        if let ended, isCounted(ended.place) { next.endLease(ended.units, in: ended.place.number) }
+        if let owed {
+            next.add(owed)
+            next.roll(to: time)
+            isChanged = true
+        }
+        draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns)
+    }
+
+    /// Units that were counted in a record that was lost may not be taken out of the one that came after it: that may
+    /// not hold it.
+    private func isCounted(_ place: Place) -> Bool { place.birth == nil || place.birth == record.birth }
+
+    func takeOut(_ units: Int, from place: Place) {
+        draft?.isChanged = true
+        if isCounted(place) { draft?.record.giveBack(units, in: place.number) }
+    }
+
+    func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool {
+        if let rule, outage != nil, !hasRoom(for: units + (draft?.admitted ?? 0), by: rule, at: time) { return false }
+        guard draft?.record.admit(units, of: bound) == true else { return false }
+        draft?.admitted += units
+        if units > 0 { draft?.isChanged = true }
+        return true
+    }
+
+    var isDraftChanged: Bool { draft?.isChanged ?? false }
+
+    func dropDraft() {
+        returns.removeAll { !isCounted($0.place) }
+        draft = nil
+    }
+
+    func commitDraft(isLeasing: Bool, at time: Int) -> (StoredRecord, Place) {
+        guard var next = draft else { preconditionFailure("no draft") }
+        let place = Place(number: next.record.newest, birth: next.record.birth)
+        if isLeasing, next.admitted > 0, lease == nil { next.lease = newLease(next.record, place, at: time) }
+        if let lease = next.lease {
+            next.record.charge(lease.units)
+            next.record.addLease(lease.units, until: lease.end, at: time)
+        }
+        draft = next
+        owed = nil
+        returns = []
+        ended = nil
+        return (.counts(next.record), place)
+    }
+
+    /// About as many units as were used in the last bucket; not more than a quarter of what is left, nor, with all open
+    /// ones, a tenth of the limit.
+    private func newLease(_ record: Record, _ place: Place, at time: Int) -> Lease? {
+        let used = pace.units(at: time)
+        guard limit.quota.unit == .requests, used >= Lease.busyUnits else { return nil }
+        let units = min(used, (bound - record.total) / 4, bound / 10 - record.leased(at: time))
+        let end = min(limit.grid.end(of: place.number), time + Lease.longestMicroseconds)
+        guard units >= Lease.leastUnits, time < end else { return nil }
+        return Lease(place: place, units: units, left: units, end: end)
+    }
+
+    func written(at time: Int) {
+        guard let done = draft else { return }
+        draft = nil
+        record = done.record
+        unmerged = nil
+        isMoved = false
+        if done.admitted > 0 { pace.note(done.admitted, at: time) }
+        outage?.charge(done.admitted, at: time)
+        if let opened = done.lease {
+            lease = opened
+            sums.leases += 1
+            sums.leasedUnits += opened.units
+            sums.openUnits += opened.units
+        }
+    }
+
+    func notWritten() {
+        guard let undone = draft else { return }
+        draft = nil
+        owe(undone.owed)
+        returns = undone.returns + returns
+        returnOwed()
+    }
+
+    func unknown() {
+        owe(draft?.owed)
+        draft = nil
+        returnOwed()
+    }
+
+    /// Units that were given back while they were being written, and are owed again, need not be written at all.
+    private func returnOwed() {
+        guard owed != nil else { return }
+        let all = returns
+        returns = []
+        for back in all { takeBack(back.units, in: back.place) }
+    }
+
+    private func takeBack(_ units: Int, in place: Place) {
+        var rest = units
+        if place.birth == nil, let here = owed?.count(in: place.number), here > 0 {
+            owed?.giveBack(min(here, units), in: place.number)
+            rest -= min(here, units)
+        }
+        if rest > 0 { returns.append(Return(units: rest, place: place)) }
+    }
+
+    // MARK: Upkeep
+
+    func needsWrite(at time: Int) -> Bool {
+        owed != nil || !returns.isEmpty || lease.map { !$0.isOpen(at: time) && $0.left > 0 } ?? false
+    }
+
+    func dueTime() -> Int? { lease.flatMap { $0.left > 0 ? $0.end : nil } }
+
+    func storeLost() { endLease() }
+
+    func isSpent(at time: Int) -> Bool {
+        owed == nil && returns.isEmpty && limit.grid.start(of: record.newest + limit.grid.kept) <= time
+    }
+
+    var isPinned: Bool { draft != nil || (lease?.left ?? 0) > 0 }
+
+    func moveBackIfAhead(of time: Int) {
+        guard record.isTooFarAhead(of: time), draft == nil else { return }
+        record.moveBack(to: time)
+        unmerged?.moveBack(to: time)
+        owed?.moveBack(to: time)
+        outage?.moveBack(to: time)
+    }
+
+    func usedShare(at time: Int) -> Double { Double(view(at: time).total) / Double(bound) }
+
+    func close(at time: Int) { endLease() }
+}

@@ -1,0 +1,25 @@
+/// The amounts of each unit that a request may use, or has used, besides itself.
+package struct Amounts: Sendable, Equatable {
+    package var tokens: Int
+    package var images: Int
+    /// 10^-9 dollars.
+    package var usd: Int
+    package var credits: Int
+
+    package init(tokens: Int = 0, images: Int = 0, usd: Int = 0, credits: Int = 0) {
+        self.tokens = tokens
+        self.images = images
+        self.usd = usd
+        self.credits = credits
+    }
+
+    package subscript(unit: Quota.Unit) -> Int {
+        switch unit {
+        case .requests, .concurrent: 1
+        case .tokens: tokens
+        case .images: images
+        case .usd: usd
+        case .credits: credits
+        }
+    }
+}

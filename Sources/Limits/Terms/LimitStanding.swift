@@ -1,0 +1,21 @@
+/// The state of one limit after a decision.
+package struct LimitStanding: Sendable {
+    package let limit: Limit
+    package let remaining: Int
+    /// Until all that is counted now has fallen free.
+    package let resetMicroseconds: Int
+
+    package init(limit: Limit, remaining: Int, resetMicroseconds: Int) {
+        self.limit = limit
+        self.remaining = remaining
+        self.resetMicroseconds = resetMicroseconds
+    }
+}
+
+extension LimitStanding {
+    func isTighter(than other: Self?) -> Bool {
+        guard let other else { return true }
+        if remaining != other.remaining { return remaining < other.remaining }
+        return resetMicroseconds > other.resetMicroseconds
+    }
+}

@@ -1,0 +1,69 @@
+/// A number of units per window, as written in the settings: `60/minute`, `3.50 usd/day`, `5 concurrent`.
+package struct Quota: Sendable, Hashable {
+    package enum Unit: String, Sendable, Hashable, CaseIterable {
+        case requests
+        case tokens
+        case images
+        /// Counted in 10^-9 US dollars.
+        case usd
+        case credits
+        /// Runs at the same time; has no window.
+        case concurrent
+    }
+
+    package enum Span: Int, Sendable, Hashable {
+        case second = 1
+        case minute = 60
+        case hour = 3_600
+        case day = 86_400
+        case week = 604_800
+
+        package var name: String {
+            switch self {
+            case .second: "second"
+            case .minute: "minute"
+            case .hour: "hour"
+            case .day: "day"
+            case .week: "week"
+            }
+        }
+    }
+
+    package let unit: Unit
+    /// At least 1; of `usd` in 10^-9.
+    package let count: Int
+    /// The window is this many spans; 0 for `concurrent`.
+    package let spans: Int
+    package let span: Span
+
+    package static let usdParts = 1_000_000_000
+    /// Keeps a bucket's count within eight bytes of a record.
+    package static let countBound = 10_000_000_000_000_000
+    package static let longestWindowSeconds = 366 * 86_400
+
+    package init(_ count: Int, _ unit: Unit = .requests, per span: Span, times spans: Int = 1) {
+        self.unit = unit
+        self.count = count
+        self.spans = unit == .concurrent ? 0 : spans
+        self.span = span
+    }
+
+    package var windowSeconds: Int { spans * span.rawValue }
+
+    /// `60 per minute`, `50 per 10 seconds`, `5 concurrent`.
+    package var text: String {
+        switch spans {
+        case 0: "\(amount(count)) concurrent"
+        case 1: "\(amount(count)) per \(span.name)"
+        default: "\(amount(count)) per \(spans) \(span.name)s"
+        }
+    }
+
+    /// A number of this quota's units: `128512`; of `usd` with two to nine decimals: `3.50`.
+    package func amount(_ units: Int) -> String {
+        guard unit == .usd else { return "\(units)" }
+        var decimals = String(String(Self.usdParts + units % Self.usdParts).dropFirst())
+        while decimals.utf8.count > 2, decimals.last == "0" { decimals.removeLast() }
+        return "\(units / Self.usdParts).\(decimals)"
+    }
+}

@@ -1,0 +1,131 @@
+import Engine
+
+extension Quota {
+    /// Why a text is no list of limits; completes a sentence after the quoted item.
+    package struct Mistake: Error, Equatable {
+        package let item: String
+        package let reason: String
+
+        package init(item: String, reason: String) {
+            self.item = item
+            self.reason = reason
+        }
+
+        package var text: String { "\"\(item)\": \(reason)" }
+    }
+
+    /// Reads `N[ unit][/ or per ][M ]window` joined by `;`, in any case; `off` alone is an empty list.
+    package static func list(_ text: String) throws(Mistake) -> [Quota] {
+        if text.trimmed.lowercased() == "off" { return [] }
+        var quotas: [Quota] = []
+        for item in text.split(separator: ";", omittingEmptySubsequences: false) {
+            let quota = try Quota(String(item.trimmed))
+            let isTwice = quotas.contains { $0.unit == quota.unit && $0.windowSeconds == quota.windowSeconds }
+            if isTwice { throw Mistake(item: String(item.trimmed), reason: "a second limit for the same window") }
+            quotas.append(quota)
+        }
+        return quotas
+    }
+
+    private init(_ item: String) throws(Mistake) {
+        func mistake(_ reason: String) -> Mistake { Mistake(item: item, reason: reason) }
+        var words = Self.words(item.lowercased())[...]
+        guard let number = words.popFirst(), number.first?.isDigit == true else {
+            throw mistake("a limit begins with a number, as in 60/minute")
+        }
+        var unit = Unit.requests
+        if let word = words.first, let named = Unit(rawValue: word) ?? Unit(rawValue: word + "s") {
+            unit = named
+            words.removeFirst()
+        }
+        let count = try Self.count(number, of: unit, item)
+        if unit == .concurrent {
+            guard words.isEmpty else { throw mistake("concurrent has no window") }
+            self.init(count, unit, per: .second)
+            return
+        }
+        guard let joint = words.popFirst() else { throw mistake("no window, as in 60/minute") }
+        guard joint == "/" || joint == "per" else {
+            let units = Unit.allCases.map(\.rawValue).joined(separator: ", ")
+            throw mistake("\"\(joint)\" is neither / nor a unit (\(units))")
+        }
+        var spans = 1
+        if let word = words.first, word.first?.isDigit == true {
+            guard let number = Int(word), number >= 1 else { throw mistake("\"\(word)\" is not a count of a window") }
+            spans = number
+            words.removeFirst()
+        }
+        guard let name = words.popFirst(), words.isEmpty, let span = Span(named: name) else {
+            throw mistake("the window is second, minute, hour, day or week, perhaps with a count: 5 minutes")
+        }
+        guard spans <= Self.longestWindowSeconds / span.rawValue else { throw mistake("a window is at most 366 days") }
+        self.init(count, unit, per: span, times: spans)
+    }
+
+    private static func count(_ text: String, of unit: Unit, _ item: String) throws(Mistake) -> Int {
+        func mistake(_ reason: String) -> Mistake { Mistake(item: item, reason: reason) }
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count <= 2, parts.allSatisfy({ !$0.isEmpty }) else { throw mistake("\"\(text)\" is not a number") }
+        guard parts.count == 1 || unit == .usd else { throw mistake("only usd may have decimals") }
+        let decimals = parts.count == 2 ? parts[1] : ""
+        guard decimals.utf8.count <= 9 else { throw mistake("usd has at most nine decimals") }
+        let scale = unit == .usd ? 9 : 0
+        let padding = String(repeating: "0", count: scale - decimals.utf8.count)
+        guard let count = Int(parts[0] + decimals + padding), count <= countBound else {
+            throw mistake("the number is above \(Quota(countBound, unit, per: .day).amount(countBound))")
+        }
+        guard count > 0 else { throw mistake("the number is at least \(unit == .usd ? "0.000000001" : "1")") }
+        return count
+    }
+
+    /// Numbers, words and slashes; `30s` is two words.
+    private static func words(_ text: String) -> [String] {
+        var words: [String] = []
+        var last: CharacterKind?
+        for character in text {
+            let kind = CharacterKind(character)
+            if kind != .blank {
+                if kind == last, kind != .slash {
+                    words[words.count - 1].append(character)
+                } else {
+                    words.append(String(character))
+                }
+            }
+            last = kind
+        }
+        return words
+    }
+}
+
+private enum CharacterKind {
+    case number
+    case slash
+    case blank
+    case word
+
+    init(_ character: Character) {
+        switch character {
+        case "/": self = .slash
+        case " ", "\t": self = .blank
+        case ".": self = .number
+        default: self = character.isDigit ? .number : .word
+        }
+    }
+}
+
+extension Character {
+    fileprivate var isDigit: Bool { ("0"..."9").contains(self) }
+}
+
+extension Quota.Span {
+    fileprivate init?(named name: String) {
+        switch name {
+        case "s", "second", "seconds": self = .second
+        case "m", "minute", "minutes": self = .minute
+        case "h", "hour", "hours": self = .hour
+        case "d", "day", "days": self = .day
+        case "w", "week", "weeks": self = .week
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,33 @@
+package import Calls
+package import Engine
+package import Shared
+
+extension SpeechCall {
+    /// Reads `POST /v1/audio/speech`.
+    package init(_ root: JSONValue) throws(APIError) {
+        let fields = try RequestFields(root)
+        guard let model = try fields.model(), !model.isEmpty else { throw .missing("model") }
+        guard let length = try fields.length("input") else { throw .missing("input") }
+        try Self.check(length: length, "input")
+        self.init(
+            model: model,
+            text: try fields.string("input") ?? "",
+            voice: try Self.voice(fields),
+            format: try fields.choice("response_format", ["mp3", "opus", "aac", "flac", "wav", "pcm"]),
+            speed: try fields.number("speed", 0.25...4)
+        )
+        try checkText("input")
+        _ = try fields.length("instructions")
+        if try fields.choice("stream_format", ["audio", "sse"]) == "sse" {
+            throw .value("stream_format", "only audio is offered here", code: "unsupported_value")
+        }
+    }
+
+    /// A name, or an object with an `id`.
+    private static func voice(_ fields: RequestFields) throws(APIError) -> String {
+        guard let value = fields["voice"] else { throw .missing("voice") }
+        guard let voice = value.text ?? value["id"]?.text else { throw .type("voice", "a string") }
+        guard (1...128).contains(voice.count) else { throw .value("voice", "this is no voice's name") }
+        return voice.text
+    }
+}

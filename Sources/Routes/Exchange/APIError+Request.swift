@@ -1,0 +1,38 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+extension APIError {
+    /// The envelope: always these four keys.
+    func appendJSON(to body: inout ByteBuffer) {
+        body.append(#"{"error":{"message":"#)
+        body.append(json: self.message)
+        body.append(#","type":""#)
+        body.append(self.type)
+        body.append(#"","param":"#)
+        if let param = self.param { body.append(json: param) } else { body.append("null") }
+        body.append(#","code":"#)
+        if let code = self.code { body.append(json: code) } else { body.append("null") }
+        body.append("}}")
+    }
+
+    /// An error for what the server refuses by itself.
+    init(_ error: RequestError) {
+        let code: String? =
+            switch error.status {
+            case 405: "method_not_allowed"
+            case 413: "request_too_large"
+            case 503: "overloaded"
+            default: nil
+            }
+        self.init(
+            error.status,
+            error.reason,
+            type: error.status < 500 ? "invalid_request_error" : "server_error",
+            code: code
+        )
+        if error.status == 503 { self.retryAfterSeconds = 2 }
+        if error.status == 501 || error.status == 505 { self.isHopeless = true }
+    }
+}

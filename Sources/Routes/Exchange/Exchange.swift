@@ -1,0 +1,218 @@
+import Calls
+import Engine
+import Limits
+import Shared
+
+/// One request and its response: the heads, what is sent, and the record that tells of it.
+///
+/// `@unchecked`: used on its request's loop only.
+final class Exchange: @unchecked Sendable {
+    let request: Request
+    let writer: any ResponseWriter
+    let gateway: Gateway
+    /// In whose manner errors are told.
+    var surface: any Surface
+    var record: RequestRecord
+    /// The id at the end of the request's path, where its route has one.
+    var named: String?
+    /// For `Allow`.
+    var allowed: [StaticString] = []
+    /// The caller, and the group of the endpoint, once they are known.
+    var asking: (caller: Caller, group: EndpointGroup)?
+    /// The standing of the limits that cover the request.
+    var standing: Decision?
+    /// Of the calls made for it, from its admission on.
+    var sheet: CallSheet?
+    /// For `X-Relay-Cost`.
+    var cost: Cost?
+    private(set) var hasBegun = false
+    private var isBinary = false
+
+    init(_ request: Request, _ writer: any ResponseWriter, _ gateway: Gateway, _ surface: any Surface) {
+        self.surface = surface
+        self.request = request
+        self.writer = writer
+        self.gateway = gateway
+        record = RequestRecord(id: gateway.ids.id("req_"), startedNanoseconds: gateway.loop.nowNanoseconds)
+        record.method = request.method.name
+        gateway.counts.change(.requests, by: 1)
+    }
+
+    var requestID: String { record.id }
+
+    // MARK: Whole answers
+
+    func send(_ status: Int = 200, json body: borrowing ByteBuffer) {
+        send(status, type: "application/json", body: body)
+    }
+
+    func send(_ status: Int, type: StaticString, body: borrowing ByteBuffer) {
+        let head = head(status, type: type)
+        begin(status)
+        writer.send(head, body: body)
+    }
+
+    /// - Parameter label: of the counts.
+    func sendPreflight(label: Int) {
+        record.route = "OPTIONS"
+        record.routeLabel = label
+        record.isPolled = true
+        var head = head(204, type: nil)
+        head.add("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+        let wanted = request[.accessControlRequestHeaders]?.text
+        head.add("Access-Control-Allow-Headers", text: wanted ?? "authorization, content-type")
+        head.add("Access-Control-Max-Age", "86400")
+        begin(204)
+        writer.send(head, body: ByteBuffer())
+    }
+
+    // MARK: Streams
+
+    func beginEvents() {
+        var head = head(200, type: "text/event-stream; charset=utf-8")
+        head.add("Cache-Control", "no-cache")
+        head.add("X-Accel-Buffering", "no")
+        begin(200)
+        record.isStreaming = true
+        gateway.counts.change(.streams, by: 1)
+        writer.begin(head)
+    }
+
+    /// A body in pieces, in which no error can be told.
+    func beginBytes(type: String) {
+        var head = head(200, type: nil)
+        head.add("Content-Type", text: type)
+        begin(200)
+        isBinary = true
+        writer.begin(head)
+    }
+
+    // MARK: Errors
+
+    /// Before the answer has begun an answer of its own, after that a last event, or in binary content a cut.
+    func fail(_ error: APIError) {
+        record.note(error)
+        if error.status == 499 || isBinary { return writer.cut() }
+        var body = ByteBuffer()
+        surface.append(error, isMidStream: hasBegun, to: &body)
+        if hasBegun {
+            writer.write(body)
+            return writer.end()
+        }
+        var head = head(error.status, type: "application/json")
+        if !allowed.isEmpty { head.add("Allow", text: allowed.map { "\($0)" }.joined(separator: ", ")) }
+        if let standing, !standing.isAdmitted {
+            standing.appendRetry(to: &head.fields)
+        } else {
+            head.addRetry(error)
+        }
+        if error.status == 429 { head.add("X-Relay-Limited-By", error.isFromVendor ? "upstream" : "relay") }
+        begin(error.status)
+        writer.send(head, body: body)
+    }
+
+    // MARK: Heads
+
+    private func begin(_ status: Int) {
+        hasBegun = true
+        // The request's content is with the vendor, or of no more use.
+        request.body.giveBackLarge()
+        record.status = status
+        record.firstByteNanoseconds = gateway.loop.nowNanoseconds - record.startedNanoseconds
+    }
+
+    private func head(_ status: Int, type: StaticString?) -> ResponseHead {
+        var head = gateway.head(status, type: type, record)
+        addOrigin(&head)
+        standing?.appendLimits(to: &head.fields)
+        if let sheet, let provider = sheet.provider {
+            head.add("X-Relay-Provider", text: provider)
+            head.fields.append("X-Relay-Attempts: ")
+            head.fields.append(decimal: sheet.attempts)
+            head.fields.append("\r\nX-Relay-Cache: off\r\n")
+            if let cost { head.add("X-Relay-Cost", text: cost.text) }
+        }
+        return head
+    }
+
+    /// A scheme, a name of at most 253 bytes, and a port.
+    private static let originLimitBytes = 300
+
+    private func addOrigin(_ head: inout ResponseHead) {
+        guard !gateway.isOpenToAllOrigins, let given = request[.origin], given.count <= Self.originLimitBytes,
+            case let origin = given.text, gateway.settings.corsOrigins.contains(origin.lowercased())
+        else { return }
+        head.add("Access-Control-Allow-Origin", text: origin)
+    }
+
+    // MARK: The end
+
+    /// Once, when nothing more is done for the request.
+    func end() {
+        let now = gateway.loop.nowNanoseconds
+        record.provider = sheet?.provider
+        if let given = request[.id], Self.isID(given) { record.givenID = given.text }
+        record.count(in: gateway.counts, at: now)
+        record.write(to: gateway.log, at: now)
+    }
+
+    /// 1 to 64 of letters, digits, `.`, `_`, `-`.
+    private static func isID(_ text: UnsafeRawBufferPointer) -> Bool {
+        text.count <= 64
+            && text.allSatisfy {
+                switch $0 {
+                case 48...57, 65...90, 97...122, 45, 46, 95: true
+                default: false
+                }
+            }
+    }
+}
+
+/// Answers what the server refused before it was a request.
+struct RefusedHead {
+    let gateway: Gateway
+    let surface: any Surface
+
+    func answer(_ refusal: RequestError, _ writer: any ResponseWriter) {
+        var record = RequestRecord(id: gateway.ids.id("req_"), startedNanoseconds: gateway.loop.nowNanoseconds)
+        gateway.counts.change(.requests, by: 1)
+        let error = APIError(refusal)
+        record.note(error)
+        var body = ByteBuffer()
+        surface.append(error, isMidStream: false, to: &body)
+        var head = gateway.head(error.status, type: "application/json", record)
+        if refusal.status == 405 {
+            head.add("Allow", text: Method.allCases.map { "\($0.name)" }.joined(separator: ", "))
+        }
+        head.addRetry(error)
+        record.firstByteNanoseconds = 0
+        writer.send(head, body: body)
+        record.count(in: gateway.counts, at: gateway.loop.nowNanoseconds)
+        record.write(to: gateway.log, at: gateway.loop.nowNanoseconds)
+    }
+}
+
+extension Gateway {
+    /// The head that all responses begin with.
+    fileprivate func head(_ status: Int, type: StaticString?, _ record: RequestRecord) -> ResponseHead {
+        var head = ResponseHead(status: status)
+        if let type { head.add("Content-Type", type) }
+        head.add("X-Request-ID", text: record.id)
+        head.fields.append("OpenAI-Processing-Ms: ")
+        head.fields.append(decimal: Int((loop.nowNanoseconds - record.startedNanoseconds) / 1_000_000))
+        head.fields.append("\r\n")
+        head.fields.append(commonFields.bytes)
+        return head
+    }
+}
+
+extension ResponseHead {
+    fileprivate mutating func addRetry(_ error: APIError) {
+        if let seconds = error.retryAfterSeconds {
+            add("Retry-After", text: "\(seconds)")
+            add("Retry-After-Ms", text: "\(seconds * 1_000)")
+        }
+        let isLongWait = error.retryAfterSeconds.map { $0 > 120 } ?? false
+        if error.isHopeless || isLongWait { add("X-Should-Retry", "false") }
+    }
+}

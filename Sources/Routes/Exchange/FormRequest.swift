@@ -1,0 +1,42 @@
+import Calls
+import Engine
+import Shared
+
+/// A `multipart/form-data` body, read whole.
+struct Form: Sendable {
+    struct File: Sendable {
+        let name: String
+        let bytes: Body
+    }
+
+    let fields: [(name: String, text: String)]
+    let files: [File]
+}
+
+extension Exchange {
+    /// A form whose files each have at most `fileLimitBytes`, and no more than any upload may have.
+    func formStream(files: [String], fileLimitBytes: Int) throws(APIError) -> FormStream {
+        if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
+            throw APIError(415, "Content-Encoding is not accepted here.", code: "unsupported_media_type")
+        }
+        let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)
+        let form: FormStream
+        do throws(RequestError) {
+            form = try FormStream(request, files: files, fileLimitBytes: limit)
+        } catch {
+            throw APIError(error)
+        }
+        try refuseIfKnownToBeOver()
+        return form
+    }
+
+    /// Waits for a form; see `formStream`.
+    func form(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
+        let form = try formStream(files: files, fileLimitBytes: fileLimitBytes)
+        var gathered: [Form.File] = []
+        while let name = try await form.nextFile() {
+            gathered.append(Form.File(name: name, bytes: Body(try await form.beginning(.max))))
+        }
+        return Form(fields: form.fields, files: gathered)
+    }
+}

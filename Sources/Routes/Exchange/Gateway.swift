@@ -1,0 +1,109 @@
+import Calls
+import Engine
+import Limits
+import Shared
+package import Synchronization
+import Upstream
+
+/// The parts that endpoints need: of the process, of the loop and of its present setup. Constant; parts that all loops
+/// share are constant or atomic.
+///
+/// `@unchecked`: `parser`, `ids`, `callers`, `limits`, `registry` and `verdicts` are used on its loop only.
+final class Gateway: @unchecked Sendable {
+    let settings: Settings
+    let loop: EventLoop
+    let log: Log
+    let callers: Callers
+    let limits: LimitBook
+    let limiter: Limiter
+    let registry: Registry
+    let keyCheckers: [any KeyChecker]
+    let files: FileShelf
+    /// For work that would hold up the loop.
+    let worker: Worker
+    /// For large bodies.
+    let reader: Worker
+    /// Nil: no picture is fetched.
+    let fetcher: Fetcher?
+    /// The whole process's.
+    let assets: AssetCache
+    /// The state that all instances share.
+    let shared: SharedState
+    let process: ProcessState
+    /// This loop's.
+    let counts: LoopMetrics
+    /// The whole process's.
+    let metrics: Metrics
+    let parser: JSONParser
+    let ids: RandomBytes
+    let verdicts: KeyVerdicts
+    let isOpenToAllOrigins: Bool
+    /// Header lines of every answer.
+    let commonFields: ByteBuffer
+
+    init(_ shares: ProcessParts, _ own: LoopParts, _ setup: Setup) {
+        settings = setup.settings
+        isOpenToAllOrigins = setup.settings.corsOrigins == ["*"]
+        commonFields = Self.commonFields(isOpenToAllOrigins: isOpenToAllOrigins)
+        loop = own.loop
+        log = shares.log
+        callers = setup.callers
+        limits = setup.limits
+        limiter = shares.limiter
+        registry = setup.registry
+        keyCheckers = setup.keyCheckers
+        files = shares.files
+        worker = shares.worker
+        reader = shares.reader
+        fetcher = setup.fetcher
+        assets = shares.assets
+        shared = shares.shared
+        process = shares.process
+        counts = own.counts
+        metrics = shares.metrics
+        parser = own.parser
+        ids = own.ids
+        verdicts = own.verdicts
+    }
+
+    func memory(of caller: Caller) -> ImageMemory { ImageMemory(shared, of: caller, on: loop) }
+
+    func mediaAccess(for caller: Caller) -> MediaAccess {
+        let owner = FileOwner(caller, secret: settings.fileSecret)
+        return MediaAccess(registry, for: caller, worker: worker, fetcher: fetcher, assets: assets) {
+            (id) async throws(APIError) in
+            guard let owner else { return nil }
+            return try await self.file(id, of: owner)?.file
+        }
+    }
+
+    private static func commonFields(isOpenToAllOrigins: Bool) -> ByteBuffer {
+        var head = ResponseHead(status: 200)
+        head.add("OpenAI-Version", "2020-10-01")
+        if isOpenToAllOrigins {
+            head.add("Access-Control-Allow-Origin", "*")
+        } else {
+            head.add("Vary", "Origin")
+        }
+        head.add(
+            "Access-Control-Expose-Headers",
+            """
+            x-request-id, retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, \
+            x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
+            x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, ratelimit, ratelimit-policy, \
+            x-relay-provider, x-relay-attempts, x-relay-cache, x-relay-limited-by, x-relay-cost
+            """
+        )
+        var fields = ByteBuffer()
+        fields.append(head.fields.bytes)
+        return fields
+    }
+}
+
+/// The state that all loops of the process share.
+package final class ProcessState: Sendable {
+    package let isDraining = Atomic<Bool>(false)
+    let strays = StrayBearers()
+
+    package init() {}
+}

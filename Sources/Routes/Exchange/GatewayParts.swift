@@ -1,0 +1,56 @@
+package import Engine
+package import Limits
+package import Shared
+import Upstream
+
+/// The parts that all loops share, as far as endpoints need them.
+package struct ProcessParts: Sendable {
+    package let log: Log
+    let limiter: Limiter
+    let files: FileShelf
+    /// For work that would hold up the loop.
+    let worker: Worker
+    /// For large bodies.
+    let reader: Worker
+    let assets: AssetCache
+    /// The state that all instances share.
+    let shared: SharedState
+    let process: ProcessState
+    let metrics: Metrics
+
+    package init(
+        log: Log,
+        limiter: Limiter,
+        files: FileShelf,
+        worker: Worker,
+        reader: Worker,
+        assets: AssetCache,
+        shared: SharedState,
+        process: ProcessState,
+        metrics: Metrics
+    ) {
+        self.log = log
+        self.limiter = limiter
+        self.files = files
+        self.worker = worker
+        self.reader = reader
+        self.assets = assets
+        self.shared = shared
+        self.process = process
+        self.metrics = metrics
+    }
+}
+
+/// The parts of a loop that live on when its setup is replaced.
+package struct LoopParts {
+    package let loop: EventLoop
+    let counts: LoopMetrics
+    package let parser = JSONParser()
+    let ids = RandomBytes()
+    let verdicts = KeyVerdicts()
+
+    package init(loop: EventLoop, counts: LoopMetrics) {
+        self.loop = loop
+        self.counts = counts
+    }
+}

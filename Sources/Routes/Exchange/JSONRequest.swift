@@ -1,0 +1,145 @@
+import Engine
+import Shared
+
+extension Exchange {
+    /// Waits for a JSON body and has it read by `read`, on this loop or, where that takes long, on a thread for it.
+    func json<Value: Sendable>(
+        _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
+    ) async throws(APIError) -> Value {
+        try checkMedia(request)
+        let limitBytes = gateway.settings.maxBodyBytes
+        if (request.body.declaredBytes ?? 0) <= limitBytes { try refuseIfKnownToBeOver() }
+        do throws(RequestError) {
+            try await request.body.collect(limitBytes: limitBytes)
+        } catch {
+            throw Task.isCancelled ? .clientLeft : APIError(error)
+        }
+        let bytes = request.body.bytes
+        if bytes.count > JSONBody.loopBytes { return try await readAway(request, read) }
+        // The parser has its own copy of what it read.
+        defer { request.body.release() }
+        return try JSONBody.read(bytes, by: gateway.parser, read)
+    }
+
+    private func readAway<Value: Sendable>(
+        _ request: Request,
+        _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
+    ) async throws(APIError) -> Value {
+        let body = LargeJSON(request.body.takeBytes(), request.body.largeHold)
+        let result = await gateway.reader.result(on: gateway.loop, withinNanoseconds: JSONBody.patienceNanoseconds) {
+            body.read(read)
+        }
+        guard let result else { throw Task.isCancelled ? .clientLeft : APIError(.overloaded) }
+        return try result.get()
+    }
+
+    private func checkMedia(_ request: Request) throws(APIError) {
+        if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
+            throw .media("Content-Encoding is not accepted here; send the body as it is.")
+        }
+        guard let type = request[.contentType], !type.equalsLowered("application/json") else { return }
+        var parts = type.split(separator: UInt8(ascii: ";")).map { UnsafeRawBufferPointer(rebasing: $0).trimmed }
+        guard parts.removeFirst().equalsLowered("application/json") else {
+            throw .media("Content-Type must be application/json.")
+        }
+        for part in parts where part.count > 8 && part[part: 0..<8].equalsLowered("charset=") {
+            var charset = part[part: 8..<part.count]
+            if charset.count > 1, charset.first == 34, charset.last == 34 {
+                charset = charset[part: 1..<(charset.count - 1)]
+            }
+            guard charset.equalsLowered("utf-8") || charset.equalsLowered("utf8") else {
+                throw .media("The charset must be UTF-8.")
+            }
+        }
+    }
+}
+
+/// The reading of a JSON body: it is counted, parsed, and then read by the endpoint.
+enum JSONBody {
+    /// More is read by the thread for it, so that its loop serves others meanwhile.
+    static let loopBytes = 262_144
+    /// For bodies that came before.
+    static let patienceNanoseconds: UInt64 = 30_000_000_000
+    static let bound = JSONShape.Bound(values: 100_000, elements: 10_000, depth: 1_024)
+
+    static func read<Value>(
+        _ bytes: UnsafeRawBufferPointer,
+        by parser: JSONParser,
+        _ read: (JSONValue) throws(APIError) -> Value
+    ) throws(APIError) -> Value {
+        if bytes.count >= JSONShape.harmlessBytes { try check(JSONShape(bytes, upTo: bound)) }
+        defer { parser.trim() }
+        let root: JSONValue
+        do throws(JSONError) {
+            root = try parser.parse(bytes)
+        } catch {
+            if error.isOfDepth { throw tooDeep }
+            throw error.isOfMemory ? APIError(.overloaded) : APIError(400, "The body is not valid JSON in UTF-8.")
+        }
+        return try read(root)
+    }
+
+    private static func check(_ shape: JSONShape) throws(APIError) {
+        if shape.mostElements > bound.elements {
+            let name = shape.mostElementsName
+            throw APIError(
+                400,
+                "Invalid '\(name)': array too long. Expected at most \(bound.elements) elements.",
+                code: "array_above_max_length",
+                param: name
+            )
+        }
+        if shape.values > bound.values {
+            throw APIError(
+                400,
+                "The body has too many values: expected at most \(bound.values) elements and members.",
+                code: "too_many_values"
+            )
+        }
+        if shape.depth > bound.depth { throw tooDeep }
+    }
+
+    private static var tooDeep: APIError {
+        APIError(
+            400,
+            "The body is nested too deeply: expected at most \(bound.depth) levels.",
+            code: "nested_too_deeply"
+        )
+    }
+}
+
+/// A body that is read away from its loop, with what it holds of the memory budget: the request may end before.
+///
+/// `@unchecked`: nothing of it changes.
+private final class LargeJSON: @unchecked Sendable {
+    private let body: Body
+    private let hold: MemoryHold?
+
+    init(_ body: Body, _ hold: MemoryHold?) {
+        self.body = body
+        self.hold = hold
+    }
+
+    func read<Value>(_ read: (JSONValue) throws(APIError) -> Value) -> Result<Value, APIError> {
+        do throws(APIError) {
+            return .success(try JSONBody.read(body.bytes, by: JSONParser(), read))
+        } catch {
+            return .failure(error)
+        }
+    }
+}
+
+extension Request {
+    /// By its Content-Type, whatever parameters that has.
+    var isJSON: Bool {
+        guard let type = self[.contentType] else { return false }
+        let name = type.prefix { $0 != UInt8(ascii: ";") }
+        return UnsafeRawBufferPointer(rebasing: name).trimmed.equalsLowered("application/json")
+    }
+}
+
+extension APIError {
+    fileprivate static func media(_ message: String) -> APIError {
+        APIError(415, message, code: "unsupported_media_type")
+    }
+}

@@ -1,0 +1,110 @@
+import Engine
+import Shared
+
+/// The record of one request: the one input of its log line and of the counts. Stages write it.
+struct RequestRecord {
+    let id: String
+    let startedNanoseconds: UInt64
+    /// Nil: the server refused it before it was a request.
+    var method: StaticString?
+    /// As the client calls the request, if that is an id.
+    var givenID: String?
+    var route: StaticString?
+    /// The route's number in the counts.
+    var routeLabel = LabelNames.other
+    var status = 0
+    /// Nil: nothing was answered.
+    var firstByteNanoseconds: UInt64?
+    var isStreaming = false
+    /// A known key's name, or a digest.
+    var caller: String?
+    /// As it was asked for.
+    var model: String?
+    var isStreamed: Bool?
+    /// The provider that served it.
+    var provider: String?
+    /// Of who serves it; nil: not known.
+    var price: Price?
+    var usage: Usage?
+    /// Why it failed.
+    var cause: String?
+    /// The kind of its provider's failure.
+    var fault: UpstreamFault?
+    /// The provider's own key that it failed with.
+    var key: String?
+    /// Machines ask such things all the time.
+    var isPolled = false
+
+    init(id: String, startedNanoseconds: UInt64) {
+        self.id = id
+        self.startedNanoseconds = startedNanoseconds
+    }
+
+    /// The cost of the answer; nil: not known.
+    private var spent: Cost? {
+        guard let price, let usage else { return nil }
+        return price.cost(usage)
+    }
+
+    mutating func note(_ error: APIError) {
+        fault = error.fault
+        key = error.key
+        cause = error.cause ?? (error.status == 499 ? nil : error.message)
+        status = error.status
+    }
+
+    /// Once, when nothing more is done for the request; before its last bytes leave.
+    func count(in counts: LoopMetrics, at now: UInt64) {
+        counts.change(.requests, by: -1)
+        if isStreaming { counts.change(.streams, by: -1) }
+        if let fault, let provider { counts.count(fault, of: provider) }
+        counts.count(
+            LoopMetrics.Ended(
+                route: routeLabel,
+                model: model,
+                status: status,
+                durationNanoseconds: now - startedNanoseconds,
+                firstByteNanoseconds: firstByteNanoseconds,
+                caller: caller,
+                promptTokens: usage?.promptTokens ?? 0,
+                completionTokens: usage?.completionTokens ?? 0,
+                usdParts: spent?.usdParts ?? 0
+            )
+        )
+    }
+
+    /// One line, never a prompt, an answer or a key.
+    func write(to log: Log, at now: UInt64) {
+        log.write(level, "request") { line in
+            if let givenID {
+                line.add("id", givenID)
+                line.add("request_id", word: id)
+            } else {
+                line.add("id", word: id)
+            }
+            if let method { line.add("method", word: method) }
+            if let route { line.add("route", word: route) }
+            line.add("status", status)
+            line.add("duration_ms", Int((now - startedNanoseconds) / 1_000_000))
+            line.add("first_byte_ms", Int((firstByteNanoseconds ?? 0) / 1_000_000))
+            if let caller { line.add("caller", word: caller) }
+            line.add("model", model)
+            if let provider { line.add("provider", word: provider) }
+            if let isStreamed { line.add("stream", isStreamed) }
+            if let usage {
+                line.add("prompt_tokens", usage.promptTokens)
+                line.add("completion_tokens", usage.completionTokens)
+            }
+            if let spent { line.add("cost", number: spent.text) }
+            line.add("key", key)
+            line.add("cause", cause)
+        }
+    }
+
+    /// A warning is something that an operator has to look at. A relay that says that it is not ready does so on
+    /// purpose.
+    private var level: LogLevel {
+        if isPolled, status < 400 || status == 503 { return .debug }
+        return status >= 500 ? .warning : .info
+    }
+}

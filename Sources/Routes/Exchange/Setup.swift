@@ -1,0 +1,36 @@
+package import Calls
+package import Engine
+package import Shared
+package import Upstream
+
+/// Everything that settings make for one loop. Constant: the router gets another one as a whole.
+package struct Setup {
+    let settings: Settings
+    let callers: Callers
+    let limits: LimitBook
+    let registry: Registry
+    let keyCheckers: [any KeyChecker]
+    /// Nil: no picture is fetched.
+    let fetcher: Fetcher?
+
+    package init(_ settings: Settings, _ registry: Registry, keyCheckers: [any KeyChecker], fetcher: Fetcher?) {
+        self.settings = settings
+        callers = Callers(settings)
+        limits = LimitBook(settings)
+        self.registry = registry
+        self.keyCheckers = keyCheckers
+        self.fetcher = fetcher
+    }
+
+    private init(_ old: Setup, _ registry: Registry) {
+        settings = old.settings
+        callers = old.callers
+        limits = old.limits
+        self.registry = registry
+        keyCheckers = old.keyCheckers
+        fetcher = old.fetcher
+    }
+
+    /// The same with other models, served by the same vendors.
+    func offering(_ offers: Offers) -> Setup { Setup(self, registry.offering(offers)) }
+}

@@ -1,0 +1,39 @@
+import Calls
+import Engine
+import Shared
+
+/// The output of one family of endpoints, errors included.
+protocol Surface: Sendable {
+    /// - Parameter isMidStream: the response is an event stream that has begun; else this is its whole body.
+    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer)
+}
+
+/// A surface that chats.
+protocol ChatSurface: Surface {
+    /// - Parameter defaultModel: for a request that names none.
+    func call(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatCall
+    /// Made before the vendor is asked, so that it can ping meanwhile.
+    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter
+    /// - Parameter usage: of the answer, counted or estimated.
+    func write(
+        _ answer: ChatAnswer,
+        _ usage: Usage,
+        _ wanted: WantedAnswer,
+        _ exchange: Exchange
+    )
+        async throws(UpstreamError)
+}
+
+/// Writes an answer as it comes. Used on its request's loop.
+protocol AnswerWriter: AnyObject, Sendable {
+    func take(_ choice: Int, _ event: AnswerEvent)
+    /// Shows the client that the relay is alive.
+    func ping()
+    /// True if the gathered bytes should be sent before more is taken.
+    var isFull: Bool { get }
+    /// Sends what has gathered; waits while the client takes it too slowly.
+    func flush() async
+    /// The same without waiting.
+    func flushNow()
+    func end(_ usage: Usage) async
+}

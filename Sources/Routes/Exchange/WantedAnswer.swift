@@ -1,0 +1,23 @@
+import Calls
+import Shared
+
+/// The part of a call that its answer depends on; the call itself is given up once it is in its vendor's form.
+struct WantedAnswer: Sendable {
+    let model: String
+    let isStreamed: Bool
+    let includesUsage: Bool
+    let choices: Int
+    /// Calls are told in OpenAI's older form, `function_call`.
+    let hasFunctions: Bool
+    /// The provider's; nil: not known.
+    let price: Price?
+
+    init(_ call: ChatCall, _ price: Price?) {
+        model = call.model
+        isStreamed = call.isStreamed
+        includesUsage = call.includesUsage
+        choices = call.choices
+        hasFunctions = call.needs.contains(.functions)
+        self.price = price
+    }
+}

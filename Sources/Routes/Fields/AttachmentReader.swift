@@ -1,0 +1,96 @@
+import Calls
+import Engine
+import Shared
+
+/// Reads the parts of a message that are not text; also those that are written as in the Responses API.
+struct AttachmentReader {
+    let part: JSONValue
+    /// The part's place in the request.
+    let place: String
+
+    func picture() throws(APIError) -> Attachment {
+        let param = "\(place).image_url"
+        if let id = part["file_id"]?.string { return new(.picture, .file(id: id), param: "\(place).file_id") }
+        guard let value = part["image_url"] else { throw .missing(param) }
+        if let detail = value["detail"] ?? part["detail"], detail.text == nil {
+            throw .type("\(param).detail", "a string")
+        }
+        guard value.kind != .object || value["url"] != nil else { throw .missing("\(param).url") }
+        guard let url = value.text ?? value["url"]?.text else { throw .type(param, "a URL") }
+        guard let data = DataURL(url) else { return new(.picture, .address(try address(url, param)), param: param) }
+        guard let base64 = data.base64, !base64.isEmpty else { throw .notBase64(param) }
+        guard base64.count / 4 * 3 <= Attachment.Kind.picture.limitBytes else {
+            throw .picture(param, "is too large", code: "image_too_large")
+        }
+        return new(.picture, .data(Base64Text(base64)), param: param)
+    }
+
+    private func address(_ url: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String {
+        let isOfWeb = ["http://", "https://"].contains { (scheme: String) in
+            url.prefix(scheme.utf8.count).elementsEqual(scheme.utf8) { $0 | 32 == $1 | 32 }
+        }
+        guard isOfWeb, url.count <= 8_192 else {
+            throw .picture(param, "is no data:, https: or http: URL", code: "invalid_image_url")
+        }
+        return url.text
+    }
+
+    func file() throws(APIError) -> Attachment {
+        let isNested = part["file"] != nil
+        let file = part["file"] ?? part
+        let path = isNested ? "\(place).file" : place
+        guard file.kind == .object else { throw .type(path, "an object") }
+        if let id = file["file_id"] {
+            guard let id = id.string else { throw .type("\(path).file_id", "a string") }
+            return new(.file, .file(id: id), param: "\(path).file_id")
+        }
+        let param = "\(path).file_data"
+        guard let value = file["file_data"] else {
+            guard file["file_url"] == nil else {
+                throw .value("\(path).file_url", "files are not fetched here", code: "unsupported_value")
+            }
+            throw .missing(isNested ? "\(path).file_id" : "\(place).file")
+        }
+        guard let text = value.text else { throw .type(param, "a string") }
+        var name: String?
+        if let given = file["filename"] {
+            guard let given = given.text else { throw .type("\(path).filename", "a string") }
+            let most = StoredFile.givenNameLimitBytes
+            guard given.count <= most else { throw .tooLong("\(path).filename", given.count, limitBytes: most) }
+            name = given.text
+        }
+        guard let base64 = DataURL(text).map(\.base64) ?? text else { throw .value(param, "is not valid base64") }
+        return new(.file, .data(try data(base64, .file, param)), name: name, param: param)
+    }
+
+    func sound() throws(APIError) -> Attachment {
+        let path = "\(place).input_audio"
+        guard let sound = part["input_audio"] else { throw .missing(path) }
+        guard let value = sound["data"] else { throw .missing("\(path).data") }
+        guard let text = value.text else { throw .type("\(path).data", "a string") }
+        guard let format = sound["format"] else { throw .missing("\(path).format") }
+        guard format.text == "wav" || format.text == "mp3" else {
+            throw .value("\(path).format", "must be wav or mp3")
+        }
+        return new(.sound, .data(try data(text, .sound, "\(path).data")), param: "\(path).data")
+    }
+
+    private func data(
+        _ base64: UnsafeRawBufferPointer,
+        _ kind: Attachment.Kind,
+        _ param: String
+    ) throws(APIError) -> Base64Text {
+        guard !base64.isEmpty else { throw .value(param, "is empty") }
+        guard base64.count / 4 * 3 <= kind.limitBytes else { throw .value(param, "is too large") }
+        return Base64Text(base64)
+    }
+
+    private func new(
+        _ kind: Attachment.Kind,
+        _ source: Attachment.Source,
+        name: String? = nil,
+        param: String
+    ) -> Attachment {
+        Attachment(kind, source, name: name, param: param)
+    }
+}

@@ -1,0 +1,37 @@
+import Engine
+
+extension JSONValue {
+    /// The value as UTF-8, without white space. Its depth was bounded when it was parsed.
+    var body: Body {
+        var text = ByteBuffer()
+        append(to: &text)
+        return Body(text)
+    }
+
+    private func append(to text: inout ByteBuffer) {
+        switch kind {
+        case .object:
+            text.append("{")
+            for (index, member) in (members ?? []).enumerated() {
+                if index > 0 { text.append(",") }
+                text.append(json: member.name)
+                text.append(":")
+                member.value.append(to: &text)
+            }
+            text.append("}")
+        case .array:
+            text.append("[")
+            for (index, element) in (elements ?? JSONElements()).enumerated() {
+                if index > 0 { text.append(",") }
+                element.append(to: &text)
+            }
+            text.append("]")
+        case .string: text.append(json: self.text ?? UnsafeRawBufferPointer(start: nil, count: 0))
+        case .integer:
+            if let integer { text.append("\(integer)") } else { text.append("\(number ?? 0)") }
+        case .decimal: text.append("\(number ?? 0)")
+        case .flag: text.append(flag ?? false ? "true" : "false")
+        case .null: text.append("null")
+        }
+    }
+}

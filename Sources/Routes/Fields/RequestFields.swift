@@ -1,0 +1,182 @@
+package import Engine
+package import Shared
+
+/// Reads a request's fields. Throws what the client is told.
+package protocol CallFields {
+    /// The length in bytes of a text, which nothing has read yet.
+    func length(_ name: StaticString) throws(APIError) -> Int?
+    func string(_ name: StaticString) throws(APIError) -> String?
+    func flag(_ name: StaticString) throws(APIError) -> Bool?
+    func integer(_ name: StaticString, _ range: ClosedRange<Int>) throws(APIError) -> Int?
+}
+
+extension CallFields {
+    /// A text with a length limit, which is judged before anything else.
+    package func string(_ name: StaticString, limitBytes: Int) throws(APIError) -> String? {
+        guard let length = try length(name) else { return nil }
+        guard length <= limitBytes else { throw .tooLong("\(name)", length, limitBytes: limitBytes) }
+        return try string(name)
+    }
+
+    /// The name of a model; one that no model can have is unknown like any other.
+    package func model() throws(APIError) -> String? {
+        guard let length = try length("model") else { return nil }
+        guard length <= Model.nameLimitBytes else { throw .modelNotFound(try string("model") ?? "") }
+        return try string("model")
+    }
+
+    /// One of a few words.
+    package func choice(_ name: StaticString, _ words: [String]) throws(APIError) -> String? {
+        guard let length = try length(name) else { return nil }
+        let word = length <= 64 ? try string(name) : nil
+        guard let word, words.contains(where: { $0.hasSameBytes(as: word) }) else {
+            throw .value("\(name)", "must be one of \(words.joined(separator: ", "))")
+        }
+        return word
+    }
+
+    fileprivate func check(_ integer: Int64, _ name: StaticString, _ range: ClosedRange<Int>) throws(APIError) -> Int {
+        if integer < range.lowerBound {
+            throw .value("\(name)", "must be at least \(range.lowerBound)", code: "integer_below_min_value")
+        }
+        if integer > range.upperBound {
+            throw .value("\(name)", "must be at most \(range.upperBound)", code: "integer_above_max_value")
+        }
+        return Int(integer)
+    }
+
+    fileprivate func check(
+        _ number: Double,
+        _ name: StaticString,
+        _ range: ClosedRange<Double>
+    ) throws(APIError) -> Double {
+        if number < range.lowerBound {
+            throw .value("\(name)", "must be at least \(range.lowerBound)", code: "decimal_below_min_value")
+        }
+        if number > range.upperBound {
+            throw .value("\(name)", "must be at most \(range.upperBound)", code: "decimal_above_max_value")
+        }
+        return number
+    }
+}
+
+/// The fields of a form, all of them text; what is empty is absent.
+package struct FormFields: CallFields {
+    private let fields: [(name: String, text: String)]
+
+    /// Of a number or a flag.
+    private static let numberLimitBytes = 64
+
+    /// `name[]` and `name[0]` are `name`.
+    package init(_ fields: [(name: String, text: String)]) {
+        self.fields = fields.filter { !$0.text.isEmpty }.map { (String($0.name.withoutIndex), $0.text) }
+    }
+
+    /// Of several with one name the first.
+    package func string(_ name: StaticString) throws(APIError) -> String? {
+        fields.first { $0.name.isSame(as: name) }?.text
+    }
+
+    package func length(_ name: StaticString) throws(APIError) -> Int? { try string(name)?.utf8.count }
+
+    /// All of one name.
+    package func strings(_ name: StaticString) -> [String] {
+        fields.filter { $0.name.isSame(as: name) }.map(\.text)
+    }
+
+    private func short(_ name: StaticString) throws(APIError) -> String? {
+        // A longer one is no number either.
+        try string(name).map { $0.utf8.count <= Self.numberLimitBytes ? $0 : "" }
+    }
+
+    package func flag(_ name: StaticString) throws(APIError) -> Bool? {
+        switch try short(name)?.lowercased() {
+        case nil: nil
+        case "true", "1": true
+        case "false", "0": false
+        default: throw .type("\(name)", "a boolean")
+        }
+    }
+
+    package func integer(_ name: StaticString, _ range: ClosedRange<Int>) throws(APIError) -> Int? {
+        guard let text = try short(name) else { return nil }
+        guard let integer = Int64(text) else { throw .type("\(name)", "an integer") }
+        return try check(integer, name, range)
+    }
+
+    package func number(_ name: StaticString, _ range: ClosedRange<Double>) throws(APIError) -> Double? {
+        guard let text = try short(name) else { return nil }
+        guard let number = Double(text), number.isFinite else { throw .type("\(name)", "a number") }
+        return try check(number, name, range)
+    }
+}
+
+extension String {
+    /// Byte by byte.
+    package func isSame(as word: StaticString) -> Bool {
+        utf8.count == word.utf8CodeUnitCount
+            && utf8.elementsEqual(UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
+    }
+
+    /// A field's name without what stands in brackets behind it.
+    package var withoutIndex: Substring {
+        self[..<(utf8.firstIndex(of: UInt8(ascii: "[")) ?? endIndex)]
+    }
+}
+
+/// The fields of a JSON object; what is `null` is absent.
+package struct RequestFields: CallFields {
+    private let members: [(name: UnsafeRawBufferPointer, value: JSONValue)]
+
+    /// `root`: the whole body, which must be an object.
+    package init(_ root: JSONValue) throws(APIError) {
+        guard let members = root.members else { throw APIError(400, "The body must be a JSON object.") }
+        self.members = members
+    }
+
+    /// The first of that name; a request has few fields, and is asked for many.
+    package subscript(_ name: StaticString) -> JSONValue? {
+        guard let value = members.first(where: { $0.name.equals(name) })?.value, value.kind != .null else { return nil }
+        return value
+    }
+
+    package func string(_ name: StaticString) throws(APIError) -> String? { try text(name)?.text }
+
+    package func length(_ name: StaticString) throws(APIError) -> Int? { try text(name)?.count }
+
+    private func text(_ name: StaticString) throws(APIError) -> UnsafeRawBufferPointer? {
+        guard let value = self[name] else { return nil }
+        guard let text = value.text else { throw .type("\(name)", "a string") }
+        return text
+    }
+
+    package func flag(_ name: StaticString) throws(APIError) -> Bool? {
+        guard let value = self[name] else { return nil }
+        guard let flag = value.flag else { throw .type("\(name)", "a boolean") }
+        return flag
+    }
+
+    package func integer(_ name: StaticString, _ range: ClosedRange<Int>) throws(APIError) -> Int? {
+        guard let value = self[name] else { return nil }
+        guard let integer = value.integer else { throw .type("\(name)", "an integer") }
+        return try check(integer, name, range)
+    }
+
+    package func number(_ name: StaticString, _ range: ClosedRange<Double>) throws(APIError) -> Double? {
+        guard let value = self[name] else { return nil }
+        guard let number = value.number else { throw .type("\(name)", "a number") }
+        return try check(number, name, range)
+    }
+
+    package func array(_ name: StaticString) throws(APIError) -> JSONElements? {
+        guard let value = self[name] else { return nil }
+        guard let elements = value.elements else { throw .type("\(name)", "an array") }
+        return elements
+    }
+
+    package func object(_ name: StaticString) throws(APIError) -> JSONValue? {
+        guard let value = self[name] else { return nil }
+        guard value.kind == .object else { throw .type("\(name)", "an object") }
+        return value
+    }
+}

@@ -1,0 +1,69 @@
+import Calls
+package import Engine
+package import Shared
+
+extension ImageCall {
+    /// Reads `POST /v1/images/generations`.
+    package init(generation root: JSONValue) throws(APIError) {
+        self.init(.generation)
+        let fields = try RequestFields(root)
+        model = try fields.model() ?? "gpt-image-1"
+        guard !model.isEmpty else { throw .missing("model") }
+        try readPrompt(fields)
+        try readWishes(fields)
+    }
+
+    /// Reads `POST /v1/images/edits`; the picture is set apart.
+    package init(edit fields: some CallFields) throws(APIError) {
+        self.init(.edit)
+        model = try fields.model() ?? "gpt-image-1"
+        guard !model.isEmpty else { throw .missing("model") }
+        try readPrompt(fields)
+        try readWishes(fields)
+        _ = try fields.choice("input_fidelity", ["low", "high"])
+    }
+
+    /// Reads `POST /v1/images/variations`; the picture is set apart.
+    package init(variation fields: FormFields) throws(APIError) {
+        self.init(.variation)
+        model = try fields.model() ?? "dall-e-2"
+        try readWishes(fields)
+    }
+
+    private mutating func readPrompt(_ fields: some CallFields) throws(APIError) {
+        guard let length = try fields.length("prompt") else { throw .missing("prompt") }
+        try Self.checkLength(ofPrompt: length)
+        prompt = try fields.string("prompt") ?? ""
+        guard prompt.hasWords else { throw .value("prompt", "must not be empty") }
+    }
+
+    private mutating func readWishes(_ fields: some CallFields) throws(APIError) {
+        count = try fields.integer("n", 1...10) ?? 1
+        if let size = try fields.string("size", limitBytes: Self.wordLimitBytes) {
+            shape = try Self.shape(size)
+        }
+        quality = try fields.choice("quality", ["auto", "standard", "hd", "low", "medium", "high"])
+        style = try fields.string("style", limitBytes: Self.wordLimitBytes)
+        background = try fields.choice("background", ["auto", "opaque", "transparent"])
+        outputFormat = try fields.choice("output_format", ["png", "jpeg", "webp"])
+        outputCompression = try fields.integer("output_compression", 0...100)
+        wantsData = try fields.choice("response_format", ["url", "b64_json"]).map { $0 == "b64_json" }
+        _ = try fields.choice("moderation", ["low", "auto"])
+        _ = try fields.length("user")
+        if try fields.flag("stream") ?? false { throw .unsupported("stream", "Images are not streamed here.") }
+        if let partial = try fields.integer("partial_images", 0...3), partial > 0 {
+            throw .unsupported("partial_images", "Images are not streamed here.")
+        }
+    }
+
+    /// Of sizes and styles.
+    private static let wordLimitBytes = 200
+    /// `auto` is nil.
+    static func shape(_ size: String) throws(APIError) -> Shape? {
+        if size.hasSameBytes(as: "auto") { return nil }
+        guard let sides = sides(size.utf8, UInt8(ascii: "x")) else {
+            throw .value("size", "must be auto, or a size such as 1024x1024")
+        }
+        return .size(width: sides.0, height: sides.1)
+    }
+}

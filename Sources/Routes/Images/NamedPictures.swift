@@ -1,0 +1,30 @@
+package import Calls
+package import Engine
+package import Shared
+
+/// The picture and the mask that the JSON body of an edit names by URL or by the id of a file.
+package struct NamedPictures: Sendable {
+    package let image: Attachment
+    package let mask: Attachment?
+
+    package init(_ root: JSONValue) throws(APIError) {
+        let fields = try RequestFields(root)
+        var images: [JSONValue] = []
+        for image in try fields.array("images") ?? JSONElements() { images.append(image) }
+        guard let first = images.first else { throw .missing("images") }
+        guard images.count == 1 else {
+            throw .value("images", "one picture at a time is taken here", code: "unsupported_value")
+        }
+        image = try Self.named(first, "images[0]")
+        mask = try fields["mask"].map { (mask) throws(APIError) in try Self.named(mask, "mask") }
+    }
+
+    private static func named(_ value: JSONValue, _ place: String) throws(APIError) -> Attachment {
+        guard value.kind == .object else { throw .type(place, "an object") }
+        if let id = value["file_id"] {
+            guard id.string != nil else { throw .type("\(place).file_id", "a string") }
+            guard value["image_url"] == nil else { throw .value(place, "takes image_url or file_id, not both") }
+        }
+        return try AttachmentReader(part: value, place: place).picture()
+    }
+}

@@ -1,0 +1,82 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// Loads the pictures that a request names, for this caller.
+struct PictureLoader: Sendable {
+    let caller: Caller
+    let gateway: Gateway
+    let sheet: CallSheet
+
+    /// The picture to be edited, and the candidate: a file that its vendor keeps already is not uploaded again, if it
+    /// is not needed here, which makes it a matter of the key that it was uploaded with.
+    func picture(
+        _ part: Attachment,
+        isMasked: Bool,
+        _ candidate: Candidate
+    ) async throws(APIError) -> (ImageCall.Picture, Candidate) {
+        if case .file(let id) = part.source, !isMasked {
+            let file = try await stored(id, part.param)
+            if let reader = candidate.reading(file) {
+                guard file.isPicture else {
+                    throw .picture(part.param, "is not a picture", code: "invalid_image_format")
+                }
+                return (.address(file.path), reader)
+            }
+        }
+        return (try editable(try await bytes(part), part.param), candidate)
+    }
+
+    func bytes(_ part: Attachment) async throws(APIError) -> Body {
+        switch part.source {
+        case .data(let text):
+            guard let bytes = try await text.decoded(on: gateway.loop, by: gateway.worker) else {
+                throw .notBase64(part.param)
+            }
+            return bytes
+        case .address(let address):
+            return try await Picture.fetch(
+                address,
+                by: gateway.fetcher,
+                limitBytes: pictureLimitBytes,
+                param: part.param
+            ).bytes
+        case .kept, .words: preconditionFailure("it was only just read")
+        case .file(let id): return try await content(of: try await stored(id, part.param), part.param)
+        }
+    }
+
+    private func stored(_ id: String, _ param: String) async throws(APIError) -> StoredFile {
+        guard let owner = FileOwner(caller, secret: gateway.settings.fileSecret),
+            let found = try await gateway.file(id, of: owner)
+        else { throw .value(param, "there is no such file") }
+        return found.file
+    }
+
+    private func content(of file: StoredFile, _ param: String) async throws(APIError) -> Body {
+        guard file.bytes <= pictureLimitBytes else { throw .picture(param, "is too large", code: "image_too_large") }
+        do throws(UpstreamError) {
+            let served = sheet.provider
+            defer { sheet.provider = served }
+            guard let keeper = gateway.registry.fileKeeper(named: file.provider, billing: sheet) else {
+                throw UpstreamError(.failed, cause: "the provider that keeps the file is no more")
+            }
+            let stream = try await keeper.provider.open(path: file.path, by: keeper.call)
+            defer { stream.stop() }
+            var whole = ByteBuffer()
+            var piece = ByteBuffer()
+            while try await stream.more() {
+                stream.take(into: &piece)
+                guard whole.count + piece.count <= pictureLimitBytes else {
+                    throw UpstreamError(.failed, cause: "the vendor's file is larger than it was")
+                }
+                whole.append(piece.bytes)
+                piece.removeAll()
+            }
+            return Body(whole)
+        } catch {
+            throw APIError(error, model: "", .none)
+        }
+    }
+}

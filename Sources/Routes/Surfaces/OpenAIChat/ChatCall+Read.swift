@@ -1,0 +1,103 @@
+import Calls
+package import Engine
+package import Shared
+
+extension ChatCall {
+    /// Reads `POST /v1/chat/completions`: all that OpenAI's contract has, strictly. Unknown fields are ignored. What the
+    /// vendor that is chosen lacks is refused later.
+    ///
+    /// - Parameter defaultModel: for a request that names none.
+    package init(_ root: JSONValue, defaultModel: String?) throws(APIError) {
+        self.init()
+        let fields = try RequestFields(root)
+        guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
+        self.model = model
+        messages = try readMessages(fields, &attachments)
+        try readFileIDs(fields)
+        if let input = try fields.string("new_input") { messages.append(ChatMessage(role: .user, text: input)) }
+        isStreamed = try fields.flag("stream") ?? false
+        includesUsage = try Self.includesUsage(fields, isStreamed: isStreamed)
+        choices = try Self.choices(fields)
+        stops = try Self.stops(fields)
+        let most = 1...Int(Int32.max)
+        let newer = try fields.integer("max_completion_tokens", most)
+        let older = try fields.integer("max_tokens", most)
+        maxTokens = newer ?? older
+        if choices > 1 { needs.insert(.choices) }
+        if !stops.isEmpty { needs.insert(.stops) }
+        if maxTokens != nil { needs.insert(.tokenBound) }
+        if !attachments.isEmpty { needs.insert(.inlineMedia) }
+        try readWishes(fields)
+        try readWebSearch(fields)
+        countIfLong()
+    }
+
+    private static func includesUsage(_ fields: RequestFields, isStreamed: Bool) throws(APIError) -> Bool {
+        guard let options = try fields.object("stream_options") else { return false }
+        guard isStreamed else {
+            throw .value("stream_options", "is only allowed when 'stream' is true")
+        }
+        guard let value = options["include_usage"] else { return false }
+        guard let flag = value.flag else { throw .type("stream_options.include_usage", "a boolean") }
+        return flag
+    }
+
+    private static func choices(_ fields: RequestFields) throws(APIError) -> Int {
+        let choices = try fields.integer("n", 1...Int(Int32.max)) ?? 1
+        guard choices <= 8 else { throw .value("n", "at most 8 choices are offered here") }
+        return choices
+    }
+
+    private static func stops(_ fields: RequestFields) throws(APIError) -> [String] {
+        guard let value = fields["stop"] else { return [] }
+        if let one = value.text { return try stop(one, "stop").map { [$0] } ?? [] }
+        guard let elements = value.elements else { throw .type("stop", "a string or an array of strings") }
+        var stops: [String] = []
+        for (index, element) in elements.enumerated() {
+            guard index < 4 else { throw .value("stop", "at most 4 sequences are allowed") }
+            guard let text = element.text else { throw .type("stop[\(index)]", "a string") }
+            if let stop = try stop(text, "stop[\(index)]") { stops.append(stop) }
+        }
+        return stops
+    }
+
+    private static let stopLimitBytes = 1_000
+
+    /// Nil: an empty one, which ends nothing.
+    private static func stop(_ text: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String? {
+        guard text.count <= stopLimitBytes else { throw .tooLong(param, text.count, limitBytes: stopLimitBytes) }
+        return text.isEmpty ? nil : text.text
+    }
+
+    /// Files that belong to the whole conversation.
+    private mutating func readFileIDs(_ fields: RequestFields) throws(APIError) {
+        var index = 0
+        for element in try fields.array("file_ids") ?? JSONElements() {
+            let param = "file_ids[\(index)]"
+            guard let id = element.string else { throw .type(param, "a string") }
+            try attachments.add(Attachment(.file, .file(id: id), param: param, isOfWhole: true))
+            index += 1
+        }
+    }
+
+    mutating func readWebSearch(_ fields: RequestFields) throws(APIError) {
+        if let options = try fields.object("web_search_options") {
+            var search = WebSearch(sites: 3, words: 500)
+            if let size = options["search_context_size"] {
+                switch size.text {
+                case "low": search.sites = 1
+                case "medium": search.sites = 3
+                case "high": search.sites = 5
+                case nil: throw .type("web_search_options.search_context_size", "a string")
+                default: throw .value("web_search_options.search_context_size", "must be low, medium or high")
+                }
+            }
+            webSearch = search
+        }
+        if try fields.flag("web_search") ?? false, webSearch == nil { webSearch = WebSearch(sites: 3, words: 500) }
+        let sites = try fields.integer("num_of_site", 1...10)
+        let words = try fields.integer("max_word", 1...100_000)
+        if let sites { webSearch?.sites = sites }
+        if let words { webSearch?.words = words }
+    }
+}

@@ -1,0 +1,222 @@
+import Calls
+import Engine
+import Shared
+
+extension ChatCall {
+    /// Reads `tools`, `tool_choice` and `parallel_tool_calls`.
+    mutating func readTools(
+        _ fields: RequestFields,
+        _ wishes: inout Wishes,
+        _ isSaid: inout Bool
+    ) throws(APIError) {
+        var count = 0
+        for tool in try fields.array("tools") ?? JSONElements() {
+            if let read = try self.tool(tool, "tools[\(count)]") { wishes.tools.append(read) }
+            count += 1
+        }
+        if let choice = fields["tool_choice"] {
+            wishes.toolChoice = try Self.toolChoice(choice, wishes.tools)
+            guard count > 0 || wishes.toolChoice == .none || wishes.toolChoice == .auto else {
+                throw .value("tool_choice", "is only allowed when 'tools' are given")
+            }
+            isSaid = true
+        }
+        if let parallel = try fields.flag("parallel_tool_calls") {
+            wishes.parallelToolCalls = parallel
+            isSaid = true
+        }
+        guard !wishes.tools.isEmpty else { return }
+        isSaid = true
+        if wishes.tools.contains(where: { $0.kind == .custom }) { needs.insert(.customTools) }
+        guard wishes.toolChoice != .none else { return }
+        if wishes.tools.contains(where: { $0.kind == .function }) { needs.insert(.tools) }
+        if wishes.toolChoice != .auto { needs.insert(.toolChoice) }
+    }
+
+    /// Nil: a tool of the vendor's own, which asks for something without a call.
+    private mutating func tool(_ value: JSONValue, _ param: String) throws(APIError) -> Wishes.Tool? {
+        guard value.kind == .object else { throw .type(param, "an object") }
+        guard let type = value.member("type") else { throw .missing("\(param).type") }
+        switch type.text {
+        case "retrieval": webSearch = WebSearch(sites: 3, words: 500)
+        case "code_interpreter": wantsCode = true
+        case "function":
+            let (function, param) = try value.inner("function", param)
+            return try Self.function(function, param, isLegacy: false)
+        case "custom":
+            let (custom, param) = try value.inner("custom", param)
+            return Wishes.Tool(
+                .custom,
+                name: try custom.toolName(param),
+                description: try custom.string("description", param),
+                schema: try custom.object("format", param)?.body,
+                isStrict: nil
+            )
+        case nil: throw .type("\(param).type", "a string")
+        default: throw .value("\(param).type", "this type is not offered here", code: "unsupported_value")
+        }
+        return nil
+    }
+
+    private static func function(
+        _ value: JSONValue,
+        _ param: String,
+        isLegacy: Bool
+    ) throws(APIError) -> Wishes.Tool {
+        Wishes.Tool(
+            .function,
+            name: try value.toolName(param),
+            description: try value.string("description", param),
+            schema: try value.object("parameters", param)?.body,
+            isStrict: try value.flag("strict", param),
+            isLegacy: isLegacy
+        )
+    }
+
+    private static func toolChoice(
+        _ choice: JSONValue,
+        _ tools: [Wishes.Tool]
+    ) throws(APIError) -> Wishes.ToolChoice {
+        switch choice.text {
+        case "none": return .none
+        case "auto": return .auto
+        case "required": return .required
+        case nil: break
+        default: throw .value("tool_choice", "must be none, auto, required or an object")
+        }
+        guard choice.kind == .object else { throw .type("tool_choice", "a string or an object") }
+        guard let type = choice.member("type") else { throw .missing("tool_choice.type") }
+        let named: (value: JSONValue, param: String)
+        switch type.text {
+        case "function": named = try choice.inner("function", "tool_choice")
+        case "custom": named = try choice.inner("custom", "tool_choice")
+        case nil: throw .type("tool_choice.type", "a string")
+        default: throw .value("tool_choice.type", "must be function or custom", code: "unsupported_value")
+        }
+        let name = try named.value.toolName(named.param)
+        guard tools.contains(where: { $0.name == name }) else {
+            throw .value("tool_choice", "'tools' has no tool of this name")
+        }
+        return .named(name)
+    }
+
+    /// Reads `functions` and `function_call`, OpenAI's older form.
+    mutating func readFunctions(
+        _ fields: RequestFields,
+        _ wishes: inout Wishes,
+        _ isSaid: inout Bool
+    ) throws(APIError) {
+        var functions: [Wishes.Tool] = []
+        for value in try fields.array("functions") ?? JSONElements() {
+            functions.append(try Self.function(value, "functions[\(functions.count)]", isLegacy: true))
+        }
+        let choice = try fields["function_call"].map { (choice) throws(APIError) in
+            try Self.functionChoice(choice, functions)
+        }
+        guard !functions.isEmpty else { return }
+        wishes.tools += functions
+        isSaid = true
+        if let choice { wishes.toolChoice = choice }
+        if choice != Wishes.ToolChoice.none { needs.insert(.functions) }
+    }
+
+    private static func functionChoice(
+        _ choice: JSONValue,
+        _ functions: [Wishes.Tool]
+    ) throws(APIError) -> Wishes.ToolChoice {
+        switch choice.text {
+        case "none": return .none
+        case "auto": return .auto
+        case nil: break
+        default: throw .value("function_call", "must be none, auto or an object")
+        }
+        guard choice.kind == .object else { throw .type("function_call", "a string or an object") }
+        let name = try choice.toolName("function_call")
+        guard functions.contains(where: { $0.name == name }) else {
+            throw .value("function_call", "'functions' has no function of this name")
+        }
+        return .named(name)
+    }
+
+    /// Reads `response_format`.
+    mutating func readFormat(
+        _ fields: RequestFields,
+        _ wishes: inout Wishes,
+        _ isSaid: inout Bool
+    ) throws(APIError) {
+        guard let format = try fields.object("response_format") else { return }
+        guard let type = format.member("type") else { throw .missing("response_format.type") }
+        switch type.text {
+        case "text": return
+        case "json_object":
+            wishes.format = .object
+            needs.insert(.objects)
+        case "json_schema":
+            let param = "response_format.json_schema"
+            guard let schema = try format.object("json_schema", "response_format") else { throw .missing(param) }
+            _ = try schema.string("description", param)
+            wishes.format = .schema(
+                name: try schema.toolName(param),
+                schema: try schema.object("schema", param)?.body,
+                isStrict: try schema.flag("strict", param)
+            )
+            needs.insert(.schemas)
+        case nil: throw .type("response_format.type", "a string")
+        default: throw .value("response_format.type", "must be text, json_object or json_schema")
+        }
+        isSaid = true
+    }
+}
+
+/// Members of an object in the request, which `param` names.
+extension JSONValue {
+    /// Nil: absent or null.
+    fileprivate func member(_ name: StaticString) -> JSONValue? {
+        guard let value = self[name], value.kind != .null else { return nil }
+        return value
+    }
+
+    /// The object of that name, or this one if it has a name itself, as some clients write it.
+    fileprivate func inner(_ name: StaticString, _ param: String) throws(APIError) -> (JSONValue, String) {
+        if let inner = try object(name, param) { return (inner, "\(param).\(name)") }
+        guard member("name") != nil else { throw .missing("\(param).\(name)") }
+        return (self, param)
+    }
+
+    fileprivate func object(_ name: StaticString, _ param: String) throws(APIError) -> JSONValue? {
+        guard let value = member(name) else { return nil }
+        guard value.kind == .object else { throw .type("\(param).\(name)", "an object") }
+        return value
+    }
+
+    fileprivate func string(_ name: StaticString, _ param: String) throws(APIError) -> String? {
+        guard let value = member(name) else { return nil }
+        guard let string = value.string else { throw .type("\(param).\(name)", "a string") }
+        return string
+    }
+
+    fileprivate func flag(_ name: StaticString, _ param: String) throws(APIError) -> Bool? {
+        guard let value = member(name) else { return nil }
+        guard let flag = value.flag else { throw .type("\(param).\(name)", "a boolean") }
+        return flag
+    }
+
+    /// The name of a tool or schema: 1 to 64 of letters, digits, `_` and `-`.
+    fileprivate func toolName(_ param: String) throws(APIError) -> String {
+        guard kind == .object else { throw .type(param, "an object") }
+        let param = "\(param).name"
+        guard let value = member("name") else { throw .missing(param) }
+        guard let text = value.text else { throw .type(param, "a string") }
+        guard text.count <= 64 else { throw .tooLong(param, text.count, limitBytes: 64) }
+        let isName = text.allSatisfy { byte in
+            switch byte {
+            case 48...57, 65...90, 97...122, 45, 95: true
+            default: false
+            }
+        }
+        guard isName, !text.isEmpty else {
+            throw .value(param, "must be 1 to 64 characters of a-z, A-Z, 0-9, _ and -")
+        }
+        return text.text
+    }
+}

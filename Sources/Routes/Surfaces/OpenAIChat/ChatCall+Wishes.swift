@@ -1,0 +1,101 @@
+import Calls
+import Engine
+import Shared
+
+extension ChatCall {
+    /// Reads what few calls say: tools, format, sampling and the like.
+    mutating func readWishes(_ fields: RequestFields) throws(APIError) {
+        var wishes = Wishes()
+        var isSaid = false
+        try readTools(fields, &wishes, &isSaid)
+        try readFunctions(fields, &wishes, &isSaid)
+        try readSampling(fields, &wishes.sampling, &isSaid)
+        try readBookkeeping(fields, &wishes, &isSaid)
+        try readLogProbabilities(fields, &wishes, &isSaid)
+        try readFormat(fields, &wishes, &isSaid)
+        for modality in try fields.array("modalities") ?? JSONElements() where modality.text != "text" {
+            wishes.isSoundWanted = true
+        }
+        wishes.audio = fields["audio"]?.body
+        if wishes.isSoundWanted || wishes.audio != nil {
+            needs.insert(.soundOutput)
+            isSaid = true
+        }
+        if isSaid { self.wishes = wishes }
+    }
+
+    private func readSampling(
+        _ fields: RequestFields,
+        _ sampling: inout Wishes.Sampling,
+        _ isSaid: inout Bool
+    ) throws(APIError) {
+        sampling.temperature = try fields.number("temperature", 0...2)
+        sampling.topP = try fields.number("top_p", 0...1)
+        sampling.presencePenalty = try fields.number("presence_penalty", -2...2)
+        sampling.frequencyPenalty = try fields.number("frequency_penalty", -2...2)
+        if let seed = fields["seed"] {
+            guard seed.kind == .integer else { throw .type("seed", "an integer") }
+            sampling.seed = seed.integer
+            isSaid = true
+        }
+        if let bias = try fields.object("logit_bias") {
+            sampling.logitBias = bias.body
+            isSaid = true
+        }
+        if sampling.temperature != nil || sampling.topP != nil || sampling.presencePenalty != nil
+            || sampling.frequencyPenalty != nil
+        {
+            isSaid = true
+        }
+    }
+
+    private func readBookkeeping(
+        _ fields: RequestFields,
+        _ wishes: inout Wishes,
+        _ isSaid: inout Bool
+    ) throws(APIError) {
+        if let metadata = try fields.object("metadata") {
+            wishes.bookkeeping.metadata = metadata.body
+            isSaid = true
+        }
+        if let prediction = try fields.object("prediction") {
+            wishes.bookkeeping.prediction = prediction.body
+            isSaid = true
+        }
+        if let store = try fields.flag("store") {
+            wishes.bookkeeping.store = store
+            isSaid = true
+        }
+        try read("user", fields, &wishes.bookkeeping.user, &isSaid)
+        try read("service_tier", fields, &wishes.bookkeeping.serviceTier, &isSaid)
+        try read("prompt_cache_key", fields, &wishes.bookkeeping.promptCacheKey, &isSaid)
+        try read("safety_identifier", fields, &wishes.bookkeeping.safetyIdentifier, &isSaid)
+        try read("reasoning_effort", fields, &wishes.reasoning.effort, &isSaid)
+        try read("verbosity", fields, &wishes.reasoning.verbosity, &isSaid)
+    }
+
+    private func read(
+        _ name: StaticString,
+        _ fields: RequestFields,
+        _ word: inout String?,
+        _ isSaid: inout Bool
+    ) throws(APIError) {
+        guard let said = try fields.string(name) else { return }
+        word = said
+        isSaid = true
+    }
+
+    private mutating func readLogProbabilities(
+        _ fields: RequestFields,
+        _ wishes: inout Wishes,
+        _ isSaid: inout Bool
+    ) throws(APIError) {
+        let isWanted = try fields.flag("logprobs") ?? false
+        let count = try fields.integer("top_logprobs", 0...20) ?? 0
+        guard isWanted || count > 0 else { return }
+        wishes.areLogProbabilitiesWanted = isWanted
+        wishes.topLogProbabilities = count
+        needs.insert(.logProbabilities)
+        isSaid = true
+    }
+}

@@ -1,0 +1,186 @@
+import Calls
+import Engine
+import Glibc
+import Shared
+import Upstream
+
+/// Writes the chunks of a streamed chat completion.
+///
+/// `@unchecked`: used on its request's loop only.
+final class ChatChunks: AnswerWriter, @unchecked Sendable {
+    private let exchange: Exchange
+    private let choices: Int
+    private let includesUsage: Bool
+    private let hasFunctions: Bool
+    /// The beginning of all chunks, up to the choice's index.
+    private var beginning = ByteBuffer()
+    /// The beginning of a chunk with text of the first choice, mostly the only one.
+    private var opening = ByteBuffer()
+    private var out = ByteBuffer()
+    private var hasBegun = false
+
+    /// A batch that is sent before more is translated: one wake-up may bring many events, and each swells threefold.
+    private static let batchBytes = 8_192
+
+    init(_ wanted: WantedAnswer, _ exchange: Exchange) {
+        self.exchange = exchange
+        choices = wanted.choices
+        includesUsage = wanted.includesUsage
+        hasFunctions = wanted.hasFunctions
+        beginning.append(#"data: {"id":""#)
+        exchange.gateway.ids.appendID("chatcmpl-", into: &beginning)
+        beginning.append(#"","object":"chat.completion.chunk","created":"#)
+        beginning.append(decimal: time(nil))
+        beginning.append(#","model":"#)
+        beginning.append(json: wanted.model)
+        if wanted.includesUsage { beginning.append(#","usage":null"#) }
+        beginning.append(#","choices":[{"index":"#)
+        opening.append(beginning.bytes)
+        opening.append(#"0,"delta":{"content":""#)
+    }
+
+    func take(_ choice: Int, _ event: AnswerEvent) {
+        switch event {
+        case .text(let text): add(text, to: choice)
+        case .finish(let reason, _): finish(choice, reason)
+        case .reasoning(let text): add(#"{"reasoning_content":""#, text, "\"}", to: choice)
+        case .refusal(let text): add(#"{"refusal":""#, text, "\"}", to: choice)
+        case .toolCall(let index, let id, let name): call(index, id, name, of: choice)
+        case .toolArguments(let index, let text): arguments(index, text, of: choice)
+        case .note(let text): note(text)
+        case .signature, .native: break
+        }
+    }
+
+    private func add(_ text: UnsafeRawBufferPointer, to choice: Int) {
+        if !hasBegun { begin() }
+        makeRoom()
+        if choice == 0 {
+            out.append(opening.bytes)
+        } else {
+            open(choice)
+            out.append(#"{"content":""#)
+        }
+        out.append(jsonContent: text)
+        out.append("\"},\"finish_reason\":null}]}\n\n")
+    }
+
+    private func add(_ before: StaticString, _ text: UnsafeRawBufferPointer, _ after: StaticString, to choice: Int) {
+        if !hasBegun { begin() }
+        makeRoom()
+        open(choice)
+        out.append(before)
+        out.append(jsonContent: text)
+        out.append(after)
+        out.append(",\"finish_reason\":null}]}\n\n")
+    }
+
+    private func call(_ index: Int, _ id: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer, of choice: Int) {
+        if !hasBegun { begin() }
+        makeRoom()
+        open(choice)
+        if hasFunctions {
+            out.append(#"{"function_call":{"name":"#)
+            out.append(json: name)
+            out.append(#","arguments":""}},"finish_reason":null}]}"#)
+            return out.append("\n\n")
+        }
+        out.append(#"{"tool_calls":[{"index":"#)
+        out.append(decimal: index)
+        out.append(#","id":"#)
+        out.append(json: id)
+        out.append(#","type":"function","function":{"name":"#)
+        out.append(json: name)
+        out.append(#","arguments":""}}]},"finish_reason":null}]}"#)
+        out.append("\n\n")
+    }
+
+    private func arguments(_ index: Int, _ text: UnsafeRawBufferPointer, of choice: Int) {
+        if !hasBegun { begin() }
+        makeRoom()
+        open(choice)
+        if hasFunctions {
+            out.append(#"{"function_call":{"arguments":""#)
+            out.append(jsonContent: text)
+            out.append(#""}},"finish_reason":null}]}"#)
+            return out.append("\n\n")
+        }
+        out.append(#"{"tool_calls":[{"index":"#)
+        out.append(decimal: index)
+        out.append(#","function":{"arguments":""#)
+        out.append(jsonContent: text)
+        out.append(#""}}]},"finish_reason":null}]}"#)
+        out.append("\n\n")
+    }
+
+    /// A comment of the event stream, each line of it one.
+    private func note(_ text: UnsafeRawBufferPointer) {
+        if !hasBegun { begin() }
+        out.append(": ")
+        for byte in text {
+            if byte == 10 { out.append("\n: ") } else if byte != 13 { out.append(byte) }
+        }
+        out.append("\n\n")
+    }
+
+    private func finish(_ choice: Int, _ reason: FinishReason) {
+        if !hasBegun { begin() }
+        open(choice)
+        out.append(#"{},"finish_reason":""#)
+        out.append(reason.name(isOld: hasFunctions))
+        out.append("\"}]}\n\n")
+    }
+
+    /// A comment, which shows the client that somebody is there.
+    func ping() {
+        if hasBegun { out.append(": ping\n\n") } else { begin() }
+    }
+
+    private func begin() {
+        hasBegun = true
+        exchange.beginEvents()
+        for choice in 0..<choices {
+            open(choice)
+            out.append("{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n")
+        }
+    }
+
+    /// For a whole batch, so that it does not grow by and by.
+    private func makeRoom() { if out.isEmpty { _ = out.reserve(Self.batchBytes + 1_024) } }
+
+    private func open(_ choice: Int) {
+        out.append(beginning.bytes)
+        out.append(decimal: choice)
+        out.append(#","delta":"#)
+    }
+
+    var isFull: Bool { out.count >= Self.batchBytes }
+
+    /// Sends what has gathered; waits while the client takes it too slowly.
+    func flush() async {
+        flushNow()
+        if exchange.writer.isFull { await exchange.writer.drained() }
+    }
+
+    func flushNow() {
+        guard !out.isEmpty else { return }
+        exchange.writer.write(out)
+        out.release()
+    }
+
+    func end(_ usage: Usage) async {
+        if includesUsage { appendUsage(usage) }
+        out.append("data: [DONE]\n\n")
+        exchange.writer.write(out)
+        exchange.writer.end()
+    }
+
+    private func appendUsage(_ usage: Usage) {
+        // The common beginning has the members of a choice's chunk; this one has no choice.
+        let text = beginning.bytes
+        out.append(text[part: 0..<(text.count - #","usage":null,"choices":[{"index":"#.utf8.count)])
+        out.append(#","choices":[],"usage":"#)
+        usage.appendJSON(to: &out)
+        out.append("}\n\n")
+    }
+}

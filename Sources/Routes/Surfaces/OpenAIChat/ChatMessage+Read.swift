@@ -1,0 +1,168 @@
+import Calls
+import Engine
+import Shared
+
+/// Reads `messages`. What is not text is added to `parts`, which messages name by their places.
+func readMessages(_ fields: RequestFields, _ parts: inout [Attachment]) throws(APIError) -> [ChatMessage] {
+    guard fields["messages"] != nil else { throw .missing("messages") }
+    var messages: [ChatMessage] = []
+    var calls: Set<CallID> = []
+    for message in try fields.array("messages") ?? JSONElements() {
+        let place = Place(message: messages.count)
+        guard message.kind == .object else { throw .type(place(""), "an object") }
+        messages.append(try readMessage(message, place, &calls, &parts))
+    }
+    guard !messages.isEmpty else {
+        throw APIError(400, "'messages' must not be empty.", code: "empty_array", param: "messages")
+    }
+    return messages
+}
+
+/// The id of a tool's call, by its bytes: the hash of a `String` is that of its normal form.
+private typealias CallID = [UInt8]
+
+/// The place in a request where something may be wrong; put into words only if it is.
+private struct Place {
+    let message: Int
+    var part: Int?
+
+    func callAsFunction(_ rest: String) -> String {
+        let part = part.map { ".content[\($0)]" } ?? ""
+        return "messages[\(message)]\(part)\(rest)"
+    }
+}
+
+private func readMessage(
+    _ message: JSONValue,
+    _ place: Place,
+    _ calls: inout Set<CallID>,
+    _ parts: inout [Attachment]
+) throws(APIError) -> ChatMessage {
+    guard let name = message["role"] else { throw .missing(place(".role")) }
+    guard let name = name.text else { throw .type(place(".role"), "a string") }
+    guard let role = ChatMessage.Role(name) else {
+        throw .value(place(".role"), "must be system, developer, user, assistant or tool")
+    }
+    var read = ChatMessage(role: role, content: [], name: message["name"]?.string)
+    if role == .tool { read.toolCallID = try resultOf(message, place, calls) }
+    let hasCalls = role == .assistant && (message["tool_calls"] != nil || message["function_call"] != nil)
+    if let content = message["content"] {
+        try readContent(content, role, place, &read.content, &parts)
+    } else if !hasCalls, role != .assistant || message["refusal"]?.text == nil {
+        throw message.has("content") ? .type(place(".content"), "a string or an array") : .missing(place(".content"))
+    }
+    if role == .assistant, let refusal = message["refusal"]?.string { read.content.append(.refusal(refusal)) }
+    if hasCalls { read.toolCalls = try readCalls(message, place, &calls) }
+    return read
+}
+
+extension ChatMessage.Role {
+    fileprivate init?(_ name: UnsafeRawBufferPointer) {
+        switch name {
+        case "system": self = .system
+        case "developer": self = .developer
+        case "user": self = .user
+        case "assistant": self = .assistant
+        case "tool": self = .tool
+        case "function": self = .function
+        default: return nil
+        }
+    }
+}
+
+/// Appends to `pieces` and `parts`.
+private func readContent(
+    _ content: JSONValue,
+    _ role: ChatMessage.Role,
+    _ place: Place,
+    _ pieces: inout [ChatMessage.Piece],
+    _ parts: inout [Attachment]
+) throws(APIError) {
+    if let whole = content.string {
+        pieces.append(.text(whole))
+        return
+    }
+    guard let elements = content.elements else { throw .type(place(".content"), "a string or an array") }
+    var index = 0
+    for element in elements {
+        let place = Place(message: place.message, part: index)
+        if let piece = try readPart(element, role, place) {
+            pieces.append(piece)
+        } else {
+            try parts.add(try readMedium(element, place))
+            pieces.append(.attachment(parts.count - 1))
+        }
+        index += 1
+    }
+    guard index > 0 else {
+        let path = place(".content")
+        throw APIError(400, "'\(path)' must not be empty.", code: "empty_array", param: path)
+    }
+}
+
+/// Nil: what it holds is not text.
+private func readPart(
+    _ part: JSONValue,
+    _ role: ChatMessage.Role,
+    _ place: Place
+) throws(APIError) -> ChatMessage.Piece? {
+    guard part.kind == .object else { throw .type(place(""), "an object") }
+    guard let type = part["type"] else { throw .missing(place(".type")) }
+    switch type.text {
+    case "text", "input_text", "output_text": return .text(try partText(part, "text", place))
+    case "refusal" where role == .assistant: return .refusal(try partText(part, "refusal", place))
+    case "image_url", "input_image", "input_audio", "file", "input_file": return nil
+    case nil: throw .type(place(".type"), "a string")
+    default: throw .value(place(".type"), "this type of part is unknown")
+    }
+}
+
+private func readMedium(_ part: JSONValue, _ place: Place) throws(APIError) -> Attachment {
+    let reader = AttachmentReader(part: part, place: place(""))
+    return switch part["type"]?.text {
+    case "input_audio": try reader.sound()
+    case "file", "input_file": try reader.file()
+    default: try reader.picture()
+    }
+}
+
+private func partText(_ part: JSONValue, _ name: StaticString, _ place: Place) throws(APIError) -> String {
+    guard let value = part[name] else { throw .missing(place(".\(name)")) }
+    guard let text = value.string else { throw .type(place(".\(name)"), "a string") }
+    return text
+}
+
+// MARK: Tools of earlier turns
+
+private func readCalls(
+    _ message: JSONValue,
+    _ place: Place,
+    _ calls: inout Set<CallID>
+) throws(APIError) -> [ToolCall] {
+    var read: [ToolCall] = []
+    if let call = message["function_call"] { read.append(toolCall(call, id: nil)) }
+    guard let list = message["tool_calls"] else { return read }
+    guard let elements = list.elements else { throw .type(place(".tool_calls"), "an array") }
+    for (index, call) in elements.enumerated() {
+        guard let id = call["id"]?.text else { throw .missing(place(".tool_calls[\(index)].id")) }
+        calls.insert(CallID(id))
+        read.append(toolCall(call["function"] ?? call["custom"] ?? call, id: id.text))
+    }
+    return read
+}
+
+/// Of a custom tool, the input stands for the arguments.
+private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
+    ToolCall(
+        id: id,
+        name: call["name"]?.string ?? "a tool",
+        arguments: call["arguments"]?.string ?? call["input"]?.string ?? "{}"
+    )
+}
+
+private func resultOf(_ message: JSONValue, _ place: Place, _ calls: Set<CallID>) throws(APIError) -> String {
+    guard let value = message["tool_call_id"] else { throw .missing(place(".tool_call_id")) }
+    guard let id = value.text else { throw .type(place(".tool_call_id"), "a string") }
+    guard calls.contains(CallID(id)) else { throw .value(place(".tool_call_id"), "no earlier message has this call") }
+    return id.text
+}

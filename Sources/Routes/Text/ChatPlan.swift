@@ -1,0 +1,219 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+/// The plan for a call before its vendor is asked: its candidate, and the emulation of what that lacks. A class:
+/// what is in it would stay with a stream to its end if it were among the values of the function that waits for that.
+///
+/// `@unchecked`: used on its request's loop only.
+final class ChatPlan: @unchecked Sendable {
+    private enum Way {
+        case plain
+        case attached(AttachmentPlan, MediaAccess)
+        case links(LinkPlan)
+    }
+
+    let candidate: Candidate
+    let wanted: WantedAnswer
+    private var call: ChatCall
+    private let way: Way
+    private let completion: Completion
+    /// Nil: the vendor has the tools and the format that are asked for, or none are.
+    private let form: TextForm?
+    private let caller: Caller
+    private let gateway: Gateway
+
+    private init(
+        _ call: ChatCall,
+        _ form: TextForm?,
+        _ candidate: Candidate,
+        _ way: Way,
+        _ caller: Caller,
+        _ gateway: Gateway
+    ) {
+        wanted = WantedAnswer(call, candidate.price)
+        self.form = form
+        completion = Completion(
+            call,
+            lacking: candidate.provider.abilities(for: call, of: candidate.model),
+            by: gateway.worker,
+            on: gateway.loop
+        )
+        self.call = call
+        self.candidate = candidate
+        self.way = way
+        self.caller = caller
+        self.gateway = gateway
+    }
+
+    /// Throws what the client is told of a model that they may not use, and of what it and its vendor lack.
+    static func made(
+        _ call: consuming ChatCall,
+        _ caller: Caller,
+        _ exchange: Exchange
+    ) async throws(APIError) -> ChatPlan {
+        let gateway = exchange.gateway
+        var call = call
+        exchange.record.model = call.model
+        exchange.record.isStreamed = call.isStreamed
+        let candidate = try gateway.registry.chat(call.model, for: caller)
+        let abilities = candidate.provider.abilities(for: call, of: candidate.model)
+        try Completion.check(call, against: abilities)
+        if !candidate.chats {
+            call.isAnsweredByLinks()
+            if call.attachments.isEmpty {
+                let links = try candidate.links(call, gateway.memory(of: caller))
+                return ChatPlan(call, nil, candidate, .links(links), caller, gateway)
+            }
+        }
+        let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil
+        if let form {
+            let asked = call
+            let written = await gateway.worker.result(ofBytes: call.textBytes, on: gateway.loop) { form.written(asked) }
+            guard let written else { throw .tooMuchWork }
+            call = written
+        }
+        guard call.needs.contains(.inlineMedia), !abilities.contains(.inlineMedia) else {
+            return ChatPlan(call, form, candidate, .plain, caller, gateway)
+        }
+        let access = gateway.mediaAccess(for: caller)
+        let plan = try await AttachmentPlan(call, candidate, access)
+        return ChatPlan(call, form, plan.candidate, .attached(plan, access), caller, gateway)
+    }
+
+    func cover(_ request: Request) -> Cover {
+        gateway.limits.cover(caller, .chat, request, model: candidate.name)
+    }
+
+    func terms(under cover: Cover) -> CallTerms? {
+        var transcriber: Candidate?
+        if case .attached(let plan, _) = way { transcriber = plan.transcriber }
+        return CallTerms(call, candidate, caller, cover, gateway, transcriber: transcriber)
+    }
+
+    // MARK: Asking
+
+    /// The whole answer, and what it used, counted or estimated.
+    func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+        var turns = Candidates([candidate]).turns(billing: sheet)
+        while let (_, vendorCall) = turns.next() {
+            do throws(UpstreamError) {
+                return try await answer(of: try await prepared(by: vendorCall), sheet)
+            } catch {
+                try turns.failed(error)
+            }
+        }
+        throw turns.last
+    }
+
+    private func answer(
+        of chat: any PreparedChat,
+        _ sheet: CallSheet
+    ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+        do throws(UpstreamError) {
+            let answer = try await counted(try await chat.answer(), chat)
+            let usage = answer.usage ?? chat.onlyPrompt
+            if !chat.isBilled { sheet.answered(usage, credits: answer.credits) }
+            return (answer, usage)
+        } catch {
+            if !chat.isBilled { sheet.failed(error, after: chat.onlyPrompt) }
+            throw error
+        }
+    }
+
+    private func counted(_ answer: ChatAnswer, _ chat: any PreparedChat) async throws(UpstreamError) -> ChatAnswer {
+        if answer.usage != nil { return answer }
+        let promptTokens = chat.promptTokens
+        let counter = TokenCounter.of(model: candidate.model.id)
+        let bytes = answer.choices.reduce(0) { $0 + $1.bytes }
+        if bytes <= Worker.loopBytes { return answer.counted(promptTokens: promptTokens, by: counter) }
+        let counted = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
+            answer.counted(promptTokens: promptTokens, by: counter)
+        }
+        guard let counted else { throw .tooMuchWork }
+        return counted
+    }
+
+    /// The answer as it comes. The client is pinged meanwhile.
+    func stream(billing sheet: CallSheet, _ writer: any AnswerWriter) async throws(UpstreamError) -> OpenAnswer {
+        var turns = Candidates([candidate]).turns(billing: sheet)
+        while let (_, vendorCall) = turns.next() {
+            do throws(UpstreamError) {
+                let chat = try await prepared(by: vendorCall)
+                return try await open(chat, vendorCall, writer)
+            } catch {
+                try turns.failed(error)
+            }
+        }
+        throw turns.last
+    }
+
+    private func open(
+        _ chat: any PreparedChat,
+        _ vendorCall: VendorCall,
+        _ writer: any AnswerWriter
+    ) async throws(UpstreamError) -> OpenAnswer {
+        let pinging = Pinging(writer, gateway.loop)
+        defer { pinging.stop() }
+        do throws(UpstreamError) {
+            let promptTokens = chat.promptTokens
+            return OpenAnswer(
+                stream: try await chat.stream(),
+                promptTokens: promptTokens,
+                isBilled: chat.isBilled,
+                credential: vendorCall.credential
+            )
+        } catch {
+            if !chat.isBilled { vendorCall.sheet.failed(error, after: chat.onlyPrompt) }
+            throw error
+        }
+    }
+
+    private func prepared(by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
+        do throws(APIError) {
+            let chat = try await written(call, by: vendorCall)
+            if let form {
+                return completion.completed(chat, of: call, in: form, by: vendorCall, ids: gateway.ids) {
+                    [self] (call, vendorCall) async throws(UpstreamError) in try await again(call, by: vendorCall)
+                }
+            }
+            // The chat has them now.
+            if case .plain = way { call.messages = [] }
+            return completion.completed(chat, by: vendorCall)
+        } catch {
+            throw UpstreamError(refusing: error)
+        }
+    }
+
+    private func again(_ call: ChatCall, by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
+        do throws(APIError) {
+            return try await written(call, by: vendorCall)
+        } catch {
+            throw UpstreamError(refusing: error)
+        }
+    }
+
+    /// The vendor's form of the call.
+    private func written(_ call: ChatCall, by vendorCall: VendorCall) async throws(APIError) -> any PreparedChat {
+        switch way {
+        case .links(let links): return links.prepared(by: vendorCall)
+        case .attached(let plan, let access): return try await plan.prepare(call, by: vendorCall, access)
+        case .plain:
+            let bytes = call.textBytes
+            let chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+            if bytes <= Worker.loopBytes {
+                chat.write()
+            } else if await gateway.worker.result(ofBytes: bytes, on: gateway.loop, { chat.write() }) == nil {
+                throw .tooMuchWork
+            }
+            return chat
+        }
+    }
+}
+
+extension PreparedChat {
+    /// The usage of a call that brought nothing.
+    fileprivate var onlyPrompt: Usage { Usage(promptTokens: promptTokens, completionTokens: 0) }
+}

@@ -1,0 +1,45 @@
+import Calls
+import Limits
+import Shared
+import Upstream
+
+extension CallTerms {
+    /// Of a chat call; nil where no limit counts what is known late. `transcriber`: who is asked what its sounds say.
+    init?(
+        _ call: ChatCall,
+        _ candidate: Candidate,
+        _ caller: Caller,
+        _ cover: Cover,
+        _ gateway: Gateway,
+        transcriber: Candidate?
+    ) {
+        let images = cover.isPlain ? 0 : candidate.imagesOfChat
+        guard gateway.limits.countsLate || images > 0 else { return nil }
+        let means = gateway.limiter.means
+        let model = candidate.model
+        let expected = cover.isPlain ? (completionTokens: 0, credits: 0) : means.expected(of: model.id)
+        let creditsPerCall = candidate.takesCredits ? expected.credits : 0
+        var reserved = Amounts(images: images)
+        if !cover.isPlain {
+            let answer = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
+            let usage = Usage(
+                promptTokens: call.promptTokens(by: .of(model: model.id)),
+                completionTokens: call.choices * answer
+            )
+            let costs = gateway.registry.prices(of: candidate, asked: call.model, for: caller).map { $0.cost(usage) }
+            reserved.tokens = usage.totalTokens
+            reserved.usd = costs.max()?.usdParts ?? 0
+            reserved.credits = call.choices * creditsPerCall
+            if let transcriber, transcriber.takesCredits {
+                reserved.credits += AttachmentPlan.sounds(in: call) * means.expected(of: transcriber.model.id).credits
+            }
+        }
+        self.init(
+            reserving: reserved,
+            model: model.id,
+            price: candidate.price,
+            creditsPerCall: creditsPerCall,
+            means: means
+        )
+    }
+}

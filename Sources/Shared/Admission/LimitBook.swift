@@ -1,0 +1,149 @@
+package import Engine
+package import Limits
+
+/// The limits that cover a request.
+///
+/// `@unchecked`: used on one loop only.
+package final class LimitBook: @unchecked Sendable {
+    private struct Key: Hashable {
+        let caller: Identity
+        let group: EndpointGroup
+        /// The model, if some limit counts by model.
+        let model: String?
+
+        /// Mostly it does not.
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(caller)
+            hasher.combine(group)
+            if let model { hasher.combine(model) }
+        }
+    }
+    private let oneLoop = OneLoop()
+    private let identity: LimitSettings.Identity
+    private let trustedProxies: [Network]
+    private let limits: [EndpointGroup: [Limit]]
+    private let byModel: [(pattern: ModelPattern, limits: [Limit])]
+    private let total: [Limit]
+    private let failedAuth: [Limit]
+    private let isOff: Bool
+    /// Some limit counts what is known only after a call.
+    package let countsLate: Bool
+    /// True if the limits that cover a request may depend on its model.
+    package var dependsOnModels: Bool { !byModel.isEmpty }
+    /// Of callers who are told apart by their keys alone: the same for each of their requests.
+    private var kept = RecentTable<Key, Cover>()
+
+    private static let keptCovers = 4_096
+
+    /// - Parameter keys: the callers that are known, for their own limits.
+    package init(_ own: LimitSettings, _ keys: [KeySettings]) {
+        identity = own.identity
+        trustedProxies = own.trustedProxies
+        limits = Dictionary(
+            uniqueKeysWithValues: own.groups.map { group, quotas in
+                (group, quotas.map { Limit(.caller(group), $0) })
+            }
+        )
+        byModel = own.byModel.map { row in (row.pattern, row.quotas.map { Limit(.model, $0) }) }
+        total = own.total.map { Limit(.total, $0) }
+        failedAuth = own.failedAuth.map { Limit(.failedAuth, $0) }
+        let all =
+            own.groups.values.joined() + own.byModel.flatMap(\.quotas) + own.total
+            + keys.flatMap { $0.quotas + $0.groupQuotas.values.joined() }
+        isOff = all.isEmpty
+        countsLate = all.contains { $0.unit.isKnownLate }
+    }
+
+    /// - Parameter model: as the caller names it; nil: the request is about none.
+    package func cover(_ caller: Caller, _ group: EndpointGroup, _ request: Request, model: String? = nil) -> Cover {
+        oneLoop.check()
+        if isOff { return Cover([]) }
+        let models = limits(of: model)
+        let model = models.isEmpty ? nil : model
+        guard let who = caller.identity, identity == .key else {
+            return cover(caller, group, models, model, address(request))
+        }
+        let key = Key(caller: who, group: group, model: model)
+        if let known = kept.use(key) { return known }
+        let cover = cover(caller, group, models, model, "")
+        kept.set(key, cover, atMost: Self.keptCovers)
+        return cover
+    }
+
+    /// Those of the first pattern that fits.
+    private func limits(of model: String?) -> [Limit] {
+        guard !byModel.isEmpty, let model else { return [] }
+        return byModel.first { $0.pattern.matches(model) }?.limits ?? []
+    }
+
+    /// For a key that was wrong.
+    package func coverOfFailure(_ request: Request) -> Cover {
+        countsFailures ? coverOfFailure(from: address(request)) : Cover([])
+    }
+
+    /// For a key that came from there.
+    package func coverOfFailure(from address: String) -> Cover {
+        let identity = Identity.address(address)
+        return Cover(failedAuth.map { Claim($0, identity) })
+    }
+
+    /// Wrong keys are limited.
+    package var countsFailures: Bool { !failedAuth.isEmpty }
+
+    /// Whom an address stands for.
+    package func address(_ request: Request) -> String {
+        request.clientAddress(trusting: trustedProxies).callerText
+    }
+
+    private func cover(
+        _ caller: Caller,
+        _ group: EndpointGroup,
+        _ models: [Limit],
+        _ model: String?,
+        _ address: String
+    ) -> Cover {
+        let identity = identity(of: caller, address)
+        var claims: [Claim] = []
+        if let key = caller.key, let own = caller.identity {
+            // Limits set for a known key belong to that key, from any address.
+            if let quotas = key.groupQuotas[group] {
+                claims = quotas.map { Claim(Limit(.key(group), $0), own) }
+            } else {
+                claims = (limits[group] ?? []).map { Claim($0, identity) }
+            }
+            claims += key.quotas.map { Claim(Limit(.key(nil), $0), own) }
+        } else {
+            claims = (limits[group] ?? []).map { Claim($0, identity) }
+        }
+        if let model { claims += models.map { Claim($0, identity.using(model)) } }
+        claims += total.map { Claim($0, .everybody) }
+        return Cover(claims.filter { group.units.contains($0.limit.quota.unit) })
+    }
+
+    private func identity(of caller: Caller, _ address: String) -> Identity {
+        guard let key = caller.identity, identity != .address else { return .address(address) }
+        return identity == .keyAndAddress ? key.from(address) : key
+    }
+}
+
+/// The limits that cover a request.
+package struct Cover: Sendable {
+    private let claims: [Claim]
+    /// Each request uses the same of them: itself.
+    package let isPlain: Bool
+
+    fileprivate init(_ claims: [Claim]) {
+        self.claims = claims
+        isPlain = claims.allSatisfy { $0.limit.quota.unit == .requests || $0.limit.quota.unit == .concurrent }
+    }
+
+    /// The demands of a request that may use such amounts. A limit of a unit of which it uses nothing does not cover
+    /// it.
+    package func claims(of amounts: Amounts) -> [Claim] {
+        if isPlain { return claims }
+        return claims.compactMap { claim in
+            let units = amounts[claim.limit.quota.unit]
+            return units > 0 ? Claim(claim.limit, claim.identity, units: units) : nil
+        }
+    }
+}

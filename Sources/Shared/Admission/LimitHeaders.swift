@@ -1,0 +1,153 @@
+package import Engine
+import Limits
+
+extension Decision {
+    /// Header lines of any answer, admitted or refused: the tightest limit of requests and of tokens, as OpenAI names
+    /// them and as draft-ietf-httpapi-ratelimit-headers-11 does. Nothing of what no limit covers.
+    package func appendLimits(to fields: inout ByteBuffer) {
+        if let requests { requests.append("requests", to: &fields) }
+        if let tokens { tokens.append("tokens", to: &fields) }
+        guard requests != nil || tokens != nil else { return }
+        let standings = [requests, tokens].compactMap { $0 }
+        for (index, standing) in standings.enumerated() {
+            let quota = standing.limit.quota
+            fields.append(index == 0 ? "RateLimit-Policy: " : ", ")
+            fields.append(quota.policyName)
+            fields.append(";q=")
+            fields.append(decimal: quota.count)
+            fields.append(";w=")
+            fields.append(decimal: quota.windowSeconds)
+        }
+        for (index, standing) in standings.enumerated() {
+            fields.append(index == 0 ? "\r\nRateLimit: " : ", ")
+            fields.append(standing.limit.quota.policyName)
+            fields.append(";r=")
+            fields.append(decimal: standing.remaining)
+            fields.append(";t=")
+            fields.append(decimal: roundedUp(standing.resetMicroseconds, to: 1_000_000))
+        }
+        fields.append("\r\n")
+    }
+
+    /// Header lines of a refusal: when to come again, or that a retry will not help soon.
+    package func appendRetry(to fields: inout ByteBuffer) {
+        if let milliseconds = retryAfterMilliseconds {
+            fields.append("Retry-After: ")
+            fields.append(decimal: max(1, roundedUp(milliseconds, to: 1_000)))
+            fields.append("\r\nretry-after-ms: ")
+            fields.append(decimal: milliseconds)
+            fields.append("\r\n")
+        }
+        if isHopeless { fields.append("x-should-retry: false\r\n") }
+    }
+
+    /// SDKs try again at once otherwise, or keep their user waiting.
+    private var isHopeless: Bool {
+        guard let refusal else { return false }
+        guard let wait = refusal.retryAfterMicroseconds else { return true }
+        return refusal.limit.quota.unit.isBudget || wait > 120_000_000
+    }
+
+    /// The error for the client; nil if the request was admitted.
+    package var error: APIError? {
+        var error: APIError
+        switch outcome {
+        case .admitted: return nil
+        case .storeDown:
+            error = APIError(
+                503,
+                "The relay cannot check its limits at the moment. Please try again.",
+                type: "server_error",
+                code: "overloaded"
+            )
+        case .refused(let refusal):
+            let quota = refusal.limit.quota
+            let isBudget = quota.unit.isBudget
+            let type: StaticString =
+                isBudget ? "insufficient_quota" : quota.unit == .tokens ? "tokens" : "requests"
+            error = APIError(
+                429,
+                refusal.message(retryAfterMilliseconds),
+                type: type,
+                code: isBudget ? "insufficient_quota" : "rate_limit_exceeded"
+            )
+        }
+        error.retryAfterSeconds = retryAfterMilliseconds.map { max(1, roundedUp($0, to: 1_000)) }
+        error.isHopeless = isHopeless
+        return error
+    }
+}
+
+extension Decision.Refusal {
+    fileprivate func message(_ retryAfterMilliseconds: Int?) -> String {
+        let quota = limit.quota
+        let unit = quota.unit == .concurrent ? "requests" : quota.unit.rawValue
+        guard let retryAfterMilliseconds else {
+            return "Request too large for \(unit): limit \(quota.text), requested \(quota.amount(requested))."
+        }
+        let wait = durationText(microseconds: retryAfterMilliseconds * 1_000)
+        let what =
+            limit.kind == .failedAuth
+            ? "too many requests with wrong keys from your address (\(quota.text))" : quota.text
+        return "Rate limit reached for \(unit): \(what). Please try again in \(wait)."
+    }
+}
+
+extension LimitStanding {
+    fileprivate func append(_ kind: StaticString, to fields: inout ByteBuffer) {
+        fields.append("x-ratelimit-limit-")
+        fields.append(kind)
+        fields.append(": ")
+        fields.append(decimal: limit.quota.count)
+        fields.append("\r\nx-ratelimit-remaining-")
+        fields.append(kind)
+        fields.append(": ")
+        fields.append(decimal: remaining)
+        fields.append("\r\nx-ratelimit-reset-")
+        fields.append(kind)
+        fields.append(": ")
+        appendDuration(microseconds: resetMicroseconds, to: &fields)
+        fields.append("\r\n")
+    }
+}
+
+extension Quota {
+    /// `"minute"`, `"10-seconds"`, `"minute-tokens"`.
+    fileprivate var policyName: String {
+        let span = spans == 1 ? span.name : "\(spans)-\(span.name)s"
+        return unit == .requests ? "\"\(span)\"" : "\"\(span)-\(unit.rawValue)\""
+    }
+}
+
+extension Quota.Unit {
+    /// Money: spent budgets are not "too many requests".
+    fileprivate var isBudget: Bool { self == .usd || self == .credits }
+}
+
+/// `12ms`, `1s`, `6m0s`, `24h0m0s`; rounded up to the last unit shown.
+package func durationText(microseconds: Int) -> String {
+    var text = ByteBuffer()
+    appendDuration(microseconds: microseconds, to: &text)
+    return text.text
+}
+
+private func appendDuration(microseconds: Int, to text: inout ByteBuffer) {
+    let milliseconds = roundedUp(max(0, microseconds), to: 1_000)
+    if milliseconds < 1_000 {
+        text.append(decimal: milliseconds)
+        return text.append("ms")
+    }
+    let seconds = roundedUp(milliseconds, to: 1_000)
+    if seconds >= 3_600 {
+        text.append(decimal: seconds / 3_600)
+        text.append("h")
+    }
+    if seconds >= 60 {
+        text.append(decimal: seconds / 60 % 60)
+        text.append("m")
+    }
+    text.append(decimal: seconds % 60)
+    text.append("s")
+}
+
+private func roundedUp(_ number: Int, to unit: Int) -> Int { (number + unit - 1) / unit }

@@ -1,0 +1,93 @@
+import Limits
+
+extension Limiter: MetricsSource {
+    package func write(to text: inout MetricsText) {
+        let figures = metrics()
+        writeDecisions(figures, to: &text)
+        writeStore(figures, to: &text)
+        writeHeld(figures, to: &text)
+        writeClock(figures, to: &text)
+    }
+
+    private func writeDecisions(_ figures: LimiterMetrics, to text: inout MetricsText) {
+        text.family(
+            "relay_limit_decisions_total",
+            .counter,
+            "Decisions, by kind of limit: one for each limit that admitted a request, one for the limit that refused it."
+        )
+        for (place, kind) in Limit.Kind.places.enumerated() {
+            for outcome in LimiterMetrics.Outcome.allCases {
+                text.sample(("kind", kind), ("outcome", outcome.label), value: figures.decisions(place, outcome))
+            }
+        }
+        text.family("relay_limit_accounts", .gauge, "Limits of callers that are remembered here.")
+        text.sample(value: figures.accounts)
+        text.family("relay_limit_unshared_decisions_total", .counter, "Requests decided without the store, by cause.")
+        text.sample(("cause", "down"), value: figures.byRule)
+        text.sample(("cause", "timeout"), value: figures.expired)
+        text.sample(("cause", "late"), value: figures.late)
+    }
+
+    private func writeStore(_ figures: LimiterMetrics, to text: inout MetricsText) {
+        text.family("relay_store_operations_total", .counter, "Calls to the counter store, by kind.")
+        text.sample(("operation", "read"), value: figures.reads)
+        text.sample(("operation", "write"), value: figures.writes)
+        text.sample(("operation", "probe"), value: figures.probes)
+        text.family("relay_store_read_records_total", .counter, "Records asked for by those reads.")
+        text.sample(value: figures.readRecords)
+        text.family("relay_store_write_conflicts_total", .counter, "Writes that another instance was faster than.")
+        text.sample(value: figures.lostRaces)
+        text.family("relay_store_write_refusals_total", .counter, "Writes that the store did not take.")
+        text.sample(value: figures.refusedWrites)
+        text.family("relay_store_failures_total", .counter, "Calls that failed or were not answered in time.")
+        text.sample(value: figures.failures)
+        text.family("relay_store_servers_down", .gauge, "Servers of the counter store that are away.")
+        text.sample(value: figures.serversDown)
+        text.family(
+            "relay_store_down_seconds_total",
+            .counter,
+            "Time that servers were away, of outages that are over."
+        )
+        text.sample(value: figures.downSeconds)
+        text.family(
+            "relay_store_lost_records_total",
+            .counter,
+            "Records that the counter store had lost, and that were put back from what was known here."
+        )
+        text.sample(value: figures.rejoined)
+    }
+
+    private func writeHeld(_ figures: LimiterMetrics, to text: inout MetricsText) {
+        text.family("relay_limit_leases_total", .counter, "Leases of units, counted ahead for busy limits.")
+        text.sample(value: figures.leases)
+        text.family("relay_limit_leased_units_total", .counter, "Units counted by leases.")
+        text.sample(value: figures.leasedUnits)
+        text.family("relay_limit_open_leased_units", .gauge, "Units of open leases that are not spent yet.")
+        text.sample(value: figures.openUnits)
+        text.family("relay_limit_slots", .gauge, "Concurrency slots that requests hold here.")
+        text.sample(value: figures.slots)
+        text.family("relay_instances", .gauge, "Relays that were last seen alive in the counter store.")
+        text.sample(value: figures.instances)
+    }
+
+    private func writeClock(_ figures: LimiterMetrics, to text: inout MetricsText) {
+        text.family("relay_clock_difference_seconds", .gauge, "This machine's clock less the counter store's.")
+        if let clock = figures.clockMilliseconds { text.sample(billionths: clock * 1_000_000) }
+        text.family(
+            "relay_clock_correction_seconds",
+            .gauge,
+            "What of that is taken off, so as to agree with the others."
+        )
+        text.sample(billionths: figures.correctionMilliseconds * 1_000_000)
+    }
+}
+
+extension LimiterMetrics.Outcome {
+    fileprivate var label: String {
+        switch self {
+        case .admitted: "admitted"
+        case .refused: "refused"
+        case .storeDown: "store_down"
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Engine
+import Limits
+
+extension KeySettings {
+    private static let prefix = "KEY_"
+
+    static func all(_ reader: inout SettingsReader) -> [KeySettings] {
+        var owners: [Digest: SettingKey] = [:]
+        return reader.instances(of: prefix)
+            .compactMap { instance in
+                let setting = key(instance, "TOKEN")
+                let given = reader.list(setting)
+                guard !given.isEmpty else { return nil }
+                let tokens = given.map(KeyToken.init)
+                for token in tokens {
+                    guard let other = owners.updateValue(setting, forKey: token.digest) else { continue }
+                    reader.note(setting, other == setting ? "has one token twice" : shared(with: other, tokens, reader))
+                }
+                reader.warnIfShort(setting, given)
+                let quotas = quotas(instance, reader)
+                return KeySettings(
+                    name: instance.asName,
+                    tokens: tokens,
+                    models: reader.patterns(key(instance, "MODELS")),
+                    quotas: quotas.all,
+                    groupQuotas: quotas.groups
+                )
+            }
+    }
+
+    private static func shared(with other: SettingKey, _ tokens: [KeyToken], _ reader: SettingsReader) -> String {
+        let isSame = tokens.count == 1 && reader.list(other).count == 1
+        return "\(isSame ? "is the same as" : "shares a token with") \(other.name) (\(reader.place(other)))"
+    }
+
+    static func key(_ instance: String, _ field: String) -> SettingKey {
+        SettingKey(prefix: prefix, instance: instance, field: field)
+    }
+}
+
+extension SettingsReader {
+    /// The least characters that a key of the relay's own should have.
+    private static let leastCharacters = 16
+    private static let advice = "`openssl rand -hex 24` makes a good one"
+
+    /// Many run at home with short ones, so this only warns.
+    mutating func warnIfShort(_ key: SettingKey, _ tokens: [String]) {
+        guard tokens.contains(where: { $0.utf8.count < Self.leastCharacters }) else { return }
+        warn(key, "a token of under \(Self.leastCharacters) characters can be guessed; \(Self.advice)")
+    }
+
+    /// Anybody who has a file's id can try secrets on it, as fast as processors go.
+    mutating func refuseShortSecret(_ key: SettingKey) {
+        guard let secret = text(key), secret.utf8.count < Self.leastCharacters else { return }
+        note(key, "a secret of under \(Self.leastCharacters) characters can be guessed; \(Self.advice)")
+    }
+}

@@ -1,0 +1,54 @@
+import Engine
+import Limits
+
+extension LimitSettings {
+    init(_ reader: inout SettingsReader) {
+        let standard = reader.quotas("RATE_LIMIT") ?? []
+        groups = Dictionary(
+            uniqueKeysWithValues: EndpointGroup.allCases.map { group in
+                (group, reader.quotas(.global("RATE_LIMIT_\(group.rawValue.uppercased())")) ?? standard)
+            }
+        )
+        byModel = reader.modelQuotas("RATE_LIMIT_BY_MODEL")
+        total = reader.quotas("RATE_LIMIT_TOTAL") ?? []
+        identity = reader.text("RATE_LIMIT_BY").flatMap(Identity.init) ?? .key
+        failedAuth = reader.quotas("RATE_LIMIT_FAILED_AUTH") ?? []
+        store = Store(&reader)
+        storeTimeout = reader.duration("MEMCACHED_TIMEOUT")
+        storeDown = reader.text("RATE_LIMIT_STORE_DOWN").flatMap(StoreDownRule.init) ?? .share
+        instances = reader.given["RATE_LIMIT_INSTANCES"].map { _ in reader.number("RATE_LIMIT_INSTANCES") }
+        slotLease = reader.duration("SLOT_SECONDS")
+        trustedProxies = reader.networks("TRUSTED_PROXIES")
+    }
+}
+
+extension LimitSettings.Store {
+    fileprivate init(_ reader: inout SettingsReader) {
+        let port = UInt16(clamping: reader.number("MEMCACHED_PORT"))
+        let servers = reader.servers("MEMCACHED_SERVERS")
+        let host = reader.text("MEMCACHED_HOST")
+        if host != nil && !servers.isEmpty {
+            reader.note("MEMCACHED_HOST", "MEMCACHED_SERVERS is set too (\(reader.place("MEMCACHED_SERVERS")))")
+        }
+        if !servers.isEmpty {
+            self = .servers(servers)
+        } else if let host {
+            self =
+                host.lowercased() == "auto" ? .search(port: port) : .servers([MemcachedAddress(host: host, port: port)])
+        } else {
+            self = .memory
+        }
+    }
+}
+
+extension KeySettings {
+    /// `RATE_LIMIT` and `RATE_LIMIT_<GROUP>` of a known key.
+    static func quotas(_ instance: String, _ reader: SettingsReader) -> (all: [Quota], groups: [EndpointGroup: [Quota]])
+    {
+        var groups: [EndpointGroup: [Quota]] = [:]
+        for group in EndpointGroup.allCases {
+            groups[group] = reader.quotas(key(instance, "RATE_LIMIT_\(group.rawValue.uppercased())"))
+        }
+        return (reader.quotas(key(instance, "RATE_LIMIT")) ?? [], groups)
+    }
+}

@@ -1,0 +1,103 @@
+extension ProviderSettings {
+    private static let prefix = "PROVIDER_"
+
+    /// In the order of `PROVIDERS`, then by name; without any, 1min.ai with the callers' own keys.
+    static func all(_ reader: inout SettingsReader) -> [ProviderSettings] {
+        let declared = reader.instances(of: prefix)
+        guard reader.given.keys.contains(where: { $0.prefix == prefix }) else {
+            if reader.given["PROVIDERS"] != nil { reader.note("PROVIDERS", "no provider is declared") }
+            return [ProviderSettings("ONEMIN", kind: .onemin, keys: reader.list("ONE_MIN_API_KEYS"), &reader)]
+        }
+        if reader.given["ONE_MIN_API_KEYS"] != nil {
+            reader.note("ONE_MIN_API_KEYS", "is for a relay without PROVIDER_*; set PROVIDER_<NAME>_API_KEYS")
+        }
+        var order: [String] = []
+        for item in reader.list("PROVIDERS").map({ $0.uppercased() }) {
+            if order.contains(item) { reader.note("PROVIDERS", "\"\(item.lowercased())\" is named twice") }
+            if !declared.contains(item) { reader.note("PROVIDERS", "no provider \"\(item.lowercased())\" is declared") }
+            order.append(item)
+        }
+        let names = order.filter(declared.contains) + declared.filter { !order.contains($0) }
+        let providers = names.compactMap { name -> ProviderSettings? in
+            guard reader.boolean(key(name, "ENABLED")) else { return nil }
+            guard let kind = reader.text(key(name, "KIND")).flatMap(Kind.init) else { return nil }
+            return ProviderSettings(name, kind: kind, keys: reader.keys(of: name), &reader)
+        }
+        if providers.isEmpty, let first = declared.first {
+            reader.note(key(first, "ENABLED"), "no provider is enabled")
+        }
+        return providers
+    }
+
+    private init(_ instance: String, kind: Kind, keys: [String], _ reader: inout SettingsReader) {
+        func key(_ field: String) -> SettingKey { ProviderSettings.key(instance, field) }
+        name = instance.asName
+        label = reader.text(key("LABEL")) ?? name
+        self.kind = kind
+        let row = kind.row
+        assetURL = row.assetURL.flatMap { reader.text($0) } ?? ""
+        let named = reader.models(key("MODELS"))
+        if let standard = row.baseURL {
+            baseURL = reader.text(key("BASE_URL")) ?? reader.text(standard) ?? ""
+            models = named
+            isPassthrough = reader.isPassthrough(instance, hasKeys: !keys.isEmpty)
+        } else {
+            baseURL = ""
+            models = named.isEmpty ? [ModelName(alias: kind.rawValue, upstream: kind.rawValue)] : named
+            isPassthrough = false
+            for field in ["BASE_URL", "API_KEYS", "API_KEY", "KEY_WEIGHTS", "PASSTHROUGH"] {
+                reader.refuse(key(field), "kind \(kind.rawValue) uses no network; remove this line")
+            }
+        }
+        apiKeys = isPassthrough ? [] : keys
+        let weights = reader.weights(key("KEY_WEIGHTS"))
+        if !weights.isEmpty && weights.count != keys.count && kind.usesNetwork {
+            let words = (weights.count == 1 ? "1 weight" : "\(weights.count) weights")
+            reader.note(key("KEY_WEIGHTS"), "\(words) for \(keys.count == 1 ? "1 key" : "\(keys.count) keys")")
+        }
+        keyWeights = weights.isEmpty ? keys.map { _ in 1 } : weights
+        connectTimeout = reader.duration(key("CONNECT_TIMEOUT"))
+        firstByteTimeout = reader.duration(key("TIMEOUT"))
+        idleTimeout = reader.duration(key("IDLE_TIMEOUT"))
+        totalTimeout = reader.duration(key("TOTAL_TIMEOUT"))
+        http2 = reader.boolean(key("HTTP2"))
+        price = reader.price(key("COST"))
+    }
+
+    static func key(_ instance: String, _ field: String) -> SettingKey {
+        SettingKey(prefix: prefix, instance: instance, field: field)
+    }
+}
+
+extension SettingsReader {
+    /// A provider's own keys, which stand in one of two settings.
+    fileprivate mutating func keys(of provider: String) -> [String] {
+        let several = ProviderSettings.key(provider, "API_KEYS")
+        let one = ProviderSettings.key(provider, "API_KEY")
+        if given[several] != nil {
+            refuse(one, "\(several.name) is set too (\(place(several))); one of them is enough")
+        }
+        return list(several) + (text(one).map { [$0] } ?? [])
+    }
+
+    /// True if the vendor is called with the callers' own keys.
+    fileprivate mutating func isPassthrough(_ provider: String, hasKeys: Bool) -> Bool {
+        let key = ProviderSettings.key(provider, "PASSTHROUGH")
+        guard given[key] != nil else { return !hasKeys }
+        let isPassthrough = boolean(key)
+        for field in ["API_KEYS", "API_KEY"] where isPassthrough && hasKeys {
+            let keys = ProviderSettings.key(provider, field)
+            if given[keys] != nil { warn(keys, "is not used, because \(key.name) is true") }
+        }
+        let areKeysWrong = problems.contains { $0.name?.hasPrefix("PROVIDER_\(provider)_API_KEY") ?? false }
+        if !isPassthrough && !hasKeys && !areKeysWrong {
+            note(key, "without it PROVIDER_\(provider)_API_KEYS must be set")
+        }
+        return isPassthrough
+    }
+
+    /// A setting that means nothing here would be ignored in silence.
+    fileprivate mutating func refuse(_ key: SettingKey, _ text: String) {
+        if given[key] != nil { note(key, text) }
+    }
+}

@@ -1,0 +1,32 @@
+/// Callers, offers and the limit book, made from the settings.
+extension Callers {
+    package convenience init(_ settings: Settings) {
+        self.init(
+            known: settings.keys,
+            anonymousModels: settings.anonymousModels,
+            arePassedThrough: settings.providers.contains { $0.isPassthrough },
+            areOnlyPassedThrough: settings.providers.allSatisfy { $0.isPassthrough }
+        )
+    }
+}
+
+extension Offers {
+    package init(_ settings: Settings, _ catalogues: Catalogues) {
+        let providers = settings.providers.map { provider in
+            let hasSubset = provider.kind.row.subset != nil
+            return Provider(
+                models: provider.models,
+                catalogue: catalogues[provider.kind],
+                subset: hasSubset ? settings.permittedModels : [],
+                isSubsetOnly: hasSubset && settings.isSubsetOnly,
+                owner: provider.kind.row.owner ?? provider.label,
+                isPassthrough: provider.isPassthrough
+            )
+        }
+        self.init(providers, fallback: settings.fallbackModel)
+    }
+}
+
+extension LimitBook {
+    package convenience init(_ settings: Settings) { self.init(settings.limits, settings.keys) }
+}

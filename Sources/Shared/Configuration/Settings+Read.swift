@@ -1,0 +1,99 @@
+import Engine
+
+extension Settings {
+    /// The settings that the sources give, or their problems.
+    package struct Outcome: Sendable {
+        /// Nil where there are problems.
+        package let settings: Settings?
+        package let problems: [SettingsProblem]
+        package let warnings: [SettingsProblem]
+        package let effective: [EffectiveSetting]
+    }
+
+    /// Reads the settings of this process: its environment and its `.env` file.
+    package static func ofProcess(_ catalogues: Catalogues) -> Outcome {
+        read(SettingsSource.ofProcess(), catalogues, readFile: readSettingsFile)
+    }
+
+    /// Checks everything and reports all problems at once.
+    /// - Parameters:
+    ///   - sources: stronger first.
+    ///   - catalogues: models that the settings may name.
+    ///   - usableBytes: memory of the container or machine.
+    ///   - readFile: gives the files that `X_FILE` settings name.
+    package static func read(
+        _ sources: [SettingsSource],
+        _ catalogues: Catalogues,
+        table: SettingsTable = .product,
+        usableBytes: Int = usableMemory(),
+        readFile: @escaping (String) throws(FileProblem) -> [UInt8]
+    ) -> Outcome {
+        var reader = SettingsReader(sources, table: table, readFile: readFile)
+        let settings = Settings(&reader, catalogues, usableBytes: usableBytes)
+        return Outcome(
+            settings: reader.problems.isEmpty ? settings : nil,
+            problems: reader.problems,
+            warnings: reader.warnings,
+            effective: reader.effective
+        )
+    }
+
+    private init(_ reader: inout SettingsReader, _ catalogues: Catalogues, usableBytes: Int) {
+        host = reader.text("HOST") ?? ""
+        port = reader.number("PORT")
+        threads = reader.number("THREADS")
+        publicURL = reader.text("PUBLIC_URL")
+        corsOrigins = reader.list("CORS_ORIGINS")
+        let memoryBytes: Int
+        (memoryBytes, maxBodyBytes) = reader.readMemory(usableBytes: usableBytes)
+        maxUploadBytes = reader.number("MAX_UPLOAD_MB")
+        shutdownSeconds = Double(reader.duration("SHUTDOWN_SECONDS").nanoseconds) / 1e9
+        metricsToken = reader.text("METRICS_TOKEN").map { Digest(of: $0) }
+        reader.warnIfShort("METRICS_TOKEN", reader.text("METRICS_TOKEN").map { [$0] } ?? [])
+        upstreamProxy = reader.text("UPSTREAM_PROXY")
+        certificateFile = reader.text("SSL_CERT_FILE")
+        keys = KeySettings.all(&reader)
+        anonymousModels = reader.patterns("ANONYMOUS_MODELS")
+        limits = LimitSettings(&reader)
+        memory = MemorySettings(bytes: memoryBytes, hasStore: limits.store != .memory)
+        fetch = FetchSettings(reader)
+        fileSecret = reader.text("FILE_ID_SECRET")
+        reader.refuseShortSecret("FILE_ID_SECRET")
+        permittedModels = reader.list("SUBSET_OF_ONE_MIN_PERMITTED_MODELS")
+        isSubsetOnly = reader.boolean("PERMIT_MODELS_FROM_SUBSET_ONLY")
+        defaultModel = reader.text("DEFAULT_MODEL")
+        fallbackModel = reader.text("FALLBACK_MODEL")
+        modelsRefresh = reader.duration("ONE_MIN_MODELS_REFRESH")
+        if modelsRefresh > .zero && modelsRefresh < .seconds(1) {
+            reader.note("ONE_MIN_MODELS_REFRESH", "is not 0 and not at least 1s")
+        }
+        logLevel = reader.text("LOG_LEVEL").flatMap(LogLevel.init) ?? .info
+        logFormat = reader.text("LOG_FORMAT").flatMap(LogFormat.init) ?? .text
+        providers = ProviderSettings.all(&reader)
+        reader.judge(self, catalogues)
+        if let given = reader.given["ENV_FILE"], given.place != "environment" {
+            reader.note("ENV_FILE", "is read from the process environment only")
+        }
+    }
+}
+
+extension SettingsReader {
+    /// All global settings, then those of each instance of a family, as far as they have a value.
+    fileprivate var effective: [EffectiveSetting] {
+        let globals = table.globals.map { SettingKey.global($0.name) }
+        let fields = table.families.flatMap { family in
+            instances(of: family.prefix)
+                .flatMap { instance in
+                    family.rows.map { SettingKey(prefix: family.prefix, instance: instance, field: $0.name) }
+                }
+        }
+        return globals.map(effective) + fields.map(effective).filter { !$0.shown.isEmpty }
+    }
+
+    private func effective(_ key: SettingKey) -> EffectiveSetting {
+        let row = row(key)
+        let given = given[key]
+        let text = given?.text ?? derived[key]?.text ?? row.fallback
+        return EffectiveSetting(name: key.name, shown: row.shown(text), place: given?.place ?? "default")
+    }
+}

@@ -1,0 +1,46 @@
+package import Engine
+import Limits
+
+/// Everything that an operator decides, checked. Made from the rows of `SettingsTable` by `Settings.read`.
+package struct Settings: Sendable, Equatable {
+    /// An IP address.
+    package let host: String
+    package let port: Int
+    /// 0: one a core.
+    package let threads: Int
+    /// Without a slash at the end.
+    package let publicURL: String?
+    /// `["*"]`, or lower-case `scheme://host[:port]`.
+    package let corsOrigins: [String]
+    package let memory: MemorySettings
+    package let maxBodyBytes: Int
+    package let maxUploadBytes: Int
+    package let shutdownSeconds: Double
+    /// Nil: `/metrics` is open.
+    package let metricsToken: Digest?
+    /// A URL, perhaps with credentials: not for logs.
+    package let upstreamProxy: String?
+    /// A PEM file that can be read.
+    package let certificateFile: String?
+    /// By NAME.
+    package let keys: [KeySettings]
+    package let anonymousModels: [ModelPattern]
+    package let limits: LimitSettings
+    package let fetch: FetchSettings
+    /// A secret; nil: each caller's own key takes its place.
+    package let fileSecret: String?
+    /// Models of 1min.ai that are listed first, by the vendor's names.
+    package let permittedModels: [String]
+    /// No other models of 1min.ai may be used.
+    package let isSubsetOnly: Bool
+    /// For requests that name no model.
+    package let defaultModel: String?
+    /// For requests that name an unknown model.
+    package let fallbackModel: String?
+    /// Between two readings of the vendor's list of models; zero: it is never read.
+    package let modelsRefresh: Duration
+    package let logLevel: LogLevel
+    package let logFormat: LogFormat
+    /// In the order in which they are tried; never empty.
+    package let providers: [ProviderSettings]
+}

@@ -1,0 +1,117 @@
+import Engine
+
+/// Problems between settings that are each valid alone. Nothing is reported that only follows from a problem which
+/// is reported already.
+extension SettingsReader {
+    mutating func judge(_ settings: Settings, _ catalogues: Catalogues) {
+        refuseUselessProviders(settings)
+        refuseSharedKeys(settings)
+        warnOfTokens(settings)
+        judgeLimits(settings)
+        judgeMemory(settings)
+        guard !hasProblem(with: "PROVIDER", "SUBSET_OF", "PERMIT_", "ONE_MIN_") else { return }
+        let offers = Offers(settings, catalogues)
+        for (name, model) in [("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel)] {
+            guard let model, offers[model].isEmpty else { continue }
+            note(.global(name), "no provider serves \"\(model)\"")
+        }
+        warnOfPatterns(settings, offers)
+        warnOfModels(settings, catalogues)
+        warnOfModelLimits(settings.limits.byModel, offers)
+    }
+
+    /// A provider with credentials of its own needs somebody who may use it: the relay neither becomes an open proxy by
+    /// omission nor starts for nobody.
+    private mutating func refuseUselessProviders(_ settings: Settings) {
+        guard settings.keys.isEmpty, settings.anonymousModels.isEmpty else { return }
+        guard !hasProblem(with: "ANONYMOUS_MODELS", "KEY_") else { return }
+        let text = "nobody may use this provider; set KEY_<NAME>_TOKEN or ANONYMOUS_MODELS"
+        for provider in settings.providers where !provider.isPassthrough {
+            let kind = ProviderSettings.key(provider.instance, "KIND")
+            note(given[kind] == nil ? "ONE_MIN_API_KEYS" : kind, text)
+        }
+    }
+
+    /// A known token is never sent upstream.
+    private mutating func refuseSharedKeys(_ settings: Settings) {
+        let upstream = Set(settings.providers.flatMap(\.apiKeys).map { Digest(of: $0) })
+        for key in settings.keys where key.tokens.contains(where: { upstream.contains($0.digest) }) {
+            note(KeySettings.key(key.instance, "TOKEN"), "is also a provider's key; callers need one of their own")
+        }
+    }
+
+    /// Tokens that may do less than their owner expects.
+    private mutating func warnOfTokens(_ settings: Settings) {
+        let isSealedByToken = settings.fileSecret == nil && given["FILE_ID_SECRET"] == nil
+        for key in settings.keys {
+            let setting = KeySettings.key(key.instance, "TOKEN")
+            if key.tokens.count > 1, isSealedByToken {
+                warn(
+                    setting,
+                    """
+                    without FILE_ID_SECRET the first token seals the ids of files, and any of them opens these: an id \
+                    ends when the token that sealed it is taken from the list
+                    """
+                )
+            }
+            if settings.providers.allSatisfy(\.isPassthrough), !hasProblem(with: "PROVIDER", "ONE_MIN_") {
+                warn(
+                    setting,
+                    """
+                    no provider holds a key of its own, so this caller may use nothing; set ONE_MIN_API_KEYS or \
+                    PROVIDER_<NAME>_API_KEYS
+                    """
+                )
+            }
+        }
+    }
+
+    private mutating func warnOfPatterns(_ settings: Settings, _ offers: Offers) {
+        let names = offers.namesWithCredentials
+        warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names)
+        if settings.providers.allSatisfy(\.isPassthrough) { return }
+        for key in settings.keys { warnOfPatterns(KeySettings.key(key.instance, "MODELS"), key.models, names) }
+    }
+
+    private mutating func warnOfPatterns(_ key: SettingKey, _ patterns: [ModelPattern], _ names: [String]) {
+        for pattern in patterns where !names.contains(where: pattern.matches) {
+            warn(key, "\"\(pattern)\" matches no model of a provider that holds credentials")
+        }
+    }
+
+    /// Warns of models that the catalogue does not know, and of those that are named but may not be used.
+    private mutating func warnOfModels(_ settings: Settings, _ catalogues: Catalogues) {
+        for kind in ProviderSettings.Kind.allCases {
+            let providers = settings.providers.filter { $0.kind == kind }
+            guard !providers.isEmpty, let catalogue = catalogues[kind] else { continue }
+            let subset = kind.row.subset
+            if let subset {
+                for model in settings.permittedModels { warnIfUnknown(model, subset, catalogue) }
+            }
+            let permitted = Set(settings.permittedModels.map(catalogue.id))
+            for provider in providers {
+                let key = ProviderSettings.key(provider.instance, "MODELS")
+                for name in provider.models {
+                    if let subset, settings.isSubsetOnly, !permitted.contains(catalogue.id(name.upstream)) {
+                        warn(key, "\"\(name.alias)\" is refused: \(subset.name) has no \"\(name.upstream)\"")
+                    } else {
+                        warnIfUnknown(name.upstream, key, catalogue)
+                    }
+                }
+            }
+        }
+    }
+
+    private mutating func warnIfUnknown(_ model: String, _ key: SettingKey, _ catalogue: Catalogue) {
+        guard catalogue.model(model) == nil else { return }
+        warn(key, "\"\(model)\" is not in the catalogue of this version; it is sent on as it is")
+    }
+
+    private func hasProblem(with prefixes: String...) -> Bool {
+        problems.contains { problem in prefixes.contains { problem.name?.hasPrefix($0) ?? false } }
+    }
+}
+
+extension ProviderSettings {
+    fileprivate var instance: String { name.asInstance }
+}

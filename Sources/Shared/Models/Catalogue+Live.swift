@@ -1,0 +1,53 @@
+/// The vendor's present entry of one model.
+package struct LiveModel: Sendable, Equatable {
+    package let id: String
+    package let owner: String
+    package var features: Model.Features
+    package var hasVision: Bool
+
+    /// Nil: the id cannot be a model's. An owner that cannot be one's is left out.
+    package init?(id: String, owner: String, features: Model.Features, hasVision: Bool) {
+        guard Self.isName(id) else { return nil }
+        self.id = id
+        self.owner = Self.isName(owner) ? owner : ""
+        self.features = features
+        self.hasVision = hasVision
+    }
+
+    /// Up to 128 visible ASCII characters.
+    private static func isName(_ text: String) -> Bool {
+        (1...128).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 32 && $0 < 127 }
+    }
+}
+
+extension Catalogue {
+    /// With the vendor's list: new models follow, of known ones features and vision are the list's. A model that is not
+    /// on the list stays, as lists have been incomplete; if it is gone, the vendor will say so.
+    package func merged(with live: [LiveModel]) -> Catalogue {
+        var found: [String: LiveModel] = [:]
+        for model in live { found[model.id] = model }
+        let known = models.map { model in
+            guard let live = found.removeValue(forKey: model.id) else { return model }
+            return Model(
+                id: model.id,
+                owner: model.owner,
+                features: live.features,
+                hasVision: live.features.contains(.chat) ? live.hasVision : model.hasVision,
+                contextWindow: model.contextWindow,
+                maxOutputTokens: model.maxOutputTokens
+            )
+        }
+        let new = live.filter { found.removeValue(forKey: $0.id) != nil }
+            .map { live in
+                Model(
+                    id: live.id,
+                    owner: live.owner,
+                    features: live.features,
+                    hasVision: live.hasVision,
+                    contextWindow: nil,
+                    maxOutputTokens: nil
+                )
+            }
+        return Catalogue(known + new, fullID: fullID)
+    }
+}

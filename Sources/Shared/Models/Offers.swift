@@ -1,0 +1,166 @@
+import Engine
+
+/// The models that callers may name, and the providers that serve them. Constant; all loops share one.
+package struct Offers: Sendable {
+    /// A provider, by its place among the settings', and the model as it wants it.
+    package struct Offer: Sendable {
+        package let provider: Int
+        package let model: Model
+    }
+
+    package struct Listed: Sendable, Equatable {
+        package let id: String
+        package let owner: String
+        /// Of all who may serve it.
+        package fileprivate(set) var features: Model.Features = []
+    }
+
+    /// One of the settings' providers, as far as its models go.
+    package struct Provider: Sendable {
+        /// Names that callers use; empty: those of the catalogue.
+        let models: [ModelName]
+        /// Nil: its models chat, and are known by their names only.
+        let catalogue: Catalogue?
+        /// Models of the catalogue that are listed first.
+        let subset: [String]
+        /// No other models of the catalogue may be used.
+        let isSubsetOnly: Bool
+        /// The owner of its models, as callers see it.
+        let owner: String
+        /// Calls are made with the caller's own key.
+        let isPassthrough: Bool
+    }
+
+    private var byName: [String: [Offer]] = [:]
+    private var listing: [(name: String, provider: Int, features: Model.Features)] = []
+    /// Names that are served but for `Provider.isSubsetOnly`.
+    private var forbidden: Set<String> = []
+    private let providers: [Provider]
+    private let catalogues: [Catalogue]
+    private let isSubsetOnly: Bool
+    package let fallback: String?
+
+    /// - Parameters:
+    ///   - providers: in the order in which they are tried.
+    ///   - fallback: the model for a name that nobody serves.
+    package init(_ providers: [Provider], fallback: String?) {
+        self.providers = providers
+        self.fallback = fallback
+        catalogues = providers.compactMap(\.catalogue)
+        isSubsetOnly = providers.contains(where: \.isSubsetOnly)
+        for (index, provider) in providers.enumerated() {
+            if let catalogue = provider.catalogue {
+                add(provider, index, catalogue)
+            } else {
+                for name in provider.models { add(name.alias, Model(chatModel: name.alias, owner: ""), index) }
+            }
+        }
+    }
+
+    private mutating func add(_ provider: Provider, _ index: Int, _ catalogue: Catalogue) {
+        let permitted = Set(provider.subset.map(catalogue.id))
+        for name in provider.models.isEmpty ? Self.names(provider.subset, catalogue) : provider.models {
+            let model = catalogue.model(name.upstream) ?? Model(unknown: name.upstream)
+            if provider.isSubsetOnly && !permitted.contains(model.id) {
+                forbidden.insert(name.alias)
+            } else {
+                add(name.alias, model, index)
+            }
+        }
+    }
+
+    /// The subset in its order, then all of the catalogue that some endpoint serves, by id.
+    private static func names(_ subset: [String], _ catalogue: Catalogue) -> [ModelName] {
+        let ids = catalogue.models.filter(\.isServed).map(\.id).filter { !subset.contains($0) }.sorted()
+        return (subset + ids).map { ModelName(alias: $0, upstream: $0) }
+    }
+
+    private mutating func add(_ name: String, _ model: Model, _ provider: Int) {
+        byName[name, default: []].append(Offer(provider: provider, model: model))
+        listing.append((name, provider, model.features))
+    }
+
+    /// The providers that serve a name, which may be a short one; empty: none.
+    package subscript(name: String) -> [Offer] {
+        byName[name] ?? fullNames(of: name).lazy.compactMap { byName[$0] }.first ?? []
+    }
+
+    /// The models that serve a name that no provider has, unless the name is forbidden.
+    package func substitutes(for name: String) -> [Offer] {
+        guard let fallback, !forbidden.contains(name), forbidden.isDisjoint(with: fullNames(of: name)) else {
+            return []
+        }
+        return self[fallback]
+    }
+
+    private func fullNames(of name: String) -> [String] { catalogues.compactMap { $0.fullID(name) } }
+
+    /// The models that the caller may use; providers in their order, their models as configured or by id.
+    package func listed(for caller: Caller) -> [Listed] {
+        var places: [String: Int] = [:]
+        var listed: [Listed] = []
+        for (name, index, features) in listing {
+            let provider = providers[index]
+            guard caller.mayUse(name, ofPassthrough: provider.isPassthrough) else { continue }
+            if let place = places[name] {
+                listed[place].features.formUnion(features)
+            } else {
+                places[name] = listed.count
+                listed.append(Listed(id: name, owner: provider.owner, features: features))
+            }
+        }
+        return listed
+    }
+
+    /// True if the caller may use some model of the provider at that place.
+    package func serve(_ caller: Caller, at provider: Int) -> Bool {
+        let isPassthrough = providers[provider].isPassthrough
+        return listing.contains { $0.provider == provider && caller.mayUse($0.name, ofPassthrough: isPassthrough) }
+    }
+
+    /// All that may be named, in the order of providers.
+    package var names: [String] { listing.map(\.name) }
+
+    /// Names at providers that hold credentials, as patterns may mean them.
+    var namesWithCredentials: [String] {
+        listing.filter { !providers[$0.provider].isPassthrough }.map(\.name)
+    }
+
+    /// The same answer whether a model does not exist or may not be used, with the name that was probably meant.
+    ///
+    /// - Parameter features: what the call needs one of; nil: whatever there is.
+    package func notFound(_ name: String, for caller: Caller, able features: Model.Features? = nil) -> APIError {
+        var error = APIError.modelNotFound(name)
+        if isSubsetOnly { error.message = "The model \(name.beginning(ofBytes: 100)) does not exist." }
+        if let near = nearest(to: name, for: caller, able: features) { error.message += " Did you mean `\(near)`?" }
+        return error
+    }
+
+    private static let comparedNames = 1_024
+    private static let comparedBytes = 200
+
+    /// Of the names that the caller may use, the first that is fewest letters off: three at most, fewer of short names.
+    private func nearest(to name: String, for caller: Caller, able features: Model.Features?) -> String? {
+        guard name.utf8.count <= Self.comparedBytes else { return nil }
+        let wanted = name.utf8.map(\.lowered)
+        var bound = min(3, max(wanted.count / 4, min(2, wanted.count / 2)))
+        var best: String?
+        for (near, provider, offered) in listing.prefix(Self.comparedNames) {
+            guard abs(near.utf8.count - wanted.count) <= bound, near != name,
+                features.map({ !$0.isDisjoint(with: offered) }) ?? true,
+                let distance = editDistance(wanted, near.utf8.map(\.lowered), atMost: bound),
+                caller.mayUse(near, ofPassthrough: providers[provider].isPassthrough)
+            else { continue }
+            best = near
+            // Only one that is nearer still is better.
+            bound = distance - 1
+            if bound < 0 { break }
+        }
+        return best
+    }
+}
+
+extension UInt8 {
+    /// Of an ASCII letter the small one.
+    fileprivate var lowered: UInt8 { (65...90).contains(self) ? self | 32 : self }
+}

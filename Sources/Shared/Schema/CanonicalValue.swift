@@ -1,0 +1,42 @@
+import Engine
+
+/// One form for all JSON texts of one value: members sorted by name, `1.0` as `1`, so that equal values have equal bytes.
+enum CanonicalValue {
+    /// Appends it, as JSON. `depth`: levels that may still follow; false: there are more.
+    static func append(_ value: JSONValue, to buffer: inout ByteBuffer, depth: Int = 128) -> Bool {
+        guard depth > 0 else { return false }
+        switch value.kind {
+        case .null: buffer.append("null")
+        case .flag: buffer.append(value.flag == true ? "true" : "false")
+        case .string: if let text = value.text { buffer.append(json: text) }
+        case .integer, .decimal: append(number: value, to: &buffer)
+        case .array:
+            buffer.append(UInt8(ascii: "["))
+            var isFirst = true
+            for element in value.elements ?? JSONElements() {
+                if !isFirst { buffer.append(UInt8(ascii: ",")) }
+                isFirst = false
+                guard append(element, to: &buffer, depth: depth - 1) else { return false }
+            }
+            buffer.append(UInt8(ascii: "]"))
+        case .object:
+            buffer.append(UInt8(ascii: "{"))
+            let members = (value.members ?? []).sorted { $0.name.lexicographicallyPrecedes($1.name) }
+            for (index, member) in members.enumerated() {
+                if index > 0 { buffer.append(UInt8(ascii: ",")) }
+                buffer.append(json: member.name)
+                buffer.append(UInt8(ascii: ":"))
+                guard append(member.value, to: &buffer, depth: depth - 1) else { return false }
+            }
+            buffer.append(UInt8(ascii: "}"))
+        }
+        return true
+    }
+
+    private static func append(number value: JSONValue, to buffer: inout ByteBuffer) {
+        if let integer = value.integer { return buffer.append(decimal: Int(integer)) }
+        let number = value.number ?? 0
+        if let integer = Int(exactly: number) { return buffer.append(decimal: integer) }
+        buffer.append(number.description)
+    }
+}

@@ -1,0 +1,52 @@
+import Engine
+
+/// Texts, each with a number in the order in which they came; found by their bytes.
+struct NameTable: Sendable {
+    /// By hash, the last text that has it; the others follow by `before`. The hash is seeded, so that nobody makes one
+    /// long chain.
+    private var byHash: [Int: Int] = [:]
+    private var before: [Int] = []
+    private var ends: [Int] = []
+    private var bytes: [UInt8] = []
+
+    var count: Int { ends.count }
+
+    private static func hash(_ text: UnsafeRawBufferPointer) -> Int {
+        var hasher = Hasher()
+        hasher.combine(bytes: text)
+        return hasher.finalize()
+    }
+
+    private func equals(_ number: Int, _ text: UnsafeRawBufferPointer) -> Bool {
+        let start = number == 0 ? 0 : ends[number - 1]
+        guard ends[number] - start == text.count else { return false }
+        return bytes[start..<ends[number]].elementsEqual(text)
+    }
+
+    private func find(_ text: UnsafeRawBufferPointer, _ hash: Int) -> Int? {
+        var number = byHash[hash] ?? -1
+        while number >= 0 {
+            if equals(number, text) { return number }
+            number = before[number]
+        }
+        return nil
+    }
+
+    func number(of text: UnsafeRawBufferPointer) -> Int? { byHash.isEmpty ? nil : find(text, Self.hash(text)) }
+
+    /// Its number, and true if it was not there before.
+    @discardableResult
+    mutating func insert(_ text: UnsafeRawBufferPointer) -> (number: Int, isNew: Bool) {
+        let hash = Self.hash(text)
+        if let number = find(text, hash) { return (number, false) }
+        before.append(byHash[hash] ?? -1)
+        byHash[hash] = count
+        bytes.append(contentsOf: text)
+        ends.append(bytes.count)
+        return (count - 1, true)
+    }
+
+    func text(_ number: Int) -> String {
+        String(decoding: bytes[(number == 0 ? 0 : ends[number - 1])..<ends[number]], as: UTF8.self)
+    }
+}

@@ -1,0 +1,261 @@
+import Engine
+
+// MARK: Numbers and strings
+
+extension SchemaCheck {
+    mutating func fits(_ rules: SchemaNode.NumberRules, _ value: JSONValue) -> Bool {
+        guard let number = value.number else { return false }
+        var fits = true
+        if let minimum = rules.minimum, number < minimum {
+            refuse("must be at least \(Self.text(minimum))")
+            fits = false
+        }
+        if let maximum = rules.maximum, number > maximum {
+            refuse("must be at most \(Self.text(maximum))")
+            fits = false
+        }
+        if let above = rules.above, number <= above {
+            refuse("must be above \(Self.text(above))")
+            fits = false
+        }
+        if let below = rules.below, number >= below {
+            refuse("must be below \(Self.text(below))")
+            fits = false
+        }
+        if let step = rules.multipleOf, !Self.isMultiple(value, number, step) {
+            refuse("must be a multiple of \(Self.text(step))")
+            fits = false
+        }
+        return fits
+    }
+
+    static func text(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? "\(number)" }
+
+    /// Decimal fractions are no exact doubles: what is a multiple but for their rounding is one.
+    private static func isMultiple(_ value: JSONValue, _ number: Double, _ step: Double) -> Bool {
+        if let whole = value.integer, let step = Int64(exactly: step) { return whole % step == 0 }
+        // Whole numbers are multiples of a whole one's reciprocal.
+        let parts = (1 / step).rounded()
+        if number == number.rounded(), parts >= 1, abs(1 / step - parts) <= parts * 0x1p-50 { return true }
+        let quotient = number / step
+        guard quotient.isFinite, abs(quotient) < 0x1p53 else { return number.remainder(dividingBy: step) == 0 }
+        return abs(quotient - quotient.rounded()) <= abs(quotient) * 0x1p-50
+    }
+
+    mutating func fits(_ rules: SchemaNode.TextRules, _ text: UnsafeRawBufferPointer) -> Bool {
+        var fits = true
+        if rules.least != nil || rules.most != nil {
+            guard spend(text.count / 8) else { return false }
+            let length = text.reduce(0) { $0 + ($1 & 0xc0 != 0x80 ? 1 : 0) }
+            if let least = rules.least, length < least {
+                refuse("must have at least \(least) characters")
+                fits = false
+            }
+            if let most = rules.most, length > most {
+                refuse("must have at most \(most) characters")
+                fits = false
+            }
+        }
+        if let pattern = rules.pattern {
+            guard let isMatch = match(pattern, text) else { return false }
+            if !isMatch {
+                refuse("must match the pattern \(rules.patternText)")
+                fits = false
+            }
+        }
+        if checksFormats, let format = rules.format {
+            guard spend(text.count / 8) else { return false }
+            if !format.fits(text) {
+                refuse("must be \(format.phrase)")
+                fits = false
+            }
+        }
+        return fits
+    }
+
+    /// Nil: it takes too much work.
+    mutating func match(_ pattern: TextPattern, _ text: UnsafeRawBufferPointer) -> Bool? {
+        guard spend(text.count / 8 * pattern.width) else { return nil }
+        return pattern.matches(text)
+    }
+}
+
+// MARK: Arrays
+
+extension SchemaCheck {
+    mutating func fits(_ rules: SchemaNode.ArrayRules, _ value: JSONValue, _ marks: Marks?) -> Bool {
+        var fits = true
+        var (index, contained) = (0, 0)
+        var known = NameTable()
+        var isUnique = true
+        for element in value.elements ?? JSONElements() {
+            guard spend(1) else { return false }
+            path.append(.element(index))
+            let schema = index < rules.prefix.count ? rules.prefix[index] : rules.items
+            if let schema {
+                fits = self.fits(schema, element, nil) && fits
+                marks?.seen[index] = true
+            }
+            if rules.isUnique, isUnique {
+                var buffer = ByteBuffer()
+                isUnique = CanonicalValue.append(element, to: &buffer) && known.insert(buffer.bytes).isNew
+                if !isUnique { refuse("repeats an earlier item, but items must differ") }
+                _ = spend(buffer.count)
+            }
+            if let contains = rules.contains, isQuietly(contains, element) {
+                contained += 1
+                marks?.seen[index] = true
+            }
+            path.removeLast()
+            index += 1
+        }
+        fits = fits && isUnique
+        if rules.contains != nil, contained < rules.leastContained ?? 1 {
+            refuse("must contain at least \(rules.leastContained ?? 1) items of the kind that `contains` describes")
+            fits = false
+        }
+        if rules.contains != nil, let most = rules.mostContained, contained > most {
+            refuse("must contain at most \(most) items of the kind that `contains` describes")
+            fits = false
+        }
+        if let least = rules.least, index < least {
+            refuse("must have at least \(least) items")
+            fits = false
+        }
+        if let most = rules.most, index > most {
+            refuse("must have at most \(most) items")
+            fits = false
+        }
+        return fits
+    }
+}
+
+// MARK: Objects
+
+extension SchemaCheck {
+    mutating func fits(_ rules: SchemaNode.ObjectRules, _ value: JSONValue, _ marks: Marks?) -> Bool {
+        let members = value.members ?? []
+        guard spend(members.count) else { return false }
+        var fits = true
+        var found = Array(repeating: false, count: rules.required.count)
+        for (index, member) in members.enumerated() {
+            if let number = rules.required.number(of: member.name) { found[number] = true }
+            path.append(.member(member.name))
+            fits = self.fits(rules, member.name, member.value, index, marks) && fits
+            path.removeLast()
+            if isOut { return false }
+        }
+        for (number, isThere) in found.enumerated() where !isThere {
+            refuse("lacks the required property `\(Self.quoted(rules.required.text(number)))`")
+            fits = false
+        }
+        if let least = rules.least, members.count < least {
+            refuse("must have at least \(least) properties")
+            fits = false
+        }
+        if let most = rules.most, members.count > most {
+            refuse("must have at most \(most) properties")
+            fits = false
+        }
+        guard rules.dependentNames.count + rules.dependentSchemas.count > 0 else { return fits }
+        return dependencies(rules, value, members.map(\.name), marks) && fits
+    }
+
+    static func quoted(_ name: String) -> String { name.beginning(ofBytes: 64) }
+
+    /// One member.
+    private mutating func fits(
+        _ rules: SchemaNode.ObjectRules,
+        _ name: UnsafeRawBufferPointer,
+        _ value: JSONValue,
+        _ index: Int,
+        _ marks: Marks?
+    ) -> Bool {
+        var fits = true
+        var isKnown = false
+        guard spend(1 + name.count / 8) else { return false }
+        if let number = rules.names.number(of: name) {
+            isKnown = true
+            fits = self.fits(rules.schemas[number], value, nil)
+        }
+        for (pattern, schema) in rules.patterns {
+            guard let isMatch = match(pattern, name) else { return false }
+            if !isMatch { continue }
+            isKnown = true
+            fits = self.fits(schema, value, nil) && fits
+        }
+        if !isKnown, !rules.isOpen, let additional = rules.additional {
+            isKnown = true
+            if schema.nodes[additional].always == false {
+                refuse("is a property that is not allowed")
+                fits = false
+            } else {
+                fits = self.fits(additional, value, nil) && fits
+            }
+        }
+        if isKnown || rules.isOpen { marks?.seen[index] = true }
+        if let names = rules.propertyNames, !isName(name, names) {
+            refuse("has a name that is not allowed")
+            fits = false
+        }
+        return fits
+    }
+
+    /// A name has no value of its own in the document.
+    private mutating func isName(_ name: UnsafeRawBufferPointer, _ schema: Int) -> Bool {
+        guard spend(name.count) else { return false }
+        var text = ByteBuffer()
+        text.append(json: name)
+        let parser = JSONParser()
+        guard let value = try? parser.parse(text.bytes) else { return false }
+        return isQuietly(schema, value)
+    }
+
+    private mutating func dependencies(
+        _ rules: SchemaNode.ObjectRules,
+        _ value: JSONValue,
+        _ names: [UnsafeRawBufferPointer],
+        _ marks: Marks?
+    ) -> Bool {
+        var fits = true
+        var there = NameTable()
+        for name in names { there.insert(name) }
+        for name in names {
+            if let number = rules.dependentNames.number(of: name) {
+                for wanted in rules.dependentRequired[number] {
+                    guard spend(1) else { return false }
+                    var wanted = wanted
+                    if wanted.withUTF8({ there.number(of: UnsafeRawBufferPointer($0)) }) != nil { continue }
+                    refuse("lacks the property `\(Self.quoted(wanted))`, which `\(shortened(name))` requires")
+                    fits = false
+                }
+            }
+            if let number = rules.dependentSchemaNames.number(of: name) {
+                fits = self.fits(rules.dependentSchemas[number], value, marks) && fits
+            }
+        }
+        return fits
+    }
+
+    /// The parts of a value that no schema has seen.
+    mutating func unseen(_ node: SchemaNode, _ value: JSONValue, _ marks: Marks) -> Bool {
+        var fits = true
+        if let schema = node.object?.unevaluated, let members = value.members {
+            for (index, member) in members.enumerated() where !marks.seen[index] {
+                path.append(.member(member.name))
+                fits = self.fits(schema, member.value, nil) && fits
+                path.removeLast()
+                marks.seen[index] = true
+            }
+        }
+        if let schema = node.array?.unevaluated, let elements = value.elements {
+            for (index, element) in elements.enumerated() where !marks.seen[index] {
+                path.append(.element(index))
+                fits = self.fits(schema, element, nil) && fits
+                path.removeLast()
+                marks.seen[index] = true
+            }
+        }
+        return fits
+    }
+}

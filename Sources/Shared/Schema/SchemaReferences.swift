@@ -1,0 +1,136 @@
+import Engine
+
+/// Finds what `$ref` names within one document: `#`, a JSON pointer (RFC 6901), an anchor, or the `$id` of a part of it.
+struct SchemaReferences {
+    private var resources: [[UInt8]: SchemaReader.Base] = [:]
+    /// By the place of their resource.
+    private var anchors: [Int: (names: NameTable, values: [JSONValue])] = [:]
+    /// Members of objects that pointers went through, by the objects' places, so that many pointers through one large
+    /// object take linear time.
+    private var members: [Int: (names: NameTable, values: [JSONValue])] = [:]
+
+    mutating func addResource(_ base: SchemaReader.Base) {
+        let address =
+            base.address.utf8.last == UInt8(ascii: "#") ? base.address.utf8.dropLast() : base.address.utf8[...]
+        if resources[Array(address)] == nil { resources[Array(address)] = base }
+    }
+
+    mutating func addAnchor(_ name: UnsafeRawBufferPointer, of base: SchemaReader.Base, at value: JSONValue) {
+        var known = anchors.removeValue(forKey: base.value.place) ?? (NameTable(), [])
+        if known.names.insert(name).isNew { known.values.append(value) }
+        anchors[base.value.place] = known
+    }
+
+    mutating func target(
+        of reference: UnsafeRawBufferPointer,
+        from base: SchemaReader.Base
+    ) throws(SchemaError) -> (value: JSONValue, base: SchemaReader.Base) {
+        let unknown = SchemaError("`$ref` \"\(shortened(reference, 200))\" names nothing in the schema")
+        let hash = reference.first(UInt8(ascii: "#")) ?? reference.count
+        var base = base
+        if hash > 0 {
+            guard hash <= Self.addressLimitBytes else { throw unknown }
+            let address = Self.joined(base.address, reference[part: 0..<hash].text)
+            guard let found = resources[Array(address.utf8)] else { throw unknown }
+            base = found
+        }
+        let fragment = hash < reference.count ? reference[part: (hash + 1)..<reference.count] : reference[part: 0..<0]
+        let text = Self.unescaped(fragment)
+        guard let value = text.withUnsafeBytes({ named($0, base.value) }) else { throw unknown }
+        return (value, base)
+    }
+
+    private mutating func named(_ fragment: UnsafeRawBufferPointer, _ root: JSONValue) -> JSONValue? {
+        if fragment.isEmpty { return root }
+        if fragment[0] == UInt8(ascii: "/") { return at(fragment, root) }
+        guard let known = anchors[root.place], let number = known.names.number(of: fragment) else { return nil }
+        return known.values[number]
+    }
+
+    private static let addressLimitBytes = 2_048
+
+    /// The value at a JSON pointer.
+    private mutating func at(_ pointer: UnsafeRawBufferPointer, _ root: JSONValue) -> JSONValue? {
+        var value = root
+        for part in pointer.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+            var name: [UInt8] = []
+            var isEscape = false
+            for byte in part {
+                if isEscape {
+                    name.append(byte == UInt8(ascii: "1") ? UInt8(ascii: "/") : UInt8(ascii: "~"))
+                    isEscape = false
+                } else if byte == UInt8(ascii: "~") {
+                    isEscape = true
+                } else {
+                    name.append(byte)
+                }
+            }
+            guard let next = name.withUnsafeBytes({ child($0, value) }) else { return nil }
+            value = next
+        }
+        return value
+    }
+
+    private mutating func child(_ name: UnsafeRawBufferPointer, _ value: JSONValue) -> JSONValue? {
+        if members[value.place] == nil {
+            var known: (names: NameTable, values: [JSONValue]) = (NameTable(), [])
+            for member in value.members ?? [] where known.names.insert(member.name).isNew {
+                known.values.append(member.value)
+            }
+            for (index, element) in (value.elements ?? JSONElements()).enumerated() {
+                String(index).utf8.withContiguousStorageIfAvailable {
+                    _ = known.names.insert(UnsafeRawBufferPointer($0))
+                }
+                known.values.append(element)
+            }
+            members[value.place] = known
+        }
+        guard let known = members[value.place], let number = known.names.number(of: name) else { return nil }
+        return known.values[number]
+    }
+
+    /// Without percent escapes.
+    private static func unescaped(_ text: UnsafeRawBufferPointer) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var index = 0
+        while index < text.count {
+            if text[index] == UInt8(ascii: "%"), index + 2 < text.count, let high = digit(text[index + 1]),
+                let low = digit(text[index + 2])
+            {
+                bytes.append(high << 4 | low)
+                index += 3
+            } else {
+                bytes.append(text[index])
+                index += 1
+            }
+        }
+        return bytes
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 48...57: byte - 48
+        case 65...70: byte - 55
+        case 97...102: byte - 87
+        default: nil
+        }
+    }
+
+    /// A reference as RFC 3986 resolves it, but for dots in paths.
+    static func joined(_ base: String, _ reference: String) -> String {
+        let bytes = Array(reference.utf8.prefix(addressLimitBytes))
+        if let colon = bytes.firstIndex(of: 58), !bytes[..<colon].contains(47), colon > 0 { return text(bytes[...]) }
+        let known = Array(base.utf8)
+        let scheme = known.firstIndex(of: 58).map { $0 + 1 } ?? 0
+        let hasHost = known[scheme...].starts(with: [47, 47])
+        let path = hasHost ? known[(scheme + 2)...].firstIndex(of: 47) ?? known.count : scheme
+        if bytes.starts(with: [47, 47]) { return text(known[..<scheme] + bytes) }
+        if bytes.first == 47 { return text(known[..<path] + bytes) }
+        guard let slash = known[path...].lastIndex(of: 47) else {
+            return text(known[..<path] + (hasHost ? [47] : []) + bytes)
+        }
+        return text(known[...slash] + bytes)
+    }
+
+    private static func text(_ bytes: some Sequence<UInt8>) -> String { String(decoding: Array(bytes), as: UTF8.self) }
+}

@@ -1,0 +1,23 @@
+/// A value as `relay config` shows it, secrets masked.
+package struct EffectiveSetting: Sendable, Equatable {
+    package let name: String
+    package let shown: String
+    /// `default`, `environment`, or a file and line.
+    package let place: String
+
+    /// The value as a line of `.env` has it: in quotes where it would be read otherwise.
+    package var dotenvValue: String {
+        let isPlain = shown.utf8.allSatisfy { byte in
+            byte > 32 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "'") && byte != UInt8(ascii: "\\")
+        }
+        if isPlain && shown.first != "#" { return shown }
+        let escaped = shown.map { character in
+            switch character {
+            case "\n": "\\n"
+            case "\"", "\\": "\\\(character)"
+            default: String(character)
+            }
+        }
+        return "\"\(escaped.joined())\""
+    }
+}

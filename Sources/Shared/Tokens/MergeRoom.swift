@@ -1,0 +1,118 @@
+/// The memory of one merge: a list of parts by the place of their first byte, and a heap of the joins that are possible.
+struct MergeRoom: ~Copyable {
+    private struct Part {
+        var next: UInt32
+        var before: UInt32
+        /// Of this part joined with the next; `noRank` if they are no token.
+        var rank: UInt32
+    }
+
+    private let list: UnsafeMutablePointer<Part>
+    /// The rank above, the place below; the least first. A merge adds one for each byte, and two for each join.
+    private let heap: UnsafeMutablePointer<UInt64>
+    private var heapCount = 0
+    private let capacity: Int
+    private(set) var bytes = 0
+    /// The ends of the parts, after the merge.
+    private let endList: UnsafeMutablePointer<UInt32>
+    private(set) var parts = 0
+
+    /// For merges of so many bytes.
+    init(_ bytes: Int) {
+        capacity = bytes
+        list = .allocate(capacity: bytes)
+        heap = .allocate(capacity: 3 * bytes)
+        endList = .allocate(capacity: bytes)
+    }
+
+    deinit {
+        list.deallocate()
+        heap.deallocate()
+        endList.deallocate()
+    }
+
+    func end(_ part: Int) -> Int { Int(endList[part]) }
+
+    mutating func begin(_ count: Int) {
+        precondition(count <= capacity, "more bytes than room")
+        bytes = count
+        heapCount = 0
+        for place in 0..<count {
+            let part = Part(next: UInt32(place + 1), before: UInt32(max(0, place - 1)), rank: TokenTable.noRank)
+            (list + place).initialize(to: part)
+        }
+    }
+
+    @inline(__always)
+    func next(_ place: Int) -> Int { Int(list[place].next) }
+
+    @inline(__always)
+    func before(_ place: Int) -> Int { Int(list[place].before) }
+
+    @inline(__always)
+    mutating func add(_ rank: UInt32, _ place: Int) {
+        list[place].rank = rank
+        guard rank != TokenTable.noRank else { return }
+        let entry = UInt64(rank) << 32 | UInt64(truncatingIfNeeded: place)
+        var index = heapCount
+        heapCount += 1
+        while index > 0 {
+            let above = (index - 1) >> 1
+            if heap[above] <= entry { break }
+            heap[index] = heap[above]
+            index = above
+        }
+        heap[index] = entry
+    }
+
+    /// The place of the join to be done next.
+    @inline(__always)
+    mutating func takeLeast() -> Int? {
+        while heapCount > 0 {
+            let least = heap[0]
+            removeLeast()
+            let place = Int(truncatingIfNeeded: least & 0xffff_ffff)
+            if list[place].rank == UInt32(truncatingIfNeeded: least >> 32) { return place }
+        }
+        return nil
+    }
+
+    @inline(__always)
+    private mutating func removeLeast() {
+        heapCount -= 1
+        let count = heapCount
+        let entry = heap[count]
+        var index = 0
+        while true {
+            var below = 2 * index + 1
+            if below >= count { break }
+            if below + 1 < count { below += heap[below + 1] < heap[below] ? 1 : 0 }
+            if entry <= heap[below] { break }
+            heap[index] = heap[below]
+            index = below
+        }
+        heap[index] = entry
+    }
+
+    /// Joins a part with the next one; the end of both.
+    @inline(__always)
+    mutating func join(_ place: Int) -> Int {
+        let gone = Int(list[place].next)
+        let end = list[gone].next
+        list[gone].rank = TokenTable.noRank
+        list[place].rank = TokenTable.noRank
+        list[place].next = end
+        if Int(end) < bytes { list[Int(end)].before = UInt32(truncatingIfNeeded: place) }
+        return Int(end)
+    }
+
+    mutating func finish() {
+        var place = 0
+        parts = 0
+        while place < bytes {
+            place = Int(list[place].next)
+            endList[parts] = UInt32(place)
+            parts += 1
+        }
+    }
+}

@@ -1,0 +1,213 @@
+/// Splits a text before its tokens are looked for, by the patterns that OpenAI publishes in `tiktoken`
+/// (`openai_public.py`), in one pass. A byte that is no part of valid UTF-8 counts as a character of no class.
+struct PieceScanner {
+    enum Pattern: Sendable { case o200k, cl100k }
+
+    private let classes: CharacterClasses
+    private let text: UnsafePointer<UInt8>
+    private let end: Int
+
+    init(_ classes: CharacterClasses, _ text: UnsafePointer<UInt8>, _ count: Int) {
+        self.classes = classes
+        self.text = text
+        end = count
+    }
+
+    /// Neither letter nor number nor space.
+    private static let named = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.space
+    /// The characters that cannot stand before the letters of a piece.
+    private static let notBefore = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.newline
+
+    /// The classes of the character at `place`, and its bytes.
+    @inline(__always)
+    private func character(_ place: Int) -> (classes: UInt8, bytes: Int) {
+        let byte = text[place]
+        if byte < 0x80 { return (classes.ofASCII(byte), 1) }
+        return wide(place, byte)
+    }
+
+    private func wide(_ place: Int, _ lead: UInt8) -> (classes: UInt8, bytes: Int) {
+        let left = end - place
+        func tail(_ offset: Int) -> UInt32? {
+            let byte = text[place + offset]
+            return byte & 0xc0 == 0x80 ? UInt32(byte & 0x3f) : nil
+        }
+        switch lead {
+        case 0xc2...0xdf:
+            guard left >= 2, let one = tail(1) else { break }
+            return (classes.of(UInt32(lead & 0x1f) << 6 | one), 2)
+        case 0xe0...0xef:
+            guard left >= 3, let one = tail(1), let two = tail(2) else { break }
+            let point = UInt32(lead & 0x0f) << 12 | one << 6 | two
+            guard point >= 0x800, !(0xd800...0xdfff).contains(point) else { break }
+            return (classes.of(point), 3)
+        case 0xf0...0xf4:
+            guard left >= 4, let one = tail(1), let two = tail(2), let three = tail(3) else { break }
+            let point = UInt32(lead & 0x07) << 18 | one << 12 | two << 6 | three
+            guard (0x1_0000..<0x11_0000).contains(point) else { break }
+            return (classes.of(point), 4)
+        default: break
+        }
+        return (0, 1)
+    }
+
+    /// The end of the characters from `place` on that are in one of `wanted`.
+    @inline(__always)
+    private func run(_ place: Int, of wanted: UInt8) -> Int {
+        var place = place
+        while place < end {
+            let next = character(place)
+            if next.classes & wanted == 0 { break }
+            place += next.bytes
+        }
+        return place
+    }
+
+    /// The end of the piece that begins at `start`, which is before the end of the text.
+    @inline(__always)
+    func pieceEnd(_ start: Int, _ pattern: Pattern) -> Int {
+        switch pattern {
+        case .o200k: o200kEnd(start)
+        case .cl100k: cl100kEnd(start)
+        }
+    }
+
+    /// The pattern's first two alternatives: `P?U*L+(contraction)?` and `P?U+L*(contraction)?`, where U is `upper`,
+    /// L is `lower`, P what may stand before.
+    private func o200kEnd(_ start: Int) -> Int {
+        let first = character(start)
+        if first.classes & CharacterClasses.number != 0 { return numberEnd(start) }
+        let from = first.classes & Self.notBefore == 0 ? start + first.bytes : start
+        var place = from
+        // U* takes what it can and gives back until an L follows, which is then the last one it took.
+        var lastLower = 0
+        while place < end {
+            let next = character(place)
+            if next.classes & CharacterClasses.upper == 0 {
+                if next.classes & CharacterClasses.lower == 0 { break }
+                return contractionEnd(run(place + next.bytes, of: CharacterClasses.lower))
+            }
+            place += next.bytes
+            if next.classes & CharacterClasses.lower != 0 { lastLower = place }
+        }
+        if lastLower > 0 { return contractionEnd(lastLower) }
+        // A mark may be P, but is an L by itself where none follows.
+        if from > start, first.classes & CharacterClasses.lower != 0 { return contractionEnd(from) }
+        if place > from { return contractionEnd(place) }
+        if let symbols = symbolsEnd(start, first.classes, andSlashes: true) { return symbols }
+        let spaces = spacesEnd(start)
+        if spaces.lastNewline > 0 { return spaces.lastNewline }
+        return spaces.end == end || spaces.last == start ? spaces.end : spaces.last
+    }
+
+    private func cl100kEnd(_ start: Int) -> Int {
+        let contraction = contractionEnd(start)
+        if contraction > start { return contraction }
+        let first = character(start)
+        if first.classes & CharacterClasses.number != 0 { return numberEnd(start) }
+        let from = first.classes & Self.notBefore == 0 ? start + first.bytes : start
+        let letters = run(from, of: CharacterClasses.letter)
+        if letters > from { return letters }
+        if let symbols = symbolsEnd(start, first.classes, andSlashes: false) { return symbols }
+        let spaces = spacesEnd(start)
+        if spaces.end == end { return end }
+        if spaces.lastNewline > 0 { return spaces.lastNewline }
+        return spaces.last == start ? spaces.end : spaces.last
+    }
+
+    /// `\p{N}{1,3}`.
+    private func numberEnd(_ start: Int) -> Int {
+        var place = start
+        for _ in 0..<3 where place < end {
+            let next = character(place)
+            if next.classes & CharacterClasses.number == 0 { break }
+            place += next.bytes
+        }
+        return place
+    }
+
+    /// ` ?[^\s\p{L}\p{N}]+[\r\n/]*`, or without the slash; nil if it does not match.
+    private func symbolsEnd(_ start: Int, _ first: UInt8, andSlashes slashes: Bool) -> Int? {
+        var place = start
+        if text[start] == UInt8(ascii: " ") {
+            place += 1
+        } else if first & Self.named != 0 {
+            return nil
+        }
+        let from = place
+        while place < end {
+            let next = character(place)
+            if next.classes & Self.named != 0 { break }
+            place += next.bytes
+        }
+        guard place > from else { return nil }
+        while place < end {
+            let byte = text[place]
+            guard byte == 10 || byte == 13 || (slashes && byte == UInt8(ascii: "/")) else { break }
+            place += 1
+        }
+        return place
+    }
+
+    /// Of the spaces from `start` on, at least one: where they end, where the last one begins, and the end of the last
+    /// CR or LF among them, or 0.
+    private func spacesEnd(_ start: Int) -> (end: Int, last: Int, lastNewline: Int) {
+        var found = (end: start, last: start, lastNewline: 0)
+        while found.end < end {
+            let next = character(found.end)
+            // The first is one, since it was nothing else; even were the table damaged, a piece is not empty.
+            if next.classes & CharacterClasses.space == 0, found.end > start { break }
+            found.last = found.end
+            found.end += next.bytes
+            if next.classes & CharacterClasses.newline != 0 { found.lastNewline = found.end }
+        }
+        return found
+    }
+
+    /// The end of `(?i:'s|'t|'re|'ve|'m|'ll|'d)` at `place`, or `place` itself. A long s is an s of another case.
+    @inline(__always)
+    private func contractionEnd(_ place: Int) -> Int {
+        guard place < end, text[place] == UInt8(ascii: "'"), place + 1 < end else { return place }
+        return contraction(place)
+    }
+
+    private func contraction(_ place: Int) -> Int {
+        func lowered(_ index: Int) -> UInt8 { index < end ? text[index] | 0x20 : 0 }
+        let second = lowered(place + 2)
+        switch lowered(place + 1) {
+        case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"): return place + 2
+        case UInt8(ascii: "r"), UInt8(ascii: "v"): return second == UInt8(ascii: "e") ? place + 3 : place
+        case UInt8(ascii: "l"): return second == UInt8(ascii: "l") ? place + 3 : place
+        default: break
+        }
+        let isLongS = place + 2 < end && text[place + 1] == 0xc5 && text[place + 2] == 0xbf
+        return isLongS ? place + 3 : place
+    }
+
+    /// The last place at which the text may be cut without changing its pieces, however it goes on; 0 if there is none.
+    func lastCut() -> Int {
+        let word = CharacterClasses.letter | CharacterClasses.number
+        let joined = word | CharacterClasses.upper | CharacterClasses.lower
+        // The last character may be cut itself, and is not looked at.
+        var after = characterBefore(characterBefore(end))
+        while after > 0 {
+            let before = characterBefore(after)
+            let next = character(after).classes
+            if next & joined == 0, text[after] != UInt8(ascii: "'"),
+                character(before).classes & word != 0
+            {
+                return after
+            }
+            after = before
+        }
+        return 0
+    }
+
+    /// The beginning of the character before `place`.
+    private func characterBefore(_ place: Int) -> Int {
+        var before = max(0, place - 1)
+        let least = max(0, place - 4)
+        while before > least, text[before] & 0xc0 == 0x80 { before -= 1 }
+        return before
+    }
+}

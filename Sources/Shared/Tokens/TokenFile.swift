@@ -1,0 +1,68 @@
+import Engine
+import Glibc
+
+/// The file with the vocabularies' tables (`make-tokens` makes it), mapped read-only: nothing is read at start but the
+/// header, nothing is copied, and all processes share its pages. It must be replaced by renaming, never be written to.
+package struct TokenFile: Sendable {
+    package let o200k: Vocabulary
+    package let cl100k: Vocabulary
+
+    package struct Failure: Error {
+        package var reason: String
+    }
+
+    /// It lies beside the binary, under this name.
+    package static let name = "relay.tokens"
+
+    /// The file beside the running binary.
+    package static func besideBinary() throws(Failure) -> TokenFile {
+        var room = [UInt8](repeating: 0, count: 4_096)
+        let count = room.withUnsafeMutableBytes { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { text in
+                text.baseAddress.map { readlink("/proc/self/exe", $0, text.count) } ?? -1
+            }
+        }
+        guard count > 0, count < room.count, let slash = room[..<count].lastIndex(of: UInt8(ascii: "/")) else {
+            throw Failure(reason: "the binary's own path is not known")
+        }
+        return try TokenFile(path: String(decoding: room[...slash], as: UTF8.self) + name)
+    }
+
+    package init(path: String) throws(Failure) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Failure(reason: "\(path): \(String(cString: strerror(errno)))") }
+        defer { close(descriptor) }
+        var about = stat()
+        guard fstat(descriptor, &about) == 0, about.st_size >= TokenFileHeader.byteCount else {
+            throw Failure(reason: "\(path): too short for a header")
+        }
+        let size = Int(about.st_size)
+        guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
+            throw Failure(reason: "\(path): \(String(cString: strerror(errno)))")
+        }
+        let mapping = Mapping(base: base, count: size)
+        guard let header = TokenFileHeader(mapping.bytes) else {
+            throw Failure(reason: "\(path): not a token file of version \(TokenFileHeader.version), or cut")
+        }
+        let classes = CharacterClasses(header, in: mapping)
+        o200k = Vocabulary(.o200k, TokenTable(header.vocabularies[0], in: mapping), classes)
+        cl100k = Vocabulary(.cl100k, TokenTable(header.vocabularies[1], in: mapping), classes)
+    }
+
+    /// The file's pages.
+    ///
+    /// `@unchecked`: nobody writes them.
+    final class Mapping: @unchecked Sendable {
+        let base: UnsafeRawPointer
+        private let count: Int
+
+        init(base: UnsafeMutableRawPointer, count: Int) {
+            self.base = UnsafeRawPointer(base)
+            self.count = count
+        }
+
+        var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+
+        deinit { munmap(UnsafeMutableRawPointer(mutating: base), count) }
+    }
+}

@@ -1,0 +1,91 @@
+package import Engine
+
+/// The first 128 bytes of a token file. Numbers are little-endian, of four bytes but for the size:
+///
+///     0  "relaytok"           8 version            12 number of vocabularies
+///     16 size of the file     24 SHA-256 of all that follows the header
+///     56 the class table's index                   60 its blocks' count
+///     64 and 96, of o200k_base and cl100k_base: slots, bits of a slot's place, starts, tokens, bytes, their count,
+///        pairs, bytes of the longest token
+///
+/// A place counts from the beginning of the file and divides by 8.
+package struct TokenFileHeader: Sendable {
+    package struct Vocabulary: Sendable {
+        package var slots = 0
+        package var slotBits = 0
+        package var starts = 0
+        package var tokens = 0
+        package var bytes = 0
+        package var byteCount = 0
+        package var pairs = 0
+        package var longest = 0
+
+        package init() {}
+    }
+
+    package static let byteCount = 128
+    package static let version = 1
+    private static let magic: StaticString = "relaytok"
+
+    package var fileSize = 0
+    package var digest: Digest
+    package var classIndex = 0
+    package var classBlocks = 0
+    package var vocabularies: [Vocabulary] = []
+
+    package init(digest: Digest) { self.digest = digest }
+
+    /// Nil if these are not a whole header, or it does not fit the size of the file.
+    package init?(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count >= Self.byteCount, bytes[part: 0..<8].equals(Self.magic) else { return nil }
+        func number(_ place: Int) -> Int {
+            Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)))
+        }
+        guard number(8) == Self.version, number(12) == 2, number(16) == bytes.count, number(20) == 0 else { return nil }
+        fileSize = number(16)
+        digest = Digest(bytes: bytes[part: 24..<56])
+        classIndex = number(56)
+        classBlocks = number(60)
+        for place in [64, 96] {
+            var one = Vocabulary()
+            one.slots = number(place)
+            one.slotBits = number(place + 4)
+            one.starts = number(place + 8)
+            one.tokens = number(place + 12)
+            one.bytes = number(place + 16)
+            one.byteCount = number(place + 20)
+            one.pairs = number(place + 24)
+            one.longest = number(place + 28)
+            vocabularies.append(one)
+        }
+        guard isPlausible else { return nil }
+    }
+
+    /// All parts lie within the file.
+    private var isPlausible: Bool {
+        func holds(_ place: Int, _ bytes: Int) -> Bool {
+            place >= Self.byteCount && place % 8 == 0 && place + bytes <= fileSize
+        }
+        return holds(classIndex, CharacterClasses.indexBytes + classBlocks * CharacterClasses.blockSize)
+            && (1...CharacterClasses.mostBlocks).contains(classBlocks)
+            && vocabularies.allSatisfy { one in
+                (1...24).contains(one.slotBits) && holds(one.slots, 4 << one.slotBits)
+                    && (256..<(1 << TokenTable.rankBits)).contains(one.tokens) && holds(one.starts, 4 * one.tokens + 4)
+                    && holds(one.bytes, one.byteCount) && holds(one.pairs, 4 << 16) && (2...255).contains(one.longest)
+            }
+    }
+
+    package var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        func add(_ number: Int) { withUnsafeBytes(of: UInt32(number).littleEndian) { bytes += $0 } }
+        Self.magic.withUTF8Buffer { bytes += $0 }
+        for number in [Self.version, vocabularies.count, fileSize, 0] { add(number) }
+        digest.withBytes { bytes += $0 }
+        for number in [classIndex, classBlocks] { add(number) }
+        for one in vocabularies {
+            for number in [one.slots, one.slotBits, one.starts, one.tokens] { add(number) }
+            for number in [one.bytes, one.byteCount, one.pairs, one.longest] { add(number) }
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,125 @@
+/// The tokens of one vocabulary with their ranks, as they lie in a `TokenFile`: a hash table with open addressing from
+/// a token's bytes to its rank, the ranks of all two-byte tokens, and the bytes of each token by rank.
+///
+/// `@unchecked`: it only points into memory that nobody writes, which `TokenFile` keeps.
+package struct TokenTable: @unchecked Sendable {
+    /// Four bytes each: the rank below, 14 bits of the hash above; all ones where the slot is empty.
+    private let slots: UnsafePointer<UInt32>
+    private let slotMask: Int
+    /// The place in `bytes` at which the token of a rank begins; after the last one, its end.
+    private let starts: UnsafePointer<UInt32>
+    private let tokens: UInt32
+    private let bytes: UnsafeRawPointer
+    private let byteCount: UInt32
+    /// The rank of two bytes, the first being the lower half of the index; `noRank` if they are no token.
+    private let pairs: UnsafePointer<UInt32>
+    /// Bytes of the longest token.
+    let longest: Int
+    private let keeper: TokenFile.Mapping
+
+    /// Not a token.
+    package static let noRank = UInt32.max
+    static let rankBits = 18
+    private static let rankMask: UInt32 = 1 << rankBits - 1
+
+    init(_ layout: TokenFileHeader.Vocabulary, in mapping: TokenFile.Mapping) {
+        let base = mapping.base
+        slots = (base + layout.slots).assumingMemoryBound(to: UInt32.self)
+        slotMask = 1 << layout.slotBits - 1
+        starts = (base + layout.starts).assumingMemoryBound(to: UInt32.self)
+        tokens = UInt32(layout.tokens)
+        bytes = base + layout.bytes
+        byteCount = UInt32(layout.byteCount)
+        pairs = (base + layout.pairs).assumingMemoryBound(to: UInt32.self)
+        longest = layout.longest
+        keeper = mapping
+    }
+
+    /// The rank of two bytes.
+    @inline(__always)
+    func rank(_ first: UInt8, _ second: UInt8) -> UInt32 { pairs[Int(first) | Int(second) << 8] }
+
+    /// The rank of `count` bytes, at least 1; `noRank` if they are no token.
+    @inline(__always)
+    func rank(_ text: UnsafeRawPointer, _ count: Int) -> UInt32 {
+        if count > longest { return Self.noRank }
+        let hash = Self.hash(text, count)
+        let tag = Self.tag(hash)
+        var place = Int(truncatingIfNeeded: hash) & slotMask
+        // A table without an empty slot is not made, but a damaged file must not hang.
+        for _ in 0...slotMask {
+            let slot = slots[place]
+            if slot == Self.noRank { return Self.noRank }
+            if slot & ~Self.rankMask == tag {
+                let rank = slot & Self.rankMask
+                if isToken(rank, text, count) { return rank }
+            }
+            place = (place + 1) & slotMask
+        }
+        return Self.noRank
+    }
+
+    @inline(__always)
+    private func isToken(_ rank: UInt32, _ text: UnsafeRawPointer, _ count: Int) -> Bool {
+        guard rank < tokens else { return false }
+        let (start, end) = (starts[Int(rank)], starts[Int(rank) + 1])
+        guard end >= start, end <= byteCount, Int(end - start) == count else { return false }
+        return Self.areEqual(bytes + Int(start), text, count)
+    }
+
+    @inline(__always)
+    private static func areEqual(_ one: UnsafeRawPointer, _ other: UnsafeRawPointer, _ count: Int) -> Bool {
+        if count < 8 {
+            for index in 0..<count
+            where one.load(fromByteOffset: index, as: UInt8.self)
+                != other.load(fromByteOffset: index, as: UInt8.self)
+            { return false }
+            return true
+        }
+        var place = 0
+        while place < count - 8 {
+            if word(one, place) != word(other, place) { return false }
+            place += 8
+        }
+        return word(one, count - 8) == word(other, count - 8)
+    }
+
+    @inline(__always)
+    private static func word(_ text: UnsafeRawPointer, _ place: Int) -> UInt64 {
+        text.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+    }
+
+    /// The upper bits of a hash, where a slot has them.
+    @inline(__always)
+    package static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) & ~rankMask }
+
+    /// Of at least one byte; its lower bits are the place in the table.
+    @inline(__always)
+    package static func hash(_ text: UnsafeRawPointer, _ count: Int) -> UInt64 {
+        var hash = UInt64(truncatingIfNeeded: count) &* 0x9e37_79b9_7f4a_7c15
+        if count >= 8 {
+            var place = 0
+            while place < count - 8 {
+                hash = mixed(hash ^ word(text, place))
+                place += 8
+            }
+            return mixed(hash ^ word(text, count - 8))
+        }
+        var word: UInt64
+        if count >= 4 {
+            word = UInt64(text.loadUnaligned(as: UInt32.self))
+            word |= UInt64(text.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)) << 32
+        } else {
+            word = UInt64(text.load(as: UInt8.self))
+            word |= UInt64(text.load(fromByteOffset: count >> 1, as: UInt8.self)) << 8
+            word |= UInt64(text.load(fromByteOffset: count - 1, as: UInt8.self)) << 16
+        }
+        return mixed(hash ^ word)
+    }
+
+    @inline(__always)
+    private static func mixed(_ word: UInt64) -> UInt64 {
+        let product = word.multipliedFullWidth(by: 0xe703_7ed1_a0b4_28db)
+        return product.high ^ product.low
+    }
+}

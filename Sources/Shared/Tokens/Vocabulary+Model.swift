@@ -1,0 +1,34 @@
+extension Vocabulary.Name {
+    /// The vocabulary of a model, as `tiktoken` has it (`model.py`); nil if it is another one, or not known. A name may begin
+    /// with `openai/`, as resellers write it.
+    package init?(model: String) {
+        var name = Substring(model).utf8
+        if name.starts(with: "openai/".utf8) { name = name.dropFirst(7) }
+        for (known, vocabulary) in Self.names where name.elementsEqual(known.utf8) {
+            self = vocabulary
+            return
+        }
+        // Names that tiktoken gives to older vocabularies begin with none of these.
+        for (prefix, vocabulary) in Self.prefixes where name.starts(with: prefix.utf8) {
+            self = vocabulary
+            return
+        }
+        return nil
+    }
+
+    private static let names: [(String, Vocabulary.Name)] = [
+        ("o1", .o200k), ("o3", .o200k), ("o4-mini", .o200k), ("gpt-5", .o200k), ("gpt-4.1", .o200k), ("gpt-4o", .o200k),
+        ("gpt-4", .cl100k), ("gpt-3.5-turbo", .cl100k), ("gpt-3.5", .cl100k), ("gpt-35-turbo", .cl100k),
+        ("davinci-002", .cl100k), ("babbage-002", .cl100k), ("text-embedding-ada-002", .cl100k),
+        ("text-embedding-3-small", .cl100k), ("text-embedding-3-large", .cl100k),
+    ]
+
+    /// In this order. gpt-oss's own vocabulary is o200k's, with other special tokens.
+    private static let prefixes: [(String, Vocabulary.Name)] = [
+        ("o1-", .o200k), ("o3-", .o200k), ("o4-mini-", .o200k), ("gpt-5", .o200k), ("gpt-4.5-", .o200k),
+        ("gpt-4.1-", .o200k), ("chatgpt-4o-", .o200k), ("gpt-4o-", .o200k), ("gpt-4-", .cl100k),
+        ("gpt-3.5-turbo-", .cl100k), ("gpt-35-turbo-", .cl100k), ("gpt-oss-", .o200k), ("ft:gpt-4o", .o200k),
+        ("ft:gpt-4", .cl100k), ("ft:gpt-3.5-turbo", .cl100k), ("ft:davinci-002", .cl100k),
+        ("ft:babbage-002", .cl100k),
+    ]
+}

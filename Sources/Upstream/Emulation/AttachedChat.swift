@@ -1,0 +1,122 @@
+package import Calls
+import Engine
+package import Shared
+
+extension AttachmentPlan {
+    /// The vendor's form of a call, whose attachments have been loaded up to it.
+    package func prepare(
+        _ call: consuming ChatCall,
+        by vendorCall: VendorCall,
+        _ access: MediaAccess
+    ) async throws(APIError) -> any PreparedChat {
+        var call = call
+        let loader = AttachmentLoader(call.attachments, self, access, vendorCall)
+        let loaded = try await loader.load()
+        let bytes = call.textBytes
+        let chat: any PreparedChat
+        if loader.mayBeLost {
+            chat = AttachedChat(call, candidate, loader, loaded: loaded, vendorCall, access)
+        } else {
+            call.attachments = loaded
+            chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+        }
+        guard await access.worker.result(ofBytes: bytes, on: access.loop, { chat.write() }) != nil else {
+            throw .tooMuchWork
+        }
+        return chat
+    }
+}
+
+/// A chat that refers to what its vendor was believed to keep: if the vendor refuses it, that is brought once more, and
+/// the call made again.
+///
+/// `@unchecked`: used on its request's loop only, but for `write`.
+final class AttachedChat: PreparedChat, @unchecked Sendable {
+    private var chat: any PreparedChat
+    private let candidate: Candidate
+    private let vendorCall: VendorCall
+    private let worker: Worker
+    private let loop: EventLoop
+    /// Nil: nothing more can be done.
+    private var rest: (call: ChatCall, parts: AttachmentLoader)?
+    private var isRenewing = false
+    private var waiting: [Waiter] = []
+
+    init(
+        _ call: ChatCall,
+        _ candidate: Candidate,
+        _ parts: AttachmentLoader,
+        loaded: [Attachment],
+        _ vendorCall: VendorCall,
+        _ access: MediaAccess
+    ) {
+        self.candidate = candidate
+        self.vendorCall = vendorCall
+        worker = access.worker
+        loop = access.loop
+        rest = (call, parts)
+        var call = call
+        call.attachments = loaded
+        chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+    }
+
+    func write() { chat.write() }
+
+    var promptTokens: Int { chat.promptTokens }
+
+    func answer() async throws(UpstreamError) -> ChatAnswer {
+        let used = chat
+        do throws(UpstreamError) {
+            let reply = try await used.answer()
+            rest = nil
+            return reply
+        } catch {
+            return try await renewed(used, after: error).answer()
+        }
+    }
+
+    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+        let used = chat
+        do throws(UpstreamError) {
+            let stream = try await used.stream()
+            rest = nil
+            return stream
+        } catch {
+            return try await renewed(used, after: error).stream()
+        }
+    }
+
+    /// The chat to try in place of `used`, which is made once, however many choices were refused.
+    private func renewed(
+        _ used: any PreparedChat,
+        after error: UpstreamError
+    ) async throws(UpstreamError) -> any PreparedChat {
+        guard error.remedy.contains(.reload) else { throw error }
+        while isRenewing, !Task.isCancelled {
+            let waiter = Waiter()
+            waiting.append(waiter)
+            await waiter.wait()
+        }
+        if chat !== used { return chat }
+        guard let (call, parts) = rest else { throw error }
+        rest = nil
+        isRenewing = true
+        defer {
+            isRenewing = false
+            for waiter in waiting { waiter.wake() }
+            waiting = []
+        }
+        do throws(APIError) {
+            var call = call
+            call.attachments = try await parts.loadAgain()
+            let renewed = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+            guard await worker.result(ofBytes: call.textBytes, on: loop, { renewed.write() }) != nil else {
+                throw .tooMuchWork
+            }
+            chat = renewed
+            return chat
+        } catch let second {
+            throw second.status == 499 ? UpstreamError(.cancelled, cause: "cancelled") : error
+        }
+    }
+}

@@ -1,0 +1,259 @@
+import Calls
+import Engine
+import Shared
+
+/// Loads the attachments of one chat up to its vendor: some at once, what is the same only once, and what the vendor keeps
+/// already not at all.
+///
+/// `@unchecked`: used on its request's loop only.
+final class AttachmentLoader: @unchecked Sendable {
+    private let plan: AttachmentPlan
+    private let access: MediaAccess
+    private let call: VendorCall
+    private let parts: [Attachment]
+    /// The uploads that are done, by the places of `parts`.
+    private var loaded: [Attachment?]
+    /// Those of them that the vendor was believed to keep.
+    private var remembered: [Int: AssetCache.Key] = [:]
+
+    /// Of one request.
+    private static let atOnce = 5
+    private static let nameLimitBytes = 100
+
+    init(_ parts: [Attachment], _ plan: AttachmentPlan, _ access: MediaAccess, _ call: VendorCall) {
+        self.parts = parts
+        self.plan = plan
+        self.access = access
+        self.call = call
+        loaded = parts.map { _ in nil }
+    }
+
+    /// True if some were not uploaded since the vendor should have them, which may have ended.
+    var mayBeLost: Bool { !remembered.isEmpty }
+
+    /// In the order of the parts.
+    func load() async throws(APIError) -> [Attachment] {
+        let groups = try await groups()
+        let results = try await allChoices(groups.count, atOnce: Self.atOnce) { (index) async throws(APIError) in
+            try await self.load(groups[index])
+        }
+        for (group, result) in zip(groups, results) {
+            for place in group.places { loaded[place] = result }
+        }
+        return loaded.compactMap { $0 }
+    }
+
+    /// Loads up anew what the vendor was believed to keep.
+    func loadAgain() async throws(APIError) -> [Attachment] {
+        for (place, key) in remembered {
+            access.assets.forget(key)
+            loaded[place] = nil
+        }
+        remembered = [:]
+        return try await load()
+    }
+
+    // MARK: What is the same
+
+    private struct Group: Sendable {
+        let content: Digest
+        var places: [Int]
+    }
+
+    private func groups() async throws(APIError) -> [Group] {
+        var groups: [Group] = []
+        for (place, part) in parts.enumerated() where loaded[place] == nil {
+            let digest: Digest
+            switch part.source {
+            case .data(let text): digest = try await text.digest(on: access.loop, by: access.worker)
+            case .address(let address): digest = Digest(of: address)
+            case .file(let id): digest = Digest(of: id)
+            case .kept(let name), .words(let name): digest = Digest(of: name)
+            }
+            let content = Digest(of: "\(part.kind) \(part.name ?? "") \(digest.base64url(characters: 43))")
+            if let same = groups.firstIndex(where: { $0.content == content }) {
+                groups[same].places.append(place)
+            } else {
+                groups.append(Group(content: content, places: [place]))
+            }
+        }
+        return groups
+    }
+
+    // MARK: One of them
+
+    private func load(_ group: Group) async throws(APIError) -> Attachment {
+        if Task.isCancelled { throw .clientLeft }
+        let part = parts[group.places[0]]
+        switch (part.source, part.kind) {
+        case (.file, _): return stored(part, group.places[0])
+        case (.address(let address), _): return try await fetched(address, group)
+        case (.data(let text), .picture): return try await picture(text, group)
+        case (.data(let text), .file): return try await file(text, group)
+        case (.data(let text), .sound): return try await words(text, group)
+        case (.kept, _), (.words, _): return part
+        }
+    }
+
+    private func stored(_ part: Attachment, _ place: Int) -> Attachment {
+        guard let file = plan.files[place] else { preconditionFailure("a file that was not opened") }
+        return file.isPicture
+            ? part.kept(.picture, file.path) : part.kept(.file, file.vendorID, name: Self.shown(file.name))
+    }
+
+    private func fetched(_ address: String, _ group: Group) async throws(APIError) -> Attachment {
+        let param = parts[group.places[0]].param
+        let picture = try await Picture.fetch(address, by: access.fetcher, param: param)
+        let content = try await Digest(of: picture.bytes, on: access.loop, by: access.worker)
+        let asset = try await keep(group, content) { () throws(APIError) in try Self.named(picture, param) }
+        return parts[group.places[0]].kept(.picture, asset.path)
+    }
+
+    private func picture(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
+        let param = parts[group.places[0]].param
+        let asset = try await keep(group, group.content) { () async throws(APIError) in
+            guard let bytes = try await text.decoded(on: self.access.loop, by: self.access.worker) else {
+                throw .notBase64(param)
+            }
+            text.release()
+            return try Self.named(try Picture(bytes, param: param), param)
+        }
+        return parts[group.places[0]].kept(.picture, asset.path)
+    }
+
+    private static func named(_ picture: Picture, _ param: String) throws(APIError) -> NewAsset {
+        guard picture.type != .svg else {
+            throw .picture(param, "is an SVG, which is not a picture that models see", code: "invalid_image_format")
+        }
+        return NewAsset(
+            bytes: picture.bytes,
+            filename: "image.\(picture.type.fileExtension)",
+            mediaType: picture.type.rawValue
+        )
+    }
+
+    private func file(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
+        let part = parts[group.places[0]]
+        let name = Self.shown(part.name ?? "file")
+        let asset = try await keep(group, group.content) { () async throws(APIError) in
+            let bytes = try await self.decoded(text, part.param)
+            guard let type = MediaType(content: bytes.bytes), type.family == .document, type != .zip else {
+                throw .value(
+                    part.param,
+                    "only PDF, Word, JSON, XML and plain text are taken as files",
+                    code: "unsupported_value"
+                )
+            }
+            let filename = type.fileName(name)
+            let isTable = type == .text && filename.lowercased().hasSuffix(".csv")
+            return NewAsset(bytes: bytes, filename: filename, mediaType: isTable ? "text/csv" : type.rawValue)
+        }
+        // A path in its place would be passed over by the vendor without a word.
+        guard !asset.id.isEmpty else {
+            throw failure(UpstreamError(.failed, cause: "the vendor's answer to an upload names no id"), part.param)
+        }
+        return part.kept(.file, asset.id, name: name)
+    }
+
+    private func words(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
+        let param = parts[group.places[0]].param
+        guard let transcriber = plan.transcriber, let vendor = transcriber.transcription
+        else { preconditionFailure("a sound that nobody writes down") }
+        let bytes = try await decoded(text, param)
+        guard let type = MediaType(content: bytes.bytes), type == .wav || type == .mp3 else {
+            throw .value(param, "is neither WAV nor MP3")
+        }
+        let wanted = try vendor.prepare(TranscriptionCall(plainOf: transcriber.name), for: transcriber.model)
+        let served = call.sheet.provider
+        let help = transcriber.call(billing: call.sheet)
+        call.sheet.provider = served
+        do throws(UpstreamError) {
+            let sound = try await vendor.keep(
+                bytes,
+                filename: "audio.\(type.fileExtension)",
+                mediaType: type.rawValue,
+                by: help
+            )
+            do throws(UpstreamError) {
+                let transcript = try await wanted.transcript(of: sound, by: help)
+                call.sheet.helped(by: transcriber.model.id, credits: transcript.credits)
+                var part = parts[group.places[0]]
+                part.source = .words(transcript.text)
+                return part
+            } catch {
+                if error.mayBeBilled { call.sheet.helped(by: transcriber.model.id, credits: nil) }
+                throw error
+            }
+        } catch {
+            throw failure(error, param, help.credential)
+        }
+    }
+
+    private func decoded(_ text: Base64Text, _ param: String) async throws(APIError) -> Body {
+        guard let bytes = try await text.decoded(on: access.loop, by: access.worker) else {
+            throw .value(param, "is not valid base64")
+        }
+        text.release()
+        return bytes
+    }
+
+    // MARK: The vendor
+
+    private struct NewAsset: Sendable {
+        let bytes: Body
+        let filename: String
+        let mediaType: String
+    }
+
+    /// The upload that the vendor keeps already, or the one that `make` makes of the group's content.
+    private func keep(
+        _ group: Group,
+        _ content: Digest,
+        _ make: () async throws(APIError) -> NewAsset
+    ) async throws(APIError) -> KeptAsset {
+        let credential = call.credential
+        let key = AssetCache.Key(content, of: access.caller, account: credential.account)
+        if let known = access.assets.asset(key, at: access.loop.nowNanoseconds) {
+            for place in group.places { remembered[place] = key }
+            return known
+        }
+        let new = try await make()
+        do throws(UpstreamError) {
+            let kept = try await plan.keeper.keep(
+                new.bytes,
+                filename: new.filename,
+                mediaType: new.mediaType,
+                by: call
+            )
+            access.assets.add(kept, key, at: access.loop.nowNanoseconds)
+            return kept
+        } catch {
+            throw failure(error, parts[group.places[0]].param)
+        }
+    }
+
+    /// The error for the client where an upload failed.
+    private func failure(_ error: UpstreamError, _ param: String, _ credential: Credential? = nil) -> APIError {
+        var said = APIError(error, model: plan.candidate.name, credential ?? call.credential)
+        if error.kind == .badRequest { said.param = param }
+        return said
+    }
+
+    /// A file's name without its path and what does not belong into a prompt.
+    private static func shown(_ name: String) -> String {
+        let last = name.utf8.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }.last ?? Substring().utf8
+        let plain = String(decoding: last.filter { $0 >= 32 && $0 != 127 }, as: UTF8.self)
+        StepCount.add(2 * name.utf8.count)
+        return plain.isEmpty ? "file" : plain.cut(toBytes: nameLimitBytes)
+    }
+}
+
+extension Attachment {
+    fileprivate func kept(_ kind: Kind, _ name: String, name shown: String? = nil) -> Attachment {
+        var kept = self
+        kept.kind = kind
+        kept.source = .kept(name)
+        if let shown { kept.name = shown }
+        return kept
+    }
+}

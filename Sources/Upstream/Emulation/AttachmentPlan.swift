@@ -1,0 +1,89 @@
+package import Calls
+import Engine
+package import Shared
+
+/// The candidates for a chat's attachments; known, and checked, before anything is counted, fetched or uploaded.
+package final class AttachmentPlan: Sendable {
+    /// With the key that the call's files were uploaded with, if it has some.
+    package let candidate: Candidate
+    let keeper: any AssetKeeper
+    /// Nil: nothing is to be written down.
+    package let transcriber: Candidate?
+    /// Files that were uploaded before, by the places of their parts.
+    let files: [Int: StoredFile]
+
+    /// The transcription models, in this order, as far as the caller may use them.
+    private static let transcribers = [
+        "whisper-1", "gpt-4o-transcribe", "elevenlabs-speech-to-text", "qwen3-asr-flash",
+    ]
+
+    package init(
+        _ call: ChatCall,
+        _ candidate: Candidate,
+        _ access: MediaAccess
+    ) async throws(APIError) {
+        guard candidate.model.features.contains(.chat), let keeper = candidate.assetKeeper else {
+            throw .value("messages", "this model takes text only", code: "unsupported_value")
+        }
+        self.keeper = keeper
+        var chosen: Candidate?
+        var files: [Int: StoredFile] = [:]
+        for (place, part) in call.attachments.enumerated() {
+            var isPicture = part.kind == .picture
+            switch part.source {
+            case .file(let id):
+                guard let file = try await access.file(id) else {
+                    throw .value(part.param, "there is no such file")
+                }
+                guard let reader = (chosen ?? candidate).reading(file) else {
+                    throw .value(part.param, "the model's provider does not have this file", code: "unsupported_value")
+                }
+                guard file.isPicture || !isPicture else {
+                    throw .picture(part.param, "is not a picture", code: "invalid_image_format")
+                }
+                chosen = reader
+                files[place] = file
+                isPicture = file.isPicture
+            case .address where access.fetcher == nil:
+                throw .picture(
+                    part.param,
+                    "has to be a data: URL: pictures are not fetched here",
+                    code: "invalid_image_url"
+                )
+            case .address, .data, .kept, .words: break
+            }
+            if isPicture, !candidate.model.hasVision {
+                throw .value("messages", "this model takes no pictures", code: "unsupported_value")
+            }
+        }
+        self.candidate = chosen ?? candidate
+        self.files = files
+        transcriber = try Self.transcriber(call.attachments, access)
+    }
+
+    private static func transcriber(
+        _ attachments: [Attachment],
+        _ access: MediaAccess
+    ) throws(APIError) -> Candidate? {
+        guard let sound = attachments.first(where: { $0.kind == .sound }) else { return nil }
+        for name in transcribers where !access.registry.offers[name].isEmpty {
+            guard let transcriber = try? access.registry.candidate(name, for: access.caller, able: .speechToText),
+                transcriber.transcription != nil
+            else { continue }
+            return transcriber
+        }
+        throw .value(sound.param, "no transcription model is available to this key", code: "unsupported_value")
+    }
+
+    /// The most calls of the transcriber.
+    package static func sounds(in call: ChatCall) -> Int { call.attachments.count { $0.kind == .sound } }
+}
+
+extension StoredFile {
+    private static let pictureEndings: Set<String> = ["png", "jpg", "jpeg", "webp", "gif"]
+
+    package var isPicture: Bool {
+        guard let dot = path.lastIndex(of: ".") else { return false }
+        return Self.pictureEndings.contains(path[path.index(after: dot)...].lowercased())
+    }
+}

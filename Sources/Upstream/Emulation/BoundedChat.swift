@@ -1,0 +1,128 @@
+import Calls
+import Engine
+import Shared
+
+/// A chat whose answers end before a sequence, or after a number of tokens, for a vendor that does not see to it.
+final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
+    private let chat: any PreparedChat
+    private let choices: Int
+    private let stops: StopFinder
+    private let maxTokens: Int?
+    private let worker: Worker
+    private let loop: EventLoop
+
+    /// - Parameter choices: that the call brings.
+    init(
+        _ chat: any PreparedChat,
+        choices: Int,
+        stops: StopFinder,
+        maxTokens: Int?,
+        _ worker: Worker,
+        _ loop: EventLoop
+    ) {
+        self.chat = chat
+        self.choices = choices
+        self.stops = stops
+        self.maxTokens = maxTokens
+        self.worker = worker
+        self.loop = loop
+    }
+
+    func write() { chat.write() }
+
+    var promptTokens: Int { chat.promptTokens }
+
+    func answer() async throws(UpstreamError) -> ChatAnswer {
+        let answer = try await chat.answer()
+        let promptTokens = answer.usage?.promptTokens ?? chat.promptTokens
+        let bytes = answer.choices.reduce(0) { $0 + $1.bytes }
+        let work = { @Sendable [stops, maxTokens] in
+            Self.bounded(answer, promptTokens: promptTokens, stops: stops, maxTokens: maxTokens)
+        }
+        guard let bounded = await worker.result(ofBytes: bytes, on: loop, work) else { throw .tooMuchWork }
+        return bounded
+    }
+
+    private static func bounded(
+        _ answer: ChatAnswer,
+        promptTokens: Int,
+        stops: StopFinder,
+        maxTokens: Int?
+    ) -> ChatAnswer {
+        var answer = answer
+        var tokens = 0
+        var isCut = false
+        for index in answer.choices.indices {
+            guard let text = answer.choices[index].text else { continue }
+            var bound = OutputBound(stops: stops, maxTokens: maxTokens)
+            var passed = ByteBuffer()
+            bound.take(text.bytes) { passed.append($0) }
+            bound.finish { passed.append($0) }
+            tokens += bound.tokens
+            answer.choices[index].text = Body(passed)
+            guard let reason = bound.reason else { continue }
+            answer.choices[index].finish = reason
+            isCut = true
+        }
+        // The vendor counted what it wrote, not what is passed on.
+        if isCut || answer.usage == nil { answer.usage = Usage(promptTokens: promptTokens, completionTokens: tokens) }
+        return answer
+    }
+
+    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+        BoundedStream(try await chat.stream(), choices, stops, maxTokens)
+    }
+}
+
+/// `@unchecked`: used on its loop only.
+private final class BoundedStream: ChatAnswerStream, @unchecked Sendable {
+    private final class Choice {
+        var bound: OutputBound
+        var isOver = false
+
+        init(_ bound: consuming OutputBound) { self.bound = bound }
+    }
+
+    private let stream: any ChatAnswerStream
+    private let choices: [Choice]
+    private var isCut = false
+
+    init(_ stream: any ChatAnswerStream, _ choices: Int, _ stops: StopFinder, _ maxTokens: Int?) {
+        self.stream = stream
+        self.choices = (0..<choices).map { _ in Choice(OutputBound(stops: stops, maxTokens: maxTokens)) }
+    }
+
+    /// All have ended, one of them before its vendor ended it.
+    private var isOver: Bool { isCut && choices.allSatisfy(\.isOver) }
+
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
+        isOver ? .end : try await stream.more(patienceNanoseconds: patienceNanoseconds)
+    }
+
+    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        if isOver { return false }
+        return try stream.next { number, event in
+            guard choices.indices.contains(number), case let choice = choices[number], !choice.isOver else { return }
+            switch event {
+            case .text(let piece):
+                choice.bound.take(piece) { take(number, .text($0)) }
+                guard let reason = choice.bound.reason else { return }
+                isCut = true
+                choice.isOver = true
+                take(number, .finish(reason, stop: nil))
+            case .finish(let reason, let stop):
+                choice.bound.finish { take(number, .text($0)) }
+                choice.isOver = true
+                if choice.bound.reason != nil { isCut = true }
+                take(number, .finish(choice.bound.reason ?? reason, stop: stop))
+            default: take(number, event)
+            }
+        }
+    }
+
+    /// The vendor counted what it wrote, not what is passed on.
+    var usage: Usage? { isCut ? nil : stream.usage }
+    var credits: Int? { stream.credits }
+
+    func stop() { stream.stop() }
+}

@@ -1,0 +1,76 @@
+package import Calls
+package import Engine
+package import Shared
+
+/// The emulation of abilities that a vendor lacks: decorators of its call, in this order from the inside, each only
+/// where its ability is lacking and made use of.
+package struct Completion: Sendable {
+    /// Calls of the vendor, and choices that one of them brings.
+    private let calls: Int
+    private let choicesPerCall: Int
+    private let stops: StopFinder?
+    private let maxTokens: Int?
+    private let worker: Worker
+    private let loop: EventLoop
+
+    /// - Parameter abilities: of the vendor, with the model of the call.
+    package init(_ call: borrowing ChatCall, lacking abilities: Abilities, by worker: Worker, on loop: EventLoop) {
+        let needed = call.needs.subtracting(abilities)
+        calls = needed.contains(.choices) ? call.choices : 1
+        choicesPerCall = needed.contains(.choices) ? 1 : call.choices
+        stops = needed.contains(.stops) ? StopFinder(call.stops) : nil
+        maxTokens = needed.contains(.tokenBound) ? call.maxTokens : nil
+        self.worker = worker
+        self.loop = loop
+    }
+
+    package func completed(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
+        multiplied(bounded(chat), by: call)
+    }
+
+    /// The same, of a call in plain text. `preparing` makes the vendor's chat of one more such call.
+    package func completed(
+        _ chat: any PreparedChat,
+        of call: ChatCall,
+        in form: TextForm,
+        by vendorCall: VendorCall,
+        ids: RandomBytes,
+        _ preparing: @escaping @Sendable (ChatCall, VendorCall) async throws(UpstreamError) -> any PreparedChat
+    ) -> any PreparedChat {
+        let formed = FormedChat(bounded(chat), call, form, ids: ids) { [self] (call) async throws(UpstreamError) in
+            bounded(try await preparing(call, vendorCall.another()))
+        }
+        return multiplied(formed, by: vendorCall)
+    }
+
+    private func bounded(_ chat: any PreparedChat) -> any PreparedChat {
+        guard stops != nil || maxTokens != nil else { return chat }
+        let finder = stops ?? StopFinder([])
+        return BoundedChat(chat, choices: choicesPerCall, stops: finder, maxTokens: maxTokens, worker, loop)
+    }
+
+    private func multiplied(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
+        calls > 1 ? ChoicesChat(chat, calls, call, loop) : chat
+    }
+
+    /// Throws what the client is told of something that the vendor lacks, and that nothing here makes up for.
+    package static func check(_ call: borrowing ChatCall, against abilities: Abilities) throws(APIError) {
+        let lacking = call.needs.subtracting(abilities).subtracting(Self.emulated)
+        guard !lacking.isEmpty else { return }
+        if lacking.contains(.logProbabilities) {
+            let param = call.wishes.areLogProbabilitiesWanted ? "logprobs" : "top_logprobs"
+            throw .unsupported(param, "Log probabilities are not offered here.")
+        }
+        if lacking.contains(.soundOutput) {
+            throw .unsupported(call.wishes.isSoundWanted ? "modalities" : "audio", "Only text is answered here.")
+        }
+        if lacking.contains(.customTools) {
+            let index = call.wishes.tools.firstIndex { $0.kind == .custom } ?? 0
+            throw .value("tools[\(index)].type", "this type is not offered here", code: "unsupported_value")
+        }
+    }
+
+    private static let emulated: Abilities = [
+        .choices, .stops, .tokenBound, .inlineMedia, .tools, .functions, .toolChoice, .objects, .schemas,
+    ]
+}

@@ -1,0 +1,108 @@
+package import Calls
+import Engine
+package import Shared
+
+extension ImageCall {
+    /// The image that the last text of the user asks for, or its variation where the model can.
+    package init(_ chat: ChatCall, _ model: Model) throws(APIError) {
+        var prompt = chat.lastUserText
+        try Self.checkLength(ofPrompt: prompt.utf8.count)
+        if model.features.contains(.imageVariation),
+            case let wish = prompt.withUTF8({ Wish(UnsafeRawBufferPointer($0)) }),
+            let address = try wish.address(in: chat.messages)
+        {
+            self.init(.variation)
+            self.model = chat.model
+            picture = .address(address)
+        } else {
+            self.init(.generation)
+            self.model = chat.model
+            self.prompt = prompt
+            guard prompt.hasWords else { throw .value("prompt", "must not be empty") }
+        }
+    }
+}
+
+/// The picture that a user wants varied.
+private enum Wish {
+    /// `/v1 URL` to `/v4 URL`.
+    case address(String)
+    /// `[_V1_]` to `[_V4_]`: a picture of the newest answer that has some.
+    case number(Int)
+    case nothing
+
+    init(_ text: UnsafeRawBufferPointer) {
+        if let address = Self.named(text) {
+            self = .address(address)
+        } else {
+            self = Self.chosen(text).map { .number($0) } ?? .nothing
+        }
+    }
+
+    private static let numbers = UInt8(ascii: "1")...UInt8(ascii: "4")
+
+    private static func named(_ text: UnsafeRawBufferPointer) -> String? {
+        var scan = ByteScan(text)
+        var isNext = false
+        while case let word = text[part: scan.word()], !word.isEmpty {
+            if isNext, word.isAddress { return word.text }
+            isNext = word.count == 3 && word.hasPrefix("/v") && numbers.contains(word[2])
+        }
+        return nil
+    }
+
+    /// Of several the lowest.
+    private static func chosen(_ text: UnsafeRawBufferPointer) -> Int? {
+        var scan = ByteScan(text)
+        var lowest: UInt8?
+        while scan.find("[_V") {
+            let rest = text[part: scan.place..<text.count]
+            guard let number = rest.first, numbers.contains(number), rest[part: 1..<rest.count].hasPrefix("_]") else {
+                continue
+            }
+            lowest = min(lowest ?? number, number)
+        }
+        return lowest.map { Int($0 - numbers.lowerBound) + 1 }
+    }
+
+    /// Of answers, the newest first. Those that a relay wrote are much shorter.
+    private static let searchedBytes = 262_144
+
+    /// Nil: nothing is to be varied.
+    func address(in messages: [ChatMessage]) throws(APIError) -> String? {
+        let number: Int
+        switch self {
+        case .nothing: return nil
+        case .address(let address): return address
+        case .number(let wanted): number = wanted
+        }
+        var left = Self.searchedBytes
+        for message in messages.reversed() where message.role == .assistant && left > 0 {
+            var text = message.text
+            let addresses = text.withUTF8 { text in
+                let searched = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text).prefix(left))
+                left -= searched.count
+                return Self.pictures(in: searched, most: number)
+            }
+            if addresses.isEmpty { continue }
+            guard number <= addresses.count else { break }
+            return addresses[number - 1]
+        }
+        throw .value("messages", "no answer before has an image \(number)")
+    }
+
+    /// The first addresses in `![...](ADDRESS)`.
+    private static func pictures(in text: UnsafeRawBufferPointer, most: Int) -> [String] {
+        var addresses: [String] = []
+        var scan = ByteScan(text)
+        while addresses.count < most, scan.find("!["), scan.find("](") {
+            let address = text[part: scan.upTo(UInt8(ascii: ")"))]
+            if address.isAddress { addresses.append(address.text) }
+        }
+        return addresses
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate var isAddress: Bool { (hasPrefix("https://") || hasPrefix("http://")) && count <= 8_192 }
+}

@@ -1,0 +1,127 @@
+package import Calls
+import Engine
+package import Shared
+
+extension Candidate {
+    /// The model chats, rather than make images or speak.
+    package var chats: Bool { !model.features.isDisjoint(with: [.chat, .code]) }
+
+    /// Images that a chat makes.
+    package var imagesOfChat: Int {
+        guard !chats, model.features.contains(.image) else { return 0 }
+        return images?.imagesPerCall(of: model) ?? 0
+    }
+
+    /// The call of a model that does not chat, which is answered by links.
+    package func links(_ call: ChatCall, _ memory: @autoclosure () -> ImageMemory) throws(APIError) -> LinkPlan {
+        do throws(APIError) {
+            return try planned(call, memory())
+        } catch {
+            // Whatever is wrong stands in a message.
+            var error = error
+            if error.param != "model" && error.param != "n" { error.param = "messages" }
+            throw error
+        }
+    }
+
+    private func planned(_ call: ChatCall, _ memory: ImageMemory) throws(APIError) -> LinkPlan {
+        guard call.choices == 1 else {
+            throw .value("n", "this model makes one answer only", code: "unsupported_value")
+        }
+        let prompt = call.lastUserText
+        if model.features.contains(.image), let provider = images {
+            let call = try ImageCall(call, model)
+            let images = try provider.prepare(call, for: model)
+            return LinkPlan(prompt: prompt) { [model] (vendorCall) async throws(UpstreamError) in
+                var images = images
+                let recalled = await memory.recalled(call)
+                // A wish that does not fit this model is left out.
+                if let alike = try? provider.prepare(recalled, for: model) { images = alike }
+                try await images.begin(by: vendorCall)
+                let made = try await images.images(ofCall: 0, by: vendorCall)
+                memory.remember(made.files, madeBy: images.call)
+                let lines = made.files.enumerated()
+                    .map { "![Image \($0.offset + 1)](\($0.element.address))" }
+                return (lines.joined(separator: "\n"), made.credits)
+            }
+        }
+        guard let provider = speech else { throw .modelNotFound(call.model) }
+        let speech = try provider.prepare(SpeechCall(call), for: model)
+        return LinkPlan(prompt: prompt) { (vendorCall) async throws(UpstreamError) in
+            let spoken = try await speech.address(by: vendorCall)
+            return ("\u{1f50a} [Audio.mp3](\(spoken.address))", spoken.credits)
+        }
+    }
+}
+
+/// A chat whose answer is made by something else; its wishes are checked.
+package struct LinkPlan: Sendable {
+    fileprivate typealias Making = @Sendable (VendorCall) async throws(UpstreamError) -> (text: String, credits: Int?)
+
+    fileprivate let prompt: String
+    fileprivate let making: Making
+
+    fileprivate init(prompt: String, _ making: @escaping Making) {
+        self.prompt = prompt
+        self.making = making
+    }
+
+    package func prepared(by call: VendorCall) -> any PreparedChat { LinkChat(self, call) }
+}
+
+extension ChatCall {
+    /// Links are given whole.
+    package mutating func isAnsweredByLinks() {
+        maxTokens = nil
+        stops = []
+        needs.subtract([.stops, .tokenBound])
+    }
+}
+
+/// Such a chat; its answer comes in one piece.
+///
+/// `@unchecked`: used on its loop only.
+private final class LinkChat: PreparedChat, ChatAnswerStream, @unchecked Sendable {
+    let promptTokens: Int
+    let usage: Usage? = nil
+    private(set) var credits: Int?
+    private let plan: LinkPlan
+    private let call: VendorCall
+    private var text: String?
+
+    init(_ plan: LinkPlan, _ call: VendorCall) {
+        var estimate = TokenEstimate()
+        estimate.add(plan.prompt)
+        promptTokens = max(1, estimate.tokens)
+        self.plan = plan
+        self.call = call
+    }
+
+    private func made() async throws(UpstreamError) -> (text: String, credits: Int?) {
+        try await call.attempt { () async throws(UpstreamError) in try await plan.making(call) }
+    }
+
+    func answer() async throws(UpstreamError) -> ChatAnswer {
+        let made = try await made()
+        return ChatAnswer([.init(text: Body(ByteBuffer(made.text)))], usage: nil, credits: made.credits)
+    }
+
+    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+        let made = try await made()
+        text = made.text
+        credits = made.credits
+        return self
+    }
+
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { text == nil ? .end : .bytes }
+
+    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        guard var text else { return false }
+        self.text = nil
+        text.withUTF8 { take(0, .text(UnsafeRawBufferPointer($0))) }
+        take(0, .finish(.stop, stop: nil))
+        return true
+    }
+
+    func stop() {}
+}

@@ -1,0 +1,34 @@
+package import Engine
+package import Shared
+
+/// The parts of the relay that bringing a caller's media to a vendor needs.
+package struct MediaAccess: Sendable {
+    package typealias Opening = @Sendable (_ id: String) async throws(APIError) -> StoredFile?
+
+    let registry: Registry
+    let caller: Caller
+    let loop: EventLoop
+    let worker: Worker
+    /// Nil: no picture is fetched.
+    let fetcher: Fetcher?
+    let assets: AssetCache
+    /// The caller's file of that id; nil: there is no such file.
+    let file: Opening
+
+    package init(
+        _ registry: Registry,
+        for caller: Caller,
+        worker: Worker,
+        fetcher: Fetcher?,
+        assets: AssetCache,
+        file: @escaping Opening
+    ) {
+        self.registry = registry
+        self.caller = caller
+        loop = registry.loop
+        self.worker = worker
+        self.fetcher = fetcher
+        self.assets = assets
+        self.file = file
+    }
+}

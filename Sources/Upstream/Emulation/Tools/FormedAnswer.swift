@@ -1,0 +1,70 @@
+import Calls
+import Engine
+import Shared
+
+/// One answer in plain text as it is read: text that may be passed on, calls of tools, and a document.
+///
+/// `@unchecked`: used on its request's loop only.
+final class FormedAnswer: @unchecked Sendable {
+    private let form: TextForm
+    private var parser: ToolCallParser?
+    private var document: StructuredAnswer?
+    /// All that the model wrote, for a repair; longer answers are not repaired.
+    private(set) var raw = ByteBuffer()
+    private(set) var calls: [FoundCall] = []
+    /// The model meant these as calls.
+    private var broken: [String] = []
+    private var reason: String?
+    private var verdict: StructuredAnswer.Verdict?
+
+    static let repairedBytes = 262_144
+
+    init(_ form: TextForm, ids: RandomBytes) {
+        self.form = form
+        if let tools = form.tools { parser = ToolCallParser(tools, ids: ids) }
+        if let format = form.format { document = StructuredAnswer(format) }
+    }
+
+    /// Passes on what is text for certain.
+    func take(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
+        if raw.count <= Self.repairedBytes { raw.append(piece) }
+        guard parser != nil else {
+            document?.take(piece)
+            return
+        }
+        parser?.take(piece) { self.note($0, pass) }
+    }
+
+    func finish(_ pass: (UnsafeRawBufferPointer) -> Void) {
+        parser?.finish { self.note($0, pass) }
+        verdict = document?.finish()
+    }
+
+    private func note(_ event: ToolEvent, _ pass: (UnsafeRawBufferPointer) -> Void) {
+        switch event {
+        case .text(let text):
+            if document != nil { document?.take(text) } else if !form.isInsisting { pass(text) }
+        case .call(let call): calls.append(call)
+        case .broken(let raw, let reason):
+            broken.append(raw.text)
+            self.reason = self.reason ?? reason
+        }
+    }
+
+    /// The text of calls that are none, after no repair has helped.
+    var brokenText: String { broken.joined() }
+
+    /// Nil: the answer is as it was asked for; else what is wrong, in words for the model.
+    var problem: String? {
+        if let reason { return reason }
+        if let tools = form.tools, let unmet = tools.unmet(by: calls) { return unmet }
+        if calls.isEmpty, case .unfit(let why)? = verdict { return why }
+        return nil
+    }
+
+    /// The document that was asked for; nil: there are calls instead, or none was asked for.
+    var text: String? {
+        if calls.isEmpty, case .document(let text)? = verdict { return text }
+        return nil
+    }
+}

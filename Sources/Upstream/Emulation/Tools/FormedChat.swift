@@ -1,0 +1,94 @@
+import Calls
+import Engine
+import Shared
+
+/// A chat that calls tools and answers in a form, of a vendor that knows only text. An answer that is not as it was asked
+/// for is repaired once, by one more call.
+///
+/// `@unchecked`: used on its request's loop only.
+final class FormedChat: PreparedChat, @unchecked Sendable {
+    /// Makes a chat of a call in plain text.
+    typealias Preparing = @Sendable (ChatCall) async throws(UpstreamError) -> any PreparedChat
+
+    private let chat: any PreparedChat
+    private let repair: Repair
+
+    /// - Parameter call: in plain text; it is kept until the answer is there, since a repair needs it.
+    init(
+        _ chat: any PreparedChat,
+        _ call: ChatCall,
+        _ form: TextForm,
+        ids: RandomBytes,
+        _ preparing: @escaping Preparing
+    ) {
+        self.chat = chat
+        repair = Repair(call: call, form: form, ids: ids, preparing: preparing)
+    }
+
+    func write() { chat.write() }
+    var promptTokens: Int { chat.promptTokens }
+    var isBilled: Bool { chat.isBilled }
+
+    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+        FormedStream(try await chat.stream(), repair, promptTokens: promptTokens)
+    }
+
+    /// The stream, whole.
+    func answer() async throws(UpstreamError) -> ChatAnswer {
+        let stream = FormedStream(WholeAnswer(try await chat.answer()), repair, promptTokens: promptTokens)
+        defer { stream.stop() }
+        var text = ByteBuffer()
+        var choice = ChatAnswer.Choice(text: nil)
+        while try await stream.more(patienceNanoseconds: .max / 4) != .end {
+            while try stream.next({ _, event in
+                switch event {
+                case .text(let piece): text.append(piece)
+                case .toolCall(_, let id, let name):
+                    choice.toolCalls.append(ToolCall(id: id.text, name: name.text, arguments: ""))
+                case .toolArguments(let index, let piece): choice.toolCalls[index].arguments = piece.text
+                case .finish(let reason, _): choice.finish = reason
+                default: break
+                }
+            }) {}
+        }
+        if !text.isEmpty || choice.toolCalls.isEmpty { choice.text = Body(text) }
+        return ChatAnswer([choice], usage: stream.usage, credits: stream.credits)
+    }
+}
+
+/// All that one more call needs.
+struct Repair: Sendable {
+    let call: ChatCall
+    let form: TextForm
+    let ids: RandomBytes
+    let preparing: FormedChat.Preparing
+
+    func chat(_ answer: String, _ problem: String) async throws(UpstreamError) -> any PreparedChat {
+        try await preparing(form.repairing(call, answer, problem))
+    }
+}
+
+/// A whole answer as a stream of one piece.
+///
+/// `@unchecked`: used on its request's loop only.
+private final class WholeAnswer: ChatAnswerStream, @unchecked Sendable {
+    private let answer: ChatAnswer
+    private var isRead = false
+
+    init(_ answer: ChatAnswer) { self.answer = answer }
+
+    var usage: Usage? { answer.usage }
+    var credits: Int? { answer.credits }
+
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { isRead ? .end : .bytes }
+
+    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        guard !isRead, let choice = answer.choices.first else { return false }
+        isRead = true
+        if let text = choice.text { take(0, .text(text.bytes)) }
+        take(0, .finish(choice.finish, stop: nil))
+        return true
+    }
+
+    func stop() { isRead = true }
+}

@@ -1,0 +1,149 @@
+import Calls
+import Engine
+import Shared
+
+/// The stream of a `FormedChat`: text goes on at once as far as it may, calls and documents when they are whole and valid.
+///
+/// `@unchecked`: used on its request's loop only.
+final class FormedStream: ChatAnswerStream, @unchecked Sendable {
+    private enum Place {
+        case reading
+        /// The vendor has ended, and the rest is to be handed over.
+        case ended
+        case over
+    }
+
+    private let repair: Repair
+    private let promptTokens: Int
+    private var stream: any ChatAnswerStream
+    private var answer: FormedAnswer
+    private var place = Place.reading
+    /// A repair is under way: the answer before it.
+    private var first: FormedAnswer?
+    private var finish = FinishReason.stop
+    private var delivered = TokenEstimate()
+    private var counted: Usage?
+    private var taken: Int?
+
+    init(_ stream: any ChatAnswerStream, _ repair: Repair, promptTokens: Int) {
+        self.stream = stream
+        self.repair = repair
+        self.promptTokens = promptTokens
+        answer = FormedAnswer(repair.form, ids: repair.ids)
+    }
+
+    /// Of both calls.
+    var usage: Usage? { counted }
+    var credits: Int? { taken }
+
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
+        switch place {
+        case .over: return .end
+        case .ended: return .bytes
+        case .reading: break
+        }
+        let arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
+        guard arrival == .end else { return arrival }
+        count()
+        try await end()
+        return .bytes
+    }
+
+    private func count() {
+        let usage = Usage(
+            promptTokens: (counted?.promptTokens ?? 0) + (stream.usage?.promptTokens ?? promptTokens),
+            completionTokens: (counted?.completionTokens ?? 0) + (stream.usage?.completionTokens ?? delivered.tokens)
+        )
+        counted = usage
+        if let credits = stream.credits { taken = (taken ?? 0) + credits }
+        delivered = TokenEstimate()
+        stream.stop()
+    }
+
+    /// Text that was found at the end waits in `rest`.
+    private var rest = ByteBuffer()
+
+    private func end() async throws(UpstreamError) {
+        answer.finish { [self] text in if first == nil { rest.append(text) } }
+        let isCut = finish == .length
+        guard let problem = answer.problem, !isCut else {
+            place = .ended
+            return
+        }
+        guard first == nil, answer.raw.count <= FormedAnswer.repairedBytes else {
+            guard !repair.form.isInsisting, !isUnmetForm else { throw Self.unmet(problem) }
+            place = .ended
+            return
+        }
+        let next = try await repair.chat(answer.raw.text, problem)
+        stream = try await next.stream()
+        first = answer
+        answer = FormedAnswer(repair.form, ids: repair.ids)
+        finish = .stop
+    }
+
+    /// A document was asked for beside tools, and there is neither.
+    private var isUnmetForm: Bool { repair.form.format != nil && answer.calls.isEmpty && answer.text == nil }
+
+    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        switch place {
+        case .over: return false
+        case .ended:
+            place = .over
+            handOver(take)
+            return true
+        case .reading:
+            return try stream.next { [self] _, event in
+                switch event {
+                case .text(let text):
+                    delivered.add(text)
+                    answer.take(text) { text in if first == nil { take(0, .text(text)) } }
+                case .finish(let reason, _): finish = reason
+                default: if first == nil { take(0, event) }
+                }
+            }
+        }
+    }
+
+    private func handOver(_ take: (Int, AnswerEvent) -> Void) {
+        let isRepaired = answer.problem == nil
+        // Of a repair only the calls are taken; if it failed, the first answer's calls, and the rest of it as text.
+        let chosen = isRepaired ? answer : first ?? answer
+        if !rest.isEmpty { take(0, .text(rest.bytes)) }
+        if let text = chosen.text { pass(text) { take(0, .text($0)) } }
+        if !isRepaired {
+            let text = repair.form.isInsisting || repair.form.format != nil ? chosen.raw.text : chosen.brokenText
+            pass(text) { take(0, .text($0)) }
+        }
+        let calls = isRepaired ? (first.map { $0.calls } ?? []) + answer.calls : chosen.calls
+        for (index, call) in calls.enumerated() {
+            pass(call.id) { id in pass(call.name) { name in take(0, .toolCall(index: index, id: id, name: name)) } }
+            pass(call.arguments) { take(0, .toolArguments(index: index, $0)) }
+        }
+        take(0, .finish(calls.isEmpty ? finish : .toolCalls, stop: nil))
+    }
+
+    private func pass(_ text: String, _ take: (UnsafeRawBufferPointer) -> Void) {
+        var text = text
+        text.withUTF8 { if !$0.isEmpty { take(UnsafeRawBufferPointer($0)) } }
+    }
+
+    private static func unmet(_ problem: String) -> UpstreamError {
+        var refusal = APIError(
+            502,
+            "The model's answer has not the form that the request demands: \(problem).",
+            type: "server_error",
+            code: "upstream_error"
+        )
+        refusal.isHopeless = true
+        var error = UpstreamError(.failed, cause: refusal.message)
+        error.remedy = []
+        error.refusal = refusal
+        return error
+    }
+
+    func stop() {
+        place = .over
+        stream.stop()
+    }
+}

@@ -1,0 +1,121 @@
+package import Calls
+import Engine
+package import Shared
+
+/// Tools and a structured answer of one call, for a vendor that knows only text: the prompt asks for them, and the answer
+/// is read for them.
+package struct TextForm: Sendable {
+    let tools: ToolProtocol?
+    let format: FormatProtocol?
+
+    /// Nil: the vendor lacks neither. Throws if a schema cannot be used.
+    package init?(_ call: borrowing ChatCall, lacking abilities: Abilities) throws(APIError) {
+        let needed = call.needs.subtracting(abilities)
+        let wantsTools = needed.contains(.tools) || needed.contains(.functions)
+        let wantsFormat = needed.contains(.objects) || needed.contains(.schemas)
+        guard wantsTools || wantsFormat else { return nil }
+        let wishes = call.wishes
+        tools = wantsTools ? try ToolProtocol(wishes) : nil
+        format = wantsFormat ? try FormatProtocol(wishes.format) : nil
+    }
+
+    /// Nothing may be sent before it is valid.
+    var isInsisting: Bool { format != nil && tools == nil || tools.map { $0.demand != .auto } ?? false }
+
+    /// The call in plain text: instructions, and earlier calls and their results as the model is to write and read them.
+    package func written(_ call: ChatCall) -> ChatCall {
+        var call = call
+        // By the bytes of the ids: the hash of a long `String` takes quadratic time.
+        var names: [[UInt8]: String] = [:]
+        for index in call.messages.indices where tools != nil {
+            write(&call.messages[index], &names)
+        }
+        var instructions = ByteBuffer()
+        tools?.appendInstructions(to: &instructions)
+        if tools != nil, format != nil { instructions.append("\n") }
+        format?.appendInstructions(to: &instructions)
+        let place = call.messages.firstIndex { !$0.isInstruction } ?? call.messages.count
+        call.messages.insert(ChatMessage(role: .system, text: instructions.text), at: place)
+        return call
+    }
+
+    private func write(_ message: inout ChatMessage, _ names: inout [[UInt8]: String]) {
+        if !message.toolCalls.isEmpty {
+            var text = ByteBuffer()
+            for call in message.toolCalls {
+                if let id = call.id { names[Array(id.utf8)] = call.name }
+                ToolProtocol.append(call: call.name, arguments: call.arguments, id: call.id, to: &text)
+            }
+            if !message.text.isEmpty { message.content.append(.text("\n")) }
+            message.content.append(.text(text.text))
+            message.toolCalls = []
+        } else if message.role == .tool || message.role == .function {
+            var text = ByteBuffer()
+            let id = message.toolCallID
+            let name = id.flatMap { names[Array($0.utf8)] } ?? message.name
+            ToolProtocol.append(result: message.text, ofCall: id, name: name, to: &text)
+            // Pictures of a result stay behind its text.
+            message.content =
+                [.text(text.text)] + message.content.filter { if case .attachment = $0 { true } else { false } }
+            message.toolCallID = nil
+        }
+    }
+
+    /// The call once more, after an answer that is not as it was asked for.
+    func repairing(_ call: ChatCall, _ answer: String, _ problem: String) -> ChatCall {
+        var call = call
+        call.messages.append(ChatMessage(role: .assistant, text: answer))
+        let words = tools?.repair(problem) ?? format?.repair(problem) ?? problem
+        call.messages.append(ChatMessage(role: .user, text: words))
+        return call
+    }
+}
+
+extension ToolProtocol {
+    fileprivate init(_ wishes: Wishes) throws(APIError) {
+        var offers: [ToolOffer] = []
+        for (index, tool) in wishes.tools.enumerated() where tool.kind == .function {
+            let path = tool.isLegacy ? "functions[\(index)].parameters" : "tools[\(index)].function.parameters"
+            offers.append(
+                ToolOffer(
+                    name: tool.name,
+                    description: tool.description,
+                    parameters: tool.schema?.text,
+                    schema: tool.isStrict == true
+                        ? try tool.schema.map { (body) throws(APIError) in try JSONSchema(body, path) } : nil
+                )
+            )
+        }
+        let demand: ToolDemand =
+            switch wishes.toolChoice {
+            case .auto, .none: .auto
+            case .required: .required
+            case .named(let name): .named(name)
+            }
+        self.init(offers, demand: demand, isParallel: wishes.parallelToolCalls ?? true)
+    }
+}
+
+extension FormatProtocol {
+    fileprivate init(_ format: Wishes.Format) throws(APIError) {
+        guard case .schema(let name, let body?, _) = format else {
+            self.init(FormatProtocol.Kind.object)
+            return
+        }
+        let schema = try JSONSchema(body, "response_format.json_schema.schema")
+        self.init(.schema(name: name, description: nil, text: body.text, schema: schema))
+    }
+}
+
+extension JSONSchema {
+    fileprivate init(_ body: Body, _ path: String) throws(APIError) {
+        let parser = JSONParser()
+        guard let value = try? parser.parse(body.bytes) else { throw .value(path, "it must be a JSON Schema") }
+        do throws(SchemaError) {
+            // The value lives in its parser.
+            self = try withExtendedLifetime(parser) { () throws(SchemaError) in try JSONSchema(value) }
+        } catch {
+            throw .value(path, error.text)
+        }
+    }
+}

@@ -1,0 +1,295 @@
+import Engine
+
+extension ToolCallParser {
+    // MARK: Tags
+
+    /// As all of these, false: the byte is to be taken again.
+    mutating func tag(_ byte: UInt8, _ pass: Pass) -> Bool {
+        held.append(byte)
+        return opens(from: 0, pass)
+    }
+
+    /// The bytes held from `start` on, with the one that was just added, may become a tag, or are one.
+    private mutating func opens(from start: Int, _ pass: Pass) -> Bool {
+        switch CallTag.match(held.bytes[part: start..<held.count], closings: false) {
+        case .beginning: return true
+        case .opening(let tag):
+            open(tag, pass)
+            return true
+        case .none, .closing:
+            held.removeLast(1)
+            passHeld(pass)
+            return false
+        }
+    }
+
+    private mutating func open(_ tag: CallTag, _ pass: Pass) {
+        (closing, isClosed, isFenceLine, isBare, strays) = (tag.closing, false, false, false, 0)
+        switch tag.body {
+        case .json: place = .seeking
+        case .named: (place, valueStart) = (.named, held.count)
+        case .result:
+            if calls == 0 { return passHeld(pass) }
+            held.removeAll()
+            spaces.removeAll()
+            place = .over
+        }
+        alienStart = held.count
+    }
+
+    mutating func seeking(_ byte: UInt8, _ pass: Pass) -> Bool {
+        held.append(byte)
+        if isOver(Self.spaceLimitBytes, byte) {
+            held.removeLast(1)
+            passHeld(pass)
+            return false
+        }
+        if isFenceLine {
+            if byte == 10 { isFenceLine = false }
+            alienStart = held.count
+            return true
+        }
+        // A tag behind a tag.
+        if held.count - 1 > alienStart { return opens(from: alienStart, pass) }
+        switch byte {
+        case _ where Self.isSpace(byte): alienStart = held.count
+        case UInt8(ascii: "{"), UInt8(ascii: "["):
+            (scan, valueStart) = (ValueScan(), held.count - 1)
+            _ = scan.take(byte)
+            place = .value
+        case UInt8(ascii: "`"):
+            isFenceLine = true
+            alienStart = held.count
+        case UInt8(ascii: "<"): break
+        default:
+            held.removeLast(1)
+            passHeld(pass)
+            return false
+        }
+        return true
+    }
+
+    // MARK: JSON
+
+    /// Goes on in `piece` from `from`; returns the place behind what it took.
+    mutating func value(_ piece: UnsafeRawBufferPointer, _ from: Int, _ pass: Pass) -> Int {
+        for index in from..<piece.count {
+            let step = scan.take(piece[index])
+            if case .inside = step { continue }
+            if isBare, case .alien = step {
+                held.append(piece[part: from..<index])
+                breakOff("it is not valid JSON", pass)
+                place = .text
+                return index
+            }
+            held.append(piece[part: from..<(index + 1)])
+            if case .end = step {
+                finishValue(pass)
+            } else {
+                alienStart = held.count - 1
+                place = .recovery
+            }
+            return index + 1
+        }
+        held.append(piece[part: from..<piece.count])
+        if held.count > Self.limitBytes { passHeld(pass) }
+        return piece.count
+    }
+
+    /// More is held than may be, and no character is cut.
+    func isOver(_ limitBytes: Int, _ byte: UInt8) -> Bool {
+        held.count > limitBytes && (byte & 0xc0 != 0x80 || held.count > limitBytes + 8)
+    }
+
+    private mutating func finishValue(_ pass: Pass) {
+        do throws(CallReader.Problem) {
+            let found = try reader.calls(held.bytes[part: valueStart..<held.count], hasControls: scan.hasControls)
+            held.removeAll()
+            hand(found, pass)
+        } catch {
+            problem = error.reason
+        }
+        place = .after
+    }
+
+    private mutating func hand(_ found: [FoundCall], _ pass: Pass) {
+        spacesAtCall = spaces.count
+        for call in found where calls < mostCalls {
+            calls += 1
+            isTextLast = false
+            pass(.call(call))
+        }
+    }
+
+    /// Up to the closing tag.
+    mutating func recovery(_ byte: UInt8, _ pass: Pass) -> Bool {
+        held.append(byte)
+        let closingBytes = closing.utf8CodeUnitCount
+        if isOver(Self.limitBytes, byte) {
+            held.removeLast(1)
+            breakOff("it is not valid JSON", pass)
+            place = .text
+            return false
+        }
+        guard byte == closing.utf8Start[closingBytes - 1], held.count >= valueStart + closingBytes,
+            held.bytes[part: (held.count - closingBytes)..<held.count].equals(closing)
+        else { return true }
+        isClosed = true
+        if held.count - closingBytes == alienStart, let found = completed() {
+            held.removeAll()
+            hand(found, pass)
+        } else {
+            problem = "it is not valid JSON"
+        }
+        place = .after
+        return true
+    }
+
+    /// The call, if nothing but the braces at its end is missing.
+    private func completed() -> [FoundCall]? {
+        guard (1...2).contains(scan.depth) else { return nil }
+        var text = ByteBuffer()
+        var end = alienStart
+        while Self.isSpace(held.bytes[end - 1]) { end -= 1 }
+        text.append(held.bytes[part: valueStart..<end])
+        for _ in 0..<scan.depth { text.append(UInt8(ascii: "}")) }
+        return try? reader.calls(text.bytes, hasControls: scan.hasControls)
+    }
+
+    mutating func breakOff(_ reason: String, _ pass: Pass) {
+        let raw = Self.take(&held)
+        problem = nil
+        brokenCalls += 1
+        if calls >= mostCalls { return }
+        isTextLast = true
+        passSpaces(pass)
+        pass(.broken(raw: raw.bytes, reason: reason))
+    }
+
+    // MARK: Other forms
+
+    /// `<function=NAME>{…}</function>`, and what else stands in such tags.
+    mutating func named(_ byte: UInt8, _ pass: Pass) -> Bool {
+        held.append(byte)
+        if alienStart == valueStart {
+            // The name goes up to `>`.
+            if byte != UInt8(ascii: ">") {
+                guard isOver(valueStart + 80, byte) else { return true }
+                held.removeLast(1)
+                passHeld(pass)
+                return false
+            }
+            alienStart = held.count
+            if !reader.isTool(name()) { passHeld(pass) }
+            return true
+        }
+        let closingBytes = closing.utf8CodeUnitCount
+        if isOver(Self.limitBytes, byte) {
+            held.removeLast(1)
+            breakOff("it is too long", pass)
+            place = .text
+            return false
+        }
+        guard byte == UInt8(ascii: ">"), held.count >= alienStart + closingBytes,
+            held.bytes[part: (held.count - closingBytes)..<held.count].equals(closing)
+        else { return true }
+        let body = held.bytes[part: alienStart..<(held.count - closingBytes)]
+        var text = ByteBuffer()
+        text.append(#"{"name":"#)
+        text.append(json: name())
+        text.append(#","arguments":"#)
+        ValueScan.append(body, to: &text)
+        text.append("}")
+        isClosed = true
+        place = .after
+        if let found = try? reader.calls(text.bytes, hasControls: false) {
+            held.removeAll()
+            hand(found, pass)
+        } else {
+            problem = "its arguments are not written as one JSON object"
+        }
+        return true
+    }
+
+    private func name() -> UnsafeRawBufferPointer {
+        var (from, to) = (valueStart, alienStart - 1)
+        while from < to, held.bytes[from] == 34 || held.bytes[from] == 39 { from += 1 }
+        while from < to, held.bytes[to - 1] == 34 || held.bytes[to - 1] == 39 { to -= 1 }
+        return held.bytes[part: from..<max(from, to)]
+    }
+
+    // MARK: Behind a call
+
+    mutating func after(_ byte: UInt8, _ pass: Pass) -> Bool {
+        if !tail.isEmpty || CallTag.isFirst(byte) { return tailTag(byte, pass) }
+        switch byte {
+        case _ where Self.isSpace(byte):
+            if problem != nil {
+                if held.count < Self.limitBytes { held.append(byte) }
+            } else if spaces.count < Self.spaceLimitBytes {
+                spaces.append(byte)
+            }
+            return true
+        case UInt8(ascii: "{") where !isClosed:
+            // One more in the same tag, or one more without.
+            if let problem { breakOff(problem, pass) }
+            held.append(byte)
+            (scan, valueStart) = (ValueScan(), 0)
+            _ = scan.take(byte)
+            place = .value
+            return true
+        case UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: ","), UInt8(ascii: "`"):
+            guard !isClosed, strays < 8 else { break }
+            strays += 1
+            if problem != nil { held.append(byte) }
+            return true
+        default: break
+        }
+        endAfter(pass)
+        return false
+    }
+
+    private mutating func tailTag(_ byte: UInt8, _ pass: Pass) -> Bool {
+        tail.append(byte)
+        switch CallTag.match(tail.bytes, closings: true) {
+        case .beginning: break
+        case .closing:
+            // The text before it was in the tag.
+            if problem != nil {
+                held.append(tail.bytes)
+            } else {
+                spaces.removeLast(max(0, spaces.count - spacesAtCall))
+            }
+            tail.removeAll()
+            isClosed = true
+        case .opening(let tag):
+            if let problem { breakOff(problem, pass) }
+            held = Self.take(&tail)
+            open(tag, pass)
+        case .none:
+            tail.removeLast(1)
+            endAfter(pass)
+            return false
+        }
+        return true
+    }
+
+    mutating func endAfter(_ pass: Pass) {
+        if let problem { breakOff(problem, pass) }
+        place = .text
+        if tail.isEmpty { return }
+        held = Self.take(&tail)
+        passHeld(pass)
+    }
+
+    /// The answer ends behind a call, perhaps within its closing tag.
+    mutating func finishAfter(_ pass: Pass) {
+        if tail.count > 1, tail.bytes[1] == UInt8(ascii: "/"), !isClosed, problem == nil {
+            tail.removeAll()
+        } else if problem != nil {
+            held.append(tail.bytes)
+            tail.removeAll()
+        }
+        endAfter(pass)
+    }
+}

@@ -1,0 +1,241 @@
+package import Engine
+
+/// Takes the calls out of an answer that comes in pieces, cut anywhere. Text goes on at once, as far as it cannot be the
+/// beginning of a call; a call comes when it is whole. What is quoted as code stays text. The same answer gives the same
+/// calls and the same text, however it is cut; time is linear, and what is held is bounded.
+package struct ToolCallParser: ~Copyable {
+    enum Place {
+        /// Nothing but what could become a call without a tag has come.
+        case opening
+        case text
+        /// In what could become a tag.
+        case tag
+        /// Behind a tag, before its JSON.
+        case seeking
+        case value
+        /// In JSON that is broken, before the closing tag.
+        case recovery
+        /// Behind a tag that has the tool's name in it.
+        case named
+        /// Behind a call.
+        case after
+        /// In a code block that began the answer with a call: if it is all of the answer, it was meant.
+        case fenced
+        /// The model answers itself; nothing of that counts.
+        case over
+    }
+
+    /// The most bytes of a call, with its tags.
+    package static let limitBytes = 1_048_576 + 65_536
+    /// White space at the end of the text that waits, and of what may stand between a tag and its call.
+    static let spaceLimitBytes = 256
+
+    let reader: CallReader
+    let tools: [ToolOffer]
+    let ids: RandomBytes
+    let mostCalls: Int
+    /// Code blocks are no quotes, since a call must come.
+    let isInsisting: Bool
+    var place = Place.opening
+    /// The bytes of a possible call, not passed on.
+    var held = ByteBuffer()
+    /// White space at the end of the text.
+    var spaces = ByteBuffer()
+    var marks = CodeMarks()
+    var scan = ValueScan()
+    /// The place in `held` at which the JSON begins, or a part of it that is not JSON.
+    var valueStart = 0
+    var alienStart = 0
+    var closing: StaticString = ""
+    /// The line of a code block's opening within a tag.
+    var isFenceLine = false
+    var isClosed = false
+    var isBare = false
+    /// A possible tag behind a call.
+    var tail = ByteBuffer()
+    /// Of the call before, which is broken; it stands in `held`.
+    var problem: String?
+    var strays = 0
+    /// As much of `spaces` stood before the last call.
+    var spacesAtCall = 0
+    var isTextLast = true
+    /// Those found.
+    package internal(set) var calls = 0
+    package internal(set) var brokenCalls = 0
+
+    package init(_ instructions: ToolProtocol, ids: RandomBytes) {
+        self.init(
+            instructions.tools,
+            ids,
+            mostCalls: instructions.isParallel ? .max : 1,
+            isInsisting: instructions.demand != .auto,
+            allowsFence: true
+        )
+    }
+
+    private init(
+        _ tools: [ToolOffer],
+        _ ids: RandomBytes,
+        mostCalls: Int,
+        isInsisting: Bool,
+        allowsFence: Bool
+    ) {
+        reader = CallReader(tools, ids)
+        self.tools = tools
+        self.ids = ids
+        self.mostCalls = mostCalls
+        self.isInsisting = isInsisting
+        self.allowsFence = allowsFence
+    }
+
+    /// False in what stands in a code block already.
+    private let allowsFence: Bool
+
+    /// False: nothing that follows counts, so the vendor may stop.
+    package var wantsMore: Bool {
+        if case .over = place { false } else { true }
+    }
+
+    package typealias Pass = (ToolEvent) -> Void
+
+    package mutating func take(_ piece: UnsafeRawBufferPointer, _ pass: Pass) {
+        var index = 0
+        StepCount.add(piece.count)
+        while index < piece.count {
+            switch place {
+            case .text: index = text(piece, index, pass)
+            case .value: index = value(piece, index, pass)
+            case .over: return
+            case .fenced:
+                held.append(piece[part: index..<piece.count])
+                index = piece.count
+                if held.count > Self.limitBytes { passHeldAgain(pass) }
+            case .opening: index += opening(piece[index], pass) ? 1 : 0
+            case .tag: index += tag(piece[index], pass) ? 1 : 0
+            case .seeking: index += seeking(piece[index], pass) ? 1 : 0
+            case .recovery: index += recovery(piece[index], pass) ? 1 : 0
+            case .named: index += named(piece[index], pass) ? 1 : 0
+            case .after: index += after(piece[index], pass) ? 1 : 0
+            }
+        }
+    }
+
+    /// The answer is over.
+    package mutating func finish(_ pass: Pass) {
+        switch place {
+        case .text, .over: break
+        case .opening, .tag, .seeking: passHeld(pass)
+        case .value, .recovery, .named: breakOff("it breaks off before its end", pass)
+        case .after: finishAfter(pass)
+        case .fenced: finishFenced(pass)
+        }
+        if wantsMore, isTextLast || calls == 0 { passSpaces(pass) }
+        place = .over
+    }
+
+    // MARK: Text
+
+    private mutating func text(_ piece: UnsafeRawBufferPointer, _ from: Int, _ pass: Pass) -> Int {
+        for index in from..<piece.count {
+            let byte = piece[index]
+            marks.take(byte)
+            guard CallTag.isFirst(byte), isInsisting || !marks.isCode else { continue }
+            passText(piece[part: from..<index], pass)
+            held.append(byte)
+            place = .tag
+            return index + 1
+        }
+        passText(piece[part: from..<piece.count], pass)
+        return piece.count
+    }
+
+    /// White space at its end waits: none is passed on before a call.
+    mutating func passText(_ text: UnsafeRawBufferPointer, _ pass: Pass) {
+        var end = text.count
+        while end > 0, Self.isSpace(text[end - 1]) { end -= 1 }
+        if end > 0 {
+            passSpaces(pass)
+            isTextLast = true
+            pass(.text(text[part: 0..<end]))
+        }
+        spaces.append(text[part: end..<text.count])
+        if spaces.count > Self.spaceLimitBytes { passSpaces(pass) }
+    }
+
+    mutating func passSpaces(_ pass: Pass) {
+        if spaces.isEmpty { return }
+        pass(.text(spaces.bytes))
+        spaces.removeAll()
+    }
+
+    static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte == 10 || byte == 9 || byte == 13 }
+
+    /// Passes on the held bytes, which are not a call.
+    mutating func passHeld(_ pass: Pass) {
+        for byte in held.bytes { marks.take(byte) }
+        let text = Self.take(&held)
+        passText(text.bytes, pass)
+        place = .text
+    }
+
+    /// The same, where calls may stand in it.
+    private mutating func passHeldAgain(_ pass: Pass) {
+        let text = Self.take(&held)
+        place = .text
+        take(text.bytes, pass)
+    }
+
+    static func take(_ buffer: inout ByteBuffer) -> ByteBuffer {
+        var empty = ByteBuffer()
+        swap(&empty, &buffer)
+        return empty
+    }
+
+    // MARK: The beginning of an answer
+
+    /// False: the byte is to be taken again.
+    private mutating func opening(_ byte: UInt8, _ pass: Pass) -> Bool {
+        held.append(byte)
+        switch AnswerOpening(held.bytes, allowsFence: allowsFence, { reader.isTool($0) }) {
+        case .unknown where !isOver(Self.spaceLimitBytes, byte): break
+        case .text, .unknown:
+            // The byte may begin a character.
+            held.removeLast(1)
+            passHeldAgain(pass)
+            return false
+        case .fenced: place = .fenced
+        case .call(let start):
+            isBare = true
+            (scan, valueStart) = (ValueScan(), start)
+            for byte in held.bytes.dropFirst(start) { _ = scan.take(byte) }
+            place = .value
+        }
+        return true
+    }
+
+    private mutating func finishFenced(_ pass: Pass) {
+        let bytes = held.bytes
+        var end = bytes.count
+        while end > 0, Self.isSpace(bytes[end - 1]) { end -= 1 }
+        if end >= 3, bytes[part: (end - 3)..<end].equals("```") { end -= 3 }
+        let start = bytes.firstNewline().map { $0 + 1 } ?? end
+        // A blank line may stand before the fence.
+        let fence = bytes.first(96) ?? 0
+        let from = start > fence ? start : bytes[part: fence..<bytes.count].firstNewline().map { fence + $0 + 1 } ?? end
+        var inner = ToolCallParser(tools, ids, mostCalls: mostCalls, isInsisting: true, allowsFence: false)
+        var found: [FoundCall] = []
+        var isAll = true
+        func collect(_ event: ToolEvent) {
+            if case .call(let call) = event { found.append(call) } else { isAll = false }
+        }
+        inner.take(bytes[part: min(from, end)..<end], collect)
+        inner.finish(collect)
+        guard isAll, !found.isEmpty else {
+            passHeldAgain(pass)
+            return finish(pass)
+        }
+        calls += found.count
+        isTextLast = false
+        for call in found { pass(.call(call)) }
+    }
+}

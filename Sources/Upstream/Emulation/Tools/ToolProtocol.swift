@@ -1,0 +1,160 @@
+package import Engine
+
+/// Tools for a vendor that knows only text: definitions and one form of calls in the prompt, which `ToolCallParser` finds
+/// in the answer. The form is that of Hermes and Qwen, which most models have seen:
+///
+///     <tool_call>
+///     {"name": "get_weather", "arguments": {"city": "Paris"}}
+///     </tool_call>
+package struct ToolProtocol: Sendable {
+    package let tools: [ToolOffer]
+    package let demand: ToolDemand
+    package let isParallel: Bool
+
+    package init(_ tools: [ToolOffer], demand: ToolDemand = .auto, isParallel: Bool = true) {
+        self.tools = tools
+        self.demand = demand
+        self.isParallel = isParallel
+    }
+
+    /// The instructions, as a part of the system's text.
+    package func appendInstructions(to buffer: inout ByteBuffer) {
+        buffer.append(
+            """
+            # Tools
+
+            You can call the tools below. Each line between <tools> and </tools> describes one as JSON: its name, what \
+            it does, and the JSON Schema of its arguments.
+
+            <tools>
+
+            """
+        )
+        for tool in tools { append(tool, to: &buffer) }
+        buffer.append(
+            """
+            </tools>
+
+            To call a tool, write exactly this, on lines of its own:
+
+            <tool_call>
+            {"name": "TOOL_NAME", "arguments": {"ARGUMENT": "VALUE"}}
+            </tool_call>
+
+            Rules:
+            - The text between the tags is one JSON object with the keys "name" and "arguments". "arguments" is a JSON \
+            object that fits the tool's schema; it is {} if the tool takes none.
+            - Write real calls outside of code blocks, and nothing after them: stop there. The results come in the next \
+            message, between <tool_response> and </tool_response>. Never write results yourself.
+            - Use only tools that are listed, by their exact names. Do not guess arguments that you do not know.
+
+            """
+        )
+        buffer.append(
+            isParallel
+                ? "- To call several tools, write several <tool_call> blocks, one after the other.\n"
+                : "- Write at most one <tool_call> block in an answer.\n"
+        )
+        switch demand {
+        case .auto: buffer.append("- If no tool is needed, answer in plain text without these tags.\n")
+        case .required: buffer.append("- You must call at least one tool now. Write the call and nothing else.\n")
+        case .named(let name):
+            buffer.append("- You must call the tool ")
+            buffer.append(json: name)
+            buffer.append(" now. Write the call and nothing else.\n")
+        }
+    }
+
+    private func append(_ tool: ToolOffer, to buffer: inout ByteBuffer) {
+        buffer.append(#"{"name": "#)
+        buffer.append(json: tool.name)
+        if let description = tool.description {
+            buffer.append(#", "description": "#)
+            buffer.append(json: description)
+        }
+        buffer.append(#", "parameters": "#)
+        if let parameters = tool.parameters {
+            Self.append(onOneLine: parameters, to: &buffer)
+        } else {
+            buffer.append(#"{"type": "object"}"#)
+        }
+        buffer.append("}\n")
+    }
+
+    /// JSON has line breaks between values only.
+    private static func append(onOneLine json: String, to buffer: inout ByteBuffer) {
+        var json = json
+        json.withUTF8 { bytes in
+            for byte in bytes { buffer.append(byte == 10 || byte == 13 ? 32 : byte) }
+        }
+    }
+
+    /// A call that the model made before. `arguments` that are no JSON object, as some clients send, go as they are.
+    package static func append(
+        call name: String,
+        arguments: String,
+        id: String?,
+        to buffer: inout ByteBuffer
+    ) {
+        buffer.append("<tool_call>\n{\"name\": ")
+        buffer.append(json: name)
+        buffer.append(#", "arguments": "#)
+        buffer.append(arguments.utf8.contains { $0 > 32 } ? arguments : "{}")
+        if let id {
+            buffer.append(#", "id": "#)
+            buffer.append(json: id)
+        }
+        buffer.append("}\n</tool_call>\n")
+    }
+
+    /// The result of a call; a closing tag in it does not close it.
+    package static func append(
+        result: String,
+        ofCall id: String?,
+        name: String?,
+        to buffer: inout ByteBuffer
+    ) {
+        buffer.append("<tool_response")
+        if let id {
+            buffer.append(" id=")
+            buffer.append(json: id)
+        }
+        if let name {
+            buffer.append(" name=")
+            buffer.append(json: name)
+        }
+        buffer.append(">\n")
+        let text = ByteBuffer(result)
+        var scan = ByteScan(text.bytes)
+        var start = 0
+        while scan.find("</tool_response") {
+            buffer.append(text.bytes[part: start..<(scan.place - 15)])
+            buffer.append("\\")
+            start = scan.place - 15
+        }
+        buffer.append(text.bytes[part: start..<text.count])
+        buffer.append("\n</tool_response>\n")
+    }
+
+    /// The request to the model to correct a wrong call: one more message of the user, after its answer.
+    package func repair(_ reason: String) -> String {
+        """
+        Your last answer does not contain a valid tool call: \(reason). Answer again with the corrected call only, in \
+        this form, and nothing else:
+
+        <tool_call>
+        {"name": "TOOL_NAME", "arguments": {}}
+        </tool_call>
+        """
+    }
+
+    /// Nil: the calls of a whole answer are as demanded; else what is wrong with them, for `repair`.
+    package func unmet(by calls: [FoundCall]) -> String? {
+        switch demand {
+        case .auto: nil
+        case .required: calls.isEmpty ? "a tool must be called" : nil
+        case .named(let name):
+            calls.contains { $0.name.hasSameBytes(as: name) } ? nil : "the tool \"\(name)\" must be called"
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import Engine
+
+/// Finds the end of a JSON object or array that comes in pieces. It judges no grammar.
+struct ValueScan {
+    private(set) var depth = 0
+    private(set) var isInString = false
+    private var isEscaped = false
+    /// A line break or the like stands in a string, where it must be escaped.
+    private(set) var hasControls = false
+
+    enum Step {
+        case inside
+        /// This byte ends it.
+        case end
+        /// No JSON has this byte here.
+        case alien
+    }
+
+    @inline(__always)
+    mutating func take(_ byte: UInt8) -> Step {
+        if isInString {
+            if isEscaped {
+                isEscaped = false
+                if byte < 32 { hasControls = true }
+            } else if byte == 92 {
+                isEscaped = true
+            } else if byte == 34 {
+                isInString = false
+            } else if byte < 32 {
+                hasControls = true
+            }
+            return .inside
+        }
+        switch byte {
+        case 34: isInString = true
+        case 123, 91: depth += 1
+        case 125, 93:
+            depth -= 1
+            if depth <= 0 { return .end }
+        case 60: return .alien
+        default: break
+        }
+        return .inside
+    }
+
+    /// Appends a value whose strings may have control characters, with these escaped.
+    static func append(_ value: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
+        var scan = ValueScan()
+        for (index, byte) in value.enumerated() {
+            let wasInString = scan.isInString
+            _ = scan.take(byte)
+            if wasInString, byte < 32 {
+                // Behind a backslash there is one already.
+                let isEscape = index > 0 && value[index - 1] == 92 && buffer.bytes.last == 92
+                if isEscape { buffer.removeLast(1) }
+                var text = byte
+                withUnsafeBytes(of: &text) { buffer.append(jsonContent: $0) }
+            } else {
+                buffer.append(byte)
+            }
+        }
+    }
+}

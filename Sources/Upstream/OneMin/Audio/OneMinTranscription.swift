@@ -1,0 +1,148 @@
+package import Calls
+import Engine
+package import Shared
+
+extension OneMin: TranscriptionProvider {
+    package func prepare(_ call: TranscriptionCall, for model: Model) throws(APIError) -> any PreparedTranscription {
+        var opening = ByteBuffer()
+        switch call.purpose {
+        case .transcription: opening.append(#"{"type":"SPEECH_TO_TEXT""#)
+        case .translation:
+            // Others want a target language, by names that are not known.
+            guard model.id == "whisper-1" else { throw .modelNotFound(call.model) }
+            opening.append(#"{"type":"AUDIO_TRANSLATOR","conversationId":"AUDIO_TRANSLATOR""#)
+        }
+        opening.append(#","model":"#)
+        opening.append(json: model.id)
+        opening.append(#","promptObject":{"audioUrl":"#)
+        var members = ByteBuffer()
+        try TranscriptionFamily(of: model.id).append(call, to: &members)
+        members.append("}}")
+        let isDetailed = call.format == .verboseJSON
+        return OneMinTranscription(self, Body(opening), Body(members), isDetailed: isDetailed)
+    }
+}
+
+/// `@unchecked`: used on its loop only.
+final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
+    private let vendor: OneMin
+    /// Of the body: what stands before the file's path, and what stands behind it.
+    private let opening: Body
+    private let members: Body
+    private let isDetailed: Bool
+
+    init(_ vendor: OneMin, _ opening: Body, _ members: Body, isDetailed: Bool) {
+        self.vendor = vendor
+        self.opening = opening
+        self.members = members
+        self.isDetailed = isDetailed
+    }
+
+    func transcript(of file: KeptAsset, by vendorCall: VendorCall) async throws(UpstreamError) -> Transcript {
+        var body = ByteBuffer()
+        body.append(opening.bytes)
+        body.append(json: file.path)
+        body.append(members.bytes)
+        let call = UpstreamCall(endpoint: vendor.making, headers: vendor.headers(for: vendorCall.key), body: Body(body))
+        let record = try await vendor.record(of: call)
+        return try Transcript(record: record.bytes, isDetailed: isDetailed, vendor.parser)
+    }
+}
+
+extension Transcript {
+    /// `bytes`: the vendor's record, from a `ByteBuffer`. The text is the result's only or first string, or a member of
+    /// the result where that is an object, or JSON in a string; or it stands in `responseObject`.
+    init(record bytes: UnsafeRawBufferPointer, isDetailed: Bool, _ parser: JSONParser) throws(UpstreamError) {
+        let record = try OneMinRecord.checked(bytes, parser)
+        let (usage, credits) = OneMinRecord.taken(record["metadata"])
+        let detail = record["aiRecordDetail"]
+        let result = Self.first(detail?["resultObject"])
+        let response = detail?["responseObject"].flatMap { Transcript(document: $0, usage, credits) }
+        if isDetailed, let response, response.language != nil {
+            self = response
+        } else if let result, let document = Transcript(document: result, usage, credits) {
+            self = document
+        } else if let plain = result?.text, !plain.isEmpty || response == nil {
+            self = Self.read(plain, usage, credits, parser)
+        } else if let response {
+            self = response
+        } else {
+            throw UpstreamError(.failed, cause: "the vendor's record has no text")
+        }
+    }
+
+    private static func first(_ result: JSONValue?) -> JSONValue? {
+        guard let elements = result?.elements else { return result }
+        return elements.first { $0.kind == .string || $0["text"]?.kind == .string }
+    }
+
+    /// A string of the result's.
+    private static func read(
+        _ text: UnsafeRawBufferPointer,
+        _ usage: Usage?,
+        _ credits: Int?,
+        _ parser: JSONParser
+    ) -> Transcript {
+        var copy = ByteBuffer()
+        copy.append(text)
+        if copy.bytes.first(where: { $0 > 32 }) == UInt8(ascii: "{"), let root = try? parser.parse(copy.bytes),
+            let document = Transcript(document: root, usage, credits)
+        {
+            return document
+        }
+        return Transcript(
+            text: copy.text,
+            language: nil,
+            durationSeconds: nil,
+            segments: nil,
+            usage: usage,
+            credits: credits
+        )
+    }
+
+    /// An object with the text; nil: it is not one.
+    private init?(document: JSONValue, _ usage: Usage?, _ credits: Int?) {
+        guard let text = document["text"]?.string else { return nil }
+        self.init(
+            text: text,
+            language: document["language"]?.string,
+            durationSeconds: document["duration"].flatMap { $0.number ?? $0.string.flatMap(Double.init) },
+            segments: document["segments"].flatMap(Self.segments),
+            usage: usage,
+            credits: credits
+        )
+    }
+
+    private static func segments(_ list: JSONValue) -> [Segment]? {
+        guard let elements = list.elements else { return nil }
+        var segments: [Segment] = []
+        for element in elements {
+            guard let segment = Segment(element) else { return nil }
+            segments.append(segment)
+        }
+        return segments
+    }
+}
+
+extension Transcript.Segment {
+    fileprivate init?(_ value: JSONValue) {
+        guard let id = value["id"]?.integer, let seek = value["seek"]?.integer, let text = value["text"]?.string,
+            let start = value["start"]?.number, let end = value["end"]?.number, let tokens = value["tokens"]?.elements,
+            let temperature = value["temperature"]?.number, let average = value["avg_logprob"]?.number,
+            let ratio = value["compression_ratio"]?.number, let silence = value["no_speech_prob"]?.number
+        else { return nil }
+        var numbers: [Int] = []
+        for token in tokens {
+            guard let number = token.integer else { return nil }
+            numbers.append(Int(number))
+        }
+        self.init(
+            id: Int(id),
+            seek: Int(seek),
+            times: (start, end),
+            text: text,
+            tokens: numbers,
+            quality: (temperature, average, ratio, silence)
+        )
+    }
+}

@@ -1,0 +1,86 @@
+import Calls
+import Engine
+import Shared
+
+/// The fields that transcription models of one family take besides the audio.
+struct TranscriptionFamily: Sendable {
+    private enum Language { case code, region }
+
+    private let formats: [TranscriptionCall.Format: String]
+    private let hasPrompt: Bool
+    private let hasTemperature: Bool
+    private let language: Language
+    private let ignoresStream: Bool
+
+    init(of id: String) {
+        let isWhisper = id == "whisper-1"
+        let isOpenAI = isWhisper || id.hasPrefix("gpt-4o-transcribe")
+        if isWhisper {
+            // The vendor's page names text alone.
+            formats = [.json: "text", .text: "text", .srt: "srt", .vtt: "vtt", .verboseJSON: "verbose_json"]
+        } else {
+            formats = isOpenAI ? [.json: "json", .text: "json"] : [:]
+        }
+        hasPrompt = isOpenAI
+        hasTemperature = isOpenAI
+        language = Self.ofGoogle.contains(id) || id.hasPrefix("medical_") ? .region : .code
+        ignoresStream = isWhisper
+    }
+
+    private static let ofGoogle: Set<String> = [
+        "latest_long", "latest_short", "phone_call", "telephony", "telephony_short",
+    ]
+
+    /// Appends the members of a call's `promptObject`, each with a comma before it. Throws what the client is told of a
+    /// wish that the family does not know.
+    func append(_ call: TranscriptionCall, to body: inout ByteBuffer) throws(APIError) {
+        try appendFormat(call.format, to: &body)
+        if call.purpose == .transcription { try append(language: call.language, to: &body) }
+        if let prompt = call.prompt {
+            guard hasPrompt else { throw .unsupported("prompt", "This model does not take a prompt.") }
+            body.append(member: "prompt", prompt)
+        }
+        if let temperature = call.temperature, hasTemperature || temperature != 0 {
+            guard hasTemperature else { throw .unsupported("temperature", "This model does not take a temperature.") }
+            body.append(#","temperature":"#)
+            body.append("\(temperature)")
+        }
+        guard !call.isStreamed || ignoresStream else {
+            throw .unsupported("stream", "Transcriptions of this model are not streamed here.")
+        }
+    }
+
+    private func appendFormat(_ format: TranscriptionCall.Format, to body: inout ByteBuffer) throws(APIError) {
+        if let name = formats[format] { return body.append(member: "response_format", name) }
+        guard formats.isEmpty, format == .json || format == .text else {
+            throw .value("response_format", "this model does not give it", code: "unsupported_value")
+        }
+    }
+
+    private func append(language tag: String?, to body: inout ByteBuffer) throws(APIError) {
+        switch language {
+        case .code:
+            guard let tag else { return }
+            let code = tag.prefix { $0 != "-" }.lowercased()
+            guard code.utf8.count == 2 else { throw .value("language", "this model wants a code of two letters") }
+            body.append(member: "language", code)
+        case .region:
+            let tag = tag ?? "en"
+            guard let wide = tag.contains("-") ? tag : Self.regions[tag.lowercased()] else {
+                throw .value("language", "this model wants it with a region, as in en-US")
+            }
+            body.append(member: "language", wide)
+        }
+    }
+
+    /// The tag that is meant by a language without a region.
+    private static let regions: [String: String] = [
+        "af": "af-ZA", "ar": "ar-EG", "bg": "bg-BG", "bn": "bn-IN", "ca": "ca-ES", "cs": "cs-CZ", "da": "da-DK",
+        "de": "de-DE", "el": "el-GR", "en": "en-US", "es": "es-ES", "et": "et-EE", "fa": "fa-IR", "fi": "fi-FI",
+        "fr": "fr-FR", "he": "iw-IL", "hi": "hi-IN", "hr": "hr-HR", "hu": "hu-HU", "id": "id-ID", "it": "it-IT",
+        "ja": "ja-JP", "ko": "ko-KR", "lt": "lt-LT", "lv": "lv-LV", "ms": "ms-MY", "nb": "no-NO", "nl": "nl-NL",
+        "no": "no-NO", "pl": "pl-PL", "pt": "pt-BR", "ro": "ro-RO", "ru": "ru-RU", "sk": "sk-SK", "sl": "sl-SI",
+        "sr": "sr-RS", "sv": "sv-SE", "ta": "ta-IN", "te": "te-IN", "th": "th-TH", "tr": "tr-TR", "uk": "uk-UA",
+        "ur": "ur-PK", "vi": "vi-VN", "zh": "cmn-Hans-CN",
+    ]
+}

@@ -1,0 +1,87 @@
+package import Calls
+package import Engine
+package import Shared
+
+/// The vendor's list of models, which needs no key.
+///
+/// `@unchecked`: used on its loop only.
+package final class OneMinList: ModelList, @unchecked Sendable {
+    private let transport: any Transport
+    private let parser: JSONParser
+    private let kinds: [(feature: Model.Features, endpoint: Endpoint)]
+    private let headers = UpstreamHeaders(["Expect:", "User-Agent: relay"])
+
+    private static let limitBytes = 4 << 20
+    private static let modelsLimit = 2_000
+    private static let types: [(Model.Features, String)] = [
+        (.chat, "UNIFY_CHAT_WITH_AI"), (.code, "CODE_GENERATOR"), (.image, "IMAGE_GENERATOR"),
+        (.imageEdit, "IMAGE_EDITOR"), (.imageInpaint, "IMAGE_INPAINTER"), (.imageVariation, "IMAGE_VARIATOR"),
+        (.textToSpeech, "TEXT_TO_SPEECH"), (.speechToText, "SPEECH_TO_TEXT"),
+        (.audioTranslation, "AUDIO_TRANSLATOR"),
+    ]
+
+    /// Fails if `baseURL`, which has no slash at its end, is invalid.
+    package init?(baseURL: String, options: EndpointOptions, transport: any Transport, parser: JSONParser) {
+        self.transport = transport
+        self.parser = parser
+        var options = options
+        options.firstByteMilliseconds = min(options.firstByteMilliseconds, 30_000)
+        options.totalMilliseconds = min(options.totalMilliseconds, 60_000)
+        var kinds: [(Model.Features, Endpoint)] = []
+        for (feature, type) in Self.types {
+            guard let endpoint = Endpoint("\(baseURL)/models?feature=\(type)", options) else { return nil }
+            kinds.append((feature, endpoint))
+        }
+        self.kinds = kinds
+    }
+
+    /// All that some endpoint can use, one list after the other; one that fails fails all.
+    package func models() async throws(UpstreamError) -> [LiveModel] {
+        var merged: [LiveModel] = []
+        var indexByID: [String: Int] = [:]
+        for kind in kinds {
+            for model in try await models(of: kind.feature, kind.endpoint) {
+                if let index = indexByID[model.id] {
+                    merged[index].features.formUnion(model.features)
+                    merged[index].hasVision = merged[index].hasVision || model.hasVision
+                } else {
+                    indexByID[model.id] = merged.count
+                    merged.append(model)
+                }
+            }
+            guard merged.count <= Self.modelsLimit else {
+                throw UpstreamError(.failed, cause: "more than \(Self.modelsLimit) models")
+            }
+        }
+        guard !merged.isEmpty else { throw UpstreamError(.failed, cause: "an empty list") }
+        return merged
+    }
+
+    private func models(of feature: Model.Features, _ endpoint: Endpoint) async throws(UpstreamError) -> [LiveModel] {
+        let reply: UpstreamReply
+        do throws(TransportError) {
+            reply = try await transport.send(UpstreamCall(endpoint: endpoint, headers: headers, body: nil))
+        } catch {
+            throw UpstreamError(error)
+        }
+        guard reply.head.status == 200 else {
+            throw UpstreamError(.failed, cause: "the vendor answered \(reply.head.status)")
+        }
+        guard reply.body.bytes.count <= Self.limitBytes else { throw UpstreamError(.failed, cause: "a list too long") }
+        guard let root = try? parser.parse(reply.body.bytes), let elements = root["models"]?.elements else {
+            throw UpstreamError(.failed, cause: "the vendor's list is not a list of models")
+        }
+        return elements.compactMap { element in
+            LiveModel(
+                id: element["modelId"]?.string ?? "",
+                owner: element["provider"]?.string ?? "",
+                features: feature,
+                hasVision: feature == .chat && Self.takesImages(element)
+            )
+        }
+    }
+
+    private static func takesImages(_ model: JSONValue) -> Bool {
+        model["modality"]?["INPUT"]?.elements?.contains { $0.text == "image" } ?? false
+    }
+}

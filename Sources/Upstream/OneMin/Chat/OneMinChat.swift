@@ -1,0 +1,130 @@
+import Calls
+import Engine
+import Shared
+
+/// One chat call in the vendor's form.
+///
+/// `@unchecked`: used on its loop only, but for `write`.
+final class OneMinChat: PreparedChat, @unchecked Sendable {
+    private let vendor: OneMin
+    private let model: Model
+    private let isCode: Bool
+    private let endpoint: Endpoint
+    private let vendorCall: VendorCall
+    private let searchesWeb: Bool
+    /// Until it is written.
+    private var call: ChatCall?
+    private var body: Body?
+    /// The place of the prompt in the body.
+    private var prompt = 0..<0
+    private var countedTokens: Int?
+
+    /// More takes long to count, and is counted once it is written.
+    private static let longBytes = 262_144
+
+    init(
+        _ vendor: OneMin,
+        _ call: ChatCall,
+        _ model: Model,
+        isCode: Bool,
+        _ endpoint: Endpoint,
+        _ vendorCall: VendorCall
+    ) {
+        self.vendor = vendor
+        self.call = call
+        self.model = model
+        self.isCode = isCode
+        self.endpoint = endpoint
+        self.vendorCall = vendorCall
+        searchesWeb = call.webSearch != nil && !isCode
+    }
+
+    func write() {
+        guard let call else { return }
+        self.call = nil
+        var body = ByteBuffer()
+        _ = body.reserve(512 + call.textBytes + 16 * call.messages.count)
+        body.append(isCode ? #"{"type":"CODE_GENERATOR","model":"# : #"{"type":"UNIFY_CHAT_WITH_AI","model":"#)
+        body.append(json: model.id)
+        if isCode { body.append(#","conversationId":"CODE_GENERATOR""#) }
+        body.append(#","promptObject":{"prompt":""#)
+        let start = body.count
+        Prompt.append(call, to: &body)
+        prompt = start..<body.count
+        body.append(#"""#)
+        if let search = call.webSearch, !isCode {
+            body.append(#","settings":{"webSearchSettings":{"webSearch":true,"numOfSite":"#)
+            body.append(decimal: search.sites)
+            body.append(#","maxWord":"#)
+            body.append(decimal: search.words)
+            body.append("}}")
+        }
+        if !call.attachments.isEmpty { Self.append(call.attachments, to: &body) }
+        body.append("}}")
+        self.body = Body(body)
+        if prompt.count > Self.longBytes { countedTokens = promptTokens }
+    }
+
+    private var upstream: UpstreamCall {
+        write()
+        return UpstreamCall(endpoint: endpoint, headers: vendor.headers(for: vendorCall.key), body: body)
+    }
+
+    var promptTokens: Int {
+        write()
+        if let countedTokens { return countedTokens }
+        var estimate = TokenEstimate()
+        if let body { estimate.add(body.bytes[part: prompt]) }
+        return max(1, estimate.tokens)
+    }
+
+    func answer() async throws(UpstreamError) -> ChatAnswer {
+        do throws(UpstreamError) {
+            return try await answerOnce()
+        } catch {
+            try await vendorCall.waitToRepeat(after: error)
+            return try await answerOnce()
+        }
+    }
+
+    private func answerOnce() async throws(UpstreamError) -> ChatAnswer {
+        let answer = try await vendor.record(of: upstream)
+        let record = try OneMinRecord(answer.bytes, vendor.parser)
+        let text = Body(searchesWeb ? ProgressFilter.filtered(record.text) : record.copy())
+        return ChatAnswer([.init(text: text)], usage: record.usage, credits: record.credits)
+    }
+
+    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+        do throws(UpstreamError) {
+            return try await streamOnce()
+        } catch {
+            try await vendorCall.waitToRepeat(after: error)
+            return try await streamOnce()
+        }
+    }
+
+    private func streamOnce() async throws(UpstreamError) -> OneMinStream {
+        OneMinStream(try await vendor.opened(upstream), vendor.parser, searchesWeb: searchesWeb)
+    }
+
+    /// Those that the vendor has, as a member of `promptObject`, after others.
+    private static func append(_ attachments: [Attachment], to body: inout ByteBuffer) {
+        let lists: [(StaticString, Attachment.Kind)] = [("\"images\":[", .picture), ("\"files\":[", .file)]
+        var isFirst = true
+        for (opening, kind) in lists {
+            let names = attachments.compactMap { one -> String? in
+                if one.kind == kind, case .kept(let name) = one.source { name } else { nil }
+            }
+            if names.isEmpty { continue }
+            body.append(isFirst ? #","attachments":{"# : ",")
+            isFirst = false
+            body.append(opening)
+            for (index, name) in names.enumerated() {
+                if index > 0 { body.append(",") }
+                body.append(json: name)
+            }
+            body.append("]")
+        }
+        if !isFirst { body.append("}") }
+    }
+}

@@ -1,0 +1,186 @@
+import Calls
+import Engine
+import Shared
+
+/// The vendor's named events (`content`, `result`, `done`, `error`), or the JSON record that it may send in their
+/// place.
+///
+/// `@unchecked`: used on its loop only; `parser` never across a suspension.
+final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
+    private let stream: any UpstreamStream
+    private let parser: JSONParser
+    private var events = EventStreamParser()
+    private var incoming = ByteBuffer()
+    /// A record in place of a stream.
+    private var whole = ByteBuffer()
+    private var repeats = RepeatGuard()
+    private var progress: ProgressFilter?
+    private var split = ByteBuffer()
+    private var hasRecord = false
+    private var isDone = false
+    private var isOver = false
+    private var hasFinished = false
+    private(set) var usage: Usage?
+    private(set) var credits: Int?
+
+    /// Of one event, or of a record in place of a stream.
+    static let eventLimitBytes = 4_194_304
+
+    init(_ stream: any UpstreamStream, _ parser: JSONParser, searchesWeb: Bool) {
+        self.stream = stream
+        self.parser = parser
+        progress = searchesWeb ? ProgressFilter() : nil
+    }
+
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
+        if isDone { return .end }
+        let arrival: Arrival
+        do throws(TransportError) {
+            arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
+        } catch {
+            throw UpstreamError(error)
+        }
+        switch arrival {
+        case .silence: return .silence
+        case .bytes:
+            stream.take(into: &incoming)
+            if stream.head.isEventStream { events.append(&incoming) } else { takeRecordPart() }
+            guard max(events.waitingBytes, whole.count) <= Self.eventLimitBytes else {
+                throw UpstreamError(.failed, cause: "one event of the vendor's is too large")
+            }
+            return .bytes
+        case .end:
+            isOver = true
+            if stream.head.isEventStream, !hasRecord {
+                var error = UpstreamError(.failed, cause: "the vendor's stream was cut")
+                error.isCut = true
+                throw error
+            }
+            if stream.head.isEventStream { isDone = true }
+            return .bytes
+        }
+    }
+
+    private func takeRecordPart() {
+        whole.append(incoming.bytes)
+        incoming.removeAll()
+    }
+
+    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        guard stream.head.isEventStream else { return try nextOfRecord(take) }
+        if isOver, isDone {
+            // The record alone was its end.
+            if !hasFinished { finish(take) }
+            return false
+        }
+        return try events.next { (name, data) throws(UpstreamError) in
+            if isDone { return }
+            switch EventName(name) {
+            case .content: try content(data, take)
+            case .result: try result(data, take)
+            case .done: finish(take)
+            case .error: throw UpstreamError(ofEvent: data, parser)
+            case .message: if data.equals("[DONE]") { finish(take) }
+            case .other: break
+            }
+        }
+    }
+
+    private func nextOfRecord(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        guard isOver, !isDone else { return false }
+        isDone = true
+        let record = try OneMinRecord(whole.bytes, parser)
+        usage = record.usage
+        credits = record.credits
+        emit(record.text, take)
+        finish(take)
+        return true
+    }
+
+    private func content(
+        _ data: UnsafeRawBufferPointer,
+        _ take: (Int, AnswerEvent) -> Void
+    ) throws(UpstreamError) {
+        if let text = data.plainMember(#"{"content":""#) {
+            pass(text, take)
+        } else if let root = try? parser.parse(data), root.kind == .object {
+            guard let text = root["content"]?.text ?? root["delta"]?["content"]?.text else { return }
+            pass(text, take)
+        } else if data.first == UInt8(ascii: "{") {
+            throw UpstreamError(.failed, cause: "a content event of the vendor's is not JSON")
+        } else {
+            // Plain text, whose characters may be cut.
+            split.append(data)
+            let whole = split.bytes.count - split.bytes.lengthOfCutCharacter
+            pass(split.bytes[part: 0..<whole], take)
+            split.removeFirst(whole)
+        }
+    }
+
+    private func pass(_ text: UnsafeRawBufferPointer, _ take: (Int, AnswerEvent) -> Void) {
+        guard !text.isEmpty else { return }
+        if let released = repeats.releaseHeld() { emit(released.bytes, take) }
+        if !repeats.holds(text) { emit(text, take) }
+    }
+
+    private func result(
+        _ data: UnsafeRawBufferPointer,
+        _ take: (Int, AnswerEvent) -> Void
+    ) throws(UpstreamError) {
+        let record = try OneMinRecord(data, parser)
+        hasRecord = true
+        usage = record.usage
+        credits = record.credits
+        if repeats.isEmpty {
+            emit(record.text, take)
+        } else if let genuine = repeats.releaseHeld(provenBy: record.text) {
+            emit(genuine.bytes, take)
+        }
+    }
+
+    private func finish(_ take: (Int, AnswerEvent) -> Void) {
+        isDone = true
+        hasFinished = true
+        flush(take)
+        take(0, .finish(.stop, stop: nil))
+    }
+
+    private func emit(_ text: UnsafeRawBufferPointer, _ take: (Int, AnswerEvent) -> Void) {
+        if progress == nil { take(0, .text(text)) } else { progress?.take(text) { take(0, .text($0)) } }
+    }
+
+    private func flush(_ take: (Int, AnswerEvent) -> Void) { progress?.finish { take(0, .text($0)) } }
+
+    func stop() { stream.stop(isComplete: isDone) }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Bytes at the end that begin a character of UTF-8 without completing it; 0 to 3.
+    fileprivate var lengthOfCutCharacter: Int {
+        for length in 1...3 where length <= count {
+            let byte = self[count - length]
+            if byte & 0xc0 == 0x80 { continue }
+            let needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
+            return needed > length ? length : 0
+        }
+        return 0
+    }
+}
+
+/// Names of 1min.ai's events.
+private enum EventName {
+    case message, content, result, done, error, other
+
+    init(_ text: UnsafeRawBufferPointer) {
+        self =
+            switch text.count {
+            case 7 where text.equals("content"): .content
+            case 6 where text.equals("result"): .result
+            case 4 where text.equals("done"): .done
+            case 5 where text.equals("error"): .error
+            case 0: .message
+            case 7 where text.equals("message"): .message
+            default: .other
+            }
+    }
+}

@@ -1,0 +1,99 @@
+import Engine
+
+/// Drops the lines by which a web search tells its progress: a globe (U+1F310), then `Crawling site`. A line is held
+/// back while it could still become one.
+struct ProgressFilter: ~Copyable {
+    private enum State {
+        /// So many bytes of the globe have come since the line began.
+        case globe(Int)
+        /// After the globe: the number of bytes of variation selectors and spaces.
+        case gap(Int)
+        /// So many bytes of the words.
+        case words(Int)
+        case inLine
+        case inProgress
+    }
+    private var state = State.globe(0)
+    /// Of the line that could still become one: what came before the present piece.
+    private var held = ByteBuffer()
+
+    private static let globe: StaticString = "\u{1f310}"
+    private static let words: StaticString = "Crawling site"
+    /// Of spaces and the like behind a globe; a line with more is not progress.
+    private static let gapLimitBytes = 64
+
+    static func filtered(_ text: UnsafeRawBufferPointer) -> ByteBuffer {
+        var filter = ProgressFilter()
+        var out = ByteBuffer()
+        filter.take(text) { out.append($0) }
+        filter.finish { out.append($0) }
+        return out
+    }
+
+    mutating func take(_ text: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
+        // The text that is not passed on yet, and the place in it where the present line begins.
+        var from = 0
+        var line = 0
+        var index = 0
+        while index < text.count {
+            switch state {
+            case .inLine, .inProgress:
+                let end = text[part: index..<text.count].firstNewline().map { index + $0 + 1 }
+                index = end ?? text.count
+                if case .inProgress = state { from = index }
+                guard end != nil else { break }
+                state = .globe(0)
+                line = index
+            case .globe, .gap, .words:
+                state = Self.next(state, text[index])
+                index += 1
+                switch state {
+                case .globe(0): line = index
+                case .inProgress:
+                    if from < line { pass(text[part: from..<line]) }
+                    held.removeAll()
+                    from = index
+                default: break
+                }
+                if !held.isEmpty, !isUndecided {
+                    pass(held.bytes)
+                    held.removeAll()
+                }
+            }
+        }
+        StepCount.add(2 * text.count)
+        let end = isUndecided ? max(from, line) : text.count
+        if from < end { pass(text[part: from..<end]) }
+        if end < text.count { held.append(text[part: end..<text.count]) }
+    }
+
+    mutating func finish(_ pass: (UnsafeRawBufferPointer) -> Void) {
+        if !held.isEmpty { pass(held.bytes) }
+        held.release()
+    }
+
+    /// The line could still become progress.
+    private var isUndecided: Bool {
+        switch state {
+        case .globe(let count): count > 0
+        case .gap, .words: true
+        case .inLine, .inProgress: false
+        }
+    }
+
+    /// The state after a byte of a line that could have become progress.
+    private static func next(_ state: State, _ byte: UInt8) -> State {
+        switch state {
+        case .globe(let count) where byte == globe.utf8Start[count]:
+            return count + 1 < globe.utf8CodeUnitCount ? .globe(count + 1) : .gap(0)
+        // Of a variation selector (U+FE0F), and spaces.
+        case .gap(let count)
+        where count < gapLimitBytes && (byte == 32 || byte == 0xef || byte == 0xb8 || byte == 0x8f):
+            return .gap(count + 1)
+        case .gap where byte == words.utf8Start[0]: return .words(1)
+        case .words(let count) where byte == words.utf8Start[count]:
+            return count + 1 < words.utf8CodeUnitCount ? .words(count + 1) : .inProgress
+        default: return byte == 10 ? .globe(0) : .inLine
+        }
+    }
+}

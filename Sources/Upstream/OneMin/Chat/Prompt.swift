@@ -1,0 +1,118 @@
+import Calls
+import Engine
+
+/// A conversation as one text, since the vendor knows neither roles nor turns nor tools: instructions first, then the
+/// turns with labels. A lone text of the user goes as it is.
+enum Prompt {
+    /// Appends the text as the inside of a JSON string.
+    static func append(_ call: ChatCall, to body: inout ByteBuffer) {
+        let messages = call.messages
+        if messages.count == 1, messages[0].role == .user {
+            let text = Turn(messages[0], call.attachments)
+            if text.hasWords { return text.append(to: &body) }
+        }
+        var hasInstructions = false
+        for message in messages where message.isInstruction {
+            body.append(hasInstructions ? #"\n\n"# : #"Instructions:\n"#)
+            Turn(message, call.attachments).append(to: &body)
+            hasInstructions = true
+        }
+        if hasInstructions { body.append(#"\n\n"#) }
+        var last: ChatMessage.Role?
+        for message in messages where !message.isInstruction {
+            body.append(label(message.role))
+            Turn(message, call.attachments).append(to: &body)
+            body.append(#"\n\n"#)
+            last = message.role
+        }
+        body.append(
+            last == .assistant
+                ? "(Continue the assistant's last message where it ends.)"
+                : "(Answer as the assistant, without a label.)"
+        )
+    }
+
+    private static func label(_ role: ChatMessage.Role) -> StaticString {
+        switch role {
+        case .system, .developer: "System: "
+        case .user: "User: "
+        case .assistant: "Assistant: "
+        case .tool, .function: "Tool result: "
+        }
+    }
+}
+
+/// One message as text: what it brings besides text is a line where it stood, and calls of tools are told.
+private enum Turn {
+    case plain(String)
+    case written(String)
+
+    init(_ message: ChatMessage, _ attachments: [Attachment]) {
+        if message.content.count == 1, case .text(let text) = message.content[0], message.toolCalls.isEmpty,
+            message.toolCallID == nil
+        {
+            self = .plain(text)
+        } else {
+            self = .written(Self.written(message, attachments))
+        }
+    }
+
+    private var text: String {
+        switch self {
+        case .plain(let text), .written(let text): text
+        }
+    }
+
+    var hasWords: Bool { text.utf8.contains { $0 > 32 } }
+
+    func append(to body: inout ByteBuffer) {
+        var text = text
+        text.withUTF8 { body.append(jsonContent: UnsafeRawBufferPointer($0)) }
+    }
+
+    private static func written(_ message: ChatMessage, _ attachments: [Attachment]) -> String {
+        var out = ByteBuffer()
+        var isAfterLine = false
+        if let id = message.toolCallID { out.append("[\(id)] ") }
+        for piece in message.content {
+            switch piece {
+            case .text(let text), .refusal(let text):
+                guard let first = text.utf8.first else { continue }
+                if isAfterLine, first != 10 { out.append(10 as UInt8) }
+                isAfterLine = false
+                out.append(text)
+            case .attachment(let place):
+                let line = attachments.line(place)
+                guard !line.isEmpty else { continue }
+                if isAfterLine || out.bytes.last.map({ $0 != 10 }) ?? false { out.append(10 as UInt8) }
+                out.append(line)
+                isAfterLine = true
+            }
+        }
+        for call in message.toolCalls {
+            let label = call.id.map { " [\($0)]" } ?? ""
+            out.append("\nCalled \(call.name)\(label) with \(call.arguments)")
+        }
+        return out.text
+    }
+}
+
+extension [Attachment] {
+    /// The text that stands for it; empty: nothing does.
+    fileprivate func line(_ place: Int) -> String {
+        let one = self[place]
+        switch one.source {
+        case .words(let text): return text
+        case .kept where one.kind == .picture: return "[Image \(number(place))]"
+        case .kept: return "[File \(number(place)): \(one.name ?? "file")]"
+        case .data, .address, .file: return ""
+        }
+    }
+
+    /// Among those of its kind that the vendor has.
+    private func number(_ place: Int) -> Int {
+        self[...place].count { one in
+            if one.kind == self[place].kind, case .kept = one.source { true } else { false }
+        }
+    }
+}

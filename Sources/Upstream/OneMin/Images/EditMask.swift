@@ -1,0 +1,59 @@
+import CPng
+import Calls
+import Engine
+import Glibc
+import Shared
+
+/// Masks for edits: OpenAI's are transparent where the picture is to be changed, 1min.ai's white there and black
+/// elsewhere.
+enum EditMask {
+    static let mostPixels = 4_096 * 4_096
+
+    /// The memory that conversion takes besides its bytes: rows of an interlaced mask come in no order, so all are
+    /// kept.
+    static func workBytes(_ mask: UnsafeRawBufferPointer) -> Int {
+        guard let size = PictureSize(of: .png, mask), mask.count > 28 else { return 0 }
+        let pixels = min(size.width * size.height, mostPixels)
+        return mask[28] == 0 ? pixels / 4 : pixels / 4 + 4 * pixels
+    }
+
+    /// Blocks, 20 ns a pixel or so; `size` is the picture's.
+    static func converted(_ mask: UnsafeRawBufferPointer, for size: PictureSize) throws(MaskFlaw) -> Body {
+        guard let own = PictureSize(of: .png, mask) else { throw .broken }
+        guard own.width * own.height <= mostPixels else { throw .tooLarge }
+        guard own == size else { throw .otherSize }
+        var bytes: UnsafeMutablePointer<UInt8>?
+        var count = 0
+        let source = mask.bindMemory(to: UInt8.self).baseAddress
+        switch relay_mask_make(source, mask.count, UInt32(mostPixels), &bytes, &count) {
+        case RELAY_MASK_MADE: break
+        case RELAY_MASK_TOO_LARGE: throw .tooLarge
+        case RELAY_MASK_NO_ALPHA: throw .noAlpha
+        case RELAY_MASK_NO_MEMORY: throw .busy
+        default: throw .broken
+        }
+        defer { free(bytes) }
+        var buffer = ByteBuffer()
+        guard buffer.canReserve(count) else { throw .busy }
+        buffer.append(UnsafeRawBufferPointer(start: bytes, count: count))
+        return Body(buffer)
+    }
+
+    /// The same on a thread for such work.
+    static func converted(
+        _ mask: Body,
+        for size: PictureSize,
+        by worker: Worker,
+        on loop: EventLoop
+    ) async throws(MaskFlaw) -> Body {
+        let result: Result<Body, MaskFlaw>? = await worker.result(on: loop, withinNanoseconds: 30_000_000_000) {
+            do throws(MaskFlaw) {
+                return .success(try converted(mask.bytes, for: size))
+            } catch {
+                return .failure(error)
+            }
+        }
+        guard let result else { throw .busy }
+        return try result.get()
+    }
+}

@@ -1,0 +1,124 @@
+import Calls
+import Engine
+import Shared
+
+extension ImageFamily {
+    /// Appends the members of a call's `promptObject` but for the count, each with a comma before it. Throws what the
+    /// client is told of a wish that the family does not know.
+    func append(_ call: ImageCall, to body: inout ByteBuffer) throws(APIError) {
+        guard call.prompt.unicodeScalars.count <= promptLimit else {
+            throw .value("prompt", "must have at most \(promptLimit) characters")
+        }
+        try appendShape(call.shape, to: &body)
+        if let quality = try quality(call.quality) { body.append(member: "quality", quality) }
+        try appendStyle(call.style, to: &body)
+        try appendBackground(call.background, to: &body)
+        try appendFormat(call, to: &body)
+        if let negative = call.negativePrompt {
+            guard let negativeField else {
+                throw .value("prompt", "this model does not know --no", code: "unsupported_value")
+            }
+            body.append(member: negativeField, negative)
+        }
+        // A wish for speed that a model knows nothing of costs nobody anything.
+        if hasMode { body.append(member: "mode", call.mode == .relax ? "relax" : "fast") }
+    }
+
+    private func quality(_ wanted: String?) throws(APIError) -> String? {
+        guard let wanted, wanted != "auto" else { return usualQuality }
+        if qualities.contains(wanted) { return wanted }
+        let near: [String: String] = [
+            "standard": "medium", "hd": "high", "low": "standard", "medium": "standard", "high": "hd",
+        ]
+        if let other = near[wanted], qualities.contains(other) { return other }
+        // The usual one is what a model without a choice makes.
+        if qualities.isEmpty, wanted == "standard" { return nil }
+        throw .value("quality", "this model does not offer it", code: "unsupported_value")
+    }
+
+    private func appendStyle(_ style: String?, to body: inout ByteBuffer) throws(APIError) {
+        guard let style else { return }
+        switch styles {
+        case .none: throw .unsupported("style", "This model does not take a style.")
+        case .some(let known) where !known.contains(style):
+            throw .value("style", "must be one of \(known.joined(separator: ", "))")
+        case .some, .any: body.append(member: "style", style)
+        }
+    }
+
+    private func appendBackground(_ background: String?, to body: inout ByteBuffer) throws(APIError) {
+        guard let background else { return }
+        if backgrounds.contains(background) { return body.append(member: "background", background) }
+        guard background != "auto" else { return }
+        throw .unsupported("background", "This model does not take a background.")
+    }
+
+    private func appendFormat(_ call: ImageCall, to body: inout ByteBuffer) throws(APIError) {
+        if let format = call.outputFormat {
+            guard !formats.isEmpty else {
+                throw .unsupported("output_format", "This model does not take an output format.")
+            }
+            let name = format == "jpeg" && formats.contains("jpg") ? "jpg" : format
+            guard formats.contains(name) else {
+                throw .value("output_format", "this model does not make it", code: "unsupported_value")
+            }
+            body.append(member: formatField, name)
+        }
+        guard let compression = call.outputCompression else { return }
+        guard hasCompression else {
+            throw .unsupported("output_compression", "This model does not take a compression.")
+        }
+        guard call.outputFormat == "jpeg" || call.outputFormat == "webp" else {
+            throw .value("output_compression", "only jpeg and webp are compressed", code: "unsupported_value")
+        }
+        body.append(#","output_compression":"#)
+        body.append(decimal: compression)
+    }
+
+    // MARK: Count
+
+    /// The number of images to take of each of the calls that bring `wanted` images.
+    /// Nil: as many as one call makes by itself.
+    func plan(_ wanted: Int?) -> [Int] {
+        let (usual, most) =
+            switch count {
+            case .one: (1, 1)
+            case .field(_, let most, _): (1, most)
+            case .always(let count): (count, count)
+            }
+        guard let wanted else { return [usual] }
+        var plan: [Int] = []
+        var left = wanted
+        while left > 0 {
+            plan.append(min(left, most))
+            left -= most
+        }
+        return plan
+    }
+
+    func append(count taken: Int, to body: inout ByteBuffer) {
+        switch count {
+        case .one: break
+        case .field(let name, _, let isRequired):
+            guard taken > 1 || isRequired else { return }
+            body.append(member: name, number: taken)
+        case .always(let count): body.append(member: "n", number: count)
+        }
+    }
+}
+
+extension ByteBuffer {
+    mutating func append(member name: StaticString, _ text: String) {
+        append(#",""#)
+        append(name)
+        append(#"":"#)
+        append(json: text)
+    }
+
+    mutating func append(member name: StaticString, number: Int) {
+        append(#",""#)
+        append(name)
+        append(#"":"#)
+        append(decimal: number)
+    }
+}

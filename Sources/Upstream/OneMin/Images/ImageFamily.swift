@@ -1,0 +1,160 @@
+/// The fields that models of one family take besides the prompt, as the vendor documents them. Another field is
+/// never sent.
+struct ImageFamily: Sendable {
+    enum Shape: Sendable {
+        /// Nothing can be chosen.
+        case fixed
+        /// `size`, the first if none is asked for and it must be sent.
+        case sizes([String], isRequired: Bool = false)
+        /// `size`: multiples of 16 within bounds; 1024x1024 if none is asked for.
+        case multiplesOf16
+        /// A field of this name takes one of these ratios.
+        case ratios(StaticString, [String])
+        /// `aspect_width` and `aspect_height`, 1 to 7.
+        case sides
+    }
+
+    enum Count: Sendable {
+        /// One image a call.
+        case one
+        case field(StaticString, most: Int, isRequired: Bool = false)
+        /// `n`, which can be nothing else.
+        case always(Int)
+    }
+
+    enum Styles: Sendable {
+        case none
+        case some([String])
+        /// Names of the vendor's that are not all known.
+        case any
+    }
+
+    var shape = Shape.fixed
+    var count = Count.one
+    var qualities: [String] = []
+    /// Sent if none is asked for.
+    var usualQuality: String?
+    var styles = Styles.none
+    var backgrounds: [String] = []
+    var formatField: StaticString = "output_format"
+    /// `jpeg` may be called `jpg` there.
+    var formats: [String] = []
+    var hasCompression = false
+    /// Of what the image should not show.
+    var negativeField: StaticString?
+    /// `mode`: `fast` or `relax`.
+    var hasMode = false
+    /// Characters.
+    var promptLimit = 32_000
+}
+
+extension ImageFamily {
+    private static let openAISizes = ["1024x1024", "1024x1536", "1536x1024"]
+    private static let openAIQualities = ["low", "medium", "high"]
+    private static let squares = ["1024x1024", "512x512", "256x256"]
+    private static let fluxRatios = ["1:1", "16:9", "9:16", "3:2", "2:3", "4:5", "5:4"]
+
+    static func generation(of id: String) -> ImageFamily {
+        switch id {
+        case "gpt-image-1":
+            var family = ImageFamily(shape: .sizes(openAISizes), count: .field("n", most: 10))
+            family.setOpenAI(backgrounds: ["opaque", "transparent"])
+            family.styles = .some(["vivid", "natural"])
+            return family
+        case "gpt-image-1-mini":
+            var family = ImageFamily(shape: .sizes(openAISizes), count: .field("n", most: 10))
+            family.setOpenAI(backgrounds: ["opaque", "transparent"])
+            return family
+        case "gpt-image-2": return secondOpenAI
+        case "dall-e-3":
+            return ImageFamily(
+                shape: .sizes(["1024x1024", "1024x1792", "1792x1024"]),
+                qualities: ["standard", "hd"],
+                styles: .some(["vivid", "natural"])
+            )
+        case "dall-e-2": return ImageFamily(shape: .sizes(squares), count: .field("n", most: 10))
+        case "black-forest-labs/flux-1.1-pro": return ImageFamily(shape: .ratios("aspect_ratio", fluxRatios))
+        case "black-forest-labs/flux-2-pro":
+            return ImageFamily(shape: .ratios("aspect_ratio", fluxRatios), formats: ["png", "jpg"])
+        case _ where id.hasPrefix("black-forest-labs/flux-"):
+            return ImageFamily(shape: .ratios("aspect_ratio", fluxRatios), formats: ["webp", "jpg", "png"])
+        case "recraft":
+            return ImageFamily(
+                shape: .sizes(["1024x1024"]),
+                count: .field("n", most: 4),
+                styles: .any,
+                negativeField: "negative_prompt"
+            )
+        case _ where leonardo.contains(id):
+            return ImageFamily(
+                shape: .sizes(["1024x1024", "1024x768", "768x1024"], isRequired: true),
+                count: .field("n", most: 4, isRequired: true),
+                negativeField: "negativePrompt"
+            )
+        case _ where isMagic(id):
+            return ImageFamily(shape: .sides, count: .always(4), negativeField: "negativePrompt", hasMode: true)
+        case "stable-image":
+            let ratios = ["1:1", "16:9", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21"]
+            return ImageFamily(
+                shape: .ratios("stable_image_core_aspect_ratio", ratios),
+                formatField: "stable_image_core_output_format",
+                formats: ["png", "jpeg", "webp"],
+                negativeField: "negativePrompt"
+            )
+        case "stable-diffusion-xl-1024-v1-0":
+            let sizes = [
+                "1024x1024", "1152x896", "896x1152", "1216x832", "832x1216", "1344x768", "768x1344", "1536x640",
+                "640x1536",
+            ]
+            return ImageFamily(shape: .sizes(sizes), count: .field("samples", most: 10))
+        default: return ImageFamily()
+        }
+    }
+
+    /// Of editing and inpainting.
+    static func edit(of id: String) -> ImageFamily {
+        switch id {
+        case "gpt-image-1", "gpt-image-1-mini":
+            var family = ImageFamily(
+                shape: .sizes(openAISizes, isRequired: true),
+                count: .field("n", most: 10, isRequired: true),
+                promptLimit: 4_000
+            )
+            family.setOpenAI(backgrounds: ["auto", "opaque", "transparent"])
+            return family
+        case "gpt-image-2": return secondOpenAI
+        default: return ImageFamily()
+        }
+    }
+
+    static func variation(of id: String) -> ImageFamily {
+        switch id {
+        case "dall-e-2": ImageFamily(shape: .sizes(squares), count: .field("n", most: 10))
+        case _ where isMagic(id): ImageFamily(shape: .sides, count: .always(4), hasMode: true)
+        default: ImageFamily()
+        }
+    }
+
+    private static var secondOpenAI: ImageFamily {
+        var family = ImageFamily(shape: .multiplesOf16, count: .field("n", most: 10), promptLimit: 4_000)
+        family.setOpenAI(backgrounds: ["auto", "opaque", "transparent"])
+        family.usualQuality = "medium"
+        return family
+    }
+
+    private mutating func setOpenAI(backgrounds: [String]) {
+        qualities = Self.openAIQualities
+        self.backgrounds = backgrounds
+        formats = ["png", "jpeg", "webp"]
+        hasCompression = true
+    }
+
+    private static func isMagic(_ id: String) -> Bool { id.hasPrefix("magic-art") || id.hasPrefix("midjourney") }
+
+    private static let leonardo: Set<String> = [
+        "e71a1c2f-4f80-4800-934f-2c68979d8cc8", "b24e16ff-06e3-43eb-8d33-4416c2d75876",
+        "aa77f04e-3eec-4034-9c07-d0f619684628", "6b645e3a-d64f-4341-a6d8-7a3690fbf042",
+        "5c232a9e-9061-4777-980a-ddc8e65647c6", "2067ae52-33fd-4a82-bb92-c2c55e7d2786",
+        "1e60896f-3c26-4296-8ecc-53e2afecc132",
+    ]
+}

@@ -1,0 +1,136 @@
+package import Calls
+package import Engine
+package import Shared
+
+extension OneMin: ImageProvider {
+    package func workBytes(ofMask mask: UnsafeRawBufferPointer) -> Int { EditMask.workBytes(mask) }
+
+    package func converted(
+        _ mask: Body,
+        for size: PictureSize,
+        by worker: Worker,
+        on loop: EventLoop
+    ) async throws(MaskFlaw) -> Body {
+        try await EditMask.converted(mask, for: size, by: worker, on: loop)
+    }
+
+    package func imagesPerCall(of model: Model) -> Int {
+        ImageFamily.generation(of: model.id).plan(nil).reduce(0, +)
+    }
+
+    package func prepare(_ call: ImageCall, for model: Model) throws(APIError) -> any PreparedImages {
+        let call = try Self.understood(call)
+        let (type, family) = Self.feature(call, model.id)
+        var opening = ByteBuffer()
+        opening.append(#"{"type":""#)
+        opening.append(type)
+        opening.append(#"","model":"#)
+        opening.append(json: model.id)
+        opening.append(#","promptObject":{"#)
+        var members = ByteBuffer()
+        if call.purpose != .variation { members.append(member: "prompt", call.prompt) }
+        try family.append(call, to: &members)
+        let body = OneMinImages.Parts(opening: Body(opening), members: Body(members), family: family)
+        return OneMinImages(self, body, call, isOpenAI: model.id.hasPrefix("gpt-image"))
+    }
+
+    /// Without the flags in its prompt, whose wishes go before what its fields say.
+    private static func understood(_ call: ImageCall) throws(APIError) -> ImageCall {
+        guard call.purpose != .variation else { return call }
+        var call = call
+        var flags = PromptFlags()
+        call.prompt = try flags.take(outOf: call.prompt)
+        if let shape = flags.shape { call.shape = shape }
+        call.negativePrompt = flags.negativePrompt ?? call.negativePrompt
+        call.mode = flags.mode ?? call.mode
+        guard !call.prompt.isEmpty else { throw .value("prompt", "must not be empty") }
+        return call
+    }
+
+    private static func feature(_ call: ImageCall, _ id: String) -> (StaticString, ImageFamily) {
+        switch call.purpose {
+        case .generation: ("IMAGE_GENERATOR", .generation(of: id))
+        case .edit: (call.mask == nil ? "IMAGE_EDITOR" : "IMAGE_INPAINTER", .edit(of: id))
+        case .variation: ("IMAGE_VARIATOR", .variation(of: id))
+        }
+    }
+}
+
+/// One call for images in the vendor's form.
+///
+/// `@unchecked`: used on its loop only.
+final class OneMinImages: PreparedImages, @unchecked Sendable {
+    /// The common part of the bodies of all calls.
+    struct Parts: Sendable {
+        /// Up to the members of `promptObject`.
+        let opening: Body
+        /// Those that are the same in all calls, each with a comma before it.
+        let members: Body
+        let family: ImageFamily
+    }
+
+    private let vendor: OneMin
+    private let parts: Parts
+    private let plan: [Int]
+    private let isOpenAI: Bool
+    let call: ImageCall
+    /// The places where the vendor has them.
+    private var pictureReference: String?
+    private var maskReference: String?
+
+    init(_ vendor: OneMin, _ parts: Parts, _ call: ImageCall, isOpenAI: Bool) {
+        self.vendor = vendor
+        self.parts = parts
+        self.isOpenAI = isOpenAI
+        plan = parts.family.plan(call.count)
+        self.call = call
+    }
+
+    var calls: Int { plan.count }
+    var areDataByDefault: Bool { isOpenAI }
+    var offersAddresses: Bool { !isOpenAI }
+
+    func begin(by vendorCall: VendorCall) async throws(UpstreamError) {
+        switch call.picture {
+        case .address(let address): pictureReference = address
+        case .data(let bytes, let type): pictureReference = try await upload(bytes, "image", type, vendorCall)
+        case nil: break
+        }
+        if let mask = call.mask { maskReference = try await upload(mask, "mask", .png, vendorCall) }
+    }
+
+    private func upload(
+        _ bytes: Body,
+        _ name: String,
+        _ type: MediaType,
+        _ vendorCall: VendorCall
+    ) async throws(UpstreamError) -> String {
+        let filename = type.fileName(name)
+        return try await vendor.keep(bytes, filename: filename, mediaType: type.rawValue, by: vendorCall).path
+    }
+
+    func images(ofCall index: Int, by vendorCall: VendorCall) async throws(UpstreamError) -> MadeImages {
+        var body = ByteBuffer()
+        body.append(parts.opening.bytes)
+        let members = parts.members.bytes
+        if let pictureReference {
+            body.append(#""imageUrl":"#)
+            body.append(json: pictureReference)
+            if let maskReference { body.append(member: "maskUrl", maskReference) }
+            body.append(members)
+        } else {
+            body.append(members[part: 1..<members.count])
+        }
+        parts.family.append(count: plan[index], to: &body)
+        body.append("}}")
+        let call = UpstreamCall(endpoint: vendor.making, headers: vendor.headers(for: vendorCall.key), body: Body(body))
+        let results = try await vendor.results(of: call)
+        let files = results.files
+        guard files.count >= plan[index] else {
+            throw UpstreamError(.failed, cause: "the vendor made \(files.count) of \(plan[index]) images")
+        }
+        return MadeImages(files: Array(files.prefix(plan[index])), credits: results.credits)
+    }
+
+    func load(_ file: ResultFile) async throws(UpstreamError) -> Body { try await vendor.loadImage(file) }
+}

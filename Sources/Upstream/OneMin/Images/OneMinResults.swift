@@ -1,0 +1,83 @@
+import Calls
+import Engine
+import Shared
+
+/// The files that a record of a finished call names.
+struct OneMinResults {
+    let files: [ResultFile]
+    /// That the call took of the account.
+    let credits: Int?
+
+    /// `bytes`: the whole JSON, from a `ByteBuffer`. Throws for what is no record of a success.
+    init(_ bytes: UnsafeRawBufferPointer, assetURL: String, _ parser: JSONParser) throws(UpstreamError) {
+        let record = try OneMinRecord.checked(bytes, parser)
+        let result = record["aiRecordDetail"]?["resultObject"]
+        let named = result?.elements?.compactMap { $0.string } ?? [result?.string].compactMap { $0 }
+        let results = named.filter { !$0.isEmpty }
+        credits = OneMinRecord.credits(record["metadata"])
+        guard !results.isEmpty else { throw UpstreamError(.failed, cause: "the vendor's record has no result") }
+        guard results.allSatisfy({ $0.utf8.count <= Self.pathLimitBytes }) else {
+            throw UpstreamError(.failed, cause: "the vendor's name for a result is too long")
+        }
+        guard !results.contains(where: { AssetPath.climbs(Self.path($0)) }) else {
+            throw UpstreamError(.failed, cause: "the vendor's result leads out of where results are kept")
+        }
+        let signed = record["temporaryUrl"]?.text.flatMap { $0.count <= Self.pathLimitBytes ? $0.text : nil }
+            .flatMap { Self.isAddress($0) ? $0 : nil }
+        files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL) }
+    }
+
+    /// An uploaded file. Its path is always taken for one on the asset host: a caller may have made it up.
+    static func file(at path: String, _ assetURL: String) -> ResultFile {
+        let address = assetURL + "/" + encoded(path)
+        return ResultFile(address: address, sources: [address])
+    }
+
+    /// An address is taken as it is; a path stands on the asset host, whose unsigned reads may be refused. There is one
+    /// signed address, which is the only result's, or that of the result with the same name.
+    private static func file(_ result: String, _ signed: String?, isOnly: Bool, _ assetURL: String) -> ResultFile {
+        let isAbsolute = isAddress(result)
+        let address = isAbsolute ? result : assetURL + "/" + encoded(result)
+        guard let signed, isOnly && !isAbsolute || name(signed).hasSameBytes(as: name(address)) else {
+            return ResultFile(address: address, sources: [address])
+        }
+        if isAbsolute { return ResultFile(address: address, sources: [address, signed]) }
+        return ResultFile(address: signed, sources: isOnly ? [signed, address] : [address, signed])
+    }
+
+    private static func isAddress(_ text: String) -> Bool {
+        (text.utf8.starts(with: "https://".utf8) || text.utf8.starts(with: "http://".utf8))
+            && text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "\"") }
+    }
+
+    private static let pathLimitBytes = 8_192
+
+    /// Without query and fragment.
+    private static func path(_ address: String) -> String {
+        String(decoding: address.utf8.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }, as: UTF8.self)
+    }
+
+    /// The last part of an address's path.
+    private static func name(_ address: String) -> Substring {
+        let path = path(address)[...]
+        return path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[path.utf8.index(after: $0)...] } ?? path
+    }
+
+    /// A path as it stands in an address; what is encoded already stays.
+    private static func encoded(_ path: String) -> String {
+        var out = ByteBuffer()
+        for byte in path.utf8.drop(while: { $0 == UInt8(ascii: "/") }) {
+            switch byte {
+            case 48...57, 65...90, 97...122, UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
+                UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: "%"), UInt8(ascii: ":"), UInt8(ascii: "@"),
+                UInt8(ascii: "+"), UInt8(ascii: ","), UInt8(ascii: "="):
+                out.append(byte)
+            default:
+                out.append(UInt8(ascii: "%"))
+                if byte < 16 { out.append(UInt8(ascii: "0")) }
+                out.append(hex: UInt(byte))
+            }
+        }
+        return out.text
+    }
+}

@@ -1,0 +1,68 @@
+import Calls
+import Engine
+import Shared
+
+/// Wishes that stand in a prompt: `--ar W:H`, `--size WxH`, `--no TEXT`, `--fast`, `--relax`, also with an em dash in
+/// place of the hyphens.
+struct PromptFlags {
+    private(set) var shape: ImageCall.Shape?
+    private(set) var negativePrompt: String?
+    private(set) var mode: ImageCall.Mode?
+
+    /// The prompt without them, and without white space around it.
+    mutating func take(outOf prompt: String) throws(APIError) -> String {
+        let text = ByteBuffer(prompt)
+        var scan = ByteScan(text.bytes)
+        var kept = ByteBuffer()
+        while case let before = scan.place, case let word = scan.word(), !word.isEmpty {
+            switch Self.flag(text.bytes[part: word]) {
+            case "ar": shape = try Self.ratio(text.bytes[part: scan.word()])
+            case "size": shape = try Self.size(text.bytes[part: scan.word()])
+            case "fast": mode = .fast
+            case "relax": mode = .relax
+            case "no": negativePrompt = try Self.words(&scan)
+            default: kept.append(text.bytes[part: (kept.isEmpty ? word.lowerBound : before)..<word.upperBound])
+            }
+        }
+        return kept.text
+    }
+
+    private static func flag(_ word: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        for mark in ["--", "\u{2014}"] as [StaticString] where word.hasPrefix(mark) {
+            return word[part: mark.utf8CodeUnitCount..<word.count]
+        }
+        return nil
+    }
+
+    private static func ratio(_ text: UnsafeRawBufferPointer) throws(APIError) -> ImageCall.Shape {
+        guard let (width, height) = ImageCall.sides(text, UInt8(ascii: ":")), width <= 2 * height, height <= 2 * width
+        else {
+            throw .value("prompt", "--ar takes a ratio such as 3:2, of 2:1 at most")
+        }
+        return .ratio(width: width, height: height)
+    }
+
+    private static func size(_ text: UnsafeRawBufferPointer) throws(APIError) -> ImageCall.Shape {
+        guard let (width, height) = ImageCall.sides(text, UInt8(ascii: "x")) else {
+            throw .value("prompt", "--size takes a size such as 1024x1024")
+        }
+        return .size(width: width, height: height)
+    }
+
+    /// All up to the next flag, with one space between words.
+    private static func words(_ scan: inout ByteScan) throws(APIError) -> String {
+        var words = ByteBuffer()
+        while true {
+            let before = scan
+            let word = scan.bytes[part: scan.word()]
+            if word.isEmpty || flag(word) != nil {
+                scan = before
+                break
+            }
+            if !words.isEmpty { words.append(UInt8(ascii: " ")) }
+            words.append(word)
+        }
+        guard !words.isEmpty else { throw .value("prompt", "--no needs a text") }
+        return words.text
+    }
+}

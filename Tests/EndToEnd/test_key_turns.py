@@ -1,0 +1,73 @@
+"""Several keys of the relay's own are called in turn: looking a model up takes no turn, nor does a refused request."""
+
+import uuid
+
+import pytest
+from chat import CHAT_PATH, ask
+from pictures import image
+
+FEATURES = "/api/features"
+
+
+@pytest.fixture
+def keys():
+    return [f"own-{uuid.uuid4().hex}" for _ in range(2)]
+
+
+@pytest.fixture
+def two_keys(start_relay, keys, caller):
+    """`two_keys(SETTING=value)`: a client of a relay that has two keys."""
+
+    def made(**settings):
+        return caller(start_relay(ONE_MIN_API_KEYS=",".join(keys), ANONYMOUS_MODELS="all", **settings))
+
+    return made
+
+
+def vary(http, model):
+    files = {"image": ("image.png", image("png"), "image/png")}
+    return http.post("/v1/images/variations", data={"model": model}, files=files)
+
+
+@pytest.mark.parametrize("model", ["recraft", "dzine"])
+def test_variations_with_stand_ins_take_turns(two_keys, vendor, keys, model):
+    http = two_keys()
+    for _ in range(6):
+        assert vary(http, model).status_code == 200
+    assert [len(vendor.requests(key, FEATURES)) for key in keys] == [3, 3]
+
+
+def used(vendor, keys, path=CHAT_PATH):
+    return [len(vendor.requests(key, path)) for key in keys]
+
+
+def test_a_refused_request_takes_no_turn(two_keys, vendor, keys):
+    http = two_keys()
+    for _ in range(3):
+        assert ask(http).status_code == 200
+        assert ask(http, logprobs=True).status_code == 400
+        assert ask(http, model="dall-e-3", n=2).status_code == 400
+        speech = {"model": "tts-1", "input": " ", "voice": "alloy"}
+        assert http.post("/v1/audio/speech", json=speech).status_code == 400
+        assert http.post("/v1/images/generations", json={"model": "dall-e-3", "prompt": "a", "size": "1x1"}).is_error
+        assert ask(http).status_code == 200
+    assert used(vendor, keys) == [3, 3]
+
+
+def test_a_request_over_a_limit_takes_no_turn(two_keys, vendor, keys):
+    http = two_keys(RATE_LIMIT="3/hour")
+    assert [ask(http).status_code for _ in range(6)] == [200] * 3 + [429] * 3
+    assert sorted(used(vendor, keys)) == [1, 2]
+    http = two_keys(RATE_LIMIT="1 tokens/hour")
+    before = used(vendor, keys)
+    assert [ask(http).status_code for _ in range(3)] == [429] * 3
+    assert used(vendor, keys) == before
+
+
+def test_a_refused_upload_takes_no_turn(two_keys, vendor, keys):
+    http = two_keys(FILE_ID_SECRET="a-secret-that-is-long-enough-for-ids")
+    for _ in range(4):
+        empty = {"file": ("a.mp3", b"", "audio/mpeg")}
+        assert http.post("/v1/audio/transcriptions", data={"model": "whisper-1"}, files=empty).status_code == 400
+        assert ask(http).status_code == 200
+    assert used(vendor, keys) == [2, 2]

@@ -1,0 +1,201 @@
+"""Tools and structured answers of a vendor that knows only text, as the official client and plain ones get them."""
+
+import json
+from typing import Any
+
+import pytest
+from chat import PATH, ask, body, refusal, stream
+from pydantic import BaseModel
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "The weather of a city",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+            "required": ["city"],
+            "additionalProperties": False,
+        },
+    },
+}
+TIME = {"type": "function", "function": {"name": "time", "parameters": {"type": "object", "properties": {}}}}
+ROME = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>'
+SIZES = [1, 3, 1000]
+
+
+def deltas_of(text: str, size: int) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def answers(vendor, key: str, *texts: str, size: int = 3) -> None:
+    vendor.answers(key, *({"answer": text, "deltas": deltas_of(text, size)} for text in texts))
+
+
+def message(http, is_streamed: bool, **fields: Any) -> tuple[str | None, list[tuple[str, Any]], str]:
+    """Text, calls (name, arguments) and finish reason."""
+    if not is_streamed:
+        choice = ask(http, **fields).json()["choices"][0]
+        said = choice["message"]
+        calls = [(call["function"]["name"], call["function"]["arguments"]) for call in said.get("tool_calls", [])]
+        return said["content"], [(name, json.loads(text)) for name, text in calls], choice["finish_reason"]
+    got = stream(http, **fields)
+    assert got.status == 200 and got.is_done, got
+    found: dict[int, list[str]] = {}
+    for choice in got.choices(0):
+        for call in choice["delta"].get("tool_calls", []):
+            if "id" in call:
+                assert call["id"].startswith("call_") and call["type"] == "function"
+                found[call["index"]] = [call["function"]["name"], ""]
+            found[call["index"]][1] += call["function"].get("arguments", "")
+    return got.text(), [(name, json.loads(text)) for name, text in found.values()], got.finish()
+
+
+@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
+def is_streamed(request) -> bool:
+    return request.param
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_call(http, vendor, api_key, is_streamed, size):
+    answers(vendor, api_key, f"Let me look.\n\n{ROME}", size=size)
+    text, calls, finish = message(http, is_streamed, tools=[WEATHER, TIME])
+    assert (text or "").strip() == "Let me look."
+    assert (calls, finish) == ([("weather", {"city": "Rome"})], "tool_calls")
+    assert '"name": "weather"' in vendor.prompt(api_key) and "additionalProperties" in vendor.prompt(api_key)
+
+
+def test_several_calls(http, vendor, api_key, is_streamed):
+    answers(vendor, api_key, ROME + '\n<tool_call>{"name": "time", "arguments": {}}</tool_call>')
+    _, calls, finish = message(http, is_streamed, tools=[WEATHER, TIME])
+    assert (calls, finish) == ([("weather", {"city": "Rome"}), ("time", {})], "tool_calls")
+
+
+@pytest.mark.parametrize("text", ["It is sunny.", "Write:\n```\n" + ROME + "\n```\nlike this.", "a <tool_ b"])
+def test_what_is_no_call_stays_text(http, vendor, api_key, is_streamed, text):
+    answers(vendor, api_key, text)
+    assert message(http, is_streamed, tools=[WEATHER]) == (text, [], "stop")
+
+
+def test_a_broken_call_is_repaired_once(http, vendor, api_key, is_streamed):
+    answers(vendor, api_key, '<tool_call>{"name": "wether", "arguments": {}}</tool_call>', f"Sorry!\n{ROME}")
+    text, calls, finish = message(http, is_streamed, tools=[WEATHER])
+    assert (text or "", calls, finish) == ("", [("weather", {"city": "Rome"})], "tool_calls")
+    first, second = vendor.requests(api_key)
+    assert "wether" in json.dumps(second) and "wether" not in json.dumps(first)
+
+
+def test_a_call_that_stays_broken_is_text(http, vendor, api_key, is_streamed):
+    broken = '<tool_call>{"name": "wether", "arguments": {}}</tool_call>'
+    answers(vendor, api_key, f"So: {broken}", broken)
+    text, calls, finish = message(http, is_streamed, tools=[WEATHER])
+    assert (text, calls, finish) == (f"So: {broken}", [], "stop")
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])
+def test_a_demanded_call_that_does_not_come_is_an_error(http, vendor, api_key, is_streamed, choice):
+    answers(vendor, api_key, "I would rather not.", "No.")
+    status, error, headers = refusal(http, is_streamed, tools=[WEATHER], tool_choice=choice)
+    assert (status, error["type"], error["code"]) == (502, "server_error", "upstream_error")
+    assert headers["x-should-retry"] == "false"
+
+
+def test_a_demanded_call_comes_after_a_repair(http, vendor, api_key, is_streamed):
+    answers(vendor, api_key, "I would rather not.", ROME)
+    text, calls, finish = message(http, is_streamed, tools=[WEATHER], tool_choice="required")
+    assert (text or "", calls, finish) == ("", [("weather", {"city": "Rome"})], "tool_calls")
+
+
+def test_strict_arguments_are_judged(http, vendor, api_key, is_streamed):
+    strict = {"type": "function", "function": WEATHER["function"] | {"strict": True}}
+    answers(vendor, api_key, ROME.replace('"Rome"', "7"), ROME)
+    assert message(http, is_streamed, tools=[strict])[1] == [("weather", {"city": "Rome"})]
+
+
+def test_none_offers_no_tools(http, vendor, api_key, is_streamed):
+    answers(vendor, api_key, "Plain.")
+    assert message(http, is_streamed, tools=[WEATHER], tool_choice="none") == ("Plain.", [], "stop")
+    assert "<tool_call>" not in vendor.prompt(api_key)
+
+
+def test_the_older_form(http, vendor, api_key, is_streamed):
+    answers(vendor, api_key, ROME)
+    functions = [WEATHER["function"]]
+    if is_streamed:
+        got = stream(http, functions=functions)
+        parts = [choice["delta"]["function_call"] for choice in got.choices(0) if "function_call" in choice["delta"]]
+        call = {"name": parts[0]["name"], "arguments": "".join(part.get("arguments", "") for part in parts)}
+        finish = got.finish()
+    else:
+        choice = ask(http, functions=functions).json()["choices"][0]
+        call, finish = choice["message"]["function_call"], choice["finish_reason"]
+    assert (call["name"], json.loads(call["arguments"]), finish) == ("weather", {"city": "Rome"}, "function_call")
+
+
+def test_a_loop_of_the_official_client(client, vendor, api_key):
+    answers(vendor, api_key, ROME, "It is sunny in Rome.")
+    messages: list[Any] = [{"role": "user", "content": "How is Rome?"}]
+    first = client.chat.completions.create(model="gpt-4o-mini", messages=messages, tools=[WEATHER])
+    call = first.choices[0].message.tool_calls[0]
+    messages += [first.choices[0].message, {"role": "tool", "tool_call_id": call.id, "content": "sunny"}]
+    second = client.chat.completions.create(model="gpt-4o-mini", messages=messages, tools=[WEATHER])
+    assert second.choices[0].message.content == "It is sunny in Rome."
+    prompt = json.dumps(vendor.requests(api_key)[-1])
+    assert "<tool_response" in prompt and "sunny" in prompt and call.id in prompt
+
+
+class Step(BaseModel):
+    text: str
+    number: int
+
+
+class Plan(BaseModel):
+    title: str
+    steps: list[Step]
+
+
+PLAN = {"title": "Tea", "steps": [{"text": "Boil", "number": 1}]}
+
+
+@pytest.mark.parametrize("wrapping", ["{}", "```json\n{}\n```", "Here you are:\n{}\nAnything else?"])
+def test_parse(client, vendor, api_key, wrapping):
+    answers(vendor, api_key, wrapping.replace("{}", json.dumps(PLAN)))
+    parsed = client.chat.completions.parse(
+        model="gpt-4o-mini", messages=[{"role": "user", "content": "Tea"}], response_format=Plan
+    )
+    assert parsed.choices[0].message.parsed == Plan.model_validate(PLAN)
+
+
+def test_a_document_is_repaired_once(http, vendor, api_key, is_streamed):
+    form = {"type": "json_schema", "json_schema": {"name": "plan", "strict": True, "schema": Plan.model_json_schema()}}
+    answers(vendor, api_key, '{"title": "Tea"}', json.dumps(PLAN))
+    text, calls, finish = message(http, is_streamed, response_format=form)
+    assert (json.loads(text or ""), calls, finish) == (PLAN, [], "stop")
+    answers(vendor, api_key, '{"title": "Tea"}', "no")
+    status, error, _ = refusal(http, is_streamed, response_format=form)
+    assert (status, error["code"]) == (502, "upstream_error")
+
+
+def test_any_object(http, vendor, api_key, is_streamed):
+    answers(vendor, api_key, 'Sure: {"a": [1, 2]}')
+    assert message(http, is_streamed, response_format={"type": "json_object"}) == ('{"a": [1, 2]}', [], "stop")
+
+
+def test_a_schema_that_cannot_be_used_is_refused(http, vendor, api_key, is_streamed):
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "elephant"}}}
+    status, error, _ = refusal(http, is_streamed, response_format=form)
+    assert (status, error["param"]) == (400, "response_format.json_schema.schema")
+    assert vendor.requests(api_key) == []
+
+
+def test_text_before_a_call_is_not_held_back(http, vendor, api_key):
+    text = "I look it up now. " + ROME
+    vendor.answers(api_key, {"answer": text, "deltas": deltas_of(text, 6), "stall_at": 300})
+    with http.stream("POST", PATH, json=body(stream=True, tools=[WEATHER])) as answer:
+        seen = ""
+        for line in answer.iter_lines():
+            seen += line
+            if "I look" in seen:
+                break
+        assert "I look" in seen

@@ -1,0 +1,66 @@
+import Engine
+import Testing
+
+@Suite struct CryptoTests {
+    @Test(
+        "SHA-256 of known texts (FIPS 180-4 examples)",
+        arguments: [
+            ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (
+                "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+            ),
+        ]
+    )
+    func knownDigests(text: String, hex: String) {
+        let digits = Digest(of: text).withBytes { bytes in
+            bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
+        #expect(digits == hex)
+    }
+
+    @Test("base64url, cut anywhere")
+    func base64url() {
+        let whole = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"
+        for count in 0...43 { #expect(Digest(of: "abc").base64url(characters: count) == String(whole.prefix(count))) }
+        #expect(Digest(of: "abc").callerName == "ungWv48Bz-pBQUDe")
+    }
+
+    @Test("digests are equal when their texts are")
+    func equality() {
+        #expect(Digest(of: "a") == Digest(of: "a") && Digest(of: "a") != Digest(of: "b"))
+        #expect(Set([Digest(of: "a"), Digest(of: "a"), Digest(of: "b")]).count == 2)
+    }
+
+    @Test(
+        "comparison in constant time",
+        arguments: [("", "", true), ("a", "", false), ("ab", "ab", true), ("ab", "ac", false), ("ab", "abc", false)]
+    )
+    func comparison(one: String, other: String, isEqual: Bool) {
+        let isSame = Array(one.utf8).withUnsafeBytes { first in
+            Array(other.utf8).withUnsafeBytes { areEqualInConstantTime(first, $0) }
+        }
+        #expect(isSame == isEqual)
+    }
+
+    @Test("ids are of letters and digits, of one length, and never twice, over many refills")
+    func ids() {
+        let random = RandomBytes()
+        var seen: Set<String> = []
+        var counts: [Character: Int] = [:]
+        for _ in 0..<5_000 {
+            let id = random.id("chatcmpl-")
+            #expect(id.hasPrefix("chatcmpl-") && id.utf8.count == 9 + 24)
+            seen.insert(id)
+            for character in id.dropFirst(9) { counts[character, default: 0] += 1 }
+        }
+        #expect(seen.count == 5_000)
+        #expect(counts.count == 62 && counts.keys.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) })
+        // 120,000 characters, 1,935 of each; 10 standard deviations are 440.
+        #expect(counts.values.allSatisfy { (1_495...2_375).contains($0) })
+    }
+
+    @Test("two sources give different ids")
+    func twoSources() { #expect(RandomBytes().id("") != RandomBytes().id("")) }
+}

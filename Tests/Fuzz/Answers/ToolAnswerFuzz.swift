@@ -1,0 +1,108 @@
+import Engine
+import Glibc
+import Shared
+import Upstream
+
+/// Answers of models: the same calls and texts however the answer is cut, in steps whose number its length bounds;
+/// nothing of an answer without calls is lost; arguments are objects, of tools that there are. The same for structured
+/// answers. The first two bytes steer the cutting.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzToolAnswer(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    guard count > 2 else { return 0 }
+    let input = UnsafeRawBufferPointer(start: data, count: count)
+    let steering = (Int(input[0]), Int(input[1]))
+    var answer = ByteBuffer()
+    answer.append(input[part: 2..<count])
+    var found = Found()
+    let steps = StepCount.of { found = read(answer.bytes, span: answer.count + 1, seed: 0) }
+    demand(steps <= stepsPerByte * answer.count + fewSteps, "\(steps) steps for \(answer.count) bytes")
+    let cut = read(answer.bytes, span: 1 + steering.0 % 32, seed: steering.1)
+    demand(cut == found, "in pieces \(cut), whole \(found)")
+    if found.calls.isEmpty { demand(found.text == Array(answer.bytes), "a text of \(found.text.count) bytes") }
+    let document = structured(answer.bytes, span: answer.count + 1, seed: 0)
+    demand(structured(answer.bytes, span: 1 + steering.0 % 32, seed: steering.1) == document, "another document")
+    return 0
+}
+
+private let stepsPerByte = 8
+/// Whatever the length.
+private let fewSteps = 2_000
+
+private struct Found: Equatable {
+    var calls: [String] = []
+    /// Broken calls too.
+    var text: [UInt8] = []
+}
+
+private let schemaText =
+    #"{"type":"object","properties":{"q":{"type":["string","integer"]}},"additionalProperties":false}"#
+
+private let instructions: ToolProtocol = {
+    let text = ByteBuffer(schemaText)
+    let parser = JSONParser()
+    let schema = (try? parser.parse(text.bytes)).flatMap { try? JSONSchema($0) }
+    return ToolProtocol([
+        ToolOffer(name: "search", description: nil, parameters: schemaText, schema: schema),
+        ToolOffer(name: "noop", description: nil, parameters: nil, schema: nil),
+    ])
+}()
+
+private func forEachPiece(
+    _ answer: UnsafeRawBufferPointer,
+    span: Int,
+    seed: Int,
+    _ take: (UnsafeRawBufferPointer) -> Void
+) {
+    var (place, state) = (0, UInt32(seed))
+    while place < answer.count {
+        state = state &* 1_664_525 &+ 1_013_904_223
+        let end = min(answer.count, place + 1 + (span > answer.count ? answer.count : Int(state >> 16) % span))
+        // A block of just its size, so that the sanitizer sees each read past its end.
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: end - place, alignment: 1)
+        defer { copy.deallocate() }
+        copy.copyMemory(from: answer[part: place..<end])
+        take(UnsafeRawBufferPointer(copy))
+        place = end
+    }
+}
+
+private func read(_ answer: UnsafeRawBufferPointer, span: Int, seed: Int) -> Found {
+    var parser = ToolCallParser(instructions, ids: RandomBytes())
+    var found = Found()
+    func pass(_ event: ToolEvent) {
+        switch event {
+        case .text(let bytes): found.text += bytes
+        case .call(let call):
+            demand(call.name == "search" || call.name == "noop", "a tool \(call.name)")
+            let text = ByteBuffer(call.arguments)
+            let json = JSONParser()
+            demand((try? json.parse(text.bytes))?.kind == .object, "arguments \(call.arguments)")
+            found.calls.append(call.name + call.arguments)
+        case .broken(let raw, let reason):
+            demand(!reason.isEmpty, "no reason")
+            found.text += raw
+        }
+    }
+    forEachPiece(answer, span: span, seed: seed) { parser.take($0, pass) }
+    parser.finish(pass)
+    return found
+}
+
+private func structured(_ answer: UnsafeRawBufferPointer, span: Int, seed: Int) -> StructuredAnswer.Verdict {
+    var machine = StructuredAnswer(FormatProtocol(.object))
+    forEachPiece(answer, span: span, seed: seed) { machine.take($0) }
+    let verdict = machine.finish()
+    if case .document(let document) = verdict {
+        let text = ByteBuffer(document)
+        let json = JSONParser()
+        demand((try? json.parse(text.bytes))?.kind == .object, "a document \(document)")
+    }
+    return verdict
+}
+
+private func demand(_ isSo: Bool, _ text: @autoclosure () -> String) {
+    if isSo { return }
+    print("property broken: \(text())")
+    fflush(nil)
+    abort()
+}

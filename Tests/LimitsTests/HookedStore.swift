@@ -1,0 +1,104 @@
+import Engine
+import Limits
+
+/// A store in memory whose writes can be told to come late, to fail, or to be done and yet fail.
+final class HookedStore: CounterStore {
+    enum Order: Sendable {
+        /// Calls this after the write is done, before it is answered.
+        case thenCall(@Sendable () -> Void)
+        case doneButUnanswered
+        case notDone
+        /// Not taken for itself.
+        case refuse
+        case loseRace
+        case normal
+    }
+
+    private struct Script {
+        var orders: [Order] = []
+        var reads = 0
+        var writes: [String] = []
+        var connections = 0
+        var isDown = false
+    }
+
+    let inner: MemoryCounters
+    private let script = Lock(Script())
+
+    init(_ inner: MemoryCounters = MemoryCounters(seconds: { epoch / 1_000_000 })) { self.inner = inner }
+
+    /// What becomes of the next writes, in order.
+    func order(_ orders: Order...) { script.withLock { $0.orders += orders } }
+
+    /// The orders not carried out yet.
+    func forget() { script.withLock { $0.orders = [] } }
+
+    /// While it is down nobody can connect.
+    func setDown(_ isDown: Bool) { script.withLock { $0.isDown = isDown } }
+
+    var reads: Int { script.withLock { $0.reads } }
+    /// Keys, in order.
+    var writes: [String] { script.withLock { $0.writes } }
+
+    var servers: [String] { ["hooked"] }
+    func server(of key: String) -> Int { 0 }
+
+    func connect(to server: Int) throws(StoreFailure) -> any CounterConnection {
+        let isDown = script.withLock { script in
+            script.connections += 1
+            return script.isDown
+        }
+        if isDown { throw StoreFailure(reason: "down") }
+        return Connection(self)
+    }
+
+    fileprivate func read(_ keys: [String]) -> [StoredValue?] {
+        script.withLock { $0.reads += 1 }
+        return inner.read(keys)
+    }
+
+    fileprivate func write(_ key: String, _ body: () -> WriteResult) throws(StoreFailure) -> WriteResult {
+        // The entries of living instances come when they come.
+        if key.contains("total.concurrent.") { return body() }
+        let order = script.withLock { script in
+            script.writes.append(key)
+            return script.orders.isEmpty ? Order.normal : script.orders.removeFirst()
+        }
+        switch order {
+        case .normal: return body()
+        case .loseRace: return .lost
+        case .refuse: return .refused(reason: "out of memory")
+        case .notDone: throw StoreFailure(reason: "not done")
+        case .doneButUnanswered:
+            _ = body()
+            throw StoreFailure(reason: "done, but unanswered")
+        case .thenCall(let call):
+            let result = body()
+            call()
+            return result
+        }
+    }
+}
+
+private final class Connection: CounterConnection {
+    private let store: HookedStore
+
+    init(_ store: HookedStore) { self.store = store }
+
+    func read(_ keys: [String]) -> [StoredValue?] { store.read(keys) }
+
+    func replace(
+        _ key: String,
+        _ value: [UInt8],
+        version: StoredValue.Version,
+        expirySeconds: Int
+    ) throws(StoreFailure) -> WriteResult {
+        try store.write(key) { store.inner.replace(key, value, version: version, expirySeconds: expirySeconds) }
+    }
+
+    func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult {
+        try store.write(key) { store.inner.add(key, value, expirySeconds: expirySeconds) }
+    }
+
+    func time() -> Int { store.inner.time() }
+}

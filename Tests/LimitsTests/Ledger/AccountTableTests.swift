@@ -1,0 +1,52 @@
+import Engine
+import Testing
+
+@testable import Limits
+
+/// Callers that make up keys, against those that have one.
+@Suite struct AccountTableTests {
+    private let day = Limit(.caller(.chat), Quota(5, per: .day))
+    private let clock = TestClock()
+
+    private func used(_ limiter: Limiter, _ limit: Limit, _ identity: Identity, units: Int = 1) -> Bool {
+        limiter.reserveInMemory([Claim(limit, identity, units: units)])?.decision.isAdmitted ?? false
+    }
+
+    private func digest(_ text: String) -> Digest { Digest(of: text) }
+
+    @Test("made-up keys and addresses do not push a known key out")
+    func known() {
+        let limiter = Limiter(store: nil, Limiter.Options(bytes: 1 << 20), clock: clock.clock)
+        #expect(used(limiter, day, .knownKey(named: "KNOWN")))
+        for number in 0..<4_000 {
+            clock.advance(microseconds: 10)
+            _ = used(limiter, day, .passedKey(digest("\(number)")))
+            _ = used(limiter, day, .address("\(number)"))
+        }
+        #expect(limiter.metrics().accounts < 1_000, "the table is bounded")
+        #expect(!used(limiter, day, .knownKey(named: "KNOWN"), units: 5))
+    }
+
+    @Test("within a part the one that used least goes first")
+    func leastUsed() {
+        let limiter = Limiter(store: nil, Limiter.Options(bytes: 1 << 20), clock: clock.clock)
+        #expect(used(limiter, day, .passedKey(digest("honest")), units: 4))
+        for number in 0..<4_000 {
+            clock.advance(microseconds: 10)
+            _ = used(limiter, day, .passedKey(digest("\(number)")))
+        }
+        #expect(!used(limiter, day, .passedKey(digest("honest")), units: 2))
+    }
+
+    @Test("wrong keys of one address are counted on, whoever else comes")
+    func failures() {
+        let limiter = Limiter(store: nil, Limiter.Options(bytes: 1 << 20), clock: clock.clock)
+        let wrong = Limit(.failedAuth, Quota(20, per: .minute))
+        #expect(used(limiter, wrong, .address("guesser")))
+        for number in 0..<4_000 {
+            clock.advance(microseconds: 10)
+            _ = used(limiter, day, .passedKey(digest("\(number)")))
+        }
+        #expect(!used(limiter, wrong, .address("guesser"), units: 20))
+    }
+}

@@ -1,0 +1,151 @@
+import Engine
+import Limits
+import Support
+
+/// SplitMix64: the same numbers for the same seed.
+struct Dice: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: Int) { state = UInt64(bitPattern: Int64(seed)) &+ 0x9E37_79B9_7F4A_7C15 }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<max(1, bound), using: &self) }
+}
+
+/// The most units in any interval as long as the window (half open), wherever it begins. `admitted` is in order.
+func mostInAnyWindow(_ admitted: [(time: Int, units: Int)], _ window: Int) -> Int {
+    var first = 0
+    var sum = 0
+    var most = 0
+    for last in admitted.indices {
+        sum += admitted[last].units
+        while admitted[last].time - admitted[first].time >= window {
+            sum -= admitted[first].units
+            first += 1
+        }
+        most = max(most, sum)
+    }
+    return most
+}
+
+extension MemcachedProcess {
+    var address: MemcachedAddress { MemcachedAddress(host: "127.0.0.1", port: port) }
+}
+
+let epoch = 1_800_000_000_000_000
+
+extension Record {
+    /// With counts in random buckets.
+    init(random dice: inout Dice, _ grid: Grid, near time: Int, most: Int = 1_000) {
+        self.init(grid, at: time, birth: dice.next())
+        for _ in 0..<dice.below(2 * grid.kept) {
+            roll(to: time + dice.below(grid.windowMicroseconds))
+            charge(dice.below(most))
+        }
+        if dice.below(3) == 0 {
+            addLease(1 + dice.below(most), until: grid.start(of: newest) + dice.below(1_000_000), at: time)
+        }
+    }
+}
+
+/// Loops of a test's own, and tasks on them.
+final class TestLoops: Sendable {
+    private let threads: [TestLoop]
+
+    init(_ count: Int = 1) { threads = (0..<count).map { _ in TestLoop() } }
+
+    deinit {
+        for thread in threads { thread.stop() }
+    }
+
+    /// The results of `count` tasks that run at the same time, spread over the loops.
+    func run<Result: Sendable>(
+        _ count: Int,
+        _ body: @escaping @Sendable (Int, EventLoop) async -> Result
+    ) async -> [Result] {
+        let tasks = (0..<count)
+            .map { index in
+                let loop = threads[index % threads.count].loop
+                return Task(executorPreference: loop) { await body(index, loop) }
+            }
+        var results: [Result] = []
+        for task in tasks { results.append(await task.value) }
+        return results
+    }
+
+    func run<Result: Sendable>(_ body: @escaping @Sendable (EventLoop) async -> Result) async -> Result {
+        await run(1) { _, loop in await body(loop) }[0]
+    }
+}
+
+/// `@unchecked`: the thread is stopped once, by the owner.
+private final class TestLoop: @unchecked Sendable {
+    private let thread = LoopThread()
+    var loop: EventLoop { thread.loop }
+
+    func stop() {
+        loop.stop()
+        thread.join()
+    }
+}
+
+/// Wall time is moved by hand; steady time with it, and by itself, since pauses are measured by it.
+///
+/// Threads that wait for a moment of it look again and again.
+final class TestClock: Sendable {
+    private let advanced = Lock(0)
+    private let start = EventLoop.monotonicNanoseconds()
+
+    var clock: LimitClock {
+        LimitClock(
+            now: {
+                let advanced = self.advanced.withLock { $0 }
+                let passed = Int(EventLoop.monotonicNanoseconds() - self.start) / 1_000
+                return Moment(wall: epoch + advanced, steady: advanced + passed)
+            },
+            alarm: { _ in Int(EventLoop.monotonicNanoseconds()) / 1_000 + 20_000 }
+        )
+    }
+
+    func advance(microseconds: Int) { advanced.withLock { $0 += microseconds } }
+}
+
+/// What a limiter told its operator; waits for more.
+final class TestEvents: Sendable {
+    private let events = Lock<[LimiterEvent]>([])
+
+    var handler: @Sendable (LimiterEvent) -> Void { { event in self.events.withLock { $0.append(event) } } }
+
+    /// When the number of events of a kind has been reached; false after ten seconds.
+    func reached(_ count: Int, _ isKind: @Sendable (LimiterEvent) -> Bool) async -> Bool {
+        for _ in 0..<2_000 {
+            if events.withLock({ $0.count { isKind($0) } }) >= count { return true }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+        return false
+    }
+}
+
+extension LimiterEvent {
+    var isDown: Bool { if case .storeDown = self { true } else { false } }
+    var isBack: Bool { if case .storeBack = self { true } else { false } }
+    var isBroken: Bool { if case .brokenRecord = self { true } else { false } }
+}
+
+extension Limiter {
+    /// When all its servers are in use; false after ten seconds.
+    func isUp() async -> Bool {
+        for _ in 0..<5_000 {
+            if metrics().serversDown == 0 { return true }
+            try? await Task.sleep(for: .milliseconds(2))
+        }
+        return false
+    }
+}

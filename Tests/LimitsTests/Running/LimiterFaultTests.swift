@@ -1,0 +1,239 @@
+import Engine
+import Glibc
+import Limits
+import Testing
+
+@Suite struct LimiterFaultTests {
+    let loops = TestLoops()
+    let clock = TestClock()
+    let store = HookedStore()
+    let events = TestEvents()
+    static let minute = Limit(.total, Quota(10, per: .minute))
+    static let hour = Limit(.caller(.chat), Quota(10, per: .hour))
+
+    private func limiter(_ rule: StoreDownRule = .local, timeoutMilliseconds: Int = 60_000) -> Limiter {
+        Limiter(
+            store: store,
+            Limiter.Options(rule: rule, timeoutMicroseconds: timeoutMilliseconds * 1_000),
+            clock: clock.clock,
+            onEvent: events.handler
+        )
+    }
+
+    private func ask(_ limiter: Limiter, _ limits: [Limit], units: Int = 1) async -> Decision {
+        await loops.run { loop in
+            await limiter.reserve(limits.map { Claim($0, .everybody, units: units) }, on: loop).decision
+        }
+    }
+
+    /// What the store's records hold, by bucket, the newest first.
+    private func counted(_ limit: Limit) throws -> [Int] {
+        let key = try #require(store.writes.first { $0.contains(limit.id) })
+        let value = try #require(store.inner.read([key])[0])
+        let record = try Record(value.bytes, limit.grid)
+        return (record.oldest...record.newest).map { record.count(in: $0) }.filter { $0 > 0 }
+    }
+
+    @Test("an answer that comes after its bucket's end is not used: the next write moves the units")
+    func late() async throws {
+        let limiter = limiter()
+        defer { limiter.stop() }
+        let clock = clock
+        store.order(.thenCall { clock.advance(microseconds: 600_000) })
+        let decision = await ask(limiter, [Self.minute])
+        #expect(decision.isAdmitted && decision.requests?.remaining == 9)
+        #expect(limiter.metrics().late == 1 && store.writes.count == 2)
+        #expect(try counted(Self.minute) == [1])
+        #expect(decision.requests?.resetMicroseconds ?? 0 > 60_500_000, "counted in the bucket in which it was decided")
+    }
+
+    @Test("of several limits only the one that is late is moved")
+    func lateOfSeveral() async throws {
+        let limiter = limiter()
+        defer { limiter.stop() }
+        let clock = clock
+        store.order(.normal, .thenCall { clock.advance(microseconds: 600_000) })
+        #expect(await ask(limiter, [Self.minute, Self.hour]).isAdmitted)
+        #expect(store.writes.count { $0.contains(Self.minute.id) } == 2)
+        #expect(store.writes.count { $0.contains(Self.hour.id) } == 1)
+        #expect(try counted(Self.minute) == [1])
+        #expect(try counted(Self.hour) == [1])
+    }
+
+    @Test("a write that may have happened admits nothing; the rule decides", arguments: [true, false])
+    func unknownWrite(isDone: Bool) async throws {
+        let limiter = limiter(.deny)
+        defer { limiter.stop() }
+        #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        store.order(isDone ? .doneButUnanswered : .notDone)
+        guard case .storeDown = await ask(limiter, [Self.minute]).outcome else {
+            Issue.record("decided with a store that failed")
+            return
+        }
+        #expect(try counted(Self.minute) == [isDone ? 2 : 1])
+        #expect(limiter.metrics().failures == 1)
+    }
+
+    @Test("a give-back without an answer is never repeated", arguments: [true, false])
+    func unknownGiveBack(isDone: Bool) async throws {
+        let limiter = limiter()
+        defer { limiter.stop() }
+        let other = Limiter(store: store, Limiter.Options(timeoutMicroseconds: 60_000_000), clock: clock.clock)
+        defer { other.stop() }
+        // `hour` is counted; then `other` takes the day's last unit, so that the hour's is given back: unanswered.
+        let day = Limit(.key(nil), Quota(2, per: .day))  // its store key comes after the hour's
+        #expect(await ask(limiter, [Self.hour, day]).isAdmitted)
+        let otherLoops = TestLoops()
+        store.order(
+            .thenCall {
+                let done = Lock(false)
+                Task {
+                    _ = await otherLoops.run { await other.reserve([Claim(day, .everybody)], on: $0).decision }
+                    done.withLock { $0 = true }
+                }
+                while !done.withLock({ $0 }) { usleepBriefly() }
+            },
+            .normal,
+            .loseRace,
+            isDone ? .doneButUnanswered : .notDone
+        )
+        let refused = await ask(limiter, [Self.hour, day])
+        #expect(refused.refusal?.limit == day)
+        #expect(await events.reached(1, \.isDown))
+        clock.advance(microseconds: 1_100_000)
+        #expect(await events.reached(1, \.isBack))
+        #expect(await ask(limiter, [Self.hour]).isAdmitted)
+        #expect(try counted(Self.hour).reduce(0, +) == (isDone ? 2 : 3))
+    }
+
+    @Test("a lost race is run again, and counts once")
+    func lostRaces() async throws {
+        let limiter = limiter()
+        defer { limiter.stop() }
+        store.order(.loseRace, .loseRace)
+        #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        #expect(try counted(Self.minute) == [1])
+        #expect(limiter.metrics().lostRaces == 2)
+    }
+
+    @Test("a record that the store does not take is alone under the rule; what was admitted is added")
+    func refusedWrite() async throws {
+        let limiter = limiter()
+        defer { limiter.stop() }
+        store.order(.refuse)
+        #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        #expect(limiter.metrics().byRule == 1 && limiter.metrics().failures == 0)
+        #expect(await ask(limiter, [Self.hour]).isAdmitted)
+        #expect(limiter.metrics().byRule == 1)
+        clock.advance(microseconds: 1_000_001)
+        #expect(await ask(limiter, [Self.minute]).requests?.remaining == 8)
+        #expect(try counted(Self.minute).reduce(0, +) == 2)
+    }
+
+    @Test("a request's time is up while a call hangs: the rule decides, and the write counts besides")
+    func hangs() async throws {
+        let limiter = limiter(timeoutMilliseconds: 300)
+        defer { limiter.stop() }
+        let gate = Lock(false)
+        store.order(.thenCall { while !gate.withLock({ $0 }) { usleepBriefly() } })
+        let decision = await ask(limiter, [Self.minute])
+        #expect(decision.isAdmitted && limiter.metrics().expired == 1 && limiter.metrics().byRule == 1)
+        gate.withLock { $0 = true }
+        clock.advance(microseconds: 1_000_001)
+        // The hanging write may have counted one that was not used; the one admitted was added.
+        var left = 0
+        for _ in 0..<200 {
+            left = await ask(limiter, [Self.minute], units: 0).requests?.remaining ?? 0
+            if left == 8 { break }
+            usleepBriefly()
+        }
+        #expect(left == 8)
+    }
+
+    @Test("whatever becomes of writes, no limit lets more than N through, and no request is left waiting")
+    func random() async throws {
+        for seed in 0..<12 {
+            let (clock, store) = (TestClock(), HookedStore())
+            let limiters = (0..<2)
+                .map { _ in
+                    Limiter(
+                        store: store,
+                        Limiter.Options(rule: .deny, timeoutMicroseconds: 20_000_000),
+                        clock: clock.clock
+                    )
+                }
+            defer { for limiter in limiters { limiter.stop() } }
+            let loops = TestLoops(2)
+            let total = Limit(.total, Quota(90, per: .hour))
+            let own = Limit(.caller(.chat), Quota(25, per: .hour))
+            let tokens = Limit(.key(nil), Quota(400, .tokens, per: .hour))
+            let callers = (0..<5).map { Identity.address("192.0.2.\($0)") }
+            var dice = Dice(seed: seed)
+            var admitted = [Int](repeating: 0, count: callers.count)
+            for _ in 0..<12 {
+                for _ in 0..<30 {
+                    switch dice.below(40) {
+                    case 0: store.order(.doneButUnanswered)
+                    case 1: store.order(.notDone)
+                    case 2: store.order(.refuse)
+                    case 3..<8: store.order(.loseRace)
+                    case 8: store.order(.thenCall { clock.advance(microseconds: 31_000_000) })
+                    default: store.order(.normal)
+                    }
+                }
+                let decisions = await loops.run(40) { index, loop in
+                    let caller = callers[index % 5]
+                    let claims = [Claim(total, .everybody), Claim(own, caller), Claim(tokens, caller, units: 10)]
+                    return await limiters[index % 2].reserve(claims, on: loop).decision
+                }
+                for (index, decision) in decisions.enumerated() where decision.isAdmitted { admitted[index % 5] += 1 }
+                store.forget()
+                clock.advance(microseconds: 1_100_000)
+                for limiter in limiters { #expect(await limiter.isUp()) }
+            }
+            #expect(admitted.reduce(0, +) <= 90 && admitted.allSatisfy { $0 <= 25 }, "seed \(seed): \(admitted)")
+            #expect(limiters.allSatisfy { $0.metrics().expired == 0 }, "seed \(seed)")
+            #expect(admitted.reduce(0, +) > 20)
+        }
+    }
+
+    @Test("a call that does not come back at all puts its server out of use")
+    func stuck() async throws {
+        let limiter = limiter(timeoutMilliseconds: 20)
+        let gate = Lock(false)
+        defer {
+            gate.withLock { $0 = true }
+            limiter.stop()
+        }
+        store.order(.thenCall { while !gate.withLock({ $0 }) { usleepBriefly() } })
+        #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        store.setDown(true)  // for probes
+        clock.advance(microseconds: 1_000_001)  // the record is no longer under the rule, the call still under way
+        #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        #expect(await events.reached(1, \.isDown))
+        let expired = limiter.metrics().expired
+        for _ in 0..<8 { #expect(await ask(limiter, [Self.minute]).isAdmitted) }
+        #expect(await ask(limiter, [Self.minute]).isAdmitted == false)
+        #expect(limiter.metrics().expired == expired)
+    }
+
+    @Test("nobody waits while the server is down; it is tried once a second, and used when it is back")
+    func probes() async throws {
+        let limiter = limiter()
+        defer { limiter.stop() }
+        store.order(.notDone)
+        store.setDown(true)
+        #expect(await ask(limiter, [Self.minute]).isAdmitted)
+        #expect(await events.reached(1, \.isDown))
+        let reads = store.reads
+        for _ in 0..<9 { #expect(await ask(limiter, [Self.minute]).isAdmitted) }
+        #expect(await ask(limiter, [Self.minute]).isAdmitted == false)
+        #expect(store.reads == reads)
+        store.setDown(false)
+        clock.advance(microseconds: 1_000_001)
+        #expect(await events.reached(1, \.isBack))
+        #expect(await ask(limiter, [Self.minute]).isAdmitted == false)
+    }
+}
+
+private func usleepBriefly() { usleep(1_000) }

@@ -1,0 +1,200 @@
+import Engine
+import Glibc
+import Limits
+import Support
+import Testing
+
+@Suite struct LimiterStoreTests {
+    private static func limiter(
+        _ memcached: MemcachedProcess,
+        rule: StoreDownRule = .local,
+        timeoutMilliseconds: Int = 2_000,
+        events: TestEvents = TestEvents()
+    ) throws -> Limiter {
+        Limiter(
+            store: try MemcachedCounters([memcached.address], timeoutMilliseconds: timeoutMilliseconds),
+            Limiter.Options(rule: rule, timeoutMicroseconds: timeoutMilliseconds * 1_000),
+            onEvent: events.handler
+        )
+    }
+
+    @Test("two instances on one store admit exactly N together")
+    func share() async throws {
+        let memcached = try MemcachedProcess()
+        let limiters = [try Self.limiter(memcached), try Self.limiter(memcached)]
+        defer { for limiter in limiters { limiter.stop() } }
+        let loops = TestLoops(4)
+        let limit = Limit(.caller(.chat), Quota(70, per: .hour))
+        let who = Identity.passedKey(Digest(of: "secret-key-of-a-caller"))
+        let decisions = await loops.run(600) { index, loop in
+            await limiters[index % 2].reserve([Claim(limit, who)], on: loop).decision
+        }
+        #expect(decisions.count { $0.isAdmitted } == 70)
+        #expect(decisions.allSatisfy { $0.isAdmitted || $0.refusal != nil })
+        for limiter in limiters {
+            #expect(limiter.metrics().byRule == 0 && limiter.metrics().failures == 0)
+            let before = limiter.metrics()
+            for _ in 0..<20 {
+                let again = await loops.run { await limiter.reserve([Claim(limit, who)], on: $0).decision }
+                #expect(again.isAdmitted == false && again.requests?.remaining == 0)
+            }
+            // But for the instance's own entry, which is written when its time has come.
+            #expect(limiter.metrics().reads <= before.reads + 2, "what cannot change does not touch the store")
+        }
+        let keys = memcached.say("lru_crawler metadump all")
+        #expect(keys.contains("relay") && keys.contains("chat.requests.70.3600"))
+        #expect(!keys.contains("secret"))
+    }
+
+    @Test("several limits a request, over lanes and servers: all or nothing")
+    func severalLimits() async throws {
+        let processes = [try MemcachedProcess(), try MemcachedProcess()]
+        let store = try MemcachedCounters(processes.map(\.address), timeoutMilliseconds: 2_000)
+        let limiters = (0..<2).map { _ in Limiter(store: store, Limiter.Options(timeoutMicroseconds: 2_000_000)) }
+        defer { for limiter in limiters { limiter.stop() } }
+        let loops = TestLoops(2)
+        let day = Limit(.caller(.chat), Quota(40, per: .day))
+        let total = Limit(.total, Quota(90, per: .day))
+        let key = Limit(.key(nil), Quota(200, .tokens, per: .day))
+        let callers = (0..<4).map { Identity.address("192.0.2.\($0)") }
+        let decisions = await loops.run(400) { index, loop in
+            await limiters[index % 2]
+                .reserve(
+                    [
+                        Claim(day, callers[index % 4]), Claim(total, .everybody),
+                        Claim(key, callers[index % 4], units: 2),
+                    ],
+                    on: loop
+                ).decision
+        }
+        let admitted = decisions.count { $0.isAdmitted }
+        #expect(
+            limiters.allSatisfy { $0.metrics().failures + $0.metrics().expired == 0 },
+            "\(limiters.map { $0.metrics() })"
+        )
+        // What an instance has leased and does not need any more the others may miss.
+        #expect((81...90).contains(admitted), "\(limiters.map { $0.metrics() })")
+        // What is counted in each limit is what was admitted, nothing of what was refused.
+        var counted = 0
+        for caller in callers {
+            let now = await loops.run { await limiters[0].reserve([Claim(key, caller, units: 0)], on: $0).decision }
+            counted += 200 - (now.tokens?.remaining ?? 0)
+        }
+        #expect(counted == 2 * admitted)
+    }
+
+    @Test("a store that stops answering costs no request more than its time, and is used again")
+    func paused() async throws {
+        let memcached = try MemcachedProcess()
+        let events = TestEvents()
+        let limiter = try Self.limiter(memcached, timeoutMilliseconds: 60, events: events)
+        defer { limiter.stop() }
+        let loops = TestLoops(2)
+        let limit = Limit(.caller(.chat), Quota(50, per: .hour))
+        let ask: @Sendable (Int, EventLoop) async -> Decision = { _, loop in
+            await limiter.reserve([Claim(limit, .everybody)], on: loop).decision
+        }
+        #expect(await loops.run(20, ask).allSatisfy { $0.isAdmitted })
+        memcached.pause()
+        let during = await loops.run(20, ask)
+        #expect(during.allSatisfy { $0.isAdmitted }, "local: the copy says 20 of 50")
+        #expect(await events.reached(1, \.isDown))
+        let waits = limiter.metrics().expired
+        let later = await loops.run(20, ask)
+        #expect(later.count { $0.isAdmitted } == 10)
+        #expect(limiter.metrics().expired == waits, "nobody waits for a store known to be down")
+        memcached.resume()
+        #expect(await events.reached(1, \.isBack))
+        // The outage's units are in the record again: nobody gets more.
+        #expect(await loops.run(20, ask).count { $0.isAdmitted } == 0)
+    }
+
+    @Test("killed and started anew, the store knows again what the instance knew")
+    func restarted() async throws {
+        let memcached = try MemcachedProcess()
+        let events = TestEvents()
+        let limiters = [try Self.limiter(memcached, events: events), try Self.limiter(memcached)]
+        defer { for limiter in limiters { limiter.stop() } }
+        let loops = TestLoops(2)
+        let limit = Limit(.caller(.chat), Quota(50, per: .hour))
+        let first: @Sendable (Int, EventLoop) async -> Decision = {
+            await limiters[0].reserve([Claim(limit, .everybody)], on: $1).decision
+        }
+        #expect(await loops.run(30, first).allSatisfy { $0.isAdmitted })
+        memcached.kill()
+        #expect(await loops.run(5, first).allSatisfy { $0.isAdmitted })
+        #expect(await events.reached(1, \.isDown))
+        try memcached.start()
+        #expect(await events.reached(1, \.isBack))
+        // Another instance, which knows nothing and has a connection from before: 36 of 50 are back in the store since the first one has written.
+        #expect(await loops.run(1, first)[0].isAdmitted)
+        #expect(await limiters[1].isUp())
+        let other = await loops.run(50) { await limiters[1].reserve([Claim(limit, .everybody)], on: $1).decision }
+        #expect(other.count { $0.isAdmitted } == 14)
+    }
+
+    @Test("flushed, the record is put back from the copy with the next request")
+    func flushed() async throws {
+        let memcached = try MemcachedProcess()
+        let limiters = [try Self.limiter(memcached), try Self.limiter(memcached)]
+        defer { for limiter in limiters { limiter.stop() } }
+        let loops = TestLoops(2)
+        let limit = Limit(.caller(.chat), Quota(50, per: .hour))
+        let ask: @Sendable (Int, EventLoop) async -> Decision = {
+            await limiters[$0 % 2].reserve([Claim(limit, .everybody)], on: $1).decision
+        }
+        #expect(await loops.run(30, ask).allSatisfy { $0.isAdmitted })
+        #expect(await loops.run(2, ask).allSatisfy { $0.isAdmitted })  // both have seen at least 31
+        #expect(memcached.say("flush_all").hasPrefix("OK"))
+        #expect(await loops.run(60, ask).count { $0.isAdmitted } <= 19)
+        #expect(limiters[0].metrics().failures == 0)
+    }
+
+    @Test("a value of somebody else's is replaced, with a warning")
+    func broken() async throws {
+        let memcached = try MemcachedProcess()
+        let events = TestEvents()
+        let limiter = try Self.limiter(memcached, events: events)
+        defer { limiter.stop() }
+        let loops = TestLoops()
+        let limit = Limit(.total, Quota(2, per: .hour))
+        let ask: @Sendable (Int, EventLoop) async -> Decision = { _, loop in
+            await limiter.reserve([Claim(limit, .everybody)], on: loop).decision
+        }
+        #expect(await loops.run(1, ask)[0].isAdmitted)
+        let key = try #require(
+            memcached.say("lru_crawler metadump all").split { $0 == "=" || $0 == " " }.first { $0.contains("total") }
+        )
+        let plain = key.split(separator: "%3A").joined(separator: ":")
+        #expect(memcached.say("set \(plain) 0 100 3\r\nabc").hasPrefix("STORED"))
+        #expect(await loops.run(2, ask).count { $0.isAdmitted } == 1)
+        #expect(await events.reached(1, \.isBroken))
+    }
+
+    @Test("unreachable from the start: the rule decides at once", arguments: StoreDownRule.allCases)
+    func unreachable(rule: StoreDownRule) async throws {
+        let memcached = try MemcachedProcess()
+        memcached.kill()
+        let events = TestEvents()
+        let limiter = try Self.limiter(memcached, rule: rule, events: events)
+        defer { limiter.stop() }
+        #expect(await events.reached(1, \.isDown))
+        let loops = TestLoops()
+        let limit = Limit(.total, Quota(3, per: .hour))
+        let decisions = await loops.run(5) { _, loop in
+            await limiter.reserve([Claim(limit, .everybody)], on: loop).decision
+        }
+        #expect(limiter.metrics().expired == 0 && limiter.metrics().byRule == 5)
+        switch rule {
+        case .share, .local: #expect(decisions.count { $0.isAdmitted } == 3)
+        case .allow: #expect(decisions.count { $0.isAdmitted } == 5)
+        case .deny:
+            for decision in decisions {
+                guard case .storeDown = decision.outcome else {
+                    Issue.record("\(decision)")
+                    return
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import Testing
+
+@testable import Limits
+
+@Suite struct WindowTallyTests {
+    @Test("what is settled while its charge loses a race is not counted", arguments: [true, false])
+    func settledWhileOwed(isKnown: Bool) throws {
+        let limit = Limit(.caller(.chat), Quota(10, .tokens, per: .minute))
+        let tally = WindowTally(limit, isShared: true, sums: TallySums(), at: epoch)
+        tally.absorb(nil, birth: 1, isAhead: false, at: epoch)
+        let place = tally.charge(4, at: epoch)
+        tally.beginDraft(isTaking: false, at: epoch)
+        _ = tally.commitDraft(isLeasing: false, at: epoch)
+        tally.settle(4, used: 1, in: place, at: epoch)
+        if isKnown { tally.notWritten() } else { tally.unknown() }
+        // Somebody else has added the record.
+        tally.absorb(.counts(Record(limit.grid, at: epoch, birth: 2)), birth: 3, isAhead: false, at: epoch)
+        tally.beginDraft(isTaking: false, at: epoch)
+        guard case .counts(let record) = tally.commitDraft(isLeasing: false, at: epoch).0 else { return }
+        #expect(record.total == 1)
+    }
+
+    @Test("an outage that begins twice leaves one part, unless the store was seen between")
+    func outageBeginsTwice() {
+        let limit = Limit(.caller(.chat), Quota(20, .images, per: .minute))
+        let tally = WindowTally(limit, isShared: true, sums: TallySums(), at: epoch)
+        func rule(_ number: Int) -> OutageRule { OutageRule(rule: .share, instances: 2, rank: nil, epoch: number) }
+        #expect(tally.hasRoom(for: 10, by: rule(1), at: epoch))
+        _ = tally.charge(10, at: epoch)
+        #expect(!tally.hasRoom(for: 1, by: rule(1), at: epoch))
+        #expect(!tally.hasRoom(for: 1, by: rule(2), at: epoch))
+        tally.absorb(nil, birth: 1, isAhead: false, at: epoch)
+        #expect(tally.hasRoom(for: 5, by: rule(3), at: epoch))
+        #expect(!tally.hasRoom(for: 6, by: rule(3), at: epoch))
+    }
+
+    @Test("an answer up to a sixteenth of the window late is used, and counted where it was used")
+    func usedLate() throws {
+        let limit = Limit(.caller(.chat), Quota(10, .images, per: .minute))
+        let tally = WindowTally(limit, isShared: true, sums: TallySums(), at: epoch)
+        tally.absorb(nil, birth: 1, isAhead: false, at: epoch)
+        tally.beginDraft(isTaking: true, at: epoch)
+        #expect(tally.admit(10, by: nil, at: epoch))
+        let place = tally.commitDraft(isLeasing: false, at: epoch).1
+        tally.written(at: epoch)
+        let end = limit.grid.end(of: place.number)
+        #expect(tally.use(10, in: place, at: end - 1) == place)
+        #expect(tally.use(10, in: place, at: end + 3_750_000) == nil)
+        let later = end + 3_749_999
+        let moved = try #require(tally.use(10, in: place, at: later))
+        #expect(moved.number == limit.grid.bucket(at: later))
+        #expect(!tally.hasRoom(for: 1, at: later), "they count once")
+        // The charge is written, and repeated where it is not known whether it was; the give-back is not.
+        tally.beginDraft(isTaking: false, at: later)
+        guard case .counts(let record) = tally.commitDraft(isLeasing: false, at: later).0 else { return }
+        #expect(record.count(in: moved.number) == 10 && record.total == 10)
+        tally.unknown()
+        tally.beginDraft(isTaking: false, at: later)
+        guard case .counts(let again) = tally.commitDraft(isLeasing: false, at: later).0 else { return }
+        #expect(again.count(in: moved.number) == 10 && again.total == 20)
+    }
+
+    @Test("a record ahead of all clocks is moved back, and keeps others out")
+    func movedBack() throws {
+        let limit = Limit(.caller(.chat), Quota(10, per: .minute))
+        let tally = WindowTally(limit, isShared: true, sums: TallySums(), at: epoch)
+        var ahead = Record(limit.grid, at: epoch + 3_600_000_000, birth: 7)
+        ahead.charge(9)
+        tally.absorb(.counts(ahead), birth: 1, isAhead: true, at: epoch)
+        #expect(tally.hasRoom(for: 1, at: epoch) && !tally.hasRoom(for: 2, at: epoch))
+        tally.beginDraft(isTaking: false, at: epoch)
+        #expect(tally.isDraftChanged)
+        guard case .counts(let record) = tally.commitDraft(isLeasing: false, at: epoch).0 else { return }
+        #expect(record.newest == limit.grid.bucket(at: epoch) && record.total == 9 && record.birth == 7)
+        tally.written(at: epoch)
+        tally.beginDraft(isTaking: false, at: epoch)
+        #expect(!tally.isDraftChanged)
+    }
+
+    @Test("what cannot be shared out evenly goes to the first by rank; each has it where ranks are not known")
+    func ranks() {
+        func parts(_ left: Int, _ ranks: [Int?]) -> [Int] {
+            ranks.map { OutageRule(rule: .share, instances: 4, rank: $0, epoch: 0).part(of: left) }
+        }
+        for left in 0..<20 { #expect(parts(left, [0, 1, 2, 3]).reduce(0, +) == left) }
+        #expect(parts(6, [0, 1, 2, 3]) == [2, 2, 1, 1])
+        #expect(parts(6, [nil, nil]) == [2, 2])
+        #expect(parts(-3, [0]) == [0])
+    }
+}

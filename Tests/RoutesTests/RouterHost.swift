@@ -1,0 +1,120 @@
+import Calls
+import Glibc
+import Limits
+import Shared
+import Upstream
+
+@testable import Engine
+@testable import Routes
+
+/// What a client would have got.
+struct Answered: Sendable {
+    var status = 0
+    var head = ""
+    var body = ""
+}
+
+/// Sends one request to a router whose only vendor serves the model `m`, without a socket. On the loop.
+///
+/// - Parameter surface: answers in place of the router's route; nil: the route does.
+func answered(
+    _ body: String,
+    by vendor: any ChatVendor,
+    through surface: (any ChatSurface)? = nil,
+    on loop: EventLoop
+) async -> Answered? {
+    let settings = Settings.read(
+        [
+            .environment([
+                ("PROVIDERS", "little"), ("PROVIDER_LITTLE_KIND", "echo"), ("PROVIDER_LITTLE_MODELS", "m"),
+                ("ANONYMOUS_MODELS", "all"),
+            ])
+        ],
+        [:],
+        table: .product,
+        usableBytes: 16 << 30
+    ) { _ throws(FileProblem) in throw FileProblem(text: "no files", isAbsence: true) }
+    guard let settings = settings.settings else { return Answered(body: "\(settings.problems)") }
+    let offers = Offers(settings, [:])
+    let entry = Registry.Entry(provider: vendor, keys: nil, isPassthrough: false, price: nil, takesCredits: false)
+    let shared = SharedState(MemoryCounters(bytes: 1 << 20) { time(nil) }, timeoutMilliseconds: 100)
+    let metrics = Metrics(
+        MetricLabels(routes: Router.labels, models: ["m"], providers: ["little"]),
+        loops: 1,
+        others: []
+    )
+    let (worker, reader) = (Worker(bound: 4), Worker(bound: 4))
+    let null = open("/dev/null", O_WRONLY)
+    defer {
+        worker.stop()
+        reader.stop()
+        shared.stop()
+        close(null)
+    }
+    let parts = ProcessParts(
+        log: Log(level: .error, format: .json, descriptor: null),
+        limiter: Limiter(store: nil),
+        files: FileShelf(shared),
+        worker: worker,
+        reader: reader,
+        assets: AssetCache(),
+        shared: shared,
+        process: ProcessState(),
+        metrics: metrics
+    )
+    let own = LoopParts(loop: loop, counts: metrics.loops[0])
+    let setup = Setup(settings, Registry([entry], offers, on: loop), keyCheckers: [], fetcher: nil)
+    let text = """
+        POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+        Content-Length: \(body.utf8.count)\r\n\r\n\(body)
+        """
+    let bytes = ByteBuffer(text)
+    let source = NoSource()
+    let desk = MemoryDesk(MemoryBudget(bytes: 1 << 30), loop)
+    let writer = Gathered()
+    var head = RequestHead()
+    guard let length = try? RequestParser.parse(bytes.bytes, into: &head) else { return nil }
+    let share = desk.share(of: MemoryHolder.Key((0, 1)))
+    let requestBody = RequestBody(head, source, headBytes: length, peer: share)
+    _ = try? requestBody.take(bytes.bytes[part: length..<bytes.count])
+    let peer = PeerAddress(high: 0, low: 1)
+    let request = Request(head, bytes.bytes[part: 0..<length], body: requestBody, peer: peer)
+    if let surface {
+        let exchange = Exchange(request, writer, Gateway(parts, own, setup), surface)
+        do throws(APIError) {
+            try await chat(surface, exchange)
+        } catch {
+            exchange.fail(error)
+        }
+        exchange.end()
+    } else {
+        await Router(parts, own, setup).handle(request, writer)
+    }
+    requestBody.requestEnds()
+    return writer.answered
+}
+
+private final class NoSource: BodySource {
+    func bodyIsWanted() {}
+}
+
+/// `@unchecked`: used on one loop only.
+private final class Gathered: ResponseWriter, @unchecked Sendable {
+    var answered = Answered()
+    let isFull = false
+
+    func send(_ head: borrowing ResponseHead, body: borrowing ByteBuffer) {
+        begin(head)
+        write(body)
+    }
+
+    func begin(_ head: borrowing ResponseHead) {
+        answered.status = head.status
+        answered.head = head.fields.text
+    }
+
+    func write(_ bytes: borrowing ByteBuffer) { answered.body += bytes.text }
+    func drained() async {}
+    func end() {}
+    func cut() { answered.status = 499 }
+}

@@ -1,0 +1,77 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+@testable import Routes
+
+/// A surface that no client speaks: a question in JSON, and an answer in lines of plain text.
+struct LinesSurface: ChatSurface {
+    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
+        body.append("error: \(error.message)\n")
+    }
+
+    func call(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatCall {
+        guard let question = root["ask"]?.string else { throw .missing("ask") }
+        var call = ChatCall()
+        call.model = "m"
+        call.messages = [ChatMessage(role: .user, text: question)]
+        call.choices = root["answers"]?.integer.map { Int($0) } ?? 1
+        call.isStreamed = root["now"]?.flag ?? false
+        if call.choices > 1 { call.needs.insert(.choices) }
+        return call
+    }
+
+    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter { LinesWriter(exchange) }
+
+    func write(
+        _ answer: ChatAnswer,
+        _ usage: Usage,
+        _ wanted: WantedAnswer,
+        _ exchange: Exchange
+    ) async throws(UpstreamError) {
+        var body = ByteBuffer()
+        for (index, choice) in answer.choices.enumerated() {
+            if let thought = choice.reasoning { body.append("\(index) thinks: \(thought.text)\n") }
+            if let text = choice.text { body.append("\(index) says: \(text.text)\n") }
+            for call in choice.toolCalls { body.append("\(index) calls: \(call.name) \(call.arguments)\n") }
+        }
+        exchange.send(json: body)
+    }
+}
+
+/// `@unchecked`: used on its request's loop only.
+private final class LinesWriter: AnswerWriter, @unchecked Sendable {
+    private let exchange: Exchange
+    private var out = ByteBuffer()
+    let isFull = false
+
+    init(_ exchange: Exchange) {
+        self.exchange = exchange
+        exchange.beginEvents()
+    }
+
+    func take(_ choice: Int, _ event: AnswerEvent) {
+        switch event {
+        case .reasoning(let text): out.append("\(choice) thinks: \(text.text)\n")
+        case .text(let text): out.append("\(choice) says: \(text.text)\n")
+        case .toolCall(_, _, let name): out.append("\(choice) calls: \(name.text)")
+        case .toolArguments(_, let text): out.append(" \(text.text)\n")
+        case .finish(let reason, _): out.append("\(choice) ends: \(reason)\n")
+        case .refusal, .signature, .note, .native: break
+        }
+    }
+
+    func ping() {}
+    func flush() async { flushNow() }
+
+    func flushNow() {
+        exchange.writer.write(out)
+        out.removeAll()
+    }
+
+    func end(_ usage: Usage) async {
+        flushNow()
+        exchange.writer.end()
+    }
+}

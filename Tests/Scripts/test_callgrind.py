@@ -1,0 +1,48 @@
+"""Instructions by object file, from what callgrind writes."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "Benchmarks"))
+
+import callgrind
+
+WRITTEN = """\
+# callgrind format
+version: 1
+events: Ir
+ob=(1) /usr/bin/relay
+fl=(1) ???
+fn=(1) main
+0 100
++3 20
+* 5
+cob=(2) /usr/lib/libc.so.6
+cfn=(2) malloc
+calls=4 0
+-3 400
+0x10 1
+ob=(2)
+fn=(2)
+0 400
+ob=(1)
+fn=(3) other
+9 7
+
+totals: {}
+"""
+
+
+def test_costs_are_each_objects_own(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_text(WRITTEN.format(533))
+    assert callgrind.costs(out) == {"/usr/bin/relay": 133, "/usr/lib/libc.so.6": 400}
+
+
+def test_a_sum_that_is_not_the_total_is_an_error(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_text(WRITTEN.format(534))
+    with pytest.raises(ValueError, match="533 instructions"):
+        callgrind.costs(out)

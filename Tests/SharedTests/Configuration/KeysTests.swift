@@ -1,0 +1,227 @@
+import Engine
+import Testing
+
+@testable import Shared
+
+/// Who may use what, as settings say it.
+@Suite struct KeysTests {
+    private static let advice = "`openssl rand -hex 24` makes a good one"
+    private static let keys = [("ONE_MIN_API_KEYS", "vendor-key-1, vendor-key-2")]
+
+    @Test("known callers, by NAME, their tokens as digests only")
+    func callers() throws {
+        let outcome = outcome(
+            environment: Self.keys + [("KEY_TEAM_A_TOKEN", "sk-team-a-0123456789"), ("KEY_B_MODELS", "gpt*,o3-mini")],
+            file: "KEY_B_TOKEN_FILE=/b",
+            files: ["/b": "sk-b-0123456789-new\nsk-b-0123456789-old\n"]
+        )
+        #expect(outcome.problemTexts == [])
+        let settings = try #require(outcome.settings)
+        #expect(settings.keys.map(\.name) == ["b", "team-a"])
+        let digests = settings.keys.map { $0.tokens.map(\.digest) }
+        #expect(
+            digests == [
+                [Digest(of: "sk-b-0123456789-new"), Digest(of: "sk-b-0123456789-old")],
+                [Digest(of: "sk-team-a-0123456789")],
+            ]
+        )
+        #expect(settings.keys.map(\.models) == [[.beginning("gpt"), .exactly("o3-mini")], [.all]])
+        #expect(!"\(settings)".contains("sk-"))
+    }
+
+    @Test("the default provider holds the keys of ONE_MIN_API_KEYS")
+    func ownKeys() throws {
+        let settings = try #require(outcome(environment: Self.keys + [("ANONYMOUS_MODELS", "all")]).settings)
+        let provider = try #require(settings.providers.first)
+        #expect(!provider.isPassthrough && provider.apiKeys == ["vendor-key-1", "vendor-key-2"])
+        #expect(provider.keyWeights == [1, 1])
+    }
+
+    @Test(
+        "keys of a provider, and whether callers' own are passed on",
+        arguments: [
+            ([], true, [], []), ([("API_KEY", "a")], false, ["a"], [1]),
+            ([("API_KEYS", "a,b\nc"), ("KEY_WEIGHTS", "1,2.5,3")], false, ["a", "b", "c"], [1, 2.5, 3]),
+            ([("PASSTHROUGH", "true")], true, [], []), ([("API_KEY", "a"), ("PASSTHROUGH", "no")], false, ["a"], [1]),
+        ] as [([(String, String)], Bool, [String], [Double])]
+    )
+    func providerKeys(fields: [(String, String)], isPassthrough: Bool, keys: [String], weights: [Double]) throws {
+        let set = [("PROVIDER_V_KIND", "onemin"), ("ANONYMOUS_MODELS", "all")]
+        let outcome = outcome(environment: set + fields.map { ("PROVIDER_V_\($0.0)", $0.1) })
+        #expect(outcome.problemTexts == [])
+        let provider = try #require(outcome.settings?.providers.first)
+        #expect(provider.isPassthrough == isPassthrough && provider.apiKeys == keys && provider.keyWeights == weights)
+    }
+
+    @Test("keys that are not used because callers' own are passed on: a warning")
+    func unusedKeys() throws {
+        let set = [("PROVIDER_V_KIND", "onemin"), ("PROVIDER_V_API_KEY", "a"), ("PROVIDER_V_PASSTHROUGH", "true")]
+        let outcome = outcome(environment: set)
+        #expect(outcome.problemTexts == [])
+        #expect(
+            outcome.warningTexts == [
+                "environment  PROVIDER_V_API_KEY: is not used, because PROVIDER_V_PASSTHROUGH is true"
+            ]
+        )
+        #expect(outcome.settings?.providers.first?.apiKeys == [])
+    }
+
+    @Test(
+        "settings that contradict each other are one problem",
+        arguments: [
+            (
+                "KEY_A_TOKEN=sk-1\nKEY_B_TOKEN=sk-1\nONE_MIN_API_KEYS=v",
+                ".env:2  KEY_B_TOKEN: is the same as KEY_A_TOKEN (.env:1)"
+            ),
+            (
+                "KEY_A_TOKEN=sk-1,sk-2\nKEY_B_TOKEN=sk-3,sk-2\nONE_MIN_API_KEYS=v",
+                ".env:2  KEY_B_TOKEN: shares a token with KEY_A_TOKEN (.env:1)"
+            ),
+            ("KEY_A_TOKEN=sk-1,sk-2,sk-1\nONE_MIN_API_KEYS=v", ".env:1  KEY_A_TOKEN: has one token twice"),
+            (
+                "KEY_A_TOKEN=sk-1,v2\nONE_MIN_API_KEYS=v1,v2",
+                ".env:1  KEY_A_TOKEN: is also a provider's key; callers need one of their own"
+            ),
+            (
+                "FILE_ID_SECRET=fifteen-letters",
+                ".env:1  FILE_ID_SECRET: a secret of under 16 characters can be guessed; \(advice)"
+            ),
+            (
+                "KEY_A_TOKEN=v2\nONE_MIN_API_KEYS=v1,v2",
+                ".env:1  KEY_A_TOKEN: is also a provider's key; callers need one of their own"
+            ),
+            (
+                "ONE_MIN_API_KEYS=v1",
+                ".env:1  ONE_MIN_API_KEYS: nobody may use this provider; set KEY_<NAME>_TOKEN or ANONYMOUS_MODELS"
+            ),
+            (
+                "ONE_MIN_API_KEYS=v1\nANONYMOUS_MODELS=g*t",
+                ".env:2  ANONYMOUS_MODELS: \"g*t\" is not a list of model names, prefix* or all, separated by commas"
+            ),
+            (
+                "ONE_MIN_API_KEYS=v1\nKEY_A_TOKEN=a b",
+                ".env:2  KEY_A_TOKEN: the value is not a list of keys, each of 1 to 512 visible ASCII characters"
+            ),
+            (
+                "ONE_MIN_API_KEYS=v1\nPROVIDER_V_KIND=onemin",
+                ".env:1  ONE_MIN_API_KEYS: is for a relay without PROVIDER_*; set PROVIDER_<NAME>_API_KEYS"
+            ),
+            ("KEY_A_MODELS=all", ".env:1  KEY_A_MODELS: KEY_A_TOKEN is not set"),
+            (
+                "KEY_TEAM_TOKEN=a\nKEY_TAEM_MODELS=all",
+                ".env:2  KEY_TAEM_MODELS: KEY_TAEM_TOKEN is not set; did you mean KEY_TEAM_MODELS?"
+            ),
+            (
+                "PROVIDER_V_KIND=onemin\nPROVIDER_V_API_KEYS=a\nPROVIDER_V_API_KEY=b\nKEY_A_TOKEN=t",
+                ".env:3  PROVIDER_V_API_KEY: PROVIDER_V_API_KEYS is set too (.env:2); one of them is enough"
+            ),
+            (
+                "PROVIDER_V_KIND=onemin\nPROVIDER_V_API_KEYS=a,b\nPROVIDER_V_KEY_WEIGHTS=1\nKEY_A_TOKEN=t",
+                ".env:3  PROVIDER_V_KEY_WEIGHTS: 1 weight for 2 keys"
+            ),
+            (
+                "PROVIDER_V_KIND=onemin\nPROVIDER_V_PASSTHROUGH=false\nKEY_A_TOKEN=t",
+                ".env:2  PROVIDER_V_PASSTHROUGH: without it PROVIDER_V_API_KEYS must be set"
+            ),
+            (
+                "PROVIDER_E_KIND=echo\nPROVIDER_E_API_KEY=a\nKEY_A_TOKEN=t",
+                ".env:2  PROVIDER_E_API_KEY: kind echo uses no network; remove this line"
+            ),
+            ("DEFAULT_MODEL=gtp-4o", ".env:1  DEFAULT_MODEL: no provider serves \"gtp-4o\""),
+            ("FALLBACK_MODEL=gtp-4o", ".env:1  FALLBACK_MODEL: no provider serves \"gtp-4o\""),
+            (
+                "PERMIT_MODELS_FROM_SUBSET_ONLY=true\nDEFAULT_MODEL=gpt-4.1",
+                ".env:2  DEFAULT_MODEL: no provider serves \"gpt-4.1\""
+            ),
+            ("ONE_MIN_MODELS_REFRESH=5ms", ".env:1  ONE_MIN_MODELS_REFRESH: is not 0 and not at least 1s"),
+        ]
+    )
+    func contradictions(file: String, problem: String) {
+        #expect(outcome(file: file).problemTexts == [problem])
+    }
+
+    @Test(
+        "what may be meant otherwise is a warning",
+        arguments: [
+            (
+                "KEY_A_TOKEN=sixteen-letters-\nKEY_A_MODELS=gpt-4o,glx*\nONE_MIN_API_KEYS=v",
+                ".env:2  KEY_A_MODELS: \"glx*\" matches no model of a provider that holds credentials"
+            ),
+            (
+                "KEY_A_TOKEN=fifteen-letters\nONE_MIN_API_KEYS=v",
+                ".env:1  KEY_A_TOKEN: a token of under 16 characters can be guessed; \(advice)"
+            ),
+            (
+                "METRICS_TOKEN=fifteen-letters",
+                ".env:1  METRICS_TOKEN: a token of under 16 characters can be guessed; \(advice)"
+            ),
+            (
+                "KEY_A_TOKEN=sixteen-letters-,another-token-of-it\nONE_MIN_API_KEYS=v",
+                """
+                .env:1  KEY_A_TOKEN: without FILE_ID_SECRET the first token seals the ids of files, and any of them \
+                opens these: an id ends when the token that sealed it is taken from the list
+                """
+            ),
+            (
+                "KEY_A_TOKEN=sixteen-letters-\nKEY_A_MODELS=gpt-4o",
+                """
+                .env:1  KEY_A_TOKEN: no provider holds a key of its own, so this caller may use nothing; set \
+                ONE_MIN_API_KEYS or PROVIDER_<NAME>_API_KEYS
+                """
+            ),
+            (
+                "ANONYMOUS_MODELS=gpt*",
+                ".env:1  ANONYMOUS_MODELS: \"gpt*\" matches no model of a provider that holds credentials"
+            ),
+            (
+                "SUBSET_OF_ONE_MIN_PERMITTED_MODELS=gpt-4o,new-1",
+                ".env:1  SUBSET_OF_ONE_MIN_PERMITTED_MODELS: \"new-1\" is not in the catalogue of this version; it is sent on as it is"
+            ),
+            (
+                "PROVIDER_V_KIND=onemin\nPROVIDER_V_MODELS=fast=new-1",
+                ".env:2  PROVIDER_V_MODELS: \"new-1\" is not in the catalogue of this version; it is sent on as it is"
+            ),
+            (
+                "PERMIT_MODELS_FROM_SUBSET_ONLY=1\nPROVIDER_V_KIND=onemin\nPROVIDER_V_MODELS=fast=o3,slow=gpt-4o",
+                ".env:3  PROVIDER_V_MODELS: \"fast\" is refused: SUBSET_OF_ONE_MIN_PERMITTED_MODELS has no \"o3\""
+            ),
+        ]
+    )
+    func warnings(file: String, warning: String) {
+        let outcome = outcome(file: file)
+        #expect(outcome.problemTexts == [] && outcome.warningTexts == [warning])
+    }
+
+    @Test("an unknown name is a mistake under a declared key, and a warning under others, in the process environment")
+    func unknownNames() {
+        let set = Self.keys + [("KEY_TEAM_TOKEN", "sixteen-letters-")]
+        let declared = outcome(environment: set + [("KEY_TEAM_MODLES", "all")])
+        #expect(
+            declared.problemTexts == [
+                "environment  KEY_TEAM_MODLES: unknown variable; did you mean KEY_TEAM_MODELS?"
+            ]
+        )
+        let other = outcome(environment: set + [("KEY_VAULT_URL", "x"), ("KEY_TEAM_SERVICE_HOST", "x")])
+        #expect(other.problemTexts == [] && other.warningTexts == ["environment  KEY_VAULT_URL: unknown variable"])
+    }
+
+    @Test("no secret is listed whole, nor quoted where its file's name belongs")
+    func secrets() {
+        let secret = "sk-planted-0123456789"
+        let outcome = outcome(
+            environment: [
+                ("KEY_A_TOKEN", secret), ("PROVIDER_V_API_KEYS", "v-planted-0123456789,short"),
+                ("PROVIDER_V_KIND", "onemin"),
+            ]
+        )
+        let shown = outcome.effective.map(\.shown).joined(separator: " ")
+        #expect(outcome.problemTexts == [] && !shown.contains("planted") && !shown.contains("short"))
+        #expect(outcome.effective.first { $0.name == "KEY_A_TOKEN" }?.shown == "sk-p...89")
+        let misplaced = self.misplaced(secret)
+        #expect(misplaced == ["environment  KEY_A_TOKEN_FILE: the file cannot be read: No such file or directory"])
+    }
+
+    private func misplaced(_ secret: String) -> [String] {
+        outcome(environment: Self.keys + [("ANONYMOUS_MODELS", "all"), ("KEY_A_TOKEN_FILE", secret)]).problemTexts
+    }
+}

@@ -1,0 +1,229 @@
+import Engine
+import Limits
+import Testing
+
+@testable import Shared
+
+@Suite struct LimitSettingsTests {
+    @Test("without any setting: 60 requests a minute in each group, wrong keys 20, counted in memory")
+    func nothingSet() throws {
+        let limits = try #require(outcome().settings).limits
+        #expect(EndpointGroup.allCases.allSatisfy { limits.groups[$0] == [Quota(60, per: .minute)] })
+        #expect(limits.identity == .key && limits.failedAuth == [Quota(20, per: .minute)])
+        #expect(limits.store == .memory && limits.storeTimeout == .milliseconds(250) && limits.storeDown == .share)
+        #expect(limits.byModel.isEmpty && limits.total.isEmpty)
+        #expect(limits.instances == nil && limits.slotLease == .seconds(30))
+        #expect(limits.trustedProxies.isEmpty)
+    }
+
+    @Test("a group's limits stand in place of all callers', a key's in place of both")
+    func inPlaceOf() throws {
+        let outcome = outcome(
+            file: """
+                RATE_LIMIT=5/s
+                RATE_LIMIT_CHAT=60/minute;2000/day
+                RATE_LIMIT_IMAGES=off
+                RATE_LIMIT_FAILED_AUTH=off
+                RATE_LIMIT_BY=KEY+IP
+                RATE_LIMIT_STORE_DOWN=deny
+                TRUSTED_PROXIES=10.0.0.0/8, ::1
+                ONE_MIN_API_KEYS=v
+                KEY_A_TOKEN=t
+                KEY_A_RATE_LIMIT=1000/hour
+                KEY_A_RATE_LIMIT_CHAT=off
+                KEY_A_RATE_LIMIT_AUDIO=1/s
+                """
+        )
+        #expect(outcome.problemTexts == [])
+        let settings = try #require(outcome.settings)
+        let limits = settings.limits
+        #expect(limits.groups[.chat] == [Quota(60, per: .minute), Quota(2_000, per: .day)])
+        #expect(limits.groups[.images] == [] && limits.groups[.files] == [Quota(5, per: .second)])
+        #expect(limits.failedAuth == [] && limits.identity == .keyAndAddress && limits.storeDown == .deny)
+        #expect(limits.trustedProxies.count == 2)
+        let key = try #require(settings.keys.first)
+        #expect(key.quotas == [Quota(1_000, per: .hour)])
+        #expect(key.groupQuotas == [.chat: [], .audio: [Quota(1, per: .second)]])
+    }
+
+    @Test("all units, limits of models and of all together")
+    func everyRow() throws {
+        let outcome = outcome(
+            file: """
+                RATE_LIMIT=60/minute; 100000 tokens/minute; 2000 credits per day
+                RATE_LIMIT_CHAT=3.50 usd/day;20000 tokens per 10 minutes
+                RATE_LIMIT_IMAGES=10 images/hour
+                RATE_LIMIT_TOTAL=1000/s;5000 usd/week
+                RATE_LIMIT_BY_MODEL=gpt-4o-mini=off, gpt-4o*=10/minute;100/day,*=5000 tokens/minute
+                RATE_LIMIT_STORE_DOWN=share
+                RATE_LIMIT_INSTANCES=3
+                SLOT_SECONDS=5
+                ONE_MIN_API_KEYS=v
+                KEY_A_TOKEN=t
+                KEY_A_RATE_LIMIT=500 credits/hour
+                KEY_A_RATE_LIMIT_CHAT=0.000000001 usd/week
+                """
+        )
+        #expect(outcome.problemTexts == [])
+        let settings = try #require(outcome.settings)
+        let limits = settings.limits
+        #expect(
+            limits.groups[.files] == [
+                Quota(60, per: .minute), Quota(100_000, .tokens, per: .minute), Quota(2_000, .credits, per: .day),
+            ]
+        )
+        #expect(
+            limits.groups[.chat] == [
+                Quota(3_500_000_000, .usd, per: .day), Quota(20_000, .tokens, per: .minute, times: 10),
+            ]
+        )
+        #expect(limits.groups[.images] == [Quota(10, .images, per: .hour)])
+        #expect(limits.total == [Quota(1_000, per: .second), Quota(5_000_000_000_000, .usd, per: .week)])
+        #expect(
+            limits.byModel == [
+                ModelQuotas(pattern: .exactly("gpt-4o-mini"), quotas: []),
+                ModelQuotas(pattern: .beginning("gpt-4o"), quotas: [Quota(10, per: .minute), Quota(100, per: .day)]),
+                ModelQuotas(pattern: .all, quotas: [Quota(5_000, .tokens, per: .minute)]),
+            ]
+        )
+        #expect(limits.storeDown == .share && limits.instances == 3 && limits.slotLease == .seconds(5))
+        #expect(settings.keys[0].quotas == [Quota(500, .credits, per: .hour)])
+        #expect(settings.keys[0].groupQuotas == [.chat: [Quota(1, .usd, per: .week)]])
+    }
+
+    @Test("prices, and where none is known")
+    func prices() throws {
+        func price(_ cost: String) throws -> Price? {
+            let file = "PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=all\n" + cost
+            return try #require(outcome(file: file).settings).providers[0].price
+        }
+        #expect(try price("PROVIDER_E_COST=0.002") == Price(promptParts: 2_000_000, completionParts: 2_000_000))
+        #expect(try price("PROVIDER_E_COST=0.001 / 0.000000004") == Price(promptParts: 1_000_000, completionParts: 4))
+        #expect(try price("PROVIDER_E_COST=0/1000") == Price(promptParts: 0, completionParts: 1_000_000_000_000))
+        #expect(try price("PROVIDER_E_COST=0") == nil)
+        #expect(try price("") == nil)
+    }
+
+    @Test(
+        "what would limit nothing, or everything, is a warning",
+        arguments: [
+            ("RATE_LIMIT=1 usd/day", "RATE_LIMIT: no provider has a price"),
+            (
+                "KEY_A_TOKEN=sixteen-letters-\nKEY_A_RATE_LIMIT_CHAT=1 usd/day",
+                "KEY_A_RATE_LIMIT_CHAT: no provider has a price"
+            ),
+            ("RATE_LIMIT_TOTAL=1000 credits/day", "RATE_LIMIT_TOTAL: no provider of 1min.ai is declared"),
+            ("RATE_LIMIT_AUDIO=5 images/day", "RATE_LIMIT_AUDIO: audio requests use no images"),
+            ("RATE_LIMIT_MODELS=5000 tokens/day", "RATE_LIMIT_MODELS: models requests use no tokens"),
+            ("RATE_LIMIT=1000 tokens/day", "RATE_LIMIT: 1000 per day: a request without max_tokens is too large"),
+            ("PROVIDER_O_KIND=onemin\nRATE_LIMIT=99 credits/day", "RATE_LIMIT: 99 per day: each request is too large"),
+            ("RATE_LIMIT_BY_MODEL=nobody*=1/s", "RATE_LIMIT_BY_MODEL: \"nobody*\" matches no model"),
+            ("RATE_LIMIT_BY_MODEL=*=1/s,echo=2/s", "RATE_LIMIT_BY_MODEL: \"echo\" has no effect"),
+            ("RATE_LIMIT_STORE_DOWN=local\nRATE_LIMIT_INSTANCES=3", "RATE_LIMIT_INSTANCES: is for RATE_LIMIT_STORE"),
+        ]
+    )
+    func useless(file: String, warning: String) {
+        let outcome = outcome(file: "PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=echo\n" + file)
+        #expect(outcome.problemTexts == [])
+        let texts = outcome.warningTexts
+        #expect(texts.count == 1 && texts[0].contains("  \(warning)"), "\(texts)")
+    }
+
+    @Test(
+        "where limits are counted",
+        arguments: [
+            ([("MEMCACHED_HOST", "cache")], .servers([MemcachedAddress(host: "cache", port: 11_211)])),
+            (
+                [("MEMCACHED_HOST", "cache"), ("MEMCACHED_PORT", "7")],
+                .servers([MemcachedAddress(host: "cache", port: 7)])
+            ),
+            (
+                [("MEMCACHED_HOST", "::1"), ("MEMCACHED_PORT", "tcp://10.0.0.1:22122")],
+                .servers([MemcachedAddress(host: "::1", port: 22_122)])
+            ),
+            ([("MEMCACHED_HOST", "auto")], .search(port: 11_211)),
+            ([("MEMCACHED_HOST", "Auto"), ("MEMCACHED_PORT", "tcp://10.0.0.1:7")], .search(port: 7)),
+            ([], .memory),
+            ([("MEMCACHED_PORT", "tcp://10.0.0.1:11211"), ("MEMCACHED_PORT_11211_TCP", "x")], .memory),
+            (
+                [("MEMCACHED_SERVERS", "a:1, [::1]:2,c")],
+                .servers([
+                    MemcachedAddress(host: "a", port: 1), MemcachedAddress(host: "::1", port: 2),
+                    MemcachedAddress(host: "c", port: 11_211),
+                ])
+            ),
+        ] as [([(String, String)], LimitSettings.Store)]
+    )
+    func stores(environment: [(String, String)], store: LimitSettings.Store) throws {
+        let outcome = outcome(environment: environment)
+        #expect(outcome.problemTexts == [] && outcome.warningTexts == [])
+        #expect(try #require(outcome.settings).limits.store == store)
+    }
+
+    @Test(
+        "mistakes say what is wrong",
+        arguments: [
+            (
+                "RATE_LIMIT=60/fortnight",
+                ".env:1  RATE_LIMIT: \"60/fortnight\" is not off or limits such as 60/minute;2000/day: the window is"
+            ),
+            ("RATE_LIMIT_FAILED_AUTH=5 tokens/s", ".env:1  RATE_LIMIT_FAILED_AUTH: only requests can be limited here"),
+            ("RATE_LIMIT=0 tokens/s", ".env:1  RATE_LIMIT: \"0 tokens/s\" is not off or limits"),
+            ("RATE_LIMIT=1.5 tokens/s", ".env:1  RATE_LIMIT: \"1.5 tokens/s\" is not off or limits"),
+            (
+                "RATE_LIMIT_BY_MODEL=gpt*=1/s,o3=5/fortnight",
+                """
+                .env:1  RATE_LIMIT_BY_MODEL: "gpt*=1/s,o3=5/fortnight" is not off or limits of models such as \
+                gpt-4o*=10/minute;100/day,o3-mini=5/minute: for o3: the window is
+                """
+            ),
+            ("RATE_LIMIT_INSTANCES=0", ".env:1  RATE_LIMIT_INSTANCES: \"0\" is not a number from 1 to 100000"),
+            ("SLOT_SECONDS=4", ".env:1  SLOT_SECONDS: \"4\" is not a time from 5s to 1h"),
+            ("MEMCACHED_HOST=a\nMEMCACHED_SERVERS=b", ".env:1  MEMCACHED_HOST: MEMCACHED_SERVERS is set too (.env:2)"),
+            (
+                "MEMCACHED_HOST=memcached:11212",
+                """
+                .env:1  MEMCACHED_HOST: "memcached:11212" is not the name or address of a host: its port is another \
+                setting: MEMCACHED_HOST=memcached and MEMCACHED_PORT=11212, or MEMCACHED_SERVERS=memcached:11212
+                """
+            ),
+            (
+                "MEMCACHED_HOST=[::1]:7",
+                """
+                .env:1  MEMCACHED_HOST: "[::1]:7" is not the name or address of a host: its port is another setting: \
+                MEMCACHED_HOST=::1 and MEMCACHED_PORT=7, or MEMCACHED_SERVERS=[::1]:7
+                """
+            ),
+            (
+                "MEMCACHED_HOST=memcached:x",
+                ".env:1  MEMCACHED_HOST: \"memcached:x\" is not the name or address of a host"
+            ),
+            ("RATE_LIMIT_CAHT=1/s", ".env:1  RATE_LIMIT_CAHT: unknown variable; did you mean RATE_LIMIT_CHAT?"),
+            ("KEY_A_RATE_LIMIT_CHAT=1/s", ".env:1  KEY_A_RATE_LIMIT_CHAT: KEY_A_TOKEN is not set"),
+        ]
+    )
+    func mistakes(file: String, problem: String) {
+        let texts = outcome(file: file).problemTexts
+        #expect(texts.count == 1 && texts[0].hasPrefix(problem), "\(texts)")
+    }
+
+    @Test(
+        "networks and what they hold",
+        arguments: [
+            ("10.0.0.0/8", "10.255.0.1", true), ("10.0.0.0/8", "11.0.0.1", false), ("0.0.0.0/0", "1.2.3.4", true),
+            ("0.0.0.0/0", "2001:db8::1", false), ("::/0", "2001:db8::1", true), ("10.1.2.3", "10.1.2.3", true),
+            ("10.1.2.3", "10.1.2.4", false), ("10.1.2.3/9", "10.99.0.0", true),
+            ("2001:db8::/33", "2001:db8:7fff::", true),
+            ("2001:db8::/33", "2001:db8:8000::", false), ("fd00::/65", "fd00::7fff:0:0:1", true),
+            ("fd00::/65", "fd00::8000:0:0:1", false), ("::ffff:10.0.0.0/104", "10.1.1.1", true),
+            ("::/0", "10.0.0.1", false), ("::/0", "::ffff:10.0.0.1", false), ("::/64", "10.0.0.1", false),
+            ("::ffff:0:0/95", "10.0.0.1", false), ("::ffff:0:0/96", "10.0.0.1", true), ("::/0", "::1", true),
+            ("10.0.0.0/8", "::ffff:10.0.0.1", true), ("::/96", "::10.0.0.1", true),
+            ("192.168.1.0/31", "192.168.1.1", true), ("192.168.1.0/31", "192.168.1.2", false),
+        ]
+    )
+    func networks(network: String, address: String, isInside: Bool) throws {
+        let address = try #require(PeerAddress(text: address))
+        #expect(try #require(Network(network)).contains(address) == isInside)
+    }
+}

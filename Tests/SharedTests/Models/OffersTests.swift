@@ -1,0 +1,158 @@
+import Engine
+import Testing
+
+@testable import Shared
+
+@Suite struct OffersTests {
+    private static let catalogue = Catalogue(
+        ["m-z", "m-a", "gpt-4o", "pic"]
+            .map { id in
+                Model(
+                    id: id,
+                    owner: "x",
+                    features: id == "pic" ? .image : .chat,
+                    hasVision: false,
+                    contextWindow: nil,
+                    maxOutputTokens: nil
+                )
+            }
+    )
+
+    private func offers(_ file: String, _ catalogue: Catalogue = catalogue) throws -> (Offers, Settings) {
+        let settings = try #require(outcome(file: file).settings)
+        return (Offers(settings, [.onemin: catalogue]), settings)
+    }
+
+    private func names(_ offers: Offers, _ caller: Caller) -> [String] { offers.listed(for: caller).map(\.id) }
+
+    private func known(_ settings: Settings) throws -> Caller { Caller(known: try #require(settings.keys.first)) }
+
+    @Test("the subset comes first in its order, also what the catalogue does not know, then the catalogue by id")
+    func subsetFirst() throws {
+        let (offers, _) = try offers("SUBSET_OF_ONE_MIN_PERMITTED_MODELS=\" new , gpt-4o ,,new\"")
+        #expect(names(offers, .visitor) == ["new", "gpt-4o", "m-a", "m-z", "pic"])
+        #expect(offers.listed(for: .visitor).allSatisfy { $0.owner == "1minai" })
+        let new = try #require(offers["new"].first?.model)
+        #expect(new.id == "new" && new.features.contains([.chat, .image]) && !new.features.contains(.code))
+    }
+
+    @Test("with the subset only nothing else of 1min.ai is offered, by no alias either")
+    func subsetOnly() throws {
+        let file = """
+            PERMIT_MODELS_FROM_SUBSET_ONLY=yes
+            SUBSET_OF_ONE_MIN_PERMITTED_MODELS=m-a,gpt-4o
+            PROVIDERS=v,w
+            PROVIDER_V_KIND=onemin
+            PROVIDER_W_KIND=onemin
+            PROVIDER_W_MODELS=small=m-z,big=gpt-4o
+            PROVIDER_E_KIND=echo
+            ANONYMOUS_MODELS=all
+            FALLBACK_MODEL=echo
+            """
+        let (offers, _) = try offers(file)
+        #expect(names(offers, .visitor) == ["m-a", "gpt-4o", "big"])
+        #expect(offers["m-z"].isEmpty && offers["small"].isEmpty && offers["big"].first?.model.id == "gpt-4o")
+        #expect(offers.substitutes(for: "small").isEmpty && offers.substitutes(for: "m-z").isEmpty)
+        #expect(offers.substitutes(for: "never heard of").first?.model.id == "echo")
+        #expect(offers.notFound("a-m", for: .visitor).message == "The model a-m does not exist.")
+        #expect(offers.notFound("m-z", for: .visitor).message == "The model m-z does not exist. Did you mean `m-a`?")
+    }
+
+    @Test("a bare alias does not show the vendor's name; providers in their order")
+    func aliases() throws {
+        let (offers, settings) = try offers(
+            """
+            PROVIDERS=e,v
+            PROVIDER_V_KIND=onemin
+            PROVIDER_V_API_KEY=v
+            PROVIDER_V_MODELS=z=m-z,fast=gpt-4o,m-a
+            PROVIDER_E_KIND=echo
+            PROVIDER_E_LABEL=Echo
+            PROVIDER_E_MODELS=say,fast=echo
+            KEY_A_TOKEN=t
+            """
+        )
+        let listed = offers.listed(for: try known(settings))
+        #expect(listed.map(\.id) == ["say", "fast", "z", "m-a"])
+        #expect(listed.map(\.owner) == ["Echo", "Echo", "1minai", "1minai"])
+        #expect(listed.map(\.features) == [.chat, .chat, .chat, .chat])
+        #expect(offers["gpt-4o"].isEmpty && offers["fast"].map(\.provider) == [0, 1])
+    }
+
+    @Test("each caller sees what it may use")
+    func rights() throws {
+        let (offers, settings) = try offers(
+            """
+            PROVIDER_V_KIND=onemin
+            PROVIDER_E_KIND=echo
+            PROVIDER_E_MODELS=one,two,three
+            KEY_A_TOKEN=t
+            KEY_A_MODELS=t*
+            ANONYMOUS_MODELS=one
+            """
+        )
+        let passing = Caller(passingOn: "k", Digest(of: "k"), models: settings.anonymousModels)
+        #expect(names(offers, try known(settings)) == ["two", "three"])
+        #expect(names(offers, Caller(anonymousWith: settings.anonymousModels)) == ["one"])
+        #expect(names(offers, passing).first == "one" && names(offers, passing).count > 4)
+        #expect(!names(offers, passing).contains("two"))
+        #expect(offers.namesWithCredentials == ["one", "two", "three"])
+    }
+
+    @Test(
+        "an unknown name is answered with the nearest of those that the caller may use",
+        arguments: [
+            ("gpt-4", "gpt-4o"), ("GPT-4O", "gpt-4o"), ("gtp-4o", "gpt-4o"), ("m-y", "m-a"), ("m-aa", "m-a"),
+            ("x", nil),
+            ("pix", "pic"), ("claude", nil), ("secret", nil), ("secre", nil), ("seen-2", "seen-1"), ("", nil),
+            (String(repeating: "x", count: 300), nil),
+        ] as [(String, String?)]
+    )
+    func nearest(name: String, near: String?) throws {
+        let (offers, settings) = try offers(
+            """
+            PROVIDER_V_KIND=onemin
+            PROVIDER_E_KIND=echo
+            PROVIDER_E_MODELS=seen-1,secret
+            ANONYMOUS_MODELS=seen*
+            """
+        )
+        let caller = Caller(passingOn: "k", Digest(of: "k"), models: settings.anonymousModels)
+        let message = offers.notFound(name, for: caller).message
+        #expect(message.hasSuffix(near.map { " Did you mean `\($0)`?" } ?? " access to it."), "\(message)")
+        let painter = offers.notFound("pi", for: caller, able: .chat).message
+        #expect(painter.hasSuffix(" access to it."), "of what cannot chat nothing is named to who wants to chat")
+    }
+
+    @Test("only so many names are looked at")
+    func manyNames() throws {
+        let names = (0..<1_100).map { "model-number-\($0)" }.joined(separator: ",")
+        let (offers, settings) = try offers(
+            "PROVIDER_E_KIND=echo\nPROVIDER_E_MODELS=\(names),quite-other\nKEY_A_TOKEN=t"
+        )
+        let caller = try known(settings)
+        #expect(offers.notFound("model-number-1x", for: caller).message.contains("`model-number-1`"))
+        #expect(offers.notFound("quite-othe", for: caller).message.hasSuffix(" access to it."))
+    }
+
+    @Test("the vendor's list adds models and changes what known ones can do; others stay")
+    func merging() throws {
+        let live = [
+            LiveModel(id: "new", owner: "o", features: [.chat, .code], hasVision: true),
+            LiveModel(id: "m-a", owner: "o", features: [.chat, .image], hasVision: true),
+        ]
+        let merged = Self.catalogue.merged(with: live.compactMap { $0 })
+        #expect(merged.models.map(\.id) == ["m-z", "m-a", "gpt-4o", "pic", "new"])
+        let changed = try #require(merged.model("m-a"))
+        #expect(changed.features == [.chat, .image] && changed.hasVision && changed.owner == "x")
+        #expect(merged.model("m-z") == Self.catalogue.model("m-z"))
+        #expect(merged.model("new")?.hasVision == true)
+        #expect(Self.catalogue.merged(with: []).models == Self.catalogue.models)
+    }
+
+    @Test(
+        "ids of the vendor's list that cannot be one are dropped",
+        arguments: ["", "a b", "ä", "a\n", String(repeating: "x", count: 129)]
+    )
+    func oddIDs(id: String) { #expect(LiveModel(id: id, owner: "o", features: .chat, hasVision: false) == nil) }
+}

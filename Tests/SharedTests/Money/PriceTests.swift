@@ -1,0 +1,78 @@
+import Limits
+import Shared
+import Testing
+
+@Suite struct PriceTests {
+    @Test(
+        "a cost is exact",
+        arguments: [
+            ("0.002", 20, 30, "0.0001", 100_000), ("0.001/0.004", 1_000, 500, "0.003", 3_000_000),
+            ("0/1000", 5, 1, "1", 1_000_000_000), ("0.000000001", 1, 0, "0", 1),
+            ("0.000000001", 99, 1, "0.0000000001", 1),
+            ("0.00000015/0.0000006", 1, 1, "0.0000000008", 1), ("0.01", 0, 0, "0", 0),
+            ("1000", 1_500, 0, "1500", 1_500_000_000_000),
+        ]
+    )
+    func exact(price: String, prompt: Int, completion: Int, text: String, usdParts: Int) throws {
+        let cost = try #require(Price(price)).cost(Usage(promptTokens: prompt, completionTokens: completion))
+        #expect(cost.text == text)
+        #expect(cost.usdParts == usdParts)
+    }
+
+    @Test(
+        "a half of the tenth decimal goes to the even one",
+        arguments: [(50, "0"), (51, "0.0000000001"), (150, "0.0000000002"), (250, "0.0000000002")]
+    )
+    func halves(tokens: Int, text: String) throws {
+        let price = try #require(Price("0.000000001"))
+        #expect(price.cost(Usage(promptTokens: tokens, completionTokens: 0)).text == text)
+    }
+
+    @Test("absurd numbers of tokens neither crash nor wrap", arguments: [Int.max, 1 << 40, .max / 1_000])
+    func absurd(tokens: Int) throws {
+        let cost = try #require(Price("1000")).cost(Usage(promptTokens: tokens, completionTokens: tokens))
+        #expect(cost.text == "9000000")
+        #expect(cost.usdParts <= Quota.countBound)
+    }
+
+    @Test(
+        "what is no price",
+        arguments: ["", "/", "1/", "a", "1.", ".5", "-1", "1/2/3", "1001", "0.0000000001", "1 000"]
+    )
+    func none(text: String) { #expect(Price(text) == nil) }
+}
+
+@Suite struct UsageMeansTests {
+    @Test("the mean of the last hundred answers of that model, rounded up")
+    func mean() {
+        let means = UsageMeans()
+        #expect(means.expected(of: "a") == (1_000, 100))
+        means.note("a", completionTokens: 10, credits: nil)
+        #expect(means.expected(of: "a") == (10, 100))
+        means.note("a", completionTokens: 11, credits: 7)
+        #expect(means.expected(of: "a") == (11, 7))
+        #expect(means.expected(of: "b") == (1_000, 100))
+        for _ in 0..<99 { means.note("a", completionTokens: 200, credits: 3) }
+        // 11 and 99 times 200; 7 and 99 times 3.
+        #expect(means.expected(of: "a") == (199, 4))
+        means.note("a", completionTokens: 200, credits: 3)
+        #expect(means.expected(of: "a") == (200, 3))
+    }
+
+    @Test("nothing is less than 1, and nothing overflows")
+    func bounds() {
+        let means = UsageMeans()
+        means.note("a", completionTokens: 0, credits: 0)
+        #expect(means.expected(of: "a") == (1, 1))
+        for _ in 0..<200 { means.note("b", completionTokens: .max, credits: .max) }
+        #expect(means.expected(of: "b").completionTokens == Quota.countBound)
+    }
+
+    @Test("of any number of models the last ones are remembered")
+    func bounded() {
+        let means = UsageMeans()
+        for number in 0..<2_000 { means.note("model-\(number)", completionTokens: 5, credits: 5) }
+        #expect(means.expected(of: "model-1999") == (5, 5))
+        #expect(means.expected(of: "model-0") == (1_000, 100))
+    }
+}

@@ -1,0 +1,118 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Support
+import Testing
+
+@testable import Upstream
+
+/// What each vendor keeps, whatever its wire.
+@Suite struct ChatVendorTests {
+    enum Kind: String, CaseIterable, Sendable {
+        case echo
+        case oneMin
+        case scripted
+
+        /// One that answers `hello there`.
+        func vendor(on loop: EventLoop) -> (any ChatVendor)? {
+            switch self {
+            case .echo: Echo(name: rawValue, loop: loop)
+            case .scripted:
+                ScriptedVendor([[[.text("hello "), .text("there"), .finish(.stop)]]])
+            case .oneMin:
+                OneMin(
+                    OneMinSite(
+                        name: rawValue,
+                        baseURL: "http://127.0.0.1:1",
+                        assetURL: "http://127.0.0.1:1",
+                        options: EndpointOptions()
+                    ),
+                    ScriptedTransport(),
+                    outside: ScriptedTransport(),
+                    UploadTurns(),
+                    loop,
+                    JSONParser()
+                )
+            }
+        }
+    }
+
+    private func asked<Value: Sendable>(
+        _ kind: Kind,
+        isStreamed: Bool,
+        _ read: @escaping @Sendable (any PreparedChat) async -> Value?
+    ) async -> Value? {
+        await onLoop { loop in
+            guard let vendor = kind.vendor(on: loop) else { return nil }
+            let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
+            let call = chatCall(isStreamed: isStreamed)
+            let vendorCall = VendorCall(.none, billing: admission.sheet, on: loop)
+            let chat = vendor.prepare(call, for: anyModel, by: vendorCall)
+            chat.write()
+            return await read(chat)
+        }
+    }
+
+    @Test("a stream has the whole answer, and ends each choice once", arguments: Kind.allCases)
+    func streams(_ kind: Kind) async {
+        let heard = await asked(kind, isStreamed: true) { chat in
+            do throws(UpstreamError) {
+                return await hear(try await chat.stream())
+            } catch {
+                return Heard(failure: error.kind)
+            }
+        }
+        #expect(heard?.texts == [0: "hello there"] && heard?.ends == [0: [.stop]] && heard?.failure == nil)
+    }
+
+    @Test("a whole answer has the text of each choice", arguments: Kind.allCases)
+    func answers(_ kind: Kind) async {
+        let text = await asked(kind, isStreamed: false) { chat in
+            do throws(UpstreamError) {
+                return try await chat.answer().choices.map { $0.text?.text ?? "" }
+            } catch {
+                return ["\(error.kind)"]
+            }
+        }
+        #expect(text == ["hello there"])
+    }
+
+    @Test("a call may be made several times, and its prompt is counted", arguments: Kind.allCases)
+    func repeats(_ kind: Kind) async {
+        let tokens = await asked(kind, isStreamed: true) { chat in
+            for _ in 0..<3 {
+                do throws(UpstreamError) {
+                    let heard = await hear(try await chat.stream())
+                    guard heard.texts == [0: "hello there"] else { return 0 }
+                } catch {
+                    return 0
+                }
+            }
+            return chat.promptTokens
+        }
+        #expect(tokens ?? 0 > 0)
+    }
+}
+
+/// 1min.ai, as far as a chat needs it.
+private final class ScriptedTransport: Transport {
+    func send(_ call: UpstreamCall) async throws(TransportError) -> UpstreamReply {
+        let record = #"{"aiRecord":{"status":"SUCCESS","aiRecordDetail":{"resultObject":["hello there"]}}}"#
+        let head = UpstreamHead(status: 200, isEventStream: false, isJSON: true, retryAfterSeconds: nil)
+        return UpstreamReply(head: head, body: Body(ByteBuffer(record)))
+    }
+
+    func open(_ call: UpstreamCall) async throws(TransportError) -> any UpstreamStream {
+        let events =
+            "event: content\ndata: {\"content\":\"hello \"}\n\nevent: content\ndata: {\"content\":\"there\"}\n\n"
+            + "event: done\ndata: {}\n\n"
+        return ScriptedStream([Array(events.utf8)])
+    }
+
+    func upload(
+        to endpoint: Endpoint,
+        _ headers: UpstreamHeaders,
+        totalBytes: Int?
+    ) throws(TransportError) -> any UpstreamUpload { throw TransportError(.unreachable) }
+}

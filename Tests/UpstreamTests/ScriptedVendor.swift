@@ -1,0 +1,156 @@
+import Calls
+import Engine
+import Shared
+
+/// One step of a scripted answer.
+enum Step: Sendable {
+    case text(String)
+    case reasoning(String)
+    case call(id: String, name: String, arguments: String)
+    case finish(FinishReason)
+    case failure(UpstreamError.Kind)
+}
+
+/// A vendor that answers by a script: of each choice its steps, of several calls one script after the other, the last
+/// one again and again.
+///
+/// `@unchecked`: used on one loop only.
+final class ScriptedVendor: ChatVendor, @unchecked Sendable {
+    let name: String
+    let wires: [Wire] = []
+    private let can: Abilities
+    private var scripts: [[[Step]]]
+    private(set) var calls = 0
+    private(set) var keys: [String] = []
+    fileprivate(set) var stopped = 0
+
+    init(named name: String = "scripted", can: Abilities = [], _ scripts: [[[Step]]]) {
+        self.name = name
+        self.can = can
+        self.scripts = scripts
+    }
+
+    func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { can }
+
+    func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+        keys.append(vendorCall.key)
+        return ScriptedChat(self)
+    }
+
+    fileprivate func next() -> [[Step]] {
+        calls += 1
+        return scripts.count > 1 ? scripts.removeFirst() : scripts[0]
+    }
+}
+
+private final class ScriptedChat: PreparedChat, @unchecked Sendable {  // on its vendor's loop
+    let promptTokens = 7
+    private let vendor: ScriptedVendor
+
+    init(_ vendor: ScriptedVendor) { self.vendor = vendor }
+
+    func answer() async throws(UpstreamError) -> ChatAnswer {
+        var choices: [ChatAnswer.Choice] = []
+        for steps in vendor.next() {
+            var choice = ChatAnswer.Choice(text: nil)
+            var text = ""
+            for step in steps {
+                switch step {
+                case .text(let more): text += more
+                case .reasoning(let thought): choice.reasoning = Body(ByteBuffer(thought))
+                case .call(let id, let name, let arguments):
+                    choice.toolCalls.append(ToolCall(id: id, name: name, arguments: arguments))
+                case .finish(let reason): choice.finish = reason
+                case .failure(let kind): throw UpstreamError(kind, cause: "scripted")
+                }
+            }
+            choice.text = Body(ByteBuffer(text))
+            choices.append(choice)
+        }
+        return ChatAnswer(choices, usage: nil)
+    }
+
+    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+        let script = vendor.next()
+        if case .failure(let kind) = script.first?.first { throw UpstreamError(kind, cause: "scripted") }
+        return ScriptedAnswer(vendor, script)
+    }
+}
+
+private final class ScriptedAnswer: ChatAnswerStream, @unchecked Sendable {  // on its vendor's loop
+    let usage: Usage? = nil
+    let credits: Int? = nil
+    private let vendor: ScriptedVendor
+    private var steps: [(choice: Int, step: Step)]
+
+    init(_ vendor: ScriptedVendor, _ script: [[Step]]) {
+        self.vendor = vendor
+        steps = script.enumerated().flatMap { choice, steps in steps.map { (choice, $0) } }.reversed()
+    }
+
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { steps.isEmpty ? .end : .bytes }
+
+    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        guard let (choice, step) = steps.popLast() else { return false }
+        switch step {
+        case .text(let text): withBytes(text) { take(choice, .text($0)) }
+        case .reasoning(let text): withBytes(text) { take(choice, .reasoning($0)) }
+        case .call(let id, let name, let arguments):
+            withBytes(id) { id in withBytes(name) { take(choice, .toolCall(index: 0, id: id, name: $0)) } }
+            withBytes(arguments) { take(choice, .toolArguments(index: 0, $0)) }
+        case .finish(let reason): take(choice, .finish(reason, stop: nil))
+        case .failure(let kind): throw UpstreamError(kind, cause: "scripted")
+        }
+        return true
+    }
+
+    func stop() { vendor.stopped += 1 }
+}
+
+/// Of each choice what came, as a client would have it.
+struct Heard: Equatable, Sendable {
+    var texts: [Int: String] = [:]
+    var reasoning: [Int: String] = [:]
+    var calls: [Int: [String]] = [:]
+    var ends: [Int: [FinishReason]] = [:]
+    var failure: UpstreamError.Kind?
+    var tokens: Int?
+}
+
+/// Reads a stream to its end, or to its failure, and stops it.
+func hear(_ stream: any ChatAnswerStream) async -> Heard {
+    var heard = Heard()
+    do throws(UpstreamError) {
+        while try await stream.more(patienceNanoseconds: 1_000_000_000) != .end {
+            while try stream.next({ choice, event in
+                switch event {
+                case .text(let text): heard.texts[choice, default: ""] += text.text
+                case .reasoning(let text): heard.reasoning[choice, default: ""] += text.text
+                case .toolCall(_, let id, let name): heard.calls[choice, default: []] += [id.text, name.text]
+                case .toolArguments(_, let text): heard.calls[choice, default: []].append(text.text)
+                case .finish(let reason, _): heard.ends[choice, default: []].append(reason)
+                default: break
+                }
+            }) {}
+        }
+    } catch {
+        heard.failure = error.kind
+    }
+    heard.tokens = stream.usage?.completionTokens
+    stream.stop()
+    return heard
+}
+
+let anyModel = Model(chatModel: "m", owner: "")
+
+func chatCall(choices: Int = 1, stops: [String] = [], maxTokens: Int? = nil, isStreamed: Bool = true) -> ChatCall {
+    var call = ChatCall()
+    call.model = "m"
+    call.messages = [ChatMessage(role: .user, text: "hello there")]
+    call.isStreamed = isStreamed
+    (call.choices, call.stops, call.maxTokens) = (choices, stops, maxTokens)
+    if choices > 1 { call.needs.insert(.choices) }
+    if !stops.isEmpty { call.needs.insert(.stops) }
+    if maxTokens != nil { call.needs.insert(.tokenBound) }
+    return call
+}
