@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
-from chat import PATH, ask, body, refusal, stream
+from chat import PATH, ask, body, refusal, stream, streamed
 from pydantic import BaseModel
 
 WEATHER = {
@@ -99,6 +100,24 @@ def test_a_demanded_call_that_does_not_come_is_an_error(http, vendor, api_key, i
     status, error, headers = refusal(http, is_streamed, tools=[WEATHER], tool_choice=choice)
     assert (status, error["type"], error["code"]) == (502, "server_error", "upstream_error")
     assert headers["x-should-retry"] == "false"
+
+
+def test_streams_after_an_unmet_demand_do_not_disturb_each_other(launch, vendor, new_key):
+    """The handle of an ended call goes back to its pool once, so it never serves two calls at a time."""
+    key, held = new_key(), new_key()
+    with httpx.Client(base_url=launch(THREADS=1).base_url, timeout=30, trust_env=False) as http:
+        http.headers["Authorization"] = f"Bearer {key}"
+        for _ in range(3):
+            answers(vendor, key, "I would rather not.", "No.")
+            assert refusal(http, True, tools=[WEATHER], tool_choice="required")[0] == 502
+        vendor.answers(key, {"answer": "short"})
+        vendor.answers(held, {"answer": "long", "stall_at": 20})
+        with http.stream("POST", PATH, json=body(stream=True), headers={"Authorization": f"Bearer {held}"}) as answer:
+            vendor.wait(held, "stalled")
+            assert [stream(http).text() for _ in range(3)] == ["short"] * 3
+            vendor.release(held)
+            got = streamed(answer.status_code, answer.headers, answer.read())
+    assert (got.text(), got.is_done) == ("long", True)
 
 
 def test_a_demanded_call_comes_after_a_repair(http, vendor, api_key, is_streamed):

@@ -76,5 +76,6 @@ package protocol ChatAnswerStream: AnyObject, Sendable {
     var usage: Usage? { get }
     /// That the vendor took for it; known at the end.
     var credits: Int? { get }
+    /// Once or more often.
     func stop()
 }

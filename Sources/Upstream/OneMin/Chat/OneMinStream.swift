@@ -20,6 +20,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     private var isDone = false
     private var isOver = false
     private var hasFinished = false
+    private var isStopped = false
     private(set) var usage: Usage?
     private(set) var credits: Int?
 
@@ -151,7 +152,11 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
 
     private func flush(_ take: (Int, AnswerEvent) -> Void) { progress?.finish { take(0, .text($0)) } }
 
-    func stop() { stream.stop(isComplete: isDone) }
+    func stop() {
+        guard !isStopped else { return }
+        isStopped = true
+        stream.stop(isComplete: isDone)
+    }
 }
 
 extension UnsafeRawBufferPointer {
