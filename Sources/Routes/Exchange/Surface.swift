@@ -10,8 +10,19 @@ protocol Surface: Sendable {
 
 /// A surface that chats.
 protocol ChatSurface: Surface {
+    /// - Parameter root: valid during the call only.
     /// - Parameter defaultModel: for a request that names none.
-    func call(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatCall
+    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
+}
+
+/// A chat request as its surface has read it.
+typealias ChatRequest = (call: ChatCall, reply: any ChatReply)
+
+/// The answer to one request in its surface's form; keeps the fields of the request that the answer repeats.
+protocol ChatReply: Sendable {
+    /// The request refers to something that is kept, which `resolved` adds.
+    var refersBack: Bool { get }
+    func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall
     /// Made before the vendor is asked, so that it can ping meanwhile.
     func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter
     /// - Parameter usage: of the answer, counted or estimated.
@@ -22,6 +33,12 @@ protocol ChatSurface: Surface {
         _ exchange: Exchange
     )
         async throws(UpstreamError)
+}
+
+extension ChatReply {
+    var refersBack: Bool { false }
+
+    func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall { call }
 }
 
 /// Writes an answer as it comes. Used on its request's loop.

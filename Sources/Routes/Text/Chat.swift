@@ -8,7 +8,10 @@ import Upstream
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = exchange.gateway.settings.defaultModel
-    let call = try await exchange.json { (root) throws(APIError) in try surface.call(root, defaultModel: defaultModel) }
+    let (asked, reply) = try await exchange.json { (root) throws(APIError) in
+        try surface.read(root, defaultModel: defaultModel)
+    }
+    let call = reply.refersBack ? try await reply.resolved(asked, for: caller, exchange) : consume asked
     let plan = try await ChatPlan.made(consume call, caller, exchange)
     try await exchange.countStray(caller, servedBy: plan.candidate)
     let cover = plan.cover(exchange.request)
@@ -17,7 +20,7 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
     let wanted = plan.wanted
     do throws(UpstreamError) {
         if wanted.isStreamed {
-            let writer = surface.writer(for: wanted, exchange)
+            let writer = reply.writer(for: wanted, exchange)
             let stream = try await plan.stream(billing: admission.sheet, writer)
             _ = consume plan
             try await deliver(stream, to: writer, wanted, admission.sheet, exchange)
@@ -25,7 +28,7 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
             let (answer, usage) = try await plan.answer(billing: admission.sheet)
             exchange.record.usage = usage
             exchange.cost = wanted.price?.cost(usage)
-            try await surface.write(answer, usage, wanted, exchange)
+            try await reply.write(answer, usage, wanted, exchange)
         }
     } catch {
         throw APIError(error, model: wanted.model)

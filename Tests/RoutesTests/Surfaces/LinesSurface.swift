@@ -6,12 +6,12 @@ import Upstream
 @testable import Routes
 
 /// A surface that no client speaks: a question in JSON, and an answer in lines of plain text.
-struct LinesSurface: ChatSurface {
+struct LinesSurface: ChatSurface, ChatReply {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         body.append("error: \(error.message)\n")
     }
 
-    func call(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatCall {
+    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
         guard let question = root["ask"]?.string else { throw .missing("ask") }
         var call = ChatCall()
         call.model = "m"
@@ -19,7 +19,7 @@ struct LinesSurface: ChatSurface {
         call.choices = root["answers"]?.integer.map { Int($0) } ?? 1
         call.isStreamed = root["now"]?.flag ?? false
         if call.choices > 1 { call.needs.insert(.choices) }
-        return call
+        return (call, self)
     }
 
     func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter { LinesWriter(exchange) }

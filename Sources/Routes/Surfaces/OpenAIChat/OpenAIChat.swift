@@ -1,8 +1,6 @@
 import Calls
 import Engine
-import Glibc
 import Shared
-import Upstream
 
 /// OpenAI's endpoints: their envelope of errors, and chat completions.
 struct OpenAIChat: ChatSurface {
@@ -19,120 +17,7 @@ struct OpenAIChat: ChatSurface {
         body.append(isMidStream ? "}}\n\n" : "}}")
     }
 
-    func call(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatCall {
-        try ChatCall(root, defaultModel: defaultModel)
-    }
-
-    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter { ChatChunks(wanted, exchange) }
-
-    func write(
-        _ answer: ChatAnswer,
-        _ usage: Usage,
-        _ wanted: WantedAnswer,
-        _ exchange: Exchange
-    ) async throws(UpstreamError) {
-        let length = answer.choices.reduce(512) { $0 + $1.bytes + 256 }
-        var body = ByteBuffer()
-        _ = body.reserve(min(length, Worker.loopBytes))
-        body.append(#"{"id":""#)
-        exchange.gateway.ids.appendID("chatcmpl-", into: &body)
-        body.append(#"","object":"chat.completion","created":"#)
-        body.append(decimal: time(nil))
-        body.append(#","model":"#)
-        body.append(json: wanted.model)
-        guard length > Worker.loopBytes else {
-            Self.append(answer, usage, isOld: wanted.hasFunctions, to: &body)
-            return exchange.send(json: body)
-        }
-        let opening = Body(body)
-        let gateway = exchange.gateway
-        let whole = await gateway.worker.result(ofBytes: length, on: gateway.loop) {
-            var body = ByteBuffer()
-            _ = body.reserve(length)
-            body.append(opening.bytes)
-            Self.append(answer, usage, isOld: wanted.hasFunctions, to: &body)
-            return Body(body)
-        }
-        guard let whole else { throw .tooMuchWork }
-        whole.read { exchange.send(json: $0) }
-    }
-
-    /// `isOld`: calls are told as `function_call`.
-    private static func append(_ answer: ChatAnswer, _ usage: Usage, isOld: Bool, to body: inout ByteBuffer) {
-        body.append(#","choices":["#)
-        for (index, choice) in answer.choices.enumerated() {
-            body.append(index == 0 ? #"{"index":"# : #",{"index":"#)
-            body.append(decimal: index)
-            body.append(#","message":{"role":"assistant","content":"#)
-            body.append(choice.text)
-            if let reasoning = choice.reasoning {
-                body.append(#","reasoning_content":"#)
-                body.append(json: reasoning.bytes)
-            }
-            body.append(#","refusal":"#)
-            body.append(choice.refusal)
-            if isOld, let call = choice.toolCalls.first {
-                append(function: call, to: &body)
-            } else if !choice.toolCalls.isEmpty {
-                append(choice.toolCalls, to: &body)
-            }
-            body.append(#"},"logprobs":null,"finish_reason":""#)
-            body.append(choice.finish.name(isOld: isOld))
-            body.append(#""}"#)
-        }
-        body.append(#"],"usage":"#)
-        usage.appendJSON(to: &body)
-        body.append("}")
-    }
-
-    private static func append(function call: ToolCall, to body: inout ByteBuffer) {
-        body.append(#","function_call":{"name":"#)
-        body.append(json: call.name)
-        body.append(#","arguments":"#)
-        body.append(json: call.arguments)
-        body.append("}")
-    }
-
-    private static func append(_ calls: [ToolCall], to body: inout ByteBuffer) {
-        for (index, call) in calls.enumerated() {
-            body.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#)
-            body.append(json: call.id ?? "")
-            body.append(#","type":"function","function":{"name":"#)
-            body.append(json: call.name)
-            body.append(#","arguments":"#)
-            body.append(json: call.arguments)
-            body.append("}}")
-        }
-        body.append("]")
-    }
-}
-
-extension ByteBuffer {
-    fileprivate mutating func append(_ text: Body?) {
-        if let text { append(json: text.bytes) } else { append("null") }
-    }
-}
-
-extension FinishReason {
-    /// As chat completions name it.
-    func name(isOld: Bool) -> StaticString {
-        switch self {
-        case .stop, .pause: "stop"
-        case .length: "length"
-        case .toolCalls: isOld ? "function_call" : "tool_calls"
-        case .contentFilter, .refusal: "content_filter"
-        }
-    }
-}
-
-extension Usage {
-    func appendJSON(to body: inout ByteBuffer) {
-        body.append(#"{"prompt_tokens":"#)
-        body.append(decimal: promptTokens)
-        body.append(#","completion_tokens":"#)
-        body.append(decimal: completionTokens)
-        body.append(#","total_tokens":"#)
-        body.append(decimal: totalTokens)
-        body.append("}")
+    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
+        (try ChatCall(root, defaultModel: defaultModel), ChatCompletion())
     }
 }
