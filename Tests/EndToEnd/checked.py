@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import checked_messages
 import jsonschema
 
 SCHEMAS = json.loads(Path(__file__).with_name("schemas").joinpath("openai.json").read_text("utf-8"))
@@ -234,7 +235,10 @@ def answer_check(response: Any) -> Callable[[bytes | None], None]:
     request, kind = response.request, response.headers.get("content-type", "").partition(";")[0]
     where = f"{request.method} {request.url.path} -> {response.status_code}"
     pieces: list[bytes] = []
-    stream = StreamCheck() if kind == "text/event-stream" else None
+    speaks_messages = checked_messages.speaks(request)
+    stream: Any = None
+    if kind == "text/event-stream":
+        stream = checked_messages.MessageStreamCheck(response.headers) if speaks_messages else StreamCheck()
 
     def report(found: list[str]) -> None:
         problems.extend(f"{where}: {problem}" for problem in found)
@@ -248,7 +252,10 @@ def answer_check(response: Any) -> Callable[[bytes | None], None]:
         elif data:
             pieces.append(data)
         elif data is not None and request.method != "HEAD" and response.status_code != 204:
-            if kind == "application/json":
+            if kind == "application/json" and speaks_messages:
+                body = b"".join(pieces)
+                report(checked_messages.json_problems(request, response.status_code, body, response.headers))
+            elif kind == "application/json":
                 report(json_problems(request.url.path, response.status_code, b"".join(pieces)))
             elif response.status_code >= 400:
                 report([f"error of type {kind!r}"])
