@@ -54,8 +54,11 @@ def error_problems(status: int | None, value: Any, headers: Any) -> list[str]:
     if not isinstance(value, dict) or set(value) != {"type", "error", "request_id"}:
         return [f"not an error envelope: {value!r:.200}"]
     kind = value["error"].get("type")
-    found = [] if kind in UNTYPED else type_problems(ErrorResponse, value)
-    if set(value["error"]) != {"type", "message"} or not value["error"]["message"]:
+    plain = value | {"error": {name: one for name, one in value["error"].items() if name != "details"}}
+    found = [] if kind in UNTYPED else type_problems(ErrorResponse, plain)
+    if "details" in value["error"]:
+        found += type_problems(types.ThreadUnsupportedRequestErrorDetails, value["error"]["details"])
+    if set(value["error"]) - {"details"} != {"type", "message"} or not value["error"]["message"]:
         found.append(f"an error has the members {sorted(value['error'])}")
     if value["request_id"] != headers.get("request-id"):
         found.append(f"request_id is {value['request_id']}, the header has {headers.get('request-id')}")

@@ -11,6 +11,11 @@ struct AnthropicMessages: ChatSurface {
         body.append(Self.type(ofStatus: status(of: error)))
         body.append(#"","message":"#)
         body.append(json: error.message)
+        if let code = error.detailCode {
+            body.append(#","details":{"error_code":"#)
+            body.append(json: code)
+            body.append("}")
+        }
         body.append(#"},"request_id":"#)
         body.append(json: error.requestID)
         body.append(isMidStream ? "}\n\n" : "}")

@@ -14,6 +14,7 @@ extension ChatCall {
         let fields = try RequestFields(root)
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
+        guard fields["thread"] == nil else { throw .noThreads }
         try readConversation(fields)
         let most = 1...Int(Int32.max)
         if !isCounted {
@@ -115,4 +116,21 @@ extension ChatCall {
         needs.insert(.schemas)
         isSaid = true
     }
+}
+
+extension APIError {
+    /// Clients send the whole conversation when they read this code.
+    private static let noThreadsCode = "thread_unsupported_request"
+
+    fileprivate static var noThreads: APIError {
+        APIError(
+            400,
+            "Threads are not offered here. Send the whole conversation without 'thread'.",
+            code: noThreadsCode,
+            param: "thread"
+        )
+    }
+
+    /// The code for programs, of the few errors that have one in Anthropic's terms.
+    var detailCode: String? { self.code == Self.noThreadsCode ? self.code : nil }
 }

@@ -56,7 +56,8 @@ struct MessageAnswer: ChatReply {
         for call in choice.toolCalls {
             open("tool_use")
             body.append(#""id":"#)
-            body.append(json: call.id ?? "")
+            var id = call.id ?? ""
+            id.withUTF8 { body.append(toolUseID: UnsafeRawBufferPointer($0)) }
             body.append(#","name":"#)
             body.append(json: call.name)
             body.append(#","input":"#)
@@ -86,6 +87,16 @@ struct MessageAnswer: ChatReply {
         guard let value = try? parser.parse(text.bytes), value.kind == .object else { return false }
         body.append(text.bytes)
         return true
+    }
+}
+
+extension ByteBuffer {
+    /// A call's id as JSON: ids of the relay's own begin as Anthropic's do.
+    mutating func append(toolUseID id: UnsafeRawBufferPointer) {
+        guard id.hasPrefix("call_") else { return append(json: id) }
+        append("\"toolu_")
+        append(jsonContent: id[part: 5..<id.count])
+        append("\"")
     }
 }
 

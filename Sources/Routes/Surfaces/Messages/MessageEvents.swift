@@ -57,7 +57,7 @@ final class MessageEvents: AnswerWriter, @unchecked Sendable {
     private func open(_ call: Int, _ id: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer) {
         open(.call(call))
         out.append(#"{"type":"tool_use","id":"#)
-        out.append(json: id)
+        out.append(toolUseID: id)
         out.append(#","name":"#)
         out.append(json: name)
         out.append(",\"input\":{}}}\n\n")
