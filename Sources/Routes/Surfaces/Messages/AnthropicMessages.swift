@@ -10,7 +10,7 @@ struct AnthropicMessages: ChatSurface {
         body.append(#"{"type":"error","error":{"type":""#)
         body.append(Self.type(ofStatus: status(of: error)))
         body.append(#"","message":"#)
-        body.append(json: error.message)
+        body.append(json: Self.message(of: error))
         if let code = error.detailCode {
             body.append(#","details":{"error_code":"#)
             body.append(json: code)
@@ -19,6 +19,25 @@ struct AnthropicMessages: ChatSurface {
         body.append(#"},"request_id":"#)
         body.append(json: error.requestID)
         body.append(isMidStream ? "}\n\n" : "}")
+    }
+
+    /// The error's words, with the names of fields that the request has in place of OpenAI's. Agents shorten their
+    /// conversation when they read that it is too long.
+    private static func message(of error: APIError) -> String {
+        let message = error.message
+        if error.code?.isSame(as: "context_length_exceeded") ?? false { return "prompt is too long: \(message)" }
+        guard let param = error.param, let name = Self.name(of: param) else { return message }
+        let opening = "Invalid value for '"
+        guard message.utf8.starts(with: "\(opening)\(param)'".utf8) else { return message }
+        return "\(opening)\(name)\(Substring(message.utf8.dropFirst(opening.utf8.count + param.utf8.count)))"
+    }
+
+    /// Nil: it has the same name here.
+    private static func name(of param: String) -> String? {
+        let ending = "function.parameters"
+        if param.isSame(as: "response_format.json_schema.schema") { return "output_config.format.schema" }
+        guard param.utf8.reversed().starts(with: ending.utf8.reversed()) else { return nil }
+        return "\(Substring(param.utf8.dropLast(ending.utf8.count)))input_schema"
     }
 
     func status(of error: APIError) -> Int {

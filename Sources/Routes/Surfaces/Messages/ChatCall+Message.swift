@@ -15,6 +15,9 @@ extension ChatCall {
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
         guard fields["thread"] == nil else { throw .noThreads }
+        if try fields.array("mcp_servers")?.contains(where: { _ in true }) ?? false {
+            throw .unsupported("mcp_servers", "'mcp_servers' are not called here; offer their tools in 'tools'.")
+        }
         try readConversation(fields)
         let most = 1...Int(Int32.max)
         if !isCounted {
@@ -132,5 +135,5 @@ extension APIError {
     }
 
     /// The code for programs, of the few errors that have one in Anthropic's terms.
-    var detailCode: String? { self.code == Self.noThreadsCode ? self.code : nil }
+    var detailCode: String? { self.code?.hasSameBytes(as: Self.noThreadsCode) ?? false ? self.code : nil }
 }

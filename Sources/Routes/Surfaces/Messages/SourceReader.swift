@@ -55,7 +55,13 @@ struct SourceReader {
             let data = try reader.data(try text(source.value, "data"), .file, param)
             return reader.new(.file, .data(data), name: name ?? "document", param: param)
         case "url":
-            throw .value("\(place).source.url", "documents are not fetched here", code: "unsupported_value")
+            let param = "\(place).source.url"
+            let url = try text(source.value, "url")
+            guard url.hasPrefix("https://") || url.hasPrefix("http://"), url.count <= AttachmentReader.addressBytes
+            else {
+                throw .value(param, "must be an https: or http: URL")
+            }
+            return reader.new(.file, .address(url.text), name: name ?? "document", param: param)
         case "file": return stored(.file, try text(source.value, "file_id"), name: name)
         default: throw .value("\(place).source.type", "must be base64, text, content, url or file")
         }
