@@ -38,7 +38,9 @@ protocol ChatReply: Sendable {
 extension ChatReply {
     var refersBack: Bool { false }
 
-    func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall { call }
+    func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall {
+        call
+    }
 }
 
 /// Writes an answer as it comes. Used on its request's loop.
