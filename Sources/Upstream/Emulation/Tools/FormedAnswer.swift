@@ -19,6 +19,12 @@ final class FormedAnswer: @unchecked Sendable {
 
     static let repairedBytes = 262_144
 
+    /// False: nothing that the model still writes counts.
+    var wantsMore: Bool {
+        guard let wantsMore = parser?.wantsMore else { return true }
+        return wantsMore
+    }
+
     init(_ form: TextForm, ids: RandomBytes) {
         self.form = form
         if let tools = form.tools { parser = ToolCallParser(tools, ids: ids) }

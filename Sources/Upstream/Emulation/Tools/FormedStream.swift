@@ -42,8 +42,11 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         case .ended: return .bytes
         case .reading: break
         }
-        let arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
-        guard arrival == .end else { return arrival }
+        // A model that answers its own calls is stopped, and billed no more.
+        if answer.wantsMore {
+            let arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
+            guard arrival == .end else { return arrival }
+        }
         count()
         try await end()
         return .bytes
