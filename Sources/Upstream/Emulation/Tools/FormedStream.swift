@@ -21,7 +21,6 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     /// A repair is under way: the answer before it.
     private var first: FormedAnswer?
     private var finish = FinishReason.stop
-    private var delivered = TokenEstimate()
     private var counted: Usage?
     private var taken: Int?
 
@@ -55,11 +54,11 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     private func count() {
         let usage = Usage(
             promptTokens: (counted?.promptTokens ?? 0) + (stream.usage?.promptTokens ?? promptTokens),
-            completionTokens: (counted?.completionTokens ?? 0) + (stream.usage?.completionTokens ?? delivered.tokens)
+            completionTokens: (counted?.completionTokens ?? 0)
+                + (stream.usage?.completionTokens ?? answer.estimatedTokens)
         )
         counted = usage
         if let credits = stream.credits { taken = (taken ?? 0) + credits }
-        delivered = TokenEstimate()
         stream.stop()
     }
 
@@ -99,8 +98,11 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             return try stream.next { [self] _, event in
                 switch event {
                 case .text(let text):
-                    delivered.add(text)
-                    answer.take(text) { text in if first == nil { take(0, .text(text)) } }
+                    if let text = answer.plain(text) {
+                        if first == nil { take(0, .text(text)) }
+                    } else {
+                        answer.take(text) { text in if first == nil { take(0, .text(text)) } }
+                    }
                 case .finish(let reason, _): finish = reason
                 default: if first == nil { take(0, event) }
                 }
