@@ -60,6 +60,12 @@ e2e-test: setup-test ## end-to-end tests alone (after `make build`)
 	$(say) 'End-to-end tests'
 	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .venv/bin/python -m pytest Tests/EndToEnd
 
+test-clients: setup-test ## LangChain's standard tests, the Agents SDK, pydantic-ai and instructor (after `make build`)
+	@PYTHON_VENV=.build/clients Scripts/setup-python Tests/Clients/requirements.txt
+	$(say) 'Clients'
+	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .build/clients/bin/python -m pytest \
+		-c Tests/Clients/pytest.ini --rootdir Tests/Clients Tests/Clients
+
 script-test: setup-test ## tests of Scripts and Benchmarks, seconds
 	$(say) 'Tests of the scripts'
 	@.venv/bin/python -m pytest -q -p no:cacheprovider Tests/Scripts
@@ -132,5 +138,5 @@ setup-test: setup-run setup-schemas
 	@Scripts/setup test
 	@Scripts/setup-python Tests/EndToEnd/requirements.txt Scripts/lint-requirements.txt
 
-.PHONY: help run demo release build test script-test unit-test e2e-test lint format test-asan test-tsan fuzz simulate \
+.PHONY: help run demo release build test script-test unit-test e2e-test test-clients lint format test-asan test-tsan fuzz simulate \
 	model hostile benchmark benchmark-limits instructions prove-image clean setup-run setup-schemas setup-test

@@ -31,6 +31,7 @@ SCENARIO, all optional:
     status, headers            of the answer
     json | text | body64       the whole body: JSON, HTML text, raw bytes (as text/event-stream)
     answer                     the text; deltas: the portions in which it is streamed
+    acts                       true: answers as `onemin_acting` does
     result_object, metadata    in the record; record: laid over it; small: a record with little in it
     events                     [[name or null, object or string], ...] instead of the usual events
     without                    names of events left out; repeat: a last content event with the whole text

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import onemin_acting
+
 ANSWER_MARK = "vendor-answer-5f1d"
 """Stands in every default answer, so that a search for it in a log finds answers."""
 
@@ -109,6 +111,8 @@ def reply(scenario: dict[str, Any], request: dict[str, Any], *, streamed: bool) 
         pieces = [body]
     else:
         answer = scenario.get("answer")
+        if scenario.get("acts"):
+            answer = onemin_acting.answer(prompt_of(request))
         if answer is None:
             answer = "".join(scenario["deltas"]) if "deltas" in scenario else default_answer(prompt_of(request))
         if streamed and scenario.get("stream_as", "events") == "events":
