@@ -110,11 +110,11 @@ def test_a_bound(claude, vendor, api_key, is_streamed):
 
 
 @pytest.mark.parametrize("size", [1, 7])
-def test_pieces_make_no_difference(claude, vendor, api_key, size):
+@pytest.mark.parametrize("ascii", [False, True])
+def test_pieces_make_no_difference(claude, vendor, api_key, size, ascii):
     text = 'Gr\u00fc\u00dfe \U0001f468\u200d\U0001f469 "quoted" \\ \n\n end'
-    vendor.answers(
-        api_key, {"answer": text, "deltas": [text[at : at + size] for at in range(0, len(text), size)], "chunk": 1}
-    )
+    deltas = [text[at : at + size] for at in range(0, len(text), size)]
+    vendor.answers(api_key, {"answer": text, "deltas": deltas, "split": "bytes", "ascii": ascii})
     assert create(claude, True).content[0].text == text
 
 

@@ -38,6 +38,15 @@ def test_a_call(claude, vendor, api_key, is_streamed, size):  # noqa: F811
     assert '"name": "weather"' in vendor.prompt(api_key) and "required" in vendor.prompt(api_key)
 
 
+def test_a_stream_byte_by_byte(claude, vendor, api_key):
+    """Whatever the cuts, the message is the same as of one piece."""
+    text = f"Gr\u00fc\u00dfe \U0001f468\u200d\U0001f469\n{ROME}\n{NOW}"
+    whole = {"answer": text, "deltas": [text]}
+    vendor.answers(api_key, whole, whole | {"split": "bytes"}, whole | {"split": "bytes", "deltas": list(text)})
+    first, *others = [create(claude, True, tools=[WEATHER, TIME]) for _ in range(3)]
+    assert len(first.content) == 3 and all(blocks(other) == blocks(first) for other in others)
+
+
 def test_several_calls(claude, vendor, api_key, is_streamed):  # noqa: F811
     answers(vendor, api_key, f"{ROME}\n{NOW}")
     got = create(claude, is_streamed, tools=[WEATHER, TIME])
