@@ -18,7 +18,10 @@ func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
     let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil
     _ = try await exchange.admit(gateway.limits.cover(caller, .models, exchange.request))
     let counter = TokenCounter.of(model: candidate.model.id)
-    let tokens = await gateway.worker.result(ofBytes: call.textBytes, on: gateway.loop) {
+    let bytes = call.wishes.tools.reduce(call.textBytes) { bytes, tool in
+        bytes + (tool.description?.utf8.count ?? 0) + (tool.schema?.bytes.count ?? 0)
+    }
+    let tokens = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
         (form?.written(call) ?? call).promptTokens(by: counter)
     }
     guard let tokens else { throw .tooMuchWork }
