@@ -180,7 +180,7 @@ def message_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
         type="document", title=head(text), source={"type": "base64", "media_type": "a", "data": "YWJj"}
     )
     yield "context", lambda text: block(type="document", context=text, source={"type": "content", "content": "a"})
-    yield "search result", lambda text: block(type="search_result", title=text, source=text, content=[])
+    yield "search result", lambda text: block(type="search_result", title=text, source="a", content=[])
 
 
 def head(text: str) -> str:
