@@ -21,7 +21,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     /// A repair is under way: the answer before it.
     private var first: FormedAnswer?
     private var finish = FinishReason.stop
-    private var delivered = TokenEstimate()
+    private var delivered: TokenTally
     private var counted: Usage?
     private var taken: Int?
 
@@ -30,10 +30,12 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         self.repair = repair
         self.promptTokens = promptTokens
         answer = FormedAnswer(repair.form, ids: repair.ids)
+        delivered = TokenTally(repair.count.counter)
     }
 
     /// Of both calls.
     var usage: Usage? { counted }
+    let countsItself = true
     var credits: Int? { taken }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
@@ -41,6 +43,10 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         case .over: return .end
         case .ended: return .bytes
         case .reading: break
+        }
+        if delivered.isBehind {
+            let text = delivered.takeOut()
+            delivered.putBack(text, await repair.count.counted(text))
         }
         let arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
         guard arrival == .end else { return arrival }
@@ -51,12 +57,15 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
 
     private func count() {
         let usage = Usage(
-            promptTokens: (counted?.promptTokens ?? 0) + (stream.usage?.promptTokens ?? promptTokens),
-            completionTokens: (counted?.completionTokens ?? 0) + (stream.usage?.completionTokens ?? delivered.tokens)
+            promptTokens: stream.usage?.promptTokens ?? repair.count.promptTokens(or: promptTokens),
+            completionTokens: stream.usage?.completionTokens ?? delivered.tokens
         )
-        counted = usage
+        counted = Usage(
+            promptTokens: (counted?.promptTokens ?? 0) + usage.promptTokens,
+            completionTokens: (counted?.completionTokens ?? 0) + usage.completionTokens
+        )
         if let credits = stream.credits { taken = (taken ?? 0) + credits }
-        delivered = TokenEstimate()
+        delivered = TokenTally(repair.count.counter)
         stream.stop()
     }
 
