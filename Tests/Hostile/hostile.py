@@ -40,7 +40,7 @@ OPENINGS = [("\U0001f310", " "), ("s", "\u0301\u0327"), ("file-", "\u0301\u0327"
 
 SERVED = {
     "chat: content", "chat: content, searching the web", "chat: content, streamed", "chat: content, echoed",
-    "chat: stop", "chat: filename", "chat: image prompt", "chat: image answer", "chat: speech", "images: prompt",
+    "chat: stop", "completions: prompt", "completions: prompts", "chat: filename", "chat: image prompt", "chat: image answer", "chat: speech", "images: prompt",
     "speech: input", "files: content", "files: filename",
 }  # fmt: skip
 """These are answered where nothing is wrong with the text."""
@@ -50,7 +50,8 @@ Send = Callable[[httpx.Client, str], httpx.Response]
 
 
 def message(**more: Any) -> dict[str, Any]:
-    return {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], **more}
+    # A model with a public vocabulary, and a window that holds all texts.
+    return {"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": "hi"}], **more}
 
 
 def said(content: Any, role: str = "user") -> dict[str, Any]:
@@ -164,6 +165,12 @@ WAVE = b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00" + bytes(2
 def fields() -> Iterator[tuple[str, Send]]:
     for name, body in chat_bodies():
         yield f"chat: {name}", as_json(CHAT, body)
+    for name in ("prompt", "model", "stop", "suffix", "user", "echo", "logprobs"):
+        usual = {"model": "gpt-4.1-mini", "prompt": "a"}
+        yield f"completions: {name}", as_json("/v1/completions", lambda text, n=name, u=usual: u | {n: text})
+    yield "completions: prompts", as_json(
+        "/v1/completions", lambda text: {"model": "gpt-4.1-mini", "prompt": [text, "a"], "echo": True, "stream": True}
+    )
     for name in ("prompt", "model", "size", "style", "quality", "background", "output_format", "user", "response_format"):
         usual = {"model": "gpt-image-1", "prompt": "a"}
         yield f"images: {name}", as_json("/v1/images/generations", lambda text, n=name, u=usual: u | {n: text})

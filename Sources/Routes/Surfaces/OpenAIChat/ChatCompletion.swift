@@ -27,17 +27,9 @@ struct ChatCompletion: ChatReply {
             Self.append(answer, usage, isOld: wanted.hasFunctions, to: &body)
             return exchange.send(json: body)
         }
-        let opening = Body(body)
-        let gateway = exchange.gateway
-        let whole = await gateway.worker.result(ofBytes: length, on: gateway.loop) {
-            var body = ByteBuffer()
-            _ = body.reserve(length)
-            body.append(opening.bytes)
-            Self.append(answer, usage, isOld: wanted.hasFunctions, to: &body)
-            return Body(body)
+        try await exchange.send(after: Body(body), length: length) {
+            Self.append(answer, usage, isOld: wanted.hasFunctions, to: &$0)
         }
-        guard let whole else { throw .tooMuchWork }
-        whole.read { exchange.send(json: $0) }
     }
 
     /// `isOld`: calls are told as `function_call`.
@@ -87,6 +79,25 @@ struct ChatCompletion: ChatReply {
             body.append("}}")
         }
         body.append("]")
+    }
+}
+
+extension Exchange {
+    /// Sends a long JSON body, which a thread writes: `opening`, and what `append` adds.
+    func send(
+        after opening: Body,
+        length: Int,
+        _ append: @escaping @Sendable (inout ByteBuffer) -> Void
+    ) async throws(UpstreamError) {
+        let whole = await gateway.worker.result(ofBytes: length, on: gateway.loop) {
+            var body = ByteBuffer()
+            _ = body.reserve(length)
+            body.append(opening.bytes)
+            append(&body)
+            return Body(body)
+        }
+        guard let whole else { throw .tooMuchWork }
+        whole.read { send(json: $0) }
     }
 }
 
