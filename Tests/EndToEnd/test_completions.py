@@ -142,6 +142,13 @@ def test_usage(http, client, vendor, api_key, encodings):
     assert (usage["prompt_tokens"], usage["completion_tokens"]) == (10, 40)
 
 
+def test_each_prompt_has_the_window_for_itself(http):
+    fields = {"model": "gpt-3.5-turbo"}
+    assert http.post(PATH, json=body(["word " * 10_000] * 2, **fields)).status_code == 200
+    error = http.post(PATH, json=body(["a", "word " * 20_000], **fields)).json()["error"]
+    assert error["code"] == "context_length_exceeded"
+
+
 REFUSED = [
     ({"suffix": "end"}, "unsupported_parameter", "suffix"), ({"logprobs": 0}, "unsupported_parameter", "logprobs"),
     ({"logprobs": 6}, "integer_above_max_value", "logprobs"), ({"n": 2, "best_of": 1}, "invalid_value", "best_of"),

@@ -8,6 +8,8 @@ import sys
 import zlib
 from pathlib import Path
 
+import checked
+import httpx
 import pytest
 import relay_process
 from chat import ask, either, refusal, stream
@@ -109,6 +111,39 @@ def test_what_is_passed_on_of_a_cut_answer_is_counted(http, vendor, api_key, enc
     vendor.answers(api_key, {"answer": answer})
     text, _ = either(http, is_streamed, "Count on", **fields)
     assert usage(http, is_streamed, prompt="Count on", **fields) == (2, len(counted(text)))
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("is_broken", [False, True], ids=["a call", "a repaired call"])
+def test_tools_count_as_they_are_written(http, vendor, api_key, encodings, is_streamed, is_broken):
+    def counted(text):
+        return len(encodings["gpt-4o-mini"].encode_ordinary(text))
+
+    call = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>'
+    said = [call.replace("weather", "wether"), call] if is_broken else [call]
+    vendor.answers(api_key, *({"answer": text, "metadata": None} for text in said))
+    tool = {"type": "function", "function": {"name": "weather", "description": "The weather of a city"}}
+    found = usage(http, is_streamed, prompt="Is it sunny?", tools=[tool])
+    asked = [request["body"]["promptObject"]["prompt"] for request in vendor.requests(api_key)]
+    written = asked[0].removeprefix("Instructions:\n").partition("\n\nUser: Is it sunny?")[0]
+    assert "The weather of a city" in written
+    prompt = counted(written) + counted("Is it sunny?")
+    if is_broken:
+        problem = asked[1].rpartition("\n\nUser: ")[2].partition("\n\n(Answer as")[0]
+        prompt += prompt + counted(said[0]) + counted(problem)
+    assert found == (prompt, sum(counted(text) for text in said))
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_what_limits_have_counted_is_the_usage(start_relay, vendor, new_key, encodings, is_streamed):
+    relay, key = start_relay(RATE_LIMIT_CHAT="1000000 tokens/hour"), new_key()
+    counted = encodings["gpt-4o-mini"].encode_ordinary
+    vendor.answers(key, {"answer": TEXTS[1], "metadata": None})
+    headers = {"Authorization": f"Bearer {key}"}
+    with checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30) as http:
+        for text in TEXTS:
+            found = usage(http, is_streamed, prompt=text)
+            assert found == (len(counted(text)), len(counted(TEXTS[1])))
 
 
 @pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])

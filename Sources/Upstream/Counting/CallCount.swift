@@ -43,7 +43,8 @@ package final class CallCount: @unchecked Sendable {
         // Only its vendor's chat has the words of a sound.
         let hasSounds = call.attachments.contains { $0.kind == .sound }
         if counter.isExact, !hasSounds { try await count(call, known) }
-        try await check(call)
+        if !call.arePromptsSeparate { return try check(call) { self.promptTokens(or: call.promptTokens) } }
+        for one in call.prompts { try check(one) { one.promptTokens(by: counter) } }
     }
 
     private func count(_ call: ChatCall, _ known: Int?) async throws(APIError) {
@@ -80,12 +81,12 @@ package final class CallCount: @unchecked Sendable {
     /// Estimates are refused only where they are wide of it.
     private static let errorParts = 5
 
-    private func check(_ call: ChatCall) async throws(APIError) {
+    private func check(_ call: ChatCall, _ count: () -> Int) throws(APIError) {
         guard let window = model.contextWindow else { return }
         let wanted = call.maxTokens ?? 0
         // No vocabulary has more tokens for a text than it has bytes.
         guard call.textBytes + moreTokens + wanted > window else { return }
-        var tokens = promptTokens(or: counter.isExact ? 0 : call.promptTokens)
+        var tokens = count()
         if !counter.isExact { tokens -= tokens / Self.errorParts }
         guard tokens + wanted > window else { return }
         throw .contextTooLong(window, prompt: tokens, answer: call.maxTokens, isExact: counter.isExact)

@@ -58,9 +58,8 @@ struct Repair: Sendable {
     let count: CallCount
     let preparing: Preparing
 
-    func chat(_ answer: String, _ problem: String) async throws(UpstreamError) -> any PreparedChat {
-        try await preparing(form.repairing(call, answer, problem))
-    }
+    /// The call once more, after an answer that is not as it was asked for.
+    func call(after answer: String, _ problem: String) -> ChatCall { form.repairing(call, answer, problem) }
 }
 
 /// A whole answer as a stream of one piece.

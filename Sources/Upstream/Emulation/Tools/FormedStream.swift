@@ -20,6 +20,8 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     private var place = Place.reading
     /// A repair is under way: the answer before it.
     private var first: FormedAnswer?
+    /// In the repair.
+    private var asked: ChatCall?
     private var finish = FinishReason.stop
     private var delivered: TokenTally
     private var counted: Usage?
@@ -57,7 +59,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
 
     private func count() {
         let usage = Usage(
-            promptTokens: stream.usage?.promptTokens ?? repair.count.promptTokens(or: promptTokens),
+            promptTokens: stream.usage?.promptTokens ?? askedTokens,
             completionTokens: stream.usage?.completionTokens ?? delivered.tokens
         )
         counted = Usage(
@@ -67,6 +69,10 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         if let credits = stream.credits { taken = (taken ?? 0) + credits }
         delivered = TokenTally(repair.count.counter)
         stream.stop()
+    }
+
+    private var askedTokens: Int {
+        asked?.promptTokens(by: repair.count.counter) ?? repair.count.promptTokens(or: promptTokens)
     }
 
     /// Text that was found at the end waits in `rest`.
@@ -84,8 +90,9 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             place = .ended
             return
         }
-        let next = try await repair.chat(answer.raw.text, problem)
-        stream = try await next.stream()
+        let again = repair.call(after: answer.raw.text, problem)
+        stream = try await repair.preparing(again).stream()
+        asked = again
         first = answer
         answer = FormedAnswer(repair.form, ids: repair.ids)
         finish = .stop
