@@ -22,7 +22,7 @@ func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
         bytes + (tool.description?.utf8.count ?? 0) + (tool.schema?.bytes.count ?? 0)
     }
     let tokens = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
-        (form?.written(call) ?? call).promptTokens(by: counter)
+        (form?.written(call) ?? call).allTokens(by: counter)
     }
     guard let tokens else { throw .tooMuchWork }
     var body = ByteBuffer()
