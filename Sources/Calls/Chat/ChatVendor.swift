@@ -41,6 +41,8 @@ package struct ChatAnswer: Sendable {
         package var refusal: Body?
         package var toolCalls: [ToolCall] = []
         package var finish: FinishReason
+        /// The stop sequence that ended it.
+        package var stop: Body?
 
         package init(text: Body?, finish: FinishReason = .stop) {
             self.text = text

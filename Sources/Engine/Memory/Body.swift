@@ -9,6 +9,12 @@ package final class Body: Sendable {
         self.hold = hold
     }
 
+    package convenience init(copying bytes: UnsafeRawBufferPointer) {
+        var copy = ByteBuffer()
+        copy.append(bytes)
+        self.init(copy)
+    }
+
     package var bytes: UnsafeRawBufferPointer { buffer.bytes }
     package var text: String { buffer.text }
 

@@ -18,14 +18,19 @@ struct AttachmentReader {
         guard value.kind != .object || value["url"] != nil else { throw .missing("\(param).url") }
         guard let url = value.text ?? value["url"]?.text else { throw .type(param, "a URL") }
         guard let data = DataURL(url) else { return new(.picture, .address(try address(url, param)), param: param) }
-        guard let base64 = data.base64, !base64.isEmpty else { throw .notBase64(param) }
+        return try picture(data.base64, param)
+    }
+
+    /// - Parameter base64: nil: it is in another form.
+    func picture(_ base64: UnsafeRawBufferPointer?, _ param: String) throws(APIError) -> Attachment {
+        guard let base64, !base64.isEmpty else { throw .notBase64(param) }
         guard base64.count / 4 * 3 <= Attachment.Kind.picture.limitBytes else {
             throw .picture(param, "is too large", code: "image_too_large")
         }
         return new(.picture, .data(Base64Text(base64)), param: param)
     }
 
-    private func address(_ url: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String {
+    func address(_ url: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String {
         let isOfWeb = ["http://", "https://"].contains { (scheme: String) in
             url.prefix(scheme.utf8.count).elementsEqual(scheme.utf8) { $0 | 32 == $1 | 32 }
         }
@@ -52,15 +57,18 @@ struct AttachmentReader {
             throw .missing(isNested ? "\(path).file_id" : "\(place).file")
         }
         guard let text = value.text else { throw .type(param, "a string") }
-        var name: String?
-        if let given = file["filename"] {
-            guard let given = given.text else { throw .type("\(path).filename", "a string") }
-            let most = StoredFile.givenNameLimitBytes
-            guard given.count <= most else { throw .tooLong("\(path).filename", given.count, limitBytes: most) }
-            name = given.text
-        }
+        let name = try name("filename", of: file, path)
         guard let base64 = DataURL(text).map(\.base64) ?? text else { throw .value(param, "is not valid base64") }
         return new(.file, .data(try data(base64, .file, param)), name: name, param: param)
+    }
+
+    /// The name that the caller gives a file.
+    func name(_ member: StaticString, of file: JSONValue, _ path: String) throws(APIError) -> String? {
+        guard let given = file[member] else { return nil }
+        guard let given = given.text else { throw .type("\(path).\(member)", "a string") }
+        let most = StoredFile.givenNameLimitBytes
+        guard given.count <= most else { throw .tooLong("\(path).\(member)", given.count, limitBytes: most) }
+        return given.text
     }
 
     func sound() throws(APIError) -> Attachment {
@@ -75,7 +83,7 @@ struct AttachmentReader {
         return new(.sound, .data(try data(text, .sound, "\(path).data")), param: "\(path).data")
     }
 
-    private func data(
+    func data(
         _ base64: UnsafeRawBufferPointer,
         _ kind: Attachment.Kind,
         _ param: String
@@ -85,7 +93,7 @@ struct AttachmentReader {
         return Base64Text(base64)
     }
 
-    private func new(
+    func new(
         _ kind: Attachment.Kind,
         _ source: Attachment.Source,
         name: String? = nil,

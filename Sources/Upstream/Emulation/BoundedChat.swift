@@ -62,6 +62,7 @@ final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
             answer.choices[index].text = Body(passed)
             guard let reason = bound.reason else { continue }
             answer.choices[index].finish = reason
+            if !bound.stop.isEmpty { answer.choices[index].stop = Body(copying: bound.stop.bytes) }
             isCut = true
         }
         // The vendor counted what it wrote, not what is passed on.
@@ -109,7 +110,7 @@ private final class BoundedStream: ChatAnswerStream, @unchecked Sendable {
                 guard let reason = choice.bound.reason else { return }
                 isCut = true
                 choice.isOver = true
-                take(number, .finish(reason, stop: nil))
+                take(number, .finish(reason, stop: choice.bound.stop.isEmpty ? nil : choice.bound.stop.bytes))
             case .finish(let reason, let stop):
                 choice.bound.finish { take(number, .text($0)) }
                 choice.isOver = true

@@ -1,5 +1,5 @@
 package import Calls
-import Engine
+package import Engine
 import Shared
 
 /// Ends a text before the first of some sequences, or after a number of tokens, in whatever pieces it comes. First is
@@ -12,6 +12,8 @@ package struct OutputBound: ~Copyable {
     private var estimate = TokenEstimate()
     /// Why the text was ended; no more is wanted then.
     package private(set) var reason: FinishReason?
+    /// The sequence that ended the text; empty: none did.
+    package private(set) var stop = ByteBuffer()
 
     package init(stops: StopFinder, maxTokens: Int?) {
         finder = stops
@@ -30,9 +32,13 @@ package struct OutputBound: ~Copyable {
         for index in 0..<piece.count {
             let found = finder.take(piece[index])
             guard found > 0 else { continue }
-            bound(held.bytes[part: 0..<(start + index + 1 - found)], pass)
+            let end = start + index + 1
+            bound(held.bytes[part: 0..<(end - found)], pass)
+            if reason == nil {
+                stop.append(held.bytes[part: (end - found)..<end])
+                reason = .stop
+            }
             held.removeAll()
-            reason = reason ?? .stop
             return
         }
         let free = held.count - finder.heldBytes

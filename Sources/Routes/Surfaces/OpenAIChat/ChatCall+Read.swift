@@ -64,7 +64,7 @@ extension ChatCall {
     private static let stopLimitBytes = 1_000
 
     /// Nil: an empty one, which ends nothing.
-    private static func stop(_ text: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String? {
+    static func stop(_ text: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String? {
         guard text.count <= stopLimitBytes else { throw .tooLong(param, text.count, limitBytes: stopLimitBytes) }
         return text.isEmpty ? nil : text.text
     }

@@ -168,55 +168,11 @@ extension ChatCall {
     }
 }
 
-/// Members of an object in the request, which `param` names.
 extension JSONValue {
-    /// Nil: absent or null.
-    fileprivate func member(_ name: StaticString) -> JSONValue? {
-        guard let value = self[name], value.kind != .null else { return nil }
-        return value
-    }
-
     /// The object of that name, or this one if it has a name itself, as some clients write it.
     fileprivate func inner(_ name: StaticString, _ param: String) throws(APIError) -> (JSONValue, String) {
         if let inner = try object(name, param) { return (inner, "\(param).\(name)") }
         guard member("name") != nil else { throw .missing("\(param).\(name)") }
         return (self, param)
-    }
-
-    fileprivate func object(_ name: StaticString, _ param: String) throws(APIError) -> JSONValue? {
-        guard let value = member(name) else { return nil }
-        guard value.kind == .object else { throw .type("\(param).\(name)", "an object") }
-        return value
-    }
-
-    fileprivate func string(_ name: StaticString, _ param: String) throws(APIError) -> String? {
-        guard let value = member(name) else { return nil }
-        guard let string = value.string else { throw .type("\(param).\(name)", "a string") }
-        return string
-    }
-
-    fileprivate func flag(_ name: StaticString, _ param: String) throws(APIError) -> Bool? {
-        guard let value = member(name) else { return nil }
-        guard let flag = value.flag else { throw .type("\(param).\(name)", "a boolean") }
-        return flag
-    }
-
-    /// The name of a tool or schema: 1 to 64 of letters, digits, `_` and `-`.
-    fileprivate func toolName(_ param: String) throws(APIError) -> String {
-        guard kind == .object else { throw .type(param, "an object") }
-        let param = "\(param).name"
-        guard let value = member("name") else { throw .missing(param) }
-        guard let text = value.text else { throw .type(param, "a string") }
-        guard text.count <= 64 else { throw .tooLong(param, text.count, limitBytes: 64) }
-        let isName = text.allSatisfy { byte in
-            switch byte {
-            case 48...57, 65...90, 97...122, 45, 95: true
-            default: false
-            }
-        }
-        guard isName, !text.isEmpty else {
-            throw .value(param, "must be 1 to 64 characters of a-z, A-Z, 0-9, _ and -")
-        }
-        return text.text
     }
 }

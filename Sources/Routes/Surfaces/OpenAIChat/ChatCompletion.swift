@@ -27,17 +27,11 @@ struct ChatCompletion: ChatReply {
             Self.append(answer, usage, isOld: wanted.hasFunctions, to: &body)
             return exchange.send(json: body)
         }
-        let opening = Body(body)
-        let gateway = exchange.gateway
-        let whole = await gateway.worker.result(ofBytes: length, on: gateway.loop) {
-            var body = ByteBuffer()
-            _ = body.reserve(length)
-            body.append(opening.bytes)
-            Self.append(answer, usage, isOld: wanted.hasFunctions, to: &body)
-            return Body(body)
+        let isOld = wanted.hasFunctions
+        _ = try await exchange.send(longer: body, ofBytes: length) {
+            Self.append(answer, usage, isOld: isOld, to: &$0)
+            return true
         }
-        guard let whole else { throw .tooMuchWork }
-        whole.read { exchange.send(json: $0) }
     }
 
     /// `isOld`: calls are told as `function_call`.

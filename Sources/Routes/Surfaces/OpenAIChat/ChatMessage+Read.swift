@@ -8,7 +8,7 @@ func readMessages(_ fields: RequestFields, _ parts: inout [Attachment]) throws(A
     var messages: [ChatMessage] = []
     var calls: Set<CallID> = []
     for message in try fields.array("messages") ?? JSONElements() {
-        let place = Place(message: messages.count)
+        let place = MessagePlace(message: messages.count)
         guard message.kind == .object else { throw .type(place(""), "an object") }
         messages.append(try readMessage(message, place, &calls, &parts))
     }
@@ -18,23 +18,9 @@ func readMessages(_ fields: RequestFields, _ parts: inout [Attachment]) throws(A
     return messages
 }
 
-/// The id of a tool's call, by its bytes: the hash of a `String` is that of its normal form.
-private typealias CallID = [UInt8]
-
-/// The place in a request where something may be wrong; put into words only if it is.
-private struct Place {
-    let message: Int
-    var part: Int?
-
-    func callAsFunction(_ rest: String) -> String {
-        let part = part.map { ".content[\($0)]" } ?? ""
-        return "messages[\(message)]\(part)\(rest)"
-    }
-}
-
 private func readMessage(
     _ message: JSONValue,
-    _ place: Place,
+    _ place: MessagePlace,
     _ calls: inout Set<CallID>,
     _ parts: inout [Attachment]
 ) throws(APIError) -> ChatMessage {
@@ -74,7 +60,7 @@ extension ChatMessage.Role {
 private func readContent(
     _ content: JSONValue,
     _ role: ChatMessage.Role,
-    _ place: Place,
+    _ place: MessagePlace,
     _ pieces: inout [ChatMessage.Piece],
     _ parts: inout [Attachment]
 ) throws(APIError) {
@@ -85,7 +71,7 @@ private func readContent(
     guard let elements = content.elements else { throw .type(place(".content"), "a string or an array") }
     var index = 0
     for element in elements {
-        let place = Place(message: place.message, part: index)
+        let place = place.part(index)
         if let piece = try readPart(element, role, place) {
             pieces.append(piece)
         } else {
@@ -104,7 +90,7 @@ private func readContent(
 private func readPart(
     _ part: JSONValue,
     _ role: ChatMessage.Role,
-    _ place: Place
+    _ place: MessagePlace
 ) throws(APIError) -> ChatMessage.Piece? {
     guard part.kind == .object else { throw .type(place(""), "an object") }
     guard let type = part["type"] else { throw .missing(place(".type")) }
@@ -117,7 +103,7 @@ private func readPart(
     }
 }
 
-private func readMedium(_ part: JSONValue, _ place: Place) throws(APIError) -> Attachment {
+private func readMedium(_ part: JSONValue, _ place: MessagePlace) throws(APIError) -> Attachment {
     let reader = AttachmentReader(part: part, place: place(""))
     return switch part["type"]?.text {
     case "input_audio": try reader.sound()
@@ -126,7 +112,7 @@ private func readMedium(_ part: JSONValue, _ place: Place) throws(APIError) -> A
     }
 }
 
-private func partText(_ part: JSONValue, _ name: StaticString, _ place: Place) throws(APIError) -> String {
+private func partText(_ part: JSONValue, _ name: StaticString, _ place: MessagePlace) throws(APIError) -> String {
     guard let value = part[name] else { throw .missing(place(".\(name)")) }
     guard let text = value.string else { throw .type(place(".\(name)"), "a string") }
     return text
@@ -136,7 +122,7 @@ private func partText(_ part: JSONValue, _ name: StaticString, _ place: Place) t
 
 private func readCalls(
     _ message: JSONValue,
-    _ place: Place,
+    _ place: MessagePlace,
     _ calls: inout Set<CallID>
 ) throws(APIError) -> [ToolCall] {
     var read: [ToolCall] = []
@@ -160,7 +146,7 @@ private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
     )
 }
 
-private func resultOf(_ message: JSONValue, _ place: Place, _ calls: Set<CallID>) throws(APIError) -> String {
+private func resultOf(_ message: JSONValue, _ place: MessagePlace, _ calls: Set<CallID>) throws(APIError) -> String {
     guard let value = message["tool_call_id"] else { throw .missing(place(".tool_call_id")) }
     guard let id = value.text else { throw .type(place(".tool_call_id"), "a string") }
     guard calls.contains(CallID(id)) else { throw .value(place(".tool_call_id"), "no earlier message has this call") }

@@ -46,7 +46,9 @@ final class FormedChat: PreparedChat, @unchecked Sendable {
                 case .toolCall(_, let id, let name):
                     choice.toolCalls.append(ToolCall(id: id.text, name: name.text, arguments: ""))
                 case .toolArguments(let index, let piece): choice.toolCalls[index].arguments = piece.text
-                case .finish(let reason, _): choice.finish = reason
+                case .finish(let reason, let stop):
+                    choice.finish = reason
+                    choice.stop = stop.map { Body(copying: $0) }
                 default: break
                 }
             }) {}
@@ -86,7 +88,7 @@ private final class WholeAnswer: ChatAnswerStream, @unchecked Sendable {
         guard !isRead, let choice = answer.choices.first else { return false }
         isRead = true
         if let text = choice.text { take(0, .text(text.bytes)) }
-        take(0, .finish(choice.finish, stop: nil))
+        take(0, .finish(choice.finish, stop: choice.stop?.bytes))
         return true
     }
 

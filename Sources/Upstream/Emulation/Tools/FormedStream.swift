@@ -21,6 +21,8 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     /// A repair is under way: the answer before it.
     private var first: FormedAnswer?
     private var finish = FinishReason.stop
+    /// The sequence that ended the answer; empty: none did.
+    private var stopSequence = ByteBuffer()
     private var delivered = TokenEstimate()
     private var counted: Usage?
     private var taken: Int?
@@ -80,6 +82,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         first = answer
         answer = FormedAnswer(repair.form, ids: repair.ids)
         finish = .stop
+        stopSequence.removeAll()
     }
 
     /// A document was asked for beside tools, and there is neither.
@@ -98,7 +101,9 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
                 case .text(let text):
                     delivered.add(text)
                     answer.take(text) { text in if first == nil { take(0, .text(text)) } }
-                case .finish(let reason, _): finish = reason
+                case .finish(let reason, let stop):
+                    finish = reason
+                    if let stop { stopSequence.append(stop) }
                 default: if first == nil { take(0, event) }
                 }
             }
@@ -120,7 +125,8 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             pass(call.id) { id in pass(call.name) { name in take(0, .toolCall(index: index, id: id, name: name)) } }
             pass(call.arguments) { take(0, .toolArguments(index: index, $0)) }
         }
-        take(0, .finish(calls.isEmpty ? finish : .toolCalls, stop: nil))
+        let stop = calls.isEmpty && !stopSequence.isEmpty ? stopSequence.bytes : nil
+        take(0, .finish(calls.isEmpty ? finish : .toolCalls, stop: stop))
     }
 
     private func pass(_ text: String, _ take: (UnsafeRawBufferPointer) -> Void) {

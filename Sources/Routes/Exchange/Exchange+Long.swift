@@ -1,0 +1,28 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+extension Exchange {
+    /// Sends a JSON body that takes long to write: a thread for such work writes the rest of it.
+    ///
+    /// - Parameters:
+    ///   - opening: the beginning of the body.
+    ///   - rest: false: the body cannot be written, and nothing is sent.
+    func send(
+        longer opening: borrowing ByteBuffer,
+        ofBytes length: Int,
+        _ rest: @escaping @Sendable (inout ByteBuffer) -> Bool
+    ) async throws(UpstreamError) -> Bool {
+        let opening = Body(copying: opening.bytes)
+        let whole: Body?? = await gateway.worker.result(ofBytes: length, on: gateway.loop) {
+            var body = ByteBuffer()
+            _ = body.reserve(length)
+            body.append(opening.bytes)
+            return rest(&body) ? Body(body) : nil
+        }
+        guard let whole else { throw .tooMuchWork }
+        whole?.read { send(json: $0) }
+        return whole != nil
+    }
+}

@@ -1,0 +1,48 @@
+import Engine
+import Shared
+
+/// Members of an object in the request, which `param` names.
+extension JSONValue {
+    /// Nil: absent or null.
+    func member(_ name: StaticString) -> JSONValue? {
+        guard let value = self[name], value.kind != .null else { return nil }
+        return value
+    }
+
+    func object(_ name: StaticString, _ param: String) throws(APIError) -> JSONValue? {
+        guard let value = member(name) else { return nil }
+        guard value.kind == .object else { throw .type("\(param).\(name)", "an object") }
+        return value
+    }
+
+    func string(_ name: StaticString, _ param: String) throws(APIError) -> String? {
+        guard let value = member(name) else { return nil }
+        guard let string = value.string else { throw .type("\(param).\(name)", "a string") }
+        return string
+    }
+
+    func flag(_ name: StaticString, _ param: String) throws(APIError) -> Bool? {
+        guard let value = member(name) else { return nil }
+        guard let flag = value.flag else { throw .type("\(param).\(name)", "a boolean") }
+        return flag
+    }
+
+    /// The name of a tool or schema: 1 to 64 of letters, digits, `_` and `-`, unless more of them may be.
+    func toolName(_ param: String, limitBytes: Int = 64) throws(APIError) -> String {
+        guard kind == .object else { throw .type(param, "an object") }
+        let param = "\(param).name"
+        guard let value = member("name") else { throw .missing(param) }
+        guard let text = value.text else { throw .type(param, "a string") }
+        guard text.count <= limitBytes else { throw .tooLong(param, text.count, limitBytes: limitBytes) }
+        let isName = text.allSatisfy { byte in
+            switch byte {
+            case 48...57, 65...90, 97...122, 45, 95: true
+            default: false
+            }
+        }
+        guard isName, !text.isEmpty else {
+            throw .value(param, "must be 1 to \(limitBytes) characters of a-z, A-Z, 0-9, _ and -")
+        }
+        return text.text
+    }
+}
