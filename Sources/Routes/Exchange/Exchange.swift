@@ -15,6 +15,8 @@ final class Exchange: @unchecked Sendable {
     var record: RequestRecord
     /// The id at the end of the request's path, where its route has one.
     var named: String?
+    /// The connection ends after the response.
+    var closes = false
     /// For `Allow`.
     var allowed: [StaticString] = []
     /// The caller, and the group of the endpoint, once they are known.
@@ -123,6 +125,7 @@ final class Exchange: @unchecked Sendable {
 
     private func head(_ status: Int, type: StaticString?) -> ResponseHead {
         var head = gateway.head(status, type: type, record)
+        head.closes = closes
         addOrigin(&head)
         standing?.appendLimits(to: &head.fields)
         if let sheet, let provider = sheet.provider {

@@ -1,11 +1,19 @@
-/// The place in a request's messages where something may be wrong; put into words only if it is.
+/// The place in a request's messages, or in another list of such, where something may be wrong; put into words only if it is.
 struct MessagePlace {
     let message: Int
     private var part: Int?
     /// Of the content of a part.
     private var inner: Int?
 
-    init(message: Int) { self.message = message }
+    private let list: StaticString
+    /// The member of a message that has its parts.
+    private let content: StaticString
+
+    init(message: Int, in list: StaticString = "messages", content: StaticString = "content") {
+        self.message = message
+        self.list = list
+        self.content = content
+    }
 
     /// A part of the message, or of the part.
     func part(_ index: Int) -> MessagePlace {
@@ -15,9 +23,9 @@ struct MessagePlace {
     }
 
     func callAsFunction(_ rest: String) -> String {
-        let part = part.map { ".content[\($0)]" } ?? ""
+        let part = part.map { ".\(content)[\($0)]" } ?? ""
         let inner = inner.map { ".content[\($0)]" } ?? ""
-        return "messages[\(message)]\(part)\(inner)\(rest)"
+        return "\(list)[\(message)]\(part)\(inner)\(rest)"
     }
 }
 

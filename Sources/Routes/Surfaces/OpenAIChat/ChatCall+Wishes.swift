@@ -24,7 +24,7 @@ extension ChatCall {
         if isSaid { self.wishes = wishes }
     }
 
-    private func readSampling(
+    func readSampling(
         _ fields: RequestFields,
         _ sampling: inout Wishes.Sampling,
         _ isSaid: inout Bool
@@ -49,7 +49,7 @@ extension ChatCall {
         }
     }
 
-    private func readBookkeeping(
+    func readBookkeeping(
         _ fields: RequestFields,
         _ wishes: inout Wishes,
         _ isSaid: inout Bool
@@ -85,7 +85,7 @@ extension ChatCall {
         isSaid = true
     }
 
-    private mutating func readLogProbabilities(
+    mutating func readLogProbabilities(
         _ fields: RequestFields,
         _ wishes: inout Wishes,
         _ isSaid: inout Bool
