@@ -15,6 +15,8 @@ final class Exchange: @unchecked Sendable {
     var record: RequestRecord
     /// The id at the end of the request's path, where its route has one.
     var named: String?
+    /// Parts of the body are needed up to the end of the response.
+    var keepsBody = false
     /// The connection ends after the response.
     var closes = false
     /// For `Allow`.
@@ -118,7 +120,7 @@ final class Exchange: @unchecked Sendable {
     private func begin(_ status: Int) {
         hasBegun = true
         // The request's content is with the vendor, or of no more use.
-        request.body.giveBackLarge()
+        if !keepsBody { request.body.giveBackLarge() }
         record.status = status
         record.firstByteNanoseconds = gateway.loop.nowNanoseconds - record.startedNanoseconds
     }

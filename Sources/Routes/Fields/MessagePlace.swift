@@ -1,18 +1,21 @@
-/// The place in a request's messages, or in another list of such, where something may be wrong; put into words only if it is.
+/// The place in a request's messages or items where something may be wrong; put into words only if it is.
 struct MessagePlace {
+    enum List {
+        case messages
+        case input
+        /// The same, in an item whose parts are its output.
+        case outputs
+    }
+
     let message: Int
     private var part: Int?
     /// Of the content of a part.
     private var inner: Int?
+    private let list: List
 
-    private let list: StaticString
-    /// The member of a message that has its parts.
-    private let content: StaticString
-
-    init(message: Int, in list: StaticString = "messages", content: StaticString = "content") {
+    init(message: Int, in list: List = .messages) {
         self.message = message
         self.list = list
-        self.content = content
     }
 
     /// A part of the message, or of the part.
@@ -23,9 +26,11 @@ struct MessagePlace {
     }
 
     func callAsFunction(_ rest: String) -> String {
+        let name = list == .messages ? "messages" : "input"
+        let content = list == .outputs ? "output" : "content"
         let part = part.map { ".\(content)[\($0)]" } ?? ""
         let inner = inner.map { ".content[\($0)]" } ?? ""
-        return "\(list)[\(message)]\(part)\(inner)\(rest)"
+        return "\(name)[\(message)]\(part)\(inner)\(rest)"
     }
 }
 

@@ -103,7 +103,12 @@ struct ItemList: Sendable {
         var messages: [ChatMessage] = []
         if let instructions { messages.append(ChatMessage(role: .system, text: instructions)) }
         var calls: Set<CallID> = []
-        for item in items {
+        let start = items.lastIndex { if case .summary = $0.kind { true } else { false } } ?? 0
+        for item in items[..<start] {
+            // The words of users stay beside the summary.
+            if case .message(let message) = item.kind, message.role != .assistant { messages.append(message) }
+        }
+        for item in items[start...] {
             switch item.kind {
             case .message(let message): messages.append(message)
             case .call(let call):
@@ -116,15 +121,26 @@ struct ItemList: Sendable {
                 }
                 messages.append(message)
             case .summary(let text):
-                // The words of users stay beside it.
-                messages.removeAll { $0.role == .assistant || $0.role == .tool }
-                messages.append(
-                    ChatMessage(role: .user, text: "This is a summary of the conversation so far:\n\n" + text)
-                )
+                let words = "This is a summary of the conversation so far:\n\n" + text
+                messages.append(ChatMessage(role: .user, text: words))
             case .reference, .compaction, .configuration, .ignored: break
             }
         }
         return messages
+    }
+
+    /// Of all messages, calls and results.
+    var textBytes: Int {
+        var bytes = 0
+        for item in items {
+            switch item.kind {
+            case .message(let message), .result(let message): message.forEachText { bytes += $0.utf8.count }
+            case .call(let call): bytes += call.arguments.utf8.count
+            case .summary(let text): bytes += text.utf8.count
+            case .reference, .compaction, .configuration, .ignored: break
+            }
+        }
+        return bytes
     }
 
     /// The last that was said of each.

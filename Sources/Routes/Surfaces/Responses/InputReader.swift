@@ -42,7 +42,7 @@ struct InputReader {
     }
 
     private mutating func readItem(_ item: JSONValue, _ index: Int) throws(APIError) {
-        let place = MessagePlace(message: index, in: "input")
+        let place = MessagePlace(message: index, in: .input)
         let type = item.member("type")
         if let type, type.text == nil { throw .type(place(".type"), "a string") }
         let (kind, itemType): (InputItem.Kind, ItemType)
@@ -149,7 +149,7 @@ struct InputReader {
     }
 
     private mutating func result(_ item: JSONValue, _ index: Int) throws(APIError) -> ChatMessage {
-        let place = MessagePlace(message: index, in: "input", content: "output")
+        let place = MessagePlace(message: index, in: .outputs)
         guard let output = item.member("output") else { throw .missing(place(".output")) }
         var message = ChatMessage(role: .tool, content: try pieces(output, .tool, place, "output"))
         message.toolCallID = try callID(item, place)

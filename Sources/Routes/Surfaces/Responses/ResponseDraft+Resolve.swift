@@ -25,9 +25,41 @@ extension ResponseDraft {
             if call.model.isEmpty { call.model = found.model }
         }
         try await resolveReferences(history, of: caller, gateway)
-        if let history { try input.joined(after: history.list) }
-        try input.open(by: seal)
-        try completeCall()
+        if let history {
+            try input.joined(after: history.list)
+            add(history.tools)
+        }
+        self = try await completed(by: seal, gateway)
+    }
+
+    private func completed(by seal: CompactionSeal, _ gateway: Gateway) async throws(APIError) -> ResponseDraft {
+        let draft = self
+        let result: Result<ResponseDraft, APIError>? = await gateway.worker.result(
+            ofBytes: input.textBytes,
+            on: gateway.loop
+        ) {
+            var draft = draft
+            do throws(APIError) {
+                try draft.input.open(by: seal)
+                try draft.completeCall()
+                return .success(draft)
+            } catch {
+                return .failure(error)
+            }
+        }
+        guard let result else { throw .tooMuchWork }
+        return try result.get()
+    }
+
+    /// Tools that items of earlier turns have added.
+    private mutating func add(_ tools: ToolReader) {
+        guard !tools.tools.isEmpty else { return }
+        var wishes = call.wishes
+        let taken = Set(wishes.tools.map { Array($0.name.utf8) })
+        wishes.tools += tools.tools.filter { !taken.contains(Array($0.name.utf8)) }
+        names.merge(tools.names)
+        call.wishes = wishes
+        if wishes.toolChoice != .none { call.needs.insert(.tools) }
     }
 
     /// From the last one on: a conversation's last response has most of its items.
@@ -69,7 +101,8 @@ extension ResponseDraft {
 /// A stored response as the beginning of a conversation.
 struct StoredHistory: Sendable {
     let model: String
-    var list: ItemList
+    let list: ItemList
+    let tools: ToolReader
 
     /// With the attachments of each.
     fileprivate var itemsByID: [[UInt8]: ItemList] {
@@ -91,6 +124,7 @@ struct StoredHistory: Sendable {
             model = object["model"]?.string ?? ""
             if let items = object["output"]?.elements { try reader.read(items) }
             list = reader.list
+            tools = reader.tools
             withExtendedLifetime(parser) {}
         } catch {
             return nil

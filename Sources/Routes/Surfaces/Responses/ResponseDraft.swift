@@ -17,7 +17,7 @@ struct ResponseDraft: Sendable {
     let instructions: String?
     let previousID: String?
     private(set) var isStored = false
-    private(set) var names = ToolNames()
+    var names = ToolNames()
     /// The members of a response that repeat the request, with commas between.
     private(set) var echo = Body(ByteBuffer())
 
@@ -145,7 +145,7 @@ struct ResponseDraft: Sendable {
         _ isSaid: inout Bool
     ) throws(APIError) {
         wishes.tools = tools.tools
-        if let choice = fields["tool_choice"] { try ToolDemandReader(choice).read(&wishes) }
+        if let choice = fields["tool_choice"] { try ToolDemandReader(choice, wishes.tools).read(&wishes) }
         if let parallel = try fields.flag("parallel_tool_calls") {
             wishes.parallelToolCalls = parallel
             isSaid = true
@@ -228,9 +228,14 @@ extension JSONValue {
 
 /// Reads `tool_choice` as the Responses API writes it.
 private struct ToolDemandReader {
-    let choice: JSONValue
+    private let choice: JSONValue
+    /// Of all tools, by their bytes.
+    private let names: Set<[UInt8]>
 
-    init(_ choice: JSONValue) { self.choice = choice }
+    init(_ choice: JSONValue, _ tools: [Wishes.Tool]) {
+        self.choice = choice
+        names = Set(tools.map { Array($0.name.utf8) })
+    }
 
     func read(_ wishes: inout Wishes) throws(APIError) {
         switch choice.text {
@@ -249,7 +254,7 @@ private struct ToolDemandReader {
         guard choice.kind == .object else { throw .type("tool_choice", "a string or an object") }
         guard let type = choice.member("type") else { throw .missing("tool_choice.type") }
         switch type.text {
-        case "function", "custom": wishes.toolChoice = .named(try name(of: choice, "tool_choice", wishes.tools))
+        case "function", "custom": wishes.toolChoice = .named(try name(of: choice, "tool_choice"))
         case "allowed_tools": try readAllowed(&wishes)
         case nil: throw .type("tool_choice.type", "a string")
         default: throw .value("tool_choice.type", "this type is not offered here", code: "unsupported_value")
@@ -258,11 +263,11 @@ private struct ToolDemandReader {
 
     private func readAllowed(_ wishes: inout Wishes) throws(APIError) {
         guard let list = choice.member("tools")?.elements else { throw .missing("tool_choice.tools") }
-        var names: Set<[UInt8]> = []
+        var allowed: Set<[UInt8]> = []
         for (index, tool) in list.enumerated() {
-            names.insert(Array(try name(of: tool, "tool_choice.tools[\(index)]", wishes.tools).utf8))
+            allowed.insert(Array(try name(of: tool, "tool_choice.tools[\(index)]").utf8))
         }
-        wishes.tools.removeAll { !names.contains(Array($0.name.utf8)) }
+        wishes.tools.removeAll { !allowed.contains(Array($0.name.utf8)) }
         switch choice.member("mode")?.text {
         case "auto", nil: wishes.toolChoice = .auto
         case "required": wishes.toolChoice = .required
@@ -270,10 +275,10 @@ private struct ToolDemandReader {
         }
     }
 
-    private func name(of value: JSONValue, _ param: String, _ tools: [Wishes.Tool]) throws(APIError) -> String {
+    private func name(of value: JSONValue, _ param: String) throws(APIError) -> String {
         let (inner, param) = value.member("name") == nil ? try value.inner("function", param) : (value, param)
         let name = ToolNames.offered(try inner.toolName(param), in: try inner.string("namespace", param))
-        guard tools.contains(where: { $0.name.hasSameBytes(as: name) }) else {
+        guard names.contains(Array(name.utf8)) else {
             throw .value(param, "'tools' has no tool of this name")
         }
         return name

@@ -30,13 +30,14 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
 
     private static let batchBytes = 8_192
     /// A response repeats its whole text at the end. What is longer ends here.
-    private static let mostBytes = 4_194_304
+    private static let mostBytes = 2_097_152
 
     init(_ reply: ResponseReply, _ object: ResponseObject, _ exchange: Exchange) {
         self.reply = reply
         self.exchange = exchange
         progress = ResponseProgress(object, isStored: reply.mayStore(exchange))
         exchange.surface = FailedResponse(progress: progress)
+        exchange.keepsBody = progress.isStored
     }
 
     func take(_ choice: Int, _ event: AnswerEvent) {

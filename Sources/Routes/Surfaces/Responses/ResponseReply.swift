@@ -100,6 +100,7 @@ final class ResponseReply: ChatReply, @unchecked Sendable {
             try await gateway.responses.add(sealed, response.id, of: owner, on: gateway.loop)
             return true
         } catch {
+            guard !Task.isCancelled else { return false }
             gateway.log.warning("a response cannot be stored") { $0.add("cause", error.reason) }
             return false
         }

@@ -137,6 +137,8 @@ struct ToolNames: Sendable {
         if name.isCustom || name.space != nil { special[Array(offered.utf8)] = name }
     }
 
+    mutating func merge(_ others: ToolNames) { special.merge(others.special) { own, _ in own } }
+
     subscript(_ offered: UnsafeRawBufferPointer) -> Name {
         if !special.isEmpty, let name = special[Array(offered)] { return name }
         return Name(offered.text)
