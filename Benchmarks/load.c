@@ -1,6 +1,6 @@
 // A load generator for chat over HTTP/1.1: one thread, epoll, closed loop, every answer checked.
 //
-//   load --port N --dialect openai|onemin --kind whole|stream|held|upload [--path PATH]
+//   load --port N --dialect openai|onemin --kind whole|stream|tools|held|upload [--path PATH]
 //        [--connections N] [--seconds N] [--requests N] [--request-bytes N] [--events N] [--keys N]
 //
 // openai: POST /v1/chat/completions with a bearer; a stream must end with `data: [DONE]`.
@@ -10,6 +10,7 @@
 // A request's body has `request-bytes`. An answer must have status 200; a whole one must hold the vendor's last
 // words, a stream at least `events` events and the proper end.
 // upload: POST PATH with a form whose file, called `The end.mp3`, has `request-bytes`; an answer must hold "The end.".
+// tools: a stream of a request that offers a tool, which the answer does not call.
 // held: one stream for each connection, opened 64 at a time; prints "open" when all have had an event, and ends
 // when all streams have ended, or at the first failure before.
 // Prints one line of JSON: requests, failures, reason (of the first failure), seconds, events,
@@ -53,7 +54,7 @@ static size_t file_start, file_bytes; // where an upload's file stands in it
 static char filler[FILLER_BYTES];
 static const char *form_end = "\r\n--bench--\r\n";
 static const char *stream_end;
-static int is_stream, is_held, poller, wanted_events = 100;
+static int is_stream, is_held, is_tools, poller, wanted_events = 100;
 static long long stop_ns = -1;
 static long request_limit = -1, begun, answered, failures, events_seen, opened, connected, connection_count = 64;
 static long key_count = 1;
@@ -259,7 +260,11 @@ static void make_request(int port, int is_openai, size_t body_count) {
         ? "{\"model\":\"gpt-4o-mini\",\"messages\":[{\"role\":\"system\",\"content\":\"Answer in small pieces.\"},"
           "{\"role\":\"user\",\"content\":\""
         : "{\"type\":\"UNIFY_CHAT_WITH_AI\",\"model\":\"gpt-4o-mini\",\"promptObject\":{\"prompt\":\"";
-    const char *end = !is_openai ? "\"}}" : is_stream ? "\"}],\"stream\":true}" : "\"}],\"temperature\":0.5}";
+    const char *end = !is_openai ? "\"}}"
+        : is_tools ? "\"}],\"stream\":true,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"get_weather\","
+          "\"description\":\"The weather of a city\",\"parameters\":{\"type\":\"object\",\"properties\":"
+          "{\"city\":{\"type\":\"string\"}},\"required\":[\"city\"]}}}]}"
+        : is_stream ? "\"}],\"stream\":true}" : "\"}],\"temperature\":0.5}";
     const char *text = "A question of ordinary words, with a line end\\nand a \\\"quote\\\" now and then. ";
     size_t fixed = strlen(begin) + strlen(end), room = body_count > fixed ? body_count - fixed : 1;
     char *prompt = malloc(room + 1), *at = prompt;
@@ -319,6 +324,7 @@ int main(int count, char **arguments) {
         else if (!strcmp(name, "--kind")) {
             is_held = !strcmp(value, "held");
             is_upload = !strcmp(value, "upload");
+            is_tools = !strcmp(value, "tools");
             is_stream = !is_upload && strcmp(value, "whole");
         } else if (!strcmp(name, "--path")) path = value;
         else if (!strcmp(name, "--connections")) connection_count = atol(value);

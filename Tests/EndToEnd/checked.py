@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import checked_messages
 import jsonschema
 from checked_responses import EVENTS, ResponseStreamCheck, response_problems
 
@@ -257,10 +258,15 @@ def answer_check(response: Any) -> Callable[[bytes | None], None]:
     request, kind = response.request, response.headers.get("content-type", "").partition(";")[0]
     where = f"{request.method} {request.url.path} -> {response.status_code}"
     pieces: list[bytes] = []
+    speaks_messages = checked_messages.speaks(request)
     stream: Any = None
     if kind == "text/event-stream":
-        is_response = route(request.url.path) == "responses"
-        stream = ResponseStreamCheck(schema_problems) if is_response else StreamCheck()
+        if speaks_messages:
+            stream = checked_messages.MessageStreamCheck(response.headers)
+        elif route(request.url.path) == "responses":
+            stream = ResponseStreamCheck(schema_problems)
+        else:
+            stream = StreamCheck()
 
     def report(found: list[str]) -> None:
         problems.extend(f"{where}: {problem}" for problem in found)
@@ -274,7 +280,10 @@ def answer_check(response: Any) -> Callable[[bytes | None], None]:
         elif data:
             pieces.append(data)
         elif data is not None and request.method != "HEAD" and response.status_code != 204:
-            if kind == "application/json":
+            if kind == "application/json" and speaks_messages:
+                body = b"".join(pieces)
+                report(checked_messages.json_problems(request, response.status_code, body, response.headers))
+            elif kind == "application/json":
                 report(json_problems(request.url.path, response.status_code, b"".join(pieces)))
             elif response.status_code >= 400:
                 report([f"error of type {kind!r}"])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import checked
 import httpx
 import httpx2
@@ -100,6 +101,13 @@ def client(relay: Relay, api_key: str) -> Iterator[openai.OpenAI]:
     """The official client, without retries."""
     with checked.client(httpx2, timeout=30) as http:
         yield openai.OpenAI(api_key=api_key, base_url=relay.v1, max_retries=0, http_client=http)
+
+
+@pytest.fixture
+def claude(relay: Relay, api_key: str) -> Iterator[anthropic.Anthropic]:
+    """Anthropic's official client, without retries."""
+    with checked.client(httpx2, timeout=30) as http:
+        yield anthropic.Anthropic(api_key=api_key, base_url=relay.base_url, max_retries=0, http_client=http)
 
 
 @pytest.fixture

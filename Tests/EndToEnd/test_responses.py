@@ -361,6 +361,10 @@ def test_input_tokens(http, vendor, api_key):
     few = http.post(f"{PATH}/input_tokens", json=body("Hello")).json()["input_tokens"]
     more = http.post(f"{PATH}/input_tokens", json=body("Hello " * 50, tools=[WEATHER], instructions="Be brief")).json()
     assert 0 < few < 5 < 50 < more["input_tokens"] and vendor.requests(api_key) == []
+    assert http.post(f"{PATH}/input_tokens", json={"input": "Hello"}).json()["input_tokens"] > 0
+    assert http.post(f"{PATH}/input_tokens", json={}).status_code == 200
+    wrong = http.post(f"{PATH}/input_tokens", json=body(tools=[WEATHER | {"parameters": {"$ref": "#/odd"}}]))
+    assert error_of(wrong, 400)["param"] == "tools[0].parameters"
 
 
 @pytest.mark.parametrize("is_stream", [False, True])

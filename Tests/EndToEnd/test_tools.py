@@ -128,6 +128,13 @@ def test_strict_arguments_are_judged(http, vendor, api_key, is_streamed):
     assert message(http, is_streamed, tools=[strict])[1] == [("weather", {"city": "Rome"})]
 
 
+def test_a_model_that_answers_itself_is_stopped(http, vendor, api_key):
+    text = f"{ROME}\n<tool_response>\nSunny\n</tool_response>\nIt is sunny." + " And so on." * 100
+    vendor.answers(api_key, {"answer": text, "deltas": deltas_of(text, 9), "stall_at": 1500})
+    assert message(http, True, tools=[WEATHER]) == ("", [("weather", {"city": "Rome"})], "tool_calls")
+    vendor.wait(api_key, "client_closed")
+
+
 def test_none_offers_no_tools(http, vendor, api_key, is_streamed):
     answers(vendor, api_key, "Plain.")
     assert message(http, is_streamed, tools=[WEATHER], tool_choice="none") == ("Plain.", [], "stop")

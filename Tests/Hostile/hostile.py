@@ -41,12 +41,16 @@ OPENINGS = [("\U0001f310", " "), ("s", "\u0301\u0327"), ("file-", "\u0301\u0327"
 SERVED = {
     "chat: content", "chat: content, searching the web", "chat: content, streamed", "chat: content, echoed",
     "chat: stop", "chat: filename", "chat: image prompt", "chat: image answer", "chat: speech", "images: prompt",
-    "speech: input", "files: content", "files: filename", "responses: input", "responses: input, streamed",
-    "responses: input_text", "responses: a call's output", "responses: custom input", "responses: action",
+    "speech: input", "files: content", "files: filename", "messages: content", "messages: content, streamed",
+    "messages: block", "messages: system", "messages: stop and echo", "messages: document", "messages: context",
+    "messages: result", "messages: tool's description", "messages: content, counted", "responses: input",
+    "responses: input, streamed", "responses: input_text", "responses: a call's output", "responses: custom input",
+    "responses: action",
 }  # fmt: skip
 """These are answered where nothing is wrong with the text."""
 
 CHAT = "/v1/chat/completions"
+MESSAGES = "/v1/messages"
 Send = Callable[[httpx.Client, str], httpx.Response]
 
 
@@ -164,6 +168,72 @@ def responses_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
     )
 
 
+def block(role: str = "user", **block: Any) -> dict[str, Any]:
+    """A request for a message with one block."""
+    return message(max_tokens=100, messages=[said([block], role)])
+
+
+def used(id: str, **result: Any) -> list[dict[str, Any]]:
+    """A call of a tool, and its result."""
+    use = {"type": "tool_use", "id": id, "name": "a", "input": {}}
+    return [said([use], "assistant"), said([{"type": "tool_result", "tool_use_id": id, "content": "a"} | result])]
+
+
+def message_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
+    tool = {"name": "a", "input_schema": {}}
+
+    def bounded(**fields: Any) -> dict[str, Any]:
+        return message(max_tokens=100_000, **fields)
+
+    def with_tool(**fields: Any) -> dict[str, Any]:
+        return bounded(tools=[tool | fields])
+
+    def sourced(kind: str, **source: Any) -> dict[str, Any]:
+        return block(type=kind, source=source)
+
+    for name in ("model", "system", "stream", "tool_choice", "thread", "service_tier", "output_format"):
+        yield name, lambda text, n=name: bounded() | {n: text}
+    yield "content", lambda text: bounded(messages=[said(text)])
+    yield "content, streamed", lambda text: bounded(messages=[said(text)], stream=True)
+    yield "role", lambda text: bounded(messages=[said("a", text)])
+    yield "block", lambda text: block(type="text", text=text)
+    yield "block's type", lambda text: block(type=text)
+    yield "system's block", lambda text: bounded(system=[{"type": "text", "text": text}])
+    yield "stop", lambda text: bounded(stop_sequences=[text])
+    yield "stop and echo", lambda text: bounded(model="echo", stop_sequences=[text[:200] + "$"], messages=[said(text)])
+    yield "user_id", lambda text: bounded(metadata={"user_id": text})
+    yield "thinking", lambda text: bounded(thinking={"type": text})
+    yield "effort", lambda text: bounded(output_config={"effort": text})
+    yield "thought", lambda text: block("assistant", type="thinking", thinking=text, signature=text)
+    yield "tool's name", lambda text: with_tool(name=text)
+    yield "tool's type", lambda text: with_tool(type=text)
+    yield "tool's description", lambda text: with_tool(description=text)
+    yield "tool's schema", lambda text: with_tool(input_schema={"description": text}, strict=True)
+    yield "tool's pattern", lambda text: with_tool(input_schema={"pattern": text}, strict=True)
+    yield "named tool", lambda text: bounded(tools=[tool], tool_choice={"type": "tool", "name": text})
+    yield "schema", lambda text: bounded(output_config={"format": {"type": "json_schema", "schema": {"type": text}}})
+    yield "call's id", lambda text: bounded(messages=used(text[: len(text) // 2]), tools=[tool])
+    yield "call's name", lambda text: block("assistant", type="tool_use", id="a", name=text, input={})
+    yield "call's input", lambda text: block("assistant", type="tool_use", id="a", name="a", input={text: text[:9]})
+    yield "result", lambda text: bounded(messages=used("a", content=text))
+    yield "result's block", lambda text: bounded(messages=used("a", content=[{"type": text}]))
+    yield "unknown result", lambda text: block(type="tool_result", tool_use_id=text)
+    yield "image's url", lambda text: sourced("image", type="url", url="https://" + text)
+    yield "image's data", lambda text: sourced("image", type="base64", media_type="image/png", data=text)
+    yield "image's media type", lambda text: sourced("image", type="base64", media_type=text, data="YWJj")
+    yield "image's file_id", lambda text: sourced("image", type="file", file_id=text)
+    yield "source's type", lambda text: sourced("document", type=text)
+    yield "document", lambda text: sourced("document", type="text", media_type="text/plain", data=text)
+    yield "document's data", lambda text: sourced("document", type="base64", media_type="a", data=text)
+    yield "document's url", lambda text: sourced("document", type="url", url="https://" + text)
+    yield "title", lambda text: block(type="document", title=text, source={"type": "content", "content": "a"})
+    yield "title of 1,000 bytes", lambda text: block(
+        type="document", title=head(text), source={"type": "base64", "media_type": "a", "data": "YWJj"}
+    )
+    yield "context", lambda text: block(type="document", context=text, source={"type": "content", "content": "a"})
+    yield "search result", lambda text: block(type="search_result", title=text, source="a", content=[])
+
+
 def head(text: str) -> str:
     return text.encode()[:1000].decode("utf-8", "ignore")
 
@@ -219,6 +289,12 @@ def fields() -> Iterator[tuple[str, Send]]:
         if "streamed" not in name:
             yield f"counted: {name}", as_json("/v1/responses/input_tokens", body)
     yield "list of items: after", as_query("/v1/responses/resp_a/input_items", "after")
+    for name, body in message_bodies():
+        yield f"messages: {name}", as_json(MESSAGES, body)
+        if name in ("content", "block", "tool's description"):
+            yield f"messages: {name}, counted", as_json(f"{MESSAGES}/count_tokens", body)
+    for name in ("after_id", "before_id", "limit"):
+        yield f"models: {name}", as_query("/anthropic/v1/models", name)
     for name in ("prompt", "model", "size", "style", "quality", "background", "output_format", "user", "response_format"):
         usual = {"model": "gpt-image-1", "prompt": "a"}
         yield f"images: {name}", as_json("/v1/images/generations", lambda text, n=name, u=usual: u | {n: text})
@@ -243,7 +319,7 @@ def fields() -> Iterator[tuple[str, Send]]:
     )
     for name in ("after", "order", "purpose", "limit"):
         yield f"list of files: {name}", as_query("/v1/files", name)
-    for name in ("Accept", "Origin", "X-Request-ID", "X-Forwarded-For", "Cookie"):
+    for name in ("Accept", "Origin", "X-Request-ID", "X-Forwarded-For", "Cookie", "anthropic-version"):
         yield f"head: {name}", as_field("/", name)
 
 

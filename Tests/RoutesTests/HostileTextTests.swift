@@ -33,6 +33,48 @@ import Testing
 
     private static let user = #""messages":[{"role":"user","content":"hi"}]"#
 
+    private static let ofMessages = #""max_tokens":5,\#(user)"#
+
+    private static func block(_ block: String, by role: String = "user") -> String {
+        #"{"model":"m","max_tokens":5,"messages":[{"role":"\#(role)","content":[\#(block)]}]}"#
+    }
+
+    @Test(
+        "a message",
+        arguments: [
+            #"{"model":"@",\#(ofMessages)}"#, #"{"model":"m",\#(ofMessages),"system":"@"}"#,
+            #"{"model":"m",\#(ofMessages),"system":[{"type":"text","text":"@"}]}"#,
+            #"{"model":"m",\#(ofMessages),"stop_sequences":["a","@"]}"#,
+            #"{"model":"m","max_tokens":5,"messages":[{"role":"@","content":"a"}]}"#,
+            #"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"@"}]}"#,
+            block(#"{"type":"@"}"#), block(#"{"type":"text","text":"@"}"#),
+            block(#"{"type":"image","source":{"type":"url","url":"https://@"}}"#),
+            block(#"{"type":"image","source":{"type":"base64","media_type":"image/@","data":"@"}}"#),
+            block(#"{"type":"document","title":"@","context":"@","source":{"type":"text","data":"@"}}"#),
+            block(#"{"type":"document","source":{"type":"base64","media_type":"@","data":"@"}}"#),
+            block(#"{"type":"document","source":{"type":"url","url":"https://@"}}"#),
+            block(#"{"type":"document","source":{"type":"@"}}"#),
+            block(#"{"type":"search_result","title":"@","source":"@","content":[]}"#),
+            block(#"{"type":"thinking","thinking":"@","signature":"@"}"#, by: "assistant"),
+            #"""
+            {"model":"m","max_tokens":5,"messages":[
+            {"role":"assistant","content":[{"type":"tool_use","id":"@","name":"@","input":{"@":"@"}}]},
+            {"role":"user","content":[{"type":"tool_result","tool_use_id":"@","content":"@"}]}]}
+            """#,
+            block(#"{"type":"tool_result","tool_use_id":"@"}"#),
+            #"{"model":"m",\#(ofMessages),"tools":[{"name":"@","input_schema":{}}]}"#,
+            #"{"model":"m",\#(ofMessages),"tools":[{"name":"a","description":"@","input_schema":{"@":"@"}}]}"#,
+            #"{"model":"m",\#(ofMessages),"tools":[{"type":"@"}],"tool_choice":{"type":"@","name":"@"}}"#,
+            #"{"model":"m",\#(ofMessages),"tool_choice":{"type":"tool","name":"@"}}"#,
+            #"{"model":"m",\#(ofMessages),"metadata":{"user_id":"@"},"service_tier":"@","thinking":{"type":"@"}}"#,
+            #"{"model":"m",\#(ofMessages),"output_config":{"effort":"@","format":{"type":"@","schema":{}}}}"#,
+            #"{"model":"m",\#(ofMessages),"@":"@"}"#,
+        ]
+    )
+    func message(_ body: String) throws {
+        try readAll(body) { root in _ = try? ChatCall(message: root, defaultModel: nil) }
+    }
+
     @Test(
         "a chat",
         arguments: [

@@ -9,6 +9,8 @@ package struct ChatCall: Sendable {
     package var attachments: [Attachment] = []
     package var isStreamed = false
     package var includesUsage = false
+    /// The answer begins with the number of the prompt's tokens.
+    package var opensWithUsage = false
     package var choices = 1
     package var stops: [String] = []
     package var maxTokens: Int?

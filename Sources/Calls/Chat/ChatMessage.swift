@@ -26,6 +26,8 @@ package struct ChatMessage: Sendable {
     package var toolCalls: [ToolCall] = []
     /// Of the call whose result this is.
     package var toolCallID: String?
+    /// The call failed; this tells why.
+    package var isError = false
 
     package init(role: Role, content: [Piece], name: String? = nil) {
         self.role = role

@@ -7,6 +7,7 @@ package struct Wishes: Sendable {
         package var temperature: Double?
         /// 0 to 1.
         package var topP: Double?
+        package var topK: Int?
         /// -2 to 2, as the next.
         package var presencePenalty: Double?
         package var frequencyPenalty: Double?
@@ -67,6 +68,8 @@ package struct Wishes: Sendable {
     package struct Reasoning: Sendable {
         package var effort: String?
         package var verbosity: String?
+        /// The most tokens that the model may think.
+        package var budgetTokens: Int?
 
         package init() {}
     }

@@ -9,7 +9,7 @@ package struct RequestHead {
     package var isHTTP11 = true
     package var isKeepAlive = true
     package var expectsContinue = false
-    var values = InlineArray<17, ByteRange>(repeating: ByteRange())
+    var values = InlineArray<18, ByteRange>(repeating: ByteRange())
 
     package init() {}
 
@@ -36,7 +36,7 @@ package enum Method: Sendable, CaseIterable {
 package enum HeaderField: Int, CaseIterable {
     case host, connection, contentLength, transferEncoding, expect
     case authorization, xAPIKey, apiKey, contentType, contentEncoding, accept
-    case origin, accessControlRequestHeaders, id, cookie, xForwardedFor, cacheControl
+    case origin, accessControlRequestHeaders, id, cookie, xForwardedFor, cacheControl, anthropicVersion
 
     /// In lower case.
     package var name: StaticString {
@@ -58,6 +58,7 @@ package enum HeaderField: Int, CaseIterable {
         case .cookie: "cookie"
         case .xForwardedFor: "x-forwarded-for"
         case .cacheControl: "cache-control"
+        case .anthropicVersion: "anthropic-version"
         }
     }
 

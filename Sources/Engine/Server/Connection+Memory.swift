@@ -38,7 +38,7 @@ extension Connection: MemoryWaiter {
 
     func memoryDidNotCome() {
         isShortOfMemory = false
-        if phase == .head { refuse(.overloaded) }
+        if phase == .head { refuse(.overloaded, input.bytes) }
     }
 
     /// The client does not take its answer, or has taken it. It is there already, so it is counted whatever there is;

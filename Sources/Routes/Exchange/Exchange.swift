@@ -97,13 +97,16 @@ final class Exchange: @unchecked Sendable {
     func fail(_ error: APIError) {
         record.note(error)
         if error.status == 499 || isBinary { return writer.cut() }
+        var error = error
+        error.requestID = record.id
         var body = ByteBuffer()
         surface.append(error, isMidStream: hasBegun, to: &body)
         if hasBegun {
             writer.write(body)
             return writer.end()
         }
-        var head = head(error.status, type: "application/json")
+        let status = surface.status(of: error)
+        var head = head(status, type: "application/json")
         if !allowed.isEmpty { head.add("Allow", text: allowed.map { "\($0)" }.joined(separator: ", ")) }
         if let standing, !standing.isAdmitted {
             standing.appendRetry(to: &head.fields)
@@ -111,7 +114,7 @@ final class Exchange: @unchecked Sendable {
             head.addRetry(error)
         }
         if error.status == 429 { head.add("X-Relay-Limited-By", error.isFromVendor ? "upstream" : "relay") }
-        begin(error.status)
+        begin(status)
         writer.send(head, body: body)
     }
 
@@ -130,6 +133,7 @@ final class Exchange: @unchecked Sendable {
         head.closes = closes
         addOrigin(&head)
         standing?.appendLimits(to: &head.fields)
+        surface.appendFields(record.id, standing, to: &head.fields)
         if let sheet, let provider = sheet.provider {
             head.add("X-Relay-Provider", text: provider)
             head.fields.append("X-Relay-Attempts: ")
@@ -181,11 +185,13 @@ struct RefusedHead {
     func answer(_ refusal: RequestError, _ writer: any ResponseWriter) {
         var record = RequestRecord(id: gateway.ids.id("req_"), startedNanoseconds: gateway.loop.nowNanoseconds)
         gateway.counts.change(.requests, by: 1)
-        let error = APIError(refusal)
+        var error = APIError(refusal)
+        error.requestID = record.id
         record.note(error)
         var body = ByteBuffer()
         surface.append(error, isMidStream: false, to: &body)
-        var head = gateway.head(error.status, type: "application/json", record)
+        var head = gateway.head(surface.status(of: error), type: "application/json", record)
+        surface.appendFields(record.id, nil, to: &head.fields)
         if refusal.status == 405 {
             head.add("Allow", text: Method.allCases.map { "\($0.name)" }.joined(separator: ", "))
         }

@@ -1,11 +1,23 @@
 import Calls
 import Engine
+import Limits
 import Shared
 
 /// The output of one family of endpoints, errors included.
 protocol Surface: Sendable {
     /// - Parameter isMidStream: the response is an event stream that has begun; else this is its whole body.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer)
+    func status(of error: APIError) -> Int
+    /// Appends the header lines that only this surface has.
+    ///
+    /// - Parameter standing: of the limits that cover the request; nil: none does.
+    func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer)
+}
+
+extension Surface {
+    func status(of error: APIError) -> Int { error.status }
+
+    func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {}
 }
 
 /// A surface that chats.

@@ -1,5 +1,6 @@
 import Calls
 import Shared
+import Upstream
 
 /// The part of a call that its answer depends on; the call itself is given up once it is in its vendor's form.
 struct WantedAnswer: Sendable {
@@ -9,15 +10,18 @@ struct WantedAnswer: Sendable {
     let choices: Int
     /// Calls are told in OpenAI's older form, `function_call`.
     let hasFunctions: Bool
+    /// Counted for an answer that begins with it; else 0.
+    let promptTokens: Int
     /// The provider's; nil: not known.
     let price: Price?
 
-    init(_ call: ChatCall, _ price: Price?) {
+    init(_ call: ChatCall, _ candidate: Candidate) {
         model = call.model
         isStreamed = call.isStreamed
         includesUsage = call.includesUsage
         choices = call.choices
         hasFunctions = call.needs.contains(.functions)
-        self.price = price
+        promptTokens = call.opensWithUsage ? call.promptTokens(by: .of(model: candidate.model.id)) : 0
+        price = candidate.price
     }
 }

@@ -6,9 +6,15 @@ import Upstream
 /// GET /v1/models: what the caller may use. Where callers bring keys of the vendor's only, none is needed to look; one
 /// that is given is checked with the vendor.
 func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let isAnthropics = speaksOfMessages(exchange)
     let listed = try await visibleModels(exchange, gateway).models
     let kind = try ModelKind.named(in: exchange.request)
     let models = listed.filter { kind?.includes($0) ?? true }
+    if isAnthropics {
+        var body = ByteBuffer()
+        try ModelPage(models, exchange.request).append(to: &body)
+        return exchange.send(json: body)
+    }
     var body = ByteBuffer()
     body.append(#"{"object":"list","data":["#)
     for (index, model) in models.enumerated() {
@@ -21,14 +27,24 @@ func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
 
 /// GET /v1/models/{id}; an id may hold slashes, plain or escaped.
 func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let isAnthropics = speaksOfMessages(exchange)
     let (models, caller) = try await visibleModels(exchange, gateway)
     let id = exchange.named ?? ""
     guard let model = models.first(where: { $0.id.hasSameBytes(as: id) }) else {
         throw gateway.registry.offers.notFound(id, for: caller)
     }
     var body = ByteBuffer()
-    append(model, to: &body)
+    if isAnthropics { ModelPage.append(model, to: &body) } else { append(model, to: &body) }
     exchange.send(json: body)
+}
+
+/// True if the request is one of Anthropic's clients, which then are told errors in their manner, too.
+private func speaksOfMessages(_ exchange: Exchange) -> Bool {
+    guard exchange.request[.anthropicVersion] != nil || exchange.request.path.hasPrefix("/anthropic/") else {
+        return false
+    }
+    exchange.surface = AnthropicMessages()
+    return true
 }
 
 private func visibleModels(
@@ -79,13 +95,13 @@ private enum ModelKind: String {
 }
 
 /// 2024-09-27, where nothing better is known.
-private let created = 1_727_389_042
+let modelCreated = 1_727_389_042
 
 private func append(_ model: Offers.Listed, to body: inout ByteBuffer) {
     body.append(#"{"id":"#)
     body.append(json: model.id)
     body.append(#","object":"model","created":"#)
-    body.append(decimal: created)
+    body.append(decimal: modelCreated)
     body.append(#","owned_by":"#)
     body.append(json: model.owner)
     body.append("}")

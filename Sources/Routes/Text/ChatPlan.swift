@@ -33,7 +33,7 @@ final class ChatPlan: @unchecked Sendable {
         _ caller: Caller,
         _ gateway: Gateway
     ) {
-        wanted = WantedAnswer(call, candidate.price)
+        wanted = WantedAnswer(call, candidate)
         self.form = form
         completion = Completion(
             call,

@@ -87,6 +87,7 @@ final class AttachmentLoader: @unchecked Sendable {
         let part = parts[group.places[0]]
         switch (part.source, part.kind) {
         case (.file, _): return stored(part, group.places[0])
+        case (.address(let address), .file): return try await fetchedFile(address, group)
         case (.address(let address), _): return try await fetched(address, group)
         case (.data(let text), .picture): return try await picture(text, group)
         case (.data(let text), .file): return try await file(text, group)
@@ -134,9 +135,33 @@ final class AttachmentLoader: @unchecked Sendable {
 
     private func file(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
         let part = parts[group.places[0]]
+        return try await file(group, group.content) { () async throws(APIError) in
+            try await self.decoded(text, part.param)
+        }
+    }
+
+    private func fetchedFile(_ address: String, _ group: Group) async throws(APIError) -> Attachment {
+        let param = parts[group.places[0]].param
+        guard let fetcher = access.fetcher else { throw .value(param, "documents are not fetched here") }
+        let bytes: Body
+        do throws(FetchFailure) {
+            bytes = try await fetcher.fetch(address, limitBytes: Attachment.Kind.file.limitBytes)
+        } catch {
+            throw APIError(error, ofFile: param)
+        }
+        let content = try await Digest(of: bytes, on: access.loop, by: access.worker)
+        return try await file(group, content) { () throws(APIError) in bytes }
+    }
+
+    private func file(
+        _ group: Group,
+        _ content: Digest,
+        _ load: () async throws(APIError) -> Body
+    ) async throws(APIError) -> Attachment {
+        let part = parts[group.places[0]]
         let name = Self.shown(part.name ?? "file")
-        let asset = try await keep(group, group.content) { () async throws(APIError) in
-            let bytes = try await self.decoded(text, part.param)
+        let asset = try await keep(group, content) { () async throws(APIError) in
+            let bytes = try await load()
             guard let type = MediaType(content: bytes.bytes), type.family == .document, type != .zip else {
                 throw .value(
                     part.param,
@@ -245,6 +270,23 @@ final class AttachmentLoader: @unchecked Sendable {
         let plain = String(decoding: last.filter { $0 >= 32 && $0 != 127 }, as: UTF8.self)
         StepCount.add(2 * name.utf8.count)
         return plain.isEmpty ? "file" : plain.cut(toBytes: nameLimitBytes)
+    }
+}
+
+extension APIError {
+    /// Says the same whatever was, or was not, found at the address of a file.
+    fileprivate init(_ failure: FetchFailure, ofFile param: String) {
+        self.init(failure, param: param)
+        guard self.status == 400 else { return }
+        let why =
+            switch failure.kind {
+            case .badURL: "is not a URL that this relay fetches"
+            case .tooLarge: "is too large"
+            default: "could not be downloaded"
+            }
+        let cause = self.cause
+        self = .value(param, why)
+        self.cause = cause
     }
 }
 

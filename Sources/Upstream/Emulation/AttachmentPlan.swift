@@ -44,6 +44,8 @@ package final class AttachmentPlan: Sendable {
                 chosen = reader
                 files[place] = file
                 isPicture = file.isPicture
+            case .address where access.fetcher == nil && part.kind == .file:
+                throw .value(part.param, "documents are not fetched here", code: "unsupported_value")
             case .address where access.fetcher == nil:
                 throw .picture(
                     part.param,

@@ -115,7 +115,7 @@ private final class BoundedStream: ChatAnswerStream, @unchecked Sendable {
                 choice.bound.finish { take(number, .text($0)) }
                 choice.isOver = true
                 if choice.bound.reason != nil { isCut = true }
-                take(number, .finish(choice.bound.reason ?? reason, stop: stop))
+                take(number, .finish(choice.bound.reason ?? reason, stop: choice.bound.reason == nil ? stop : nil))
             default: take(number, event)
             }
         }

@@ -64,7 +64,7 @@ private final class ClosureHandler: Handler {
 
     func handle(_ request: Request, _ writer: any ResponseWriter) async { await body(request, writer) }
 
-    func refuse(_ error: RequestError, _ writer: any ResponseWriter) {
+    func refuse(_ error: RequestError, _ beginning: UnsafeRawBufferPointer, _ writer: any ResponseWriter) {
         writer.answer(error.reason, status: error.status)
     }
 }

@@ -47,6 +47,7 @@ private final class LittleStream: ChatAnswerStream, @unchecked Sendable {  // on
         guard left > 0 else { return false }
         left -= 1
         withBytes("thought") { take(left, .reasoning($0)) }
+        withBytes("seal") { take(left, .signature(call: nil, $0)) }
         withBytes("said") { take(left, .text($0)) }
         withBytes("call-1") { id in withBytes(chat.tool) { take(left, .toolCall(index: 0, id: id, name: $0)) } }
         withBytes(#"{"a":1}"#) { take(left, .toolArguments(index: 0, $0)) }

@@ -8,7 +8,6 @@ import Upstream
 /// POST /v1/responses/compact: what users said, and a summary of the conversation by its model, which only its caller can
 /// use.
 func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    exchange.surface = OpenAIResponses()
     let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel
     var draft = try await exchange.json { (root) throws(APIError) in

@@ -2,29 +2,18 @@ import Calls
 import Engine
 import Limits
 import Shared
-import Upstream
 
 /// POST /v1/responses/input_tokens: the tokens that the input would have, counted or estimated without its vendor.
 func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    exchange.surface = OpenAIResponses()
     let caller = try await exchange.caller(.models)
     let defaultModel = gateway.settings.defaultModel
     var draft = try await exchange.json { (root) throws(APIError) in
         try ResponseDraft(root, defaultModel: defaultModel, for: .count)
     }
     if draft.refersBack { try await draft.resolve(for: caller, gateway) }
-    let call = draft.call
-    exchange.record.model = call.model
-    let candidate = try gateway.registry.chat(call.model, for: caller)
-    let abilities = candidate.provider.abilities(for: call, of: candidate.model)
-    try Completion.check(call, against: abilities)
-    let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil
-    _ = try await exchange.admit(gateway.limits.cover(caller, .models, exchange.request))
-    let counter = TokenCounter.of(model: candidate.model.id)
-    let tokens = await gateway.worker.result(ofBytes: call.textBytes, on: gateway.loop) {
-        (form?.written(call) ?? call).promptTokens(by: counter)
-    }
-    guard let tokens else { throw .tooMuchWork }
+    let tokens =
+        draft.call.model.isEmpty
+        ? draft.call.promptTokens : try await promptTokens(of: draft.call, for: caller, exchange)
     var body = ByteBuffer(#"{"object":"response.input_tokens","input_tokens":"#)
     body.append(decimal: tokens)
     body.append("}")

@@ -17,6 +17,7 @@ struct ResponseDraft: Sendable {
     let instructions: String?
     let previousID: String?
     private(set) var isStored = false
+    private var mayBeEmpty = false
     var names = ToolNames()
     /// The members of a response that repeat the request, with commas between.
     private(set) var echo = Body(ByteBuffer())
@@ -32,8 +33,8 @@ struct ResponseDraft: Sendable {
         call.model = try fields.model() ?? ""
         // The response before may tell its model.
         if call.model.isEmpty, previousID == nil {
-            guard let defaultModel else { throw .missing("model") }
-            call.model = defaultModel
+            guard defaultModel != nil || purpose == .count else { throw .missing("model") }
+            call.model = defaultModel ?? ""
         }
         isStored = try fields.flag("store") ?? true
         call.isStreamed = try fields.flag("stream") ?? false
@@ -45,13 +46,14 @@ struct ResponseDraft: Sendable {
         try readWishes(fields, tools)
         call.webSearch = tools.webSearch
         if purpose == .answer { echo = Body(try Self.echo(fields, call, tools)) }
+        mayBeEmpty = purpose == .count
         if !refersBack { try completeCall() }
     }
 
     /// Once all items are at hand.
     mutating func completeCall() throws(APIError) {
         call.messages = try input.messages(after: instructions)
-        guard !call.messages.isEmpty else {
+        guard mayBeEmpty || !call.messages.isEmpty else {
             throw APIError(400, "'input' must not be empty.", code: "empty_array", param: "input")
         }
         call.attachments = input.attachments

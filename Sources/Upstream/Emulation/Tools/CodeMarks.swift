@@ -16,6 +16,14 @@ struct CodeMarks {
     /// True behind a byte that does not continue a run.
     var isCode: Bool { fence != 0 || inline != 0 }
 
+    /// Words and spaces change nothing here.
+    @inline(__always)
+    var isAmidLine: Bool { run == 0 && !isLineStart }
+
+    /// True: the byte may open or close code.
+    @inline(__always)
+    static func isMark(_ byte: UInt8) -> Bool { byte == 96 || byte == 126 }
+
     @inline(__always)
     mutating func take(_ byte: UInt8) {
         if byte == 96 || byte == 126 {

@@ -7,10 +7,13 @@ import Shared
 /// `@unchecked`: used on its request's loop only.
 final class FormedAnswer: @unchecked Sendable {
     private let form: TextForm
+    private let isInsisting: Bool
     private var parser: ToolCallParser?
     private var document: StructuredAnswer?
-    /// All that the model wrote, for a repair; longer answers are not repaired.
+    /// The beginning of what the model wrote, for a repair; longer answers are not repaired.
     private(set) var raw = ByteBuffer()
+    /// Of all that the model wrote.
+    private var bytes = 0
     private(set) var calls: [FoundCall] = []
     /// The model meant these as calls.
     private var broken: [String] = []
@@ -19,20 +22,46 @@ final class FormedAnswer: @unchecked Sendable {
 
     static let repairedBytes = 262_144
 
+    /// False: nothing that the model still writes counts.
+    var wantsMore: Bool {
+        guard let wantsMore = parser?.wantsMore else { return true }
+        return wantsMore
+    }
+
     init(_ form: TextForm, ids: RandomBytes) {
         self.form = form
+        isInsisting = form.isInsisting
         if let tools = form.tools { parser = ToolCallParser(tools, ids: ids) }
         if let format = form.format { document = StructuredAnswer(format) }
     }
 
+    /// The text of a piece that is text for certain, as most are; nil: `take` has to read it. Saves a chain of closures.
+    func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        guard document == nil, !isInsisting, let text = parser?.plain(piece) else { return nil }
+        keep(piece)
+        return text
+    }
+
     /// Passes on what is text for certain.
     func take(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
-        if raw.count <= Self.repairedBytes { raw.append(piece) }
+        keep(piece)
         guard parser != nil else {
             document?.take(piece)
             return
         }
         parser?.take(piece) { self.note($0, pass) }
+    }
+
+    private func keep(_ piece: UnsafeRawBufferPointer) {
+        bytes += piece.count
+        if raw.count <= Self.repairedBytes { raw.append(piece) }
+    }
+
+    /// Of all that the model wrote, judged by its beginning.
+    var estimatedTokens: Int {
+        var estimate = TokenEstimate()
+        estimate.add(raw.bytes)
+        return raw.count == bytes ? estimate.tokens : estimate.tokens * bytes / raw.count
     }
 
     func finish(_ pass: (UnsafeRawBufferPointer) -> Void) {
@@ -43,7 +72,7 @@ final class FormedAnswer: @unchecked Sendable {
     private func note(_ event: ToolEvent, _ pass: (UnsafeRawBufferPointer) -> Void) {
         switch event {
         case .text(let text):
-            if document != nil { document?.take(text) } else if !form.isInsisting { pass(text) }
+            if document != nil { document?.take(text) } else if !isInsisting { pass(text) }
         case .call(let call): calls.append(call)
         case .broken(let raw, let reason):
             broken.append(raw.text)

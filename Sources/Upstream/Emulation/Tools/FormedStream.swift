@@ -23,7 +23,6 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     private var finish = FinishReason.stop
     /// The sequence that ended the answer; empty: none did.
     private var stopSequence = ByteBuffer()
-    private var delivered = TokenEstimate()
     private var counted: Usage?
     private var taken: Int?
 
@@ -44,8 +43,11 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         case .ended: return .bytes
         case .reading: break
         }
-        let arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
-        guard arrival == .end else { return arrival }
+        // A model that answers its own calls is stopped, and billed no more.
+        if answer.wantsMore {
+            let arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
+            guard arrival == .end else { return arrival }
+        }
         count()
         try await end()
         return .bytes
@@ -54,11 +56,11 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     private func count() {
         let usage = Usage(
             promptTokens: (counted?.promptTokens ?? 0) + (stream.usage?.promptTokens ?? promptTokens),
-            completionTokens: (counted?.completionTokens ?? 0) + (stream.usage?.completionTokens ?? delivered.tokens)
+            completionTokens: (counted?.completionTokens ?? 0)
+                + (stream.usage?.completionTokens ?? answer.estimatedTokens)
         )
         counted = usage
         if let credits = stream.credits { taken = (taken ?? 0) + credits }
-        delivered = TokenEstimate()
         stream.stop()
     }
 
@@ -99,8 +101,11 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             return try stream.next { [self] _, event in
                 switch event {
                 case .text(let text):
-                    delivered.add(text)
-                    answer.take(text) { text in if first == nil { take(0, .text(text)) } }
+                    if let text = answer.plain(text) {
+                        if first == nil { take(0, .text(text)) }
+                    } else {
+                        answer.take(text) { text in if first == nil { take(0, .text(text)) } }
+                    }
                 case .finish(let reason, let stop):
                     finish = reason
                     if let stop { stopSequence.append(stop) }

@@ -7,6 +7,8 @@ package import Shared
 package struct TextForm: Sendable {
     let tools: ToolProtocol?
     let format: FormatProtocol?
+    /// Nothing may be sent before it is valid.
+    let isInsisting: Bool
 
     /// Nil: the vendor lacks neither. Throws if a schema cannot be used.
     package init?(_ call: borrowing ChatCall, lacking abilities: Abilities) throws(APIError) {
@@ -17,10 +19,8 @@ package struct TextForm: Sendable {
         let wishes = call.wishes
         tools = wantsTools ? try ToolProtocol(wishes) : nil
         format = wantsFormat ? try FormatProtocol(wishes.format) : nil
+        isInsisting = tools.map { $0.demand != .auto } ?? wantsFormat
     }
-
-    /// Nothing may be sent before it is valid.
-    var isInsisting: Bool { format != nil && tools == nil || tools.map { $0.demand != .auto } ?? false }
 
     /// The call in plain text: instructions, and earlier calls and their results as the model is to write and read them.
     package func written(_ call: ChatCall) -> ChatCall {
@@ -53,11 +53,12 @@ package struct TextForm: Sendable {
             var text = ByteBuffer()
             let id = message.toolCallID
             let name = id.flatMap { names[Array($0.utf8)] } ?? message.name
-            ToolProtocol.append(result: message.text, ofCall: id, name: name, to: &text)
+            ToolProtocol.append(result: message.text, ofCall: id, name: name, isError: message.isError, to: &text)
             // Pictures of a result stay behind its text.
             message.content =
                 [.text(text.text)] + message.content.filter { if case .attachment = $0 { true } else { false } }
             message.toolCallID = nil
+            message.isError = false
         }
     }
 

@@ -41,6 +41,8 @@ package struct ToolCallParser: ~Copyable {
     var held = ByteBuffer()
     /// White space at the end of the text.
     var spaces = ByteBuffer()
+    /// The bytes before it that are passed on already.
+    private var passedBytes = 0
     var marks = CodeMarks()
     var scan = ValueScan()
     /// The place in `held` at which the JSON begins, or a part of it that is not JSON.
@@ -99,6 +101,11 @@ package struct ToolCallParser: ~Copyable {
     package typealias Pass = (ToolEvent) -> Void
 
     package mutating func take(_ piece: UnsafeRawBufferPointer, _ pass: Pass) {
+        if let text = plain(piece) { pass(.text(text)) } else { read(piece, pass) }
+    }
+
+    private mutating func read(_ piece: UnsafeRawBufferPointer, _ pass: Pass) {
+        settle()
         var index = 0
         StepCount.add(piece.count)
         while index < piece.count {
@@ -122,6 +129,7 @@ package struct ToolCallParser: ~Copyable {
 
     /// The answer is over.
     package mutating func finish(_ pass: Pass) {
+        settle()
         switch place {
         case .text, .over: break
         case .opening, .tag, .seeking: passHeld(pass)
@@ -134,6 +142,47 @@ package struct ToolCallParser: ~Copyable {
     }
 
     // MARK: Text
+
+    /// A piece that cannot begin a call, as most are, is taken here and its text returned, which is valid until the next
+    /// piece; nil: it has to be read byte by byte.
+    mutating func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        guard case .text = place, let start = piece.baseAddress else { return nil }
+        var end = 0
+        var hasLineEnd = false
+        for index in 0..<piece.count {
+            let byte = start.load(fromByteOffset: index, as: UInt8.self)
+            if byte > 32 {
+                if CallTag.isFirst(byte) || CodeMarks.isMark(byte) { return nil }
+                end = index &+ 1
+            } else if byte == 10 {
+                hasLineEnd = true
+            } else if !Self.isSpace(byte) {
+                end = index &+ 1
+            }
+        }
+        guard end > 0 else { return nil }
+        StepCount.add(piece.count)
+        if hasLineEnd || !marks.isAmidLine {
+            for byte in piece { marks.take(byte) }
+        }
+        isTextLast = true
+        settle()
+        let waiting = spaces.count
+        if waiting == 0 {
+            if end < piece.count { spaces.append(piece[part: end..<piece.count]) }
+            return piece[part: 0..<end]
+        }
+        spaces.append(piece)
+        passedBytes = waiting + end
+        return spaces.bytes[part: 0..<passedBytes]
+    }
+
+    /// Drops the text that `plain` has returned.
+    private mutating func settle() {
+        guard passedBytes > 0 else { return }
+        spaces.removeFirst(passedBytes)
+        passedBytes = 0
+    }
 
     private mutating func text(_ piece: UnsafeRawBufferPointer, _ from: Int, _ pass: Pass) -> Int {
         for index in from..<piece.count {
@@ -154,9 +203,13 @@ package struct ToolCallParser: ~Copyable {
         var end = text.count
         while end > 0, Self.isSpace(text[end - 1]) { end -= 1 }
         if end > 0 {
-            passSpaces(pass)
             isTextLast = true
-            pass(.text(text[part: 0..<end]))
+            if spaces.isEmpty {
+                pass(.text(text[part: 0..<end]))
+            } else {
+                spaces.append(text[part: 0..<end])
+                passSpaces(pass)
+            }
         }
         spaces.append(text[part: end..<text.count])
         if spaces.count > Self.spaceLimitBytes { passSpaces(pass) }
@@ -182,7 +235,7 @@ package struct ToolCallParser: ~Copyable {
     private mutating func passHeldAgain(_ pass: Pass) {
         let text = Self.take(&held)
         place = .text
-        take(text.bytes, pass)
+        read(text.bytes, pass)
     }
 
     static func take(_ buffer: inout ByteBuffer) -> ByteBuffer {

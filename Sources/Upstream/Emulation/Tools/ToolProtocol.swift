@@ -112,6 +112,7 @@ package struct ToolProtocol: Sendable {
         result: String,
         ofCall id: String?,
         name: String?,
+        isError: Bool = false,
         to buffer: inout ByteBuffer
     ) {
         buffer.append("<tool_response")
@@ -123,7 +124,7 @@ package struct ToolProtocol: Sendable {
             buffer.append(" name=")
             buffer.append(json: name)
         }
-        buffer.append(">\n")
+        buffer.append(isError ? " error=\"true\">\n" : ">\n")
         let text = ByteBuffer(result)
         var scan = ByteScan(text.bytes)
         var start = 0

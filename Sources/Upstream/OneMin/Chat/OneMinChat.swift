@@ -75,7 +75,9 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         if let countedTokens { return countedTokens }
         var estimate = TokenEstimate()
         if let body { estimate.add(body.bytes[part: prompt]) }
-        return max(1, estimate.tokens)
+        let tokens = max(1, estimate.tokens)
+        countedTokens = tokens
+        return tokens
     }
 
     func answer() async throws(UpstreamError) -> ChatAnswer {

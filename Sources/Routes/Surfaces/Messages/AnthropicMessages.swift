@@ -1,0 +1,114 @@
+import Calls
+import Engine
+import Limits
+import Shared
+
+/// Anthropic's endpoints: their envelope of errors, and messages.
+struct AnthropicMessages: ChatSurface {
+    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
+        if isMidStream { body.append("event: error\ndata: ") }
+        body.append(#"{"type":"error","error":{"type":""#)
+        body.append(Self.type(ofStatus: status(of: error)))
+        body.append(#"","message":"#)
+        body.append(json: Self.message(of: error))
+        if let code = error.detailCode {
+            body.append(#","details":{"error_code":"#)
+            body.append(json: code)
+            body.append("}")
+        }
+        body.append(#"},"request_id":"#)
+        body.append(json: error.requestID)
+        body.append(isMidStream ? "}\n\n" : "}")
+    }
+
+    /// The error's words, with the names of fields that the request has in place of OpenAI's. Agents shorten their
+    /// conversation when they read that it is too long.
+    private static func message(of error: APIError) -> String {
+        let message = error.message
+        if error.code?.isSame(as: "context_length_exceeded") ?? false { return "prompt is too long: \(message)" }
+        guard let param = error.param, let name = Self.name(of: param) else { return message }
+        let opening = "Invalid value for '"
+        guard message.utf8.starts(with: "\(opening)\(param)'".utf8) else { return message }
+        return "\(opening)\(name)\(Substring(message.utf8.dropFirst(opening.utf8.count + param.utf8.count)))"
+    }
+
+    /// Nil: it has the same name here.
+    private static func name(of param: String) -> String? {
+        let ending = "function.parameters"
+        if param.isSame(as: "response_format.json_schema.schema") { return "output_config.format.schema" }
+        guard param.utf8.reversed().starts(with: ending.utf8.reversed()) else { return nil }
+        return "\(Substring(param.utf8.dropLast(ending.utf8.count)))input_schema"
+    }
+
+    func status(of error: APIError) -> Int {
+        switch error.status {
+        case 429 where error.isFromVendor && error.type.isCredit: 402
+        case 503: 529
+        default: error.status
+        }
+    }
+
+    private static func type(ofStatus status: Int) -> StaticString {
+        switch status {
+        case 401: "authentication_error"
+        case 402: "billing_error"
+        case 403: "permission_error"
+        case 404: "not_found_error"
+        case 413: "request_too_large"
+        case 429: "rate_limit_error"
+        case 504: "timeout_error"
+        case 529: "overloaded_error"
+        case ..<500: "invalid_request_error"
+        default: "api_error"
+        }
+    }
+
+    /// Browsers add the names that they may show to those of other lines.
+    func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {
+        fields.append("Request-Id: ")
+        fields.append(requestID)
+        fields.append("\r\nAccess-Control-Expose-Headers: request-id")
+        if let standing {
+            for kind: StaticString in ["requests", "tokens"] {
+                for part: StaticString in ["limit", "remaining", "reset"] {
+                    fields.append(", anthropic-ratelimit-")
+                    fields.append(kind)
+                    fields.append("-")
+                    fields.append(part)
+                }
+            }
+            fields.append("\r\n")
+            if let requests = standing.requests { append(requests, "requests", to: &fields) }
+            if let tokens = standing.tokens { append(tokens, "tokens", to: &fields) }
+        } else {
+            fields.append("\r\n")
+        }
+    }
+
+    private func append(_ standing: LimitStanding, _ kind: StaticString, to fields: inout ByteBuffer) {
+        func open(_ part: StaticString) {
+            fields.append("anthropic-ratelimit-")
+            fields.append(kind)
+            fields.append(part)
+        }
+        open("-limit: ")
+        fields.append(decimal: standing.limit.quota.count)
+        fields.append("\r\n")
+        open("-remaining: ")
+        fields.append(decimal: standing.remaining)
+        fields.append("\r\n")
+        open("-reset: ")
+        let milliseconds = Timestamp.now() + max(0, standing.resetMicroseconds) / 1_000
+        fields.append(Timestamp.text(second: milliseconds / 1_000 + 1))
+        fields.append("\r\n")
+    }
+
+    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
+        (try ChatCall(message: root, defaultModel: defaultModel), MessageAnswer())
+    }
+}
+
+extension StaticString {
+    /// The type of errors that say that an account is empty.
+    fileprivate var isCredit: Bool { "\(self)" == "insufficient_quota" }
+}

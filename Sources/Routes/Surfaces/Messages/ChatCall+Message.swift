@@ -1,0 +1,139 @@
+import Calls
+import Engine
+import Shared
+
+extension ChatCall {
+    /// Reads `POST /v1/messages`: all that Anthropic's contract has, strictly. Unknown fields are ignored. Thoughts of
+    /// earlier turns are dropped, and marks of caches are ignored.
+    ///
+    /// - Parameters:
+    ///   - defaultModel: for a request that names none.
+    ///   - isCounted: the tokens of the prompt are wanted, and no answer.
+    init(message root: JSONValue, defaultModel: String?, isCounted: Bool = false) throws(APIError) {
+        self.init()
+        let fields = try RequestFields(root)
+        guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
+        self.model = model
+        guard fields["thread"] == nil else { throw .noThreads }
+        if try fields.array("mcp_servers")?.contains(where: { _ in true }) ?? false {
+            throw .unsupported("mcp_servers", "'mcp_servers' are not called here; offer their tools in 'tools'.")
+        }
+        try readConversation(fields)
+        let most = 1...Int(Int32.max)
+        if !isCounted {
+            guard let bound = try fields.integer("max_tokens", most) else { throw .missing("max_tokens") }
+            maxTokens = bound
+            needs.insert(.tokenBound)
+            isStreamed = try fields.flag("stream") ?? false
+            opensWithUsage = isStreamed
+        }
+        stops = try Self.stopSequences(fields)
+        if !stops.isEmpty { needs.insert(.stops) }
+        if !attachments.isEmpty { needs.insert(.inlineMedia) }
+        var wishes = Wishes()
+        var isSaid = false
+        try readMessageTools(fields, &wishes, &isSaid)
+        try Self.readSampling(fields, &wishes, &isSaid)
+        try readOutput(fields, &wishes, &isSaid)
+        if isSaid { self.wishes = wishes }
+        countIfLong()
+    }
+
+    /// `system` and `messages`. Blocks of the system's text are messages of their own.
+    private mutating func readConversation(_ fields: RequestFields) throws(APIError) {
+        var reader = TurnReader()
+        if let system = fields["system"] { try reader.readSystem(system) }
+        guard let list = try fields.array("messages") else { throw .missing("messages") }
+        try reader.read(list)
+        messages = reader.messages
+        attachments = reader.attachments
+    }
+
+    private static let mostStops = 64
+
+    private static func stopSequences(_ fields: RequestFields) throws(APIError) -> [String] {
+        var stops: [String] = []
+        var index = 0
+        for element in try fields.array("stop_sequences") ?? JSONElements() {
+            let param = "stop_sequences[\(index)]"
+            guard index < mostStops else { throw .value("stop_sequences", "at most \(mostStops) are allowed") }
+            guard let text = element.text else { throw .type(param, "a string") }
+            if let stop = try stop(text, param) { stops.append(stop) }
+            index += 1
+        }
+        return stops
+    }
+
+    private static func readSampling(
+        _ fields: RequestFields,
+        _ wishes: inout Wishes,
+        _ isSaid: inout Bool
+    ) throws(APIError) {
+        wishes.sampling.temperature = try fields.number("temperature", 0...1)
+        wishes.sampling.topP = try fields.number("top_p", 0...1)
+        wishes.sampling.topK = try fields.integer("top_k", 0...Int(Int32.max))
+        if let metadata = try fields.object("metadata") {
+            wishes.bookkeeping.user = try metadata.string("user_id", "metadata")
+        }
+        wishes.bookkeeping.serviceTier = try fields.string("service_tier")
+        isSaid =
+            isSaid || wishes.sampling.temperature != nil || wishes.sampling.topP != nil || wishes.sampling.topK != nil
+            || wishes.bookkeeping.user != nil || wishes.bookkeeping.serviceTier != nil
+    }
+
+    /// `thinking`, `output_config`, and `output_format`, which is an older place of the format.
+    private mutating func readOutput(
+        _ fields: RequestFields,
+        _ wishes: inout Wishes,
+        _ isSaid: inout Bool
+    ) throws(APIError) {
+        if let thinking = try fields.object("thinking") {
+            guard let type = thinking.member("type") else { throw .missing("thinking.type") }
+            guard type.text != nil else { throw .type("thinking.type", "a string") }
+            if let budget = thinking.member("budget_tokens") {
+                guard let tokens = budget.integer else { throw .type("thinking.budget_tokens", "an integer") }
+                guard (1...Int64(Int32.max)).contains(tokens) else {
+                    throw .value("thinking.budget_tokens", "must be at least 1")
+                }
+                wishes.reasoning.budgetTokens = Int(tokens)
+                isSaid = true
+            }
+        }
+        var format = try fields.object("output_format")
+        var param = "output_format"
+        if let config = try fields.object("output_config") {
+            if let effort = try config.string("effort", "output_config") {
+                wishes.reasoning.effort = effort
+                isSaid = true
+            }
+            if let inner = try config.object("format", "output_config") {
+                format = inner
+                param = "output_config.format"
+            }
+        }
+        guard let format else { return }
+        guard let type = format.member("type") else { throw .missing("\(param).type") }
+        guard type.text == "json_schema" else { throw .value("\(param).type", "must be json_schema") }
+        guard let schema = try format.object("schema", param) else { throw .missing("\(param).schema") }
+        wishes.format = .schema(name: "answer", schema: schema.body, isStrict: true)
+        needs.insert(.schemas)
+        isSaid = true
+    }
+}
+
+extension APIError {
+    /// Clients send the whole conversation when they read this code.
+    private static let noThreadsCode = "thread_unsupported_request"
+
+    fileprivate static var noThreads: APIError {
+        APIError(
+            400,
+            "Threads are not offered here. Send the whole conversation without 'thread'.",
+            code: noThreadsCode,
+            param: "thread"
+        )
+    }
+
+    /// The code for programs, of the few errors that have one in Anthropic's terms.
+    var detailCode: String? { self.code?.hasSameBytes(as: Self.noThreadsCode) ?? false ? self.code : nil }
+}

@@ -1,0 +1,120 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// A message, whole or in events.
+struct MessageAnswer: ChatReply {
+    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter { MessageEvents(wanted, exchange) }
+
+    func write(
+        _ answer: ChatAnswer,
+        _ usage: Usage,
+        _ wanted: WantedAnswer,
+        _ exchange: Exchange
+    ) async throws(UpstreamError) {
+        guard let choice = answer.choices.first else { throw UpstreamError(.failed, cause: "there is no answer") }
+        let length = choice.bytes + 512
+        var body = ByteBuffer()
+        _ = body.reserve(min(length, Worker.loopBytes))
+        body.append(#"{"id":""#)
+        exchange.gateway.ids.appendID("msg_", into: &body)
+        body.append(#"","type":"message","role":"assistant","model":"#)
+        body.append(json: wanted.model)
+        guard length > Worker.loopBytes else {
+            guard Self.append(choice, usage, to: &body) else { throw .brokenCall }
+            return exchange.send(json: body)
+        }
+        let isWhole = try await exchange.send(longer: body, ofBytes: length) { Self.append(choice, usage, to: &$0) }
+        guard isWhole else { throw .brokenCall }
+    }
+
+    /// False: a call's arguments are not a JSON object, and the answer cannot be written.
+    private static func append(_ choice: ChatAnswer.Choice, _ usage: Usage, to body: inout ByteBuffer) -> Bool {
+        body.append(#","content":["#)
+        var count = 0
+        func open(_ type: StaticString) {
+            if count > 0 { body.append(",") }
+            count += 1
+            body.append(#"{"type":""#)
+            body.append(type)
+            body.append(#"","#)
+        }
+        if let reasoning = choice.reasoning, !reasoning.bytes.isEmpty {
+            open("thinking")
+            body.append(#""thinking":"#)
+            body.append(json: reasoning.bytes)
+            body.append(#","signature":""}"#)
+        }
+        for text in [choice.text, choice.refusal] {
+            guard let text, !text.bytes.isEmpty else { continue }
+            open("text")
+            body.append(#""text":"#)
+            body.append(json: text.bytes)
+            body.append("}")
+        }
+        for call in choice.toolCalls {
+            open("tool_use")
+            body.append(#""id":"#)
+            var id = call.id ?? ""
+            id.withUTF8 { body.append(toolUseID: UnsafeRawBufferPointer($0)) }
+            body.append(#","name":"#)
+            body.append(json: call.name)
+            body.append(#","input":"#)
+            guard appendObject(call.arguments, to: &body) else { return false }
+            body.append("}")
+        }
+        body.append(#"],"stop_reason":""#)
+        body.append(choice.finish.stopReason(hasSequence: choice.stop != nil))
+        body.append(#"","stop_sequence":"#)
+        if let stop = choice.stop { body.append(json: stop.bytes) } else { body.append("null") }
+        body.append(#","usage":{"input_tokens":"#)
+        body.append(decimal: usage.promptTokens)
+        body.append(#","output_tokens":"#)
+        body.append(decimal: usage.completionTokens)
+        body.append("}}")
+        return true
+    }
+
+    /// False: it is not a JSON object. No text at all is an empty one.
+    private static func appendObject(_ json: String, to body: inout ByteBuffer) -> Bool {
+        let text = ByteBuffer(json)
+        guard text.bytes.contains(where: { $0 > 32 }) else {
+            body.append("{}")
+            return true
+        }
+        let parser = JSONParser()
+        guard let value = try? parser.parse(text.bytes), value.kind == .object else { return false }
+        body.append(text.bytes)
+        return true
+    }
+}
+
+extension ByteBuffer {
+    /// A call's id as JSON: ids of the relay's own begin as Anthropic's do.
+    mutating func append(toolUseID id: UnsafeRawBufferPointer) {
+        guard id.hasPrefix("call_") else { return append(json: id) }
+        append("\"toolu_")
+        append(jsonContent: id[part: 5..<id.count])
+        append("\"")
+    }
+}
+
+extension FinishReason {
+    /// As messages name it.
+    func stopReason(hasSequence: Bool) -> StaticString {
+        switch self {
+        case .stop: hasSequence ? "stop_sequence" : "end_turn"
+        case .length: "max_tokens"
+        case .toolCalls: "tool_use"
+        case .contentFilter, .refusal: "refusal"
+        case .pause: "pause_turn"
+        }
+    }
+}
+
+extension UpstreamError {
+    fileprivate static var brokenCall: UpstreamError {
+        UpstreamError(.failed, cause: "the arguments of a call are not a JSON object")
+    }
+}

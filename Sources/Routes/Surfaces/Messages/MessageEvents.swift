@@ -1,0 +1,151 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// Writes the events of a streamed message.
+///
+/// `@unchecked`: used on its request's loop only.
+final class MessageEvents: AnswerWriter, @unchecked Sendable {
+    private enum Block: Equatable {
+        case text
+        case thinking
+        /// By the call's index in the answer.
+        case call(Int)
+    }
+
+    private let exchange: Exchange
+    private let wanted: WantedAnswer
+    private var out = ByteBuffer()
+    private var hasBegun = false
+    private var block: Block?
+    /// Of the block, or of the next one.
+    private var index = 0
+    private var finish = FinishReason.stop
+    private var stop: Body?
+
+    /// A batch that is sent before more is translated: one wake-up may bring many events, and each swells threefold.
+    private static let batchBytes = 8_192
+
+    init(_ wanted: WantedAnswer, _ exchange: Exchange) {
+        self.wanted = wanted
+        self.exchange = exchange
+    }
+
+    func take(_ choice: Int, _ event: AnswerEvent) {
+        switch event {
+        case .text(let text), .refusal(let text):
+            guard !text.isEmpty else { return }
+            if block != .text { open(.text, #"{"type":"text","text":""}"#) }
+            delta(#"{"type":"text_delta","text":""#, text)
+        case .reasoning(let text):
+            guard !text.isEmpty else { return }
+            if block != .thinking { open(.thinking, #"{"type":"thinking","thinking":"","signature":""}"#) }
+            delta(#"{"type":"thinking_delta","thinking":""#, text)
+        case .signature(nil, let text) where block == .thinking:
+            delta(#"{"type":"signature_delta","signature":""#, text)
+        case .toolCall(let call, let id, let name): open(call, id, name)
+        case .toolArguments(let call, let text) where block == .call(call):
+            delta(#"{"type":"input_json_delta","partial_json":""#, text)
+        case .finish(let reason, let sequence):
+            finish = reason
+            stop = sequence.map { Body(copying: $0) }
+        case .toolArguments, .signature, .note, .native: break
+        }
+    }
+
+    private func open(_ call: Int, _ id: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer) {
+        open(.call(call))
+        out.append(#"{"type":"tool_use","id":"#)
+        out.append(toolUseID: id)
+        out.append(#","name":"#)
+        out.append(json: name)
+        out.append(",\"input\":{}}}\n\n")
+    }
+
+    private func open(_ new: Block, _ content: StaticString) {
+        open(new)
+        out.append(content)
+        out.append("}\n\n")
+    }
+
+    private func open(_ new: Block) {
+        begin()
+        close()
+        makeRoom()
+        block = new
+        out.append("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":")
+        out.append(decimal: index)
+        out.append(#","content_block":"#)
+    }
+
+    private func close() {
+        guard block != nil else { return }
+        block = nil
+        out.append("event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":")
+        out.append(decimal: index)
+        out.append("}\n\n")
+        index += 1
+    }
+
+    private func delta(_ opening: StaticString, _ text: UnsafeRawBufferPointer) {
+        makeRoom()
+        out.append("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":")
+        out.append(decimal: index)
+        out.append(#","delta":"#)
+        out.append(opening)
+        out.append(jsonContent: text)
+        out.append("\"}}\n\n")
+    }
+
+    func ping() {
+        begin()
+        out.append("event: ping\ndata: {\"type\":\"ping\"}\n\n")
+    }
+
+    private func begin() {
+        guard !hasBegun else { return }
+        hasBegun = true
+        exchange.beginEvents()
+        makeRoom()
+        out.append("event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"")
+        exchange.gateway.ids.appendID("msg_", into: &out)
+        out.append(#"","type":"message","role":"assistant","model":"#)
+        out.append(json: wanted.model)
+        out.append(#","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":"#)
+        out.append(decimal: wanted.promptTokens)
+        out.append(",\"output_tokens\":0}}}\n\n")
+    }
+
+    /// For a whole batch, so that it does not grow by and by.
+    private func makeRoom() { if out.isEmpty { _ = out.reserve(Self.batchBytes + 1_024) } }
+
+    var isFull: Bool { out.count >= Self.batchBytes }
+
+    func flush() async {
+        flushNow()
+        if exchange.writer.isFull { await exchange.writer.drained() }
+    }
+
+    func flushNow() {
+        guard !out.isEmpty else { return }
+        exchange.writer.write(out)
+        out.release()
+    }
+
+    func end(_ usage: Usage) async {
+        begin()
+        close()
+        out.append("event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"")
+        out.append(finish.stopReason(hasSequence: stop != nil))
+        out.append(#"","stop_sequence":"#)
+        if let stop { out.append(json: stop.bytes) } else { out.append("null") }
+        out.append(#"},"usage":{"input_tokens":"#)
+        out.append(decimal: usage.promptTokens)
+        out.append(#","output_tokens":"#)
+        out.append(decimal: usage.completionTokens)
+        out.append("}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
+        exchange.writer.write(out)
+        exchange.writer.end()
+    }
+}

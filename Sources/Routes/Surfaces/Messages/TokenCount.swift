@@ -1,0 +1,19 @@
+import Calls
+import Engine
+import Limits
+import Shared
+
+/// POST /v1/messages/count_tokens: the tokens that the prompt would have, counted or estimated without its vendor.
+func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let caller = try await exchange.caller(.models)
+    let defaultModel = gateway.settings.defaultModel
+    let call = try await exchange.json { (root) throws(APIError) in
+        try ChatCall(message: root, defaultModel: defaultModel, isCounted: true)
+    }
+    let tokens = try await promptTokens(of: call, for: caller, exchange)
+    var body = ByteBuffer()
+    body.append(#"{"input_tokens":"#)
+    body.append(decimal: tokens)
+    body.append("}")
+    exchange.send(json: body)
+}

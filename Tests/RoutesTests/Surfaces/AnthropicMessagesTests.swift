@@ -1,0 +1,62 @@
+import Support
+import Testing
+
+@testable import Routes
+
+/// Messages of a vendor with tools and thoughts of its own, through the router, without sockets.
+@Suite struct AnthropicMessagesTests {
+    private let asked = #""model":"m","max_tokens":50,"messages":[{"role":"user","content":"hi"}]"#
+    private let tool = #","tools":[{"name":"f","input_schema":{"type":"object"}}]"#
+
+    private func answer(_ fields: String) async -> Answered {
+        await onLoop { loop in
+            await answered("{\(fields)}", by: LittleVendor(), through: AnthropicMessages(), on: loop)
+        } ?? Answered()
+    }
+
+    @Test("thoughts, text and calls are blocks of a whole message")
+    func whole() async {
+        let answer = await answer(asked + tool)
+        let content =
+            #""content":[{"type":"thinking","thinking":"thought","signature":""},{"type":"text","text":"said"},"#
+            + #"{"type":"tool_use","id":"call-1","name":"f","input":{"a":1}}],"stop_reason":"tool_use","#
+            + #""stop_sequence":null,"#
+        #expect(answer.status == 200 && answer.body.contains(content), "\(answer)")
+    }
+
+    @Test("they are blocks of a stream, one after the other, and a thought keeps its signature")
+    func streamed() async {
+        let events = await answer(asked + tool + #","stream":true"#).body.split(separator: "\n\n").map(String.init)
+        let names = events.map { $0.dropFirst("event: ".count).prefix { $0 != "\n" } }
+        let block = ["content_block_start", "content_block_delta", "content_block_stop"]
+        let thought = [block[0], block[1], block[1], block[2]]
+        #expect(
+            names.map(String.init) == ["message_start"] + thought + block + block + ["message_delta", "message_stop"]
+        )
+        for (index, part) in [
+            (1, #""index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#),
+            (2, #""index":0,"delta":{"type":"thinking_delta","thinking":"thought"}}"#),
+            (3, #""index":0,"delta":{"type":"signature_delta","signature":"seal"}}"#),
+            (5, #""index":1,"content_block":{"type":"text","text":""}}"#),
+            (8, #""index":2,"content_block":{"type":"tool_use","id":"call-1","name":"f","input":{}}}"#),
+            (9, #""index":2,"delta":{"type":"input_json_delta","partial_json":"{\"a\":1}"}}"#),
+        ] {
+            #expect(events.indices.contains(index) && events[index].hasSuffix(part), "\(events)")
+        }
+    }
+
+    @Test("a sequence that ends the text is told")
+    func stopped() async {
+        for fields in [#","stop_sequences":["zz","ai"]"#, #","stop_sequences":["zz","ai"],"stream":true"#] {
+            let answer = await answer(asked + fields)
+            #expect(answer.body.contains(#""stop_reason":"stop_sequence","stop_sequence":"ai""#), "\(answer)")
+        }
+    }
+
+    @Test("errors have an envelope of their own")
+    func errors() async {
+        let answer = await answer(#""model":"m","messages":[]"#)
+        #expect(answer.status == 400 && answer.head.contains("Request-Id: req_"))
+        #expect(answer.body.hasPrefix(#"{"type":"error","error":{"type":"invalid_request_error","message":""#))
+    }
+}
