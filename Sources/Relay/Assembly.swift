@@ -16,6 +16,8 @@ final class Assembly {
     private let reader = Worker(bound: 4_096)
     private let limiter: Limiter
     private let shared: SharedState
+    /// The same, unless there is no store: then responses have a part of the memory of their own.
+    private let responses: SharedState
     private let served: [ServedLoop]
     private var refresh: ModelRefresh?
 
@@ -35,6 +37,12 @@ final class Assembly {
             store ?? MemoryCounters(bytes: memory.storeBytes) { time(nil) },
             timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
         )
+        responses =
+            store == nil
+            ? SharedState(
+                MemoryCounters(bytes: memory.responseBytes) { time(nil) },
+                timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
+            ) : shared
         let makers = SetupParts(settings, budget)
         let paces = LoopPaces()
         let others: [any MetricsSource] = [log, limiter, budget, paces, ProcessFigures()]
@@ -43,6 +51,7 @@ final class Assembly {
             log: log,
             limiter: limiter,
             files: FileShelf(shared),
+            responses: ResponseShelf(responses),
             worker: worker,
             reader: reader,
             assets: AssetCache(mostBytes: memory.assetBytes),
@@ -152,6 +161,7 @@ final class Assembly {
         for one in served { one.thread.join() }
         limiter.stop()
         shared.stop()
+        if responses !== shared { responses.stop() }
         worker.stop()
         reader.stop()
     }

@@ -5,6 +5,7 @@ from agents import (
     Agent,
     ModelSettings,
     OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
     Runner,
     function_tool,
     set_tracing_disabled,
@@ -27,7 +28,7 @@ def get_weather(city: str) -> str:
     return f"Sunny in {city}."
 
 
-@pytest.fixture(params=[OpenAIChatCompletionsModel], ids=["chat"])
+@pytest.fixture(params=[OpenAIChatCompletionsModel, OpenAIResponsesModel], ids=["chat", "responses"])
 def model(request, relay, key):
     return request.param(model=MODEL, openai_client=AsyncOpenAI(base_url=relay.v1, api_key=key, max_retries=0))
 

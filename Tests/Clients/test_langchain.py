@@ -67,3 +67,14 @@ class TestChatCompletions(ChatModelIntegrationTests):
     @property
     def supports_anthropic_inputs(self) -> bool:
         return True
+
+
+class TestResponses(TestChatCompletions):
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {"model": MODEL, "use_responses_api": True, "max_retries": 0}
+
+    @property
+    def supports_audio_inputs(self) -> bool:
+        """The Responses API has none."""
+        return False

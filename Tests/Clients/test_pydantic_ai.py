@@ -4,7 +4,7 @@ import pytest
 from conftest import MODEL
 from pydantic import BaseModel
 from pydantic_ai import Agent, NativeOutput, RunContext
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 
@@ -18,7 +18,7 @@ class Country(BaseModel):
     cities: list[City]
 
 
-@pytest.fixture(params=[OpenAIChatModel], ids=["chat"])
+@pytest.fixture(params=[OpenAIChatModel, OpenAIResponsesModel], ids=["chat", "responses"])
 def model(request, relay, key):
     return request.param(MODEL, provider=OpenAIProvider(base_url=relay.v1, api_key=key))
 

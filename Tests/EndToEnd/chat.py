@@ -99,3 +99,8 @@ def refusal(http: httpx.Client, is_streamed: bool = False, **fields: Any) -> tup
     assert answer.headers["content-type"].startswith("application/json"), answer.text
     assert answer.status_code >= 400, answer.text
     return answer.status_code, answer.json()["error"], answer.headers
+
+
+def deltas_of(text: str, size: int) -> list[str]:
+    """`text` in pieces, as a vendor may send it."""
+    return [text[at : at + size] for at in range(0, len(text), size)]

@@ -15,6 +15,7 @@ from typing import Any
 
 import checked_messages
 import jsonschema
+from checked_responses import EVENTS, ResponseStreamCheck, response_problems
 
 SCHEMAS = json.loads(Path(__file__).with_name("schemas").joinpath("openai.json").read_text("utf-8"))
 COMPLETION = "CreateChatCompletionResponse"
@@ -38,6 +39,7 @@ VALIDATORS = {
     name: validator(name)
     for name in (
         COMPLETION, CHUNK, TEXT, ERROR, IMAGES, FILE, FILES, DELETED_FILE, "ListModelsResponse", "Model",
+        "Response", "Item", "CompactionBody", "ResponseUsage", *EVENTS.values(),
         *(name + kind for name in WRITTEN.values() for kind in ("Json", "VerboseJson")),
     )
 }  # fmt: skip
@@ -69,6 +71,8 @@ def json_problems(path: str, status: int, body: bytes) -> list[str]:
         return schema_problems(COMPLETION, value) + completion_problems(value)
     if where == "completions":
         return schema_problems(TEXT, value) + completion_problems(value, "cmpl-")
+    if where.startswith("responses"):
+        return response_answer_problems(where, value)
     if where.startswith("images/"):
         return schema_problems(IMAGES, value) + images_problems(value)
     if where == "files" and "data" in value:
@@ -84,6 +88,25 @@ def json_problems(path: str, status: int, body: bytes) -> list[str]:
     if where.startswith("models/"):
         return schema_problems("Model", value)
     return []
+
+
+def response_answer_problems(where: str, value: Any) -> list[str]:
+    """In an answer of the Responses API that is no event stream."""
+    if where == "responses/input_tokens":
+        return [] if value == {"object": "response.input_tokens", "input_tokens": value["input_tokens"]} else [str(value)]
+    if where == "responses/compact":
+        *users, last = value["output"]
+        found = schema_problems("CompactionBody", last) + schema_problems("ResponseUsage", value["usage"])
+        found += [problem for user in users for problem in schema_problems("Item", user)]
+        return found if value["object"] == "response.compaction" else [*found, f"object is {value['object']}"]
+    if where.endswith("/input_items"):
+        found = [problem for item in value["data"] for problem in schema_problems("Item", item)]
+        ids = [item["id"] for item in value["data"]] or [""]
+        ends = (value["first_id"], value["last_id"])
+        return found if ends == (ids[0], ids[-1]) and len(set(ids)) == len(ids) else [*found, f"items {ids}, {ends}"]
+    if "deleted" in value:
+        return [] if value == {"id": where.split("/")[1], "object": "response", "deleted": True} else [str(value)]
+    return schema_problems("Response", value) + response_problems(value)
 
 
 def as_listed(value: Any) -> Any:
@@ -275,7 +298,12 @@ def answer_check(response: Any) -> Callable[[bytes | None], None]:
     check = TextStreamCheck if route(request.url.path) == "completions" else StreamCheck
     stream: Any = None
     if kind == "text/event-stream":
-        stream = checked_messages.MessageStreamCheck(response.headers) if speaks_messages else check()
+        if speaks_messages:
+            stream = checked_messages.MessageStreamCheck(response.headers)
+        elif route(request.url.path) == "responses":
+            stream = ResponseStreamCheck(schema_problems)
+        else:
+            stream = check()
 
     def report(found: list[str]) -> None:
         problems.extend(f"{where}: {problem}" for problem in found)

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from chat import PATH, ask, body, refusal, stream, streamed
+from chat import PATH, ask, body, deltas_of, refusal, stream, streamed
 from pydantic import BaseModel
 
 WEATHER = {
@@ -24,10 +24,6 @@ WEATHER = {
 TIME = {"type": "function", "function": {"name": "time", "parameters": {"type": "object", "properties": {}}}}
 ROME = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>'
 SIZES = [1, 3, 1000]
-
-
-def deltas_of(text: str, size: int) -> list[str]:
-    return [text[at : at + size] for at in range(0, len(text), size)]
 
 
 def answers(vendor, key: str, *texts: str, size: int = 3) -> None:

@@ -43,7 +43,9 @@ SERVED = {
     "chat: stop", "completions: prompt", "completions: prompts", "chat: filename", "chat: image prompt", "chat: image answer", "chat: speech", "images: prompt",
     "speech: input", "files: content", "files: filename", "messages: content", "messages: content, streamed",
     "messages: block", "messages: system", "messages: stop and echo", "messages: document", "messages: context",
-    "messages: result", "messages: tool's description", "messages: content, counted",
+    "messages: result", "messages: tool's description", "messages: content, counted", "responses: input",
+    "responses: input, streamed", "responses: input_text", "responses: a call's output", "responses: custom input",
+    "responses: action",
 }  # fmt: skip
 """These are answered where nothing is wrong with the text."""
 
@@ -116,6 +118,55 @@ def chat_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
         ),
     )
     yield "speech", lambda text: message(model="tts-1", messages=[said(text)])
+
+
+def responses_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
+    def input(*items: Any, **more: Any) -> dict[str, Any]:
+        return {"model": "gpt-4o-mini", "input": list(items)} | more
+
+    call = {"type": "function_call", "call_id": "c", "name": "a", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c", "output": "a"}
+    yield "input", lambda text: {"model": "gpt-4o-mini", "input": text}
+    yield "input, streamed", lambda text: {"model": "gpt-4o-mini", "input": text, "stream": True}
+    yield "input, not stored", lambda text: {"model": "gpt-4o-mini", "input": text, "store": False}
+    for name in (
+        "instructions", "previous_response_id", "tool_choice", "truncation", "user", "include", "reasoning", "text", "model",
+    ):  # fmt: skip
+        yield name, lambda text, name=name: input(said("a"), **{name: text})
+    yield "a member's name", lambda text: input(said("a"), **{text: "a"})
+    yield "metadata", lambda text: input(said("a"), metadata={text[: len(text) // 2]: text[: len(text) // 2]})
+    yield "role", lambda text: input(said("a", text))
+    yield "type", lambda text: input({"type": text})
+    yield "id", lambda text: input(said("a") | {"id": text})
+    yield "a member of an item", lambda text: input(said("a") | {text: "a"})
+    yield "item_reference", lambda text: input({"type": "item_reference", "id": text})
+    yield "compaction", lambda text: input({"type": "compaction", "encrypted_content": text})
+    yield "input_text", lambda text: input(said([{"type": "input_text", "text": text}]))
+    yield "input_image", lambda text: input(said([{"type": "input_image", "image_url": text}]))
+    yield "input_image, data", lambda text: input(said([{"type": "input_image", "image_url": "data:image/png;base64," + text}]))
+    yield "input_file", lambda text: input(said([{"type": "input_file", "filename": "a.txt", "file_data": coded(text)}]))
+    yield "call_id", lambda text: input(call | {"call_id": text[: len(text) // 2]}, result | {"call_id": text[: len(text) // 2]})
+    yield "a call's name", lambda text: input(call | {"name": text}, result)
+    yield "a call's namespace", lambda text: input(call | {"namespace": text}, result)
+    yield "a call's arguments", lambda text: input(call | {"arguments": text}, result)
+    yield "a call's output", lambda text: input(call, result | {"output": text})
+    yield "custom input", lambda text: input(
+        {"type": "custom_tool_call", "call_id": "c", "name": "a", "input": text},
+        {"type": "custom_tool_call_output", "call_id": "c", "output": "a"},
+    )
+    yield "action", lambda text: input(
+        {"type": "shell_call", "call_id": "c", "action": {"commands": [text]}},
+        {"type": "shell_call_output", "call_id": "c", "output": [{"stdout": "a"}]},
+    )
+    yield "effort", lambda text: input({"type": "configuration_update", "reasoning": {"effort": text}}, said("a"))
+    tool = {"type": "custom", "name": "a", "format": {"type": "grammar", "syntax": "lark", "definition": "a"}}
+    yield "tool's type", lambda text: input(said("a"), tools=[{"type": text}])
+    yield "tool's name", lambda text: input(said("a"), tools=[tool | {"name": text}])
+    yield "tool's description", lambda text: input(said("a"), tools=[tool | {"description": text}])
+    yield "grammar", lambda text: input(said("a"), tools=[tool | {"format": {"type": "grammar", "definition": text}}])
+    yield "allowed tools", lambda text: input(
+        said("a"), tools=[tool], tool_choice={"type": "allowed_tools", "tools": [{"type": "custom", "name": text}]}
+    )
 
 
 def block(role: str = "user", **block: Any) -> dict[str, Any]:
@@ -234,6 +285,11 @@ WAVE = b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00" + bytes(2
 def fields() -> Iterator[tuple[str, Send]]:
     for name, body in chat_bodies():
         yield f"chat: {name}", as_json(CHAT, body)
+    for name, body in responses_bodies():
+        yield f"responses: {name}", as_json("/v1/responses", body)
+        if "streamed" not in name:
+            yield f"counted: {name}", as_json("/v1/responses/input_tokens", body)
+    yield "list of items: after", as_query("/v1/responses/resp_a/input_items", "after")
     for name, body in message_bodies():
         yield f"messages: {name}", as_json(MESSAGES, body)
         if name in ("content", "block", "tool's description"):

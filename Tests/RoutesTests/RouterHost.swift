@@ -55,6 +55,7 @@ func answered(
         log: Log(level: .error, format: .json, descriptor: null),
         limiter: Limiter(store: nil),
         files: FileShelf(shared),
+        responses: ResponseShelf(shared),
         worker: worker,
         reader: reader,
         assets: AssetCache(),

@@ -36,6 +36,7 @@ extension Connection: ResponseWriter {
         output.append("\r\n")
         server.appendDate(to: &output)
         output.append(response.fields.bytes)
+        if response.closes { takeNoMore() }
         if !head.isKeepAlive || !isBodyComplete || server.isDraining { output.append("Connection: close\r\n") }
     }
 

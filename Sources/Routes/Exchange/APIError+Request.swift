@@ -1,5 +1,6 @@
 import Calls
 import Engine
+import Limits
 import Shared
 import Upstream
 
@@ -34,5 +35,13 @@ extension APIError {
         )
         if error.status == 503 { self.retryAfterSeconds = 2 }
         if error.status == 501 || error.status == 505 { self.isHopeless = true }
+    }
+
+    /// The shared store cannot be asked.
+    static func storeAway(_ what: String, _ failure: StoreFailure) -> APIError {
+        var error = APIError(503, "\(what) Try again soon.", type: "server_error", code: "store_unavailable")
+        error.retryAfterSeconds = 1
+        error.cause = failure.reason
+        return error
     }
 }

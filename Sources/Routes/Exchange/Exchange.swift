@@ -15,6 +15,10 @@ final class Exchange: @unchecked Sendable {
     var record: RequestRecord
     /// The id at the end of the request's path, where its route has one.
     var named: String?
+    /// Parts of the body are needed up to the end of the response.
+    var keepsBody = false
+    /// The connection ends after the response.
+    var closes = false
     /// For `Allow`.
     var allowed: [StaticString] = []
     /// The caller, and the group of the endpoint, once they are known.
@@ -126,13 +130,14 @@ final class Exchange: @unchecked Sendable {
     private func begin(_ status: Int) {
         hasBegun = true
         // The request's content is with the vendor, or of no more use.
-        request.body.giveBackLarge()
+        if !keepsBody { request.body.giveBackLarge() }
         record.status = status
         record.firstByteNanoseconds = gateway.loop.nowNanoseconds - record.startedNanoseconds
     }
 
     private func head(_ status: Int, type: StaticString?) -> ResponseHead {
         var head = gateway.head(status, type: type, record)
+        head.closes = closes
         addOrigin(&head)
         standing?.appendLimits(to: &head.fields)
         surface.appendFields(record.id, standing, to: &head.fields)

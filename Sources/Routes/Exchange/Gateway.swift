@@ -19,6 +19,7 @@ final class Gateway: @unchecked Sendable {
     let registry: Registry
     let keyCheckers: [any KeyChecker]
     let files: FileShelf
+    let responses: ResponseShelf
     /// For work that would hold up the loop.
     let worker: Worker
     /// For large bodies.
@@ -53,6 +54,7 @@ final class Gateway: @unchecked Sendable {
         registry = setup.registry
         keyCheckers = setup.keyCheckers
         files = shares.files
+        responses = shares.responses
         worker = shares.worker
         reader = shares.reader
         fetcher = setup.fetcher

@@ -8,6 +8,7 @@ package struct ProcessParts: Sendable {
     package let log: Log
     let limiter: Limiter
     let files: FileShelf
+    let responses: ResponseShelf
     /// For work that would hold up the loop.
     let worker: Worker
     /// For large bodies.
@@ -22,6 +23,7 @@ package struct ProcessParts: Sendable {
         log: Log,
         limiter: Limiter,
         files: FileShelf,
+        responses: ResponseShelf,
         worker: Worker,
         reader: Worker,
         assets: AssetCache,
@@ -32,6 +34,7 @@ package struct ProcessParts: Sendable {
         self.log = log
         self.limiter = limiter
         self.files = files
+        self.responses = responses
         self.worker = worker
         self.reader = reader
         self.assets = assets

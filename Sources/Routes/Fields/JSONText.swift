@@ -8,7 +8,10 @@ extension JSONValue {
         return Body(text)
     }
 
-    private func append(to text: inout ByteBuffer) {
+    /// A text in place of that of a member; nil: it stays.
+    typealias Replacement = (_ name: UnsafeRawBufferPointer, _ text: UnsafeRawBufferPointer) -> String?
+
+    func append(to text: inout ByteBuffer, replacing replacement: Replacement? = nil) {
         switch kind {
         case .object:
             text.append("{")
@@ -16,14 +19,18 @@ extension JSONValue {
                 if index > 0 { text.append(",") }
                 text.append(json: member.name)
                 text.append(":")
-                member.value.append(to: &text)
+                if let replacement, let value = member.value.text, let other = replacement(member.name, value) {
+                    text.append(json: other)
+                } else {
+                    member.value.append(to: &text, replacing: replacement)
+                }
             }
             text.append("}")
         case .array:
             text.append("[")
             for (index, element) in (elements ?? JSONElements()).enumerated() {
                 if index > 0 { text.append(",") }
-                element.append(to: &text)
+                element.append(to: &text, replacing: replacement)
             }
             text.append("]")
         case .string: text.append(json: self.text ?? UnsafeRawBufferPointer(start: nil, count: 0))

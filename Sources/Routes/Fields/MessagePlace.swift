@@ -1,11 +1,22 @@
-/// The place in a request's messages where something may be wrong; put into words only if it is.
+/// The place in a request's messages or items where something may be wrong; put into words only if it is.
 struct MessagePlace {
+    enum List {
+        case messages
+        case input
+        /// The same, in an item whose parts are its output.
+        case outputs
+    }
+
     let message: Int
     private var part: Int?
     /// Of the content of a part.
     private var inner: Int?
+    private let list: List
 
-    init(message: Int) { self.message = message }
+    init(message: Int, in list: List = .messages) {
+        self.message = message
+        self.list = list
+    }
 
     /// A part of the message, or of the part.
     func part(_ index: Int) -> MessagePlace {
@@ -15,9 +26,11 @@ struct MessagePlace {
     }
 
     func callAsFunction(_ rest: String) -> String {
-        let part = part.map { ".content[\($0)]" } ?? ""
+        let name = list == .messages ? "messages" : "input"
+        let content = list == .outputs ? "output" : "content"
+        let part = part.map { ".\(content)[\($0)]" } ?? ""
         let inner = inner.map { ".content[\($0)]" } ?? ""
-        return "messages[\(message)]\(part)\(inner)\(rest)"
+        return "\(name)[\(message)]\(part)\(inner)\(rest)"
     }
 }
 

@@ -127,11 +127,4 @@ extension APIError {
     fileprivate static func noFile(_ id: String) -> APIError {
         APIError(404, "No such File object: \(id.prefix(64))", param: "id")
     }
-
-    fileprivate static func storeAway(_ what: String, _ failure: StoreFailure) -> APIError {
-        var error = APIError(503, "\(what) Try again soon.", type: "server_error", code: "store_unavailable")
-        error.retryAfterSeconds = 1
-        error.cause = failure.reason
-        return error
-    }
 }

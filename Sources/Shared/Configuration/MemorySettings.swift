@@ -8,23 +8,28 @@ package struct MemorySettings: Sendable, Equatable {
     package let limitBytes: Int
     /// For what instances share, where there is no memcached to keep it; 0: there is.
     package let storeBytes: Int
+    /// For stored responses, where there is no memcached to keep them; 0: there is.
+    package let responseBytes: Int
     /// For the names of what vendors keep already.
     package let assetBytes: Int
 
-    package var setAsideBytes: Int { limitBytes + storeBytes + assetBytes }
+    package var setAsideBytes: Int { limitBytes + storeBytes + responseBytes + assetBytes }
 
     package static let leastMegabytes = 32
     private static let mostMegabytes = 512
     private static let mostTableBytes = 64 * 1_048_576
+    private static let mostResponseBytes = 16 * 1_048_576
     static let mostBodyMegabytes = 32
     /// A body is held twice while it is read, and one caller holds at most a quarter.
     fileprivate static let bodyShare = 8
 
-    /// Tables shrink with a small budget: an eighth of it for limits, at most 64 MB, and as much for the store in memory.
+    /// Tables shrink with a small budget: an eighth of it for limits, at most 64 MB, as much for the store in memory, and
+    /// 16 MB for responses.
     package init(bytes: Int, hasStore: Bool) {
         self.bytes = bytes
         limitBytes = min(Self.mostTableBytes, bytes / 8)
         storeBytes = hasStore ? 0 : min(Self.mostTableBytes, bytes / 8)
+        responseBytes = hasStore ? 0 : min(Self.mostResponseBytes, bytes / 8)
         assetBytes = min(4_194_304, bytes / 128)
     }
 

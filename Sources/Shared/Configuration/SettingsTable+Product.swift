@@ -148,7 +148,7 @@ extension SettingsTable {
                         "FILE_ID_SECRET",
                         .token,
                         "",
-                        "secret that seals the ids of files; unset: the caller's own key",
+                        "secret that seals the ids of files, and stored responses; unset: the caller's own key",
                         .secret
                     ),
                 ]

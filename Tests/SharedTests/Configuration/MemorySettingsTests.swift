@@ -33,9 +33,9 @@ import Testing
     func tables() throws {
         let large = try read().memory
         #expect(large.limitBytes == 64 * megabyte && large.storeBytes == 64 * megabyte)
-        #expect(large.setAsideBytes == 132 * megabyte)
+        #expect(large.responseBytes == 16 * megabyte && large.setAsideBytes == 148 * megabyte)
         let small = try read([("MEMORY_MB", "32"), ("MEMCACHED_HOST", "cache")]).memory
-        #expect(small.limitBytes == 4 * megabyte && small.storeBytes == 0)
+        #expect(small.limitBytes == 4 * megabyte && small.storeBytes == 0 && small.responseBytes == 0)
         #expect(small.setAsideBytes < small.bytes / 4)
     }
 

@@ -82,22 +82,29 @@ extension ChatCall {
 
     mutating func readWebSearch(_ fields: RequestFields) throws(APIError) {
         if let options = try fields.object("web_search_options") {
-            var search = WebSearch(sites: 3, words: 500)
-            if let size = options["search_context_size"] {
-                switch size.text {
-                case "low": search.sites = 1
-                case "medium": search.sites = 3
-                case "high": search.sites = 5
-                case nil: throw .type("web_search_options.search_context_size", "a string")
-                default: throw .value("web_search_options.search_context_size", "must be low, medium or high")
-                }
-            }
-            webSearch = search
+            webSearch = try WebSearch(options, "web_search_options")
         }
         if try fields.flag("web_search") ?? false, webSearch == nil { webSearch = WebSearch(sites: 3, words: 500) }
         let sites = try fields.integer("num_of_site", 1...10)
         let words = try fields.integer("max_word", 1...100_000)
         if let sites { webSearch?.sites = sites }
         if let words { webSearch?.words = words }
+    }
+}
+
+extension ChatCall.WebSearch {
+    /// Of an object with `search_context_size`.
+    init(_ options: JSONValue, _ param: String) throws(APIError) {
+        var sites = 3
+        if let size = options["search_context_size"] {
+            switch size.text {
+            case "low": sites = 1
+            case "medium": sites = 3
+            case "high": sites = 5
+            case nil: throw .type("\(param).search_context_size", "a string")
+            default: throw .value("\(param).search_context_size", "must be low, medium or high")
+            }
+        }
+        self.init(sites: sites, words: 500)
     }
 }

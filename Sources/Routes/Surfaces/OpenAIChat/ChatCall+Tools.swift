@@ -58,7 +58,7 @@ extension ChatCall {
         return nil
     }
 
-    private static func function(
+    static func function(
         _ value: JSONValue,
         _ param: String,
         isLegacy: Bool
@@ -145,34 +145,49 @@ extension ChatCall {
         _ isSaid: inout Bool
     ) throws(APIError) {
         guard let format = try fields.object("response_format") else { return }
-        guard let type = format.member("type") else { throw .missing("response_format.type") }
-        switch type.text {
-        case "text": return
-        case "json_object":
-            wishes.format = .object
-            needs.insert(.objects)
-        case "json_schema":
-            let param = "response_format.json_schema"
-            guard let schema = try format.object("json_schema", "response_format") else { throw .missing(param) }
-            _ = try schema.string("description", param)
-            wishes.format = .schema(
-                name: try schema.toolName(param),
-                schema: try schema.object("schema", param)?.body,
-                isStrict: try schema.flag("strict", param)
-            )
-            needs.insert(.schemas)
-        case nil: throw .type("response_format.type", "a string")
-        default: throw .value("response_format.type", "must be text, json_object or json_schema")
-        }
+        wishes.format = try Wishes.Format(format, "response_format", inner: "json_schema")
+        if case .text = wishes.format { return }
+        needs.insert(wishes.format.ability)
         isSaid = true
     }
 }
 
 extension JSONValue {
     /// The object of that name, or this one if it has a name itself, as some clients write it.
-    fileprivate func inner(_ name: StaticString, _ param: String) throws(APIError) -> (JSONValue, String) {
+    func inner(_ name: StaticString, _ param: String) throws(APIError) -> (JSONValue, String) {
         if let inner = try object(name, param) { return (inner, "\(param).\(name)") }
         guard member("name") != nil else { throw .missing("\(param).\(name)") }
         return (self, param)
+    }
+}
+
+extension Wishes.Format {
+    /// - Parameter inner: the member that a schema and its name stand in; nil: they stand in the format itself.
+    init(_ format: JSONValue, _ param: String, inner: StaticString?) throws(APIError) {
+        guard let type = format.member("type") else { throw .missing("\(param).type") }
+        switch type.text {
+        case "text": self = .text
+        case "json_object": self = .object
+        case "json_schema":
+            let path = inner.map { "\(param).\($0)" } ?? param
+            let value = try inner.map { (name) throws(APIError) in try format.object(name, param) } ?? format
+            guard let value else { throw .missing(path) }
+            _ = try value.string("description", path)
+            self = .schema(
+                name: try value.toolName(path),
+                schema: try value.object("schema", path)?.body,
+                isStrict: try value.flag("strict", path)
+            )
+        case nil: throw .type("\(param).type", "a string")
+        default: throw .value("\(param).type", "must be text, json_object or json_schema")
+        }
+    }
+
+    var ability: Abilities {
+        switch self {
+        case .text: []
+        case .object: .objects
+        case .schema: .schemas
+        }
     }
 }

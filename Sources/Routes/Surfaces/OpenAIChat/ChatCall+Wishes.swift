@@ -13,7 +13,7 @@ extension ChatCall {
         try readBookkeeping(fields, &wishes, &isSaid)
         try readLogProbabilities(fields, &wishes, &isSaid)
         try readFormat(fields, &wishes, &isSaid)
-        try Self.refuseBlocking(fields)
+        try fields.refuseBlocking()
         for modality in try fields.array("modalities") ?? JSONElements() where modality.text != "text" {
             wishes.isSoundWanted = true
         }
@@ -25,14 +25,6 @@ extension ChatCall {
         if isSaid { self.wishes = wishes }
     }
 
-    /// Scores of a moderation can be left out, but not what keeps an answer from its reader.
-    private static func refuseBlocking(_ fields: RequestFields) throws(APIError) {
-        guard let policy = try fields.object("moderation")?["policy"] else { return }
-        for side in [policy["input"], policy["output"]] where side?["mode"]?.text?.equals("block") ?? false {
-            throw .unsupported("moderation.policy", "Answers are not moderated here, so none can be blocked.")
-        }
-    }
-
     /// Reads what a completion says of quality and bookkeeping.
     mutating func readSampling(_ fields: RequestFields) throws(APIError) {
         var wishes = Wishes()
@@ -42,7 +34,7 @@ extension ChatCall {
         if isSaid { self.wishes = wishes }
     }
 
-    private func readSampling(
+    func readSampling(
         _ fields: RequestFields,
         _ sampling: inout Wishes.Sampling,
         _ isSaid: inout Bool
@@ -67,7 +59,7 @@ extension ChatCall {
         }
     }
 
-    private func readBookkeeping(
+    func readBookkeeping(
         _ fields: RequestFields,
         _ wishes: inout Wishes,
         _ isSaid: inout Bool
@@ -103,7 +95,7 @@ extension ChatCall {
         isSaid = true
     }
 
-    private mutating func readLogProbabilities(
+    mutating func readLogProbabilities(
         _ fields: RequestFields,
         _ wishes: inout Wishes,
         _ isSaid: inout Bool

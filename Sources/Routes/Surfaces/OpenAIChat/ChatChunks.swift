@@ -113,14 +113,9 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append("\n\n")
     }
 
-    /// A comment of the event stream, each line of it one.
     private func note(_ text: UnsafeRawBufferPointer) {
         if !hasBegun { begin() }
-        out.append(": ")
-        for byte in text {
-            if byte == 10 { out.append("\n: ") } else if byte != 13 { out.append(byte) }
-        }
-        out.append("\n\n")
+        out.append(comment: text)
     }
 
     private func finish(_ choice: Int, _ reason: FinishReason) {
@@ -178,5 +173,16 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append(#","choices":[],"usage":"#)
         usage.appendJSON(to: &out)
         out.append("}\n\n")
+    }
+}
+
+extension ByteBuffer {
+    /// A comment of an event stream, each line of it one.
+    mutating func append(comment text: UnsafeRawBufferPointer) {
+        append(": ")
+        for byte in text {
+            if byte == 10 { append("\n: ") } else if byte != 13 { append(byte) }
+        }
+        append("\n\n")
     }
 }

@@ -87,7 +87,7 @@ private func readContent(
 }
 
 /// Nil: what it holds is not text.
-private func readPart(
+func readPart(
     _ part: JSONValue,
     _ role: ChatMessage.Role,
     _ place: MessagePlace
@@ -103,7 +103,7 @@ private func readPart(
     }
 }
 
-private func readMedium(_ part: JSONValue, _ place: MessagePlace) throws(APIError) -> Attachment {
+func readMedium(_ part: JSONValue, _ place: MessagePlace) throws(APIError) -> Attachment {
     let reader = AttachmentReader(part: part, place: place(""))
     return switch part["type"]?.text {
     case "input_audio": try reader.sound()

@@ -18,6 +18,14 @@ struct OpenAIChat: ChatSurface {
     }
 
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
-        (try ChatCall(root, defaultModel: defaultModel), ChatCompletion())
+        do throws(APIError) {
+            return (try ChatCall(root, defaultModel: defaultModel), ChatCompletion())
+        } catch {
+            // Some clients send what the Responses API takes, and read chat completions.
+            guard error.param?.isSame(as: "messages") ?? false, root["messages"] == nil, root["input"] != nil else {
+                throw error
+            }
+            return (try ChatCall(ofResponse: root, defaultModel: defaultModel), ChatCompletion())
+        }
     }
 }

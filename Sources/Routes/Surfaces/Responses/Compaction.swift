@@ -1,0 +1,129 @@
+import Calls
+import Engine
+import Glibc
+import Limits
+import Shared
+import Upstream
+
+/// POST /v1/responses/compact: what users said, and a summary of the conversation by its model, which only its caller can
+/// use.
+func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let caller = try await exchange.caller(.chat)
+    let defaultModel = gateway.settings.defaultModel
+    var draft = try await exchange.json { (root) throws(APIError) in
+        try ResponseDraft(root, defaultModel: defaultModel, for: .compaction)
+    }
+    if draft.refersBack { try await draft.resolve(for: caller, gateway) }
+    let plan = try await ChatPlan.made(draft.summaryCall, caller, exchange)
+    try await exchange.countStray(caller, servedBy: plan.candidate)
+    let cover = plan.cover(exchange.request)
+    let admission = try await exchange.admit(cover, plan.terms(under: cover))
+    exchange.record.price = plan.candidate.price
+    do throws(UpstreamError) {
+        let (answer, usage) = try await plan.answer(billing: admission.sheet)
+        guard let summary = answer.choices.first?.text, !summary.bytes.isEmpty else {
+            throw UpstreamError(.failed, cause: "a summary without text")
+        }
+        exchange.record.usage = usage
+        exchange.cost = plan.wanted.price?.cost(usage)
+        let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
+        let body = await draft.compacted(seal, summary, usage, gateway)
+        guard let body else { throw .tooMuchWork }
+        body.read { exchange.send(json: $0) }
+    } catch {
+        throw APIError(error, model: plan.wanted.model)
+    }
+}
+
+extension ResponseDraft {
+    private static let order = """
+        Summarise the conversation above for yourself, since you will go on without it: what the user wants, what was \
+        decided and done, what was found out (with names, paths, numbers and code that will be needed again), and what \
+        remains to be done. Write the summary only.
+        """
+
+    fileprivate var summaryCall: ChatCall {
+        var asked = ChatCall()
+        asked.model = call.model
+        asked.messages = call.messages + [ChatMessage(role: .user, text: Self.order)]
+        asked.attachments = call.attachments
+        if !asked.attachments.isEmpty { asked.needs.insert(.inlineMedia) }
+        asked.countIfLong()
+        return asked
+    }
+
+    fileprivate func compacted(
+        _ seal: CompactionSeal,
+        _ summary: Body,
+        _ usage: Usage,
+        _ gateway: Gateway
+    ) async -> Body? {
+        let seed = gateway.ids.id("")
+        var users = ItemList()
+        users.items = input.items.filter { $0.isOfUser }
+        let bytes = users.keptBytes + summary.bytes.count
+        return await gateway.worker.result(ofBytes: bytes, on: gateway.loop) { [users] in
+            var out = ByteBuffer()
+            out.append(#"{"id":"resp_"#)
+            out.append(seed)
+            out.append(#"","object":"response.compaction","created_at":"#)
+            out.append(decimal: time(nil))
+            out.append(#","output":"#)
+            users.append(to: &out, seed: seed)
+            // The list goes on.
+            out.removeLast(1)
+            if !users.items.isEmpty { out.append(",") }
+            out.append(#"{"id":"cmp_"#)
+            out.append(seed)
+            out.append(#"","type":"compaction","encrypted_content":"#)
+            out.append(json: seal.seal(summary))
+            out.append(#"}],"usage":"#)
+            usage.appendResponseJSON(to: &out)
+            out.append("}")
+            return Body(out)
+        }
+    }
+}
+
+extension InputItem {
+    fileprivate var isOfUser: Bool {
+        if case .message(let message) = kind { message.role == .user && members != nil } else { false }
+    }
+}
+
+/// Seals summaries for one caller. Anonymous callers own nothing: what is sealed for one opens for all of them, and says no
+/// more than who brings it could write.
+struct CompactionSeal: Sendable {
+    private let owner: OwnerSeal?
+    private static let nobody = SealingKey(derivedFrom: [], for: Array("compactions of nobody".utf8))
+    private static let mostBytes = 4_194_304
+
+    init(_ caller: Caller, secret: String?) {
+        owner = OwnerSeal(caller, secret: secret, for: "compactions of ", version: 1)
+    }
+
+    func seal(_ summary: Body) -> String {
+        let bytes = [UInt8](summary.bytes.prefix(Self.mostBytes))
+        return Base64.url.text(owner?.seal(bytes) ?? Self.nobody.seal(bytes, context: []))
+    }
+
+    /// Nil: it was not sealed for this caller.
+    func open(_ text: String) -> String? {
+        guard text.utf8.count <= 2 * Self.mostBytes, let sealed = Base64.url.bytes(text.utf8) else { return nil }
+        let opened = owner.map { $0.open(sealed) } ?? Self.nobody.open(sealed, context: [])
+        return opened.map { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+extension ItemList {
+    /// Opens compactions.
+    mutating func open(by seal: CompactionSeal) throws(APIError) {
+        for index in items.indices {
+            guard case .compaction(let sealed) = items[index].kind else { continue }
+            guard let summary = seal.open(sealed) else {
+                throw .value("\(items[index].param).encrypted_content", "it was not made here for this caller")
+            }
+            items[index].kind = .summary(summary)
+        }
+    }
+}

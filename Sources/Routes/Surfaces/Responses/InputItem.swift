@@ -1,0 +1,214 @@
+import Calls
+import Engine
+import Shared
+
+/// One item of a conversation in the Responses API, as it was read.
+struct InputItem: Sendable {
+    enum Kind: Sendable {
+        case message(ChatMessage)
+        case call(ToolCall)
+        case result(ChatMessage)
+        /// An item of a stored response, by its id.
+        case reference([UInt8])
+        /// Sealed; stands for all before it.
+        case compaction(String)
+        /// Opened: the summary.
+        case summary(String)
+        /// Holds from here on.
+        case configuration(effort: String?, format: Wishes.Format?)
+        /// Says nothing to the model.
+        case ignored
+    }
+
+    var kind: Kind
+    /// Its path in the request, for errors.
+    let param: String
+    /// That it came with; nil: none.
+    let id: String?
+    let type: ItemType
+    /// The item as it is kept, without its id and the braces around; nil: it is not kept.
+    let members: Body?
+}
+
+/// The types of items, as far as their ids tell them.
+enum ItemType: Sendable {
+    case message, functionCall, functionOutput, customCall, reasoning, other
+
+    /// Of ids.
+    var prefix: StaticString {
+        switch self {
+        case .message: "msg_"
+        case .functionCall: "fc_"
+        case .functionOutput: "fco_"
+        case .customCall: "ctc_"
+        case .reasoning: "rs_"
+        case .other: "item_"
+        }
+    }
+}
+
+/// Items, and what they bring besides text, which they name by its places.
+struct ItemList: Sendable {
+    var items: [InputItem] = []
+    var attachments: [Attachment] = []
+
+    /// Appends the items of `other`.
+    private mutating func append(_ other: ItemList) throws(APIError) {
+        let start = attachments.count
+        try add(other.attachments)
+        items += start == 0 ? other.items : other.items.map { item in item.mapped { $0 + start } }
+    }
+
+    /// Puts `other` before these.
+    mutating func joined(after other: ItemList) throws(APIError) {
+        var all = other
+        try all.append(self)
+        self = all
+    }
+
+    /// One of these with its attachments.
+    func alone(_ item: InputItem) -> ItemList {
+        var list = ItemList()
+        list.items = [
+            item.mapped { place in
+                list.attachments.append(attachments[place])
+                return list.attachments.count - 1
+            }
+        ]
+        return list
+    }
+
+    /// Puts the item of `other` in the place of a reference to it.
+    mutating func replace(_ index: Int, with other: ItemList) throws(APIError) {
+        guard let item = other.items.first else { return }
+        let start = attachments.count
+        try add(other.attachments)
+        items[index] = item.mapped { $0 + start }
+    }
+
+    private mutating func add(_ others: [Attachment]) throws(APIError) {
+        for one in others {
+            do throws(APIError) {
+                try attachments.add(one)
+            } catch {
+                var error = error
+                error.param = "input"
+                throw error
+            }
+        }
+    }
+
+    /// The messages that a model is to read.
+    func messages(after instructions: String?) throws(APIError) -> [ChatMessage] {
+        var messages: [ChatMessage] = []
+        if let instructions { messages.append(ChatMessage(role: .system, text: instructions)) }
+        var calls: Set<CallID> = []
+        let start = items.lastIndex { if case .summary = $0.kind { true } else { false } } ?? 0
+        for item in items[..<start] {
+            // The words of users stay beside the summary.
+            if case .message(let message) = item.kind, message.role != .assistant { messages.append(message) }
+        }
+        for item in items[start...] {
+            switch item.kind {
+            case .message(let message): messages.append(message)
+            case .call(let call):
+                if let id = call.id { calls.insert(CallID(id.utf8)) }
+                if messages.last?.role != .assistant { messages.append(ChatMessage(role: .assistant, content: [])) }
+                messages[messages.count - 1].toolCalls.append(call)
+            case .result(let message):
+                guard let id = message.toolCallID, calls.contains(CallID(id.utf8)) else {
+                    throw .value("\(item.param).call_id", "no earlier item has this call")
+                }
+                messages.append(message)
+            case .summary(let text):
+                let words = "This is a summary of the conversation so far:\n\n" + text
+                messages.append(ChatMessage(role: .user, text: words))
+            case .reference, .compaction, .configuration, .ignored: break
+            }
+        }
+        return messages
+    }
+
+    /// Of all messages, calls and results.
+    var textBytes: Int {
+        var bytes = 0
+        for item in items {
+            switch item.kind {
+            case .message(let message), .result(let message): message.forEachText { bytes += $0.utf8.count }
+            case .call(let call): bytes += call.arguments.utf8.count
+            case .summary(let text): bytes += text.utf8.count
+            case .reference, .compaction, .configuration, .ignored: break
+            }
+        }
+        return bytes
+    }
+
+    /// The last that was said of each.
+    var configuration: (effort: String?, format: Wishes.Format?) {
+        var last: (effort: String?, format: Wishes.Format?)
+        for item in items {
+            guard case .configuration(let effort, let format) = item.kind else { continue }
+            last = (effort ?? last.effort, format ?? last.format)
+        }
+        return last
+    }
+
+    var refersBack: Bool {
+        items.contains {
+            switch $0.kind {
+            case .reference, .compaction: true
+            default: false
+            }
+        }
+    }
+
+    var keptBytes: Int { items.reduce(0) { $0 + 64 + ($1.members?.bytes.count ?? 0) } }
+
+    /// All that are kept, as a JSON array. Those without an id get one of the response's `seed`.
+    func append(to text: inout ByteBuffer, seed: String) {
+        text.append("[")
+        var isFirst = true
+        for (index, item) in items.enumerated() {
+            guard let members = item.members else { continue }
+            text.append(isFirst ? #"{"id":"# : #",{"id":"#)
+            isFirst = false
+            if let id = item.id {
+                text.append(json: id)
+            } else {
+                text.append("\"")
+                text.append(item.type.prefix)
+                text.append(seed)
+                text.append("i")
+                text.append(decimal: index)
+                text.append("\"")
+            }
+            text.append(",")
+            text.append(members.bytes)
+            text.append("}")
+        }
+        text.append("]")
+    }
+}
+
+extension InputItem {
+    /// The same with other places of its attachments.
+    fileprivate func mapped(_ place: (Int) -> Int) -> InputItem {
+        var item = self
+        switch kind {
+        case .message(let message): item.kind = .message(message.mapped(place))
+        case .result(let message): item.kind = .result(message.mapped(place))
+        default: break
+        }
+        return item
+    }
+}
+
+extension ChatMessage {
+    fileprivate func mapped(_ place: (Int) -> Int) -> ChatMessage {
+        var message = self
+        message.content = content.map { piece in
+            if case .attachment(let old) = piece { .attachment(place(old)) } else { piece }
+        }
+        return message
+    }
+}

@@ -1,0 +1,34 @@
+import Calls
+import Engine
+import Limits
+import Shared
+
+/// POST /v1/responses/input_tokens: the tokens that the input would have, counted or estimated without its vendor.
+func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let caller = try await exchange.caller(.models)
+    let defaultModel = gateway.settings.defaultModel
+    var draft = try await exchange.json { (root) throws(APIError) in
+        try ResponseDraft(root, defaultModel: defaultModel, for: .count)
+    }
+    if draft.refersBack { try await draft.resolve(for: caller, gateway) }
+    let tokens =
+        draft.call.model.isEmpty
+        ? draft.call.promptTokens : try await promptTokens(of: draft.call, for: caller, exchange)
+    var body = ByteBuffer(#"{"object":"response.input_tokens","input_tokens":"#)
+    body.append(decimal: tokens)
+    body.append("}")
+    exchange.send(json: body)
+}
+
+extension ChatCall {
+    /// Reads a body of the Responses API that is to be answered by a chat completion.
+    init(ofResponse root: JSONValue, defaultModel: String?) throws(APIError) {
+        let draft = try ResponseDraft(root, defaultModel: defaultModel, for: .chat)
+        guard !draft.refersBack else {
+            let param = draft.previousID == nil ? "input" : "previous_response_id"
+            throw .unsupported(param, "Nothing is stored for chat completions; use /v1/responses.")
+        }
+        self = draft.call
+        includesUsage = try Self.includesUsage(RequestFields(root), isStreamed: isStreamed)
+    }
+}

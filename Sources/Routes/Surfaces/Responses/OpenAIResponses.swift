@@ -1,0 +1,50 @@
+import Engine
+import Shared
+
+/// OpenAI's Responses API: `POST /v1/responses`.
+struct OpenAIResponses: ChatSurface {
+    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
+        error.inResponses.appendJSON(to: &body)
+    }
+
+    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
+        let draft = try ResponseDraft(root, defaultModel: defaultModel, for: .answer)
+        return (draft.call, ResponseReply(draft))
+    }
+}
+
+extension APIError {
+    /// Fields by their names in the Responses API: what vendors lack is told in those of chat completions.
+    var inResponses: APIError {
+        guard let param = self.param, param.utf8.count <= Self.renamedBytes, let name = Self.name(of: param) else {
+            return self
+        }
+        var error = self
+        error.param = name
+        if error.message.utf8.count <= Self.renamedBytes {
+            error.message = error.message.replacing("'\(param)'", by: "'\(name)'")
+        }
+        return error
+    }
+
+    private static let renamedBytes = 1_024
+
+    private static func name(of param: String) -> String? {
+        if param.isSame(as: "messages") { return "input" }
+        if param.isSame(as: "response_format.json_schema.schema") { return "text.format.schema" }
+        let name = param.replacing(".function.parameters", by: ".parameters")
+        return name.utf8.count == param.utf8.count ? nil : name
+    }
+}
+
+extension String {
+    /// The first `old` in it, byte by byte; for short texts.
+    fileprivate func replacing(_ old: String, by new: String) -> String {
+        let (bytes, wanted) = (Array(utf8), Array(old.utf8))
+        guard bytes.count >= wanted.count else { return self }
+        for start in 0...(bytes.count - wanted.count) where bytes[start...].starts(with: wanted) {
+            return String(decoding: bytes[..<start] + Array(new.utf8) + bytes[(start + wanted.count)...], as: UTF8.self)
+        }
+        return self
+    }
+}

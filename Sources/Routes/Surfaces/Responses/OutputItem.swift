@@ -1,0 +1,85 @@
+import Calls
+import Engine
+
+/// Items of an answer in the Responses API, as JSON.
+enum OutputItem {
+    /// - Parameter text: nil: it has no content yet.
+    static func append(
+        message text: UnsafeRawBufferPointer?,
+        isRefusal: Bool,
+        _ id: String,
+        _ status: StaticString,
+        to out: inout ByteBuffer
+    ) {
+        open("message", id, status, to: &out)
+        out.append(#","role":"assistant","content":["#)
+        if let text { append(part: text, isRefusal: isRefusal, to: &out) }
+        out.append("]}")
+    }
+
+    static func append(part text: UnsafeRawBufferPointer, isRefusal: Bool, to out: inout ByteBuffer) {
+        out.append(
+            isRefusal
+                ? #"{"type":"refusal","refusal":"#
+                : #"{"type":"output_text","annotations":[],"logprobs":[],"text":"#
+        )
+        out.append(json: text)
+        out.append("}")
+    }
+
+    /// - Parameter text: nil: it has no content yet.
+    static func append(
+        reasoning text: UnsafeRawBufferPointer?,
+        _ id: String,
+        _ status: StaticString,
+        to out: inout ByteBuffer
+    ) {
+        open("reasoning", id, status, to: &out)
+        out.append(#","summary":[],"content":["#)
+        if let text { append(thought: text, to: &out) }
+        out.append("]}")
+    }
+
+    static func append(thought text: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
+        out.append(#"{"type":"reasoning_text","text":"#)
+        out.append(json: text)
+        out.append("}")
+    }
+
+    /// - Parameter arguments: of a custom tool its input.
+    static func append(
+        call name: ToolNames.Name,
+        callID: UnsafeRawBufferPointer,
+        arguments: UnsafeRawBufferPointer,
+        _ id: String,
+        _ status: StaticString,
+        to out: inout ByteBuffer
+    ) {
+        open(name.isCustom ? "custom_tool_call" : "function_call", id, status, to: &out)
+        out.append(#","call_id":"#)
+        out.append(json: callID)
+        if let space = name.space {
+            out.append(#","namespace":"#)
+            out.append(json: space)
+        }
+        out.append(#","name":"#)
+        out.append(json: name.name)
+        out.append(name.isCustom ? #","input":"# : #","arguments":"#)
+        out.append(json: arguments)
+        out.append("}")
+    }
+
+    private static func open(_ type: StaticString, _ id: String, _ status: StaticString, to out: inout ByteBuffer) {
+        out.append(#"{"id":"#)
+        out.append(json: id)
+        out.append(#","type":""#)
+        out.append(type)
+        out.append(#"","status":""#)
+        out.append(status)
+        out.append("\"")
+    }
+}
+
+extension ToolNames.Name {
+    var itemType: ItemType { isCustom ? .customCall : .functionCall }
+}

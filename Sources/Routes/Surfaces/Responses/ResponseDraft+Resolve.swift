@@ -1,0 +1,161 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+extension ResponseDraft {
+    /// The most stored responses that are read for one request.
+    private static let mostReads = 16
+
+    /// Adds what the request refers to: the response before, items of others, and compactions.
+    mutating func resolve(for caller: Caller, _ gateway: Gateway) async throws(APIError) {
+        let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
+        var history: StoredHistory?
+        if let previousID {
+            guard let found = try await gateway.history(previousID, of: caller) else {
+                throw APIError(
+                    400,
+                    "Previous response with id '\(previousID.beginning(ofBytes: 64))' not found.",
+                    code: "previous_response_not_found",
+                    param: "previous_response_id"
+                )
+            }
+            history = found
+            if call.model.isEmpty { call.model = found.model }
+        }
+        try await resolveReferences(history, of: caller, gateway)
+        if let history {
+            try input.joined(after: history.list)
+            add(history.tools)
+        }
+        self = try await completed(by: seal, gateway)
+    }
+
+    private func completed(by seal: CompactionSeal, _ gateway: Gateway) async throws(APIError) -> ResponseDraft {
+        let draft = self
+        let result: Result<ResponseDraft, APIError>? = await gateway.worker.result(
+            ofBytes: input.textBytes,
+            on: gateway.loop
+        ) {
+            var draft = draft
+            do throws(APIError) {
+                try draft.input.open(by: seal)
+                try draft.completeCall()
+                return .success(draft)
+            } catch {
+                return .failure(error)
+            }
+        }
+        guard let result else { throw .tooMuchWork }
+        return try result.get()
+    }
+
+    /// Tools that items of earlier turns have added.
+    private mutating func add(_ tools: ToolReader) {
+        guard !tools.tools.isEmpty else { return }
+        var wishes = call.wishes
+        let taken = Set(wishes.tools.map { Array($0.name.utf8) })
+        wishes.tools += tools.tools.filter { !taken.contains(Array($0.name.utf8)) }
+        names.merge(tools.names)
+        call.wishes = wishes
+        if wishes.toolChoice != .none { call.needs.insert(.tools) }
+    }
+
+    /// From the last one on: a conversation's last response has most of its items.
+    private mutating func resolveReferences(
+        _ history: StoredHistory?,
+        of caller: Caller,
+        _ gateway: Gateway
+    ) async throws(APIError) {
+        var known = history?.itemsByID ?? [:]
+        var reads = 0
+        for index in input.items.indices.reversed() {
+            guard case .reference(let id) = input.items[index].kind else { continue }
+            if known[id] == nil, let response = Self.response(ofItem: id), reads < Self.mostReads {
+                reads += 1
+                if let found = try await gateway.history(response, of: caller) {
+                    known.merge(found.itemsByID) { first, _ in first }
+                }
+            }
+            guard let found = known[id] else {
+                throw APIError(
+                    400,
+                    "Item with id '\(String(decoding: id.prefix(64), as: UTF8.self))' not found.",
+                    code: "invalid_value",
+                    param: "\(input.items[index].param).id"
+                )
+            }
+            try input.replace(index, with: found)
+        }
+    }
+
+    /// The id of the response that an item belongs to: it stands in the item's.
+    private static func response(ofItem id: [UInt8]) -> String? {
+        guard let mark = id.prefix(8).firstIndex(of: UInt8(ascii: "_")) else { return nil }
+        let seed = id[(mark + 1)...].prefix(RandomBytes.idLength)
+        return seed.count == RandomBytes.idLength ? "resp_" + String(decoding: seed, as: UTF8.self) : nil
+    }
+}
+
+/// A stored response as the beginning of a conversation.
+struct StoredHistory: Sendable {
+    let model: String
+    let list: ItemList
+    let tools: ToolReader
+
+    /// With the attachments of each.
+    fileprivate var itemsByID: [[UInt8]: ItemList] {
+        var items: [[UInt8]: ItemList] = [:]
+        for item in list.items {
+            guard let id = item.id else { continue }
+            items[Array(id.utf8)] = list.alone(item)
+        }
+        return items
+    }
+
+    /// Nil: it is not readable.
+    init?(_ stored: StoredResponse) {
+        do {
+            let parser = JSONParser()
+            var reader = InputReader(keeping: .digests, isHistory: true)
+            if let items = try parser.parse(stored.input.bytes).elements { try reader.read(items) }
+            let object = try parser.parse(stored.object.bytes)
+            model = object["model"]?.string ?? ""
+            if let items = object["output"]?.elements { try reader.read(items) }
+            list = reader.list
+            tools = reader.tools
+            withExtendedLifetime(parser) {}
+        } catch {
+            return nil
+        }
+    }
+}
+
+extension Gateway {
+    func responseOwner(_ caller: Caller) -> ResponseOwner? { ResponseOwner(caller, secret: settings.fileSecret) }
+
+    /// Nil: the caller has no such response.
+    func stored(_ id: String, of caller: Caller) async throws(APIError) -> StoredResponse? {
+        guard let owner = responseOwner(caller) else { return nil }
+        let sealed: [UInt8]?
+        do throws(StoreFailure) {
+            sealed = try await responses.sealed(id, of: owner, on: loop)
+        } catch {
+            if Task.isCancelled { throw .clientLeft }
+            throw .storeAway("Stored responses cannot be reached now.", error)
+        }
+        guard let sealed else { return nil }
+        let opened: StoredResponse?? = await worker.result(ofBytes: sealed.count, on: loop) { owner.open(sealed, id) }
+        guard let opened else { throw .tooMuchWork }
+        return opened
+    }
+
+    fileprivate func history(_ id: String, of caller: Caller) async throws(APIError) -> StoredHistory? {
+        guard let stored = try await stored(id, of: caller) else { return nil }
+        let bytes = stored.object.bytes.count + stored.input.bytes.count
+        let read: StoredHistory?? = await worker.result(ofBytes: bytes, on: loop) { StoredHistory(stored) }
+        guard let read else { throw .tooMuchWork }
+        return read
+    }
+}

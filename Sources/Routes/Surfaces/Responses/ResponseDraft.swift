@@ -1,0 +1,278 @@
+import Calls
+import Engine
+import Shared
+
+/// A request of the Responses API as it was read. What it refers to is added later.
+struct ResponseDraft: Sendable {
+    enum Purpose: Sendable {
+        case answer
+        /// A chat completion is wanted of it.
+        case chat
+        case count
+        case compaction
+    }
+
+    var call = ChatCall()
+    var input = ItemList()
+    let instructions: String?
+    let previousID: String?
+    private(set) var isStored = false
+    private var mayBeEmpty = false
+    var names = ToolNames()
+    /// The members of a response that repeat the request, with commas between.
+    private(set) var echo = Body(ByteBuffer())
+
+    var refersBack: Bool { previousID != nil || input.refersBack }
+
+    /// - Parameter defaultModel: for a request that names none.
+    init(_ root: JSONValue, defaultModel: String?, for purpose: Purpose) throws(APIError) {
+        let fields = try RequestFields(root)
+        instructions = try fields.string("instructions")
+        previousID = try fields.string("previous_response_id", limitBytes: 256)
+        try Self.refuse(fields)
+        call.model = try fields.model() ?? ""
+        // The response before may tell its model.
+        if call.model.isEmpty, previousID == nil {
+            guard defaultModel != nil || purpose == .count else { throw .missing("model") }
+            call.model = defaultModel ?? ""
+        }
+        isStored = try fields.flag("store") ?? true
+        call.isStreamed = try fields.flag("stream") ?? false
+        _ = try fields.object("stream_options")
+        call.maxTokens = try fields.integer("max_output_tokens", 1...Int(Int32.max))
+        if call.maxTokens != nil { call.needs.insert(.tokenBound) }
+        let tools = try readInput(fields, purpose)
+        names = tools.names
+        try readWishes(fields, tools)
+        call.webSearch = tools.webSearch
+        if purpose == .answer { echo = Body(try Self.echo(fields, call, tools)) }
+        mayBeEmpty = purpose == .count
+        if !refersBack { try completeCall() }
+    }
+
+    /// Once all items are at hand.
+    mutating func completeCall() throws(APIError) {
+        call.messages = try input.messages(after: instructions)
+        guard mayBeEmpty || !call.messages.isEmpty else {
+            throw APIError(400, "'input' must not be empty.", code: "empty_array", param: "input")
+        }
+        call.attachments = input.attachments
+        if !call.attachments.isEmpty { call.needs.insert(.inlineMedia) }
+        let (effort, format) = input.configuration
+        if effort != nil || format != nil {
+            var wishes = call.wishes
+            if let effort { wishes.reasoning.effort = effort }
+            if let format {
+                call.needs.subtract([.objects, .schemas])
+                wishes.format = format
+                call.needs.insert(format.ability)
+            }
+            call.wishes = wishes
+        }
+        call.countIfLong()
+    }
+
+    /// The tools of the request and of its items.
+    private mutating func readInput(_ fields: RequestFields, _ purpose: Purpose) throws(APIError) -> ToolReader {
+        var tools = ToolReader()
+        try tools.read(try fields.array("tools") ?? JSONElements(), "tools")
+        let keeping: InputReader.Keeping =
+            switch purpose {
+            case .answer: isStored ? .digests : .nothing
+            case .compaction: .all
+            case .chat, .count: .nothing
+            }
+        var reader = InputReader(keeping: keeping, tools)
+        if let value = fields["input"] {
+            try reader.read(value)
+        } else if previousID == nil, purpose != .count {
+            throw .missing("input")
+        }
+        input = reader.list
+        return reader.tools
+    }
+
+    /// Refuses fields that would make the answer false.
+    private static func refuse(_ fields: RequestFields) throws(APIError) {
+        if try fields.flag("background") ?? false {
+            throw .unsupported("background", "Responses are not made in the background here.")
+        }
+        if fields["conversation"] != nil {
+            throw .unsupported("conversation", "Conversations are not offered here; use 'previous_response_id'.")
+        }
+        if fields["prompt"] != nil { throw .unsupported("prompt", "Stored prompts are not offered here.") }
+        try fields.refuseBlocking()
+        for (index, name) in (try fields.array("include") ?? JSONElements()).enumerated() {
+            guard let text = name.text else { throw .type("include[\(index)]", "a string") }
+            guard !text.equals("message.output_text.logprobs") else {
+                throw .unsupported("include[\(index)]", "Log probabilities are not offered here.")
+            }
+        }
+    }
+
+    // MARK: Wishes
+
+    private mutating func readWishes(_ fields: RequestFields, _ tools: ToolReader) throws(APIError) {
+        var wishes = Wishes()
+        var isSaid = false
+        try readChoice(fields, tools, &wishes, &isSaid)
+        try call.readSampling(fields, &wishes.sampling, &isSaid)
+        try call.readBookkeeping(fields, &wishes, &isSaid)
+        try call.readLogProbabilities(fields, &wishes, &isSaid)
+        if let reasoning = try fields.object("reasoning"), let effort = try reasoning.string("effort", "reasoning") {
+            wishes.reasoning.effort = effort
+            isSaid = true
+        }
+        if let text = try fields.object("text") {
+            if let verbosity = try text.string("verbosity", "text") {
+                wishes.reasoning.verbosity = verbosity
+                isSaid = true
+            }
+            if let format = try text.object("format", "text") {
+                wishes.format = try Wishes.Format(format, "text.format", inner: nil)
+                call.needs.insert(wishes.format.ability)
+                isSaid = true
+            }
+        }
+        _ = try fields.choice("truncation", ["auto", "disabled"])
+        if isSaid { call.wishes = wishes }
+    }
+
+    private mutating func readChoice(
+        _ fields: RequestFields,
+        _ tools: ToolReader,
+        _ wishes: inout Wishes,
+        _ isSaid: inout Bool
+    ) throws(APIError) {
+        wishes.tools = tools.tools
+        if let choice = fields["tool_choice"] { try ToolDemandReader(choice, wishes.tools).read(&wishes) }
+        if let parallel = try fields.flag("parallel_tool_calls") {
+            wishes.parallelToolCalls = parallel
+            isSaid = true
+        }
+        guard !wishes.tools.isEmpty else {
+            switch wishes.toolChoice {
+            case .auto, .none: return
+            case .required, .named: throw .value("tool_choice", "is only allowed when 'tools' are given")
+            }
+        }
+        isSaid = true
+        guard wishes.toolChoice != .none else { return }
+        call.needs.insert(.tools)
+        if wishes.toolChoice != .auto { call.needs.insert(.toolChoice) }
+    }
+
+    // MARK: The response's part that repeats the request
+
+    private static func echo(
+        _ fields: RequestFields,
+        _ call: ChatCall,
+        _ tools: ToolReader
+    ) throws(APIError) -> ByteBuffer {
+        var text = ByteBuffer()
+        text.append(#""instructions":"#)
+        text.append(fields["instructions"], or: "null")
+        text.append(#","max_output_tokens":"#)
+        text.append(fields["max_output_tokens"], or: "null")
+        text.append(#","max_tool_calls":"#)
+        text.append(try fields.integer("max_tool_calls", 0...Int(Int32.max)).map { "\($0)" } ?? "null")
+        text.append(#","metadata":"#)
+        text.append(fields["metadata"], or: "{}")
+        text.append(#","parallel_tool_calls":"#)
+        text.append(call.wishes.parallelToolCalls ?? true ? "true" : "false")
+        text.append(#","previous_response_id":"#)
+        text.append(fields["previous_response_id"], or: "null")
+        text.append(#","reasoning":"#)
+        text.append(fields["reasoning"], or: #"{"effort":null,"summary":null}"#)
+        text.append(#","service_tier":"default","temperature":"#)
+        text.append(fields["temperature"], or: "1")
+        text.append(#","text":{"format":"#)
+        text.append(fields["text"]?["format"], or: #"{"type":"text"}"#)
+        text.append(#","verbosity":"#)
+        text.append(fields["text"]?["verbosity"], or: "\"medium\"")
+        text.append(#"},"tool_choice":"#)
+        text.append(fields["tool_choice"], or: "\"auto\"")
+        text.append(#","tools":["#)
+        for (index, tool) in tools.echo.enumerated() {
+            if index > 0 { text.append(",") }
+            text.append(tool.bytes)
+        }
+        text.append(#"],"top_logprobs":0,"top_p":"#)
+        text.append(fields["top_p"], or: "1")
+        text.append(#","truncation":"#)
+        text.append(fields["truncation"], or: "\"disabled\"")
+        for name: StaticString in ["user", "safety_identifier", "prompt_cache_key"] {
+            guard let value = fields[name] else { continue }
+            text.append(",\"")
+            text.append(name)
+            text.append("\":")
+            value.append(to: &text)
+        }
+        return text
+    }
+}
+
+extension ByteBuffer {
+    fileprivate mutating func append(_ value: JSONValue?, or other: StaticString) {
+        if let value { value.append(to: &self) } else { append(other) }
+    }
+}
+
+/// Reads `tool_choice` as the Responses API writes it.
+private struct ToolDemandReader {
+    private let choice: JSONValue
+    /// Of all tools, by their bytes.
+    private let names: Set<[UInt8]>
+
+    init(_ choice: JSONValue, _ tools: [Wishes.Tool]) {
+        self.choice = choice
+        names = Set(tools.map { Array($0.name.utf8) })
+    }
+
+    func read(_ wishes: inout Wishes) throws(APIError) {
+        switch choice.text {
+        case "none":
+            wishes.toolChoice = .none
+            return
+        case "auto":
+            wishes.toolChoice = .auto
+            return
+        case "required":
+            wishes.toolChoice = .required
+            return
+        case nil: break
+        default: throw .value("tool_choice", "must be none, auto, required or an object")
+        }
+        guard choice.kind == .object else { throw .type("tool_choice", "a string or an object") }
+        guard let type = choice.member("type") else { throw .missing("tool_choice.type") }
+        switch type.text {
+        case "function", "custom": wishes.toolChoice = .named(try name(of: choice, "tool_choice"))
+        case "allowed_tools": try readAllowed(&wishes)
+        case nil: throw .type("tool_choice.type", "a string")
+        default: throw .value("tool_choice.type", "this type is not offered here", code: "unsupported_value")
+        }
+    }
+
+    private func readAllowed(_ wishes: inout Wishes) throws(APIError) {
+        guard let list = choice.member("tools")?.elements else { throw .missing("tool_choice.tools") }
+        var allowed: Set<[UInt8]> = []
+        for (index, tool) in list.enumerated() {
+            allowed.insert(Array(try name(of: tool, "tool_choice.tools[\(index)]").utf8))
+        }
+        wishes.tools.removeAll { !allowed.contains(Array($0.name.utf8)) }
+        switch choice.member("mode")?.text {
+        case "auto", nil: wishes.toolChoice = .auto
+        case "required": wishes.toolChoice = .required
+        default: throw .value("tool_choice.mode", "must be auto or required")
+        }
+    }
+
+    private func name(of value: JSONValue, _ param: String) throws(APIError) -> String {
+        let (inner, param) = value.member("name") == nil ? try value.inner("function", param) : (value, param)
+        let name = ToolNames.offered(try inner.toolName(param), in: try inner.string("namespace", param))
+        guard names.contains(Array(name.utf8)) else {
+            throw .value(param, "'tools' has no tool of this name")
+        }
+        return name
+    }
+}

@@ -1,0 +1,326 @@
+import Calls
+import Engine
+import Shared
+
+/// Writes the events of a streamed response.
+///
+/// `@unchecked`: used on its request's loop only.
+final class ResponseEvents: AnswerWriter, @unchecked Sendable {
+    private enum Open {
+        case nothing
+        case message(isRefusal: Bool)
+        case reasoning
+        case call(ToolNames.Name)
+    }
+
+    private let reply: ResponseReply
+    private let exchange: Exchange
+    private let progress: ResponseProgress
+    private var out = ByteBuffer()
+    private var hasBegun = false
+    /// The item that is being written: its id and text, and its part of an event that tells where it stands.
+    private var open = Open.nothing
+    private var itemID = ""
+    private var callID = ByteBuffer()
+    private var text = ByteBuffer()
+    private var place = ByteBuffer()
+    private var outcome = ResponseObject.Outcome.finished(.stop)
+    /// Of all items.
+    private var textBytes = 0
+
+    private static let batchBytes = 8_192
+    /// A response repeats its whole text at the end. What is longer ends here.
+    private static let mostBytes = 2_097_152
+
+    init(_ reply: ResponseReply, _ object: ResponseObject, _ exchange: Exchange) {
+        self.reply = reply
+        self.exchange = exchange
+        progress = ResponseProgress(object, isStored: reply.mayStore(exchange))
+        exchange.surface = FailedResponse(progress: progress)
+        exchange.keepsBody = progress.isStored
+    }
+
+    func take(_ choice: Int, _ event: AnswerEvent) {
+        guard choice == 0 else { return }
+        switch event {
+        case .text(let text): add(text, isRefusal: false)
+        case .refusal(let text): add(text, isRefusal: true)
+        case .reasoning(let text): add(thought: text)
+        case .toolCall(_, let id, let name): begin(call: name, id)
+        case .toolArguments(_, let text): add(arguments: text)
+        case .note(let text):
+            if !hasBegun { begin() }
+            out.append(comment: text)
+        case .finish(let reason, _): finish(reason)
+        case .signature, .native: break
+        }
+    }
+
+    // MARK: Items
+
+    private func add(_ piece: UnsafeRawBufferPointer, isRefusal: Bool) {
+        guard !piece.isEmpty, takes(piece) else { return }
+        if case .message(isRefusal) = open {} else { begin(messageOf: isRefusal) }
+        delta(isRefusal ? "response.refusal.delta" : "response.output_text.delta", piece, hasLogs: !isRefusal)
+    }
+
+    private func begin(messageOf isRefusal: Bool) {
+        beginItem(.message, .message(isRefusal: isRefusal))
+        OutputItem.append(message: nil, isRefusal: isRefusal, itemID, "in_progress", to: &out)
+        out.append("}\n\n")
+        beginPart()
+        OutputItem.append(part: .empty, isRefusal: isRefusal, to: &out)
+        out.append("}\n\n")
+    }
+
+    private func add(thought piece: UnsafeRawBufferPointer) {
+        guard !piece.isEmpty, takes(piece) else { return }
+        if case .reasoning = open {
+        } else {
+            beginItem(.reasoning, .reasoning)
+            OutputItem.append(reasoning: nil, itemID, "in_progress", to: &out)
+            out.append("}\n\n")
+            beginPart()
+            OutputItem.append(thought: .empty, to: &out)
+            out.append("}\n\n")
+        }
+        delta("response.reasoning_text.delta", piece)
+    }
+
+    private func begin(call offered: UnsafeRawBufferPointer, _ id: UnsafeRawBufferPointer) {
+        let name = reply.names[offered]
+        beginItem(name.itemType, .call(name))
+        callID.removeAll()
+        callID.append(id)
+        OutputItem.append(call: name, callID: id, arguments: .empty, itemID, "in_progress", to: &out)
+        out.append("}\n\n")
+    }
+
+    private func add(arguments piece: UnsafeRawBufferPointer) {
+        guard case .call(let name) = open, !piece.isEmpty, takes(piece) else { return }
+        // The input of a custom tool is within them.
+        if name.isCustom { text.append(piece) } else { delta("response.function_call_arguments.delta", piece) }
+    }
+
+    /// False: there is too much of it.
+    private func takes(_ piece: UnsafeRawBufferPointer) -> Bool {
+        guard textBytes + piece.count <= Self.mostBytes else {
+            textBytes = .max / 2
+            return false
+        }
+        textBytes += piece.count
+        return true
+    }
+
+    /// Opens the event of a new item, up to the item.
+    private func beginItem(_ type: ItemType, _ kind: Open) {
+        closeItem("completed")
+        if !hasBegun { begin() }
+        open = kind
+        itemID = progress.object.itemID(type, progress.items)
+        text.removeAll()
+        place.removeAll()
+        place.append(#","item_id":""#)
+        place.append(itemID)
+        place.append(#"","output_index":"#)
+        place.append(decimal: progress.items)
+        if case .call = kind {} else { place.append(#","content_index":0"#) }
+        openItemEvent("response.output_item.added")
+    }
+
+    private func openItemEvent(_ type: StaticString) {
+        progress.open(type, in: &out)
+        out.append(#","output_index":"#)
+        out.append(decimal: progress.items)
+        out.append(#","item":"#)
+    }
+
+    /// Opens the event of the item's first part, up to the part.
+    private func beginPart() {
+        progress.open("response.content_part.added", in: &out)
+        out.append(place.bytes)
+        out.append(#","part":"#)
+    }
+
+    private func delta(_ type: StaticString, _ piece: UnsafeRawBufferPointer, hasLogs: Bool = false) {
+        if out.isEmpty { _ = out.reserve(Self.batchBytes + 1_024) }
+        text.append(piece)
+        progress.open(type, in: &out)
+        out.append(place.bytes)
+        out.append(hasLogs ? #","logprobs":[],"delta":""# : #","delta":""#)
+        out.append(jsonContent: piece)
+        out.append("\"}\n\n")
+    }
+
+    private func closeItem(_ status: StaticString) {
+        var item = ByteBuffer()
+        switch open {
+        case .nothing: return
+        case .message(let isRefusal):
+            close(messageOf: isRefusal)
+            OutputItem.append(message: text.bytes, isRefusal: isRefusal, itemID, status, to: &item)
+        case .reasoning:
+            done("response.reasoning_text.done", #","text":"#)
+            openPartEnd()
+            OutputItem.append(thought: text.bytes, to: &out)
+            out.append("}\n\n")
+            OutputItem.append(reasoning: text.bytes, itemID, status, to: &item)
+        case .call(let name):
+            close(call: name)
+            OutputItem.append(call: name, callID: callID.bytes, arguments: text.bytes, itemID, status, to: &item)
+        }
+        open = .nothing
+        openItemEvent("response.output_item.done")
+        out.append(item.bytes)
+        out.append("}\n\n")
+        progress.add(item.bytes)
+    }
+
+    private func close(messageOf isRefusal: Bool) {
+        if isRefusal {
+            done("response.refusal.done", #","refusal":"#)
+        } else {
+            done("response.output_text.done", #","logprobs":[],"text":"#)
+        }
+        openPartEnd()
+        OutputItem.append(part: text.bytes, isRefusal: isRefusal, to: &out)
+        out.append("}\n\n")
+    }
+
+    private func close(call name: ToolNames.Name) {
+        guard name.isCustom else {
+            progress.open("response.function_call_arguments.done", in: &out)
+            out.append(place.bytes)
+            out.append(#","name":"#)
+            out.append(json: name.name)
+            out.append(#","arguments":"#)
+            out.append(json: text.bytes)
+            return out.append("}\n\n")
+        }
+        var arguments = ByteBuffer()
+        arguments.append(text.bytes)
+        text.removeAll()
+        ToolNames.input(of: arguments.bytes) { delta("response.custom_tool_call_input.delta", $0) }
+        done("response.custom_tool_call_input.done", #","input":"#)
+    }
+
+    private func done(_ type: StaticString, _ name: StaticString) {
+        progress.open(type, in: &out)
+        out.append(place.bytes)
+        out.append(name)
+        out.append(json: text.bytes)
+        out.append("}\n\n")
+    }
+
+    private func openPartEnd() {
+        progress.open("response.content_part.done", in: &out)
+        out.append(place.bytes)
+        out.append(#","part":"#)
+    }
+
+    // MARK: The beginning and the end
+
+    func ping() {
+        if hasBegun { out.append(": ping\n\n") } else { begin() }
+    }
+
+    private func begin() {
+        hasBegun = true
+        exchange.beginEvents()
+        for type: StaticString in ["response.created", "response.in_progress"] {
+            progress.open(type, in: &out)
+            out.append(#","response":"#)
+            progress.append(.inProgress, nil, to: &out)
+            out.append("}\n\n")
+        }
+    }
+
+    private func finish(_ reason: FinishReason) {
+        outcome = .finished(textBytes > Self.mostBytes ? .length : reason)
+        if case .nothing = open, progress.items == 0 { begin(messageOf: false) }
+        closeItem(outcome.itemStatus)
+    }
+
+    var isFull: Bool { out.count >= Self.batchBytes }
+
+    /// Sends what has gathered; waits while the client takes it too slowly.
+    func flush() async {
+        flushNow()
+        if exchange.writer.isFull { await exchange.writer.drained() }
+    }
+
+    func flushNow() {
+        guard !out.isEmpty else { return }
+        exchange.writer.write(out)
+        out.release()
+    }
+
+    func end(_ usage: Usage) async {
+        if progress.isStored { await store(usage) }
+        progress.open(outcome.isWhole ? "response.completed" : "response.incomplete", in: &out)
+        out.append(#","response":"#)
+        progress.append(outcome, usage, to: &out)
+        out.append("}\n\n")
+        exchange.writer.write(out)
+        exchange.writer.end()
+    }
+
+    private func store(_ usage: Usage) async {
+        flushNow()
+        var object = ByteBuffer()
+        progress.append(outcome, usage, to: &object)
+        progress.isStored = await reply.store(Body(object), progress.object, exchange)
+    }
+}
+
+/// The part of a streamed response that has been sent.
+///
+/// `@unchecked`: used on its request's loop only.
+final class ResponseProgress: @unchecked Sendable {
+    let object: ResponseObject
+    var isStored: Bool
+    /// Items that are done.
+    private(set) var items = 0
+    private var output = ByteBuffer()
+    private var events = 0
+
+    init(_ object: ResponseObject, isStored: Bool) {
+        self.object = object
+        self.isStored = isStored
+    }
+
+    /// The beginning of the next event.
+    func open(_ type: StaticString, in out: inout ByteBuffer) {
+        out.append("event: ")
+        out.append(type)
+        out.append("\ndata: {\"type\":\"")
+        out.append(type)
+        out.append(#"","sequence_number":"#)
+        out.append(decimal: events)
+        events += 1
+    }
+
+    func add(_ item: UnsafeRawBufferPointer) {
+        if items > 0 { output.append(",") }
+        output.append(item)
+        items += 1
+    }
+
+    func append(_ outcome: ResponseObject.Outcome, _ usage: Usage?, to out: inout ByteBuffer) {
+        object.append(outcome, output: output.bytes, usage, isStored: isStored, to: &out)
+    }
+}
+
+/// Tells a failure of a response, in its stream once that has begun.
+private struct FailedResponse: Surface {
+    let progress: ResponseProgress
+
+    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
+        guard isMidStream else { return OpenAIResponses().append(error, isMidStream: false, to: &body) }
+        progress.isStored = false
+        progress.open("response.failed", in: &body)
+        body.append(#","response":"#)
+        progress.append(.failed(error), nil, to: &body)
+        body.append("}\n\n")
+    }
+}

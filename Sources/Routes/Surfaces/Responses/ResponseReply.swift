@@ -1,0 +1,158 @@
+import Calls
+import Engine
+import Glibc
+import Limits
+import Shared
+import Upstream
+
+/// The answer to `POST /v1/responses`, whole or as events.
+///
+/// `@unchecked`: used on its request's loop only.
+final class ResponseReply: ChatReply, @unchecked Sendable {
+    private var draft: ResponseDraft
+
+    init(_ draft: ResponseDraft) {
+        self.draft = draft
+        if !draft.refersBack { giveUpCall() }
+    }
+
+    var names: ToolNames { draft.names }
+    var refersBack: Bool { draft.refersBack }
+
+    func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall {
+        try await draft.resolve(for: caller, exchange.gateway)
+        defer { giveUpCall() }
+        return draft.call
+    }
+
+    /// The plan has it now.
+    private func giveUpCall() {
+        draft.call = ChatCall()
+        for index in draft.input.items.indices { draft.input.items[index].kind = .ignored }
+        draft.input.attachments = []
+    }
+
+    func object(_ wanted: WantedAnswer, _ exchange: Exchange) -> ResponseObject {
+        let id = exchange.gateway.ids.id("")
+        return ResponseObject(seed: id, createdAt: time(nil), model: wanted.model, echo: draft.echo)
+    }
+
+    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
+        ResponseEvents(self, object(wanted, exchange), exchange)
+    }
+
+    func write(
+        _ answer: ChatAnswer,
+        _ usage: Usage,
+        _ wanted: WantedAnswer,
+        _ exchange: Exchange
+    ) async throws(UpstreamError) {
+        guard let choice = answer.choices.first else {
+            throw UpstreamError(.failed, cause: "an answer without a choice")
+        }
+        let object = object(wanted, exchange)
+        let mayStore = mayStore(exchange)
+        let length = choice.bytes + draft.echo.bytes.count + 2_048
+        let gateway = exchange.gateway
+        let names = names
+        func body(isStored: Bool) async throws(UpstreamError) -> Body {
+            let body = await gateway.worker.result(ofBytes: length, on: gateway.loop) {
+                var output = ByteBuffer()
+                _ = output.reserve(length)
+                object.append(choice, names, to: &output)
+                var body = ByteBuffer()
+                _ = body.reserve(length + 1_024)
+                object.append(.finished(choice.finish), output: output.bytes, usage, isStored: isStored, to: &body)
+                return Body(body)
+            }
+            guard let body else { throw .tooMuchWork }
+            return body
+        }
+        var whole = try await body(isStored: mayStore)
+        if mayStore, !(await store(whole, object, exchange)) { whole = try await body(isStored: false) }
+        whole.read { exchange.send(json: $0) }
+    }
+
+    // MARK: Storing
+
+    /// As far as it is known before the answer.
+    func mayStore(_ exchange: Exchange) -> Bool {
+        guard draft.isStored, draft.input.keptBytes <= StoredResponse.limitBytes, let caller = exchange.asking?.caller
+        else { return false }
+        return caller.identity != nil
+    }
+
+    /// False: it is not stored.
+    func store(_ object: Body, _ response: ResponseObject, _ exchange: Exchange) async -> Bool {
+        let gateway = exchange.gateway
+        guard let caller = exchange.asking?.caller, let owner = gateway.responseOwner(caller) else { return false }
+        let length = object.bytes.count + draft.input.keptBytes
+        guard length <= StoredResponse.limitBytes else { return false }
+        let input = draft.input
+        let sealed: [UInt8]?? = await gateway.worker.result(ofBytes: length, on: gateway.loop) {
+            var items = ByteBuffer()
+            input.append(to: &items, seed: response.seed)
+            let record = StoredResponse(object: object, input: Body(items))
+            return owner.seal(record, response.id)
+        }
+        guard let sealed = sealed ?? nil else { return false }
+        do throws(StoreFailure) {
+            try await gateway.responses.add(sealed, response.id, of: owner, on: gateway.loop)
+            return true
+        } catch {
+            guard !Task.isCancelled else { return false }
+            gateway.log.warning("a response cannot be stored") { $0.add("cause", error.reason) }
+            return false
+        }
+    }
+}
+
+extension ResponseObject {
+    /// The output of a whole answer.
+    fileprivate func append(_ choice: ChatAnswer.Choice, _ names: ToolNames, to out: inout ByteBuffer) {
+        var count = 0
+        let status = Outcome.finished(choice.finish).itemStatus
+        func next(_ type: ItemType) -> String {
+            if count > 0 { out.append(",") }
+            defer { count += 1 }
+            return itemID(type, count)
+        }
+        if let reasoning = choice.reasoning, !reasoning.bytes.isEmpty {
+            OutputItem.append(reasoning: reasoning.bytes, next(.reasoning), "completed", to: &out)
+        }
+        let text = choice.text?.bytes ?? .empty
+        let isLast = choice.refusal == nil && choice.toolCalls.isEmpty
+        if !text.isEmpty || isLast && count == 0 {
+            let status = isLast ? status : "completed"
+            OutputItem.append(message: text, isRefusal: false, next(.message), status, to: &out)
+        }
+        if let refusal = choice.refusal {
+            OutputItem.append(message: refusal.bytes, isRefusal: true, next(.message), status, to: &out)
+        }
+        for (index, call) in choice.toolCalls.enumerated() {
+            var (offered, id, arguments) = (call.name, call.id ?? "", call.arguments)
+            let name = offered.withUTF8 { names[UnsafeRawBufferPointer($0)] }
+            let itemID = next(name.itemType)
+            func add(_ text: UnsafeRawBufferPointer) {
+                id.withUTF8 { id in
+                    OutputItem.append(
+                        call: name,
+                        callID: UnsafeRawBufferPointer(id),
+                        arguments: text,
+                        itemID,
+                        index + 1 == choice.toolCalls.count ? status : "completed",
+                        to: &out
+                    )
+                }
+            }
+            arguments.withUTF8 { bytes in
+                let text = UnsafeRawBufferPointer(bytes)
+                if name.isCustom { ToolNames.input(of: text, add) } else { add(text) }
+            }
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    static var empty: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
+}

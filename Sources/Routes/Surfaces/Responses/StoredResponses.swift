@@ -1,0 +1,120 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+/// GET /v1/responses/{id}
+func showResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let stored = try await namedResponse(exchange, gateway)
+    stored.object.read { exchange.send(json: $0) }
+}
+
+/// DELETE /v1/responses/{id}
+func deleteResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let caller = try await exchange.caller(.chat)
+    _ = try await exchange.admit(gateway.limits.cover(caller, .chat, exchange.request))
+    let id = exchange.named ?? ""
+    let wasThere: Bool
+    do throws(StoreFailure) {
+        if let owner = gateway.responseOwner(caller) {
+            wasThere = try await gateway.responses.delete(id, of: owner, on: gateway.loop)
+        } else {
+            wasThere = false
+        }
+    } catch {
+        throw .storeAway("Responses cannot be deleted now.", error)
+    }
+    guard wasThere else { throw .noResponse(id) }
+    var body = ByteBuffer(#"{"id":"#)
+    body.append(json: id)
+    body.append(#","object":"response","deleted":true}"#)
+    exchange.send(json: body)
+}
+
+/// POST /v1/responses/{id}/cancel: no response is made in the background.
+func cancelResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    _ = try await namedResponse(exchange, gateway)
+    throw APIError(400, "Only background responses can be cancelled, and none are made here.", param: "response_id")
+}
+
+/// GET /v1/responses/{id}/input_items
+func listInputItems(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let page = try ItemPage(FormFields(exchange.request.queryFields))
+    let stored = try await namedResponse(exchange, gateway)
+    let list: Result<Body, APIError>? = await gateway.worker.result(
+        ofBytes: stored.input.bytes.count,
+        on: gateway.loop
+    ) {
+        do throws(APIError) { return .success(try page.list(stored.input)) } catch { return .failure(error) }
+    }
+    guard let list else { throw .tooMuchWork }
+    try list.get().read { exchange.send(json: $0) }
+}
+
+/// GET /v1/responses: clients that ask for a WebSocket here go on by HTTP once they are told.
+func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let wanted = exchange.request[.connection]?.split(separator: UInt8(ascii: ",")) ?? []
+    guard wanted.contains(where: { UnsafeRawBufferPointer(rebasing: $0).trimmed.equalsLowered("upgrade") }) else {
+        exchange.allowed = [Method.post.name, Method.options.name]
+        throw APIError(405, "This method is not allowed here.", code: "method_not_allowed")
+    }
+    exchange.closes = true
+    throw APIError(426, "WebSockets are not offered here; use POST /v1/responses.", code: "upgrade_not_supported")
+}
+
+/// The response that the path names; in the same words whatever is wrong with the id.
+private func namedResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> StoredResponse {
+    let caller = try await exchange.caller(.chat)
+    _ = try await exchange.admit(gateway.limits.cover(caller, .chat, exchange.request))
+    let id = exchange.named ?? ""
+    guard let stored = try await gateway.stored(id, of: caller) else { throw .noResponse(id) }
+    return stored
+}
+
+extension APIError {
+    fileprivate static func noResponse(_ id: String) -> APIError {
+        APIError(404, "Response with id '\(id.beginning(ofBytes: 64))' not found.", param: "response_id")
+    }
+}
+
+/// The part of a response's input that is wanted.
+private struct ItemPage: Sendable {
+    private let limit: Int
+    private let isAscending: Bool
+    /// The id of the item before; nil: it begins with the first.
+    private let after: [UInt8]?
+
+    init(_ query: FormFields) throws(APIError) {
+        limit = try query.integer("limit", 1...100) ?? 20
+        isAscending = try query.choice("order", ["asc", "desc"]) == "asc"
+        after = try query.string("after", limitBytes: 1_000).map { Array($0.utf8) }
+    }
+
+    func list(_ input: Body) throws(APIError) -> Body {
+        let parser = JSONParser()
+        defer { withExtendedLifetime(parser) {} }
+        guard let all = (try? parser.parse(input.bytes))?.elements else {
+            throw APIError(500, "The response is not readable.", type: "server_error", code: "internal_error")
+        }
+        var items = Array(all)[...]
+        if !isAscending { items = ArraySlice(items.reversed()) }
+        if let after {
+            let place = items.firstIndex { $0["id"]?.text?.elementsEqual(after) ?? false }
+            guard let place else { throw .value("after", "there is no such item") }
+            items = items[(place + 1)...]
+        }
+        let shown = items.prefix(limit)
+        var body = ByteBuffer(#"{"object":"list","data":["#)
+        for (index, item) in shown.enumerated() {
+            if index > 0 { body.append(",") }
+            item.append(to: &body)
+        }
+        body.append(#"],"first_id":"#)
+        body.append(json: shown.first?["id"]?.text ?? .empty)
+        body.append(#","last_id":"#)
+        body.append(json: shown.last?["id"]?.text ?? .empty)
+        body.append(items.count > limit ? #","has_more":true}"# : #","has_more":false}"#)
+        return Body(body)
+    }
+}

@@ -1,0 +1,161 @@
+import Calls
+import Engine
+import Shared
+
+/// Reads tools as the Responses API writes them, in `tools` and in items that add some.
+struct ToolReader: Sendable {
+    private(set) var tools: [Wishes.Tool] = []
+    private(set) var names = ToolNames()
+    private(set) var webSearch: ChatCall.WebSearch?
+    /// For the response, which repeats them: JSON objects with commas between.
+    private(set) var echo: [Body] = []
+    private var taken: Set<[UInt8]> = []
+
+    mutating func read(_ list: JSONElements, _ param: String) throws(APIError) {
+        for (index, tool) in list.enumerated() { try read(tool, "\(param)[\(index)]") }
+    }
+
+    private mutating func read(_ value: JSONValue, _ param: String) throws(APIError) {
+        guard value.kind == .object else { throw .type(param, "an object") }
+        guard let type = value.member("type") else { throw .missing("\(param).type") }
+        switch type.text {
+        case "function":
+            let tool = try Self.function(value, param)
+            echo.append(Self.echo(tool))
+            add(tool, ToolNames.Name(tool.name))
+        case "custom":
+            let tool = try Self.custom(value, param)
+            echo.append(value.body)
+            add(tool, ToolNames.Name(tool.name, isCustom: true))
+        case "namespace":
+            echo.append(value.body)
+            try readSpace(value, param)
+        case "web_search", "web_search_preview", "web_search_2025_08_26", "web_search_preview_2025_03_11":
+            echo.append(value.body)
+            try readSearch(value, param)
+        // All tools are offered at once, so the model has nothing to search for.
+        case "tool_search": echo.append(value.body)
+        case nil: throw .type("\(param).type", "a string")
+        default: throw .value("\(param).type", "this type is not offered here", code: "unsupported_value")
+        }
+    }
+
+    /// An item may add a tool that was there before.
+    private mutating func add(_ tool: Wishes.Tool, _ name: ToolNames.Name) {
+        guard taken.insert(Array(tool.name.utf8)).inserted else { return }
+        tools.append(tool)
+        names.add(name, offeredAs: tool.name)
+    }
+
+    private mutating func readSpace(_ value: JSONValue, _ param: String) throws(APIError) {
+        let space = try value.toolName(param)
+        guard let list = value.member("tools")?.elements else { throw .missing("\(param).tools") }
+        for (index, tool) in list.enumerated() {
+            let param = "\(param).tools[\(index)]"
+            guard tool.kind == .object else { throw .type(param, "an object") }
+            let isCustom = tool["type"]?.text == "custom"
+            guard isCustom || tool["type"]?.text == "function" else {
+                throw .value("\(param).type", "must be function or custom", code: "unsupported_value")
+            }
+            let read = isCustom ? try Self.custom(tool, param) : try Self.function(tool, param)
+            add(
+                read.renamed(ToolNames.offered(read.name, in: space)),
+                ToolNames.Name(read.name, space, isCustom: isCustom)
+            )
+        }
+    }
+
+    /// Vendors search the present web. A caller who wants no access to it gets no search.
+    private mutating func readSearch(_ value: JSONValue, _ param: String) throws(APIError) {
+        if let domains = value["filters"]?["allowed_domains"]?.elements, domains.contains(where: { _ in true }) {
+            throw .value("\(param).filters", "domains cannot be chosen here", code: "unsupported_value")
+        }
+        let search = try ChatCall.WebSearch(value, param)
+        if try value.flag("external_web_access", param) ?? true { webSearch = search }
+    }
+
+    private static func function(_ value: JSONValue, _ param: String) throws(APIError) -> Wishes.Tool {
+        let (function, param) = value.member("name") == nil ? try value.inner("function", param) : (value, param)
+        return try ChatCall.function(function, param, isLegacy: false)
+    }
+
+    /// A function that takes one text: for the model it is the same.
+    private static func custom(_ value: JSONValue, _ param: String) throws(APIError) -> Wishes.Tool {
+        var description = ByteBuffer(try value.string("description", param) ?? "")
+        if let format = try value.object("format", param), format["type"]?.text == "grammar" {
+            description.append("\n\nThe input is text of this grammar (")
+            description.append(try format.string("syntax", "\(param).format") ?? "lark")
+            description.append("):\n")
+            description.append(try format.string("definition", "\(param).format") ?? "")
+        }
+        return Wishes.Tool(
+            .function,
+            name: try value.toolName(param),
+            description: description.text,
+            schema: Body(
+                ByteBuffer(
+                    #"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}"#
+                )
+            ),
+            isStrict: true
+        )
+    }
+
+    private static func echo(_ tool: Wishes.Tool) -> Body {
+        var text = ByteBuffer(#"{"type":"function","name":"#)
+        text.append(json: tool.name)
+        text.append(#","description":"#)
+        if let description = tool.description { text.append(json: description) } else { text.append("null") }
+        text.append(#","parameters":"#)
+        if let schema = tool.schema { text.append(schema.bytes) } else { text.append("null") }
+        text.append(tool.isStrict == true ? #","strict":true}"# : #","strict":false}"#)
+        return Body(text)
+    }
+}
+
+/// Names of tools that are not offered to the model as they are: names in a space, and those of custom tools.
+struct ToolNames: Sendable {
+    struct Name: Sendable {
+        let name: String
+        let space: String?
+        /// It takes free text.
+        let isCustom: Bool
+
+        init(_ name: String, _ space: String? = nil, isCustom: Bool = false) {
+            self.name = name
+            self.space = space
+            self.isCustom = isCustom
+        }
+    }
+
+    /// By the bytes of the name that is offered.
+    private var special: [[UInt8]: Name] = [:]
+
+    static func offered(_ name: String, in space: String?) -> String { space.map { "\($0)__\(name)" } ?? name }
+
+    mutating func add(_ name: Name, offeredAs offered: String) {
+        if name.isCustom || name.space != nil { special[Array(offered.utf8)] = name }
+    }
+
+    mutating func merge(_ others: ToolNames) { special.merge(others.special) { own, _ in own } }
+
+    subscript(_ offered: UnsafeRawBufferPointer) -> Name {
+        if !special.isEmpty, let name = special[Array(offered)] { return name }
+        return Name(offered.text)
+    }
+
+    /// The custom tool's input, of the arguments that a model wrote. Called with what is valid during the call only.
+    static func input(of arguments: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) -> Void) {
+        var copy = ByteBuffer()
+        copy.append(arguments)
+        let parser = JSONParser()
+        let input = (try? parser.parse(copy.bytes))?["input"]?.text
+        withExtendedLifetime(parser) { take(input ?? arguments) }
+    }
+}
+
+extension Wishes.Tool {
+    fileprivate func renamed(_ name: String) -> Wishes.Tool {
+        Wishes.Tool(kind, name: name, description: description, schema: schema, isStrict: isStrict)
+    }
+}

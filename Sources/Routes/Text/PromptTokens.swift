@@ -1,0 +1,26 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+/// The tokens that a call's prompt would have, counted or estimated without its vendor. Counts among what is asked of
+/// models.
+func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> Int {
+    let gateway = exchange.gateway
+    exchange.record.model = call.model
+    let candidate = try gateway.registry.chat(call.model, for: caller)
+    let abilities = candidate.provider.abilities(for: call, of: candidate.model)
+    try Completion.check(call, against: abilities)
+    let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil
+    _ = try await exchange.admit(gateway.limits.cover(caller, .models, exchange.request))
+    let counter = TokenCounter.of(model: candidate.model.id)
+    let bytes = call.wishes.tools.reduce(call.textBytes) { bytes, tool in
+        bytes + (tool.description?.utf8.count ?? 0) + (tool.schema?.bytes.count ?? 0)
+    }
+    let tokens = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
+        (form?.written(call) ?? call).allTokens(by: counter)
+    }
+    guard let tokens else { throw .tooMuchWork }
+    return tokens
+}

@@ -1,0 +1,53 @@
+import Support
+import Testing
+
+@testable import Routes
+
+/// A vendor with thoughts and tools of its own, whose answers are responses.
+@Suite struct OpenAIResponsesTests {
+    private let asked = #""model":"m","input":"hi","tools":[{"type":"TYPE","name":"f"}]"#
+
+    private func answer(_ type: String, _ fields: String = "") async -> Answered {
+        let body = "{\(asked.replacing("TYPE", with: type))\(fields)}"
+        return await onLoop { loop in
+            await answered(body, by: LittleVendor(), through: OpenAIResponses(), on: loop)
+        } ?? Answered()
+    }
+
+    /// A custom tool's input stands in its arguments; those that have none are the input.
+    private let item = [
+        "function": #""call_id":"call-1","name":"f","arguments":"{\"a\":1}"}"#,
+        "custom": #""call_id":"call-1","name":"f","input":"{\"a\":1}"}"#,
+    ]
+
+    @Test("thoughts, text and calls are items", arguments: ["function", "custom"])
+    func whole(type: String) async {
+        let answer = await answer(type)
+        #expect(answer.status == 200, "\(answer)")
+        let thought = #""summary":[],"content":[{"type":"reasoning_text","text":"thought"}]}"#
+        let said = #"[{"type":"output_text","annotations":[],"logprobs":[],"text":"said"}]}"#
+        for text in [thought, said, item[type] ?? "", #""status":"completed","background""#, #""store":false"#] {
+            #expect(answer.body.contains(text), "\(text): \(answer.body)")
+        }
+    }
+
+    @Test("they are events in the order of their items", arguments: ["function", "custom"])
+    func streamed(type: String) async {
+        let answer = await answer(type, #","stream":true"#)
+        let types = answer.body.split(separator: "\n").filter { $0.hasPrefix("event: ") }.map { $0.dropFirst(7) }
+        let part = ["output_item.added", "content_part.added"]
+        let partEnd = ["content_part.done", "output_item.done"]
+        let call = type == "custom" ? "custom_tool_call_input" : "function_call_arguments"
+        let expected =
+            ["created", "in_progress"] + part + ["reasoning_text.delta", "reasoning_text.done"] + partEnd + part
+            + ["output_text.delta", "output_text.done"] + partEnd
+            + ["output_item.added", "\(call).delta", "\(call).done", "output_item.done", "completed"]
+        #expect(types.map(String.init) == expected.map { "response.\($0)" })
+        for index in expected.indices {
+            #expect(answer.body.contains(#""type":"response.\#(expected[index])","sequence_number":\#(index),"#))
+        }
+        #expect(answer.body.contains(item[type] ?? ""), "\(answer.body)")
+        let usage = #""output_tokens":2,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":3}}}"#
+        #expect(answer.body.hasSuffix(usage + "\n\n"))
+    }
+}
