@@ -96,9 +96,12 @@ final class ChatPlan: @unchecked Sendable {
         return CallTerms(call, candidate, caller, cover, gateway, transcriber: transcriber)
     }
 
+    /// Most calls are short, and need no `check`.
+    func isShort(_ terms: CallTerms?) -> Bool { !candidate.chats || terms == nil && count.takeShort(call) }
+
     /// Throws if the call is too long for the model.
     func check(_ terms: CallTerms?) async throws(APIError) {
-        if candidate.chats { try await count.take(call, known: terms?.promptTokens) }
+        try await count.take(call, known: terms?.promptTokens)
     }
 
     // MARK: Asking
@@ -121,7 +124,8 @@ final class ChatPlan: @unchecked Sendable {
         _ sheet: CallSheet
     ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         do throws(UpstreamError) {
-            let answer = try await count.counted(try await chat.answer(), estimatedPrompt: chat.promptTokens)
+            var answer = try await chat.answer()
+            if answer.usage == nil { answer = try await count.counted(answer, of: chat) }
             let usage = answer.usage ?? onlyPrompt(of: chat)
             if !chat.isBilled { sheet.answered(usage, credits: answer.credits) }
             return (answer, usage)

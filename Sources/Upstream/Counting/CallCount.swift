@@ -10,13 +10,14 @@ package final class CallCount: @unchecked Sendable {
     private enum Prompt {
         /// By its vendor's chat.
         case estimated
-        /// Of messages alone.
-        case waiting(ChatCall)
+        /// Of these alone.
+        case waiting([ChatMessage])
         case counted(Int)
     }
 
     package let counter: TokenCounter
-    private let model: Model
+    /// The model's; nil: not known.
+    private let window: Int?
     private let worker: Worker
     private let loop: EventLoop
     private var prompt = Prompt.estimated
@@ -28,12 +29,21 @@ package final class CallCount: @unchecked Sendable {
 
     package init(_ model: Model, by worker: Worker, on loop: EventLoop) {
         counter = TokenCounter.of(model)
-        self.model = model
+        window = model.contextWindow
         self.worker = worker
         self.loop = loop
     }
 
     // MARK: The prompt
+
+    /// Takes over a call that is short, without more; false: it is not.
+    package func takeShort(_ call: borrowing ChatCall) -> Bool {
+        guard call.attachments.isEmpty, !call.arePromptsSeparate, case let bytes = call.textBytes,
+            bytes <= Self.keptBytes, bytes + (call.maxTokens ?? 0) <= window ?? .max
+        else { return false }
+        if counter.isExact { prompt = .waiting(call.messages) }
+        return true
+    }
 
     /// Takes over the call, whose texts are all that its vendor is sent, and checks that the model can take it.
     ///
@@ -55,9 +65,7 @@ package final class CallCount: @unchecked Sendable {
             return
         }
         if bytes <= Self.keptBytes {
-            var kept = ChatCall()
-            kept.messages = call.messages
-            prompt = .waiting(kept)
+            prompt = .waiting(call.messages)
             return
         }
         let counted = await worker.result(ofBytes: bytes, on: loop) { [counter] in call.textTokens(by: counter) }
@@ -67,7 +75,11 @@ package final class CallCount: @unchecked Sendable {
 
     /// `estimate`: of the vendor's form of the call.
     package func promptTokens(or estimate: Int) -> Int {
-        if case .waiting(let call) = prompt { prompt = .counted(call.textTokens(by: counter) + moreTokens) }
+        if case .waiting(let messages) = prompt {
+            var call = ChatCall()
+            call.messages = messages
+            prompt = .counted(call.textTokens(by: counter) + moreTokens)
+        }
         return knownPromptTokens(or: estimate)
     }
 
@@ -82,7 +94,7 @@ package final class CallCount: @unchecked Sendable {
     private static let errorParts = 5
 
     private func check(_ call: ChatCall, _ count: () -> Int) throws(APIError) {
-        guard let window = model.contextWindow else { return }
+        guard let window else { return }
         // A bound that no answer can reach is none.
         let wanted = call.maxTokens.map { $0 < window ? $0 : 0 } ?? 0
         // No vocabulary has more tokens for a text than it has bytes.
@@ -95,13 +107,13 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The answer
 
-    /// A whole answer with its usage.
+    /// A whole answer of `chat` with its usage.
     package func counted(
         _ answer: ChatAnswer,
-        estimatedPrompt: Int
+        of chat: any PreparedChat
     ) async throws(UpstreamError) -> ChatAnswer {
         if answer.usage != nil { return answer }
-        let promptTokens = promptTokens(or: estimatedPrompt)
+        let promptTokens = promptTokens(or: chat.promptTokens)
         let bytes = answer.choices.reduce(0) { $0 + $1.bytes }
         let counted = await worker.result(ofBytes: bytes, on: loop) { [counter] in
             answer.counted(promptTokens: promptTokens, by: counter)

@@ -43,7 +43,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
             [self] (index) async throws(UpstreamError) in
             do throws(UpstreamError) {
                 let answered = try await chat(ofChoice: index).answer()
-                var answer = try await count.counted(answered, estimatedPrompt: promptTokens)
+                var answer = try await count.counted(answered, of: self)
                 let counted = billed(answer.usage ?? Usage(promptTokens: 0, completionTokens: 0), promptTokens)
                 call.sheet.answered(counted, credits: answer.credits)
                 answer.usage = counted
