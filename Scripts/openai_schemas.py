@@ -4,7 +4,7 @@
 
 OPENAPI.json is OpenAI's OpenAPI 3.1 document as JSON. The outcome is one JSON Schema (2020-12) document,
 `{"$defs": {name: schema}}`, with the schemas named in ROOTS and all they refer to; descriptions, examples and
-vendor extensions are left out.
+vendor extensions are left out. Besides it has `"requests"`: {name: names of the properties} of those named in REQUESTS.
 """
 
 import argparse
@@ -17,6 +17,7 @@ ROOTS = (
     "CreateChatCompletionStreamResponse",
     "ListModelsResponse",
     "Model",
+    "CreateCompletionResponse",
     "ErrorResponse",
     "ImagesResponse",
     "OpenAIFile",
@@ -50,6 +51,8 @@ ROOTS = (
     "ResponseCustomToolCallInputDeltaEvent",
     "ResponseCustomToolCallInputDoneEvent",
 )
+REQUESTS = ("CreateChatCompletionRequest", "CreateCompletionRequest")
+"""Whose properties' names are listed."""
 REF = "#/components/schemas/"
 NOISE = {"description", "example", "examples", "title", "deprecated"}
 NAME_MAPS = {"properties", "patternProperties", "$defs"}
@@ -87,7 +90,17 @@ def extract(document: dict[str, Any]) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$defs": {name: done[name] for name in sorted(done)},
+        "requests": {name: sorted(properties(source, name)) for name in REQUESTS},
     }
+
+
+def properties(source: dict[str, Any], name: str) -> set[str]:
+    """The names of the properties of a schema, and of those that it is made of."""
+    schema = source[name]
+    found = set(schema.get("properties", {}))
+    for part in schema.get("allOf", []):
+        found |= properties(source, part["$ref"].removeprefix(REF)) if "$ref" in part else set(part.get("properties", {}))
+    return found
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from checked_responses import EVENTS, ResponseStreamCheck, response_problems
 SCHEMAS = json.loads(Path(__file__).with_name("schemas").joinpath("openai.json").read_text("utf-8"))
 COMPLETION = "CreateChatCompletionResponse"
 CHUNK = "CreateChatCompletionStreamResponse"
+TEXT = "CreateCompletionResponse"
 ERROR = "ErrorResponse"
 IMAGES = "ImagesResponse"
 FILE, FILES, DELETED_FILE = "OpenAIFile", "ListFilesResponse", "DeleteFileResponse"
@@ -37,7 +38,7 @@ WRITTEN = {"audio/transcriptions": "CreateTranscriptionResponse", "audio/transla
 VALIDATORS = {
     name: validator(name)
     for name in (
-        COMPLETION, CHUNK, ERROR, IMAGES, FILE, FILES, DELETED_FILE, "ListModelsResponse", "Model",
+        COMPLETION, CHUNK, TEXT, ERROR, IMAGES, FILE, FILES, DELETED_FILE, "ListModelsResponse", "Model",
         "Response", "Item", "CompactionBody", "ResponseUsage", *EVENTS.values(),
         *(name + kind for name in WRITTEN.values() for kind in ("Json", "VerboseJson")),
     )
@@ -70,6 +71,8 @@ def json_problems(path: str, status: int, body: bytes) -> list[str]:
         return schema_problems(COMPLETION, value) + completion_problems(value)
     if where.startswith("responses"):
         return response_answer_problems(where, value)
+    if where == "completions":
+        return schema_problems(TEXT, value) + completion_problems(value, "cmpl-")
     if where.startswith("images/"):
         return schema_problems(IMAGES, value) + images_problems(value)
     if where == "files" and "data" in value:
@@ -149,10 +152,10 @@ def usage_problems(usage: Any) -> list[str]:
     return [] if total == prompt + completion else [f"usage does not add up: {usage}"]
 
 
-def completion_problems(value: dict[str, Any]) -> list[str]:
+def completion_problems(value: dict[str, Any], kind: str = "chatcmpl-") -> list[str]:
     """What the schema leaves open in a whole answer."""
     found = usage_problems(value.get("usage"))
-    if not str(value.get("id", "")).startswith("chatcmpl-"):
+    if not str(value.get("id", "")).startswith(kind):
         found.append(f"id is {value.get('id')}")
     choices = value.get("choices", [])
     if [choice.get("index") for choice in choices] != list(range(len(choices))) or not choices:
@@ -168,6 +171,8 @@ class StreamCheck:
 
     `is_left`: the client left it before its end; unless the last event was there, only what came is judged.
     """
+
+    kind = "chatcmpl-"
 
     def __init__(self) -> None:
         self.rest = b""
@@ -241,7 +246,7 @@ class StreamCheck:
     def end(self, *, is_left: bool) -> list[str]:
         if len(self.heads) > 1:
             self.found.append(f"chunks differ in id, created or model: {self.heads}")
-        if any(not str(chunk_id).startswith("chatcmpl-") for chunk_id, _, _ in self.heads):
+        if any(not str(chunk_id).startswith(self.kind) for chunk_id, _, _ in self.heads):
             self.found.append(f"ids: {self.heads}")
         if not is_left or self.is_done or self.has_failed:
             if self.rest:
@@ -253,12 +258,44 @@ class StreamCheck:
         return self.found
 
 
+class TextStreamCheck(StreamCheck):
+    """The same of a legacy completion, whose chunks are of the kind of a whole answer."""
+
+    kind = "cmpl-"
+
+    def chunk(self, value: Any) -> None:
+        # The schema knows no chunk that does not end its choice, and no null for the usage.
+        value = json.loads(json.dumps(value))
+        finished = [choice.get("finish_reason") for choice in value.get("choices", [])]
+        for choice in value.get("choices", []):
+            choice["finish_reason"] = choice["finish_reason"] or "stop"
+        usage = value.pop("usage", None)
+        self.found += schema_problems(TEXT, value)
+        self.heads.add((value.get("id"), value.get("created"), value.get("model")))
+        if self.usages:
+            self.found.append("chunk after the usage")
+        if not value["choices"]:
+            self.usages += 1
+            self.found += usage_problems(usage)
+        elif usage is not None:
+            self.found.append("usage in a chunk with choices")
+        for choice, finish in zip(value["choices"], finished, strict=True):
+            if choice["index"] in self.finished:
+                self.found.append(f"choice {choice['index']} goes on after its end")
+            self.started.add(choice["index"])
+            if finish:
+                self.finished.add(choice["index"])
+            elif not choice["text"]:
+                self.found.append("empty text")
+
+
 def answer_check(response: Any) -> Callable[[bytes | None], None]:
     """Takes the body of `response` piece by piece; None: the client left it."""
     request, kind = response.request, response.headers.get("content-type", "").partition(";")[0]
     where = f"{request.method} {request.url.path} -> {response.status_code}"
     pieces: list[bytes] = []
     speaks_messages = checked_messages.speaks(request)
+    check = TextStreamCheck if route(request.url.path) == "completions" else StreamCheck
     stream: Any = None
     if kind == "text/event-stream":
         if speaks_messages:
@@ -266,7 +303,7 @@ def answer_check(response: Any) -> Callable[[bytes | None], None]:
         elif route(request.url.path) == "responses":
             stream = ResponseStreamCheck(schema_problems)
         else:
-            stream = StreamCheck()
+            stream = check()
 
     def report(found: list[str]) -> None:
         problems.extend(f"{where}: {problem}" for problem in found)

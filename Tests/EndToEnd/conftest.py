@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end suite: a fake vendor, relays in front of it, clients that check every answer."""
 
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -151,6 +152,17 @@ def clock(tmp_path: Path) -> Callable[[float], Clock]:
         return clocks[-1]
 
     return made
+
+
+@pytest.fixture(scope="session")
+def encodings() -> dict[str, Any]:
+    """tiktoken's encodings by model."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Tokens"))
+    from compare import encodings
+
+    known = encodings()
+    models = {"gpt-4o-mini": "o200k_base", "o3-mini": "o200k_base", "gpt-3.5-turbo": "cl100k_base"}
+    return {model: known[name] for model, name in models.items()}
 
 
 @pytest.fixture(autouse=True)

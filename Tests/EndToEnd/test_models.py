@@ -45,6 +45,13 @@ def test_other_ways_to_the_list(http, listed, path):
     assert http.get(path).json()["data"] == listed
 
 
+def test_the_list_for_codex(http, listed):
+    """Entries of `models` would replace its own prompts, and without the list it complains."""
+    answer = http.get("/v1/models", params={"client_version": "0.150.0"})
+    assert answer.json() == {"object": "list", "data": listed, "models": []}
+    assert "models" not in http.get("/v1/models").json()
+
+
 KINDS = {
     "chat": {"chat", "code"}, "image": {"image", "image_edit", "image_inpaint", "image_variation"},
     "speech": {"text_to_speech"}, "transcription": {"speech_to_text"},

@@ -64,6 +64,25 @@ def test_new_models_are_served_by_all_loops(start_relay: Callable[..., Relay], s
     source.take_violations("key-1")  # a model that the fake's catalogue has not
 
 
+def test_windows_and_last_days_are_the_lists(start_relay: Callable[..., Relay], source: Vendor) -> None:
+    dates = {
+        "new-1": "2026-12-09", "new-2": "2026-12-09T00:00:00.000Z", "new-3": "soon", "new-4": 20261209, "new-5": None,
+    }  # fmt: skip
+    models = [model(name, deprecationDate=date) for name, date in dates.items()]
+    models.append(model("gpt-4o", creditMetadata={"CONTEXT": 50, "MAX_OUTPUT_TOKEN": 20}))
+    models.append(model("o3-mini", creditMetadata={"CONTEXT": "many", "MAX_OUTPUT_TOKEN": -1}))
+    source.lists(only={CHAT: models})
+    relay = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h")
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    with client(relay) as http:
+        listed = {entry["id"]: entry.get("shutdown_date") for entry in http.get("/v1/models").json()["data"]}
+        assert [listed[name] for name in dates] == ["2026-12-09"] * 2 + [None] * 3 and listed["gpt-4o"] is None
+        assert http.get("/v1/models/new-1").json()["shutdown_date"] == "2026-12-09"
+        error = ask(http, "word " * 60, model="gpt-4o").json()["error"]
+        assert error["code"] == "context_length_exceeded" and "length is 50 tokens" in error["message"]
+        assert ask(http, "word " * 60, model="o3-mini").status_code == 200
+
+
 def test_the_subset_only_holds_for_new_models(start_relay: Callable[..., Relay], source: Vendor) -> None:
     source.lists(only={CHAT: [model("new-1")]})
     relay = start_relay(

@@ -46,19 +46,38 @@ def test_health(http, path):
     [
         "/v1/embeddings", "/embeddings", "/v1/moderations", "/v1/assistants", "/v1/threads", "/v1/batches",
         "/v1/fine_tuning/jobs", "/v1/vector_stores", "/v1/realtime", "/v1/realtime/sessions",
+        "/v1/conversations", "/v1/conversations/conv_1/items", "/v1/containers", "/v1/skills", "/v1/agents", "/v1/videos",
+        "/v1/evals", "/v1/prompts", "/v1/chatkit/sessions", "/v1/uploads", "/chatkit",
     ],
 )  # fmt: skip
 def test_what_is_not_offered(http, path):
     answer = http.post(path, json={"model": "gpt-4o", "input": "x"})
-    assert 400 <= answer.status_code < 500
+    assert answer.status_code == http.get(path).status_code == http.delete(path).status_code == 404
     error = answer.json()["error"]
     assert (error["type"], error["code"]) == ("invalid_request_error", "unsupported_endpoint")
 
 
-def test_embeddings_for_the_official_client(client):
-    with pytest.raises(openai.APIStatusError) as caught:
-        client.embeddings.create(model="text-embedding-3-small", input="x")
-    assert caught.value.code == "unsupported_endpoint"
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.embeddings.create(model="text-embedding-3-small", input="x"),
+        lambda client: client.moderations.create(input="x"),
+        lambda client: client.conversations.create(),
+        lambda client: client.containers.create(name="x"),
+        lambda client: client.vector_stores.list(),
+        lambda client: client.evals.list(),
+    ],
+    ids=["embeddings", "moderations", "conversations", "containers", "vector stores", "evals"],
+)
+def test_what_is_not_offered_for_the_official_client(client, ask):
+    with pytest.raises(openai.NotFoundError) as caught:
+        ask(client)
+    assert caught.value.code == "unsupported_endpoint" and "not offered" in caught.value.message
+
+
+def test_a_path_that_only_begins_like_one_is_unknown(http):
+    answer = http.post("/v1/embeddingsx", json={})
+    assert answer.status_code == 404 and answer.json()["error"]["code"] is None
 
 
 def test_a_relay_without_a_network(start_relay, http):

@@ -1,13 +1,18 @@
 """Token counts beside tiktoken's, and the relay with and without its token file."""
 
+import base64
 import os
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
+import checked
+import httpx
 import pytest
 import relay_process
+from chat import ask, either, refusal, stream
 
 TOKENS = Path(__file__).resolve().parents[1] / "Tokens"
 
@@ -52,3 +57,173 @@ def test_a_relay_without_a_proper_token_file_serves(built, tmp_path, monkeypatch
         (tmp_path / "relay.tokens").write_bytes(content)
     (line,) = complaints(start(binary, monkeypatch, start_relay))
     assert line["level"] == "warning" and str(tmp_path / "relay.tokens") in line["cause"]
+
+
+# Counts of chats whose vendor reports none
+
+TEXTS = ["Hello", "Ünïcödé 你好 🎉 \n\n  and 12345 words, don't you think?", "word " * 9_000, "x" * 20_000, "naïve—" * 3_000]
+EXACT = ["gpt-4o-mini", "gpt-3.5-turbo", "o3-mini"]
+
+
+def usage(http, is_streamed, **fields):
+    """Prompt's and answer's tokens."""
+    if is_streamed:
+        found = stream(http, stream_options={"include_usage": True}, **fields).usage()
+    else:
+        found = ask(http, **fields).json()["usage"]
+    return found["prompt_tokens"], found["completion_tokens"]
+
+
+def is_near(estimated, true):
+    return abs(estimated - true) <= max(10, true * 0.6)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("text", range(len(TEXTS)))
+@pytest.mark.parametrize("model", EXACT)
+def test_usage_is_exact_where_the_vocabulary_is_known(http, vendor, api_key, encodings, model, text, is_streamed):
+    text = TEXTS[text]
+    count = len(encodings[model].encode_ordinary(text))
+    cuts = [text[at : at + 997] for at in range(0, len(text), 997)]
+    vendor.answers(api_key, {"answer": text, "deltas": cuts, "metadata": None})
+    assert usage(http, is_streamed, model=model, prompt=text) == (count, count)
+
+
+def test_a_long_prompt_and_answer_are_counted_exactly(http, vendor, api_key, encodings):
+    text = "A sentence of nine words that is counted exactly. " * 8_000
+    count = len(encodings["gpt-4o-mini"].encode_ordinary(text))
+    vendor.answers(api_key, {"answer": text, "deltas": [text], "metadata": None})
+    assert usage(http, True, prompt=text) == usage(http, False, prompt=text) == (count, count)
+
+
+def test_several_choices_count_the_prompt_once(http, vendor, api_key, encodings):
+    counted = encodings["gpt-4o-mini"].encode_ordinary
+    vendor.answers(api_key, {"answer": TEXTS[1], "metadata": None})
+    whole, streamed = usage(http, False, n=3, prompt=TEXTS[1]), usage(http, True, n=3, prompt=TEXTS[1])
+    assert whole == streamed == (len(counted(TEXTS[1])), 3 * len(counted(TEXTS[1])))
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("fields", [{"stop": "END"}, {"max_tokens": 5}], ids=str)
+def test_what_is_passed_on_of_a_cut_answer_is_counted(http, vendor, api_key, encodings, is_streamed, fields):
+    counted = encodings["gpt-4o-mini"].encode_ordinary
+    answer = "one two three four five six seven END eight nine"
+    vendor.answers(api_key, {"answer": answer})
+    text, _ = either(http, is_streamed, "Count on", **fields)
+    assert usage(http, is_streamed, prompt="Count on", **fields) == (2, len(counted(text)))
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("is_broken", [False, True], ids=["a call", "a repaired call"])
+def test_tools_count_as_they_are_written(http, vendor, api_key, encodings, is_streamed, is_broken):
+    def counted(text):
+        return len(encodings["gpt-4o-mini"].encode_ordinary(text))
+
+    call = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>'
+    said = [call.replace("weather", "wether"), call] if is_broken else [call]
+    vendor.answers(api_key, *({"answer": text, "metadata": None} for text in said))
+    tool = {"type": "function", "function": {"name": "weather", "description": "The weather of a city"}}
+    found = usage(http, is_streamed, prompt="Is it sunny?", tools=[tool])
+    asked = [request["body"]["promptObject"]["prompt"] for request in vendor.requests(api_key)]
+    written = asked[0].removeprefix("Instructions:\n").partition("\n\nUser: Is it sunny?")[0]
+    assert "The weather of a city" in written
+    prompt = counted(written) + counted("Is it sunny?")
+    if is_broken:
+        problem = asked[1].rpartition("\n\nUser: ")[2].partition("\n\n(Answer as")[0]
+        prompt += prompt + counted(said[0]) + counted(problem)
+    assert found == (prompt, sum(counted(text) for text in said))
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_what_limits_have_counted_is_the_usage(start_relay, vendor, new_key, encodings, is_streamed):
+    relay, key = start_relay(RATE_LIMIT_CHAT="1000000 tokens/hour"), new_key()
+    counted = encodings["gpt-4o-mini"].encode_ordinary
+    vendor.answers(key, {"answer": TEXTS[1], "metadata": None})
+    headers = {"Authorization": f"Bearer {key}"}
+    with checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30) as http:
+        for text in TEXTS:
+            found = usage(http, is_streamed, prompt=text)
+            assert found == (len(counted(text)), len(counted(TEXTS[1])))
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_other_models_are_estimated(http, vendor, api_key, encodings, is_streamed):
+    count = len(encodings["gpt-4o-mini"].encode_ordinary(TEXTS[2]))
+    vendor.answers(api_key, {"answer": TEXTS[2], "metadata": None})
+    prompt, answer = usage(http, is_streamed, model="mistral-large-latest", prompt=TEXTS[2])
+    assert is_near(prompt, count) and is_near(answer, count)
+
+
+PICTURES = [  # width, height, detail, tokens
+    (1, 1, None, 255), (512, 512, "high", 255), (513, 512, "auto", 425), (1024, 1024, None, 765),
+    (2048, 4096, "high", 1105), (4096, 8192, "low", 85),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(("width", "height", "detail", "tokens"), PICTURES)
+def test_pictures_count_by_tiles(http, vendor, api_key, encodings, is_streamed, width, height, detail, tokens):
+    def chunk(name, data):
+        return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x00\x00\x00\x00"
+    pixels = zlib.compress(bytes((width + 1) * height))
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    image = {"url": "data:image/png;base64," + base64.b64encode(png).decode()} | ({"detail": detail} if detail else {})
+    content = [{"type": "text", "text": "Look:"}, {"type": "image_url", "image_url": image}]
+    vendor.answers(api_key, {"answer": "I see.", "metadata": None})
+    prompt, _ = usage(http, is_streamed, messages=[{"role": "user", "content": content}])
+    assert prompt == tokens + len(encodings["gpt-4o-mini"].encode_ordinary("Look:"))
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("bound", [1, 2, 7, 40])
+@pytest.mark.parametrize("text", [TEXTS[1], "word " * 100, "x" * 3_000, "\u0301" * 500, "🎉" * 60, "世界很大" * 50])
+def test_a_bound_is_kept_exactly(http, vendor, api_key, encodings, is_streamed, text, bound):
+    counted = encodings["gpt-4o-mini"].encode_ordinary
+    vendor.answers(api_key, {"answer": text, "deltas": list(text)})
+    said, finish = either(http, is_streamed, max_tokens=bound)
+    assert text.startswith(said) and len(counted(said)) <= bound
+    fits = len(counted(text)) <= bound
+    assert finish == ("stop" if fits else "length") and (said == text) == fits
+    # What fits of the next word is passed on, too.
+    assert fits or len(counted(said)) >= bound - 2
+    if not fits:
+        assert usage(http, is_streamed, max_tokens=bound)[1] == len(counted(said))
+        assert either(http, not is_streamed, max_tokens=bound) == (said, finish)
+
+
+# Windows
+
+
+def too_long(http, **fields):
+    status, error, _ = refusal(http, **fields)
+    assert (status, error["code"], error["param"]) == (400, "context_length_exceeded", "messages"), error
+    return error["message"]
+
+
+def test_a_prompt_longer_than_the_window_is_refused(http, vendor, api_key, encodings):
+    text = "word " * 17_000
+    count = len(encodings["gpt-3.5-turbo"].encode_ordinary(text))
+    message = too_long(http, model="gpt-3.5-turbo", prompt=text)
+    assert "maximum context length is 16385 tokens" in message and f"resulted in {count} tokens" in message
+    assert vendor.requests(api_key) == []
+    fitting = "word " * 16_000
+    assert ask(http, model="gpt-3.5-turbo", prompt=fitting).status_code == 200
+    message = too_long(http, model="gpt-3.5-turbo", prompt=fitting, max_tokens=1_000)
+    assert f"{len(encodings['gpt-3.5-turbo'].encode_ordinary(fitting)) + 1_000} tokens" in message
+
+
+def test_an_estimate_refuses_only_what_is_wide_of_the_window(http):
+    # 32,000 tokens; the estimate is a quarter more than the truth.
+    model = "mistral-small-latest"
+    assert ask(http, model=model, prompt="word " * 30_000).status_code == 200
+    assert "about 40000 tokens" in too_long(http, model=model, prompt="word " * 40_000)
+
+
+def test_a_bound_that_leaves_no_room_for_the_prompt_is_refused(http):
+    assert "128001 tokens" in too_long(http, prompt="Hello there", max_tokens=127_999)
+
+
+def test_a_bound_beyond_the_window_is_no_bound(http):
+    assert ask(http, max_tokens=128_000).status_code == 200 == ask(http, max_tokens=2**31 - 1).status_code

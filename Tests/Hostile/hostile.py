@@ -40,7 +40,7 @@ OPENINGS = [("\U0001f310", " "), ("s", "\u0301\u0327"), ("file-", "\u0301\u0327"
 
 SERVED = {
     "chat: content", "chat: content, searching the web", "chat: content, streamed", "chat: content, echoed",
-    "chat: stop", "chat: filename", "chat: image prompt", "chat: image answer", "chat: speech", "images: prompt",
+    "chat: stop", "completions: prompt", "completions: prompts", "chat: filename", "chat: image prompt", "chat: image answer", "chat: speech", "images: prompt",
     "speech: input", "files: content", "files: filename", "messages: content", "messages: content, streamed",
     "messages: block", "messages: system", "messages: stop and echo", "messages: document", "messages: context",
     "messages: result", "messages: tool's description", "messages: content, counted", "responses: input",
@@ -55,7 +55,8 @@ Send = Callable[[httpx.Client, str], httpx.Response]
 
 
 def message(**more: Any) -> dict[str, Any]:
-    return {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], **more}
+    # A model with a public vocabulary, and a window that holds all texts.
+    return {"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": "hi"}], **more}
 
 
 def said(content: Any, role: str = "user") -> dict[str, Any]:
@@ -295,6 +296,12 @@ def fields() -> Iterator[tuple[str, Send]]:
             yield f"messages: {name}, counted", as_json(f"{MESSAGES}/count_tokens", body)
     for name in ("after_id", "before_id", "limit"):
         yield f"models: {name}", as_query("/anthropic/v1/models", name)
+    for name in ("prompt", "model", "stop", "suffix", "user", "echo", "logprobs"):
+        usual = {"model": "gpt-4.1-mini", "prompt": "a"}
+        yield f"completions: {name}", as_json("/v1/completions", lambda text, n=name, u=usual: u | {n: text})
+    yield "completions: prompts", as_json(
+        "/v1/completions", lambda text: {"model": "gpt-4.1-mini", "prompt": [text, "a"], "echo": True, "stream": True}
+    )
     for name in ("prompt", "model", "size", "style", "quality", "background", "output_format", "user", "response_format"):
         usual = {"model": "gpt-image-1", "prompt": "a"}
         yield f"images: {name}", as_json("/v1/images/generations", lambda text, n=name, u=usual: u | {n: text})

@@ -45,12 +45,17 @@ def counted(name: str, texts: list[str], *rounds: str) -> list[str]:
 def encodings() -> dict:
     """tiktoken's encodings by name."""
     with tempfile.TemporaryDirectory() as folder:
-        if "TIKTOKEN_CACHE_DIR" not in os.environ:
+        has_cache = "TIKTOKEN_CACHE_DIR" in os.environ
+        if not has_cache:
             fill_cache(Path(folder))
             os.environ["TIKTOKEN_CACHE_DIR"] = folder
         import tiktoken
 
-        return {name: tiktoken.get_encoding(name) for name in VOCABULARIES}
+        try:
+            return {name: tiktoken.get_encoding(name) for name in VOCABULARIES}
+        finally:
+            if not has_cache:
+                del os.environ["TIKTOKEN_CACHE_DIR"]
 
 
 def differing(scale: int) -> int:

@@ -27,4 +27,6 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var reasoning: Abilities { Abilities(rawValue: 8_192) }
     /// OpenAI's older form of tools.
     @inlinable public static var functions: Abilities { Abilities(rawValue: 16_384) }
+    /// Several prompts in one call, each with choices of its own.
+    @inlinable public static var prompts: Abilities { Abilities(rawValue: 32_768) }
 }

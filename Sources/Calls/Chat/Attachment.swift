@@ -52,6 +52,8 @@ package struct Attachment: Sendable {
     package let param: String
     /// No message names it: it belongs to the whole conversation.
     package let isOfWhole: Bool
+    /// Of a picture: it need not be looked at closely.
+    package var isLowDetail = false
 
     package init(_ kind: Kind, _ source: Source, name: String? = nil, param: String, isOfWhole: Bool = false) {
         self.kind = kind
@@ -59,6 +61,23 @@ package struct Attachment: Sendable {
         self.name = name
         self.param = param
         self.isOfWhole = isOfWhole
+    }
+}
+
+extension Attachment {
+    /// The header of a picture lies within it, unless much was put before.
+    private static let headerBytes = 65_536
+
+    /// Of a picture, by its size where that is at hand; 0 for all else.
+    var tokens: Int {
+        guard kind == .picture else { return 0 }
+        if isLowDetail { return PictureSize.lowDetailTokens }
+        guard case .data(let text) = source, let bytes = text.beginning(ofBytes: Self.headerBytes) else {
+            return PictureSize.unknownTokens
+        }
+        return bytes.withUnsafeBytes { bytes in
+            MediaType(content: bytes).flatMap { PictureSize(of: $0, bytes) }?.tokens ?? PictureSize.unknownTokens
+        }
     }
 }
 

@@ -11,7 +11,10 @@ package struct ChatCall: Sendable {
     package var includesUsage = false
     /// The answer begins with the number of the prompt's tokens.
     package var opensWithUsage = false
+    /// Of all prompts together.
     package var choices = 1
+    /// Each message is a prompt by itself; they have as many choices each.
+    package var arePromptsSeparate = false
     package var stops: [String] = []
     package var maxTokens: Int?
     package var webSearch: WebSearch?
@@ -36,18 +39,42 @@ package struct ChatCall: Sendable {
 
     package mutating func countIfLong() { if textBytes > Self.longBytes { countedTokens = estimatedTokens } }
 
-    /// By the model's vocabulary where it is known. Long texts are estimated.
+    /// Of texts, tools and pictures, by the model's vocabulary where it is known. Long texts are estimated.
     package func promptTokens(by counter: TokenCounter) -> Int {
-        guard counter.isExact, textBytes <= Self.longBytes else { return promptTokens }
+        allTokens(by: textBytes + (rare?.value.textBytes ?? 0) <= Self.longBytes ? counter : .estimating)
+    }
+
+    /// The same, however long the texts are; on any thread.
+    package func allTokens(by counter: TokenCounter) -> Int {
+        textTokens(by: counter) + (rare?.value.tokens(by: counter) ?? 0) + pictureTokens
+    }
+
+    /// Of texts alone, however long they are; on any thread.
+    package func textTokens(by counter: TokenCounter) -> Int {
+        guard counter.isExact else { return promptTokens }
         var tokens = 0
         for message in messages { message.forEachText { tokens += counter.count($0) } }
         return max(1, tokens)
     }
 
+    package var pictureTokens: Int { attachments.reduce(0) { $0 + $1.tokens } }
+
     private var estimatedTokens: Int {
         var estimate = TokenEstimate()
         for message in messages { message.forEachText { estimate.add($0) } }
         return max(1, estimate.tokens)
+    }
+
+    /// A call for each of its prompts, each with one choice; only itself if it has one prompt.
+    package var prompts: [ChatCall] {
+        guard arePromptsSeparate else { return [self] }
+        return messages.map { message in
+            var one = self
+            one.messages = [message]
+            one.choices = 1
+            one.arePromptsSeparate = false
+            return one
+        }
     }
 
     /// The last text of the user; empty: there is no such text.

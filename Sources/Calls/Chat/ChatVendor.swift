@@ -76,8 +76,14 @@ package protocol ChatAnswerStream: AnyObject, Sendable {
     func next(_ take: (_ choice: Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool
     /// As the vendor counted; known at the end.
     var usage: Usage? { get }
+    /// `usage` is known in any case, so nobody else need count.
+    var countsItself: Bool { get }
     /// That the vendor took for it; known at the end.
     var credits: Int? { get }
     /// Once or more often.
     func stop()
+}
+
+extension ChatAnswerStream {
+    package var countsItself: Bool { false }
 }

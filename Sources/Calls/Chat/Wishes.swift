@@ -1,4 +1,5 @@
 package import Engine
+import Shared
 
 /// The fields that few chat calls have. JSON in it is kept as UTF-8.
 package struct Wishes: Sendable {
@@ -104,4 +105,35 @@ package struct Wishes: Sendable {
     package var topLogProbabilities = 0
 
     package init() {}
+}
+
+extension Wishes {
+    /// Of tools that may be called, and of the schema of an answer.
+    private func forEachText(_ take: (UnsafeRawBufferPointer) -> Void) {
+        func pass(_ text: String) {
+            var text = text
+            text.withUTF8 { take(UnsafeRawBufferPointer($0)) }
+        }
+        for tool in tools where toolChoice != .none {
+            pass(tool.name)
+            if let description = tool.description { pass(description) }
+            if let schema = tool.schema { take(schema.bytes) }
+        }
+        if case .schema(let name, let schema?, _) = format {
+            pass(name)
+            take(schema.bytes)
+        }
+    }
+
+    var textBytes: Int {
+        var bytes = 0
+        forEachText { bytes += $0.count }
+        return bytes
+    }
+
+    func tokens(by counter: TokenCounter) -> Int {
+        var tokens = 0
+        forEachText { tokens += counter.count($0) }
+        return tokens
+    }
 }

@@ -10,6 +10,8 @@ package struct CallTerms: Sendable {
     /// Of a call whose vendor did not say.
     package let creditsPerCall: Int
     package let means: UsageMeans
+    /// Of the prompt, as far as they were counted.
+    package var promptTokens: Int?
 
     package init(reserving reserved: Amounts, model: String, price: Price?, creditsPerCall: Int, means: UsageMeans) {
         self.reserved = reserved

@@ -82,6 +82,13 @@ final class Exchange: @unchecked Sendable {
         writer.begin(head)
     }
 
+    /// Events that have gathered, if some have.
+    func send(batch: inout ByteBuffer) {
+        guard !batch.isEmpty else { return }
+        writer.write(batch)
+        batch.release()
+    }
+
     /// A body in pieces, in which no error can be told.
     func beginBytes(type: String) {
         var head = head(200, type: nil)

@@ -11,6 +11,12 @@ struct AttachmentReader {
     func picture() throws(APIError) -> Attachment {
         let param = "\(place).image_url"
         if let id = part["file_id"]?.string { return new(.picture, .file(id: id), param: "\(place).file_id") }
+        var picture = try pictureOfURL(param)
+        picture.isLowDetail = (part["image_url"]?["detail"] ?? part["detail"])?.text?.equals("low") ?? false
+        return picture
+    }
+
+    private func pictureOfURL(_ param: String) throws(APIError) -> Attachment {
         guard let value = part["image_url"] else { throw .missing(param) }
         if let detail = value["detail"] ?? part["detail"], detail.text == nil {
             throw .type("\(param).detail", "a string")

@@ -21,7 +21,10 @@ func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
         if index > 0 { body.append(",") }
         append(model, to: &body)
     }
-    body.append("]}")
+    body.append("]")
+    // Codex reads this list, whose entries would replace its own prompts, and complains if there is none.
+    if exchange.request.queryFields.contains(where: { $0.name == "client_version" }) { body.append(#","models":[]"#) }
+    body.append("}")
     exchange.send(json: body)
 }
 
@@ -104,5 +107,9 @@ private func append(_ model: Offers.Listed, to body: inout ByteBuffer) {
     body.append(decimal: modelCreated)
     body.append(#","owned_by":"#)
     body.append(json: model.owner)
+    if let date = model.shutdownDate {
+        body.append(#","shutdown_date":"#)
+        body.append(json: date)
+    }
     body.append("}")
 }

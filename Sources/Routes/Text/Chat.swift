@@ -15,7 +15,9 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
     let plan = try await ChatPlan.made(consume call, caller, exchange)
     try await exchange.countStray(caller, servedBy: plan.candidate)
     let cover = plan.cover(exchange.request)
-    let admission = try await exchange.admit(cover, plan.terms(under: cover))
+    let terms = plan.terms(under: cover)
+    let admission = try await exchange.admit(cover, terms)
+    try await plan.check(terms)
     exchange.record.price = plan.candidate.price
     let wanted = plan.wanted
     do throws(UpstreamError) {

@@ -20,6 +20,7 @@ final class ChatPlan: @unchecked Sendable {
     private var call: ChatCall
     private let way: Way
     private let completion: Completion
+    private let count: CallCount
     /// Nil: the vendor has the tools and the format that are asked for, or none are.
     private let form: TextForm?
     private let caller: Caller
@@ -35,9 +36,11 @@ final class ChatPlan: @unchecked Sendable {
     ) {
         wanted = WantedAnswer(call, candidate)
         self.form = form
+        count = CallCount(candidate.model, by: gateway.worker, on: gateway.loop)
         completion = Completion(
             call,
             lacking: candidate.provider.abilities(for: call, of: candidate.model),
+            count,
             by: gateway.worker,
             on: gateway.loop
         )
@@ -93,6 +96,11 @@ final class ChatPlan: @unchecked Sendable {
         return CallTerms(call, candidate, caller, cover, gateway, transcriber: transcriber)
     }
 
+    /// Throws if the call is too long for the model.
+    func check(_ terms: CallTerms?) async throws(APIError) {
+        if candidate.chats { try await count.take(call, known: terms?.promptTokens) }
+    }
+
     // MARK: Asking
 
     /// The whole answer, and what it used, counted or estimated.
@@ -113,27 +121,19 @@ final class ChatPlan: @unchecked Sendable {
         _ sheet: CallSheet
     ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         do throws(UpstreamError) {
-            let answer = try await counted(try await chat.answer(), chat)
-            let usage = answer.usage ?? chat.onlyPrompt
+            let answer = try await count.counted(try await chat.answer(), estimatedPrompt: chat.promptTokens)
+            let usage = answer.usage ?? onlyPrompt(of: chat)
             if !chat.isBilled { sheet.answered(usage, credits: answer.credits) }
             return (answer, usage)
         } catch {
-            if !chat.isBilled { sheet.failed(error, after: chat.onlyPrompt) }
+            if !chat.isBilled { sheet.failed(error, after: onlyPrompt(of: chat)) }
             throw error
         }
     }
 
-    private func counted(_ answer: ChatAnswer, _ chat: any PreparedChat) async throws(UpstreamError) -> ChatAnswer {
-        if answer.usage != nil { return answer }
-        let promptTokens = chat.promptTokens
-        let counter = TokenCounter.of(model: candidate.model.id)
-        let bytes = answer.choices.reduce(0) { $0 + $1.bytes }
-        if bytes <= Worker.loopBytes { return answer.counted(promptTokens: promptTokens, by: counter) }
-        let counted = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
-            answer.counted(promptTokens: promptTokens, by: counter)
-        }
-        guard let counted else { throw .tooMuchWork }
-        return counted
+    /// The usage of a call that brought nothing.
+    private func onlyPrompt(of chat: any PreparedChat) -> Usage {
+        Usage(promptTokens: count.knownPromptTokens(or: chat.promptTokens), completionTokens: 0)
     }
 
     /// The answer as it comes. The client is pinged meanwhile.
@@ -162,17 +162,19 @@ final class ChatPlan: @unchecked Sendable {
             return OpenAnswer(
                 stream: try await chat.stream(),
                 promptTokens: promptTokens,
+                count: count,
                 isBilled: chat.isBilled,
                 credential: vendorCall.credential
             )
         } catch {
-            if !chat.isBilled { vendorCall.sheet.failed(error, after: chat.onlyPrompt) }
+            if !chat.isBilled { vendorCall.sheet.failed(error, after: onlyPrompt(of: chat)) }
             throw error
         }
     }
 
     private func prepared(by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
         do throws(APIError) {
+            if case .plain = way, call.arePromptsSeparate { return try await severally(by: vendorCall) }
             let chat = try await written(call, by: vendorCall)
             if let form {
                 return completion.completed(chat, of: call, in: form, by: vendorCall, ids: gateway.ids) {
@@ -185,6 +187,14 @@ final class ChatPlan: @unchecked Sendable {
         } catch {
             throw UpstreamError(refusing: error)
         }
+    }
+
+    /// Of several prompts.
+    private func severally(by vendorCall: VendorCall) async throws(APIError) -> any PreparedChat {
+        var chats: [any PreparedChat] = []
+        for prompt in call.prompts { chats.append(try await written(prompt, by: vendorCall)) }
+        call.messages = []
+        return completion.completed(chats, by: vendorCall)
     }
 
     private func again(_ call: ChatCall, by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
@@ -211,9 +221,4 @@ final class ChatPlan: @unchecked Sendable {
             return chat
         }
     }
-}
-
-extension PreparedChat {
-    /// The usage of a call that brought nothing.
-    fileprivate var onlyPrompt: Usage { Usage(promptTokens: promptTokens, completionTokens: 0) }
 }

@@ -1,12 +1,14 @@
 import Calls
 import Engine
 import Shared
+import Upstream
 
 /// An answer that a vendor has begun.
 struct OpenAnswer: Sendable {
     let stream: any ChatAnswerStream
     /// Estimated.
     let promptTokens: Int
+    let count: CallCount
     /// It tells its sheet what it used.
     let isBilled: Bool
     let credential: Credential
@@ -24,7 +26,7 @@ func deliver(
     _ exchange: Exchange
 ) async throws(UpstreamError) {
     let stream = answer.stream
-    let delivery = Delivery(writer)
+    let delivery = Delivery(writer, stream.countsItself ? .estimating : answer.count.counter)
     do throws(UpstreamError) {
         defer {
             // Bytes that came before a failure are passed on all the same.
@@ -32,6 +34,7 @@ func deliver(
             stream.stop()
         }
         reading: while true {
+            if delivery.tally.isBehind { await delivery.catchUp(answer.count) }
             switch try await stream.more(patienceNanoseconds: patienceNanoseconds) {
             case .end: break reading
             case .silence: writer.ping()
@@ -44,15 +47,18 @@ func deliver(
         }
         delivery.finish(wanted.choices)
     } catch {
-        let delivered = Usage(promptTokens: answer.promptTokens, completionTokens: delivery.estimate.tokens)
+        let delivered = Usage(
+            promptTokens: answer.count.knownPromptTokens(or: answer.promptTokens),
+            completionTokens: delivery.tally.tokens
+        )
         if !answer.isBilled { sheet.failed(error, after: delivered) }
         var error = error
         error.credential = answer.credential
         throw error
     }
     let usage = Usage(
-        promptTokens: stream.usage?.promptTokens ?? answer.promptTokens,
-        completionTokens: stream.usage?.completionTokens ?? delivery.estimate.tokens
+        promptTokens: stream.usage?.promptTokens ?? answer.count.promptTokens(or: answer.promptTokens),
+        completionTokens: stream.usage?.completionTokens ?? delivery.tally.tokens
     )
     if !answer.isBilled { sheet.answered(usage, credits: stream.credits) }
     exchange.record.usage = usage
@@ -62,15 +68,23 @@ func deliver(
 /// The part of an answer that was handed to the client so far.
 private final class Delivery {
     private let writer: any AnswerWriter
-    private(set) var estimate = TokenEstimate()
+    private(set) var tally: TokenTally
     /// Bits of choices that have ended.
     private var finished: UInt64 = 0
 
-    init(_ writer: any AnswerWriter) { self.writer = writer }
+    init(_ writer: any AnswerWriter, _ counter: TokenCounter) {
+        self.writer = writer
+        tally = TokenTally(counter)
+    }
+
+    func catchUp(_ count: CallCount) async {
+        let text = tally.takeOut()
+        tally.putBack(text, await count.counted(text))
+    }
 
     func take(_ choice: Int, _ event: AnswerEvent) {
         switch event {
-        case .text(let text): estimate.add(text)
+        case .text(let text), .reasoning(let text), .refusal(let text), .toolArguments(_, let text): tally.add(text)
         case .finish: finished |= 1 << UInt64(truncatingIfNeeded: choice)
         default: break
         }

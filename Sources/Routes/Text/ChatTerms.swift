@@ -20,10 +20,13 @@ extension CallTerms {
         let expected = cover.isPlain ? (completionTokens: 0, credits: 0) : means.expected(of: model.id)
         let creditsPerCall = candidate.takesCredits ? expected.credits : 0
         var reserved = Amounts(images: images)
+        var promptTokens: Int?
         if !cover.isPlain {
             let answer = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
+            let prompt = call.promptTokens(by: .of(model))
+            promptTokens = prompt
             let usage = Usage(
-                promptTokens: call.promptTokens(by: .of(model: model.id)),
+                promptTokens: prompt,
                 completionTokens: call.choices * answer
             )
             let costs = gateway.registry.prices(of: candidate, asked: call.model, for: caller).map { $0.cost(usage) }
@@ -41,5 +44,6 @@ extension CallTerms {
             creditsPerCall: creditsPerCall,
             means: means
         )
+        self.promptTokens = promptTokens
     }
 }

@@ -19,7 +19,7 @@ func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) a
         bytes + (tool.description?.utf8.count ?? 0) + (tool.schema?.bytes.count ?? 0)
     }
     let tokens = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
-        (form?.written(call) ?? call).promptTokens(by: counter)
+        (form?.written(call) ?? call).allTokens(by: counter)
     }
     guard let tokens else { throw .tooMuchWork }
     return tokens

@@ -20,6 +20,12 @@ package final class Base64Text: @unchecked Sendable {
     /// Frees it, once nothing reads it any more.
     package func release() { text = Body(ByteBuffer()) }
 
+    /// At most about that many bytes of the beginning; nil: not base64.
+    package func beginning(ofBytes bytes: Int) -> [UInt8]? {
+        let whole = text.bytes
+        return Base64.standard.bytes(whole[part: 0..<min(whole.count, bytes / 3 * 4)])
+    }
+
     /// Nil: not base64.
     package func decoded(on loop: EventLoop, by worker: Worker) async throws(APIError) -> Body? {
         let text = text

@@ -4,6 +4,11 @@ package struct LiveModel: Sendable, Equatable {
     package let owner: String
     package var features: Model.Features
     package var hasVision: Bool
+    /// Tokens; nil: not told.
+    package var contextWindow: Int?
+    package var maxOutputTokens: Int?
+    /// As `2026-12-09`.
+    package var shutdownDate: String?
 
     /// Nil: the id cannot be a model's. An owner that cannot be one's is left out.
     package init?(id: String, owner: String, features: Model.Features, hasVision: Bool) {
@@ -28,26 +33,24 @@ extension Catalogue {
         for model in live { found[model.id] = model }
         let known = models.map { model in
             guard let live = found.removeValue(forKey: model.id) else { return model }
-            return Model(
-                id: model.id,
-                owner: model.owner,
-                features: live.features,
-                hasVision: live.features.contains(.chat) ? live.hasVision : model.hasVision,
-                contextWindow: model.contextWindow,
-                maxOutputTokens: model.maxOutputTokens
-            )
+            return Model(live, before: model)
         }
-        let new = live.filter { found.removeValue(forKey: $0.id) != nil }
-            .map { live in
-                Model(
-                    id: live.id,
-                    owner: live.owner,
-                    features: live.features,
-                    hasVision: live.hasVision,
-                    contextWindow: nil,
-                    maxOutputTokens: nil
-                )
-            }
+        let new = live.filter { found.removeValue(forKey: $0.id) != nil }.map { Model($0, before: nil) }
         return Catalogue(known + new, fullID: fullID)
+    }
+}
+
+extension Model {
+    /// `before`: the model as it was known.
+    fileprivate init(_ live: LiveModel, before: Model?) {
+        self.init(
+            id: live.id,
+            owner: before?.owner ?? live.owner,
+            features: live.features,
+            hasVision: live.features.contains(.chat) ? live.hasVision : before?.hasVision ?? live.hasVision,
+            contextWindow: live.contextWindow ?? before?.contextWindow,
+            maxOutputTokens: live.maxOutputTokens ?? before?.maxOutputTokens
+        )
+        shutdownDate = live.shutdownDate
     }
 }

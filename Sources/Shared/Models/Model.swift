@@ -33,6 +33,10 @@ public struct Model: Sendable, Equatable {
     package let contextWindow: Int?
     /// Tokens; nil: unknown.
     package let maxOutputTokens: Int?
+    /// The day on which its vendor ends it, as `2026-12-09`; nil: not known.
+    package var shutdownDate: String?
+    /// Nil: not known.
+    let vocabulary: Vocabulary.Name?
 
     package init(
         id: String,
@@ -48,6 +52,7 @@ public struct Model: Sendable, Equatable {
         self.hasVision = hasVision
         self.contextWindow = contextWindow
         self.maxOutputTokens = maxOutputTokens
+        vocabulary = Vocabulary.Name(model: id)
     }
 
     /// A model that the catalogue does not know: the vendor decides what it can do.
@@ -78,5 +83,12 @@ public struct Model: Sendable, Equatable {
             contextWindow: nil,
             maxOutputTokens: nil
         )
+    }
+}
+
+extension TokenCounter {
+    /// The same of a model whose vocabulary was looked up.
+    package static func of(_ model: Model) -> TokenCounter {
+        TokenCounters.ofProcess.counters.counter(by: model.vocabulary)
     }
 }

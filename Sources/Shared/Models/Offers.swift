@@ -11,6 +11,8 @@ package struct Offers: Sendable {
     package struct Listed: Sendable, Equatable {
         package let id: String
         package let owner: String
+        /// Of the first who may serve it; nil: not known.
+        package let shutdownDate: String?
         /// Of all who may serve it.
         package fileprivate(set) var features: Model.Features = []
     }
@@ -32,7 +34,7 @@ package struct Offers: Sendable {
     }
 
     private var byName: [String: [Offer]] = [:]
-    private var listing: [(name: String, provider: Int, features: Model.Features)] = []
+    private var listing: [(name: String, provider: Int, model: Model)] = []
     /// Names that are served but for `Provider.isSubsetOnly`.
     private var forbidden: Set<String> = []
     private let providers: [Provider]
@@ -77,7 +79,7 @@ package struct Offers: Sendable {
 
     private mutating func add(_ name: String, _ model: Model, _ provider: Int) {
         byName[name, default: []].append(Offer(provider: provider, model: model))
-        listing.append((name, provider, model.features))
+        listing.append((name, provider, model))
     }
 
     /// The providers that serve a name, which may be a short one; empty: none.
@@ -99,14 +101,21 @@ package struct Offers: Sendable {
     package func listed(for caller: Caller) -> [Listed] {
         var places: [String: Int] = [:]
         var listed: [Listed] = []
-        for (name, index, features) in listing {
+        for (name, index, model) in listing {
             let provider = providers[index]
             guard caller.mayUse(name, ofPassthrough: provider.isPassthrough) else { continue }
             if let place = places[name] {
-                listed[place].features.formUnion(features)
+                listed[place].features.formUnion(model.features)
             } else {
                 places[name] = listed.count
-                listed.append(Listed(id: name, owner: provider.owner, features: features))
+                listed.append(
+                    Listed(
+                        id: name,
+                        owner: provider.owner,
+                        shutdownDate: model.shutdownDate,
+                        features: model.features
+                    )
+                )
             }
         }
         return listed
@@ -145,9 +154,9 @@ package struct Offers: Sendable {
         let wanted = name.utf8.map(\.lowered)
         var bound = min(3, max(wanted.count / 4, min(2, wanted.count / 2)))
         var best: String?
-        for (near, provider, offered) in listing.prefix(Self.comparedNames) {
+        for (near, provider, model) in listing.prefix(Self.comparedNames) {
             guard abs(near.utf8.count - wanted.count) <= bound, near != name,
-                features.map({ !$0.isDisjoint(with: offered) }) ?? true,
+                features.map({ !$0.isDisjoint(with: model.features) }) ?? true,
                 let distance = editDistance(wanted, near.utf8.map(\.lowered), atMost: bound),
                 caller.mayUse(near, ofPassthrough: providers[provider].isPassthrough)
             else { continue }

@@ -35,6 +35,14 @@ package struct TokenTable: @unchecked Sendable {
         keeper = mapping
     }
 
+    /// The bytes of a token; nil: there is no such token.
+    func bytes(ofRank rank: Int) -> UnsafeRawBufferPointer? {
+        guard rank >= 0, rank < tokens else { return nil }
+        let (start, end) = (starts[rank], starts[rank + 1])
+        guard end > start, end <= byteCount else { return nil }
+        return UnsafeRawBufferPointer(start: bytes + Int(start), count: Int(end - start))
+    }
+
     /// The rank of two bytes.
     @inline(__always)
     func rank(_ first: UInt8, _ second: UInt8) -> UInt32 { pairs[Int(first) | Int(second) << 8] }

@@ -33,6 +33,45 @@ package struct Vocabulary: Sendable {
         return total
     }
 
+    /// Longer pieces are counted in parts, where the end of a text is looked for.
+    static let longestUnit = 64
+
+    /// The end of the longest beginning of `text` that has at most `limit` tokens, and their number.
+    func fitting(_ text: UnsafeRawBufferPointer, upTo limit: Int) -> (end: Int, tokens: Int) {
+        guard let base = text.baseAddress else { return (0, 0) }
+        let bytes = base.assumingMemoryBound(to: UInt8.self)
+        let scanner = PieceScanner(classes, bytes, text.count)
+        let merge = PieceMerge(table: table)
+        var (place, tokens, pieceEnd) = (0, 0, 0)
+        while place < text.count {
+            if place == pieceEnd { pieceEnd = scanner.pieceEnd(place, name == .o200k ? .o200k : .cl100k) }
+            var end = min(pieceEnd, place + Self.longestUnit)
+            while end < pieceEnd, end > place + 1, text[end] & 0xc0 == 0x80 { end -= 1 }
+            var more = merge.count(bytes + place, end - place)
+            guard tokens + more > limit else {
+                (place, tokens) = (end, tokens + more)
+                continue
+            }
+            while end > place, tokens + more > limit {
+                end -= 1
+                while end > place, text[end] & 0xc0 == 0x80 { end -= 1 }
+                more = end > place ? merge.count(bytes + place, end - place) : 0
+            }
+            return (end, tokens + more)
+        }
+        return (place, tokens)
+    }
+
+    /// The bytes of tokens; nil: one of them is none of an ordinary text.
+    package func text(of tokens: [Int]) -> [UInt8]? {
+        var text: [UInt8] = []
+        for token in tokens {
+            guard let bytes = table.bytes(ofRank: token) else { return nil }
+            text += bytes
+        }
+        return text
+    }
+
     package func count(_ text: String) -> Int {
         var text = text
         return text.withUTF8 { count(UnsafeRawBufferPointer($0)) }

@@ -4,10 +4,19 @@ import Shared
 
 /// A chat whose answers end before a sequence, or after a number of tokens, for a vendor that does not see to it.
 final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
+    struct Bounds: Sendable {
+        let stops: StopFinder
+        let maxTokens: Int?
+
+        fileprivate func bound(_ counter: TokenCounter) -> OutputBound {
+            OutputBound(stops: stops, maxTokens: maxTokens, counter)
+        }
+    }
+
     private let chat: any PreparedChat
     private let choices: Int
-    private let stops: StopFinder
-    private let maxTokens: Int?
+    private let bounds: Bounds
+    private let count: CallCount
     private let worker: Worker
     private let loop: EventLoop
 
@@ -15,15 +24,15 @@ final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     init(
         _ chat: any PreparedChat,
         choices: Int,
-        stops: StopFinder,
-        maxTokens: Int?,
+        _ bounds: Bounds,
+        _ count: CallCount,
         _ worker: Worker,
         _ loop: EventLoop
     ) {
         self.chat = chat
         self.choices = choices
-        self.stops = stops
-        self.maxTokens = maxTokens
+        self.bounds = bounds
+        self.count = count
         self.worker = worker
         self.loop = loop
     }
@@ -34,10 +43,10 @@ final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     func answer() async throws(UpstreamError) -> ChatAnswer {
         let answer = try await chat.answer()
-        let promptTokens = answer.usage?.promptTokens ?? chat.promptTokens
+        let promptTokens = answer.usage?.promptTokens ?? count.promptTokens(or: chat.promptTokens)
         let bytes = answer.choices.reduce(0) { $0 + $1.bytes }
-        let work = { @Sendable [stops, maxTokens] in
-            Self.bounded(answer, promptTokens: promptTokens, stops: stops, maxTokens: maxTokens)
+        let work = { @Sendable [bounds, counter = count.counter] in
+            Self.bounded(answer, promptTokens: promptTokens, bounds, counter)
         }
         guard let bounded = await worker.result(ofBytes: bytes, on: loop, work) else { throw .tooMuchWork }
         return bounded
@@ -46,19 +55,17 @@ final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     private static func bounded(
         _ answer: ChatAnswer,
         promptTokens: Int,
-        stops: StopFinder,
-        maxTokens: Int?
+        _ bounds: Bounds,
+        _ counter: TokenCounter
     ) -> ChatAnswer {
         var answer = answer
-        var tokens = 0
         var isCut = false
         for index in answer.choices.indices {
             guard let text = answer.choices[index].text else { continue }
-            var bound = OutputBound(stops: stops, maxTokens: maxTokens)
+            var bound = bounds.bound(counter)
             var passed = ByteBuffer()
             bound.take(text.bytes) { passed.append($0) }
             bound.finish { passed.append($0) }
-            tokens += bound.tokens
             answer.choices[index].text = Body(passed)
             guard let reason = bound.reason else { continue }
             answer.choices[index].finish = reason
@@ -66,12 +73,15 @@ final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
             isCut = true
         }
         // The vendor counted what it wrote, not what is passed on.
-        if isCut || answer.usage == nil { answer.usage = Usage(promptTokens: promptTokens, completionTokens: tokens) }
+        if isCut || answer.usage == nil {
+            let tokens = answer.choices.reduce(0) { $0 + ($1.text.map { counter.count($0.bytes) } ?? 0) }
+            answer.usage = Usage(promptTokens: promptTokens, completionTokens: tokens)
+        }
         return answer
     }
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
-        BoundedStream(try await chat.stream(), choices, stops, maxTokens)
+        BoundedStream(try await chat.stream(), choices, bounds, count.counter)
     }
 }
 
@@ -88,9 +98,9 @@ private final class BoundedStream: ChatAnswerStream, @unchecked Sendable {
     private let choices: [Choice]
     private var isCut = false
 
-    init(_ stream: any ChatAnswerStream, _ choices: Int, _ stops: StopFinder, _ maxTokens: Int?) {
+    init(_ stream: any ChatAnswerStream, _ choices: Int, _ bounds: BoundedChat.Bounds, _ counter: TokenCounter) {
         self.stream = stream
-        self.choices = (0..<choices).map { _ in Choice(OutputBound(stops: stops, maxTokens: maxTokens)) }
+        self.choices = (0..<choices).map { _ in Choice(bounds.bound(counter)) }
     }
 
     /// All have ended, one of them before its vendor ended it.

@@ -1,39 +1,56 @@
-package import Calls
+import Calls
 import Engine
-package import Shared
+import Shared
 
 /// Several choices of a vendor that makes one a call: as many calls at once. Each is billed here.
 final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
-    private let chat: any PreparedChat
+    /// One for each prompt.
+    private let chats: [any PreparedChat]
     private let choices: Int
     private let call: VendorCall
+    private let count: CallCount
     private let loop: EventLoop
 
-    init(_ chat: any PreparedChat, _ choices: Int, _ call: VendorCall, _ loop: EventLoop) {
-        self.chat = chat
+    /// - Parameter choices: of all prompts together.
+    init(_ chats: [any PreparedChat], _ choices: Int, _ call: VendorCall, _ count: CallCount, _ loop: EventLoop) {
+        self.chats = chats
         self.choices = choices
         self.call = call
+        self.count = count
         self.loop = loop
     }
 
     let isBilled = true
 
-    func write() { chat.write() }
+    /// Calls that wait for whole answers at the same time.
+    private static let atOnce = 8
 
-    var promptTokens: Int { chat.promptTokens }
+    func write() { for chat in chats { chat.write() } }
+
+    var promptTokens: Int { chats.reduce(0) { $0 + $1.promptTokens } }
+
+    private func chat(ofChoice index: Int) -> any PreparedChat { chats[index * chats.count / choices] }
+
+    /// As it is billed with each choice. What a vendor tells of one of several prompts is not told of the whole.
+    private func billed(_ answer: Usage, _ estimate: Int) -> Usage {
+        if chats.count == 1 { return answer }
+        return Usage(promptTokens: count.promptTokens(or: estimate), completionTokens: answer.completionTokens)
+    }
 
     func answer() async throws(UpstreamError) -> ChatAnswer {
-        let promptTokens = chat.promptTokens
-        let answers = try await allChoices(choices) { [chat, call] (_) async throws(UpstreamError) in
+        let promptTokens = self.promptTokens
+        let answers = try await allChoices(choices, atOnce: Self.atOnce) {
+            [self] (index) async throws(UpstreamError) in
             do throws(UpstreamError) {
-                let answer = try await chat.answer().counted(promptTokens: promptTokens)
-                call.sheet.answered(
-                    answer.usage ?? Usage(promptTokens: 0, completionTokens: 0),
-                    credits: answer.credits
-                )
+                let answered = try await chat(ofChoice: index).answer()
+                var answer = try await count.counted(answered, estimatedPrompt: promptTokens)
+                let counted = billed(answer.usage ?? Usage(promptTokens: 0, completionTokens: 0), promptTokens)
+                call.sheet.answered(counted, credits: answer.credits)
+                answer.usage = counted
                 return answer
             } catch {
-                call.sheet.failed(error, after: Usage(promptTokens: promptTokens, completionTokens: 0))
+                let prompt = count.knownPromptTokens(or: promptTokens)
+                call.sheet.failed(error, after: Usage(promptTokens: prompt, completionTokens: 0))
                 throw error
             }
         }
@@ -46,24 +63,32 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
         let streams = OpenStreams()
-        let promptTokens = chat.promptTokens
+        let promptTokens = self.promptTokens
+        let known = count.knownPromptTokens(or: promptTokens)
         do throws(UpstreamError) {
-            let opened = try await allChoices(choices) { [chat, call] (_) async throws(UpstreamError) in
+            let opened = try await allChoices(choices) { [self] (index) async throws(UpstreamError) in
                 do throws(UpstreamError) {
-                    let stream = try await chat.stream()
+                    let stream = try await chat(ofChoice: index).stream()
                     streams.list.append(stream)
                     return stream
                 } catch {
-                    call.sheet.failed(error, after: Usage(promptTokens: promptTokens, completionTokens: 0))
+                    call.sheet.failed(error, after: Usage(promptTokens: known, completionTokens: 0))
                     throw error
                 }
             }
-            return ChoicesStream(opened, promptTokens: promptTokens, call.sheet, loop)
+            return ChoicesStream(
+                opened,
+                promptTokens: promptTokens,
+                areSeparate: chats.count > 1,
+                count,
+                call.sheet,
+                loop
+            )
         } catch {
             let given = UpstreamError(.cancelled, cause: "another choice failed")
             for stream in streams.list {
                 stream.stop()
-                call.sheet.failed(given, after: Usage(promptTokens: promptTokens, completionTokens: 0))
+                call.sheet.failed(given, after: Usage(promptTokens: known, completionTokens: 0))
             }
             throw error
         }
@@ -82,21 +107,25 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
     private final class Part {
         let index: Int
         let stream: any ChatAnswerStream
-        var delivered = TokenEstimate()
+        var delivered: TokenTally
         var isReady = false
         var isOver = false
         /// Wakes the task that waits for it.
         let read = Waiter()
         var task: Task<Void, Never>?
 
-        init(_ index: Int, _ stream: any ChatAnswerStream) {
+        init(_ index: Int, _ stream: any ChatAnswerStream, _ counter: TokenCounter) {
             self.index = index
             self.stream = stream
+            delivered = TokenTally(counter)
         }
     }
 
     private let parts: [Part]
     private let promptTokens: Int
+    /// They are answers to several prompts.
+    private let areSeparate: Bool
+    private let count: CallCount
     private let sheet: CallSheet
     private let loop: EventLoop
     private let changed = Waiter()
@@ -106,14 +135,27 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
     private var counted: Usage?
     let credits: Int? = nil
 
-    init(_ streams: [any ChatAnswerStream], promptTokens: Int, _ sheet: CallSheet, _ loop: EventLoop) {
-        parts = streams.enumerated().map { Part($0, $1) }
+    /// - Parameter promptTokens: estimated.
+    init(
+        _ streams: [any ChatAnswerStream],
+        promptTokens: Int,
+        areSeparate: Bool,
+        _ count: CallCount,
+        _ sheet: CallSheet,
+        _ loop: EventLoop
+    ) {
+        parts = streams.enumerated().map {
+            Part($0, $1, $1.countsItself ? .estimating : count.counter)
+        }
         self.promptTokens = promptTokens
+        self.areSeparate = areSeparate
+        self.count = count
         self.sheet = sheet
         self.loop = loop
     }
 
     var usage: Usage? { counted }
+    let countsItself = true
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if !hasBegun { begin(patienceNanoseconds) }
@@ -141,6 +183,10 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         let part = parts[index]
         do throws(UpstreamError) {
             while !part.isOver {
+                if part.delivered.isBehind {
+                    let text = part.delivered.takeOut()
+                    part.delivered.putBack(text, await count.counted(text))
+                }
                 switch try await part.stream.more(patienceNanoseconds: patienceNanoseconds) {
                 case .end: end(part)
                 case .silence: isSilent = true
@@ -175,8 +221,9 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
 
     private func end(_ part: Part) {
         part.isOver = true
+        let told = areSeparate ? nil : part.stream.usage?.promptTokens
         let usage = Usage(
-            promptTokens: part.stream.usage?.promptTokens ?? promptTokens,
+            promptTokens: told ?? count.promptTokens(or: promptTokens),
             completionTokens: part.stream.usage?.completionTokens ?? part.delivered.tokens
         )
         sheet.answered(usage, credits: part.stream.credits)
@@ -192,7 +239,8 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         guard !part.isOver else { return }
         part.isOver = true
         part.isReady = false
-        sheet.failed(error, after: Usage(promptTokens: promptTokens, completionTokens: part.delivered.tokens))
+        let prompt = count.knownPromptTokens(or: promptTokens)
+        sheet.failed(error, after: Usage(promptTokens: prompt, completionTokens: part.delivered.tokens))
         part.stream.stop()
         failure = failure ?? error
         changed.wake()
@@ -205,16 +253,5 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
             part.task?.cancel()
             part.read.wake()
         }
-    }
-}
-
-extension ChatAnswer {
-    /// With the use that its vendor counted, or as estimated.
-    package func counted(promptTokens: Int, by counter: TokenCounter = .estimating) -> ChatAnswer {
-        if usage != nil { return self }
-        let tokens = choices.reduce(0) { $0 + ($1.text.map { counter.count($0.bytes) } ?? 0) }
-        var answer = self
-        answer.usage = Usage(promptTokens: promptTokens, completionTokens: tokens)
-        return answer
     }
 }

@@ -10,22 +10,36 @@ package struct Completion: Sendable {
     private let choicesPerCall: Int
     private let stops: StopFinder?
     private let maxTokens: Int?
+    private let count: CallCount
     private let worker: Worker
     private let loop: EventLoop
 
     /// - Parameter abilities: of the vendor, with the model of the call.
-    package init(_ call: borrowing ChatCall, lacking abilities: Abilities, by worker: Worker, on loop: EventLoop) {
+    package init(
+        _ call: borrowing ChatCall,
+        lacking abilities: Abilities,
+        _ count: CallCount,
+        by worker: Worker,
+        on loop: EventLoop
+    ) {
         let needed = call.needs.subtracting(abilities)
-        calls = needed.contains(.choices) ? call.choices : 1
-        choicesPerCall = needed.contains(.choices) ? 1 : call.choices
+        let isMultiplied = !needed.isDisjoint(with: [.choices, .prompts])
+        calls = isMultiplied ? call.choices : 1
+        choicesPerCall = isMultiplied ? 1 : call.choices
         stops = needed.contains(.stops) ? StopFinder(call.stops) : nil
         maxTokens = needed.contains(.tokenBound) ? call.maxTokens : nil
+        self.count = count
         self.worker = worker
         self.loop = loop
     }
 
     package func completed(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
         multiplied(bounded(chat), by: call)
+    }
+
+    /// The same, of several prompts.
+    package func completed(_ chats: [any PreparedChat], by call: VendorCall) -> any PreparedChat {
+        ChoicesChat(chats.map(bounded), calls, call, count, loop)
     }
 
     /// The same, of a call in plain text. `preparing` makes the vendor's chat of one more such call.
@@ -37,20 +51,21 @@ package struct Completion: Sendable {
         ids: RandomBytes,
         _ preparing: @escaping @Sendable (ChatCall, VendorCall) async throws(UpstreamError) -> any PreparedChat
     ) -> any PreparedChat {
-        let formed = FormedChat(bounded(chat), call, form, ids: ids) { [self] (call) async throws(UpstreamError) in
-            bounded(try await preparing(call, vendorCall.another()))
+        let repair = Repair(call: call, form: form, ids: ids, count: count) {
+            [self] (call) async throws(UpstreamError) in bounded(try await preparing(call, vendorCall.another()))
         }
-        return multiplied(formed, by: vendorCall)
+        return multiplied(FormedChat(bounded(chat), repair), by: vendorCall)
     }
 
     private func bounded(_ chat: any PreparedChat) -> any PreparedChat {
         guard stops != nil || maxTokens != nil else { return chat }
         let finder = stops ?? StopFinder([])
-        return BoundedChat(chat, choices: choicesPerCall, stops: finder, maxTokens: maxTokens, worker, loop)
+        let bounds = BoundedChat.Bounds(stops: finder, maxTokens: maxTokens)
+        return BoundedChat(chat, choices: choicesPerCall, bounds, count, worker, loop)
     }
 
     private func multiplied(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
-        calls > 1 ? ChoicesChat(chat, calls, call, loop) : chat
+        calls > 1 ? ChoicesChat([chat], calls, call, count, loop) : chat
     }
 
     /// Throws what the client is told of something that the vendor lacks, and that nothing here makes up for.
@@ -71,6 +86,6 @@ package struct Completion: Sendable {
     }
 
     private static let emulated: Abilities = [
-        .choices, .stops, .tokenBound, .inlineMedia, .tools, .functions, .toolChoice, .objects, .schemas,
+        .choices, .prompts, .stops, .tokenBound, .inlineMedia, .tools, .functions, .toolChoice, .objects, .schemas,
     ]
 }

@@ -96,11 +96,85 @@ let tokenFile: Result<TokenFile, TokenFile.Failure> = {
         }
     }
 
+    @Test("much text is counted elsewhere", arguments: ["gpt-4o", "gpt-4"])
+    func catchingUp(model: String) throws {
+        let counter = TokenCounters(try tokenFile.get()).counter(for: model)
+        let text = Array(String(repeating: "Many w\u{f6}rds, don't you think? ", count: 12_000).utf8)
+        var tally = TokenTally(counter)
+        var times = 0
+        for start in stride(from: 0, to: text.count, by: 30_000) {
+            text[start..<min(start + 30_000, text.count)].withUnsafeBytes { tally.add($0) }
+            guard tally.isBehind else { continue }
+            times += 1
+            let body = tally.takeOut()
+            tally.putBack(body, TokenTally.counted(body, by: counter))
+        }
+        let counted = tally.tokens
+        #expect(times == 1 && counted == text.withUnsafeBytes { counter.count($0) })
+    }
+
+    @Test("text that nobody has the time to count is estimated")
+    func estimatedForLackOfTime() throws {
+        var tally = TokenTally(TokenCounters(try tokenFile.get()).counter(for: "gpt-4o"))
+        let text = [UInt8](repeating: UInt8(ascii: "a"), count: 400_000)
+        text.withUnsafeBytes { tally.add($0) }
+        let wasBehind = tally.isBehind
+        tally.putBack(tally.takeOut(), nil)
+        let (isBehind, counted) = (tally.isBehind, tally.tokens)
+        #expect(wasBehind && !isBehind && counted == 100_000)
+    }
+
+    @Test("a bounded text is the same however it is cut, and as long as it may be", arguments: 0..<20 as Range<UInt64>)
+    func bounds(seed: UInt64) throws {
+        let counters = TokenCounters(try tokenFile.get())
+        var random = Seeded(seed)
+        let words = ["word", " ", "don't", "\u{6f22}\u{5b57}", "  \n", "12345", "!?", "\u{301}", "\u{1f389}", "Aa"]
+        for model in ["gpt-4o", "gpt-4"] {
+            let counter = counters.counter(for: model)
+            let text = Array((0..<random.below(300)).map { _ in random.pick(words) }.joined().utf8)
+            let limit = 1 + random.below(200)
+            func bounded(_ pieces: [[UInt8]]) -> (text: [UInt8], isWhole: Bool, tokens: Int) {
+                var bound = TokenBound(limit, counter)
+                var passed: [UInt8] = []
+                var isWhole = true
+                for piece in pieces where isWhole {
+                    isWhole = piece.withUnsafeBytes { bound.take($0) { passed += $0 } }
+                }
+                if isWhole { isWhole = bound.finish { passed += $0 } }
+                return (passed, isWhole, bound.tokens)
+            }
+            let whole = bounded([text])
+            let count = whole.text.withUnsafeBytes { counter.count($0) }
+            #expect(count == whole.tokens && count <= limit && text.starts(with: whole.text))
+            #expect(whole.isWhole == (whole.text.count == text.count))
+            if !whole.isWhole { #expect(count >= limit - 3) }
+            for most in [40, 400] {
+                let cut = bounded(Support.pieces(of: text, most: most, &random))
+                #expect(cut.text == whole.text && cut.isWhole == whole.isWhole && cut.tokens == count)
+            }
+        }
+    }
+
+    @Test("tokens become the text that they were made of")
+    func decoding() throws {
+        let counter = TokenCounters(try tokenFile.get()).counter(for: "gpt-4o")
+        #expect(counter.text(of: [13225, 2375]) == "Hello world")
+        #expect(counter.text(of: []) == "")
+        for token in [-1, 199_998, 199_999, .max, .min] { #expect(counter.text(of: [token]) == nil) }
+        #expect(TokenCounter.estimating.text(of: [1]) == nil)
+    }
+
     @Test("a word without an end in pieces is held in bounds, and counts little more")
     func endlessWord() throws {
         var tally = TokenTally(TokenCounters(try tokenFile.get()).counter(for: "gpt-4o"))
         let piece = [UInt8](repeating: UInt8(ascii: "a"), count: 1_000)
-        for _ in 0..<1_000 { piece.withUnsafeBytes { tally.add($0) } }
+        for _ in 0..<1_000 {
+            piece.withUnsafeBytes { tally.add($0) }
+            if tally.isBehind {
+                let body = tally.takeOut()
+                tally.putBack(body, TokenTally.counted(body, by: tally.counter))
+            }
+        }
         #expect((125_000...125_064).contains(tally.tokens))
     }
 

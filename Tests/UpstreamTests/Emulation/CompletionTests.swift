@@ -20,7 +20,8 @@ import Testing
             let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
             let vendorCall = VendorCall(.none, billing: admission.sheet, on: loop)
             let abilities = vendor.abilities(for: call, of: anyModel)
-            let completion = Completion(call, lacking: abilities, by: worker, on: loop)
+            let count = CallCount(anyModel, by: worker, on: loop)
+            let completion = Completion(call, lacking: abilities, count, by: worker, on: loop)
             let chat = vendor.prepare(call, for: anyModel, by: vendorCall)
             return await read(completion.completed(chat, by: vendorCall))
         }

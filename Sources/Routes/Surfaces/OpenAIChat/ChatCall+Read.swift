@@ -42,13 +42,13 @@ extension ChatCall {
         return flag
     }
 
-    private static func choices(_ fields: RequestFields) throws(APIError) -> Int {
+    static func choices(_ fields: RequestFields) throws(APIError) -> Int {
         let choices = try fields.integer("n", 1...Int(Int32.max)) ?? 1
         guard choices <= 8 else { throw .value("n", "at most 8 choices are offered here") }
         return choices
     }
 
-    private static func stops(_ fields: RequestFields) throws(APIError) -> [String] {
+    static func stops(_ fields: RequestFields) throws(APIError) -> [String] {
         guard let value = fields["stop"] else { return [] }
         if let one = value.text { return try stop(one, "stop").map { [$0] } ?? [] }
         guard let elements = value.elements else { throw .type("stop", "a string or an array of strings") }

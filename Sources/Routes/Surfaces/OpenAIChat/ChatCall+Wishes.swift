@@ -13,6 +13,7 @@ extension ChatCall {
         try readBookkeeping(fields, &wishes, &isSaid)
         try readLogProbabilities(fields, &wishes, &isSaid)
         try readFormat(fields, &wishes, &isSaid)
+        try Self.refuseBlocking(fields)
         for modality in try fields.array("modalities") ?? JSONElements() where modality.text != "text" {
             wishes.isSoundWanted = true
         }
@@ -21,6 +22,23 @@ extension ChatCall {
             needs.insert(.soundOutput)
             isSaid = true
         }
+        if isSaid { self.wishes = wishes }
+    }
+
+    /// Scores of a moderation can be left out, but not what keeps an answer from its reader.
+    static func refuseBlocking(_ fields: RequestFields) throws(APIError) {
+        guard let policy = try fields.object("moderation")?["policy"] else { return }
+        for side in [policy["input"], policy["output"]] where side?["mode"]?.text?.equals("block") ?? false {
+            throw .unsupported("moderation.policy", "Answers are not moderated here, so none can be blocked.")
+        }
+    }
+
+    /// Reads what a completion says of quality and bookkeeping.
+    mutating func readSampling(_ fields: RequestFields) throws(APIError) {
+        var wishes = Wishes()
+        var isSaid = false
+        try readSampling(fields, &wishes.sampling, &isSaid)
+        try read("user", fields, &wishes.bookkeeping.user, &isSaid)
         if isSaid { self.wishes = wishes }
     }
 

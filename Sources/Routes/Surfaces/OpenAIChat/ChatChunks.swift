@@ -20,7 +20,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     private var hasBegun = false
 
     /// A batch that is sent before more is translated: one wake-up may bring many events, and each swells threefold.
-    private static let batchBytes = 8_192
+    static let batchBytes = 8_192
 
     init(_ wanted: WantedAnswer, _ exchange: Exchange) {
         self.exchange = exchange
@@ -157,11 +157,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         if exchange.writer.isFull { await exchange.writer.drained() }
     }
 
-    func flushNow() {
-        guard !out.isEmpty else { return }
-        exchange.writer.write(out)
-        out.release()
-    }
+    func flushNow() { exchange.send(batch: &out) }
 
     func end(_ usage: Usage) async {
         if includesUsage { appendUsage(usage) }

@@ -101,9 +101,7 @@ struct ResponseDraft: Sendable {
             throw .unsupported("conversation", "Conversations are not offered here; use 'previous_response_id'.")
         }
         if fields["prompt"] != nil { throw .unsupported("prompt", "Stored prompts are not offered here.") }
-        if let policy = fields["moderation"]?["policy"], policy.blocks {
-            throw .unsupported("moderation.policy", "Nothing is moderated here, so nothing can be blocked.")
-        }
+        try ChatCall.refuseBlocking(fields)
         for (index, name) in (try fields.array("include") ?? JSONElements()).enumerated() {
             guard let text = name.text else { throw .type("include[\(index)]", "a string") }
             guard !text.equals("message.output_text.logprobs") else {
@@ -217,14 +215,6 @@ struct ResponseDraft: Sendable {
 extension ByteBuffer {
     fileprivate mutating func append(_ value: JSONValue?, or other: StaticString) {
         if let value { value.append(to: &self) } else { append(other) }
-    }
-}
-
-extension JSONValue {
-    /// A mode in it is `block`.
-    fileprivate var blocks: Bool {
-        if self["mode"]?.text == "block" { return true }
-        return self["input"]?["mode"]?.text == "block" || self["output"]?["mode"]?.text == "block"
     }
 }
 

@@ -57,11 +57,10 @@ final class FormedAnswer: @unchecked Sendable {
         if raw.count <= Self.repairedBytes { raw.append(piece) }
     }
 
-    /// Of all that the model wrote, judged by its beginning.
-    var estimatedTokens: Int {
-        var estimate = TokenEstimate()
-        estimate.add(raw.bytes)
-        return raw.count == bytes ? estimate.tokens : estimate.tokens * bytes / raw.count
+    /// Of all that the model wrote; of a long answer judged by its beginning.
+    func tokens(by count: CallCount) async throws(UpstreamError) -> Int {
+        let tokens = try await count.tokens(of: Body(copying: raw.bytes))
+        return raw.count == bytes ? tokens : tokens * bytes / raw.count
     }
 
     func finish(_ pass: (UnsafeRawBufferPointer) -> Void) {

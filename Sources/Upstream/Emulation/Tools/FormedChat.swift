@@ -7,22 +7,12 @@ import Shared
 ///
 /// `@unchecked`: used on its request's loop only.
 final class FormedChat: PreparedChat, @unchecked Sendable {
-    /// Makes a chat of a call in plain text.
-    typealias Preparing = @Sendable (ChatCall) async throws(UpstreamError) -> any PreparedChat
-
     private let chat: any PreparedChat
     private let repair: Repair
 
-    /// - Parameter call: in plain text; it is kept until the answer is there, since a repair needs it.
-    init(
-        _ chat: any PreparedChat,
-        _ call: ChatCall,
-        _ form: TextForm,
-        ids: RandomBytes,
-        _ preparing: @escaping Preparing
-    ) {
+    init(_ chat: any PreparedChat, _ repair: Repair) {
         self.chat = chat
-        repair = Repair(call: call, form: form, ids: ids, preparing: preparing)
+        self.repair = repair
     }
 
     func write() { chat.write() }
@@ -60,14 +50,18 @@ final class FormedChat: PreparedChat, @unchecked Sendable {
 
 /// All that one more call needs.
 struct Repair: Sendable {
+    /// Makes a chat of a call in plain text.
+    typealias Preparing = @Sendable (ChatCall) async throws(UpstreamError) -> any PreparedChat
+
+    /// In plain text; it is kept until the answer is there.
     let call: ChatCall
     let form: TextForm
     let ids: RandomBytes
-    let preparing: FormedChat.Preparing
+    let count: CallCount
+    let preparing: Preparing
 
-    func chat(_ answer: String, _ problem: String) async throws(UpstreamError) -> any PreparedChat {
-        try await preparing(form.repairing(call, answer, problem))
-    }
+    /// The call once more, after an answer that is not as it was asked for.
+    func call(after answer: String, _ problem: String) -> ChatCall { form.repairing(call, answer, problem) }
 }
 
 /// A whole answer as a stream of one piece.

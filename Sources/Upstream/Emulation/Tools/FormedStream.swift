@@ -20,6 +20,8 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     private var place = Place.reading
     /// A repair is under way: the answer before it.
     private var first: FormedAnswer?
+    /// In the repair.
+    private var asked: ChatCall?
     private var finish = FinishReason.stop
     /// The sequence that ended the answer; empty: none did.
     private var stopSequence = ByteBuffer()
@@ -35,6 +37,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
 
     /// Of both calls.
     var usage: Usage? { counted }
+    let countsItself = true
     var credits: Int? { taken }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
@@ -48,20 +51,28 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             let arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
             guard arrival == .end else { return arrival }
         }
-        count()
+        try await count()
         try await end()
         return .bytes
     }
 
-    private func count() {
+    private func count() async throws(UpstreamError) {
+        var written = stream.usage?.completionTokens
+        if written == nil { written = try await answer.tokens(by: repair.count) }
         let usage = Usage(
-            promptTokens: (counted?.promptTokens ?? 0) + (stream.usage?.promptTokens ?? promptTokens),
-            completionTokens: (counted?.completionTokens ?? 0)
-                + (stream.usage?.completionTokens ?? answer.estimatedTokens)
+            promptTokens: stream.usage?.promptTokens ?? askedTokens,
+            completionTokens: written ?? 0
         )
-        counted = usage
+        counted = Usage(
+            promptTokens: (counted?.promptTokens ?? 0) + usage.promptTokens,
+            completionTokens: (counted?.completionTokens ?? 0) + usage.completionTokens
+        )
         if let credits = stream.credits { taken = (taken ?? 0) + credits }
         stream.stop()
+    }
+
+    private var askedTokens: Int {
+        asked?.promptTokens(by: repair.count.counter) ?? repair.count.promptTokens(or: promptTokens)
     }
 
     /// Text that was found at the end waits in `rest`.
@@ -79,8 +90,9 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             place = .ended
             return
         }
-        let next = try await repair.chat(answer.raw.text, problem)
-        stream = try await next.stream()
+        let again = repair.call(after: answer.raw.text, problem)
+        stream = try await repair.preparing(again).stream()
+        asked = again
         first = answer
         answer = FormedAnswer(repair.form, ids: repair.ids)
         finish = .stop

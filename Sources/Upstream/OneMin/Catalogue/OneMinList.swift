@@ -72,13 +72,32 @@ package final class OneMinList: ModelList, @unchecked Sendable {
             throw UpstreamError(.failed, cause: "the vendor's list is not a list of models")
         }
         return elements.compactMap { element in
-            LiveModel(
+            var model = LiveModel(
                 id: element["modelId"]?.string ?? "",
                 owner: element["provider"]?.string ?? "",
                 features: feature,
                 hasVision: feature == .chat && Self.takesImages(element)
             )
+            model?.contextWindow = Self.tokens(element["creditMetadata"]?["CONTEXT"])
+            model?.maxOutputTokens = Self.tokens(element["creditMetadata"]?["MAX_OUTPUT_TOKEN"])
+            model?.shutdownDate = element["deprecationDate"]?.text.flatMap(Self.day)
+            return model
         }
+    }
+
+    private static func tokens(_ value: JSONValue?) -> Int? {
+        guard let tokens = value?.integer, (1...Int64(Int32.max)).contains(tokens) else { return nil }
+        return Int(tokens)
+    }
+
+    /// The day of a date, which a time may follow.
+    private static func day(_ date: UnsafeRawBufferPointer) -> String? {
+        guard date.count >= 10, date.count == 10 || date[10] == UInt8(ascii: "T") else { return nil }
+        let day = date[part: 0..<10]
+        let isDay = day.enumerated().allSatisfy { index, byte in
+            index == 4 || index == 7 ? byte == UInt8(ascii: "-") : (48...57).contains(byte)
+        }
+        return isDay ? day.text : nil
     }
 
     private static func takesImages(_ model: JSONValue) -> Bool {

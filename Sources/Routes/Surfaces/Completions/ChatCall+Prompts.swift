@@ -1,0 +1,108 @@
+import Calls
+import Engine
+import Shared
+
+extension ChatCall {
+    /// Of all prompts together.
+    private static let mostChoices = 32
+    /// As OpenAI reads a request without a prompt.
+    private static let noPrompt = "<|endoftext|>"
+
+    /// Reads `POST /v1/completions`. What only changes the quality is checked and dropped.
+    init(completing fields: RequestFields, defaultModel: String?) throws(APIError) {
+        self.init()
+        guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
+        self.model = model
+        let prompts = try PromptReader(counter: .of(model: model)).prompts(fields["prompt"])
+        messages = (prompts ?? [Self.noPrompt]).map { ChatMessage(role: .user, text: $0) }
+        arePromptsSeparate = messages.count > 1
+        guard messages.count <= Self.mostChoices else {
+            throw .value("prompt", "at most \(Self.mostChoices) prompts are taken at once")
+        }
+        let each = try Self.choices(fields)
+        guard each * messages.count <= Self.mostChoices else {
+            throw .value("n", "at most \(Self.mostChoices) choices are offered here")
+        }
+        choices = each * messages.count
+        try Self.refuseUnserved(fields, choices: each)
+        isStreamed = try fields.flag("stream") ?? false
+        includesUsage = try Self.includesUsage(fields, isStreamed: isStreamed)
+        stops = try Self.stops(fields)
+        maxTokens = try fields.integer("max_tokens", 1...Int(Int32.max))
+        if each > 1 { needs.insert(.choices) }
+        if arePromptsSeparate { needs.insert(.prompts) }
+        if !stops.isEmpty { needs.insert(.stops) }
+        if maxTokens != nil { needs.insert(.tokenBound) }
+        try readSampling(fields)
+        countIfLong()
+    }
+
+    private static func refuseUnserved(_ fields: RequestFields, choices: Int) throws(APIError) {
+        if let suffix = try fields.length("suffix"), suffix > 0 {
+            throw .unsupported("suffix", "Text before a suffix is not offered here.")
+        }
+        if fields["logprobs"]?.flag != false, try fields.integer("logprobs", 0...5) != nil {
+            throw .unsupported("logprobs", "Log probabilities are not offered here.")
+        }
+        guard let made = try fields.integer("best_of", 0...20), made > 1 || made < choices else { return }
+        guard made >= choices else { throw .value("best_of", "must be at least as many as 'n'") }
+        guard made == choices else {
+            throw .value("best_of", "the best of several answers cannot be chosen here", code: "unsupported_value")
+        }
+    }
+}
+
+/// Reads the prompts of a request: texts, or tokens where they can be decoded.
+private struct PromptReader {
+    let counter: TokenCounter
+
+    /// Nil: there is none.
+    func prompts(_ prompt: JSONValue?) throws(APIError) -> [String]? {
+        guard let prompt else { return nil }
+        if let text = prompt.string { return [text] }
+        guard let elements = prompt.elements else { throw .type("prompt", "a string or an array") }
+        var texts: [String] = []
+        var tokens: [Int] = []
+        for (index, element) in elements.enumerated() {
+            if element.kind == .integer, texts.isEmpty {
+                tokens.append(Int(clamping: element.integer ?? -1))
+            } else if tokens.isEmpty {
+                texts.append(try text(element, "prompt[\(index)]"))
+            } else {
+                throw .type("prompt[\(index)]", "a token, as the first")
+            }
+        }
+        if !tokens.isEmpty { return [try text(tokens, "prompt")] }
+        guard !texts.isEmpty else {
+            throw APIError(400, "'prompt' must not be empty.", code: "empty_array", param: "prompt")
+        }
+        return texts
+    }
+
+    /// Of one of several prompts.
+    private func text(_ element: JSONValue, _ param: String) throws(APIError) -> String {
+        if let text = element.string { return text }
+        guard let elements = element.elements else { throw .type(param, "a string or an array of tokens") }
+        var tokens: [Int] = []
+        for (index, token) in elements.enumerated() {
+            guard let number = token.integer else { throw .type("\(param)[\(index)]", "an integer") }
+            tokens.append(Int(clamping: number))
+        }
+        guard !tokens.isEmpty else {
+            throw APIError(400, "'\(param)' must not be empty.", code: "empty_array", param: param)
+        }
+        return try text(tokens, param)
+    }
+
+    private func text(_ tokens: [Int], _ param: String) throws(APIError) -> String {
+        guard counter.isExact else {
+            throw .value(
+                param,
+                "tokens are read for models with a public vocabulary only; send the text",
+                code: "unsupported_value"
+            )
+        }
+        guard let text = counter.text(of: tokens) else { throw .value(param, "it has tokens that are no text") }
+        return text
+    }
+}

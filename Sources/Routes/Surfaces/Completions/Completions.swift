@@ -1,0 +1,18 @@
+import Calls
+import Engine
+import Shared
+
+/// OpenAI's legacy completions: a text that goes on from a prompt. Each prompt is sent as a message of the user.
+struct Completions: ChatSurface {
+    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
+        OpenAIChat().append(error, isMidStream: isMidStream, to: &body)
+    }
+
+    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
+        let fields = try RequestFields(root)
+        let call = try ChatCall(completing: fields, defaultModel: defaultModel)
+        let isEchoed = try fields.flag("echo") ?? false
+        let prompts = isEchoed ? call.messages.map(\.text) : []
+        return (call, TextCompletion(prompts: prompts, choices: call.choices))
+    }
+}

@@ -1,0 +1,98 @@
+import Calls
+import Engine
+import Shared
+
+/// Writes the chunks of a streamed completion, which have the same object as a whole one.
+///
+/// `@unchecked`: used on its request's loop only.
+final class TextChunks: AnswerWriter, @unchecked Sendable {
+    private let exchange: Exchange
+    private let reply: TextCompletion
+    private let includesUsage: Bool
+    /// The beginning of all chunks, up to the choices.
+    private var beginning = ByteBuffer()
+    private var out = ByteBuffer()
+    private var hasBegun = false
+
+    init(_ reply: TextCompletion, _ wanted: WantedAnswer, _ exchange: Exchange) {
+        self.exchange = exchange
+        self.reply = reply
+        includesUsage = wanted.includesUsage
+        beginning.append("data: ")
+        TextCompletion.append(beginning: wanted.model, exchange, to: &beginning)
+    }
+
+    func take(_ choice: Int, _ event: AnswerEvent) {
+        switch event {
+        case .text(let text), .refusal(let text): add(text, to: choice, nil)
+        case .finish(let reason, _): add(UnsafeRawBufferPointer(start: nil, count: 0), to: choice, reason)
+        case .reasoning, .toolCall, .toolArguments, .signature, .note, .native: break
+        }
+    }
+
+    private func add(_ text: UnsafeRawBufferPointer, to choice: Int, _ finish: FinishReason?) {
+        if !hasBegun { begin() }
+        open(choice)
+        out.append(jsonContent: text)
+        close(finish)
+    }
+
+    private func begin() {
+        hasBegun = true
+        exchange.beginEvents()
+        for choice in 0..<reply.choices {
+            guard let prompt = reply.prompt(ofChoice: choice) else { continue }
+            open(choice)
+            out.append(jsonContent: prompt)
+            close(nil)
+        }
+    }
+
+    private func open(_ choice: Int) {
+        out.append(beginning.bytes)
+        if includesUsage { out.append(#","usage":null"#) }
+        out.append(#","choices":[{"index":"#)
+        out.append(decimal: choice)
+        out.append(#","text":""#)
+    }
+
+    private func close(_ finish: FinishReason?) {
+        out.append(#"","logprobs":null,"finish_reason":"#)
+        if let finish {
+            out.append("\"")
+            out.append(finish.nameOfText)
+            out.append("\"")
+        } else {
+            out.append("null")
+        }
+        out.append("}]}\n\n")
+    }
+
+    /// A comment, which shows the client that somebody is there.
+    func ping() {
+        if !hasBegun { begin() }
+        out.append(": ping\n\n")
+    }
+
+    var isFull: Bool { out.count >= ChatChunks.batchBytes }
+
+    func flush() async {
+        flushNow()
+        if exchange.writer.isFull { await exchange.writer.drained() }
+    }
+
+    func flushNow() { exchange.send(batch: &out) }
+
+    func end(_ usage: Usage) async {
+        if !hasBegun { begin() }
+        if includesUsage {
+            out.append(beginning.bytes)
+            out.append(#","choices":[],"usage":"#)
+            usage.appendJSON(to: &out)
+            out.append("}\n\n")
+        }
+        out.append("data: [DONE]\n\n")
+        exchange.writer.write(out)
+        exchange.writer.end()
+    }
+}

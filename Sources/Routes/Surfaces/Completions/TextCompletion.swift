@@ -1,0 +1,86 @@
+import Calls
+import Engine
+import Glibc
+import Shared
+import Upstream
+
+/// A legacy completion, whole or in chunks.
+struct TextCompletion: ChatReply {
+    /// That are repeated before their choices; empty: none are.
+    let prompts: [String]
+    /// Of all prompts together.
+    let choices: Int
+
+    /// The text before that of a choice.
+    func prompt(ofChoice index: Int) -> String? {
+        guard choices > 0, case let place = index * prompts.count / choices, prompts.indices.contains(place) else {
+            return nil
+        }
+        return prompts[place]
+    }
+
+    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
+        TextChunks(self, wanted, exchange)
+    }
+
+    /// Up to the choices.
+    static func append(beginning model: String, _ exchange: Exchange, to body: inout ByteBuffer) {
+        body.append(#"{"id":""#)
+        exchange.gateway.ids.appendID("cmpl-", into: &body)
+        body.append(#"","object":"text_completion","created":"#)
+        body.append(decimal: time(nil))
+        body.append(#","model":"#)
+        body.append(json: model)
+    }
+
+    func write(
+        _ answer: ChatAnswer,
+        _ usage: Usage,
+        _ wanted: WantedAnswer,
+        _ exchange: Exchange
+    ) async throws(UpstreamError) {
+        let echoed = (0..<choices).reduce(0) { $0 + (prompt(ofChoice: $1)?.utf8.count ?? 0) }
+        let length = answer.choices.reduce(512 + echoed) { $0 + $1.bytes + 128 }
+        var body = ByteBuffer()
+        Self.append(beginning: wanted.model, exchange, to: &body)
+        guard length > Worker.loopBytes else {
+            append(answer, usage, to: &body)
+            return exchange.send(json: body)
+        }
+        _ = try await exchange.send(longer: body, ofBytes: length) {
+            append(answer, usage, to: &$0)
+            return true
+        }
+    }
+
+    private func append(_ answer: ChatAnswer, _ usage: Usage, to body: inout ByteBuffer) {
+        body.append(#","choices":["#)
+        for (index, choice) in answer.choices.enumerated() {
+            body.append(index == 0 ? #"{"text":""# : #",{"text":""#)
+            if let prompt = prompt(ofChoice: index) { body.append(jsonContent: prompt) }
+            for text in [choice.text, choice.refusal] {
+                if let text { body.append(jsonContent: text.bytes) }
+            }
+            body.append(#"","index":"#)
+            body.append(decimal: index)
+            body.append(#","logprobs":null,"finish_reason":""#)
+            body.append(choice.finish.nameOfText)
+            body.append(#""}"#)
+        }
+        body.append(#"],"usage":"#)
+        usage.appendJSON(to: &body)
+        body.append("}")
+    }
+}
+
+extension FinishReason {
+    /// As completions name it; there are no calls.
+    var nameOfText: StaticString { self == .toolCalls ? "stop" : name(isOld: false) }
+}
+
+extension ByteBuffer {
+    mutating func append(jsonContent text: String) {
+        var text = text
+        text.withUTF8 { append(jsonContent: UnsafeRawBufferPointer($0)) }
+    }
+}

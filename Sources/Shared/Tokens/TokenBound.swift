@@ -1,0 +1,81 @@
+import Engine
+
+/// Lets a text through, in whatever pieces it comes, while it has at most a number of tokens; the same however it is cut.
+/// Near the end a word is held back until it is known whole.
+package struct TokenBound: ~Copyable {
+    private let counter: TokenCounter
+    private let limit: Int
+    private var estimate = TokenEstimate()
+    private var counted = 0
+    /// The end of the text, whose count may still change with the next bytes.
+    private var held = ByteBuffer()
+    /// Bytes of it that were let through.
+    private var passed = 0
+
+    private static let mostHeldBytes = 8_192
+    /// Without a place to cut at.
+    private static let mostUncutBytes = 512
+
+    package init(_ limit: Int, _ counter: TokenCounter) {
+        self.limit = limit
+        self.counter = counter
+    }
+
+    /// Of what was let through.
+    package var tokens: Int {
+        guard let vocabulary = counter.vocabulary else { return estimate.tokens }
+        return counted + vocabulary.count(held.bytes[part: 0..<passed])
+    }
+
+    /// False: the text ends here. `piece` is whole characters.
+    package mutating func take(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
+        guard let vocabulary = counter.vocabulary else { return takeByEstimate(piece, pass) }
+        held.append(piece)
+        // No text has more tokens than bytes.
+        if held.count + Vocabulary.longestUnit <= limit - counted {
+            pass(held.bytes[part: passed..<held.count])
+            passed = held.count
+            if held.count > Self.mostHeldBytes { settle(vocabulary.lastCut(held.bytes), vocabulary) }
+            return true
+        }
+        var cut = vocabulary.lastCut(held.bytes)
+        if cut == 0, held.count > Self.mostUncutBytes { cut = vocabulary.lastCharacter(held.bytes) }
+        return letThrough(cut, vocabulary, pass)
+    }
+
+    /// The text is over. False: it was ended before.
+    package mutating func finish(_ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
+        guard let vocabulary = counter.vocabulary, passed < held.count else { return true }
+        return letThrough(held.count, vocabulary, pass)
+    }
+
+    private mutating func letThrough(
+        _ cut: Int,
+        _ vocabulary: Vocabulary,
+        _ pass: (UnsafeRawBufferPointer) -> Void
+    ) -> Bool {
+        let fitting = vocabulary.fitting(held.bytes[part: 0..<cut], upTo: limit - counted)
+        if fitting.end > passed { pass(held.bytes[part: passed..<fitting.end]) }
+        passed = max(passed, fitting.end)
+        guard fitting.end == cut else { return false }
+        counted += fitting.tokens
+        held.removeFirst(cut)
+        passed -= cut
+        return true
+    }
+
+    private mutating func settle(_ cut: Int, _ vocabulary: Vocabulary) {
+        counted += vocabulary.count(held.bytes[part: 0..<cut])
+        held.removeFirst(cut)
+        passed -= cut
+    }
+
+    private mutating func takeByEstimate(
+        _ piece: UnsafeRawBufferPointer,
+        _ pass: (UnsafeRawBufferPointer) -> Void
+    ) -> Bool {
+        let fitting = estimate.add(piece, upTo: limit)
+        if fitting > 0 { pass(piece[part: 0..<fitting]) }
+        return fitting == piece.count
+    }
+}

@@ -1,0 +1,163 @@
+package import Calls
+package import Engine
+package import Shared
+
+/// Counts the tokens of one call and its answers, for what the vendor does not tell: exactly where the model's vocabulary
+/// is known. A short prompt is not counted before somebody asks for its tokens.
+///
+/// `@unchecked`: used on its request's loop only.
+package final class CallCount: @unchecked Sendable {
+    private enum Prompt {
+        /// By its vendor's chat.
+        case estimated
+        /// Of messages alone.
+        case waiting(ChatCall)
+        case counted(Int)
+    }
+
+    package let counter: TokenCounter
+    private let model: Model
+    private let worker: Worker
+    private let loop: EventLoop
+    private var prompt = Prompt.estimated
+    /// Besides texts.
+    private var moreTokens = 0
+
+    /// The texts of a longer prompt are not kept for the time of the answer, but counted before.
+    private static let keptBytes = 8_192
+
+    package init(_ model: Model, by worker: Worker, on loop: EventLoop) {
+        counter = TokenCounter.of(model)
+        self.model = model
+        self.worker = worker
+        self.loop = loop
+    }
+
+    // MARK: The prompt
+
+    /// Takes over the call, whose texts are all that its vendor is sent, and checks that the model can take it.
+    ///
+    /// - Parameter known: its tokens, if they have been counted.
+    package func take(_ call: ChatCall, known: Int?) async throws(APIError) {
+        if !call.attachments.isEmpty { moreTokens = call.pictureTokens }
+        // Only its vendor's chat has the words of a sound.
+        let hasSounds = call.attachments.contains { $0.kind == .sound }
+        if counter.isExact, !hasSounds { try await count(call, known) }
+        if !call.arePromptsSeparate { return try check(call) { self.promptTokens(or: call.promptTokens) } }
+        for one in call.prompts { try check(one) { one.promptTokens(by: counter) } }
+    }
+
+    private func count(_ call: ChatCall, _ known: Int?) async throws(APIError) {
+        let bytes = call.textBytes
+        // Of longer ones the limits know an estimate only.
+        if let known, bytes <= Worker.loopBytes {
+            prompt = .counted(known)
+            return
+        }
+        if bytes <= Self.keptBytes {
+            var kept = ChatCall()
+            kept.messages = call.messages
+            prompt = .waiting(kept)
+            return
+        }
+        let counted = await worker.result(ofBytes: bytes, on: loop) { [counter] in call.textTokens(by: counter) }
+        guard let counted else { throw .tooMuchWork }
+        prompt = .counted(counted + moreTokens)
+    }
+
+    /// `estimate`: of the vendor's form of the call.
+    package func promptTokens(or estimate: Int) -> Int {
+        if case .waiting(let call) = prompt { prompt = .counted(call.textTokens(by: counter) + moreTokens) }
+        return knownPromptTokens(or: estimate)
+    }
+
+    /// The same without counting, for calls that failed.
+    package func knownPromptTokens(or estimate: Int) -> Int {
+        if case .counted(let tokens) = prompt { tokens } else { estimate + moreTokens }
+    }
+
+    // MARK: The model's window
+
+    /// Estimates are refused only where they are wide of it.
+    private static let errorParts = 5
+
+    private func check(_ call: ChatCall, _ count: () -> Int) throws(APIError) {
+        guard let window = model.contextWindow else { return }
+        // A bound that no answer can reach is none.
+        let wanted = call.maxTokens.map { $0 < window ? $0 : 0 } ?? 0
+        // No vocabulary has more tokens for a text than it has bytes.
+        guard call.textBytes + moreTokens + wanted > window else { return }
+        var tokens = count()
+        if !counter.isExact { tokens -= tokens / Self.errorParts }
+        guard tokens + wanted > window else { return }
+        throw .contextTooLong(window, prompt: tokens, answer: call.maxTokens, isExact: counter.isExact)
+    }
+
+    // MARK: The answer
+
+    /// A whole answer with its usage.
+    package func counted(
+        _ answer: ChatAnswer,
+        estimatedPrompt: Int
+    ) async throws(UpstreamError) -> ChatAnswer {
+        if answer.usage != nil { return answer }
+        let promptTokens = promptTokens(or: estimatedPrompt)
+        let bytes = answer.choices.reduce(0) { $0 + $1.bytes }
+        let counted = await worker.result(ofBytes: bytes, on: loop) { [counter] in
+            answer.counted(promptTokens: promptTokens, by: counter)
+        }
+        guard let counted else { throw .tooMuchWork }
+        return counted
+    }
+
+    package func tokens(of text: Body) async throws(UpstreamError) -> Int {
+        let counted = await worker.result(ofBytes: text.bytes.count, on: loop) { [counter] in counter.count(text.bytes)
+        }
+        guard let counted else { throw .tooMuchWork }
+        return counted
+    }
+
+    /// Of text that a tally was too slow for; nil: nobody has the time for it.
+    package func counted(_ text: Body) async -> (tokens: Int, bytes: Int)? {
+        let counted = await worker.result(ofBytes: text.bytes.count, on: loop) { [counter] in
+            TokenTally.counted(text, by: counter)
+        }
+        return counted ?? nil
+    }
+}
+
+extension ChatAnswer {
+    /// With the use that its vendor counted, or that is counted here.
+    fileprivate func counted(promptTokens: Int, by counter: TokenCounter) -> ChatAnswer {
+        if usage != nil { return self }
+        var tokens = 0
+        for choice in choices {
+            for text in [choice.text, choice.reasoning, choice.refusal] {
+                if let text { tokens += counter.count(text.bytes) }
+            }
+            for call in choice.toolCalls { tokens += counter.count(call.name) + counter.count(call.arguments) }
+        }
+        var answer = self
+        answer.usage = Usage(promptTokens: promptTokens, completionTokens: tokens)
+        return answer
+    }
+}
+
+extension APIError {
+    fileprivate static func contextTooLong(_ window: Int, prompt: Int, answer: Int?, isExact: Bool) -> APIError {
+        let about = isExact ? "" : "about "
+        let wish =
+            if let answer {
+                "you requested \(about)\(prompt + answer) tokens (\(about)\(prompt) in the messages, \(answer) in the "
+                    + "completion). Please reduce the length of the messages or completion."
+            } else {
+                "your messages resulted in \(about)\(prompt) tokens. Please reduce the length of the messages."
+            }
+        return APIError(
+            400,
+            "This model's maximum context length is \(window) tokens. However, \(wish)",
+            code: "context_length_exceeded",
+            param: "messages"
+        )
+    }
+}

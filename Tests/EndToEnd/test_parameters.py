@@ -1,0 +1,57 @@
+"""docs/parameters.md: its tables name all parameters of OpenAI's contract, and the relay does what they say."""
+
+import json
+import re
+from pathlib import Path
+
+import checked
+import pytest
+from chat import MODEL
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/parameters.md"
+ROW = re.compile(r"\| `(\w+)` \| `(.+)` \| (served|dropped|ignored|400)(, with `stream`)? \|")
+BODIES = {
+    "Chat completions": ("/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}),
+    "Completions": ("/v1/completions", {"model": MODEL, "prompt": "Hello"}),
+}
+SCHEMAS = {"Chat completions": "CreateChatCompletionRequest", "Completions": "CreateCompletionRequest"}
+
+
+def rows():
+    """(section, parameter, example, what the relay does, whether the answer is streamed) of each row."""
+    found = []
+    for section in PAGE.read_text("utf-8").split("\n## ")[1:]:
+        title, *lines = section.splitlines()
+        table = [line for line in lines if line.startswith("| `")]
+        parts = [ROW.fullmatch(line) for line in table]
+        assert all(parts), [line for line, part in zip(table, parts, strict=True) if not part]
+        found += [(title, part[1], json.loads(part[2]), part[3], bool(part[4])) for part in parts]
+    return found
+
+
+@pytest.mark.parametrize("section", BODIES)
+def test_all_parameters_are_named(section):
+    named = {row[1] for row in rows() if row[0] == section}
+    assert named == set(checked.SCHEMAS["requests"][SCHEMAS[section]])
+
+
+@pytest.mark.parametrize(("section", "name", "example", "does", "is_streamed"), rows(), ids=str)
+def test_a_row(http, vendor, api_key, section, name, example, does, is_streamed):
+    path, body = BODIES[section]
+    body = body | ({"stream": True} if is_streamed else {})
+    if does in ("dropped", "ignored"):
+        assert http.post(path, json=body).status_code == 200
+    answer = http.post(path, json=body | {name: example})
+    if does == "400":
+        error = answer.json()["error"]
+        assert answer.status_code == 400 and error["param"].startswith(name) and error["message"]
+        assert error["code"] in ("unsupported_parameter", "unsupported_value")
+        assert vendor.requests(api_key) == []
+        return
+    assert answer.status_code == 200, answer.text
+    if does != "served":
+        without, given = vendor.requests(api_key)
+        assert without["body"] == given["body"]
+    wrong = http.post(path, json=body | {name: 5 if not isinstance(example, (int, float)) else "5"})
+    assert wrong.status_code == (200 if does == "ignored" else 400), wrong.text
+    assert http.post(path, json=body | {name: None}).status_code == (400 if name in ("model", "messages") else 200)
