@@ -69,10 +69,10 @@ def json_problems(path: str, status: int, body: bytes) -> list[str]:
         return schema_problems(ERROR, value) + error_problems(value)
     if where == "chat/completions":
         return schema_problems(COMPLETION, value) + completion_problems(value)
-    if where.startswith("responses"):
-        return response_answer_problems(where, value)
     if where == "completions":
         return schema_problems(TEXT, value) + completion_problems(value, "cmpl-")
+    if where.startswith("responses"):
+        return response_answer_problems(where, value)
     if where.startswith("images/"):
         return schema_problems(IMAGES, value) + images_problems(value)
     if where == "files" and "data" in value:

@@ -179,4 +179,12 @@ package struct RequestFields: CallFields {
         guard value.kind == .object else { throw .type("\(name)", "an object") }
         return value
     }
+
+    /// Scores of a moderation can be left out, but not what keeps an answer from its reader.
+    func refuseBlocking() throws(APIError) {
+        guard let policy = try object("moderation")?["policy"] else { return }
+        for side in [policy, policy["input"], policy["output"]] where side?["mode"]?.text?.equals("block") ?? false {
+            throw .unsupported("moderation.policy", "Answers are not moderated here, so none can be blocked.")
+        }
+    }
 }

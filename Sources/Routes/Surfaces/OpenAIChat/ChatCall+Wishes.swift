@@ -13,7 +13,7 @@ extension ChatCall {
         try readBookkeeping(fields, &wishes, &isSaid)
         try readLogProbabilities(fields, &wishes, &isSaid)
         try readFormat(fields, &wishes, &isSaid)
-        try Self.refuseBlocking(fields)
+        try fields.refuseBlocking()
         for modality in try fields.array("modalities") ?? JSONElements() where modality.text != "text" {
             wishes.isSoundWanted = true
         }
@@ -23,14 +23,6 @@ extension ChatCall {
             isSaid = true
         }
         if isSaid { self.wishes = wishes }
-    }
-
-    /// Scores of a moderation can be left out, but not what keeps an answer from its reader.
-    static func refuseBlocking(_ fields: RequestFields) throws(APIError) {
-        guard let policy = try fields.object("moderation")?["policy"] else { return }
-        for side in [policy["input"], policy["output"]] where side?["mode"]?.text?.equals("block") ?? false {
-            throw .unsupported("moderation.policy", "Answers are not moderated here, so none can be blocked.")
-        }
     }
 
     /// Reads what a completion says of quality and bookkeeping.

@@ -101,7 +101,7 @@ struct ResponseDraft: Sendable {
             throw .unsupported("conversation", "Conversations are not offered here; use 'previous_response_id'.")
         }
         if fields["prompt"] != nil { throw .unsupported("prompt", "Stored prompts are not offered here.") }
-        try ChatCall.refuseBlocking(fields)
+        try fields.refuseBlocking()
         for (index, name) in (try fields.array("include") ?? JSONElements()).enumerated() {
             guard let text = name.text else { throw .type("include[\(index)]", "a string") }
             guard !text.equals("message.output_text.logprobs") else {
