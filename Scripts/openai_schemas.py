@@ -51,7 +51,7 @@ ROOTS = (
     "ResponseCustomToolCallInputDeltaEvent",
     "ResponseCustomToolCallInputDoneEvent",
 )
-REQUESTS = ("CreateChatCompletionRequest", "CreateCompletionRequest")
+REQUESTS = ("CreateChatCompletionRequest", "CreateCompletionRequest", "CreateResponse")
 """Whose properties' names are listed."""
 REF = "#/components/schemas/"
 NOISE = {"description", "example", "examples", "title", "deprecated"}

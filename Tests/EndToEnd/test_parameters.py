@@ -13,8 +13,12 @@ ROW = re.compile(r"\| `(\w+)` \| `(.+)` \| (served|dropped|ignored|400)(, with `
 BODIES = {
     "Chat completions": ("/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}),
     "Completions": ("/v1/completions", {"model": MODEL, "prompt": "Hello"}),
+    "Responses": ("/v1/responses", {"model": MODEL, "input": "Hello"}),
 }
-SCHEMAS = {"Chat completions": "CreateChatCompletionRequest", "Completions": "CreateCompletionRequest"}
+SCHEMAS = {
+    "Chat completions": "CreateChatCompletionRequest", "Completions": "CreateCompletionRequest",
+    "Responses": "CreateResponse",
+}  # fmt: skip
 
 
 def rows():
@@ -54,4 +58,4 @@ def test_a_row(http, vendor, api_key, section, name, example, does, is_streamed)
         assert without["body"] == given["body"]
     wrong = http.post(path, json=body | {name: 5 if not isinstance(example, (int, float)) else "5"})
     assert wrong.status_code == (200 if does == "ignored" else 400), wrong.text
-    assert http.post(path, json=body | {name: None}).status_code == (400 if name in ("model", "messages") else 200)
+    assert http.post(path, json=body | {name: None}).status_code == (400 if name in ("model", "messages", "input") else 200)

@@ -209,7 +209,7 @@ def test_web_search(http, vendor, api_key):
         ({"background": True}, "background", "unsupported_parameter"),
         ({"conversation": "conv_1"}, "conversation", "unsupported_parameter"),
         ({"prompt": {"id": "p"}}, "prompt", "unsupported_parameter"),
-        ({"moderation": {"policy": {"mode": "block"}}}, "moderation.policy", "unsupported_parameter"),
+        ({"moderation": {"policy": {"output": {"mode": "block"}}}}, "moderation.policy", "unsupported_parameter"),
         ({"include": ["message.output_text.logprobs"]}, "include[0]", "unsupported_parameter"),
         ({"top_logprobs": 2}, "top_logprobs", "unsupported_parameter"),
         ({"tools": [{"type": "file_search", "vector_store_ids": []}]}, "tools[0].type", "unsupported_value"),

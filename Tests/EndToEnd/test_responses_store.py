@@ -112,6 +112,39 @@ def test_pictures_are_kept_as_digests(http, vendor, api_key):
     assert "no longer at hand" in last_prompt(vendor, api_key) and len(vendor.uploads(api_key)) == 1
 
 
+def test_files_are_kept_by_their_ids(http, vendor, api_key):
+    answers(vendor, api_key, "A text.", "Still a text.")
+    upload = {"file": ("a.csv", b"a,b\n1,2\n", "text/csv")}
+    file_id = http.post("/v1/files", data={"purpose": "user_data"}, files=upload).json()["id"]
+    data = "data:text/plain;base64,YWJj"
+    parts = [
+        {"type": "input_file", "file_id": file_id}, {"type": "input_file", "filename": "b.txt", "file_data": data},
+        {"type": "input_text", "text": "What?"},
+    ]  # fmt: skip
+    first = final(http, False, [{"role": "user", "content": parts}])
+    kept = http.get(f"{PATH}/{first['id']}/input_items").json()["data"][0]["content"]
+    assert kept[0]["file_id"] == file_id and kept[1]["file_data"].startswith("sha256:")
+    assert text_of(final(http, False, "And?", previous_response_id=first["id"])) == "Still a text."
+    prompt = last_prompt(vendor, api_key)
+    assert "[File 1: a.csv]" in prompt and "no longer at hand: b.txt" in prompt
+
+
+def test_tools_that_items_add_hold_for_later_turns(http, vendor, api_key):
+    answers(vendor, api_key, "Ready.", ROME)
+    added = {"type": "additional_tools", "role": "developer", "tools": [WEATHER]}
+    first = final(http, False, [added, said("user", "Ready?")])
+    (call,) = final(http, False, "Rome?", previous_response_id=first["id"])["output"]
+    assert call["name"] == "weather"
+
+
+def test_memory_holds_the_latest(start_relay, caller, vendor, new_key):
+    answers(vendor, (key := new_key()), *["Hi."] * 12)
+    http = caller(start_relay(**KEYS, PROVIDER_PAID_API_KEYS=key, MEMORY_MB=32), "token-of-a-00001")
+    ids = [final(http, False, "a" * 490_000)["id"] for _ in range(10)]
+    found = [http.get(f"{PATH}/{one}").status_code == 200 for one in ids]
+    assert found[-1] and not found[0] and found == sorted(found)
+
+
 def test_what_is_not_stored(http, vendor, api_key, is_streamed):
     answers(vendor, api_key, "Hi.", "Hi.", "Hi.")
     for fields in ({"store": False}, {"input": "a" * 530_000}):

@@ -75,6 +75,50 @@ import Testing
         try readAll(body) { root in _ = try? ChatCall(message: root, defaultModel: nil) }
     }
 
+    private static func items(_ items: String) -> String { #"{"model":"m","input":[\#(items)]}"# }
+
+    @Test(
+        "a response",
+        arguments: [
+            #"{"model":"@","input":"a"}"#, #"{"model":"m","input":"@","instructions":"@"}"#,
+            #"{"model":"m","input":"a","@":"@"}"#, #"{"model":"m","input":"a","metadata":{"@":"@"},"user":"@"}"#,
+            #"{"model":"m","input":"a","previous_response_id":"@"}"#, #"{"model":"m","input":"a","truncation":"@"}"#,
+            #"{"model":"m","input":"a","include":["@"],"reasoning":{"effort":"@"},"text":{"verbosity":"@"}}"#,
+            items(#"{"role":"@","content":"a"}"#), items(#"{"role":"user","content":"@","id":"@","phase":"@"}"#),
+            items(#"{"type":"@"}"#), items(#"{"role":"user","content":"a","@":"@"}"#),
+            items(#"{"role":"user","content":[{"type":"input_text","text":"@"}]}"#),
+            items(#"{"role":"user","content":[{"type":"@"}]}"#),
+            items(#"{"role":"user","content":[{"type":"input_image","image_url":"@"}]}"#),
+            items(#"{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,@"}]}"#),
+            items(#"{"role":"user","content":[{"type":"input_file","filename":"@","file_data":"@"}]}"#),
+            items(#"{"type":"item_reference","id":"@"}"#), items(#"{"type":"compaction","encrypted_content":"@"}"#),
+            items(
+                #"{"type":"function_call","call_id":"@","name":"@","namespace":"@","arguments":"@"},"#
+                    + #"{"type":"function_call_output","call_id":"@","output":"@"}"#
+            ),
+            items(
+                #"{"type":"custom_tool_call","call_id":"@","name":"@","input":"@"},"#
+                    + #"{"type":"custom_tool_call_output","call_id":"@","output":"@"}"#
+            ),
+            items(#"{"type":"shell_call","call_id":"@","action":{"@":"@"}}"#),
+            items(#"{"type":"configuration_update","reasoning":{"effort":"@"},"text":{"format":{"type":"@"}}}"#),
+            #"{"model":"m","input":"a","tools":[{"type":"@","name":"@"}]}"#,
+            #"{"model":"m","input":"a","tools":[{"type":"function","name":"a","description":"@","parameters":{"@":"@"}}]}"#,
+            #"{"model":"m","input":"a","tools":[{"type":"custom","name":"a","format":{"type":"grammar","syntax":"@","definition":"@"}}]}"#,
+            #"{"model":"m","input":"a","tools":[{"type":"namespace","name":"@","tools":[{"type":"function","name":"@"}]}]}"#,
+            #"{"model":"m","input":"a","tool_choice":{"type":"allowed_tools","mode":"@","tools":[{"name":"@"}]}}"#,
+        ]
+    )
+    func response(_ body: String) throws {
+        try readAll(body) { root in
+            guard var draft = try? ResponseDraft(root, defaultModel: nil, for: .answer) else { return }
+            draft.input.items.removeAll { if case .reference = $0.kind { true } else { false } }
+            try? draft.completeCall()
+            var kept = ByteBuffer()
+            draft.input.append(to: &kept, seed: "a")
+        }
+    }
+
     @Test(
         "a chat",
         arguments: [

@@ -17,7 +17,9 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
     let plan = try await ChatPlan.made(draft.summaryCall, caller, exchange)
     try await exchange.countStray(caller, servedBy: plan.candidate)
     let cover = plan.cover(exchange.request)
-    let admission = try await exchange.admit(cover, plan.terms(under: cover))
+    let terms = plan.terms(under: cover)
+    let admission = try await exchange.admit(cover, terms)
+    try await plan.check(terms)
     exchange.record.price = plan.candidate.price
     do throws(UpstreamError) {
         let (answer, usage) = try await plan.answer(billing: admission.sheet)
