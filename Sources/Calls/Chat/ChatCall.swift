@@ -83,7 +83,8 @@ package struct ChatCall: Sendable {
     /// Of all texts together.
     package var textBytes: Int {
         var bytes = 0
-        for message in messages { message.forEachText { bytes += $0.utf8.count } }
+        // In place: a loop over the array would copy each message.
+        for index in messages.indices { bytes += messages[index].textBytes }
         return bytes
     }
 

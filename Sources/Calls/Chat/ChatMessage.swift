@@ -6,6 +6,8 @@ package struct ChatMessage: Sendable {
         case user
         case assistant
         case tool
+        /// The result of a tool's call that failed: it tells why.
+        case failedTool
         /// The result of a call in OpenAI's older form.
         case function
     }
@@ -26,8 +28,6 @@ package struct ChatMessage: Sendable {
     package var toolCalls: [ToolCall] = []
     /// Of the call whose result this is.
     package var toolCallID: String?
-    /// The call failed; this tells why.
-    package var isError = false
 
     package init(role: Role, content: [Piece], name: String? = nil) {
         self.role = role
@@ -40,6 +40,9 @@ package struct ChatMessage: Sendable {
     /// Directions of who runs the conversation.
     package var isInstruction: Bool { role == .system || role == .developer }
 
+    /// Of a call.
+    package var isResult: Bool { role == .tool || role == .failedTool || role == .function }
+
     /// All that is said in it, joined.
     package var text: String {
         if content.count == 1, case .text(let text) = content[0] { return text }
@@ -51,6 +54,21 @@ package struct ChatMessage: Sendable {
             }
         }
         return joined
+    }
+
+    /// Of all that `forEachText` takes.
+    package var textBytes: Int {
+        var bytes = 0
+        for index in content.indices {
+            switch content[index] {
+            case .text(let text), .refusal(let text): bytes += text.utf8.count
+            case .attachment: break
+            }
+        }
+        for index in toolCalls.indices {
+            bytes += toolCalls[index].name.utf8.count + toolCalls[index].arguments.utf8.count
+        }
+        return bytes
     }
 
     /// Texts, and the names and arguments of calls.

@@ -15,7 +15,7 @@ struct WantedAnswer: Sendable {
     /// The provider's; nil: not known.
     let price: Price?
 
-    init(_ call: ChatCall, _ candidate: Candidate) {
+    init(_ call: borrowing ChatCall, _ candidate: borrowing Candidate) {
         model = call.model
         isStreamed = call.isStreamed
         includesUsage = call.includesUsage

@@ -8,10 +8,14 @@ import Upstream
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = exchange.gateway.settings.defaultModel
-    let (asked, reply) = try await exchange.json { (root) throws(APIError) in
+    var asked = try await exchange.json { (root) throws(APIError) in
         try surface.read(root, defaultModel: defaultModel)
     }
-    let call = reply.refersBack ? try await reply.resolved(asked, for: caller, exchange) : consume asked
+    let reply = asked.reply
+    // A call is dear to copy.
+    var call = ChatCall()
+    swap(&call, &asked.call)
+    if reply.refersBack { call = try await reply.resolved(call, for: caller, exchange) }
     let plan = try await ChatPlan.made(consume call, caller, exchange)
     try await exchange.countStray(caller, servedBy: plan.candidate)
     let cover = plan.cover(exchange.request)

@@ -27,7 +27,7 @@ final class ChatPlan: @unchecked Sendable {
     private let gateway: Gateway
 
     private init(
-        _ call: ChatCall,
+        _ call: consuming ChatCall,
         _ form: TextForm?,
         _ candidate: Candidate,
         _ way: Way,

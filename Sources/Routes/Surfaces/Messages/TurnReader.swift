@@ -105,7 +105,7 @@ struct TurnReader {
         message.toolCallID = id.text
         if let flag = block["is_error"] {
             guard let flag = flag.flag else { throw .type(place(".is_error"), "a boolean") }
-            message.isError = flag
+            if flag { message.role = .failedTool }
         }
         guard let content = block["content"] else {
             message.content = [.text("")]

@@ -51,16 +51,16 @@ package struct TextForm: Sendable {
             if !message.text.isEmpty { message.content.append(.text("\n")) }
             message.content.append(.text(text.text))
             message.toolCalls = []
-        } else if message.role == .tool || message.role == .function {
+        } else if message.isResult {
             var text = ByteBuffer()
             let id = message.toolCallID
             let name = id.flatMap { names[Array($0.utf8)] } ?? message.name
-            ToolProtocol.append(result: message.text, ofCall: id, name: name, isError: message.isError, to: &text)
+            ToolProtocol.append(result: message.text, ofCall: id, name: name, isError: message.role == .failedTool, to: &text)
             // Pictures of a result stay behind its text.
             message.content =
                 [.text(text.text)] + message.content.filter { if case .attachment = $0 { true } else { false } }
             message.toolCallID = nil
-            message.isError = false
+            if message.role == .failedTool { message.role = .tool }
         }
     }
 

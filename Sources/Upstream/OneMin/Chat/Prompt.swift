@@ -20,7 +20,7 @@ enum Prompt {
         if hasInstructions { body.append(#"\n\n"#) }
         var last: ChatMessage.Role?
         for message in messages where !message.isInstruction {
-            body.append(message.isError ? "Tool error: " : label(message.role))
+            body.append(label(message.role))
             Turn(message, call.attachments).append(to: &body)
             body.append(#"\n\n"#)
             last = message.role
@@ -38,6 +38,7 @@ enum Prompt {
         case .user: "User: "
         case .assistant: "Assistant: "
         case .tool, .function: "Tool result: "
+        case .failedTool: "Tool error: "
         }
     }
 }
