@@ -55,7 +55,13 @@ package struct TextForm: Sendable {
             var text = ByteBuffer()
             let id = message.toolCallID
             let name = id.flatMap { names[Array($0.utf8)] } ?? message.name
-            ToolProtocol.append(result: message.text, ofCall: id, name: name, isError: message.role == .failedTool, to: &text)
+            ToolProtocol.append(
+                result: message.text,
+                ofCall: id,
+                name: name,
+                isError: message.role == .failedTool,
+                to: &text
+            )
             // Pictures of a result stay behind its text.
             message.content =
                 [.text(text.text)] + message.content.filter { if case .attachment = $0 { true } else { false } }
