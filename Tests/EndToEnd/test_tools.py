@@ -107,7 +107,7 @@ def test_streams_after_an_unmet_demand_do_not_disturb_each_other(launch, vendor,
             answers(vendor, key, "I would rather not.", "No.")
             assert refusal(http, True, tools=[WEATHER], tool_choice="required")[0] == 502
         vendor.answers(key, {"answer": "short"})
-        vendor.answers(held, {"answer": "long", "stall_at": 20})
+        vendor.answers(held, {"answer": "long", "stall_at": 80})
         with http.stream("POST", PATH, json=body(stream=True), headers={"Authorization": f"Bearer {held}"}) as answer:
             vendor.wait(held, "stalled")
             assert [stream(http).text() for _ in range(3)] == ["short"] * 3

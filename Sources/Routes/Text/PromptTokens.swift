@@ -18,7 +18,7 @@ func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) a
     let bytes = call.wishes.tools.reduce(call.textBytes) { bytes, tool in
         bytes + (tool.description?.utf8.count ?? 0) + (tool.schema?.bytes.count ?? 0)
     }
-    let tokens = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
+    let tokens = await gateway.worker.result(ofBytes: Worker.countingWeight * bytes, on: gateway.loop) {
         (form?.written(call) ?? call).allTokens(by: counter)
     }
     guard let tokens else { throw .tooMuchWork }

@@ -4,6 +4,8 @@ package import Engine
 extension Worker {
     /// Data longer than this is worked on by a thread for it, so that the loop serves others meanwhile.
     package static let loopBytes = 262_144
+    /// Counting tokens takes as long as other work on so many times the bytes.
+    package static let countingWeight = 8
     /// For what waits for the thread before it.
     private static let patienceNanoseconds: UInt64 = 30_000_000_000
 

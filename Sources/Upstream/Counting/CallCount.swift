@@ -53,14 +53,23 @@ package final class CallCount: @unchecked Sendable {
         // Only its vendor's chat has the words of a sound.
         let hasSounds = call.attachments.contains { $0.kind == .sound }
         if counter.isExact, !hasSounds { try await count(call, known) }
-        if !call.arePromptsSeparate { return try check(call) { self.promptTokens(or: call.promptTokens) } }
-        for one in call.prompts { try check(one) { one.promptTokens(by: counter) } }
+        if !call.arePromptsSeparate {
+            return try await check(call) { () throws(APIError) in self.promptTokens(or: call.promptTokens) }
+        }
+        for one in call.prompts {
+            try await check(one) { () async throws(APIError) in
+                let bytes = Worker.countingWeight * one.textBytes
+                let counted = await worker.result(ofBytes: bytes, on: loop) { [counter] in one.allTokens(by: counter) }
+                guard let counted else { throw .tooMuchWork }
+                return counted
+            }
+        }
     }
 
     private func count(_ call: ChatCall, _ known: Int?) async throws(APIError) {
         let bytes = call.textBytes
         // Of longer ones the limits know an estimate only.
-        if let known, bytes <= Worker.loopBytes {
+        if let known, call.isCountedAtOnce {
             prompt = .counted(known)
             return
         }
@@ -68,7 +77,9 @@ package final class CallCount: @unchecked Sendable {
             prompt = .waiting(call.messages)
             return
         }
-        let counted = await worker.result(ofBytes: bytes, on: loop) { [counter] in call.textTokens(by: counter) }
+        let counted = await worker.result(ofBytes: Worker.countingWeight * bytes, on: loop) { [counter] in
+            call.textTokens(by: counter)
+        }
         guard let counted else { throw .tooMuchWork }
         prompt = .counted(counted + moreTokens)
     }
@@ -93,13 +104,16 @@ package final class CallCount: @unchecked Sendable {
     /// Estimates are refused only where they are wide of it.
     private static let errorParts = 5
 
-    private func check(_ call: ChatCall, _ count: () -> Int) throws(APIError) {
+    private func check(
+        _ call: ChatCall,
+        _ count: () async throws(APIError) -> Int
+    ) async throws(APIError) {
         guard let window else { return }
         // A bound that no answer can reach is none.
         let wanted = call.maxTokens.map { $0 < window ? $0 : 0 } ?? 0
         // No vocabulary has more tokens for a text than it has bytes.
         guard call.textBytes + moreTokens + wanted > window else { return }
-        var tokens = count()
+        var tokens = try await count()
         if !counter.isExact { tokens -= tokens / Self.errorParts }
         guard tokens + wanted > window else { return }
         throw .contextTooLong(window, prompt: tokens, answer: call.maxTokens, isExact: counter.isExact)
@@ -115,7 +129,7 @@ package final class CallCount: @unchecked Sendable {
         if answer.usage != nil { return answer }
         let promptTokens = promptTokens(or: chat.promptTokens)
         let bytes = answer.choices.reduce(0) { $0 + $1.bytes }
-        let counted = await worker.result(ofBytes: bytes, on: loop) { [counter] in
+        let counted = await worker.result(ofBytes: Worker.countingWeight * bytes, on: loop) { [counter] in
             answer.counted(promptTokens: promptTokens, by: counter)
         }
         guard let counted else { throw .tooMuchWork }
@@ -123,15 +137,15 @@ package final class CallCount: @unchecked Sendable {
     }
 
     package func tokens(of text: Body) async throws(UpstreamError) -> Int {
-        let counted = await worker.result(ofBytes: text.bytes.count, on: loop) { [counter] in counter.count(text.bytes)
-        }
+        let bytes = Worker.countingWeight * text.bytes.count
+        let counted = await worker.result(ofBytes: bytes, on: loop) { [counter] in counter.count(text.bytes) }
         guard let counted else { throw .tooMuchWork }
         return counted
     }
 
     /// Of text that a tally was too slow for; nil: nobody has the time for it.
     package func counted(_ text: Body) async -> (tokens: Int, bytes: Int)? {
-        let counted = await worker.result(ofBytes: text.bytes.count, on: loop) { [counter] in
+        let counted = await worker.result(ofBytes: Worker.countingWeight * text.bytes.count, on: loop) { [counter] in
             TokenTally.counted(text, by: counter)
         }
         return counted ?? nil
