@@ -196,9 +196,11 @@ def test_two_relays_and_a_restart(start_relay, caller, store, vendor, new_key):
     got = final(caller(first, "token-of-a-00001"), True, "Colour of secrets?")
     first.stop()
     assert text_of(final(caller(second, "token-of-a-00001"), False, "Again?", previous_response_id=got["id"])) == "Blue, as I said."
-    assert b"Colour of secrets" not in store.dump() and b"Blue" not in store.dump()
-    (record,) = [name for name in store.keys() if name.startswith("relay:1:response:")][:1]
-    assert got["id"] not in record
+    # Once: memcached leaves entries that were just read out of its list.
+    names = [name for name in store.keys() if name.startswith("relay:1:response:")]
+    kept = store.dump()
+    assert names and kept and b"Colour of secrets" not in kept and b"Blue" not in kept
+    assert not [name for name in names if got["id"] in name]
 
 
 def test_a_flushed_store(start_relay, caller, store, vendor, new_key):
