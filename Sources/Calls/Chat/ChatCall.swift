@@ -45,7 +45,10 @@ package struct ChatCall: Sendable {
     }
 
     /// Counting by a vocabulary takes up to a quarter of a microsecond for each byte.
-    package var isCountedAtOnce: Bool { textBytes + (rare?.value.textBytes ?? 0) <= 32_768 }
+    package var isCountedAtOnce: Bool { allTextBytes <= 32_768 }
+
+    /// Of all texts, tools and the schema of an answer.
+    package var allTextBytes: Int { textBytes + (rare?.value.textBytes ?? 0) }
 
     /// The same, however long the texts are; on any thread.
     package func allTokens(by counter: TokenCounter) -> Int {

@@ -74,7 +74,8 @@ final class ChatPlan: @unchecked Sendable {
         let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil
         if let form {
             let asked = call
-            let written = await gateway.worker.result(ofBytes: call.textBytes, on: gateway.loop) { form.written(asked) }
+            let bytes = call.allTextBytes
+            let written = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) { form.written(asked) }
             guard let written else { throw .tooMuchWork }
             call = written
         }

@@ -15,10 +15,7 @@ func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) a
     let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil
     _ = try await exchange.admit(gateway.limits.cover(caller, .models, exchange.request))
     let counter = TokenCounter.of(model: candidate.model.id)
-    let bytes = call.wishes.tools.reduce(call.textBytes) { bytes, tool in
-        bytes + (tool.description?.utf8.count ?? 0) + (tool.schema?.bytes.count ?? 0)
-    }
-    let tokens = await gateway.worker.result(ofBytes: Worker.countingWeight * bytes, on: gateway.loop) {
+    let tokens = await gateway.worker.result(ofBytes: Worker.countingWeight * call.allTextBytes, on: gateway.loop) {
         (form?.written(call) ?? call).allTokens(by: counter)
     }
     guard let tokens else { throw .tooMuchWork }

@@ -249,11 +249,7 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
         if exchange.writer.isFull { await exchange.writer.drained() }
     }
 
-    func flushNow() {
-        guard !out.isEmpty else { return }
-        exchange.writer.write(out)
-        out.release()
-    }
+    func flushNow() { exchange.send(batch: &out) }
 
     func end(_ usage: Usage) async {
         if progress.isStored { await store(usage) }
