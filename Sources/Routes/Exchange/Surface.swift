@@ -27,8 +27,31 @@ protocol ChatSurface: Surface {
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
 }
 
-/// A chat request as its surface has read it.
-typealias ChatRequest = (call: ChatCall, reply: any ChatReply)
+/// A chat request as its surface has read it. A class: a call is dear to copy, and large in the frames of functions that
+/// wait.
+///
+/// `@unchecked`: made on some thread, used by one at a time.
+final class ChatRequest: @unchecked Sendable {
+    var call: ChatCall
+    let reply: any ChatReply
+
+    init(_ call: consuming ChatCall, _ reply: any ChatReply) {
+        self.call = call
+        self.reply = reply
+    }
+
+    /// The call, which is not kept here.
+    func takeCall() -> ChatCall {
+        var taken = ChatCall()
+        swap(&taken, &call)
+        return taken
+    }
+
+    /// Adds what the request refers to.
+    func resolve(for caller: Caller, _ exchange: Exchange) async throws(APIError) {
+        call = try await reply.resolved(call, for: caller, exchange)
+    }
+}
 
 /// The answer to one request in its surface's form; keeps the fields of the request that the answer repeats.
 protocol ChatReply: Sendable {

@@ -8,15 +8,13 @@ import Upstream
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = exchange.gateway.settings.defaultModel
-    var asked = try await exchange.json { (root) throws(APIError) in
+    let asked = try await exchange.json { (root) throws(APIError) in
         try surface.read(root, defaultModel: defaultModel)
     }
     let reply = asked.reply
-    // A call is dear to copy.
-    var call = ChatCall()
-    swap(&call, &asked.call)
-    if reply.refersBack { call = try await reply.resolved(call, for: caller, exchange) }
-    let plan = try await ChatPlan.made(consume call, caller, exchange)
+    if reply.refersBack { try await asked.resolve(for: caller, exchange) }
+    let plan = try ChatPlan(asked.takeCall(), caller, exchange)
+    if plan.isUnfinished { try await plan.finish() }
     try await exchange.countStray(caller, servedBy: plan.candidate)
     let cover = plan.cover(exchange.request)
     let terms = plan.terms(under: cover)

@@ -15,63 +15,52 @@ final class ChatPlan: @unchecked Sendable {
         case links(LinkPlan)
     }
 
-    let candidate: Candidate
-    let wanted: WantedAnswer
+    private(set) var candidate: Candidate
+    private(set) var wanted: WantedAnswer
     private var call: ChatCall
-    private let way: Way
-    private let completion: Completion
+    private var way = Way.plain
+    private var completion: Completion
     private let count: CallCount
+    private let abilities: Abilities
     /// Nil: the vendor has the tools and the format that are asked for, or none are.
-    private let form: TextForm?
+    private var form: TextForm?
     private let caller: Caller
     private let gateway: Gateway
+    /// `finish` is to be called.
+    private(set) var isUnfinished = false
 
-    private init(
-        _ call: consuming ChatCall,
-        _ form: TextForm?,
-        _ candidate: Candidate,
-        _ way: Way,
-        _ caller: Caller,
-        _ gateway: Gateway
-    ) {
-        wanted = WantedAnswer(call, candidate)
-        self.form = form
+    /// Throws what the client is told of a model that they may not use, and of what it and its vendor lack.
+    init(_ asked: consuming ChatCall, _ caller: Caller, _ exchange: Exchange) throws(APIError) {
+        let gateway = exchange.gateway
+        var call = asked
+        exchange.record.model = call.model
+        exchange.record.isStreamed = call.isStreamed
+        let candidate = try gateway.registry.chat(call.model, for: caller)
+        abilities = candidate.provider.abilities(for: call, of: candidate.model)
+        try Completion.check(call, against: abilities)
+        var loadsMedia = call.needs.contains(.inlineMedia) && !abilities.contains(.inlineMedia)
+        if candidate.chats {
+            form = try TextForm(call, lacking: abilities)
+        } else {
+            call.isAnsweredByLinks()
+            if call.attachments.isEmpty {
+                way = .links(try candidate.links(call, gateway.memory(of: caller)))
+                loadsMedia = false
+            }
+        }
+        isUnfinished = loadsMedia || form != nil
         count = CallCount(candidate.model, by: gateway.worker, on: gateway.loop)
-        completion = Completion(
-            call,
-            lacking: candidate.provider.abilities(for: call, of: candidate.model),
-            count,
-            by: gateway.worker,
-            on: gateway.loop
-        )
+        wanted = WantedAnswer(call, candidate)
+        completion = Completion(call, lacking: abilities, count, by: gateway.worker, on: gateway.loop)
         self.call = call
         self.candidate = candidate
-        self.way = way
         self.caller = caller
         self.gateway = gateway
     }
 
-    /// Throws what the client is told of a model that they may not use, and of what it and its vendor lack.
-    static func made(
-        _ call: consuming ChatCall,
-        _ caller: Caller,
-        _ exchange: Exchange
-    ) async throws(APIError) -> ChatPlan {
-        let gateway = exchange.gateway
-        var call = call
-        exchange.record.model = call.model
-        exchange.record.isStreamed = call.isStreamed
-        let candidate = try gateway.registry.chat(call.model, for: caller)
-        let abilities = candidate.provider.abilities(for: call, of: candidate.model)
-        try Completion.check(call, against: abilities)
-        if !candidate.chats {
-            call.isAnsweredByLinks()
-            if call.attachments.isEmpty {
-                let links = try candidate.links(call, gateway.memory(of: caller))
-                return ChatPlan(call, nil, candidate, .links(links), caller, gateway)
-            }
-        }
-        let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil
+    /// Writes tools and formats into the prompt, and looks for who takes the call's attachments. A function of its own:
+    /// plain calls do not wait for anything here.
+    func finish() async throws(APIError) {
         if let form {
             let asked = call
             let bytes = call.allTextBytes
@@ -79,12 +68,14 @@ final class ChatPlan: @unchecked Sendable {
             guard let written else { throw .tooMuchWork }
             call = written
         }
-        guard call.needs.contains(.inlineMedia), !abilities.contains(.inlineMedia) else {
-            return ChatPlan(call, form, candidate, .plain, caller, gateway)
+        if call.needs.contains(.inlineMedia), !abilities.contains(.inlineMedia) {
+            let access = gateway.mediaAccess(for: caller)
+            let plan = try await AttachmentPlan(call, candidate, access)
+            candidate = plan.candidate
+            way = .attached(plan, access)
         }
-        let access = gateway.mediaAccess(for: caller)
-        let plan = try await AttachmentPlan(call, candidate, access)
-        return ChatPlan(call, form, plan.candidate, .attached(plan, access), caller, gateway)
+        wanted = WantedAnswer(call, candidate)
+        completion = Completion(call, lacking: abilities, count, by: gateway.worker, on: gateway.loop)
     }
 
     func cover(_ request: Request) -> Cover {

@@ -3,7 +3,7 @@ import Engine
 package import Shared
 
 /// A provider's model that could serve a call. To look one up takes nothing; the key is chosen when it is called.
-package struct Candidate: Sendable {
+package final class Candidate: Sendable {
     /// The model's name here: as it was asked for, or the fallback's.
     package let name: String
     package let provider: any ChatVendor
@@ -18,6 +18,28 @@ package struct Candidate: Sendable {
     let fixed: Credential?
     let offeredBy: Int
     let loop: EventLoop
+
+    init(
+        name: String,
+        provider: any ChatVendor,
+        model: Model,
+        price: Price?,
+        takesCredits: Bool,
+        keys: KeyRing?,
+        fixed: Credential?,
+        offeredBy: Int,
+        loop: EventLoop
+    ) {
+        self.name = name
+        self.provider = provider
+        self.model = model
+        self.price = price
+        self.takesCredits = takesCredits
+        self.keys = keys
+        self.fixed = fixed
+        self.offeredBy = offeredBy
+        self.loop = loop
+    }
 
     /// It is called with a key of the relay's, or without any.
     package var usesOwnKey: Bool { fixed?.label != nil || fixed == nil }

@@ -19,7 +19,7 @@ struct LinesSurface: ChatSurface, ChatReply {
         call.choices = root["answers"]?.integer.map { Int($0) } ?? 1
         call.isStreamed = root["now"]?.flag ?? false
         if call.choices > 1 { call.needs.insert(.choices) }
-        return (call, self)
+        return ChatRequest(call, self)
     }
 
     func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter { LinesWriter(exchange) }

@@ -13,6 +13,6 @@ struct Completions: ChatSurface {
         let call = try ChatCall(completing: fields, defaultModel: defaultModel)
         let isEchoed = try fields.flag("echo") ?? false
         let prompts = isEchoed ? call.messages.map(\.text) : []
-        return (call, TextCompletion(prompts: prompts, choices: call.choices))
+        return ChatRequest(call, TextCompletion(prompts: prompts, choices: call.choices))
     }
 }

@@ -14,7 +14,8 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
         try ResponseDraft(root, defaultModel: defaultModel, for: .compaction)
     }
     if draft.refersBack { try await draft.resolve(for: caller, gateway) }
-    let plan = try await ChatPlan.made(draft.summaryCall, caller, exchange)
+    let plan = try ChatPlan(draft.summaryCall, caller, exchange)
+    if plan.isUnfinished { try await plan.finish() }
     try await exchange.countStray(caller, servedBy: plan.candidate)
     let cover = plan.cover(exchange.request)
     let terms = plan.terms(under: cover)

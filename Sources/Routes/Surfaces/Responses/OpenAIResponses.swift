@@ -9,7 +9,7 @@ struct OpenAIResponses: ChatSurface {
 
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
         let draft = try ResponseDraft(root, defaultModel: defaultModel, for: .answer)
-        return (draft.call, ResponseReply(draft))
+        return ChatRequest(draft.call, ResponseReply(draft))
     }
 }
 
