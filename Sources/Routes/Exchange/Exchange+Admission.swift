@@ -8,6 +8,7 @@ extension Exchange {
     /// The caller of the request. From here on they are charged with the memory that it takes.
     ///
     /// - Parameter countsStrays: an unknown bearer that is served as if there were none counts as a wrong key.
+    @inline(never)
     func caller(_ group: EndpointGroup, countsStrays: Bool = true) async throws(APIError) -> Caller {
         let (caller, stray) = try gateway.callers.caller(of: request)
         record.caller = caller.name
@@ -53,33 +54,49 @@ extension Exchange {
     /// them, it holds as long as the admission lasts.
     ///
     /// - Parameter terms: what it may use; nil: nothing but itself is counted anywhere.
+    @inline(never)
     func admit(_ cover: Cover, _ terms: CallTerms? = nil) async throws(APIError) -> Admission {
-        let admission = Admission(terms, holding: try await counted(cover, terms))
-        sheet = admission.sheet
-        return admission
+        let claims = cover.claims(of: terms?.reserved ?? Amounts())
+        if let hold = heldAtOnce(claims) { return try admitted(terms, hold) }
+        return try admitted(terms, await gateway.limiter.reserve(claims, on: gateway.loop))
     }
 
     /// The same, of a request whose upload has begun.
     func admit(_ cover: Cover, _ terms: CallTerms?, completing admission: borrowing Admission) async throws(APIError) {
-        admission.complete(terms, holding: try await counted(cover, terms))
+        let hold = await hold(cover.claims(of: terms?.reserved ?? Amounts()))
+        try note(hold)
+        admission.complete(terms, holding: hold)
+    }
+    // Work that does not wait is kept out of the frames of functions that do: these stay with a stream to its end.
+    // What does not wait is kept out of the frames of functions that do: these stay with a stream to its end.
+
+    @inline(never)
+    private func admitted(_ terms: CallTerms?, _ hold: consuming Hold) throws(APIError) -> Admission {
+        try note(hold)
+        let admission = Admission(terms, holding: hold)
+        sheet = admission.sheet
+        return admission
     }
 
-    /// The units that the request holds, which was admitted.
-    private func counted(_ cover: Cover, _ terms: CallTerms?) async throws(APIError) -> Hold {
-        let claims = cover.claims(of: terms?.reserved ?? Amounts())
-        guard !claims.isEmpty else { return gateway.limiter.admitUncovered() }
-        let hold = await hold(claims)
+    /// Throws the refusal, if it is one.
+    private func note(_ hold: borrowing Hold) throws(APIError) {
         standing = hold.decision
         if let error = hold.decision.error { throw error }
-        return hold
+    }
+
+    /// Nil: that takes time.
+    @inline(never)
+    private func heldAtOnce(_ claims: [Claim]) -> Hold? {
+        claims.isEmpty ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(claims)
     }
 
     private func hold(_ claims: [Claim]) async -> Hold {
-        if let hold = gateway.limiter.reserveInMemory(claims) { return hold }
+        if let hold = heldAtOnce(claims) { return hold }
         return await gateway.limiter.reserve(claims, on: gateway.loop)
     }
 
     /// A caller's own key that is not sent on, since ANONYMOUS_MODELS serves the call, is as good as unknown.
+    @inline(never)
     func countStray(_ caller: Caller, servedBy candidate: Candidate) async throws(APIError) {
         guard caller.kind == .passThrough, candidate.usesOwnKey else { return }
         try await countStray(Digest(of: caller.passedKey), request, of: caller)

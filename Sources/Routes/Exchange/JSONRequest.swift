@@ -21,6 +21,7 @@ extension Exchange {
         return try JSONBody.read(bytes, by: gateway.parser, read)
     }
 
+    @inline(never)
     private func readAway<Value: Sendable>(
         _ request: Request,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
@@ -33,6 +34,7 @@ extension Exchange {
         return try result.get()
     }
 
+    @inline(never)
     private func checkMedia(_ request: Request) throws(APIError) {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
             throw .media("Content-Encoding is not accepted here; send the body as it is.")

@@ -48,6 +48,7 @@ final class ChatRequest: @unchecked Sendable {
     }
 
     /// Adds what the request refers to.
+    @inline(never)
     func resolve(for caller: Caller, _ exchange: Exchange) async throws(APIError) {
         call = try await reply.resolved(call, for: caller, exchange)
     }

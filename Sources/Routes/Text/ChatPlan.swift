@@ -30,6 +30,7 @@ final class ChatPlan: @unchecked Sendable {
     private(set) var isUnfinished = false
 
     /// Throws what the client is told of a model that they may not use, and of what it and its vendor lack.
+    @inline(never)
     init(_ asked: consuming ChatCall, _ caller: Caller, _ exchange: Exchange) throws(APIError) {
         let gateway = exchange.gateway
         var call = asked
@@ -78,22 +79,28 @@ final class ChatPlan: @unchecked Sendable {
         completion = Completion(call, lacking: abilities, count, by: gateway.worker, on: gateway.loop)
     }
 
-    func cover(_ request: Request) -> Cover {
-        gateway.limits.cover(caller, .chat, request, model: candidate.name)
+    /// Counts the call in the limits that cover it, or throws the refusal. Throws, too, if it is too long for the model.
+    @inline(never)
+    func admitted(_ exchange: Exchange) async throws(APIError) -> Admission {
+        if caller.kind == .passThrough { try await exchange.countStray(caller, servedBy: candidate) }
+        let cover = gateway.limits.cover(caller, .chat, exchange.request, model: candidate.name)
+        let terms = terms(under: cover)
+        let admission = try await exchange.admit(cover, terms)
+        exchange.record.price = candidate.price
+        if terms != nil || !count.takeShort(call) { try await take(known: terms?.promptTokens) }
+        return admission
     }
 
-    func terms(under cover: Cover) -> CallTerms? {
+    @inline(never)
+    private func take(known promptTokens: Int?) async throws(APIError) {
+        if candidate.chats { try await count.take(call, known: promptTokens) }
+    }
+
+    @inline(never)
+    private func terms(under cover: Cover) -> CallTerms? {
         var transcriber: Candidate?
         if case .attached(let plan, _) = way { transcriber = plan.transcriber }
         return CallTerms(call, candidate, caller, cover, gateway, transcriber: transcriber)
-    }
-
-    /// Most calls are short, and need no `check`.
-    func isShort(_ terms: CallTerms?) -> Bool { !candidate.chats || terms == nil && count.takeShort(call) }
-
-    /// Throws if the call is too long for the model.
-    func check(_ terms: CallTerms?) async throws(APIError) {
-        try await count.take(call, known: terms?.promptTokens)
     }
 
     // MARK: Asking
@@ -146,6 +153,7 @@ final class ChatPlan: @unchecked Sendable {
         throw turns.last
     }
 
+    @inline(never)
     private func open(
         _ chat: any PreparedChat,
         _ vendorCall: VendorCall,
@@ -169,6 +177,25 @@ final class ChatPlan: @unchecked Sendable {
     }
 
     private func prepared(by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
+        if let chat = preparedAtOnce(by: vendorCall) { return chat }
+        return try await preparedLater(by: vendorCall)
+    }
+
+    /// Nil: that takes time.
+    @inline(never)
+    private func preparedAtOnce(by vendorCall: VendorCall) -> (any PreparedChat)? {
+        guard case .plain = way, form == nil, !call.arePromptsSeparate, call.textBytes <= Worker.loopBytes else {
+            return nil
+        }
+        let chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+        chat.write()
+        // The chat has them now.
+        call.messages = []
+        return completion.completed(chat, by: vendorCall)
+    }
+
+    @inline(never)
+    private func preparedLater(by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
         do throws(APIError) {
             if case .plain = way, call.arePromptsSeparate { return try await severally(by: vendorCall) }
             let chat = try await written(call, by: vendorCall)
@@ -177,7 +204,6 @@ final class ChatPlan: @unchecked Sendable {
                     [self] (call, vendorCall) async throws(UpstreamError) in try await again(call, by: vendorCall)
                 }
             }
-            // The chat has them now.
             if case .plain = way { call.messages = [] }
             return completion.completed(chat, by: vendorCall)
         } catch {
@@ -186,6 +212,7 @@ final class ChatPlan: @unchecked Sendable {
     }
 
     /// Of several prompts.
+    @inline(never)
     private func severally(by vendorCall: VendorCall) async throws(APIError) -> any PreparedChat {
         var chats: [any PreparedChat] = []
         for prompt in call.prompts { chats.append(try await written(prompt, by: vendorCall)) }

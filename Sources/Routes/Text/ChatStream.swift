@@ -14,75 +14,86 @@ struct OpenAnswer: Sendable {
     let credential: Credential
 }
 
+/// A streamed answer that has begun, for a request that was admitted.
+///
+/// `@unchecked`: used on its request's loop only.
+final class OpenChat: @unchecked Sendable {
+    let answer: OpenAnswer
+    let writer: any AnswerWriter
+    let wanted: WantedAnswer
+    let admission: Admission
+
+    init(_ answer: OpenAnswer, to writer: any AnswerWriter, _ wanted: WantedAnswer, _ admission: consuming Admission) {
+        self.answer = answer
+        self.writer = writer
+        self.wanted = wanted
+        self.admission = admission
+    }
+}
+
 /// After this long without a byte of the vendor's the client is shown that the relay is alive.
 private let patienceNanoseconds: UInt64 = 10_000_000_000
 
 /// Passes an answer on as it comes. A failure before its first piece is thrown before anything was sent.
-func deliver(
-    _ answer: OpenAnswer,
-    to writer: any AnswerWriter,
-    _ wanted: WantedAnswer,
-    _ sheet: CallSheet,
-    _ exchange: Exchange
-) async throws(UpstreamError) {
-    let stream = answer.stream
-    let delivery = Delivery(writer, stream.countsItself ? .estimating : answer.count.counter)
+@inline(never)
+func deliver(_ open: OpenChat, _ exchange: Exchange) async throws(UpstreamError) {
+    let delivery = Delivery(open)
     do throws(UpstreamError) {
+        try await delivery.passOn()
+    } catch {
+        throw delivery.failed(error)
+    }
+    let usage = delivery.ended()
+    exchange.record.usage = usage
+    await open.writer.end(usage)
+}
+
+/// The passing on of one answer, and what of it was handed to the client so far.
+private final class Delivery {
+    private let answer: OpenAnswer
+    private let writer: any AnswerWriter
+    private let choices: Int
+    private let sheet: CallSheet
+    private var tally: TokenTally
+    /// Bits of choices that have ended.
+    private var finished: UInt64 = 0
+
+    init(_ open: OpenChat) {
+        answer = open.answer
+        writer = open.writer
+        choices = open.wanted.choices
+        sheet = open.admission.sheet
+        tally = TokenTally(answer.stream.countsItself ? .estimating : answer.count.counter)
+    }
+
+    func passOn() async throws(UpstreamError) {
+        let stream = answer.stream
         defer {
             // Bytes that came before a failure are passed on all the same.
             writer.flushNow()
             stream.stop()
         }
         reading: while true {
-            if delivery.tally.isBehind { await delivery.catchUp(answer.count) }
+            if tally.isBehind { await catchUp() }
             switch try await stream.more(patienceNanoseconds: patienceNanoseconds) {
             case .end: break reading
             case .silence: writer.ping()
             case .bytes:
-                while try stream.next({ delivery.take($0, $1) }) {
+                while try stream.next({ take($0, $1) }) {
                     if writer.isFull { await writer.flush() }
                 }
             }
             await writer.flush()
         }
-        delivery.finish(wanted.choices)
-    } catch {
-        let delivered = Usage(
-            promptTokens: answer.count.knownPromptTokens(or: answer.promptTokens),
-            completionTokens: delivery.tally.tokens
-        )
-        if !answer.isBilled { sheet.failed(error, after: delivered) }
-        var error = error
-        error.credential = answer.credential
-        throw error
-    }
-    let usage = Usage(
-        promptTokens: stream.usage?.promptTokens ?? answer.count.promptTokens(or: answer.promptTokens),
-        completionTokens: stream.usage?.completionTokens ?? delivery.tally.tokens
-    )
-    if !answer.isBilled { sheet.answered(usage, credits: stream.credits) }
-    exchange.record.usage = usage
-    await writer.end(usage)
-}
-
-/// The part of an answer that was handed to the client so far.
-private final class Delivery {
-    private let writer: any AnswerWriter
-    private(set) var tally: TokenTally
-    /// Bits of choices that have ended.
-    private var finished: UInt64 = 0
-
-    init(_ writer: any AnswerWriter, _ counter: TokenCounter) {
-        self.writer = writer
-        tally = TokenTally(counter)
+        finish()
     }
 
-    func catchUp(_ count: CallCount) async {
+    private func catchUp() async {
         let text = tally.takeOut()
-        tally.putBack(text, await count.counted(text))
+        tally.putBack(text, await answer.count.counted(text))
     }
 
-    func take(_ choice: Int, _ event: AnswerEvent) {
+    private func take(_ choice: Int, _ event: AnswerEvent) {
         switch event {
         case .text(let text), .reasoning(let text), .refusal(let text), .toolArguments(_, let text): tally.add(text)
         case .finish: finished |= 1 << UInt64(truncatingIfNeeded: choice)
@@ -92,10 +103,36 @@ private final class Delivery {
     }
 
     /// Ends choices whose vendor did not say that they have ended.
-    func finish(_ choices: Int) {
+    @inline(never)
+    private func finish() {
         for choice in 0..<choices where finished & 1 << UInt64(truncatingIfNeeded: choice) == 0 {
             writer.take(choice, .finish(.stop, stop: nil))
         }
+    }
+
+    /// Bills what was delivered; the failure as the client is told of it.
+    @inline(never)
+    func failed(_ error: UpstreamError) -> UpstreamError {
+        let delivered = Usage(
+            promptTokens: answer.count.knownPromptTokens(or: answer.promptTokens),
+            completionTokens: tally.tokens
+        )
+        if !answer.isBilled { sheet.failed(error, after: delivered) }
+        var error = error
+        error.credential = answer.credential
+        return error
+    }
+
+    /// Bills the whole answer; its usage, counted where the vendor does not tell it.
+    @inline(never)
+    func ended() -> Usage {
+        let told = answer.stream.usage
+        let usage = Usage(
+            promptTokens: told?.promptTokens ?? answer.count.promptTokens(or: answer.promptTokens),
+            completionTokens: told?.completionTokens ?? tally.tokens
+        )
+        if !answer.isBilled { sheet.answered(usage, credits: answer.stream.credits) }
+        return usage
     }
 }
 

@@ -16,12 +16,7 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
     if draft.refersBack { try await draft.resolve(for: caller, gateway) }
     let plan = try ChatPlan(draft.summaryCall, caller, exchange)
     if plan.isUnfinished { try await plan.finish() }
-    try await exchange.countStray(caller, servedBy: plan.candidate)
-    let cover = plan.cover(exchange.request)
-    let terms = plan.terms(under: cover)
-    let admission = try await exchange.admit(cover, terms)
-    try await plan.check(terms)
-    exchange.record.price = plan.candidate.price
+    let admission = try await plan.admitted(exchange)
     do throws(UpstreamError) {
         let (answer, usage) = try await plan.answer(billing: admission.sheet)
         guard let summary = answer.choices.first?.text, !summary.bytes.isEmpty else {
