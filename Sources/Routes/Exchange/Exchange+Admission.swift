@@ -67,8 +67,8 @@ extension Exchange {
         try note(hold)
         admission.complete(terms, holding: hold)
     }
+
     // Work that does not wait is kept out of the frames of functions that do: these stay with a stream to its end.
-    // What does not wait is kept out of the frames of functions that do: these stay with a stream to its end.
 
     @inline(never)
     private func admitted(_ terms: CallTerms?, _ hold: consuming Hold) throws(APIError) -> Admission {
