@@ -22,6 +22,7 @@ from limited import (
     chat,
     client,
     metric,
+    one,
     statuses,
 )
 from memcached import Memcached, wait_for
@@ -272,7 +273,7 @@ class Load:
             asyncio.create_task(crowd.keep_asking(number, token, self.told[token], self.is_over))
             for token in tokens
             for number in range(len(relays))
-        ] + [asyncio.create_task(self.keep_looking(http)) for http in crowd.clients]
+        ] + [asyncio.create_task(self.keep_looking(lanes[0])) for lanes in crowd.clients]
 
     async def keep_looking(self, http: httpx.AsyncClient) -> None:
         """What a request takes that no limit covers: the measure of the machine."""
@@ -512,11 +513,14 @@ def test_a_record_that_cannot_be_read_is_replaced_with_a_warning(store, launch_w
     assert counts(store.get(key)).total == 1
     # Who knew more puts it back.
     with client(knowing, token) as http:
-        assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 5 - 1)
+        answer = chat(http)
+        # The other's one is hidden among these, unless it came in another second.
+        left = BOUND - 5 - 1 - (one(answer, "x-ratelimit-remaining-requests") == str(BOUND - 5 - 2))
+        assert_admitted(answer, f"{BOUND} per minute", left)
         store.set(key, value)
-        assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 5 - 2)
+        assert_admitted(chat(http), f"{BOUND} per minute", left - 1)
     knowing.wait_for_line(lambda line: line["level"] == "warning")
-    assert counts(store.get(key)).total == 5 + 2
+    assert counts(store.get(key)).total == BOUND - left + 1
 
 
 # Looked for -------------------------------------------------------------------------------------------------------
