@@ -26,7 +26,7 @@ final class TextChunks: AnswerWriter, @unchecked Sendable {
         switch event {
         case .text(let text), .refusal(let text): add(text, to: choice, nil)
         case .finish(let reason, _): add(UnsafeRawBufferPointer(start: nil, count: 0), to: choice, reason)
-        case .reasoning, .toolCall, .toolArguments, .signature, .note, .native: break
+        case .reasoning, .toolCall, .toolArguments, .signature, .sealedThought, .note, .native: break
         }
     }
 

@@ -42,8 +42,17 @@ final class MessageEvents: AnswerWriter, @unchecked Sendable {
             guard !text.isEmpty else { return }
             if block != .thinking { open(.thinking, #"{"type":"thinking","thinking":"","signature":""}"#) }
             delta(#"{"type":"thinking_delta","thinking":""#, text)
-        case .signature(nil, let text) where block == .thinking:
+        case .signature(nil, let text):
+            if block != .thinking { open(.thinking, #"{"type":"thinking","thinking":"","signature":""}"#) }
             delta(#"{"type":"signature_delta","signature":""#, text)
+            // Thinking that goes on is another thought.
+            close()
+        case .sealedThought(let data):
+            open(.thinking)
+            out.append(#"{"type":"redacted_thinking","data":"#)
+            out.append(json: data)
+            out.append("}}\n\n")
+            close()
         case .toolCall(let call, let id, let name): open(call, id, name)
         case .toolArguments(let call, let text) where block == .call(call):
             delta(#"{"type":"input_json_delta","partial_json":""#, text)

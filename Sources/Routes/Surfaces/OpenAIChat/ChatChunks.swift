@@ -48,7 +48,8 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         case .toolCall(let index, let id, let name): call(index, id, name, of: choice)
         case .toolArguments(let index, let text): arguments(index, text, of: choice)
         case .note(let text): note(text)
-        case .signature, .native: break
+        case .signature(let call, let text): signature(text, ofCall: call, of: choice)
+        case .sealedThought, .native: break
         }
     }
 
@@ -111,6 +112,19 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append(jsonContent: text)
         out.append(#""}}]},"finish_reason":null}]}"#)
         out.append("\n\n")
+    }
+
+    private func signature(_ text: UnsafeRawBufferPointer, ofCall call: Int?, of choice: Int) {
+        guard let call else { return add(#"{"extra_content":{"thought_signature":""#, text, "\"}}", to: choice) }
+        if hasFunctions { return }
+        if !hasBegun { begin() }
+        makeRoom()
+        open(choice)
+        out.append(#"{"tool_calls":[{"index":"#)
+        out.append(decimal: call)
+        out.append(#","extra_content":{"google":{"thought_signature":""#)
+        out.append(jsonContent: text)
+        out.append("\"}}}]},\"finish_reason\":null}]}\n\n")
     }
 
     private func note(_ text: UnsafeRawBufferPointer) {

@@ -45,6 +45,8 @@ struct ChatCompletion: ChatReply {
             if let reasoning = choice.reasoning {
                 body.append(#","reasoning_content":"#)
                 body.append(json: reasoning.bytes)
+            } else if !choice.thoughts.isEmpty {
+                append(choice.thoughts, to: &body)
             }
             body.append(#","refusal":"#)
             body.append(choice.refusal)
@@ -59,6 +61,17 @@ struct ChatCompletion: ChatReply {
         }
         body.append(#"],"usage":"#)
         usage.appendJSON(to: &body)
+        body.append("}")
+    }
+
+    /// One text. Of several thoughts it has no signature, and sealed ones have no place.
+    private static func append(_ thoughts: [Thought], to body: inout ByteBuffer) {
+        body.append(#","reasoning_content":""#)
+        for thought in thoughts { body.append(jsonContent: thought.text) }
+        body.append("\"")
+        guard thoughts.count == 1, !thoughts[0].isSealed, let signature = thoughts[0].signature else { return }
+        body.append(#","extra_content":{"thought_signature":"#)
+        body.append(json: signature)
         body.append("}")
     }
 
@@ -78,7 +91,13 @@ struct ChatCompletion: ChatReply {
             body.append(json: call.name)
             body.append(#","arguments":"#)
             body.append(json: call.arguments)
-            body.append("}}")
+            body.append("}")
+            if let signature = call.signature {
+                body.append(#","extra_content":{"google":{"thought_signature":"#)
+                body.append(json: signature)
+                body.append("}}")
+            }
+            body.append("}")
         }
         body.append("]")
     }

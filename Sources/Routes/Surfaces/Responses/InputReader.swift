@@ -51,7 +51,7 @@ struct InputReader {
         case "function_call": (kind, itemType) = (.call(try functionCall(item, place)), .functionCall)
         case "custom_tool_call": (kind, itemType) = (.call(try customCall(item, place)), .customCall)
         case "function_call_output": (kind, itemType) = (.result(try result(item, index)), .functionOutput)
-        case "reasoning": (kind, itemType) = (.ignored, .reasoning)
+        case "reasoning": (kind, itemType) = (try thought(item, place), .reasoning)
         default: (kind, itemType) = (try other(item, place, index), .other)
         }
         if case .reference = kind { return add(kind, place(""), nil, .other, nil) }
@@ -126,6 +126,15 @@ struct InputReader {
         }
         guard part["file_data"]?.text?.hasPrefix(Self.digest) ?? false else { return nil }
         return .text("[A file of an earlier turn, which is no longer at hand: \(part["filename"]?.string ?? "file")]")
+    }
+
+    private func thought(_ item: JSONValue, _ place: MessagePlace) throws(APIError) -> InputItem.Kind {
+        var text = ""
+        for list in [item["content"], item["summary"]] where text.isEmpty {
+            for part in list?.elements ?? JSONElements() { text += part["text"]?.string ?? "" }
+        }
+        let signature = try item.string("encrypted_content", place(""))
+        return Thought(text, signature: signature, isSealed: text.isEmpty).map { .thought($0) } ?? .ignored
     }
 
     // MARK: Calls and their results

@@ -23,6 +23,7 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
     private var itemID = ""
     private var callID = ByteBuffer()
     private var text = ByteBuffer()
+    private var signature = ByteBuffer()
     private var place = ByteBuffer()
     private var outcome = ResponseObject.Outcome.finished(.stop)
     /// Of all items.
@@ -52,6 +53,7 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
             if !hasBegun { begin() }
             out.append(comment: text)
         case .finish(let reason, _): finish(reason)
+        case .signature(nil, let text), .sealedThought(let text): add(signature: text)
         case .signature, .native: break
         }
     }
@@ -77,14 +79,26 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
         guard !piece.isEmpty, takes(piece) else { return }
         if case .reasoning = open {
         } else {
-            beginItem(.reasoning, .reasoning)
-            OutputItem.append(reasoning: nil, itemID, "in_progress", to: &out)
-            out.append("}\n\n")
+            beginReasoning()
             beginPart()
             OutputItem.append(thought: .empty, to: &out)
             out.append("}\n\n")
         }
         delta("response.reasoning_text.delta", piece)
+    }
+
+    private func beginReasoning() {
+        beginItem(.reasoning, .reasoning)
+        OutputItem.append(reasoning: .empty, signature: .empty, itemID, "in_progress", to: &out)
+        out.append("}\n\n")
+    }
+
+    /// It ends its item: thinking that goes on is another thought.
+    private func add(signature piece: UnsafeRawBufferPointer) {
+        guard !piece.isEmpty, takes(piece) else { return }
+        if case .reasoning = open {} else { beginReasoning() }
+        signature.append(piece)
+        closeItem("completed")
     }
 
     private func begin(call offered: UnsafeRawBufferPointer, _ id: UnsafeRawBufferPointer) {
@@ -160,11 +174,14 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
             close(messageOf: isRefusal)
             OutputItem.append(message: text.bytes, isRefusal: isRefusal, itemID, status, to: &item)
         case .reasoning:
-            done("response.reasoning_text.done", #","text":"#)
-            openPartEnd()
-            OutputItem.append(thought: text.bytes, to: &out)
-            out.append("}\n\n")
-            OutputItem.append(reasoning: text.bytes, itemID, status, to: &item)
+            if !text.isEmpty {
+                done("response.reasoning_text.done", #","text":"#)
+                openPartEnd()
+                OutputItem.append(thought: text.bytes, to: &out)
+                out.append("}\n\n")
+            }
+            OutputItem.append(reasoning: text.bytes, signature: signature.bytes, itemID, status, to: &item)
+            signature.removeAll()
         case .call(let name):
             close(call: name)
             OutputItem.append(call: name, callID: callID.bytes, arguments: text.bytes, itemID, status, to: &item)
