@@ -114,6 +114,17 @@ def chat_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
         messages=tool_call(text[: len(text) // 2], "a", "a"), tools=[{"type": "function", "function": {"name": "a"}}]
     )
     yield "tool's call, twice", lambda text: message(messages=tool_call(text[: len(text) // 2], "a", "a"))
+    tool = {"type": "custom", "custom": {"name": "a"}}
+    yield "custom tool's input", lambda text: message(
+        messages=[
+            said(None, "assistant") | {"tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "a", "input": text}}]},
+            {"role": "tool", "tool_call_id": "c", "content": "a"},
+        ],
+        tools=[tool],
+    )
+    yield "custom tool's grammar", lambda text: message(
+        tools=[{"type": "custom", "custom": {"name": "a", "format": {"type": "grammar", "grammar": {"definition": text}}}}]
+    )
     yield "image prompt", lambda text: message(model="midjourney_6_1", messages=[said(text)])
     yield (
         "image answer",

@@ -131,6 +131,8 @@ import Testing
             #"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"@"}]}]}"#,
             #"{"model":"m","messages":[{"role":"assistant","content":"@"},{"role":"user","content":"[_V1_]"}]}"#,
             #"{"model":"m","messages":[{"role":"assistant","content":"a","reasoning_content":"@"},{"role":"user","content":"a"}]}"#,
+            #"{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"@","type":"custom","custom":{"name":"@","input":"@"}}]}]}"#,
+            #"{"model":"m",\#(user),"tools":[{"type":"custom","custom":{"name":"a","description":"@","format":{"type":"grammar","grammar":{"syntax":"@","definition":"@"}}}}]}"#,
             #"{"model":"m","messages":[{"role":"assistant","refusal":"@"},{"role":"user","content":"a"}]}"#,
             #"{"model":"m","messages":[{"role":"assistant","content":"@"},{"role":"user","content":"/v1 @"}]}"#,
             #"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"@"}}]}]}"#,

@@ -12,6 +12,9 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     private let choices: Int
     private let includesUsage: Bool
     private let hasFunctions: Bool
+    private let names: ToolNames
+    /// Of calls of custom tools: the input is known at the end.
+    private var customArguments: [CallPlace: [UInt8]] = [:]
     /// The beginning of all chunks, up to the choice's index.
     private var beginning = ByteBuffer()
     /// The beginning of a chunk with text of the first choice, mostly the only one.
@@ -22,8 +25,9 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     /// A batch that is sent before more is translated: one wake-up may bring many events, and each swells threefold.
     static let batchBytes = 8_192
 
-    init(_ wanted: WantedAnswer, _ exchange: Exchange) {
+    init(_ wanted: WantedAnswer, _ names: ToolNames, _ exchange: Exchange) {
         self.exchange = exchange
+        self.names = names
         choices = wanted.choices
         includesUsage = wanted.includesUsage
         hasFunctions = wanted.hasFunctions
@@ -90,6 +94,14 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append(decimal: index)
         out.append(#","id":"#)
         out.append(json: id)
+        if names[name].isCustom {
+            // OpenAI's schema of a chunk knows the type `function` only, and lets it be absent.
+            out.append(#","custom":{"name":"#)
+            out.append(json: name)
+            out.append(#","input":""}}]},"finish_reason":null}]}"#)
+            customArguments[CallPlace(choice: choice, index: index)] = []
+            return out.append("\n\n")
+        }
         out.append(#","type":"function","function":{"name":"#)
         out.append(json: name)
         out.append(#","arguments":""}}]},"finish_reason":null}]}"#)
@@ -97,6 +109,11 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     }
 
     private func arguments(_ index: Int, _ text: UnsafeRawBufferPointer, of choice: Int) {
+        if !customArguments.isEmpty,
+            customArguments[CallPlace(choice: choice, index: index)]?.append(contentsOf: text) != nil
+        {
+            return
+        }
         if !hasBegun { begin() }
         makeRoom()
         open(choice)
@@ -132,8 +149,21 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append(comment: text)
     }
 
+    private func writeInputs(of choice: Int) {
+        for (place, arguments) in customArguments.sorted(by: { $0.key.index < $1.key.index })
+        where place.choice == choice {
+            open(choice)
+            out.append(#"{"tool_calls":[{"index":"#)
+            out.append(decimal: place.index)
+            out.append(#","custom":{"input":"#)
+            arguments.withUnsafeBytes { text in ToolNames.input(of: text) { out.append(json: $0) } }
+            out.append("}}]},\"finish_reason\":null}]}\n\n")
+        }
+    }
+
     private func finish(_ choice: Int, _ reason: FinishReason) {
         if !hasBegun { begin() }
+        if !customArguments.isEmpty { writeInputs(of: choice) }
         open(choice)
         out.append(#"{},"finish_reason":""#)
         out.append(reason.name(isOld: hasFunctions))
@@ -188,6 +218,11 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         usage.appendJSON(to: &out)
         out.append("}\n\n")
     }
+}
+
+private struct CallPlace: Hashable {
+    let choice: Int
+    let index: Int
 }
 
 extension ByteBuffer {

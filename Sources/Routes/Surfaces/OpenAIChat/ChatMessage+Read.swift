@@ -148,13 +148,10 @@ private func readCalls(
     return read
 }
 
-/// Of a custom tool, the input stands for the arguments.
+/// A custom tool has an input in place of arguments.
 private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
-    ToolCall(
-        id: id,
-        name: call["name"]?.string ?? "a tool",
-        arguments: call["arguments"]?.string ?? call["input"]?.string ?? "{}"
-    )
+    let arguments = call["arguments"]?.string ?? call["input"]?.string.map { ToolNames.arguments(ofInput: $0) }
+    return ToolCall(id: id, name: call["name"]?.string ?? "a tool", arguments: arguments ?? "{}")
 }
 
 private func resultOf(_ message: JSONValue, _ place: MessagePlace, _ calls: Set<CallID>) throws(APIError) -> String {

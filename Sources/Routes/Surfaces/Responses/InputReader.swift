@@ -150,11 +150,9 @@ struct InputReader {
 
     private func customCall(_ item: JSONValue, _ place: MessagePlace) throws(APIError) -> ToolCall {
         let space = try item.string("namespace", place(""))
-        var arguments = ByteBuffer(#"{"input":"#)
-        arguments.append(json: try text(item, "input", place))
-        arguments.append("}")
+        let arguments = ToolNames.arguments(ofInput: try text(item, "input", place))
         let name = ToolNames.offered(try text(item, "name", place), in: space)
-        return ToolCall(id: try callID(item, place), name: name, arguments: arguments.text)
+        return ToolCall(id: try callID(item, place), name: name, arguments: arguments)
     }
 
     private mutating func result(_ item: JSONValue, _ index: Int) throws(APIError) -> ChatMessage {
