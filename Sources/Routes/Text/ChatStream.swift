@@ -40,10 +40,10 @@ func deliver(
             case .silence: writer.ping()
             case .bytes:
                 while try stream.next({ delivery.take($0, $1) }) {
-                    if writer.isFull { await writer.flush() }
+                    if writer.isFull { try await writer.flush() }
                 }
             }
-            await writer.flush()
+            try await writer.flush()
         }
         delivery.finish(wanted.choices)
     } catch {

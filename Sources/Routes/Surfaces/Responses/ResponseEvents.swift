@@ -28,6 +28,9 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
     private var outcome = ResponseObject.Outcome.finished(.stop)
     /// Of all items.
     private var textBytes = 0
+    private var hold: MemoryHold?
+    /// There is no memory for its text.
+    private var isShort = false
 
     private static let batchBytes = 8_192
     /// A response repeats its whole text at the end. What is longer ends here.
@@ -123,7 +126,9 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
             return false
         }
         textBytes += piece.count
-        return true
+        // An item has its text twice while it ends.
+        if textBytes > MemoryBudget.smallBytes, !exchange.gateway.memory.covers(2 * textBytes, &hold) { isShort = true }
+        return !isShort
     }
 
     /// Opens the event of a new item, up to the item.
@@ -258,10 +263,10 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
         closeItem(outcome.itemStatus)
     }
 
-    var isFull: Bool { out.count >= Self.batchBytes }
+    var isFull: Bool { isShort || out.count >= Self.batchBytes }
 
-    /// Sends what has gathered; waits while the client takes it too slowly.
-    func flush() async {
+    func flush() async throws(UpstreamError) {
+        if isShort { throw UpstreamError(TransportError(.overloaded)) }
         flushNow()
         if exchange.writer.isFull { await exchange.writer.drained() }
     }

@@ -60,6 +60,7 @@ struct Repair: Sendable {
     let call: ChatCall
     let form: TextForm
     let ids: RandomBytes
+    let memory: MemoryBudget
     let count: CallCount
     let preparing: Preparing
 

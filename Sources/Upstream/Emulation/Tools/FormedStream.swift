@@ -25,6 +25,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     private var finish = FinishReason.stop
     /// The sequence that ended the answer; empty: none did.
     private var stopSequence = ByteBuffer()
+    private var hold: MemoryHold?
     private var counted: Usage?
     private var taken: Int?
 
@@ -110,6 +111,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             handOver(take)
             return true
         case .reading:
+            if answer.bytes > MemoryBudget.smallBytes { try takeMemory() }
             return try stream.next { [self] _, event in
                 switch event {
                 case .text(let text):
@@ -124,6 +126,12 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
                 default: if first == nil { take(0, event) }
                 }
             }
+        }
+    }
+
+    private func takeMemory() throws(UpstreamError) {
+        guard repair.memory.covers(answer.heldBytes + (first?.heldBytes ?? 0), &hold) else {
+            throw UpstreamError(TransportError(.overloaded))
         }
     }
 
@@ -167,6 +175,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
 
     func stop() {
         place = .over
+        hold = nil
         stream.stop()
     }
 }

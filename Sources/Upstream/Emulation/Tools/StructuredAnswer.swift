@@ -27,6 +27,8 @@ package struct StructuredAnswer: ~Copyable {
 
     package init(_ format: FormatProtocol) { self.format = format }
 
+    var heldBytes: Int { held.count + (found?.utf8.count ?? 0) }
+
     /// True: the answer is there, and nothing that follows counts.
     package var isDone: Bool { found != nil }
 
