@@ -51,7 +51,7 @@ package struct Completion: Sendable {
         with means: FormMeans,
         _ preparing: @escaping @Sendable (ChatCall, VendorCall) async throws(UpstreamError) -> any PreparedChat
     ) -> any PreparedChat {
-        let repair = Repair(call: call, form: form, ids: means.ids, memory: means.memory, count: count) {
+        let repair = Repair(call: call, form: form, means: means, count: count) {
             [self] (call) async throws(UpstreamError) in bounded(try await preparing(call, vendorCall.another()))
         }
         return multiplied(FormedChat(bounded(chat), repair), by: vendorCall)
@@ -88,15 +88,4 @@ package struct Completion: Sendable {
     private static let emulated: Abilities = [
         .choices, .prompts, .stops, .tokenBound, .inlineMedia, .tools, .functions, .toolChoice, .objects, .schemas,
     ]
-}
-
-/// The parts of the process and of the loop that reading an answer for its form takes.
-package struct FormMeans: Sendable {
-    let ids: RandomBytes
-    let memory: MemoryBudget
-
-    package init(ids: RandomBytes, memory: MemoryBudget) {
-        self.ids = ids
-        self.memory = memory
-    }
 }

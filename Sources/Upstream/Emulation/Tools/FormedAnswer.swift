@@ -68,9 +68,22 @@ final class FormedAnswer: @unchecked Sendable {
         return raw.count == bytes ? tokens : tokens * bytes / raw.count
     }
 
-    func finish(_ pass: (UnsafeRawBufferPointer) -> Void) {
-        parser?.finish { self.note($0, pass) }
-        verdict = document?.finish()
+    /// The model has ended; `judge` follows, then `conclude`.
+    func finish(_ pass: (UnsafeRawBufferPointer) -> Void) { parser?.finish { self.note($0, pass) } }
+
+    func conclude() { verdict = document?.finish() }
+
+    /// There is a document that is too long to be judged on the loop.
+    var isBehind: Bool { document?.unjudged != nil }
+
+    /// Judges it where that takes no time of the loop.
+    func judge(by means: FormMeans) async throws(UpstreamError) {
+        while let value = document?.unjudged {
+            let bytes = value.text.bytes.count
+            let verdict = await means.worker.result(ofBytes: bytes, on: means.loop) { value.judged() }
+            guard let verdict else { throw .tooMuchWork }
+            document?.settle(verdict)
+        }
     }
 
     private func note(_ event: ToolEvent, _ pass: (UnsafeRawBufferPointer) -> Void) {

@@ -59,8 +59,7 @@ struct Repair: Sendable {
     /// In plain text; it is kept until the answer is there.
     let call: ChatCall
     let form: TextForm
-    let ids: RandomBytes
-    let memory: MemoryBudget
+    let means: FormMeans
     let count: CallCount
     let preparing: Preparing
 

@@ -33,7 +33,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         self.stream = stream
         self.repair = repair
         self.promptTokens = promptTokens
-        answer = FormedAnswer(repair.form, ids: repair.ids)
+        answer = FormedAnswer(repair.form, ids: repair.means.ids)
     }
 
     /// Of both calls.
@@ -47,6 +47,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         case .ended: return .bytes
         case .reading: break
         }
+        if answer.isBehind { try await answer.judge(by: repair.means) }
         // A model that answers its own calls is stopped, and billed no more.
         if answer.wantsMore {
             let arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
@@ -81,6 +82,8 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
 
     private func end() async throws(UpstreamError) {
         answer.finish { [self] text in if first == nil { rest.append(text) } }
+        try await answer.judge(by: repair.means)
+        answer.conclude()
         let isCut = finish == .length
         guard let problem = answer.problem, !isCut else {
             place = .ended
@@ -95,7 +98,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         stream = try await repair.preparing(again).stream()
         asked = again
         first = answer
-        answer = FormedAnswer(repair.form, ids: repair.ids)
+        answer = FormedAnswer(repair.form, ids: repair.means.ids)
         finish = .stop
         stopSequence.removeAll()
     }
@@ -130,7 +133,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     private func takeMemory() throws(UpstreamError) {
-        guard repair.memory.covers(answer.heldBytes + (first?.heldBytes ?? 0), &hold) else {
+        guard repair.means.memory.covers(answer.heldBytes + (first?.heldBytes ?? 0), &hold) else {
             throw UpstreamError(TransportError(.overloaded))
         }
     }
