@@ -22,9 +22,6 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     private var out = ByteBuffer()
     private var hasBegun = false
 
-    /// A batch that is sent before more is translated: one wake-up may bring many events, and each swells threefold.
-    static let batchBytes = 8_192
-
     init(_ wanted: WantedAnswer, _ names: ToolNames, _ exchange: Exchange) {
         self.exchange = exchange
         self.names = names
@@ -185,7 +182,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     }
 
     /// For a whole batch, so that it does not grow by and by.
-    private func makeRoom() { if out.isEmpty { _ = out.reserve(Self.batchBytes + 1_024) } }
+    private func makeRoom() { if out.isEmpty { _ = out.reserve(batchBytes + 1_024) } }
 
     private func open(_ choice: Int) {
         out.append(beginning.bytes)
@@ -193,7 +190,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append(#","delta":"#)
     }
 
-    var isFull: Bool { out.count >= Self.batchBytes }
+    var isFull: Bool { out.count >= batchBytes }
 
     /// Sends what has gathered; waits while the client takes it too slowly.
     func flush() async {

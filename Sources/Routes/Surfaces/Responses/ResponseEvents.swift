@@ -5,7 +5,7 @@ import Shared
 /// Writes the events of a streamed response.
 ///
 /// `@unchecked`: used on its request's loop only.
-final class ResponseEvents: AnswerWriter, @unchecked Sendable {
+final class ResponseEvents: BatchWriter, @unchecked Sendable {
     private enum Open {
         case nothing
         case message(isRefusal: Bool)
@@ -14,9 +14,9 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
     }
 
     private let reply: ResponseReply
-    private let exchange: Exchange
+    let exchange: Exchange
     private let progress: ResponseProgress
-    private var out = ByteBuffer()
+    var out = ByteBuffer()
     private var hasBegun = false
     /// The item that is being written: its id and text, and its part of an event that tells where it stands.
     private var open = Open.nothing
@@ -32,7 +32,6 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
     /// There is no memory for its text.
     private var isShort = false
 
-    private static let batchBytes = 8_192
     /// A response repeats its whole text at the end. What is longer ends here.
     private static let mostBytes = 2_097_152
 
@@ -162,7 +161,7 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
     }
 
     private func delta(_ type: StaticString, _ piece: UnsafeRawBufferPointer, hasLogs: Bool = false) {
-        if out.isEmpty { _ = out.reserve(Self.batchBytes + 1_024) }
+        makeRoom()
         text.append(piece)
         progress.open(type, in: &out)
         out.append(place.bytes)
@@ -263,15 +262,12 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
         closeItem(outcome.itemStatus)
     }
 
-    var isFull: Bool { isShort || out.count >= Self.batchBytes }
+    var isFull: Bool { isShort || hasBatch }
 
     func flush() async throws(UpstreamError) {
         if isShort { throw UpstreamError(TransportError(.overloaded)) }
-        flushNow()
-        if exchange.writer.isFull { await exchange.writer.drained() }
+        await flushBatch()
     }
-
-    func flushNow() { exchange.send(batch: &out) }
 
     func end(_ usage: Usage) async {
         if progress.isStored { await store(usage) }
@@ -288,57 +284,5 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
         var object = ByteBuffer()
         progress.append(outcome, usage, to: &object)
         progress.isStored = await reply.store(Body(object), progress.object, exchange)
-    }
-}
-
-/// The part of a streamed response that has been sent.
-///
-/// `@unchecked`: used on its request's loop only.
-final class ResponseProgress: @unchecked Sendable {
-    let object: ResponseObject
-    var isStored: Bool
-    /// Items that are done.
-    private(set) var items = 0
-    private var output = ByteBuffer()
-    private var events = 0
-
-    init(_ object: ResponseObject, isStored: Bool) {
-        self.object = object
-        self.isStored = isStored
-    }
-
-    /// The beginning of the next event.
-    func open(_ type: StaticString, in out: inout ByteBuffer) {
-        out.append("event: ")
-        out.append(type)
-        out.append("\ndata: {\"type\":\"")
-        out.append(type)
-        out.append(#"","sequence_number":"#)
-        out.append(decimal: events)
-        events += 1
-    }
-
-    func add(_ item: UnsafeRawBufferPointer) {
-        if items > 0 { output.append(",") }
-        output.append(item)
-        items += 1
-    }
-
-    func append(_ outcome: ResponseObject.Outcome, _ usage: Usage?, to out: inout ByteBuffer) {
-        object.append(outcome, output: output.bytes, usage, isStored: isStored, to: &out)
-    }
-}
-
-/// Tells a failure of a response, in its stream once that has begun.
-private struct FailedResponse: Surface {
-    let progress: ResponseProgress
-
-    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
-        guard isMidStream else { return OpenAIResponses().append(error, isMidStream: false, to: &body) }
-        progress.isStored = false
-        progress.open("response.failed", in: &body)
-        body.append(#","response":"#)
-        progress.append(.failed(error), nil, to: &body)
-        body.append("}\n\n")
     }
 }
