@@ -49,6 +49,7 @@ final class Assembly {
         let metrics = Metrics(Self.labels(settings, makers.offers), loops: threads, others: others)
         let parts = ProcessParts(
             log: log,
+            memory: budget,
             limiter: limiter,
             files: FileShelf(shared),
             responses: ResponseShelf(responses),

@@ -1,6 +1,7 @@
 """Answers of limited endpoints as tests read them: every header and every word of a refusal is compared."""
 
 import asyncio
+import itertools
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -174,28 +175,37 @@ async def ask(http: httpx.AsyncClient, relay: int, token: str) -> Told:
     return Told(relay, sent, got, answer.status_code, answer.json()["error"]["code"], wait)
 
 
+LANES = 10
+
+
 class Crowd:
-    """Checked clients of several relays, each with as many connections as are needed."""
+    """Checked clients of several relays, each with as many connections as are needed. There are some for each relay,
+    used by turns: a client's cost grows with the square of its connections.
+    """
 
     def __init__(self, relays: Sequence[Relay]) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        self.relays = len(relays)
+        self.turns = itertools.count()
         self.clients = [
-            checked.async_client(httpx, base_url=relay.base_url, timeout=30, limits=limits) for relay in relays
+            [checked.async_client(httpx, base_url=relay.base_url, timeout=30, limits=limits) for _ in range(LANES)]
+            for relay in relays
         ]
 
     async def __aenter__(self) -> "Crowd":
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for http in self.clients:
-            await http.aclose()
+        for lanes in self.clients:
+            for http in lanes:
+                await http.aclose()
 
     async def ask(self, relay: int, token: str) -> Told:
-        return await ask(self.clients[relay], relay, token)
+        return await ask(self.clients[relay][next(self.turns) // self.relays % LANES], relay, token)
 
     async def burst(self, count: int, token: str) -> list[Told]:
         """So many at once, over all relays by turns."""
-        return await asyncio.gather(*(self.ask(index % len(self.clients), token) for index in range(count)))
+        return await asyncio.gather(*(self.ask(index % self.relays, token) for index in range(count)))
 
     async def keep_asking(self, relay: int, token: str, told: list[Told], is_over: asyncio.Event) -> None:
         """One client that does not stop for a refusal."""

@@ -1,5 +1,6 @@
 """Relays as processes: started with a clean environment, watched, ended and looked over."""
 
+import itertools
 import json
 import os
 import signal
@@ -51,10 +52,22 @@ def binary() -> Path:
     return max(built, key=lambda path: path.stat().st_mtime)
 
 
+PORTS = range(20_000, 32_000)
+"""Below those that the kernel gives to outgoing connections: one of these cannot take a port before it is used."""
+tried = itertools.count(os.getpid() * 997)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Each one is another, in other test processes as well."""
+    while True:
+        port = PORTS[next(tried) % len(PORTS)]
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 class Relay:
@@ -136,13 +149,17 @@ class Relay:
         self.process.wait()
         self.reader.join(5)
 
+    def begin_to_stop(self) -> None:
+        """Does not wait; `stop` follows."""
+        if not self.ended and self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """Ends the relay, once; it must leave quickly, with status 0, having written nothing but log lines."""
         if self.ended:
             return
+        self.begin_to_stop()
         self.ended = True
-        if self.process.poll() is None:
-            self.signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

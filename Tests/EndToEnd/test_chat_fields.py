@@ -74,7 +74,6 @@ UNSUPPORTED = [
     ({"modalities": ["audio"]}, {"modalities"}),
     ({"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}, {"modalities", "audio"}),
     ({"audio": {"voice": "alloy", "format": "wav"}}, {"audio"}),
-    ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, {"tools", "tools[0].type", "tools[0]"}),
 ]
 UNKNOWN = {
     "top_k": 40, "min_p": 0.1, "repetition_penalty": 1.1, "chat_id": "x", "session_id": "y", "transforms": [],

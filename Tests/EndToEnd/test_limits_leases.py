@@ -3,6 +3,7 @@ Clocks that are off.
 """
 
 import asyncio
+import itertools
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -113,9 +114,14 @@ def test_what_a_lease_left_others_may_use(two):
 
 def test_never_over_with_leases(two):
     relays, token = two("300 per 2 seconds"), fresh()
-    ends = time.monotonic() + 7
-    told = asyncio.run(keep_asking(relays, token, lambda told: time.monotonic() > ends))
-    assert sum_of(relays, "relay_limit_leases_total") > 0
+    ends, looks = time.monotonic() + 7, itertools.count()
+
+    def is_enough(_: list[Told]) -> bool:
+        # On a busy machine it takes a while until a caller is.
+        is_over = time.monotonic() > ends and next(looks) % 50 == 0
+        return is_over and sum_of(relays, "relay_limit_leases_total") > 0
+
+    told = asyncio.run(keep_asking(relays, token, is_enough))
     assert statuses(told)[200] > 300
     assert_never_over(told, 300, 2)
 

@@ -273,7 +273,7 @@ class Load:
             asyncio.create_task(crowd.keep_asking(number, token, self.told[token], self.is_over))
             for token in tokens
             for number in range(len(relays))
-        ] + [asyncio.create_task(self.keep_looking(http)) for http in crowd.clients]
+        ] + [asyncio.create_task(self.keep_looking(lanes[0])) for lanes in crowd.clients]
 
     async def keep_looking(self, http: httpx.AsyncClient) -> None:
         """What a request takes that no limit covers: the measure of the machine."""

@@ -6,11 +6,12 @@ import select
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from chat import body
+from chat import body, deltas_of
 from rawhttp import ask, chunked, connected, request, wait_until
 from relay_process import Relay, binary, judges_memory
 from test_metrics import Scrape
@@ -208,3 +209,40 @@ def test_what_a_head_tells_to_be_wrong_is_answered_before_the_body(start_relay: 
         with connected(relay.port) as connection:
             answer = connection.ask(head(length, **fields) + b"[")
         assert answer.status == status, (fields, answer.body)
+
+
+def test_a_call_that_is_held_counts_until_its_answer_ends(relay: Relay, vendor, http, api_key: str) -> None:
+    arguments = '{"city": "' + "x" * 400_000 + '"}'
+    text = f'<tool_call>\n{{"name": "weather", "arguments": {arguments}}}\n</tool_call>'
+    vendor.answers(api_key, {"answer": text, "deltas": deltas_of(text, 4_000), "stall_at": 300_000})
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    before = Scrape(relay)("relay_memory_held_bytes", by="large")
+
+    def held() -> float:
+        return (Scrape(relay)("relay_memory_held_bytes", by="large") or 0) - (before or 0)
+
+    with connected(relay.port) as peer:
+        content = json.dumps(body(stream=True, tools=[tool])).encode()
+        peer.send(request("POST", CHAT, content, authorization=f"Bearer {api_key}"))
+        assert wait_until(lambda: held() >= 250_000, 20)
+        vendor.release(api_key)
+        assert peer.receive().status == 200
+    assert wait_until(lambda: held() == 0, 20)
+
+
+def test_stored_history_counts_until_the_request_ends(
+    start_relay: Callable[..., Relay], vendor, new_key, caller
+) -> None:
+    key = new_key()
+    relay = start_relay(PROVIDER_PAID_KIND="onemin", PROVIDER_PAID_API_KEYS=key, KEY_A_TOKEN="token-of-a-00001")
+    http = caller(relay, "token-of-a-00001")
+    vendor.answers(key, {"answer": "Hi."}, {"answer": "Hi.", "stall_at": 0})
+    first = http.post("/v1/responses", json={"model": "gpt-4o-mini", "input": "a" * 200_000}).json()
+    assert first["store"] is True
+    with ThreadPoolExecutor() as threads:
+        more = {"model": "gpt-4o-mini", "input": "More", "previous_response_id": first["id"]}
+        second = threads.submit(http.post, "/v1/responses", json=more)
+        assert wait_until(lambda: (Scrape(relay)("relay_memory_held_bytes", by="large") or 0) >= 400_000, 20)
+        vendor.release(key)
+        assert second.result().status_code == 200
+    assert wait_until(lambda: Scrape(relay)("relay_memory_held_bytes", by="large") == 0, 20)

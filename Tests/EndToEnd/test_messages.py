@@ -160,3 +160,13 @@ def test_events_are_framed_as_clients_need_them(relay, api_key):
     names = [event.split("\n")[0] for event in text.strip().split("\n\n")]
     assert names[0] == "event: message_start" and names[-1] == "event: message_stop" and "[DONE]" not in text
     assert json.loads(text.strip().split("\n\n")[-1].split("data: ")[1]) == {"type": "message_stop"}
+
+
+def test_a_client_that_leaves(relay, vendor, api_key):
+    vendor.answers(api_key, {"answer": "one two", "deltas": ["one", " two"], "stall_at": 120})
+    with checked.client(httpx2, timeout=30) as http:
+        client = anthropic.Anthropic(api_key=api_key, base_url=relay.base_url, max_retries=0, http_client=http)
+        with client.messages.stream(**HELLO) as stream:
+            next(iter(stream))
+            vendor.wait(api_key, "stalled")
+    vendor.wait(api_key, "client_closed")

@@ -375,14 +375,3 @@ def test_chat_completions_understand_the_body(http, vendor, api_key, is_stream):
     assert answer.status_code == 200 and '"tool_calls":[{' in answer.text and "Be brief." in vendor.prompt(api_key)
     refused = http.post("/v1/chat/completions", json=sent | {"previous_response_id": "resp_1"})
     assert error_of(refused, 400)["param"] == "previous_response_id"
-
-
-def test_a_silent_vendor_is_bridged_by_comments(http, vendor, api_key):
-    vendor.answers(api_key, {"deltas": ["One ", "late"], "answer": "One late", "stall_at": 60})
-    got = b""
-    with http.stream("POST", PATH, json=body(stream=True)) as answer:
-        for piece in answer.iter_raw():
-            got += piece
-            if got.endswith(b": ping\n\n"):
-                vendor.release(api_key)
-    assert got.index(b'"delta":"One "') < got.index(b": ping") < got.index(b'"delta":"late"') < got.index(b"response.completed")

@@ -221,3 +221,52 @@ def test_text_before_a_call_is_not_held_back(http, vendor, api_key):
             if "I look" in seen:
                 break
         assert "I look" in seen
+
+
+CODE = {"type": "custom", "custom": {"name": "run", "description": "Runs code", "format": {
+    "type": "grammar", "grammar": {"syntax": "lark", "definition": "start: /[a-z ]+/"},
+}}}  # fmt: skip
+RUN = '<tool_call>\n{"name": "run", "arguments": {"input": "say \\"hi\\""}}\n</tool_call>'
+
+
+def inputs(http, is_streamed: bool, **fields: Any) -> list[tuple[str, str]]:
+    """Names and inputs of an answer that is calls of custom tools."""
+    if not is_streamed:
+        choice = ask(http, **fields).json()["choices"][0]
+        assert choice["finish_reason"] == "tool_calls"
+        calls = choice["message"]["tool_calls"]
+        assert {call["type"] for call in calls} == {"custom"} and all(call["id"].startswith("call_") for call in calls)
+        return [(call["custom"]["name"], call["custom"]["input"]) for call in calls]
+    got = stream(http, **fields)
+    assert got.is_done and got.finish() == "tool_calls", got
+    deltas = [call for choice in got.choices(0) for call in choice["delta"].get("tool_calls", [])]
+    found: dict[int, list[str]] = {}
+    for call in deltas:
+        if "id" in call:
+            found[call["index"]] = [call["custom"]["name"], ""]
+        found[call["index"]][1] += call["custom"]["input"]
+    return [(name, text) for name, text in found.values()]
+
+
+@pytest.mark.parametrize("choice", ["auto", "required", {"type": "custom", "custom": {"name": "run"}}], ids=str)
+def test_a_custom_tool(http, vendor, api_key, is_streamed, choice):
+    answers(vendor, api_key, f"{RUN}\n{RUN}")
+    assert inputs(http, is_streamed, tools=[WEATHER, CODE], tool_choice=choice) == [("run", 'say "hi"')] * 2
+    prompt = vendor.prompt(api_key)
+    assert "start: /[a-z ]+/" in prompt and '"required":["input"]' in prompt
+
+
+def test_a_custom_tool_of_an_earlier_turn(http, vendor, api_key):
+    answers(vendor, api_key, "Done.")
+    call = {"id": "c1", "type": "custom", "custom": {"name": "run", "input": 'say "hi"'}}
+    turns = [{"role": "user", "content": "Run."}, {"role": "assistant", "content": None, "tool_calls": [call]}]
+    turns.append({"role": "tool", "tool_call_id": "c1", "content": "hi"})
+    assert ask(http, messages=turns, tools=[CODE]).json()["choices"][0]["message"]["content"] == "Done."
+    assert r'{"name": "run", "arguments": {"input":"say \"hi\""}, "id": "c1"}' in vendor.prompt(api_key)
+
+
+def test_a_custom_call_without_its_input_is_repaired(http, vendor, api_key, is_streamed):
+    answers(vendor, api_key, RUN.replace("input", "code"), RUN)
+    assert inputs(http, is_streamed, tools=[CODE]) == [("run", 'say "hi"')]
+    error = refusal(http, tools=[CODE | {"custom": {"name": "run", "format": {"type": "grammar", "grammar": 5}}}])[1]
+    assert error["param"] == "tools[0].custom.format.grammar"

@@ -76,6 +76,9 @@ def chat_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
     yield "model", lambda text: message(model=text)
     yield "role", lambda text: message(messages=[said("a", text)])
     yield "content", lambda text: message(messages=[said(text)])
+    yield "thought", lambda text: message(
+        messages=[said("a", "assistant") | {"reasoning_content": text, "extra_content": {"thought_signature": text}}]
+    )
     yield "content, searching the web", lambda text: message(messages=[said(text)], web_search=True)
     yield "content, streamed", lambda text: message(messages=[said(text)], stream=True)
     yield "content, echoed", lambda text: message(model="echo", messages=[said(text)], stream=True)
@@ -111,6 +114,17 @@ def chat_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
         messages=tool_call(text[: len(text) // 2], "a", "a"), tools=[{"type": "function", "function": {"name": "a"}}]
     )
     yield "tool's call, twice", lambda text: message(messages=tool_call(text[: len(text) // 2], "a", "a"))
+    tool = {"type": "custom", "custom": {"name": "a"}}
+    yield "custom tool's input", lambda text: message(
+        messages=[
+            said(None, "assistant") | {"tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "a", "input": text}}]},
+            {"role": "tool", "tool_call_id": "c", "content": "a"},
+        ],
+        tools=[tool],
+    )
+    yield "custom tool's grammar", lambda text: message(
+        tools=[{"type": "custom", "custom": {"name": "a", "format": {"type": "grammar", "grammar": {"definition": text}}}}]
+    )
     yield "image prompt", lambda text: message(model="midjourney_6_1", messages=[said(text)])
     yield (
         "image answer",
@@ -160,6 +174,7 @@ def responses_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
         {"type": "shell_call", "call_id": "c", "action": {"commands": [text]}},
         {"type": "shell_call_output", "call_id": "c", "output": [{"stdout": "a"}]},
     )
+    yield "thought", lambda text: input({"type": "reasoning", "content": [{"text": text}], "encrypted_content": text}, said("a"))
     yield "effort", lambda text: input({"type": "configuration_update", "reasoning": {"effort": text}}, said("a"))
     tool = {"type": "custom", "name": "a", "format": {"type": "grammar", "syntax": "lark", "definition": "a"}}
     yield "tool's type", lambda text: input(said("a"), tools=[{"type": text}])

@@ -101,6 +101,7 @@ import Testing
                     + #"{"type":"custom_tool_call_output","call_id":"@","output":"@"}"#
             ),
             items(#"{"type":"shell_call","call_id":"@","action":{"@":"@"}}"#),
+            items(#"{"type":"reasoning","summary":[{"text":"@"}],"content":[{"text":"@"}],"encrypted_content":"@"}"#),
             items(#"{"type":"configuration_update","reasoning":{"effort":"@"},"text":{"format":{"type":"@"}}}"#),
             #"{"model":"m","input":"a","tools":[{"type":"@","name":"@"}]}"#,
             #"{"model":"m","input":"a","tools":[{"type":"function","name":"a","description":"@","parameters":{"@":"@"}}]}"#,
@@ -129,6 +130,9 @@ import Testing
             #"{"model":"m","messages":[{"role":"user","content":[{"type":"@","text":"a"}]}]}"#,
             #"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"@"}]}]}"#,
             #"{"model":"m","messages":[{"role":"assistant","content":"@"},{"role":"user","content":"[_V1_]"}]}"#,
+            #"{"model":"m","messages":[{"role":"assistant","content":"a","reasoning_content":"@"},{"role":"user","content":"a"}]}"#,
+            #"{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"@","type":"custom","custom":{"name":"@","input":"@"}}]}]}"#,
+            #"{"model":"m",\#(user),"tools":[{"type":"custom","custom":{"name":"a","description":"@","format":{"type":"grammar","grammar":{"syntax":"@","definition":"@"}}}}]}"#,
             #"{"model":"m","messages":[{"role":"assistant","refusal":"@"},{"role":"user","content":"a"}]}"#,
             #"{"model":"m","messages":[{"role":"assistant","content":"@"},{"role":"user","content":"/v1 @"}]}"#,
             #"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"@"}}]}]}"#,

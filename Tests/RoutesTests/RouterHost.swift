@@ -21,6 +21,7 @@ func answered(
     _ body: String,
     by vendor: any ChatVendor,
     through surface: (any ChatSurface)? = nil,
+    within memory: MemoryBudget = MemoryBudget(bytes: 1 << 30),
     on loop: EventLoop
 ) async -> Answered? {
     let settings = Settings.read(
@@ -53,6 +54,7 @@ func answered(
     }
     let parts = ProcessParts(
         log: Log(level: .error, format: .json, descriptor: null),
+        memory: memory,
         limiter: Limiter(store: nil),
         files: FileShelf(shared),
         responses: ResponseShelf(shared),
@@ -71,7 +73,7 @@ func answered(
         """
     let bytes = ByteBuffer(text)
     let source = NoSource()
-    let desk = MemoryDesk(MemoryBudget(bytes: 1 << 30), loop)
+    let desk = MemoryDesk(memory, loop)
     let writer = Gathered()
     var head = RequestHead()
     guard let length = try? RequestParser.parse(bytes.bytes, into: &head) else { return nil }

@@ -35,4 +35,21 @@ import Testing
         )
         #expect(prompt([(.system, "s")]) == "Instructions:\ns\n\n" + order)
     }
+
+    @Test("thoughts are left out, and take no place of their own")
+    func thoughts() throws {
+        #expect(MemoryLayout<ChatMessage.Piece>.size == 17, "each message pays for a larger one")
+        let thought = ChatMessage.Piece.thought(try #require(Thought("why", signature: "s")))
+        var body = ByteBuffer("\"")
+        var call = ChatCall()
+        call.messages = [
+            ChatMessage(role: .user, text: "q"), ChatMessage(role: .assistant, content: [thought]),
+            ChatMessage(role: .assistant, content: [thought, .text("so"), thought]),
+        ]
+        let tokens = call.promptTokens
+        Prompt.append(call, to: &body)
+        #expect(body.text == #""User: q\n\nAssistant: so\n\n(Continue the assistant's last message where it ends.)"#)
+        call.messages = [ChatMessage(role: .user, text: "q"), ChatMessage(role: .assistant, text: "so")]
+        #expect(tokens == call.promptTokens)
+    }
 }

@@ -8,8 +8,10 @@ package enum AnswerEvent {
     case refusal(UnsafeRawBufferPointer)
     case toolCall(index: Int, id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer)
     case toolArguments(index: Int, UnsafeRawBufferPointer)
-    /// The opaque signature of a thought, or of a call's.
+    /// The opaque signature of the thought before it, or of a call's; whole.
     case signature(call: Int?, UnsafeRawBufferPointer)
+    /// A thought that only its vendor can read; whole.
+    case sealedThought(UnsafeRawBufferPointer)
     /// Beside the answer: a comment of an event stream, dropped elsewhere.
     case note(UnsafeRawBufferPointer)
     /// `stop`: the sequence that ended it.

@@ -17,6 +17,8 @@ package struct ChatMessage: Sendable {
         case refusal(String)
         /// One of the call's attachments, by its place.
         case attachment(Int)
+        /// Not counted: vendors drop it, or do not charge it.
+        case thought(Thought)
     }
 
     package var role: Role
@@ -50,19 +52,26 @@ package struct ChatMessage: Sendable {
         for piece in content {
             switch piece {
             case .text(let text), .refusal(let text): joined += text
-            case .attachment: break
+            case .attachment, .thought: break
             }
         }
         return joined
     }
 
-    /// Of all that `forEachText` takes.
+    /// It has no words for anybody but the vendor that thought.
+    package var isThoughtAlone: Bool {
+        guard !content.isEmpty, toolCalls.isEmpty else { return false }
+        return content.allSatisfy { if case .thought = $0 { true } else { false } }
+    }
+
+    /// Of all that `forEachText` takes, and of thoughts.
     package var textBytes: Int {
         var bytes = 0
         for index in content.indices {
             switch content[index] {
             case .text(let text), .refusal(let text): bytes += text.utf8.count
             case .attachment: break
+            case .thought(let thought): bytes += thought.bytes
             }
         }
         for index in toolCalls.indices {
@@ -76,7 +85,7 @@ package struct ChatMessage: Sendable {
         for piece in content {
             switch piece {
             case .text(let text), .refusal(let text): take(text)
-            case .attachment: break
+            case .attachment, .thought: break
             }
         }
         for call in toolCalls {
@@ -93,6 +102,8 @@ package struct ToolCall: Sendable {
     package var name: String
     /// JSON as the model wrote it, which need not be valid.
     package var arguments: String
+    /// Of the thought that led to it: opaque, its vendor's.
+    package var signature: String?
 
     package init(id: String?, name: String, arguments: String) {
         self.id = id

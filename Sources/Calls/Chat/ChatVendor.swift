@@ -38,6 +38,8 @@ package struct ChatAnswer: Sendable {
         /// UTF-8; nil: it has no text.
         package var text: Body?
         package var reasoning: Body?
+        /// With signatures, in their order, in place of `reasoning`.
+        package var thoughts: [Thought] = []
         package var refusal: Body?
         package var toolCalls: [ToolCall] = []
         package var finish: FinishReason
@@ -51,7 +53,10 @@ package struct ChatAnswer: Sendable {
 
         package var bytes: Int {
             (text?.bytes.count ?? 0) + (reasoning?.bytes.count ?? 0) + (refusal?.bytes.count ?? 0)
-                + toolCalls.reduce(0) { $0 + $1.name.utf8.count + $1.arguments.utf8.count }
+                + toolCalls.reduce(0) {
+                    $0 + $1.name.utf8.count + $1.arguments.utf8.count + ($1.signature?.utf8.count ?? 0)
+                }
+                + thoughts.reduce(0) { $0 + $1.bytes + 64 }
         }
     }
 

@@ -41,9 +41,9 @@ package final class MemoryHold: Sendable {
 }
 
 extension MemoryBudget {
-    /// Makes `hold` cover an answer that is kept whole. False: there is no memory for it. Short ones are part of what
-    /// each request has.
-    func covers(_ answerBytes: Int, _ hold: inout MemoryHold?) -> Bool {
+    /// Makes `hold` cover so much of an answer, or of a history, that is kept. False: there is no memory for it. Short ones
+    /// are part of what each request has.
+    package func covers(_ answerBytes: Int, _ hold: inout MemoryHold?) -> Bool {
         guard answerBytes > Self.smallBytes else { return true }
         let held = hold ?? MemoryHold(nil, self)
         hold = held

@@ -16,6 +16,8 @@ final class Gateway: @unchecked Sendable {
     let callers: Callers
     let limits: LimitBook
     let limiter: Limiter
+    /// The whole process's.
+    let memory: MemoryBudget
     let registry: Registry
     let keyCheckers: [any KeyChecker]
     let files: FileShelf
@@ -51,6 +53,7 @@ final class Gateway: @unchecked Sendable {
         callers = setup.callers
         limits = setup.limits
         limiter = shares.limiter
+        memory = shares.memory
         registry = setup.registry
         keyCheckers = setup.keyCheckers
         files = shares.files

@@ -6,6 +6,7 @@ import Upstream
 /// The parts that all loops share, as far as endpoints need them.
 package struct ProcessParts: Sendable {
     package let log: Log
+    let memory: MemoryBudget
     let limiter: Limiter
     let files: FileShelf
     let responses: ResponseShelf
@@ -21,6 +22,7 @@ package struct ProcessParts: Sendable {
 
     package init(
         log: Log,
+        memory: MemoryBudget,
         limiter: Limiter,
         files: FileShelf,
         responses: ResponseShelf,
@@ -32,6 +34,7 @@ package struct ProcessParts: Sendable {
         metrics: Metrics
     ) {
         self.log = log
+        self.memory = memory
         self.limiter = limiter
         self.files = files
         self.responses = responses

@@ -86,8 +86,9 @@ protocol AnswerWriter: AnyObject, Sendable {
     func ping()
     /// True if the gathered bytes should be sent before more is taken.
     var isFull: Bool { get }
-    /// Sends what has gathered; waits while the client takes it too slowly.
-    func flush() async
+    /// Sends what has gathered; waits while the client takes it too slowly. Throws if the writer has no memory left for
+    /// what it keeps.
+    func flush() async throws(UpstreamError)
     /// The same without waiting.
     func flushNow()
     func end(_ usage: Usage) async

@@ -200,7 +200,13 @@ final class ChatPlan: @unchecked Sendable {
             if case .plain = way, call.arePromptsSeparate { return try await severally(by: vendorCall) }
             let chat = try await written(call, by: vendorCall)
             if let form {
-                return completion.completed(chat, of: call, in: form, by: vendorCall, ids: gateway.ids) {
+                let means = FormMeans(
+                    ids: gateway.ids,
+                    memory: gateway.memory,
+                    worker: gateway.worker,
+                    loop: gateway.loop
+                )
+                return completion.completed(chat, of: call, in: form, by: vendorCall, with: means) {
                     [self] (call, vendorCall) async throws(UpstreamError) in try await again(call, by: vendorCall)
                 }
             }

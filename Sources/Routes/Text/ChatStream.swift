@@ -80,10 +80,10 @@ private final class Delivery {
             case .silence: writer.ping()
             case .bytes:
                 while try stream.next({ take($0, $1) }) {
-                    if writer.isFull { await writer.flush() }
+                    if writer.isFull { try await writer.flush() }
                 }
             }
-            await writer.flush()
+            try await writer.flush()
         }
         finish()
     }

@@ -161,6 +161,7 @@ extension ChatAnswer {
             for text in [choice.text, choice.reasoning, choice.refusal] {
                 if let text { tokens += counter.count(text.bytes) }
             }
+            for thought in choice.thoughts { tokens += counter.count(thought.text) }
             for call in choice.toolCalls { tokens += counter.count(call.name) + counter.count(call.arguments) }
         }
         var answer = self

@@ -6,7 +6,7 @@ package import Shared
 /// is tried without a key, and how load tests run.
 ///
 /// The message may begin with orders: `!delay=200` (milliseconds before each piece), `!fail=503` (a status in place of
-/// an answer), `!cut=3` (the stream breaks after three pieces).
+/// an answer), `!cut=3` (the stream breaks after three pieces), `!think=2` (the first two words are a thought, and signed).
 ///
 /// `@unchecked`: used on its loop only.
 package final class Echo: ChatVendor, @unchecked Sendable {
@@ -39,6 +39,8 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
     private var delayNanoseconds: UInt64 = 0
     private var failure: Int?
     private var cutAfter: Int?
+    /// The words of the thought.
+    private var thoughtWords = 0
 
     init(_ messages: [ChatMessage], _ loop: EventLoop) {
         self.messages = messages
@@ -71,6 +73,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
         case "delay": delayNanoseconds = UInt64(min(value, 600_000)) * 1_000_000
         case "fail": failure = value
         case "cut": cutAfter = value
+        case "think": thoughtWords = value
         default: return false
         }
         start = min(start + order.count + 2, message.bytes.count)
@@ -86,14 +89,22 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
         try await begin()
         if cutAfter != nil { throw EchoChat.cut }
         var copy = ByteBuffer()
-        copy.append(text)
-        return ChatAnswer([.init(text: Body(copy))], usage: nil)
+        let split = thoughtWords == 0 ? 0 : text.endOfWords(thoughtWords)
+        copy.append(text[part: split..<text.count])
+        var choice = ChatAnswer.Choice(text: Body(copy))
+        if let thought = Thought(text[part: 0..<split].text, signature: EchoChat.signature), split > 0 {
+            choice.thoughts = [thought]
+        }
+        return ChatAnswer([choice], usage: nil)
     }
+
+    fileprivate static let signature = "signed by echo"
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
         write()
         try await begin()
-        return EchoStream(message, from: start, delayNanoseconds, cutAfter, loop)
+        let pace = EchoStream.Pace(delayNanoseconds: delayNanoseconds, cutAfter: cutAfter, thoughtWords: thoughtWords)
+        return EchoStream(message, from: start, pace, loop)
     }
 
     private func begin() async throws(UpstreamError) {
@@ -131,15 +142,23 @@ private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
     private var ready = 0
     private let delayNanoseconds: UInt64
     private let cutAfter: Int?
+    private let thoughtWords: Int
     private let loop: EventLoop
     let usage: Usage? = nil
     let credits: Int? = nil
 
-    init(_ message: Body, from place: Int, _ delayNanoseconds: UInt64, _ cutAfter: Int?, _ loop: EventLoop) {
+    struct Pace {
+        let delayNanoseconds: UInt64
+        let cutAfter: Int?
+        let thoughtWords: Int
+    }
+
+    init(_ message: Body, from place: Int, _ pace: Pace, _ loop: EventLoop) {
         self.message = message
         self.place = place
-        self.delayNanoseconds = delayNanoseconds
-        self.cutAfter = cutAfter
+        delayNanoseconds = pace.delayNanoseconds
+        cutAfter = pace.cutAfter
+        thoughtWords = pace.thoughtWords
         self.loop = loop
     }
 
@@ -159,14 +178,32 @@ private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
     func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         guard sent < ready, !isAtEnd, let bytes = message?.bytes else { return false }
         let start = place
-        while place < bytes.count, bytes[place] == 32 { place += 1 }
-        while place < bytes.count, bytes[place] != 32 { place += 1 }
+        place += bytes[part: place..<bytes.count].endOfWords(1)
         sent += 1
         StepCount.add(place - start)
-        take(0, .text(bytes[part: start..<place]))
+        let word = bytes[part: start..<place]
+        take(0, sent <= thoughtWords ? .reasoning(word) : .text(word))
+        if sent == thoughtWords { withBytes(of: EchoChat.signature) { take(0, .signature(call: nil, $0)) } }
         if isAtEnd { take(0, .finish(.stop, stop: nil)) }
         return true
     }
 
     func stop() { message = nil }
+}
+
+private func withBytes(of text: String, _ body: (UnsafeRawBufferPointer) -> Void) {
+    var text = text
+    text.withUTF8 { body(UnsafeRawBufferPointer($0)) }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The place behind so many words, each with the spaces before it.
+    fileprivate func endOfWords(_ count: Int) -> Int {
+        var place = 0
+        for _ in 0..<count where place < self.count {
+            while place < self.count, self[place] == 32 { place += 1 }
+            while place < self.count, self[place] != 32 { place += 1 }
+        }
+        return place
+    }
 }

@@ -48,10 +48,10 @@ package struct Completion: Sendable {
         of call: ChatCall,
         in form: TextForm,
         by vendorCall: VendorCall,
-        ids: RandomBytes,
+        with means: FormMeans,
         _ preparing: @escaping @Sendable (ChatCall, VendorCall) async throws(UpstreamError) -> any PreparedChat
     ) -> any PreparedChat {
-        let repair = Repair(call: call, form: form, ids: ids, count: count) {
+        let repair = Repair(call: call, form: form, means: means, count: count) {
             [self] (call) async throws(UpstreamError) in bounded(try await preparing(call, vendorCall.another()))
         }
         return multiplied(FormedChat(bounded(chat), repair), by: vendorCall)

@@ -1,3 +1,4 @@
+import Calls
 import Support
 import Testing
 
@@ -8,9 +9,9 @@ import Testing
     private let asked = #""model":"m","max_tokens":50,"messages":[{"role":"user","content":"hi"}]"#
     private let tool = #","tools":[{"name":"f","input_schema":{"type":"object"}}]"#
 
-    private func answer(_ fields: String) async -> Answered {
+    private func answer(_ fields: String, by vendor: LittleVendor = LittleVendor(signs: true)) async -> Answered {
         await onLoop { loop in
-            await answered("{\(fields)}", by: LittleVendor(), through: AnthropicMessages(), on: loop)
+            await answered("{\(fields)}", by: vendor, through: AnthropicMessages(), on: loop)
         } ?? Answered()
     }
 
@@ -18,10 +19,32 @@ import Testing
     func whole() async {
         let answer = await answer(asked + tool)
         let content =
-            #""content":[{"type":"thinking","thinking":"thought","signature":""},{"type":"text","text":"said"},"#
+            #""content":[{"type":"thinking","thinking":"thought","signature":"seal"},"#
+            + #"{"type":"redacted_thinking","data":"dark"},{"type":"text","text":"said"},"#
             + #"{"type":"tool_use","id":"call-1","name":"f","input":{"a":1}}],"stop_reason":"tool_use","#
             + #""stop_sequence":null,"#
         #expect(answer.status == 200 && answer.body.contains(content), "\(answer)")
+        let unsigned = await self.answer(asked + tool, by: LittleVendor()).body
+        #expect(
+            unsigned.contains(#"{"type":"thinking","thinking":"thought","signature":""},{"type":"text""#),
+            "\(unsigned)"
+        )
+    }
+
+    @Test("thoughts of earlier turns reach their vendor, in their order")
+    func history() async {
+        let vendor = LittleVendor()
+        let turn =
+            #"{"role":"assistant","content":[{"type":"thinking","thinking":"why","signature":"s1"},"#
+            + #"{"type":"redacted_thinking","data":"s2"},{"type":"thinking","thinking":""},{"type":"text","text":"so"},"#
+            + #"{"type":"thinking","thinking":"more","signature":""}]}"#
+        let said = asked.dropLast() + "," + turn + #",{"role":"user","content":"go on"}]"#
+        let answer = await answer(String(said), by: vendor)
+        #expect(answer.status == 200, "\(answer)")
+        #expect(vendor.heard.count == 3 && thoughts(vendor.heard) == ["why/s1", "*/s2", "more/-"])
+        #expect(vendor.heard.dropFirst().first?.text == "so")
+        let wrong = await self.answer(said.replacing(#""signature":"s1""#, with: #""signature":1"#))
+        #expect(wrong.status == 400 && wrong.body.contains("messages[1].content[0].signature"), "\(wrong)")
     }
 
     @Test("they are blocks of a stream, one after the other, and a thought keeps its signature")
@@ -30,16 +53,20 @@ import Testing
         let names = events.map { $0.dropFirst("event: ".count).prefix { $0 != "\n" } }
         let block = ["content_block_start", "content_block_delta", "content_block_stop"]
         let thought = [block[0], block[1], block[1], block[2]]
+        let sealed = [block[0], block[2]]
         #expect(
-            names.map(String.init) == ["message_start"] + thought + block + block + ["message_delta", "message_stop"]
+            names.map(String.init) == ["message_start"] + thought + sealed + block + block + [
+                "message_delta", "message_stop",
+            ]
         )
         for (index, part) in [
             (1, #""index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#),
             (2, #""index":0,"delta":{"type":"thinking_delta","thinking":"thought"}}"#),
             (3, #""index":0,"delta":{"type":"signature_delta","signature":"seal"}}"#),
-            (5, #""index":1,"content_block":{"type":"text","text":""}}"#),
-            (8, #""index":2,"content_block":{"type":"tool_use","id":"call-1","name":"f","input":{}}}"#),
-            (9, #""index":2,"delta":{"type":"input_json_delta","partial_json":"{\"a\":1}"}}"#),
+            (5, #""index":1,"content_block":{"type":"redacted_thinking","data":"dark"}}"#),
+            (7, #""index":2,"content_block":{"type":"text","text":""}}"#),
+            (10, #""index":3,"content_block":{"type":"tool_use","id":"call-1","name":"f","input":{}}}"#),
+            (11, #""index":3,"delta":{"type":"input_json_delta","partial_json":"{\"a\":1}"}}"#),
         ] {
             #expect(events.indices.contains(index) && events[index].hasSuffix(part), "\(events)")
         }
@@ -58,5 +85,13 @@ import Testing
         let answer = await answer(#""model":"m","messages":[]"#)
         #expect(answer.status == 400 && answer.head.contains("Request-Id: req_"))
         #expect(answer.body.hasPrefix(#"{"type":"error","error":{"type":"invalid_request_error","message":""#))
+    }
+}
+
+/// Of all messages: text and signature, `*` in place of the text of a sealed one.
+func thoughts(_ messages: [ChatMessage]) -> [String] {
+    messages.flatMap(\.content).compactMap { piece in
+        guard case .thought(let thought) = piece else { return nil }
+        return "\(thought.isSealed ? "*" : thought.text)/\(thought.signature ?? "-")"
     }
 }

@@ -58,7 +58,7 @@ private final class LinesWriter: AnswerWriter, @unchecked Sendable {
         case .toolCall(_, _, let name): out.append("\(choice) calls: \(name.text)")
         case .toolArguments(_, let text): out.append(" \(text.text)\n")
         case .finish(let reason, _): out.append("\(choice) ends: \(reason)\n")
-        case .refusal, .signature, .note, .native: break
+        case .refusal, .signature, .sealedThought, .note, .native: break
         }
     }
 

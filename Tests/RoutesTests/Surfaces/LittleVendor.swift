@@ -3,16 +3,23 @@ import Engine
 import Shared
 
 /// A vendor with tools, reasoning and several choices: each choice thinks, speaks and calls the first tool.
-final class LittleVendor: ChatVendor {
+final class LittleVendor: ChatVendor, @unchecked Sendable {  // on one loop
     let name = "little"
     let wires: [Wire] = []
+    /// Its thoughts are signed, another one is sealed, and the call has a signature.
+    let signs: Bool
+    /// Messages of the last call.
+    private(set) var heard: [ChatMessage] = []
+
+    init(signs: Bool = false) { self.signs = signs }
 
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         [.choices, .tools, .toolChoice, .reasoning]
     }
 
     func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
-        LittleChat(choices: call.choices, tool: call.wishes.tools.first?.name ?? "none")
+        heard = call.messages
+        return LittleChat(choices: call.choices, tool: call.wishes.tools.first?.name ?? "none", signs: signs)
     }
 }
 
@@ -20,13 +27,20 @@ private final class LittleChat: PreparedChat {
     let promptTokens = 1
     let choices: Int
     let tool: String
+    let signs: Bool
 
-    init(choices: Int, tool: String) { (self.choices, self.tool) = (choices, tool) }
+    init(choices: Int, tool: String, signs: Bool) { (self.choices, self.tool, self.signs) = (choices, tool, signs) }
 
     func answer() async throws(UpstreamError) -> ChatAnswer {
         var choice = ChatAnswer.Choice(text: Body(ByteBuffer("said")), finish: .toolCalls)
-        choice.reasoning = Body(ByteBuffer("thought"))
         choice.toolCalls = [ToolCall(id: "call-1", name: tool, arguments: #"{"a":1}"#)]
+        if signs {
+            let thoughts = [Thought("thought", signature: "seal"), Thought("", signature: "dark", isSealed: true)]
+            choice.thoughts = thoughts.compactMap { $0 }
+            choice.toolCalls[0].signature = "mark"
+        } else {
+            choice.reasoning = Body(ByteBuffer("thought"))
+        }
         return ChatAnswer(Array(repeating: choice, count: choices), usage: nil)
     }
 
@@ -47,10 +61,14 @@ private final class LittleStream: ChatAnswerStream, @unchecked Sendable {  // on
         guard left > 0 else { return false }
         left -= 1
         withBytes("thought") { take(left, .reasoning($0)) }
-        withBytes("seal") { take(left, .signature(call: nil, $0)) }
+        if chat.signs {
+            withBytes("seal") { take(left, .signature(call: nil, $0)) }
+            withBytes("dark") { take(left, .sealedThought($0)) }
+        }
         withBytes("said") { take(left, .text($0)) }
         withBytes("call-1") { id in withBytes(chat.tool) { take(left, .toolCall(index: 0, id: id, name: $0)) } }
         withBytes(#"{"a":1}"#) { take(left, .toolArguments(index: 0, $0)) }
+        if chat.signs { withBytes("mark") { take(left, .signature(call: 0, $0)) } }
         take(left, .finish(.toolCalls, stop: nil))
         return true
     }

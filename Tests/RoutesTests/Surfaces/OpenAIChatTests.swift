@@ -1,3 +1,4 @@
+import Calls
 import Support
 import Testing
 
@@ -43,6 +44,33 @@ import Testing
         }
         #expect(answer.body.contains(#""usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}"#))
         #expect(answer.body.hasSuffix("data: [DONE]\n\n"))
+    }
+
+    @Test("signatures stand beside thoughts and calls, and come back")
+    func signatures() async {
+        let vendor = LittleVendor(signs: true)
+        let sent =
+            #""model":"m","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"so","#
+            + #""reasoning_content":"why","extra_content":{"thought_signature":"s1"},"tool_calls":[{"id":"c","type":"function","#
+            + #""function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"s2"}}}]},"#
+            + #"{"role":"tool","tool_call_id":"c","content":"r"},{"role":"assistant","reasoning":"then","content":"end"}],"#
+        func ask(_ fields: String) async -> String {
+            await onLoop { loop in await answered("{\(fields)}", by: vendor, on: loop) }?.body ?? ""
+        }
+        let whole = await ask(sent + tool)
+        // Of two thoughts, as here, there is one text and no signature.
+        #expect(whole.contains(#""content":"said","reasoning_content":"thought","refusal":null,"#), "\(whole)")
+        #expect(whole.contains(#""arguments":"{\"a\":1}"},"extra_content":{"google":{"thought_signature":"mark"}}}]"#))
+        #expect(thoughts(vendor.heard) == ["why/s1", "then/-"])
+        #expect(vendor.heard.flatMap(\.toolCalls).map(\.signature) == ["s2"] && vendor.heard[1].text == "so")
+        let events = await ask(sent + tool + #","stream":true"#)
+        for delta in [
+            #"{"extra_content":{"thought_signature":"seal"}}"#,
+            #"{"tool_calls":[{"index":0,"extra_content":{"google":{"thought_signature":"mark"}}}]}"#,
+        ] {
+            #expect(events.contains(#""delta":\#(delta),"finish_reason":null}]}"#), "\(delta): \(events)")
+        }
+        #expect(!events.contains("dark"))
     }
 
     @Test("what the vendor lacks is made up for, or refused")

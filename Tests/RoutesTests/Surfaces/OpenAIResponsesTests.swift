@@ -1,3 +1,4 @@
+import Calls
 import Support
 import Testing
 
@@ -49,5 +50,40 @@ import Testing
         #expect(answer.body.contains(item[type] ?? ""), "\(answer.body)")
         let usage = #""output_tokens":2,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":3}}}"#
         #expect(answer.body.hasSuffix(usage + "\n\n"))
+    }
+
+    @Test("a thought's signature is its item's encrypted content, and comes back")
+    func signatures() async {
+        let vendor = LittleVendor(signs: true)
+        func ask(_ fields: String) async -> Answered {
+            await onLoop { loop in
+                await answered("{\(fields)}", by: vendor, through: OpenAIResponses(), on: loop)
+            } ?? Answered()
+        }
+        let input =
+            #""input":[{"role":"user","content":"hi"},{"type":"reasoning","summary":[],"content":"#
+            + #"[{"type":"reasoning_text","text":"why"}],"encrypted_content":"s1"},"#
+            + #"{"type":"reasoning","summary":[],"encrypted_content":"s2"},"#
+            + #"{"role":"assistant","content":"so"},{"type":"reasoning","summary":[{"type":"summary_text","text":"then"}]},"#
+            + #"{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},"#
+            + #"{"type":"function_call_output","call_id":"c","output":"r"},"#
+            + #"{"type":"reasoning","summary":[]},{"role":"assistant","content":"end"}]"#
+        let sent = #""model":"m",\#(input),"tools":[{"type":"function","name":"f"}]"#
+        let whole = await ask(sent).body
+        let items =
+            #""summary":[],"content":[{"type":"reasoning_text","text":"thought"}],"encrypted_content":"seal"},"#
+        #expect(
+            whole.contains(items) && whole.contains(#""summary":[],"content":[],"encrypted_content":"dark"},"#),
+            "\(whole)"
+        )
+        #expect(thoughts(vendor.heard) == ["why/s1", "*/s2", "then/-"])
+        #expect(vendor.heard.map(\.role) == [.user, .assistant, .tool, .assistant])
+        #expect(vendor.heard.map(\.text) == ["hi", "so", "r", "end"] && vendor.heard[1].toolCalls.count == 1)
+        let events = await ask(sent + #","stream":true"#).body
+        let types = events.split(separator: "\n").filter { $0.hasPrefix("event: ") }.map { $0.dropFirst(16) }
+        let thought = ["output_item.added", "content_part.added", "reasoning_text.delta", "reasoning_text.done"]
+        let ends = ["content_part.done", "output_item.done", "output_item.added", "output_item.done"]
+        #expect(types.prefix(10).map(String.init) == ["created", "in_progress"] + thought + ends, "\(types)")
+        #expect(events.contains(items.dropLast()) && events.contains(#""content":[],"encrypted_content":"dark"}}"#))
     }
 }

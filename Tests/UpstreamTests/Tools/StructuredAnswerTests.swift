@@ -90,4 +90,34 @@ import Testing
         format.appendInstructions(to: &prompt)
         #expect(prompt.text.contains(Self.schema) && prompt.text.contains("nothing else"))
     }
+
+    @Test(
+        "long values wait to be judged elsewhere, and the text after them waits as well",
+        arguments: [1_000, 70_000, .max]
+    )
+    func long(size: Int) throws {
+        let filler = String(repeating: "x", count: 300_000)
+        let text = #"No {"b":"\#(filler)"} yes {"a":  \#(String(repeating: " ", count: 300_000))1} {"a":2}"#
+        let bytes = Array(text.utf8)
+        let pieces = stride(from: 0, to: bytes.count, by: min(size, bytes.count)).map { start in
+            Array(bytes[start..<min(bytes.count, start + min(size, bytes.count))])
+        }
+        var answer = StructuredAnswer(try Self.format(Self.schema))
+        var judged = 0
+        for piece in pieces {
+            piece.withUnsafeBytes { answer.take($0) }
+            while let value = answer.unjudged {
+                #expect(value.text.bytes.count > 300_000 && answer.heldBytes >= value.text.bytes.count)
+                answer.settle(value.judged())
+                judged += 1
+            }
+        }
+        guard case .document(let found) = answer.finish() else {
+            Issue.record("nothing fits")
+            return
+        }
+        #expect(found.hasSuffix(" 1}") && found.utf8.count > 300_000 && judged == 2)
+        // Who does not look at what waits gets the same.
+        #expect(Self.verdict(pieces, try Self.format(Self.schema)) == .document(found))
+    }
 }

@@ -5,13 +5,13 @@ import Shared
 /// Writes the chunks of a streamed completion, which have the same object as a whole one.
 ///
 /// `@unchecked`: used on its request's loop only.
-final class TextChunks: AnswerWriter, @unchecked Sendable {
-    private let exchange: Exchange
+final class TextChunks: BatchWriter, @unchecked Sendable {
+    let exchange: Exchange
     private let reply: TextCompletion
     private let includesUsage: Bool
     /// The beginning of all chunks, up to the choices.
     private var beginning = ByteBuffer()
-    private var out = ByteBuffer()
+    var out = ByteBuffer()
     private var hasBegun = false
 
     init(_ reply: TextCompletion, _ wanted: WantedAnswer, _ exchange: Exchange) {
@@ -26,7 +26,7 @@ final class TextChunks: AnswerWriter, @unchecked Sendable {
         switch event {
         case .text(let text), .refusal(let text): add(text, to: choice, nil)
         case .finish(let reason, _): add(UnsafeRawBufferPointer(start: nil, count: 0), to: choice, reason)
-        case .reasoning, .toolCall, .toolArguments, .signature, .note, .native: break
+        case .reasoning, .toolCall, .toolArguments, .signature, .sealedThought, .note, .native: break
         }
     }
 
@@ -73,15 +73,6 @@ final class TextChunks: AnswerWriter, @unchecked Sendable {
         if !hasBegun { begin() }
         out.append(": ping\n\n")
     }
-
-    var isFull: Bool { out.count >= ChatChunks.batchBytes }
-
-    func flush() async {
-        flushNow()
-        if exchange.writer.isFull { await exchange.writer.drained() }
-    }
-
-    func flushNow() { exchange.send(batch: &out) }
 
     func end(_ usage: Usage) async {
         if !hasBegun { begin() }

@@ -46,6 +46,17 @@ struct MessageAnswer: ChatReply {
             body.append(json: reasoning.bytes)
             body.append(#","signature":""}"#)
         }
+        for thought in choice.thoughts {
+            open(thought.isSealed ? "redacted_thinking" : "thinking")
+            if !thought.isSealed {
+                body.append(#""thinking":"#)
+                body.append(json: thought.text)
+                body.append(",")
+            }
+            body.append(thought.isSealed ? #""data":"# : #""signature":"#)
+            body.append(json: thought.signature ?? "")
+            body.append("}")
+        }
         for text in [choice.text, choice.refusal] {
             guard let text, !text.bytes.isEmpty else { continue }
             open("text")

@@ -6,7 +6,7 @@ import Upstream
 /// Writes the events of a streamed message.
 ///
 /// `@unchecked`: used on its request's loop only.
-final class MessageEvents: AnswerWriter, @unchecked Sendable {
+final class MessageEvents: BatchWriter, @unchecked Sendable {
     private enum Block: Equatable {
         case text
         case thinking
@@ -14,18 +14,15 @@ final class MessageEvents: AnswerWriter, @unchecked Sendable {
         case call(Int)
     }
 
-    private let exchange: Exchange
+    let exchange: Exchange
     private let wanted: WantedAnswer
-    private var out = ByteBuffer()
+    var out = ByteBuffer()
     private var hasBegun = false
     private var block: Block?
     /// Of the block, or of the next one.
     private var index = 0
     private var finish = FinishReason.stop
     private var stop: Body?
-
-    /// A batch that is sent before more is translated: one wake-up may bring many events, and each swells threefold.
-    private static let batchBytes = 8_192
 
     init(_ wanted: WantedAnswer, _ exchange: Exchange) {
         self.wanted = wanted
@@ -42,8 +39,17 @@ final class MessageEvents: AnswerWriter, @unchecked Sendable {
             guard !text.isEmpty else { return }
             if block != .thinking { open(.thinking, #"{"type":"thinking","thinking":"","signature":""}"#) }
             delta(#"{"type":"thinking_delta","thinking":""#, text)
-        case .signature(nil, let text) where block == .thinking:
+        case .signature(nil, let text):
+            if block != .thinking { open(.thinking, #"{"type":"thinking","thinking":"","signature":""}"#) }
             delta(#"{"type":"signature_delta","signature":""#, text)
+            // Thinking that goes on is another thought.
+            close()
+        case .sealedThought(let data):
+            open(.thinking)
+            out.append(#"{"type":"redacted_thinking","data":"#)
+            out.append(json: data)
+            out.append("}}\n\n")
+            close()
         case .toolCall(let call, let id, let name): open(call, id, name)
         case .toolArguments(let call, let text) where block == .call(call):
             delta(#"{"type":"input_json_delta","partial_json":""#, text)
@@ -116,18 +122,6 @@ final class MessageEvents: AnswerWriter, @unchecked Sendable {
         out.append(decimal: wanted.promptTokens)
         out.append(",\"output_tokens\":0}}}\n\n")
     }
-
-    /// For a whole batch, so that it does not grow by and by.
-    private func makeRoom() { if out.isEmpty { _ = out.reserve(Self.batchBytes + 1_024) } }
-
-    var isFull: Bool { out.count >= Self.batchBytes }
-
-    func flush() async {
-        flushNow()
-        if exchange.writer.isFull { await exchange.writer.drained() }
-    }
-
-    func flushNow() { exchange.send(batch: &out) }
 
     func end(_ usage: Usage) async {
         begin()

@@ -57,7 +57,8 @@ struct TurnReader {
                 message.content = []
                 messages.append(try result(block, place))
             case ("tool_use", .assistant): message.toolCalls.append(try call(block, place))
-            case ("thinking", .assistant), ("redacted_thinking", .assistant): break
+            case ("thinking", .assistant), ("redacted_thinking", .assistant):
+                if let thought = try Self.thought(block, place("")) { message.content.append(.thought(thought)) }
             case (let type, _): try append(block, type, place, to: &message.content)
             }
         }
@@ -80,6 +81,12 @@ struct TurnReader {
         guard let type = block["type"] else { throw .missing(place(".type")) }
         guard let type = type.text else { throw .type(place(".type"), "a string") }
         return type
+    }
+
+    private static func thought(_ block: JSONValue, _ param: String) throws(APIError) -> Thought? {
+        if let sealed = try block.string("data", param) { return Thought("", signature: sealed, isSealed: true) }
+        let text = try block.string("thinking", param) ?? ""
+        return Thought(text, signature: try block.string("signature", param))
     }
 
     // MARK: Tools

@@ -27,9 +27,8 @@ extension ChatCall {
         }
         guard !wishes.tools.isEmpty else { return }
         isSaid = true
-        if wishes.tools.contains(where: { $0.kind == .custom }) { needs.insert(.customTools) }
         guard wishes.toolChoice != .none else { return }
-        if wishes.tools.contains(where: { $0.kind == .function }) { needs.insert(.tools) }
+        needs.insert(.tools)
         if wishes.toolChoice != .auto { needs.insert(.toolChoice) }
     }
 
@@ -45,13 +44,7 @@ extension ChatCall {
             return try Self.function(function, param, isLegacy: false)
         case "custom":
             let (custom, param) = try value.inner("custom", param)
-            return Wishes.Tool(
-                .custom,
-                name: try custom.toolName(param),
-                description: try custom.string("description", param),
-                schema: try custom.object("format", param)?.body,
-                isStrict: nil
-            )
+            return try Wishes.Tool(custom: custom, param)
         case nil: throw .type("\(param).type", "a string")
         default: throw .value("\(param).type", "this type is not offered here", code: "unsupported_value")
         }

@@ -12,6 +12,9 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     private let choices: Int
     private let includesUsage: Bool
     private let hasFunctions: Bool
+    private let names: ToolNames
+    /// Of calls of custom tools: the input is known at the end.
+    private var customArguments: [CallPlace: [UInt8]] = [:]
     /// The beginning of all chunks, up to the choice's index.
     private var beginning = ByteBuffer()
     /// The beginning of a chunk with text of the first choice, mostly the only one.
@@ -19,11 +22,9 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     private var out = ByteBuffer()
     private var hasBegun = false
 
-    /// A batch that is sent before more is translated: one wake-up may bring many events, and each swells threefold.
-    static let batchBytes = 8_192
-
-    init(_ wanted: WantedAnswer, _ exchange: Exchange) {
+    init(_ wanted: WantedAnswer, _ names: ToolNames, _ exchange: Exchange) {
         self.exchange = exchange
+        self.names = names
         choices = wanted.choices
         includesUsage = wanted.includesUsage
         hasFunctions = wanted.hasFunctions
@@ -48,7 +49,8 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         case .toolCall(let index, let id, let name): call(index, id, name, of: choice)
         case .toolArguments(let index, let text): arguments(index, text, of: choice)
         case .note(let text): note(text)
-        case .signature, .native: break
+        case .signature(let call, let text): signature(text, ofCall: call, of: choice)
+        case .sealedThought, .native: break
         }
     }
 
@@ -89,6 +91,14 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append(decimal: index)
         out.append(#","id":"#)
         out.append(json: id)
+        if names[name].isCustom {
+            // OpenAI's schema of a chunk knows the type `function` only, and lets it be absent.
+            out.append(#","custom":{"name":"#)
+            out.append(json: name)
+            out.append(#","input":""}}]},"finish_reason":null}]}"#)
+            customArguments[CallPlace(choice: choice, index: index)] = []
+            return out.append("\n\n")
+        }
         out.append(#","type":"function","function":{"name":"#)
         out.append(json: name)
         out.append(#","arguments":""}}]},"finish_reason":null}]}"#)
@@ -96,6 +106,11 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     }
 
     private func arguments(_ index: Int, _ text: UnsafeRawBufferPointer, of choice: Int) {
+        if !customArguments.isEmpty,
+            customArguments[CallPlace(choice: choice, index: index)]?.append(contentsOf: text) != nil
+        {
+            return
+        }
         if !hasBegun { begin() }
         makeRoom()
         open(choice)
@@ -113,13 +128,39 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append("\n\n")
     }
 
+    private func signature(_ text: UnsafeRawBufferPointer, ofCall call: Int?, of choice: Int) {
+        guard let call else { return add(#"{"extra_content":{"thought_signature":""#, text, "\"}}", to: choice) }
+        if hasFunctions { return }
+        if !hasBegun { begin() }
+        makeRoom()
+        open(choice)
+        out.append(#"{"tool_calls":[{"index":"#)
+        out.append(decimal: call)
+        out.append(#","extra_content":{"google":{"thought_signature":""#)
+        out.append(jsonContent: text)
+        out.append("\"}}}]},\"finish_reason\":null}]}\n\n")
+    }
+
     private func note(_ text: UnsafeRawBufferPointer) {
         if !hasBegun { begin() }
         out.append(comment: text)
     }
 
+    private func writeInputs(of choice: Int) {
+        for (place, arguments) in customArguments.sorted(by: { $0.key.index < $1.key.index })
+        where place.choice == choice {
+            open(choice)
+            out.append(#"{"tool_calls":[{"index":"#)
+            out.append(decimal: place.index)
+            out.append(#","custom":{"input":"#)
+            arguments.withUnsafeBytes { text in ToolNames.input(of: text) { out.append(json: $0) } }
+            out.append("}}]},\"finish_reason\":null}]}\n\n")
+        }
+    }
+
     private func finish(_ choice: Int, _ reason: FinishReason) {
         if !hasBegun { begin() }
+        if !customArguments.isEmpty { writeInputs(of: choice) }
         open(choice)
         out.append(#"{},"finish_reason":""#)
         out.append(reason.name(isOld: hasFunctions))
@@ -141,7 +182,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     }
 
     /// For a whole batch, so that it does not grow by and by.
-    private func makeRoom() { if out.isEmpty { _ = out.reserve(Self.batchBytes + 1_024) } }
+    private func makeRoom() { if out.isEmpty { _ = out.reserve(batchBytes + 1_024) } }
 
     private func open(_ choice: Int) {
         out.append(beginning.bytes)
@@ -149,7 +190,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append(#","delta":"#)
     }
 
-    var isFull: Bool { out.count >= Self.batchBytes }
+    var isFull: Bool { out.count >= batchBytes }
 
     /// Sends what has gathered; waits while the client takes it too slowly.
     func flush() async {
@@ -174,6 +215,11 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         usage.appendJSON(to: &out)
         out.append("}\n\n")
     }
+}
+
+private struct CallPlace: Hashable {
+    let choice: Int
+    let index: Int
 }
 
 extension ByteBuffer {

@@ -6,7 +6,11 @@ import Upstream
 
 /// A chat completion, whole or in chunks.
 struct ChatCompletion: ChatReply {
-    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter { ChatChunks(wanted, exchange) }
+    let names: ToolNames
+
+    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
+        ChatChunks(wanted, names, exchange)
+    }
 
     func write(
         _ answer: ChatAnswer,
@@ -24,18 +28,18 @@ struct ChatCompletion: ChatReply {
         body.append(#","model":"#)
         body.append(json: wanted.model)
         guard length > Worker.loopBytes else {
-            Self.append(answer, usage, isOld: wanted.hasFunctions, to: &body)
+            append(answer, usage, isOld: wanted.hasFunctions, to: &body)
             return exchange.send(json: body)
         }
         let isOld = wanted.hasFunctions
         _ = try await exchange.send(longer: body, ofBytes: length) {
-            Self.append(answer, usage, isOld: isOld, to: &$0)
+            append(answer, usage, isOld: isOld, to: &$0)
             return true
         }
     }
 
     /// `isOld`: calls are told as `function_call`.
-    private static func append(_ answer: ChatAnswer, _ usage: Usage, isOld: Bool, to body: inout ByteBuffer) {
+    private func append(_ answer: ChatAnswer, _ usage: Usage, isOld: Bool, to body: inout ByteBuffer) {
         body.append(#","choices":["#)
         for (index, choice) in answer.choices.enumerated() {
             body.append(index == 0 ? #"{"index":"# : #",{"index":"#)
@@ -45,11 +49,13 @@ struct ChatCompletion: ChatReply {
             if let reasoning = choice.reasoning {
                 body.append(#","reasoning_content":"#)
                 body.append(json: reasoning.bytes)
+            } else if !choice.thoughts.isEmpty {
+                Self.append(choice.thoughts, to: &body)
             }
             body.append(#","refusal":"#)
             body.append(choice.refusal)
             if isOld, let call = choice.toolCalls.first {
-                append(function: call, to: &body)
+                Self.append(function: call, to: &body)
             } else if !choice.toolCalls.isEmpty {
                 append(choice.toolCalls, to: &body)
             }
@@ -62,6 +68,22 @@ struct ChatCompletion: ChatReply {
         body.append("}")
     }
 
+    /// One text. Of several thoughts it has no signature, and sealed ones have no place.
+    private static func append(_ thoughts: [Thought], to body: inout ByteBuffer) {
+        body.append(#","reasoning_content":""#)
+        for thought in thoughts { body.append(jsonContent: thought.text) }
+        body.append("\"")
+        guard thoughts.count == 1, !thoughts[0].isSealed, let signature = thoughts[0].signature else { return }
+        body.append(#","extra_content":{"thought_signature":"#)
+        body.append(json: signature)
+        body.append("}")
+    }
+
+    private static func append(inputOf arguments: String, to body: inout ByteBuffer) {
+        let text = ByteBuffer(arguments)
+        ToolNames.input(of: text.bytes) { body.append(json: $0) }
+    }
+
     private static func append(function call: ToolCall, to body: inout ByteBuffer) {
         body.append(#","function_call":{"name":"#)
         body.append(json: call.name)
@@ -70,15 +92,22 @@ struct ChatCompletion: ChatReply {
         body.append("}")
     }
 
-    private static func append(_ calls: [ToolCall], to body: inout ByteBuffer) {
+    private func append(_ calls: [ToolCall], to body: inout ByteBuffer) {
         for (index, call) in calls.enumerated() {
             body.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#)
             body.append(json: call.id ?? "")
-            body.append(#","type":"function","function":{"name":"#)
+            let isCustom = names.isCustom(call.name)
+            body.append(isCustom ? #","type":"custom","custom":{"name":"# : #","type":"function","function":{"name":"#)
             body.append(json: call.name)
-            body.append(#","arguments":"#)
-            body.append(json: call.arguments)
-            body.append("}}")
+            body.append(isCustom ? #","input":"# : #","arguments":"#)
+            if isCustom { Self.append(inputOf: call.arguments, to: &body) } else { body.append(json: call.arguments) }
+            body.append("}")
+            if let signature = call.signature {
+                body.append(#","extra_content":{"google":{"thought_signature":"#)
+                body.append(json: signature)
+                body.append("}}")
+            }
+            body.append("}")
         }
         body.append("]")
     }

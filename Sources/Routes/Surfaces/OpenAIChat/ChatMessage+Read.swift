@@ -37,9 +37,18 @@ private func readMessage(
     } else if !hasCalls, role != .assistant || message["refusal"]?.text == nil {
         throw message.has("content") ? .type(place(".content"), "a string or an array") : .missing(place(".content"))
     }
-    if role == .assistant, let refusal = message["refusal"]?.string { read.content.append(.refusal(refusal)) }
+    if role == .assistant {
+        if let thought = thought(of: message) { read.content.insert(.thought(thought), at: 0) }
+        if let refusal = message["refusal"]?.string { read.content.append(.refusal(refusal)) }
+    }
     if hasCalls { read.toolCalls = try readCalls(message, place, &calls) }
     return read
+}
+
+/// As several vendors and clients write it.
+private func thought(of message: JSONValue) -> Thought? {
+    guard let text = message["reasoning_content"]?.string ?? message["reasoning"]?.string else { return nil }
+    return Thought(text, signature: message["extra_content"]?["thought_signature"]?.string)
 }
 
 extension ChatMessage.Role {
@@ -132,18 +141,17 @@ private func readCalls(
     for (index, call) in elements.enumerated() {
         guard let id = call["id"]?.text else { throw .missing(place(".tool_calls[\(index)].id")) }
         calls.insert(CallID(id))
-        read.append(toolCall(call["function"] ?? call["custom"] ?? call, id: id.text))
+        var made = toolCall(call["function"] ?? call["custom"] ?? call, id: id.text)
+        made.signature = call["extra_content"]?["google"]?["thought_signature"]?.string
+        read.append(made)
     }
     return read
 }
 
-/// Of a custom tool, the input stands for the arguments.
+/// A custom tool has an input in place of arguments.
 private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
-    ToolCall(
-        id: id,
-        name: call["name"]?.string ?? "a tool",
-        arguments: call["arguments"]?.string ?? call["input"]?.string ?? "{}"
-    )
+    let arguments = call["arguments"]?.string ?? call["input"]?.string.map { ToolNames.arguments(ofInput: $0) }
+    return ToolCall(id: id, name: call["name"]?.string ?? "a tool", arguments: arguments ?? "{}")
 }
 
 private func resultOf(_ message: JSONValue, _ place: MessagePlace, _ calls: Set<CallID>) throws(APIError) -> String {

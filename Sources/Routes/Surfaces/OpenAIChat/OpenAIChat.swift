@@ -19,13 +19,15 @@ struct OpenAIChat: ChatSurface {
 
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
         do throws(APIError) {
-            return ChatRequest(try ChatCall(root, defaultModel: defaultModel), ChatCompletion())
+            let call = try ChatCall(root, defaultModel: defaultModel)
+            return ChatRequest(call, ChatCompletion(names: ToolNames(customOf: root, ifCalledBy: call)))
         } catch {
             // Some clients send what the Responses API takes, and read chat completions.
             guard error.param?.isSame(as: "messages") ?? false, root["messages"] == nil, root["input"] != nil else {
                 throw error
             }
-            return ChatRequest(try ChatCall(ofResponse: root, defaultModel: defaultModel), ChatCompletion())
+            let call = try ChatCall(ofResponse: root, defaultModel: defaultModel)
+            return ChatRequest(call, ChatCompletion(names: ToolNames(customOf: root, ifCalledBy: call)))
         }
     }
 }

@@ -8,6 +8,7 @@ struct InputItem: Sendable {
         case message(ChatMessage)
         case call(ToolCall)
         case result(ChatMessage)
+        case thought(Thought)
         /// An item of a stored response, by its id.
         case reference([UInt8])
         /// Sealed; stands for all before it.
@@ -110,7 +111,15 @@ struct ItemList: Sendable {
         }
         for item in items[start...] {
             switch item.kind {
-            case .message(let message): messages.append(message)
+            case .message(var message):
+                if message.role == .assistant, let last = messages.last, last.isThoughtAlone {
+                    message.content = last.content + message.content
+                    messages.removeLast()
+                }
+                messages.append(message)
+            case .thought(let thought):
+                if messages.last?.role != .assistant { messages.append(ChatMessage(role: .assistant, content: [])) }
+                messages[messages.count - 1].content.append(.thought(thought))
             case .call(let call):
                 if let id = call.id { calls.insert(CallID(id.utf8)) }
                 if messages.last?.role != .assistant { messages.append(ChatMessage(role: .assistant, content: [])) }
@@ -136,6 +145,7 @@ struct ItemList: Sendable {
             switch item.kind {
             case .message(let message), .result(let message): message.forEachText { bytes += $0.utf8.count }
             case .call(let call): bytes += call.arguments.utf8.count
+            case .thought(let thought): bytes += thought.bytes
             case .summary(let text): bytes += text.utf8.count
             case .reference, .compaction, .configuration, .ignored: break
             }

@@ -27,17 +27,40 @@ enum OutputItem {
         out.append("}")
     }
 
-    /// - Parameter text: nil: it has no content yet.
+    /// - Parameters:
+    ///   - text: empty: it has no content, at least yet.
+    ///   - signature: empty: it has none.
     static func append(
-        reasoning text: UnsafeRawBufferPointer?,
+        reasoning text: UnsafeRawBufferPointer,
+        signature: UnsafeRawBufferPointer,
         _ id: String,
         _ status: StaticString,
         to out: inout ByteBuffer
     ) {
         open("reasoning", id, status, to: &out)
         out.append(#","summary":[],"content":["#)
-        if let text { append(thought: text, to: &out) }
-        out.append("]}")
+        if !text.isEmpty { append(thought: text, to: &out) }
+        out.append("]")
+        if !signature.isEmpty {
+            out.append(#","encrypted_content":"#)
+            out.append(json: signature)
+        }
+        out.append("}")
+    }
+
+    static func append(_ thought: Thought, _ id: String, to out: inout ByteBuffer) {
+        var (text, signature) = (thought.text, thought.signature ?? "")
+        text.withUTF8 { text in
+            signature.withUTF8 { signature in
+                append(
+                    reasoning: UnsafeRawBufferPointer(text),
+                    signature: UnsafeRawBufferPointer(signature),
+                    id,
+                    "completed",
+                    to: &out
+                )
+            }
+        }
     }
 
     static func append(thought text: UnsafeRawBufferPointer, to out: inout ByteBuffer) {

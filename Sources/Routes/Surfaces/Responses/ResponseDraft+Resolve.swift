@@ -13,7 +13,7 @@ extension ResponseDraft {
         let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
         var history: StoredHistory?
         if let previousID {
-            guard let found = try await gateway.history(previousID, of: caller) else {
+            guard let found = try await gateway.history(previousID, of: caller, &self.history) else {
                 throw APIError(
                     400,
                     "Previous response with id '\(previousID.beginning(ofBytes: 64))' not found.",
@@ -74,7 +74,7 @@ extension ResponseDraft {
             guard case .reference(let id) = input.items[index].kind else { continue }
             if known[id] == nil, let response = Self.response(ofItem: id), reads < Self.mostReads {
                 reads += 1
-                if let found = try await gateway.history(response, of: caller) {
+                if let found = try await gateway.history(response, of: caller, &self.history) {
                     known.merge(found.itemsByID) { first, _ in first }
                 }
             }
@@ -95,6 +95,18 @@ extension ResponseDraft {
         guard let mark = id.prefix(8).firstIndex(of: UInt8(ascii: "_")) else { return nil }
         let seed = id[(mark + 1)...].prefix(RandomBytes.idLength)
         return seed.count == RandomBytes.idLength ? "resp_" + String(decoding: seed, as: UTF8.self) : nil
+    }
+}
+
+/// The memory of stored responses that a request refers to, until it ends.
+struct HistoryMemory: Sendable {
+    private var bytes = 0
+    private var hold: MemoryHold?
+
+    /// Twice: for the JSON, and for what is read from it.
+    fileprivate mutating func take(_ count: Int, _ budget: MemoryBudget) throws(APIError) {
+        bytes += 2 * count
+        guard budget.covers(bytes, &hold) else { throw APIError(.overloaded) }
     }
 }
 
@@ -151,9 +163,14 @@ extension Gateway {
         return opened
     }
 
-    fileprivate func history(_ id: String, of caller: Caller) async throws(APIError) -> StoredHistory? {
+    fileprivate func history(
+        _ id: String,
+        of caller: Caller,
+        _ history: inout HistoryMemory
+    ) async throws(APIError) -> StoredHistory? {
         guard let stored = try await stored(id, of: caller) else { return nil }
         let bytes = stored.object.bytes.count + stored.input.bytes.count
+        try history.take(bytes, memory)
         let read: StoredHistory?? = await worker.result(ofBytes: bytes, on: loop) { StoredHistory(stored) }
         guard let read else { throw .tooMuchWork }
         return read

@@ -14,6 +14,7 @@ struct ResponseDraft: Sendable {
 
     var call = ChatCall()
     var input = ItemList()
+    var history = HistoryMemory()
     let instructions: String?
     let previousID: String?
     private(set) var isStored = false

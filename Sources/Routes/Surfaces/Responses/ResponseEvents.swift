@@ -5,7 +5,7 @@ import Shared
 /// Writes the events of a streamed response.
 ///
 /// `@unchecked`: used on its request's loop only.
-final class ResponseEvents: AnswerWriter, @unchecked Sendable {
+final class ResponseEvents: BatchWriter, @unchecked Sendable {
     private enum Open {
         case nothing
         case message(isRefusal: Bool)
@@ -14,21 +14,24 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
     }
 
     private let reply: ResponseReply
-    private let exchange: Exchange
+    let exchange: Exchange
     private let progress: ResponseProgress
-    private var out = ByteBuffer()
+    var out = ByteBuffer()
     private var hasBegun = false
     /// The item that is being written: its id and text, and its part of an event that tells where it stands.
     private var open = Open.nothing
     private var itemID = ""
     private var callID = ByteBuffer()
     private var text = ByteBuffer()
+    private var signature = ByteBuffer()
     private var place = ByteBuffer()
     private var outcome = ResponseObject.Outcome.finished(.stop)
     /// Of all items.
     private var textBytes = 0
+    private var hold: MemoryHold?
+    /// There is no memory for its text.
+    private var isShort = false
 
-    private static let batchBytes = 8_192
     /// A response repeats its whole text at the end. What is longer ends here.
     private static let mostBytes = 2_097_152
 
@@ -52,6 +55,7 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
             if !hasBegun { begin() }
             out.append(comment: text)
         case .finish(let reason, _): finish(reason)
+        case .signature(nil, let text), .sealedThought(let text): add(signature: text)
         case .signature, .native: break
         }
     }
@@ -77,14 +81,26 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
         guard !piece.isEmpty, takes(piece) else { return }
         if case .reasoning = open {
         } else {
-            beginItem(.reasoning, .reasoning)
-            OutputItem.append(reasoning: nil, itemID, "in_progress", to: &out)
-            out.append("}\n\n")
+            beginReasoning()
             beginPart()
             OutputItem.append(thought: .empty, to: &out)
             out.append("}\n\n")
         }
         delta("response.reasoning_text.delta", piece)
+    }
+
+    private func beginReasoning() {
+        beginItem(.reasoning, .reasoning)
+        OutputItem.append(reasoning: .empty, signature: .empty, itemID, "in_progress", to: &out)
+        out.append("}\n\n")
+    }
+
+    /// It ends its item: thinking that goes on is another thought.
+    private func add(signature piece: UnsafeRawBufferPointer) {
+        guard !piece.isEmpty, takes(piece) else { return }
+        if case .reasoning = open {} else { beginReasoning() }
+        signature.append(piece)
+        closeItem("completed")
     }
 
     private func begin(call offered: UnsafeRawBufferPointer, _ id: UnsafeRawBufferPointer) {
@@ -109,7 +125,9 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
             return false
         }
         textBytes += piece.count
-        return true
+        // An item has its text twice while it ends.
+        if textBytes > MemoryBudget.smallBytes, !exchange.gateway.memory.covers(2 * textBytes, &hold) { isShort = true }
+        return !isShort
     }
 
     /// Opens the event of a new item, up to the item.
@@ -143,7 +161,7 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
     }
 
     private func delta(_ type: StaticString, _ piece: UnsafeRawBufferPointer, hasLogs: Bool = false) {
-        if out.isEmpty { _ = out.reserve(Self.batchBytes + 1_024) }
+        makeRoom()
         text.append(piece)
         progress.open(type, in: &out)
         out.append(place.bytes)
@@ -160,11 +178,14 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
             close(messageOf: isRefusal)
             OutputItem.append(message: text.bytes, isRefusal: isRefusal, itemID, status, to: &item)
         case .reasoning:
-            done("response.reasoning_text.done", #","text":"#)
-            openPartEnd()
-            OutputItem.append(thought: text.bytes, to: &out)
-            out.append("}\n\n")
-            OutputItem.append(reasoning: text.bytes, itemID, status, to: &item)
+            if !text.isEmpty {
+                done("response.reasoning_text.done", #","text":"#)
+                openPartEnd()
+                OutputItem.append(thought: text.bytes, to: &out)
+                out.append("}\n\n")
+            }
+            OutputItem.append(reasoning: text.bytes, signature: signature.bytes, itemID, status, to: &item)
+            signature.removeAll()
         case .call(let name):
             close(call: name)
             OutputItem.append(call: name, callID: callID.bytes, arguments: text.bytes, itemID, status, to: &item)
@@ -241,15 +262,12 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
         closeItem(outcome.itemStatus)
     }
 
-    var isFull: Bool { out.count >= Self.batchBytes }
+    var isFull: Bool { isShort || hasBatch }
 
-    /// Sends what has gathered; waits while the client takes it too slowly.
-    func flush() async {
-        flushNow()
-        if exchange.writer.isFull { await exchange.writer.drained() }
+    func flush() async throws(UpstreamError) {
+        if isShort { throw UpstreamError(TransportError(.overloaded)) }
+        await flushBatch()
     }
-
-    func flushNow() { exchange.send(batch: &out) }
 
     func end(_ usage: Usage) async {
         if progress.isStored { await store(usage) }
@@ -266,57 +284,5 @@ final class ResponseEvents: AnswerWriter, @unchecked Sendable {
         var object = ByteBuffer()
         progress.append(outcome, usage, to: &object)
         progress.isStored = await reply.store(Body(object), progress.object, exchange)
-    }
-}
-
-/// The part of a streamed response that has been sent.
-///
-/// `@unchecked`: used on its request's loop only.
-final class ResponseProgress: @unchecked Sendable {
-    let object: ResponseObject
-    var isStored: Bool
-    /// Items that are done.
-    private(set) var items = 0
-    private var output = ByteBuffer()
-    private var events = 0
-
-    init(_ object: ResponseObject, isStored: Bool) {
-        self.object = object
-        self.isStored = isStored
-    }
-
-    /// The beginning of the next event.
-    func open(_ type: StaticString, in out: inout ByteBuffer) {
-        out.append("event: ")
-        out.append(type)
-        out.append("\ndata: {\"type\":\"")
-        out.append(type)
-        out.append(#"","sequence_number":"#)
-        out.append(decimal: events)
-        events += 1
-    }
-
-    func add(_ item: UnsafeRawBufferPointer) {
-        if items > 0 { output.append(",") }
-        output.append(item)
-        items += 1
-    }
-
-    func append(_ outcome: ResponseObject.Outcome, _ usage: Usage?, to out: inout ByteBuffer) {
-        object.append(outcome, output: output.bytes, usage, isStored: isStored, to: &out)
-    }
-}
-
-/// Tells a failure of a response, in its stream once that has begun.
-private struct FailedResponse: Surface {
-    let progress: ResponseProgress
-
-    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
-        guard isMidStream else { return OpenAIResponses().append(error, isMidStream: false, to: &body) }
-        progress.isStored = false
-        progress.open("response.failed", in: &body)
-        body.append(#","response":"#)
-        progress.append(.failed(error), nil, to: &body)
-        body.append("}\n\n")
     }
 }

@@ -118,8 +118,15 @@ extension ResponseObject {
             return itemID(type, count)
         }
         if let reasoning = choice.reasoning, !reasoning.bytes.isEmpty {
-            OutputItem.append(reasoning: reasoning.bytes, next(.reasoning), "completed", to: &out)
+            OutputItem.append(
+                reasoning: reasoning.bytes,
+                signature: .empty,
+                next(.reasoning),
+                "completed",
+                to: &out
+            )
         }
+        for thought in choice.thoughts { OutputItem.append(thought, next(.reasoning), to: &out) }
         let text = choice.text?.bytes ?? .empty
         let isLast = choice.refusal == nil && choice.toolCalls.isEmpty
         if !text.isEmpty || isLast && count == 0 {

@@ -24,7 +24,7 @@ struct ToolReader: Sendable {
             echo.append(Self.echo(tool))
             add(tool, ToolNames.Name(tool.name))
         case "custom":
-            let tool = try Self.custom(value, param)
+            let tool = try Wishes.Tool(custom: value, param)
             echo.append(value.body)
             add(tool, ToolNames.Name(tool.name, isCustom: true))
         case "namespace":
@@ -57,7 +57,7 @@ struct ToolReader: Sendable {
             guard isCustom || tool["type"]?.text == "function" else {
                 throw .value("\(param).type", "must be function or custom", code: "unsupported_value")
             }
-            let read = isCustom ? try Self.custom(tool, param) : try Self.function(tool, param)
+            let read = isCustom ? try Wishes.Tool(custom: tool, param) : try Self.function(tool, param)
             add(
                 read.renamed(ToolNames.offered(read.name, in: space)),
                 ToolNames.Name(read.name, space, isCustom: isCustom)
@@ -79,28 +79,6 @@ struct ToolReader: Sendable {
         return try ChatCall.function(function, param, isLegacy: false)
     }
 
-    /// A function that takes one text: for the model it is the same.
-    private static func custom(_ value: JSONValue, _ param: String) throws(APIError) -> Wishes.Tool {
-        var description = ByteBuffer(try value.string("description", param) ?? "")
-        if let format = try value.object("format", param), format["type"]?.text == "grammar" {
-            description.append("\n\nThe input is text of this grammar (")
-            description.append(try format.string("syntax", "\(param).format") ?? "lark")
-            description.append("):\n")
-            description.append(try format.string("definition", "\(param).format") ?? "")
-        }
-        return Wishes.Tool(
-            .function,
-            name: try value.toolName(param),
-            description: description.text,
-            schema: Body(
-                ByteBuffer(
-                    #"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}"#
-                )
-            ),
-            isStrict: true
-        )
-    }
-
     private static func echo(_ tool: Wishes.Tool) -> Body {
         var text = ByteBuffer(#"{"type":"function","name":"#)
         text.append(json: tool.name)
@@ -110,47 +88,6 @@ struct ToolReader: Sendable {
         if let schema = tool.schema { text.append(schema.bytes) } else { text.append("null") }
         text.append(tool.isStrict == true ? #","strict":true}"# : #","strict":false}"#)
         return Body(text)
-    }
-}
-
-/// Names of tools that are not offered to the model as they are: names in a space, and those of custom tools.
-struct ToolNames: Sendable {
-    struct Name: Sendable {
-        let name: String
-        let space: String?
-        /// It takes free text.
-        let isCustom: Bool
-
-        init(_ name: String, _ space: String? = nil, isCustom: Bool = false) {
-            self.name = name
-            self.space = space
-            self.isCustom = isCustom
-        }
-    }
-
-    /// By the bytes of the name that is offered.
-    private var special: [[UInt8]: Name] = [:]
-
-    static func offered(_ name: String, in space: String?) -> String { space.map { "\($0)__\(name)" } ?? name }
-
-    mutating func add(_ name: Name, offeredAs offered: String) {
-        if name.isCustom || name.space != nil { special[Array(offered.utf8)] = name }
-    }
-
-    mutating func merge(_ others: ToolNames) { special.merge(others.special) { own, _ in own } }
-
-    subscript(_ offered: UnsafeRawBufferPointer) -> Name {
-        if !special.isEmpty, let name = special[Array(offered)] { return name }
-        return Name(offered.text)
-    }
-
-    /// The custom tool's input, of the arguments that a model wrote. Called with what is valid during the call only.
-    static func input(of arguments: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) -> Void) {
-        var copy = ByteBuffer()
-        copy.append(arguments)
-        let parser = JSONParser()
-        let input = (try? parser.parse(copy.bytes))?["input"]?.text
-        withExtendedLifetime(parser) { take(input ?? arguments) }
     }
 }
 

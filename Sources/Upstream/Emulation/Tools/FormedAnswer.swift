@@ -13,7 +13,9 @@ final class FormedAnswer: @unchecked Sendable {
     /// The beginning of what the model wrote, for a repair; longer answers are not repaired.
     private(set) var raw = ByteBuffer()
     /// Of all that the model wrote.
-    private var bytes = 0
+    private(set) var bytes = 0
+    /// Of calls, valid or not.
+    private var callBytes = 0
     private(set) var calls: [FoundCall] = []
     /// The model meant these as calls.
     private var broken: [String] = []
@@ -21,6 +23,9 @@ final class FormedAnswer: @unchecked Sendable {
     private var verdict: StructuredAnswer.Verdict?
 
     static let repairedBytes = 262_144
+
+    /// Of what is kept of it.
+    var heldBytes: Int { raw.count + callBytes + (parser?.heldBytes ?? 0) + (document?.heldBytes ?? 0) }
 
     /// False: nothing that the model still writes counts.
     var wantsMore: Bool {
@@ -63,17 +68,33 @@ final class FormedAnswer: @unchecked Sendable {
         return raw.count == bytes ? tokens : tokens * bytes / raw.count
     }
 
-    func finish(_ pass: (UnsafeRawBufferPointer) -> Void) {
-        parser?.finish { self.note($0, pass) }
-        verdict = document?.finish()
+    /// The model has ended; `judge` follows, then `conclude`.
+    func finish(_ pass: (UnsafeRawBufferPointer) -> Void) { parser?.finish { self.note($0, pass) } }
+
+    func conclude() { verdict = document?.finish() }
+
+    /// There is a document that is too long to be judged on the loop.
+    var isBehind: Bool { document?.unjudged != nil }
+
+    /// Judges it where that takes no time of the loop.
+    func judge(by means: FormMeans) async throws(UpstreamError) {
+        while let value = document?.unjudged {
+            let bytes = value.text.bytes.count
+            let verdict = await means.worker.result(ofBytes: bytes, on: means.loop) { value.judged() }
+            guard let verdict else { throw .tooMuchWork }
+            document?.settle(verdict)
+        }
     }
 
     private func note(_ event: ToolEvent, _ pass: (UnsafeRawBufferPointer) -> Void) {
         switch event {
         case .text(let text):
             if document != nil { document?.take(text) } else if !isInsisting { pass(text) }
-        case .call(let call): calls.append(call)
+        case .call(let call):
+            callBytes += call.arguments.utf8.count
+            calls.append(call)
         case .broken(let raw, let reason):
+            callBytes += raw.count
             broken.append(raw.text)
             self.reason = self.reason ?? reason
         }

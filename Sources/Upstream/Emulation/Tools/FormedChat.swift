@@ -25,10 +25,13 @@ final class FormedChat: PreparedChat, @unchecked Sendable {
 
     /// The stream, whole.
     func answer() async throws(UpstreamError) -> ChatAnswer {
-        let stream = FormedStream(WholeAnswer(try await chat.answer()), repair, promptTokens: promptTokens)
+        let whole = try await chat.answer()
+        let stream = FormedStream(WholeAnswer(whole), repair, promptTokens: promptTokens)
         defer { stream.stop() }
         var text = ByteBuffer()
         var choice = ChatAnswer.Choice(text: nil)
+        choice.reasoning = whole.choices.first?.reasoning
+        choice.thoughts = whole.choices.first?.thoughts ?? []
         while try await stream.more(patienceNanoseconds: .max / 4) != .end {
             while try stream.next({ _, event in
                 switch event {
@@ -56,7 +59,7 @@ struct Repair: Sendable {
     /// In plain text; it is kept until the answer is there.
     let call: ChatCall
     let form: TextForm
-    let ids: RandomBytes
+    let means: FormMeans
     let count: CallCount
     let preparing: Preparing
 

@@ -25,6 +25,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     private var finish = FinishReason.stop
     /// The sequence that ended the answer; empty: none did.
     private var stopSequence = ByteBuffer()
+    private var hold: MemoryHold?
     private var counted: Usage?
     private var taken: Int?
 
@@ -32,7 +33,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         self.stream = stream
         self.repair = repair
         self.promptTokens = promptTokens
-        answer = FormedAnswer(repair.form, ids: repair.ids)
+        answer = FormedAnswer(repair.form, ids: repair.means.ids)
     }
 
     /// Of both calls.
@@ -46,6 +47,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         case .ended: return .bytes
         case .reading: break
         }
+        if answer.isBehind { try await answer.judge(by: repair.means) }
         // A model that answers its own calls is stopped, and billed no more.
         if answer.wantsMore {
             let arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
@@ -80,6 +82,8 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
 
     private func end() async throws(UpstreamError) {
         answer.finish { [self] text in if first == nil { rest.append(text) } }
+        try await answer.judge(by: repair.means)
+        answer.conclude()
         let isCut = finish == .length
         guard let problem = answer.problem, !isCut else {
             place = .ended
@@ -94,7 +98,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         stream = try await repair.preparing(again).stream()
         asked = again
         first = answer
-        answer = FormedAnswer(repair.form, ids: repair.ids)
+        answer = FormedAnswer(repair.form, ids: repair.means.ids)
         finish = .stop
         stopSequence.removeAll()
     }
@@ -110,6 +114,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             handOver(take)
             return true
         case .reading:
+            if answer.bytes > MemoryBudget.smallBytes { try takeMemory() }
             return try stream.next { [self] _, event in
                 switch event {
                 case .text(let text):
@@ -124,6 +129,12 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
                 default: if first == nil { take(0, event) }
                 }
             }
+        }
+    }
+
+    private func takeMemory() throws(UpstreamError) {
+        guard repair.means.memory.covers(answer.heldBytes + (first?.heldBytes ?? 0), &hold) else {
+            throw UpstreamError(TransportError(.overloaded))
         }
     }
 
@@ -167,6 +178,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
 
     func stop() {
         place = .over
+        hold = nil
         stream.stop()
     }
 }

@@ -22,15 +22,26 @@ package struct StructuredAnswer: ~Copyable {
     /// Nothing but white space has come since the first bracket.
     private var isFresh = false
     private var isTooLong = false
+    /// A long value that is yet to be judged, and the answer's text after it.
+    private var waiting: StructuredValue?
+    private var after = ByteBuffer()
 
     package static let limitBytes = 4 * 1_048_576
 
     package init(_ format: FormatProtocol) { self.format = format }
 
+    var heldBytes: Int {
+        held.count + (found?.utf8.count ?? 0) + (waiting?.text.bytes.count ?? 0) + after.count
+    }
+
+    /// A value of more than `Worker.loopBytes`: `settle` takes what comes of it. Text waits meanwhile.
+    var unjudged: StructuredValue? { waiting }
+
     /// True: the answer is there, and nothing that follows counts.
     package var isDone: Bool { found != nil }
 
     package mutating func take(_ piece: UnsafeRawBufferPointer) {
+        guard waiting == nil else { return wait(with: piece) }
         var index = 0
         StepCount.add(piece.count)
         while index < piece.count, found == nil, !isTooLong {
@@ -53,7 +64,13 @@ package struct StructuredAnswer: ~Copyable {
             held.append(piece[part: from..<index])
             if held.count > Self.limitBytes { isTooLong = true }
             if isEnd { judge() }
+            if waiting != nil { return wait(with: piece[part: index..<piece.count]) }
         }
+    }
+
+    private mutating func wait(with piece: UnsafeRawBufferPointer) {
+        after.append(piece)
+        if after.count > Self.limitBytes { isTooLong = true }
     }
 
     private mutating func begin(_ bracket: UInt8) {
@@ -83,6 +100,7 @@ package struct StructuredAnswer: ~Copyable {
 
     /// The answer is over.
     package mutating func finish() -> Verdict {
+        while let waiting { settle(waiting.judged(by: parser)) }
         if let found { return .document(found) }
         if isTooLong { return .unfit("it is too long") }
         if isInside, !isFresh { return .unfit("it is not whole: the JSON has no end") }
@@ -91,27 +109,59 @@ package struct StructuredAnswer: ~Copyable {
 
     private mutating func judge() {
         isInside = false
-        defer { held.removeAll() }
-        var fixed = ByteBuffer()
-        if scan.hasControls { ValueScan.append(held.bytes, to: &fixed) }
-        let text = scan.hasControls ? fixed.bytes : held.bytes
+        var text = ByteBuffer()
+        if scan.hasControls { ValueScan.append(held.bytes, to: &text) } else { swap(&text, &held) }
+        held.removeAll()
+        let value = StructuredValue(text: Body(text), format: format)
+        if value.text.bytes.count > Worker.loopBytes { waiting = value } else { note(value.judged(by: parser)) }
+    }
+
+    private mutating func note(_ verdict: StructuredValue.Verdict) {
+        switch verdict {
+        case .fits(let text): found = text
+        case .misfit(let why): problem = why
+        case .broken(let why): problem = problem ?? why
+        }
+    }
+
+    /// Goes on after a long value.
+    mutating func settle(_ verdict: StructuredValue.Verdict) {
+        waiting = nil
+        note(verdict)
+        var rest = ByteBuffer()
+        swap(&rest, &after)
+        take(rest.bytes)
+    }
+}
+
+/// A JSON value that may be the document that was asked for.
+struct StructuredValue: Sendable {
+    enum Verdict: Sendable {
+        case fits(String)
+        /// By the schema: it tells more than the next.
+        case misfit(String)
+        case broken(String)
+    }
+
+    let text: Body
+    let format: FormatProtocol
+
+    /// On any thread.
+    func judged(by parser: JSONParser = JSONParser()) -> Verdict {
         let value: JSONValue
         do throws(JSONError) {
-            value = try parser.parse(text)
+            value = try parser.parse(text.bytes)
         } catch {
-            problem = problem ?? "it is not valid JSON"
-            return
+            return .broken("it is not valid JSON")
         }
-        if let schema = format.schema {
-            let verdict = schema.verdict(on: value, bytes: text.count)
-            guard verdict.fits else {
-                problem = verdict.text
-                return
+        return withExtendedLifetime(parser) {
+            if let schema = format.schema {
+                let verdict = schema.verdict(on: value, bytes: text.bytes.count)
+                guard verdict.fits else { return .misfit(verdict.text) }
+            } else if value.kind != .object {
+                return .broken("it is not a JSON object")
             }
-        } else if value.kind != .object {
-            problem = problem ?? "it is not a JSON object"
-            return
+            return .fits(text.text)
         }
-        found = text.text
     }
 }

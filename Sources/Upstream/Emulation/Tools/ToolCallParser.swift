@@ -93,6 +93,8 @@ package struct ToolCallParser: ~Copyable {
     /// False in what stands in a code block already.
     private let allowsFence: Bool
 
+    var heldBytes: Int { held.count + spaces.count }
+
     /// False: nothing that follows counts, so the vendor may stop.
     package var wantsMore: Bool {
         if case .over = place { false } else { true }

@@ -19,7 +19,7 @@ enum Prompt {
         }
         if hasInstructions { body.append(#"\n\n"#) }
         var last: ChatMessage.Role?
-        for message in messages where !message.isInstruction {
+        for message in messages where !message.isInstruction && !message.isThoughtAlone {
             body.append(label(message.role))
             Turn(message, call.attachments).append(to: &body)
             body.append(#"\n\n"#)
@@ -88,6 +88,7 @@ private enum Turn {
                 if isAfterLine || out.bytes.last.map({ $0 != 10 }) ?? false { out.append(10 as UInt8) }
                 out.append(line)
                 isAfterLine = true
+            case .thought: break
             }
         }
         for call in message.toolCalls {

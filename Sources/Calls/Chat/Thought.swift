@@ -1,0 +1,20 @@
+/// A thought of a model before its answer. A class: a piece of a message that few messages have takes one word.
+package final class Thought: Sendable {
+    /// Empty: it is not told.
+    package let text: String
+    /// Opaque, its vendor's; nil: it has none.
+    package let signature: String?
+    /// Only its vendor can read it: the signature is all of it.
+    package let isSealed: Bool
+
+    /// Nil: there is nothing to keep.
+    package init?(_ text: String, signature: String?, isSealed: Bool = false) {
+        let signature = signature.flatMap { $0.isEmpty ? nil : $0 }
+        guard !text.isEmpty || signature != nil else { return nil }
+        self.text = isSealed ? "" : text
+        self.signature = signature
+        self.isSealed = isSealed
+    }
+
+    package var bytes: Int { text.utf8.count + (signature?.utf8.count ?? 0) }
+}

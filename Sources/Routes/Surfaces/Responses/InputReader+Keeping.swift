@@ -1,0 +1,71 @@
+import Calls
+import Engine
+import Shared
+
+/// Items as they are kept for later.
+extension InputReader {
+    private var keepsMore: Bool {
+        switch keeping {
+        case .nothing: false
+        case .digests: keptBytes <= StoredResponse.limitBytes
+        case .all: true
+        }
+    }
+
+    /// The lone text of a user.
+    func keptText(_ text: JSONValue) -> Body? {
+        guard keepsMore else { return nil }
+        var kept = ByteBuffer(#""type":"message","status":"completed","role":"user","content":"#)
+        Self.append(content: text, isOutput: false, nil, to: &kept)
+        return Body(kept)
+    }
+
+    /// With all members that clients of lists count on.
+    func kept(_ item: JSONValue, _ type: ItemType) -> Body? {
+        guard keepsMore, let members = item.members else { return nil }
+        var replacement: JSONValue.Replacement?
+        if case .digests = keeping { replacement = { Self.withoutData($0, $1) } }
+        var kept = ByteBuffer()
+        if item.member("type") == nil { kept.append(#""type":"message""#) }
+        let needsStatus =
+            switch type {
+            case .message, .functionCall, .functionOutput: item.member("status") == nil
+            case .customCall, .reasoning, .other: false
+            }
+        if needsStatus { kept.append(kept.isEmpty ? #""status":"completed""# : #","status":"completed""#) }
+        let isOutput = item["role"]?.text == "assistant"
+        for (name, value) in members where value.kind != .null && !name.equals("id") {
+            if !kept.isEmpty { kept.append(",") }
+            kept.append(json: name)
+            kept.append(":")
+            if type == .message, name.equals("content") {
+                Self.append(content: value, isOutput: isOutput, replacement, to: &kept)
+            } else {
+                value.append(to: &kept, replacing: replacement)
+            }
+        }
+        return Body(kept)
+    }
+
+    /// A text becomes a list with one part.
+    private static func append(
+        content: JSONValue,
+        isOutput: Bool,
+        _ replacement: JSONValue.Replacement?,
+        to kept: inout ByteBuffer
+    ) {
+        guard content.kind == .string else { return content.append(to: &kept, replacing: replacement) }
+        kept.append(isOutput ? #"[{"type":"output_text","text":"# : #"[{"type":"input_text","text":"#)
+        content.append(to: &kept)
+        kept.append(isOutput ? #","annotations":[],"logprobs":[]}]"# : "}]")
+    }
+
+    private static func withoutData(
+        _ name: UnsafeRawBufferPointer,
+        _ text: UnsafeRawBufferPointer
+    ) -> String? {
+        let isPicture = (name.equals("image_url") || name.equals("url")) && DataURL(text) != nil
+        guard isPicture || name.equals("file_data") || name.equals("data") else { return nil }
+        return "\(digest)\(Digest(of: text).base64url(characters: 43))"
+    }
+}

@@ -1,0 +1,55 @@
+import Calls
+import Engine
+import Shared
+
+/// The part of a streamed response that has been sent.
+///
+/// `@unchecked`: used on its request's loop only.
+final class ResponseProgress: @unchecked Sendable {
+    let object: ResponseObject
+    var isStored: Bool
+    /// Items that are done.
+    private(set) var items = 0
+    private var output = ByteBuffer()
+    private var events = 0
+
+    init(_ object: ResponseObject, isStored: Bool) {
+        self.object = object
+        self.isStored = isStored
+    }
+
+    /// The beginning of the next event.
+    func open(_ type: StaticString, in out: inout ByteBuffer) {
+        out.append("event: ")
+        out.append(type)
+        out.append("\ndata: {\"type\":\"")
+        out.append(type)
+        out.append(#"","sequence_number":"#)
+        out.append(decimal: events)
+        events += 1
+    }
+
+    func add(_ item: UnsafeRawBufferPointer) {
+        if items > 0 { output.append(",") }
+        output.append(item)
+        items += 1
+    }
+
+    func append(_ outcome: ResponseObject.Outcome, _ usage: Usage?, to out: inout ByteBuffer) {
+        object.append(outcome, output: output.bytes, usage, isStored: isStored, to: &out)
+    }
+}
+
+/// Tells a failure of a response, in its stream once that has begun.
+struct FailedResponse: Surface {
+    let progress: ResponseProgress
+
+    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
+        guard isMidStream else { return OpenAIResponses().append(error, isMidStream: false, to: &body) }
+        progress.isStored = false
+        progress.open("response.failed", in: &body)
+        body.append(#","response":"#)
+        progress.append(.failed(error), nil, to: &body)
+        body.append("}\n\n")
+    }
+}

@@ -1,0 +1,55 @@
+import Calls
+import Engine
+import Support
+import Testing
+
+@testable import Routes
+
+/// The parts of an answer that are kept count in the memory budget until the answer ends.
+@Suite struct AnswerMemoryTests {
+    private static let chat = #""messages":[{"role":"user","content":"hi"}],"response_format":{"type":"json_object"}"#
+    private static let response = #""input":"hi""#
+
+    private struct Outcome: Sendable {
+        let answer: Answered
+        /// Of memory, while the vendor answered and after it.
+        let mostBytes: Int
+        let bytesAfter: Int
+    }
+
+    /// - Parameter budgetBytes: large requests may have three quarters.
+    private func outcome(_ fields: String, pieces: Int, budgetBytes: Int) async -> Outcome {
+        let memory = MemoryBudget(bytes: budgetBytes)
+        let surface: any ChatSurface = fields == Self.chat ? OpenAIChat() : OpenAIResponses()
+        return await onLoop { loop in
+            let vendor = LongVendor(pieces: pieces, memory)
+            let body = #"{"model":"m","stream":true,\#(fields)}"#
+            let answer = await answered(body, by: vendor, through: surface, within: memory, on: loop)
+            return Outcome(
+                answer: answer ?? Answered(),
+                mostBytes: vendor.mostBytes,
+                bytesAfter: memory.largeUsedBytes
+            )
+        }
+    }
+
+    @Test("a document and a response's text are charged, and given back", arguments: [chat, response])
+    func givenBack(fields: String) async {
+        let long = await outcome(fields, pieces: 20, budgetBytes: 16 << 20)
+        #expect(
+            long.answer.status == 200 && long.answer.body.contains("xxxx") && !long.answer.body.contains("error\":{")
+        )
+        #expect(long.mostBytes >= 19 * 32_768 && long.bytesAfter == 0, "\(long.mostBytes)")
+        let short = await outcome(fields, pieces: 1, budgetBytes: 16 << 20)
+        #expect(short.answer.status == 200 && short.mostBytes == 0)
+    }
+
+    @Test("without memory a document is a 503, and a response that has begun ends with an error")
+    func spent() async {
+        let document = await outcome(Self.chat, pieces: 40, budgetBytes: 1 << 20)
+        #expect(document.answer.status == 503 && document.bytesAfter == 0, "\(document.answer.status)")
+        let response = await outcome(Self.response, pieces: 40, budgetBytes: 1 << 20)
+        #expect(response.answer.status == 200 && response.answer.body.contains("event: response.failed"))
+        #expect(!response.answer.body.contains("response.completed") && response.bytesAfter == 0)
+    }
+}
