@@ -11,10 +11,12 @@ struct SetupParts {
     let offers: Offers
     private let rings: [KeyRing?]
     private let turns = UploadTurns()
+    private let balance: Balance
 
     init(_ settings: Settings, _ budget: MemoryBudget) {
         self.settings = settings
         self.budget = budget
+        balance = Balance(settings.balance)
         offers = Offers(settings, Vendors.catalogues)
         rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }
     }
@@ -23,7 +25,7 @@ struct SetupParts {
         let vendors = try Vendors(settings, rings, turns, own, budget)
         return Setup(
             settings,
-            Registry(vendors.entries, offers, on: own.loop),
+            Registry(vendors.entries, offers, balance, on: own.loop),
             keyCheckers: vendors.checkers,
             fetcher: fetcher(on: own.loop)
         )

@@ -16,7 +16,18 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
     var call = ChatCall()
     swap(&call, &asked.call)
     if reply.refersBack { call = try await reply.resolved(call, for: caller, exchange) }
-    let plan = try await ChatPlan.made(consume call, caller, exchange)
+    exchange.record.model = call.model
+    exchange.record.isStreamed = call.isStreamed
+    let candidates = try exchange.gateway.registry.chat(call.model, for: caller)
+    let plan: ChatPlan
+    var fallback: ChatFallback?
+    if candidates.isSingle {
+        plan = try await ChatPlan.made(consume call, candidates.leading, caller, exchange)
+    } else {
+        let several = ChatFallback(consume call, candidates, caller, exchange)
+        plan = try await several.leadingPlan()
+        fallback = several
+    }
     try await exchange.countStray(caller, servedBy: plan.candidate)
     let cover = plan.cover(exchange.request)
     let terms = plan.terms(under: cover)
@@ -25,15 +36,27 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
     exchange.record.price = plan.candidate.price
     let wanted = plan.wanted
     do throws(UpstreamError) {
-        if wanted.isStreamed {
+        if let fallback, wanted.isStreamed {
+            _ = consume plan
+            try await fallback.stream(
+                to: reply.writer(for: wanted, exchange),
+                wanted,
+                billing: admission.sheet
+            )
+        } else if wanted.isStreamed {
             let writer = reply.writer(for: wanted, exchange)
             let stream = try await plan.stream(billing: admission.sheet, writer)
             _ = consume plan
-            try await deliver(stream, to: writer, wanted, admission.sheet, exchange)
+            try await deliver(stream, to: writer, wanted, exchange)
         } else {
-            let (answer, usage) = try await plan.answer(billing: admission.sheet)
+            let (answer, usage) =
+                if let fallback {
+                    try await fallback.answer(billing: admission.sheet)
+                } else {
+                    try await plan.answer(billing: admission.sheet)
+                }
             exchange.record.usage = usage
-            exchange.cost = wanted.price?.cost(usage)
+            exchange.cost = exchange.record.price?.cost(usage)
             try await reply.write(answer, usage, wanted, exchange)
         }
     } catch {

@@ -51,17 +51,18 @@ final class ChatPlan: @unchecked Sendable {
         self.gateway = gateway
     }
 
-    /// Throws what the client is told of a model that they may not use, and of what it and its vendor lack.
+    /// Throws what the client is told of what the candidate lacks.
+    ///
+    /// - Parameter mayRepeat: the call may be made once more, with another key or by another candidate.
     static func made(
         _ call: consuming ChatCall,
+        _ candidate: Candidate,
         _ caller: Caller,
-        _ exchange: Exchange
+        _ exchange: Exchange,
+        mayRepeat: Bool = false
     ) async throws(APIError) -> ChatPlan {
         let gateway = exchange.gateway
         var call = call
-        exchange.record.model = call.model
-        exchange.record.isStreamed = call.isStreamed
-        let candidate = try gateway.registry.chat(call.model, for: caller)
         let abilities = candidate.provider.abilities(for: call, of: candidate.model)
         try Completion.check(call, against: abilities)
         if !candidate.chats {
@@ -82,7 +83,8 @@ final class ChatPlan: @unchecked Sendable {
         guard call.needs.contains(.inlineMedia), !abilities.contains(.inlineMedia) else {
             return ChatPlan(call, form, candidate, .plain, caller, gateway)
         }
-        let access = gateway.mediaAccess(for: caller)
+        var access = gateway.mediaAccess(for: caller)
+        access.mayRepeat = mayRepeat
         let plan = try await AttachmentPlan(call, candidate, access)
         return ChatPlan(call, form, plan.candidate, .attached(plan, access), caller, gateway)
     }
@@ -109,21 +111,17 @@ final class ChatPlan: @unchecked Sendable {
 
     /// The whole answer, and what it used, counted or estimated.
     func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
-        var turns = Candidates([candidate]).turns(billing: sheet)
-        while let (_, vendorCall) = turns.next() {
-            do throws(UpstreamError) {
-                return try await answer(of: try await prepared(by: vendorCall), sheet)
-            } catch {
-                try turns.failed(error)
-            }
+        let vendorCall = candidate.call(billing: sheet)
+        do throws(UpstreamError) {
+            let answer = try await answer(of: try await prepared(by: vendorCall), sheet)
+            vendorCall.served()
+            return answer
+        } catch {
+            throw vendorCall.failure(error)
         }
-        throw turns.last
     }
 
-    private func answer(
-        of chat: any PreparedChat,
-        _ sheet: CallSheet
-    ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+    func answer(of chat: any PreparedChat, _ sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         do throws(UpstreamError) {
             var answer = try await chat.answer()
             if answer.usage == nil { answer = try await count.counted(answer, of: chat) }
@@ -143,19 +141,15 @@ final class ChatPlan: @unchecked Sendable {
 
     /// The answer as it comes. The client is pinged meanwhile.
     func stream(billing sheet: CallSheet, _ writer: any AnswerWriter) async throws(UpstreamError) -> OpenAnswer {
-        var turns = Candidates([candidate]).turns(billing: sheet)
-        while let (_, vendorCall) = turns.next() {
-            do throws(UpstreamError) {
-                let chat = try await prepared(by: vendorCall)
-                return try await open(chat, vendorCall, writer)
-            } catch {
-                try turns.failed(error)
-            }
+        let vendorCall = candidate.call(billing: sheet)
+        do throws(UpstreamError) {
+            return try await open(try await prepared(by: vendorCall), vendorCall, writer)
+        } catch {
+            throw vendorCall.failure(error)
         }
-        throw turns.last
     }
 
-    private func open(
+    func open(
         _ chat: any PreparedChat,
         _ vendorCall: VendorCall,
         _ writer: any AnswerWriter
@@ -169,7 +163,7 @@ final class ChatPlan: @unchecked Sendable {
                 promptTokens: promptTokens,
                 count: count,
                 isBilled: chat.isBilled,
-                credential: vendorCall.credential
+                vendorCall: vendorCall
             )
         } catch {
             if !chat.isBilled { vendorCall.sheet.failed(error, after: onlyPrompt(of: chat)) }
@@ -177,41 +171,35 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    private func prepared(by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
-        do throws(APIError) {
-            if case .plain = way, call.arePromptsSeparate { return try await severally(by: vendorCall) }
-            let chat = try await written(call, by: vendorCall)
-            if let form {
-                return completion.completed(chat, of: call, in: form, by: vendorCall, ids: gateway.ids) {
-                    [self] (call, vendorCall) async throws(UpstreamError) in try await again(call, by: vendorCall)
-                }
+    /// The vendor's form of the call, with what its vendor lacks.
+    ///
+    /// - Parameter isLast: nobody else is asked after it, so the call need not be kept.
+    func prepared(by vendorCall: VendorCall, isLast: Bool = true) async throws(UpstreamError) -> any PreparedChat {
+        if case .plain = way, call.arePromptsSeparate { return try await severally(by: vendorCall, isLast) }
+        let chat = try await written(call, by: vendorCall)
+        if let form {
+            return completion.completed(chat, of: call, in: form, by: vendorCall, ids: gateway.ids) {
+                [self] (call, vendorCall) async throws(UpstreamError) in try await written(call, by: vendorCall)
             }
-            // The chat has them now.
-            if case .plain = way { call.messages = [] }
-            return completion.completed(chat, by: vendorCall)
-        } catch {
-            throw UpstreamError(refusing: error)
         }
+        // The chat has them now.
+        if isLast, case .plain = way { call.messages = [] }
+        return completion.completed(chat, by: vendorCall)
     }
 
+    /// The answer has begun, so nobody else is asked.
+    func release() { if case .plain = way { call.messages = [] } }
+
     /// Of several prompts.
-    private func severally(by vendorCall: VendorCall) async throws(APIError) -> any PreparedChat {
+    private func severally(by vendorCall: VendorCall, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
         var chats: [any PreparedChat] = []
         for prompt in call.prompts { chats.append(try await written(prompt, by: vendorCall)) }
-        call.messages = []
+        if isLast { call.messages = [] }
         return completion.completed(chats, by: vendorCall)
     }
 
-    private func again(_ call: ChatCall, by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
-        do throws(APIError) {
-            return try await written(call, by: vendorCall)
-        } catch {
-            throw UpstreamError(refusing: error)
-        }
-    }
-
     /// The vendor's form of the call.
-    private func written(_ call: ChatCall, by vendorCall: VendorCall) async throws(APIError) -> any PreparedChat {
+    private func written(_ call: ChatCall, by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
         switch way {
         case .links(let links): return links.prepared(by: vendorCall)
         case .attached(let plan, let access): return try await plan.prepare(call, by: vendorCall, access)

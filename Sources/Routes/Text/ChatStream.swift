@@ -11,22 +11,25 @@ struct OpenAnswer: Sendable {
     let count: CallCount
     /// It tells its sheet what it used.
     let isBilled: Bool
-    let credential: Credential
+    let vendorCall: VendorCall
 }
 
 /// After this long without a byte of the vendor's the client is shown that the relay is alive.
 private let patienceNanoseconds: UInt64 = 10_000_000_000
 
 /// Passes an answer on as it comes. A failure before its first piece is thrown before anything was sent.
+///
+/// - Parameter beginning: told of the first piece.
 func deliver(
     _ answer: OpenAnswer,
     to writer: any AnswerWriter,
     _ wanted: WantedAnswer,
-    _ sheet: CallSheet,
-    _ exchange: Exchange
+    _ exchange: Exchange,
+    _ beginning: (any Beginning)? = nil
 ) async throws(UpstreamError) {
     let stream = answer.stream
-    let delivery = Delivery(writer, stream.countsItself ? .estimating : answer.count.counter)
+    let sheet = answer.vendorCall.sheet
+    let delivery = Delivery(writer, stream.countsItself ? .estimating : answer.count.counter, beginning)
     do throws(UpstreamError) {
         defer {
             // Bytes that came before a failure are passed on all the same.
@@ -52,17 +55,21 @@ func deliver(
             completionTokens: delivery.tally.tokens
         )
         if !answer.isBilled { sheet.failed(error, after: delivered) }
-        var error = error
-        error.credential = answer.credential
-        throw error
+        throw answer.vendorCall.failure(error)
     }
     let usage = Usage(
         promptTokens: stream.usage?.promptTokens ?? answer.count.promptTokens(or: answer.promptTokens),
         completionTokens: stream.usage?.completionTokens ?? delivery.tally.tokens
     )
     if !answer.isBilled { sheet.answered(usage, credits: stream.credits) }
+    answer.vendorCall.served()
     exchange.record.usage = usage
     await writer.end(usage)
+}
+
+/// Told that the first piece of an answer is handed to the client.
+protocol Beginning: AnyObject {
+    func answerBegins()
 }
 
 /// The part of an answer that was handed to the client so far.
@@ -71,9 +78,12 @@ private final class Delivery {
     private(set) var tally: TokenTally
     /// Bits of choices that have ended.
     private var finished: UInt64 = 0
+    /// Until the first piece.
+    private var beginning: (any Beginning)?
 
-    init(_ writer: any AnswerWriter, _ counter: TokenCounter) {
+    init(_ writer: any AnswerWriter, _ counter: TokenCounter, _ beginning: (any Beginning)?) {
         self.writer = writer
+        self.beginning = beginning
         tally = TokenTally(counter)
     }
 
@@ -83,6 +93,10 @@ private final class Delivery {
     }
 
     func take(_ choice: Int, _ event: AnswerEvent) {
+        if let beginning {
+            beginning.answerBegins()
+            self.beginning = nil
+        }
         switch event {
         case .text(let text), .reasoning(let text), .refusal(let text), .toolArguments(_, let text): tally.add(text)
         case .finish: finished |= 1 << UInt64(truncatingIfNeeded: choice)

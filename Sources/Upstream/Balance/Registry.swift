@@ -33,24 +33,42 @@ package final class Registry: @unchecked Sendable {
     let entries: [Entry]
     let loop: EventLoop
     package let offers: Offers
+    private let balance: Balance
 
     /// - Parameter entries: as many as there are providers in the settings, in their order.
-    package init(_ entries: [Entry], _ offers: Offers, on loop: EventLoop) {
+    package init(_ entries: [Entry], _ offers: Offers, _ balance: Balance, on loop: EventLoop) {
         self.loop = loop
         self.entries = entries
         self.offers = offers
+        self.balance = balance
     }
 
     /// The same vendors with other models.
-    package func offering(_ offers: Offers) -> Registry { Registry(entries, offers, on: loop) }
+    package func offering(_ offers: Offers) -> Registry { Registry(entries, offers, balance, on: loop) }
 
-    /// The candidate for a chat with the model that a caller named, which may make images or speak. A model of another
+    /// The candidates for a chat with the model that a caller named, which may make images or speak. A model of another
     /// kind, or one that the caller may not use, is unknown to them.
-    package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidate {
-        try candidate(name, for: caller, able: [.chat, .code, .image, .textToSpeech])
+    package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidates {
+        try candidates(name, for: caller, able: [.chat, .code, .image, .textToSpeech])
     }
 
-    /// The candidate for the model that a caller named in a call that needs one of `features`.
+    /// The candidates for the model that a caller named in a call that needs one of `features`.
+    package func candidates(
+        _ name: String,
+        for caller: Caller,
+        able features: Model.Features
+    ) throws(APIError) -> Candidates {
+        let (served, offer) = try find(name, caller, features)
+        let all = offers[served]
+        let leading = candidate(served, offer, caller)
+        guard all.count > 1 else { return Candidates(leading, others: [], balance, for: caller) }
+        let others = all.filter {
+            $0.provider != offer.provider && !$0.model.features.isDisjoint(with: features) && mayUse($0, name, caller)
+        }
+        return Candidates(leading, others: others.map { candidate(served, $0, caller) }, balance, for: caller)
+    }
+
+    /// The first candidate for the model that a caller named in a call that needs one of `features`.
     package func candidate(
         _ name: String,
         for caller: Caller,
@@ -127,7 +145,7 @@ package final class Registry: @unchecked Sendable {
             takesCredits: entry.takesCredits,
             keys: entry.keys,
             fixed: entry.isPassthrough ? Credential(passedOn: caller.passedKey) : nil,
-            offeredBy: offer.provider,
+            offer: offer,
             loop: loop
         )
     }

@@ -14,7 +14,12 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
         try ResponseDraft(root, defaultModel: defaultModel, for: .compaction)
     }
     if draft.refersBack { try await draft.resolve(for: caller, gateway) }
-    let plan = try await ChatPlan.made(draft.summaryCall, caller, exchange)
+    let call = draft.summaryCall
+    exchange.record.model = call.model
+    exchange.record.isStreamed = call.isStreamed
+    let candidates = try gateway.registry.chat(call.model, for: caller)
+    let fallback = ChatFallback(call, candidates, caller, exchange)
+    let plan = try await fallback.leadingPlan()
     try await exchange.countStray(caller, servedBy: plan.candidate)
     let cover = plan.cover(exchange.request)
     let terms = plan.terms(under: cover)
@@ -22,12 +27,12 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
     try await plan.check(terms)
     exchange.record.price = plan.candidate.price
     do throws(UpstreamError) {
-        let (answer, usage) = try await plan.answer(billing: admission.sheet)
+        let (answer, usage) = try await fallback.answer(billing: admission.sheet)
         guard let summary = answer.choices.first?.text, !summary.bytes.isEmpty else {
             throw UpstreamError(.failed, cause: "a summary without text")
         }
         exchange.record.usage = usage
-        exchange.cost = plan.wanted.price?.cost(usage)
+        exchange.cost = exchange.record.price?.cost(usage)
         let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
         let body = await draft.compacted(seal, summary, usage, gateway)
         guard let body else { throw .tooMuchWork }
