@@ -21,6 +21,9 @@ struct SetupParts {
         rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }
     }
 
+    /// In the metrics.
+    var restingKeys: RestingKeys { RestingKeys(settings.providers, rings) }
+
     func setup(of own: LoopParts) throws(Listener.Failure) -> Setup {
         let vendors = try Vendors(settings, rings, turns, own, budget)
         return Setup(

@@ -6,7 +6,7 @@ import conftest
 import httpx
 import pytest
 from balanced import Providers
-from chat import ask, body, either, refusal, stream, text_of, vendor_error
+from chat import ask, body, either, refusal, stream, streamed, text_of, vendor_error
 
 OK = {"answer": "served"}
 FAILED = {"status": 500, "text": ""}
@@ -154,6 +154,19 @@ def test_a_stream_that_fails_before_its_first_event_goes_elsewhere(serve, events
     assert got.headers["x-relay-attempts"] == "2" and got.headers["x-relay-provider"] == "b"
 
 
+def test_signs_of_life_are_no_answer(serve, vendor):
+    providers, http = serve(a=1, b=1)
+    providers.answers("a", {"stall_at": -1, "status": 500, "text": ""})
+    providers.answers("b", OK)
+    content = b""
+    with http.stream("POST", "/v1/chat/completions", json=body(stream=True)) as answer:
+        assert answer.status_code == 200
+        vendor.release(providers.keys["a"][0])
+        content = b"".join(answer.iter_bytes())
+    got = streamed(200, answer.headers, content)
+    assert got.is_done and got.text() == "served" and providers.order() == "ab"
+
+
 def test_a_stream_that_fails_after_its_first_event_ends_there(serve):
     providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2)
     providers.answers("a", {"events": [["content", {"content": "begun"}], ["error", vendor_error("Internal")]]})
@@ -298,6 +311,7 @@ def test_the_next_key_is_asked_and_the_first_rests(serve, vendor, fault, fallbac
     assert line["failed"].startswith("a k1: ") and line["status"] == 200
     metrics = http.get("/metrics").text
     assert any('provider="a"' in row and not row.endswith(" 0") for row in metrics.splitlines() if "refused" in row)
+    assert 'relay_provider_key_resting{provider="a",key="k1"} 1\n' in metrics and 'key="k2"' not in metrics
 
 
 def test_keys_that_all_fail_are_one_failure_of_the_provider(serve, vendor):
@@ -376,6 +390,43 @@ def test_broken_candidates_are_asked_if_no_other_is_left(serve):
     assert ask(http).status_code == 502
     providers.answers("a", OK)
     asks(http, 1)
+
+
+# --- other surfaces ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_every_surface_goes_elsewhere(serve, is_streamed):
+    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, BREAKER_FAILURES=100)
+    providers.answers("a", FAILED)
+    providers.answers("b", OK)
+    hello = [{"role": "user", "content": "Hello"}]
+    calls = {
+        "/v1/completions": {"prompt": "Hello"},
+        "/v1/responses": {"input": "Hello"},
+        "/v1/messages": {"messages": hello, "max_tokens": 100},
+    }
+    for path, fields in calls.items():
+        answer = http.post(path, json={"model": "gpt-4o-mini", "stream": is_streamed} | fields)
+        assert answer.status_code == 200 and "served" in answer.text, answer.text
+        assert answer.headers["x-relay-attempts"] == "2"
+    providers.answers("b", FAILED)
+    for path, fields in calls.items():
+        answer = http.post(path, json={"model": "gpt-4o-mini", "stream": is_streamed} | fields)
+        assert answer.status_code == 502
+        assert answer.json()["error"]["message"] == "All providers failed: a: 500 failed; b: 500 failed"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_candidate_that_refused_costs_nothing(serve, is_streamed):
+    left = []
+    for first in (FAILED, OK):
+        providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, RATE_LIMIT_CHAT="90000 tokens/hour")
+        providers.answers("a", first)
+        providers.answers("b", OK)
+        assert either(http, is_streamed)[0] == "served"
+        left.append(ask(http).headers["x-ratelimit-remaining-tokens"])
+    assert left[0] == left[1]
 
 
 # --- the offline vendor -----------------------------------------------------------------------------------------

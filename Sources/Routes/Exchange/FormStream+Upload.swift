@@ -41,7 +41,9 @@ extension FormStream {
         // A vendor that wants no more says why in its answer.
         if upload.isWanted { try await atEnd(bytes) }
         do throws(UpstreamError) {
-            return try await upload.finish()
+            let asset = try await upload.finish()
+            keeper.call.served()
+            return asset
         } catch {
             throw APIError(keeper.call.failure(error), model: keeper.model)
         }

@@ -115,7 +115,7 @@ final class ChatFallback: @unchecked Sendable {
 /// One call of one candidate, which ends when the time for all of them is over, unless its answer has begun.
 ///
 /// `@unchecked`: used on its request's loop only.
-private final class Attempt: TimerTarget, Beginning, @unchecked Sendable {
+private final class Attempt: TimerTarget, @unchecked Sendable {
     private let plan: ChatPlan
     private let vendorCall: VendorCall
     private let fallback: ChatFallback
@@ -157,12 +157,15 @@ private final class Attempt: TimerTarget, Beginning, @unchecked Sendable {
     ) async throws(UpstreamError) {
         try await inTime { [self] () async throws(UpstreamError) in
             let chat = try await plan.prepared(by: vendorCall, isLast: false)
-            let answer = try await plan.open(chat, vendorCall, writer)
-            try await deliver(answer, to: writer, wanted, exchange, self)
+            var answer = try await plan.open(chat, vendorCall, writer)
+            answer.stream = BeginningStream(answer.stream) { [self] in begins() }
+            try await deliver(answer, to: writer, wanted, exchange)
+            if !hasBegun { begins() }
         }
     }
 
-    func answerBegins() {
+    /// Nothing takes back what the client is told from here on.
+    private func begins() {
         hasBegun = true
         loop.remove(timer)
         attempts.served()
@@ -211,4 +214,35 @@ private final class Attempt: TimerTarget, Beginning, @unchecked Sendable {
 /// `@unchecked`: used on one loop only.
 private final class Outcome<Value: Sendable>: @unchecked Sendable {
     var result: Result<Value, UpstreamError>?
+}
+
+/// A stream that tells of its first event before it hands that over.
+///
+/// `@unchecked`: used on one loop only.
+private final class BeginningStream: ChatAnswerStream, @unchecked Sendable {
+    private let stream: any ChatAnswerStream
+    private var begins: (() -> Void)?
+
+    init(_ stream: any ChatAnswerStream, _ begins: @escaping () -> Void) {
+        self.stream = stream
+        self.begins = begins
+    }
+
+    var usage: Usage? { stream.usage }
+    var countsItself: Bool { stream.countsItself }
+    var credits: Int? { stream.credits }
+
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
+        try await stream.more(patienceNanoseconds: patienceNanoseconds)
+    }
+
+    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        guard begins != nil else { return try stream.next(take) }
+        return try stream.next { choice, event in
+            begins.take()?()
+            take(choice, event)
+        }
+    }
+
+    func stop() { stream.stop() }
 }

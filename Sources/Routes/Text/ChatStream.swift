@@ -5,7 +5,7 @@ import Upstream
 
 /// An answer that a vendor has begun.
 struct OpenAnswer: Sendable {
-    let stream: any ChatAnswerStream
+    var stream: any ChatAnswerStream
     /// Estimated.
     let promptTokens: Int
     let count: CallCount
@@ -18,18 +18,15 @@ struct OpenAnswer: Sendable {
 private let patienceNanoseconds: UInt64 = 10_000_000_000
 
 /// Passes an answer on as it comes. A failure before its first piece is thrown before anything was sent.
-///
-/// - Parameter beginning: told of the first piece.
 func deliver(
     _ answer: OpenAnswer,
     to writer: any AnswerWriter,
     _ wanted: WantedAnswer,
-    _ exchange: Exchange,
-    _ beginning: (any Beginning)? = nil
+    _ exchange: Exchange
 ) async throws(UpstreamError) {
     let stream = answer.stream
     let sheet = answer.vendorCall.sheet
-    let delivery = Delivery(writer, stream.countsItself ? .estimating : answer.count.counter, beginning)
+    let delivery = Delivery(writer, stream.countsItself ? .estimating : answer.count.counter)
     do throws(UpstreamError) {
         defer {
             // Bytes that came before a failure are passed on all the same.
@@ -67,23 +64,15 @@ func deliver(
     await writer.end(usage)
 }
 
-/// Told that the first piece of an answer is handed to the client.
-protocol Beginning: AnyObject {
-    func answerBegins()
-}
-
 /// The part of an answer that was handed to the client so far.
 private final class Delivery {
     private let writer: any AnswerWriter
     private(set) var tally: TokenTally
     /// Bits of choices that have ended.
     private var finished: UInt64 = 0
-    /// Until the first piece.
-    private var beginning: (any Beginning)?
 
-    init(_ writer: any AnswerWriter, _ counter: TokenCounter, _ beginning: (any Beginning)?) {
+    init(_ writer: any AnswerWriter, _ counter: TokenCounter) {
         self.writer = writer
-        self.beginning = beginning
         tally = TokenTally(counter)
     }
 
@@ -93,10 +82,6 @@ private final class Delivery {
     }
 
     func take(_ choice: Int, _ event: AnswerEvent) {
-        if let beginning {
-            beginning.answerBegins()
-            self.beginning = nil
-        }
         switch event {
         case .text(let text), .reasoning(let text), .refusal(let text), .toolArguments(_, let text): tally.add(text)
         case .finish: finished |= 1 << UInt64(truncatingIfNeeded: choice)

@@ -6,10 +6,16 @@ package struct Offers: Sendable {
     package struct Offer: Sendable {
         package let provider: Int
         package let model: Model
+        package let rank: Rank
+    }
+
+    /// The place of an offer among others of its name.
+    package struct Rank: Sendable {
         /// Above 0.
         package let weight: Double
         /// Lower is tried earlier.
         package let priority: Int
+        /// More tries of a call before another provider is asked.
         package let retries: Int
     }
 
@@ -65,7 +71,7 @@ package struct Offers: Sendable {
         }
         guard providers.contains(where: { $0.rank.priority != providers[0].rank.priority }) else { return }
         for (name, offers) in byName {
-            byName[name] = offers.sorted { ($0.priority, $0.provider) < ($1.priority, $1.provider) }
+            byName[name] = offers.sorted { ($0.rank.priority, $0.provider) < ($1.rank.priority, $1.provider) }
         }
     }
 
@@ -96,7 +102,11 @@ package struct Offers: Sendable {
             return
         }
         byName[name, default: []].append(
-            Offer(provider: provider, model: model, weight: weight, priority: rank.priority, retries: rank.retries)
+            Offer(
+                provider: provider,
+                model: model,
+                rank: Rank(weight: weight, priority: rank.priority, retries: rank.retries)
+            )
         )
         listing.append((name, provider, model))
     }

@@ -52,7 +52,7 @@ package final class Attempts: @unchecked Sendable {
         guard let place = chosen() else { return nil }
         current = place
         tried = []
-        triesLeft = candidates[place].offer.retries
+        triesLeft = candidates[place].rank.retries
         balance?.begins(breakerKey(place), at: loop.nowNanoseconds)
         return place
     }
@@ -67,23 +67,21 @@ package final class Attempts: @unchecked Sendable {
         }
         guard let balance, !sound.isEmpty, turned.insert(priority(first)).inserted else { return first }
         let group = sound.filter { priority($0) == priority(first) }
-        guard candidates.count(where: { $0.offer.priority == priority(first) }) > 1 else { return first }
+        guard candidates.count(where: { $0.rank.priority == priority(first) }) > 1 else { return first }
         return balance.turn(
             Balance.TurnKey(caller: caller, model: candidates[first].name, priority: priority(first)),
-            of: group.map { TurnState.Member(place: $0, weight: candidates[$0].offer.weight) }
+            of: group.map { TurnState.Member(place: $0, weight: candidates[$0].rank.weight) }
         )
     }
 
-    private func priority(_ place: Int) -> Int { balance == nil ? place : candidates[place].offer.priority }
+    private func priority(_ place: Int) -> Int { balance == nil ? place : candidates[place].rank.priority }
 
     private func isSound(_ place: Int, at now: UInt64) -> Bool {
-        let candidate = candidates[place]
-        if candidate.fixed == nil, let keys = candidate.keys, !keys.isAvailable(at: now) { return false }
-        return !(balance?.isOpen(breakerKey(place), at: now) ?? false)
+        candidates[place].hasSoundKey && !(balance?.isOpen(breakerKey(place), at: now) ?? false)
     }
 
     private func breakerKey(_ place: Int) -> Balance.BreakerKey {
-        Balance.BreakerKey(provider: candidates[place].offer.provider, model: candidates[place].model.id)
+        Balance.BreakerKey(provider: candidates[place].offeredBy, model: candidates[place].model.id)
     }
 
     /// The candidate cannot serve this call.
@@ -163,12 +161,12 @@ package final class Attempts: @unchecked Sendable {
 
     /// The failure of all that were asked: the last, unless only that one is a rate limit.
     package var failure: UpstreamError {
-        let others = failures.last { !$0.error.kind.isLimit }
-        guard let last = others ?? failures.last(where: { $0.error.kind == .rateLimited }) ?? failures.last else {
+        let last =
+            failures.last { !$0.error.kind.isLimit } ?? failures.last { $0.error.kind == .rateLimited } ?? failures.last
+        guard var error = last?.error else {
             return refusal.map { UpstreamError(refusing: $0) }
                 ?? UpstreamError(.failed, cause: "there is no candidate")
         }
-        var error = failures.last.map { $0.error.kind.isLimit ? last.error : $0.error } ?? last.error
         let asked = failures.map(\.candidate)
         if asked.contains(where: { $0 != asked[0] }) { error.summary = summary }
         return error

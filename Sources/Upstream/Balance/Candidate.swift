@@ -16,7 +16,8 @@ package struct Candidate: Sendable {
     let keys: KeyRing?
     /// The only key that the call can be made with; nil: whose turn it is.
     private(set) var fixed: Credential?
-    let offer: Offers.Offer
+    let offeredBy: Int
+    let rank: Offers.Rank
     let loop: EventLoop
 
     /// It is called with a key of the relay's, or without any.
@@ -24,6 +25,9 @@ package struct Candidate: Sendable {
 
     /// No other key could do better.
     var hasOneKey: Bool { fixed != nil || keys?.isSingle ?? true }
+
+    /// Some key does not rest.
+    var hasSoundKey: Bool { fixed != nil || keys?.isAvailable(at: loop.nowNanoseconds) ?? true }
 
     /// Takes the turn of a key.
     package func call(billing sheet: CallSheet) -> VendorCall {

@@ -32,6 +32,12 @@ package struct Candidates: Sendable {
     /// There is one candidate, with one key.
     package var isSingle: Bool { others.isEmpty && leading.hasOneKey }
 
+    /// The first that has a key which does not rest; else the first.
+    var firstSound: Candidate {
+        if others.isEmpty || leading.hasSoundKey { return leading }
+        return others.first(where: \.hasSoundKey) ?? leading
+    }
+
     package var count: Int { others.count + 1 }
 
     package subscript(index: Int) -> Candidate { index == 0 ? leading : others[index - 1] }

@@ -80,6 +80,13 @@ package final class KeyRing: KeyRests {
         return credentials[chosen]
     }
 
+    /// The names of the keys that rest.
+    func resting(at now: UInt64) -> [String] {
+        guard hasRests.load(ordering: .relaxed) else { return [] }
+        let rests = places.withLock { places in places.map { $0.rest.map { now < $0.endsAt } ?? false } }
+        return zip(credentials, rests).compactMap { $1 ? $0.label : nil }
+    }
+
     package func served(_ credential: Credential) {
         guard hasRests.load(ordering: .relaxed) else { return }
         change(credential) { $0 = nil }

@@ -176,7 +176,7 @@ import Testing
     @Test("a weight of 0 takes a model from a provider; where nobody has another, it is unknown")
     func weights() throws {
         let half = try offers(Self.two + "PROVIDER_A_WEIGHT=0\nPROVIDER_A_WEIGHTS=n=2.5").0
-        #expect(half["m"].map(\.provider) == [1] && half["n"].map(\.weight) == [2.5, 1])
+        #expect(half["m"].map(\.provider) == [1] && half["n"].map(\.rank.weight) == [2.5, 1])
         let none = try offers(Self.two + "PROVIDER_A_WEIGHTS=m=0\nPROVIDER_B_WEIGHTS=m=0").0
         #expect(none["m"].isEmpty && none.substitutes(for: "m").isEmpty && !none.substitutes(for: "other").isEmpty)
         #expect(!none.names.contains("m"))

@@ -45,7 +45,8 @@ struct Scene {
                 takesCredits: false,
                 keys: keys[offer.provider],
                 fixed: nil,
-                offer: offer,
+                offeredBy: offer.provider,
+                rank: offer.rank,
                 loop: loop
             )
         }
