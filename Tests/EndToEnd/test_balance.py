@@ -429,6 +429,13 @@ def test_a_candidate_that_refused_costs_nothing(serve, is_streamed):
     assert left[0] == left[1]
 
 
+def test_credits_are_held_if_any_candidate_takes_some(serve, vendor):
+    limits = {"RATE_LIMIT_CHAT": "50 credits/hour", "PROVIDERS": "z", "PROVIDER_Z_KIND": "echo"}
+    _, http = serve(a=1, PROVIDER_Z_MODELS="gpt-4o-mini,other", PROVIDER_A_PRIORITY=2, **limits)
+    assert ask(http, model="other").status_code == 200
+    assert refusal(http)[0] == 429
+
+
 # --- the offline vendor -----------------------------------------------------------------------------------------
 
 

@@ -88,6 +88,8 @@ package struct UpstreamError: Error {
             }
         self.init(kind, cause: error.cause)
         fields.value.transport = error.kind
+        // Nobody's answer has room here.
+        if error.kind == .overloaded { self.remedy = [] }
     }
 
     package var kind: Kind { fields.value.kind }

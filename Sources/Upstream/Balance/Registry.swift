@@ -152,6 +152,12 @@ package final class Registry: @unchecked Sendable {
         offers[candidate.name].filter { mayUse($0, name, caller) }.compactMap { entries[$0.provider].price }
     }
 
+    /// Some of those who could serve the call that the candidate is for take credits.
+    package func mayTakeCredits(_ candidate: Candidate, asked name: String, for caller: Caller) -> Bool {
+        candidate.takesCredits
+            || offers[candidate.name].contains { mayUse($0, name, caller) && entries[$0.provider].takesCredits }
+    }
+
     private func candidate(_ found: Found, _ caller: Caller) -> Candidate {
         let offer = found.offer
         let entry = entries[offer.provider]
