@@ -254,6 +254,17 @@ def test_a_candidate_that_lacks_something_is_left_to_others(serve, vendor):
         assert answer.headers["x-relay-provider"] == "b"
 
 
+def test_a_prompt_too_long_for_one_model_is_left_to_others(serve):
+    models = {"PROVIDER_A_MODELS": "m=gpt-3.5-turbo", "PROVIDER_B_MODELS": "m=gpt-4o-mini"}
+    providers, http = serve(a=1, b=1, **models)
+    answer = ask(http, "many words " * 12_000, model="m")
+    assert answer.status_code == 200 and answer.headers["x-relay-provider"] == "b"
+    assert refusal(http, model="m", messages=[{"role": "user", "content": "many words " * 90_000}])[1]["code"] == (
+        "context_length_exceeded"
+    )
+    assert providers.counts("a") == [0]
+
+
 def test_a_picture_is_uploaded_anew_for_another_provider_or_key(serve, vendor):
     providers, http = serve(a=2, b=1, PROVIDER_B_PRIORITY=2)
     for key, status in zip(providers.keys["a"], (402, 429), strict=True):

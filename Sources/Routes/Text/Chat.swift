@@ -32,7 +32,7 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
     let cover = plan.cover(exchange.request)
     let terms = plan.terms(under: cover)
     let admission = try await exchange.admit(cover, terms)
-    if !plan.isShort(terms) { try await plan.check(terms) }
+    if fallback == nil, !plan.isShort(terms) { try await plan.check(terms) }
     exchange.record.price = plan.candidate.price
     let wanted = plan.wanted
     do throws(UpstreamError) {

@@ -16,6 +16,7 @@ final class ChatFallback: @unchecked Sendable {
     /// By the places of candidates: their plans, or why there is none.
     private var plans: [Int: ChatPlan] = [:]
     private var refusals: [Int: APIError] = [:]
+    private var checked: Set<Int> = []
 
     init(_ call: consuming ChatCall, _ candidates: Candidates, _ caller: Caller, _ exchange: Exchange) {
         self.call = call
@@ -87,12 +88,12 @@ final class ChatFallback: @unchecked Sendable {
         _ attempts: Attempts,
         _ sheet: CallSheet
     ) async throws(UpstreamError) -> ChatPlan? {
-        let isNew = plans[place] == nil
         do throws(APIError) {
             if let plan = try await plan(place) {
                 let terms = plan.terms(under: plan.cover(exchange.request))
                 if let terms { sheet.bill(by: terms) }
-                if isNew, !plan.isShort(terms) { try await plan.check(terms) }
+                // A longer call may fit the model of another.
+                if checked.insert(place).inserted, !plan.isShort(terms) { try await plan.check(terms) }
                 exchange.record.price = plan.candidate.price
                 return plan
             }
@@ -189,7 +190,7 @@ private final class Attempt: TimerTarget, @unchecked Sendable {
             }
         }
         self.task = task
-        loop.arm(timer, at: attempts.endsAt)
+        if attempts.endsAt < .max { loop.arm(timer, at: attempts.endsAt) }
         await withTaskCancellationHandler {
             await task.value
         } onCancel: {

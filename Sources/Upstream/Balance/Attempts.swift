@@ -13,7 +13,7 @@ package final class Attempts: @unchecked Sendable {
     private let caller: Identity?
     private let sheet: CallSheet
     private let loop: EventLoop
-    /// No candidate is asked after it.
+    /// No candidate is asked after it; `.max`: there is only one, with one key.
     package let endsAt: UInt64
     /// Those that have not failed, by their places.
     private var left: [Int]
@@ -40,7 +40,8 @@ package final class Attempts: @unchecked Sendable {
         self.sheet = sheet
         loop = candidates[0].loop
         rules = balance?.rules ?? BalanceSettings()
-        endsAt = loop.nowNanoseconds + UInt64(clamping: rules.deadline.nanoseconds)
+        let isAlone = candidates.count == 1 && candidates[0].hasOneKey
+        endsAt = isAlone ? .max : loop.nowNanoseconds + UInt64(clamping: rules.deadline.nanoseconds)
         left = Array(candidates.indices)
     }
 

@@ -24,7 +24,6 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
     let cover = plan.cover(exchange.request)
     let terms = plan.terms(under: cover)
     let admission = try await exchange.admit(cover, terms)
-    try await plan.check(terms)
     exchange.record.price = plan.candidate.price
     do throws(UpstreamError) {
         let (answer, usage) = try await fallback.answer(billing: admission.sheet)
