@@ -45,7 +45,7 @@ final class Assembly {
             ) : shared
         let makers = SetupParts(settings, budget)
         let paces = LoopPaces()
-        let others: [any MetricsSource] = [log, limiter, budget, paces, ProcessFigures()]
+        let others: [any MetricsSource] = [log, limiter, budget, paces, makers.restingKeys, ProcessFigures()]
         let metrics = Metrics(Self.labels(settings, makers.offers), loops: threads, others: others)
         let parts = ProcessParts(
             log: log,

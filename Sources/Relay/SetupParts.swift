@@ -11,19 +11,24 @@ struct SetupParts {
     let offers: Offers
     private let rings: [KeyRing?]
     private let turns = UploadTurns()
+    private let balance: Balance
 
     init(_ settings: Settings, _ budget: MemoryBudget) {
         self.settings = settings
         self.budget = budget
+        balance = Balance(settings.balance)
         offers = Offers(settings, Vendors.catalogues)
         rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }
     }
+
+    /// In the metrics.
+    var restingKeys: RestingKeys { RestingKeys(settings.providers, rings) }
 
     func setup(of own: LoopParts) throws(Listener.Failure) -> Setup {
         let vendors = try Vendors(settings, rings, turns, own, budget)
         return Setup(
             settings,
-            Registry(vendors.entries, offers, on: own.loop),
+            Registry(vendors.entries, offers, balance, on: own.loop),
             keyCheckers: vendors.checkers,
             fetcher: fetcher(on: own.loop)
         )

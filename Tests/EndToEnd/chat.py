@@ -104,3 +104,8 @@ def refusal(http: httpx.Client, is_streamed: bool = False, **fields: Any) -> tup
 def deltas_of(text: str, size: int) -> list[str]:
     """`text` in pieces, as a vendor may send it."""
     return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def vendor_error(message: str, code: str = "HTTP_EXCEPTION") -> dict[str, str]:
+    """The body of a refusal of 1min.ai's."""
+    return {"errorCode": code, "message": message}

@@ -4,17 +4,11 @@ import socket
 
 import openai
 import pytest
-from chat import PATH, ask, body, either, refusal, stream, streamed
+from chat import PATH, ask, body, either, refusal, stream, streamed, vendor_error
 from relay_process import free_port
 
 SECRET_URL = "https://storage.internal.example/bucket/asset.png?X-Amz-Signature=abcdef"
 BUSY = {"errorCode": "OPEN_AI_UNEXPECTED_ERROR", "message": "The model provider is busy"}
-
-
-def vendor_error(message, code="HTTP_EXCEPTION"):
-    return {"errorCode": code, "message": message}
-
-
 NO_CREDITS = vendor_error(
     "The feature requires 105 credits, but the Acme Rockets team only has 35 credits", "INSUFFICIENT_CREDITS"
 )

@@ -66,7 +66,8 @@ func answered(
         metrics: metrics
     )
     let own = LoopParts(loop: loop, counts: metrics.loops[0])
-    let setup = Setup(settings, Registry([entry], offers, on: loop), keyCheckers: [], fetcher: nil)
+    let registry = Registry([entry], offers, Balance(settings.balance), on: loop)
+    let setup = Setup(settings, registry, keyCheckers: [], fetcher: nil)
     let text = """
         POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
         Content-Length: \(body.utf8.count)\r\n\r\n\(body)

@@ -4,7 +4,7 @@ extension APIError {
     /// A vendor's failure in the client's terms. A caller's own key may be shown to them, masked; that the relay's is
     /// refused is not their fault.
     package init(_ error: UpstreamError, model: String, _ credential: Credential) {
-        if let refusal = error.refusal {
+        if let refusal = error.refusal, error.summary == nil {
             self = refusal
             return
         }
@@ -12,7 +12,8 @@ extension APIError {
         if !credential.key.isEmpty, error.message.contains(credential.key) { error.message = "" }
         switch error.kind {
         case .badKey where credential.label == nil: self = .wrongKey(credential.key)
-        case .badKey: self.init(502, "The provider refused the relay.", type: "server_error", code: "upstream_error")
+        case .badKey: self = .refusedRelay
+        case .forbidden where credential.label != nil && !error.isOfModel: self = .refusedRelay
         case .forbidden: self.init(403, "The provider does not permit this.", code: "permission_denied")
         case .outOfCredit:
             self.init(
@@ -37,6 +38,7 @@ extension APIError {
             self.init(504, "The provider took too long.", type: "server_error", code: "upstream_timeout")
         case .cancelled: self = .clientLeft
         }
+        if let summary = error.summary { self.message = "All providers failed: \(summary)" }
         self.fault = error.fault
         self.isFromVendor = true
         self.key = credential.key.isEmpty ? nil : credential.label
@@ -44,6 +46,10 @@ extension APIError {
         let cause = key.isEmpty ? error.cause : error.cause.replacing(key, with: "...")
         let own = error.kind == .badKey ? credential.label : nil
         self.cause = own.map { "the relay's own key \($0) was refused: \(cause)" } ?? cause
+    }
+
+    private static var refusedRelay: APIError {
+        APIError(502, "The provider refused the relay.", type: "server_error", code: "upstream_error")
     }
 
     /// The same, of a call whose error tells the key that it was made with.

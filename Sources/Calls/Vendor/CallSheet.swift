@@ -22,6 +22,17 @@ package struct CallTerms: Sendable {
     }
 }
 
+extension CallSheet {
+    /// A candidate's failure, for the log and counts.
+    package struct Failure: Sendable {
+        package let provider: String
+        /// The name of the provider's own key; nil: it was the caller's, or none.
+        package let key: String?
+        package let fault: UpstreamFault
+        package let cause: String
+    }
+}
+
 /// The calls that a request made, and what they used. However the request ends, its hold is settled by that. Made by
 /// an `Admission` only, so that no vendor is called for a request that was not admitted.
 ///
@@ -32,6 +43,8 @@ package final class CallSheet: @unchecked Sendable {
     fileprivate var hold: Hold?
     /// Calls of candidates, and those that were repeated.
     package var attempts = 1
+    /// Of candidates, where there were several, in their order.
+    package private(set) var failures: [Failure] = []
     /// Of who was called last; nil: nobody was.
     package var provider: String?
     /// The prompt counts once, however many choices are made of it.
@@ -76,6 +89,20 @@ package final class CallSheet: @unchecked Sendable {
         guard let terms else { return }
         self.credits += credits ?? terms.means.expected(of: model).credits
         terms.means.note(model, completionTokens: 0, credits: credits)
+    }
+
+    /// A candidate failed; the request may have been served by another.
+    package func note(_ error: UpstreamError) {
+        let credential = error.credential ?? .none
+        let hasKey = !credential.key.isEmpty
+        failures.append(
+            Failure(
+                provider: provider ?? "",
+                key: hasKey ? credential.label : nil,
+                fault: error.fault,
+                cause: hasKey ? error.cause.replacing(credential.key, with: "...") : error.cause
+            )
+        )
     }
 
     private func add(_ usage: Usage, _ credits: Int?, _ terms: CallTerms) {

@@ -36,6 +36,12 @@ package struct UpstreamError: Error {
         package var credential: Credential?
         /// An answer that had begun broke off.
         package var isCut = false
+        /// That the vendor answered with; nil: it did not, or in a good one.
+        package var status: Int?
+        /// It is about the model, rather than the key.
+        package var isOfModel = false
+        /// The failures of all candidates that were asked, where there were several.
+        package var summary: String?
         /// The failure on the way to the vendor, if that was it.
         fileprivate var transport: TransportError.Kind?
     }
@@ -49,7 +55,7 @@ package struct UpstreamError: Error {
         package static let again = Remedy(rawValue: 1)
         /// To bring anew what the call refers to, which the vendor may not have any more.
         package static let reload = Remedy(rawValue: 2)
-        /// Another key.
+        /// Another key of the same provider.
         package static let nextKey = Remedy(rawValue: 4)
         /// Another model or provider.
         package static let elsewhere = Remedy(rawValue: 8)
@@ -67,6 +73,12 @@ package struct UpstreamError: Error {
         self.refusal = refusal.status == 499 ? nil : refusal
     }
 
+    /// The candidate cannot serve the call; another may be able to.
+    package init(skipping refusal: APIError) {
+        self.init(refusing: refusal)
+        if refusal.status < 499 { self.remedy = .elsewhere }
+    }
+
     package init(_ error: TransportError) {
         let kind: Kind =
             switch error.kind {
@@ -76,9 +88,33 @@ package struct UpstreamError: Error {
             }
         self.init(kind, cause: error.cause)
         fields.value.transport = error.kind
+        // Nobody's answer has room here.
+        if error.kind == .overloaded { self.remedy = [] }
     }
 
     package var kind: Kind { fields.value.kind }
+
+    /// The time for which the key that the call was made with is to rest; nil: it need not.
+    package var rest: Rest? {
+        switch kind {
+        case .badKey: .fixed(seconds: 300)
+        case .forbidden: self.isOfModel ? nil : .fixed(seconds: 300)
+        case .outOfCredit:
+            self.retryAfterSeconds.map { .told(seconds: $0) } ?? .doubling(fromSeconds: 300, toSeconds: 3_600)
+        case .rateLimited:
+            self.retryAfterSeconds.map { .told(seconds: $0) } ?? .doubling(fromSeconds: 1, toSeconds: 60)
+        case .unavailable: self.retryAfterSeconds.map { .told(seconds: $0) }
+        case .unknownModel, .badRequest, .failed, .timedOut, .cancelled: nil
+        }
+    }
+
+    package enum Rest: Sendable, Equatable {
+        case fixed(seconds: Int)
+        /// As the vendor says.
+        case told(seconds: Int)
+        /// Of failures in a row each rest is twice as long as the last.
+        case doubling(fromSeconds: Int, toSeconds: Int)
+    }
 
     package subscript<Value>(dynamicMember path: WritableKeyPath<Fields, Value>) -> Value {
         get { fields.value[keyPath: path] }
@@ -116,9 +152,9 @@ extension UpstreamError {
 extension UpstreamError.Kind {
     fileprivate var remedy: UpstreamError.Remedy {
         switch self {
-        case .failed, .unavailable, .unknownModel: .elsewhere
-        case .badKey, .outOfCredit, .rateLimited: .nextKey
-        case .forbidden, .badRequest, .timedOut, .cancelled: []
+        case .failed, .unavailable, .unknownModel, .timedOut: .elsewhere
+        case .badKey, .forbidden, .outOfCredit, .rateLimited: [.nextKey, .elsewhere]
+        case .badRequest, .cancelled: []
         }
     }
 

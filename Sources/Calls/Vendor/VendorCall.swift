@@ -7,17 +7,38 @@ package final class VendorCall: @unchecked Sendable {
     package let credential: Credential
     package let sheet: CallSheet
     private let loop: EventLoop
+    /// Nil: the key is the caller's, or none is needed.
+    private let keys: (any KeyRests)?
 
-    package init(_ credential: Credential, billing sheet: CallSheet, on loop: EventLoop) {
+    package init(
+        _ credential: Credential,
+        billing sheet: CallSheet,
+        on loop: EventLoop,
+        of keys: (any KeyRests)? = nil
+    ) {
         self.credential = credential
         self.sheet = sheet
         self.loop = loop
+        self.keys = keys
     }
 
     package var key: String { credential.key }
 
     /// One more for the same answer.
-    package func another() -> VendorCall { VendorCall(credential, billing: sheet, on: loop) }
+    package func another() -> VendorCall { VendorCall(credential, billing: sheet, on: loop, of: keys) }
+
+    /// The vendor has answered: its key need not rest.
+    package func served() { keys?.served(credential) }
+
+    /// The vendor has not answered: its key rests if it is at fault.
+    ///
+    /// - Returns: the failure, which tells the key.
+    package func failure(_ error: UpstreamError) -> UpstreamError {
+        var error = error
+        if error.credential == nil { error.credential = credential }
+        keys?.failed(credential, error.rest, at: loop.nowNanoseconds)
+        return error
+    }
 
     /// Asks the vendor, and after a pause once more if that is what helps. Nothing of the answer may have gone to the
     /// client.

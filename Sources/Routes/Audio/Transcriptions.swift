@@ -139,12 +139,13 @@ private struct TranscriptionRequest {
             let transcript = try await vendorCall.attempt { () async throws(UpstreamError) in
                 try await plan.prepared.transcript(of: file, by: vendorCall)
             }
+            vendorCall.served()
             vendorCall.sheet.made(credits: transcript.credits)
             exchange.record.usage = transcript.usage
             return transcript
         } catch {
             vendorCall.sheet.failed(error)
-            throw APIError(error, model: plan.call.model, vendorCall.credential)
+            throw APIError(vendorCall.failure(error), model: plan.call.model)
         }
     }
 }

@@ -20,14 +20,14 @@ extension FormStream {
         do throws(UpstreamError) {
             upload = try keeper.provider.upload(label, totalBytes: nil, by: keeper.call)
         } catch {
-            throw APIError(error, model: keeper.model, keeper.call.credential)
+            throw APIError(keeper.call.failure(error), model: keeper.model)
         }
         defer { upload.stop() }
         var bytes = beginning.count
         do throws(UpstreamError) {
             try await upload.write(beginning.bytes)
         } catch {
-            throw APIError(error, model: keeper.model, keeper.call.credential)
+            throw APIError(keeper.call.failure(error), model: keeper.model)
         }
         beginning.release()
         while upload.isWanted, let piece = try await nextPiece() {
@@ -35,15 +35,17 @@ extension FormStream {
             do throws(UpstreamError) {
                 try await upload.write(piece)
             } catch {
-                throw APIError(error, model: keeper.model, keeper.call.credential)
+                throw APIError(keeper.call.failure(error), model: keeper.model)
             }
         }
         // A vendor that wants no more says why in its answer.
         if upload.isWanted { try await atEnd(bytes) }
         do throws(UpstreamError) {
-            return try await upload.finish()
+            let asset = try await upload.finish()
+            keeper.call.served()
+            return asset
         } catch {
-            throw APIError(error, model: keeper.model, keeper.call.credential)
+            throw APIError(keeper.call.failure(error), model: keeper.model)
         }
     }
 }

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Shared
 
@@ -32,6 +33,8 @@ struct RequestRecord {
     var fault: UpstreamFault?
     /// The provider's own key that it failed with.
     var key: String?
+    /// Of candidates, where there were several.
+    var failures: [CallSheet.Failure] = []
     /// Machines ask such things all the time.
     var isPolled = false
 
@@ -57,7 +60,8 @@ struct RequestRecord {
     func count(in counts: LoopMetrics, at now: UInt64) {
         counts.change(.requests, by: -1)
         if isStreaming { counts.change(.streams, by: -1) }
-        if let fault, let provider { counts.count(fault, of: provider) }
+        for failure in failures { counts.count(failure.fault, of: failure.provider) }
+        if failures.isEmpty, let fault, let provider { counts.count(fault, of: provider) }
         counts.count(
             LoopMetrics.Ended(
                 route: routeLabel,
@@ -98,6 +102,7 @@ struct RequestRecord {
             if let spent { line.add("cost", number: spent.text) }
             line.add("key", key)
             line.add("cause", cause)
+            if !failures.isEmpty { line.add("failed", failures.map(\.text).joined(separator: "; ")) }
         }
     }
 
@@ -107,4 +112,9 @@ struct RequestRecord {
         if isPolled, status < 400 || status == 503 { return .debug }
         return status >= 500 ? .warning : .info
     }
+}
+
+extension CallSheet.Failure {
+    /// `groq-1 k2: the vendor answered 402`
+    fileprivate var text: String { "\(provider)\(key.map { " \($0)" } ?? ""): \(cause)" }
 }

@@ -12,8 +12,6 @@ struct WantedAnswer: Sendable {
     let hasFunctions: Bool
     /// Counted for an answer that begins with it; else 0.
     let promptTokens: Int
-    /// The provider's; nil: not known.
-    let price: Price?
 
     init(_ call: borrowing ChatCall, _ candidate: borrowing Candidate) {
         model = call.model
@@ -22,6 +20,5 @@ struct WantedAnswer: Sendable {
         choices = call.choices
         hasFunctions = call.needs.contains(.functions)
         promptTokens = call.opensWithUsage ? call.promptTokens(by: .of(model: candidate.model.id)) : 0
-        price = candidate.price
     }
 }

@@ -51,6 +51,21 @@ func answerImages(
     exchange.send(json: body)
 }
 
+/// The images as the candidate would make them; takes nothing.
+func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any PreparedImages {
+    guard let provider = candidate.images else { throw .modelNotFound(call.model) }
+    return try provider.prepare(call, for: candidate.model)
+}
+
+/// The same, of a candidate that is asked; another may be able to make them.
+func prepared(_ call: ImageCall, _ candidate: Candidate) throws(UpstreamError) -> any PreparedImages {
+    do throws(APIError) {
+        return try prepare(call, candidate)
+    } catch {
+        throw UpstreamError(skipping: error)
+    }
+}
+
 private func listed(_ images: [Body], _ length: Int) -> Body {
     var list = ByteBuffer()
     _ = list.reserve(length)

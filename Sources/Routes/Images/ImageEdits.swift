@@ -30,7 +30,7 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     let images = try provider.prepare(call, for: candidate.model)
     let (whole, model, memory) = (call, candidate.model, gateway.memory(of: caller))
     do throws(UpstreamError) {
-        try await Candidates([candidate]).first(billing: admission.sheet) {
+        try await Candidates(inOrder: [candidate]).first(billing: admission.sheet) {
             (_, vendorCall) async throws(UpstreamError) in
             try await answerImages(images, whole, model, memory, vendorCall, exchange)
         }

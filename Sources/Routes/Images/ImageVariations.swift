@@ -37,14 +37,9 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     let admission = try await exchange.admit(cover, terms)
     let (whole, memory) = (call, gateway.memory(of: caller))
     do throws(UpstreamError) {
-        try await Candidates(candidates).first(billing: admission.sheet) {
+        try await Candidates(inOrder: candidates).first(billing: admission.sheet) {
             (candidate, vendorCall) async throws(UpstreamError) in
-            let images: any PreparedImages
-            do throws(APIError) {
-                images = try prepare(whole, candidate)
-            } catch {
-                throw UpstreamError(refusing: error)
-            }
+            let images = try prepared(whole, candidate)
             try await answerImages(images, whole, candidate.model, memory, vendorCall, exchange)
         }
     } catch {
@@ -67,9 +62,4 @@ private func varying(
         candidates.append(other)
     }
     return candidates
-}
-
-private func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any PreparedImages {
-    guard let provider = candidate.images else { throw .modelNotFound(call.model) }
-    return try provider.prepare(call, for: candidate.model)
 }

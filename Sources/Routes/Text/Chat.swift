@@ -9,8 +9,11 @@ import Upstream
 /// A stream waits for its vendor in a function of its own: all that was needed to open it is given up before. The widest
 /// frames on the way stay with the stream to its end, so each step has one of its own, too.
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
-    let (plan, reply) = try await plannedChat(surface, exchange)
-    let admission = try await plan.admitted(exchange)
+    let (plan, fallback, reply) = try await plannedChat(surface, exchange)
+    let admission = try await plan.admitted(exchange, checksLength: fallback == nil)
+    if let fallback {
+        return try await answer(of: fallback, (consume plan).wanted, reply, consume admission, exchange)
+    }
     guard let open = try await openedChat(consume plan, reply, consume admission, exchange) else { return }
     do throws(UpstreamError) {
         try await deliver(open, exchange)
@@ -19,20 +22,29 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
     }
 }
 
+/// The plan for the first candidate, and, if there are more, or more keys, the way to these.
 @inline(never)
 private func plannedChat(
     _ surface: any ChatSurface,
     _ exchange: Exchange
-) async throws(APIError) -> (ChatPlan, any ChatReply) {
+) async throws(APIError) -> (ChatPlan, ChatFallback?, any ChatReply) {
     let caller = try await exchange.caller(.chat)
-    let defaultModel = exchange.gateway.settings.defaultModel
+    let gateway = exchange.gateway
+    let defaultModel = gateway.settings.defaultModel
     let asked = try await exchange.json { (root) throws(APIError) in
         try surface.read(root, defaultModel: defaultModel)
     }
     if asked.reply.refersBack { try await asked.resolve(for: caller, exchange) }
-    let plan = try ChatPlan(asked.takeCall(), caller, exchange)
-    if plan.isUnfinished { try await plan.finish() }
-    return (plan, asked.reply)
+    exchange.record.model = asked.call.model
+    exchange.record.isStreamed = asked.call.isStreamed
+    let candidates = try gateway.registry.chat(asked.call.model, for: caller)
+    if candidates.isSingle {
+        let plan = try ChatPlan(asked.takeCall(), candidates.leading, caller, gateway)
+        if plan.isUnfinished { try await plan.finish() }
+        return (plan, nil, asked.reply)
+    }
+    let fallback = ChatFallback(asked.takeCall(), candidates, caller, exchange)
+    return (try await fallback.leadingPlan(), fallback, asked.reply)
 }
 
 /// Nil: the answer is not streamed, and was written.
@@ -51,11 +63,42 @@ private func openedChat(
             return OpenChat(answer, to: writer, wanted, admission)
         }
         let (answer, usage) = try await plan.answer(billing: admission.sheet)
-        exchange.record.usage = usage
-        exchange.cost = wanted.price?.cost(usage)
-        try await reply.write(answer, usage, wanted, exchange)
+        try await write(answer, usage, wanted, reply, exchange)
         return nil
     } catch {
         throw APIError(error, model: wanted.model)
     }
+}
+
+/// The answer of the first candidate, or key, that has one.
+@inline(never)
+private func answer(
+    of fallback: ChatFallback,
+    _ wanted: WantedAnswer,
+    _ reply: any ChatReply,
+    _ admission: consuming Admission,
+    _ exchange: Exchange
+) async throws(APIError) {
+    do throws(UpstreamError) {
+        if wanted.isStreamed {
+            let writer = reply.writer(for: wanted, exchange)
+            return try await fallback.stream(to: writer, wanted, billing: admission.sheet)
+        }
+        let (answer, usage) = try await fallback.answer(billing: admission.sheet)
+        try await write(answer, usage, wanted, reply, exchange)
+    } catch {
+        throw APIError(error, model: wanted.model)
+    }
+}
+
+private func write(
+    _ answer: ChatAnswer,
+    _ usage: Usage,
+    _ wanted: WantedAnswer,
+    _ reply: any ChatReply,
+    _ exchange: Exchange
+) async throws(UpstreamError) {
+    exchange.record.usage = usage
+    exchange.cost = exchange.record.price?.cost(usage)
+    try await reply.write(answer, usage, wanted, exchange)
 }

@@ -26,17 +26,22 @@ final class ChatPlan: @unchecked Sendable {
     private var form: TextForm?
     private let caller: Caller
     private let gateway: Gateway
+    private let mayRepeat: Bool
     /// `finish` is to be called.
     private(set) var isUnfinished = false
 
-    /// Throws what the client is told of a model that they may not use, and of what it and its vendor lack.
+    /// Throws what the client is told of what the candidate lacks.
+    ///
+    /// - Parameter mayRepeat: the call may be made once more, with another key or by another candidate.
     @inline(never)
-    init(_ asked: consuming ChatCall, _ caller: Caller, _ exchange: Exchange) throws(APIError) {
-        let gateway = exchange.gateway
+    init(
+        _ asked: consuming ChatCall,
+        _ candidate: Candidate,
+        _ caller: Caller,
+        _ gateway: Gateway,
+        mayRepeat: Bool = false
+    ) throws(APIError) {
         var call = asked
-        exchange.record.model = call.model
-        exchange.record.isStreamed = call.isStreamed
-        let candidate = try gateway.registry.chat(call.model, for: caller)
         abilities = candidate.provider.abilities(for: call, of: candidate.model)
         try Completion.check(call, against: abilities)
         var loadsMedia = call.needs.contains(.inlineMedia) && !abilities.contains(.inlineMedia)
@@ -57,6 +62,7 @@ final class ChatPlan: @unchecked Sendable {
         self.candidate = candidate
         self.caller = caller
         self.gateway = gateway
+        self.mayRepeat = mayRepeat
     }
 
     /// Writes tools and formats into the prompt, and looks for who takes the call's attachments. A function of its own:
@@ -70,7 +76,8 @@ final class ChatPlan: @unchecked Sendable {
             call = written
         }
         if call.needs.contains(.inlineMedia), !abilities.contains(.inlineMedia) {
-            let access = gateway.mediaAccess(for: caller)
+            var access = gateway.mediaAccess(for: caller)
+            access.mayRepeat = mayRepeat
             let plan = try await AttachmentPlan(call, candidate, access)
             candidate = plan.candidate
             way = .attached(plan, access)
@@ -79,49 +86,57 @@ final class ChatPlan: @unchecked Sendable {
         completion = Completion(call, lacking: abilities, count, by: gateway.worker, on: gateway.loop)
     }
 
-    /// Counts the call in the limits that cover it, or throws the refusal. Throws, too, if it is too long for the model.
+    /// Counts the call in the limits that cover it, or throws the refusal.
+    ///
+    /// - Parameter checksLength: throws, too, if the call is too long for the model.
     @inline(never)
-    func admitted(_ exchange: Exchange) async throws(APIError) -> Admission {
+    func admitted(_ exchange: Exchange, checksLength: Bool) async throws(APIError) -> Admission {
         if caller.kind == .passThrough { try await exchange.countStray(caller, servedBy: candidate) }
-        let cover = gateway.limits.cover(caller, .chat, exchange.request, model: candidate.name)
+        let cover = cover(exchange.request)
         let terms = terms(under: cover)
         let admission = try await exchange.admit(cover, terms)
         exchange.record.price = candidate.price
-        if terms != nil || !count.takeShort(call) { try await take(known: terms?.promptTokens) }
+        if checksLength, !isShort(terms) { try await check(terms?.promptTokens) }
         return admission
     }
 
     @inline(never)
-    private func take(known promptTokens: Int?) async throws(APIError) {
-        if candidate.chats { try await count.take(call, known: promptTokens) }
+    func cover(_ request: Request) -> Cover {
+        gateway.limits.cover(caller, .chat, request, model: candidate.name)
     }
 
     @inline(never)
-    private func terms(under cover: Cover) -> CallTerms? {
+    func terms(under cover: Cover) -> CallTerms? {
         var transcriber: Candidate?
         if case .attached(let plan, _) = way { transcriber = plan.transcriber }
         return CallTerms(call, candidate, caller, cover, gateway, transcriber: transcriber)
     }
 
+    /// Most calls are short, and need no `check`.
+    @inline(never)
+    func isShort(_ terms: CallTerms?) -> Bool { !candidate.chats || terms == nil && count.takeShort(call) }
+
+    /// Throws if the call is too long for the model.
+    ///
+    /// - Parameter promptTokens: if they have been counted.
+    @inline(never)
+    func check(_ promptTokens: Int?) async throws(APIError) { try await count.take(call, known: promptTokens) }
+
     // MARK: Asking
 
     /// The whole answer, and what it used, counted or estimated.
     func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
-        var turns = Candidates([candidate]).turns(billing: sheet)
-        while let (_, vendorCall) = turns.next() {
-            do throws(UpstreamError) {
-                return try await answer(of: try await prepared(by: vendorCall), sheet)
-            } catch {
-                try turns.failed(error)
-            }
+        let vendorCall = candidate.call(billing: sheet)
+        do throws(UpstreamError) {
+            let answer = try await answer(of: try await prepared(by: vendorCall), sheet)
+            vendorCall.served()
+            return answer
+        } catch {
+            throw vendorCall.failure(error)
         }
-        throw turns.last
     }
 
-    private func answer(
-        of chat: any PreparedChat,
-        _ sheet: CallSheet
-    ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+    func answer(of chat: any PreparedChat, _ sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         do throws(UpstreamError) {
             var answer = try await chat.answer()
             if answer.usage == nil { answer = try await count.counted(answer, of: chat) }
@@ -141,20 +156,16 @@ final class ChatPlan: @unchecked Sendable {
 
     /// The answer as it comes. The client is pinged meanwhile.
     func stream(billing sheet: CallSheet, _ writer: any AnswerWriter) async throws(UpstreamError) -> OpenAnswer {
-        var turns = Candidates([candidate]).turns(billing: sheet)
-        while let (_, vendorCall) = turns.next() {
-            do throws(UpstreamError) {
-                let chat = try await prepared(by: vendorCall)
-                return try await open(chat, vendorCall, writer)
-            } catch {
-                try turns.failed(error)
-            }
+        let vendorCall = candidate.call(billing: sheet)
+        do throws(UpstreamError) {
+            return try await open(try await prepared(by: vendorCall), vendorCall, writer)
+        } catch {
+            throw vendorCall.failure(error)
         }
-        throw turns.last
     }
 
     @inline(never)
-    private func open(
+    func open(
         _ chat: any PreparedChat,
         _ vendorCall: VendorCall,
         _ writer: any AnswerWriter
@@ -168,7 +179,7 @@ final class ChatPlan: @unchecked Sendable {
                 promptTokens: promptTokens,
                 count: count,
                 isBilled: chat.isBilled,
-                credential: vendorCall.credential
+                vendorCall: vendorCall
             )
         } catch {
             if !chat.isBilled { vendorCall.sheet.failed(error, after: onlyPrompt(of: chat)) }
@@ -176,66 +187,63 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    private func prepared(by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
-        if let chat = preparedAtOnce(by: vendorCall) { return chat }
-        return try await preparedLater(by: vendorCall)
+    /// The vendor's form of the call, with what its vendor lacks.
+    ///
+    /// - Parameter isLast: nobody else is asked after it, so the call need not be kept.
+    func prepared(by vendorCall: VendorCall, isLast: Bool = true) async throws(UpstreamError) -> any PreparedChat {
+        if let chat = preparedAtOnce(by: vendorCall, isLast) { return chat }
+        return try await preparedLater(by: vendorCall, isLast)
     }
 
     /// Nil: that takes time.
     @inline(never)
-    private func preparedAtOnce(by vendorCall: VendorCall) -> (any PreparedChat)? {
+    private func preparedAtOnce(by vendorCall: VendorCall, _ isLast: Bool) -> (any PreparedChat)? {
         guard case .plain = way, form == nil, !call.arePromptsSeparate, call.textBytes <= Worker.loopBytes else {
             return nil
         }
         let chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
         chat.write()
         // The chat has them now.
-        call.messages = []
+        if isLast { call.messages = [] }
         return completion.completed(chat, by: vendorCall)
     }
 
     @inline(never)
-    private func preparedLater(by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
-        do throws(APIError) {
-            if case .plain = way, call.arePromptsSeparate { return try await severally(by: vendorCall) }
-            let chat = try await written(call, by: vendorCall)
-            if let form {
-                let means = FormMeans(
-                    ids: gateway.ids,
-                    memory: gateway.memory,
-                    worker: gateway.worker,
-                    loop: gateway.loop
-                )
-                return completion.completed(chat, of: call, in: form, by: vendorCall, with: means) {
-                    [self] (call, vendorCall) async throws(UpstreamError) in try await again(call, by: vendorCall)
-                }
+    private func preparedLater(
+        by vendorCall: VendorCall,
+        _ isLast: Bool
+    ) async throws(UpstreamError) -> any PreparedChat {
+        if case .plain = way, call.arePromptsSeparate { return try await severally(by: vendorCall, isLast) }
+        let chat = try await written(call, by: vendorCall)
+        if let form {
+            let means = FormMeans(
+                ids: gateway.ids,
+                memory: gateway.memory,
+                worker: gateway.worker,
+                loop: gateway.loop
+            )
+            return completion.completed(chat, of: call, in: form, by: vendorCall, with: means) {
+                [self] (call, vendorCall) async throws(UpstreamError) in try await written(call, by: vendorCall)
             }
-            if case .plain = way { call.messages = [] }
-            return completion.completed(chat, by: vendorCall)
-        } catch {
-            throw UpstreamError(refusing: error)
         }
+        if isLast, case .plain = way { call.messages = [] }
+        return completion.completed(chat, by: vendorCall)
     }
+
+    /// The answer has begun, so nobody else is asked.
+    func release() { if case .plain = way { call.messages = [] } }
 
     /// Of several prompts.
     @inline(never)
-    private func severally(by vendorCall: VendorCall) async throws(APIError) -> any PreparedChat {
+    private func severally(by vendorCall: VendorCall, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
         var chats: [any PreparedChat] = []
         for prompt in call.prompts { chats.append(try await written(prompt, by: vendorCall)) }
-        call.messages = []
+        if isLast { call.messages = [] }
         return completion.completed(chats, by: vendorCall)
     }
 
-    private func again(_ call: ChatCall, by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
-        do throws(APIError) {
-            return try await written(call, by: vendorCall)
-        } catch {
-            throw UpstreamError(refusing: error)
-        }
-    }
-
     /// The vendor's form of the call.
-    private func written(_ call: ChatCall, by vendorCall: VendorCall) async throws(APIError) -> any PreparedChat {
+    private func written(_ call: ChatCall, by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
         switch way {
         case .links(let links): return links.prepared(by: vendorCall)
         case .attached(let plan, let access): return try await plan.prepare(call, by: vendorCall, access)

@@ -5,25 +5,31 @@ import Upstream
 
 /// An answer that a vendor has begun.
 struct OpenAnswer: Sendable {
-    let stream: any ChatAnswerStream
+    var stream: any ChatAnswerStream
     /// Estimated.
     let promptTokens: Int
     let count: CallCount
     /// It tells its sheet what it used.
     let isBilled: Bool
-    let credential: Credential
+    let vendorCall: VendorCall
 }
 
-/// A streamed answer that has begun, for a request that was admitted.
+/// A streamed answer that has begun, and who takes it.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class OpenChat: @unchecked Sendable {
     let answer: OpenAnswer
     let writer: any AnswerWriter
     let wanted: WantedAnswer
-    let admission: Admission
+    /// Of its request; nil: it is kept elsewhere.
+    let admission: Admission?
 
-    init(_ answer: OpenAnswer, to writer: any AnswerWriter, _ wanted: WantedAnswer, _ admission: consuming Admission) {
+    init(
+        _ answer: OpenAnswer,
+        to writer: any AnswerWriter,
+        _ wanted: WantedAnswer,
+        _ admission: consuming Admission? = nil
+    ) {
         self.answer = answer
         self.writer = writer
         self.wanted = wanted
@@ -53,7 +59,6 @@ private final class Delivery {
     private let answer: OpenAnswer
     private let writer: any AnswerWriter
     private let choices: Int
-    private let sheet: CallSheet
     private var tally: TokenTally
     /// Bits of choices that have ended.
     private var finished: UInt64 = 0
@@ -62,7 +67,6 @@ private final class Delivery {
         answer = open.answer
         writer = open.writer
         choices = open.wanted.choices
-        sheet = open.admission.sheet
         tally = TokenTally(answer.stream.countsItself ? .estimating : answer.count.counter)
     }
 
@@ -117,10 +121,8 @@ private final class Delivery {
             promptTokens: answer.count.knownPromptTokens(or: answer.promptTokens),
             completionTokens: tally.tokens
         )
-        if !answer.isBilled { sheet.failed(error, after: delivered) }
-        var error = error
-        error.credential = answer.credential
-        return error
+        if !answer.isBilled { answer.vendorCall.sheet.failed(error, after: delivered) }
+        return answer.vendorCall.failure(error)
     }
 
     /// Bills the whole answer; its usage, counted where the vendor does not tell it.
@@ -131,7 +133,8 @@ private final class Delivery {
             promptTokens: told?.promptTokens ?? answer.count.promptTokens(or: answer.promptTokens),
             completionTokens: told?.completionTokens ?? tally.tokens
         )
-        if !answer.isBilled { sheet.answered(usage, credits: answer.stream.credits) }
+        if !answer.isBilled { answer.vendorCall.sheet.answered(usage, credits: answer.stream.credits) }
+        answer.vendorCall.served()
         return usage
     }
 }

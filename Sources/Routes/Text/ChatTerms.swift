@@ -32,7 +32,8 @@ extension CallTerms {
             let costs = gateway.registry.prices(of: candidate, asked: call.model, for: caller).map { $0.cost(usage) }
             reserved.tokens = usage.totalTokens
             reserved.usd = costs.max()?.usdParts ?? 0
-            reserved.credits = call.choices * creditsPerCall
+            let mayTakeCredits = gateway.registry.mayTakeCredits(candidate, asked: call.model, for: caller)
+            reserved.credits = mayTakeCredits ? call.choices * expected.credits : 0
             if let transcriber, transcriber.takesCredits {
                 reserved.credits += AttachmentPlan.sounds(in: call) * means.expected(of: transcriber.model.id).credits
             }

@@ -9,7 +9,7 @@ import Upstream
 func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> Int {
     let gateway = exchange.gateway
     exchange.record.model = call.model
-    let candidate = try gateway.registry.chat(call.model, for: caller)
+    let candidate = try gateway.registry.chat(call.model, for: caller).leading
     let abilities = candidate.provider.abilities(for: call, of: candidate.model)
     try Completion.check(call, against: abilities)
     let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil

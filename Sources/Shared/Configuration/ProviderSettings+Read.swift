@@ -62,6 +62,7 @@ extension ProviderSettings {
         totalTimeout = reader.duration(key("TOTAL_TIMEOUT"))
         http2 = reader.boolean(key("HTTP2"))
         price = reader.price(key("COST"))
+        rank = ProviderRank(instance, reader)
     }
 
     static func key(_ instance: String, _ field: String) -> SettingKey {

@@ -28,6 +28,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package let http2: Bool
     /// Nil: not known.
     package let price: Price?
+    package let rank: ProviderRank
 }
 
 extension ProviderSettings.Kind {

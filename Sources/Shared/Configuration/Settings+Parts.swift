@@ -20,7 +20,8 @@ extension Offers {
                 subset: hasSubset ? settings.permittedModels : [],
                 isSubsetOnly: hasSubset && settings.isSubsetOnly,
                 owner: provider.kind.row.owner ?? provider.label,
-                isPassthrough: provider.isPassthrough
+                isPassthrough: provider.isPassthrough,
+                rank: provider.rank
             )
         }
         self.init(providers, fallback: settings.fallbackModel)

@@ -69,6 +69,7 @@ extension Settings {
         }
         logLevel = reader.text("LOG_LEVEL").flatMap(LogLevel.init) ?? .info
         logFormat = reader.text("LOG_FORMAT").flatMap(LogFormat.init) ?? .text
+        balance = BalanceSettings(reader)
         providers = ProviderSettings.all(&reader)
         reader.judge(self, catalogues)
         if let given = reader.given["ENV_FILE"], given.place != "environment" {

@@ -41,6 +41,7 @@ package struct Settings: Sendable, Equatable {
     package let modelsRefresh: Duration
     package let logLevel: LogLevel
     package let logFormat: LogFormat
-    /// In the order in which they are tried; never empty.
+    package let balance: BalanceSettings
+    /// In the order of `PROVIDERS`; never empty.
     package let providers: [ProviderSettings]
 }

@@ -15,6 +15,7 @@ extension SettingsReader {
             guard let model, offers[model].isEmpty else { continue }
             note(.global(name), "no provider serves \"\(model)\"")
         }
+        judgeWeights(settings, catalogues)
         warnOfPatterns(settings, offers)
         warnOfModels(settings, catalogues)
         warnOfModelLimits(settings.limits.byModel, offers)
@@ -76,6 +77,22 @@ extension SettingsReader {
     private mutating func warnOfPatterns(_ key: SettingKey, _ patterns: [ModelPattern], _ names: [String]) {
         for pattern in patterns where !names.contains(where: pattern.matches) {
             warn(key, "\"\(pattern)\" matches no model of a provider that holds credentials")
+        }
+    }
+
+    /// A weight of a model that its provider does not have says nothing.
+    private mutating func judgeWeights(_ settings: Settings, _ catalogues: Catalogues) {
+        for provider in settings.providers {
+            let key = ProviderSettings.key(provider.instance, "WEIGHTS")
+            for name in provider.rank.weights.keys.sorted() {
+                if !provider.models.isEmpty {
+                    if !provider.models.contains(where: { $0.alias == name }) {
+                        note(key, "PROVIDER_\(provider.instance)_MODELS has no \"\(name)\"")
+                    }
+                } else if let catalogue = catalogues[provider.kind], !settings.permittedModels.contains(name) {
+                    warnIfUnknown(name, key, catalogue)
+                }
+            }
         }
     }
 

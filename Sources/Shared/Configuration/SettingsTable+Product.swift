@@ -200,6 +200,7 @@ extension SettingsTable {
                     SettingRow("PROVIDERS", .list, "", "order of the providers; the rest follow by name"),
                 ]
             ),
+            .balance,
             SettingSection(
                 "Log",
                 [
@@ -295,6 +296,10 @@ extension SettingsTable {
                         "",
                         "models: names, or alias=upstream; unset: the catalogue of 1min.ai, or echo"
                     ),
+                    SettingRow("WEIGHT", .weight, "1", "share of requests among providers of its priority; 0: none"),
+                    SettingRow("WEIGHTS", .modelWeights, "", "the same for single models, as alias=2,other=0"),
+                    SettingRow("PRIORITY", .number(0...1_000), "1", "providers with a lower number are tried earlier"),
+                    SettingRow("RETRIES", .number(0...10), "0", "more tries before another provider is asked"),
                     SettingRow("COST", .price, "0", "price of 1000 tokens; 0: unknown"),
                     SettingRow("TIMEOUT", .timeout, "300", "time limit to the first byte of an answer"),
                     SettingRow("CONNECT_TIMEOUT", .timeout, "10", "time limit to connect"),

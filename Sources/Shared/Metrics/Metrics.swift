@@ -108,7 +108,7 @@ package final class Metrics: MetricsSource {
     }
 
     private func writeFaults(to text: inout MetricsText) {
-        text.family("relay_upstream_errors_total", .counter, "Requests that failed at their provider, by cause.")
+        text.family("relay_upstream_errors_total", .counter, "Failures of providers, by cause.")
         for (index, provider) in labels.providers.names.enumerated() {
             for fault in UpstreamFault.allCases {
                 let count = sum(\.faults, at: index * UpstreamFault.allCases.count + fault.rawValue)

@@ -6,6 +6,17 @@ package struct Offers: Sendable {
     package struct Offer: Sendable {
         package let provider: Int
         package let model: Model
+        package let rank: Rank
+    }
+
+    /// The place of an offer among others of its name.
+    package struct Rank: Sendable {
+        /// Above 0.
+        package let weight: Double
+        /// Lower is tried earlier.
+        package let priority: Int
+        /// More tries of a call before another provider is asked.
+        package let retries: Int
     }
 
     package struct Listed: Sendable, Equatable {
@@ -31,11 +42,12 @@ package struct Offers: Sendable {
         let owner: String
         /// Calls are made with the caller's own key.
         let isPassthrough: Bool
+        let rank: ProviderRank
     }
 
     private var byName: [String: [Offer]] = [:]
     private var listing: [(name: String, provider: Int, model: Model)] = []
-    /// Names that are served but for `Provider.isSubsetOnly`.
+    /// Names that are served but for `Provider.isSubsetOnly`, or a weight of 0.
     private var forbidden: Set<String> = []
     private let providers: [Provider]
     private let catalogues: [Catalogue]
@@ -43,7 +55,7 @@ package struct Offers: Sendable {
     package let fallback: String?
 
     /// - Parameters:
-    ///   - providers: in the order in which they are tried.
+    ///   - providers: in the order of the settings.
     ///   - fallback: the model for a name that nobody serves.
     package init(_ providers: [Provider], fallback: String?) {
         self.providers = providers
@@ -56,6 +68,10 @@ package struct Offers: Sendable {
             } else {
                 for name in provider.models { add(name.alias, Model(chatModel: name.alias, owner: ""), index) }
             }
+        }
+        guard providers.contains(where: { $0.rank.priority != providers[0].rank.priority }) else { return }
+        for (name, offers) in byName {
+            byName[name] = offers.sorted { ($0.rank.priority, $0.provider) < ($1.rank.priority, $1.provider) }
         }
     }
 
@@ -78,11 +94,24 @@ package struct Offers: Sendable {
     }
 
     private mutating func add(_ name: String, _ model: Model, _ provider: Int) {
-        byName[name, default: []].append(Offer(provider: provider, model: model))
+        let rank = providers[provider].rank
+        let weight = rank.weight(of: name)
+        // A name that nobody else serves is unknown, and no other model stands in for it.
+        guard weight > 0 else {
+            forbidden.insert(name)
+            return
+        }
+        byName[name, default: []].append(
+            Offer(
+                provider: provider,
+                model: model,
+                rank: Rank(weight: weight, priority: rank.priority, retries: rank.retries)
+            )
+        )
         listing.append((name, provider, model))
     }
 
-    /// The providers that serve a name, which may be a short one; empty: none.
+    /// The providers that serve a name, which may be a short one, by priority, then in their order; empty: none.
     package subscript(name: String) -> [Offer] {
         byName[name] ?? fullNames(of: name).lazy.compactMap { byName[$0] }.first ?? []
     }

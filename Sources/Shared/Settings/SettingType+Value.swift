@@ -35,7 +35,9 @@ extension SettingType {
         case .servers: return items(of: text)?.collect(MemcachedAddress.init).map { .servers($0) }
         case .linkedPort: return portNumber(text).map { .number($0) }
         case .published: return isPublished(text) ? .text(text) : nil
-        case .weights: return items(of: text)?.collect(weight).map { .weights($0) }
+        case .weights: return items(of: text)?.collect(keyWeight).map { .weights($0) }
+        case .weight: return anyWeight(text).map { .weights([$0]) }
+        case .modelWeights: return weightsByModel(text).map { .modelWeights($0) }
         }
     }
 
@@ -153,10 +155,26 @@ private func isPublished(_ text: String) -> Bool {
 }
 
 /// At most a million, so that sums stay exact enough.
-private func weight(_ text: String) -> Double? {
+private func keyWeight(_ text: String) -> Double? { anyWeight(text).flatMap { $0 > 0 ? $0 : nil } }
+
+/// From 0 to a million.
+private func anyWeight(_ text: String) -> Double? {
     let isPlain = text.utf8.count <= 15 && text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
-    guard isPlain, let number = Double(text), number > 0, number <= 1_000_000 else { return nil }
+    guard isPlain, let number = Double(text), number <= 1_000_000 else { return nil }
     return number
+}
+
+/// `fast=2,gpt-4o=0`
+private func weightsByModel(_ text: String) -> [String: Double]? {
+    var weights: [String: Double] = [:]
+    for item in items(of: text) ?? [] {
+        guard let sign = item.lastIndex(of: "="),
+            let weight = anyWeight(String(item[item.index(after: sign)...].trimmed))
+        else { return nil }
+        let name = String(item[..<sign].trimmed)
+        guard !name.isEmpty, isVisible(name), weights.updateValue(weight, forKey: name) == nil else { return nil }
+    }
+    return weights.isEmpty ? nil : weights
 }
 
 private func isLabel(_ text: String) -> Bool {

@@ -39,6 +39,10 @@ package enum SettingType: Sendable, Equatable {
     case tokens
     /// A comma list of numbers above 0.
     case weights
+    /// A number, perhaps 0.
+    case weight
+    /// A comma list of `model=number`, each model once.
+    case modelWeights
     /// `off`, or limits joined by `;`.
     case limits
     /// `off`, or a comma list of `pattern=limits`.
@@ -67,6 +71,7 @@ package enum SettingValue: Sendable, Equatable {
     case patterns([ModelPattern])
     case models([ModelName])
     case weights([Double])
+    case modelWeights([String: Double])
     case limits([Quota])
     case modelLimits([ModelQuotas])
     case price(Price)
@@ -98,6 +103,8 @@ extension SettingType {
         case .token: "1 to \(Self.tokenLimit) visible ASCII characters"
         case .tokens: "a list of keys, each of 1 to \(Self.tokenLimit) visible ASCII characters"
         case .weights: "a list of numbers above 0 separated by commas"
+        case .weight: "a number from 0 to 1000000"
+        case .modelWeights: "a list of model=number, each model once, separated by commas"
         case .limits: "off or limits such as 60/minute;2000/day"
         case .modelLimits: "off or limits of models such as gpt-4o*=10/minute;100/day,o3-mini=5/minute"
         case .price: "a price such as 0.002 or 0.001/0.004, up to 1000 dollars, with at most nine decimals"
@@ -117,7 +124,8 @@ extension SettingType {
         case .duration: "500ms, 30s, 5m, 2h, or seconds"
         case .boolean: "true or false"
         case .choice(let words): words.joined(separator: ", ")
-        case .list, .models, .names, .weights, .networks, .servers: "comma list"
+        case .list, .models, .names, .weights, .modelWeights, .networks, .servers: "comma list"
+        case .weight: "0 to 1000000"
         case .limits: "60/minute;2000/day, off"
         case .modelLimits: "pattern=limits,pattern=limits; off"
         case .price: "USD, one number or prompt/completion"

@@ -223,6 +223,10 @@ extension SettingsReader {
         if case .weights(let weights) = value(key) { weights } else { [] }
     }
 
+    func modelWeights(_ key: SettingKey) -> [String: Double] {
+        if case .modelWeights(let weights) = value(key) { weights } else { [:] }
+    }
+
     func models(_ key: SettingKey) -> [ModelName] {
         if case .models(let models) = value(key) { models } else { [] }
     }

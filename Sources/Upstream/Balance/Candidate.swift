@@ -17,6 +17,7 @@ package final class Candidate: Sendable {
     /// The only key that the call can be made with; nil: whose turn it is.
     let fixed: Credential?
     let offeredBy: Int
+    let rank: Offers.Rank
     let loop: EventLoop
 
     init(
@@ -28,6 +29,7 @@ package final class Candidate: Sendable {
         keys: KeyRing?,
         fixed: Credential?,
         offeredBy: Int,
+        rank: Offers.Rank,
         loop: EventLoop
     ) {
         self.name = name
@@ -38,16 +40,27 @@ package final class Candidate: Sendable {
         self.keys = keys
         self.fixed = fixed
         self.offeredBy = offeredBy
+        self.rank = rank
         self.loop = loop
     }
 
     /// It is called with a key of the relay's, or without any.
     package var usesOwnKey: Bool { fixed?.label != nil || fixed == nil }
 
+    /// No other key could do better.
+    var hasOneKey: Bool { fixed != nil || keys?.isSingle ?? true }
+
+    /// Some key does not rest.
+    var hasSoundKey: Bool { fixed != nil || keys?.isAvailable(at: loop.nowNanoseconds) ?? true }
+
     /// Takes the turn of a key.
     package func call(billing sheet: CallSheet) -> VendorCall {
+        call(with: fixed ?? keys?.next(at: loop.nowNanoseconds) ?? .none, billing: sheet)
+    }
+
+    func call(with credential: Credential, billing sheet: CallSheet) -> VendorCall {
         sheet.provider = provider.name
-        return VendorCall(fixed ?? keys?.next() ?? .none, billing: sheet, on: loop)
+        return VendorCall(credential, billing: sheet, on: loop, of: keys)
     }
 
     // The abilities of its provider besides chatting; nil: it does not have this one.
@@ -77,68 +90,8 @@ package final class Candidate: Sendable {
             keys: keys,
             fixed: credential,
             offeredBy: offeredBy,
+            rank: rank,
             loop: loop
         )
-    }
-}
-
-/// The candidates for a call, the first choice first.
-package struct Candidates: Sendable {
-    private let list: [Candidate]
-
-    package init(_ list: [Candidate]) { self.list = list }
-
-    /// The result of the first candidate that has one; the others are asked only for failures that another may not
-    /// have. If none does, the first failure counts. Each is called with the key whose turn it is.
-    package func first<Value: Sendable>(
-        billing sheet: CallSheet,
-        _ ask: (Candidate, VendorCall) async throws(UpstreamError) -> Value
-    ) async throws(UpstreamError) -> Value {
-        var turns = turns(billing: sheet)
-        while let (candidate, call) = turns.next() {
-            do throws(UpstreamError) {
-                return try await ask(candidate, call)
-            } catch {
-                try turns.failed(error)
-            }
-        }
-        throw turns.last
-    }
-
-    package func turns(billing sheet: CallSheet) -> Turns { Turns(list, sheet) }
-
-    /// The candidates one after the other, for who does not want the cost of a generic function of another module.
-    package struct Turns {
-        private let list: [Candidate]
-        private let sheet: CallSheet
-        private var index = 0
-        private var credential = Credential.none
-        private var failure: UpstreamError?
-
-        fileprivate init(_ list: [Candidate], _ sheet: CallSheet) {
-            self.list = list
-            self.sheet = sheet
-        }
-
-        /// Nil: all have failed, as `last` says.
-        package mutating func next() -> (Candidate, VendorCall)? {
-            guard index < list.count else { return nil }
-            if index > 0 { sheet.attempts += 1 }
-            let candidate = list[index]
-            index += 1
-            let call = candidate.call(billing: sheet)
-            credential = call.credential
-            return (candidate, call)
-        }
-
-        /// Throws it if nobody else may do better.
-        package mutating func failed(_ error: UpstreamError) throws(UpstreamError) {
-            var error = error
-            error.credential = error.credential ?? credential
-            guard error.remedy.contains(.elsewhere) else { throw error }
-            failure = failure ?? error
-        }
-
-        package var last: UpstreamError { failure ?? UpstreamError(.failed, cause: "there is no candidate") }
     }
 }

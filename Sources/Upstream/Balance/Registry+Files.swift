@@ -1,4 +1,5 @@
 package import Calls
+import Engine
 package import Shared
 
 /// The provider that keeps a caller's new files, and the call that hands one over.
@@ -30,7 +31,12 @@ package struct FileCandidate: Sendable {
     /// Takes the turn of a key.
     package func keeper(billing sheet: CallSheet) -> FileKeeper {
         sheet.provider = name
-        return FileKeeper(provider, VendorCall(fixed ?? keys?.next() ?? .none, billing: sheet, on: registry.loop))
+        return FileKeeper(provider, call(billing: sheet))
+    }
+
+    private func call(billing sheet: CallSheet) -> VendorCall {
+        let credential = fixed ?? keys?.next(at: registry.loop.nowNanoseconds) ?? .none
+        return VendorCall(credential, billing: sheet, on: registry.loop, of: keys)
     }
 }
 

@@ -33,38 +33,57 @@ package final class Registry: @unchecked Sendable {
     let entries: [Entry]
     let loop: EventLoop
     package let offers: Offers
+    private let balance: Balance
 
     /// - Parameter entries: as many as there are providers in the settings, in their order.
-    package init(_ entries: [Entry], _ offers: Offers, on loop: EventLoop) {
+    package init(_ entries: [Entry], _ offers: Offers, _ balance: Balance, on loop: EventLoop) {
         self.loop = loop
         self.entries = entries
         self.offers = offers
+        self.balance = balance
     }
 
     /// The same vendors with other models.
-    package func offering(_ offers: Offers) -> Registry { Registry(entries, offers, on: loop) }
+    package func offering(_ offers: Offers) -> Registry { Registry(entries, offers, balance, on: loop) }
 
-    /// The candidate for a chat with the model that a caller named, which may make images or speak. A model of another
+    /// The candidates for a chat with the model that a caller named, which may make images or speak. A model of another
     /// kind, or one that the caller may not use, is unknown to them.
-    package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidate {
-        try candidate(name, for: caller, able: [.chat, .code, .image, .textToSpeech])
+    package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidates {
+        try candidates(name, for: caller, able: [.chat, .code, .image, .textToSpeech])
     }
 
-    /// The candidate for the model that a caller named in a call that needs one of `features`.
+    /// The candidates for the model that a caller named in a call that needs one of `features`.
+    package func candidates(
+        _ name: String,
+        for caller: Caller,
+        able features: Model.Features
+    ) throws(APIError) -> Candidates {
+        let found = try find(name, caller, features)
+        let leading = candidate(found, caller)
+        var others: [Candidate] = []
+        for index in found.index + 1..<max(found.index + 1, found.offers.count) {
+            let offer = found.offers[index]
+            guard serves(offer, features), mayUse(offer, name, caller) else { continue }
+            others.append(candidate(Found(name: found.name, offers: found.offers, index: index), caller))
+        }
+        return Candidates(leading, others: others, balance, for: caller)
+    }
+
+    /// The first candidate for the model that a caller named in a call that needs one of `features`; one whose keys
+    /// all rest is passed over.
     package func candidate(
         _ name: String,
         for caller: Caller,
         able features: Model.Features
     ) throws(APIError) -> Candidate {
-        let (name, offer) = try find(name, caller, features)
-        return candidate(name, offer, caller)
+        try candidates(name, for: caller, able: features).firstSound
     }
 
     /// The candidate for a file whose model is not known yet: the first that serves one of `features`.
     package func uploader(for caller: Caller, able features: Model.Features) -> Candidate? {
         for name in offers.names {
-            guard let (name, offer) = try? find(name, caller, features) else { continue }
-            return candidate(name, offer, caller)
+            guard let candidate = try? candidate(name, for: caller, able: features) else { continue }
+            return candidate
         }
         return nil
     }
@@ -77,35 +96,51 @@ package final class Registry: @unchecked Sendable {
         holding uploader: Candidate,
         _ call: VendorCall
     ) throws(APIError) -> Candidate {
-        if let (name, offer) = try? find(name, caller, features, at: uploader.provider) {
-            return candidate(name, offer, caller).with(call.credential)
+        if let found = try? find(name, caller, features, at: uploader.provider) {
+            return candidate(found, caller).with(call.credential)
         }
         _ = try find(name, caller, features)
         throw .value("model", "put `model` before `file` in the form: not every provider has this model")
     }
 
+    /// An offer, and all others of its name.
+    private struct Found {
+        let name: String
+        let offers: [Offers.Offer]
+        let index: Int
+
+        var offer: Offers.Offer { offers[index] }
+    }
+
+    /// The first that serves the model.
+    ///
     /// - Parameter provider: nil: any.
     private func find(
         _ name: String,
         _ caller: Caller,
         _ features: Model.Features,
         at provider: (any ChatVendor)? = nil
-    ) throws(APIError) -> (name: String, offer: Offers.Offer) {
-        func serves(_ offer: Offers.Offer) -> Bool {
-            !offer.model.features.isDisjoint(with: features)
-                && (provider == nil || provider === entries[offer.provider].provider)
+    ) throws(APIError) -> Found {
+        func fits(_ offer: Offers.Offer) -> Bool {
+            serves(offer, features) && (provider == nil || provider === entries[offer.provider].provider)
         }
         var isKnown = false
-        for offer in offers[name] where mayUse(offer, name, caller) {
-            if serves(offer) { return (name, offer) }
+        let all = offers[name]
+        for index in all.indices where mayUse(all[index], name, caller) {
+            if fits(all[index]) { return Found(name: name, offers: all, index: index) }
             isKnown = true
         }
         guard !isKnown else { throw offers.notFound(name, for: caller, able: features) }
         // The right to the name that was asked is what counts.
-        for offer in offers.substitutes(for: name) where mayUse(offer, name, caller) && serves(offer) {
-            return (offers.fallback ?? name, offer)
+        let others = offers.substitutes(for: name)
+        for index in others.indices where mayUse(others[index], name, caller) && fits(others[index]) {
+            return Found(name: offers.fallback ?? name, offers: others, index: index)
         }
         throw offers.notFound(name, for: caller, able: features)
+    }
+
+    private func serves(_ offer: Offers.Offer, _ features: Model.Features) -> Bool {
+        !offer.model.features.isDisjoint(with: features)
     }
 
     private func mayUse(_ offer: Offers.Offer, _ name: String, _ caller: Caller) -> Bool {
@@ -117,10 +152,17 @@ package final class Registry: @unchecked Sendable {
         offers[candidate.name].filter { mayUse($0, name, caller) }.compactMap { entries[$0.provider].price }
     }
 
-    private func candidate(_ name: String, _ offer: Offers.Offer, _ caller: Caller) -> Candidate {
+    /// Some of those who could serve the call that the candidate is for take credits.
+    package func mayTakeCredits(_ candidate: Candidate, asked name: String, for caller: Caller) -> Bool {
+        candidate.takesCredits
+            || offers[candidate.name].contains { mayUse($0, name, caller) && entries[$0.provider].takesCredits }
+    }
+
+    private func candidate(_ found: Found, _ caller: Caller) -> Candidate {
+        let offer = found.offer
         let entry = entries[offer.provider]
         return Candidate(
-            name: name,
+            name: found.name,
             provider: entry.provider,
             model: offer.model,
             price: entry.price,
@@ -128,6 +170,7 @@ package final class Registry: @unchecked Sendable {
             keys: entry.keys,
             fixed: entry.isPassthrough ? Credential(passedOn: caller.passedKey) : nil,
             offeredBy: offer.provider,
+            rank: offer.rank,
             loop: loop
         )
     }

@@ -1,6 +1,6 @@
 package import Calls
 import Engine
-package import Shared
+import Shared
 
 extension AttachmentPlan {
     /// The vendor's form of a call, whose attachments have been loaded up to it.
@@ -8,10 +8,15 @@ extension AttachmentPlan {
         _ call: consuming ChatCall,
         by vendorCall: VendorCall,
         _ access: MediaAccess
-    ) async throws(APIError) -> any PreparedChat {
+    ) async throws(UpstreamError) -> any PreparedChat {
         var call = call
         let loader = AttachmentLoader(call.attachments, self, access, vendorCall)
-        let loaded = try await loader.load()
+        let loaded: [Attachment]
+        do throws(APIError) {
+            loaded = try await loader.load()
+        } catch {
+            throw loader.failure(refusing: error)
+        }
         let bytes = call.textBytes
         let chat: any PreparedChat
         if loader.mayBeLost {

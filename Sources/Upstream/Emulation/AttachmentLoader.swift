@@ -13,6 +13,8 @@ final class AttachmentLoader: @unchecked Sendable {
     private let parts: [Attachment]
     /// The uploads that are done, by the places of `parts`.
     private var loaded: [Attachment?]
+    /// The first of an upload.
+    private var vendorFailure: UpstreamError?
     /// Those of them that the vendor was believed to keep.
     private var remembered: [Int: AssetCache.Key] = [:]
 
@@ -116,7 +118,7 @@ final class AttachmentLoader: @unchecked Sendable {
             guard let bytes = try await text.decoded(on: self.access.loop, by: self.access.worker) else {
                 throw .notBase64(param)
             }
-            text.release()
+            if !access.mayRepeat { text.release() }
             return try Self.named(try Picture(bytes, param: param), param)
         }
         return parts[group.places[0]].kept(.picture, asset.path)
@@ -201,6 +203,7 @@ final class AttachmentLoader: @unchecked Sendable {
             )
             do throws(UpstreamError) {
                 let transcript = try await wanted.transcript(of: sound, by: help)
+                help.served()
                 call.sheet.helped(by: transcriber.model.id, credits: transcript.credits)
                 var part = parts[group.places[0]]
                 part.source = .words(transcript.text)
@@ -210,7 +213,7 @@ final class AttachmentLoader: @unchecked Sendable {
                 throw error
             }
         } catch {
-            throw failure(error, param, help.credential)
+            throw failure(help.failure(error), param, help.credential)
         }
     }
 
@@ -218,7 +221,7 @@ final class AttachmentLoader: @unchecked Sendable {
         guard let bytes = try await text.decoded(on: access.loop, by: access.worker) else {
             throw .value(param, "is not valid base64")
         }
-        text.release()
+        if !access.mayRepeat { text.release() }
         return bytes
     }
 
@@ -257,8 +260,16 @@ final class AttachmentLoader: @unchecked Sendable {
         }
     }
 
+    /// The failure of a load, with the remedies of the vendor's where that is the cause.
+    func failure(refusing refusal: APIError) -> UpstreamError {
+        guard var error = vendorFailure, refusal.status != 499 else { return UpstreamError(refusing: refusal) }
+        error.refusal = refusal
+        return error
+    }
+
     /// The error for the client where an upload failed.
     private func failure(_ error: UpstreamError, _ param: String, _ credential: Credential? = nil) -> APIError {
+        if credential == nil { vendorFailure = vendorFailure ?? error }
         var said = APIError(error, model: plan.candidate.name, credential ?? call.credential)
         if error.kind == .badRequest { said.param = param }
         return said

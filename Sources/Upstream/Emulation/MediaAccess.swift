@@ -14,6 +14,8 @@ package struct MediaAccess: Sendable {
     let assets: AssetCache
     /// The caller's file of that id; nil: there is no such file.
     let file: Opening
+    /// The attachments may be needed once more, for another key or provider.
+    package var mayRepeat = false
 
     package init(
         _ registry: Registry,

@@ -11,6 +11,7 @@ extension UpstreamError {
             let isPage = body.first { $0 > 32 } == UInt8(ascii: "<")
             self.init(status: head.status, code: "", said: isPage ? "" : body[part: 0..<min(4_096, body.count)].text)
         }
+        self.status = head.status
         self.retryAfterSeconds = head.retryAfterSeconds
     }
 
@@ -41,10 +42,19 @@ extension UpstreamError {
         switch status {
         case 401: self.init(.badKey, cause: cause)
         case 402, 406: self.init(.outOfCredit, cause: cause)
-        case 403: self.init(.forbidden, cause: cause)
+        case 403:
+            self.init(.forbidden, cause: cause)
+            if text.contains("model") || text.contains("Model") {
+                self.isOfModel = true
+                self.remedy = .elsewhere
+            }
         case 404:
             self.init(.failed, cause: cause)
             self.remedy.insert(.reload)
+        case 408: self.init(.timedOut, cause: cause)
+        case 409, 425:
+            self.init(.failed, cause: cause)
+            self.remedy.insert(.again)
         case 429: self.init(.rateLimited, cause: cause)
         case 503: self.init(.unavailable, cause: cause)
         case _ where text.contains("INSUFFICIENT_CREDITS"): self.init(.outOfCredit, cause: cause)

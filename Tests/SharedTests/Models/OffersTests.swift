@@ -155,4 +155,38 @@ import Testing
         arguments: ["", "a b", "ä", "a\n", String(repeating: "x", count: 129)]
     )
     func oddIDs(id: String) { #expect(LiveModel(id: id, owner: "o", features: .chat, hasVision: false) == nil) }
+
+    private static let two = """
+        ANONYMOUS_MODELS=all
+        PROVIDER_A_KIND=echo
+        PROVIDER_A_MODELS=m,n
+        PROVIDER_B_KIND=echo
+        PROVIDER_B_MODELS=m,n
+        FALLBACK_MODEL=n
+
+        """
+
+    @Test("those who serve a name stand by priority, then in their order")
+    func priorities() throws {
+        #expect(try offers(Self.two).0["m"].map(\.provider) == [0, 1])
+        #expect(try offers(Self.two + "PROVIDERS=b").0["m"].map(\.provider) == [0, 1])
+        #expect(try offers(Self.two + "PROVIDER_A_PRIORITY=2").0["m"].map(\.provider) == [1, 0])
+    }
+
+    @Test("a weight of 0 takes a model from a provider; where nobody has another, it is unknown")
+    func weights() throws {
+        let half = try offers(Self.two + "PROVIDER_A_WEIGHT=0\nPROVIDER_A_WEIGHTS=n=2.5").0
+        #expect(half["m"].map(\.provider) == [1] && half["n"].map(\.rank.weight) == [2.5, 1])
+        let none = try offers(Self.two + "PROVIDER_A_WEIGHTS=m=0\nPROVIDER_B_WEIGHTS=m=0").0
+        #expect(none["m"].isEmpty && none.substitutes(for: "m").isEmpty && !none.substitutes(for: "other").isEmpty)
+        #expect(!none.names.contains("m"))
+    }
+
+    @Test("a weight of a model that its provider does not have is a mistake, or a warning where a catalogue may grow")
+    func strayWeights() {
+        let wrong = outcome(file: Self.two + "PROVIDER_A_WEIGHTS=x=1,m=2").problemTexts
+        #expect(wrong == [".env:7  PROVIDER_A_WEIGHTS: PROVIDER_A_MODELS has no \"x\""])
+        let own = "PROVIDER_A_KIND=onemin\nPROVIDER_A_WEIGHTS=gpt-4o=1,unknown=2"
+        #expect(outcome(file: own).problemTexts.isEmpty)
+    }
 }

@@ -8,79 +8,127 @@ import Testing
 @testable import Upstream
 
 @Suite struct CandidatesTests {
-    private func candidate(_ vendor: ScriptedVendor, _ keys: KeyRing?, _ loop: EventLoop) -> Candidate {
-        Candidate(
-            name: "m",
-            provider: vendor,
-            model: anyModel,
-            price: nil,
-            takesCredits: false,
-            keys: keys,
-            fixed: nil,
-            offeredBy: 0,
-            loop: loop
-        )
+    private typealias Failures = [String: [UpstreamError]]
+
+    /// One request to three providers.
+    private func asked(_ failures: Failures, _ settings: String = "") async -> Asked {
+        await onLoop { loop in await Scene(["", "", ""], settings, on: loop).ask(failures) }
     }
 
-    private struct Outcome: Sendable {
-        var asked: [String] = []
-        var attempts = 0
-        var provider: String?
-        var failure: UpstreamError.Kind?
-    }
-
-    /// Asks candidates of these failures, one after the other; nil: it answers.
-    private func outcome(_ failures: [UpstreamError.Kind?]) async -> Outcome {
-        await onLoop { loop in
-            let list = failures.indices.map { self.candidate(ScriptedVendor(named: "v\($0)", [[[]]]), nil, loop) }
-            let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
-            var outcome = Outcome()
-            do throws(UpstreamError) {
-                try await Candidates(list).first(billing: admission.sheet) {
-                    (candidate, _) async throws(UpstreamError) in
-                    outcome.asked.append(candidate.provider.name)
-                    if let kind = failures[outcome.asked.count - 1] { throw UpstreamError(kind, cause: "scripted") }
-                }
-            } catch {
-                outcome.failure = error.kind
-            }
-            outcome.attempts = admission.sheet.attempts
-            outcome.provider = admission.sheet.provider
-            return outcome
-        }
-    }
-
-    @Test("the next is asked for what another may not have, and the first failure counts")
+    @Test("the next is asked for what another may not have; if none serves, all failures are told")
     func order() async {
-        let served = await outcome([.failed, .unavailable, nil])
-        #expect(served.asked == ["v0", "v1", "v2"] && served.failure == nil)
-        #expect(served.attempts == 3 && served.provider == "v2")
-        let none = await outcome([.unknownModel, .failed])
-        #expect(none.asked == ["v0", "v1"] && none.failure == .unknownModel)
+        let served = await asked(["v0": [.scripted(.failed)], "v1": [.scripted(.unavailable)]])
+        #expect(served.names == ["v0", "v1", "v2"] && served.failure == nil)
+        #expect(served.attempts == 3 && served.noted == 2)
+        let none = await asked([
+            "v0": [.scripted(.rateLimited)], "v1": [.scripted(.timedOut)], "v2": [.scripted(.unavailable)],
+        ])
+        #expect(none.failure == .unavailable)
+        #expect(none.summary == "v0: 429 rate limited; v1: timeout; v2: 503 unavailable")
+    }
+
+    @Test("a rate limit is the failure only if all failures were that")
+    func limits() async {
+        let all = await asked([
+            "v0": [.scripted(.outOfCredit)], "v1": [.scripted(.rateLimited)], "v2": [.scripted(.outOfCredit)],
+        ])
+        #expect(all.failure == .rateLimited)
+        let mixed = await asked([
+            "v0": [.scripted(.timedOut)], "v1": [.scripted(.failed)], "v2": [.scripted(.rateLimited)],
+        ])
+        #expect(mixed.failure == .failed)
+        let last = await asked([
+            "v0": [.scripted(.rateLimited)], "v1": [.scripted(.failed)], "v2": [.scripted(.timedOut)],
+        ])
+        #expect(last.failure == .timedOut)
+    }
+
+    @Test("nobody else is asked for what is the caller's", arguments: [UpstreamError.Kind.badRequest, .cancelled])
+    func ends(_ kind: UpstreamError.Kind) async {
+        let outcome = await asked(["v0": [.scripted(kind)]])
+        #expect(outcome.names == ["v0"] && outcome.failure == kind && outcome.summary == nil)
+    }
+
+    @Test("FALLBACK=false ends after the first, FALLBACK_ATTEMPTS after as many")
+    func caps() async {
+        let all: Failures = ["v0": [.scripted(.failed)], "v1": [.scripted(.failed)], "v2": [.scripted(.failed)]]
+        #expect(await asked(all, "FALLBACK=false").names == ["v0"])
+        #expect(await asked(all, "FALLBACK_ATTEMPTS=2").names == ["v0", "v1"])
+        #expect(await asked(all).names == ["v0", "v1", "v2"])
+    }
+
+    @Test("the same is tried more often where the settings say so, but not for what will not pass")
+    func retries() async {
+        let names = await onLoop { loop in
+            let scene = Scene(["RETRIES=2", ""], on: loop)
+            var names = [await scene.ask(["v0": [.scripted(.failed)]]).names]
+            _ = await scene.ask()
+            names.append(await scene.ask(["v0": [.scripted(.unknownModel)]]).names)
+            return names
+        }
+        #expect(names == [["v0", "v0", "v0", "v1"], ["v0", "v1"]])
+    }
+
+    @Test("after the deadline nobody else is asked")
+    func deadline() async {
+        let clock = ManualClock()
+        let names = await onLoop(clock.loop()) { loop in
+            let scene = Scene(["", ""], "FALLBACK_DEADLINE=1s", on: loop)
+            let attempts = scene.candidates.attempts(billing: anySheet())
+            var names: [String] = []
+            while let place = attempts.next() {
+                _ = attempts.call(scene.candidates[place])
+                names.append("v\(place)")
+                clock.advance(milliseconds: 1_000)
+                await loop.sleep(nanoseconds: 0)
+                do throws(UpstreamError) { try attempts.failed(.scripted(.failed)) } catch { break }
+            }
+            return names
+        }
+        #expect(names == ["v0"])
     }
 
     @Test(
-        "nobody else is asked for what is the caller's, or of the key",
-        arguments: [UpstreamError.Kind.badRequest, .cancelled, .timedOut, .badKey, .outOfCredit]
+        "a failure of the key goes to the next key, then to the next provider",
+        arguments: [UpstreamError.Kind.badKey, .forbidden, .outOfCredit, .rateLimited]
     )
-    func ends(_ kind: UpstreamError.Kind) async {
-        let outcome = await outcome([kind, nil])
-        #expect(outcome.asked == ["v0"] && outcome.failure == kind)
+    func keys(_ kind: UpstreamError.Kind) async {
+        let asked = await onLoop { loop in
+            let ring = KeyRing(["a", "b"], weights: [1, 1])
+            let scene = Scene(["", ""], keys: [0: ring], on: loop)
+            let first = await scene.ask(["v0": [.scripted(kind)]])
+            // Both rest, and are passed over.
+            let second = await scene.ask()
+            let third = await scene.ask(["v1": [.scripted(.failed)]])
+            return [first, second, third]
+        }
+        #expect(asked.map(\.names) == [["v0.k1", "v0.k2", "v1"], ["v1"], ["v1", "v0.k1"]])
+        #expect(asked[0].attempts == 3)
+    }
+
+    @Test("the next key is asked also with FALLBACK=false, and other providers are not")
+    func keysWithoutFallback() async {
+        let asked = await onLoop { loop in
+            let ring = KeyRing(["a", "b"], weights: [1, 1])
+            let scene = Scene(["", ""], "FALLBACK=false", keys: [0: ring], on: loop)
+            return await scene.ask(["v0": [.scripted(.outOfCredit), .scripted(.outOfCredit)]])
+        }
+        #expect(asked.names == ["v0.k1", "v0.k2"] && asked.failure == .outOfCredit && asked.summary == nil)
     }
 
     @Test("a key's turn is taken by a call, not by being looked up")
     func turns() async {
         let keys = await onLoop { loop in
-            let ring = KeyRing(["a", "b"], weights: [1, 1])
-            let vendor = ScriptedVendor([[[]]])
+            let scene = Scene([""], keys: [0: KeyRing(["a", "b"], weights: [1, 1])], on: loop)
             var keys: [String] = []
             for _ in 0..<4 {
-                _ = self.candidate(vendor, ring, loop)
-                let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
-                keys.append(self.candidate(vendor, ring, loop).call(billing: admission.sheet).key)
+                _ = scene.candidates[0]
+                keys.append(scene.candidates[0].call(billing: anySheet()).key)
             }
             return keys
         }
         #expect(keys == ["a", "b", "a", "b"])
     }
 }
+
+private func anySheet() -> CallSheet { Admission(nil, holding: Limiter(store: nil).admitUncovered()).sheet }

@@ -14,16 +14,19 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
         try ResponseDraft(root, defaultModel: defaultModel, for: .compaction)
     }
     if draft.refersBack { try await draft.resolve(for: caller, gateway) }
-    let plan = try ChatPlan(draft.summaryCall, caller, exchange)
-    if plan.isUnfinished { try await plan.finish() }
-    let admission = try await plan.admitted(exchange)
+    let call = draft.summaryCall
+    exchange.record.model = call.model
+    let candidates = try gateway.registry.chat(call.model, for: caller)
+    let fallback = ChatFallback(call, candidates, caller, exchange)
+    let plan = try await fallback.leadingPlan()
+    let admission = try await plan.admitted(exchange, checksLength: false)
     do throws(UpstreamError) {
-        let (answer, usage) = try await plan.answer(billing: admission.sheet)
+        let (answer, usage) = try await fallback.answer(billing: admission.sheet)
         guard let summary = answer.choices.first?.text, !summary.bytes.isEmpty else {
             throw UpstreamError(.failed, cause: "a summary without text")
         }
         exchange.record.usage = usage
-        exchange.cost = plan.wanted.price?.cost(usage)
+        exchange.cost = exchange.record.price?.cost(usage)
         let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
         let body = await draft.compacted(seal, summary, usage, gateway)
         guard let body else { throw .tooMuchWork }

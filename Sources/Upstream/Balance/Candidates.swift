@@ -1,0 +1,70 @@
+package import Calls
+import Limits
+import Shared
+
+/// All that could serve a call, by priority, then in the order of the settings. The first choice among them is made
+/// only when a vendor is asked.
+package struct Candidates: Sendable {
+    /// The first in that order.
+    package let leading: Candidate
+    private let others: [Candidate]
+    /// Nil: they are asked as they stand.
+    private let balance: Balance?
+    private let caller: Identity?
+
+    init(_ leading: Candidate, others: [Candidate], _ balance: Balance, for caller: Caller) {
+        self.leading = leading
+        self.others = others
+        self.balance = balance
+        self.caller = caller.identity
+    }
+
+    /// To be asked in that order.
+    ///
+    /// - Parameter list: at least one.
+    package init(inOrder list: [Candidate]) {
+        leading = list[0]
+        others = Array(list.dropFirst())
+        balance = nil
+        caller = nil
+    }
+
+    /// There is one candidate, with one key.
+    package var isSingle: Bool { others.isEmpty && leading.hasOneKey }
+
+    /// The first that has a key which does not rest; else the first.
+    var firstSound: Candidate {
+        if others.isEmpty || leading.hasSoundKey { return leading }
+        return others.first(where: \.hasSoundKey) ?? leading
+    }
+
+    package var count: Int { others.count + 1 }
+
+    package subscript(index: Int) -> Candidate { index == 0 ? leading : others[index - 1] }
+
+    package func attempts(billing sheet: CallSheet) -> Attempts {
+        Attempts([leading] + others, balance, caller, sheet)
+    }
+
+    /// The result of the first candidate that has one; the others, and other keys, are asked only for failures that
+    /// they may not have.
+    ///
+    /// - Parameter ask: throws a failure without a remedy where some of the answer went to the client.
+    package func first<Value: Sendable>(
+        billing sheet: CallSheet,
+        _ ask: (Candidate, VendorCall) async throws(UpstreamError) -> Value
+    ) async throws(UpstreamError) -> Value {
+        let attempts = attempts(billing: sheet)
+        while let index = attempts.next() {
+            let candidate = self[index]
+            do throws(UpstreamError) {
+                let value = try await ask(candidate, attempts.call(candidate))
+                attempts.served()
+                return value
+            } catch {
+                try attempts.failed(error)
+            }
+        }
+        throw attempts.failure
+    }
+}

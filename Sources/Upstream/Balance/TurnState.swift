@@ -1,0 +1,53 @@
+import Shared
+
+/// The turn among the providers that serve one model to one caller.
+struct TurnState {
+    struct Member: Equatable {
+        /// The provider's place among all that serve the model.
+        let place: Int
+        /// Above 0.
+        let weight: Double
+    }
+
+    /// Of `sequence`: the provider that was used last, and how often in a row.
+    private var current = 0
+    private var used = 0
+    /// Of `smooth`, by place.
+    private var credits: [Int: Double] = [:]
+
+    /// Takes a turn.
+    ///
+    /// - Parameter members: those that may have it, by place; at least one.
+    mutating func next(of members: [Member], by order: BalanceSettings.Order) -> Int {
+        switch order {
+        case .sequence: nextInSequence(members)
+        case .smooth: nextSmoothly(members)
+        }
+    }
+
+    /// Each is used as often in a row as its weight says.
+    private mutating func nextInSequence(_ members: [Member]) -> Int {
+        var index = members.firstIndex { $0.place >= current } ?? 0
+        if members[index].place != current { used = 0 }
+        if used >= max(1, Int(members[index].weight)) {
+            index = (index + 1) % members.count
+            used = 0
+        }
+        current = members[index].place
+        used += 1
+        return current
+    }
+
+    /// Each gains its weight in each turn, and who has most pays the sum.
+    private mutating func nextSmoothly(_ members: [Member]) -> Int {
+        var best = members[0].place
+        var sum = 0.0
+        for member in members {
+            sum += member.weight
+            credits[member.place, default: 0] += member.weight
+            if credits[member.place, default: 0] > credits[best, default: 0] { best = member.place }
+        }
+        credits[best, default: 0] -= sum
+        return best
+    }
+}

@@ -1,0 +1,460 @@
+"""Several providers behind one model name: turns, fallback, resting keys, the breaker."""
+
+import asyncio
+
+import conftest
+import httpx
+import pytest
+from balanced import Providers
+from chat import ask, body, either, refusal, stream, streamed, text_of, vendor_error
+
+OK = {"answer": "served"}
+FAILED = {"status": 500, "text": ""}
+
+
+@pytest.fixture
+def serve(start_relay, vendor, caller):
+    """`serve(a=2, b=1, BALANCE="smooth")`: providers with as many keys, and a client of a relay that has them."""
+
+    def made(providers=None, **how):
+        counts = {name: how.pop(name) for name in list(how) if name.islower()}
+        providers = providers or Providers(vendor, conftest.secrets.add, **counts)
+        relay = start_relay(**providers.settings(**how))
+        http = caller(relay)
+        http.relay = relay
+        return providers, http
+
+    return made
+
+
+def asks(http, count):
+    for _ in range(count):
+        assert ask(http).status_code == 200
+
+
+# --- turns ------------------------------------------------------------------------------------------------------
+
+
+def test_in_sequence_each_provider_is_used_as_often_as_its_weight_says(serve):
+    providers, http = serve(a=1, b=1, PROVIDER_B_WEIGHT=2)
+    asks(http, 6)
+    assert providers.order() == "abbabb"
+
+
+def test_a_weight_of_zero_is_never_used_also_not_as_a_fallback(serve):
+    providers, http = serve(a=1, b=1, c=1, PROVIDER_A_WEIGHT=3, PROVIDER_B_WEIGHTS="gpt-4o-mini=0")
+    asks(http, 8)
+    assert providers.order() == "aaacaaac"
+    for name in "ac":
+        providers.answers(name, FAILED)
+    assert ask(http).status_code == 502
+    assert providers.counts("b") == [0]
+
+
+def test_weights_that_are_all_zero_are_an_unknown_model(serve):
+    providers, http = serve(
+        a=1, b=1, PROVIDER_A_MODELS="gpt-4o-mini,gpt-4o", PROVIDER_A_WEIGHTS="gpt-4o-mini=0", PROVIDER_B_WEIGHT=0,
+        FALLBACK_MODEL="gpt-4o",
+    )  # fmt: skip
+    status, error, _ = refusal(http)
+    assert (status, error["code"]) == (404, "model_not_found")
+    assert [model["id"] for model in http.get("/v1/models").json()["data"]] == ["gpt-4o"]
+    assert providers.order() == ""
+
+
+def test_smooth_has_the_same_shares_interleaved(serve):
+    providers, http = serve(a=1, b=1, PROVIDER_A_WEIGHT=3, BALANCE="smooth")
+    asks(http, 8)
+    assert providers.order() == "aabaaaba"
+
+
+def test_each_caller_has_turns_of_their_own_unless_these_are_global(serve, caller):
+    tokens = {"KEY_ONE_TOKEN": "token-of-caller-one-1", "KEY_TWO_TOKEN": "token-of-caller-two-2"}
+    for scope, order in (("caller", "aabb"), ("global", "abab")):
+        providers, http = serve(a=1, b=1, BALANCE_SCOPE=scope, **tokens)
+        one, two = (caller(http.relay, token) for token in tokens.values())
+        for client in (one, two, one, two):
+            asks(client, 1)
+        assert providers.order() == order
+
+
+def test_a_request_that_reaches_no_vendor_takes_no_turn(serve):
+    providers, http = serve(a=1, b=1, RATE_LIMIT="4/hour")
+    for _ in range(2):
+        asks(http, 1)
+        assert ask(http, logprobs=True).status_code == 400
+        assert ask(http, prompt=7).status_code == 400
+    asks(http, 2)
+    assert ask(http).status_code == 429
+    assert providers.order() == "abab"
+
+
+def test_a_lower_priority_goes_first(serve):
+    providers, http = serve(a=1, b=1, c=1, PROVIDER_A_PRIORITY=2, PROVIDERS="c,b")
+    asks(http, 3)
+    providers.answers("b", FAILED)
+    providers.answers("c", FAILED)
+    answer = ask(http)
+    assert answer.headers["x-relay-provider"] == "a" and answer.headers["x-relay-attempts"] == "3"
+    assert providers.order() == "cbc" + "bca"
+
+
+def test_shares_are_exact_under_many_requests_at_once(serve):
+    providers, http = serve(a=1, b=1, c=1, PROVIDER_B_WEIGHT=2, PROVIDER_C_WEIGHT=5, THREADS=2)
+
+    async def all_at_once():
+        limits = httpx.Limits(max_connections=50)
+        async with httpx.AsyncClient(base_url=http.relay.base_url, timeout=60, limits=limits) as client:
+            asked = (client.post("/v1/chat/completions", json=body()) for _ in range(1_000))
+            return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+    assert asyncio.run(all_at_once()) == [200] * 1_000
+    assert [providers.counts(name) for name in "abc"] == [[125], [250], [625]]
+
+
+# --- fallback ---------------------------------------------------------------------------------------------------
+
+FAULTS = [
+    ({"status": 500, "text": "<html>"}, True), ({"status": 503, "text": ""}, True),
+    ({"status": 404, "json": vendor_error("Cannot POST")}, True), ({"status": 408, "text": ""}, True),
+    ({"status": 429, "json": vendor_error("Too many")}, True), ({"status": 401, "json": vendor_error("No")}, True),
+    ({"status": 402, "json": vendor_error("Pay")}, True), ({"status": 403, "json": vendor_error("Forbidden")}, True),
+    ({"status": 406, "json": vendor_error("Pay", code="INSUFFICIENT_CREDITS")}, True),
+    ({"status": 400, "json": vendor_error("Invalid model gpt-4o-mini for AI feature X!")}, True),
+    ({"status": 200, "text": "no json"}, True), ({"cut_at": -1}, True), ({"cut_at": 10}, True),
+    ({"delay_head": 30}, True),
+    ({"status": 400, "json": vendor_error("prompt is wrong")}, False),
+    ({"status": 413, "json": vendor_error("too large")}, False),
+    ({"status": 422, "json": vendor_error("no")}, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize(("fault", "goes_on"), FAULTS)
+def test_faults(serve, vendor, fault, goes_on, is_streamed):
+    providers, http = serve(a=1, b=1, PROVIDER_A_TIMEOUT="300ms", PROVIDER_B_PRIORITY=2)
+    providers.answers("a", fault)
+    providers.answers("b", OK)
+    if goes_on:
+        assert either(http, is_streamed)[0] == "served"
+        assert providers.order() == "ab"
+    else:
+        status, _, headers = refusal(http, is_streamed)
+        assert status == 400
+        assert headers["x-relay-provider"] == "a" and providers.order() == "a"
+
+
+@pytest.mark.parametrize("events", [[["error", vendor_error("Internal")]], []])
+def test_a_stream_that_fails_before_its_first_event_goes_elsewhere(serve, events):
+    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2)
+    providers.answers("a", {"events": events})
+    providers.answers("b", OK)
+    got = stream(http)
+    assert got.is_done and got.text() == "served" and got.error is None
+    assert got.headers["x-relay-attempts"] == "2" and got.headers["x-relay-provider"] == "b"
+
+
+def test_signs_of_life_are_no_answer(serve, vendor):
+    providers, http = serve(a=1, b=1)
+    providers.answers("a", {"stall_at": -1, "status": 500, "text": ""})
+    providers.answers("b", OK)
+    content = b""
+    with http.stream("POST", "/v1/chat/completions", json=body(stream=True)) as answer:
+        assert answer.status_code == 200
+        vendor.release(providers.keys["a"][0])
+        content = b"".join(answer.iter_bytes())
+    got = streamed(200, answer.headers, content)
+    assert got.is_done and got.text() == "served" and providers.order() == "ab"
+
+
+def test_a_stream_that_fails_after_its_first_event_ends_there(serve):
+    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2)
+    providers.answers("a", {"events": [["content", {"content": "begun"}], ["error", vendor_error("Internal")]]})
+    got = stream(http)
+    assert got.status == 200 and got.text() == "begun" and not got.is_done
+    assert got.error["code"] == "upstream_error" and providers.order() == "a"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_all_failures_are_told_without_keys_and_addresses(serve, is_streamed):
+    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, PROVIDER_B_TIMEOUT="200ms")
+    providers.answers("a", {"status": 429, "json": vendor_error("slow down")})
+    providers.answers("b", {"delay_head": 30})
+    status, error, headers = refusal(http, is_streamed)
+    assert status == 504 and error["message"] == "All providers failed: a: 429 rate limited; b: timeout"
+    assert headers["x-relay-attempts"] == "2"
+
+
+def test_only_rate_limits_are_a_rate_limit(serve):
+    providers, http = serve(a=1, b=1)
+    providers.answers("a", {"status": 429, "json": vendor_error("a"), "headers": {"Retry-After": "7"}})
+    providers.answers("b", {"status": 429, "json": vendor_error("b"), "headers": {"Retry-After": "9"}})
+    status, error, headers = refusal(http)
+    assert (status, error["code"], headers["retry-after"]) == (429, "rate_limit_exceeded", "9")
+    assert headers["x-relay-limited-by"] == "upstream"
+    providers.answers("a", FAILED)
+    assert refusal(http)[0] == 502
+
+
+def test_fallback_may_be_turned_off_and_capped(serve):
+    providers, http = serve(a=1, b=1, FALLBACK="false")
+    providers.answers("a", FAILED)
+    assert refusal(http)[1]["message"] == "The provider failed."
+    assert providers.order() == "a"
+    providers, http = serve(a=1, b=1, c=1, FALLBACK_ATTEMPTS=2)
+    for name in "abc":
+        providers.answers(name, FAILED)
+    assert refusal(http)[1]["message"] == "All providers failed: a: 500 failed; b: 500 failed"
+    assert providers.order() == "ab"
+
+
+def test_the_same_candidate_is_tried_more_often_if_so_set(serve):
+    providers, http = serve(a=1, b=1, PROVIDER_A_RETRIES=2)
+    providers.answers("a", FAILED, FAILED, OK)
+    assert ask(http).headers["x-relay-attempts"] == "3"
+    assert providers.order() == "aaa"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_the_deadline_ends_a_call_whose_answer_has_not_begun(serve, is_streamed):
+    providers, http = serve(a=1, b=1, FALLBACK_DEADLINE="300ms")
+    providers.answers("a", {"stall_at": -1})
+    status, error, _ = refusal(http, is_streamed)
+    assert status == 504 and error["code"] == "upstream_timeout"
+    assert providers.order() == "a"
+    providers.vendor.wait(providers.keys["a"][0], "client_closed")
+
+
+def test_the_deadline_is_not_for_an_answer_that_has_begun(serve):
+    providers, http = serve(a=1, b=1, FALLBACK_DEADLINE="300ms")
+    providers.answers("a", {"deltas": list("slowly"), "answer": "slowly", "delay_between": 0.1})
+    assert stream(http).text() == "slowly"
+
+
+def test_a_client_that_leaves_ends_all(serve):
+    providers, http = serve(a=1, b=1)
+    providers.answers("a", {"stall_at": -1})
+    with pytest.raises(httpx.ReadTimeout):
+        http.post("/v1/chat/completions", json=body(), timeout=0.3)
+    providers.vendor.wait(providers.keys["a"][0], "client_closed")
+    http.relay.wait_for_line(lambda line: line.get("status") == 499)
+    assert providers.order() == "a"
+
+
+def test_a_candidate_that_lacks_something_is_left_to_others(serve, vendor):
+    providers, http = serve(
+        a=1, b=1, PROVIDER_A_MODELS="m=qwen3-max", PROVIDER_B_MODELS="m=gpt-4o-mini", ANONYMOUS_MODELS="all"
+    )
+    image = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    parts = [{"type": "text", "text": "what?"}, {"type": "image_url", "image_url": {"url": image}}]
+    message = {"role": "user", "content": parts}
+    for _ in range(2):
+        answer = http.post("/v1/chat/completions", json={"model": "m", "messages": [message]})
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["x-relay-provider"] == "b"
+
+
+def test_a_prompt_too_long_for_one_model_is_left_to_others(serve):
+    models = {"PROVIDER_A_MODELS": "m=gpt-3.5-turbo", "PROVIDER_B_MODELS": "m=gpt-4o-mini"}
+    providers, http = serve(a=1, b=1, **models)
+    answer = ask(http, "many words " * 12_000, model="m")
+    assert answer.status_code == 200 and answer.headers["x-relay-provider"] == "b"
+    assert refusal(http, model="m", messages=[{"role": "user", "content": "many words " * 90_000}])[1]["code"] == (
+        "context_length_exceeded"
+    )
+    assert providers.counts("a") == [0]
+
+
+def test_a_picture_is_uploaded_anew_for_another_provider_or_key(serve, vendor):
+    providers, http = serve(a=2, b=1, PROVIDER_B_PRIORITY=2)
+    for key, status in zip(providers.keys["a"], (402, 429), strict=True):
+        vendor.answers(key, {"status": status, "json": vendor_error("no")})
+    image = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    parts = [{"type": "text", "text": "what?"}, {"type": "image_url", "image_url": {"url": image}}]
+    answer = ask(http, messages=[{"role": "user", "content": parts}])
+    assert answer.status_code == 200 and answer.headers["x-relay-attempts"] == "3"
+    assert [len(vendor.uploads(key)) for key in providers.keys["a"] + providers.keys["b"]] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_tools_work_with_the_second_provider(serve, is_streamed):
+    providers, http = serve(a=1, b=1)
+    providers.answers("a", FAILED)
+    providers.answers("b", {"answer": '```json\n{"x": 1}\n```'})
+    text = either(http, is_streamed, response_format={"type": "json_object"}, messages=[
+        {"role": "user", "content": "JSON"}
+    ])[0]
+    assert text == '{"x": 1}' and providers.order() == "ab"
+
+
+def test_other_endpoints_go_elsewhere_too(serve, vendor):
+    providers, http = serve(
+        a=1, b=1, PROVIDER_A_MODELS="dall-e-3,tts-1", PROVIDER_B_MODELS="dall-e-3,tts-1", PROVIDER_B_PRIORITY=2
+    )
+    providers.answers("a", FAILED)
+    image = http.post("/v1/images/generations", json={"model": "dall-e-3", "prompt": "a house"})
+    assert image.status_code == 200 and image.headers["x-relay-provider"] == "b"
+    speech = http.post("/v1/audio/speech", json={"model": "tts-1", "input": "Hi", "voice": "alloy"})
+    assert speech.status_code == 200 and speech.headers["x-relay-provider"] == "b"
+
+
+# --- keys -------------------------------------------------------------------------------------------------------
+
+KEY_FAULTS = [
+    {"status": 401, "json": vendor_error("API Key has been deleted")},
+    {"status": 402, "json": vendor_error("Pay")},
+    {"status": 403, "json": vendor_error("Forbidden")},
+    {"status": 406, "json": vendor_error("Pay", code="INSUFFICIENT_CREDITS")},
+    {"status": 429, "json": vendor_error("Too many"), "headers": {"Retry-After": "60"}},
+]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("fallback", ["true", "false"])
+@pytest.mark.parametrize("fault", KEY_FAULTS)
+def test_the_next_key_is_asked_and_the_first_rests(serve, vendor, fault, fallback, is_streamed):
+    providers, http = serve(a=2, FALLBACK=fallback)
+    vendor.answers(providers.keys["a"][0], fault)
+    for _ in range(5):
+        either(http, is_streamed)
+    assert providers.counts("a") == [1, 5]
+    line = http.relay.wait_for_line(lambda line: "failed" in line)
+    assert line["failed"].startswith("a k1: ") and line["status"] == 200
+    metrics = http.get("/metrics").text
+    assert any('provider="a"' in row and not row.endswith(" 0") for row in metrics.splitlines() if "refused" in row)
+    assert 'relay_provider_key_resting{provider="a",key="k1"} 1\n' in metrics and 'key="k2"' not in metrics
+
+
+def test_keys_that_all_fail_are_one_failure_of_the_provider(serve, vendor):
+    providers, http = serve(a=2)
+    first, second = providers.keys["a"]
+    vendor.answers(first, {"status": 401, "json": vendor_error("no")})
+    vendor.answers(second, {"status": 429, "json": vendor_error("no")})
+    status, error, headers = refusal(http)
+    assert (status, error["message"]) == (502, "The provider refused the relay.")
+    assert headers["x-relay-attempts"] == "2"
+
+
+def test_a_provider_whose_keys_rest_is_passed_over(serve):
+    providers, http = serve(a=1, b=1)
+    providers.answers("a", {"status": 402, "json": vendor_error("no")})
+    asks(http, 5)
+    assert providers.order() == "abbbbb"
+
+
+def test_a_key_is_tried_again_after_its_rest(serve, vendor):
+    providers, http = serve(a=2)
+    first = providers.keys["a"][0]
+    vendor.answers(first, {"status": 429, "json": vendor_error("no"), "headers": {"Retry-After": "1"}}, OK)
+    asks(http, 1)
+    while providers.counts("a")[0] < 2:
+        asks(http, 1)
+    assert vendor.requests(first)[1]["at"] - vendor.requests(first)[0]["at"] >= 0.9
+
+
+@pytest.mark.parametrize("fault", KEY_FAULTS)
+def test_a_callers_own_key_neither_rests_nor_goes_on(start_relay, vendor, caller, new_key, fault):
+    settings = {}
+    for name in "AB":
+        settings |= {f"PROVIDER_{name}_KIND": "onemin", f"PROVIDER_{name}_BASE_URL": vendor.base_url}
+    http = caller(start_relay(**settings), key := new_key())
+    vendor.answers(key, fault)
+    for count in range(1, 3):
+        status, error, headers = refusal(http)
+        assert not error["message"].startswith("All providers") and headers["x-relay-attempts"] == "1"
+        assert len(vendor.requests(key)) == count
+    vendor.answers(key, OK)
+    assert text_of(ask(http)) == "served"
+
+
+def test_an_uploads_key_rests_too(serve, vendor):
+    providers, http = serve(a=2, PROVIDER_A_MODELS="whisper-1,gpt-4o-mini")
+    vendor.answers(f"upload:{providers.keys['a'][0]}", {"status": 402, "json": vendor_error("no")})
+    sound = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(40)
+    statuses = [
+        http.post(
+            "/v1/audio/transcriptions", data={"model": "whisper-1"}, files={"file": ("a.wav", sound, "audio/wav")}
+        ).status_code
+        for _ in range(3)
+    ]
+    assert statuses == [429, 200, 200]
+
+
+# --- the breaker ------------------------------------------------------------------------------------------------
+
+
+def test_a_broken_candidate_goes_last_and_is_tried_once(serve):
+    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, BREAKER_FAILURES=2, BREAKER_SECONDS="1s")
+    providers.answers("a", FAILED, FAILED, OK)
+    asks(http, 4)
+    assert providers.order() == "ababbb"
+    while providers.counts("a") == [2]:
+        asks(http, 1)
+    asks(http, 2)
+    assert providers.order().endswith("aaa")
+
+
+def test_broken_candidates_are_asked_if_no_other_is_left(serve):
+    providers, http = serve(a=1, b=1, BREAKER_FAILURES=1)
+    providers.answers("a", FAILED)
+    providers.answers("b", FAILED)
+    assert ask(http).status_code == 502
+    providers.answers("a", OK)
+    asks(http, 1)
+
+
+# --- other surfaces ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_every_surface_goes_elsewhere(serve, is_streamed):
+    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, BREAKER_FAILURES=100)
+    providers.answers("a", FAILED)
+    providers.answers("b", OK)
+    hello = [{"role": "user", "content": "Hello"}]
+    calls = {
+        "/v1/completions": {"prompt": "Hello"},
+        "/v1/responses": {"input": "Hello"},
+        "/v1/messages": {"messages": hello, "max_tokens": 100},
+    }
+    for path, fields in calls.items():
+        answer = http.post(path, json={"model": "gpt-4o-mini", "stream": is_streamed} | fields)
+        assert answer.status_code == 200 and "served" in answer.text, answer.text
+        assert answer.headers["x-relay-attempts"] == "2"
+    providers.answers("b", FAILED)
+    for path, fields in calls.items():
+        answer = http.post(path, json={"model": "gpt-4o-mini", "stream": is_streamed} | fields)
+        assert answer.status_code == 502
+        assert answer.json()["error"]["message"] == "All providers failed: a: 500 failed; b: 500 failed"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_candidate_that_refused_costs_nothing(serve, is_streamed):
+    left = []
+    for first in (FAILED, OK):
+        providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, RATE_LIMIT_CHAT="90000 tokens/hour")
+        providers.answers("a", first)
+        providers.answers("b", OK)
+        assert either(http, is_streamed)[0] == "served"
+        left.append(ask(http).headers["x-ratelimit-remaining-tokens"])
+    assert left[0] == left[1]
+
+
+def test_credits_are_held_if_any_candidate_takes_some(serve, vendor):
+    limits = {"RATE_LIMIT_CHAT": "50 credits/hour", "PROVIDERS": "z", "PROVIDER_Z_KIND": "echo"}
+    _, http = serve(a=1, PROVIDER_Z_MODELS="gpt-4o-mini,other", PROVIDER_A_PRIORITY=2, **limits)
+    assert ask(http, model="other").status_code == 200
+    assert refusal(http)[0] == 429
+
+
+# --- the offline vendor -----------------------------------------------------------------------------------------
+
+
+def test_the_offline_vendor_stands_in(serve, vendor):
+    providers, http = serve(
+        a=1, PROVIDER_Z_KIND="echo", PROVIDER_Z_MODELS="gpt-4o-mini", PROVIDER_Z_PRIORITY=2
+    )
+    providers.answers("a", FAILED)
+    for is_streamed in (False, True):
+        assert either(http, is_streamed, "hello there") == ("hello there", "stop")
+

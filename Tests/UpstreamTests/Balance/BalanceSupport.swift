@@ -1,0 +1,102 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Support
+
+@testable import Upstream
+
+/// Providers named `v0`, `v1`, ... of one model, each by its settings.
+func providers(_ lines: [String], _ more: String = "") -> (offers: [Offers.Offer], rules: BalanceSettings) {
+    var file = "ANONYMOUS_MODELS=all\n\(more)\n"
+    for (index, line) in lines.enumerated() {
+        file += "PROVIDER_V\(index)_KIND=echo\nPROVIDER_V\(index)_MODELS=m\n"
+        for setting in line.split(separator: " ") { file += "PROVIDER_V\(index)_\(setting)\n" }
+    }
+    let entries = file.split(separator: "\n").map { line -> (String, String) in
+        let parts = line.split(separator: "=", maxSplits: 1)
+        return (String(parts[0]), String(parts[1]))
+    }
+    let read = Settings.read([.environment(entries)], [:], usableBytes: 16 << 30) { _ throws(FileProblem) in
+        throw FileProblem(text: "no files", isAbsence: true)
+    }
+    guard let settings = read.settings else { preconditionFailure("\(read.problems)") }
+    return (Offers(settings, [:])["m"], settings.balance)
+}
+
+/// The candidates of a test, on one loop.
+struct Scene {
+    let balance: Balance
+    let candidates: Candidates
+    let loop: EventLoop
+
+    init(_ lines: [String], _ more: String = "", keys: [Int: KeyRing] = [:], on loop: EventLoop) {
+        let (offers, rules) = providers(lines, more)
+        self.init(offers, Balance(rules), keys, loop)
+    }
+
+    private init(_ offers: [Offers.Offer], _ balance: Balance, _ keys: [Int: KeyRing], _ loop: EventLoop) {
+        let all = offers.map { offer in
+            Candidate(
+                name: "m",
+                provider: ScriptedVendor(named: "v\(offer.provider)", [[[]]]),
+                model: anyModel,
+                price: nil,
+                takesCredits: false,
+                keys: keys[offer.provider],
+                fixed: nil,
+                offeredBy: offer.provider,
+                rank: offer.rank,
+                loop: loop
+            )
+        }
+        self.balance = balance
+        self.loop = loop
+        candidates = Candidates(all[0], others: Array(all.dropFirst()), balance, for: Caller(anonymousWith: []))
+    }
+
+    /// Asks once; a provider that is named fails so, each with its last failure again and again.
+    func ask(_ failures: [String: [UpstreamError]] = [:]) async -> Asked {
+        let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
+        var asked = Asked()
+        var failures = failures
+        do throws(UpstreamError) {
+            try await candidates.first(billing: admission.sheet) { (candidate, call) async throws(UpstreamError) in
+                let name = candidate.provider.name
+                asked.names.append(call.credential.key.isEmpty ? name : "\(name).\(call.credential.label ?? "")")
+                guard var list = failures[name], let failure = list.first else { return }
+                if list.count > 1 { list.removeFirst() }
+                failures[name] = list
+                throw failure
+            }
+        } catch {
+            asked.failure = error.kind
+            asked.summary = error.summary
+        }
+        asked.attempts = admission.sheet.attempts
+        asked.noted = admission.sheet.failures.count
+        return asked
+    }
+
+    func names(_ count: Int) async -> String {
+        var names: [String] = []
+        for _ in 0..<count { names += await ask().names }
+        return names.joined(separator: " ")
+    }
+}
+
+struct Asked: Sendable {
+    var names: [String] = []
+    var attempts = 0
+    var noted = 0
+    var failure: UpstreamError.Kind?
+    var summary: String?
+}
+
+extension UpstreamError {
+    static func scripted(_ kind: Kind, retryAfter seconds: Int? = nil) -> UpstreamError {
+        var error = UpstreamError(kind, cause: "scripted")
+        error.retryAfterSeconds = seconds
+        return error
+    }
+}

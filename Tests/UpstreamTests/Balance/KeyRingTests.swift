@@ -1,0 +1,78 @@
+import Calls
+import Engine
+import Support
+import Testing
+
+@testable import Upstream
+
+@Suite struct KeyRingTests {
+    private static let second: UInt64 = 1_000_000_000
+
+    private func label(_ ring: KeyRing, _ seconds: UInt64) -> String? { ring.next(at: seconds * Self.second).label }
+
+    @Test("keys are used by their weights")
+    func weights() {
+        let ring = KeyRing(["a", "b", "c"], weights: [5, 1, 1])
+        let labels = (0..<7).map { _ in label(ring, 0) ?? "" }.joined()
+        #expect(labels == "k1k1k2k1k3k1k1")
+    }
+
+    @Test("a key that failed rests, and one call tries it after that")
+    func rests() {
+        let ring = KeyRing(["a", "b"], weights: [1, 1])
+        let first = ring.next(at: 0)
+        ring.failed(first, .told(seconds: 30), at: 0)
+        #expect((0..<3).map { _ in label(ring, 29) } == ["k2", "k2", "k2"])
+        let trial = (0..<4).map { _ in label(ring, 30) }
+        #expect(trial.count { $0 == "k1" } == 1)
+        ring.served(first)
+        #expect(Set((0..<2).map { _ in label(ring, 31) }) == ["k1", "k2"])
+    }
+
+    @Test("a trial that comes to nothing is another's, and one without an end holds nobody up for ever")
+    func trials() {
+        let ring = KeyRing(["a", "b"], weights: [1, 1])
+        let first = ring.next(at: 0)
+        ring.failed(first, .fixed(seconds: 300), at: 0)
+        #expect((0..<4).count { _ in label(ring, 300) == "k1" } == 1)
+        ring.failed(first, nil, at: 301 * Self.second)
+        #expect((0..<4).count { _ in label(ring, 301) == "k1" } == 1)
+        #expect((0..<4).count { _ in label(ring, 360) == "k1" } == 0)
+        #expect((0..<4).count { _ in label(ring, 361) == "k1" } == 1)
+    }
+
+    @Test("rests double in a row, up to a bound, and begin anew after a served call")
+    func doubles() {
+        let ring = KeyRing(["a", "b"], weights: [1, 1])
+        let first = ring.next(at: 0)
+        var now: UInt64 = 0
+        var lengths: [UInt64] = []
+        for _ in 0..<8 {
+            ring.failed(first, .doubling(fromSeconds: 1, toSeconds: 60), at: now * Self.second)
+            let start = now
+            while !(0..<2).contains(where: { _ in label(ring, now) == "k1" }) { now += 1 }
+            lengths.append(now - start)
+        }
+        #expect(lengths == [1, 2, 4, 8, 16, 32, 60, 60])
+        ring.served(first)
+        ring.failed(first, .doubling(fromSeconds: 1, toSeconds: 60), at: now * Self.second)
+        #expect((0..<2).contains { _ in label(ring, now + 1) == "k1" })
+    }
+
+    @Test("calls at the same time that fail are one failure")
+    func atOnce() {
+        let ring = KeyRing(["a", "b"], weights: [1, 1])
+        let first = ring.next(at: 0)
+        for _ in 0..<5 { ring.failed(first, .doubling(fromSeconds: 1, toSeconds: 60), at: 0) }
+        #expect((0..<2).contains { _ in label(ring, 1) == "k1" })
+    }
+
+    @Test("if all keys rest, the one that is due first is asked; no vendor's word lets one rest for ever")
+    func allRest() {
+        let ring = KeyRing(["a", "b"], weights: [1, 1])
+        ring.failed(Credential(own: "a", label: "k1"), .told(seconds: .max), at: 0)
+        ring.failed(Credential(own: "b", label: "k2"), .told(seconds: 90), at: 0)
+        #expect(!ring.isAvailable(at: 0) && label(ring, 0) == "k2")
+        #expect(ring.isAvailable(at: 86_400 * Self.second))
+    }
+}

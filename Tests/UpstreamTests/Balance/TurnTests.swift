@@ -1,0 +1,80 @@
+import Calls
+import Engine
+import Shared
+import Support
+import Testing
+
+@testable import Upstream
+
+@Suite struct TurnTests {
+    private func order(_ weights: [Double], _ order: BalanceSettings.Order, _ count: Int) -> String {
+        var state = TurnState()
+        let members = weights.enumerated().filter { $0.element > 0 }
+            .map { TurnState.Member(place: $0.offset, weight: $0.element) }
+        return (0..<count).map { _ in "ABCDE".map(String.init)[state.next(of: members, by: order)] }.joined()
+    }
+
+    @Test("in sequence each is used as often in a row as its weight says")
+    func sequence() {
+        #expect(order([1, 2], .sequence, 6) == "ABBABB")
+        #expect(order([3, 0, 1], .sequence, 8) == "AAACAAAC")
+        #expect(order([1, 1, 1], .sequence, 7) == "ABCABCA")
+        #expect(order([0.4, 2.9], .sequence, 6) == "ABBABB")
+        #expect(order([5], .sequence, 3) == "AAA")
+    }
+
+    @Test("smoothly they have the same shares, spread, and fractions exactly")
+    func smooth() {
+        #expect(order([5, 1, 1], .smooth, 7) == "AABACAA")
+        #expect(order([1, 2], .smooth, 6) == "BABBAB")
+        let shares = order([0.5, 1.5], .smooth, 400)
+        #expect(shares.count { $0 == "A" } == 100)
+    }
+
+    @Test("one that may not have its turn is passed over")
+    func passesOver() {
+        var state = TurnState()
+        let (a, b, c) = (
+            TurnState.Member(place: 0, weight: 2), TurnState.Member(place: 1, weight: 1),
+            TurnState.Member(place: 2, weight: 1)
+        )
+        #expect(state.next(of: [a, b, c], by: .sequence) == 0)
+        #expect(state.next(of: [b, c], by: .sequence) == 1)
+        #expect(state.next(of: [a, c], by: .sequence) == 2)
+        #expect(state.next(of: [a, b, c], by: .sequence) == 0)
+    }
+
+    @Test("requests take turns by priority and weight; a weight of 0 is never asked")
+    func requests() async {
+        let names = await onLoop { loop in
+            let scene = Scene(["WEIGHT=1", "WEIGHTS=m=2", "WEIGHT=0", "PRIORITY=2"], on: loop)
+            return await scene.names(6)
+        }
+        #expect(names == "v0 v1 v1 v0 v1 v1")
+    }
+
+    @Test("the rest of the group follows in order, then the next priority by its own turn")
+    func fallbackOrder() async {
+        let asked = await onLoop { loop in
+            let scene = Scene(["PRIORITY=2", "", "", "PRIORITY=2"], on: loop)
+            let failed = ["v1": [UpstreamError.scripted(.failed)], "v2": [.scripted(.failed)]]
+            return [await scene.ask(failed).names, await scene.ask(failed).names]
+        }
+        #expect(asked == [["v1", "v2", "v0"], ["v2", "v1", "v3"]])
+    }
+
+    @Test("1,000 requests at once on four loops have exact shares")
+    func concurrent() async {
+        let (offers, rules) = providers(["WEIGHT=1", "WEIGHT=3"])
+        let balance = Balance(rules)
+        let members = offers.map { TurnState.Member(place: $0.provider, weight: $0.rank.weight) }
+        let key = Balance.TurnKey(caller: nil, model: "m", priority: 1)
+        let first = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<1_000 { group.addTask { balance.turn(key, of: members) } }
+            var first = 0
+            for await place in group where place == 0 { first += 1 }
+            return first
+        }
+        #expect(first == 250)
+    }
+}
