@@ -167,7 +167,7 @@ final class Exchange: @unchecked Sendable {
     func end() {
         let now = gateway.loop.nowNanoseconds
         record.provider = sheet?.provider
-        if let sheet { record.failures = sheet.failures }
+        if let sheet, !sheet.failures.isEmpty { record.failures = sheet.failures }
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
         record.write(to: gateway.log, at: now)
