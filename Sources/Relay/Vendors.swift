@@ -41,6 +41,18 @@ struct Vendors {
                 }
                 if provider.isPassthrough { checkers.append(vendor) }
                 chat = vendor
+            case .openai:
+                let site = OpenAILikeSite(
+                    name: provider.name,
+                    baseURL: provider.baseURL,
+                    headers: provider.headers,
+                    options: EndpointOptions(provider, settings)
+                )
+                guard let vendor = OpenAILike(site, client, own.parser, own.ids) else {
+                    throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
+                }
+                if provider.isPassthrough { checkers.append(vendor) }
+                chat = vendor
             case .echo: chat = Echo(name: provider.name, loop: loop)
             }
             entries.append(

@@ -12,6 +12,8 @@ struct WantedAnswer: Sendable {
     let hasFunctions: Bool
     /// Counted for an answer that begins with it; else 0.
     let promptTokens: Int
+    /// A vendor of the caller's wire may answer, whose answer goes on as it comes.
+    let mayBeNative: Bool
     /// The provider's; nil: not known.
     let price: Price?
 
@@ -22,6 +24,7 @@ struct WantedAnswer: Sendable {
         choices = call.choices
         hasFunctions = call.needs.contains(.functions)
         promptTokens = call.opensWithUsage ? call.promptTokens(by: .of(model: candidate.model.id)) : 0
+        mayBeNative = call.original != nil
         price = candidate.price
     }
 }

@@ -4,13 +4,28 @@ import Limits
 import Shared
 import Upstream
 
+extension Exchange {
+    /// Reads a call. It keeps its body only where a vendor may take that as it came.
+    fileprivate func chat(
+        _ surface: any ChatSurface,
+        defaultModel: String?
+    ) async throws(APIError) -> ChatRequest {
+        guard gateway.registry.speaksChat, surface.wire == .chat else {
+            return try await json { (root) throws(APIError) in try surface.read(root, defaultModel: defaultModel) }
+        }
+        var (asked, body) = try await jsonAndBody { (root) throws(APIError) in
+            try surface.read(root, defaultModel: defaultModel)
+        }
+        asked.call.original = body
+        return asked
+    }
+}
+
 /// All endpoints that chat; the surface reads the request and writes the answer and the errors.
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = exchange.gateway.settings.defaultModel
-    var asked = try await exchange.json { (root) throws(APIError) in
-        try surface.read(root, defaultModel: defaultModel)
-    }
+    var asked = try await exchange.chat(surface, defaultModel: defaultModel)
     let reply = asked.reply
     // A call is dear to copy.
     var call = ChatCall()

@@ -72,6 +72,8 @@ final class ChatPlan: @unchecked Sendable {
             }
         }
         let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil
+        // An emulation changes the call, so the request no longer says the same.
+        if !call.needs.isSubset(of: abilities) || !candidate.provider.wires.contains(.chat) { call.original = nil }
         if let form {
             let asked = call
             let bytes = call.allTextBytes
@@ -187,7 +189,10 @@ final class ChatPlan: @unchecked Sendable {
                 }
             }
             // The chat has them now.
-            if case .plain = way { call.messages = [] }
+            if case .plain = way {
+                call.messages = []
+                call.original = nil
+            }
             return completion.completed(chat, by: vendorCall)
         } catch {
             throw UpstreamError(refusing: error)
@@ -216,7 +221,7 @@ final class ChatPlan: @unchecked Sendable {
         case .links(let links): return links.prepared(by: vendorCall)
         case .attached(let plan, let access): return try await plan.prepare(call, by: vendorCall, access)
         case .plain:
-            let bytes = call.textBytes
+            let bytes = call.sentBytes
             let chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
             if bytes <= Worker.loopBytes {
                 chat.write()

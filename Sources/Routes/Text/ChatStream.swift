@@ -56,10 +56,14 @@ func deliver(
         error.credential = answer.credential
         throw error
     }
-    let usage = Usage(
+    var usage = Usage(
         promptTokens: stream.usage?.promptTokens ?? answer.count.promptTokens(or: answer.promptTokens),
         completionTokens: stream.usage?.completionTokens ?? delivery.tally.tokens
     )
+    if let told = stream.usage {
+        usage.cachedTokens = told.cachedTokens
+        usage.reasoningTokens = told.reasoningTokens
+    }
     if !answer.isBilled { sheet.answered(usage, credits: stream.credits) }
     exchange.record.usage = usage
     await writer.end(usage)

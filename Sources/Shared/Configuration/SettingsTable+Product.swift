@@ -290,10 +290,17 @@ extension SettingsTable {
                         "true: callers' own keys are sent on; unset: true for onemin without keys"
                     ),
                     SettingRow(
+                        "HEADERS",
+                        .headers,
+                        "",
+                        "header lines of calls to it, kind openai only: Name: value; Name: value",
+                        .secret
+                    ),
+                    SettingRow(
                         "MODELS",
                         .models,
                         "",
-                        "models: names, or alias=upstream; unset: the catalogue of 1min.ai, or echo"
+                        "models: names, or alias=upstream; unset: the catalogue of 1min.ai, or echo; openai needs them"
                     ),
                     SettingRow("COST", .price, "0", "price of 1000 tokens; 0: unknown"),
                     SettingRow("TIMEOUT", .timeout, "300", "time limit to the first byte of an answer"),

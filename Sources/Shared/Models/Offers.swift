@@ -54,7 +54,7 @@ package struct Offers: Sendable {
             if let catalogue = provider.catalogue {
                 add(provider, index, catalogue)
             } else {
-                for name in provider.models { add(name.alias, Model(chatModel: name.alias, owner: ""), index) }
+                for name in provider.models { add(name.alias, Model(chatModel: name.upstream, owner: ""), index) }
             }
         }
     }

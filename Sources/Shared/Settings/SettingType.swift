@@ -39,6 +39,8 @@ package enum SettingType: Sendable, Equatable {
     case tokens
     /// A comma list of numbers above 0.
     case weights
+    /// `Name: value`, several by lines or semicolons.
+    case headers
     /// `off`, or limits joined by `;`.
     case limits
     /// `off`, or a comma list of `pattern=limits`.
@@ -98,6 +100,7 @@ extension SettingType {
         case .token: "1 to \(Self.tokenLimit) visible ASCII characters"
         case .tokens: "a list of keys, each of 1 to \(Self.tokenLimit) visible ASCII characters"
         case .weights: "a list of numbers above 0 separated by commas"
+        case .headers: "header lines such as X-Team: a; X-Title: b"
         case .limits: "off or limits such as 60/minute;2000/day"
         case .modelLimits: "off or limits of models such as gpt-4o*=10/minute;100/day,o3-mini=5/minute"
         case .price: "a price such as 0.002 or 0.001/0.004, up to 1000 dollars, with at most nine decimals"
@@ -118,6 +121,7 @@ extension SettingType {
         case .boolean: "true or false"
         case .choice(let words): words.joined(separator: ", ")
         case .list, .models, .names, .weights, .networks, .servers: "comma list"
+        case .headers: "by lines or semicolons"
         case .limits: "60/minute;2000/day, off"
         case .modelLimits: "pattern=limits,pattern=limits; off"
         case .price: "USD, one number or prompt/completion"

@@ -31,6 +31,8 @@ package final class Registry: @unchecked Sendable {
     }
 
     let entries: [Entry]
+    /// Some vendor takes calls as they came, in OpenAI's form.
+    package let speaksChat: Bool
     let loop: EventLoop
     package let offers: Offers
 
@@ -38,6 +40,7 @@ package final class Registry: @unchecked Sendable {
     package init(_ entries: [Entry], _ offers: Offers, on loop: EventLoop) {
         self.loop = loop
         self.entries = entries
+        speaksChat = entries.contains { $0.provider.wires.contains(.chat) }
         self.offers = offers
     }
 

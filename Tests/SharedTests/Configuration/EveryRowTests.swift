@@ -39,6 +39,7 @@ import Testing
         case .servers: ["a:0", "a:b", "a:", ":1", "a b"]
         case .linkedPort: ["0", "65536", "tcp://a", "tcp://a:x", "x"]
         case .published: ["x", "0", "65536", "host:80", "1.2.3.4:x", "10.0.0.0/8:80", "::1"]
+        case .headers: ["no colon", "X: ", ": x", "X y: z", "Host: a", "X: a; Content-Length: 3", "X: \u{e4}"]
         case .weights: ["0", "-1", "x", "1,,a", "1e3", "nan", "1000001"]
         }
     }
