@@ -11,6 +11,7 @@ struct SetupParts {
     let offers: Offers
     private let rings: [KeyRing?]
     private let turns = UploadTurns()
+    private let mends = MendMemory()
 
     init(_ settings: Settings, _ budget: MemoryBudget) {
         self.settings = settings
@@ -20,7 +21,7 @@ struct SetupParts {
     }
 
     func setup(of own: LoopParts) throws(Listener.Failure) -> Setup {
-        let vendors = try Vendors(settings, rings, turns, own, budget)
+        let vendors = try Vendors(settings, rings, turns, mends, own, budget)
         return Setup(
             settings,
             Registry(vendors.entries, offers, on: own.loop),

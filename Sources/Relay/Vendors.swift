@@ -17,6 +17,7 @@ struct Vendors {
         _ settings: Settings,
         _ rings: [KeyRing?],
         _ turns: UploadTurns,
+        _ mends: MendMemory,
         _ own: LoopParts,
         _ budget: MemoryBudget
     ) throws(Listener.Failure) {
@@ -48,7 +49,7 @@ struct Vendors {
                     headers: provider.headers,
                     options: EndpointOptions(provider, settings)
                 )
-                guard let vendor = OpenAILike(site, client, own.parser, own.ids) else {
+                guard let vendor = OpenAILike(site, client, mends, own.parser, own.ids) else {
                     throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
                 }
                 if provider.isPassthrough { checkers.append(vendor) }

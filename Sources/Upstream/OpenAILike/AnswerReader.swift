@@ -154,7 +154,7 @@ final class AnswerReader: @unchecked Sendable {
         _ take: Take
     ) {
         guard pieces.contains(where: { !$0.isDropped }) else { return }
-        let root = RawJSON(data)
+        let root = RawJSON(answer: data)
         if opening.isEmpty { opening = names(of: root, "chat.completion.chunk") }
         chunk.removeAll()
         chunk.append(opening.bytes)
@@ -257,7 +257,7 @@ final class AnswerReader: @unchecked Sendable {
     }
 
     private func original(_ data: UnsafeRawBufferPointer, _ pieces: [ChoicePiece], isOdd: Bool) -> Body {
-        let root = RawJSON(data)
+        let root = RawJSON(answer: data)
         chunk.removeAll()
         _ = chunk.reserve(data.count + 256)
         let names = names(of: root, "chat.completion")
@@ -298,6 +298,14 @@ final class AnswerReader: @unchecked Sendable {
         guard let written = raw["usage"].flatMap({ $0.isObject ? $0 : nil }) ?? raw["x_groq"]?["usage"] else { return }
         toldUsage.removeAll()
         toldUsage.append(written.bytes)
+    }
+}
+
+extension RawJSON {
+    /// An answer may stand in a list.
+    fileprivate init(answer data: UnsafeRawBufferPointer) {
+        self.init(data)
+        if let first = elements.first(where: { _ in true }) { self = first }
     }
 }
 

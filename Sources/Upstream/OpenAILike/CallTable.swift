@@ -84,7 +84,8 @@ struct CallTable {
             calls[index].id = Array(ids.id("call_").utf8)
             isOdd = true
         }
-        if delta["type"]?.text == nil || id.isEmpty || name.isEmpty { isOdd = true }
+        let isPlain = delta["type"]?.text != nil && !id.isEmpty && !name.isEmpty
+        if !isPlain || function?["arguments"] == nil && function?["input"] == nil { isOdd = true }
         calls[index].isFirstOut = true
         piece.isFirst = true
         piece.id = calls[index].id
@@ -133,13 +134,11 @@ struct CallTable {
     }
 
     private func arguments(of function: JSONValue?, _ isOdd: inout Bool) throws(UpstreamError) -> [UInt8] {
-        guard let value = function?["arguments"] ?? function?["input"] else {
-            if function?.has("arguments") ?? false { isOdd = true }
-            return []
-        }
+        guard let value = function?["arguments"] ?? function?["input"] else { return [] }
         if let text = value.text { return Array(text) }
         isOdd = true
-        return Array(value.body.bytes)
+        let body = value.body
+        return withExtendedLifetime(body) { Array(body.bytes) }
     }
 
     /// Some servers send all arguments once more at the end.

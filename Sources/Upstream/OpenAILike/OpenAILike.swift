@@ -11,6 +11,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let transport: any Transport
     let parser: JSONParser
     let ids: RandomBytes
+    let mends: MendMemory
     let completions: Endpoint
     /// The newer name of the bound on tokens is known there.
     let isOpenAI: Bool
@@ -21,7 +22,13 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     private static let keptHeaders = 1_024
 
     /// Fails if the URL of the site is invalid.
-    package init?(_ site: OpenAILikeSite, _ transport: any Transport, _ parser: JSONParser, _ ids: RandomBytes) {
+    package init?(
+        _ site: OpenAILikeSite,
+        _ transport: any Transport,
+        _ mends: MendMemory,
+        _ parser: JSONParser,
+        _ ids: RandomBytes
+    ) {
         guard let completions = Endpoint(site.baseURL + "/chat/completions", site.options),
             let models = Endpoint(site.baseURL + "/models", site.options)
         else { return nil }
@@ -29,6 +36,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         self.transport = transport
         self.parser = parser
         self.ids = ids
+        self.mends = mends
         self.completions = completions
         self.models = models
         isOpenAI = completions.isAt("api.openai.com") || completions.isAt("openai.azure.com")

@@ -14,6 +14,13 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
     private var call: ChatCall?
     private var body: Body?
     private var countedTokens = 1
+    /// Changes of the request that the server needs.
+    private var mends: Mends = []
+    /// Those that were learned for this call.
+    private var learned = 0
+
+    private static let mostMends = 3
+
     /// Of a file that the vendor does not have: its place in the request.
     private var foreignFile: String?
 
@@ -34,14 +41,36 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
         guard let call else { return }
         self.call = nil
         countedTokens = call.promptTokens
+        let written = written(call)
+        mends = vendor.mends.mends(of: vendor.name, model.id)
+        body = MendedRequest.written(written, with: mends)
+    }
+
+    private func written(_ call: ChatCall) -> Body {
         if let original = call.original, let written = NativeRequest.written(original, for: call, model.id) {
-            body = written
-            return
+            return written
         }
         for part in call.attachments {
             if case .file = part.source { foreignFile = foreignFile ?? part.param }
         }
-        body = OpenAILikeRequest(call, model: model.id, isOpenAI: vendor.isOpenAI).written()
+        return OpenAILikeRequest(call, model: model.id, isOpenAI: vendor.isOpenAI).written()
+    }
+
+    /// Changes the request as its refusal asks for; false: that is not known to help.
+    private func isMended(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
+        guard learned < Self.mostMends, let request = body,
+            let mend = fault.mend(head, refusal, of: request, known: mends)
+        else { return false }
+        learned += 1
+        mends.formUnion(mend)
+        body = MendedRequest.written(request, with: mend)
+        return true
+    }
+
+    /// The changed request was taken, so the next ones are changed at once.
+    private func keepMends() {
+        guard learned > 0, !isCallersKey else { return }
+        vendor.mends.learn(mends, of: vendor.name, model.id)
     }
 
     var promptTokens: Int {
@@ -77,9 +106,14 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
         } catch {
             throw UpstreamError(error)
         }
+        guard reply.head.status / 100 == 2 else {
+            if isMended(reply.head, reply.body.bytes) { return try await answerOnce() }
+            throw judged(fault.error(reply.head, reply.body.bytes))
+        }
         do throws(UpstreamError) {
-            guard reply.head.status / 100 == 2 else { throw fault.error(reply.head, reply.body.bytes) }
-            return try reader.answer(reply.body)
+            let answer = try reader.answer(reply.body)
+            keepMends()
+            return answer
         } catch {
             throw judged(error)
         }
@@ -104,14 +138,15 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
         } catch {
             throw UpstreamError(error)
         }
-        do throws(UpstreamError) {
-            guard opened.head.status / 100 == 2 else { throw await refusal(opened) }
-        } catch {
-            throw judged(error)
+        guard opened.head.status / 100 == 2 else {
+            let refusal = try await self.refusal(opened)
+            if isMended(opened.head, refusal.bytes) { return try await streamOnce() }
+            throw judged(fault.error(opened.head, refusal.bytes))
         }
         let stream = OpenAILikeStream(opened, reader)
         do throws(UpstreamError) {
             try await stream.begin()
+            keepMends()
             return stream
         } catch {
             stream.stop()
@@ -119,16 +154,17 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Ends the stream.
-    private func refusal(_ stream: any UpstreamStream) async -> UpstreamError {
+    /// As far as it can be read. Ends the stream.
+    private func refusal(_ stream: any UpstreamStream) async throws(UpstreamError) -> Body {
         var isComplete = false
         defer { stream.stop(isComplete: isComplete) }
         do throws(TransportError) {
             let body = try await stream.collect(limitBytes: OpenAILikeStream.eventLimitBytes)
             isComplete = true
-            return fault.error(stream.head, body.bytes)
+            return body
         } catch {
-            return error.kind == .cancelled ? UpstreamError(error) : fault.error(stream.head, ByteBuffer().bytes)
+            if error.kind == .cancelled { throw UpstreamError(error) }
+            return Body(ByteBuffer())
         }
     }
 
