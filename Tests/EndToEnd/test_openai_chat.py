@@ -223,7 +223,7 @@ def test_reasoning_reaches_every_surface(official, team, server):
 def test_legacy_completions(official, server):
     server.says(MODEL, {})
     assert official.completions.create(model="fast", prompt=["Hi", "Ho"], max_tokens=9).choices[1].text == "Hello there"
-    assert [request["body"]["messages"][0]["content"] for request in server.asked(MODEL)] == ["Hi", "Ho"]
+    assert {request["body"]["messages"][0]["content"] for request in server.asked(MODEL)} == {"Hi", "Ho"}
 
 
 def test_usage_with_its_details(team, anthropics, server):
@@ -240,3 +240,83 @@ def test_usage_with_its_details(team, anthropics, server):
 def test_a_file_of_the_relay_is_not_there(team):
     answer = ask(team, model="fast", file_ids=["file-1"])
     assert answer.status_code == 400 and answer.json()["error"]["param"] == "file_ids[0]"
+
+
+# --- The rest of a call ------------------------------------------------------------------------
+
+
+def test_a_long_history_of_messages_is_written_in_order(anthropics, server):
+    server.says(MODEL, {})
+    png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png}}
+    use = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "seen"}, picture]}
+    anthropics.messages.create(
+        model="fast", max_tokens=10, stop_sequences=["END"], tools=[{"name": "look", "input_schema": {"type": "object"}}],
+        messages=[
+            {"role": "user", "content": [{"type": "text", "text": "This?"}, picture]}, {"role": "user", "content": "Well?"},
+            {"role": "assistant", "content": [use]}, {"role": "user", "content": [result, {"type": "text", "text": "Go on"}]},
+            {"role": "assistant", "content": "It is"},
+        ],
+    )  # fmt: skip
+    body = server.body(MODEL)
+    shown = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}}
+    roles = [message["role"] for message in body["messages"]]
+    assert roles == ["user", "user", "assistant", "tool", "user", "user", "assistant"], body
+    assert body["messages"][0]["content"] == [{"type": "text", "text": "This?"}, shown]
+    assert "content" not in body["messages"][2] and body["messages"][2]["tool_calls"][0]["function"]["arguments"] == "{}"
+    assert body["messages"][3]["content"] == "seen" and body["messages"][4]["content"] == [shown]
+    assert body["stop"] == ["END"]
+
+
+def test_parts_pass_as_they_came(team, server):
+    parts = [
+        {"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png", "detail": "high"}},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}},
+        {"type": "input_audio", "input_audio": {"data": "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=", "format": "wav"}},
+    ]  # fmt: skip
+    assert text_of(ask(team, model="fast", messages=[{"role": "user", "content": parts}])) == "Hello there"
+    assert server.body(MODEL)["messages"][0]["content"] == parts
+    server.says(MODEL, {})
+    assert text_of(ask(team, model="fast", messages=[{"role": "user", "content": parts}], new_input="y")) == "Hello there"
+    written = server.body(MODEL)["messages"][0]["content"]
+    del parts[1]["image_url"]["detail"]
+    assert written == parts
+
+
+def test_what_1minai_lacks_passes(team, server):
+    told = whole({})
+    told["choices"][0]["logprobs"] = {"content": [{"token": "Hi", "logprob": -0.25, "bytes": None, "top_logprobs": []}], "refusal": None}
+    server.says(MODEL, {"json": told})
+    custom = {"type": "custom", "custom": {"name": "shell", "format": {"type": "text"}}}
+    answer = ask(team, model="fast", logprobs=True, tools=[custom], logit_bias={"1": 2}, verbosity="low", store=False)
+    assert answer.json()["choices"][0]["logprobs"] == told["choices"][0]["logprobs"]
+    assert server.body(MODEL)["tools"] == [custom] and server.body(MODEL)["logit_bias"] == {"1": 2}
+
+
+def test_functions_of_old(team, server):
+    told = whole({"finish": "function_call"})
+    told["choices"][0]["message"] |= {"content": None, "function_call": {"name": "f", "arguments": "{}"}}
+    server.says(MODEL, {"json": told})
+    function = {"name": "f", "parameters": {"type": "object"}}
+    choice = ask(team, model="fast", functions=[function]).json()["choices"][0]
+    assert choice["message"]["function_call"] == {"name": "f", "arguments": "{}"}
+    assert choice["finish_reason"] == "function_call"
+    server.says(MODEL, {})
+    ask(team, model="fast", functions=[function], function_call={"name": "f"}, new_input="y")
+    assert server.body(MODEL)["functions"] == [function] and server.body(MODEL)["function_call"] == {"name": "f"}
+
+
+def test_a_large_request_and_a_large_answer(team, server):
+    text = "Some words. " * 60_000
+    server.says(MODEL, {"json": whole({"text": text})})
+    answer = ask(team, text, model="fast", extra_words=[text[:10]])
+    assert text_of(answer) == text
+    server.take_violations()
+    assert server.body(MODEL)["messages"][0]["content"] == text
+
+
+def test_the_log_names_the_provider_and_its_usage(team, passing, server):
+    ask(team, "a line of its own", model="fast")
+    line = passing.wait_for_line(lambda line: line.get("provider") == "row" and line.get("prompt_tokens") == 9)
+    assert line["model"] == "fast" and line["completion_tokens"] == 8

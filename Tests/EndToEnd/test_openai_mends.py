@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from chat import PATH, ask, refusal, stream
+from chat import PATH, ask, refusal, stream, text_of
 from openai_vendor import USAGE, chunk
 from test_openai_chat import TOOL
 
@@ -159,3 +159,67 @@ def test_a_call_of_another_surface_is_mended_too(model, server):
         assert server.asked(at)[-1]["body"]["max_completion_tokens"] == 7
     assert http.post(PATH, json=asked).status_code == 200
     assert len(server.asked(at)) == 4
+
+
+# --- Abilities that a server turns out to lack --------------------------------------------------
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
+FORMATS = {
+    "objects": (said("'response_format.type' must be 'json_schema' or 'text'"), {"type": "json_object"}),
+    "schemas": (said("This response_format type is unavailable now"),
+                {"type": "json_schema", "json_schema": {"name": "thing", "schema": SCHEMA}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_is_made_up_for(model, server, name, is_streamed):
+    http, at = model
+    refused, form = FORMATS[name]
+    server.says(at, refused, {"text": 'Sure: {"a":1}'})
+    for calls in (2, 3):
+        asked = {"model": at, "response_format": form, "temperature": 0.5}
+        if is_streamed:
+            assert stream(http, **asked).text() == '{"a":1}'
+        else:
+            answer = ask(http, **asked)
+            assert text_of(answer) == '{"a":1}' and answer.headers["x-relay-attempts"] == "1"
+        seen = server.asked(at)
+        assert len(seen) == calls and "response_format" not in seen[-1]["body"]
+        assert "JSON" in seen[-1]["body"]["messages"][0]["content"] and seen[-1]["body"]["temperature"] == 0.5
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_choices_are_made_up_for(model, server, is_streamed):
+    http, at = model
+    server.says(at, said("'n' : number must be at most 1", param="n"), {})
+    for calls in (3, 5):
+        if is_streamed:
+            got = stream(http, model=at, n=2)
+            assert [got.text(0), got.text(1)] == ["Hello there"] * 2 and got.finish(1) == "stop"
+        else:
+            assert [one["message"]["content"] for one in ask(http, model=at, n=2).json()["choices"]] == ["Hello there"] * 2
+        assert len(server.asked(at)) == calls and "n" not in server.asked(at)[-1]["body"]
+
+
+def test_a_demand_for_a_call_is_left_out(model, server):
+    http, at = model
+    server.says(at, said("tool_choice 'required' is not supported", param="tool_choice"), {})
+    for _ in range(2):
+        assert ask(http, model=at, tools=[TOOL], tool_choice="required").status_code == 200
+        assert "tool_choice" not in server.asked(at)[-1]["body"]
+    assert ask(http, model=at, tools=[TOOL], tool_choice="none").status_code == 200
+    assert server.asked(at)[-1]["body"]["tool_choice"] == "none"
+
+
+def test_nothing_is_learned_from_a_callers_key(start_relay, server, caller, new_key):
+    relay = start_relay(
+        PROVIDER_OWN_KIND="openai", PROVIDER_OWN_BASE_URL=server.base_url, PROVIDER_OWN_MODELS="m6", PROVIDER_OWN_PASSTHROUGH="true"
+    )
+    http = caller(relay, new_key())
+    for _ in range(2):
+        server.says("m6", dropped("temperature", 0)[0], {})
+        assert ask(http, model="m6", temperature=0.5).status_code == 200
+        assert [("temperature" in request["body"]) for request in server.asked("m6")] == [True, False]
+    server.says("m6", FORMATS["objects"][0])
+    assert refusal(http, model="m6", response_format={"type": "json_object"})[0] == 400

@@ -25,6 +25,8 @@ final class ChatPlan: @unchecked Sendable {
     private let form: TextForm?
     private let caller: Caller
     private let gateway: Gateway
+    /// Nil: nothing that the vendor does for the call is in doubt.
+    private var spare: Spare?
 
     private init(
         _ call: consuming ChatCall,
@@ -72,8 +74,9 @@ final class ChatPlan: @unchecked Sendable {
             }
         }
         let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil
+        let spare = gateway.registry.speaksChat ? Spare(call, candidate, abilities, exchange) : nil
         // An emulation changes the call, so the request no longer says the same.
-        if !call.needs.isSubset(of: abilities) || !candidate.provider.wires.contains(.chat) { call.original = nil }
+        if gateway.registry.speaksChat, spare == nil || !call.needs.isSubset(of: abilities) { call.original = nil }
         if let form {
             let asked = call
             let bytes = call.allTextBytes
@@ -82,7 +85,9 @@ final class ChatPlan: @unchecked Sendable {
             call = written
         }
         guard call.needs.contains(.inlineMedia), !abilities.contains(.inlineMedia) else {
-            return ChatPlan(call, form, candidate, .plain, caller, gateway)
+            let plan = ChatPlan(call, form, candidate, .plain, caller, gateway)
+            if let spare, spare.isDoubtful { plan.spare = spare }
+            return plan
         }
         let access = gateway.mediaAccess(for: caller)
         let plan = try await AttachmentPlan(call, candidate, access)
@@ -116,10 +121,23 @@ final class ChatPlan: @unchecked Sendable {
             do throws(UpstreamError) {
                 return try await answer(of: try await prepared(by: vendorCall), sheet)
             } catch {
+                if let plan = try await emulating(after: error) { return try await plan.answer(billing: sheet) }
                 try turns.failed(error)
             }
         }
         throw turns.last
+    }
+
+    /// A plan that makes up for an ability that the vendor turned out to lack; nil: the failure is another.
+    private func emulating(after error: UpstreamError) async throws(UpstreamError) -> ChatPlan? {
+        guard error.remedy.contains(.emulation), let spare = self.spare.take() else { return nil }
+        do throws(APIError) {
+            let plan = try await Self.made(spare.call, caller, spare.exchange)
+            if !plan.isShort(nil) { try await plan.check(nil) }
+            return plan
+        } catch {
+            throw UpstreamError(refusing: error)
+        }
     }
 
     private func answer(
@@ -151,6 +169,7 @@ final class ChatPlan: @unchecked Sendable {
                 let chat = try await prepared(by: vendorCall)
                 return try await open(chat, vendorCall, writer)
             } catch {
+                if let plan = try await emulating(after: error) { return try await plan.stream(billing: sheet, writer) }
                 try turns.failed(error)
             }
         }
@@ -230,5 +249,26 @@ final class ChatPlan: @unchecked Sendable {
             }
             return chat
         }
+    }
+}
+
+/// A call as it was read, for a vendor of its wire.
+///
+/// `@unchecked`: used on its request's loop only.
+private final class Spare: @unchecked Sendable {
+    /// Empty if nothing is in doubt.
+    let call: ChatCall
+    let exchange: Exchange
+    /// It makes use of an ability that not all servers of the wire have.
+    let isDoubtful: Bool
+
+    private static let doubtful: Abilities = [.choices, .objects, .schemas]
+
+    /// Nil: the vendor speaks no wire.
+    init?(_ call: borrowing ChatCall, _ candidate: Candidate, _ abilities: Abilities, _ exchange: Exchange) {
+        guard candidate.provider.wires.contains(.chat) else { return nil }
+        isDoubtful = !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
+        self.call = isDoubtful ? copy call : ChatCall()
+        self.exchange = exchange
     }
 }

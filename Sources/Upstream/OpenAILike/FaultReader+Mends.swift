@@ -48,10 +48,11 @@ private struct Refused {
     ]
 
     var mend: Mends? {
-        if let mend = mendOfMessages { return new(mend) }
+        if let mend = mendOfMessages ?? lackingAbility { return new(mend) }
         guard isUnsupported else { return nil }
         for (field, mend) in Self.plain where request[field] != nil && names(field) { return new(mend) }
         if names("strict"), request["tools"] != nil { return new(.noStrict) }
+        if names("tool_choice"), request["tool_choice"]?.content == "required" { return new(.noRequired) }
         guard names("reasoning_effort"), let effort = request["reasoning_effort"]?.content else { return nil }
         return mend(ofEffort: effort)
     }
@@ -92,6 +93,20 @@ private struct Refused {
     }
 
     private func quotes(_ word: String) -> Bool { text.ranges(of: word).contains { isWord($0) } }
+
+    // MARK: Abilities
+
+    private var lackingAbility: Mends? {
+        let isSaid =
+            isUnsupported || text.contains("must be") || text.contains("unavailable") || text.contains("at most 1")
+        guard isSaid else { return nil }
+        if request["n"] != nil, names("n") { return .noChoices }
+        guard let format = request["response_format"]?["type"]?.content,
+            text.contains("response_format") || text.contains("json_")
+                || fault.param?.hasPrefix("response_format") ?? false
+        else { return nil }
+        return format == "json_object" ? .noObjects : format == "json_schema" ? .noSchemas : nil
+    }
 
     // MARK: Messages
 

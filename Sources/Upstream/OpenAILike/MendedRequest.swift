@@ -17,7 +17,7 @@ struct MendedRequest {
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
         out.append("{")
         var isFirst = true
-        for member in root.members where !isLeftOut(member.name) {
+        for member in root.members where !isLeftOut(member) {
             if !isFirst { out.append(",") }
             isFirst = false
             out.append("\"")
@@ -28,8 +28,9 @@ struct MendedRequest {
         out.append("}")
     }
 
-    private func isLeftOut(_ name: UnsafeRawBufferPointer) -> Bool {
-        switch name {
+    private func isLeftOut(_ member: RawJSON.Member) -> Bool {
+        switch member.name {
+        case "tool_choice": mends.contains(.noRequired) && member.value.content == "required"
         case "stream_options": mends.contains(.noStreamOptions)
         case "temperature": mends.contains(.noTemperature)
         case "top_p": mends.contains(.noTopP)

@@ -33,6 +33,13 @@ struct Mends: OptionSet, Sendable {
     static let joinedContent = Mends(rawValue: 65_536)
     /// Neighbours of one role are one message, and the system's stands first.
     static let mergedTurns = Mends(rawValue: 131_072)
+    /// Without `tool_choice` where that is `required`.
+    static let noRequired = Mends(rawValue: 1 << 18)
+    // Abilities that the server lacks.
+    static let noObjects = Mends(rawValue: 1 << 19)
+    static let noSchemas = Mends(rawValue: 1 << 20)
+    static let noChoices = Mends(rawValue: 1 << 21)
+    static let ofAbilities: Mends = [.noObjects, .noSchemas, .noChoices]
     /// The lowest bit of the efforts that are known; others become the nearest of them.
     private static let firstEffort: UInt32 = 24
 
@@ -67,7 +74,9 @@ package final class MendMemory: Sendable {
         table.withLock { $0.use("\(provider)\n\(model)") } ?? []
     }
 
+    /// Besides those that are known.
     func learn(_ mends: Mends, of provider: String, _ model: String) {
-        table.withLock { $0.set("\(provider)\n\(model)", mends, atMost: Self.mostModels) }
+        let key = "\(provider)\n\(model)"
+        table.withLock { $0.set(key, mends.union($0.use(key) ?? []), atMost: Self.mostModels) }
     }
 }

@@ -95,6 +95,10 @@ extension OpenAILike: ChatVendor {
         ]
         // These have no place in the neutral answer.
         if call.original != nil { abilities.formUnion([.logProbabilities, .soundOutput, .customTools]) }
+        let mends = mends.mends(of: name, model.id)
+        if mends.contains(.noObjects) { abilities.remove(.objects) }
+        if mends.contains(.noSchemas) { abilities.remove(.schemas) }
+        if mends.contains(.noChoices) { abilities.remove(.choices) }
         return abilities
     }
 

@@ -15,7 +15,7 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
     private var body: Body?
     private var countedTokens = 1
     /// Changes of the request that the server needs.
-    private var mends: Mends = []
+    private var mends: Mends
     /// Those that were learned for this call.
     private var learned = 0
 
@@ -27,6 +27,10 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
     init(_ vendor: OpenAILike, _ call: ChatCall, _ model: Model, _ vendorCall: VendorCall) {
         self.vendor = vendor
         self.model = model
+        var call = call
+        mends = vendor.mends.mends(of: vendor.name, model.id)
+        // Others call for the other choices.
+        if mends.contains(.noChoices) { call.choices = 1 }
         self.vendorCall = vendorCall
         terms = AnswerTerms(
             model: call.model,
@@ -42,7 +46,6 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
         self.call = nil
         countedTokens = call.promptTokens
         let written = written(call)
-        mends = vendor.mends.mends(of: vendor.name, model.id)
         body = MendedRequest.written(written, with: mends)
     }
 
@@ -59,12 +62,23 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
     /// Changes the request as its refusal asks for; false: that is not known to help.
     private func isMended(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
         guard learned < Self.mostMends, let request = body,
-            let mend = fault.mend(head, refusal, of: request, known: mends)
+            let mend = fault.mend(head, refusal, of: request, known: mends), mend.isDisjoint(with: .ofAbilities)
         else { return false }
         learned += 1
         mends.formUnion(mend)
         body = MendedRequest.written(request, with: mend)
         return true
+    }
+
+    /// If the server lacks an ability, that is remembered, and the call has to be prepared anew.
+    private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
+        var error = judged(fault.error(head, refusal))
+        guard !isCallersKey, let request = body,
+            let mend = fault.mend(head, refusal, of: request, known: mends), !mend.isDisjoint(with: .ofAbilities)
+        else { return error }
+        vendor.mends.learn(mend, of: vendor.name, model.id)
+        error.remedy.insert(.emulation)
+        return error
     }
 
     /// The changed request was taken, so the next ones are changed at once.
@@ -108,7 +122,7 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
         }
         guard reply.head.status / 100 == 2 else {
             if isMended(reply.head, reply.body.bytes) { return try await answerOnce() }
-            throw judged(fault.error(reply.head, reply.body.bytes))
+            throw refused(reply.head, reply.body.bytes)
         }
         do throws(UpstreamError) {
             let answer = try reader.answer(reply.body)
@@ -141,7 +155,7 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
         guard opened.head.status / 100 == 2 else {
             let refusal = try await self.refusal(opened)
             if isMended(opened.head, refusal.bytes) { return try await streamOnce() }
-            throw judged(fault.error(opened.head, refusal.bytes))
+            throw refused(opened.head, refusal.bytes)
         }
         let stream = OpenAILikeStream(opened, reader)
         do throws(UpstreamError) {
