@@ -10,10 +10,10 @@ struct SetupParts {
     let budget: MemoryBudget
     let offers: Offers
     private let rings: [KeyRing?]
-    private let turns = UploadTurns()
-    private let mends = MendMemory()
+    private let shared: Vendors.SharedParts
 
-    init(_ settings: Settings, _ budget: MemoryBudget) {
+    init(_ settings: Settings, _ budget: MemoryBudget, _ worker: Worker) {
+        shared = Vendors.SharedParts(worker: worker)
         self.settings = settings
         self.budget = budget
         offers = Offers(settings, Vendors.catalogues)
@@ -21,7 +21,7 @@ struct SetupParts {
     }
 
     func setup(of own: LoopParts) throws(Listener.Failure) -> Setup {
-        let vendors = try Vendors(settings, rings, turns, mends, own, budget)
+        let vendors = try Vendors(settings, rings, shared, own, budget)
         return Setup(
             settings,
             Registry(vendors.entries, offers, on: own.loop),

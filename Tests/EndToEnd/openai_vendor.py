@@ -12,6 +12,7 @@ SCRIPT, all optional:
     status, headers, type     of the answer
     done                      false: no [DONE]; line_end: of the events; pieces: sizes in which they are written
     cut                       true: the connection breaks at the end of what was written
+    stall                     true: nothing more comes after that; `left` is set when the client has left
     extra                     true: fields that OpenAI does not have are taken; nulls: true: and nulls
 """
 
@@ -93,6 +94,7 @@ class Server:
         self.scripts: dict[str, list[dict[str, Any]]] = {}
         self.requests: list[dict[str, Any]] = []
         self.violations: list[str] = []
+        self.left = threading.Event()
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler(self))
         self.server.daemon_threads = True
         self.base_url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
@@ -149,6 +151,7 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             with server.lock:
                 server.requests.append({"headers": headers, "body": body, "raw": raw})
                 server.violations += problems
+            self.left = server.left
             answer(self, body, script)
 
     return Handler
@@ -185,6 +188,12 @@ def write(handler: BaseHTTPRequestHandler, data: bytes, script: dict[str, Any], 
         piece = data[at : at + size]
         handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
         handler.wfile.flush()
+    if script.get("stall"):
+        handler.connection.settimeout(20)
+        if handler.connection.recv(1) == b"":
+            handler.left.set()
+        handler.close_connection = True
+        return
     if chunked:
         handler.wfile.write(b"0\r\n\r\n")
     if script.get("cut"):

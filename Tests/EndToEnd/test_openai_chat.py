@@ -9,7 +9,7 @@ import openai
 import pytest
 from chat import PATH, ask, stream, text_of
 from conftest import TEAM_TOKEN, VENDOR_KEY
-from openai_vendor import USAGE, whole
+from openai_vendor import USAGE, chunk, usage_chunk, whole
 
 MODEL = "big/model:1"
 CALLS = [("call_a", "weather", '{"city":"Rome"}'), ("call_b", "weather", '{"city":"Oslo"}')]
@@ -234,7 +234,14 @@ def test_usage_with_its_details(team, anthropics, server):
     assert ask(team, model="fast").json()["usage"] == details
     asked = {"model": "fast", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]}
     usage = anthropics.messages.create(**asked).usage
-    assert (usage.input_tokens, usage.output_tokens) == (9, 8)
+    assert (usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens) == (5, 4, 8)
+    told = team.post("/v1/responses", json={"model": "fast", "input": "Hi", "store": False}).json()["usage"]
+    assert told["input_tokens"] == 9 and told["input_tokens_details"]["cached_tokens"] == 4
+    assert told["output_tokens_details"]["reasoning_tokens"] == 3
+    server.says(MODEL, {"events": [chunk({"role": "assistant", "content": "Hi"}), chunk({}, "stop"), usage_chunk(**details)]})
+    with anthropics.messages.stream(**asked) as events:
+        usage = events.get_final_message().usage
+    assert (usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens) == (5, 4, 8)
 
 
 def test_a_file_of_the_relay_is_not_there(team):

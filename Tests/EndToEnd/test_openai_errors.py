@@ -61,6 +61,7 @@ TABLE = [
     (413, {}, {}, 413, "request_too_large", None, {}),
     (413, {}, openai_error("tokens per minute", type="tokens", code="rate_limit_exceeded"), 429, "rate_limit_exceeded", None, {}),
     (429, {"Retry-After": "7"}, openai_error(code="rate_limit_exceeded"), 429, "rate_limit_exceeded", None, {"retry-after": "7"}),
+    (429, {"Retry-After": "9", "Retry-After-Ms": "2100"}, {}, 429, "rate_limit_exceeded", None, {"retry-after": "3"}),
     (429, {}, openai_error(type="rate_limit_error", code="slow_down"), 429, "rate_limit_exceeded", None, {"retry-after": "1"}),
     (503, {"Retry-After": "3"}, openai_error(code="server_is_overloaded"), 503, "upstream_error", None, {"retry-after": "3"}),
     (529, {}, {}, 503, "upstream_error", None, {}),

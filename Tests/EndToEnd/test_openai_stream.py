@@ -340,3 +340,28 @@ def test_a_server_that_wants_no_key(start_relay, server):
     answer = httpx.post(relay.base_url + PATH, json=asked, trust_env=False)
     assert answer.status_code == 200, answer.text
     assert "authorization" not in server.asked("m8")[0]["headers"]
+
+
+@pytest.mark.parametrize("path", [PATH, "/v1/messages"])
+def test_a_caller_who_leaves_ends_the_servers_call(team, server, path):
+    server.left.clear()
+    server.says(MODEL, {"events": [ROLE, text("Hello")], "done": False, "stall": True})
+    asked = {"model": "fast", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    with httpx.stream("POST", f"{team.base_url}{path}", json=asked, headers=team.headers, trust_env=False) as answer:
+        assert any("Hello" in piece for piece in answer.iter_text())
+    assert server.left.wait(10)
+
+
+def test_a_caller_who_leaves_before_the_first_event(team, server):
+    server.left.clear()
+    server.says(MODEL, {"events": [": wait"], "done": False, "stall": True})
+    asked = {"model": "fast", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{team.base_url}{PATH}", json=asked, headers=team.headers, trust_env=False, timeout=0.5)
+    assert server.left.wait(10)
+
+
+def test_a_server_that_stays_silent_after_the_end(team, server):
+    server.says(MODEL, {"events": [ROLE, text("Hello"), STOP], "done": False, "stall": True})
+    got = stream(team, model="fast")
+    assert got.text() == "Hello" and got.is_done and got.finish() == "stop"

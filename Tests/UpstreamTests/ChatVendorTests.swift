@@ -15,6 +15,8 @@ import Testing
         case openAILike
         case scripted
 
+        private static let worker = Worker()
+
         /// One that answers `hello there`.
         func vendor(on loop: EventLoop) -> (any ChatVendor)? {
             switch self {
@@ -31,8 +33,7 @@ import Testing
                     ),
                     OpenAITransport(),
                     MendMemory(),
-                    JSONParser(),
-                    RandomBytes()
+                    LoopTools(loop, JSONParser(), RandomBytes(), Self.worker)
                 )
             case .oneMin:
                 OneMin(

@@ -10,6 +10,9 @@ struct FaultReader {
     /// The key is the caller's.
     private let isCallersKey: Bool
 
+    /// Of a refusal that is read.
+    private static let limitBytes = 262_144
+
     init(_ parser: JSONParser, tellsFields: Bool, isCallersKey: Bool) {
         self.parser = parser
         self.tellsFields = tellsFields
@@ -25,7 +28,7 @@ struct FaultReader {
 
     func fault(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> Fault {
         var fault: Fault
-        if !body.isEmpty, let root = try? parser.parse(body) {
+        if !body.isEmpty, body.count <= Self.limitBytes, let root = try? parser.parse(body) {
             fault = Fault(root, status: head.status)
         } else {
             fault = Fault(status: head.status)

@@ -12,6 +12,9 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let parser: JSONParser
     let ids: RandomBytes
     let mends: MendMemory
+    let loop: EventLoop
+    /// For long answers.
+    let worker: Worker
     let completions: Endpoint
     /// The newer name of the bound on tokens is known there.
     let isOpenAI: Bool
@@ -26,16 +29,17 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         _ site: OpenAILikeSite,
         _ transport: any Transport,
         _ mends: MendMemory,
-        _ parser: JSONParser,
-        _ ids: RandomBytes
+        _ tools: LoopTools
     ) {
         guard let completions = Endpoint(site.baseURL + "/chat/completions", site.options),
             let models = Endpoint(site.baseURL + "/models", site.options)
         else { return nil }
         name = site.name
         self.transport = transport
-        self.parser = parser
-        self.ids = ids
+        parser = tools.parser
+        ids = tools.ids
+        loop = tools.loop
+        worker = tools.worker
         self.mends = mends
         self.completions = completions
         self.models = models
@@ -65,6 +69,21 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     }
 
     private static func name(_ line: String) -> String { line.prefix { $0 != ":" }.lowercased() }
+}
+
+/// The parts of a loop, and of the process, that reading answers needs.
+package struct LoopTools {
+    let loop: EventLoop
+    let parser: JSONParser
+    let ids: RandomBytes
+    let worker: Worker
+
+    package init(_ loop: EventLoop, _ parser: JSONParser, _ ids: RandomBytes, _ worker: Worker) {
+        self.loop = loop
+        self.parser = parser
+        self.ids = ids
+        self.worker = worker
+    }
 }
 
 /// The address of a server, and the times it is waited for.

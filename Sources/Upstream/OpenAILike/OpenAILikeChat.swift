@@ -125,12 +125,25 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
             throw refused(reply.head, reply.body.bytes)
         }
         do throws(UpstreamError) {
-            let answer = try reader.answer(reply.body)
+            let answer = try await read(reply.body)
             keepMends()
             return answer
         } catch {
             throw judged(error)
         }
+    }
+
+    /// A long one is read by a thread.
+    private func read(_ body: Body) async throws(UpstreamError) -> ChatAnswer {
+        guard body.bytes.count > Worker.loopBytes else { return try reader.answer(body) }
+        let terms = terms
+        let read = await vendor.worker.result(ofBytes: body.bytes.count, on: vendor.loop) {
+            Result { () throws(UpstreamError) in
+                try AnswerReader(terms, JSONParser(), RandomBytes()).answer(body)
+            }
+        }
+        guard let read else { throw .tooMuchWork }
+        return try read.get()
     }
 
     // MARK: Streams
