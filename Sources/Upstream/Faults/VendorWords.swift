@@ -1,4 +1,5 @@
 import Calls
+import Engine
 
 extension UpstreamError {
     /// A vendor's words as a client may read them: on one line, without addresses, paths, keys and accounts, at most 300
@@ -6,7 +7,7 @@ extension UpstreamError {
     ///
     /// - Parameter host: hidden wherever it is named; nil: none.
     static func words(of text: String, hiding host: String? = nil) -> String {
-        let words = text.prefix(2_000).split(whereSeparator: { $0.isWhitespace })
+        let words = text.beginning(ofBytes: 2_000).split(whereSeparator: { $0.isWhitespace })
         return String(words.map { isPrivate($0, host) ? "…" : $0 }.joined(separator: " ").prefix(300))
     }
 

@@ -12,6 +12,8 @@ struct Fault {
     var retryAfterSeconds: Int?
     var isCallersKey = false
 
+    var words: PlainWords { PlainWords(said) }
+
     init(status: Int) { self.status = status }
 
     init(_ root: JSONValue, status: Int) {
@@ -104,29 +106,29 @@ struct Fault {
 
     private var isOfCredit: Bool {
         guard status >= 400 else { return false }
-        return Self.creditCodes.contains(where: names) || said.contains("exceeded your current quota")
+        return Self.creditCodes.contains(where: names) || words.say("exceeded your current quota")
     }
 
     private var isTooLong: Bool {
         names("context_length_exceeded") || names("exceed_context_size_error")
-            || said.contains("maximum context length") || said.contains("context length exceeded")
-            || said.contains("exceeds the available context size") || said.contains("prompt is too long")
+            || words.sayOne(of: [
+                "maximum context length", "context length exceeded", "exceeds the available context size",
+                "prompt is too long",
+            ])
     }
 
     private var isFiltered: Bool {
         names("content_filter") || names("content_policy_violation") || names("moderation_blocked")
-            || status == 403 && said.lowercased().contains("moderation")
+            || status == 403 && words.say("moderation")
     }
 
     private var isModelMissing: Bool {
-        let text = said.lowercased()
-        return names("model_not_found") || text.contains("no models loaded") || text.contains("not a valid model id")
-            || text.contains("model")
-                && (text.contains("not found") || text.contains("does not exist") || text.contains("unknown model"))
+        names("model_not_found") || words.sayOne(of: ["no models loaded", "not a valid model id"])
+            || words.say("model") && words.sayOne(of: ["not found", "does not exist", "unknown model"])
     }
 
     private var isOfModel: Bool {
-        names("model_not_found") || names("DeploymentNotFound") || said.lowercased().contains("model")
+        names("model_not_found") || names("DeploymentNotFound") || words.say("model")
     }
 
     func names(_ word: String) -> Bool { code.hasSameBytes(as: word) || type.hasSameBytes(as: word) }

@@ -19,12 +19,11 @@ private struct Refused {
     private let fault: Fault
     private let request: RawJSON
     private let known: Mends
-    /// In lower case.
-    private let text: String
+    private let words: PlainWords
     private let isUnsupported: Bool
 
     private static let codes = ["unsupported_parameter", "unsupported_value", "unknown_parameter", "extra_forbidden"]
-    private static let phrases = [
+    private static let phrases: [StaticString] = [
         "not supported", "unsupported", "not support", "n't support", "not permitted", "not allowed", "extra inputs",
         "extra fields", "unknown parameter", "unknown field", "unknown variant", "unknown name", "unrecognized",
         "unexpected", "no longer", "only the default", "not available", "cannot be used", "use 'max",
@@ -34,10 +33,8 @@ private struct Refused {
         self.fault = fault
         self.request = request
         self.known = known
-        let text = fault.said.lowercased()
-        self.text = text
-        isUnsupported =
-            Self.codes.contains { fault.names($0) } || Self.phrases.contains { text.contains($0) }
+        words = fault.words
+        isUnsupported = Self.codes.contains { fault.names($0) } || words.sayOne(of: Self.phrases)
     }
 
     /// Beside the name of a field of the request.
@@ -62,48 +59,41 @@ private struct Refused {
 
     /// The refusal names the field, by itself or in its words.
     private func names(_ field: StaticString) -> Bool {
-        let name = "\(field)"
-        if let param = fault.param { return param.hasSameBytes(as: name) || param.hasSuffix("." + name) }
-        guard let range = text.ranges(of: name).first(where: { isWord($0) }) else { return false }
-        return !range.isEmpty
+        if let param = fault.param { return isLast(field, of: param) }
+        return words.name(field)
     }
 
-    private func isWord(_ range: Range<String.Index>) -> Bool {
-        func isOfName(_ character: Character?) -> Bool {
-            character.map { $0.isLetter || $0.isNumber || $0 == "_" } ?? false
-        }
-        let before = range.lowerBound > text.startIndex ? text[text.index(before: range.lowerBound)] : nil
-        let after = range.upperBound < text.endIndex ? text[range.upperBound] : nil
-        return !isOfName(before) && !isOfName(after)
+    /// A path such as `messages[0].name`; at most 100 bytes.
+    private func isLast(_ field: StaticString, of param: String) -> Bool {
+        let last = param.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last
+        return last.map { Array($0).withUnsafeBytes { $0.equals(field) } } ?? false
     }
 
     // MARK: The effort
 
     /// With tools none may be wanted; else the words of the refusal tell those that there are.
     private func mend(ofEffort effort: UnsafeRawBufferPointer) -> Mends? {
-        if request["tools"] != nil, text.contains("tool"), !known.contains(.effortNone), effort != "none" {
+        if request["tools"] != nil, words.say("tool"), !known.contains(.effortNone), effort != "none" {
             return .effortNone
         }
         var told: Mends = []
-        for (place, name) in Mends.efforts.enumerated() where !effort.equals(name) && quotes("\(name)") {
+        for (place, name) in Mends.efforts.enumerated() where !effort.equals(name) && words.name(name) {
             told.insert(.effort(place))
         }
         if !told.isEmpty, known.isDisjoint(with: .allEfforts) { return told }
         return new(.noEffort)
     }
 
-    private func quotes(_ word: String) -> Bool { text.ranges(of: word).contains { isWord($0) } }
-
     // MARK: Abilities
 
     private var lackingAbility: Mends? {
         let isSaid =
-            isUnsupported || text.contains("must be") || text.contains("unavailable") || text.contains("at most 1")
+            isUnsupported || words.say("must be") || words.say("unavailable") || words.say("at most 1")
         guard isSaid else { return nil }
         if request["n"] != nil, names("n") { return .noChoices }
         guard let format = request["response_format"]?["type"]?.content,
-            text.contains("response_format") || text.contains("json_")
-                || fault.param?.hasPrefix("response_format") ?? false
+            words.say("response_format") || words.say("json_")
+                || PlainWords(fault.param ?? "").say("response_format")
         else { return nil }
         return format == "json_object" ? .noObjects : format == "json_schema" ? .noSchemas : nil
     }
@@ -111,23 +101,23 @@ private struct Refused {
     // MARK: Messages
 
     private var mendOfMessages: Mends? {
-        if text.contains("length of 9") { return .shortIDs }
-        if text.contains("must alternate") || text.contains("should alternate") || isSystemMisplaced {
+        if words.say("length of 9") { return .shortIDs }
+        if words.say("must alternate") || words.say("should alternate") || isSystemMisplaced {
             return .mergedTurns
         }
         let messages = Array((request["messages"]?.elements).map { Array($0) } ?? [])
-        if text.contains("developer"), messages.contains(where: { $0["role"]?.content == "developer" }) {
+        if words.say("developer"), messages.contains(where: { $0["role"]?.content == "developer" }) {
             return .noDeveloper
         }
         if isUnsupported, messages.contains(where: { $0["name"] != nil }),
-            fault.param?.hasSuffix(".name") ?? names("name")
+            names("name")
         {
             return .noNames
         }
-        guard text.contains("content") || fault.param?.hasSuffix("content") ?? false else { return nil }
+        guard words.say("content") || isLast("content", of: fault.param ?? "") else { return nil }
         let isTyped =
-            text.contains("string") || text.contains("sequence") || text.contains("null") || text.contains("none")
-        guard isTyped || text.contains("required") || text.contains("missing") else { return nil }
+            words.say("string") || words.say("sequence") || words.say("null") || words.say("none")
+        guard isTyped || words.say("required") || words.say("missing") else { return nil }
         if messages.contains(where: { $0["content"]?.isNull ?? true }), !known.contains(.emptyContent) {
             return .emptyContent
         }
@@ -135,6 +125,6 @@ private struct Refused {
     }
 
     private var isSystemMisplaced: Bool {
-        text.contains("system message must be") && (text.contains("beginning") || text.contains("first"))
+        words.say("system message must be") && (words.say("beginning") || words.say("first"))
     }
 }
