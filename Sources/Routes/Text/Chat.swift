@@ -5,14 +5,11 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Reads a call. It keeps its body only where a vendor may take that as it came.
-    fileprivate func chat(
+    /// Reads a call that a vendor may take as it came, and keeps its body for that.
+    fileprivate func original(
         _ surface: any ChatSurface,
         defaultModel: String?
     ) async throws(APIError) -> ChatRequest {
-        guard gateway.registry.speaksChat, surface.wire == .chat else {
-            return try await json { (root) throws(APIError) in try surface.read(root, defaultModel: defaultModel) }
-        }
         var (asked, body) = try await jsonAndBody { (root) throws(APIError) in
             try surface.read(root, defaultModel: defaultModel)
         }
@@ -25,7 +22,10 @@ extension Exchange {
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = exchange.gateway.settings.defaultModel
-    var asked = try await exchange.chat(surface, defaultModel: defaultModel)
+    var asked =
+        exchange.gateway.registry.speaksChat && surface.wire == .chat
+        ? try await exchange.original(surface, defaultModel: defaultModel)
+        : try await exchange.json { (root) throws(APIError) in try surface.read(root, defaultModel: defaultModel) }
     let reply = asked.reply
     // A call is dear to copy.
     var call = ChatCall()
