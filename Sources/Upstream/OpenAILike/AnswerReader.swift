@@ -55,7 +55,7 @@ final class AnswerReader: @unchecked Sendable {
         }
         if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
         guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
-        if let error = root["error"], error.kind == .object || error.kind == .string {
+        if let error = root["error"], error.kind == .object || error.text?.isEmpty == false {
             throw FaultReader.failure(in: root)
         }
         if root["object"]?.text == "error" { throw FaultReader.failure(in: root) }

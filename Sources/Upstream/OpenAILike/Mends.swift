@@ -1,6 +1,7 @@
 import Engine
 import Limits
 import Shared
+import Synchronization
 
 /// Changes of a request that a server refuses as it is. They are learned from its refusals.
 struct Mends: OptionSet, Sendable {
@@ -65,18 +66,21 @@ struct Mends: OptionSet, Sendable {
 /// The mends that servers have needed, by provider and model. Shared by all loops.
 package final class MendMemory: Sendable {
     private let table = Lock(RecentTable<String, Mends>())
+    private let isUsed = Atomic(false)
 
     private static let mostModels = 1_000
 
     package init() {}
 
     func mends(of provider: String, _ model: String) -> Mends {
-        table.withLock { $0.use("\(provider)\n\(model)") } ?? []
+        guard isUsed.load(ordering: .relaxed) else { return [] }
+        return table.withLock { $0.use("\(provider)\n\(model)") } ?? []
     }
 
     /// Besides those that are known.
     func learn(_ mends: Mends, of provider: String, _ model: String) {
         let key = "\(provider)\n\(model)"
+        isUsed.store(true, ordering: .relaxed)
         table.withLock { $0.set(key, mends.union($0.use(key) ?? []), atMost: Self.mostModels) }
     }
 }
