@@ -43,7 +43,7 @@ final class Assembly {
                 MemoryCounters(bytes: memory.responseBytes) { time(nil) },
                 timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
             ) : shared
-        let makers = SetupParts(settings, budget)
+        let makers = SetupParts(settings, budget, worker)
         let paces = LoopPaces()
         let others: [any MetricsSource] = [log, limiter, budget, paces, makers.restingKeys, ProcessFigures()]
         let metrics = Metrics(Self.labels(settings, makers.offers), loops: threads, others: others)

@@ -28,7 +28,7 @@ extension Settings {
 
 extension ProviderSettings {
     fileprivate var summary: String {
-        let keys = apiKeys.count == 1 ? "1 key" : "\(apiKeys.count) keys"
+        let keys = apiKeys.count == 1 ? "1 key" : apiKeys.isEmpty ? "no key" : "\(apiKeys.count) keys"
         guard kind.usesNetwork else { return "\(name) (\(kind.rawValue))" }
         return "\(name) (\(kind.rawValue), \(isPassthrough ? "callers' own keys" : keys))"
     }

@@ -10,10 +10,11 @@ struct SetupParts {
     let budget: MemoryBudget
     let offers: Offers
     private let rings: [KeyRing?]
-    private let turns = UploadTurns()
+    private let shared: Vendors.SharedParts
     private let balance: Balance
 
-    init(_ settings: Settings, _ budget: MemoryBudget) {
+    init(_ settings: Settings, _ budget: MemoryBudget, _ worker: Worker) {
+        shared = Vendors.SharedParts(worker: worker)
         self.settings = settings
         self.budget = budget
         balance = Balance(settings.balance)
@@ -25,7 +26,7 @@ struct SetupParts {
     var restingKeys: RestingKeys { RestingKeys(settings.providers, rings) }
 
     func setup(of own: LoopParts) throws(Listener.Failure) -> Setup {
-        let vendors = try Vendors(settings, rings, turns, own, budget)
+        let vendors = try Vendors(settings, rings, shared, own, budget)
         return Setup(
             settings,
             Registry(vendors.entries, offers, balance, on: own.loop),

@@ -16,11 +16,12 @@ struct Vendors {
     init(
         _ settings: Settings,
         _ rings: [KeyRing?],
-        _ turns: UploadTurns,
+        _ shared: SharedParts,
         _ own: LoopParts,
         _ budget: MemoryBudget
     ) throws(Listener.Failure) {
         let loop = own.loop
+        let tools = LoopTools(loop, own.parser, own.ids, shared.worker)
         let client = CurlClient(loop: loop, budget: budget)
         // Through a proxy everything goes, and it decides where that may lead.
         let outside =
@@ -36,7 +37,19 @@ struct Vendors {
                     assetURL: provider.assetURL,
                     options: EndpointOptions(provider, settings)
                 )
-                guard let vendor = OneMin(site, client, outside: outside, turns, loop, own.parser) else {
+                guard let vendor = OneMin(site, client, outside: outside, shared.turns, loop, own.parser) else {
+                    throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
+                }
+                if provider.isPassthrough { checkers.append(vendor) }
+                chat = vendor
+            case .openai:
+                let site = OpenAILikeSite(
+                    name: provider.name,
+                    baseURL: provider.baseURL,
+                    headers: provider.headers,
+                    options: EndpointOptions(provider, settings)
+                )
+                guard let vendor = OpenAILike(site, client, shared.mends, tools) else {
                     throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
                 }
                 if provider.isPassthrough { checkers.append(vendor) }
@@ -53,6 +66,14 @@ struct Vendors {
                 )
             )
         }
+    }
+
+    /// The parts that the vendors of all loops share.
+    struct SharedParts {
+        let turns = UploadTurns()
+        let mends = MendMemory()
+        /// For work that would hold up a loop.
+        let worker: Worker
     }
 
     /// The reading of a vendor's list of models now and then, on one loop; nil: the settings want none, or no provider

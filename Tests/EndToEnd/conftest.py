@@ -17,9 +17,12 @@ import pytest
 from clocks import Clock, build_shim
 from memcached import Memcached
 from onemin_replies import ANSWER_MARK
+from openai_vendor import Server
 from relay_process import Relay
 from vendor import Vendor
 
+VENDOR_KEY = "key-that-the-relay-has-there"
+TEAM_TOKEN = "token-of-the-whole-team-0"
 secrets: set[str] = {ANSWER_MARK}
 """Keys, marks of prompts and of answers: none may stand in a log."""
 
@@ -179,6 +182,35 @@ def encodings() -> dict[str, Any]:
     known = encodings()
     models = {"gpt-4o-mini": "o200k_base", "o3-mini": "o200k_base", "gpt-3.5-turbo": "cl100k_base"}
     return {model: known[name] for model, name in models.items()}
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The fake of a server that speaks OpenAI's wire."""
+    running = Server()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def passing(launch: Callable[..., Relay], server: Server) -> Relay:
+    """A relay with one provider of the kind openai: model `fast`, which is `big/model:1` there."""
+    secrets.update((VENDOR_KEY, TEAM_TOKEN))
+    return launch(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS="fast=big/model:1", KEY_TEAM_TOKEN=TEAM_TOKEN,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def team(passing: Relay, server: Server) -> Iterator[httpx.Client]:
+    """A plain client of `passing`. After the test its server has seen nothing that it would refuse."""
+    server.says("big/model:1", {})
+    with checked.client(
+        httpx, base_url=passing.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30
+    ) as plain:
+        yield plain
+    assert server.take_violations() == []
 
 
 @pytest.fixture(autouse=True)

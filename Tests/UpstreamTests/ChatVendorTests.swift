@@ -12,7 +12,10 @@ import Testing
     enum Kind: String, CaseIterable, Sendable {
         case echo
         case oneMin
+        case openAILike
         case scripted
+
+        private static let worker = Worker()
 
         /// One that answers `hello there`.
         func vendor(on loop: EventLoop) -> (any ChatVendor)? {
@@ -20,6 +23,18 @@ import Testing
             case .echo: Echo(name: rawValue, loop: loop)
             case .scripted:
                 ScriptedVendor([[[.text("hello "), .text("there"), .finish(.stop)]]])
+            case .openAILike:
+                OpenAILike(
+                    OpenAILikeSite(
+                        name: rawValue,
+                        baseURL: "http://127.0.0.1:1/v1",
+                        headers: [],
+                        options: EndpointOptions()
+                    ),
+                    OpenAITransport(),
+                    MendMemory(),
+                    LoopTools(loop, JSONParser(), RandomBytes(), Self.worker)
+                )
             case .oneMin:
                 OneMin(
                     OneMinSite(
@@ -107,6 +122,27 @@ private final class ScriptedTransport: Transport {
         let events =
             "event: content\ndata: {\"content\":\"hello \"}\n\nevent: content\ndata: {\"content\":\"there\"}\n\n"
             + "event: done\ndata: {}\n\n"
+        return ScriptedStream([Array(events.utf8)])
+    }
+
+    func upload(
+        to endpoint: Endpoint,
+        _ headers: UpstreamHeaders,
+        totalBytes: Int?
+    ) throws(TransportError) -> any UpstreamUpload { throw TransportError(.unreachable) }
+}
+
+private final class OpenAITransport: Transport {
+    func send(_ call: UpstreamCall) async throws(TransportError) -> UpstreamReply {
+        let answer = #"{"choices":[{"message":{"content":"hello there"},"finish_reason":"stop"}]}"#
+        let head = UpstreamHead(status: 200, isEventStream: false, isJSON: true, retryAfterSeconds: nil)
+        return UpstreamReply(head: head, body: Body(ByteBuffer(answer)))
+    }
+
+    func open(_ call: UpstreamCall) async throws(TransportError) -> any UpstreamStream {
+        let events =
+            "data: {\"choices\":[{\"delta\":{\"content\":\"hello \"}}]}\n\n"
+            + "data: {\"choices\":[{\"delta\":{\"content\":\"there\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
         return ScriptedStream([Array(events.utf8)])
     }
 

@@ -16,7 +16,8 @@ package enum AnswerEvent {
     case note(UnsafeRawBufferPointer)
     /// `stop`: the sequence that ended it.
     case finish(FinishReason, stop: UnsafeRawBufferPointer?)
-    /// As it came, model and id replaced; for the surface of the same wire.
+    /// As it came, model and id replaced; for the surface of the same wire. It stands before the events that are in it,
+    /// and belongs to all choices; that of choice -1 tells the usage.
     case native(Wire, UnsafeRawBufferPointer)
 }
 
@@ -28,4 +29,14 @@ package enum FinishReason: Sendable {
     case refusal
     /// The vendor wants to be asked to go on.
     case pause
+
+    /// As chat completions name it. `isOld`: calls are told as `function_call`.
+    package func name(isOld: Bool) -> StaticString {
+        switch self {
+        case .stop, .pause: "stop"
+        case .length: "length"
+        case .toolCalls: isOld ? "function_call" : "tool_calls"
+        case .contentFilter, .refusal: "content_filter"
+        }
+    }
 }

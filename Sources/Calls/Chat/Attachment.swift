@@ -1,3 +1,4 @@
+import Engine
 package import Shared
 
 /// Content of a chat request that is not text.
@@ -65,6 +66,9 @@ package struct Attachment: Sendable {
 }
 
 extension Attachment {
+    /// In base64; 0 of what is only referred to.
+    var sentBytes: Int { if case .data(let text) = source { text.base64.bytes.count } else { 0 } }
+
     /// The header of a picture lies within it, unless much was put before.
     private static let headerBytes = 65_536
 

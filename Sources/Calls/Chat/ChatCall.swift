@@ -1,4 +1,4 @@
-import Engine
+package import Engine
 package import Shared
 
 /// A chat request, checked, free of any vendor: all that its caller said.
@@ -29,6 +29,16 @@ package struct ChatCall: Sendable {
     package var wishes: Wishes {
         get { rare?.value ?? Wishes() }
         set { rare = Indirect(newValue) }
+    }
+
+    /// The request as it came, until a vendor that speaks its wire has written its own; nil: no such vendor serves it, or
+    /// the call is no longer as it came.
+    package var original: Body? {
+        get { rare?.value.original }
+        set {
+            guard newValue != nil || rare?.value.original != nil else { return }
+            wishes.original = newValue
+        }
     }
 
     /// Estimated, at least 1.
@@ -85,6 +95,13 @@ package struct ChatCall: Sendable {
 
     /// The last text of the user; empty: there is no such text.
     package var lastUserText: String { messages.last { $0.role == .user }?.text ?? "" }
+
+    /// Of all that a vendor is sent.
+    package var sentBytes: Int {
+        var bytes = textBytes + (rare?.value.original?.bytes.count ?? 0)
+        for index in attachments.indices { bytes += attachments[index].sentBytes }
+        return bytes
+    }
 
     /// Of all texts together.
     package var textBytes: Int {

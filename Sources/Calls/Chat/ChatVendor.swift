@@ -65,6 +65,8 @@ package struct ChatAnswer: Sendable {
     package var usage: Usage?
     /// That the vendor took for it.
     package var credits: Int?
+    /// The whole answer for the surface of the wire that the call came in, if it came as `ChatCall.original`.
+    package var original: Body?
 
     package init(_ choices: [Choice], usage: Usage?, credits: Int? = nil) {
         self.choices = choices

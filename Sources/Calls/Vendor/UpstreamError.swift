@@ -59,6 +59,8 @@ package struct UpstreamError: Error {
         package static let nextKey = Remedy(rawValue: 4)
         /// Another model or provider.
         package static let elsewhere = Remedy(rawValue: 8)
+        /// To prepare the call anew: the vendor lacks an ability that it was believed to have, and says so from now on.
+        package static let emulation = Remedy(rawValue: 16)
     }
     private var fields: Indirect<Fields>
 

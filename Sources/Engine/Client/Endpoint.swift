@@ -29,6 +29,12 @@ package final class Endpoint: @unchecked Sendable {
         }
     }
 
+    /// The host is that one, or below it.
+    package func isAt(_ name: String) -> Bool {
+        guard let host = host?.lowercased() else { return false }
+        return host == name || host.hasSuffix("." + name)
+    }
+
     /// One of these schemes, a host, and no credentials.
     package func isPlain(_ schemes: [String]) -> Bool {
         guard let scheme = part(CURLUPART_SCHEME), schemes.contains(scheme) else { return false }

@@ -73,7 +73,7 @@ private struct Scan {
             switch text[place] {
             case UInt8(ascii: "\""):
                 begins()
-                let end = endOfString(after: place + 1)
+                let end = JSONShape.endOfString(in: text, after: place + 1)
                 if depth == 1 { lastString = (place + 1)..<end }
                 place = end
             case UInt8(ascii: "{"), UInt8(ascii: "["):
@@ -126,9 +126,11 @@ private struct Scan {
         isFresh = false
         if depth > 0 { depth -= 1 }
     }
+}
 
-    /// The place of the quote that ends it, or the text's end.
-    private func endOfString(after start: Int) -> Int {
+extension JSONShape {
+    /// The place of the quote that ends the string that begins at `start`, or the text's end.
+    static func endOfString(in text: UnsafeRawBufferPointer, after start: Int) -> Int {
         let ones: UInt64 = 0x0101_0101_0101_0101
         var place = start
         while place < text.count {

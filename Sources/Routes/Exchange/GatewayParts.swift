@@ -52,7 +52,7 @@ package struct LoopParts {
     package let loop: EventLoop
     let counts: LoopMetrics
     package let parser = JSONParser()
-    let ids = RandomBytes()
+    package let ids = RandomBytes()
     let verdicts = KeyVerdicts()
 
     package init(loop: EventLoop, counts: LoopMetrics) {

@@ -6,27 +6,49 @@ extension Exchange {
     func json<Value: Sendable>(
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
-        try checkMedia(request)
-        let limitBytes = gateway.settings.maxBodyBytes
-        if (request.body.declaredBytes ?? 0) <= limitBytes { try refuseIfKnownToBeOver() }
+        let limitBytes = try checkBeforeBody()
         do throws(RequestError) {
             try await request.body.collect(limitBytes: limitBytes)
         } catch {
             throw Task.isCancelled ? .clientLeft : APIError(error)
         }
         let bytes = request.body.bytes
-        if bytes.count > JSONBody.loopBytes { return try await readAway(request, read) }
+        if bytes.count > JSONBody.loopBytes { return try await readAway(request.body.takeBytes(), read) }
         // The parser has its own copy of what it read.
         defer { request.body.release() }
         return try JSONBody.read(bytes, by: gateway.parser, read)
     }
 
+    /// The same, with the body as it came.
+    func jsonAndBody<Value: Sendable>(
+        _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
+    ) async throws(APIError) -> (Value, Body) {
+        let limitBytes = try checkBeforeBody()
+        do throws(RequestError) {
+            try await request.body.collect(limitBytes: limitBytes)
+        } catch {
+            throw Task.isCancelled ? .clientLeft : APIError(error)
+        }
+        let body = request.body.takeBytes()
+        if body.bytes.count > JSONBody.loopBytes { return (try await readAway(body, read), body) }
+        return (try JSONBody.read(body.bytes, by: gateway.parser, read), body)
+    }
+
+    /// The most bytes of the body.
+    @inline(never)
+    private func checkBeforeBody() throws(APIError) -> Int {
+        try checkMedia(request)
+        let limitBytes = gateway.settings.maxBodyBytes
+        if (request.body.declaredBytes ?? 0) <= limitBytes { try refuseIfKnownToBeOver() }
+        return limitBytes
+    }
+
     @inline(never)
     private func readAway<Value: Sendable>(
-        _ request: Request,
+        _ bytes: Body,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
-        let body = LargeJSON(request.body.takeBytes(), request.body.largeHold)
+        let body = LargeJSON(bytes, request.body.largeHold)
         let result = await gateway.reader.result(on: gateway.loop, withinNanoseconds: JSONBody.patienceNanoseconds) {
             body.read(read)
         }

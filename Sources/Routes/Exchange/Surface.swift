@@ -22,9 +22,15 @@ extension Surface {
 
 /// A surface that chats.
 protocol ChatSurface: Surface {
+    /// That of its requests, if vendors may take these as they came.
+    var wire: Wire? { get }
     /// - Parameter root: valid during the call only.
     /// - Parameter defaultModel: for a request that names none.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
+}
+
+extension ChatSurface {
+    var wire: Wire? { nil }
 }
 
 /// A chat request as its surface has read it. A class: a call is dear to copy, and large in the frames of functions that

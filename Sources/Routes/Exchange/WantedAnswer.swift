@@ -12,6 +12,8 @@ struct WantedAnswer: Sendable {
     let hasFunctions: Bool
     /// Counted for an answer that begins with it; else 0.
     let promptTokens: Int
+    /// A vendor of the caller's wire may answer, whose answer goes on as it comes.
+    let mayBeNative: Bool
 
     init(_ call: borrowing ChatCall, _ candidate: borrowing Candidate) {
         model = call.model
@@ -20,5 +22,6 @@ struct WantedAnswer: Sendable {
         choices = call.choices
         hasFunctions = call.needs.contains(.functions)
         promptTokens = call.opensWithUsage ? call.promptTokens(by: .of(model: candidate.model.id)) : 0
+        mayBeNative = call.original != nil
     }
 }

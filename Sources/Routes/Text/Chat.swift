@@ -4,6 +4,21 @@ import Limits
 import Shared
 import Upstream
 
+extension Exchange {
+    /// Reads a call that a vendor may take as it came, and keeps its body for that.
+    @inline(never)
+    fileprivate func original(
+        _ surface: any ChatSurface,
+        defaultModel: String?
+    ) async throws(APIError) -> ChatRequest {
+        let (asked, body) = try await jsonAndBody { (root) throws(APIError) in
+            try surface.read(root, defaultModel: defaultModel)
+        }
+        asked.call.original = body
+        return asked
+    }
+}
+
 /// All endpoints that chat; the surface reads the request and writes the answer and the errors.
 ///
 /// A stream waits for its vendor in a function of its own: all that was needed to open it is given up before. The widest
@@ -31,9 +46,10 @@ private func plannedChat(
     let caller = try await exchange.caller(.chat)
     let gateway = exchange.gateway
     let defaultModel = gateway.settings.defaultModel
-    let asked = try await exchange.json { (root) throws(APIError) in
-        try surface.read(root, defaultModel: defaultModel)
-    }
+    let asked =
+        gateway.registry.speaksChat && surface.wire == .chat
+        ? try await exchange.original(surface, defaultModel: defaultModel)
+        : try await exchange.json { (root) throws(APIError) in try surface.read(root, defaultModel: defaultModel) }
     if asked.reply.refersBack { try await asked.resolve(for: caller, exchange) }
     exchange.record.model = asked.call.model
     exchange.record.isStreamed = asked.call.isStreamed

@@ -109,6 +109,7 @@ final class ChatFallback: @unchecked Sendable {
     /// An answer has begun: nobody else is asked.
     func release() {
         call.messages = []
+        call.original = nil
         for plan in plans.values { plan.release() }
         plans = [:]
     }
@@ -144,8 +145,7 @@ private final class Attempt: TimerTarget, @unchecked Sendable {
 
     func answer() async throws(UpstreamError) -> (ChatAnswer, Usage) {
         try await inTime { [self] () async throws(UpstreamError) in
-            let chat = try await plan.prepared(by: vendorCall, isLast: false)
-            let answer = try await plan.answer(of: chat, vendorCall.sheet)
+            let answer = try await plan.answered(by: vendorCall, isLast: false)
             attempts.served()
             fallback.release()
             return answer
@@ -158,8 +158,7 @@ private final class Attempt: TimerTarget, @unchecked Sendable {
         _ exchange: Exchange
     ) async throws(UpstreamError) {
         try await inTime { [self] () async throws(UpstreamError) in
-            let chat = try await plan.prepared(by: vendorCall, isLast: false)
-            var answer = try await plan.open(chat, vendorCall, writer)
+            var answer = try await plan.opened(by: vendorCall, writer, isLast: false)
             answer.stream = BeginningStream(answer.stream) { [self] in begins() }
             try await deliver(OpenChat(answer, to: writer, wanted), exchange)
             if !hasBegun { begins() }

@@ -29,6 +29,11 @@ final class ChatPlan: @unchecked Sendable {
     private let mayRepeat: Bool
     /// `finish` is to be called.
     private(set) var isUnfinished = false
+    /// The call as it was read; nil: nothing that the vendor does for it is in doubt.
+    private var spare: Indirect<ChatCall>?
+
+    /// Abilities that not all servers of a wire have.
+    private static let doubtful: Abilities = [.choices, .objects, .schemas]
 
     /// Throws what the client is told of what the candidate lacks.
     ///
@@ -55,6 +60,12 @@ final class ChatPlan: @unchecked Sendable {
             }
         }
         isUnfinished = loadsMedia || form != nil
+        if call.original != nil {
+            let isNative = candidate.provider.wires.contains(.chat)
+            if isNative, !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful) { spare = Indirect(call) }
+            // An emulation changes the call, so the request no longer says the same.
+            if !isNative || !call.needs.isSubset(of: abilities) { call.original = nil }
+        }
         count = CallCount(candidate.model, by: gateway.worker, on: gateway.loop)
         wanted = WantedAnswer(call, candidate)
         completion = Completion(call, lacking: abilities, count, by: gateway.worker, on: gateway.loop)
@@ -128,7 +139,7 @@ final class ChatPlan: @unchecked Sendable {
     func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         let vendorCall = candidate.call(billing: sheet)
         do throws(UpstreamError) {
-            let answer = try await answer(of: try await prepared(by: vendorCall), sheet)
+            let answer = try await answered(by: vendorCall)
             vendorCall.served()
             return answer
         } catch {
@@ -136,7 +147,34 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    func answer(of chat: any PreparedChat, _ sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+    /// - Parameter isLast: nobody else is asked after it, so the call need not be kept.
+    func answered(by vendorCall: VendorCall, isLast: Bool = true) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+        do throws(UpstreamError) {
+            return try await answer(of: try await prepared(by: vendorCall, isLast), vendorCall.sheet)
+        } catch {
+            guard error.remedy.contains(.emulation) else { throw error }
+            return try await emulating(after: error).answered(by: vendorCall.another(), isLast: isLast)
+        }
+    }
+
+    /// The plan that makes up for an ability that the vendor turned out to lack; throws the failure if there is none.
+    @inline(never)
+    private func emulating(after error: UpstreamError) async throws(UpstreamError) -> ChatPlan {
+        guard let spare = spare.take() else { throw error }
+        do throws(APIError) {
+            let plan = try ChatPlan(spare.value, candidate, caller, gateway, mayRepeat: mayRepeat)
+            if plan.isUnfinished { try await plan.finish() }
+            if !plan.isShort(nil) { try await plan.check(nil) }
+            return plan
+        } catch {
+            throw UpstreamError(refusing: error)
+        }
+    }
+
+    private func answer(
+        of chat: any PreparedChat,
+        _ sheet: CallSheet
+    ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         do throws(UpstreamError) {
             var answer = try await chat.answer()
             if answer.usage == nil { answer = try await count.counted(answer, of: chat) }
@@ -158,14 +196,28 @@ final class ChatPlan: @unchecked Sendable {
     func stream(billing sheet: CallSheet, _ writer: any AnswerWriter) async throws(UpstreamError) -> OpenAnswer {
         let vendorCall = candidate.call(billing: sheet)
         do throws(UpstreamError) {
-            return try await open(try await prepared(by: vendorCall), vendorCall, writer)
+            return try await opened(by: vendorCall, writer)
         } catch {
             throw vendorCall.failure(error)
         }
     }
 
+    /// - Parameter isLast: nobody else is asked after it, so the call need not be kept.
+    func opened(
+        by vendorCall: VendorCall,
+        _ writer: any AnswerWriter,
+        isLast: Bool = true
+    ) async throws(UpstreamError) -> OpenAnswer {
+        do throws(UpstreamError) {
+            return try await open(try await prepared(by: vendorCall, isLast), vendorCall, writer)
+        } catch {
+            guard error.remedy.contains(.emulation) else { throw error }
+            return try await emulating(after: error).opened(by: vendorCall.another(), writer, isLast: isLast)
+        }
+    }
+
     @inline(never)
-    func open(
+    private func open(
         _ chat: any PreparedChat,
         _ vendorCall: VendorCall,
         _ writer: any AnswerWriter
@@ -188,9 +240,7 @@ final class ChatPlan: @unchecked Sendable {
     }
 
     /// The vendor's form of the call, with what its vendor lacks.
-    ///
-    /// - Parameter isLast: nobody else is asked after it, so the call need not be kept.
-    func prepared(by vendorCall: VendorCall, isLast: Bool = true) async throws(UpstreamError) -> any PreparedChat {
+    private func prepared(by vendorCall: VendorCall, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
         if let chat = preparedAtOnce(by: vendorCall, isLast) { return chat }
         return try await preparedLater(by: vendorCall, isLast)
     }
@@ -198,13 +248,13 @@ final class ChatPlan: @unchecked Sendable {
     /// Nil: that takes time.
     @inline(never)
     private func preparedAtOnce(by vendorCall: VendorCall, _ isLast: Bool) -> (any PreparedChat)? {
-        guard case .plain = way, form == nil, !call.arePromptsSeparate, call.textBytes <= Worker.loopBytes else {
+        guard case .plain = way, form == nil, !call.arePromptsSeparate, call.sentBytes <= Worker.loopBytes else {
             return nil
         }
         let chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
         chat.write()
         // The chat has them now.
-        if isLast { call.messages = [] }
+        if isLast { dropContent() }
         return completion.completed(chat, by: vendorCall)
     }
 
@@ -226,19 +276,27 @@ final class ChatPlan: @unchecked Sendable {
                 [self] (call, vendorCall) async throws(UpstreamError) in try await written(call, by: vendorCall)
             }
         }
-        if isLast, case .plain = way { call.messages = [] }
+        if isLast, case .plain = way { dropContent() }
         return completion.completed(chat, by: vendorCall)
     }
 
     /// The answer has begun, so nobody else is asked.
-    func release() { if case .plain = way { call.messages = [] } }
+    func release() {
+        spare = nil
+        if case .plain = way { dropContent() }
+    }
+
+    private func dropContent() {
+        call.messages = []
+        call.original = nil
+    }
 
     /// Of several prompts.
     @inline(never)
     private func severally(by vendorCall: VendorCall, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
         var chats: [any PreparedChat] = []
         for prompt in call.prompts { chats.append(try await written(prompt, by: vendorCall)) }
-        if isLast { call.messages = [] }
+        if isLast { dropContent() }
         return completion.completed(chats, by: vendorCall)
     }
 
@@ -248,7 +306,7 @@ final class ChatPlan: @unchecked Sendable {
         case .links(let links): return links.prepared(by: vendorCall)
         case .attached(let plan, let access): return try await plan.prepare(call, by: vendorCall, access)
         case .plain:
-            let bytes = call.textBytes
+            let bytes = call.sentBytes
             let chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
             if bytes <= Worker.loopBytes {
                 chat.write()

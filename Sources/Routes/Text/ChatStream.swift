@@ -129,10 +129,14 @@ private final class Delivery {
     @inline(never)
     func ended() -> Usage {
         let told = answer.stream.usage
-        let usage = Usage(
+        var usage = Usage(
             promptTokens: told?.promptTokens ?? answer.count.promptTokens(or: answer.promptTokens),
             completionTokens: told?.completionTokens ?? tally.tokens
         )
+        if let told {
+            usage.cachedTokens = told.cachedTokens
+            usage.reasoningTokens = told.reasoningTokens
+        }
         if !answer.isBilled { answer.vendorCall.sheet.answered(usage, credits: answer.stream.credits) }
         answer.vendorCall.served()
         return usage

@@ -38,9 +38,12 @@ extension ProviderSettings {
         assetURL = row.assetURL.flatMap { reader.text($0) } ?? ""
         let named = reader.models(key("MODELS"))
         if let standard = row.baseURL {
-            baseURL = reader.text(key("BASE_URL")) ?? reader.text(standard) ?? ""
+            baseURL = reader.url(key("BASE_URL"), or: standard)
             models = named
-            isPassthrough = reader.isPassthrough(instance, hasKeys: !keys.isEmpty)
+            isPassthrough = reader.isPassthrough(instance, hasKeys: !keys.isEmpty, kind)
+            if row.needsModels, named.isEmpty, reader.isUnset(key("MODELS")) {
+                reader.note(key("KIND"), "\(key("MODELS").name) must name the models of this provider")
+            }
         } else {
             baseURL = ""
             models = named.isEmpty ? [ModelName(alias: kind.rawValue, upstream: kind.rawValue)] : named
@@ -63,6 +66,10 @@ extension ProviderSettings {
         http2 = reader.boolean(key("HTTP2"))
         price = reader.price(key("COST"))
         rank = ProviderRank(instance, reader)
+        headers = reader.list(key("HEADERS"))
+        if !row.takesHeaders {
+            reader.refuse(key("HEADERS"), "kind \(kind.rawValue) takes no headers; remove this line")
+        }
     }
 
     static func key(_ instance: String, _ field: String) -> SettingKey {
@@ -81,17 +88,38 @@ extension SettingsReader {
         return list(several) + (text(one).map { [$0] } ?? [])
     }
 
+    /// Without a path that calls add themselves.
+    fileprivate func url(_ key: SettingKey, or standard: ProviderSettings.Kind.StandardURL) -> String {
+        guard let own = text(key) else {
+            switch standard {
+            case .setting(let setting): return text(setting) ?? ""
+            case .fixed(let url): return url
+            }
+        }
+        guard case .fixed = standard, own.hasSuffix("/chat/completions") else { return own }
+        return String(own.dropLast("/chat/completions".count))
+    }
+
+    /// True if it is neither given nor wrong.
+    fileprivate func isUnset(_ key: SettingKey) -> Bool {
+        given[key] == nil && !problems.contains { $0.name == key.name }
+    }
+
     /// True if the vendor is called with the callers' own keys.
-    fileprivate mutating func isPassthrough(_ provider: String, hasKeys: Bool) -> Bool {
+    fileprivate mutating func isPassthrough(
+        _ provider: String,
+        hasKeys: Bool,
+        _ kind: ProviderSettings.Kind
+    ) -> Bool {
         let key = ProviderSettings.key(provider, "PASSTHROUGH")
-        guard given[key] != nil else { return !hasKeys }
+        guard given[key] != nil else { return !hasKeys && !kind.row.areKeysOptional }
         let isPassthrough = boolean(key)
         for field in ["API_KEYS", "API_KEY"] where isPassthrough && hasKeys {
             let keys = ProviderSettings.key(provider, field)
             if given[keys] != nil { warn(keys, "is not used, because \(key.name) is true") }
         }
         let areKeysWrong = problems.contains { $0.name?.hasPrefix("PROVIDER_\(provider)_API_KEY") ?? false }
-        if !isPassthrough && !hasKeys && !areKeysWrong {
+        if !isPassthrough && !hasKeys && !areKeysWrong && !kind.row.areKeysOptional {
             note(key, "without it PROVIDER_\(provider)_API_KEYS must be set")
         }
         return isPassthrough

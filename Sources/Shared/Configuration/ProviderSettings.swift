@@ -2,6 +2,8 @@
 package struct ProviderSettings: Sendable, Equatable {
     package enum Kind: String, CaseIterable, Sendable {
         case onemin
+        /// Any server that speaks OpenAI's wire.
+        case openai
         case echo
     }
 
@@ -29,6 +31,8 @@ package struct ProviderSettings: Sendable, Equatable {
     /// Nil: not known.
     package let price: Price?
     package let rank: ProviderRank
+    /// Header lines of its calls, which go before those that its kind has; secrets.
+    package let headers: [String]
 }
 
 extension ProviderSettings.Kind {
@@ -36,14 +40,25 @@ extension ProviderSettings.Kind {
     package struct Row {
         /// The owner of its models, as callers see it; nil: the provider's label.
         package let owner: String?
-        /// The setting for providers that have no URL of their own; nil: the kind uses no network.
-        let baseURL: SettingKey?
+        /// For providers that have no URL of their own; nil: the kind uses no network.
+        let baseURL: StandardURL?
         /// The setting with the host of its results.
         let assetURL: SettingKey?
         /// Calls cost credits of the vendor.
         package let takesCredits: Bool
         /// The setting with the models that are listed first.
         let subset: SettingKey?
+        /// The models have to be named.
+        let needsModels: Bool
+        /// Some servers want no key, so the callers' own are not passed on for want of one.
+        let areKeysOptional: Bool
+        /// Calls take header lines that settings give.
+        let takesHeaders: Bool
+    }
+
+    enum StandardURL {
+        case setting(SettingKey)
+        case fixed(String)
     }
 
     package var row: Row {
@@ -51,12 +66,36 @@ extension ProviderSettings.Kind {
         case .onemin:
             Row(
                 owner: "1minai",
-                baseURL: "ONE_MIN_BASE_URL",
+                baseURL: .setting("ONE_MIN_BASE_URL"),
                 assetURL: "ONE_MIN_ASSET_URL",
                 takesCredits: true,
-                subset: "SUBSET_OF_ONE_MIN_PERMITTED_MODELS"
+                subset: "SUBSET_OF_ONE_MIN_PERMITTED_MODELS",
+                needsModels: false,
+                areKeysOptional: false,
+                takesHeaders: false
             )
-        case .echo: Row(owner: nil, baseURL: nil, assetURL: nil, takesCredits: false, subset: nil)
+        case .openai:
+            Row(
+                owner: nil,
+                baseURL: .fixed("https://api.openai.com/v1"),
+                assetURL: nil,
+                takesCredits: false,
+                subset: nil,
+                needsModels: true,
+                areKeysOptional: true,
+                takesHeaders: true
+            )
+        case .echo:
+            Row(
+                owner: nil,
+                baseURL: nil,
+                assetURL: nil,
+                takesCredits: false,
+                subset: nil,
+                needsModels: false,
+                areKeysOptional: true,
+                takesHeaders: false
+            )
         }
     }
 

@@ -291,10 +291,17 @@ extension SettingsTable {
                         "true: callers' own keys are sent on; unset: true for onemin without keys"
                     ),
                     SettingRow(
+                        "HEADERS",
+                        .headers,
+                        "",
+                        "header lines of calls to it, kind openai only: Name: value; Name: value",
+                        .secret
+                    ),
+                    SettingRow(
                         "MODELS",
                         .models,
                         "",
-                        "models: names, or alias=upstream; unset: the catalogue of 1min.ai, or echo"
+                        "models: names, or alias=upstream; unset: the catalogue of 1min.ai, or echo; openai needs them"
                     ),
                     SettingRow("WEIGHT", .weight, "1", "share of requests among providers of its priority; 0: none"),
                     SettingRow("WEIGHTS", .modelWeights, "", "the same for single models, as alias=2,other=0"),

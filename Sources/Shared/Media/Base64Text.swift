@@ -17,6 +17,9 @@ package final class Base64Text: @unchecked Sendable {
 
     package var isEmpty: Bool { text.bytes.isEmpty }
 
+    /// As it came.
+    package var base64: Body { text }
+
     /// Frees it, once nothing reads it any more.
     package func release() { text = Body(ByteBuffer()) }
 

@@ -66,7 +66,7 @@ package struct Offers: Sendable {
             if let catalogue = provider.catalogue {
                 add(provider, index, catalogue)
             } else {
-                for name in provider.models { add(name.alias, Model(chatModel: name.alias, owner: ""), index) }
+                for name in provider.models { add(name.alias, Model(chatModel: name.upstream, owner: ""), index) }
             }
         }
         guard providers.contains(where: { $0.rank.priority != providers[0].rank.priority }) else { return }

@@ -27,6 +27,7 @@ extension SettingType {
         case .label: return isLabel(text) ? .text(text) : nil
         case .token: return isToken(text) ? .text(text) : nil
         case .tokens: return items(of: text)?.collect { isToken($0) ? $0 : nil }.map { .list($0) }
+        case .headers: return headerLines(text).map { .list($0) }
         case .limits: return (try? Quota.list(text)).map { .limits($0) }
         case .modelLimits: return (try? modelQuotas(text)).map { .modelLimits($0) }
         case .price: return Price(text).map { .price($0) }
@@ -85,6 +86,29 @@ extension SettingType {
 private func items(of text: String) -> [String]? {
     let items = text.split { $0 == "," || $0.isNewline }.map { String($0.trimmed) }.filter { !$0.isEmpty }
     return items.isEmpty ? nil : items
+}
+
+/// `Name: value` each. Those that belong to the connection are the relay's.
+private func headerLines(_ text: String) -> [String]? {
+    let isByLines = text.contains(where: \.isNewline)
+    let lines = text.split { isByLines ? $0.isNewline : $0 == ";" }.map { String($0.trimmed) }.filter { !$0.isEmpty }
+    let reserved = ["host", "content-length", "transfer-encoding", "connection", "expect", "content-type", "te"]
+    guard !lines.isEmpty, text.utf8.count <= 8_192 else { return nil }
+    return lines.collect { line in
+        guard let colon = line.firstIndex(of: ":"), case let name = line[..<colon], !name.isEmpty,
+            case let value = line[line.index(after: colon)...].trimmed, !value.isEmpty,
+            name.utf8.allSatisfy(isOfName), value.utf8.allSatisfy({ $0 >= 32 && $0 < 127 }),
+            !reserved.contains(name.lowercased())
+        else { return nil }
+        return "\(name): \(value)"
+    }
+}
+
+private func isOfName(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
+    default: false
+    }
 }
 
 private func wholeNumber(_ text: String, in range: ClosedRange<Int>) -> Int? {

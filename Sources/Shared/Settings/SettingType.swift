@@ -43,6 +43,8 @@ package enum SettingType: Sendable, Equatable {
     case weight
     /// A comma list of `model=number`, each model once.
     case modelWeights
+    /// `Name: value`, several by lines or semicolons.
+    case headers
     /// `off`, or limits joined by `;`.
     case limits
     /// `off`, or a comma list of `pattern=limits`.
@@ -105,6 +107,7 @@ extension SettingType {
         case .weights: "a list of numbers above 0 separated by commas"
         case .weight: "a number from 0 to 1000000"
         case .modelWeights: "a list of model=number, each model once, separated by commas"
+        case .headers: "header lines such as X-Team: a; X-Title: b"
         case .limits: "off or limits such as 60/minute;2000/day"
         case .modelLimits: "off or limits of models such as gpt-4o*=10/minute;100/day,o3-mini=5/minute"
         case .price: "a price such as 0.002 or 0.001/0.004, up to 1000 dollars, with at most nine decimals"
@@ -126,6 +129,7 @@ extension SettingType {
         case .choice(let words): words.joined(separator: ", ")
         case .list, .models, .names, .weights, .modelWeights, .networks, .servers: "comma list"
         case .weight: "0 to 1000000"
+        case .headers: "by lines or semicolons"
         case .limits: "60/minute;2000/day, off"
         case .modelLimits: "pattern=limits,pattern=limits; off"
         case .price: "USD, one number or prompt/completion"

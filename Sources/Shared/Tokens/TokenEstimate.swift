@@ -74,6 +74,10 @@ package struct TokenEstimate: Sendable {
 package struct Usage: Sendable {
     package var promptTokens: Int
     package var completionTokens: Int
+    /// Of the prompt, as far as its vendor had read them before.
+    package var cachedTokens = 0
+    /// Of the completion, as far as they were thoughts.
+    package var reasoningTokens = 0
 
     package init(promptTokens: Int, completionTokens: Int) {
         self.promptTokens = promptTokens

@@ -31,6 +31,8 @@ package final class Registry: @unchecked Sendable {
     }
 
     let entries: [Entry]
+    /// Some vendor takes calls as they came, in OpenAI's form.
+    package let speaksChat: Bool
     let loop: EventLoop
     package let offers: Offers
     private let balance: Balance
@@ -39,6 +41,7 @@ package final class Registry: @unchecked Sendable {
     package init(_ entries: [Entry], _ offers: Offers, _ balance: Balance, on loop: EventLoop) {
         self.loop = loop
         self.entries = entries
+        speaksChat = entries.contains { $0.provider.wires.contains(.chat) }
         self.offers = offers
         self.balance = balance
     }

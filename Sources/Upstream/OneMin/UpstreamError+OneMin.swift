@@ -87,16 +87,9 @@ extension UpstreamError {
         return nil
     }
 
-    /// Without addresses, keys and the customer's team, at most 300 characters.
+    /// Without the customer's team, too.
     static func cleaned(_ text: String) -> String {
-        let words = text.prefix(2_000).split(whereSeparator: { $0.isWhitespace })
-        var kept: [Substring] = []
-        for word in words {
-            let isAddress = word.contains("://") || word.contains("1min.ai") || word.hasPrefix("www.")
-            let isKey = word.utf8.count >= 24 && !word.contains("/") && word.utf8.contains { $0 >= 48 && $0 <= 57 }
-            if isAddress || isKey { kept.append("…") } else { kept.append(word) }
-        }
-        let line = kept.joined(separator: " ")
-        return line.contains(" team ") || line.contains("team only") ? "" : String(line.prefix(300))
+        let line = words(of: text, hiding: "1min.ai")
+        return line.contains(" team ") || line.contains("team only") ? "" : line
     }
 }

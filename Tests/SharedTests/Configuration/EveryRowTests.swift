@@ -41,6 +41,7 @@ import Testing
         case .published: ["x", "0", "65536", "host:80", "1.2.3.4:x", "10.0.0.0/8:80", "::1"]
         case .weight: ["-1", "x", "1e3", "1000001", "a=1"]
         case .modelWeights: ["1", "a", "a=", "=1", "a=x", "a=1,a=2", "a b=1", ","]
+        case .headers: ["no colon", "X: ", ": x", "X y: z", "Host: a", "X: a; Content-Length: 3", "X: \u{e4}"]
         case .weights: ["0", "-1", "x", "1,,a", "1e3", "nan", "1000001"]
         }
     }

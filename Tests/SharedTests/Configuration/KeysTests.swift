@@ -53,6 +53,44 @@ import Testing
         #expect(provider.isPassthrough == isPassthrough && provider.apiKeys == keys && provider.keyWeights == weights)
     }
 
+    @Test("a server of OpenAI's wire may want no key, and its provider holds credentials all the same")
+    func keylessServer() throws {
+        let set = [("PROVIDER_V_KIND", "openai"), ("PROVIDER_V_MODELS", "a=b/c:1"), ("ANONYMOUS_MODELS", "all")]
+        let keyless = outcome(environment: set)
+        #expect(keyless.problemTexts == [])
+        let provider = try #require(keyless.settings?.providers.first)
+        #expect(!provider.isPassthrough && provider.apiKeys.isEmpty && provider.headers.isEmpty)
+        #expect(provider.baseURL == "https://api.openai.com/v1")
+        #expect(provider.models == [ModelName(alias: "a", upstream: "b/c:1")])
+        let closed = outcome(environment: Array(set.dropLast()))
+        #expect(closed.problemTexts.first?.contains("nobody may use this provider") == true)
+        let passing = outcome(environment: Array(set.dropLast()) + [("PROVIDER_V_PASSTHROUGH", "true")])
+        #expect(passing.settings?.providers.first?.isPassthrough == true)
+    }
+
+    @Test("a server's models have to be named; its URL loses the path that calls add; its headers are lines")
+    func server() throws {
+        let set = [("PROVIDER_V_KIND", "openai"), ("ANONYMOUS_MODELS", "all")]
+        #expect(
+            outcome(environment: set).problemTexts == [
+                "environment  PROVIDER_V_KIND: PROVIDER_V_MODELS must name the models of this provider"
+            ]
+        )
+        let more = [
+            ("PROVIDER_V_MODELS", "m"), ("PROVIDER_V_BASE_URL", "https://host/api/v3/chat/completions"),
+            ("PROVIDER_V_HEADERS", "X-Title: My app ; api-key:abc"),
+        ]
+        let provider = try #require(outcome(environment: set + more).settings?.providers.first)
+        #expect(provider.baseURL == "https://host/api/v3")
+        #expect(provider.headers == ["X-Title: My app", "api-key: abc"])
+        let lines = outcome(environment: set + more.prefix(2) + [("PROVIDER_V_HEADERS", "A: b;c\nD: e")])
+        #expect(lines.settings?.providers.first?.headers == ["A: b;c", "D: e"])
+        let wrong = outcome(environment: [("PROVIDER_V_KIND", "onemin"), ("PROVIDER_V_HEADERS", "A: b")])
+        #expect(
+            wrong.problemTexts == ["environment  PROVIDER_V_HEADERS: kind onemin takes no headers; remove this line"]
+        )
+    }
+
     @Test("keys that are not used because callers' own are passed on: a warning")
     func unusedKeys() throws {
         let set = [("PROVIDER_V_KIND", "onemin"), ("PROVIDER_V_API_KEY", "a"), ("PROVIDER_V_PASSTHROUGH", "true")]

@@ -79,11 +79,9 @@ struct MessageAnswer: ChatReply {
         body.append(choice.finish.stopReason(hasSequence: choice.stop != nil))
         body.append(#"","stop_sequence":"#)
         if let stop = choice.stop { body.append(json: stop.bytes) } else { body.append("null") }
-        body.append(#","usage":{"input_tokens":"#)
-        body.append(decimal: usage.promptTokens)
-        body.append(#","output_tokens":"#)
-        body.append(decimal: usage.completionTokens)
-        body.append("}}")
+        body.append(#","usage":"#)
+        usage.appendMessageJSON(to: &body)
+        body.append("}")
         return true
     }
 
@@ -127,5 +125,20 @@ extension FinishReason {
 extension UpstreamError {
     fileprivate static var brokenCall: UpstreamError {
         UpstreamError(.failed, cause: "the arguments of a call are not a JSON object")
+    }
+}
+
+extension Usage {
+    /// As messages name it: tokens that were read from the vendor's memory are not among the input's.
+    func appendMessageJSON(to out: inout ByteBuffer) {
+        out.append(#"{"input_tokens":"#)
+        out.append(decimal: promptTokens - cachedTokens)
+        if cachedTokens > 0 {
+            out.append(#","cache_read_input_tokens":"#)
+            out.append(decimal: cachedTokens)
+        }
+        out.append(#","output_tokens":"#)
+        out.append(decimal: completionTokens)
+        out.append("}")
     }
 }

@@ -130,11 +130,9 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
         out.append(finish.stopReason(hasSequence: stop != nil))
         out.append(#"","stop_sequence":"#)
         if let stop { out.append(json: stop.bytes) } else { out.append("null") }
-        out.append(#"},"usage":{"input_tokens":"#)
-        out.append(decimal: usage.promptTokens)
-        out.append(#","output_tokens":"#)
-        out.append(decimal: usage.completionTokens)
-        out.append("}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
+        out.append(#"},"usage":"#)
+        usage.appendMessageJSON(to: &out)
+        out.append("}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
         exchange.writer.write(out)
         exchange.writer.end()
     }

@@ -21,6 +21,13 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     private var opening = ByteBuffer()
     private var out = ByteBuffer()
     private var hasBegun = false
+    /// The response has begun, though perhaps no chunk.
+    private var hasHead = false
+    /// A vendor of this wire may answer.
+    private let mayBeNative: Bool
+    /// The vendor's own chunks are passed on, and nothing else.
+    private var isNative = false
+    private var hasUsage = false
 
     init(_ wanted: WantedAnswer, _ names: ToolNames, _ exchange: Exchange) {
         self.exchange = exchange
@@ -28,6 +35,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         choices = wanted.choices
         includesUsage = wanted.includesUsage
         hasFunctions = wanted.hasFunctions
+        mayBeNative = wanted.mayBeNative
         beginning.append(#"data: {"id":""#)
         exchange.gateway.ids.appendID("chatcmpl-", into: &beginning)
         beginning.append(#"","object":"chat.completion.chunk","created":"#)
@@ -41,6 +49,10 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     }
 
     func take(_ choice: Int, _ event: AnswerEvent) {
+        if isNative {
+            if case .native(_, let chunk) = event { pass(chunk, of: choice) }
+            return
+        }
         switch event {
         case .text(let text): add(text, to: choice)
         case .finish(let reason, _): finish(choice, reason)
@@ -50,8 +62,28 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         case .toolArguments(let index, let text): arguments(index, text, of: choice)
         case .note(let text): note(text)
         case .signature(let call, let text): signature(text, ofCall: call, of: choice)
-        case .sealedThought, .native: break
+        case .native(_, let chunk): pass(chunk, of: choice)
+        case .sealedThought: break
         }
+    }
+
+    /// A vendor's chunk. Its first four members name the answer, as in all others.
+    private func pass(_ chunk: UnsafeRawBufferPointer, of choice: Int) {
+        if !isNative {
+            isNative = true
+            beginHead()
+            let names = Array(RawJSON(chunk).members.prefix(4))
+            beginning.removeAll()
+            beginning.append("data: ")
+            if let last = names.last?.value.bytes, let end = last.baseAddress, let start = chunk.baseAddress {
+                beginning.append(chunk[part: 0..<(end - start + last.count)])
+            }
+        }
+        if choice < 0 { hasUsage = true }
+        makeRoom()
+        out.append("data: ")
+        out.append(chunk)
+        out.append("\n\n")
     }
 
     private func add(_ text: UnsafeRawBufferPointer, to choice: Int) {
@@ -169,12 +201,20 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
 
     /// A comment, which shows the client that somebody is there.
     func ping() {
-        if hasBegun { out.append(": ping\n\n") } else { begin() }
+        // A vendor's own chunks would have another id.
+        if mayBeNative { beginHead() }
+        if hasHead { out.append(": ping\n\n") } else { begin() }
+    }
+
+    private func beginHead() {
+        guard !hasHead else { return }
+        hasHead = true
+        exchange.beginEvents()
     }
 
     private func begin() {
         hasBegun = true
-        exchange.beginEvents()
+        beginHead()
         for choice in 0..<choices {
             open(choice)
             out.append("{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n")
@@ -201,7 +241,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     func flushNow() { exchange.send(batch: &out) }
 
     func end(_ usage: Usage) async {
-        if includesUsage { appendUsage(usage) }
+        if includesUsage, !hasUsage { appendUsage(usage) }
         out.append("data: [DONE]\n\n")
         exchange.writer.write(out)
         exchange.writer.end()
@@ -210,7 +250,8 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     private func appendUsage(_ usage: Usage) {
         // The common beginning has the members of a choice's chunk; this one has no choice.
         let text = beginning.bytes
-        out.append(text[part: 0..<(text.count - #","usage":null,"choices":[{"index":"#.utf8.count)])
+        let end = isNative ? 0 : #","usage":null,"choices":[{"index":"#.utf8.count
+        out.append(text[part: 0..<(text.count - end)])
         out.append(#","choices":[],"usage":"#)
         usage.appendJSON(to: &out)
         out.append("}\n\n")

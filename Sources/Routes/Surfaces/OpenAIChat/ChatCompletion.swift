@@ -18,6 +18,10 @@ struct ChatCompletion: ChatReply {
         _ wanted: WantedAnswer,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
+        if let original = answer.original {
+            original.read { exchange.send(json: $0) }
+            return
+        }
         let length = answer.choices.reduce(512) { $0 + $1.bytes + 256 }
         var body = ByteBuffer()
         _ = body.reserve(min(length, Worker.loopBytes))
@@ -138,18 +142,6 @@ extension ByteBuffer {
     }
 }
 
-extension FinishReason {
-    /// As chat completions name it.
-    func name(isOld: Bool) -> StaticString {
-        switch self {
-        case .stop, .pause: "stop"
-        case .length: "length"
-        case .toolCalls: isOld ? "function_call" : "tool_calls"
-        case .contentFilter, .refusal: "content_filter"
-        }
-    }
-}
-
 extension Usage {
     func appendJSON(to body: inout ByteBuffer) {
         body.append(#"{"prompt_tokens":"#)
@@ -158,6 +150,16 @@ extension Usage {
         body.append(decimal: completionTokens)
         body.append(#","total_tokens":"#)
         body.append(decimal: totalTokens)
+        if cachedTokens > 0 {
+            body.append(#","prompt_tokens_details":{"cached_tokens":"#)
+            body.append(decimal: cachedTokens)
+            body.append("}")
+        }
+        if reasoningTokens > 0 {
+            body.append(#","completion_tokens_details":{"reasoning_tokens":"#)
+            body.append(decimal: reasoningTokens)
+            body.append("}")
+        }
         body.append("}")
     }
 }

@@ -4,6 +4,8 @@ import Shared
 
 /// OpenAI's endpoints: their envelope of errors, and chat completions.
 struct OpenAIChat: ChatSurface {
+    let wire: Wire? = .chat
+
     /// The envelope: always these four keys.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         body.append(isMidStream ? #"data: {"error":{"message":"# : #"{"error":{"message":"#)

@@ -102,9 +102,13 @@ extension Usage {
     func appendResponseJSON(to out: inout ByteBuffer) {
         out.append(#"{"input_tokens":"#)
         out.append(decimal: promptTokens)
-        out.append(#","input_tokens_details":{"cached_tokens":0,"cache_write_tokens":0},"output_tokens":"#)
+        out.append(#","input_tokens_details":{"cached_tokens":"#)
+        out.append(decimal: cachedTokens)
+        out.append(#","cache_write_tokens":0},"output_tokens":"#)
         out.append(decimal: completionTokens)
-        out.append(#","output_tokens_details":{"reasoning_tokens":0},"total_tokens":"#)
+        out.append(#","output_tokens_details":{"reasoning_tokens":"#)
+        out.append(decimal: reasoningTokens)
+        out.append(#"},"total_tokens":"#)
         out.append(decimal: totalTokens)
         out.append("}")
     }

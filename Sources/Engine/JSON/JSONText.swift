@@ -1,17 +1,15 @@
-import Engine
-
 extension JSONValue {
     /// The value as UTF-8, without white space. Its depth was bounded when it was parsed.
-    var body: Body {
+    package var body: Body {
         var text = ByteBuffer()
         append(to: &text)
         return Body(text)
     }
 
     /// A text in place of that of a member; nil: it stays.
-    typealias Replacement = (_ name: UnsafeRawBufferPointer, _ text: UnsafeRawBufferPointer) -> String?
+    package typealias Replacement = (_ name: UnsafeRawBufferPointer, _ text: UnsafeRawBufferPointer) -> String?
 
-    func append(to text: inout ByteBuffer, replacing replacement: Replacement? = nil) {
+    package func append(to text: inout ByteBuffer, replacing replacement: Replacement? = nil) {
         switch kind {
         case .object:
             text.append("{")

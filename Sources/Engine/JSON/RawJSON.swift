@@ -1,0 +1,124 @@
+/// A value in a JSON text, as it is written there; for texts that a parser found to be valid. An invalid one gives wrong
+/// values, but nothing outside of it.
+package struct RawJSON {
+    /// Without the white space around it.
+    package let bytes: UnsafeRawBufferPointer
+
+    /// - Parameter text: the whole text; a byte order mark is skipped.
+    package init(_ text: UnsafeRawBufferPointer) {
+        let hasMark = text.count >= 3 && text[0] == 0xef && text[1] == 0xbb && text[2] == 0xbf
+        var place = hasMark ? 3 : 0
+        Self.skipSpace(text, &place)
+        bytes = text[part: place..<max(place, Self.end(of: text, from: place))]
+    }
+
+    fileprivate init(value: UnsafeRawBufferPointer) { bytes = value }
+
+    package var isObject: Bool { bytes.first == UInt8(ascii: "{") }
+    package var isArray: Bool { bytes.first == UInt8(ascii: "[") }
+    package var isNull: Bool { bytes.equals("null") }
+
+    /// The bytes between the quotes of a string, with its escapes; nil: it is another value.
+    package var content: UnsafeRawBufferPointer? {
+        guard bytes.count >= 2, bytes.first == UInt8(ascii: "\"") else { return nil }
+        return bytes[part: 1..<(bytes.count - 1)]
+    }
+
+    /// The members of an object in their order; of another value none.
+    package var members: Members { Members(bytes, opening: UInt8(ascii: "{")) }
+
+    /// The elements of an array in their order; of another value none.
+    package var elements: Elements { Elements(bytes, opening: UInt8(ascii: "[")) }
+
+    /// The first member of that name, which is written without escapes.
+    package subscript(_ name: StaticString) -> RawJSON? {
+        for member in members where member.name.equals(name) { return member.value }
+        return nil
+    }
+
+    package struct Member {
+        /// As it is written between its quotes.
+        package let name: UnsafeRawBufferPointer
+        package let value: RawJSON
+    }
+
+    package struct Members: Sequence, IteratorProtocol {
+        private var items: Elements
+
+        fileprivate init(_ bytes: UnsafeRawBufferPointer, opening: UInt8) {
+            items = Elements(bytes, opening: opening)
+        }
+
+        package mutating func next() -> Member? {
+            guard let name = items.next()?.content, let value = items.next() else { return nil }
+            return Member(name: name, value: value)
+        }
+    }
+
+    /// Values in a row, with commas or colons between them.
+    package struct Elements: Sequence, IteratorProtocol {
+        private let bytes: UnsafeRawBufferPointer
+        private var place: Int
+
+        fileprivate init(_ bytes: UnsafeRawBufferPointer, opening: UInt8) {
+            self.bytes = bytes
+            place = bytes.first == opening ? 1 : bytes.count
+        }
+
+        package mutating func next() -> RawJSON? {
+            while place < bytes.count {
+                switch bytes[place] {
+                case UInt8(ascii: " "), 9, 10, 13, UInt8(ascii: ","), UInt8(ascii: ":"): place += 1
+                case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                    place = bytes.count
+                    return nil
+                default:
+                    let start = place
+                    place = Swift.max(start + 1, RawJSON.end(of: bytes, from: start))
+                    return RawJSON(value: bytes[part: start..<place])
+                }
+            }
+            return nil
+        }
+    }
+
+    private static func skipSpace(_ bytes: UnsafeRawBufferPointer, _ place: inout Int) {
+        while place < bytes.count, bytes[place] == 32 || (9...13).contains(bytes[place]) { place += 1 }
+    }
+
+    /// The place behind the value that begins at `start`.
+    private static func end(of bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+        guard start < bytes.count else { return bytes.count }
+        switch bytes[start] {
+        case UInt8(ascii: "\""): return min(bytes.count, JSONShape.endOfString(in: bytes, after: start + 1) + 1)
+        case UInt8(ascii: "{"), UInt8(ascii: "["): return endOfNest(bytes, from: start)
+        default:
+            var place = start
+            while place < bytes.count {
+                switch bytes[place] {
+                case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "}"), UInt8(ascii: "]"), 32, 9, 10, 13:
+                    return place
+                default: place += 1
+                }
+            }
+            return place
+        }
+    }
+
+    private static func endOfNest(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+        var depth = 0
+        var place = start
+        while place < bytes.count {
+            switch bytes[place] {
+            case UInt8(ascii: "\""): place = JSONShape.endOfString(in: bytes, after: place + 1)
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                depth -= 1
+                if depth == 0 { return place + 1 }
+            default: break
+            }
+            place += 1
+        }
+        return bytes.count
+    }
+}

@@ -1,0 +1,38 @@
+import Engine
+
+/// A text in lower case, in which phrases are looked for byte by byte: texts of others are searched in linear time.
+struct PlainWords {
+    private let bytes: [UInt8]
+
+    init(_ text: String) { bytes = text.utf8.map { (65...90).contains($0) ? $0 | 32 : $0 } }
+
+    /// - Parameter phrase: in lower case.
+    func say(_ phrase: StaticString) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            var scan = ByteScan(bytes)
+            return scan.find(phrase)
+        }
+    }
+
+    func sayOne(of phrases: [StaticString]) -> Bool { phrases.contains { say($0) } }
+
+    /// True if it stands there by itself, not within another name.
+    func name(_ word: StaticString) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            var scan = ByteScan(bytes)
+            while scan.find(word) {
+                let start = scan.place - word.utf8CodeUnitCount
+                let isBegun = start > 0 && Self.isOfName(bytes[start - 1])
+                if !isBegun, scan.isAtEnd || !Self.isOfName(bytes[scan.place]) { return true }
+            }
+            return false
+        }
+    }
+
+    private static func isOfName(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, 65...90, 97...122, UInt8(ascii: "_"), 0x80...: true
+        default: false
+        }
+    }
+}

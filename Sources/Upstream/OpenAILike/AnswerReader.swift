@@ -1,0 +1,329 @@
+import Calls
+import Engine
+import Glibc
+import Shared
+
+/// Reads an answer, whole or chunk by chunk, and writes it for OpenAI's clients where it goes on as it came.
+///
+/// `@unchecked`: used on its loop only.
+final class AnswerReader: @unchecked Sendable {
+    let terms: AnswerTerms
+    let parser: JSONParser
+    private let ids: RandomBytes
+    private var choices: [ChoiceReader]
+    private(set) var usage: Usage?
+    /// As it was told last, for a caller who asked for it.
+    private var toldUsage = ByteBuffer()
+    /// The beginning of all chunks, up to the members that differ.
+    private var opening = ByteBuffer()
+    private var chunk = ByteBuffer()
+    /// A choice was told of.
+    private(set) var hasChoices = false
+
+    typealias Take = (_ choice: Int, AnswerEvent) -> Void
+
+    init(_ terms: AnswerTerms, _ parser: JSONParser, _ ids: RandomBytes) {
+        self.terms = terms
+        self.parser = parser
+        self.ids = ids
+        choices = Array(repeating: ChoiceReader(), count: terms.choices)
+    }
+
+    /// Nothing but the usage may still come.
+    var isFinished: Bool { choices.allSatisfy { $0.finish != nil } }
+
+    /// All choices that were told of have ended.
+    var isWhole: Bool { hasChoices && choices.allSatisfy { !$0.isTold || $0.finish != nil } }
+
+    // MARK: Chunks
+
+    /// - Parameter data: from a `ByteBuffer`.
+    func take(chunk data: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
+        let root = try parsed(data)
+        noteUsage(root, data)
+        let (pieces, isOdd) = try self.pieces(of: root, message: "delta", isWhole: false)
+        if terms.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", take) }
+        for piece in pieces where !piece.isDropped { tell(piece, take) }
+    }
+
+    private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
+        var root: JSONValue
+        do throws(JSONError) {
+            root = try parser.parse(data)
+        } catch {
+            throw .brokenAnswer("the vendor's answer is not JSON")
+        }
+        if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
+        guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
+        if let error = root["error"], error.kind == .object || error.text?.isEmpty == false {
+            throw FaultReader.failure(in: root)
+        }
+        if root["object"]?.text == "error" { throw FaultReader.failure(in: root) }
+        return root
+    }
+
+    /// A choice without a number, or with one that was not asked for, is the first or none.
+    private func pieces(
+        of root: JSONValue,
+        message: StaticString,
+        isWhole: Bool
+    ) throws(UpstreamError) -> ([ChoicePiece], isOdd: Bool) {
+        var pieces: [ChoicePiece] = []
+        var isOdd = false
+        for choice in root["choices"]?.elements ?? JSONElements() {
+            let index = choice["index"]?.integer ?? Int64(isWhole ? pieces.count : 0)
+            var piece: ChoicePiece
+            if index >= 0, index < choices.count {
+                let place = Int(index)
+                piece = try choices[place].take(choice, index: place, message: message, isWhole: isWhole, ids)
+                if choice["index"] == nil { piece.isOdd = true }
+                if isWhole, piece.finish == nil {
+                    piece.finish = choices[place].end()
+                    piece.isOdd = true
+                }
+            } else {
+                piece = ChoicePiece(index: -1)
+                piece.isDropped = true
+            }
+            if !piece.isDropped { hasChoices = true }
+            isOdd = isOdd || piece.isOdd || piece.isDropped
+            pieces.append(piece)
+        }
+        return (pieces, isOdd)
+    }
+
+    private func tell(_ piece: ChoicePiece, _ take: Take) {
+        let number = piece.index
+        if let thought = piece.reasoning { take(number, .reasoning(thought)) }
+        if let text = piece.text { take(number, .text(text)) }
+        if let refusal = piece.refusal { take(number, .refusal(refusal)) }
+        for call in piece.calls {
+            if call.isFirst {
+                call.id.withUnsafeBytes { id in
+                    call.name.withUnsafeBytes { take(number, .toolCall(index: call.index, id: id, name: $0)) }
+                }
+            }
+            if !call.arguments.isEmpty {
+                call.arguments.withUnsafeBytes { take(number, .toolArguments(index: call.index, $0)) }
+            }
+        }
+        if let function = piece.function {
+            let none = UnsafeRawBufferPointer(start: nil, count: 0)
+            if let name = function.name { take(number, .toolCall(index: 0, id: none, name: name)) }
+            if let arguments = function.arguments, !arguments.isEmpty {
+                take(number, .toolArguments(index: 0, arguments))
+            }
+        }
+        if let finish = piece.finish { take(number, .finish(finish, stop: nil)) }
+        withExtendedLifetime((piece.joinedText, piece.joinedReasoning)) {}
+    }
+
+    /// The end of the stream: choices that have not been ended are, and the usage is told if it was asked for.
+    func end(_ take: Take) {
+        for index in choices.indices where choices[index].isTold && choices[index].finish == nil {
+            let reason = choices[index].end()
+            if terms.isNative {
+                chunk.removeAll()
+                chunk.append(opening.bytes)
+                chunk.append(#","choices":[{"index":"#)
+                chunk.append(decimal: index)
+                chunk.append(#","delta":{},"finish_reason":""#)
+                chunk.append(reason.name(isOld: false))
+                chunk.append(#""}]"#)
+                passOnChunk(take)
+            }
+            take(index, .finish(reason, stop: nil))
+        }
+        guard terms.isNative, terms.includesUsage, !toldUsage.isEmpty else { return }
+        chunk.removeAll()
+        chunk.append(opening.bytes)
+        chunk.append(#","choices":[],"usage":"#)
+        chunk.append(toldUsage.bytes)
+        chunk.append("}")
+        take(-1, .native(.chat, chunk.bytes))
+    }
+
+    // MARK: As it came
+
+    /// Chunks without a choice, as some servers send them first or for the usage, are left out.
+    private func passOn(
+        _ data: UnsafeRawBufferPointer,
+        _ pieces: [ChoicePiece],
+        isOdd: Bool,
+        message: StaticString,
+        _ take: Take
+    ) {
+        guard pieces.contains(where: { !$0.isDropped }) else { return }
+        let root = RawJSON(answer: data)
+        if opening.isEmpty { opening = names(of: root, "chat.completion.chunk") }
+        chunk.removeAll()
+        chunk.append(opening.bytes)
+        appendRest(of: root, isWhole: false) { choices, out in
+            if isOdd {
+                NativeChoices(pieces, message: message, isWhole: false).append(choices, to: &out)
+            } else {
+                out.append(choices.bytes)
+            }
+        }
+        passOnChunk(take)
+    }
+
+    private func passOnChunk(_ take: Take) {
+        if terms.includesUsage { chunk.append(#","usage":null"#) }
+        chunk.append("}")
+        take(0, .native(.chat, chunk.bytes))
+    }
+
+    /// The members that name the answer: those of the first chunk are those of all.
+    private func names(of root: RawJSON, _ object: StaticString) -> ByteBuffer {
+        var out = ByteBuffer()
+        out.append(#"{"id":""#)
+        if let id = root["id"]?.content, id.hasPrefix("chatcmpl-"), id.count <= 200 {
+            out.append(id)
+        } else {
+            ids.appendID("chatcmpl-", into: &out)
+        }
+        out.append(#"","object":""#)
+        out.append(object)
+        out.append(#"","created":"#)
+        if let created = root["created"]?.bytes, created.count <= 15, created.allSatisfy({ 48...57 ~= $0 }),
+            created.first != 48
+        {
+            out.append(created)
+        } else {
+            out.append(decimal: time(nil))
+        }
+        out.append(#","model":"#)
+        out.append(json: terms.model)
+        return out
+    }
+
+    private func appendRest(
+        of root: RawJSON,
+        isWhole: Bool,
+        _ appendChoices: (RawJSON, inout ByteBuffer) -> Void
+    ) {
+        for member in root.members {
+            switch member.name {
+            case "id", "object", "created", "model": continue
+            case "usage" where !isWhole: continue
+            case "choices":
+                chunk.append(#","choices":"#)
+                appendChoices(member.value, &chunk)
+            default:
+                chunk.append(",\"")
+                chunk.append(member.name)
+                chunk.append("\":")
+                chunk.append(member.value.bytes)
+            }
+        }
+    }
+
+    // MARK: Whole answers
+
+    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
+        let root = try parsed(body.bytes)
+        noteUsage(root, body.bytes)
+        let (pieces, isOdd) = try self.pieces(of: root, message: "message", isWhole: true)
+        guard hasChoices else { throw .brokenAnswer("the vendor's answer has no choice") }
+        var answers: [Int: ChatAnswer.Choice] = [:]
+        for piece in pieces where !piece.isDropped { answers[piece.index] = choice(piece) }
+        var answer = ChatAnswer(answers.keys.sorted().compactMap { answers[$0] }, usage: usage)
+        if terms.isNative { answer.original = original(body.bytes, pieces, isOdd: isOdd) }
+        return answer
+    }
+
+    private func choice(_ piece: ChoicePiece) -> ChatAnswer.Choice {
+        let isOld = piece.function != nil
+        var choice = ChatAnswer.Choice(text: piece.text.map { Body(copying: $0) }, finish: piece.finish ?? .stop)
+        choice.reasoning = piece.reasoning.map { Body(copying: $0) }
+        choice.refusal = piece.refusal.map { Body(copying: $0) }
+        for call in NativeChoices.merged(piece.calls) {
+            choice.toolCalls.append(
+                ToolCall(
+                    id: String(decoding: call.id, as: UTF8.self),
+                    name: String(decoding: call.name, as: UTF8.self),
+                    arguments: String(decoding: call.arguments, as: UTF8.self)
+                )
+            )
+        }
+        if isOld, let function = piece.function {
+            choice.toolCalls = [
+                ToolCall(id: nil, name: function.name?.text ?? "", arguments: function.arguments?.text ?? "{}")
+            ]
+        }
+        if choice.text == nil, choice.refusal == nil, choice.toolCalls.isEmpty { choice.text = Body(ByteBuffer()) }
+        return choice
+    }
+
+    private func original(_ data: UnsafeRawBufferPointer, _ pieces: [ChoicePiece], isOdd: Bool) -> Body {
+        let root = RawJSON(answer: data)
+        chunk.removeAll()
+        _ = chunk.reserve(data.count + 256)
+        let names = names(of: root, "chat.completion")
+        chunk.append(names.bytes)
+        appendRest(of: root, isWhole: true) { choices, out in
+            if isOdd || NativeChoices.isBare(pieces, choices) {
+                NativeChoices(pieces, message: "message", isWhole: true).append(choices, to: &out)
+            } else {
+                out.append(choices.bytes)
+            }
+        }
+        chunk.append("}")
+        var whole = ByteBuffer()
+        swap(&whole, &chunk)
+        return Body(whole)
+    }
+
+    /// A whole answer in place of a stream, as one chunk.
+    func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
+        let root = try parsed(body)
+        noteUsage(root, body)
+        let (pieces, _) = try self.pieces(of: root, message: "message", isWhole: true)
+        guard hasChoices else { throw .brokenAnswer("the vendor's answer has no choice") }
+        if terms.isNative { passOn(body, pieces, isOdd: true, message: "message", take) }
+        for piece in pieces where !piece.isDropped { tell(piece, take) }
+    }
+
+    // MARK: Usage
+
+    /// The last that is told counts: some tell it in each chunk.
+    private func noteUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) {
+        guard let told = root["usage"] ?? root["x_groq"]?["usage"], told.kind == .object,
+            let read = Usage(ofWire: told)
+        else { return }
+        usage = read
+        guard terms.isNative, terms.includesUsage else { return }
+        let raw = RawJSON(data)
+        guard let written = raw["usage"].flatMap({ $0.isObject ? $0 : nil }) ?? raw["x_groq"]?["usage"] else { return }
+        toldUsage.removeAll()
+        toldUsage.append(written.bytes)
+    }
+}
+
+extension RawJSON {
+    /// An answer may stand in a list.
+    fileprivate init(answer data: UnsafeRawBufferPointer) {
+        self.init(data)
+        if let first = elements.first(where: { _ in true }) { self = first }
+    }
+}
+
+extension Usage {
+    private static let limit = Double(1 << 40)
+
+    /// Nil: it tells nothing.
+    fileprivate init?(ofWire told: JSONValue) {
+        func tokens(_ value: JSONValue?) -> Int? {
+            guard let number = value?.number, (0..<Self.limit).contains(number) else { return nil }
+            return Int(number)
+        }
+        let prompt = tokens(told["prompt_tokens"])
+        let completion = tokens(told["completion_tokens"])
+        guard let prompt, let completion else { return nil }
+        self.init(promptTokens: prompt, completionTokens: completion)
+        let cached = told["prompt_tokens_details"]?["cached_tokens"] ?? told["prompt_cache_hit_tokens"]
+        cachedTokens = min(prompt, tokens(cached) ?? 0)
+        reasoningTokens = tokens(told["completion_tokens_details"]?["reasoning_tokens"]) ?? 0
+    }
+}

@@ -1,0 +1,198 @@
+import Calls
+import Engine
+import Shared
+
+/// The part of one choice in a chunk, or in a whole answer. Texts are valid until the parser parses again.
+struct ChoicePiece {
+    enum Role {
+        case asIs
+        case added
+        case left
+    }
+
+    let index: Int
+    /// Nothing of it is passed on.
+    var isDropped = false
+    /// It is not as OpenAI's clients expect it.
+    var isOdd = false
+    var role = Role.asIs
+    var text: UnsafeRawBufferPointer?
+    var reasoning: UnsafeRawBufferPointer?
+    var refusal: UnsafeRawBufferPointer?
+    var calls: [CallPiece] = []
+    /// A call in OpenAI's older form.
+    var function: (name: UnsafeRawBufferPointer?, arguments: UnsafeRawBufferPointer?)?
+    var finish: FinishReason?
+    /// Texts that came in parts.
+    fileprivate(set) var joinedText: Body?
+    fileprivate(set) var joinedReasoning: Body?
+
+    init(index: Int) { self.index = index }
+}
+
+/// Reads one choice of an answer, piece by piece, whatever its server makes of OpenAI's form.
+struct ChoiceReader {
+    private var calls = CallTable()
+    private var hasRole = false
+    private var hasFunction = false
+    private(set) var finish: FinishReason?
+    /// Something of it has come.
+    private(set) var isTold = false
+
+    /// - Parameter message: the member with the content.
+    mutating func take(
+        _ choice: JSONValue,
+        index: Int,
+        message name: StaticString,
+        isWhole: Bool,
+        _ ids: RandomBytes
+    ) throws(UpstreamError) -> ChoicePiece {
+        var piece = ChoicePiece(index: index)
+        if let error = choice["error"], error.kind == .object || error.kind == .string {
+            throw FaultReader.failure(in: error)
+        }
+        guard finish == nil else {
+            piece.isDropped = true
+            return piece
+        }
+        if let message = choice[name], message.kind == .object {
+            readRole(message, &piece, isWhole)
+            readTexts(message, &piece)
+            try readCalls(message, &piece, isWhole, ids)
+        } else if choice["finish_reason"]?.text == nil {
+            piece.isDropped = true
+            return piece
+        } else {
+            piece.isOdd = true
+        }
+        try readFinish(choice, &piece)
+        isTold = true
+        return piece
+    }
+
+    /// The end that the server did not tell.
+    mutating func end() -> FinishReason {
+        let reason = finish ?? (calls.isEmpty && !hasFunction ? .stop : .toolCalls)
+        finish = reason
+        return reason
+    }
+
+    private mutating func readRole(_ message: JSONValue, _ piece: inout ChoicePiece, _ isWhole: Bool) {
+        let isSaid = message["role"]?.text?.isEmpty == false
+        if isSaid, hasRole {
+            piece.role = .left
+        } else if !isSaid, !hasRole {
+            piece.role = .added
+        }
+        hasRole = true
+        if piece.role != .asIs { piece.isOdd = true }
+    }
+
+    // MARK: Texts
+
+    private func readTexts(_ message: JSONValue, _ piece: inout ChoicePiece) {
+        if let content = message["content"] {
+            if let text = content.text {
+                piece.text = text.isEmpty ? nil : text
+            } else if let parts = content.elements {
+                piece.isOdd = true
+                readParts(parts, &piece)
+            }
+        }
+        let named = message["reasoning_content"]?.text
+        let other = message["reasoning"]?.text ?? message["thinking"]?.text
+        if let thought = named ?? other, !thought.isEmpty {
+            piece.reasoning = thought
+            if named == nil { piece.isOdd = true }
+        }
+        if let refusal = message["refusal"]?.text, !refusal.isEmpty { piece.refusal = refusal }
+    }
+
+    /// Parts of thoughts and of text, as Mistral's models write them.
+    private func readParts(_ parts: JSONElements, _ piece: inout ChoicePiece) {
+        var text = ByteBuffer()
+        var thought = ByteBuffer()
+        for part in parts {
+            if let plain = part.text {
+                text.append(plain)
+            } else if part["type"]?.text == "thinking" {
+                if let plain = part["thinking"]?.text { thought.append(plain) }
+                for inner in part["thinking"]?.elements ?? JSONElements() {
+                    if let plain = inner["text"]?.text { thought.append(plain) }
+                }
+            } else if let plain = part["text"]?.text {
+                text.append(plain)
+            }
+        }
+        if !text.isEmpty {
+            let joined = Body(text)
+            piece.joinedText = joined
+            piece.text = joined.bytes
+        }
+        if !thought.isEmpty {
+            let joined = Body(thought)
+            piece.joinedReasoning = joined
+            piece.reasoning = joined.bytes
+        }
+    }
+
+    // MARK: Calls
+
+    private mutating func readCalls(
+        _ message: JSONValue,
+        _ piece: inout ChoicePiece,
+        _ isWhole: Bool,
+        _ ids: RandomBytes
+    ) throws(UpstreamError) {
+        if let list = message["tool_calls"]?.elements {
+            var place = 0
+            for delta in list {
+                let read = try calls.take(delta, at: place, isWhole: isWhole, &piece.isOdd, ids)
+                if let read { piece.calls.append(read) }
+                place += 1
+            }
+            if place == 0 { piece.isOdd = true }
+        }
+        guard calls.isEmpty, let function = message["function_call"], function.kind == .object else { return }
+        let name = function["name"]?.text
+        piece.function = (hasFunction ? nil : name, function["arguments"]?.text)
+        hasFunction = true
+    }
+
+    // MARK: The end
+
+    private mutating func readFinish(_ choice: JSONValue, _ piece: inout ChoicePiece) throws(UpstreamError) {
+        guard let word = choice["finish_reason"]?.text else { return }
+        guard !word.isEmpty else {
+            piece.isOdd = true
+            return
+        }
+        var reason = try FinishReason(ofWire: word)
+        if reason == .stop, !calls.isEmpty { reason = .toolCalls }
+        finish = reason
+        piece.finish = reason
+        let isOld = hasFunction && calls.isEmpty
+        if !word.equals(reason.name(isOld: isOld)), !(isOld && reason == .stop) { piece.isOdd = true }
+        let missing = calls.emptyOnes()
+        if !missing.isEmpty {
+            piece.isOdd = true
+            piece.calls += missing
+        }
+    }
+}
+
+extension FinishReason {
+    /// An unknown one is a proper end.
+    fileprivate init(ofWire word: UnsafeRawBufferPointer) throws(UpstreamError) {
+        switch word {
+        case "length", "model_length", "max_tokens": self = .length
+        case "tool_calls", "tool_use", "function_call": self = .toolCalls
+        case "content_filter", "safety", "sensitive": self = .contentFilter
+        case "error", "abort", "network_error", "insufficient_system_resource":
+            throw .brokenAnswer("the vendor ended the answer with \(word.text)")
+        case _ where word.hasPrefix("function_call_filter"):
+            throw .brokenAnswer("the vendor ended the answer with function_call_filter")
+        default: self = .stop
+        }
+    }
+}

@@ -1,0 +1,187 @@
+import Calls
+import Engine
+import Shared
+
+/// A failure in its server's words.
+struct Fault {
+    var status: Int
+    var code = ""
+    var type = ""
+    var said = ""
+    var param: String?
+    var retryAfterSeconds: Int?
+
+    var words: PlainWords { PlainWords(said) }
+
+    init(status: Int) { self.status = status }
+
+    init(_ root: JSONValue, status: Int) {
+        self.status = status
+        var root = root
+        if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
+        let error = root["error"] ?? root["errors"]?.elements?.first { _ in true } ?? root
+        code = Self.word(error["code"]) ?? Self.word(root["code"]) ?? ""
+        type = Self.word(error["type"]) ?? Self.word(root["type"]) ?? ""
+        said = Self.said(root)
+        let place = root["detail"]?.elements?.first { _ in true }?["loc"]?.elements?.dropFirst().suffix(1).first
+        param = (error["param"] ?? place)?.text.flatMap { $0.count <= 100 ? $0.text : nil }
+    }
+
+    private static func word(_ value: JSONValue?) -> String? {
+        if let text = value?.text { return text[part: 0..<min(100, text.count)].text }
+        return value?.integer.map { "\($0)" }
+    }
+
+    private static func said(_ root: JSONValue) -> String {
+        let detail = root["detail"]
+        let texts = [
+            root["error"]?["message"], root["error"], root["message"], root["msg"], detail,
+            detail?.elements?.first { _ in true }?["msg"], root["errors"]?.elements?.first { _ in true }?["message"],
+        ]
+        for case let value? in texts {
+            if let text = value.text, !text.isEmpty { return text[part: 0..<min(4_096, text.count)].text }
+        }
+        return ""
+    }
+
+    // MARK: Statuses
+
+    /// Of a failure whose status was good: a number is one, a word means one.
+    var statusOfCode: Int {
+        if let number = Int(code), (400..<600).contains(number) { return number }
+        for word in [code, type] {
+            switch word {
+            case "insufficient_quota", "rate_limit_exceeded", "rate_limit_error", "slow_down": return 429
+            case "invalid_api_key", "authentication_error": return 401
+            case "permission_denied", "permission_error": return 403
+            case "model_not_found", "DeploymentNotFound", "not_found_error": return 404
+            case "invalid_request_error", "context_length_exceeded", "content_filter", "invalid_prompt": return 400
+            case "server_is_overloaded", "overloaded_error", "unavailable_error", "service_unavailable": return 503
+            case "timeout", "timeout_error", "upstream_timeout": return 504
+            default: continue
+            }
+        }
+        return 502
+    }
+
+    var error: UpstreamError {
+        if let special { return special }
+        switch status {
+        case 400, 422: return refusal
+        case 401: return new(.badKey)
+        case 402: return new(.outOfCredit)
+        case 403:
+            var error = isOfModel ? new(.forbidden, remedy: .elsewhere) : new(.forbidden)
+            error.isOfModel = isOfModel
+            return error
+        case 404 where isOfModel: return new(.unknownModel)
+        case 408, 504: return new(.timedOut, remedy: .elsewhere)
+        case 409, 425: return new(.failed, remedy: [.again, .elsewhere])
+        case 413: return tooLarge
+        case 429: return new(.rateLimited)
+        case 503, 529: return new(.unavailable)
+        case 406, 415, 431: return refusal
+        default: return new(.failed)
+        }
+    }
+
+    // MARK: Cases that the status alone does not tell
+
+    var isSpecial: Bool { special != nil }
+
+    private var special: UpstreamError? {
+        if isOfCredit { return new(.outOfCredit) }
+        if status == 413, names("rate_limit_exceeded") { return new(.rateLimited, remedy: .elsewhere) }
+        guard [400, 403, 413, 422].contains(status) else { return nil }
+        if isTooLong { return refused("context_length_exceeded", param: "messages") }
+        if isFiltered { return refused("content_filter", param: nil) }
+        if status == 403 { return nil }
+        if names("tool_use_failed") { return new(.failed, remedy: [.again, .elsewhere]) }
+        return isModelMissing ? new(.unknownModel) : nil
+    }
+
+    private static let creditCodes = [
+        "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
+    ]
+
+    private var isOfCredit: Bool {
+        guard status >= 400 else { return false }
+        return Self.creditCodes.contains(where: names) || words.say("exceeded your current quota")
+    }
+
+    private var isTooLong: Bool {
+        names("context_length_exceeded") || names("exceed_context_size_error")
+            || words.sayOne(of: [
+                "maximum context length", "context length exceeded", "exceeds the available context size",
+                "prompt is too long",
+            ])
+    }
+
+    private var isFiltered: Bool {
+        names("content_filter") || names("content_policy_violation") || names("moderation_blocked")
+            || status == 403 && words.say("moderation")
+    }
+
+    private var isModelMissing: Bool {
+        names("model_not_found") || words.sayOne(of: ["no models loaded", "not a valid model id"])
+            || words.say("model") && words.sayOne(of: ["not found", "does not exist", "unknown model"])
+    }
+
+    private var isOfModel: Bool {
+        names("model_not_found") || names("DeploymentNotFound") || words.say("model")
+    }
+
+    func names(_ word: String) -> Bool { code.hasSameBytes(as: word) || type.hasSameBytes(as: word) }
+
+    // MARK: The error
+
+    private var cause: String {
+        let told = [code, type].first { Self.isPlain($0) }
+        return "the vendor answered \(status)\(told.map { " \($0)" } ?? "")"
+    }
+
+    /// A code that may be shown.
+    private static func isPlain(_ word: String) -> Bool {
+        (1...64).contains(word.utf8.count)
+            && word.utf8.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "_") }
+    }
+
+    private func new(_ kind: UpstreamError.Kind, remedy: UpstreamError.Remedy? = nil) -> UpstreamError {
+        var error = UpstreamError(kind, cause: cause)
+        if let remedy { error.remedy = remedy }
+        error.retryAfterSeconds = retryAfterSeconds
+        return error
+    }
+
+    private var refusal: UpstreamError {
+        var error = UpstreamError(.badRequest, message: UpstreamError.words(of: said), cause: cause)
+        // The type of all of them says nothing.
+        error.code = [code, type].first { Self.isPlain($0) && !$0.hasSameBytes(as: "invalid_request_error") }
+        error.param = param.flatMap { Self.isPath($0) ? $0 : nil }
+        return error
+    }
+
+    private func refused(_ code: String, param: String?) -> UpstreamError {
+        var error = refusal
+        error.code = code
+        error.param = param
+        return error
+    }
+
+    private var tooLarge: UpstreamError {
+        var error = UpstreamError(.badRequest, cause: cause)
+        error.refusal = APIError(413, "The provider finds this request too large.", code: "request_too_large")
+        return error
+    }
+
+    private static func isPath(_ param: String) -> Bool {
+        (1...100).contains(param.utf8.count)
+            && param.utf8.allSatisfy { byte in
+                switch byte {
+                case 48...57, 65...90, 97...122, 46, 91, 93, 95: true
+                default: false
+                }
+            }
+    }
+}

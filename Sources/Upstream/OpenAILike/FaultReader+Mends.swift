@@ -1,0 +1,130 @@
+import Engine
+import Shared
+
+extension FaultReader {
+    /// The change of the request after which the server may take it; nil: it refuses something that is not known to be
+    /// mended.
+    ///
+    /// - Parameter known: changes that were made already.
+    func mend(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body, known: Mends) -> Mends? {
+        guard head.status == 400 || head.status == 422, case let fault = fault(head, body), !fault.isSpecial else {
+            return nil
+        }
+        return Refused(fault, RawJSON(request.bytes), known).mend
+    }
+}
+
+/// A refused request beside its refusal.
+private struct Refused {
+    private let fault: Fault
+    private let request: RawJSON
+    private let known: Mends
+    private let words: PlainWords
+    private let isUnsupported: Bool
+
+    private static let codes = ["unsupported_parameter", "unsupported_value", "unknown_parameter", "extra_forbidden"]
+    private static let phrases: [StaticString] = [
+        "not supported", "unsupported", "not support", "n't support", "not permitted", "not allowed", "extra inputs",
+        "extra fields", "unknown parameter", "unknown field", "unknown variant", "unknown name", "unrecognized",
+        "unexpected", "no longer", "only the default", "not available", "cannot be used", "use 'max",
+    ]
+
+    init(_ fault: Fault, _ request: RawJSON, _ known: Mends) {
+        self.fault = fault
+        self.request = request
+        self.known = known
+        words = fault.words
+        isUnsupported = Self.codes.contains { fault.names($0) } || words.sayOne(of: Self.phrases)
+    }
+
+    /// Beside the name of a field of the request.
+    private static let plain: [(StaticString, Mends)] = [
+        ("max_tokens", .newBound), ("max_completion_tokens", .oldBound), ("stream_options", .noStreamOptions),
+        ("temperature", .noTemperature), ("top_p", .noTopP), ("presence_penalty", .noPresencePenalty),
+        ("frequency_penalty", .noFrequencyPenalty), ("parallel_tool_calls", .noParallel), ("seed", .randomSeed),
+    ]
+
+    var mend: Mends? {
+        if let mend = mendOfMessages ?? lackingAbility { return new(mend) }
+        guard isUnsupported else { return nil }
+        for (field, mend) in Self.plain where request[field] != nil && names(field) { return new(mend) }
+        if names("strict"), request["tools"] != nil { return new(.noStrict) }
+        if names("tool_choice"), request["tool_choice"]?.content == "required" { return new(.noRequired) }
+        guard names("reasoning_effort"), let effort = request["reasoning_effort"]?.content else { return nil }
+        return mend(ofEffort: effort)
+    }
+
+    /// One that was made already does not help.
+    private func new(_ mend: Mends) -> Mends? { known.isSuperset(of: mend) ? nil : mend }
+
+    /// The refusal names the field, by itself or in its words.
+    private func names(_ field: StaticString) -> Bool {
+        if let param = fault.param { return isLast(field, of: param) }
+        return words.name(field)
+    }
+
+    /// A path such as `messages[0].name`; at most 100 bytes.
+    private func isLast(_ field: StaticString, of param: String) -> Bool {
+        let last = param.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last
+        return last.map { Array($0).withUnsafeBytes { $0.equals(field) } } ?? false
+    }
+
+    // MARK: The effort
+
+    /// With tools none may be wanted; else the words of the refusal tell those that there are.
+    private func mend(ofEffort effort: UnsafeRawBufferPointer) -> Mends? {
+        if request["tools"] != nil, words.say("tool"), !known.contains(.effortNone), effort != "none" {
+            return .effortNone
+        }
+        var told: Mends = []
+        for (place, name) in Mends.efforts.enumerated() where !effort.equals(name) && words.name(name) {
+            told.insert(.effort(place))
+        }
+        if !told.isEmpty, known.isDisjoint(with: .allEfforts) { return told }
+        return new(.noEffort)
+    }
+
+    // MARK: Abilities
+
+    private var lackingAbility: Mends? {
+        let isSaid =
+            isUnsupported || words.say("must be") || words.say("unavailable") || words.say("at most 1")
+        guard isSaid else { return nil }
+        if request["n"] != nil, names("n") { return .noChoices }
+        guard let format = request["response_format"]?["type"]?.content,
+            words.say("response_format") || words.say("json_")
+                || PlainWords(fault.param ?? "").say("response_format")
+        else { return nil }
+        return format == "json_object" ? .noObjects : format == "json_schema" ? .noSchemas : nil
+    }
+
+    // MARK: Messages
+
+    private var mendOfMessages: Mends? {
+        if words.say("length of 9") { return .shortIDs }
+        if words.say("must alternate") || words.say("should alternate") || isSystemMisplaced {
+            return .mergedTurns
+        }
+        let messages = Array((request["messages"]?.elements).map { Array($0) } ?? [])
+        if words.say("developer"), messages.contains(where: { $0["role"]?.content == "developer" }) {
+            return .noDeveloper
+        }
+        if isUnsupported, messages.contains(where: { $0["name"] != nil }),
+            names("name")
+        {
+            return .noNames
+        }
+        guard words.say("content") || isLast("content", of: fault.param ?? "") else { return nil }
+        let isTyped =
+            words.say("string") || words.say("sequence") || words.say("null") || words.say("none")
+        guard isTyped || words.say("required") || words.say("missing") else { return nil }
+        if messages.contains(where: { $0["content"]?.isNull ?? true }), !known.contains(.emptyContent) {
+            return .emptyContent
+        }
+        return messages.contains { $0["content"]?.isArray ?? false } ? .joinedContent : nil
+    }
+
+    private var isSystemMisplaced: Bool {
+        words.say("system message must be") && (words.say("beginning") || words.say("first"))
+    }
+}

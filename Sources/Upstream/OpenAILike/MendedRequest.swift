@@ -1,0 +1,123 @@
+import Engine
+
+/// Writes a request anew with the changes that its server needs; all else stays as it was written.
+struct MendedRequest {
+    private let mends: Mends
+    private let hasTools: Bool
+
+    static func written(_ body: Body, with mends: Mends) -> Body {
+        if mends.isEmpty { return body }
+        let root = RawJSON(body.bytes)
+        var out = ByteBuffer()
+        _ = out.reserve(body.bytes.count + 256)
+        MendedRequest(mends: mends, hasTools: root["tools"] != nil).append(root, to: &out)
+        return Body(out)
+    }
+
+    private func append(_ root: RawJSON, to out: inout ByteBuffer) {
+        out.append("{")
+        var isFirst = true
+        for member in root.members where !isLeftOut(member) {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.append("\"")
+            append(name: member.name, to: &out)
+            out.append("\":")
+            append(member, to: &out)
+        }
+        out.append("}")
+    }
+
+    private func isLeftOut(_ member: RawJSON.Member) -> Bool {
+        switch member.name {
+        case "tool_choice": mends.contains(.noRequired) && member.value.content == "required"
+        case "stream_options": mends.contains(.noStreamOptions)
+        case "temperature": mends.contains(.noTemperature)
+        case "top_p": mends.contains(.noTopP)
+        case "presence_penalty": mends.contains(.noPresencePenalty)
+        case "frequency_penalty": mends.contains(.noFrequencyPenalty)
+        case "parallel_tool_calls": mends.contains(.noParallel)
+        case "reasoning_effort": mends.contains(.noEffort)
+        default: false
+        }
+    }
+
+    private func append(name: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
+        switch name {
+        case "max_tokens" where mends.contains(.newBound): out.append("max_completion_tokens")
+        case "max_completion_tokens" where mends.contains(.oldBound): out.append("max_tokens")
+        case "seed" where mends.contains(.randomSeed): out.append("random_seed")
+        default: out.append(name)
+        }
+    }
+
+    private func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
+        switch member.name {
+        case "reasoning_effort":
+            let nearest = member.value.content.flatMap { mends.nearest(to: $0) }
+            guard let effort = mends.contains(.effortNone) && hasTools ? "none" : nearest else { break }
+            out.append("\"")
+            out.append(effort)
+            return out.append("\"")
+        case "tools" where mends.contains(.noStrict): return appendTools(member.value, to: &out)
+        case "messages" where !mends.isDisjoint(with: .ofMessages):
+            var messages = MendedMessages(mends)
+            return messages.append(member.value, to: &out)
+        default: break
+        }
+        out.append(member.value.bytes)
+    }
+
+    private func appendTools(_ tools: RawJSON, to out: inout ByteBuffer) {
+        tools.append(to: &out) { tool, out in
+            tool.append(to: &out) { member, out in
+                guard member.name.equals("function") else { return false }
+                out.append(#""function":"#)
+                member.value.append(to: &out, without: "strict")
+                return true
+            }
+        }
+    }
+}
+
+extension RawJSON {
+    /// The array, each element as `write` has it.
+    func append(to out: inout ByteBuffer, _ write: (RawJSON, inout ByteBuffer) -> Void) {
+        out.append("[")
+        for (index, element) in elements.enumerated() {
+            if index > 0 { out.append(",") }
+            write(element, &out)
+        }
+        out.append("]")
+    }
+
+    /// The object, each member as `write` has it; where it returns false, as it is.
+    func append(to out: inout ByteBuffer, _ write: (Member, inout ByteBuffer) -> Bool) {
+        out.append("{")
+        for (index, member) in members.enumerated() {
+            if index > 0 { out.append(",") }
+            if !write(member, &out) { out.append(member) }
+        }
+        out.append("}")
+    }
+
+    func append(to out: inout ByteBuffer, without name: StaticString) {
+        out.append("{")
+        var isFirst = true
+        for member in members where !member.name.equals(name) {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.append(member)
+        }
+        out.append("}")
+    }
+}
+
+extension ByteBuffer {
+    mutating func append(_ member: RawJSON.Member) {
+        append("\"")
+        append(member.name)
+        append("\":")
+        append(member.value.bytes)
+    }
+}

@@ -1,0 +1,86 @@
+import Engine
+import Limits
+import Shared
+import Synchronization
+
+/// Changes of a request that a server refuses as it is. They are learned from its refusals.
+struct Mends: OptionSet, Sendable {
+    let rawValue: UInt32
+
+    // The bound on tokens, by its other name.
+    static let newBound = Mends(rawValue: 1)
+    static let oldBound = Mends(rawValue: 2)
+    // Fields that are left out.
+    static let noStreamOptions = Mends(rawValue: 4)
+    static let noTemperature = Mends(rawValue: 8)
+    static let noTopP = Mends(rawValue: 16)
+    static let noPresencePenalty = Mends(rawValue: 32)
+    static let noFrequencyPenalty = Mends(rawValue: 64)
+    static let noParallel = Mends(rawValue: 128)
+    static let noStrict = Mends(rawValue: 256)
+    static let noNames = Mends(rawValue: 512)
+    static let noEffort = Mends(rawValue: 1_024)
+    /// With tools the effort is `none`.
+    static let effortNone = Mends(rawValue: 2_048)
+    /// `seed` is `random_seed`.
+    static let randomSeed = Mends(rawValue: 4_096)
+    /// The role `developer` is `system`.
+    static let noDeveloper = Mends(rawValue: 8_192)
+    /// Ids of calls have nine letters and digits.
+    static let shortIDs = Mends(rawValue: 16_384)
+    /// Content that is null or missing is an empty text.
+    static let emptyContent = Mends(rawValue: 32_768)
+    /// Parts of text are one text.
+    static let joinedContent = Mends(rawValue: 65_536)
+    /// Neighbours of one role are one message, and the system's stands first.
+    static let mergedTurns = Mends(rawValue: 131_072)
+    /// Without `tool_choice` where that is `required`.
+    static let noRequired = Mends(rawValue: 1 << 18)
+    // Abilities that the server lacks.
+    static let noObjects = Mends(rawValue: 1 << 19)
+    static let noSchemas = Mends(rawValue: 1 << 20)
+    static let noChoices = Mends(rawValue: 1 << 21)
+    static let ofAbilities: Mends = [.noObjects, .noSchemas, .noChoices]
+    /// The lowest bit of the efforts that are known; others become the nearest of them.
+    private static let firstEffort: UInt32 = 24
+
+    static let ofMessages: Mends = [
+        .noNames, .noDeveloper, .shortIDs, .emptyContent, .joinedContent, .mergedTurns,
+    ]
+
+    static let efforts: [StaticString] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+    static func effort(_ place: Int) -> Mends { Mends(rawValue: 1 << (firstEffort + UInt32(place))) }
+
+    static let allEfforts = Mends(rawValue: 127 << firstEffort)
+
+    /// The nearest effort that is known, the lower one of two; nil: all are, or this one is not among those that there are.
+    func nearest(to effort: UnsafeRawBufferPointer) -> StaticString? {
+        guard !isDisjoint(with: Self.allEfforts), let place = Self.efforts.firstIndex(where: { effort.equals($0) })
+        else { return nil }
+        let known = Self.efforts.indices.filter { contains(Self.effort($0)) }
+        return known.min { (abs($0 - place), $0) < (abs($1 - place), $1) }.map { Self.efforts[$0] }
+    }
+}
+
+/// The mends that servers have needed, by provider and model. Shared by all loops.
+package final class MendMemory: Sendable {
+    private let table = Lock(RecentTable<String, Mends>())
+    private let isUsed = Atomic(false)
+
+    private static let mostModels = 1_000
+
+    package init() {}
+
+    func mends(of provider: String, _ model: String) -> Mends {
+        guard isUsed.load(ordering: .relaxed) else { return [] }
+        return table.withLock { $0.use("\(provider)\n\(model)") } ?? []
+    }
+
+    /// Besides those that are known.
+    func learn(_ mends: Mends, of provider: String, _ model: String) {
+        let key = "\(provider)\n\(model)"
+        isUsed.store(true, ordering: .relaxed)
+        table.withLock { $0.set(key, mends.union($0.use(key) ?? []), atMost: Self.mostModels) }
+    }
+}

@@ -1,0 +1,186 @@
+import Calls
+import Engine
+import Shared
+
+/// Writes messages in OpenAI's form.
+struct MessageWriter {
+    private let attachments: [Attachment]
+    private var isFirst = true
+    /// Pictures and files in results of tools, which only a user's message may have.
+    private var moved: [Int] = []
+
+    init(_ attachments: [Attachment]) { self.attachments = attachments }
+
+    mutating func append(_ messages: [ChatMessage], to out: inout ByteBuffer) {
+        for message in messages {
+            if !message.isResult { appendMoved(to: &out) }
+            append(message, to: &out)
+        }
+        appendMoved(to: &out)
+    }
+
+    private mutating func appendMoved(to out: inout ByteBuffer) {
+        guard !moved.isEmpty else { return }
+        appendParts(of: moved, to: &out)
+        moved = []
+    }
+
+    private mutating func appendParts(of places: [Int], to out: inout ByteBuffer) {
+        open("user", to: &out)
+        out.append(#","content":["#)
+        for (index, place) in places.enumerated() {
+            if index > 0 { out.append(",") }
+            append(attachments[place], to: &out)
+        }
+        out.append("]}")
+    }
+
+    private mutating func open(_ role: StaticString, to out: inout ByteBuffer) {
+        out.append(isFirst ? #"{"role":""# : #",{"role":""#)
+        isFirst = false
+        out.append(role)
+        out.append("\"")
+    }
+
+    private mutating func append(_ message: ChatMessage, to out: inout ByteBuffer) {
+        open(message.role.wireName, to: &out)
+        if let name = message.name {
+            out.append(#","name":"#)
+            out.append(json: name)
+        }
+        if let id = message.toolCallID {
+            out.append(#","tool_call_id":"#)
+            out.append(json: id)
+        }
+        appendContent(of: message, to: &out)
+        append(message.toolCalls, to: &out)
+        out.append("}")
+    }
+
+    private mutating func appendContent(of message: ChatMessage, to out: inout ByteBuffer) {
+        // Few servers take thoughts back.
+        var pieces = message.content.filter { if case .thought = $0 { false } else { true } }
+        if message.role != .user {
+            for piece in pieces {
+                if case .attachment(let place) = piece, message.isResult { moved.append(place) }
+            }
+            pieces.removeAll { if case .attachment = $0 { true } else { false } }
+        }
+        if pieces.isEmpty {
+            // Next to calls it may be absent.
+            if message.toolCalls.isEmpty { out.append(#","content":"""#) }
+            return
+        }
+        out.append(#","content":"#)
+        if pieces.count == 1, case .text(let text) = pieces[0] { return out.append(json: text) }
+        for (index, piece) in pieces.enumerated() {
+            out.append(index == 0 ? "[" : ",")
+            switch piece {
+            case .text(let text):
+                out.append(#"{"type":"text","text":"#)
+                out.append(json: text)
+                out.append("}")
+            case .refusal(let text):
+                out.append(#"{"type":"refusal","refusal":"#)
+                out.append(json: text)
+                out.append("}")
+            case .attachment(let place): append(attachments[place], to: &out)
+            case .thought: break
+            }
+        }
+        out.append("]")
+    }
+
+    private func append(_ calls: [ToolCall], to out: inout ByteBuffer) {
+        if let call = calls.first, call.id == nil {
+            out.append(#","function_call":"#)
+            append(function: call, to: &out)
+            return
+        }
+        for (index, call) in calls.enumerated() {
+            out.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#)
+            out.append(json: call.id ?? "")
+            out.append(#","type":"function","function":"#)
+            append(function: call, to: &out)
+            out.append("}")
+        }
+        if !calls.isEmpty { out.append("]") }
+    }
+
+    private func append(function call: ToolCall, to out: inout ByteBuffer) {
+        out.append(#"{"name":"#)
+        out.append(json: call.name)
+        out.append(#","arguments":"#)
+        out.append(json: call.arguments)
+        out.append("}")
+    }
+
+    // MARK: Parts that are not text
+
+    private func append(_ part: Attachment, to out: inout ByteBuffer) {
+        switch (part.kind, part.source) {
+        case (_, .words(let text)), (_, .kept(let text)), (_, .file(let text)):
+            out.append(#"{"type":"text","text":"#)
+            out.append(json: text)
+        case (.picture, .address(let address)):
+            out.append(#"{"type":"image_url","image_url":{"url":"#)
+            out.append(json: address)
+            appendDetail(of: part, to: &out)
+            out.append("}")
+        case (.picture, .data(let text)):
+            out.append(#"{"type":"image_url","image_url":{"url":""#)
+            append(text, as: "image/png", to: &out)
+            out.append("\"")
+            appendDetail(of: part, to: &out)
+            out.append("}")
+        case (.sound, .data(let text)):
+            out.append(#"{"type":"input_audio","input_audio":{"data":""#)
+            out.append(jsonContent: text.base64.bytes)
+            out.append(#"","format":""#)
+            out.append(text.mediaType == .wav ? "wav" : "mp3")
+            out.append("\"}")
+        case (.file, .data(let text)):
+            out.append(#"{"type":"file","file":{"filename":"#)
+            out.append(json: part.name ?? "file")
+            out.append(#","file_data":""#)
+            append(text, as: "application/pdf", to: &out)
+            out.append("\"}")
+        case (.file, .address(let address)), (.sound, .address(let address)):
+            out.append(#"{"type":"file","file":{"file_url":"#)
+            out.append(json: address)
+            out.append("}")
+        }
+        out.append("}")
+    }
+
+    private func appendDetail(of part: Attachment, to out: inout ByteBuffer) {
+        if part.isLowDetail { out.append(#","detail":"low""#) }
+    }
+
+    /// As a `data:` URL.
+    private func append(_ text: Base64Text, as standard: String, to out: inout ByteBuffer) {
+        out.append("data:")
+        out.append(text.mediaType?.rawValue ?? standard)
+        out.append(";base64,")
+        out.append(jsonContent: text.base64.bytes)
+    }
+}
+
+extension Base64Text {
+    /// By its beginning.
+    fileprivate var mediaType: MediaType? {
+        beginning(ofBytes: 1_024)?.withUnsafeBytes { MediaType(content: $0) }
+    }
+}
+
+extension ChatMessage.Role {
+    fileprivate var wireName: StaticString {
+        switch self {
+        case .system, .developer: "system"
+        case .user: "user"
+        case .assistant: "assistant"
+        case .tool, .failedTool: "tool"
+        case .function: "function"
+        }
+    }
+}

@@ -1,0 +1,148 @@
+import Calls
+import Engine
+
+/// Writes the choices of a chunk, or of a whole answer, for OpenAI's clients: those that are as they should be stay as they
+/// came, and of the others all that is unknown.
+struct NativeChoices {
+    private let pieces: [ChoicePiece]
+    /// The member with the content.
+    private let message: StaticString
+    private let isWhole: Bool
+
+    init(_ pieces: [ChoicePiece], message: StaticString, isWhole: Bool) {
+        self.pieces = pieces
+        self.message = message
+        self.isWhole = isWhole
+    }
+
+    /// Some choice of a whole answer has neither text nor calls nor anything in their place.
+    static func isBare(_ pieces: [ChoicePiece], _ choices: RawJSON) -> Bool {
+        zip(pieces, choices.elements).contains { piece, choice in
+            piece.text == nil && piece.calls.isEmpty && piece.function == nil && piece.refusal == nil
+                && (choice["message"]?["content"]?.isNull ?? true)
+        }
+    }
+
+    func append(_ choices: RawJSON, to out: inout ByteBuffer) {
+        out.append("[")
+        var isFirst = true
+        for (piece, choice) in zip(pieces, choices.elements) where !piece.isDropped {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            append(piece, choice, to: &out)
+        }
+        out.append("]")
+    }
+
+    private func append(_ piece: ChoicePiece, _ choice: RawJSON, to out: inout ByteBuffer) {
+        out.append(#"{"index":"#)
+        out.append(decimal: piece.index)
+        out.append(isWhole ? #","message":{"# : #","delta":{"#)
+        append(piece, message: choice[message], to: &out)
+        out.append("}")
+        for member in choice.members {
+            if member.name.equals("index") || member.name.equals(message) || member.name.equals("finish_reason") {
+                continue
+            }
+            append(member, to: &out)
+        }
+        if let finish = piece.finish {
+            out.append(#","finish_reason":""#)
+            out.append(finish.name(isOld: piece.function != nil))
+            out.append("\"}")
+        } else {
+            out.append(isWhole ? #","finish_reason":"stop"}"# : #","finish_reason":null}"#)
+        }
+    }
+
+    private func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
+        out.append(",\"")
+        out.append(member.name)
+        out.append("\":")
+        out.append(member.value.bytes)
+    }
+
+    // MARK: The message
+
+    private func append(_ piece: ChoicePiece, message: RawJSON?, to whole: inout ByteBuffer) {
+        var out = ByteBuffer()
+        if piece.role == .added || isWhole { out.append(#","role":"assistant""#) }
+        if let text = piece.text {
+            out.append(#","content":"#)
+            out.append(json: text)
+        } else if isWhole {
+            let isBare = piece.calls.isEmpty && piece.function == nil && piece.refusal == nil
+            out.append(isBare ? #","content":"""# : #","content":null"#)
+        }
+        if let thought = piece.reasoning {
+            out.append(#","reasoning_content":"#)
+            out.append(json: thought)
+        }
+        var calls = RawJSON(UnsafeRawBufferPointer(start: nil, count: 0))
+        for member in message?.members ?? calls.members {
+            switch member.name {
+            case "role" where isWhole || piece.role == .left: continue
+            case "content" where isWhole || piece.text != nil || member.value.isArray: continue
+            case "reasoning_content" where piece.reasoning != nil: continue
+            case "tool_calls": calls = member.value
+            default: append(member, to: &out)
+            }
+        }
+        append(isWhole ? Self.merged(piece.calls) : piece.calls, calls, to: &out)
+        // The first member has no comma before it.
+        if !out.isEmpty { whole.append(out.bytes[part: 1..<out.count]) }
+    }
+
+    /// One piece for each call.
+    static func merged(_ pieces: [CallPiece]) -> [CallPiece] {
+        var calls: [CallPiece] = []
+        for piece in pieces {
+            if let place = calls.firstIndex(where: { $0.index == piece.index }) {
+                calls[place].arguments += piece.arguments
+            } else {
+                calls.append(piece)
+            }
+        }
+        return calls
+    }
+
+    private func append(_ pieces: [CallPiece], _ calls: RawJSON, to out: inout ByteBuffer) {
+        guard !pieces.isEmpty else { return }
+        let originals = Array(calls.elements)
+        out.append(#","tool_calls":["#)
+        for (number, piece) in pieces.enumerated() {
+            if number > 0 { out.append(",") }
+            out.append(isWhole ? "{" : #"{"index":"#)
+            if !isWhole { out.append(decimal: piece.index) }
+            if piece.isFirst {
+                out.append(isWhole ? #""id":"# : #","id":"#)
+                piece.id.withUnsafeBytes { out.append(json: $0) }
+                out.append(#","type":"function""#)
+            }
+            append(function: piece, to: &out)
+            // The rest that its server says of it, as signatures of thoughts.
+            if let place = piece.place, originals.indices.contains(place) {
+                for member in originals[place].members {
+                    switch member.name {
+                    case "index", "id", "type", "function", "custom": continue
+                    default: append(member, to: &out)
+                    }
+                }
+            }
+            out.append("}")
+        }
+        out.append("]")
+    }
+
+    private func append(function piece: CallPiece, to out: inout ByteBuffer) {
+        out.append(#","function":{"#)
+        if piece.isFirst {
+            out.append(#""name":"#)
+            piece.name.withUnsafeBytes { out.append(json: $0) }
+            out.append(",")
+        }
+        out.append(#""arguments":"#)
+        piece.arguments.withUnsafeBytes { out.append(json: $0) }
+        out.append("}")
+    }
+}

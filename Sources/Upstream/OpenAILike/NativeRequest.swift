@@ -1,0 +1,77 @@
+import Calls
+import Engine
+import Shared
+
+/// A request that came in OpenAI's form, for a server that speaks it: the model is the server's, the fields that only the
+/// relay knows are gone, and a stream tells its usage. All else stays as the caller wrote it.
+struct NativeRequest {
+    /// Nil: it has to be written anew: it says something that only the relay knows, or is not one that all readers
+    /// understand alike.
+    static func written(_ original: Body, for call: borrowing ChatCall, _ model: String) -> Body? {
+        let root = RawJSON(original.bytes)
+        guard root.isObject, let members = distinct(root) else { return nil }
+        var out = ByteBuffer()
+        _ = out.reserve(original.bytes.count + 256)
+        out.append(#"{"model":"#)
+        out.append(json: model)
+        var hasMessages = false
+        var hasOptions = false
+        for member in members {
+            switch member.name {
+            case "model", "web_search", "num_of_site", "max_word": continue
+            case "new_input", "file_ids":
+                guard member.value.isNull else { return nil }
+                continue
+            case "tools": guard !asksTheRelay(member.value) else { return nil }
+            case "messages": hasMessages = true
+            case "stream_options" where call.isStreamed:
+                hasOptions = true
+                out.append(#","stream_options":"#)
+                append(options: member.value, to: &out)
+                continue
+            default: break
+            }
+            out.append(",\"")
+            out.append(member.name)
+            out.append("\":")
+            out.append(member.value.bytes)
+        }
+        guard hasMessages else { return nil }
+        if call.isStreamed, !hasOptions { out.append(#","stream_options":{"include_usage":true}"#) }
+        out.append("}")
+        return Body(out)
+    }
+
+    private static let mostMembers = 100
+
+    /// Nil: a name is there twice, or not written plainly, so that others may see another value than was checked here.
+    private static func distinct(_ root: RawJSON) -> [RawJSON.Member]? {
+        var members: [RawJSON.Member] = []
+        for member in root.members {
+            guard member.name.count <= 100, member.name.first(UInt8(ascii: "\\")) == nil, members.count < mostMembers,
+                !members.contains(where: { $0.name.elementsEqual(member.name) })
+            else { return nil }
+            members.append(member)
+        }
+        return members
+    }
+
+    /// One of the tools is of a type that the relay alone has.
+    private static func asksTheRelay(_ tools: RawJSON) -> Bool {
+        tools.elements.contains { tool in
+            let type = tool["type"]?.content
+            return type == "retrieval" || type == "code_interpreter"
+        }
+    }
+
+    private static func append(options: RawJSON, to out: inout ByteBuffer) {
+        out.append(#"{"include_usage":true"#)
+        for member in options.members where !member.name.equals("include_usage") {
+            out.append(",\"")
+            out.append(member.name)
+            out.append("\":")
+            out.append(member.value.bytes)
+        }
+        out.append("}")
+    }
+}

@@ -1,0 +1,180 @@
+import Calls
+import Engine
+import Shared
+
+/// Writes a neutral call as a request for a chat completion: no null, no empty list, and nothing that the caller did not
+/// ask for.
+struct OpenAILikeRequest: ~Copyable {
+    private let call: ChatCall
+    private let wishes: Wishes
+    private let model: String
+    private let isOpenAI: Bool
+    private var out = ByteBuffer()
+
+    init(_ call: ChatCall, model: String, isOpenAI: Bool) {
+        self.call = call
+        wishes = call.wishes
+        self.model = model
+        self.isOpenAI = isOpenAI
+    }
+
+    consuming func written() -> Body {
+        _ = out.reserve(512 + call.sentBytes + 48 * call.messages.count)
+        out.append(#"{"model":"#)
+        out.append(json: model)
+        out.append(#","messages":["#)
+        var messages = MessageWriter(call.attachments)
+        messages.append(call.messages, to: &out)
+        out.append("]")
+        appendTools()
+        appendFormat()
+        appendSampling()
+        appendWishes()
+        if call.choices > 1 { append("n", call.choices) }
+        if !call.stops.isEmpty {
+            out.append(#","stop":["#)
+            for (index, stop) in call.stops.enumerated() {
+                if index > 0 { out.append(",") }
+                out.append(json: stop)
+            }
+            out.append("]")
+        }
+        if let most = call.maxTokens { append(isOpenAI ? "max_completion_tokens" : "max_tokens", most) }
+        if call.isStreamed { out.append(#","stream":true,"stream_options":{"include_usage":true}"#) }
+        out.append("}")
+        return Body(out)
+    }
+
+    // MARK: Tools and formats
+
+    private mutating func appendTools() {
+        let tools = wishes.tools
+        appendList("tools", tools.filter { !$0.isLegacy })
+        appendList("functions", tools.filter(\.isLegacy))
+        guard !tools.isEmpty else { return }
+        let isLegacy = tools.allSatisfy(\.isLegacy)
+        switch wishes.toolChoice {
+        case .auto: break
+        case .none: out.append(isLegacy ? #","function_call":"none""# : #","tool_choice":"none""#)
+        case .required: if !isLegacy { out.append(#","tool_choice":"required""#) }
+        case .named(let name): appendChoice(name, isLegacy)
+        }
+        if let parallel = wishes.parallelToolCalls, !isLegacy { append("parallel_tool_calls", parallel) }
+    }
+
+    private mutating func appendChoice(_ name: String, _ isLegacy: Bool) {
+        if isLegacy {
+            out.append(#","function_call":{"name":"#)
+            out.append(json: name)
+            return out.append("}")
+        }
+        let isCustom = wishes.tools.contains { $0.kind == .custom && $0.name.hasSameBytes(as: name) }
+        out.append(#","tool_choice":{"type":""#)
+        out.append(isCustom ? #"custom","custom":{"name":"# : #"function","function":{"name":"#)
+        out.append(json: name)
+        out.append("}}")
+    }
+
+    private mutating func appendList(_ name: StaticString, _ tools: [Wishes.Tool]) {
+        guard !tools.isEmpty else { return }
+        open(name)
+        for (index, tool) in tools.enumerated() {
+            out.append(index == 0 ? "[" : ",")
+            switch (tool.isLegacy, tool.kind) {
+            case (true, _): append(tool, schema: "parameters")
+            case (_, .function):
+                out.append(#"{"type":"function","function":"#)
+                append(tool, schema: "parameters")
+                out.append("}")
+            case (_, .custom):
+                out.append(#"{"type":"custom","custom":"#)
+                append(tool, schema: "format")
+                out.append("}")
+            }
+        }
+        out.append("]")
+    }
+
+    private mutating func append(_ tool: Wishes.Tool, schema name: StaticString) {
+        out.append(#"{"name":"#)
+        out.append(json: tool.name)
+        if let description = tool.description { append("description", description) }
+        if let schema = tool.schema { append(name, schema) }
+        if let isStrict = tool.isStrict, tool.kind == .function { append("strict", isStrict) }
+        out.append("}")
+    }
+
+    private mutating func appendFormat() {
+        switch wishes.format {
+        case .text: break
+        case .object: out.append(#","response_format":{"type":"json_object"}"#)
+        case .schema(let name, let schema, let isStrict):
+            out.append(#","response_format":{"type":"json_schema","json_schema":{"name":"#)
+            out.append(json: name)
+            if let schema { append("schema", schema) }
+            if let isStrict { append("strict", isStrict) }
+            out.append("}}")
+        }
+    }
+
+    // MARK: The rest
+
+    private mutating func appendSampling() {
+        let sampling = wishes.sampling
+        if let temperature = sampling.temperature { append("temperature", temperature) }
+        if let topP = sampling.topP { append("top_p", topP) }
+        if let penalty = sampling.presencePenalty { append("presence_penalty", penalty) }
+        if let penalty = sampling.frequencyPenalty { append("frequency_penalty", penalty) }
+        if let seed = sampling.seed { append("seed", Int(seed)) }
+        if let bias = sampling.logitBias { append("logit_bias", bias) }
+    }
+
+    private mutating func appendWishes() {
+        if let effort = wishes.reasoning.effort { append("reasoning_effort", effort) }
+        if let verbosity = wishes.reasoning.verbosity { append("verbosity", verbosity) }
+        let kept = wishes.bookkeeping
+        if let user = kept.user { append("user", user) }
+        // Anthropic's own tiers are another vendor's.
+        if let tier = kept.serviceTier, ["auto", "default", "flex", "priority"].contains(where: tier.hasSameBytes) {
+            append("service_tier", tier)
+        }
+        if let key = kept.promptCacheKey { append("prompt_cache_key", key) }
+        if let id = kept.safetyIdentifier { append("safety_identifier", id) }
+        if let store = kept.store { append("store", store) }
+        if let metadata = kept.metadata { append("metadata", metadata) }
+        if let prediction = kept.prediction { append("prediction", prediction) }
+    }
+
+    // MARK: Members
+
+    private mutating func open(_ name: StaticString) {
+        out.append(",\"")
+        out.append(name)
+        out.append("\":")
+    }
+
+    private mutating func append(_ name: StaticString, _ number: Int) {
+        open(name)
+        out.append(decimal: number)
+    }
+
+    private mutating func append(_ name: StaticString, _ number: Double) {
+        open(name)
+        out.append("\(number)")
+    }
+
+    private mutating func append(_ name: StaticString, _ flag: Bool) {
+        open(name)
+        out.append(flag ? "true" : "false")
+    }
+
+    private mutating func append(_ name: StaticString, _ text: String) {
+        open(name)
+        out.append(json: text)
+    }
+
+    private mutating func append(_ name: StaticString, _ json: Body) {
+        open(name)
+        out.append(json.bytes)
+    }
+}

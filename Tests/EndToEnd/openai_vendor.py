@@ -1,0 +1,264 @@
+"""A strict fake of a server that speaks OpenAI's chat completions, for tests.
+
+`Server` runs in a thread of the test's process. Requests are checked against OpenAI's contract; what it does not have is
+a violation. Answers follow the script that was set for the request's model (`says`), each request takes the next, the last
+one stays; without a script they are a short text.
+
+SCRIPT, all optional:
+    text, reasoning, calls    of the answer; calls: [(id, name, arguments)]
+    json                      the whole body, for requests that want no stream
+    events                    a list of what streams bring: dicts as chunks, strings as they are, without the end of the event
+    raw                       bytes of the whole body, as they are
+    status, headers, type     of the answer
+    done                      false: no [DONE]; line_end: of the events; pieces: sizes in which they are written
+    cut                       true: the connection breaks at the end of what was written
+    stall                     true: nothing more comes after that; `left` is set when the client has left
+    extra                     true: fields that OpenAI does not have are taken; nulls: true: and nulls
+"""
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+FIELDS = {
+    "model", "messages", "n", "stop", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature",
+    "top_p", "presence_penalty", "frequency_penalty", "seed", "logit_bias", "tools", "tool_choice", "parallel_tool_calls",
+    "functions", "function_call", "response_format", "reasoning_effort", "verbosity", "user", "service_tier", "store",
+    "prompt_cache_key", "safety_identifier", "metadata", "prediction", "logprobs", "top_logprobs", "modalities", "audio",
+    "web_search_options",
+}  # fmt: skip
+HEADERS = {"host", "accept", "authorization", "content-type", "content-length", "user-agent"}
+USAGE = {"prompt_tokens": 9, "completion_tokens": 8, "total_tokens": 17}
+
+
+def problems_of(body: dict[str, Any], script: dict[str, Any]) -> Iterator[str]:
+    """What a strict server would refuse."""
+    if unknown := set(body) - FIELDS:
+        if not script.get("extra"):
+            yield f"unknown fields {sorted(unknown)}"
+    if not script.get("nulls"):
+        yield from empty_ones(body, "")
+    if "stream_options" in body and not body.get("stream"):
+        yield "stream_options without stream"
+    if body.get("stream") and not script.get("bare") and body.get("stream_options", {}).get("include_usage") is not True:
+        yield "a stream without include_usage"
+    if "max_tokens" in body and "max_completion_tokens" in body and not script.get("extra"):
+        yield "both bounds"
+    if "tool_choice" in body and "tools" not in body:
+        yield "tool_choice without tools"
+    calls: set[str] = set()
+    for at, message in enumerate(body["messages"]):
+        role = message["role"]
+        if role not in ("system", "developer", "user", "assistant", "tool", "function"):
+            yield f"messages[{at}]: role {role}"
+        if role == "assistant":
+            calls |= {call["id"] for call in message.get("tool_calls", ())}
+            for call in message.get("tool_calls", ()):
+                if not isinstance(call["function"]["arguments"], str):
+                    yield f"messages[{at}]: arguments are not a string"
+        elif "content" not in message:
+            yield f"messages[{at}]: no content"
+        if role == "tool" and message.get("tool_call_id") not in calls:
+            yield f"messages[{at}]: no call {message.get('tool_call_id')}"
+        if isinstance(content := message.get("content"), list):
+            yield from part_problems(role, content, f"messages[{at}]")
+
+
+def part_problems(role: str, parts: list[dict[str, Any]], place: str) -> Iterator[str]:
+    allowed = {"user": {"text", "image_url", "input_audio", "file"}, "assistant": {"text", "refusal"}}.get(role, {"text"})
+    for part in parts:
+        if part["type"] not in allowed:
+            yield f"{place}: part {part['type']} in a message of {role}"
+
+
+def empty_ones(value: Any, path: str) -> Iterator[str]:
+    if value is None or value == [] and path != "":
+        yield f"{path} is {value}"
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name not in ("parameters", "schema", "metadata"):
+                yield from empty_ones(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from empty_ones(inner, f"{path}[{at}]")
+
+
+class Server:
+    """The running fake. `base_url` ends in `/v1`."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.scripts: dict[str, list[dict[str, Any]]] = {}
+        self.requests: list[dict[str, Any]] = []
+        self.violations: list[str] = []
+        self.left = threading.Event()
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler(self))
+        self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # clients leave as tests want it
+        self.base_url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    def says(self, model: str, *scripts: dict[str, Any]) -> None:
+        """What requests for `model` (as the server knows it) get."""
+        with self.lock:
+            self.scripts[model] = list(scripts)
+            self.requests = [request for request in self.requests if request["body"].get("model") != model]
+
+    def asked(self, model: str) -> list[dict[str, Any]]:
+        """The requests for `model`: {"headers", "body", "raw"}."""
+        with self.lock:
+            return [request for request in self.requests if request["body"].get("model") == model]
+
+    def body(self, model: str) -> dict[str, Any]:
+        """The body of the only request for `model`."""
+        (only,) = self.asked(model)
+        return only["body"]
+
+    def take_violations(self) -> list[str]:
+        with self.lock:
+            found, self.violations = self.violations, []
+        return found
+
+    def next_script(self, model: str) -> dict[str, Any]:
+        with self.lock:
+            scripts = self.scripts.get(model) or [{}]
+            return scripts.pop(0) if len(scripts) > 1 else scripts[0]
+
+
+def handler(server: Server) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["content-length"]))
+            body = json.loads(raw)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            script = server.next_script(body.get("model", ""))
+            problems = [] if self.path == "/v1/chat/completions" else [f"path {self.path}"]
+            problems += problems_of(body, script)
+            problems += [f"header {name}" for name in set(headers) - HEADERS - set(script.get("own_headers", ()))]
+            if headers.get("content-type") != "application/json":
+                problems.append("content-type")
+            with server.lock:
+                server.requests.append({"headers": headers, "body": body, "raw": raw})
+                server.violations += problems
+            self.left = server.left
+            answer(self, body, script)
+
+    return Handler
+
+
+def answer(handler: BaseHTTPRequestHandler, body: dict[str, Any], script: dict[str, Any]) -> None:
+    status = script.get("status", 200)
+    is_stream = body.get("stream", False) and status == 200 and "json" not in script
+    kind = script.get("type", "text/event-stream; charset=utf-8" if is_stream else "application/json")
+    if "raw" in script:
+        data = script["raw"]
+    elif is_stream:
+        data = events(script)
+    else:
+        data = json.dumps(script.get("json") or whole(script), separators=(",", ":")).encode()
+    handler.send_response(status)
+    handler.send_header("Content-Type", kind)
+    for name, value in script.get("headers", {}).items():
+        handler.send_header(name, value)
+    if is_stream and not script.get("cut"):
+        handler.send_header("Transfer-Encoding", "chunked")
+    else:
+        handler.send_header("Content-Length", str(len(data) + (10 if script.get("cut") else 0)))
+    handler.end_headers()
+    try:
+        write(handler, data, script, chunked=is_stream and not script.get("cut"))
+    except OSError:
+        handler.close_connection = True
+
+
+def write(handler: BaseHTTPRequestHandler, data: bytes, script: dict[str, Any], *, chunked: bool) -> None:
+    size = script.get("pieces") or max(1, len(data))
+    for at in range(0, len(data), size):
+        piece = data[at : at + size]
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+        handler.wfile.flush()
+    if script.get("stall"):
+        handler.connection.settimeout(20)
+        if handler.connection.recv(1) == b"":
+            handler.left.set()
+        handler.close_connection = True
+        return
+    if chunked:
+        handler.wfile.write(b"0\r\n\r\n")
+    if script.get("cut"):
+        handler.close_connection = True
+
+
+def whole(script: dict[str, Any]) -> dict[str, Any]:
+    message: dict[str, Any] = {
+        "role": "assistant", "content": script.get("text", "Hello there"), "refusal": None,
+    }  # fmt: skip
+    if "reasoning" in script:
+        message["reasoning_content"] = script["reasoning"]
+    if calls := script.get("calls"):
+        message["content"] = script.get("text")
+        message["tool_calls"] = [
+            {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+            for id, name, arguments in calls
+        ]
+    finish = script.get("finish", "tool_calls" if calls else "stop")
+    return {
+        "id": "chatcmpl-vendor", "object": "chat.completion", "created": 1700000000, "model": "the-server's-own",
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+        "usage": USAGE, "system_fingerprint": "fp_vendor",
+    }  # fmt: skip
+
+
+def chunk(delta: dict[str, Any] | None, finish: str | None = None, index: int = 0, **more: Any) -> dict[str, Any]:
+    choice: dict[str, Any] = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+    if delta is None:
+        del choice["delta"]
+    return {
+        "id": "chatcmpl-vendor", "object": "chat.completion.chunk", "created": 1700000000, "model": "the-server's-own",
+        "system_fingerprint": "fp_vendor", "choices": [choice],
+    } | more  # fmt: skip
+
+
+def usage_chunk(**usage: Any) -> dict[str, Any]:
+    return chunk({}) | {"choices": [], "usage": usage or USAGE}
+
+
+def chunks(script: dict[str, Any]) -> list[Any]:
+    out = [chunk({"role": "assistant", "content": "", "refusal": None})]
+    if "reasoning" in script:
+        out.append(chunk({"reasoning_content": script["reasoning"]}))
+    text = script.get("text", None if script.get("calls") else "Hello there")
+    if text:
+        out += [chunk({"content": piece}) for piece in (text[: len(text) // 2], text[len(text) // 2 :]) if piece]
+    for at, (id, name, arguments) in enumerate(script.get("calls", ())):
+        function = {"name": name, "arguments": ""}
+        out.append(chunk({"tool_calls": [{"index": at, "id": id, "type": "function", "function": function}]}))
+        half = len(arguments) // 2
+        for piece in (arguments[:half], arguments[half:]):
+            out.append(chunk({"tool_calls": [{"index": at, "function": {"arguments": piece}}]}))
+    out.append(chunk({}, script.get("finish", "tool_calls" if script.get("calls") else "stop")))
+    return [*out, usage_chunk()]
+
+
+def events(script: dict[str, Any]) -> bytes:
+    """A stream's body."""
+    end = script.get("line_end", "\n")
+    out = ""
+    for event in script.get("events") or chunks(script):
+        text = event if isinstance(event, str) else "data: " + json.dumps(event, separators=(",", ":"))
+        out += text.replace("\n", end) + end + end
+    if script.get("done", True):
+        out += "data: [DONE]" + end + end
+    return out.encode()

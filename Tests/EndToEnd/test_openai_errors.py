@@ -1,0 +1,130 @@
+"""Refusals of servers of OpenAI's wire, as the client is told of them."""
+
+import json
+
+import pytest
+from chat import ask, refusal
+from conftest import VENDOR_KEY
+from test_openai_chat import MODEL
+
+
+def openai_error(message="It is wrong.", **fields):
+    return {"error": {"message": message, "type": None, "param": None, "code": None} | fields}
+
+
+ENVELOPES = {
+    "openai": openai_error(),
+    "text": {"error": "It is wrong."},
+    "mistral": {"object": "error", "message": "It is wrong.", "type": "invalid_request_error", "code": "3280"},
+    "detail": {"detail": [{"loc": ["body"], "msg": "It is wrong.", "type": "extra_forbidden"}]},
+    "detail text": {"detail": "It is wrong."},
+    "msg": {"code": 1301, "msg": "It is wrong."},
+    "array": [openai_error()],
+    "errors": {"errors": [{"message": "It is wrong."}]},
+}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", ENVELOPES)
+def test_envelopes(team, server, name, is_streamed):
+    server.says(MODEL, {"status": 400, "json": ENVELOPES[name]})
+    status, error, _ = refusal(team, is_streamed, model="fast")
+    assert (status, error["message"], error["type"]) == (400, "It is wrong.", "invalid_request_error")
+
+
+FIELDS = openai_error(param="messages[0].content", code="bad_thing")
+LONG = openai_error("This model's maximum context length is 10 tokens.", code="context_length_exceeded", param="messages")
+QUOTA = openai_error("You exceeded your current quota", type="insufficient_quota", code="insufficient_quota")
+TABLE = [
+    # status, headers, body -> status, code, param, header
+    (400, {}, FIELDS, 400, "bad_thing", "messages[0].content", {}),
+    (422, {}, {"detail": [{"msg": "Extra", "type": "extra_forbidden"}]}, 400, None, None, {}),
+    (400, {}, LONG, 400, "context_length_exceeded", "messages", {}),
+    (400, {}, {"error": {"type": "exceed_context_size_error", "code": 400, "message": "x"}}, 400, "context_length_exceeded", "messages", {}),
+    (400, {}, openai_error(code="content_filter"), 400, "content_filter", None, {}),
+    (400, {}, openai_error(code="content_policy_violation"), 400, "content_filter", None, {}),
+    (403, {}, {"error": {"code": 403, "message": "Input flagged by moderation"}}, 400, "content_filter", None, {}),
+    (401, {}, openai_error(code="invalid_api_key"), 502, "upstream_error", None, {}),
+    (402, {}, {"error": {"message": "Insufficient Balance"}}, 429, "insufficient_quota", None, {"x-should-retry": "false"}),
+    (429, {}, QUOTA, 429, "insufficient_quota", None, {"x-should-retry": "false"}),
+    (429, {}, openai_error("x", code="organization_spend_limit_exceeded"), 429, "insufficient_quota", None, {}),
+    (403, {}, openai_error("Not you"), 502, "upstream_error", None, {}),
+    (403, {}, openai_error("You have no access to this model"), 403, "permission_denied", None, {}),
+    (404, {}, openai_error(code="model_not_found"), 404, "model_not_found", "model", {}),
+    (404, {}, {"error": {"code": "DeploymentNotFound", "message": "x"}}, 404, "model_not_found", "model", {}),
+    (400, {}, {"error": "No models loaded. Please load a model"}, 404, "model_not_found", "model", {}),
+    (400, {}, openai_error("xyz is not a valid model ID"), 404, "model_not_found", "model", {}),
+    (404, {}, {"detail": "Not Found"}, 502, "upstream_error", None, {}),
+    (405, {}, {}, 502, "upstream_error", None, {}),
+    (408, {}, {}, 504, "upstream_timeout", None, {}),
+    (504, {}, {}, 504, "upstream_timeout", None, {}),
+    (413, {}, {}, 413, "request_too_large", None, {}),
+    (413, {}, openai_error("tokens per minute", type="tokens", code="rate_limit_exceeded"), 429, "rate_limit_exceeded", None, {}),
+    (429, {"Retry-After": "7"}, openai_error(code="rate_limit_exceeded"), 429, "rate_limit_exceeded", None, {"retry-after": "7"}),
+    (429, {"Retry-After": "9", "Retry-After-Ms": "2100"}, {}, 429, "rate_limit_exceeded", None, {"retry-after": "3"}),
+    (429, {}, openai_error(type="rate_limit_error", code="slow_down"), 429, "rate_limit_exceeded", None, {"retry-after": "1"}),
+    (503, {"Retry-After": "3"}, openai_error(code="server_is_overloaded"), 503, "upstream_error", None, {"retry-after": "3"}),
+    (529, {}, {}, 503, "upstream_error", None, {}),
+    (500, {}, openai_error(), 502, "upstream_error", None, {}),
+    (302, {}, {}, 502, "upstream_error", None, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case[0]}-{case[4]}")
+def test_the_table(team, server, case, is_streamed):
+    status, headers, body, told, code, param, own = case
+    server.says(MODEL, {"status": status, "headers": headers, "json": body or {"x": 1}})
+    got, error, head = refusal(team, is_streamed, model="fast")
+    assert (got, error["code"], error["param"]) == (told, code, param), error
+    for name, value in own.items():
+        assert head[name] == value
+    assert len(server.asked(MODEL)) == 1
+
+
+@pytest.mark.parametrize("status, body", [(409, {}), (425, {}), (400, openai_error(code="tool_use_failed"))])
+def test_what_is_asked_once_more(team, server, status, body):
+    server.says(MODEL, {"status": status, "json": body or {"x": 1}}, {})
+    assert ask(team, model="fast").status_code == 200
+    server.says(MODEL, {"status": status, "json": body or {"x": 1}})
+    assert refusal(team, True, model="fast")[0] == 502
+    assert len(server.asked(MODEL)) == 2
+
+
+def test_a_page_says_nothing(team, server):
+    server.says(MODEL, {"status": 502, "raw": b"<html><body>Bad gateway at 10.0.0.1</body></html>", "type": "text/html"})
+    status, error, _ = refusal(team, model="fast")
+    assert status == 502 and "gateway" not in error["message"]
+    server.says(MODEL, {"status": 400, "raw": b"plain words", "type": "text/plain"})
+    assert refusal(team, model="fast")[1]["message"] == "plain words"
+
+
+def test_private_words_are_left_out(team, server):
+    said = f"Key {VENDOR_KEY[:8]} sk-abcdef12 of org-a1b2c3 (project proj_77aa) failed at /srv/app/x.py, see https://vendor.example/x"
+    server.says(MODEL, {"status": 400, "json": openai_error(said)})
+    message = refusal(team, model="fast")[1]["message"]
+    for word in ("sk-abc", "org-a1", "proj_77", "/srv/app", "vendor.example"):
+        assert word not in message, message
+    server.says(MODEL, {"status": 400, "json": openai_error(f"Wrong: {VENDOR_KEY}")})
+    assert VENDOR_KEY not in json.dumps(refusal(team, model="fast")[1])
+
+
+def test_fields_of_another_wire_are_not_named(team, server):
+    server.says(MODEL, {"status": 400, "json": FIELDS})
+    answer = team.post("/v1/responses", json={"model": "fast", "input": "Hi", "store": False})
+    assert answer.status_code == 400 and answer.json()["error"]["param"] is None
+    answer = team.post(
+        "/v1/messages", json={"model": "fast", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+    )
+    assert answer.status_code == 400 and answer.json()["error"]["message"] == "It is wrong."
+
+
+def test_the_callers_own_key(start_relay, server, caller, new_key):
+    relay = start_relay(
+        PROVIDER_OWN_KIND="openai", PROVIDER_OWN_BASE_URL=server.base_url, PROVIDER_OWN_MODELS="m7", PROVIDER_OWN_PASSTHROUGH="true"
+    )
+    http = caller(relay, new_key())
+    for status, told, code in [(401, 401, "invalid_api_key"), (403, 403, "permission_denied"), (429, 429, "rate_limit_exceeded")]:
+        server.says("m7", {"status": status, "json": openai_error()})
+        got, error, _ = refusal(http, model="m7")
+        assert (got, error["code"]) == (told, code)

@@ -1,0 +1,63 @@
+"""A model that a server of OpenAI's wire and 1min.ai both serve: one takes over from the other."""
+
+import conftest
+import pytest
+from chat import MODEL, either, stream
+from openai_vendor import chunk
+
+SERVERS = "shared/model"
+OWN_KEY = "own-key-of-the-fallback-tests"
+FAILED = {"status": 500, "text": "", "extra": True}
+FORMAT = {"response_format": {"type": "json_object"}}
+
+
+@pytest.fixture
+def both(start_relay, server, vendor, caller):
+    """`both("row")`: a client of a relay that asks this provider first; `row` is the server, `one` is 1min.ai."""
+
+    def made(first, **more):
+        conftest.secrets.add(OWN_KEY)
+        relay = start_relay(
+            ANONYMOUS_MODELS="all", PROVIDERS=first,
+            PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=conftest.VENDOR_KEY,
+            PROVIDER_ROW_MODELS=f"{MODEL}={SERVERS}", PROVIDER_ROW_PRIORITY=1 if first == "row" else 2,
+            PROVIDER_ONE_KIND="onemin", PROVIDER_ONE_BASE_URL=vendor.base_url, PROVIDER_ONE_API_KEY=OWN_KEY,
+            PROVIDER_ONE_MODELS=MODEL, PROVIDER_ONE_PRIORITY=1 if first == "one" else 2, **more,
+        )  # fmt: skip
+        return caller(relay)
+
+    yield made
+    assert server.take_violations() == []
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_1min_takes_over_from_a_server(both, server, vendor, is_streamed):
+    server.says(SERVERS, FAILED)
+    vendor.answers(OWN_KEY, {"answer": "by 1min"})
+    assert either(both("row"), is_streamed, unknown_field={"a": 1}) == ("by 1min", "stop")
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_server_takes_over_from_1min(both, server, vendor, is_streamed):
+    vendor.answers(OWN_KEY, FAILED)
+    server.says(SERVERS, {"extra": True})
+    assert either(both("one"), is_streamed, unknown_field={"a": 1}) == ("Hello there", "stop")
+    assert server.body(SERVERS)["unknown_field"] == {"a": 1}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_what_a_server_lacks_is_made_up_for_also_with_a_fallback(both, server, is_streamed):
+    refused = {"status": 400, "json": {"error": {"message": "response_format is not supported", "param": "response_format"}}}
+    server.says(SERVERS, refused, {"text": 'Sure: {"a": 1}'})
+    assert either(both("row"), is_streamed, **FORMAT) == ('{"a": 1}', "stop")
+    first, second = server.asked(SERVERS)
+    assert "response_format" in first["body"] and "response_format" not in second["body"]
+
+
+def test_nobody_takes_over_once_a_server_has_begun(both, server, vendor):
+    server.says(SERVERS, {"events": [chunk({"content": "begun"}), {"error": {"message": "broken"}}]})
+    vendor.answers(OWN_KEY, {"answer": "never"})
+    before = len(vendor.requests(OWN_KEY))
+    got = stream(both("row"))
+    assert got.text() == "begun" and got.error and not got.is_done
+    assert len(vendor.requests(OWN_KEY)) == before

@@ -1,0 +1,225 @@
+"""Requests that a server refuses as they are: changed as its refusal says, asked again, and remembered."""
+
+import itertools
+
+import pytest
+from chat import PATH, ask, refusal, stream, text_of
+from openai_vendor import USAGE, chunk
+from test_openai_chat import TOOL
+
+numbers = itertools.count()
+HISTORY = [
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": None, "tool_calls": [
+        {"id": "call_long", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]},
+    {"role": "tool", "tool_call_id": "call_long", "content": "fine"},
+]  # fmt: skip
+
+
+def said(message, **fields):
+    return {"status": 400, "json": {"error": {"message": message, "type": "invalid_request_error"} | fields}}
+
+
+def dropped(name, value):
+    unsupported = {"param": name, "code": "unsupported_parameter"}
+    return said(f"Unsupported parameter: '{name}'", **unsupported), {name: value}, lambda body: name not in body
+
+
+def messages(wanted):
+    return lambda body: body["messages"] == wanted
+
+
+PARTS = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+STRICT = TOOL | {"function": TOOL["function"] | {"strict": True}}
+
+CASES = {
+    "newer bound": (said("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", param="max_tokens", code="unsupported_parameter"),
+                    {"max_tokens": 9}, lambda body: body["max_completion_tokens"] == 9 and "max_tokens" not in body),
+    "older bound": ({"status": 422, "json": {"detail": [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs are not permitted"}]}},
+                    {"max_completion_tokens": 9}, lambda body: body["max_tokens"] == 9 and "max_completion_tokens" not in body),
+    "temperature": dropped("temperature", 0.5),
+    "top_p": dropped("top_p", 0.5),
+    "presence_penalty": dropped("presence_penalty", 0.5),
+    "frequency_penalty": dropped("frequency_penalty", 0.5),
+    "temperature in words": (said("temperature does not support 0.5 with this model. Only the default (1) value is supported."),
+                             {"temperature": 0.5}, lambda body: "temperature" not in body),
+    "developer": (said("messages[0].role: unknown variant `developer`, expected one of `system`, `user`"),
+                  {"messages": [{"role": "developer", "content": "x"}, {"role": "user", "content": "y"}]},
+                  messages([{"role": "system", "content": "x"}, {"role": "user", "content": "y"}])),
+    "effort with tools": (said("Function tools with reasoning_effort are not supported for this model on this path", param="reasoning_effort"),
+                          {"reasoning_effort": "high", "tools": [TOOL]}, lambda body: body["reasoning_effort"] == "none" and body["tools"] == [TOOL]),
+    "nearest effort": (said("Unsupported value: 'reasoning_effort' does not support 'minimal' with this model. Supported values are: 'low', 'medium', and 'high'.", param="reasoning_effort", code="unsupported_value"),
+                       {"reasoning_effort": "minimal"}, lambda body: body["reasoning_effort"] == "low"),
+    "no effort": (said("Unknown parameter: 'reasoning_effort'", code="unknown_parameter", param="reasoning_effort"),
+                  {"reasoning_effort": "low"}, lambda body: "reasoning_effort" not in body),
+    "parallel": (said("Unsupported parameter: parallel_tool_calls"), {"tools": [TOOL], "parallel_tool_calls": False}, lambda body: "parallel_tool_calls" not in body),
+    "strict": (said("tools[0].function.strict: Extra inputs are not permitted", param="tools.0.function.strict"), {"tools": [STRICT]}, lambda body: body["tools"] == [TOOL]),
+    "seed": ({"status": 422, "json": {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]}},
+             {"seed": 3}, lambda body: body["random_seed"] == 3 and "seed" not in body),
+    "ids": (said("Tool call id was call_long but must be a-z, A-Z, 0-9, with a length of 9."), {"messages": HISTORY, "tools": [TOOL]},
+            lambda body: len(id := body["messages"][2]["tool_call_id"]) == 9 and id.isalnum() and body["messages"][1]["tool_calls"][0]["id"] == id),
+    "names": (said("messages[0].name: Extra inputs are not permitted", param="messages[0].name"), {"messages": [{"role": "user", "name": "x", "content": "y"}]},
+              messages([{"role": "user", "content": "y"}])),
+    "null content": (said("messages[1].content: expected a string, got null"), {"messages": HISTORY, "tools": [TOOL]}, lambda body: body["messages"][1]["content"] == ""),
+    "parts": (said("messages[0].content must be a string"), {"messages": [{"role": "user", "content": PARTS}]}, messages([{"role": "user", "content": "ab"}])),
+    "alternate": (said("Conversation roles must alternate user/assistant/user/assistant/..."),
+                  {"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": PARTS}, {"role": "system", "content": "s"}, {"role": "assistant", "content": "b"}, {"role": "assistant", "content": "c"}]},
+                  messages([{"role": "system", "content": "s"}, {"role": "user", "content": [{"type": "text", "text": "a"}, *PARTS]}, {"role": "assistant", "content": "b\n\nc"}])),
+}  # fmt: skip
+
+
+@pytest.fixture
+def model(start_relay, server, caller):
+    """A client, and a model that nothing is known of."""
+    name = f"mended-{next(numbers)}"
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=name, ANONYMOUS_MODELS="all",
+        KEY_A_TOKEN="token-of-mended-requests",
+    )  # fmt: skip
+    return caller(relay, "token-of-mended-requests"), name
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_each_mend(model, server, name, is_streamed):
+    refused, fields, is_right = CASES[name]
+    http, at = model
+    fine = {"extra": True, "nulls": True}
+    server.says(at, refused | fine, fine)
+    for calls in (2, 3):
+        if is_streamed:
+            got = stream(http, model=at, **fields)
+            assert got.text() == "Hello there" and got.error is None, got
+        else:
+            answer = ask(http, model=at, **fields)
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["x-relay-attempts"] == "1"
+        seen = server.asked(at)
+        # The second request is changed at once.
+        assert len(seen) == calls and is_right(seen[-1]["body"]), seen[-1]["body"]
+    server.take_violations()
+
+
+def test_a_stream_without_options(model, server):
+    http, at = model
+    refused = {"status": 422, "json": {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]}}
+    server.says(at, refused, {"bare": True, "events": [chunk({"role": "assistant", "content": "Hi"}), chunk({}, "stop")]})
+    got = stream(http, model=at, stream_options={"include_usage": True})
+    assert got.text() == "Hi" and got.usage()["completion_tokens"] > 0 and got.usage() != USAGE
+    assert "stream_options" not in server.asked(at)[-1]["body"]
+
+
+def test_three_in_a_row_and_no_more(model, server):
+    http, at = model
+    fields = ["temperature", "top_p", "presence_penalty", "frequency_penalty"]
+    server.says(at, *[dropped(name, 0)[0] for name in fields], {})
+    asked = dict.fromkeys(fields, 0.5)
+    status, error, _ = refusal(http, model=at, **asked)
+    assert status == 400 and "frequency_penalty" in error["message"]
+    assert len(server.asked(at)) == 4
+    server.says(at, *[dropped(name, 0)[0] for name in fields[:3]], {})
+    assert ask(http, model=at, **asked).status_code == 200
+    assert set(server.asked(at)[-1]["body"]) == {"model", "messages", "frequency_penalty"}
+
+
+def test_a_mend_that_did_not_help_is_not_kept(model, server):
+    http, at = model
+    server.says(at, dropped("temperature", 0)[0], said("It is wrong."))
+    assert refusal(http, model=at, temperature=0.5)[1]["message"] == "It is wrong."
+    server.says(at, {})
+    ask(http, model=at, temperature=0.5)
+    assert server.body(at)["temperature"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "refused, fields",
+    [
+        (said("Invalid 'temperature': decimal above maximum value. Expected a value <= 1.", param="temperature", code="decimal_above_max_value"), {"temperature": 1.5}),
+        (said("max_tokens is too large: 9. This model supports at most 5", param="max_tokens"), {"max_tokens": 9}),
+        (said("logprobs is not supported", param="logprobs", code="unsupported_parameter"), {"logprobs": True}),
+        (said("Unsupported parameter: 'tools'", param="tools", code="unsupported_parameter"), {"tools": [TOOL]}),
+        (said("Unsupported value: 'temperature'", param="temperature", code="unsupported_value"), {}),
+    ],
+)  # fmt: skip
+def test_what_is_the_callers_fault(model, server, refused, fields):
+    http, at = model
+    server.says(at, refused)
+    status, error, _ = refusal(http, model=at, **fields)
+    assert status == 400 and error["message"] == refused["json"]["error"]["message"]
+    assert len(server.asked(at)) == 1
+
+
+def test_a_call_of_another_surface_is_mended_too(model, server):
+    http, at = model
+    server.says(at, CASES["newer bound"][0], {})
+    asked = {"model": at, "max_tokens": 7, "messages": [{"role": "user", "content": "Hi"}]}
+    for _ in range(2):
+        answer = http.post("/v1/messages", json=asked)
+        assert answer.status_code == 200, answer.text
+        assert server.asked(at)[-1]["body"]["max_completion_tokens"] == 7
+    assert http.post(PATH, json=asked).status_code == 200
+    assert len(server.asked(at)) == 4
+
+
+# --- Abilities that a server turns out to lack --------------------------------------------------
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
+FORMATS = {
+    "objects": (said("'response_format.type' must be 'json_schema' or 'text'"), {"type": "json_object"}),
+    "schemas": (said("This response_format type is unavailable now"),
+                {"type": "json_schema", "json_schema": {"name": "thing", "schema": SCHEMA}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_is_made_up_for(model, server, name, is_streamed):
+    http, at = model
+    refused, form = FORMATS[name]
+    server.says(at, refused, {"text": 'Sure: {"a":1}'})
+    for calls in (2, 3):
+        asked = {"model": at, "response_format": form, "temperature": 0.5}
+        if is_streamed:
+            assert stream(http, **asked).text() == '{"a":1}'
+        else:
+            answer = ask(http, **asked)
+            assert text_of(answer) == '{"a":1}' and answer.headers["x-relay-attempts"] == "1"
+        seen = server.asked(at)
+        assert len(seen) == calls and "response_format" not in seen[-1]["body"]
+        assert "JSON" in seen[-1]["body"]["messages"][0]["content"] and seen[-1]["body"]["temperature"] == 0.5
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_choices_are_made_up_for(model, server, is_streamed):
+    http, at = model
+    server.says(at, said("'n' : number must be at most 1", param="n"), {})
+    for calls in (3, 5):
+        if is_streamed:
+            got = stream(http, model=at, n=2)
+            assert [got.text(0), got.text(1)] == ["Hello there"] * 2 and got.finish(1) == "stop"
+        else:
+            assert [one["message"]["content"] for one in ask(http, model=at, n=2).json()["choices"]] == ["Hello there"] * 2
+        assert len(server.asked(at)) == calls and "n" not in server.asked(at)[-1]["body"]
+
+
+def test_a_demand_for_a_call_is_left_out(model, server):
+    http, at = model
+    server.says(at, said("tool_choice 'required' is not supported", param="tool_choice"), {})
+    for _ in range(2):
+        assert ask(http, model=at, tools=[TOOL], tool_choice="required").status_code == 200
+        assert "tool_choice" not in server.asked(at)[-1]["body"]
+    assert ask(http, model=at, tools=[TOOL], tool_choice="none").status_code == 200
+    assert server.asked(at)[-1]["body"]["tool_choice"] == "none"
+
+
+def test_nothing_is_learned_from_a_callers_key(start_relay, server, caller, new_key):
+    relay = start_relay(
+        PROVIDER_OWN_KIND="openai", PROVIDER_OWN_BASE_URL=server.base_url, PROVIDER_OWN_MODELS="m6", PROVIDER_OWN_PASSTHROUGH="true"
+    )
+    http = caller(relay, new_key())
+    for _ in range(2):
+        server.says("m6", dropped("temperature", 0)[0], {})
+        assert ask(http, model="m6", temperature=0.5).status_code == 200
+        assert [("temperature" in request["body"]) for request in server.asked("m6")] == [True, False]
+    server.says("m6", FORMATS["objects"][0])
+    assert refusal(http, model="m6", response_format={"type": "json_object"})[0] == 400

@@ -1,0 +1,367 @@
+"""Streams and answers as servers of OpenAI's wire really write them, and what the client gets of them."""
+
+import json
+
+import checked
+import httpx
+import pytest
+from chat import PATH, ask, refusal, stream
+from conftest import TEAM_TOKEN
+from openai_vendor import USAGE, chunk, usage_chunk, whole
+
+MODEL = "big/model:1"
+ROLE = chunk({"role": "assistant", "content": ""})
+STOP = chunk({}, "stop")
+
+
+def call(index=None, id=None, name=None, arguments=None, type="function", **more):
+    """A delta with one piece of a call."""
+    function = {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}
+    made = {"index": index, "id": id, "type": type if id else None, "function": function}
+    return chunk({"tool_calls": [{key: value for key, value in made.items() if value is not None} | more]})
+
+
+def text(content, **more):
+    return chunk({"content": content}, **more)
+
+
+MANNERS = ("empty delta", "the finish chunk has a delta", "usage is {'prompt_tokens': 9.0")
+"""What servers may do though OpenAI does not: it passes."""
+
+
+@pytest.fixture(autouse=True)
+def manners():
+    yield
+    checked.problems[:] = [found for found in checked.problems if not any(text in found for text in MANNERS)]
+
+
+class Built:
+    """A message as a client puts it together from chunks."""
+
+    def __init__(self, chunks):
+        self.text, self.reasoning, self.calls, self.finish = "", "", [], None
+        for choice in [choice for one in chunks for choice in one["choices"]]:
+            delta = choice["delta"]
+            assert self.finish is None, "goes on after its end"
+            self.text += delta.get("content") or ""
+            self.reasoning += delta.get("reasoning_content") or ""
+            for piece in delta.get("tool_calls", ()):
+                if piece["index"] == len(self.calls):
+                    assert piece["type"] == "function" and piece["id"]
+                    self.calls.append([piece["id"], piece["function"]["name"], ""])
+                else:
+                    assert piece["index"] < len(self.calls) and "id" not in piece and "name" not in piece["function"]
+                assert isinstance(piece["function"]["arguments"], str)
+                self.calls[piece["index"]][2] += piece["function"]["arguments"]
+            self.finish = choice["finish_reason"]
+
+    def told(self):
+        calls = [(name, json.loads(arguments)) for _, name, arguments in self.calls]
+        return self.text, self.reasoning, calls, self.finish
+
+
+def messages_told(team):
+    """The same over /v1/messages, which is told neutral events."""
+    asked = {"model": "fast", "max_tokens": 99, "stream": True, "messages": [{"role": "user", "content": "Hi"}],
+             "tools": [{"name": name, "input_schema": {"type": "object"}} for name in ("f", "g")]}  # fmt: skip
+    answer = team.post("/v1/messages", json=asked)
+    assert answer.status_code == 200, answer.text
+    text, calls, reason = "", [], None
+    for event in answer.text.split("\n\n"):
+        lines = event.split("\n")
+        data = json.loads(lines[1][6:]) if len(lines) > 1 else {}
+        if data.get("type") == "content_block_start" and data["content_block"]["type"] == "tool_use":
+            calls.append([data["content_block"]["name"], ""])
+        elif data.get("type") == "content_block_delta":
+            text += data["delta"].get("text", "")
+            if "partial_json" in data["delta"]:
+                calls[-1][1] += data["delta"]["partial_json"]
+        elif data.get("type") == "message_delta":
+            reason = data["delta"]["stop_reason"]
+        assert data.get("type") != "error", data
+    return text, [(name, json.loads(arguments)) for name, arguments in calls], reason
+
+
+REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+F1, G2 = ("f", {"x": 1}), ("g", {"x": 2})
+CALLED = ("", "", [F1, G2], "tool_calls")
+ONE = ("", "", [F1], "tool_calls")
+HELLO = ("Hello", "", [], "stop")
+
+QUIRKS = {
+    "comments": ([": OPENROUTER PROCESSING", ": keep-alive", ROLE, text("Hel"), ": ping", text("lo"), STOP], HELLO),
+    "no space, other fields": (["id: 1\nretry: 3\ndata:" + json.dumps(text("Hello")), "data:", "event: x\n" "data: " + json.dumps(STOP)], HELLO),
+    "no role": ([text("Hello"), STOP], HELLO),
+    "role repeated": ([ROLE, chunk({"role": "assistant", "content": "Hel"}), chunk({"role": "assistant", "content": "lo"}), STOP], HELLO),
+    "azure": ([chunk({}, id="", model="", created=0) | {"choices": [], "prompt_filter_results": []},
+               chunk({"role": "assistant"}, id="", model=""), text("Hello", id="x2"), STOP], HELLO),
+    "no delta": ([ROLE, text("Hello"), chunk(None), chunk(None, "stop")], HELLO),
+    "empty finish": ([ROLE, chunk({"content": "Hello"}, ""), STOP], HELLO),
+    "null content": ([chunk({"role": "assistant", "content": None}), text("Hello"), chunk({"content": None}), STOP], HELLO),
+    "parts": ([ROLE, chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}]}),
+               chunk({"content": [{"type": "text", "text": "Hello"}]}), STOP], ("Hello", "Hm", [], "stop")),
+    "reasoning_content": ([ROLE, chunk({"reasoning_content": "Hm"}), text("Hello"), STOP], ("Hello", "Hm", [], "stop")),
+    "reasoning": ([ROLE, chunk({"reasoning": "Hm", "content": ""}), text("Hello"), STOP], ("Hello", "Hm", [], "stop")),
+    "thinking": ([ROLE, chunk({"thinking": "Hm"}), text("Hello"), STOP], ("Hello", "Hm", [], "stop")),
+    "twins": ([ROLE, chunk({"reasoning": "Hm", "reasoning_content": "Hm"}), text("Hello"), STOP], ("Hello", "Hm", [], "stop")),
+    "calls in order": ([ROLE, call(0, "a", "f", ""), call(0, arguments='{"x":'), call(0, arguments="1}"), call(1, "b", "g", '{"x":2}'), STOP], CALLED),
+    "no index": ([ROLE, call(None, "a", "f", '{"x":'), call(arguments="1}"), call(None, "b", "g", '{"x":2}'), STOP], CALLED),
+    "index 0 for all": ([ROLE, call(0, "a", "f", '{"x":1}'), call(0, "b", "g", '{"x":2}'), STOP], CALLED),
+    "index from 1": ([ROLE, call(1, "a", "f", '{"x":1}'), call(2, "b", "g", '{"x":2}'), STOP], CALLED),
+    "no id, no type": ([ROLE, call(0, name="f", arguments='{"x":1}'), call(1, name="g", arguments='{"x":2}'), STOP], CALLED),
+    "name in each": ([ROLE, call(0, "a", "f", '{"x"'), call(0, "a", "f", ":1}"), STOP], ONE),
+    "arguments first": ([ROLE, call(0, "a", arguments='{"x"'), call(0, name="f", arguments=":1}"), STOP], ONE),
+    "arguments again": ([ROLE, call(0, "a", "f", '{"x"'), call(0, arguments=":1}"), call(0, arguments='{"x":1}'), STOP], ONE),
+    "object": ([ROLE, call(0, "a", "f", {"x": 1}), STOP], ONE),
+    "no arguments": ([ROLE, call(0, "a", "f"), STOP], ("", "", [("f", {})], "tool_calls")),
+    "null arguments": ([ROLE, chunk({"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": None}}]}), STOP], ("", "", [("f", {})], "tool_calls")),
+    "empty list": ([ROLE, chunk({"content": "Hello", "tool_calls": []}), STOP], HELLO),
+    "stop with calls": ([ROLE, call(0, "a", "f", '{"x":1}'), STOP], ONE),
+    "openrouter": ([": OPENROUTER PROCESSING", call(0, "a", "f", '{"x":1}'),
+                    "data:" + json.dumps(chunk({"tool_calls": [{"index": 0, "id": "b", "function": {"name": "g", "arguments": {"x": 2}}}]}, "stop"))], CALLED),
+    "an unasked choice": ([ROLE, text("Hello"), chunk({"content": "no"}, None, 5), STOP], HELLO),
+    "more after the end": ([ROLE, text("Hello"), STOP, text("more"), STOP], HELLO),
+    "a list": ([ROLE, "data: " + json.dumps([text("Hello")]), STOP], HELLO),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["done", "end"])
+@pytest.mark.parametrize("name", QUIRKS)
+def test_streams_of_many_servers(team, server, name, done):
+    events, wanted = QUIRKS[name]
+    server.says(MODEL, {"events": [*events, usage_chunk()], "done": done, "bare": True})
+    got = stream(team, model="fast", stream_options={"include_usage": True})
+    assert got.status == 200 and got.is_done and got.error is None, got
+    assert Built([one for one in got.chunks if one["choices"]]).told() == wanted
+    assert got.usage() == USAGE and len({one["id"] for one in got.chunks}) == 1
+    text, _, calls, reason = wanted
+    assert messages_told(team) == (text, calls, REASONS[reason])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_streams_in_pieces(team, server, end, size):
+    events = [": hello", ROLE, text("H\u00e9\U0001f310"), call(0, "a", "f", '{"x":'), call(0, arguments="1}"), STOP, usage_chunk()]
+    server.says(MODEL, {"events": events, "line_end": end, "pieces": size})
+    got = stream(team, model="fast", stream_options={"include_usage": True})
+    assert Built([one for one in got.chunks if one["choices"]]).told() == ("H\u00e9\U0001f310", "", [F1], "tool_calls")
+    assert got.usage() == USAGE
+
+
+def test_all_that_is_unknown_stays_in_a_corrected_chunk(team, server):
+    odd = call(0, "a", "f", {"x": 1}, extra_content={"google": {"thought_signature": "abc"}})
+    odd["choices"][0] |= {"native_finish_reason": None, "content_filter_results": {}}
+    odd["choices"][0]["delta"]["vendor"] = [1.50]
+    server.says(MODEL, {"events": [ROLE, odd | {"provider": "x"}, STOP], "bare": True})
+    got = stream(team, model="fast")
+    (made,) = [one for one in got.chunks if one["choices"][0]["delta"].get("tool_calls")]
+    assert made["provider"] == "x" and made["choices"][0]["content_filter_results"] == {}
+    assert made["choices"][0]["delta"]["vendor"] == [1.5]
+    (piece,) = made["choices"][0]["delta"]["tool_calls"]
+    assert piece["extra_content"] == {"google": {"thought_signature": "abc"}}
+    assert piece["function"] == {"name": "f", "arguments": '{"x":1}'}
+
+
+@pytest.mark.parametrize(
+    "word, told",
+    [("stop", "stop"), ("eos", "stop"), ("end_turn", "stop"), ("complete", "stop"), ("never-heard", "stop"),
+     ("length", "length"), ("model_length", "length"), ("max_tokens", "length"), ("content_filter", "content_filter"),
+     ("safety", "content_filter"), ("sensitive", "content_filter")],
+)  # fmt: skip
+def test_finish_reasons(team, server, word, told):
+    server.says(MODEL, {"finish": word})
+    assert stream(team, model="fast").finish() == told
+    assert ask(team, model="fast").json()["choices"][0]["finish_reason"] == told
+    text, _, reason = messages_told(team)
+    assert text == "Hello there" and reason == REASONS[told]
+
+
+@pytest.mark.parametrize("word", ["tool_use", "tool_calls", "function_call", "stop"])
+def test_finish_reasons_with_calls(team, server, word):
+    server.says(MODEL, {"finish": word, "calls": [("a", "f", '{"x":1}')]})
+    assert stream(team, model="fast").finish() == "tool_calls"
+    assert ask(team, model="fast").json()["choices"][0]["finish_reason"] == "tool_calls"
+
+
+BROKEN = ["error", "abort", "network_error", "insufficient_system_resource", "function_call_filter: MALFORMED"]
+
+
+@pytest.mark.parametrize("word", BROKEN)
+def test_finish_reasons_that_are_failures(team, server, word):
+    server.says(MODEL, {"finish": word})
+    assert refusal(team, model="fast")[0] == 502
+    got = stream(team, model="fast")
+    assert got.text() == "Hello there" and got.error["code"] == "upstream_error" and not got.is_done
+
+
+USAGES = {
+    "in the last chunk": ([ROLE, text("Hi"), chunk({}, "stop", usage=USAGE)], USAGE),
+    "in each": ([chunk({"role": "assistant"}, usage={"prompt_tokens": 9, "completion_tokens": 0}), text("Hi", usage=USAGE),
+                 chunk({}, "stop", usage=None)], USAGE),
+    "x_groq": ([ROLE, text("Hi"), chunk({}, "stop", x_groq={"id": "r", "usage": USAGE})], USAGE),
+    "floats": ([ROLE, text("Hi"), STOP, usage_chunk(prompt_tokens=9.0, completion_tokens=8.0, total_tokens=17.0)], USAGE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", USAGES)
+@pytest.mark.parametrize("asked", [True, False])
+def test_usage_wherever_it_is_told(team, server, passing, name, asked):
+    events, usage = USAGES[name]
+    server.says(MODEL, {"events": events})
+    got = stream(team, model="fast", **({"stream_options": {"include_usage": True}} if asked else {}))
+    told = [one["usage"] for one in got.chunks if one.get("usage")]
+    assert told == ([usage] if asked else [])
+    assert got.is_done and got.text() == "Hi"
+
+
+def test_usage_that_is_never_told_is_counted(team, server):
+    server.says(MODEL, {"events": [ROLE, text("Hello there"), STOP]})
+    got = stream(team, model="fast", stream_options={"include_usage": True})
+    assert got.usage()["completion_tokens"] > 0 and got.usage()["prompt_tokens"] > 0
+    assert len({one["id"] for one in got.chunks}) == 1
+
+
+FAULTS = {
+    "error object": [chunk({}) | {"error": {"message": "x", "code": 429}}],
+    "error text": ['data: {"error":"overloaded"}'],
+    "error event": ['event: error\ndata: {"message":"it broke","code":"x"}'],
+    "error line": ['error: {"code":500,"message":"it broke"}'],
+    "error in the choice": [chunk({}) | {"choices": [{"index": 0, "delta": {}, "finish_reason": None, "error": {"code": 502, "message": "m"}}]}],
+    "no JSON": ["data: {oops"],
+    "cut": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_failures_in_a_stream(team, server, name):
+    server.says(MODEL, {"events": [ROLE, *FAULTS[name]], "done": False})
+    status, error, _ = refusal(team, is_streamed=True, model="fast")
+    assert status == (429 if name == "error object" else 502), error
+    server.says(MODEL, {"events": [ROLE, text("Hello"), *FAULTS[name]], "done": False})
+    got = stream(team, model="fast")
+    assert got.status == 200 and got.text() == "Hello" and got.error and not got.is_done
+
+
+def test_a_connection_that_breaks(team, server):
+    server.says(MODEL, {"events": [ROLE, text("Hello")], "done": False, "cut": True})
+    got = stream(team, model="fast")
+    assert got.text() == "Hello" and got.error and not got.is_done
+    server.says(MODEL, {"events": [ROLE, text("Hello"), STOP], "done": False, "cut": True})
+    got = stream(team, model="fast")
+    assert got.text() == "Hello" and got.error is None and got.is_done and got.finish() == "stop"
+
+
+def test_done_without_a_finish_reason(team, server):
+    server.says(MODEL, {"events": [ROLE, text("Hello")]})
+    assert stream(team, model="fast").finish() == "stop"
+    server.says(MODEL, {"events": [ROLE, call(0, "a", "f", "{}")]})
+    assert stream(team, model="fast").finish() == "tool_calls"
+    server.says(MODEL, {"events": [usage_chunk()]})
+    assert refusal(team, is_streamed=True, model="fast")[0] == 502
+
+
+def test_a_whole_answer_in_place_of_a_stream(team, server):
+    server.says(MODEL, {"json": whole({"calls": [("a", "f", '{"x":1}')], "text": "Look."})})
+    got = stream(team, model="fast", stream_options={"include_usage": True})
+    assert Built([one for one in got.chunks if one["choices"]]).told() == ("Look.", "", [F1], "tool_calls")
+    assert got.usage() == USAGE and got.is_done
+    assert messages_told(team) == ("Look.", [F1], "tool_use")
+
+
+# --- Whole answers ----------------------------------------------------------------------------
+
+
+def message(**fields):
+    told = whole({})
+    told["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": None} | fields
+    return told
+
+
+def calls(*made):
+    return [{"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}} | one for one in made]
+
+
+WHOLES = {
+    "null content": (message(), {"content": ""}),
+    "no tool calls": (message(content="Hi", tool_calls=[]), {"content": "Hi"}),
+    "reasoning": (message(content="Hi", reasoning="Hm"), {"content": "Hi", "reasoning": "Hm", "reasoning_content": "Hm"}),
+    "parts": (message(content=[{"type": "thinking", "thinking": "Hm"}, {"type": "text", "text": "Hi"}]), {"content": "Hi", "reasoning_content": "Hm"}),
+    "object": (message(tool_calls=calls({"function": {"name": "f", "arguments": {"x": 1}}})), {"content": None, "tool_calls": calls({})}),
+    "index and more": (message(tool_calls=calls({"index": 3, "vendor": 1, "function": {"name": "f"}})), {"content": None, "tool_calls": calls({"vendor": 1, "function": {"name": "f", "arguments": "{}"}})}),
+    "no type": (message(tool_calls=[{"id": "a", "function": {"name": "f", "arguments": '{"x":1}'}}]), {"content": None, "tool_calls": calls({})}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLES)
+def test_whole_answers_of_many_servers(team, server, name):
+    told, wanted = WHOLES[name]
+    server.says(MODEL, {"json": told})
+    (choice,) = ask(team, model="fast").json()["choices"]
+    assert choice["message"] == {"role": "assistant", "refusal": None} | wanted
+    assert choice["finish_reason"] == ("tool_calls" if "tool_calls" in wanted else "stop")
+
+
+def test_two_calls_with_one_id_in_a_whole_answer(team, server):
+    server.says(MODEL, {"json": message(tool_calls=calls({}, {"id": "b"}))})
+    made = ask(team, model="fast").json()["choices"][0]["message"]["tool_calls"]
+    assert [one["id"] for one in made] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "script, status",
+    [({"json": {"error": {"message": "m", "code": 503}}}, 503), ({"json": {"id": "x", "choices": []}}, 502),
+     ({"json": {"id": "x"}}, 502), ({"raw": b"<html>"}, 502), ({"raw": b""}, 502), ({"json": {"object": "error", "code": 404, "message": "model"}}, 404)],
+)  # fmt: skip
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_good_status_without_an_answer(team, server, script, status, is_streamed):
+    server.says(MODEL, script)
+    assert refusal(team, is_streamed, model="fast")[0] == status
+
+
+def test_the_callers_key_is_passed_on(start_relay, server, caller):
+    relay = start_relay(
+        PROVIDER_OWN_KIND="openai", PROVIDER_OWN_BASE_URL=server.base_url + "/chat/completions", PROVIDER_OWN_MODELS="m9",
+        PROVIDER_OWN_PASSTHROUGH="true", PROVIDER_OWN_HEADERS="X-Title: T; User-Agent: other",
+    )  # fmt: skip
+    server.says("m9", {"own_headers": ["x-title"]})
+    http = caller(relay, TEAM_TOKEN + "-theirs")
+    assert ask(http, model="m9").status_code == 200
+    (seen,) = server.asked("m9")
+    assert seen["headers"]["authorization"] == f"Bearer {TEAM_TOKEN}-theirs"
+    assert (seen["headers"]["x-title"], seen["headers"]["user-agent"]) == ("T", "other")
+    assert server.take_violations() == []
+
+
+def test_a_server_that_wants_no_key(start_relay, server):
+    relay = start_relay(
+        PROVIDER_LOCAL_KIND="openai", PROVIDER_LOCAL_BASE_URL=server.base_url, PROVIDER_LOCAL_MODELS="m8", ANONYMOUS_MODELS="all"
+    )
+    asked = {"model": "m8", "messages": [{"role": "user", "content": "Hi"}]}
+    answer = httpx.post(relay.base_url + PATH, json=asked, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    assert "authorization" not in server.asked("m8")[0]["headers"]
+
+
+@pytest.mark.parametrize("path", [PATH, "/v1/messages"])
+def test_a_caller_who_leaves_ends_the_servers_call(team, server, path):
+    server.left.clear()
+    server.says(MODEL, {"events": [ROLE, text("Hello")], "done": False, "stall": True})
+    asked = {"model": "fast", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    with httpx.stream("POST", f"{team.base_url}{path}", json=asked, headers=team.headers, trust_env=False) as answer:
+        assert any("Hello" in piece for piece in answer.iter_text())
+    assert server.left.wait(10)
+
+
+def test_a_caller_who_leaves_before_the_first_event(team, server):
+    server.left.clear()
+    server.says(MODEL, {"events": [": wait"], "done": False, "stall": True})
+    asked = {"model": "fast", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{team.base_url}{PATH}", json=asked, headers=team.headers, trust_env=False, timeout=0.5)
+    assert server.left.wait(10)
+
+
+def test_a_server_that_stays_silent_after_the_end(team, server):
+    server.says(MODEL, {"events": [ROLE, text("Hello"), STOP], "done": False, "stall": True})
+    got = stream(team, model="fast")
+    assert got.text() == "Hello" and got.is_done and got.finish() == "stop"

@@ -1,0 +1,92 @@
+import Calls
+import Engine
+import Shared
+import Support
+import Testing
+
+@testable import Upstream
+
+@Suite struct OpenAILikeStreamTests {
+    private func terms(isNative: Bool, choices: Int = 1) -> AnswerTerms {
+        AnswerTerms(model: "asked", choices: choices, includesUsage: true, isNative: isNative)
+    }
+
+    private func stream(
+        _ pieces: [[UInt8]],
+        isEventStream: Bool = true,
+        isNative: Bool = false
+    ) -> OpenAILikeStream {
+        OpenAILikeStream(
+            ScriptedStream(pieces, isEventStream: isEventStream),
+            AnswerReader(terms(isNative: isNative, choices: 2), JSONParser(), RandomBytes())
+        )
+    }
+
+    private static let events =
+        ": ping\r\n\r\ndata: {\"choices\":[],\"id\":\"\"}\r\n\r\n"
+        + #"data:{"id":"chatcmpl-1","created":5,"choices":[{"index":0,"delta":{"role":"assistant","reasoning":"h\u00e4"}}]}"#
+        + "\n\n" + #"data: {"choices":[{"index":1,"delta":{"content":"zw\u00f6"},"finish_reason":"eos"}]}"# + "\r\r"
+        + #"data: {"choices":[{"index":0,"delta":{"content":[{"type":"text","text":"ja"}],"tool_calls":"#
+        + #"[{"function":{"name":"f","arguments":{"x":1}}}]},"finish_reason":"stop"}]}"# + "\r\n\r\n"
+        + #"data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"odd":{}}}"# + "\n\ndata: [DONE]"
+
+    private static let answer =
+        #" {"id":"chatcmpl-1","created":5,"choices":[{"index":0,"message":{"role":"assistant","reasoning":"h\u00e4","#
+        + #""content":[{"type":"text","text":"ja"}],"tool_calls":[{"function":{"name":"f","arguments":{"x":1}}}]},"#
+        + #""finish_reason":"stop"},{"index":1,"message":{"content":"zw\u00f6"},"finish_reason":"eos"}],"#
+        + #""usage":{"prompt_tokens":3,"completion_tokens":4}}"#
+
+    /// Without the ids that were made.
+    private func plain(_ heard: Heard) -> Heard {
+        var heard = heard
+        for (choice, calls) in heard.calls { heard.calls[choice] = Array(calls.dropFirst()) }
+        return heard
+    }
+
+    private var whole: Heard {
+        var heard = Heard()
+        heard.texts = [0: "ja", 1: "zw\u{f6}"]
+        heard.reasoning = [0: "h\u{e4}"]
+        heard.calls = [0: ["f", #"{"x":1}"#]]
+        heard.ends = [0: [.toolCalls], 1: [.stop]]
+        heard.tokens = 4
+        return heard
+    }
+
+    @Test("a stream is the same wherever its bytes are cut", arguments: [false, true])
+    func cutAnywhere(isNative: Bool) async {
+        for pieces in cuttings(of: Array(Self.events.utf8)) {
+            let heard = await hear(stream(pieces, isNative: isNative))
+            #expect(plain(heard) == whole, "\(pieces[0].count)")
+        }
+    }
+
+    @Test("a stream whose first event was waited for is the same")
+    func begun() async throws {
+        for pieces in cuttings(of: Array(Self.events.utf8)) {
+            let stream = stream(pieces)
+            try await stream.begin()
+            #expect(plain(await hear(stream)) == whole, "\(pieces[0].count)")
+        }
+    }
+
+    @Test("a whole answer in place of a stream gives the same events, wherever it is cut")
+    func wholeInPlace() async {
+        for pieces in cuttings(of: Array(Self.answer.utf8)) {
+            let heard = await hear(stream(pieces, isEventStream: false))
+            #expect(plain(heard) == whole, "\(pieces[0].count)")
+        }
+    }
+
+    @Test("a broken answer is a failure or an end, and no crash")
+    func broken() async {
+        let bytes = Array(Self.events.utf8)
+        for place in stride(from: 0, to: bytes.count, by: 3) {
+            for byte in [UInt8(ascii: "\""), UInt8(ascii: "{"), UInt8(ascii: "]"), 0, 0xff, 10] {
+                var bytes = bytes
+                bytes[place] = byte
+                _ = await hear(stream([bytes], isNative: true))
+            }
+        }
+    }
+}
