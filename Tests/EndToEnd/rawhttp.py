@@ -5,6 +5,7 @@ has an end. Times are seconds.
 """
 
 import json
+import selectors
 import socket
 import struct
 import time
@@ -224,6 +225,14 @@ class Connection:
 
     def close(self) -> None:
         self.socket.close()
+
+
+def readable(connections: list[Connection], seconds: float) -> list[Connection]:
+    """Those at which something has arrived, or arrives within the time."""
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            selector.register(connection, selectors.EVENT_READ, connection)
+        return [key.data for key, _ in selector.select(seconds)]
 
 
 @contextmanager

@@ -147,7 +147,14 @@ class Relay:
         self.ended = True
         self.process.kill()
         self.process.wait()
+        self.close_pipes()
+
+    def close_pipes(self) -> None:
+        """A session starts more relays than it may have open files."""
         self.reader.join(5)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None and not self.reader.is_alive():
+                pipe.close()
 
     def begin_to_stop(self) -> None:
         """Does not wait; `stop` follows."""
@@ -166,10 +173,10 @@ class Relay:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"relay still ran {STOP_SECONDS} s after SIGTERM: {self.tail()}") from None
-        finally:
-            self.reader.join(5)
-        assert self.process.returncode == 0, f"relay ended with {self.process.returncode}: {self.tail()}"
         assert self.process.stdout is not None
-        assert self.process.stdout.read() == b"", "the relay wrote to standard output"
+        written = self.process.stdout.read()
+        self.close_pipes()
+        assert self.process.returncode == 0, f"relay ended with {self.process.returncode}: {self.tail()}"
+        assert written == b"", "the relay wrote to standard output"
         for line in self.stderr:
             assert isinstance(json.loads(line), dict), f"not a log line: {line}"

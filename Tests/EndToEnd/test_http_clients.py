@@ -2,7 +2,6 @@
 
 import os
 import resource
-import select
 import socket
 import threading
 import time
@@ -20,6 +19,7 @@ from rawhttp import (
     chat_body,
     chunked,
     connected,
+    readable,
     request,
     wait_until,
 )
@@ -333,7 +333,7 @@ def test_running_out_of_descriptors_pauses_accepting_only(own_relay: Relay) -> N
         for connection in kept:
             assert connection.ask(HEALTH).status == 200
         while waiting:
-            served, _, _ = select.select(waiting, [], [], 10)
+            served = readable(waiting, 10)
             assert served, f"{len(waiting)} clients are not served although others have left"
             for connection in served:
                 assert connection.receive().status == 200

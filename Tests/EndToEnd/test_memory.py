@@ -2,7 +2,6 @@
 
 import json
 import resource
-import select
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from chat import body, deltas_of
-from rawhttp import ask, chunked, connected, request, wait_until
+from rawhttp import ask, chunked, connected, readable, request, wait_until
 from relay_process import Relay, binary, judges_memory
 from test_metrics import Scrape
 
@@ -93,8 +92,7 @@ def test_a_refusal_for_want_of_memory_says_when_to_come_again(start_relay: Calla
         second.send(head(4 * MEGABYTE) + b"[" * (3 * MEGABYTE // 2))
         refused = [(503, "overloaded", "server_error"), (408, None, "invalid_request_error")]
         assert wait_until(lambda: any(line.get("status") in (408, 503) for line in relay.log_lines()), 30)
-        readable, _, _ = select.select([first, second], [], [], 10)
-        answer = readable[0].receive(seconds=10)
+        answer = readable([first, second], 10)[0].receive(seconds=10)
         error = answer.json()["error"]
         assert (answer.status, error["code"], error["type"]) in refused
         assert answer["retry-after"] == ("2" if answer.status == 503 else None)
