@@ -34,12 +34,15 @@ package struct ChatCall: Sendable {
     /// The request as it came, until a vendor that speaks its wire has written its own; nil: no such vendor serves it, or
     /// the call is no longer as it came.
     package var original: Body? {
-        get { rare?.value.original }
+        get { hasOriginal ? rare?.value.original : nil }
         set {
-            guard newValue != nil || rare?.value.original != nil else { return }
+            guard newValue != nil || hasOriginal else { return }
+            hasOriginal = newValue != nil
             wishes.original = newValue
         }
     }
+    /// The rare fields are copied to look at one of them.
+    private var hasOriginal = false
 
     /// Estimated, at least 1.
     package var promptTokens: Int { countedTokens ?? estimatedTokens }
@@ -98,7 +101,7 @@ package struct ChatCall: Sendable {
 
     /// Of all that a vendor is sent.
     package var sentBytes: Int {
-        var bytes = textBytes + (rare?.value.original?.bytes.count ?? 0)
+        var bytes = textBytes + (original?.bytes.count ?? 0)
         for index in attachments.indices { bytes += attachments[index].sentBytes }
         return bytes
     }
