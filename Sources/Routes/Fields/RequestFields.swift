@@ -127,15 +127,26 @@ extension String {
 /// The fields of a JSON object; what is `null` is absent.
 package struct RequestFields: CallFields {
     private let members: [(name: UnsafeRawBufferPointer, value: JSONValue)]
+    /// A bit for each name: most names that are asked for are known by it to be absent.
+    private let bits: UInt64
 
     /// `root`: the whole body, which must be an object.
     package init(_ root: JSONValue) throws(APIError) {
         guard let members = root.members else { throw APIError(400, "The body must be a JSON object.") }
         self.members = members
+        bits = members.reduce(0) { $0 | Self.bit(of: $1.name) }
+    }
+
+    private static func bit(of name: UnsafeRawBufferPointer) -> UInt64 {
+        guard let first = name.first, let last = name.last else { return 1 }
+        let mix = UInt64(truncatingIfNeeded: name.count) &* 25 &+ UInt64(first) &+ 3 &* UInt64(last)
+        return 1 << (mix % 64)
     }
 
     /// The first of that name; a request has few fields, and is asked for many.
     package subscript(_ name: StaticString) -> JSONValue? {
+        let bytes = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        guard bits & Self.bit(of: bytes) != 0 else { return nil }
         guard let value = members.first(where: { $0.name.equals(name) })?.value, value.kind != .null else { return nil }
         return value
     }
