@@ -189,7 +189,7 @@ final class ChatPlan: @unchecked Sendable {
 
     /// The usage of a call that brought nothing.
     private func onlyPrompt(of chat: any PreparedChat) -> Usage {
-        Usage(promptTokens: count.knownPromptTokens(or: chat.promptTokens), completionTokens: 0)
+        Usage(promptTokens: count.knownPromptTokens(or: count.estimate(of: chat)), completionTokens: 0)
     }
 
     /// The answer as it comes. The client is pinged meanwhile.
@@ -225,7 +225,7 @@ final class ChatPlan: @unchecked Sendable {
         let pinging = Pinging(writer, gateway.loop)
         defer { pinging.stop() }
         do throws(UpstreamError) {
-            let promptTokens = chat.promptTokens
+            let promptTokens = count.estimate(of: chat)
             return OpenAnswer(
                 stream: try await chat.stream(),
                 promptTokens: promptTokens,

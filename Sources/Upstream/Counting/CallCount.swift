@@ -96,7 +96,19 @@ package final class CallCount: @unchecked Sendable {
 
     /// The same without counting, for calls that failed.
     package func knownPromptTokens(or estimate: Int) -> Int {
-        if case .counted(let tokens) = prompt { tokens } else { estimate + moreTokens }
+        switch prompt {
+        case .estimated: return estimate + moreTokens
+        case .counted(let tokens): return tokens
+        case .waiting(let messages):
+            var call = ChatCall()
+            call.messages = messages
+            return call.promptTokens + moreTokens
+        }
+    }
+
+    /// The estimate that the functions above take: 0 where they do not need it, as the texts are kept or counted.
+    package func estimate(of chat: any PreparedChat) -> Int {
+        if case .estimated = prompt { chat.promptTokens } else { 0 }
     }
 
     // MARK: The model's window

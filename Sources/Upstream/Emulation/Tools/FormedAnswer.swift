@@ -8,6 +8,8 @@ import Shared
 final class FormedAnswer: @unchecked Sendable {
     private let form: TextForm
     private let isInsisting: Bool
+    /// Text that is text for certain is passed on as it comes.
+    private let passesText: Bool
     private var parser: ToolCallParser?
     private var document: StructuredAnswer?
     /// The beginning of what the model wrote, for a repair; longer answers are not repaired.
@@ -36,13 +38,14 @@ final class FormedAnswer: @unchecked Sendable {
     init(_ form: TextForm, ids: RandomBytes) {
         self.form = form
         isInsisting = form.isInsisting
+        passesText = !form.isInsisting && form.format == nil
         if let tools = form.tools { parser = ToolCallParser(tools, ids: ids) }
         if let format = form.format { document = StructuredAnswer(format) }
     }
 
     /// The text of a piece that is text for certain, as most are; nil: `take` has to read it. Saves a chain of closures.
     func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        guard document == nil, !isInsisting, let text = parser?.plain(piece) else { return nil }
+        guard passesText, let text = parser?.plain(piece) else { return nil }
         keep(piece)
         return text
     }

@@ -20,13 +20,13 @@ final class FormedChat: PreparedChat, @unchecked Sendable {
     var isBilled: Bool { chat.isBilled }
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
-        FormedStream(try await chat.stream(), repair, promptTokens: promptTokens)
+        FormedStream(try await chat.stream(), repair, promptTokens: repair.count.estimate(of: chat))
     }
 
     /// The stream, whole.
     func answer() async throws(UpstreamError) -> ChatAnswer {
         let whole = try await chat.answer()
-        let stream = FormedStream(WholeAnswer(whole), repair, promptTokens: promptTokens)
+        let stream = FormedStream(WholeAnswer(whole), repair, promptTokens: repair.count.estimate(of: chat))
         defer { stream.stop() }
         var text = ByteBuffer()
         var choice = ChatAnswer.Choice(text: nil)

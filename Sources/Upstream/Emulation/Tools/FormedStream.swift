@@ -15,6 +15,8 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
 
     private let repair: Repair
     private let promptTokens: Int
+    /// Of an answer, kept without being charged.
+    private let freeBytes = MemoryBudget.smallBytes
     private var stream: any ChatAnswerStream
     private var answer: FormedAnswer
     private var place = Place.reading
@@ -114,7 +116,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             handOver(take)
             return true
         case .reading:
-            if answer.bytes > MemoryBudget.smallBytes { try takeMemory() }
+            if answer.bytes > freeBytes { try takeMemory() }
             return try stream.next { [self] _, event in
                 switch event {
                 case .text(let text):
