@@ -43,7 +43,7 @@ struct Vendors {
                 if provider.isPassthrough { checkers.append(vendor) }
                 chat = vendor
             case .openai:
-                let site = OpenAILikeSite(
+                let site = VendorSite(
                     name: provider.name,
                     baseURL: provider.baseURL,
                     headers: provider.headers,

@@ -25,7 +25,7 @@ import Testing
                 ScriptedVendor([[[.text("hello "), .text("there"), .finish(.stop)]]])
             case .openAILike:
                 OpenAILike(
-                    OpenAILikeSite(
+                    VendorSite(
                         name: rawValue,
                         baseURL: "http://127.0.0.1:1/v1",
                         headers: [],

@@ -6,7 +6,7 @@ import Shared
 /// Reads an answer, whole or chunk by chunk, and writes it for OpenAI's clients where it goes on as it came.
 ///
 /// `@unchecked`: used on its loop only.
-final class AnswerReader: @unchecked Sendable {
+final class AnswerReader: WireReader, @unchecked Sendable {
     let terms: AnswerTerms
     let parser: JSONParser
     private let ids: RandomBytes
@@ -18,9 +18,7 @@ final class AnswerReader: @unchecked Sendable {
     private var opening = ByteBuffer()
     private var chunk = ByteBuffer()
     /// A choice was told of.
-    private(set) var hasChoices = false
-
-    typealias Take = (_ choice: Int, AnswerEvent) -> Void
+    private(set) var hasBegun = false
 
     init(_ terms: AnswerTerms, _ parser: JSONParser, _ ids: RandomBytes) {
         self.terms = terms
@@ -33,17 +31,23 @@ final class AnswerReader: @unchecked Sendable {
     var isFinished: Bool { choices.allSatisfy { $0.finish != nil } }
 
     /// All choices that were told of have ended.
-    var isWhole: Bool { hasChoices && choices.allSatisfy { !$0.isTold || $0.finish != nil } }
+    var isWhole: Bool { hasBegun && choices.allSatisfy { !$0.isTold || $0.finish != nil } }
 
     // MARK: Chunks
 
-    /// - Parameter data: from a `ByteBuffer`.
-    func take(chunk data: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
+    func take(
+        event data: UnsafeRawBufferPointer,
+        named name: UnsafeRawBufferPointer,
+        _ take: Take
+    ) throws(UpstreamError) -> Bool {
+        if data.trimmed.equals("[DONE]") { return true }
+        if name.equals("error") { throw FaultReader(parser, Fault.openAI, tellsFields: false).error(ofEvent: data) }
         let root = try parsed(data)
         noteUsage(root, data)
         let (pieces, isOdd) = try self.pieces(of: root, message: "delta", isWhole: false)
         if terms.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", take) }
         for piece in pieces where !piece.isDropped { tell(piece, take) }
+        return false
     }
 
     private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
@@ -56,9 +60,9 @@ final class AnswerReader: @unchecked Sendable {
         if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
         guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
         if let error = root["error"], error.kind == .object || error.text?.isEmpty == false {
-            throw FaultReader.failure(in: root)
+            throw FaultReader.error(in: root, Fault.openAI)
         }
-        if root["object"]?.text == "error" { throw FaultReader.failure(in: root) }
+        if root["object"]?.text == "error" { throw FaultReader.error(in: root, Fault.openAI) }
         return root
     }
 
@@ -85,7 +89,7 @@ final class AnswerReader: @unchecked Sendable {
                 piece = ChoicePiece(index: -1)
                 piece.isDropped = true
             }
-            if !piece.isDropped { hasChoices = true }
+            if !piece.isDropped { hasBegun = true }
             isOdd = isOdd || piece.isOdd || piece.isDropped
             pieces.append(piece)
         }
@@ -225,7 +229,7 @@ final class AnswerReader: @unchecked Sendable {
         let root = try parsed(body.bytes)
         noteUsage(root, body.bytes)
         let (pieces, isOdd) = try self.pieces(of: root, message: "message", isWhole: true)
-        guard hasChoices else { throw .brokenAnswer("the vendor's answer has no choice") }
+        guard hasBegun else { throw .brokenAnswer("the vendor's answer has no choice") }
         var answers: [Int: ChatAnswer.Choice] = [:]
         for piece in pieces where !piece.isDropped { answers[piece.index] = choice(piece) }
         var answer = ChatAnswer(answers.keys.sorted().compactMap { answers[$0] }, usage: usage)
@@ -280,7 +284,7 @@ final class AnswerReader: @unchecked Sendable {
         let root = try parsed(body)
         noteUsage(root, body)
         let (pieces, _) = try self.pieces(of: root, message: "message", isWhole: true)
-        guard hasChoices else { throw .brokenAnswer("the vendor's answer has no choice") }
+        guard hasBegun else { throw .brokenAnswer("the vendor's answer has no choice") }
         if terms.isNative { passOn(body, pieces, isOdd: true, message: "message", take) }
         for piece in pieces where !piece.isDropped { tell(piece, take) }
     }

@@ -165,7 +165,3 @@ struct CallTable {
         return hash
     }
 }
-
-extension UpstreamError {
-    static func brokenAnswer(_ cause: String) -> UpstreamError { UpstreamError(.failed, cause: cause) }
-}

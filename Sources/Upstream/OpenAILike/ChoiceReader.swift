@@ -49,7 +49,7 @@ struct ChoiceReader {
     ) throws(UpstreamError) -> ChoicePiece {
         var piece = ChoicePiece(index: index)
         if let error = choice["error"], error.kind == .object || error.kind == .string {
-            throw FaultReader.failure(in: error)
+            throw FaultReader.error(in: error, Fault.openAI)
         }
         guard finish == nil else {
             piece.isDropped = true

@@ -7,7 +7,7 @@ extension FaultReader {
     ///
     /// - Parameter known: changes that were made already.
     func mend(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body, known: Mends) -> Mends? {
-        guard head.status == 400 || head.status == 422, case let fault = fault(head, body), !fault.isSpecial else {
+        guard head.status == 400 || head.status == 422, case let fault = fault(head, body), !isSpecial(fault) else {
             return nil
         }
         return Refused(fault, RawJSON(request.bytes), known).mend

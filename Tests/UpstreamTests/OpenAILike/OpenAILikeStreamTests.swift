@@ -15,8 +15,8 @@ import Testing
         _ pieces: [[UInt8]],
         isEventStream: Bool = true,
         isNative: Bool = false
-    ) -> OpenAILikeStream {
-        OpenAILikeStream(
+    ) -> WireStream {
+        WireStream(
             ScriptedStream(pieces, isEventStream: isEventStream),
             AnswerReader(terms(isNative: isNative, choices: 2), JSONParser(), RandomBytes())
         )

@@ -2,12 +2,12 @@ import Calls
 import Engine
 import Shared
 
-/// Chunks of a chat completion as they come, or a whole answer in their place.
+/// An event stream as it comes, or a whole answer in its place.
 ///
-/// `@unchecked`: used on its loop only; the parser never across a suspension.
-final class OpenAILikeStream: ChatAnswerStream, @unchecked Sendable {
+/// `@unchecked`: used on its loop only; the reader's parser never across a suspension.
+final class WireStream: ChatAnswerStream, @unchecked Sendable {
     private let stream: any UpstreamStream
-    private let reader: AnswerReader
+    private let reader: any WireReader
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
     /// An answer in place of a stream.
@@ -26,7 +26,7 @@ final class OpenAILikeStream: ChatAnswerStream, @unchecked Sendable {
     /// For the usage, after all else has come.
     private static let tailNanoseconds: UInt64 = 5_000_000_000
 
-    init(_ stream: any UpstreamStream, _ reader: AnswerReader) {
+    init(_ stream: any UpstreamStream, _ reader: any WireReader) {
         self.stream = stream
         self.reader = reader
     }
@@ -100,14 +100,12 @@ final class OpenAILikeStream: ChatAnswerStream, @unchecked Sendable {
         guard stream.head.isEventStream else { return try nextOfWhole(take) }
         let hasEvent = try events.next { (name, data) throws(UpstreamError) in
             if isDone || data.isEmpty { return }
-            if data.trimmed.equals("[DONE]") { return try end(take) }
-            if name.equals("error") { throw FaultReader.failure(ofEvent: data, reader.parser) }
-            try reader.take(chunk: data, take)
+            if try reader.take(event: data, named: name, take) { try end(take) }
         }
         if hasEvent || !isOver { return hasEvent }
         guard reader.isWhole else {
             var error = UpstreamError.brokenAnswer("the vendor's stream was cut")
-            error.isCut = reader.hasChoices
+            error.isCut = reader.hasBegun
             throw error
         }
         try end(take)
@@ -123,7 +121,7 @@ final class OpenAILikeStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     private func end(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) {
-        guard reader.hasChoices else { throw .brokenAnswer("the vendor's stream has no choice") }
+        guard reader.hasBegun else { throw .brokenAnswer("the vendor's stream has no choice") }
         isDone = true
         reader.end(take)
     }
@@ -132,71 +130,5 @@ final class OpenAILikeStream: ChatAnswerStream, @unchecked Sendable {
         guard !isStopped else { return }
         isStopped = true
         stream.stop(isComplete: isDone)
-    }
-}
-
-/// A copy of an event, which lives on.
-private struct EarlyEvent: Sendable {
-    private enum Kind: Sendable {
-        case text
-        case reasoning
-        case refusal
-        case call(Int, id: Body)
-        case arguments(Int)
-        case finish(FinishReason)
-        case native(Wire)
-    }
-
-    private let choice: Int
-    private let kind: Kind
-    private let bytes: Body
-
-    init(_ choice: Int, _ event: AnswerEvent) {
-        self.choice = choice
-        let kind: Kind
-        let bytes: UnsafeRawBufferPointer
-        switch event {
-        case .text(let text): (kind, bytes) = (.text, text)
-        case .reasoning(let text): (kind, bytes) = (.reasoning, text)
-        case .refusal(let text): (kind, bytes) = (.refusal, text)
-        case .toolCall(let index, let id, let name): (kind, bytes) = (.call(index, id: Body(copying: id)), name)
-        case .toolArguments(let index, let text): (kind, bytes) = (.arguments(index), text)
-        case .native(let wire, let chunk): (kind, bytes) = (.native(wire), chunk)
-        case .finish(let reason, _): (kind, bytes) = (.finish(reason), UnsafeRawBufferPointer(start: nil, count: 0))
-        case .signature(_, let text), .sealedThought(let text), .note(let text): (kind, bytes) = (.reasoning, text)
-        }
-        self.kind = kind
-        self.bytes = Body(copying: bytes)
-    }
-
-    /// More than a chunk that only begins.
-    var isOfAnswer: Bool { if case .native = kind { false } else { true } }
-
-    func replay(_ take: (Int, AnswerEvent) -> Void) {
-        switch kind {
-        case .text: take(choice, .text(bytes.bytes))
-        case .reasoning: take(choice, .reasoning(bytes.bytes))
-        case .refusal: take(choice, .refusal(bytes.bytes))
-        case .call(let index, let id): take(choice, .toolCall(index: index, id: id.bytes, name: bytes.bytes))
-        case .arguments(let index): take(choice, .toolArguments(index: index, bytes.bytes))
-        case .finish(let reason): take(choice, .finish(reason, stop: nil))
-        case .native(let wire): take(choice, .native(wire, bytes.bytes))
-        }
-    }
-}
-
-/// Makes each line of a stream end by one LF: some end by CR, or by CR LF.
-private struct LineEnds {
-    private var endsWithReturn = false
-
-    mutating func unify(_ bytes: inout ByteBuffer) {
-        guard endsWithReturn || bytes.bytes.first(13) != nil else { return }
-        var out = ByteBuffer()
-        _ = out.reserve(bytes.count)
-        for byte in bytes.bytes {
-            if byte != 10 || !endsWithReturn { out.append(byte == 13 ? 10 : byte) }
-            endsWithReturn = byte == 13
-        }
-        swap(&bytes, &out)
     }
 }

@@ -2,79 +2,65 @@ import Calls
 import Engine
 import Shared
 
-/// One call in OpenAI's form: as it came, if it came so, else written anew.
+/// One call that is made by one request, and answered by JSON or by an event stream.
 ///
 /// `@unchecked`: used on its loop only, but for `write`.
-final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
-    private let vendor: OpenAILike
+final class WireChat: PreparedChat, @unchecked Sendable {
+    private let vendor: WireVendor
+    private let form: any WireForm
     private let model: Model
     private let vendorCall: VendorCall
-    private let terms: AnswerTerms
     /// Until it is written.
     private var call: ChatCall?
     private var body: Body?
     private var countedTokens = 1
-    /// Changes of the request that the server needs.
+    /// Changes of the request that the vendor needs.
     private var mends: Mends
     /// Those that were learned for this call.
     private var learned = 0
 
     private static let mostMends = 3
 
-    /// Of a file that the vendor does not have: its place in the request.
-    private var foreignFile: String?
-
-    init(_ vendor: OpenAILike, _ call: ChatCall, _ model: Model, _ vendorCall: VendorCall) {
+    /// - Parameter mends: those that are known for the model.
+    init(
+        _ vendor: WireVendor,
+        _ form: any WireForm,
+        _ call: ChatCall,
+        _ model: Model,
+        _ vendorCall: VendorCall,
+        mends: Mends
+    ) {
         self.vendor = vendor
-        self.model = model
-        var call = call
-        mends = vendor.mends.mends(of: vendor.name, model.id)
-        // Others call for the other choices.
-        if mends.contains(.noChoices) { call.choices = 1 }
-        self.vendorCall = vendorCall
-        terms = AnswerTerms(
-            model: call.model,
-            choices: call.choices,
-            includesUsage: call.includesUsage,
-            isNative: call.original != nil
-        )
+        self.form = form
         self.call = call
+        self.model = model
+        self.vendorCall = vendorCall
+        self.mends = mends
     }
 
     func write() {
         guard let call else { return }
         self.call = nil
         countedTokens = call.promptTokens
-        let written = written(call)
-        body = MendedRequest.written(written, with: mends)
-    }
-
-    private func written(_ call: ChatCall) -> Body {
-        if let original = call.original, let written = NativeRequest.written(original, for: call, model.id) {
-            return written
-        }
-        for part in call.attachments {
-            if case .file = part.source { foreignFile = foreignFile ?? part.param }
-        }
-        return OpenAILikeRequest(call, model: model.id, isOpenAI: vendor.isOpenAI).written()
+        body = form.written(call, with: mends)
     }
 
     /// Changes the request as its refusal asks for; false: that is not known to help.
     private func isMended(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
         guard learned < Self.mostMends, let request = body,
-            let mend = fault.mend(head, refusal, of: request, known: mends), mend.isDisjoint(with: .ofAbilities)
+            let mend = form.mend(head, refusal, of: request, known: mends, faults), mend.isDisjoint(with: .ofAbilities)
         else { return false }
         learned += 1
         mends.formUnion(mend)
-        body = MendedRequest.written(request, with: mend)
+        body = form.mended(request, with: mend)
         return true
     }
 
     /// If the server lacks an ability, that is remembered, and the call has to be prepared anew.
     private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
-        var error = judged(fault.error(head, refusal))
+        var error = judged(faults.error(head, refusal))
         guard !isCallersKey, let request = body,
-            let mend = fault.mend(head, refusal, of: request, known: mends), !mend.isDisjoint(with: .ofAbilities)
+            let mend = form.mend(head, refusal, of: request, known: mends, faults), !mend.isDisjoint(with: .ofAbilities)
         else { return error }
         vendor.mends.learn(mend, of: vendor.name, model.id)
         error.remedy.insert(.emulation)
@@ -92,13 +78,14 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
         return countedTokens
     }
 
-    private func upstream() throws(UpstreamError) -> UpstreamCall {
+    private func upstream(isStreamed: Bool) throws(UpstreamError) -> UpstreamCall {
         write()
-        if let foreignFile {
-            let why = "the model's provider does not have this file"
-            throw UpstreamError(refusing: .value(foreignFile, why, code: "unsupported_value"))
-        }
-        return UpstreamCall(endpoint: vendor.completions, headers: vendor.headers(for: vendorCall.key), body: body)
+        if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
+        return UpstreamCall(
+            endpoint: form.endpoint(isStreamed: isStreamed),
+            headers: vendor.headers.headers(for: vendorCall.key),
+            body: body
+        )
     }
 
     // MARK: Whole answers
@@ -113,7 +100,7 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
     }
 
     private func answerOnce() async throws(UpstreamError) -> ChatAnswer {
-        let call = try upstream()
+        let call = try upstream(isStreamed: false)
         let reply: UpstreamReply
         do throws(TransportError) {
             reply = try await vendor.transport.send(call)
@@ -136,10 +123,10 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
     /// A long one is read by a thread.
     private func read(_ body: Body) async throws(UpstreamError) -> ChatAnswer {
         guard body.bytes.count > Worker.loopBytes else { return try reader.answer(body) }
-        let terms = terms
-        let read = await vendor.worker.result(ofBytes: body.bytes.count, on: vendor.loop) {
+        let form = form
+        let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
             Result { () throws(UpstreamError) in
-                try AnswerReader(terms, JSONParser(), RandomBytes()).answer(body)
+                try form.reader(JSONParser(), RandomBytes()).answer(body)
             }
         }
         guard let read else { throw .tooMuchWork }
@@ -158,7 +145,7 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
     }
 
     private func streamOnce() async throws(UpstreamError) -> any ChatAnswerStream {
-        let call = try upstream()
+        let call = try upstream(isStreamed: true)
         let opened: any UpstreamStream
         do throws(TransportError) {
             opened = try await vendor.transport.open(call)
@@ -170,7 +157,7 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
             if isMended(opened.head, refusal.bytes) { return try await streamOnce() }
             throw refused(opened.head, refusal.bytes)
         }
-        let stream = OpenAILikeStream(opened, reader)
+        let stream = WireStream(opened, reader)
         do throws(UpstreamError) {
             try await stream.begin()
             keepMends()
@@ -186,7 +173,7 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
         var isComplete = false
         defer { stream.stop(isComplete: isComplete) }
         do throws(TransportError) {
-            let body = try await stream.collect(limitBytes: OpenAILikeStream.eventLimitBytes)
+            let body = try await stream.collect(limitBytes: WireStream.eventLimitBytes)
             isComplete = true
             return body
         } catch {
@@ -195,13 +182,11 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    private var reader: AnswerReader { AnswerReader(terms, vendor.parser, vendor.ids) }
+    private var reader: any WireReader { form.reader(vendor.tools.parser, vendor.tools.ids) }
+
+    private var faults: FaultReader { form.faults(vendor.tools.parser) }
 
     private var isCallersKey: Bool { vendorCall.credential.label == nil }
-
-    private var fault: FaultReader {
-        FaultReader(vendor.parser, tellsFields: terms.isNative)
-    }
 
     /// Another key, or another vendor, is not what a caller with a key of their own asked for.
     private func judged(_ error: UpstreamError) -> UpstreamError {
@@ -213,14 +198,4 @@ final class OpenAILikeChat: PreparedChat, @unchecked Sendable {
         }
         return error
     }
-}
-
-/// The part of a call that the reading of its answer depends on.
-struct AnswerTerms: Sendable {
-    /// As the caller named it.
-    let model: String
-    let choices: Int
-    let includesUsage: Bool
-    /// The answer goes on as it came.
-    let isNative: Bool
 }

@@ -2,7 +2,10 @@ import Calls
 import Engine
 import Shared
 
-/// A failure in its server's words.
+/// The meaning of a failure that its status alone does not tell; nil: none.
+typealias FaultTable = @Sendable (Fault) -> UpstreamError?
+
+/// A failure in its vendor's words.
 struct Fault {
     var status: Int
     var code = ""
@@ -64,8 +67,8 @@ struct Fault {
         return 502
     }
 
+    /// As its status says.
     var error: UpstreamError {
-        if let special { return special }
         switch status {
         case 400, 422: return refusal
         case 401: return new(.badKey)
@@ -85,50 +88,7 @@ struct Fault {
         }
     }
 
-    // MARK: Cases that the status alone does not tell
-
-    var isSpecial: Bool { special != nil }
-
-    private var special: UpstreamError? {
-        if isOfCredit { return new(.outOfCredit) }
-        if status == 413, names("rate_limit_exceeded") { return new(.rateLimited, remedy: .elsewhere) }
-        guard [400, 403, 413, 422].contains(status) else { return nil }
-        if isTooLong { return refused("context_length_exceeded", param: "messages") }
-        if isFiltered { return refused("content_filter", param: nil) }
-        if status == 403 { return nil }
-        if names("tool_use_failed") { return new(.failed, remedy: [.again, .elsewhere]) }
-        return isModelMissing ? new(.unknownModel) : nil
-    }
-
-    private static let creditCodes = [
-        "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
-        "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
-    ]
-
-    private var isOfCredit: Bool {
-        guard status >= 400 else { return false }
-        return Self.creditCodes.contains(where: names) || words.say("exceeded your current quota")
-    }
-
-    private var isTooLong: Bool {
-        names("context_length_exceeded") || names("exceed_context_size_error")
-            || words.sayOne(of: [
-                "maximum context length", "context length exceeded", "exceeds the available context size",
-                "prompt is too long",
-            ])
-    }
-
-    private var isFiltered: Bool {
-        names("content_filter") || names("content_policy_violation") || names("moderation_blocked")
-            || status == 403 && words.say("moderation")
-    }
-
-    private var isModelMissing: Bool {
-        names("model_not_found") || words.sayOne(of: ["no models loaded", "not a valid model id"])
-            || words.say("model") && words.sayOne(of: ["not found", "does not exist", "unknown model"])
-    }
-
-    private var isOfModel: Bool {
+    var isOfModel: Bool {
         names("model_not_found") || names("DeploymentNotFound") || words.say("model")
     }
 
@@ -147,14 +107,14 @@ struct Fault {
             && word.utf8.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "_") }
     }
 
-    private func new(_ kind: UpstreamError.Kind, remedy: UpstreamError.Remedy? = nil) -> UpstreamError {
+    func new(_ kind: UpstreamError.Kind, remedy: UpstreamError.Remedy? = nil) -> UpstreamError {
         var error = UpstreamError(kind, cause: cause)
         if let remedy { error.remedy = remedy }
         error.retryAfterSeconds = retryAfterSeconds
         return error
     }
 
-    private var refusal: UpstreamError {
+    var refusal: UpstreamError {
         var error = UpstreamError(.badRequest, message: UpstreamError.words(of: said), cause: cause)
         // The type of all of them says nothing.
         error.code = [code, type].first { Self.isPlain($0) && !$0.hasSameBytes(as: "invalid_request_error") }
@@ -162,7 +122,7 @@ struct Fault {
         return error
     }
 
-    private func refused(_ code: String, param: String?) -> UpstreamError {
+    func refused(_ code: String, param: String?) -> UpstreamError {
         var error = refusal
         error.code = code
         error.param = param

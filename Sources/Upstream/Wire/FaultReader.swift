@@ -2,17 +2,19 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the refusals and failures that servers of OpenAI's form tell, each in a form of its own.
+/// Reads the refusals and failures that vendors tell, each in a form of its own.
 struct FaultReader {
     private let parser: JSONParser
+    private let table: FaultTable
     /// The caller's request has the fields that a refusal may name.
     private let tellsFields: Bool
 
     /// Of a refusal that is read.
     private static let limitBytes = 262_144
 
-    init(_ parser: JSONParser, tellsFields: Bool) {
+    init(_ parser: JSONParser, _ table: @escaping FaultTable, tellsFields: Bool) {
         self.parser = parser
+        self.table = table
         self.tellsFields = tellsFields
     }
 
@@ -20,8 +22,29 @@ struct FaultReader {
     func error(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> UpstreamError {
         var fault = fault(head, body)
         if !tellsFields { fault.param = nil }
-        return fault.error
+        return error(fault)
     }
+
+    /// A failure in an answer that began well.
+    static func error(in root: JSONValue, _ table: FaultTable) -> UpstreamError {
+        var fault = Fault(root, status: 0)
+        fault.status = fault.statusOfCode
+        fault.param = nil
+        return table(fault) ?? fault.error
+    }
+
+    /// The same, told by an event.
+    func error(ofEvent data: UnsafeRawBufferPointer) -> UpstreamError {
+        if let root = try? parser.parse(data), root.kind == .object { return Self.error(in: root, table) }
+        var fault = Fault(status: 500)
+        fault.said = data[part: 0..<min(4_096, data.count)].text
+        return error(fault)
+    }
+
+    /// It is told by more than its status.
+    func isSpecial(_ fault: Fault) -> Bool { table(fault) != nil }
+
+    private func error(_ fault: Fault) -> UpstreamError { table(fault) ?? fault.error }
 
     func fault(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> Fault {
         var fault: Fault
@@ -34,20 +57,5 @@ struct FaultReader {
         }
         fault.retryAfterSeconds = head.retryAfterSeconds
         return fault
-    }
-
-    /// A failure in an answer that began well.
-    static func failure(in root: JSONValue) -> UpstreamError {
-        var fault = Fault(root, status: 0)
-        fault.status = fault.statusOfCode
-        fault.param = nil
-        return fault.error
-    }
-
-    static func failure(ofEvent data: UnsafeRawBufferPointer, _ parser: JSONParser) -> UpstreamError {
-        if let root = try? parser.parse(data), root.kind == .object { return failure(in: root) }
-        var fault = Fault(status: 500)
-        fault.said = data[part: 0..<min(4_096, data.count)].text
-        return fault.error
     }
 }

@@ -1,12 +1,7 @@
 import Engine
-import Limits
-import Shared
-import Synchronization
 
-/// Changes of a request that a server refuses as it is. They are learned from its refusals.
-struct Mends: OptionSet, Sendable {
-    let rawValue: UInt32
-
+/// Changes for servers of OpenAI's form.
+extension Mends {
     // The bound on tokens, by its other name.
     static let newBound = Mends(rawValue: 1)
     static let oldBound = Mends(rawValue: 2)
@@ -36,11 +31,6 @@ struct Mends: OptionSet, Sendable {
     static let mergedTurns = Mends(rawValue: 131_072)
     /// Without `tool_choice` where that is `required`.
     static let noRequired = Mends(rawValue: 1 << 18)
-    // Abilities that the server lacks.
-    static let noObjects = Mends(rawValue: 1 << 19)
-    static let noSchemas = Mends(rawValue: 1 << 20)
-    static let noChoices = Mends(rawValue: 1 << 21)
-    static let ofAbilities: Mends = [.noObjects, .noSchemas, .noChoices]
     /// The lowest bit of the efforts that are known; others become the nearest of them.
     private static let firstEffort: UInt32 = 24
 
@@ -60,27 +50,5 @@ struct Mends: OptionSet, Sendable {
         else { return nil }
         let known = Self.efforts.indices.filter { contains(Self.effort($0)) }
         return known.min { (abs($0 - place), $0) < (abs($1 - place), $1) }.map { Self.efforts[$0] }
-    }
-}
-
-/// The mends that servers have needed, by provider and model. Shared by all loops.
-package final class MendMemory: Sendable {
-    private let table = Lock(RecentTable<String, Mends>())
-    private let isUsed = Atomic(false)
-
-    private static let mostModels = 1_000
-
-    package init() {}
-
-    func mends(of provider: String, _ model: String) -> Mends {
-        guard isUsed.load(ordering: .relaxed) else { return [] }
-        return table.withLock { $0.use("\(provider)\n\(model)") } ?? []
-    }
-
-    /// Besides those that are known.
-    func learn(_ mends: Mends, of provider: String, _ model: String) {
-        let key = "\(provider)\n\(model)"
-        isUsed.store(true, ordering: .relaxed)
-        table.withLock { $0.set(key, mends.union($0.use(key) ?? []), atMost: Self.mostModels) }
     }
 }

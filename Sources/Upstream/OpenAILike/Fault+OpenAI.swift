@@ -1,0 +1,45 @@
+import Calls
+
+extension Fault {
+    /// Cases that the status alone does not tell, as OpenAI and servers of its form tell them.
+    static let openAI: FaultTable = { $0.ofOpenAI }
+
+    private var ofOpenAI: UpstreamError? {
+        if isOfCredit { return new(.outOfCredit) }
+        if status == 413, names("rate_limit_exceeded") { return new(.rateLimited, remedy: .elsewhere) }
+        guard [400, 403, 413, 422].contains(status) else { return nil }
+        if isTooLong { return refused("context_length_exceeded", param: "messages") }
+        if isFiltered { return refused("content_filter", param: nil) }
+        if status == 403 { return nil }
+        if names("tool_use_failed") { return new(.failed, remedy: [.again, .elsewhere]) }
+        return isModelMissing ? new(.unknownModel) : nil
+    }
+
+    private static let creditCodes = [
+        "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
+    ]
+
+    private var isOfCredit: Bool {
+        guard status >= 400 else { return false }
+        return Self.creditCodes.contains(where: names) || words.say("exceeded your current quota")
+    }
+
+    private var isTooLong: Bool {
+        names("context_length_exceeded") || names("exceed_context_size_error")
+            || words.sayOne(of: [
+                "maximum context length", "context length exceeded", "exceeds the available context size",
+                "prompt is too long",
+            ])
+    }
+
+    private var isFiltered: Bool {
+        names("content_filter") || names("content_policy_violation") || names("moderation_blocked")
+            || status == 403 && words.say("moderation")
+    }
+
+    private var isModelMissing: Bool {
+        names("model_not_found") || words.sayOne(of: ["no models loaded", "not a valid model id"])
+            || words.say("model") && words.sayOne(of: ["not found", "does not exist", "unknown model"])
+    }
+}

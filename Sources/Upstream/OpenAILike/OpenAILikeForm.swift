@@ -1,0 +1,69 @@
+import Calls
+import Engine
+import Shared
+
+/// A call in OpenAI's form: as it came, if it came so, else written anew.
+///
+/// `@unchecked`: used on its loop only, but for `written`.
+final class OpenAILikeForm: WireForm, @unchecked Sendable {
+    private let completions: Endpoint
+    private let model: String
+    private let isOpenAI: Bool
+    private let terms: AnswerTerms
+    private(set) var refusal: APIError?
+
+    init(_ vendor: OpenAILike, _ call: ChatCall, _ model: Model) {
+        completions = vendor.completions
+        isOpenAI = vendor.isOpenAI
+        self.model = model.id
+        terms = AnswerTerms(
+            model: call.model,
+            choices: call.choices,
+            includesUsage: call.includesUsage,
+            isNative: call.original != nil
+        )
+    }
+
+    func written(_ call: ChatCall, with mends: Mends) -> Body { MendedRequest.written(written(call), with: mends) }
+
+    private func written(_ call: ChatCall) -> Body {
+        if let original = call.original, let written = NativeRequest.written(original, for: call, model) {
+            return written
+        }
+        for part in call.attachments {
+            guard case .file = part.source else { continue }
+            let why = "the model's provider does not have this file"
+            refusal = .value(part.param, why, code: "unsupported_value")
+            break
+        }
+        return OpenAILikeRequest(call, model: model, isOpenAI: isOpenAI).written()
+    }
+
+    func endpoint(isStreamed: Bool) -> Endpoint { completions }
+
+    func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader { AnswerReader(terms, parser, ids) }
+
+    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.openAI, tellsFields: terms.isNative) }
+
+    func mend(
+        _ head: UpstreamHead,
+        _ refusal: UnsafeRawBufferPointer,
+        of request: Body,
+        known: Mends,
+        _ faults: FaultReader
+    ) -> Mends? {
+        faults.mend(head, refusal, of: request, known: known)
+    }
+
+    func mended(_ request: Body, with mend: Mends) -> Body { MendedRequest.written(request, with: mend) }
+}
+
+/// The part of a call that the reading of its answer depends on.
+struct AnswerTerms: Sendable {
+    /// As the caller named it.
+    let model: String
+    let choices: Int
+    let includesUsage: Bool
+    /// The answer goes on as it came.
+    let isNative: Bool
+}

@@ -1,0 +1,55 @@
+import Engine
+import Limits
+import Shared
+
+/// The header lines of a vendor's calls, by key.
+///
+/// `@unchecked`: used on its loop only.
+final class KeyHeaders: @unchecked Sendable {
+    private let own: [String]
+    private let lines: @Sendable (String) -> [String]
+    private var known = RecentTable<String, UpstreamHeaders>()
+
+    private static let keptKeys = 1_024
+
+    /// - Parameters:
+    ///   - own: the operator's lines, which win over others of the same name.
+    ///   - lines: those of a key; an empty one: none is wanted.
+    init(own: [String] = [], _ lines: @escaping @Sendable (String) -> [String]) {
+        self.own = own
+        self.lines = lines
+    }
+
+    func headers(for key: String) -> UpstreamHeaders {
+        if let known = known.use(key) { return known }
+        let names = Set(own.map(Self.name))
+        let others = lines(key).filter { !names.contains(Self.name($0)) }
+        // libcurl formats them anew for each call, byte by byte: no word too many.
+        let new = UpstreamHeaders(
+            own + others + ["Expect:", "User-Agent: relay"].filter { !names.contains(Self.name($0)) }
+        )
+        known.set(key, new, atMost: Self.keptKeys)
+        return new
+    }
+
+    private static func name(_ line: String) -> String { line.prefix { $0 != ":" }.lowercased() }
+}
+
+extension Transport {
+    /// False if the vendor refuses the key.
+    ///
+    /// - Parameter refusals: the statuses that say so.
+    func accepts(
+        _ key: String,
+        at endpoint: Endpoint,
+        _ headers: KeyHeaders,
+        refusals: [Int] = [401]
+    ) async -> Bool {
+        let call = UpstreamCall(endpoint: endpoint, headers: headers.headers(for: key), body: nil)
+        do throws(TransportError) {
+            return try await !refusals.contains(send(call).head.status)
+        } catch {
+            return true
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import Engine
+import Limits
+import Shared
+import Synchronization
+
+/// Changes of a request that a vendor refuses as it is. They are learned from its refusals. Each vendor's form has bits of
+/// its own below the nineteenth and above the twenty-first.
+struct Mends: OptionSet, Sendable {
+    let rawValue: UInt32
+
+    // Abilities that the vendor lacks.
+    static let noObjects = Mends(rawValue: 1 << 19)
+    static let noSchemas = Mends(rawValue: 1 << 20)
+    static let noChoices = Mends(rawValue: 1 << 21)
+    static let ofAbilities: Mends = [.noObjects, .noSchemas, .noChoices]
+}
+
+/// The mends that servers have needed, by provider and model. Shared by all loops.
+package final class MendMemory: Sendable {
+    private let table = Lock(RecentTable<String, Mends>())
+    private let isUsed = Atomic(false)
+
+    private static let mostModels = 1_000
+
+    package init() {}
+
+    func mends(of provider: String, _ model: String) -> Mends {
+        guard isUsed.load(ordering: .relaxed) else { return [] }
+        return table.withLock { $0.use("\(provider)\n\(model)") } ?? []
+    }
+
+    /// Besides those that are known.
+    func learn(_ mends: Mends, of provider: String, _ model: String) {
+        let key = "\(provider)\n\(model)"
+        isUsed.store(true, ordering: .relaxed)
+        table.withLock { $0.set(key, mends.union($0.use(key) ?? []), atMost: Self.mostModels) }
+    }
+}

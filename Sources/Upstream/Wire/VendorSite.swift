@@ -1,0 +1,35 @@
+package import Engine
+
+/// The address of a vendor, or of a server that stands for it, and the times it is waited for.
+package struct VendorSite: Sendable {
+    /// The provider's.
+    let name: String
+    /// Without a slash at its end.
+    let baseURL: String
+    /// Header lines that go before the relay's.
+    let headers: [String]
+    let options: EndpointOptions
+
+    package init(name: String, baseURL: String, headers: [String], options: EndpointOptions) {
+        self.name = name
+        self.baseURL = baseURL
+        self.headers = headers
+        self.options = options
+    }
+}
+
+/// The parts of a loop, and of the process, that calling vendors needs.
+package struct LoopTools {
+    let loop: EventLoop
+    let parser: JSONParser
+    let ids: RandomBytes
+    /// For long answers.
+    let worker: Worker
+
+    package init(_ loop: EventLoop, _ parser: JSONParser, _ ids: RandomBytes, _ worker: Worker) {
+        self.loop = loop
+        self.parser = parser
+        self.ids = ids
+        self.worker = worker
+    }
+}

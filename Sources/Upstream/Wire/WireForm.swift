@@ -1,0 +1,30 @@
+import Calls
+import Engine
+import Shared
+
+/// One call in a vendor's form. Used on its loop, but for the writing of the request.
+protocol WireForm: AnyObject, Sendable {
+    /// The request; asked for once, on any thread.
+    func written(_ call: ChatCall, with mends: Mends) -> Body
+    /// Why the vendor cannot take the call, once it is written; nil: it can.
+    var refusal: APIError? { get }
+    func endpoint(isStreamed: Bool) -> Endpoint
+    func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
+    func faults(_ parser: JSONParser) -> FaultReader
+    /// The change after which the vendor may take the request that it refused; nil: none is known.
+    ///
+    /// - Parameter known: changes that were made already.
+    func mend(
+        _ head: UpstreamHead,
+        _ refusal: UnsafeRawBufferPointer,
+        of request: Body,
+        known: Mends,
+        _ faults: FaultReader
+    ) -> Mends?
+    /// The request with one more change.
+    func mended(_ request: Body, with mend: Mends) -> Body
+}
+
+extension WireForm {
+    var refusal: APIError? { nil }
+}
