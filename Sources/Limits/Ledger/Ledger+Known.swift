@@ -11,6 +11,15 @@ extension Ledger {
         return full.isEmpty ? nil : refused(full, now)
     }
 
+    /// The part of each claim's limit that is used, as far as that is known here; the greatest.
+    mutating func knownShare(_ claims: [Claim], at now: Moment) -> Double {
+        let now = read(now)
+        return claims.reduce(0) { share, claim in
+            let account = accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim))
+            return max(share, account?.tally.usedShare(at: now.wall) ?? 0)
+        }
+    }
+
     private func isKnownFull(_ account: Account, _ units: Int, _ now: Moment) -> Bool {
         guard store == nil || account.refusedUntil > now.steady, ruleNow(account, now) == nil else { return false }
         return !account.tally.hasRoom(for: units, at: now.wall)

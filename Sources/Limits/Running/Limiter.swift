@@ -102,6 +102,9 @@ package final class Limiter: Sendable {
         tell { $0.knownRefusal(claims, at: $1) }
     }
 
+    /// The part of the claims' limits that is used, as far as that is known here: of several the greatest.
+    package func knownShare(_ claims: [Claim]) -> Double { tell { $0.knownShare(claims, at: $1) } }
+
     private func decision(_ claims: [Claim], _ loop: EventLoop) async -> Decision {
         let (answer, outbox) = decide(claims, loop)
         switch answer {

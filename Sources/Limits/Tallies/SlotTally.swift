@@ -205,7 +205,9 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func moveBackIfAhead(of time: Int) {}
 
-    func usedShare(at time: Int) -> Double { Double(held) / Double(bound) }
+    func usedShare(at time: Int) -> Double {
+        Double(heldByOthers(record, at: time) + held) / Double(bound)
+    }
 
     /// Requests that were cut may not have told their end.
     func close(at time: Int) { change(by: -held) }

@@ -12,6 +12,10 @@ package struct Identity: Sendable, Hashable {
     package static func passedKey(_ bearer: Digest) -> Identity { Identity("passed", bearer) }
     /// The text of an address, of version 6 that of its /64.
     package static func address(_ text: String) -> Identity { Identity("address", text) }
+    /// A key that a provider is called with, which its operator made or a caller brought.
+    package static func upstreamKey(_ key: Digest, of provider: String, isOwn: Bool) -> Identity {
+        Identity("upstream", "\(provider) \(key.base64url(characters: 43))", isKnown: isOwn)
+    }
     package static let everybody = Identity("everybody", "", isKnown: true)
     /// Of the instances that are alive.
     static let instances = Identity("instances", "", isKnown: true)

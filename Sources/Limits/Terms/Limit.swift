@@ -17,6 +17,8 @@ package final class Limit: Sendable, Hashable {
         case total
         /// Wrong keys of each address.
         case failedAuth
+        /// Calls with each key of a provider.
+        case provider
     }
 
     package let kind: Kind
@@ -69,7 +71,7 @@ extension EndpointGroup {
 }
 
 extension Limit.Kind {
-    /// As in store keys and metrics: `chat`, `key.chat`, `key`, `model`, `total`, `auth`.
+    /// As in store keys and metrics: `chat`, `key.chat`, `key`, `model`, `total`, `auth`, `provider`.
     package var name: String {
         switch self {
         case .caller(let group): group.rawValue
@@ -77,6 +79,7 @@ extension Limit.Kind {
         case .model: "model"
         case .total: "total"
         case .failedAuth: "auth"
+        case .provider: "provider"
         }
     }
 
@@ -88,8 +91,9 @@ extension Limit.Kind {
         case .model: 2
         case .total: 3
         case .failedAuth: 4
+        case .provider: 5
         }
     }
 
-    package static let places = ["caller", "key", "model", "total", "auth"]
+    package static let places = ["caller", "key", "model", "total", "auth", "provider"]
 }
