@@ -43,9 +43,9 @@ final class Assembly {
                 MemoryCounters(bytes: memory.responseBytes) { time(nil) },
                 timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
             ) : shared
-        let makers = SetupParts(settings, budget, worker)
+        let makers = SetupParts(settings, budget, worker, limiter)
         let paces = LoopPaces()
-        let others: [any MetricsSource] = [log, limiter, budget, paces, makers.restingKeys, ProcessFigures()]
+        let others: [any MetricsSource] = [log, limiter, budget, paces, makers.figures, ProcessFigures()]
         let metrics = Metrics(Self.labels(settings, makers.offers), loops: threads, others: others)
         let parts = ProcessParts(
             log: log,

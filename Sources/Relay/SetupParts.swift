@@ -1,5 +1,6 @@
 import Calls
 import Engine
+import Limits
 import Routes
 import Shared
 import Upstream
@@ -12,21 +13,26 @@ struct SetupParts {
     private let rings: [KeyRing?]
     private let shared: Vendors.SharedParts
     private let balance: Balance
+    private let capacities: [Capacity?]
 
-    init(_ settings: Settings, _ budget: MemoryBudget, _ worker: Worker) {
+    init(_ settings: Settings, _ budget: MemoryBudget, _ worker: Worker, _ limiter: Limiter) {
         shared = Vendors.SharedParts(worker: worker)
         self.settings = settings
         self.budget = budget
-        balance = Balance(settings.balance)
+        let balance = Balance(settings.balance)
+        self.balance = balance
+        capacities = settings.providers.enumerated().map {
+            Capacity($1, at: $0, settings.balance, limiter, balance.queue)
+        }
         offers = Offers(settings, Vendors.catalogues)
         rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }
     }
 
     /// In the metrics.
-    var restingKeys: RestingKeys { RestingKeys(settings.providers, rings) }
+    var figures: ProviderFigures { ProviderFigures(settings.providers, rings, balance.queue) }
 
     func setup(of own: LoopParts) throws(Listener.Failure) -> Setup {
-        let vendors = try Vendors(settings, rings, shared, own, budget)
+        let vendors = try Vendors(settings, rings, capacities, shared, own, budget)
         return Setup(
             settings,
             Registry(vendors.entries, offers, balance, on: own.loop),

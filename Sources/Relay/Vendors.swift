@@ -16,6 +16,7 @@ struct Vendors {
     init(
         _ settings: Settings,
         _ rings: [KeyRing?],
+        _ capacities: [Capacity?],
         _ shared: SharedParts,
         _ own: LoopParts,
         _ budget: MemoryBudget
@@ -27,7 +28,7 @@ struct Vendors {
         let outside =
             settings.upstreamProxy == nil
             ? CurlClient(loop: loop, rule: AddressRule(adding: settings.fetch.networks), budget: budget) : client
-        for (provider, keys) in zip(settings.providers, rings) {
+        for ((provider, keys), capacity) in zip(zip(settings.providers, rings), capacities) {
             let chat: any ChatVendor
             switch provider.kind {
             case .onemin:
@@ -62,7 +63,8 @@ struct Vendors {
                     keys: keys,
                     isPassthrough: provider.isPassthrough,
                     price: provider.price,
-                    takesCredits: provider.kind.row.takesCredits
+                    takesCredits: provider.kind.row.takesCredits,
+                    capacity: capacity
                 )
             )
         }

@@ -14,6 +14,7 @@ import httpx2
 import limited
 import openai
 import pytest
+from balanced import Providers
 from clocks import Clock, build_shim
 from memcached import Memcached
 from onemin_replies import ANSWER_MARK
@@ -151,6 +152,21 @@ def caller() -> Iterator[Callable[..., httpx.Client]]:
     yield made
     for http in clients:
         http.close()
+
+
+@pytest.fixture
+def serve(start_relay: Callable[..., Relay], vendor: Vendor, caller: Callable[..., Any]) -> Callable[..., Any]:
+    """`serve(a=2, b=1, BALANCE="smooth")`: providers with as many keys, and a client of a relay that has them."""
+
+    def made(providers: Providers | None = None, **how: Any) -> tuple[Providers, Any]:
+        counts = {name: how.pop(name) for name in list(how) if name.islower()}
+        providers = providers or Providers(vendor, secrets.add, **counts)
+        relay = start_relay(**providers.settings(**how))
+        http = caller(relay)
+        http.relay = relay
+        return providers, http
+
+    return made
 
 
 @pytest.fixture

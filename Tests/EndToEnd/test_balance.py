@@ -2,29 +2,12 @@
 
 import asyncio
 
-import conftest
 import httpx
 import pytest
-from balanced import Providers
 from chat import ask, body, either, refusal, stream, streamed, text_of, vendor_error
 
 OK = {"answer": "served"}
 FAILED = {"status": 500, "text": ""}
-
-
-@pytest.fixture
-def serve(start_relay, vendor, caller):
-    """`serve(a=2, b=1, BALANCE="smooth")`: providers with as many keys, and a client of a relay that has them."""
-
-    def made(providers=None, **how):
-        counts = {name: how.pop(name) for name in list(how) if name.islower()}
-        providers = providers or Providers(vendor, conftest.secrets.add, **counts)
-        relay = start_relay(**providers.settings(**how))
-        http = caller(relay)
-        http.relay = relay
-        return providers, http
-
-    return made
 
 
 def asks(http, count):

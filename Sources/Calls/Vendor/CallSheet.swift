@@ -41,6 +41,8 @@ package final class CallSheet: @unchecked Sendable {
     /// Nil: no limit counts what is known late.
     private var terms: CallTerms?
     fileprivate var hold: Hold?
+    /// Of calls with providers that have a bound.
+    private var capacity: [HeldCapacity] = []
     /// Calls of candidates, and those that were repeated.
     package var attempts = 1
     /// Of candidates, where there were several, in their order.
@@ -56,6 +58,15 @@ package final class CallSheet: @unchecked Sendable {
     private var isRefused = false
 
     fileprivate init(_ terms: CallTerms?) { self.terms = terms }
+
+    /// Takes over the capacity of a call, which is freed at the request's end, if not before.
+    package func hold(_ held: HeldCapacity) { capacity.append(held) }
+
+    /// The calls of a candidate have ended.
+    package func freeCapacity() {
+        for held in capacity { held.end() }
+        capacity = []
+    }
 
     /// Whoever serves it is known only now.
     package func bill(by terms: CallTerms?) { self.terms = terms }
@@ -112,6 +123,7 @@ package final class CallSheet: @unchecked Sendable {
     }
 
     fileprivate func settle() {
+        if !capacity.isEmpty { freeCapacity() }
         guard let hold = hold.take() else { return }
         guard let terms else { return }
         var (usage, credits) = (usage, credits)

@@ -9,23 +9,44 @@ package final class VendorCall: @unchecked Sendable {
     private let loop: EventLoop
     /// Nil: the key is the caller's, or none is needed.
     private let keys: (any KeyRests)?
+    /// Nil: there is no bound.
+    private let capacity: (any CallCapacity)?
 
     package init(
         _ credential: Credential,
         billing sheet: CallSheet,
         on loop: EventLoop,
-        of keys: (any KeyRests)? = nil
+        of keys: (any KeyRests)? = nil,
+        within capacity: (any CallCapacity)? = nil
     ) {
         self.credential = credential
         self.sheet = sheet
         self.loop = loop
         self.keys = keys
+        self.capacity = capacity
     }
 
     package var key: String { credential.key }
 
-    /// One more for the same answer.
-    package func another() -> VendorCall { VendorCall(credential, billing: sheet, on: loop, of: keys) }
+    /// One more for the same answer, after this one.
+    package func another() async throws(UpstreamError) -> VendorCall {
+        if capacity != nil { try await beginAgain() }
+        return VendorCall(credential, billing: sheet, on: loop, of: keys, within: capacity)
+    }
+
+    /// The same call is made once more: that takes capacity, too.
+    package func beginAgain() async throws(UpstreamError) {
+        guard let capacity else { return }
+        _ = try await capacity.take(for: credential, isAfterAnother: true, on: loop)
+    }
+
+    /// One more at the same time; the result is to be told of its end. Nil: that takes no capacity.
+    package func beside() async throws(UpstreamError) -> HeldCapacity? {
+        guard let capacity else { return nil }
+        let held = try await capacity.take(for: credential, isAfterAnother: false, on: loop)
+        sheet.hold(held)
+        return held
+    }
 
     /// The vendor has answered: its key need not rest.
     package func served() { keys?.served(credential) }
@@ -58,6 +79,7 @@ package final class VendorCall: @unchecked Sendable {
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
         guard error.remedy.contains(.again) else { throw error }
         await loop.sleep(nanoseconds: 200_000_000)
+        if capacity != nil { try await beginAgain() }
         sheet.attempts += 1
     }
 }

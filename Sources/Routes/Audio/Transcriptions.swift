@@ -34,7 +34,7 @@ private func writeDown(
     exchange.sheet = admission.sheet
     if isAdmitted, let uploader { try await request.admit(uploader, admission) }
     let beginning = try await request.beginning()
-    let keeper = request.keeper(uploader, admission.sheet)
+    let keeper = try await request.keeper(uploader, admission.sheet)
     var plan: TranscriptionRequest.Plan?
     let atEnd = { () async throws(APIError) in
         guard try await form.nextFile() == nil else { throw .value("file", "one file at a time is taken") }
@@ -124,10 +124,14 @@ private struct TranscriptionRequest {
     }
 
     /// Nil: nobody could take the file.
-    func keeper(_ uploader: Candidate?, _ sheet: CallSheet) -> FileKeeper? {
+    func keeper(_ uploader: Candidate?, _ sheet: CallSheet) async throws(APIError) -> FileKeeper? {
         guard let uploader, let provider = uploader.files else { return nil }
         exchange.record.price = uploader.price
-        return FileKeeper(provider, uploader.call(billing: sheet), model: uploader.name)
+        do throws(UpstreamError) {
+            return FileKeeper(provider, try await uploader.call(billing: sheet), model: uploader.name)
+        } catch {
+            throw APIError(error, model: uploader.name)
+        }
     }
 
     func transcript(

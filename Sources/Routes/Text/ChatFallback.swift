@@ -69,10 +69,13 @@ final class ChatFallback: @unchecked Sendable {
         billing sheet: CallSheet,
         _ ask: (Attempt) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        let attempts = candidates.attempts(billing: sheet)
-        while let place = attempts.next() {
-            guard let plan = try await ready(place, attempts, sheet) else { continue }
-            let attempt = Attempt(plan, attempts.call(plan.candidate), self, attempts, by: exchange.gateway.loop)
+        let affinity = candidates.affinities.isEmpty ? nil : call.affinity(by: candidates.affinities)
+        let attempts = candidates.attempts(billing: sheet, affinity: affinity)
+        while let place = await attempts.next() {
+            guard let plan = try await ready(place, attempts, sheet),
+                let vendorCall = await attempts.call(plan.candidate)
+            else { continue }
+            let attempt = Attempt(plan, vendorCall, self, attempts, by: exchange.gateway.loop)
             do throws(UpstreamError) {
                 return try await ask(attempt)
             } catch {

@@ -137,7 +137,7 @@ final class ChatPlan: @unchecked Sendable {
 
     /// The whole answer, and what it used, counted or estimated.
     func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
-        let vendorCall = candidate.call(billing: sheet)
+        let vendorCall = candidate.unboundedCall(billing: sheet)
         do throws(UpstreamError) {
             let answer = try await answered(by: vendorCall)
             vendorCall.served()
@@ -153,7 +153,7 @@ final class ChatPlan: @unchecked Sendable {
             return try await answer(of: try await prepared(by: vendorCall, isLast), vendorCall.sheet)
         } catch {
             guard error.remedy.contains(.emulation) else { throw error }
-            return try await emulating(after: error).answered(by: vendorCall.another(), isLast: isLast)
+            return try await emulating(after: error).answered(by: await vendorCall.another(), isLast: isLast)
         }
     }
 
@@ -194,7 +194,7 @@ final class ChatPlan: @unchecked Sendable {
 
     /// The answer as it comes. The client is pinged meanwhile.
     func stream(billing sheet: CallSheet, _ writer: any AnswerWriter) async throws(UpstreamError) -> OpenAnswer {
-        let vendorCall = candidate.call(billing: sheet)
+        let vendorCall = candidate.unboundedCall(billing: sheet)
         do throws(UpstreamError) {
             return try await opened(by: vendorCall, writer)
         } catch {
@@ -212,7 +212,7 @@ final class ChatPlan: @unchecked Sendable {
             return try await open(try await prepared(by: vendorCall, isLast), vendorCall, writer)
         } catch {
             guard error.remedy.contains(.emulation) else { throw error }
-            return try await emulating(after: error).opened(by: vendorCall.another(), writer, isLast: isLast)
+            return try await emulating(after: error).opened(by: await vendorCall.another(), writer, isLast: isLast)
         }
     }
 

@@ -1,3 +1,5 @@
+package import Limits
+
 /// The choice between providers of one model.
 package struct BalanceSettings: Sendable, Equatable {
     package enum Order: String, CaseIterable, Sendable {
@@ -5,12 +7,22 @@ package struct BalanceSettings: Sendable, Equatable {
         case sequence
         /// The same shares, as evenly as can be.
         case smooth
+        /// Whoever has the most room in its capacity.
+        case leastLoad = "least-load"
     }
 
     package enum Scope: String, CaseIterable, Sendable {
         /// Each caller has turns of their own.
         case caller
         case global
+    }
+
+    /// A value that keeps calls with one provider and key.
+    package enum Affinity: String, CaseIterable, Sendable {
+        case promptCacheKey = "prompt_cache_key"
+        case user
+        /// The system text, the tools and the first turn of the user.
+        case prefix
     }
 
     package var order = Order.sequence
@@ -23,6 +35,10 @@ package struct BalanceSettings: Sendable, Equatable {
     /// Failures in a row that put a candidate last, and the time for which they do.
     package var failures = 3
     package var breakTime = Duration.seconds(60)
+    /// Waiting for capacity.
+    package var queueTime = Duration.zero
+    /// The first that a call has counts; empty: none does.
+    package var affinity: [Affinity] = []
 
     package init() {}
 
@@ -34,6 +50,33 @@ package struct BalanceSettings: Sendable, Equatable {
         deadline = reader.duration("FALLBACK_DEADLINE")
         failures = reader.number("BREAKER_FAILURES")
         breakTime = reader.duration("BREAKER_SECONDS")
+        queueTime = reader.duration("QUEUE_TIMEOUT")
+        affinity = reader.list("AFFINITY").compactMap(Affinity.init)
+    }
+}
+
+/// The most that each key of a provider is used for, over all instances.
+package struct CapacitySettings: Sendable, Equatable {
+    /// Calls that begin.
+    package var starts: Quota?
+    /// Calls at the same time.
+    package var calls: Quota?
+
+    package init() {}
+
+    init(_ instance: String, _ reader: SettingsReader) {
+        self.init()
+        starts = reader.weights(ProviderSettings.key(instance, "QPS")).first.map(Self.starts)
+        let calls = reader.number(ProviderSettings.key(instance, "CONCURRENCY"))
+        if calls > 0 { self.calls = Quota(calls, .concurrent, per: .second) }
+    }
+
+    /// The shortest window of whole seconds that holds a whole number: 0.5 is one in two seconds.
+    private static func starts(perSecond rate: Double) -> Quota {
+        let thousandths = Int((rate * 1_000).rounded())
+        var (a, b) = (thousandths, 1_000)
+        while b > 0 { (a, b) = (b, a % b) }
+        return Quota(thousandths / a, per: .second, times: 1_000 / a)
     }
 }
 
@@ -56,13 +99,25 @@ extension SettingSection {
                 "BALANCE",
                 .choice(BalanceSettings.Order.allCases.map(\.rawValue)),
                 BalanceSettings.Order.sequence.rawValue,
-                "order within a priority; smooth: the same shares, interleaved"
+                "order within a priority; smooth: the same shares, interleaved; least-load: by free capacity"
             ),
             SettingRow(
                 "BALANCE_SCOPE",
                 .choice(BalanceSettings.Scope.allCases.map(\.rawValue)),
                 BalanceSettings.Scope.caller.rawValue,
                 "global: all callers share one order"
+            ),
+            SettingRow(
+                "AFFINITY",
+                .options(BalanceSettings.Affinity.allCases.map(\.rawValue)),
+                "off",
+                "calls of one value keep to one provider and key; of several the first that a call has"
+            ),
+            SettingRow(
+                "QUEUE_TIMEOUT",
+                .duration(.zero ... .seconds(3_600)),
+                "0",
+                "time for which a call waits for the capacity of its providers"
             ),
             SettingRow("FALLBACK", .boolean, "true", "false: no other provider is asked after a failure"),
             SettingRow("FALLBACK_ATTEMPTS", .number(0...1_000), "0", "most candidates that a request asks; 0: all"),

@@ -66,6 +66,7 @@ extension ProviderSettings {
         http2 = reader.boolean(key("HTTP2"))
         price = reader.price(key("COST"))
         rank = ProviderRank(instance, reader)
+        capacity = CapacitySettings(instance, reader)
         headers = reader.list(key("HEADERS"))
         if !row.takesHeaders {
             reader.refuse(key("HEADERS"), "kind \(kind.rawValue) takes no headers; remove this line")

@@ -31,6 +31,7 @@ package struct ProviderSettings: Sendable, Equatable {
     /// Nil: not known.
     package let price: Price?
     package let rank: ProviderRank
+    package let capacity: CapacitySettings
     /// Header lines of its calls, which go before those that its kind has; secrets.
     package let headers: [String]
 }

@@ -306,6 +306,18 @@ extension SettingsTable {
                     SettingRow("WEIGHT", .weight, "1", "share of requests among providers of its priority; 0: none"),
                     SettingRow("WEIGHTS", .modelWeights, "", "the same for single models, as alias=2,other=0"),
                     SettingRow("PRIORITY", .number(0...1_000), "1", "providers with a lower number are tried earlier"),
+                    SettingRow(
+                        "QPS",
+                        .rate,
+                        "",
+                        "most calls that begin within a second, for each key; unset: any number"
+                    ),
+                    SettingRow(
+                        "CONCURRENCY",
+                        .number(1...1_000_000),
+                        "",
+                        "most calls at the same time, for each key; unset: any number"
+                    ),
                     SettingRow("RETRIES", .number(0...10), "0", "more tries before another provider is asked"),
                     SettingRow("COST", .price, "0", "price of 1000 tokens; 0: unknown"),
                     SettingRow("TIMEOUT", .timeout, "300", "time limit to the first byte of an answer"),

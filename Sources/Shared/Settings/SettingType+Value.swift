@@ -11,6 +11,7 @@ extension SettingType {
         case .megabytes(let range): return wholeNumber(text, in: range).map { .number($0 * 1_048_576) }
         case .duration(let range): return Duration(setting: text, in: range).map { .duration($0) }
         case .boolean: return truth(text).map { .boolean($0) }
+        case .options(let words): return wordList(text, of: words).map { .list($0) }
         case .choice(let words): return words.first { $0 == text.lowercased() }.map { .text($0) }
         case .address: return listenAddress(text).map { .text($0) }
         case .url:
@@ -38,6 +39,7 @@ extension SettingType {
         case .published: return isPublished(text) ? .text(text) : nil
         case .weights: return items(of: text)?.collect(keyWeight).map { .weights($0) }
         case .weight: return anyWeight(text).map { .weights([$0]) }
+        case .rate: return startRate(text).map { .weights([$0]) }
         case .modelWeights: return weightsByModel(text).map { .modelWeights($0) }
         }
     }
@@ -185,6 +187,19 @@ private func keyWeight(_ text: String) -> Double? { anyWeight(text).flatMap { $0
 private func anyWeight(_ text: String) -> Double? {
     let isPlain = text.utf8.count <= 15 && text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
     guard isPlain, let number = Double(text), number <= 1_000_000 else { return nil }
+    return number
+}
+
+private func wordList(_ text: String, of words: [String]) -> [String]? {
+    if text.lowercased() == "off" { return [] }
+    return items(of: text)?.collect { item in words.first { $0 == item.lowercased() } }
+}
+
+private func startRate(_ text: String) -> Double? {
+    let decimals = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).dropFirst()
+    guard decimals.count <= 1, (decimals.first?.count ?? 1) <= 3, let number = anyWeight(text), number > 0 else {
+        return nil
+    }
     return number
 }
 

@@ -11,6 +11,8 @@ package enum SettingType: Sendable, Equatable {
     case boolean
     /// One of these words, in any case.
     case choice([String])
+    /// `off`, or a comma list of these words, in any case.
+    case options([String])
     /// An IP address to listen on, or `localhost`.
     case address
     /// http or https, without credentials, query and fragment; a slash at the end is cut.
@@ -41,6 +43,8 @@ package enum SettingType: Sendable, Equatable {
     case weights
     /// A number, perhaps 0.
     case weight
+    /// A number of starts a second above 0, with at most three decimals.
+    case rate
     /// A comma list of `model=number`, each model once.
     case modelWeights
     /// `Name: value`, several by lines or semicolons.
@@ -91,6 +95,7 @@ extension SettingType {
         case .duration(let range):
             "a time from \(range.lowerBound.settingText) to \(range.upperBound.settingText) (500ms, 30s, 5m, 2h, or seconds)"
         case .boolean: "true or false"
+        case .options(let words): "off, or a list of \(words.joined(separator: ", ")) separated by commas"
         case .choice(let words): words.count == 1 ? words[0] : "one of \(words.joined(separator: ", "))"
         case .address: "an IP address"
         case .url: "a URL such as https://host or https://host/path"
@@ -106,6 +111,7 @@ extension SettingType {
         case .tokens: "a list of keys, each of 1 to \(Self.tokenLimit) visible ASCII characters"
         case .weights: "a list of numbers above 0 separated by commas"
         case .weight: "a number from 0 to 1000000"
+        case .rate: "a number from 0.001 to 1000000 with at most three decimals"
         case .modelWeights: "a list of model=number, each model once, separated by commas"
         case .headers: "header lines such as X-Team: a; X-Title: b"
         case .limits: "off or limits such as 60/minute;2000/day"
@@ -127,8 +133,10 @@ extension SettingType {
         case .duration: "500ms, 30s, 5m, 2h, or seconds"
         case .boolean: "true or false"
         case .choice(let words): words.joined(separator: ", ")
+        case .options(let words): "off, or of \(words.joined(separator: ", "))"
         case .list, .models, .names, .weights, .modelWeights, .networks, .servers: "comma list"
         case .weight: "0 to 1000000"
+        case .rate: "0.001 to 1000000 a second"
         case .headers: "by lines or semicolons"
         case .limits: "60/minute;2000/day, off"
         case .modelLimits: "pattern=limits,pattern=limits; off"

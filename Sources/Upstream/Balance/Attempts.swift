@@ -23,6 +23,13 @@ package final class Attempts: @unchecked Sendable {
     private var current: Int?
     /// It is asked once more, with this key.
     private var repeating: Credential?
+    /// It is asked once more, with a key that was not tried.
+    private var takesNextKey = false
+    /// The key and the capacity that the next call has waited for.
+    private var waitedFor: (Credential, HeldCapacity)?
+    /// Candidates that had no room.
+    private var full: [Int] = []
+    private let affinity: UInt64?
     private var triesLeft = 0
     /// Of the current one, labels of keys that failed.
     private var tried: Set<String> = []
@@ -33,7 +40,8 @@ package final class Attempts: @unchecked Sendable {
     private var failures: [(candidate: Int, error: UpstreamError)] = []
     private var refusal: APIError?
 
-    init(_ candidates: [Candidate], _ balance: Balance?, _ caller: Identity?, _ sheet: CallSheet) {
+    init(_ candidates: [Candidate], _ balance: Balance?, _ caller: Identity?, _ sheet: CallSheet, _ affinity: UInt64?) {
+        self.affinity = affinity
         self.candidates = candidates
         self.balance = balance
         self.caller = caller
@@ -48,9 +56,11 @@ package final class Attempts: @unchecked Sendable {
     // MARK: The next one
 
     /// The place of the candidate to ask; nil: nobody is left.
-    package func next() -> Int? {
-        if repeating != nil { return current }
-        guard let place = chosen() else { return nil }
+    package func next() async -> Int? {
+        if repeating != nil || takesNextKey { return current }
+        var place = chosen()
+        if place == nil, !full.isEmpty { place = await waited() }
+        guard let place else { return nil }
         current = place
         tried = []
         triesLeft = candidates[place].rank.retries
@@ -58,10 +68,44 @@ package final class Attempts: @unchecked Sendable {
         return place
     }
 
+    /// One of those without room, once it has some; nil: the time is up.
+    private func waited() async -> Int? {
+        refusal = refusal ?? .capacityReached
+        guard let balance, rules.queueTime > .zero else { return nil }
+        let places = full.sorted { (priority($0), $0) < (priority($1), $1) }
+        let end = min(loop.nowNanoseconds + UInt64(clamping: rules.queueTime.nanoseconds), endsAt)
+        let providers = Set(places.map { candidates[$0].offeredBy })
+        let taken = await balance.queue.wait(for: providers, until: end, on: loop) {
+            [self] () -> (Int, (Credential, HeldCapacity))? in
+            for place in places {
+                guard let taken = await candidates[place].takenKey(choice(place), isTurn: true) else { continue }
+                return (place, taken)
+            }
+            return nil
+        }
+        guard let (place, key) = taken else { return nil }
+        waitedFor = key
+        full.removeAll { $0 == place }
+        left.append(place)
+        return place
+    }
+
+    private func choice(_ place: Int) -> KeyChoice {
+        KeyChoice(
+            capacity: candidates[place].capacity,
+            affinity: affinity,
+            provider: candidates[place].provider.name
+        )
+    }
+
     /// One that neither rests nor is broken, of the lowest priority that has one: at first the one whose turn it is,
     /// then in order. If there is none, any.
     private func chosen() -> Int? {
         let now = loop.nowNanoseconds
+        for place in left where candidates[place].isKnownFull() {
+            full.append(place)
+            left.removeAll { $0 == place }
+        }
         let sound = left.filter { isSound($0, at: now) }
         guard let first = (sound.isEmpty ? left : sound).min(by: { (priority($0), $0) < (priority($1), $1) }) else {
             return nil
@@ -69,10 +113,28 @@ package final class Attempts: @unchecked Sendable {
         guard let balance, !sound.isEmpty, turned.insert(priority(first)).inserted else { return first }
         let group = sound.filter { priority($0) == priority(first) }
         guard candidates.count(where: { $0.rank.priority == priority(first) }) > 1 else { return first }
+        if affinity != nil || rules.order == .leastLoad { return best(of: group, balance) }
         return balance.turn(
             Balance.TurnKey(caller: caller, model: candidates[first].name, priority: priority(first)),
             of: group.map { TurnState.Member(place: $0, weight: candidates[$0].rank.weight) }
         )
+    }
+
+    /// By load, or the one that the call keeps to.
+    ///
+    /// - Parameter places: at least one.
+    private func best(of places: [Int], _ balance: Balance) -> Int {
+        let now = loop.nowNanoseconds
+        let ranks = places.map { place in
+            let candidate = candidates[place]
+            let choice = choice(place)
+            let turn = balance.nextTurn(ofProvider: candidate.offeredBy)
+            let rank = candidate.keys?.best(at: now, choice) ?? choice.rank(candidate.fixed ?? .none, 1, turn)
+            return rank.over(candidate.rank.weight)
+        }
+        let best = places.indices.min { (ranks[$0], places[$0]) < (ranks[$1], places[$1]) } ?? 0
+        balance.took(provider: candidates[places[best]].offeredBy)
+        return places[best]
     }
 
     private func priority(_ place: Int) -> Int { balance == nil ? place : candidates[place].rank.priority }
@@ -95,21 +157,52 @@ package final class Attempts: @unchecked Sendable {
     private func giveUp() {
         left.removeAll { $0 == current }
         repeating = nil
+        takesNextKey = false
     }
 
     // MARK: A call
 
-    /// Takes the turn of a key.
+    /// Takes the turn of a key, and its capacity; nil: it has none now.
     ///
     /// - Parameter candidate: the one that is asked, perhaps with the only key for the call.
-    package func call(_ candidate: Candidate) -> VendorCall {
+    package func call(_ candidate: Candidate) async -> VendorCall? {
+        let call: VendorCall
+        if candidate.capacity != nil {
+            guard let (credential, held) = await taken(candidate) else {
+                if let current { full.append(current) }
+                giveUp()
+                return nil
+            }
+            sheet.hold(held)
+            call = candidate.call(with: credential, billing: sheet)
+        } else {
+            call = candidate.call(with: repeating ?? turn(of: candidate), billing: sheet)
+        }
         asked += 1
         if asked > 1 { sheet.attempts += 1 }
-        let call = repeating.map { candidate.call(with: $0, billing: sheet) } ?? candidate.call(billing: sheet)
         repeating = nil
+        takesNextKey = false
         isBound = candidate.fixed != nil
         self.call = call
         return call
+    }
+
+    private func turn(of candidate: Candidate) -> Credential {
+        if let fixed = candidate.fixed { return fixed }
+        guard let keys = candidate.keys else { return .none }
+        let now = loop.nowNanoseconds
+        guard affinity != nil, let current else { return keys.next(at: now) }
+        return keys.next(at: now, besides: [], choice(current)) ?? keys.next(at: now)
+    }
+
+    private func taken(_ candidate: Candidate) async -> (Credential, HeldCapacity)? {
+        if let key = waitedFor {
+            waitedFor = nil
+            return key
+        }
+        if let repeating { return await candidate.with(repeating).takenKey() }
+        guard let current else { return nil }
+        return await candidate.takenKey(besides: tried, choice(current))
     }
 
     package func served() {
@@ -120,6 +213,7 @@ package final class Attempts: @unchecked Sendable {
     /// Throws if nobody may do better.
     package func failed(_ failure: UpstreamError) throws(UpstreamError) {
         guard let current, let call else { throw failure }
+        sheet.freeCapacity()
         let error = call.failure(failure)
         if error.kind == .badRequest, let refusal = error.refusal, error.remedy.contains(.elsewhere) {
             skip(refusal)
@@ -154,7 +248,12 @@ package final class Attempts: @unchecked Sendable {
     private func takeNextKey(_ place: Int, after call: VendorCall) -> Bool {
         guard !isBound, let keys = candidates[place].keys, let label = call.credential.label else { return false }
         tried.insert(label)
-        repeating = keys.next(at: loop.nowNanoseconds, besides: tried)
+        let now = loop.nowNanoseconds
+        if candidates[place].capacity != nil {
+            takesNextKey = !keys.order(at: now, besides: tried).isEmpty
+            return takesNextKey
+        }
+        repeating = keys.next(at: now, besides: tried, choice(place))
         return repeating != nil
     }
 

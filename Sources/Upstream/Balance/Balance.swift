@@ -20,6 +20,7 @@ package final class Balance: Sendable {
     }
 
     let rules: BalanceSettings
+    package let queue: CapacityQueue
     private let turns = Lock(RecentTable<TurnKey, TurnState>())
     private let breakers = Lock<[BreakerKey: Breaker]>([:])
     /// Some candidate failed and was not served since.
@@ -27,7 +28,21 @@ package final class Balance: Sendable {
 
     private static let keptTurns = 10_000
 
-    package init(_ rules: BalanceSettings) { self.rules = rules }
+    /// By provider, of `least-load`: the calls that it was chosen for.
+    private let chosen = Lock<[Int: Double]>([:])
+
+    package init(_ rules: BalanceSettings, _ queue: CapacityQueue = CapacityQueue()) {
+        self.rules = rules
+        self.queue = queue
+    }
+
+    /// The share of all calls that a provider without keys of its own would have after one more.
+    func nextTurn(ofProvider place: Int) -> Double { chosen.withLock { $0[place, default: 0] } + 1 }
+
+    func took(provider place: Int) {
+        guard rules.order == .leastLoad else { return }
+        chosen.withLock { $0[place, default: 0] += 1 }
+    }
 
     /// Takes a turn.
     ///

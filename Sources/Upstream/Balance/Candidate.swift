@@ -16,6 +16,8 @@ package final class Candidate: Sendable {
     let keys: KeyRing?
     /// The only key that the call can be made with; nil: whose turn it is.
     let fixed: Credential?
+    /// Nil: its provider has no bound.
+    let capacity: Capacity?
     let offeredBy: Int
     let rank: Offers.Rank
     let loop: EventLoop
@@ -28,6 +30,7 @@ package final class Candidate: Sendable {
         takesCredits: Bool,
         keys: KeyRing?,
         fixed: Credential?,
+        capacity: Capacity? = nil,
         offeredBy: Int,
         rank: Offers.Rank,
         loop: EventLoop
@@ -39,6 +42,7 @@ package final class Candidate: Sendable {
         self.takesCredits = takesCredits
         self.keys = keys
         self.fixed = fixed
+        self.capacity = capacity
         self.offeredBy = offeredBy
         self.rank = rank
         self.loop = loop
@@ -53,14 +57,55 @@ package final class Candidate: Sendable {
     /// Some key does not rest.
     var hasSoundKey: Bool { fixed != nil || keys?.isAvailable(at: loop.nowNanoseconds) ?? true }
 
-    /// Takes the turn of a key.
-    package func call(billing sheet: CallSheet) -> VendorCall {
+    /// Takes the turn of a key, and capacity if its provider has a bound.
+    package func call(billing sheet: CallSheet) async throws(UpstreamError) -> VendorCall {
+        guard let capacity else { return unboundedCall(billing: sheet) }
+        if let (credential, held) = await takenKey() {
+            sheet.hold(held)
+            return call(with: credential, billing: sheet)
+        }
+        let credential = fixed ?? keys?.next(at: loop.nowNanoseconds) ?? .none
+        sheet.hold(try await capacity.take(for: credential, isAfterAnother: false, on: loop))
+        return call(with: credential, billing: sheet)
+    }
+
+    /// Of a candidate without a bound.
+    package func unboundedCall(billing sheet: CallSheet) -> VendorCall {
         call(with: fixed ?? keys?.next(at: loop.nowNanoseconds) ?? .none, billing: sheet)
     }
 
     func call(with credential: Credential, billing sheet: CallSheet) -> VendorCall {
         sheet.provider = provider.name
-        return VendorCall(credential, billing: sheet, on: loop, of: keys)
+        return VendorCall(credential, billing: sheet, on: loop, of: keys, within: capacity)
+    }
+
+    /// The first key by `choice` that has room, with it; nil: none has, or others wait for it.
+    ///
+    /// - Parameter isTurn: the others that waited have been served.
+    func takenKey(
+        besides tried: Set<String> = [],
+        _ choice: KeyChoice = KeyChoice(),
+        isTurn: Bool = false
+    ) async -> (Credential, HeldCapacity)? {
+        guard let capacity, isTurn || !capacity.isAwaited else { return nil }
+        var choice = choice
+        choice.capacity = capacity
+        let now = loop.nowNanoseconds
+        let all = fixed.map { [$0] } ?? keys.map { $0.order(at: now, besides: tried, choice) } ?? [.none]
+        for credential in all {
+            guard let held = await capacity.takeNow(for: credential, on: loop) else { continue }
+            keys?.took(credential, at: now)
+            return (credential, held)
+        }
+        return nil
+    }
+
+    /// True if its keys have no room, as far as is known here.
+    func isKnownFull(besides tried: Set<String> = []) -> Bool {
+        guard let capacity else { return false }
+        if capacity.isAwaited { return true }
+        let all = fixed.map { [$0] } ?? keys.map { $0.order(at: loop.nowNanoseconds, besides: tried) } ?? [.none]
+        return !all.isEmpty && all.allSatisfy { capacity.share(of: $0) >= 1 }
     }
 
     // The abilities of its provider besides chatting; nil: it does not have this one.
@@ -89,6 +134,7 @@ package final class Candidate: Sendable {
             takesCredits: takesCredits,
             keys: keys,
             fixed: credential,
+            capacity: capacity,
             offeredBy: offeredBy,
             rank: rank,
             loop: loop

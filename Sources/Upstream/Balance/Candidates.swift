@@ -1,6 +1,6 @@
 package import Calls
 import Limits
-import Shared
+package import Shared
 
 /// All that could serve a call, by priority, then in the order of the settings. The first choice among them is made
 /// only when a vendor is asked.
@@ -30,7 +30,7 @@ package struct Candidates: Sendable {
     }
 
     /// There is one candidate, with one key.
-    package var isSingle: Bool { others.isEmpty && leading.hasOneKey }
+    package var isSingle: Bool { others.isEmpty && leading.hasOneKey && leading.capacity == nil }
 
     /// The first that has a key which does not rest; else the first.
     var firstSound: Candidate {
@@ -42,9 +42,13 @@ package struct Candidates: Sendable {
 
     package subscript(index: Int) -> Candidate { index == 0 ? leading : others[index - 1] }
 
-    package func attempts(billing sheet: CallSheet) -> Attempts {
-        Attempts([leading] + others, balance, caller, sheet)
+    /// - Parameter affinity: calls of one value keep to one provider and key; nil: there is no such value.
+    package func attempts(billing sheet: CallSheet, affinity: UInt64? = nil) -> Attempts {
+        Attempts([leading] + others, balance, caller, sheet, affinity)
     }
+
+    /// The values that calls keep to one provider by; empty: there is nothing to choose.
+    package var affinities: [BalanceSettings.Affinity] { balance?.rules.affinity ?? [] }
 
     /// The result of the first candidate that has one; the others, and other keys, are asked only for failures that
     /// they may not have.
@@ -55,10 +59,11 @@ package struct Candidates: Sendable {
         _ ask: (Candidate, VendorCall) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         let attempts = attempts(billing: sheet)
-        while let index = attempts.next() {
+        while let index = await attempts.next() {
             let candidate = self[index]
+            guard let call = await attempts.call(candidate) else { continue }
             do throws(UpstreamError) {
-                let value = try await ask(candidate, attempts.call(candidate))
+                let value = try await ask(candidate, call)
                 attempts.served()
                 return value
             } catch {

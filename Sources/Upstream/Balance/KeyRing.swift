@@ -7,8 +7,12 @@ import Synchronization
 package final class KeyRing: KeyRests {
     private struct Place {
         let weight: Double
-        var credit = 0.0
+        /// The calls that it was chosen for, or would have been had it not been left out.
+        var chosen = 0.0
         var rest: RestingKey?
+
+        /// Its share of all calls would be this much after one more.
+        var nextTurn: Double { (chosen + 1) / weight }
 
         func isAvailable(at now: UInt64) -> Bool { rest.map { $0.mayBeTried(at: now) } ?? true }
     }
@@ -48,21 +52,56 @@ package final class KeyRing: KeyRests {
     }
 
     /// Takes the turn of a key that does not rest and is not in `tried`; nil: there is none.
-    func next(at now: UInt64, besides tried: Set<String>) -> Credential? {
-        let chosen: Int? = places.withLock { places in
-            var best: Int?
-            var sum = 0.0
-            for index in places.indices where places[index].isAvailable(at: now) && !isIn(tried, index) {
-                sum += places[index].weight
-                places[index].credit += places[index].weight
-                if best.map({ places[index].credit > places[$0].credit }) ?? true { best = index }
+    func next(at now: UInt64, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> Credential? {
+        places.withLock { places in
+            var best: (place: Int, rank: KeyChoice.Rank)?
+            for (index, place) in places.enumerated() where place.isAvailable(at: now) && !isIn(tried, index) {
+                let rank = choice.rank(credentials[index], place.weight, place.nextTurn)
+                if best.map({ rank < $0.rank }) ?? true { best = (index, rank) }
             }
             guard let best else { return nil }
-            places[best].credit -= sum
-            places[best].rest?.tryOnce(at: now)
-            return best
+            Self.take(best.place, of: &places, at: now)
+            return credentials[best.place]
         }
-        return chosen.map { credentials[$0] }
+    }
+
+    /// The keys that do not rest and are not in `tried`, the one whose turn it is first.
+    func order(at now: UInt64, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> [Credential] {
+        ranked(at: now, besides: tried, choice).map { credentials[$0.place] }
+    }
+
+    /// Of the one whose turn it is; nil: all rest.
+    func best(at now: UInt64, _ choice: KeyChoice) -> KeyChoice.Rank? {
+        ranked(at: now, besides: [], choice).first?.rank
+    }
+
+    private func ranked(
+        at now: UInt64,
+        besides tried: Set<String>,
+        _ choice: KeyChoice
+    ) -> [(place: Int, rank: KeyChoice.Rank)] {
+        let places = places.withLock { $0 }
+        var all: [(place: Int, rank: KeyChoice.Rank)] = []
+        for (index, place) in places.enumerated() where place.isAvailable(at: now) && !isIn(tried, index) {
+            all.append((index, choice.rank(credentials[index], place.weight, place.nextTurn)))
+        }
+        return all.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }
+    }
+
+    /// The key is used.
+    func took(_ credential: Credential, at now: UInt64) {
+        guard let index = credentials.firstIndex(where: { $0.label == credential.label }) else { return }
+        places.withLock { Self.take(index, of: &$0, at: now) }
+    }
+
+    private static func take(_ index: Int, of places: inout [Place], at now: UInt64) {
+        let turn = places[index].nextTurn
+        places[index].chosen += 1
+        places[index].rest?.tryOnce(at: now)
+        // Whoever is left out now does not make up for it later.
+        for other in places.indices where other != index && !places[other].isAvailable(at: now) {
+            places[other].chosen = max(places[other].chosen, turn * places[other].weight)
+        }
     }
 
     private func isIn(_ tried: Set<String>, _ index: Int) -> Bool {
@@ -110,40 +149,4 @@ package final class KeyRing: KeyRests {
             hasRests.store(places.contains { $0.rest != nil }, ordering: .relaxed)
         }
     }
-}
-
-/// The rest of a key, in nanoseconds of the loops' clock.
-struct RestingKey {
-    private let rest: UpstreamError.Rest
-    private let seconds: Int
-    let endsAt: UInt64
-    /// While it is tried.
-    private var trialEndsAt: UInt64 = 0
-
-    /// The longest, whatever a vendor says.
-    static let longestSeconds = 86_400
-    /// The longest that a trial without an outcome holds others up.
-    private static let trialNanoseconds: UInt64 = 60_000_000_000
-
-    /// - Parameter last: the rest before, if no call was served since.
-    init(_ rest: UpstreamError.Rest, at now: UInt64, after last: RestingKey?) {
-        self.rest = rest
-        switch rest {
-        case .fixed(let seconds), .told(let seconds): self.seconds = min(max(seconds, 1), Self.longestSeconds)
-        case .doubling(let first, let most):
-            if let last, last.rest == rest {
-                // Calls that ran at the same time fail together, and are one failure.
-                seconds = now < last.endsAt && last.trialEndsAt == 0 ? last.seconds : min(2 * last.seconds, most)
-            } else {
-                seconds = first
-            }
-        }
-        endsAt = now + UInt64(seconds) * 1_000_000_000
-    }
-
-    func mayBeTried(at now: UInt64) -> Bool { now >= endsAt && now >= trialEndsAt }
-
-    mutating func tryOnce(at now: UInt64) { trialEndsAt = now + Self.trialNanoseconds }
-
-    mutating func endTrial() { trialEndsAt = 0 }
 }

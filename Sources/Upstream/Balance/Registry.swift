@@ -14,19 +14,23 @@ package final class Registry: @unchecked Sendable {
         package let price: Price?
         /// It takes credits for its calls.
         package let takesCredits: Bool
+        /// Nil: it has no bound.
+        let capacity: Capacity?
 
         package init(
             provider: any ChatVendor,
             keys: KeyRing?,
             isPassthrough: Bool,
             price: Price?,
-            takesCredits: Bool
+            takesCredits: Bool,
+            capacity: Capacity? = nil
         ) {
             self.provider = provider
             self.keys = keys
             self.isPassthrough = isPassthrough
             self.price = price
             self.takesCredits = takesCredits
+            self.capacity = capacity
         }
     }
 
@@ -172,6 +176,7 @@ package final class Registry: @unchecked Sendable {
             takesCredits: entry.takesCredits,
             keys: entry.keys,
             fixed: entry.isPassthrough ? Credential(passedOn: caller.passedKey) : nil,
+            capacity: entry.capacity,
             offeredBy: offer.provider,
             rank: offer.rank,
             loop: loop

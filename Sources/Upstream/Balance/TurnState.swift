@@ -21,7 +21,7 @@ struct TurnState {
     mutating func next(of members: [Member], by order: BalanceSettings.Order) -> Int {
         switch order {
         case .sequence: nextInSequence(members)
-        case .smooth: nextSmoothly(members)
+        case .smooth, .leastLoad: nextSmoothly(members)
         }
     }
 

@@ -192,7 +192,14 @@ final class AttachmentLoader: @unchecked Sendable {
         }
         let wanted = try vendor.prepare(TranscriptionCall(plainOf: transcriber.name), for: transcriber.model)
         let served = call.sheet.provider
-        let help = transcriber.call(billing: call.sheet)
+        let help: VendorCall
+        do throws(UpstreamError) {
+            // A provider whose capacity the call holds has none for others, perhaps.
+            let isSame = transcriber.provider.name == served
+            help = isSame ? try await call.another() : try await transcriber.call(billing: call.sheet)
+        } catch {
+            throw failure(error, param)
+        }
         call.sheet.provider = served
         do throws(UpstreamError) {
             let sound = try await vendor.keep(

@@ -42,6 +42,8 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         let answers = try await allChoices(choices, atOnce: Self.atOnce) {
             [self] (index) async throws(UpstreamError) in
             do throws(UpstreamError) {
+                let held = index > 0 ? try await call.beside() : nil
+                defer { held?.end() }
                 let answered = try await chat(ofChoice: index).answer()
                 var answer = try await count.counted(answered, of: self)
                 let counted = billed(answer.usage ?? Usage(promptTokens: 0, completionTokens: 0), promptTokens)
@@ -68,6 +70,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         do throws(UpstreamError) {
             let opened = try await allChoices(choices) { [self] (index) async throws(UpstreamError) in
                 do throws(UpstreamError) {
+                    if index > 0 { _ = try await call.beside() }
                     let stream = try await chat(ofChoice: index).stream()
                     streams.list.append(stream)
                     return stream

@@ -52,7 +52,7 @@ package struct Completion: Sendable {
         _ preparing: @escaping @Sendable (ChatCall, VendorCall) async throws(UpstreamError) -> any PreparedChat
     ) -> any PreparedChat {
         let repair = Repair(call: call, form: form, means: means, count: count) {
-            [self] (call) async throws(UpstreamError) in bounded(try await preparing(call, vendorCall.another()))
+            [self] (call) async throws(UpstreamError) in bounded(try await preparing(call, await vendorCall.another()))
         }
         return multiplied(FormedChat(bounded(chat), repair), by: vendorCall)
     }

@@ -108,7 +108,10 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             throw UpstreamError(error)
         }
         guard reply.head.status / 100 == 2 else {
-            if isMended(reply.head, reply.body.bytes) { return try await answerOnce() }
+            if isMended(reply.head, reply.body.bytes) {
+                try await vendorCall.beginAgain()
+                return try await answerOnce()
+            }
             throw refused(reply.head, reply.body.bytes)
         }
         do throws(UpstreamError) {
@@ -154,7 +157,10 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
         guard opened.head.status / 100 == 2 else {
             let refusal = try await self.refusal(opened)
-            if isMended(opened.head, refusal.bytes) { return try await streamOnce() }
+            if isMended(opened.head, refusal.bytes) {
+                try await vendorCall.beginAgain()
+                return try await streamOnce()
+            }
             throw refused(opened.head, refusal.bytes)
         }
         let stream = WireStream(opened, reader)

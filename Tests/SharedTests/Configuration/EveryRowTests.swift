@@ -19,6 +19,8 @@ import Testing
         case .duration(let range): ["soon", "-1", (range.upperBound + .seconds(1)).settingText]
         case .boolean: ["ja", "2"]
         case .choice: ["something-else"]
+        case .options: ["something-else", "user,off", ","]
+        case .rate: ["0", "-1", "x", "1e3", "0.0001", "1000001"]
         case .address: ["example.org", "1.2.3"]
         case .url, .proxy: ["host", "ftp://host", "https://a b"]
         case .origins: ["host", "https://host/path"]

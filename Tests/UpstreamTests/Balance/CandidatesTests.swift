@@ -76,8 +76,8 @@ import Testing
             let scene = Scene(["", ""], "FALLBACK_DEADLINE=1s", on: loop)
             let attempts = scene.candidates.attempts(billing: anySheet())
             var names: [String] = []
-            while let place = attempts.next() {
-                _ = attempts.call(scene.candidates[place])
+            while let place = await attempts.next() {
+                _ = await attempts.call(scene.candidates[place])
                 names.append("v\(place)")
                 clock.advance(milliseconds: 1_000)
                 await loop.sleep(nanoseconds: 0)
@@ -123,7 +123,7 @@ import Testing
             var keys: [String] = []
             for _ in 0..<4 {
                 _ = scene.candidates[0]
-                keys.append(scene.candidates[0].call(billing: anySheet()).key)
+                keys.append(scene.candidates[0].unboundedCall(billing: anySheet()).key)
             }
             return keys
         }

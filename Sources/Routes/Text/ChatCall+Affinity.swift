@@ -1,0 +1,51 @@
+import Calls
+import Engine
+import Shared
+
+extension ChatCall {
+    /// The value that keeps calls with one provider and key: the first of `kinds` that the call has; nil: it has none.
+    func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
+        for kind in kinds {
+            switch kind {
+            case .promptCacheKey:
+                if let key = wishes.bookkeeping.promptCacheKey, !key.isEmpty { return Hash(key.utf8).value }
+            case .user:
+                if let user = wishes.bookkeeping.user, !user.isEmpty { return Hash(user.utf8).value }
+            case .prefix: return prefixHash
+            }
+        }
+        return nil
+    }
+
+    /// Of the system's text, the tools and the first turn of the user.
+    private var prefixHash: UInt64 {
+        var hash = Hash()
+        for tool in wishes.tools {
+            hash.add(tool.name.utf8)
+            if let schema = tool.schema { withExtendedLifetime(schema) { hash.add(schema.bytes) } }
+        }
+        for message in messages where message.isInstruction || message.role == .user {
+            for case .text(let text) in message.content { hash.add(text.utf8) }
+            if message.role == .user { break }
+        }
+        return hash.value
+    }
+}
+
+/// FNV-1a, the same on all instances, of as much as makes prompts differ.
+private struct Hash {
+    private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+    private var left = 262_144
+
+    init() {}
+
+    init(_ bytes: some Sequence<UInt8>) { add(bytes) }
+
+    mutating func add(_ bytes: some Sequence<UInt8>) {
+        for byte in bytes.prefix(left) {
+            value = (value ^ UInt64(byte)) &* 0x100_0000_01b3
+            left -= 1
+        }
+        value = (value ^ 0xff) &* 0x100_0000_01b3
+    }
+}

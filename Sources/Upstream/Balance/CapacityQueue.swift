@@ -1,0 +1,123 @@
+import Engine
+import Limits
+import Synchronization
+
+/// The calls that wait for capacity, of all loops: of two that wait for the same provider, the one that came first is
+/// served first.
+package final class CapacityQueue: Sendable {
+    private let tickets = Lock<[Ticket]>([])
+    private let count = Atomic(0)
+
+    private static let most = 1_000
+    /// Within it, capacity is seen that other instances freed.
+    private static let lookNanoseconds: UInt64 = 100_000_000
+
+    package init() {}
+
+    package var waiting: Int { count.load(ordering: .relaxed) }
+
+    /// Somebody waits for the provider.
+    func isAwaited(_ provider: Int) -> Bool {
+        guard waiting > 0 else { return false }
+        return tickets.withLock { $0.contains { $0.providers.contains(provider) } }
+    }
+
+    /// Waits until `take` has something, which is asked only when it is this call's turn; nil: the time is up, too many
+    /// wait, or nobody waits for the call any more.
+    ///
+    /// - Parameter providers: whose capacity would serve.
+    func wait<Value>(
+        for providers: Set<Int>,
+        until end: UInt64,
+        on loop: EventLoop,
+        _ take: () async -> Value?
+    ) async -> Value? {
+        guard loop.nowNanoseconds < end, let ticket = join(providers, loop) else { return nil }
+        defer { leave(ticket) }
+        while !Task.isCancelled, loop.nowNanoseconds < end {
+            ticket.isCalled = false
+            if isFirst(ticket), let value = await take() { return value }
+            await ticket.wait(until: min(end, loop.nowNanoseconds + Self.lookNanoseconds))
+        }
+        return nil
+    }
+
+    private func join(_ providers: Set<Int>, _ loop: EventLoop) -> Ticket? {
+        let ticket = Ticket(providers, loop)
+        return tickets.withLock { tickets in
+            guard tickets.count < Self.most else { return nil }
+            tickets.append(ticket)
+            count.store(tickets.count, ordering: .relaxed)
+            return ticket
+        }
+    }
+
+    private func leave(_ ticket: Ticket) {
+        let next = tickets.withLock { tickets in
+            tickets.removeAll { $0 === ticket }
+            count.store(tickets.count, ordering: .relaxed)
+            return Self.first(in: tickets, of: ticket.providers)
+        }
+        for ticket in next { ticket.call() }
+    }
+
+    /// Capacity of the provider is free.
+    func freed(_ provider: Int) {
+        guard waiting > 0 else { return }
+        for ticket in tickets.withLock({ Self.first(in: $0, of: [provider]) }) { ticket.call() }
+    }
+
+    private func isFirst(_ ticket: Ticket) -> Bool {
+        tickets.withLock { tickets in
+            for other in tickets {
+                if other === ticket { return true }
+                if !other.providers.isDisjoint(with: ticket.providers) { return false }
+            }
+            return false
+        }
+    }
+
+    /// Of each of the providers, whoever has waited longest.
+    private static func first(in tickets: [Ticket], of providers: Set<Int>) -> [Ticket] {
+        var open = providers
+        var first: [Ticket] = []
+        for ticket in tickets where !open.isDisjoint(with: ticket.providers) {
+            first.append(ticket)
+            open.subtract(ticket.providers)
+            if open.isEmpty { break }
+        }
+        return first
+    }
+}
+
+/// One call that waits.
+///
+/// `@unchecked`: but for `call`, used on its loop only.
+private final class Ticket: TimerTarget, @unchecked Sendable {
+    let providers: Set<Int>
+    /// It is to look again.
+    var isCalled = false
+    private let loop: EventLoop
+    private let waiter = Waiter()
+    private lazy var timer = Timer(self)
+
+    init(_ providers: Set<Int>, _ loop: EventLoop) {
+        self.providers = providers
+        self.loop = loop
+    }
+
+    func wait(until end: UInt64) async {
+        if isCalled { return }
+        loop.arm(timer, at: end)
+        await waiter.wait()
+        loop.remove(timer)
+    }
+
+    /// On any thread.
+    func call() { loop.call { self.timerFired() } }
+
+    func timerFired() {
+        isCalled = true
+        waiter.wake()
+    }
+}

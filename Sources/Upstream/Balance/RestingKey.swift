@@ -1,0 +1,37 @@
+import Calls
+
+/// The rest of a key, in nanoseconds of the loops' clock.
+struct RestingKey {
+    private let rest: UpstreamError.Rest
+    private let seconds: Int
+    let endsAt: UInt64
+    /// While it is tried.
+    private var trialEndsAt: UInt64 = 0
+
+    /// The longest, whatever a vendor says.
+    static let longestSeconds = 86_400
+    /// The longest that a trial without an outcome holds others up.
+    private static let trialNanoseconds: UInt64 = 60_000_000_000
+
+    /// - Parameter last: the rest before, if no call was served since.
+    init(_ rest: UpstreamError.Rest, at now: UInt64, after last: RestingKey?) {
+        self.rest = rest
+        switch rest {
+        case .fixed(let seconds), .told(let seconds): self.seconds = min(max(seconds, 1), Self.longestSeconds)
+        case .doubling(let first, let most):
+            if let last, last.rest == rest {
+                // Calls that ran at the same time fail together, and are one failure.
+                seconds = now < last.endsAt && last.trialEndsAt == 0 ? last.seconds : min(2 * last.seconds, most)
+            } else {
+                seconds = first
+            }
+        }
+        endsAt = now + UInt64(seconds) * 1_000_000_000
+    }
+
+    func mayBeTried(at now: UInt64) -> Bool { now >= endsAt && now >= trialEndsAt }
+
+    mutating func tryOnce(at now: UInt64) { trialEndsAt = now + Self.trialNanoseconds }
+
+    mutating func endTrial() { trialEndsAt = 0 }
+}

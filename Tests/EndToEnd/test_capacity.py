@@ -1,0 +1,366 @@
+"""The capacity of providers' keys: calls that begin and calls at the same time, waiting, least load, affinity."""
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import conftest
+import httpx
+import pytest
+from balanced import Providers
+from chat import CHAT_PATH, ask, body
+from memcached import wait_for
+
+OK = {"answer": "served"}
+HELD = {"stall_at": -1, "answer": "served"}
+"""The vendor says nothing until it is released."""
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(16) as pool:
+        yield pool
+
+
+@pytest.fixture
+def hold(pool, vendor):
+    """`hold(http, providers, "a")`: a request that is at provider a; its result is the answer, once it is let go."""
+    open_keys = set()
+
+    def held(http, providers, name, at=0, **fields):
+        key = providers.keys[name][at]
+        open_keys.add(key)
+        vendor.answers(key, HELD)
+        before = len(vendor.events(key, "stalled"))
+        answer = pool.submit(ask, http, **fields)
+        vendor.wait(key, "stalled", before + 1)
+        return answer
+
+    yield held
+    for key in open_keys:
+        vendor.release(key)
+
+
+def waiting(http):
+    text = http.get("/metrics").text
+    return int(next(line for line in text.splitlines() if line.startswith("relay_queue_waiting ")).split()[1])
+
+
+def served(answer):
+    assert answer.status_code == 200, answer.text
+    return True
+
+
+def is_full(http):
+    """The complete refusal where there is no room."""
+    answer = ask(http)
+    assert answer.status_code == 429, answer.text
+    assert answer.json()["error"]["code"] == "rate_limit_exceeded" and answer.json()["error"]["type"] == "requests"
+    assert answer.headers["retry-after"] == "1" and answer.headers["x-relay-limited-by"] == "relay"
+    return True
+
+
+# --- calls at the same time -------------------------------------------------------------------------------------
+
+
+def test_a_key_has_no_more_calls_at_once_than_its_concurrency(serve, hold, vendor):
+    providers, http = serve(a=2, PROVIDER_A_CONCURRENCY=1)
+    one = hold(http, providers, "a", 0)
+    two = hold(http, providers, "a", 1)
+    assert is_full(http)
+    assert providers.counts("a") == [1, 1]
+    vendor.release(providers.keys["a"][0])
+    assert served(one.result())
+    providers.answers("a", OK)
+    assert served(ask(http))
+    vendor.release(providers.keys["a"][1])
+    assert served(two.result())
+
+
+def test_a_provider_without_room_is_passed_over_and_its_turn_is_not_taken(serve, hold):
+    providers, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=1)
+    hold(http, providers, "a")
+    for _ in range(3):
+        assert served(ask(http))
+    assert providers.order() == "abbb"
+
+
+def test_a_client_that_leaves_frees_its_place(serve, vendor):
+    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1)
+    (key,) = providers.keys["a"]
+    for streams in (False, True):
+        vendor.answers(key, HELD)
+        before = len(vendor.events(key, "stalled"))
+
+        async def leave(streams=streams, before=before):
+            async with httpx.AsyncClient(base_url=http.base_url) as client:
+                call = asyncio.create_task(client.post("/v1/chat/completions", json=body(stream=streams)))
+                while len(vendor.events(key, "stalled")) <= before:
+                    await asyncio.sleep(0.01)
+                call.cancel()
+                await asyncio.gather(call, return_exceptions=True)
+
+        asyncio.run(leave())
+        providers.answers("a", OK)
+        wait_for(lambda: ask(http).status_code == 200)
+
+
+def test_a_stream_holds_its_place_to_its_end(serve, pool, vendor):
+    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1)
+    (key,) = providers.keys["a"]
+    vendor.answers(key, {"answer": "one two three four", "stall_at": 300})
+    with http.stream("POST", "/v1/chat/completions", json=body(stream=True)) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        vendor.wait(key, "stalled", 1)
+        assert is_full(http)
+        vendor.release(key)
+        assert list(lines)[-2] == "data: [DONE]"
+    providers.answers("a", OK)
+    wait_for(lambda: ask(http).status_code == 200)
+
+
+def test_choices_at_the_same_time_take_a_place_each(serve):
+    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=2)
+    assert served(ask(http, n=2))
+    answer = ask(http, n=3)
+    assert answer.status_code == 429 and answer.headers["x-relay-limited-by"] == "relay"
+    assert served(ask(http, n=2))
+
+
+def test_a_failed_call_frees_its_place_for_the_next(serve):
+    providers, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_B_CONCURRENCY=1)
+    providers.answers("a", {"status": 500, "text": ""}, OK)
+    assert served(ask(http))
+    assert served(ask(http)) and served(ask(http))
+    assert providers.order()[:2] == "ab"
+
+
+def test_a_key_that_is_refused_gives_way_to_the_next_within_the_capacity(serve, hold, vendor):
+    providers, http = serve(a=2, PROVIDER_A_CONCURRENCY=1)
+    vendor.answers(providers.keys["a"][0], {"status": 429, "text": ""})
+    vendor.answers(providers.keys["a"][1], OK)
+    assert served(ask(http))
+    assert providers.counts("a") == [1, 1]
+    hold(http, providers, "a", 1)
+    assert is_full(http)
+
+
+# --- calls that begin -------------------------------------------------------------------------------------------
+
+
+def test_no_more_calls_begin_in_a_second_than_qps_says(serve):
+    providers, http = serve(a=1, PROVIDER_A_QPS=0.05)
+    assert served(ask(http))
+    assert is_full(http)
+    assert providers.counts("a") == [1]
+
+
+def test_calls_that_wait_begin_as_qps_allows(serve, pool, vendor):
+    providers, http = serve(a=1, PROVIDER_A_QPS=4, QUEUE_TIMEOUT=20)
+    assert all(served(answer) for answer in pool.map(lambda _: ask(http), range(12)))
+    assert_apart(vendor, providers.keys["a"], 4)
+
+
+def assert_apart(vendor, keys, bound):
+    """In no interval of a second, less 50 ms, more calls than `bound` reached the vendor, by key."""
+    for key in keys:
+        at = sorted(event["at"] for event in vendor.events(key, "request") if event["request"])
+        for first, last in zip(at, at[bound:], strict=False):
+            assert last - first > 0.95, (first, last)
+
+
+# --- waiting ----------------------------------------------------------------------------------------------------
+
+
+def test_calls_wait_in_the_order_in_which_they_came(serve, hold, pool, vendor):
+    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, QUEUE_TIMEOUT=30)
+    first = hold(http, providers, "a")
+    providers.answers("a", OK)
+    answers = []
+    for number in range(5):
+        answers.append(pool.submit(ask, http, messages=[{"role": "user", "content": f"number {number}"}]))
+        wait_for(lambda number=number: waiting(http) == number + 1)
+    vendor.release(providers.keys["a"][0])
+    assert served(first.result()) and all(served(answer.result()) for answer in answers)
+    prompts = [str(request["body"]) for request in vendor.requests(providers.keys["a"][0], CHAT_PATH)][1:]
+    assert [prompt.count(f"number {number}") > 0 for number, prompt in enumerate(prompts)] == [True] * 5
+    assert waiting(http) == 0
+
+
+def test_the_wait_ends_with_a_refusal(serve, hold):
+    providers, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_B_CONCURRENCY=1, QUEUE_TIMEOUT="300ms")
+    hold(http, providers, "a")
+    hold(http, providers, "b")
+    began = time.monotonic()
+    assert is_full(http)
+    assert time.monotonic() - began > 0.29
+    assert waiting(http) == 0
+
+
+def test_whichever_provider_is_free_first_serves_who_waits(serve, hold, pool, vendor):
+    providers, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_B_CONCURRENCY=1, QUEUE_TIMEOUT=30)
+    hold(http, providers, "a")
+    last = hold(http, providers, "b")
+    providers.answers("b", OK)
+    waits = pool.submit(ask, http)
+    wait_for(lambda: waiting(http) == 1)
+    vendor.release(providers.keys["b"][0])
+    assert served(last.result()) and served(waits.result())
+    assert providers.order() == "abb"
+
+
+def test_who_leaves_while_waiting_is_forgotten(serve, hold):
+    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, QUEUE_TIMEOUT=30)
+    hold(http, providers, "a")
+
+    async def leave():
+        async with httpx.AsyncClient(base_url=http.base_url) as client:
+            call = asyncio.create_task(client.post("/v1/chat/completions", json=body()))
+            while await asyncio.to_thread(waiting, http) == 0:
+                await asyncio.sleep(0.01)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+
+    asyncio.run(leave())
+    wait_for(lambda: waiting(http) == 0)
+
+
+# --- several instances ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def most_at_once(vendor, keys):
+    """Yields; afterwards checks that no key ever had more than two calls at the vendor."""
+    yield
+    for key in keys:
+        steps = []
+        for event in vendor.events(key):
+            if event["event"] == "request" and event["request"]:
+                steps.append((event["at"], 1))
+            elif event["event"] in ("finished", "left"):
+                steps.append((event["at"], -1))
+        running = list(itertools.accumulate(step for _, step in sorted(steps)))
+        assert max(running, default=0) <= 2, running
+
+
+def test_two_instances_share_the_capacity_and_one_that_dies_gives_it_back(
+    start_relay, launch, caller, pool, vendor, store
+):
+    shared = {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s", "SLOT_SECONDS": 5}
+    providers = Providers(vendor, conftest.secrets.add, a=1)
+    rules = {"PROVIDER_A_CONCURRENCY": 2, "PROVIDER_A_QPS": 20, "QUEUE_TIMEOUT": 60}
+    relays = [start(**providers.settings(**shared, **rules)) for start in (launch, start_relay)]
+    clients = [caller(relay) for relay in relays]
+    (key,) = providers.keys["a"]
+    vendor.answers(key, {"answer": "served", "delay_head": 0.05})
+    with most_at_once(vendor, [key]):
+        assert all(served(answer) for answer in pool.map(lambda at: ask(clients[at % 2]), range(40)))
+        assert_apart(vendor, [key], 20)
+    vendor.answers(key, HELD)
+    before = len(vendor.events(key, "stalled"))
+    lost = [pool.submit(ask, clients[0]) for _ in range(2)]
+    vendor.wait(key, "stalled", before + 2)
+    waits = pool.submit(ask, clients[1])
+    wait_for(lambda: waiting(clients[1]) == 1)
+    vendor.answers(key, OK)
+    relays[0].kill()
+    assert served(waits.result())
+    assert all(isinstance(call.exception(), httpx.HTTPError) for call in lost)
+
+
+# --- least load -------------------------------------------------------------------------------------------------
+
+
+def test_idle_keys_are_used_by_their_weights(serve):
+    providers, http = serve(a=2, PROVIDER_A_KEY_WEIGHTS="3,2")
+    for _ in range(10):
+        assert served(ask(http))
+    numbers = [
+        (request["number"], at)
+        for at, key in enumerate(providers.keys["a"])
+        for request in providers.vendor.requests(key, CHAT_PATH)
+    ]
+    assert [at for _, at in sorted(numbers)] == [0, 1, 0, 0, 1] * 2
+
+
+def test_under_least_load_idle_providers_are_used_by_their_weights(serve):
+    providers, http = serve(
+        a=1, b=1, BALANCE="least-load", PROVIDER_A_WEIGHT=3, PROVIDER_B_WEIGHT=2, PROVIDER_A_CONCURRENCY=5,
+        PROVIDER_B_CONCURRENCY=5,
+    )  # fmt: skip
+    for _ in range(5):
+        assert served(ask(http))
+    assert providers.order() == "abaab"
+
+
+def test_under_least_load_the_provider_with_most_room_is_asked(serve, hold):
+    providers, http = serve(
+        a=1, b=1, BALANCE="least-load", PROVIDER_A_CONCURRENCY=2, PROVIDER_B_CONCURRENCY=4
+    )  # fmt: skip
+    for name in "abb":
+        hold(http, providers, name)
+    assert providers.order() == "abb"
+    hold(http, providers, "a")
+    hold(http, providers, "b")
+    hold(http, providers, "b")
+    assert providers.order() == "abbabb" and is_full(http)
+
+
+# --- affinity ---------------------------------------------------------------------------------------------------
+
+
+def places(providers):
+    """Provider and key of each call so far, in their order."""
+    calls = [
+        (request["number"], f"{name}{at}")
+        for name, keys in providers.keys.items()
+        for at, key in enumerate(keys)
+        for request in providers.vendor.requests(key, CHAT_PATH)
+    ]
+    return [place for _, place in sorted(calls)]
+
+
+def test_calls_of_one_value_keep_to_one_provider_and_key_on_all_instances(serve, caller):
+    providers, http = serve(a=2, b=2, AFFINITY="prompt_cache_key,user")
+    _, other = serve(providers, AFFINITY="prompt_cache_key,user")
+    for value in range(40):
+        for client in (http, other):
+            assert served(ask(client, prompt_cache_key=f"cache {value}", user=f"user {value % 2}"))
+    seen = places(providers)
+    assert all(len(set(seen[at : at + 2])) == 1 for at in range(0, 80, 2))
+    assert len(set(seen)) == 4
+    for _ in range(4):
+        assert served(ask(http, user="only a user"))
+    assert len(set(places(providers)[80:])) == 1
+
+
+def test_the_values_spread_by_weight(serve):
+    providers, http = serve(a=1, b=1, PROVIDER_A_WEIGHT=3, AFFINITY="user")
+    for value in range(200):
+        assert served(ask(http, user=f"user {value}"))
+    assert 120 <= Counter(providers.order())["a"] <= 180
+
+
+def test_the_prefix_is_the_system_text_and_the_first_turn(serve):
+    providers, http = serve(a=4, b=4, AFFINITY="prefix")
+    system = {"role": "system", "content": "Be short."}
+    first, more = {"role": "user", "content": "Hi"}, [{"role": "assistant", "content": "x"}, {"role": "user", "content": "y"}]
+    assert served(ask(http, messages=[system, first])) and served(ask(http, messages=[system, first, *more]))
+    assert len(set(places(providers))) == 1
+    for number in range(20):
+        assert served(ask(http, messages=[system, {"role": "user", "content": f"Hi {number}"}]))
+    assert len(set(places(providers))) > 3
+
+
+def test_a_key_that_rests_or_is_full_is_passed_over(serve, hold):
+    providers, http = serve(a=2, AFFINITY="user", PROVIDER_A_CONCURRENCY=1)
+    assert served(ask(http, user="me"))
+    (place,) = places(providers)
+    home, away = int(place[1]), 1 - int(place[1])
+    hold(http, providers, "a", home, user="me")
+    assert served(ask(http, user="me"))
+    assert places(providers)[-1] == f"a{away}"
