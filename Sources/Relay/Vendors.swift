@@ -62,7 +62,6 @@ struct Vendors {
                     provider: chat,
                     keys: keys,
                     isPassthrough: provider.isPassthrough,
-                    price: provider.price,
                     takesCredits: provider.kind.row.takesCredits,
                     capacity: capacity
                 )

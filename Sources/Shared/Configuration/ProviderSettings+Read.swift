@@ -64,7 +64,7 @@ extension ProviderSettings {
         idleTimeout = reader.duration(key("IDLE_TIMEOUT"))
         totalTimeout = reader.duration(key("TOTAL_TIMEOUT"))
         http2 = reader.boolean(key("HTTP2"))
-        price = reader.price(key("COST"))
+        prices = ProviderPrices(common: reader.price(key("COST")), ofModels: reader.modelPrices(key("COSTS")))
         rank = ProviderRank(instance, reader)
         capacity = CapacitySettings(instance, reader)
         headers = reader.list(key("HEADERS"))

@@ -28,8 +28,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package let idleTimeout: Duration
     package let totalTimeout: Duration
     package let http2: Bool
-    /// Nil: not known.
-    package let price: Price?
+    package let prices: ProviderPrices
     package let rank: ProviderRank
     package let capacity: CapacitySettings
     /// Header lines of its calls, which go before those that its kind has; secrets.

@@ -159,9 +159,15 @@ extension SettingsTable {
                     SettingRow("DEFAULT_MODEL", .model, "", "model for requests that name none"),
                     SettingRow("FALLBACK_MODEL", .model, "", "model for requests whose model no provider has"),
                     SettingRow(
+                        "MODEL_REPLACEMENTS",
+                        .replacements,
+                        "",
+                        "models that serve in place of others once these have ended, as o3-mini:gpt-4o-mini"
+                    ),
+                    SettingRow(
                         "SUBSET_OF_ONE_MIN_PERMITTED_MODELS",
                         .names,
-                        "gpt-4o-mini,gpt-4o,o3-mini",
+                        Settings.subsetOfOneMin.joined(separator: ","),
                         "models of 1min.ai that are listed first"
                     ),
                     SettingRow(
@@ -320,6 +326,7 @@ extension SettingsTable {
                     ),
                     SettingRow("RETRIES", .number(0...10), "0", "more tries before another provider is asked"),
                     SettingRow("COST", .price, "0", "price of 1000 tokens; 0: unknown"),
+                    SettingRow("COSTS", .modelPrices, "", "the same of single models, before COST"),
                     SettingRow("TIMEOUT", .timeout, "300", "time limit to the first byte of an answer"),
                     SettingRow("CONNECT_TIMEOUT", .timeout, "10", "time limit to connect"),
                     SettingRow("IDLE_TIMEOUT", .timeout, "120", "time limit between two pieces of an answer"),
