@@ -36,6 +36,7 @@ struct Vendors {
                     name: provider.name,
                     baseURL: provider.baseURL,
                     assetURL: provider.assetURL,
+                    keepsLinks: settings.keepsLinks,
                     options: EndpointOptions(provider, settings)
                 )
                 guard let vendor = OneMin(site, client, outside: outside, shared.turns, loop, own.parser) else {
@@ -63,7 +64,8 @@ struct Vendors {
                     keys: keys,
                     isPassthrough: provider.isPassthrough,
                     takesCredits: provider.kind.row.takesCredits,
-                    capacity: capacity
+                    capacity: capacity,
+                    sparing: Candidate.Traits(sparing: provider)
                 )
             )
         }

@@ -47,6 +47,7 @@ final class ChatPlan: @unchecked Sendable {
         mayRepeat: Bool = false
     ) throws(APIError) {
         var call = asked
+        try candidate.check(call)
         abilities = candidate.provider.abilities(for: call, of: candidate.model)
         try Completion.check(call, against: abilities)
         var loadsMedia = call.needs.contains(.inlineMedia) && !abilities.contains(.inlineMedia)

@@ -67,6 +67,8 @@ extension ProviderSettings {
         prices = ProviderPrices(common: reader.price(key("COST")), ofModels: reader.modelPrices(key("COSTS")))
         rank = ProviderRank(instance, reader)
         capacity = CapacitySettings(instance, reader)
+        takesTools = reader.boolean(key("TOOLS"))
+        takesPictures = reader.boolean(key("VISION"))
         headers = reader.list(key("HEADERS"))
         if !row.takesHeaders {
             reader.refuse(key("HEADERS"), "kind \(kind.rawValue) takes no headers; remove this line")

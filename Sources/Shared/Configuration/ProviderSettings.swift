@@ -31,6 +31,10 @@ package struct ProviderSettings: Sendable, Equatable {
     package let prices: ProviderPrices
     package let rank: ProviderRank
     package let capacity: CapacitySettings
+    /// Requests with tools go to it.
+    package let takesTools: Bool
+    /// Requests with pictures go to it.
+    package let takesPictures: Bool
     /// Header lines of its calls, which go before those that its kind has; secrets.
     package let headers: [String]
 }

@@ -159,6 +159,12 @@ extension SettingsTable {
                     SettingRow("DEFAULT_MODEL", .model, "", "model for requests that name none"),
                     SettingRow("FALLBACK_MODEL", .model, "", "model for requests whose model no provider has"),
                     SettingRow(
+                        "ONE_MIN_LINKS",
+                        .choice(["keep", "off"]),
+                        "keep",
+                        "off: links to YouTube in prompts are broken, so that 1min.ai neither reads nor charges them"
+                    ),
+                    SettingRow(
                         "MODEL_REPLACEMENTS",
                         .replacements,
                         "",
@@ -312,6 +318,8 @@ extension SettingsTable {
                     SettingRow("WEIGHT", .weight, "1", "share of requests among providers of its priority; 0: none"),
                     SettingRow("WEIGHTS", .modelWeights, "", "the same for single models, as alias=2,other=0"),
                     SettingRow("PRIORITY", .number(0...1_000), "1", "providers with a lower number are tried earlier"),
+                    SettingRow("TOOLS", .boolean, "true", "false: chats with tools are not put to it"),
+                    SettingRow("VISION", .boolean, "true", "false: chats with pictures are not put to it"),
                     SettingRow(
                         "QPS",
                         .rate,

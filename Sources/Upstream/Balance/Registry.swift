@@ -15,19 +15,23 @@ package final class Registry: @unchecked Sendable {
         package let takesCredits: Bool
         /// Nil: it has no bound.
         let capacity: Capacity?
+        /// Calls that need one of these are not put to it.
+        let spared: Candidate.Traits
 
         package init(
             provider: any ChatVendor,
             keys: KeyRing?,
             isPassthrough: Bool,
             takesCredits: Bool,
-            capacity: Capacity? = nil
+            capacity: Capacity? = nil,
+            sparing spared: Candidate.Traits = []
         ) {
             self.provider = provider
             self.keys = keys
             self.isPassthrough = isPassthrough
             self.takesCredits = takesCredits
             self.capacity = capacity
+            self.spared = spared
         }
     }
 
@@ -175,6 +179,7 @@ package final class Registry: @unchecked Sendable {
             keys: entry.keys,
             fixed: entry.isPassthrough ? Credential(passedOn: caller.passedKey) : nil,
             capacity: entry.capacity,
+            spared: entry.spared,
             offeredBy: offer.provider,
             rank: offer.rank,
             loop: loop
