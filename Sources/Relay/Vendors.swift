@@ -45,13 +45,13 @@ struct Vendors {
                 if provider.isPassthrough { checkers.append(vendor) }
                 chat = vendor
             case .openai:
-                let site = VendorSite(
-                    name: provider.name,
-                    baseURL: provider.baseURL,
-                    headers: provider.headers,
-                    options: EndpointOptions(provider, settings)
-                )
-                guard let vendor = OpenAILike(site, client, shared.mends, tools) else {
+                guard let vendor = OpenAILike(VendorSite(provider, settings), client, shared.mends, tools) else {
+                    throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
+                }
+                if provider.isPassthrough { checkers.append(vendor) }
+                chat = vendor
+            case .anthropic:
+                guard let vendor = Anthropic(VendorSite(provider, settings), client, shared.mends, tools) else {
                     throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
                 }
                 if provider.isPassthrough { checkers.append(vendor) }
@@ -103,6 +103,17 @@ struct Vendors {
         return ModelRefresh(list, every: settings.modelsRefresh, loop, log) { catalogue in
             changed(catalogues.merging([.onemin: catalogue]) { _, new in new })
         }
+    }
+}
+
+extension VendorSite {
+    fileprivate init(_ provider: ProviderSettings, _ settings: Settings) {
+        self.init(
+            name: provider.name,
+            baseURL: provider.baseURL,
+            headers: provider.headers,
+            options: EndpointOptions(provider, settings)
+        )
     }
 }
 

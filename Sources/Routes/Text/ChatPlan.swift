@@ -33,7 +33,7 @@ final class ChatPlan: @unchecked Sendable {
     private var spare: Indirect<ChatCall>?
 
     /// Abilities that not all servers of a wire have.
-    private static let doubtful: Abilities = [.choices, .objects, .schemas]
+    private static let doubtful: Abilities = [.choices, .objects, .schemas, .toolChoice]
 
     /// Throws what the client is told of what the candidate lacks.
     ///
@@ -61,9 +61,9 @@ final class ChatPlan: @unchecked Sendable {
             }
         }
         isUnfinished = loadsMedia || form != nil
+        if !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful) { spare = Indirect(call) }
         if call.original != nil {
             let isNative = candidate.provider.wires.contains(.chat)
-            if isNative, !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful) { spare = Indirect(call) }
             // An emulation changes the call, so the request no longer says the same.
             if !isNative || !call.needs.isSubset(of: abilities) { call.original = nil }
         }

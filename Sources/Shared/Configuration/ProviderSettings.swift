@@ -4,6 +4,8 @@ package struct ProviderSettings: Sendable, Equatable {
         case onemin
         /// Any server that speaks OpenAI's wire.
         case openai
+        /// Any server that speaks Anthropic's messages.
+        case anthropic
         case echo
     }
 
@@ -63,6 +65,8 @@ extension ProviderSettings.Kind {
     enum StandardURL {
         case setting(SettingKey)
         case fixed(String)
+        /// The same, without the path of a version, which calls add.
+        case host(String)
     }
 
     package var row: Row {
@@ -82,6 +86,17 @@ extension ProviderSettings.Kind {
             Row(
                 owner: nil,
                 baseURL: .fixed("https://api.openai.com/v1"),
+                assetURL: nil,
+                takesCredits: false,
+                subset: nil,
+                needsModels: true,
+                areKeysOptional: true,
+                takesHeaders: true
+            )
+        case .anthropic:
+            Row(
+                owner: nil,
+                baseURL: .host("https://api.anthropic.com"),
                 assetURL: nil,
                 takesCredits: false,
                 subset: nil,
