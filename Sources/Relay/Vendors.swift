@@ -43,13 +43,14 @@ struct Vendors {
                 if provider.isPassthrough { checkers.append(vendor) }
                 chat = vendor
             case .openai:
-                let site = VendorSite(
-                    name: provider.name,
-                    baseURL: provider.baseURL,
-                    headers: provider.headers,
-                    options: EndpointOptions(provider, settings)
-                )
-                guard let vendor = OpenAILike(site, client, shared.mends, tools) else {
+                guard let vendor = OpenAILike(VendorSite(provider, settings), client, shared.mends, tools) else {
+                    throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
+                }
+                if provider.isPassthrough { checkers.append(vendor) }
+                chat = vendor
+            case .gemini:
+                let site = VendorSite(provider, settings)
+                guard let vendor = Gemini(site, client, shared.mends, shared.signatures, tools) else {
                     throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
                 }
                 if provider.isPassthrough { checkers.append(vendor) }
@@ -72,6 +73,7 @@ struct Vendors {
     struct SharedParts {
         let turns = UploadTurns()
         let mends = MendMemory()
+        let signatures = SignatureMemory()
         /// For work that would hold up a loop.
         let worker: Worker
     }
@@ -100,6 +102,17 @@ struct Vendors {
         return ModelRefresh(list, every: settings.modelsRefresh, loop, log) { catalogue in
             changed(catalogues.merging([.onemin: catalogue]) { _, new in new })
         }
+    }
+}
+
+extension VendorSite {
+    fileprivate init(_ provider: ProviderSettings, _ settings: Settings) {
+        self.init(
+            name: provider.name,
+            baseURL: provider.baseURL,
+            headers: provider.headers,
+            options: EndpointOptions(provider, settings)
+        )
     }
 }
 

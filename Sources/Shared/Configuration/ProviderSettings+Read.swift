@@ -93,11 +93,16 @@ extension SettingsReader {
         guard let own = text(key) else {
             switch standard {
             case .setting(let setting): return text(setting) ?? ""
-            case .fixed(let url): return url
+            case .fixed(let url), .host(let url): return url
             }
         }
-        guard case .fixed = standard, own.hasSuffix("/chat/completions") else { return own }
-        return String(own.dropLast("/chat/completions".count))
+        let endings: [String]
+        switch standard {
+        case .setting: endings = []
+        case .fixed: endings = ["/chat/completions"]
+        case .host: endings = ["/v1", "/v2", "/v1beta"]
+        }
+        return endings.first(where: own.hasSuffix).map { String(own.dropLast($0.count)) } ?? own
     }
 
     /// True if it is neither given nor wrong.

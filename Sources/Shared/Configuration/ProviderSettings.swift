@@ -4,6 +4,7 @@ package struct ProviderSettings: Sendable, Equatable {
         case onemin
         /// Any server that speaks OpenAI's wire.
         case openai
+        case gemini
         case echo
     }
 
@@ -59,6 +60,8 @@ extension ProviderSettings.Kind {
     enum StandardURL {
         case setting(SettingKey)
         case fixed(String)
+        /// The same, without the path of a version, which calls add.
+        case host(String)
     }
 
     package var row: Row {
@@ -83,6 +86,17 @@ extension ProviderSettings.Kind {
                 subset: nil,
                 needsModels: true,
                 areKeysOptional: true,
+                takesHeaders: true
+            )
+        case .gemini:
+            Row(
+                owner: nil,
+                baseURL: .host("https://generativelanguage.googleapis.com"),
+                assetURL: nil,
+                takesCredits: false,
+                subset: nil,
+                needsModels: true,
+                areKeysOptional: false,
                 takesHeaders: true
             )
         case .echo:

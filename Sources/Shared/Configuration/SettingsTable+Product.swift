@@ -294,14 +294,14 @@ extension SettingsTable {
                         "HEADERS",
                         .headers,
                         "",
-                        "header lines of calls to it, kind openai only: Name: value; Name: value",
+                        "header lines of calls to it, not for onemin and echo: Name: value; Name: value",
                         .secret
                     ),
                     SettingRow(
                         "MODELS",
                         .models,
                         "",
-                        "models: names, or alias=upstream; unset: the catalogue of 1min.ai, or echo; openai needs them"
+                        "models: names, or alias=upstream; unset: the catalogue of 1min.ai, or echo; others need them"
                     ),
                     SettingRow("WEIGHT", .weight, "1", "share of requests among providers of its priority; 0: none"),
                     SettingRow("WEIGHTS", .modelWeights, "", "the same for single models, as alias=2,other=0"),

@@ -13,6 +13,9 @@ struct Fault {
     var said = ""
     var param: String?
     var retryAfterSeconds: Int?
+    /// Google's reason, and the quota that is used up.
+    var reason = ""
+    var quota = ""
 
     var words: PlainWords { PlainWords(said) }
 
@@ -23,11 +26,26 @@ struct Fault {
         var root = root
         if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
         let error = root["error"] ?? root["errors"]?.elements?.first { _ in true } ?? root
-        code = Self.word(error["code"]) ?? Self.word(root["code"]) ?? ""
-        type = Self.word(error["type"]) ?? Self.word(root["type"]) ?? ""
+        let inner = error["details"]?["error_code"]
+        code = Self.word(error["code"]) ?? Self.word(root["code"]) ?? Self.word(inner) ?? ""
+        type = Self.word(error["type"]) ?? Self.word(root["type"]) ?? Self.word(error["status"]) ?? ""
         said = Self.said(root)
         let place = root["detail"]?.elements?.first { _ in true }?["loc"]?.elements?.dropFirst().suffix(1).first
         param = (error["param"] ?? place)?.text.flatMap { $0.count <= 100 ? $0.text : nil }
+        for detail in (error["details"]?.elements ?? JSONElements()).prefix(16) { take(detail) }
+    }
+
+    /// One of `google.rpc`.
+    private mutating func take(_ detail: JSONValue) {
+        if let word = Self.word(detail["reason"]) { reason = word }
+        // As `34.4s`.
+        let delay = detail["retryDelay"]?.text.map { $0[part: 0..<max(0, min(20, $0.count) - 1)].text }
+        if let seconds = delay.flatMap(Double.init) {
+            retryAfterSeconds = Int(min(86_400, max(1, seconds.rounded(.up))))
+        }
+        for violation in (detail["violations"]?.elements ?? JSONElements()).prefix(16) where quota.isEmpty {
+            quota = Self.word(violation["quotaId"]) ?? ""
+        }
     }
 
     private static func word(_ value: JSONValue?) -> String? {
@@ -56,10 +74,13 @@ struct Fault {
             switch word {
             case "insufficient_quota", "rate_limit_exceeded", "rate_limit_error", "slow_down": return 429
             case "invalid_api_key", "authentication_error": return 401
+            case "billing_error": return 402
             case "permission_denied", "permission_error": return 403
             case "model_not_found", "DeploymentNotFound", "not_found_error": return 404
             case "invalid_request_error", "context_length_exceeded", "content_filter", "invalid_prompt": return 400
-            case "server_is_overloaded", "overloaded_error", "unavailable_error", "service_unavailable": return 503
+            case "request_too_large": return 413
+            case "overloaded_error": return 529
+            case "server_is_overloaded", "unavailable_error", "service_unavailable": return 503
             case "timeout", "timeout_error", "upstream_timeout": return 504
             default: continue
             }
