@@ -6,6 +6,7 @@ package struct ProviderSettings: Sendable, Equatable {
         case openai
         /// Any server that speaks Anthropic's messages.
         case anthropic
+        case gemini
         case echo
     }
 
@@ -102,6 +103,17 @@ extension ProviderSettings.Kind {
                 subset: nil,
                 needsModels: true,
                 areKeysOptional: true,
+                takesHeaders: true
+            )
+        case .gemini:
+            Row(
+                owner: nil,
+                baseURL: .host("https://generativelanguage.googleapis.com"),
+                assetURL: nil,
+                takesCredits: false,
+                subset: nil,
+                needsModels: true,
+                areKeysOptional: false,
                 takesHeaders: true
             )
         case .echo:

@@ -8,7 +8,7 @@ package struct VendorSite: Sendable {
     let baseURL: String
     /// Header lines that go before the relay's.
     let headers: [String]
-    let options: EndpointOptions
+    package let options: EndpointOptions
 
     package init(name: String, baseURL: String, headers: [String], options: EndpointOptions) {
         self.name = name
