@@ -40,7 +40,7 @@ extension OpenAILike: ChatVendor {
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
             .choices, .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sounds, .sampling,
-            .reasoning, .functions,
+            .reasoning, .functions, .mediaAddresses,
         ]
         // These have no place in the neutral answer.
         if call.original != nil { abilities.formUnion([.logProbabilities, .soundOutput, .customTools]) }
