@@ -32,6 +32,7 @@ struct BlockList {
 /// Writes the content of messages as blocks.
 struct ClaudeBlocks {
     private let attachments: [Attachment]
+    private let parser = JSONParser()
 
     init(_ attachments: [Attachment]) { self.attachments = attachments }
 
@@ -83,7 +84,6 @@ struct ClaudeBlocks {
     func append(input arguments: String, to out: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         guard text.bytes.contains(where: { $0 > 32 }) else { return out.append("{}") }
-        let parser = JSONParser()
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }
         out.append(#"{"_raw":"#)
         out.append(json: text.bytes)
