@@ -251,7 +251,8 @@ def translating(launch: Callable[..., Relay], anthropic_server: AnthropicServer)
     models = ["claude=claude-sonnet-4-5", "new=claude-opus-4-8", *anthropic_vendor.MOST, "other-model"]
     return launch(
         PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=f"{anthropic_server.base_url}/v1", PROVIDER_ANT_API_KEY=CLAUDE_KEY,
-        PROVIDER_ANT_MODELS=",".join(models), KEY_TEAM_TOKEN=TEAM_TOKEN,
+        PROVIDER_ANT_MODELS=",".join(models), KEY_TEAM_TOKEN=TEAM_TOKEN, FETCH_IMAGES="http",
+        FETCH_ALLOW_NETWORKS="127.0.0.1/32",
     )  # fmt: skip
 
 

@@ -303,6 +303,7 @@ private struct MessageUsage {
         guard let input, let output else { return nil }
         var usage = Usage(promptTokens: input + written + read, completionTokens: output)
         usage.cachedTokens = read
+        usage.cacheWriteTokens = written
         usage.reasoningTokens = min(output, thought)
         return usage
     }

@@ -40,7 +40,7 @@ private struct RefusedMessage {
         let thinking = request["thinking"]
         if words.say("signature"), words.say("thinking") { return [.noOldThoughts] }
         if words.say("expected `thinking`") || words.say("expected `redacted_thinking`") {
-            return thinking == nil ? [] : [.noThinking]
+            return thinking == nil ? [] : [.noThinkingNow]
         }
         let isPrefill = words.say("prefill") || words.say("must end with a user message")
         if isPrefill, isLastOfAssistant { return [.noPrefill] }
