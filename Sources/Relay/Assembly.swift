@@ -45,7 +45,8 @@ final class Assembly {
             ) : shared
         let makers = SetupParts(settings, budget, worker, limiter)
         let paces = LoopPaces()
-        let others: [any MetricsSource] = [log, limiter, budget, paces, makers.figures, ProcessFigures()]
+        let ends = ModelEnds(makers.offers, log)
+        let others: [any MetricsSource] = [log, limiter, budget, paces, makers.figures, ends, ProcessFigures()]
         let metrics = Metrics(Self.labels(settings, makers.offers), loops: threads, others: others)
         let parts = ProcessParts(
             log: log,
@@ -71,6 +72,7 @@ final class Assembly {
         paces.watch(served.map(\.loop.pace))
         refresh = try Vendors.refresh(settings, log, on: served[0].loop, budget) { [served] catalogues in
             let offers = Offers(settings, catalogues)
+            ends.use(offers)
             for one in served { one.loop.call { one.router.use(offers) } }
         }
         if let refresh { served[0].loop.call { refresh.start() } }

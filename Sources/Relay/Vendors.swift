@@ -36,6 +36,7 @@ struct Vendors {
                     name: provider.name,
                     baseURL: provider.baseURL,
                     assetURL: provider.assetURL,
+                    keepsLinks: settings.keepsLinks,
                     options: EndpointOptions(provider, settings)
                 )
                 guard let vendor = OneMin(site, client, outside: outside, shared.turns, loop, own.parser) else {
@@ -44,13 +45,13 @@ struct Vendors {
                 if provider.isPassthrough { checkers.append(vendor) }
                 chat = vendor
             case .openai:
-                let site = VendorSite(
-                    name: provider.name,
-                    baseURL: provider.baseURL,
-                    headers: provider.headers,
-                    options: EndpointOptions(provider, settings)
-                )
-                guard let vendor = OpenAILike(site, client, shared.mends, tools) else {
+                guard let vendor = OpenAILike(VendorSite(provider, settings), client, shared.mends, tools) else {
+                    throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
+                }
+                if provider.isPassthrough { checkers.append(vendor) }
+                chat = vendor
+            case .anthropic:
+                guard let vendor = Anthropic(VendorSite(provider, settings), client, shared.mends, tools) else {
                     throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
                 }
                 if provider.isPassthrough { checkers.append(vendor) }
@@ -62,9 +63,9 @@ struct Vendors {
                     provider: chat,
                     keys: keys,
                     isPassthrough: provider.isPassthrough,
-                    price: provider.price,
                     takesCredits: provider.kind.row.takesCredits,
-                    capacity: capacity
+                    capacity: capacity,
+                    sparing: Candidate.Traits(sparing: provider)
                 )
             )
         }
@@ -102,6 +103,17 @@ struct Vendors {
         return ModelRefresh(list, every: settings.modelsRefresh, loop, log) { catalogue in
             changed(catalogues.merging([.onemin: catalogue]) { _, new in new })
         }
+    }
+}
+
+extension VendorSite {
+    fileprivate init(_ provider: ProviderSettings, _ settings: Settings) {
+        self.init(
+            name: provider.name,
+            baseURL: provider.baseURL,
+            headers: provider.headers,
+            options: EndpointOptions(provider, settings)
+        )
     }
 }
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
+import anthropic_vendor
 import checked
 import httpx
 import httpx2
 import limited
 import openai
 import pytest
+from anthropic_vendor import AnthropicServer
 from balanced import Providers
 from clocks import Clock, build_shim
 from memcached import Memcached
@@ -227,6 +229,38 @@ def team(passing: Relay, server: Server) -> Iterator[httpx.Client]:
     ) as plain:
         yield plain
     assert server.take_violations() == []
+
+
+CLAUDE_KEY = "key-that-the-relay-has-at-anthropic"
+
+
+@pytest.fixture(scope="session")
+def anthropic_server() -> Iterator[AnthropicServer]:
+    """The fake of Anthropic."""
+    running = AnthropicServer()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def translating(launch: Callable[..., Relay], anthropic_server: AnthropicServer) -> Relay:
+    """A relay with one provider of the kind anthropic, with the models of all its forms."""
+    secrets.update((CLAUDE_KEY, TEAM_TOKEN))
+    models = ["claude=claude-sonnet-4-5", "new=claude-opus-4-8", *anthropic_vendor.MOST, "other-model"]
+    return launch(
+        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=f"{anthropic_server.base_url}/v1", PROVIDER_ANT_API_KEY=CLAUDE_KEY,
+        PROVIDER_ANT_MODELS=",".join(models), KEY_TEAM_TOKEN=TEAM_TOKEN,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def talking(translating: Relay, anthropic_server: AnthropicServer) -> Iterator[httpx.Client]:
+    """A plain client of `translating`. After the test its server has seen nothing that it would refuse."""
+    with checked.client(
+        httpx, base_url=translating.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30
+    ) as plain:
+        yield plain
+    assert anthropic_server.take_violations() == []
 
 
 @pytest.fixture(autouse=True)

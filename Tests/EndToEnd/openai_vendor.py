@@ -20,7 +20,7 @@ SCRIPT, all optional:
 import json
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -90,15 +90,15 @@ def empty_ones(value: Any, path: str) -> Iterator[str]:
 
 
 class Server:
-    """The running fake. `base_url` ends in `/v1`."""
+    """The running fake. `base_url` ends in `/v1`. Fakes of other wires bring a handler of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, make_handler: Callable[["Server"], type[BaseHTTPRequestHandler]] | None = None) -> None:
         self.lock = threading.Lock()
         self.scripts: dict[str, list[dict[str, Any]]] = {}
         self.requests: list[dict[str, Any]] = []
         self.violations: list[str] = []
         self.left = threading.Event()
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler(self))
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), (make_handler or handler)(self))
         self.server.daemon_threads = True
         self.server.handle_error = lambda *_: None  # clients leave as tests want it
         self.base_url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
@@ -174,16 +174,23 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def answer(handler: BaseHTTPRequestHandler, body: dict[str, Any], script: dict[str, Any]) -> None:
+def answer(
+    handler: BaseHTTPRequestHandler,
+    body: dict[str, Any],
+    script: dict[str, Any],
+    make_whole: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    make_events: Callable[[dict[str, Any]], bytes] | None = None,
+) -> None:
+    """`make_whole`, `make_events`: of another wire."""
     status = script.get("status", 200)
     is_stream = script.get("streams", body.get("stream", False)) and status == 200 and "json" not in script
     kind = script.get("type", "text/event-stream; charset=utf-8" if is_stream else "application/json")
     if "raw" in script:
         data = script["raw"]
     elif is_stream:
-        data = events(script)
+        data = (make_events or events)(script)
     else:
-        data = json.dumps(script.get("json") or whole(script), separators=(",", ":")).encode()
+        data = json.dumps(script.get("json") or (make_whole or whole)(script), separators=(",", ":")).encode()
     handler.send_response(status)
     handler.send_header("Content-Type", kind)
     for name, value in script.get("headers", {}).items():

@@ -441,3 +441,29 @@ def test_the_offline_vendor_stands_in(serve, vendor):
     for is_streamed in (False, True):
         assert either(http, is_streamed, "hello there") == ("hello there", "stop")
 
+
+
+# --- what a provider is spared ----------------------------------------------------------------------------------
+
+TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
+PICTURE = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+
+
+def test_chats_with_tools_or_pictures_skip_a_provider_that_is_spared_them(serve):
+    providers, http = serve(a=1, b=1, PROVIDER_A_TOOLS="false", PROVIDER_A_VISION="false", FALLBACK_ATTEMPTS=1)
+    assert ask(http).status_code == 200
+    picture = [{"type": "image_url", "image_url": {"url": PICTURE}}]
+    for fields in ({"tools": TOOLS}, {"messages": [{"role": "user", "content": picture}]}):
+        before = providers.counts("a")
+        answer = ask(http, **fields)
+        assert answer.status_code == 200 and answer.headers["x-relay-provider"] == "b"
+        assert providers.counts("a") == before
+
+
+def test_if_all_are_spared_them_the_field_is_named(serve):
+    _, http = serve(a=1, PROVIDER_A_TOOLS="false", PROVIDER_A_VISION="false")
+    answer = ask(http, tools=TOOLS)
+    assert answer.status_code == 400 and answer.json()["error"]["param"] == "tools"
+    picture = [{"type": "image_url", "image_url": {"url": PICTURE}}]
+    answer = ask(http, messages=[{"role": "user", "content": picture}])
+    assert answer.status_code == 400 and answer.json()["error"]["param"].startswith("messages[0].content[0]")

@@ -1,7 +1,7 @@
 """How messages become the vendor's one prompt."""
 
 import pytest
-from chat import MODEL, PATH, ask, body
+from chat import CHAT_PATH, MODEL, PATH, ask, body
 
 
 @pytest.fixture
@@ -219,3 +219,12 @@ def test_null_content_only_where_openai_allows_it(http, message):
     error = answer.json()["error"]
     assert error["param"] == "messages[1].content"
     assert error["code"] in ("invalid_type", "missing_required_parameter")
+
+
+def test_links_to_videos_are_broken_where_the_operator_wants_it(start_relay, caller, vendor, new_key):
+    text = "See https://www.YouTube.com/watch?v=1, youtu.be/2 and example.com/youtube.com."
+    broken = "See https://www.YouTube[.]com/watch?v=1, youtu[.]be/2 and example.com/youtube[.]com."
+    for more, seen in (({}, text), ({"ONE_MIN_LINKS": "off"}, broken)):
+        key = new_key()
+        assert ask(caller(start_relay(**more), key), text).status_code == 200
+        assert vendor.requests(key, CHAT_PATH)[-1]["body"]["promptObject"]["prompt"] == seen

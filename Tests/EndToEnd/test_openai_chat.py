@@ -327,3 +327,23 @@ def test_the_log_names_the_provider_and_its_usage(team, passing, server):
     ask(team, "a line of its own", model="fast")
     line = passing.wait_for_line(lambda line: line.get("provider") == "row" and line.get("prompt_tokens") == 9)
     assert line["model"] == "fast" and line["completion_tokens"] == 8
+
+
+# --- Prices -----------------------------------------------------------------------------------
+
+
+def test_models_have_prices_of_their_own_also_for_what_was_cached(start_relay, server, caller):
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS="fast=big/model:1,slow=big/model:1,free=big/model:1", KEY_TEAM_TOKEN=TEAM_TOKEN,
+        PROVIDER_ROW_COST="0.5", PROVIDER_ROW_COSTS="fast=1/2/0.25,free=0",
+    )  # fmt: skip
+    usage = USAGE | {"prompt_tokens_details": {"cached_tokens": 4}}
+    server.says(MODEL, {"json": whole({}) | {"usage": usage}})
+    http = caller(relay, TEAM_TOKEN)
+    costs = {name: ask(http, model=name).headers.get("x-relay-cost") for name in ("fast", "slow", "free")}
+    # 5 new and 4 cached tokens of the prompt, 8 of the answer.
+    assert costs == {"fast": "0.022", "slow": "0.0085", "free": None}
+    line = relay.wait_for_line(lambda line: line.get("model") == "fast")
+    assert line["cost"] == 0.022
+    assert server.take_violations() == []

@@ -37,7 +37,7 @@ func answered(
     ) { _ throws(FileProblem) in throw FileProblem(text: "no files", isAbsence: true) }
     guard let settings = settings.settings else { return Answered(body: "\(settings.problems)") }
     let offers = Offers(settings, [:])
-    let entry = Registry.Entry(provider: vendor, keys: nil, isPassthrough: false, price: nil, takesCredits: false)
+    let entry = Registry.Entry(provider: vendor, keys: nil, isPassthrough: false, takesCredits: false)
     let shared = SharedState(MemoryCounters(bytes: 1 << 20) { time(nil) }, timeoutMilliseconds: 100)
     let metrics = Metrics(
         MetricLabels(routes: Router.labels, models: ["m"], providers: ["little"]),

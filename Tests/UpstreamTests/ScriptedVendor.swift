@@ -112,6 +112,8 @@ struct Heard: Equatable, Sendable {
     var texts: [Int: String] = [:]
     var reasoning: [Int: String] = [:]
     var calls: [Int: [String]] = [:]
+    /// Signatures of thoughts, and sealed thoughts.
+    var seals: [String] = []
     var ends: [Int: [FinishReason]] = [:]
     var failure: UpstreamError.Kind?
     var tokens: Int?
@@ -128,6 +130,7 @@ func hear(_ stream: any ChatAnswerStream) async -> Heard {
                 case .reasoning(let text): heard.reasoning[choice, default: ""] += text.text
                 case .toolCall(_, let id, let name): heard.calls[choice, default: []] += [id.text, name.text]
                 case .toolArguments(_, let text): heard.calls[choice, default: []].append(text.text)
+                case .signature(_, let text), .sealedThought(let text): heard.seals.append(text.text)
                 case .finish(let reason, _): heard.ends[choice, default: []].append(reason)
                 default: break
                 }

@@ -67,10 +67,24 @@ package struct Wishes: Sendable {
     }
 
     package struct Reasoning: Sendable {
+        /// As Anthropic's clients ask for thoughts.
+        package enum Thinking: Sendable {
+            /// The effort is not about thoughts.
+            case unsaid
+            case adaptive
+            case budget
+            case disabled
+        }
+
+        package enum Display: Sendable { case summarized, omitted }
+
         package var effort: String?
         package var verbosity: String?
         /// The most tokens that the model may think.
         package var budgetTokens: Int?
+        /// Nil: the effort decides.
+        package var thinking: Thinking?
+        package var display: Display?
 
         package init() {}
     }

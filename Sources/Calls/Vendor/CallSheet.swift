@@ -49,6 +49,8 @@ package final class CallSheet: @unchecked Sendable {
     package private(set) var failures: [Failure] = []
     /// Of who was called last; nil: nobody was.
     package var provider: String?
+    /// Of the model that was called last: the day on which it ends.
+    package var shutdownDate: Day?
     /// The prompt counts once, however many choices are made of it.
     private var usage = Usage(promptTokens: 0, completionTokens: 0)
     private var credits = 0

@@ -156,6 +156,7 @@ final class Exchange: @unchecked Sendable {
             head.fields.append("X-Relay-Attempts: ")
             head.fields.append(decimal: sheet.attempts)
             head.fields.append("\r\nX-Relay-Cache: off\r\n")
+            if let day = sheet.shutdownDate { head.add("Sunset", text: day.httpDate) }
             if let cost { head.add("X-Relay-Cost", text: cost.text) }
         }
         return head

@@ -21,6 +21,8 @@ struct RequestRecord {
     var caller: String?
     /// As it was asked for.
     var model: String?
+    /// The model that served in its place.
+    var substitute: String?
     var isStreamed: Bool?
     /// The provider that served it.
     var provider: String?
@@ -93,6 +95,7 @@ struct RequestRecord {
             line.add("first_byte_ms", Int((firstByteNanoseconds ?? 0) / 1_000_000))
             if let caller { line.add("caller", word: caller) }
             line.add("model", model)
+            line.add("served_by", substitute)
             if let provider { line.add("provider", word: provider) }
             if let isStreamed { line.add("stream", isStreamed) }
             if let usage {

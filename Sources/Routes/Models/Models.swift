@@ -109,7 +109,7 @@ private func append(_ model: Offers.Listed, to body: inout ByteBuffer) {
     body.append(json: model.owner)
     if let date = model.shutdownDate {
         body.append(#","shutdown_date":"#)
-        body.append(json: date)
+        body.append(json: date.text)
     }
     body.append("}")
 }

@@ -54,6 +54,9 @@ private func plannedChat(
     exchange.record.model = asked.call.model
     exchange.record.isStreamed = asked.call.isStreamed
     let candidates = try gateway.registry.chat(asked.call.model, for: caller)
+    if gateway.registry.offers.haveSubstitutes, candidates.leading.name != asked.call.model {
+        exchange.record.substitute = candidates.leading.name
+    }
     if candidates.isSingle {
         let plan = try ChatPlan(asked.takeCall(), candidates.leading, caller, gateway)
         if plan.isUnfinished { try await plan.finish() }

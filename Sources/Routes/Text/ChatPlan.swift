@@ -33,7 +33,7 @@ final class ChatPlan: @unchecked Sendable {
     private var spare: Indirect<ChatCall>?
 
     /// Abilities that not all servers of a wire have.
-    private static let doubtful: Abilities = [.choices, .objects, .schemas]
+    private static let doubtful: Abilities = [.choices, .objects, .schemas, .toolChoice]
 
     /// Throws what the client is told of what the candidate lacks.
     ///
@@ -47,6 +47,7 @@ final class ChatPlan: @unchecked Sendable {
         mayRepeat: Bool = false
     ) throws(APIError) {
         var call = asked
+        try candidate.check(call)
         abilities = candidate.provider.abilities(for: call, of: candidate.model)
         try Completion.check(call, against: abilities)
         var loadsMedia = call.needs.contains(.inlineMedia) && !abilities.contains(.inlineMedia)
@@ -60,9 +61,9 @@ final class ChatPlan: @unchecked Sendable {
             }
         }
         isUnfinished = loadsMedia || form != nil
+        if !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful) { spare = Indirect(call) }
         if call.original != nil {
             let isNative = candidate.provider.wires.contains(.chat)
-            if isNative, !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful) { spare = Indirect(call) }
             // An emulation changes the call, so the request no longer says the same.
             if !isNative || !call.needs.isSubset(of: abilities) { call.original = nil }
         }

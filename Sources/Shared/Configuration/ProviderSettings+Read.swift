@@ -64,9 +64,11 @@ extension ProviderSettings {
         idleTimeout = reader.duration(key("IDLE_TIMEOUT"))
         totalTimeout = reader.duration(key("TOTAL_TIMEOUT"))
         http2 = reader.boolean(key("HTTP2"))
-        price = reader.price(key("COST"))
+        prices = ProviderPrices(common: reader.price(key("COST")), ofModels: reader.modelPrices(key("COSTS")))
         rank = ProviderRank(instance, reader)
         capacity = CapacitySettings(instance, reader)
+        takesTools = reader.boolean(key("TOOLS"))
+        takesPictures = reader.boolean(key("VISION"))
         headers = reader.list(key("HEADERS"))
         if !row.takesHeaders {
             reader.refuse(key("HEADERS"), "kind \(kind.rawValue) takes no headers; remove this line")
@@ -94,11 +96,16 @@ extension SettingsReader {
         guard let own = text(key) else {
             switch standard {
             case .setting(let setting): return text(setting) ?? ""
-            case .fixed(let url): return url
+            case .fixed(let url), .host(let url): return url
             }
         }
-        guard case .fixed = standard, own.hasSuffix("/chat/completions") else { return own }
-        return String(own.dropLast("/chat/completions".count))
+        let endings: [String]
+        switch standard {
+        case .setting: endings = []
+        case .fixed: endings = ["/chat/completions"]
+        case .host: endings = ["/v1", "/v2", "/v1beta"]
+        }
+        return endings.first(where: own.hasSuffix).map { String(own.dropLast($0.count)) } ?? own
     }
 
     /// True if it is neither given nor wrong.

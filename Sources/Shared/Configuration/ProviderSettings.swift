@@ -4,6 +4,8 @@ package struct ProviderSettings: Sendable, Equatable {
         case onemin
         /// Any server that speaks OpenAI's wire.
         case openai
+        /// Any server that speaks Anthropic's messages.
+        case anthropic
         case echo
     }
 
@@ -28,10 +30,13 @@ package struct ProviderSettings: Sendable, Equatable {
     package let idleTimeout: Duration
     package let totalTimeout: Duration
     package let http2: Bool
-    /// Nil: not known.
-    package let price: Price?
+    package let prices: ProviderPrices
     package let rank: ProviderRank
     package let capacity: CapacitySettings
+    /// Requests with tools go to it.
+    package let takesTools: Bool
+    /// Requests with pictures go to it.
+    package let takesPictures: Bool
     /// Header lines of its calls, which go before those that its kind has; secrets.
     package let headers: [String]
 }
@@ -60,6 +65,8 @@ extension ProviderSettings.Kind {
     enum StandardURL {
         case setting(SettingKey)
         case fixed(String)
+        /// The same, without the path of a version, which calls add.
+        case host(String)
     }
 
     package var row: Row {
@@ -79,6 +86,17 @@ extension ProviderSettings.Kind {
             Row(
                 owner: nil,
                 baseURL: .fixed("https://api.openai.com/v1"),
+                assetURL: nil,
+                takesCredits: false,
+                subset: nil,
+                needsModels: true,
+                areKeysOptional: true,
+                takesHeaders: true
+            )
+        case .anthropic:
+            Row(
+                owner: nil,
+                baseURL: .host("https://api.anthropic.com"),
                 assetURL: nil,
                 takesCredits: false,
                 subset: nil,

@@ -18,13 +18,15 @@ extension Offers {
                 models: provider.models,
                 catalogue: catalogues[provider.kind],
                 subset: hasSubset ? settings.permittedModels : [],
+                isSubsetGiven: settings.permittedModels != Settings.subsetOfOneMin,
                 isSubsetOnly: hasSubset && settings.isSubsetOnly,
                 owner: provider.kind.row.owner ?? provider.label,
                 isPassthrough: provider.isPassthrough,
-                rank: provider.rank
+                rank: provider.rank,
+                prices: provider.prices
             )
         }
-        self.init(providers, fallback: settings.fallbackModel)
+        self.init(providers, fallback: settings.fallbackModel, replacements: settings.replacements)
     }
 }
 

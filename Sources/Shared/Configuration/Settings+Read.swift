@@ -63,6 +63,8 @@ extension Settings {
         isSubsetOnly = reader.boolean("PERMIT_MODELS_FROM_SUBSET_ONLY")
         defaultModel = reader.text("DEFAULT_MODEL")
         fallbackModel = reader.text("FALLBACK_MODEL")
+        keepsLinks = reader.text("ONE_MIN_LINKS") != "off"
+        replacements = reader.replacements("MODEL_REPLACEMENTS")
         modelsRefresh = reader.duration("ONE_MIN_MODELS_REFRESH")
         if modelsRefresh > .zero && modelsRefresh < .seconds(1) {
             reader.note("ONE_MIN_MODELS_REFRESH", "is not 0 and not at least 1s")

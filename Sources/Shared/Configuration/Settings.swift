@@ -31,12 +31,17 @@ package struct Settings: Sendable, Equatable {
     package let fileSecret: String?
     /// Models of 1min.ai that are listed first, by the vendor's names.
     package let permittedModels: [String]
+    static let subsetOfOneMin = ["gpt-4o-mini", "gpt-4o", "o3-mini"]
+    /// By the names of models that end: the names that serve then.
+    package let replacements: [String: String]
     /// No other models of 1min.ai may be used.
     package let isSubsetOnly: Bool
     /// For requests that name no model.
     package let defaultModel: String?
     /// For requests that name an unknown model.
     package let fallbackModel: String?
+    /// Prompts for 1min.ai keep their links to videos.
+    package let keepsLinks: Bool
     /// Between two readings of the vendor's list of models; zero: it is never read.
     package let modelsRefresh: Duration
     package let logLevel: LogLevel

@@ -15,7 +15,10 @@ extension SettingsReader {
             guard let model, offers[model].isEmpty else { continue }
             note(.global(name), "no provider serves \"\(model)\"")
         }
-        judgeWeights(settings, catalogues)
+        for (name, other) in settings.replacements.sorted(by: { $0.key < $1.key }) where offers[other].isEmpty {
+            note("MODEL_REPLACEMENTS", "no provider serves \"\(other)\", which replaces \"\(name)\"")
+        }
+        judgeModelValues(settings, catalogues)
         warnOfPatterns(settings, offers)
         warnOfModels(settings, catalogues)
         warnOfModelLimits(settings.limits.byModel, offers)
@@ -81,10 +84,15 @@ extension SettingsReader {
     }
 
     /// A weight of a model that its provider does not have says nothing.
-    private mutating func judgeWeights(_ settings: Settings, _ catalogues: Catalogues) {
+    private mutating func judgeModelValues(_ settings: Settings, _ catalogues: Catalogues) {
         for provider in settings.providers {
-            let key = ProviderSettings.key(provider.instance, "WEIGHTS")
-            for name in provider.rank.weights.keys.sorted() {
+            let weights = provider.rank.weights.keys.sorted().map {
+                (ProviderSettings.key(provider.instance, "WEIGHTS"), $0)
+            }
+            let prices = provider.prices.ofModels.keys.sorted().map {
+                (ProviderSettings.key(provider.instance, "COSTS"), $0)
+            }
+            for (key, name) in weights + prices {
                 if !provider.models.isEmpty {
                     if !provider.models.contains(where: { $0.alias == name }) {
                         note(key, "PROVIDER_\(provider.instance)_MODELS has no \"\(name)\"")

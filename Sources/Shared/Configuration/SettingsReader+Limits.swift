@@ -10,7 +10,7 @@ extension SettingsReader {
         if given["RATE_LIMIT_INSTANCES"] != nil, settings.limits.storeDown != .share {
             warn("RATE_LIMIT_INSTANCES", "is for RATE_LIMIT_STORE_DOWN=share only")
         }
-        let isPriced = settings.providers.contains { $0.price != nil }
+        let isPriced = settings.providers.contains { $0.prices.isKnown }
         let hasCredits = settings.providers.contains { $0.kind.row.takesCredits }
         for (key, quotas, group) in givenLimits(settings) {
             let units = Set(quotas.map(\.unit))

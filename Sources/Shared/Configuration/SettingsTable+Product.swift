@@ -159,9 +159,21 @@ extension SettingsTable {
                     SettingRow("DEFAULT_MODEL", .model, "", "model for requests that name none"),
                     SettingRow("FALLBACK_MODEL", .model, "", "model for requests whose model no provider has"),
                     SettingRow(
+                        "ONE_MIN_LINKS",
+                        .choice(["keep", "off"]),
+                        "keep",
+                        "off: links to YouTube in prompts are broken, so that 1min.ai neither reads nor charges them"
+                    ),
+                    SettingRow(
+                        "MODEL_REPLACEMENTS",
+                        .replacements,
+                        "",
+                        "models that serve in place of others once these have ended, as o3-mini:gpt-4o-mini"
+                    ),
+                    SettingRow(
                         "SUBSET_OF_ONE_MIN_PERMITTED_MODELS",
                         .names,
-                        "gpt-4o-mini,gpt-4o,o3-mini",
+                        Settings.subsetOfOneMin.joined(separator: ","),
                         "models of 1min.ai that are listed first"
                     ),
                     SettingRow(
@@ -294,18 +306,20 @@ extension SettingsTable {
                         "HEADERS",
                         .headers,
                         "",
-                        "header lines of calls to it, kind openai only: Name: value; Name: value",
+                        "header lines of calls to it, not for onemin and echo: Name: value; Name: value",
                         .secret
                     ),
                     SettingRow(
                         "MODELS",
                         .models,
                         "",
-                        "models: names, or alias=upstream; unset: the catalogue of 1min.ai, or echo; openai needs them"
+                        "models: names, or alias=upstream; unset: the catalogue of 1min.ai, or echo; others need them"
                     ),
                     SettingRow("WEIGHT", .weight, "1", "share of requests among providers of its priority; 0: none"),
                     SettingRow("WEIGHTS", .modelWeights, "", "the same for single models, as alias=2,other=0"),
                     SettingRow("PRIORITY", .number(0...1_000), "1", "providers with a lower number are tried earlier"),
+                    SettingRow("TOOLS", .boolean, "true", "false: chats with tools are not put to it"),
+                    SettingRow("VISION", .boolean, "true", "false: chats with pictures are not put to it"),
                     SettingRow(
                         "QPS",
                         .rate,
@@ -320,6 +334,7 @@ extension SettingsTable {
                     ),
                     SettingRow("RETRIES", .number(0...10), "0", "more tries before another provider is asked"),
                     SettingRow("COST", .price, "0", "price of 1000 tokens; 0: unknown"),
+                    SettingRow("COSTS", .modelPrices, "", "the same of single models, before COST"),
                     SettingRow("TIMEOUT", .timeout, "300", "time limit to the first byte of an answer"),
                     SettingRow("CONNECT_TIMEOUT", .timeout, "10", "time limit to connect"),
                     SettingRow("IDLE_TIMEOUT", .timeout, "120", "time limit between two pieces of an answer"),

@@ -7,8 +7,7 @@ package struct LiveModel: Sendable, Equatable {
     /// Tokens; nil: not told.
     package var contextWindow: Int?
     package var maxOutputTokens: Int?
-    /// As `2026-12-09`.
-    package var shutdownDate: String?
+    package var shutdownDate: Day?
 
     /// Nil: the id cannot be a model's. An owner that cannot be one's is left out.
     package init?(id: String, owner: String, features: Model.Features, hasVision: Bool) {

@@ -33,8 +33,8 @@ public struct Model: Sendable, Equatable {
     package let contextWindow: Int?
     /// Tokens; nil: unknown.
     package let maxOutputTokens: Int?
-    /// The day on which its vendor ends it, as `2026-12-09`; nil: not known.
-    package var shutdownDate: String?
+    /// From then on its vendor does not serve it; nil: not known.
+    package var shutdownDate: Day?
     /// Nil: not known.
     let vocabulary: Vocabulary.Name?
 

@@ -7,6 +7,8 @@ package struct Offers: Sendable {
         package let provider: Int
         package let model: Model
         package let rank: Rank
+        /// Nil: not known.
+        package let price: Price?
     }
 
     /// The place of an offer among others of its name.
@@ -23,7 +25,7 @@ package struct Offers: Sendable {
         package let id: String
         package let owner: String
         /// Of the first who may serve it; nil: not known.
-        package let shutdownDate: String?
+        package let shutdownDate: Day?
         /// Of all who may serve it.
         package fileprivate(set) var features: Model.Features = []
     }
@@ -36,6 +38,8 @@ package struct Offers: Sendable {
         let catalogue: Catalogue?
         /// Models of the catalogue that are listed first.
         let subset: [String]
+        /// It is the operator's, so models that have ended stay in it.
+        let isSubsetGiven: Bool
         /// No other models of the catalogue may be used.
         let isSubsetOnly: Bool
         /// The owner of its models, as callers see it.
@@ -43,6 +47,7 @@ package struct Offers: Sendable {
         /// Calls are made with the caller's own key.
         let isPassthrough: Bool
         let rank: ProviderRank
+        let prices: ProviderPrices
     }
 
     private var byName: [String: [Offer]] = [:]
@@ -53,13 +58,17 @@ package struct Offers: Sendable {
     private let catalogues: [Catalogue]
     private let isSubsetOnly: Bool
     package let fallback: String?
+    /// The names that take the place of others once these have ended.
+    private let replacements: [String: String]
 
     /// - Parameters:
     ///   - providers: in the order of the settings.
     ///   - fallback: the model for a name that nobody serves.
-    package init(_ providers: [Provider], fallback: String?) {
+    ///   - replacements: of models that have ended, or that nobody serves.
+    package init(_ providers: [Provider], fallback: String?, replacements: [String: String] = [:]) {
         self.providers = providers
         self.fallback = fallback
+        self.replacements = replacements
         catalogues = providers.compactMap(\.catalogue)
         isSubsetOnly = providers.contains(where: \.isSubsetOnly)
         for (index, provider) in providers.enumerated() {
@@ -76,8 +85,9 @@ package struct Offers: Sendable {
     }
 
     private mutating func add(_ provider: Provider, _ index: Int, _ catalogue: Catalogue) {
-        let permitted = Set(provider.subset.map(catalogue.id))
-        for name in provider.models.isEmpty ? Self.names(provider.subset, catalogue) : provider.models {
+        let subset = provider.subset.filter { provider.isSubsetGiven || !Self.hasEnded($0, catalogue) }
+        let permitted = Set(subset.map(catalogue.id))
+        for name in provider.models.isEmpty ? Self.names(subset, catalogue) : provider.models {
             let model = catalogue.model(name.upstream) ?? Model(unknown: name.upstream)
             if provider.isSubsetOnly && !permitted.contains(model.id) {
                 forbidden.insert(name.alias)
@@ -87,10 +97,15 @@ package struct Offers: Sendable {
         }
     }
 
-    /// The subset in its order, then all of the catalogue that some endpoint serves, by id.
+    /// The subset in its order, then all of the catalogue that some endpoint serves, by id; last those that have ended.
     private static func names(_ subset: [String], _ catalogue: Catalogue) -> [ModelName] {
         let ids = catalogue.models.filter(\.isServed).map(\.id).filter { !subset.contains($0) }.sorted()
-        return (subset + ids).map { ModelName(alias: $0, upstream: $0) }
+        let ended = (subset + ids).filter { hasEnded($0, catalogue) }
+        return ((subset + ids).filter { !ended.contains($0) } + ended).map { ModelName(alias: $0, upstream: $0) }
+    }
+
+    private static func hasEnded(_ name: String, _ catalogue: Catalogue) -> Bool {
+        catalogue.model(name)?.shutdownDate.map { $0 <= .today } ?? false
     }
 
     private mutating func add(_ name: String, _ model: Model, _ provider: Int) {
@@ -105,7 +120,8 @@ package struct Offers: Sendable {
             Offer(
                 provider: provider,
                 model: model,
-                rank: Rank(weight: weight, priority: rank.priority, retries: rank.retries)
+                rank: Rank(weight: weight, priority: rank.priority, retries: rank.retries),
+                price: providers[provider].prices.price(of: name)
             )
         )
         listing.append((name, provider, model))
@@ -115,6 +131,37 @@ package struct Offers: Sendable {
     package subscript(name: String) -> [Offer] {
         byName[name] ?? fullNames(of: name).lazy.compactMap { byName[$0] }.first ?? []
     }
+
+    /// The name that serves in place of one that has ended or that nobody serves; nil: it serves itself.
+    package func replacement(of name: String) -> String? {
+        if replacements.isEmpty { return nil }
+        var served = name
+        // A replacement may end, too.
+        for _ in 0..<replacements.count {
+            guard let next = replacements[served], hasEnded(served) else { break }
+            served = next
+        }
+        return served == name ? nil : served
+    }
+
+    /// No provider serves it today.
+    private func hasEnded(_ name: String) -> Bool {
+        guard !forbidden.contains(name) else { return false }
+        let today = Day.today
+        return self[name].allSatisfy { $0.model.shutdownDate.map { $0 <= today } ?? false }
+    }
+
+    /// The models that may be named and that end on a day, each once.
+    package var ending: [(name: String, day: Day)] {
+        var seen: Set<String> = []
+        return listing.compactMap { name, _, model in
+            guard let day = model.shutdownDate, seen.insert(name).inserted else { return nil }
+            return (name, day)
+        }
+    }
+
+    /// Another name may serve a call than the one that was asked for.
+    package var haveSubstitutes: Bool { fallback != nil || !replacements.isEmpty }
 
     /// The models that serve a name that no provider has, unless the name is forbidden.
     package func substitutes(for name: String) -> [Offer] {

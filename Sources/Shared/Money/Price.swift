@@ -6,19 +6,29 @@ package struct Price: Sendable, Equatable {
     /// 10^-9 dollars for a thousand tokens: 10^-12 for one.
     package let promptParts: Int
     package let completionParts: Int
+    /// Of prompts that the vendor had met before.
+    package let cachedParts: Int
 
     private static let mostDollars = 1_000
 
-    package init(promptParts: Int, completionParts: Int) {
+    /// - Parameter cachedParts: nil: as other prompts.
+    package init(promptParts: Int, completionParts: Int, cachedParts: Int? = nil) {
         self.promptParts = promptParts
         self.completionParts = completionParts
+        self.cachedParts = cachedParts ?? promptParts
     }
 
-    /// Dollars for a thousand tokens, `0.002`, or of prompt and completion, `0.001/0.004`; nil: not a price.
+    /// Dollars for a thousand tokens, `0.002`, or of prompt and completion, `0.001/0.004`, perhaps also of prompts from a
+    /// cache, `0.001/0.004/0.0005`; nil: not a price.
     package init?(_ text: String) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { Self.parts($0.trimmed) }
-        guard parts.count <= 2, let first = parts.first, let last = parts.last, let first, let last else { return nil }
-        self.init(promptParts: first, completionParts: last)
+        let texts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let parts = texts.compactMap { Self.parts($0.trimmed) }
+        guard parts.count == texts.count, (1...3).contains(parts.count) else { return nil }
+        self.init(
+            promptParts: parts[0],
+            completionParts: parts.count > 1 ? parts[1] : parts[0],
+            cachedParts: parts.count > 2 ? parts[2] : nil
+        )
     }
 
     /// Digits with at most nine decimals, as 10^-9.
@@ -35,14 +45,22 @@ package struct Price: Sendable, Equatable {
         return parts
     }
 
-    package var isNothing: Bool { promptParts == 0 && completionParts == 0 }
+    package var isNothing: Bool { promptParts == 0 && completionParts == 0 && cachedParts == 0 }
 
     package func cost(_ usage: Usage) -> Cost {
-        let prompt = usage.promptTokens.multipliedReportingOverflow(by: promptParts)
-        let completion = usage.completionTokens.multipliedReportingOverflow(by: completionParts)
-        let sum = prompt.partialValue.addingReportingOverflow(completion.partialValue)
-        let isTooLarge = prompt.overflow || completion.overflow || sum.overflow
-        return Cost(millionths: isTooLarge ? Cost.mostMillionths : min(sum.partialValue, Cost.mostMillionths))
+        let cached = cachedParts == promptParts ? 0 : min(max(0, usage.cachedTokens), usage.promptTokens)
+        let products = [
+            (usage.promptTokens - cached).multipliedReportingOverflow(by: promptParts),
+            usage.completionTokens.multipliedReportingOverflow(by: completionParts),
+            cached.multipliedReportingOverflow(by: cachedParts),
+        ]
+        var sum = 0
+        for product in products {
+            let (next, isTooLarge) = sum.addingReportingOverflow(product.partialValue)
+            if isTooLarge || product.overflow { return Cost(millionths: Cost.mostMillionths) }
+            sum = next
+        }
+        return Cost(millionths: min(sum, Cost.mostMillionths))
     }
 }
 

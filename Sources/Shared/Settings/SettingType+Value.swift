@@ -39,8 +39,10 @@ extension SettingType {
         case .published: return isPublished(text) ? .text(text) : nil
         case .weights: return items(of: text)?.collect(keyWeight).map { .weights($0) }
         case .weight: return anyWeight(text).map { .weights([$0]) }
+        case .modelPrices: return byModel(text, "=", Price.init).map { .modelPrices($0) }
+        case .replacements: return byModel(text, ":", otherModel).map { .replacements($0) }
         case .rate: return startRate(text).map { .weights([$0]) }
-        case .modelWeights: return weightsByModel(text).map { .modelWeights($0) }
+        case .modelWeights: return byModel(text, "=", anyWeight).map { .modelWeights($0) }
         }
     }
 
@@ -204,17 +206,22 @@ private func startRate(_ text: String) -> Double? {
 }
 
 /// `fast=2,gpt-4o=0`
-private func weightsByModel(_ text: String) -> [String: Double]? {
-    var weights: [String: Double] = [:]
+private func byModel<Value>(
+    _ text: String,
+    _ sign: Character,
+    _ read: (String) -> Value?
+) -> [String: Value]? {
+    var values: [String: Value] = [:]
     for item in items(of: text) ?? [] {
-        guard let sign = item.lastIndex(of: "="),
-            let weight = anyWeight(String(item[item.index(after: sign)...].trimmed))
+        guard let place = item.lastIndex(of: sign), let value = read(String(item[item.index(after: place)...].trimmed))
         else { return nil }
-        let name = String(item[..<sign].trimmed)
-        guard !name.isEmpty, isVisible(name), weights.updateValue(weight, forKey: name) == nil else { return nil }
+        let name = String(item[..<place].trimmed)
+        guard !name.isEmpty, isVisible(name), values.updateValue(value, forKey: name) == nil else { return nil }
     }
-    return weights.isEmpty ? nil : weights
+    return values.isEmpty ? nil : values
 }
+
+private func otherModel(_ text: String) -> String? { !text.isEmpty && isVisible(text) ? text : nil }
 
 private func isLabel(_ text: String) -> Bool {
     (1...64).contains(text.utf8.count)

@@ -43,6 +43,10 @@ package enum SettingType: Sendable, Equatable {
     case weights
     /// A number, perhaps 0.
     case weight
+    /// A comma list of `model=price`, each model once.
+    case modelPrices
+    /// A comma list of `model:other`, each model once.
+    case replacements
     /// A number of starts a second above 0, with at most three decimals.
     case rate
     /// A comma list of `model=number`, each model once.
@@ -81,6 +85,8 @@ package enum SettingValue: Sendable, Equatable {
     case limits([Quota])
     case modelLimits([ModelQuotas])
     case price(Price)
+    case modelPrices([String: Price])
+    case replacements([String: String])
     case networks([Network])
     case servers([MemcachedAddress])
 }
@@ -111,12 +117,15 @@ extension SettingType {
         case .tokens: "a list of keys, each of 1 to \(Self.tokenLimit) visible ASCII characters"
         case .weights: "a list of numbers above 0 separated by commas"
         case .weight: "a number from 0 to 1000000"
+        case .modelPrices: "a list of model=price, each model once, such as gpt-4o=0.0025/0.01/0.00125"
+        case .replacements: "a list of model:other, each model once, separated by commas"
         case .rate: "a number from 0.001 to 1000000 with at most three decimals"
         case .modelWeights: "a list of model=number, each model once, separated by commas"
         case .headers: "header lines such as X-Team: a; X-Title: b"
         case .limits: "off or limits such as 60/minute;2000/day"
         case .modelLimits: "off or limits of models such as gpt-4o*=10/minute;100/day,o3-mini=5/minute"
-        case .price: "a price such as 0.002 or 0.001/0.004, up to 1000 dollars, with at most nine decimals"
+        case .price:
+            "a price such as 0.002, 0.001/0.004 or 0.001/0.004/0.0005, up to 1000 dollars, with at most nine decimals"
         case .networks: "a list of networks such as 10.0.0.0/8"
         case .host: "the name or address of a host"
         case .servers: "a list of servers such as cache-1:11211,cache-2:11211"
@@ -136,11 +145,13 @@ extension SettingType {
         case .options(let words): "off, or of \(words.joined(separator: ", "))"
         case .list, .models, .names, .weights, .modelWeights, .networks, .servers: "comma list"
         case .weight: "0 to 1000000"
+        case .modelPrices: "USD, as model=prompt/completion/cached"
+        case .replacements: "comma list of model:other"
         case .rate: "0.001 to 1000000 a second"
         case .headers: "by lines or semicolons"
         case .limits: "60/minute;2000/day, off"
         case .modelLimits: "pattern=limits,pattern=limits; off"
-        case .price: "USD, one number or prompt/completion"
+        case .price: "USD, one number, prompt/completion or prompt/completion/cached"
         case .linkedPort: "1 to 65535"
         case .published: "5001, 127.0.0.1:5001"
         case .tokens: "comma or line list"

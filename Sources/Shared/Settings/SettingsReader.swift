@@ -227,6 +227,14 @@ extension SettingsReader {
         if case .modelWeights(let weights) = value(key) { weights } else { [:] }
     }
 
+    func modelPrices(_ key: SettingKey) -> [String: Price] {
+        if case .modelPrices(let prices) = value(key) { prices } else { [:] }
+    }
+
+    func replacements(_ key: SettingKey) -> [String: String] {
+        if case .replacements(let names) = value(key) { names } else { [:] }
+    }
+
     func models(_ key: SettingKey) -> [ModelName] {
         if case .models(let models) = value(key) { models } else { [] }
     }

@@ -18,6 +18,7 @@ package final class Candidate: Sendable {
     let fixed: Credential?
     /// Nil: its provider has no bound.
     let capacity: Capacity?
+    private let spared: Traits
     let offeredBy: Int
     let rank: Offers.Rank
     let loop: EventLoop
@@ -31,6 +32,7 @@ package final class Candidate: Sendable {
         keys: KeyRing?,
         fixed: Credential?,
         capacity: Capacity? = nil,
+        spared: Traits = [],
         offeredBy: Int,
         rank: Offers.Rank,
         loop: EventLoop
@@ -43,9 +45,39 @@ package final class Candidate: Sendable {
         self.keys = keys
         self.fixed = fixed
         self.capacity = capacity
+        self.spared = spared
         self.offeredBy = offeredBy
         self.rank = rank
         self.loop = loop
+    }
+
+    /// Traits of chats that settings keep from a provider.
+    package struct Traits: OptionSet, Sendable {
+        package let rawValue: UInt8
+
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        package static let tools = Traits(rawValue: 1)
+        package static let pictures = Traits(rawValue: 2)
+
+        /// Those that the provider's settings keep from it.
+        package init(sparing provider: ProviderSettings) {
+            self = []
+            if !provider.takesTools { insert(.tools) }
+            if !provider.takesPictures { insert(.pictures) }
+        }
+    }
+
+    /// Throws if settings keep such calls from its provider.
+    package func check(_ call: borrowing ChatCall) throws(APIError) {
+        if spared.isEmpty { return }
+        if spared.contains(.tools), !call.needs.isDisjoint(with: [.tools, .functions, .customTools]) {
+            throw .unsupported("tools", "The model's provider takes no tools.")
+        }
+        guard spared.contains(.pictures), let picture = call.attachments.first(where: { $0.kind == .picture }) else {
+            return
+        }
+        throw .value(picture.param, "the model's provider takes no pictures", code: "unsupported_value")
     }
 
     /// It is called with a key of the relay's, or without any.
@@ -76,6 +108,7 @@ package final class Candidate: Sendable {
 
     func call(with credential: Credential, billing sheet: CallSheet) -> VendorCall {
         sheet.provider = provider.name
+        sheet.shutdownDate = model.shutdownDate
         return VendorCall(credential, billing: sheet, on: loop, of: keys, within: capacity)
     }
 
@@ -136,6 +169,7 @@ package final class Candidate: Sendable {
             keys: keys,
             fixed: credential,
             capacity: capacity,
+            spared: spared,
             offeredBy: offeredBy,
             rank: rank,
             loop: loop

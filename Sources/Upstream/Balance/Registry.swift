@@ -11,26 +11,27 @@ package final class Registry: @unchecked Sendable {
         /// Nil: callers' own keys are passed on, or none is needed.
         package let keys: KeyRing?
         package let isPassthrough: Bool
-        package let price: Price?
         /// It takes credits for its calls.
         package let takesCredits: Bool
         /// Nil: it has no bound.
         let capacity: Capacity?
+        /// Calls that need one of these are not put to it.
+        let spared: Candidate.Traits
 
         package init(
             provider: any ChatVendor,
             keys: KeyRing?,
             isPassthrough: Bool,
-            price: Price?,
             takesCredits: Bool,
-            capacity: Capacity? = nil
+            capacity: Capacity? = nil,
+            sparing spared: Candidate.Traits = []
         ) {
             self.provider = provider
             self.keys = keys
             self.isPassthrough = isPassthrough
-            self.price = price
             self.takesCredits = takesCredits
             self.capacity = capacity
+            self.spared = spared
         }
     }
 
@@ -135,9 +136,10 @@ package final class Registry: @unchecked Sendable {
             serves(offer, features) && (provider == nil || provider === entries[offer.provider].provider)
         }
         var isKnown = false
-        let all = offers[name]
+        let served = offers.replacement(of: name) ?? name
+        let all = offers[served]
         for index in all.indices where mayUse(all[index], name, caller) {
-            if fits(all[index]) { return Found(name: name, offers: all, index: index) }
+            if fits(all[index]) { return Found(name: served, offers: all, index: index) }
             isKnown = true
         }
         guard !isKnown else { throw offers.notFound(name, for: caller, able: features) }
@@ -159,7 +161,7 @@ package final class Registry: @unchecked Sendable {
 
     /// The prices of all who could serve the call that the candidate is for.
     package func prices(of candidate: Candidate, asked name: String, for caller: Caller) -> [Price] {
-        offers[candidate.name].filter { mayUse($0, name, caller) }.compactMap { entries[$0.provider].price }
+        offers[candidate.name].filter { mayUse($0, name, caller) }.compactMap(\.price)
     }
 
     /// Some of those who could serve the call that the candidate is for take credits.
@@ -175,11 +177,12 @@ package final class Registry: @unchecked Sendable {
             name: found.name,
             provider: entry.provider,
             model: offer.model,
-            price: entry.price,
+            price: offer.price,
             takesCredits: entry.takesCredits,
             keys: entry.keys,
             fixed: entry.isPassthrough ? Credential(passedOn: caller.passedKey) : nil,
             capacity: entry.capacity,
+            spared: entry.spared,
             offeredBy: offer.provider,
             rank: offer.rank,
             loop: loop

@@ -23,7 +23,8 @@ struct Fault {
         var root = root
         if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
         let error = root["error"] ?? root["errors"]?.elements?.first { _ in true } ?? root
-        code = Self.word(error["code"]) ?? Self.word(root["code"]) ?? ""
+        let inner = error["details"]?["error_code"]
+        code = Self.word(error["code"]) ?? Self.word(root["code"]) ?? Self.word(inner) ?? ""
         type = Self.word(error["type"]) ?? Self.word(root["type"]) ?? ""
         said = Self.said(root)
         let place = root["detail"]?.elements?.first { _ in true }?["loc"]?.elements?.dropFirst().suffix(1).first
@@ -56,10 +57,13 @@ struct Fault {
             switch word {
             case "insufficient_quota", "rate_limit_exceeded", "rate_limit_error", "slow_down": return 429
             case "invalid_api_key", "authentication_error": return 401
+            case "billing_error": return 402
             case "permission_denied", "permission_error": return 403
             case "model_not_found", "DeploymentNotFound", "not_found_error": return 404
             case "invalid_request_error", "context_length_exceeded", "content_filter", "invalid_prompt": return 400
-            case "server_is_overloaded", "overloaded_error", "unavailable_error", "service_unavailable": return 503
+            case "request_too_large": return 413
+            case "overloaded_error": return 529
+            case "server_is_overloaded", "unavailable_error", "service_unavailable": return 503
             case "timeout", "timeout_error", "upstream_timeout": return 504
             default: continue
             }

@@ -4,7 +4,7 @@ import Shared
 import Synchronization
 
 /// Changes of a request that a vendor refuses as it is. They are learned from its refusals. Each vendor's form has bits of
-/// its own below the nineteenth and above the twenty-first.
+/// its own below the nineteenth and above the twenty-second.
 struct Mends: OptionSet, Sendable {
     let rawValue: UInt32
 
@@ -12,7 +12,9 @@ struct Mends: OptionSet, Sendable {
     static let noObjects = Mends(rawValue: 1 << 19)
     static let noSchemas = Mends(rawValue: 1 << 20)
     static let noChoices = Mends(rawValue: 1 << 21)
-    static let ofAbilities: Mends = [.noObjects, .noSchemas, .noChoices]
+    /// No tool can be demanded.
+    static let noForcing = Mends(rawValue: 1 << 22)
+    static let ofAbilities: Mends = [.noObjects, .noSchemas, .noChoices, .noForcing]
 }
 
 /// The mends that servers have needed, by provider and model. Shared by all loops.

@@ -101,6 +101,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private func answerOnce() async throws(UpstreamError) -> ChatAnswer {
         let call = try upstream(isStreamed: false)
+        if form.gathersStream { return try await gathered() }
         let reply: UpstreamReply
         do throws(TransportError) {
             reply = try await vendor.transport.send(call)
@@ -118,6 +119,20 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             let answer = try await read(reply.body)
             keepMends()
             return answer
+        } catch {
+            throw judged(error)
+        }
+    }
+
+    private func gathered() async throws(UpstreamError) -> ChatAnswer {
+        let stream = try await streamOnce()
+        defer { stream.stop() }
+        do throws(UpstreamError) {
+            var answer = GatheredAnswer()
+            while try await stream.more(patienceNanoseconds: .max / 2) != .end {
+                while try stream.next({ answer.take($1) }) { try answer.charge(stream.budget) }
+            }
+            return ChatAnswer([answer.finished()], usage: stream.usage)
         } catch {
             throw judged(error)
         }
@@ -147,7 +162,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    private func streamOnce() async throws(UpstreamError) -> any ChatAnswerStream {
+    private func streamOnce() async throws(UpstreamError) -> WireStream {
         let call = try upstream(isStreamed: true)
         let opened: any UpstreamStream
         do throws(TransportError) {

@@ -8,6 +8,8 @@ protocol WireForm: AnyObject, Sendable {
     func written(_ call: ChatCall, with mends: Mends) -> Body
     /// Why the vendor cannot take the call, once it is written; nil: it can.
     var refusal: APIError? { get }
+    /// Whole answers are asked for as streams, once the request is written.
+    var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
     func faults(_ parser: JSONParser) -> FaultReader
@@ -27,4 +29,5 @@ protocol WireForm: AnyObject, Sendable {
 
 extension WireForm {
     var refusal: APIError? { nil }
+    var gathersStream: Bool { false }
 }

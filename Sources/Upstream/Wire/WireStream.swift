@@ -33,6 +33,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
 
     var usage: Usage? { reader.usage }
     var credits: Int? { nil }
+    var budget: MemoryBudget? { stream.budget }
 
     /// Returns with the first event, so that a failure before it may still be mended elsewhere.
     func begin() async throws(UpstreamError) {

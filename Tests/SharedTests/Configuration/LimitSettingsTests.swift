@@ -95,7 +95,7 @@ import Testing
     func prices() throws {
         func price(_ cost: String) throws -> Price? {
             let file = "PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=all\n" + cost
-            return try #require(outcome(file: file).settings).providers[0].price
+            return try #require(outcome(file: file).settings).providers[0].prices.common
         }
         #expect(try price("PROVIDER_E_COST=0.002") == Price(promptParts: 2_000_000, completionParts: 2_000_000))
         #expect(try price("PROVIDER_E_COST=0.001 / 0.000000004") == Price(promptParts: 1_000_000, completionParts: 4))

@@ -20,6 +20,18 @@ import Testing
     }
 
     @Test(
+        "prompts from a cache have a price of their own, if it is given",
+        arguments: [("0.001/0.004/0.0005", "0.00735"), ("0.001/0.004", "0.0081"), ("0.001/0.004/0", "0.0066")]
+    )
+    func cached(price: String, text: String) throws {
+        var usage = Usage(promptTokens: 6_100, completionTokens: 500)
+        usage.cachedTokens = 1_500
+        #expect(try #require(Price(price)).cost(usage).text == text)
+        usage.cachedTokens = .max
+        #expect(try #require(Price(price)).cost(usage).millionths >= 0)
+    }
+
+    @Test(
         "a half of the tenth decimal goes to the even one",
         arguments: [(50, "0"), (51, "0.0000000001"), (150, "0.0000000002"), (250, "0.0000000002")]
     )
@@ -37,7 +49,7 @@ import Testing
 
     @Test(
         "what is no price",
-        arguments: ["", "/", "1/", "a", "1.", ".5", "-1", "1/2/3", "1001", "0.0000000001", "1 000"]
+        arguments: ["", "/", "1/", "a", "1.", ".5", "-1", "1/2/3/4", "1001", "0.0000000001", "1 000"]
     )
     func none(text: String) { #expect(Price(text) == nil) }
 }

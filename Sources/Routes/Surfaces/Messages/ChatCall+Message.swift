@@ -88,22 +88,15 @@ extension ChatCall {
         _ isSaid: inout Bool
     ) throws(APIError) {
         if let thinking = try fields.object("thinking") {
-            guard let type = thinking.member("type") else { throw .missing("thinking.type") }
-            guard type.text != nil else { throw .type("thinking.type", "a string") }
-            if let budget = thinking.member("budget_tokens") {
-                guard let tokens = budget.integer else { throw .type("thinking.budget_tokens", "an integer") }
-                guard (1...Int64(Int32.max)).contains(tokens) else {
-                    throw .value("thinking.budget_tokens", "must be at least 1")
-                }
-                wishes.reasoning.budgetTokens = Int(tokens)
-                isSaid = true
-            }
+            try Self.readThinking(thinking, &wishes.reasoning)
+            isSaid = isSaid || wishes.reasoning.thinking != nil
         }
         var format = try fields.object("output_format")
         var param = "output_format"
         if let config = try fields.object("output_config") {
             if let effort = try config.string("effort", "output_config") {
                 wishes.reasoning.effort = effort
+                if wishes.reasoning.thinking == nil { wishes.reasoning.thinking = .unsaid }
                 isSaid = true
             }
             if let inner = try config.object("format", "output_config") {
@@ -118,6 +111,31 @@ extension ChatCall {
         wishes.format = .schema(name: "answer", schema: schema.body, isStrict: true)
         needs.insert(.schemas)
         isSaid = true
+    }
+}
+
+extension ChatCall {
+    private static func readThinking(_ thinking: JSONValue, _ wish: inout Wishes.Reasoning) throws(APIError) {
+        guard let type = thinking.member("type") else { throw .missing("thinking.type") }
+        guard let type = type.text else { throw .type("thinking.type", "a string") }
+        if let budget = thinking.member("budget_tokens") {
+            guard let tokens = budget.integer else { throw .type("thinking.budget_tokens", "an integer") }
+            guard (1...Int64(Int32.max)).contains(tokens) else {
+                throw .value("thinking.budget_tokens", "must be at least 1")
+            }
+            wish.budgetTokens = Int(tokens)
+        }
+        switch type {
+        case "enabled": wish.thinking = .budget
+        case "adaptive": wish.thinking = .adaptive
+        case "disabled", "between_tools": wish.thinking = .disabled
+        default: break
+        }
+        switch thinking["display"]?.text {
+        case "summarized": wish.display = .summarized
+        case "omitted": wish.display = .omitted
+        default: break
+        }
     }
 }
 

@@ -91,13 +91,9 @@ package final class OneMinList: ModelList, @unchecked Sendable {
     }
 
     /// The day of a date, which a time may follow.
-    private static func day(_ date: UnsafeRawBufferPointer) -> String? {
+    private static func day(_ date: UnsafeRawBufferPointer) -> Day? {
         guard date.count >= 10, date.count == 10 || date[10] == UInt8(ascii: "T") else { return nil }
-        let day = date[part: 0..<10]
-        let isDay = day.enumerated().allSatisfy { index, byte in
-            index == 4 || index == 7 ? byte == UInt8(ascii: "-") : (48...57).contains(byte)
-        }
-        return isDay ? day.text : nil
+        return Day(date[part: 0..<10])
     }
 
     private static func takesImages(_ model: JSONValue) -> Bool {

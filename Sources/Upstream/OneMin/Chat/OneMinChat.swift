@@ -50,6 +50,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         body.append(#","promptObject":{"prompt":""#)
         let start = body.count
         Prompt.append(call, to: &body)
+        if !vendor.keepsLinks { VideoLinks.breakAll(in: &body, from: start) }
         prompt = start..<body.count
         body.append(#"""#)
         if let search = call.webSearch, !isCode {

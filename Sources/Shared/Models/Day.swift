@@ -1,0 +1,58 @@
+import Engine
+import Glibc
+
+/// A day of the calendar, in UTC.
+package struct Day: Sendable, Comparable {
+    /// Since 1970.
+    private let number: Int
+
+    /// As `2026-12-09`; nil: no such day.
+    package init?(_ text: UnsafeRawBufferPointer) {
+        guard text.count == 10, text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-"),
+            let year = Self.number(text[0..<4]), let month = Self.number(text[5..<7]), let day = Self.number(text[8...])
+        else { return nil }
+        var parts = tm()
+        parts.tm_year = year - 1900
+        parts.tm_mon = month - 1
+        parts.tm_mday = day
+        let seconds = timegm(&parts)
+        // A day beyond the end of a month counts as one of the next.
+        guard parts.tm_mon == month - 1, parts.tm_mday == day else { return nil }
+        number = Self.day(ofSecond: seconds)
+    }
+
+    private init(number: Int) { self.number = number }
+
+    package static var today: Day { Day(number: day(ofSecond: time(nil))) }
+
+    package func adding(days: Int) -> Day { Day(number: number + days) }
+
+    package var secondsSince1970: Int { number * 86_400 }
+
+    package static func < (one: Day, other: Day) -> Bool { one.number < other.number }
+
+    private static func day(ofSecond second: Int) -> Int { second >= 0 ? second / 86_400 : (second - 86_399) / 86_400 }
+
+    private static func number(_ digits: Slice<UnsafeRawBufferPointer>) -> Int32? {
+        digits.reduce(0) { sum, digit in
+            guard let sum, (48...57).contains(digit) else { return nil }
+            return sum * 10 + Int32(digit - 48)
+        }
+    }
+
+    /// `2026-12-09`
+    package var text: String { written("%Y-%m-%d") }
+
+    /// `Wed, 09 Dec 2026 00:00:00 GMT`
+    package var httpDate: String { written("%a, %d %b %Y %H:%M:%S GMT") }
+
+    private func written(_ format: String) -> String {
+        var seconds = secondsSince1970
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        return withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { text in
+            let count = strftime(text.baseAddress?.assumingMemoryBound(to: CChar.self), text.count, format, &parts)
+            return UnsafeRawBufferPointer(rebasing: text[..<count]).text
+        }
+    }
+}

@@ -1,0 +1,41 @@
+import Engine
+import Synchronization
+
+/// The days on which models end, for metrics and the log.
+package final class ModelEnds: MetricsSource {
+    private let ends: Lock<[(name: String, day: Day)]>
+    private let log: Log
+
+    /// Ends that are further away are no warning yet.
+    private static let warnedDays = 30
+    private static let namedModels = 20
+
+    package init(_ offers: Offers, _ log: Log) {
+        ends = Lock([])
+        self.log = log
+        use(offers)
+    }
+
+    /// The models of now. Warns of those that end soon, or have.
+    package func use(_ offers: Offers) {
+        let ending = offers.ending
+        ends.withLock { $0 = ending }
+        let bound = Day.today.adding(days: Self.warnedDays)
+        let soon = ending.filter { $0.day <= bound }.sorted { ($0.day, $0.name) < ($1.day, $1.name) }
+        guard !soon.isEmpty else { return }
+        let named = soon.prefix(Self.namedModels).map { "\($0.name) \($0.day.text)" }.joined(separator: ", ")
+        log.warning("models end") { line in
+            line.add("count", soon.count)
+            line.add("models", named)
+        }
+    }
+
+    package func write(to text: inout MetricsText) {
+        text.family(
+            "relay_model_shutdown_timestamp_seconds",
+            .gauge,
+            "The day on which its vendor ends a model, in seconds since 1970."
+        )
+        for (name, day) in ends.withLock({ $0 }) { text.sample(("model", name), value: day.secondsSince1970) }
+    }
+}

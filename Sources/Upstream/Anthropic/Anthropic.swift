@@ -1,0 +1,93 @@
+package import Calls
+package import Engine
+import Limits
+package import Shared
+
+/// A server that speaks Anthropic's messages.
+///
+/// `@unchecked`: used on its loop only.
+package final class Anthropic: KeyChecker, @unchecked Sendable {
+    let wire: WireVendor
+    let messages: Endpoint
+    let place: AnthropicPlace
+    private let models: Endpoint
+
+    private static let version = "2023-06-01"
+    /// From which on the wire has no temperature.
+    private static let plainVersion = "2026-10-21"
+
+    /// Fails if the URL of the site is invalid.
+    package init?(_ site: VendorSite, _ transport: any Transport, _ mends: MendMemory, _ tools: LoopTools) {
+        guard let messages = Endpoint(site.baseURL + "/v1/messages", site.options),
+            let models = Endpoint(site.baseURL + "/v1/models", site.options)
+        else { return nil }
+        let hasKey = site.header("authorization") != nil
+        let headers = KeyHeaders(own: site.headers) { key in
+            (key.isEmpty || hasKey ? [] : ["x-api-key: \(key)"])
+                + ["anthropic-version: \(Self.version)", "Content-Type: application/json"]
+        }
+        wire = WireVendor(site.name, transport, headers, mends, tools)
+        self.messages = messages
+        self.models = models
+        let version = site.header("anthropic-version") ?? Self.version
+        place = AnthropicPlace(takesSampling: version.utf8.lexicographicallyPrecedes(Self.plainVersion.utf8))
+    }
+
+    package var name: String { wire.name }
+
+    package func accepts(key: String) async -> Bool {
+        await wire.transport.accepts(key, at: models, wire.headers)
+    }
+}
+
+extension Anthropic: ChatVendor {
+    package var wires: [Wire] { [] }
+
+    package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
+        var abilities: Abilities = [
+            .stops, .tokenBound, .tools, .toolChoice, .schemas, .inlineMedia, .sampling, .reasoning, .functions,
+        ]
+        let claude = ClaudeModel(model.id)
+        let mends = wire.mends.mends(of: name, model.id)
+        if !claude.takesFormat || mends.contains(.noSchemas) { abilities.remove(.schemas) }
+        if !claude.takesForce || mends.contains(.noForcing) { abilities.remove(.toolChoice) }
+        let lacking = call.needs.subtracting(abilities)
+        // Tools and formats are emulated together, as text.
+        if !lacking.isDisjoint(with: [.toolChoice, .objects, .schemas]) {
+            abilities.subtract([.tools, .functions, .toolChoice])
+        }
+        if call.needs.contains(.stops), call.stops.contains(where: \.isBlank) { abilities.remove(.stops) }
+        return abilities
+    }
+
+    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+        let mends = wire.mends.mends(of: name, model.id)
+        var call = call
+        // Others call for the other choices, and look for the stops.
+        call.choices = 1
+        if call.stops.contains(where: \.isBlank) { call.stops = [] }
+        return WireChat(wire, AnthropicForm(self, call, model), call, model, vendorCall, mends: mends)
+    }
+}
+
+extension VendorSite {
+    /// The value of the operator's header line of that name, which is in lower case.
+    fileprivate func header(_ name: String) -> String? {
+        for line in headers {
+            guard let colon = line.firstIndex(of: ":"), line[..<colon].lowercased() == name else { continue }
+            return line[line.index(after: colon)...].trimmingSpaces
+        }
+        return nil
+    }
+}
+
+extension StringProtocol {
+    fileprivate var trimmingSpaces: String {
+        let bytes = Array(utf8)
+        return bytes.withUnsafeBytes { $0.trimmed.text }
+    }
+}
+
+extension String {
+    fileprivate var isBlank: Bool { utf8.allSatisfy { $0 == 32 || (9...13).contains($0) } }
+}

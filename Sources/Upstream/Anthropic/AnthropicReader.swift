@@ -1,0 +1,309 @@
+import Calls
+import Engine
+import Shared
+
+/// Reads a message, whole or event by event.
+///
+/// `@unchecked`: used on its loop only.
+final class AnthropicReader: WireReader, @unchecked Sendable {
+    /// A block of the message that has not ended.
+    private struct Block {
+        enum Kind {
+            case call(Int)
+            case thinking
+            case other
+        }
+
+        /// The vendor's.
+        let number: Int64
+        let kind: Kind
+        /// Of a call's arguments.
+        var bytes = 0
+    }
+
+    private let parser: JSONParser
+    private let ids: RandomBytes
+    private let names: SentNames
+    /// OpenAI's older form: one call, which has no id.
+    private let isLegacy: Bool
+    private var blocks: [Block] = []
+    private var calls = 0
+    private var signature = ByteBuffer()
+    private var finish: FinishReason?
+    private var tally = MessageUsage()
+    private(set) var hasBegun = false
+
+    private static let mostBlocks = 64
+    private static let mostCalls = 128
+    private static let argumentLimitBytes = 8_388_608
+    private static let nameLimitBytes = 4_096
+
+    init(_ parser: JSONParser, _ ids: RandomBytes, _ names: SentNames, isLegacy: Bool) {
+        self.parser = parser
+        self.ids = ids
+        self.names = names
+        self.isLegacy = isLegacy
+    }
+
+    var usage: Usage? { tally.usage }
+    var isFinished: Bool { finish != nil }
+    var isWhole: Bool { finish != nil }
+
+    // MARK: Events
+
+    func take(
+        event data: UnsafeRawBufferPointer,
+        named name: UnsafeRawBufferPointer,
+        _ take: Take
+    ) throws(UpstreamError) -> Bool {
+        if name.equals("error") { throw FaultReader(parser, Fault.anthropic, tellsFields: false).error(ofEvent: data) }
+        let root = try parsed(data)
+        switch root["type"]?.text {
+        case "content_block_delta":
+            if let delta = root["delta"], finish == nil { try read(delta: delta, number(of: root), take) }
+        case "content_block_start":
+            if let block = root["content_block"], finish == nil { try open(block, number(of: root), take) }
+        case "content_block_stop": if finish == nil { close(number(of: root), take) }
+        case "message_start": tally.take(root["message"]?["usage"])
+        case "message_delta":
+            tally.take(root["usage"])
+            if let delta = root["delta"], finish == nil { try end(delta, take) }
+        case "message_stop": return finish != nil
+        case "message": try tell(root, take)
+        default: break
+        }
+        return false
+    }
+
+    private func number(of root: JSONValue) -> Int64 { root["index"]?.integer ?? 0 }
+
+    private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
+        let root: JSONValue
+        do throws(JSONError) {
+            root = try parser.parse(data)
+        } catch {
+            throw .brokenAnswer("the vendor's answer is not JSON")
+        }
+        guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
+        let error = root["error"]
+        if root["type"]?.text == "error" || error?.kind == .object || error?.text?.isEmpty == false {
+            throw FaultReader.error(in: root, Fault.anthropic)
+        }
+        return root
+    }
+
+    // MARK: Blocks
+
+    private func open(_ block: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
+        close(number, take)
+        guard blocks.count < Self.mostBlocks else { throw .brokenAnswer("the answer has too many open blocks") }
+        var kind = Block.Kind.other
+        switch block["type"]?.text {
+        case "text": tell(text: block["text"], take)
+        case "thinking":
+            kind = .thinking
+            signature.removeAll()
+            tell(thought: block["thinking"], take)
+            if let signature = block["signature"]?.text { self.signature.append(signature) }
+        case "redacted_thinking":
+            if let sealed = block["data"]?.text, !sealed.isEmpty {
+                hasBegun = true
+                take(0, .sealedThought(sealed))
+            }
+        case "tool_use": if let index = try openCall(block, take) { kind = .call(index) }
+        default: break
+        }
+        blocks.append(Block(number: number, kind: kind))
+        guard case .call(let index) = kind, let input = block["input"], input.kind == .object else { return }
+        // Most begin by an empty one, and tell it in pieces.
+        let text = input.body
+        if text.bytes.count > 2 { try tell(arguments: text.bytes, ofCall: index, at: blocks.count - 1, take) }
+    }
+
+    /// Nil: it is left out.
+    private func openCall(_ block: JSONValue, _ take: Take) throws(UpstreamError) -> Int? {
+        let id = block["id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        guard let name = block["name"]?.text, max(name.count, id.count) <= Self.nameLimitBytes else {
+            throw .brokenAnswer("a call has no proper name")
+        }
+        if isLegacy, calls > 0 { return nil }
+        guard calls < Self.mostCalls else { throw .brokenAnswer("the answer has too many calls") }
+        let index = calls
+        calls += 1
+        hasBegun = true
+        let made = isLegacy ? [] : id.isEmpty ? Array(ids.id("call_").utf8) : nil
+        let original = names.original(of: name)
+        func tell(_ id: UnsafeRawBufferPointer) {
+            if let original {
+                original.withUnsafeBytes { take(0, .toolCall(index: index, id: id, name: $0)) }
+            } else {
+                take(0, .toolCall(index: index, id: id, name: name))
+            }
+        }
+        if let made { made.withUnsafeBytes { tell($0) } } else { tell(id) }
+        return index
+    }
+
+    private func read(delta: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
+        switch delta["type"]?.text {
+        case "text_delta": tell(text: delta["text"], take)
+        case "thinking_delta": tell(thought: delta["thinking"], take)
+        case "input_json_delta":
+            guard let piece = delta["partial_json"]?.text, !piece.isEmpty,
+                let place = blocks.lastIndex(where: { $0.number == number }), case .call(let index) = blocks[place].kind
+            else { return }
+            try tell(arguments: piece, ofCall: index, at: place, take)
+        case "signature_delta":
+            guard let piece = delta["signature"]?.text else { return }
+            guard signature.count + piece.count <= WireStream.eventLimitBytes else {
+                throw .brokenAnswer("the signature of a thought is too long")
+            }
+            signature.append(piece)
+        default: break
+        }
+    }
+
+    private func close(_ number: Int64, _ take: Take) {
+        guard let place = blocks.lastIndex(where: { $0.number == number }) else { return }
+        let block = blocks.remove(at: place)
+        switch block.kind {
+        case .call(let index): if block.bytes == 0 { tellEmpty(index, take) }
+        case .thinking: tellSignature(take)
+        case .other: break
+        }
+    }
+
+    // MARK: Telling
+
+    private func tell(text: JSONValue?, _ take: Take) {
+        guard let text = text?.text, !text.isEmpty else { return }
+        hasBegun = true
+        take(0, .text(text))
+    }
+
+    private func tell(thought: JSONValue?, _ take: Take) {
+        guard let text = thought?.text, !text.isEmpty else { return }
+        hasBegun = true
+        take(0, .reasoning(text))
+    }
+
+    private func tellSignature(_ take: Take) {
+        guard !signature.isEmpty else { return }
+        hasBegun = true
+        take(0, .signature(call: nil, signature.bytes))
+        signature.removeAll()
+    }
+
+    private func tell(
+        arguments: UnsafeRawBufferPointer,
+        ofCall index: Int,
+        at place: Int,
+        _ take: Take
+    ) throws(UpstreamError) {
+        guard index == calls - 1 else { throw .brokenAnswer("the answer mixes its calls") }
+        blocks[place].bytes += arguments.count
+        guard blocks[place].bytes <= Self.argumentLimitBytes else {
+            throw .brokenAnswer("the arguments of a call are too long")
+        }
+        take(0, .toolArguments(index: index, arguments))
+    }
+
+    /// Arguments have to be an object.
+    private func tellEmpty(_ index: Int, _ take: Take) {
+        guard index == calls - 1 else { return }
+        let empty: StaticString = "{}"
+        take(0, .toolArguments(index: index, UnsafeRawBufferPointer(start: empty.utf8Start, count: 2)))
+    }
+
+    // MARK: The end
+
+    private func end(_ delta: JSONValue, _ take: Take) throws(UpstreamError) {
+        guard let word = delta["stop_reason"]?.text, !word.isEmpty else { return }
+        while let last = blocks.last { close(last.number, take) }
+        guard let known = FinishReason(ofMessage: word) ?? (hasBegun ? .stop : nil) else {
+            throw .brokenAnswer("the vendor ended the answer with \(word[part: 0..<min(64, word.count)].text)")
+        }
+        if known == .refusal, let why = delta["stop_details"]?["explanation"]?.text, !why.isEmpty {
+            take(0, .refusal(why))
+        }
+        let reason = known == .stop && calls > 0 ? .toolCalls : known
+        finish = reason
+        hasBegun = true
+        take(0, .finish(reason, stop: word.equals("stop_sequence") ? delta["stop_sequence"]?.text : nil))
+    }
+
+    func end(_ take: Take) {}
+
+    // MARK: Whole answers
+
+    func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
+        try tell(try parsed(body), take)
+    }
+
+    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
+        var answer = GatheredAnswer()
+        try tell(try parsed(body.bytes)) { answer.take($1) }
+        return ChatAnswer([answer.finished()], usage: usage)
+    }
+
+    /// The events that a stream of it would have had.
+    private func tell(_ message: JSONValue, _ take: Take) throws(UpstreamError) {
+        guard let content = message["content"]?.elements else {
+            throw .brokenAnswer("the vendor's answer has no content")
+        }
+        tally.take(message["usage"])
+        for block in content where block.kind == .object {
+            try open(block, 0, take)
+            close(0, take)
+        }
+        try end(message, take)
+        guard finish != nil else { throw .brokenAnswer("the vendor's answer has no end") }
+    }
+}
+
+extension FinishReason {
+    /// Nil: an unknown one.
+    fileprivate init?(ofMessage word: UnsafeRawBufferPointer) {
+        switch word {
+        case "end_turn", "stop_sequence": self = .stop
+        case "max_tokens", "model_context_window_exceeded": self = .length
+        case "tool_use": self = .toolCalls
+        case "refusal": self = .refusal
+        case "pause_turn": self = .pause
+        default: return nil
+        }
+    }
+}
+
+/// The usage of a message, told in parts: of each number the last counts.
+private struct MessageUsage {
+    private var input: Int?
+    private var output: Int?
+    private var read = 0
+    private var written = 0
+    private var thought = 0
+
+    private static let limit = Double(1 << 40)
+
+    mutating func take(_ told: JSONValue?) {
+        guard let told, told.kind == .object else { return }
+        input = Self.tokens(told["input_tokens"]) ?? input
+        output = Self.tokens(told["output_tokens"]) ?? output
+        read = Self.tokens(told["cache_read_input_tokens"]) ?? read
+        written = Self.tokens(told["cache_creation_input_tokens"]) ?? written
+        thought = Self.tokens(told["output_tokens_details"]?["thinking_tokens"]) ?? thought
+    }
+
+    private static func tokens(_ value: JSONValue?) -> Int? {
+        guard let number = value?.number, (0..<limit).contains(number) else { return nil }
+        return Int(number)
+    }
+
+    var usage: Usage? {
+        guard let input, let output else { return nil }
+        var usage = Usage(promptTokens: input + written + read, completionTokens: output)
+        usage.cachedTokens = read
+        usage.reasoningTokens = min(output, thought)
+        return usage
+    }
+}

@@ -1,0 +1,261 @@
+import Calls
+import Engine
+import Shared
+
+/// Writes a neutral call as a request for a message: no null, no empty list, and nothing that its model refuses.
+struct AnthropicRequest: ~Copyable {
+    private let call: ChatCall
+    private let wishes: Wishes
+    private let name: String
+    private let model: ClaudeModel
+    private let place: AnthropicPlace
+    private let thinking: ThinkingPlan
+    private let bound: (maxTokens: Int, budget: Int?)
+    private var names = SentNames()
+    private var out = ByteBuffer()
+
+    /// More is asked for as a stream: the first byte of a whole answer would come too late.
+    private static let longTokens = 8_192
+
+    /// A request, and what the reading of its answer depends on.
+    struct Written {
+        let body: Body
+        let names: SentNames
+        /// It asks for a stream.
+        let isStreamed: Bool
+    }
+
+    init(_ call: ChatCall, _ name: String, _ place: AnthropicPlace) {
+        self.call = call
+        self.name = name
+        self.place = place
+        wishes = call.wishes
+        model = ClaudeModel(name)
+        let isForced = !wishes.tools.isEmpty && wishes.toolChoice != .auto && wishes.toolChoice != .none
+        thinking = ThinkingPlan(wishes.reasoning, model, canThink: !isForced, hasThoughts: Self.hasThoughts(call))
+        bound = thinking.bound(call.maxTokens, model)
+    }
+
+    /// The calls whose results are given now, and those before them since the user's last turn, have the thoughts that
+    /// led to them.
+    private static func hasThoughts(_ call: borrowing ChatCall) -> Bool {
+        var hasResults = false
+        var hasCalls = false
+        var isThought = false
+        var isAssistant = false
+        for index in call.messages.indices.reversed() where !call.messages[index].isInstruction {
+            let message = call.messages[index]
+            if message.role == .assistant {
+                if !isAssistant { (isAssistant, hasCalls, isThought) = (true, false, false) }
+                hasCalls = hasCalls || !message.toolCalls.isEmpty
+                isThought = isThought || message.hasSignedThought
+                continue
+            }
+            if isAssistant {
+                if hasCalls, !isThought { return false }
+                (isAssistant, hasResults) = (false, false)
+            }
+            hasResults = hasResults || message.isResult
+            // The user spoke, and nothing goes on.
+            if index == 0 || call.messages[index - 1].role == .assistant, !hasResults { return true }
+        }
+        return !isAssistant || !hasCalls || isThought
+    }
+
+    private var isStreamed: Bool { call.isStreamed || bound.maxTokens > Self.longTokens }
+
+    consuming func written() -> Written {
+        _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
+        out.append("{")
+        place.appendOpening(name, to: &out)
+        out.append(#""max_tokens":"#)
+        out.append(decimal: bound.maxTokens)
+        for tool in wishes.tools { _ = names.name(tool.name) }
+        appendTools(called: appendConversation())
+        appendOutput()
+        appendSampling()
+        appendBookkeeping()
+        if !call.stops.isEmpty {
+            out.append(member: "stop_sequences")
+            for (index, stop) in call.stops.enumerated() {
+                out.append(index == 0 ? "[" : ",")
+                out.append(json: stop)
+            }
+            out.append("]")
+        }
+        if isStreamed { out.append("stream", true) }
+        out.append("}")
+        let isStreamed = isStreamed
+        return Written(body: Body(out), names: names, isStreamed: isStreamed)
+    }
+
+    /// - Returns: the names of the calls in it.
+    private mutating func appendConversation() -> [[UInt8]] {
+        var turns = ClaudeTurns(call, names)
+        var system = ByteBuffer()
+        if turns.appendSystem(to: &system) {
+            out.append(#","system":["#)
+            out.append(system.bytes)
+            out.append("]")
+        }
+        out.append(#","messages":["#)
+        turns.append(to: &out, prefill: model.takesPrefill && !thinking.isThinking && schema == nil)
+        out.append("]")
+        let (names, called) = turns.finish()
+        self.names = names
+        return called
+    }
+
+    // MARK: Tools
+
+    /// Calls that were made need their tools, even if none is offered any more.
+    private mutating func appendTools(called: [[UInt8]]) {
+        guard !wishes.tools.isEmpty else { return appendOldTools(called) }
+        for (index, tool) in wishes.tools.enumerated() {
+            out.append(index == 0 ? #","tools":[{"name":"# : #",{"name":"#)
+            names.name(tool.name).withUnsafeBytes { out.append(json: $0) }
+            if let description = tool.description, !description.isEmpty { out.append("description", description) }
+            let isStrict = tool.isStrict == true && model.takesFormat
+            appendSchema(of: tool, isStrict: isStrict)
+            if isStrict { out.append("strict", true) }
+            out.append("}")
+        }
+        out.append("]")
+        // The older form has one call at most.
+        let isSingle = wishes.parallelToolCalls == false || wishes.tools.allSatisfy(\.isLegacy)
+        switch wishes.toolChoice {
+        case .none: return out.append(#","tool_choice":{"type":"none"}"#)
+        case .auto where !isSingle: return
+        case .auto: out.append(#","tool_choice":{"type":"auto""#)
+        case .required: out.append(#","tool_choice":{"type":"any""#)
+        case .named(let name):
+            out.append(#","tool_choice":{"type":"tool","name":"#)
+            names.name(name).withUnsafeBytes { out.append(json: $0) }
+        }
+        if isSingle { out.append("disable_parallel_tool_use", true) }
+        out.append("}")
+    }
+
+    private mutating func appendOldTools(_ called: [[UInt8]]) {
+        var seen: Set<[UInt8]> = []
+        for name in called where seen.insert(name).inserted {
+            out.append(seen.count == 1 ? #","tools":[{"name":"# : #",{"name":"#)
+            name.withUnsafeBytes { out.append(json: $0) }
+            out.append(#","input_schema":{"type":"object","properties":{}}}"#)
+        }
+        if !seen.isEmpty { out.append(#"],"tool_choice":{"type":"none"}"#) }
+    }
+
+    private mutating func appendSchema(of tool: Wishes.Tool, isStrict: Bool) {
+        out.append(member: "input_schema")
+        guard let schema = tool.schema, !schema.bytes.isEmpty else {
+            return out.append(#"{"type":"object","properties":{}}"#)
+        }
+        if isStrict, ClaudeSchema.append(schema, to: &out) { return }
+        let raw = RawJSON(schema.bytes)
+        guard raw["type"] == nil else { return out.append(schema.bytes) }
+        out.append(#"{"type":"object""#)
+        for member in raw.members {
+            out.append(",")
+            out.append(member)
+        }
+        out.append("}")
+    }
+
+    // MARK: Thoughts and form
+
+    private var schema: Body? { if case .schema(_, let schema?, _) = wishes.format { schema } else { nil } }
+
+    private mutating func appendOutput() {
+        switch thinking.kind {
+        case .unsaid: break
+        case .budget:
+            if let budget = bound.budget {
+                out.append(#","thinking":{"type":"enabled","budget_tokens":"#)
+                out.append(decimal: budget)
+                out.append("}")
+            }
+        case .disabled: out.append(#","thinking":{"type":"disabled"}"#)
+        case .betweenTools: out.append(#","thinking":{"type":"between_tools"}"#)
+        case .adaptive:
+            out.append(#","thinking":{"type":"adaptive""#)
+            switch thinking.display {
+            case .summarized: out.append(#","display":"summarized""#)
+            case .omitted: out.append(#","display":"omitted""#)
+            case nil: break
+            }
+            out.append("}")
+        }
+        guard thinking.effort != nil || schema != nil else { return }
+        out.append(#","output_config":{"#)
+        if let effort = thinking.effort {
+            out.append(#""effort":""#)
+            out.append(effort)
+            out.append("\"")
+        }
+        if let schema {
+            out.append(
+                thinking.effort == nil
+                    ? #""format":{"type":"json_schema","schema":"# : #","format":{"type":"json_schema","schema":"#
+            )
+            if !ClaudeSchema.append(schema, to: &out) { out.append(schema.bytes) }
+            out.append("}")
+        }
+        out.append("}")
+    }
+
+    // MARK: The rest
+
+    private mutating func appendSampling() {
+        guard place.takesSampling, !thinking.isThinking else { return }
+        let sampling = wishes.sampling
+        let hasTemperature = sampling.temperature != nil
+        if model.sampling != .none, let temperature = sampling.temperature {
+            out.append("temperature", min(temperature, 1))
+        }
+        if model.sampling == .both || model.sampling == .one && !hasTemperature, let topP = sampling.topP {
+            out.append("top_p", topP)
+        }
+        if model.sampling != .none, let topK = sampling.topK { out.append("top_k", topK) }
+    }
+
+    private mutating func appendBookkeeping() {
+        let kept = wishes.bookkeeping
+        if let person = kept.safetyIdentifier ?? kept.user, !person.isEmpty {
+            out.append(#","metadata":{"user_id":""#)
+            Digest(of: person).withBytes { bytes in
+                for byte in bytes {
+                    if byte < 16 { out.append("0") }
+                    out.append(hex: UInt(byte))
+                }
+            }
+            out.append("\"}")
+        }
+        switch kept.serviceTier {
+        case let tier? where tier.hasSameBytes(as: "auto") || tier.hasSameBytes(as: "default"):
+            out.append(#","service_tier":"auto""#)
+        case let tier? where tier.hasSameBytes(as: "standard_only"):
+            out.append(#","service_tier":"standard_only""#)
+        default: break
+        }
+    }
+}
+
+extension ChatMessage {
+    fileprivate var hasSignedThought: Bool {
+        content.contains { if case .thought(let thought) = $0 { thought.signature != nil } else { false } }
+    }
+}
+
+/// The parts of requests and addresses that differ between the places where Claude is served.
+struct AnthropicPlace: Sendable {
+    /// The version of the wire still knows temperatures.
+    let takesSampling: Bool
+
+    /// The first members, each with a comma behind it.
+    func appendOpening(_ model: String, to out: inout ByteBuffer) {
+        out.append(#""model":"#)
+        out.append(json: model)
+        out.append(",")
+    }
+}

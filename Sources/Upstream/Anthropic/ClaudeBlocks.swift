@@ -1,0 +1,155 @@
+import Calls
+import Engine
+import Shared
+
+/// The blocks of one message as they are written.
+struct BlockList {
+    private(set) var isEmpty = true
+
+    /// Opens a block up to its type.
+    mutating func open(_ type: StaticString, to out: inout ByteBuffer) {
+        out.append(isEmpty ? #"{"type":""# : #",{"type":""#)
+        isEmpty = false
+        out.append(type)
+        out.append("\"")
+    }
+}
+
+/// Writes the content of messages as blocks.
+struct ClaudeBlocks {
+    private let attachments: [Attachment]
+
+    init(_ attachments: [Attachment]) { self.attachments = attachments }
+
+    func append(_ content: [ChatMessage.Piece], _ list: inout BlockList, to out: inout ByteBuffer) {
+        for piece in content {
+            switch piece {
+            case .text(let text), .refusal(let text): append(text: text, &list, to: &out)
+            case .attachment(let place): append(attachments[place], &list, to: &out)
+            case .thought: break
+            }
+        }
+    }
+
+    /// Nothing if it is blank, which is refused.
+    ///
+    /// - Parameter isCut: the white space at its end is left out.
+    func append(text: String, _ list: inout BlockList, isCut: Bool = false, to out: inout ByteBuffer) {
+        var text = text
+        text.withUTF8 { bytes in
+            let bytes = UnsafeRawBufferPointer(bytes)
+            var scan = ByteScan(bytes)
+            guard !scan.word().isEmpty else { return }
+            var end = bytes.count
+            if isCut { while end > 0, bytes[end - 1] == 32 || (9...13).contains(bytes[end - 1]) { end -= 1 } }
+            list.open("text", to: &out)
+            out.append(#","text":"#)
+            out.append(json: bytes[part: 0..<end])
+            out.append("}")
+        }
+    }
+
+    /// Its vendor takes it back with its signature only.
+    func append(_ thought: Thought, _ list: inout BlockList, to out: inout ByteBuffer) {
+        guard let signature = thought.signature else { return }
+        if thought.isSealed {
+            list.open("redacted_thinking", to: &out)
+            out.append(#","data":"#)
+        } else {
+            list.open("thinking", to: &out)
+            out.append(#","thinking":"#)
+            out.append(json: thought.text)
+            out.append(#","signature":"#)
+        }
+        out.append(json: signature)
+        out.append("}")
+    }
+
+    /// Arguments that are no object stand in one.
+    func append(input arguments: String, to out: inout ByteBuffer) {
+        let text = ByteBuffer(arguments)
+        guard text.bytes.contains(where: { $0 > 32 }) else { return out.append("{}") }
+        let parser = JSONParser()
+        if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }
+        out.append(#"{"_raw":"#)
+        out.append(json: text.bytes)
+        out.append("}")
+    }
+
+    // MARK: Parts that are not text
+
+    private func append(_ part: Attachment, _ list: inout BlockList, to out: inout ByteBuffer) {
+        switch (part.kind, part.source) {
+        case (_, .words(let text)), (_, .kept(let text)), (_, .file(let text)): append(text: text, &list, to: &out)
+        case (.picture, .address(let address)):
+            list.open("image", to: &out)
+            append(address: address, to: &out)
+        case (.picture, .data(let text)):
+            list.open("image", to: &out)
+            append(text, as: text.type ?? .png, to: &out)
+        case (.file, .address(let address)):
+            list.open("document", to: &out)
+            append(address: address, to: &out)
+        case (.file, .data(let text)):
+            list.open("document", to: &out)
+            if text.type == .pdf { append(text, as: .pdf, to: &out) } else { append(plain: text, to: &out) }
+            if let name = part.name, name.utf8.contains(where: { $0 > 32 }) {
+                out.removeLast(1)
+                out.append(#","title":"#)
+                out.append(json: name)
+                out.append("}")
+            }
+        case (.sound, _): break
+        }
+    }
+
+    private func append(address: String, to out: inout ByteBuffer) {
+        out.append(#","source":{"type":"url","url":"#)
+        out.append(json: address)
+        out.append("}}")
+    }
+
+    private func append(_ text: Base64Text, as type: MediaType, to out: inout ByteBuffer) {
+        out.append(#","source":{"type":"base64","media_type":""#)
+        out.append(type.rawValue)
+        out.append(#"","data":""#)
+        out.append(jsonContent: text.base64.bytes)
+        out.append("\"}}")
+    }
+
+    private func append(plain text: Base64Text, to out: inout ByteBuffer) {
+        out.append(#","source":{"type":"text","media_type":"text/plain","data":"#)
+        // Bytes that are no UTF-8 become marks.
+        out.append(json: String(decoding: Base64.standard.bytes(text.base64.bytes) ?? [], as: UTF8.self))
+        out.append("}}")
+    }
+
+    /// The reason why one of them cannot be sent; nil: all can.
+    static func refusal(of attachments: [Attachment]) -> APIError? {
+        for part in attachments {
+            switch (part.kind, part.source) {
+            case (_, .file):
+                let why = "the model's provider does not have this file"
+                return .value(part.param, why, code: "unsupported_value")
+            case (.sound, .data), (.sound, .address):
+                return .unsupported(part.param, "The model's provider takes no sounds.")
+            case (.picture, .data(let text)):
+                guard let type = text.type, [.png, .jpeg, .gif, .webp].contains(type) else {
+                    return .picture(part.param, "is not PNG, JPEG, GIF or WebP", code: "invalid_image_format")
+                }
+            case (.file, .data(let text)):
+                guard let type = text.type, [.pdf, .text, .json, .xml].contains(type) else {
+                    let why = "the model's provider takes PDF and plain text only"
+                    return .value(part.param, why, code: "unsupported_value")
+                }
+            default: break
+            }
+        }
+        return nil
+    }
+}
+
+extension Base64Text {
+    /// By its beginning; nil: unknown, or not base64.
+    fileprivate var type: MediaType? { beginning(ofBytes: 1_024)?.withUnsafeBytes { MediaType(content: $0) } }
+}

@@ -1,0 +1,143 @@
+import Engine
+import Shared
+
+/// Writes a JSON Schema with the keywords that Anthropic's structured answers know; the others are told to the model in
+/// the description. Follows `transform_schema` of its client.
+struct ClaudeSchema {
+    private static let formats: [StaticString] = [
+        "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid",
+    ]
+
+    /// False: it is not JSON, and nothing was written.
+    static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
+        let parser = JSONParser()
+        guard let root = try? parser.parse(schema.bytes) else { return false }
+        append(root, to: &out)
+        withExtendedLifetime(parser) {}
+        return true
+    }
+
+    /// The depth of a request was bounded when it was parsed.
+    private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
+        guard let members = schema.members else { return schema.append(to: &out) }
+        var writer = ByteBuffer()
+        var rest = ByteBuffer()
+        var description: UnsafeRawBufferPointer?
+        let isReference = schema["$ref"] != nil
+        for (name, value) in members {
+            if name.equals("description"), let text = value.text, !isReference {
+                description = text
+            } else if !append(name, value, of: schema, isReference, to: &writer), !isReference {
+                rest.append(rest.isEmpty ? "{" : ", ")
+                rest.append(name)
+                rest.append(": ")
+                value.append(to: &rest)
+            }
+        }
+        if isObject(schema), !isReference {
+            open("additionalProperties", &writer)
+            writer.append("false")
+            if schema["properties"] == nil { writer.append(#","properties":{}"#) }
+        }
+        if description != nil || !rest.isEmpty {
+            open("description", &writer)
+            writer.append("\"")
+            if let description { writer.append(jsonContent: description) }
+            if !rest.isEmpty {
+                rest.append("}")
+                if description != nil { writer.append(#"\n\n"#) }
+                writer.append(jsonContent: rest.bytes)
+            }
+            writer.append("\"")
+        }
+        out.append("{")
+        out.append(writer.bytes)
+        out.append("}")
+    }
+
+    private static func open(_ name: StaticString, _ out: inout ByteBuffer) {
+        out.append(out.isEmpty ? "\"" : ",\"")
+        out.append(name)
+        out.append("\":")
+    }
+
+    private static func isObject(_ schema: JSONValue) -> Bool {
+        if let type = schema["type"] {
+            return type.text == "object" || (type.elements?.contains { $0.text == "object" } ?? false)
+        }
+        return schema["properties"] != nil
+    }
+
+    /// False: Anthropic does not know it.
+    private static func append(
+        _ name: UnsafeRawBufferPointer,
+        _ value: JSONValue,
+        of schema: JSONValue,
+        _ isReference: Bool,
+        to out: inout ByteBuffer
+    ) -> Bool {
+        switch name {
+        case "$defs", "definitions":
+            open(name.equals("$defs") ? "$defs" : "definitions", &out)
+            appendMap(value, to: &out)
+        case "$ref":
+            open("$ref", &out)
+            value.append(to: &out)
+        case _ where isReference: return false
+        case "properties":
+            open("properties", &out)
+            appendMap(value, to: &out)
+        case "anyOf": appendList("anyOf", value, to: &out)
+        case "oneOf":
+            guard schema["anyOf"] == nil else { return false }
+            appendList("anyOf", value, to: &out)
+        case "allOf": appendList("allOf", value, to: &out)
+        case "items":
+            guard value.kind == .object else { return false }
+            open("items", &out)
+            append(value, to: &out)
+        case "type": return copy("type", value, to: &out)
+        case "enum": return copy("enum", value, to: &out)
+        case "const": return copy("const", value, to: &out)
+        case "title": return copy("title", value, to: &out)
+        case "required": return copy("required", value, to: &out)
+        case "minItems":
+            guard value.integer == 0 || value.integer == 1 else { return false }
+            return copy("minItems", value, to: &out)
+        case "format":
+            guard let text = value.text, formats.contains(where: { text.equals($0) }) else { return false }
+            return copy("format", value, to: &out)
+        // Written for each object, and without meaning elsewhere.
+        case "additionalProperties", "$schema", "$id": break
+        default: return false
+        }
+        return true
+    }
+
+    private static func copy(_ name: StaticString, _ value: JSONValue, to out: inout ByteBuffer) -> Bool {
+        open(name, &out)
+        value.append(to: &out)
+        return true
+    }
+
+    private static func appendList(_ name: StaticString, _ list: JSONValue, to out: inout ByteBuffer) {
+        open(name, &out)
+        out.append("[")
+        for (index, one) in (list.elements ?? JSONElements()).enumerated() {
+            if index > 0 { out.append(",") }
+            append(one, to: &out)
+        }
+        out.append("]")
+    }
+
+    private static func appendMap(_ map: JSONValue, to out: inout ByteBuffer) {
+        out.append("{")
+        for (index, member) in (map.members ?? []).enumerated() {
+            if index > 0 { out.append(",") }
+            out.append(json: member.name)
+            out.append(":")
+            append(member.value, to: &out)
+        }
+        out.append("}")
+    }
+}

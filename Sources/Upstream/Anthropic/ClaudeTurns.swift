@@ -1,0 +1,192 @@
+import Calls
+import Engine
+import Shared
+
+/// Writes a conversation as turns of user and assistant by turns, each with all that its neighbours of the same role say.
+/// Instructions stand apart.
+struct ClaudeTurns: ~Copyable {
+    private struct Turn {
+        let isUser: Bool
+        /// Messages by their places.
+        var places: [Int] = []
+    }
+
+    /// A call of the assistant's last turn, which waits for its result.
+    private struct Waiting {
+        let key: [UInt8]
+        let id: [UInt8]
+    }
+
+    private let messages: [ChatMessage]
+    private let blocks: ClaudeBlocks
+    private var names: SentNames
+    private var ids = SentNames()
+    private var waiting: [Waiting] = []
+    private var isFirst = true
+    /// Calls that are told of, by the names that are sent; without their tools.
+    private(set) var calledNames: [[UInt8]] = []
+
+    init(_ call: borrowing ChatCall, _ names: SentNames) {
+        messages = call.messages
+        blocks = ClaudeBlocks(call.attachments)
+        self.names = names
+    }
+
+    consuming func finish() -> (SentNames, calledNames: [[UInt8]]) { (names, calledNames) }
+
+    // MARK: Instructions
+
+    /// The blocks, with commas between them; false: there are none.
+    func appendSystem(to out: inout ByteBuffer) -> Bool {
+        var list = BlockList()
+        for message in messages where message.isInstruction {
+            for case .text(let text) in message.content { blocks.append(text: text, &list, to: &out) }
+        }
+        return !list.isEmpty
+    }
+
+    // MARK: Turns
+
+    /// - Parameter prefill: the beginning of the answer may be the last turn.
+    mutating func append(to out: inout ByteBuffer, prefill: Bool) {
+        let turns = turns
+        if turns.first?.isUser != true { appendFiller(".", to: &out) }
+        for (index, turn) in turns.enumerated() {
+            open(turn.isUser, to: &out)
+            var list = BlockList()
+            if turn.isUser {
+                appendUser(turn, &list, to: &out)
+            } else {
+                appendAssistant(turn, &list, isLast: index == turns.count - 1, to: &out)
+            }
+            if list.isEmpty { blocks.append(text: ".", &list, to: &out) }
+            out.append("]}")
+        }
+        guard let last = turns.last, !last.isUser else { return }
+        if !waiting.isEmpty {
+            open(true, to: &out)
+            var list = BlockList()
+            appendUser(Turn(isUser: true), &list, to: &out)
+            out.append("]}")
+        } else if !prefill {
+            appendFiller("Continue.", to: &out)
+        }
+    }
+
+    private var turns: [Turn] {
+        var turns: [Turn] = []
+        for place in messages.indices where !messages[place].isInstruction {
+            let isUser = messages[place].role != .assistant
+            if turns.last?.isUser != isUser { turns.append(Turn(isUser: isUser)) }
+            turns[turns.count - 1].places.append(place)
+        }
+        return turns
+    }
+
+    private mutating func open(_ isUser: Bool, to out: inout ByteBuffer) {
+        out.append(isFirst ? #"{"role":""# : #",{"role":""#)
+        isFirst = false
+        out.append(isUser ? "user" : "assistant")
+        out.append(#"","content":["#)
+    }
+
+    private mutating func appendFiller(_ text: String, to out: inout ByteBuffer) {
+        open(true, to: &out)
+        var list = BlockList()
+        blocks.append(text: text, &list, to: &out)
+        out.append("]}")
+    }
+
+    // MARK: The assistant
+
+    /// Thoughts and texts in their order, then the calls.
+    private mutating func appendAssistant(
+        _ turn: Turn,
+        _ list: inout BlockList,
+        isLast: Bool,
+        to out: inout ByteBuffer
+    ) {
+        let hasCalls = turn.places.contains { !messages[$0].toolCalls.isEmpty }
+        let last = turn.places.last
+        for place in turn.places {
+            let content = messages[place].content
+            for (index, piece) in content.enumerated() {
+                switch piece {
+                case .text(let text), .refusal(let text):
+                    // The beginning of an answer must not end in white space.
+                    let isEnd = isLast && !hasCalls && place == last && index == content.count - 1
+                    blocks.append(text: text, &list, isCut: isEnd, to: &out)
+                case .thought(let thought): blocks.append(thought, &list, to: &out)
+                case .attachment: break
+                }
+            }
+        }
+        waiting = []
+        for place in turn.places {
+            for call in messages[place].toolCalls { append(call, &list, to: &out) }
+        }
+    }
+
+    private mutating func append(_ call: ToolCall, _ list: inout BlockList, to out: inout ByteBuffer) {
+        let key = Self.key(id: call.id, name: call.name)
+        let id = ids.once(call.id.map { Array($0.utf8) } ?? Array("call".utf8))
+        let name = names.name(call.name)
+        calledNames.append(name)
+        waiting.append(Waiting(key: key, id: id))
+        list.open("tool_use", to: &out)
+        out.append(#","id":"#)
+        id.withUnsafeBytes { out.append(json: $0) }
+        out.append(#","name":"#)
+        name.withUnsafeBytes { out.append(json: $0) }
+        out.append(#","input":"#)
+        blocks.append(input: call.arguments, to: &out)
+        out.append("}")
+    }
+
+    /// The older form of calls has no ids.
+    private static func key(id: String?, name: String) -> [UInt8] {
+        id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
+    }
+
+    // MARK: The user
+
+    /// First the results of all calls of the turn before.
+    private mutating func appendUser(_ turn: Turn, _ list: inout BlockList, to out: inout ByteBuffer) {
+        var results: [[UInt8]: Int] = [:]
+        var unasked: [Int] = []
+        let asked = Set(waiting.map(\.key))
+        for place in turn.places where messages[place].isResult {
+            let key = Self.key(id: messages[place].toolCallID, name: messages[place].name ?? "")
+            if asked.contains(key), results[key] == nil { results[key] = place } else { unasked.append(place) }
+        }
+        for call in waiting {
+            list.open("tool_result", to: &out)
+            out.append(#","tool_use_id":"#)
+            call.id.withUnsafeBytes { out.append(json: $0) }
+            if let place = results.removeValue(forKey: call.key) {
+                appendResult(messages[place], to: &out)
+            } else {
+                out.append(#","content":"No result.","is_error":true"#)
+            }
+            out.append("}")
+        }
+        waiting = []
+        var next = unasked[...]
+        for place in turn.places where !messages[place].isResult || next.first == place {
+            if next.first == place { next.removeFirst() }
+            blocks.append(messages[place].content, &list, to: &out)
+        }
+    }
+
+    private func appendResult(_ message: ChatMessage, to out: inout ByteBuffer) {
+        var content = ByteBuffer()
+        var list = BlockList()
+        blocks.append(message.content, &list, to: &content)
+        if !list.isEmpty {
+            out.append(#","content":["#)
+            out.append(content.bytes)
+            out.append("]")
+        }
+        if message.role == .failedTool { out.append(#","is_error":true"#) }
+    }
+}

@@ -1,0 +1,109 @@
+import Engine
+
+/// Writes a request for a message anew with the changes that its server needs; all else stays as it was written.
+struct MendedMessageRequest {
+    private let mends: Mends
+
+    static func written(_ body: Body, with mends: Mends) -> Body {
+        if mends.isDisjoint(with: ofRequests) { return body }
+        let root = RawJSON(body.bytes)
+        var out = ByteBuffer()
+        _ = out.reserve(body.bytes.count + 256)
+        MendedMessageRequest(mends: mends).append(root, to: &out)
+        return Body(out)
+    }
+
+    private static let ofRequests = Mends(rawValue: (1 << 12) - 1)
+
+    private func append(_ root: RawJSON, to out: inout ByteBuffer) {
+        out.append("{")
+        var isFirst = true
+        for member in root.members where !isLeftOut(member, root) {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.append("\"")
+            out.append(member.name)
+            out.append("\":")
+            append(member, to: &out)
+        }
+        out.append("}")
+    }
+
+    private func isLeftOut(_ member: RawJSON.Member, _ root: RawJSON) -> Bool {
+        switch member.name {
+        case "temperature", "top_k": mends.contains(.noSampling)
+        case "top_p":
+            mends.contains(.noSampling) || mends.contains(.noSecondSampling) && root["temperature"] != nil
+        case "thinking": mends.contains(.noThinking)
+        case "service_tier": mends.contains(.noTier)
+        case "metadata": mends.contains(.noMetadata)
+        case "output_config": mends.contains(.noEffortOfClaude) && member.value["format"] == nil
+        default: false
+        }
+    }
+
+    private func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
+        switch member.name {
+        case "thinking": appendThinking(member.value, to: &out)
+        case "output_config" where mends.contains(.noEffortOfClaude): member.value.append(to: &out, without: "effort")
+        case "output_config" where mends.contains(.highEffort):
+            member.value.append(to: &out) { member, out in
+                guard member.name.equals("effort"), let effort = member.value.content else { return false }
+                guard effort == "xhigh" || effort == "max" else { return false }
+                out.append(#""effort":"high""#)
+                return true
+            }
+        case "tools" where mends.contains(.noStrictTools):
+            member.value.append(to: &out) { tool, out in tool.append(to: &out, without: "strict") }
+        case "messages" where mends.contains(.noPrefill) || mends.contains(.noOldThoughts):
+            appendMessages(member.value, to: &out)
+        default: out.append(member.value.bytes)
+        }
+    }
+
+    private func appendThinking(_ thinking: RawJSON, to out: inout ByteBuffer) {
+        switch thinking["type"]?.content {
+        case "enabled" where mends.contains(.adaptiveThinking):
+            out.append(#"{"type":"adaptive","display":"summarized"}"#)
+        case "disabled" where mends.contains(.thinkingBetweenTools): out.append(#"{"type":"between_tools"}"#)
+        default: out.append(thinking.bytes)
+        }
+    }
+
+    private func appendMessages(_ messages: RawJSON, to out: inout ByteBuffer) {
+        var isAssistant = false
+        out.append("[")
+        for (index, message) in messages.elements.enumerated() {
+            if index > 0 { out.append(",") }
+            isAssistant = message["role"]?.content == "assistant"
+            if isAssistant, mends.contains(.noOldThoughts) {
+                message.append(to: &out) { member, out in
+                    guard member.name.equals("content") else { return false }
+                    out.append(#""content":"#)
+                    appendWithoutThoughts(member.value, to: &out)
+                    return true
+                }
+            } else {
+                out.append(message.bytes)
+            }
+        }
+        if isAssistant, mends.contains(.noPrefill) {
+            out.append(#",{"role":"user","content":[{"type":"text","text":"Continue."}]}"#)
+        }
+        out.append("]")
+    }
+
+    private func appendWithoutThoughts(_ blocks: RawJSON, to out: inout ByteBuffer) {
+        out.append("[")
+        var isFirst = true
+        for block in blocks.elements {
+            let type = block["type"]?.content
+            if type == "thinking" || type == "redacted_thinking" { continue }
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.append(block.bytes)
+        }
+        if isFirst { out.append(#"{"type":"text","text":"."}"#) }
+        out.append("]")
+    }
+}

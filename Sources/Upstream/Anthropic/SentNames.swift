@@ -1,0 +1,53 @@
+import Engine
+import Shared
+
+/// Names as a vendor takes them: of letters, digits, `_` and `-`, bounded, and each another. The others are known by what
+/// they were changed to.
+struct SentNames: Sendable {
+    private var sent: [[UInt8]: [UInt8]] = [:]
+    private var originals: [[UInt8]: [UInt8]] = [:]
+    private var isChanged = false
+    /// The next number of a name that is there already.
+    private var numbers: [[UInt8]: Int] = [:]
+
+    private static let mostBytes = 128
+
+    /// The name to send.
+    mutating func name(_ original: String) -> [UInt8] {
+        let bytes = Array(original.utf8)
+        if let known = sent[bytes] { return known }
+        let new = fresh(bytes)
+        sent[bytes] = new
+        originals[new] = bytes
+        if new != bytes { isChanged = true }
+        return new
+    }
+
+    /// A name for one use of it; the same text gets another one the next time.
+    mutating func once(_ original: [UInt8]) -> [UInt8] {
+        let new = fresh(original)
+        originals[new] = original
+        return new
+    }
+
+    /// The name that was changed; nil: it is as it was.
+    func original(of name: UnsafeRawBufferPointer) -> [UInt8]? { isChanged ? originals[Array(name)] : nil }
+
+    private mutating func fresh(_ original: [UInt8]) -> [UInt8] {
+        var name = original.prefix(Self.mostBytes).map { Self.isPlain($0) ? $0 : UInt8(ascii: "_") }
+        if name.isEmpty { name = Array("_".utf8) }
+        guard originals[name] != nil else { return name }
+        let stem = Array(name.prefix(Self.mostBytes - 12))
+        var number = numbers[stem] ?? 2
+        while originals[stem + Array("_\(number)".utf8)] != nil { number += 1 }
+        numbers[stem] = number + 1
+        return stem + Array("_\(number)".utf8)
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, 65...90, 97...122, UInt8(ascii: "_"), UInt8(ascii: "-"): true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import Calls
+import Engine
+import Shared
+
+/// The thoughts that a request asks for, in the form that its model knows.
+struct ThinkingPlan {
+    enum Kind {
+        /// Nothing is said of them.
+        case unsaid
+        case adaptive
+        case disabled
+        case betweenTools
+        case budget(Int)
+    }
+
+    private(set) var kind = Kind.unsaid
+    private(set) var effort: StaticString?
+    /// Nil: the model's own way.
+    private(set) var display: Wishes.Reasoning.Display?
+    /// The budget is on top of the answer's bound.
+    private(set) var isOnTop = false
+
+    private static let leastBudget = 1_024
+    private static let efforts: [StaticString] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+    private static let budgets = [0, 2_048, 2_048, 8_192, 16_384, 32_000, 32_000]
+
+    /// - Parameter canThink: false: a tool is demanded.
+    init(_ wish: Wishes.Reasoning, _ model: ClaudeModel, canThink: Bool, hasThoughts: Bool) {
+        let place = wish.effort.flatMap { effort in Self.efforts.firstIndex { "\($0)".hasSameBytes(as: effort) } }
+        switch model.thinking {
+        case .none: break
+        case .budget: planBudget(wish, place)
+        case .adaptive(let off, let takesBudget): planAdaptive(wish, place, off, takesBudget: takesBudget)
+        }
+        if let place, place > 0 || wish.thinking != nil { effort = effort ?? Self.effort(place, model) }
+        if model.effort == .none { effort = nil }
+        if case .budget = kind, !hasThoughts || !canThink { kind = .unsaid }
+        if case .adaptive = kind, !canThink { kind = .unsaid }
+    }
+
+    var isThinking: Bool {
+        switch kind {
+        case .adaptive, .budget: true
+        case .unsaid, .disabled, .betweenTools: false
+        }
+    }
+
+    private mutating func planBudget(_ wish: Wishes.Reasoning, _ place: Int?) {
+        switch wish.thinking {
+        case .disabled, .unsaid: return
+        case nil where place == nil && wish.budgetTokens == nil: return
+        default: break
+        }
+        if place == 0, wish.budgetTokens == nil { return }
+        isOnTop = wish.budgetTokens == nil
+        kind = .budget(max(Self.leastBudget, wish.budgetTokens ?? Self.budgets[place ?? 3]))
+    }
+
+    private mutating func planAdaptive(
+        _ wish: Wishes.Reasoning,
+        _ place: Int?,
+        _ off: ClaudeModel.Off,
+        takesBudget: Bool
+    ) {
+        switch wish.thinking {
+        case .unsaid: return
+        case .adaptive: (kind, display) = (.adaptive, wish.display)
+        case .budget:
+            let budget = max(Self.leastBudget, wish.budgetTokens ?? 0)
+            (kind, display) = (takesBudget ? .budget(budget) : .adaptive, wish.display ?? .summarized)
+        case .disabled: turnOff(off)
+        case nil where place == 0: turnOff(off)
+        case nil where place != nil || wish.budgetTokens != nil: (kind, display) = (.adaptive, .summarized)
+        case nil: return
+        }
+    }
+
+    private mutating func turnOff(_ off: ClaudeModel.Off) {
+        switch off {
+        case .disabled: kind = .disabled
+        case .betweenTools: kind = .betweenTools
+        case .none: effort = "low"
+        }
+    }
+
+    /// The nearest that the model has.
+    private static func effort(_ place: Int, _ model: ClaudeModel) -> StaticString? {
+        let name = efforts[max(2, place)]
+        switch model.effort {
+        case .none: return nil
+        case .all: return name
+        case .max: return place == 5 ? "high" : name
+        case .high: return place > 4 ? "high" : name
+        }
+    }
+
+    /// The answer's bound with the thoughts, and the budget that is left below it.
+    func bound(_ asked: Int?, _ model: ClaudeModel) -> (maxTokens: Int, budget: Int?) {
+        let most = model.isForeign ? max(model.maxTokens, asked ?? 0) : model.maxTokens
+        var bound = min(asked ?? most, most)
+        guard case .budget(let budget) = kind else { return (bound, nil) }
+        if isOnTop || bound <= budget { bound = min(most, bound.addingReportingOverflow(budget).partialValue) }
+        guard bound > Self.leastBudget else { return (bound, nil) }
+        return (bound, min(budget, bound - 1))
+    }
+}

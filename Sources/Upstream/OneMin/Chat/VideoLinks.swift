@@ -1,0 +1,40 @@
+import Engine
+
+/// Links to videos in a prompt, which the vendor follows unasked.
+enum VideoLinks {
+    private static let hosts: [StaticString] = ["youtube.com", "youtu.be", "youtube-nocookie.com"]
+
+    /// Writes their hosts with brackets around the last dot, which people and models understand, and the vendor does not.
+    static func breakAll(in body: inout ByteBuffer, from start: Int) {
+        let text = body.bytes[part: start..<body.count]
+        var dots: [Int] = []
+        for place in text.indices where text[place] == UInt8(ascii: ".") && isDotOfHost(place, text) {
+            dots.append(start + place)
+        }
+        if dots.isEmpty { return }
+        var out = ByteBuffer()
+        _ = out.reserve(body.count + 2 * dots.count)
+        var end = 0
+        for dot in dots {
+            out.append(body.bytes[part: end..<dot])
+            out.append("[.]")
+            end = dot + 1
+        }
+        out.append(body.bytes[part: end..<body.count])
+        swap(&body, &out)
+    }
+
+    private static func isDotOfHost(_ dot: Int, _ text: UnsafeRawBufferPointer) -> Bool {
+        hosts.contains { host in
+            host.withUTF8Buffer { host in
+                guard let place = host.lastIndex(of: UInt8(ascii: ".")), dot >= place,
+                    dot - place + host.count <= text.count
+                else { return false }
+                return host.indices.allSatisfy { index in
+                    let byte = text[dot - place + index]
+                    return ((65...90).contains(byte) ? byte | 32 : byte) == host[index]
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+import Calls
+import Engine
+import Shared
+
+/// The events of one choice, put together.
+struct GatheredAnswer: ~Copyable {
+    private var text = ByteBuffer()
+    private var refusal = ByteBuffer()
+    /// A thought whose signature has not come.
+    private var thought = ByteBuffer()
+    private var thoughts: [Thought] = []
+    private var calls: [ToolCall] = []
+    /// Of the last call.
+    private var arguments = ByteBuffer()
+    private var finish = FinishReason.stop
+    private var stop: Body?
+    private var bytes = 0
+    private var hold: MemoryHold?
+
+    private static let limitBytes = 33_554_432
+
+    mutating func take(_ event: AnswerEvent) {
+        switch event {
+        case .text(let piece): text.append(counted(piece))
+        case .refusal(let piece): refusal.append(counted(piece))
+        case .reasoning(let piece): thought.append(counted(piece))
+        case .signature(nil, let signature): closeThought(counted(signature).text)
+        case .sealedThought(let data):
+            closeThought(nil)
+            if let sealed = Thought("", signature: counted(data).text, isSealed: true) { thoughts.append(sealed) }
+        case .toolCall(_, let id, let name):
+            closeCall()
+            calls.append(
+                ToolCall(id: id.isEmpty ? nil : counted(id).text, name: counted(name).text, arguments: "")
+            )
+        case .toolArguments(_, let piece): arguments.append(counted(piece))
+        case .signature(.some, let signature):
+            if !calls.isEmpty { calls[calls.count - 1].signature = counted(signature).text }
+        case .finish(let reason, let sequence):
+            finish = reason
+            stop = sequence.map { Body(copying: $0) }
+        case .note, .native: break
+        }
+    }
+
+    /// Throws if there is no room for it.
+    mutating func charge(_ budget: MemoryBudget?) throws(UpstreamError) {
+        guard bytes <= Self.limitBytes else { throw .brokenAnswer("the vendor's answer is too long") }
+        guard budget?.covers(bytes, &hold) ?? true else { throw UpstreamError(TransportError(.overloaded)) }
+    }
+
+    consuming func finished() -> ChatAnswer.Choice {
+        closeCall()
+        var reasoning: Body?
+        if thoughts.isEmpty, !thought.isEmpty {
+            reasoning = Body(copying: thought.bytes)
+        } else {
+            closeThought(nil)
+        }
+        var choice = ChatAnswer.Choice(text: nil, finish: finish)
+        if !text.isEmpty || calls.isEmpty && refusal.isEmpty { choice.text = Body(copying: text.bytes) }
+        if !refusal.isEmpty { choice.refusal = Body(copying: refusal.bytes) }
+        choice.reasoning = reasoning
+        choice.thoughts = thoughts
+        choice.toolCalls = calls
+        choice.stop = stop
+        return choice
+    }
+
+    private mutating func counted(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        bytes += piece.count
+        return piece
+    }
+
+    private mutating func closeThought(_ signature: String?) {
+        if let whole = Thought(thought.text, signature: signature) { thoughts.append(whole) }
+        thought.removeAll()
+    }
+
+    private mutating func closeCall() {
+        guard !calls.isEmpty else { return }
+        calls[calls.count - 1].arguments = arguments.text
+        arguments.removeAll()
+    }
+}

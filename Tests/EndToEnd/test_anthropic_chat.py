@@ -1,0 +1,445 @@
+"""Chat by a provider of the kind anthropic: what its requests become, and what comes of its answers, on all surfaces."""
+
+import base64
+import hashlib
+import json
+
+import anthropic
+import checked
+import httpx2
+import openai
+import pytest
+from anthropic_vendor import PNG, SEALED, SIGNATURE, VERSION, sealed, text, thought, use
+from chat import PATH, ask, refusal, stream, text_of
+from conftest import CLAUDE_KEY, TEAM_TOKEN
+
+MODEL = "claude-sonnet-4-5"
+NEW = "claude-opus-4-8"
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "weather", "description": "Tells it",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}  # fmt: skip
+CALLS = [use("toolu_a", "weather", {"city": "Rome"}), use("toolu_b", "weather", {"city": "Oslo"})]
+MADE = [("toolu_a", "weather", {"city": "Rome"}), ("toolu_b", "weather", {"city": "Oslo"})]
+SCHEMA = {
+    "type": "object", "properties": {"n": {"type": "integer", "minimum": 1}, "s": {"oneOf": [{"type": "string"}, {"type": "null"}]}},
+    "required": ["n"],
+}  # fmt: skip
+FORMAT = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}}
+
+
+@pytest.fixture(autouse=True)
+def scripts(anthropic_server):
+    for model in (MODEL, NEW):
+        anthropic_server.says(model, {})
+
+
+@pytest.fixture
+def official(translating, talking):
+    with checked.client(httpx2, timeout=30) as http:
+        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=translating.v1, max_retries=0, http_client=http)
+
+
+@pytest.fixture
+def claude(translating, talking):
+    with checked.client(httpx2, timeout=30) as http:
+        yield anthropic.Anthropic(api_key=TEAM_TOKEN, base_url=translating.base_url, max_retries=0, http_client=http)
+
+
+def user(*content):
+    return {"role": "user", "content": content[0] if len(content) == 1 and isinstance(content[0], str) else list(content)}
+
+
+def said(*texts):
+    return [{"type": "text", "text": text} for text in texts]
+
+
+# --- Requests ---------------------------------------------------------------------------------
+
+
+def test_a_plain_request(talking, anthropic_server):
+    answer = ask(talking, model="claude", max_tokens=100)
+    assert text_of(answer) == "Hello there" and answer.headers["x-relay-provider"] == "ant"
+    (seen,) = anthropic_server.asked(MODEL)
+    assert seen["body"] == {"model": MODEL, "max_tokens": 100, "messages": [user(*said("Hello"))]}
+    assert seen["headers"]["x-api-key"] == CLAUDE_KEY and seen["headers"]["anthropic-version"] == VERSION
+    assert answer.json()["usage"]["prompt_tokens"] == 9 and answer.json()["usage"]["completion_tokens"] == 8
+
+
+def test_without_a_bound_it_is_the_models_and_a_whole_answer_is_a_stream(talking, anthropic_server):
+    assert text_of(ask(talking, model="claude")) == "Hello there"
+    body = anthropic_server.body(MODEL)
+    assert (body["max_tokens"], body["stream"]) == (64000, True)
+    anthropic_server.says(MODEL, {})
+    assert text_of(ask(talking, model="claude", max_tokens=999_999)) == "Hello there"
+    assert anthropic_server.body(MODEL)["max_tokens"] == 64000
+
+
+def asked(talking, server, model="claude", upstream=MODEL, **fields):
+    """The body that the server gets."""
+    server.says(upstream, {})
+    talking.post(PATH, json={"model": model, "max_tokens": 100, "messages": [user("Hello")]} | fields)
+    return server.body(upstream)
+
+
+def test_a_history_of_all_roles(talking, anthropic_server):
+    call = {"id": "call:1/é", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}
+    odd = {"id": "b", "type": "function", "function": {"name": "weather", "arguments": "[1]"}}
+    messages = [
+        {"role": "assistant", "content": "I begin."},
+        {"role": "system", "content": "Be short."},
+        user("One"), user("Two"), user(" \n"),
+        {"role": "assistant", "content": None, "tool_calls": [call, odd]},
+        user("I said something between."),
+        {"role": "tool", "tool_call_id": "call:1/é", "content": "Sunny"},
+        {"role": "developer", "content": "And kind."},
+        {"role": "assistant", "content": ""},
+        {"role": "assistant", "content": "So far. \n"},
+    ]  # fmt: skip
+    body = asked(talking, anthropic_server, messages=messages, tools=[TOOL])
+    assert body["system"] == said("Be short.", "And kind.")
+    assert body["messages"] == [
+        user(*said(".")),
+        {"role": "assistant", "content": said("I begin.")},
+        user(*said("One", "Two")),
+        {"role": "assistant", "content": [
+            {"type": "tool_use", "id": "call_1___", "name": "weather", "input": {"city": "Rome"}},
+            {"type": "tool_use", "id": "b", "name": "weather", "input": {"_raw": "[1]"}},
+        ]},
+        user(
+            {"type": "tool_result", "tool_use_id": "call_1___", "content": said("Sunny")},
+            {"type": "tool_result", "tool_use_id": "b", "content": "No result.", "is_error": True},
+            *said("I said something between."),
+        ),
+        {"role": "assistant", "content": said("So far.")},
+    ]  # fmt: skip
+    body = asked(talking, anthropic_server, "new", NEW, messages=messages[:1])
+    assert body["messages"][-1] == user(*said("Continue."))
+
+
+def test_calls_that_end_a_history_get_results(talking, anthropic_server):
+    call = {"id": "a", "type": "function", "function": {"name": "odd", "arguments": ""}}
+    messages = [user("Hi"), {"role": "assistant", "tool_calls": [call]}, user("Go on"), {"role": "assistant", "tool_calls": [call]}]
+    body = asked(talking, anthropic_server, messages=messages)
+    ids = [block["id"] for message in body["messages"] for block in message["content"] if block["type"] == "tool_use"]
+    assert ids == ["a", "a_2"] and body["messages"][-1]["content"][0]["tool_use_id"] == "a_2"
+    assert body["tools"] == [{"name": "odd", "input_schema": {"type": "object", "properties": {}}}]
+    assert body["tool_choice"] == {"type": "none"}
+
+
+CHOICES = [
+    ({}, None),
+    ({"tool_choice": "required"}, {"type": "any"}),
+    ({"tool_choice": {"type": "function", "function": {"name": "weather"}}}, {"type": "tool", "name": "weather"}),
+    ({"tool_choice": "none"}, {"type": "none"}),
+    ({"parallel_tool_calls": False}, {"type": "auto", "disable_parallel_tool_use": True}),
+    ({"tool_choice": "required", "parallel_tool_calls": False}, {"type": "any", "disable_parallel_tool_use": True}),
+]
+
+
+@pytest.mark.parametrize("fields, told", CHOICES)
+def test_choices_of_tools(talking, anthropic_server, fields, told):
+    body = asked(talking, anthropic_server, tools=[TOOL], **fields)
+    assert body.get("tool_choice") == told
+    function = TOOL["function"]
+    assert body["tools"] == [
+        {"name": "weather", "description": "Tells it", "input_schema": function["parameters"]}
+    ]
+
+
+def test_tools_of_all_forms(talking, anthropic_server):
+    bare = {"type": "function", "function": {"name": "bare"}}
+    strict = {"type": "function", "function": {"name": "strict", "strict": True, "parameters": SCHEMA | {"additionalProperties": False}}}
+    loose = {"type": "function", "function": {"name": "loose", "parameters": {"properties": {}}}}
+    tools = asked(talking, anthropic_server, tools=[bare, strict, loose])["tools"]
+    assert tools[0] == {"name": "bare", "input_schema": {"type": "object", "properties": {}}}
+    assert tools[1]["strict"] is True and tools[1]["input_schema"]["properties"]["n"] == {"type": "integer", "description": "{minimum: 1}"}
+    assert tools[2]["input_schema"] == {"type": "object", "properties": {}}
+    old = "claude-opus-4-20250514"
+    assert "strict" not in asked(talking, anthropic_server, old, old, tools=[strict])["tools"][0]
+
+
+SAMPLES = [
+    ("claude-3-7-sonnet", {"temperature": 1.7, "top_p": 0.5}, {"temperature": 1, "top_p": 0.5}),
+    (MODEL, {"temperature": 0.3, "top_p": 0.5}, {"temperature": 0.3}),
+    (MODEL, {"top_p": 0.5}, {"top_p": 0.5}),
+    (NEW, {"temperature": 0.3, "top_p": 0.5}, {}),
+    (MODEL, {"temperature": 0.3, "reasoning_effort": "low"}, {}),
+    (MODEL, {"seed": 5, "presence_penalty": 1, "logit_bias": {"1": 2}, "verbosity": "low", "store": False, "prompt_cache_key": "k"}, {}),
+    (MODEL, {"stop": ["END", "\u00e9"]}, {"stop_sequences": ["END", "\u00e9"]}),
+    (MODEL, {"service_tier": "default"}, {"service_tier": "auto"}),
+    (MODEL, {"service_tier": "flex"}, {}),
+    (MODEL, {"user": "tom"}, {"metadata": {"user_id": hashlib.sha256(b"tom").hexdigest()}}),
+]
+
+
+@pytest.mark.parametrize("model, fields, told", SAMPLES)
+def test_fields(talking, anthropic_server, model, fields, told):
+    body = asked(talking, anthropic_server, model, model, **fields)
+    got = {name: value for name, value in body.items() if name not in ("model", "max_tokens", "messages", "thinking", "stream")}
+    assert got == told
+
+
+def test_unsupported_fields(talking):
+    for fields in ({"logprobs": True}, {"messages": [user({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}})]}):
+        status, error, _ = refusal(talking, model="claude", **fields)
+        assert (status, error["code"]) == (400, "unsupported_parameter"), error
+
+
+ADAPTIVE = {"type": "adaptive", "display": "summarized"}
+EFFORTS = [
+    ("claude-3-7-sonnet", "low", 100, {"type": "enabled", "budget_tokens": 2048}, None, 2148),
+    (MODEL, "medium", 100, {"type": "enabled", "budget_tokens": 8192}, None, 8292),
+    (MODEL, "xhigh", 40_000, {"type": "enabled", "budget_tokens": 32000}, None, 64000),
+    (MODEL, "none", 100, None, None, 100),
+    ("claude-opus-4-5", "max", 100, {"type": "enabled", "budget_tokens": 32000}, "high", 32100),
+    ("claude-sonnet-4-6", "xhigh", 100, ADAPTIVE, "high", 100),
+    ("claude-sonnet-4-6", "max", 100, ADAPTIVE, "max", 100),
+    (NEW, "minimal", 100, ADAPTIVE, "low", 100),
+    (NEW, "xhigh", 100, ADAPTIVE, "xhigh", 100),
+    (NEW, "none", 100, {"type": "disabled"}, None, 100),
+    ("claude-sonnet-5-5", "none", 100, {"type": "between_tools"}, None, 100),
+    ("claude-opus-5-5", "none", 100, None, "low", 100),
+    ("other-model", "high", 5000, {"type": "enabled", "budget_tokens": 16384}, None, 8192),
+]
+
+
+@pytest.mark.parametrize("model, effort, bound, thinking, told, most", EFFORTS)
+def test_efforts(talking, anthropic_server, model, effort, bound, thinking, told, most):
+    body = asked(talking, anthropic_server, model, model, reasoning_effort=effort, max_tokens=bound)
+    if model == "other-model":
+        thinking = thinking | {"budget_tokens": most - 1}
+    assert (body.get("thinking"), body.get("output_config", {}).get("effort"), body["max_tokens"]) == (thinking, told, most)
+
+
+def test_no_budget_of_thoughts_after_calls_without_them(talking, anthropic_server):
+    call = {"id": "a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    messages = [user("Hi"), {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "a", "content": "x"}]
+    fields = {"messages": messages, "tools": [TOOL], "reasoning_effort": "low"}
+    assert "thinking" not in asked(talking, anthropic_server, **fields)
+    assert asked(talking, anthropic_server, "new", NEW, **fields)["thinking"] == ADAPTIVE
+    assert "thinking" not in asked(talking, anthropic_server, **fields | {"messages": [*messages, user("And?")]})
+    later = [*messages, {"role": "assistant", "content": "Rain"}, user("And?")]
+    assert "thinking" in asked(talking, anthropic_server, **fields | {"messages": later})
+    assert "thinking" not in asked(talking, anthropic_server, tools=[TOOL], tool_choice="required", reasoning_effort="low")
+
+
+def test_a_schema(talking, anthropic_server):
+    anthropic_server.says(MODEL, {"content": [text('{"n":1}')]})
+    assert text_of(ask(talking, model="claude", response_format=FORMAT)) == '{"n":1}'
+    form = anthropic_server.body(MODEL)["output_config"]["format"]
+    assert form == {"type": "json_schema", "schema": {
+        "type": "object", "required": ["n"], "additionalProperties": False,
+        "properties": {
+            "n": {"type": "integer", "description": "{minimum: 1}"},
+            "s": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        },
+    }}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("model, format", [("claude-opus-4-20250514", FORMAT), (MODEL, {"type": "json_object"})])
+def test_forms_that_are_emulated(talking, anthropic_server, model, format, is_streamed):
+    anthropic_server.says(model, {"content": [thought("Hm"), text('Sure: {"n": 1}')]})
+    got = stream(talking, model=model, response_format=format).text() if is_streamed else text_of(ask(talking, model=model, response_format=format))
+    assert got == '{"n": 1}' and "output_config" not in anthropic_server.body(model)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_demanded_call_where_the_model_takes_no_demand(talking, anthropic_server, is_streamed):
+    name = "claude-opus-5-5"
+    anthropic_server.says(name, {"content": [text('<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>')]})
+    fields = {"model": name, "tools": [TOOL], "tool_choice": "required"}
+    if is_streamed:
+        got = stream(talking, **fields)
+        assert got.finish() == "tool_calls"
+    else:
+        choice = ask(talking, **fields).json()["choices"][0]
+        assert json.loads(choice["message"]["tool_calls"][0]["function"]["arguments"]) == {"city": "Rome"}
+    assert "tools" not in anthropic_server.body(name)
+
+
+def test_blank_stops_are_the_relays(talking, anthropic_server):
+    anthropic_server.says(MODEL, {"content": [text("one two")]})
+    assert text_of(ask(talking, model="claude", stop=[" ", "x"])) == "one"
+    assert "stop_sequences" not in anthropic_server.body(MODEL)
+
+
+def test_several_choices(talking, anthropic_server):
+    answer = ask(talking, model="claude", n=2).json()
+    assert [choice["message"]["content"] for choice in answer["choices"]] == ["Hello there"] * 2
+    assert len(anthropic_server.asked(MODEL)) == 2
+
+
+def data(content, type):
+    return f"data:{type};base64,{base64.b64encode(content).decode()}"
+
+
+def test_pictures_and_files(talking, anthropic_server):
+    picture = PNG + b"\0" * 20
+    parts = [
+        {"type": "text", "text": "Look"},
+        {"type": "image_url", "image_url": {"url": data(picture, "image/jpeg")}},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": data(b"%PDF-1.4 x", "application/pdf")}},
+        {"type": "file", "file": {"filename": "b.txt", "file_data": data("Grüße".encode(), "text/plain")}},
+    ]
+    body = asked(talking, anthropic_server, messages=[user(*parts)])
+    assert body["messages"][0]["content"][1:] == [
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": base64.b64encode(picture).decode()}},
+        {"type": "document", "title": "a.pdf", "source": {
+            "type": "base64", "media_type": "application/pdf", "data": base64.b64encode(b"%PDF-1.4 x").decode(),
+        }},
+        {"type": "document", "title": "b.txt", "source": {"type": "text", "media_type": "text/plain", "data": "Grüße"}},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("model, version", [(MODEL, "2026-10-21"), (MODEL, "2023-06-01")])
+def test_own_headers(start_relay, anthropic_server, caller, model, version):
+    relay = start_relay(
+        PROVIDER_A_KIND="anthropic", PROVIDER_A_BASE_URL=anthropic_server.base_url, PROVIDER_A_API_KEY=CLAUDE_KEY,
+        PROVIDER_A_MODELS=MODEL, ANONYMOUS_MODELS="all",
+        PROVIDER_A_HEADERS=f"Anthropic-Version: {version}; Authorization: Bearer own; anthropic-beta: x",
+    )  # fmt: skip
+    anthropic_server.says(MODEL, {"own_headers": ["authorization", "anthropic-beta"]})
+    assert text_of(ask(caller(relay), model=MODEL, temperature=0.5)) == "Hello there"
+    (seen,) = anthropic_server.asked(MODEL)
+    assert seen["headers"]["authorization"] == "Bearer own" and seen["headers"]["anthropic-version"] == version
+    assert ("temperature" in seen["body"]) == (version == "2023-06-01")
+    assert anthropic_server.take_violations() == []
+
+
+# --- The official clients, over all surfaces --------------------------------------------------
+
+
+@pytest.mark.parametrize("bound", [100, 20_000])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_tools_by_the_official_client(official, anthropic_server, is_streamed, bound):
+    anthropic_server.says(MODEL, {"content": [thought("Rome, and Oslo."), text("Let me look."), *CALLS, use("toolu_c", "weather", {})]})
+    asked = {"model": "claude", "messages": [user("Weather?")], "tools": [TOOL], "max_tokens": bound}
+    if is_streamed:
+        with official.chat.completions.stream(**asked) as events:
+            choice = events.get_final_completion().choices[0]
+    else:
+        choice = official.chat.completions.create(**asked).choices[0]
+    made = [(call.id, call.function.name, json.loads(call.function.arguments)) for call in choice.message.tool_calls]
+    assert made == [*MADE, ("toolu_c", "weather", {})]
+    assert choice.finish_reason == "tool_calls" and choice.message.content == "Let me look."
+    assert choice.message.reasoning_content == "Rome, and Oslo."
+
+
+@pytest.mark.parametrize("model", ["claude", "new"])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_thoughts_over_turns_by_anthropics_client(claude, anthropic_server, model, is_streamed):
+    upstream = {"claude": MODEL, "new": NEW}[model]
+    first = [thought("Rome.", SIGNATURE + "1"), sealed(SEALED + "2"), thought("Oslo.", SIGNATURE + "3"), text("I look."), *CALLS]
+    anthropic_server.says(upstream, {"content": first}, {"content": [text("Fine.")]})
+    tools = [{"name": "weather", "input_schema": TOOL["function"]["parameters"]}]
+    thinking = {"type": "enabled", "budget_tokens": 2000} if model == "claude" else {"type": "adaptive", "display": "omitted"}
+    sent = {"model": model, "max_tokens": 4000, "tools": tools, "thinking": thinking}
+
+    def answered(messages):
+        if not is_streamed:
+            return claude.messages.create(messages=messages, **sent)
+        with claude.messages.stream(messages=messages, **sent) as gathering:
+            return gathering.get_final_message()
+
+    history = [user("Weather?")]
+    message = answered(history)
+    assert message.stop_reason == "tool_use"
+    kinds = [block.type for block in message.content]
+    assert kinds == ["thinking", "redacted_thinking", "thinking", "text", "tool_use", "tool_use"]
+    results = [{"type": "tool_result", "tool_use_id": id, "content": "Sunny"} for id in ("toolu_a", "toolu_b")]
+    history += [{"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in message.content]}, user(*results)]
+    assert answered(history).content[0].text == "Fine."
+    one, two = anthropic_server.asked(upstream)
+    assert one["body"]["thinking"] == two["body"]["thinking"] == thinking
+    assert two["body"]["messages"][1]["content"][:3] == first[:3]
+
+
+def test_usage_by_both_clients(claude, official, anthropic_server):
+    usage = {
+        "input_tokens": 5, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 300, "output_tokens": 40,
+        "output_tokens_details": {"thinking_tokens": 30},
+    }  # fmt: skip
+    anthropic_server.says(MODEL, {"usage": usage})
+    for bound in (100, 20_000):
+        told = official.chat.completions.create(model="claude", messages=[user("Hi")], max_completion_tokens=bound).usage
+        assert (told.prompt_tokens, told.completion_tokens, told.total_tokens) == (325, 40, 365)
+        assert told.prompt_tokens_details.cached_tokens == 300
+        if bound == 100:
+            assert told.completion_tokens_details.reasoning_tokens == 30
+    told = claude.messages.create(model="claude", messages=[user("Hi")], max_tokens=100).usage
+    assert (told.cache_read_input_tokens, told.output_tokens) == (300, 40)
+
+
+def test_effort_of_anthropics_client_is_not_about_thoughts(claude, anthropic_server):
+    claude.messages.create(model="new", messages=[user("Hi")], max_tokens=100, output_config={"effort": "max"})
+    body = anthropic_server.body(NEW)
+    assert body["output_config"] == {"effort": "max"} and "thinking" not in body
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_loop_of_tools_by_responses(official, anthropic_server, is_streamed):
+    anthropic_server.says(MODEL, {"content": [thought("Hm"), CALLS[0]]}, {"content": [text("Sunny.")]})
+    tools = [{"type": "function", "name": "weather", "parameters": TOOL["function"]["parameters"], "strict": False}]
+    sent = {"model": "claude", "tools": tools, "store": False, "include": ["reasoning.encrypted_content"], "reasoning": {"effort": "low"}}
+
+    def answered(items):
+        if not is_streamed:
+            return official.responses.create(input=items, **sent)
+        with official.responses.stream(input=items, **sent) as events:
+            return events.get_final_response()
+
+    items = [user("Weather?")]
+    output = answered(items).output
+    assert [item.type for item in output] == ["reasoning", "function_call"]
+    items += [item.model_dump(exclude_none=True, exclude={"parsed_arguments", "status"}) for item in output]
+    items.append({"type": "function_call_output", "call_id": "toolu_a", "output": "Sunny"})
+    assert answered(items).output_text == "Sunny."
+    second = anthropic_server.asked(MODEL)[1]["body"]
+    assert second["messages"][1]["content"] == [
+        {"type": "thinking", "thinking": "Hm", "signature": SIGNATURE},
+        {"type": "tool_use", "id": "toolu_a", "name": "weather", "input": {"city": "Rome"}},
+    ]
+    assert second["thinking"]["type"] == "enabled"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_the_older_form_of_calls(talking, anthropic_server, is_streamed):
+    anthropic_server.says(MODEL, {"content": CALLS})
+    history = [
+        user("Hi"), {"role": "assistant", "content": None, "function_call": {"name": "weather", "arguments": "{}"}},
+        {"role": "function", "name": "weather", "content": "Rain"},
+    ]  # fmt: skip
+    fields = {"model": "claude", "messages": history, "functions": [TOOL["function"]], "max_tokens": 100}
+    if is_streamed:
+        got = stream(talking, **fields)
+        pieces = [choice["delta"]["function_call"] for choice in got.choices(0) if "function_call" in choice["delta"]]
+        made = {"name": pieces[0]["name"], "arguments": "".join(piece.get("arguments", "") for piece in pieces)}
+        assert got.finish() == "function_call"
+    else:
+        choice = ask(talking, **fields).json()["choices"][0]
+        made = choice["message"]["function_call"]
+        assert choice["finish_reason"] == "function_call"
+    assert made["name"] == "weather" and json.loads(made["arguments"]) == {"city": "Rome"}
+    body = anthropic_server.body(MODEL)
+    assert body["messages"][2]["content"][0]["content"] == said("Rain")
+    assert body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+
+
+# --- Keys -------------------------------------------------------------------------------------
+
+
+def test_callers_own_keys(start_relay, anthropic_server, caller, new_key):
+    relay = start_relay(
+        PROVIDER_OWN_KIND="anthropic", PROVIDER_OWN_BASE_URL=anthropic_server.base_url, PROVIDER_OWN_MODELS=MODEL,
+        PROVIDER_OWN_PASSTHROUGH="true",
+    )  # fmt: skip
+    key = new_key()
+    assert text_of(ask(caller(relay, key), model=MODEL)) == "Hello there"
+    assert anthropic_server.asked(MODEL)[0]["headers"]["x-api-key"] == key
+    assert caller(relay, new_key()).get("/v1/models").status_code == 200
+    assert caller(relay, new_key("bad")).get("/v1/models").status_code == 401

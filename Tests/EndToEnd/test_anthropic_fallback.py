@@ -1,0 +1,111 @@
+"""A model that Anthropic and a server of OpenAI's wire both serve: one takes over from the other."""
+
+import json
+
+import conftest
+import pytest
+from anthropic_vendor import all_events, failure, text, use
+from chat import PATH, either, stream
+
+ANT = "claude-haiku-4-5"
+ROW = "other/model"
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}
+FAULTS = {
+    "500": {"status": 500, "json": failure("api_error")},
+    "529": {"status": 529, "json": failure("overloaded_error")},
+    "401": {"status": 401, "json": failure("authentication_error")},
+    "402": {"status": 402, "json": failure("billing_error")},
+    "403": {"status": 403, "json": failure("permission_error")},
+    "404": {"status": 404, "json": failure("not_found_error")},
+    "429": {"status": 429, "json": failure("rate_limit_error"), "headers": {"Retry-After": "60"}},
+    "a limit in a 400": {"status": 400, "json": failure("invalid_request_error", "Your credit balance is too low")},
+    "a page": {"raw": b"<html></html>", "type": "text/html"},
+    "an error in a 200": {"json": failure("overloaded_error")},
+    "an error event": {"events": [*list(all_events({}))[:2], failure("overloaded_error")]},
+    "a cut": {"events": list(all_events({}))[:2], "cut": True},
+}
+
+
+@pytest.fixture(scope="module")
+def both(launch, anthropic_server, server):
+    """`both["ant"]`: a relay that asks this provider first."""
+    relays = {}
+    for first in ("ant", "row"):
+        relays[first] = launch(
+            ANONYMOUS_MODELS="all", PROVIDERS=first, BREAKER_FAILURES=1000,
+            PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_MODELS=f"m={ANT}",
+            PROVIDER_ANT_PRIORITY=1 if first == "ant" else 2,
+            PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={ROW}",
+            PROVIDER_ROW_PRIORITY=1 if first == "row" else 2,
+        )  # fmt: skip
+    return relays
+
+
+@pytest.fixture
+def asking(both, server, anthropic_server, caller):
+    yield lambda first: caller(both[first])
+    assert server.take_violations() == []
+    assert [found for found in anthropic_server.take_violations() if "x-api-key" not in found] == []
+
+
+@pytest.fixture(autouse=True)
+def keyless(anthropic_server):
+    """Its provider has no key here."""
+    anthropic_server.says(ANT, {"lax": ["x-api-key"]})
+
+
+def says(anthropic_server, script):
+    anthropic_server.says(ANT, script | {"lax": ["x-api-key"]})
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_server_takes_over_from_anthropic(asking, server, anthropic_server, fault, is_streamed):
+    says(anthropic_server, FAULTS[fault])
+    server.says(ROW, {"text": "by the row"})
+    assert either(asking("ant"), is_streamed, model="m") == ("by the row", "stop")
+    assert len(anthropic_server.asked(ANT)) <= 1
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_anthropic_takes_over_from_a_server(asking, server, anthropic_server, is_streamed):
+    server.says(ROW, {"status": 500, "extra": True})
+    says(anthropic_server, {"content": [text("by Claude")]})
+    assert either(asking("row"), is_streamed, model="m", unknown_field=1) == ("by Claude", "stop")
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_history_of_one_goes_on_with_the_other(asking, server, anthropic_server, is_streamed):
+    server.says(ROW, {"calls": [("call-1.a", "weather", '{"city":"Rome"}')]})
+    first = asking("row").post(PATH, json={"model": "m", "tools": [TOOL], "messages": [{"role": "user", "content": "Hi"}]})
+    message = first.json()["choices"][0]["message"]
+    history = [{"role": "user", "content": "Hi"}, message, {"role": "tool", "tool_call_id": "call-1.a", "content": "Sunny"}]
+    server.says(ROW, {"status": 500, "nulls": True})
+    says(anthropic_server, {"content": [use("toolu_1", "weather", {"city": "Oslo"})]})
+    fields = {"model": "m", "tools": [TOOL], "messages": history}
+    assert either(asking("row"), is_streamed, **fields)[1] == "tool_calls"
+    body = anthropic_server.body(ANT)
+    assert body["messages"][1]["content"] == [{"type": "tool_use", "id": "call-1_a", "name": "weather", "input": {"city": "Rome"}}]
+    assert body["messages"][2]["content"][0]["tool_use_id"] == "call-1_a"
+
+
+def test_nobody_takes_over_once_anthropic_has_begun(asking, server, anthropic_server):
+    begun = list(all_events({"content": [text("begun")]}))[:4]
+    says(anthropic_server, {"events": [*begun, failure("overloaded_error")]})
+    server.says(ROW, {"text": "never"})
+    got = stream(asking("ant"), model="m")
+    assert got.text() == "be" and got.error and not got.is_done
+    assert server.asked(ROW) == []
+
+
+def test_the_next_key_is_asked(start_relay, anthropic_server, caller):
+    conftest.secrets.update(("first-key-of-two", "second-key-of-two"))
+    relay = start_relay(
+        ANONYMOUS_MODELS="all", PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url,
+        PROVIDER_ANT_API_KEYS="first-key-of-two,second-key-of-two", PROVIDER_ANT_MODELS=ANT, FALLBACK="false",
+    )  # fmt: skip
+    anthropic_server.says(ANT, {"status": 400, "json": failure("invalid_request_error", "Your credit balance is too low")}, {})
+    assert either(caller(relay), False, model=ANT) == ("Hello there", "stop")
+    first, second = [request["headers"]["x-api-key"] for request in anthropic_server.asked(ANT)]
+    assert {first, second} == {"first-key-of-two", "second-key-of-two"}
+    assert json.dumps(anthropic_server.take_violations()) == "[]"

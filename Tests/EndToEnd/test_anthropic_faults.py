@@ -1,0 +1,272 @@
+"""Refusals and failures of Anthropic's wire, whole and streamed, and what the client is told of them."""
+
+import json
+
+import checked
+import httpx
+import pytest
+from anthropic_vendor import all_events, failure, text, thought, use, whole
+from chat import ask, refusal, stream, text_of
+from conftest import CLAUDE_KEY, TEAM_TOKEN
+from relay_process import free_port
+
+MODEL = "claude-sonnet-4-5"
+LIMITS = "You have reached your specified workspace API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
+TABLE = [
+    # status, headers, type, message, more -> status, code, param, header
+    (400, {}, "invalid_request_error", "It is wrong.", {}, 400, None, None, {}),
+    (400, {}, "invalid_request_error", LIMITS, {}, 429, "insufficient_quota", None, {"x-should-retry": "false"}),
+    (400, {}, "invalid_request_error", "Your credit balance is too low to access", {}, 429, "insufficient_quota", None, {}),
+    (400, {}, "invalid_request_error", "prompt is too long: 2 tokens > 1 maximum", {}, 400, "context_length_exceeded", "messages", {}),
+    (400, {}, "invalid_request_error", "input length and `max_tokens` exceed context limit: 1 + 2 > 2", {}, 400, "context_length_exceeded", "messages", {}),
+    (400, {}, "invalid_request_error", "Output blocked by content filtering policy", {}, 400, "content_filter", None, {}),
+    (401, {}, "authentication_error", "invalid x-api-key", {}, 502, "upstream_error", None, {}),
+    (402, {}, "billing_error", "Pay", {}, 429, "insufficient_quota", None, {"x-should-retry": "false"}),
+    (403, {}, "permission_error", "Not you", {}, 502, "upstream_error", None, {}),
+    (403, {}, "permission_error", "Your key may not use this model", {}, 403, "permission_denied", None, {}),
+    (404, {}, "not_found_error", "model: claude-x", {}, 404, "model_not_found", "model", {}),
+    (413, {}, "request_too_large", "Too large", {}, 413, "request_too_large", None, {}),
+    (429, {"Retry-After": "7"}, "rate_limit_error", "Slow down", {}, 429, "rate_limit_exceeded", None, {"retry-after": "7"}),
+    (429, {}, "rate_limit_error", "No", {"details": {"error_code": "workspace_spend_limit_reached"}}, 429, "insufficient_quota", None, {}),
+    (429, {"Retry-After": "7"}, "rate_limit_error", "No", {"details": {"error_code": "org_spend_limit_reached"}}, 429, "rate_limit_exceeded", None, {}),
+    (500, {}, "api_error", "Oops", {}, 502, "upstream_error", None, {}),
+    (504, {}, "timeout_error", "Slow", {}, 504, "upstream_timeout", None, {}),
+    (529, {}, "overloaded_error", "Overloaded", {}, 503, "upstream_error", None, {}),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def patient(launch, anthropic_server):
+    """A relay that waits for its vendor for a second only, with keys that rest."""
+    return launch(
+        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
+        PROVIDER_ANT_MODELS=f"claude={MODEL}", PROVIDER_ANT_TIMEOUT="1s", PROVIDER_ANT_IDLE_TIMEOUT="1s", KEY_TEAM_TOKEN=TEAM_TOKEN,
+        BREAKER_FAILURES=1000,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def short(patient, anthropic_server):
+    with checked.client(httpx, base_url=patient.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+        yield http
+    assert anthropic_server.take_violations() == []
+
+
+BOUNDS = [("whole", False, 100), ("gathered", False, 20_000), ("streamed", True, 100)]
+
+
+@pytest.mark.parametrize("way, is_streamed, bound", BOUNDS, ids=[bound[0] for bound in BOUNDS])
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case[0]}-{case[6]}")
+def test_the_table(talking, anthropic_server, case, way, is_streamed, bound):
+    status, headers, kind, message, more, told, code, param, own = case
+    anthropic_server.says(MODEL, {"status": status, "headers": headers, "json": failure(kind, message, **more)})
+    got, error, head = refusal(talking, is_streamed, model="claude", max_tokens=bound)
+    assert (got, error["code"], error["param"]) == (told, code, param), error
+    for name, value in own.items():
+        assert head[name] == value
+    assert len(anthropic_server.asked(MODEL)) == 1
+
+
+IN_EVENTS = [
+    ("overloaded_error", 503), ("api_error", 502), ("timeout_error", 504), ("rate_limit_error", 429), ("authentication_error", 502),
+    ("permission_error", 502), ("not_found_error", 404), ("request_too_large", 413), ("billing_error", 429), ("invalid_request_error", 400),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind, told", IN_EVENTS)
+@pytest.mark.parametrize("way, is_streamed, bound", BOUNDS, ids=[bound[0] for bound in BOUNDS])
+def test_errors_in_a_good_answer(talking, anthropic_server, kind, told, way, is_streamed, bound):
+    start = next(all_events({}))
+    body = failure(kind, "model: x" if kind == "not_found_error" else "It is wrong.")
+    if way == "whole":
+        anthropic_server.says(MODEL, {"json": body})
+    else:
+        anthropic_server.says(MODEL, {"events": [start, {"type": "ping"}, body]})
+    assert refusal(talking, is_streamed, model="claude", max_tokens=bound)[0] == told
+    if way != "whole":
+        anthropic_server.says(MODEL, {"json": body})
+        assert refusal(talking, is_streamed, model="claude", max_tokens=bound)[0] == told
+
+
+def parts(script):
+    return list(all_events(script))
+
+
+@pytest.mark.parametrize("event", [failure("overloaded_error"), "event: error\ndata: words", None], ids=["error", "words", "cut"])
+def test_failures_in_the_middle(talking, anthropic_server, event):
+    events = parts({"content": [text("Hello there")]})[:4]
+    anthropic_server.says(MODEL, {"events": events + ([event] if event else [])})
+    got = stream(talking, model="claude")
+    assert got.text() == "Hello" and got.error and not got.is_done and got.finish() is None
+    status, _, _ = refusal(talking, model="claude", max_tokens=20_000)
+    assert status == (503 if isinstance(event, dict) else 502)
+
+
+BROKEN = {
+    "a page": {"raw": b"<html><body>Bad gateway at 10.0.0.1</body></html>", "type": "text/html"},
+    "a page of failure": {"raw": b"<html>Bad gateway at 10.0.0.1</html>", "type": "text/html", "status": 502},
+    "an empty body": {"raw": b""},
+    "an empty failure": {"raw": b"", "status": 500},
+    "no content": {"json": {"type": "message", "stop_reason": "end_turn"}},
+    "no end": {"json": whole({}) | {"stop_reason": None}},
+    "half an answer": {"raw": json.dumps(whole({})).encode()[:50], "type": "application/json"},
+    "a list": {"json": [1]},
+}
+
+
+@pytest.mark.parametrize("way, is_streamed, bound", BOUNDS, ids=[bound[0] for bound in BOUNDS])
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_answers(talking, anthropic_server, name, way, is_streamed, bound):
+    anthropic_server.says(MODEL, BROKEN[name])
+    status, error, _ = refusal(talking, is_streamed, model="claude", max_tokens=bound)
+    assert status == 502 and "gateway" not in error["message"]
+
+
+def test_a_page_that_says_too_large(talking, anthropic_server):
+    anthropic_server.says(MODEL, {"raw": b"<html>413</html>", "type": "text/html", "status": 413})
+    assert refusal(talking, model="claude")[0] == 413
+
+
+@pytest.mark.parametrize("way, is_streamed, bound", BOUNDS, ids=[bound[0] for bound in BOUNDS])
+def test_slow_and_cut_answers(short, anthropic_server, way, is_streamed, bound):
+    events = parts({})
+    anthropic_server.says(MODEL, {"events": events[:2], "stall": True} | ({"raw": b" ", "cut": True} if way == "whole" else {}))
+    status, error, _ = refusal(short, is_streamed, model="claude", max_tokens=bound)
+    assert (status, error["code"]) == (504, "upstream_timeout")
+    anthropic_server.says(MODEL, {"events": events[:2], "cut": True})
+    assert refusal(short, is_streamed, model="claude", max_tokens=bound)[0] == 502
+
+
+@pytest.mark.parametrize("way, is_streamed, bound", BOUNDS, ids=[bound[0] for bound in BOUNDS])
+def test_a_dead_server(start_relay, caller, way, is_streamed, bound):
+    relay = start_relay(
+        PROVIDER_A_KIND="anthropic", PROVIDER_A_BASE_URL=f"http://127.0.0.1:{free_port()}", PROVIDER_A_API_KEY=CLAUDE_KEY,
+        PROVIDER_A_MODELS=MODEL, ANONYMOUS_MODELS="all",
+    )  # fmt: skip
+    assert refusal(caller(relay), is_streamed, model=MODEL, max_tokens=bound)[0] == 502
+
+
+def test_a_client_that_leaves_ends_the_vendors_stream(talking, anthropic_server):
+    anthropic_server.left.clear()
+    anthropic_server.says(MODEL, {"events": parts({})[:4], "stall": True})
+    with talking.stream("POST", "/v1/chat/completions", json={
+        "model": "claude", "stream": True, "messages": [{"role": "user", "content": "Hi"}],
+    }) as answer:  # fmt: skip
+        assert next(answer.iter_bytes())
+    assert anthropic_server.left.wait(10)
+
+
+def test_no_key_and_no_account_is_told(talking, anthropic_server):
+    said = f"Key {CLAUDE_KEY} of org-a1b2c3 failed at /srv/app/x.py, see https://vendor.example/x"
+    anthropic_server.says(MODEL, {"status": 400, "json": failure("invalid_request_error", said)})
+    message = json.dumps(refusal(talking, model="claude"), default=str)
+    for word in (CLAUDE_KEY, "org-a1", "/srv/app", "vendor.example"):
+        assert word not in message
+
+
+def test_anthropics_errors_on_its_own_surface(talking, anthropic_server):
+    body = {"model": "claude", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}
+    for status, kind in [(529, "overloaded_error"), (402, "billing_error"), (413, "request_too_large"), (504, "timeout_error")]:
+        anthropic_server.says(MODEL, {"status": status, "json": failure(kind)})
+        answer = talking.post("/v1/messages", json=body)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
+
+
+def test_the_callers_own_key(start_relay, anthropic_server, caller, new_key):
+    relay = start_relay(
+        PROVIDER_OWN_KIND="anthropic", PROVIDER_OWN_BASE_URL=anthropic_server.base_url, PROVIDER_OWN_MODELS="m7", PROVIDER_OWN_PASSTHROUGH="true"
+    )
+    http = caller(relay, new_key())
+    for status, told, code in [(401, 401, "invalid_api_key"), (402, 429, "insufficient_quota"), (403, 403, "permission_denied"), (429, 429, "rate_limit_exceeded")]:
+        anthropic_server.says("m7", {"status": status, "json": failure("error")})
+        got, error, _ = refusal(http, model="m7")
+        assert (got, error["code"]) == (told, code)
+
+
+# --- Streams as they may come -----------------------------------------------------------------
+
+CONTENT = [thought("Häm"), text("Grüße\n\n\"data: x\""), use("toolu_a", "weather", {"city": "Köln"}), use("toolu_b", "now", {})]
+TOLD = ("Grüße\n\n\"data: x\"", "Häm", [("weather", {"city": "Köln"}), ("now", {})], "tool_calls")
+
+
+def told(got):
+    text, reasoning, calls = "", "", []
+    for choice in got.choices(0):
+        delta = choice["delta"]
+        text += delta.get("content") or ""
+        reasoning += delta.get("reasoning_content") or ""
+        for piece in delta.get("tool_calls", ()):
+            if piece["index"] == len(calls):
+                calls.append([piece["function"]["name"], ""])
+            calls[piece["index"]][1] += piece["function"]["arguments"]
+    return text, reasoning, [(name, json.loads(arguments)) for name, arguments in calls], got.finish()
+
+
+@pytest.mark.parametrize("script", [
+    {"pieces": 1}, {"pieces": 7, "line_end": "\r\n"}, {"pieces": 1, "line_end": "\r\n"}, {"line_end": "\r"}, {},
+], ids=str)  # fmt: skip
+def test_streams_cut_anywhere(talking, anthropic_server, script):
+    anthropic_server.says(MODEL, {"content": CONTENT} | script)
+    got = stream(talking, model="claude", stream_options={"include_usage": True})
+    assert told(got) == TOLD and got.is_done
+    assert (got.usage()["prompt_tokens"], got.usage()["completion_tokens"]) == (9, 8)
+
+
+def test_odd_events_are_left_out(talking, anthropic_server):
+    events = parts({"content": CONTENT})
+    odd = [
+        ": comment", "event: new\ndata: {\"type\":\"new\"}", "data:", "event: x", {"type": "content_block_delta", "index": 77, "delta": {"type": "odd"}},
+        {"type": "content_block_start", "index": 99, "content_block": {"type": "server_tool_use", "id": "s", "name": "s", "input": {}}},
+        {"type": "content_block_delta", "index": 99, "delta": {"type": "input_json_delta", "partial_json": "{}"}},
+        {"type": "content_block_stop", "index": 99}, {"type": "content_block_start", "index": 98, "content_block": {"type": "new"}},
+        {"type": "ping", "more": [1, None]}, {"type": "message_delta", "delta": {"stop_reason": None}, "usage": None},
+    ]  # fmt: skip
+    mixed = events[:1] + [event for known in events[1:] for event in [*odd, known]] + odd
+    anthropic_server.says(MODEL, {"events": mixed})
+    assert told(stream(talking, model="claude")) == TOLD
+    anthropic_server.says(MODEL, {"events": events[:-1]})
+    assert told(stream(talking, model="claude")) == TOLD
+
+
+def test_a_whole_answer_in_place_of_a_stream(talking, anthropic_server):
+    anthropic_server.says(MODEL, {"json": whole({"content": CONTENT})})
+    assert told(stream(talking, model="claude")) == TOLD
+    choice = ask(talking, model="claude").json()["choices"][0]
+    assert choice["message"]["content"] == TOLD[0]
+
+
+FINISHES = [
+    ("end_turn", "stop"), ("stop_sequence", "stop"), ("max_tokens", "length"), ("model_context_window_exceeded", "length"),
+    ("refusal", "content_filter"), ("pause_turn", "stop"), ("something_new", "stop"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("reason, finish", FINISHES)
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_finishes(talking, anthropic_server, reason, finish, is_streamed):
+    details = {"type": "refusal", "category": None, "explanation": "It harms."} if reason == "refusal" else None
+    anthropic_server.says(MODEL, {"stop": reason, "sequence": "END" if reason == "stop_sequence" else None, "details": details})
+    if is_streamed:
+        got = stream(talking, model="claude")
+        assert got.finish() == finish and got.text() == "Hello there"
+        refused = "".join(choice["delta"].get("refusal") or "" for choice in got.choices(0))
+    else:
+        choice = ask(talking, model="claude", max_tokens=100).json()["choices"][0]
+        assert choice["finish_reason"] == finish
+        refused = choice["message"]["refusal"] or ""
+    assert refused == ("It harms." if details else "")
+    body = {"model": "claude", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}
+    answer = talking.post("/v1/messages", json=body).json()
+    if reason == "stop_sequence":
+        assert (answer["stop_reason"], answer["stop_sequence"]) == ("stop_sequence", "END")
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_an_empty_answer_is_a_good_one(talking, anthropic_server, is_streamed):
+    anthropic_server.says(MODEL, {"content": []})
+    if is_streamed:
+        got = stream(talking, model="claude")
+        assert got.text() == "" and got.finish() == "stop" and got.is_done
+    else:
+        assert text_of(ask(talking, model="claude", max_tokens=100)) == ""
+        assert text_of(ask(talking, model="claude")) == ""

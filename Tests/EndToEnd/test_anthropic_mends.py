@@ -1,0 +1,148 @@
+"""What a server of Anthropic's wire refuses, and the change after which it takes the request."""
+
+import checked
+import httpx
+import pytest
+from anthropic_vendor import SIGNATURE, failure, text
+from chat import PATH, either, refusal
+from conftest import CLAUDE_KEY, TEAM_TOKEN
+
+NAMES = ["claude-sonnet-4-5-x", "claude-opus-4-8-x", "claude-sonnet-5-5-x", "other"]
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
+FORMAT = {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}}
+TOOL = {"type": "function", "function": {"name": "weather", "strict": True, "parameters": SCHEMA | {"required": ["n"]}}}
+CALL = text('<tool_call>\n{"name": "weather", "arguments": {"n": 1}}\n</tool_call>')
+THOUGHT = {
+    "role": "assistant", "content": "I said.", "reasoning_content": "Hm", "extra_content": {"thought_signature": SIGNATURE},
+}  # fmt: skip
+
+
+def without(*names):
+    """The request without these fields."""
+    return lambda body: {name: value for name, value in body.items() if name not in names}
+
+
+def changed(**fields):
+    return lambda body: body | fields
+
+
+def last_word(body):
+    more = {"role": "user", "content": [{"type": "text", "text": "Continue."}]}
+    return body | {"messages": [*body["messages"], more]}
+
+
+def thoughtless(body):
+    user, said, more = body["messages"]
+    return body | {"messages": [user, said | {"content": said["content"][1:]}, more]}
+
+
+TABLE = {
+    # name: model, fields, words of the refusal, change
+    "temperature": (0, {"temperature": 0.5}, "`temperature` is deprecated for this model.", without("temperature")),
+    "top_p": (3, {"temperature": 0.5, "top_p": 0.5}, "`temperature` and `top_p` cannot both be specified for this model.", without("top_p")),
+    "both": (3, {"temperature": 0.5, "top_p": 0.5}, "top_p is not supported on this model", without("temperature", "top_p")),
+    "thinking": (0, {"reasoning_effort": "low"}, "thinking is not supported on this model", without("thinking")),
+    "budget": (0, {"reasoning_effort": "low"}, '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive"',
+               changed(thinking={"type": "adaptive", "display": "summarized"})),
+    "disabled": (1, {"reasoning_effort": "none"}, '"thinking.type.disabled" is not supported; use "between_tools"',
+                 changed(thinking={"type": "between_tools"})),
+    "always on": (1, {"reasoning_effort": "none"}, '"thinking.type.disabled" is not supported for this model', without("thinking")),
+    "effort": (1, {"reasoning_effort": "low"}, "output_config.effort: Extra inputs are not permitted", without("output_config")),
+    "high effort": (1, {"reasoning_effort": "max"}, "effort 'max' is not supported by this model", changed(output_config={"effort": "high"})),
+    "prefill": (0, {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]},
+                "This model does not support assistant message prefill. The conversation must end with a user message.", last_word),
+    "signature": (0, {"messages": [{"role": "user", "content": "a"}, THOUGHT, {"role": "user", "content": "b"}]},
+                  "messages.1.content.0: Invalid `signature` in `thinking` block", thoughtless),
+    "strict": (0, {"tools": [TOOL]}, "tools.0.custom.strict: Extra inputs are not permitted",
+               lambda body: body | {"tools": [without("strict")(tool) for tool in body["tools"]]}),
+    "service_tier": (0, {"service_tier": "auto"}, "service_tier: Extra inputs are not permitted", without("service_tier")),
+    "metadata": (0, {"user": "me"}, "metadata: Extra inputs are not permitted", without("metadata")),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mending(launch, anthropic_server):
+    models = [f"{name}-{at}" for name in NAMES for at in range(60)]
+    return launch(
+        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
+        PROVIDER_ANT_MODELS=",".join(models), KEY_TEAM_TOKEN=TEAM_TOKEN,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def team(mending, anthropic_server):
+    with checked.client(httpx, base_url=mending.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+        yield http
+    assert anthropic_server.take_violations() == []
+
+
+@pytest.fixture
+def fresh():
+    """`fresh(0)`: a model of this name of which nothing was learned."""
+    return lambda name: f"{NAMES[name]}-{next(fresh_numbers)}"
+
+
+fresh_numbers = iter(range(60))
+
+
+def refused(words):
+    return {"status": 400, "json": failure("invalid_request_error", words), "lax": [""]}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", TABLE)
+def test_a_refused_field_is_changed_and_the_change_is_kept(team, anthropic_server, fresh, name, is_streamed):
+    at, fields, words, change = TABLE[name]
+    model = fresh(at)
+    anthropic_server.says(model, refused(words), {"lax": [""]})
+    asked = {"model": model, "max_tokens": 100} | fields
+    assert either(team, is_streamed, **asked) == ("Hello there", "stop")
+    first, second = [request["body"] for request in anthropic_server.asked(model)]
+    assert second == change(first) != first
+    anthropic_server.says(model, {"lax": [""]})
+    assert either(team, is_streamed, **asked) == ("Hello there", "stop")
+    assert anthropic_server.body(model) == second
+
+
+def test_what_is_no_mend(team, anthropic_server, fresh):
+    model = fresh(0)
+    for words in ("temperature: Input should be less than 1", "messages: roles must be kind", "max_tokens: 65000 > 64000"):
+        anthropic_server.says(model, refused(words))
+        assert refusal(team, model=model, temperature=0.5)[0] == 400
+        assert len(anthropic_server.asked(model)) == 1
+    anthropic_server.says(model, refused("`temperature` is not supported"))
+    assert refusal(team, model=model, temperature=0.5)[0] == 400
+    assert len(anthropic_server.asked(model)) == 2
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_schema_that_is_refused_is_emulated(team, anthropic_server, fresh, is_streamed):
+    model = fresh(0)
+    anthropic_server.says(model, refused("output_config.format: Extra inputs are not permitted"), {"content": [text('Well: {"n": 1}')]})
+    assert either(team, is_streamed, model=model, **FORMAT) == ('{"n": 1}', "stop")
+    assert either(team, is_streamed, model=model, **FORMAT) == ('{"n": 1}', "stop")
+    bodies = [request["body"] for request in anthropic_server.asked(model)]
+    assert ["output_config" in body for body in bodies] == [True, False, False]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_demand_that_is_refused_is_emulated(team, anthropic_server, fresh, is_streamed):
+    model = fresh(0)
+    anthropic_server.says(model, refused("tool_choice: forced tool use is not supported for this model"), {"content": [CALL]})
+    fields = {"model": model, "tools": [TOOL], "tool_choice": "required"}
+    assert either(team, is_streamed, **fields)[1] == "tool_calls"
+    assert ["tool_choice" in request["body"] for request in anthropic_server.asked(model)] == [True, False]
+    anthropic_server.says(model, {})
+    assert either(team, is_streamed, **fields | {"tool_choice": "auto"})[1] == "stop"
+    assert anthropic_server.body(model)["tools"][0]["name"] == "weather"
+
+
+def test_nothing_is_learned_from_callers_own_keys(start_relay, anthropic_server, caller, new_key):
+    relay = start_relay(
+        PROVIDER_OWN_KIND="anthropic", PROVIDER_OWN_BASE_URL=anthropic_server.base_url, PROVIDER_OWN_MODELS="m8", PROVIDER_OWN_PASSTHROUGH="true"
+    )
+    http = caller(relay, new_key())
+    for _ in range(2):
+        anthropic_server.says("m8", refused("temperature is not supported"), {})
+        assert http.post(PATH, json={"model": "m8", "temperature": 0.5, "messages": [{"role": "user", "content": "Hi"}]}).status_code == 200
+        assert len(anthropic_server.asked("m8")) == 2

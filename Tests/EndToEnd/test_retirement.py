@@ -1,0 +1,87 @@
+"""Models that end: their last day where clients and operators see it, and the models that serve in their place."""
+
+import pytest
+from chat import CHAT_PATH, ask
+from limited import metric
+from onemin_rules import FEATURE_TYPES
+from test_models_live import model
+from vendor import Vendor
+
+ENDED, TO_COME = "2020-02-29", "2031-12-09"
+KEY = "key-1"
+
+
+@pytest.fixture(scope="module")
+def ending():
+    running = Vendor()
+    models = [
+        model("o3-mini", deprecationDate=ENDED), model("gpt-4o", deprecationDate=TO_COME), model("gpt-4o-mini"),
+        model("gpt-5", deprecationDate=ENDED),
+    ]  # fmt: skip
+    running.lists(only={FEATURE_TYPES["chat"]: models})
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def aging(launch, ending):
+    relay = launch(
+        ONE_MIN_BASE_URL=ending.base_url, ONE_MIN_MODELS_REFRESH="1h",
+        MODEL_REPLACEMENTS="o3-mini:gpt-5,gpt-5:gpt-4o-mini,gpt-4o:gpt-4o-mini,gone:gpt-4o",
+        KEY_NARROW_TOKEN="token-of-the-narrow-one", KEY_NARROW_MODELS="gpt-4o-mini",
+    )  # fmt: skip
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    return relay
+
+
+@pytest.fixture
+def http(aging, caller):
+    return caller(aging, KEY)
+
+
+def served(source):
+    return source.requests(KEY, CHAT_PATH)[-1]["body"]["model"]
+
+
+def test_a_model_that_has_ended_is_served_by_its_replacement_under_its_name(http, aging, ending):
+    answer = ask(http, model="o3-mini")
+    assert answer.status_code == 200 and answer.json()["model"] == "o3-mini"
+    assert served(ending) == "gpt-4o-mini" and "sunset" not in answer.headers
+    line = aging.wait_for_line(lambda line: line.get("model") == "o3-mini")
+    assert line["served_by"] == "gpt-4o-mini"
+
+
+def test_a_model_that_is_to_end_serves_until_then_and_says_so(http, aging, ending):
+    answer = ask(http, model="gpt-4o")
+    assert served(ending) == "gpt-4o"
+    assert answer.headers["sunset"] == "Tue, 09 Dec 2031 00:00:00 GMT"
+    assert "served_by" not in aging.wait_for_line(lambda line: line.get("model") == "gpt-4o")
+
+
+def test_a_name_that_nobody_serves_is_replaced(http, ending):
+    answer = ask(http, model="gone")
+    assert answer.status_code == 200 and answer.json()["model"] == "gone" and served(ending) == "gpt-4o"
+
+
+def test_the_right_to_the_name_that_was_asked_counts(aging, caller):
+    answer = ask(caller(aging, "token-of-the-narrow-one"), model="o3-mini")
+    assert answer.status_code == 404 and answer.json()["error"]["code"] == "model_not_found"
+
+
+def test_the_last_day_is_listed_warned_of_and_measured(http, aging):
+    listed = [(entry["id"], entry.get("shutdown_date")) for entry in http.get("/v1/models").json()["data"]]
+    assert listed[:2] == [("gpt-4o-mini", None), ("gpt-4o", TO_COME)]
+    assert listed[-2:] == [("gpt-5", ENDED), ("o3-mini", ENDED)]
+    line = aging.wait_for_line(lambda line: line["message"] == "models end")
+    assert line["level"] == "warning" and line["models"] == f"gpt-5 {ENDED}, o3-mini {ENDED}"
+    assert metric(aging, "relay_model_shutdown_timestamp_seconds", model="o3-mini") == 1582934400
+
+
+@pytest.mark.parametrize(("given", "names"), [(None, ["gpt-4o-mini", "gpt-4o"]), ("o3-mini", ["o3-mini"])])
+def test_the_default_subset_leaves_out_what_has_ended(start_relay, caller, ending, given, names):
+    more = {"SUBSET_OF_ONE_MIN_PERMITTED_MODELS": given} if given else {}
+    relay = start_relay(
+        ONE_MIN_BASE_URL=ending.base_url, ONE_MIN_MODELS_REFRESH="1h", PERMIT_MODELS_FROM_SUBSET_ONLY="true", **more
+    )
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    assert [entry["id"] for entry in caller(relay, KEY).get("/v1/models").json()["data"]] == names

@@ -1,0 +1,115 @@
+import Calls
+import Engine
+import Shared
+import Support
+import Testing
+
+@testable import Upstream
+
+@Suite struct AnthropicStreamTests {
+    private func stream(_ pieces: [[UInt8]], isEventStream: Bool = true) -> WireStream {
+        WireStream(
+            ScriptedStream(pieces, isEventStream: isEventStream),
+            AnthropicReader(JSONParser(), RandomBytes(), SentNames(), isLegacy: false)
+        )
+    }
+
+    private static let events =
+        [
+            ": first\r\n\r\nevent: message_start\r\n",
+            #"data: {"type":"message_start","message":{"usage":{"input_tokens":3,"output_tokens":1}}}"#, "\r\n\r\n",
+            "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+            start(0, #""thinking","thinking":"","signature":"""#), delta(0, #""thinking_delta","thinking":"h\u00e4""#),
+            delta(0, #""signature_delta","signature":"ab""#), delta(0, #""signature_delta","signature":"cd""#),
+            #"data:{"type":"content_block_stop","index":0}"#, "\r\r",
+            start(1, #""redacted_thinking","data":"ef""#), stop(1),
+            start(2, #""server_tool_use","id":"s","name":"w""#), delta(2, #""input_json_delta","partial_json":"{}""#),
+            stop(2), "event: odd\ndata: {\"type\":\"odd\",\"index\":\"x\"}\n\n",
+            start(3, #""text","text":"zw""#), delta(3, #""text_delta","text":"\u00f6""#),
+            delta(3, #""citations_delta","citation":{}"#), stop(3),
+            start(4, #""tool_use","id":"a","name":"f","input":{}"#), delta(4, #""input_json_delta","partial_json":"""#),
+            delta(4, #""input_json_delta","partial_json":"{\"x\":1}""#), stop(4),
+            start(5, #""tool_use","id":"b","name":"g","input":{}"#), stop(5),
+            #"data: {"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":4.0}}"#,
+            "\n\ndata: {\"type\":\"message_stop\"}",
+        ]
+        .joined()
+
+    private static func start(_ index: Int, _ block: String) -> String {
+        #"data: {"type":"content_block_start","index":\#(index),"content_block":{"type":\#(block)}}"# + "\n\n"
+    }
+
+    private static func delta(_ index: Int, _ delta: String) -> String {
+        "event: content_block_delta\n"
+            + #"data: {"type":"content_block_delta","index":\#(index),"delta":{"type":\#(delta)}}"# + "\n\n"
+    }
+
+    private static func stop(_ index: Int) -> String {
+        #"data: {"type":"content_block_stop","index":\#(index)}"# + "\n\n"
+    }
+
+    private static let answer =
+        #" {"type":"message","content":[{"type":"thinking","thinking":"h\u00e4","signature":"abcd"},"#
+        + #"{"type":"redacted_thinking","data":"ef"},{"type":"server_tool_use","id":"s","name":"w","input":{}},"#
+        + #"{"type":"text","text":"zw\u00f6","citations":null},{"type":"tool_use","id":"a","name":"f","input":{"x":1}},"#
+        + #"{"type":"tool_use","id":"b","name":"g","input":{}}],"stop_reason":"tool_use","odd":[1],"#
+        + #""usage":{"input_tokens":3,"output_tokens":4}}"#
+
+    private var whole: Heard {
+        var heard = Heard()
+        heard.texts = [0: "zw\u{f6}"]
+        heard.reasoning = [0: "h\u{e4}"]
+        heard.seals = ["abcd", "ef"]
+        heard.calls = [0: ["a", "f", #"{"x":1}"#, "b", "g", "{}"]]
+        heard.ends = [0: [.toolCalls]]
+        heard.tokens = 4
+        return heard
+    }
+
+    @Test("a stream is the same wherever its bytes are cut")
+    func cutAnywhere() async {
+        for pieces in cuttings(of: Array(Self.events.utf8)) {
+            #expect(await hear(stream(pieces)) == whole, "\(pieces[0].count)")
+        }
+    }
+
+    @Test("a stream whose first event was waited for is the same")
+    func begun() async throws {
+        for pieces in cuttings(of: Array(Self.events.utf8)) {
+            let stream = stream(pieces)
+            try await stream.begin()
+            #expect(await hear(stream) == whole, "\(pieces[0].count)")
+        }
+    }
+
+    @Test("a whole answer in place of a stream gives the same events, wherever it is cut")
+    func wholeInPlace() async {
+        for pieces in cuttings(of: Array(Self.answer.utf8)) {
+            #expect(await hear(stream(pieces, isEventStream: false)) == whole, "\(pieces[0].count)")
+        }
+    }
+
+    @Test("a whole answer has the same content")
+    func wholeAnswer() throws {
+        let reader = AnthropicReader(JSONParser(), RandomBytes(), SentNames(), isLegacy: false)
+        let answer = try reader.answer(Body(ByteBuffer(Self.answer)))
+        let choice = try #require(answer.choices.first)
+        #expect(choice.text?.bytes.text == "zw\u{f6}" && choice.finish == .toolCalls)
+        #expect(choice.thoughts.map(\.signature) == ["abcd", "ef"])
+        #expect(choice.thoughts.map(\.isSealed) == [false, true])
+        #expect(choice.toolCalls.map(\.arguments) == [#"{"x":1}"#, "{}"])
+        #expect(answer.usage?.promptTokens == 3)
+    }
+
+    @Test("a broken answer is a failure or an end, and no crash")
+    func broken() async {
+        let bytes = Array(Self.events.utf8)
+        for place in stride(from: 0, to: bytes.count, by: 3) {
+            for byte in [UInt8(ascii: "\""), UInt8(ascii: "{"), UInt8(ascii: "]"), 0, 0xff, 10] {
+                var bytes = bytes
+                bytes[place] = byte
+                _ = await hear(stream([bytes]))
+            }
+        }
+    }
+}
