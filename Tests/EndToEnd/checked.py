@@ -289,6 +289,26 @@ class TextStreamCheck(StreamCheck):
                 self.found.append("empty text")
 
 
+class MediaStreamCheck:
+    """The same of images, speech and transcripts, whose events tell their kind in their data."""
+
+    def __init__(self) -> None:
+        self.body = b""
+
+    def feed(self, data: bytes) -> None:
+        self.body += data
+
+    def end(self, *, is_left: bool) -> list[str]:
+        *events, rest = self.body.split(b"\n\n")
+        found = [f"a piece of an event: {rest[:200]!r}"] if rest and not is_left else []
+        for event in events:
+            name, _, data = event.rpartition(b"data: ")
+            kind = json.loads(data).get("type")
+            if name not in (b"", f"event: {kind}\n".encode()) or not kind and "error" not in json.loads(data):
+                found.append(f"event {event[:200]!r}")
+        return found
+
+
 def answer_check(response: Any) -> Callable[[bytes | None], None]:
     """Takes the body of `response` piece by piece; None: the client left it."""
     request, kind = response.request, response.headers.get("content-type", "").partition(";")[0]
@@ -302,6 +322,8 @@ def answer_check(response: Any) -> Callable[[bytes | None], None]:
             stream = checked_messages.MessageStreamCheck(response.headers)
         elif route(request.url.path) == "responses":
             stream = ResponseStreamCheck(schema_problems)
+        elif route(request.url.path).startswith(("images/", "audio/")):
+            stream = MediaStreamCheck()
         else:
             stream = check()
 

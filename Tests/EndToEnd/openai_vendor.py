@@ -1,4 +1,4 @@
-"""A strict fake of a server that speaks OpenAI's chat completions, for tests.
+"""A strict fake of a server that speaks OpenAI's wire, for tests.
 
 `Server` runs in a thread of the test's process. Requests are checked against OpenAI's contract; what it does not have is
 a violation. Answers follow the script that was set for the request's model (`says`), each request takes the next, the last
@@ -13,6 +13,7 @@ SCRIPT, all optional:
     done                      false: no [DONE]; line_end: of the events; pieces: sizes in which they are written
     cut                       true: the connection breaks at the end of what was written
     stall                     true: nothing more comes after that; `left` is set when the client has left
+    streams                   whether `raw` is written as a stream's body
     extra                     true: fields that OpenAI does not have are taken; nulls: true: and nulls
 """
 
@@ -22,6 +23,8 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+import openai_endpoints
 
 FIELDS = {
     "model", "messages", "n", "stop", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature",
@@ -140,19 +143,32 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             pass
 
         def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["content-length"]))
-            body = json.loads(raw)
             headers = {name.lower(): value for name, value in self.headers.items()}
+            path = self.path.removeprefix("/v1")
+            is_form = headers.get("content-type", "").startswith("multipart/form-data; boundary=")
+            if path in openai_endpoints.ENDPOINTS and is_form:
+                raw, body = openai_endpoints.form(self.rfile, headers)
+            else:
+                raw = self.rfile.read(int(self.headers["content-length"]))
+                body = json.loads(raw)
             script = server.next_script(body.get("model", ""))
-            problems = [] if self.path == "/v1/chat/completions" else [f"path {self.path}"]
-            problems += problems_of(body, script)
-            problems += [f"header {name}" for name in set(headers) - HEADERS - set(script.get("own_headers", ()))]
-            if headers.get("content-type") != "application/json":
+            problems = []
+            if path == "/chat/completions":
+                problems += problems_of(body, script)
+            elif path in openai_endpoints.ENDPOINTS:
+                problems += openai_endpoints.problems_of(path, body, script, is_form=is_form)
+            else:
+                problems.append(f"path {self.path}")
+            known = HEADERS | ({"transfer-encoding"} if is_form else set())
+            problems += [f"header {name}" for name in set(headers) - known - set(script.get("own_headers", ()))]
+            if headers.get("content-type") != "application/json" and not is_form:
                 problems.append("content-type")
             with server.lock:
-                server.requests.append({"headers": headers, "body": body, "raw": raw})
+                server.requests.append({"headers": headers, "body": body, "raw": raw, "path": path})
                 server.violations += problems
             self.left = server.left
+            if path in openai_endpoints.ENDPOINTS:
+                script = openai_endpoints.answered(path, body, script)
             answer(self, body, script)
 
     return Handler
@@ -167,7 +183,7 @@ def answer(
 ) -> None:
     """`make_whole`, `make_events`: of another wire."""
     status = script.get("status", 200)
-    is_stream = body.get("stream", False) and status == 200 and "json" not in script
+    is_stream = script.get("streams", body.get("stream", False)) and status == 200 and "json" not in script
     kind = script.get("type", "text/event-stream; charset=utf-8" if is_stream else "application/json")
     if "raw" in script:
         data = script["raw"]

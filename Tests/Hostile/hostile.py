@@ -334,6 +334,14 @@ def fields() -> Iterator[tuple[str, Send]]:
     ):  # fmt: skip
         for path in ("transcriptions", "translations"):
             yield f"{path}: {name}", as_form(f"/v1/audio/{path}", name, ("file", WAVE), model="whisper-1")
+    for name in ("model", "input"):
+        usual = {"model": "raw", "input": "a"}
+        yield f"embeddings: {name}", as_json("/v1/embeddings", lambda text, n=name, u=usual: u | {n: text})
+    yield "embeddings: names", as_json("/v1/embeddings", lambda text: {"model": "raw", "input": ["a", text], text: text})
+    yield "moderations: parts", as_json("/v1/moderations", lambda text: {"model": "raw", "input": [{"type": "text", "text": text}]})
+    for name in ("model", "n", "prompt"):
+        yield f"passed edits: {name}", as_form("/v1/images/edits", name, ("image", PICTURE), model="raw", prompt="a")
+    yield "passed edits: filename", as_filename("/v1/images/edits", ("image", PICTURE), model="raw")
     for name in ("purpose", "expires_after[anchor]", "expires_after[seconds]", "expires_after"):
         yield f"files: {name}", as_form("/v1/files", name, ("file", b"abc"), purpose="assistants")
     yield "files: filename", as_filename("/v1/files", ("file", b"abc"), purpose="assistants")
@@ -383,6 +391,11 @@ def main() -> int:
             "ONE_MIN_ASSET_URL": vendor.asset_url,
             "PROVIDER_PASS_KIND": "onemin",
             "PROVIDER_DEMO_KIND": "echo",
+            # Nobody is there: its requests are read all the same.
+            "PROVIDER_ROW_KIND": "openai",
+            "PROVIDER_ROW_BASE_URL": "http://127.0.0.1:1/v1",
+            "PROVIDER_ROW_MODELS": "raw",
+            "PROVIDER_ROW_PASSTHROUGH": "true",
             "ANONYMOUS_MODELS": "echo",
             "CORS_ORIGINS": "https://a.test,https://b.test",
             "THREADS": "1",

@@ -21,11 +21,8 @@ package struct MultipartFile: ~Copyable {
             head.append("\r\n")
         }
         Self.begin(&head, boundary, name)
-        head.append("; filename=\"")
-        head.append(Self.escaped(filename))
-        head.append("\"\r\nContent-Type: ")
-        head.append(contentType.utf8.allSatisfy { $0 >= 32 && $0 < 127 } ? contentType : "application/octet-stream")
-        head.append("\r\n\r\n")
+        Self.append(filename: filename, contentType, to: &head)
+        head.append("\r\n")
         self.head = head
         tail = ByteBuffer("\r\n--\(boundary)--\r\n")
         self.contentType = "multipart/form-data; boundary=\(boundary)"
@@ -34,7 +31,16 @@ package struct MultipartFile: ~Copyable {
     /// The whole body's length with a file of `fileBytes`.
     package func totalBytes(fileBytes: Int) -> Int { head.count + fileBytes + tail.count }
 
-    private static func boundary() -> String {
+    /// The rest of a file's head, but for its empty line.
+    package static func append(filename: String, _ contentType: String, to head: inout ByteBuffer) {
+        head.append("; filename=\"")
+        head.append(escaped(filename))
+        head.append("\"\r\nContent-Type: ")
+        head.append(contentType.utf8.allSatisfy { $0 >= 32 && $0 < 127 } ? contentType : "application/octet-stream")
+        head.append("\r\n")
+    }
+
+    package static func boundary() -> String {
         var random = SystemRandomNumberGenerator()
         let digits = [random.next(), random.next()].map { (part: UInt64) -> String in
             let text = String(part, radix: 16)
@@ -43,7 +49,8 @@ package struct MultipartFile: ~Copyable {
         return "----relay" + digits.joined()
     }
 
-    private static func begin(_ buffer: inout ByteBuffer, _ boundary: String, _ name: String) {
+    /// The beginning of a part's head, up to its name.
+    package static func begin(_ buffer: inout ByteBuffer, _ boundary: String, _ name: String) {
         buffer.append("--\(boundary)\r\nContent-Disposition: form-data; name=\"\(escaped(name))\"")
     }
 

@@ -7,6 +7,7 @@ import Upstream
 /// POST /v1/audio/speech
 func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.audio)
+    if try await exchange.forward(.speech, for: caller) { return }
     let call = try await exchange.json { (root) throws(APIError) in try SpeechCall(root) }
     exchange.record.model = call.model
     let candidates = try gateway.registry.candidates(call.model, for: caller, able: .textToSpeech)

@@ -23,6 +23,7 @@ private func writeDown(
     _ gateway: Gateway
 ) async throws(APIError) {
     let caller = try await exchange.caller(.audio)
+    if try await exchange.forward(purpose.endpoint, for: caller) { return }
     let form = try exchange.formStream(files: ["file"], fileLimitBytes: recordingLimitBytes)
     guard try await form.nextFile() != nil else { throw .missing("file") }
     let request = TranscriptionRequest(purpose: purpose, caller: caller, form: form, exchange: exchange)
@@ -155,6 +156,13 @@ private struct TranscriptionRequest {
 }
 
 extension TranscriptionCall.Purpose {
+    fileprivate var endpoint: ForwardedEndpoint {
+        switch self {
+        case .transcription: .transcriptions
+        case .translation: .translations
+        }
+    }
+
     fileprivate var feature: Model.Features {
         switch self {
         case .transcription: .speechToText

@@ -17,6 +17,9 @@ final class Exchange: @unchecked Sendable {
     var named: String?
     /// Parts of the body are needed up to the end of the response.
     var keepsBody = false
+    /// A body that was read before its endpoint was known to serve it.
+    var jsonAhead: Body?
+    var formAhead: ForwardedForm?
     /// The connection ends after the response.
     var closes = false
     /// For `Allow`.
@@ -87,6 +90,13 @@ final class Exchange: @unchecked Sendable {
         guard !batch.isEmpty else { return }
         writer.write(batch)
         batch.release()
+    }
+
+    func send(_ body: borrowing ByteBuffer, type: String) {
+        var head = head(200, type: nil)
+        head.add("Content-Type", text: type)
+        begin(200)
+        writer.send(head, body: body)
     }
 
     /// A body in pieces, in which no error can be told.

@@ -22,7 +22,8 @@ extension Exchange {
         let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)
         let form: FormStream
         do throws(RequestError) {
-            form = try FormStream(request, files: files, fileLimitBytes: limit)
+            let beginning = formAhead?.takeHeld() ?? ByteBuffer()
+            form = try FormStream(request, files: files, fileLimitBytes: limit, beginning: beginning)
         } catch {
             throw APIError(error)
         }

@@ -36,12 +36,19 @@ final class FormStream: @unchecked Sendable {
     /// - Parameters:
     ///   - files: parts that are called so, also with an index in brackets, are files, whatever else their heads say.
     ///   - fileLimitBytes: of each.
-    init(_ request: Request, files: [String], fileLimitBytes: Int) throws(RequestError) {
+    ///   - beginning: of the body, which was read before.
+    init(
+        _ request: Request,
+        files: [String],
+        fileLimitBytes: Int,
+        beginning: consuming ByteBuffer = ByteBuffer()
+    ) throws(RequestError) {
         body = request.body
         self.files = files
         self.fileLimitBytes = fileLimitBytes
         bodyLimitBytes = files.count * fileLimitBytes + Self.fieldLimitBytes
         reader = try MultipartReader(contentType: request[.contentType])
+        reader.append(&beginning)
     }
 
     /// Reads on to the next file, past what is left of the one before, and tells its field's name without an index;

@@ -6,6 +6,7 @@ extension Exchange {
     func json<Value: Sendable>(
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
+        if let body = jsonAhead.take() { return try await readAgain(body, read) }
         let limitBytes = try checkBeforeBody()
         do throws(RequestError) {
             try await request.body.collect(limitBytes: limitBytes)
@@ -32,6 +33,15 @@ extension Exchange {
         let body = request.body.takeBytes()
         if body.bytes.count > JSONBody.loopBytes { return (try await readAway(body, read), body) }
         return (try JSONBody.read(body.bytes, by: gateway.parser, read), body)
+    }
+
+    @inline(never)
+    private func readAgain<Value: Sendable>(
+        _ body: Body,
+        _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
+    ) async throws(APIError) -> Value {
+        if body.bytes.count > JSONBody.loopBytes { return try await readAway(body, read) }
+        return try JSONBody.read(body.bytes, by: gateway.parser, read)
     }
 
     /// The most bytes of the body.

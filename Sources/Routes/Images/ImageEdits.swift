@@ -7,6 +7,7 @@ import Upstream
 /// POST /v1/images/edits
 func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.images)
+    if try await exchange.forward(.imageEdits, for: caller) { return }
     var (call, mask, named) = try await edit(exchange)
     exchange.record.model = call.model
     let isMasked = mask != nil || named?.mask != nil

@@ -12,6 +12,7 @@ private let otherModels = [
 /// POST /v1/images/variations
 func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.images)
+    if try await exchange.forward(.imageVariations, for: caller) { return }
     let form = try await exchange.form(files: ["image"], fileLimitBytes: pictureLimitBytes)
     var call = try ImageCall(variation: FormFields(form.fields))
     exchange.record.model = call.model

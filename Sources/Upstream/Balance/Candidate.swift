@@ -145,6 +145,7 @@ package final class Candidate: Sendable {
     package var images: (any ImageProvider)? { provider as? any ImageProvider }
     package var speech: (any SpeechProvider)? { provider as? any SpeechProvider }
     package var transcription: (any TranscriptionProvider)? { provider as? any TranscriptionProvider }
+    package var forwarder: (any Forwarder)? { provider as? any Forwarder }
     package var files: (any FileProvider)? { provider as? any FileProvider }
     package var assetKeeper: (any AssetKeeper)? { provider as? any AssetKeeper }
 

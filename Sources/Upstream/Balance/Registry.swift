@@ -38,15 +38,18 @@ package final class Registry: @unchecked Sendable {
     let entries: [Entry]
     /// Some vendor takes calls as they came, in OpenAI's form.
     package let speaksChat: Bool
+    /// Some vendor takes calls of other endpoints as they came.
+    package let forwards: Bool
     let loop: EventLoop
     package let offers: Offers
-    private let balance: Balance
+    let balance: Balance
 
     /// - Parameter entries: as many as there are providers in the settings, in their order.
     package init(_ entries: [Entry], _ offers: Offers, _ balance: Balance, on loop: EventLoop) {
         self.loop = loop
         self.entries = entries
         speaksChat = entries.contains { $0.provider.wires.contains(.chat) }
+        forwards = entries.contains { $0.provider is any Forwarder }
         self.offers = offers
         self.balance = balance
     }
@@ -112,7 +115,7 @@ package final class Registry: @unchecked Sendable {
     }
 
     /// An offer, and all others of its name.
-    private struct Found {
+    struct Found {
         let name: String
         let offers: [Offers.Offer]
         let index: Int
@@ -148,11 +151,11 @@ package final class Registry: @unchecked Sendable {
         throw offers.notFound(name, for: caller, able: features)
     }
 
-    private func serves(_ offer: Offers.Offer, _ features: Model.Features) -> Bool {
+    func serves(_ offer: Offers.Offer, _ features: Model.Features) -> Bool {
         !offer.model.features.isDisjoint(with: features)
     }
 
-    private func mayUse(_ offer: Offers.Offer, _ name: String, _ caller: Caller) -> Bool {
+    func mayUse(_ offer: Offers.Offer, _ name: String, _ caller: Caller) -> Bool {
         caller.mayUse(name, ofPassthrough: entries[offer.provider].isPassthrough)
     }
 
@@ -167,7 +170,7 @@ package final class Registry: @unchecked Sendable {
             || offers[candidate.name].contains { mayUse($0, name, caller) && entries[$0.provider].takesCredits }
     }
 
-    private func candidate(_ found: Found, _ caller: Caller) -> Candidate {
+    func candidate(_ found: Found, _ caller: Caller) -> Candidate {
         let offer = found.offer
         let entry = entries[offer.provider]
         return Candidate(

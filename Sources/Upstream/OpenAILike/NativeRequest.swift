@@ -42,6 +42,24 @@ struct NativeRequest {
         return Body(out)
     }
 
+    /// The request of another endpoint; nil: not all readers understand it alike.
+    static func written(_ original: Body, _ model: String) -> Body? {
+        let root = RawJSON(original.bytes)
+        guard root.isObject, let members = distinct(root) else { return nil }
+        var out = ByteBuffer()
+        _ = out.reserve(original.bytes.count + 256)
+        out.append(#"{"model":"#)
+        out.append(json: model)
+        for member in members where !member.name.equals("model") {
+            out.append(",\"")
+            out.append(member.name)
+            out.append("\":")
+            out.append(member.value.bytes)
+        }
+        out.append("}")
+        return Body(out)
+    }
+
     private static let mostMembers = 100
 
     /// Nil: a name is there twice, or not written plainly, so that others may see another value than was checked here.

@@ -12,6 +12,8 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     /// The newer name of the bound on tokens is known there.
     let isOpenAI: Bool
     private let models: Endpoint
+    private let site: VendorSite
+    private var forwarded: [Endpoint?] = Array(repeating: nil, count: ForwardedEndpoint.allCases.count)
 
     /// Fails if the URL of the site is invalid.
     package init?(_ site: VendorSite, _ transport: any Transport, _ mends: MendMemory, _ tools: LoopTools) {
@@ -24,10 +26,17 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         wire = WireVendor(site.name, transport, headers, mends, tools)
         self.completions = completions
         self.models = models
+        self.site = site
         isOpenAI = completions.isAt("api.openai.com") || completions.isAt("openai.azure.com")
     }
 
     package var name: String { wire.name }
+
+    func endpoint(_ endpoint: ForwardedEndpoint) -> Endpoint? {
+        if let known = forwarded[endpoint.rawValue] { return known }
+        forwarded[endpoint.rawValue] = Endpoint(site.baseURL + endpoint.path, site.options)
+        return forwarded[endpoint.rawValue]
+    }
 
     package func accepts(key: String) async -> Bool {
         await wire.transport.accepts(key, at: models, wire.headers)

@@ -22,14 +22,23 @@ final class KeyHeaders: @unchecked Sendable {
 
     func headers(for key: String) -> UpstreamHeaders {
         if let known = known.use(key) { return known }
-        let names = Set(own.map(Self.name))
-        let others = lines(key).filter { !names.contains(Self.name($0)) }
-        // libcurl formats them anew for each call, byte by byte: no word too many.
-        let new = UpstreamHeaders(
-            own + others + ["Expect:", "User-Agent: relay"].filter { !names.contains(Self.name($0)) }
-        )
+        let new = made(own, lines(key))
         known.set(key, new, atMost: Self.keptKeys)
         return new
+    }
+
+    /// Of one call whose body is of another type.
+    func headers(for key: String, contentType: String) -> UpstreamHeaders {
+        func isOther(_ line: String) -> Bool { Self.name(line) != "content-type" }
+        return made(own.filter(isOther), lines(key).filter(isOther) + ["Content-Type: \(contentType)"])
+    }
+
+    private func made(_ own: [String], _ lines: [String]) -> UpstreamHeaders {
+        let names = Set(own.map(Self.name))
+        // libcurl formats them anew for each call, byte by byte: no word too many.
+        return UpstreamHeaders(
+            own + (lines + ["Expect:", "User-Agent: relay"]).filter { !names.contains(Self.name($0)) }
+        )
     }
 
     private static func name(_ line: String) -> String { line.prefix { $0 != ":" }.lowercased() }

@@ -1,0 +1,81 @@
+package import Engine
+package import Shared
+
+/// An endpoint whose requests may go on to a vendor as they came.
+package enum ForwardedEndpoint: Int, CaseIterable, Sendable {
+    case embeddings, moderations
+    case imageGenerations, imageEdits, imageVariations
+    case speech, transcriptions, translations
+
+    /// Behind the base URL of a vendor that speaks OpenAI's wire.
+    package var path: String {
+        switch self {
+        case .embeddings: "/embeddings"
+        case .moderations: "/moderations"
+        case .imageGenerations: "/images/generations"
+        case .imageEdits: "/images/edits"
+        case .imageVariations: "/images/variations"
+        case .speech: "/audio/speech"
+        case .transcriptions: "/audio/transcriptions"
+        case .translations: "/audio/translations"
+        }
+    }
+
+    /// The form of its answers, where they are no event stream.
+    package var answers: Answers {
+        switch self {
+        case .embeddings, .moderations, .imageGenerations, .imageEdits, .imageVariations: .json
+        case .speech: .sound
+        case .transcriptions, .translations: .jsonOrText
+        }
+    }
+
+    package enum Answers: Sendable { case json, sound, jsonOrText }
+}
+
+/// A vendor that takes requests as they came, and whose answers go on as they come. Used on one loop.
+package protocol Forwarder: AnyObject, Sendable {
+    /// Returns once the answer has begun and is no failure, so that another candidate may still be asked.
+    func forward(
+        _ request: ForwardedRequest,
+        for model: Model,
+        by call: VendorCall
+    ) async throws(UpstreamError) -> any ForwardedAnswer
+}
+
+package struct ForwardedRequest: Sendable {
+    package enum Content: Sendable {
+        /// An object whose names are there once.
+        case json(Body)
+        case form(any FormSource)
+    }
+
+    package let endpoint: ForwardedEndpoint
+    package let content: Content
+    /// The model as the caller named it.
+    package let model: String
+
+    package init(_ endpoint: ForwardedEndpoint, _ content: Content, model: String) {
+        self.endpoint = endpoint
+        self.content = content
+        self.model = model
+    }
+}
+
+/// A caller's form, with another model. Used on its request's loop.
+package protocol FormSource: AnyObject, Sendable {
+    /// With the boundary.
+    var contentType: String { get }
+    /// All of it can still be read from its beginning.
+    var isReplayable: Bool { get }
+    /// From its beginning on, for a vendor that calls the model so.
+    func begin(model: String)
+    /// Adds the next bytes to `piece`; false: that was all. Throws if the caller's form is wrong, or does not come.
+    func next(into piece: inout ByteBuffer) async throws(APIError) -> Bool
+}
+
+package protocol ForwardedAnswer: MediaStream {
+    var isEventStream: Bool { get }
+    /// As told up to now.
+    var usage: Usage? { get }
+}

@@ -1,0 +1,215 @@
+import Calls
+import Engine
+import Shared
+
+/// A form that goes on part by part, with another model. Its beginning is held until its model is known, and as long as
+/// another vendor may still be asked for all of it.
+///
+/// `@unchecked`: used on its request's loop only.
+final class ForwardedForm: FormSource, @unchecked Sendable {
+    let contentType: String
+    private(set) var model: String?
+    /// Of images that are asked for.
+    private(set) var images = 1
+    private(set) var isStreamed = false
+    private let request: Request
+    private let boundary: String
+    private let limits: Limits
+    /// As it came, from its beginning on.
+    private var held = ByteBuffer()
+    private(set) var isReplayable = true
+    private var isRead = false
+    private var piece = ByteBuffer()
+    /// Of memory for what is held. What a request has anyway is enough for a small form.
+    private var coveredBytes = 32_768
+
+    // One reading of the form.
+    private var reader: MultipartReader
+    /// Given to the reader, of what is held.
+    private var given = 0
+    private var newModel = ""
+    private var isInModel = false
+    private var partBytes = 0
+    private var hasEnded = false
+
+    struct Limits {
+        let partBytes: Int
+        let bodyBytes: Int
+        /// A longer form goes on as it comes, to one vendor.
+        let replayBytes: Int
+    }
+
+    private static let stepBytes = 262_144
+
+    init(_ request: Request, _ limits: Limits) throws(RequestError) {
+        self.request = request
+        self.limits = limits
+        reader = try MultipartReader(contentType: request[.contentType])
+        boundary = MultipartFile.boundary()
+        contentType = "multipart/form-data; boundary=\(boundary)"
+    }
+
+    // MARK: The beginning
+
+    /// Reads on until the model is known, and to the form's end if all of it is held.
+    func readBeginning() async throws(APIError) {
+        var scout: MultipartReader
+        do throws(RequestError) {
+            scout = try MultipartReader(contentType: request[.contentType])
+        } catch {
+            throw APIError(error)
+        }
+        var name = ""
+        var text = ByteBuffer()
+        while model == nil || limits.replayBytes == .max {
+            let event: MultipartEvent?
+            do throws(RequestError) {
+                event = try scout.next()
+            } catch {
+                throw APIError(error)
+            }
+            switch event {
+            case .part(let part):
+                name = part.filename == nil ? part.name : ""
+                text.removeAll()
+            case .data(let bytes):
+                let isWanted = ["model", "n", "stream"].contains { $0.hasSameBytes(as: name) }
+                if isWanted, text.count <= Model.nameLimitBytes { text.append(bytes[part: 0..<min(256, bytes.count)]) }
+            case .partEnd: note(name, text.bytes)
+            case .end: return
+            case nil:
+                guard try await readMore() else {
+                    throw APIError(400, "The body ends before its last boundary.")
+                }
+                scout.append(&piece)
+            }
+        }
+    }
+
+    private func note(_ name: String, _ text: UnsafeRawBufferPointer) {
+        if name.hasSameBytes(as: "model"), model == nil, !text.isEmpty { model = text.text }
+        if name.hasSameBytes(as: "n"), text.count < 9, let count = Int(text.text), count > 0 { images = count }
+        if name.hasSameBytes(as: "stream") { isStreamed = text.equals("true") }
+    }
+
+    /// Holds the next bytes, which are in `piece` too; false: there are none.
+    private func readMore() async throws(APIError) -> Bool {
+        guard try await nextPiece() else { return false }
+        try await hold()
+        return true
+    }
+
+    private func nextPiece() async throws(APIError) -> Bool {
+        do throws(RequestError) {
+            guard try await request.body.next(into: &piece, limitBytes: limits.bodyBytes) else {
+                isRead = true
+                return false
+            }
+            return true
+        } catch {
+            throw Self.told(error)
+        }
+    }
+
+    private func hold() async throws(APIError) {
+        let wanted = held.count + piece.count - coveredBytes
+        do throws(RequestError) {
+            if wanted > 0 {
+                let step = max(wanted, Self.stepBytes)
+                try await request.body.hold(step)
+                coveredBytes += step
+            }
+            guard held.canReserve(piece.count) else { throw .overloaded }
+        } catch {
+            throw Self.told(error)
+        }
+        held.append(piece.bytes)
+    }
+
+    private static func told(_ error: RequestError) -> APIError { Task.isCancelled ? .clientLeft : APIError(error) }
+
+    /// The bytes that were read, for an endpoint that reads the form itself.
+    func takeHeld() -> ByteBuffer {
+        var bytes = ByteBuffer()
+        swap(&bytes, &held)
+        return bytes
+    }
+
+    // MARK: To a vendor
+
+    func begin(model: String) {
+        newModel = model
+        given = 0
+        isInModel = false
+        hasEnded = false
+        // It was found valid.
+        if let fresh = try? MultipartReader(contentType: request[.contentType]) { reader = fresh }
+    }
+
+    func next(into out: inout ByteBuffer) async throws(APIError) -> Bool {
+        guard !hasEnded else { return false }
+        while out.count < Self.stepBytes / 8 {
+            do throws(RequestError) {
+                if let event = try reader.next() {
+                    try append(event, to: &out)
+                    if hasEnded { return true }
+                    continue
+                }
+            } catch {
+                throw Self.told(error)
+            }
+            try await feed()
+        }
+        return true
+    }
+
+    private func feed() async throws(APIError) {
+        if given < held.count {
+            let end = min(held.count, given + Self.stepBytes / 8)
+            var part = ByteBuffer()
+            part.append(held.bytes[part: given..<end])
+            given = end
+            reader.append(&part)
+            return
+        }
+        guard try await nextPiece() else { throw APIError(400, "The body ends before its last boundary.") }
+        if isReplayable, held.count + piece.count <= limits.replayBytes {
+            try await hold()
+            given = held.count
+        } else {
+            isReplayable = false
+            held.release()
+            given = 0
+        }
+        reader.append(&piece)
+    }
+
+    private func append(_ event: MultipartEvent, to out: inout ByteBuffer) throws(RequestError) {
+        switch event {
+        case .part(let part):
+            partBytes = 0
+            isInModel = part.filename == nil && part.name.hasSameBytes(as: "model")
+            MultipartFile.begin(&out, boundary, part.name)
+            if let filename = part.filename {
+                let name = filename.isEmpty ? "upload" : filename
+                MultipartFile.append(
+                    filename: name,
+                    part.contentType ?? "application/octet-stream",
+                    to: &out
+                )
+            } else {
+                out.append("\r\n")
+            }
+            out.append("\r\n")
+            if isInModel { out.append(newModel) }
+        case .data(let bytes):
+            partBytes += bytes.count
+            guard partBytes <= limits.partBytes else { throw .bodyTooLarge }
+            if !isInModel { out.append(bytes) }
+        case .partEnd: out.append("\r\n")
+        case .end:
+            out.append("--\(boundary)--\r\n")
+            hasEnded = true
+        }
+    }
+}

@@ -1,0 +1,171 @@
+import Engine
+
+/// Reads the members of a JSON object while its bytes pass by, cut anywhere, and writes its `model` anew. Memory: the
+/// values of the members that are kept.
+struct MemberScanner: ~Copyable {
+    private enum Place { case before, name, colon, value, after }
+    private var place = Place.before
+    private var depth = 0
+    private var isInText = false
+    private var isEscaped = false
+    private var name = ByteBuffer()
+    private var value = ByteBuffer()
+    private var kept = Kept.none
+    /// In place of the one that the vendor tells.
+    private let model: String
+    /// As written; empty: none came.
+    private(set) var usage = ByteBuffer()
+    private(set) var error = ByteBuffer()
+    private(set) var type = ByteBuffer()
+    /// Members that came whole.
+    private(set) var members = 0
+    /// The text is no object.
+    private(set) var isBroken = false
+    private(set) var isWhole = false
+
+    private enum Kept { case none, model, usage, error, type }
+
+    private static let nameLimitBytes = 64
+    private static let valueLimitBytes = 65_536
+
+    init(model: String) { self.model = model }
+
+    /// For the next text.
+    mutating func restart() {
+        place = .before
+        depth = 0
+        isInText = false
+        isEscaped = false
+        kept = .none
+        members = 0
+        isBroken = false
+        isWhole = false
+        name.removeAll()
+        value.removeAll()
+    }
+
+    /// A failure is told in place of an answer.
+    var tellsFailure: Bool { (!error.isEmpty && !error.bytes.equals("null")) || type.bytes.equals(#""error""#) }
+
+    /// Adds to `out` what is to go on.
+    mutating func take(_ bytes: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
+        var copied = 0
+        var index = 0
+        while index < bytes.count, !isWhole, !isBroken {
+            if kept == .none, place == .value, !isEscaped {
+                index = isInText ? Self.endOfText(bytes, index) : Self.endOfBare(bytes, index)
+                guard index < bytes.count else { break }
+            }
+            let byte = bytes[index]
+            var isOfModel = kept == .model
+            if isInText {
+                takeInText(byte)
+            } else {
+                if depth == 1, place == .value, byte == 44 || byte == 125 {
+                    if !isOfModel { out.append(bytes[part: copied..<index]) }
+                    copied = index
+                    isOfModel = false
+                    endValue(&out)
+                }
+                takeBare(byte)
+                if byte == 58, kept == .model, value.isEmpty, !isOfModel {
+                    out.append(bytes[part: copied..<(index + 1)])
+                    copied = index + 1
+                }
+            }
+            if kept != .none, place == .value { keep(byte, &out) }
+            index += 1
+            if isOfModel { copied = index }
+        }
+        out.append(bytes[part: copied..<bytes.count])
+    }
+
+    private static func endOfText(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int {
+        var index = start
+        while index < bytes.count, bytes[index] != 34, bytes[index] != 92 { index += 1 }
+        return index
+    }
+
+    /// The next byte that opens or closes something, or ends a value.
+    private static func endOfBare(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int {
+        var index = start
+        while index < bytes.count {
+            switch bytes[index] {
+            case 34, 44, 91, 93, 123, 125: return index
+            default: index += 1
+            }
+        }
+        return index
+    }
+
+    private mutating func takeInText(_ byte: UInt8) {
+        if place == .name, depth == 1, byte != 34 || isEscaped, name.count < Self.nameLimitBytes { name.append(byte) }
+        if isEscaped {
+            isEscaped = false
+        } else if byte == 92 {
+            isEscaped = true
+        } else if byte == 34 {
+            isInText = false
+            if place == .name, depth == 1 { place = .colon }
+        }
+    }
+
+    private mutating func takeBare(_ byte: UInt8) {
+        switch byte {
+        case 34: isInText = true
+        case 123, 91:
+            depth += 1
+            if place == .before {
+                isBroken = byte != 123
+                place = .name
+            }
+        case 125, 93:
+            depth -= 1
+            isWhole = depth == 0
+            isBroken = depth < 0
+        case 44 where depth == 1:
+            place = .name
+            name.removeAll()
+        case 58 where depth == 1 && place == .colon: beginValue()
+        default:
+            // A byte order mark and white space may stand before.
+            if depth == 0, byte > 32, byte < 128 { isBroken = true }
+        }
+    }
+
+    private mutating func beginValue() {
+        place = .value
+        value.removeAll()
+        switch name.bytes {
+        case let name where name.equals("model"): kept = .model
+        case let name where name.equals("usage"): kept = .usage
+        case let name where name.equals("error"): kept = .error
+        case let name where name.equals("type"): kept = .type
+        default: kept = .none
+        }
+    }
+
+    private mutating func keep(_ byte: UInt8, _ out: inout ByteBuffer) {
+        if value.isEmpty, byte == 58 || byte <= 32 { return }
+        value.append(byte)
+        guard value.count > Self.valueLimitBytes else { return }
+        if kept == .model { out.append(value.bytes) }
+        kept = .none
+    }
+
+    private mutating func endValue(_ out: inout ByteBuffer) {
+        members += 1
+        place = .after
+        while let last = value.bytes.last, last <= 32 { value.removeLast(1) }
+        switch kept {
+        case .none: break
+        case .model where value.bytes.first == 34: out.append(json: model)
+        case .model: out.append(value.bytes)
+        case .usage: swap(&usage, &value)
+        case .error: swap(&error, &value)
+        case .type: swap(&type, &value)
+        }
+        kept = .none
+        value.removeAll()
+    }
+}

@@ -1,0 +1,146 @@
+package import Calls
+import Engine
+package import Shared
+
+extension OpenAILike: Forwarder {
+    package func forward(
+        _ request: ForwardedRequest,
+        for model: Model,
+        by vendorCall: VendorCall
+    ) async throws(UpstreamError) -> any ForwardedAnswer {
+        guard let endpoint = endpoint(request.endpoint) else {
+            throw UpstreamError(.failed, cause: "the provider has no such URL")
+        }
+        do throws(UpstreamError) {
+            return try await vendorCall.attempt { () async throws(UpstreamError) in
+                try await forwardOnce(request, to: endpoint, model, vendorCall)
+            }
+        } catch {
+            if case .form(let form) = request.content, !form.isReplayable {
+                var error = error
+                error.remedy = []
+                throw error
+            }
+            throw error
+        }
+    }
+
+    private func forwardOnce(
+        _ request: ForwardedRequest,
+        to endpoint: Endpoint,
+        _ model: Model,
+        _ vendorCall: VendorCall
+    ) async throws(UpstreamError) -> any ForwardedAnswer {
+        let stream: any UpstreamStream
+        switch request.content {
+        case .json(let body): stream = try await sent(body, to: endpoint, model, vendorCall)
+        case .form(let form): stream = try await sent(form, to: endpoint, model, vendorCall)
+        }
+        guard stream.head.status / 100 == 2 else { throw try await refusal(stream, request.endpoint) }
+        let reply = ForwardedReply(stream, request, wire.tools.parser)
+        do throws(UpstreamError) {
+            try await reply.begin(request.endpoint)
+            return reply
+        } catch {
+            reply.stop()
+            throw error
+        }
+    }
+
+    private func sent(
+        _ body: Body,
+        to endpoint: Endpoint,
+        _ model: Model,
+        _ vendorCall: VendorCall
+    ) async throws(UpstreamError) -> any UpstreamStream {
+        guard let written = NativeRequest.written(body, model.id) else {
+            throw UpstreamError(
+                refusing: APIError(400, "A field is there twice, or its name is written with escapes.")
+            )
+        }
+        let call = UpstreamCall(endpoint: endpoint, headers: wire.headers.headers(for: vendorCall.key), body: written)
+        do throws(TransportError) {
+            return try await wire.transport.open(call)
+        } catch {
+            throw UpstreamError(error)
+        }
+    }
+
+    /// The form goes on as fast as the server takes it. A server that has answered before its end wants no more.
+    private func sent(
+        _ form: any FormSource,
+        to endpoint: Endpoint,
+        _ model: Model,
+        _ vendorCall: VendorCall
+    ) async throws(UpstreamError) -> any UpstreamStream {
+        form.begin(model: model.id)
+        let headers = wire.headers.headers(for: vendorCall.key, contentType: form.contentType)
+        let upload: any UpstreamUpload
+        do throws(TransportError) {
+            upload = try wire.transport.upload(to: endpoint, headers, totalBytes: nil)
+        } catch {
+            throw UpstreamError(error)
+        }
+        do throws(UpstreamError) {
+            try await write(form, to: upload)
+            return upload
+        } catch {
+            upload.stop(isComplete: false)
+            throw error
+        }
+    }
+
+    private func write(_ form: any FormSource, to upload: any UpstreamUpload) async throws(UpstreamError) {
+        var piece = ByteBuffer()
+        var isWanted = true
+        while isWanted {
+            do throws(APIError) {
+                guard try await form.next(into: &piece) else { break }
+            } catch {
+                throw UpstreamError(refusing: error)
+            }
+            do throws(TransportError) {
+                var sent = 0
+                while isWanted, sent < piece.count {
+                    let end = min(sent + Self.pieceBytes, piece.count)
+                    upload.write(piece.bytes[part: sent..<end])
+                    sent = end
+                    isWanted = try await upload.drained()
+                }
+            } catch {
+                throw UpstreamError(error)
+            }
+            piece.removeAll()
+        }
+        do throws(TransportError) {
+            try await upload.endBody()
+        } catch {
+            throw UpstreamError(error)
+        }
+        guard isWanted || upload.head.status / 100 != 2 else {
+            throw UpstreamError(.failed, cause: "the vendor took a part of a form for the whole")
+        }
+    }
+
+    private static let pieceBytes = 65_536
+    private static let refusalLimitBytes = 1_048_576
+
+    private func refusal(
+        _ stream: any UpstreamStream,
+        _ endpoint: ForwardedEndpoint
+    ) async throws(UpstreamError) -> UpstreamError {
+        var body = Body(ByteBuffer())
+        var isComplete = false
+        defer { stream.stop(isComplete: isComplete) }
+        do throws(TransportError) {
+            body = try await stream.collect(limitBytes: Self.refusalLimitBytes)
+            isComplete = true
+        } catch {
+            if error.kind == .cancelled { throw UpstreamError(error) }
+        }
+        var error = FaultReader(wire.tools.parser, Fault.openAI, tellsFields: true).error(stream.head, body.bytes)
+        // There are no messages here.
+        if error.param == "messages" { error.param = endpoint == .embeddings ? "input" : nil }
+        return error
+    }
+}

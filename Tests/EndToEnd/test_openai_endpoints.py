@@ -1,0 +1,331 @@
+"""OpenAI's other endpoints by providers of the kind openai: requests and answers go on as they came."""
+
+import json
+
+import checked
+import httpx
+import httpx2
+import openai
+import openai_endpoints as fake
+import pytest
+from chat import MODEL as MINI
+from conftest import TEAM_TOKEN, VENDOR_KEY
+
+MODEL = "big/model:1"
+FAILED = {"status": 500, "json": {"error": {"message": "It broke."}}}
+WAV = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(range(256)) * 40
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
+
+
+@pytest.fixture
+def official(team, passing):
+    with checked.client(httpx2, timeout=30) as http:
+        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=passing.v1, max_retries=0, http_client=http)
+
+
+def transcribe(http, model="fast", **fields):
+    return http.post(
+        "/v1/audio/transcriptions", data={"model": model} | fields, files={"file": ("a.wav", WAV, "audio/wav")}
+    )
+
+
+def generate(http, model="fast", **fields):
+    return http.post("/v1/images/generations", json={"model": model, "prompt": "A cat"} | fields)
+
+
+def embed(http, model="fast", **fields):
+    return http.post("/v1/embeddings", json={"model": model, "input": "Hello"} | fields)
+
+
+ASKS = {
+    "embeddings": embed,
+    "moderations": lambda http, model="fast": http.post("/v1/moderations", json={"model": model, "input": "Hello"}),
+    "generations": generate,
+    "edits": lambda http, model="fast": http.post(
+        "/v1/images/edits", data={"model": model, "prompt": "x"}, files=[("image[]", ("a.png", PNG, "image/png"))]
+    ),
+    "variations": lambda http, model="fast": http.post(
+        "/v1/images/variations", data={"model": model}, files={"image": ("a.png", PNG, "image/png")}
+    ),
+    "speech": lambda http, model="fast": http.post(
+        "/v1/audio/speech", json={"model": model, "input": "Hi", "voice": "coral"}
+    ),
+    "transcriptions": transcribe,
+    "translations": lambda http, model="fast": http.post(
+        "/v1/audio/translations", data={"model": model}, files={"file": ("a.wav", WAV, "audio/wav")}
+    ),
+}
+every = pytest.mark.parametrize("name", ASKS)
+
+
+# --- As it came -------------------------------------------------------------------------------
+
+
+@every
+def test_each_endpoint(team, server, name):
+    answer = ASKS[name](team)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-relay-provider"] == "row" and answer.headers["x-relay-attempts"] == "1"
+    (seen,) = server.asked(MODEL)
+    assert seen["headers"]["authorization"] == f"Bearer {VENDOR_KEY}"
+    assert seen["path"].endswith(name)
+
+
+def test_json_goes_on_but_for_the_model(team, server):
+    server.says(MODEL, {"extra": True})
+    text = ' {"input" : ["H\\u00e9llo",  "x"], "model":"fast","dimensions":1.0, "odd":[18446744073709551615]} '
+    answer = team.post("/v1/embeddings", content=text, headers={"Content-Type": "application/json"})
+    assert answer.json() == fake.embeddings({"input": ["a", "b"]}) | {"model": "fast"}
+    (seen,) = server.asked(MODEL)
+    assert seen["body"] == json.loads(text) | {"model": MODEL}
+    assert b'"dimensions":1.0' in seen["raw"] and b"[18446744073709551615]" in seen["raw"]
+
+
+def test_forms_go_on_but_for_the_model(team, server):
+    parts = [
+        ("prompt", (None, 'A "cat"\r\n--x')), ("image[]", ("a b.png", PNG, "image/png")), ("image[]", ("b.png", PNG[:99], "image/png")),
+        ("mask", ("m\u00e9.png", PNG, "application/octet-stream")), ("n", (None, "2")), ("model", (None, "fast")),
+    ]  # fmt: skip
+    answer = team.post("/v1/images/edits", files=parts)
+    assert answer.json() == fake.IMAGES | {"data": fake.IMAGES["data"] * 2}
+    body = server.body(MODEL)
+    assert body["prompt"] == 'A "cat"\r\n--x' and body["n"] == "2"
+    assert body["image"] == [("a b.png", "image/png", PNG), ("b.png", "image/png", PNG[:99])]
+    assert body["mask"][1:] == ("application/octet-stream", PNG)
+
+
+@pytest.mark.parametrize("size", [100, 2_000_000])
+def test_a_recording_whose_model_follows(team, server, size):
+    recording = WAV[:44] + bytes(range(256)) * (size // 256)
+    parts = [("file", ("a.wav", recording, "audio/wav")), ("language", (None, "en")), ("model", (None, "fast"))]
+    assert team.post("/v1/audio/transcriptions", files=parts).json() == fake.TRANSCRIPT
+    body = server.body(MODEL)
+    assert body["file"] == ("a.wav", "audio/wav", recording) and body["language"] == "en"
+
+
+def test_the_official_client(official, server):
+    made = official.embeddings.create(model="fast", input=["a", "b"], encoding_format="float")
+    assert [one.embedding for one in made.data] == [[0.25, -0.5, 0], [0.25, -0.5, 1]] and made.usage.total_tokens == 7
+    judged = official.moderations.create(model="fast", input="x")
+    assert judged.results[0].flagged and judged.model == "fast"
+    pictures = official.images.generate(model="fast", prompt="x", n=2)
+    assert [one.b64_json for one in pictures.data] == [fake.PICTURE] * 2 and pictures.usage.total_tokens == 51
+    pictures = official.images.edit(model="fast", prompt="x", image=[("a.png", PNG), ("b.png", PNG)])
+    assert pictures.data[0].b64_json == fake.PICTURE
+    assert official.audio.speech.create(model="fast", input="x", voice="coral").content == fake.SOUND
+    assert official.audio.transcriptions.create(model="fast", file=("a.wav", WAV)).text == "Hello there"
+    assert official.audio.translations.create(model="fast", file=("a.wav", WAV)).text == "Hello there"
+
+
+def test_streams_of_the_official_client(official):
+    with official.images.generate(model="fast", prompt="x", stream=True) as pictures:
+        assert [one.type for one in pictures] == ["image_generation.partial_image", "image_generation.completed"]
+    with official.audio.transcriptions.create(model="fast", file=("a.wav", WAV), stream=True) as pieces:
+        assert [one.type for one in pieces] == ["transcript.text.delta", "transcript.text.done"]
+    with official.images.edit(model="fast", prompt="x", image=("a.png", PNG), stream=True) as pictures:
+        assert [one.type for one in pictures] == ["image_edit.partial_image", "image_edit.completed"]
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 1000])
+def test_events_come_as_they_were(team, server, pieces):
+    server.says(MODEL, {"pieces": pieces})
+    answer = team.post(
+        "/v1/audio/speech", json={"model": "fast", "input": "x", "voice": "coral", "stream_format": "sse"}
+    )
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    kinds = [json.loads(line[6:])["type"] for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert kinds == ["speech.audio.delta", "speech.audio.done"]
+
+
+@pytest.mark.parametrize("form, kind", [("text", "text/plain; charset=utf-8"), ("verbose_json", "application/json")])
+def test_transcripts_in_other_forms(team, form, kind):
+    answer = transcribe(team, response_format=form)
+    assert answer.headers["content-type"] == kind
+    assert answer.text == "Hello there\n" if form == "text" else answer.json() == fake.TRANSCRIPT
+
+
+@pytest.mark.parametrize("pieces", [1, 13, 100_000])
+def test_the_model_of_an_answer_cut_anywhere(team, server, pieces):
+    odd = '{"a":{"model":"x","usage":{"prompt_tokens":1}},"t":"\\"model\\":\\\\", "model" : "it,}s" , "l":[{"model":1}],"usage":{"prompt_tokens":5}, "z":null }'
+    server.says(MODEL, {"raw": odd.encode(), "pieces": pieces})
+    answer = embed(team)
+    assert answer.text == odd.replace('"it,}s" ', '"fast"').replace(' : "fast"', ' :"fast"')
+
+
+def test_a_large_answer(team, server):
+    large = {"object": "list", "data": [{"embedding": [0.125] * 1000}] * 300, "model": "x", "usage": {"prompt_tokens": 5}}
+    server.says(MODEL, {"json": large})
+    answer = embed(team)
+    assert answer.json() == large | {"model": "fast"} and "content-length" not in answer.headers
+
+
+def test_an_answer_that_is_cut(team, server):
+    server.says(MODEL, {"json": fake.embeddings({"input": "x"}), "cut": True})
+    assert embed(team).status_code == 502
+    server.says(MODEL, {"raw": b'{"data":[' + b"1," * 300_000, "cut": True})
+    with pytest.raises(httpx.RemoteProtocolError):
+        embed(team)
+
+
+# --- Refusals ---------------------------------------------------------------------------------
+
+FAULTS = {
+    "refused": ({"status": 400, "json": {"error": {"message": "Bad size.", "type": "invalid_request_error", "param": "size", "code": "bad"}}}, 400, "bad"),
+    "key": ({"status": 401, "json": {"error": {"message": "no", "code": "invalid_api_key"}}}, 502, "upstream_error"),
+    "credit": ({"status": 429, "json": {"error": {"message": "no", "type": "insufficient_quota"}}}, 429, "insufficient_quota"),
+    "model": ({"status": 404, "json": {"error": {"message": "no", "code": "model_not_found"}}}, 404, "model_not_found"),
+    "path": ({"status": 404, "raw": b"Not Found", "type": "text/plain"}, 502, "upstream_error"),
+    "failed": (FAILED, 502, "upstream_error"),
+    "busy": ({"status": 503, "json": {}}, 503, "upstream_error"),
+    "large": ({"status": 413, "json": {}}, 413, "request_too_large"),
+    "error in a good answer": ({"json": {"error": {"message": "no", "code": "rate_limit_exceeded"}}}, 429, "rate_limit_exceeded"),
+    "a page": ({"raw": b"<html></html>", "type": "text/html"}, 502, "upstream_error"),
+    "nothing": ({"raw": b""}, 502, "upstream_error"),
+    "error as an event": ({"raw": b'event: error\ndata: {"type":"error","error":{"message":"no","code":"rate_limit_exceeded"}}\n\n', "type": "text/event-stream", "streams": True}, 429, "rate_limit_exceeded"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def fresh(start_relay, server, caller):
+    """A relay of its own, since keys rest after failures: `a` and `b` are models of one provider."""
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="judged=judged/1",
+        KEY_A_TOKEN="token-of-forwarded-faults", PROVIDER_ROW_API_KEY=VENDOR_KEY,
+    )  # fmt: skip
+    return caller(relay, "token-of-forwarded-faults")
+
+
+@pytest.mark.parametrize("name", ["embeddings", "generations", "speech", "transcriptions"])
+def test_the_table(fresh, server, name):
+    for fault, (script, status, code) in FAULTS.items():
+        server.says("judged/1", script)
+        answer = ASKS[name](fresh, model="judged")
+        assert answer.status_code == status, (fault, answer.status_code, answer.text)
+        assert answer.json()["error"]["code"] == code, fault
+
+
+def test_what_is_missing(team):
+    assert team.post("/v1/embeddings", json={"input": "x"}).json()["error"]["param"] == "model"
+    assert team.post("/v1/embeddings", json={"model": "fast"}).json()["error"]["param"] == "input"
+    unknown = embed(team, model="nobody")
+    assert unknown.status_code == 404 and unknown.json()["error"]["code"] == "model_not_found"
+    twice = '{"model":"fast","input":"a","input":"b"}'
+    answer = team.post("/v1/embeddings", content=twice, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400 and "twice" in answer.json()["error"]["message"]
+    assert httpx.post(str(team.base_url) + "/v1/embeddings", json={"model": "fast", "input": "x"}).status_code == 401
+    assert team.get("/v1/embeddings").status_code == 404
+
+
+def test_forms_that_are_wrong(team, server):
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    for body in (b"--x\r\n", b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nfast\r\n--x\r\nbroken\r\n\r\n'):
+        for path in ("audio/transcriptions", "images/edits"):
+            assert team.post(f"/v1/{path}", content=body, headers=kind).status_code == 400
+    large = [("model", (None, "fast")), ("file", ("a.wav", bytes(26_300_000), "audio/wav"))]
+    assert team.post("/v1/audio/transcriptions", files=large).status_code == 413
+    server.take_violations()
+
+
+# --- Several providers ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(start_relay, server, caller):
+    """Two providers with a key each that rests, for models `m` (first by the first), and 1min.ai."""
+
+    def made(**more):
+        relay = start_relay(
+            PROVIDER_FIRST_KIND="openai", PROVIDER_FIRST_BASE_URL=server.base_url, PROVIDER_FIRST_MODELS="m=at/first",
+            PROVIDER_OTHER_KIND="openai", PROVIDER_OTHER_BASE_URL=server.base_url, PROVIDER_OTHER_MODELS="m=at/other",
+            KEY_A_TOKEN="token-of-two-forwarders", **more,
+        )  # fmt: skip
+        server.says("at/first", {})
+        server.says("at/other", {})
+        return caller(relay, "token-of-two-forwarders")
+
+    yield made
+    assert server.take_violations() == []
+
+
+@every
+def test_providers_take_turns(two, server, name):
+    http = two()
+    for _ in range(4):
+        assert ASKS[name](http, model="m").status_code == 200
+    assert len(server.asked("at/first")) == len(server.asked("at/other")) == 2
+
+
+@every
+def test_another_takes_over(two, server, name):
+    http = two(PROVIDER_OTHER_PRIORITY=2)
+    server.says("at/first", FAILED)
+    answer = ASKS[name](http, model="m")
+    assert answer.status_code == 200 and answer.headers["x-relay-provider"] == "other", answer.text
+    assert answer.headers["x-relay-attempts"] == "2"
+    first, other = server.asked("at/first")[0], server.asked("at/other")[0]
+    assert {k: v for k, v in first["body"].items() if k != "model"} == {k: v for k, v in other["body"].items() if k != "model"}
+
+
+def test_nobody_takes_over_a_long_recording(two, server):
+    http = two(PROVIDER_OTHER_PRIORITY=2)
+    server.says("at/first", FAILED)
+    parts = [("model", (None, "m")), ("file", ("a.wav", WAV + bytes(3_000_000), "audio/wav"))]
+    answer = http.post("/v1/audio/transcriptions", files=parts)
+    assert answer.status_code == 502 and server.asked("at/other") == []
+
+
+def test_the_next_key(two, server):
+    http = two(PROVIDER_OTHER_PRIORITY=2, PROVIDER_FIRST_API_KEYS="forward-key-1,forward-key-2")
+    server.says("at/first", {"status": 402, "json": {}}, {})
+    assert embed(http, model="m").headers["x-relay-provider"] == "first"
+    keys = [one["headers"]["authorization"] for one in server.asked("at/first")]
+    assert len(set(keys)) == 2
+    embed(http, model="m")
+    assert server.asked("at/first")[-1]["headers"]["authorization"] == keys[1]
+
+
+def test_1min_serves_by_its_features(start_relay, server, vendor, caller, new_key):
+    """Models of 1min.ai are served as ever beside a provider of the kind openai."""
+    key = new_key()
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="fast,whisper-1=at/whisper",
+        PROVIDER_ROW_PRIORITY=2, PROVIDER_ONE_KIND="onemin", PROVIDER_ONE_BASE_URL=vendor.base_url,
+        PROVIDER_ONE_API_KEY=key, KEY_A_TOKEN="token-beside-1min-ai",
+    )  # fmt: skip
+    http = caller(relay, "token-beside-1min-ai")
+    server.says("fast", {})
+    assert transcribe(http, model="whisper-1").headers["x-relay-provider"] == "one"
+    made = generate(http, model="gpt-image-1", response_format="url")
+    assert made.status_code == 200 and made.headers["x-relay-provider"] == "one", made.text
+    assert embed(http, model="fast").status_code == 200
+    refused = embed(http, model=MINI)
+    assert refused.status_code == 404 and refused.json()["error"]["code"] == "unsupported_endpoint"
+
+
+# --- Limits and prices ------------------------------------------------------------------------
+
+
+def test_tokens_and_prices(start_relay, server, caller):
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/limited",
+        PROVIDER_ROW_COST="2/0", KEY_A_TOKEN="token-of-limited-calls", RATE_LIMIT_CHAT="1000 tokens/hour",
+        RATE_LIMIT_IMAGES="3 images/hour",
+    )  # fmt: skip
+    http = caller(relay, "token-of-limited-calls")
+    server.says("at/limited", {})
+    left = int(embed(http, model="m", input="word " * 200).headers["x-ratelimit-remaining-tokens"])
+    assert left == 1000 - 250
+    answer = embed(http, model="m")
+    # The first has used what its vendor says.
+    assert int(answer.headers["x-ratelimit-remaining-tokens"]) == 1000 - 7 - 2
+    assert answer.headers["x-relay-cost"] == "0.014"
+    assert embed(http, model="m", input="word " * 2000).status_code == 429
+    assert embed(http, model="m", input=[1] * 2000).status_code == 429
+    server.says("at/limited", {"json": {"object": "list", "data": []}})
+    embed(http, model="m", input="abcd " * 40)
+    assert int(embed(http, model="m").headers["x-ratelimit-remaining-tokens"]) < 1000 - 7 * 2 - 40
+    server.says("at/limited", {})
+    assert generate(http, model="m", n=2).status_code == 200
+    assert generate(http, model="m", n=2).status_code == 429
+    form = {"model": (None, "m"), "image": ("a.png", PNG), "n": (None, "2")}
+    assert http.post("/v1/images/variations", files=form).status_code == 429
