@@ -81,29 +81,22 @@ struct Vendors {
         let worker: Worker
     }
 
-    /// The reading of a vendor's list of models now and then, on one loop; nil: the settings want none, or no provider
-    /// has a list.
-    ///
-    /// - Parameter changed: told the new catalogues, on the loop.
-    static func refresh(
-        _ settings: Settings,
-        _ log: Log,
-        on loop: EventLoop,
-        _ budget: MemoryBudget,
-        changed: @escaping @Sendable (Catalogues) -> Void
-    ) throws(Listener.Failure) -> ModelRefresh? {
-        guard settings.modelsRefresh > .zero,
-            let provider = settings.providers.first(where: { $0.kind == .onemin })
-        else { return nil }
-        let list = OneMinList(
-            baseURL: provider.baseURL,
-            options: EndpointOptions(provider, settings),
-            transport: CurlClient(loop: loop, budget: budget),
-            parser: JSONParser()
-        )
-        guard let list else { throw Listener.Failure(reason: "\(provider.baseURL) is not a URL") }
-        return ModelRefresh(list, every: settings.modelsRefresh, loop, log) { catalogue in
-            changed(catalogues.merging([.onemin: catalogue]) { _, new in new })
+    /// The list of a provider's models, which is read now and then; nil: it has none, or a URL that is none.
+    static func list(_ provider: ProviderSettings, _ settings: Settings, _ transport: CurlClient) -> (any ModelList)? {
+        let site = VendorSite(provider, settings)
+        let key = provider.apiKeys.first ?? ""
+        switch provider.kind {
+        case .onemin:
+            return OneMinList(
+                baseURL: provider.baseURL,
+                options: site.options,
+                transport: transport,
+                parser: JSONParser()
+            )
+        case .openai: return OpenAILike.list(site, transport, key: key)
+        case .anthropic: return Anthropic.list(site, transport, key: key)
+        case .gemini: return Gemini.list(site, transport, key: key)
+        case .echo: return nil
         }
     }
 }

@@ -20,6 +20,8 @@ package struct ProviderSettings: Sendable, Equatable {
     package let assetURL: String
     /// Empty: the whole catalogue of its kind.
     package let models: [ModelName]
+    /// The models that its vendor lists are served, too.
+    package let servesList: Bool
     /// Calls are made with the caller's own key; otherwise the provider counts as holding credentials.
     package let isPassthrough: Bool
     /// Its own; secrets. None where it is `isPassthrough`, or needs none.
@@ -55,7 +57,7 @@ extension ProviderSettings.Kind {
         package let takesCredits: Bool
         /// The setting with the models that are listed first.
         let subset: SettingKey?
-        /// The models have to be named.
+        /// The models have to be named, or are those that the vendor lists.
         let needsModels: Bool
         /// Some servers want no key, so the callers' own are not passed on for want of one.
         let areKeysOptional: Bool
@@ -127,6 +129,14 @@ extension ProviderSettings.Kind {
                 areKeysOptional: true,
                 takesHeaders: false
             )
+        }
+    }
+
+    /// Its vendors list their models to whoever has a key.
+    var hasList: Bool {
+        switch self {
+        case .openai, .anthropic, .gemini: true
+        default: false
         }
     }
 

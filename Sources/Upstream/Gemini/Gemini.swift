@@ -24,13 +24,32 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
         _ tools: LoopTools
     ) {
         guard let models = Endpoint(site.baseURL + "/v1beta/models?pageSize=1", site.options) else { return nil }
-        let headers = KeyHeaders(own: site.headers) { key in
-            (key.isEmpty ? [] : ["x-goog-api-key: \(key)"]) + ["Content-Type: application/json"]
-        }
-        wire = WireVendor(site.name, transport, headers, mends, tools)
+        wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
         self.site = site
         self.models = models
         self.signatures = signatures
+    }
+
+    private static func headers(_ site: VendorSite) -> KeyHeaders {
+        KeyHeaders(own: site.headers) { key in
+            (key.isEmpty ? [] : ["x-goog-api-key: \(key)"]) + ["Content-Type: application/json"]
+        }
+    }
+
+    package static func list(_ site: VendorSite, _ transport: any Transport, key: String) -> VendorList {
+        var form = VendorList.Form(path: "/v1beta/models?pageSize=1000", members: "models", headers: headers) { model in
+            let methods = model["supportedGenerationMethods"]?.elements ?? JSONElements()
+            guard let name = model["name"]?.string, methods.contains(where: { $0.text == "generateContent" }) else {
+                return nil
+            }
+            let id = name.hasPrefix("models/") ? String(name.dropFirst("models/".count)) : name
+            var live = LiveModel(id: id, owner: "", features: .chat, hasVision: false)
+            live?.contextWindow = model["inputTokenLimit"]?.integer.flatMap { Int(exactly: $0) }
+            live?.maxOutputTokens = model["outputTokenLimit"]?.integer.flatMap { Int(exactly: $0) }
+            return live
+        }
+        form.next = { root in root["nextPageToken"]?.string.flatMap { $0.isEmpty ? nil : ("pageToken", $0) } }
+        return VendorList(site, form, transport, key: key)
     }
 
     package var name: String { wire.name }
