@@ -55,6 +55,8 @@ TABLE = {
                       without("thinking")),
     "signature": (0, {"messages": [{"role": "user", "content": "a"}, THOUGHT, {"role": "user", "content": "b"}]},
                   "messages.1.content.0: Invalid `signature` in `thinking` block", thoughtless),
+    "sealed": (0, {"messages": [{"role": "user", "content": "a"}, THOUGHT, {"role": "user", "content": "b"}]},
+               "messages.1.content.0: Invalid `data` in `redacted_thinking` block", thoughtless),
     "strict": (0, {"tools": [TOOL]}, "tools.0.custom.strict: Extra inputs are not permitted",
                lambda body: body | {"tools": [without("strict")(tool) for tool in body["tools"]]}),
     "service_tier": (0, {"service_tier": "auto"}, "service_tier: Extra inputs are not permitted", without("service_tier")),
@@ -104,7 +106,7 @@ def test_a_refused_field_is_changed_and_the_change_is_kept(team, anthropic_serve
     anthropic_server.says(model, {"lax": [""]})
     assert either(team, is_streamed, **asked) == ("Hello there", "stop")
     # A broken history is not the model's.
-    assert anthropic_server.body(model) == (first if name in ("signature", "gone thoughts") else second)
+    assert anthropic_server.body(model) == (first if name in ("signature", "sealed", "gone thoughts") else second)
 
 
 def test_what_is_no_mend(team, anthropic_server, fresh):
