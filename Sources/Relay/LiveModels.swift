@@ -31,10 +31,13 @@ final class LiveModels: Sendable {
         self.loop = loop
         let client = CurlClient(loop: loop, budget: budget)
         let (known, providers) = (known, settings.providers)
-        let oneMin = settings.modelsRefresh > .zero ? providers.firstIndex { $0.kind == .onemin } : nil
         refreshes = providers.indices.compactMap { place in
             let provider = providers[place]
-            guard provider.servesList || place == oneMin, let list = Vendors.list(provider, settings, client) else {
+            // A catalogue is that of all providers of its kind.
+            let hasCatalogue =
+                settings.modelsRefresh > .zero && Vendors.catalogues[provider.kind] != nil
+                && place == providers.firstIndex { $0.kind == provider.kind }
+            guard provider.servesList || hasCatalogue, let list = Vendors.list(provider, settings, client) else {
                 return nil
             }
             let pause = settings.modelsRefresh > .zero ? settings.modelsRefresh : Self.pause
@@ -66,8 +69,9 @@ extension LiveModels.Known {
             lists[place] = models
             return models.count { !before.contains($0.id) }
         }
-        let catalogue = Catalogue.oneMin.merged(with: models)
-        catalogues[.onemin] = catalogue
-        return catalogue.models.count - Catalogue.oneMin.models.count
+        guard let shipped = Vendors.catalogues[provider.kind] else { return 0 }
+        let catalogue = shipped.merged(with: models)
+        catalogues[provider.kind] = catalogue
+        return catalogue.models.count - shipped.models.count
     }
 }

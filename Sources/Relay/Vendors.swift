@@ -81,7 +81,7 @@ struct Vendors {
         let worker: Worker
     }
 
-    /// The list of a provider's models, which is read now and then; nil: it has none, or a URL that is none.
+    /// The list of a provider's models; nil: it has none, or its URL is not one.
     static func list(_ provider: ProviderSettings, _ settings: Settings, _ transport: CurlClient) -> (any ModelList)? {
         let site = VendorSite(provider, settings)
         let key = provider.apiKeys.first ?? ""

@@ -54,7 +54,7 @@ package final class ModelRefresh: @unchecked Sendable {
     /// On the loop.
     package func stop() { task?.cancel() }
 
-    /// What was never read is asked for sooner.
+    /// Until the first reading the list is asked for sooner.
     private var nextPause: UInt64 {
         guard last.isEmpty else { return pauseNanoseconds }
         defer { retryNanoseconds = min(2 * retryNanoseconds, Self.longestRetryNanoseconds) }

@@ -15,7 +15,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
         let headers: @Sendable (VendorSite) -> KeyHeaders
         /// Nil: it does not chat.
         let model: @Sendable (JSONValue) -> LiveModel?
-        /// What the next page is asked for by, with its value; nil: there is none.
+        /// The parameter of the next page; nil: there is none.
         var next: @Sendable (JSONValue) -> (name: String, value: String)? = { _ in nil }
     }
 
