@@ -112,7 +112,8 @@ extension VendorSite {
             name: provider.name,
             baseURL: provider.baseURL,
             headers: provider.headers,
-            options: EndpointOptions(provider, settings)
+            options: EndpointOptions(provider, settings),
+            chatsBy: provider.chatsBy
         )
     }
 }
