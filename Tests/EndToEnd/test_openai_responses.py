@@ -167,12 +167,15 @@ def test_thoughts_go_both_ways(http, server, is_streamed, thoughts):
     answer = http.post("/v1/messages", json=body)
     assert answer.status_code == 200, answer.text
     if is_streamed:
-        signature = next(
-            json.loads(line[6:])["delta"]["signature"] for line in answer.text.splitlines() if "signature_delta" in line
-        ) if thoughts else None  # fmt: skip
-        blocks = [{"type": "thinking", "thinking": thoughts, "signature": signature}] if thoughts else [
-            next(json.loads(line[6:])["content_block"] for line in answer.text.splitlines() if "redacted_thinking" in line)
-        ]  # fmt: skip
+        told = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+        deltas = [event["delta"] for event in told if event["type"] == "content_block_delta"]
+        if thoughts:
+            thinking = "".join(delta.get("thinking", "") for delta in deltas)
+            signature = "".join(delta.get("signature", "") for delta in deltas)
+            blocks = [{"type": "thinking", "thinking": thinking, "signature": signature}]
+        else:
+            starts = [event["content_block"] for event in told if event["type"] == "content_block_start"]
+            blocks = [block for block in starts if block["type"] == "redacted_thinking"]
         blocks.append({"type": "tool_use", "id": CALLS[0][0], "name": "weather", "input": json.loads(CALLS[0][2])})
     else:
         blocks = answer.json()["content"]
@@ -233,6 +236,32 @@ def test_faults_in_a_stream(http, server):
     assert got.error and not got.is_done
     server.says(AT, {"events": [{"type": "error", "code": "server_is_overloaded", "message": "x"}]})
     assert refusal(http, True, model="m")[0] == 503
+
+
+def test_a_stream_that_lies(http, server):
+    """What is unknown or of a wrong type is skipped."""
+    call = {"type": "function_call", "id": "fc_9", "call_id": None, "name": "weather", "arguments": '{"a":1}'}
+    odd = [
+        {"type": "response.unheard_of", "delta": "x"}, {"type": None}, {"type": 7, "delta": []},
+        {"type": "response.output_text.delta", "delta": None}, {"type": "response.output_text.delta", "delta": ["x"]},
+        {"type": "response.output_item.added", "item": None}, {"type": "response.output_item.added", "item": {"type": 5}},
+        {"type": "response.function_call_arguments.delta", "output_index": 3, "delta": "early"},
+        {"type": "response.reasoning_summary_text.delta", "output_index": "one", "summary_index": {}, "delta": 5},
+        {"type": "response.output_text.delta", "output_index": 1, "delta": "Hi"},
+        {"type": "response.output_item.done", "output_index": 1, "item": {"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}},
+        {"type": "response.output_item.done", "output_index": 4, "item": call},
+        {"type": "response.output_item.done", "output_index": 4, "item": call},
+        {"type": "response.output_item.done", "output_index": 5, "item": {"type": "reasoning", "id": 4, "encrypted_content": "x"}},
+        {"type": "response.completed"},
+        {"type": "response.completed", "response": {"usage": {"input_tokens": -1, "output_tokens": "x"}, "incomplete_details": 5}},
+        {"type": "response.output_text.delta", "output_index": 1, "delta": "late"},
+    ]  # fmt: skip
+    lines = [f"data: {json.dumps(event)}\n\n" for event in odd]
+    server.says(AT, {"raw": "".join(lines).encode(), "streams": True, "type": "text/event-stream"})
+    got = stream(http, model="m", tools=[TOOL])
+    assert got.text() == "Hi" and got.finish() == "tool_calls" and got.is_done
+    ((id, name, arguments),) = calls_of(got)
+    assert id.startswith("call_") and (name, arguments) == ("weather", '{"a":1}')
 
 
 # --- By itself --------------------------------------------------------------------------------
