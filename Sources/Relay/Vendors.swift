@@ -107,7 +107,8 @@ extension VendorSite {
             name: provider.name,
             baseURL: provider.baseURL,
             headers: provider.headers,
-            options: EndpointOptions(provider, settings)
+            options: EndpointOptions(provider, settings),
+            chatsBy: provider.chatsBy
         )
     }
 }

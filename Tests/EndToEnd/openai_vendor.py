@@ -25,6 +25,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import openai_endpoints
+import openai_responses
 
 FIELDS = {
     "model", "messages", "n", "stop", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature",
@@ -82,7 +83,7 @@ def empty_ones(value: Any, path: str) -> Iterator[str]:
         yield f"{path} is {value}"
     if isinstance(value, dict):
         for name, inner in value.items():
-            if name not in ("parameters", "schema", "metadata"):
+            if name not in ("parameters", "schema", "metadata", "summary"):
                 yield from empty_ones(inner, f"{path}.{name}")
     elif isinstance(value, list):
         for at, inner in enumerate(value):
@@ -157,6 +158,9 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 problems += problems_of(body, script)
             elif path in openai_endpoints.ENDPOINTS:
                 problems += openai_endpoints.problems_of(path, body, script, is_form=is_form)
+            elif path == "/responses":
+                problems += openai_responses.problems_of(body)
+                problems += empty_ones(body, "")
             else:
                 problems.append(f"path {self.path}")
             known = HEADERS | ({"transfer-encoding"} if is_form else set())
@@ -169,6 +173,8 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             self.left = server.left
             if path in openai_endpoints.ENDPOINTS:
                 script = openai_endpoints.answered(path, body, script)
+            if path == "/responses":
+                script = openai_responses.answered(body, script)
             answer(self, body, script)
 
     return Handler

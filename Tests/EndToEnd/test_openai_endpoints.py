@@ -137,6 +137,14 @@ def test_events_come_as_they_were(team, server, pieces):
     assert kinds == ["speech.audio.delta", "speech.audio.done"]
 
 
+@pytest.mark.parametrize("pieces", [1, 1000])
+def test_the_usage_of_events_is_counted(team, passing, server, pieces):
+    server.says(MODEL, {"pieces": pieces})
+    id = transcribe(team, stream="true").headers["x-request-id"]
+    line = passing.wait_for_line(lambda line: line.get("id") == id)
+    assert (line["prompt_tokens"], line["completion_tokens"], line["stream"]) == (12, 3, True)
+
+
 @pytest.mark.parametrize("form, kind", [("text", "text/plain; charset=utf-8"), ("verbose_json", "application/json")])
 def test_transcripts_in_other_forms(team, form, kind):
     answer = transcribe(team, response_format=form)
@@ -182,6 +190,8 @@ FAULTS = {
     "a page": ({"raw": b"<html></html>", "type": "text/html"}, 502, "upstream_error"),
     "nothing": ({"raw": b""}, 502, "upstream_error"),
     "error as an event": ({"raw": b'event: error\ndata: {"type":"error","error":{"message":"no","code":"rate_limit_exceeded"}}\n\n', "type": "text/event-stream", "streams": True}, 429, "rate_limit_exceeded"),
+    "error in data": ({"raw": b': hi\ndata: {"type":"error","error":{"message":"no","code":"slow_down"}}\n\n', "type": "text/event-stream", "streams": True, "pieces": 1}, 429, "rate_limit_exceeded"),
+    "events that end at once": ({"raw": b": hi\n\n", "type": "text/event-stream", "streams": True}, 502, "upstream_error"),
 }  # fmt: skip
 
 

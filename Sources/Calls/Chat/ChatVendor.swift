@@ -7,10 +7,19 @@ package protocol ChatVendor: AnyObject, Sendable {
     var name: String { get }
     /// Those in which it takes a call as it came.
     var wires: [Wire] { get }
+    /// It takes the call as it came, in OpenAI's form.
+    func takesOriginal(of call: borrowing ChatCall, for model: Model) -> Bool
+    /// Only its answer may show that it takes the call in another form.
+    func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
     /// By model and combination: some models take no format with tools.
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
     /// The vendor's form of a call, which is yet to be written.
     func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat
+}
+
+extension ChatVendor {
+    package func takesOriginal(of call: borrowing ChatCall, for model: Model) -> Bool { wires.contains(.chat) }
+    package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { false }
 }
 
 /// A call in its vendor's form.

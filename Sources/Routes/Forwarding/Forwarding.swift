@@ -92,7 +92,10 @@ extension Exchange {
         _ fields: ForwardedFields,
         _ sheet: CallSheet
     ) async throws(UpstreamError) {
-        if answer.isEventStream { beginEvents() }
+        if answer.isEventStream {
+            record.isStreamed = true
+            beginEvents()
+        }
         var held = ByteBuffer()
         var piece = ByteBuffer()
         while try await answer.more() {

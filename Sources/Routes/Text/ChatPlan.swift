@@ -67,9 +67,13 @@ final class ChatPlan: @unchecked Sendable {
             way = .fetched(try MediaFetch(call, gateway.mediaAccess(for: caller)))
         }
         isUnfinished = loadsMedia || form != nil
-        if !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful) { spare = Indirect(call) }
+        if !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
+            || candidate.provider.isUnsure(of: call, for: candidate.model)
+        {
+            spare = Indirect(call)
+        }
         if call.original != nil {
-            let isNative = candidate.provider.wires.contains(.chat)
+            let isNative = candidate.provider.takesOriginal(of: call, for: candidate.model)
             // An emulation changes the call, so the request no longer says the same.
             if !isNative || !call.needs.isSubset(of: abilities) { call.original = nil }
         }

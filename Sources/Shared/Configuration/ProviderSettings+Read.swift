@@ -81,6 +81,8 @@ extension ProviderSettings {
         capacity = CapacitySettings(instance, reader)
         takesTools = reader.boolean(key("TOOLS"))
         takesPictures = reader.boolean(key("VISION"))
+        chatsBy = reader.text(key("CHAT_VIA")).flatMap { ProviderSettings.ChatPath(rawValue: $0) }
+        if kind != .openai { reader.refuse(key("CHAT_VIA"), "only kind openai has it; remove this line") }
         headers = reader.list(key("HEADERS"))
         if !row.takesHeaders {
             reader.refuse(key("HEADERS"), "kind \(kind.rawValue) takes no headers; remove this line")

@@ -1,5 +1,13 @@
 /// One upstream account group.
 package struct ProviderSettings: Sendable, Equatable {
+    /// The endpoint of chat calls to a provider of the kind openai.
+    package enum ChatPath: String, CaseIterable, Sendable {
+        case chat
+        case responses
+        /// Chat completions, but for models that refuse tools there.
+        case auto
+    }
+
     package enum Kind: String, CaseIterable, Sendable {
         case onemin
         /// Any server that speaks OpenAI's wire.
@@ -40,6 +48,8 @@ package struct ProviderSettings: Sendable, Equatable {
     package let takesTools: Bool
     /// Requests with pictures go to it.
     package let takesPictures: Bool
+    /// Nil: as its address asks for.
+    package let chatsBy: ChatPath?
     /// Header lines of its calls, which go before those that its kind has; secrets.
     package let headers: [String]
 }

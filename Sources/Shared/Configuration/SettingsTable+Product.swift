@@ -303,6 +303,12 @@ extension SettingsTable {
                         "true: callers' own keys are sent on; unset: true for onemin without keys"
                     ),
                     SettingRow(
+                        "CHAT_VIA",
+                        .choice(ProviderSettings.ChatPath.allCases.map(\.rawValue)),
+                        "",
+                        "endpoint of chats, for openai: chat, responses, or auto; unset: auto at OpenAI and Azure"
+                    ),
+                    SettingRow(
                         "HEADERS",
                         .headers,
                         "",

@@ -129,7 +129,7 @@ struct MessageWriter {
             out.append("}")
         case (.picture, .data(let text)):
             out.append(#"{"type":"image_url","image_url":{"url":""#)
-            append(text, as: "image/png", to: &out)
+            out.append(dataURL: text, "image/png")
             out.append("\"")
             appendDetail(of: part, to: &out)
             out.append("}")
@@ -143,7 +143,7 @@ struct MessageWriter {
             out.append(#"{"type":"file","file":{"filename":"#)
             out.append(json: part.name ?? "file")
             out.append(#","file_data":""#)
-            append(text, as: "application/pdf", to: &out)
+            out.append(dataURL: text, "application/pdf")
             out.append("\"}")
         case (.file, .address(let address)), (.sound, .address(let address)):
             out.append(#"{"type":"file","file":{"file_url":"#)
@@ -156,13 +156,17 @@ struct MessageWriter {
     private func appendDetail(of part: Attachment, to out: inout ByteBuffer) {
         if part.isLowDetail { out.append(#","detail":"low""#) }
     }
+}
 
-    /// As a `data:` URL.
-    private func append(_ text: Base64Text, as standard: String, to out: inout ByteBuffer) {
-        out.append("data:")
-        out.append(text.mediaType?.rawValue ?? standard)
-        out.append(";base64,")
-        out.append(jsonContent: text.base64.bytes)
+extension ByteBuffer {
+    /// As a `data:` URL within quotes.
+    ///
+    /// - Parameter standard: its type where the content does not tell it.
+    mutating func append(dataURL text: Base64Text, _ standard: String) {
+        append("data:")
+        append(text.mediaType?.rawValue ?? standard)
+        append(";base64,")
+        append(jsonContent: text.base64.bytes)
     }
 }
 

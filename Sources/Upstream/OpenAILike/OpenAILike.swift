@@ -11,6 +11,8 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let completions: Endpoint
     /// The newer name of the bound on tokens is known there.
     let isOpenAI: Bool
+    let chatsBy: ProviderSettings.ChatPath
+    let responses: Endpoint
     private let models: Endpoint
     private let site: VendorSite
     private var forwarded: [Endpoint?] = Array(repeating: nil, count: ForwardedEndpoint.allCases.count)
@@ -18,13 +20,16 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     /// Fails if the URL of the site is invalid.
     package init?(_ site: VendorSite, _ transport: any Transport, _ mends: MendMemory, _ tools: LoopTools) {
         guard let completions = Endpoint(site.baseURL + "/chat/completions", site.options),
-            let models = Endpoint(site.baseURL + "/models", site.options)
+            let models = Endpoint(site.baseURL + "/models", site.options),
+            let responses = Endpoint(site.baseURL + "/responses", site.options)
         else { return nil }
         wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
         self.completions = completions
         self.models = models
         self.site = site
+        self.responses = responses
         isOpenAI = completions.isAt("api.openai.com") || completions.isAt("openai.azure.com")
+        chatsBy = site.chatsBy ?? (isOpenAI ? .auto : .chat)
     }
 
     private static func headers(_ site: VendorSite) -> KeyHeaders {
@@ -58,7 +63,16 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
 extension OpenAILike: ChatVendor {
     package var wires: [Wire] { [.chat] }
 
+    package func takesOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
+        !isByResponses(call, model)
+    }
+
+    package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool {
+        chatsBy == .auto && !isByResponses(call, model)
+    }
+
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
+        if isByResponses(call, model) { return responsesAbilities(for: call, of: model) }
         var abilities: Abilities = [
             .choices, .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sounds, .sampling,
             .reasoning, .functions, .mediaAddresses,
@@ -74,6 +88,9 @@ extension OpenAILike: ChatVendor {
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         let mends = wire.mends.mends(of: name, model.id)
+        if isByResponses(call, model) {
+            return WireChat(wire, ResponsesForm(responses, call, model), call, model, vendorCall, mends: mends)
+        }
         var call = call
         // Others call for the other choices.
         if mends.contains(.noChoices) { call.choices = 1 }

@@ -9,12 +9,17 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private let completions: Endpoint
     private let model: String
     private let isOpenAI: Bool
+    /// A model that refuses calls here is asked by the Responses API.
+    private let turnsToResponses: Bool
+    private let hasTools: Bool
     private let terms: AnswerTerms
     private(set) var refusal: APIError?
 
     init(_ vendor: OpenAILike, _ call: ChatCall, _ model: Model) {
         completions = vendor.completions
         isOpenAI = vendor.isOpenAI
+        turnsToResponses = vendor.chatsBy == .auto
+        hasTools = !call.needs.isDisjoint(with: [.tools, .functions])
         self.model = model.id
         terms = AnswerTerms(
             model: call.model,
@@ -30,12 +35,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         if let original = call.original, let written = NativeRequest.written(original, for: call, model) {
             return written
         }
-        for part in call.attachments {
-            guard case .file = part.source else { continue }
-            let why = "the model's provider does not have this file"
-            refusal = .value(part.param, why, code: "unsupported_value")
-            break
-        }
+        refusal = call.refusalOfFiles
         return OpenAILikeRequest(call, model: model, isOpenAI: isOpenAI).written()
     }
 
@@ -52,10 +52,28 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         known: Mends,
         _ faults: FaultReader
     ) -> Mends? {
-        faults.mend(head, refusal, of: request, known: known)
+        if turnsToResponses, head.status == 400 || head.status == 404,
+            faults.fault(head, refusal).words.say("/responses")
+        {
+            let new = hasTools ? Mends.otherPathWithTools : .otherPath
+            return known.contains(new) ? nil : new
+        }
+        return faults.mend(head, refusal, of: request, known: known)
     }
 
     func mended(_ request: Body, with mend: Mends) -> Body { MendedRequest.written(request, with: mend) }
+}
+
+extension ChatCall {
+    /// Files of the relay are not at the provider.
+    var refusalOfFiles: APIError? {
+        for part in attachments {
+            guard case .file = part.source else { continue }
+            let why = "the model's provider does not have this file"
+            return .value(part.param, why, code: "unsupported_value")
+        }
+        return nil
+    }
 }
 
 /// The part of a call that the reading of its answer depends on.

@@ -4,9 +4,9 @@ import Shared
 import Synchronization
 
 /// Changes of a request that a vendor refuses as it is. They are learned from its refusals. Each vendor's form has bits of
-/// its own below the nineteenth and above the twenty-second.
+/// its own below the nineteenth, from the twenty-third to the thirty-first, and above the thirty-third.
 struct Mends: OptionSet, Sendable {
-    let rawValue: UInt32
+    let rawValue: UInt64
 
     // Abilities that the vendor lacks.
     static let noObjects = Mends(rawValue: 1 << 19)
@@ -14,7 +14,12 @@ struct Mends: OptionSet, Sendable {
     static let noChoices = Mends(rawValue: 1 << 21)
     /// No tool can be demanded.
     static let noForcing = Mends(rawValue: 1 << 22)
-    static let ofAbilities: Mends = [.noObjects, .noSchemas, .noChoices, .noForcing]
+    /// Calls with tools, or all calls, take another endpoint of the vendor's.
+    static let otherPathWithTools = Mends(rawValue: 1 << 32)
+    static let otherPath = Mends(rawValue: 1 << 33)
+    static let ofAbilities: Mends = [
+        .noObjects, .noSchemas, .noChoices, .noForcing, .otherPathWithTools, .otherPath,
+    ]
 }
 
 /// The mends that servers have needed, by provider and model. Shared by all loops.

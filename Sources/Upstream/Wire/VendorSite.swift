@@ -1,4 +1,5 @@
 package import Engine
+package import Shared
 
 /// The address of a vendor, or of a server that stands for it, and the times it is waited for.
 package struct VendorSite: Sendable {
@@ -9,8 +10,17 @@ package struct VendorSite: Sendable {
     /// Header lines that go before the relay's.
     let headers: [String]
     package let options: EndpointOptions
+    /// Of the kind openai; nil: `auto` at OpenAI and Azure, else `chat`.
+    let chatsBy: ProviderSettings.ChatPath?
 
-    package init(name: String, baseURL: String, headers: [String], options: EndpointOptions) {
+    package init(
+        name: String,
+        baseURL: String,
+        headers: [String],
+        options: EndpointOptions,
+        chatsBy: ProviderSettings.ChatPath? = nil
+    ) {
+        self.chatsBy = chatsBy
         self.name = name
         self.baseURL = baseURL
         self.headers = headers

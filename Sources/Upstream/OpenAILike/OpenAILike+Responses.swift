@@ -1,0 +1,46 @@
+import Calls
+import Engine
+import Shared
+
+extension OpenAILike {
+    /// The call goes by the Responses API.
+    func isByResponses(_ call: borrowing ChatCall, _ model: Model) -> Bool {
+        switch chatsBy {
+        case .chat: return false
+        case .responses: return true
+        case .auto: break
+        }
+        let mends = wire.mends.mends(of: name, model.id)
+        // These have no place there.
+        let foreign: Abilities = [.logProbabilities, .soundOutput, .sounds, .customTools]
+        guard call.needs.isDisjoint(with: foreign) else { return false }
+        if mends.contains(.otherPath) { return true }
+        guard !call.needs.isDisjoint(with: [.tools, .functions]) else { return false }
+        if mends.contains(.otherPathWithTools) { return true }
+        guard isOpenAI, model.refusesToolsWithEffort, let effort = call.wishes.reasoning.effort else { return false }
+        return !effort.hasSameBytes(as: "none")
+    }
+
+    func responsesAbilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
+        var abilities: Abilities = [
+            .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sampling, .reasoning, .functions,
+        ]
+        if let most = call.maxTokens, most < ResponsesRequest.leastTokens { abilities.remove(.tokenBound) }
+        let mends = wire.mends.mends(of: name, model.id)
+        if mends.contains(.noObjects) { abilities.remove(.objects) }
+        if mends.contains(.noSchemas) { abilities.remove(.schemas) }
+        return abilities
+    }
+}
+
+extension Model {
+    /// `gpt-5.4` and later ones take tools with an effort by the Responses API only.
+    fileprivate var refusesToolsWithEffort: Bool {
+        guard id.utf8.count <= Model.nameLimitBytes, id.utf8.starts(with: "gpt-".utf8) else { return false }
+        let version = id.utf8.dropFirst(4).prefix { $0 == UInt8(ascii: ".") || (48...57).contains($0) }
+        let parts = version.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+            .map { Int(String(Substring($0))) ?? 0 }
+        guard let first = parts.first else { return false }
+        return first > 5 || first == 5 && parts.count > 1 && parts[1] >= 4
+    }
+}

@@ -1,0 +1,67 @@
+import Calls
+import Engine
+import Shared
+
+/// A chat call as a request of the Responses API.
+///
+/// `@unchecked`: used on its loop only, but for `written`.
+final class ResponsesForm: WireForm, @unchecked Sendable {
+    private let endpoint: Endpoint
+    private let model: String
+    private let isLegacy: Bool
+    private(set) var refusal: APIError?
+
+    init(_ endpoint: Endpoint, _ call: borrowing ChatCall, _ model: Model) {
+        self.endpoint = endpoint
+        self.model = model.id
+        isLegacy = call.needs.contains(.functions)
+    }
+
+    func written(_ call: ChatCall, with mends: Mends) -> Body {
+        refusal = call.refusalOfFiles
+        return mended(ResponsesRequest(call, model: model).written(), with: mends)
+    }
+
+    func endpoint(isStreamed: Bool) -> Endpoint { endpoint }
+
+    func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
+        ResponsesReader(parser, ids, isLegacy: isLegacy)
+    }
+
+    /// The caller's fields have other names.
+    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.openAI, tellsFields: false) }
+
+    func mend(
+        _ head: UpstreamHead,
+        _ refusal: UnsafeRawBufferPointer,
+        of request: Body,
+        known: Mends,
+        _ faults: FaultReader
+    ) -> Mends? {
+        guard head.status == 400 || head.status == 422 else { return nil }
+        let words = faults.fault(head, refusal).words
+        if !known.contains(.noThoughts), words.sayOne(of: ["encrypted content", "encrypted_content", "summar"]) {
+            return .noThoughts
+        }
+        return faults.mend(head, refusal, of: request, known: known)
+    }
+
+    func mended(_ request: Body, with mends: Mends) -> Body {
+        let others = mends.intersection([.noTemperature, .noTopP, .noParallel])
+        let request = MendedRequest.written(request, with: others)
+        guard mends.contains(.noThoughts) else { return request }
+        var out = ByteBuffer()
+        _ = out.reserve(request.bytes.count)
+        RawJSON(request.bytes).append(to: &out, without: "include")
+        let bare = Body(out)
+        out = ByteBuffer()
+        _ = out.reserve(bare.bytes.count)
+        RawJSON(bare.bytes).append(to: &out) { member, out in
+            guard member.name.equals("reasoning") else { return false }
+            out.append(#""reasoning":"#)
+            member.value.append(to: &out, without: "summary")
+            return true
+        }
+        return Body(out)
+    }
+}

@@ -1,0 +1,262 @@
+import Calls
+import Engine
+import Shared
+
+/// Reads an answer of the Responses API, whole or event by event.
+///
+/// `@unchecked`: used on its loop only.
+final class ResponsesReader: WireReader, @unchecked Sendable {
+    /// An item of the output that was told of.
+    private struct Item {
+        /// The vendor's number.
+        let number: Int64
+        /// Of a call.
+        let call: Int?
+        /// Told of it: of its text, its arguments or its summary.
+        var bytes = 0
+        /// Of the part of its summary that came last.
+        var part: Int64?
+    }
+
+    private let parser: JSONParser
+    private let ids: RandomBytes
+    /// OpenAI's older form: a call has no id.
+    private let isLegacy: Bool
+    private var items: [Item] = []
+    private var calls = 0
+    private var finish: FinishReason?
+    private var signature = ByteBuffer()
+    private(set) var usage: Usage?
+    private(set) var hasBegun = false
+
+    private static let mostItems = 512
+    private static let mostCalls = 128
+    private static let argumentLimitBytes = 8_388_608
+    private static let nameLimitBytes = 4_096
+
+    init(_ parser: JSONParser, _ ids: RandomBytes, isLegacy: Bool) {
+        self.parser = parser
+        self.ids = ids
+        self.isLegacy = isLegacy
+    }
+
+    var isFinished: Bool { finish != nil }
+    var isWhole: Bool { finish != nil }
+
+    // MARK: Events
+
+    func take(
+        event data: UnsafeRawBufferPointer,
+        named name: UnsafeRawBufferPointer,
+        _ take: Take
+    ) throws(UpstreamError) -> Bool {
+        if data.trimmed.equals("[DONE]") { return finish != nil }
+        if name.equals("error") { throw FaultReader(parser, Fault.openAI, tellsFields: false).error(ofEvent: data) }
+        let root = try parsed(data)
+        guard finish == nil, let type = root["type"]?.text else { return false }
+        switch type {
+        case "response.output_text.delta": try tell(root["delta"], of: root, take) { .text($0) }
+        case "response.refusal.delta": try tell(root["delta"], of: root, take) { .refusal($0) }
+        case "response.reasoning_text.delta": try tell(root["delta"], of: root, take) { .reasoning($0) }
+        case "response.reasoning_summary_text.delta": try tell(summary: root, take)
+        case "response.function_call_arguments.delta": try tellArguments(root["delta"], of: number(of: root), take)
+        case "response.output_item.added": if let item = root["item"] { try open(item, number(of: root), take) }
+        case "response.output_item.done": if let item = root["item"] { try close(item, number(of: root), take) }
+        case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
+            guard let response = root["response"] else { break }
+            try end(response, take)
+            return true
+        default: break
+        }
+        return false
+    }
+
+    private func number(of root: JSONValue) -> Int64 { root["output_index"]?.integer ?? 0 }
+
+    private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
+        let root: JSONValue
+        do throws(JSONError) {
+            root = try parser.parse(data)
+        } catch {
+            throw .brokenAnswer("the vendor's answer is not JSON")
+        }
+        guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
+        let error = root["error"]
+        if root["type"]?.text == "error" || error?.kind == .object || error?.text?.isEmpty == false {
+            throw FaultReader.error(in: root, Fault.openAI)
+        }
+        return root
+    }
+
+    // MARK: Items
+
+    private func place(of number: Int64) throws(UpstreamError) -> Int {
+        if let place = items.lastIndex(where: { $0.number == number }) { return place }
+        guard items.count < Self.mostItems else { throw .brokenAnswer("the answer has too many items") }
+        items.append(Item(number: number, call: nil))
+        return items.count - 1
+    }
+
+    private func tell(
+        _ piece: JSONValue?,
+        of root: JSONValue,
+        _ take: Take,
+        _ event: (UnsafeRawBufferPointer) -> AnswerEvent
+    ) throws(UpstreamError) {
+        guard let text = piece?.text, !text.isEmpty else { return }
+        items[try place(of: number(of: root))].bytes += text.count
+        hasBegun = true
+        take(0, event(text))
+    }
+
+    /// Its parts are paragraphs.
+    private func tell(summary root: JSONValue, _ take: Take) throws(UpstreamError) {
+        let place = try place(of: number(of: root))
+        let part = root["summary_index"]?.integer ?? 0
+        if let last = items[place].part, last != part { tellParagraph(take) }
+        items[place].part = part
+        try tell(root["delta"], of: root, take) { .reasoning($0) }
+    }
+
+    private func tellParagraph(_ take: Take) {
+        let end: StaticString = "\n\n"
+        take(0, .reasoning(UnsafeRawBufferPointer(start: end.utf8Start, count: 2)))
+    }
+
+    private func tellArguments(_ piece: JSONValue?, of number: Int64, _ take: Take) throws(UpstreamError) {
+        guard let text = piece?.text, !text.isEmpty, let place = items.lastIndex(where: { $0.number == number }),
+            let call = items[place].call, call == calls - 1
+        else { return }
+        items[place].bytes += text.count
+        guard items[place].bytes <= Self.argumentLimitBytes else {
+            throw .brokenAnswer("the arguments of a call are too long")
+        }
+        take(0, .toolArguments(index: call, text))
+    }
+
+    private func open(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
+        guard item["type"]?.text == "function_call", !items.contains(where: { $0.number == number }) else { return }
+        if isLegacy, calls > 0 { return }
+        let id = item["call_id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        guard let name = item["name"]?.text, !name.isEmpty, max(name.count, id.count) <= Self.nameLimitBytes else {
+            throw .brokenAnswer("a call has no proper name")
+        }
+        guard calls < Self.mostCalls, items.count < Self.mostItems else {
+            throw .brokenAnswer("the answer has too many calls")
+        }
+        items.append(Item(number: number, call: calls))
+        calls += 1
+        hasBegun = true
+        let none = UnsafeRawBufferPointer(start: nil, count: 0)
+        if isLegacy || !id.isEmpty {
+            take(0, .toolCall(index: calls - 1, id: isLegacy ? none : id, name: name))
+        } else {
+            Array(ids.id("call_").utf8).withUnsafeBytes { take(0, .toolCall(index: calls - 1, id: $0, name: name)) }
+        }
+    }
+
+    /// The item as a whole: all that was not told in pieces is told now.
+    private func close(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
+        switch item["type"]?.text {
+        case "function_call":
+            try open(item, number, take)
+            let place = items.lastIndex { $0.number == number }
+            if let place, items[place].bytes == 0 { try tellArguments(item["arguments"], of: number, take) }
+        case "reasoning": try closeThought(item, number, take)
+        case "message":
+            guard items[try place(of: number)].bytes == 0 else { break }
+            for part in item["content"]?.elements ?? JSONElements() {
+                if let text = part["text"]?.text, !text.isEmpty {
+                    hasBegun = true
+                    take(0, .text(text))
+                } else if let text = part["refusal"]?.text, !text.isEmpty {
+                    hasBegun = true
+                    take(0, .refusal(text))
+                }
+                items[try place(of: number)].bytes += 1
+            }
+        default: break
+        }
+    }
+
+    private func closeThought(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
+        let place = try place(of: number)
+        if items[place].bytes == 0 {
+            for name: StaticString in ["summary", "content"] where items[place].bytes == 0 {
+                for part in item[name]?.elements ?? JSONElements() {
+                    guard let text = part["text"]?.text, !text.isEmpty else { continue }
+                    if items[place].bytes > 0 { tellParagraph(take) }
+                    items[place].bytes += text.count
+                    hasBegun = true
+                    take(0, .reasoning(text))
+                }
+            }
+        }
+        guard let content = item["encrypted_content"]?.text, !content.isEmpty, let id = item["id"]?.text,
+            id.count <= 150
+        else { return }
+        signature.removeAll()
+        SealedReasoning.append(id, content, to: &signature)
+        take(0, items[place].bytes > 0 ? .signature(call: nil, signature.bytes) : .sealedThought(signature.bytes))
+    }
+
+    // MARK: The end
+
+    private func end(_ response: JSONValue, _ take: Take) throws(UpstreamError) {
+        if let told = response["usage"] { usage = Usage(ofResponse: told) ?? usage }
+        let error = response["error"]
+        if error?.kind == .object || response["status"]?.text == "failed" {
+            throw FaultReader.error(in: response, Fault.openAI)
+        }
+        var reason: FinishReason = calls > 0 ? .toolCalls : .stop
+        switch response["incomplete_details"]?["reason"]?.text {
+        case nil: break
+        case "content_filter"?: reason = .contentFilter
+        default: reason = .length
+        }
+        finish = reason
+        hasBegun = true
+        take(0, .finish(reason, stop: nil))
+    }
+
+    func end(_ take: Take) {}
+
+    // MARK: Whole answers
+
+    func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
+        let root = try parsed(body)
+        guard root["output"]?.kind == .array || root["status"]?.text == "failed" else {
+            throw .brokenAnswer("the vendor's answer has no output")
+        }
+        var number: Int64 = 0
+        for item in root["output"]?.elements ?? JSONElements() {
+            try close(item, number, take)
+            number += 1
+        }
+        try end(root, take)
+    }
+
+    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
+        var gathered = GatheredAnswer()
+        try take(whole: body.bytes) { (_, event) in gathered.take(event) }
+        return ChatAnswer([gathered.finished()], usage: usage)
+    }
+}
+
+extension Usage {
+    private static let limit = Double(1 << 40)
+
+    /// Nil: it tells nothing.
+    fileprivate init?(ofResponse told: JSONValue) {
+        func tokens(_ value: JSONValue?) -> Int? {
+            guard let number = value?.number, (0..<Self.limit).contains(number) else { return nil }
+            return Int(number)
+        }
+        guard let prompt = tokens(told["input_tokens"]), let completion = tokens(told["output_tokens"]) else {
+            return nil
+        }
+        self.init(promptTokens: prompt, completionTokens: completion)
+        cachedTokens = min(prompt, tokens(told["input_tokens_details"]?["cached_tokens"]) ?? 0)
+        reasoningTokens = tokens(told["output_tokens_details"]?["reasoning_tokens"]) ?? 0
+    }
+}

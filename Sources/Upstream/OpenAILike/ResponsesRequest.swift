@@ -1,0 +1,256 @@
+import Calls
+import Engine
+import Shared
+
+/// Writes a neutral call as a request of the Responses API: no null, nothing stored, and nothing that the caller did not
+/// ask for, but that thoughts can be sent back.
+struct ResponsesRequest: ~Copyable {
+    private let call: ChatCall
+    private let wishes: Wishes
+    private let model: String
+    private var out = ByteBuffer()
+    private var isFirst = true
+    /// The last call that has no id of its own.
+    private var madeID = 0
+
+    /// A smaller bound is refused.
+    static let leastTokens = 16
+
+    init(_ call: ChatCall, model: String) {
+        self.call = call
+        wishes = call.wishes
+        self.model = model
+    }
+
+    consuming func written() -> Body {
+        _ = out.reserve(512 + call.sentBytes + 48 * call.messages.count)
+        out.append(#"{"model":"#)
+        out.append(json: model)
+        out.append(#","input":["#)
+        for message in call.messages { append(message) }
+        out.append(#"],"store":false,"include":["reasoning.encrypted_content"]"#)
+        appendTools()
+        appendText()
+        appendReasoning()
+        if let temperature = wishes.sampling.temperature { out.append("temperature", temperature) }
+        if let topP = wishes.sampling.topP { out.append("top_p", topP) }
+        if let most = call.maxTokens { out.append("max_output_tokens", max(most, Self.leastTokens)) }
+        appendBookkeeping()
+        if call.isStreamed { out.append("stream", true) }
+        out.append("}")
+        return Body(out)
+    }
+
+    // MARK: Items
+
+    private mutating func open() {
+        if !isFirst { out.append(",") }
+        isFirst = false
+    }
+
+    private mutating func append(_ message: ChatMessage) {
+        switch message.role {
+        case .system: appendMessage("system", message)
+        case .developer: appendMessage("developer", message)
+        case .user: appendMessage("user", message)
+        case .assistant: appendTurn(message)
+        case .tool, .failedTool, .function: appendResult(message)
+        }
+    }
+
+    private mutating func appendMessage(_ role: StaticString, _ message: ChatMessage) {
+        open()
+        out.append(#"{"role":""#)
+        out.append(role)
+        out.append(#"","content":"#)
+        appendContent(of: message)
+        out.append("}")
+    }
+
+    /// One text, or parts.
+    private mutating func appendContent(of message: ChatMessage) {
+        let hasParts = message.content.contains { if case .attachment = $0 { true } else { false } }
+        guard hasParts else { return out.append(json: message.text) }
+        out.append("[")
+        var isFirst = true
+        for piece in message.content {
+            if case .thought = piece { continue }
+            if !isFirst { out.append(",") }
+            isFirst = false
+            switch piece {
+            case .text(let text), .refusal(let text): appendPart(text)
+            case .attachment(let place): append(call.attachments[place])
+            case .thought: break
+            }
+        }
+        out.append("]")
+    }
+
+    private mutating func appendPart(_ text: String) {
+        out.append(#"{"type":"input_text""#)
+        out.append("text", text)
+        out.append("}")
+    }
+
+    /// Of the model: thoughts, words and calls are items each.
+    private mutating func appendTurn(_ message: ChatMessage) {
+        for piece in message.content { if case .thought(let thought) = piece { append(thought) } }
+        let text = message.text
+        if !text.isEmpty || message.toolCalls.isEmpty && !message.isThoughtAlone {
+            open()
+            out.append(#"{"role":"assistant","content":"#)
+            out.append(json: text)
+            out.append("}")
+        }
+        for made in message.toolCalls {
+            open()
+            if made.id == nil { madeID += 1 }
+            out.append(#"{"type":"function_call","call_id":"#)
+            out.append(json: made.id ?? "call_\(madeID)")
+            out.append("name", made.name)
+            out.append("arguments", made.arguments)
+            out.append("}")
+        }
+    }
+
+    /// Other vendors' signatures are not known there.
+    private mutating func append(_ thought: Thought) {
+        guard let signature = thought.signature, let (id, content) = SealedReasoning.parts(of: signature) else {
+            return
+        }
+        open()
+        out.append(#"{"type":"reasoning","id":"#)
+        out.append(json: id)
+        out.append(#","summary":["#)
+        if !thought.text.isEmpty {
+            out.append(#"{"type":"summary_text""#)
+            out.append("text", thought.text)
+            out.append("}")
+        }
+        out.append("]")
+        out.append("encrypted_content", content)
+        out.append("}")
+    }
+
+    private mutating func appendResult(_ message: ChatMessage) {
+        open()
+        out.append(#"{"type":"function_call_output","call_id":"#)
+        out.append(json: message.toolCallID ?? "call_\(madeID)")
+        out.append(member: "output")
+        appendContent(of: message)
+        out.append("}")
+    }
+
+    private mutating func append(_ part: Attachment) {
+        switch (part.kind, part.source) {
+        case (_, .words(let text)), (_, .kept(let text)), (_, .file(let text)): return appendPart(text)
+        case (.picture, .address(let address)):
+            out.append(#"{"type":"input_image""#)
+            out.append("image_url", address)
+            out.append("detail", part.isLowDetail ? "low" : "auto")
+        case (.picture, .data(let text)):
+            out.append(#"{"type":"input_image","image_url":""#)
+            out.append(dataURL: text, "image/png")
+            out.append("\"")
+            out.append("detail", part.isLowDetail ? "low" : "auto")
+        case (_, .data(let text)):
+            out.append(#"{"type":"input_file""#)
+            out.append("filename", part.name ?? "file")
+            out.append(#","file_data":""#)
+            out.append(dataURL: text, "application/pdf")
+            out.append("\"")
+        case (_, .address(let address)):
+            out.append(#"{"type":"input_file""#)
+            out.append("file_url", address)
+        }
+        out.append("}")
+    }
+
+    // MARK: Tools and formats
+
+    private mutating func appendTools() {
+        guard !wishes.tools.isEmpty else { return }
+        for (index, tool) in wishes.tools.enumerated() {
+            out.append(index == 0 ? #","tools":[{"type":"function""# : #",{"type":"function""#)
+            out.append("name", tool.name)
+            if let description = tool.description { out.append("description", description) }
+            if let schema = tool.schema { out.append("parameters", schema) }
+            // There, tools are strict unless it is said.
+            out.append("strict", tool.isStrict ?? false)
+            out.append("}")
+        }
+        out.append("]")
+        switch wishes.toolChoice {
+        case .auto: break
+        case .none: out.append("tool_choice", "none")
+        case .required: out.append("tool_choice", "required")
+        case .named(let name):
+            out.append(#","tool_choice":{"type":"function""#)
+            out.append("name", name)
+            out.append("}")
+        }
+        let isLegacy = wishes.tools.allSatisfy(\.isLegacy)
+        if let parallel = isLegacy ? false : wishes.parallelToolCalls { out.append("parallel_tool_calls", parallel) }
+    }
+
+    private mutating func appendText() {
+        var text = ByteBuffer()
+        switch wishes.format {
+        case .text: break
+        case .object: text.append(#","format":{"type":"json_object"}"#)
+        case .schema(let name, let schema, let isStrict):
+            text.append(#","format":{"type":"json_schema""#)
+            text.append("name", name)
+            if let schema { text.append("schema", schema) }
+            if let isStrict { text.append("strict", isStrict) }
+            text.append("}")
+        }
+        if let verbosity = wishes.reasoning.verbosity { text.append("verbosity", verbosity) }
+        guard !text.isEmpty else { return }
+        out.append(member: "text")
+        out.append("{")
+        out.append(text.bytes[part: 1..<text.count])
+        out.append("}")
+    }
+
+    // MARK: The rest
+
+    /// Thoughts are told in a summary where thinking was asked for.
+    private mutating func appendReasoning() {
+        guard let effort = wishes.reasoning.effort else { return }
+        out.append(#","reasoning":{"effort":"#)
+        out.append(json: effort)
+        if !effort.hasSameBytes(as: "none"), wishes.reasoning.display != .omitted { out.append("summary", "auto") }
+        out.append("}")
+    }
+
+    private mutating func appendBookkeeping() {
+        let kept = wishes.bookkeeping
+        if let user = kept.user { out.append("user", user) }
+        // Anthropic's own tiers are another vendor's.
+        if let tier = kept.serviceTier, ["auto", "default", "flex", "priority"].contains(where: tier.hasSameBytes) {
+            out.append("service_tier", tier)
+        }
+        if let key = kept.promptCacheKey { out.append("prompt_cache_key", key) }
+        if let id = kept.safetyIdentifier { out.append("safety_identifier", id) }
+        if let metadata = kept.metadata { out.append("metadata", metadata) }
+    }
+}
+
+/// The id of a reasoning item and its encrypted content, as one signature: `rs_1.gAAAA`.
+enum SealedReasoning {
+    static func parts(of signature: String) -> (id: String, content: String)? {
+        let bytes = signature.utf8
+        guard bytes.starts(with: "rs_".utf8), let dot = bytes.firstIndex(of: UInt8(ascii: ".")) else { return nil }
+        let content = bytes[bytes.index(after: dot)...]
+        guard !content.isEmpty, bytes.distance(from: bytes.startIndex, to: dot) <= 200 else { return nil }
+        return (String(signature[..<dot]), String(Substring(content)))
+    }
+
+    static func append(_ id: UnsafeRawBufferPointer, _ content: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
+        if !id.hasPrefix("rs_") { out.append("rs_") }
+        out.append(id)
+        out.append(".")
+        out.append(content)
+    }
+}

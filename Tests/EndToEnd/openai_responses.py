@@ -1,0 +1,123 @@
+"""The Responses API of the strict fake `openai_vendor`: what it refuses, and its answers by the scripts of chats."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pydantic
+from openai.types.responses import response_create_params
+
+BODY = pydantic.TypeAdapter(response_create_params.ResponseCreateParamsNonStreaming)
+FIELDS = {
+    "model", "input", "store", "include", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning", "temperature",
+    "top_p", "max_output_tokens", "user", "service_tier", "prompt_cache_key", "safety_identifier", "metadata", "stream",
+}  # fmt: skip
+ITEMS = {
+    "function_call": {"type", "call_id", "name", "arguments"},
+    "function_call_output": {"type", "call_id", "output"},
+    "reasoning": {"type", "id", "summary", "encrypted_content"},
+}
+USAGE = {
+    "input_tokens": 9, "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 0}, "output_tokens": 8,
+    "output_tokens_details": {"reasoning_tokens": 3}, "total_tokens": 17,
+}  # fmt: skip
+
+
+def problems_of(body: dict[str, Any]) -> Iterator[str]:
+    if unknown := set(body) - FIELDS:
+        yield f"responses with {sorted(unknown)}"
+    try:
+        BODY.validate_python({name: value for name, value in body.items() if name != "stream"}, strict=True)
+    except pydantic.ValidationError as error:
+        yield f"responses: {str(error)[:600]}"
+    if body.get("store") is not False:
+        yield "a response is stored"
+    if body.get("max_output_tokens", 16) < 16:
+        yield "max_output_tokens below 16"
+    if "tool_choice" in body and "tools" not in body:
+        yield "tool_choice without tools"
+    calls: set[str] = set()
+    thought = False
+    for at, item in enumerate(body["input"]):
+        kind = item.get("type", "message")
+        if kind != "message" and set(item) != ITEMS[kind]:
+            yield f"input[{at}]: {kind} with {sorted(item)}"
+        if kind == "message" and set(item) != {"role", "content"}:
+            yield f"input[{at}]: a message with {sorted(item)}"
+        if kind == "function_call":
+            calls.add(item["call_id"])
+        if kind == "function_call_output" and item["call_id"] not in calls:
+            yield f"input[{at}]: no call {item['call_id']}"
+        if thought and kind not in ("function_call", "reasoning") and item.get("role") != "assistant":
+            yield f"input[{at}]: a thought without what followed it"
+        thought = kind == "reasoning"
+
+
+def output(script: dict[str, Any]) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    if "reasoning" in script:
+        parts = [{"type": "summary_text", "text": part} for part in script["reasoning"].split("\n\n") if part]
+        items.append({"id": "rs_1", "type": "reasoning", "summary": parts, "encrypted_content": "gAAAA-sealed"})
+    text = script.get("text", None if script.get("calls") else "Hello there")
+    if text is not None:
+        part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+        if script.get("refuses"):
+            part = {"type": "refusal", "refusal": text}
+        items.append({"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]})
+    for at, (id, name, arguments) in enumerate(script.get("calls", ())):
+        items.append(
+            {"id": f"fc_{at}", "type": "function_call", "status": "completed", "call_id": id, "name": name, "arguments": arguments}
+        )
+    return items
+
+
+def response(script: dict[str, Any], **more: Any) -> dict[str, Any]:
+    status, details = "completed", None
+    if script.get("finish") in ("max_output_tokens", "content_filter"):
+        status, details = "incomplete", {"reason": script["finish"]}
+    return {
+        "id": "resp_vendor", "object": "response", "created_at": 1700000000, "status": status, "error": None,
+        "incomplete_details": details, "instructions": None, "model": "the-server's-own", "output": output(script),
+        "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "usage": USAGE, "metadata": {},
+    } | more  # fmt: skip
+
+
+def events(script: dict[str, Any]) -> list[dict[str, Any]]:
+    out: list[dict[str, Any]] = [{"type": "response.created", "response": response(script, output=[], usage=None, status="in_progress")}]
+    for at, item in enumerate(output(script)):
+        where = {"output_index": at, "item_id": item["id"]}
+        if item["type"] == "reasoning":
+            out.append({"type": "response.output_item.added", "output_index": at, "item": item | {"summary": [], "encrypted_content": ""}})
+            for index, part in enumerate(item["summary"]):
+                place = where | {"summary_index": index}
+                out.append({"type": "response.reasoning_summary_part.added", **place, "part": {"type": "summary_text", "text": ""}})
+                out.append({"type": "response.reasoning_summary_text.delta", **place, "delta": part["text"]})
+                out.append({"type": "response.reasoning_summary_text.done", **place, "text": part["text"]})
+        elif item["type"] == "message":
+            out.append({"type": "response.output_item.added", "output_index": at, "item": item | {"content": []}})
+            (part,) = item["content"]
+            kind = part["type"]
+            text = part["refusal" if kind == "refusal" else "text"]
+            place = where | {"content_index": 0}
+            for piece in (text[: len(text) // 2], text[len(text) // 2 :]):
+                out.append({"type": f"response.{kind}.delta", **place, "delta": piece})
+            out.append({"type": f"response.{kind}.done", **place, "refusal" if kind == "refusal" else "text": text})
+        else:
+            out.append({"type": "response.output_item.added", "output_index": at, "item": item | {"arguments": ""}})
+            half = len(item["arguments"]) // 2
+            for piece in () if script.get("at_once") else (item["arguments"][:half], item["arguments"][half:]):
+                out.append({"type": "response.function_call_arguments.delta", **where, "delta": piece})
+            out.append({"type": "response.function_call_arguments.done", **where, "arguments": item["arguments"]})
+        out.append({"type": "response.output_item.done", "output_index": at, "item": item})
+    whole = response(script)
+    return [*out, {"type": f"response.{whole['status']}", "response": whole}]
+
+
+def answered(body: dict[str, Any], script: dict[str, Any]) -> dict[str, Any]:
+    if {"json", "raw"} & set(script):
+        return script
+    if not body.get("stream"):
+        return script | {"json": response(script)}
+    found = script.get("events") or events(script)
+    lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in found]
+    return script | {"raw": "".join(lines).encode(), "streams": True, "type": "text/event-stream"}

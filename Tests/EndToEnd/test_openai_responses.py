@@ -1,0 +1,306 @@
+"""Chats by the Responses API of a provider of the kind openai."""
+
+import json
+
+import pytest
+from chat import PATH, ask, refusal, stream, text_of
+from conftest import secrets
+from openai_responses import USAGE, events, response
+from test_openai_chat import CALLS, TOOL
+
+TOKEN = "token-of-chats-by-responses"
+AT = "by/responses"
+LEARNING = "by/learning"
+REFUSED = {
+    "status": 400,
+    "json": {"error": {"message": "Function tools with reasoning_effort are not supported for this model in /v1/chat/completions. Please use /v1/responses instead.",
+                       "type": "invalid_request_error", "param": "reasoning_effort", "code": None}},
+}  # fmt: skip
+HISTORY = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "developer", "content": "Be kind."},
+    {"role": "user", "content": [
+        {"type": "text", "text": "Look"},
+        {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png", "detail": "low"}}]},
+    {"role": "assistant", "content": "I look", "tool_calls": [
+        {"id": "call_a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]},
+    {"role": "tool", "tool_call_id": "call_a", "content": "fine"},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def relay(launch, server):
+    secrets.add(TOKEN)
+    return launch(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT}",
+        PROVIDER_ROW_CHAT_VIA="responses", PROVIDER_AUTO_KIND="openai", PROVIDER_AUTO_BASE_URL=server.base_url,
+        PROVIDER_AUTO_MODELS="a1,a2,a3,a4,a5", PROVIDER_AUTO_CHAT_VIA="auto", KEY_A_TOKEN=TOKEN,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def http(relay, server, caller):
+    server.says(AT, {})
+    yield caller(relay, TOKEN)
+    assert server.take_violations() == []
+
+
+def either(http, is_streamed, **fields):
+    """(message, finish, usage)"""
+    if not is_streamed:
+        answer = ask(http, **fields)
+        assert answer.status_code == 200, answer.text
+        (choice,) = answer.json()["choices"]
+        return choice["message"], choice["finish_reason"], answer.json()["usage"]
+    got = stream(http, stream_options={"include_usage": True}, **fields)
+    assert got.error is None and got.is_done, got
+    return got, got.finish(), got.usage()
+
+
+def calls_of(got):
+    """(id, name, arguments) of a stream."""
+    calls = {}
+    for choice in got.choices(0):
+        for piece in choice["delta"].get("tool_calls", ()):
+            one = calls.setdefault(piece["index"], {"id": "", "name": "", "arguments": ""})
+            one["id"] += piece.get("id", "")
+            one["name"] += piece["function"].get("name", "")
+            one["arguments"] += piece["function"].get("arguments", "")
+    return [tuple(one.values()) for one in calls.values()]
+
+
+def test_a_whole_request(http, server):
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+    server.says(AT, {"text": '{"a":"b"}'})
+    answer = ask(
+        http, model="m", messages=HISTORY, tools=[TOOL], tool_choice="auto", parallel_tool_calls=False, temperature=0.5,
+        top_p=0.5, max_tokens=100, reasoning_effort="low", verbosity="low", user="u", metadata={"k": "v"}, seed=1,
+        response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": True}},
+    )  # fmt: skip
+    assert text_of(answer) == '{"a":"b"}'
+    (seen,) = server.asked(AT)
+    assert seen["path"] == "/responses"
+    assert seen["body"] == {
+        "model": AT, "store": False, "include": ["reasoning.encrypted_content"],
+        "input": [
+            {"role": "system", "content": "Be brief."}, {"role": "developer", "content": "Be kind."},
+            {"role": "user", "content": [
+                {"type": "input_text", "text": "Look"},
+                {"type": "input_image", "image_url": "https://pictures.example/a.png", "detail": "low"}]},
+            {"role": "assistant", "content": "I look"},
+            {"type": "function_call", "call_id": "call_a", "name": "weather", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "call_a", "output": "fine"},
+        ],
+        "tools": [{"type": "function", "name": "weather", "parameters": TOOL["function"]["parameters"], "strict": False}],
+        "parallel_tool_calls": False, "temperature": 0.5, "top_p": 0.5, "max_output_tokens": 100, "user": "u",
+        "metadata": {"k": "v"}, "reasoning": {"effort": "low", "summary": "auto"},
+        "text": {"verbosity": "low", "format": {"type": "json_schema", "name": "n", "schema": schema, "strict": True}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_texts(http, is_streamed):
+    message, finish, usage = either(http, is_streamed, model="m")
+    assert (message.text() if is_streamed else message["content"]) == "Hello there" and finish == "stop"
+    assert usage["prompt_tokens"] == USAGE["input_tokens"] and usage["completion_tokens"] == USAGE["output_tokens"]
+    assert usage["prompt_tokens_details"]["cached_tokens"] == 4
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == 3
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_calls(http, server, is_streamed, at_once):
+    server.says(AT, {"calls": CALLS, "text": "I ask", "at_once": at_once})
+    message, finish, _ = either(http, is_streamed, model="m", tools=[TOOL])
+    assert finish == "tool_calls"
+    if is_streamed:
+        assert calls_of(message) == CALLS and message.text() == "I ask"
+        return
+    assert message["content"] == "I ask"
+    told = [(one["id"], one["function"]["name"], one["function"]["arguments"]) for one in message["tool_calls"]]
+    assert told == CALLS
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("script, finish", [
+    ({"finish": "max_output_tokens"}, "length"), ({"finish": "content_filter"}, "content_filter"), ({"text": ""}, "stop"),
+])  # fmt: skip
+def test_ends(http, server, script, finish, is_streamed):
+    server.says(AT, script)
+    assert either(http, is_streamed, model="m")[1] == finish
+
+
+def test_refusals_and_older_functions(http, server):
+    server.says(AT, {"text": "I will not", "refuses": True})
+    message, finish, _ = either(http, False, model="m")
+    assert message["refusal"] == "I will not" and message["content"] is None
+    server.says(AT, {"calls": CALLS[:1]})
+    told = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": None, "function_call": {"name": "weather", "arguments": "{}"}},
+        {"role": "function", "name": "weather", "content": "fine"},
+    ]
+    message, finish, _ = either(http, False, model="m", messages=told, functions=[TOOL["function"]])
+    assert finish == "function_call" and message["function_call"] == {"name": "weather", "arguments": CALLS[0][2]}
+    kinds = [item.get("type") for item in server.body(AT)["input"]]
+    assert kinds == [None, "function_call", "function_call_output"]
+
+
+def test_what_it_lacks_is_made_up_for(http, server):
+    server.says(AT, {"text": "one two END three"})
+    answer = ask(http, model="m", n=2, stop=["END"])
+    assert [one["message"]["content"] for one in answer.json()["choices"]] == ["one two ", "one two "]
+    assert len(server.asked(AT)) == 2
+    answer = ask(http, model="m", max_tokens=2)
+    assert answer.json()["choices"][0]["finish_reason"] == "length"
+    assert server.asked(AT)[-1]["body"]["max_output_tokens"] == 16
+
+
+@pytest.mark.parametrize("thoughts", ["First.\n\nSecond.", ""])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_thoughts_go_both_ways(http, server, is_streamed, thoughts):
+    server.says(AT, {"reasoning": thoughts, "calls": CALLS[:1]})
+    body = {
+        "model": "m", "max_tokens": 2000, "messages": [{"role": "user", "content": "Hi"}],
+        "tools": [{"name": "weather", "input_schema": TOOL["function"]["parameters"]}], "stream": is_streamed,
+    }  # fmt: skip
+    answer = http.post("/v1/messages", json=body)
+    assert answer.status_code == 200, answer.text
+    if is_streamed:
+        told = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+        deltas = [event["delta"] for event in told if event["type"] == "content_block_delta"]
+        if thoughts:
+            thinking = "".join(delta.get("thinking", "") for delta in deltas)
+            signature = "".join(delta.get("signature", "") for delta in deltas)
+            blocks = [{"type": "thinking", "thinking": thinking, "signature": signature}]
+        else:
+            starts = [event["content_block"] for event in told if event["type"] == "content_block_start"]
+            blocks = [block for block in starts if block["type"] == "redacted_thinking"]
+        blocks.append({"type": "tool_use", "id": CALLS[0][0], "name": "weather", "input": json.loads(CALLS[0][2])})
+    else:
+        blocks = answer.json()["content"]
+    assert blocks[0].get("thinking", "") == thoughts
+    result = {"type": "tool_result", "tool_use_id": blocks[-1]["id"], "content": "fine"}
+    body["messages"] += [{"role": "assistant", "content": blocks}, {"role": "user", "content": [result]}]
+    server.says(AT, {})
+    answer = http.post("/v1/messages", json=body | {"stream": False})
+    assert answer.status_code == 200, (blocks, answer.text)
+    item = server.body(AT)["input"][1]
+    assert item["type"] == "reasoning" and item["encrypted_content"] == "gAAAA-sealed" and item["id"] == "rs_1"
+    assert "".join(part["text"] for part in item["summary"]) == thoughts
+
+
+def test_signatures_of_others_are_left_out(http, server):
+    blocks = [{"type": "thinking", "thinking": "Hm", "signature": "EqAB"}, {"type": "text", "text": "Hi"}]
+    told = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": blocks}, {"role": "user", "content": "x"}]
+    assert http.post("/v1/messages", json={"model": "m", "max_tokens": 99, "messages": told}).status_code == 200
+    assert [item.get("role") for item in server.body(AT)["input"]] == ["user", "assistant", "user"]
+
+
+@pytest.mark.parametrize("pieces", [1, 11])
+def test_events_cut_anywhere(http, server, pieces):
+    server.says(AT, {"pieces": pieces, "text": "H\u00e9llo \U0001f600", "calls": CALLS})
+    got = stream(http, model="m", tools=[TOOL])
+    assert got.text() == "H\u00e9llo \U0001f600" and calls_of(got) == CALLS
+
+
+FAULTS = [
+    ({"status": 429, "json": {"error": {"type": "insufficient_quota", "message": "x"}}}, 429, "insufficient_quota"),
+    ({"status": 400, "json": {"error": {"message": "Bad.", "param": "input[0]", "code": "bad_thing"}}}, 400, "bad_thing"),
+    ({"json": response({}, status="failed", error={"code": "rate_limit_exceeded", "message": "x"})}, 429, "rate_limit_exceeded"),
+    ({"json": {"id": "x"}}, 502, "upstream_error"),
+]
+
+
+@pytest.mark.parametrize("script, status, code", FAULTS)
+def test_faults(start_relay, server, caller, script, status, code):
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT}",
+        PROVIDER_ROW_CHAT_VIA="responses", KEY_A_TOKEN=TOKEN,
+    )  # fmt: skip
+    http = caller(relay, TOKEN)
+    server.says(AT, script)
+    assert refusal(http, model="m")[0] == status
+    got, error, _ = refusal(http, True, model="m")
+    assert (got, error["code"]) == (status, code)
+    assert server.take_violations() == []
+
+
+def test_faults_in_a_stream(http, server):
+    failed = {"type": "response.failed", "response": response({}, status="failed", error={"code": "server_error", "message": "x"})}
+    server.says(AT, {"events": [*events({})[:5], failed]})
+    got = stream(http, model="m")
+    assert got.error and not got.is_done and got.text()
+    server.says(AT, {"events": events({})[:5]})
+    got = stream(http, model="m")
+    assert got.error and not got.is_done
+    server.says(AT, {"events": [{"type": "error", "code": "server_is_overloaded", "message": "x"}]})
+    assert refusal(http, True, model="m")[0] == 503
+
+
+def test_a_stream_that_lies(http, server):
+    """What is unknown or of a wrong type is skipped."""
+    call = {"type": "function_call", "id": "fc_9", "call_id": None, "name": "weather", "arguments": '{"a":1}'}
+    odd = [
+        {"type": "response.unheard_of", "delta": "x"}, {"type": None}, {"type": 7, "delta": []},
+        {"type": "response.output_text.delta", "delta": None}, {"type": "response.output_text.delta", "delta": ["x"]},
+        {"type": "response.output_item.added", "item": None}, {"type": "response.output_item.added", "item": {"type": 5}},
+        {"type": "response.function_call_arguments.delta", "output_index": 3, "delta": "early"},
+        {"type": "response.reasoning_summary_text.delta", "output_index": "one", "summary_index": {}, "delta": 5},
+        {"type": "response.output_text.delta", "output_index": 1, "delta": "Hi"},
+        {"type": "response.output_item.done", "output_index": 1, "item": {"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}},
+        {"type": "response.output_item.done", "output_index": 4, "item": call},
+        {"type": "response.output_item.done", "output_index": 4, "item": call},
+        {"type": "response.output_item.done", "output_index": 5, "item": {"type": "reasoning", "id": 4, "encrypted_content": "x"}},
+        {"type": "response.completed"},
+        {"type": "response.completed", "response": {"usage": {"input_tokens": -1, "output_tokens": "x"}, "incomplete_details": 5}},
+        {"type": "response.output_text.delta", "output_index": 1, "delta": "late"},
+    ]  # fmt: skip
+    lines = [f"data: {json.dumps(event)}\n\n" for event in odd]
+    server.says(AT, {"raw": "".join(lines).encode(), "streams": True, "type": "text/event-stream"})
+    got = stream(http, model="m", tools=[TOOL])
+    assert got.text() == "Hi" and got.finish() == "tool_calls" and got.is_done
+    ((id, name, arguments),) = calls_of(got)
+    assert id.startswith("call_") and (name, arguments) == ("weather", '{"a":1}')
+
+
+# --- By itself --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_streamed, name", [(False, "a1"), (True, "a2")])
+def test_a_refusal_teaches(http, server, is_streamed, name):
+    server.says(name, REFUSED, {"calls": CALLS})
+    fields = {"model": name, "tools": [TOOL], "reasoning_effort": "low"}
+    for _ in range(2):
+        assert either(http, is_streamed, **fields)[1] == "tool_calls"
+    assert [one["path"] for one in server.asked(name)] == ["/chat/completions", "/responses", "/responses"]
+    # Without tools all is as before.
+    ask(http, model=name)
+    assert server.asked(name)[-1]["path"] == "/chat/completions"
+
+
+def test_a_model_that_has_only_responses(http, server):
+    said = {"message": "This model is only supported in v1/responses and not in v1/chat/completions.", "param": "model", "code": None}
+    server.says("a3", {"status": 404, "json": {"error": said}}, {})
+    assert text_of(ask(http, model="a3")) == "Hello there"
+    assert [one["path"] for one in server.asked("a3")] == ["/chat/completions", "/responses"]
+
+
+def test_thoughts_that_a_model_does_not_have(http, server):
+    said = {"message": "Encrypted content is not supported with this model.", "param": "include", "code": None}
+    server.says("a4", REFUSED, {"status": 400, "json": {"error": said}}, {})
+    assert text_of(ask(http, model="a4", tools=[TOOL], reasoning_effort="low")) == "Hello there"
+    body = server.asked("a4")[-1]["body"]
+    assert "include" not in body and body["reasoning"] == {"effort": "low"}
+
+
+def test_where_it_is_not_wanted(team, server):
+    server.says("big/model:1", REFUSED, {})
+    answer = team.post(PATH, json={"model": "fast", "messages": [{"role": "user", "content": "Hi"}], "tools": [TOOL], "reasoning_effort": "low"})
+    assert answer.status_code == 200 and server.asked("big/model:1")[-1]["body"]["reasoning_effort"] == "none"
+    server.says("big/model:1", {})
+
+
+def test_the_setting_is_of_one_kind(start_relay, vendor):
+    with pytest.raises(AssertionError, match="CHAT_VIA"):
+        start_relay(PROVIDER_ONE_KIND="onemin", PROVIDER_ONE_CHAT_VIA="auto")
