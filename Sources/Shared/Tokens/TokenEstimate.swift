@@ -11,14 +11,28 @@ package struct TokenEstimate: Sendable {
     package var tokens: Int { (parts + 15) / 16 }
 
     package mutating func add(_ text: UnsafeRawBufferPointer) {
+        guard let start = text.baseAddress else { return }
+        // Most pieces are a short word.
+        if text.count < 8, text.count >= 4 {
+            let first = start.loadUnaligned(as: UInt32.self)
+            let last = start.loadUnaligned(fromByteOffset: text.count &- 4, as: UInt32.self)
+            if (first | last) & 0x8080_8080 == 0 {
+                parts &+= 4 &* text.count
+                return
+            }
+        }
         var index = 0
         while index < text.count {
-            if index + 8 <= text.count, text[part: index..<(index + 8)].isASCII {
-                parts += 32
-                index += 8
+            let isPlain =
+                index &+ 8 <= text.count
+                && start.loadUnaligned(fromByteOffset: index, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
+            if isPlain {
+                parts &+= 32
+                index &+= 8
             } else {
-                parts += Self.parts(text[index])
-                index += 1
+                let byte = start.load(fromByteOffset: index, as: UInt8.self)
+                parts &+= byte < 0x80 ? 4 : Self.parts(byte)
+                index &+= 1
             }
         }
     }

@@ -117,18 +117,20 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             return true
         case .reading:
             if answer.bytes > freeBytes { try takeMemory() }
+            // Read once: most events are text that goes on.
+            let (answer, isFirst) = (answer, first == nil)
             return try stream.next { [self] _, event in
                 switch event {
                 case .text(let text):
                     if let text = answer.plain(text) {
-                        if first == nil { take(0, .text(text)) }
+                        if isFirst { take(0, .text(text)) }
                     } else {
-                        answer.take(text) { text in if first == nil { take(0, .text(text)) } }
+                        answer.take(text) { text in if isFirst { take(0, .text(text)) } }
                     }
                 case .finish(let reason, let stop):
                     finish = reason
                     if let stop { stopSequence.append(stop) }
-                default: if first == nil { take(0, event) }
+                default: if isFirst { take(0, event) }
                 }
             }
         }

@@ -149,19 +149,15 @@ package struct ToolCallParser: ~Copyable {
     /// piece; nil: it has to be read byte by byte.
     mutating func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard case .text = place, let start = piece.baseAddress else { return nil }
-        var end = 0
         var hasLineEnd = false
-        for index in 0..<piece.count {
-            let byte = start.load(fromByteOffset: index, as: UInt8.self)
-            if byte > 32 {
+        if Self.mayHaveSigns(start, piece.count) {
+            for byte in piece {
                 if CallTag.isFirst(byte) || CodeMarks.isMark(byte) { return nil }
-                end = index &+ 1
-            } else if byte == 10 {
-                hasLineEnd = true
-            } else if !Self.isSpace(byte) {
-                end = index &+ 1
+                if byte == 10 { hasLineEnd = true }
             }
         }
+        var end = piece.count
+        while end > 0, Self.isSpace(start.load(fromByteOffset: end &- 1, as: UInt8.self)) { end &-= 1 }
         guard end > 0 else { return nil }
         StepCount.add(piece.count)
         if hasLineEnd || !marks.isAmidLine {
@@ -177,6 +173,18 @@ package struct ToolCallParser: ~Copyable {
         spaces.append(piece)
         passedBytes = waiting + end
         return spaces.bytes[part: 0..<passedBytes]
+    }
+
+    /// False: there is no byte that may begin a call, none that marks code, and no end of a line.
+    private static func mayHaveSigns(_ start: UnsafeRawPointer, _ count: Int) -> Bool {
+        let low: UInt64 = 1 << 10 | 1 << 60
+        let high: UInt64 = 1 << (91 - 64) | 1 << (96 - 64) | 1 << (126 - 64)
+        var found: UInt64 = 0
+        for index in 0..<count {
+            let byte = UInt64(start.load(fromByteOffset: index, as: UInt8.self))
+            found |= (byte & 64 == 0 ? low : high) &>> byte
+        }
+        return found & 1 != 0
     }
 
     /// Drops the text that `plain` has returned.
