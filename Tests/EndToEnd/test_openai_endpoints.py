@@ -236,6 +236,22 @@ def test_forms_that_are_wrong(team, server):
     server.take_violations()
 
 
+def test_the_callers_own_key(start_relay, server, caller, new_key):
+    relay = start_relay(
+        PROVIDER_OWN_KIND="openai", PROVIDER_OWN_BASE_URL=server.base_url, PROVIDER_OWN_MODELS="own/forwarded",
+        PROVIDER_OWN_PASSTHROUGH="true",
+    )  # fmt: skip
+    key = new_key()
+    http = caller(relay, key)
+    for status, code in [(401, "invalid_api_key"), (429, "rate_limit_exceeded")]:
+        server.says("own/forwarded", {"status": status, "json": {}})
+        answer = embed(http, model="own/forwarded")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    server.says("own/forwarded", {})
+    assert transcribe(http, model="own/forwarded").status_code == 200
+    assert server.asked("own/forwarded")[0]["headers"]["authorization"] == f"Bearer {key}"
+
+
 # --- Several providers ------------------------------------------------------------------------
 
 
