@@ -292,12 +292,23 @@ def test_another_takes_over(two, server, name):
     assert {k: v for k, v in first["body"].items() if k != "model"} == {k: v for k, v in other["body"].items() if k != "model"}
 
 
-def test_nobody_takes_over_a_long_recording(two, server):
+@pytest.mark.parametrize("failure", [FAILED, {"status": 409, "json": {}}])
+def test_nobody_takes_over_a_long_recording(two, server, failure):
     http = two(PROVIDER_OTHER_PRIORITY=2)
-    server.says("at/first", FAILED)
+    server.says("at/first", failure)
     parts = [("model", (None, "m")), ("file", ("a.wav", WAV + bytes(3_000_000), "audio/wav"))]
     answer = http.post("/v1/audio/transcriptions", files=parts)
     assert answer.status_code == 502 and server.asked("at/other") == []
+    assert len(server.asked("at/first")) == 1
+
+
+@every
+def test_what_is_asked_once_more(two, server, name):
+    http = two(PROVIDER_OTHER_PRIORITY=2)
+    server.says("at/first", {"status": 409, "json": {}}, {})
+    assert ASKS[name](http, model="m").headers["x-relay-provider"] == "first"
+    first, second = server.asked("at/first")
+    assert first["body"] == second["body"]
 
 
 def test_the_next_key(two, server):
