@@ -19,7 +19,7 @@ final class Assembly {
     /// The same, unless there is no store: then responses have a part of the memory of their own.
     private let responses: SharedState
     private let served: [ServedLoop]
-    private var refresh: ModelRefresh?
+    private let models: LiveModels
 
     var threads: Int { served.count }
 
@@ -70,12 +70,11 @@ final class Assembly {
         }
         self.served = served
         paces.watch(served.map(\.loop.pace))
-        refresh = try Vendors.refresh(settings, log, on: served[0].loop, budget) { [served] catalogues in
-            let offers = Offers(settings, catalogues)
+        models = LiveModels(settings, log, on: served[0].loop, budget) { [served] offers in
             ends.use(offers)
             for one in served { one.loop.call { one.router.use(offers) } }
         }
-        if let refresh { served[0].loop.call { refresh.start() } }
+        models.start()
     }
 
     /// Nil: what is shared is shared by the loops of this process only.
@@ -144,7 +143,7 @@ final class Assembly {
     /// - Parameter onSecondSignal: called when it is asked a second time.
     func drain(onSecondSignal: () -> Void) {
         process.isDraining.store(true, ordering: .relaxed)
-        if let refresh { served[0].loop.call { refresh.stop() } }
+        models.stop()
         let remaining = Remaining(served.count)
         for one in served {
             one.loop.call { one.server.drain { remaining.count.subtract(1, ordering: .releasing) } }

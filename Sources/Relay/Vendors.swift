@@ -21,46 +21,19 @@ struct Vendors {
         _ own: LoopParts,
         _ budget: MemoryBudget
     ) throws(Listener.Failure) {
-        let loop = own.loop
-        let tools = LoopTools(loop, own.parser, own.ids, shared.worker)
-        let client = CurlClient(loop: loop, budget: budget)
+        let client = CurlClient(loop: own.loop, budget: budget)
         // Through a proxy everything goes, and it decides where that may lead.
         let outside =
             settings.upstreamProxy == nil
-            ? CurlClient(loop: loop, rule: AddressRule(adding: settings.fetch.networks), budget: budget) : client
+            ? CurlClient(loop: own.loop, rule: AddressRule(adding: settings.fetch.networks), budget: budget) : client
         for ((provider, keys), capacity) in zip(zip(settings.providers, rings), capacities) {
-            let chat: any ChatVendor
-            switch provider.kind {
-            case .onemin:
-                let site = OneMinSite(
-                    name: provider.name,
-                    baseURL: provider.baseURL,
-                    assetURL: provider.assetURL,
-                    keepsLinks: settings.keepsLinks,
-                    options: EndpointOptions(provider, settings)
-                )
-                guard let vendor = OneMin(site, client, outside: outside, shared.turns, loop, own.parser) else {
-                    throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
-                }
-                if provider.isPassthrough { checkers.append(vendor) }
-                chat = vendor
-            case .openai:
-                guard let vendor = OpenAILike(VendorSite(provider, settings), client, shared.mends, tools) else {
-                    throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
-                }
-                if provider.isPassthrough { checkers.append(vendor) }
-                chat = vendor
-            case .anthropic:
-                guard let vendor = Anthropic(VendorSite(provider, settings), client, shared.mends, tools) else {
-                    throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
-                }
-                if provider.isPassthrough { checkers.append(vendor) }
-                chat = vendor
-            case .echo: chat = Echo(name: provider.name, loop: loop)
+            guard let vendor = Self.vendor(provider, settings, shared, own, client, outside: outside) else {
+                throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
             }
+            if provider.isPassthrough, let checker = vendor as? any KeyChecker { checkers.append(checker) }
             entries.append(
                 Registry.Entry(
-                    provider: chat,
+                    provider: vendor,
                     keys: keys,
                     isPassthrough: provider.isPassthrough,
                     takesCredits: provider.kind.row.takesCredits,
@@ -71,37 +44,59 @@ struct Vendors {
         }
     }
 
+    /// Nil: its URL is none.
+    private static func vendor(
+        _ provider: ProviderSettings,
+        _ settings: Settings,
+        _ shared: SharedParts,
+        _ own: LoopParts,
+        _ client: CurlClient,
+        outside: CurlClient
+    ) -> (any ChatVendor)? {
+        let tools = LoopTools(own.loop, own.parser, own.ids, shared.worker)
+        let site = VendorSite(provider, settings)
+        switch provider.kind {
+        case .onemin:
+            let site = OneMinSite(
+                name: provider.name,
+                baseURL: provider.baseURL,
+                assetURL: provider.assetURL,
+                keepsLinks: settings.keepsLinks,
+                options: site.options
+            )
+            return OneMin(site, client, outside: outside, shared.turns, own.loop, own.parser)
+        case .openai: return OpenAILike(site, client, shared.mends, tools)
+        case .anthropic: return Anthropic(site, client, shared.mends, tools)
+        case .gemini: return Gemini(site, client, shared.mends, shared.signatures, tools)
+        case .echo: return Echo(name: provider.name, loop: own.loop)
+        }
+    }
+
     /// The parts that the vendors of all loops share.
     struct SharedParts {
         let turns = UploadTurns()
         let mends = MendMemory()
+        let signatures = SignatureMemory()
         /// For work that would hold up a loop.
         let worker: Worker
     }
 
-    /// The reading of a vendor's list of models now and then, on one loop; nil: the settings want none, or no provider
-    /// has a list.
-    ///
-    /// - Parameter changed: told the new catalogues, on the loop.
-    static func refresh(
-        _ settings: Settings,
-        _ log: Log,
-        on loop: EventLoop,
-        _ budget: MemoryBudget,
-        changed: @escaping @Sendable (Catalogues) -> Void
-    ) throws(Listener.Failure) -> ModelRefresh? {
-        guard settings.modelsRefresh > .zero,
-            let provider = settings.providers.first(where: { $0.kind == .onemin })
-        else { return nil }
-        let list = OneMinList(
-            baseURL: provider.baseURL,
-            options: EndpointOptions(provider, settings),
-            transport: CurlClient(loop: loop, budget: budget),
-            parser: JSONParser()
-        )
-        guard let list else { throw Listener.Failure(reason: "\(provider.baseURL) is not a URL") }
-        return ModelRefresh(list, every: settings.modelsRefresh, loop, log) { catalogue in
-            changed(catalogues.merging([.onemin: catalogue]) { _, new in new })
+    /// The list of a provider's models; nil: it has none, or its URL is not one.
+    static func list(_ provider: ProviderSettings, _ settings: Settings, _ transport: CurlClient) -> (any ModelList)? {
+        let site = VendorSite(provider, settings)
+        let key = provider.apiKeys.first ?? ""
+        switch provider.kind {
+        case .onemin:
+            return OneMinList(
+                baseURL: provider.baseURL,
+                options: site.options,
+                transport: transport,
+                parser: JSONParser()
+            )
+        case .openai: return OpenAILike.list(site, transport, key: key)
+        case .anthropic: return Anthropic.list(site, transport, key: key)
+        case .gemini: return Gemini.list(site, transport, key: key)
+        case .echo: return nil
         }
     }
 }

@@ -21,6 +21,7 @@ from typing import Any
 import pydantic
 from anthropic.types import message_create_params
 from openai_vendor import Server, answer, empty_ones
+from pictures import picture
 from typing_extensions import is_typeddict
 
 VERSION = "2023-06-01"
@@ -39,6 +40,7 @@ OFF = {"claude-sonnet-5-5": "between_tools", "claude-opus-5-5": None}
 EFFORTS = {"claude-opus-4-5": 3, "claude-sonnet-4-6": 4}
 SIGNATURE = "EqQBCgIYAhIM1gbcDa9GJwZA2b3h"
 SEALED = "EmwKAhgBEgy3va3pzix/LafPsn4a"
+PAGES = {"/small.png": picture("small"), "/small.pdf": b"%PDF-1.4 small"}
 PNG = b"\x89PNG\r\n\x1a\n"
 TYPES = {PNG[:4]: "image/png", b"\xff\xd8\xff\xe0": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "image/webp"}
 KEYWORDS = {
@@ -274,6 +276,8 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             pass
 
         def do_GET(self) -> None:
+            if self.path in PAGES:
+                return answer(self, {}, {"raw": PAGES[self.path]})
             is_known = self.path == "/v1/models" and self.headers.get("x-api-key", "").startswith("key-")
             is_known = is_known and self.headers.get("anthropic-version") == VERSION
             answer(self, {}, {"status": 200 if is_known else 401, "json": {"data": []} if is_known else failure("authentication_error")})

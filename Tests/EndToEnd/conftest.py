@@ -10,11 +10,13 @@ from typing import Any
 import anthropic
 import anthropic_vendor
 import checked
+import gemini_vendor
 import httpx
 import httpx2
 import limited
 import openai
 import pytest
+import vendor_server
 from anthropic_vendor import AnthropicServer
 from balanced import Providers
 from clocks import Clock, build_shim
@@ -249,7 +251,8 @@ def translating(launch: Callable[..., Relay], anthropic_server: AnthropicServer)
     models = ["claude=claude-sonnet-4-5", "new=claude-opus-4-8", *anthropic_vendor.MOST, "other-model"]
     return launch(
         PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=f"{anthropic_server.base_url}/v1", PROVIDER_ANT_API_KEY=CLAUDE_KEY,
-        PROVIDER_ANT_MODELS=",".join(models), KEY_TEAM_TOKEN=TEAM_TOKEN,
+        PROVIDER_ANT_MODELS=",".join(models), KEY_TEAM_TOKEN=TEAM_TOKEN, FETCH_IMAGES="http",
+        FETCH_ALLOW_NETWORKS="127.0.0.1/32",
     )  # fmt: skip
 
 
@@ -261,6 +264,36 @@ def talking(translating: Relay, anthropic_server: AnthropicServer) -> Iterator[h
     ) as plain:
         yield plain
     assert anthropic_server.take_violations() == []
+
+
+@pytest.fixture(scope="session")
+def google() -> Iterator[vendor_server.Server]:
+    """The fake of Google's Gemini API."""
+    running = gemini_vendor.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def google_relay(launch: Callable[..., Relay], google: vendor_server.Server) -> Relay:
+    """A relay with one provider of the kind gemini: `pro` is new, others by the names that the vendor has."""
+    secrets.update((VENDOR_KEY, TEAM_TOKEN))
+    return launch(
+        PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta", PROVIDER_GEM_API_KEY=VENDOR_KEY,
+        PROVIDER_GEM_MODELS=",".join(gemini_vendor.MODELS), PROVIDER_GEM_IDLE_TIMEOUT="1s", KEY_TEAM_TOKEN=TEAM_TOKEN,
+        FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32", PROVIDER_GEM_TIMEOUT="1s",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def gem(google_relay: Relay, google: vendor_server.Server) -> Iterator[httpx.Client]:
+    """A plain client of `google_relay`. After the test its vendor has seen nothing that it would refuse."""
+    google.says("gemini-3.1-pro", {})
+    with checked.client(
+        httpx, base_url=google_relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30
+    ) as plain:
+        yield plain
+    assert google.take_violations() == []
 
 
 @pytest.fixture(autouse=True)

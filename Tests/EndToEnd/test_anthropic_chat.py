@@ -5,11 +5,12 @@ import hashlib
 import json
 
 import anthropic
+import anthropic_vendor
 import checked
 import httpx2
 import openai
 import pytest
-from anthropic_vendor import PNG, SEALED, SIGNATURE, VERSION, sealed, text, thought, use
+from anthropic_vendor import PNG, SEALED, SIGNATURE, sealed, text, thought, use
 from chat import PATH, ask, refusal, stream, text_of
 from conftest import CLAUDE_KEY, TEAM_TOKEN
 
@@ -65,7 +66,7 @@ def test_a_plain_request(talking, anthropic_server):
     assert text_of(answer) == "Hello there" and answer.headers["x-relay-provider"] == "ant"
     (seen,) = anthropic_server.asked(MODEL)
     assert seen["body"] == {"model": MODEL, "max_tokens": 100, "messages": [user(*said("Hello"))]}
-    assert seen["headers"]["x-api-key"] == CLAUDE_KEY and seen["headers"]["anthropic-version"] == VERSION
+    assert seen["headers"]["x-api-key"] == CLAUDE_KEY and seen["headers"]["anthropic-version"] == anthropic_vendor.VERSION
     assert answer.json()["usage"]["prompt_tokens"] == 9 and answer.json()["usage"]["completion_tokens"] == 8
 
 
@@ -203,15 +204,14 @@ EFFORTS = [
     (NEW, "none", 100, {"type": "disabled"}, None, 100),
     ("claude-sonnet-5-5", "none", 100, {"type": "between_tools"}, None, 100),
     ("claude-opus-5-5", "none", 100, None, "low", 100),
-    ("other-model", "high", 5000, {"type": "enabled", "budget_tokens": 16384}, None, 8192),
+    ("claude-opus-4-20250514", "max", 31_000, {"type": "enabled", "budget_tokens": 16000}, None, 32000),
+    ("other-model", "high", 5000, {"type": "enabled", "budget_tokens": 16384}, None, 21384),
 ]
 
 
 @pytest.mark.parametrize("model, effort, bound, thinking, told, most", EFFORTS)
 def test_efforts(talking, anthropic_server, model, effort, bound, thinking, told, most):
     body = asked(talking, anthropic_server, model, model, reasoning_effort=effort, max_tokens=bound)
-    if model == "other-model":
-        thinking = thinking | {"budget_tokens": most - 1}
     assert (body.get("thinking"), body.get("output_config", {}).get("effort"), body["max_tokens"]) == (thinking, told, most)
 
 
@@ -296,6 +296,20 @@ def test_pictures_and_files(talking, anthropic_server):
     ]  # fmt: skip
 
 
+def test_pictures_and_documents_by_url(talking, claude, anthropic_server):
+    base = anthropic_server.base_url
+    body = asked(talking, anthropic_server, messages=[user({"type": "image_url", "image_url": {"url": f"{base}/small.png"}})])
+    (block,) = body["messages"][0]["content"]
+    assert block["source"] == {"type": "base64", "media_type": "image/png", "data": base64.b64encode(anthropic_vendor.PAGES["/small.png"]).decode()}
+    anthropic_server.says(MODEL, {})
+    document = {"type": "document", "source": {"type": "url", "url": f"{base}/small.pdf"}, "title": "Small"}
+    claude.messages.create(model="claude", max_tokens=100, messages=[user(document)])
+    (block,) = anthropic_server.body(MODEL)["messages"][0]["content"]
+    assert block["source"]["media_type"] == "application/pdf" and block["title"] == "Small"
+    status, error, _ = refusal(talking, model="claude", messages=[user({"type": "image_url", "image_url": {"url": f"{base}/none"}})])
+    assert status == 400 and "image" in error["message"].lower()
+
+
 @pytest.mark.parametrize("model, version", [(MODEL, "2026-10-21"), (MODEL, "2023-06-01")])
 def test_own_headers(start_relay, anthropic_server, caller, model, version):
     relay = start_relay(
@@ -372,7 +386,42 @@ def test_usage_by_both_clients(claude, official, anthropic_server):
         if bound == 100:
             assert told.completion_tokens_details.reasoning_tokens == 30
     told = claude.messages.create(model="claude", messages=[user("Hi")], max_tokens=100).usage
-    assert (told.cache_read_input_tokens, told.output_tokens) == (300, 40)
+    assert (told.input_tokens, told.cache_creation_input_tokens, told.cache_read_input_tokens) == (5, 20, 300)
+    told = official.responses.create(model="claude", input="Hi", store=False).usage
+    assert (told.input_tokens, told.input_tokens_details.cache_write_tokens, told.input_tokens_details.cached_tokens) == (325, 20, 300)
+
+
+def test_marks_of_caches_go_on(claude, anthropic_server):
+    mark, hour = {"cache_control": {"type": "ephemeral"}}, {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    tool = {"name": "weather", "input_schema": TOOL["function"]["parameters"]}
+    call = {"type": "tool_use", "id": "toolu_a", "name": "weather", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_a", "content": "Sunny"}
+    turns = [
+        user({"type": "text", "text": "Hi"}), {"role": "assistant", "content": [call]},
+        user({"type": "text", "text": "Before"}, result | mark, {"type": "text", "text": "And?"} | mark),
+    ]  # fmt: skip
+    claude.messages.create(
+        model="claude", max_tokens=100, messages=turns, tools=[tool, tool | {"name": "other"} | hour],
+        system=[{"type": "text", "text": "Long"} | hour, {"type": "text", "text": "Short"}],
+    )  # fmt: skip
+    body = anthropic_server.body(MODEL)
+    assert body["tools"] == [tool, tool | {"name": "other"} | hour]
+    assert body["system"] == [{"type": "text", "text": "Long"} | hour, {"type": "text", "text": "Short"}]
+    assert body["messages"][2]["content"] == [
+        result | {"content": said("Sunny")} | mark, {"type": "text", "text": "Before"}, {"type": "text", "text": "And?"} | mark,
+    ]  # fmt: skip
+    anthropic_server.says(MODEL, {})
+    many = [{"type": "text", "text": f"{at}"} | mark for at in range(6)]
+    claude.messages.create(model="claude", max_tokens=100, messages=[user(*many)], tools=[tool | mark], extra_body=mark)
+    body = anthropic_server.body(MODEL)
+    assert [("cache_control" in block) for block in body["messages"][0]["content"]] == [False, False, False, True, True, True]
+    assert body["cache_control"] == mark["cache_control"] and "cache_control" not in body["tools"][0]
+    anthropic_server.says(MODEL, {})
+    claude.messages.create(
+        model="claude", max_tokens=100, extra_body=mark,
+        messages=[user("Hi"), {"role": "assistant", "content": [thought("Hm"), call | mark]}, user(result)],
+    )  # fmt: skip
+    assert anthropic_server.body(MODEL)["messages"][1]["content"][1] == call | mark
 
 
 def test_effort_of_anthropics_client_is_not_about_thoughts(claude, anthropic_server):

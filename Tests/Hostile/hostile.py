@@ -221,6 +221,8 @@ def message_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
     yield "stop and echo", lambda text: bounded(model="echo", stop_sequences=[text[:200] + "$"], messages=[said(text)])
     yield "user_id", lambda text: bounded(metadata={"user_id": text})
     yield "thinking", lambda text: bounded(thinking={"type": text})
+    yield "thinking's display", lambda text: bounded(thinking={"type": "adaptive", "display": text})
+    yield "cache mark", lambda text: block(type="text", text="a", cache_control={"type": "ephemeral", "ttl": text})
     yield "effort", lambda text: bounded(output_config={"effort": text})
     yield "thought", lambda text: block("assistant", type="thinking", thinking=text, signature=text)
     yield "tool's name", lambda text: with_tool(name=text)

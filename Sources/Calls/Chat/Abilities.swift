@@ -29,4 +29,6 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var functions: Abilities { Abilities(rawValue: 16_384) }
     /// Several prompts in one call, each with choices of its own.
     @inlinable public static var prompts: Abilities { Abilities(rawValue: 32_768) }
+    /// Pictures and files by their addresses; else they are fetched before.
+    @inlinable public static var mediaAddresses: Abilities { Abilities(rawValue: 65_536) }
 }

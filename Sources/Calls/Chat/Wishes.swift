@@ -103,6 +103,29 @@ package struct Wishes: Sendable {
         package init() {}
     }
 
+    /// The end of a part of the prompt that its vendor is to keep for the next call.
+    package struct CacheMark: Sendable {
+        package enum Place: Sendable, Equatable {
+            /// The vendor chooses it.
+            case anywhere
+            case tool(Int)
+            // Of a message, by its place:
+            case piece(Int, of: Int)
+            case call(Int, of: Int)
+            /// Of a call: all of it.
+            case result(of: Int)
+        }
+
+        package let place: Place
+        /// For an hour rather than for minutes.
+        package let isLong: Bool
+
+        package init(_ place: Place, isLong: Bool) {
+            self.place = place
+            self.isLong = isLong
+        }
+    }
+
     package var sampling = Sampling()
     package var tools: [Tool] = []
     package var toolChoice = ToolChoice.auto
@@ -110,6 +133,8 @@ package struct Wishes: Sendable {
     package var format = Format.text
     package var reasoning = Reasoning()
     package var bookkeeping = Bookkeeping()
+    /// In the order of the prompt; for vendors that want to be told.
+    package var cacheMarks: [CacheMark] = []
     /// One of the modalities is sound.
     package var isSoundWanted = false
     /// Voice and format of a sound: an object.

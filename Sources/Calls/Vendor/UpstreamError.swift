@@ -100,7 +100,8 @@ package struct UpstreamError: Error {
     package var rest: Rest? {
         switch kind {
         case .badKey: .fixed(seconds: 300)
-        case .forbidden: self.isOfModel ? nil : .fixed(seconds: 300)
+        case .forbidden:
+            self.isOfModel ? nil : self.retryAfterSeconds.map { .told(seconds: $0) } ?? .fixed(seconds: 300)
         case .outOfCredit:
             self.retryAfterSeconds.map { .told(seconds: $0) } ?? .doubling(fromSeconds: 300, toSeconds: 3_600)
         case .rateLimited:

@@ -12,6 +12,7 @@ final class ChatPlan: @unchecked Sendable {
     private enum Way {
         case plain
         case attached(AttachmentPlan, MediaAccess)
+        case fetched(MediaFetch)
         case links(LinkPlan)
     }
 
@@ -59,6 +60,11 @@ final class ChatPlan: @unchecked Sendable {
                 way = .links(try candidate.links(call, gateway.memory(of: caller)))
                 loadsMedia = false
             }
+        }
+        if call.needs.contains(.inlineMedia), !loadsMedia, candidate.chats, !abilities.contains(.mediaAddresses),
+            call.attachments.contains(where: \.isAddress)
+        {
+            way = .fetched(try MediaFetch(call, gateway.mediaAccess(for: caller)))
         }
         isUnfinished = loadsMedia || form != nil
         if !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
@@ -310,15 +316,25 @@ final class ChatPlan: @unchecked Sendable {
         switch way {
         case .links(let links): return links.prepared(by: vendorCall)
         case .attached(let plan, let access): return try await plan.prepare(call, by: vendorCall, access)
-        case .plain:
-            let bytes = call.sentBytes
-            let chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
-            if bytes <= Worker.loopBytes {
-                chat.write()
-            } else if await gateway.worker.result(ofBytes: bytes, on: gateway.loop, { chat.write() }) == nil {
-                throw .tooMuchWork
-            }
-            return chat
+        case .fetched(let fetch):
+            var call = call
+            call.attachments = try await fetch.fetched(call.attachments)
+            return try await writtenAsIs(call, by: vendorCall)
+        case .plain: return try await writtenAsIs(call, by: vendorCall)
         }
+    }
+
+    private func writtenAsIs(
+        _ call: ChatCall,
+        by vendorCall: VendorCall
+    ) async throws(UpstreamError) -> any PreparedChat {
+        let bytes = call.sentBytes
+        let chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+        if bytes <= Worker.loopBytes {
+            chat.write()
+        } else if await gateway.worker.result(ofBytes: bytes, on: gateway.loop, { chat.write() }) == nil {
+            throw .tooMuchWork
+        }
+        return chat
     }
 }

@@ -135,6 +135,7 @@ private final class Delivery {
         )
         if let told {
             usage.cachedTokens = told.cachedTokens
+            usage.cacheWriteTokens = told.cacheWriteTokens
             usage.reasoningTokens = told.reasoningTokens
         }
         if !answer.isBilled { answer.vendorCall.sheet.answered(usage, credits: answer.stream.credits) }

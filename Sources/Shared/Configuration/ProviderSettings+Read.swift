@@ -36,18 +36,30 @@ extension ProviderSettings {
         self.kind = kind
         let row = kind.row
         assetURL = row.assetURL.flatMap { reader.text($0) } ?? ""
-        let named = reader.models(key("MODELS"))
+        let all = reader.models(key("MODELS"))
+        let named = all.filter { $0 != .wholeList }
+        servesList = all.contains(.wholeList) && kind.hasList
         if let standard = row.baseURL {
             baseURL = reader.url(key("BASE_URL"), or: standard)
             models = named
             isPassthrough = reader.isPassthrough(instance, hasKeys: !keys.isEmpty, kind)
-            if row.needsModels, named.isEmpty, reader.isUnset(key("MODELS")) {
+            if all.contains(.wholeList), row.needsModels, !servesList {
+                reader.note(key("MODELS"), "kind \(kind.rawValue) has no list; name the models")
+            } else if servesList, isPassthrough {
+                reader.note(key("MODELS"), "\"*\" needs a key of the relay's own; name the models")
+            } else if all.contains(.wholeList), !servesList, !named.isEmpty {
+                reader.note(key("MODELS"), "\"*\" means all models of this kind; remove it, or the names")
+            }
+            if row.needsModels, all.isEmpty, reader.isUnset(key("MODELS")) {
                 reader.note(key("KIND"), "\(key("MODELS").name) must name the models of this provider")
             }
         } else {
             baseURL = ""
             models = named.isEmpty ? [ModelName(alias: kind.rawValue, upstream: kind.rawValue)] : named
             isPassthrough = false
+            if all.contains(.wholeList) {
+                reader.note(key("MODELS"), "kind \(kind.rawValue) has no list; name the models")
+            }
             for field in ["BASE_URL", "API_KEYS", "API_KEY", "KEY_WEIGHTS", "PASSTHROUGH"] {
                 reader.refuse(key(field), "kind \(kind.rawValue) uses no network; remove this line")
             }

@@ -14,6 +14,7 @@ package struct ProviderSettings: Sendable, Equatable {
         case openai
         /// Any server that speaks Anthropic's messages.
         case anthropic
+        case gemini
         case echo
     }
 
@@ -27,6 +28,8 @@ package struct ProviderSettings: Sendable, Equatable {
     package let assetURL: String
     /// Empty: the whole catalogue of its kind.
     package let models: [ModelName]
+    /// The models that its vendor lists are served, too.
+    package let servesList: Bool
     /// Calls are made with the caller's own key; otherwise the provider counts as holding credentials.
     package let isPassthrough: Bool
     /// Its own; secrets. None where it is `isPassthrough`, or needs none.
@@ -64,7 +67,7 @@ extension ProviderSettings.Kind {
         package let takesCredits: Bool
         /// The setting with the models that are listed first.
         let subset: SettingKey?
-        /// The models have to be named.
+        /// The models have to be named, or are those that the vendor lists.
         let needsModels: Bool
         /// Some servers want no key, so the callers' own are not passed on for want of one.
         let areKeysOptional: Bool
@@ -114,6 +117,17 @@ extension ProviderSettings.Kind {
                 areKeysOptional: true,
                 takesHeaders: true
             )
+        case .gemini:
+            Row(
+                owner: nil,
+                baseURL: .host("https://generativelanguage.googleapis.com"),
+                assetURL: nil,
+                takesCredits: false,
+                subset: nil,
+                needsModels: true,
+                areKeysOptional: false,
+                takesHeaders: true
+            )
         case .echo:
             Row(
                 owner: nil,
@@ -125,6 +139,14 @@ extension ProviderSettings.Kind {
                 areKeysOptional: true,
                 takesHeaders: false
             )
+        }
+    }
+
+    /// Its vendors list their models to whoever has a key.
+    var hasList: Bool {
+        switch self {
+        case .openai, .anthropic, .gemini: true
+        default: false
         }
     }
 

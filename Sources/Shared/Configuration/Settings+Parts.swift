@@ -11,12 +11,15 @@ extension Callers {
 }
 
 extension Offers {
-    package init(_ settings: Settings, _ catalogues: Catalogues) {
-        let providers = settings.providers.map { provider in
+    /// - Parameter lists: those that were read, by the places of providers.
+    package init(_ settings: Settings, _ catalogues: Catalogues, lists: [Int: [LiveModel]] = [:]) {
+        let providers = settings.providers.enumerated().map { place, provider in
             let hasSubset = provider.kind.row.subset != nil
             return Provider(
                 models: provider.models,
                 catalogue: catalogues[provider.kind],
+                servesList: provider.servesList,
+                list: provider.servesList ? lists[place] : nil,
                 subset: hasSubset ? settings.permittedModels : [],
                 isSubsetGiven: settings.permittedModels != Settings.subsetOfOneMin,
                 isSubsetOnly: hasSubset && settings.isSubsetOnly,

@@ -13,15 +13,20 @@ extension SettingsReader {
         let offers = Offers(settings, catalogues)
         for (name, model) in [("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel)] {
             guard let model, offers[model].isEmpty else { continue }
-            note(.global(name), "no provider serves \"\(model)\"")
+            judge(.global(name), "no provider serves \"\(model)\"", offers)
         }
         for (name, other) in settings.replacements.sorted(by: { $0.key < $1.key }) where offers[other].isEmpty {
-            note("MODEL_REPLACEMENTS", "no provider serves \"\(other)\", which replaces \"\(name)\"")
+            judge("MODEL_REPLACEMENTS", "no provider serves \"\(other)\", which replaces \"\(name)\"", offers)
         }
         judgeModelValues(settings, catalogues)
         warnOfPatterns(settings, offers)
         warnOfModels(settings, catalogues)
         warnOfModelLimits(settings.limits.byModel, offers)
+    }
+
+    /// A problem, unless a list that is yet to be read may solve it.
+    private mutating func judge(_ key: SettingKey, _ text: String, _ offers: Offers) {
+        if offers.isAwaitingList { warn(key, text + " by its name; a vendor's list may") } else { note(key, text) }
     }
 
     /// A provider with credentials of its own needs somebody who may use it: the relay neither becomes an open proxy by
@@ -94,7 +99,7 @@ extension SettingsReader {
             }
             for (key, name) in weights + prices {
                 if !provider.models.isEmpty {
-                    if !provider.models.contains(where: { $0.alias == name }) {
+                    if !provider.servesList, !provider.models.contains(where: { $0.alias == name }) {
                         note(key, "PROVIDER_\(provider.instance)_MODELS has no \"\(name)\"")
                     }
                 } else if let catalogue = catalogues[provider.kind], !settings.permittedModels.contains(name) {

@@ -319,7 +319,7 @@ extension SettingsTable {
                         "MODELS",
                         .models,
                         "",
-                        "models: names, or alias=upstream; unset: the catalogue of 1min.ai, or echo; others need them"
+                        "models: names, alias=upstream, or * for the vendor's list; unset: the catalogue of 1min.ai, or echo; others need them"
                     ),
                     SettingRow("WEIGHT", .weight, "1", "share of requests among providers of its priority; 0: none"),
                     SettingRow("WEIGHTS", .modelWeights, "", "the same for single models, as alias=2,other=0"),

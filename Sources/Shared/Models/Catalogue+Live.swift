@@ -40,6 +40,19 @@ extension Catalogue {
 }
 
 extension Model {
+    /// One that chats, and what its vendor's list says of it.
+    init(named id: String, _ live: LiveModel?) {
+        self.init(
+            id: id,
+            owner: "",
+            features: .chat,
+            hasVision: false,
+            contextWindow: live?.contextWindow,
+            maxOutputTokens: live?.maxOutputTokens
+        )
+        shutdownDate = live?.shutdownDate
+    }
+
     /// `before`: the model as it was known.
     fileprivate init(_ live: LiveModel, before: Model?) {
         self.init(

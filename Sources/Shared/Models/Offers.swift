@@ -36,6 +36,10 @@ package struct Offers: Sendable {
         let models: [ModelName]
         /// Nil: its models chat, and are known by their names only.
         let catalogue: Catalogue?
+        /// The vendor's own list is served, too.
+        let servesList: Bool
+        /// It; nil: it was not read yet.
+        let list: [LiveModel]?
         /// Models of the catalogue that are listed first.
         let subset: [String]
         /// It is the operator's, so models that have ended stay in it.
@@ -75,7 +79,13 @@ package struct Offers: Sendable {
             if let catalogue = provider.catalogue {
                 add(provider, index, catalogue)
             } else {
-                for name in provider.models { add(name.alias, Model(chatModel: name.upstream, owner: ""), index) }
+                let live = provider.list ?? []
+                let byID = Dictionary(live.map { ($0.id, $0) }) { first, _ in first }
+                for name in provider.models {
+                    add(name.alias, Model(named: name.upstream, byID[name.upstream]), index)
+                }
+                let own = Set(provider.models.map(\.alias))
+                for model in live where !own.contains(model.id) { add(model.id, Model(named: model.id, model), index) }
             }
         }
         guard providers.contains(where: { $0.rank.priority != providers[0].rank.priority }) else { return }
@@ -130,6 +140,14 @@ package struct Offers: Sendable {
     /// The providers that serve a name, which may be a short one, by priority, then in their order; empty: none.
     package subscript(name: String) -> [Offer] {
         byName[name] ?? fullNames(of: name).lazy.compactMap { byName[$0] }.first ?? []
+    }
+
+    /// Some vendor's list was not read yet.
+    package var isAwaitingList: Bool { providers.contains { $0.servesList && $0.list == nil } }
+
+    /// A list that was not read yet may have a model of this name, which the caller may then use.
+    package func mayBeListed(_ name: String, for caller: Caller) -> Bool {
+        isAwaitingList && !forbidden.contains(name) && caller.mayUse(name, ofPassthrough: false)
     }
 
     /// The name that serves in place of one that has ended or that nobody serves; nil: it serves itself.

@@ -54,6 +54,9 @@ package struct ModelName: Sendable, Equatable {
     package let alias: String
     package let upstream: String
 
+    /// All that the vendor lists.
+    static let wholeList = ModelName(alias: "*", upstream: "*")
+
     package init(alias: String, upstream: String) {
         self.alias = alias
         self.upstream = upstream

@@ -76,6 +76,8 @@ package struct Usage: Sendable {
     package var completionTokens: Int
     /// Of the prompt, as far as its vendor had read them before.
     package var cachedTokens = 0
+    /// Of the prompt, as far as its vendor keeps them from now on.
+    package var cacheWriteTokens = 0
     /// Of the completion, as far as they were thoughts.
     package var reasoningTokens = 0
 

@@ -21,16 +21,33 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
         guard let messages = Endpoint(site.baseURL + "/v1/messages", site.options),
             let models = Endpoint(site.baseURL + "/v1/models", site.options)
         else { return nil }
-        let hasKey = site.header("authorization") != nil
-        let headers = KeyHeaders(own: site.headers) { key in
-            (key.isEmpty || hasKey ? [] : ["x-api-key: \(key)"])
-                + ["anthropic-version: \(Self.version)", "Content-Type: application/json"]
-        }
-        wire = WireVendor(site.name, transport, headers, mends, tools)
+        wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
         self.messages = messages
         self.models = models
         let version = site.header("anthropic-version") ?? Self.version
         place = AnthropicPlace(takesSampling: version.utf8.lexicographicallyPrecedes(Self.plainVersion.utf8))
+    }
+
+    private static func headers(_ site: VendorSite) -> KeyHeaders {
+        let hasKey = site.header("authorization") != nil
+        return KeyHeaders(own: site.headers) { key in
+            (key.isEmpty || hasKey ? [] : ["x-api-key: \(key)"])
+                + ["anthropic-version: \(Self.version)", "Content-Type: application/json"]
+        }
+    }
+
+    package static func list(_ site: VendorSite, _ transport: any Transport, key: String) -> VendorList {
+        var form = VendorList.Form(path: "/v1/models?limit=1000", members: "data", headers: headers) { model in
+            var live = LiveModel(id: model["id"]?.string ?? "", owner: "", features: .chat, hasVision: false)
+            live?.contextWindow = model["max_input_tokens"]?.integer.flatMap { Int(exactly: $0) }
+            live?.maxOutputTokens = model["max_tokens"]?.integer.flatMap { Int(exactly: $0) }
+            return live
+        }
+        form.next = { root in
+            guard root["has_more"]?.flag == true, let last = root["last_id"]?.string else { return nil }
+            return ("after_id", last)
+        }
+        return VendorList(site, form, transport, key: key)
     }
 
     package var name: String { wire.name }

@@ -31,6 +31,8 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         return MendedMessageRequest.written(written.body, with: mends)
     }
 
+    var keptMends: Mends { Mends(rawValue: .max).subtracting(.ofConversation) }
+
     func endpoint(isStreamed: Bool) -> Endpoint { messages }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {

@@ -60,7 +60,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         let root = try parsed(data)
         switch root["type"]?.text {
         case "content_block_delta":
-            if let delta = root["delta"], finish == nil { try read(delta: delta, number(of: root), take) }
+            if let delta = root["delta"], finish == nil { try read(delta: delta, of: root, take) }
         case "content_block_start":
             if let block = root["content_block"], finish == nil { try open(block, number(of: root), take) }
         case "content_block_stop": if finish == nil { close(number(of: root), take) }
@@ -69,8 +69,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             tally.take(root["usage"])
             if let delta = root["delta"], finish == nil { try end(delta, take) }
         case "message_stop": return finish != nil
-        case "message": try tell(root, take)
-        default: break
+        case "message": if finish == nil { try tell(root, take) }
+        default: try checkError(root)
         }
         return false
     }
@@ -85,11 +85,14 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             throw .brokenAnswer("the vendor's answer is not JSON")
         }
         guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
+        return root
+    }
+
+    private func checkError(_ root: JSONValue) throws(UpstreamError) {
         let error = root["error"]
         if root["type"]?.text == "error" || error?.kind == .object || error?.text?.isEmpty == false {
             throw FaultReader.error(in: root, Fault.anthropic)
         }
-        return root
     }
 
     // MARK: Blocks
@@ -144,11 +147,12 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         return index
     }
 
-    private func read(delta: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
+    private func read(delta: JSONValue, of root: JSONValue, _ take: Take) throws(UpstreamError) {
         switch delta["type"]?.text {
         case "text_delta": tell(text: delta["text"], take)
         case "thinking_delta": tell(thought: delta["thinking"], take)
         case "input_json_delta":
+            let number = number(of: root)
             guard let piece = delta["partial_json"]?.text, !piece.isEmpty,
                 let place = blocks.lastIndex(where: { $0.number == number }), case .call(let index) = blocks[place].kind
             else { return }
@@ -248,6 +252,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     /// The events that a stream of it would have had.
     private func tell(_ message: JSONValue, _ take: Take) throws(UpstreamError) {
+        try checkError(message)
         guard let content = message["content"]?.elements else {
             throw .brokenAnswer("the vendor's answer has no content")
         }
@@ -303,6 +308,7 @@ private struct MessageUsage {
         guard let input, let output else { return nil }
         var usage = Usage(promptTokens: input + written + read, completionTokens: output)
         usage.cachedTokens = read
+        usage.cacheWriteTokens = written
         usage.reasoningTokens = min(output, thought)
         return usage
     }

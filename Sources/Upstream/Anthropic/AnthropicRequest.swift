@@ -10,12 +10,15 @@ struct AnthropicRequest: ~Copyable {
     private let model: ClaudeModel
     private let place: AnthropicPlace
     private let thinking: ThinkingPlan
+    /// As many as are taken.
+    private let marks: [Wishes.CacheMark]
     private let bound: (maxTokens: Int, budget: Int?)
     private var names = SentNames()
     private var out = ByteBuffer()
 
     /// More is asked for as a stream: the first byte of a whole answer would come too late.
     private static let longTokens = 8_192
+    private static let mostMarks = 4
 
     /// A request, and what the reading of its answer depends on.
     struct Written {
@@ -31,6 +34,7 @@ struct AnthropicRequest: ~Copyable {
         self.place = place
         wishes = call.wishes
         model = ClaudeModel(name)
+        marks = Array(wishes.cacheMarks.suffix(Self.mostMarks))
         let isForced = !wishes.tools.isEmpty && wishes.toolChoice != .auto && wishes.toolChoice != .none
         thinking = ThinkingPlan(wishes.reasoning, model, canThink: !isForced, hasThoughts: Self.hasThoughts(call))
         bound = thinking.bound(call.maxTokens, model)
@@ -83,6 +87,7 @@ struct AnthropicRequest: ~Copyable {
             }
             out.append("]")
         }
+        if let mark = marks.mark(at: .anywhere) { out.append(mark) }
         if isStreamed { out.append("stream", true) }
         out.append("}")
         let isStreamed = isStreamed
@@ -91,7 +96,7 @@ struct AnthropicRequest: ~Copyable {
 
     /// - Returns: the names of the calls in it.
     private mutating func appendConversation() -> [[UInt8]] {
-        var turns = ClaudeTurns(call, names)
+        var turns = ClaudeTurns(call, names, marks)
         var system = ByteBuffer()
         if turns.appendSystem(to: &system) {
             out.append(#","system":["#)
@@ -118,6 +123,7 @@ struct AnthropicRequest: ~Copyable {
             let isStrict = tool.isStrict == true && model.takesFormat
             appendSchema(of: tool, isStrict: isStrict)
             if isStrict { out.append("strict", true) }
+            if let mark = marks.mark(at: .tool(index)) { out.append(mark) }
             out.append("}")
         }
         out.append("]")

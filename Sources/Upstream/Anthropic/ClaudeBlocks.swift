@@ -5,29 +5,43 @@ import Shared
 /// The blocks of one message as they are written.
 struct BlockList {
     private(set) var isEmpty = true
+    /// The last block may not have a mark, or has one.
+    private var isClosed = false
 
     /// Opens a block up to its type.
     mutating func open(_ type: StaticString, to out: inout ByteBuffer) {
         out.append(isEmpty ? #"{"type":""# : #",{"type":""#)
         isEmpty = false
+        isClosed = false
         out.append(type)
         out.append("\"")
     }
+
+    /// Marks the end of what is to be kept behind the last block, which is the last of `out`.
+    mutating func close(_ mark: Wishes.CacheMark?, to out: inout ByteBuffer) {
+        guard let mark, !isEmpty, !isClosed else { return }
+        isClosed = true
+        out.removeLast(1)
+        out.append(mark)
+        out.append("}")
+    }
+
+    mutating func takeNoMark() { isClosed = true }
 }
 
 /// Writes the content of messages as blocks.
 struct ClaudeBlocks {
     private let attachments: [Attachment]
+    private let parser = JSONParser()
 
     init(_ attachments: [Attachment]) { self.attachments = attachments }
 
-    func append(_ content: [ChatMessage.Piece], _ list: inout BlockList, to out: inout ByteBuffer) {
-        for piece in content {
-            switch piece {
-            case .text(let text), .refusal(let text): append(text: text, &list, to: &out)
-            case .attachment(let place): append(attachments[place], &list, to: &out)
-            case .thought: break
-            }
+    /// Of the user's.
+    func append(_ piece: ChatMessage.Piece, _ list: inout BlockList, to out: inout ByteBuffer) {
+        switch piece {
+        case .text(let text), .refusal(let text): append(text: text, &list, to: &out)
+        case .attachment(let place): append(attachments[place], &list, to: &out)
+        case .thought: break
         }
     }
 
@@ -63,13 +77,13 @@ struct ClaudeBlocks {
         }
         out.append(json: signature)
         out.append("}")
+        list.takeNoMark()
     }
 
     /// Arguments that are no object stand in one.
     func append(input arguments: String, to out: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         guard text.bytes.contains(where: { $0 > 32 }) else { return out.append("{}") }
-        let parser = JSONParser()
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }
         out.append(#"{"_raw":"#)
         out.append(json: text.bytes)
@@ -152,4 +166,19 @@ struct ClaudeBlocks {
 extension Base64Text {
     /// By its beginning; nil: unknown, or not base64.
     fileprivate var type: MediaType? { beginning(ofBytes: 1_024)?.withUnsafeBytes { MediaType(content: $0) } }
+}
+
+extension ByteBuffer {
+    /// As a member behind another one.
+    mutating func append(_ mark: Wishes.CacheMark) {
+        append(#","cache_control":{"type":"ephemeral""#)
+        if mark.isLong { append(#","ttl":"1h""#) }
+        append("}")
+    }
+}
+
+extension [Wishes.CacheMark] {
+    func mark(at place: Wishes.CacheMark.Place) -> Wishes.CacheMark? {
+        isEmpty ? nil : first { $0.place == place }
+    }
 }

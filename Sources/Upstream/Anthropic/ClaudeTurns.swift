@@ -19,6 +19,7 @@ struct ClaudeTurns: ~Copyable {
 
     private let messages: [ChatMessage]
     private let blocks: ClaudeBlocks
+    private let marks: [Wishes.CacheMark]
     private var names: SentNames
     private var ids = SentNames()
     private var waiting: [Waiting] = []
@@ -26,10 +27,11 @@ struct ClaudeTurns: ~Copyable {
     /// Calls that are told of, by the names that are sent; without their tools.
     private(set) var calledNames: [[UInt8]] = []
 
-    init(_ call: borrowing ChatCall, _ names: SentNames) {
+    init(_ call: borrowing ChatCall, _ names: SentNames, _ marks: [Wishes.CacheMark]) {
         messages = call.messages
         blocks = ClaudeBlocks(call.attachments)
         self.names = names
+        self.marks = marks
     }
 
     consuming func finish() -> (SentNames, calledNames: [[UInt8]]) { (names, calledNames) }
@@ -39,10 +41,15 @@ struct ClaudeTurns: ~Copyable {
     /// The blocks, with commas between them; false: there are none.
     func appendSystem(to out: inout ByteBuffer) -> Bool {
         var list = BlockList()
-        for message in messages where message.isInstruction {
-            for case .text(let text) in message.content { blocks.append(text: text, &list, to: &out) }
-        }
+        for place in messages.indices where messages[place].isInstruction { append(place, &list, to: &out) }
         return !list.isEmpty
+    }
+
+    private func append(_ place: Int, _ list: inout BlockList, to out: inout ByteBuffer) {
+        for (index, piece) in messages[place].content.enumerated() {
+            blocks.append(piece, &list, to: &out)
+            list.close(marks.mark(at: .piece(index, of: place)), to: &out)
+        }
     }
 
     // MARK: Turns
@@ -119,11 +126,15 @@ struct ClaudeTurns: ~Copyable {
                 case .thought(let thought): blocks.append(thought, &list, to: &out)
                 case .attachment: break
                 }
+                list.close(marks.mark(at: .piece(index, of: place)), to: &out)
             }
         }
         waiting = []
         for place in turn.places {
-            for call in messages[place].toolCalls { append(call, &list, to: &out) }
+            for (index, call) in messages[place].toolCalls.enumerated() {
+                append(call, &list, to: &out)
+                list.close(marks.mark(at: .call(index, of: place)), to: &out)
+            }
         }
     }
 
@@ -163,25 +174,27 @@ struct ClaudeTurns: ~Copyable {
             list.open("tool_result", to: &out)
             out.append(#","tool_use_id":"#)
             call.id.withUnsafeBytes { out.append(json: $0) }
-            if let place = results.removeValue(forKey: call.key) {
+            let place = results.removeValue(forKey: call.key)
+            if let place {
                 appendResult(messages[place], to: &out)
             } else {
                 out.append(#","content":"No result.","is_error":true"#)
             }
             out.append("}")
+            if let place { list.close(marks.mark(at: .result(of: place)), to: &out) }
         }
         waiting = []
         var next = unasked[...]
         for place in turn.places where !messages[place].isResult || next.first == place {
             if next.first == place { next.removeFirst() }
-            blocks.append(messages[place].content, &list, to: &out)
+            append(place, &list, to: &out)
         }
     }
 
     private func appendResult(_ message: ChatMessage, to out: inout ByteBuffer) {
         var content = ByteBuffer()
         var list = BlockList()
-        blocks.append(message.content, &list, to: &content)
+        for piece in message.content { blocks.append(piece, &list, to: &content) }
         if !list.isEmpty {
             out.append(#","content":["#)
             out.append(content.bytes)

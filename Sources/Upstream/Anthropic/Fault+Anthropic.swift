@@ -1,5 +1,6 @@
 import Calls
 import Engine
+import Glibc
 import Shared
 
 extension Fault {
@@ -7,7 +8,11 @@ extension Fault {
     static let anthropic: FaultTable = { $0.ofAnthropic }
 
     private var ofAnthropic: UpstreamError? {
-        if status >= 400, isOfSpending { return new(.outOfCredit) }
+        if status >= 400, isOfSpending {
+            var error = new(.outOfCredit)
+            error.retryAfterSeconds = error.retryAfterSeconds ?? secondsToAccess
+            return error
+        }
         switch status {
         case 400, 413, 422:
             if isPromptTooLong { return refused("context_length_exceeded", param: "messages") }
@@ -31,6 +36,24 @@ extension Fault {
         if words.say("you have reached your specified"), words.say("usage limits") { return true }
         return status == 429 && retryAfterSeconds == nil
             && code.utf8.suffix(Self.spending.utf8.count).elementsEqual(Self.spending.utf8)
+    }
+
+    /// "You will regain access on 2026-12-01 at 00:00 UTC."; nil: no time is told.
+    private var secondsToAccess: Int? {
+        let text = ByteBuffer(said)
+        var scan = ByteScan(text.bytes)
+        guard scan.find("regain access on ") else { return nil }
+        let told = text.bytes[part: scan.place..<text.bytes.count]
+        func number(_ place: Int, _ digits: Int) -> Int32? {
+            guard place + digits <= told.count else { return nil }
+            return Int32(told[part: place..<(place + digits)].text)
+        }
+        guard let year = number(0, 4), let month = number(5, 2), let day = number(8, 2) else { return nil }
+        var parts = tm()
+        (parts.tm_year, parts.tm_mon, parts.tm_mday) = (year - 1_900, month - 1, day)
+        (parts.tm_hour, parts.tm_min) = (number(14, 2) ?? 0, number(17, 2) ?? 0)
+        let seconds = timegm(&parts) - time(nil)
+        return seconds > 0 ? min(seconds, 86_400) : nil
     }
 
     private static let spending = "_spend_limit_reached"

@@ -38,9 +38,11 @@ private struct RefusedMessage {
 
     private var candidates: [Mends] {
         let thinking = request["thinking"]
-        if words.say("signature"), words.say("thinking") { return [.noOldThoughts] }
         if words.say("expected `thinking`") || words.say("expected `redacted_thinking`") {
-            return thinking == nil ? [] : [.noThinking]
+            return thinking == nil ? [] : [.noThinkingNow]
+        }
+        if words.say("invalid"), words.say("redacted_thinking") || words.say("signature") && words.say("thinking") {
+            return [.noOldThoughts]
         }
         let isPrefill = words.say("prefill") || words.say("must end with a user message")
         if isPrefill, isLastOfAssistant { return [.noPrefill] }

@@ -13,7 +13,7 @@ struct MendedMessageRequest {
         return Body(out)
     }
 
-    private static let ofRequests = Mends(rawValue: (1 << 12) - 1)
+    private static let ofRequests = Mends(rawValue: (1 << 13) - 1)
 
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
         out.append("{")
@@ -34,7 +34,7 @@ struct MendedMessageRequest {
         case "temperature", "top_k": mends.contains(.noSampling)
         case "top_p":
             mends.contains(.noSampling) || mends.contains(.noSecondSampling) && root["temperature"] != nil
-        case "thinking": mends.contains(.noThinking)
+        case "thinking": !mends.isDisjoint(with: [.noThinking, .noThinkingNow])
         case "service_tier": mends.contains(.noTier)
         case "metadata": mends.contains(.noMetadata)
         case "output_config": mends.contains(.noEffortOfClaude) && member.value["format"] == nil

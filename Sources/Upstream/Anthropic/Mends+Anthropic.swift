@@ -18,4 +18,9 @@ extension Mends {
     static let noStrictTools = Mends(rawValue: 512)
     static let noTier = Mends(rawValue: 1_024)
     static let noMetadata = Mends(rawValue: 2_048)
+    /// Without thoughts, as those of earlier turns are gone.
+    static let noThinkingNow = Mends(rawValue: 4_096)
+
+    /// They follow from what is said in a call.
+    static let ofConversation: Mends = [.noOldThoughts, .noThinkingNow]
 }

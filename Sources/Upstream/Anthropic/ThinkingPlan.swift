@@ -96,11 +96,14 @@ struct ThinkingPlan {
 
     /// The answer's bound with the thoughts, and the budget that is left below it.
     func bound(_ asked: Int?, _ model: ClaudeModel) -> (maxTokens: Int, budget: Int?) {
-        let most = model.isForeign ? max(model.maxTokens, asked ?? 0) : model.maxTokens
-        var bound = min(asked ?? most, most)
+        // The maximum of another vendor's model is not known.
+        let most = model.isForeign ? Int(Int32.max) : model.maxTokens
+        var bound = min(asked ?? model.maxTokens, most)
         guard case .budget(let budget) = kind else { return (bound, nil) }
-        if isOnTop || bound <= budget { bound = min(most, bound.addingReportingOverflow(budget).partialValue) }
-        guard bound > Self.leastBudget else { return (bound, nil) }
-        return (bound, min(budget, bound - 1))
+        guard isOnTop || bound <= budget else { return (bound, budget) }
+        // An answer needs room besides its thoughts.
+        let room = min(bound, most / 2)
+        bound = min(most, bound + min(budget, most))
+        return (bound, max(Self.leastBudget, min(budget, bound - room)))
     }
 }

@@ -143,6 +143,7 @@ package final class Registry: @unchecked Sendable {
             isKnown = true
         }
         guard !isKnown else { throw offers.notFound(name, for: caller, able: features) }
+        if offers.mayBeListed(name, for: caller) { throw .listAwaited }
         // The right to the name that was asked is what counts.
         let others = offers.substitutes(for: name)
         for index in others.indices where mayUse(others[index], name, caller) && fits(others[index]) {

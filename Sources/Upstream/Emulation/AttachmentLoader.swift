@@ -293,7 +293,7 @@ final class AttachmentLoader: @unchecked Sendable {
 
 extension APIError {
     /// Says the same whatever was, or was not, found at the address of a file.
-    fileprivate init(_ failure: FetchFailure, ofFile param: String) {
+    init(_ failure: FetchFailure, ofFile param: String) {
         self.init(failure, param: param)
         guard self.status == 400 else { return }
         let why =

@@ -23,16 +23,28 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
             let models = Endpoint(site.baseURL + "/models", site.options),
             let responses = Endpoint(site.baseURL + "/responses", site.options)
         else { return nil }
-        let headers = KeyHeaders(own: site.headers) { key in
-            (key.isEmpty ? [] : ["Authorization: Bearer \(key)"]) + ["Content-Type: application/json"]
-        }
-        wire = WireVendor(site.name, transport, headers, mends, tools)
+        wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
         self.completions = completions
         self.models = models
         self.site = site
         self.responses = responses
         isOpenAI = completions.isAt("api.openai.com") || completions.isAt("openai.azure.com")
         chatsBy = site.chatsBy ?? (isOpenAI ? .auto : .chat)
+    }
+
+    private static func headers(_ site: VendorSite) -> KeyHeaders {
+        KeyHeaders(own: site.headers) { key in
+            (key.isEmpty ? [] : ["Authorization: Bearer \(key)"]) + ["Content-Type: application/json"]
+        }
+    }
+
+    package static func list(_ site: VendorSite, _ transport: any Transport, key: String) -> VendorList {
+        let form = VendorList.Form(path: "/models", members: "data", headers: headers) { model in
+            var live = LiveModel(id: model["id"]?.string ?? "", owner: "", features: .chat, hasVision: false)
+            live?.shutdownDate = (model["shutdown_date"] ?? model["deprecation"])?.text.flatMap { Day($0) }
+            return live
+        }
+        return VendorList(site, form, transport, key: key)
     }
 
     package var name: String { wire.name }
@@ -63,7 +75,7 @@ extension OpenAILike: ChatVendor {
         if isByResponses(call, model) { return responsesAbilities(for: call, of: model) }
         var abilities: Abilities = [
             .choices, .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sounds, .sampling,
-            .reasoning, .functions,
+            .reasoning, .functions, .mediaAddresses,
         ]
         // These have no place in the neutral answer.
         if call.original != nil { abilities.formUnion([.logProbabilities, .soundOutput, .customTools]) }

@@ -13,6 +13,9 @@ struct Fault {
     var said = ""
     var param: String?
     var retryAfterSeconds: Int?
+    /// Google's reason, and the quota that is used up.
+    var reason = ""
+    var quota = ""
 
     var words: PlainWords { PlainWords(said) }
 
@@ -25,10 +28,24 @@ struct Fault {
         let error = root["error"] ?? root["errors"]?.elements?.first { _ in true } ?? root
         let inner = error["details"]?["error_code"]
         code = Self.word(error["code"]) ?? Self.word(root["code"]) ?? Self.word(inner) ?? ""
-        type = Self.word(error["type"]) ?? Self.word(root["type"]) ?? ""
+        type = Self.word(error["type"]) ?? Self.word(root["type"]) ?? Self.word(error["status"]) ?? ""
         said = Self.said(root)
         let place = root["detail"]?.elements?.first { _ in true }?["loc"]?.elements?.dropFirst().suffix(1).first
         param = (error["param"] ?? place)?.text.flatMap { $0.count <= 100 ? $0.text : nil }
+        for detail in (error["details"]?.elements ?? JSONElements()).prefix(16) { take(detail) }
+    }
+
+    /// One of `google.rpc`.
+    private mutating func take(_ detail: JSONValue) {
+        if let word = Self.word(detail["reason"]) { reason = word }
+        // As `34.4s`.
+        let delay = detail["retryDelay"]?.text.map { $0[part: 0..<max(0, min(20, $0.count) - 1)].text }
+        if let seconds = delay.flatMap(Double.init) {
+            retryAfterSeconds = Int(min(86_400, max(1, seconds.rounded(.up))))
+        }
+        for violation in (detail["violations"]?.elements ?? JSONElements()).prefix(16) where quota.isEmpty {
+            quota = Self.word(violation["quotaId"]) ?? ""
+        }
     }
 
     private static func word(_ value: JSONValue?) -> String? {

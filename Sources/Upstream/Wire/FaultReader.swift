@@ -55,7 +55,7 @@ struct FaultReader {
             let isPage = body.first { $0 > 32 } == UInt8(ascii: "<")
             if !isPage { fault.said = body[part: 0..<min(4_096, body.count)].text }
         }
-        fault.retryAfterSeconds = head.retryAfterSeconds
+        fault.retryAfterSeconds = fault.retryAfterSeconds ?? head.retryAfterSeconds
         return fault
     }
 }

@@ -9,7 +9,7 @@ package struct VendorSite: Sendable {
     let baseURL: String
     /// Header lines that go before the relay's.
     let headers: [String]
-    let options: EndpointOptions
+    package let options: EndpointOptions
     /// Of the kind openai; nil: `auto` at OpenAI and Azure, else `chat`.
     let chatsBy: ProviderSettings.ChatPath?
 

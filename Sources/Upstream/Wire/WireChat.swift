@@ -70,7 +70,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// The changed request was taken, so the next ones are changed at once.
     private func keepMends() {
         guard learned > 0, !isCallersKey else { return }
-        vendor.mends.learn(mends, of: vendor.name, model.id)
+        vendor.mends.learn(mends.intersection(form.keptMends), of: vendor.name, model.id)
     }
 
     var promptTokens: Int {

@@ -23,6 +23,8 @@ protocol WireForm: AnyObject, Sendable {
         known: Mends,
         _ faults: FaultReader
     ) -> Mends?
+    /// The changes that later calls of the model need too; others belong to what is said in one call.
+    var keptMends: Mends { get }
     /// The request with one more change.
     func mended(_ request: Body, with mend: Mends) -> Body
 }
@@ -30,4 +32,5 @@ protocol WireForm: AnyObject, Sendable {
 extension WireForm {
     var refusal: APIError? { nil }
     var gathersStream: Bool { false }
+    var keptMends: Mends { Mends(rawValue: .max) }
 }

@@ -26,7 +26,7 @@ protocol WireReader: AnyObject, Sendable {
     /// - Parameter body: from a `ByteBuffer`.
     func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError)
     /// The end of the stream, which has begun.
-    func end(_ take: Take)
+    func end(_ take: Take) throws(UpstreamError)
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer
 }
 

@@ -123,8 +123,8 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
 
     private func end(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) {
         guard reader.hasBegun else { throw .brokenAnswer("the vendor's stream has no choice") }
+        try reader.end(take)
         isDone = true
-        reader.end(take)
     }
 
     func stop() {

@@ -66,7 +66,7 @@ import Testing
         let events = await ask(sent + tool + #","stream":true"#)
         for delta in [
             #"{"extra_content":{"thought_signature":"seal"}}"#,
-            #"{"tool_calls":[{"index":0,"extra_content":{"google":{"thought_signature":"mark"}}}]}"#,
+            #"{"tool_calls":[{"index":0,"function":{"arguments":""},"extra_content":{"google":{"thought_signature":"mark"}}}]}"#,
         ] {
             #expect(events.contains(#""delta":\#(delta),"finish_reason":null}]}"#), "\(delta): \(events)")
         }

@@ -3,8 +3,7 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads `POST /v1/messages`: all that Anthropic's contract has, strictly. Unknown fields are ignored. Thoughts of
-    /// earlier turns are dropped, and marks of caches are ignored.
+    /// Reads `POST /v1/messages`: all that Anthropic's contract has, strictly. Unknown fields are ignored.
     ///
     /// - Parameters:
     ///   - defaultModel: for a request that names none.
@@ -18,7 +17,9 @@ extension ChatCall {
         if try fields.array("mcp_servers")?.contains(where: { _ in true }) ?? false {
             throw .unsupported("mcp_servers", "'mcp_servers' are not called here; offer their tools in 'tools'.")
         }
-        try readConversation(fields)
+        var wishes = Wishes()
+        wishes.cacheMarks = try readConversation(fields)
+        if let mark = Wishes.CacheMark(.anywhere, of: root) { wishes.cacheMarks.append(mark) }
         let most = 1...Int(Int32.max)
         if !isCounted {
             guard let bound = try fields.integer("max_tokens", most) else { throw .missing("max_tokens") }
@@ -30,8 +31,7 @@ extension ChatCall {
         stops = try Self.stopSequences(fields)
         if !stops.isEmpty { needs.insert(.stops) }
         if !attachments.isEmpty { needs.insert(.inlineMedia) }
-        var wishes = Wishes()
-        var isSaid = false
+        var isSaid = !wishes.cacheMarks.isEmpty
         try readMessageTools(fields, &wishes, &isSaid)
         try Self.readSampling(fields, &wishes, &isSaid)
         try readOutput(fields, &wishes, &isSaid)
@@ -40,13 +40,16 @@ extension ChatCall {
     }
 
     /// `system` and `messages`. Blocks of the system's text are messages of their own.
-    private mutating func readConversation(_ fields: RequestFields) throws(APIError) {
+    ///
+    /// - Returns: the marks of caches in them.
+    private mutating func readConversation(_ fields: RequestFields) throws(APIError) -> [Wishes.CacheMark] {
         var reader = TurnReader()
         if let system = fields["system"] { try reader.readSystem(system) }
         guard let list = try fields.array("messages") else { throw .missing("messages") }
         try reader.read(list)
         messages = reader.messages
         attachments = reader.attachments
+        return reader.cacheMarks
     }
 
     private static let mostStops = 64

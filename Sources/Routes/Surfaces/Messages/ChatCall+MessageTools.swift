@@ -12,6 +12,7 @@ extension ChatCall {
         _ isSaid: inout Bool
     ) throws(APIError) {
         var count = 0
+        var marks: [Wishes.CacheMark] = []
         var names: Set<[UInt8]> = []
         for value in try fields.array("tools") ?? JSONElements() {
             let param = "tools[\(count)]"
@@ -20,8 +21,10 @@ extension ChatCall {
             guard names.insert(Array(tool.name.utf8)).inserted else {
                 throw .value("\(param).name", "another tool has this name")
             }
+            if let mark = Wishes.CacheMark(.tool(wishes.tools.count), of: value) { marks.append(mark) }
             wishes.tools.append(tool)
         }
+        wishes.cacheMarks.insert(contentsOf: marks, at: 0)
         if let choice = try fields.object("tool_choice") {
             wishes.toolChoice = try Self.toolChoice(ofMessage: choice, wishes.tools)
             if try choice.flag("disable_parallel_tool_use", "tool_choice") ?? false { wishes.parallelToolCalls = false }

@@ -129,10 +129,14 @@ extension UpstreamError {
 }
 
 extension Usage {
-    /// As messages name it: tokens that were read from the vendor's memory are not among the input's.
+    /// As messages name it: tokens that were read from the vendor's memory, or written to it, are not among the input's.
     func appendMessageJSON(to out: inout ByteBuffer) {
         out.append(#"{"input_tokens":"#)
-        out.append(decimal: promptTokens - cachedTokens)
+        out.append(decimal: promptTokens - cachedTokens - cacheWriteTokens)
+        if cacheWriteTokens > 0 {
+            out.append(#","cache_creation_input_tokens":"#)
+            out.append(decimal: cacheWriteTokens)
+        }
         if cachedTokens > 0 {
             out.append(#","cache_read_input_tokens":"#)
             out.append(decimal: cachedTokens)

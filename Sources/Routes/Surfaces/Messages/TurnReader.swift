@@ -7,6 +7,7 @@ struct TurnReader {
     private(set) var messages: [ChatMessage] = []
     /// The content of the messages besides text.
     private(set) var attachments: [Attachment] = []
+    private(set) var cacheMarks: [Wishes.CacheMark] = []
     private var calls: Set<CallID> = []
 
     mutating func readSystem(_ system: JSONValue) throws(APIError) {
@@ -20,6 +21,7 @@ struct TurnReader {
             guard block.kind == .object else { throw .type(param, "an object") }
             guard block["type"]?.text == "text" else { throw .value("\(param).type", "must be text") }
             guard let text = try block.string("text", param) else { throw .missing("\(param).text") }
+            note(.piece(0, of: messages.count), of: block)
             messages.append(ChatMessage(role: .system, text: text))
         }
     }
@@ -55,15 +57,24 @@ struct TurnReader {
                 // A result is a message of its own; the order stays.
                 if !message.content.isEmpty { messages.append(message) }
                 message.content = []
+                note(.result(of: messages.count), of: block)
                 messages.append(try result(block, place))
-            case ("tool_use", .assistant): message.toolCalls.append(try call(block, place))
+            case ("tool_use", .assistant):
+                note(.call(message.toolCalls.count, of: messages.count), of: block)
+                message.toolCalls.append(try call(block, place))
             case ("thinking", .assistant), ("redacted_thinking", .assistant):
                 if let thought = try Self.thought(block, place("")) { message.content.append(.thought(thought)) }
-            case (let type, _): try append(block, type, place, to: &message.content)
+            case (let type, _):
+                try append(block, type, place, to: &message.content)
+                note(.piece(message.content.count - 1, of: messages.count), of: block)
             }
         }
         if !message.content.isEmpty || !message.toolCalls.isEmpty { return messages.append(message) }
         if messages.count == before { messages.append(ChatMessage(role: role, text: "")) }
+    }
+
+    private mutating func note(_ place: Wishes.CacheMark.Place, of block: JSONValue) {
+        if let mark = Wishes.CacheMark(place, of: block) { cacheMarks.append(mark) }
     }
 
     private static func role(_ message: JSONValue, _ place: MessagePlace) throws(APIError) -> ChatMessage.Role {
@@ -189,5 +200,13 @@ struct TurnReader {
     private mutating func add(_ attachment: Attachment, to pieces: inout [ChatMessage.Piece]) throws(APIError) {
         try attachments.add(attachment)
         pieces.append(.attachment(attachments.count - 1))
+    }
+}
+
+extension Wishes.CacheMark {
+    /// Nil: there is none at this block, tool or request.
+    init?(_ place: Place, of value: JSONValue) {
+        guard let mark = value["cache_control"], mark["type"]?.text == "ephemeral" else { return nil }
+        self.init(place, isLong: mark["ttl"]?.text == "1h")
     }
 }

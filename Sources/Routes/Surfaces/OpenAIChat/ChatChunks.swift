@@ -168,7 +168,8 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         open(choice)
         out.append(#"{"tool_calls":[{"index":"#)
         out.append(decimal: call)
-        out.append(#","extra_content":{"google":{"thought_signature":""#)
+        // OpenAI's client wants a function in each piece.
+        out.append(#","function":{"arguments":""},"extra_content":{"google":{"thought_signature":""#)
         out.append(jsonContent: text)
         out.append("\"}}}]},\"finish_reason\":null}]}\n\n")
     }

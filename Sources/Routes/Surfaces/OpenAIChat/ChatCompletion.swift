@@ -150,9 +150,13 @@ extension Usage {
         body.append(decimal: completionTokens)
         body.append(#","total_tokens":"#)
         body.append(decimal: totalTokens)
-        if cachedTokens > 0 {
+        if cachedTokens > 0 || cacheWriteTokens > 0 {
             body.append(#","prompt_tokens_details":{"cached_tokens":"#)
             body.append(decimal: cachedTokens)
+            if cacheWriteTokens > 0 {
+                body.append(#","cache_write_tokens":"#)
+                body.append(decimal: cacheWriteTokens)
+            }
             body.append("}")
         }
         if reasoningTokens > 0 {

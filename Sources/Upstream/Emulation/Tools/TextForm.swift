@@ -36,6 +36,8 @@ package struct TextForm: Sendable {
         format?.appendInstructions(to: &instructions)
         let place = call.messages.firstIndex { !$0.isInstruction } ?? call.messages.count
         call.messages.insert(ChatMessage(role: .system, text: instructions.text), at: place)
+        // The messages have other places now.
+        call.wishes.cacheMarks = []
         if tools != nil { call.wishes.tools = [] }
         if format != nil { call.wishes.format = .text }
         return call

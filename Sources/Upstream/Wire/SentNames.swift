@@ -1,8 +1,8 @@
 import Engine
 import Shared
 
-/// Names as a vendor takes them: of letters, digits, `_` and `-`, bounded, and each another. The others are known by what
-/// they were changed to.
+/// Names as a vendor takes them: of letters, digits and some marks, bounded, and each another. The others are known by
+/// what they were changed to.
 struct SentNames: Sendable {
     private var sent: [[UInt8]: [UInt8]] = [:]
     private var originals: [[UInt8]: [UInt8]] = [:]
@@ -10,7 +10,18 @@ struct SentNames: Sendable {
     /// The next number of a name that is there already.
     private var numbers: [[UInt8]: Int] = [:]
 
+    private let marks: StaticString
+    private let beginsWithLetter: Bool
+
     private static let mostBytes = 128
+
+    /// - Parameters:
+    ///   - marks: those that names may have besides letters and digits.
+    ///   - beginsWithLetter: a letter or `_` stands first.
+    init(marks: StaticString = "_-", beginsWithLetter: Bool = false) {
+        self.marks = marks
+        self.beginsWithLetter = beginsWithLetter
+    }
 
     /// The name to send.
     mutating func name(_ original: String) -> [UInt8] {
@@ -34,8 +45,9 @@ struct SentNames: Sendable {
     func original(of name: UnsafeRawBufferPointer) -> [UInt8]? { isChanged ? originals[Array(name)] : nil }
 
     private mutating func fresh(_ original: [UInt8]) -> [UInt8] {
-        var name = original.prefix(Self.mostBytes).map { Self.isPlain($0) ? $0 : UInt8(ascii: "_") }
-        if name.isEmpty { name = Array("_".utf8) }
+        var name = original.prefix(Self.mostBytes).map { isPlain($0) ? $0 : UInt8(ascii: "_") }
+        let isBegun = name.first.map { !beginsWithLetter || $0 >= UInt8(ascii: "A") } ?? false
+        if !isBegun { name = [UInt8(ascii: "_")] + name.prefix(Self.mostBytes - 1) }
         guard originals[name] != nil else { return name }
         let stem = Array(name.prefix(Self.mostBytes - 12))
         var number = numbers[stem] ?? 2
@@ -44,10 +56,10 @@ struct SentNames: Sendable {
         return stem + Array("_\(number)".utf8)
     }
 
-    private static func isPlain(_ byte: UInt8) -> Bool {
+    private func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
-        case 48...57, 65...90, 97...122, UInt8(ascii: "_"), UInt8(ascii: "-"): true
-        default: false
+        case 48...57, 65...90, 97...122: true
+        default: marks.withUTF8Buffer { $0.contains(byte) }
         }
     }
 }

@@ -11,22 +11,30 @@ package final class ModelRefresh: @unchecked Sendable {
     private let pauseNanoseconds: UInt64
     private let loop: EventLoop
     private let log: Log
-    private let changed: @Sendable (Catalogue) -> Void
+    private let provider: String
+    private let changed: @Sendable ([LiveModel]) -> Int
     private var last: [LiveModel] = []
     private var isFailing = false
+    /// While nothing was read yet.
+    private var retryNanoseconds: UInt64 = 1_000_000_000
+
+    private static let longestRetryNanoseconds: UInt64 = 60_000_000_000
     private var task: Task<Void, Never>?
 
     /// - Parameters:
+    ///   - provider: whose list it is.
     ///   - pause: above zero.
-    ///   - changed: told the new catalogue, on the loop.
+    ///   - changed: told the new list, on the loop; returns how many of its models were not known.
     package init(
         _ list: any ModelList,
+        of provider: String,
         every pause: Duration,
         _ loop: EventLoop,
         _ log: Log,
-        changed: @escaping @Sendable (Catalogue) -> Void
+        changed: @escaping @Sendable ([LiveModel]) -> Int
     ) {
         self.list = list
+        self.provider = provider
         pauseNanoseconds = UInt64(pause.nanoseconds)
         self.loop = loop
         self.log = log
@@ -38,7 +46,7 @@ package final class ModelRefresh: @unchecked Sendable {
         task = Task(executorPreference: loop) {
             while !Task.isCancelled {
                 await self.read()
-                await self.loop.sleep(nanoseconds: self.pauseNanoseconds)
+                await self.loop.sleep(nanoseconds: self.nextPause)
             }
         }
     }
@@ -46,22 +54,32 @@ package final class ModelRefresh: @unchecked Sendable {
     /// On the loop.
     package func stop() { task?.cancel() }
 
+    /// Until the first reading the list is asked for sooner.
+    private var nextPause: UInt64 {
+        guard last.isEmpty else { return pauseNanoseconds }
+        defer { retryNanoseconds = min(2 * retryNanoseconds, Self.longestRetryNanoseconds) }
+        return min(pauseNanoseconds, retryNanoseconds)
+    }
+
     private func read() async {
         do throws(UpstreamError) {
             let models = try await list.models()
             isFailing = false
             guard models != last else { return }
             last = models
-            let catalogue = Catalogue.oneMin.merged(with: models)
-            changed(catalogue)
+            let new = changed(models)
             log.info("models read") { line in
+                line.add("provider", provider)
                 line.add("listed", models.count)
-                line.add("new", catalogue.models.count - Catalogue.oneMin.models.count)
+                line.add("new", new)
             }
         } catch {
             guard error.kind != .cancelled, !isFailing else { return }
             isFailing = true
-            log.warning("models not read") { $0.add("cause", error.cause) }
+            log.warning("models not read") { line in
+                line.add("provider", provider)
+                line.add("cause", error.cause)
+            }
         }
     }
 }

@@ -1,0 +1,77 @@
+import Engine
+import Shared
+import Synchronization
+import Upstream
+
+/// The vendors' lists of models, read on one loop, and what callers may name by them.
+final class LiveModels: Sendable {
+    fileprivate struct Known: Sendable {
+        var catalogues = Vendors.catalogues
+        /// By the places of providers.
+        var lists: [Int: [LiveModel]] = [:]
+    }
+
+    private let known = Lock(Known())
+    private let settings: Settings
+    private let loop: EventLoop
+    private let refreshes: [ModelRefresh]
+
+    /// For lists where the settings do not say.
+    private static let pause = Duration.seconds(3_600)
+
+    /// - Parameter changed: told what is offered from now on, on the loop.
+    init(
+        _ settings: Settings,
+        _ log: Log,
+        on loop: EventLoop,
+        _ budget: MemoryBudget,
+        changed: @escaping @Sendable (Offers) -> Void
+    ) {
+        self.settings = settings
+        self.loop = loop
+        let client = CurlClient(loop: loop, budget: budget)
+        let (known, providers) = (known, settings.providers)
+        refreshes = providers.indices.compactMap { place in
+            let provider = providers[place]
+            // A catalogue is that of all providers of its kind.
+            let hasCatalogue =
+                settings.modelsRefresh > .zero && Vendors.catalogues[provider.kind] != nil
+                && place == providers.firstIndex { $0.kind == provider.kind }
+            guard provider.servesList || hasCatalogue, let list = Vendors.list(provider, settings, client) else {
+                return nil
+            }
+            let pause = settings.modelsRefresh > .zero ? settings.modelsRefresh : Self.pause
+            return ModelRefresh(list, of: provider.name, every: pause, loop, log) { models in
+                let (new, offers) = known.withLock { known in
+                    let new = known.take(models, of: provider, at: place)
+                    return (new, Offers(settings, known.catalogues, lists: known.lists))
+                }
+                changed(offers)
+                return new
+            }
+        }
+    }
+
+    func start() {
+        for refresh in refreshes { loop.call { refresh.start() } }
+    }
+
+    func stop() {
+        for refresh in refreshes { loop.call { refresh.stop() } }
+    }
+}
+
+extension LiveModels.Known {
+    /// Returns how many of the models were not known.
+    fileprivate mutating func take(_ models: [LiveModel], of provider: ProviderSettings, at place: Int) -> Int {
+        if provider.servesList {
+            let before = Set(lists[place]?.map(\.id) ?? [])
+            lists[place] = models
+            return models.count { !before.contains($0.id) }
+        }
+        guard let shipped = Vendors.catalogues[provider.kind] else { return 0 }
+        let catalogue = shipped.merged(with: models)
+        catalogues[provider.kind] = catalogue
+        return catalogue.models.count - shipped.models.count
+    }
+}

@@ -1,0 +1,74 @@
+package import Calls
+import Engine
+package import Shared
+
+/// The fetching of a call's pictures and documents, for vendors that take them within the call only.
+package struct MediaFetch: Sendable {
+    private let access: MediaAccess
+
+    private static let atOnce = 5
+    /// Of all of one call.
+    private static let limitBytes = 64 * 1_048_576
+
+    /// Throws if nothing is fetched here.
+    package init(_ call: borrowing ChatCall, _ access: MediaAccess) throws(APIError) {
+        self.access = access
+        guard access.fetcher == nil, let part = call.attachments.first(where: \.isAddress) else { return }
+        if part.kind == .file {
+            throw .value(part.param, "documents are not fetched here", code: "unsupported_value")
+        }
+        throw .picture(
+            part.param,
+            "has to be a data: URL: pictures are not fetched here",
+            code: "invalid_image_url"
+        )
+    }
+
+    /// The same parts, each with its content.
+    package func fetched(_ parts: [Attachment]) async throws(UpstreamError) -> [Attachment] {
+        let places = parts.indices.filter { parts[$0].isAddress }
+        do throws(APIError) {
+            let contents = try await allChoices(places.count, atOnce: Self.atOnce) { (index) async throws(APIError) in
+                try await content(of: parts[places[index]])
+            }
+            var fetched = parts
+            var bytes = 0
+            for (place, content) in zip(places, contents) {
+                bytes += content.base64.bytes.count
+                fetched[place].source = .data(content)
+            }
+            guard bytes <= Self.limitBytes else {
+                throw .value("messages", "the pictures and documents are too large together")
+            }
+            return fetched
+        } catch {
+            throw UpstreamError(refusing: error)
+        }
+    }
+
+    private func content(of part: Attachment) async throws(APIError) -> Base64Text {
+        guard case .address(let address) = part.source else { preconditionFailure("a part that is not fetched") }
+        let bytes: Body
+        if part.kind == .picture {
+            bytes = try await Picture.fetch(address, by: access.fetcher, param: part.param).bytes
+        } else {
+            guard let fetcher = access.fetcher else { throw .value(part.param, "documents are not fetched here") }
+            do throws(FetchFailure) {
+                bytes = try await fetcher.fetch(address, limitBytes: part.kind.limitBytes)
+            } catch {
+                throw APIError(error, ofFile: part.param)
+            }
+        }
+        let text = await access.worker.result(ofBytes: bytes.bytes.count, on: access.loop) {
+            var text = ByteBuffer()
+            text.append(base64: bytes.bytes)
+            return Base64Text(text.bytes)
+        }
+        guard let text else { throw .tooMuchWork }
+        return text
+    }
+}
+
+extension Attachment {
+    package var isAddress: Bool { if case .address = source { true } else { false } }
+}

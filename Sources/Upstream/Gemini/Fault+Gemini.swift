@@ -1,0 +1,87 @@
+import Calls
+import Engine
+import Glibc
+import Shared
+
+extension Fault {
+    /// The failures that their status alone does not tell, as Google's servers tell them.
+    static let gemini: FaultTable = { $0.ofGemini }
+
+    private var ofGemini: UpstreamError? {
+        switch status {
+        case 400 where reason.hasSameBytes(as: "API_KEY_INVALID") || words.say("api key not valid"): return new(.badKey)
+        case 400 where names("FAILED_PRECONDITION"), 403 where isOfAccount:
+            var error = new(.forbidden)
+            error.retryAfterSeconds = Self.restSeconds
+            return error
+        case 400 where words.say("input token count") && words.say("exceeds the maximum"):
+            return refused("context_length_exceeded", param: "messages")
+        case 404 where names("NOT_FOUND"): return new(.unknownModel)
+        case 429 where isOfDay:
+            var error = new(.outOfCredit)
+            error.retryAfterSeconds = Self.secondsToPacificMidnight(at: Int(Glibc.time(nil)))
+            return error
+        default: return nil
+        }
+    }
+
+    /// Of an account that somebody has to look after.
+    private static let restSeconds = 3_600
+
+    private var isOfAccount: Bool { reason.hasSameBytes(as: "SERVICE_DISABLED") || words.say("leaked") }
+
+    private var isOfDay: Bool { PlainWords(quota).say("perday") || words.say("limit: 0") }
+
+    /// Quotas of a day begin anew at midnight in California.
+    ///
+    /// - Parameter now: in seconds since 1970.
+    static func secondsToPacificMidnight(at now: Int) -> Int {
+        // Close enough to the hour at which clocks change.
+        let hours = isSummer(at: now) ? 7 : 8
+        let local = now - hours * 3_600
+        return 86_400 - ((local % 86_400) + 86_400) % 86_400
+    }
+
+    /// From the second Sunday of March to the first of November.
+    private static func isSummer(at now: Int) -> Bool {
+        var seconds = time_t(now - 8 * 3_600)
+        var date = tm()
+        guard gmtime_r(&seconds, &date) != nil else { return false }
+        let (month, day, weekday) = (Int(date.tm_mon), Int(date.tm_mday), Int(date.tm_wday))
+        switch month {
+        case 3...9: return true
+        case 2: return day - weekday >= 8
+        case 10: return day - weekday <= 0
+        default: return false
+        }
+    }
+}
+
+extension FaultReader {
+    /// The change of a request after which the server may take it; nil: none is known.
+    ///
+    /// - Parameter known: changes that were made already.
+    func geminiMend(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body, known: Mends) -> Mends? {
+        guard head.status == 400, case let fault = fault(head, body), !isSpecial(fault) else { return nil }
+        let mend = mend(fault.words, RawJSON(request.bytes))
+        // One that was made already does not help.
+        return mend.flatMap { known.isSuperset(of: $0) ? nil : $0 }
+    }
+
+    private func mend(_ words: PlainWords, _ request: RawJSON) -> Mends? {
+        if words.say("thought_signature") || words.say("thought signature") { return .anySignature }
+        if words.say("penalty is not enabled") { return .noPenalties }
+        if words.say("developer instruction is not enabled") { return .noInstructions }
+        let settings = request["generationConfig"]
+        if words.say("thinking"), settings?["thinkingConfig"] != nil { return .noThinkingConfig }
+        let isLacking = words.sayOne(of: [
+            "not enabled", "unsupported", "not supported", "unknown name", "cannot find field", "too many states",
+        ])
+        guard isLacking, settings?["responseMimeType"] != nil else { return nil }
+        let isForm = words.sayOne(of: [
+            "json mode", "response mime type", "response_mime_type", "responsemimetype", "responsejsonschema",
+            "response_json_schema", "response_schema", "too many states",
+        ])
+        return !isForm ? nil : settings?["responseJsonSchema"] != nil ? [.noSchemas, .noObjects] : .noObjects
+    }
+}

@@ -1,0 +1,58 @@
+import Calls
+import Engine
+import Shared
+
+/// A call in Google's form.
+///
+/// `@unchecked`: used on its loop only, but for `written`.
+final class GeminiForm: WireForm, @unchecked Sendable {
+    private let address: GeminiAddress?
+    private let memory: AccountSignatures
+    private let model: GeminiModel
+    private var names = SentNames()
+    private var mostCalls: Int?
+    private var isLegacy = false
+    private var mayFail: APIError?
+
+    /// - Parameter address: nil: no URL can be made of the model's name.
+    init(_ address: GeminiAddress?, _ memory: AccountSignatures, _ model: Model) {
+        self.address = address
+        self.memory = memory
+        self.model = GeminiModel(model.id)
+        if address == nil { mayFail = .modelNotFound(model.id) }
+    }
+
+    var refusal: APIError? { mayFail }
+
+    func written(_ call: ChatCall, with mends: Mends) -> Body {
+        if mayFail == nil { mayFail = GeminiParts.refusal(of: call.attachments) }
+        isLegacy = call.needs.contains(.functions)
+        if isLegacy || call.wishes.parallelToolCalls == false { mostCalls = 1 }
+        let (body, names) = GeminiRequest(call, model, memory).written()
+        self.names = names
+        return MendedGeminiRequest.written(body, with: mends)
+    }
+
+    func endpoint(isStreamed: Bool) -> Endpoint {
+        guard let address else { preconditionFailure("a call that was refused") }
+        return isStreamed ? address.stream : address.whole
+    }
+
+    func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
+        GeminiReader(parser, ids, names, memory, mostCalls: mostCalls, isLegacy: isLegacy)
+    }
+
+    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.gemini, tellsFields: false) }
+
+    func mend(
+        _ head: UpstreamHead,
+        _ refusal: UnsafeRawBufferPointer,
+        of request: Body,
+        known: Mends,
+        _ faults: FaultReader
+    ) -> Mends? {
+        faults.geminiMend(head, refusal, of: request, known: known)
+    }
+
+    func mended(_ request: Body, with mend: Mends) -> Body { MendedGeminiRequest.written(request, with: mend) }
+}

@@ -1,0 +1,115 @@
+import Calls
+import Engine
+import Shared
+
+/// The abilities of one of Google's models, by its name.
+struct GeminiModel: Sendable {
+    /// Of the version, as 205 for 2.5; those without a number are new.
+    private let version: Int
+    private let isPro: Bool
+    private let isLite: Bool
+    private let isGemma: Bool
+
+    private static let newest = Int.max
+
+    init(_ name: String) {
+        let bytes = Array(name.utf8.prefix(200)).map { (65...90).contains($0) ? $0 | 32 : $0 }
+        let last = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+        let word = Array(bytes[last...])
+        isGemma = word.starts(with: "gemma".utf8)
+        (isPro, isLite) = word.withUnsafeBytes { word in
+            var (pro, lite) = (ByteScan(word), ByteScan(word))
+            return (pro.find("-pro"), lite.find("-lite"))
+        }
+        version = Self.version(word)
+    }
+
+    /// The first number, and the one behind its dot.
+    private static func version(_ word: [UInt8]) -> Int {
+        guard let dash = word.firstIndex(of: UInt8(ascii: "-")) else { return newest }
+        var numbers: [Int] = [0, 0]
+        var place = 0
+        var hasNumber = false
+        for byte in word[(dash + 1)...] {
+            if (48...57).contains(byte) {
+                hasNumber = true
+                numbers[place] = min(99, numbers[place] * 10 + Int(byte) - 48)
+            } else if byte == UInt8(ascii: "."), place == 0, hasNumber {
+                place = 1
+            } else {
+                break
+            }
+        }
+        return hasNumber ? numbers[0] * 100 + numbers[1] : newest
+    }
+
+    /// It has no tools, formats and instructions.
+    var isBare: Bool { isGemma && version < 400 }
+    /// Calls without their signatures are refused.
+    var wantsSignatures: Bool { !isGemma && version >= 300 }
+    var takesToolsWithFormat: Bool { !isGemma && version >= 300 }
+
+    // MARK: Thoughts
+
+    enum Thinking {
+        case none
+        case level(StaticString)
+        case budget(Int)
+    }
+
+    /// The setting that the wish stands for; none: it is left to the model.
+    func thinking(_ wish: Wishes.Reasoning) -> Thinking {
+        if isGemma || version < 205 { return .none }
+        if version < 300 { return budget(wish).map { .budget($0) } ?? .none }
+        var effort = Effort(wish.effort)
+        if effort == nil, let tokens = wish.budgetTokens {
+            effort = tokens <= 1_024 ? .low : tokens <= 8_192 ? .medium : .high
+        }
+        switch effort {
+        case nil: return .none
+        case .off, .minimal: return .level(isPro || version >= 307 ? "low" : "minimal")
+        case .low: return .level("low")
+        case .medium: return .level("medium")
+        case .high: return .level("high")
+        }
+    }
+
+    private func budget(_ wish: Wishes.Reasoning) -> Int? {
+        let most = isPro ? 32_768 : 24_576
+        let least = isPro ? 128 : isLite ? 512 : 1
+        if let tokens = wish.budgetTokens { return min(most, max(least, tokens)) }
+        switch Effort(wish.effort) {
+        case nil: return nil
+        case .off: return isPro ? 128 : 0
+        case .minimal, .low: return 1_024
+        case .medium: return 8_192
+        case .high: return most
+        }
+    }
+
+    private enum Effort {
+        case off
+        case minimal
+        case low
+        case medium
+        case high
+
+        /// Nil: none is given, or an unknown one.
+        init?(_ word: String?) {
+            guard let word, word.utf8.count <= 16 else { return nil }
+            let bytes = Array(word.utf8)
+            let known: Effort? = bytes.withUnsafeBytes { word in
+                switch word {
+                case "none": .off
+                case "minimal": .minimal
+                case "low": .low
+                case "medium": .medium
+                case "high", "xhigh", "max": .high
+                default: nil
+                }
+            }
+            guard let known else { return nil }
+            self = known
+        }
+    }
+}

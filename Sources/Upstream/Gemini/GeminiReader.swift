@@ -1,0 +1,244 @@
+import Calls
+import Engine
+import Shared
+
+/// Reads generated content, whole or event by event: each event is an answer with the next parts.
+///
+/// `@unchecked`: used on its loop only.
+final class GeminiReader: WireReader, @unchecked Sendable {
+    private let parser: JSONParser
+    private let ids: RandomBytes
+    private let names: SentNames
+    private let memory: AccountSignatures
+    /// More are left out; nil: any number is wanted.
+    private let mostCalls: Int?
+    /// OpenAI's older form: calls have no ids.
+    private let isLegacy: Bool
+    private var calls = 0
+    private var pictures = 0
+    private var finish: FinishReason?
+    private var hasParts = false
+    private(set) var usage: Usage?
+
+    private static let limitOfCalls = 128
+    private static let nameLimitBytes = 4_096
+
+    init(
+        _ parser: JSONParser,
+        _ ids: RandomBytes,
+        _ names: SentNames,
+        _ memory: AccountSignatures,
+        mostCalls: Int?,
+        isLegacy: Bool
+    ) {
+        self.parser = parser
+        self.ids = ids
+        self.names = names
+        self.memory = memory
+        self.mostCalls = mostCalls
+        self.isLegacy = isLegacy
+    }
+
+    var hasBegun: Bool { hasParts || finish != nil }
+    var isFinished: Bool { finish != nil }
+    var isWhole: Bool { finish != nil }
+
+    // MARK: Events
+
+    func take(
+        event data: UnsafeRawBufferPointer,
+        named name: UnsafeRawBufferPointer,
+        _ take: Take
+    ) throws(UpstreamError) -> Bool {
+        if data.trimmed.equals("[DONE]") { return true }
+        if name.equals("error") { throw FaultReader(parser, Fault.gemini, tellsFields: false).error(ofEvent: data) }
+        try read(try parsed(data), take)
+        return false
+    }
+
+    private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
+        do throws(JSONError) {
+            return try parser.parse(data)
+        } catch {
+            throw .brokenAnswer("the vendor's answer is not JSON")
+        }
+    }
+
+    private func read(_ root: JSONValue, _ take: Take) throws(UpstreamError) {
+        guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
+        if let error = root["error"], error.kind == .object || error.text?.isEmpty == false {
+            throw FaultReader.error(in: root, Fault.gemini)
+        }
+        if let told = root["usageMetadata"], let read = Usage(ofGemini: told) { usage = read }
+        guard let candidate = root["candidates"]?.elements?.first(where: { ($0["index"]?.integer ?? 0) == 0 }) else {
+            if let reason = root["promptFeedback"]?["blockReason"]?.text, !hasBegun { throw Self.blocked(reason) }
+            return
+        }
+        for part in candidate["content"]?["parts"]?.elements ?? JSONElements() { try tell(part, take) }
+        if let word = candidate["finishReason"]?.text, !word.isEmpty { try noteFinish(word) }
+    }
+
+    private static func blocked(_ reason: UnsafeRawBufferPointer) -> UpstreamError {
+        var error = UpstreamError(
+            .badRequest,
+            message: "The provider blocked the prompt.",
+            cause: "the vendor blocked the prompt: \(reason[part: 0..<min(64, reason.count)].text)"
+        )
+        error.code = "content_filter"
+        return error
+    }
+
+    // MARK: Parts
+
+    private func tell(_ part: JSONValue, _ take: Take) throws(UpstreamError) {
+        let signature = part["thoughtSignature"]?.text.flatMap { $0.isEmpty ? nil : $0 }
+        if let text = part["text"]?.text {
+            if !text.isEmpty {
+                hasParts = true
+                take(0, part["thought"]?.flag == true ? .reasoning(text) : .text(text))
+            }
+            if let signature { tell(signature, take) }
+        } else if let call = part["functionCall"], call.kind == .object {
+            try tell(call, signature, take)
+        } else if let data = part["inlineData"], part["thought"]?.flag != true {
+            tell(picture: data, take)
+        } else if let signature {
+            tell(signature, take)
+        }
+    }
+
+    private func tell(_ signature: UnsafeRawBufferPointer, _ take: Take) {
+        hasParts = true
+        memory.remember(signature)
+        take(0, .signature(call: nil, signature))
+    }
+
+    private func tell(
+        _ call: JSONValue,
+        _ signature: UnsafeRawBufferPointer?,
+        _ take: Take
+    ) throws(UpstreamError) {
+        let given = call["id"]?.text.flatMap { $0.isEmpty ? nil : $0 }
+        guard let name = call["name"]?.text, !name.isEmpty, max(name.count, given?.count ?? 0) <= Self.nameLimitBytes
+        else {
+            throw .brokenAnswer("a call has no proper name")
+        }
+        if let mostCalls, calls >= mostCalls { return }
+        guard calls < Self.limitOfCalls else { throw .brokenAnswer("the answer has too many calls") }
+        let index = calls
+        calls += 1
+        hasParts = true
+        let id = isLegacy ? "" : given?.text ?? ids.id("call_")
+        let told = names.original(of: name) ?? Array(name)
+        Array(id.utf8).withUnsafeBytes { id in
+            told.withUnsafeBytes { take(0, .toolCall(index: index, id: id, name: $0)) }
+        }
+        var arguments = ByteBuffer()
+        if let args = call["args"], args.kind == .object { args.append(to: &arguments) } else { arguments.append("{}") }
+        take(0, .toolArguments(index: index, arguments.bytes))
+        guard !isLegacy, signature != nil || given != nil else { return }
+        memory.remember(signature?.text ?? "", ofCall: id, hasOwnID: given != nil)
+        if let signature { take(0, .signature(call: index, signature)) }
+    }
+
+    /// As it can stand in a text.
+    private func tell(picture data: JSONValue, _ take: Take) {
+        guard let type = data["mimeType"]?.text, type.hasPrefix("image/"), type.count <= 64,
+            let base64 = data["data"]?.text
+        else { return }
+        pictures += 1
+        hasParts = true
+        var text = ByteBuffer()
+        _ = text.reserve(base64.count + 128)
+        text.append(pictures == 1 ? "![Image " : "\n![Image ")
+        text.append(decimal: pictures)
+        text.append("](data:")
+        text.append(type)
+        text.append(";base64,")
+        text.append(base64)
+        text.append(")")
+        take(0, .text(text.bytes))
+    }
+
+    // MARK: The end
+
+    /// It is told when the body ends: some tell one too early.
+    private func noteFinish(_ word: UnsafeRawBufferPointer) throws(UpstreamError) {
+        switch word {
+        case "STOP": finish = calls > 0 ? .toolCalls : .stop
+        case "MAX_TOKENS", "CONTINUATION": finish = .length
+        case "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "ESCALATION":
+            finish = .contentFilter
+        case "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE", "TOO_MANY_TOOL_CALLS", "OTHER",
+            "NO_IMAGE", "IMAGE_OTHER":
+            throw Self.failed(word)
+        case "MISSING_THOUGHT_SIGNATURE":
+            let why = "The provider misses the signature of a call's thought."
+            throw UpstreamError(.badRequest, message: why, cause: "the vendor ended the answer with \(word.text)")
+        case "PUP_LIMITED_DISABLED":
+            throw UpstreamError(.forbidden, cause: "the vendor ended the answer with \(word.text)")
+        default:
+            guard hasParts else { throw Self.failed(word) }
+            finish = calls > 0 ? .toolCalls : .stop
+        }
+    }
+
+    /// It may be better the next time.
+    private static func failed(_ word: UnsafeRawBufferPointer) -> UpstreamError {
+        var error = UpstreamError.brokenAnswer(
+            "the vendor ended the answer with \(word[part: 0..<min(64, word.count)].text)"
+        )
+        error.remedy = [.again, .elsewhere]
+        return error
+    }
+
+    func end(_ take: Take) throws(UpstreamError) {
+        guard let finish else { throw .brokenAnswer("the vendor's answer has no end") }
+        // Nothing is not an answer.
+        guard hasParts || finish != .stop else { throw Self.failed(Self.nothing) }
+        take(0, .finish(finish == .stop && calls > 0 ? .toolCalls : finish, stop: nil))
+    }
+
+    private static var nothing: UnsafeRawBufferPointer {
+        let word: StaticString = "STOP and no part"
+        return UnsafeRawBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
+    }
+
+    // MARK: Whole answers
+
+    /// Some answer by a list of events.
+    func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
+        let root = try parsed(body)
+        guard let events = root.elements else { return try read(root, take) }
+        for event in events { try read(event, take) }
+    }
+
+    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
+        var answer = GatheredAnswer()
+        try take(whole: body.bytes) { answer.take($1) }
+        guard hasBegun else { throw .brokenAnswer("the vendor's answer has no candidate") }
+        try end { answer.take($1) }
+        return ChatAnswer([answer.finished()], usage: usage)
+    }
+}
+
+extension Usage {
+    private static let limit = Double(1 << 40)
+
+    /// Nil: it tells nothing. Thoughts do not count among the candidates' tokens.
+    fileprivate init?(ofGemini told: JSONValue) {
+        func tokens(_ value: JSONValue?) -> Int? {
+            guard let number = value?.number, (0..<Self.limit).contains(number) else { return nil }
+            return Int(number)
+        }
+        guard let prompt = tokens(told["promptTokenCount"]) else { return nil }
+        let thoughts = tokens(told["thoughtsTokenCount"]) ?? 0
+        self.init(
+            promptTokens: prompt + (tokens(told["toolUsePromptTokenCount"]) ?? 0),
+            completionTokens: (tokens(told["candidatesTokenCount"]) ?? 0) + thoughts
+        )
+        reasoningTokens = thoughts
+        cachedTokens = min(promptTokens, tokens(told["cachedContentTokenCount"]) ?? 0)
+    }
+}

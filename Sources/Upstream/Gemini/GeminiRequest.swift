@@ -1,0 +1,152 @@
+import Calls
+import Engine
+import Shared
+
+/// Writes a neutral call as a request to generate content: nothing that the caller did not ask for.
+struct GeminiRequest: ~Copyable {
+    private let call: ChatCall
+    private let wishes: Wishes
+    private let model: GeminiModel
+    private var turns: GeminiTurns
+    private var names: SentNames
+    private var out = ByteBuffer()
+
+    static let mostStops = 5
+    static let marks: StaticString = "_.:-"
+
+    init(_ call: ChatCall, _ model: GeminiModel, _ memory: AccountSignatures) {
+        self.call = call
+        wishes = call.wishes
+        self.model = model
+        var names = SentNames(marks: Self.marks, beginsWithLetter: true)
+        for tool in call.wishes.tools { _ = names.name(tool.name) }
+        self.names = names
+        turns = GeminiTurns(call, names, memory, wantsSignatures: model.wantsSignatures)
+    }
+
+    /// With the names that tools have in it.
+    consuming func written() -> (Body, SentNames) {
+        _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
+        var instructions = ByteBuffer()
+        let isInstructed = turns.appendInstructions(to: &instructions)
+        out.append(#"{"contents":["#)
+        turns.append(to: &out, before: model.isBare && isInstructed ? instructions.bytes : nil)
+        out.append("]")
+        if isInstructed, !model.isBare {
+            out.append(#","systemInstruction":{"parts":["#)
+            out.append(instructions.bytes)
+            out.append("]}")
+        }
+        names = turns.names
+        appendTools()
+        appendGeneration()
+        out.append("}")
+        return (Body(out), names)
+    }
+
+    // MARK: Tools
+
+    private mutating func appendTools() {
+        guard !wishes.tools.isEmpty else { return }
+        out.append(#","tools":[{"functionDeclarations":["#)
+        for (index, tool) in wishes.tools.enumerated() {
+            out.append(index == 0 ? #"{"name":"# : #",{"name":"#)
+            append(name: tool.name)
+            if let description = tool.description { out.append("description", description) }
+            if let schema = tool.schema {
+                var cleaned = ByteBuffer()
+                if GeminiSchema.append(schema, to: &cleaned), cleaned.count > 2 {
+                    out.append(member: "parametersJsonSchema")
+                    out.append(cleaned.bytes)
+                }
+            }
+            out.append("}")
+        }
+        out.append("]}]")
+        switch wishes.toolChoice {
+        case .auto: if wishes.tools.contains(where: { $0.isStrict == true }) { append(mode: "VALIDATED") }
+        case .none: append(mode: "NONE")
+        case .required: append(mode: "ANY")
+        case .named(let name): append(mode: "ANY", name: name)
+        }
+    }
+
+    private mutating func append(mode: StaticString, name: String? = nil) {
+        out.append(#","toolConfig":{"functionCallingConfig":{"mode":""#)
+        out.append(mode)
+        out.append("\"")
+        if let name {
+            out.append(#","allowedFunctionNames":["#)
+            append(name: name)
+            out.append("]")
+        }
+        out.append("}}")
+    }
+
+    private mutating func append(name: String) { names.name(name).withUnsafeBytes { out.append(json: $0) } }
+
+    // MARK: The rest
+
+    private mutating func appendGeneration() {
+        let start = out.count
+        appendSampling()
+        if let most = call.maxTokens { out.append("maxOutputTokens", most) }
+        if !call.stops.isEmpty {
+            out.append(member: "stopSequences")
+            for (index, stop) in call.stops.enumerated() {
+                out.append(index == 0 ? "[" : ",")
+                out.append(json: stop)
+            }
+            out.append("]")
+        }
+        appendFormat()
+        appendThinking()
+        guard out.count > start else { return }
+        // The members stand behind each other; the first one's comma becomes the opening.
+        var members = ByteBuffer()
+        members.append(out.bytes[part: (start + 1)..<out.count])
+        out.removeLast(out.count - start)
+        out.append(#","generationConfig":{"#)
+        out.append(members.bytes)
+        out.append("}")
+    }
+
+    private mutating func appendSampling() {
+        let sampling = wishes.sampling
+        if let temperature = sampling.temperature { out.append("temperature", temperature) }
+        if let topP = sampling.topP { out.append("topP", topP) }
+        if let topK = sampling.topK { out.append("topK", topK) }
+        if let penalty = sampling.presencePenalty, penalty != 0 { out.append("presencePenalty", penalty) }
+        if let penalty = sampling.frequencyPenalty, penalty != 0 { out.append("frequencyPenalty", penalty) }
+        if let seed = sampling.seed { out.append("seed", Int(seed & 0x7fff_ffff)) }
+    }
+
+    private mutating func appendFormat() {
+        switch wishes.format {
+        case .text: break
+        case .object: out.append("responseMimeType", "application/json")
+        case .schema(_, let schema, _):
+            out.append("responseMimeType", "application/json")
+            var cleaned = ByteBuffer()
+            guard let schema, GeminiSchema.append(schema, to: &cleaned), cleaned.count > 2 else { return }
+            out.append(member: "responseJsonSchema")
+            out.append(cleaned.bytes)
+        }
+    }
+
+    /// Thoughts are told where there are some.
+    private mutating func appendThinking() {
+        switch model.thinking(wishes.reasoning) {
+        case .none: break
+        case .level(let level):
+            out.append(#","thinkingConfig":{"includeThoughts":true,"thinkingLevel":""#)
+            out.append(level)
+            out.append("\"}")
+        case .budget(0): out.append(#","thinkingConfig":{"thinkingBudget":0}"#)
+        case .budget(let tokens):
+            out.append(#","thinkingConfig":{"includeThoughts":true,"thinkingBudget":"#)
+            out.append(decimal: tokens)
+            out.append("}")
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import Engine
+import Shared
+
+/// Writes a JSON Schema with the keywords that Google's models know; the others are left out.
+struct GeminiSchema {
+    /// False: it is not JSON, and nothing was written.
+    static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
+        let parser = JSONParser()
+        guard let root = try? parser.parse(schema.bytes) else { return false }
+        append(root, to: &out)
+        withExtendedLifetime(parser) {}
+        return true
+    }
+
+    /// The depth of a request was bounded when it was parsed. A schema that is `true` or `false` allows anything.
+    private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
+        var members = ByteBuffer()
+        appendMembers(of: schema, isReference: schema["$ref"] != nil, to: &members)
+        out.append("{")
+        out.append(members.bytes)
+        out.append("}")
+    }
+
+    private static func appendMembers(of schema: JSONValue, isReference: Bool, to out: inout ByteBuffer) {
+        for (name, value) in schema.members ?? [] where value.kind != .null {
+            if isReference, name.first != UInt8(ascii: "$"), !name.equals("definitions") { continue }
+            append(name, value, of: schema, to: &out)
+        }
+    }
+
+    private static func append(
+        _ name: UnsafeRawBufferPointer,
+        _ value: JSONValue,
+        of schema: JSONValue,
+        to out: inout ByteBuffer
+    ) {
+        switch name {
+        case "$id", "$anchor", "type", "format", "title", "description", "enum", "minItems", "maxItems", "minimum",
+            "maximum", "required", "propertyOrdering":
+            open(name, to: &out)
+            value.append(to: &out)
+        case "$ref":
+            open(name, to: &out)
+            append(reference: value, to: &out)
+        case "$defs", "properties":
+            open(name, to: &out)
+            appendMap(value, to: &out)
+        // As older drafts have it.
+        case "definitions" where schema["$defs"] == nil:
+            out.append(out.isEmpty ? #""$defs":"# : #","$defs":"#)
+            appendMap(value, to: &out)
+        case "items", "additionalProperties":
+            guard value.kind == .object || name.equals("additionalProperties") else { return }
+            open(name, to: &out)
+            if value.kind == .object { append(value, to: &out) } else { value.append(to: &out) }
+        case "anyOf", "oneOf", "prefixItems": appendList(name, value, to: &out)
+        case "const" where schema["enum"] == nil:
+            out.append(out.isEmpty ? #""enum":["# : #","enum":["#)
+            value.append(to: &out)
+            out.append("]")
+        case "allOf": appendOnly(of: value, beside: schema, to: &out)
+        default: break
+        }
+    }
+
+    private static func open(_ name: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
+        if !out.isEmpty { out.append(",") }
+        out.append(json: name)
+        out.append(":")
+    }
+
+    private static func append(reference: JSONValue, to out: inout ByteBuffer) {
+        guard let text = reference.text, text.hasPrefix("#/definitions/") else { return reference.append(to: &out) }
+        out.append(##""#/$defs/"##)
+        out.append(jsonContent: text[part: 14..<text.count])
+        out.append("\"")
+    }
+
+    private static func appendMap(_ map: JSONValue, to out: inout ByteBuffer) {
+        out.append("{")
+        for (index, member) in (map.members ?? []).enumerated() {
+            if index > 0 { out.append(",") }
+            out.append(json: member.name)
+            out.append(":")
+            append(member.value, to: &out)
+        }
+        out.append("}")
+    }
+
+    /// Nothing of a list without elements.
+    private static func appendList(_ name: UnsafeRawBufferPointer, _ list: JSONValue, to out: inout ByteBuffer) {
+        guard let elements = list.elements, elements.contains(where: { _ in true }) else { return }
+        open(name, to: &out)
+        for (index, element) in elements.enumerated() {
+            out.append(index == 0 ? "[" : ",")
+            append(element, to: &out)
+        }
+        out.append("]")
+    }
+
+    /// The members of the only one of a list that the schema itself does not have. Beside a reference nothing may stand.
+    private static func appendOnly(of list: JSONValue, beside schema: JSONValue, to out: inout ByteBuffer) {
+        let elements = Array((list.elements ?? JSONElements()).prefix(2))
+        guard elements.count == 1, elements[0].kind == .object else { return }
+        let own = schema.members ?? []
+        let hasOthers = own.contains { !$0.name.hasPrefix("$") && !$0.name.equals("allOf") }
+        if elements[0]["$ref"] != nil, hasOthers { return }
+        for (name, value) in elements[0].members ?? [] where value.kind != .null {
+            if own.count > 16 || own.contains(where: { $0.name.elementsEqual(name) }) { continue }
+            append(name, value, of: elements[0], to: &out)
+        }
+    }
+}

@@ -1,0 +1,195 @@
+import Calls
+import Engine
+import Shared
+
+/// Writes a conversation as turns of user and model by turns, each with all that its neighbours of the same role say.
+/// Instructions stand apart.
+struct GeminiTurns: ~Copyable {
+    private struct Turn {
+        let isUser: Bool
+        /// Messages by their places.
+        var places: [Int] = []
+    }
+
+    /// A call of the model's last turn, which waits for its result.
+    private struct Waiting {
+        let key: [UInt8]
+        let name: [UInt8]
+        /// Nil: the vendor gave none.
+        let id: String?
+    }
+
+    private let messages: [ChatMessage]
+    private let attachments: [Attachment]
+    private let memory: AccountSignatures
+    private let wantsSignatures: Bool
+    private(set) var names: SentNames
+    private var waiting: [Waiting] = []
+    private let parser = JSONParser()
+
+    init(_ call: borrowing ChatCall, _ names: SentNames, _ memory: AccountSignatures, wantsSignatures: Bool) {
+        messages = call.messages
+        attachments = call.attachments
+        self.names = names
+        self.memory = memory
+        self.wantsSignatures = wantsSignatures
+    }
+
+    /// The parts, with commas between them; false: there are none.
+    func appendInstructions(to out: inout ByteBuffer) -> Bool {
+        var parts = GeminiParts()
+        for message in messages where message.isInstruction {
+            for case .text(let text) in message.content { parts.append(text: text, to: &out) }
+        }
+        return !parts.isEmpty
+    }
+
+    // MARK: Turns
+
+    /// - Parameter opening: parts that stand before the first text of the user.
+    mutating func append(to out: inout ByteBuffer, before opening: UnsafeRawBufferPointer?) {
+        var turns = turns
+        if turns.first?.isUser != true { turns.insert(Turn(isUser: true), at: 0) }
+        for (index, turn) in turns.enumerated() {
+            if index > 0 { out.append(",") }
+            var parts = GeminiParts()
+            out.append(turn.isUser ? #"{"role":"user","parts":["# : #"{"role":"model","parts":["#)
+            if turn.isUser {
+                if index == 0, let opening { parts.append(parts: opening, to: &out) }
+                appendUser(turn, &parts, to: &out)
+            } else {
+                appendModel(turn, &parts, to: &out)
+            }
+            if parts.isEmpty { parts.append(text: ".", to: &out) }
+            out.append("]}")
+        }
+        guard !waiting.isEmpty else { return }
+        var parts = GeminiParts()
+        out.append(#",{"role":"user","parts":["#)
+        appendUser(Turn(isUser: true), &parts, to: &out)
+        out.append("]}")
+    }
+
+    private var turns: [Turn] {
+        var turns: [Turn] = []
+        for place in messages.indices where !messages[place].isInstruction {
+            let isUser = messages[place].role != .assistant
+            if turns.last?.isUser != isUser { turns.append(Turn(isUser: isUser)) }
+            turns[turns.count - 1].places.append(place)
+        }
+        return turns
+    }
+
+    // MARK: The model
+
+    /// Texts, then calls. Thoughts are not sent back, but for their signatures.
+    private mutating func appendModel(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
+        for place in turn.places {
+            let content = messages[place].content
+            var signature: String?
+            for case .thought(let thought) in content { signature = thought.signature ?? signature }
+            if let known = signature, !memory.isKnown(known) { signature = nil }
+            let lastText = content.lastIndex { if case .text = $0 { true } else { false } }
+            for (index, piece) in content.enumerated() {
+                switch piece {
+                case .text(let text):
+                    let isSigned = index == lastText && signature != nil
+                    parts.append(text: text, signature: isSigned ? signature : nil, to: &out)
+                    if isSigned { signature = nil }
+                case .refusal(let text): parts.append(text: text, to: &out)
+                case .attachment, .thought: break
+                }
+            }
+            if let signature { parts.append(text: "", signature: signature, to: &out) }
+        }
+        waiting = []
+        for place in turn.places {
+            for call in messages[place].toolCalls { append(call, &parts, to: &out) }
+        }
+    }
+
+    private mutating func append(_ call: ToolCall, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
+        let known = call.id.flatMap { memory.signature(ofCall: $0) }
+        let id = known?.hasOwnID == true ? call.id : nil
+        let name = names.name(call.name)
+        let isFirst = waiting.isEmpty
+        waiting.append(Waiting(key: Self.key(id: call.id, name: call.name), name: name, id: id))
+        parts.open(to: &out)
+        out.append(#"{"functionCall":{"#)
+        append(id, name, to: &out)
+        out.append(#","args":"#)
+        append(object: call.arguments, raw: "_raw", to: &out)
+        out.append("}")
+        var signature = call.signature ?? known?.text ?? ""
+        if signature.isEmpty, isFirst, wantsSignatures { signature = "skip_thought_signature_validator" }
+        if !signature.isEmpty { out.append("thoughtSignature", signature) }
+        out.append("}")
+    }
+
+    private func append(_ id: String?, _ name: [UInt8], to out: inout ByteBuffer) {
+        if let id {
+            out.append(#""id":"#)
+            out.append(json: id)
+            out.append(",")
+        }
+        out.append(#""name":"#)
+        name.withUnsafeBytes { out.append(json: $0) }
+    }
+
+    /// Text that is no object stands in one.
+    private func append(object text: String, raw: StaticString, to out: inout ByteBuffer) {
+        let text = ByteBuffer(text)
+        if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }
+        let isBlank = !text.bytes.contains { $0 > 32 }
+        if isBlank, raw.utf8CodeUnitCount == 4 { return out.append("{}") }
+        out.append("{\"")
+        out.append(raw)
+        out.append("\":")
+        out.append(json: text.bytes)
+        out.append("}")
+    }
+
+    /// The older form of calls has no ids.
+    private static func key(id: String?, name: String) -> [UInt8] {
+        id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
+    }
+
+    // MARK: The user
+
+    /// First the results of all calls of the turn before, as many and in their order.
+    private mutating func appendUser(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
+        var results: [[UInt8]: Int] = [:]
+        var unasked: Set<Int> = []
+        let asked = Set(waiting.map(\.key))
+        for place in turn.places where messages[place].isResult {
+            let key = Self.key(id: messages[place].toolCallID, name: messages[place].name ?? "")
+            if asked.contains(key), results[key] == nil { results[key] = place } else { unasked.insert(place) }
+        }
+        var moved: [Int] = []
+        for call in waiting {
+            parts.open(to: &out)
+            out.append(#"{"functionResponse":{"#)
+            append(call.id, call.name, to: &out)
+            out.append(#","response":"#)
+            if let place = results.removeValue(forKey: call.key) {
+                let message = messages[place]
+                append(object: message.text, raw: message.role == .failedTool ? "error" : "output", to: &out)
+                for case .attachment(let place) in message.content { moved.append(place) }
+            } else {
+                out.append(#"{"error":"no result"}"#)
+            }
+            out.append("}}")
+        }
+        waiting = []
+        for place in moved { parts.append(attachments[place], to: &out) }
+        for place in turn.places where !messages[place].isResult || unasked.contains(place) {
+            for piece in messages[place].content {
+                switch piece {
+                case .text(let text), .refusal(let text): parts.append(text: text, to: &out)
+                case .attachment(let place): parts.append(attachments[place], to: &out)
+                case .thought: break
+                }
+            }
+        }
+    }
+}

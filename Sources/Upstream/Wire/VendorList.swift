@@ -1,0 +1,117 @@
+package import Calls
+import Engine
+package import Shared
+
+/// The models that a vendor lists to a holder of a key.
+///
+/// `@unchecked`: used on its loop only.
+package final class VendorList: ModelList, @unchecked Sendable {
+    /// The list of one kind of vendor.
+    struct Form: Sendable {
+        /// After the URL of the site, with a query.
+        let path: String
+        /// The member with the models.
+        let members: StaticString
+        let headers: @Sendable (VendorSite) -> KeyHeaders
+        /// Nil: it does not chat.
+        let model: @Sendable (JSONValue) -> LiveModel?
+        /// The parameter of the next page; nil: there is none.
+        var next: @Sendable (JSONValue) -> (name: String, value: String)? = { _ in nil }
+    }
+
+    private let site: VendorSite
+    private let form: Form
+    private let transport: any Transport
+    private let parser = JSONParser()
+    private let key: String
+    private let headers: KeyHeaders
+
+    private static let limitBytes = 4 << 20
+    private static let mostModels = 2_000
+    private static let mostPages = 20
+
+    /// - Parameter key: empty: none is needed.
+    init(_ site: VendorSite, _ form: Form, _ transport: any Transport, key: String) {
+        self.site = site
+        self.form = form
+        self.transport = transport
+        self.key = key
+        headers = form.headers(site)
+    }
+
+    package func models() async throws(UpstreamError) -> [LiveModel] {
+        var models: [LiveModel] = []
+        var seen: Set<String> = []
+        var path = form.path
+        for _ in 0..<Self.mostPages {
+            let (page, next) = try await page(path)
+            models += page.filter { seen.insert($0.id).inserted }
+            guard models.count <= Self.mostModels else {
+                throw UpstreamError(.failed, cause: "more than \(Self.mostModels) models")
+            }
+            guard let next else { break }
+            path = "\(form.path)&\(next.name)=\(next.value.escapedInQuery)"
+        }
+        guard !models.isEmpty else { throw UpstreamError(.failed, cause: "an empty list") }
+        return models
+    }
+
+    private func page(_ path: String) async throws(UpstreamError) -> ([LiveModel], (name: String, value: String)?) {
+        guard let endpoint = Endpoint(site.baseURL + path, site.options) else {
+            throw UpstreamError(.failed, cause: "the next page of the list has no address")
+        }
+        let reply: UpstreamReply
+        do throws(TransportError) {
+            let call = UpstreamCall(endpoint: endpoint, headers: headers.headers(for: key), body: nil)
+            reply = try await transport.send(call)
+        } catch {
+            throw UpstreamError(error)
+        }
+        let body = reply.body
+        return try withExtendedLifetime(body) { () throws(UpstreamError) in
+            guard reply.head.status == 200 else {
+                throw UpstreamError(.failed, cause: "the vendor answered \(reply.head.status)")
+            }
+            guard body.bytes.count <= Self.limitBytes else { throw UpstreamError(.failed, cause: "a list too long") }
+            guard let root = try? parser.parse(body.bytes), let elements = root[form.members]?.elements else {
+                throw UpstreamError(.failed, cause: "the vendor's list is not a list of models")
+            }
+            return (elements.compactMap { form.model($0) }, form.next(root))
+        }
+    }
+}
+
+extension String {
+    /// With all but letters, digits, `-`, `.`, `_` and `~` as hexadecimal bytes.
+    fileprivate var escapedInQuery: String {
+        var out = ByteBuffer()
+        for byte in utf8 {
+            switch byte {
+            case 48...57, 65...90, 97...122, 45, 46, 95, 126: out.append(byte)
+            default:
+                out.append("%")
+                out.append(UInt8.hexadecimal[Int(byte >> 4)])
+                out.append(UInt8.hexadecimal[Int(byte & 15)])
+            }
+        }
+        return out.bytes.text
+    }
+}
+
+extension UInt8 {
+    fileprivate static let hexadecimal = Array("0123456789ABCDEF".utf8)
+}
+
+extension APIError {
+    /// The model may be among those that a vendor lists, which were not read yet.
+    static var listAwaited: APIError {
+        var error = APIError(
+            503,
+            "The providers' lists of models are being read. Please try again.",
+            type: "server_error",
+            code: "overloaded"
+        )
+        error.retryAfterSeconds = 1
+        return error
+    }
+}

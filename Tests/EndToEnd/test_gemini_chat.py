@@ -1,0 +1,528 @@
+"""Chat by a provider of the kind gemini: requests as its vendor takes them, answers whole and streamed."""
+
+import base64
+import http.server
+import json
+import threading
+
+import anthropic
+import checked
+import gemini_vendor
+import httpx
+import httpx2
+import openai
+import pytest
+from chat import ask, either, stream, text_of
+from conftest import TEAM_TOKEN, VENDOR_KEY
+from pictures import picture
+
+MODEL = "gemini-3.1-pro"
+SIGNATURE = "EpEgAbcd"
+CALLS = [("weather", {"city": "Rome"}), ("weather", {"city": "Oslo", "days": 2})]
+PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
+TOOL = {"type": "function", "function": {"name": "weather", "description": "d", "parameters": PARAMETERS}}
+
+
+@pytest.fixture
+def official(google_relay):
+    with checked.client(httpx2, timeout=30) as http:
+        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=google_relay.v1, max_retries=0, http_client=http)
+
+
+@pytest.fixture
+def anthropics(google_relay):
+    with checked.client(httpx2, timeout=30) as http:
+        yield anthropic.Anthropic(
+            api_key=TEAM_TOKEN, base_url=google_relay.base_url, max_retries=0, http_client=http
+        )
+
+
+def user(text):
+    return {"role": "user", "parts": [{"text": text}]}
+
+
+# --- Requests ---------------------------------------------------------------------------------
+
+
+def test_a_plain_request(gem, google):
+    assert text_of(ask(gem, model="pro")) == "Hello there"
+    (seen,) = google.asked(MODEL)
+    assert seen["body"] == {"contents": [user("Hello")]}
+    assert seen["headers"]["x-goog-api-key"] == VENDOR_KEY and "authorization" not in seen["headers"]
+    assert seen["path"] == "/v1beta/models/gemini-3.1-pro:generateContent"
+    assert stream(gem, model="pro").text() == "Hello there"
+    assert google.asked(MODEL)[1]["path"].endswith(":streamGenerateContent?alt=sse")
+
+
+@pytest.mark.parametrize("name, path", [("tuned", "tunedModels/my-model%231"), ("gone", "models/gemini-3-gone")])
+def test_names_of_models_in_paths(gem, google, name, path):
+    assert text_of(ask(gem, model=name)) == "Hello there"
+    assert google.asked(path.replace("%23", "#").removeprefix("models/"))[0]["path"] == f"/v1beta/{path}:generateContent"
+
+
+def test_wishes(gem, google):
+    ask(gem, model="pro", temperature=1.5, top_p=0.5, max_tokens=50, stop=["a", "b"], seed=2**31 + 5, presence_penalty=0.5,
+        frequency_penalty=0, user="me", metadata={"a": "b"}, service_tier="default", store=False, logit_bias={"1": 2},
+        verbosity="low")  # fmt: skip
+    assert google.body(MODEL)["generationConfig"] == {
+        "temperature": 1.5, "topP": 0.5, "maxOutputTokens": 50, "stopSequences": ["a", "b"], "seed": 5, "presencePenalty": 0.5,
+    }  # fmt: skip
+    assert set(google.body(MODEL)) == {"contents", "generationConfig"}
+
+
+def test_many_stops_are_looked_for_here(anthropics, gem, google):
+    google.says(MODEL, {"text": "one six two"})
+    asked = {"model": "pro", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+    message = anthropics.messages.create(stop_sequences=["three", "four", "five", "six", "seven", "eight"], **asked)
+    assert message.content[0].text == "one " and message.stop_sequence == "six"
+    assert "stopSequences" not in google.body(MODEL)["generationConfig"]
+
+
+THINKING = [
+    ("pro", "none", {"thinkingLevel": "low"}), ("pro", "low", {"thinkingLevel": "low"}), ("pro", "medium", {"thinkingLevel": "medium"}),
+    ("pro", "xhigh", {"thinkingLevel": "high"}), ("gemini-3-flash", "minimal", {"thinkingLevel": "minimal"}),
+    ("gemini-3.7-flash", "minimal", {"thinkingLevel": "low"}), ("gemini-2.5-pro", "none", {"thinkingBudget": 128}),
+    ("gemini-2.5-pro", "high", {"thinkingBudget": 32768}), ("gemini-2.5-flash", "none", {"thinkingBudget": 0}),
+    ("gemini-2.5-flash", "low", {"thinkingBudget": 1024}), ("gemini-2.5-flash-lite", "medium", {"thinkingBudget": 8192}),
+    ("gemini-2.5-flash", "max", {"thinkingBudget": 24576}), ("gemini-2.0-flash", "high", None), ("gemma-3-27b-it", "high", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, effort, told", THINKING, ids=lambda value: str(value))
+def test_efforts(gem, google, name, effort, told):
+    model = MODEL if name == "pro" else name
+    google.says(model, {})
+    assert text_of(ask(gem, model=name, reasoning_effort=effort)) == "Hello there"
+    wanted = None if told is None else told | ({} if told == {"thinkingBudget": 0} else {"includeThoughts": True})
+    assert google.body(model).get("generationConfig", {}).get("thinkingConfig") == wanted
+
+
+def test_a_conversation_becomes_turns(gem, google):
+    ask(gem, model="pro", messages=[
+        {"role": "assistant", "content": "First"}, {"role": "system", "content": "A"}, {"role": "user", "content": "one"},
+        {"role": "developer", "content": "B"}, {"role": "user", "content": [{"type": "text", "text": "two"}]},
+        {"role": "assistant", "content": ""}, {"role": "user", "content": ""}, {"role": "assistant", "content": "Last"},
+    ])  # fmt: skip
+    body = google.body(MODEL)
+    assert body["systemInstruction"] == {"parts": [{"text": "A"}, {"text": "B"}]}
+    assert body["contents"] == [
+        user("."), {"role": "model", "parts": [{"text": "First"}]}, {"role": "user", "parts": [{"text": "one"}, {"text": "two"}]},
+        {"role": "model", "parts": [{"text": "."}]}, user("."), {"role": "model", "parts": [{"text": "Last"}]},
+    ]  # fmt: skip
+
+
+def test_gemma_has_no_instructions(gem, google):
+    google.says("gemma-3-27b-it", {})
+    ask(gem, model="gemma-3-27b-it", messages=[{"role": "user", "content": "Hi"}, {"role": "system", "content": "Be brief"}])
+    assert google.body("gemma-3-27b-it") == {"contents": [{"role": "user", "parts": [{"text": "Be brief"}, {"text": "Hi"}]}]}
+
+
+def test_results_of_calls(gem, google):
+    def call(id, name, arguments):
+        return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+    ask(gem, model="pro", tools=[TOOL], messages=[
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": None, "tool_calls": [
+            call("a", "weather", '{"x":1}'), call("b", "1 odd näme", "no json"), call("c", "weather", ""), call("d", "weather", "[1]")]},
+        {"role": "tool", "tool_call_id": "d", "content": "four"}, {"role": "tool", "tool_call_id": "a", "content": '{"deg":7}'},
+        {"role": "tool", "tool_call_id": "a", "content": "again"}, {"role": "user", "content": "So?"},
+        {"role": "assistant", "tool_calls": [call("e", "weather", "{}")]},
+    ])  # fmt: skip
+    contents = google.body(MODEL)["contents"]
+    odd = "_1_odd_n__me"
+    calls = [part["functionCall"] for part in contents[1]["parts"]]
+    assert calls == [
+        {"name": "weather", "args": {"x": 1}}, {"name": odd, "args": {"_raw": "no json"}}, {"name": "weather", "args": {}},
+        {"name": "weather", "args": {"_raw": "[1]"}},
+    ]  # fmt: skip
+    results = [part["functionResponse"] for part in contents[2]["parts"] if "functionResponse" in part]
+    assert results == [
+        {"name": "weather", "response": {"deg": 7}}, {"name": odd, "response": {"error": "no result"}},
+        {"name": "weather", "response": {"error": "no result"}}, {"name": "weather", "response": {"output": "four"}},
+    ]  # fmt: skip
+    assert contents[2]["parts"][4:] == [{"text": "again"}, {"text": "So?"}]
+    assert contents[4]["parts"] == [{"functionResponse": {"name": "weather", "response": {"error": "no result"}}}]
+    skipped = [part.get("thoughtSignature") for part in contents[1]["parts"]]
+    assert skipped == ["skip_thought_signature_validator", None, None, None]
+
+
+def test_names_of_tools_are_mapped_and_back(gem, google):
+    names = ["1 weather", "a/b", "a b", "x" * 64, "ns.tool:v-1"]
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    answer = ask(gem, model="pro", tools=tools)
+    if answer.status_code == 400:  # the surface itself refuses such names
+        names = ["1weather", "a_b", "a-b", "x" * 64]
+        tools = [{"type": "function", "function": {"name": name}} for name in names]
+        google.says(MODEL, {})
+        assert ask(gem, model="pro", tools=tools).status_code == 200
+    sent = [one["name"] for one in google.body(MODEL)["tools"][0]["functionDeclarations"]]
+    assert sent[0].startswith("_1") and len(set(sent)) == len(sent)
+    google.says(MODEL, {"calls": [(name, {}) for name in sent]})
+    made = ask(gem, model="pro", tools=tools).json()["choices"][0]["message"]["tool_calls"]
+    assert [call["function"]["name"] for call in made] == names
+
+
+@pytest.mark.parametrize(
+    "choice, told",
+    [("auto", None), ("none", {"mode": "NONE"}), ("required", {"mode": "ANY"}),
+     ({"type": "function", "function": {"name": "weather"}}, {"mode": "ANY", "allowedFunctionNames": ["weather"]})],
+    ids=str,
+)  # fmt: skip
+def test_tool_choice(gem, google, choice, told):
+    ask(gem, model="pro", tools=[TOOL], tool_choice=choice)
+    config = google.body(MODEL).get("toolConfig")
+    assert config == (told and {"functionCallingConfig": told})
+    assert google.body(MODEL)["tools"] == [
+        {"functionDeclarations": [{"name": "weather", "description": "d", "parametersJsonSchema": PARAMETERS}]}
+    ]
+
+
+def test_strict_tools_are_validated(gem, google):
+    ask(gem, model="pro", tools=[{"type": "function", "function": {"name": "f", "strict": True, "parameters": {}}}])
+    assert google.body(MODEL)["toolConfig"] == {"functionCallingConfig": {"mode": "VALIDATED"}}
+    assert google.body(MODEL)["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+
+
+SCHEMA = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "additionalProperties": False, "required": ["a"],
+    "properties": {
+        "a": {"type": ["string", "null"], "pattern": "^x", "minLength": 1, "default": "x", "description": "an a"},
+        "b": {"const": 5}, "c": {"allOf": [{"type": "string", "minLength": 1}], "description": "c"}, "d": {"allOf": [{"$ref": "#/definitions/T"}]},
+        "e": {"oneOf": [{"type": "integer", "exclusiveMinimum": 1}, True]}, "f": {"$ref": "#/definitions/T", "description": "no"},
+        "g": {"type": "array", "items": {"type": "number", "multipleOf": 2}, "uniqueItems": True}, "properties": {"type": "string"},
+    },
+    "definitions": {"T": {"type": "object", "properties": {"t": {"$ref": "#/definitions/T"}}, "patternProperties": {}}},
+}  # fmt: skip
+CLEANED = {
+    "type": "object", "additionalProperties": False, "required": ["a"],
+    "properties": {
+        "a": {"type": ["string", "null"], "description": "an a"}, "b": {"enum": [5]}, "c": {"type": "string", "description": "c"},
+        "d": {"$ref": "#/$defs/T"}, "e": {"oneOf": [{"type": "integer"}, {}]}, "f": {"$ref": "#/$defs/T"},
+        "g": {"type": "array", "items": {"type": "number"}}, "properties": {"type": "string"},
+    },
+    "$defs": {"T": {"type": "object", "properties": {"t": {"$ref": "#/$defs/T"}}}},
+}  # fmt: skip
+
+
+def test_schemas_are_cleaned(gem, google):
+    form = {"type": "json_schema", "json_schema": {"name": "thing", "schema": SCHEMA}}
+    google.says(MODEL, {"text": '{"a":"x"}'})
+    ask(gem, model="pro", tools=[{"type": "function", "function": {"name": "f", "parameters": SCHEMA}}], response_format=form)
+    body = google.body(MODEL)
+    config = body["generationConfig"]
+    assert config["responseMimeType"] == "application/json"
+    for seen in (config["responseJsonSchema"], body["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"]):
+        assert seen == CLEANED
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_formats(gem, google, is_streamed):
+    google.says(MODEL, {"text": '{"a":1}'})
+    assert either(gem, is_streamed, model="pro", response_format={"type": "json_object"}) == ('{"a":1}', "stop")
+    assert google.body(MODEL)["generationConfig"] == {"responseMimeType": "application/json"}
+
+
+@pytest.mark.parametrize("name", ["gemini-2.5-flash", "gemma-3-27b-it"])
+def test_formats_with_tools_are_written_into_the_prompt(gem, google, name):
+    google.says(name, {"text": 'So: {"a": 1}'})
+    form = {"type": "json_object"}
+    assert either(gem, False, model=name, response_format=form, tools=[TOOL]) == ('{"a": 1}', "stop")
+    assert "generationConfig" not in google.body(name) and "tools" not in google.body(name)
+
+
+# --- Parts that are not text --------------------------------------------------------------------
+
+
+def data_url(kind, content):
+    return f"data:{kind};base64," + base64.b64encode(content).decode()
+
+
+PDF = b"%PDF-1.4 tiny"
+WAV = b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data\x00\x00\x00\x00"
+
+
+def test_pictures_documents_and_sounds(gem, google):
+    shown = picture("one")
+    parts = [
+        {"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": data_url("image/png", shown)}},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": data_url("application/pdf", PDF)}},
+        {"type": "file", "file": {"filename": "a.txt", "file_data": data_url("text/plain", b"plain words")}},
+        {"type": "input_audio", "input_audio": {"data": base64.b64encode(WAV).decode(), "format": "wav"}},
+    ]  # fmt: skip
+    assert text_of(ask(gem, model="pro", messages=[{"role": "user", "content": parts}])) == "Hello there"
+    seen = google.body(MODEL)["contents"][0]["parts"]
+    assert seen[0] == {"text": "x"}
+    assert [(part["inlineData"]["mimeType"], base64.b64decode(part["inlineData"]["data"])) for part in seen[1:]] == [
+        ("image/png", shown), ("application/pdf", PDF), ("text/plain", b"plain words"), ("audio/wav", WAV),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def site():
+    shown = picture("fetched")
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            content = shown if self.path == "/a.png" else PDF if self.path == "/a.pdf" else b"<html>"
+            self.send_response(200 if content != b"<html>" else 404)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", shown
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_addresses_are_fetched(gem, google, site, is_streamed):
+    url, shown = site
+    content = [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": f"{url}/a.png"}}]
+    assert either(gem, is_streamed, model="pro", messages=[{"role": "user", "content": content}])[0] == "Hello there"
+    (part,) = google.body(MODEL)["contents"][0]["parts"][1:]
+    assert (part["inlineData"]["mimeType"], base64.b64decode(part["inlineData"]["data"])) == ("image/png", shown)
+    content[1]["image_url"]["url"] = f"{url}/gone.png"
+    answer = ask(gem, model="pro", messages=[{"role": "user", "content": content}])
+    assert answer.status_code == 400 and answer.json()["error"]["code"] == "invalid_image_url"
+
+
+def test_a_picture_in_a_result(anthropics, gem, google):
+    shown = base64.b64encode(picture("seen")).decode()
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": shown}}
+    anthropics.messages.create(
+        model="pro", max_tokens=10, tools=[{"name": "look", "input_schema": {"type": "object"}}],
+        messages=[
+            {"role": "user", "content": "This?"}, {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "is_error": True, "content": [{"type": "text", "text": "dim"}, image]}]},
+        ],
+    )  # fmt: skip
+    assert google.body(MODEL)["contents"][2]["parts"] == [
+        {"functionResponse": {"name": "look", "response": {"error": "dim"}}}, {"inlineData": {"mimeType": "image/png", "data": shown}}
+    ]
+
+
+def test_what_is_not_taken(gem, google):
+    for fields, param in [
+        ({"file_ids": ["file-1"]}, "file_ids[0]"), ({"logprobs": True}, "logprobs"),
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"filename": "a.zip", "file_data": data_url("application/zip", b"PK\x03\x04" + bytes(30))}}]}]},
+         "messages[0].content[0].file"),
+    ]:  # fmt: skip
+        answer = ask(gem, model="pro", **fields)
+        assert answer.status_code == 400 and answer.json()["error"]["param"].startswith(param), answer.text
+    assert google.asked(MODEL) == []
+
+
+# --- Answers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_tools_by_the_official_client(official, gem, google, is_streamed):
+    google.says(MODEL, {"calls": CALLS, "text": "Let me look.", "signature": SIGNATURE})
+    asked = {"model": "pro", "messages": [{"role": "user", "content": "Weather?"}], "tools": [TOOL]}
+    if is_streamed:
+        with official.chat.completions.stream(**asked) as events:
+            choice = events.get_final_completion().choices[0]
+    else:
+        choice = official.chat.completions.create(**asked).choices[0]
+    assert choice.finish_reason == "tool_calls" and choice.message.content == "Let me look."
+    calls = choice.message.tool_calls
+    assert [(call.function.name, json.loads(call.function.arguments)) for call in calls] == CALLS
+    assert all(call.id.startswith("call_") for call in calls) and calls[0].id != calls[1].id
+    extra = {"google": {"thought_signature": SIGNATURE}}
+    assert calls[0].model_extra["extra_content"] == extra and "extra_content" not in (calls[1].model_extra or {})
+    # With the signature as the client has it, and without: the relay remembers it.
+    for gives in (True, False):
+        sent = [
+            {"id": call.id, "type": "function", "function": {"name": "weather", "arguments": call.function.arguments}}
+            | ({"extra_content": {"google": {"thought_signature": "Y2xpZW50"}}} if gives and at == 0 else {})
+            for at, call in enumerate(calls)
+        ]
+        messages = [*asked["messages"], {"role": "assistant", "content": "Let me look.", "tool_calls": sent}]
+        messages += [{"role": "tool", "tool_call_id": call.id, "content": "fine"} for call in calls]
+        google.says(MODEL, {"text": "Fine in both."})
+        final = official.chat.completions.create(model="pro", messages=messages, tools=[TOOL])
+        assert final.choices[0].message.content == "Fine in both."
+        parts = google.body(MODEL)["contents"][1]["parts"]
+        assert parts[1]["thoughtSignature"] == ("Y2xpZW50" if gives else SIGNATURE)
+        assert "thoughtSignature" not in parts[2]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_tools_and_thoughts_by_messages(anthropics, gem, google, is_streamed):
+    google.says(MODEL, {"reasoning": "Hm.", "calls": CALLS, "text": "Let me look.", "signature": SIGNATURE})
+    asked = {"model": "pro", "max_tokens": 2000, "tools": [{"name": "weather", "input_schema": PARAMETERS}], "system": "Be brief.",
+             "thinking": {"type": "enabled", "budget_tokens": 1024}}  # fmt: skip
+    turns = [{"role": "user", "content": "Weather?"}]
+    if is_streamed:
+        with anthropics.messages.stream(messages=turns, **asked) as events:
+            message = events.get_final_message()
+    else:
+        message = anthropics.messages.create(messages=turns, **asked)
+    assert message.stop_reason == "tool_use" and message.usage.output_tokens == 11
+    kinds = [block.type for block in message.content]
+    assert kinds == ["thinking", "text", "tool_use", "tool_use"] and message.content[0].thinking == "Hm."
+    assert [(block.name, block.input) for block in message.content[2:]] == CALLS
+    config = google.body(MODEL)["generationConfig"]
+    assert config == {"maxOutputTokens": 2000, "thinkingConfig": {"includeThoughts": True, "thinkingLevel": "low"}}
+    results = [{"type": "tool_result", "tool_use_id": block.id, "content": "fine"} for block in message.content[2:]]
+    turns += [{"role": "assistant", "content": message.model_dump()["content"]}, {"role": "user", "content": results}]
+    google.says(MODEL, {"text": "Fine in both."})
+    assert anthropics.messages.create(messages=turns, **asked).content[0].text == "Fine in both."
+    sent = google.body(MODEL)["contents"][1]["parts"]
+    assert [part.get("thoughtSignature") for part in sent] == [None, SIGNATURE, None], sent
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_tool_loop_of_responses(official, gem, google, is_streamed):
+    google.says(MODEL, {"calls": CALLS[:1], "signature": SIGNATURE})
+    tool = {"type": "function", "name": "weather", "parameters": PARAMETERS, "strict": False}
+    asked = {"model": "pro", "tools": [tool], "store": False}
+    if is_streamed:
+        with official.responses.stream(input="Weather?", **asked) as events:
+            response = events.get_final_response()
+    else:
+        response = official.responses.create(input="Weather?", **asked)
+    (call,) = [item for item in response.output if item.type == "function_call"]
+    assert (call.name, json.loads(call.arguments)) == CALLS[0]
+    google.says(MODEL, {"text": "Fine."})
+    items = [{"role": "user", "content": "Weather?"}, *[item.model_dump(exclude_none=True, exclude={"status", "parsed_arguments"}) for item in response.output],
+             {"type": "function_call_output", "call_id": call.call_id, "output": "fine"}]  # fmt: skip
+    assert official.responses.create(input=items, **asked).output_text == "Fine."
+    contents = google.body(MODEL)["contents"]
+    assert contents[1]["parts"] == [{"functionCall": {"name": "weather", "args": {"city": "Rome"}}, "thoughtSignature": SIGNATURE}]
+    assert contents[2]["parts"] == [{"functionResponse": {"name": "weather", "response": {"output": "fine"}}}]
+
+
+def test_ids_of_the_vendor_go_back(gem, google):
+    google.says(MODEL, {"calls": [("weather", {}, {"id": "own-1"})]})
+    (call,) = ask(gem, model="pro", tools=[TOOL]).json()["choices"][0]["message"]["tool_calls"]
+    assert call["id"] == "own-1"
+    ask(gem, model="pro", tools=[TOOL], messages=[
+        {"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "own-1", "content": "fine"},
+    ])  # fmt: skip
+    contents = google.asked(MODEL)[1]["body"]["contents"]
+    assert contents[1]["parts"][0]["functionCall"]["id"] == contents[2]["parts"][0]["functionResponse"]["id"] == "own-1"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_signatures_of_texts_go_over_turns(anthropics, gem, google, is_streamed):
+    own = SIGNATURE + ("c3RyZWFt" if is_streamed else "d2hvbGUx")
+    google.says(MODEL, {"reasoning": "Hm.", "text": "So.", "signature": own})
+    turns = [{"role": "user", "content": "Hi"}]
+    asked = {"model": "pro", "max_tokens": 99}
+    if is_streamed:
+        with anthropics.messages.stream(messages=turns, **asked) as events:
+            message = events.get_final_message()
+    else:
+        message = anthropics.messages.create(messages=turns, **asked)
+    assert own in [getattr(block, "signature", None) for block in message.content]
+    google.says(MODEL, {})
+    other = {"type": "thinking", "thinking": "Of another vendor.", "signature": "another"}
+    turns += [{"role": "assistant", "content": message.model_dump()["content"]}, {"role": "user", "content": "More"},
+              {"role": "assistant", "content": [other, {"type": "text", "text": "Yes."}]}, {"role": "user", "content": "More"}]  # fmt: skip
+    anthropics.messages.create(messages=turns, **asked)
+    contents = google.body(MODEL)["contents"]
+    assert contents[1]["parts"] == [{"text": "So.", "thoughtSignature": own}]
+    assert contents[3]["parts"] == [{"text": "Yes."}]
+
+
+def test_one_call_at_a_time(gem, google):
+    google.says(MODEL, {"calls": CALLS})
+    for is_streamed in (False, True):
+        asked = {"model": "pro", "tools": [TOOL], "parallel_tool_calls": False}
+        if is_streamed:
+            chunks = stream(gem, **asked).choices(0)
+            made = [piece for one in chunks for piece in one["delta"].get("tool_calls", ()) if "id" in piece]
+        else:
+            made = ask(gem, **asked).json()["choices"][0]["message"]["tool_calls"]
+        assert len(made) == 1
+
+
+def test_functions_of_old(gem, google):
+    google.says(MODEL, {"calls": CALLS})
+    choice = ask(gem, model="pro", functions=[TOOL["function"]]).json()["choices"][0]
+    assert choice["message"]["function_call"] == {"name": "weather", "arguments": '{"city":"Rome"}'}
+    assert choice["finish_reason"] == "function_call"
+
+
+def test_several_choices(gem, google):
+    google.says(MODEL, {"text": "One"}, {"text": "Two"})
+    told = [choice["message"]["content"] for choice in ask(gem, model="pro", n=2).json()["choices"]]
+    assert sorted(told) == ["One", "Two"] and "candidateCount" not in str(google.asked(MODEL)[0]["body"])
+
+
+USAGE = {"promptTokenCount": 20.0, "toolUsePromptTokenCount": 5, "candidatesTokenCount": 7, "thoughtsTokenCount": 30,
+         "cachedContentTokenCount": 12, "totalTokenCount": 62}  # fmt: skip
+
+
+def test_usage(gem, google, anthropics):
+    google.says(MODEL, {"usage": USAGE})
+    whole = ask(gem, model="pro").json()["usage"]
+    streamed = stream(gem, model="pro", stream_options={"include_usage": True}).usage()
+    for usage in (whole, streamed):
+        assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (25, 37, 62)
+        assert usage["prompt_tokens_details"]["cached_tokens"] == 12
+        assert usage["completion_tokens_details"]["reasoning_tokens"] == 30
+    google.says(MODEL, {"usage": None})
+    assert ask(gem, model="pro").json()["usage"]["completion_tokens"] >= 1
+
+
+def test_pictures_of_the_model(gem, google):
+    parts = [{"text": "Here:"}, {"inlineData": {"mimeType": "image/png", "data": "QUJD"}}, {"executableCode": {"code": "x"}},
+             {"inlineData": {"mimeType": "image/png", "data": "REVG"}}]  # fmt: skip
+    told = gemini_vendor.GeminiWire.answer(parts, "STOP", {})
+    google.says(MODEL, {"json": told})
+    wanted = "Here:![Image 1](data:image/png;base64,QUJD)\n![Image 2](data:image/png;base64,REVG)"
+    assert text_of(ask(gem, model="pro")) == wanted
+    google.says(MODEL, {"events": [told]})
+    assert stream(gem, model="pro").text() == wanted
+
+
+def test_the_callers_key(start_relay, google, caller, new_key):
+    relay = start_relay(
+        PROVIDER_OWN_KIND="gemini", PROVIDER_OWN_BASE_URL=google.base_url, PROVIDER_OWN_MODELS="gemini-3-own",
+        PROVIDER_OWN_HEADERS="X-Title: T",
+    )  # fmt: skip
+    key = new_key()
+    google.says("gemini-3-own", {"own_headers": ["x-title"]})
+    http = caller(relay, key)
+    assert text_of(ask(http, model="gemini-3-own")) == "Hello there"
+    (seen,) = google.asked("gemini-3-own")
+    assert seen["headers"]["x-goog-api-key"] == key and seen["headers"]["x-title"] == "T"
+    google.says("gemini-3-own", {"status": 400, "json": gemini_vendor.BAD_KEY, "own_headers": ["x-title"]})
+    answer = ask(http, model="gemini-3-own")
+    assert answer.status_code == 401 and answer.json()["error"]["code"] == "invalid_api_key"
+    bad = new_key("bad")
+    models = [httpx.get(f"{relay.v1}/models", headers={"Authorization": f"Bearer {one}"}, trust_env=False) for one in (key, bad)]
+    assert [answer.status_code for answer in models] == [200, 401]
+    assert google.take_violations() == []
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_another_kind_takes_over(start_relay, google, server, caller, is_streamed):
+    relay = start_relay(
+        ANONYMOUS_MODELS="all", PROVIDERS="gem,row",
+        PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url, PROVIDER_GEM_API_KEY=VENDOR_KEY,
+        PROVIDER_GEM_MODELS="shared=gemini-3-shared", PROVIDER_ROW_PRIORITY=2,
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS="shared=shared/row",
+    )  # fmt: skip
+    google.says("gemini-3-shared", {"status": 503, "json": gemini_vendor.error(503, "UNAVAILABLE")})
+    server.says("shared/row", {"extra": True})
+    http = caller(relay)
+    assert either(http, is_streamed, model="shared", odd={"a": 1}) == ("Hello there", "stop")
+    assert server.body("shared/row")["odd"] == {"a": 1} and server.take_violations() == []
+
+
+def test_a_large_request_and_a_large_answer(gem, google):
+    text = "Some words. " * 60_000
+    google.says(MODEL, {"text": text})
+    assert text_of(ask(gem, text, model="pro")) == text
+    assert google.body(MODEL)["contents"] == [user(text)]

@@ -1,0 +1,262 @@
+"""Google's streams as they come, its failures as clients are told of them, and what is changed after a refusal."""
+
+import json
+
+import httpx
+import pytest
+from chat import PATH, ask, either, refusal, stream, text_of
+from gemini_vendor import BAD_KEY, USAGE, GeminiWire, error
+from test_gemini_chat import CALLS, MODEL, SIGNATURE, TOOL
+from test_openai_stream import Built
+
+part = GeminiWire.answer
+RPC = "type.googleapis.com/google.rpc."
+DELAY = {"@type": RPC + "RetryInfo", "retryDelay": "34.4s"}
+DAY = {"@type": RPC + "QuotaFailure", "violations": [{"quotaMetric": "m", "quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}
+MINUTE = {"@type": RPC + "QuotaFailure", "violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel"}]}
+OFF = {"@type": RPC + "ErrorInfo", "reason": "SERVICE_DISABLED"}
+
+TABLE = [
+    # status, body, headers -> status, code, header
+    (400, error(400, "INVALID_ARGUMENT"), {}, 400, None, {}),
+    (400, [error(400, "INVALID_ARGUMENT")], {}, 400, None, {}),
+    (400, BAD_KEY, {}, 502, "upstream_error", {}),
+    (400, error(400, "FAILED_PRECONDITION", "User location is not supported for the API use."), {}, 502, "upstream_error", {}),
+    (400, error(400, "INVALID_ARGUMENT", "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."), {},
+     400, "context_length_exceeded", {}),
+    (401, error(401, "UNAUTHENTICATED"), {}, 502, "upstream_error", {}),
+    (403, error(403, "PERMISSION_DENIED", "It is off.", OFF), {}, 502, "upstream_error", {}),
+    (403, error(403, "PERMISSION_DENIED", "Your API key was reported as leaked."), {}, 502, "upstream_error", {}),
+    (403, error(403, "PERMISSION_DENIED", "You may not access this tuned model"), {}, 403, "permission_denied", {}),
+    (404, error(404, "NOT_FOUND", "models/x is not found for API version v1beta"), {}, 404, "model_not_found", {}),
+    (404, "<html>no</html>", {}, 502, "upstream_error", {}),
+    (413, {}, {}, 413, "request_too_large", {}),
+    (429, error(429, "RESOURCE_EXHAUSTED", "Slow down.", MINUTE, DELAY), {}, 429, "rate_limit_exceeded", {"retry-after": "35"}),
+    (429, error(429, "RESOURCE_EXHAUSTED"), {"Retry-After": "7"}, 429, "rate_limit_exceeded", {"retry-after": "7"}),
+    (429, error(429, "RESOURCE_EXHAUSTED"), {}, 429, "rate_limit_exceeded", {"retry-after": "1"}),
+    (429, error(429, "RESOURCE_EXHAUSTED", "Quota exceeded", DAY, DELAY), {}, 429, "insufficient_quota", {"x-should-retry": "false"}),
+    (429, error(429, "RESOURCE_EXHAUSTED", "Quota exceeded for metric: x, limit: 0"), {}, 429, "insufficient_quota", {}),
+    (499, error(499, "CANCELLED"), {}, 502, "upstream_error", {}),
+    (500, error(500, "INTERNAL"), {}, 502, "upstream_error", {}),
+    (503, error(503, "UNAVAILABLE", "The model is overloaded."), {}, 503, "upstream_error", {}),
+    (504, error(504, "DEADLINE_EXCEEDED"), {}, 504, "upstream_timeout", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case[0]}-{case[4]}")
+def test_the_table(gem, google, case, is_streamed):
+    status, body, headers, told, code, own = case
+    sent = {"raw": body.encode(), "type": "text/html"} if isinstance(body, str) else {"json": body}
+    google.says(MODEL, {"status": status, "headers": headers} | sent)
+    got, found, head = refusal(gem, is_streamed, model="pro")
+    assert (got, found["code"]) == (told, code), found
+    assert {name: head[name] for name in own} == own
+    assert len(google.asked(MODEL)) == 1
+
+
+FAULTS = {
+    "an error in a 200": ({"json": error(503, "UNAVAILABLE")}, 503, 1),
+    "a list with an error": ({"json": [error(429, "RESOURCE_EXHAUSTED", "x", DELAY)]}, 429, 1),
+    "an error as the first event": ({"events": [error(500, "INTERNAL")], "raw_whole": True}, 502, 1),
+    "a page": ({"raw": b"<html>busy</html>", "type": "text/html"}, 502, 1),
+    "nothing": ({"raw": b""}, 502, 1),
+    "no candidate": ({"json": {"usageMetadata": USAGE}}, 502, 1),
+    "no end": ({"json": {"candidates": [{"content": {"parts": [{"text": ""}]}}]}}, 502, 1),
+    "blocked": ({"json": {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": USAGE}}, 400, 1),
+    "stop without parts": ({"json": {"candidates": [{"finishReason": "STOP", "index": 0}]}}, 502, 2),
+    "empty text": ({"json": part([{"text": ""}], "STOP", {})}, 502, 2),
+    "malformed call": ({"json": {"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL"}]}}, 502, 2),
+    "other": ({"json": {"candidates": [{"finishReason": "OTHER"}]}}, 502, 2),
+    "never heard of": ({"json": {"candidates": [{"finishReason": "NEW_REASON"}]}}, 502, 2),
+    "missing signature": ({"json": {"candidates": [{"finishReason": "MISSING_THOUGHT_SIGNATURE"}]}}, 400, 1),
+    "disabled": ({"json": {"candidates": [{"finishReason": "PUP_LIMITED_DISABLED"}]}}, 502, 1),
+    "slow": ({"raw": b"", "cut": True, "stall": True}, 504, 1),
+    "cut at once": ({"raw": b"{", "cut": True}, 502, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_without_an_answer(gem, google, name, is_streamed):
+    script, status, times = FAULTS[name]
+    if "events" in script and not is_streamed:
+        script = {"json": script["events"][0]}
+    google.says(MODEL, script)
+    got, found, _ = refusal(gem, is_streamed, model="pro")
+    assert got == status, found
+    assert len(google.asked(MODEL)) == times
+    if name == "blocked":
+        assert found["code"] == "content_filter"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_what_helps_the_second_time(gem, google, is_streamed):
+    google.says(MODEL, {"json": {"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL"}]}}, {})
+    assert either(gem, is_streamed, model="pro") == ("Hello there", "stop")
+
+
+REASONS = [
+    ("STOP", "stop"), ("MAX_TOKENS", "length"), ("CONTINUATION", "length"), ("NEW_REASON", "stop"),
+    *((name, "content_filter") for name in ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
+      "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "ESCALATION")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("word, told", REASONS)
+def test_finish_reasons(gem, google, word, told, is_streamed):
+    google.says(MODEL, {"finish": word})
+    assert either(gem, is_streamed, model="pro") == ("Hello there", told)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("word, told", [("MAX_TOKENS", "length"), ("SAFETY", "content_filter")])
+def test_ends_without_text(gem, google, word, told, is_streamed):
+    google.says(MODEL, {"json": {"candidates": [{"finishReason": word, "index": 0}], "usageMetadata": USAGE}})
+    assert either(gem, is_streamed, model="pro") == ("", told)
+
+
+# --- Streams ------------------------------------------------------------------------------------
+
+
+EVENTS = [
+    ": hello", part([{"text": "Hm\u00e9", "thought": True}], None, {}), part([{"text": "H\u00e9\U0001f310"}], None, {}),
+    {"usageMetadata": USAGE}, {"candidates": []}, {"candidates": [{"index": 0}]}, {"candidates": [{"content": {}, "groundingMetadata": {}}]},
+    "event: other\ndata: {}", part([{"functionCall": {"name": "weather", "args": CALLS[0][1]}, "thoughtSignature": SIGNATURE}], None, {}),
+    part([{"executableCode": {"code": "1"}}, {"functionCall": {"name": "weather"}}, {"newPart": 1}], None, {}),
+    part([{"text": ""}], "STOP", {"usage": USAGE | {"candidatesTokenCount": 9}}),
+]  # fmt: skip
+TOLD = ("H\u00e9\U0001f310", "Hm\u00e9", [("weather", {"city": "Rome"}), ("weather", {})], "tool_calls")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+@pytest.mark.parametrize("size", [1, 2, 7, 10000])
+def test_streams_in_pieces(gem, google, end, size):
+    google.says(MODEL, {"events": EVENTS, "line_end": end, "pieces": size})
+    got = stream(gem, model="pro", tools=[TOOL], stream_options={"include_usage": True})
+    assert Built([one for one in got.chunks if one["choices"]]).told() == TOLD and got.is_done
+    assert got.usage()["completion_tokens"] == 12
+
+
+def test_whole_answers_say_the_same(gem, google):
+    parts = [one for event in EVENTS if isinstance(event, dict) for candidate in event.get("candidates", ())
+             for one in candidate.get("content", {}).get("parts", ())]  # fmt: skip
+    google.says(MODEL, {"json": part(parts, "STOP", {})})
+    choice = ask(gem, model="pro", tools=[TOOL]).json()["choices"][0]
+    message = choice["message"]
+    calls = [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in message["tool_calls"]]
+    assert (message["content"], message["reasoning_content"], calls, choice["finish_reason"]) == TOLD
+
+
+def test_a_list_in_place_of_a_stream(gem, google):
+    google.says(MODEL, {"json": [event for event in EVENTS if isinstance(event, dict)]})
+    got = stream(gem, model="pro", tools=[TOOL])
+    assert Built([one for one in got.chunks if one["choices"]]).told() == TOLD
+
+
+def test_an_end_that_comes_too_early(gem, google):
+    google.says(MODEL, {"events": [part([{"text": "one"}], "STOP", {}), part([{"text": " two"}], None, {}), part([], "MAX_TOKENS", {})]})
+    got = stream(gem, model="pro")
+    assert (got.text(), got.finish()) == ("one two", "length")
+
+
+BROKEN = {
+    "cut": {"events": [part([{"text": "begun"}], None, {})], "cut": True},
+    "no end": {"events": [part([{"text": "begun"}], None, {})]},
+    "an error": {"events": [part([{"text": "begun"}], None, {}), error(503, "UNAVAILABLE")]},
+    "an error event": {"events": [part([{"text": "begun"}], None, {}), "event: error\ndata: " + json.dumps(error(429, "RESOURCE_EXHAUSTED"))]},
+    "no JSON": {"events": [part([{"text": "begun"}], None, {}), "data: {"]},
+    "a malformed call": {"events": [part([{"text": "begun"}], None, {}), part([], "MALFORMED_FUNCTION_CALL", {})]},
+    "silence": {"events": [part([{"text": "begun"}], None, {})], "stall": True},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_streams_that_break(gem, google, name):
+    google.says(MODEL, BROKEN[name])
+    got = stream(gem, model="pro")
+    assert got.text() == "begun" and got.error and not got.is_done
+    assert len(google.asked(MODEL)) == 1
+
+
+def test_a_caller_who_leaves_ends_the_vendors_call(gem, google):
+    google.left.clear()
+    google.says(MODEL, {"events": [part([{"text": "Hello"}], None, {})], "stall": True})
+    asked = {"model": "pro", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    with httpx.stream("POST", f"{gem.base_url}{PATH}", json=asked, headers=gem.headers, trust_env=False) as answer:
+        assert any("Hello" in piece for piece in answer.iter_text())
+    assert google.left.wait(10)
+
+
+# --- Mends --------------------------------------------------------------------------------------
+
+
+def refused(message):
+    return {"status": 400, "json": error(400, "INVALID_ARGUMENT", message)}
+
+
+def asked_mended(gem, google, number, message, *answers, **fields):
+    """The bodies of a request that was refused, of its second try, and of the next request."""
+    name = f"gemini-3-mend-{number}"
+    google.says(name, refused(message), *(answers or [{}]))
+    assert text_of(ask(gem, model=name, **fields)), "no text"
+    assert stream(gem, model=name, **fields).is_done
+    first, second, third = google.asked(name)
+    assert second["body"] == third["body"]
+    return first["body"], second["body"]
+
+
+def test_penalties_that_are_not_enabled(gem, google):
+    first, second = asked_mended(gem, google, 0, "Penalty is not enabled for models/x", presence_penalty=1, temperature=0.5)
+    assert first["generationConfig"]["presencePenalty"] == 1 and second["generationConfig"] == {"temperature": 0.5}
+
+
+def test_thinking_that_is_not_known(gem, google):
+    _, second = asked_mended(gem, google, 1, "Thinking level is not supported for this model.", reasoning_effort="low", max_tokens=9)
+    assert second["generationConfig"] == {"maxOutputTokens": 9}
+
+
+def test_instructions_that_are_not_enabled(gem, google):
+    messages = [{"role": "system", "content": "A"}, {"role": "user", "content": "B"}]
+    first, second = asked_mended(gem, google, 2, "Developer instruction is not enabled for models/x", messages=messages)
+    assert "systemInstruction" in first and second == {"contents": [{"role": "user", "parts": [{"text": "A"}, {"text": "B"}]}]}
+
+
+def test_signatures_of_another_model(gem, google):
+    def call(id, **more):
+        return {"id": id, "type": "function", "function": {"name": "weather", "arguments": "{}"}} | more
+
+    signed = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
+    messages = [{"role": "user", "content": "B"}, {"role": "assistant", "tool_calls": [call("a", **signed), call("b")]}]
+    first, second = asked_mended(gem, google, 3, "Corrupted thought signature.", messages=messages, tools=[TOOL])
+    assert first["contents"][1]["parts"][0]["thoughtSignature"] == SIGNATURE
+    skip = [part.get("thoughtSignature") for part in second["contents"][1]["parts"]]
+    assert skip == ["skip_thought_signature_validator", None]
+
+
+@pytest.mark.parametrize("number, is_streamed", [(4, False), (5, True)])
+def test_formats_that_are_not_enabled(gem, google, number, is_streamed):
+    name = f"gemini-3-mend-{number}"
+    google.says(name, refused("JSON mode is not enabled for models/x"), {"text": 'So: {"a": 1}'})
+    form = {"type": "json_object"}
+    for _ in range(2):
+        assert either(gem, is_streamed, model=name, response_format=form) == ('{"a": 1}', "stop")
+    first, second, third = google.asked(name)
+    assert "generationConfig" in first["body"] and "generationConfig" not in second["body"] and second["body"] == third["body"]
+
+
+def test_what_is_not_mended(gem, google):
+    google.says("gemini-3-mend-6", refused("Unable to submit request because temperature is out of range"))
+    status, found, _ = refusal(gem, model="gemini-3-mend-6", temperature=1)
+    assert status == 400 and found["param"] is None and len(google.asked("gemini-3-mend-6")) == 1
+    google.says("gemini-3-mend-7", refused("Penalty is not enabled for models/x"))
+    assert refusal(gem, model="gemini-3-mend-7", presence_penalty=1)[0] == 400
+    assert len(google.asked("gemini-3-mend-7")) == 2
+
+
+def test_nothing_private_is_told(gem, google):
+    said = "Quota of projects/123456789 for key AIzaSyA1234567890abcdefghijklmnopq at https://console.cloud.google.com/x is bad"
+    google.says(MODEL, refused(said))
+    message = refusal(gem, model="pro")[1]["message"]
+    assert "AIza" not in message and "google.com" not in message

@@ -1,0 +1,99 @@
+"""`_MODELS=*`: the models that vendors list themselves, read in the background."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from chat import ask
+from conftest import VENDOR_KEY
+
+LISTS = {
+    "openai": ("/v1/models", [{"data": [
+        {"id": "big/model:1", "object": "model"}, {"id": "big/model:2", "shutdown_date": "2031-12-09"}, {"id": 7}, {},
+    ]}]),
+    "anthropic": ("/v1/models?limit=1000", [
+        {"data": [{"id": "claude-a", "max_input_tokens": 40}], "has_more": True, "last_id": "claude a&b"},
+        {"data": [{"id": "claude-b"}], "has_more": False, "last_id": "claude-b"},
+    ]),
+    "gemini": ("/v1beta/models?pageSize=1000", [
+        {"models": [
+            {"name": "models/gem-a", "supportedGenerationMethods": ["generateContent"]},
+            {"name": "models/embed", "supportedGenerationMethods": ["embedContent"]},
+        ], "nextPageToken": "more+=/"},
+        {"models": [{"name": "models/gem-b", "supportedGenerationMethods": ["generateContent"], "inputTokenLimit": 40}]},
+    ]),
+}  # fmt: skip
+NEXT = {"anthropic": "&after_id=claude%20a%26b", "gemini": "&pageToken=more%2B%3D%2F"}
+NAMES = {"openai": ["big/model:1", "big/model:2"], "anthropic": ["claude-a", "claude-b"], "gemini": ["gem-a", "gem-b"]}
+KEY_HEADER = {"openai": "authorization", "anthropic": "x-api-key", "gemini": "x-goog-api-key"}
+
+
+class Lister:
+    """A vendor that only lists its models, once `open` is set; it fails the first time."""
+
+    def __init__(self, kind):
+        self.open, self.asked, self.headers = threading.Event(), [], []
+        path, pages = LISTS[kind]
+        paths = {path: pages[0]} | ({path + NEXT[kind]: pages[1]} if len(pages) > 1 else {})
+        lister = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                lister.open.wait(30)
+                lister.asked.append(self.path)
+                lister.headers.append({name.lower(): value for name, value in self.headers.items()})
+                page = paths.get(self.path) if len(lister.asked) > 1 else None
+                body = json.dumps(page or {"error": {"message": "no"}}).encode()
+                self.send_response(200 if page else 500)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.base_url = f"http://127.0.0.1:{self.server.server_port}" + ("/v1" if kind == "openai" else "")
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_the_vendors_list_is_served_once_it_is_read(start_relay, caller, kind):
+    lister = Lister(kind)
+    relay = start_relay(
+        PROVIDER_ROW_KIND=kind, PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS=f"*,own={NAMES[kind][0]}", ANONYMOUS_MODELS="all", DEFAULT_MODEL="claude-b",
+        PROVIDER_ROW_CONNECT_TIMEOUT="1s",
+    )  # fmt: skip
+    http = caller(relay)
+    waits = ask(http, model=NAMES[kind][1])
+    assert waits.status_code == 503 and waits.headers["retry-after"] == "1"
+    assert [entry["id"] for entry in http.get("/v1/models").json()["data"]] == ["own"]
+    lister.open.set()
+    relay.wait_for_line(lambda line: line["message"] == "models not read" and line["provider"] == "row")
+    line = relay.wait_for_line(lambda line: line["message"] == "models read")
+    assert (line["provider"], line["listed"]) == ("row", 2)
+    listed = http.get("/v1/models").json()["data"]
+    assert [entry["id"] for entry in listed] == ["own", *NAMES[kind]]
+    assert ask(http, model="no-such-model").status_code == 404
+    assert VENDOR_KEY in lister.headers[-1][KEY_HEADER[kind]]
+    if kind == "openai":
+        assert listed[2]["shutdown_date"] == "2031-12-09"
+    if kind == "gemini":
+        error = ask(http, "word " * 60, model="gem-b").json()["error"]
+        assert error["code"] == "context_length_exceeded"
+
+
+def test_callers_without_the_right_to_a_name_do_not_wait_for_it(start_relay, caller):
+    lister = Lister("openai")
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS="*", ANONYMOUS_MODELS="big*",
+    )  # fmt: skip
+    assert ask(caller(relay), model="small").status_code == 404
+    assert ask(caller(relay), model="bigger").status_code == 503
+    lister.open.set()
