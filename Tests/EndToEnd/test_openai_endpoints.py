@@ -236,6 +236,22 @@ def test_forms_that_are_wrong(team, server):
     server.take_violations()
 
 
+def test_the_callers_own_key(start_relay, server, caller, new_key):
+    relay = start_relay(
+        PROVIDER_OWN_KIND="openai", PROVIDER_OWN_BASE_URL=server.base_url, PROVIDER_OWN_MODELS="own/forwarded",
+        PROVIDER_OWN_PASSTHROUGH="true",
+    )  # fmt: skip
+    key = new_key()
+    http = caller(relay, key)
+    for status, code in [(401, "invalid_api_key"), (429, "rate_limit_exceeded")]:
+        server.says("own/forwarded", {"status": status, "json": {}})
+        answer = embed(http, model="own/forwarded")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    server.says("own/forwarded", {})
+    assert transcribe(http, model="own/forwarded").status_code == 200
+    assert server.asked("own/forwarded")[0]["headers"]["authorization"] == f"Bearer {key}"
+
+
 # --- Several providers ------------------------------------------------------------------------
 
 
@@ -276,12 +292,23 @@ def test_another_takes_over(two, server, name):
     assert {k: v for k, v in first["body"].items() if k != "model"} == {k: v for k, v in other["body"].items() if k != "model"}
 
 
-def test_nobody_takes_over_a_long_recording(two, server):
+@pytest.mark.parametrize("failure", [FAILED, {"status": 409, "json": {}}])
+def test_nobody_takes_over_a_long_recording(two, server, failure):
     http = two(PROVIDER_OTHER_PRIORITY=2)
-    server.says("at/first", FAILED)
+    server.says("at/first", failure)
     parts = [("model", (None, "m")), ("file", ("a.wav", WAV + bytes(3_000_000), "audio/wav"))]
     answer = http.post("/v1/audio/transcriptions", files=parts)
     assert answer.status_code == 502 and server.asked("at/other") == []
+    assert len(server.asked("at/first")) == 1
+
+
+@every
+def test_what_is_asked_once_more(two, server, name):
+    http = two(PROVIDER_OTHER_PRIORITY=2)
+    server.says("at/first", {"status": 409, "json": {}}, {})
+    assert ASKS[name](http, model="m").headers["x-relay-provider"] == "first"
+    first, second = server.asked("at/first")
+    assert first["body"] == second["body"]
 
 
 def test_the_next_key(two, server):

@@ -6,7 +6,10 @@ extension Exchange {
     func json<Value: Sendable>(
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
-        if let body = jsonAhead.take() { return try await readAgain(body, read) }
+        if let body = jsonAhead {
+            jsonAhead = nil
+            return try await readAgain(body, read)
+        }
         let limitBytes = try checkBeforeBody()
         do throws(RequestError) {
             try await request.body.collect(limitBytes: limitBytes)

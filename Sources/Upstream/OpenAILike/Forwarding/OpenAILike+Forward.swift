@@ -11,17 +11,15 @@ extension OpenAILike: Forwarder {
         guard let endpoint = endpoint(request.endpoint) else {
             throw UpstreamError(.failed, cause: "the provider has no such URL")
         }
-        do throws(UpstreamError) {
-            return try await vendorCall.attempt { () async throws(UpstreamError) in
-                try await forwardOnce(request, to: endpoint, model, vendorCall)
-            }
-        } catch {
-            if case .form(let form) = request.content, !form.isReplayable {
+        return try await vendorCall.attempt { () async throws(UpstreamError) in
+            do throws(UpstreamError) {
+                return try await forwardOnce(request, to: endpoint, model, vendorCall)
+            } catch {
+                guard case .form(let form) = request.content, !form.isReplayable else { throw error }
                 var error = error
                 error.remedy = []
                 throw error
             }
-            throw error
         }
     }
 

@@ -1,0 +1,79 @@
+import Engine
+import Testing
+
+@testable import Upstream
+
+@Suite struct MemberScannerTests {
+    private struct Read: Equatable {
+        var text = ""
+        var usage = ""
+        var error = ""
+        var isWhole = false
+        var isBroken = false
+    }
+
+    private func read(_ text: String, cutAt place: Int) -> Read {
+        var scanner = MemberScanner(model: "as\"ked")
+        var out = ByteBuffer()
+        let bytes = ByteBuffer(text)
+        scanner.take(bytes.bytes[part: 0..<place], into: &out)
+        scanner.take(bytes.bytes[part: place..<bytes.count], into: &out)
+        return Read(
+            text: out.bytes.text,
+            usage: scanner.usage.bytes.text,
+            error: scanner.error.bytes.text,
+            isWhole: scanner.isWhole,
+            isBroken: scanner.isBroken
+        )
+    }
+
+    @Test(
+        "the model is replaced and members are kept, wherever the text is cut",
+        arguments: [
+            (#"{"model":"x"}"#, #"{"model":"as\"ked"}"#, "", ""),
+            (
+                #" {"a":[{"model":"y"},"model"], "model" : "x\"}," , "z":{}} "#,
+                #"{"a":[{"model":"y"},"model"], "model" :"as\"ked", "z":{}}"#, "", ""
+            ),
+            (
+                #"{"usage":{"prompt_tokens":5} ,"model":null}"#, #"{"usage":{"prompt_tokens":5} ,"model":null}"#,
+                #"{"prompt_tokens":5}"#, ""
+            ),
+            (
+                #"{"error":{"message":"\\","code":[1,2]},"\"usage":1}"#,
+                #"{"error":{"message":"\\","code":[1,2]},"\"usage":1}"#, "", #"{"message":"\\","code":[1,2]}"#
+            ),
+            (#"{"modelx":"x","mode":"x","model":7}"#, #"{"modelx":"x","mode":"x","model":7}"#, "", ""),
+            ("{}", "{}", "", ""),
+        ]
+    )
+    func members(text: String, written: String, usage: String, error: String) {
+        for place in 0...text.utf8.count {
+            let read = read(text, cutAt: place)
+            #expect(read.text.drop { $0 == " " }.trimmingSuffix(" ") == written, "\(place)")
+            #expect((read.usage, read.error) == (usage, error), "\(place)")
+            #expect(read.isWhole && !read.isBroken, "\(place)")
+        }
+    }
+
+    @Test("what is no object passes on as it is", arguments: ["[1,{\"model\":2}]", "<html>", "}{", "text", "\u{e9}]]"])
+    func others(text: String) {
+        for place in 0...text.utf8.count {
+            let read = read(text, cutAt: place)
+            #expect(read.text == text && !read.isWhole, "\(place)")
+        }
+    }
+
+    @Test("a text that ends early is not whole", arguments: ["", "{", "{\"model\":\"x", "{\"a\":{}", "{\"a\":\"\\\""])
+    func early(text: String) {
+        for place in 0...text.utf8.count { #expect(!read(text, cutAt: place).isWhole) }
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingSuffix(_ end: Character) -> String {
+        var text = self
+        while text.last == end { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,46 @@
+import Calls
+import Engine
+import Support
+import Testing
+
+@testable import Upstream
+
+@Suite struct ResponsesReaderTests {
+    private static let events =
+        #"data: {"type":"response.created","response":{}}"# + "\r\n\r\n"
+        + #"data: {"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":0,"delta":"h\u00e4"}"#
+        + "\n\n"
+        + #"data: {"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":1,"delta":"so"}"#
+        + "\n\n"
+        + #"data: {"type":"response.output_text.delta","output_index":1,"delta":"zw\u00f6"}"# + "\n\n"
+        + #"data: {"type":"response.output_item.added","output_index":2,"item":{"type":"function_call","call_id":"c","name":"f"}}"#
+        + "\n\n" + #"data: {"type":"response.function_call_arguments.delta","output_index":2,"delta":"{}"}"# + "\n\n"
+        + #"data: {"type":"response.completed","response":{"usage":{"input_tokens":3,"output_tokens":4}}}"# + "\n\n"
+
+    private func stream(_ pieces: [[UInt8]]) -> WireStream {
+        WireStream(
+            ScriptedStream(pieces, isEventStream: true),
+            ResponsesReader(JSONParser(), RandomBytes(), isLegacy: false)
+        )
+    }
+
+    @Test("a stream is the same wherever its bytes are cut")
+    func cutAnywhere() async {
+        for pieces in cuttings(of: Array(Self.events.utf8)) {
+            let heard = await hear(stream(pieces))
+            #expect(heard.reasoning == [0: "h\u{e4}\n\nso"] && heard.texts == [0: "zw\u{f6}"], "\(pieces[0].count)")
+            #expect(heard.calls == [0: ["c", "f", "{}"]] && heard.ends == [0: [.toolCalls]] && heard.tokens == 4)
+        }
+    }
+
+    @Test("a signature tells its item")
+    func signatures() {
+        var signature = ByteBuffer()
+        withBytes("rs_1") { id in withBytes("gA.x") { SealedReasoning.append(id, $0, to: &signature) } }
+        let parts = SealedReasoning.parts(of: signature.bytes.text)
+        #expect(parts?.id == "rs_1" && parts?.content == "gA.x")
+        for other in ["", "EqAB", "rs_1", "rs_1.", "x.y", "rs" + String(repeating: "_1", count: 200) + ".x"] {
+            #expect(SealedReasoning.parts(of: other) == nil)
+        }
+    }
+}
