@@ -384,7 +384,7 @@ def test_a_caller_who_leaves_ends_the_vendors_call(co, vendor_site):
 
 
 MENDS = [
-    ("max tokens must be less than or equal to 8192", {"max_tokens": 9000}, {"max_tokens": 8192}),
+    ("max tokens must be less than or equal to 8001", {"max_tokens": 9000}, {"max_tokens": 8001}),
     ("thinking is not supported for this model", {"reasoning_effort": "low"}, {}),
     ("strict_tools is not supported", {"tools": [{"type": "function", "function": TOOL["function"] | {"strict": True}}]}, {"tools"}),
     ("seed is not supported", {"seed": 5, "temperature": 0.5}, {"temperature": 0.5}),

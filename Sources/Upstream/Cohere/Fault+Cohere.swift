@@ -29,18 +29,19 @@ extension Mends {
     static let noStrictOfCohere = Mends(rawValue: 2)
     static let noPenaltiesOfCohere = Mends(rawValue: 4)
     static let noSeedOfCohere = Mends(rawValue: 8)
-    /// The lowest bit of the bound on tokens, in units of 256.
+    /// The lowest bit of the bound on tokens.
     private static let firstBound: UInt64 = 40
-    private static let anyBound = Mends(rawValue: 511 << firstBound)
+    private static let mostTokens: UInt64 = 0x7f_ffff
+    private static let anyBound = Mends(rawValue: mostTokens << firstBound)
 
     static func bound(_ tokens: Int) -> Mends? {
-        tokens < 256 ? nil : Mends(rawValue: UInt64(min(511, tokens / 256)) << firstBound)
+        tokens < 1 ? nil : Mends(rawValue: min(mostTokens, UInt64(tokens)) << firstBound)
     }
 
     /// Nil: none was learned.
     var bound: Int? {
-        let units = intersection(.anyBound).rawValue >> Self.firstBound
-        return units == 0 ? nil : Int(units) * 256
+        let tokens = intersection(.anyBound).rawValue >> Self.firstBound
+        return tokens == 0 ? nil : Int(tokens)
     }
 }
 
