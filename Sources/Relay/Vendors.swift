@@ -67,6 +67,7 @@ struct Vendors {
             return OneMin(site, client, outside: outside, shared.turns, own.loop, own.parser)
         case .openai: return OpenAILike(site, client, shared.mends, tools)
         case .anthropic: return Anthropic(site, client, shared.mends, tools)
+        case .cohere: return Cohere(site, client, shared.mends, tools)
         case .gemini: return Gemini(site, client, shared.mends, shared.signatures, tools)
         case .echo: return Echo(name: provider.name, loop: own.loop)
         }
@@ -95,6 +96,7 @@ struct Vendors {
             )
         case .openai: return OpenAILike.list(site, transport, key: key)
         case .anthropic: return Anthropic.list(site, transport, key: key)
+        case .cohere: return Cohere.list(site, transport, key: key)
         case .gemini: return Gemini.list(site, transport, key: key)
         case .echo: return nil
         }

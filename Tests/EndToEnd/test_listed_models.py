@@ -23,10 +23,17 @@ LISTS = {
         ], "nextPageToken": "more+=/"},
         {"models": [{"name": "models/gem-b", "supportedGenerationMethods": ["generateContent"], "inputTokenLimit": 40}]},
     ]),
+    "cohere": ("/v1/models?endpoint=chat&page_size=1000", [
+        {"models": [{"name": "command-a", "endpoints": ["chat"]}, {"endpoints": ["chat"]}], "next_page_token": "more+=/"},
+        {"models": [{"name": "command-b", "context_length": 40.0}]},
+    ]),
 }  # fmt: skip
-NEXT = {"anthropic": "&after_id=claude%20a%26b", "gemini": "&pageToken=more%2B%3D%2F"}
-NAMES = {"openai": ["big/model:1", "big/model:2"], "anthropic": ["claude-a", "claude-b"], "gemini": ["gem-a", "gem-b"]}
-KEY_HEADER = {"openai": "authorization", "anthropic": "x-api-key", "gemini": "x-goog-api-key"}
+NEXT = {"anthropic": "&after_id=claude%20a%26b", "gemini": "&pageToken=more%2B%3D%2F", "cohere": "&page_token=more%2B%3D%2F"}
+NAMES = {
+    "openai": ["big/model:1", "big/model:2"], "anthropic": ["claude-a", "claude-b"], "gemini": ["gem-a", "gem-b"],
+    "cohere": ["command-a", "command-b"],
+}  # fmt: skip
+KEY_HEADER = {"openai": "authorization", "anthropic": "x-api-key", "gemini": "x-goog-api-key", "cohere": "authorization"}
 
 
 class Lister:
@@ -83,8 +90,8 @@ def test_the_vendors_list_is_served_once_it_is_read(start_relay, caller, kind):
     assert VENDOR_KEY in lister.headers[-1][KEY_HEADER[kind]]
     if kind == "openai":
         assert listed[2]["shutdown_date"] == "2031-12-09"
-    if kind == "gemini":
-        error = ask(http, "word " * 60, model="gem-b").json()["error"]
+    if kind in ("gemini", "cohere"):
+        error = ask(http, "word " * 60, model=NAMES[kind][1]).json()["error"]
         assert error["code"] == "context_length_exceeded"
 
 

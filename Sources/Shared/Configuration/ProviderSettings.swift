@@ -15,6 +15,7 @@ package struct ProviderSettings: Sendable, Equatable {
         /// Any server that speaks Anthropic's messages.
         case anthropic
         case gemini
+        case cohere
         case echo
     }
 
@@ -128,6 +129,17 @@ extension ProviderSettings.Kind {
                 areKeysOptional: false,
                 takesHeaders: true
             )
+        case .cohere:
+            Row(
+                owner: nil,
+                baseURL: .host("https://api.cohere.com"),
+                assetURL: nil,
+                takesCredits: false,
+                subset: nil,
+                needsModels: true,
+                areKeysOptional: false,
+                takesHeaders: true
+            )
         case .echo:
             Row(
                 owner: nil,
@@ -145,7 +157,7 @@ extension ProviderSettings.Kind {
     /// Its vendors list their models to whoever has a key.
     var hasList: Bool {
         switch self {
-        case .openai, .anthropic, .gemini: true
+        case .openai, .anthropic, .gemini, .cohere: true
         default: false
         }
     }

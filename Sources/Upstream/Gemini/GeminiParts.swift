@@ -42,7 +42,7 @@ struct GeminiParts {
     }
 
     private static func type(of text: Base64Text, _ kind: Attachment.Kind) -> String {
-        switch text.type {
+        switch text.contentType {
         case .json, .xml, .text: "text/plain"
         case .mp3: "audio/mp3"
         case let type?: type.rawValue
@@ -58,11 +58,11 @@ struct GeminiParts {
                 let why = "the model's provider does not have this file"
                 return .value(part.param, why, code: "unsupported_value")
             case (.picture, .data(let text)):
-                if text.type == .svg {
+                if text.contentType == .svg {
                     return .picture(part.param, "is an SVG, which models do not see", code: "invalid_image_format")
                 }
             case (.file, .data(let text)):
-                guard let type = text.type, [.pdf, .text, .json, .xml].contains(type) else {
+                guard let type = text.contentType, [.pdf, .text, .json, .xml].contains(type) else {
                     let why = "the model's provider takes PDF and plain text only"
                     return .value(part.param, why, code: "unsupported_value")
                 }
@@ -71,9 +71,4 @@ struct GeminiParts {
         }
         return nil
     }
-}
-
-extension Base64Text {
-    /// By its beginning; nil: unknown, or not base64.
-    fileprivate var type: MediaType? { beginning(ofBytes: 1_024)?.withUnsafeBytes { MediaType(content: $0) } }
 }

@@ -1,0 +1,83 @@
+package import Calls
+package import Engine
+import Limits
+package import Shared
+
+/// A server that speaks the second version of Cohere's chat.
+///
+/// `@unchecked`: used on its loop only.
+package final class Cohere: KeyChecker, @unchecked Sendable {
+    let wire: WireVendor
+    let chat: Endpoint
+    private let models: Endpoint
+
+    static let mostStops = 5
+
+    /// Fails if the URL of the site is invalid.
+    package init?(_ site: VendorSite, _ transport: any Transport, _ mends: MendMemory, _ tools: LoopTools) {
+        guard let chat = Endpoint(site.baseURL + "/v2/chat", site.options),
+            let models = Endpoint(site.baseURL + "/v1/models?page_size=1", site.options)
+        else { return nil }
+        wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
+        self.chat = chat
+        self.models = models
+    }
+
+    private static func headers(_ site: VendorSite) -> KeyHeaders {
+        KeyHeaders(own: site.headers) { key in
+            (key.isEmpty ? [] : ["Authorization: Bearer \(key)"]) + ["Content-Type: application/json"]
+        }
+    }
+
+    package static func list(_ site: VendorSite, _ transport: any Transport, key: String) -> VendorList {
+        let path = "/v1/models?endpoint=chat&page_size=1000"
+        var form = VendorList.Form(path: path, members: "models", headers: headers) { model in
+            guard let name = model["name"]?.string else { return nil }
+            var live = LiveModel(id: name, owner: "", features: .chat, hasVision: false)
+            live?.contextWindow = model["context_length"]?.number.flatMap { Int(exactly: $0) }
+            return live
+        }
+        form.next = { root in root["next_page_token"]?.string.flatMap { $0.isEmpty ? nil : ("page_token", $0) } }
+        return VendorList(site, form, transport, key: key)
+    }
+
+    package var name: String { wire.name }
+
+    package func accepts(key: String) async -> Bool {
+        await wire.transport.accepts(key, at: models, wire.headers, refusals: [401, 498])
+    }
+}
+
+extension Cohere: ChatVendor {
+    package var wires: [Wire] { [] }
+
+    package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
+        var abilities: Abilities = [
+            .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sampling, .reasoning,
+            .functions,
+        ]
+        let mends = wire.mends.mends(of: name, model.id)
+        if mends.contains(.noObjects) { abilities.remove(.objects) }
+        if mends.contains(.noSchemas) { abilities.remove(.schemas) }
+        if mends.contains(.noForcing) { abilities.remove(.toolChoice) }
+        if !call.needs.isDisjoint(with: [.objects, .schemas]) {
+            let hasTools = !call.needs.isDisjoint(with: [.tools, .functions])
+            if hasTools || !CohereSchema.takes(call.wishes.format) { abilities.subtract([.objects, .schemas]) }
+        }
+        // All that is emulated is written as text.
+        if !call.needs.subtracting(abilities).isDisjoint(with: [.toolChoice, .objects, .schemas]) {
+            abilities.subtract([.tools, .functions, .toolChoice])
+        }
+        if call.stops.count > Self.mostStops { abilities.remove(.stops) }
+        return abilities
+    }
+
+    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+        var call = call
+        // Others call for the other choices, and look for the stops.
+        call.choices = 1
+        if call.stops.count > Self.mostStops { call.stops = [] }
+        let mends = wire.mends.mends(of: name, model.id)
+        return WireChat(wire, CohereForm(chat, model), call, model, vendorCall, mends: mends)
+    }
+}

@@ -1,0 +1,49 @@
+import Calls
+import Engine
+import Shared
+
+/// A call in Cohere's form.
+///
+/// `@unchecked`: used on its loop only, but for `written`.
+final class CohereForm: WireForm, @unchecked Sendable {
+    private let chat: Endpoint
+    private let model: String
+    private var names = SentNames()
+    private var isLegacy = false
+    private var mostCalls: Int?
+    private(set) var refusal: APIError?
+
+    init(_ chat: Endpoint, _ model: Model) {
+        self.chat = chat
+        self.model = model.id
+    }
+
+    func written(_ call: ChatCall, with mends: Mends) -> Body {
+        refusal = CohereMessages.refusal(of: call.attachments)
+        isLegacy = call.needs.contains(.functions)
+        if isLegacy || call.wishes.parallelToolCalls == false { mostCalls = 1 }
+        let (body, names) = CohereRequest(call, model).written()
+        self.names = names
+        return MendedCohereRequest.written(body, with: mends)
+    }
+
+    func endpoint(isStreamed: Bool) -> Endpoint { chat }
+
+    func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
+        CohereReader(parser, ids, names, mostCalls: mostCalls, isLegacy: isLegacy)
+    }
+
+    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.cohere, tellsFields: false) }
+
+    func mend(
+        _ head: UpstreamHead,
+        _ refusal: UnsafeRawBufferPointer,
+        of request: Body,
+        known: Mends,
+        _ faults: FaultReader
+    ) -> Mends? {
+        faults.cohereMend(head, refusal, of: request, known: known)
+    }
+
+    func mended(_ request: Body, with mend: Mends) -> Body { MendedCohereRequest.written(request, with: mend) }
+}

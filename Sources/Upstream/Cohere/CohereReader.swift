@@ -1,0 +1,222 @@
+import Calls
+import Engine
+import Shared
+
+/// Reads an answer of Cohere's chat, whole or event by event.
+///
+/// `@unchecked`: used on its loop only.
+final class CohereReader: WireReader, @unchecked Sendable {
+    private let parser: JSONParser
+    private let ids: RandomBytes
+    private let names: SentNames
+    /// More are left out; nil: any number is wanted.
+    private let mostCalls: Int?
+    /// OpenAI's older form: calls have no ids.
+    private let isLegacy: Bool
+    private var calls = 0
+    /// The last call is still told.
+    private var isCallOpen = false
+    /// Of its arguments.
+    private var argumentBytes = 0
+    private var finish: FinishReason?
+    private var hasParts = false
+    private(set) var usage: Usage?
+
+    private static let limitOfCalls = 128
+    private static let nameLimitBytes = 4_096
+    private static let argumentLimitBytes = 8_388_608
+
+    init(_ parser: JSONParser, _ ids: RandomBytes, _ names: SentNames, mostCalls: Int?, isLegacy: Bool) {
+        self.parser = parser
+        self.ids = ids
+        self.names = names
+        self.mostCalls = mostCalls
+        self.isLegacy = isLegacy
+    }
+
+    var hasBegun: Bool { hasParts || finish != nil }
+    var isFinished: Bool { finish != nil }
+    var isWhole: Bool { finish != nil }
+
+    // MARK: Events
+
+    func take(
+        event data: UnsafeRawBufferPointer,
+        named name: UnsafeRawBufferPointer,
+        _ take: Take
+    ) throws(UpstreamError) -> Bool {
+        if data.trimmed.equals("[DONE]") { return true }
+        if name.equals("error") { throw FaultReader(parser, Fault.cohere, tellsFields: false).error(ofEvent: data) }
+        let root = try parsed(data)
+        guard let type = root["type"]?.text else {
+            if root["message"]?.text != nil || root["error"] != nil { throw FaultReader.error(in: root, Fault.cohere) }
+            return false
+        }
+        if finish != nil { return false }
+        let message = root["delta"]?["message"]
+        switch type {
+        case "content-delta", "content-start": if let content = message?["content"] { tell(content, take) }
+        case "tool-plan-delta": tell(thought: message?["tool_plan"], take)
+        case "tool-call-start":
+            closeCall(take)
+            if let call = message?["tool_calls"] { try open(call, take) }
+        case "tool-call-delta":
+            if let piece = message?["tool_calls"]?["function"]?["arguments"] { try tell(arguments: piece, take) }
+        case "tool-call-end": closeCall(take)
+        case "message-end": if let delta = root["delta"] { try end(delta, take) }
+        default: break
+        }
+        return false
+    }
+
+    private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
+        let root: JSONValue
+        do throws(JSONError) {
+            root = try parser.parse(data)
+        } catch {
+            throw .brokenAnswer("the vendor's answer is not JSON")
+        }
+        guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
+        return root
+    }
+
+    // MARK: Parts
+
+    private func tell(_ content: JSONValue, _ take: Take) {
+        tell(thought: content["thinking"], take)
+        guard let text = content["text"]?.text, !text.isEmpty else { return }
+        hasParts = true
+        take(0, .text(text))
+    }
+
+    private func tell(thought: JSONValue?, _ take: Take) {
+        guard let text = thought?.text, !text.isEmpty else { return }
+        hasParts = true
+        take(0, .reasoning(text))
+    }
+
+    private func open(_ call: JSONValue, _ take: Take) throws(UpstreamError) {
+        let given = call["id"]?.text.flatMap { $0.isEmpty ? nil : $0 }
+        let function = call["function"]
+        guard let name = function?["name"]?.text, !name.isEmpty,
+            max(name.count, given?.count ?? 0) <= Self.nameLimitBytes
+        else { throw .brokenAnswer("a call has no proper name") }
+        if let mostCalls, calls >= mostCalls { return }
+        guard calls < Self.limitOfCalls else { throw .brokenAnswer("the answer has too many calls") }
+        calls += 1
+        isCallOpen = true
+        argumentBytes = 0
+        hasParts = true
+        let id = isLegacy ? [] : given.map { Array($0) } ?? Array(ids.id("call_").utf8)
+        let told = names.original(of: name) ?? Array(name)
+        id.withUnsafeBytes { id in
+            told.withUnsafeBytes { take(0, .toolCall(index: calls - 1, id: id, name: $0)) }
+        }
+        if let arguments = function?["arguments"] { try tell(arguments: arguments, take) }
+    }
+
+    private func tell(arguments: JSONValue, _ take: Take) throws(UpstreamError) {
+        guard isCallOpen else { return }
+        if let text = arguments.text { return try tell(arguments: text, take) }
+        guard arguments.kind == .object else { return }
+        let body = arguments.body
+        try tell(arguments: body.bytes, take)
+    }
+
+    private func tell(arguments: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
+        guard !arguments.isEmpty else { return }
+        argumentBytes += arguments.count
+        guard argumentBytes <= Self.argumentLimitBytes else {
+            throw .brokenAnswer("the arguments of a call are too long")
+        }
+        take(0, .toolArguments(index: calls - 1, arguments))
+    }
+
+    /// Arguments have to be an object.
+    private func closeCall(_ take: Take) {
+        guard isCallOpen else { return }
+        isCallOpen = false
+        guard argumentBytes == 0 else { return }
+        let empty: StaticString = "{}"
+        take(0, .toolArguments(index: calls - 1, UnsafeRawBufferPointer(start: empty.utf8Start, count: 2)))
+    }
+
+    // MARK: The end
+
+    /// - Parameter told: with the reason, and the usage.
+    private func end(_ told: JSONValue, _ take: Take) throws(UpstreamError) {
+        closeCall(take)
+        if let read = told["usage"].flatMap(Usage.init(ofCohere:)) { usage = read }
+        let word = told["finish_reason"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        let reason: FinishReason
+        switch word {
+        case "COMPLETE", "STOP_SEQUENCE": reason = .stop
+        case "MAX_TOKENS": reason = .length
+        case "TOOL_CALL": reason = .toolCalls
+        case "ERROR_TOXIC": reason = .contentFilter
+        case "TIMEOUT": throw Self.failed(.timedOut, word)
+        case "ERROR": throw Self.failed(.failed, word)
+        default:
+            guard hasParts, told["error"] == nil else { throw Self.failed(.failed, word) }
+            reason = .stop
+        }
+        finish = reason == .stop && calls > 0 ? .toolCalls : reason
+        take(0, .finish(finish ?? .stop, stop: nil))
+    }
+
+    private static func failed(_ kind: UpstreamError.Kind, _ word: UnsafeRawBufferPointer) -> UpstreamError {
+        var error = UpstreamError(
+            kind,
+            cause: "the vendor ended the answer with \(word[part: 0..<min(64, word.count)].text)"
+        )
+        error.remedy = .elsewhere
+        return error
+    }
+
+    func end(_ take: Take) {}
+
+    // MARK: Whole answers
+
+    func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
+        let root = try parsed(body)
+        guard let message = root["message"], message.kind == .object else {
+            if root["message"]?.text != nil || root["error"] != nil { throw FaultReader.error(in: root, Fault.cohere) }
+            throw .brokenAnswer("the vendor's answer has no message")
+        }
+        tell(thought: message["tool_plan"], take)
+        if let text = message["content"]?.text, !text.isEmpty {
+            hasParts = true
+            take(0, .text(text))
+        }
+        for part in message["content"]?.elements ?? JSONElements() { tell(part, take) }
+        for call in message["tool_calls"]?.elements ?? JSONElements() {
+            try open(call, take)
+            closeCall(take)
+        }
+        try end(root, take)
+    }
+
+    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
+        var answer = GatheredAnswer()
+        try take(whole: body.bytes) { answer.take($1) }
+        return ChatAnswer([answer.finished()], usage: usage)
+    }
+}
+
+extension Usage {
+    private static let limit = Double(1 << 40)
+
+    /// Nil: it tells nothing.
+    fileprivate init?(ofCohere told: JSONValue) {
+        func tokens(_ value: JSONValue?) -> Int? {
+            guard let number = value?.number, (0..<Self.limit).contains(number) else { return nil }
+            return Int(number)
+        }
+        let counts = told["tokens"] ?? told["billed_units"]
+        guard let prompt = tokens(counts?["input_tokens"]), let completion = tokens(counts?["output_tokens"]) else {
+            return nil
+        }
+        self.init(promptTokens: prompt, completionTokens: completion)
+        cachedTokens = min(prompt, tokens(told["cached_tokens"]) ?? 0)
+    }
+}

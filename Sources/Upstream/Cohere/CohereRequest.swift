@@ -1,0 +1,136 @@
+import Calls
+import Engine
+import Shared
+
+/// Writes a neutral call as a request for Cohere's chat: nothing that the caller did not ask for.
+struct CohereRequest: ~Copyable {
+    private let call: ChatCall
+    private let wishes: Wishes
+    private let model: String
+    private var names: SentNames
+    private var out = ByteBuffer()
+
+    /// Without it a model may never end.
+    private static let askingForJSON = "Answer with a JSON object."
+
+    init(_ call: ChatCall, _ model: String) {
+        self.call = call
+        wishes = call.wishes
+        self.model = model
+        var names = SentNames(marks: "_", beginsWithLetter: true)
+        for tool in call.wishes.tools { _ = names.name(tool.name) }
+        self.names = names
+    }
+
+    /// With the names that tools have in it.
+    consuming func written() -> (Body, SentNames) {
+        _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
+        out.append(#"{"model":"#)
+        out.append(json: model)
+        out.append(#","messages":["#)
+        var messages = CohereMessages(call, names)
+        if case .object = wishes.format { messages.append(instruction: Self.askingForJSON, to: &out) }
+        messages.append(to: &out)
+        names = messages.names
+        out.append("]")
+        appendTools()
+        appendFormat()
+        appendSampling()
+        appendThinking()
+        if let most = call.maxTokens { out.append("max_tokens", most) }
+        if !call.stops.isEmpty {
+            out.append(member: "stop_sequences")
+            for (index, stop) in call.stops.enumerated() {
+                out.append(index == 0 ? "[" : ",")
+                out.append(json: stop)
+            }
+            out.append("]")
+        }
+        if call.isStreamed { out.append("stream", true) }
+        out.append("}")
+        return (Body(out), names)
+    }
+
+    // MARK: Tools and formats
+
+    /// A tool that is demanded is the only one.
+    private mutating func appendTools() {
+        var tools = wishes.tools
+        guard !tools.isEmpty else { return }
+        if case .named(let name) = wishes.toolChoice {
+            let only = tools.filter { $0.name.hasSameBytes(as: name) }
+            if !only.isEmpty { tools = only }
+        }
+        var areStrict = true
+        for (index, tool) in tools.enumerated() {
+            out.append(
+                index == 0
+                    ? #","tools":[{"type":"function","function":{"name":"# : #",{"type":"function","function":{"name":"#
+            )
+            names.name(tool.name).withUnsafeBytes { out.append(json: $0) }
+            if let description = tool.description { out.append("description", description) }
+            out.append(member: "parameters")
+            let hasSchema = tool.schema.map { !CohereSchema.isEmpty($0) } ?? false
+            if hasSchema, let schema = tool.schema {
+                out.append(schema.bytes)
+            } else {
+                out.append(#"{"type":"object","properties":{}}"#)
+            }
+            out.append("}}")
+            areStrict = areStrict && tool.isStrict == true && tool.schema.map(CohereSchema.hasRequired) == true
+        }
+        out.append("]")
+        if areStrict { out.append("strict_tools", true) }
+        switch wishes.toolChoice {
+        case .auto: break
+        case .none: out.append(#","tool_choice":"NONE""#)
+        case .required, .named: out.append(#","tool_choice":"REQUIRED""#)
+        }
+    }
+
+    private mutating func appendFormat() {
+        switch wishes.format {
+        case .text: break
+        case .object: out.append(#","response_format":{"type":"json_object"}"#)
+        case .schema(_, let schema, _):
+            out.append(#","response_format":{"type":"json_object""#)
+            if let schema { out.append("json_schema", schema) }
+            out.append("}")
+        }
+    }
+
+    // MARK: The rest
+
+    private mutating func appendSampling() {
+        let sampling = wishes.sampling
+        if let temperature = sampling.temperature { out.append("temperature", min(1, temperature)) }
+        if let topP = sampling.topP { out.append("p", min(0.99, max(0.01, topP))) }
+        if let topK = sampling.topK { out.append("k", min(500, max(0, topK))) }
+        if let seed = sampling.seed { out.append("seed", Int(seed & .max)) }
+        // Only one of them may be given, and none below 0.
+        let presence = min(1, sampling.presencePenalty ?? 0)
+        let frequency = min(1, sampling.frequencyPenalty ?? 0)
+        if presence > 0, presence >= frequency {
+            out.append("presence_penalty", presence)
+        } else if frequency > 0 {
+            out.append("frequency_penalty", frequency)
+        }
+    }
+
+    /// Models that reason do so by themselves.
+    private mutating func appendThinking() {
+        guard PlainWords(model).say("reasoning") else { return }
+        let wish = wishes.reasoning
+        var budget = wish.budgetTokens
+        switch wish.effort.map({ PlainWords(String($0.utf8.prefix(16)) ?? "") }) {
+        case nil: guard budget != nil else { return }
+        case let effort?:
+            if effort.name("none") { return out.append(#","thinking":{"type":"disabled"}"#) }
+            if effort.name("low") || effort.name("minimal") { budget = budget ?? 1_024 }
+            if effort.name("medium") { budget = budget ?? 4_096 }
+        }
+        out.append(#","thinking":{"type":"enabled""#)
+        if let budget { out.append("token_budget", budget) }
+        out.append("}")
+    }
+}

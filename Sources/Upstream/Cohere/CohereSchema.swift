@@ -1,0 +1,39 @@
+import Calls
+import Engine
+import Shared
+
+/// The rules for JSON Schema at Cohere: objects have members that are required.
+struct CohereSchema {
+    private static let limitBytes = 65_536
+
+    /// An answer of that format can be asked for.
+    static func takes(_ format: Wishes.Format) -> Bool {
+        guard case .schema(_, let schema?, _) = format else { return true }
+        return read(schema) { $0["type"]?.text == "object" && isTaken($0) } ?? false
+    }
+
+    static func isEmpty(_ schema: Body) -> Bool { RawJSON(schema.bytes).members.first { _ in true } == nil }
+
+    static func hasRequired(_ schema: Body) -> Bool {
+        RawJSON(schema.bytes)["required"]?.elements.contains { _ in true } ?? false
+    }
+
+    private static func read(_ schema: Body, _ judge: (JSONValue) -> Bool) -> Bool? {
+        guard schema.bytes.count <= limitBytes else { return nil }
+        let parser = JSONParser()
+        guard let root = try? parser.parse(schema.bytes) else { return nil }
+        return withExtendedLifetime(parser) { judge(root) }
+    }
+
+    /// The depth of a request was bounded when it was parsed.
+    private static func isTaken(_ value: JSONValue) -> Bool {
+        switch value.kind {
+        case .object:
+            let isObject = value["type"]?.text == "object" && value["properties"]?.kind != .string
+            if isObject, value["required"]?.elements?.contains(where: { _ in true }) != true { return false }
+            return (value.members ?? []).allSatisfy { isTaken($0.value) }
+        case .array: return value.elements?.allSatisfy(isTaken) ?? true
+        default: return true
+        }
+    }
+}

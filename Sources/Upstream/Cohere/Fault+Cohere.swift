@@ -1,0 +1,120 @@
+import Calls
+import Engine
+import Shared
+
+extension Fault {
+    /// The failures that their status alone does not tell, as Cohere tells them.
+    static let cohere: FaultTable = { $0.ofCohere }
+
+    private var ofCohere: UpstreamError? {
+        switch status {
+        case 400, 422:
+            if words.say("too many tokens") { return refused("context_length_exceeded", param: "messages") }
+            let isMissing = words.say("model") && words.sayOne(of: ["not found", "does not exist"])
+            return isMissing ? new(.unknownModel) : nil
+        case 498: return new(.badKey)
+        case 429 where words.say("month"): return new(.outOfCredit)
+        case 429 where words.say("minute") && retryAfterSeconds == nil:
+            var error = new(.rateLimited)
+            error.retryAfterSeconds = 60
+            return error
+        default: return nil
+        }
+    }
+}
+
+/// Changes for Cohere's models.
+extension Mends {
+    static let noThinkingOfCohere = Mends(rawValue: 1)
+    static let noStrictOfCohere = Mends(rawValue: 2)
+    static let noPenaltiesOfCohere = Mends(rawValue: 4)
+    static let noSeedOfCohere = Mends(rawValue: 8)
+    /// The lowest bit of the bound on tokens.
+    private static let firstBound: UInt64 = 40
+    private static let mostTokens: UInt64 = 0x7f_ffff
+    private static let anyBound = Mends(rawValue: mostTokens << firstBound)
+
+    static func bound(_ tokens: Int) -> Mends? {
+        tokens < 1 ? nil : Mends(rawValue: min(mostTokens, UInt64(tokens)) << firstBound)
+    }
+
+    /// Nil: none was learned.
+    var bound: Int? {
+        let tokens = intersection(.anyBound).rawValue >> Self.firstBound
+        return tokens == 0 ? nil : Int(tokens)
+    }
+}
+
+extension FaultReader {
+    /// The change of a request after which the server may take it; nil: none is known.
+    ///
+    /// - Parameter known: changes that were made already.
+    func cohereMend(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body, known: Mends) -> Mends? {
+        guard head.status == 400 || head.status == 422, case let fault = fault(head, body), !isSpecial(fault) else {
+            return nil
+        }
+        let words = fault.words
+        let request = RawJSON(request.bytes)
+        if known.bound == nil, request["max_tokens"] != nil, words.say("max tokens must be less than"),
+            let most = Self.lastNumber(fault.said)
+        {
+            return .bound(most)
+        }
+        // One that was made already does not help.
+        return mend(words, request).flatMap { known.isSuperset(of: $0) ? nil : $0 }
+    }
+
+    private func mend(_ words: PlainWords, _ request: RawJSON) -> Mends? {
+        let isLacking = words.sayOne(of: [
+            "not supported", "unsupported", "not support", "n't support", "not allowed", "not available",
+            "not compatible",
+            "unknown field", "unknown parameter",
+        ])
+        guard isLacking else { return nil }
+        if words.say("tool_choice"), request["tool_choice"]?.content == "REQUIRED" { return .noForcing }
+        if words.say("strict_tools"), request["strict_tools"] != nil { return .noStrictOfCohere }
+        if words.say("thinking") || words.say("reasoning"), request["thinking"] != nil { return .noThinkingOfCohere }
+        if let format = request["response_format"], words.say("response_format") || words.say("json") {
+            return format["json_schema"] != nil ? [.noSchemas, .noObjects] : .noObjects
+        }
+        if words.say("_penalty") { return .noPenaltiesOfCohere }
+        return words.name("seed") && request["seed"] != nil ? .noSeedOfCohere : nil
+    }
+
+    /// The last run of digits in a text, which is bounded.
+    private static func lastNumber(_ text: String) -> Int? {
+        text.utf8.split { !(48...57).contains($0) }.last.flatMap { Int(String(decoding: $0, as: UTF8.self)) }
+    }
+}
+
+/// Writes a request for Cohere's chat anew with the changes that its server needs; all else stays as it was written.
+struct MendedCohereRequest {
+    static func written(_ body: Body, with mends: Mends) -> Body {
+        let own: Mends = [.noThinkingOfCohere, .noStrictOfCohere, .noPenaltiesOfCohere, .noSeedOfCohere]
+        if mends.isDisjoint(with: own), mends.bound == nil { return body }
+        var out = ByteBuffer()
+        _ = out.reserve(body.bytes.count)
+        for member in RawJSON(body.bytes).members where !isLeftOut(member.name, mends) {
+            out.append(out.isEmpty ? "{" : ",")
+            let given = Int(member.value.bytes[part: 0..<min(18, member.value.bytes.count)].text)
+            if member.name.equals("max_tokens"), let most = mends.bound, let given {
+                out.append(#""max_tokens":"#)
+                out.append(decimal: min(most, given))
+            } else {
+                out.append(member)
+            }
+        }
+        out.append("}")
+        return Body(out)
+    }
+
+    private static func isLeftOut(_ name: UnsafeRawBufferPointer, _ mends: Mends) -> Bool {
+        switch name {
+        case "thinking": mends.contains(.noThinkingOfCohere)
+        case "strict_tools": mends.contains(.noStrictOfCohere)
+        case "presence_penalty", "frequency_penalty": mends.contains(.noPenaltiesOfCohere)
+        case "seed": mends.contains(.noSeedOfCohere)
+        default: false
+        }
+    }
+}

@@ -1,0 +1,444 @@
+"""Chat by a provider of the kind cohere: requests as its vendor takes them, answers whole and streamed, failures, changes."""
+
+import base64
+import json
+
+import anthropic
+import checked
+import cohere_vendor
+import httpx
+import httpx2
+import openai
+import pytest
+from chat import PATH, ask, either, refusal, stream, text_of
+from cohere_vendor import end, named
+from conftest import TEAM_TOKEN, VENDOR_KEY
+from pictures import picture
+from test_openai_stream import Built
+
+MODEL, THINKER = "command-a-03-2025", "command-a-reasoning-08-2025"
+CALLS = [("weather_p1", "weather", '{"city":"Rome"}'), ("weather_p2", "weather", '{"city":"Oslo"}')]
+PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+TOOL = {"type": "function", "function": {"name": "weather", "description": "d", "parameters": PARAMETERS}}
+
+
+@pytest.fixture(scope="module")
+def vendor_site():
+    running = cohere_vendor.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def cohere_relay(launch, vendor_site):
+    return launch(
+        PROVIDER_CO_KIND="cohere", PROVIDER_CO_BASE_URL=vendor_site.base_url + "/v1", PROVIDER_CO_API_KEY=VENDOR_KEY,
+        PROVIDER_CO_MODELS=",".join(cohere_vendor.MODELS), PROVIDER_CO_IDLE_TIMEOUT="1s", PROVIDER_CO_TIMEOUT="1s",
+        KEY_TEAM_TOKEN=TEAM_TOKEN,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def co(cohere_relay, vendor_site):
+    vendor_site.says(MODEL, {})
+    vendor_site.says(THINKER, {})
+    with checked.client(
+        httpx, base_url=cohere_relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30
+    ) as plain:
+        yield plain
+    assert vendor_site.take_violations() == []
+
+
+@pytest.fixture
+def official(cohere_relay):
+    with checked.client(httpx2, timeout=30) as http:
+        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=cohere_relay.v1, max_retries=0, http_client=http)
+
+
+@pytest.fixture
+def anthropics(cohere_relay):
+    with checked.client(httpx2, timeout=30) as http:
+        yield anthropic.Anthropic(api_key=TEAM_TOKEN, base_url=cohere_relay.base_url, max_retries=0, http_client=http)
+
+
+# --- Requests ---------------------------------------------------------------------------------
+
+
+def test_a_plain_request(co, vendor_site):
+    assert text_of(ask(co, model="command")) == "Hello there"
+    (seen,) = vendor_site.asked(MODEL)
+    assert seen["body"] == {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
+    assert seen["headers"]["authorization"] == f"Bearer {VENDOR_KEY}"
+    assert stream(co, model="command").text() == "Hello there"
+    assert vendor_site.asked(MODEL)[1]["body"]["stream"] is True
+
+
+def test_wishes(co, vendor_site):
+    ask(co, model="command", temperature=1.5, top_p=1, max_tokens=50, stop=["a", "b"], seed=7, presence_penalty=0.5,
+        frequency_penalty=1.5, user="me", store=False, logit_bias={"1": 2}, reasoning_effort="high")  # fmt: skip
+    assert vendor_site.body(MODEL) | {"messages": None} == {
+        "model": MODEL, "messages": None, "temperature": 1, "p": 0.99, "max_tokens": 50, "stop_sequences": ["a", "b"], "seed": 7,
+        "frequency_penalty": 1,
+    }  # fmt: skip
+    vendor_site.says(MODEL, {})
+    ask(co, model="command", presence_penalty=-1, frequency_penalty=0)
+    assert set(vendor_site.body(MODEL)) == {"model", "messages"}
+
+
+@pytest.mark.parametrize(
+    "effort, told",
+    [("none", {"type": "disabled"}), ("low", {"type": "enabled", "token_budget": 1024}),
+     ("medium", {"type": "enabled", "token_budget": 4096}), ("xhigh", {"type": "enabled"}), (None, None)],
+)  # fmt: skip
+def test_efforts(co, vendor_site, effort, told):
+    ask(co, model="thinker", **({"reasoning_effort": effort} if effort else {}))
+    assert vendor_site.body(THINKER).get("thinking") == told
+
+
+def test_a_conversation(co, vendor_site):
+    def call(id, name, arguments):
+        return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+    ask(co, model="command", tools=[TOOL], messages=[
+        {"role": "developer", "content": "A"}, {"role": "user", "content": ""}, {"role": "assistant", "content": ""},
+        {"role": "user", "content": "Hi"}, {"role": "system", "content": ""},
+        {"role": "assistant", "content": None, "tool_calls": [call("a", "weather", '{"x":1}'), call("b", "odd näme-1", "no json"), call("c", "weather", "")]},
+        {"role": "tool", "tool_call_id": "c", "content": ""}, {"role": "tool", "tool_call_id": "a", "content": "fine"},
+        {"role": "tool", "tool_call_id": "a", "content": "again"},
+        {"role": "assistant", "content": "x", "tool_calls": [call("a", "weather", "{}")]},
+    ])  # fmt: skip
+    calls = [call("a", "weather", '{"x":1}'), call("b", "odd_n__me_1", '{"_raw":"no json"}'), call("c", "weather", "{}")]
+    assert vendor_site.body(MODEL)["messages"] == [
+        {"role": "system", "content": "A"}, {"role": "user", "content": "."}, {"role": "assistant", "content": "."},
+        {"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "a", "content": "fine"}, {"role": "tool", "tool_call_id": "b", "content": "No result."},
+        {"role": "tool", "tool_call_id": "c", "content": "."}, {"role": "user", "content": "again"},
+        {"role": "assistant", "content": "x", "tool_calls": [call("a_2", "weather", "{}")]},
+        {"role": "tool", "tool_call_id": "a_2", "content": "No result."},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "choice, told, names",
+    [("auto", None, ["weather", "other"]), ("none", "NONE", ["weather", "other"]), ("required", "REQUIRED", ["weather", "other"]),
+     ({"type": "function", "function": {"name": "other"}}, "REQUIRED", ["other"])],
+    ids=str,
+)  # fmt: skip
+def test_tool_choice(co, vendor_site, choice, told, names):
+    ask(co, model="command", tools=[TOOL, {"type": "function", "function": {"name": "other"}}], tool_choice=choice)
+    body = vendor_site.body(MODEL)
+    assert body.get("tool_choice") == told and [tool["function"]["name"] for tool in body["tools"]] == names
+    assert body["tools"][-1]["function"]["parameters"] == {"type": "object", "properties": {}}
+
+
+def test_strict_tools(co, vendor_site):
+    strict = {"type": "function", "function": TOOL["function"] | {"strict": True}}
+    ask(co, model="command", tools=[strict])
+    assert vendor_site.body(MODEL)["strict_tools"] is True
+    vendor_site.says(MODEL, {})
+    ask(co, model="command", tools=[strict, {"type": "function", "function": {"name": "f", "strict": True}}])
+    assert "strict_tools" not in vendor_site.body(MODEL)
+
+
+def form_of(schema):
+    return {"type": "json_schema", "json_schema": {"name": "thing", "schema": schema}}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_formats(co, vendor_site, is_streamed):
+    vendor_site.says(MODEL, {"text": '{"city":"Rome"}'})
+    assert either(co, is_streamed, model="command", response_format=form_of(PARAMETERS))[0] == '{"city":"Rome"}'
+    assert vendor_site.body(MODEL)["response_format"] == {"type": "json_object", "json_schema": PARAMETERS}
+    vendor_site.says(MODEL, {"text": "{}"})
+    assert either(co, is_streamed, model="command", response_format={"type": "json_object"})[0] == "{}"
+    body = vendor_site.body(MODEL)
+    assert body["response_format"] == {"type": "json_object"} and "JSON" in body["messages"][0]["content"]
+
+
+def test_formats_that_are_written_into_the_prompt(co, vendor_site):
+    vendor_site.says(MODEL, {"text": 'So: {"city": "Rome"}'})
+    loose = {"type": "object", "properties": {"city": {"type": "string"}}}
+    for fields in ({"response_format": form_of(loose)}, {"response_format": form_of(PARAMETERS), "tools": [TOOL]}):
+        assert json.loads(either(co, False, model="command", **fields)[0]) == {"city": "Rome"}
+        assert not {"response_format", "tools"} & set(vendor_site.asked(MODEL)[-1]["body"])
+
+
+def data_url(kind, content):
+    return f"data:{kind};base64," + base64.b64encode(content).decode()
+
+
+def test_pictures_and_texts(co, vendor_site):
+    shown = data_url("image/png", picture("one"))
+    parts = [
+        {"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": shown, "detail": "low"}},
+        {"type": "file", "file": {"filename": "a.txt", "file_data": data_url("text/plain", b"plain words")}},
+    ]  # fmt: skip
+    ask(co, model="command", messages=[{"role": "user", "content": parts}])
+    assert vendor_site.body(MODEL)["messages"][0]["content"] == [
+        {"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": shown, "detail": "low"}}, {"type": "text", "text": "plain words"},
+    ]  # fmt: skip
+    sound = {"type": "input_audio", "input_audio": {"data": "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=", "format": "wav"}}
+    pdf = {"type": "file", "file": {"filename": "a.pdf", "file_data": data_url("application/pdf", b"%PDF-1.4 x")}}
+    for part in (sound, pdf):
+        assert refusal(co, model="command", messages=[{"role": "user", "content": [part]}])[0] == 400
+    assert len(vendor_site.asked(MODEL)) == 1
+
+
+# --- Answers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_tools_by_the_official_client(official, co, vendor_site, is_streamed):
+    vendor_site.says(MODEL, {"calls": CALLS, "plan": "I look."})
+    asked = {"model": "command", "messages": [{"role": "user", "content": "Weather?"}], "tools": [TOOL]}
+    if is_streamed:
+        with official.chat.completions.stream(**asked) as events:
+            choice = events.get_final_completion().choices[0]
+    else:
+        choice = official.chat.completions.create(**asked).choices[0]
+    made = [(call.id, call.function.name, call.function.arguments) for call in choice.message.tool_calls]
+    assert made == CALLS and choice.finish_reason == "tool_calls" and not choice.message.content
+    sent = [{"id": id, "type": "function", "function": {"name": name, "arguments": text}} for id, name, text in CALLS]
+    messages = [*asked["messages"], {"role": "assistant", "tool_calls": sent}]
+    messages += [{"role": "tool", "tool_call_id": id, "content": "fine"} for id, _, _ in CALLS]
+    vendor_site.says(MODEL, {"text": "Fine in both."})
+    final = official.chat.completions.create(model="command", messages=messages, tools=[TOOL])
+    assert final.choices[0].message.content == "Fine in both." and final.usage.prompt_tokens == 9
+    assert vendor_site.body(MODEL)["messages"] == messages
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_tools_and_thoughts_by_messages(anthropics, co, vendor_site, is_streamed):
+    vendor_site.says(THINKER, {"reasoning": "Hm.", "calls": CALLS, "text": "Let me look."})
+    asked = {"model": "thinker", "max_tokens": 2000, "tools": [{"name": "weather", "input_schema": PARAMETERS}], "system": "Be brief.",
+             "thinking": {"type": "enabled", "budget_tokens": 1500}}  # fmt: skip
+    turns = [{"role": "user", "content": "Weather?"}]
+    if is_streamed:
+        with anthropics.messages.stream(messages=turns, **asked) as events:
+            message = events.get_final_message()
+    else:
+        message = anthropics.messages.create(messages=turns, **asked)
+    assert message.stop_reason == "tool_use" and message.usage.output_tokens == 8
+    assert [block.type for block in message.content] == ["thinking", "text", "tool_use", "tool_use"]
+    assert vendor_site.body(THINKER)["thinking"] == {"type": "enabled", "token_budget": 1500}
+    results = [{"type": "tool_result", "tool_use_id": block.id, "content": "fine"} for block in message.content[2:]]
+    turns += [{"role": "assistant", "content": message.model_dump()["content"]}, {"role": "user", "content": results}]
+    vendor_site.says(THINKER, {"text": "Fine in both."})
+    assert anthropics.messages.create(messages=turns, **asked).content[0].text == "Fine in both."
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_tool_loop_of_responses(official, co, vendor_site, is_streamed):
+    vendor_site.says(MODEL, {"calls": CALLS[:1]})
+    asked = {"model": "command", "store": False, "tools": [{"type": "function", "name": "weather", "parameters": PARAMETERS, "strict": False}]}
+    if is_streamed:
+        with official.responses.stream(input="Weather?", **asked) as events:
+            response = events.get_final_response()
+    else:
+        response = official.responses.create(input="Weather?", **asked)
+    (call,) = [item for item in response.output if item.type == "function_call"]
+    vendor_site.says(MODEL, {"text": "Fine."})
+    items = [{"role": "user", "content": "Weather?"}, {"type": "function_call", "call_id": call.call_id, "name": call.name, "arguments": call.arguments},
+             {"type": "function_call_output", "call_id": call.call_id, "output": "fine"}]  # fmt: skip
+    assert official.responses.create(input=items, **asked).output_text == "Fine."
+    assert [message["role"] for message in vendor_site.body(MODEL)["messages"]] == ["user", "assistant", "tool"]
+
+
+def test_names_one_call_and_functions_of_old(co, vendor_site):
+    tools = [{"type": "function", "function": {"name": name}} for name in ("a-b", "a_b", "1c")]
+    ask(co, model="command", tools=tools)
+    sent = [tool["function"]["name"] for tool in vendor_site.body(MODEL)["tools"]]
+    assert sent == ["a_b", "a_b_2", "_1c"]
+    vendor_site.says(MODEL, {"calls": [(f"id{at}", name, "") for at, name in enumerate(sent)]})
+    made = ask(co, model="command", tools=tools).json()["choices"][0]["message"]["tool_calls"]
+    assert [(call["function"]["name"], call["function"]["arguments"]) for call in made] == [("a-b", "{}"), ("a_b", "{}"), ("1c", "{}")]
+    assert len(ask(co, model="command", tools=tools, parallel_tool_calls=False).json()["choices"][0]["message"]["tool_calls"]) == 1
+    vendor_site.says(MODEL, {"calls": CALLS})
+    choice = ask(co, model="command", functions=[TOOL["function"]]).json()["choices"][0]
+    assert choice["message"]["function_call"] == {"name": "weather", "arguments": '{"city":"Rome"}'}
+
+
+def test_usage(co, vendor_site):
+    vendor_site.says(MODEL, {"usage": {"tokens": {"input_tokens": 20.0, "output_tokens": 7.0}, "cached_tokens": 12.0}})
+    for usage in (ask(co, model="command").json()["usage"], stream(co, model="command", stream_options={"include_usage": True}).usage()):
+        assert (usage["prompt_tokens"], usage["completion_tokens"], usage["prompt_tokens_details"]["cached_tokens"]) == (20, 7, 12)
+    vendor_site.says(MODEL, {"usage": {"billed_units": {"input_tokens": 3, "output_tokens": 4}}})
+    assert ask(co, model="command").json()["usage"]["total_tokens"] == 7
+
+
+REASONS = [("COMPLETE", "stop"), ("STOP_SEQUENCE", "stop"), ("MAX_TOKENS", "length"), ("ERROR_TOXIC", "content_filter"), ("NEW", "stop")]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("word, told", REASONS)
+def test_finish_reasons(co, vendor_site, word, told, is_streamed):
+    vendor_site.says(MODEL, {"finish": word})
+    assert either(co, is_streamed, model="command") == ("Hello there", told)
+    vendor_site.says(MODEL, {"finish": word, "text": ""})
+    if word != "NEW":
+        assert either(co, is_streamed, model="command") == ("", told)
+
+
+EVENTS = [
+    ": hello", *cohere_vendor.CohereWire().events({"plan": "H\u00e9", "reasoning": "m", "text": "\U0001f310 so"})[:-2], named("debug", prompt="x"),
+    named("never-heard-of"), "event: ping\ndata: {}",
+    named("tool-call-start", index=0, delta={"message": {"tool_calls": {"type": "function", "function": {"name": "weather"}}}}),
+    named("tool-call-start", index=1, delta={"message": {"tool_calls": {"id": "b", "function": {"name": "weather", "arguments": {"x": 1}}}}}),
+    named("tool-call-delta", index=1, delta={"message": None}), named("tool-call-end", index=1), end("TOOL_CALL", usage=cohere_vendor.USAGE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+@pytest.mark.parametrize("size", [1, 7, 10000])
+@pytest.mark.parametrize("done", [False, True])
+def test_streams_in_pieces(co, vendor_site, line_end, size, done):
+    vendor_site.says(MODEL, {"events": EVENTS + ["data: [DONE]"] * done, "line_end": line_end, "pieces": size})
+    got = stream(co, model="command", tools=[TOOL], stream_options={"include_usage": True})
+    told = Built([one for one in got.chunks if one["choices"]]).told()
+    assert told == ("\U0001f310 so", "H\u00e9m", [("weather", {}), ("weather", {"x": 1})], "tool_calls") and got.is_done
+    assert got.usage()["prompt_tokens"] == 9
+
+
+def test_a_whole_answer_in_place_of_a_stream(co, vendor_site):
+    vendor_site.says(MODEL, {"json": cohere_vendor.CohereWire().whole({"text": "Hi", "calls": CALLS, "plan": "p"})})
+    told = Built(stream(co, model="command", tools=[TOOL]).chunks).told()
+    assert told == ("Hi", "p", [("weather", {"city": "Rome"}), ("weather", {"city": "Oslo"})], "tool_calls")
+
+
+# --- Failures -----------------------------------------------------------------------------------
+
+
+def said(message):
+    return {"id": "1", "message": message}
+
+
+TABLE = [
+    (400, said("It is wrong."), {}, 400, None, {}), (422, said("It is wrong."), {}, 400, None, {}),
+    (400, said("too many tokens: size limit exceeded"), {}, 400, "context_length_exceeded", {}),
+    (400, said("model 'x' not found, make sure the correct model ID was used"), {}, 404, "model_not_found", {}),
+    (401, said("invalid api token"), {}, 502, "upstream_error", {}), (498, said("blocked token"), {}, 502, "upstream_error", {}),
+    (402, said("billing"), {}, 429, "insufficient_quota", {"x-should-retry": "false"}), (403, said("no"), {}, 502, "upstream_error", {}),
+    (404, said("model not found"), {}, 404, "model_not_found", {}), (413, {}, {}, 413, "request_too_large", {}),
+    (429, said("You are using a Trial key, which is limited to 20 API calls / minute."), {}, 429, "rate_limit_exceeded", {"retry-after": "60"}),
+    (429, said("You are using a Trial key, which is limited to 1000 API calls / month."), {}, 429, "insufficient_quota", {}),
+    (429, said("slow down"), {"Retry-After": "7"}, 429, "rate_limit_exceeded", {"retry-after": "7"}),
+    (499, said("closed"), {}, 502, "upstream_error", {}), (500, "<html>no</html>", {}, 502, "upstream_error", {}),
+    (503, said("busy"), {}, 503, "upstream_error", {}), (504, {}, {}, 504, "upstream_timeout", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case[0]}-{case[4]}")
+def test_the_table(co, vendor_site, case, is_streamed):
+    status, body, headers, told, code, own = case
+    sent = {"raw": body.encode(), "type": "text/html"} if isinstance(body, str) else {"json": body}
+    vendor_site.says(MODEL, {"status": status, "headers": headers} | sent)
+    got, found, head = refusal(co, is_streamed, model="command")
+    assert (got, found["code"]) == (told, code), found
+    assert {name: head[name] for name in own} == own and len(vendor_site.asked(MODEL)) == 1
+
+
+FAULTS = {
+    "an error in a 200": ({"json": said("busy")}, 502), "nothing": ({"raw": b""}, 502), "a page": ({"raw": b"<html>", "type": "text/html"}, 502),
+    "no message": ({"json": {"id": "1"}}, 502), "no end": ({"json": {"message": {"content": []}}}, 502),
+    "error": ({"json": {"message": {"content": []}, "finish_reason": "ERROR"}}, 502),
+    "time-out": ({"json": {"message": {"content": []}, "finish_reason": "TIMEOUT"}}, 504),
+    "slow": ({"raw": b"", "cut": True, "stall": True}, 504), "cut": ({"raw": b"{", "cut": True}, 502),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_without_an_answer(co, vendor_site, name, is_streamed):
+    script, status = FAULTS[name]
+    vendor_site.says(MODEL, script)
+    assert refusal(co, is_streamed, model="command")[0] == status
+
+
+BEGUN = named("content-delta", index=0, delta={"message": {"content": {"text": "begun"}}})
+BROKEN = {
+    "cut": {"events": [BEGUN], "cut": True}, "no end": {"events": [BEGUN]}, "an error": {"events": [BEGUN, said("busy")]},
+    "error": {"events": [BEGUN, end("ERROR", error="CUDA")]}, "no JSON": {"events": [BEGUN, "data: {"]}, "silence": {"events": [BEGUN], "stall": True},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_streams_that_break(co, vendor_site, name):
+    vendor_site.says(MODEL, BROKEN[name])
+    got = stream(co, model="command")
+    assert got.text() == "begun" and got.error and not got.is_done
+
+
+def test_an_error_as_the_first_event(co, vendor_site):
+    vendor_site.says(MODEL, {"events": [end("TIMEOUT", error="slow")]})
+    assert refusal(co, True, model="command")[0] == 504
+
+
+def test_a_caller_who_leaves_ends_the_vendors_call(co, vendor_site):
+    vendor_site.left.clear()
+    vendor_site.says(MODEL, {"events": [BEGUN], "stall": True})
+    asked = {"model": "command", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    with httpx.stream("POST", f"{co.base_url}{PATH}", json=asked, headers=co.headers, trust_env=False) as answer:
+        assert any("begun" in piece for piece in answer.iter_text())
+    assert vendor_site.left.wait(10)
+
+
+MENDS = [
+    ("max tokens must be less than or equal to 8001", {"max_tokens": 9000}, {"max_tokens": 8001}),
+    ("thinking is not supported for this model", {"reasoning_effort": "low"}, {}),
+    ("strict_tools is not supported", {"tools": [{"type": "function", "function": TOOL["function"] | {"strict": True}}]}, {"tools"}),
+    ("seed is not supported", {"seed": 5, "temperature": 0.5}, {"temperature": 0.5}),
+    ("frequency_penalty is not supported", {"frequency_penalty": 0.5}, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(MENDS)))
+def test_mends(co, vendor_site, number, start_relay, caller):
+    message, fields, left = MENDS[number]
+    name = f"command-mend-{number}" if "thinking" not in message else "thinker"
+    model = THINKER if name == "thinker" else name
+    vendor_site.says(model, {"status": 400, "json": said(message)}, {})
+    assert text_of(ask(co, model=name, **fields)) == "Hello there"
+    assert stream(co, model=name, **fields).is_done
+    first, second, third = [request["body"] for request in vendor_site.asked(model)]
+    assert second == {name: value for name, value in third.items() if name != "stream"} and first != second
+    assert set(second) - {"model", "messages"} == set(left)
+    if isinstance(left, dict):
+        assert {key: second[key] for key in left} == left
+
+
+@pytest.mark.parametrize("number, fields", [(6, {"tools": [TOOL], "tool_choice": "required"}), (7, {"response_format": {"type": "json_object"}})])
+def test_abilities_that_a_model_lacks(co, vendor_site, number, fields):
+    name = f"command-mend-{number}"
+    text = 'So: {"a": 1}' if number == 7 else '<tool_call>{"name":"weather","arguments":{"city":"Rome"}}</tool_call>'
+    word = "response_format json" if number == 7 else "tool_choice"
+    vendor_site.says(name, {"status": 400, "json": said(f"{word} is not supported with model {name}")}, {"text": text})
+    choice = ask(co, model=name, **fields).json()["choices"][0]
+    assert choice["finish_reason"] == ("stop" if number == 7 else "tool_calls")
+    assert set(vendor_site.asked(name)[1]["body"]) == {"model", "messages"}
+
+
+def test_the_callers_key_and_another_kind(start_relay, vendor_site, server, caller, new_key):
+    relay = start_relay(
+        PROVIDER_OWN_KIND="cohere", PROVIDER_OWN_BASE_URL=vendor_site.base_url + "/v2", PROVIDER_OWN_MODELS="command-own",
+        PROVIDER_OWN_PASSTHROUGH="true", ANONYMOUS_MODELS="shared", PROVIDER_OWN_HEADERS="X-Client-Name: T",
+        PROVIDER_CO_KIND="cohere", PROVIDER_CO_BASE_URL=vendor_site.base_url, PROVIDER_CO_API_KEY=VENDOR_KEY,
+        PROVIDER_CO_MODELS="shared=command-shared", PROVIDER_ROW_PRIORITY=2,
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS="shared=shared/row",
+    )  # fmt: skip
+    key = new_key()
+    vendor_site.says("command-own", {"own_headers": ["x-client-name"]})
+    http = caller(relay, key)
+    assert text_of(ask(http, model="command-own")) == "Hello there"
+    (seen,) = vendor_site.asked("command-own")
+    assert seen["headers"]["authorization"] == f"Bearer {key}" and seen["headers"]["x-client-name"] == "T"
+    for status, told, code in [(401, 401, "invalid_api_key"), (403, 403, "permission_denied"), (429, 429, "rate_limit_exceeded")]:
+        vendor_site.says("command-own", {"status": status, "json": said("no"), "own_headers": ["x-client-name"]})
+        got, found, _ = refusal(http, model="command-own")
+        assert (got, found["code"]) == (told, code)
+    for is_streamed in (False, True):
+        vendor_site.says("command-shared", {"status": 503, "json": said("busy")})
+        server.says("shared/row", {})
+        assert either(caller(relay), is_streamed, model="shared") == ("Hello there", "stop")
+    assert server.take_violations() == [] and vendor_site.take_violations() == []
