@@ -1,10 +1,11 @@
 // A load generator for chat over HTTP/1.1: one thread, epoll, closed loop, every answer checked.
 //
-//   load --port N --dialect openai|onemin --kind whole|stream|tools|held|upload [--path PATH]
+//   load --port N --dialect openai|onemin|anthropic --kind whole|stream|tools|held|upload [--path PATH]
 //        [--connections N] [--seconds N] [--requests N] [--request-bytes N] [--events N] [--keys N]
 //
 // openai: POST /v1/chat/completions with a bearer; a stream must end with `data: [DONE]`.
 // onemin: POST /api/chat-with-ai with `API-KEY`; a stream must end with the event `done`.
+// anthropic: POST /v1/messages with `x-api-key`; a stream must end with the event `message_stop`.
 // Each connection asks, reads the answer, and asks again, until `seconds` are over or `requests` were sent.
 // `keys` callers ask in turn, each with a bearer (or API-KEY) of its own; one unless told.
 // A request's body has `request-bytes`. An answer must have status 200; a whole one must hold the vendor's last
@@ -255,12 +256,16 @@ static void receive(struct connection *c) {
     decode(c);
 }
 
-static void make_request(int port, int is_openai, size_t body_count) {
-    const char *begin = is_openai
+static void make_request(int port, int is_openai, int is_anthropic, size_t body_count) {
+    const char *begin = is_anthropic
+        ? "{\"model\":\"claude-sonnet-4-5\",\"max_tokens\":1000,\"system\":\"Answer in small pieces.\",\"messages\":["
+          "{\"role\":\"user\",\"content\":\""
+        : is_openai
         ? "{\"model\":\"gpt-4o-mini\",\"messages\":[{\"role\":\"system\",\"content\":\"Answer in small pieces.\"},"
           "{\"role\":\"user\",\"content\":\""
         : "{\"type\":\"UNIFY_CHAT_WITH_AI\",\"model\":\"gpt-4o-mini\",\"promptObject\":{\"prompt\":\"";
-    const char *end = !is_openai ? "\"}}"
+    const char *end = is_anthropic ? "\"}],\"stream\":true}"
+        : !is_openai ? "\"}}"
         : is_tools ? "\"}],\"stream\":true,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"get_weather\","
           "\"description\":\"The weather of a city\",\"parameters\":{\"type\":\"object\",\"properties\":"
           "{\"city\":{\"type\":\"string\"}},\"required\":[\"city\"]}}}]}"
@@ -274,8 +279,11 @@ static void make_request(int port, int is_openai, size_t body_count) {
     request_count = asprintf(&request,
         "POST %s%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\nContent-Type: application/json\r\n"
         "Accept: %s\r\nUser-Agent: load/1\r\nContent-Length: %zu\r\n\r\n%s%s%s",
-        is_openai ? "/v1/chat/completions" : "/api/chat-with-ai", !is_openai && is_stream ? "?isStreaming=true" : "",
-        port, is_openai ? "Authorization: Bearer bench-key-0123456789" : "API-KEY: bench-key-0123456789",
+        is_anthropic ? "/v1/messages" : is_openai ? "/v1/chat/completions" : "/api/chat-with-ai",
+        !is_anthropic && !is_openai && is_stream ? "?isStreaming=true" : "", port,
+        is_anthropic ? "x-api-key: bench-key-0123456789"
+        : is_openai  ? "Authorization: Bearer bench-key-0123456789"
+                     : "API-KEY: bench-key-0123456789",
         is_stream ? "text/event-stream" : "application/json", fixed + room, begin, prompt, end);
     free(prompt);
     request_key = strstr(request, "bench-key-") + strlen("bench-key-");
@@ -313,14 +321,17 @@ static double percentile_us(double share) {
 }
 
 int main(int count, char **arguments) {
-    int port = 0, is_openai = 1, is_upload = 0;
+    int port = 0, is_openai = 1, is_anthropic = 0, is_upload = 0;
     const char *path = "/v1/files";
     long request_bytes = 1024;
     double seconds = 0;
     for (int i = 1; i + 1 < count; i += 2) {
         const char *name = arguments[i], *value = arguments[i + 1];
         if (!strcmp(name, "--port")) port = atoi(value);
-        else if (!strcmp(name, "--dialect")) is_openai = !strcmp(value, "openai");
+        else if (!strcmp(name, "--dialect")) {
+            is_openai = !strcmp(value, "openai");
+            is_anthropic = !strcmp(value, "anthropic");
+        }
         else if (!strcmp(name, "--kind")) {
             is_held = !strcmp(value, "held");
             is_upload = !strcmp(value, "upload");
@@ -336,9 +347,10 @@ int main(int count, char **arguments) {
         else return fprintf(stderr, "load: unknown option %s\n", name), 64;
     }
     if (is_held) wanted_events = 1;
-    stream_end = is_openai ? "data: [DONE]\n\n" : "event: done\ndata: {\"message\":\"Stream completed\"}\n\n";
+    stream_end = is_anthropic ? "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+        : is_openai ? "data: [DONE]\n\n" : "event: done\ndata: {\"message\":\"Stream completed\"}\n\n";
     if (is_upload) make_upload(port, is_openai, path, request_bytes);
-    else make_request(port, is_openai, request_bytes);
+    else make_request(port, is_openai, is_anthropic, request_bytes);
     server = (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     poller = epoll_create1(0);

@@ -23,6 +23,9 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 GOALS = [
     ("chat", "chat request, processor time, limits in memory, relay / nginx", 1.6),
     ("stream", "translated stream of 100 events, processor time, relay / nginx", 1.5),
+    ("passed chat", "passed-on chat request, processor time, relay / nginx", 1.5),
+    ("passed stream", "passed-on stream of 100 events, processor time, relay / nginx", 1.2),
+    ("claude stream", "stream of 100 events from Anthropic's wire, processor time, relay / nginx", 1.6),
     ("KB per slow stream", "anonymous KB for each open slow stream", 22),
     ("chat beside streams", "processor time of a chat request beside slow streams / alone", 1.1),
     ("idle anonymous MB", "idle, anonymous MB", 6),

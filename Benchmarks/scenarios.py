@@ -59,6 +59,28 @@ class Round:
     requests: float
 
 
+@dataclass(frozen=True)
+class OtherWire:
+    """A vendor that is not 1min.ai: the relay's kind of provider, and the dialect in which the vendor is asked directly."""
+
+    kind: str
+    dialect: str
+    path: str
+    model: str
+
+    def settings(self, port: int) -> dict[str, str]:
+        return {
+            "PROVIDER_VENDOR_KIND": self.kind,
+            "PROVIDER_VENDOR_BASE_URL": f"http://127.0.0.1:{port}{self.path}",
+            "PROVIDER_VENDOR_PASSTHROUGH": "true",
+            "PROVIDER_VENDOR_MODELS": f"gpt-4o-mini={self.model}",
+        }
+
+
+PASSED = OtherWire("openai", "openai", "/v1", "gpt-4o-mini")
+CLAUDE = OtherWire("anthropic", "anthropic", "", "claude-sonnet-4-5")
+
+
 class Bench:
     def __init__(self, setup: Setup, scale: Scale) -> None:
         self.setup = setup
@@ -74,6 +96,15 @@ class Bench:
     def streams(self) -> None:
         """Streams of 100 events, 64 connections."""
         self._compare("stream", "stream", "Streams of 100 events, 64 connections, one thread")
+
+    def passed(self) -> None:
+        """The same of a vendor with OpenAI's wire, whose chats are passed on as they come."""
+        self._compare("whole", "passed chat", "Whole answers that pass as they come", PASSED)
+        self._compare("stream", "passed stream", "Streams of 100 events that pass as they come", PASSED)
+
+    def claude(self) -> None:
+        """Streams of a vendor with Anthropic's wire."""
+        self._compare("stream", "claude stream", "Streams of 100 events from Anthropic's wire", CLAUDE)
 
     def latency(self) -> None:
         """One connection: what a hop adds."""
@@ -199,20 +230,24 @@ class Bench:
         }
 
     @contextmanager
-    def _three(self, threads: int = 1) -> Iterator[list[Program]]:
+    def _three(self, threads: int = 1, wire: OtherWire | None = None) -> Iterator[list[Program]]:
         """Relay, nginx and the fake vendor behind both."""
         with self.setup.upstream() as upstream:
             port = upstream.whole_port
-            with self.setup.start_relay(port, threads) as relay, self.setup.start_nginx(port, threads) as nginx:
+            own = wire and wire.settings(port)
+            with self.setup.start_relay(port, threads, own=own) as relay, self.setup.start_nginx(port, threads) as nginx:
+                if wire:
+                    nginx.dialect = upstream.dialect = wire.dialect
                 yield [relay, nginx, upstream]
 
     def _slow_upstream(self) -> Any:
         return self.setup.upstream("--interval-ms", "1000")
 
-    def _compare(self, kind: str, figure: str, title: str) -> None:
-        with self._three() as programs:
+    def _compare(self, kind: str, figure: str, title: str, wire: OtherWire | None = None) -> None:
+        with self._three(wire=wire) as programs:
             port = programs[-1].whole_port
             with self.setup.start_nginx(port, 1, logs=False) as silent:
+                silent.dialect = programs[-1].dialect
                 programs.insert(2, silent)
                 rounds = self._interleave(programs, kind, connections=64)
         medians = {name: middle(taken) for name, taken in rounds.items()}
@@ -359,6 +394,8 @@ def middle(rounds: list[Round]) -> Round:
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "chat": Bench.chat,
     "streams": Bench.streams,
+    "passed": Bench.passed,
+    "claude": Bench.claude,
     "latency": Bench.latency,
     "cores": Bench.cores,
     "idle": Bench.idle,

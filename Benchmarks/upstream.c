@@ -1,4 +1,4 @@
-// A fast stand-in for 1min.ai: one thread, epoll, answers made once at start.
+// A fast stand-in for 1min.ai, OpenAI and Anthropic: one thread, epoll, answers made once at start.
 //
 //   upstream [--answer-bytes N] [--events N] [--writes N] [--interval-ms N]
 //
@@ -11,6 +11,7 @@
 //   POST /api/assets                          takes a body of any size, by length or in chunks, and drops it
 //   POST /api/features                        a record like that of a chat
 //   GET /models?feature=...                   a model list
+//   POST /v1/chat/completions, /v1/messages   the same by OpenAI's and Anthropic's wires, streamed if the body says so
 // Anything else is 404, a chat without `API-KEY` 401, without `promptObject` 400.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -42,6 +43,7 @@ struct connection {
     const char *out;               // what the socket has not taken yet, in memory that stays
     size_t out_count;
     int next_write;                // of a fast stream
+    const struct text *writes;
     struct connection *next, **in; // place in `running` or in a slot of the wheel; in == NULL: no stream runs
     enum upload upload;            // what is awaited of an upload's body
     long left;                     // of it, or of its chunk
@@ -50,6 +52,7 @@ struct connection {
 };
 
 static struct text whole, uploaded, models, refused, writes[MAX_WRITES], slow_begin, slow_event, slow_end;
+static struct text chat_whole, chat_writes[MAX_WRITES], message_writes[MAX_WRITES];
 static int write_count = 4, interval_ms = 0, poller;
 static struct connection *running;         // fast streams that have writes left
 static struct connection *wheel[MAX_SLOTS]; // slow streams by millisecond of the interval
@@ -111,6 +114,60 @@ static void make_whole(size_t answer_bytes) {
     make_answer(&whole, "200 OK", record.bytes);
     free(record.bytes);
     free(text.bytes);
+}
+
+// A stream of another wire, whose events have the same words.
+static void make_stream(struct text *writes, int event_count, const char *begin, const char *event, const char *end) {
+    struct text body = {0};
+    add(&writes[0], "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: text/event-stream\r\n"
+        "Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n");
+    add(&body, "%s", begin);
+    for (int i = 0, at = 0; i < event_count; i++) {
+        add(&body, event, i + 1 < event_count ? word(i) : "The end.");
+        if ((i + 1) * write_count / event_count > at && at + 1 < write_count) add_chunk(&writes[at++], &body);
+    }
+    add(&body, "%s", end);
+    add_chunk(&writes[write_count - 1], &body);
+    add(&writes[write_count - 1], "0\r\n\r\n");
+}
+
+#define CHUNK "data: {\"id\":\"chatcmpl-Bench0000000000000000000000000\",\"object\":\"chat.completion.chunk\"," \
+    "\"created\":1767225600,\"model\":\"gpt-4o-mini-2024-07-18\",\"service_tier\":\"default\"," \
+    "\"system_fingerprint\":\"fp_bench00000\",\"choices\":"
+#define CHAT_USAGE "\"usage\":{\"prompt_tokens\":200,\"completion_tokens\":120,\"total_tokens\":320," \
+    "\"prompt_tokens_details\":{\"cached_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0}}}"
+
+static void make_other_wires(size_t answer_bytes, int event_count) {
+    make_stream(chat_writes, event_count,
+        CHUNK "[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"logprobs\":null,"
+            "\"finish_reason\":null}],\"usage\":null}\n\n",
+        CHUNK "[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,\"finish_reason\":null}],"
+            "\"usage\":null}\n\n",
+        CHUNK "[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":null}\n\n"
+            CHUNK "[]," CHAT_USAGE "\n\ndata: [DONE]\n\n");
+    make_stream(message_writes, event_count,
+        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_bench\",\"type\":\"message\","
+            "\"role\":\"assistant\",\"model\":\"claude-sonnet-4-5\",\"content\":[],\"stop_reason\":null,"
+            "\"stop_sequence\":null,\"usage\":{\"input_tokens\":200,\"output_tokens\":1}}}\n\n"
+            "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":"
+            "{\"type\":\"text\",\"text\":\"\"}}\n\n",
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":"
+            "{\"type\":\"text_delta\",\"text\":\"%s\"}}\n\n",
+        "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
+            "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\","
+            "\"stop_sequence\":null},\"usage\":{\"output_tokens\":120}}\n\n"
+            "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+    const char *begin = "{\"id\":\"chatcmpl-Bench0000000000000000000000000\",\"object\":\"chat.completion\",\"created\":"
+        "1767225600,\"model\":\"gpt-4o-mini-2024-07-18\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+        "\"content\":\"", *end = "The end.\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":"
+        "\"stop\"}]," CHAT_USAGE ;
+    struct text body = {0};
+    add(&body, "%s", begin);
+    for (int i = 0; body.count + strlen(word(i)) + strlen(end) <= answer_bytes; i++) add(&body, "%s", word(i));
+    while (body.count + strlen(end) < answer_bytes) add(&body, "-");
+    add(&body, "%s", end);
+    make_answer(&chat_whole, "200 OK", body.bytes);
+    free(body.bytes);
 }
 
 static void make_streams(int event_count) {
@@ -186,9 +243,23 @@ static void put(struct connection *c, const struct text *text) {
     flush(c);
 }
 
+static void begin_stream(struct connection *c, const struct text *writes) {
+    c->writes = writes;
+    put(c, &writes[0]);
+    c->next_write = 1;
+    if (write_count > 1) enlist(c, &running);
+}
+
 static void answer(struct connection *c, const char *head, const char *body, size_t body_count) {
     if (!strncmp(head, "GET /models?", 12)) return put(c, &models);
     if (!strncmp(head, "POST /api/features ", 19)) return put(c, &whole);
+    int is_chat = !strncmp(head, "POST /v1/chat/completions ", 26), is_message = !strncmp(head, "POST /v1/messages ", 18);
+    if (is_chat || is_message) {
+        if (!strcasestr(head, is_chat ? "\r\nAuthorization: Bearer " : "\r\nx-api-key: ")) return put(c, &refused);
+        int is_stream = memmem(body, body_count, "\"stream\":true", 13) != NULL;
+        if (!is_stream) return put(c, is_chat ? &chat_whole : &refused);
+        return begin_stream(c, is_chat ? chat_writes : message_writes);
+    }
     if (strncmp(head, "POST /api/chat-with-ai", 22) || (head[22] != ' ' && head[22] != '?'))
         return put(c, &refused);
     static struct text no_key, no_prompt;
@@ -198,9 +269,7 @@ static void answer(struct connection *c, const char *head, const char *body, siz
     if (!memmem(body, body_count, "\"promptObject\"", 14)) return put(c, &no_prompt);
     if (strncmp(head + 22, "?isStreaming=true", 17)) return put(c, &whole);
     if (!interval_ms) {
-        put(c, &writes[0]);
-        c->next_write = 1;
-        if (write_count > 1) enlist(c, &running);
+        begin_stream(c, writes);
     } else {
         put(c, &slow_begin);
         enlist(c, &wheel[rand() % interval_ms]);
@@ -279,7 +348,7 @@ static void go_on(void) {
         if (c->out_count) continue;
         int is_last = c->next_write + 1 == write_count;
         if (is_last) delist(c); // first: the answer to it may be the next request
-        put(c, &writes[c->next_write++]);
+        put(c, &c->writes[c->next_write++]);
     }
 }
 
@@ -333,6 +402,7 @@ int main(int count, char **arguments) {
         return fprintf(stderr, "upstream: a number is out of range\n"), 64;
     make_whole(answer_bytes);
     make_streams(event_count);
+    make_other_wires(answer_bytes, event_count);
     make_answer(&models, "200 OK", "{\"models\":[{\"modelId\":\"gpt-4o-mini\",\"name\":\"GPT-4o mini\",\"provider\":\"openai\","
         "\"status\":\"ACTIVE\",\"features\":[\"UNIFY_CHAT_WITH_AI\"],\"modality\":{\"INPUT\":[\"text\",\"image\"],"
         "\"OUTPUT\":[\"text\"]},\"creditMetadata\":{}}]}");

@@ -100,13 +100,13 @@ struct ClaudeBlocks {
             append(address: address, to: &out)
         case (.picture, .data(let text)):
             list.open("image", to: &out)
-            append(text, as: text.type ?? .png, to: &out)
+            append(text, as: text.contentType ?? .png, to: &out)
         case (.file, .address(let address)):
             list.open("document", to: &out)
             append(address: address, to: &out)
         case (.file, .data(let text)):
             list.open("document", to: &out)
-            if text.type == .pdf { append(text, as: .pdf, to: &out) } else { append(plain: text, to: &out) }
+            if text.contentType == .pdf { append(text, as: .pdf, to: &out) } else { append(plain: text, to: &out) }
             if let name = part.name, name.utf8.contains(where: { $0 > 32 }) {
                 out.removeLast(1)
                 out.append(#","title":"#)
@@ -148,11 +148,11 @@ struct ClaudeBlocks {
             case (.sound, .data), (.sound, .address):
                 return .unsupported(part.param, "The model's provider takes no sounds.")
             case (.picture, .data(let text)):
-                guard let type = text.type, [.png, .jpeg, .gif, .webp].contains(type) else {
+                guard let type = text.contentType, [.png, .jpeg, .gif, .webp].contains(type) else {
                     return .picture(part.param, "is not PNG, JPEG, GIF or WebP", code: "invalid_image_format")
                 }
             case (.file, .data(let text)):
-                guard let type = text.type, [.pdf, .text, .json, .xml].contains(type) else {
+                guard let type = text.contentType, [.pdf, .text, .json, .xml].contains(type) else {
                     let why = "the model's provider takes PDF and plain text only"
                     return .value(part.param, why, code: "unsupported_value")
                 }
@@ -161,11 +161,6 @@ struct ClaudeBlocks {
         }
         return nil
     }
-}
-
-extension Base64Text {
-    /// By its beginning; nil: unknown, or not base64.
-    fileprivate var type: MediaType? { beginning(ofBytes: 1_024)?.withUnsafeBytes { MediaType(content: $0) } }
 }
 
 extension ByteBuffer {

@@ -137,7 +137,7 @@ struct MessageWriter {
             out.append(#"{"type":"input_audio","input_audio":{"data":""#)
             out.append(jsonContent: text.base64.bytes)
             out.append(#"","format":""#)
-            out.append(text.mediaType == .wav ? "wav" : "mp3")
+            out.append(text.contentType == .wav ? "wav" : "mp3")
             out.append("\"}")
         case (.file, .data(let text)):
             out.append(#"{"type":"file","file":{"filename":"#)
@@ -164,16 +164,9 @@ extension ByteBuffer {
     /// - Parameter standard: its type where the content does not tell it.
     mutating func append(dataURL text: Base64Text, _ standard: String) {
         append("data:")
-        append(text.mediaType?.rawValue ?? standard)
+        append(text.contentType?.rawValue ?? standard)
         append(";base64,")
         append(jsonContent: text.base64.bytes)
-    }
-}
-
-extension Base64Text {
-    /// By its beginning.
-    fileprivate var mediaType: MediaType? {
-        beginning(ofBytes: 1_024)?.withUnsafeBytes { MediaType(content: $0) }
     }
 }
 
