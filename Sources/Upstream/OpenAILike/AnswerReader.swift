@@ -17,6 +17,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     /// The beginning of all chunks, up to the members that differ.
     private var opening = ByteBuffer()
     private var chunk = ByteBuffer()
+    private var plain = PlainChunks()
     /// A choice was told of.
     private(set) var hasBegun = false
 
@@ -40,6 +41,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         named name: UnsafeRawBufferPointer,
         _ take: Take
     ) throws(UpstreamError) -> Bool {
+        if name.isEmpty, takePlain(data, take) { return false }
         if data.trimmed.equals("[DONE]") { return true }
         if name.equals("error") { throw FaultReader(parser, Fault.openAI, tellsFields: false).error(ofEvent: data) }
         let root = try parsed(data)
@@ -47,7 +49,24 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         let (pieces, isOdd) = try self.pieces(of: root, message: "delta", isWhole: false)
         if terms.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", take) }
         for piece in pieces where !piece.isDropped { tell(piece, take) }
+        if pieces.count == 1, !isOdd, name.isEmpty {
+            let none = UnsafeRawBufferPointer(start: nil, count: 0)
+            plain.learn(data, pieces[0], passed: terms.isNative ? chunk.bytes : none)
+        }
         return false
+    }
+
+    /// False: the chunk is more than text like that of those before.
+    private func takePlain(_ data: UnsafeRawBufferPointer, _ take: Take) -> Bool {
+        guard let written = plain.written(in: data), choices[plain.choice].finish == nil, let text = plain.text(written)
+        else { return false }
+        if terms.isNative {
+            chunk.removeAll()
+            plain.append(written, to: &chunk)
+            take(0, .native(.chat, chunk.bytes))
+        }
+        take(plain.choice, .text(text))
+        return true
     }
 
     private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {

@@ -28,6 +28,14 @@ struct ChoicePiece {
     fileprivate(set) var joinedReasoning: Body?
 
     init(index: Int) { self.index = index }
+
+    /// It brings a text, and nothing else.
+    var isTextAlone: Bool {
+        guard text != nil, reasoning == nil, refusal == nil, calls.isEmpty, function == nil, finish == nil else {
+            return false
+        }
+        return !isDropped && !isOdd && role == .asIs && joinedText == nil
+    }
 }
 
 /// Reads one choice of an answer, piece by piece, whatever its server makes of OpenAI's form.
