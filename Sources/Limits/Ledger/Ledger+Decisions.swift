@@ -49,7 +49,10 @@ extension Ledger {
     mutating func admission(_ parts: [Pending.Share], _ now: Moment) -> Decision {
         var decision = describe(Decision(.admitted), parts, now)
         for part in parts {
-            metrics.count(.admitted, part.account.limit.kind)
+            // Of a provider's capacity none is taken where somebody only looks.
+            if part.units > 0 || part.account.limit.kind != .provider {
+                metrics.count(.admitted, part.account.limit.kind)
+            }
             guard part.account.limit.quota.unit.isHeld, case .taken(let place) = part.state else { continue }
             decision.held.append(HeldUnits(account: part.account, units: part.units, place: place))
         }

@@ -20,6 +20,16 @@ extension Ledger {
         }
     }
 
+    /// The units that are used of each claim's limit, as far as that is known here.
+    mutating func used(_ claims: [Claim], at now: Moment) -> [Int] {
+        let now = read(now)
+        return claims.map { claim in
+            let account = accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim))
+            let free = account?.tally.standing(by: nil, at: now.wall).remaining
+            return free.map { claim.limit.quota.count - min($0, claim.limit.quota.count) } ?? 0
+        }
+    }
+
     private func isKnownFull(_ account: Account, _ units: Int, _ now: Moment) -> Bool {
         guard store == nil || account.refusedUntil > now.steady, ruleNow(account, now) == nil else { return false }
         return !account.tally.hasRoom(for: units, at: now.wall)

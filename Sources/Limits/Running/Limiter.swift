@@ -105,6 +105,13 @@ package final class Limiter: Sendable {
     /// The part of the claims' limits that is used, as far as that is known here: of several the greatest.
     package func knownShare(_ claims: [Claim]) -> Double { tell { $0.knownShare(claims, at: $1) } }
 
+    /// The units of the claims' limits that are used now, over all instances, each at most its limit. Nothing is counted.
+    package func used(_ claims: [Claim], on loop: EventLoop) async -> [Int] {
+        let looks = claims.map { Claim($0.limit, $0.identity, units: 0) }
+        if !looks.isEmpty { _ = await reserve(looks, on: loop) }
+        return tell { $0.used(looks, at: $1) }
+    }
+
     private func decision(_ claims: [Claim], _ loop: EventLoop) async -> Decision {
         let (answer, outbox) = decide(claims, loop)
         switch answer {
