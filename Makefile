@@ -58,7 +58,7 @@ unit-test: setup-run setup-schemas ## Swift tests alone (after `make build`)
 
 e2e-test: setup-test ## end-to-end tests alone (after `make build`)
 	$(say) 'End-to-end tests'
-	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .venv/bin/python -m pytest Tests/EndToEnd
+	@Scripts/e2e-test
 
 test-clients: setup-test ## LangChain's standard tests, the Agents SDK, pydantic-ai and instructor (after `make build`)
 	@PYTHON_VENV=.build/clients Scripts/setup-python Tests/Clients/requirements.txt
