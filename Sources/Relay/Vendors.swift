@@ -38,6 +38,7 @@ struct Vendors {
                     isPassthrough: provider.isPassthrough,
                     takesCredits: provider.kind.row.takesCredits,
                     capacity: capacity,
+                    generates: provider.generates,
                     sparing: Candidate.Traits(sparing: provider)
                 )
             )

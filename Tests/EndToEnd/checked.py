@@ -26,6 +26,9 @@ IMAGES = "ImagesResponse"
 FILE, FILES, DELETED_FILE = "OpenAIFile", "ListFilesResponse", "DeleteFileResponse"
 FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
 
+OWN = ("/generate", "/llm/")
+"""Paths whose answers have shapes of their own."""
+
 problems: list[str] = []
 """What was wrong with answers so far; a test that expects some takes them out."""
 
@@ -65,6 +68,8 @@ def json_problems(path: str, status: int, body: bytes) -> list[str]:
     except ValueError as problem:
         return [f"not JSON: {problem}: {body[:200]!r}"]
     where = route(path)
+    if path.startswith(OWN):
+        return own_problems(path, status, value)
     if status >= 400 and where != "ready":
         return schema_problems(ERROR, value) + error_problems(value)
     if where == "chat/completions":
@@ -132,6 +137,15 @@ def images_problems(value: Any) -> list[str]:
         if "url" in image and not image["url"].startswith(("http://", "https://")):
             found.append(f"an address is {image['url']!r:.80}")
     return found if value.get("data") else ["no images"]
+
+
+def own_problems(path: str, status: int, value: Any) -> list[str]:
+    """What is wrong with an answer in a shape that is not OpenAI's."""
+    if status < 400:
+        return []
+    name = "detail" if path.startswith("/generate") else "error"
+    text = isinstance(value, dict) and set(value) == {name} and isinstance(value[name], list if status == 422 else str)
+    return [] if text and value[name] else [f"not an error of {path}: {value}"]
 
 
 def error_problems(value: Any) -> list[str]:
@@ -309,6 +323,24 @@ class MediaStreamCheck:
         return found
 
 
+class TextEventsCheck(MediaStreamCheck):
+    """The same of `/llm/chat/stream`: text and calls, then the end or an error."""
+
+    def end(self, *, is_left: bool) -> list[str]:
+        *events, rest = self.body.split(b"\n\n")
+        if is_left:
+            return []
+        found = [f"a piece of an event: {rest[:200]!r}"] if rest else []
+        told = [event for event in events if not event.startswith(b": ")]
+        for event in told[:-1]:
+            if not event.startswith((b'data: {"content":"', b'data: {"tool_calls":[')):
+                found.append(f"event {event[:200]!r}")
+            json.loads(event.removeprefix(b"data: "))
+        if not told or told[-1] != b"data: [DONE]" and not told[-1].startswith(b'data: {"error":"'):
+            found.append(f"the end is {told[-1:]}")
+        return found
+
+
 def answer_check(response: Any) -> Callable[[bytes | None], None]:
     """Takes the body of `response` piece by piece; None: the client left it."""
     request, kind = response.request, response.headers.get("content-type", "").partition(";")[0]
@@ -324,6 +356,8 @@ def answer_check(response: Any) -> Callable[[bytes | None], None]:
             stream = ResponseStreamCheck(schema_problems)
         elif route(request.url.path).startswith(("images/", "audio/")):
             stream = MediaStreamCheck()
+        elif request.url.path.startswith(OWN):
+            stream = TextEventsCheck()
         else:
             stream = check()
 

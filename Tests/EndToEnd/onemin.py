@@ -441,7 +441,10 @@ class Vendor:
         key = query.get("key", "")
         status, out = 200, None
         if name == "scenarios":
-            self.scenarios |= json.loads(request.body)
+            self.scenarios |= (new := json.loads(request.body))
+            for key in new:
+                if key in self.releases and self.releases[key].is_set():
+                    del self.releases[key]
         elif name == "release":
             self.release(json.loads(request.body)["key"]).set()
         elif name == "violations":

@@ -321,6 +321,10 @@ def fields() -> Iterator[tuple[str, Send]]:
     yield "completions: prompts", as_json(
         "/v1/completions", lambda text: {"model": "gpt-4.1-mini", "prompt": [text, "a"], "echo": True, "stream": True}
     )
+    for name in ("prompt", "model"):
+        yield f"generate: {name}", as_json("/generate", lambda text, n=name: {"prompt": "a"} | {n: text})
+    yield "generate: text", as_json("/generate", lambda text: text)
+    yield "llm: content", as_json("/llm/chat", lambda text: {"messages": [said(text)]})
     for name in ("prompt", "model", "size", "style", "quality", "background", "output_format", "user", "response_format"):
         usual = {"model": "gpt-image-1", "prompt": "a"}
         yield f"images: {name}", as_json("/v1/images/generations", lambda text, n=name, u=usual: u | {n: text})
@@ -393,6 +397,7 @@ def main() -> int:
             "ONE_MIN_ASSET_URL": vendor.asset_url,
             "PROVIDER_PASS_KIND": "onemin",
             "PROVIDER_DEMO_KIND": "echo",
+            "PROVIDER_DEMO_CONCURRENCY": "1000",
             # Nobody is there: its requests are read all the same.
             "PROVIDER_ROW_KIND": "openai",
             "PROVIDER_ROW_BASE_URL": "http://127.0.0.1:1/v1",

@@ -49,6 +49,8 @@ package final class CallSheet: @unchecked Sendable {
     package private(set) var failures: [Failure] = []
     /// Of who was called last; nil: nobody was.
     package var provider: String?
+    /// The vendor's name of the model that was called last.
+    package var model = ""
     /// Of the model that was called last: the day on which it ends.
     package var shutdownDate: Day?
     /// The prompt counts once, however many choices are made of it.

@@ -24,6 +24,12 @@ extension Exchange {
         return caller
     }
 
+    /// Of a request that is put to no vendor: a key of the vendor's is checked with it.
+    func check(_ caller: Caller) async throws(APIError) {
+        guard caller.kind == .passThrough, await !gateway.verdicts.isGood(caller, gateway) else { return }
+        throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
+    }
+
     /// Nil: the address of the connection. Keys that are not known cost nothing to make up, so they do not count.
     private func memoryHolder(_ caller: Caller, _ request: Request) -> MemoryHolder.Key? {
         if caller.kind == .known, let identity = caller.identity {

@@ -2,6 +2,7 @@ import Calls
 import Engine
 import Limits
 import Shared
+import Upstream
 
 /// The output of one family of endpoints, errors included.
 protocol Surface: Sendable {
@@ -27,10 +28,16 @@ protocol ChatSurface: Surface {
     /// - Parameter root: valid during the call only.
     /// - Parameter defaultModel: for a request that names none.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
+    /// All that could serve the call.
+    func candidates(for asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Candidates
 }
 
 extension ChatSurface {
     var wire: Wire? { nil }
+
+    func candidates(for asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Candidates {
+        try exchange.gateway.registry.chat(asked.call.model, for: caller)
+    }
 }
 
 /// A chat request as its surface has read it. A class: a call is dear to copy, and large in the frames of functions that

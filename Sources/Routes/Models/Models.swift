@@ -60,11 +60,7 @@ private func visibleModels(
     }
     let caller = try await exchange.caller(.models)
     _ = try await exchange.admit(gateway.limits.cover(caller, .models, exchange.request))
-    if caller.kind == .passThrough {
-        guard await gateway.verdicts.isGood(caller, gateway) else {
-            throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
-        }
-    }
+    try await exchange.check(caller)
     return (gateway.registry.offers.listed(for: caller), caller)
 }
 

@@ -53,7 +53,7 @@ private func plannedChat(
     if asked.reply.refersBack { try await asked.resolve(for: caller, exchange) }
     exchange.record.model = asked.call.model
     exchange.record.isStreamed = asked.call.isStreamed
-    let candidates = try gateway.registry.chat(asked.call.model, for: caller)
+    let candidates = try surface.candidates(for: asked, caller, exchange)
     if gateway.registry.offers.haveSubstitutes, candidates.leading.name != asked.call.model {
         exchange.record.substitute = candidates.leading.name
     }

@@ -65,12 +65,7 @@ extension ProviderSettings {
             }
         }
         apiKeys = isPassthrough ? [] : keys
-        let weights = reader.weights(key("KEY_WEIGHTS"))
-        if !weights.isEmpty && weights.count != keys.count && kind.usesNetwork {
-            let words = (weights.count == 1 ? "1 weight" : "\(weights.count) weights")
-            reader.note(key("KEY_WEIGHTS"), "\(words) for \(keys.count == 1 ? "1 key" : "\(keys.count) keys")")
-        }
-        keyWeights = weights.isEmpty ? keys.map { _ in 1 } : weights
+        keyWeights = reader.keyWeights(key("KEY_WEIGHTS"), of: keys, isJudged: kind.usesNetwork)
         connectTimeout = reader.duration(key("CONNECT_TIMEOUT"))
         firstByteTimeout = reader.duration(key("TIMEOUT"))
         idleTimeout = reader.duration(key("IDLE_TIMEOUT"))
@@ -83,6 +78,8 @@ extension ProviderSettings {
         takesPictures = reader.boolean(key("VISION"))
         chatsBy = reader.text(key("CHAT_VIA")).flatMap { ProviderSettings.ChatPath(rawValue: $0) }
         if kind != .openai { reader.refuse(key("CHAT_VIA"), "only kind openai has it; remove this line") }
+        generates = reader.boolean(key("GENERATE"))
+        generateModel = reader.text(key("GENERATE_MODEL"))
         headers = reader.list(key("HEADERS"))
         if !row.takesHeaders {
             reader.refuse(key("HEADERS"), "kind \(kind.rawValue) takes no headers; remove this line")
@@ -103,6 +100,16 @@ extension SettingsReader {
             refuse(one, "\(several.name) is set too (\(place(several))); one of them is enough")
         }
         return list(several) + (text(one).map { [$0] } ?? [])
+    }
+
+    /// One for each key.
+    fileprivate mutating func keyWeights(_ key: SettingKey, of keys: [String], isJudged: Bool) -> [Double] {
+        let weights = weights(key)
+        if !weights.isEmpty && weights.count != keys.count && isJudged {
+            let words = (weights.count == 1 ? "1 weight" : "\(weights.count) weights")
+            note(key, "\(words) for \(keys.count == 1 ? "1 key" : "\(keys.count) keys")")
+        }
+        return weights.isEmpty ? keys.map { _ in 1 } : weights
     }
 
     /// Without a path that calls add themselves.

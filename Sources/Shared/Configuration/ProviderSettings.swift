@@ -51,6 +51,10 @@ package struct ProviderSettings: Sendable, Equatable {
     package let takesPictures: Bool
     /// Nil: as its address asks for.
     package let chatsBy: ChatPath?
+    /// It serves calls that name no model.
+    package let generates: Bool
+    /// By this name of its models; nil: by the first.
+    package let generateModel: String?
     /// Header lines of its calls, which go before those that its kind has; secrets.
     package let headers: [String]
 }

@@ -25,6 +25,7 @@ extension Offers {
                 isSubsetOnly: hasSubset && settings.isSubsetOnly,
                 owner: provider.kind.row.owner ?? provider.label,
                 isPassthrough: provider.isPassthrough,
+                generateModel: provider.generateModel ?? provider.models.first?.alias,
                 rank: provider.rank,
                 prices: provider.prices
             )

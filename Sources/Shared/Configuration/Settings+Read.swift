@@ -63,6 +63,7 @@ extension Settings {
         isSubsetOnly = reader.boolean("PERMIT_MODELS_FROM_SUBSET_ONLY")
         defaultModel = reader.text("DEFAULT_MODEL")
         fallbackModel = reader.text("FALLBACK_MODEL")
+        generateModel = reader.text("GENERATE_MODEL")
         keepsLinks = reader.text("ONE_MIN_LINKS") != "off"
         replacements = reader.replacements("MODEL_REPLACEMENTS")
         modelsRefresh = reader.duration("ONE_MIN_MODELS_REFRESH")

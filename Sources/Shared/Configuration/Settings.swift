@@ -40,6 +40,8 @@ package struct Settings: Sendable, Equatable {
     package let defaultModel: String?
     /// For requests that name an unknown model.
     package let fallbackModel: String?
+    /// For `/generate`; nil: one of each provider.
+    package let generateModel: String?
     /// Prompts for 1min.ai keep their links to videos.
     package let keepsLinks: Bool
     /// Between two readings of the vendor's list of models; zero: it is never read.

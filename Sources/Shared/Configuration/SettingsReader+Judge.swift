@@ -11,9 +11,19 @@ extension SettingsReader {
         judgeMemory(settings)
         guard !hasProblem(with: "PROVIDER", "SUBSET_OF", "PERMIT_", "ONE_MIN_") else { return }
         let offers = Offers(settings, catalogues)
-        for (name, model) in [("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel)] {
+        let named = [
+            ("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel),
+            ("GENERATE_MODEL", settings.generateModel),
+        ]
+        for (name, model) in named {
             guard let model, offers[model].isEmpty else { continue }
             judge(.global(name), "no provider serves \"\(model)\"", offers)
+        }
+        for (place, provider) in settings.providers.enumerated() {
+            guard let model = provider.generateModel, !offers[model].contains(where: { $0.provider == place }) else {
+                continue
+            }
+            judge(ProviderSettings.key(provider.instance, "GENERATE_MODEL"), "the provider has no \"\(model)\"", offers)
         }
         for (name, other) in settings.replacements.sorted(by: { $0.key < $1.key }) where offers[other].isEmpty {
             judge("MODEL_REPLACEMENTS", "no provider serves \"\(other)\", which replaces \"\(name)\"", offers)

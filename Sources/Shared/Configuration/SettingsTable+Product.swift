@@ -159,6 +159,12 @@ extension SettingsTable {
                     SettingRow("DEFAULT_MODEL", .model, "", "model for requests that name none"),
                     SettingRow("FALLBACK_MODEL", .model, "", "model for requests whose model no provider has"),
                     SettingRow(
+                        "GENERATE_MODEL",
+                        .model,
+                        "",
+                        "model for /generate; unset: each provider's in turn, cheapest first"
+                    ),
+                    SettingRow(
                         "ONE_MIN_LINKS",
                         .choice(["keep", "off"]),
                         "keep",
@@ -337,6 +343,18 @@ extension SettingsTable {
                         .number(1...1_000_000),
                         "",
                         "most calls at the same time, for each key; unset: any number"
+                    ),
+                    SettingRow(
+                        "GENERATE",
+                        .boolean,
+                        "true",
+                        "false: /generate does not use it unless a model is named"
+                    ),
+                    SettingRow(
+                        "GENERATE_MODEL",
+                        .model,
+                        "",
+                        "its model for /generate and /llm; unset: the first of MODELS"
                     ),
                     SettingRow("RETRIES", .number(0...10), "0", "more tries before another provider is asked"),
                     SettingRow("COST", .price, "0", "price of 1000 tokens; 0: unknown"),

@@ -50,6 +50,8 @@ package struct Offers: Sendable {
         let owner: String
         /// Calls are made with the caller's own key.
         let isPassthrough: Bool
+        /// The name by which it serves calls that name no model; nil: the first that chats.
+        let generateModel: String?
         let rank: ProviderRank
         let prices: ProviderPrices
     }
@@ -219,6 +221,15 @@ package struct Offers: Sendable {
     package func serve(_ caller: Caller, at provider: Int) -> Bool {
         let isPassthrough = providers[provider].isPassthrough
         return listing.contains { $0.provider == provider && caller.mayUse($0.name, ofPassthrough: isPassthrough) }
+    }
+
+    /// The name, and the offer, by which the provider at that place serves calls that name no model; nil: it has none.
+    package func generating(at provider: Int) -> (name: String, offer: Offer)? {
+        let name =
+            providers[provider].generateModel
+            ?? listing.first { $0.provider == provider && $0.model.features.contains(.chat) }?.name
+        guard let name, let offer = self[name].first(where: { $0.provider == provider }) else { return nil }
+        return (name, offer)
     }
 
     /// All that may be named, in the order of providers.

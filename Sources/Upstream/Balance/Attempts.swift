@@ -9,6 +9,7 @@ package import Shared
 package final class Attempts: @unchecked Sendable {
     private let candidates: [Candidate]
     private let balance: Balance?
+    private let order: Candidates.Order
     private let rules: BalanceSettings
     private let caller: Identity?
     private let sheet: CallSheet
@@ -40,7 +41,15 @@ package final class Attempts: @unchecked Sendable {
     private var failures: [(candidate: Int, error: UpstreamError)] = []
     private var refusal: APIError?
 
-    init(_ candidates: [Candidate], _ balance: Balance?, _ caller: Identity?, _ sheet: CallSheet, _ affinity: UInt64?) {
+    init(
+        _ candidates: [Candidate],
+        _ balance: Balance?,
+        _ order: Candidates.Order,
+        _ caller: Identity?,
+        _ sheet: CallSheet,
+        _ affinity: UInt64?
+    ) {
+        self.order = order
         self.affinity = affinity
         self.candidates = candidates
         self.balance = balance
@@ -110,6 +119,7 @@ package final class Attempts: @unchecked Sendable {
         guard let first = (sound.isEmpty ? left : sound).min(by: { (priority($0), $0) < (priority($1), $1) }) else {
             return nil
         }
+        if order == .byLoad, let balance, !sound.isEmpty { return best(of: sound, balance) }
         guard let balance, !sound.isEmpty, turned.insert(priority(first)).inserted else { return first }
         let group = sound.filter { priority($0) == priority(first) }
         guard candidates.count(where: { $0.rank.priority == priority(first) }) > 1 else { return first }
@@ -137,7 +147,13 @@ package final class Attempts: @unchecked Sendable {
         return places[best]
     }
 
-    private func priority(_ place: Int) -> Int { balance == nil ? place : candidates[place].rank.priority }
+    private func priority(_ place: Int) -> Int {
+        switch order {
+        case .balanced: candidates[place].rank.priority
+        case .listed: place
+        case .byLoad: 0
+        }
+    }
 
     private func isSound(_ place: Int, at now: UInt64) -> Bool {
         candidates[place].hasSoundKey && !(balance?.isOpen(breakerKey(place), at: now) ?? false)
@@ -268,7 +284,7 @@ package final class Attempts: @unchecked Sendable {
                 ?? UpstreamError(.failed, cause: "there is no candidate")
         }
         let asked = failures.map(\.candidate)
-        if asked.contains(where: { $0 != asked[0] }) { error.summary = summary }
+        if order != .balanced || asked.contains(where: { $0 != asked[0] }) { error.summary = summary }
         return error
     }
 

@@ -108,6 +108,7 @@ package final class Candidate: Sendable {
 
     func call(with credential: Credential, billing sheet: CallSheet) -> VendorCall {
         sheet.provider = provider.name
+        sheet.model = model.id
         sheet.shutdownDate = model.shutdownDate
         return VendorCall(credential, billing: sheet, on: loop, of: keys, within: capacity)
     }

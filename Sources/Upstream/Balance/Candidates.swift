@@ -10,13 +10,31 @@ package struct Candidates: Sendable {
     private let others: [Candidate]
     /// Nil: they are asked as they stand.
     private let balance: Balance?
+    private let order: Order
     private let caller: Identity?
 
-    init(_ leading: Candidate, others: [Candidate], _ balance: Balance, for caller: Caller) {
+    /// The order in which they are asked.
+    package enum Order: Sendable {
+        /// By priority, and within one as the settings say.
+        case balanced
+        /// As they stand.
+        case listed
+        /// The one with the most room first, whatever its priority.
+        case byLoad
+    }
+
+    init(
+        _ leading: Candidate,
+        others: [Candidate],
+        _ balance: Balance,
+        for caller: Caller,
+        _ order: Order = .balanced
+    ) {
         self.leading = leading
         self.others = others
         self.balance = balance
         self.caller = caller.identity
+        self.order = order
     }
 
     /// To be asked in that order.
@@ -27,10 +45,11 @@ package struct Candidates: Sendable {
         others = Array(list.dropFirst())
         balance = nil
         caller = nil
+        order = .listed
     }
 
     /// There is one candidate, with one key.
-    package var isSingle: Bool { others.isEmpty && leading.hasOneKey && leading.capacity == nil }
+    package var isSingle: Bool { others.isEmpty && leading.hasOneKey && leading.capacity == nil && order == .balanced }
 
     /// The first that has a key which does not rest; else the first.
     var firstSound: Candidate {
@@ -44,11 +63,13 @@ package struct Candidates: Sendable {
 
     /// - Parameter affinity: calls of one value keep to one provider and key; nil: there is no such value.
     package func attempts(billing sheet: CallSheet, affinity: UInt64? = nil) -> Attempts {
-        Attempts([leading] + others, balance, caller, sheet, affinity)
+        Attempts([leading] + others, balance, order, caller, sheet, affinity)
     }
 
     /// The values that calls keep to one provider by; empty: there is nothing to choose.
-    package var affinities: [BalanceSettings.Affinity] { balance?.rules.affinity ?? [] }
+    package var affinities: [BalanceSettings.Affinity] {
+        order == .balanced ? balance?.rules.affinity ?? [] : []
+    }
 
     /// The result of the first candidate that has one; the others, and other keys, are asked only for failures that
     /// they may not have.

@@ -34,13 +34,42 @@ package final class Capacity: CallCapacity {
     }
 
     private func claims(for credential: Credential, isAfterAnother: Bool = false) -> [Claim] {
-        let isOwn = credential.label != nil
-        let identity = Identity.upstreamKey(credential.account, of: provider, isOwn: isOwn)
+        let identity = identity(credential)
         return [starts, isAfterAnother ? nil : calls].compactMap { $0.map { Claim($0, identity) } }
     }
 
     /// The part of it that is in use, as far as that is known here: 1 or more: there is no room.
     func share(of credential: Credential) -> Double { limiter.knownShare(claims(for: credential)) }
+
+    /// The use of one key, over all instances. Of several limits that with the greater part in use.
+    package struct Load: Sendable {
+        package var used: Double
+        package var most: Double
+
+        fileprivate init(_ used: Int, of quota: Quota) {
+            let seconds = Double(max(1, quota.windowSeconds))
+            self.used = Double(used) / seconds
+            most = Double(quota.count) / seconds
+        }
+    }
+
+    /// Its limit is of calls at the same time; else of calls that begin within a second.
+    package var isOfCalls: Bool { calls != nil }
+
+    /// Of each key, in their order; of a provider with two limits all by that of which more is in use.
+    package func loads(of credentials: [Credential], on loop: EventLoop) async -> [Load] {
+        let limits = [starts, calls].compactMap(\.self)
+        let claims = limits.map { limit in credentials.map { Claim(limit, identity($0)) } }
+        let used = await limiter.used(claims.flatMap(\.self), on: loop)
+        let loads = limits.enumerated().map { place, limit in
+            used[place * credentials.count..<(place + 1) * credentials.count].map { Load($0, of: limit.quota) }
+        }
+        return loads.max { $0.share < $1.share } ?? []
+    }
+
+    private func identity(_ credential: Credential) -> Identity {
+        .upstreamKey(credential.account, of: provider, isOwn: credential.label != nil)
+    }
 
     /// Others wait for it, and come first.
     var isAwaited: Bool { queue.isAwaited(place) }
@@ -81,6 +110,14 @@ package final class Capacity: CallCapacity {
     }
 }
 
+extension [Capacity.Load] {
+    /// The part of all that is in use.
+    package var share: Double {
+        let most = reduce(0) { $0 + $1.most }
+        return most > 0 ? reduce(0) { $0 + $1.used } / most : 0
+    }
+}
+
 extension APIError {
     /// The providers have no room for a call now.
     static var capacityReached: APIError {
@@ -91,6 +128,7 @@ extension APIError {
             code: "rate_limit_exceeded"
         )
         error.retryAfterSeconds = 1
+        error.isOfCapacity = true
         return error
     }
 }

@@ -31,6 +31,11 @@ package final class KeyRing: KeyRests {
         places = Lock(weights.map { Place(weight: $0) })
     }
 
+    /// All of them, with their weights, in the order of the settings.
+    package var all: [(credential: Credential, weight: Double)] {
+        zip(credentials, places.withLock { $0.map(\.weight) }).map { ($0, $1) }
+    }
+
     package var isSingle: Bool { credentials.count == 1 }
 
     /// The one of that account; nil: it is not among these.

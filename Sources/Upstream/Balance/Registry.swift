@@ -14,7 +14,9 @@ package final class Registry: @unchecked Sendable {
         /// It takes credits for its calls.
         package let takesCredits: Bool
         /// Nil: it has no bound.
-        let capacity: Capacity?
+        package let capacity: Capacity?
+        /// It serves calls that name no model.
+        let generates: Bool
         /// Calls that need one of these are not put to it.
         let spared: Candidate.Traits
 
@@ -24,6 +26,7 @@ package final class Registry: @unchecked Sendable {
             isPassthrough: Bool,
             takesCredits: Bool,
             capacity: Capacity? = nil,
+            generates: Bool = true,
             sparing spared: Candidate.Traits = []
         ) {
             self.provider = provider
@@ -31,11 +34,12 @@ package final class Registry: @unchecked Sendable {
             self.isPassthrough = isPassthrough
             self.takesCredits = takesCredits
             self.capacity = capacity
+            self.generates = generates
             self.spared = spared
         }
     }
 
-    let entries: [Entry]
+    package let entries: [Entry]
     /// Some vendor takes calls as they came, in OpenAI's form.
     package let speaksChat: Bool
     /// Some vendor takes calls of other endpoints as they came.

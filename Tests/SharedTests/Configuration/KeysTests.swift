@@ -167,6 +167,11 @@ import Testing
             ),
             ("DEFAULT_MODEL=gtp-4o", ".env:1  DEFAULT_MODEL: no provider serves \"gtp-4o\""),
             ("FALLBACK_MODEL=gtp-4o", ".env:1  FALLBACK_MODEL: no provider serves \"gtp-4o\""),
+            ("GENERATE_MODEL=gtp-4o", ".env:1  GENERATE_MODEL: no provider serves \"gtp-4o\""),
+            (
+                "PROVIDER_A_KIND=echo\nPROVIDER_A_GENERATE_MODEL=b\nANONYMOUS_MODELS=all",
+                ".env:2  PROVIDER_A_GENERATE_MODEL: the provider has no \"b\""
+            ),
             (
                 "PERMIT_MODELS_FROM_SUBSET_ONLY=true\nDEFAULT_MODEL=gpt-4.1",
                 ".env:2  DEFAULT_MODEL: no provider serves \"gpt-4.1\""

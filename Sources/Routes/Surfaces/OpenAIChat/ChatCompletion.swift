@@ -96,7 +96,7 @@ struct ChatCompletion: ChatReply {
         body.append("}")
     }
 
-    private func append(_ calls: [ToolCall], to body: inout ByteBuffer) {
+    func append(_ calls: [ToolCall], to body: inout ByteBuffer) {
         for (index, call) in calls.enumerated() {
             body.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#)
             body.append(json: call.id ?? "")

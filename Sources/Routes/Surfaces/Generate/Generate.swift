@@ -1,0 +1,125 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// `POST /generate`: one prompt and one text, by whichever provider is cheapest. Errors look like FastAPI's.
+struct Generate: ChatSurface {
+    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
+        guard status(of: error) == 422 else {
+            body.append(#"{"detail":"#)
+            body.append(json: error.isOfCapacity ? "All providers failed: \(error.message)" : error.message)
+            return body.append("}")
+        }
+        let isPrompt = error.param?.isSame(as: "prompt") ?? false
+        body.append(#"{"detail":[{"type":""#)
+        body.append(isPrompt ? "missing" : error.param == nil ? "json_invalid" : "value_error")
+        body.append(#"","loc":["body""#)
+        if let param = error.param {
+            body.append(",")
+            body.append(json: param)
+        }
+        body.append(#"],"msg":"#)
+        body.append(json: isPrompt ? "Field required" : error.message)
+        body.append(#","input":{}}]}"#)
+    }
+
+    func status(of error: APIError) -> Int {
+        if error.isFromVendor { return error.status == 400 ? 400 : 503 }
+        if error.isOfCapacity { return 503 }
+        return error.status == 400 ? 422 : error.status
+    }
+
+    /// The body may be a JSON string that holds the object.
+    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
+        guard let text = root.text else { return ChatRequest(try Self.call(root), GeneratedText()) }
+        let call = try JSONBody.read(text, by: JSONParser()) { (root) throws(APIError) in try Self.call(root) }
+        return ChatRequest(call, GeneratedText())
+    }
+
+    private static func call(_ root: JSONValue) throws(APIError) -> ChatCall {
+        guard root.kind == .object else { throw .missing("prompt") }
+        return try ChatCall(generating: try RequestFields(root))
+    }
+
+    func candidates(for asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Candidates {
+        let (registry, settings) = (exchange.gateway.registry, exchange.gateway.settings)
+        if asked.call.model.isEmpty, let name = settings.generateModel { asked.call.model = name }
+        guard asked.call.model.isEmpty else { return try registry.chat(asked.call.model, for: caller) }
+        guard let candidates = registry.generators(for: caller) else {
+            throw APIError(503, "All providers failed: there is none for this caller.", type: "server_error")
+        }
+        asked.call.model = candidates.leading.name
+        return candidates
+    }
+}
+
+extension ChatCall {
+    /// - Parameter fields: `prompt`, and perhaps `model`, `max_tokens` and `temperature`.
+    fileprivate init(generating fields: RequestFields) throws(APIError) {
+        self.init()
+        guard let prompt = fields["prompt"]?.string, !prompt.isEmpty else { throw .missing("prompt") }
+        messages = [ChatMessage(role: .user, text: prompt)]
+        model = try fields.model() ?? ""
+        maxTokens = try fields.integer("max_tokens", 1...Int(Int32.max))
+        if maxTokens != nil { needs.insert(.tokenBound) }
+        try readSampling(fields)
+        countIfLong()
+    }
+}
+
+/// `{"modelUsed":"mixtral-8x7b-32768","tokens":50,"cost":0.0001,"response":"Quantum computing is ..."}`
+private struct GeneratedText: ChatReply {
+    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
+        preconditionFailure("such a call is never streamed")
+    }
+
+    func write(
+        _ answer: ChatAnswer,
+        _ usage: Usage,
+        _ wanted: WantedAnswer,
+        _ exchange: Exchange
+    ) async throws(UpstreamError) {
+        var body = ByteBuffer()
+        body.append(#"{"modelUsed":"#)
+        body.append(json: exchange.sheet?.model ?? wanted.model)
+        body.append(#","tokens":"#)
+        body.append(decimal: usage.totalTokens)
+        body.append(#","cost":"#)
+        body.append(exchange.cost?.text ?? "0")
+        body.append(#","response":"#)
+        try await exchange.send(body, then: answer) { answer, body in
+            answer.appendText(to: &body)
+            body.append("}")
+        }
+    }
+}
+
+extension ChatAnswer {
+    /// The text of the first choice, or its refusal, as JSON; of neither an empty one.
+    func appendText(to body: inout ByteBuffer) {
+        guard let text = choices.first.flatMap({ $0.text ?? $0.refusal }) else { return body.append(#""""#) }
+        text.read { body.append(json: $0.bytes) }
+    }
+}
+
+extension Exchange {
+    /// Sends a body that ends with an answer; a long one is written by a thread for such work.
+    func send(
+        _ beginning: borrowing ByteBuffer,
+        then answer: ChatAnswer,
+        _ write: @escaping @Sendable (ChatAnswer, inout ByteBuffer) -> Void
+    ) async throws(UpstreamError) {
+        let length = answer.choices.reduce(512) { $0 + $1.bytes }
+        guard length > Worker.loopBytes else {
+            var body = ByteBuffer()
+            body.append(beginning.bytes)
+            write(answer, &body)
+            return send(json: body)
+        }
+        _ = try await send(longer: beginning, ofBytes: length) {
+            write(answer, &$0)
+            return true
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// `/llm/chat`, whole and as a stream: by whichever of the providers with a bound has the most room. The answer is the bare
+/// text; a request may say all that a chat completion takes, but names no model.
+struct LLMChat: ChatSurface {
+    let isStreamed: Bool
+
+    /// Of the reports, whose errors look the same.
+    static let reports = LLMChat(isStreamed: false)
+
+    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
+        body.append(isMidStream ? #"data: {"error":"# : #"{"error":"#)
+        if error.isMissingMessages {
+            body.append(#""Missing required field 'messages'""#)
+        } else {
+            body.append(json: error.isOfCapacity ? Self.noInstance : error.message)
+        }
+        body.append(isMidStream ? "}\n\n" : "}")
+    }
+
+    func status(of error: APIError) -> Int {
+        if error.isFromVendor { return error.status == 400 ? 400 : 502 }
+        return error.isOfCapacity ? 503 : error.status
+    }
+
+    static let noInstance = "No available instances"
+
+    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
+        var call = try ChatCall(root, defaultModel: "llm")
+        call.model = ""
+        call.isStreamed = isStreamed
+        call.choices = 1
+        call.needs.remove(.choices)
+        return ChatRequest(call, LLMReply(names: ToolNames(customOf: root, ifCalledBy: call)))
+    }
+
+    func candidates(for asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Candidates {
+        let wantsTools = !asked.call.needs.isDisjoint(with: [.tools, .functions, .customTools])
+        if isStreamed, wantsTools, !exchange.request.wantsEvents {
+            throw .unsupported("tools", "Calls of tools are streamed as events only: send Accept: text/event-stream.")
+        }
+        guard let candidates = exchange.gateway.registry.bounded(for: caller, taking: asked.call) else {
+            throw APIError(503, Self.noInstance, type: "server_error")
+        }
+        asked.call.model = candidates.leading.name
+        return candidates
+    }
+}
+
+/// `{"result":"text"}`, or `{"result":"","tool_calls":[...]}`.
+private struct LLMReply: ChatReply {
+    let names: ToolNames
+
+    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
+        exchange.request.wantsEvents ? LLMEvents(exchange) : LLMText(exchange)
+    }
+
+    func write(
+        _ answer: ChatAnswer,
+        _ usage: Usage,
+        _ wanted: WantedAnswer,
+        _ exchange: Exchange
+    ) async throws(UpstreamError) {
+        var body = ByteBuffer()
+        body.append(#"{"result":"#)
+        let names = names
+        try await exchange.send(body, then: answer) { answer, body in
+            answer.appendText(to: &body)
+            if let calls = answer.choices.first?.toolCalls, !calls.isEmpty {
+                ChatCompletion(names: names).append(calls, to: &body)
+            }
+            body.append("}")
+        }
+    }
+}
+
+extension Request {
+    /// The client asks for an event stream.
+    var wantsEvents: Bool {
+        guard let accept = self[.accept] else { return false }
+        var scan = ByteScan(accept)
+        return scan.find("text/event-stream")
+    }
+}
+
+extension APIError {
+    fileprivate var isMissingMessages: Bool {
+        self.code == "missing_required_parameter" && self.param?.isSame(as: "messages") ?? false
+    }
+}

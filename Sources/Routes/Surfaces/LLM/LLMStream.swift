@@ -1,0 +1,101 @@
+import Calls
+import Engine
+import Shared
+
+/// Writes the bare text of an answer as it comes. A failure after its beginning cuts the response, as text has no other
+/// way to tell.
+///
+/// `@unchecked`: used on its request's loop only.
+final class LLMText: BatchWriter, @unchecked Sendable {
+    let exchange: Exchange
+    var out = ByteBuffer()
+    private var hasBegun = false
+
+    init(_ exchange: Exchange) { self.exchange = exchange }
+
+    func take(_ choice: Int, _ event: AnswerEvent) {
+        switch event {
+        case .text(let text), .refusal(let text):
+            begin()
+            makeRoom()
+            out.append(text)
+        default: break
+        }
+    }
+
+    private func begin() {
+        guard !hasBegun else { return }
+        hasBegun = true
+        exchange.beginBytes(type: "text/plain; charset=utf-8")
+    }
+
+    /// There is no byte that a client would not take for text.
+    func ping() {}
+
+    func end(_ usage: Usage) async {
+        begin()
+        exchange.writer.write(out)
+        exchange.writer.end()
+    }
+}
+
+/// Writes an answer as events: `{"content":"..."}` for each piece of text, and calls of tools in the pieces of a chat
+/// completion.
+///
+/// `@unchecked`: used on its request's loop only.
+final class LLMEvents: BatchWriter, @unchecked Sendable {
+    let exchange: Exchange
+    var out = ByteBuffer()
+    private var hasBegun = false
+
+    init(_ exchange: Exchange) { self.exchange = exchange }
+
+    func take(_ choice: Int, _ event: AnswerEvent) {
+        switch event {
+        case .text(let text), .refusal(let text):
+            open(#"{"content":"#)
+            out.append(json: text)
+            out.append("}\n\n")
+        case .toolCall(let index, let id, let name):
+            open(#"{"tool_calls":[{"index":"#)
+            out.append(decimal: index)
+            out.append(#","id":"#)
+            out.append(json: id)
+            out.append(#","type":"function","function":{"name":"#)
+            out.append(json: name)
+            out.append(",\"arguments\":\"\"}}]}\n\n")
+        case .toolArguments(let index, let text):
+            open(#"{"tool_calls":[{"index":"#)
+            out.append(decimal: index)
+            out.append(#","function":{"arguments":"#)
+            out.append(json: text)
+            out.append("}}]}\n\n")
+        case .reasoning, .finish, .signature, .sealedThought, .note, .native: break
+        }
+    }
+
+    private func open(_ beginning: StaticString) {
+        begin()
+        makeRoom()
+        out.append("data: ")
+        out.append(beginning)
+    }
+
+    private func begin() {
+        guard !hasBegun else { return }
+        hasBegun = true
+        exchange.beginEvents()
+    }
+
+    func ping() {
+        begin()
+        out.append(": ping\n\n")
+    }
+
+    func end(_ usage: Usage) async {
+        begin()
+        out.append("data: [DONE]\n\n")
+        exchange.writer.write(out)
+        exchange.writer.end()
+    }
+}

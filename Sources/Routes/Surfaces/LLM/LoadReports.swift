@@ -1,0 +1,115 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+/// The reports under `/llm`: for whoever may use something, and not limited.
+private func admitReader(_ exchange: Exchange) async throws(APIError) {
+    try await exchange.check(try await exchange.caller(.models))
+}
+
+/// GET /llm/system-load: the part of all capacity that is in use, in percent.
+func showSystemLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    try await admitReader(exchange)
+    let all = await ProviderLoad.all(gateway)
+    let most = all.reduce(0) { $0 + $1.most }
+    let percent = most > 0 ? all.reduce(0) { $0 + $1.used } / most * 100 : 0
+    var body = ByteBuffer()
+    body.append(#"{"load_percent":"#)
+    body.append(number: (percent * 100).rounded() / 100)
+    body.append("}")
+    exchange.send(json: body)
+}
+
+/// GET /llm/system-capacity: each part under both of its names.
+func showSystemCapacity(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    try await admitReader(exchange)
+    let all = await ProviderLoad.all(gateway)
+    var totals = ByteBuffer()
+    totals.append(#"{"concurrency":"#)
+    totals.append(number: all.filter(\.isOfCalls).reduce(0) { $0 + $1.most })
+    totals.append(#","qps":"#)
+    totals.append(number: all.filter { !$0.isOfCalls }.reduce(0) { $0 + $1.most })
+    totals.append("}")
+    var details = ByteBuffer()
+    for load in all {
+        details.append(details.isEmpty ? "{" : ",")
+        details.append(json: load.model)
+        details.append(":")
+        load.append(isFull: false, to: &details)
+    }
+    details.append(details.isEmpty ? "{}" : "}")
+    var body = ByteBuffer()
+    body.append(#"{"total_max":"#)
+    body.append(totals.bytes)
+    body.append(#","details":"#)
+    body.append(details.bytes)
+    body.append(#","total":"#)
+    body.append(totals.bytes)
+    body.append(#","models":"#)
+    body.append(details.bytes)
+    body.append("}")
+    exchange.send(json: body)
+}
+
+/// GET /llm/model-load/{model}
+func showModelLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    try await admitReader(exchange)
+    let load = try await ProviderLoad.of(exchange.named ?? "", gateway)
+    var body = ByteBuffer()
+    load.append(isFull: true, to: &body)
+    exchange.send(json: body)
+}
+
+/// GET /llm/key-load/{model}/{key}; the key by its label, `k1`, or itself.
+func showKeyLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    try await admitReader(exchange)
+    let named = exchange.named ?? ""
+    // A label may contain slashes, a key as well.
+    let models = ProviderLoad.models(gateway).map(\.name).filter { named.utf8.starts(with: "\($0)/".utf8) }
+    let model = models.max { $0.utf8.count < $1.utf8.count } ?? String(Substring(named.utf8.prefix { $0 != 47 }))
+    let load = try await ProviderLoad.of(model, gateway)
+    let wanted = String(Substring(named.utf8.dropFirst(model.utf8.count + 1)))
+    let digest = Digest(of: wanted)
+    let place = load.keys.indices.first {
+        wanted.hasSameBytes(as: "k\($0 + 1)") || Digest(of: load.keys[$0].credential.key) == digest
+    }
+    guard let place else { throw APIError(404, "API key not found") }
+    let key = load.keys[place]
+    var body = ByteBuffer()
+    body.append(#"{"model":"#)
+    body.append(json: model)
+    body.append(#","key":"k"#)
+    body.append(decimal: place + 1)
+    body.append(#"","weight":"#)
+    body.append("\(key.weight)")
+    body.append(#","current":"#)
+    body.append(number: key.load.used)
+    body.append(#","max":"#)
+    body.append(number: key.load.most)
+    body.append("}")
+    exchange.send(json: body)
+}
+
+/// GET /llm/models
+func listLoadedModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    try await admitReader(exchange)
+    var body = ByteBuffer()
+    body.append(#"{"models":["#)
+    for (index, model) in ProviderLoad.models(gateway).enumerated() {
+        if index > 0 { body.append(",") }
+        body.append(json: model.name)
+    }
+    body.append("]}")
+    exchange.send(json: body)
+}
+
+/// GET /llm/keys/{model}
+func listLoadedKeys(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    try await admitReader(exchange)
+    let load = try await ProviderLoad.of(exchange.named ?? "", gateway)
+    var body = ByteBuffer()
+    load.append(keysTo: &body)
+    exchange.send(json: body)
+}

@@ -1,0 +1,123 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// The use of a provider's keys, over all instances, as the reports under `/llm` tell it.
+struct ProviderLoad {
+    struct Key {
+        let credential: Credential
+        let weight: Double
+        let load: Capacity.Load
+    }
+
+    /// The provider's label, or its full name if it shares the label.
+    let model: String
+    let weight: Double
+    let isOfCalls: Bool
+    let keys: [Key]
+
+    var used: Double { keys.reduce(0) { $0 + $1.load.used } }
+    var most: Double { keys.reduce(0) { $0 + $1.load.most } }
+    var type: StaticString { isOfCalls ? "concurrency" : "qps" }
+
+    /// Of all providers with a bound, in their order. Those that callers bring keys for have none of their own.
+    static func all(_ gateway: Gateway) async -> [ProviderLoad] {
+        var loads: [ProviderLoad] = []
+        for (place, model) in models(gateway) {
+            if let load = await load(place, model, gateway) { loads.append(load) }
+        }
+        return loads
+    }
+
+    /// Throws if there is none of that name.
+    static func of(_ model: String, _ gateway: Gateway) async throws(APIError) -> ProviderLoad {
+        for (place, name) in models(gateway) where name.hasSameBytes(as: model) {
+            if let load = await load(place, name, gateway) { return load }
+        }
+        throw APIError(404, "Model \(model.beginning(ofBytes: 100)) not found")
+    }
+
+    /// The places of providers with a bound, with their names.
+    static func models(_ gateway: Gateway) -> [(place: Int, name: String)] {
+        let places = gateway.registry.entries.indices.filter {
+            gateway.registry.entries[$0].capacity != nil && !gateway.registry.entries[$0].isPassthrough
+        }
+        let providers = gateway.settings.providers
+        let labels = places.map { providers[$0].label }
+        return zip(places, labels).map { place, label in
+            (place, labels.count(where: { $0 == label }) > 1 ? providers[place].name : label)
+        }
+    }
+
+    private static func load(_ place: Int, _ model: String, _ gateway: Gateway) async -> ProviderLoad? {
+        let entry = gateway.registry.entries[place]
+        guard let capacity = entry.capacity else { return nil }
+        let keys = entry.keys?.all ?? [(.none, 1)]
+        let loads = await capacity.loads(of: keys.map(\.credential), on: gateway.loop)
+        return ProviderLoad(
+            model: model,
+            weight: gateway.registry.offers.generating(at: place)?.offer.rank.weight ?? 1,
+            isOfCalls: capacity.isOfCalls,
+            keys: zip(keys, loads).map { Key(credential: $0.credential, weight: $0.weight, load: $1) }
+        )
+    }
+
+    // MARK: JSON
+
+    /// - Parameter isFull: with the model's name, and the limit of each key.
+    func append(isFull: Bool, to body: inout ByteBuffer) {
+        body.append("{")
+        if isFull {
+            body.append(#""model":"#)
+            body.append(json: model)
+            body.append(",")
+        }
+        body.append(#""type":""#)
+        body.append(type)
+        body.append(#"","current":"#)
+        body.append(number: used)
+        body.append(#","max":"#)
+        body.append(number: most)
+        body.append(#","weight":"#)
+        body.append("\(weight)")
+        body.append(#","keys":["#)
+        for (place, key) in keys.enumerated() {
+            if place > 0 { body.append(",") }
+            key.append(place, hasLoad: true, to: &body)
+        }
+        body.append("]}")
+    }
+
+    func append(keysTo body: inout ByteBuffer) {
+        body.append(#"{"model":"#)
+        body.append(json: model)
+        body.append(#","keys":["#)
+        for (place, key) in keys.enumerated() {
+            if place > 0 { body.append(",") }
+            key.append(place, hasLoad: false, to: &body)
+        }
+        body.append("]}")
+    }
+}
+
+extension ProviderLoad.Key {
+    fileprivate func append(_ place: Int, hasLoad: Bool, to body: inout ByteBuffer) {
+        body.append(#"{"key":"k"#)
+        body.append(decimal: place + 1)
+        body.append(#"","weight":"#)
+        body.append("\(weight)")
+        if hasLoad {
+            body.append(#","current":"#)
+            body.append(number: load.used)
+        }
+        body.append("}")
+    }
+}
+
+extension ByteBuffer {
+    /// A whole number without decimals.
+    mutating func append(number: Double) {
+        if let whole = Int(exactly: number) { append(decimal: whole) } else { append("\(number)") }
+    }
+}
