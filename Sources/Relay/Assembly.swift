@@ -10,7 +10,6 @@ import Upstream
 /// The running relay: on each loop a server, a client and what is between them. The only place that names concrete
 /// types.
 final class Assembly {
-    private let settings: Settings
     private let process = ProcessState()
     private let worker = Worker(bound: 16)
     private let reader = Worker(bound: 4_096)
@@ -19,12 +18,11 @@ final class Assembly {
     /// The same, unless there is no store: then responses have a part of the memory of their own.
     private let responses: SharedState
     private let served: [ServedLoop]
-    private let models: LiveModels
+    private let reloader: Reloader
 
     var threads: Int { served.count }
 
     init(_ settings: Settings, _ log: Log) throws(Listener.Failure) {
-        self.settings = settings
         Memory.prepareProcess()
         CurlClient.prepareProcess()
         let threads = settings.threads > 0 ? settings.threads : usableProcessors()
@@ -33,21 +31,17 @@ final class Assembly {
         let memory = settings.memory
         limiter = Self.limiter(settings.limits, store, bytes: memory.limitBytes, log)
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
-        shared = SharedState(
-            store ?? MemoryCounters(bytes: memory.storeBytes) { time(nil) },
-            timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
-        )
-        responses =
-            store == nil
-            ? SharedState(
-                MemoryCounters(bytes: memory.responseBytes) { time(nil) },
-                timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
-            ) : shared
+        shared =
+            store.map { SharedState($0, timeoutMilliseconds: settings.limits.storeTimeout.milliseconds) }
+            ?? Self.state(of: memory.storeBytes, settings)
+        responses = store == nil ? Self.state(of: memory.responseBytes, settings) : shared
         let makers = SetupParts(settings, budget, worker, limiter)
         let paces = LoopPaces()
         let ends = ModelEnds(makers.offers, log)
-        let others: [any MetricsSource] = [log, limiter, budget, paces, makers.figures, ends, ProcessFigures()]
-        let metrics = Metrics(Self.labels(settings, makers.offers), loops: threads, others: others)
+        let figures = ProviderFigures()
+        makers.show(in: figures)
+        let others: [any MetricsSource] = [log, limiter, budget, paces, figures, ends, ProcessFigures()]
+        let metrics = Metrics(makers.labels, loops: threads, others: others)
         let parts = ProcessParts(
             log: log,
             memory: budget,
@@ -70,11 +64,35 @@ final class Assembly {
         }
         self.served = served
         paces.watch(served.map(\.loop.pace))
-        models = LiveModels(settings, log, on: served[0].loop, budget) { [served] offers in
-            ends.use(offers)
-            for one in served { one.loop.call { one.router.use(offers) } }
-        }
-        models.start()
+        reloader = Reloader(
+            settings,
+            Reloader.Parts(
+                log: log,
+                budget: budget,
+                worker: worker,
+                limiter: limiter,
+                metrics: metrics,
+                figures: figures,
+                ends: ends,
+                served: served
+            )
+        )
+        let reloader: any SettingsReloader = reloader
+        process.reloader.withLock { $0 = reloader }
+    }
+
+    /// Reads the settings anew some time soon.
+    func reload() { reloader.begin() }
+
+    /// The time that requests have to end.
+    var shutdownSeconds: Double { Double(reloader.shutdownMilliseconds) / 1_000 }
+
+    /// In this process's memory.
+    private static func state(of bytes: Int, _ settings: Settings) -> SharedState {
+        SharedState(
+            MemoryCounters(bytes: bytes) { time(nil) },
+            timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
+        )
     }
 
     /// Nil: what is shared is shared by the loops of this process only.
@@ -105,17 +123,6 @@ final class Assembly {
         )
     }
 
-    /// The names in counts. The operator's own names go first: there is not room for any number.
-    private static func labels(_ settings: Settings, _ offers: Offers) -> MetricLabels {
-        let own = settings.providers.flatMap { $0.models.map(\.alias) } + settings.permittedModels
-        return MetricLabels(
-            routes: Router.labels,
-            models: own + offers.names,
-            providers: settings.providers.map(\.name),
-            callers: settings.keys.map(\.name)
-        )
-    }
-
     /// A connection of a client may need one to a vendor: half of the descriptors, without those of the process, are
     /// for clients. The limit is raised as far as the system lets.
     private static func connectionsPerLoop(_ threads: Int) -> Int {
@@ -143,13 +150,13 @@ final class Assembly {
     /// - Parameter onSecondSignal: called when it is asked a second time.
     func drain(onSecondSignal: () -> Void) {
         process.isDraining.store(true, ordering: .relaxed)
-        models.stop()
+        let shutdownSeconds = shutdownSeconds
         let remaining = Remaining(served.count)
         for one in served {
             one.loop.call { one.server.drain { remaining.count.subtract(1, ordering: .releasing) } }
         }
         var waited = 0.0
-        while remaining.count.load(ordering: .acquiring) > 0, waited < settings.shutdownSeconds {
+        while remaining.count.load(ordering: .acquiring) > 0, waited < shutdownSeconds {
             if Signals.comesAgain(within: 10) {
                 onSecondSignal()
                 break
@@ -159,6 +166,7 @@ final class Assembly {
         for one in served { one.loop.call { one.server.closeAll() } }
         // A request that is cut has its end too: its use is charged and logged, its slots are free.
         for _ in 0..<Self.endingMilliseconds where remaining.count.load(ordering: .acquiring) > 0 { usleep(1_000) }
+        reloader.stop()
         for one in served { one.loop.stop() }
         for one in served { one.thread.join() }
         limiter.stop()

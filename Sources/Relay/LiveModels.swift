@@ -1,17 +1,19 @@
 import Engine
+import Routes
 import Shared
 import Synchronization
 import Upstream
 
 /// The vendors' lists of models, read on one loop, and what callers may name by them.
 final class LiveModels: Sendable {
-    fileprivate struct Known: Sendable {
-        var catalogues = Vendors.catalogues
+    /// The lists that have been read.
+    struct Known: Sendable {
+        fileprivate(set) var catalogues = Vendors.catalogues
         /// By the places of providers.
-        var lists: [Int: [LiveModel]] = [:]
+        fileprivate(set) var lists: [Int: [LiveModel]] = [:]
     }
 
-    private let known = Lock(Known())
+    private let known: Lock<Known>
     private let settings: Settings
     private let loop: EventLoop
     private let refreshes: [ModelRefresh]
@@ -22,15 +24,15 @@ final class LiveModels: Sendable {
     /// - Parameter changed: told what is offered from now on, on the loop.
     init(
         _ settings: Settings,
+        _ known: Known = Known(),
         _ log: Log,
-        on loop: EventLoop,
-        _ budget: MemoryBudget,
+        on own: LoopParts,
         changed: @escaping @Sendable (Offers) -> Void
     ) {
         self.settings = settings
-        self.loop = loop
-        let client = CurlClient(loop: loop, budget: budget)
-        let (known, providers) = (known, settings.providers)
+        self.known = Lock(known)
+        loop = own.loop
+        let (loop, known, client, providers) = (own.loop, self.known, own.client, settings.providers)
         refreshes = providers.indices.compactMap { place in
             let provider = providers[place]
             // A catalogue is that of all providers of its kind.
@@ -54,6 +56,18 @@ final class LiveModels: Sendable {
 
     func start() {
         for refresh in refreshes { loop.call { refresh.start() } }
+    }
+
+    /// The lists of providers that are the same under other settings.
+    func known(under other: Settings) -> Known {
+        let known = known.withLock { $0 }
+        var next = Known()
+        next.catalogues = known.catalogues
+        for (place, provider) in other.providers.enumerated() {
+            guard let old = settings.providers.firstIndex(of: provider) else { continue }
+            next.lists[place] = known.lists[old]
+        }
+        return next
     }
 
     func stop() {

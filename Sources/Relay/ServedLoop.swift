@@ -8,6 +8,7 @@ struct ServedLoop: Sendable {
     let server: Server
     let router: Router
     let loop: EventLoop
+    let own: LoopParts
 
     init(
         _ listener: Int32,
@@ -20,8 +21,10 @@ struct ServedLoop: Sendable {
         loop = EventLoop(onLongTurn: { length in
             log.warning("an event loop was held up") { $0.add("duration_ms", Int(length / 1_000_000)) }
         })
-        let own = LoopParts(loop: loop, counts: counts)
-        router = Router(parts, own, try makers.setup(of: own))
+        own = LoopParts(loop: loop, counts: counts, budget: makers.budget)
+        let setup = try makers.setup(of: own)
+        router = Router(parts, own, setup)
+        makers.use(setup, own, router)
         server = Server(
             listener: listener,
             loop: loop,

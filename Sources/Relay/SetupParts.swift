@@ -15,7 +15,14 @@ struct SetupParts {
     private let balance: Balance
     private let capacities: [Capacity?]
 
-    init(_ settings: Settings, _ budget: MemoryBudget, _ worker: Worker, _ limiter: Limiter) {
+    /// - Parameter known: the vendors' lists of models, as far as they have been read.
+    init(
+        _ settings: Settings,
+        _ budget: MemoryBudget,
+        _ worker: Worker,
+        _ limiter: Limiter,
+        _ known: LiveModels.Known = LiveModels.Known()
+    ) {
         shared = Vendors.SharedParts(worker: worker)
         self.settings = settings
         self.budget = budget
@@ -24,35 +31,49 @@ struct SetupParts {
         capacities = settings.providers.enumerated().map {
             Capacity($1, at: $0, settings.balance, limiter, balance.queue)
         }
-        offers = Offers(settings, Vendors.catalogues)
+        offers = Offers(settings, known.catalogues, lists: known.lists)
         rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }
     }
 
-    /// In the metrics.
-    var figures: ProviderFigures { ProviderFigures(settings.providers, rings, balance.queue) }
+    /// Puts the providers into the metrics.
+    func show(in figures: ProviderFigures) { figures.use(settings.providers, rings, balance.queue) }
 
+    /// The names in counts. The operator's own names go first: there is not room for any number.
+    var labels: MetricLabels {
+        let own = settings.providers.flatMap { $0.models.map(\.alias) } + settings.permittedModels
+        return MetricLabels(
+            routes: Router.labels,
+            models: own + offers.names,
+            providers: settings.providers.map(\.name),
+            callers: settings.keys.map(\.name)
+        )
+    }
+
+    /// On the loop, or before it runs.
     func setup(of own: LoopParts) throws(Listener.Failure) -> Setup {
-        let vendors = try Vendors(settings, rings, capacities, shared, own, budget)
+        let vendors = try Vendors(settings, rings, capacities, shared, own)
         return Setup(
             settings,
             Registry(vendors.entries, offers, balance, on: own.loop),
             keyCheckers: vendors.checkers,
-            fetcher: fetcher(on: own.loop)
+            fetcher: fetcher(own.outside)
         )
     }
 
     /// Nil: no picture is fetched.
-    private func fetcher(on loop: EventLoop) -> Fetcher? {
+    private func fetcher(_ outside: CurlClient) -> Fetcher? {
         guard !settings.fetch.schemes.isEmpty else { return nil }
-        return Fetcher(
-            Fetcher.Terms(
-                schemes: settings.fetch.schemes,
-                agent: Product.name,
-                certificateFile: settings.certificateFile
-            ),
-            rule: AddressRule(adding: settings.fetch.networks),
-            loop: loop,
-            budget: budget
+        let terms = Fetcher.Terms(
+            schemes: settings.fetch.schemes,
+            agent: Product.name,
+            certificateFile: settings.certificateFile
         )
+        return Fetcher(terms, outside)
+    }
+
+    /// Puts the setup into use, with which requests run from now on. On the loop, or before it runs.
+    func use(_ setup: Setup, _ own: LoopParts, _ router: Router) {
+        own.outside.rule = AddressRule(adding: settings.fetch.networks)
+        router.use(setup)
     }
 }

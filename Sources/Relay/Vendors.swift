@@ -18,16 +18,12 @@ struct Vendors {
         _ rings: [KeyRing?],
         _ capacities: [Capacity?],
         _ shared: SharedParts,
-        _ own: LoopParts,
-        _ budget: MemoryBudget
+        _ own: LoopParts
     ) throws(Listener.Failure) {
-        let client = CurlClient(loop: own.loop, budget: budget)
         // Through a proxy everything goes, and it decides where that may lead.
-        let outside =
-            settings.upstreamProxy == nil
-            ? CurlClient(loop: own.loop, rule: AddressRule(adding: settings.fetch.networks), budget: budget) : client
+        let outside = settings.upstreamProxy == nil ? own.outside : own.client
         for ((provider, keys), capacity) in zip(zip(settings.providers, rings), capacities) {
-            guard let vendor = Self.vendor(provider, settings, shared, own, client, outside: outside) else {
+            guard let vendor = Self.vendor(provider, settings, shared, own, outside: outside) else {
                 throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
             }
             if provider.isPassthrough, let checker = vendor as? any KeyChecker { checkers.append(checker) }
@@ -51,9 +47,9 @@ struct Vendors {
         _ settings: Settings,
         _ shared: SharedParts,
         _ own: LoopParts,
-        _ client: CurlClient,
         outside: CurlClient
     ) -> (any ChatVendor)? {
+        let client = own.client
         let tools = LoopTools(own.loop, own.parser, own.ids, shared.worker)
         let site = VendorSite(provider, settings)
         switch provider.kind {

@@ -14,6 +14,7 @@ SCRIPT, all optional:
     cut                       true: the connection breaks at the end of what was written
     stall                     true: nothing more comes after that; `left` is set when the client has left
     streams                   whether `raw` is written as a stream's body
+    gate                      an Event, without which nothing but the first of `pieces` is written
     extra                     true: fields that OpenAI does not have are taken; nulls: true: and nulls
 """
 
@@ -216,6 +217,8 @@ def write(handler: BaseHTTPRequestHandler, data: bytes, script: dict[str, Any], 
     size = script.get("pieces") or max(1, len(data))
     for at in range(0, len(data), size):
         piece = data[at : at + size]
+        if at == size and "gate" in script:
+            script["gate"].wait(20)
         handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
         handler.wfile.flush()
     if script.get("stall"):

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -88,13 +88,6 @@ def test_the_longest_turn_of_each_loop_is_shown(relay: Relay) -> None:
         'relay_loop_iteration_seconds_max{loop="1"}',
     ]
     assert max(float(line.split(" ")[1]) for line in lines) > 0
-
-
-def test_hanging_up_is_told_and_survived(start_relay: Callable[..., Relay]) -> None:
-    relay = start_relay()
-    relay.signal(signal.SIGHUP)
-    relay.wait_for_line(lambda line: "SIGHUP" in line["message"])
-    assert httpx.get(relay.base_url + "/health", trust_env=False).status_code == 200
 
 
 @contextmanager

@@ -13,6 +13,9 @@ package struct PeerAddress: Hashable, Sendable {
     /// Mapped or not: `10.0.0.1` and `::ffff:10.0.0.1` are the same.
     package var isVersionFour: Bool { high == 0 && low >> 32 == 0xffff }
 
+    /// This machine.
+    package var isLoopback: Bool { isVersionFour ? low >> 24 & 0xff == 127 : high == 0 && low == 1 }
+
     init(_ storage: sockaddr_storage) {
         let isVersionFour = Int32(storage.ss_family) == AF_INET
         self = withUnsafeBytes(of: storage) { bytes in

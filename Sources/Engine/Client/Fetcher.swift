@@ -40,8 +40,9 @@ package final class Fetcher: @unchecked Sendable {
         }
     }
 
-    package init(_ terms: Terms, rule: AddressRule, loop: EventLoop, budget: MemoryBudget? = nil) {
-        client = CurlClient(loop: loop, rule: rule, budget: budget)
+    /// - Parameter client: has a rule.
+    package init(_ terms: Terms, _ client: CurlClient) {
+        self.client = client
         self.terms = terms
         headers = UpstreamHeaders(["User-Agent: \(terms.agent)", "Accept: */*"])
     }

@@ -50,6 +50,22 @@ package final class Request: Sendable {
         return values
     }
 
+    /// Some proxy tells of a client behind it.
+    package var isForwarded: Bool {
+        var rest = bytes.bytes
+        while let end = rest.firstNewline() {
+            let name = rest[part: 0..<(rest.first(UInt8(ascii: ":")) ?? 0)]
+            for field in Self.forwarding where name.equalsLowered(field) { return true }
+            rest = rest[part: (end + 1)..<rest.count]
+        }
+        return false
+    }
+
+    private static let forwarding: [StaticString] = [
+        "forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
+        "x-forwarded-server", "x-client-ip", "true-client-ip", "cf-connecting-ip",
+    ]
+
     /// The field's value, nil if it is absent or empty.
     package subscript(_ field: HeaderField) -> UnsafeRawBufferPointer? {
         let range = head[field]

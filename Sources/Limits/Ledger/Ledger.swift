@@ -38,7 +38,7 @@ struct Ledger {
     }
 
     let store: (any CounterStore)?
-    let options: Options
+    var options: Options
     /// Drawn at start: whose entries of slots are ours.
     let instance: UInt64
     var servers: [Server]

@@ -137,6 +137,14 @@ package final class Limiter: Sendable {
 
     private func expire(_ request: Pending) -> Int? { tell { $0.expire(request, at: $1) }.map(clock.alarm) }
 
+    /// The rule for a store that is away, from now on.
+    package func use(_ rule: StoreDownRule, instances: Int?) {
+        ledger.withLock { ledger in
+            ledger.options.storeDown = rule
+            ledger.options.instances = instances
+        }
+    }
+
     func settle(_ held: [HeldUnits], _ used: Amounts?) { tell { $0.settle(held, used, at: $1) } }
 
     package func metrics() -> LimiterMetrics { ledger.withLock { $0.figures } }

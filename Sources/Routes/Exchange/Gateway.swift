@@ -1,5 +1,5 @@
 import Calls
-import Engine
+package import Engine
 import Limits
 import Shared
 package import Synchronization
@@ -109,6 +109,9 @@ final class Gateway: @unchecked Sendable {
 package final class ProcessState: Sendable {
     package let isDraining = Atomic<Bool>(false)
     let strays = StrayBearers()
+    let reloads = OpenReloads()
+    /// Nil: settings are never read anew.
+    package let reloader = Lock<(any SettingsReloader)?>(nil)
 
     package init() {}
 }

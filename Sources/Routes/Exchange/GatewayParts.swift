@@ -48,15 +48,24 @@ package struct ProcessParts: Sendable {
 }
 
 /// The parts of a loop that live on when its setup is replaced.
-package struct LoopParts {
+///
+/// `@unchecked`: most are used on the loop only.
+package struct LoopParts: @unchecked Sendable {
     package let loop: EventLoop
-    let counts: LoopMetrics
+    package let counts: LoopMetrics
     package let parser = JSONParser()
     package let ids = RandomBytes()
     let verdicts = KeyVerdicts()
+    /// For vendors.
+    package let client: CurlClient
+    /// For addresses that others name.
+    package let outside: CurlClient
 
-    package init(loop: EventLoop, counts: LoopMetrics) {
+    /// - Parameter budget: in which answers count; nil: none.
+    package init(loop: EventLoop, counts: LoopMetrics, budget: MemoryBudget? = nil) {
         self.loop = loop
         self.counts = counts
+        client = CurlClient(loop: loop, budget: budget)
+        outside = CurlClient(loop: loop, rule: AddressRule(), budget: budget)
     }
 }

@@ -70,6 +70,7 @@ extension Settings {
         if modelsRefresh > .zero && modelsRefresh < .seconds(1) {
             reader.note("ONE_MIN_MODELS_REFRESH", "is not 0 and not at least 1s")
         }
+        reloadAccess = reader.text("RELOAD_ACCESS").flatMap(ReloadAccess.init) ?? .local
         logLevel = reader.text("LOG_LEVEL").flatMap(LogLevel.init) ?? .info
         logFormat = reader.text("LOG_FORMAT").flatMap(LogFormat.init) ?? .text
         balance = BalanceSettings(reader)

@@ -1,6 +1,17 @@
 package import Engine
 import Limits
 
+/// Callers that may have the settings read anew, over HTTP.
+package enum ReloadAccess: String, CaseIterable, Sendable {
+    /// Whoever is logged in.
+    case admin
+    /// Programs on this machine, but for proxies.
+    case local
+    /// Anybody, now and then.
+    case open
+    case off
+}
+
 /// Everything that an operator decides, checked. Made from the rows of `SettingsTable` by `Settings.read`.
 package struct Settings: Sendable, Equatable {
     /// An IP address.
@@ -46,6 +57,8 @@ package struct Settings: Sendable, Equatable {
     package let keepsLinks: Bool
     /// Between two readings of the vendor's list of models; zero: it is never read.
     package let modelsRefresh: Duration
+    /// Callers that may have the settings read anew.
+    package let reloadAccess: ReloadAccess
     package let logLevel: LogLevel
     package let logFormat: LogFormat
     package let balance: BalanceSettings

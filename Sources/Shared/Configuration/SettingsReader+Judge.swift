@@ -148,7 +148,10 @@ extension SettingsReader {
     }
 
     private func hasProblem(with prefixes: String...) -> Bool {
-        problems.contains { problem in prefixes.contains { problem.name?.hasPrefix($0) ?? false } }
+        problems.contains { problem in
+            guard let name = problem.name, !unknownNames.contains(name) else { return false }
+            return prefixes.contains(where: name.hasPrefix)
+        }
     }
 }
 

@@ -32,6 +32,12 @@ extension SettingsTable {
                         "30",
                         "time to finish at exit"
                     ),
+                    SettingRow(
+                        "RELOAD_ACCESS",
+                        .choice(ReloadAccess.allCases.map(\.rawValue)),
+                        "",
+                        "who may GET or POST /reload_config; unset: local, programs on this machine"
+                    ),
                     SettingRow("METRICS_TOKEN", .token, "", "bearer for GET /metrics; unset: open to all", .secret),
                 ]
             ),

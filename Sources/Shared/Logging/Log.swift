@@ -4,7 +4,7 @@ import Synchronization
 /// The ordinary log: one line per event, as text or JSON. Writing a line never waits for the sink: a thread of its own
 /// writes what has gathered, and what does not fit the buffer meanwhile is dropped and counted.
 package final class Log: Sendable {
-    package let level: LogLevel
+    private let lowest: Atomic<Int>
     private let format: LogFormat
     private let sink: LogSink
 
@@ -12,7 +12,7 @@ package final class Log: Sendable {
     ///   - descriptor: where lines go; stays open as long as the log lives.
     ///   - capacityBytes: what may wait for the sink.
     package init(level: LogLevel, format: LogFormat, descriptor: Int32 = 2, capacityBytes: Int = 1 << 20) {
-        self.level = level
+        lowest = Atomic(level.rank)
         self.format = format
         sink = LogSink(format: format, descriptor: descriptor, capacityBytes: capacityBytes)
         sink.start()
@@ -20,7 +20,10 @@ package final class Log: Sendable {
 
     deinit { sink.stop() }
 
-    package func isOn(_ level: LogLevel) -> Bool { level >= self.level }
+    package func isOn(_ level: LogLevel) -> Bool { level.rank >= lowest.load(ordering: .relaxed) }
+
+    /// From now on.
+    package func use(_ level: LogLevel) { lowest.store(level.rank, ordering: .relaxed) }
 
     /// `message` says what happened and is the same for all such events; what differs goes into fields.
     package func write(_ level: LogLevel, _ message: StaticString, _ fields: (inout LogLine) -> Void = { _ in }) {

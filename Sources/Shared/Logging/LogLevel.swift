@@ -6,7 +6,7 @@ package enum LogLevel: String, CaseIterable, Comparable, Sendable {
 
     package static func < (one: LogLevel, other: LogLevel) -> Bool { one.rank < other.rank }
 
-    private var rank: Int {
+    var rank: Int {
         switch self {
         case .debug: 0
         case .info: 1

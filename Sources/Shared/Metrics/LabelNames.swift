@@ -19,5 +19,8 @@ package struct LabelNames: Sendable {
         self.numbers = numbers
     }
 
+    /// The same with further ones, as far as there is room: those that are there keep their numbers.
+    func adding(_ known: LabelNames) -> LabelNames { LabelNames(Array(names.dropFirst()) + known.names) }
+
     package func number(_ name: String) -> Int { numbers[name] ?? Self.other }
 }

@@ -5,7 +5,7 @@ package import Engine
 /// `@unchecked`: `recent` is touched on the loop's thread only, as is all that writes; `Metrics` reads the cells from any
 /// thread.
 package final class LoopMetrics: @unchecked Sendable {
-    let labels: MetricLabels
+    private(set) var labels: MetricLabels
     /// Told by the loop's server.
     package let connections = OpenConnections()
     private let numbers: SeriesNumbers
@@ -42,12 +42,19 @@ package final class LoopMetrics: @unchecked Sendable {
         self.numbers = numbers
         durations = LatencyCells(labels: labels.routes.names.count)
         firstBytes = LatencyCells(labels: labels.routes.names.count)
-        tokens = Cells(count: labels.models.names.count * 2)
-        callers = Cells(count: labels.callers.names.count * CallerCount.allCases.count)
-        faults = Cells(count: labels.providers.names.count * UpstreamFault.allCases.count)
+        // Labels may grow to that.
+        tokens = Cells(count: LabelNames.limit * 2)
+        callers = Cells(count: LabelNames.limit * CallerCount.allCases.count)
+        faults = Cells(count: LabelNames.limit * UpstreamFault.allCases.count)
     }
 
     // MARK: On the loop
+
+    /// - Parameter labels: those of now, and more.
+    package func use(_ labels: MetricLabels) {
+        oneLoop.check()
+        self.labels = labels
+    }
 
     /// A finished request.
     package struct Ended {

@@ -1,4 +1,4 @@
-/// The values of labels, fixed when the process starts.
+/// The values of labels: those of the settings, which grow when other settings come into use.
 package struct MetricLabels: Sendable {
     package let routes: LabelNames
     package let models: LabelNames
@@ -12,6 +12,15 @@ package struct MetricLabels: Sendable {
         self.providers = LabelNames(providers)
         self.callers = LabelNames(callers)
     }
+
+    private init(_ old: MetricLabels, adding new: MetricLabels) {
+        routes = old.routes
+        models = old.models.adding(new.models)
+        providers = old.providers.adding(new.providers)
+        callers = old.callers.adding(new.callers)
+    }
+
+    package func adding(_ new: MetricLabels) -> MetricLabels { MetricLabels(self, adding: new) }
 
     /// Of requests that name no model: to Prometheus an empty label is an absent one.
     static let noModel = ""

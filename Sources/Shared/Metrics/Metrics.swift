@@ -11,16 +11,26 @@ package protocol MetricsSource: Sendable {
 /// Each loop adds to its own cells, and a reader sums them up where it stands: asking the loops instead (`call`) would
 /// wake each of them for every scrape and wait for the slowest, and would not make counting cheaper.
 package final class Metrics: MetricsSource {
-    package let labels: MetricLabels
+    private let known: Lock<MetricLabels>
     package let loops: [LoopMetrics]
     private let numbers = SeriesNumbers()
     private let others: [any MetricsSource]
 
     package init(_ labels: MetricLabels, loops count: Int, others: [any MetricsSource]) {
-        self.labels = labels
+        known = Lock(labels)
         self.others = others
         let numbers = numbers
         loops = (0..<count).map { _ in LoopMetrics(labels, numbers) }
+    }
+
+    package var labels: MetricLabels { known.withLock { $0 } }
+
+    /// The labels of now and those of other settings; loops are told by `LoopMetrics.use`.
+    package func add(_ labels: MetricLabels) -> MetricLabels {
+        known.withLock { known in
+            known = known.adding(labels)
+            return known
+        }
     }
 
     package func write(to text: inout MetricsText) {
@@ -56,6 +66,7 @@ package final class Metrics: MetricsSource {
     private func gauge(_ gauge: LoopMetrics.Gauge) -> Int { sum(\.gauges, at: gauge.rawValue) }
 
     private func writeRequests(to text: inout MetricsText) {
+        let labels = labels
         text.family("relay_requests_total", .counter, "Requests that are over; 499: the client left.")
         for (index, series) in numbers.all.enumerated() {
             let count = sum(\.requests, at: index)

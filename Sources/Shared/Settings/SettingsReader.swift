@@ -15,6 +15,8 @@ struct SettingsReader {
     private(set) var derived: [SettingKey: (text: String, value: SettingValue)] = [:]
     private(set) var problems: [SettingsProblem] = []
     private(set) var warnings: [SettingsProblem] = []
+    /// Variables of a problem that changes no value.
+    private(set) var unknownNames: Set<String> = []
     let table: SettingsTable
     private let readFile: (String) throws(FileProblem) -> [UInt8]
 
@@ -83,6 +85,7 @@ struct SettingsReader {
         for source in sources {
             for entry in source.entries where table.match(entry.name) == nil {
                 guard let isMistake = source.isEnvironment ? verdict(on: entry) : true else { continue }
+                unknownNames.insert(entry.name)
                 let isSmall = table.inCapitals(entry.name) != nil
                 let rule = isSmall ? " Names are of A-Z, 0-9 and _." : ""
                 let hint = table.suggestion(for: entry.name).map { "; did you mean \($0)?\(rule)" } ?? ""

@@ -14,6 +14,25 @@ extension SettingsTable {
         return "# --- \(title)\n" + lines.joined()
     }
 
+    /// All settings as a page of Markdown.
+    package var reference: String {
+        let globals = sections.map { ($0.title, $0.rows, "") }
+        let fields = families.map { ($0.title, $0.rows, $0.prefix + "<NAME>_") }
+        let parts = (globals + fields).map { title, rows, prefix in
+            "\n## \(title)\n| setting | default | value | meaning |\n|---|---|---|---|\n"
+                + rows.map { $0.referenceLine(prefix) }.joined()
+        }
+        return Self.referenceHeading + parts.joined()
+    }
+
+    private static let referenceHeading = """
+        # All settings
+
+        Made from the table of settings by `UPDATE_EXAMPLE=1 swift test --filter ExampleTests`; a test keeps it true. [Configuration](configure.md) says where
+        settings stand and how they work together. A setting with *file* may also be given as `<NAME>_FILE`, the path of a file that holds it.
+
+        """
+
     /// The settings as `relay --help` lists them, two spaces before each.
     package var help: String {
         let globals = sections.map { ($0.title, $0.rows, "") }
@@ -27,6 +46,14 @@ extension SettingsTable {
 extension SettingRow {
     fileprivate func fileHint(_ prefix: String) -> String {
         mayComeFromFile ? "; or \(prefix)\(name)_FILE names a file that holds it" : ""
+    }
+
+    fileprivate func referenceLine(_ prefix: String) -> String {
+        let cells = [
+            "`\(prefix)\(name)`" + (mayComeFromFile ? " *file*" : ""), fallback.isEmpty ? "" : "`\(fallback)`",
+            type.expectation, help,
+        ]
+        return "| " + cells.map { $0.split(separator: "|").joined(separator: "\\|") }.joined(separator: " | ") + " |\n"
     }
 
     fileprivate func helpLine(_ prefix: String) -> String {

@@ -2,22 +2,29 @@ import Engine
 package import Shared
 
 /// The providers' keys that rest, and the calls that wait for capacity, for metrics.
-package struct ProviderFigures: MetricsSource {
-    private let rings: [(provider: String, ring: KeyRing)]
+package final class ProviderFigures: MetricsSource {
+    private struct Known: Sendable {
+        var rings: [(provider: String, ring: KeyRing)] = []
+        var queue: CapacityQueue?
+    }
 
-    private let queue: CapacityQueue
+    private let known = Lock(Known())
 
-    package init(_ providers: [ProviderSettings], _ rings: [KeyRing?], _ queue: CapacityQueue) {
-        self.queue = queue
-        self.rings = zip(providers, rings).compactMap { provider, ring in ring.map { (provider.name, $0) } }
+    package init() {}
+
+    /// The providers of now.
+    package func use(_ providers: [ProviderSettings], _ rings: [KeyRing?], _ queue: CapacityQueue) {
+        let named = zip(providers, rings).compactMap { provider, ring in ring.map { (provider.name, $0) } }
+        known.withLock { $0 = Known(rings: named, queue: queue) }
     }
 
     package func write(to text: inout MetricsText) {
+        let known = known.withLock { $0 }
         text.family("relay_queue_waiting", .gauge, "Calls that wait for the capacity of their providers.")
-        text.sample(value: queue.waiting)
+        text.sample(value: known.queue?.waiting ?? 0)
         let now = EventLoop.monotonicNanoseconds()
         text.family("relay_provider_key_resting", .gauge, "1 for each key of a provider that rests after a failure.")
-        for (provider, ring) in rings {
+        for (provider, ring) in known.rings {
             for key in ring.resting(at: now) { text.sample(("provider", provider), ("key", key), value: 1) }
         }
     }

@@ -65,7 +65,7 @@ package final class ModelRefresh: @unchecked Sendable {
         do throws(UpstreamError) {
             let models = try await list.models()
             isFailing = false
-            guard models != last else { return }
+            guard models != last, !Task.isCancelled else { return }
             last = models
             let new = changed(models)
             log.info("models read") { line in

@@ -21,8 +21,7 @@ import Testing
             let rule = AddressRule(adding: ["127.0.0.0/8"].compactMap { Network($0) })
             let fetcher = Fetcher(
                 Fetcher.Terms(schemes: ["https"], agent: "test", certificateFile: file),
-                rule: rule,
-                loop: loop
+                CurlClient(loop: loop, rule: rule)
             )
             _ = Unmanaged.passRetained(fetcher)
             do throws(FetchFailure) {

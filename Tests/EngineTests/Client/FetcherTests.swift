@@ -23,8 +23,7 @@ import Testing
         await withClient { _, loop in
             let fetcher = Fetcher(
                 Fetcher.Terms(schemes: schemes, agent: "test", limitMilliseconds: limitMilliseconds),
-                rule: AddressRule(adding: networks),
-                loop: loop
+                CurlClient(loop: loop, rule: AddressRule(adding: networks))
             )
             _ = Unmanaged.passRetained(fetcher)
             var outcomes: [Outcome] = []
@@ -170,7 +169,10 @@ import Testing
         let outcomes = await withClient { _, loop in
             let rule = AddressRule(adding: Self.loopback)
             let fetchers = [300, 10_000].map {
-                Fetcher(Fetcher.Terms(schemes: ["http"], agent: "test", limitMilliseconds: $0), rule: rule, loop: loop)
+                Fetcher(
+                    Fetcher.Terms(schemes: ["http"], agent: "test", limitMilliseconds: $0),
+                    CurlClient(loop: loop, rule: rule)
+                )
             }
             var outcomes: [Outcome] = []
             for (fetcher, url) in zip(fetchers, ["http://slow.test/", server.url()]) {
@@ -265,8 +267,7 @@ import Testing
         let outcomes = await withClient { _, loop in
             let fetcher = Fetcher(
                 Fetcher.Terms(schemes: ["http"], agent: "test", limitMilliseconds: 500),
-                rule: AddressRule(adding: Self.loopback),
-                loop: loop
+                CurlClient(loop: loop, rule: AddressRule(adding: Self.loopback))
             )
             _ = Unmanaged.passRetained(fetcher)
             return await withTaskGroup(of: FetchFailure.Kind?.self) { group in

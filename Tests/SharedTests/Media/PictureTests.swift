@@ -10,7 +10,8 @@ import Testing
         _ = prepared
         return await onLoop { loop in
             let rule = AddressRule(adding: ["127.0.0.1/32"].compactMap { Network($0) })
-            let fetcher = Fetcher(Fetcher.Terms(schemes: ["http"], agent: "test"), rule: rule, loop: loop)
+            let client = CurlClient(loop: loop, rule: rule)
+            let fetcher = Fetcher(Fetcher.Terms(schemes: ["http"], agent: "test"), client)
             _ = Unmanaged.passRetained(fetcher)
             do throws(APIError) {
                 let picture = try await Picture.load(

@@ -1,0 +1,178 @@
+import Calls
+import Engine
+import Glibc
+import Limits
+import Routes
+import Shared
+import Synchronization
+import Upstream
+
+/// Reads the settings anew, and puts them into use on all loops. Whatever is wrong with them, the old ones stay. Requests
+/// that run end under the settings that they began with.
+///
+/// `@unchecked`: `settings` and `models` are used on its worker's thread only.
+final class Reloader: SettingsReloader, @unchecked Sendable {
+    /// The parts of the process that stay.
+    struct Parts: Sendable {
+        let log: Log
+        let budget: MemoryBudget
+        let worker: Worker
+        let limiter: Limiter
+        let metrics: Metrics
+        let figures: ProviderFigures
+        let ends: ModelEnds
+        let served: [ServedLoop]
+    }
+
+    private let parts: Parts
+    private let worker = Worker(bound: 4)
+    private var settings: Settings
+    private var models: LiveModels?
+    private let seconds: Atomic<Int>
+
+    private static let patienceNanoseconds: UInt64 = 60_000_000_000
+
+    init(_ settings: Settings, _ parts: Parts) {
+        self.settings = settings
+        self.parts = parts
+        seconds = Atomic(settings.shutdownMilliseconds)
+        worker.begin { [self] in start(settings, LiveModels.Known()) }
+    }
+
+    /// The time that requests have to end, as it is set now.
+    var shutdownMilliseconds: Int { seconds.load(ordering: .relaxed) }
+
+    func stop() {
+        worker.begin { [self] in models?.stop() }
+        worker.join()
+    }
+
+    /// Some time soon.
+    func begin() { worker.begin { [self] in _ = reload() } }
+
+    func reload(on loop: EventLoop) async -> ReloadOutcome? {
+        await worker.result(on: loop, withinNanoseconds: Self.patienceNanoseconds) { [self] in reload() }
+    }
+
+    // MARK: On its thread
+
+    private func reload() -> ReloadOutcome {
+        let outcome = Settings.ofProcess(Vendors.catalogues)
+        guard let next = outcome.settings else {
+            return refused(outcome.problems.map(\.description))
+        }
+        if next == settings {
+            parts.log.info("settings are the same")
+            return .reloaded
+        }
+        do throws(Listener.Failure) {
+            try use(next)
+        } catch {
+            return refused([error.reason])
+        }
+        for warning in outcome.warnings {
+            parts.log.warning("configuration") { $0.add("problem", "\(warning)") }
+        }
+        parts.log.info("settings reloaded") { $0.add("summary", next.summary) }
+        return .reloaded
+    }
+
+    private func refused(_ problems: [String]) -> ReloadOutcome {
+        for problem in problems {
+            parts.log.error("settings are not reloaded") { $0.add("problem", problem) }
+        }
+        return .refused(problems)
+    }
+
+    /// All loops have what they need before the first uses it.
+    private func use(_ next: Settings) throws(Listener.Failure) {
+        let known = models?.known(under: next) ?? LiveModels.Known()
+        let makers = SetupParts(next, parts.budget, parts.worker, parts.limiter, known)
+        let labels = parts.metrics.add(makers.labels)
+        var setups: [Setup] = []
+        for made in onLoops({ one in Result { () throws(Listener.Failure) in try makers.setup(of: one.own) } }) {
+            setups.append(try made.get())
+        }
+        let waiting = settings.waitingForRestart(next)
+        if !waiting.isEmpty {
+            parts.log.warning("settings that need a restart have changed") {
+                $0.add("settings", waiting.joined(separator: ", "))
+            }
+        }
+        models?.stop()
+        _ = onLoops { _ in }
+        for (one, setup) in zip(parts.served, setups) {
+            one.loop.call {
+                one.own.counts.use(labels)
+                makers.use(setup, one.own, one.router)
+            }
+        }
+        _ = onLoops { _ in }
+        makers.show(in: parts.figures)
+        parts.ends.use(makers.offers)
+        parts.log.use(next.logLevel)
+        parts.limiter.use(next.limits.storeDown, instances: next.limits.instances)
+        seconds.store(next.shutdownMilliseconds, ordering: .relaxed)
+        settings = next
+        start(next, known)
+    }
+
+    /// Reads the vendors' lists of models from now on.
+    private func start(_ settings: Settings, _ known: LiveModels.Known) {
+        let (ends, served) = (parts.ends, parts.served)
+        models = LiveModels(settings, known, parts.log, on: served[0].own) { offers in
+            ends.use(offers)
+            for one in served { one.loop.call { one.router.use(offers) } }
+        }
+        models?.start()
+    }
+
+    /// The results of `work` on each loop, once all have done it.
+    private func onLoops<Value: Sendable>(_ work: @escaping @Sendable (ServedLoop) -> Value) -> [Value] {
+        let results = Lock([Value?](repeating: nil, count: parts.served.count))
+        let left = LoopsLeft(parts.served.count)
+        for (place, one) in parts.served.enumerated() {
+            one.loop.call {
+                let value = work(one)
+                results.withLock { $0[place] = value }
+                left.done()
+            }
+        }
+        left.wait()
+        return results.withLock { $0.compactMap(\.self) }
+    }
+}
+
+/// Loops that have not done something yet.
+private final class LoopsLeft: Sendable {
+    private let count: Atomic<Int>
+    private let signal = Signal()
+
+    init(_ count: Int) { self.count = Atomic(count) }
+
+    func done() {
+        if count.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { signal.wake() }
+    }
+
+    func wait() {
+        while count.load(ordering: .acquiring) > 0 { signal.wait(untilMicroseconds: nil) }
+    }
+}
+
+extension Settings {
+    var shutdownMilliseconds: Int { Int(shutdownSeconds * 1_000) }
+
+    /// The names of settings that differ there and are read at start only.
+    func waitingForRestart(_ next: Settings) -> [String] {
+        var names: [String] = []
+        if host != next.host { names.append("HOST") }
+        if port != next.port { names.append("PORT") }
+        if threads != next.threads { names.append("THREADS") }
+        if memory.bytes != next.memory.bytes { names.append("MEMORY_MB") }
+        if limits.store != next.limits.store { names.append("MEMCACHED_*") }
+        if limits.storeTimeout != next.limits.storeTimeout { names.append("MEMCACHED_TIMEOUT") }
+        if limits.slotLease != next.limits.slotLease { names.append("SLOT_SECONDS") }
+        if logFormat != next.logFormat { names.append("LOG_FORMAT") }
+        return names
+    }
+}

@@ -1,0 +1,226 @@
+"""Reading the settings anew, by signal and by request: all of them or none, and nobody notices but by what changed."""
+
+import signal
+import threading
+
+import conftest
+import httpx
+import pytest
+from chat import ask, body, stream
+from chat import text_of as text
+from limited import client as plain
+from memcached import wait_for
+
+ONE, TWO = "token-of-the-reload-tests-1", "token-of-the-reload-tests-2"
+OK = {"status": 0, "msg": "Configuration reloaded"}
+
+
+class Documented:
+    """A relay whose settings stand in a file, but for what tests cannot do without."""
+
+    def __init__(self, start_relay, path, settings):
+        self.path = path
+        self.settings = dict(settings)
+        self.write()
+        self.relay = start_relay(ENV_FILE=str(path), HOST="", THREADS="", RATE_LIMIT="")
+
+    def write(self, **changed):
+        self.settings |= changed
+        lines = [
+            f"{name}={value}\n"
+            for name, value in self.settings.items()
+            if value is not None
+        ]
+        self.path.write_text("".join(lines))
+
+    def reload(self, **changed):
+        self.write(**changed)
+        return httpx.post(f"{self.relay.base_url}/reload_config", trust_env=False)
+
+    def client(self, token=ONE):
+        return plain(self.relay, token)
+
+
+@pytest.fixture
+def documented(start_relay, tmp_path, server):
+    conftest.secrets.update((ONE, TWO))
+    for model in ("first/1", "second/1", "third/1"):
+        server.says(model, {"text": f"by {model}"})
+    settings = {
+        "HOST": "127.0.0.1", "THREADS": "2", "RATE_LIMIT": "off",
+        "KEY_A_TOKEN": ONE, "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url,
+        "PROVIDER_ROW_MODELS": "fast=first/1",
+    }  # fmt: skip
+    yield lambda **more: Documented(
+        start_relay, tmp_path / "relay.env", settings | more
+    )
+    server.take_violations()
+
+
+def said(http, model="fast"):
+    return text(ask(http, model=model))
+
+
+def test_a_signal_brings_other_settings_into_use(documented):
+    it = documented()
+    with it.client() as http:
+        assert said(http) == "by first/1"
+        it.write(PROVIDER_ROW_MODELS="fast=second/1,new=third/1")
+        it.relay.signal(signal.SIGHUP)
+        it.relay.wait_for_line(lambda line: line["message"] == "settings reloaded")
+        assert said(http) == "by second/1" and said(http, "new") == "by third/1"
+        metrics = http.get("/metrics").text
+        assert (
+            'model="new",status="200"' in metrics
+            and 'model="fast",status="200"} 2' in metrics
+        )
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_request_does_so_too(documented, method):
+    it = documented()
+    it.write(PROVIDER_ROW_MODELS="fast=second/1", KEY_A_TOKEN=None, KEY_B_TOKEN=TWO)
+    answer = httpx.request(
+        method, f"{it.relay.base_url}/reload_config", trust_env=False
+    )
+    assert answer.status_code == 200 and answer.json() == OK
+    with it.client() as old, it.client(TWO) as new:
+        assert ask(old, model="fast").status_code == 401
+        assert said(new) == "by second/1"
+        assert 'caller="b"} 1' in new.get("/metrics").text
+
+
+def test_settings_with_problems_change_nothing(documented):
+    it = documented()
+    answer = it.reload(
+        PROVIDER_ROW_MODELS="fast=second/1",
+        PROVIDER_ROW_TIMOUT="5",
+        RATE_LIMIT="often",
+        DEFAULT_MODEL="none",
+    )
+    found = answer.json()
+    assert (
+        answer.status_code == 422
+        and found["status"] == 1
+        and found["msg"] == "Configuration not changed"
+    )
+    assert [problem.split("  ")[1].split(":")[0] for problem in found["errors"]] == [
+        "RATE_LIMIT", "PROVIDER_ROW_TIMOUT", "DEFAULT_MODEL",
+    ], found["errors"]  # fmt: skip
+    assert ONE not in answer.text
+    with it.client() as http:
+        assert said(http) == "by first/1"
+        it.relay.signal(signal.SIGHUP)
+        it.relay.wait_for_line(
+            lambda line: line["message"] == "settings are not reloaded"
+        )
+        assert said(http) == "by first/1"
+
+
+def test_running_requests_end_under_the_old_settings(documented, server):
+    it = documented()
+    gate = threading.Event()
+    server.says("first/1", {"text": "one two three four", "gate": gate, "pieces": 300})
+    with it.client() as http:
+        with http.stream(
+            "POST", "/v1/chat/completions", json=body(model="fast", stream=True)
+        ) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            assert it.reload(PROVIDER_ROW_MODELS="other=second/1").json() == OK
+            gate.set()
+            rest = list(lines)
+        assert "data: [DONE]" in rest and '"finish_reason":"stop"' in "".join(rest)
+        assert (
+            ask(http, model="fast").status_code == 404
+            and said(http, "other") == "by second/1"
+        )
+
+
+def test_limits_keep_their_counts(documented):
+    it = documented(RATE_LIMIT="3/hour")
+    with it.client() as http:
+        assert said(http) and said(http)
+        assert it.reload(PROVIDER_ROW_MODELS="fast=second/1").json() == OK
+        assert said(http) == "by second/1"
+        assert ask(http, model="fast").status_code == 429
+        assert it.reload(RATE_LIMIT="5/hour").json() == OK
+        assert said(http), "another limit begins anew"
+
+
+def test_what_needs_a_restart_is_named(documented):
+    it = documented()
+    assert it.reload(SLOT_SECONDS="60", THREADS="1", HOST="127.0.0.2").json() == OK
+    line = it.relay.wait_for_line(
+        lambda line: line["message"] == "settings that need a restart have changed"
+    )
+    assert line["settings"] == "HOST, THREADS, SLOT_SECONDS"
+
+
+def test_the_log_level_changes_at_once(documented):
+    it = documented(LOG_LEVEL="error")
+    assert it.reload(LOG_LEVEL="info").json() == OK
+    it.relay.wait_for_line(
+        lambda line: line["message"] == "settings are the same" or "duration_ms" in line
+    )
+
+
+def test_who_may_reload(documented):
+    it = documented()
+    url = f"{it.relay.base_url}/reload_config"
+
+    def reload(**headers):
+        return httpx.post(url, headers=headers, trust_env=False).status_code
+
+    assert reload() == 200
+    for name in (
+        "X-Forwarded-For",
+        "forwarded",
+        "Via",
+        "X-Real-IP",
+        "X-Forwarded-Proto",
+    ):
+        answer = httpx.post(url, headers={name: "1.2.3.4"}, trust_env=False)
+        assert answer.status_code == 403 and answer.json() == {
+            "status": 1,
+            "msg": "Not permitted",
+        }
+    it.write(RELOAD_ACCESS="open")
+    assert reload() == 200
+    assert reload(via="a") == 200
+    assert reload(via="a") == 429
+    it.write(RELOAD_ACCESS="off")
+    it.relay.signal(signal.SIGHUP)
+    it.relay.wait_for_line(
+        lambda line: line["message"] == "settings reloaded" and "log" not in line
+    )
+    wait_for(lambda: reload() == 404)
+
+
+def test_no_request_fails_while_settings_change(documented):
+    it = documented(RATE_LIMIT="off")
+    ended, failed = threading.Event(), []
+
+    def press(is_streamed):
+        with it.client() as http:
+            while not ended.is_set():
+                if is_streamed:
+                    answer = stream(http, model="fast")
+                    is_good = answer.is_done and answer.text().startswith("by ")
+                else:
+                    is_good = ask(http, model="fast").status_code == 200
+                if not is_good:
+                    failed.append(answer)
+
+    threads = [threading.Thread(target=press, args=(at % 2 == 0,)) for at in range(4)]
+    for thread in threads:
+        thread.start()
+    for at in range(12):
+        models = f"fast={('first/1', 'second/1')[at % 2]},other{at}=third/1"
+        assert it.reload(PROVIDER_ROW_MODELS=models).json() == OK
+        assert it.reload(PROVIDER_ROW_WEIGHT="many").status_code == 422
+        it.write(PROVIDER_ROW_WEIGHT=None)
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert not failed
