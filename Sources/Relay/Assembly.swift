@@ -22,7 +22,7 @@ final class Assembly {
 
     var threads: Int { served.count }
 
-    init(_ settings: Settings, _ log: Log) throws(Listener.Failure) {
+    init(_ settings: Settings, _ remote: Settings.Remote?, _ log: Log) throws(Listener.Failure) {
         Memory.prepareProcess()
         CurlClient.prepareProcess()
         let threads = settings.threads > 0 ? settings.threads : usableProcessors()
@@ -66,6 +66,7 @@ final class Assembly {
         paces.watch(served.map(\.loop.pace))
         reloader = Reloader(
             settings,
+            remote,
             Reloader.Parts(
                 log: log,
                 budget: budget,

@@ -25,7 +25,7 @@ enum Command: String, CaseIterable {
 
     /// Carries out what the arguments of this process ask for. Comes back only to serve, with settings that are right
     /// and the warnings that belong into the log.
-    static func settingsToServe() -> (settings: Settings, warnings: [SettingsProblem]) {
+    static func settingsToServe() -> (settings: Settings, warnings: [SettingsProblem], remote: Settings.Remote?) {
         guard let command = Command(arguments: Array(CommandLine.arguments.dropFirst())) else {
             end(.usage, errors: mistake(Array(CommandLine.arguments.dropFirst())) + usage)
         }
@@ -33,22 +33,23 @@ enum Command: String, CaseIterable {
         case .help:
             end(.success, usage + "\nSettings, by environment or .env file [default]\n" + SettingsTable.product.help)
         case .version: end(.success, "\(Product.name) \(Product.version)\n")
-        case .serve, .check, .config, .health, .heal: break
+        case .health:
+            guard let problem = askForHealth(.ofProcess()).problem else { end(.success) }
+            end(.failure, errors: "health: \(problem)\n")
+        case .heal: end(endIfStuck(.ofProcess()) ? .success : .failure)
+        case .serve, .check, .config: break
         }
-        let outcome = Settings.ofProcess(Vendors.catalogues)
+        var remote: Settings.Remote?
+        let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
         if command == .config { write(listing(outcome), to: 1) }
         let reports = [outcome.problems.report("problem"), outcome.warnings.report("warning")].joined()
         guard let settings = outcome.settings else {
-            end(command == .health || command == .heal ? .failure : .configuration, errors: reports)
+            end(.configuration, errors: reports)
         }
         switch command {
         case .check: end(.success, "configuration: no problems\n", errors: reports)
         case .config: end(.success, errors: reports)
-        case .health:
-            guard let problem = askForHealth(settings).problem else { end(.success) }
-            end(.failure, errors: "health: \(problem)\n")
-        case .heal: end(endIfStuck(settings) ? .success : .failure)
-        default: return (settings, outcome.warnings)
+        default: return (settings, outcome.warnings, remote)
         }
     }
 

@@ -4,9 +4,9 @@ import Shared
 /// Tells if the relay of this container answers. One that takes connections but did not answer three times in a row is
 /// stuck, and ended; the engine then starts it anew. One that takes no connections is starting or ending, and left alone.
 /// Blocks, for nine seconds at most.
-func endIfStuck(_ settings: Settings) -> Bool {
+func endIfStuck(_ relay: Settings.Address) -> Bool {
     for _ in 1...3 {
-        let health = askForHealth(settings)
+        let health = askForHealth(relay)
         guard case .silent = health else { return health.problem == nil }
     }
     for process in stuckRelays() { kill(process, SIGKILL) }

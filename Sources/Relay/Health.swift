@@ -20,16 +20,16 @@ enum Health {
     }
 }
 
-/// Asks the relay that has these settings for `GET /health`. Blocks, for three seconds at most.
-func askForHealth(_ settings: Settings) -> Health {
-    let isWildcard = settings.host == "0.0.0.0" || settings.host == "::"
-    let host = isWildcard ? "127.0.0.1" : settings.host
-    let place = "\(host.contains(":") ? "[\(host)]" : host):\(settings.port)"
+/// Asks the relay that listens there for `GET /health`. Blocks, for three seconds at most.
+func askForHealth(_ relay: Settings.Address) -> Health {
+    let isWildcard = relay.host == "0.0.0.0" || relay.host == "::"
+    let host = isWildcard ? "127.0.0.1" : relay.host
+    let place = "\(host.contains(":") ? "[\(host)]" : host):\(relay.port)"
     var hints = addrinfo()
     hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     var found: UnsafeMutablePointer<addrinfo>?
-    guard getaddrinfo(host, String(settings.port), &hints, &found) == 0, let address = found?.pointee else {
+    guard getaddrinfo(host, String(relay.port), &hints, &found) == 0, let address = found?.pointee else {
         return .unreachable("\(place) is no address")
     }
     defer { freeaddrinfo(found) }

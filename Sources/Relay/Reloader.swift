@@ -27,23 +27,34 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     private let parts: Parts
     private let worker = Worker(bound: 4)
     private var settings: Settings
+    private var remote: Settings.Remote?
     private var models: LiveModels?
+    /// Asks for other settings now and then; nil: nobody does.
+    private var poll: Task<Void, Never>?
+    private var lastProblems: [String] = []
     private let seconds: Atomic<Int>
 
     private static let patienceNanoseconds: UInt64 = 60_000_000_000
 
-    init(_ settings: Settings, _ parts: Parts) {
+    init(_ settings: Settings, _ remote: Settings.Remote?, _ parts: Parts) {
         self.settings = settings
+        self.remote = remote
         self.parts = parts
         seconds = Atomic(settings.shutdownMilliseconds)
-        worker.begin { [self] in start(settings, LiveModels.Known()) }
+        worker.begin { [self] in
+            start(settings, LiveModels.Known())
+            pollAnew()
+        }
     }
 
     /// The time that requests have to end, as it is set now.
     var shutdownMilliseconds: Int { seconds.load(ordering: .relaxed) }
 
     func stop() {
-        worker.begin { [self] in models?.stop() }
+        worker.begin { [self] in
+            models?.stop()
+            poll?.cancel()
+        }
         worker.join()
     }
 
@@ -56,28 +67,35 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 
     // MARK: On its thread
 
-    private func reload() -> ReloadOutcome {
-        let outcome = Settings.ofProcess(Vendors.catalogues)
+    /// - Parameter isPolled: nobody asked, so the log tells what changed only.
+    private func reload(isPolled: Bool = false) -> ReloadOutcome {
+        let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
         guard let next = outcome.settings else {
-            return refused(outcome.problems.map(\.description))
+            let refusal = refused(outcome.problems.map(\.description), isPolled: isPolled)
+            return outcome.isUnavailable ? .unavailable(outcome.problems.first?.text ?? "") : refusal
         }
         if next == settings {
-            parts.log.info("settings are the same")
+            lastProblems = []
+            if !isPolled { parts.log.info("settings are the same") }
             return .reloaded
         }
         do throws(Listener.Failure) {
             try use(next)
         } catch {
-            return refused([error.reason])
+            return refused([error.reason], isPolled: isPolled)
         }
         for warning in outcome.warnings {
             parts.log.warning("configuration") { $0.add("problem", "\(warning)") }
         }
+        lastProblems = []
+        pollAnew()
         parts.log.info("settings reloaded") { $0.add("summary", next.summary) }
         return .reloaded
     }
 
-    private func refused(_ problems: [String]) -> ReloadOutcome {
+    private func refused(_ problems: [String], isPolled: Bool) -> ReloadOutcome {
+        defer { lastProblems = problems }
+        if isPolled, problems == lastProblems { return .refused(problems) }
         for problem in problems {
             parts.log.error("settings are not reloaded") { $0.add("problem", problem) }
         }
@@ -125,6 +143,22 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
             for one in served { one.loop.call { one.router.use(offers) } }
         }
         models?.start()
+    }
+
+    /// With the pause of the present settings.
+    private func pollAnew() {
+        poll?.cancel()
+        poll = nil
+        let pause = UInt64(clamping: settings.refreshPause.nanoseconds)
+        guard pause > 0 else { return }
+        let loop = parts.served[0].loop
+        poll = Task(executorPreference: loop) { [weak self] in
+            while !Task.isCancelled {
+                await loop.sleep(nanoseconds: pause)
+                guard let self, !Task.isCancelled else { return }
+                worker.begin { _ = self.reload(isPolled: true) }
+            }
+        }
     }
 
     /// The results of `work` on each loop, once all have done it.

@@ -57,6 +57,8 @@ package struct Settings: Sendable, Equatable {
     package let keepsLinks: Bool
     /// Between two readings of the vendor's list of models; zero: it is never read.
     package let modelsRefresh: Duration
+    /// Between two readings of the remote document; zero: it is read when asked for only.
+    package let refreshPause: Duration
     /// Callers that may have the settings read anew.
     package let reloadAccess: ReloadAccess
     package let logLevel: LogLevel

@@ -42,6 +42,31 @@ extension SettingsTable {
                 ]
             ),
             SettingSection(
+                "Settings from elsewhere (in the environment or the .env file)",
+                [
+                    SettingRow(
+                        "CONFIG_URL",
+                        .document,
+                        "",
+                        "document with more settings, in the form of a .env file",
+                        .secret
+                    ),
+                    SettingRow("CONFIG_KEY", .text, "", "key of that document; unset: it is not sealed", .secret),
+                    SettingRow(
+                        "CONFIG_REQUIRED",
+                        .boolean,
+                        "true",
+                        "false: start without the document if it cannot be had"
+                    ),
+                    SettingRow(
+                        "CONFIG_REFRESH_SECONDS",
+                        .duration(.zero ... .seconds(86_400)),
+                        "0",
+                        "time after which the document is asked for again; 0: never"
+                    ),
+                ]
+            ),
+            SettingSection(
                 "Compose file (only it reads these; the relay accepts and ignores them)",
                 [
                     SettingRow("RELAYS", .number(1...1_000), "1", "number of relays"),

@@ -16,6 +16,7 @@ extension SettingType {
         case .address: return listenAddress(text).map { .text($0) }
         case .url:
             return WebAddress(text, schemes: ["http", "https"], mayHoldCredentials: false).map { .text($0.text) }
+        case .document: return isDocument(text) ? .text(text) : nil
         case .proxy:
             return WebAddress(text, schemes: ["http", "https", "socks5", "socks5h"], mayHoldCredentials: true)
                 .map { .text($0.text) }
@@ -64,6 +65,12 @@ extension SettingType {
     }
 
     /// `gpt-4o*=10/minute;100/day, o3-mini=5/minute`
+    private func isDocument(_ text: String) -> Bool {
+        let place = text.prefix { $0 != "?" }
+        return text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "#") }
+            && WebAddress(String(place), schemes: ["http", "https"], mayHoldCredentials: true) != nil
+    }
+
     private func modelQuotas(_ text: String) throws(Quota.Mistake) -> [ModelQuotas] {
         if text.trimmed.lowercased() == "off" { return [] }
         var rows: [ModelQuotas] = []

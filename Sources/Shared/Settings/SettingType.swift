@@ -17,6 +17,8 @@ package enum SettingType: Sendable, Equatable {
     case address
     /// http or https, without credentials, query and fragment; a slash at the end is cut.
     case url
+    /// http or https, as it is, perhaps with credentials and a query.
+    case document
     /// http, https or socks5, perhaps with credentials.
     case proxy
     /// `*`, or a comma list of `scheme://host[:port]`.
@@ -105,6 +107,7 @@ extension SettingType {
         case .choice(let words): words.count == 1 ? words[0] : "one of \(words.joined(separator: ", "))"
         case .address: "an IP address"
         case .url: "a URL such as https://host or https://host/path"
+        case .document: "a URL such as https://host/path?query"
         case .proxy: "a proxy's URL such as http://host:3128"
         case .origins: "* or a list of origins such as https://chat.example.org"
         case .list: "a list of names separated by commas"
@@ -157,7 +160,7 @@ extension SettingType {
         case .tokens: "comma or line list"
         case .origins: "* or comma list"
         case .patterns: "comma list; prefix*; all"
-        case .text, .address, .url, .proxy, .file, .label, .model, .token, .host: ""
+        case .text, .address, .url, .document, .proxy, .file, .label, .model, .token, .host: ""
         }
     }
 

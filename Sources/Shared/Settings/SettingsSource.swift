@@ -26,9 +26,14 @@ package struct SettingsSource: Sendable {
     package init(name: String, isEnvironment: Bool, entries: [Entry], problems: [SettingsProblem] = []) {
         self.name = name
         self.isEnvironment = isEnvironment
-        self.entries = entries
+        self.entries = entries.map { entry in
+            Self.otherNames[entry.name].map { Entry($0, entry.value, line: entry.line) } ?? entry
+        }
         self.problems = problems
     }
+
+    /// Names that are taken for others, as other relays call these.
+    private static let otherNames = ["config_url": "CONFIG_URL", "secret_key": "CONFIG_KEY"]
 
     package static func environment(_ variables: [(String, String)]) -> SettingsSource {
         SettingsSource(name: "environment", isEnvironment: true, entries: variables.map { Entry($0.0, $0.1) })

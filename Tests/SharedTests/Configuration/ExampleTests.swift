@@ -54,42 +54,4 @@ import Testing
             #expect(row.type.value(of: row.fallback) != nil, "\(row.name)")
         }
     }
-
-    /// Values that some types refuse.
-    private static let odd = [
-        "\u{1}", "-1", "99999999999999999999", "some word", "=", ",,", "a=b=c", "http//:x", "a b", "1h1", "x=",
-        "/nowhere", "a,a",
-    ]
-
-    @Test("a bad value of any setting is one problem, which names it and says what is right")
-    func badValues() {
-        let table = SettingsTable.product
-        let rows =
-            table.globals.map { (SettingKey.global($0.name), $0) }
-            + table.families.flatMap { family in
-                family.rows.map { (SettingKey(prefix: family.prefix, instance: "X", field: $0.name), $0) }
-            }
-        for (key, row) in rows {
-            // It names the file with the others.
-            if row.name == "ENV_FILE" { continue }
-            let refused = Self.odd.first { row.type.value(of: $0) == nil }
-            guard let bad = row.type == .file ? "/nowhere" : refused else {
-                #expect([.text, .list, .model].contains(row.type), "nothing is refused as \(key.name)")
-                continue
-            }
-            var entries = [
-                ("KEY_X_TOKEN", "a-token-that-is-long-enough"), ("PROVIDER_X_KIND", "onemin"),
-                ("PROVIDER_X_API_KEY", "k"),
-            ]
-            entries.removeAll { $0.0 == key.name }
-            let outcome = Settings.read(
-                [.environment(entries + [(key.name, bad)])],
-                [:],
-                usableBytes: 16 << 30
-            ) { _ throws(FileProblem) in throw FileProblem(text: "no files", isAbsence: true) }
-            let named = outcome.problems.filter { $0.name == key.name }
-            #expect(outcome.settings == nil && named.count == 1, "\(key.name)=\(bad): \(outcome.problems)")
-            #expect(named.allSatisfy { !$0.text.contains("\n") && $0.text.utf8.count > 10 })
-        }
-    }
 }

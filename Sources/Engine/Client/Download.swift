@@ -1,0 +1,129 @@
+import CCurl
+
+/// Gets one document over HTTP. Blocks: for the start of the process, and for threads of its own.
+package struct Download: Sendable {
+    package enum Outcome: Sendable {
+        /// - Parameter tag: its `ETag`.
+        case document([UInt8], tag: String?)
+        /// The document still has that tag.
+        case unchanged
+        /// Without the URL, which may contain a secret.
+        case failed(String)
+    }
+
+    private let url: String
+    private let agent: String
+    /// Empty: none.
+    private let proxy: String
+    /// A PEM file; nil: the system's.
+    private let certificateFile: String?
+
+    private static let limitBytes = 1 << 20
+    private static let limitSeconds = 10
+    private static let redirects = 5
+
+    package init(_ url: String, agent: String, proxy: String = "", certificateFile: String? = nil) {
+        self.url = url
+        self.agent = agent
+        self.proxy = proxy
+        self.certificateFile = certificateFile
+    }
+
+    /// - Parameter tag: of the document that is known; nil: none is.
+    package func get(unless tag: String? = nil) -> Outcome {
+        guard let easy = curl_easy_init() else { return .failed("out of memory") }
+        defer { curl_easy_cleanup(easy) }
+        let received = Received()
+        let headers = UpstreamHeaders(
+            ["User-Agent: \(agent)", "Accept: */*"] + (tag.map { ["If-None-Match: \($0)"] } ?? [])
+        )
+        let code = withExtendedLifetime(headers) { () -> CURLcode in
+            let failed = prepare(easy, headers, received).first { $0 != CURLE_OK }
+            return failed ?? curl_easy_perform(easy)
+        }
+        if received.isTooLong { return .failed("the document is larger than 1 MB") }
+        guard code == CURLE_OK else { return .failed(String(cString: curl_easy_strerror(code))) }
+        var status = 0
+        _ = relay_curl_status(easy, &status)
+        switch status {
+        case 200: return .document(received.bytes, tag: received.tag)
+        case 304 where tag != nil: return .unchanged
+        default: return .failed("the server answered \(status)")
+        }
+    }
+
+    private func prepare(
+        _ easy: UnsafeMutableRawPointer,
+        _ headers: UpstreamHeaders,
+        _ received: Received
+    ) -> [CURLcode] {
+        let this = Unmanaged.passUnretained(received).toOpaque()
+        // A download that began with TLS stays with it.
+        let schemes = url.lowercased().hasPrefix("https:") ? "https" : "http,https"
+        var codes = [
+            relay_curl_set_text(easy, CURLOPT_URL, url),
+            relay_curl_set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https"),
+            relay_curl_set_text(easy, CURLOPT_REDIR_PROTOCOLS_STR, schemes),
+            relay_curl_set_long(easy, CURLOPT_FOLLOWLOCATION, 1),
+            relay_curl_set_long(easy, CURLOPT_MAXREDIRS, Self.redirects),
+            relay_curl_set_long(easy, CURLOPT_TIMEOUT, Self.limitSeconds),
+            relay_curl_set_long(easy, CURLOPT_NOSIGNAL, 1),
+            relay_curl_set_text(easy, CURLOPT_PROXY, proxy),
+            relay_curl_set_pointer(easy, CURLOPT_HTTPHEADER, headers.list),
+            relay_curl_set_call(easy, CURLOPT_WRITEFUNCTION, takeDocument),
+            relay_curl_set_pointer(easy, CURLOPT_WRITEDATA, this),
+            relay_curl_set_call(easy, CURLOPT_HEADERFUNCTION, takeDocumentHeader),
+            relay_curl_set_pointer(easy, CURLOPT_HEADERDATA, this),
+        ]
+        if let certificateFile { codes.append(relay_curl_set_text(easy, CURLOPT_CAINFO, certificateFile)) }
+        return codes
+    }
+
+    /// The answer as it comes.
+    fileprivate final class Received {
+        var bytes: [UInt8] = []
+        var tag: String?
+        var isTooLong = false
+
+        func take(_ more: UnsafeRawBufferPointer) -> Bool {
+            isTooLong = bytes.count + more.count > Download.limitBytes
+            if !isTooLong { bytes += more }
+            return !isTooLong
+        }
+
+        func take(line: UnsafeRawBufferPointer) {
+            // Of the last of several answers.
+            if line.hasPrefix("HTTP/") {
+                tag = nil
+                bytes = []
+            }
+            guard let colon = line.first(UInt8(ascii: ":")), line[part: 0..<colon].equalsLowered("etag") else { return }
+            let end = line.first(UInt8(ascii: "\r")) ?? line.firstNewline() ?? line.count
+            let value = line[part: colon + 1..<end].trimmed
+            if value.count <= 256, value.allSatisfy({ $0 > 32 && $0 < 127 }) { tag = value.text }
+        }
+    }
+}
+
+private func takeDocument(
+    bytes: UnsafeMutablePointer<CChar>?,
+    unit: Int,
+    count: Int,
+    context: UnsafeMutableRawPointer?
+) -> Int {
+    guard let bytes, let context else { return 0 }
+    let received = Unmanaged<Download.Received>.fromOpaque(context).takeUnretainedValue()
+    return received.take(UnsafeRawBufferPointer(start: bytes, count: unit * count)) ? unit * count : 0
+}
+
+private func takeDocumentHeader(
+    bytes: UnsafeMutablePointer<CChar>?,
+    unit: Int,
+    count: Int,
+    context: UnsafeMutableRawPointer?
+) -> Int {
+    guard let bytes, let context else { return 0 }
+    let received = Unmanaged<Download.Received>.fromOpaque(context).takeUnretainedValue()
+    received.take(line: UnsafeRawBufferPointer(start: bytes, count: unit * count))
+    return unit * count
+}

@@ -1,0 +1,23 @@
+import CCrypto
+
+/// AES-128 block by block (ECB), with PKCS#7: for documents that others made so. It hides little, and proves nothing.
+package enum BlockCipher {
+    package static let keyBytes = 16
+
+    /// Nil: not made with this key, or changed since, as far as that shows.
+    package static func open(_ coded: [UInt8], key: [UInt8]) -> [UInt8]? {
+        precondition(key.count == keyBytes && coded.count < 1 << 24)
+        guard let cipher = EVP_CIPHER_CTX_new() else { preconditionFailure("out of memory") }
+        defer { EVP_CIPHER_CTX_free(cipher) }
+        var result = [UInt8](repeating: 0, count: coded.count + 16)
+        var count: Int32 = 0
+        var rest: Int32 = 0
+        guard EVP_CipherInit_ex(cipher, EVP_aes_128_ecb(), nil, key, nil, 0) == 1,
+            EVP_CipherUpdate(cipher, &result, &count, coded, Int32(coded.count)) == 1
+        else { return nil }
+        let isWhole = result.withUnsafeMutableBufferPointer { room in
+            EVP_CipherFinal_ex(cipher, room.baseAddress.map { $0 + Int(count) }, &rest) == 1
+        }
+        return isWhole ? Array(result[..<Int(count + rest)]) : nil
+    }
+}

@@ -1,0 +1,40 @@
+import Engine
+
+/// A document with settings that is kept elsewhere: dotenv, as it is or sealed.
+enum RemoteDocument {
+    private static let sealedMark = "aes-256-gcm:"
+
+    /// The dotenv text of what was downloaded.
+    ///
+    /// - Parameter key: nil: it is not sealed.
+    static func opened(_ bytes: [UInt8], key: String?) throws(FileProblem) -> [UInt8] {
+        let isMarked = bytes.starts(with: sealedMark.utf8)
+        guard let key else {
+            if isMarked { throw problem("the document is sealed; set CONFIG_KEY") }
+            return bytes
+        }
+        let text = bytes.dropFirst(isMarked ? sealedMark.utf8.count : 0).filter { $0 > 32 }
+        let plain = Base64.standard.bytes(text).flatMap { isMarked ? unsealed($0, key) : unlocked($0, key) }
+        guard let plain, String(validating: plain, as: UTF8.self) != nil else {
+            throw problem("the document does not open with CONFIG_KEY")
+        }
+        return plain
+    }
+
+    private static func unsealed(_ bytes: [UInt8], _ key: String) -> [UInt8]? {
+        SealingKey(Digest(of: key).withBytes { Array($0) }).open(bytes, context: [])
+    }
+
+    /// The key is padded with zero bytes, or cut.
+    private static func unlocked(_ bytes: [UInt8], _ key: String) -> [UInt8]? {
+        let padding = [UInt8](repeating: 0, count: BlockCipher.keyBytes)
+        return BlockCipher.open(bytes, key: Array((Array(key.utf8) + padding).prefix(BlockCipher.keyBytes)))
+    }
+
+    /// A form of settings that another program reads.
+    static func looksLikeYAML(_ bytes: [UInt8]) -> Bool {
+        bytes.split(separator: 10).contains { $0.starts(with: "providers:".utf8) }
+    }
+
+    private static func problem(_ text: String) -> FileProblem { FileProblem(text: text, isAbsence: false) }
+}

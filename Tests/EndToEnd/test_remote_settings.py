@@ -1,0 +1,252 @@
+"""Settings in a document that is kept elsewhere: as it is and sealed, at the start, on reload and polled."""
+
+import base64
+import hashlib
+import signal
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import conftest
+import httpx
+import pytest
+from chat import ask
+from limited import client as plain
+from memcached import wait_for
+from relay_process import binary
+
+TOKEN = "token-of-the-remote-settings-tests"
+KEY = "123456789"
+BASE = f"KEY_A_TOKEN={TOKEN}\nPROVIDER_E_KIND=echo\n"
+
+
+class Host:
+    """Serves one document. `asked`: the values of If-None-Match; `status`: answered in place of 200."""
+
+    def __init__(self):
+        self.document, self.tag, self.status, self.asked, self.moves = (
+            b"",
+            '"1"',
+            200,
+            [],
+            0,
+        )
+        host = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):  # noqa: N802
+                host.asked.append(self.headers.get("If-None-Match"))
+                if host.moves and not self.path.endswith("moved" * host.moves):
+                    self.send_response(302)
+                    self.send_header("Location", self.path + "moved")
+                    self.send_header("Content-Length", "0")
+                elif host.status != 200 or host.tag and host.asked[-1] == host.tag:
+                    self.send_response(host.status if host.status != 200 else 304)
+                    self.send_header("Content-Length", "0")
+                else:
+                    self.send_response(200)
+                    if host.tag:
+                        self.send_header("ETag", host.tag)
+                    self.send_header("Content-Length", str(len(host.document)))
+                    self.end_headers()
+                    self.wfile.write(host.document)
+                    return
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/settings?token=secret-in-the-query"
+        threading.Thread(
+            target=self.server.serve_forever, args=(0.05,), daemon=True
+        ).start()
+
+    def says(self, text, tag=None):
+        self.document, self.tag = (
+            text if isinstance(text, bytes) else text.encode(),
+            tag or f'"{len(self.asked)}-{len(text)}"',
+        )
+
+
+@pytest.fixture
+def host():
+    conftest.secrets.update((TOKEN, KEY, "secret-in-the-query"))
+    host = Host()
+    host.says(BASE)
+    yield host
+    host.server.shutdown()
+
+
+@pytest.fixture
+def start(start_relay, tmp_path, host):
+    (tmp_path / "empty.env").write_text("")
+    return lambda **more: start_relay(
+        CONFIG_URL=host.url, ENV_FILE=str(tmp_path / "empty.env"), **more
+    )
+
+
+def check(**environment):
+    """What `relay check` says."""
+    done = subprocess.run(
+        [str(binary()), "check"],
+        env={"ENV_FILE": "/dev/null"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    return done.returncode, done.stderr
+
+
+def ecb(text, key=KEY):
+    """As openssl makes it, with line breaks."""
+    padded = (key.encode() + bytes(16))[:16].hex()
+    return subprocess.run(
+        ["openssl", "enc", "-aes-128-ecb", "-K", padded, "-base64"],
+        input=text.encode(),
+        capture_output=True,
+        check=True,
+    ).stdout
+
+
+def serves(relay, model="echo"):
+    with plain(relay, TOKEN) as http:
+        return ask(http, model=model).status_code == 200
+
+
+def test_the_document_stands_between_environment_and_file(start_relay, tmp_path, host):
+    host.says(BASE + "PROVIDER_E_MODELS=remote\nLOG_LEVEL=error\nSHUTDOWN_SECONDS=7\n")
+    (tmp_path / "own.env").write_text(
+        f"CONFIG_URL={host.url}\nPROVIDER_E_MODELS=file\nMAX_UPLOAD_MB=3\n"
+    )
+    relay = start_relay(ENV_FILE=str(tmp_path / "own.env"), LOG_LEVEL="info")
+    assert serves(relay, "remote") and not serves(relay, "file")
+    listed = subprocess.run(
+        [str(binary()), "config"], env={"ENV_FILE": str(tmp_path / "own.env"), "LOG_LEVEL": "info"},
+        capture_output=True, text=True, timeout=30,
+    ).stdout  # fmt: skip
+    assert (
+        "LOG_LEVEL=info  # environment\n" in listed
+        and "SHUTDOWN_SECONDS=7  # CONFIG_URL:5\n" in listed
+    )
+    assert (
+        f"MAX_UPLOAD_MB=3  # {tmp_path}/own.env:3\n" in listed
+        and "secret-in-the-query" not in listed
+    )
+
+
+def test_a_sealed_document(start, host):
+    host.says(ecb(BASE))
+    assert serves(start(CONFIG_KEY=KEY))
+    assert check(config_url=host.url, secret_key=KEY)[0] == 0, (
+        "the names that other relays use"
+    )
+    vector = b"Kfx/Zga8ks7WMvGNYKbsag=="
+    host.says(vector)
+    code, said = check(
+        CONFIG_URL=host.url,
+        CONFIG_KEY=KEY,
+        ANONYMOUS_MODELS="all",
+        PROVIDER_E_KIND="echo",
+    )
+    assert code == 0, said
+
+
+def test_a_document_sealed_with_gcm(start, host):
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    nonce = bytes(range(12))
+    sealed = nonce + AESGCM(hashlib.sha256(KEY.encode()).digest()).encrypt(
+        nonce, BASE.encode(), None
+    )
+    host.says("aes-256-gcm:" + base64.b64encode(sealed).decode())
+    assert serves(start(CONFIG_KEY=KEY))
+    code, said = check(CONFIG_URL=host.url)
+    assert code == 78 and "set CONFIG_KEY" in said
+    host.says(
+        "aes-256-gcm:"
+        + base64.b64encode(sealed[:-1] + bytes([sealed[-1] ^ 1])).decode()
+    )
+    code, said = check(CONFIG_URL=host.url, CONFIG_KEY=KEY)
+    assert code == 78 and "does not open" in said
+
+
+@pytest.mark.parametrize(
+    ("document", "environment", "words"),
+    [
+        (BASE, {"CONFIG_KEY": KEY}, "the document does not open with CONFIG_KEY"),
+        (
+            ecb(BASE, "another key"),
+            {"CONFIG_KEY": KEY},
+            "the document does not open with CONFIG_KEY",
+        ),
+        ("a: 1\nproviders:\n  - x\n", {}, "the document is YAML"),
+        (
+            BASE + "LOG_LEVL=info\n",
+            {},
+            "CONFIG_URL:3  LOG_LEVL: unknown variable; did you mean LOG_LEVEL?",
+        ),
+        (
+            BASE + "CONFIG_KEY=x\n",
+            {},
+            "CONFIG_KEY: is read from the process environment and the .env file only",
+        ),
+        (b"A=" + bytes(1 << 20), {}, "the document is larger than 1 MB"),
+    ],
+)
+def test_what_is_wrong_with_a_document(host, document, environment, words):
+    host.says(document)
+    code, said = check(CONFIG_URL=host.url, **environment)
+    assert code == 78 and words in said, said
+    assert "secret-in-the-query" not in said and TOKEN not in said
+
+
+def test_a_document_that_cannot_be_had(start, host):
+    host.status = 503
+    own = {"ANONYMOUS_MODELS": "all", "PROVIDER_E_KIND": "echo"}
+    code, said = check(CONFIG_URL=host.url, **own)
+    assert (
+        code == 78
+        and "CONFIG_URL: the document cannot be read: the server answered 503" in said
+    )
+    assert check(CONFIG_URL=host.url, CONFIG_REQUIRED="false", **own)[0] == 0
+    host.status, host.moves = 200, 5
+    assert serves(relay := start())
+    host.moves = 6
+    answer = httpx.post(f"{relay.base_url}/reload_config", trust_env=False)
+    assert answer.status_code == 502 and answer.json()["status"] == 1 and serves(relay)
+
+
+def test_reload_and_poll(start, host):
+    relay = start(CONFIG_REFRESH_SECONDS="100ms")
+    host.says(BASE + "PROVIDER_E_MODELS=second\n")
+    wait_for(lambda: serves(relay, "second"))
+    told = len(host.asked)
+    wait_for(lambda: len(host.asked) > told + 2)
+    assert host.asked[-1] == host.tag, "an unchanged document is not sent again"
+    host.says("BAD=1\n")
+    relay.wait_for_line(lambda line: line["message"] == "settings are not reloaded")
+    told = len(host.asked)
+    wait_for(lambda: len(host.asked) > told + 3)
+    assert serves(relay, "second")
+    assert (
+        sum(
+            line["message"] == "settings are not reloaded" for line in relay.log_lines()
+        )
+        < 5
+    ), "told once"
+    host.says(BASE + "PROVIDER_E_MODELS=third\nCONFIG_REFRESH_SECONDS=0\n")
+    wait_for(lambda: serves(relay, "third"))
+    host.says(BASE + "PROVIDER_E_MODELS=fourth\n")
+    relay.signal(signal.SIGHUP)
+    wait_for(lambda: serves(relay, "fourth"))
+
+
+def test_health_asks_no_document(start, host):
+    relay = start()
+    told = len(host.asked)
+    done = subprocess.run(
+        [str(binary()), "health"], timeout=30, capture_output=True,
+        env={"CONFIG_URL": host.url, "PORT": str(relay.port), "RATE_LIMIT": "wrong", "ENV_FILE": "/dev/null"},
+    )  # fmt: skip
+    assert done.returncode == 0 and len(host.asked) == told
