@@ -321,6 +321,13 @@ def test_the_next_key(two, server):
     assert server.asked("at/first")[-1]["headers"]["authorization"] == keys[1]
 
 
+def test_a_replacement_serves(two, server):
+    http = two(MODEL_REPLACEMENTS="gone:m")
+    answer = embed(http, model="gone")
+    assert answer.status_code == 200 and answer.json()["model"] == "gone"
+    assert ASKS["transcriptions"](http, model="gone").status_code == 200
+
+
 def test_1min_serves_by_its_features(start_relay, server, vendor, caller, new_key):
     """Models of 1min.ai are served as ever beside a provider of the kind openai."""
     key = new_key()

@@ -9,8 +9,9 @@ extension Registry {
         for caller: Caller,
         besides features: Model.Features
     ) throws(APIError) -> Candidates? {
-        let known = offers[name]
-        var all = usable(known, as: name, caller, features)
+        let served = offers.replacement(of: name) ?? name
+        let known = offers[served]
+        var all = usable(known, as: served, asked: name, caller, features)
         // The right to the name that was asked is what counts.
         if !known.contains(where: { mayUse($0, name, caller) }) {
             all = usable(offers.substitutes(for: name), as: offers.fallback ?? name, asked: name, caller, features)
@@ -22,12 +23,12 @@ extension Registry {
     private func usable(
         _ offers: [Offers.Offer],
         as own: String,
-        asked name: String? = nil,
+        asked name: String,
         _ caller: Caller,
         _ features: Model.Features
     ) -> [Candidate] {
         offers.indices.compactMap { index in
-            guard mayUse(offers[index], name ?? own, caller) else { return nil }
+            guard mayUse(offers[index], name, caller) else { return nil }
             let candidate = candidate(Found(name: own, offers: offers, index: index), caller)
             return candidate.forwarder != nil || serves(offers[index], features) ? candidate : nil
         }
