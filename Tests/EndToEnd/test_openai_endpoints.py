@@ -321,6 +321,13 @@ def test_the_next_key(two, server):
     assert server.asked("at/first")[-1]["headers"]["authorization"] == keys[1]
 
 
+def test_a_replacement_serves(two, server):
+    http = two(MODEL_REPLACEMENTS="gone:m")
+    answer = embed(http, model="gone")
+    assert answer.status_code == 200 and answer.json()["model"] == "gone"
+    assert ASKS["transcriptions"](http, model="gone").status_code == 200
+
+
 def test_1min_serves_by_its_features(start_relay, server, vendor, caller, new_key):
     """Models of 1min.ai are served as ever beside a provider of the kind openai."""
     key = new_key()
@@ -366,3 +373,53 @@ def test_tokens_and_prices(start_relay, server, caller):
     assert generate(http, model="m", n=2).status_code == 429
     form = {"model": (None, "m"), "image": ("a.png", PNG), "n": (None, "2")}
     assert http.post("/v1/images/variations", files=form).status_code == 429
+
+
+def test_tokens_and_prices_of_images_and_sounds(start_relay, server, caller):
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/counted",
+        PROVIDER_ROW_COST="2/4", KEY_A_TOKEN="token-of-counted-images", RATE_LIMIT_IMAGES="10000 tokens/hour",
+        RATE_LIMIT_AUDIO="5 usd/hour",
+    )  # fmt: skip
+    http = caller(relay, "token-of-counted-images")
+    server.says("at/counted", {})
+    answer = generate(http, model="m", prompt="word " * 20)
+    # Of the first one 1,000 tokens are expected besides its prompt.
+    assert int(answer.headers["x-ratelimit-remaining-tokens"]) == 10000 - 1000 - 25
+    assert answer.headers["x-relay-cost"] == "0.182"
+    answer = generate(http, model="m")
+    assert int(answer.headers["x-ratelimit-remaining-tokens"]) == 10000 - 51 - 40 - 2
+    # 12 and 3 tokens of each transcript cost 0.036.
+    for _ in range(3):
+        assert transcribe(http, model="m").headers["x-relay-cost"] == "0.036"
+    assert ASKS["speech"](http, model="m").status_code == 200
+    server.says("at/counted", {"json": {"text": "x", "usage": fake.TRANSCRIPT["usage"] | {"input_tokens": 3000, "output_tokens": 0}}})
+    assert transcribe(http, model="m").headers["x-relay-cost"] == "6"
+    refused = transcribe(http, model="m")
+    assert refused.status_code == 429 and refused.json()["error"]["code"] == "insufficient_quota"
+
+
+# --- Affinity ---------------------------------------------------------------------------------
+
+
+def test_calls_of_one_user_keep_to_one_provider(two, server):
+    http = two(AFFINITY="prompt_cache_key,user,prefix")
+    server.says("at/first", {"extra": True})
+    server.says("at/other", {"extra": True})
+    ways = {
+        "embeddings": lambda user: embed(http, model="m", user=user),
+        "by a cache key": lambda user: embed(http, model="m", prompt_cache_key=user, user="same"),
+        "images": lambda user: generate(http, model="m", user=user),
+        "forms": lambda user: http.post(
+            "/v1/images/edits", data={"model": "m", "prompt": "x", "user": user}, files={"image": ("a.png", PNG)}
+        ),
+    }
+    chosen = {}
+    for way, ask in ways.items():
+        for user in ("a", "b", "c", "d", "e", "f"):
+            took = {ask(user).headers["x-relay-provider"] for _ in range(3)}
+            assert len(took) == 1, way
+            assert chosen.setdefault(user, took) == took, way
+    assert {name for took in chosen.values() for name in took} == {"first", "other"}
+    # Without such a value they take turns.
+    assert {embed(http, model="m").headers["x-relay-provider"] for _ in range(2)} == {"first", "other"}

@@ -340,14 +340,26 @@ def fields() -> Iterator[tuple[str, Send]]:
     ):  # fmt: skip
         for path in ("transcriptions", "translations"):
             yield f"{path}: {name}", as_form(f"/v1/audio/{path}", name, ("file", WAVE), model="whisper-1")
-    for name in ("model", "input"):
+    for name in ("model", "input", "user", "prompt_cache_key"):
         usual = {"model": "raw", "input": "a"}
         yield f"embeddings: {name}", as_json("/v1/embeddings", lambda text, n=name, u=usual: u | {n: text})
     yield "embeddings: names", as_json("/v1/embeddings", lambda text: {"model": "raw", "input": ["a", text], text: text})
     yield "moderations: parts", as_json("/v1/moderations", lambda text: {"model": "raw", "input": [{"type": "text", "text": text}]})
-    for name in ("model", "n", "prompt"):
+    for name in ("model", "n", "prompt", "user"):
         yield f"passed edits: {name}", as_form("/v1/images/edits", name, ("image", PICTURE), model="raw", prompt="a")
     yield "passed edits: filename", as_filename("/v1/images/edits", ("image", PICTURE), model="raw")
+    # Of two vendors, whose requests have different forms.
+    for name in ("prompt", "size", "n", "user", "prompt_cache_key"):
+        usual = {"model": "dall-e-3", "prompt": "a"}
+        yield f"shared images: {name}", as_json("/v1/images/generations", lambda text, n=name, u=usual: u | {n: text})
+        yield f"shared edits: {name}", as_form("/v1/images/edits", name, ("image", PICTURE), model="gpt-image-1-mini", prompt="a")
+        yield f"shared variations: {name}", as_form("/v1/images/variations", name, ("image", PICTURE), model="dall-e-2")
+    for name in ("input", "voice", "user"):
+        usual = {"model": "tts-1-hd", "input": "a", "voice": "alloy"}
+        yield f"shared speech: {name}", as_json("/v1/audio/speech", lambda text, n=name, u=usual: u | {n: text})
+    for name in ("prompt", "language", "response_format", "user"):
+        path = "/v1/audio/transcriptions"
+        yield f"shared transcriptions: {name}", as_form(path, name, ("file", WAVE), model="latest_long")
     for name in ("purpose", "expires_after[anchor]", "expires_after[seconds]", "expires_after"):
         yield f"files: {name}", as_form("/v1/files", name, ("file", b"abc"), purpose="assistants")
     yield "files: filename", as_filename("/v1/files", ("file", b"abc"), purpose="assistants")
@@ -401,7 +413,7 @@ def main() -> int:
             # Nobody is there: its requests are read all the same.
             "PROVIDER_ROW_KIND": "openai",
             "PROVIDER_ROW_BASE_URL": "http://127.0.0.1:1/v1",
-            "PROVIDER_ROW_MODELS": "raw",
+            "PROVIDER_ROW_MODELS": "raw,dall-e-3,gpt-image-1-mini,dall-e-2,tts-1-hd,latest_long",
             "PROVIDER_ROW_PASSTHROUGH": "true",
             "ANONYMOUS_MODELS": "echo",
             "CORS_ORIGINS": "https://a.test,https://b.test",

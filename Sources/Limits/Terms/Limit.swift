@@ -63,8 +63,8 @@ extension EndpointGroup {
         switch self {
         // A chat may name a model that makes images.
         case .chat: [.requests, .tokens, .images, .usd, .credits, .concurrent]
-        case .images: [.requests, .images, .credits, .concurrent]
-        case .audio: [.requests, .credits, .concurrent]
+        case .images: [.requests, .tokens, .images, .usd, .credits, .concurrent]
+        case .audio: [.requests, .tokens, .usd, .credits, .concurrent]
         case .files, .models: [.requests, .concurrent]
         }
     }

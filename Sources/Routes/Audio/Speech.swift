@@ -7,48 +7,75 @@ import Upstream
 /// POST /v1/audio/speech
 func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.audio)
-    if try await exchange.forward(.speech, for: caller) { return }
-    let call = try await exchange.json { (root) throws(APIError) in try SpeechCall(root) }
+    let own = OwnSpeech(exchange)
+    if try await exchange.forward(.speech, for: caller, or: own) { return }
+    let call = try await own.read()
     exchange.record.model = call.model
     let candidates = try gateway.registry.candidates(call.model, for: caller, able: .textToSpeech)
     let candidate = candidates.leading
-    _ = try prepare(call, candidate)
+    _ = try await own.calls(candidate)
     try await exchange.countStray(caller, servedBy: candidate)
     let cover = gateway.limits.cover(caller, .audio, exchange.request, model: candidate.name)
     let admission = try await exchange.admit(cover, CallTerms(images: 0, calls: 1, candidate, cover, gateway))
-    let sheet = admission.sheet
     do throws(UpstreamError) {
-        try await candidates.first(billing: sheet) { (candidate, vendorCall) async throws(UpstreamError) in
-            let speech = try prepared(call, candidate)
-            var hasBegun = false
-            do throws(UpstreamError) {
-                let audio = try await vendorCall.attempt { () async throws(UpstreamError) in
-                    try await speech.open(by: vendorCall)
-                }
-                hasBegun = true
-                try await exchange.pass(audio)
-                sheet.made(credits: audio.credits)
-            } catch {
-                sheet.failed(error)
-                var error = error
-                if hasBegun { error.remedy = [] }
-                throw error
-            }
+        let isBegun = { exchange.hasBegun }
+        try await candidates.first(billing: admission.sheet, unless: isBegun) {
+            (candidate, vendorCall) async throws(UpstreamError) in
+            try await own.serve(candidate, vendorCall)
         }
     } catch {
         throw APIError(error, model: call.model)
     }
 }
 
-private func prepare(_ call: SpeechCall, _ candidate: Candidate) throws(APIError) -> any PreparedSpeech {
-    guard let provider = candidate.speech else { throw .modelNotFound(call.model) }
-    return try provider.prepare(call, for: candidate.model)
-}
+/// Speech by vendors with forms of their own.
+///
+/// `@unchecked`: used on its request's loop only.
+private final class OwnSpeech: OwnService, @unchecked Sendable {
+    private let exchange: Exchange
+    private var call: SpeechCall?
 
-private func prepared(_ call: SpeechCall, _ candidate: Candidate) throws(UpstreamError) -> any PreparedSpeech {
-    do throws(APIError) {
-        return try prepare(call, candidate)
-    } catch {
-        throw UpstreamError(skipping: error)
+    init(_ exchange: Exchange) { self.exchange = exchange }
+
+    /// The body is read once.
+    func read() async throws(APIError) -> SpeechCall {
+        if let call { return call }
+        let read = try await exchange.json { (root) throws(APIError) in try SpeechCall(root) }
+        call = read
+        return read
+    }
+
+    func calls(_ candidate: Candidate) async throws(APIError) -> Int {
+        _ = try await prepared(candidate)
+        return 1
+    }
+
+    private func prepared(_ candidate: Candidate) async throws(APIError) -> any PreparedSpeech {
+        let call = try await read()
+        guard let provider = candidate.speech else { throw .modelNotFound(call.model) }
+        return try provider.prepare(call, for: candidate.model)
+    }
+
+    func serve(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError) {
+        let speech: any PreparedSpeech
+        do throws(APIError) {
+            speech = try await prepared(candidate)
+        } catch {
+            throw UpstreamError(skipping: error)
+        }
+        var hasBegun = false
+        do throws(UpstreamError) {
+            let audio = try await vendorCall.attempt { () async throws(UpstreamError) in
+                try await speech.open(by: vendorCall)
+            }
+            hasBegun = true
+            try await exchange.pass(audio)
+            vendorCall.sheet.made(credits: audio.credits)
+        } catch {
+            vendorCall.sheet.failed(error)
+            var error = error
+            if hasBegun { error.remedy = [] }
+            throw error
+        }
     }
 }

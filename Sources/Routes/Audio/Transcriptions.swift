@@ -23,7 +23,7 @@ private func writeDown(
     _ gateway: Gateway
 ) async throws(APIError) {
     let caller = try await exchange.caller(.audio)
-    if try await exchange.forward(purpose.endpoint, for: caller) { return }
+    if try await exchange.forward(purpose.endpoint, for: caller, or: OwnTranscript(purpose, exchange)) { return }
     let form = try exchange.formStream(files: ["file"], fileLimitBytes: recordingLimitBytes)
     guard try await form.nextFile() != nil else { throw .missing("file") }
     let request = TranscriptionRequest(purpose: purpose, caller: caller, form: form, exchange: exchange)
@@ -61,7 +61,7 @@ private func writeDown(
 }
 
 /// Of one recording.
-private let recordingLimitBytes = 26_214_400
+let recordingLimitBytes = 26_214_400
 
 /// One request for a transcript.
 private struct TranscriptionRequest {
@@ -117,11 +117,8 @@ private struct TranscriptionRequest {
     /// Of the recording, which tells its type.
     func beginning() async throws(APIError) -> Beginning {
         let bytes = try await form.beginning(MediaType.neededBytes)
-        guard !bytes.isEmpty else { throw .value("file", "is empty") }
-        guard let type = MediaType(content: bytes.bytes)?.asRecording else {
-            throw .value("file", "must be one of flac, m4a, mp3, mp4, mpeg, mpga, oga, ogg, wav and webm")
-        }
-        return Beginning(bytes: bytes, label: FileLabel("audio", type))
+        let label = try FileLabel(recording: bytes.bytes)
+        return Beginning(bytes: bytes, label: label)
     }
 
     /// Nil: nobody could take the file.
@@ -141,17 +138,43 @@ private struct TranscriptionRequest {
         by vendorCall: VendorCall
     ) async throws(APIError) -> Transcript {
         do throws(UpstreamError) {
-            let transcript = try await vendorCall.attempt { () async throws(UpstreamError) in
-                try await plan.prepared.transcript(of: file, by: vendorCall)
-            }
+            let transcript = try await exchange.transcript(plan.prepared, of: file, by: vendorCall)
             vendorCall.served()
+            return transcript
+        } catch {
+            throw APIError(vendorCall.failure(error), model: plan.call.model)
+        }
+    }
+}
+
+extension Exchange {
+    func transcript(
+        _ prepared: any PreparedTranscription,
+        of file: KeptAsset,
+        by vendorCall: VendorCall
+    ) async throws(UpstreamError) -> Transcript {
+        do throws(UpstreamError) {
+            let transcript = try await vendorCall.attempt { () async throws(UpstreamError) in
+                try await prepared.transcript(of: file, by: vendorCall)
+            }
             vendorCall.sheet.made(credits: transcript.credits)
-            exchange.record.usage = transcript.usage
+            record.usage = transcript.usage
             return transcript
         } catch {
             vendorCall.sheet.failed(error)
-            throw APIError(vendorCall.failure(error), model: plan.call.model)
+            throw error
         }
+    }
+}
+
+extension FileLabel {
+    /// Of a recording, by its content.
+    init(recording bytes: UnsafeRawBufferPointer) throws(APIError) {
+        guard !bytes.isEmpty else { throw .value("file", "is empty") }
+        guard let type = MediaType(content: bytes)?.asRecording else {
+            throw .value("file", "must be one of flac, m4a, mp3, mp4, mpeg, mpga, oga, ogg, wav and webm")
+        }
+        self.init("audio", type)
     }
 }
 
@@ -163,7 +186,7 @@ extension TranscriptionCall.Purpose {
         }
     }
 
-    fileprivate var feature: Model.Features {
+    var feature: Model.Features {
         switch self {
         case .transcription: .speechToText
         case .translation: .audioTranslation

@@ -48,7 +48,7 @@ extension Exchange {
     func refuseIfKnownToBeOver() throws(APIError) {
         guard let (caller, group) = asking, request.body.isLarge else { return }
         // The least that any call of the group uses. A slot may be free again when the body is there.
-        let least = Amounts(tokens: 1, images: 0, usd: 1, credits: 1)
+        let least = group == .chat ? Amounts(tokens: 1, images: 0, usd: 1, credits: 1) : Amounts(credits: 1)
         let claims = gateway.limits.cover(caller, group, request).claims(of: least)
             .filter { $0.limit.quota.unit != .concurrent }
         guard !claims.isEmpty, let decision = gateway.limiter.knownRefusal(claims) else { return }

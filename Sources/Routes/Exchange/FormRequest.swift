@@ -33,7 +33,23 @@ extension Exchange {
 
     /// Waits for a form; see `formStream`.
     func form(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
-        let form = try formStream(files: files, fileLimitBytes: fileLimitBytes)
+        try await gathered(try formStream(files: files, fileLimitBytes: fileLimitBytes))
+    }
+
+    /// A copy of a form that was read ahead, as a whole.
+    func heldForm(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
+        let held = try await formAhead?.copyHeld() ?? ByteBuffer()
+        let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)
+        let form: FormStream
+        do throws(RequestError) {
+            form = try FormStream(request, files: files, fileLimitBytes: limit, beginning: held)
+        } catch {
+            throw APIError(error)
+        }
+        return try await gathered(form)
+    }
+
+    private func gathered(_ form: FormStream) async throws(APIError) -> Form {
         var gathered: [Form.File] = []
         while let name = try await form.nextFile() {
             gathered.append(Form.File(name: name, bytes: Body(try await form.beginning(.max))))

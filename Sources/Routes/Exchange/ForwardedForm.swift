@@ -12,6 +12,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     /// Of images that are asked for.
     private(set) var images = 1
     private(set) var isStreamed = false
+    private(set) var user: String?
     private let request: Request
     private let boundary: String
     private let limits: Limits
@@ -73,7 +74,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
                 name = part.filename == nil ? part.name : ""
                 text.removeAll()
             case .data(let bytes):
-                let isWanted = ["model", "n", "stream"].contains { $0.hasSameBytes(as: name) }
+                let isWanted = ["model", "n", "stream", "user"].contains { $0.hasSameBytes(as: name) }
                 if isWanted, text.count <= Model.nameLimitBytes { text.append(bytes[part: 0..<min(256, bytes.count)]) }
             case .partEnd: note(name, text.bytes)
             case .end: return
@@ -88,6 +89,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     private func note(_ name: String, _ text: UnsafeRawBufferPointer) {
         if name.hasSameBytes(as: "model"), model == nil, !text.isEmpty { model = text.text }
+        if name.hasSameBytes(as: "user") { user = text.text }
         if name.hasSameBytes(as: "n"), text.count < 9, let count = Int(text.text), count > 0 { images = count }
         if name.hasSameBytes(as: "stream") { isStreamed = text.equals("true") }
     }
@@ -127,6 +129,25 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     }
 
     private static func told(_ error: RequestError) -> APIError { Task.isCancelled ? .clientLeft : APIError(error) }
+
+    /// Reads on as long as all of it can be held; false: it is longer, or not all of it was held.
+    func readWhole() async throws(APIError) -> Bool {
+        while !isRead, held.count <= limits.replayBytes { _ = try await readMore() }
+        return isRead
+    }
+
+    /// All bytes of a form that was read whole.
+    func copyHeld() async throws(APIError) -> ByteBuffer {
+        var copy = ByteBuffer()
+        do throws(RequestError) {
+            if held.count > MemoryBudget.smallBytes { try await request.body.hold(held.count) }
+            guard copy.canReserve(held.count) else { throw .overloaded }
+        } catch {
+            throw Self.told(error)
+        }
+        copy.append(held.bytes)
+        return copy
+    }
 
     /// The bytes that were read, for an endpoint that reads the form itself.
     func takeHeld() -> ByteBuffer {

@@ -8,26 +8,58 @@ struct ForwardedFields: Sendable {
     var model: String?
     var images = 1
     var isStreamed = false
-    /// Those that an embedding is wanted of, or a judgment; empty of other calls.
+    /// Those that an embedding is wanted of, or a judgment, or that are drawn or spoken; empty of forms.
     var texts = Body(ByteBuffer())
     /// Of texts that came as numbers.
     var numbers = 0
+    /// Values that calls may keep to one provider by; nil: absent.
+    private var cacheKey: UInt64?
+    private var user: UInt64?
 
     init() {}
+
+    init(_ form: ForwardedForm) {
+        model = form.model
+        images = form.images
+        isStreamed = form.isStreamed
+        user = form.user.flatMap(Self.hash)
+    }
 
     init(_ root: JSONValue, _ endpoint: ForwardedEndpoint) throws(APIError) {
         let fields = try RequestFields(root)
         model = try fields.model()
+        cacheKey = root["prompt_cache_key"]?.text.flatMap(Self.hash)
+        user = root["user"]?.text.flatMap(Self.hash)
         isStreamed = root["stream"]?.flag == true || root["stream_format"]?.text?.equals("sse") == true
+        var texts = ByteBuffer()
         switch endpoint {
         case .embeddings, .moderations:
             guard let input = root["input"] else { throw .missing("input") }
-            var texts = ByteBuffer()
             add(input, to: &texts, depth: 0)
-            self.texts = Body(texts)
         default:
             if let count = root["n"]?.integer, (1...1_000).contains(count) { images = Int(count) }
+            if let text = (endpoint == .speech ? root["input"] : root["prompt"])?.text { texts.append(text) }
         }
+        self.texts = Body(texts)
+    }
+
+    private static func hash(_ text: UnsafeRawBufferPointer) -> UInt64? {
+        text.isEmpty ? nil : AffinityHash(text).value
+    }
+
+    private static func hash(_ text: String) -> UInt64? { text.isEmpty ? nil : AffinityHash(text.utf8).value }
+
+    /// The value that keeps calls with one provider and key: the first of `kinds` that the call has; nil: it has none.
+    func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
+        for kind in kinds {
+            switch kind {
+            case .promptCacheKey: if let cacheKey { return cacheKey }
+            case .user: if let user { return user }
+            // A prompt that is kept is one of chats.
+            case .prefix: continue
+            }
+        }
+        return nil
     }
 
     /// A text, numbers, parts with a text, or a list of these.

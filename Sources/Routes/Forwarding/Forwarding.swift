@@ -31,63 +31,43 @@ private func forward(
 
 extension Exchange {
     /// Serves the request by a provider that takes it as it came; false: it is not for one, and has still to be served.
-    func forward(_ endpoint: ForwardedEndpoint, for caller: Caller) async throws(APIError) -> Bool {
+    ///
+    /// - Parameter own: the endpoint's way to serve it by other vendors, which take over from each other.
+    func forward(
+        _ endpoint: ForwardedEndpoint,
+        for caller: Caller,
+        or own: (any OwnService)? = nil
+    ) async throws(APIError) -> Bool {
         guard gateway.registry.forwards else { return false }
         let (fields, content) = try await read(endpoint)
         let named = fields.model ?? (endpoint == .moderations ? "omni-moderation-latest" : nil)
         if endpoint == .embeddings, named?.isEmpty ?? true { throw .missing("model") }
         record.model = named
         guard let named, !named.isEmpty,
-            let candidates = try gateway.registry.forwarding(named, for: caller, besides: endpoint.features)
+            let all = try gateway.registry.forwarding(named, for: caller, besides: endpoint.features)
         else {
             keep(content)
             return false
         }
+        var isShared = false
+        if own != nil, all.areMixed {
+            isShared = try await content.isWhole()
+            keep(content)
+        }
+        guard let candidates = isShared ? all : all.forwarding else {
+            keep(content)
+            return false
+        }
         record.isStreamed = fields.isStreamed
-        let candidate = candidates.leading
-        try await countStray(caller, servedBy: candidate)
-        let cover = gateway.limits.cover(caller, endpoint.group, request, model: candidate.name)
-        let counted = cover.isPlain ? nil : try await fields.tokens(candidate.model, self)
-        let terms = { [gateway] (candidate: Candidate) in
-            let prices = gateway.registry.prices(of: candidate, asked: named, for: caller)
-            return CallTerms(fields, counted, endpoint, candidate, prices, gateway)
-        }
-        let admission = try await admit(cover, terms(candidate))
+        try await countStray(caller, servedBy: candidates.leading)
         let request = ForwardedRequest(endpoint, content, model: named)
-        do throws(UpstreamError) {
-            try await candidates.first(billing: admission.sheet) {
-                (candidate, vendorCall) async throws(UpstreamError) in
-                vendorCall.sheet.bill(by: terms(candidate))
-                record.price = candidate.price
-                try await answer(request, fields, candidate, vendorCall)
-            }
-        } catch {
-            throw APIError(error, model: named)
-        }
+        let call = ForwardedCall(self, caller, fields, request, own: isShared ? own : nil)
+        try await call.serve(candidates)
         return true
     }
 
-    private func answer(
-        _ request: ForwardedRequest,
-        _ fields: ForwardedFields,
-        _ candidate: Candidate,
-        _ vendorCall: VendorCall
-    ) async throws(UpstreamError) {
-        guard let forwarder = candidate.forwarder else { throw UpstreamError(.unknownModel, cause: "no forwarder") }
-        do throws(UpstreamError) {
-            let answer = try await forwarder.forward(request, for: candidate.model, by: vendorCall)
-            defer { answer.stop() }
-            try await pass(answer, fields, vendorCall.sheet)
-        } catch {
-            var error = error
-            if hasBegun { error.remedy = [] }
-            vendorCall.sheet.failed(error)
-            throw error
-        }
-    }
-
     /// Passes an answer on: a small one as a whole, once it has come, others and events as they come.
-    private func pass(
+    func pass(
         _ answer: any ForwardedAnswer,
         _ fields: ForwardedFields,
         _ sheet: CallSheet
@@ -138,10 +118,7 @@ extension Exchange {
         }
         let form = try forwardedForm(endpoint)
         try await form.readBeginning()
-        var fields = ForwardedFields()
-        fields.model = form.model
-        fields.images = form.images
-        fields.isStreamed = form.isStreamed
+        let fields = ForwardedFields(form)
         return (fields, .form(form))
     }
 
@@ -168,7 +145,7 @@ extension Exchange {
     }
 
     /// For an endpoint that reads it itself.
-    private func keep(_ content: ForwardedRequest.Content) {
+    func keep(_ content: ForwardedRequest.Content) {
         switch content {
         case .json(let body): jsonAhead = body
         case .form(let form): formAhead = form as? ForwardedForm
@@ -176,29 +153,11 @@ extension Exchange {
     }
 }
 
-extension CallTerms {
-    /// - Parameter counted: tokens of the texts; nil: no limit counts them.
-    fileprivate init?(
-        _ fields: ForwardedFields,
-        _ counted: Int?,
-        _ endpoint: ForwardedEndpoint,
-        _ candidate: Candidate,
-        _ prices: [Price],
-        _ gateway: Gateway
-    ) {
-        guard gateway.limits.countsLate || counted != nil else { return nil }
-        let usage = Usage(promptTokens: counted ?? 0, completionTokens: 0)
-        self.init(
-            reserving: Amounts(
-                tokens: usage.totalTokens,
-                images: endpoint.group == .images ? fields.images : 0,
-                usd: prices.map { $0.cost(usage).usdParts }.max() ?? 0
-            ),
-            model: candidate.model.id,
-            price: candidate.price,
-            creditsPerCall: 0,
-            means: gateway.limiter.means
-        )
+extension ForwardedRequest.Content {
+    /// All of it is held, so several vendors of other forms may be asked.
+    fileprivate func isWhole() async throws(APIError) -> Bool {
+        guard case .form(let form) = self else { return true }
+        return try await (form as? ForwardedForm)?.readWhole() ?? false
     }
 }
 
@@ -207,7 +166,7 @@ extension ForwardedAnswer {
 }
 
 extension ForwardedEndpoint {
-    fileprivate var group: EndpointGroup {
+    var group: EndpointGroup {
         switch self {
         case .embeddings, .moderations: .chat
         case .imageGenerations, .imageEdits, .imageVariations: .images

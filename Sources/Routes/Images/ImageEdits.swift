@@ -7,7 +7,7 @@ import Upstream
 /// POST /v1/images/edits
 func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.images)
-    if try await exchange.forward(.imageEdits, for: caller) { return }
+    if try await exchange.forward(.imageEdits, for: caller, or: ownEdit(exchange, caller)) { return }
     var (call, mask, named) = try await edit(exchange)
     exchange.record.model = call.model
     let isMasked = mask != nil || named?.mask != nil
@@ -37,6 +37,19 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
         }
     } catch {
         throw APIError(error, model: call.model)
+    }
+}
+
+/// Nil: the pictures are named, perhaps by ids that only the relay knows.
+private func ownEdit(_ exchange: Exchange, _ caller: Caller) -> OwnImages? {
+    if exchange.request.isJSON { return nil }
+    return OwnImages(exchange, caller) { () async throws(APIError) in
+        let form = try await exchange.heldForm(files: ["image", "mask"], fileLimitBytes: pictureLimitBytes)
+        var call = try ImageCall(edit: FormFields(form.fields))
+        call.picture = try editedPicture(in: form)
+        let mask = try mask(in: form)
+        if mask != nil { call.mask = Body(ByteBuffer()) }
+        return OwnImages.Order(call: call, features: mask == nil ? .imageEdit : .imageInpaint, mask: mask)
     }
 }
 
@@ -83,7 +96,7 @@ private func mask(in form: Form) throws(APIError) -> Body? {
 }
 
 /// The mask in the vendor's kind.
-private func converted(
+func converted(
     _ mask: Body,
     _ picture: ImageCall.Picture?,
     _ param: String,

@@ -7,7 +7,11 @@ import Upstream
 /// POST /v1/images/generations
 func imageGenerations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.images)
-    if try await exchange.forward(.imageGenerations, for: caller) { return }
+    let own = OwnImages(exchange, caller) { () async throws(APIError) in
+        let call = try await exchange.json { (root) throws(APIError) in try ImageCall(generation: root) }
+        return OwnImages.Order(call: call, features: .image)
+    }
+    if try await exchange.forward(.imageGenerations, for: caller, or: own) { return }
     let call = try await exchange.json { (root) throws(APIError) in try ImageCall(generation: root) }
     exchange.record.model = call.model
     let candidates = try gateway.registry.candidates(call.model, for: caller, able: .image)

@@ -12,7 +12,13 @@ private let otherModels = [
 /// POST /v1/images/variations
 func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.images)
-    if try await exchange.forward(.imageVariations, for: caller) { return }
+    let own = OwnImages(exchange, caller) { () async throws(APIError) in
+        let form = try await exchange.heldForm(files: ["image"], fileLimitBytes: pictureLimitBytes)
+        var call = try ImageCall(variation: FormFields(form.fields))
+        call.picture = try editedPicture(in: form)
+        return OwnImages.Order(call: call, features: .imageVariation)
+    }
+    if try await exchange.forward(.imageVariations, for: caller, or: own) { return }
     let form = try await exchange.form(files: ["image"], fileLimitBytes: pictureLimitBytes)
     var call = try ImageCall(variation: FormFields(form.fields))
     exchange.record.model = call.model

@@ -8,9 +8,9 @@ extension ChatCall {
         for kind in kinds {
             switch kind {
             case .promptCacheKey:
-                if let key = wishes.bookkeeping.promptCacheKey, !key.isEmpty { return Hash(key.utf8).value }
+                if let key = wishes.bookkeeping.promptCacheKey, !key.isEmpty { return AffinityHash(key.utf8).value }
             case .user:
-                if let user = wishes.bookkeeping.user, !user.isEmpty { return Hash(user.utf8).value }
+                if let user = wishes.bookkeeping.user, !user.isEmpty { return AffinityHash(user.utf8).value }
             case .prefix: return prefixHash
             }
         }
@@ -19,7 +19,7 @@ extension ChatCall {
 
     /// Of the system's text, the tools and the first turn of the user.
     private var prefixHash: UInt64 {
-        var hash = Hash()
+        var hash = AffinityHash()
         for tool in wishes.tools {
             hash.add(tool.name.utf8)
             if let schema = tool.schema { withExtendedLifetime(schema) { hash.add(schema.bytes) } }
@@ -29,23 +29,5 @@ extension ChatCall {
             if message.role == .user { break }
         }
         return hash.value
-    }
-}
-
-/// FNV-1a, the same on all instances, of as much as makes prompts differ.
-private struct Hash {
-    private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
-    private var left = 262_144
-
-    init() {}
-
-    init(_ bytes: some Sequence<UInt8>) { add(bytes) }
-
-    mutating func add(_ bytes: some Sequence<UInt8>) {
-        for byte in bytes.prefix(left) {
-            value = (value ^ UInt64(byte)) &* 0x100_0000_01b3
-            left -= 1
-        }
-        value = (value ^ 0xff) &* 0x100_0000_01b3
     }
 }

@@ -75,7 +75,7 @@ final class ChatFallback: @unchecked Sendable {
             guard let plan = try await ready(place, attempts, sheet),
                 let vendorCall = await attempts.call(plan.candidate)
             else { continue }
-            let attempt = Attempt(plan, vendorCall, self, attempts, by: exchange.gateway.loop)
+            let attempt = Attempt(plan, vendorCall, self, attempts)
             do throws(UpstreamError) {
                 return try await ask(attempt)
             } catch {
@@ -118,36 +118,32 @@ final class ChatFallback: @unchecked Sendable {
     }
 }
 
-/// One call of one candidate, which ends when the time for all of them is over, unless its answer has begun.
+/// One call of one candidate.
 ///
 /// `@unchecked`: used on its request's loop only.
-private final class Attempt: TimerTarget, @unchecked Sendable {
+private final class Attempt: @unchecked Sendable {
     private let plan: ChatPlan
     private let vendorCall: VendorCall
     private let fallback: ChatFallback
     private let attempts: Attempts
-    private let loop: EventLoop
-    private var task: Task<Void, Never>?
+    private let timed: TimedAttempt
     private var hasBegun = false
-    private var isLate = false
-    private lazy var timer = Timer(self)
 
     init(
         _ plan: ChatPlan,
         _ vendorCall: VendorCall,
         _ fallback: ChatFallback,
-        _ attempts: Attempts,
-        by loop: EventLoop
+        _ attempts: Attempts
     ) {
         self.plan = plan
         self.vendorCall = vendorCall
         self.fallback = fallback
         self.attempts = attempts
-        self.loop = loop
+        timed = attempts.timed()
     }
 
     func answer() async throws(UpstreamError) -> (ChatAnswer, Usage) {
-        try await inTime { [self] () async throws(UpstreamError) in
+        try await timed.run { [self] () async throws(UpstreamError) in
             let answer = try await plan.answered(by: vendorCall, isLast: false)
             attempts.served()
             fallback.release()
@@ -160,7 +156,7 @@ private final class Attempt: TimerTarget, @unchecked Sendable {
         _ wanted: WantedAnswer,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
-        try await inTime { [self] () async throws(UpstreamError) in
+        try await timed.run { [self] () async throws(UpstreamError) in
             var answer = try await plan.opened(by: vendorCall, writer, isLast: false)
             answer.stream = BeginningStream(answer.stream) { [self] in begins() }
             try await deliver(OpenChat(answer, to: writer, wanted), exchange)
@@ -171,53 +167,10 @@ private final class Attempt: TimerTarget, @unchecked Sendable {
     /// Nothing takes back what the client is told from here on.
     private func begins() {
         hasBegun = true
-        loop.remove(timer)
+        timed.begins()
         attempts.served()
         fallback.release()
     }
-
-    func timerFired() {
-        isLate = true
-        task?.cancel()
-    }
-
-    private func inTime<Value: Sendable>(
-        _ ask: @escaping @Sendable () async throws(UpstreamError) -> Value
-    ) async throws(UpstreamError) -> Value {
-        let outcome = Outcome<Value>()
-        let task = Task(executorPreference: loop) {
-            do throws(UpstreamError) {
-                outcome.result = .success(try await ask())
-            } catch {
-                outcome.result = .failure(error)
-            }
-        }
-        self.task = task
-        if attempts.endsAt < .max { loop.arm(timer, at: attempts.endsAt) }
-        await withTaskCancellationHandler {
-            await task.value
-        } onCancel: {
-            task.cancel()
-        }
-        self.task = nil
-        loop.remove(timer)
-        do throws(UpstreamError) {
-            guard let result = outcome.result else { throw UpstreamError(.cancelled, cause: "cancelled") }
-            return try result.get()
-        } catch {
-            var error = error
-            if isLate, error.kind == .cancelled {
-                error = UpstreamError(.timedOut, cause: "no answer began within FALLBACK_DEADLINE")
-            }
-            if hasBegun { error.remedy = [] }
-            throw error
-        }
-    }
-}
-
-/// `@unchecked`: used on one loop only.
-private final class Outcome<Value: Sendable>: @unchecked Sendable {
-    var result: Result<Value, UpstreamError>?
 }
 
 /// A stream that tells of its first event before it hands that over.

@@ -12,10 +12,13 @@ extension SettingsReader {
         }
         let isPriced = settings.providers.contains { $0.prices.isKnown }
         let hasCredits = settings.providers.contains { $0.kind.row.takesCredits }
+        let forwards = settings.providers.contains { $0.kind == .openai }
         for (key, quotas, group) in givenLimits(settings) {
             let units = Set(quotas.map(\.unit))
             if let group {
-                for unit in Quota.Unit.allCases where units.contains(unit) && !group.units.contains(unit) {
+                // Only vendors that take such requests as they came tell tokens of them.
+                let used = forwards || group == .chat ? group.units : group.units.subtracting([.tokens, .usd])
+                for unit in Quota.Unit.allCases where units.contains(unit) && !used.contains(unit) {
                     warn(key, "\(group.rawValue) requests use no \(unit.rawValue): that part limits nothing")
                 }
             }

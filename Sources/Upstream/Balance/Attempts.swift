@@ -15,7 +15,7 @@ package final class Attempts: @unchecked Sendable {
     private let sheet: CallSheet
     private let loop: EventLoop
     /// No candidate is asked after it; `.max`: there is only one, with one key.
-    package let endsAt: UInt64
+    private let endsAt: UInt64
     /// Those that have not failed, by their places.
     private var left: [Int]
     /// Priorities whose turn was taken.
@@ -219,6 +219,11 @@ package final class Attempts: @unchecked Sendable {
         if let repeating { return await candidate.with(repeating).takenKey() }
         guard let current else { return nil }
         return await candidate.takenKey(besides: tried, choice(current))
+    }
+
+    /// - Parameter isBegun: some of the answer went to the client.
+    package func timed(_ isBegun: @escaping () -> Bool = { false }) -> TimedAttempt {
+        TimedAttempt(endsAt: endsAt, on: loop, isBegun)
     }
 
     package func served() {

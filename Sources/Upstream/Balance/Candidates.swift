@@ -30,10 +30,20 @@ package struct Candidates: Sendable {
         for caller: Caller,
         _ order: Order = .balanced
     ) {
+        self.init(leading, others: others, balance, caller.identity, order)
+    }
+
+    private init(
+        _ leading: Candidate,
+        others: [Candidate],
+        _ balance: Balance?,
+        _ caller: Identity?,
+        _ order: Order
+    ) {
         self.leading = leading
         self.others = others
         self.balance = balance
-        self.caller = caller.identity
+        self.caller = caller
         self.order = order
     }
 
@@ -41,11 +51,7 @@ package struct Candidates: Sendable {
     ///
     /// - Parameter list: at least one.
     package init(inOrder list: [Candidate]) {
-        leading = list[0]
-        others = Array(list.dropFirst())
-        balance = nil
-        caller = nil
-        order = .listed
+        self.init(list[0], others: Array(list.dropFirst()), nil, nil, .listed)
     }
 
     /// There is one candidate, with one key.
@@ -55,6 +61,19 @@ package struct Candidates: Sendable {
     var firstSound: Candidate {
         if others.isEmpty || leading.hasSoundKey { return leading }
         return others.first(where: \.hasSoundKey) ?? leading
+    }
+
+    /// Some take calls as they came, others do not.
+    package var areMixed: Bool {
+        let forwards = leading.forwarder != nil
+        return others.contains { ($0.forwarder != nil) != forwards }
+    }
+
+    /// Those that take calls as they came, if the first that has a key which does not rest is one of them.
+    package var forwarding: Candidates? {
+        guard firstSound.forwarder != nil else { return nil }
+        let all = ([leading] + others).filter { $0.forwarder != nil }
+        return Candidates(all[0], others: Array(all.dropFirst()), balance, caller, order)
     }
 
     package var count: Int { others.count + 1 }
@@ -74,17 +93,24 @@ package struct Candidates: Sendable {
     /// The result of the first candidate that has one; the others, and other keys, are asked only for failures that
     /// they may not have.
     ///
-    /// - Parameter ask: throws a failure without a remedy where some of the answer went to the client.
+    /// - Parameters:
+    ///   - affinity: see `attempts`.
+    ///   - isBegun: some of the answer went to the client, so that the time for all of them no longer counts.
+    ///   - ask: throws a failure without a remedy where some of the answer went to the client.
     package func first<Value: Sendable>(
         billing sheet: CallSheet,
-        _ ask: (Candidate, VendorCall) async throws(UpstreamError) -> Value
+        affinity: UInt64? = nil,
+        unless isBegun: @escaping () -> Bool = { false },
+        _ ask: @escaping @Sendable (Candidate, VendorCall) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        let attempts = attempts(billing: sheet)
+        let attempts = attempts(billing: sheet, affinity: affinity)
         while let index = await attempts.next() {
             let candidate = self[index]
             guard let call = await attempts.call(candidate) else { continue }
             do throws(UpstreamError) {
-                let value = try await ask(candidate, call)
+                let value = try await attempts.timed(isBegun).run { () async throws(UpstreamError) in
+                    try await ask(candidate, call)
+                }
                 attempts.served()
                 return value
             } catch {

@@ -58,21 +58,19 @@ struct Scene {
     /// Asks once; a provider that is named fails so, each with its last failure again and again.
     func ask(_ failures: [String: [UpstreamError]] = [:]) async -> Asked {
         let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
+        let script = Script(failures)
         var asked = Asked()
-        var failures = failures
         do throws(UpstreamError) {
             try await candidates.first(billing: admission.sheet) { (candidate, call) async throws(UpstreamError) in
                 let name = candidate.provider.name
-                asked.names.append(call.credential.key.isEmpty ? name : "\(name).\(call.credential.label ?? "")")
-                guard var list = failures[name], let failure = list.first else { return }
-                if list.count > 1 { list.removeFirst() }
-                failures[name] = list
-                throw failure
+                script.names.append(call.credential.key.isEmpty ? name : "\(name).\(call.credential.label ?? "")")
+                if let failure = script.next(name) { throw failure }
             }
         } catch {
             asked.failure = error.kind
             asked.summary = error.summary
         }
+        asked.names = script.names
         asked.attempts = admission.sheet.attempts
         asked.noted = admission.sheet.failures.count
         return asked
@@ -98,5 +96,19 @@ extension UpstreamError {
         var error = UpstreamError(kind, cause: "scripted")
         error.retryAfterSeconds = seconds
         return error
+    }
+}
+
+/// `@unchecked`: used on one loop only.
+private final class Script: @unchecked Sendable {
+    var names: [String] = []
+    private var failures: [String: [UpstreamError]]
+
+    init(_ failures: [String: [UpstreamError]]) { self.failures = failures }
+
+    func next(_ name: String) -> UpstreamError? {
+        guard let list = failures[name], let failure = list.first else { return nil }
+        if list.count > 1 { failures[name] = Array(list.dropFirst()) }
+        return failure
     }
 }

@@ -1,0 +1,17 @@
+/// FNV-1a of what calls keep to one provider by, the same on all instances, of as much as makes prompts differ.
+struct AffinityHash {
+    private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+    private var left = 262_144
+
+    init() {}
+
+    init(_ bytes: some Sequence<UInt8>) { add(bytes) }
+
+    mutating func add(_ bytes: some Sequence<UInt8>) {
+        for byte in bytes.prefix(left) {
+            value = (value ^ UInt64(byte)) &* 0x100_0000_01b3
+            left -= 1
+        }
+        value = (value ^ 0xff) &* 0x100_0000_01b3
+    }
+}

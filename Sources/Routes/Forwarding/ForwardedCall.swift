@@ -1,0 +1,169 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+/// A request that goes on as it came, and its candidates: those that take it so, and, where the endpoint has a way to
+/// serve it otherwise, also others.
+///
+/// `@unchecked`: used on its request's loop only.
+final class ForwardedCall: @unchecked Sendable {
+    private let exchange: Exchange
+    private let caller: Caller
+    private let fields: ForwardedFields
+    private let request: ForwardedRequest
+    /// Nil: all candidates take it as it came.
+    private let own: (any OwnService)?
+    private var cover: Cover?
+    /// Tokens of the texts; nil: no limit counts them.
+    private var counted: Int?
+
+    init(
+        _ exchange: Exchange,
+        _ caller: Caller,
+        _ fields: ForwardedFields,
+        _ request: ForwardedRequest,
+        own: (any OwnService)?
+    ) {
+        self.exchange = exchange
+        self.caller = caller
+        self.fields = fields
+        self.request = request
+        self.own = own
+    }
+
+    /// The answer of the first candidate, or key, that has one.
+    func serve(_ candidates: Candidates) async throws(APIError) {
+        let leading = candidates.leading
+        let group = request.endpoint.group
+        let cover = exchange.gateway.limits.cover(caller, group, exchange.request, model: leading.name)
+        self.cover = cover
+        if !cover.isPlain { counted = try await fields.tokens(leading.model, exchange) }
+        let admission = try await exchange.admit(cover, try await reserved(candidates))
+        let affinity = candidates.affinities.isEmpty ? nil : fields.affinity(by: candidates.affinities)
+        do throws(UpstreamError) {
+            let isBegun = { [exchange] in exchange.hasBegun }
+            try await candidates.first(billing: admission.sheet, affinity: affinity, unless: isBegun) {
+                [self] (candidate, vendorCall) async throws(UpstreamError) in
+                try await ask(candidate, vendorCall)
+            }
+        } catch {
+            throw APIError(error, model: request.model)
+        }
+    }
+
+    private func ask(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError) {
+        do throws(APIError) {
+            vendorCall.sheet.bill(by: try await terms(candidate))
+        } catch {
+            throw UpstreamError(skipping: error)
+        }
+        exchange.record.price = candidate.price
+        do throws(UpstreamError) {
+            guard let forwarder = candidate.forwarder else {
+                try await own?.serve(candidate, vendorCall)
+                return
+            }
+            try await pass(forwarder, candidate, vendorCall)
+        } catch {
+            var error = error
+            if exchange.hasBegun { error.remedy = [] }
+            throw error
+        }
+    }
+
+    private func pass(
+        _ forwarder: any Forwarder,
+        _ candidate: Candidate,
+        _ vendorCall: VendorCall
+    ) async throws(UpstreamError) {
+        do throws(UpstreamError) {
+            let answer = try await forwarder.forward(request, for: candidate.model, by: vendorCall)
+            defer { answer.stop() }
+            try await exchange.pass(answer, fields, vendorCall.sheet)
+        } catch {
+            vendorCall.sheet.failed(error)
+            throw error
+        }
+    }
+
+    // MARK: Terms
+
+    /// The most that any candidate may use; throws if none can serve the request.
+    private func reserved(_ candidates: Candidates) async throws(APIError) -> CallTerms? {
+        guard own != nil else { return try await terms(candidates.leading) }
+        var first: CallTerms?
+        var most = Amounts()
+        var refusal: APIError?
+        var isServed = false
+        for place in 0..<candidates.count {
+            do throws(APIError) {
+                guard let terms = try await terms(candidates[place]) else { return nil }
+                first = first ?? terms
+                most = most.most(terms.reserved)
+                isServed = true
+            } catch {
+                guard error.status < 499 else { throw error }
+                refusal = refusal ?? error
+            }
+        }
+        if !isServed, let refusal { throw refusal }
+        return first.map { CallTerms(reserving: most, $0) }
+    }
+
+    /// Nil: no limit counts anything but requests.
+    private func terms(_ candidate: Candidate) async throws(APIError) -> CallTerms? {
+        guard let cover else { return nil }
+        let gateway = exchange.gateway
+        if candidate.forwarder == nil, let own {
+            let calls = try await own.calls(candidate)
+            return CallTerms(images: fields.images, calls: calls, candidate, cover, gateway)
+        }
+        guard gateway.limits.countsLate || counted != nil else { return nil }
+        let prices = gateway.registry.prices(of: candidate, asked: request.model, for: caller)
+        let usage = Usage(promptTokens: counted ?? 0, completionTokens: cover.isPlain ? 0 : expected(candidate.model))
+        return CallTerms(
+            reserving: Amounts(
+                tokens: usage.totalTokens,
+                images: request.endpoint.group == .images ? fields.images : 0,
+                usd: prices.map { $0.cost(usage).usdParts }.max() ?? 0
+            ),
+            model: candidate.model.id,
+            price: candidate.price,
+            creditsPerCall: 0,
+            means: gateway.limiter.means
+        )
+    }
+
+    /// Tokens of an answer; embeddings and judgments have none.
+    private func expected(_ model: Model) -> Int {
+        guard request.endpoint.group != .chat else { return 0 }
+        let mean = exchange.gateway.limiter.means.expected(of: model.id).completionTokens
+        return min(mean, model.maxOutputTokens ?? .max)
+    }
+}
+
+extension Amounts {
+    fileprivate func most(_ other: Amounts) -> Amounts {
+        Amounts(
+            tokens: max(tokens, other.tokens),
+            images: max(images, other.images),
+            usd: max(usd, other.usd),
+            credits: max(credits, other.credits)
+        )
+    }
+}
+
+extension CallTerms {
+    /// Those of one candidate, with what another might use.
+    fileprivate init(reserving amounts: Amounts, _ terms: CallTerms) {
+        self.init(
+            reserving: amounts,
+            model: terms.model,
+            price: terms.price,
+            creditsPerCall: terms.creditsPerCall,
+            means: terms.means
+        )
+    }
+}

@@ -1,0 +1,11 @@
+import Calls
+import Shared
+import Upstream
+
+/// An endpoint's way to serve a request by vendors that take it in forms of their own. Used on its request's loop.
+protocol OwnService: AnyObject, Sendable {
+    /// The calls that the candidate's vendor would need for it; takes nothing. Throws if it cannot serve the request.
+    func calls(_ candidate: Candidate) async throws(APIError) -> Int
+    /// Throws a failure without a remedy where some of the answer went to the client.
+    func serve(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError)
+}

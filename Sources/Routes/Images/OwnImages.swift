@@ -1,0 +1,58 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// Images by vendors with forms of their own, of a request that others take as it came.
+///
+/// `@unchecked`: used on its request's loop only.
+final class OwnImages: OwnService, @unchecked Sendable {
+    /// A request as it was read.
+    struct Order: Sendable {
+        var call: ImageCall
+        /// Of models that can fulfil it.
+        let features: Model.Features
+        /// As the caller sent it.
+        var mask: Body?
+    }
+
+    private let exchange: Exchange
+    private let memory: ImageMemory
+    private let read: @Sendable () async throws(APIError) -> Order
+    private var order: Order?
+
+    /// - Parameter read: asked once.
+    init(_ exchange: Exchange, _ caller: Caller, _ read: @escaping @Sendable () async throws(APIError) -> Order) {
+        self.exchange = exchange
+        self.read = read
+        memory = exchange.gateway.memory(of: caller)
+    }
+
+    private func ordered(_ candidate: Candidate) async throws(APIError) -> Order {
+        if order == nil { order = try await read() }
+        guard let order, !candidate.model.features.isDisjoint(with: order.features) else {
+            throw .modelNotFound(order?.call.model ?? "")
+        }
+        return order
+    }
+
+    func calls(_ candidate: Candidate) async throws(APIError) -> Int {
+        try prepare(try await ordered(candidate).call, candidate).calls
+    }
+
+    func serve(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError) {
+        let images: any PreparedImages
+        let call: ImageCall
+        do throws(APIError) {
+            var order = try await ordered(candidate)
+            if let mask = order.mask, let provider = candidate.images {
+                order.call.mask = try await converted(mask, order.call.picture, "image", by: provider, exchange)
+            }
+            call = order.call
+            images = try prepare(call, candidate)
+        } catch {
+            throw UpstreamError(skipping: error)
+        }
+        try await answerImages(images, call, candidate.model, memory, vendorCall, exchange)
+    }
+}

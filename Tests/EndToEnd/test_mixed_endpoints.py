@@ -1,0 +1,156 @@
+"""Images and audio of models that 1min.ai and a server of OpenAI's wire both serve: one takes over from the other."""
+
+import uuid
+
+import conftest
+import pictures
+import pytest
+from test_openai_endpoints import FAILED, generate
+
+SHARED = "at/mixed"
+FILLING = "black-forest-labs/flux-fill-pro"
+MODELS = ("gpt-image-1", "dall-e-2", "tts-1", "whisper-1", FILLING)
+PICTURE = pictures.picture("cat")
+WAV = pictures.RECORDINGS["wav"] + bytes(600)
+HALF = pictures.png(8, 8, [bytes([0, 0, 0, 0] * 8)] * 8, 6)
+TOKEN = "token-of-mixed-endpoints"
+ASKS = {
+    "generations": lambda http: generate(http, model="gpt-image-1"),
+    "edits": lambda http: http.post(
+        "/v1/images/edits", data={"model": "gpt-image-1", "prompt": "a hat"}, files={"image": ("a.png", PICTURE, "image/png")}
+    ),
+    "variations": lambda http: http.post(
+        "/v1/images/variations", data={"model": "dall-e-2"}, files={"image": ("a.png", PICTURE, "image/png")}
+    ),
+    "speech": lambda http: http.post("/v1/audio/speech", json={"model": "tts-1", "input": "Hi", "voice": "coral"}),
+    "transcriptions": lambda http: http.post(
+        "/v1/audio/transcriptions", data={"model": "whisper-1"}, files={"file": ("a.wav", WAV, "audio/wav")}
+    ),
+    "translations": lambda http: http.post(
+        "/v1/audio/translations", data={"model": "whisper-1"}, files={"file": ("a.wav", WAV, "audio/wav")}
+    ),
+}
+every = pytest.mark.parametrize("name", ASKS)
+BROKEN = {"status": 500, "text": ""}
+
+
+def settings(first, key, server, vendor):
+    return {
+        "KEY_TEAM_TOKEN": TOKEN, "PROVIDERS": first, "BREAKER_FAILURES": 1000,
+        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_API_KEY": conftest.VENDOR_KEY,
+        "PROVIDER_ROW_MODELS": ",".join(f"{model}={SHARED}" for model in MODELS),
+        "PROVIDER_ROW_PRIORITY": 1 if first == "row" else 2, "PROVIDER_ROW_COST": "1/2",
+        "PROVIDER_ONE_KIND": "onemin", "PROVIDER_ONE_BASE_URL": vendor.base_url, "PROVIDER_ONE_API_KEY": key,
+        "PROVIDER_ONE_MODELS": ",".join(MODELS), "PROVIDER_ONE_PRIORITY": 1 if first == "one" else 2,
+        "RATE_LIMIT_IMAGES": "1000000 images/hour;1000000 tokens/hour",
+        "RATE_LIMIT_AUDIO": "100000000 credits/hour;100 usd/hour",
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def relays(launch, server, vendor):
+    """A relay by the provider that it asks first; `row` is the server, `one` is 1min.ai with a key that does not change."""
+    made = {}
+    for first in ("row", "one"):
+        conftest.secrets.add(key := f"mixed-{uuid.uuid4().hex}")
+        made[first] = key, launch(**settings(first, key, server, vendor))
+    return made
+
+
+@pytest.fixture
+def both(relays, server, vendor, caller):
+    def made(first):
+        key, relay = relays[first]
+        server.says(SHARED, {})
+        vendor.answers(key, {})
+        return key, caller(relay, TOKEN)
+
+    yield made
+    assert server.take_violations() == []
+
+
+def by(answer):
+    assert answer.status_code == 200, answer.text
+    return answer.headers["x-relay-provider"], answer.headers["x-relay-attempts"]
+
+
+@every
+@pytest.mark.parametrize("first", ["row", "one"])
+def test_the_first_serves(both, first, name):
+    _, http = both(first)
+    assert by(ASKS[name](http)) == (first, "1")
+
+
+@every
+def test_1min_takes_over_from_a_server(both, server, name):
+    key, http = both("row")
+    server.says(SHARED, FAILED)
+    assert by(ASKS[name](http)) == ("one", "2")
+    assert len(server.asked(SHARED)) == 1
+
+
+@every
+def test_a_server_takes_over_from_1min(both, server, vendor, name):
+    key, http = both("one")
+    vendor.answers(key, BROKEN)
+    assert by(ASKS[name](http)) == ("row", "2")
+    (seen,) = server.asked(SHARED)
+    assert seen["path"].endswith(name)
+
+
+@every
+def test_both_fail(both, server, vendor, name):
+    key, http = both("row")
+    server.says(SHARED, FAILED)
+    vendor.answers(key, BROKEN)
+    answer = ASKS[name](http)
+    assert answer.status_code == 502
+    assert answer.json()["error"]["message"] == "All providers failed: row: 500 failed; one: 500 failed"
+
+
+@every
+def test_a_refusal_is_final(both, server, vendor, name):
+    key, http = both("row")
+    server.says(SHARED, {"status": 400, "json": {"error": {"message": "It is wrong."}}})
+    before = len(vendor.requests(key))
+    assert ASKS[name](http).status_code == 400
+    assert len(vendor.requests(key)) == before
+
+
+@every
+def test_a_slow_server_has_no_more_than_the_time_for_all(start_relay, server, vendor, caller, name):
+    """The vendors' own time-outs are much longer."""
+    conftest.secrets.add(key := f"mixed-{uuid.uuid4().hex}")
+    relay = start_relay(**settings("row", key, server, vendor), FALLBACK_DEADLINE="1s")
+    server.says(SHARED, {"stall": True, "raw": b"", "cut": True})
+    answer = ASKS[name](caller(relay, TOKEN))
+    assert answer.status_code == 504 and answer.json()["error"]["code"] == "upstream_timeout", answer.text
+    assert server.left.wait(5)
+    server.left.clear()
+
+
+def test_what_1min_cannot_do_is_for_the_server(both, server):
+    _, http = both("one")
+    answer = http.post("/v1/images/generations", json={"model": "gpt-image-1", "prompt": "A cat", "n": 1, "size": "1x3"})
+    assert answer.status_code == 200 and answer.headers["x-relay-provider"] == "row", answer.text
+    two = [("model", (None, "gpt-image-1")), ("prompt", (None, "x"))] + [("image[]", ("a.png", PICTURE, "image/png"))] * 2
+    assert http.post("/v1/images/edits", files=two).headers["x-relay-provider"] == "row"
+
+
+def test_an_edit_with_a_mask(both, server):
+    _, http = both("row")
+    server.says(SHARED, FAILED)
+    files = {"image": ("a.png", PICTURE, "image/png"), "mask": ("m.png", HALF, "image/png")}
+    assert by(http.post("/v1/images/edits", data={"model": FILLING, "prompt": "x"}, files=files)) == ("one", "2")
+
+
+@pytest.mark.parametrize("first", ["row", "one"])
+def test_nobody_takes_over_a_long_recording(both, server, vendor, first):
+    key, http = both(first)
+    server.says(SHARED, FAILED)
+    vendor.answers(key, BROKEN)
+    parts = [("model", (None, "whisper-1")), ("file", ("a.wav", WAV + bytes(3_000_000), "audio/wav"))]
+    before = len(vendor.requests(key))
+    answer = http.post("/v1/audio/transcriptions", files=parts)
+    assert answer.status_code == 502 and answer.headers["x-relay-provider"] == first
+    assert (len(server.asked(SHARED)), len(vendor.requests(key)) > before) == ((1, False) if first == "row" else (0, True))
