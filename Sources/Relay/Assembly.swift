@@ -43,7 +43,7 @@ final class Assembly {
                 MemoryCounters(bytes: memory.responseBytes) { time(nil) },
                 timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
             ) : shared
-        let makers = SetupParts(settings, budget, worker, limiter)
+        let makers = SetupParts(settings, budget, worker, limiter, log)
         let paces = LoopPaces()
         let ends = ModelEnds(makers.offers, log)
         let others: [any MetricsSource] = [log, limiter, budget, paces, makers.figures, ends, ProcessFigures()]

@@ -15,8 +15,8 @@ struct SetupParts {
     private let balance: Balance
     private let capacities: [Capacity?]
 
-    init(_ settings: Settings, _ budget: MemoryBudget, _ worker: Worker, _ limiter: Limiter) {
-        shared = Vendors.SharedParts(worker: worker)
+    init(_ settings: Settings, _ budget: MemoryBudget, _ worker: Worker, _ limiter: Limiter, _ log: Log) {
+        shared = Vendors.SharedParts(settings, worker: worker, log)
         self.settings = settings
         self.budget = budget
         let balance = Balance(settings.balance)

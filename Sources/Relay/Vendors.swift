@@ -69,8 +69,23 @@ struct Vendors {
         case .anthropic: return Anthropic(site, client, shared.mends, tools)
         case .cohere: return Cohere(site, client, shared.mends, tools)
         case .gemini: return Gemini(site, client, shared.mends, shared.signatures, tools)
+        case .vertexGemini: return vertex(.google, provider, site, shared, client, tools)
+        case .vertexClaude: return vertex(.anthropic, provider, site, shared, client, tools)
         case .echo: return Echo(name: provider.name, loop: own.loop)
         }
+    }
+
+    private static func vertex(
+        _ publisher: Vertex.Publisher,
+        _ provider: ProviderSettings,
+        _ site: VendorSite,
+        _ shared: SharedParts,
+        _ client: CurlClient,
+        _ tools: LoopTools
+    ) -> Vertex? {
+        guard let account = shared.accounts[provider.name] else { return nil }
+        let place = VertexSite(site, provider.cloud, account.locations, account.tokens)
+        return Vertex(publisher, place, client, shared.mends, shared.signatures, tools)
     }
 
     /// The parts that the vendors of all loops share.
@@ -80,6 +95,34 @@ struct Vendors {
         let signatures = SignatureMemory()
         /// For work that would hold up a loop.
         let worker: Worker
+        /// By provider.
+        let accounts: [String: VertexAccount]
+
+        init(_ settings: Settings, worker: Worker, _ log: Log) {
+            self.worker = worker
+            var accounts: [String: VertexAccount] = [:]
+            for provider in settings.providers { accounts[provider.name] = VertexAccount(provider, settings, log) }
+            self.accounts = accounts
+        }
+    }
+
+    /// A provider's account at Vertex AI.
+    struct VertexAccount {
+        let locations: LocationRests
+        /// Nil: callers bring tokens of their own.
+        let tokens: GoogleTokens?
+
+        /// Nil: it is of another kind, or the URL of its token server is none.
+        init?(_ provider: ProviderSettings, _ settings: Settings, _ log: Log) {
+            guard provider.kind == .vertexGemini || provider.kind == .vertexClaude else { return nil }
+            locations = LocationRests(count: provider.cloud.locations.count)
+            guard let refreshToken = provider.apiKeys.first else {
+                tokens = nil
+                return
+            }
+            guard let exchange = GoogleExchange(provider.cloud, EndpointOptions(provider, settings)) else { return nil }
+            tokens = GoogleTokens(exchange, refreshToken: refreshToken, of: provider.name, log)
+        }
     }
 
     /// The list of a provider's models; nil: it has none, or its URL is not one.
@@ -98,7 +141,7 @@ struct Vendors {
         case .anthropic: return Anthropic.list(site, transport, key: key)
         case .cohere: return Cohere.list(site, transport, key: key)
         case .gemini: return Gemini.list(site, transport, key: key)
-        case .echo: return nil
+        case .vertexGemini, .vertexClaude, .echo: return nil
         }
     }
 }

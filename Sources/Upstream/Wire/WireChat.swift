@@ -81,6 +81,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func upstream(isStreamed: Bool) throws(UpstreamError) -> UpstreamCall {
         write()
         if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
+        if let route = form.route {
+            return UpstreamCall(endpoint: route.endpoint(isStreamed: isStreamed), headers: route.headers, body: body)
+        }
         return UpstreamCall(
             endpoint: form.endpoint(isStreamed: isStreamed),
             headers: vendor.headers.headers(for: vendorCall.key),
@@ -88,9 +91,38 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         )
     }
 
+    /// Asks at one place after the other.
+    private func routed<Value>(
+        _ route: any WireRoute,
+        _ ask: () async throws(UpstreamError) -> Value
+    ) async throws(UpstreamError) -> Value {
+        var isRepeated = false
+        while true {
+            write()
+            if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
+            try await route.begin()
+            do throws(UpstreamError) {
+                let value = try await ask()
+                route.served()
+                return value
+            } catch {
+                guard let failure = route.failure(after: error) else {
+                    try await vendorCall.beginAgain()
+                    continue
+                }
+                guard !isRepeated else { throw failure }
+                try await vendorCall.waitToRepeat(after: failure)
+                isRepeated = true
+            }
+        }
+    }
+
     // MARK: Whole answers
 
     func answer() async throws(UpstreamError) -> ChatAnswer {
+        if let route = form.route {
+            return try await routed(route) { () async throws(UpstreamError) in try await answerOnce() }
+        }
         do throws(UpstreamError) {
             return try await answerOnce()
         } catch {
@@ -154,6 +186,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     // MARK: Streams
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+        if let route = form.route {
+            return try await routed(route) { () async throws(UpstreamError) in try await streamOnce() }
+        }
         do throws(UpstreamError) {
             return try await streamOnce()
         } catch {
