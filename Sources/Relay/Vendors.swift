@@ -69,6 +69,8 @@ struct Vendors {
         case .anthropic: return Anthropic(site, client, shared.mends, tools)
         case .cohere: return Cohere(site, client, shared.mends, tools)
         case .gemini: return Gemini(site, client, shared.mends, shared.signatures, tools)
+        case .cloudflare:
+            return Cloudflare(site, account: provider.cloud.accountID, client, shared.mends, tools)
         case .vertexGemini: return vertex(.google, provider, site, shared, client, tools)
         case .vertexClaude: return vertex(.anthropic, provider, site, shared, client, tools)
         case .echo: return Echo(name: provider.name, loop: own.loop)
@@ -141,6 +143,7 @@ struct Vendors {
         case .anthropic: return Anthropic.list(site, transport, key: key)
         case .cohere: return Cohere.list(site, transport, key: key)
         case .gemini: return Gemini.list(site, transport, key: key)
+        case .cloudflare: return Cloudflare.list(site, account: provider.cloud.accountID, transport, key: key)
         case .vertexGemini, .vertexClaude, .echo: return nil
         }
     }

@@ -1,5 +1,7 @@
 /// A provider's account at a cloud.
 package struct CloudSettings: Sendable, Equatable {
+    /// Of the kind cloudflare; else empty.
+    package let accountID: String
     // Of Vertex AI; else empty. The refresh token is the provider's key.
     package let projectID: String
     package let clientID: String
@@ -16,6 +18,7 @@ package struct CloudSettings: Sendable, Equatable {
         locations: [String],
         tokenURL: String
     ) {
+        accountID = ""
         self.projectID = projectID
         self.clientID = clientID
         self.clientSecret = clientSecret
@@ -34,11 +37,17 @@ package struct CloudSettings: Sendable, Equatable {
         _ reader: inout SettingsReader
     ) {
         func key(_ field: String) -> SettingKey { ProviderSettings.key(instance, field) }
+        accountID = reader.text(key("ACCOUNT_ID")) ?? ""
         projectID = reader.text(key("PROJECT_ID")) ?? ""
         clientID = reader.text(key("CLIENT_ID")) ?? ""
         clientSecret = reader.text(key("CLIENT_SECRET")) ?? ""
         locations = reader.list(key("LOCATIONS"))
         tokenURL = reader.text(key("TOKEN_URL")) ?? ""
+        if kind == .cloudflare {
+            reader.demand(["ACCOUNT_ID": "the id of the account at Cloudflare"], of: instance)
+        } else {
+            reader.refuse(key("ACCOUNT_ID"), "only kind cloudflare has it; remove this line")
+        }
         guard kind.isVertex else {
             for field in Self.ofVertex {
                 reader.refuse(key(field), "only kinds vertexai_gemini and vertexai_claude have it; remove this line")

@@ -120,7 +120,7 @@ extension SettingsReader {
         switch standard {
         case .setting: endings = []
         case .fixed: endings = ["/chat/completions"]
-        case .host: endings = ["/v1", "/v2", "/v1beta"]
+        case .host: endings = ["/v1", "/v2", "/v1beta", "/client/v4"]
         case .location: endings = ["/v1", "/v1beta1"]
         }
         return endings.first(where: own.hasSuffix).map { String(own.dropLast($0.count)) } ?? own

@@ -16,6 +16,7 @@ package struct ProviderSettings: Sendable, Equatable {
         case anthropic
         case gemini
         case cohere
+        case cloudflare
         case vertexGemini = "vertexai_gemini"
         case vertexClaude = "vertexai_claude"
         case echo
@@ -105,6 +106,7 @@ extension ProviderSettings.Kind {
         case .anthropic: Row(at: .host("https://api.anthropic.com"), areKeysOptional: true)
         case .gemini: Row(at: .host("https://generativelanguage.googleapis.com"))
         case .cohere: Row(at: .host("https://api.cohere.com"))
+        case .cloudflare: Row(at: .host("https://api.cloudflare.com"))
         // They have a refresh token in place of keys.
         case .vertexGemini, .vertexClaude: Row(at: .location, areKeysOptional: true)
         case .echo:
@@ -124,7 +126,7 @@ extension ProviderSettings.Kind {
     /// Its vendors list their models to whoever has a key.
     var hasList: Bool {
         switch self {
-        case .openai, .anthropic, .gemini, .cohere: true
+        case .openai, .anthropic, .gemini, .cohere, .cloudflare: true
         default: false
         }
     }

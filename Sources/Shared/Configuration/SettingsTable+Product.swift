@@ -315,6 +315,7 @@ extension SettingsTable {
                         "header lines of calls to it, not for onemin and echo: Name: value; Name: value",
                         .secret
                     ),
+                    SettingRow("ACCOUNT_ID", .label, "", "id of the account, for cloudflare"),
                     SettingRow("PROJECT_ID", .label, "", "id of the project, for vertexai_gemini and vertexai_claude"),
                     SettingRow("CLIENT_ID", .token, "", "id of the OAuth client, for the same"),
                     SettingRow("CLIENT_SECRET", .token, "", "secret of the OAuth client, for the same", .secret),

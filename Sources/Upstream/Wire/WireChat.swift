@@ -50,10 +50,14 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         guard learned < Self.mostMends, let request = body,
             let mend = form.mend(head, refusal, of: request, known: mends, faults), mend.isDisjoint(with: .ofAbilities)
         else { return false }
+        take(mend, of: request)
+        return true
+    }
+
+    private func take(_ mend: Mends, of request: Body) {
         learned += 1
         mends.formUnion(mend)
         body = form.mended(request, with: mend)
-        return true
     }
 
     /// If the server lacks an ability, that is remembered, and the call has to be prepared anew.
@@ -220,7 +224,12 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             return stream
         } catch {
             stream.stop()
-            throw judged(error)
+            guard learned < Self.mostMends, let request = body, let mend = form.mendOfAnswer,
+                !mends.isSuperset(of: mend)
+            else { throw judged(error) }
+            take(mend, of: request)
+            try await vendorCall.beginAgain()
+            return try await streamOnce()
         }
     }
 

@@ -25,6 +25,8 @@ protocol WireForm: AnyObject, Sendable {
         known: Mends,
         _ faults: FaultReader
     ) -> Mends?
+    /// The change after which the answer to a stream that was just read may be better; nil: none is known.
+    var mendOfAnswer: Mends? { get }
     /// The changes that later calls of the model need too; others belong to what is said in one call.
     var keptMends: Mends { get }
     /// The request with one more change.
@@ -35,5 +37,6 @@ extension WireForm {
     var refusal: APIError? { nil }
     var gathersStream: Bool { false }
     var route: (any WireRoute)? { nil }
+    var mendOfAnswer: Mends? { nil }
     var keptMends: Mends { Mends(rawValue: .max) }
 }

@@ -71,6 +71,21 @@ import Testing
         #expect(texts.count == 1 && texts.first?.contains(message) == true, "\(texts)")
     }
 
+    @Test("a provider of the kind cloudflare needs its account")
+    func cloudflare() {
+        let own = [
+            ("PROVIDER_C_KIND", "cloudflare"), ("PROVIDER_C_MODELS", "*,a=@cf/a"), ("PROVIDER_C_API_KEY", "t"),
+            ("PROVIDER_C_BASE_URL", "https://proxy.example/client/v4/"),
+        ]
+        let texts = read(own).problemTexts
+        #expect(texts.count == 1 && texts[0].contains("PROVIDER_C_ACCOUNT_ID must be set"), "\(texts)")
+        let provider = read(own + [("PROVIDER_C_ACCOUNT_ID", "acc-1")]).settings?.providers.first
+        #expect(provider?.cloud.accountID == "acc-1" && provider?.servesList == true)
+        #expect(provider?.baseURL == "https://proxy.example")
+        let others = read(own + [("PROVIDER_C_ACCOUNT_ID", "a/b"), ("PROVIDER_C_PROJECT_ID", "p")]).problemTexts
+        #expect(others.count == 2, "\(others)")
+    }
+
     @Test("fields of Vertex AI are refused at other kinds", arguments: ["PROJECT_ID", "REFRESH_TOKEN", "LOCATIONS"])
     func foreign(field: String) {
         let texts = read([
