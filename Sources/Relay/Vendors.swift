@@ -103,7 +103,20 @@ struct Vendors {
         init(_ settings: Settings, worker: Worker, _ log: Log) {
             self.worker = worker
             var accounts: [String: VertexAccount] = [:]
-            for provider in settings.providers { accounts[provider.name] = VertexAccount(provider, settings, log) }
+            // Providers with the same account share its tokens.
+            var tokens: [CloudSettings.Account: GoogleTokens] = [:]
+            for provider in settings.providers where provider.kind == .vertexGemini || provider.kind == .vertexClaude {
+                let locations = LocationRests(count: provider.cloud.locations.count)
+                guard let refreshToken = provider.apiKeys.first else {
+                    accounts[provider.name] = VertexAccount(locations: locations, tokens: nil)
+                    continue
+                }
+                let account = provider.cloud.account(refreshToken: refreshToken)
+                if tokens[account] == nil, let exchange = GoogleExchange(account, EndpointOptions(provider, settings)) {
+                    tokens[account] = GoogleTokens(exchange, of: provider.name, log)
+                }
+                accounts[provider.name] = tokens[account].map { VertexAccount(locations: locations, tokens: $0) }
+            }
             self.accounts = accounts
         }
     }
@@ -113,18 +126,6 @@ struct Vendors {
         let locations: LocationRests
         /// Nil: callers bring tokens of their own.
         let tokens: GoogleTokens?
-
-        /// Nil: it is of another kind, or the URL of its token server is none.
-        init?(_ provider: ProviderSettings, _ settings: Settings, _ log: Log) {
-            guard provider.kind == .vertexGemini || provider.kind == .vertexClaude else { return nil }
-            locations = LocationRests(count: provider.cloud.locations.count)
-            guard let refreshToken = provider.apiKeys.first else {
-                tokens = nil
-                return
-            }
-            guard let exchange = GoogleExchange(provider.cloud, EndpointOptions(provider, settings)) else { return nil }
-            tokens = GoogleTokens(exchange, refreshToken: refreshToken, of: provider.name, log)
-        }
     }
 
     /// The list of a provider's models; nil: it has none, or its URL is not one.

@@ -337,6 +337,22 @@ def test_one_exchange_for_many_first_requests(lone, vertex):
     assert len(vertex.tokens.forms) == 1 and len(vertex.asked(PRO)) == 20
 
 
+def test_providers_of_one_account_share_its_tokens(launch, lone, vertex):
+    settings_of_claude = settings("vertexai_claude", vertex, "ANT", MODELS=f"claude={CLAUDE}")
+    other = settings("vertexai_claude", vertex, "OTHER", MODELS="other=claude-far", CLIENT_ID="another")
+    relay = launch(**settings("vertexai_gemini", vertex, MODELS=f"pro={PRO}"), **settings_of_claude, **other, KEY_TEAM_TOKEN=TEAM_TOKEN)
+    vertex.says(CLAUDE, HELLO)
+    vertex.says("claude-far", HELLO)
+    headers = {"Authorization": f"Bearer {TEAM_TOKEN}"}
+    with checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30) as http:
+        for model in ("pro", "claude"):
+            assert text_of(ask(http, model=model, max_tokens=9)) == "Hello there"
+        assert len(vertex.tokens.forms) == 1
+        assert text_of(ask(http, model="other", max_tokens=9)) == "Hello there"
+        assert [form["client_id"] for form in vertex.tokens.forms] == [CLIENT["client_id"], "another"]
+    assert len(vertex.take_violations()) == 1  # of the other client
+
+
 def test_tokens_are_replaced_in_the_background(lone, vertex):
     """While the new token is waited for, the old one serves."""
     http = lone()

@@ -11,6 +11,18 @@ package struct CloudSettings: Sendable, Equatable {
     package let locations: [String]
     package let tokenURL: String
 
+    /// One of Google's accounts; all of it is secret.
+    package struct Account: Hashable, Sendable {
+        package let clientID: String
+        package let clientSecret: String
+        package let refreshToken: String
+        package let tokenURL: String
+    }
+
+    package func account(refreshToken: String) -> Account {
+        Account(clientID: clientID, clientSecret: clientSecret, refreshToken: refreshToken, tokenURL: tokenURL)
+    }
+
     package init(
         projectID: String,
         clientID: String,

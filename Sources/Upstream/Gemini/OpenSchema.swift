@@ -4,22 +4,23 @@ import Shared
 /// Writes a JSON Schema as the kind of schema that OpenAPI has, which is all that some of Google's servers know: without
 /// references, and null is a property of other types.
 struct OpenSchema {
-    private var root: JSONValue
     private var definitions: [[UInt8]: JSONValue] = [:]
     /// The references that are being written out.
     private var open: [[UInt8]] = []
-    private var written = 0
+    /// The schemas, and the bytes of what they say, that may still be written out.
+    private var schemasLeft = 4_000
+    private var bytesLeft: Int
 
-    /// References can make a short schema endless: what is beyond allows anything.
-    private static let mostSchemas = 4_000
+    // References can make a short schema endless: what is beyond allows anything.
     private static let mostDepth = 64
+    private static let moreBytes = 262_144
     private static let formats: [StaticString] = ["date-time", "float", "double", "int32", "int64"]
 
     /// Nothing is written of one that allows any object. False: it is not JSON.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes) else { return false }
-        var writer = OpenSchema(root)
+        var writer = OpenSchema(root, bytes: schema.bytes.count)
         var members = ByteBuffer()
         writer.appendMembers(of: root, depth: 0, to: &members)
         if !members.isEmpty, !members.bytes.equals(#""type":"OBJECT""#) {
@@ -31,8 +32,8 @@ struct OpenSchema {
         return true
     }
 
-    private init(_ root: JSONValue) {
-        self.root = root
+    private init(_ root: JSONValue, bytes: Int) {
+        bytesLeft = bytes + Self.moreBytes
         for (name, prefix) in [("definitions" as StaticString, "#/definitions/"), ("$defs", "#/$defs/")] {
             for member in root[name]?.members ?? [] {
                 definitions[Array(prefix.utf8) + Array(member.name)] = member.value
@@ -55,9 +56,10 @@ struct OpenSchema {
         depth: Int,
         to out: inout ByteBuffer
     ) {
-        written += 1
-        guard schema.kind == .object, written <= Self.mostSchemas, depth <= Self.mostDepth else { return }
+        schemasLeft -= 1
+        guard schema.kind == .object, schemasLeft >= 0, bytesLeft > 0, depth <= Self.mostDepth else { return }
         if let reference = schema["$ref"]?.text {
+            bytesLeft -= reference.count
             let name = Array(reference)
             guard let target = definitions[name], !open.contains(name) else {
                 if isNullable { member("nullable", "true", &out) }
@@ -77,7 +79,9 @@ struct OpenSchema {
         if !choices { appendType(of: schema, &isNullable, to: &out) }
         if isNullable { member("nullable", "true", &out) }
         guard !choices else { return }
+        let start = out.count
         appendPlain(of: schema, to: &out)
+        bytesLeft -= out.count - start
         appendProperties(of: schema, depth: depth, to: &out)
         if let items = schema["items"], items.kind == .object {
             open(member: "items", &out)
@@ -107,7 +111,10 @@ struct OpenSchema {
             }
         }
         if schemas.count == 1, schema["properties"] == nil {
-            if let text = schema["description"], schemas[0]["description"] == nil { member("description", text, &out) }
+            if let text = schema["description"], schemas[0]["description"] == nil {
+                bytesLeft -= text.text?.count ?? 0
+                member("description", text, &out)
+            }
             appendMembers(of: schemas[0], isNullable: isNullable, depth: depth + 1, to: &out)
             isNullable = false
             return true
@@ -137,6 +144,8 @@ struct OpenSchema {
 
     private mutating func appendType(of schema: JSONValue, _ isNullable: inout Bool, to out: inout ByteBuffer) {
         let values = schema["enum"]?.elements.map { Array($0) } ?? schema["const"].map { [$0] } ?? []
+        let start = out.count
+        defer { bytesLeft -= out.count - start }
         let told = values.filter { $0.kind != .null }
         if told.count < values.count { isNullable = true }
         if !told.isEmpty {
@@ -210,6 +219,7 @@ struct OpenSchema {
             out.append(":")
             append(property.value, depth: depth, to: &out)
             known.insert(Array(property.name))
+            bytesLeft -= property.name.count
         }
         out.append("}")
         // All of them have to be there.
@@ -218,11 +228,13 @@ struct OpenSchema {
         }
         guard !required.isEmpty else { return }
         open(member: "required", &out)
+        let start = out.count
         for (index, name) in required.enumerated() {
             out.append(index == 0 ? "[" : ",")
             name.append(to: &out)
         }
         out.append("]")
+        bytesLeft -= out.count - start
     }
 
     private func open(member name: StaticString, _ out: inout ByteBuffer) {

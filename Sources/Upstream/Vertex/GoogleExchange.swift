@@ -20,8 +20,7 @@ package struct GoogleExchange: Sendable {
     }
 
     private let endpoint: Endpoint
-    private let clientID: String
-    private let clientSecret: String
+    private let account: CloudSettings.Account
 
     private static let timeoutMilliseconds = 10_000
     private static let answerBytes = 262_144
@@ -33,21 +32,24 @@ package struct GoogleExchange: Sendable {
     ])
 
     /// Fails if the URL of the token server is invalid.
-    package init?(_ cloud: CloudSettings, _ options: EndpointOptions) {
+    package init?(_ account: CloudSettings.Account, _ options: EndpointOptions) {
         var options = options
         options.connectMilliseconds = min(options.connectMilliseconds, Self.timeoutMilliseconds)
         options.firstByteMilliseconds = min(options.firstByteMilliseconds, Self.timeoutMilliseconds)
         options.totalMilliseconds = min(options.totalMilliseconds, Self.timeoutMilliseconds)
         options.answerLimitBytes = Self.answerBytes
-        guard let endpoint = Endpoint(cloud.tokenURL, options) else { return nil }
+        guard let endpoint = Endpoint(account.tokenURL, options) else { return nil }
         self.endpoint = endpoint
-        clientID = cloud.clientID
-        clientSecret = cloud.clientSecret
+        self.account = account
     }
+
+    /// The one that the settings have.
+    var refreshToken: String { account.refreshToken }
 
     func token(for refreshToken: String, by transport: any Transport) async -> Outcome {
         var form = ByteBuffer()
-        form.append("client_id=\(clientID.escapedInQuery)&client_secret=\(clientSecret.escapedInQuery)")
+        form.append("client_id=\(account.clientID.escapedInQuery)")
+        form.append("&client_secret=\(account.clientSecret.escapedInQuery)")
         form.append("&refresh_token=\(refreshToken.escapedInQuery)&grant_type=refresh_token")
         let reply: UpstreamReply
         do throws(TransportError) {

@@ -48,11 +48,12 @@ package final class GoogleTokens: Sendable {
     private static let longestRestSeconds = 60
     private static let pausesNanoseconds: [UInt64] = [500_000_000, 1_000_000_000, 2_000_000_000]
 
-    package init(_ exchange: GoogleExchange, refreshToken: String, of provider: String, _ log: Log) {
+    /// - Parameter provider: for the log.
+    package init(_ exchange: GoogleExchange, of provider: String, _ log: Log) {
         self.exchange = exchange
         self.provider = provider
         self.log = log
-        state = Lock(State(refreshToken: refreshToken))
+        state = Lock(State(refreshToken: exchange.refreshToken))
     }
 
     /// The present token. Nobody waits for an exchange while there is one.

@@ -43,8 +43,8 @@ import Testing
             locations: ["global"],
             tokenURL: "http://127.0.0.1:1/token"
         )
-        let exchange = try #require(GoogleExchange(cloud, EndpointOptions()))
-        return GoogleTokens(exchange, refreshToken: "r", of: "v", Log(level: .error, format: .text))
+        let exchange = try #require(GoogleExchange(cloud.account(refreshToken: "r"), EndpointOptions()))
+        return GoogleTokens(exchange, of: "v", Log(level: .error, format: .text))
     }
 
     /// Empty: there was none.
