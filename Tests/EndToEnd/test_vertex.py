@@ -11,7 +11,7 @@ import httpx
 import httpx2
 import openai
 import pytest
-from chat import ask, either, refusal, stream, text_of
+from chat import PATH, ask, either, refusal, stream, text_of
 from conftest import TEAM_TOKEN, secrets
 from relay_process import Relay
 from test_gemini_chat import CALLS, TOOL
@@ -420,6 +420,27 @@ def test_an_account_that_is_refused(launch, lone, vertex, status, body, is_strea
     assert len(vertex.tokens.forms) == 1 and vertex.asked(PRO) == []
 
 
+def test_another_provider_is_asked(launch, lone, vertex):
+    other = settings("vertexai_gemini", vertex, "OTHER", MODELS=f"pro={PRO}", CLIENT_ID="another", PRIORITY="2")
+    relay = launch(**settings("vertexai_gemini", vertex, MODELS=f"pro={PRO}"), **other, KEY_TEAM_TOKEN=TEAM_TOKEN)
+    vertex.tokens.answers = [(400, REFUSED)]
+    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+        answer = ask(http, model="pro")
+        assert text_of(answer) == "Hello there" and answer.headers["x-relay-provider"] == "other"
+    assert len(vertex.asked(PRO)) == 1
+    assert [problem for problem in vertex.take_violations() if "another" not in problem] == []
+
+
+def test_a_caller_who_leaves_before_there_is_a_token(lone, vertex):
+    http = lone()
+    vertex.tokens.gate.clear()
+    with pytest.raises(httpx.ReadTimeout):
+        http.post(PATH, json={"model": "pro", "messages": [{"role": "user", "content": "Hi"}]}, timeout=0.3)
+    vertex.tokens.gate.set()
+    assert text_of(ask(http, model="pro")) == "Hello there"
+    assert len(vertex.asked(PRO)) == 1 == len(vertex.tokens.forms)
+
+
 def test_a_token_server_that_fails(lone, vertex):
     """It is asked four times, then not again for a while."""
     http = lone()
@@ -431,9 +452,11 @@ def test_a_token_server_that_fails(lone, vertex):
     waited(lambda: ask(http, model="pro").status_code == 200)
 
 
-def test_a_token_server_that_fails_for_a_moment(lone, vertex):
+@pytest.mark.parametrize("answer", [(503, {}), (200, {"access_token": "ya29.own\r\nX-Bad: 1"})], ids=["failed", "broken"])
+def test_a_token_server_that_fails_for_a_moment(lone, vertex, answer):
+    """So does one whose token cannot stand in a header."""
     http = lone()
-    vertex.tokens.answers = [(503, {})]
+    vertex.tokens.answers = [answer]
     assert text_of(ask(http, model="pro")) == "Hello there"
     assert len(vertex.tokens.forms) == 2
 
