@@ -35,7 +35,8 @@ final class Assembly {
             store.map { SharedState($0, timeoutMilliseconds: settings.limits.storeTimeout.milliseconds) }
             ?? Self.state(of: memory.storeBytes, settings)
         responses = store == nil ? Self.state(of: memory.responseBytes, settings) : shared
-        let makers = SetupParts(settings, budget, worker, limiter)
+        let lasting = LastingParts(log: log, budget: budget, worker: worker, limiter: limiter)
+        let makers = SetupParts(settings, lasting)
         let paces = LoopPaces()
         let ends = ModelEnds(makers.offers, log)
         let figures = ProviderFigures()
@@ -64,20 +65,8 @@ final class Assembly {
         }
         self.served = served
         paces.watch(served.map(\.loop.pace))
-        reloader = Reloader(
-            settings,
-            remote,
-            Reloader.Parts(
-                log: log,
-                budget: budget,
-                worker: worker,
-                limiter: limiter,
-                metrics: metrics,
-                figures: figures,
-                ends: ends,
-                served: served
-            )
-        )
+        let live = Reloader.Parts(lasting: lasting, metrics: metrics, figures: figures, ends: ends, served: served)
+        reloader = Reloader(makers, remote, live)
         let reloader: any SettingsReloader = reloader
         process.reloader.withLock { $0 = reloader }
     }

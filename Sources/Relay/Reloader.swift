@@ -10,14 +10,11 @@ import Upstream
 /// Reads the settings anew, and puts them into use on all loops. Whatever is wrong with them, the old ones stay. Requests
 /// that run end under the settings that they began with.
 ///
-/// `@unchecked`: `settings` and `models` are used on its worker's thread only.
+/// `@unchecked`: what changes is used on its worker's thread only.
 final class Reloader: SettingsReloader, @unchecked Sendable {
-    /// The parts of the process that stay.
+    /// The parts of the process that it changes.
     struct Parts: Sendable {
-        let log: Log
-        let budget: MemoryBudget
-        let worker: Worker
-        let limiter: Limiter
+        let lasting: LastingParts
         let metrics: Metrics
         let figures: ProviderFigures
         let ends: ModelEnds
@@ -26,7 +23,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 
     private let parts: Parts
     private let worker = Worker(bound: 4)
-    private var settings: Settings
+    private var makers: SetupParts
     private var remote: Settings.Remote?
     private var models: LiveModels?
     /// Asks for other settings now and then; nil: nobody does.
@@ -36,11 +33,14 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 
     private static let patienceNanoseconds: UInt64 = 60_000_000_000
 
-    init(_ settings: Settings, _ remote: Settings.Remote?, _ parts: Parts) {
-        self.settings = settings
+    private var settings: Settings { makers.settings }
+
+    /// - Parameter makers: of the present setups.
+    init(_ makers: SetupParts, _ remote: Settings.Remote?, _ parts: Parts) {
+        self.makers = makers
         self.remote = remote
         self.parts = parts
-        seconds = Atomic(settings.shutdownMilliseconds)
+        seconds = Atomic(makers.settings.shutdownMilliseconds)
         worker.begin { [self] in
             start(settings, LiveModels.Known())
             pollAnew()
@@ -76,7 +76,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         }
         if next == settings {
             lastProblems = []
-            if !isPolled { parts.log.info("settings are the same") }
+            if !isPolled { parts.lasting.log.info("settings are the same") }
             return .reloaded
         }
         do throws(Listener.Failure) {
@@ -85,11 +85,11 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
             return refused([error.reason], isPolled: isPolled)
         }
         for warning in outcome.warnings {
-            parts.log.warning("configuration") { $0.add("problem", "\(warning)") }
+            parts.lasting.log.warning("configuration") { $0.add("problem", "\(warning)") }
         }
         lastProblems = []
         pollAnew()
-        parts.log.info("settings reloaded") { $0.add("summary", next.summary) }
+        parts.lasting.log.info("settings reloaded") { $0.add("summary", next.summary) }
         return .reloaded
     }
 
@@ -97,7 +97,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         defer { lastProblems = problems }
         if isPolled, problems == lastProblems { return .refused(problems) }
         for problem in problems {
-            parts.log.error("settings are not reloaded") { $0.add("problem", problem) }
+            parts.lasting.log.error("settings are not reloaded") { $0.add("problem", problem) }
         }
         return .refused(problems)
     }
@@ -105,7 +105,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// All loops have what they need before the first uses it.
     private func use(_ next: Settings) throws(Listener.Failure) {
         let known = models?.known(under: next) ?? LiveModels.Known()
-        let makers = SetupParts(next, parts.budget, parts.worker, parts.limiter, known)
+        let makers = SetupParts(next, parts.lasting, known, after: makers)
         let labels = parts.metrics.add(makers.labels)
         var setups: [Setup] = []
         for made in onLoops({ one in Result { () throws(Listener.Failure) in try makers.setup(of: one.own) } }) {
@@ -113,7 +113,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         }
         let waiting = settings.waitingForRestart(next)
         if !waiting.isEmpty {
-            parts.log.warning("settings that need a restart have changed") {
+            parts.lasting.log.warning("settings that need a restart have changed") {
                 $0.add("settings", waiting.joined(separator: ", "))
             }
         }
@@ -128,17 +128,17 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         _ = onLoops { _ in }
         makers.show(in: parts.figures)
         parts.ends.use(makers.offers)
-        parts.log.use(next.logLevel)
-        parts.limiter.use(next.limits.storeDown, instances: next.limits.instances)
+        parts.lasting.log.use(next.logLevel)
+        parts.lasting.limiter.use(next.limits.storeDown, instances: next.limits.instances)
         seconds.store(next.shutdownMilliseconds, ordering: .relaxed)
-        settings = next
+        self.makers = makers
         start(next, known)
     }
 
     /// Reads the vendors' lists of models from now on.
     private func start(_ settings: Settings, _ known: LiveModels.Known) {
         let (ends, served) = (parts.ends, parts.served)
-        models = LiveModels(settings, known, parts.log, on: served[0].own) { offers in
+        models = LiveModels(settings, known, parts.lasting.log, on: served[0].own) { offers in
             ends.use(offers)
             for one in served { one.loop.call { one.router.use(offers) } }
         }

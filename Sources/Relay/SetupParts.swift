@@ -5,6 +5,14 @@ import Routes
 import Shared
 import Upstream
 
+/// The parts of the process that stay when other settings come into use.
+struct LastingParts: Sendable {
+    let log: Log
+    let budget: MemoryBudget
+    let worker: Worker
+    let limiter: Limiter
+}
+
 /// The values that the setups of all loops are made from.
 struct SetupParts {
     let settings: Settings
@@ -15,21 +23,22 @@ struct SetupParts {
     private let balance: Balance
     private let capacities: [Capacity?]
 
-    /// - Parameter known: the vendors' lists of models, as far as they have been read.
+    /// - Parameters:
+    ///   - known: the vendors' lists of models, as far as they have been read.
+    ///   - old: those of other settings, which are replaced by these.
     init(
         _ settings: Settings,
-        _ budget: MemoryBudget,
-        _ worker: Worker,
-        _ limiter: Limiter,
-        _ known: LiveModels.Known = LiveModels.Known()
+        _ lasting: LastingParts,
+        _ known: LiveModels.Known = LiveModels.Known(),
+        after old: SetupParts? = nil
     ) {
-        shared = Vendors.SharedParts(worker: worker)
+        budget = lasting.budget
+        shared = Vendors.SharedParts(settings, worker: lasting.worker, lasting.log, after: old?.shared)
         self.settings = settings
-        self.budget = budget
         let balance = Balance(settings.balance)
         self.balance = balance
         capacities = settings.providers.enumerated().map {
-            Capacity($1, at: $0, settings.balance, limiter, balance.queue)
+            Capacity($1, at: $0, settings.balance, lasting.limiter, balance.queue)
         }
         offers = Offers(settings, known.catalogues, lists: known.lists)
         rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }

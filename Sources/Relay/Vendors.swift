@@ -66,17 +66,70 @@ struct Vendors {
         case .anthropic: return Anthropic(site, client, shared.mends, tools)
         case .cohere: return Cohere(site, client, shared.mends, tools)
         case .gemini: return Gemini(site, client, shared.mends, shared.signatures, tools)
+        case .cloudflare:
+            return Cloudflare(site, account: provider.cloud.accountID, client, shared.mends, tools)
+        case .vertexGemini: return vertex(.google, provider, site, shared, client, tools)
+        case .vertexClaude: return vertex(.anthropic, provider, site, shared, client, tools)
         case .echo: return Echo(name: provider.name, loop: own.loop)
         }
     }
 
+    private static func vertex(
+        _ publisher: Vertex.Publisher,
+        _ provider: ProviderSettings,
+        _ site: VendorSite,
+        _ shared: SharedParts,
+        _ client: CurlClient,
+        _ tools: LoopTools
+    ) -> Vertex? {
+        guard let account = shared.accounts[provider.name] else { return nil }
+        let place = VertexSite(site, provider.cloud, account.locations, account.tokens)
+        return Vertex(publisher, place, client, shared.mends, shared.signatures, tools)
+    }
+
     /// The parts that the vendors of all loops share.
     struct SharedParts {
-        let turns = UploadTurns()
-        let mends = MendMemory()
-        let signatures = SignatureMemory()
+        let turns: UploadTurns
+        let mends: MendMemory
+        let signatures: SignatureMemory
         /// For work that would hold up a loop.
         let worker: Worker
+        /// By provider.
+        let accounts: [String: VertexAccount]
+        private let tokens: [CloudSettings.Account: GoogleTokens]
+
+        /// - Parameter old: of other settings, whose knowledge and tokens stay.
+        init(_ settings: Settings, worker: Worker, _ log: Log, after old: SharedParts?) {
+            self.worker = worker
+            turns = old?.turns ?? UploadTurns()
+            mends = old?.mends ?? MendMemory()
+            signatures = old?.signatures ?? SignatureMemory()
+            var accounts: [String: VertexAccount] = [:]
+            // Providers with the same account share its tokens.
+            var tokens: [CloudSettings.Account: GoogleTokens] = [:]
+            for provider in settings.providers where provider.kind == .vertexGemini || provider.kind == .vertexClaude {
+                let locations = LocationRests(count: provider.cloud.locations.count)
+                guard let refreshToken = provider.apiKeys.first else {
+                    accounts[provider.name] = VertexAccount(locations: locations, tokens: nil)
+                    continue
+                }
+                let account = provider.cloud.account(refreshToken: refreshToken)
+                if tokens[account] == nil { tokens[account] = old?.tokens[account] }
+                if tokens[account] == nil, let exchange = GoogleExchange(account, EndpointOptions(provider, settings)) {
+                    tokens[account] = GoogleTokens(exchange, of: provider.name, log)
+                }
+                accounts[provider.name] = tokens[account].map { VertexAccount(locations: locations, tokens: $0) }
+            }
+            self.accounts = accounts
+            self.tokens = tokens
+        }
+    }
+
+    /// A provider's account at Vertex AI.
+    struct VertexAccount {
+        let locations: LocationRests
+        /// Nil: callers bring tokens of their own.
+        let tokens: GoogleTokens?
     }
 
     /// The list of a provider's models; nil: it has none, or its URL is not one.
@@ -95,7 +148,8 @@ struct Vendors {
         case .anthropic: return Anthropic.list(site, transport, key: key)
         case .cohere: return Cohere.list(site, transport, key: key)
         case .gemini: return Gemini.list(site, transport, key: key)
-        case .echo: return nil
+        case .cloudflare: return Cloudflare.list(site, account: provider.cloud.accountID, transport, key: key)
+        case .vertexGemini, .vertexClaude, .echo: return nil
         }
     }
 }

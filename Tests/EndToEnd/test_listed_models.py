@@ -27,13 +27,22 @@ LISTS = {
         {"models": [{"name": "command-a", "endpoints": ["chat"]}, {"endpoints": ["chat"]}], "next_page_token": "more+=/"},
         {"models": [{"name": "command-b", "context_length": 40.0}]},
     ]),
+    "cloudflare": ("/client/v4/accounts/acc/ai/models/search?task=Text%20Generation&per_page=100", [
+        {"success": True, "result": [{"name": "@cf/a", "task": {"name": "Text Generation"}}, {"name": "@cf/x", "task": {"name": "Other"}}, {}],
+         "result_info": {"page": 1, "per_page": 100, "total_count": 101}},
+        {"success": True, "result": [{"name": "@cf/b", "task": {"name": "Text Generation"}, "properties": [
+            {"property_id": "context_window", "value": "40"}, {"property_id": "price", "value": [{}]},
+            {"property_id": "planned_deprecation_date", "value": "2031-12-09"}]}], "result_info": {"page": 2, "total_count": 101}},
+    ]),
 }  # fmt: skip
-NEXT = {"anthropic": "&after_id=claude%20a%26b", "gemini": "&pageToken=more%2B%3D%2F", "cohere": "&page_token=more%2B%3D%2F"}
+NEXT = {"anthropic": "&after_id=claude%20a%26b", "gemini": "&pageToken=more%2B%3D%2F", "cohere": "&page_token=more%2B%3D%2F",
+        "cloudflare": "&page=2"}  # fmt: skip
 NAMES = {
     "openai": ["big/model:1", "big/model:2"], "anthropic": ["claude-a", "claude-b"], "gemini": ["gem-a", "gem-b"],
-    "cohere": ["command-a", "command-b"],
+    "cohere": ["command-a", "command-b"], "cloudflare": ["@cf/a", "@cf/b"],
 }  # fmt: skip
-KEY_HEADER = {"openai": "authorization", "anthropic": "x-api-key", "gemini": "x-goog-api-key", "cohere": "authorization"}
+KEY_HEADER = {"openai": "authorization", "anthropic": "x-api-key", "gemini": "x-goog-api-key", "cohere": "authorization",
+              "cloudflare": "authorization"}  # fmt: skip
 
 
 class Lister:
@@ -74,7 +83,7 @@ def test_the_vendors_list_is_served_once_it_is_read(start_relay, caller, kind):
     relay = start_relay(
         PROVIDER_ROW_KIND=kind, PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
         PROVIDER_ROW_MODELS=f"*,own={NAMES[kind][0]}", ANONYMOUS_MODELS="all", DEFAULT_MODEL="claude-b",
-        PROVIDER_ROW_CONNECT_TIMEOUT="1s",
+        PROVIDER_ROW_CONNECT_TIMEOUT="1s", PROVIDER_ROW_ACCOUNT_ID="acc" if kind == "cloudflare" else None,
     )  # fmt: skip
     http = caller(relay)
     waits = ask(http, model=NAMES[kind][1])
@@ -88,9 +97,9 @@ def test_the_vendors_list_is_served_once_it_is_read(start_relay, caller, kind):
     assert [entry["id"] for entry in listed] == ["own", *NAMES[kind]]
     assert ask(http, model="no-such-model").status_code == 404
     assert VENDOR_KEY in lister.headers[-1][KEY_HEADER[kind]]
-    if kind == "openai":
+    if kind in ("openai", "cloudflare"):
         assert listed[2]["shutdown_date"] == "2031-12-09"
-    if kind in ("gemini", "cohere"):
+    if kind in ("gemini", "cohere", "cloudflare"):
         error = ask(http, "word " * 60, model=NAMES[kind][1]).json()["error"]
         assert error["code"] == "context_length_exceeded"
 

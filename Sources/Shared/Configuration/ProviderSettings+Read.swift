@@ -21,7 +21,7 @@ extension ProviderSettings {
         let providers = names.compactMap { name -> ProviderSettings? in
             guard reader.boolean(key(name, "ENABLED")) else { return nil }
             guard let kind = reader.text(key(name, "KIND")).flatMap(Kind.init) else { return nil }
-            return ProviderSettings(name, kind: kind, keys: reader.keys(of: name), &reader)
+            return ProviderSettings(name, kind: kind, keys: reader.keys(of: name, kind), &reader)
         }
         if providers.isEmpty, let first = declared.first {
             reader.note(key(first, "ENABLED"), "no provider is enabled")
@@ -80,6 +80,7 @@ extension ProviderSettings {
         if kind != .openai { reader.refuse(key("CHAT_VIA"), "only kind openai has it; remove this line") }
         generates = reader.boolean(key("GENERATE"))
         generateModel = reader.text(key("GENERATE_MODEL"))
+        cloud = CloudSettings(instance, kind, isPassthrough: isPassthrough, &reader)
         headers = reader.list(key("HEADERS"))
         if !row.takesHeaders {
             reader.refuse(key("HEADERS"), "kind \(kind.rawValue) takes no headers; remove this line")
@@ -93,9 +94,10 @@ extension ProviderSettings {
 
 extension SettingsReader {
     /// A provider's own keys, which stand in one of two settings.
-    fileprivate mutating func keys(of provider: String) -> [String] {
+    fileprivate mutating func keys(of provider: String, _ kind: ProviderSettings.Kind) -> [String] {
         let several = ProviderSettings.key(provider, "API_KEYS")
         let one = ProviderSettings.key(provider, "API_KEY")
+        if kind.isVertex { return text(ProviderSettings.key(provider, "REFRESH_TOKEN")).map { [$0] } ?? [] }
         if given[several] != nil {
             refuse(one, "\(several.name) is set too (\(place(several))); one of them is enough")
         }
@@ -118,19 +120,21 @@ extension SettingsReader {
             switch standard {
             case .setting(let setting): return text(setting) ?? ""
             case .fixed(let url), .host(let url): return url
+            case .location: return ""
             }
         }
         let endings: [String]
         switch standard {
         case .setting: endings = []
         case .fixed: endings = ["/chat/completions"]
-        case .host: endings = ["/v1", "/v2", "/v1beta"]
+        case .host: endings = ["/v1", "/v2", "/v1beta", "/client/v4"]
+        case .location: endings = ["/v1", "/v1beta1"]
         }
         return endings.first(where: own.hasSuffix).map { String(own.dropLast($0.count)) } ?? own
     }
 
     /// True if it is neither given nor wrong.
-    fileprivate func isUnset(_ key: SettingKey) -> Bool {
+    func isUnset(_ key: SettingKey) -> Bool {
         given[key] == nil && !problems.contains { $0.name == key.name }
     }
 
@@ -155,7 +159,7 @@ extension SettingsReader {
     }
 
     /// A setting that means nothing here would be ignored in silence.
-    fileprivate mutating func refuse(_ key: SettingKey, _ text: String) {
+    mutating func refuse(_ key: SettingKey, _ text: String) {
         if given[key] != nil { note(key, text) }
     }
 }

@@ -16,6 +16,9 @@ package struct ProviderSettings: Sendable, Equatable {
         case anthropic
         case gemini
         case cohere
+        case cloudflare
+        case vertexGemini = "vertexai_gemini"
+        case vertexClaude = "vertexai_claude"
         case echo
     }
 
@@ -23,7 +26,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package let name: String
     package let label: String
     package let kind: Kind
-    /// Without a slash at the end; empty for `echo`.
+    /// Without a slash at the end; empty for `echo`, and where the location tells it.
     package let baseURL: String
     /// The host of its results; empty for kinds that have none.
     package let assetURL: String
@@ -57,6 +60,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package let generateModel: String?
     /// Header lines of its calls, which go before those that its kind has; secrets.
     package let headers: [String]
+    package let cloud: CloudSettings
 }
 
 extension ProviderSettings.Kind {
@@ -85,6 +89,8 @@ extension ProviderSettings.Kind {
         case fixed(String)
         /// The same, without the path of a version, which calls add.
         case host(String)
+        /// It depends on the location of each call.
+        case location
     }
 
     package var row: Row {
@@ -100,50 +106,13 @@ extension ProviderSettings.Kind {
                 areKeysOptional: false,
                 takesHeaders: false
             )
-        case .openai:
-            Row(
-                owner: nil,
-                baseURL: .fixed("https://api.openai.com/v1"),
-                assetURL: nil,
-                takesCredits: false,
-                subset: nil,
-                needsModels: true,
-                areKeysOptional: true,
-                takesHeaders: true
-            )
-        case .anthropic:
-            Row(
-                owner: nil,
-                baseURL: .host("https://api.anthropic.com"),
-                assetURL: nil,
-                takesCredits: false,
-                subset: nil,
-                needsModels: true,
-                areKeysOptional: true,
-                takesHeaders: true
-            )
-        case .gemini:
-            Row(
-                owner: nil,
-                baseURL: .host("https://generativelanguage.googleapis.com"),
-                assetURL: nil,
-                takesCredits: false,
-                subset: nil,
-                needsModels: true,
-                areKeysOptional: false,
-                takesHeaders: true
-            )
-        case .cohere:
-            Row(
-                owner: nil,
-                baseURL: .host("https://api.cohere.com"),
-                assetURL: nil,
-                takesCredits: false,
-                subset: nil,
-                needsModels: true,
-                areKeysOptional: false,
-                takesHeaders: true
-            )
+        case .openai: Row(at: .fixed("https://api.openai.com/v1"), areKeysOptional: true)
+        case .anthropic: Row(at: .host("https://api.anthropic.com"), areKeysOptional: true)
+        case .gemini: Row(at: .host("https://generativelanguage.googleapis.com"))
+        case .cohere: Row(at: .host("https://api.cohere.com"))
+        case .cloudflare: Row(at: .host("https://api.cloudflare.com"))
+        // They have a refresh token in place of keys.
+        case .vertexGemini, .vertexClaude: Row(at: .location, areKeysOptional: true)
         case .echo:
             Row(
                 owner: nil,
@@ -161,12 +130,30 @@ extension ProviderSettings.Kind {
     /// Its vendors list their models to whoever has a key.
     var hasList: Bool {
         switch self {
-        case .openai, .anthropic, .gemini, .cohere: true
+        case .openai, .anthropic, .gemini, .cohere, .cloudflare: true
         default: false
         }
     }
 
+    var isVertex: Bool { self == .vertexGemini || self == .vertexClaude }
+
     package var usesNetwork: Bool { row.baseURL != nil }
+}
+
+extension ProviderSettings.Kind.Row {
+    /// Of a vendor whose models have to be named.
+    fileprivate init(at baseURL: ProviderSettings.Kind.StandardURL, areKeysOptional: Bool = false) {
+        self.init(
+            owner: nil,
+            baseURL: baseURL,
+            assetURL: nil,
+            takesCredits: false,
+            subset: nil,
+            needsModels: true,
+            areKeysOptional: areKeysOptional,
+            takesHeaders: true
+        )
+    }
 }
 
 /// The models of each kind whose vendor has a catalogue.

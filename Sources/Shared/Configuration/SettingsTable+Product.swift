@@ -352,6 +352,23 @@ extension SettingsTable {
                         "header lines of calls to it, not for onemin and echo: Name: value; Name: value",
                         .secret
                     ),
+                    SettingRow("ACCOUNT_ID", .label, "", "id of the account, for cloudflare"),
+                    SettingRow("PROJECT_ID", .label, "", "id of the project, for vertexai_gemini and vertexai_claude"),
+                    SettingRow("CLIENT_ID", .token, "", "id of the OAuth client, for the same"),
+                    SettingRow("CLIENT_SECRET", .token, "", "secret of the OAuth client, for the same", .secret),
+                    SettingRow("REFRESH_TOKEN", .token, "", "refresh token of the account, for the same", .secret),
+                    SettingRow(
+                        "LOCATIONS",
+                        .list,
+                        "global",
+                        "places of the models in the order in which they are tried, for the same; no other place gets data"
+                    ),
+                    SettingRow(
+                        "TOKEN_URL",
+                        .url,
+                        "https://oauth2.googleapis.com/token",
+                        "address where the refresh token is exchanged, for the same"
+                    ),
                     SettingRow(
                         "MODELS",
                         .models,

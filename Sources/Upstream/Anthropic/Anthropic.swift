@@ -8,8 +8,8 @@ package import Shared
 /// `@unchecked`: used on its loop only.
 package final class Anthropic: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
-    let messages: Endpoint
-    let place: AnthropicPlace
+    private let messages: Endpoint
+    private let place: AnthropicPlace
     private let models: Endpoint
 
     private static let version = "2023-06-01"
@@ -25,7 +25,11 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
         self.messages = messages
         self.models = models
         let version = site.header("anthropic-version") ?? Self.version
-        place = AnthropicPlace(takesSampling: version.utf8.lexicographicallyPrecedes(Self.plainVersion.utf8))
+        place = AnthropicPlace(
+            takesSampling: version.utf8.lexicographicallyPrecedes(Self.plainVersion.utf8),
+            isVertex: false,
+            faults: Fault.anthropic
+        )
     }
 
     private static func headers(_ site: VendorSite) -> KeyHeaders {
@@ -61,29 +65,11 @@ extension Anthropic: ChatVendor {
     package var wires: [Wire] { [] }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
-        var abilities: Abilities = [
-            .stops, .tokenBound, .tools, .toolChoice, .schemas, .inlineMedia, .sampling, .reasoning, .functions,
-        ]
-        let claude = ClaudeModel(model.id)
-        let mends = wire.mends.mends(of: name, model.id)
-        if !claude.takesFormat || mends.contains(.noSchemas) { abilities.remove(.schemas) }
-        if !claude.takesForce || mends.contains(.noForcing) { abilities.remove(.toolChoice) }
-        let lacking = call.needs.subtracting(abilities)
-        // Tools and formats are emulated together, as text.
-        if !lacking.isDisjoint(with: [.toolChoice, .objects, .schemas]) {
-            abilities.subtract([.tools, .functions, .toolChoice])
-        }
-        if call.needs.contains(.stops), call.stops.contains(where: \.isBlank) { abilities.remove(.stops) }
-        return abilities
+        wire.abilitiesOfClaude(for: call, of: model)
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
-        let mends = wire.mends.mends(of: name, model.id)
-        var call = call
-        // Others call for the other choices, and look for the stops.
-        call.choices = 1
-        if call.stops.contains(where: \.isBlank) { call.stops = [] }
-        return WireChat(wire, AnthropicForm(self, call, model), call, model, vendorCall, mends: mends)
+        wire.chatOfClaude(AnthropicForm(messages, place, call, model), call, model, vendorCall)
     }
 }
 
@@ -103,8 +89,4 @@ extension StringProtocol {
         let bytes = Array(utf8)
         return bytes.withUnsafeBytes { $0.trimmed.text }
     }
-}
-
-extension String {
-    fileprivate var isBlank: Bool { utf8.allSatisfy { $0 == 32 || (9...13).contains($0) } }
 }

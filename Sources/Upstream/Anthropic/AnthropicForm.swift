@@ -6,7 +6,8 @@ import Shared
 ///
 /// `@unchecked`: used on its loop only, but for `written`.
 final class AnthropicForm: WireForm, @unchecked Sendable {
-    private let messages: Endpoint
+    private let messages: Endpoint?
+    let route: (any WireRoute)?
     private let model: String
     private let place: AnthropicPlace
     private let isLegacy: Bool
@@ -15,16 +16,26 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private(set) var gathersStream = false
     private var names = SentNames()
 
-    init(_ vendor: Anthropic, _ call: ChatCall, _ model: Model) {
-        messages = vendor.messages
-        place = vendor.place
+    /// - Parameters:
+    ///   - messages: nil: no URL can be made of the model's name.
+    ///   - route: nil: `messages` is the only address.
+    init(
+        _ messages: Endpoint?,
+        _ place: AnthropicPlace,
+        _ call: borrowing ChatCall,
+        _ model: Model,
+        by route: (any WireRoute)? = nil
+    ) {
+        self.messages = messages
+        self.place = place
+        self.route = route
         self.model = model.id
         wantsStream = call.isStreamed
         isLegacy = call.needs.contains(.functions)
     }
 
     func written(_ call: ChatCall, with mends: Mends) -> Body {
-        refusal = ClaudeBlocks.refusal(of: call.attachments)
+        refusal = messages == nil ? .modelNotFound(model) : ClaudeBlocks.refusal(of: call.attachments)
         let written = AnthropicRequest(call, model, place).written()
         names = written.names
         gathersStream = written.isStreamed && !wantsStream
@@ -33,13 +44,16 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 
     var keptMends: Mends { Mends(rawValue: .max).subtracting(.ofConversation) }
 
-    func endpoint(isStreamed: Bool) -> Endpoint { messages }
+    func endpoint(isStreamed: Bool) -> Endpoint {
+        guard let messages else { preconditionFailure("a call that was refused") }
+        return messages
+    }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         AnthropicReader(parser, ids, names, isLegacy: isLegacy)
     }
 
-    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.anthropic, tellsFields: false) }
+    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, place.faults, tellsFields: false) }
 
     func mend(
         _ head: UpstreamHead,
@@ -48,7 +62,8 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         known: Mends,
         _ faults: FaultReader
     ) -> Mends? {
-        faults.messageMend(head, refusal, of: request, known: known)
+        if place.refusesFormats(head, refusal, of: request, faults), !known.contains(.noSchemas) { return .noSchemas }
+        return faults.messageMend(head, refusal, of: request, known: known)
     }
 
     func mended(_ request: Body, with mend: Mends) -> Body { MendedMessageRequest.written(request, with: mend) }

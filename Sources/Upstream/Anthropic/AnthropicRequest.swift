@@ -87,7 +87,7 @@ struct AnthropicRequest: ~Copyable {
             }
             out.append("]")
         }
-        if let mark = marks.mark(at: .anywhere) { out.append(mark) }
+        if !place.isVertex, let mark = marks.mark(at: .anywhere) { out.append(mark) }
         if isStreamed { out.append("stream", true) }
         out.append("}")
         let isStreamed = isStreamed
@@ -250,18 +250,5 @@ struct AnthropicRequest: ~Copyable {
 extension ChatMessage {
     fileprivate var hasSignedThought: Bool {
         content.contains { if case .thought(let thought) = $0 { thought.signature != nil } else { false } }
-    }
-}
-
-/// The parts of requests and addresses that differ between the places where Claude is served.
-struct AnthropicPlace: Sendable {
-    /// The version of the wire still knows temperatures.
-    let takesSampling: Bool
-
-    /// The first members, each with a comma behind it.
-    func appendOpening(_ model: String, to out: inout ByteBuffer) {
-        out.append(#""model":"#)
-        out.append(json: model)
-        out.append(",")
     }
 }

@@ -7,7 +7,7 @@ extension Fault {
     /// Cases that the status alone does not tell, as Anthropic tells them.
     static let anthropic: FaultTable = { $0.ofAnthropic }
 
-    private var ofAnthropic: UpstreamError? {
+    var ofAnthropic: UpstreamError? {
         if status >= 400, isOfSpending {
             var error = new(.outOfCredit)
             error.retryAfterSeconds = error.retryAfterSeconds ?? secondsToAccess

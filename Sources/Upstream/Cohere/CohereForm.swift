@@ -19,7 +19,7 @@ final class CohereForm: WireForm, @unchecked Sendable {
     }
 
     func written(_ call: ChatCall, with mends: Mends) -> Body {
-        refusal = CohereMessages.refusal(of: call.attachments)
+        refusal = call.attachments.refusalBesidesPicturesAndText
         isLegacy = call.needs.contains(.functions)
         if isLegacy || call.wishes.parallelToolCalls == false { mostCalls = 1 }
         let (body, names) = CohereRequest(call, model).written()

@@ -178,27 +178,4 @@ struct CohereMessages: ~Copyable {
             append(text: text, to: &parts)
         }
     }
-
-    /// The reason why one of them cannot be sent; nil: all can.
-    static func refusal(of attachments: [Attachment]) -> APIError? {
-        for part in attachments {
-            switch (part.kind, part.source) {
-            case (_, .file):
-                let why = "the model's provider does not have this file"
-                return .value(part.param, why, code: "unsupported_value")
-            case (.sound, .data), (.sound, .address):
-                return .unsupported(part.param, "The model's provider takes no sounds.")
-            case (.picture, .data(let text)):
-                guard text.contentType != .svg else {
-                    return .picture(part.param, "is an SVG, which models do not see", code: "invalid_image_format")
-                }
-            case (.file, .data(let text)):
-                guard let type = text.contentType, [.text, .json, .xml].contains(type) else {
-                    return .value(part.param, "the model's provider takes plain text only", code: "unsupported_value")
-                }
-            default: break
-            }
-        }
-        return nil
-    }
 }

@@ -7,7 +7,7 @@ extension Fault {
     /// The failures that their status alone does not tell, as Google's servers tell them.
     static let gemini: FaultTable = { $0.ofGemini }
 
-    private var ofGemini: UpstreamError? {
+    var ofGemini: UpstreamError? {
         switch status {
         case 400 where reason.hasSameBytes(as: "API_KEY_INVALID") || words.say("api key not valid"): return new(.badKey)
         case 400 where names("FAILED_PRECONDITION"), 403 where isOfAccount:
@@ -80,8 +80,9 @@ extension FaultReader {
         guard isLacking, settings?["responseMimeType"] != nil else { return nil }
         let isForm = words.sayOne(of: [
             "json mode", "response mime type", "response_mime_type", "responsemimetype", "responsejsonschema",
-            "response_json_schema", "response_schema", "too many states",
+            "response_json_schema", "response_schema", "responseschema", "too many states",
         ])
-        return !isForm ? nil : settings?["responseJsonSchema"] != nil ? [.noSchemas, .noObjects] : .noObjects
+        let hasSchema = settings?["responseJsonSchema"] != nil || settings?["responseSchema"] != nil
+        return !isForm ? nil : hasSchema ? [.noSchemas, .noObjects] : .noObjects
     }
 }

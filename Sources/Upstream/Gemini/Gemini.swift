@@ -11,7 +11,7 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
     private let site: VendorSite
     private let models: Endpoint
     private let signatures: SignatureMemory
-    private var addresses: [String: GeminiAddress] = [:]
+    private var addresses: [String: ModelAddress] = [:]
 
     private static let mostAddresses = 1_000
 
@@ -60,7 +60,7 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
     }
 
     /// Nil: no URL can be made of its name.
-    private func address(of model: String) -> GeminiAddress? {
+    private func address(of model: String) -> ModelAddress? {
         if let known = addresses[model] { return known }
         let isPath = model.utf8.starts(with: "models/".utf8) || model.utf8.starts(with: "tunedModels/".utf8)
         let path = site.baseURL + (isPath ? "/v1beta/" : "/v1beta/models/") + model.escapedInPath
@@ -68,51 +68,22 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
             let stream = Endpoint(path + ":streamGenerateContent?alt=sse", site.options)
         else { return nil }
         if addresses.count >= Self.mostAddresses { addresses = [:] }
-        let address = GeminiAddress(whole: whole, stream: stream)
+        let address = ModelAddress(whole: whole, stream: stream)
         addresses[model] = address
         return address
     }
-}
-
-/// The addresses that calls of one model go to.
-struct GeminiAddress: Sendable {
-    let whole: Endpoint
-    let stream: Endpoint
 }
 
 extension Gemini: ChatVendor {
     package var wires: [Wire] { [] }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
-        var abilities: Abilities = [
-            .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sounds, .sampling, .reasoning,
-            .functions,
-        ]
-        let gemini = GeminiModel(model.id)
-        let mends = wire.mends.mends(of: name, model.id)
-        if gemini.isBare { abilities.subtract([.tools, .functions, .toolChoice, .objects, .schemas]) }
-        if mends.contains(.noObjects) { abilities.remove(.objects) }
-        if mends.contains(.noSchemas) { abilities.remove(.schemas) }
-        let isFormed = !call.needs.isDisjoint(with: [.objects, .schemas])
-        if isFormed, !call.needs.isDisjoint(with: [.tools, .functions]), !gemini.takesToolsWithFormat {
-            abilities.subtract([.objects, .schemas])
-        }
-        // All that is emulated is written as text.
-        if !call.needs.subtracting(abilities).isDisjoint(with: [.objects, .schemas]) {
-            abilities.subtract([.tools, .functions, .toolChoice])
-        }
-        if call.stops.count > GeminiRequest.mostStops { abilities.remove(.stops) }
-        return abilities
+        wire.abilitiesOfGemini(for: call, of: model)
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
-        var call = call
-        // Others call for the other choices, and look for the stops.
-        call.choices = 1
-        if call.stops.count > GeminiRequest.mostStops { call.stops = [] }
         let memory = signatures.memory(of: vendorCall.credential)
-        let form = GeminiForm(address(of: model.id), memory, model)
-        return WireChat(wire, form, call, model, vendorCall, mends: wire.mends.mends(of: name, model.id))
+        return wire.chatOfGemini(GeminiForm(address(of: model.id), memory, model), call, model, vendorCall)
     }
 }
 

@@ -6,7 +6,9 @@ import Shared
 ///
 /// `@unchecked`: used on its loop only, but for `written`.
 final class GeminiForm: WireForm, @unchecked Sendable {
-    private let address: GeminiAddress?
+    private let address: ModelAddress?
+    private let place: GeminiPlace
+    let route: (any WireRoute)?
     private let memory: AccountSignatures
     private let model: GeminiModel
     private var names = SentNames()
@@ -14,9 +16,19 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     private var isLegacy = false
     private var mayFail: APIError?
 
-    /// - Parameter address: nil: no URL can be made of the model's name.
-    init(_ address: GeminiAddress?, _ memory: AccountSignatures, _ model: Model) {
+    /// - Parameters:
+    ///   - address: nil: no URL can be made of the model's name.
+    ///   - route: nil: `address` is the only one.
+    init(
+        _ address: ModelAddress?,
+        _ memory: AccountSignatures,
+        _ model: Model,
+        at place: GeminiPlace = .own,
+        by route: (any WireRoute)? = nil
+    ) {
         self.address = address
+        self.place = place
+        self.route = route
         self.memory = memory
         self.model = GeminiModel(model.id)
         if address == nil { mayFail = .modelNotFound(model.id) }
@@ -28,21 +40,21 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         if mayFail == nil { mayFail = GeminiParts.refusal(of: call.attachments) }
         isLegacy = call.needs.contains(.functions)
         if isLegacy || call.wishes.parallelToolCalls == false { mostCalls = 1 }
-        let (body, names) = GeminiRequest(call, model, memory).written()
+        let (body, names) = GeminiRequest(call, model, memory, place).written()
         self.names = names
         return MendedGeminiRequest.written(body, with: mends)
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint {
         guard let address else { preconditionFailure("a call that was refused") }
-        return isStreamed ? address.stream : address.whole
+        return address[isStreamed: isStreamed]
     }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         GeminiReader(parser, ids, names, memory, mostCalls: mostCalls, isLegacy: isLegacy)
     }
 
-    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.gemini, tellsFields: false) }
+    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, place.faults, tellsFields: false) }
 
     func mend(
         _ head: UpstreamHead,

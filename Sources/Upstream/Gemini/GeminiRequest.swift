@@ -7,6 +7,7 @@ struct GeminiRequest: ~Copyable {
     private let call: ChatCall
     private let wishes: Wishes
     private let model: GeminiModel
+    private let place: GeminiPlace
     private var turns: GeminiTurns
     private var names: SentNames
     private var out = ByteBuffer()
@@ -14,8 +15,9 @@ struct GeminiRequest: ~Copyable {
     static let mostStops = 5
     static let marks: StaticString = "_.:-"
 
-    init(_ call: ChatCall, _ model: GeminiModel, _ memory: AccountSignatures) {
+    init(_ call: ChatCall, _ model: GeminiModel, _ memory: AccountSignatures, _ place: GeminiPlace) {
         self.call = call
+        self.place = place
         wishes = call.wishes
         self.model = model
         var names = SentNames(marks: Self.marks, beginsWithLetter: true)
@@ -55,8 +57,8 @@ struct GeminiRequest: ~Copyable {
             if let description = tool.description { out.append("description", description) }
             if let schema = tool.schema {
                 var cleaned = ByteBuffer()
-                if GeminiSchema.append(schema, to: &cleaned), cleaned.count > 2 {
-                    out.append(member: "parametersJsonSchema")
+                if place.append(schema, to: &cleaned), cleaned.count > 2 {
+                    out.append(member: place.hasOpenSchemas ? "parameters" : "parametersJsonSchema")
                     out.append(cleaned.bytes)
                 }
             }
@@ -128,8 +130,8 @@ struct GeminiRequest: ~Copyable {
         case .schema(_, let schema, _):
             out.append("responseMimeType", "application/json")
             var cleaned = ByteBuffer()
-            guard let schema, GeminiSchema.append(schema, to: &cleaned), cleaned.count > 2 else { return }
-            out.append(member: "responseJsonSchema")
+            guard let schema, place.append(schema, to: &cleaned), cleaned.count > 2 else { return }
+            out.append(member: place.hasOpenSchemas ? "responseSchema" : "responseJsonSchema")
             out.append(cleaned.bytes)
         }
     }
@@ -148,5 +150,20 @@ struct GeminiRequest: ~Copyable {
             out.append(decimal: tokens)
             out.append("}")
         }
+    }
+}
+
+/// The parts of calls that differ between the places where Google's models are served.
+struct GeminiPlace: Sendable {
+    /// Schemas are of the kind that OpenAPI has.
+    let hasOpenSchemas: Bool
+    let faults: FaultTable
+
+    /// The Gemini API.
+    static let own = GeminiPlace(hasOpenSchemas: false, faults: Fault.gemini)
+
+    /// False: it is not JSON, and nothing was written.
+    func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
+        hasOpenSchemas ? OpenSchema.append(schema, to: &out) : GeminiSchema.append(schema, to: &out)
     }
 }

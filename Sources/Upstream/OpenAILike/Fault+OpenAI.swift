@@ -4,7 +4,7 @@ extension Fault {
     /// Cases that the status alone does not tell, as OpenAI and servers of its form tell them.
     static let openAI: FaultTable = { $0.ofOpenAI }
 
-    private var ofOpenAI: UpstreamError? {
+    var ofOpenAI: UpstreamError? {
         if isOfCredit { return new(.outOfCredit) }
         if status == 413, names("rate_limit_exceeded") { return new(.rateLimited, remedy: .elsewhere) }
         guard [400, 403, 413, 422].contains(status) else { return nil }

@@ -13,18 +13,36 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let isOpenAI: Bool
     let chatsBy: ProviderSettings.ChatPath
     let responses: Endpoint
+    let faults: FaultTable
     private let models: Endpoint
     private let site: VendorSite
     private var forwarded: [Endpoint?] = Array(repeating: nil, count: ForwardedEndpoint.allCases.count)
 
     /// Fails if the URL of the site is invalid.
-    package init?(_ site: VendorSite, _ transport: any Transport, _ mends: MendMemory, _ tools: LoopTools) {
+    package convenience init?(
+        _ site: VendorSite,
+        _ transport: any Transport,
+        _ mends: MendMemory,
+        _ tools: LoopTools
+    ) {
+        self.init(site, transport, mends, tools, faults: Fault.openAI)
+    }
+
+    /// - Parameter faults: of requests that go on as they came.
+    init?(
+        _ site: VendorSite,
+        _ transport: any Transport,
+        _ mends: MendMemory,
+        _ tools: LoopTools,
+        faults: @escaping FaultTable
+    ) {
         guard let completions = Endpoint(site.baseURL + "/chat/completions", site.options),
             let models = Endpoint(site.baseURL + "/models", site.options),
             let responses = Endpoint(site.baseURL + "/responses", site.options)
         else { return nil }
         wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
         self.completions = completions
+        self.faults = faults
         self.models = models
         self.site = site
         self.responses = responses
@@ -32,7 +50,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         chatsBy = site.chatsBy ?? (isOpenAI ? .auto : .chat)
     }
 
-    private static func headers(_ site: VendorSite) -> KeyHeaders {
+    static func headers(_ site: VendorSite) -> KeyHeaders {
         KeyHeaders(own: site.headers) { key in
             (key.isEmpty ? [] : ["Authorization: Bearer \(key)"]) + ["Content-Type: application/json"]
         }

@@ -83,7 +83,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
 
 extension String {
     /// With all but letters, digits, `-`, `.`, `_` and `~` as hexadecimal bytes.
-    fileprivate var escapedInQuery: String {
+    var escapedInQuery: String {
         var out = ByteBuffer()
         for byte in utf8 {
             switch byte {

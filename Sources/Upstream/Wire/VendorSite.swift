@@ -26,6 +26,11 @@ package struct VendorSite: Sendable {
         self.headers = headers
         self.options = options
     }
+
+    /// The part of it below that path.
+    func below(_ path: String) -> VendorSite {
+        VendorSite(name: name, baseURL: baseURL + path, headers: headers, options: options, chatsBy: chatsBy)
+    }
 }
 
 /// The parts of a loop, and of the process, that calling vendors needs.

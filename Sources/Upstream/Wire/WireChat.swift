@@ -50,10 +50,14 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         guard learned < Self.mostMends, let request = body,
             let mend = form.mend(head, refusal, of: request, known: mends, faults), mend.isDisjoint(with: .ofAbilities)
         else { return false }
+        take(mend, of: request)
+        return true
+    }
+
+    private func take(_ mend: Mends, of request: Body) {
         learned += 1
         mends.formUnion(mend)
         body = form.mended(request, with: mend)
-        return true
     }
 
     /// If the server lacks an ability, that is remembered, and the call has to be prepared anew.
@@ -81,6 +85,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func upstream(isStreamed: Bool) throws(UpstreamError) -> UpstreamCall {
         write()
         if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
+        if let route = form.route {
+            return UpstreamCall(endpoint: route.endpoint(isStreamed: isStreamed), headers: route.headers, body: body)
+        }
         return UpstreamCall(
             endpoint: form.endpoint(isStreamed: isStreamed),
             headers: vendor.headers.headers(for: vendorCall.key),
@@ -88,9 +95,38 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         )
     }
 
+    /// Asks at one place after the other.
+    private func routed<Value>(
+        _ route: any WireRoute,
+        _ ask: () async throws(UpstreamError) -> Value
+    ) async throws(UpstreamError) -> Value {
+        var isRepeated = false
+        while true {
+            write()
+            if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
+            try await route.begin()
+            do throws(UpstreamError) {
+                let value = try await ask()
+                route.served()
+                return value
+            } catch {
+                guard let failure = route.failure(after: error) else {
+                    try await vendorCall.beginAgain()
+                    continue
+                }
+                guard !isRepeated else { throw failure }
+                try await vendorCall.waitToRepeat(after: failure)
+                isRepeated = true
+            }
+        }
+    }
+
     // MARK: Whole answers
 
     func answer() async throws(UpstreamError) -> ChatAnswer {
+        if let route = form.route {
+            return try await routed(route) { () async throws(UpstreamError) in try await answerOnce() }
+        }
         do throws(UpstreamError) {
             return try await answerOnce()
         } catch {
@@ -154,6 +190,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     // MARK: Streams
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+        if let route = form.route {
+            return try await routed(route) { () async throws(UpstreamError) in try await streamOnce() }
+        }
         do throws(UpstreamError) {
             return try await streamOnce()
         } catch {
@@ -185,7 +224,12 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             return stream
         } catch {
             stream.stop()
-            throw judged(error)
+            guard learned < Self.mostMends, let request = body, let mend = form.mendOfAnswer,
+                !mends.isSuperset(of: mend)
+            else { throw judged(error) }
+            take(mend, of: request)
+            try await vendorCall.beginAgain()
+            return try await streamOnce()
         }
     }
 

@@ -11,6 +11,8 @@ protocol WireForm: AnyObject, Sendable {
     /// Whole answers are asked for as streams, once the request is written.
     var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
+    /// The way to a vendor with several places; nil: there is one place, and the key is all that is needed.
+    var route: (any WireRoute)? { get }
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
     func faults(_ parser: JSONParser) -> FaultReader
     /// The change after which the vendor may take the request that it refused; nil: none is known.
@@ -23,6 +25,8 @@ protocol WireForm: AnyObject, Sendable {
         known: Mends,
         _ faults: FaultReader
     ) -> Mends?
+    /// The change after which the answer to a stream that was just read may be better; nil: none is known.
+    var mendOfAnswer: Mends? { get }
     /// The changes that later calls of the model need too; others belong to what is said in one call.
     var keptMends: Mends { get }
     /// The request with one more change.
@@ -32,5 +36,7 @@ protocol WireForm: AnyObject, Sendable {
 extension WireForm {
     var refusal: APIError? { nil }
     var gathersStream: Bool { false }
+    var route: (any WireRoute)? { nil }
+    var mendOfAnswer: Mends? { nil }
     var keptMends: Mends { Mends(rawValue: .max) }
 }

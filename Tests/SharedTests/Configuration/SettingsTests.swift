@@ -101,7 +101,7 @@ import Testing
             ("LOG_FORMAT", "xml", "is not one of text, json"),
             ("STRICT_CONFIG", "maybe", "is not true or false"),
             ("PROVIDERS", "missing", "no provider is declared"),
-            ("PROVIDER_A_KIND", "openia", "is not one of onemin, openai, anthropic, gemini, cohere, echo"),
+            ("PROVIDER_A_KIND", "openia", "is not one of onemin, openai, anthropic, gemini, cohere, cloudflare, "),
         ]
     )
     func badValue(name: String, value: String, message: String) {

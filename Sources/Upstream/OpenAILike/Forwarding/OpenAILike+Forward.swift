@@ -136,7 +136,7 @@ extension OpenAILike: Forwarder {
         } catch {
             if error.kind == .cancelled { throw UpstreamError(error) }
         }
-        var error = FaultReader(wire.tools.parser, Fault.openAI, tellsFields: true).error(stream.head, body.bytes)
+        var error = FaultReader(wire.tools.parser, faults, tellsFields: true).error(stream.head, body.bytes)
         // There are no messages here.
         if error.param == "messages" { error.param = endpoint == .embeddings ? "input" : nil }
         return error

@@ -1,0 +1,111 @@
+/// A provider's account at a cloud.
+package struct CloudSettings: Sendable, Equatable {
+    /// Of the kind cloudflare; else empty.
+    package let accountID: String
+    // Of Vertex AI; else empty. The refresh token is the provider's key.
+    package let projectID: String
+    package let clientID: String
+    /// A secret.
+    package let clientSecret: String
+    /// In their order.
+    package let locations: [String]
+    package let tokenURL: String
+
+    /// One of Google's accounts; all of it is secret.
+    package struct Account: Hashable, Sendable {
+        package let clientID: String
+        package let clientSecret: String
+        package let refreshToken: String
+        package let tokenURL: String
+    }
+
+    package func account(refreshToken: String) -> Account {
+        Account(clientID: clientID, clientSecret: clientSecret, refreshToken: refreshToken, tokenURL: tokenURL)
+    }
+
+    package init(
+        projectID: String,
+        clientID: String,
+        clientSecret: String,
+        locations: [String],
+        tokenURL: String
+    ) {
+        accountID = ""
+        self.projectID = projectID
+        self.clientID = clientID
+        self.clientSecret = clientSecret
+        self.locations = locations
+        self.tokenURL = tokenURL
+    }
+
+    private static let ofVertex = [
+        "PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "LOCATIONS", "TOKEN_URL",
+    ]
+
+    init(
+        _ instance: String,
+        _ kind: ProviderSettings.Kind,
+        isPassthrough: Bool,
+        _ reader: inout SettingsReader
+    ) {
+        func key(_ field: String) -> SettingKey { ProviderSettings.key(instance, field) }
+        accountID = reader.text(key("ACCOUNT_ID")) ?? ""
+        projectID = reader.text(key("PROJECT_ID")) ?? ""
+        clientID = reader.text(key("CLIENT_ID")) ?? ""
+        clientSecret = reader.text(key("CLIENT_SECRET")) ?? ""
+        locations = reader.list(key("LOCATIONS"))
+        tokenURL = reader.text(key("TOKEN_URL")) ?? ""
+        if kind == .cloudflare {
+            reader.demand(["ACCOUNT_ID": "the id of the account at Cloudflare"], of: instance)
+        } else {
+            reader.refuse(key("ACCOUNT_ID"), "only kind cloudflare has it; remove this line")
+        }
+        guard kind.isVertex else {
+            for field in Self.ofVertex {
+                reader.refuse(key(field), "only kinds vertexai_gemini and vertexai_claude have it; remove this line")
+            }
+            return
+        }
+        for location in locations where !location.isLocation {
+            reader.note(key("LOCATIONS"), "\"\(location)\" is not a location such as global, us, or europe-west4")
+        }
+        for field in ["API_KEYS", "API_KEY", "KEY_WEIGHTS"] {
+            let instead = "set CLIENT_ID, CLIENT_SECRET and REFRESH_TOKEN, and remove this line"
+            reader.refuse(key(field), "kind \(kind.rawValue) takes no keys; \(instead)")
+        }
+        reader.demand(["PROJECT_ID": "the id of the project in Google Cloud"], of: instance)
+        if isPassthrough {
+            for field in ["CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN"] where reader.given[key(field)] != nil {
+                reader.warn(key(field), "is not used, because \(key("PASSTHROUGH").name) is true")
+            }
+        } else {
+            reader.demand(
+                [
+                    "CLIENT_ID": "the id of an OAuth client",
+                    "CLIENT_SECRET": "that client's secret",
+                    "REFRESH_TOKEN": "an account's refresh token for that client",
+                ],
+                of: instance
+            )
+        }
+    }
+}
+
+extension SettingsReader {
+    /// Notes all that are missing.
+    fileprivate mutating func demand(_ fields: KeyValuePairs<String, String>, of provider: String) {
+        for (field, meaning) in fields {
+            let key = ProviderSettings.key(provider, field)
+            guard isUnset(key) else { continue }
+            note(ProviderSettings.key(provider, "KIND"), "\(key.name) must be set: \(meaning)")
+        }
+    }
+}
+
+extension String {
+    /// It becomes a part of a host's name.
+    fileprivate var isLocation: Bool {
+        (1...63).contains(utf8.count)
+            && utf8.allSatisfy { (48...57).contains($0) || (97...122).contains($0) || $0 == UInt8(ascii: "-") }
+    }
+}

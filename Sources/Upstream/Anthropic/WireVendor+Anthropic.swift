@@ -1,0 +1,40 @@
+import Calls
+import Engine
+import Shared
+
+/// Chats of Claude, wherever it is served.
+extension WireVendor {
+    func abilitiesOfClaude(for call: borrowing ChatCall, of model: Model) -> Abilities {
+        var abilities: Abilities = [
+            .stops, .tokenBound, .tools, .toolChoice, .schemas, .inlineMedia, .sampling, .reasoning, .functions,
+        ]
+        let claude = ClaudeModel(model.id)
+        let mends = self.mends.mends(of: name, model.id)
+        if !claude.takesFormat || mends.contains(.noSchemas) { abilities.remove(.schemas) }
+        if !claude.takesForce || mends.contains(.noForcing) { abilities.remove(.toolChoice) }
+        let lacking = call.needs.subtracting(abilities)
+        // Tools and formats are emulated together, as text.
+        if !lacking.isDisjoint(with: [.toolChoice, .objects, .schemas]) {
+            abilities.subtract([.tools, .functions, .toolChoice])
+        }
+        if call.needs.contains(.stops), call.stops.contains(where: \.isBlank) { abilities.remove(.stops) }
+        return abilities
+    }
+
+    func chatOfClaude(
+        _ form: AnthropicForm,
+        _ call: ChatCall,
+        _ model: Model,
+        _ vendorCall: VendorCall
+    ) -> any PreparedChat {
+        var call = call
+        // Others call for the other choices, and look for the stops.
+        call.choices = 1
+        if call.stops.contains(where: \.isBlank) { call.stops = [] }
+        return WireChat(self, form, call, model, vendorCall, mends: mends.mends(of: name, model.id))
+    }
+}
+
+extension String {
+    fileprivate var isBlank: Bool { utf8.allSatisfy { $0 == 32 || (9...13).contains($0) } }
+}

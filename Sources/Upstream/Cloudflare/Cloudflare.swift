@@ -1,0 +1,134 @@
+package import Calls
+package import Engine
+import Limits
+package import Shared
+
+/// The models of Cloudflare's Workers AI: OpenAI's wire in most respects, and a wire of its own for models that are not
+/// served by that.
+///
+/// `@unchecked`: used on its loop only.
+package final class Cloudflare: KeyChecker, @unchecked Sendable {
+    private let inner: OpenAILike
+    private let site: VendorSite
+    private let account: String
+    private let models: Endpoint
+    private var runs: [String: Endpoint] = [:]
+
+    private static let mostRuns = 1_000
+
+    /// Fails if the URL of the site is invalid.
+    package init?(
+        _ site: VendorSite,
+        account: String,
+        _ transport: any Transport,
+        _ mends: MendMemory,
+        _ tools: LoopTools
+    ) {
+        let root = Self.path(account)
+        let openAI = site.below("\(root)/v1")
+        guard let inner = OpenAILike(openAI, transport, mends, tools, faults: Fault.cloudflare),
+            let models = Endpoint("\(site.baseURL)\(root)/models/search?per_page=1", site.options)
+        else { return nil }
+        self.inner = inner
+        self.site = site
+        self.account = account
+        self.models = models
+    }
+
+    private static func path(_ account: String) -> String { "/client/v4/accounts/\(account)/ai" }
+
+    package static func list(
+        _ site: VendorSite,
+        account: String,
+        _ transport: any Transport,
+        key: String
+    ) -> VendorList {
+        let path = "\(path(account))/models/search?task=Text%20Generation&per_page=\(pageSize)"
+        var form = VendorList.Form(path: path, members: "result", headers: OpenAILike.headers) { model in
+            guard model["task"]?["name"]?.text.map({ $0.equals("Text Generation") }) ?? false,
+                let name = model["name"]?.string
+            else { return nil }
+            var live = LiveModel(id: name, owner: "", features: .chat, hasVision: false)
+            for property in model["properties"]?.elements ?? JSONElements() {
+                guard let value = property["value"]?.text, value.count <= 40 else { continue }
+                switch property["property_id"]?.text {
+                case "context_window": live?.contextWindow = Int(value.text)
+                case "planned_deprecation_date": live?.shutdownDate = Day(value)
+                default: continue
+                }
+            }
+            return live
+        }
+        form.next = { root in
+            let told = root["result_info"]
+            guard let page = told?["page"]?.integer, let total = told?["total_count"]?.integer,
+                (1...100).contains(page), page * Int64(pageSize) < total
+            else { return nil }
+            return ("page", "\(page + 1)")
+        }
+        return VendorList(site, form, transport, key: key)
+    }
+
+    private static let pageSize = 100
+
+    package var name: String { inner.name }
+
+    package func accepts(key: String) async -> Bool {
+        await inner.wire.transport.accepts(key, at: models, inner.wire.headers, refusals: [401, 403])
+    }
+
+    /// The address of the wire of its own; nil: no URL can be made of the model's name.
+    private func run(_ model: String) -> Endpoint? {
+        if let known = runs[model] { return known }
+        let path = "\(site.baseURL)\(Self.path(account))/run/\(model.escapedInPath)"
+        guard let endpoint = Endpoint(path, site.options) else { return nil }
+        if runs.count >= Self.mostRuns { runs = [:] }
+        runs[model] = endpoint
+        return endpoint
+    }
+}
+
+extension Cloudflare: ChatVendor {
+    package var wires: [Wire] { [] }
+
+    package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
+        var abilities: Abilities = [
+            .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sampling, .reasoning,
+        ]
+        let mends = inner.wire.mends.mends(of: name, model.id)
+        if mends.contains(.noObjects) { abilities.remove(.objects) }
+        if mends.contains(.noSchemas) { abilities.remove(.schemas) }
+        // It is a piece of advice there.
+        if call.needs.contains(.toolChoice), case .required = call.wishes.toolChoice { abilities.remove(.toolChoice) }
+        // All that is emulated is written as text.
+        if !call.needs.subtracting(abilities).isDisjoint(with: [.functions, .toolChoice, .objects, .schemas]) {
+            abilities.subtract([.tools, .toolChoice])
+        }
+        return abilities
+    }
+
+    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+        var call = call
+        // Others call for the other choices, and look for the stops.
+        call.choices = 1
+        call.stops = []
+        let form = CloudflareForm(inner.completions, run: run(model.id), call, model)
+        let mends = inner.wire.mends.mends(of: name, model.id)
+        return WireChat(inner.wire, form, call, model, vendorCall, mends: mends)
+    }
+}
+
+extension Cloudflare: Forwarder {
+    /// Embeddings alone are served so.
+    package func forward(
+        _ request: ForwardedRequest,
+        for model: Model,
+        by vendorCall: VendorCall
+    ) async throws(UpstreamError) -> any ForwardedAnswer {
+        guard request.endpoint == .embeddings else {
+            let why = "/v1\(request.endpoint.path) is not offered by the model's provider."
+            throw UpstreamError(skipping: APIError(404, why, code: "unsupported_endpoint"))
+        }
+        return try await inner.forward(request, for: model, by: vendorCall)
+    }
+}

@@ -1,0 +1,185 @@
+import Calls
+import Engine
+import Shared
+
+/// Reads answers in OpenAI's form and in Cloudflare's own, which becomes the other: whichever was asked for, either may
+/// come.
+///
+/// `@unchecked`: used on its loop only.
+final class CloudflareReader: WireReader, @unchecked Sendable {
+    private let inner: AnswerReader
+    private let parser: JSONParser
+    private let bound: Int
+    /// More are left out; nil: any number is wanted.
+    private let mostCalls: Int?
+    /// Of the wire of its own.
+    private var calls = 0
+    private var chunk = ByteBuffer()
+    /// An answer came in place of a stream, and has nothing in it.
+    private(set) var isEmpty = false
+
+    init(_ inner: AnswerReader, _ parser: JSONParser, bound: Int, mostCalls: Int?) {
+        self.inner = inner
+        self.parser = parser
+        self.bound = bound
+        self.mostCalls = mostCalls
+    }
+
+    var usage: Usage? { inner.usage }
+    var hasBegun: Bool { inner.hasBegun }
+    var isFinished: Bool { inner.hasBegun && inner.isFinished }
+    var isWhole: Bool { inner.isWhole }
+
+    // MARK: Events
+
+    func take(
+        event data: UnsafeRawBufferPointer,
+        named name: UnsafeRawBufferPointer,
+        _ take: Take
+    ) throws(UpstreamError) -> Bool {
+        if data.trimmed.equals("[DONE]") { return true }
+        if name.equals("error") { throw faults.error(ofEvent: data) }
+        let written = try normal(data, .delta)
+        return try inner.take(event: written.bytes, named: Self.noName) { choice, event in
+            if isWanted(event) { take(choice, event) }
+        }
+    }
+
+    private static var noName: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
+
+    private var faults: FaultReader { FaultReader(parser, Fault.cloudflare, tellsFields: false) }
+
+    private func isWanted(_ event: AnswerEvent) -> Bool {
+        guard let mostCalls else { return true }
+        switch event {
+        case .toolCall(let index, _, _), .toolArguments(let index, _): return index < mostCalls
+        default: return true
+        }
+    }
+
+    func end(_ take: Take) throws(UpstreamError) {
+        // The wire of its own does not tell why an answer ends.
+        if hasBegun, !inner.isFinished, let usage = inner.usage, usage.completionTokens >= bound {
+            let last = ByteBuffer(#"{"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}"#)
+            _ = try inner.take(event: last.bytes, named: Self.noName, take)
+        }
+        inner.end(take)
+    }
+
+    // MARK: Whole answers
+
+    func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
+        guard body.contains(where: { $0 > 32 }) else {
+            isEmpty = true
+            throw .brokenAnswer("the vendor's answer is empty")
+        }
+        let written = try normal(body, .whole)
+        guard RawJSON(written.bytes)["choices"]?.elements.contains(where: { _ in true }) ?? false else {
+            isEmpty = true
+            throw .brokenAnswer("the vendor's answer has no choice")
+        }
+        try inner.take(whole: written.bytes) { choice, event in if isWanted(event) { take(choice, event) } }
+    }
+
+    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
+        var answer = GatheredAnswer()
+        try take(whole: body.bytes) { answer.take($1) }
+        try end { answer.take($1) }
+        return ChatAnswer([answer.finished()], usage: usage)
+    }
+
+    // MARK: The wire of its own
+
+    /// The member with the content in OpenAI's form.
+    private enum Message: String {
+        case delta
+        case whole = "message"
+    }
+
+    /// The answer, or the event, in OpenAI's form.
+    ///
+    private func normal(
+        _ data: UnsafeRawBufferPointer,
+        _ message: Message
+    ) throws(UpstreamError) -> ByteBuffer {
+        let root: JSONValue
+        do throws(JSONError) {
+            root = try parser.parse(data)
+        } catch {
+            throw .brokenAnswer("the vendor's answer is not JSON")
+        }
+        guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
+        let hasErrors = root["errors"]?.elements?.contains { _ in true } ?? false
+        if root["success"]?.flag == false || hasErrors || root["error"] != nil {
+            throw FaultReader.error(in: root, Fault.cloudflare)
+        }
+        let result = root["result"].flatMap { $0.kind == .object ? $0 : nil } ?? root
+        var out = ByteBuffer()
+        if result["choices"]?.elements != nil {
+            result.append(to: &out)
+            return out
+        }
+        out.append(#"{"choices":["#)
+        if result.has("response") || result.has("tool_calls") {
+            out.append(#"{"index":0,""#)
+            out.append(message.rawValue)
+            out.append(#"":{"role":"assistant""#)
+            append(result["response"], to: &out)
+            append(calls: result["tool_calls"], to: &out)
+            out.append("}")
+            if message == .whole {
+                out.append(#","finish_reason":""#)
+                out.append(reason(result, root))
+                out.append("\"")
+            }
+            out.append("}")
+        }
+        out.append("]")
+        if let usage = result["usage"] ?? root["usage"] {
+            out.append(#","usage":"#)
+            usage.append(to: &out)
+        }
+        out.append("}")
+        return out
+    }
+
+    /// An object or a number is the text of it.
+    private func append(_ response: JSONValue?, to out: inout ByteBuffer) {
+        guard let response else { return }
+        out.append(#","content":"#)
+        if let text = response.text { return out.append(json: text) }
+        var text = ByteBuffer()
+        response.append(to: &text)
+        out.append(json: text.bytes)
+    }
+
+    /// They have a name and arguments, and neither id nor number.
+    private func append(calls list: JSONValue?, to out: inout ByteBuffer) {
+        var isFirst = true
+        for call in list?.elements ?? JSONElements() {
+            let function = call["function"] ?? call
+            guard let name = function["name"]?.text, !name.isEmpty else { continue }
+            out.append(isFirst ? #","tool_calls":[{"index":"# : #",{"index":"#)
+            isFirst = false
+            out.append(decimal: calls)
+            calls += 1
+            if let id = call["id"]?.text, !id.isEmpty {
+                out.append(#","id":"#)
+                out.append(json: id)
+            }
+            out.append(#","type":"function","function":{"name":"#)
+            out.append(json: name)
+            if let arguments = function["arguments"] {
+                out.append(#","arguments":"#)
+                arguments.append(to: &out)
+            }
+            out.append("}}")
+        }
+        if !isFirst { out.append("]") }
+    }
+
+    private func reason(_ result: JSONValue, _ root: JSONValue) -> StaticString {
+        let used = (result["usage"] ?? root["usage"])?["completion_tokens"]?.number ?? 0
+        return used >= Double(bound) ? "length" : calls > 0 ? "tool_calls" : "stop"
+    }
+}

@@ -1,0 +1,44 @@
+import Calls
+import Glibc
+
+extension Fault {
+    /// The failures that their status alone does not tell, as Cloudflare tells them: by numbers.
+    static let cloudflare: FaultTable = { $0.ofCloudflare ?? $0.ofOpenAI }
+
+    private var ofCloudflare: UpstreamError? {
+        switch code {
+        case "5007", "3042": return new(.unknownModel)
+        case "5004", "3003", "3039":
+            // It is told in answers of a good status, too.
+            return status == 400 ? nil : of(400).ofOpenAI ?? of(400).error
+        case "5016", "5018", "3041":
+            var error = new(.forbidden, remedy: .elsewhere)
+            error.isOfModel = true
+            return error
+        case "3023", "10000": return new(.badKey)
+        case "3006": return of(413).error
+        case "3007", "3008": return of(408).error
+        case "3036":
+            var error = new(.outOfCredit)
+            error.retryAfterSeconds = Self.secondsToMidnight(at: Int(Glibc.time(nil)))
+            return error
+        case "3040":
+            var error = new(.unavailable)
+            error.retryAfterSeconds = nil
+            return error
+        case "5005", "5019": return new(.failed)
+        default: return nil
+        }
+    }
+
+    private func of(_ status: Int) -> Fault {
+        var fault = self
+        fault.status = status
+        return fault
+    }
+
+    /// The allowance of a day begins anew at midnight (UTC).
+    ///
+    /// - Parameter now: in seconds since 1970.
+    static func secondsToMidnight(at now: Int) -> Int { 86_400 - ((now % 86_400) + 86_400) % 86_400 }
+}

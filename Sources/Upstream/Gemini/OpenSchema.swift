@@ -1,0 +1,262 @@
+import Engine
+import Shared
+
+/// Writes a JSON Schema as the kind of schema that OpenAPI has, which is all that some of Google's servers know: without
+/// references, and null is a property of other types.
+struct OpenSchema {
+    private var definitions: [[UInt8]: JSONValue] = [:]
+    /// The references that are being written out.
+    private var open: [[UInt8]] = []
+    /// The schemas, and the bytes of what they say, that may still be written out.
+    private var schemasLeft = 4_000
+    private var bytesLeft: Int
+
+    // References can make a short schema endless: what is beyond allows anything.
+    private static let mostDepth = 64
+    private static let moreBytes = 262_144
+    private static let formats: [StaticString] = ["date-time", "float", "double", "int32", "int64"]
+
+    /// Nothing is written of one that allows any object. False: it is not JSON.
+    static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
+        let parser = JSONParser()
+        guard let root = try? parser.parse(schema.bytes) else { return false }
+        var writer = OpenSchema(root, bytes: schema.bytes.count)
+        var members = ByteBuffer()
+        writer.appendMembers(of: root, depth: 0, to: &members)
+        if !members.isEmpty, !members.bytes.equals(#""type":"OBJECT""#) {
+            out.append("{")
+            out.append(members.bytes)
+            out.append("}")
+        }
+        withExtendedLifetime(parser) {}
+        return true
+    }
+
+    private init(_ root: JSONValue, bytes: Int) {
+        bytesLeft = bytes + Self.moreBytes
+        for (name, prefix) in [("definitions" as StaticString, "#/definitions/"), ("$defs", "#/$defs/")] {
+            for member in root[name]?.members ?? [] {
+                definitions[Array(prefix.utf8) + Array(member.name)] = member.value
+            }
+        }
+        definitions[Array("#".utf8)] = root
+    }
+
+    private mutating func append(_ schema: JSONValue, isNullable: Bool = false, depth: Int, to out: inout ByteBuffer) {
+        var members = ByteBuffer()
+        appendMembers(of: schema, isNullable: isNullable, depth: depth + 1, to: &members)
+        out.append("{")
+        out.append(members.bytes)
+        out.append("}")
+    }
+
+    private mutating func appendMembers(
+        of schema: JSONValue,
+        isNullable: Bool = false,
+        depth: Int,
+        to out: inout ByteBuffer
+    ) {
+        schemasLeft -= 1
+        guard schema.kind == .object, schemasLeft >= 0, bytesLeft > 0, depth <= Self.mostDepth else { return }
+        if let reference = schema["$ref"]?.text {
+            bytesLeft -= reference.count
+            let name = Array(reference)
+            guard let target = definitions[name], !open.contains(name) else {
+                if isNullable { member("nullable", "true", &out) }
+                return
+            }
+            open.append(name)
+            appendMembers(of: target, isNullable: isNullable, depth: depth + 1, to: &out)
+            open.removeLast()
+            return
+        }
+        let only = (schema["allOf"]?.elements).map { Array($0.prefix(2)) } ?? []
+        if only.count == 1, schema["type"] == nil, schema["properties"] == nil, schema["$ref"] == nil {
+            return appendMembers(of: only[0], isNullable: isNullable, depth: depth + 1, to: &out)
+        }
+        var isNullable = isNullable
+        let choices = appendChoices(of: schema, &isNullable, depth: depth, to: &out)
+        if !choices { appendType(of: schema, &isNullable, to: &out) }
+        if isNullable { member("nullable", "true", &out) }
+        guard !choices else { return }
+        let start = out.count
+        appendPlain(of: schema, to: &out)
+        bytesLeft -= out.count - start
+        appendProperties(of: schema, depth: depth, to: &out)
+        if let items = schema["items"], items.kind == .object {
+            open(member: "items", &out)
+            append(items, depth: depth, to: &out)
+        } else if isArray(schema) {
+            member("items", "{}", &out)
+        }
+    }
+
+    // MARK: Types
+
+    private func isArray(_ schema: JSONValue) -> Bool { schema["type"]?.text.map { $0.equals("array") } ?? false }
+
+    /// True if the schema is one of several.
+    private mutating func appendChoices(
+        of schema: JSONValue,
+        _ isNullable: inout Bool,
+        depth: Int,
+        to out: inout ByteBuffer
+    ) -> Bool {
+        var schemas: [JSONValue] = []
+        for choice in (schema["anyOf"] ?? schema["oneOf"])?.elements ?? JSONElements() {
+            if choice["type"]?.text.map({ $0.equals("null") }) ?? false {
+                isNullable = true
+            } else {
+                schemas.append(choice)
+            }
+        }
+        if schemas.count == 1, schema["properties"] == nil {
+            if let text = schema["description"], schemas[0]["description"] == nil {
+                bytesLeft -= text.text?.count ?? 0
+                member("description", text, &out)
+            }
+            appendMembers(of: schemas[0], isNullable: isNullable, depth: depth + 1, to: &out)
+            isNullable = false
+            return true
+        }
+        guard schemas.isEmpty else {
+            open(member: "anyOf", &out)
+            for (index, choice) in schemas.enumerated() {
+                out.append(index == 0 ? "[" : ",")
+                append(choice, depth: depth, to: &out)
+            }
+            out.append("]")
+            return true
+        }
+        let types = schema["type"]?.elements.map { Array($0.prefix(8)) } ?? []
+        let real = types.filter { !($0.text?.equals("null") ?? true) }
+        if real.count < types.count { isNullable = true }
+        guard real.count > 1 else { return false }
+        open(member: "anyOf", &out)
+        for (index, type) in real.enumerated() {
+            out.append(index == 0 ? #"[{"type":""# : #",{"type":""#)
+            append(type: type, to: &out)
+            out.append(type.text?.equals("array") ?? false ? #"","items":{}}"# : "\"}")
+        }
+        out.append("]")
+        return true
+    }
+
+    private mutating func appendType(of schema: JSONValue, _ isNullable: inout Bool, to out: inout ByteBuffer) {
+        let values = schema["enum"]?.elements.map { Array($0) } ?? schema["const"].map { [$0] } ?? []
+        let start = out.count
+        defer { bytesLeft -= out.count - start }
+        let told = values.filter { $0.kind != .null }
+        if told.count < values.count { isNullable = true }
+        if !told.isEmpty {
+            // Only texts can be listed.
+            member("type", #""STRING""#, &out)
+            member("format", #""enum""#, &out)
+            open(member: "enum", &out)
+            for (index, value) in told.enumerated() {
+                out.append(index == 0 ? "[" : ",")
+                if value.kind == .string {
+                    value.append(to: &out)
+                } else {
+                    var text = ByteBuffer()
+                    value.append(to: &text)
+                    out.append(json: text.bytes)
+                }
+            }
+            out.append("]")
+            return
+        }
+        let single = schema["type"]?.elements?.first { !($0.text?.equals("null") ?? true) } ?? schema["type"]
+        guard let single, single.text != nil else {
+            if schema["properties"] != nil { member("type", #""OBJECT""#, &out) }
+            return
+        }
+        open(member: "type", &out)
+        out.append("\"")
+        append(type: single, to: &out)
+        out.append("\"")
+    }
+
+    /// An unknown one is a text.
+    private func append(type: JSONValue, to out: inout ByteBuffer) {
+        switch type.text ?? UnsafeRawBufferPointer(start: nil, count: 0) {
+        case "object", "OBJECT": out.append("OBJECT")
+        case "array", "ARRAY": out.append("ARRAY")
+        case "integer", "INTEGER": out.append("INTEGER")
+        case "number", "NUMBER": out.append("NUMBER")
+        case "boolean", "BOOLEAN": out.append("BOOLEAN")
+        default: out.append("STRING")
+        }
+    }
+
+    // MARK: Members
+
+    private mutating func appendPlain(of schema: JSONValue, to out: inout ByteBuffer) {
+        for (name, value) in schema.members ?? [] {
+            switch name {
+            case "title", "description": if value.kind == .string { member(name, value, &out) }
+            case "pattern": if value.kind == .string, schema["enum"] == nil { member(name, value, &out) }
+            case "format":
+                guard let text = value.text, schema["enum"] == nil, schema["const"] == nil,
+                    Self.formats.contains(where: { text.equals($0) })
+                else { continue }
+                member(name, value, &out)
+            case "minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties", "minimum",
+                "maximum":
+                if value.number != nil { member(name, value, &out) }
+            default: continue
+            }
+        }
+    }
+
+    private mutating func appendProperties(of schema: JSONValue, depth: Int, to out: inout ByteBuffer) {
+        guard let properties = schema["properties"]?.members, !properties.isEmpty else { return }
+        open(member: "properties", &out)
+        var known: Set<[UInt8]> = []
+        for (index, property) in properties.enumerated() {
+            out.append(index == 0 ? "{" : ",")
+            out.append(json: property.name)
+            out.append(":")
+            append(property.value, depth: depth, to: &out)
+            known.insert(Array(property.name))
+            bytesLeft -= property.name.count
+        }
+        out.append("}")
+        // All of them have to be there.
+        let required = (schema["required"]?.elements ?? JSONElements()).filter { name in
+            name.text.map { known.contains(Array($0)) } ?? false
+        }
+        guard !required.isEmpty else { return }
+        open(member: "required", &out)
+        let start = out.count
+        for (index, name) in required.enumerated() {
+            out.append(index == 0 ? "[" : ",")
+            name.append(to: &out)
+        }
+        out.append("]")
+        bytesLeft -= out.count - start
+    }
+
+    private func open(member name: StaticString, _ out: inout ByteBuffer) {
+        out.append(out.isEmpty ? "\"" : ",\"")
+        out.append(name)
+        out.append("\":")
+    }
+
+    private func member(_ name: StaticString, _ json: StaticString, _ out: inout ByteBuffer) {
+        open(member: name, &out)
+        out.append(json)
+    }
+
+    private func member(_ name: StaticString, _ value: JSONValue, _ out: inout ByteBuffer) {
+        open(member: name, &out)
+        value.append(to: &out)
+    }
+
+    private func member(_ name: UnsafeRawBufferPointer, _ value: JSONValue, _ out: inout ByteBuffer) {
+        if !out.isEmpty { out.append(",") }
+        out.append(json: name)
+        out.append(":")
+        value.append(to: &out)
+    }
+}

@@ -1,0 +1,41 @@
+import Calls
+import Engine
+import Shared
+
+/// Chats of Google's models, wherever they are served.
+extension WireVendor {
+    func abilitiesOfGemini(for call: borrowing ChatCall, of model: Model) -> Abilities {
+        var abilities: Abilities = [
+            .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sounds, .sampling, .reasoning,
+            .functions,
+        ]
+        let gemini = GeminiModel(model.id)
+        let mends = self.mends.mends(of: name, model.id)
+        if gemini.isBare { abilities.subtract([.tools, .functions, .toolChoice, .objects, .schemas]) }
+        if mends.contains(.noObjects) { abilities.remove(.objects) }
+        if mends.contains(.noSchemas) { abilities.remove(.schemas) }
+        let isFormed = !call.needs.isDisjoint(with: [.objects, .schemas])
+        if isFormed, !call.needs.isDisjoint(with: [.tools, .functions]), !gemini.takesToolsWithFormat {
+            abilities.subtract([.objects, .schemas])
+        }
+        // All that is emulated is written as text.
+        if !call.needs.subtracting(abilities).isDisjoint(with: [.objects, .schemas]) {
+            abilities.subtract([.tools, .functions, .toolChoice])
+        }
+        if call.stops.count > GeminiRequest.mostStops { abilities.remove(.stops) }
+        return abilities
+    }
+
+    func chatOfGemini(
+        _ form: GeminiForm,
+        _ call: ChatCall,
+        _ model: Model,
+        _ vendorCall: VendorCall
+    ) -> any PreparedChat {
+        var call = call
+        // Others call for the other choices, and look for the stops.
+        call.choices = 1
+        if call.stops.count > GeminiRequest.mostStops { call.stops = [] }
+        return WireChat(self, form, call, model, vendorCall, mends: mends.mends(of: name, model.id))
+    }
+}

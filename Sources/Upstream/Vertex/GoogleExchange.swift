@@ -1,0 +1,103 @@
+import Calls
+package import Engine
+package import Shared
+
+/// The exchange of a refresh token for an access token (RFC 6749, section 6).
+package struct GoogleExchange: Sendable {
+    struct New: Sendable {
+        let text: String
+        let seconds: Int
+        /// In place of the one that was exchanged; nil: that is still good.
+        let refreshToken: String?
+    }
+
+    enum Outcome: Sendable {
+        case token(New)
+        /// Somebody has to look after the account.
+        case refused(String)
+        /// It may go better the next time.
+        case failed(String)
+    }
+
+    private let endpoint: Endpoint
+    private let account: CloudSettings.Account
+
+    private static let timeoutMilliseconds = 10_000
+    private static let answerBytes = 262_144
+    private static let tokenBytes = 8_192
+    private static let standardSeconds = 300
+    private static let longestSeconds = 86_400
+    private static let headers = UpstreamHeaders([
+        "Content-Type: application/x-www-form-urlencoded", "Accept: application/json", "User-Agent: relay",
+    ])
+
+    /// Fails if the URL of the token server is invalid.
+    package init?(_ account: CloudSettings.Account, _ options: EndpointOptions) {
+        var options = options
+        options.connectMilliseconds = min(options.connectMilliseconds, Self.timeoutMilliseconds)
+        options.firstByteMilliseconds = min(options.firstByteMilliseconds, Self.timeoutMilliseconds)
+        options.totalMilliseconds = min(options.totalMilliseconds, Self.timeoutMilliseconds)
+        options.answerLimitBytes = Self.answerBytes
+        guard let endpoint = Endpoint(account.tokenURL, options) else { return nil }
+        self.endpoint = endpoint
+        self.account = account
+    }
+
+    /// The one that the settings have.
+    var refreshToken: String { account.refreshToken }
+
+    func token(for refreshToken: String, by transport: any Transport) async -> Outcome {
+        var form = ByteBuffer()
+        form.append("client_id=\(account.clientID.escapedInQuery)")
+        form.append("&client_secret=\(account.clientSecret.escapedInQuery)")
+        form.append("&refresh_token=\(refreshToken.escapedInQuery)&grant_type=refresh_token")
+        let reply: UpstreamReply
+        do throws(TransportError) {
+            reply = try await transport.send(
+                UpstreamCall(endpoint: endpoint, headers: Self.headers, body: Body(form))
+            )
+        } catch {
+            return .failed("the token server: \(UpstreamError(error).cause)")
+        }
+        return Self.outcome(reply)
+    }
+
+    private static func outcome(_ reply: UpstreamReply) -> Outcome {
+        let parser = JSONParser()
+        let body = reply.body
+        return withExtendedLifetime((parser, body)) {
+            let root = body.bytes.isEmpty ? nil : try? parser.parse(body.bytes)
+            guard reply.head.status == 200 else { return failure(reply.head.status, root) }
+            guard let text = root?["access_token"]?.text, isToken(text) else {
+                return .failed("the token server answered without a token")
+            }
+            let seconds = root?["expires_in"]?.number.flatMap { $0 >= 1 ? Int(min($0, Double(longestSeconds))) : nil }
+            let new = root?["refresh_token"]?.text.flatMap { isToken($0) ? $0.text : nil }
+            return .token(New(text: text.text, seconds: seconds ?? standardSeconds, refreshToken: new))
+        }
+    }
+
+    /// - Parameter root: nil: the answer is not JSON.
+    private static func failure(_ status: Int, _ root: JSONValue?) -> Outcome {
+        let word = root?["error"]?.text.flatMap { isWord($0) ? $0.text : nil }
+        let subtype = root?["error_subtype"]?.text.flatMap { isWord($0) ? $0.text : nil }
+        let told = [word, subtype].compactMap { $0 }.joined(separator: ", ")
+        let cause = "the token server answered \(status)\(told.isEmpty ? "" : " \(told)")"
+        if status == 408 || status == 429 || status / 100 != 4 || word == "internal_failure" { return .failed(cause) }
+        switch word {
+        case "invalid_grant": return .refused("\(cause): the refresh token has ended or was revoked; make a new one")
+        case "invalid_client", "unauthorized_client":
+            return .refused("\(cause): check the id and the secret of the client, and that the token is of this client")
+        default: return .refused(cause)
+        }
+    }
+
+    /// It may stand in a header.
+    private static func isToken(_ text: UnsafeRawBufferPointer) -> Bool {
+        (1...tokenBytes).contains(text.count) && text.allSatisfy { (33...126).contains($0) }
+    }
+
+    private static func isWord(_ text: UnsafeRawBufferPointer) -> Bool {
+        (1...64).contains(text.count) && text.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "_") }
+    }
+}

@@ -1,0 +1,195 @@
+import Calls
+import Engine
+package import Shared
+
+/// The access tokens of one of Google's accounts. Shared by all loops: one exchange at a time, and a token is replaced in
+/// the background before it ends.
+package final class GoogleTokens: Sendable {
+    struct Token: Sendable {
+        /// Visible ASCII; a secret.
+        let text: String
+        fileprivate let number: Int
+        // In nanoseconds of the loops' clock.
+        fileprivate let dueAt: UInt64
+        fileprivate let endsAt: UInt64
+    }
+
+    fileprivate struct State {
+        var refreshToken: String
+        var current: Token?
+        /// Of the next token.
+        var number = 0
+        var isRenewing = false
+        var waits: [TokenWait] = []
+        /// Of the last exchange; nil: it went well.
+        var failure: UpstreamError?
+        var failures = 0
+        /// No exchange begins before.
+        var restsUntil: UInt64 = 0
+        /// A token is dropped that soon after another one in vain.
+        var mayDropFrom: UInt64 = 0
+    }
+
+    private enum Step {
+        case token(Token)
+        case failure(UpstreamError)
+        case wait(TokenWait)
+    }
+
+    private let exchange: GoogleExchange
+    private let provider: String
+    private let state: Lock<State>
+    private let log: Log
+
+    private static let marginNanoseconds: UInt64 = 225_000_000_000
+    private static let dropPauseNanoseconds: UInt64 = 60_000_000_000
+    /// After a refusal, as a key rests.
+    private static let refusalSeconds = 300
+    private static let longestRestSeconds = 60
+    private static let pausesNanoseconds: [UInt64] = [500_000_000, 1_000_000_000, 2_000_000_000]
+
+    /// - Parameter provider: for the log.
+    package init(_ exchange: GoogleExchange, of provider: String, _ log: Log) {
+        self.exchange = exchange
+        self.provider = provider
+        self.log = log
+        state = Lock(State(refreshToken: exchange.refreshToken))
+    }
+
+    /// The present token. Nobody waits for an exchange while there is one.
+    func token(
+        by transport: any Transport,
+        on loop: EventLoop,
+        patienceNanoseconds: UInt64
+    ) async throws(UpstreamError) -> Token {
+        let end = loop.nowNanoseconds + patienceNanoseconds
+        while true {
+            let now = loop.nowNanoseconds
+            let (step, begins) = state.withLock { Self.step(&$0, at: now, on: loop) }
+            if begins { Task(executorPreference: loop) { await self.renew(by: transport, on: loop) } }
+            switch step {
+            case .token(let token): return token
+            case .failure(let error): throw error
+            case .wait(let wait):
+                await wait.end(until: end)
+                if Task.isCancelled { throw UpstreamError(TransportError(.cancelled)) }
+                guard loop.nowNanoseconds < end else {
+                    throw UpstreamError(.timedOut, cause: "no access token came in time")
+                }
+            }
+        }
+    }
+
+    private static func step(_ state: inout State, at now: UInt64, on loop: EventLoop) -> (Step, begins: Bool) {
+        let isFree = !state.isRenewing
+        if let token = state.current, now < token.endsAt {
+            let begins = isFree && now >= token.dueAt && now >= state.restsUntil
+            if begins { state.isRenewing = true }
+            return (.token(token), begins)
+        }
+        if isFree, now < state.restsUntil, let failure = state.failure { return (.failure(failure), false) }
+        state.isRenewing = true
+        let wait = TokenWait(loop)
+        state.waits.append(wait)
+        return (.wait(wait), isFree)
+    }
+
+    /// The vendor has refused the token.
+    ///
+    /// - Returns: another one may do better.
+    func drop(_ token: Token, at now: UInt64) -> Bool {
+        state.withLock { state in
+            guard let current = state.current, current.number == token.number else { return true }
+            guard now >= state.mayDropFrom else { return false }
+            state.mayDropFrom = now + Self.dropPauseNanoseconds
+            state.current = nil
+            return true
+        }
+    }
+
+    // MARK: Exchanges
+
+    private func renew(by transport: any Transport, on loop: EventLoop) async {
+        let refreshToken = state.withLock { $0.refreshToken }
+        var outcome = await exchange.token(for: refreshToken, by: transport)
+        for pause in Self.pausesNanoseconds {
+            guard case .failed = outcome else { break }
+            await loop.sleep(nanoseconds: pause)
+            outcome = await exchange.token(for: refreshToken, by: transport)
+        }
+        let now = loop.nowNanoseconds
+        let waits = state.withLock { state in
+            Self.take(outcome, &state, at: now)
+            state.isRenewing = false
+            let waits = state.waits
+            state.waits = []
+            return waits
+        }
+        for wait in waits { wait.wake() }
+        switch outcome {
+        case .token: break
+        case .refused(let cause), .failed(let cause):
+            log.warning("no new access token") { line in
+                line.add("provider", provider)
+                line.add("cause", cause)
+            }
+        }
+    }
+
+    private static func take(_ outcome: GoogleExchange.Outcome, _ state: inout State, at now: UInt64) {
+        switch outcome {
+        case .token(let new):
+            let life = UInt64(new.seconds) * 1_000_000_000
+            state.number += 1
+            state.current = Token(
+                text: new.text,
+                number: state.number,
+                dueAt: now + life - min(marginNanoseconds, life / 2),
+                endsAt: now + life
+            )
+            if let refreshToken = new.refreshToken { state.refreshToken = refreshToken }
+            state.failure = nil
+            state.failures = 0
+            state.restsUntil = 0
+        case .refused(let cause):
+            state.failure = UpstreamError(.badKey, cause: cause)
+            state.restsUntil = now + UInt64(refusalSeconds) * 1_000_000_000
+        case .failed(let cause):
+            let seconds = min(1 << min(state.failures, 6), longestRestSeconds)
+            state.failures += 1
+            var error = UpstreamError(.unavailable, cause: cause)
+            error.retryAfterSeconds = seconds
+            state.failure = error
+            state.restsUntil = now + UInt64(seconds) * 1_000_000_000
+        }
+    }
+}
+
+/// One task's wait for an exchange, which may run on another loop.
+///
+/// `@unchecked`: used on its loop only.
+private final class TokenWait: TimerTarget, @unchecked Sendable {
+    private let loop: EventLoop
+    private let waiter = Waiter()
+    private lazy var timer = Timer(self)
+    private var isOver = false
+
+    init(_ loop: EventLoop) { self.loop = loop }
+
+    func end(until deadline: UInt64) async {
+        guard !isOver else { return }
+        loop.arm(timer, at: deadline)
+        await waiter.wait()
+        loop.remove(timer)
+    }
+
+    func timerFired() { waiter.wake() }
+
+    /// From any thread.
+    func wake() {
+        loop.call { [self] in
+            isOver = true
+            waiter.wake()
+        }
+    }
+}

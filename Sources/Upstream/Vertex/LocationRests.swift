@@ -1,0 +1,46 @@
+import Calls
+import Engine
+import Limits
+
+/// The locations of a provider that are passed over, as their quota is used up, and the models that they do not have.
+/// Shared by all loops.
+package final class LocationRests: Sendable {
+    private struct State {
+        var rests: [RestingKey?]
+        /// By location and model: the time until which it is tried last.
+        var missing = RecentTable<String, UInt64>()
+    }
+
+    private let state: Lock<State>
+
+    private static let mostMissing = 1_000
+    private static let missingNanoseconds: UInt64 = 3_600_000_000_000
+
+    package init(count: Int) { state = Lock(State(rests: Array(repeating: nil, count: count))) }
+
+    /// The places of the locations to try, in this order: those that rest are left out, unless all do; those without
+    /// the model are the last.
+    func order(for model: String, at now: UInt64) -> [Int] {
+        state.withLock { state in
+            let ends = state.rests.map { $0?.endsAt ?? 0 }
+            var sound = ends.indices.filter { ends[$0] <= now }
+            if sound.isEmpty, let first = ends.indices.min(by: { ends[$0] < ends[$1] }) { sound = [first] }
+            let lacking = sound.filter { state.missing.use("\($0) \(model)").map { now < $0 } ?? false }
+            return sound.filter { !lacking.contains($0) } + lacking
+        }
+    }
+
+    func served(_ place: Int) { state.withLock { $0.rests[place] = nil } }
+
+    func failed(_ place: Int, _ model: String, _ error: UpstreamError, at now: UInt64) {
+        state.withLock { state in
+            switch error.kind {
+            case .unknownModel:
+                state.missing.set("\(place) \(model)", now + Self.missingNanoseconds, atMost: Self.mostMissing)
+            case .rateLimited, .outOfCredit:
+                if let rest = error.rest { state.rests[place] = RestingKey(rest, at: now, after: state.rests[place]) }
+            default: break
+            }
+        }
+    }
+}

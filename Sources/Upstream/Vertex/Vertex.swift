@@ -1,0 +1,108 @@
+package import Calls
+package import Engine
+import Limits
+package import Shared
+
+/// The models of one publisher at Google's Vertex AI, which serves them at several locations.
+///
+/// `@unchecked`: used on its loop only.
+package final class Vertex: KeyChecker, @unchecked Sendable {
+    package enum Publisher: String, Sendable {
+        case google
+        case anthropic
+    }
+
+    let wire: WireVendor
+    /// These tell the project that a call is counted for, too.
+    let countedHeaders: KeyHeaders
+    let site: VertexSite
+    private let publisher: Publisher
+    private let signatures: SignatureMemory
+    private let projects: Endpoint
+    private var addresses: [String: [ModelAddress]] = [:]
+
+    private static let mostAddresses = 1_000
+
+    /// Fails if the URL of the site is invalid.
+    package init?(
+        _ publisher: Publisher,
+        _ site: VertexSite,
+        _ transport: any Transport,
+        _ mends: MendMemory,
+        _ signatures: SignatureMemory,
+        _ tools: LoopTools
+    ) {
+        guard let place = site.places.first, let projects = Endpoint(place, site.vendor.options) else { return nil }
+        let own = site.vendor.headers
+        let project = site.project
+        wire = WireVendor(site.vendor.name, transport, KeyHeaders(own: own, Self.lines), mends, tools)
+        countedHeaders = KeyHeaders(own: own) { Self.lines($0) + ["x-goog-user-project: \(project)"] }
+        self.site = site
+        self.publisher = publisher
+        self.signatures = signatures
+        self.projects = projects
+    }
+
+    private static let lines: @Sendable (String) -> [String] = { token in
+        ["Authorization: Bearer \(token)", "Content-Type: application/json"]
+    }
+
+    package var name: String { wire.name }
+
+    /// - Parameter key: an access token.
+    package func accepts(key: String) async -> Bool { await wire.transport.accepts(key, at: projects, wire.headers) }
+
+    /// By location; empty: no URL can be made of the model's name.
+    func addresses(of model: String) -> [ModelAddress] {
+        if let known = addresses[model] { return known }
+        let methods: (whole: String, stream: String) =
+            switch publisher {
+            case .google: ("generateContent", "streamGenerateContent?alt=sse")
+            case .anthropic: ("rawPredict", "streamRawPredict")
+            }
+        var all: [ModelAddress] = []
+        for place in site.places {
+            let path = "\(place)/publishers/\(publisher.rawValue)/models/\(model.escapedInPath)"
+            guard let whole = Endpoint("\(path):\(methods.whole)", site.vendor.options),
+                let stream = Endpoint("\(path):\(methods.stream)", site.vendor.options)
+            else { return [] }
+            all.append(ModelAddress(whole: whole, stream: stream))
+        }
+        if addresses.count >= Self.mostAddresses { addresses = [:] }
+        addresses[model] = all
+        return all
+    }
+}
+
+extension Vertex: ChatVendor {
+    package var wires: [Wire] { [] }
+
+    package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
+        switch publisher {
+        case .google: wire.abilitiesOfGemini(for: call, of: model)
+        case .anthropic: wire.abilitiesOfClaude(for: call, of: model)
+        }
+    }
+
+    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+        let addresses = addresses(of: model.id)
+        let route = VertexRoute(self, model.id, addresses, vendorCall)
+        switch publisher {
+        case .google:
+            let memory = signatures.memory(of: vendorCall.credential)
+            let form = GeminiForm(addresses.first, memory, model, at: .vertex, by: route)
+            return wire.chatOfGemini(form, call, model, vendorCall)
+        case .anthropic:
+            let form = AnthropicForm(addresses.first?.whole, .vertex, call, model, by: route)
+            return wire.chatOfClaude(form, call, model, vendorCall)
+        }
+    }
+}
+
+extension GeminiPlace {
+    fileprivate static let vertex = GeminiPlace(hasOpenSchemas: true, faults: Fault.vertexGemini)
+}
+
+extension AnthropicPlace {
+    fileprivate static let vertex = AnthropicPlace(takesSampling: true, isVertex: true, faults: Fault.vertexClaude)
+}

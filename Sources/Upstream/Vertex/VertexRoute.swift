@@ -1,0 +1,81 @@
+import Calls
+import Engine
+import Shared
+
+/// One call's way through the locations of its provider: each is asked once, and once more after a token was refused.
+///
+/// `@unchecked`: used on its loop only.
+final class VertexRoute: WireRoute, @unchecked Sendable {
+    private let vertex: Vertex
+    private let model: String
+    /// By location.
+    private let addresses: [ModelAddress]
+    private let vendorCall: VendorCall
+    /// The locations that are left; the first is the one that is asked.
+    private var left: [Int] = []
+    private var isBegun = false
+    /// Nil: it is the caller's.
+    private var token: GoogleTokens.Token?
+    private var isRenewed = false
+    private var isCounted = false
+    /// Of another location.
+    private var failure: UpstreamError?
+    private(set) var headers: UpstreamHeaders
+
+    init(_ vertex: Vertex, _ model: String, _ addresses: [ModelAddress], _ vendorCall: VendorCall) {
+        self.vertex = vertex
+        self.model = model
+        self.addresses = addresses
+        self.vendorCall = vendorCall
+        headers = vertex.wire.headers.headers(for: vendorCall.key)
+    }
+
+    private var loop: EventLoop { vertex.wire.tools.loop }
+
+    func begin() async throws(UpstreamError) {
+        if !isBegun { left = vertex.site.locations.order(for: model, at: loop.nowNanoseconds) }
+        isBegun = true
+        var key = vendorCall.key
+        if let tokens = vertex.site.tokens {
+            let patience = UInt64(max(0, vertex.site.vendor.options.firstByteMilliseconds)) * 1_000_000
+            let token = try await tokens.token(by: vertex.wire.transport, on: loop, patienceNanoseconds: patience)
+            self.token = token
+            key = token.text
+        }
+        headers = (isCounted ? vertex.countedHeaders : vertex.wire.headers).headers(for: key)
+    }
+
+    func endpoint(isStreamed: Bool) -> Endpoint { addresses[left.first ?? 0][isStreamed: isStreamed] }
+
+    func served() { if let place = left.first { vertex.site.locations.served(place) } }
+
+    func failure(after error: UpstreamError) -> UpstreamError? {
+        switch error.kind {
+        case .badKey:
+            guard !isRenewed, let tokens = vertex.site.tokens, let token else { return error }
+            isRenewed = true
+            return tokens.drop(token, at: loop.nowNanoseconds) ? nil : error
+        case .forbidden where !isCounted && error.code == Fault.wantsProject:
+            isCounted = true
+            return nil
+        case .unknownModel, .rateLimited, .outOfCredit, .failed, .unavailable, .timedOut: return next(after: error)
+        case .forbidden, .badRequest, .cancelled: return error
+        }
+    }
+
+    /// A failure that the vendor itself calls transient leads to the same location once more. After a time-out there is
+    /// no time for another one.
+    private func next(after error: UpstreamError) -> UpstreamError? {
+        guard let place = left.first else { return error }
+        vertex.site.locations.failed(place, model, error, at: loop.nowNanoseconds)
+        let isLate = [.firstByteTimeout, .idleTimeout, .totalTimeout, .overloaded].contains(error.fault)
+        guard error.remedy.contains(.elsewhere), !error.remedy.contains(.again), !isLate, !error.isCut else {
+            return error
+        }
+        // That a location does not have the model says less than the failure of one that has.
+        if error.kind != .unknownModel || failure == nil { failure = error }
+        guard left.count > 1 else { return failure ?? error }
+        left.removeFirst()
+        return nil
+    }
+}

@@ -1,0 +1,322 @@
+"""Chat by a provider of the kind cloudflare: OpenAI's wire, and the vendor's own for models that are not served by it."""
+
+import base64
+import json
+
+import anthropic
+import checked
+import cloudflare_vendor
+import httpx
+import httpx2
+import openai
+import openai_vendor
+import pytest
+from chat import ask, either, refusal, stream, text_of
+from cloudflare_vendor import ACCOUNT, BAD, LLAMA, ROOT, failure
+from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
+from openai_endpoints import embeddings
+from pictures import picture
+from test_gemini_chat import CALLS, TOOL
+from test_openai_stream import Built
+
+BOTH = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+WRITTEN = [(f"call_{at}", name, json.dumps(arguments)) for at, (name, arguments) in enumerate(CALLS)]
+
+
+@pytest.fixture(scope="module")
+def cloud():
+    secrets.update((VENDOR_KEY, TEAM_TOKEN))
+    running = cloudflare_vendor.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def relay(launch, cloud):
+    more = [f"@cf/mend/{number}" for number in range(9)]
+    return launch(
+        PROVIDER_CF_KIND="cloudflare", PROVIDER_CF_BASE_URL=cloud.base_url + "/client/v4", PROVIDER_CF_API_KEY=VENDOR_KEY,
+        PROVIDER_CF_ACCOUNT_ID=ACCOUNT, PROVIDER_CF_MODELS=",".join([f"llama={LLAMA}", "embed=@cf/baai/bge", *more]),
+        PROVIDER_OPEN_KIND="cloudflare", PROVIDER_OPEN_BASE_URL=cloud.base_url, PROVIDER_OPEN_PASSTHROUGH="true",
+        PROVIDER_OPEN_ACCOUNT_ID=ACCOUNT, PROVIDER_OPEN_MODELS="open=@cf/open", KEY_TEAM_TOKEN=TEAM_TOKEN, PROVIDER_CF_TIMEOUT="1s",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def team(relay, cloud):
+    cloud.says(LLAMA, {})
+    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+        yield http
+    assert cloud.take_violations() == []
+
+
+@pytest.fixture
+def official(relay):
+    with checked.client(httpx2, timeout=30) as http:
+        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=relay.v1, max_retries=0, http_client=http)
+
+
+@pytest.fixture
+def anthropics(relay):
+    with checked.client(httpx2, timeout=30) as http:
+        yield anthropic.Anthropic(api_key=TEAM_TOKEN, base_url=relay.base_url, max_retries=0, http_client=http)
+
+
+# --- Requests ---------------------------------------------------------------------------------
+
+
+@BOTH
+def test_a_plain_request(team, cloud, is_streamed):
+    assert either(team, is_streamed, model="llama") == ("Hello there", "stop")
+    (seen,) = cloud.asked(LLAMA)
+    assert seen["path"] == f"{ROOT}/v1/chat/completions" and seen["headers"]["authorization"] == f"Bearer {VENDOR_KEY}"
+    more = {"stream": True, "stream_options": {"include_usage": True}} if is_streamed else {}
+    assert seen["body"] == {"model": LLAMA, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4096} | more
+
+
+def test_wishes(team, cloud):
+    ask(team, model="llama", temperature=1.5, top_p=0.5, max_completion_tokens=50, seed=5, presence_penalty=0.5, user="me", store=False,
+        metadata={"a": "b"}, service_tier="default", logit_bias={"1": 2}, verbosity="low", reasoning_effort="low", parallel_tool_calls=True,
+        tools=[TOOL], prompt_cache_key="k", messages=[{"role": "developer", "content": "Be brief"}, {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "a", "content": "7"}])  # fmt: skip
+    body = cloud.body(LLAMA)
+    assert {name: body[name] for name in set(body) - {"messages", "tools", "model"}} == {
+        "temperature": 1.5, "top_p": 0.5, "max_tokens": 50, "seed": 5, "presence_penalty": 0.5, "reasoning_effort": "low",
+    }  # fmt: skip
+    assert [(one["role"], one["content"]) for one in body["messages"]] == [("system", "Be brief"), ("user", "Hi"), ("assistant", ""), ("tool", "7")]
+
+
+def test_what_it_lacks(team, cloud):
+    assert ask(team, model="llama", logprobs=True).json()["error"]["code"] == "unsupported_parameter"
+    cloud.says(LLAMA, {"text": "one two"})
+    assert text_of(ask(team, model="llama", stop=["two"])) == "one "
+    assert len(ask(team, model="llama", n=2).json()["choices"]) == 2
+    pdf = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0xLjQK"}}
+    assert ask(team, model="llama", messages=[{"role": "user", "content": [pdf]}]).status_code == 400
+    sound = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+    assert ask(team, model="llama", messages=[{"role": "user", "content": [sound]}]).status_code == 400
+
+
+def test_pictures_and_files_of_text(team, cloud):
+    url = "data:image/png;base64," + base64.b64encode(picture("small")).decode()
+    text = {"type": "file", "file": {"filename": "a.txt", "file_data": "data:text/plain;base64,V29yZHM="}}
+    ask(team, model="llama", messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}, text]}])
+    assert cloud.body(LLAMA)["messages"][0]["content"] == [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "Words"}]
+
+
+def test_a_demanded_tool_is_asked_for_in_the_text(team, cloud):
+    cloud.says(LLAMA, {"text": '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>'})
+    answer = ask(team, model="llama", tools=[TOOL], tool_choice="required").json()["choices"][0]
+    assert answer["message"]["tool_calls"][0]["function"]["name"] == "weather"
+    assert "tools" not in cloud.asked(LLAMA)[0]["body"]
+    cloud.says(LLAMA, {"calls": WRITTEN[:1]})
+    named = {"type": "function", "function": {"name": "weather"}}
+    ask(team, model="llama", tools=[TOOL], tool_choice=named)
+    assert cloud.body(LLAMA)["tool_choice"] == named
+
+
+# --- Answers ----------------------------------------------------------------------------------
+
+
+@BOTH
+def test_tools_with_openais_client(official, team, cloud, is_streamed):
+    cloud.says(LLAMA, {"calls": WRITTEN})
+    own = f"@cf/mend/{7 + is_streamed}"
+    cloud.says(own, {"status": 405, "json": failure(5007, "No such model")}, {"own": True, "calls": CALLS})
+    for model in ("llama", own):
+        asked = {"model": model, "messages": [{"role": "user", "content": "Weather?"}], "tools": [TOOL]}
+        if is_streamed:
+            with official.chat.completions.stream(**asked) as events:
+                choice = events.get_final_completion().choices[0]
+        else:
+            choice = official.chat.completions.create(**asked).choices[0]
+        calls = choice.message.tool_calls
+        assert choice.finish_reason == "tool_calls" and len({call.id for call in calls}) == 2
+        assert [(call.function.name, json.loads(call.function.arguments)) for call in calls] == CALLS
+
+
+@BOTH
+def test_thoughts_with_anthropics_client(anthropics, team, cloud, is_streamed):
+    cloud.says(LLAMA, {"reasoning": "Hm.", "text": "So."})
+    asked = {"model": "llama", "max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}]}
+    if is_streamed:
+        with anthropics.messages.stream(**asked) as events:
+            message = events.get_final_message()
+    else:
+        message = anthropics.messages.create(**asked)
+    assert [block.type for block in message.content] == ["thinking", "text"] and message.usage.output_tokens == 8
+
+
+@BOTH
+def test_only_the_first_call(team, cloud, is_streamed):
+    cloud.says(LLAMA, {"calls": WRITTEN})
+    asked = {"model": "llama", "tools": [TOOL], "parallel_tool_calls": False}
+    if is_streamed:
+        got = stream(team, **asked)
+        assert Built(got.chunks).told()[2] == CALLS[:1]
+    else:
+        assert len(ask(team, **asked).json()["choices"][0]["message"]["tool_calls"]) == 1
+
+
+@BOTH
+def test_models_of_the_own_wire_are_remembered(team, cloud, is_streamed):
+    model = f"@cf/mend/{int(is_streamed)}"
+    cloud.says(model, {"status": 404, "json": failure(7003)}, {"own": True})
+    for _ in range(2):
+        assert either(team, is_streamed, model=model) == ("Hello there", "stop")
+    first, second, third = cloud.asked(model)
+    assert first["path"] == f"{ROOT}/v1/chat/completions" and second["path"] == third["path"] == f"{ROOT}/run/{model}"
+    assert set(third["body"]) == {"messages", "max_tokens"} | ({"stream"} if is_streamed else set())
+
+
+@BOTH
+@pytest.mark.parametrize("response, told", [({"a": 1}, '{"a":1}'), (7, "7"), ("x", "x"), ("", ""), (None, "")], ids=str)
+def test_what_responses_may_be(team, cloud, response, told, is_streamed):
+    whole = {"result": {"response": response, "usage": cloudflare_vendor.USAGE}, "success": True}
+    cloud.says(LLAMA, {"json": whole} if not is_streamed else {"events": [{"response": response, "p": "a"}, "data: [DONE]"]})
+    assert either(team, is_streamed, model="llama") == (told, "stop")
+
+
+@BOTH
+@pytest.mark.parametrize("used, reason", [(49, "stop"), (50, "length")])
+def test_the_end_by_the_bound(team, cloud, used, reason, is_streamed):
+    cloud.says(LLAMA, {"own": True, "usage": {"prompt_tokens": 9, "completion_tokens": used}})
+    assert either(team, is_streamed, model="llama", max_tokens=50) == ("Hello there", reason)
+
+
+def test_schemas_by_both_wires(team, cloud):
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    model = "@cf/mend/2"
+    cloud.says(model, {"text": '{"a": 1}'}, {"status": 400, "json": failure(5007)}, {"json": {"result": {"response": {"a": 2}}, "success": True}})
+    assert [json.loads(text_of(ask(team, model=model, response_format=form)))["a"] for _ in range(2)] == [1, 2]
+    assert cloud.asked(model)[0]["body"]["response_format"] == form
+    assert cloud.asked(model)[2]["body"]["response_format"] == {"type": "json_schema", "json_schema": schema}
+
+
+def test_a_format_that_is_refused(team, cloud):
+    model = "@cf/mend/3"
+    refused = {"status": 400, "json": failure(5025, "This model doesn't support JSON Schema: response_format")}
+    cloud.says(model, refused, {"text": '{"a": 1}'})
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "properties": {"a": {"type": "integer"}}}}}
+    assert json.loads(text_of(ask(team, model=model, response_format=form))) == {"a": 1}
+    assert "response_format" not in cloud.asked(model)[1]["body"]
+
+
+def test_a_lower_bound(team, cloud):
+    model = "@cf/mend/4"
+    cloud.says(model, {"status": 400, "json": failure(5006, "Error: max_tokens must be lower")}, {})
+    for _ in range(2):
+        assert text_of(ask(team, model=model)) == "Hello there"
+    assert text_of(ask(team, model=model, max_tokens=4096)) == "Hello there"
+    assert [seen["body"]["max_tokens"] for seen in cloud.asked(model)] == [4096, 2048, 2048, 4096]
+
+
+def test_json_in_place_of_a_stream(team, cloud):
+    cloud.says(LLAMA, {"json": {"result": {"response": "Hello there"}, "success": True}})
+    assert either(team, True, model="llama") == ("Hello there", "stop")
+    for number, nothing in enumerate([{"raw": b"", "type": "application/json"}, {"json": {"result": {}, "success": True}}], 5):
+        model = f"@cf/mend/{number}"
+        cloud.says(model, nothing, {})
+        for _ in range(2):
+            assert either(team, True, model=model) == ("Hello there", "stop")
+        assert [seen["body"].get("stream", False) for seen in cloud.asked(model)] == [True, False, False]
+
+
+OPENAIS = openai_vendor.chunk
+EVENTS = {
+    "own": [": hi", {"response": "H\u00e9", "p": "ab"}, {"p": "abc"}, {"response": "\U0001f310"}, {"new": 1}, "event: other\ndata: {}",
+            {"response": None, "tool_calls": [{"name": "weather", "arguments": {"city": "Rome"}}]},
+            {"response": "", "tool_calls": [{"name": "weather", "arguments": {}}, {}], "usage": cloudflare_vendor.USAGE}, "data: [DONE]"],
+    "openai": [OPENAIS({"role": "assistant", "content": "H\u00e9"}), OPENAIS({"content": "\U0001f310"}),
+               OPENAIS({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "weather", "arguments": '{"city":'}}]}),
+               OPENAIS({"tool_calls": [{"index": 0, "function": {"arguments": '"Rome"}'}}]}),
+               OPENAIS({"tool_calls": [{"index": 0, "id": None, "type": None, "function": {"name": None, "arguments": None}}]}),
+               OPENAIS({"tool_calls": [{"index": 1, "id": "b", "function": {"name": "weather", "arguments": "{}"}}]}),
+               OPENAIS({}, "tool_calls"), openai_vendor.usage_chunk(), "data: [DONE]"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+@pytest.mark.parametrize("size", [1, 7, 10000])
+@pytest.mark.parametrize("form", EVENTS)
+def test_streams_in_pieces(team, cloud, form, end, size):
+    cloud.says(LLAMA, {"events": EVENTS[form], "line_end": end, "pieces": size})
+    got = stream(team, model="llama", tools=[TOOL], stream_options={"include_usage": True})
+    assert Built([one for one in got.chunks if one["choices"]]).told() == (
+        "H\u00e9\U0001f310", "", [("weather", {"city": "Rome"}), ("weather", {})], "tool_calls",
+    )  # fmt: skip
+    assert got.is_done and got.usage()["completion_tokens"] == 8
+
+
+# --- Failures ---------------------------------------------------------------------------------
+
+TABLE = [
+    # status, body -> status, code, requests
+    (400, failure(5004), 400, None, 1), (400, failure(3003), 400, None, 1), (200, failure(3039), 400, None, 1),
+    (400, failure(5007), 404, "model_not_found", 2), (404, failure(3042), 404, "model_not_found", 2), (405, failure(9999), 502, "upstream_error", 2),
+    (403, failure(5016), 403, "permission_denied", 1), (403, failure(5018), 403, "permission_denied", 1),
+    (403, failure(3041), 403, "permission_denied", 1), (403, failure(3023), 502, "upstream_error", 1), (401, BAD, 502, "upstream_error", 1),
+    (403, BAD, 502, "upstream_error", 1), (413, failure(3006), 413, "request_too_large", 1), (408, failure(3007), 504, "upstream_timeout", 1),
+    (408, failure(3008), 504, "upstream_timeout", 1), (429, failure(3036), 429, "insufficient_quota", 1), (429, failure(3040), 503, "upstream_error", 1),
+    (429, {"error": {"message": "slow", "code": "rate_limit_exceeded"}}, 429, "rate_limit_exceeded", 1),
+    (200, failure(5005), 502, "upstream_error", 1), (200, failure(3036), 429, "insufficient_quota", 1), (500, failure(1), 502, "upstream_error", 1),
+    (400, {"error": {"message": "maximum context length is 5"}}, 400, "context_length_exceeded", 1),
+]  # fmt: skip
+
+
+@BOTH
+@pytest.mark.parametrize("at", range(len(TABLE)), ids=lambda at: f"{TABLE[at][0]}-{TABLE[at][2]}-{at}")
+def test_the_table(team, cloud, at, is_streamed):
+    status, body, told, code, times = TABLE[at]
+    cloud.says(LLAMA, {"status": status, "json": body})
+    got, found, _ = refusal(team, is_streamed, model="llama")
+    assert (got, found["code"]) == (told, code), found
+    assert len(cloud.asked(LLAMA)) == times
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "script",
+    [{"raw": b"<html>busy</html>", "type": "text/html"}, {"raw": b""}, {"raw": b"{", "cut": True}, {"json": {"success": True, "result": {}}},
+     {"raw": b"[1]"}],
+    ids=["page", "nothing", "cut", "empty", "list"],
+)  # fmt: skip
+def test_faults_without_an_answer(team, cloud, script, is_streamed):
+    cloud.says(LLAMA, script)
+    assert refusal(team, is_streamed, model="llama")[0] == 502
+
+
+def test_a_stream_without_an_end(team, cloud):
+    cloud.says(LLAMA, {"events": [{"response": "Hel"}, {"response": "lo"}]})
+    got = stream(team, model="llama")
+    assert got.error and not got.is_done
+
+
+def test_an_error_in_mid_stream(team, cloud):
+    cloud.says(LLAMA, {"events": [{"response": "Hel"}, failure(3040)]})
+    got = stream(team, model="llama")
+    assert got.text() == "Hel" and got.error["code"] == "upstream_error"
+
+
+# --- The rest ---------------------------------------------------------------------------------
+
+
+def test_embeddings_and_nothing_else(official, team, cloud):
+    cloud.says("@cf/baai/bge", {"json": embeddings({"input": ["a", "b"]})})
+    answer = official.embeddings.create(model="embed", input=["a", "b"], encoding_format="float")
+    assert len(answer.data) == 2 and answer.model == "embed"
+    assert cloud.asked("@cf/baai/bge")[0]["path"] == f"{ROOT}/v1/embeddings"
+    refused = team.post("/v1/moderations", json={"model": "embed", "input": "x"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "unsupported_endpoint")
+
+
+def test_callers_with_keys_of_their_own(relay, cloud):
+    cloud.says("@cf/open", {})
+    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": "Bearer own-key-of-a-caller"}, timeout=30) as http:
+        assert text_of(ask(http, model="open")) == "Hello there"
+        assert cloud.asked("@cf/open")[0]["headers"]["authorization"] == "Bearer own-key-of-a-caller"
+        cloud.says("@cf/open", {"status": 401, "json": BAD})
+        assert ask(http, model="open").status_code == 401
+    assert cloud.take_violations() == []

@@ -1,0 +1,483 @@
+"""Chat by providers of the kinds vertexai_gemini and vertexai_claude: tokens, locations, and requests as their vendor takes them."""
+
+import concurrent.futures
+import json
+
+import anthropic
+import anthropic_vendor
+import checked
+import gemini_vendor
+import httpx
+import httpx2
+import openai
+import pytest
+from chat import PATH, ask, either, refusal, stream, text_of
+from conftest import TEAM_TOKEN, secrets
+from relay_process import Relay
+from test_gemini_chat import CALLS, TOOL
+from vertex_vendor import CLAUDE, CLIENT, PROJECT, REFRESH, Vertex, waited
+
+PRO = "gemini-3.1-pro"
+HELLO = {"content": [anthropic_vendor.text("Hello there")]}
+
+
+def settings(kind, fake, name="V", **more):
+    given = {
+        "KIND": kind, "BASE_URL": fake.base_url + "/v1", "PROJECT_ID": PROJECT, "CLIENT_ID": CLIENT["client_id"],
+        "CLIENT_SECRET": CLIENT["client_secret"], "REFRESH_TOKEN": REFRESH, "TOKEN_URL": fake.tokens.url,
+    }  # fmt: skip
+    return {f"PROVIDER_{name}_{field}": value for field, value in (given | more).items() if value is not None}
+
+
+@pytest.fixture(scope="module")
+def vertex():
+    secrets.update((REFRESH, CLIENT["client_secret"], "ya29.token-number", TEAM_TOKEN))
+    running = Vertex()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def relay(launch, vertex) -> Relay:
+    """`pro` and `claude` at one location, `far` and `farther` at three."""
+    return launch(
+        **settings("vertexai_gemini", vertex, "GEM", MODELS=f"pro={PRO},gemini-2.5-flash"),
+        **settings("vertexai_claude", vertex, "ANT", MODELS=f"claude={CLAUDE},claude-opus-4-8"),
+        **settings("vertexai_gemini", vertex, "FAR", MODELS="far=gemini-3-far", LOCATIONS="europe-west4,eu,global"),
+        **settings("vertexai_claude", vertex, "OUT", MODELS="farther=claude-far", LOCATIONS="us,us-east5"),
+        **settings("vertexai_gemini", vertex, "OPEN", MODELS="open=gemini-3-open", PASSTHROUGH="true", REFRESH_TOKEN=None,
+                   CLIENT_ID=None, CLIENT_SECRET=None, HEADERS="x-own: 1"),
+        KEY_TEAM_TOKEN=TEAM_TOKEN, FALLBACK="true",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def team(relay, vertex):
+    vertex.says(PRO, {})
+    vertex.says(CLAUDE, HELLO)
+    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+        yield http
+    assert vertex.take_violations() == []
+    vertex.tokens.reset()
+
+
+@pytest.fixture
+def lone(launch, vertex):
+    """`lone(**more)`: a client of a new relay with one provider of Gemini."""
+    clients = []
+
+    def made(kind="vertexai_gemini", **more):
+        relay = launch(**settings(kind, vertex, **({"MODELS": f"pro={PRO}"} | more)), KEY_TEAM_TOKEN=TEAM_TOKEN, FALLBACK="true")
+        headers = {"Authorization": f"Bearer {TEAM_TOKEN}"}
+        clients.append(checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30))
+        return clients[-1]
+
+    vertex.tokens.reset()
+    vertex.says(PRO, {})
+    yield made
+    for client in clients:
+        client.close()
+    assert vertex.take_violations() == []
+    vertex.tokens.reset()
+
+
+@pytest.fixture
+def official(relay):
+    with checked.client(httpx2, timeout=30) as http:
+        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=relay.v1, max_retries=0, http_client=http)
+
+
+@pytest.fixture
+def anthropics(relay):
+    with checked.client(httpx2, timeout=30) as http:
+        yield anthropic.Anthropic(api_key=TEAM_TOKEN, base_url=relay.base_url, max_retries=0, http_client=http)
+
+
+def bearer(seen):
+    return seen["headers"]["authorization"].removeprefix("Bearer ")
+
+
+# --- Requests ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_plain_requests(team, vertex, is_streamed):
+    place = f"/v1/projects/{PROJECT}/locations/global/publishers"
+    assert either(team, is_streamed, model="pro", temperature=0.5) == ("Hello there", "stop")
+    (seen,) = vertex.asked(PRO)
+    assert seen["path"] == f"{place}/google/models/{PRO}:" + ("streamGenerateContent?alt=sse" if is_streamed else "generateContent")
+    assert seen["body"] == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}], "generationConfig": {"temperature": 0.5}}
+    assert either(team, is_streamed, model="claude", max_tokens=50, temperature=0.5) == ("Hello there", "stop")
+    (seen,) = vertex.asked(CLAUDE)
+    assert seen["path"] == f"{place}/anthropic/models/{CLAUDE}:" + ("streamRawPredict" if is_streamed else "rawPredict")
+    assert seen["body"] == {
+        "anthropic_version": "vertex-2023-10-16", "max_tokens": 50, "temperature": 0.5,
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}],
+    } | ({"stream": True} if is_streamed else {})  # fmt: skip
+
+
+def test_long_answers_are_gathered_from_streams(team, vertex):
+    assert text_of(ask(team, model="claude")) == "Hello there"
+    (seen,) = vertex.asked(CLAUDE)
+    assert seen["path"].endswith(":streamRawPredict") and seen["body"]["stream"] is True and seen["body"]["max_tokens"] == 64000
+
+
+SCHEMA = {
+    "$schema": "x", "type": "object", "additionalProperties": False, "required": ["a", "gone"], "title": "T",
+    "properties": {
+        "a": {"type": ["string", "null"], "pattern": "^x", "default": "x"}, "b": {"const": 5}, "c": {"enum": ["x", "y", None]},
+        "d": {"$ref": "#/$defs/D", "description": "no"}, "e": {"anyOf": [{"type": "integer", "exclusiveMinimum": 1}, {"type": "null"}]},
+        "f": {"oneOf": [{"type": "string", "format": "uri"}, {"type": "array", "items": True}]}, "g": {"type": ["string", "number"]},
+        "h": {"allOf": [{"$ref": "#/definitions/H"}]}, "i": {"$ref": "#/nowhere"}, "j": {"type": "string", "format": "date-time"},
+        "k": {"anyOf": [{"$ref": "#/definitions/H"}, {"type": "null"}]},
+    },
+    "$defs": {"D": {"type": "object", "properties": {"d": {"$ref": "#/$defs/D"}, "n": {"type": "integer", "minimum": 0}}}},
+    "definitions": {"H": {"type": "boolean"}},
+}  # fmt: skip
+OPEN = {
+    "type": "OBJECT", "required": ["a"], "title": "T",
+    "properties": {
+        "a": {"type": "STRING", "nullable": True, "pattern": "^x"}, "b": {"type": "STRING", "format": "enum", "enum": ["5"]},
+        "c": {"type": "STRING", "format": "enum", "enum": ["x", "y"], "nullable": True},
+        "d": {"type": "OBJECT", "properties": {"d": {}, "n": {"type": "INTEGER", "minimum": 0}}},
+        "e": {"type": "INTEGER", "nullable": True},
+        "f": {"anyOf": [{"type": "STRING"}, {"type": "ARRAY", "items": {}}]}, "g": {"anyOf": [{"type": "STRING"}, {"type": "NUMBER"}]},
+        "h": {"type": "BOOLEAN"}, "i": {}, "j": {"type": "STRING", "format": "date-time"}, "k": {"type": "BOOLEAN", "nullable": True},
+    },
+}  # fmt: skip
+
+
+def test_schemas_without_references(team, vertex):
+    tools = [{"type": "function", "function": {"name": "f", "parameters": SCHEMA}},
+             {"type": "function", "function": {"name": "g", "parameters": {"type": "object", "properties": {}}}},
+             {"type": "function", "function": {"name": "h", "parameters": {"type": "object"}}}]  # fmt: skip
+    ask(team, model="pro", tools=tools)
+    f, g, h = vertex.body(PRO)["tools"][0]["functionDeclarations"]
+    assert f == {"name": "f", "parameters": OPEN}
+    assert "parameters" not in g and "parameters" not in h
+    vertex.says(PRO, {"text": '{"a": "x"}'})
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}
+    assert text_of(ask(team, model="pro", response_format=form)) == '{"a": "x"}'
+    assert vertex.body(PRO)["generationConfig"] == {"responseMimeType": "application/json", "responseSchema": OPEN}
+
+
+def test_endless_schemas_end(team, vertex):
+    names = [f"N{number}" for number in range(40)]
+    both = {name: {"type": "object", "properties": {"a": {"$ref": f"#/$defs/{after}"}, "b": {"$ref": f"#/$defs/{after}"}}}
+            for name, after in zip(names, [*names[1:], "N0"], strict=True)}  # fmt: skip
+    schema = {"type": "object", "properties": {"x": {"$ref": "#/$defs/N0"}}, "$defs": both}
+    assert ask(team, model="pro", tools=[{"type": "function", "function": {"name": "f", "parameters": schema}}]).status_code == 200
+    (seen,) = vertex.asked(PRO)
+    assert len(seen["raw"]) < 500_000
+
+
+# --- Answers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_tools_with_openais_client(official, team, vertex, is_streamed):
+    vertex.says(PRO, {"calls": CALLS, "signature": "EpEg"})
+    vertex.says(CLAUDE, {"content": [anthropic_vendor.text("I look."), *(anthropic_vendor.use(f"toolu_{at}", *call) for at, call in enumerate(CALLS))]})
+    for model in ("pro", "claude"):
+        turns = [{"role": "user", "content": "Weather?"}]
+        if is_streamed:
+            with official.chat.completions.stream(model=model, messages=turns, tools=[TOOL]) as events:
+                choice = events.get_final_completion().choices[0]
+        else:
+            choice = official.chat.completions.create(model=model, messages=turns, tools=[TOOL]).choices[0]
+        assert choice.finish_reason == "tool_calls"
+        calls = choice.message.tool_calls
+        assert [(call.function.name, json.loads(call.function.arguments)) for call in calls] == CALLS
+        turns.append({"role": "assistant", "content": None, "tool_calls": [call.model_dump(exclude_none=True) for call in calls]})
+        turns += [{"role": "tool", "tool_call_id": call.id, "content": "7"} for call in calls]
+        upstream = PRO if model == "pro" else CLAUDE
+        vertex.says(upstream, {} if model == "pro" else HELLO)
+        assert official.chat.completions.create(model=model, messages=turns, tools=[TOOL]).choices[0].message.content == "Hello there"
+        if model == "pro":
+            assert vertex.body(PRO)["contents"][1]["parts"][0]["thoughtSignature"] == "EpEg"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_thoughts_with_anthropics_client(anthropics, team, vertex, is_streamed):
+    vertex.says(PRO, {"reasoning": "Hm.", "text": "So."})
+    vertex.says(CLAUDE, {"content": [anthropic_vendor.thought("Hm."), anthropic_vendor.text("So.")]})
+    for model in ("pro", "claude"):
+        asked = {"model": model, "max_tokens": 3000, "thinking": {"type": "enabled", "budget_tokens": 2000},
+                 "messages": [{"role": "user", "content": "Hi"}]}  # fmt: skip
+        if is_streamed:
+            with anthropics.messages.stream(**asked) as events:
+                message = events.get_final_message()
+        else:
+            message = anthropics.messages.create(**asked)
+        assert [(block.type, getattr(block, "thinking", None) or getattr(block, "text", None)) for block in message.content] == [
+            ("thinking", "Hm."), ("text", "So."),
+        ]  # fmt: skip
+        assert message.stop_reason == "end_turn" and message.usage.output_tokens > 0
+    assert vertex.body(CLAUDE)["thinking"] == {"type": "enabled", "budget_tokens": 2000}
+
+
+def test_formats_that_the_organisation_does_not_permit(team, vertex):
+    said = "Structured outputs are not allowed by vertexai.allowedPartnerModelFeatures of the organization policy."
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "properties": {"a": {"type": "integer"}},
+            "required": ["a"], "additionalProperties": False}}}  # fmt: skip
+    refused = {"status": 400, "json": gemini_vendor.error(400, "FAILED_PRECONDITION", said)}
+    vertex.says("claude-opus-4-8", refused, {"content": [anthropic_vendor.text('{"a": 1}')]})
+    for _ in range(2):
+        assert json.loads(text_of(ask(team, model="claude-opus-4-8", max_tokens=99, response_format=form))) == {"a": 1}
+    first, second, third = (seen["body"] for seen in vertex.asked("claude-opus-4-8"))
+    assert "format" in first["output_config"] and "output_config" not in second and "output_config" not in third
+
+
+# --- Failures ---------------------------------------------------------------------------------
+
+OWN = anthropic_vendor.failure
+GOOGLES = gemini_vendor.error
+TABLE = [
+    # model, status, body -> status, code
+    ("pro", 400, GOOGLES(400, "INVALID_ARGUMENT"), 400, None),
+    ("pro", 400, GOOGLES(400, "FAILED_PRECONDITION"), 502, "upstream_error"),
+    ("pro", 403, GOOGLES(403, "PERMISSION_DENIED"), 502, "upstream_error"),
+    ("pro", 404, GOOGLES(404, "NOT_FOUND", "Publisher Model `x` was not found or your project does not have access"), 404, "model_not_found"),
+    ("pro", 429, GOOGLES(429, "RESOURCE_EXHAUSTED"), 429, "rate_limit_exceeded"),
+    ("pro", 500, GOOGLES(500, "INTERNAL"), 502, "upstream_error"),
+    ("pro", 503, GOOGLES(503, "UNAVAILABLE"), 503, "upstream_error"),
+    ("claude", 400, OWN("invalid_request_error", "prompt is too long: 1 > 0"), 400, "context_length_exceeded"),
+    ("claude", 403, [GOOGLES(403, "PERMISSION_DENIED")], 502, "upstream_error"),
+    ("claude", 404, [GOOGLES(404, "NOT_FOUND", "Publisher Model was not found")], 404, "model_not_found"),
+    ("claude", 404, OWN("not_found_error"), 404, "model_not_found"),
+    ("claude", 429, [GOOGLES(429, "RESOURCE_EXHAUSTED")], 429, "rate_limit_exceeded"),
+    ("claude", 429, OWN("rate_limit_error"), 429, "rate_limit_exceeded"),
+    ("claude", 529, OWN("overloaded_error"), 503, "upstream_error"),
+    ("claude", 500, "<html>no</html>", 502, "upstream_error"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case[0]}-{case[1]}-{case[4]}")
+def test_the_table(team, vertex, case, is_streamed):
+    model, status, body, told, code = case
+    sent = {"raw": body.encode(), "type": "text/html"} if isinstance(body, str) else {"json": body}
+    upstream = PRO if model == "pro" else CLAUDE
+    vertex.says(upstream, {"status": status} | sent)
+    got, found, _ = refusal(team, is_streamed, model=model)
+    assert (got, found["code"]) == (told, code), found
+    assert len(vertex.asked(upstream)) == 1
+
+
+def test_a_project_that_has_to_be_named(team, vertex):
+    vertex.says(PRO, {"status": 403, "json": GOOGLES(403, "PERMISSION_DENIED", "The API requires a quota project")},
+                {"own_headers": ["x-goog-user-project"]})  # fmt: skip
+    assert text_of(ask(team, model="pro")) == "Hello there"
+    assert vertex.asked(PRO)[1]["headers"]["x-goog-user-project"] == PROJECT
+
+
+# --- Locations --------------------------------------------------------------------------------
+
+
+def asked_at(vertex, model, *locations):
+    return [len(vertex.asked(f"{location}/{model}")) for location in locations]
+
+
+FAR = ("europe-west4", "eu", "global")
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("status", [500, 503, 504])
+def test_the_next_location(team, vertex, status, is_streamed):
+    for location in FAR:
+        vertex.says(f"{location}/gemini-3-far", {})
+    vertex.says("europe-west4/gemini-3-far", {"status": status, "json": GOOGLES(status, "INTERNAL")})
+    assert either(team, is_streamed, model="far") == ("Hello there", "stop")
+    assert asked_at(vertex, "gemini-3-far", *FAR) == [1, 1, 0]
+
+
+def test_locations_rest_and_models_are_missing(lone, vertex):
+    """A location at its limit is passed over, one without the model is tried last."""
+    http = lone(MODELS="far=gemini-3-far", LOCATIONS=",".join(FAR))
+    for location in FAR:
+        vertex.says(f"{location}/gemini-3-far", {})
+    vertex.says("europe-west4/gemini-3-far", {"status": 429, "json": GOOGLES(429, "RESOURCE_EXHAUSTED"), "headers": {"Retry-After": "60"}})
+    vertex.says("eu/gemini-3-far", {"status": 404, "json": GOOGLES(404, "NOT_FOUND")}, {})
+    for _ in range(3):
+        assert text_of(ask(http, model="far")) == "Hello there"
+    assert asked_at(vertex, "gemini-3-far", *FAR) == [1, 1, 3]
+    vertex.says("global/gemini-3-far", {"status": 500, "json": GOOGLES(500, "INTERNAL")})
+    assert text_of(ask(http, model="far")) == "Hello there"
+    assert asked_at(vertex, "gemini-3-far", *FAR) == [1, 2, 1]
+
+
+def test_no_location_is_left(team, vertex):
+    vertex.says("us/claude-far", {"status": 529, "json": OWN("overloaded_error")})
+    vertex.says("us-east5/claude-far", {"status": 404, "json": [GOOGLES(404, "NOT_FOUND")]})
+    for is_streamed in (False, True):
+        got, found, _ = refusal(team, is_streamed, model="farther", max_tokens=9)
+        assert (got, found["code"]) == (503, "upstream_error")
+    assert asked_at(vertex, "claude-far", "us", "us-east5") == [2, 2]
+
+
+def test_what_the_caller_did_is_not_tried_elsewhere(team, vertex):
+    for location in FAR:
+        vertex.says(f"{location}/gemini-3-far", {"status": 400, "json": GOOGLES(400, "INVALID_ARGUMENT")})
+    assert ask(team, model="far").status_code == 400
+    assert asked_at(vertex, "gemini-3-far", *FAR) == [1, 0, 0]
+
+
+# --- Tokens -----------------------------------------------------------------------------------
+
+
+def test_one_exchange_for_many_first_requests(lone, vertex):
+    http = lone()
+    vertex.tokens.gate.clear()
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(ask if at % 2 else stream, http, model="pro") for at in range(20)]
+        waited(lambda: vertex.tokens.forms)
+        assert vertex.asked(PRO) == []
+        vertex.tokens.gate.set()
+        assert [one.result().status_code if at % 2 else one.result().status for at, one in enumerate(asked)] == [200] * 20
+    assert len(vertex.tokens.forms) == 1 and len(vertex.asked(PRO)) == 20
+
+
+def test_providers_of_one_account_share_its_tokens(launch, lone, vertex):
+    settings_of_claude = settings("vertexai_claude", vertex, "ANT", MODELS=f"claude={CLAUDE}")
+    other = settings("vertexai_claude", vertex, "OTHER", MODELS="other=claude-far", CLIENT_ID="another")
+    relay = launch(**settings("vertexai_gemini", vertex, MODELS=f"pro={PRO}"), **settings_of_claude, **other, KEY_TEAM_TOKEN=TEAM_TOKEN)
+    vertex.says(CLAUDE, HELLO)
+    vertex.says("claude-far", HELLO)
+    headers = {"Authorization": f"Bearer {TEAM_TOKEN}"}
+    with checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30) as http:
+        for model in ("pro", "claude"):
+            assert text_of(ask(http, model=model, max_tokens=9)) == "Hello there"
+        assert len(vertex.tokens.forms) == 1
+        assert text_of(ask(http, model="other", max_tokens=9)) == "Hello there"
+        assert [form["client_id"] for form in vertex.tokens.forms] == [CLIENT["client_id"], "another"]
+    assert len(vertex.take_violations()) == 1  # of the other client
+
+
+def test_tokens_are_replaced_in_the_background(lone, vertex):
+    """While the new token is waited for, the old one serves."""
+    http = lone()
+    vertex.tokens.seconds = 8
+    assert text_of(ask(http, model="pro")) == "Hello there"
+    vertex.tokens.gate.clear()
+    vertex.tokens.seconds = 3599
+    old = bearer(vertex.asked(PRO)[0])
+
+    def begins():
+        assert text_of(ask(http, model="pro")) == "Hello there"
+        return len(vertex.tokens.forms) == 2
+
+    waited(begins)
+    for _ in range(3):
+        assert text_of(ask(http, model="pro")) == "Hello there"
+    assert {bearer(seen) for seen in vertex.asked(PRO)} == {old} and len(vertex.tokens.forms) == 2
+    vertex.tokens.gate.set()
+
+    def is_new():
+        ask(http, model="pro")
+        return bearer(vertex.asked(PRO)[-1]) != old
+
+    waited(is_new)
+    assert len(vertex.tokens.forms) == 2
+
+
+def test_a_new_refresh_token_is_used(lone, vertex):
+    http = lone()
+    vertex.tokens.answers = [(200, {"access_token": "ya29.own-1", "expires_in": 1, "refresh_token": "1//another"})]
+    assert text_of(ask(http, model="pro")) == "Hello there"
+
+    def is_exchanged():
+        assert text_of(ask(http, model="pro")) == "Hello there"
+        return len(vertex.tokens.forms) > 1
+
+    waited(is_exchanged)
+    assert vertex.tokens.forms[1]["refresh_token"] == "1//another"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_a_refused_token_is_renewed_once(lone, vertex, is_streamed):
+    http = lone()
+    refused = {"status": 401, "json": GOOGLES(401, "UNAUTHENTICATED")}
+    vertex.says(PRO, refused, {})
+    assert either(http, is_streamed, model="pro") == ("Hello there", "stop")
+    assert len({bearer(seen) for seen in vertex.asked(PRO)}) == 2 == len(vertex.tokens.forms)
+    vertex.says(PRO, refused)
+    got, found, _ = refusal(http, is_streamed, model="pro")
+    assert (got, found["code"]) == (502, "upstream_error") and "refused the relay" in found["message"]
+    assert len(vertex.asked(PRO)) == 1 and len(vertex.tokens.forms) == 2
+
+
+REFUSED = {"error": "invalid_grant", "error_description": "Token has been expired or revoked.", "error_subtype": "invalid_rapt"}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("status, body", [(400, REFUSED), (401, {"error": "invalid_client"}), (403, "no")], ids=["grant", "client", "other"])
+def test_an_account_that_is_refused(launch, lone, vertex, status, body, is_streamed):
+    http = lone()
+    vertex.tokens.answers = [(status, body)]
+    for _ in range(3):
+        got, found, _ = refusal(http, is_streamed, model="pro")
+        assert (got, found["code"], found["message"]) == (502, "upstream_error", "The provider refused the relay.")
+    assert len(vertex.tokens.forms) == 1 and vertex.asked(PRO) == []
+
+
+def test_another_provider_is_asked(launch, lone, vertex):
+    other = settings("vertexai_gemini", vertex, "OTHER", MODELS=f"pro={PRO}", CLIENT_ID="another", PRIORITY="2")
+    relay = launch(**settings("vertexai_gemini", vertex, MODELS=f"pro={PRO}"), **other, KEY_TEAM_TOKEN=TEAM_TOKEN)
+    vertex.tokens.answers = [(400, REFUSED)]
+    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+        answer = ask(http, model="pro")
+        assert text_of(answer) == "Hello there" and answer.headers["x-relay-provider"] == "other"
+    assert len(vertex.asked(PRO)) == 1
+    assert [problem for problem in vertex.take_violations() if "another" not in problem] == []
+
+
+def test_a_caller_who_leaves_before_there_is_a_token(lone, vertex):
+    http = lone()
+    vertex.tokens.gate.clear()
+    with pytest.raises(httpx.ReadTimeout):
+        http.post(PATH, json={"model": "pro", "messages": [{"role": "user", "content": "Hi"}]}, timeout=0.3)
+    vertex.tokens.gate.set()
+    assert text_of(ask(http, model="pro")) == "Hello there"
+    assert len(vertex.asked(PRO)) == 1 == len(vertex.tokens.forms)
+
+
+def test_a_token_server_that_fails(lone, vertex):
+    """It is asked four times, then not again for a while."""
+    http = lone()
+    vertex.tokens.answers = [(503, {}), (500, "x"), (200, {"token_type": "Bearer"}), (429, {"error": "rate"})]
+    for at in range(2):
+        got, found, head = refusal(http, is_streamed=at == 1, model="pro")
+        assert (got, found["code"], head["retry-after"]) == (503, "upstream_error", "1")
+    assert len(vertex.tokens.forms) == 4
+    waited(lambda: ask(http, model="pro").status_code == 200)
+
+
+@pytest.mark.parametrize("answer", [(503, {}), (200, {"access_token": "ya29.own\r\nX-Bad: 1"})], ids=["failed", "broken"])
+def test_a_token_server_that_fails_for_a_moment(lone, vertex, answer):
+    """So does one whose token cannot stand in a header."""
+    http = lone()
+    vertex.tokens.answers = [answer]
+    assert text_of(ask(http, model="pro")) == "Hello there"
+    assert len(vertex.tokens.forms) == 2
+
+
+def test_a_token_server_that_hangs(lone, vertex):
+    """The request waits no longer than its provider's time."""
+    http = lone(TIMEOUT="300ms")
+    vertex.tokens.gate.clear()
+    got, found, _ = refusal(http, is_streamed=False, model="pro")
+    assert (got, found["code"]) == (504, "upstream_timeout")
+
+
+def test_callers_with_tokens_of_their_own(relay, vertex):
+    vertex.says("gemini-3-open", {"own_headers": ["x-own"]})
+    headers = {"Authorization": "Bearer ya29.own-of-a-caller"}
+    with checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30) as http:
+        assert text_of(ask(http, model="open")) == "Hello there"
+        (seen,) = vertex.asked("gemini-3-open")
+        assert bearer(seen) == "ya29.own-of-a-caller" and seen["headers"]["x-own"] == "1"
+        vertex.says("gemini-3-open", {"status": 401, "json": GOOGLES(401, "UNAUTHENTICATED"), "own_headers": ["x-own"]})
+        answer = ask(http, model="open")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+        assert len(vertex.asked("gemini-3-open")) == 1
+    assert vertex.take_violations() == []

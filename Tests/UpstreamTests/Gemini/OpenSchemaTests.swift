@@ -1,0 +1,74 @@
+import Engine
+import Testing
+
+@testable import Upstream
+
+@Suite struct OpenSchemaTests {
+    /// Nil: it was not JSON.
+    private func written(_ schema: String) -> String? {
+        var out = ByteBuffer()
+        return OpenSchema.append(Body(ByteBuffer(schema)), to: &out) ? out.text : nil
+    }
+
+    @Test(
+        "schemas as OpenAPI has them",
+        arguments: [
+            (#"{"type":"object"}"#, ""),
+            (#"{"type":"object","properties":{}}"#, ""),
+            ("true", ""),
+            ("{}", ""),
+            (#"{"type":"object","properties":{"a":true}}"#, #"{"type":"OBJECT","properties":{"a":{}}}"#),
+            (#"{"properties":{"a":{"type":"integer"}}}"#, #"{"type":"OBJECT","properties":{"a":{"type":"INTEGER"}}}"#),
+            (##"{"$ref":"#"}"##, ""),
+            (
+                ##"{"$ref":"#/$defs/A","$defs":{"A":{"type":"array","items":{"$ref":"#/$defs/A"}}}}"##,
+                #"{"type":"ARRAY","items":{}}"#
+            ),
+            (#"{"type":"array"}"#, #"{"type":"ARRAY","items":{}}"#),
+            (#"{"type":["null"]}"#, #"{"nullable":true}"#),
+            (#"{"anyOf":[{"type":"null"}]}"#, #"{"nullable":true}"#),
+            (
+                #"{"enum":["a",1,null,true]}"#,
+                #"{"type":"STRING","format":"enum","enum":["a","1","true"],"nullable":true}"#
+            ),
+            (#"{"type":"string","minLength":"x","maxLength":3,"title":5}"#, #"{"type":"STRING","maxLength":3}"#),
+            (
+                #"{"description":"d","anyOf":[{"type":"string"},{"type":"null"}]}"#,
+                #"{"description":"d","type":"STRING","nullable":true}"#
+            ),
+        ]
+    )
+    func forms(schema: String, open: String) { #expect(written(schema) == open) }
+
+    @Test("what is not JSON is no schema")
+    func broken() { #expect(written("{") == nil) }
+
+    @Test(
+        "short schemas that say much, or again and again, stay short",
+        arguments: [
+            #""description":"\#(String(repeating: "x", count: 50_000))""#,
+            #""enum":["\#(String(repeating: "x\",\"", count: 10_000))"]"#,
+            #""type":"object","required":["a"\#(String(repeating: ",\"a\"", count: 10_000))],"properties":{"a":{}}"#,
+            ##""$ref":"#/$defs/\##(String(repeating: "x", count: 50_000))""##,
+            #""type":"object","properties":{\#((0..<2_000).map { "\"p\($0)\":{}" }.joined(separator: ","))}"#,
+        ]
+    )
+    func bounds(large: String) throws {
+        let names = (0..<12).map { "N\($0)" }
+        let definitions = zip(names, names.dropFirst()).map { name, next in
+            let both = ##"{"$ref":"#/$defs/\##(next)"}"##
+            return #""\#(name)":{"type":"object","properties":{"a":\#(both),"b":\#(both),"c":\#(both)}}"#
+        }
+        let schema = ##"{"$ref":"#/$defs/N0","$defs":{\##(definitions.joined(separator: ",")),"N11":{\##(large)}}}"##
+        let open = try #require(written(schema))
+        #expect(open.utf8.count < 3 * schema.utf8.count + 1_000_000)
+        #expect(JSONParser.reads(open))
+    }
+}
+
+extension JSONParser {
+    fileprivate static func reads(_ text: String) -> Bool {
+        let buffer = ByteBuffer(text)
+        return (try? JSONParser().parse(buffer.bytes)) != nil
+    }
+}
