@@ -134,3 +134,15 @@ def test_an_idle_connection_does_not_delay_the_end(start_relay, http, api_key):
         default_answer("Hello")
     )
     relay.stop()
+
+
+def test_unknown_pages_lead_elsewhere_if_that_is_wanted(start_relay):
+    url = "https://example.org/docs"
+    relay = start_relay(NOT_FOUND_REDIRECT_URL=url)
+    with httpx.Client(base_url=relay.base_url, trust_env=False) as http:
+        for method, path in (("GET", "/docs/x?y=1"), ("HEAD", "/a"), ("GET", "/v12")):
+            answer = http.request(method, path)
+            assert (answer.status_code, answer.headers["location"], answer.content) == (302, url, b"")
+        for method, path in (("POST", "/docs"), ("GET", "/v1/x"), ("GET", "/v1"), ("GET", "/llm/x"), ("GET", "/admin/x")):
+            assert http.request(method, path).status_code == 404
+        assert http.get("/health").status_code == 200

@@ -59,6 +59,13 @@ final class Exchange: @unchecked Sendable {
         writer.send(head, body: body)
     }
 
+    func send(redirectTo url: String) {
+        var head = head(302, type: nil)
+        head.add("Location", text: url)
+        begin(302)
+        writer.send(head, body: ByteBuffer())
+    }
+
     /// - Parameter label: of the counts.
     func sendPreflight(label: Int) {
         record.route = "OPTIONS"

@@ -116,6 +116,7 @@ extension Settings {
         port = reader.number("PORT")
         threads = reader.number("THREADS")
         publicURL = reader.text("PUBLIC_URL")
+        notFoundURL = reader.text("NOT_FOUND_REDIRECT_URL")
         corsOrigins = reader.list("CORS_ORIGINS")
         let memoryBytes: Int
         (memoryBytes, maxBodyBytes) = reader.readMemory(usableBytes: usableBytes)

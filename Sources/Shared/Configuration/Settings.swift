@@ -21,6 +21,8 @@ package struct Settings: Sendable, Equatable {
     package let threads: Int
     /// Without a slash at the end.
     package let publicURL: String?
+    /// Requests for pages that are not there are sent to it.
+    package let notFoundURL: String?
     /// `["*"]`, or lower-case `scheme://host[:port]`.
     package let corsOrigins: [String]
     package let memory: MemorySettings

@@ -12,6 +12,12 @@ extension SettingsTable {
                     SettingRow("PORT", .number(1...65_535), "5001", "port to listen on"),
                     SettingRow("THREADS", .number(0...256), "0", "number of event loops; 0: one a core"),
                     SettingRow("PUBLIC_URL", .url, "", "address that clients use, if a proxy is in front"),
+                    SettingRow(
+                        "NOT_FOUND_REDIRECT_URL",
+                        .url,
+                        "",
+                        "where browsers are sent that ask for unknown paths; unset: 404"
+                    ),
                     SettingRow("CORS_ORIGINS", .origins, "*", "origins of web pages that may call"),
                     SettingRow(
                         "MEMORY_MB",
