@@ -2,24 +2,37 @@ import Glibc
 import Shared
 
 /// The command that the program's arguments give.
-enum Command: String, CaseIterable {
+enum Command: Equatable {
     case serve
     case check
     case config
+    /// The models that may be asked for.
+    case models(isJSON: Bool)
+    /// A new key for a caller of that NAME.
+    case key(String, isJSON: Bool)
     case health
     case heal
     case help
     case version
 
+    private static let names = ["serve", "check", "config", "models", "key", "health", "heal", "help", "version"]
+
     /// No argument means to serve; nil: not understood.
     init?(arguments: [String]) {
-        switch arguments {
-        case []: self = .serve
-        case ["--help"], ["-h"]: self = .help
-        case ["--version"]: self = .version
-        default:
-            guard arguments.count == 1, let command = Command(rawValue: arguments[0]) else { return nil }
-            self = command
+        let isJSON = arguments.last == "--json"
+        let words = isJSON ? Array(arguments.dropLast()) : arguments
+        switch (words.first, words.count) {
+        case ("models", 1): self = .models(isJSON: isJSON)
+        case ("key", 2): self = .key(words[1], isJSON: isJSON)
+        case _ where isJSON: return nil
+        case (nil, _), ("serve", 1): self = .serve
+        case ("check", 1): self = .check
+        case ("config", 1): self = .config
+        case ("health", 1): self = .health
+        case ("heal", 1): self = .heal
+        case ("help", 1), ("--help", 1), ("-h", 1): self = .help
+        case ("version", 1), ("--version", 1): self = .version
+        default: return nil
         }
     }
 
@@ -37,7 +50,12 @@ enum Command: String, CaseIterable {
             guard let problem = askForHealth(.ofProcess()).problem else { end(.success) }
             end(.failure, errors: "health: \(problem)\n")
         case .heal: end(endIfStuck(.ofProcess()) ? .success : .failure)
-        case .serve, .check, .config: break
+        case .key(let name, let isJSON):
+            guard let key = NewKey(name) else {
+                end(.usage, errors: "key: the name has to be of letters, digits, - and _\n")
+            }
+            end(.success, isJSON ? key.json : key.lines)
+        case .serve, .check, .config, .models: break
         }
         var remote: Settings.Remote?
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
@@ -49,6 +67,9 @@ enum Command: String, CaseIterable {
         switch command {
         case .check: end(.success, "configuration: no problems\n", errors: reports)
         case .config: end(.success, errors: reports)
+        case .models(let isJSON):
+            let table = ModelTable(settings, Vendors.catalogues)
+            end(.success, isJSON ? table.json : table.text(isColoured: isatty(1) == 1), errors: reports)
         default: return (settings, outcome.warnings, remote)
         }
     }
@@ -56,8 +77,10 @@ enum Command: String, CaseIterable {
     /// The mistake in arguments that are not understood, as a line.
     private static func mistake(_ arguments: [String]) -> String {
         let first = String(arguments[0].unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
-        guard Command(rawValue: arguments[0]) == nil else { return "\(first) takes no further arguments\n" }
-        let hint = nearest(to: arguments[0], among: allCases.map(\.rawValue)).map { "; did you mean \($0)?" } ?? ""
+        if first == "key" { return "key takes a NAME, and perhaps --json\n" }
+        if first == "models" { return "models takes --json only\n" }
+        guard !names.contains(first) else { return "\(first) takes no further arguments\n" }
+        let hint = nearest(to: arguments[0], among: names).map { "; did you mean \($0)?" } ?? ""
         return "\(first.hasPrefix("-") ? "unknown option" : "unknown command"): \(first)\(hint)\n"
     }
 
@@ -67,6 +90,8 @@ enum Command: String, CaseIterable {
           serve        serve until SIGTERM (the default)
           check        check the settings; 0 if they are right, 78 if not
           config       print the effective settings with their source, secrets masked
+          models       list the models that callers may be given, with who serves them and what they cost; --json
+          key NAME     make a key for a caller: the lines for the settings; --json
           health       ask the relay on this machine; 0 if it answers, else 1
           heal         the same, three times; end a relay that process 1 started and that takes connections but never
                        answers (the health check of a container, whose engine starts it anew)

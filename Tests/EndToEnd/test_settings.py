@@ -1,6 +1,8 @@
 """`relay check` and `relay config`, and that no secret is ever shown."""
 
+import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -16,24 +18,72 @@ from relay_process import DEFAULTS, PASSED_ON, Relay, binary, free_port
 from vendor import Vendor
 
 
-def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    command: str, folder: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
     inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return subprocess.run(
-        [str(binary()), command], env=inherited | environment, cwd=folder, capture_output=True, text=True, timeout=15
+        [str(binary()), command],
+        env=inherited | environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=15,
+    )
+
+
+def told(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return subprocess.run(
+        [str(binary()), *words],
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        timeout=15,
     )
 
 
 def test_check(tmp_path: Path) -> None:
     good = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a" * 4)
-    assert (good.returncode, good.stdout, good.stderr) == (0, "configuration: no problems\n", "")
-    doubtful = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a" * 4, KEY_A_MODELS="nothing")
-    assert doubtful.returncode == 0 and doubtful.stderr.startswith("configuration: 1 warning\n")
-    short = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a", METRICS_TOKEN="m", RELAYS="3", PUBLISH="80")
-    assert short.returncode == 0 and short.stderr.count("`openssl rand -hex 24` makes a good one") == 2
+    assert (good.returncode, good.stdout, good.stderr) == (
+        0,
+        "configuration: no problems\n",
+        "",
+    )
+    doubtful = run(
+        "check",
+        tmp_path,
+        ONE_MIN_API_KEYS="v-1",
+        KEY_A_TOKEN="sk-a" * 4,
+        KEY_A_MODELS="nothing",
+    )
+    assert doubtful.returncode == 0 and doubtful.stderr.startswith(
+        "configuration: 1 warning\n"
+    )
+    short = run(
+        "check",
+        tmp_path,
+        ONE_MIN_API_KEYS="v-1",
+        KEY_A_TOKEN="sk-a",
+        METRICS_TOKEN="m",
+        RELAYS="3",
+        PUBLISH="80",
+    )
+    assert (
+        short.returncode == 0
+        and short.stderr.count("`openssl rand -hex 24` makes a good one") == 2
+    )
     short = run("check", tmp_path, FILE_ID_SECRET="sk-a")
-    assert short.returncode == 78 and "FILE_ID_SECRET" in short.stderr and "sk-a" not in short.stderr
+    assert (
+        short.returncode == 78
+        and "FILE_ID_SECRET" in short.stderr
+        and "sk-a" not in short.stderr
+    )
     bad = run("check", tmp_path, ONE_MIN_API_KEYS="v-1")
-    assert bad.returncode == 78 and "ONE_MIN_API_KEYS: nobody may use this provider" in bad.stderr
+    assert (
+        bad.returncode == 78
+        and "ONE_MIN_API_KEYS: nobody may use this provider" in bad.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +94,13 @@ def test_check(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_commands_that_are_none(tmp_path: Path, words: str, message: str) -> None:
-    ended = subprocess.run([str(binary()), *words.split()], cwd=tmp_path, capture_output=True, text=True, timeout=15)
+    ended = subprocess.run(
+        [str(binary()), *words.split()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=15,
+    )
     assert ended.returncode == 64 and ended.stdout == ""
     assert ended.stderr.startswith(message + "\nusage: "), ended.stderr
 
@@ -58,13 +114,16 @@ def test_health_says_why_it_fails(tmp_path: Path) -> None:
     port = str(free_port())
     refused = f"health: cannot connect to 127.0.0.1:{port}: Connection refused; does a relay run there"
     assert told(PORT=port).startswith(refused)
-    assert told(PORT=port, HOST="::1").startswith(f"health: cannot connect to [::1]:{port}: ")
+    assert told(PORT=port, HOST="::1").startswith(
+        f"health: cannot connect to [::1]:{port}: "
+    )
     assert "PORT" in told(PORT="x")
     for said, reason in {
         b"": "does not answer: it closes the connection", b"SSH-2.0-OpenSSH\r\n": "is no relay",
         b"HTTP/1.1 503 Service Unavailable\r\n\r\n": "answers with status 503",
     }.items():  # fmt: skip
         with socket.create_server(("127.0.0.1", 0)) as other:
+
             def serve(said: bytes = said, other: socket.socket = other) -> None:
                 peer, _ = other.accept()
                 with peer:
@@ -77,20 +136,37 @@ def test_health_says_why_it_fails(tmp_path: Path) -> None:
             thread.join()
 
 
-def test_the_start_says_where_limits_are_counted(start_relay: Callable[..., Relay]) -> None:
+def test_the_start_says_where_limits_are_counted(
+    start_relay: Callable[..., Relay],
+) -> None:
     for settings, words in (
         ({}, "limits: in this process alone (MEMCACHED_HOST=auto looks for memcached)"),
-        ({"MEMCACHED_SERVERS": "127.0.0.1:1,127.0.0.1:2"}, "limits: in memcached at 127.0.0.1:1, 127.0.0.1:2"),
-        ({"MEMCACHED_HOST": "auto", "MEMCACHED_PORT": 1}, "limits: in memcached, looked for"),
+        (
+            {"MEMCACHED_SERVERS": "127.0.0.1:1,127.0.0.1:2"},
+            "limits: in memcached at 127.0.0.1:1, 127.0.0.1:2",
+        ),
+        (
+            {"MEMCACHED_HOST": "auto", "MEMCACHED_PORT": 1},
+            "limits: in memcached, looked for",
+        ),
     ):
         relay = start_relay(**settings)
-        assert words in relay.wait_for_line(lambda line: line["message"] == "listening")["summary"]
+        assert (
+            words
+            in relay.wait_for_line(lambda line: line["message"] == "listening")[
+                "summary"
+            ]
+        )
 
 
 def test_config_tells_value_and_source(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("KEY_TEAM_TOKEN_FILE=token\nKEY_TEAM_MODELS=gpt*,o3\nDEFAULT_MODEL=o3\n")
+    (tmp_path / ".env").write_text(
+        "KEY_TEAM_TOKEN_FILE=token\nKEY_TEAM_MODELS=gpt*,o3\nDEFAULT_MODEL=o3\n"
+    )
     (tmp_path / "token").write_text("sk-team-0123456789abcdef\n")
-    shown = run("config", tmp_path, ONE_MIN_API_KEYS="vendor-key-00001,vendor-key-00002")
+    shown = run(
+        "config", tmp_path, ONE_MIN_API_KEYS="vendor-key-00001,vendor-key-00002"
+    )
     assert shown.returncode == 0 and shown.stderr == ""
     lines = shown.stdout.splitlines()
     for line in (
@@ -118,20 +194,41 @@ def test_planted_secrets_are_never_shown(
         "ONE_MIN_BASE_URL": vendor.base_url, "LOG_LEVEL": "debug",
     }  # fmt: skip
     seen = [run(command, tmp_path, **settings) for command in ("check", "config")]
-    wrong = {"PORT": "x", "KEY_THIRD_TOKEN": other, "PROVIDER_A_API_KEY": one, "KEY_4_TOKEN": f"{three} {two}"}
-    seen += [run(command, tmp_path, **(settings | wrong)) for command in ("check", "config", "serve")]
+    wrong = {
+        "PORT": "x",
+        "KEY_THIRD_TOKEN": other,
+        "PROVIDER_A_API_KEY": one,
+        "KEY_4_TOKEN": f"{three} {two}",
+    }
+    seen += [
+        run(command, tmp_path, **(settings | wrong))
+        for command in ("check", "config", "serve")
+    ]
     assert [ended.returncode for ended in seen] == [0, 0, 78, 78, 78]
     texts = [ended.stdout + ended.stderr for ended in seen]
-    vendor.answers(one, {"status": 400, "json": {"message": f"no {one}", "errorCode": one}}, {"status": 500}, {})
+    vendor.answers(
+        one,
+        {"status": 400, "json": {"message": f"no {one}", "errorCode": one}},
+        {"status": 500},
+        {},
+    )
     relay = start_relay(**settings)
     for key in (token, other, other[:-1], None):
         for model in ("fast", "broken", "nothing", token):
             for is_streamed in (False, True):
                 headers = {"x-api-key": key} if key else {}
-                with checked.client(httpx, base_url=relay.base_url, headers=headers) as http:
-                    answers = [http.post(PATH, json=body(model=model, stream=is_streamed)), http.get("/v1/models")]
+                with checked.client(
+                    httpx, base_url=relay.base_url, headers=headers
+                ) as http:
+                    answers = [
+                        http.post(PATH, json=body(model=model, stream=is_streamed)),
+                        http.get("/v1/models"),
+                    ]
                 # A model that was named is quoted to him who named it.
-                texts += [str(answer.headers) + answer.text.replace(model, "") for answer in answers]
+                texts += [
+                    str(answer.headers) + answer.text.replace(model, "")
+                    for answer in answers
+                ]
     relay.stop()
     log = relay.text()
     assert "fast" in log and "refused" in log
@@ -144,7 +241,9 @@ def test_planted_secrets_are_never_shown(
 
 def test_tokens_in_the_wrong_place_are_not_shown(tmp_path: Path) -> None:
     (token,) = secrets(1)
-    (tmp_path / ".env").write_text(f"PROVIDER_A_KIND=onemin\nPROVIDER_A_API_KEYS=a,\n{token}\n")
+    (tmp_path / ".env").write_text(
+        f"PROVIDER_A_KIND=onemin\nPROVIDER_A_API_KEYS=a,\n{token}\n"
+    )
     misplaced = run("check", tmp_path, KEY_A_TOKEN_FILE=token)
     assert misplaced.returncode == 78 and token not in misplaced.stderr
     assert ".env:3  this line is not NAME=value" in misplaced.stderr
@@ -152,3 +251,50 @@ def test_tokens_in_the_wrong_place_are_not_shown(tmp_path: Path) -> None:
 
 def test_defaults_of_this_suite_are_offline() -> None:
     assert DEFAULTS["ONE_MIN_MODELS_REFRESH"] == "0"
+
+
+def test_a_new_key_is_a_line_for_the_settings() -> None:
+    for arguments in (["key", "my-team"], ["key", "MY_TEAM", "--json"]):
+        done = told(*arguments)
+        assert done.returncode == 0 and done.stderr == ""
+        if "--json" in arguments:
+            found = json.loads(done.stdout)
+            setting, token = found["setting"], found["token"]
+        else:
+            first, *rest = done.stdout.splitlines()
+            setting, token = first.split("=", 1)
+            assert rest == [
+                "# KEY_MY_TEAM_MODELS=all",
+                "# KEY_MY_TEAM_RATE_LIMIT=60/minute",
+            ]
+        assert setting == "KEY_MY_TEAM_TOKEN" and re.fullmatch(
+            r"sk-relay-[\w-]{43}", token
+        )
+        env = {setting: token, "PROVIDER_E_KIND": "echo", "ENV_FILE": "/dev/null"}
+        assert told("check", **env).stderr == ""
+    assert told("key", "team").stdout != told("key", "team").stdout
+    for arguments in (["key"], ["key", "a b"], ["key", ""], ["key", "a", "b"]):
+        assert told(*arguments).returncode == 64
+
+
+def test_the_models_of_the_settings() -> None:
+    env = {
+        "ENV_FILE": "/dev/null", "ANONYMOUS_MODELS": "all", "PROVIDERS": "row,e",
+        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_MODELS": "fast=big/model:1,*", "PROVIDER_ROW_COST": "0.001/0.004",
+        "PROVIDER_ROW_API_KEY": "key-that-nobody-sees", "PROVIDER_E_KIND": "echo", "PROVIDER_E_MODELS": "fast,other",
+        "PROVIDER_E_PRIORITY": "2",
+    }  # fmt: skip
+    done = told("models", **env)
+    assert done.returncode == 0 and done.stdout.splitlines() == [
+        "MODEL  PROVIDER  ITS NAME THERE  PRIORITY  WEIGHT  USD/1000     ENDS",
+        "fast   row       big/model:1     1         1       0.001/0.004",
+        "fast   e                         2         1",
+        "other  e                         2         1",
+        "row also serves what its vendor lists; GET /v1/models of the running relay shows these.",
+    ]
+    found = json.loads(told("models", "--json", **env).stdout)
+    assert found[0] == {
+        "model": "fast", "provider": "row", "upstream": "big/model:1", "priority": 1, "weight": 1, "price": "0.001/0.004",
+        "shutdown_date": None,
+    }  # fmt: skip
+    assert told("models", "x", **env).returncode == 64

@@ -45,6 +45,12 @@ package struct Price: Sendable, Equatable {
         return parts
     }
 
+    /// As it is set: `0.001/0.004`, with a third part if cached prompts have a price of their own.
+    package var text: String {
+        let parts = [promptParts, completionParts] + (cachedParts == promptParts ? [] : [cachedParts])
+        return parts.map { Cost(millionths: $0 * 1_000).text }.joined(separator: "/")
+    }
+
     package var isNothing: Bool { promptParts == 0 && completionParts == 0 && cachedParts == 0 }
 
     package func cost(_ usage: Usage) -> Cost {

@@ -1,0 +1,31 @@
+import Engine
+import Shared
+
+/// A key for a caller, made from random bytes.
+struct NewKey {
+    /// As in `KEY_<NAME>_TOKEN`.
+    private let instance: String
+    private let token: String
+
+    /// Nil: no setting can have that name.
+    init?(_ name: String) {
+        instance = String(name.uppercased().map { $0 == "-" ? "_" : $0 })
+        let isPlain = instance.utf8.allSatisfy { (65...90).contains($0) || (48...57).contains($0) || $0 == 95 }
+        guard isPlain, (1...64).contains(instance.utf8.count) else { return nil }
+        let random = RandomBytes()
+        let bytes = (0..<4).flatMap { _ in withUnsafeBytes(of: random.next() as UInt64) { Array($0) } }
+        token = "sk-relay-" + Base64.url.text(bytes)
+    }
+
+    /// For a `.env` file.
+    var lines: String {
+        """
+        KEY_\(instance)_TOKEN=\(token)
+        # KEY_\(instance)_MODELS=all
+        # KEY_\(instance)_RATE_LIMIT=60/minute
+
+        """
+    }
+
+    var json: String { #"{"setting":"KEY_\#(instance)_TOKEN","token":"\#(token)"}"# + "\n" }
+}
