@@ -107,7 +107,8 @@ final class Assembly {
 
     /// The names in counts. The operator's own names go first: there is not room for any number.
     private static func labels(_ settings: Settings, _ offers: Offers) -> MetricLabels {
-        let own = settings.providers.flatMap { $0.models.map(\.alias) } + settings.permittedModels
+        let aliases = settings.providers.flatMap { $0.models.map(\.alias) }
+        let own = settings.panels.map(\.name) + aliases + settings.permittedModels
         return MetricLabels(
             routes: Router.labels,
             models: own + offers.names,

@@ -88,6 +88,8 @@ extension ChatReply {
 /// Writes an answer as it comes. Used on its request's loop.
 protocol AnswerWriter: AnyObject, Sendable {
     func take(_ choice: Int, _ event: AnswerEvent)
+    /// Begins the answer with a text, before anything is taken.
+    func begin(with text: StaticString)
     /// Shows the client that the relay is alive.
     func ping()
     /// True if the gathered bytes should be sent before more is taken.
@@ -98,4 +100,10 @@ protocol AnswerWriter: AnyObject, Sendable {
     /// The same without waiting.
     func flushNow()
     func end(_ usage: Usage) async
+}
+
+extension AnswerWriter {
+    func begin(with text: StaticString) {
+        take(0, .text(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)))
+    }
 }

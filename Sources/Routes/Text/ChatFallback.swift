@@ -17,9 +17,18 @@ final class ChatFallback: @unchecked Sendable {
     private var plans: [Int: ChatPlan] = [:]
     private var refusals: [Int: APIError] = [:]
     private var checked: Set<Int> = []
+    /// Told of each candidate before it is asked; nil: the request is billed by its price.
+    private let choosing: ((Candidate) -> Void)?
 
-    init(_ call: consuming ChatCall, _ candidates: Candidates, _ caller: Caller, _ exchange: Exchange) {
+    init(
+        _ call: consuming ChatCall,
+        _ candidates: Candidates,
+        _ caller: Caller,
+        _ exchange: Exchange,
+        choosing: ((Candidate) -> Void)? = nil
+    ) {
         self.call = call
+        self.choosing = choosing
         self.candidates = candidates
         self.caller = caller
         self.exchange = exchange
@@ -98,7 +107,7 @@ final class ChatFallback: @unchecked Sendable {
                 if let terms { sheet.bill(by: terms) }
                 // A longer call may fit the model of another.
                 if checked.insert(place).inserted, !plan.isShort(terms) { try await plan.check(terms?.promptTokens) }
-                exchange.record.price = plan.candidate.price
+                if let choosing { choosing(plan.candidate) } else { exchange.record.price = plan.candidate.price }
                 return plan
             }
             attempts.skip(refusals[place] ?? .modelNotFound(call.model))
@@ -121,16 +130,13 @@ final class ChatFallback: @unchecked Sendable {
 /// One call of one candidate, which ends when the time for all of them is over, unless its answer has begun.
 ///
 /// `@unchecked`: used on its request's loop only.
-private final class Attempt: TimerTarget, @unchecked Sendable {
+private final class Attempt: @unchecked Sendable {
     private let plan: ChatPlan
     private let vendorCall: VendorCall
     private let fallback: ChatFallback
     private let attempts: Attempts
-    private let loop: EventLoop
-    private var task: Task<Void, Never>?
+    private let timed: TimedCall
     private var hasBegun = false
-    private var isLate = false
-    private lazy var timer = Timer(self)
 
     init(
         _ plan: ChatPlan,
@@ -143,7 +149,7 @@ private final class Attempt: TimerTarget, @unchecked Sendable {
         self.vendorCall = vendorCall
         self.fallback = fallback
         self.attempts = attempts
-        self.loop = loop
+        timed = TimedCall(by: loop)
     }
 
     func answer() async throws(UpstreamError) -> (ChatAnswer, Usage) {
@@ -171,53 +177,26 @@ private final class Attempt: TimerTarget, @unchecked Sendable {
     /// Nothing takes back what the client is told from here on.
     private func begins() {
         hasBegun = true
-        loop.remove(timer)
+        timed.lift()
         attempts.served()
         fallback.release()
-    }
-
-    func timerFired() {
-        isLate = true
-        task?.cancel()
     }
 
     private func inTime<Value: Sendable>(
         _ ask: @escaping @Sendable () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        let outcome = Outcome<Value>()
-        let task = Task(executorPreference: loop) {
-            do throws(UpstreamError) {
-                outcome.result = .success(try await ask())
-            } catch {
-                outcome.result = .failure(error)
-            }
-        }
-        self.task = task
-        if attempts.endsAt < .max { loop.arm(timer, at: attempts.endsAt) }
-        await withTaskCancellationHandler {
-            await task.value
-        } onCancel: {
-            task.cancel()
-        }
-        self.task = nil
-        loop.remove(timer)
         do throws(UpstreamError) {
-            guard let result = outcome.result else { throw UpstreamError(.cancelled, cause: "cancelled") }
-            return try result.get()
+            return try await timed.result(
+                until: attempts.endsAt,
+                orFailFor: "no answer began within FALLBACK_DEADLINE",
+                ask
+            )
         } catch {
             var error = error
-            if isLate, error.kind == .cancelled {
-                error = UpstreamError(.timedOut, cause: "no answer began within FALLBACK_DEADLINE")
-            }
             if hasBegun { error.remedy = [] }
             throw error
         }
     }
-}
-
-/// `@unchecked`: used on one loop only.
-private final class Outcome<Value: Sendable>: @unchecked Sendable {
-    var result: Result<Value, UpstreamError>?
 }
 
 /// A stream that tells of its first event before it hands that over.

@@ -73,6 +73,7 @@ extension Settings {
         logFormat = reader.text("LOG_FORMAT").flatMap(LogFormat.init) ?? .text
         balance = BalanceSettings(reader)
         providers = ProviderSettings.all(&reader)
+        panels = Panel.all(&reader)
         reader.judge(self, catalogues)
         if let given = reader.given["ENV_FILE"], given.place != "environment" {
             reader.note("ENV_FILE", "is read from the process environment only")

@@ -12,12 +12,14 @@ extension SettingsReader {
         guard !hasProblem(with: "PROVIDER", "SUBSET_OF", "PERMIT_", "ONE_MIN_") else { return }
         let offers = Offers(settings, catalogues)
         for (name, model) in [("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel)] {
-            guard let model, offers[model].isEmpty else { continue }
+            guard let model, offers[model].isEmpty, offers.panels[model] == nil else { continue }
             judge(.global(name), "no provider serves \"\(model)\"", offers)
         }
-        for (name, other) in settings.replacements.sorted(by: { $0.key < $1.key }) where offers[other].isEmpty {
+        for (name, other) in settings.replacements.sorted(by: { $0.key < $1.key })
+        where offers[other].isEmpty && offers.panels[other] == nil {
             judge("MODEL_REPLACEMENTS", "no provider serves \"\(other)\", which replaces \"\(name)\"", offers)
         }
+        judgePanels(settings, offers)
         judgeModelValues(settings, catalogues)
         warnOfPatterns(settings, offers)
         warnOfModels(settings, catalogues)

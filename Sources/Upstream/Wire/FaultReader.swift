@@ -22,7 +22,9 @@ struct FaultReader {
     func error(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> UpstreamError {
         var fault = fault(head, body)
         if !tellsFields { fault.param = nil }
-        return error(fault)
+        var error = error(fault)
+        if head.status >= 400 { error.status = head.status }
+        return error
     }
 
     /// A failure in an answer that began well.
