@@ -10,6 +10,7 @@ import httpx
 import paneled
 import pytest
 from chat import PATH
+from limited import metric
 from openai_vendor import USAGE, chunk
 from paneled import BAD, FAILED, GOOD, TOKEN, asked, either, panel, stream, whole
 
@@ -295,6 +296,8 @@ def test_nothing_is_left_behind(team, faulty, server):
                 break
             threading.Event().wait(0.01)
         assert used < 400
+    assert metric(faulty, "relay_limit_slots") == 0 and metric(faulty, "relay_open_streams") == 0
+    assert metric(faulty, "relay_requests_in_flight") == 1  # this one
 
 
 # --- Log -----------------------------------------------------------------------------------------------------------
@@ -302,7 +305,11 @@ def test_nothing_is_left_behind(team, faulty, server):
 
 def test_each_call_has_a_line_in_the_log(team, faulty, server):
     server.says("up-b", FAILED)
+    before = [metric(faulty, "relay_tokens_total", model=model, kind="completion") for model in ("a", "b", "once")]
     answer = whole(team, "once")
+    after = [metric(faulty, "relay_tokens_total", model=model, kind="completion") for model in ("a", "b", "once")]
+    tokens = USAGE["completion_tokens"]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [tokens, 0, tokens]
     request_id = answer.headers["x-request-id"]
     last = faulty.wait_for_line(lambda line: line.get("message") == "request" and line.get("id") == request_id)
     assert last["cost"] == 3 * 17 / 1_000_000 and last["prompt_tokens"] == USAGE["prompt_tokens"]

@@ -79,6 +79,12 @@ package final class CallSheet: @unchecked Sendable {
         return part
     }
 
+    /// Of a part: units that its call alone is held to, until it ends.
+    package func hold(_ units: consuming Hold) { if units.isOpen { hold = consume units } }
+
+    /// The call of a part has ended.
+    package func end() { settle() }
+
     /// Of this sheet and its parts.
     package var allAttempts: Int {
         parts.isEmpty ? attempts : parts.reduce(0) { $0 + ($1.provider == nil ? 0 : $1.attempts) }

@@ -28,6 +28,7 @@ final class PanelChat: @unchecked Sendable {
 
     init(_ asked: consuming ChatCall, _ panel: Panel, _ caller: Caller, _ exchange: Exchange, isInner: Bool = false) {
         var call = asked
+        call.original = nil
         exchange.gateway.registry.marks.remove(from: &call.messages)
         self.panel = panel
         self.exchange = exchange
@@ -162,6 +163,7 @@ final class PanelChat: @unchecked Sendable {
             case .candidates(let candidates):
                 let part = PanelPart(cast.summary, sheet, exchange, isLast: true)
                 try await part.run { (part) async throws(UpstreamError) in
+                    try await part.admit(asked, candidates, for: caller)
                     let fallback = ChatFallback(asked, candidates, caller, exchange, choosing: part.choose)
                     try await fallback.stream(to: writer, wanted, billing: part.sheet)
                     return ((), exchange.record.usage)
@@ -219,6 +221,7 @@ final class PanelChat: @unchecked Sendable {
         case .candidates(let candidates):
             return try await PanelPart(name, sheet, exchange, isLast: isLast).run {
                 (part) async throws(UpstreamError) in
+                try await part.admit(asked, candidates, for: caller)
                 let fallback = ChatFallback(asked, candidates, caller, exchange, choosing: part.choose)
                 let answered = try await fallback.answer(billing: part.sheet)
                 return (answered, answered.1)

@@ -1,5 +1,6 @@
 import Calls
 import Engine
+import Limits
 import Shared
 import Upstream
 
@@ -33,7 +34,22 @@ final class PanelPart: @unchecked Sendable {
         exchange.sheet?.shutdownDate = candidate.model.shutdownDate
     }
 
-    /// - Parameter ask: what it brings, and what it used.
+    /// Counts the call in the limits of its model, or throws the refusal.
+    func admit(_ asked: ChatCall, _ candidates: Candidates, for caller: Caller) async throws(UpstreamError) {
+        let gateway = exchange.gateway
+        guard gateway.limits.dependsOnModels else { return }
+        let leading = candidates.leading
+        let cover = gateway.limits.coverOfPart(caller, exchange.request, model: leading.name)
+        let terms = CallTerms(asked, leading, caller, cover, gateway, PromptExtras())
+        let claims = cover.claims(of: terms?.reserved ?? Amounts())
+        guard !claims.isEmpty else { return }
+        let hold = await exchange.hold(claims)
+        if let refusal = hold.decision.error { throw UpstreamError(refusing: refusal) }
+        sheet.bill(by: terms)
+        sheet.hold(hold)
+    }
+
+    /// - Parameter ask: the answer, and its use.
     func run<Value: Sendable>(
         _ ask: (PanelPart) async throws(UpstreamError) -> (Value, Usage?)
     ) async throws(UpstreamError) -> Value {
@@ -48,7 +64,7 @@ final class PanelPart: @unchecked Sendable {
     }
 
     private func ended(_ usage: Usage?, _ error: UpstreamError?) {
-        sheet.freeCapacity()
+        sheet.end()
         let gateway = exchange.gateway
         let cost = usage.flatMap { candidate?.price?.cost($0) }
         if !isLast, let usage {

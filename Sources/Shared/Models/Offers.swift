@@ -301,6 +301,7 @@ package struct Offers: Sendable {
 extension Offers {
     /// The model or panel that a panel means by a name, which may be `provider/name`; nil: there is none.
     package func member(_ name: String) -> Panel.Member? {
+        let name = replacement(of: name) ?? name
         if let panel = panels[name] { return .panel(panel) }
         if !self[name].isEmpty { return .model(name, provider: nil) }
         guard let slash = name.utf8.firstIndex(of: UInt8(ascii: "/")) else { return nil }
