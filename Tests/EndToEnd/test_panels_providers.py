@@ -122,3 +122,18 @@ def test_an_answer_that_is_too_long_counts_as_failed(team, server):
     server.says("up-c", {"text": "y" * 1_000_000})
     assert whole(team, "plain", "Hi").status_code == 200
     assert len(references(server)[-1]) == 1_000_000
+
+
+def test_the_copies_of_a_long_request_need_memory(start_relay, server):
+    relay = start_relay(
+        **paneled.settings(server.base_url, MEMORY_MB="32"), **panel("WIDE", MODELS=",".join("aaaabbbb")), **panel("THIN", MODELS="a"),
+    )  # fmt: skip
+    for name in "abs":
+        server.says(f"up-{name}", {})
+    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as http:
+        refused = whole(http, "wide", "word " * 400_000)
+        assert refused.status_code == 503 and not server.asked("up-a")
+        # Memory that was kept would not be enough for as many.
+        assert [whole(http, "thin", "word " * 400_000).status_code for _ in range(8)] == [200] * 8
+        assert whole(http, "wide").status_code == 200 and len(server.asked("up-b")) == 4
+    assert server.take_violations() == []
