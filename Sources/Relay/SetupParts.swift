@@ -49,7 +49,8 @@ struct SetupParts {
 
     /// The names in counts. The operator's own names go first: there is not room for any number.
     var labels: MetricLabels {
-        let own = settings.providers.flatMap { $0.models.map(\.alias) } + settings.permittedModels
+        let aliases = settings.providers.flatMap { $0.models.map(\.alias) }
+        let own = settings.panels.map(\.name) + aliases + settings.permittedModels
         return MetricLabels(
             routes: Router.labels,
             models: own + offers.names,

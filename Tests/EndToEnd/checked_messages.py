@@ -126,6 +126,8 @@ class MessageStreamCheck:
 
     def event(self, event: bytes) -> None:
         lines = event.decode("utf-8").split("\n")
+        if all(line.startswith(":") for line in lines):
+            return  # comments
         if len(lines) != 2 or not lines[0].startswith("event: ") or not lines[1].startswith("data: "):
             self.found.append(f"not an event: {event[:200]!r}")
             return

@@ -13,12 +13,16 @@ SCRIPT, all optional:
     done                      false: no [DONE]; line_end: of the events; pieces: sizes in which they are written
     cut                       true: the connection breaks at the end of what was written
     stall                     true: nothing more comes after that; `left` is set when the client has left
+    gate                      an Event to wait for before anything is answered; a client that leaves meanwhile is in `gone`
     streams                   whether `raw` is written as a stream's body
     gate                      an Event, without which nothing but the first of `pieces` is written
     extra                     true: fields that OpenAI does not have are taken; nulls: true: and nulls
 """
 
 import json
+import queue
+import select
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -100,6 +104,8 @@ class Server:
         self.requests: list[dict[str, Any]] = []
         self.violations: list[str] = []
         self.left = threading.Event()
+        self.gone: queue.Queue[str] = queue.Queue()
+        """Models whose clients left at their gate."""
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), (make_handler or handler)(self))
         self.server.daemon_threads = True
         self.server.handle_error = lambda *_: None  # clients leave as tests want it
@@ -172,6 +178,10 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 server.requests.append({"headers": headers, "body": body, "raw": raw, "path": path})
                 server.violations += problems
             self.left = server.left
+            if "gate" in script and not passes(self.connection, script["gate"]):
+                server.gone.put(body.get("model", ""))
+                self.close_connection = True
+                return
             if path in openai_endpoints.ENDPOINTS:
                 script = openai_endpoints.answered(path, body, script)
             if path == "/responses":
@@ -179,6 +189,17 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             answer(self, body, script)
 
     return Handler
+
+
+def passes(connection: socket.socket, gate: threading.Event) -> bool:
+    """Waits for the gate; false: the client has left."""
+    for _ in range(2_000):
+        if gate.is_set():
+            return True
+        readable, _, _ = select.select([connection], [], [], 0.01)
+        if readable and connection.recv(1, socket.MSG_PEEK) == b"":
+            return False
+    raise TimeoutError("the test does not open the gate")
 
 
 def answer(

@@ -60,6 +60,8 @@ package final class CallSheet: @unchecked Sendable {
     private var givenUp = 0
     private var promptGivenUp = 0
     private var isRefused = false
+    /// The calls of a panel, which are added up here.
+    private var parts: [CallSheet] = []
 
     fileprivate init(_ terms: CallTerms?) { self.terms = terms }
 
@@ -71,6 +73,27 @@ package final class CallSheet: @unchecked Sendable {
         for held in capacity { held.end() }
         capacity = []
     }
+
+    /// A sheet of its own for one of several calls that are billed together.
+    package func part() -> CallSheet {
+        let part = CallSheet(nil)
+        parts.append(part)
+        return part
+    }
+
+    /// Of a part: units that its call alone is held to, until it ends.
+    package func hold(_ units: consuming Hold) { if units.isOpen { hold = consume units } }
+
+    /// The call of a part has ended.
+    package func end() { settle() }
+
+    /// Of this sheet and its parts.
+    package var allAttempts: Int {
+        parts.isEmpty ? attempts : parts.reduce(0) { $0 + ($1.provider == nil ? 0 : $1.attempts) }
+    }
+
+    /// The same.
+    package var allFailures: [Failure] { parts.isEmpty ? failures : parts.flatMap(\.failures) }
 
     /// Whoever serves it is known only now.
     package func bill(by terms: CallTerms?) { self.terms = terms }
@@ -128,15 +151,20 @@ package final class CallSheet: @unchecked Sendable {
 
     fileprivate func settle() {
         if !capacity.isEmpty { freeCapacity() }
+        for part in parts { part.freeCapacity() }
         guard let hold = hold.take() else { return }
         guard let terms else { return }
+        hold.settle(used: parts.reduce(used(under: terms)) { $0 + ($1.terms.map($1.used) ?? Amounts()) })
+    }
+
+    private func used(under terms: CallTerms) -> Amounts {
         var (usage, credits) = (usage, credits)
         if givenUp > 0, !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)
             credits += givenUp * terms.creditsPerCall
         }
         let usd = terms.price?.cost(usage).usdParts ?? 0
-        hold.settle(used: Amounts(tokens: usage.totalTokens, usd: usd, credits: credits))
+        return Amounts(tokens: usage.totalTokens, usd: usd, credits: credits)
     }
 }
 

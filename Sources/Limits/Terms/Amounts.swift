@@ -23,3 +23,19 @@ package struct Amounts: Sendable, Equatable {
         }
     }
 }
+
+extension Amounts {
+    /// Both together; a sum that no number can hold is the largest one.
+    package static func + (one: Amounts, other: Amounts) -> Amounts {
+        func sum(_ a: Int, _ b: Int) -> Int {
+            let (sum, isTooLarge) = a.addingReportingOverflow(b)
+            return isTooLarge ? .max : sum
+        }
+        return Amounts(
+            tokens: sum(one.tokens, other.tokens),
+            images: sum(one.images, other.images),
+            usd: sum(one.usd, other.usd),
+            credits: sum(one.credits, other.credits)
+        )
+    }
+}

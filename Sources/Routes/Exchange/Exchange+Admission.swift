@@ -96,7 +96,7 @@ extension Exchange {
         claims.isEmpty ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(claims)
     }
 
-    private func hold(_ claims: [Claim]) async -> Hold {
+    func hold(_ claims: [Claim]) async -> Hold {
         if let hold = heldAtOnce(claims) { return hold }
         return await gateway.limiter.reserve(claims, on: gateway.loop)
     }

@@ -161,7 +161,7 @@ final class Exchange: @unchecked Sendable {
         if let sheet, let provider = sheet.provider {
             head.add("X-Relay-Provider", text: provider)
             head.fields.append("X-Relay-Attempts: ")
-            head.fields.append(decimal: sheet.attempts)
+            head.fields.append(decimal: sheet.allAttempts)
             head.fields.append("\r\nX-Relay-Cache: off\r\n")
             if let day = sheet.shutdownDate { head.add("Sunset", text: day.httpDate) }
             if let cost { head.add("X-Relay-Cost", text: cost.text) }
@@ -185,7 +185,7 @@ final class Exchange: @unchecked Sendable {
     func end() {
         let now = gateway.loop.nowNanoseconds
         record.provider = sheet?.provider
-        if let sheet, !sheet.failures.isEmpty { record.failures = sheet.failures }
+        if let sheet, case let failures = sheet.allFailures, !failures.isEmpty { record.failures = failures }
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
         record.write(to: gateway.log, at: now)

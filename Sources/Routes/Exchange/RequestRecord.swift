@@ -29,6 +29,8 @@ struct RequestRecord {
     /// Of who serves it; nil: not known.
     var price: Price?
     var usage: Usage?
+    /// Of calls besides the one that answered.
+    var furtherCost: Cost?
     /// Why it failed.
     var cause: String?
     /// The kind of its provider's failure.
@@ -49,6 +51,12 @@ struct RequestRecord {
     private var spent: Cost? {
         guard let price, let usage else { return nil }
         return price.cost(usage)
+    }
+
+    /// The same, with all calls that were made for it.
+    var cost: Cost? {
+        guard let furtherCost else { return spent }
+        return spent.map { $0 + furtherCost } ?? furtherCost
     }
 
     mutating func note(_ error: APIError) {
@@ -102,7 +110,7 @@ struct RequestRecord {
                 line.add("prompt_tokens", usage.promptTokens)
                 line.add("completion_tokens", usage.completionTokens)
             }
-            if let spent { line.add("cost", number: spent.text) }
+            if let cost { line.add("cost", number: cost.text) }
             line.add("key", key)
             line.add("cause", cause)
             if !failures.isEmpty { line.add("failed", failures.map(\.text).joined(separator: "; ")) }

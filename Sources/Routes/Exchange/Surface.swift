@@ -29,14 +29,14 @@ protocol ChatSurface: Surface {
     /// - Parameter defaultModel: for a request that names none.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
     /// All that could serve the call.
-    func candidates(for asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Candidates
+    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget
 }
 
 extension ChatSurface {
     var wire: Wire? { nil }
 
-    func candidates(for asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Candidates {
-        try exchange.gateway.registry.chat(asked.call.model, for: caller)
+    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {
+        try exchange.gateway.registry.target(asked.call.model, for: caller)
     }
 }
 
@@ -95,6 +95,8 @@ extension ChatReply {
 /// Writes an answer as it comes. Used on its request's loop.
 protocol AnswerWriter: AnyObject, Sendable {
     func take(_ choice: Int, _ event: AnswerEvent)
+    /// Begins the answer with a text, before anything is taken.
+    func begin(with text: StaticString)
     /// Shows the client that the relay is alive.
     func ping()
     /// True if the gathered bytes should be sent before more is taken.
@@ -105,4 +107,10 @@ protocol AnswerWriter: AnyObject, Sendable {
     /// The same without waiting.
     func flushNow()
     func end(_ usage: Usage) async
+}
+
+extension AnswerWriter {
+    func begin(with text: StaticString) {
+        take(0, .text(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)))
+    }
 }

@@ -24,11 +24,14 @@ extension Exchange {
 /// A stream waits for its vendor in a function of its own: all that was needed to open it is given up before. The widest
 /// frames on the way stay with the stream to its end, so each step has one of its own, too.
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
-    let (plan, fallback, reply) = try await plannedChat(surface, exchange)
-    let admission = try await plan.admitted(exchange, checksLength: fallback == nil)
-    if let fallback {
-        return try await answer(of: fallback, (consume plan).wanted, reply, consume admission, exchange)
+    let (way, reply) = try await plannedChat(surface, exchange)
+    let plan: ChatPlan
+    switch consume way {
+    case .single(let single): plan = single
+    case .several(let first, let fallback): return try await answer(of: fallback, first, reply, exchange)
+    case .panel(let panel): return try await answer(of: panel, reply, exchange)
     }
+    let admission = try await plan.admitted(exchange, checksLength: true)
     guard let open = try await openedChat(consume plan, reply, consume admission, exchange) else { return }
     do throws(UpstreamError) {
         try await deliver(open, exchange)
@@ -37,12 +40,19 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
     }
 }
 
-/// The plan for the first candidate, and, if there are more, or more keys, the way to these.
+/// The way to an answer.
+private enum ChatWay {
+    case single(ChatPlan)
+    /// The plan for the first candidate, and the way to the others, or to other keys.
+    case several(ChatPlan, ChatFallback)
+    case panel(PanelChat)
+}
+
 @inline(never)
 private func plannedChat(
     _ surface: any ChatSurface,
     _ exchange: Exchange
-) async throws(APIError) -> (ChatPlan, ChatFallback?, any ChatReply) {
+) async throws(APIError) -> (ChatWay, any ChatReply) {
     let caller = try await exchange.caller(.chat)
     let gateway = exchange.gateway
     let defaultModel = gateway.settings.defaultModel
@@ -53,17 +63,23 @@ private func plannedChat(
     if asked.reply.refersBack { try await asked.resolve(for: caller, exchange) }
     exchange.record.model = asked.call.model
     exchange.record.isStreamed = asked.call.isStreamed
-    let candidates = try surface.candidates(for: asked, caller, exchange)
-    if gateway.registry.offers.haveSubstitutes, candidates.leading.name != asked.call.model {
-        exchange.record.substitute = candidates.leading.name
+    switch try surface.target(of: asked, caller, exchange) {
+    case .candidates(let candidates):
+        if gateway.registry.offers.haveSubstitutes, candidates.leading.name != asked.call.model {
+            exchange.record.substitute = candidates.leading.name
+        }
+        if candidates.isSingle {
+            let plan = try ChatPlan(asked.takeCall(), candidates.leading, caller, gateway)
+            if plan.isUnfinished { try await plan.finish() }
+            return (.single(plan), asked.reply)
+        }
+        let fallback = ChatFallback(asked.takeCall(), candidates, caller, exchange)
+        return (.several(try await fallback.leadingPlan(), fallback), asked.reply)
+    case .panel(let panel):
+        let chat = PanelChat(asked.takeCall(), panel, caller, exchange)
+        try await chat.prepare()
+        return (.panel(chat), asked.reply)
     }
-    if candidates.isSingle {
-        let plan = try ChatPlan(asked.takeCall(), candidates.leading, caller, gateway)
-        if plan.isUnfinished { try await plan.finish() }
-        return (plan, nil, asked.reply)
-    }
-    let fallback = ChatFallback(asked.takeCall(), candidates, caller, exchange)
-    return (try await fallback.leadingPlan(), fallback, asked.reply)
 }
 
 /// Nil: the answer is not streamed, and was written.
@@ -93,17 +109,35 @@ private func openedChat(
 @inline(never)
 private func answer(
     of fallback: ChatFallback,
-    _ wanted: WantedAnswer,
+    _ first: consuming ChatPlan,
     _ reply: any ChatReply,
-    _ admission: consuming Admission,
     _ exchange: Exchange
 ) async throws(APIError) {
+    let admission = try await first.admitted(exchange, checksLength: false)
+    let wanted = (consume first).wanted
     do throws(UpstreamError) {
         if wanted.isStreamed {
             let writer = reply.writer(for: wanted, exchange)
             return try await fallback.stream(to: writer, wanted, billing: admission.sheet)
         }
         let (answer, usage) = try await fallback.answer(billing: admission.sheet)
+        try await write(answer, usage, wanted, reply, exchange)
+    } catch {
+        throw APIError(error, model: wanted.model)
+    }
+}
+
+/// The answer of a panel.
+@inline(never)
+private func answer(of panel: PanelChat, _ reply: any ChatReply, _ exchange: Exchange) async throws(APIError) {
+    let wanted = try panel.wanted()
+    let admission = try await panel.admitted()
+    do throws(UpstreamError) {
+        if wanted.isStreamed {
+            let writer = reply.writer(for: wanted, exchange)
+            return try await panel.stream(to: writer, wanted, billing: admission.sheet)
+        }
+        let (answer, usage) = try await panel.answer(billing: admission.sheet)
         try await write(answer, usage, wanted, reply, exchange)
     } catch {
         throw APIError(error, model: wanted.model)
@@ -118,6 +152,6 @@ private func write(
     _ exchange: Exchange
 ) async throws(UpstreamError) {
     exchange.record.usage = usage
-    exchange.cost = exchange.record.price?.cost(usage)
+    exchange.cost = exchange.record.cost
     try await reply.write(answer, usage, wanted, exchange)
 }

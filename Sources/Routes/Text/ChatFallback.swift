@@ -17,9 +17,18 @@ final class ChatFallback: @unchecked Sendable {
     private var plans: [Int: ChatPlan] = [:]
     private var refusals: [Int: APIError] = [:]
     private var checked: Set<Int> = []
+    /// Told of each candidate before it is asked; nil: the request is billed by its price.
+    private let choosing: ((Candidate) -> Void)?
 
-    init(_ call: consuming ChatCall, _ candidates: Candidates, _ caller: Caller, _ exchange: Exchange) {
+    init(
+        _ call: consuming ChatCall,
+        _ candidates: Candidates,
+        _ caller: Caller,
+        _ exchange: Exchange,
+        choosing: ((Candidate) -> Void)? = nil
+    ) {
         self.call = call
+        self.choosing = choosing
         self.candidates = candidates
         self.caller = caller
         self.exchange = exchange
@@ -98,7 +107,7 @@ final class ChatFallback: @unchecked Sendable {
                 if let terms { sheet.bill(by: terms) }
                 // A longer call may fit the model of another.
                 if checked.insert(place).inserted, !plan.isShort(terms) { try await plan.check(terms?.promptTokens) }
-                exchange.record.price = plan.candidate.price
+                if let choosing { choosing(plan.candidate) } else { exchange.record.price = plan.candidate.price }
                 return plan
             }
             attempts.skip(refusals[place] ?? .modelNotFound(call.model))

@@ -129,9 +129,14 @@ final class ChatPlan: @unchecked Sendable {
 
     @inline(never)
     func terms(under cover: Cover) -> CallTerms? {
-        var transcriber: Candidate?
-        if case .attached(let plan, _) = way { transcriber = plan.transcriber }
-        return CallTerms(call, candidate, caller, cover, gateway, transcriber: transcriber)
+        terms(under: cover, expecting: 0)
+    }
+
+    /// - Parameter tokens: of the prompt, besides those of the call.
+    func terms(under cover: Cover, expecting tokens: Int) -> CallTerms? {
+        var extras = PromptExtras(tokens: tokens)
+        if case .attached(let plan, _) = way { extras.transcriber = plan.transcriber }
+        return CallTerms(call, candidate, caller, cover, gateway, extras)
     }
 
     /// Most calls are short, and need no `check`.

@@ -3,15 +3,25 @@ import Limits
 import Shared
 import Upstream
 
+/// The part of a prompt that is not in the call's own texts.
+struct PromptExtras {
+    /// The model that is asked for the words of its sounds.
+    var transcriber: Candidate?
+    /// That are not written yet.
+    var tokens = 0
+    /// Counting the prompt would take long.
+    var isEstimated = false
+}
+
 extension CallTerms {
-    /// Of a chat call; nil where no limit counts what is known late. `transcriber`: who is asked what its sounds say.
+    /// Of a chat call; nil where no limit counts what is known late.
     init?(
         _ call: ChatCall,
         _ candidate: Candidate,
         _ caller: Caller,
         _ cover: Cover,
         _ gateway: Gateway,
-        transcriber: Candidate?
+        _ extras: PromptExtras
     ) {
         let images = cover.isPlain ? 0 : candidate.imagesOfChat
         guard gateway.limits.countsLate || images > 0 else { return nil }
@@ -23,7 +33,7 @@ extension CallTerms {
         var promptTokens: Int?
         if !cover.isPlain {
             let answer = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
-            let prompt = call.promptTokens(by: .of(model))
+            let prompt = call.promptTokens(by: extras.isEstimated ? .estimating : .of(model)) + extras.tokens
             promptTokens = prompt
             let usage = Usage(
                 promptTokens: prompt,
@@ -34,7 +44,7 @@ extension CallTerms {
             reserved.usd = costs.max()?.usdParts ?? 0
             let mayTakeCredits = gateway.registry.mayTakeCredits(candidate, asked: call.model, for: caller)
             reserved.credits = mayTakeCredits ? call.choices * expected.credits : 0
-            if let transcriber, transcriber.takesCredits {
+            if let transcriber = extras.transcriber, transcriber.takesCredits {
                 reserved.credits += AttachmentPlan.sounds(in: call) * means.expected(of: transcriber.model.id).credits
             }
         }

@@ -70,6 +70,15 @@ package final class LimitBook: @unchecked Sendable {
         return cover
     }
 
+    /// The limits of the model alone, for one of the calls of a request that was counted: requests are not counted again.
+    package func coverOfPart(_ caller: Caller, _ request: Request, model: String) -> Cover {
+        oneLoop.check()
+        let models = limits(of: model).filter { $0.quota.unit != .requests }
+        if models.isEmpty { return Cover([]) }
+        let identity = identity(of: caller, address(request)).using(model)
+        return Cover(models.map { Claim($0, identity) })
+    }
+
     /// Those of the first pattern that fits.
     private func limits(of model: String?) -> [Limit] {
         guard !byModel.isEmpty, let model else { return [] }

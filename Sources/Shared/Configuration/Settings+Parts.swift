@@ -18,6 +18,7 @@ extension Offers {
             return Provider(
                 models: provider.models,
                 catalogue: catalogues[provider.kind],
+                name: provider.name,
                 servesList: provider.servesList,
                 list: provider.servesList ? lists[place] : nil,
                 subset: hasSubset ? settings.permittedModels : [],
@@ -30,7 +31,12 @@ extension Offers {
                 prices: provider.prices
             )
         }
-        self.init(providers, fallback: settings.fallbackModel, replacements: settings.replacements)
+        self.init(
+            providers,
+            fallback: settings.fallbackModel,
+            replacements: settings.replacements,
+            panels: settings.panels
+        )
     }
 }
 

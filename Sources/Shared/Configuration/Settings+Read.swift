@@ -150,6 +150,7 @@ extension Settings {
         logFormat = reader.text("LOG_FORMAT").flatMap(LogFormat.init) ?? .text
         balance = BalanceSettings(reader)
         providers = ProviderSettings.all(&reader)
+        panels = Panel.all(&reader)
         reader.judge(self, catalogues)
         for name in ["CONFIG_URL", "CONFIG_KEY"]
         where reader.given[.global(name)]?.place.hasPrefix("CONFIG_URL") ?? false {

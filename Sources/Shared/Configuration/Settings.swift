@@ -68,4 +68,6 @@ package struct Settings: Sendable, Equatable {
     package let balance: BalanceSettings
     /// In the order of `PROVIDERS`; never empty.
     package let providers: [ProviderSettings]
+    /// By NAME.
+    package let panels: [Panel]
 }

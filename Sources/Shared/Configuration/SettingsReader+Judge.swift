@@ -16,7 +16,7 @@ extension SettingsReader {
             ("GENERATE_MODEL", settings.generateModel),
         ]
         for (name, model) in named {
-            guard let model, offers[model].isEmpty else { continue }
+            guard let model, offers[model].isEmpty, offers.panels[model] == nil else { continue }
             judge(.global(name), "no provider serves \"\(model)\"", offers)
         }
         for (place, provider) in settings.providers.enumerated() {
@@ -25,9 +25,11 @@ extension SettingsReader {
             }
             judge(ProviderSettings.key(provider.instance, "GENERATE_MODEL"), "the provider has no \"\(model)\"", offers)
         }
-        for (name, other) in settings.replacements.sorted(by: { $0.key < $1.key }) where offers[other].isEmpty {
+        for (name, other) in settings.replacements.sorted(by: { $0.key < $1.key })
+        where offers[other].isEmpty && offers.panels[other] == nil {
             judge("MODEL_REPLACEMENTS", "no provider serves \"\(other)\", which replaces \"\(name)\"", offers)
         }
+        judgePanels(settings, offers)
         judgeModelValues(settings, catalogues)
         warnOfPatterns(settings, offers)
         warnOfModels(settings, catalogues)

@@ -421,6 +421,7 @@ extension SettingsTable {
                     SettingRow("ENABLED", .boolean, "true", "false: the provider is ignored"),
                 ]
             ),
+            .panels,
         ],
         ownPrefixes: ["PROVIDER_", "PANEL_", "RATE_LIMIT_", "ONE_MIN_", "SUBSET_OF_", "PERMIT_MODELS_"],
         sharedPrefixes: [

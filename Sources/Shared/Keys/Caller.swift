@@ -62,4 +62,11 @@ package final class Caller: Sendable {
     package func mayUse(_ name: String, ofPassthrough isPassthrough: Bool) -> Bool {
         isPassthrough ? kind == .passThrough : models.match(name)
     }
+
+    /// The same caller, with the right to all models if they have that to this one. One who may use it only with a key
+    /// of the vendor's has that key alone.
+    package func mayingAll(ifMaying name: String) -> Caller {
+        guard models.match(name) else { return self }
+        return Caller(kind, identity: identity, name: self.name, key: key, passedKey: passedKey, models: [.all])
+    }
 }

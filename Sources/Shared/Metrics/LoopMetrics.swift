@@ -109,6 +109,19 @@ package final class LoopMetrics: @unchecked Sendable {
         if let caller = ended.caller { count(ended, of: caller) }
     }
 
+    /// A call that was made for a request besides the one that answered it: its tokens, and 10^-9 dollars.
+    package func count(_ usage: Usage, usdParts: Int, of model: String, for caller: String?) {
+        oneLoop.check()
+        let model = labels.models.number(model)
+        tokens.add(usage.promptTokens, at: model * 2)
+        tokens.add(usage.completionTokens, at: model * 2 + 1)
+        guard let caller else { return }
+        let first = labels.callers.number(caller) * CallerCount.allCases.count
+        callers.add(usage.promptTokens, at: first + CallerCount.promptTokens.rawValue)
+        callers.add(usage.completionTokens, at: first + CallerCount.completionTokens.rawValue)
+        callers.add(usdParts, at: first + CallerCount.usdParts.rawValue)
+    }
+
     private func count(_ ended: Ended, of caller: String) {
         let first = labels.callers.number(caller) * CallerCount.allCases.count
         callers.add(1, at: first + CallerCount.requests.rawValue)

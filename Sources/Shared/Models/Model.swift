@@ -17,6 +17,9 @@ public struct Model: Sendable, Equatable {
         @inlinable public static var speechToText: Features { Features(rawValue: 64) }
         @inlinable public static var audioTranslation: Features { Features(rawValue: 128) }
         @inlinable public static var code: Features { Features(rawValue: 256) }
+
+        /// Chats may be put to models of one of these.
+        @inlinable public static var chatting: Features { [.chat, .code, .image, .textToSpeech] }
     }
 
     /// Of the name that a caller gives.

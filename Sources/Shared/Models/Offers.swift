@@ -36,6 +36,8 @@ package struct Offers: Sendable {
         let models: [ModelName]
         /// Nil: its models chat, and are known by their names only.
         let catalogue: Catalogue?
+        /// Unique; panels pin their members by it.
+        let name: String
         /// The vendor's own list is served, too.
         let servesList: Bool
         /// It; nil: it was not read yet.
@@ -63,6 +65,7 @@ package struct Offers: Sendable {
     private let providers: [Provider]
     private let catalogues: [Catalogue]
     private let isSubsetOnly: Bool
+    package private(set) var panels: PanelOffers
     package let fallback: String?
     /// The names that take the place of others once these have ended.
     private let replacements: [String: String]
@@ -71,8 +74,15 @@ package struct Offers: Sendable {
     ///   - providers: in the order of the settings.
     ///   - fallback: the model for a name that nobody serves.
     ///   - replacements: of models that have ended, or that nobody serves.
-    package init(_ providers: [Provider], fallback: String?, replacements: [String: String] = [:]) {
+    ///   - panels: their names go before those that vendors list.
+    package init(
+        _ providers: [Provider],
+        fallback: String?,
+        replacements: [String: String] = [:],
+        panels: [Panel] = []
+    ) {
         self.providers = providers
+        self.panels = PanelOffers(panels)
         self.fallback = fallback
         self.replacements = replacements
         catalogues = providers.compactMap(\.catalogue)
@@ -90,6 +100,11 @@ package struct Offers: Sendable {
                 for model in live where !own.contains(model.id) { add(model.id, Model(named: model.id, model), index) }
             }
         }
+        findUsablePanels()
+        sortByPriority()
+    }
+
+    private mutating func sortByPriority() {
         guard providers.contains(where: { $0.rank.priority != providers[0].rank.priority }) else { return }
         for (name, offers) in byName {
             byName[name] = offers.sorted { ($0.rank.priority, $0.provider) < ($1.rank.priority, $1.provider) }
@@ -121,6 +136,7 @@ package struct Offers: Sendable {
     }
 
     private mutating func add(_ name: String, _ model: Model, _ provider: Int) {
+        if panels.hides(name) { return }
         let rank = providers[provider].rank
         let weight = rank.weight(of: name)
         // A name that nobody else serves is unknown, and no other model stands in for it.
@@ -191,6 +207,12 @@ package struct Offers: Sendable {
         return self[fallback]
     }
 
+    /// The same, if that is a panel.
+    package func substitutePanel(for name: String) -> Panel? {
+        guard let fallback, let panel = panels[fallback], !forbidden.contains(name) else { return nil }
+        return forbidden.isDisjoint(with: fullNames(of: name)) ? panel : nil
+    }
+
     private func fullNames(of name: String) -> [String] { catalogues.compactMap { $0.fullID(name) } }
 
     /// The models that the caller may use; providers in their order, their models as configured or by id.
@@ -214,7 +236,8 @@ package struct Offers: Sendable {
                 )
             }
         }
-        return listed
+        let own = panels.all.filter { mayUse($0, caller) }
+        return listed + own.map { Listed(id: $0.name, owner: "relay", shutdownDate: nil, features: .chat) }
     }
 
     /// True if the caller may use some model of the provider at that place.
@@ -235,9 +258,12 @@ package struct Offers: Sendable {
     /// All that may be named, in the order of providers.
     package var names: [String] { listing.map(\.name) }
 
+    /// The same, and panels.
+    package var allNames: [String] { names + panels.all.map(\.name) }
+
     /// Names at providers that hold credentials, as patterns may mean them.
     var namesWithCredentials: [String] {
-        listing.filter { !providers[$0.provider].isPassthrough }.map(\.name)
+        listing.filter { !providers[$0.provider].isPassthrough }.map(\.name) + panels.all.map(\.name)
     }
 
     /// The same answer whether a model does not exist or may not be used, with the name that was probably meant.
@@ -270,7 +296,98 @@ package struct Offers: Sendable {
             bound = distance - 1
             if bound < 0 { break }
         }
+        for panel in panels.all where bound >= 0 && panel.name != name {
+            guard features.map({ $0.contains(.chat) }) ?? true, mayUse(panel, caller),
+                let distance = editDistance(wanted, panel.name.utf8.map(\.lowered), atMost: bound)
+            else { continue }
+            best = panel.name
+            bound = distance - 1
+        }
         return best
+    }
+}
+
+// MARK: Panels
+
+extension Offers {
+    /// The model or panel that a panel means by a name, which may be `provider/name`; nil: there is none.
+    package func member(_ name: String) -> Panel.Member? {
+        let name = replacement(of: name) ?? name
+        if let panel = panels[name] { return .panel(panel) }
+        if !self[name].isEmpty { return .model(name, provider: nil) }
+        guard let slash = name.utf8.firstIndex(of: UInt8(ascii: "/")) else { return nil }
+        let (provider, model) = (name[..<slash], String(name[name.index(after: slash)...]))
+        guard let place = providers.firstIndex(where: { $0.name == provider }),
+            self[model].contains(where: { $0.provider == place })
+        else { return nil }
+        return .model(model, provider: place)
+    }
+
+    /// The offers of a member that is a model.
+    package func offers(of name: String, at provider: Int?) -> [Offer] {
+        self[name].filter { provider == nil || $0.provider == provider }
+    }
+
+    /// A panel is used by the right to its name, as far as the providers of its models serve the caller.
+    ///
+    /// - Parameter asked: the name that it stands in for; nil: its own.
+    package func mayUse(_ panel: Panel, asked name: String? = nil, _ caller: Caller) -> Bool {
+        let name = name ?? panel.name
+        return panels.holdingCredentials.contains(panel.name) && caller.mayUse(name, ofPassthrough: false)
+            || panels.takingOwnKeys.contains(panel.name) && caller.mayUse(name, ofPassthrough: true)
+    }
+
+    /// Panels may be members of others, so this goes on until nothing more is found.
+    private mutating func findUsablePanels() {
+        var found = -1
+        while found < panels.holdingCredentials.count + panels.takingOwnKeys.count {
+            found = panels.holdingCredentials.count + panels.takingOwnKeys.count
+            for panel in panels.all {
+                if isServed(panel, isPassthrough: false) { panels.holdingCredentials.insert(panel.name) }
+                if isServed(panel, isPassthrough: true) { panels.takingOwnKeys.insert(panel.name) }
+            }
+        }
+    }
+
+    /// Its summary model and, if it has members, one of them are served by such providers.
+    private func isServed(_ panel: Panel, isPassthrough: Bool) -> Bool {
+        func isServed(_ name: String) -> Bool {
+            switch member(name) {
+            case nil: false
+            case .model(let model, let place):
+                offers(of: model, at: place).contains { providers[$0.provider].isPassthrough == isPassthrough }
+            case .panel(let panel):
+                (isPassthrough ? panels.takingOwnKeys : panels.holdingCredentials).contains(panel.name)
+            }
+        }
+        return isServed(panel.text.summary)
+            && (panel.text.members.isEmpty || panel.text.members.contains(where: isServed))
+    }
+}
+
+/// The panels of the settings, and the providers that can serve them.
+package struct PanelOffers: Sendable {
+    /// By name.
+    package let all: [Panel]
+    private let byName: [String: Panel]
+    /// Providers with keys of the relay's can serve them.
+    fileprivate(set) var holdingCredentials: Set<String> = []
+    /// Providers that take callers' own keys can.
+    fileprivate(set) var takingOwnKeys: Set<String> = []
+    /// Panels that have the name of a model, which so nobody can use.
+    private(set) var hiding: Set<String> = []
+
+    init(_ panels: [Panel]) {
+        all = panels
+        byName = Dictionary(panels.map { ($0.name, $0) }) { first, _ in first }
+    }
+
+    package subscript(name: String) -> Panel? { byName.isEmpty ? nil : byName[name] }
+
+    fileprivate mutating func hides(_ name: String) -> Bool {
+        guard self[name] != nil else { return false }
+        hiding.insert(name)
+        return true
     }
 }
 

@@ -81,6 +81,11 @@ package struct Cost: Sendable, Equatable, Comparable {
     /// As limits of `usd` count it: 10^-9 dollars, rounded up.
     package var usdParts: Int { millionths / 1_000 + (millionths % 1_000 == 0 ? 0 : 1) }
 
+    package static func + (one: Cost, other: Cost) -> Cost {
+        let (sum, isTooLarge) = one.millionths.addingReportingOverflow(other.millionths)
+        return Cost(millionths: isTooLarge ? mostMillionths : min(sum, mostMillionths))
+    }
+
     package static func < (one: Cost, other: Cost) -> Bool { one.millionths < other.millionths }
 
     /// Dollars with at most ten decimals, a half rounded to even: `0.0001`, `12`.

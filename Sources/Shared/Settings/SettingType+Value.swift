@@ -40,6 +40,7 @@ extension SettingType {
         case .published: return isPublished(text) ? .text(text) : nil
         case .weights: return items(of: text)?.collect(keyWeight).map { .weights($0) }
         case .weight: return anyWeight(text).map { .weights([$0]) }
+        case .temperature: return anyWeight(text).flatMap { $0 <= 2 ? .weights([$0]) : nil }
         case .modelPrices: return byModel(text, "=", Price.init).map { .modelPrices($0) }
         case .replacements: return byModel(text, ":", otherModel).map { .replacements($0) }
         case .rate: return startRate(text).map { .weights([$0]) }

@@ -45,6 +45,8 @@ package enum SettingType: Sendable, Equatable {
     case weights
     /// A number, perhaps 0.
     case weight
+    /// A number from 0 to 2.
+    case temperature
     /// A comma list of `model=price`, each model once.
     case modelPrices
     /// A comma list of `model:other`, each model once.
@@ -120,6 +122,7 @@ extension SettingType {
         case .tokens: "a list of keys, each of 1 to \(Self.tokenLimit) visible ASCII characters"
         case .weights: "a list of numbers above 0 separated by commas"
         case .weight: "a number from 0 to 1000000"
+        case .temperature: "a number from 0 to 2"
         case .modelPrices: "a list of model=price, each model once, such as gpt-4o=0.0025/0.01/0.00125"
         case .replacements: "a list of model:other, each model once, separated by commas"
         case .rate: "a number from 0.001 to 1000000 with at most three decimals"
@@ -148,6 +151,7 @@ extension SettingType {
         case .options(let words): "off, or of \(words.joined(separator: ", "))"
         case .list, .models, .names, .weights, .modelWeights, .networks, .servers: "comma list"
         case .weight: "0 to 1000000"
+        case .temperature: "0 to 2"
         case .modelPrices: "USD, as model=prompt/completion/cached"
         case .replacements: "comma list of model:other"
         case .rate: "0.001 to 1000000 a second"

@@ -9,7 +9,7 @@ extension SettingsTable {
     private func part(_ title: String, _ rows: [SettingRow], prefix: String) -> String {
         let lines = rows.map { row in
             let unit = row.type.unit.isEmpty ? "" : " (\(row.type.unit))"
-            return "# \(row.help)\(unit)\(row.fileHint(prefix))\n#\(prefix)\(row.name)=\(row.fallback)\n"
+            return "# \(row.help)\(unit)\(row.fileHint(prefix))\n#\(prefix)\(row.name)=\(row.quotedFallback)\n"
         }
         return "# --- \(title)\n" + lines.joined()
     }
@@ -44,6 +44,9 @@ extension SettingsTable {
 }
 
 extension SettingRow {
+    /// A space at its end would be cut.
+    fileprivate var quotedFallback: String { fallback.last == " " ? "\"\(fallback)\"" : fallback }
+
     fileprivate func fileHint(_ prefix: String) -> String {
         mayComeFromFile ? "; or \(prefix)\(name)_FILE names a file that holds it" : ""
     }

@@ -313,7 +313,7 @@ extension UpstreamError.Kind {
 
 extension UpstreamError {
     /// A few words for clients: no key, no address.
-    fileprivate var shortly: String {
+    package var shortly: String {
         switch kind {
         case .badKey: "401 key refused"
         case .forbidden: "403 forbidden"

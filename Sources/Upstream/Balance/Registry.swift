@@ -2,6 +2,12 @@ package import Calls
 package import Engine
 package import Shared
 
+/// The models, or the panel, that serve a chat.
+package enum ChatTarget: Sendable {
+    case candidates(Candidates)
+    case panel(Panel)
+}
+
 /// The providers and the models that they serve. One a loop, as providers are.
 ///
 /// `@unchecked`: used on its loop only.
@@ -46,6 +52,8 @@ package final class Registry: @unchecked Sendable {
     package let forwards: Bool
     let loop: EventLoop
     package let offers: Offers
+    /// Of all panels.
+    package let marks: PanelMarks
     let balance: Balance
 
     /// - Parameter entries: as many as there are providers in the settings, in their order.
@@ -55,16 +63,46 @@ package final class Registry: @unchecked Sendable {
         speaksChat = entries.contains { $0.provider.wires.contains(.chat) }
         forwards = entries.contains { $0.provider is any Forwarder }
         self.offers = offers
+        marks = PanelMarks(of: offers.panels.all)
         self.balance = balance
     }
 
     /// The same vendors with other models.
     package func offering(_ offers: Offers) -> Registry { Registry(entries, offers, balance, on: loop) }
 
-    /// The candidates for a chat with the model that a caller named, which may make images or speak. A model of another
-    /// kind, or one that the caller may not use, is unknown to them.
+    /// The candidates for a chat with the model that a caller named, which may make images or speak; or a panel of that
+    /// name. A model of another kind, or one that the caller may not use, is unknown to them.
+    package func target(_ name: String, for caller: Caller) throws(APIError) -> ChatTarget {
+        switch try resolve(name, caller, .chatting) {
+        case .offer(let found): .candidates(candidates(found, name, caller, .chatting))
+        case .panel(let panel): .panel(panel)
+        }
+    }
+
+    /// The same, of a name that a panel asks, which its caller may use by the right to the panel.
+    package func target(ofMember name: String, for caller: Caller) throws(APIError) -> ChatTarget {
+        switch offers.member(name) {
+        case nil: throw offers.isAwaitingList ? .listAwaited : .modelNotFound(name)
+        case .panel(let panel): return .panel(panel)
+        case .model(let model, let place):
+            let all = offers.offers(of: model, at: place)
+            guard let first = all.indices.first(where: { serves(all[$0], .chatting) && mayUse(all[$0], model, caller) })
+            else { throw .modelNotFound(name) }
+            let found = Found(name: model, offers: all, index: first)
+            return .candidates(candidates(found, model, caller, .chatting))
+        }
+    }
+
+    /// The candidates for a chat; of a panel those for its summary.
     package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidates {
-        try candidates(name, for: caller, able: [.chat, .code, .image, .textToSpeech])
+        var target = try target(name, for: caller)
+        var caller = caller
+        while case .panel(let panel) = target {
+            caller = caller.mayingAll(ifMaying: name)
+            target = try self.target(ofMember: panel.text.summary, for: caller)
+        }
+        guard case .candidates(let candidates) = target else { throw .modelNotFound(name) }
+        return candidates
     }
 
     /// The candidates for the model that a caller named in a call that needs one of `features`.
@@ -73,7 +111,15 @@ package final class Registry: @unchecked Sendable {
         for caller: Caller,
         able features: Model.Features
     ) throws(APIError) -> Candidates {
-        let found = try find(name, caller, features)
+        candidates(try find(name, caller, features), name, caller, features)
+    }
+
+    private func candidates(
+        _ found: Found,
+        _ name: String,
+        _ caller: Caller,
+        _ features: Model.Features
+    ) -> Candidates {
         let leading = candidate(found, caller)
         var others: [Candidate] = []
         for index in found.index + 1..<max(found.index + 1, found.offers.count) {
@@ -127,6 +173,11 @@ package final class Registry: @unchecked Sendable {
         var offer: Offers.Offer { offers[index] }
     }
 
+    private enum Resolved {
+        case offer(Found)
+        case panel(Panel)
+    }
+
     /// The first that serves the model.
     ///
     /// - Parameter provider: nil: any.
@@ -136,6 +187,18 @@ package final class Registry: @unchecked Sendable {
         _ features: Model.Features,
         at provider: (any ChatVendor)? = nil
     ) throws(APIError) -> Found {
+        switch try resolve(name, caller, features, at: provider) {
+        case .offer(let found): return found
+        case .panel: throw offers.notFound(name, for: caller, able: features)
+        }
+    }
+
+    private func resolve(
+        _ name: String,
+        _ caller: Caller,
+        _ features: Model.Features,
+        at provider: (any ChatVendor)? = nil
+    ) throws(APIError) -> Resolved {
         func fits(_ offer: Offers.Offer) -> Bool {
             serves(offer, features) && (provider == nil || provider === entries[offer.provider].provider)
         }
@@ -143,15 +206,20 @@ package final class Registry: @unchecked Sendable {
         let served = offers.replacement(of: name) ?? name
         let all = offers[served]
         for index in all.indices where mayUse(all[index], name, caller) {
-            if fits(all[index]) { return Found(name: served, offers: all, index: index) }
+            if fits(all[index]) { return .offer(Found(name: served, offers: all, index: index)) }
             isKnown = true
         }
         guard !isKnown else { throw offers.notFound(name, for: caller, able: features) }
+        // No provider has the name of a panel, so calls of models do not look for one.
+        if let panel = offers.panels[served], offers.mayUse(panel, asked: name, caller) { return .panel(panel) }
         if offers.mayBeListed(name, for: caller) { throw .listAwaited }
         // The right to the name that was asked is what counts.
         let others = offers.substitutes(for: name)
         for index in others.indices where mayUse(others[index], name, caller) && fits(others[index]) {
-            return Found(name: offers.fallback ?? name, offers: others, index: index)
+            return .offer(Found(name: offers.fallback ?? name, offers: others, index: index))
+        }
+        if let panel = offers.substitutePanel(for: name), offers.mayUse(panel, asked: name, caller) {
+            return .panel(panel)
         }
         throw offers.notFound(name, for: caller, able: features)
     }

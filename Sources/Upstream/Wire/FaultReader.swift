@@ -23,7 +23,7 @@ struct FaultReader {
         var fault = fault(head, body)
         if !tellsFields { fault.param = nil }
         var error = error(fault)
-        error.status = head.status
+        if head.status >= 400 { error.status = head.status }
         return error
     }
 

@@ -26,7 +26,10 @@ final class TextChunks: BatchWriter, @unchecked Sendable {
         switch event {
         case .text(let text), .refusal(let text): add(text, to: choice, nil)
         case .finish(let reason, _): add(UnsafeRawBufferPointer(start: nil, count: 0), to: choice, reason)
-        case .reasoning, .toolCall, .toolArguments, .signature, .sealedThought, .note, .native: break
+        case .note(let text):
+            if !hasBegun { begin() }
+            out.append(comment: text)
+        case .reasoning, .toolCall, .toolArguments, .signature, .sealedThought, .native: break
         }
     }
 

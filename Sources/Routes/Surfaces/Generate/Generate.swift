@@ -42,15 +42,15 @@ struct Generate: ChatSurface {
         return try ChatCall(generating: try RequestFields(root))
     }
 
-    func candidates(for asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Candidates {
+    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {
         let (registry, settings) = (exchange.gateway.registry, exchange.gateway.settings)
         if asked.call.model.isEmpty, let name = settings.generateModel { asked.call.model = name }
-        guard asked.call.model.isEmpty else { return try registry.chat(asked.call.model, for: caller) }
+        guard asked.call.model.isEmpty else { return try registry.target(asked.call.model, for: caller) }
         guard let candidates = registry.generators(for: caller) else {
             throw APIError(503, "All providers failed: there is none for this caller.", type: "server_error")
         }
         asked.call.model = candidates.leading.name
-        return candidates
+        return .candidates(candidates)
     }
 }
 

@@ -37,7 +37,7 @@ struct LLMChat: ChatSurface {
         return ChatRequest(call, LLMReply(names: ToolNames(customOf: root, ifCalledBy: call)))
     }
 
-    func candidates(for asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Candidates {
+    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {
         let wantsTools = !asked.call.needs.isDisjoint(with: [.tools, .functions, .customTools])
         if isStreamed, wantsTools, !exchange.request.wantsEvents {
             throw .unsupported("tools", "Calls of tools are streamed as events only: send Accept: text/event-stream.")
@@ -46,7 +46,7 @@ struct LLMChat: ChatSurface {
             throw APIError(503, Self.noInstance, type: "server_error")
         }
         asked.call.model = candidates.leading.name
-        return candidates
+        return .candidates(candidates)
     }
 }
 

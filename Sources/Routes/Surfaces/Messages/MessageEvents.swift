@@ -56,7 +56,10 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
         case .finish(let reason, let sequence):
             finish = reason
             stop = sequence.map { Body(copying: $0) }
-        case .toolArguments, .signature, .note, .native: break
+        case .note(let text):
+            begin()
+            out.append(comment: text)
+        case .toolArguments, .signature, .native: break
         }
     }
 

@@ -213,12 +213,16 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         exchange.beginEvents()
     }
 
-    private func begin() {
+    private func begin() { begin(with: "") }
+
+    func begin(with text: StaticString) {
         hasBegun = true
         beginHead()
         for choice in 0..<choices {
             open(choice)
-            out.append("{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n")
+            out.append("{\"role\":\"assistant\",\"content\":\"")
+            if choice == 0 { out.append(text) }
+            out.append("\"},\"finish_reason\":null}]}\n\n")
         }
     }
 

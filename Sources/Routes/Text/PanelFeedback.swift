@@ -1,0 +1,42 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// Tells the client of a stream that members have ended, in the form that the panel's settings ask for.
+struct PanelFeedback {
+    private let form: Panel.Feedback
+    private let writer: any AnswerWriter
+
+    init(_ form: Panel.Feedback, _ writer: any AnswerWriter) {
+        self.form = form
+        self.writer = writer
+    }
+
+    /// A space, which goes out at once.
+    func begin() {
+        switch form {
+        case .content: writer.begin(with: " ")
+        case .reasoning: withBytes(" ") { writer.take(0, .reasoning($0)) }
+        case .comment, .off: return
+        }
+        writer.flushNow()
+    }
+
+    /// A member has ended.
+    func mark(_ member: String, isGood: Bool) {
+        let line = PanelMarks.line(member, isGood: isGood)
+        switch form {
+        case .content: withBytes(line) { writer.take(0, .text($0)) }
+        case .reasoning: withBytes(line) { writer.take(0, .reasoning($0)) }
+        case .comment: withBytes(String(line.dropLast())) { writer.take(0, .note($0)) }
+        case .off: return
+        }
+        writer.flushNow()
+    }
+
+    private func withBytes(_ text: String, _ take: (UnsafeRawBufferPointer) -> Void) {
+        var text = text
+        text.withUTF8 { take(UnsafeRawBufferPointer($0)) }
+    }
+}

@@ -1,0 +1,124 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// The members of a panel, which are asked at once.
+///
+/// `@unchecked`: used on its request's loop only.
+final class PanelMembers: @unchecked Sendable {
+    private enum Outcome: Sendable {
+        case answered(Body)
+        /// A few words for the client.
+        case failed(String)
+
+        var isGood: Bool { if case .answered = self { true } else { false } }
+    }
+
+    private let chat: PanelChat
+    private let sheet: CallSheet
+    private let feedback: PanelFeedback?
+    private let asked: ChatCall
+    /// Nobody is asked after it; `.max`: there is no such time.
+    private let deadline: UInt64
+    /// Of answers that came, and of the copies of the call that are sent.
+    private var bytes = 0
+    private(set) var hold: MemoryHold?
+
+    /// A longer answer is no help to another model.
+    private static let answerLimitBytes = 1_048_576
+
+    init(_ chat: PanelChat, _ sheet: CallSheet, _ feedback: PanelFeedback?) {
+        self.chat = chat
+        self.sheet = sheet
+        self.feedback = feedback
+        asked = chat.panel.memberCall(of: chat.call)
+        let time = UInt64(clamping: chat.panel.deadline.nanoseconds)
+        deadline = time > 0 ? chat.loop.nowNanoseconds + time : .max
+    }
+
+    private var panel: Panel { chat.panel }
+    private var members: [String] { chat.cast.members }
+
+    /// The texts of good answers, in the order of members. Throws if there are too few.
+    func references() async throws(UpstreamError) -> [String] {
+        guard covers(asked.sentBytes * members.count) else { throw UpstreamError(TransportError(.overloaded)) }
+        let outcomes = await outcomes()
+        if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
+        var texts: [String] = []
+        for case .answered(let text) in outcomes { texts.append(text.text) }
+        guard texts.count >= panel.leastAnswers else { throw tooFew(outcomes, good: texts.count) }
+        return texts
+    }
+
+    /// Of all members. Those that still run are cancelled once there cannot be enough answers.
+    private func outcomes() async -> [Outcome] {
+        await withTaskGroup(of: (Int, Outcome).self) { group in
+            for (place, name) in members.enumerated() {
+                group.addTask { [self] in (place, await outcome(of: name)) }
+            }
+            var outcomes = [Outcome](repeating: .failed("cancelled"), count: members.count)
+            var mayBeGood = members.count
+            for await (place, outcome) in group {
+                outcomes[place] = outcome
+                feedback?.mark(members[place], isGood: outcome.isGood)
+                if !outcome.isGood { mayBeGood -= 1 }
+                if mayBeGood < panel.leastAnswers { group.cancelAll() }
+            }
+            return outcomes
+        }
+    }
+
+    private func outcome(of name: String) async -> Outcome {
+        guard let target = try? chat.gateway.registry.target(ofMember: name, for: chat.caller) else {
+            return .failed("no provider")
+        }
+        let delay = UInt64(clamping: panel.retryDelay.nanoseconds)
+        for attempt in 1...panel.attempts {
+            do throws(UpstreamError) {
+                return try await attemptedOutcome(of: name, target)
+            } catch {
+                let now = chat.loop.nowNanoseconds
+                if now >= deadline, error.kind == .timedOut { return .failed("deadline") }
+                guard attempt < panel.attempts, error.mayPass, now < deadline, deadline - now > delay, !Task.isCancelled
+                else {
+                    return .failed(error.ofMember)
+                }
+                await chat.loop.sleep(nanoseconds: delay)
+            }
+        }
+        return .failed("cancelled")
+    }
+
+    private func attemptedOutcome(of name: String, _ target: ChatTarget) async throws(UpstreamError) -> Outcome {
+        let end = chat.loop.nowNanoseconds + UInt64(clamping: panel.timeout.nanoseconds)
+        let timed = TimedCall(by: chat.loop)
+        let answer = try await timed.result(until: min(end, deadline), orFailFor: "the panel's time for it is over") {
+            [self] () async throws(UpstreamError) in
+            try await chat.answer(of: target, name, asked, isLast: false, billing: sheet).0
+        }
+        guard let text = answer.choices.first?.text, text.bytes.contains(where: { $0 > 32 }) else {
+            return .failed("empty answer")
+        }
+        // It is kept, and written into the call for the summary model.
+        guard text.bytes.count <= Self.answerLimitBytes, covers(2 * text.bytes.count) else {
+            return .failed("answer too long")
+        }
+        return .answered(text)
+    }
+
+    /// True if there is memory for so much more.
+    private func covers(_ more: Int) -> Bool {
+        bytes += more
+        return chat.gateway.memory.covers(bytes, &hold)
+    }
+
+    private func tooFew(_ outcomes: [Outcome], good: Int) -> UpstreamError {
+        let failures = zip(members, outcomes).compactMap { name, outcome in
+            if case .failed(let reason) = outcome { "\(name): \(reason)" } else { nil }
+        }
+        let count = "Only \(good) of \(members.count) panel members answered (\(panel.leastAnswers) needed)"
+        let message = "\(count): \(failures.joined(separator: "; "))"
+        return UpstreamError(refusing: APIError(502, message, type: "server_error", code: "upstream_error"))
+    }
+}

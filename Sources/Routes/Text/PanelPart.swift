@@ -1,0 +1,90 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+/// One vendor's call for a panel: its sheet, its line in the log, and its part of the counts.
+///
+/// `@unchecked`: used on its request's loop only.
+final class PanelPart: @unchecked Sendable {
+    let sheet: CallSheet
+    private let name: String
+    private let exchange: Exchange
+    /// Its answer is that of the request, which is told by that.
+    private let isLast: Bool
+    private let startedNanoseconds: UInt64
+    /// That is asked, or was asked last.
+    private var candidate: Candidate?
+
+    /// - Parameter whole: of the request.
+    init(_ name: String, _ whole: CallSheet, _ exchange: Exchange, isLast: Bool) {
+        self.name = name
+        self.exchange = exchange
+        self.isLast = isLast
+        sheet = whole.part()
+        startedNanoseconds = exchange.gateway.loop.nowNanoseconds
+    }
+
+    func choose(_ candidate: Candidate) {
+        self.candidate = candidate
+        guard isLast else { return }
+        exchange.record.price = candidate.price
+        exchange.sheet?.provider = candidate.provider.name
+        exchange.sheet?.shutdownDate = candidate.model.shutdownDate
+    }
+
+    /// Counts the call in the limits of its model, or throws the refusal.
+    func admit(_ asked: ChatCall, _ candidates: Candidates, for caller: Caller) async throws(UpstreamError) {
+        let gateway = exchange.gateway
+        guard gateway.limits.dependsOnModels else { return }
+        let leading = candidates.leading
+        let cover = gateway.limits.coverOfPart(caller, exchange.request, model: leading.name)
+        let terms = CallTerms(asked, leading, caller, cover, gateway, PromptExtras())
+        let claims = cover.claims(of: terms?.reserved ?? Amounts())
+        guard !claims.isEmpty else { return }
+        let hold = await exchange.hold(claims)
+        if let refusal = hold.decision.error { throw UpstreamError(refusing: refusal) }
+        sheet.bill(by: terms)
+        sheet.hold(hold)
+    }
+
+    /// - Parameter ask: the answer, and its use.
+    func run<Value: Sendable>(
+        _ ask: (PanelPart) async throws(UpstreamError) -> (Value, Usage?)
+    ) async throws(UpstreamError) -> Value {
+        do throws(UpstreamError) {
+            let (value, usage) = try await ask(self)
+            ended(usage, nil)
+            return value
+        } catch {
+            ended(nil, error)
+            throw error
+        }
+    }
+
+    private func ended(_ usage: Usage?, _ error: UpstreamError?) {
+        sheet.end()
+        let gateway = exchange.gateway
+        let cost = usage.flatMap { candidate?.price?.cost($0) }
+        if !isLast, let usage {
+            if let cost { exchange.record.furtherCost = exchange.record.furtherCost.map { $0 + cost } ?? cost }
+            gateway.counts.count(usage, usdParts: cost?.usdParts ?? 0, of: name, for: exchange.record.caller)
+        }
+        gateway.log.info("panel call") { line in
+            line.add("request_id", word: exchange.requestID)
+            line.add("panel", exchange.record.model)
+            line.add("model", name)
+            if let provider = sheet.provider { line.add("provider", word: provider) }
+            line.add("duration_ms", Int((gateway.loop.nowNanoseconds - startedNanoseconds) / 1_000_000))
+            line.add("attempts", sheet.provider == nil ? 0 : sheet.attempts)
+            if let usage {
+                line.add("prompt_tokens", usage.promptTokens)
+                line.add("completion_tokens", usage.completionTokens)
+            }
+            if let cost { line.add("cost", number: cost.text) }
+            line.add("success", error == nil)
+            if let error { line.add("error", error.ofMember) }
+        }
+    }
+}

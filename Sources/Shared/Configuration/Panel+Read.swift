@@ -1,0 +1,145 @@
+extension Panel {
+    private static let prefix = "PANEL_"
+
+    static func all(_ reader: inout SettingsReader) -> [Panel] {
+        var names: [String: SettingKey] = [:]
+        return reader.instances(of: prefix)
+            .map { instance in
+                let panel = Panel(instance, &reader)
+                let setting = key(instance, reader.given[key(instance, "NAME")] == nil ? "SUMMARY_MODEL" : "NAME")
+                if let other = names.updateValue(setting, forKey: panel.name) {
+                    reader.note(setting, "\"\(panel.name)\" is also the name of the panel of \(other.name)")
+                }
+                return panel
+            }
+    }
+
+    private init(_ instance: String, _ reader: inout SettingsReader) {
+        func key(_ field: String) -> SettingKey { Self.key(instance, field) }
+        name = reader.text(key("NAME")) ?? instance.asName
+        mode = reader.text(key("MODE")).flatMap(Mode.init) ?? .parallel
+        let prompt = reader.text(key("SUMMARY_PROMPT")) ?? Self.standardPrompt
+        let text = Cast(
+            members: reader.list(key("MODELS")),
+            summary: reader.text(key("SUMMARY_MODEL")) ?? "",
+            prompt: prompt
+        )
+        let seeing = reader.list(key("VISION_MODELS"))
+        self.text = mode == .direct ? Cast(members: [], summary: text.summary, prompt: prompt) : text
+        vision = Cast(
+            members: mode == .direct ? [] : seeing.isEmpty ? text.members : seeing,
+            summary: reader.text(key("VISION_SUMMARY_MODEL")) ?? text.summary,
+            prompt: reader.text(key("VISION_SUMMARY_PROMPT")) ?? prompt
+        )
+        label = reader.text(key("REFERENCE_LABEL")) ?? ""
+        keepsHistory = reader.boolean(key("KEEP_HISTORY"))
+        temperature = reader.weights(key("TEMPERATURE")).first ?? 0.7
+        summaryTemperature = reader.weights(key("SUMMARY_TEMPERATURE")).first ?? 0.7
+        attempts = reader.number(key("ATTEMPTS"))
+        retryDelay = reader.duration(key("RETRY_DELAY"))
+        timeout = reader.duration(key("TIMEOUT"))
+        summaryTimeout = reader.duration(key("SUMMARY_TIMEOUT"))
+        deadline = reader.duration(key("DEADLINE"))
+        leastAnswers = reader.number(key("MIN_ANSWERS"))
+        feedback = reader.text(key("STATUS_FEEDBACK")).flatMap(Feedback.init) ?? .content
+        checkMembers(instance, &reader)
+    }
+
+    private func checkMembers(_ instance: String, _ reader: inout SettingsReader) {
+        let models = Self.key(instance, "MODELS")
+        if mode == .direct {
+            for field in ["MODELS", "VISION_MODELS", "MIN_ANSWERS"] where reader.given[Self.key(instance, field)] != nil
+            {
+                reader.note(Self.key(instance, field), "mode direct asks no members; remove this line")
+            }
+            return
+        }
+        if text.members.isEmpty {
+            if !reader.problems.contains(where: { $0.name == models.name }) {
+                reader.note(Self.key(instance, "SUMMARY_MODEL"), "without mode direct \(models.name) must be set")
+            }
+            return
+        }
+        let fewest = min(text.members.count, vision.members.count)
+        if leastAnswers > fewest {
+            let count = fewest == 1 ? "1 member" : "\(fewest) members"
+            reader.note(Self.key(instance, "MIN_ANSWERS"), "\(leastAnswers) answers of \(count) cannot be had")
+        }
+    }
+
+    static func key(_ instance: String, _ field: String) -> SettingKey {
+        SettingKey(prefix: prefix, instance: instance, field: field)
+    }
+
+    /// Each setting that names models, with these.
+    static func models(of instance: String, _ reader: SettingsReader) -> [(key: SettingKey, names: [String])] {
+        let lists = ["MODELS", "VISION_MODELS"].map { (key(instance, $0), reader.list(key(instance, $0))) }
+        let single = ["SUMMARY_MODEL", "VISION_SUMMARY_MODEL"].map {
+            (key(instance, $0), reader.text(key(instance, $0)).map { [$0] } ?? [])
+        }
+        return lists + single
+    }
+
+    static func instances(_ reader: SettingsReader) -> [String] { reader.instances(of: prefix) }
+
+    private static let standardPrompt = """
+        The assistant's messages that begin with a label such as "Reference answer 1" are answers of several models to \
+        the user's next message. They may be wrong, incomplete or biased: check them against each other and against what \
+        you know. Then answer the user's next message yourself, in its language: take over what is right, correct what is \
+        wrong, and leave out what does not help. Do not mention the references.
+        """
+}
+
+extension SettingFamily {
+    static let panels = SettingFamily(
+        "PANEL_",
+        declaring: "SUMMARY_MODEL",
+        "Panels: virtual models that ask several models and summarise",
+        [
+            SettingRow("SUMMARY_MODEL", .model, "", "declares a panel: the model that puts the answers together"),
+            SettingRow("MODELS", .list, "", "members: names of models or panels here, or provider/name"),
+            SettingRow("NAME", .model, "", "its name; unset: the NAME, lower case, - for _"),
+            SettingRow(
+                "MODE",
+                .choice(Panel.Mode.allCases.map(\.rawValue)),
+                Panel.Mode.parallel.rawValue,
+                "direct: no members, only the summary model is asked"
+            ),
+            SettingRow(
+                "VISION_MODELS",
+                .list,
+                "",
+                "members if the last message of the user has a picture; unset: MODELS"
+            ),
+            SettingRow("VISION_SUMMARY_MODEL", .model, "", "summary model for such calls; unset: SUMMARY_MODEL"),
+            SettingRow("SUMMARY_PROMPT", .text, "", "prompt of the summary model; unset: a built-in one", .prompt),
+            SettingRow("VISION_SUMMARY_PROMPT", .text, "", "the same for pictures; unset: SUMMARY_PROMPT", .prompt),
+            SettingRow(
+                "REFERENCE_LABEL",
+                .text,
+                "Reference answer {n}: ",
+                "stands before each answer; {n}: its number"
+            ),
+            SettingRow("KEEP_HISTORY", .boolean, "false", "true: the summary model gets the earlier messages"),
+            SettingRow("TEMPERATURE", .temperature, "0.7", "of members"),
+            SettingRow("SUMMARY_TEMPERATURE", .temperature, "0.7", "of the summary, unless the request has one"),
+            SettingRow("ATTEMPTS", .number(1...10), "3", "most calls of each member"),
+            SettingRow("RETRY_DELAY", .duration(.zero ... .seconds(600)), "1", "time before a member is called again"),
+            SettingRow("TIMEOUT", .timeout, "120", "time limit for each call of a member"),
+            SettingRow("SUMMARY_TIMEOUT", .timeout, "300", "time limit for the summary, to its end"),
+            SettingRow("DEADLINE", .duration(.zero ... .seconds(86_400)), "0", "time limit for all members; 0: none"),
+            SettingRow(
+                "MIN_ANSWERS",
+                .number(0...Panel.mostCalls),
+                "0",
+                "with fewer answers the request fails; 0: a summary is made without any"
+            ),
+            SettingRow(
+                "STATUS_FEEDBACK",
+                .choice(Panel.Feedback.allCases.map(\.rawValue)),
+                Panel.Feedback.content.rawValue,
+                "form in which a stream tells that a member has ended"
+            ),
+        ]
+    )
+}

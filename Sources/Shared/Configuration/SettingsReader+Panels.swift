@@ -1,0 +1,81 @@
+/// Panels whose models nobody serves, or that ask themselves.
+extension SettingsReader {
+    mutating func judgePanels(_ settings: Settings, _ offers: Offers) {
+        if settings.panels.isEmpty { return }
+        let names = offers.allNames
+        for (instance, panel) in zip(Panel.instances(self), settings.panels) {
+            if offers.panels.hiding.contains(panel.name) {
+                let isNamed = given[Panel.key(instance, "NAME")] != nil
+                note(
+                    Panel.key(instance, isNamed ? "NAME" : "SUMMARY_MODEL"),
+                    "\"\(panel.name)\" is also a model of a provider; give the panel another name"
+                )
+            }
+            for (key, models) in Panel.models(of: instance, self) {
+                for model in models { judge(member: model, key, names, offers) }
+            }
+        }
+        refuseCycles(settings, offers)
+    }
+
+    private mutating func judge(member name: String, _ key: SettingKey, _ names: [String], _ offers: Offers) {
+        guard let member = offers.member(name) else {
+            let near = nearest(to: name, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
+            let text = "no provider serves \"\(name)\""
+            if offers.isAwaitingList {
+                warn(key, text + " by its name; a vendor's list may")
+            } else {
+                note(key, text + near)
+            }
+            return
+        }
+        guard case .model(let model, let place) = member else { return }
+        let chats = offers.offers(of: model, at: place).contains { !$0.model.features.isDisjoint(with: .chatting) }
+        if !chats { note(key, "\"\(name)\" does not chat") }
+    }
+
+    private mutating func refuseCycles(_ settings: Settings, _ offers: Offers) {
+        for (instance, panel) in zip(Panel.instances(self), settings.panels) {
+            let key = Panel.key(instance, "SUMMARY_MODEL")
+            if let cycle = offers.cycle(from: panel) {
+                note(key, "the panel asks itself: \(cycle.joined(separator: " > "))")
+            } else if offers.calls(of: panel, upTo: Panel.mostCalls) > Panel.mostCalls {
+                note(key, "the panel asks more than \(Panel.mostCalls) models, with those of panels in it")
+            }
+        }
+    }
+}
+
+extension Offers {
+    /// The way from a panel to itself; nil: there is none. Each panel is looked at once.
+    fileprivate func cycle(from panel: Panel) -> [String]? {
+        var seen: Set<String> = []
+        func way(from one: Panel) -> [String]? {
+            for name in one.casts.flatMap({ $0.members + [$0.summary] }) {
+                guard case .panel(let next) = member(name) else { continue }
+                if next.name == panel.name { return [one.name, next.name] }
+                guard seen.insert(next.name).inserted, let rest = way(from: next) else { continue }
+                return [one.name] + rest
+            }
+            return nil
+        }
+        return way(from: panel)
+    }
+
+    /// The models that one request may ask. Of panels in a circle, which have no end, at least `bound`.
+    fileprivate func calls(of panel: Panel, upTo bound: Int) -> Int {
+        var most = 0
+        for cast in panel.casts {
+            var calls = 0
+            for name in cast.members + [cast.summary] where calls <= bound {
+                if case .panel(let next) = member(name) {
+                    calls += bound > 0 ? self.calls(of: next, upTo: bound - 1) : 1
+                } else {
+                    calls += 1
+                }
+            }
+            most = max(most, calls)
+        }
+        return most
+    }
+}

@@ -1,0 +1,75 @@
+package import Calls
+package import Shared
+
+/// The lines by which streams of panels tell that a member has ended. Clients send them back with the answer, in the
+/// history of later turns.
+package struct PanelMarks: Sendable {
+    private let names: Set<[UInt8]>
+    private let longestBytes: Int
+
+    /// - Parameter panels: all that there are, since a client may go on with another one.
+    package init(of panels: [Panel]) {
+        names = Set(panels.flatMap { $0.text.members + $0.vision.members }.map { Array($0.utf8) })
+        longestBytes = names.reduce(0) { max($0, $1.count) }
+    }
+
+    /// The line of a member that has ended.
+    package static func line(_ member: String, isGood: Bool) -> String { "\(member) \(isGood ? "✅" : "❌")\n" }
+
+    /// Takes them out of what the assistant said. A message that has nothing else goes.
+    package func remove(from messages: inout [ChatMessage]) {
+        var emptied: [Int] = []
+        for index in messages.indices where messages[index].role == .assistant {
+            var content: [ChatMessage.Piece] = []
+            var isChanged = false
+            for piece in messages[index].content {
+                switch piece {
+                case .text(let text):
+                    guard let rest = rest(of: text) else { break }
+                    isChanged = true
+                    if !rest.isEmpty { content.append(.text(rest)) }
+                    continue
+                case .thought(let thought):
+                    guard thought.signature == nil, let rest = rest(of: thought.text) else { break }
+                    isChanged = true
+                    if let thought = Thought(rest, signature: nil) { content.append(.thought(thought)) }
+                    continue
+                case .refusal, .attachment: break
+                }
+                content.append(piece)
+            }
+            guard isChanged else { continue }
+            messages[index].content = content
+            if content.isEmpty, messages[index].toolCalls.isEmpty { emptied.append(index) }
+        }
+        for index in emptied.reversed() { messages.remove(at: index) }
+    }
+
+    /// The text after the marks that it begins with; nil: it does not begin with any.
+    package func rest(of text: String) -> String? {
+        var text = text
+        return text.withUTF8 { bytes in
+            var start = bytes.prefix { $0 == 32 || $0 == 10 || $0 == 13 }.count
+            var hasMarks = false
+            while let end = endOfMark(bytes, from: start) {
+                hasMarks = true
+                start = end
+            }
+            return hasMarks ? String(decoding: bytes[start...], as: UTF8.self) : nil
+        }
+    }
+
+    private static let signs: [[UInt8]] = ["✅", "❌"].map { Array(" \($0)".utf8) }
+
+    /// The place after the line that begins there; nil: it is not a mark.
+    private func endOfMark(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
+        let window = bytes[start...].prefix(longestBytes + 8)
+        let line = window.prefix { $0 != 10 }
+        guard line.count < window.count || line.endIndex == bytes.endIndex else { return nil }
+        let told = line.last == 13 ? line.dropLast() : line
+        guard let sign = Self.signs.first(where: { told.count > $0.count && told.suffix($0.count).elementsEqual($0) }),
+            names.contains(Array(told.dropLast(sign.count)))
+        else { return nil }
+        return min(line.endIndex + 1, bytes.endIndex)
+    }
+}

@@ -1,0 +1,19 @@
+package import Calls
+import Shared
+
+extension UpstreamError {
+    /// The member of a panel is asked once more: the connection failed, or the status is 408, 409, 429 or 5xx.
+    package var mayPass: Bool {
+        if kind == .outOfCredit || kind == .cancelled { return false }
+        if let status = self.refusal?.status ?? self.status {
+            return [408, 409, 429].contains(status) || status >= 500
+        }
+        return switch fault {
+        case .unreachable, .insecure, .connectTimeout, .broken, .rateLimited, .unavailable: true
+        default: false
+        }
+    }
+
+    /// A few words for clients.
+    package var ofMember: String { self.refusal.map { "\($0.status) refused" } ?? shortly }
+}

@@ -1,0 +1,346 @@
+"""Panels: what members and the summary model are asked, and what the client gets of it."""
+
+import json
+import threading
+
+import anthropic
+import checked
+import httpx
+import httpx2
+import openai
+import paneled
+import pytest
+from chat import PATH
+from openai_vendor import USAGE
+from paneled import BAD, FAILED, GOOD, KEY, TOKEN, asked, panel, stream, whole
+
+MEMBERS = ("up-a", "up-b", "up-c")
+PICTURE = {
+    "type": "image_url",
+    "image_url": {"url": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="},
+}
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.fixture(scope="module")
+def paneling(launch, server, tmp_path_factory):
+    prompt = tmp_path_factory.mktemp("prompts") / "summary.txt"
+    prompt.write_text("From a file.\nTwo lines.\n")
+    return launch(
+        **paneled.settings(server.base_url, KEY_ONE_TOKEN="token-of-another-caller", KEY_ONE_MODELS="plain,direct"),
+        **panel("PLAIN", SUMMARY_PROMPT="Sum up.", STATUS_FEEDBACK="off"),
+        **panel("STANDARD"),
+        **panel("TUNED", NAME="my/tuned", SUMMARY_PROMPT_FILE=prompt, KEEP_HISTORY="true", TEMPERATURE="0.1",
+                SUMMARY_TEMPERATURE="0.2", REFERENCE_LABEL="[{n}/{n}] ", VISION_MODELS="va", VISION_SUMMARY_MODEL="vs",
+                VISION_SUMMARY_PROMPT="What is seen?", MODELS="b,a"),
+        **panel("DIRECT", MODE="direct", MODELS=None),
+        **panel("DIRECT_KEEPING", MODE="direct", MODELS=None, KEEP_HISTORY="true"),
+        **panel("TWO", MIN_ANSWERS="2"), **panel("THREE", MIN_ANSWERS="3", STATUS_FEEDBACK="off"),
+        **panel("REASONING", STATUS_FEEDBACK="reasoning"), **panel("COMMENT", STATUS_FEEDBACK="comment"),
+        **panel("OUTER", MODELS="plain,a", STATUS_FEEDBACK="content"),
+        **panel("LAST", MODELS="b", SUMMARY_MODEL="two"),
+        **panel("PINNED", MODELS="row/a,b"),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def team(paneling, server):
+    """A plain client of it. After the test its vendor has seen nothing that it would refuse."""
+    for name in ("a", "b", "c", "va"):
+        server.says(f"up-{name}", {"text": f"Says {name}"})
+    for name in ("s", "vs"):
+        server.says(f"up-{name}", {"text": f"Sums {name}"})
+    with checked.client(
+        httpx, base_url=paneling.base_url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30
+    ) as plain:
+        yield plain
+    assert server.take_violations() == []
+
+
+@pytest.fixture
+def official(paneling, team):
+    with checked.client(httpx2, timeout=30) as http:
+        yield openai.OpenAI(api_key=TOKEN, base_url=paneling.v1, max_retries=0, http_client=http)
+
+
+def user(text):
+    return {"role": "user", "content": text}
+
+
+def reference(number, text):
+    return {"role": "assistant", "content": f"Reference answer {number}: {text}"}
+
+
+# --- What is asked --------------------------------------------------------------------------------------
+
+
+def test_members_get_the_messages_and_the_summary_model_their_answers(team, server):
+    answer = whole(
+        team, "plain", "First", "Reply", "Last", max_tokens=77, stop=["END"], tools=[TOOL], user="u", seed=3, top_p=0.5,
+        response_format={"type": "json_object"},
+    )  # fmt: skip
+    told = answer.json()
+    assert told["model"] == "plain" and told["usage"] == USAGE and told["object"] == "chat.completion"
+    assert told["choices"][0]["message"]["content"] == "Sums s" and told["id"].startswith("chatcmpl-")
+    messages = [user("First"), {"role": "assistant", "content": "Reply"}, user("Last")]
+    for model in MEMBERS:
+        assert server.body(model) == {"model": model, "messages": messages, "temperature": 0.7}
+    summary = server.body("up-s")
+    assert summary["messages"] == [
+        reference(1, "Says a"), reference(2, "Says b"), reference(3, "Says c"), user("Sum up."), user("Last"),
+    ]  # fmt: skip
+    assert summary["temperature"] == 0.7 and summary["stop"] in ("END", ["END"]) and summary["tools"] == [TOOL]
+    assert summary["response_format"] == {"type": "json_object"} and summary["seed"] == 3 and summary["user"] == "u"
+    assert 77 in (summary.get("max_tokens"), summary.get("max_completion_tokens"))
+
+
+def test_a_panel_may_be_tuned(team, server):
+    assert whole(team, "my/tuned", {"role": "system", "content": "Be brief"}, "First", "Reply", user("Last"), temperature=0.9)
+    assert server.body("up-a")["temperature"] == 0.1
+    summary = server.body("up-s")
+    # The caller's own temperature goes first.
+    assert summary["temperature"] == 0.9
+    server.says("up-s", {"text": "Sums"})
+    assert whole(team, "my/tuned", {"role": "system", "content": "Be brief"}, user("First"), user("Last")).status_code == 200
+    summary = server.body("up-s")
+    assert summary["temperature"] == 0.2
+    assert summary["messages"] == [
+        {"role": "system", "content": "Be brief"}, user("First"), {"role": "assistant", "content": "[1/1] Says b"},
+        {"role": "assistant", "content": "[2/2] Says a"}, user("From a file.\nTwo lines."), user("Last"),
+    ]  # fmt: skip
+    assert server.asked("up-c") == []
+
+
+def test_the_last_message_of_the_user_decides_about_vision(team, server):
+    seen = [{"type": "text", "text": "What is it?"}, PICTURE]
+    assert whole(team, "my/tuned", "Before", "Reply", user(seen)).json()["choices"][0]["message"]["content"] == "Sums vs"
+    assert server.asked("up-a") == [] and server.asked("up-s") == []
+    assert server.body("up-va")["messages"][-1]["content"][1]["type"] == "image_url"
+    messages = server.body("up-vs")["messages"]
+    assert messages[-2] == user("What is seen?") and messages[-1] == user(seen)
+    server.says("up-vs", {})
+    # A picture in an earlier turn does not count, and goes to members as it came.
+    assert whole(team, "my/tuned", user(seen), "A cat", user("Sure?")).json()["choices"][0]["message"]["content"] == "Sums s"
+    assert server.body("up-a")["messages"][0] == user(seen) and server.asked("up-vs") == []
+
+
+def test_without_history_pictures_of_earlier_turns_are_not_sent(team, server):
+    assert whole(team, "plain", user([{"type": "text", "text": "x"}, PICTURE]), "A cat", user("Sure?")).status_code == 200
+    assert "image_url" not in json.dumps(server.body("up-s")) and "image_url" in json.dumps(server.body("up-a"))
+
+
+def test_answers_are_numbered_by_the_order_of_members_not_of_arrival(team, server):
+    gate = threading.Event()
+    server.says("up-a", {"gate": gate, "text": "Says a"})
+    server.says("up-b", FAILED)
+    with team.stream("POST", PATH, json=asked("standard", stream=True)) as answer:
+        lines = paneled.events(answer.iter_lines())
+        marks = [next(lines)["choices"][0]["delta"]["content"] for _ in range(3)]
+        assert marks[0] == " " and sorted(marks[1:]) == sorted(["b" + BAD, "c" + GOOD])
+        gate.set()
+        assert next(lines)["choices"][0]["delta"]["content"] == "a" + GOOD
+        assert list(lines)[-1] == "[DONE]"
+    assert server.body("up-s")["messages"][:2] == [reference(1, "Says a"), reference(2, "Says c")]
+
+
+def test_direct_mode_asks_the_summary_model_alone(team, server):
+    for name, messages in (("direct", [user("Last")]), ("direct-keeping", [user("First"), {"role": "assistant", "content": "Reply"}, user("Last")])):  # fmt: skip
+        server.says("up-s", {"text": "Directly"})
+        got = stream(team, name, "First", "Reply", "Last")
+        assert got.text() == "Directly" and got.is_done
+        assert server.body("up-s")["messages"] == messages
+        assert server.body("up-s")["temperature"] == 0.7
+    assert not any(server.asked(model) for model in MEMBERS)
+
+
+def test_the_result_of_a_tool_keeps_its_call(team, server):
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    calling = {"role": "assistant", "content": None, "tool_calls": [call]}
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "Sunny"}
+    assert whole(team, "plain", user("Weather?"), calling, result, tools=[TOOL]).status_code == 200
+    assert [message["role"] for message in server.body("up-s")["messages"]] == [
+        "assistant", "assistant", "assistant", "user", "assistant", "tool",
+    ]  # fmt: skip
+
+
+# --- Names and rights -------------------------------------------------------------------------------------
+
+
+def test_a_member_may_be_pinned_to_a_provider(team, server):
+    assert whole(team, "pinned").status_code == 200
+    assert len(server.asked("up-a")) == len(server.asked("up-b")) == 1
+
+
+def test_panels_are_listed_and_need_the_right_to_their_name_only(team, paneling, caller, server):
+    listed = {model["id"]: model for model in team.get("/v1/models").json()["data"]}
+    assert listed["my/tuned"] == {
+        "id": "my/tuned", "object": "model", "created": 1727389042, "owned_by": "relay",
+    }  # fmt: skip
+    assert team.get("/v1/models/my/tuned").json()["owned_by"] == "relay"
+    other = caller(paneling, "token-of-another-caller")
+    assert [model["id"] for model in other.get("/v1/models").json()["data"]] == ["direct", "plain"]
+    assert whole(other, "plain").status_code == 200
+    for name in ("a", "s", "standard", "plai"):
+        refused = whole(other, name)
+        assert refused.status_code == 404 and refused.json()["error"]["code"] == "model_not_found"
+    assert "Did you mean `plain`?" in refused.json()["error"]["message"]
+
+
+def test_a_panel_may_be_a_member(team, server):
+    got = stream(team, "outer")
+    assert got.text() in (" a" + GOOD + "plain" + GOOD + "Sums s", " plain" + GOOD + "a" + GOOD + "Sums s")
+    first, second = server.asked("up-s")
+    assert first["body"]["messages"][-2] == user("Sum up.")
+    assert second["body"]["messages"][:2] == [reference(1, "Sums s"), reference(2, "Says a")]
+    assert len(server.asked("up-a")) == 2
+
+
+def test_a_panel_may_make_the_summary(team, server):
+    got = stream(team, "last")
+    assert got.text() == " b" + GOOD + "Sums s" and {chunk["model"] for chunk in got.chunks} == {"last"}
+    assert whole(team, "last").json()["model"] == "last"
+
+
+def test_token_counts_are_those_of_the_summary_model(team):
+    headers = {"anthropic-version": "2023-06-01"}
+    body = {"model": "plain", "messages": [user("Hello")]}
+    assert team.post("/v1/messages/count_tokens", json=body, headers=headers).json()["input_tokens"] > 0
+
+
+# --- Streams ---------------------------------------------------------------------------------------------
+
+
+def test_the_stream_is_as_the_specification_shows(team):
+    answer = team.post(PATH, json=asked("standard", stream=True))
+    assert "x-relay-cost" not in answer.headers and answer.headers["cache-control"] == "no-cache"
+    chunks = [json.loads(line[6:]) for line in answer.text.split("\n\n") if line.startswith("data: {")]
+    assert {(chunk["object"], chunk["model"]) for chunk in chunks} == {("chat.completion.chunk", "standard")}
+    choices = [chunk["choices"][0] for chunk in chunks]
+    assert choices[0] == {"index": 0, "delta": {"role": "assistant", "content": " "}, "finish_reason": None}
+    assert sorted(choice["delta"]["content"] for choice in choices[1:4]) == ["a" + GOOD, "b" + GOOD, "c" + GOOD]
+    assert all(set(choice["delta"]) == {"content"} and choice["finish_reason"] is None for choice in choices[1:-1])
+    assert "".join(choice["delta"]["content"] for choice in choices[4:-1]) == "Sums s"
+    assert choices[-1] == {"index": 0, "delta": {}, "finish_reason": "stop"}
+    assert answer.text.endswith("\n\ndata: [DONE]\n\n")
+
+
+def test_without_feedback_the_first_chunk_is_the_usual_one(team):
+    got = stream(team, "plain")
+    assert got.chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert got.text() == "Sums s" and got.headers["x-relay-provider"] == "row" and got.headers["x-relay-attempts"] == "4"
+
+
+@pytest.mark.parametrize("name", ["standard", "reasoning", "comment"])
+def test_marks_arrive_while_members_still_run(team, server, name):
+    gates = {model: threading.Event() for model in ("a", "b")}
+    for model, gate in gates.items():
+        server.says(f"up-{model}", {"gate": gate, "text": "Says"})
+    with team.stream("POST", PATH, json=asked(name, stream=True)) as answer:
+        lines = paneled.events(answer.iter_lines())
+        seen = []
+        opening = {"standard": 1, "reasoning": 2, "comment": 1}[name]
+        for _ in range(opening):
+            seen.append(next(lines))
+        for model in ("c", "a", "b"):
+            if model in gates:
+                assert not server.asked("up-s")
+                gates[model].set()
+            seen.append(next(lines))
+        rest = list(lines)
+    marks = seen[opening:]
+    if name == "comment":
+        assert marks == [": c ✅", ": a ✅", ": b ✅"]
+        assert seen[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    else:
+        field = {"standard": "content", "reasoning": "reasoning_content"}[name]
+        told = [event["choices"][0]["delta"] for event in marks]
+        assert told == [{field: f"{model}{GOOD}"} for model in "cab"]
+    texts = [event["choices"][0]["delta"].get("content", "") for event in rest if isinstance(event, dict)]
+    assert "".join(texts) == "Sums s"
+
+
+def test_by_the_official_client(official):
+    got = list(official.chat.completions.create(model="standard", messages=[user("Hello")], stream=True, stream_options={"include_usage": True}))
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in got if chunk.choices)
+    assert text.startswith(" ") and text.endswith("Sums s") and text.count("✅") == 3
+    assert got[-1].usage.total_tokens == USAGE["total_tokens"]
+    assert [chunk.choices[0].finish_reason for chunk in got if chunk.choices and chunk.choices[0].finish_reason] == ["stop"]
+    answer = official.chat.completions.create(model="plain", messages=[user("Hello")])
+    assert answer.choices[0].message.content == "Sums s" and answer.model == "plain"
+
+
+# --- Other surfaces -----------------------------------------------------------------------------------------
+
+
+def test_responses(official):
+    response = official.responses.create(model="standard", input="Hello", store=False)
+    assert response.output_text == "Sums s" and response.model == "standard"
+    with official.responses.stream(model="standard", input="Hello", store=False) as events:
+        final = [event for event in events if event.type == "response.completed"]
+    assert final[0].response.output_text.endswith("Sums s") and final[0].response.output_text.count("✅") == 3
+    with official.responses.stream(model="reasoning", input="Hello", store=False) as events:
+        deltas = [event for event in events if event.type.endswith(".delta")]
+    assert "".join(event.delta for event in deltas if event.type == "response.reasoning_text.delta").count("✅") == 3
+    assert "".join(event.delta for event in deltas if event.type == "response.output_text.delta") == "Sums s"
+
+
+def test_completions(official, team):
+    assert official.completions.create(model="plain", prompt="Hello").choices[0].text == "Sums s"
+    text = "".join(chunk.choices[0].text for chunk in official.completions.create(model="standard", prompt="Hello", stream=True))
+    assert text.endswith("Sums s") and text.count("✅") == 3
+    commented = team.post("/v1/completions", json={"model": "comment", "prompt": "Hello", "stream": True}).text
+    assert commented.count(" ✅\n\n") == 3 and commented.index(": ") < commented.index("Sum")
+    refused = team.post("/v1/completions", json={"model": "plain", "prompt": ["One", "Two"]})
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "prompt"
+
+
+def test_messages(paneling, team):
+    with checked.client(httpx2, timeout=30) as http:
+        claude = anthropic.Anthropic(api_key=TOKEN, base_url=paneling.base_url, max_retries=0, http_client=http)
+        answer = claude.messages.create(model="plain", max_tokens=50, messages=[user("Hello")])
+        assert answer.content[0].text == "Sums s" and answer.model == "plain"
+        with claude.messages.stream(model="standard", max_tokens=50, messages=[user("Hello")]) as events:
+            assert events.get_final_text().endswith("Sums s")
+        with claude.messages.stream(model="reasoning", max_tokens=50, messages=[user("Hello")]) as events:
+            blocks = events.get_final_message().content
+        assert [block.type for block in blocks] == ["thinking", "text"] and blocks[0].thinking.count("✅") == 3
+    commented = team.post(
+        "/v1/messages", json={"model": "comment", "max_tokens": 5, "messages": [user("Hello")], "stream": True},
+        headers={"anthropic-version": "2023-06-01"},
+    ).text  # fmt: skip
+    assert commented.count(" ✅\n\n") == 3 and commented.index("message_start") < commented.index(": a ✅")
+
+
+# --- Marks of earlier turns ------------------------------------------------------------------------------------
+
+
+def test_marks_of_earlier_turns_are_taken_out(team, server):
+    marked = " a" + GOOD + "b" + BAD + "c" + GOOD + "The answer\na ✅ is kept"
+    assert whole(team, "my/tuned", "First", marked, "And", "a" + GOOD, "Last").status_code == 200
+    kept = [user("First"), {"role": "assistant", "content": "The answer\na ✅ is kept"}, user("And"), user("Last")]
+    assert server.body("up-a")["messages"] == kept
+    assert server.body("up-s")["messages"][:3] == kept[:3]
+
+
+def test_marks_in_reasoning_are_taken_out_and_nothing_else(team, server):
+    thought = {"role": "assistant", "reasoning_content": " a" + GOOD + "c" + GOOD, "content": "x ✅\nThe answer"}
+    assert whole(team, "plain", user("First"), thought, user("a" + GOOD + "b")).status_code == 200
+    assert server.body("up-a")["messages"] == [
+        user("First"), {"role": "assistant", "content": "x ✅\nThe answer"}, user("a" + GOOD + "b"),
+    ]  # fmt: skip
+
+
+def test_a_streamed_answer_comes_back_without_its_marks(team, server):
+    first = stream(team, "standard").text()
+    assert first.count("✅") == 3
+    server.says("up-a", {"text": "Says a"})
+    assert whole(team, "standard", "Hello", first, "More").status_code == 200
+    assert server.body("up-a")["messages"][1] == {"role": "assistant", "content": "Sums s"}
+
+
+# --- Keys stay where they are ------------------------------------------------------------------------------------
+
+
+def test_members_are_asked_with_the_providers_key(team, server):
+    whole(team, "plain")
+    assert {server.asked(model)[0]["headers"]["authorization"] for model in (*MEMBERS, "up-s")} == {f"Bearer {KEY}"}

@@ -1,0 +1,321 @@
+"""Panels whose members or summary fail, are slow, or are not wanted any more; and what stays behind."""
+
+import itertools
+import queue
+import re
+import threading
+
+import checked
+import httpx
+import paneled
+import pytest
+from chat import PATH
+from limited import metric
+from openai_vendor import USAGE, chunk
+from paneled import BAD, FAILED, GOOD, TOKEN, asked, either, panel, stream, whole
+
+CUT = {"cut": True, "done": False, "events": [chunk({"role": "assistant", "content": ""})]}
+STALLED = {"stall": True, "cut": True}
+EMPTY = {"text": ""}
+BUSY = {"status": 429, "headers": {"retry-after": "0"}, "json": {"error": {"message": "slow down", "type": "requests"}}}
+REFUSED = {"status": 400, "json": {"error": {"message": "no", "type": "invalid_request_error"}}}
+LIMIT = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def faulty(launch, server):
+    keys = {f"KEY_{name}_TOKEN": f"token-of-the-caller-{name.lower()}" for name in ("TOKENS", "SLOTS", "SMALL", "LEFT")}
+    return launch(
+        **paneled.settings(server.base_url, BREAKER_FAILURES="1000", PROVIDER_ROW_COST="0.001", **keys),
+        **panel("ONCE", ATTEMPTS="1"), **panel("ONCE_OFF", ATTEMPTS="1", STATUS_FEEDBACK="off"),
+        **panel("ONE", ATTEMPTS="1", MIN_ANSWERS="1", STATUS_FEEDBACK="off"),
+        **panel("TWO", ATTEMPTS="1", MIN_ANSWERS="2", STATUS_FEEDBACK="off"),
+        **panel("TWO_MARKS", ATTEMPTS="1", MIN_ANSWERS="2"),
+        **panel("AGAIN", ATTEMPTS="3", MODELS="a", STATUS_FEEDBACK="off", MIN_ANSWERS="1"),
+        **panel("QUICK", TIMEOUT="200ms", MIN_ANSWERS="3", STATUS_FEEDBACK="off"),
+        **panel("LATE", DEADLINE="200ms", RETRY_DELAY="60", STATUS_FEEDBACK="off"),
+        **panel("BRIEF", SUMMARY_TIMEOUT="300ms"), **panel("BRIEF_OFF", SUMMARY_TIMEOUT="300ms", STATUS_FEEDBACK="off"),
+        KEY_TOKENS_RATE_LIMIT=f"{LIMIT} tokens/hour;5/hour", KEY_SLOTS_RATE_LIMIT="1 concurrent",
+        KEY_SMALL_RATE_LIMIT="5000 tokens/hour", KEY_LEFT_RATE_LIMIT=f"{LIMIT} tokens/hour",
+    )  # fmt: skip
+
+
+def client(relay, token):
+    return checked.client(
+        httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=30
+    )
+
+
+@pytest.fixture
+def team(faulty, server):
+    for name in "abc":
+        server.says(f"up-{name}", {"text": f"Says {name}"})
+    server.says("up-s", {"text": "Sums"})
+    server.gone = queue.Queue()
+    with client(faulty, TOKEN) as plain:
+        yield plain
+    assert server.take_violations() == []
+
+
+# --- Members that fail -----------------------------------------------------------------------------------------
+
+LEAST = {"once-off": 0, "one": 1, "two": 2}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", LEAST)
+@pytest.mark.parametrize("failing", [set(group) for n in range(4) for group in itertools.combinations("abc", n)], ids="".join)
+def test_every_combination_of_failing_members(team, server, name, failing, is_streamed):
+    for model in failing:
+        server.says(f"up-{model}", FAILED)
+    text, error, status = either(team, name, is_streamed)
+    good = [model for model in "abc" if model not in failing]
+    if len(good) >= LEAST[name]:
+        assert (text, error) == ("Sums", None)
+        references = [message["content"] for message in server.body("up-s")["messages"][:-2]]
+        assert references == [f"Reference answer {at}: Says {model}" for at, model in enumerate(good, 1)]
+        return
+    assert status == 502 and (error["type"], error["code"]) == ("server_error", "upstream_error")
+    told = re.fullmatch(rf"Only (\d) of 3 panel members answered \({LEAST[name]} needed\): (.*)", error["message"])
+    failures = dict(one.split(": ") for one in told[2].split("; "))
+    # Those that ran when too few were left are cancelled, and so fail, too.
+    assert int(told[1]) == 3 - len(failures) <= len(good) and failing <= set(failures) and all(failures[model] in ("500 failed", "cancelled") for model in failures)
+    assert list(failures) == sorted(failures) and server.asked("up-s") == []
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("fault", [FAILED, CUT, BUSY, REFUSED])
+def test_the_summary_fails_before_its_first_piece(team, server, fault, is_streamed):
+    server.says("up-s", fault)
+    _, error, status = either(team, "once-off", is_streamed)
+    expected = {"FAILED": 502, "CUT": 502, "BUSY": 429, "REFUSED": 400}
+    name = next(name for name in expected if globals()[name] is fault)
+    assert status == expected[name] and error is not None, (status, error)
+
+
+@pytest.mark.parametrize("fault", [FAILED, BUSY, REFUSED])
+def test_a_summary_that_fails_after_marks_ends_the_stream_with_an_error(team, server, fault):
+    server.says("up-s", fault)
+    got = stream(team, "once")
+    assert got.status == 200 and got.error is not None and not got.is_done and got.text().count("✅") == 3
+    assert got.finish() is None
+
+
+def test_a_summary_that_is_cut_ends_the_stream_with_an_error(team, server):
+    server.says("up-s", {"events": [chunk({"role": "assistant", "content": ""}), chunk({"content": "Half"})], "cut": True, "done": False})
+    got = stream(team, "once")
+    assert got.text().endswith("Half") and got.error is not None and not got.is_done
+
+
+def test_too_few_answers_after_marks_are_an_error_event(team, server):
+    server.says("up-a", FAILED)
+    server.says("up-b", FAILED)
+    got = stream(team, "two-marks")
+    assert got.status == 200 and not got.is_done and "(2 needed)" in got.error["message"]
+    assert f"a{BAD}" in got.text() and f"b{BAD}" in got.text()
+
+
+@pytest.mark.parametrize(
+    ("fault", "calls", "reason"),
+    [
+        (FAILED, 3, "500 failed"), (BUSY, 3, "429 rate limited"), (CUT, 3, "failed"), (REFUSED, 1, "400 refused"),
+        ({"status": 503, "text": ""}, 3, "503 unavailable"), ({"status": 408, "text": ""}, 3, None),
+        ({"status": 409, "text": ""}, 6, None), ({"status": 404, "text": ""}, 1, None), (EMPTY, 1, None),
+        ({"status": 401, "text": ""}, 1, "401 key refused"), ({"raw": b"no json"}, 1, None), ({"text": " \n"}, 1, "empty answer"),
+    ],
+)  # fmt: skip
+def test_attempts(team, server, fault, calls, reason):
+    server.says("up-a", fault)
+    _, error, status = either(team, "again", False)
+    assert status == 502 and error["message"].startswith("Only 0 of 1 panel members answered (1 needed): a: ")
+    assert len(server.asked("up-a")) == calls, error
+    assert reason is None or error["message"].endswith(": a: " + reason)
+
+
+def test_a_later_attempt_may_succeed(team, server):
+    server.says("up-a", FAILED, BUSY, {"text": "Third"})
+    assert either(team, "again", False) == ("Sums", None, 200)
+    assert server.body("up-s")["messages"][0]["content"] == "Reference answer 1: Third"
+    assert whole(team, "again").headers["x-relay-attempts"] == "2"
+
+
+# --- Time ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["gate", "stall"])
+def test_a_slow_member_costs_its_time_out_once(team, server, fault):
+    server.says("up-a", {"gate": threading.Event()} if fault == "gate" else STALLED)
+    _, error, status = either(team, "quick", False)
+    assert status == 502 and error["message"] == "Only 2 of 3 panel members answered (3 needed): a: timeout"
+    assert len(server.asked("up-a")) == 1
+
+
+def test_who_is_late_counts_as_failed_and_is_cancelled(team, server):
+    server.says("up-a", {"gate": threading.Event()})
+    server.says("up-b", FAILED)
+    assert either(team, "late", False) == ("Sums", None, 200)
+    assert server.gone.get(timeout=5) == "up-a"
+    # There was no time for another attempt after the pause.
+    assert len(server.asked("up-b")) == 1
+    assert [message["content"] for message in server.body("up-s")["messages"][:-2]] == ["Reference answer 1: Says c"]
+
+
+@pytest.mark.parametrize("name", ["brief", "brief-off"])
+def test_the_summary_has_a_time_limit_to_its_end(team, server, name):
+    half = [chunk({"role": "assistant", "content": ""}), chunk({"content": "Half"})]
+    server.says("up-s", {"gate": threading.Event()})
+    got = stream(team, name)
+    assert got.error["code"] == "upstream_timeout" and got.status == (200 if name == "brief" else 504)
+    server.says("up-s", {"events": half, "stall": True, "done": False})
+    got = stream(team, name)
+    assert got.text().endswith("Half") and got.error["code"] == "upstream_timeout" and not got.is_done
+
+
+def test_members_are_cancelled_once_there_cannot_be_enough_answers(team, server):
+    for model in "ab":
+        server.says(f"up-{model}", FAILED)
+    server.says("up-c", {"gate": threading.Event()})
+    _, error, status = either(team, "two", False)
+    assert status == 502
+    assert error["message"] == (
+        "Only 0 of 3 panel members answered (2 needed): a: 500 failed; b: 500 failed; c: cancelled"
+    )
+    assert server.gone.get(timeout=5) == "up-c"
+
+
+# --- Clients that leave ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_all_members_are_cancelled_when_the_client_leaves(team, faulty, server, is_streamed):
+    for model in "abc":
+        server.says(f"up-{model}", {"gate": threading.Event()})
+    with httpx.Client(base_url=faulty.base_url, headers={"Authorization": f"Bearer {TOKEN}"}) as leaving:
+        if is_streamed:
+            with leaving.stream("POST", PATH, json=asked("once", stream=True)) as answer:
+                lines = answer.iter_lines()
+                next(lines)
+                wait_for_calls(server)
+        else:
+            thread = threading.Thread(target=leave_soon, args=(leaving,))
+            thread.start()
+            wait_for_calls(server)
+            thread.join()
+    assert sorted(server.gone.get(timeout=5) for _ in range(3)) == ["up-a", "up-b", "up-c"]
+    assert server.asked("up-s") == []
+
+
+def leave_soon(leaving):
+    with pytest.raises(httpx.ReadTimeout):
+        leaving.post(PATH, json=asked("once"), timeout=1)
+
+
+def wait_for_calls(server):
+    for _ in range(1_000):
+        if all(server.asked(f"up-{model}") for model in "abc"):
+            return
+        threading.Event().wait(0.005)
+    raise TimeoutError("not all members were asked")
+
+
+def test_a_client_that_leaves_in_the_summary_ends_it(team, faulty, server):
+    server.says("up-s", {"gate": threading.Event()})
+    with (
+        httpx.Client(base_url=faulty.base_url, headers={"Authorization": f"Bearer {TOKEN}"}) as leaving,
+        leaving.stream("POST", PATH, json=asked("once", stream=True)) as answer,
+    ):
+        lines = paneled.events(answer.iter_lines())
+        for _ in range(4):
+            next(lines)
+    assert server.gone.get(timeout=5) == "up-s"
+
+
+# --- Limits -------------------------------------------------------------------------------------------------------
+
+
+def left_tokens(http, model="a"):
+    """What a limit of tokens has left before a call of 17 tokens, as the call's own answer tells."""
+    return int(whole(http, model, max_tokens=1).headers["x-ratelimit-remaining-tokens"])
+
+
+def test_the_tokens_of_all_calls_count_and_the_request_once(team, faulty, server):
+    with client(faulty, "token-of-the-caller-tokens") as http:
+        answer = whole(http, "once")
+        assert answer.status_code == 200 and answer.headers["x-ratelimit-remaining-requests"] == "4"
+        # Reserved before: three members and the summary, by the mean of answers so far.
+        reserved = LIMIT - int(answer.headers["x-ratelimit-remaining-tokens"])
+        assert reserved > 4 * USAGE["total_tokens"] / 2
+        before = LIMIT - left_tokens(http)
+        # Four calls at USAGE each; the present one, whose prompt has a few tokens, is reserved.
+        assert 4 * USAGE["total_tokens"] <= before <= 4 * USAGE["total_tokens"] + 20
+        assert answer.headers["x-relay-cost"] == f"{4 * USAGE['total_tokens'] / 1_000_000:.10f}".rstrip("0")
+
+
+def test_a_panel_that_cannot_be_admitted_asks_nobody(team, faulty, server):
+    with client(faulty, "token-of-the-caller-small") as http:
+        refused = whole(http, "once", max_tokens=4_990)
+        assert refused.status_code == 429 and "Request too large for tokens" in refused.json()["error"]["message"]
+        assert not any(server.asked(f"up-{model}") for model in "abcs")
+        # One call of that size is admitted.
+        assert whole(http, "a", max_tokens=4_900).status_code == 200
+
+
+def test_nothing_is_left_behind(team, faulty, server):
+    """Slots, tokens and streams after clients that left, members that failed, and answers."""
+    with client(faulty, "token-of-the-caller-slots") as http:
+        server.says("up-b", FAILED)
+        assert whole(http, "once").status_code == 200
+        server.says("up-b", {})
+        for model in "ac":
+            server.says(f"up-{model}", {"gate": threading.Event()})
+        with http.stream("POST", PATH, json=asked("once", stream=True)) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            assert whole(http, "a").status_code == 429
+        for _ in range(2):
+            server.gone.get(timeout=5)
+        server.says("up-a", {})
+        for _ in range(200):
+            if (last := whole(http, "a")).status_code == 200:
+                break
+            threading.Event().wait(0.01)
+        assert last.status_code == 200
+    with client(faulty, "token-of-the-caller-left") as http:
+        for model in "ac":
+            server.says(f"up-{model}", {"gate": threading.Event()})
+        with http.stream("POST", PATH, json=asked("once", stream=True)) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            wait_for_calls(server)
+        for _ in range(2):
+            server.gone.get(timeout=5)
+        server.says("up-a", {})
+        # Calls that were given up before anything came cost their prompts, a few tokens each.
+        for _ in range(200):
+            if (used := LIMIT - left_tokens(http)) < 400:
+                break
+            threading.Event().wait(0.01)
+        assert used < 400
+    assert metric(faulty, "relay_limit_slots") == 0 and metric(faulty, "relay_open_streams") == 0
+    assert metric(faulty, "relay_requests_in_flight") == 1  # this one
+
+
+# --- Log -----------------------------------------------------------------------------------------------------------
+
+
+def test_each_call_has_a_line_in_the_log(team, faulty, server):
+    server.says("up-b", FAILED)
+    before = [metric(faulty, "relay_tokens_total", model=model, kind="completion") for model in ("a", "b", "once")]
+    answer = whole(team, "once")
+    after = [metric(faulty, "relay_tokens_total", model=model, kind="completion") for model in ("a", "b", "once")]
+    tokens = USAGE["completion_tokens"]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [tokens, 0, tokens]
+    request_id = answer.headers["x-request-id"]
+    last = faulty.wait_for_line(lambda line: line.get("message") == "request" and line.get("id") == request_id)
+    assert last["cost"] == 3 * 17 / 1_000_000 and last["prompt_tokens"] == USAGE["prompt_tokens"]
+    lines = [line for line in faulty.log_lines() if line.get("request_id") == request_id and line["message"] == "panel call"]
+    told = {line["model"]: line for line in lines}
+    assert set(told) == {"a", "b", "c", "s"} and {line["panel"] for line in lines} == {"once"}
+    assert told["a"]["success"] is True and told["a"]["completion_tokens"] == USAGE["completion_tokens"]
+    assert told["b"]["success"] is False and told["b"]["error"] == "500 failed" and told["b"]["provider"] == "row"
+    assert GOOD not in faulty.text()
