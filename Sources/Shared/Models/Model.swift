@@ -19,7 +19,7 @@ public struct Model: Sendable, Equatable {
         @inlinable public static var code: Features { Features(rawValue: 256) }
 
         /// Chats may be put to models of one of these.
-        @inlinable public static var chatting: Features { [.chat, .code, .image, .textToSpeech] }
+        @inlinable public static var chatting: Features { Features(rawValue: 1 | 2 | 32 | 256) }
     }
 
     /// Of the name that a caller gives.

@@ -2,10 +2,10 @@ package import Calls
 package import Engine
 package import Shared
 
-/// The models, or the panel, that serve a chat.
+/// The models, or the panel, that serve a chat. A panel is large, and would take its room in each frame.
 package enum ChatTarget: Sendable {
     case candidates(Candidates)
-    case panel(Panel)
+    indirect case panel(Panel)
 }
 
 /// The providers and the models that they serve. One a loop, as providers are.
@@ -175,7 +175,7 @@ package final class Registry: @unchecked Sendable {
 
     private enum Resolved {
         case offer(Found)
-        case panel(Panel)
+        indirect case panel(Panel)
     }
 
     /// The first that serves the model.
