@@ -162,3 +162,13 @@ def test_one_model_may_serve_all_that_name_none(start_relay, settings, server, c
     http = caller(start_relay(**settings, GENERATE_MODEL="silent"), TOKEN)
     assert generate(http).json()["modelUsed"] == "off/1"
     server.take_violations()
+
+
+def test_a_panel_may_be_named(start_relay, settings, server, caller):
+    for model in MODELS:
+        server.says(model, {"text": f"by {model}"})
+    more = {"PANEL_MIX_MODELS": "fine,quick", "PANEL_MIX_SUMMARY_MODEL": "late"}
+    answer = generate(caller(start_relay(**settings, **more), TOKEN), model="mix").json()
+    assert answer["modelUsed"] == "last/1" and answer["response"] == "by last/1"
+    assert answer["cost"] == 0.000059, "the sum of all calls"
+    server.take_violations()

@@ -31,6 +31,7 @@ final class PanelPart: @unchecked Sendable {
         guard isLast else { return }
         exchange.record.price = candidate.price
         exchange.sheet?.provider = candidate.provider.name
+        exchange.sheet?.model = candidate.model.id
         exchange.sheet?.shutdownDate = candidate.model.shutdownDate
     }
 
