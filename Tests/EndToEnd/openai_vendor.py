@@ -26,6 +26,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import openai_endpoints
+import openai_files
 import openai_responses
 
 FIELDS = {
@@ -99,6 +100,7 @@ class Server:
         self.scripts: dict[str, list[dict[str, Any]]] = {}
         self.requests: list[dict[str, Any]] = []
         self.violations: list[str] = []
+        self.shelf = openai_files.Shelf()
         self.left = threading.Event()
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), (make_handler or handler)(self))
         self.server.daemon_threads = True
@@ -144,21 +146,39 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: Any) -> None:
             pass
 
+        def do_GET(self) -> None:
+            self.serve_file("GET")
+
+        def do_DELETE(self) -> None:
+            self.serve_file("DELETE")
+
+        def serve_file(self, method: str) -> None:
+            path = self.path.removeprefix("/v1")
+            if not path.startswith("/files/"):
+                return self.send_error(501)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            with server.lock:
+                server.violations += [f"header {name}" for name in set(headers) - HEADERS]
+                server.requests.append({"headers": headers, "body": {"model": "files"}, "raw": b"", "path": f"{method} {path}"})
+            server.shelf.answer(self, method, path, server.next_script(openai_files.SCRIPT))
+
         def do_POST(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             path = self.path.removeprefix("/v1")
             is_form = headers.get("content-type", "").startswith("multipart/form-data; boundary=")
-            if path in openai_endpoints.ENDPOINTS and is_form:
+            if path in {*openai_endpoints.ENDPOINTS, "/files"} and is_form:
                 raw, body = openai_endpoints.form(self.rfile, headers)
             else:
                 raw = self.rfile.read(int(self.headers["content-length"]))
                 body = json.loads(raw)
-            script = server.next_script(body.get("model", ""))
+            script = server.next_script(openai_files.SCRIPT if path == "/files" else body.get("model", ""))
             problems = []
             if path == "/chat/completions":
                 problems += problems_of(body, script)
             elif path in openai_endpoints.ENDPOINTS:
                 problems += openai_endpoints.problems_of(path, body, script, is_form=is_form)
+            elif path == "/files":
+                problems += openai_files.problems_of(body)
             elif path == "/responses":
                 problems += openai_responses.problems_of(body)
                 problems += empty_ones(body, "")
@@ -172,6 +192,10 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 server.requests.append({"headers": headers, "body": body, "raw": raw, "path": path})
                 server.violations += problems
             self.left = server.left
+            if path == "/files" and not {"status", "json", "raw"} & set(script) and not problems:
+                script = script | {"json": server.shelf.add(headers.get("authorization", ""), body)}
+            if path in ("/chat/completions", "/responses") and (missing := server.shelf.missing(headers.get("authorization", ""), body)):
+                script = {"status": 400, "json": {"error": {"message": f"No such file: {missing}", "param": "file_id"}}}
             if path in openai_endpoints.ENDPOINTS:
                 script = openai_endpoints.answered(path, body, script)
             if path == "/responses":

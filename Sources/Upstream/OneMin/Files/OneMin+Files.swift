@@ -3,8 +3,12 @@ package import Engine
 package import Shared
 
 extension OneMin: FileProvider, AssetKeeper {
+    package var opensWithoutKey: Bool { true }
+    package var takesLabelsAsGiven: Bool { false }
+
     package func upload(
         _ label: FileLabel,
+        _ terms: FileTerms,
         totalBytes: Int?,
         by vendorCall: VendorCall
     ) throws(UpstreamError) -> any FileUpload {
@@ -14,14 +18,19 @@ extension OneMin: FileProvider, AssetKeeper {
         ])
         do throws(TransportError) {
             let total = totalBytes.map { file.totalBytes(fileBytes: $0) }
-            return OneMinUpload(file, try transport.upload(to: assets, headers, totalBytes: total), parser)
+            let reply = UploadReply(takesTerms: false) { [parser] (head, body) in
+                UpstreamError(head, body.bytes, parser)
+            } asset: { [self] (body) throws(UpstreamError) in
+                try asset(body)
+            }
+            return FormUpload(file, try transport.upload(to: assets, headers, totalBytes: total), reply)
         } catch {
             throw UpstreamError(error)
         }
     }
 
     package func open(path: String, by vendorCall: VendorCall) async throws(UpstreamError) -> any MediaStream {
-        try await OneMinContent(try await open(OneMinResults.file(at: path, assetURL), contentOptions)).begun()
+        try await KeptContent(try await open(OneMinResults.file(at: path, assetURL), contentOptions)).begun()
     }
 
     /// Uploads what is there as a whole, few files at once. The filename needs an extension that fits, or the vendor
@@ -35,63 +44,16 @@ extension OneMin: FileProvider, AssetKeeper {
         guard await turns.take(vendorCall.key, on: loop) else { throw UpstreamError(.cancelled, cause: "cancelled") }
         defer { turns.give(vendorCall.key) }
         let label = FileLabel(name: filename, contentType: mediaType)
-        let upload = try upload(label, totalBytes: bytes.bytes.count, by: vendorCall)
+        let upload = try upload(label, FileTerms(), totalBytes: bytes.bytes.count, by: vendorCall)
         defer { upload.stop() }
         try await upload.write(bytes.bytes)
-        return try await upload.finish()
-    }
-}
-
-/// `@unchecked`: used on its loop only.
-final class OneMinUpload: FileUpload, @unchecked Sendable {
-    private let file: MultipartFile
-    private let upload: any UpstreamUpload
-    private let parser: JSONParser
-    private(set) var isWanted = true
-    private var isComplete = false
-
-    private static let replyLimitBytes = 1_048_576
-    private static let pieceBytes = 65_536
-
-    init(_ file: consuming MultipartFile, _ upload: any UpstreamUpload, _ parser: JSONParser) {
-        self.file = file
-        self.upload = upload
-        self.parser = parser
-        upload.write(self.file.head)
+        return try await upload.finish(FileTerms())
     }
 
-    func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError) {
-        var sent = 0
-        do throws(TransportError) {
-            while isWanted, sent < bytes.count {
-                let end = min(sent + Self.pieceBytes, bytes.count)
-                upload.write(bytes[part: sent..<end])
-                sent = end
-                isWanted = try await upload.drained()
-            }
-        } catch {
-            throw UpstreamError(error)
-        }
-    }
+    /// It offers no way.
+    package func delete(path: String, by vendorCall: VendorCall) async throws(UpstreamError) {}
 
-    func finish() async throws(UpstreamError) -> KeptAsset {
-        let reply: Body
-        do throws(TransportError) {
-            if isWanted { upload.write(file.tail) }
-            try await upload.endBody()
-            reply = try await upload.collect(limitBytes: Self.replyLimitBytes)
-            isComplete = true
-        } catch {
-            throw UpstreamError(error)
-        }
-        guard upload.head.status == 200 || upload.head.status == 201 else {
-            throw UpstreamError(upload.head, reply.bytes, parser)
-        }
-        guard isWanted else { throw UpstreamError(.failed, cause: "the vendor took a part of a file for the whole") }
-        return try named(reply)
-    }
-
-    private func named(_ reply: Body) throws(UpstreamError) -> KeptAsset {
+    private func asset(_ reply: Body) throws(UpstreamError) -> KeptAsset {
         guard let root = try? parser.parse(reply.bytes) else {
             throw UpstreamError(.failed, cause: "the vendor's answer to an upload is not JSON")
         }
@@ -101,6 +63,4 @@ final class OneMinUpload: FileUpload, @unchecked Sendable {
         }
         return KeptAsset(path: path, id: content?["uuid"]?.string ?? "")
     }
-
-    func stop() { upload.stop(isComplete: isComplete) }
 }
