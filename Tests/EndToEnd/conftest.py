@@ -280,8 +280,8 @@ def google_relay(launch: Callable[..., Relay], google: vendor_server.Server) -> 
     secrets.update((VENDOR_KEY, TEAM_TOKEN))
     return launch(
         PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta", PROVIDER_GEM_API_KEY=VENDOR_KEY,
-        PROVIDER_GEM_MODELS=",".join(gemini_vendor.MODELS), PROVIDER_GEM_IDLE_TIMEOUT="1s", KEY_TEAM_TOKEN=TEAM_TOKEN,
-        FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32", PROVIDER_GEM_TIMEOUT="1s",
+        PROVIDER_GEM_MODELS=",".join(gemini_vendor.MODELS), PROVIDER_GEM_IDLE_TIMEOUT="3s", KEY_TEAM_TOKEN=TEAM_TOKEN,
+        FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32", PROVIDER_GEM_TIMEOUT="3s",
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ SCRIPT, all optional:
     stall                     true: nothing more comes after that; `left` is set when the client has left
     gate                      an Event to wait for before anything is answered; a client that leaves meanwhile is in `gone`
     streams                   whether `raw` is written as a stream's body
-    gate                      an Event, without which nothing but the first of `pieces` is written
+    pause                     an Event, without which nothing but the first of `pieces` is written
     extra                     true: fields that OpenAI does not have are taken; nulls: true: and nulls
 """
 
@@ -30,6 +30,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import openai_endpoints
+import openai_files
 import openai_responses
 
 FIELDS = {
@@ -103,6 +104,7 @@ class Server:
         self.scripts: dict[str, list[dict[str, Any]]] = {}
         self.requests: list[dict[str, Any]] = []
         self.violations: list[str] = []
+        self.shelf = openai_files.Shelf()
         self.left = threading.Event()
         self.gone: queue.Queue[str] = queue.Queue()
         """Models whose clients left at their gate."""
@@ -150,21 +152,39 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: Any) -> None:
             pass
 
+        def do_GET(self) -> None:
+            self.serve_file("GET")
+
+        def do_DELETE(self) -> None:
+            self.serve_file("DELETE")
+
+        def serve_file(self, method: str) -> None:
+            path = self.path.removeprefix("/v1")
+            if not path.startswith("/files/"):
+                return self.send_error(501)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            with server.lock:
+                server.violations += [f"header {name}" for name in set(headers) - HEADERS]
+                server.requests.append({"headers": headers, "body": {"model": "files"}, "raw": b"", "path": f"{method} {path}"})
+            server.shelf.answer(self, method, path, server.next_script(openai_files.SCRIPT))
+
         def do_POST(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             path = self.path.removeprefix("/v1")
             is_form = headers.get("content-type", "").startswith("multipart/form-data; boundary=")
-            if path in openai_endpoints.ENDPOINTS and is_form:
+            if path in {*openai_endpoints.ENDPOINTS, "/files"} and is_form:
                 raw, body = openai_endpoints.form(self.rfile, headers)
             else:
                 raw = self.rfile.read(int(self.headers["content-length"]))
                 body = json.loads(raw)
-            script = server.next_script(body.get("model", ""))
+            script = server.next_script(openai_files.SCRIPT if path == "/files" else body.get("model", ""))
             problems = []
             if path == "/chat/completions":
                 problems += problems_of(body, script)
             elif path in openai_endpoints.ENDPOINTS:
                 problems += openai_endpoints.problems_of(path, body, script, is_form=is_form)
+            elif path == "/files":
+                problems += openai_files.problems_of(body)
             elif path == "/responses":
                 problems += openai_responses.problems_of(body)
                 problems += empty_ones(body, "")
@@ -182,6 +202,10 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 server.gone.put(body.get("model", ""))
                 self.close_connection = True
                 return
+            if path == "/files" and not {"status", "json", "raw"} & set(script) and not problems:
+                script = script | {"json": server.shelf.add(headers.get("authorization", ""), body)}
+            if path in ("/chat/completions", "/responses") and (missing := server.shelf.missing(headers.get("authorization", ""), body)):
+                script = {"status": 400, "json": {"error": {"message": f"No such file: {missing}", "param": "file_id"}}}
             if path in openai_endpoints.ENDPOINTS:
                 script = openai_endpoints.answered(path, body, script)
             if path == "/responses":
@@ -238,8 +262,8 @@ def write(handler: BaseHTTPRequestHandler, data: bytes, script: dict[str, Any], 
     size = script.get("pieces") or max(1, len(data))
     for at in range(0, len(data), size):
         piece = data[at : at + size]
-        if at == size and "gate" in script:
-            script["gate"].wait(20)
+        if at == size and "pause" in script:
+            script["pause"].wait(20)
         handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
         handler.wfile.flush()
     if script.get("stall"):

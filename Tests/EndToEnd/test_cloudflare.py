@@ -38,7 +38,7 @@ def relay(launch, cloud):
         PROVIDER_CF_KIND="cloudflare", PROVIDER_CF_BASE_URL=cloud.base_url + "/client/v4", PROVIDER_CF_API_KEY=VENDOR_KEY,
         PROVIDER_CF_ACCOUNT_ID=ACCOUNT, PROVIDER_CF_MODELS=",".join([f"llama={LLAMA}", "embed=@cf/baai/bge", *more]),
         PROVIDER_OPEN_KIND="cloudflare", PROVIDER_OPEN_BASE_URL=cloud.base_url, PROVIDER_OPEN_PASSTHROUGH="true",
-        PROVIDER_OPEN_ACCOUNT_ID=ACCOUNT, PROVIDER_OPEN_MODELS="open=@cf/open", KEY_TEAM_TOKEN=TEAM_TOKEN, PROVIDER_CF_TIMEOUT="1s",
+        PROVIDER_OPEN_ACCOUNT_ID=ACCOUNT, PROVIDER_OPEN_MODELS="open=@cf/open", KEY_TEAM_TOKEN=TEAM_TOKEN, PROVIDER_CF_TIMEOUT="3s",
     )  # fmt: skip
 
 

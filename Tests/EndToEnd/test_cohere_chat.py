@@ -33,7 +33,7 @@ def vendor_site():
 def cohere_relay(launch, vendor_site):
     return launch(
         PROVIDER_CO_KIND="cohere", PROVIDER_CO_BASE_URL=vendor_site.base_url + "/v1", PROVIDER_CO_API_KEY=VENDOR_KEY,
-        PROVIDER_CO_MODELS=",".join(cohere_vendor.MODELS), PROVIDER_CO_IDLE_TIMEOUT="1s", PROVIDER_CO_TIMEOUT="1s",
+        PROVIDER_CO_MODELS=",".join(cohere_vendor.MODELS), PROVIDER_CO_IDLE_TIMEOUT="3s", PROVIDER_CO_TIMEOUT="3s",
         KEY_TEAM_TOKEN=TEAM_TOKEN,
     )  # fmt: skip
 

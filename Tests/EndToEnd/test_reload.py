@@ -120,7 +120,7 @@ def test_settings_with_problems_change_nothing(documented):
 def test_running_requests_end_under_the_old_settings(documented, server):
     it = documented()
     gate = threading.Event()
-    server.says("first/1", {"text": "one two three four", "gate": gate, "pieces": 300})
+    server.says("first/1", {"text": "one two three four", "pause": gate, "pieces": 300})
     with it.client() as http:
         with http.stream(
             "POST", "/v1/chat/completions", json=body(model="fast", stream=True)

@@ -3,11 +3,22 @@ package import Shared
 
 /// A vendor that keeps files. Used on one loop.
 package protocol FileProvider: AnyObject, Sendable {
-    /// Begins to hand a file over. `totalBytes`: of the file; nil: not known yet. The caller ends it by `stop`, on every
-    /// path.
-    func upload(_ label: FileLabel, totalBytes: Int?, by call: VendorCall) throws(UpstreamError) -> any FileUpload
+    /// A path is enough to open what lies there.
+    var opensWithoutKey: Bool { get }
+    /// Files go there under the name and type that their sender gives them.
+    var takesLabelsAsGiven: Bool { get }
+    /// Begins to hand a file over. `terms`: as far as they are known; `totalBytes`: of the file; nil: not known yet. The
+    /// caller ends it by `stop`, on every path.
+    func upload(
+        _ label: FileLabel,
+        _ terms: FileTerms,
+        totalBytes: Int?,
+        by call: VendorCall
+    ) throws(UpstreamError) -> any FileUpload
     /// Opens what lies at a path that the vendor gave; returns once its content has begun to come.
     func open(path: String, by call: VendorCall) async throws(UpstreamError) -> any MediaStream
+    /// Deletes what lies there, if the vendor offers that. What is there no more is no failure.
+    func delete(path: String, by call: VendorCall) async throws(UpstreamError)
 }
 
 /// Content as it comes. The caller ends it by `stop`, on every path.
@@ -27,7 +38,7 @@ package protocol FileUpload: AnyObject, Sendable {
     var isWanted: Bool { get }
     /// Returns when the vendor can take more.
     func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError)
-    /// All is written: waits for what the vendor calls it.
-    func finish() async throws(UpstreamError) -> KeptAsset
+    /// All is written: waits for what the vendor calls it. `terms`: those that have become known meanwhile.
+    func finish(_ terms: FileTerms) async throws(UpstreamError) -> KeptAsset
     func stop()
 }

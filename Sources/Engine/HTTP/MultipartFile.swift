@@ -2,6 +2,7 @@
 package struct MultipartFile: ~Copyable {
     package let head: ByteBuffer
     package let tail: ByteBuffer
+    private let boundary: String
     /// The value of the request's Content-Type.
     package let contentType: String
 
@@ -14,22 +15,33 @@ package struct MultipartFile: ~Copyable {
     ) {
         let boundary = Self.boundary()
         var head = ByteBuffer()
-        for field in fields {
-            Self.begin(&head, boundary, field.name)
-            head.append("\r\n\r\n")
-            head.append(field.value)
-            head.append("\r\n")
-        }
+        for field in fields { Self.append(field, boundary, to: &head) }
         Self.begin(&head, boundary, name)
         Self.append(filename: filename, contentType, to: &head)
         head.append("\r\n")
         self.head = head
+        self.boundary = boundary
         tail = ByteBuffer("\r\n--\(boundary)--\r\n")
         self.contentType = "multipart/form-data; boundary=\(boundary)"
     }
 
     /// The whole body's length with a file of `fileBytes`.
     package func totalBytes(fileBytes: Int) -> Int { head.count + fileBytes + tail.count }
+
+    /// The tail with plain fields that were not known before.
+    package func tail(after fields: [(name: String, value: String)]) -> ByteBuffer {
+        var out = ByteBuffer("\r\n")
+        for field in fields { Self.append(field, boundary, to: &out) }
+        out.append("--\(boundary)--\r\n")
+        return out
+    }
+
+    private static func append(_ field: (name: String, value: String), _ boundary: String, to out: inout ByteBuffer) {
+        begin(&out, boundary, field.name)
+        out.append("\r\n\r\n")
+        out.append(field.value)
+        out.append("\r\n")
+    }
 
     /// The rest of a file's head, but for its empty line.
     package static func append(filename: String, _ contentType: String, to head: inout ByteBuffer) {

@@ -54,6 +54,7 @@ private func writeDown(
     }
     let file = try await form.pass(beginning.bytes, beginning.label, to: keeper) { (_) async throws(APIError) in
         try await atEnd()
+        return FileTerms()
     }
     guard let plan else { throw .modelNotFound(exchange.record.model ?? "") }
     let transcript = try await request.transcript(plan, file, by: keeper.call)
@@ -123,7 +124,7 @@ private struct TranscriptionRequest {
 
     /// Nil: nobody could take the file.
     func keeper(_ uploader: Candidate?, _ sheet: CallSheet) async throws(APIError) -> FileKeeper? {
-        guard let uploader, let provider = uploader.files else { return nil }
+        guard let uploader, let provider = uploader.transcription else { return nil }
         exchange.record.price = uploader.price
         do throws(UpstreamError) {
             return FileKeeper(provider, try await uploader.call(billing: sheet), model: uploader.name)

@@ -8,17 +8,19 @@ extension FormStream {
     /// the vendor takes it. What fails on either side ends the other.
     ///
     /// - Parameters:
-    ///   - atEnd: called with the file's length before the vendor is told that this was all; what it throws cuts the
-    ///     upload.
+    ///   - terms: as far as they are known.
+    ///   - atEnd: called with the file's length before the vendor is told that this was all; returns the terms that have
+    ///     become known meanwhile. What it throws cuts the upload.
     func pass(
         _ beginning: consuming ByteBuffer,
         _ label: FileLabel,
+        _ terms: FileTerms = FileTerms(),
         to keeper: FileKeeper,
-        atEnd: (_ bytes: Int) async throws(APIError) -> Void = { _ in }
+        atEnd: (_ bytes: Int) async throws(APIError) -> FileTerms = { _ in FileTerms() }
     ) async throws(APIError) -> KeptAsset {
         let upload: any FileUpload
         do throws(UpstreamError) {
-            upload = try keeper.provider.upload(label, totalBytes: nil, by: keeper.call)
+            upload = try keeper.provider.upload(label, terms, totalBytes: nil, by: keeper.call)
         } catch {
             throw APIError(keeper.call.failure(error), model: keeper.model)
         }
@@ -39,9 +41,9 @@ extension FormStream {
             }
         }
         // A vendor that wants no more says why in its answer.
-        if upload.isWanted { try await atEnd(bytes) }
+        let late = upload.isWanted ? try await atEnd(bytes) : FileTerms()
         do throws(UpstreamError) {
-            let asset = try await upload.finish()
+            let asset = try await upload.finish(late)
             keeper.call.served()
             return asset
         } catch {

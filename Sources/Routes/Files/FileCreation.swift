@@ -44,13 +44,19 @@ private func hand(_ form: FormStream, to keeper: FileKeeper, of provider: String
     let beginning = try await form.beginning(MediaType.neededBytes)
     guard !beginning.isEmpty else { throw .value("file", "is empty") }
     let name = form.file?.filename.flatMap { $0.isEmpty ? nil : $0 } ?? "file"
-    let label = FileLabel(name, claimed: form.file?.contentType, beginning: beginning.bytes)
-    var terms = try FileTerms(form.fields, isWhole: false)
+    let claimed = form.file?.contentType
+    let label =
+        keeper.provider.takesLabelsAsGiven
+        ? FileLabel(given: name, claimed: claimed)
+        : FileLabel(name, claimed: claimed, beginning: beginning.bytes)
+    let early = try FileTerms(form.fields, isWhole: false)
+    var terms = early
     var bytes = 0
-    let kept = try await form.pass(beginning, label, to: keeper) { (fileBytes) async throws(APIError) in
+    let kept = try await form.pass(beginning, label, early, to: keeper) { (fileBytes) async throws(APIError) in
         guard try await form.nextFile() == nil else { throw .value("file", "one at a time is taken") }
         terms = try FileTerms(form.fields, isWhole: true)
         bytes = fileBytes
+        return terms.added(to: early)
     }
     let now = time(nil)
     return StoredFile(

@@ -44,21 +44,27 @@ func showFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
 func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let file = try await namedFile(admitted.owner, exchange, gateway).file
+    let keeper = try gateway.fileKeeper(of: file, for: admitted.caller, billing: admitted.admission.sheet)
     do throws(UpstreamError) {
-        guard let keeper = gateway.registry.fileKeeper(named: file.provider, billing: admitted.admission.sheet) else {
-            throw UpstreamError(.failed, cause: "the provider that keeps the file is no more")
-        }
         let content = try await keeper.provider.open(path: file.path, by: keeper.call)
         try await exchange.pass(content, totalBytes: file.bytes)
+        keeper.call.served()
     } catch {
-        throw APIError(error, model: "", .none)
+        throw APIError(keeper.call.failure(error), model: "")
     }
 }
 
-/// DELETE /v1/files/{id}: from here on it is not found. The vendor keeps what it has; it offers no way to delete that.
+/// DELETE /v1/files/{id}: from here on it is not found. A vendor that offers no way to delete it keeps what it has.
 func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
-    let id = try await namedFile(admitted.owner, exchange, gateway).id
+    let (id, file) = try await namedFile(admitted.owner, exchange, gateway)
+    let keeper = try gateway.fileKeeper(of: file, for: admitted.caller, billing: admitted.admission.sheet)
+    do throws(UpstreamError) {
+        try await keeper.provider.delete(path: file.path, by: keeper.call)
+        keeper.call.served()
+    } catch {
+        throw APIError(keeper.call.failure(error), model: "")
+    }
     let wasThere: Bool
     do throws(StoreFailure) {
         wasThere = try await gateway.files.delete(id, of: admitted.owner, on: gateway.loop)
@@ -87,6 +93,7 @@ func fileOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
 
 /// A caller who may own files, admitted.
 private struct AdmittedOwner: ~Copyable {
+    let caller: Caller
     let owner: FileOwner
     let admission: Admission
 }
@@ -94,7 +101,7 @@ private struct AdmittedOwner: ~Copyable {
 private func admittedOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> AdmittedOwner {
     let (caller, owner) = try await fileOwner(exchange, gateway)
     let admission = try await exchange.admit(gateway.limits.cover(caller, .files, exchange.request))
-    return AdmittedOwner(owner: owner, admission: admission)
+    return AdmittedOwner(caller: caller, owner: owner, admission: admission)
 }
 
 /// The file of this caller's that the path names; in the same words whatever is wrong with the id.
@@ -109,6 +116,15 @@ private func namedFile(
 }
 
 extension Gateway {
+    func fileKeeper(
+        of file: StoredFile,
+        for caller: Caller,
+        billing sheet: CallSheet
+    ) throws(APIError) -> FileKeeper {
+        guard let keeper = registry.fileKeeper(of: file, for: caller, billing: sheet) else { throw .noKeeper }
+        return keeper
+    }
+
     /// Nil: the owner has no such file, or none any more. While the store is away, what was deleted is found again, as
     /// after a flush.
     func file(_ id: String, of owner: FileOwner) async throws(APIError) -> FileShelf.Listed? {
@@ -124,6 +140,17 @@ extension Gateway {
 }
 
 extension APIError {
+    fileprivate static var noKeeper: APIError {
+        var error = APIError(
+            502,
+            "The provider that keeps this file, or the key that it was uploaded with, is no longer there.",
+            type: "server_error",
+            code: "upstream_error"
+        )
+        error.isHopeless = true
+        return error
+    }
+
     fileprivate static func noFile(_ id: String) -> APIError {
         APIError(404, "No such File object: \(id.prefix(64))", param: "id")
     }

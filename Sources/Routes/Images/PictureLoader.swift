@@ -56,12 +56,10 @@ struct PictureLoader: Sendable {
 
     private func content(of file: StoredFile, _ param: String) async throws(APIError) -> Body {
         guard file.bytes <= pictureLimitBytes else { throw .picture(param, "is too large", code: "image_too_large") }
+        let served = sheet.provider
+        defer { sheet.provider = served }
+        let keeper = try gateway.fileKeeper(of: file, for: caller, billing: sheet)
         do throws(UpstreamError) {
-            let served = sheet.provider
-            defer { sheet.provider = served }
-            guard let keeper = gateway.registry.fileKeeper(named: file.provider, billing: sheet) else {
-                throw UpstreamError(.failed, cause: "the provider that keeps the file is no more")
-            }
             let stream = try await keeper.provider.open(path: file.path, by: keeper.call)
             defer { stream.stop() }
             var whole = ByteBuffer()
@@ -76,7 +74,7 @@ struct PictureLoader: Sendable {
             }
             return Body(whole)
         } catch {
-            throw APIError(error, model: "", .none)
+            throw APIError(keeper.call.failure(error), model: "")
         }
     }
 }

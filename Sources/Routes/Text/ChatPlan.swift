@@ -30,6 +30,8 @@ final class ChatPlan: @unchecked Sendable {
     private let mayRepeat: Bool
     /// `finish` is to be called.
     private(set) var isUnfinished = false
+    /// Files of the relay are to be named as the vendor does.
+    private let namesFiles: Bool
     /// The call as it was read; nil: nothing that the vendor does for it is in doubt.
     private var spare: Indirect<ChatCall>?
 
@@ -66,7 +68,9 @@ final class ChatPlan: @unchecked Sendable {
         {
             way = .fetched(try MediaFetch(call, gateway.mediaAccess(for: caller)))
         }
-        isUnfinished = loadsMedia || form != nil
+        namesFiles =
+            call.needs.contains(.inlineMedia) && !loadsMedia && KeptFiles.areNamed(in: call, by: candidate)
+        isUnfinished = loadsMedia || form != nil || namesFiles
         if !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
             || candidate.provider.isUnsure(of: call, for: candidate.model)
         {
@@ -97,7 +101,9 @@ final class ChatPlan: @unchecked Sendable {
             guard let written else { throw .tooMuchWork }
             call = written
         }
-        if call.needs.contains(.inlineMedia), !abilities.contains(.inlineMedia) {
+        if namesFiles {
+            try await nameFiles()
+        } else if call.needs.contains(.inlineMedia), !abilities.contains(.inlineMedia) {
             var access = gateway.mediaAccess(for: caller)
             access.mayRepeat = mayRepeat
             let plan = try await AttachmentPlan(call, candidate, access)
@@ -106,6 +112,17 @@ final class ChatPlan: @unchecked Sendable {
         }
         wanted = WantedAnswer(call, candidate)
         completion = Completion(call, lacking: abilities, count, by: gateway.worker, on: gateway.loop)
+    }
+
+    @inline(never)
+    private func nameFiles() async throws(APIError) {
+        let files = try await KeptFiles(call, candidate, gateway.mediaAccess(for: caller))
+        let asked = call
+        let bytes = call.original?.bytes.count ?? 0
+        let written = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) { files.written(into: asked) }
+        guard let written else { throw .tooMuchWork }
+        call = written
+        candidate = files.candidate
     }
 
     /// Counts the call in the limits that cover it, or throws the refusal.

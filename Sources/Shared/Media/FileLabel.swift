@@ -16,6 +16,12 @@ package struct FileLabel: Sendable, Equatable {
         self.init(name: type.fileName(name), contentType: type.rawValue)
     }
 
+    /// As the sender has it, without a path.
+    package init(given name: String, claimed: String?) {
+        let type = claimed.flatMap { $0.isEmpty ? nil : $0 } ?? "application/octet-stream"
+        self.init(name: Self.plain(name), contentType: type)
+    }
+
     /// By the content. Texts of all kinds but a few are plain text to a vendor; what the content does not say, the name
     /// does, and who sent it.
     ///

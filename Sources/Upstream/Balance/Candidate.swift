@@ -152,11 +152,8 @@ package final class Candidate: Sendable {
 
     /// The candidate with the key that a file was uploaded with; nil: its provider has none such for this caller.
     package func reading(_ file: StoredFile) -> Candidate? {
-        guard file.provider == provider.name else { return nil }
-        if let fixed { return fixed.accountNumber == file.account ? self : nil }
-        guard let keys else { return Credential.none.accountNumber == file.account ? self : nil }
-        guard let credential = keys.credential(ofAccount: file.account) else { return nil }
-        return with(credential)
+        guard file.provider == provider.name, let credential = file.credential(fixed, keys) else { return nil }
+        return fixed == nil && keys != nil ? with(credential) : self
     }
 
     /// The same, to be called with that key.

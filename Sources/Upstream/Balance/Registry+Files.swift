@@ -41,28 +41,56 @@ package struct FileCandidate: Sendable {
 }
 
 extension Registry {
-    /// The first provider that takes files and that the caller may use, with their own key if they brought one; nil:
-    /// there is no such provider.
+    /// The first provider that takes files and that the caller may use, with their own key if they brought one; one that
+    /// also takes the attachments of chats goes first. Nil: there is no such provider.
     package func fileCandidate(for caller: Caller) -> FileCandidate? {
+        var other: FileCandidate?
         for (index, entry) in entries.enumerated() where entry.isPassthrough == (caller.kind == .passThrough) {
             guard let provider = entry.provider as? any FileProvider, offers.serve(caller, at: index) else { continue }
-            return FileCandidate(
+            let candidate = FileCandidate(
                 name: entry.provider.name,
                 provider: provider,
                 keys: entry.keys,
                 fixed: entry.isPassthrough ? Credential(passedOn: caller.passedKey) : nil,
                 registry: self
             )
+            if provider is any AssetKeeper { return candidate }
+            other = other ?? candidate
         }
-        return nil
+        return other
     }
 
-    /// The provider of that name, which keeps files, to be read from without a key.
-    package func fileKeeper(named name: String, billing sheet: CallSheet) -> FileKeeper? {
-        guard let provider = entries.first(where: { $0.provider.name == name })?.provider as? any FileProvider else {
-            return nil
+    /// The provider that keeps a file, with the key that it was uploaded with if it asks for one; nil: it, or the key, is
+    /// there no more, or not open to the caller.
+    package func fileKeeper(of file: StoredFile, for caller: Caller, billing sheet: CallSheet) -> FileKeeper? {
+        guard let index = entries.firstIndex(where: { $0.provider.name == file.provider }),
+            let provider = entries[index].provider as? any FileProvider
+        else { return nil }
+        let entry = entries[index]
+        if provider.opensWithoutKey {
+            sheet.provider = file.provider
+            return FileKeeper(provider, VendorCall(.none, billing: sheet, on: loop))
         }
-        sheet.provider = name
-        return FileKeeper(provider, VendorCall(.none, billing: sheet, on: loop))
+        guard entry.isPassthrough == (caller.kind == .passThrough), offers.serve(caller, at: index),
+            let credential = file.credential(
+                entry.isPassthrough ? Credential(passedOn: caller.passedKey) : nil,
+                entry.keys
+            )
+        else { return nil }
+        sheet.provider = file.provider
+        return FileKeeper(provider, VendorCall(credential, billing: sheet, on: loop, of: entry.keys))
+    }
+}
+
+extension StoredFile {
+    /// The key that it was uploaded with; nil: that is not among these.
+    ///
+    /// - Parameters:
+    ///   - fixed: the only one in question.
+    ///   - keys: nil: the provider asks for none.
+    func credential(_ fixed: Credential?, _ keys: KeyRing?) -> Credential? {
+        if fixed == nil, let keys { return keys.credential(ofAccount: account) }
+        let only = fixed ?? Credential.none
+        return only.accountNumber == account ? only : nil
     }
 }

@@ -32,12 +32,7 @@ package final class AttachmentPlan: Sendable {
             var isPicture = part.kind == .picture
             switch part.source {
             case .file(let id):
-                guard let file = try await access.file(id) else {
-                    throw .value(part.param, "there is no such file")
-                }
-                guard let reader = (chosen ?? candidate).reading(file) else {
-                    throw .value(part.param, "the model's provider does not have this file", code: "unsupported_value")
-                }
+                let (file, reader) = try await access.file(of: part, id, by: chosen ?? candidate)
                 guard file.isPicture || !isPicture else {
                     throw .picture(part.param, "is not a picture", code: "invalid_image_format")
                 }

@@ -1,3 +1,4 @@
+import Calls
 package import Engine
 package import Shared
 
@@ -16,6 +17,19 @@ package struct MediaAccess: Sendable {
     let file: Opening
     /// The attachments may be needed once more, for another key or provider.
     package var mayRepeat = false
+
+    /// The caller's file that a part names, and the candidate with the key that it was uploaded with.
+    func file(
+        of part: Attachment,
+        _ id: String,
+        by candidate: Candidate
+    ) async throws(APIError) -> (StoredFile, Candidate) {
+        guard let file = try await file(id) else { throw .value(part.param, "there is no such file") }
+        guard let reader = candidate.reading(file) else {
+            throw .value(part.param, "the model's provider does not have this file", code: "unsupported_value")
+        }
+        return (file, reader)
+    }
 
     package init(
         _ registry: Registry,

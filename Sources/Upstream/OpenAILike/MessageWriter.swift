@@ -119,9 +119,13 @@ struct MessageWriter {
 
     private func append(_ part: Attachment, to out: inout ByteBuffer) {
         switch (part.kind, part.source) {
-        case (_, .words(let text)), (_, .kept(let text)), (_, .file(let text)):
+        case (_, .words(let text)), (_, .file(let text)):
             out.append(#"{"type":"text","text":"#)
             out.append(json: text)
+        case (_, .kept(let id)):
+            out.append(#"{"type":"file","file":{"file_id":"#)
+            out.append(json: id)
+            out.append("}")
         case (.picture, .address(let address)):
             out.append(#"{"type":"image_url","image_url":{"url":"#)
             out.append(json: address)

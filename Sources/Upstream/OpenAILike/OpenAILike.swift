@@ -15,7 +15,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let responses: Endpoint
     let faults: FaultTable
     private let models: Endpoint
-    private let site: VendorSite
+    let site: VendorSite
     private var forwarded: [Endpoint?] = Array(repeating: nil, count: ForwardedEndpoint.allCases.count)
 
     /// Fails if the URL of the site is invalid.

@@ -35,7 +35,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         if let original = call.original, let written = NativeRequest.written(original, for: call, model) {
             return written
         }
-        refusal = call.refusalOfFiles
+        refusal = call.refusalOfFiles(takesPictures: false)
         return OpenAILikeRequest(call, model: model, isOpenAI: isOpenAI).written()
     }
 
@@ -65,12 +65,20 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
 }
 
 extension ChatCall {
-    /// Files of the relay are not at the provider.
-    var refusalOfFiles: APIError? {
+    /// Of files that are not at the provider.
+    ///
+    /// - Parameter takesPictures: pictures may be named by the ids of files.
+    func refusalOfFiles(takesPictures: Bool) -> APIError? {
         for part in attachments {
-            guard case .file = part.source else { continue }
-            let why = "the model's provider does not have this file"
-            return .value(part.param, why, code: "unsupported_value")
+            switch part.source {
+            case .file:
+                let why = "the model's provider does not have this file"
+                return .value(part.param, why, code: "unsupported_value")
+            case .kept where part.kind == .picture && !takesPictures:
+                let why = "the model's provider takes no pictures by the ids of files"
+                return .value(part.param, why, code: "unsupported_value")
+            default: break
+            }
         }
         return nil
     }

@@ -18,7 +18,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     }
 
     func written(_ call: ChatCall, with mends: Mends) -> Body {
-        refusal = call.refusalOfFiles
+        refusal = call.refusalOfFiles(takesPictures: true)
         return mended(ResponsesRequest(call, model: model).written(), with: mends)
     }
 

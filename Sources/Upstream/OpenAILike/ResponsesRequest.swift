@@ -143,7 +143,11 @@ struct ResponsesRequest: ~Copyable {
 
     private mutating func append(_ part: Attachment) {
         switch (part.kind, part.source) {
-        case (_, .words(let text)), (_, .kept(let text)), (_, .file(let text)): return appendPart(text)
+        case (_, .words(let text)), (_, .file(let text)): return appendPart(text)
+        case (let kind, .kept(let id)):
+            out.append(kind == .picture ? #"{"type":"input_image""# : #"{"type":"input_file""#)
+            out.append("file_id", id)
+            if kind == .picture { out.append("detail", part.isLowDetail ? "low" : "auto") }
         case (.picture, .address(let address)):
             out.append(#"{"type":"input_image""#)
             out.append("image_url", address)

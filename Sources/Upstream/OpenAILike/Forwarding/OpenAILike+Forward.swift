@@ -34,7 +34,7 @@ extension OpenAILike: Forwarder {
         case .json(let body): stream = try await sent(body, to: endpoint, model, vendorCall)
         case .form(let form): stream = try await sent(form, to: endpoint, model, vendorCall)
         }
-        guard stream.head.status / 100 == 2 else { throw try await refusal(stream, request.endpoint) }
+        guard stream.head.status / 100 == 2 else { throw try await refusal(stream, of: request.endpoint) }
         let reply = ForwardedReply(stream, request, wire.tools.parser)
         do throws(UpstreamError) {
             try await reply.begin(request.endpoint)
@@ -125,8 +125,16 @@ extension OpenAILike: Forwarder {
 
     private func refusal(
         _ stream: any UpstreamStream,
-        _ endpoint: ForwardedEndpoint
+        of endpoint: ForwardedEndpoint
     ) async throws(UpstreamError) -> UpstreamError {
+        var error = try await refusal(stream)
+        // There are no messages here.
+        if error.param == "messages" { error.param = endpoint == .embeddings ? "input" : nil }
+        return error
+    }
+
+    /// The failure that a stream tells in place of an answer. Ends the stream.
+    func refusal(_ stream: any UpstreamStream) async throws(UpstreamError) -> UpstreamError {
         var body = Body(ByteBuffer())
         var isComplete = false
         defer { stream.stop(isComplete: isComplete) }
@@ -136,9 +144,6 @@ extension OpenAILike: Forwarder {
         } catch {
             if error.kind == .cancelled { throw UpstreamError(error) }
         }
-        var error = FaultReader(wire.tools.parser, faults, tellsFields: true).error(stream.head, body.bytes)
-        // There are no messages here.
-        if error.param == "messages" { error.param = endpoint == .embeddings ? "input" : nil }
-        return error
+        return FaultReader(wire.tools.parser, faults, tellsFields: true).error(stream.head, body.bytes)
     }
 }

@@ -1,11 +1,10 @@
+import Calls
 import Shared
 import Upstream
 
-/// The fields of a form that describe the file in it.
-struct FileTerms {
-    let purpose: FilePurpose?
-    let lifetimeSeconds: Int?
-
+extension FileTerms {
+    /// Reads the fields of a form that describe the file in it.
+    ///
     /// - Parameter isWhole: no more fields will come, so that what is missing is.
     init(_ fields: [(name: String, text: String)], isWhole: Bool) throws(APIError) {
         let fields = FormFields(
@@ -17,6 +16,7 @@ struct FileTerms {
             }
         )
         let name = try fields.choice("purpose", FilePurpose.allCases.map { "\($0.name)" })
+        self.init()
         purpose = name.flatMap { FilePurpose(name: $0) }
         if isWhole, purpose == nil { throw .missing("purpose") }
         guard try fields.string("expires_after") == nil else { throw .type("expires_after", "an object") }

@@ -5,7 +5,7 @@ import Shared
 /// Content that the vendor keeps, as it comes from there.
 ///
 /// `@unchecked`: used on its loop only.
-final class OneMinContent: AudioStream, @unchecked Sendable {
+final class KeptContent: AudioStream, @unchecked Sendable {
     /// Nil: its beginning is of no known kind.
     private(set) var type: MediaType?
     var mediaType = "application/octet-stream"
@@ -24,7 +24,7 @@ final class OneMinContent: AudioStream, @unchecked Sendable {
     }
 
     /// Reads enough to know what comes; a failure ends the stream.
-    func begun() async throws(UpstreamError) -> OneMinContent {
+    func begun() async throws(UpstreamError) -> KeptContent {
         do throws(UpstreamError) {
             var piece = ByteBuffer()
             while beginning.count < MediaType.neededBytes, try await hasMore() {

@@ -1,0 +1,99 @@
+package import Calls
+import Engine
+package import Shared
+
+/// The files of the relay that a call names, for a vendor that takes its own names of them.
+package struct KeptFiles: Sendable {
+    /// With the key that the files were uploaded with.
+    package private(set) var candidate: Candidate
+    private var parts: [Attachment]
+    /// The ids of the relay, and the vendor's, of those that messages name.
+    private var names: [(id: String, vendorID: String)] = []
+
+    /// False: the candidate's vendor has nothing to do with such files, or the call names none.
+    package static func areNamed(in call: borrowing ChatCall, by candidate: Candidate) -> Bool {
+        call.attachments.contains { $0.isStored } && candidate.files != nil
+    }
+
+    package init(_ call: ChatCall, _ candidate: Candidate, _ access: MediaAccess) async throws(APIError) {
+        self.candidate = candidate
+        parts = call.attachments
+        for (place, part) in parts.enumerated() {
+            guard case .file(let id) = part.source else { continue }
+            // With a key of their own callers may name what they uploaded without the relay.
+            if access.caller.kind == .passThrough, try await access.file(id) == nil {
+                parts[place].source = .kept(id)
+                continue
+            }
+            let (file, reader) = try await access.file(of: part, id, by: self.candidate)
+            self.candidate = reader
+            parts[place].source = .kept(file.vendorID)
+            if !part.isOfWhole { names.append((id, file.vendorID)) }
+        }
+    }
+
+    /// The call with the vendor's names; not as it came, if that has none that can be replaced.
+    package func written(into call: ChatCall) -> ChatCall {
+        var call = call
+        call.attachments = parts
+        call.addFilesOfWhole()
+        guard !names.isEmpty, let original = call.original else { return call }
+        var replaced = 0
+        var out = ByteBuffer()
+        _ = out.reserve(original.bytes.count)
+        RawJSON(original.bytes).append(to: &out) { member, out in
+            guard member.name.equals("messages") else { return false }
+            out.append(#""messages":"#)
+            append(messages: member.value, to: &out, &replaced)
+            return true
+        }
+        call.original = replaced == names.count ? Body(out) : nil
+        return call
+    }
+
+    private func append(messages: RawJSON, to out: inout ByteBuffer, _ replaced: inout Int) {
+        messages.append(to: &out) { message, out in
+            message.append(to: &out) { member, out in
+                guard member.name.equals("content"), member.value.isArray else { return false }
+                out.append(#""content":"#)
+                member.value.append(to: &out) { append(part: $0, to: &$1, &replaced) }
+                return true
+            }
+        }
+    }
+
+    private func append(part: RawJSON, to out: inout ByteBuffer, _ replaced: inout Int) {
+        guard part.isObject, part["file"]?.isObject ?? false else { return out.append(part.bytes) }
+        part.append(to: &out) { member, out in
+            guard member.name.equals("file"), member.value.isObject else { return false }
+            out.append(#""file":"#)
+            member.value.append(to: &out) { inner, out in
+                guard inner.name.equals("file_id"), let id = inner.value.content,
+                    let name = names.first(where: { $0.id.utf8.elementsEqual(id) })
+                else { return false }
+                replaced += 1
+                out.append(#""file_id":"#)
+                out.append(json: name.vendorID)
+                return true
+            }
+            return true
+        }
+    }
+}
+
+extension ChatCall {
+    /// Files that no message names go with the last of the user's.
+    fileprivate mutating func addFilesOfWhole() {
+        let pieces = attachments.indices.filter { attachments[$0].isOfWhole }.map { ChatMessage.Piece.attachment($0) }
+        guard !pieces.isEmpty else { return }
+        original = nil
+        guard let last = messages.lastIndex(where: { $0.role == .user }) else {
+            return messages.append(ChatMessage(role: .user, content: pieces))
+        }
+        messages[last].content += pieces
+    }
+}
+
+extension Attachment {
+    fileprivate var isStored: Bool { if case .file = source { true } else { false } }
+}

@@ -1,0 +1,65 @@
+import Calls
+import Engine
+import Shared
+
+/// The vendor's part of an upload.
+struct UploadReply {
+    /// The form has fields for the caller's terms.
+    let takesTerms: Bool
+    let refusal: (UpstreamHead, Body) -> UpstreamError
+    let asset: (Body) throws(UpstreamError) -> KeptAsset
+}
+
+/// A file on its way as the part of a form.
+///
+/// `@unchecked`: used on its loop only.
+final class FormUpload: FileUpload, @unchecked Sendable {
+    private let file: MultipartFile
+    private let upload: any UpstreamUpload
+    private let reply: UploadReply
+    private(set) var isWanted = true
+    private var isComplete = false
+
+    private static let replyLimitBytes = 1_048_576
+    private static let pieceBytes = 65_536
+
+    init(_ file: consuming MultipartFile, _ upload: any UpstreamUpload, _ reply: UploadReply) {
+        self.file = file
+        self.upload = upload
+        self.reply = reply
+        upload.write(self.file.head)
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError) {
+        var sent = 0
+        do throws(TransportError) {
+            while isWanted, sent < bytes.count {
+                let end = min(sent + Self.pieceBytes, bytes.count)
+                upload.write(bytes[part: sent..<end])
+                sent = end
+                isWanted = try await upload.drained()
+            }
+        } catch {
+            throw UpstreamError(error)
+        }
+    }
+
+    func finish(_ terms: FileTerms) async throws(UpstreamError) -> KeptAsset {
+        let body: Body
+        do throws(TransportError) {
+            if isWanted { upload.write(file.tail(after: reply.takesTerms ? terms.fields : [])) }
+            try await upload.endBody()
+            body = try await upload.collect(limitBytes: Self.replyLimitBytes)
+            isComplete = true
+        } catch {
+            throw UpstreamError(error)
+        }
+        guard upload.head.status == 200 || upload.head.status == 201 else {
+            throw reply.refusal(upload.head, body)
+        }
+        guard isWanted else { throw UpstreamError(.failed, cause: "the vendor took a part of a file for the whole") }
+        return try reply.asset(body)
+    }
+
+    func stop() { upload.stop(isComplete: isComplete) }
+}

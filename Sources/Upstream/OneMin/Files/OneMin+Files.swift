@@ -1,0 +1,66 @@
+package import Calls
+package import Engine
+package import Shared
+
+extension OneMin: FileProvider, AssetKeeper {
+    package var opensWithoutKey: Bool { true }
+    package var takesLabelsAsGiven: Bool { false }
+
+    package func upload(
+        _ label: FileLabel,
+        _ terms: FileTerms,
+        totalBytes: Int?,
+        by vendorCall: VendorCall
+    ) throws(UpstreamError) -> any FileUpload {
+        let file = MultipartFile(name: "asset", filename: label.name, contentType: label.contentType)
+        let headers = UpstreamHeaders([
+            "API-KEY: \(vendorCall.key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
+        ])
+        do throws(TransportError) {
+            let total = totalBytes.map { file.totalBytes(fileBytes: $0) }
+            let reply = UploadReply(takesTerms: false) { [parser] (head, body) in
+                UpstreamError(head, body.bytes, parser)
+            } asset: { [self] (body) throws(UpstreamError) in
+                try asset(body)
+            }
+            return FormUpload(file, try transport.upload(to: assets, headers, totalBytes: total), reply)
+        } catch {
+            throw UpstreamError(error)
+        }
+    }
+
+    package func open(path: String, by vendorCall: VendorCall) async throws(UpstreamError) -> any MediaStream {
+        try await KeptContent(try await open(OneMinResults.file(at: path, assetURL), contentOptions)).begun()
+    }
+
+    /// Uploads what is there as a whole, few files at once. The filename needs an extension that fits, or the vendor
+    /// refuses it.
+    package func keep(
+        _ bytes: Body,
+        filename: String,
+        mediaType: String,
+        by vendorCall: VendorCall
+    ) async throws(UpstreamError) -> KeptAsset {
+        guard await turns.take(vendorCall.key, on: loop) else { throw UpstreamError(.cancelled, cause: "cancelled") }
+        defer { turns.give(vendorCall.key) }
+        let label = FileLabel(name: filename, contentType: mediaType)
+        let upload = try upload(label, FileTerms(), totalBytes: bytes.bytes.count, by: vendorCall)
+        defer { upload.stop() }
+        try await upload.write(bytes.bytes)
+        return try await upload.finish(FileTerms())
+    }
+
+    /// It offers no way.
+    package func delete(path: String, by vendorCall: VendorCall) async throws(UpstreamError) {}
+
+    private func asset(_ reply: Body) throws(UpstreamError) -> KeptAsset {
+        guard let root = try? parser.parse(reply.bytes) else {
+            throw UpstreamError(.failed, cause: "the vendor's answer to an upload is not JSON")
+        }
+        let content = root["fileContent"]
+        guard let path = content?["path"]?.string ?? root["asset"]?["key"]?.string, !path.isEmpty else {
+            throw UpstreamError(ofBody: root, cause: "the vendor's answer to an upload names no file")
+        }
+        return KeptAsset(path: path, id: content?["uuid"]?.string ?? "")
+    }
+}

@@ -1,0 +1,134 @@
+package import Calls
+import Engine
+package import Shared
+
+/// Files that the server keeps. Their path is `files/` and their id.
+extension OpenAILike: FileProvider {
+    private static let folder = "files/"
+    private static let idLimitBytes = 64
+
+    package var opensWithoutKey: Bool { false }
+    package var takesLabelsAsGiven: Bool { true }
+
+    package func upload(
+        _ label: FileLabel,
+        _ terms: FileTerms,
+        totalBytes: Int?,
+        by vendorCall: VendorCall
+    ) throws(UpstreamError) -> any FileUpload {
+        let file = MultipartFile(
+            name: "file",
+            filename: label.name,
+            contentType: label.contentType,
+            fields: terms.fields
+        )
+        let headers = wire.headers.headers(for: vendorCall.key, contentType: file.contentType)
+        let reply = UploadReply(takesTerms: true) { [self] (head, body) in
+            let isUnknown = head.status == 404 || head.status == 405
+            return isUnknown ? UpstreamError(refusing: .noFilesKept) : filesFaults.error(head, body.bytes)
+        } asset: { [self] (body) throws(UpstreamError) in
+            try asset(body)
+        }
+        let endpoint = try fileEndpoint("files", site.options)
+        do throws(TransportError) {
+            return FormUpload(file, try wire.transport.upload(to: endpoint, headers, totalBytes: nil), reply)
+        } catch {
+            throw UpstreamError(error)
+        }
+    }
+
+    private func asset(_ reply: Body) throws(UpstreamError) -> KeptAsset {
+        guard let root = try? wire.tools.parser.parse(reply.bytes) else {
+            throw UpstreamError(.failed, cause: "the vendor's answer to an upload is not JSON")
+        }
+        guard let id = root["id"]?.string, Self.isID(id) else {
+            if root["error"]?.kind == .object { throw FaultReader.error(in: root, faults) }
+            throw UpstreamError(.failed, cause: "the vendor's answer to an upload names no file")
+        }
+        return KeptAsset(path: Self.folder + id, id: id)
+    }
+
+    package func open(path: String, by vendorCall: VendorCall) async throws(UpstreamError) -> any MediaStream {
+        let call = UpstreamCall(
+            endpoint: try fileEndpoint(ofFile: path, "/content"),
+            headers: wire.headers.headers(for: vendorCall.key),
+            body: nil
+        )
+        return try await vendorCall.attempt { () async throws(UpstreamError) in
+            let stream: any UpstreamStream
+            do throws(TransportError) {
+                stream = try await wire.transport.open(call)
+            } catch {
+                throw UpstreamError(error)
+            }
+            if stream.head.status == 200 { return try await KeptContent(stream).begun() }
+            let error = try await refusal(stream)
+            throw stream.head.status == 404 ? UpstreamError(refusing: .lostFile) : error
+        }
+    }
+
+    package func delete(path: String, by vendorCall: VendorCall) async throws(UpstreamError) {
+        let call = UpstreamCall(
+            endpoint: try fileEndpoint(ofFile: path, ""),
+            headers: wire.headers.headers(for: vendorCall.key),
+            body: nil,
+            isDeletion: true
+        )
+        try await vendorCall.attempt { () async throws(UpstreamError) in
+            let reply: UpstreamReply
+            do throws(TransportError) {
+                reply = try await wire.transport.send(call)
+            } catch {
+                throw UpstreamError(error)
+            }
+            if reply.head.status == 404 { return }
+            guard reply.head.status / 100 == 2 else { throw filesFaults.error(reply.head, reply.body.bytes) }
+            let root = try? wire.tools.parser.parse(reply.body.bytes)
+            if let root, root["error"]?.kind == .object { throw FaultReader.error(in: root, faults) }
+            if root?["deleted"]?.flag == false {
+                throw UpstreamError(.failed, cause: "the vendor has not deleted a file")
+            }
+        }
+    }
+
+    // MARK: Addresses
+
+    /// Whoever can seal an id can make one up, so no path leads anywhere but to a file.
+    private func fileEndpoint(ofFile path: String, _ rest: String) throws(UpstreamError) -> Endpoint {
+        guard path.utf8.starts(with: Self.folder.utf8), Self.isID(String(path.dropFirst(Self.folder.count))) else {
+            throw UpstreamError(refusing: .lostFile)
+        }
+        return try fileEndpoint(path + rest, site.options.forContent)
+    }
+
+    private func fileEndpoint(_ path: String, _ options: EndpointOptions) throws(UpstreamError) -> Endpoint {
+        guard let endpoint = Endpoint("\(site.baseURL)/\(path)", options) else {
+            throw UpstreamError(.failed, cause: "the provider has no such URL")
+        }
+        return endpoint
+    }
+
+    private static func isID(_ id: String) -> Bool {
+        guard (1...idLimitBytes).contains(id.utf8.count), !id.utf8.allSatisfy({ $0 == UInt8(ascii: ".") }) else {
+            return false
+        }
+        return id.utf8.allSatisfy { byte in
+            switch byte {
+            case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
+            default: false
+            }
+        }
+    }
+
+    private var filesFaults: FaultReader { FaultReader(wire.tools.parser, faults, tellsFields: true) }
+}
+
+extension APIError {
+    fileprivate static var noFilesKept: APIError {
+        APIError(404, "The provider keeps no files.", code: "unsupported_endpoint")
+    }
+
+    fileprivate static var lostFile: APIError {
+        APIError(404, "The provider does not have this file any more.", param: "id")
+    }
+}

@@ -1,0 +1,310 @@
+"""Files of callers at providers of the kind openai: uploaded, read and deleted there, and named in chats by the vendor's ids."""
+
+import checked
+import conftest
+import httpx2
+import openai
+import pytest
+import sealed
+from chat import ask, refusal, stream
+from conftest import VENDOR_KEY
+
+MODEL, VIA, OTHER = "big/model:1", "via/model", "other/model"
+SECOND_KEY, VIA_KEY, OTHER_KEY = "second-key-at-the-server", "third-key-at-the-server", "fourth-key-at-the-server"
+TOKENS = {name: f"token-of-files-{name}" for name in ("team", "else", "via")}
+LINES = b'{"a": 1}\n{"b": 2}\n' * 40
+PDF = b"%PDF-1.7\n" + bytes(range(256)) * 8
+FAILED = {"status": 500, "json": {"error": {"message": "It broke."}}}
+
+
+def settings(server, **more):
+    conftest.secrets.update((*TOKENS.values(), VENDOR_KEY, SECOND_KEY, VIA_KEY, OTHER_KEY))
+    url = server.base_url
+    return {
+        "KEY_TEAM_TOKEN": TOKENS["team"], "KEY_ELSE_TOKEN": TOKENS["else"], "KEY_VIA_TOKEN": TOKENS["via"], "KEY_VIA_MODELS": "via",
+        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": url, "PROVIDER_ROW_API_KEYS": f"{VENDOR_KEY},{SECOND_KEY}",
+        "PROVIDER_ROW_MODELS": f"fast={MODEL},both={MODEL}", "PROVIDER_ROW_PRIORITY": 2,
+        "PROVIDER_VIA_KIND": "openai", "PROVIDER_VIA_BASE_URL": url, "PROVIDER_VIA_API_KEY": VIA_KEY,
+        "PROVIDER_VIA_MODELS": f"via={VIA}", "PROVIDER_VIA_CHAT_VIA": "responses",
+        "PROVIDER_OTHER_KIND": "openai", "PROVIDER_OTHER_BASE_URL": url, "PROVIDER_OTHER_API_KEY": OTHER_KEY,
+        "PROVIDER_OTHER_MODELS": f"both={OTHER},other={OTHER}", "PROVIDER_OTHER_PRIORITY": 1,
+        "RATE_LIMIT": "off", "BREAKER_FAILURES": 1000, "PROVIDERS": "row,via,other",
+    } | more  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def keeping(launch, server):
+    return launch(**settings(server))
+
+
+@pytest.fixture
+def calm(server):
+    """The server, which finds nothing to refuse in the test."""
+    for model in (MODEL, VIA, OTHER, "files"):
+        server.says(model, {})
+    yield server
+    assert server.take_violations() == []
+
+
+@pytest.fixture
+def team(keeping, calm, caller):
+    return caller(keeping, TOKENS["team"])
+
+
+@pytest.fixture
+def official(keeping, calm):
+    with checked.client(httpx2, timeout=30) as http:
+        yield openai.OpenAI(api_key=TOKENS["team"], base_url=keeping.v1, max_retries=0, http_client=http)
+
+
+def upload(http, name="a.pdf", content=PDF, kind="application/pdf", **fields):
+    data = {"purpose": "user_data"} | fields
+    answer = http.post("/v1/files", data=data, files={"file": (name, content, kind)})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["id"]
+
+
+def kept(server, *keys):
+    """The only file that the server has for one of these keys, with its key and id."""
+    (found,) = [(key, id, file) for key in keys for id, file in server.shelf.of(key).items()]
+    return found
+
+
+@pytest.fixture
+def empty(calm):
+    calm.shelf.files.clear()
+    return calm
+
+
+def by_id(id, **more):
+    return [{"role": "user", "content": [{"type": "text", "text": "Read it."}, {"type": "file", "file": {"file_id": id}}], **more}]
+
+
+# --- A file's life ----------------------------------------------------------------------------
+
+
+def test_a_files_life(official, empty):
+    made = official.files.create(
+        file=("train (1).jsonl", LINES, "application/jsonl"), purpose="fine-tune",
+        expires_after={"anchor": "created_at", "seconds": 7200},
+    )  # fmt: skip
+    key, vendors_id, file = kept(empty, VENDOR_KEY, SECOND_KEY)
+    assert file == ("train (1).jsonl", "application/jsonl", LINES, "fine-tune")
+    assert empty.shelf.ends[vendors_id] == ["created_at", "7200"]
+    assert vendors_id not in made.id and made.expires_at == made.created_at + 7200
+    assert (made.filename, made.bytes, made.purpose) == ("train (1).jsonl", len(LINES), "fine-tune")
+    assert official.files.retrieve(made.id) == made
+    assert made in official.files.list().data
+    assert official.files.content(made.id).read() == LINES
+    assert official.files.delete(made.id).deleted
+    assert empty.shelf.of(key) == {}
+    assert {request["headers"]["authorization"] for request in empty.asked("files")} == {f"Bearer {key}"}
+    with pytest.raises(openai.NotFoundError):
+        official.files.content(made.id)
+    assert made not in official.files.list().data
+
+
+def test_fields_behind_the_file_go_on(team, empty):
+    parts = [
+        ("file", ("a b.pdf", PDF, "application/pdf")), ("purpose", (None, "batch")),
+        ("expires_after[anchor]", (None, "created_at")), ("expires_after[seconds]", (None, "3600")),
+    ]  # fmt: skip
+    assert team.post("/v1/files", files=parts).status_code == 200
+    _, id, file = kept(empty, VENDOR_KEY, SECOND_KEY)
+    assert file == ("a b.pdf", "application/pdf", PDF, "batch") and empty.shelf.ends[id] == ["created_at", "3600"]
+
+
+def test_a_large_file(team, empty):
+    content = bytes(range(256)) * 8_000
+    id = upload(team, content=content)
+    assert kept(empty, VENDOR_KEY, SECOND_KEY)[2][2] == content
+    assert team.get(f"/v1/files/{id}/content").content == content
+
+
+def test_nothing_is_handed_over_that_is_refused(team, empty):
+    for fields in ({"purpose": "fun"}, {}, {"purpose": "batch", "expires_after[seconds]": "7200"}):
+        assert team.post("/v1/files", data=fields, files={"file": ("a", LINES)}).status_code == 400
+    assert empty.shelf.files == {}
+
+
+# --- In chats ---------------------------------------------------------------------------------
+
+
+def test_chats_name_the_vendors_file_with_the_key_that_it_was_uploaded_with(team, empty):
+    seen = set()
+    for is_streamed in (False, True) * 2:
+        empty.shelf.files.clear()
+        id = upload(team)
+        key, vendors_id, _ = kept(empty, VENDOR_KEY, SECOND_KEY)
+        for _ in range(2):
+            empty.says(MODEL, {"extra": True})
+            if is_streamed:
+                assert stream(team, model="fast", messages=by_id(id), odd=[1.50]).text() == "Hello there"
+            else:
+                assert ask(team, model="fast", messages=by_id(id), odd=[1.50]).status_code == 200
+            (request,) = empty.asked(MODEL)
+            assert request["headers"]["authorization"] == f"Bearer {key}"
+            assert request["body"]["messages"] == by_id(vendors_id) and request["body"]["odd"] == [1.5]
+            assert id.encode() not in request["raw"]
+        seen.add(key)
+    assert seen == {VENDOR_KEY, SECOND_KEY}
+
+
+def test_other_ways_to_name_a_file(team, empty):
+    id = upload(team)
+    _, vendors_id, _ = kept(empty, VENDOR_KEY, SECOND_KEY)
+    file = {"type": "file", "file": {"file_id": vendors_id}}
+    document = {"type": "document", "source": {"type": "file", "file_id": id}}
+    for path, fields in (
+        ("chat/completions", {"messages": [{"role": "user", "content": "Hi"}], "file_ids": [id]}),
+        ("responses", {"store": False, "input": [{"role": "user", "content": [{"type": "input_file", "file_id": id}]}]}),
+        ("messages", {"max_tokens": 9, "messages": [{"role": "user", "content": [document]}]}),
+    ):
+        empty.says(MODEL, {})
+        answer = team.post(f"/v1/{path}", json={"model": "fast"} | fields)
+        assert answer.status_code == 200, answer.text
+        parts = [part for message in empty.body(MODEL)["messages"] for part in message["content"] if isinstance(part, dict)]
+        assert file in parts, path
+
+
+def test_an_id_that_is_written_with_escapes(team, empty):
+    id = upload(team)
+    _, vendors_id, _ = kept(empty, VENDOR_KEY, SECOND_KEY)
+    text = '{"model":"fast","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"%s"}}]}]}'
+    answer = team.post("/v1/chat/completions", content=text % id.replace("file-", "file\\u002d"), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    assert empty.body(MODEL)["messages"][0]["content"] == [{"type": "file", "file": {"file_id": vendors_id}}]
+
+
+def test_chats_by_the_responses_api(keeping, empty, caller):
+    http = caller(keeping, TOKENS["via"])
+    id = upload(http)
+    _, vendors_id, _ = kept(empty, VIA_KEY)
+    picture = {"type": "input_image", "file_id": id}
+    assert ask(http, model="via", messages=[{"role": "user", "content": [*by_id(id)[0]["content"], picture]}]).status_code == 200
+    assert empty.body(VIA)["input"][0]["content"] == [
+        {"type": "input_text", "text": "Read it."}, {"type": "input_file", "file_id": vendors_id},
+        {"type": "input_image", "file_id": vendors_id, "detail": "auto"},
+    ]  # fmt: skip
+
+
+def test_who_has_the_file_serves(team, empty):
+    id = upload(team)
+    _, vendors_id, _ = kept(empty, VENDOR_KEY, SECOND_KEY)
+    answer = ask(team, model="both", messages=by_id(id))
+    assert answer.status_code == 200 and answer.headers["x-relay-provider"] == "row"
+    assert empty.asked(OTHER) == [] and empty.body(MODEL)["messages"] == by_id(vendors_id)
+    assert ask(team, model="both").headers["x-relay-provider"] == "other"
+    status, error, _ = refusal(team, model="other", messages=by_id(id))
+    assert (status, error["code"], error["param"]) == (400, "unsupported_value", "messages[0].content[1].file.file_id")
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_ids_that_are_none(team, empty, is_streamed):
+    for id in ("file-abc", "file-" + "A" * 200, ""):
+        status, error, _ = refusal(team, is_streamed, model="fast", messages=by_id(id))
+        assert (status, error["param"]) == (400, "messages[0].content[1].file.file_id")
+    assert empty.asked(MODEL) == []
+
+
+def test_chat_completions_take_no_pictures_by_id(team, empty):
+    picture = {"type": "input_image", "file_id": upload(team)}
+    status, error, _ = refusal(team, model="fast", messages=[{"role": "user", "content": [picture]}])
+    assert (status, error["code"], error["param"]) == (400, "unsupported_value", "messages[0].content[0].file_id")
+    assert empty.asked(MODEL) == []
+
+
+# --- Owners and keys --------------------------------------------------------------------------
+
+
+def test_others_files_are_not_there(team, keeping, empty, caller):
+    id = upload(team)
+    other = caller(keeping, TOKENS["else"])
+    for method, path in (("GET", ""), ("GET", "/content"), ("DELETE", "")):
+        assert other.request(method, f"/v1/files/{id}{path}").status_code == 404
+    assert other.get("/v1/files").json()["data"] == []
+    assert refusal(other, model="fast", messages=by_id(id))[0] == 400
+    assert len(empty.shelf.files) == 1 and empty.asked(MODEL) == []
+
+
+def test_a_key_that_is_gone(team, launch, empty, caller):
+    id = upload(team)
+    with_other_key = caller(launch(**settings(empty, PROVIDER_ROW_API_KEYS="a-new-key-at-the-server")), TOKENS["team"])
+    assert with_other_key.get(f"/v1/files/{id}").status_code == 200
+    for method, path in (("GET", "/content"), ("DELETE", "")):
+        answer = with_other_key.request(method, f"/v1/files/{id}{path}")
+        assert answer.status_code == 502 and "key that it was uploaded with" in answer.json()["error"]["message"]
+    assert refusal(with_other_key, model="fast", messages=by_id(id))[0] == 400
+    assert len(empty.shelf.files) == 1
+
+
+@pytest.mark.parametrize("path", ["models/x", "files/x/y", "files/..", "files/", "files/a?b", "files/%2e%2e", "chat"])
+def test_ids_that_callers_make_up_lead_to_files_only(team, empty, path):
+    made_up = {"size": "9", "uuid": "x", "path": path, "name": "a.txt"}
+    id = sealed.file_id(TOKENS["team"], made_up, account=VENDOR_KEY, provider="row", kind="known", name="TEAM")
+    for method, rest in (("GET", "/content"), ("DELETE", "")):
+        assert team.request(method, f"/v1/files/{id}{rest}").status_code == 404
+    assert empty.asked("files") == []
+
+
+def test_callers_own_keys(launch, empty, caller):
+    relay = launch(
+        PROVIDER_PASS_KIND="openai", PROVIDER_PASS_BASE_URL=empty.base_url, PROVIDER_PASS_PASSTHROUGH="true",
+        PROVIDER_PASS_MODELS=f"fast={MODEL}",
+    )  # fmt: skip
+    conftest.secrets.add(key := "a-callers-own-key-at-the-server")
+    http = caller(relay, key)
+    id = upload(http)
+    _, vendors_id, _ = kept(empty, key)
+    for named in (id, vendors_id):  # what was uploaded without the relay is theirs as well
+        empty.says(MODEL, {})
+        assert ask(http, model="fast", messages=by_id(named)).status_code == 200
+        assert empty.body(MODEL)["messages"] == by_id(vendors_id)
+    assert http.get(f"/v1/files/{id}/content").content == PDF
+    assert http.delete(f"/v1/files/{id}").json()["deleted"] and empty.shelf.files == {}
+
+
+def test_1min_keeps_new_files_where_it_is_there(launch, empty, vendor, new_key, caller):
+    conftest.secrets.add(token := "token-of-files-mixed")
+    relay = launch(
+        KEY_TEAM_TOKEN=token, PROVIDERS="row,one", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=empty.base_url,
+        PROVIDER_ROW_API_KEY=VENDOR_KEY, PROVIDER_ROW_MODELS=f"fast={MODEL}", PROVIDER_ONE_KIND="onemin",
+        PROVIDER_ONE_BASE_URL=vendor.base_url, PROVIDER_ONE_API_KEY=(key := new_key()),
+    )  # fmt: skip
+    id = upload(caller(relay, token), name="a.txt", content=b"Hello there", kind="text/plain")
+    assert len(vendor.uploads(key)) == 1 and empty.shelf.files == {}
+    status, error, _ = refusal(caller(relay, token), model="fast", messages=by_id(id))
+    assert (status, error["code"]) == (400, "unsupported_value")
+
+
+# --- A vendor that fails ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("script", "status", "code"), [
+    (FAILED, 502, "upstream_error"), ({"status": 404}, 404, "unsupported_endpoint"),
+    ({"status": 400, "json": {"error": {"message": "Bad lines.", "code": "bad_lines", "param": "file"}}}, 400, "bad_lines"),
+    ({"json": {"object": "file"}}, 502, "upstream_error"), ({"json": {"id": "../models"}}, 502, "upstream_error"),
+    ({"json": {"id": "x" * 99}}, 502, "upstream_error"), ({"raw": b"<html>"}, 502, "upstream_error"),
+])  # fmt: skip
+def test_uploads_that_fail(team, empty, script, status, code):
+    empty.says("files", script)
+    answer = team.post("/v1/files", data={"purpose": "batch"}, files={"file": ("a.jsonl", LINES)})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
+    empty.says("files", {})
+
+
+def test_content_and_deletions_that_fail(team, empty):
+    id = upload(team)
+    for script, status in ((FAILED, 502), ({"status": 404}, 404), ({"status": 400, "json": {"error": {"message": "No."}}}, 400)):
+        empty.says("files", script)
+        assert team.get(f"/v1/files/{id}/content").status_code == status
+    empty.says("files", {"cut": True})
+    assert team.get(f"/v1/files/{id}/content").status_code == 502
+    for script, status in ((FAILED, 502), ({"status": 400, "json": {"error": {"message": "In use."}}}, 400)):
+        empty.says("files", script)
+        answer = team.delete(f"/v1/files/{id}")
+        assert answer.status_code == status and team.get(f"/v1/files/{id}").status_code == 200
+    assert answer.json()["error"]["message"] == "In use."
+    empty.says("files", {"status": 404})
+    assert team.delete(f"/v1/files/{id}").json()["deleted"]
+    assert team.get(f"/v1/files/{id}").status_code == 404
