@@ -58,7 +58,7 @@ enum Command: Equatable {
         case .serve, .check, .config, .models: break
         }
         var remote: Settings.Remote?
-        let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
+        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, isStart: true)
         if command == .config { write(listing(outcome), to: 1) }
         let reports = [outcome.problems.report("problem"), outcome.warnings.report("warning")].joined()
         guard let settings = outcome.settings else {

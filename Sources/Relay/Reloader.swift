@@ -69,7 +69,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 
     /// - Parameter isPolled: nobody asked, so the log tells what changed only.
     private func reload(isPolled: Bool = false) -> ReloadOutcome {
-        let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
+        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, isStart: false)
         guard let next = outcome.settings else {
             let refusal = refused(outcome.problems.map(\.description), isPolled: isPolled)
             return outcome.isUnavailable ? .unavailable(outcome.problems.first?.text ?? "") : refusal

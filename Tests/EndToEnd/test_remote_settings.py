@@ -242,6 +242,25 @@ def test_reload_and_poll(start, host):
     wait_for(lambda: serves(relay, "fourth"))
 
 
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_a_document_that_was_not_needed_at_the_start_is_kept_later(start, host, is_sealed):
+    host.says(ecb(BASE) if is_sealed else BASE)
+    host.tag = "" if is_sealed else host.tag
+    relay = start(CONFIG_REQUIRED="false", **({"CONFIG_KEY": KEY} if is_sealed else {}))
+    host.status = 503
+    answer = httpx.post(f"{relay.base_url}/reload_config", trust_env=False)
+    assert answer.status_code == 502 and serves(relay), "what was read stays in use"
+
+
+def test_a_start_without_the_document_says_so(start, host):
+    host.status = 503
+    relay = start(CONFIG_REQUIRED="false", ANONYMOUS_MODELS="all", PROVIDER_E_KIND="echo")
+    relay.wait_for_line(lambda line: "the document cannot be read: the server answered 503" in line.get("problem", ""))
+    host.status = 200
+    relay.signal(signal.SIGHUP)
+    wait_for(lambda: serves(relay))
+
+
 def test_health_asks_no_document(start, host):
     relay = start()
     told = len(host.asked)

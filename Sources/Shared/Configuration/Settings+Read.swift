@@ -6,10 +6,10 @@ extension Settings {
         /// Nil where there are problems.
         package let settings: Settings?
         package let problems: [SettingsProblem]
-        package let warnings: [SettingsProblem]
+        package internal(set) var warnings: [SettingsProblem]
         package let effective: [EffectiveSetting]
         /// The remote document could not be had, though it is required.
-        package fileprivate(set) var isUnavailable = false
+        package internal(set) var isUnavailable = false
     }
 
     /// The address that a relay with the settings of this process listens on, whatever else is wrong with them. A remote
@@ -21,70 +21,6 @@ extension Settings {
         package static func ofProcess() -> Address {
             let reader = SettingsReader(SettingsSource.ofProcess(), table: .product, readFile: readSettingsFile)
             return Address(host: reader.text("HOST") ?? "", port: reader.number("PORT"))
-        }
-    }
-
-    /// The remote document as it was read last.
-    package struct Remote: Sendable, Equatable {
-        fileprivate let url: String
-        fileprivate let tag: String
-        fileprivate let bytes: [UInt8]
-    }
-
-    /// Reads the settings of this process: its environment, its `.env` file, and the remote document that these name.
-    /// Blocks.
-    ///
-    /// - Parameter remote: the document as it was read last, which is replaced.
-    package static func ofProcess(_ catalogues: Catalogues, _ remote: inout Remote?) -> Outcome {
-        var sources = SettingsSource.ofProcess()
-        let reader = SettingsReader(sources, table: .product, readFile: readSettingsFile)
-        var isUnavailable = false
-        if let url = reader.text("CONFIG_URL") {
-            let source = document(at: url, reader, &remote, &isUnavailable)
-            sources.insert(source, at: 1)
-        }
-        var outcome = read(sources, catalogues, readFile: readSettingsFile)
-        outcome.isUnavailable = isUnavailable
-        return outcome
-    }
-
-    private static func document(
-        at url: String,
-        _ reader: SettingsReader,
-        _ remote: inout Remote?,
-        _ isUnavailable: inout Bool
-    ) -> SettingsSource {
-        let download = Download(
-            url,
-            agent: Product.name,
-            proxy: reader.text("UPSTREAM_PROXY") ?? "",
-            certificateFile: reader.text("SSL_CERT_FILE")
-        )
-        let place = reader.place("CONFIG_URL")
-        func problem(_ text: String) -> SettingsSource {
-            let problem = SettingsProblem(place: place, name: "CONFIG_URL", text: text)
-            return SettingsSource(name: "CONFIG_URL", isEnvironment: false, entries: [], problems: [problem])
-        }
-        let known = remote?.url == url ? remote : nil
-        let bytes: [UInt8]
-        switch download.get(unless: known?.tag) {
-        case .failed(let cause):
-            isUnavailable = reader.boolean("CONFIG_REQUIRED")
-            guard isUnavailable else { return .document(named: "CONFIG_URL", known?.bytes ?? []) }
-            return problem("the document cannot be read: \(cause)")
-        case .unchanged: bytes = known?.bytes ?? []
-        case .document(let found, let tag):
-            bytes = found
-            remote = tag.map { Remote(url: url, tag: $0, bytes: found) }
-        }
-        do throws(FileProblem) {
-            let text = try RemoteDocument.opened(bytes, key: reader.text("CONFIG_KEY"))
-            guard !RemoteDocument.looksLikeYAML(text) else {
-                return problem("the document is YAML; it has to be lines of NAME=value, as in .env.example")
-            }
-            return .document(named: "CONFIG_URL", text)
-        } catch {
-            return problem(error.text)
         }
     }
 

@@ -1,0 +1,81 @@
+import Engine
+
+/// The settings of a process, with those of the document that its environment or its `.env` file names.
+extension Settings {
+    /// The remote document as it was read last.
+    package struct Remote: Sendable, Equatable {
+        fileprivate let url: String
+        fileprivate let tag: String
+        fileprivate let bytes: [UInt8]
+    }
+
+    /// Reads the settings of this process: its environment, its `.env` file, and the remote document that these name.
+    /// Blocks.
+    ///
+    /// - Parameters:
+    ///   - remote: the document as it was read last, which is replaced.
+    ///   - isStart: false: other settings are in use, so a document that cannot be had is a problem in any case.
+    package static func ofProcess(_ catalogues: Catalogues, _ remote: inout Remote?, isStart: Bool) -> Outcome {
+        var sources = SettingsSource.ofProcess()
+        // Most have no such document, and their settings are read once.
+        guard sources.contains(where: { $0.entries.contains { $0.name.hasPrefix("CONFIG_URL") } }) else {
+            return read(sources, catalogues, readFile: readSettingsFile)
+        }
+        let reader = SettingsReader(sources, table: .product, readFile: readSettingsFile)
+        var failure: SettingsProblem?
+        if let url = reader.text("CONFIG_URL") {
+            do throws(FileProblem) {
+                sources.insert(try document(at: url, reader, &remote), at: 1)
+            } catch {
+                let problem = SettingsProblem(place: reader.place("CONFIG_URL"), name: "CONFIG_URL", text: error.text)
+                guard error.isAbsence, isStart, !reader.boolean("CONFIG_REQUIRED") else {
+                    sources.insert(.broken(problem), at: 1)
+                    var outcome = read(sources, catalogues, readFile: readSettingsFile)
+                    outcome.isUnavailable = error.isAbsence
+                    return outcome
+                }
+                failure = problem
+            }
+        }
+        var outcome = read(sources, catalogues, readFile: readSettingsFile)
+        if let failure { outcome.warnings.append(failure) }
+        return outcome
+    }
+
+    /// Throws an absence if the document cannot be had.
+    private static func document(
+        at url: String,
+        _ reader: SettingsReader,
+        _ remote: inout Remote?
+    ) throws(FileProblem) -> SettingsSource {
+        let download = Download(
+            url,
+            agent: Product.name,
+            proxy: reader.text("UPSTREAM_PROXY") ?? "",
+            certificateFile: reader.text("SSL_CERT_FILE")
+        )
+        let known = remote?.url == url ? remote : nil
+        let bytes: [UInt8]
+        switch download.get(unless: known?.tag) {
+        case .failed(let cause):
+            throw FileProblem(text: "the document cannot be read: \(cause)", isAbsence: true)
+        case .unchanged: bytes = known?.bytes ?? []
+        case .document(let found, let tag):
+            bytes = found
+            remote = tag.map { Remote(url: url, tag: $0, bytes: found) }
+        }
+        let text = try RemoteDocument.opened(bytes, key: reader.text("CONFIG_KEY"))
+        guard !RemoteDocument.looksLikeYAML(text) else {
+            let text = "the document is YAML; it has to be lines of NAME=value, as in .env.example"
+            throw FileProblem(text: text, isAbsence: false)
+        }
+        return .document(named: "CONFIG_URL", text)
+    }
+}
+
+extension SettingsSource {
+    /// One that could not be read.
+    fileprivate static func broken(_ problem: SettingsProblem) -> SettingsSource {
+        SettingsSource(name: "CONFIG_URL", isEnvironment: false, entries: [], problems: [problem])
+    }
+}
