@@ -95,3 +95,13 @@ extension [Attachment] {
         append(new)
     }
 }
+
+/// The refusals of vendors that cannot take one.
+extension Attachment {
+    /// Of a file that is not at the model's provider.
+    package var refusalAsAbsent: APIError {
+        .value(param, "the model's provider does not have this file", code: "unsupported_value")
+    }
+
+    package var refusalAsSound: APIError { .unsupported(param, "The model's provider takes no sounds.") }
+}

@@ -57,7 +57,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         _ take: Take
     ) throws(UpstreamError) -> Bool {
         if name.equals("error") { throw FaultReader(parser, Fault.anthropic, tellsFields: false).error(ofEvent: data) }
-        let root = try parsed(data)
+        let root = try parser.answer(data)
         switch root["type"]?.text {
         case "content_block_delta":
             if let delta = root["delta"], finish == nil { try read(delta: delta, of: root, take) }
@@ -77,22 +77,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     private func number(of root: JSONValue) -> Int64 { root["index"]?.integer ?? 0 }
 
-    private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
-        let root: JSONValue
-        do throws(JSONError) {
-            root = try parser.parse(data)
-        } catch {
-            throw .brokenAnswer("the vendor's answer is not JSON")
-        }
-        guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
-        return root
-    }
-
     private func checkError(_ root: JSONValue) throws(UpstreamError) {
-        let error = root["error"]
-        if root["type"]?.text == "error" || error?.kind == .object || error?.text?.isEmpty == false {
-            throw FaultReader.error(in: root, Fault.anthropic)
-        }
+        if root["type"]?.text == "error" || root.tellsError { throw FaultReader.error(in: root, Fault.anthropic) }
     }
 
     // MARK: Blocks
@@ -241,12 +227,12 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     // MARK: Whole answers
 
     func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
-        try tell(try parsed(body), take)
+        try tell(try parser.answer(body), take)
     }
 
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
         var answer = GatheredAnswer()
-        try tell(try parsed(body.bytes)) { answer.take($1) }
+        try tell(try parser.answer(body.bytes)) { answer.take($1) }
         return ChatAnswer([answer.finished()], usage: usage)
     }
 
@@ -288,20 +274,13 @@ private struct MessageUsage {
     private var written = 0
     private var thought = 0
 
-    private static let limit = Double(1 << 40)
-
     mutating func take(_ told: JSONValue?) {
         guard let told, told.kind == .object else { return }
-        input = Self.tokens(told["input_tokens"]) ?? input
-        output = Self.tokens(told["output_tokens"]) ?? output
-        read = Self.tokens(told["cache_read_input_tokens"]) ?? read
-        written = Self.tokens(told["cache_creation_input_tokens"]) ?? written
-        thought = Self.tokens(told["output_tokens_details"]?["thinking_tokens"]) ?? thought
-    }
-
-    private static func tokens(_ value: JSONValue?) -> Int? {
-        guard let number = value?.number, (0..<limit).contains(number) else { return nil }
-        return Int(number)
+        input = told["input_tokens"]?.tokens ?? input
+        output = told["output_tokens"]?.tokens ?? output
+        read = told["cache_read_input_tokens"]?.tokens ?? read
+        written = told["cache_creation_input_tokens"]?.tokens ?? written
+        thought = told["output_tokens_details"]?["thinking_tokens"]?.tokens ?? thought
     }
 
     var usage: Usage? {

@@ -142,11 +142,8 @@ struct ClaudeBlocks {
     static func refusal(of attachments: [Attachment]) -> APIError? {
         for part in attachments {
             switch (part.kind, part.source) {
-            case (_, .file):
-                let why = "the model's provider does not have this file"
-                return .value(part.param, why, code: "unsupported_value")
-            case (.sound, .data), (.sound, .address):
-                return .unsupported(part.param, "The model's provider takes no sounds.")
+            case (_, .file): return part.refusalAsAbsent
+            case (.sound, .data), (.sound, .address): return part.refusalAsSound
             case (.picture, .data(let text)):
                 guard let type = text.contentType, [.png, .jpeg, .gif, .webp].contains(type) else {
                     return .picture(part.param, "is not PNG, JPEG, GIF or WebP", code: "invalid_image_format")

@@ -97,18 +97,11 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     }
 
     /// The answer, or the event, in OpenAI's form.
-    ///
     private func normal(
         _ data: UnsafeRawBufferPointer,
         _ message: Message
     ) throws(UpstreamError) -> ByteBuffer {
-        let root: JSONValue
-        do throws(JSONError) {
-            root = try parser.parse(data)
-        } catch {
-            throw .brokenAnswer("the vendor's answer is not JSON")
-        }
-        guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
+        let root = try parser.answer(data)
         let hasErrors = root["errors"]?.elements?.contains { _ in true } ?? false
         if root["success"]?.flag == false || hasErrors || root["error"] != nil {
             throw FaultReader.error(in: root, Fault.cloudflare)

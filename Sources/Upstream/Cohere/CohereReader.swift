@@ -47,7 +47,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
     ) throws(UpstreamError) -> Bool {
         if data.trimmed.equals("[DONE]") { return true }
         if name.equals("error") { throw FaultReader(parser, Fault.cohere, tellsFields: false).error(ofEvent: data) }
-        let root = try parsed(data)
+        let root = try parser.answer(data)
         guard let type = root["type"]?.text else {
             if root["message"]?.text != nil || root["error"] != nil { throw FaultReader.error(in: root, Fault.cohere) }
             return false
@@ -67,17 +67,6 @@ final class CohereReader: WireReader, @unchecked Sendable {
         default: break
         }
         return false
-    }
-
-    private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
-        let root: JSONValue
-        do throws(JSONError) {
-            root = try parser.parse(data)
-        } catch {
-            throw .brokenAnswer("the vendor's answer is not JSON")
-        }
-        guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
-        return root
     }
 
     // MARK: Parts
@@ -178,7 +167,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
     // MARK: Whole answers
 
     func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
-        let root = try parsed(body)
+        let root = try parser.answer(body)
         guard let message = root["message"], message.kind == .object else {
             if root["message"]?.text != nil || root["error"] != nil { throw FaultReader.error(in: root, Fault.cohere) }
             throw .brokenAnswer("the vendor's answer has no message")
@@ -204,19 +193,13 @@ final class CohereReader: WireReader, @unchecked Sendable {
 }
 
 extension Usage {
-    private static let limit = Double(1 << 40)
-
     /// Nil: it tells nothing.
     fileprivate init?(ofCohere told: JSONValue) {
-        func tokens(_ value: JSONValue?) -> Int? {
-            guard let number = value?.number, (0..<Self.limit).contains(number) else { return nil }
-            return Int(number)
-        }
         let counts = told["tokens"] ?? told["billed_units"]
-        guard let prompt = tokens(counts?["input_tokens"]), let completion = tokens(counts?["output_tokens"]) else {
+        guard let prompt = counts?["input_tokens"]?.tokens, let completion = counts?["output_tokens"]?.tokens else {
             return nil
         }
         self.init(promptTokens: prompt, completionTokens: completion)
-        cachedTokens = min(prompt, tokens(told["cached_tokens"]) ?? 0)
+        cachedTokens = min(prompt, told["cached_tokens"]?.tokens ?? 0)
     }
 }

@@ -25,9 +25,7 @@ package struct MediaAccess: Sendable {
         by candidate: Candidate
     ) async throws(APIError) -> (StoredFile, Candidate) {
         guard let file = try await file(id) else { throw .value(part.param, "there is no such file") }
-        guard let reader = candidate.reading(file) else {
-            throw .value(part.param, "the model's provider does not have this file", code: "unsupported_value")
-        }
+        guard let reader = candidate.reading(file) else { throw part.refusalAsAbsent }
         return (file, reader)
     }
 

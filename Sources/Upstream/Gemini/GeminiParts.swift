@@ -54,9 +54,7 @@ struct GeminiParts {
     static func refusal(of attachments: [Attachment]) -> APIError? {
         for part in attachments {
             switch (part.kind, part.source) {
-            case (_, .file):
-                let why = "the model's provider does not have this file"
-                return .value(part.param, why, code: "unsupported_value")
+            case (_, .file): return part.refusalAsAbsent
             case (.picture, .data(let text)):
                 if text.contentType == .svg {
                     return .picture(part.param, "is an SVG, which models do not see", code: "invalid_image_format")

@@ -52,23 +52,13 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     ) throws(UpstreamError) -> Bool {
         if data.trimmed.equals("[DONE]") { return true }
         if name.equals("error") { throw FaultReader(parser, Fault.gemini, tellsFields: false).error(ofEvent: data) }
-        try read(try parsed(data), take)
+        try read(try parser.value(ofAnswer: data), take)
         return false
     }
 
-    private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
-        do throws(JSONError) {
-            return try parser.parse(data)
-        } catch {
-            throw .brokenAnswer("the vendor's answer is not JSON")
-        }
-    }
-
     private func read(_ root: JSONValue, _ take: Take) throws(UpstreamError) {
-        guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
-        if let error = root["error"], error.kind == .object || error.text?.isEmpty == false {
-            throw FaultReader.error(in: root, Fault.gemini)
-        }
+        try root.checkAnswer()
+        if root.tellsError { throw FaultReader.error(in: root, Fault.gemini) }
         if let told = root["usageMetadata"], let read = Usage(ofGemini: told) { usage = read }
         guard let candidate = root["candidates"]?.elements?.first(where: { ($0["index"]?.integer ?? 0) == 0 }) else {
             if let reason = root["promptFeedback"]?["blockReason"]?.text, !hasBegun { throw Self.blocked(reason) }
@@ -209,7 +199,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     /// Some answer by a list of events.
     func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
-        let root = try parsed(body)
+        let root = try parser.value(ofAnswer: body)
         guard let events = root.elements else { return try read(root, take) }
         for event in events { try read(event, take) }
     }
@@ -224,21 +214,15 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 }
 
 extension Usage {
-    private static let limit = Double(1 << 40)
-
     /// Nil: it tells nothing. Thoughts do not count among the candidates' tokens.
     fileprivate init?(ofGemini told: JSONValue) {
-        func tokens(_ value: JSONValue?) -> Int? {
-            guard let number = value?.number, (0..<Self.limit).contains(number) else { return nil }
-            return Int(number)
-        }
-        guard let prompt = tokens(told["promptTokenCount"]) else { return nil }
-        let thoughts = tokens(told["thoughtsTokenCount"]) ?? 0
+        guard let prompt = told["promptTokenCount"]?.tokens else { return nil }
+        let thoughts = told["thoughtsTokenCount"]?.tokens ?? 0
         self.init(
-            promptTokens: prompt + (tokens(told["toolUsePromptTokenCount"]) ?? 0),
-            completionTokens: (tokens(told["candidatesTokenCount"]) ?? 0) + thoughts
+            promptTokens: prompt + (told["toolUsePromptTokenCount"]?.tokens ?? 0),
+            completionTokens: (told["candidatesTokenCount"]?.tokens ?? 0) + thoughts
         )
         reasoningTokens = thoughts
-        cachedTokens = min(promptTokens, tokens(told["cachedContentTokenCount"]) ?? 0)
+        cachedTokens = min(promptTokens, told["cachedContentTokenCount"]?.tokens ?? 0)
     }
 }

@@ -70,18 +70,10 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     }
 
     private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
-        var root: JSONValue
-        do throws(JSONError) {
-            root = try parser.parse(data)
-        } catch {
-            throw .brokenAnswer("the vendor's answer is not JSON")
-        }
+        var root = try parser.value(ofAnswer: data)
         if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
-        guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
-        if let error = root["error"], error.kind == .object || error.text?.isEmpty == false {
-            throw FaultReader.error(in: root, Fault.openAI)
-        }
-        if root["object"]?.text == "error" { throw FaultReader.error(in: root, Fault.openAI) }
+        try root.checkAnswer()
+        if root.tellsError || root["object"]?.text == "error" { throw FaultReader.error(in: root, Fault.openAI) }
         return root
     }
 
@@ -333,20 +325,14 @@ extension RawJSON {
 }
 
 extension Usage {
-    private static let limit = Double(1 << 40)
-
     /// Nil: it tells nothing.
     fileprivate init?(ofWire told: JSONValue) {
-        func tokens(_ value: JSONValue?) -> Int? {
-            guard let number = value?.number, (0..<Self.limit).contains(number) else { return nil }
-            return Int(number)
-        }
-        let prompt = tokens(told["prompt_tokens"])
-        let completion = tokens(told["completion_tokens"])
+        let prompt = told["prompt_tokens"]?.tokens
+        let completion = told["completion_tokens"]?.tokens
         guard let prompt, let completion else { return nil }
         self.init(promptTokens: prompt, completionTokens: completion)
         let cached = told["prompt_tokens_details"]?["cached_tokens"] ?? told["prompt_cache_hit_tokens"]
-        cachedTokens = min(prompt, tokens(cached) ?? 0)
-        reasoningTokens = tokens(told["completion_tokens_details"]?["reasoning_tokens"]) ?? 0
+        cachedTokens = min(prompt, cached?.tokens ?? 0)
+        reasoningTokens = told["completion_tokens_details"]?["reasoning_tokens"]?.tokens ?? 0
     }
 }

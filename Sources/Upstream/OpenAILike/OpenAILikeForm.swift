@@ -71,9 +71,7 @@ extension ChatCall {
     func refusalOfFiles(takesPictures: Bool) -> APIError? {
         for part in attachments {
             switch part.source {
-            case .file:
-                let why = "the model's provider does not have this file"
-                return .value(part.param, why, code: "unsupported_value")
+            case .file: return part.refusalAsAbsent
             case .kept where part.kind == .picture && !takesPictures:
                 let why = "the model's provider takes no pictures by the ids of files"
                 return .value(part.param, why, code: "unsupported_value")

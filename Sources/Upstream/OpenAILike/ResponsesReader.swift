@@ -74,17 +74,8 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     private func number(of root: JSONValue) -> Int64 { root["output_index"]?.integer ?? 0 }
 
     private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
-        let root: JSONValue
-        do throws(JSONError) {
-            root = try parser.parse(data)
-        } catch {
-            throw .brokenAnswer("the vendor's answer is not JSON")
-        }
-        guard root.kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
-        let error = root["error"]
-        if root["type"]?.text == "error" || error?.kind == .object || error?.text?.isEmpty == false {
-            throw FaultReader.error(in: root, Fault.openAI)
-        }
+        let root = try parser.answer(data)
+        if root["type"]?.text == "error" || root.tellsError { throw FaultReader.error(in: root, Fault.openAI) }
         return root
     }
 
@@ -244,19 +235,13 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 }
 
 extension Usage {
-    private static let limit = Double(1 << 40)
-
     /// Nil: it tells nothing.
     fileprivate init?(ofResponse told: JSONValue) {
-        func tokens(_ value: JSONValue?) -> Int? {
-            guard let number = value?.number, (0..<Self.limit).contains(number) else { return nil }
-            return Int(number)
-        }
-        guard let prompt = tokens(told["input_tokens"]), let completion = tokens(told["output_tokens"]) else {
+        guard let prompt = told["input_tokens"]?.tokens, let completion = told["output_tokens"]?.tokens else {
             return nil
         }
         self.init(promptTokens: prompt, completionTokens: completion)
-        cachedTokens = min(prompt, tokens(told["input_tokens_details"]?["cached_tokens"]) ?? 0)
-        reasoningTokens = tokens(told["output_tokens_details"]?["reasoning_tokens"]) ?? 0
+        cachedTokens = min(prompt, told["input_tokens_details"]?["cached_tokens"]?.tokens ?? 0)
+        reasoningTokens = told["output_tokens_details"]?["reasoning_tokens"]?.tokens ?? 0
     }
 }

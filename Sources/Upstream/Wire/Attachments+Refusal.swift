@@ -8,11 +8,8 @@ extension [Attachment] {
     var refusalBesidesPicturesAndText: APIError? {
         for part in self {
             switch (part.kind, part.source) {
-            case (_, .file):
-                let why = "the model's provider does not have this file"
-                return .value(part.param, why, code: "unsupported_value")
-            case (.sound, .data), (.sound, .address):
-                return .unsupported(part.param, "The model's provider takes no sounds.")
+            case (_, .file): return part.refusalAsAbsent
+            case (.sound, .data), (.sound, .address): return part.refusalAsSound
             case (.picture, .data(let text)):
                 guard text.contentType != .svg else {
                     return .picture(part.param, "is an SVG, which models do not see", code: "invalid_image_format")

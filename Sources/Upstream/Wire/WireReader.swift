@@ -33,3 +33,41 @@ protocol WireReader: AnyObject, Sendable {
 extension UpstreamError {
     static func brokenAnswer(_ cause: String) -> UpstreamError { UpstreamError(.failed, cause: cause) }
 }
+
+extension JSONParser {
+    /// A vendor's answer, or an event of it, of any kind.
+    func value(ofAnswer data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
+        do throws(JSONError) {
+            return try parse(data)
+        } catch {
+            throw .brokenAnswer("the vendor's answer is not JSON")
+        }
+    }
+
+    /// The same, which has to be an object.
+    func answer(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
+        let root = try value(ofAnswer: data)
+        try root.checkAnswer()
+        return root
+    }
+}
+
+extension JSONValue {
+    func checkAnswer() throws(UpstreamError) {
+        guard kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
+    }
+
+    /// It has an error, in place of an answer.
+    var tellsError: Bool {
+        guard let error = self["error"] else { return false }
+        return error.kind == .object || error.text?.isEmpty == false
+    }
+
+    /// A number of tokens; nil: none that can be true.
+    var tokens: Int? {
+        guard let number, (0..<Self.tokenLimit).contains(number) else { return nil }
+        return Int(number)
+    }
+
+    private static let tokenLimit = Double(1 << 40)
+}

@@ -175,14 +175,10 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
 extension Usage {
     /// In the names of chat, embeddings, images or transcripts; nil: it tells no tokens.
     fileprivate init?(ofForwarded told: JSONValue) {
-        func tokens(_ name: StaticString) -> Int? {
-            guard let number = told[name]?.number, (0..<Double(1 << 40)).contains(number) else { return nil }
-            return Int(number)
-        }
-        guard let prompt = tokens("prompt_tokens") ?? tokens("input_tokens") else { return nil }
+        guard let prompt = told["prompt_tokens"]?.tokens ?? told["input_tokens"]?.tokens else { return nil }
         self.init(
             promptTokens: prompt,
-            completionTokens: tokens("completion_tokens") ?? tokens("output_tokens") ?? 0
+            completionTokens: told["completion_tokens"]?.tokens ?? told["output_tokens"]?.tokens ?? 0
         )
     }
 }
