@@ -23,6 +23,23 @@ package struct CallTerms: Sendable {
 }
 
 extension CallSheet {
+    /// A provider, and its model, that is called.
+    package struct Server: Sendable {
+        package let provider: String
+        /// The vendor's name of the model; empty: the call is about no model.
+        package let model: String
+        /// The day on which the model ends.
+        package let shutdownDate: Day?
+
+        package init(_ provider: String, model: String = "", shutdownDate: Day? = nil) {
+            self.provider = provider
+            self.model = model
+            self.shutdownDate = shutdownDate
+        }
+    }
+
+    package var provider: String? { server?.provider }
+
     /// A candidate's failure, for the log and counts.
     package struct Failure: Sendable {
         package let provider: String
@@ -47,12 +64,8 @@ package final class CallSheet: @unchecked Sendable {
     package var attempts = 1
     /// Of candidates, where there were several, in their order.
     package private(set) var failures: [Failure] = []
-    /// Of who was called last; nil: nobody was.
-    package var provider: String?
-    /// The vendor's name of the model that was called last.
-    package var model = ""
-    /// Of the model that was called last: the day on which it ends.
-    package var shutdownDate: Day?
+    /// Who was called last; nil: nobody was. Whoever has another model help puts back what was here.
+    package var server: Server?
     /// The prompt counts once, however many choices are made of it.
     private var usage = Usage(promptTokens: 0, completionTokens: 0)
     private var credits = 0

@@ -158,12 +158,12 @@ final class Exchange: @unchecked Sendable {
         addOrigin(&head)
         standing?.appendLimits(to: &head.fields)
         surface.appendFields(record.id, standing, to: &head.fields)
-        if let sheet, let provider = sheet.provider {
-            head.add("X-Relay-Provider", text: provider)
+        if let sheet, let server = sheet.server {
+            head.add("X-Relay-Provider", text: server.provider)
             head.fields.append("X-Relay-Attempts: ")
             head.fields.append(decimal: sheet.allAttempts)
             head.fields.append("\r\nX-Relay-Cache: off\r\n")
-            if let day = sheet.shutdownDate { head.add("Sunset", text: day.httpDate) }
+            if let day = server.shutdownDate { head.add("Sunset", text: day.httpDate) }
             if let cost { head.add("X-Relay-Cost", text: cost.text) }
         }
         return head

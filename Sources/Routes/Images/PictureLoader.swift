@@ -56,8 +56,8 @@ struct PictureLoader: Sendable {
 
     private func content(of file: StoredFile, _ param: String) async throws(APIError) -> Body {
         guard file.bytes <= pictureLimitBytes else { throw .picture(param, "is too large", code: "image_too_large") }
-        let served = sheet.provider
-        defer { sheet.provider = served }
+        let server = sheet.server
+        defer { sheet.server = server }
         let keeper = try gateway.fileKeeper(of: file, for: caller, billing: sheet)
         do throws(UpstreamError) {
             let stream = try await keeper.provider.open(path: file.path, by: keeper.call)

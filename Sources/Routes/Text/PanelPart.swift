@@ -30,9 +30,7 @@ final class PanelPart: @unchecked Sendable {
         self.candidate = candidate
         guard isLast else { return }
         exchange.record.price = candidate.price
-        exchange.sheet?.provider = candidate.provider.name
-        exchange.sheet?.model = candidate.model.id
-        exchange.sheet?.shutdownDate = candidate.model.shutdownDate
+        exchange.sheet?.server = candidate.server
     }
 
     /// Counts the call in the limits of its model, or throws the refusal.

@@ -106,10 +106,13 @@ package final class Candidate: Sendable {
         call(with: fixed ?? keys?.next(at: loop.nowNanoseconds) ?? .none, billing: sheet)
     }
 
+    /// As the request's answer tells of it.
+    package var server: CallSheet.Server {
+        CallSheet.Server(provider.name, model: model.id, shutdownDate: model.shutdownDate)
+    }
+
     func call(with credential: Credential, billing sheet: CallSheet) -> VendorCall {
-        sheet.provider = provider.name
-        sheet.model = model.id
-        sheet.shutdownDate = model.shutdownDate
+        sheet.server = server
         return VendorCall(credential, billing: sheet, on: loop, of: keys, within: capacity)
     }
 

@@ -30,7 +30,7 @@ package struct FileCandidate: Sendable {
 
     /// Takes the turn of a key.
     package func keeper(billing sheet: CallSheet) -> FileKeeper {
-        sheet.provider = name
+        sheet.server = CallSheet.Server(name)
         return FileKeeper(provider, call(billing: sheet))
     }
 
@@ -68,7 +68,7 @@ extension Registry {
         else { return nil }
         let entry = entries[index]
         if provider.opensWithoutKey {
-            sheet.provider = file.provider
+            sheet.server = CallSheet.Server(file.provider)
             return FileKeeper(provider, VendorCall(.none, billing: sheet, on: loop))
         }
         guard entry.isPassthrough == (caller.kind == .passThrough), offers.serve(caller, at: index),
@@ -77,7 +77,7 @@ extension Registry {
                 entry.keys
             )
         else { return nil }
-        sheet.provider = file.provider
+        sheet.server = CallSheet.Server(file.provider)
         return FileKeeper(provider, VendorCall(credential, billing: sheet, on: loop, of: entry.keys))
     }
 }

@@ -191,16 +191,16 @@ final class AttachmentLoader: @unchecked Sendable {
             throw .value(param, "is neither WAV nor MP3")
         }
         let wanted = try vendor.prepare(TranscriptionCall(plainOf: transcriber.name), for: transcriber.model)
-        let served = call.sheet.provider
+        let server = call.sheet.server
         let help: VendorCall
         do throws(UpstreamError) {
             // A provider whose capacity the call holds has none for others, perhaps.
-            let isSame = transcriber.provider.name == served
+            let isSame = transcriber.provider.name == server?.provider
             help = isSame ? try await call.another() : try await transcriber.call(billing: call.sheet)
         } catch {
             throw failure(error, param)
         }
-        call.sheet.provider = served
+        call.sheet.server = server
         do throws(UpstreamError) {
             let sound = try await vendor.keep(
                 bytes,
