@@ -9,9 +9,8 @@ struct NewKey {
 
     /// Nil: no setting can have that name.
     init?(_ name: String) {
-        instance = String(name.uppercased().map { $0 == "-" ? "_" : $0 })
-        let isPlain = instance.utf8.allSatisfy { (65...90).contains($0) || (48...57).contains($0) || $0 == 95 }
-        guard isPlain, (1...64).contains(instance.utf8.count) else { return nil }
+        instance = name.asInstance
+        guard SettingFamily.isInstanceName(instance[...]), instance.utf8.count <= 64 else { return nil }
         let random = RandomBytes()
         let bytes = (0..<4).flatMap { _ in withUnsafeBytes(of: random.next() as UInt64) { Array($0) } }
         token = "sk-relay-" + Base64.url.text(bytes)

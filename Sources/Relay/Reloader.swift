@@ -108,7 +108,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         let makers = SetupParts(next, parts.lasting, known, after: makers)
         let labels = parts.metrics.add(makers.labels)
         var setups: [Setup] = []
-        for made in onLoops({ one in Result { () throws(Listener.Failure) in try makers.setup(of: one.own) } }) {
+        for made in onLoops({ _, one in Result { () throws(Listener.Failure) in try makers.setup(of: one.own) } }) {
             setups.append(try made.get())
         }
         let waiting = settings.waitingForRestart(next)
@@ -118,14 +118,12 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
             }
         }
         models?.stop()
-        _ = onLoops { _ in }
-        for (one, setup) in zip(parts.served, setups) {
-            one.loop.call {
-                one.own.counts.use(labels)
-                makers.use(setup, one.own, one.router)
-            }
+        // From here on no loop is told of models that were read for the old settings.
+        _ = onLoops { _, _ in }
+        _ = onLoops { [setups] place, one in
+            one.own.counts.use(labels)
+            makers.use(setups[place], one.own, one.router)
         }
-        _ = onLoops { _ in }
         makers.show(in: parts.figures)
         parts.ends.use(makers.offers)
         parts.lasting.log.use(next.logLevel)
@@ -161,13 +159,13 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         }
     }
 
-    /// The results of `work` on each loop, once all have done it.
-    private func onLoops<Value: Sendable>(_ work: @escaping @Sendable (ServedLoop) -> Value) -> [Value] {
+    /// The results of `work` on each loop, which is told its place, once all have done it.
+    private func onLoops<Value: Sendable>(_ work: @escaping @Sendable (Int, ServedLoop) -> Value) -> [Value] {
         let results = Lock([Value?](repeating: nil, count: parts.served.count))
         let left = LoopsLeft(parts.served.count)
         for (place, one) in parts.served.enumerated() {
             one.loop.call {
-                let value = work(one)
+                let value = work(place, one)
                 results.withLock { $0[place] = value }
                 left.done()
             }

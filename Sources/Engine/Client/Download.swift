@@ -111,9 +111,7 @@ private func takeDocument(
     count: Int,
     context: UnsafeMutableRawPointer?
 ) -> Int {
-    guard let bytes, let context else { return 0 }
-    let received = Unmanaged<Download.Received>.fromOpaque(context).takeUnretainedValue()
-    return received.take(UnsafeRawBufferPointer(start: bytes, count: unit * count)) ? unit * count : 0
+    received(bytes, unit * count, context) { $0.take($1) ? $1.count : 0 }
 }
 
 private func takeDocumentHeader(
@@ -122,8 +120,19 @@ private func takeDocumentHeader(
     count: Int,
     context: UnsafeMutableRawPointer?
 ) -> Int {
+    received(bytes, unit * count, context) {
+        $0.take(line: $1)
+        return $1.count
+    }
+}
+
+private func received(
+    _ bytes: UnsafeMutablePointer<CChar>?,
+    _ count: Int,
+    _ context: UnsafeMutableRawPointer?,
+    _ take: (Download.Received, UnsafeRawBufferPointer) -> Int
+) -> Int {
     guard let bytes, let context else { return 0 }
     let received = Unmanaged<Download.Received>.fromOpaque(context).takeUnretainedValue()
-    received.take(line: UnsafeRawBufferPointer(start: bytes, count: unit * count))
-    return unit * count
+    return take(received, UnsafeRawBufferPointer(start: bytes, count: count))
 }

@@ -71,7 +71,8 @@ extension SettingFamily {
         return nearest(to: name, among: candidates)
     }
 
-    private static func isInstanceName(_ text: Substring) -> Bool {
+    /// The NAME in a variable's name.
+    package static func isInstanceName(_ text: Substring) -> Bool {
         !text.isEmpty && text.utf8.allSatisfy { (65...90).contains($0) || (48...57).contains($0) || $0 == 95 }
     }
 }
@@ -105,5 +106,5 @@ extension String {
     var asName: String { String(lowercased().map { $0 == "_" ? "-" : $0 }) }
 
     /// The NAME that is shown so.
-    var asInstance: String { String(uppercased().map { $0 == "-" ? "_" : $0 }) }
+    package var asInstance: String { String(uppercased().map { $0 == "-" ? "_" : $0 }) }
 }
