@@ -64,7 +64,7 @@ package final class CallSheet: @unchecked Sendable {
     package var attempts = 1
     /// Of candidates, where there were several, in their order.
     package private(set) var failures: [Failure] = []
-    /// Who was called last; nil: nobody was. Whoever has another model help puts back what was here.
+    /// The one that was called last; nil: nobody was. A helper's call puts back what was here.
     package var server: Server?
     /// The prompt counts once, however many choices are made of it.
     private var usage = Usage(promptTokens: 0, completionTokens: 0)
