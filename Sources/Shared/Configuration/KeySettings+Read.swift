@@ -55,3 +55,52 @@ extension SettingsReader {
         note(key, "a secret of under \(Self.leastCharacters) characters can be guessed; \(Self.advice)")
     }
 }
+
+extension SettingFamily {
+    static let keys = SettingFamily(
+        "KEY_",
+        declaring: "TOKEN",
+        "Known callers",
+        [
+            SettingRow(
+                "TOKEN",
+                .tokens,
+                "",
+                "declares a caller: the key that it sends, or several of which it may send any",
+                .secret
+            ),
+            SettingRow("MODELS", .patterns, "all", "models that the caller may use"),
+            SettingRow("RATE_LIMIT", .limits, "", "limits of all its requests together"),
+            SettingRow(
+                "RATE_LIMIT_CHAT",
+                .limits,
+                "",
+                "limits of its chat requests, in place of RATE_LIMIT_CHAT"
+            ),
+            SettingRow(
+                "RATE_LIMIT_IMAGES",
+                .limits,
+                "",
+                "limits of its image requests, in place of RATE_LIMIT_IMAGES"
+            ),
+            SettingRow(
+                "RATE_LIMIT_AUDIO",
+                .limits,
+                "",
+                "limits of its audio requests, in place of RATE_LIMIT_AUDIO"
+            ),
+            SettingRow(
+                "RATE_LIMIT_FILES",
+                .limits,
+                "",
+                "limits of its file requests, in place of RATE_LIMIT_FILES"
+            ),
+            SettingRow(
+                "RATE_LIMIT_MODELS",
+                .limits,
+                "",
+                "limits of its model list requests, in place of RATE_LIMIT_MODELS"
+            ),
+        ]
+    )
+}

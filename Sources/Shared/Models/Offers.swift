@@ -62,10 +62,10 @@ package struct Offers: Sendable {
     private var listing: [(name: String, provider: Int, model: Model)] = []
     /// Names that are served but for `Provider.isSubsetOnly`, or a weight of 0.
     private var forbidden: Set<String> = []
-    private let providers: [Provider]
+    let providers: [Provider]
     private let catalogues: [Catalogue]
     private let isSubsetOnly: Bool
-    package private(set) var panels: PanelOffers
+    package internal(set) var panels: PanelOffers
     package let fallback: String?
     /// The names that take the place of others once these have ended.
     private let replacements: [String: String]
@@ -304,90 +304,6 @@ package struct Offers: Sendable {
             bound = distance - 1
         }
         return best
-    }
-}
-
-// MARK: Panels
-
-extension Offers {
-    /// The model or panel that a panel means by a name, which may be `provider/name`; nil: there is none.
-    package func member(_ name: String) -> Panel.Member? {
-        let name = replacement(of: name) ?? name
-        if let panel = panels[name] { return .panel(panel) }
-        if !self[name].isEmpty { return .model(name, provider: nil) }
-        guard let slash = name.utf8.firstIndex(of: UInt8(ascii: "/")) else { return nil }
-        let (provider, model) = (name[..<slash], String(name[name.index(after: slash)...]))
-        guard let place = providers.firstIndex(where: { $0.name == provider }),
-            self[model].contains(where: { $0.provider == place })
-        else { return nil }
-        return .model(model, provider: place)
-    }
-
-    /// The offers of a member that is a model.
-    package func offers(of name: String, at provider: Int?) -> [Offer] {
-        self[name].filter { provider == nil || $0.provider == provider }
-    }
-
-    /// A panel is used by the right to its name, as far as the providers of its models serve the caller.
-    ///
-    /// - Parameter asked: the name that it stands in for; nil: its own.
-    package func mayUse(_ panel: Panel, asked name: String? = nil, _ caller: Caller) -> Bool {
-        let name = name ?? panel.name
-        return panels.holdingCredentials.contains(panel.name) && caller.mayUse(name, ofPassthrough: false)
-            || panels.takingOwnKeys.contains(panel.name) && caller.mayUse(name, ofPassthrough: true)
-    }
-
-    /// Panels may be members of others, so this goes on until nothing more is found.
-    private mutating func findUsablePanels() {
-        var found = -1
-        while found < panels.holdingCredentials.count + panels.takingOwnKeys.count {
-            found = panels.holdingCredentials.count + panels.takingOwnKeys.count
-            for panel in panels.all {
-                if isServed(panel, isPassthrough: false) { panels.holdingCredentials.insert(panel.name) }
-                if isServed(panel, isPassthrough: true) { panels.takingOwnKeys.insert(panel.name) }
-            }
-        }
-    }
-
-    /// Its summary model and, if it has members, one of them are served by such providers.
-    private func isServed(_ panel: Panel, isPassthrough: Bool) -> Bool {
-        func isServed(_ name: String) -> Bool {
-            switch member(name) {
-            case nil: false
-            case .model(let model, let place):
-                offers(of: model, at: place).contains { providers[$0.provider].isPassthrough == isPassthrough }
-            case .panel(let panel):
-                (isPassthrough ? panels.takingOwnKeys : panels.holdingCredentials).contains(panel.name)
-            }
-        }
-        return isServed(panel.text.summary)
-            && (panel.text.members.isEmpty || panel.text.members.contains(where: isServed))
-    }
-}
-
-/// The panels of the settings, and the providers that can serve them.
-package struct PanelOffers: Sendable {
-    /// By name.
-    package let all: [Panel]
-    private let byName: [String: Panel]
-    /// Providers with keys of the relay's can serve them.
-    fileprivate(set) var holdingCredentials: Set<String> = []
-    /// Providers that take callers' own keys can.
-    fileprivate(set) var takingOwnKeys: Set<String> = []
-    /// Panels that have the name of a model, which so nobody can use.
-    private(set) var hiding: Set<String> = []
-
-    init(_ panels: [Panel]) {
-        all = panels
-        byName = Dictionary(panels.map { ($0.name, $0) }) { first, _ in first }
-    }
-
-    package subscript(name: String) -> Panel? { byName.isEmpty ? nil : byName[name] }
-
-    fileprivate mutating func hides(_ name: String) -> Bool {
-        guard self[name] != nil else { return false }
-        hiding.insert(name)
-        return true
     }
 }
 
