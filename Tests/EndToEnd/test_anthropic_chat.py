@@ -8,7 +8,7 @@ import anthropic
 import anthropic_vendor
 import checked
 import httpx2
-import openai
+import officials
 import pytest
 from anthropic_vendor import PNG, SEALED, SIGNATURE, sealed, text, thought, use
 from chat import PATH, ask, refusal, stream, text_of
@@ -38,10 +38,7 @@ def scripts(anthropic_server):
         anthropic_server.says(model, {})
 
 
-@pytest.fixture
-def official(translating, talking):
-    with checked.client(httpx2, timeout=30) as http:
-        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=translating.v1, max_retries=0, http_client=http)
+official = officials.openai_of("translating", "talking")
 
 
 @pytest.fixture

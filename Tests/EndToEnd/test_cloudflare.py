@@ -3,12 +3,10 @@
 import base64
 import json
 
-import anthropic
 import checked
 import cloudflare_vendor
 import httpx
-import httpx2
-import openai
+import officials
 import openai_vendor
 import pytest
 from chat import ask, either, refusal, stream, text_of
@@ -50,16 +48,8 @@ def team(relay, cloud):
     assert cloud.take_violations() == []
 
 
-@pytest.fixture
-def official(relay):
-    with checked.client(httpx2, timeout=30) as http:
-        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=relay.v1, max_retries=0, http_client=http)
-
-
-@pytest.fixture
-def anthropics(relay):
-    with checked.client(httpx2, timeout=30) as http:
-        yield anthropic.Anthropic(api_key=TEAM_TOKEN, base_url=relay.base_url, max_retries=0, http_client=http)
+official = officials.openai_of("relay")
+anthropics = officials.anthropic_of("relay")
 
 
 # --- Requests ---------------------------------------------------------------------------------

@@ -3,12 +3,10 @@
 import base64
 import json
 
-import anthropic
 import checked
 import cohere_vendor
 import httpx
-import httpx2
-import openai
+import officials
 import pytest
 from chat import PATH, ask, either, refusal, stream, text_of
 from cohere_vendor import end, named
@@ -49,16 +47,8 @@ def co(cohere_relay, vendor_site):
     assert vendor_site.take_violations() == []
 
 
-@pytest.fixture
-def official(cohere_relay):
-    with checked.client(httpx2, timeout=30) as http:
-        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=cohere_relay.v1, max_retries=0, http_client=http)
-
-
-@pytest.fixture
-def anthropics(cohere_relay):
-    with checked.client(httpx2, timeout=30) as http:
-        yield anthropic.Anthropic(api_key=TEAM_TOKEN, base_url=cohere_relay.base_url, max_retries=0, http_client=http)
+official = officials.openai_of("cohere_relay")
+anthropics = officials.anthropic_of("cohere_relay")
 
 
 # --- Requests ---------------------------------------------------------------------------------

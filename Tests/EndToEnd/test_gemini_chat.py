@@ -5,15 +5,12 @@ import http.server
 import json
 import threading
 
-import anthropic
-import checked
 import gemini_vendor
 import httpx
-import httpx2
-import openai
+import officials
 import pytest
 from chat import ask, either, stream, text_of
-from conftest import TEAM_TOKEN, VENDOR_KEY
+from conftest import VENDOR_KEY
 from pictures import picture
 
 MODEL = "gemini-3.1-pro"
@@ -23,18 +20,8 @@ PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 TOOL = {"type": "function", "function": {"name": "weather", "description": "d", "parameters": PARAMETERS}}
 
 
-@pytest.fixture
-def official(google_relay):
-    with checked.client(httpx2, timeout=30) as http:
-        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=google_relay.v1, max_retries=0, http_client=http)
-
-
-@pytest.fixture
-def anthropics(google_relay):
-    with checked.client(httpx2, timeout=30) as http:
-        yield anthropic.Anthropic(
-            api_key=TEAM_TOKEN, base_url=google_relay.base_url, max_retries=0, http_client=http
-        )
+official = officials.openai_of("google_relay")
+anthropics = officials.anthropic_of("google_relay")
 
 
 def user(text):

@@ -2,10 +2,7 @@
 
 import json
 
-import anthropic
-import checked
-import httpx2
-import openai
+import officials
 import pytest
 from chat import PATH, ask, stream, text_of
 from conftest import TEAM_TOKEN, VENDOR_KEY
@@ -19,18 +16,8 @@ TOOL = {
 }
 
 
-@pytest.fixture
-def official(passing):
-    with checked.client(httpx2, timeout=30) as http:
-        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=passing.v1, max_retries=0, http_client=http)
-
-
-@pytest.fixture
-def anthropics(passing):
-    with checked.client(httpx2, timeout=30) as http:
-        yield anthropic.Anthropic(
-            api_key=TEAM_TOKEN, base_url=passing.base_url, max_retries=0, http_client=http
-        )
+official = officials.openai_of("passing")
+anthropics = officials.anthropic_of("passing")
 
 
 def hello(**fields):

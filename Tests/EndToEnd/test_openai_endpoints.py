@@ -2,14 +2,12 @@
 
 import json
 
-import checked
 import httpx
-import httpx2
-import openai
+import officials
 import openai_endpoints as fake
 import pytest
 from chat import MODEL as MINI
-from conftest import TEAM_TOKEN, VENDOR_KEY
+from conftest import VENDOR_KEY
 
 MODEL = "big/model:1"
 FAILED = {"status": 500, "json": {"error": {"message": "It broke."}}}
@@ -17,10 +15,7 @@ WAV = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(range(256)) * 40
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 
 
-@pytest.fixture
-def official(team, passing):
-    with checked.client(httpx2, timeout=30) as http:
-        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=passing.v1, max_retries=0, http_client=http)
+official = officials.openai_of("passing", "team")
 
 
 def transcribe(http, model="fast", **fields):

@@ -1,8 +1,7 @@
 """Files of callers at providers of the kind openai: uploaded, read and deleted there, and named in chats by the vendor's ids."""
 
-import checked
 import conftest
-import httpx2
+import officials
 import openai
 import pytest
 import sealed
@@ -51,10 +50,7 @@ def team(keeping, calm, caller):
     return caller(keeping, TOKENS["team"])
 
 
-@pytest.fixture
-def official(keeping, calm):
-    with checked.client(httpx2, timeout=30) as http:
-        yield openai.OpenAI(api_key=TOKENS["team"], base_url=keeping.v1, max_retries=0, http_client=http)
+official = officials.openai_of("keeping", "calm", token=TOKENS["team"])
 
 
 def upload(http, name="a.pdf", content=PDF, kind="application/pdf", **fields):

@@ -7,7 +7,7 @@ import anthropic
 import checked
 import httpx
 import httpx2
-import openai
+import officials
 import paneled
 import pytest
 from chat import PATH
@@ -57,10 +57,7 @@ def team(paneling, server):
     assert server.take_violations() == []
 
 
-@pytest.fixture
-def official(paneling, team):
-    with checked.client(httpx2, timeout=30) as http:
-        yield openai.OpenAI(api_key=TOKEN, base_url=paneling.v1, max_retries=0, http_client=http)
+official = officials.openai_of("paneling", "team", token=TOKEN)
 
 
 def user(text):

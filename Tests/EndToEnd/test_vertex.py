@@ -3,13 +3,11 @@
 import concurrent.futures
 import json
 
-import anthropic
 import anthropic_vendor
 import checked
 import gemini_vendor
 import httpx
-import httpx2
-import openai
+import officials
 import pytest
 from chat import PATH, ask, either, refusal, stream, text_of
 from conftest import TEAM_TOKEN, secrets
@@ -81,16 +79,8 @@ def lone(launch, vertex):
     vertex.tokens.reset()
 
 
-@pytest.fixture
-def official(relay):
-    with checked.client(httpx2, timeout=30) as http:
-        yield openai.OpenAI(api_key=TEAM_TOKEN, base_url=relay.v1, max_retries=0, http_client=http)
-
-
-@pytest.fixture
-def anthropics(relay):
-    with checked.client(httpx2, timeout=30) as http:
-        yield anthropic.Anthropic(api_key=TEAM_TOKEN, base_url=relay.base_url, max_retries=0, http_client=http)
+official = officials.openai_of("relay")
+anthropics = officials.anthropic_of("relay")
 
 
 def bearer(seen):
