@@ -84,6 +84,7 @@ extension Settings {
         reloadAccess = reader.text("RELOAD_ACCESS").flatMap(ReloadAccess.init) ?? .local
         logLevel = reader.text("LOG_LEVEL").flatMap(LogLevel.init) ?? .info
         logFormat = reader.text("LOG_FORMAT").flatMap(LogFormat.init) ?? .text
+        usageFile = UsageFileSettings(reader)
         balance = BalanceSettings(reader)
         providers = ProviderSettings.all(&reader)
         panels = Panel.all(&reader)

@@ -65,6 +65,8 @@ package struct Settings: Sendable, Equatable {
     package let reloadAccess: ReloadAccess
     package let logLevel: LogLevel
     package let logFormat: LogFormat
+    /// Of usage records; nil: none is written.
+    package let usageFile: UsageFileSettings?
     package let balance: BalanceSettings
     /// In the order of `PROVIDERS`; never empty.
     package let providers: [ProviderSettings]

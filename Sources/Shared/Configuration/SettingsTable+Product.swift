@@ -268,6 +268,7 @@ extension SettingsTable {
                     SettingRow("LOG_FORMAT", .choice(LogFormat.allCases.map(\.rawValue)), "text", "format of a line"),
                 ]
             ),
+            .usage,
             SettingSection(
                 "Configuration",
                 [

@@ -7,6 +7,7 @@ extension SettingType {
     func value(of text: String) -> SettingValue? {
         switch self {
         case .text, .file: return .text(text)
+        case .path: return text.utf8.contains { $0 < 32 || $0 == 127 } ? nil : .text(text)
         case .number(let range): return wholeNumber(text, in: range).map { .number($0) }
         case .megabytes(let range): return wholeNumber(text, in: range).map { .number($0 * 1_048_576) }
         case .duration(let range): return Duration(setting: text, in: range).map { .duration($0) }

@@ -25,6 +25,8 @@ package enum SettingType: Sendable, Equatable {
     case origins
     /// A file that can be read.
     case file
+    /// A file that may be written, or a folder.
+    case path
     /// A comma list.
     case list
     /// A comma list of model names, `prefix*`, `all`.
@@ -101,6 +103,7 @@ extension SettingType {
         switch self {
         case .text: "text"
         case .file: "a file that can be read"
+        case .path: "a path without control characters"
         case .number(let range), .megabytes(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
         case .duration(let range):
             "a time from \(range.lowerBound.settingText) to \(range.upperBound.settingText) (500ms, 30s, 5m, 2h, or seconds)"
@@ -164,7 +167,7 @@ extension SettingType {
         case .tokens: "comma or line list"
         case .origins: "* or comma list"
         case .patterns: "comma list; prefix*; all"
-        case .text, .address, .url, .document, .proxy, .file, .label, .model, .token, .host: ""
+        case .text, .address, .url, .document, .proxy, .file, .path, .label, .model, .token, .host: ""
         }
     }
 

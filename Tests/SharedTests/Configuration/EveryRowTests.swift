@@ -28,6 +28,7 @@ import Testing
         case .document: ["no-url", "ftp://a", "https://a b", "https://a#b"]
         case .origins: ["host", "https://host/path"]
         case .file: ["/nowhere"]
+        case .path: ["a\tb"]
         case .list: [","]
         case .patterns: ["a*b", "a b", ","]
         case .models: ["a=", "a b", "a,a"]

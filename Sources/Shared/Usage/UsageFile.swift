@@ -1,0 +1,106 @@
+import Engine
+import Glibc
+
+/// Usage records as lines of JSON in a file, which is replaced by a new one before it grows too large; or on standard
+/// output, where lines go as they are.
+///
+/// `@unchecked`: used by the thread of its queue only.
+package final class UsageFile: UsageStore, @unchecked Sendable {
+    private let settings: UsageFileSettings
+    private var file: (descriptor: Int32, bytes: Int)?
+    private var line = UsageLine()
+    private var lines = ByteBuffer()
+    private static let writtenBytes = 64 << 10
+
+    package init(_ settings: UsageFileSettings) { self.settings = settings }
+
+    deinit { close() }
+
+    package func reopen() { close() }
+
+    private func close() {
+        if let file, file.descriptor != STDOUT_FILENO { Glibc.close(file.descriptor) }
+        file = nil
+    }
+
+    /// Throws if nothing can be written there.
+    package func check() throws(UsageFailure) { _ = try opened() }
+
+    package func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int {
+        var (descriptor, bytes) = try opened()
+        lines.removeAll()
+        var count = 0
+        for record in records {
+            let before = lines.count
+            line.append(record, to: &lines)
+            if bytes + lines.count > settings.mostBytes, bytes + before > 0 {
+                guard before == 0 else {
+                    // The rest is for the next file.
+                    lines.removeLast(lines.count - before)
+                    break
+                }
+                try rotate()
+                (descriptor, bytes) = try opened()
+            }
+            count += 1
+            if lines.count >= Self.writtenBytes { break }
+        }
+        try write(lines.bytes, to: descriptor, after: bytes)
+        file = (descriptor, bytes + lines.count)
+        return count
+    }
+
+    private func opened() throws(UsageFailure) -> (descriptor: Int32, bytes: Int) {
+        if let file { return file }
+        guard let path = settings.path else {
+            file = (STDOUT_FILENO, .min)
+            return (STDOUT_FILENO, .min)
+        }
+        let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0o640)
+        guard descriptor >= 0 else { throw .system("\(path)") }
+        var about = stat()
+        let isFile = fstat(descriptor, &about) == 0 && about.st_mode & S_IFMT == S_IFREG
+        let opened = (descriptor, isFile ? Int(about.st_size) : .min)
+        file = opened
+        return opened
+    }
+
+    /// `app.log` becomes `app.log.1`, and so on up to the oldest, which goes.
+    private func rotate() throws(UsageFailure) {
+        guard let path = settings.path else { return }
+        close()
+        var name = settings.files > 1 ? path + ".\(settings.files - 1)" : path
+        unlink(name)
+        for number in stride(from: settings.files - 2, through: 0, by: -1) {
+            let younger = number == 0 ? path : path + ".\(number)"
+            guard rename(younger, name) == 0 || errno == ENOENT else { throw .system(younger) }
+            name = younger
+        }
+    }
+
+    /// All of it, or nothing: what was written of it before a failure is taken back.
+    private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, after size: Int) throws(UsageFailure) {
+        var rest = bytes[...]
+        while let base = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {
+            let count = Glibc.write(descriptor, base, rest.count)
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&wanted, 1, -1)
+            } else if errno != EINTR {
+                let failure = UsageFailure.system(settings.path ?? "standard output")
+                if size >= 0 { ftruncate(descriptor, size) }
+                close()
+                throw failure
+            }
+        }
+    }
+}
+
+extension UsageFailure {
+    /// With the reason of the call that failed last.
+    fileprivate static func system(_ path: String) -> UsageFailure {
+        UsageFailure("\(path): \(String(cString: strerror(errno)))")
+    }
+}

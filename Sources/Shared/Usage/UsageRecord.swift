@@ -1,0 +1,56 @@
+/// The record of a request that has ended, or of one call of a vendor for it. Never a prompt, an answer or a key.
+package struct UsageRecord: Sendable {
+    package enum Subject: Sendable {
+        case request
+        /// A vendor's call, with the name of the provider's own key; nil: it was the caller's, or none. `credits`: as the
+        /// vendor told them.
+        case call(key: String?, credits: Int?)
+    }
+
+    /// Of its end, since 1970.
+    package let timeMilliseconds: Int
+    package let subject: Subject
+    package let requestID: String
+    /// The route: `/v1/chat/completions`; nil: there is no such.
+    package let endpoint: String?
+    /// A known key's name, or a digest; nil: nobody said who.
+    package let caller: String?
+    /// As it was asked for; nil: none was.
+    package let model: String?
+    /// The vendor's name of the model that was called last.
+    package var modelUsed: String?
+    /// That was called last; nil: none was.
+    package var provider: String?
+    package var promptTokens = 0
+    package var completionTokens = 0
+    /// The vendor did not tell the tokens.
+    package var isEstimated = false
+    /// Nil: not known.
+    package var cost: Cost?
+    package var durationMilliseconds = 0
+    /// Calls of candidates, and those that were repeated.
+    package var attempts = 0
+    package var isStreamed = false
+    /// The answer was kept from an earlier request.
+    package var isCached = false
+    package var isSuccess = false
+    /// The answer's, or of a call the vendor's; nil: there was none.
+    package var status: Int?
+    package var error: String?
+
+    package init(
+        at timeMilliseconds: Int,
+        _ subject: Subject,
+        requestID: String,
+        endpoint: String?,
+        caller: String?,
+        model: String?
+    ) {
+        self.timeMilliseconds = timeMilliseconds
+        self.subject = subject
+        self.requestID = requestID
+        self.endpoint = endpoint
+        self.caller = caller
+        self.model = model
+    }
+}
