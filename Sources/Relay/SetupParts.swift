@@ -11,6 +11,7 @@ struct LastingParts: Sendable {
     let budget: MemoryBudget
     let worker: Worker
     let limiter: Limiter
+    let usage: UsageBook
 }
 
 /// The values that the setups of all loops are made from.
