@@ -37,7 +37,14 @@ final class Assembly {
             ?? Self.state(of: memory.storeBytes, settings)
         responses = store == nil ? Self.state(of: memory.responseBytes, settings) : shared
         usage = try Self.usageBook(settings, log)
-        let lasting = LastingParts(log: log, budget: budget, worker: worker, limiter: limiter, usage: usage)
+        let lasting = LastingParts(
+            log: log,
+            budget: budget,
+            worker: worker,
+            limiter: limiter,
+            usage: usage,
+            shared: store == nil ? nil : shared
+        )
         let makers = SetupParts(settings, lasting)
         let paces = LoopPaces()
         let ends = ModelEnds(makers.offers, log)

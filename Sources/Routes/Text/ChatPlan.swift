@@ -275,6 +275,9 @@ final class ChatPlan: @unchecked Sendable {
 
     /// The vendor's form of the call, with what its vendor lacks.
     private func prepared(by vendorCall: VendorCall, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
+        if candidate.provider.mayRecall(call, by: vendorCall) {
+            await candidate.provider.recall(call, by: vendorCall)
+        }
         if let chat = preparedAtOnce(by: vendorCall, isLast) { return chat }
         return try await preparedLater(by: vendorCall, isLast)
     }
