@@ -40,7 +40,7 @@ def compare(text: str, log: list[dict[str, Any]]) -> None:
         return
     logged = [line for line in log if line["message"] == "request" and line["level"] != "debug"]
     records = [record for record in lines(text) if not is_call(record)]
-    assert len(records) == len(logged), f"{len(records)} records of {len(logged)} requests"
+    assert len(records) == len(logged), f"{len(records)} records of {len(logged)} requests: {log}"
     by_id = {record["request_id"]: record for record in records}
     same = ("caller", "status", "duration_ms")
     for line in logged:
