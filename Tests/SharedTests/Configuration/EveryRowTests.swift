@@ -35,6 +35,9 @@ import Testing
         case .names: ["a b", ","]
         case .label: ["a b", String(repeating: "x", count: 65)]
         case .token: ["wrong secret-1234567890", "wröng-1234567890", String(repeating: "x", count: 513)]
+        case .password:
+            ["short-1", "PassWord123", "aaaaaaaaaaaa", "tab\tin-password", String(repeating: "ab-", count: 171)]
+        case .timeZone: ["Nowhere/Land", "/etc/passwd", "../../etc/passwd", "Europe//Berlin", "a b", "."]
         case .tokens: ["good,wrong secret-1234567890", ","]
         case .limits: ["60", "0/minute", "60 per fortnight", "1/minute;", "off;1/minute"]
         case .modelLimits: ["10/minute", "a b=1/s", "a*b=1/s", "a=60", "a=1/s,a=2/s", "=1/s", "a=", ","]
