@@ -79,7 +79,9 @@ def environment(folder: Path) -> Iterator[dict[str, str]]:
         peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         with context.wrap_socket(peer, server_side=True) as inner:
             assert head_of(inner).startswith(b"GET /relay.env.enc ")
-            inner.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(document) + document)
+            inner.sendall(
+                b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(document) + document
+            )
 
     proxy = forwarders.Forwarder(serve)
     yield {
