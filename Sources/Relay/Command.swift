@@ -10,12 +10,16 @@ enum Command: Equatable {
     case models(isJSON: Bool)
     /// A new key for a caller of that NAME.
     case key(String, isJSON: Bool)
+    /// The use of the limits of one caller.
+    case limits(LimitTable.Subject, isJSON: Bool)
     case health
     case heal
     case help
     case version
 
-    private static let names = ["serve", "check", "config", "models", "key", "health", "heal", "help", "version"]
+    private static let names = [
+        "serve", "check", "config", "models", "key", "limits", "health", "heal", "help", "version",
+    ]
 
     /// No argument means to serve; nil: not understood.
     init?(arguments: [String]) {
@@ -24,6 +28,8 @@ enum Command: Equatable {
         switch (words.first, words.count) {
         case ("models", 1): self = .models(isJSON: isJSON)
         case ("key", 2): self = .key(words[1], isJSON: isJSON)
+        case ("limits", 2) where !words[1].hasPrefix("-"): self = .limits(.name(words[1]), isJSON: isJSON)
+        case ("limits", 3) where words[1] == "--digest": self = .limits(.digest(words[2]), isJSON: isJSON)
         case _ where isJSON: return nil
         case (nil, _), ("serve", 1): self = .serve
         case ("check", 1): self = .check
@@ -55,7 +61,7 @@ enum Command: Equatable {
                 end(.usage, errors: "key: the name has to be of letters, digits, - and _\n")
             }
             end(.success, isJSON ? key.json : key.lines)
-        case .serve, .check, .config, .models: break
+        case .serve, .check, .config, .models, .limits: break
         }
         var remote: Settings.Remote?
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote, isStart: true)
@@ -69,8 +75,18 @@ enum Command: Equatable {
         case .config: end(.success, errors: reports)
         case .models(let isJSON):
             let table = ModelTable(settings, Vendors.catalogues)
-            end(.success, isJSON ? table.json : table.text(isColoured: isatty(1) == 1), errors: reports)
+            end(.success, isJSON ? table.json : table.text(isColoured: TextTable.isColoured), errors: reports)
+        case .limits(let subject, let isJSON): showLimits(subject, settings, isJSON: isJSON)
         default: return (settings, outcome.warnings, remote)
+        }
+    }
+
+    private static func showLimits(_ subject: LimitTable.Subject, _ settings: Settings, isJSON: Bool) -> Never {
+        do throws(LimitTable.Failure) {
+            let table = try LimitTable(subject, settings, Vendors.catalogues)
+            end(.success, isJSON ? table.json : table.text(isColoured: TextTable.isColoured))
+        } catch {
+            end(error.isMistake ? .usage : .failure, errors: "limits: \(error.text)\n")
         }
     }
 
@@ -78,6 +94,7 @@ enum Command: Equatable {
     private static func mistake(_ arguments: [String]) -> String {
         let first = String(arguments[0].unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
         if first == "key" { return "key takes a NAME, and perhaps --json\n" }
+        if first == "limits" { return "limits takes a NAME or --digest DIGEST, and perhaps --json\n" }
         if first == "models" { return "models takes --json only\n" }
         guard !names.contains(first) else { return "\(first) takes no further arguments\n" }
         let hint = nearest(to: arguments[0], among: names).map { "; did you mean \($0)?" } ?? ""
@@ -92,6 +109,9 @@ enum Command: Equatable {
           config       print the effective settings with their source, secrets masked
           models       list the models that callers may be given, with who serves them and what they cost; --json
           key NAME     make a key for a caller: the lines for the settings; --json
+          limits NAME  show what a caller used of its limits, as memcached has it; --json
+          limits --digest DIGEST
+                       the same of a caller without a NAME: as `caller` in the log, or the SHA-256 of its key
           health       ask the relay on this machine; 0 if it answers, else 1
           heal         the same, three times; end a relay that process 1 started and that takes connections but never
                        answers (the health check of a container, whose engine starts it anew)

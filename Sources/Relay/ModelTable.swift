@@ -37,28 +37,18 @@ struct ModelTable {
     }
 
     func text(isColoured: Bool) -> String {
-        let heading = ["MODEL", "PROVIDER", "ITS NAME THERE", "PRIORITY", "WEIGHT", "USD/1000", "ENDS"]
-        let cells = rows.map { row in
+        var table = TextTable("MODEL", "PROVIDER", "ITS NAME THERE", "PRIORITY", "WEIGHT", "USD/1000", "ENDS")
+        table.rows = rows.map { row in
             [
                 row.name, row.provider, row.model == row.name ? "" : row.model, "\(row.priority)",
                 Self.text(row.weight),
                 row.price?.text ?? "", row.end?.text ?? "",
             ]
         }
-        let widths = heading.indices.map { column in ([heading] + cells).map { $0[column].count }.max() ?? 0 }
-        func line(_ cells: [String]) -> String {
-            var line = ""
-            for (cell, width) in zip(cells, widths) {
-                line += cell + String(repeating: " ", count: width - cell.count + 2)
-            }
-            while line.last == " " { line.removeLast() }
-            return line + "\n"
-        }
-        let first = isColoured ? "\u{1b}[1m\(line(heading).dropLast())\u{1b}[0m\n" : line(heading)
         let more = listed.map {
             "\($0) also serves what its vendor lists; GET /v1/models of the running relay shows these.\n"
         }
-        return first + cells.map(line).joined() + more.joined()
+        return table.text(isColoured: isColoured) + more.joined()
     }
 
     var json: String {

@@ -57,10 +57,7 @@ extension LimitSettings {
     }
 
     private static func text(_ quotas: [Quota]) -> String {
-        let texts = quotas.map { quota in
-            let hasUnit = quota.unit != .requests && quota.unit != .concurrent
-            return hasUnit ? quota.text.replacing(" per ", with: " \(quota.unit.rawValue) per ") : quota.text
-        }
+        let texts = quotas.map { $0.unit == .requests ? $0.text : $0.textWithUnit }
         return texts.isEmpty ? "off" : texts.joined(separator: " and ")
     }
 }

@@ -58,7 +58,8 @@ struct SetupParts {
             routes: Router.labels,
             models: own + offers.names,
             providers: settings.providers.map(\.name),
-            callers: settings.keys.map(\.name)
+            callers: settings.keys.map(\.name),
+            kinds: Dictionary(settings.providers.map { ($0.name, $0.kind.conventionalName) }) { first, _ in first }
         )
     }
 

@@ -39,7 +39,8 @@ def file_id(
     coded = bytes([1, 5]) + struct.pack("<3Q", *numbers) + digest(token if account is None else account)[:8]
     for text in (provider, upload["uuid"], upload["path"], upload["name"]):
         coded += struct.pack("<H", len(text.encode())) + text.encode()
-    owner = digest(f"{kind} {plain(digest(name if kind == 'known' else token))}")
+    whose = plain(digest(name)) if kind == "known" else plain(digest(token))[:16]
+    owner = digest(f"{kind} {whose}")
     own = secret.encode() if secret else derived(token.encode(), b"secret of file ids")
     nonce, context = os.urandom(12), b"\1" + owner
     sealed = AESGCM(derived(own, b"file ids of " + owner)).encrypt(nonce, coded, context)

@@ -57,8 +57,22 @@ package struct Digest: Hashable, Sendable {
 
 extension Digest {
     /// The name of this bearer's caller in logs: 16 characters that say nothing of the key.
-    package var callerName: String { base64url(characters: 16) }
+    package var callerName: String { base64url(characters: callerNameLength) }
+
+    /// That name as somebody wrote it down, or of the digest in hexadecimal digits; nil: it is neither.
+    package static func callerName(of text: String) -> String? {
+        let bytes = Array(text.utf8)
+        if bytes.count == callerNameLength {
+            return bytes.allSatisfy { byte in (0..<64).contains { base64urlCharacter($0) == byte } } ? text : nil
+        }
+        let digits = bytes.compactMap(\.hexValue)
+        guard bytes.count == 2 * byteCount, digits.count == bytes.count else { return nil }
+        let digest = stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+        return digest.withUnsafeBytes { Digest(bytes: $0).callerName }
+    }
 }
+
+private let callerNameLength = 16
 
 /// Takes as long whatever the bytes are; only their number may be learnt.
 package func areEqualInConstantTime(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {

@@ -7,9 +7,14 @@ package struct Identity: Sendable, Hashable {
     let isKnown: Bool
 
     /// A known caller by its NAME, whichever of its tokens it brings.
-    package static func knownKey(named name: String) -> Identity { Identity("known", Digest(of: name), isKnown: true) }
+    package static func knownKey(named name: String) -> Identity {
+        Identity("known", Digest(of: name).base64url(characters: 43), isKnown: true)
+    }
     /// `bearer`: the digest of the key that a caller brought.
-    package static func passedKey(_ bearer: Digest) -> Identity { Identity("passed", bearer) }
+    package static func passedKey(_ bearer: Digest) -> Identity { passedKey(named: bearer.callerName) }
+    /// The same by the name that such a caller has in logs, so that an operator can ask for what it used. Its 96 bits
+    /// are enough: nobody finds a key of that name but its owner.
+    package static func passedKey(named name: String) -> Identity { Identity("passed", name) }
     /// The text of an address, of version 6 that of its /64.
     package static func address(_ text: String) -> Identity { Identity("address", text) }
     /// A key that a provider is called with, which its operator made or a caller brought.
@@ -36,10 +41,6 @@ package struct Identity: Sendable, Hashable {
     private init(_ kind: String, _ text: String, isKnown: Bool = false) {
         digest = Digest(of: "\(kind) \(text)")
         self.isKnown = isKnown
-    }
-
-    private init(_ kind: String, _ bearer: Digest, isKnown: Bool = false) {
-        self.init(kind, bearer.base64url(characters: 43), isKnown: isKnown)
     }
 
     /// `relay:1:<limit id>:<22 characters>`.

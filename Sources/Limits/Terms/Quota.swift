@@ -59,6 +59,11 @@ package struct Quota: Sendable, Hashable {
         }
     }
 
+    /// The same with the unit: `60 requests per minute`, `5 concurrent`.
+    package var textWithUnit: String {
+        unit == .concurrent ? text : text.replacing(" per ", with: " \(unit.rawValue) per ")
+    }
+
     /// A number of this quota's units: `128512`; of `usd` with two to nine decimals: `3.50`.
     package func amount(_ units: Int) -> String {
         guard unit == .usd else { return "\(units)" }

@@ -29,7 +29,10 @@ final class Exchange: @unchecked Sendable {
     /// The standing of the limits that cover the request.
     var standing: Decision?
     /// Of the calls made for it, from its admission on.
-    var sheet: CallSheet?
+    var sheet: CallSheet? {
+        didSet { admittedNanoseconds = gateway.loop.nowNanoseconds }
+    }
+    private(set) var admittedNanoseconds: UInt64 = 0
     /// For `X-Relay-Cost`.
     var cost: Cost?
     private(set) var hasBegun = false

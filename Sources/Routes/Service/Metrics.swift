@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Shared
 
@@ -11,4 +12,24 @@ func showMetrics(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
     var text = MetricsText()
     gateway.metrics.write(to: &text)
     exchange.send(200, type: "text/plain; version=0.0.4; charset=utf-8", body: text.body)
+}
+
+extension Exchange {
+    /// Once, when the answer is written.
+    func countOperation(_ kind: Operation.Kind) {
+        let now = gateway.loop.nowNanoseconds
+        let provider = sheet?.provider
+        var operation = Operation(
+            kind,
+            model: record.model,
+            provider: provider,
+            status: record.status,
+            fault: record.fault
+        )
+        operation.durationNanoseconds = now - record.startedNanoseconds
+        if provider != nil { operation.callNanoseconds = now - admittedNanoseconds }
+        operation.firstTokenNanoseconds = record.firstByteNanoseconds
+        operation.usage = record.usage
+        gateway.counts.count(operation)
+    }
 }

@@ -104,6 +104,27 @@ package final class LimitBook: @unchecked Sendable {
         request.clientAddress(trusting: trustedProxies).callerText
     }
 
+    /// A limit of a caller, and the model whose requests it counts; nil: it does not look at models.
+    package typealias Demand = (claim: Claim, model: String?)
+
+    /// All that counts requests of a caller, each once: of any group, then of each of these models. Limits that count by
+    /// address are left out.
+    package func demands(of caller: Caller, models: [String]) -> [Demand] {
+        var seen: Set<Identity> = []
+        var demands: [Demand] = []
+        for claim in EndpointGroup.allCases.flatMap({ claims(caller, $0, [], nil, "") }) {
+            if case .caller = claim.limit.kind, identity != .key { continue }
+            // Of one limit and one caller there is one record.
+            if seen.insert(claim.identity.using(claim.limit.id)).inserted { demands.append((claim, nil)) }
+        }
+        guard identity == .key else { return demands }
+        let who = identity(of: caller, "")
+        for model in models {
+            demands += limits(of: model).map { (Claim($0, who.using(model)), model) }
+        }
+        return demands
+    }
+
     private func cover(
         _ caller: Caller,
         _ group: EndpointGroup,
@@ -111,6 +132,16 @@ package final class LimitBook: @unchecked Sendable {
         _ model: String?,
         _ address: String
     ) -> Cover {
+        Cover(claims(caller, group, models, model, address))
+    }
+
+    private func claims(
+        _ caller: Caller,
+        _ group: EndpointGroup,
+        _ models: [Limit],
+        _ model: String?,
+        _ address: String
+    ) -> [Claim] {
         let identity = identity(of: caller, address)
         var claims: [Claim] = []
         if let key = caller.key, let own = caller.identity {
@@ -126,7 +157,7 @@ package final class LimitBook: @unchecked Sendable {
         }
         if let model { claims += models.map { Claim($0, identity.using(model)) } }
         claims += total.map { Claim($0, .everybody) }
-        return Cover(claims.filter { group.units.contains($0.limit.quota.unit) })
+        return claims.filter { group.units.contains($0.limit.quota.unit) }
     }
 
     private func identity(of caller: Caller, _ address: String) -> Identity {

@@ -135,6 +135,16 @@ extension ProviderSettings.Kind {
         }
     }
 
+    /// `gen_ai.provider.name` of OpenTelemetry's conventions, which state the value for most vendors.
+    package var conventionalName: String {
+        switch self {
+        case .onemin: "1min.ai"
+        case .gemini: "gcp.gemini"
+        case .vertexGemini, .vertexClaude: "gcp.vertex_ai"
+        case .openai, .anthropic, .cohere, .cloudflare, .echo: rawValue
+        }
+    }
+
     var isVertex: Bool { self == .vertexGemini || self == .vertexClaude }
 
     package var usesNetwork: Bool { row.baseURL != nil }

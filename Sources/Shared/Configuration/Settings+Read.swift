@@ -82,6 +82,10 @@ extension Settings {
         }
         refreshPause = reader.text("CONFIG_URL") == nil ? .zero : reader.duration("CONFIG_REFRESH_SECONDS")
         reloadAccess = reader.text("RELOAD_ACCESS").flatMap(ReloadAccess.init) ?? .local
+        admin = AdminSettings(&reader)
+        reader.refuseShortSecret("ADMIN_SESSION_SECRET")
+        traceURL = reader.text("OTEL_EXPORTER_OTLP_ENDPOINT")
+        reader.warnOfMissingParts(reloadAccess, traceURL)
         logLevel = reader.text("LOG_LEVEL").flatMap(LogLevel.init) ?? .info
         logFormat = reader.text("LOG_FORMAT").flatMap(LogFormat.init) ?? .text
         usageFile = UsageFileSettings(reader)
@@ -100,6 +104,19 @@ extension Settings {
 }
 
 extension SettingsReader {
+    /// Settings for parts that this version does not have.
+    fileprivate mutating func warnOfMissingParts(_ access: ReloadAccess, _ traceURL: String?) {
+        if access == .admin {
+            warn(
+                "RELOAD_ACCESS",
+                "this version has no login yet, so /reload_config refuses everybody; SIGHUP and CONFIG_REFRESH_SECONDS work"
+            )
+        }
+        if traceURL != nil {
+            warn("OTEL_EXPORTER_OTLP_ENDPOINT", "this version has no tracing yet: nothing is sent there")
+        }
+    }
+
     /// All global settings, then those of each instance of a family, as far as they have a value.
     fileprivate var effective: [EffectiveSetting] {
         let globals = table.globals.map { SettingKey.global($0.name) }

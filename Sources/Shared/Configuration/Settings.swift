@@ -63,6 +63,10 @@ package struct Settings: Sendable, Equatable {
     package let refreshPause: Duration
     /// Callers that may have the settings read anew.
     package let reloadAccess: ReloadAccess
+    /// Nil: there are no admin pages.
+    package let admin: AdminSettings?
+    /// A collector of traces; nil: none are sent.
+    package let traceURL: String?
     package let logLevel: LogLevel
     package let logFormat: LogFormat
     /// Of usage records; nil: none is written.

@@ -270,6 +270,18 @@ extension SettingsTable {
             ),
             .usage,
             SettingSection(
+                "Traces (not in this version yet: nothing is sent)",
+                [
+                    SettingRow(
+                        "OTEL_EXPORTER_OTLP_ENDPOINT",
+                        .url,
+                        "",
+                        "collector that traces are sent to, by OpenTelemetry's protocol over HTTP; unset: none"
+                    )
+                ]
+            ),
+            .admin,
+            SettingSection(
                 "Configuration",
                 [
                     SettingRow("ENV_FILE", .file, ".env", "file of settings; read from the process environment only"),

@@ -51,6 +51,11 @@ package final class Caller: Sendable {
         self.init(.passThrough, identity: identity, name: name, passedKey: key, models: models)
     }
 
+    /// One whose key is not here, by the name that it has in logs.
+    package convenience init(passingOnKeyOf name: String) {
+        self.init(.passThrough, identity: .passedKey(named: name), name: name, models: [])
+    }
+
     /// - Parameter models: those that need no key.
     package convenience init(anonymousWith models: [ModelPattern]) { self.init(.anonymous, models: models) }
 

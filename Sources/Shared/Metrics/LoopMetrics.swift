@@ -2,25 +2,26 @@ package import Engine
 
 /// The counts of one loop's requests.
 ///
-/// `@unchecked`: `recent` is touched on the loop's thread only, as is all that writes; `Metrics` reads the cells from any
+/// `@unchecked`: what is no cell is touched on the loop's thread only, as is all that writes; `Metrics` reads the cells from any
 /// thread.
 package final class LoopMetrics: @unchecked Sendable {
     private(set) var labels: MetricLabels
     /// Told by the loop's server.
     package let connections = OpenConnections()
-    private let numbers: SeriesNumbers
-    private let oneLoop = OneLoop()
-    private var recent = [Recent](repeating: Recent(), count: LoopMetrics.recentCount)
+    let oneLoop = OneLoop()
+    private var series: RecentSeries
+    var operationSeries: RecentSeries
 
     let requests = Cells(count: SeriesNumbers.limit)
-    let durations: LatencyCells
-    let firstBytes: LatencyCells
+    let durations: HistogramCells
+    let firstBytes: HistogramCells
     /// By model: prompt, completion.
     let tokens: Cells
     /// By provider and fault.
     let faults: Cells
     /// By caller: requests, tokens of prompt and completion, 10^-9 dollars.
     let callers: Cells
+    let operations = OperationCells()
     let gauges = Cells(count: Gauge.allCases.count)
 
     package enum Gauge: Int, CaseIterable {
@@ -31,17 +32,12 @@ package final class LoopMetrics: @unchecked Sendable {
         case requests, promptTokens, completionTokens, usdParts
     }
 
-    private struct Recent {
-        var series = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
-        var number = 0
-    }
-    private static let recentCount = 256
-
-    init(_ labels: MetricLabels, _ numbers: SeriesNumbers) {
+    init(_ labels: MetricLabels, _ numbers: SeriesNumbers, _ operationNumbers: SeriesNumbers) {
         self.labels = labels
-        self.numbers = numbers
-        durations = LatencyCells(labels: labels.routes.names.count)
-        firstBytes = LatencyCells(labels: labels.routes.names.count)
+        series = RecentSeries(numbers)
+        operationSeries = RecentSeries(operationNumbers)
+        durations = HistogramCells(.requests, labels: labels.routes.names.count)
+        firstBytes = HistogramCells(.requests, labels: labels.routes.names.count)
         // Labels may grow to that.
         tokens = Cells(count: LabelNames.limit * 2)
         callers = Cells(count: LabelNames.limit * CallerCount.allCases.count)
@@ -101,9 +97,9 @@ package final class LoopMetrics: @unchecked Sendable {
     package func count(_ ended: Ended) {
         oneLoop.check()
         let model = labels.models.number(ended.model ?? MetricLabels.noModel)
-        requests.add(1, at: number(Series(route: ended.route, model: model, status: ended.status)))
-        durations.add(nanoseconds: ended.durationNanoseconds, at: ended.route)
-        if let first = ended.firstByteNanoseconds { firstBytes.add(nanoseconds: first, at: ended.route) }
+        requests.add(1, at: series.number(Series(route: ended.route, model: model, status: ended.status)))
+        durations.add(ended.durationNanoseconds, at: ended.route)
+        if let first = ended.firstByteNanoseconds { firstBytes.add(first, at: ended.route) }
         if ended.promptTokens > 0 { tokens.add(ended.promptTokens, at: model * 2) }
         if ended.completionTokens > 0 { tokens.add(ended.completionTokens, at: model * 2 + 1) }
         if let caller = ended.caller { count(ended, of: caller) }
@@ -134,16 +130,5 @@ package final class LoopMetrics: @unchecked Sendable {
     package func count(_ fault: UpstreamFault, of provider: String) {
         let provider = labels.providers.number(provider)
         faults.add(1, at: provider * UpstreamFault.allCases.count + fault.rawValue)
-    }
-
-    /// Those that this loop counted last need no lock.
-    private func number(_ series: Series) -> Int {
-        let mix = UInt(series.route) &* 31 &+ UInt(series.model) &* 7 &+ UInt(series.status)
-        let place = Int(mix % UInt(Self.recentCount))
-        let kept = recent[place]
-        if kept.series == series, kept.number > 0 { return kept.number }
-        let number = numbers.number(series)
-        recent[place] = Recent(series: series, number: number)
-        return number
     }
 }

@@ -5,12 +5,22 @@ package struct MetricLabels: Sendable {
     package let providers: LabelNames
     /// Known keys; what else has a key is `other`.
     package let callers: LabelNames
+    /// The kinds of providers by their names, as `gen_ai.provider.name` calls them.
+    let kinds: [String: String]
 
-    package init(routes: [String], models: [String], providers: [String], callers: [String] = []) {
+    /// - Parameter kinds: by the names of providers.
+    package init(
+        routes: [String],
+        models: [String],
+        providers: [String],
+        callers: [String] = [],
+        kinds: [String: String] = [:]
+    ) {
         self.routes = LabelNames(routes)
         self.models = LabelNames([Self.noModel] + models)
         self.providers = LabelNames(providers)
         self.callers = LabelNames(callers)
+        self.kinds = kinds
     }
 
     private init(_ old: MetricLabels, adding new: MetricLabels) {
@@ -18,6 +28,7 @@ package struct MetricLabels: Sendable {
         models = old.models.adding(new.models)
         providers = old.providers.adding(new.providers)
         callers = old.callers.adding(new.callers)
+        kinds = old.kinds.merging(new.kinds) { $1 }
     }
 
     package func adding(_ new: MetricLabels) -> MetricLabels { MetricLabels(self, adding: new) }

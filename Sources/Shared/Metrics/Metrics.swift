@@ -14,13 +14,15 @@ package final class Metrics: MetricsSource {
     private let known: Lock<MetricLabels>
     package let loops: [LoopMetrics]
     private let numbers = SeriesNumbers()
+    /// Of operations.
+    let operationNumbers = SeriesNumbers(whole: OperationCells.whole, limit: OperationCells.limit)
     private let others: [any MetricsSource]
 
     package init(_ labels: MetricLabels, loops count: Int, others: [any MetricsSource]) {
         known = Lock(labels)
         self.others = others
-        let numbers = numbers
-        loops = (0..<count).map { _ in LoopMetrics(labels, numbers) }
+        let (numbers, operationNumbers) = (numbers, operationNumbers)
+        loops = (0..<count).map { _ in LoopMetrics(labels, numbers, operationNumbers) }
     }
 
     package var labels: MetricLabels { known.withLock { $0 } }
@@ -40,9 +42,9 @@ package final class Metrics: MetricsSource {
             .histogram,
             "Time from a request's head to the end of its answer."
         )
-        writeLatency(\.durations, to: &text)
+        writeTimes(\.durations, to: &text)
         text.family("relay_request_first_byte_seconds", .histogram, "Time from a request's head to its answer's.")
-        writeLatency(\.firstBytes, to: &text)
+        writeTimes(\.firstBytes, to: &text)
         writeTokens(to: &text)
         writeCallers(to: &text)
         writeFaults(to: &text)
@@ -56,6 +58,7 @@ package final class Metrics: MetricsSource {
         text.sample(value: loops.count)
         text.family("relay_build_info", .gauge, "Always 1; its label says which version runs.")
         text.sample(("version", Product.version), value: 1)
+        writeOperations(to: &text)
         for other in others { other.write(to: &text) }
     }
 
@@ -80,16 +83,18 @@ package final class Metrics: MetricsSource {
         }
     }
 
-    private func writeLatency(_ cells: (LoopMetrics) -> LatencyCells, to text: inout MetricsText) {
+    private func writeTimes(_ cells: (LoopMetrics) -> HistogramCells, to text: inout MetricsText) {
         for (index, route) in labels.routes.names.enumerated() {
-            var sums = [Int](repeating: 0, count: Latency.buckets + 1)
-            for loop in loops {
-                for (place, count) in cells(loop).read(index).enumerated() { sums[place] &+= count }
-            }
-            let buckets = sums.dropLast()
-            guard buckets.contains(where: { $0 > 0 }) else { continue }
-            text.histogram(("route", route), buckets, sumNanoseconds: sums[Latency.buckets])
+            guard let counts = counts(cells, at: index) else { continue }
+            text.histogram(("route", route), of: cells(loops[0]).buckets, counts)
         }
+    }
+
+    /// Of all loops: the buckets, then the sum; nil: nothing was counted.
+    func counts(_ cells: (LoopMetrics) -> HistogramCells, at index: Int) -> [Int]? {
+        var sums = [Int](repeating: 0, count: cells(loops[0]).buckets.count + 1)
+        for loop in loops { cells(loop).read(index, into: &sums) }
+        return sums.dropLast().contains { $0 > 0 } ? sums : nil
     }
 
     private func writeTokens(to text: inout MetricsText) {

@@ -39,15 +39,18 @@ package struct MetricsText: ~Copyable {
         body.append("\n")
     }
 
-    /// `buckets`: counts of `Latency`'s buckets, each without those below.
-    package mutating func histogram(_ label: (StaticString, String), _ buckets: ArraySlice<Int>, sumNanoseconds: Int) {
+    /// `counts`: of the buckets, each without those below, then the sum of all values.
+    package mutating func histogram(_ labels: (StaticString, String)..., of buckets: Buckets, _ counts: [Int]) {
+        precondition(counts.count == buckets.count + 1)
+        // To Prometheus an empty label is an absent one.
+        let labels = labels.filter { !$0.1.isEmpty }
         var count = 0
-        for (index, more) in buckets.enumerated() {
+        for (index, more) in counts.dropLast().enumerated() {
             count += more
-            begin("_bucket", [label], isOpen: true)
+            begin("_bucket", labels, isOpen: true)
             body.append(",le=\"")
-            if index < Latency.edges.count {
-                append(billionths: Int(Latency.edges[index]))
+            if index < buckets.edges.count {
+                append(Int(buckets.edges[index]), of: buckets)
             } else {
                 body.append("+Inf")
             }
@@ -55,12 +58,16 @@ package struct MetricsText: ~Copyable {
             body.append(decimal: count)
             body.append("\n")
         }
-        begin("_sum", [label])
-        append(billionths: sumNanoseconds)
+        begin("_sum", labels)
+        append(counts[buckets.count], of: buckets)
         body.append("\n")
-        begin("_count", [label])
+        begin("_count", labels)
         body.append(decimal: count)
         body.append("\n")
+    }
+
+    private mutating func append(_ value: Int, of buckets: Buckets) {
+        if buckets.areTimes { append(billionths: value) } else { body.append(decimal: value) }
     }
 
     private mutating func begin(

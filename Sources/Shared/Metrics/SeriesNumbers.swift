@@ -34,19 +34,48 @@ package final class SeriesNumbers: Sendable {
     /// Beyond this many a new one is counted by its status alone.
     package static let whole = 400
     package static let limit = 512
+    private let whole: Int
+    private let limit: Int
 
-    package init() {}
+    package init(whole: Int = SeriesNumbers.whole, limit: Int = SeriesNumbers.limit) {
+        self.whole = whole
+        self.limit = limit
+    }
 
     /// A loop asks once for each series, and remembers.
     func number(_ series: Series) -> Int {
         state.withLock { state in
             if let known = state.numbers[series] { return known }
-            if state.series.count < Self.whole { return state.add(series) }
+            if state.series.count < whole { return state.add(series) }
             let coarse = Series(route: LabelNames.other, model: LabelNames.other, status: Int(series.status))
             if let known = state.numbers[coarse] { return known }
-            return state.series.count < Self.limit ? state.add(coarse) : 0
+            return state.series.count < limit ? state.add(coarse) : 0
         }
     }
 
     package var all: [Series] { state.withLock { $0.series } }
+}
+
+/// The series that one loop counted last, which need no lock.
+struct RecentSeries {
+    private struct Kept {
+        var series = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
+        var number = 0
+    }
+
+    private let numbers: SeriesNumbers
+    private var recent = [Kept](repeating: Kept(), count: RecentSeries.count)
+    private static let count = 256
+
+    init(_ numbers: SeriesNumbers) { self.numbers = numbers }
+
+    mutating func number(_ series: Series) -> Int {
+        let mix = UInt(series.route) &* 31 &+ UInt(series.model) &* 7 &+ UInt(series.status)
+        let place = Int(mix % UInt(Self.count))
+        let kept = recent[place]
+        if kept.series == series, kept.number > 0 { return kept.number }
+        let number = numbers.number(series)
+        recent[place] = Kept(series: series, number: number)
+        return number
+    }
 }

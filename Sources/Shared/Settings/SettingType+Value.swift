@@ -29,6 +29,8 @@ extension SettingType {
         case .names: return items(of: text)?.collect { isVisible($0) ? $0 : nil }.map { .list($0.withoutRepeats) }
         case .label: return isLabel(text) ? .text(text) : nil
         case .token: return isToken(text) ? .text(text) : nil
+        case .password: return Password.isGood(text) ? .text(text) : nil
+        case .timeZone: return isZoneName(text) ? .text(text) : nil
         case .tokens: return items(of: text)?.collect { isToken($0) ? $0 : nil }.map { .list($0) }
         case .headers: return headerLines(text).map { .list($0) }
         case .limits: return (try? Quota.list(text)).map { .limits($0) }
@@ -66,13 +68,13 @@ extension SettingType {
         }
     }
 
-    /// `gpt-4o*=10/minute;100/day, o3-mini=5/minute`
     private func isDocument(_ text: String) -> Bool {
         let place = text.prefix { $0 != "?" }
         return text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "#") }
             && WebAddress(String(place), schemes: ["http", "https"], mayHoldCredentials: true) != nil
     }
 
+    /// `gpt-4o*=10/minute;100/day, o3-mini=5/minute`
     private func modelQuotas(_ text: String) throws(Quota.Mistake) -> [ModelQuotas] {
         if text.trimmed.lowercased() == "off" { return [] }
         var rows: [ModelQuotas] = []
@@ -115,6 +117,16 @@ private func headerLines(_ text: String) -> [String]? {
         else { return nil }
         return "\(name): \(value)"
     }
+}
+
+/// `Europe/Berlin`, `Etc/GMT+5`: no path leads out of the database.
+private func isZoneName(_ text: String) -> Bool {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    return text.utf8.count <= 64
+        && parts.allSatisfy { part in
+            guard let first = part.utf8.first, isOfName(first), first != UInt8(ascii: ".") else { return false }
+            return part.utf8.allSatisfy { isOfName($0) || $0 == UInt8(ascii: "+") }
+        }
 }
 
 private func isOfName(_ byte: UInt8) -> Bool {

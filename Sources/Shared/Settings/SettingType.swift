@@ -41,6 +41,10 @@ package enum SettingType: Sendable, Equatable {
     case label
     /// A key, of a client or for a vendor.
     case token
+    /// A password that a person types.
+    case password
+    /// A name of the time zone database of this machine.
+    case timeZone
     /// A list of tokens, by commas or lines.
     case tokens
     /// A comma list of numbers above 0.
@@ -122,6 +126,9 @@ extension SettingType {
         case .names: "a list of model names separated by commas"
         case .label: "1 to 64 letters, digits, dots, dashes and underscores"
         case .token: "1 to \(Self.tokenLimit) visible ASCII characters"
+        case .password:
+            "a password of \(Password.leastCharacters) to \(Password.mostCharacters) characters that is not a common one"
+        case .timeZone: "UTC or a time zone of this machine such as Europe/Berlin"
         case .tokens: "a list of keys, each of 1 to \(Self.tokenLimit) visible ASCII characters"
         case .weights: "a list of numbers above 0 separated by commas"
         case .weight: "a number from 0 to 1000000"
@@ -166,6 +173,8 @@ extension SettingType {
         case .published: "5001, 127.0.0.1:5001"
         case .tokens: "comma or line list"
         case .origins: "* or comma list"
+        case .password: "at least \(Password.leastCharacters) characters"
+        case .timeZone: "UTC, Europe/Berlin"
         case .patterns: "comma list; prefix*; all"
         case .text, .address, .url, .document, .proxy, .file, .path, .label, .model, .token, .host: ""
         }

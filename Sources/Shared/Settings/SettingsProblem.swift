@@ -4,12 +4,14 @@ package struct SettingsProblem: Error, Equatable, Sendable, CustomStringConverti
     package let place: String
     /// The variable; nil where a line has none.
     package let name: String?
+    /// One line.
     package let text: String
 
     package init(place: String, name: String?, text: String) {
         self.place = place
         self.name = name
-        self.text = text
+        // It may repeat a value, which may have several.
+        self.text = String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 32 ? " " : $0 }))
     }
 
     package var description: String { name.map { "\(place)  \($0): \(text)" } ?? "\(place)  \(text)" }

@@ -58,7 +58,7 @@ struct SettingsReader {
             let text = match.isFile ? try contents(of: entry.value) : entry.value
             if row.type == .file && match.key != .global("ENV_FILE") { _ = try readFile(text) }
             guard !text.isEmpty else { return note(place, entry.name, "\"\(entry.value)\" is empty") }
-            guard let value = row.type.value(of: text) else {
+            guard let value = row.type.value(of: text), row.type != .timeZone || isZone(text) else {
                 let reason = row.type.reason(text).map { ": \($0)" } ?? ""
                 return note(place, entry.name, "\(row.quoted(text)) is not \(row.type.expectation)\(reason)")
             }
@@ -68,6 +68,11 @@ struct SettingsReader {
             let isPath = row.trait != .secret || entry.value.hasPrefix("/") || entry.value.hasPrefix("./")
             note(place, entry.name, "\(isPath ? "\"\(entry.value)\"" : "the file") cannot be read: \(error.text)")
         }
+    }
+
+    /// A time zone of this machine. The first is known everywhere.
+    private func isZone(_ name: String) -> Bool {
+        name == "UTC" || (try? readFile("/usr/share/zoneinfo/" + name))?.starts(with: "TZif".utf8) ?? false
     }
 
     /// The text of a file, without one line end at its end.

@@ -36,6 +36,9 @@ import Testing
         case .names: ["a b", ","]
         case .label: ["a b", String(repeating: "x", count: 65)]
         case .token: ["wrong secret-1234567890", "wröng-1234567890", String(repeating: "x", count: 513)]
+        case .password:
+            ["short-1", "PassWord123", "aaaaaaaaaaaa", "tab\tin-password", String(repeating: "ab-", count: 171)]
+        case .timeZone: ["Nowhere/Land", "/etc/passwd", "../../etc/passwd", "Europe//Berlin", "a b", "."]
         case .tokens: ["good,wrong secret-1234567890", ","]
         case .limits: ["60", "0/minute", "60 per fortnight", "1/minute;", "off;1/minute"]
         case .modelLimits: ["10/minute", "a b=1/s", "a*b=1/s", "a=60", "a=1/s,a=2/s", "=1/s", "a=", ","]
@@ -53,31 +56,114 @@ import Testing
         }
     }
 
-    private static let cases: [Case] = {
+    /// All of them, fields of families as those of an instance X.
+    private static let rows: [(String, SettingRow)] = {
         let table = SettingsTable.product
         let globals = table.globals.map { ($0.name, $0) }
         let fields = table.families.flatMap { family in family.rows.map { ("\(family.prefix)X_\($0.name)", $0) } }
         return (globals + fields).filter { $0.0 != "ENV_FILE" }  // read before the table is
-            .flatMap { name, row in wrong(row.type).map { Case(name: name, value: $0, row: row) } }
     }()
 
-    @Test("a wrong value of any setting is one clear line, without what is secret", arguments: cases)
-    private func wrongValue(_ wrong: Case) {
-        var environment = [(wrong.name, wrong.value)]
-        let declaring = [
+    private static let cases = rows.flatMap { name, row in
+        wrong(row.type).map { Case(name: name, value: $0, row: row) }
+    }
+
+    /// One for each row.
+    private static let firstCases = rows.compactMap { row in cases.first { $0.name == row.0 } }
+
+    /// Further settings without which a field of an instance means nothing.
+    private static func declaring(_ name: String) -> [(String, String)] {
+        let all = [
             ("PROVIDER_X_KIND", "onemin"), ("KEY_X_TOKEN", "sk-relay"), ("PANEL_X_SUMMARY_MODEL", "gpt-4o-mini"),
             ("PANEL_X_MODELS", "gpt-4o"),
         ]
-        for (name, value) in declaring
-        where wrong.name != name && wrong.name.hasPrefix(name.prefix(6)) {
-            environment.append((name, value))
-        }
-        let texts = outcome(environment: environment).problemTexts
+        let caller = name.contains("_X_API_KEY") ? [("KEY_Y_TOKEN", "token-of-a-caller")] : []
+        return all.filter { $0.0 != name && name.hasPrefix($0.0.prefix(6)) } + caller
+    }
+
+    @Test("a wrong value of any setting is one clear line, without what is secret", arguments: cases)
+    private func wrongValue(_ wrong: Case) {
+        let texts = outcome(environment: [(wrong.name, wrong.value)] + Self.declaring(wrong.name)).problemTexts
         #expect(texts.count == 1, "\(texts)")
         #expect(texts.first?.hasPrefix("environment  \(wrong.name): ") == true, "\(texts)")
         #expect(texts.first?.contains(wrong.row.type.expectation) == true || wrong.row.type == .file, "\(texts)")
         #expect(texts.first?.contains("\n") == false)
         if wrong.row.trait == .secret && wrong.value.count > 1 { #expect(texts.first?.contains(wrong.value) == false) }
+    }
+
+    @Test("the same in a document, with its line, and in a file of its own", arguments: firstCases)
+    private func wrongElsewhere(_ wrong: Case) {
+        let escaped = wrong.value.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
+        let texts = outcome(
+            environment: Self.declaring(wrong.name),
+            file: "# a document\n\(wrong.name)=\"\(escaped)\"\n"
+        ).problemTexts
+        #expect(texts.count == 1 && texts[0].hasPrefix(".env:2  \(wrong.name): "), "\(texts)")
+        guard wrong.row.mayComeFromFile, wrong.row.type != .text else { return }
+        let ofFile = outcome(
+            environment: [(wrong.name + "_FILE", "/secret")] + Self.declaring(wrong.name),
+            files: ["/secret": wrong.value + "\n"]
+        ).problemTexts
+        #expect(ofFile.count == 1 && ofFile[0].hasPrefix("environment  \(wrong.name)_FILE: "), "\(ofFile)")
+        if wrong.value.count > 1 { #expect(!ofFile[0].contains(wrong.value)) }
+    }
+
+    /// A value of each type, none of which is far from a wrong one.
+    private static func right(_ type: SettingType) -> String {
+        switch type {
+        case .text: "some words"
+        case .number(let range), .megabytes(let range): "\(range.upperBound)"
+        case .duration(let range): range.upperBound.settingText
+        case .boolean: "true"
+        case .choice(let words), .options(let words): words[0]
+        case .address: "127.0.0.1"
+        case .url, .document, .proxy, .origins: "https://host:80"
+        case .file: "/file"
+        case .list: "one"
+        case .patterns, .models, .names: "gpt-4o,o3-mini"
+        case .model, .label: "gpt-4o"
+        case .token, .tokens: "sk-0123456789abcdef"
+        case .password: "correct horse"
+        case .timeZone: "UTC"
+        case .weights, .weight, .temperature, .rate: "1.5"
+        case .modelPrices: "gpt-4o=0.1/0.2"
+        case .replacements: "o3-mini:gpt-4o"
+        case .modelWeights: "gpt-4o=2"
+        case .headers: "X-Team: a"
+        case .limits: "60/minute;5 concurrent"
+        case .modelLimits: "gpt*=60/minute"
+        case .price: "0.1/0.2"
+        case .networks: "10.0.0.0/8"
+        case .host: "host"
+        case .servers: "host:1"
+        case .linkedPort: "11211"
+        case .published: "127.0.0.1:80"
+        }
+    }
+
+    /// Slips of the hand: a letter too few, a line that breaks, another letter.
+    private static func slips(_ text: String) -> [String] {
+        let letters = Array(text)
+        let (middle, last) = (letters.count / 2, letters.count - 1)
+        return [(0, ""), (middle, "\n"), (last, "=")].map {
+            String(letters[..<$0]) + $1 + String(letters[($0 + 1)...])
+        }
+    }
+
+    @Test("a slip in any setting is taken as a value, or is one line that names it", arguments: rows)
+    private func slip(_ name: String, _ row: SettingRow) {
+        for value in Self.slips(Self.right(row.type)) where !value.isEmpty {
+            let problems = outcome(
+                environment: [(name, value)] + Self.declaring(name),
+                files: ["/file": "text"]
+            ).problems
+            // Each item of a list may be wrong.
+            #expect(
+                problems.count <= (row.type == .list ? 2 : 1) && problems.allSatisfy { $0.name == name },
+                "\(value): \(problems)"
+            )
+            #expect(problems.allSatisfy { !$0.text.contains("\n") }, "\(problems)")
+        }
     }
 
     @Test("no row is left out but those that take any text")

@@ -42,11 +42,13 @@ import Testing
     func histogram() {
         var text = MetricsText()
         text.family("t", .histogram, "T.")
-        var buckets = [Int](repeating: 0, count: Latency.buckets)
+        let all = Buckets.requests
+        var buckets = [Int](repeating: 0, count: all.count + 1)
         buckets[0] = 2
         buckets[2] = 1
-        buckets[Latency.buckets - 1] = 4
-        text.histogram(("r", "/x"), buckets[...], sumNanoseconds: 2_500_000_000)
+        buckets[all.count - 1] = 4
+        buckets[all.count] = 2_500_000_000
+        text.histogram(("r", "/x"), ("none", ""), of: all, buckets)
         let lines = text.body.text.split(separator: "\n").dropFirst(2)
         #expect(lines.first == #"t_bucket{r="/x",le="0.005"} 2"#)
         #expect(lines.dropFirst().first == #"t_bucket{r="/x",le="0.01"} 2"#)
@@ -57,21 +59,24 @@ import Testing
                 #"t_count{r="/x"} 7"#,
             ]
         )
-        #expect(lines.count == Latency.buckets + 2)
+        #expect(lines.count == all.count + 2)
     }
 
-    @Test("an edge belongs to the bucket below it", arguments: Latency.edges.indices)
+    @Test("an edge belongs to the bucket below it", arguments: Buckets.requests.edges.indices)
     func edges(index: Int) {
-        let edge = Latency.edges[index]
-        #expect(Latency.bucket(nanoseconds: edge) == index)
-        #expect(Latency.bucket(nanoseconds: edge + 1) == index + 1)
-        #expect(Latency.bucket(nanoseconds: edge - 1) == index)
+        let edge = Buckets.requests.edges[index]
+        #expect(Buckets.requests.bucket(of: edge) == index)
+        #expect(Buckets.requests.bucket(of: edge + 1) == index + 1)
+        #expect(Buckets.requests.bucket(of: edge - 1) == index)
     }
 
     @Test("the ends of the buckets")
     func ends() {
-        #expect(Latency.bucket(nanoseconds: 0) == 0)
-        #expect(Latency.bucket(nanoseconds: .max) == Latency.buckets - 1)
-        #expect(Latency.edges == Latency.edges.sorted())
+        #expect(Buckets.requests.bucket(of: 0) == 0)
+        #expect(Buckets.requests.bucket(of: .max) == Buckets.requests.count - 1)
+        for buckets in [Buckets.requests, .operations, .firstTokens, .tokens] {
+            #expect(buckets.edges == buckets.edges.sorted())
+        }
+        #expect(Buckets.operations.edges.last == 81_920_000_000 && Buckets.tokens.edges.last == 67_108_864)
     }
 }

@@ -1,0 +1,74 @@
+import Engine
+
+/// The use of one limit as the store has it.
+package struct LimitUse: Sendable {
+    package let limit: Limit
+    /// May be more than the limit has, by what calls used beyond their reservations.
+    package let used: Int
+    /// Of these, units that instances counted ahead of their use and may give back.
+    package let leased: Int
+    /// Until all that is counted now has fallen free.
+    package let resetMicroseconds: Int
+    /// False: nothing was counted within the window, or the record was lost.
+    package let isRecorded: Bool
+
+    /// Units that are left, none where more than the limit was used.
+    package var left: Int { max(0, limit.quota.count - used) }
+}
+
+/// Reads records without counting anything.
+package struct LimitReader {
+    private let store: any CounterStore
+    private let slotMicroseconds: Int
+    private let time: Int
+
+    /// Fewer records are asked for at once than a connection's buffers hold.
+    private static let batch = 100
+
+    /// - Parameter slotSeconds: the time for which an instance writes that it holds a slot.
+    package init(_ store: any CounterStore, slotSeconds: Int, at moment: Moment = LimitClock.system.now()) {
+        self.store = store
+        slotMicroseconds = slotSeconds * 1_000_000
+        time = moment.wall
+    }
+
+    /// In the order of the claims. Blocks.
+    package func read(_ claims: [Claim]) throws(StoreFailure) -> [LimitUse] {
+        let keys = claims.map { $0.identity.storeKey($0.limit) }
+        var values = [[UInt8]?](repeating: nil, count: claims.count)
+        let servers = keys.map(store.server)
+        for server in Set(servers) {
+            let connection = try store.connect(to: server)
+            var places = claims.indices.filter { servers[$0] == server }[...]
+            while !places.isEmpty {
+                let some = places.prefix(Self.batch)
+                places = places.dropFirst(Self.batch)
+                for (place, value) in zip(some, try connection.read(some.map { keys[$0] })) {
+                    values[place] = value?.bytes
+                }
+            }
+        }
+        return zip(claims, values).map { use($0.limit, $1) }
+    }
+
+    /// A value that is not readable counts as absent, as it does for who counts.
+    private func use(_ limit: Limit, _ bytes: [UInt8]?) -> LimitUse {
+        switch bytes.flatMap({ try? StoredRecord($0, of: limit) }) {
+        case .counts(var record):
+            if record.isTooFarAhead(of: time) { record.moveBack(to: time) }
+            record.roll(to: time)
+            return LimitUse(
+                limit: limit,
+                used: record.total,
+                leased: record.leased(at: time),
+                resetMicroseconds: record.reset(at: time),
+                isRecorded: record.total > 0
+            )
+        case .slots(let record):
+            let living = record.living(at: time, spanMicroseconds: slotMicroseconds)
+            let held = living.reduce(0) { min($0 + $1.held, Record.countBound) }
+            return LimitUse(limit: limit, used: held, leased: 0, resetMicroseconds: 0, isRecorded: !living.isEmpty)
+        case nil: return LimitUse(limit: limit, used: 0, leased: 0, resetMicroseconds: 0, isRecorded: false)
+        }
+    }
+}

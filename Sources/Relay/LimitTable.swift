@@ -1,0 +1,131 @@
+import Engine
+import Limits
+import Shared
+
+/// The use of all limits that cover one caller, as the counter store has it. Reading it counts nothing.
+struct LimitTable {
+    /// The caller that is asked about.
+    enum Subject: Equatable {
+        /// As in `KEY_<NAME>_TOKEN`, or as the log has it.
+        case name(String)
+        /// The caller's name in the log, or the SHA-256 of its key in hexadecimal digits.
+        case digest(String)
+    }
+
+    /// A reason why there is no table, for the operator.
+    struct Failure: Error {
+        let text: String
+        /// The arguments are wrong, not the settings or the store.
+        var isMistake = false
+    }
+
+    private struct Row {
+        let model: String?
+        let use: LimitUse
+    }
+
+    private let caller: String
+    private let rows: [Row]
+    /// Limits that are not in the table.
+    private let note: String?
+
+    /// Blocks.
+    init(_ subject: Subject, _ settings: Settings, _ catalogues: Catalogues) throws(Failure) {
+        let caller = try Self.caller(subject, settings)
+        self.caller = caller.name ?? ""
+        let names = settings.limits.byModel.isEmpty ? [] : Offers(settings, catalogues).allNames
+        let demands = LimitBook(settings).demands(of: caller, models: names)
+        note = settings.limits.identity == .key ? nil : Self.noteOnAddresses(settings.limits.identity)
+        do throws(StoreFailure) {
+            guard let store = try MemcachedCounters.store(settings.limits) else { throw Self.noStore }
+            let reader = LimitReader(store, slotSeconds: max(1, settings.limits.slotLease.milliseconds / 1_000))
+            let uses = try reader.read(demands.map(\.claim))
+            rows = zip(demands, uses)
+                .map { Row(model: $0.model, use: $1) }
+                .filter { $0.model == nil || $0.use.isRecorded }
+        } catch {
+            throw Failure(text: error.reason)
+        }
+    }
+
+    private static let noStore = StoreFailure(
+        reason: """
+            limits are counted in the memory of each relay process, which cannot be seen from outside; with memcached \
+            (MEMCACHED_HOST) they can
+            """
+    )
+
+    private static func noteOnAddresses(_ identity: LimitSettings.Identity) -> String {
+        "RATE_LIMIT_BY=\(identity.rawValue): limits that count by address are left out.\n"
+    }
+
+    /// The arguments are not repeated: a token may stand there by mistake.
+    private static func caller(_ subject: Subject, _ settings: Settings) throws(Failure) -> Caller {
+        switch subject {
+        case .name(let name):
+            let known = settings.keys.first { $0.name.asInstance == name.asInstance }
+            guard let known else {
+                throw Failure(text: "no KEY_<NAME>_TOKEN is set with that NAME", isMistake: true)
+            }
+            return Caller(known: known)
+        case .digest(let text):
+            guard let name = Digest.callerName(of: text) else {
+                let text = "a digest is 16 characters, as `caller` in the log, or 64 hexadecimal digits of SHA-256"
+                throw Failure(text: text, isMistake: true)
+            }
+            return Caller(passingOnKeyOf: name)
+        }
+    }
+
+    func text(isColoured: Bool) -> String {
+        var table = TextTable("LIMIT", "OF", "USED", "LEFT", "ALL FREE IN")
+        table.rightAligned = [2, 3, 4]
+        var colours: [Int: Int] = [:]
+        for (place, row) in rows.enumerated() {
+            let (use, quota) = (row.use, row.use.limit.quota)
+            table.rows.append([
+                use.limit.kind.name + (row.model.map { " \($0)" } ?? ""), quota.textWithUnit, quota.amount(use.used),
+                quota.amount(use.left), use.used == 0 ? "" : durationText(microseconds: use.resetMicroseconds),
+            ])
+            colours[place] = Self.colour(use)
+        }
+        return "caller \(caller)\n" + table.text(isColoured: isColoured, colours: colours) + (note ?? "")
+    }
+
+    /// Red where nothing is left, yellow where less than a fifth is.
+    private static func colour(_ use: LimitUse) -> Int? {
+        if use.left == 0 { return 31 }
+        return use.left < use.limit.quota.count / 5 ? 33 : nil
+    }
+
+    var json: String {
+        var body = ByteBuffer()
+        body.append(#"{"caller":"#)
+        body.append(json: caller)
+        body.append(#","limits":["#)
+        for (index, row) in rows.enumerated() {
+            let (use, quota) = (row.use, row.use.limit.quota)
+            body.append(index == 0 ? #"{"limit":"# : #",{"limit":"#)
+            body.append(json: use.limit.kind.name)
+            body.append(#","model":"#)
+            if let model = row.model { body.append(json: model) } else { body.append("null") }
+            body.append(#","unit":"#)
+            body.append(json: quota.unit.rawValue)
+            body.append(#","of":"#)
+            body.append(quota.amount(quota.count))
+            body.append(#","window_seconds":"#)
+            body.append(decimal: quota.windowSeconds)
+            body.append(#","used":"#)
+            body.append(quota.amount(use.used))
+            body.append(#","leased":"#)
+            body.append(quota.amount(use.leased))
+            body.append(#","left":"#)
+            body.append(quota.amount(use.left))
+            body.append(#","free_in_ms":"#)
+            body.append(decimal: use.resetMicroseconds / 1_000)
+            body.append("}")
+        }
+        body.append("]}\n")
+        return body.text
+    }
+}

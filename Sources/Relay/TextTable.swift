@@ -1,0 +1,33 @@
+import Glibc
+
+/// A table for a terminal: columns as wide as their longest cell.
+struct TextTable {
+    let heading: [String]
+    var rows: [[String]] = []
+    /// Columns of numbers, which end at one place.
+    var rightAligned: Set<Int> = []
+
+    init(_ heading: String...) { self.heading = heading }
+
+    /// True if standard output is a terminal, and nobody asks for text without colours (https://no-color.org).
+    static var isColoured: Bool {
+        let wish = getenv("NO_COLOR").map { String(cString: $0) } ?? ""
+        return wish.isEmpty && isatty(1) == 1
+    }
+
+    /// - Parameter colours: codes of ECMA-48 for rows, by their places.
+    func text(isColoured: Bool, colours: [Int: Int] = [:]) -> String {
+        let widths = heading.indices.map { column in ([heading] + rows).map { $0[column].count }.max() ?? 0 }
+        func line(_ cells: [String], _ colour: Int?) -> String {
+            var line = ""
+            for (column, cell) in cells.enumerated() {
+                let gap = String(repeating: " ", count: widths[column] - cell.count)
+                line += (rightAligned.contains(column) ? gap + cell : cell + gap) + "  "
+            }
+            while line.last == " " { line.removeLast() }
+            guard isColoured, let colour else { return line + "\n" }
+            return "\u{1b}[\(colour)m\(line)\u{1b}[0m\n"
+        }
+        return line(heading, 1) + rows.enumerated().map { line($1, colours[$0]) }.joined()
+    }
+}

@@ -1,0 +1,67 @@
+/// The buckets of a histogram.
+package struct Buckets: Sendable {
+    /// Upper edges, each part of its bucket; a last bucket has what is above.
+    package let edges: [UInt64]
+    /// Values are nanoseconds, shown as seconds; else they are plain numbers.
+    let areTimes: Bool
+
+    package var count: Int { edges.count + 1 }
+
+    package func bucket(of value: UInt64) -> Int {
+        var bucket = 0
+        while bucket < edges.count, value > edges[bucket] { bucket += 1 }
+        return bucket
+    }
+
+    private init(milliseconds edges: [UInt64]) {
+        self.edges = edges.map { $0 * 1_000_000 }
+        areTimes = true
+    }
+
+    private init(numbers edges: [UInt64]) {
+        self.edges = edges
+        areTimes = false
+    }
+}
+
+extension Buckets {
+    package static let requests = Buckets(milliseconds: [
+        5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000,
+    ])
+
+    // The edges that OpenTelemetry's conventions for generative AI state.
+
+    /// Of an operation: doubled from step to step.
+    static let operations = Buckets(milliseconds: (0..<14).map { 10 << $0 })
+
+    static let firstTokens = Buckets(milliseconds: [
+        1, 5, 10, 20, 40, 60, 80, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000,
+    ])
+
+    /// Powers of four.
+    static let tokens = Buckets(numbers: (0..<14).map { 1 << (2 * $0) })
+}
+
+/// Values by some label's number: for each its buckets, then the sum.
+struct HistogramCells: Sendable {
+    let buckets: Buckets
+    private let cells: Cells
+
+    init(_ buckets: Buckets, labels: Int) {
+        self.buckets = buckets
+        cells = Cells(count: labels * (buckets.count + 1))
+    }
+
+    /// On the writing thread.
+    func add(_ value: UInt64, at label: Int) {
+        let first = label * (buckets.count + 1)
+        cells.add(1, at: first + buckets.bucket(of: value))
+        cells.add(Int(truncatingIfNeeded: value), at: first + buckets.count)
+    }
+
+    /// Adds the buckets, and the sum, to `sums`.
+    func read(_ label: Int, into sums: inout [Int]) {
+        let first = label * (buckets.count + 1)
+        for place in sums.indices { sums[place] &+= cells[first + place] }
+    }
+}

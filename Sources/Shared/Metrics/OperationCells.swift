@@ -1,0 +1,101 @@
+import Engine
+
+/// The counts of one loop's operations, by the numbers of their series.
+struct OperationCells: Sendable {
+    let requests = HistogramCells(.operations, labels: OperationCells.limit)
+    let calls = HistogramCells(.operations, labels: OperationCells.limit)
+    let firstTokens = HistogramCells(.firstTokens, labels: OperationCells.limit)
+    let promptTokens = HistogramCells(.tokens, labels: OperationCells.limit)
+    let completionTokens = HistogramCells(.tokens, labels: OperationCells.limit)
+
+    /// Beyond this many series a new one is counted by its error alone: each is up to a hundred lines.
+    static let whole = 120
+    static let limit = 160
+}
+
+extension LoopMetrics {
+    package func count(_ operation: borrowing Operation) {
+        oneLoop.check()
+        let provider = operation.provider.map { labels.providers.number($0) } ?? Series.noProvider
+        let model = labels.models.number(operation.model ?? MetricLabels.noModel)
+        let series = Series(operation.kind, provider: provider, model: model, error: operation.error)
+        let number = operationSeries.number(series)
+        operations.requests.add(operation.durationNanoseconds, at: number)
+        if let time = operation.callNanoseconds { operations.calls.add(time, at: number) }
+        if let usage = operation.usage {
+            operations.promptTokens.add(UInt64(clamping: usage.promptTokens), at: number)
+            if operation.kind != .embeddings {
+                operations.completionTokens.add(UInt64(clamping: usage.completionTokens), at: number)
+            }
+        }
+        guard series.status == 0, operation.kind.isOfTokens, let time = operation.firstTokenNanoseconds else { return }
+        operations.firstTokens.add(time, at: number)
+    }
+}
+
+/// The series of operations, in the place of those of requests: kind and provider make up the route.
+extension Series {
+    static let noProvider = 511
+
+    fileprivate init(_ kind: Operation.Kind, provider: Int, model: Int, error: Int) {
+        self.init(route: kind.rawValue << 9 | provider, model: model, status: error)
+    }
+
+    var operation: Operation.Kind { Operation.Kind(rawValue: Int(route) >> 9) ?? .other }
+
+    /// Nil: nobody was called.
+    var provider: Int? { Int(route) & 511 == Self.noProvider ? nil : Int(route) & 511 }
+}
+
+extension Metrics {
+    func writeOperations(to text: inout MetricsText) {
+        text.family(
+            "gen_ai_server_request_duration_seconds",
+            .histogram,
+            "Time from the head of a request for a model to the end of its answer."
+        )
+        writeOperations(\.requests, to: &text)
+        text.family(
+            "gen_ai_server_time_to_first_token_seconds",
+            .histogram,
+            "Time from the head of a request for text to the beginning of its answer, of those that were answered."
+        )
+        writeOperations(\.firstTokens, to: &text)
+        text.family(
+            "gen_ai_client_operation_duration_seconds",
+            .histogram,
+            "Time from the first call of a provider for a request to the end of its answer, under the provider called last."
+        )
+        writeOperations(\.calls, to: &text)
+        text.family(
+            "gen_ai_client_token_usage",
+            .histogram,
+            "Tokens of the prompt and of the answer of each request, as the answer counted them."
+        )
+        writeOperations(\.promptTokens, tokens: "input", to: &text)
+        writeOperations(\.completionTokens, tokens: "output", to: &text)
+    }
+
+    private func writeOperations(
+        _ cells: (OperationCells) -> HistogramCells,
+        tokens: String = "",
+        to text: inout MetricsText
+    ) {
+        let labels = labels
+        for (index, series) in operationNumbers.all.enumerated() {
+            guard let counts = counts({ cells($0.operations) }, at: index) else { continue }
+            let provider = series.provider.map { labels.providers.names[$0] } ?? ""
+            let error = series.status == 0 ? "" : Operation.errorName(Int(series.status))
+            text.histogram(
+                ("gen_ai_operation_name", series.operation.name),
+                ("gen_ai_provider_name", labels.kinds[provider] ?? "_OTHER"),
+                ("provider", provider),
+                ("gen_ai_request_model", labels.models.names[Int(series.model)]),
+                ("gen_ai_token_type", tokens),
+                ("error_type", error),
+                of: cells(loops[0].operations).buckets,
+                counts
+            )
+        }
+    }
+}

@@ -1,0 +1,123 @@
+"""`relay limits`: what a caller used, read from memcached while relays count there."""
+
+import hashlib
+import json
+import os
+import pty
+import re
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from typing import Any
+
+import conftest
+from limited import MODELS, chat, client
+from memcached import Memcached, wait_for
+from relay_process import PASSED_ON, Relay, binary
+
+TEAM = f"token-{uuid.uuid4().hex}"
+STRANGER = f"stranger-{uuid.uuid4().hex}"
+SETTINGS = {
+    "PROVIDER_DEMO_KIND": "echo", "PROVIDER_OTHER_KIND": "openai", "PROVIDER_OTHER_BASE_URL": "http://127.0.0.1:1",
+    "PROVIDER_OTHER_MODELS": "o", "PROVIDER_OTHER_PASSTHROUGH": "true",
+    "ANONYMOUS_MODELS": "echo", "KEY_TEAM_A_TOKEN": TEAM, "RATE_LIMIT": "60/minute;2000/day;5 concurrent",
+    "KEY_TEAM_A_RATE_LIMIT": "7/hour;3.50 usd/day", "RATE_LIMIT_BY_MODEL": "echo=9/hour", "RATE_LIMIT_TOTAL": "1000/hour",
+    "MEMCACHED_TIMEOUT": "5s",
+}  # fmt: skip
+
+
+def told(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    done = subprocess.run(
+        [str(binary()), "limits", *words],
+        env=inherited | {"ENV_FILE": "/dev/null"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert TEAM not in done.stdout + done.stderr and STRANGER not in done.stdout + done.stderr
+    return done
+
+
+def used(*words: str, **environment: str) -> dict[str, tuple[Any, ...]]:
+    """By limit: used, of, left."""
+    done = told(*words, "--json", **environment)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return {
+        f"{row['limit']} {row['model'] or ''} {row['unit']}/{row['window_seconds']}".replace("  ", " "): (
+            row["used"], row["of"], row["left"],
+        )
+        for row in json.loads(done.stdout)["limits"]
+    }  # fmt: skip
+
+
+def test_it_tells_what_was_used(start_relay: Callable[..., Relay], store: Memcached) -> None:
+    conftest.secrets.update((TEAM, STRANGER))
+    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}
+    relays = [start_relay(**settings) for _ in range(2)]
+    before = used("team-a", **settings)
+    assert before["key requests/3600"] == (0, 7, 7) and "model echo requests/3600" not in before
+    for number in range(4):
+        with client(relays[number % 2], TEAM) as http:
+            assert chat(http).status_code == 200
+    with client(relays[0], TEAM) as http:
+        assert http.get(MODELS).status_code == 200
+    with client(relays[0], STRANGER) as http:
+        assert [chat(http).status_code for _ in range(2)] == [200, 200]
+    wait_for(lambda: used("team-a", **settings)["chat concurrent/0"] == (0, 5, 5))
+    for name in ("team-a", "TEAM_A"):
+        got = used(name, **settings)
+        assert got["chat requests/60"] == (4, 60, 56) and got["chat requests/86400"] == (4, 2000, 1996)
+        assert got["models requests/60"] == (1, 60, 59) and got["images requests/60"] == (0, 60, 60)
+        assert got["key requests/3600"] == (5, 7, 2) and got["key usd/86400"] == (0, 3.5, 3.5)
+        assert got["model echo requests/3600"] == (4, 9, 5)
+        assert got["total requests/3600"] == (7, 1000, 993)
+    digest = hashlib.sha256(STRANGER.encode())
+    logged = urlsafe_b64encode(digest.digest()).decode()[:16]
+    assert logged in {line.get("caller") for line in relays[0].log_lines()}
+    for text in (logged, digest.hexdigest(), digest.hexdigest().upper()):
+        got = used("--digest", text, **settings)
+        assert got["chat requests/60"] == (2, 60, 58) and got["model echo requests/3600"] == (2, 9, 7)
+        assert not any(name.startswith("key") for name in got)
+    by_address = told("team-a", **settings, RATE_LIMIT_BY="ip")
+    assert "limits that count by address are left out" in by_address.stdout and "chat " not in by_address.stdout
+
+
+def test_a_table_for_people(store: Memcached) -> None:
+    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}
+    plain = told("team-a", **settings)
+    assert store.stat("cmd_get") > 10 and (store.stat("cmd_set"), store.keys()) == (0, []), "reading wrote something"
+    assert plain.stdout.startswith("caller team-a\nLIMIT") and "\x1b" not in plain.stdout
+    assert re.search(r"^key +7 requests per hour +0 +7$", plain.stdout, re.M), plain.stdout
+    assert re.search(r"^key +3.50 usd per day +0.00 +3.50$", plain.stdout, re.M), plain.stdout
+    assert on_terminal(settings).startswith("caller team-a\r\n\x1b[1mLIMIT")
+    assert on_terminal(settings | {"NO_COLOR": "1"}) == plain.stdout.replace("\n", "\r\n")
+
+
+def on_terminal(settings: dict[str, str]) -> str:
+    """What the command writes to a terminal."""
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        [str(binary()), "limits", "team-a"], env={"ENV_FILE": "/dev/null"} | settings, stdout=slave, stderr=slave
+    ) as process:
+        os.close(slave)
+        got = b""
+        try:
+            while data := os.read(master, 65536):
+                got += data
+        except OSError:  # a terminal whose other side is closed
+            pass
+        assert process.wait(30) == 0
+    os.close(master)
+    return got.decode()
+
+
+def test_when_there_is_nothing_to_tell(store: Memcached) -> None:
+    alone = told("team-a", **SETTINGS)
+    assert (alone.returncode, alone.stdout) == (1, "") and "memory of each relay process" in alone.stderr
+    away = told("team-a", **SETTINGS, MEMCACHED_HOST="127.0.0.1", MEMCACHED_PORT="1")
+    assert (away.returncode, away.stdout) == (1, "") and away.stderr.startswith("limits: ")
+    for words in (["--digest", "no-digest"], ["--digest", "g" * 64], ["nobody"], [TEAM], ["--digest"], [], ["a", "b"]):
+        wrong = told(*words, **SETTINGS, MEMCACHED_SERVERS=store.address)
+        assert (wrong.returncode, wrong.stdout) == (64, ""), words

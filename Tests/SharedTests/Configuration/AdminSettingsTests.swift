@@ -1,0 +1,89 @@
+import Testing
+
+@testable import Shared
+
+@Suite struct AdminSettingsTests {
+    private static let zones = [
+        "/usr/share/zoneinfo/Europe/Berlin": "TZif2", "/usr/share/zoneinfo/tzdata.zi": "# no zone",
+    ]
+
+    private func admin(_ variables: (String, String)...) -> Settings.Outcome {
+        outcome(environment: variables, files: Self.zones)
+    }
+
+    @Test("without a password there are no admin pages, and their other settings do nothing")
+    func isOff() {
+        #expect(admin().settings?.admin == nil)
+        let some = admin(("ADMIN_USERNAME", "root"), ("ADMIN_LOG_BODIES", "true"))
+        #expect(some.settings != nil && some.settings?.admin == nil)
+        #expect(
+            some.warningTexts == [
+                "environment  ADMIN_USERNAME: does nothing without ADMIN_PASSWORD",
+                "environment  ADMIN_LOG_BODIES: does nothing without ADMIN_PASSWORD",
+            ]
+        )
+    }
+
+    @Test("with a password all of them are read, and a warning says that there are no pages yet")
+    func isOn() {
+        let some = admin(
+            ("ADMIN_PASSWORD", "correct horse"),
+            ("ADMIN_LOG_ENTRIES", "5"),
+            ("ADMIN_TIMEZONE", "Europe/Berlin"),
+            ("ADMIN_SESSION_SECRET", "0123456789abcdef")
+        )
+        let settings = some.settings?.admin
+        #expect(settings?.username == "admin" && settings?.records == 5 && settings?.keepsBodies == false)
+        #expect(settings?.timeZone == "Europe/Berlin" && settings?.sessionHours == 168)
+        #expect(settings?.sessionSecret == "0123456789abcdef")
+        #expect(some.effective.first { $0.name == "ADMIN_PASSWORD" }?.shown == "...")
+        #expect(
+            some.warningTexts.count == 1 && some.warningTexts[0].contains("no admin pages yet"),
+            "\(some.warningTexts)"
+        )
+    }
+
+    @Test(
+        "common and short passwords are refused, in any case, and never shown",
+        arguments: ["seven-7", "Password", "12345678", "CHANGEME", "abababab", "change-me"]
+    )
+    func poorPassword(_ password: String) {
+        let texts = admin(("ADMIN_PASSWORD", password)).problemTexts
+        #expect(texts.count == 1 && texts[0].hasPrefix("environment  ADMIN_PASSWORD: the value is not a password of 8"))
+        #expect(!texts[0].contains(password))
+    }
+
+    @Test("a password that is the name, and a short secret, are refused")
+    func refusals() {
+        let texts = admin(
+            ("ADMIN_USERNAME", "operator-1"),
+            ("ADMIN_PASSWORD", "operator-1"),
+            ("ADMIN_SESSION_SECRET", "short")
+        ).problemTexts
+        #expect(texts.count == 2)
+        #expect(texts.contains("environment  ADMIN_PASSWORD: is the same as ADMIN_USERNAME"))
+        #expect(texts.contains { $0.hasPrefix("environment  ADMIN_SESSION_SECRET: a secret of under 16") }, "\(texts)")
+    }
+
+    @Test(
+        "time zones are those of the machine, and UTC",
+        arguments: ["UTC", "Europe/Berlin", "Europe/Paris", "tzdata.zi"]
+    )
+    func zones(_ name: String) {
+        let isKnown = name == "UTC" || name == "Europe/Berlin"
+        #expect((admin(("ADMIN_PASSWORD", "correct horse"), ("ADMIN_TIMEZONE", name)).settings != nil) == isKnown)
+    }
+
+    @Test("what is set for parts that are not there yet is warned of")
+    func warnings() {
+        let some = admin(("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/"), ("RELOAD_ACCESS", "admin"))
+        #expect(some.settings?.traceURL == "http://collector:4318")
+        #expect(
+            some.warningTexts == [
+                "environment  RELOAD_ACCESS: this version has no login yet, so /reload_config refuses everybody; "
+                    + "SIGHUP and CONFIG_REFRESH_SECONDS work",
+                "environment  OTEL_EXPORTER_OTLP_ENDPOINT: this version has no tracing yet: nothing is sent there",
+            ]
+        )
+    }
+}
