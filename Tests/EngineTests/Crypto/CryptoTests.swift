@@ -63,4 +63,17 @@ import Testing
 
     @Test("two sources give different ids")
     func twoSources() { #expect(RandomBytes().id("") != RandomBytes().id("")) }
+
+    @Test("a caller's name in logs is known as it is, and by the whole digest in hexadecimal digits")
+    func callerNames() {
+        let name = Digest(of: "abc").callerName
+        let digits = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        #expect(name == "ungWv48Bz-pBQUDe")
+        for text in [name, digits, digits.uppercased()] { #expect(Digest.callerName(of: text) == name) }
+        for text in [
+            "", String(name.dropLast()), name + "a", "ungWv48Bz+pBQUDe", String(digits.dropLast()), "é" + digits,
+        ] {
+            #expect(Digest.callerName(of: text) == nil, "\(text)")
+        }
+    }
 }
