@@ -192,7 +192,7 @@ final class Exchange: @unchecked Sendable {
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
         record.write(to: gateway.log, at: now)
-        if gateway.usage.isOn, !record.isPolled { keepUsage(at: now) }
+        if gateway.usage.isOn, !record.isOfNoInterest { keepUsage(at: now) }
     }
 
     @inline(never)

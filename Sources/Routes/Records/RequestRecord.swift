@@ -117,10 +117,13 @@ struct RequestRecord {
         }
     }
 
+    /// A machine's question that was answered as usual.
+    var isOfNoInterest: Bool { isPolled && (status < 400 || status == 503) }
+
     /// A warning is something that an operator has to look at. A relay that says that it is not ready does so on
     /// purpose.
     private var level: LogLevel {
-        if isPolled, status < 400 || status == 503 { return .debug }
+        if isOfNoInterest { return .debug }
         return status >= 500 ? .warning : .info
     }
 }

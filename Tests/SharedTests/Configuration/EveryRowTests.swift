@@ -118,7 +118,7 @@ import Testing
         case .choice(let words), .options(let words): words[0]
         case .address: "127.0.0.1"
         case .url, .document, .proxy, .origins: "https://host:80"
-        case .file: "/file"
+        case .file, .path: "/file"
         case .list: "one"
         case .patterns, .models, .names: "gpt-4o,o3-mini"
         case .model, .label: "gpt-4o"
