@@ -9,12 +9,14 @@ import threading
 import conftest
 import httpx
 import officials
+import parts
 import pytest
 from chat import PATH, ask, body, stream
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from limited import client as plain
 from memcached import wait_for
 from openai_vendor import USAGE, chunk
+from pictures import audio
 from relay_process import binary, free_port
 from usage import CALL, REQUEST, File, is_call, lines
 
@@ -39,7 +41,7 @@ def recording(launch, server, vendor, path):
         PROVIDER_ROW_MODELS="fast=big/1,other=big/2,emb=emb/1", PROVIDER_ROW_COST="0.001/0.002", PROVIDER_ROW_PRIORITY=1,
         PROVIDER_SPARE_KIND="openai", PROVIDER_SPARE_BASE_URL=server.base_url, PROVIDER_SPARE_MODELS="fast=spare/1",
         PROVIDER_SPARE_PRIORITY=2,
-        PROVIDER_MAIN_KIND="onemin", PROVIDER_MAIN_API_KEY="key-0123456789abcdef", PROVIDER_MAIN_MODELS="gpt-4o-mini,tts-1",
+        PROVIDER_MAIN_KIND="onemin", PROVIDER_MAIN_API_KEY="key-0123456789abcdef", PROVIDER_MAIN_MODELS="gpt-4o-mini,tts-1,whisper-1",
         PANEL_EXPERTS_MODELS="fast,other", PANEL_EXPERTS_SUMMARY_MODEL="other",
     )  # fmt: skip
 
@@ -196,6 +198,15 @@ def test_speech_is_a_call_without_tokens(team, file):
     request, call = file.more(2)
     told(request, endpoint="/audio/speech", model="tts-1", tokens=0, success=True)
     told(call, provider="main", key="k1", success=True)
+
+
+def test_a_helper_is_a_call_too(team, file):
+    message = parts.user(parts.sound(audio("mine", "wav"), "wav"))
+    assert team.post(PATH, json=body(model="gpt-4o-mini", messages=[message])).status_code == 200
+    request, helper, call = file.more(3)
+    told(request, model="gpt-4o-mini", model_used="gpt-4o-mini", provider="main")
+    told(helper, model="whisper-1", model_used="whisper-1", provider="main", success=True)
+    told(call, model="gpt-4o-mini", provider="main", success=True)
 
 
 # --- The file -------------------------------------------------------------------------------------------

@@ -80,6 +80,7 @@ extension VendorCall {
         _ error: String?
     ) {
         isNoted = true
+        guard let server else { return }
         sheet.note(
             CallRecord(
                 endMilliseconds: Timestamp.now(),

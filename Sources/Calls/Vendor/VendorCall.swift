@@ -7,7 +7,8 @@ import Shared
 package final class VendorCall: @unchecked Sendable {
     package let credential: Credential
     package let sheet: CallSheet
-    let server: CallSheet.Server
+    /// Nil: it is the sheet's.
+    private let ownServer: CallSheet.Server?
     let loop: EventLoop
     /// Nil: the key is the caller's, or none is needed.
     private let keys: (any KeyRests)?
@@ -19,14 +20,14 @@ package final class VendorCall: @unchecked Sendable {
 
     package init(
         _ credential: Credential,
-        of server: CallSheet.Server,
+        of server: CallSheet.Server? = nil,
         billing sheet: CallSheet,
         on loop: EventLoop,
         with keys: (any KeyRests)? = nil,
         within capacity: (any CallCapacity)? = nil
     ) {
         self.credential = credential
-        self.server = server
+        ownServer = server
         self.sheet = sheet
         self.loop = loop
         self.keys = keys
@@ -36,10 +37,18 @@ package final class VendorCall: @unchecked Sendable {
 
     package var key: String { credential.key }
 
+    /// Nil: it is not known.
+    var server: CallSheet.Server? { ownServer ?? sheet.server }
+
+    /// The same call, of a provider that only helps: the sheet's server stays who answers.
+    package func helping() -> VendorCall {
+        VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity)
+    }
+
     /// One more for the same answer, after this one.
     package func another() async throws(UpstreamError) -> VendorCall {
         if capacity != nil { try await takeCapacity() }
-        return VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity)
+        return VendorCall(credential, of: ownServer, billing: sheet, on: loop, with: keys, within: capacity)
     }
 
     /// The vendor refused the call, which is made once more in another form.

@@ -198,7 +198,9 @@ final class Exchange: @unchecked Sendable {
     @inline(never)
     private func keepUsage(at now: UInt64) {
         let calls = sheet?.allRecords ?? []
-        gateway.usage.take(record.usageRecord(calls, sheet, at: now), calls.map { record.usageRecord($0) })
+        let counts = gateway.counts
+        let request = record.usageRecord(calls, sheet, counts, at: now)
+        gateway.usage.take(request, calls.map { record.usageRecord($0, counts) })
     }
 
     /// 1 to 64 of letters, digits, `.`, `_`, `-`.
@@ -237,7 +239,8 @@ struct RefusedHead {
         record.count(in: gateway.counts, at: gateway.loop.nowNanoseconds)
         record.write(to: gateway.log, at: gateway.loop.nowNanoseconds)
         guard gateway.usage.isOn else { return }
-        gateway.usage.take(record.usageRecord([], nil, at: gateway.loop.nowNanoseconds), [])
+        let counts = gateway.counts
+        gateway.usage.take(record.usageRecord([], nil, counts, at: gateway.loop.nowNanoseconds), [])
     }
 }
 

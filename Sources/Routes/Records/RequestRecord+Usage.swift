@@ -8,8 +8,9 @@ extension RequestRecord {
     /// - Parameters:
     ///   - calls: of vendors, for it.
     ///   - sheet: of these; nil: there was none.
-    func usageRecord(_ calls: [CallRecord], _ sheet: CallSheet?, at now: UInt64) -> UsageRecord {
-        var whole = record(.request, at: Timestamp.now(), model: model)
+    ///   - counts: they know the names of endpoints.
+    func usageRecord(_ calls: [CallRecord], _ sheet: CallSheet?, _ counts: LoopMetrics, at now: UInt64) -> UsageRecord {
+        var whole = record(.request, at: Timestamp.now(), model: model, counts)
         if let server = sheet?.server {
             whole.modelUsed = server.model.isEmpty ? nil : server.model
             whole.provider = server.provider
@@ -33,12 +34,13 @@ extension RequestRecord {
         return whole
     }
 
-    func usageRecord(_ call: CallRecord) -> UsageRecord {
+    func usageRecord(_ call: CallRecord, _ counts: LoopMetrics) -> UsageRecord {
         let name = call.server.name
         var record = record(
             .call(key: call.key, credits: call.credits),
             at: call.endMilliseconds,
-            model: name.isEmpty ? nil : name
+            model: name.isEmpty ? nil : name,
+            counts
         )
         record.modelUsed = call.server.model.isEmpty ? nil : call.server.model
         record.provider = call.server.provider
@@ -53,12 +55,17 @@ extension RequestRecord {
         return record
     }
 
-    private func record(_ subject: UsageRecord.Subject, at milliseconds: Int, model: String?) -> UsageRecord {
+    private func record(
+        _ subject: UsageRecord.Subject,
+        at milliseconds: Int,
+        model: String?,
+        _ counts: LoopMetrics
+    ) -> UsageRecord {
         UsageRecord(
             at: milliseconds,
             subject,
             requestID: givenID ?? id,
-            endpoint: route.map { "\($0)" },
+            endpoint: route == nil ? nil : counts.routeName(routeLabel),
             caller: caller,
             model: model?.beginning(ofBytes: Self.mostBytes)
         )

@@ -6,6 +6,9 @@ package import Engine
 /// thread.
 package final class LoopMetrics: @unchecked Sendable {
     private(set) var labels: MetricLabels
+    /// By its number.
+    package func routeName(_ number: Int) -> String { labels.routes.names[number] }
+
     /// Told by the loop's server.
     package let connections = OpenConnections()
     let oneLoop = OneLoop()

@@ -118,9 +118,8 @@ package final class Candidate: Sendable {
     }
 
     func call(with credential: Credential, billing sheet: CallSheet) -> VendorCall {
-        let server = server
         sheet.server = server
-        return VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity)
+        return VendorCall(credential, billing: sheet, on: loop, with: keys, within: capacity)
     }
 
     /// The first key by `choice` that has room, with it; nil: none has, or others wait for it.

@@ -196,7 +196,9 @@ final class AttachmentLoader: @unchecked Sendable {
         do throws(UpstreamError) {
             // A provider whose capacity the call holds has none for others, perhaps.
             let isSame = transcriber.provider.name == server?.provider
-            help = isSame ? try await call.another() : try await transcriber.call(billing: call.sheet)
+            call.sheet.server = transcriber.server
+            let own = isSame ? try await call.another() : try await transcriber.call(billing: call.sheet)
+            help = own.helping()
         } catch {
             throw failure(error, param)
         }

@@ -51,7 +51,7 @@ private func read(_ root: JSONValue) {
     let chat = vendor.prepare(
         loaded,
         for: model,
-        by: VendorCall(.none, of: CallSheet.Server("fake"), billing: sheet.sheet, on: loop)
+        by: VendorCall(.none, billing: sheet.sheet, on: loop)
     )
     chat.write()
     demand(chat.promptTokens <= sent + 1, "\(chat.promptTokens) tokens of \(sent) bytes")
