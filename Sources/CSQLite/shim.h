@@ -1,0 +1,3 @@
+// SQLite 3.40.
+#pragma once
+#include <sqlite3.h>

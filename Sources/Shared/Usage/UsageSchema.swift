@@ -1,0 +1,95 @@
+/// The tables of usage records. Each step leads from one version of the schema to the next; steps that were released
+/// never change.
+enum UsageSchema {
+    /// Of a record, in the order in which stores write them. Money is in 10^-12 dollars, `time` in milliseconds since
+    /// 1970, `kind` 0 for a request and 1 for a call.
+    static let columns = [
+        "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens",
+        "completion_tokens", "estimated", "cost", "credits", "duration_ms", "attempts", "stream", "cached", "success",
+        "status", "error",
+    ]
+
+    static let sqliteTable = "usage"
+    static let postgresTable = "relay_usage"
+
+    static let sqliteSteps = [
+        """
+        CREATE TABLE usage (
+            id INTEGER PRIMARY KEY,
+            time INTEGER NOT NULL, kind INTEGER NOT NULL, request_id TEXT NOT NULL,
+            endpoint TEXT, caller TEXT, model TEXT, model_used TEXT, provider TEXT, key TEXT,
+            prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, estimated INTEGER NOT NULL,
+            cost INTEGER, credits INTEGER,
+            duration_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, stream INTEGER NOT NULL, cached INTEGER NOT NULL,
+            success INTEGER NOT NULL, status INTEGER, error TEXT
+        );
+        CREATE INDEX usage_time ON usage (time);
+        """
+    ]
+
+    /// `process` and `number` are a record's own: one that is written a second time is not there twice.
+    static let postgresSteps = [
+        """
+        CREATE TABLE relay_usage (
+            process bigint NOT NULL, number bigint NOT NULL,
+            time bigint NOT NULL, kind smallint NOT NULL, request_id text NOT NULL,
+            endpoint text, caller text, model text, model_used text, provider text, key text,
+            prompt_tokens bigint NOT NULL, completion_tokens bigint NOT NULL, estimated boolean NOT NULL,
+            cost bigint, credits bigint,
+            duration_ms bigint NOT NULL, attempts bigint NOT NULL, stream boolean NOT NULL, cached boolean NOT NULL,
+            success boolean NOT NULL, status integer, error text,
+            PRIMARY KEY (process, number)
+        );
+        CREATE INDEX relay_usage_time ON relay_usage (time);
+        """
+    ]
+
+    /// The types of `columns` in PostgreSQL.
+    static let postgresTypes = [
+        "bigint", "smallint", "text", "text", "text", "text", "text", "text", "text", "bigint", "bigint", "boolean",
+        "bigint", "bigint", "bigint", "bigint", "boolean", "boolean", "boolean", "integer", "text",
+    ]
+}
+
+/// A value of a record in a table.
+enum UsageCell {
+    case number(Int?)
+    case flag(Bool)
+    case text(String?)
+}
+
+extension UsageRecord {
+    /// The most bytes of a text.
+    static let textBound = 1_000
+    private static let mostTokens = 1 << 40
+
+    /// In the order of `UsageSchema.columns`. Numbers are such that sums of millions of them are exact.
+    func write(to cells: (UsageCell) -> Void) {
+        let (kind, key, credits) =
+            switch subject {
+            case .request: (0, nil as String?, nil as Int?)
+            case .call(let key, let credits): (1, key, credits)
+            }
+        cells(.number(timeMilliseconds))
+        cells(.number(kind))
+        cells(.text(requestID))
+        cells(.text(endpoint))
+        cells(.text(caller))
+        cells(.text(model))
+        cells(.text(modelUsed))
+        cells(.text(provider))
+        cells(.text(key))
+        cells(.number(min(max(0, promptTokens), Self.mostTokens)))
+        cells(.number(min(max(0, completionTokens), Self.mostTokens)))
+        cells(.flag(isEstimated))
+        cells(.number(cost?.millionths))
+        cells(.number(credits))
+        cells(.number(durationMilliseconds))
+        cells(.number(attempts))
+        cells(.flag(isStreamed))
+        cells(.flag(isCached))
+        cells(.flag(isSuccess))
+        cells(.number(status.map { Int(Int32(clamping: $0)) }))
+        cells(.text(error))
+    }
+}
