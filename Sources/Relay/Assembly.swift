@@ -19,6 +19,7 @@ final class Assembly {
     private let responses: SharedState
     private let served: [ServedLoop]
     private let reloader: Reloader
+    private let usage: UsageBook
 
     var threads: Int { served.count }
 
@@ -35,13 +36,21 @@ final class Assembly {
             store.map { SharedState($0, timeoutMilliseconds: settings.limits.storeTimeout.milliseconds) }
             ?? Self.state(of: memory.storeBytes, settings)
         responses = store == nil ? Self.state(of: memory.responseBytes, settings) : shared
-        let lasting = LastingParts(log: log, budget: budget, worker: worker, limiter: limiter)
+        usage = try Self.usageBook(settings, log)
+        let lasting = LastingParts(
+            log: log,
+            budget: budget,
+            worker: worker,
+            limiter: limiter,
+            usage: usage,
+            shared: store == nil ? nil : shared
+        )
         let makers = SetupParts(settings, lasting)
         let paces = LoopPaces()
         let ends = ModelEnds(makers.offers, log)
         let figures = ProviderFigures()
         makers.show(in: figures)
-        let others: [any MetricsSource] = [log, limiter, budget, paces, figures, ends, ProcessFigures()]
+        let others: [any MetricsSource] = [log, limiter, budget, usage, paces, figures, ends, ProcessFigures()]
         let metrics = Metrics(makers.labels, loops: threads, others: others)
         let parts = ProcessParts(
             log: log,
@@ -54,7 +63,8 @@ final class Assembly {
             assets: AssetCache(mostBytes: memory.assetBytes),
             shared: shared,
             process: process,
-            metrics: metrics
+            metrics: metrics,
+            usage: usage
         )
         limiter.prepare()
         var bounds = ServerBounds()
@@ -71,11 +81,24 @@ final class Assembly {
         process.reloader.withLock { $0 = reloader }
     }
 
-    /// Reads the settings anew some time soon.
-    func reload() { reloader.begin() }
+    /// Reads the settings anew some time soon, and opens anew what others may have moved.
+    func reload() {
+        usage.reopen()
+        reloader.begin()
+    }
 
     /// The time that requests have to end.
     var shutdownSeconds: Double { Double(reloader.shutdownMilliseconds) / 1_000 }
+
+    /// Throws if nothing can be written there: who asks for records wants them from the start.
+    private static func usageBook(_ settings: Settings, _ log: Log) throws(Listener.Failure) -> UsageBook {
+        do throws(UsageFailure) {
+            if let file = settings.usageFile { try UsageFile(file).check() }
+        } catch {
+            throw Listener.Failure(reason: "USAGE_LOG_FILE: \(error.cause)")
+        }
+        return UsageBook(settings.usageFile, log)
+    }
 
     /// In this process's memory.
     private static func state(of bytes: Int, _ settings: Settings) -> SharedState {
@@ -164,6 +187,7 @@ final class Assembly {
         if responses !== shared { responses.stop() }
         worker.stop()
         reader.stop()
+        usage.stop()
     }
 }
 

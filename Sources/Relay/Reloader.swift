@@ -105,6 +105,13 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// All loops have what they need before the first uses it.
     private func use(_ next: Settings) throws(Listener.Failure) {
         let known = models?.known(under: next) ?? LiveModels.Known()
+        if let file = next.usageFile, file != settings.usageFile {
+            do throws(UsageFailure) {
+                try UsageFile(file).check()
+            } catch {
+                throw Listener.Failure(reason: "USAGE_LOG_FILE: \(error.cause)")
+            }
+        }
         let makers = SetupParts(next, parts.lasting, known, after: makers)
         let labels = parts.metrics.add(makers.labels)
         var setups: [Setup] = []
@@ -127,6 +134,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         makers.show(in: parts.figures)
         parts.ends.use(makers.offers)
         parts.lasting.log.use(next.logLevel)
+        parts.lasting.usage.use(next.usageFile)
         parts.lasting.limiter.use(next.limits.storeDown, instances: next.limits.instances)
         seconds.store(next.shutdownMilliseconds, ordering: .relaxed)
         self.makers = makers

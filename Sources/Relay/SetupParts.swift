@@ -11,6 +11,9 @@ struct LastingParts: Sendable {
     let budget: MemoryBudget
     let worker: Worker
     let limiter: Limiter
+    let usage: UsageBook
+    /// The state that all instances share; nil: no other instance could read it.
+    let shared: SharedState?
 }
 
 /// The values that the setups of all loops are made from.
@@ -33,7 +36,7 @@ struct SetupParts {
         after old: SetupParts? = nil
     ) {
         budget = lasting.budget
-        shared = Vendors.SharedParts(settings, worker: lasting.worker, lasting.log, after: old?.shared)
+        shared = Vendors.SharedParts(settings, lasting, after: old?.shared)
         self.settings = settings
         let balance = Balance(settings.balance)
         self.balance = balance

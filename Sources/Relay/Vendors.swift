@@ -99,11 +99,11 @@ struct Vendors {
         private let tokens: [CloudSettings.Account: GoogleTokens]
 
         /// - Parameter old: of other settings, whose knowledge and tokens stay.
-        init(_ settings: Settings, worker: Worker, _ log: Log, after old: SharedParts?) {
-            self.worker = worker
+        init(_ settings: Settings, _ lasting: LastingParts, after old: SharedParts?) {
+            worker = lasting.worker
             turns = old?.turns ?? UploadTurns()
             mends = old?.mends ?? MendMemory()
-            signatures = old?.signatures ?? SignatureMemory()
+            signatures = old?.signatures ?? SignatureMemory(lasting.shared)
             var accounts: [String: VertexAccount] = [:]
             // Providers with the same account share its tokens.
             var tokens: [CloudSettings.Account: GoogleTokens] = [:]
@@ -116,7 +116,7 @@ struct Vendors {
                 let account = provider.cloud.account(refreshToken: refreshToken)
                 if tokens[account] == nil { tokens[account] = old?.tokens[account] }
                 if tokens[account] == nil, let exchange = GoogleExchange(account, EndpointOptions(provider, settings)) {
-                    tokens[account] = GoogleTokens(exchange, of: provider.name, log)
+                    tokens[account] = GoogleTokens(exchange, of: provider.name, lasting.log)
                 }
                 accounts[provider.name] = tokens[account].map { VertexAccount(locations: locations, tokens: $0) }
             }

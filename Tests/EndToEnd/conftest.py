@@ -16,6 +16,7 @@ import httpx2
 import limited
 import openai
 import pytest
+import usage
 import vendor_server
 from anthropic_vendor import AnthropicServer
 from balanced import Providers
@@ -41,16 +42,18 @@ def vendor() -> Iterator[Vendor]:
 
 
 @pytest.fixture(scope="session")
-def launch(vendor: Vendor) -> Iterator[Callable[..., Relay]]:
+def launch(vendor: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Relay]]:
     """`launch(**environment)`: a ready relay in front of the fake, running to the end of the session unless it is
     stopped before. A setting that is None is left out. At the end no key, prompt or answer may stand in what any
-    of these relays wrote.
+    of these relays wrote, and each request that is in a log is in the usage records.
     """
     relays: list[Relay] = []
+    records = tmp_path_factory.mktemp("records")
 
     def started(**environment: Any) -> Relay:
         upstream = {"ONE_MIN_BASE_URL": vendor.base_url, "ONE_MIN_ASSET_URL": vendor.asset_url}
         settings = {name: str(value) for name, value in (upstream | environment).items() if value is not None}
+        settings.setdefault("USAGE_LOG_FILE", str(records / f"{len(relays)}.jsonl"))
         relays.append(Relay(settings))
         return relays[-1]
 
@@ -60,6 +63,12 @@ def launch(vendor: Vendor) -> Iterator[Callable[..., Relay]]:
     for relay in relays:
         relay.stop()
     assert not told_secrets("\n".join(relay.text() for relay in relays)), "a key, a prompt or an answer is in the log"
+    kept = [file.read_text() for file in sorted(records.iterdir())]
+    assert not told_secrets("\n".join(kept)), "a key, a prompt or an answer is in the usage records"
+    for place, relay in enumerate(relays):
+        file = records / f"{place}.jsonl"
+        if relay.was_stopped and file.exists():
+            usage.compare(file.read_text(), relay.log_lines())
 
 
 RANDOM = re.compile("[0-9a-f]{32,}")

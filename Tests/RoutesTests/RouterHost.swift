@@ -52,8 +52,9 @@ func answered(
         shared.stop()
         close(null)
     }
+    let log = Log(level: .error, format: .json, descriptor: null)
     let parts = ProcessParts(
-        log: Log(level: .error, format: .json, descriptor: null),
+        log: log,
         memory: memory,
         limiter: Limiter(store: nil),
         files: FileShelf(shared),
@@ -63,7 +64,8 @@ func answered(
         assets: AssetCache(),
         shared: shared,
         process: ProcessState(),
-        metrics: metrics
+        metrics: metrics,
+        usage: UsageBook(nil, log)
     )
     let own = LoopParts(loop: loop, counts: metrics.loops[0])
     let registry = Registry([entry], offers, Balance(settings.balance), on: loop)

@@ -62,7 +62,7 @@ import Testing
             guard let vendor = kind.vendor(on: loop) else { return nil }
             let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
             let call = chatCall(isStreamed: isStreamed)
-            let vendorCall = VendorCall(.none, billing: admission.sheet, on: loop)
+            let vendorCall = VendorCall(.none, of: CallSheet.Server("fake"), billing: admission.sheet, on: loop)
             let chat = vendor.prepare(call, for: anyModel, by: vendorCall)
             chat.write()
             return await read(chat)

@@ -13,6 +13,10 @@ package protocol ChatVendor: AnyObject, Sendable {
     func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
     /// By model and combination: some models take no format with tools.
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
+    /// Another instance may know of earlier answers in the call that this one does not.
+    func mayRecall(_ call: borrowing ChatCall, by vendorCall: VendorCall) -> Bool
+    /// Reads what others know of them, before the call is prepared.
+    func recall(_ call: ChatCall, by vendorCall: VendorCall) async
     /// The vendor's form of a call, which is yet to be written.
     func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat
 }
@@ -20,6 +24,8 @@ package protocol ChatVendor: AnyObject, Sendable {
 extension ChatVendor {
     package func takesOriginal(of call: borrowing ChatCall, for model: Model) -> Bool { wires.contains(.chat) }
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { false }
+    package func mayRecall(_ call: borrowing ChatCall, by vendorCall: VendorCall) -> Bool { false }
+    package func recall(_ call: ChatCall, by vendorCall: VendorCall) async {}
 }
 
 /// A call in its vendor's form.

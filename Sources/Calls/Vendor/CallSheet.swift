@@ -26,14 +26,26 @@ extension CallSheet {
     /// A provider, and its model, that is called.
     package struct Server: Sendable {
         package let provider: String
-        /// The vendor's name of the model; empty: the call is about no model.
+        /// The model as callers name it; empty: the call is about no model.
+        package let name: String
+        /// The vendor's name of it.
         package let model: String
+        /// Nil: not known.
+        package let price: Price?
         /// The day on which the model ends.
         package let shutdownDate: Day?
 
-        package init(_ provider: String, model: String = "", shutdownDate: Day? = nil) {
+        package init(
+            _ provider: String,
+            name: String = "",
+            model: String = "",
+            price: Price? = nil,
+            shutdownDate: Day? = nil
+        ) {
             self.provider = provider
+            self.name = name
             self.model = model
+            self.price = price
             self.shutdownDate = shutdownDate
         }
     }
@@ -67,7 +79,7 @@ package final class CallSheet: @unchecked Sendable {
     /// The one that was called last; nil: nobody was. A helper's call puts back what was here.
     package var server: Server?
     /// The prompt counts once, however many choices are made of it.
-    private var usage = Usage(promptTokens: 0, completionTokens: 0)
+    private var usage = Usage.nothing
     private var credits = 0
     /// Calls that were given up before anything came.
     private var givenUp = 0
@@ -75,6 +87,9 @@ package final class CallSheet: @unchecked Sendable {
     private var isRefused = false
     /// The calls of a panel, which are added up here.
     private var parts: [CallSheet] = []
+    /// Somebody wants to know of each call.
+    package var keepsRecords = false
+    private var records: [CallRecord] = []
 
     fileprivate init(_ terms: CallTerms?) { self.terms = terms }
 
@@ -90,6 +105,7 @@ package final class CallSheet: @unchecked Sendable {
     /// A sheet of its own for one of several calls that are billed together.
     package func part() -> CallSheet {
         let part = CallSheet(nil)
+        part.keepsRecords = keepsRecords
         parts.append(part)
         return part
     }
@@ -108,22 +124,27 @@ package final class CallSheet: @unchecked Sendable {
     /// The same.
     package var allFailures: [Failure] { parts.isEmpty ? failures : parts.flatMap(\.failures) }
 
+    /// The same: of calls that have ended, in the order in which they did.
+    package var allRecords: [CallRecord] {
+        if parts.isEmpty { return records }
+        return (records + parts.flatMap(\.allRecords)).sorted { $0.endMilliseconds < $1.endMilliseconds }
+    }
+
+    func note(_ record: CallRecord) { records.append(record) }
+
     /// Whoever serves it is known only now.
     package func bill(by terms: CallTerms?) { self.terms = terms }
 
-    /// A call was answered in full, as far as the caller wanted it. `credits`: as the vendor reported them.
-    package func answered(_ usage: Usage, credits: Int?) {
+    func answered(_ usage: Usage, credits: Int?) {
         guard let terms else { return }
         add(usage, credits, terms)
         terms.means.note(terms.model, completionTokens: usage.completionTokens, credits: credits)
     }
 
-    /// The same, of calls that have no tokens.
-    package func made(credits: Int?) { answered(Usage(promptTokens: 0, completionTokens: 0), credits: credits) }
+    func made(credits: Int?) { answered(.nothing, credits: credits) }
 
-    /// A call broke off; `usage`: its prompt, and what was delivered of its answer. A vendor that refused it has taken
-    /// nothing for it, nor for other choices that were given up for that.
-    package func failed(_ error: UpstreamError, after usage: Usage = Usage(promptTokens: 0, completionTokens: 0)) {
+    /// A vendor that refused a call has taken nothing for it, nor for other choices that were given up for that.
+    func failed(_ error: UpstreamError, after usage: Usage) {
         guard let terms else { return }
         if usage.completionTokens == 0, !error.mayBeBilled {
             isRefused = true
@@ -145,13 +166,12 @@ package final class CallSheet: @unchecked Sendable {
     /// A candidate failed; the request may have been served by another.
     package func note(_ error: UpstreamError) {
         let credential = error.credential ?? .none
-        let hasKey = !credential.key.isEmpty
         failures.append(
             Failure(
                 provider: provider ?? "",
-                key: hasKey ? credential.label : nil,
+                key: credential.key.isEmpty ? nil : credential.label,
                 fault: error.fault,
-                cause: hasKey ? error.cause.replacing(credential.key, with: "...") : error.cause
+                cause: error.loggedCause(hiding: credential)
             )
         )
     }

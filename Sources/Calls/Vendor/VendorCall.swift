@@ -1,4 +1,5 @@
 package import Engine
+import Shared
 
 /// The right to call a vendor for one request: the key whose turn it is, and the sheet that the calls are billed to.
 ///
@@ -6,38 +7,63 @@ package import Engine
 package final class VendorCall: @unchecked Sendable {
     package let credential: Credential
     package let sheet: CallSheet
-    private let loop: EventLoop
+    let server: CallSheet.Server
+    let loop: EventLoop
     /// Nil: the key is the caller's, or none is needed.
     private let keys: (any KeyRests)?
     /// Nil: there is no bound.
     private let capacity: (any CallCapacity)?
+    private(set) var startedNanoseconds: UInt64
+    /// Its end is in the sheet's records.
+    var isNoted = false
 
     package init(
         _ credential: Credential,
+        of server: CallSheet.Server,
         billing sheet: CallSheet,
         on loop: EventLoop,
-        of keys: (any KeyRests)? = nil,
+        with keys: (any KeyRests)? = nil,
         within capacity: (any CallCapacity)? = nil
     ) {
         self.credential = credential
+        self.server = server
         self.sheet = sheet
         self.loop = loop
         self.keys = keys
         self.capacity = capacity
+        startedNanoseconds = loop.nowNanoseconds
     }
 
     package var key: String { credential.key }
 
     /// One more for the same answer, after this one.
     package func another() async throws(UpstreamError) -> VendorCall {
-        if capacity != nil { try await beginAgain() }
-        return VendorCall(credential, billing: sheet, on: loop, of: keys, within: capacity)
+        if capacity != nil { try await takeCapacity() }
+        return VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity)
     }
 
-    /// The same call is made once more: that takes capacity, too.
-    package func beginAgain() async throws(UpstreamError) {
-        guard let capacity else { return }
-        _ = try await capacity.take(for: credential, isAfterAnother: true, on: loop)
+    /// The vendor refused the call, which is made once more in another form.
+    ///
+    /// - Parameter status: that the vendor answered with.
+    package func beginAgain(after status: Int) async throws(UpstreamError) {
+        noteRefusal(status: status)
+        try await restart()
+    }
+
+    /// The call failed, and is made once more at another place.
+    package func beginAgain(after error: UpstreamError) async throws(UpstreamError) {
+        noteEnd(error)
+        try await restart()
+    }
+
+    private func restart() async throws(UpstreamError) {
+        if capacity != nil { try await takeCapacity() }
+        isNoted = false
+        startedNanoseconds = loop.nowNanoseconds
+    }
+
+    private func takeCapacity() async throws(UpstreamError) {
+        _ = try await capacity?.take(for: credential, isAfterAnother: true, on: loop)
     }
 
     /// One more at the same time; the result is to be told of its end. Nil: that takes no capacity.
@@ -51,12 +77,19 @@ package final class VendorCall: @unchecked Sendable {
     /// The vendor has answered: its key need not rest.
     package func served() { keys?.served(credential) }
 
+    /// The same, of a call that nothing more is told of: about a file.
+    package func ended() {
+        noteEnd(nil)
+        served()
+    }
+
     /// The vendor has not answered: its key rests if it is at fault.
     ///
     /// - Returns: the failure, which tells the key.
     package func failure(_ error: UpstreamError) -> UpstreamError {
         var error = error
         if error.credential == nil { error.credential = credential }
+        noteEnd(error)
         keys?.failed(credential, error.rest, at: loop.nowNanoseconds)
         return error
     }
@@ -78,8 +111,9 @@ package final class VendorCall: @unchecked Sendable {
     /// cost of a generic function of another module.
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
         guard error.remedy.contains(.again) else { throw error }
+        noteEnd(error)
         await loop.sleep(nanoseconds: 200_000_000)
-        if capacity != nil { try await beginAgain() }
+        try await restart()
         sheet.attempts += 1
     }
 }

@@ -70,9 +70,9 @@ private final class OwnSpeech: OwnService, @unchecked Sendable {
             }
             hasBegun = true
             try await exchange.pass(audio)
-            vendorCall.sheet.made(credits: audio.credits)
+            vendorCall.made(credits: audio.credits)
         } catch {
-            vendorCall.sheet.failed(error)
+            vendorCall.failed(error)
             var error = error
             if hasBegun { error.remedy = [] }
             throw error

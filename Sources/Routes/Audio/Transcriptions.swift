@@ -32,7 +32,7 @@ private func writeDown(
     let uploader = early?.candidate ?? gateway.registry.uploader(for: caller, able: purpose.feature)
     let isAdmitted = early != nil || uploader != nil && !gateway.limits.dependsOnModels
     let admission = Admission.pending()
-    exchange.sheet = admission.sheet
+    exchange.use(admission.sheet)
     if isAdmitted, let uploader { try await request.admit(uploader, admission) }
     let beginning = try await request.beginning()
     let keeper = try await request.keeper(uploader, admission.sheet)
@@ -158,11 +158,11 @@ extension Exchange {
             let transcript = try await vendorCall.attempt { () async throws(UpstreamError) in
                 try await prepared.transcript(of: file, by: vendorCall)
             }
-            vendorCall.sheet.made(credits: transcript.credits)
+            vendorCall.made(credits: transcript.credits, transcript.usage)
             record.usage = transcript.usage
             return transcript
         } catch {
-            vendorCall.sheet.failed(error)
+            vendorCall.failed(error)
             throw error
         }
     }

@@ -80,8 +80,14 @@ extension Exchange {
     private func admitted(_ terms: CallTerms?, _ hold: consuming Hold) throws(APIError) -> Admission {
         try note(hold)
         let admission = Admission(terms, holding: hold)
-        sheet = admission.sheet
+        use(admission.sheet)
         return admission
+    }
+
+    /// The calls of vendors are told of there from now on.
+    func use(_ sheet: CallSheet) {
+        sheet.keepsRecords = gateway.usage.isOn
+        self.sheet = sheet
     }
 
     /// Throws the refusal, if it is one.

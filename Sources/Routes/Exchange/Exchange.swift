@@ -189,6 +189,13 @@ final class Exchange: @unchecked Sendable {
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
         record.write(to: gateway.log, at: now)
+        if gateway.usage.isOn, !record.isPolled { keepUsage(at: now) }
+    }
+
+    @inline(never)
+    private func keepUsage(at now: UInt64) {
+        let calls = sheet?.allRecords ?? []
+        gateway.usage.take(record.usageRecord(calls, sheet, at: now), calls.map { record.usageRecord($0) })
     }
 
     /// 1 to 64 of letters, digits, `.`, `_`, `-`.
@@ -226,6 +233,8 @@ struct RefusedHead {
         writer.send(head, body: body)
         record.count(in: gateway.counts, at: gateway.loop.nowNanoseconds)
         record.write(to: gateway.log, at: gateway.loop.nowNanoseconds)
+        guard gateway.usage.isOn else { return }
+        gateway.usage.take(record.usageRecord([], nil, at: gateway.loop.nowNanoseconds), [])
     }
 }
 

@@ -44,7 +44,7 @@ extension FormStream {
         let late = upload.isWanted ? try await atEnd(bytes) : FileTerms()
         do throws(UpstreamError) {
             let asset = try await upload.finish(late)
-            keeper.call.served()
+            keeper.call.ended()
             return asset
         } catch {
             throw APIError(keeper.call.failure(error), model: keeper.model)

@@ -33,6 +33,8 @@ final class Gateway: @unchecked Sendable {
     /// The state that all instances share.
     let shared: SharedState
     let process: ProcessState
+    /// The whole process's.
+    let usage: UsageBook
     /// This loop's.
     let counts: LoopMetrics
     /// The whole process's.
@@ -64,6 +66,7 @@ final class Gateway: @unchecked Sendable {
         assets = shares.assets
         shared = shares.shared
         process = shares.process
+        usage = shares.usage
         counts = own.counts
         metrics = shares.metrics
         parser = own.parser

@@ -19,6 +19,7 @@ package struct ProcessParts: Sendable {
     let shared: SharedState
     let process: ProcessState
     let metrics: Metrics
+    let usage: UsageBook
 
     package init(
         log: Log,
@@ -31,7 +32,8 @@ package struct ProcessParts: Sendable {
         assets: AssetCache,
         shared: SharedState,
         process: ProcessState,
-        metrics: Metrics
+        metrics: Metrics,
+        usage: UsageBook
     ) {
         self.log = log
         self.memory = memory
@@ -44,6 +46,7 @@ package struct ProcessParts: Sendable {
         self.shared = shared
         self.process = process
         self.metrics = metrics
+        self.usage = usage
     }
 }
 

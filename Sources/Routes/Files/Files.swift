@@ -48,7 +48,7 @@ func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     do throws(UpstreamError) {
         let content = try await keeper.provider.open(path: file.path, by: keeper.call)
         try await exchange.pass(content, totalBytes: file.bytes)
-        keeper.call.served()
+        keeper.call.ended()
     } catch {
         throw APIError(keeper.call.failure(error), model: "")
     }
@@ -61,7 +61,7 @@ func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     let keeper = try gateway.fileKeeper(of: file, for: admitted.caller, billing: admitted.admission.sheet)
     do throws(UpstreamError) {
         try await keeper.provider.delete(path: file.path, by: keeper.call)
-        keeper.call.served()
+        keeper.call.ended()
     } catch {
         throw APIError(keeper.call.failure(error), model: "")
     }

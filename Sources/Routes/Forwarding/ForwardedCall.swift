@@ -81,9 +81,9 @@ final class ForwardedCall: @unchecked Sendable {
         do throws(UpstreamError) {
             let answer = try await forwarder.forward(request, for: candidate.model, by: vendorCall)
             defer { answer.stop() }
-            try await exchange.pass(answer, fields, vendorCall.sheet)
+            try await exchange.pass(answer, fields, vendorCall)
         } catch {
-            vendorCall.sheet.failed(error)
+            vendorCall.failed(error)
             throw error
         }
     }

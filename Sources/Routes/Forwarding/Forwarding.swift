@@ -70,7 +70,7 @@ extension Exchange {
     func pass(
         _ answer: any ForwardedAnswer,
         _ fields: ForwardedFields,
-        _ sheet: CallSheet
+        _ vendorCall: VendorCall
     ) async throws(UpstreamError) {
         if answer.isEventStream {
             record.isStreamed = true
@@ -95,10 +95,10 @@ extension Exchange {
         }
         if let usage = answer.usage ?? fields.estimate {
             record.usage = usage
-            sheet.answered(usage, credits: nil)
+            vendorCall.answered(usage, credits: nil, isEstimated: answer.usage == nil)
             cost = record.price?.cost(usage)
         } else {
-            sheet.made(credits: nil)
+            vendorCall.made(credits: nil)
         }
         if hasBegun { writer.end() } else { send(held, type: answer.type) }
     }

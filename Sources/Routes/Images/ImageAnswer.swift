@@ -88,10 +88,10 @@ func makeImages(
             let made = try await vendorCall.attempt { () async throws(UpstreamError) in
                 try await images.images(ofCall: index, by: vendorCall)
             }
-            vendorCall.sheet.made(credits: made.credits)
+            vendorCall.made(credits: made.credits)
             return made.files
         } catch {
-            vendorCall.sheet.failed(error)
+            vendorCall.failed(error)
             throw error
         }
     }

@@ -183,7 +183,7 @@ final class ChatPlan: @unchecked Sendable {
     /// - Parameter isLast: nobody else is asked after it, so the call need not be kept.
     func answered(by vendorCall: VendorCall, isLast: Bool = true) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         do throws(UpstreamError) {
-            return try await answer(of: try await prepared(by: vendorCall, isLast), vendorCall.sheet)
+            return try await answer(of: try await prepared(by: vendorCall, isLast), vendorCall)
         } catch {
             guard error.remedy.contains(.emulation) else { throw error }
             return try await emulating(after: error).answered(by: await vendorCall.another(), isLast: isLast)
@@ -206,16 +206,17 @@ final class ChatPlan: @unchecked Sendable {
 
     private func answer(
         of chat: any PreparedChat,
-        _ sheet: CallSheet
+        _ vendorCall: VendorCall
     ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         do throws(UpstreamError) {
             var answer = try await chat.answer()
-            if answer.usage == nil { answer = try await count.counted(answer, of: chat) }
+            let isEstimated = answer.usage == nil
+            if isEstimated { answer = try await count.counted(answer, of: chat) }
             let usage = answer.usage ?? onlyPrompt(of: chat)
-            if !chat.isBilled { sheet.answered(usage, credits: answer.credits) }
+            if !chat.isBilled { vendorCall.answered(usage, credits: answer.credits, isEstimated: isEstimated) }
             return (answer, usage)
         } catch {
-            if !chat.isBilled { sheet.failed(error, after: onlyPrompt(of: chat)) }
+            if !chat.isBilled { vendorCall.failed(error, after: onlyPrompt(of: chat)) }
             throw error
         }
     }
@@ -267,13 +268,16 @@ final class ChatPlan: @unchecked Sendable {
                 vendorCall: vendorCall
             )
         } catch {
-            if !chat.isBilled { vendorCall.sheet.failed(error, after: onlyPrompt(of: chat)) }
+            if !chat.isBilled { vendorCall.failed(error, after: onlyPrompt(of: chat)) }
             throw error
         }
     }
 
     /// The vendor's form of the call, with what its vendor lacks.
     private func prepared(by vendorCall: VendorCall, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
+        if candidate.provider.mayRecall(call, by: vendorCall) {
+            await candidate.provider.recall(call, by: vendorCall)
+        }
         if let chat = preparedAtOnce(by: vendorCall, isLast) { return chat }
         return try await preparedLater(by: vendorCall, isLast)
     }

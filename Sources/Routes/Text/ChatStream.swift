@@ -121,7 +121,7 @@ private final class Delivery {
             promptTokens: answer.count.knownPromptTokens(or: answer.promptTokens),
             completionTokens: tally.tokens
         )
-        if !answer.isBilled { answer.vendorCall.sheet.failed(error, after: delivered) }
+        if !answer.isBilled { answer.vendorCall.failed(error, after: delivered) }
         return answer.vendorCall.failure(error)
     }
 
@@ -138,7 +138,9 @@ private final class Delivery {
             usage.cacheWriteTokens = told.cacheWriteTokens
             usage.reasoningTokens = told.reasoningTokens
         }
-        if !answer.isBilled { answer.vendorCall.sheet.answered(usage, credits: answer.stream.credits) }
+        if !answer.isBilled {
+            answer.vendorCall.answered(usage, credits: answer.stream.credits, isEstimated: told == nil)
+        }
         answer.vendorCall.served()
         return usage
     }

@@ -101,4 +101,6 @@ package struct Usage: Sendable {
     }
 
     package var totalTokens: Int { promptTokens + completionTokens }
+
+    package static let nothing = Usage(promptTokens: 0, completionTokens: 0)
 }

@@ -16,7 +16,10 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
 
     deinit { close() }
 
-    package func reopen() { close() }
+    package func reopen() {
+        close()
+        _ = try? opened()
+    }
 
     private func close() {
         if let file, file.descriptor != STDOUT_FILENO { Glibc.close(file.descriptor) }

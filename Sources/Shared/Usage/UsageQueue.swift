@@ -60,7 +60,7 @@ package final class UsageQueue: Sendable {
     /// Others may have moved what the store writes to.
     package func reopen() { tell { $0.isReopening = true } }
 
-    /// Records go there from now on, also those that wait.
+    /// Later records go there; those that wait only if the present store fails.
     package func use(_ store: any UsageStore) { tell { $0.next = store } }
 
     /// Returns once all records are written, or cannot be.
@@ -83,14 +83,15 @@ package final class UsageQueue: Sendable {
         while true {
             while batch.isEmpty, state.withLock(\.isIdle) { signal.wait(untilMicroseconds: nil) }
             pause(isFailing: isFailing)
-            let isEnding = state.withLock { state in
-                if let next = state.next { store = next }
-                if state.isReopening { store.reopen() }
+            let told = state.withLock { state in
+                let told = (next: state.next, isReopening: state.isReopening, isEnding: state.isEnding)
                 (state.next, state.isReopening) = (nil, false)
                 if batch.isEmpty { swap(&state.waiting, &batch) }
                 state.taken = batch.count
-                return state.isEnding
+                return told
             }
+            if told.isReopening { store.reopen() }
+            if isFailing, let next = told.next { store = next }
             do throws(UsageFailure) {
                 try write(&batch, to: store)
                 if isFailing { log.warning("usage records are written again") { $0.add("to", name) } }
@@ -106,9 +107,16 @@ package final class UsageQueue: Sendable {
                 }
                 isFailing = true
             }
-            if isEnding, isFailing || state.withLock({ $0.waiting.isEmpty }) { break }
+            if let next = told.next { store = next }
+            if told.isEnding, isFailing || state.withLock({ $0.waiting.isEmpty }) { break }
         }
-        dropped.add(batch.count + state.withLock { $0.waiting.count }, ordering: .relaxed)
+        let lost = batch.count + state.withLock { $0.waiting.count }
+        guard lost > 0 else { return }
+        dropped.add(lost, ordering: .relaxed)
+        log.warning("usage records are lost") { line in
+            line.add("to", name)
+            line.add("count", lost)
+        }
     }
 
     /// Records gather meanwhile, or the store comes back.

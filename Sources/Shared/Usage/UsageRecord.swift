@@ -11,7 +11,7 @@ package struct UsageRecord: Sendable {
     package let timeMilliseconds: Int
     package let subject: Subject
     package let requestID: String
-    /// The route: `/v1/chat/completions`; nil: there is no such.
+    /// The route, as metrics name it: `/chat/completions`; nil: there is no such.
     package let endpoint: String?
     /// A known key's name, or a digest; nil: nobody said who.
     package let caller: String?

@@ -108,12 +108,19 @@ package final class Candidate: Sendable {
 
     /// As the request's answer tells of it.
     package var server: CallSheet.Server {
-        CallSheet.Server(provider.name, model: model.id, shutdownDate: model.shutdownDate)
+        CallSheet.Server(
+            provider.name,
+            name: name,
+            model: model.id,
+            price: price,
+            shutdownDate: model.shutdownDate
+        )
     }
 
     func call(with credential: Credential, billing sheet: CallSheet) -> VendorCall {
+        let server = server
         sheet.server = server
-        return VendorCall(credential, billing: sheet, on: loop, of: keys, within: capacity)
+        return VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity)
     }
 
     /// The first key by `choice` that has room, with it; nil: none has, or others wait for it.

@@ -30,13 +30,13 @@ package struct FileCandidate: Sendable {
 
     /// Takes the turn of a key.
     package func keeper(billing sheet: CallSheet) -> FileKeeper {
-        sheet.server = CallSheet.Server(name)
-        return FileKeeper(provider, call(billing: sheet))
-    }
-
-    private func call(billing sheet: CallSheet) -> VendorCall {
+        let server = CallSheet.Server(name)
+        sheet.server = server
         let credential = fixed ?? keys?.next(at: registry.loop.nowNanoseconds) ?? .none
-        return VendorCall(credential, billing: sheet, on: registry.loop, of: keys)
+        return FileKeeper(
+            provider,
+            VendorCall(credential, of: server, billing: sheet, on: registry.loop, with: keys)
+        )
     }
 }
 
@@ -67,9 +67,10 @@ extension Registry {
             let provider = entries[index].provider as? any FileProvider
         else { return nil }
         let entry = entries[index]
+        let server = CallSheet.Server(file.provider)
         if provider.opensWithoutKey {
-            sheet.server = CallSheet.Server(file.provider)
-            return FileKeeper(provider, VendorCall(.none, billing: sheet, on: loop))
+            sheet.server = server
+            return FileKeeper(provider, VendorCall(.none, of: server, billing: sheet, on: loop))
         }
         guard entry.isPassthrough == (caller.kind == .passThrough), offers.serve(caller, at: index),
             let credential = file.credential(
@@ -77,8 +78,11 @@ extension Registry {
                 entry.keys
             )
         else { return nil }
-        sheet.server = CallSheet.Server(file.provider)
-        return FileKeeper(provider, VendorCall(credential, billing: sheet, on: loop, of: entry.keys))
+        sheet.server = server
+        return FileKeeper(
+            provider,
+            VendorCall(credential, of: server, billing: sheet, on: loop, with: entry.keys)
+        )
     }
 }
 

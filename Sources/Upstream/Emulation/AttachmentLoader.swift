@@ -210,7 +210,7 @@ final class AttachmentLoader: @unchecked Sendable {
             )
             do throws(UpstreamError) {
                 let transcript = try await wanted.transcript(of: sound, by: help)
-                help.served()
+                help.ended()
                 call.sheet.helped(by: transcriber.model.id, credits: transcript.credits)
                 var part = parts[group.places[0]]
                 part.source = .words(transcript.text)

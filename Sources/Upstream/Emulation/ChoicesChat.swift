@@ -47,12 +47,12 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
                 let answered = try await chat(ofChoice: index).answer()
                 var answer = try await count.counted(answered, of: self)
                 let counted = billed(answer.usage ?? Usage(promptTokens: 0, completionTokens: 0), promptTokens)
-                call.sheet.answered(counted, credits: answer.credits)
+                call.answered(counted, credits: answer.credits, isEstimated: answered.usage == nil)
                 answer.usage = counted
                 return answer
             } catch {
                 let prompt = count.knownPromptTokens(or: promptTokens)
-                call.sheet.failed(error, after: Usage(promptTokens: prompt, completionTokens: 0))
+                call.failed(error, after: Usage(promptTokens: prompt, completionTokens: 0))
                 throw error
             }
         }
@@ -75,7 +75,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
                     streams.list.append(stream)
                     return stream
                 } catch {
-                    call.sheet.failed(error, after: Usage(promptTokens: known, completionTokens: 0))
+                    call.failed(error, after: Usage(promptTokens: known, completionTokens: 0))
                     throw error
                 }
             }
@@ -84,14 +84,14 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
                 promptTokens: promptTokens,
                 areSeparate: chats.count > 1,
                 count,
-                call.sheet,
+                call,
                 loop
             )
         } catch {
             let given = UpstreamError(.cancelled, cause: "another choice failed")
             for stream in streams.list {
                 stream.stop()
-                call.sheet.failed(given, after: Usage(promptTokens: known, completionTokens: 0))
+                call.failed(given, after: Usage(promptTokens: known, completionTokens: 0))
             }
             throw error
         }
@@ -129,7 +129,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
     /// They are answers to several prompts.
     private let areSeparate: Bool
     private let count: CallCount
-    private let sheet: CallSheet
+    private let call: VendorCall
     private let loop: EventLoop
     private let changed = Waiter()
     private var isSilent = false
@@ -144,7 +144,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         promptTokens: Int,
         areSeparate: Bool,
         _ count: CallCount,
-        _ sheet: CallSheet,
+        _ call: VendorCall,
         _ loop: EventLoop
     ) {
         parts = streams.enumerated().map {
@@ -153,7 +153,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         self.promptTokens = promptTokens
         self.areSeparate = areSeparate
         self.count = count
-        self.sheet = sheet
+        self.call = call
         self.loop = loop
     }
 
@@ -229,7 +229,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
             promptTokens: told ?? count.promptTokens(or: promptTokens),
             completionTokens: part.stream.usage?.completionTokens ?? part.delivered.tokens
         )
-        sheet.answered(usage, credits: part.stream.credits)
+        call.answered(usage, credits: part.stream.credits, isEstimated: part.stream.usage == nil)
         part.stream.stop()
         let before = counted ?? Usage(promptTokens: usage.promptTokens, completionTokens: 0)
         counted = Usage(
@@ -243,7 +243,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         part.isOver = true
         part.isReady = false
         let prompt = count.knownPromptTokens(or: promptTokens)
-        sheet.failed(error, after: Usage(promptTokens: prompt, completionTokens: part.delivered.tokens))
+        call.failed(error, after: Usage(promptTokens: prompt, completionTokens: part.delivered.tokens))
         part.stream.stop()
         failure = failure ?? error
         changed.wake()

@@ -81,6 +81,14 @@ extension Gemini: ChatVendor {
         wire.abilitiesOfGemini(for: call, of: model)
     }
 
+    package func mayRecall(_ call: borrowing ChatCall, by vendorCall: VendorCall) -> Bool {
+        !signatures.memory(of: vendorCall.credential).unknown(in: call.messages).isEmpty
+    }
+
+    package func recall(_ call: ChatCall, by vendorCall: VendorCall) async {
+        await signatures.memory(of: vendorCall.credential).recall(for: call.messages, on: wire.tools.loop)
+    }
+
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         let memory = signatures.memory(of: vendorCall.credential)
         return wire.chatOfGemini(GeminiForm(address(of: model.id), memory, model), call, model, vendorCall)

@@ -1,10 +1,10 @@
 import Calls
 import Engine
-import Limits
+package import Limits
 import Shared
 
-/// The signatures of calls that vendors made, for clients that do not hand them back. Shared by all loops; the newest
-/// are kept.
+/// The signatures of calls that vendors made, for clients that do not hand them back. Shared by all loops, which keep the
+/// newest, and by all instances that have one store, for a day.
 package final class SignatureMemory: Sendable {
     struct Signature: Sendable {
         /// Empty: the vendor gave none.
@@ -15,11 +15,15 @@ package final class SignatureMemory: Sendable {
 
     private let table = Lock(RecentTable<Digest, Signature>())
 
+    /// Nil: no other instance could read it.
+    private let state: SharedState?
+
     private static let mostSignatures = 4_096
+    private static let expirySeconds = 86_400
     /// A longer one is not kept.
     fileprivate static let limitBytes = 16_384
 
-    package init() {}
+    package init(_ state: SharedState?) { self.state = state }
 
     func memory(of credential: Credential) -> AccountSignatures { AccountSignatures(self, credential.account) }
 
@@ -27,7 +31,26 @@ package final class SignatureMemory: Sendable {
 
     fileprivate func set(_ key: Digest, _ signature: Signature) {
         table.withLock { $0.set(key, signature, atMost: Self.mostSignatures) }
+        let value = [signature.hasOwnID ? 1 : 0] + Array(signature.text.utf8)
+        state?.put([(Self.name(key), value)], expirySeconds: Self.expirySeconds)
     }
+
+    /// Others may know what is not known here.
+    fileprivate var isShared: Bool { state != nil }
+
+    /// With a store that fails it stays unknown.
+    fileprivate func recall(_ keys: [Digest], on loop: EventLoop) async {
+        guard let state else { return }
+        for key in keys {
+            let value: [UInt8]?
+            do throws(StoreFailure) { value = try await state.read(Self.name(key), on: loop) } catch { return }
+            guard let value, let first = value.first else { continue }
+            let signature = Signature(text: String(decoding: value.dropFirst(), as: UTF8.self), hasOwnID: first == 1)
+            table.withLock { $0.set(key, signature, atMost: Self.mostSignatures) }
+        }
+    }
+
+    private static func name(_ key: Digest) -> String { "relay:1:signature:\(key.base64url(characters: 22))" }
 }
 
 /// Those of one account at a vendor.
@@ -53,6 +76,30 @@ struct AccountSignatures: Sendable {
     func remember(_ signature: UnsafeRawBufferPointer) {
         memory.set(key("text", signature.text), SignatureMemory.Signature(text: "", hasOwnID: false))
     }
+
+    /// Reads from the store what this instance does not know of a conversation.
+    func recall(for messages: [ChatMessage], on loop: EventLoop) async {
+        await memory.recall(unknown(in: messages), on: loop)
+    }
+
+    /// The newest go first.
+    func unknown(in messages: [ChatMessage]) -> [Digest] {
+        guard memory.isShared else { return [] }
+        var keys: [Digest] = []
+        for message in messages.reversed() where message.role == .assistant {
+            for call in message.toolCalls {
+                if call.signature == nil, let id = call.id { keys.append(key(ofCall: id)) }
+            }
+            for case .thought(let thought) in message.content {
+                if let signature = thought.signature { keys.append(key("text", signature)) }
+            }
+            if keys.count >= Self.mostRecalled { break }
+        }
+        return keys.prefix(Self.mostRecalled).filter { memory.use($0) == nil }
+    }
+
+    /// That are read for one call.
+    private static let mostRecalled = 16
 
     /// Anthropic's clients know the id by another prefix.
     private func key(ofCall id: String) -> Digest {

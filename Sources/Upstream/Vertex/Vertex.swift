@@ -84,6 +84,14 @@ extension Vertex: ChatVendor {
         }
     }
 
+    package func mayRecall(_ call: borrowing ChatCall, by vendorCall: VendorCall) -> Bool {
+        publisher == .google && !signatures.memory(of: vendorCall.credential).unknown(in: call.messages).isEmpty
+    }
+
+    package func recall(_ call: ChatCall, by vendorCall: VendorCall) async {
+        await signatures.memory(of: vendorCall.credential).recall(for: call.messages, on: wire.tools.loop)
+    }
+
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         let addresses = addresses(of: model.id)
         let route = VertexRoute(self, model.id, addresses, vendorCall)

@@ -111,7 +111,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
                 return value
             } catch {
                 guard let failure = route.failure(after: error) else {
-                    try await vendorCall.beginAgain()
+                    try await vendorCall.beginAgain(after: error)
                     continue
                 }
                 guard !isRepeated else { throw failure }
@@ -146,7 +146,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
         guard reply.head.status / 100 == 2 else {
             if isMended(reply.head, reply.body.bytes) {
-                try await vendorCall.beginAgain()
+                try await vendorCall.beginAgain(after: reply.head.status)
                 return try await answerOnce()
             }
             throw refused(reply.head, reply.body.bytes)
@@ -212,7 +212,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         guard opened.head.status / 100 == 2 else {
             let refusal = try await self.refusal(opened)
             if isMended(opened.head, refusal.bytes) {
-                try await vendorCall.beginAgain()
+                try await vendorCall.beginAgain(after: opened.head.status)
                 return try await streamOnce()
             }
             throw refused(opened.head, refusal.bytes)
@@ -228,7 +228,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
                 !mends.isSuperset(of: mend)
             else { throw judged(error) }
             take(mend, of: request)
-            try await vendorCall.beginAgain()
+            try await vendorCall.beginAgain(after: error)
             return try await streamOnce()
         }
     }

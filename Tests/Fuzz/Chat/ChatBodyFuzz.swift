@@ -48,7 +48,11 @@ private func read(_ root: JSONValue) {
     let sent = call.textBytes
     let vendor = Echo(name: "echo", loop: loop)
     let sheet = Admission(nil, holding: Limiter(store: nil).admitUncovered())
-    let chat = vendor.prepare(loaded, for: model, by: VendorCall(.none, billing: sheet.sheet, on: loop))
+    let chat = vendor.prepare(
+        loaded,
+        for: model,
+        by: VendorCall(.none, of: CallSheet.Server("fake"), billing: sheet.sheet, on: loop)
+    )
     chat.write()
     demand(chat.promptTokens <= sent + 1, "\(chat.promptTokens) tokens of \(sent) bytes")
     bound(call)

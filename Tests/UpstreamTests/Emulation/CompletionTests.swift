@@ -18,7 +18,7 @@ import Testing
         defer { worker.stop() }
         return await onLoop { loop in
             let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
-            let vendorCall = VendorCall(.none, billing: admission.sheet, on: loop)
+            let vendorCall = VendorCall(.none, of: CallSheet.Server("fake"), billing: admission.sheet, on: loop)
             let abilities = vendor.abilities(for: call, of: anyModel)
             let count = CallCount(anyModel, by: worker, on: loop)
             let completion = Completion(call, lacking: abilities, count, by: worker, on: loop)

@@ -1,0 +1,104 @@
+import Engine
+package import Shared
+
+/// The record of one call of a vendor, once it has ended.
+package struct CallRecord: Sendable {
+    /// Since 1970.
+    package let endMilliseconds: Int
+    package let durationMilliseconds: Int
+    package let server: CallSheet.Server
+    /// The name of the provider's own key; nil: it was the caller's, or none.
+    package let key: String?
+    package let usage: Usage
+    /// The vendor did not tell it.
+    package let isEstimated: Bool
+    /// As the vendor told them.
+    package let credits: Int?
+    /// The vendor's; nil: it did not answer.
+    package let status: Int?
+    /// Nil: it was answered.
+    package let error: String?
+
+    /// Nil: not known.
+    package var cost: Cost? { server.price?.cost(usage) }
+}
+
+extension VendorCall {
+    /// A call was answered in full, as far as the caller wanted it. `credits`: as the vendor told them.
+    ///
+    /// - Parameter isEstimated: the vendor did not tell what it used.
+    package func answered(_ usage: Usage, credits: Int?, isEstimated: Bool = false) {
+        sheet.answered(usage, credits: credits)
+        if sheet.keepsRecords { note(usage, isEstimated: isEstimated, credits: credits, nil) }
+    }
+
+    /// The same, of calls that have no tokens.
+    package func made(credits: Int?, _ usage: Usage? = nil) {
+        sheet.made(credits: credits)
+        if sheet.keepsRecords { note(usage ?? .nothing, credits: credits, nil) }
+    }
+
+    /// A call broke off; `usage`: its prompt, and what was delivered of its answer.
+    package func failed(_ error: UpstreamError, after usage: Usage = .nothing) {
+        sheet.failed(error, after: usage)
+        guard sheet.keepsRecords else { return }
+        // A vendor that refused it has taken nothing for it.
+        let isBilled = usage.completionTokens > 0 || error.mayBeBilled
+        note(isBilled ? usage : .nothing, isEstimated: isBilled && usage.totalTokens > 0, error)
+    }
+
+    /// Of a call that was not told of in any other way.
+    func noteEnd(_ error: UpstreamError?) {
+        if sheet.keepsRecords, !isNoted { note(.nothing, error) }
+    }
+
+    /// The vendor refused the call, which is made once more in another form.
+    func noteRefusal(status: Int) {
+        if sheet.keepsRecords { note(.nothing, status: status, "the vendor answered \(status)") }
+    }
+
+    private func note(
+        _ usage: Usage,
+        isEstimated: Bool = false,
+        credits: Int? = nil,
+        _ error: UpstreamError?
+    ) {
+        // Nobody was called.
+        if let error, error.refusal != nil, error.status == nil, !error.isCut {
+            isNoted = true
+            return
+        }
+        let status = error == nil ? 200 : error?.status
+        note(usage, isEstimated: isEstimated, credits: credits, status: status, error?.loggedCause(hiding: credential))
+    }
+
+    private func note(
+        _ usage: Usage,
+        isEstimated: Bool = false,
+        credits: Int? = nil,
+        status: Int?,
+        _ error: String?
+    ) {
+        isNoted = true
+        sheet.note(
+            CallRecord(
+                endMilliseconds: Timestamp.now(),
+                durationMilliseconds: Int((loop.nowNanoseconds - startedNanoseconds) / 1_000_000),
+                server: server,
+                key: credential.key.isEmpty ? nil : credential.label,
+                usage: usage,
+                isEstimated: isEstimated,
+                credits: credits,
+                status: status,
+                error: error
+            )
+        )
+    }
+}
+
+extension UpstreamError {
+    /// For the log, without the key.
+    func loggedCause(hiding credential: Credential) -> String {
+        credential.key.isEmpty ? self.cause : self.cause.replacing(credential.key, with: "...")
+    }
+}

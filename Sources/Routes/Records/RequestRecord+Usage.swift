@@ -1,0 +1,81 @@
+import Calls
+import Engine
+import Shared
+
+extension RequestRecord {
+    /// As others keep it.
+    ///
+    /// - Parameters:
+    ///   - calls: of vendors, for it.
+    ///   - sheet: of these; nil: there was none.
+    func usageRecord(_ calls: [CallRecord], _ sheet: CallSheet?, at now: UInt64) -> UsageRecord {
+        var whole = record(.request, at: Timestamp.now(), model: model)
+        if let server = sheet?.server {
+            whole.modelUsed = server.model.isEmpty ? nil : server.model
+            whole.provider = server.provider
+        }
+        let delivered = calls.reduce(into: Usage.nothing) {
+            $0.promptTokens += $1.usage.promptTokens
+            $0.completionTokens += $1.usage.completionTokens
+        }
+        // An answer that broke off was used as far as it was delivered.
+        let used = usage ?? delivered
+        whole.promptTokens = used.promptTokens
+        whole.completionTokens = used.completionTokens
+        whole.isEstimated = calls.contains { $0.isEstimated }
+        whole.cost = cost ?? Self.cost(of: calls)
+        whole.durationMilliseconds = Int((now - startedNanoseconds) / 1_000_000)
+        whole.attempts = provider == nil ? 0 : sheet?.allAttempts ?? 0
+        whole.isStreamed = isStreamed ?? false
+        whole.isSuccess = (200..<400).contains(status)
+        whole.status = status
+        whole.error = whole.isSuccess ? nil : (cause ?? plainCause).beginning(ofBytes: Self.mostBytes)
+        return whole
+    }
+
+    func usageRecord(_ call: CallRecord) -> UsageRecord {
+        let name = call.server.name
+        var record = record(
+            .call(key: call.key, credits: call.credits),
+            at: call.endMilliseconds,
+            model: name.isEmpty ? nil : name
+        )
+        record.modelUsed = call.server.model.isEmpty ? nil : call.server.model
+        record.provider = call.server.provider
+        record.promptTokens = call.usage.promptTokens
+        record.completionTokens = call.usage.completionTokens
+        record.isEstimated = call.isEstimated
+        record.cost = call.cost
+        record.durationMilliseconds = call.durationMilliseconds
+        record.isSuccess = call.error == nil
+        record.status = call.status
+        record.error = call.error?.beginning(ofBytes: Self.mostBytes)
+        return record
+    }
+
+    private func record(_ subject: UsageRecord.Subject, at milliseconds: Int, model: String?) -> UsageRecord {
+        UsageRecord(
+            at: milliseconds,
+            subject,
+            requestID: givenID ?? id,
+            endpoint: route.map { "\($0)" },
+            caller: caller,
+            model: model?.beginning(ofBytes: Self.mostBytes)
+        )
+    }
+
+    private var plainCause: String { status == 499 ? "the client left" : "answered \(status)" }
+
+    /// Nil: nothing was used, or the price of something is not known.
+    private static func cost(of calls: [CallRecord]) -> Cost? {
+        var sum: Cost?
+        for call in calls where call.usage.totalTokens > 0 {
+            guard let cost = call.cost else { return nil }
+            sum = sum.map { $0 + cost } ?? cost
+        }
+        return sum
+    }
+
+    /// Of texts of others, which may be long.
+    private static let mostBytes = 300
+}

@@ -1,0 +1,78 @@
+"""Signatures of calls that one instance was told are known to the others that share its store."""
+
+import conftest
+import gemini_vendor
+import pytest
+from chat import ask
+from conftest import TEAM_TOKEN, VENDOR_KEY
+from limited import client as plain
+
+MODEL = "gemini-3.1-pro"
+SKIP = "skip_thought_signature_validator"
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.fixture
+def instance(start_relay, google, store):
+    """`instance(...)`: a client of one of several relays on a store."""
+    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
+    clients = []
+
+    def made(**more):
+        settings = {
+            "PROVIDER_GEM_KIND": "gemini", "PROVIDER_GEM_BASE_URL": google.base_url + "/v1beta", "PROVIDER_GEM_API_KEY": VENDOR_KEY,
+            "PROVIDER_GEM_MODELS": ",".join(gemini_vendor.MODELS), "KEY_TEAM_TOKEN": TEAM_TOKEN,
+            "MEMCACHED_SERVERS": store.address,
+        }  # fmt: skip
+        relay = start_relay(**settings | more)
+        clients.append(plain(relay, TEAM_TOKEN))
+        return clients[-1]
+
+    yield made
+    for http in clients:
+        http.close()
+    assert google.take_violations() == []
+
+
+def called(http, google, signature):
+    """The messages of a conversation in which the model has called twice, without what it signed."""
+    google.says(MODEL, {"calls": [("weather", {}), ("weather", {"city": "Oslo"})], "signature": signature})
+    message = ask(http, model="pro", tools=[TOOL]).json()["choices"][0]["message"]
+    calls = [{name: value for name, value in call.items() if name != "extra_content"} for call in message["tool_calls"]]
+    return [
+        {"role": "user", "content": "Hello"},
+        {"role": "assistant", "tool_calls": calls},
+        *({"role": "tool", "tool_call_id": call["id"], "content": "fine"} for call in calls),
+    ]
+
+
+def sent(http, google, messages):
+    """The signatures that the vendor sees of these calls."""
+    google.says(MODEL, {"text": "Fine."})
+    assert ask(http, model="pro", messages=messages, tools=[TOOL]).status_code == 200
+    return [part.get("thoughtSignature") for part in google.body(MODEL)["contents"][1]["parts"]]
+
+
+def test_another_instance_knows_a_call(instance, google, store):
+    one, other = instance(), instance()
+    messages = called(one, google, "EpEgShrd")
+    assert sent(one, google, messages) == ["EpEgShrd", None]
+    assert sent(other, google, messages) == ["EpEgShrd", None]
+    # What has been read once stays known.
+    store.kill()
+    assert sent(other, google, messages) == ["EpEgShrd", None]
+
+
+def test_a_store_that_is_gone_costs_the_signature_only(instance, google, store):
+    one, other = instance(), instance()
+    messages = called(one, google, "EpEgGone")
+    store.kill()
+    assert sent(other, google, messages) == [SKIP, None]
+    assert sent(one, google, messages) == ["EpEgGone", None]
+
+
+def test_an_account_does_not_know_those_of_another(instance, google):
+    conftest.secrets.add("key-of-another-account-there")
+    one, other = instance(), instance(PROVIDER_GEM_API_KEY="key-of-another-account-there")
+    messages = called(one, google, "EpEgOwn1")
+    assert sent(other, google, messages) == [SKIP, None]

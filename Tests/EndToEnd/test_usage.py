@@ -1,0 +1,310 @@
+"""Usage records: one line for each request and for each call of a vendor, whatever becomes of them."""
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+import conftest
+import httpx
+import officials
+import pytest
+from chat import PATH, ask, body, stream
+from conftest import TEAM_TOKEN, VENDOR_KEY
+from limited import client as plain
+from memcached import wait_for
+from openai_vendor import USAGE, chunk
+from relay_process import binary, free_port
+from usage import CALL, REQUEST, File, is_call, lines
+
+PROMPT, COMPLETION = USAGE["prompt_tokens"], USAGE["completion_tokens"]
+PRICE = {"PROVIDER_ROW_COST": "0.001/0.002"}
+COST = (PROMPT + 2 * COMPLETION) / 1e6
+SECOND_KEY = "second-key-that-the-relay-has-there"
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("usage") / "app.log"
+
+
+@pytest.fixture(scope="module")
+def recording(launch, server, vendor, path):
+    """A relay with a provider that has two keys, one that has none, 1min.ai, and a panel."""
+    conftest.secrets.update((VENDOR_KEY, SECOND_KEY, TEAM_TOKEN))
+    return launch(
+        USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN,
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEYS=f"{VENDOR_KEY},{SECOND_KEY}",
+        PROVIDER_ROW_MODELS="fast=big/1,other=big/2,emb=emb/1", PROVIDER_ROW_COST="0.001/0.002", PROVIDER_ROW_PRIORITY=1,
+        PROVIDER_SPARE_KIND="openai", PROVIDER_SPARE_BASE_URL=server.base_url, PROVIDER_SPARE_MODELS="fast=spare/1",
+        PROVIDER_SPARE_PRIORITY=2,
+        PROVIDER_MAIN_KIND="onemin", PROVIDER_MAIN_API_KEY="key-0123456789abcdef", PROVIDER_MAIN_MODELS="gpt-4o-mini,tts-1",
+        PANEL_EXPERTS_MODELS="fast,other", PANEL_EXPERTS_SUMMARY_MODEL="other",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def file(path, recording):
+    """The records of this test."""
+    records = File(path)
+    if path.exists():
+        records.seen = path.read_bytes().count(b"\n")
+    return records
+
+
+@pytest.fixture
+def team(recording, server, file):
+    for model in ("big/1", "big/2", "spare/1"):
+        server.says(model, {})
+    with plain(recording, TEAM_TOKEN) as http:
+        yield http
+    server.take_violations()
+
+
+official = officials.openai_of("recording", "team")
+
+
+def told(record, **wanted):
+    assert [record[name] for name in wanted] == list(wanted.values()), record
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_request_and_its_call_have_a_line_each(official, file, mark, is_streamed):
+    asked = {"model": "fast", "messages": [{"role": "user", "content": mark}]}
+    if is_streamed:
+        assert list(official.chat.completions.create(stream=True, **asked))
+    else:
+        official.chat.completions.create(**asked)
+    request, call = file.more(2)
+    both = {
+        "endpoint": "/chat/completions", "caller": "team", "model": "fast", "model_used": "big/1", "provider": "row",
+        "error": None, "prompt_tokens": PROMPT, "completion_tokens": COMPLETION, "tokens": PROMPT + COMPLETION, "cost": COST,
+        "success": True, "status": 200,
+    }  # fmt: skip
+    told(request, attempts=1, stream=is_streamed, cached=False, **both)
+    assert call["key"] in ("k1", "k2")
+    told(call, kind="call", request_id=request["request_id"], **both)
+    assert tuple(request) == REQUEST and tuple(call) == CALL
+    assert request["duration_ms"] >= call["duration_ms"] >= 0 and request["time"] >= call["time"]
+
+
+def test_the_client_may_name_its_request(team, file):
+    team.post(PATH, json=body(model="fast"), headers={"id": "mine.1"})
+    assert [record["request_id"] for record in file.more(2)] == ["mine.1", "mine.1"]
+
+
+@pytest.mark.parametrize(
+    "ask_for, status, model",
+    [
+        (lambda http: http.post(PATH, content=b"{"), 400, None),
+        (lambda http: http.post(PATH, json=body(model="none")), 404, "none"),
+        (lambda http: http.post("/v1/nothing", json={}), 404, None),
+        (lambda http: http.put(PATH, json={}), 405, None),
+        (lambda http: http.post(PATH, json=body(model="fast"), headers={"Authorization": "Bearer wrong"}), 401, None),
+        (lambda http: http.post(PATH, json=body(model="x" * 5_000)), 404, None),
+    ],
+)
+def test_a_refusal_has_a_line(team, file, ask_for, status, model):
+    assert ask_for(team).status_code == status
+    (record,) = file.more(1)
+    told(record, status=status, success=False, model=model, provider=None, attempts=0, tokens=0, cost=None)
+    assert record["error"] and tuple(record) == REQUEST
+
+
+def test_what_is_no_request_has_a_line_too(recording, file):
+    with socket.create_connection(("127.0.0.1", recording.port)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert b"400" in connection.recv(100)
+    told(file.more(1)[0], status=400, endpoint=None, caller=None, success=False)
+
+
+def test_questions_of_machines_have_none(team, file):
+    assert team.get("/health").status_code == 200 and team.get("/metrics").status_code == 200
+    assert team.get("/v1/models").status_code == 200
+    told(file.more(1)[0], endpoint="/models", caller="team", status=200, provider=None)
+
+
+def test_each_candidate_that_was_called_has_a_line(team, file, server):
+    # The first key is refused, the second finds the vendor out of order, the other provider serves.
+    server.says("big/1", {"status": 401, "json": {"error": {"message": "no", "code": "invalid_api_key"}}}, {"status": 500, "json": {}})
+    assert ask(team, model="fast").status_code == 200
+    request, first, second, third = file.more(4)
+    told(request, attempts=3, provider="spare", model_used="spare/1", success=True, cost=None, tokens=PROMPT + COMPLETION)
+    told(first, provider="row", status=401, success=False, tokens=0)
+    told(second, provider="row", status=500, success=False, tokens=0)
+    told(third, provider="spare", key=None, status=200, success=True, tokens=PROMPT + COMPLETION, cost=None)
+    assert {first["key"], second["key"]} == {"k1", "k2"} and "401" in first["error"]
+
+
+def test_a_call_that_never_came_through_has_no_status(start_relay, tmp_path):
+    path = tmp_path / "records"
+    relay = start_relay(
+        USAGE_LOG_FILE=path, ANONYMOUS_MODELS="all", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_MODELS="fast",
+        PROVIDER_ROW_BASE_URL="http://127.0.0.1:9",
+    )  # fmt: skip
+    with plain(relay) as http:
+        assert ask(http, model="fast").status_code == 502
+    request, call = File(path).more(2)
+    told(request, status=502, success=False, attempts=1, provider="row")
+    told(call, status=None, success=False)
+    assert "127.0.0.1" in call["error"]
+
+
+def test_each_choice_is_a_call_where_the_vendor_has_one(team, file, vendor):
+    assert ask(team, model="gpt-4o-mini", n=3).status_code == 200
+    request, *calls = file.more(4)
+    told(request, provider="main", attempts=1)
+    assert all(is_call(call) and call["provider"] == "main" and call["success"] for call in calls)
+    assert request["completion_tokens"] == sum(call["completion_tokens"] for call in calls)
+
+
+def test_tokens_that_the_vendor_did_not_tell_are_marked(team, file, server):
+    server.says("big/2", {"events": [chunk({"role": "assistant", "content": "one two"}), chunk({}, "stop")]})
+    assert stream(team, model="other").text() == "one two"
+    request, call = file.more(2)
+    assert request["estimated"] and call["estimated"] and request["tokens"] > 0
+    assert list(request)[-1] == list(call)[-1] == "estimated"
+
+
+def test_a_panel_has_a_line_for_each_member_and_the_summary(team, file):
+    assert ask(team, model="experts").status_code == 200
+    request, *calls = file.more(4)
+    told(request, model="experts", attempts=3, success=True, cost=pytest.approx(3 * COST))
+    assert sorted(call["model"] for call in calls) == ["fast", "other", "other"]
+    assert {call["request_id"] for call in calls} == {request["request_id"]}
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_stream_that_breaks_off_is_recorded_as_far_as_it_came(team, file, server, leaves):
+    events = [chunk({"role": "assistant", "content": ""}), chunk({"content": "one two three"})]
+    server.says("big/2", {"events": events, "done": False, "stall": leaves, "cut": not leaves})
+    with team.stream("POST", PATH, json=body(model="other", stream=True)) as answer:
+        assert answer.status_code == 200
+        for line in answer.iter_lines():
+            if leaves and "one" in line:
+                break
+    request, call = file.more(2)
+    told(request, status=499 if leaves else 502, success=False, provider="row", stream=True)
+    told(call, success=False, tokens=request["tokens"], cost=request["cost"])
+    assert request["completion_tokens"] > 2 and request["cost"] > 0 and request["estimated"]
+
+
+def test_speech_is_a_call_without_tokens(team, file):
+    answer = team.post("/v1/audio/speech", json={"model": "tts-1", "input": "Hello", "voice": "alloy"})
+    assert answer.status_code == 200
+    request, call = file.more(2)
+    told(request, endpoint="/audio/speech", model="tts-1", tokens=0, success=True)
+    told(call, provider="main", key="k1", success=True)
+
+
+# --- The file -------------------------------------------------------------------------------------------
+
+
+def unknown_models(http, count):
+    """As many records of about 700 bytes."""
+    for _ in range(count):
+        http.post(PATH, json=body(model="x" * 250))
+
+
+@pytest.fixture
+def echo(start_relay, tmp_path):
+    """`echo(...)`: a relay with other settings of its records, and a client."""
+    clients = []
+
+    def made(path=tmp_path / "records", **more):
+        relay = start_relay(USAGE_LOG_FILE=path, ANONYMOUS_MODELS="all", PROVIDER_E_KIND="echo", PROVIDER_E_MODELS="echo", **more)
+        clients.append(plain(relay))
+        return relay, clients[-1]
+
+    yield made
+    for http in clients:
+        http.close()
+
+
+def test_files_are_replaced_before_they_grow_too_large(echo, tmp_path):
+    relay, _ = echo(USAGE_LOG_MAX_MB=1, USAGE_LOG_FILES=2, LOG_LEVEL="error")
+    threads = [threading.Thread(target=unknown_models, args=(plain(relay), 900)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    relay.stop()
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == ["records", "records.1"]
+    sizes = [file.stat().st_size for file in files]
+    assert max(sizes) <= 1_048_576 and sizes[1] > 1_047_000
+    for file in files:
+        assert file.stat().st_mode & 0o777 == 0o640
+        lines(file.read_text())
+
+
+def test_a_signal_opens_the_file_anew(echo, tmp_path):
+    path = tmp_path / "records"
+    relay, http = echo(path)
+    ask(http, model="echo")
+    file = File(path)
+    file.more(2)
+    path.rename(tmp_path / "old")
+    relay.signal(signal.SIGHUP)
+    wait_for(path.exists)
+    ask(http, model="echo")
+    File(path).more(2)
+    assert len(lines((tmp_path / "old").read_text())) == 2
+
+
+def test_records_may_go_to_standard_output(echo):
+    relay, http = echo("-")
+    ask(http, model="echo")
+    relay.stop()
+    request, call = lines(relay.written.decode())
+    told(request, model="echo", success=True) and told(call, model="echo")
+
+
+def test_a_full_disk_stops_no_request(echo):
+    relay, http = echo("/dev/full")
+    for _ in range(3):
+        assert ask(http, model="echo").status_code == 200
+    warning = relay.wait_for_line(lambda line: line["message"] == "usage records cannot be written")
+    assert "No space left" in warning["cause"] and warning["to"] == "file"
+    metrics = http.get("/metrics").text
+    assert 'relay_usage_records_waiting{to="file"} 6' in metrics
+    wait_for(lambda: 'relay_usage_write_failures_total{to="file"} 0' not in http.get("/metrics").text)
+    relay.stop()
+    warnings = [line for line in relay.log_lines() if line["message"].startswith("usage records")]
+    assert [line["message"] for line in warnings] == ["usage records cannot be written", "usage records are lost"]
+    assert warnings[1]["count"] == 6
+
+
+def test_a_reload_changes_the_file(start_relay, tmp_path):
+    env, one, two = tmp_path / "env", tmp_path / "one", tmp_path / "two"
+    rest = "ANONYMOUS_MODELS=all\nPROVIDER_E_KIND=echo\nPROVIDER_E_MODELS=echo\n"
+
+    def write(path):
+        env.write_text(rest + (f"USAGE_LOG_FILE={path}\n" if path else ""))
+
+    write(None)
+    relay = start_relay(ENV_FILE=env, USAGE_LOG_FILE="")
+    with plain(relay) as http:
+        for path in (one, two, None, one):
+            write(path)
+            assert http.post("/reload_config").status_code == 200
+            ask(http, model="echo")
+        write(tmp_path / "none" / "there")
+        answer = httpx.post(f"{relay.base_url}/reload_config", trust_env=False)
+        assert answer.status_code == 422 and "No such file" in str(answer.json()["errors"])
+        ask(http, model="echo")
+    relay.stop()
+    # A request that brings other settings ends when these are in use.
+    endpoints = [[record["endpoint"] for record in lines(path.read_text()) if not is_call(record)] for path in (one, two)]
+    chat, reload = "/chat/completions", "/reload_config"
+    assert endpoints == [[reload, chat, reload, chat, reload, chat], [reload, chat]]
+
+
+def test_a_file_that_cannot_be_written_stops_the_start():
+    environment = {
+        "PATH": os.environ["PATH"], "ANONYMOUS_MODELS": "all", "PROVIDER_E_KIND": "echo", "PROVIDER_E_MODELS": "echo",
+        "USAGE_LOG_FILE": "/nowhere/app.log", "PORT": str(free_port()),
+    }  # fmt: skip
+    ended = subprocess.run([binary()], check=False, env=environment, capture_output=True, text=True, timeout=20)
+    assert ended.returncode == 1 and "USAGE_LOG_FILE: /nowhere/app.log: No such file or directory" in ended.stderr

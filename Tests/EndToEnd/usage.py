@@ -1,0 +1,66 @@
+"""Usage records: as lines of a file, and held against the log."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from memcached import wait_for
+
+REQUEST = (
+    "time", "request_id", "endpoint", "caller", "model", "model_used", "provider", "prompt_tokens", "completion_tokens", "tokens",
+    "cost", "duration_ms", "attempts", "stream", "cached", "success", "status", "error",
+)  # fmt: skip
+CALL = (
+    "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens",
+    "completion_tokens", "tokens", "cost", "duration_ms", "success", "status", "error",
+)  # fmt: skip
+"""The members of a line, in their order, but for `credits` and `estimated`."""
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    """The records, which are whole and of the right members."""
+    records = [json.loads(line) for line in text.splitlines()]
+    assert not text or text.endswith("\n"), "the last line is cut"
+    for record in records:
+        members = tuple(name for name in record if name not in ("credits", "estimated"))
+        assert members == (CALL if is_call(record) else REQUEST), record
+        assert record.get("estimated", True) is True
+        assert record["tokens"] == record["prompt_tokens"] + record["completion_tokens"]
+        assert record["success"] is (record["error"] is None), record
+    return records
+
+
+def is_call(record: dict[str, Any]) -> bool:
+    return record.get("kind") == "call"
+
+
+def compare(text: str, log: list[dict[str, Any]]) -> None:
+    """Each request that the log tells of has one record that tells the same."""
+    if log[0]["level"] != "info":
+        return
+    logged = [line for line in log if line["message"] == "request" and line["level"] != "debug"]
+    records = [record for record in lines(text) if not is_call(record)]
+    assert len(records) == len(logged), f"{len(records)} records of {len(logged)} requests"
+    by_id = {record["request_id"]: record for record in records}
+    same = ("caller", "status", "duration_ms")
+    for line in logged:
+        # A client may give several requests one id.
+        if "request_id" not in line:
+            record = by_id[line["id"]]
+            assert [line.get(name) for name in same] == [record[name] for name in same], (line, record)
+
+
+class File:
+    """A file of records that grows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seen = 0
+
+    def more(self, count: int) -> list[dict[str, Any]]:
+        """The next records, which are as many, once they are there."""
+        wait_for(lambda: self.path.exists() and self.path.read_bytes().count(b"\n") >= self.seen + count)
+        new = lines(self.path.read_text())[self.seen :]
+        self.seen += len(new)
+        assert len(new) == count, new
+        return new
