@@ -71,6 +71,13 @@ let package = Package(
             path: "Tests/CountTokens",
             swiftSettings: product
         ),
+        // Writes records until it is killed.
+        .executableTarget(
+            name: "write-usage",
+            dependencies: ["Shared", "Engine"],
+            path: "Tests/WriteUsage",
+            swiftSettings: product
+        ),
         .executableTarget(
             name: "decision-benchmark",
             dependencies: ["Limits"],

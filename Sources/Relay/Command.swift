@@ -10,15 +10,24 @@ enum Command: Equatable {
     case models(isJSON: Bool)
     /// A new key for a caller of that NAME.
     case key(String, isJSON: Bool)
+    /// The use of the last days, from the records.
+    case usage(UsageQuestion, isJSON: Bool)
     case health
     case heal
     case help
     case version
 
-    private static let names = ["serve", "check", "config", "models", "key", "health", "heal", "help", "version"]
+    private static let names = [
+        "serve", "check", "config", "models", "key", "usage", "health", "heal", "help", "version",
+    ]
 
     /// No argument means to serve; nil: not understood.
     init?(arguments: [String]) {
+        if arguments.first == "usage" {
+            guard let (question, isJSON) = UsageReport.asked(arguments.dropFirst()) else { return nil }
+            self = .usage(question, isJSON: isJSON)
+            return
+        }
         let isJSON = arguments.last == "--json"
         let words = isJSON ? Array(arguments.dropLast()) : arguments
         switch (words.first, words.count) {
@@ -55,7 +64,7 @@ enum Command: Equatable {
                 end(.usage, errors: "key: the name has to be of letters, digits, - and _\n")
             }
             end(.success, isJSON ? key.json : key.lines)
-        case .serve, .check, .config, .models: break
+        case .serve, .check, .config, .models, .usage: break
         }
         var remote: Settings.Remote?
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote, isStart: true)
@@ -70,6 +79,13 @@ enum Command: Equatable {
         case .models(let isJSON):
             let table = ModelTable(settings, Vendors.catalogues)
             end(.success, isJSON ? table.json : table.text(isColoured: isatty(1) == 1), errors: reports)
+        case .usage(let question, let isJSON):
+            do throws(UsageFailure) {
+                let report = try UsageReport(question, settings)
+                end(.success, isJSON ? report.json : report.text(isColoured: isatty(1) == 1), errors: reports)
+            } catch {
+                end(.failure, errors: "\(reports)usage: \(error.cause)\n")
+            }
         default: return (settings, outcome.warnings, remote)
         }
     }
@@ -79,6 +95,7 @@ enum Command: Equatable {
         let first = String(arguments[0].unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
         if first == "key" { return "key takes a NAME, and perhaps --json\n" }
         if first == "models" { return "models takes --json only\n" }
+        if first == "usage" { return "usage takes \(UsageReport.options), and perhaps --json\n" }
         guard !names.contains(first) else { return "\(first) takes no further arguments\n" }
         let hint = nearest(to: arguments[0], among: names).map { "; did you mean \($0)?" } ?? ""
         return "\(first.hasPrefix("-") ? "unknown option" : "unknown command"): \(first)\(hint)\n"
@@ -92,6 +109,7 @@ enum Command: Equatable {
           config       print the effective settings with their source, secrets masked
           models       list the models that callers may be given, with who serves them and what they cost; --json
           key NAME     make a key for a caller: the lines for the settings; --json
+          usage        sum up the records of the last days: \(UsageReport.options), --json
           health       ask the relay on this machine; 0 if it answers, else 1
           heal         the same, three times; end a relay that process 1 started and that takes connections but never
                        answers (the health check of a container, whose engine starts it anew)

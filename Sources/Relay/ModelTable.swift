@@ -45,20 +45,10 @@ struct ModelTable {
                 row.price?.text ?? "", row.end?.text ?? "",
             ]
         }
-        let widths = heading.indices.map { column in ([heading] + cells).map { $0[column].count }.max() ?? 0 }
-        func line(_ cells: [String]) -> String {
-            var line = ""
-            for (cell, width) in zip(cells, widths) {
-                line += cell + String(repeating: " ", count: width - cell.count + 2)
-            }
-            while line.last == " " { line.removeLast() }
-            return line + "\n"
-        }
-        let first = isColoured ? "\u{1b}[1m\(line(heading).dropLast())\u{1b}[0m\n" : line(heading)
         let more = listed.map {
             "\($0) also serves what its vendor lists; GET /v1/models of the running relay shows these.\n"
         }
-        return first + cells.map(line).joined() + more.joined()
+        return TextTable(heading: heading, rows: cells).text(isColoured: isColoured) + more.joined()
     }
 
     var json: String {

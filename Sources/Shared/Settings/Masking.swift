@@ -8,7 +8,7 @@ extension String {
 extension SettingRow {
     /// A value as it may be shown: secrets masked item by item, a URL without its credentials.
     func shown(_ text: String) -> String {
-        if type == .database { return text.masked }
+        if type == .database { return text.isEmpty ? "" : text.masked }
         if trait == .secret {
             return text.split { $0 == "," || $0.isNewline }.map { String($0.trimmed).masked }.joined(separator: ",")
         }

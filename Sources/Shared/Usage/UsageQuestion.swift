@@ -87,6 +87,8 @@ package struct UsageSummary: Sendable {
     package var isCut = false
     /// Lines that are no records.
     package var badLines = 0
+
+    package init() {}
 }
 
 extension UsageSummary {

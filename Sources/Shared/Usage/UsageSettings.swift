@@ -32,26 +32,29 @@ package struct UsageDatabaseSettings: Sendable, Equatable {
     package let days: Int
     /// Of a file.
     package let mostBytes: Int
+
+    package init(_ place: Place, days: Int, mostBytes: Int) {
+        self.place = place
+        self.days = days
+        self.mostBytes = mostBytes
+    }
 }
 
 extension UsageDatabaseSettings {
     /// Nil: there is none.
     init?(_ reader: inout SettingsReader) {
-        days = reader.number("USAGE_DATA_DAYS")
-        mostBytes = reader.number("USAGE_DATA_MAX_MB")
+        let place: Place
         if let url = reader.text("USAGE_DATABASE_URL") {
             place = .server(url)
             if reader.given["USAGE_DATA_MAX_MB"] != nil {
-                reader.warn(
-                    "USAGE_DATA_MAX_MB",
-                    "bounds the file in DATA_DIR only, and records go to USAGE_DATABASE_URL"
-                )
+                reader.warn("USAGE_DATA_MAX_MB", "bounds the file in DATA_DIR; records go to USAGE_DATABASE_URL")
             }
         } else if let folder = reader.text("DATA_DIR") {
             place = .folder(folder)
         } else {
             return nil
         }
+        self.init(place, days: reader.number("USAGE_DATA_DAYS"), mostBytes: reader.number("USAGE_DATA_MAX_MB"))
     }
 }
 
