@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def told(*words, **environment):
 
 
 def rows(folder, sql):
-    with sqlite3.connect(f"file:{folder}/usage.db?mode=ro", uri=True) as database:
+    with closing(sqlite3.connect(f"file:{folder}/usage.db?mode=ro", uri=True)) as database:
         return database.execute(sql).fetchall()
 
 

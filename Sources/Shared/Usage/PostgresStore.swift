@@ -99,8 +99,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         var arrays = UsageArrays(columns: 1 + UsageSchema.columns.count, isPlain: isPlain)
         for (place, record) in batch.enumerated() {
             arrays.begin()
-            arrays.add(.number(written + place))
-            record.write { arrays.add($0) }
+            arrays.add(written + place)
+            record.write(to: &arrays)
         }
         let values = PostgresValues()
         values.bytes.append(decimal: process)
@@ -181,7 +181,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
 }
 
 /// Values of rows, as one array of PostgreSQL for each column: `{1,NULL,"a \"text\""}`.
-private struct UsageArrays {
+private struct UsageArrays: UsageCells {
     private var columns: [[UInt8]]
     private var next = 0
     private let isPlain: Bool
@@ -195,15 +195,25 @@ private struct UsageArrays {
     /// A row begins.
     mutating func begin() { next = 0 }
 
-    mutating func add(_ cell: UsageCell) {
-        if columns[next].count > 1 { columns[next].append(UInt8(ascii: ",")) }
-        switch cell {
-        case .number(let number?): columns[next].append(contentsOf: "\(number)".utf8)
-        case .flag(let flag): columns[next].append(UInt8(ascii: flag ? "t" : "f"))
-        case .text(let text?): quote(text)
-        case .number(nil), .text(nil): columns[next].append(contentsOf: "NULL".utf8)
-        }
+    mutating func add(_ number: Int?) { add(plain: number.map { "\($0)" } ?? "NULL") }
+
+    mutating func add(_ flag: Bool) { add(plain: flag ? "t" : "f") }
+
+    mutating func add(_ text: String?) {
+        guard let text else { return add(plain: "NULL") }
+        separate()
+        quote(text)
         next += 1
+    }
+
+    private mutating func add(plain text: String) {
+        separate()
+        columns[next].append(contentsOf: text.utf8)
+        next += 1
+    }
+
+    private mutating func separate() {
+        if columns[next].count > 1 { columns[next].append(UInt8(ascii: ",")) }
     }
 
     private mutating func quote(_ text: String) {

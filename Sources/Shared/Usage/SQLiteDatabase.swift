@@ -1,4 +1,5 @@
 import CSQLite
+import Engine
 import Glibc
 
 /// The error of a call of SQLite.
@@ -35,6 +36,7 @@ final class SQLiteDatabase {
             case .read: SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX
             case .readAlone: SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI
             }
+        _ = isPrepared
         let name = access == .readAlone ? "file:\(encoded(path))?immutable=1" : path
         var handle: OpaquePointer?
         let code = sqlite3_open_v2(name, &handle, flags, nil)
@@ -44,6 +46,9 @@ final class SQLiteDatabase {
         sqlite3_busy_timeout(handle, busyMilliseconds)
         return database
     }
+
+    /// SQLite does not count its memory, which would take a lock at each turn.
+    private static let isPrepared = relay_sqlite_count_no_memory() == SQLITE_OK
 
     /// For a URI.
     private static func encoded(_ path: String) -> String {
@@ -92,22 +97,21 @@ final class SQLiteDatabase {
 final class SQLiteStatement {
     private let handle: OpaquePointer
     private let database: SQLiteDatabase
+    /// The texts of the values that were added; SQLite keeps their addresses.
+    private let texts: UnsafeMutableRawPointer
+    private var textBytes = 0
+    private var values: Int32 = 0
+    private static let mostTextBytes = 16 << 10
 
     fileprivate init(_ handle: OpaquePointer, of database: SQLiteDatabase) {
         self.handle = handle
         self.database = database
+        texts = .allocate(byteCount: Self.mostTextBytes, alignment: 1)
     }
 
-    deinit { sqlite3_finalize(handle) }
-
-    /// - Parameter place: from 1.
-    func bind(_ place: Int32, _ number: Int?) {
-        if let number { sqlite3_bind_int64(handle, place, Int64(number)) } else { sqlite3_bind_null(handle, place) }
-    }
-
-    /// The bytes have to be there until the statement is reset.
-    func bind(_ place: Int32, kept text: UnsafeRawBufferPointer) {
-        sqlite3_bind_text(handle, place, text.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(text.count), nil)
+    deinit {
+        sqlite3_finalize(handle)
+        texts.deallocate()
     }
 
     /// False: there are no more rows.
@@ -117,12 +121,16 @@ final class SQLiteStatement {
         case SQLITE_DONE: return false
         case let code:
             let failure = database.failure(code)
-            sqlite3_reset(handle)
+            reset()
             throw failure
         }
     }
 
-    func reset() { sqlite3_reset(handle) }
+    /// The next values are of another row.
+    func reset() {
+        sqlite3_reset(handle)
+        (textBytes, values) = (0, 0)
+    }
 
     /// - Parameter column: from 0.
     func number(_ column: Int32) -> Int? {
@@ -133,5 +141,32 @@ final class SQLiteStatement {
         guard let text = sqlite3_column_text(handle, column) else { return nil }
         let bytes = UnsafeBufferPointer(start: text, count: Int(sqlite3_column_bytes(handle, column)))
         return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+extension SQLiteStatement: UsageCells {
+    func add(_ number: Int?) {
+        values += 1
+        if let number { sqlite3_bind_int64(handle, values, Int64(number)) } else { sqlite3_bind_null(handle, values) }
+    }
+
+    func add(_ flag: Bool) { add(flag ? 1 : 0) }
+
+    /// Bounded, and without the byte 0.
+    func add(_ text: String?) {
+        guard let text else { return add(nil as Int?) }
+        values += 1
+        let most = min(UsageRecord.textBound, Self.mostTextBytes - textBytes)
+        var cut = text.utf8.count > most ? text.beginning(ofBytes: most) : text
+        let start = texts + textBytes
+        let count = cut.withUTF8 { bytes in
+            if let base = bytes.baseAddress { start.copyMemory(from: base, byteCount: bytes.count) }
+            return bytes.count
+        }
+        textBytes += count
+        for place in 0..<count where start.load(fromByteOffset: place, as: UInt8.self) == 0 {
+            start.storeBytes(of: UInt8(ascii: "?"), toByteOffset: place, as: UInt8.self)
+        }
+        sqlite3_bind_text(handle, values, start.assumingMemoryBound(to: CChar.self), Int32(count), nil)
     }
 }

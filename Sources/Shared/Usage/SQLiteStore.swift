@@ -27,10 +27,6 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     private let steps: [String]
     private let log: Log
     private(set) var opened: Opened?
-    /// Of the record that is being written.
-    private var texts = ByteBuffer()
-    private var ranges: [Range<Int>?] = []
-    private var numbers: [Int?] = []
     /// The file was found damaged; the next opening puts it aside.
     private var isBroken = false
     private var lastAside: Int?
@@ -49,8 +45,6 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         self.mostBytes = mostBytes
         self.steps = steps
         self.log = log
-        // Of no text there is an address too: none would stand for no value.
-        _ = texts.reserve(UsageRecord.textBound)
     }
 
     package func reopen() { opened = nil }
@@ -66,7 +60,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
             let opened = try ready()
             do throws(SQLiteFailure) {
                 try opened.database.execute("BEGIN IMMEDIATE")
-                for record in batch { try insert(record, opened.insert) }
+                try insert(batch, opened.insert)
                 try opened.database.execute("COMMIT")
             } catch {
                 opened.database.rollBack()
@@ -85,36 +79,13 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     private func failure(_ error: SQLiteFailure) -> UsageFailure { UsageFailure("\(path): \(error.text)") }
 
-    private func insert(_ record: UsageRecord, _ statement: SQLiteStatement) throws(SQLiteFailure) {
-        texts.removeAll()
-        ranges.removeAll(keepingCapacity: true)
-        numbers.removeAll(keepingCapacity: true)
-        record.write { cell in
-            switch cell {
-            case .number(let number):
-                numbers.append(number)
-                ranges.append(nil)
-            case .flag(let flag):
-                numbers.append(flag ? 1 : 0)
-                ranges.append(nil)
-            case .text(let text):
-                numbers.append(nil)
-                let start = texts.count
-                if let text { texts.append(cell: text) }
-                ranges.append(text == nil ? nil : start..<texts.count)
-            }
+    private func insert(_ batch: ArraySlice<UsageRecord>, _ statement: SQLiteStatement) throws(SQLiteFailure) {
+        var row = statement
+        for place in batch.indices {
+            batch[place].write(to: &row)
+            _ = try statement.step()
+            statement.reset()
         }
-        // The texts stay where they are until the statement is reset.
-        for (place, range) in ranges.enumerated() {
-            let place = Int32(place)
-            if let range {
-                statement.bind(place + 1, kept: texts.bytes[part: range])
-            } else {
-                statement.bind(place + 1, numbers[Int(place)])
-            }
-        }
-        _ = try statement.step()
-        statement.reset()
     }
 
     // MARK: The file
@@ -227,16 +198,5 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         let table = UsageSchema.sqliteTable
         try database.execute("DELETE FROM \(table) WHERE id IN (\(some) LIMIT \(Self.mostDeleted))")
         if database.changes == Self.mostDeleted { nextUpkeep = 0 }
-    }
-}
-
-extension ByteBuffer {
-    /// A text as tables take it: bounded, and without the byte 0.
-    mutating func append(cell text: String) {
-        var text = text.beginning(ofBytes: UsageRecord.textBound)
-        text.withUTF8 { bytes in
-            guard bytes.contains(0) else { return append(UnsafeRawBufferPointer(bytes)) }
-            for byte in bytes { append(byte == 0 ? UInt8(ascii: "?") : byte) }
-        }
     }
 }

@@ -51,11 +51,12 @@ enum UsageSchema {
     ]
 }
 
-/// A value of a record in a table.
-enum UsageCell {
-    case number(Int?)
-    case flag(Bool)
-    case text(String?)
+/// Takes the values of a row, one after the other.
+protocol UsageCells {
+    mutating func add(_ number: Int?)
+    mutating func add(_ flag: Bool)
+    /// Of any length.
+    mutating func add(_ text: String?)
 }
 
 extension UsageRecord {
@@ -64,32 +65,32 @@ extension UsageRecord {
     private static let mostTokens = 1 << 40
 
     /// In the order of `UsageSchema.columns`. Numbers are such that sums of millions of them are exact.
-    func write(to cells: (UsageCell) -> Void) {
+    func write(to cells: inout some UsageCells) {
         let (kind, key, credits) =
             switch subject {
             case .request: (0, nil as String?, nil as Int?)
             case .call(let key, let credits): (1, key, credits)
             }
-        cells(.number(timeMilliseconds))
-        cells(.number(kind))
-        cells(.text(requestID))
-        cells(.text(endpoint))
-        cells(.text(caller))
-        cells(.text(model))
-        cells(.text(modelUsed))
-        cells(.text(provider))
-        cells(.text(key))
-        cells(.number(min(max(0, promptTokens), Self.mostTokens)))
-        cells(.number(min(max(0, completionTokens), Self.mostTokens)))
-        cells(.flag(isEstimated))
-        cells(.number(cost?.millionths))
-        cells(.number(credits))
-        cells(.number(durationMilliseconds))
-        cells(.number(attempts))
-        cells(.flag(isStreamed))
-        cells(.flag(isCached))
-        cells(.flag(isSuccess))
-        cells(.number(status.map { Int(Int32(clamping: $0)) }))
-        cells(.text(error))
+        cells.add(timeMilliseconds)
+        cells.add(kind)
+        cells.add(requestID)
+        cells.add(endpoint)
+        cells.add(caller)
+        cells.add(model)
+        cells.add(modelUsed)
+        cells.add(provider)
+        cells.add(key)
+        cells.add(min(max(0, promptTokens), Self.mostTokens))
+        cells.add(min(max(0, completionTokens), Self.mostTokens))
+        cells.add(isEstimated)
+        cells.add(cost?.millionths)
+        cells.add(credits)
+        cells.add(durationMilliseconds)
+        cells.add(attempts)
+        cells.add(isStreamed)
+        cells.add(isCached)
+        cells.add(isSuccess)
+        cells.add(status.map { Int(Int32(clamping: $0)) })
+        cells.add(error)
     }
 }
