@@ -82,7 +82,7 @@ enum Command: Equatable {
         case .usage(let question, let isJSON):
             do throws(UsageFailure) {
                 let report = try UsageReport(question, settings)
-                end(.success, isJSON ? report.json : report.text(isColoured: isatty(1) == 1), errors: reports)
+                end(.success, isJSON ? report.json : report.text(isColoured: TextTable.isColoured), errors: reports)
             } catch {
                 end(.failure, errors: "\(reports)usage: \(error.cause)\n")
             }

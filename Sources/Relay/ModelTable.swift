@@ -37,8 +37,8 @@ struct ModelTable {
     }
 
     func text(isColoured: Bool) -> String {
-        let heading = ["MODEL", "PROVIDER", "ITS NAME THERE", "PRIORITY", "WEIGHT", "USD/1000", "ENDS"]
-        let cells = rows.map { row in
+        var table = TextTable("MODEL", "PROVIDER", "ITS NAME THERE", "PRIORITY", "WEIGHT", "USD/1000", "ENDS")
+        table.rows = rows.map { row in
             [
                 row.name, row.provider, row.model == row.name ? "" : row.model, "\(row.priority)",
                 Self.text(row.weight),
@@ -48,7 +48,7 @@ struct ModelTable {
         let more = listed.map {
             "\($0) also serves what its vendor lists; GET /v1/models of the running relay shows these.\n"
         }
-        return TextTable(heading: heading, rows: cells).text(isColoured: isColoured) + more.joined()
+        return table.text(isColoured: isColoured) + more.joined()
     }
 
     var json: String {

@@ -1,27 +1,33 @@
-/// A table for a terminal: columns two spaces apart, the heading bold where there are colours.
+import Glibc
+
+/// A table for a terminal: columns as wide as their longest cell.
 struct TextTable {
     let heading: [String]
-    let rows: [[String]]
-    /// The last lines, which are bold like the heading.
-    var total: [[String]] = []
-    /// Columns of numbers, which are written up to their right edge.
-    var isRight: (Int) -> Bool = { _ in false }
+    var rows: [[String]] = []
+    /// Columns of numbers, which end at one place.
+    var rightAligned: Set<Int> = []
 
-    func text(isColoured: Bool) -> String {
-        let all = [heading] + rows + total
-        let widths = heading.indices.map { column in all.map { Self.width($0[column]) }.max() ?? 0 }
-        func line(_ cells: [String], isBold: Bool = false) -> String {
-            var line = ""
-            for (column, cell) in cells.enumerated() {
-                let room = String(repeating: " ", count: widths[column] - Self.width(cell))
-                line += (isRight(column) ? room + cell : cell + room) + "  "
-            }
-            while line.last == " " { line.removeLast() }
-            return isBold && isColoured ? "\u{1b}[1m\(line)\u{1b}[0m\n" : line + "\n"
-        }
-        return line(heading, isBold: true) + rows.map { line($0) }.joined()
-            + total.map { line($0, isBold: true) }.joined()
+    init(_ heading: String...) { self.heading = heading }
+
+    /// True if standard output is a terminal, and nobody asks for text without colours (https://no-color.org).
+    static var isColoured: Bool {
+        let wish = getenv("NO_COLOR").map { String(cString: $0) } ?? ""
+        return wish.isEmpty && isatty(1) == 1
     }
 
-    private static func width(_ cell: String) -> Int { cell.unicodeScalars.count }
+    /// - Parameter colours: codes of ECMA-48 for rows, by their places.
+    func text(isColoured: Bool, colours: [Int: Int] = [:]) -> String {
+        let widths = heading.indices.map { column in ([heading] + rows).map { $0[column].count }.max() ?? 0 }
+        func line(_ cells: [String], _ colour: Int?) -> String {
+            var line = ""
+            for (column, cell) in cells.enumerated() {
+                let gap = String(repeating: " ", count: widths[column] - cell.count)
+                line += (rightAligned.contains(column) ? gap + cell : cell + gap) + "  "
+            }
+            while line.last == " " { line.removeLast() }
+            guard isColoured, let colour else { return line + "\n" }
+            return "\u{1b}[\(colour)m\(line)\u{1b}[0m\n"
+        }
+        return line(heading, 1) + rows.enumerated().map { line($1, colours[$0]) }.joined()
+    }
 }

@@ -51,15 +51,19 @@ struct UsageReport {
         let span = "from \(question.first.text) to \(Day.today.text), UTC"
         guard summary.total.requests > 0 else { return "no records \(span)\n\(remarks)" }
         let counted = question.isOfCalls ? "CALLS" : "REQUESTS"
-        let table = TextTable(
-            heading: [
-                question.group.rawValue.uppercased(), counted, "FAILED", "PROMPT TOKENS", "COMPLETION TOKENS", "USD",
-            ],
-            rows: summary.rows.map { Self.cells($0.name.map(Self.shown) ?? "-", $0.figures) },
-            total: [Self.cells("total", summary.total)],
-            isRight: { $0 > 0 && $0 < 5 }
+        var table = TextTable(
+            question.group.rawValue.uppercased(),
+            counted,
+            "FAILED",
+            "PROMPT TOKENS",
+            "COMPLETION TOKENS",
+            "USD"
         )
-        return "\(table.text(isColoured: isColoured))\(span)\n\(remarks)"
+        table.rows = summary.rows.map { Self.cells($0.name.map(Self.shown) ?? "-", $0.figures) }
+        table.rows.append(Self.cells("total", summary.total))
+        table.rightAligned = [1, 2, 3, 4]
+        let text = table.text(isColoured: isColoured, colours: [summary.rows.count: 1])
+        return "\(text)\(span)\n\(remarks)"
     }
 
     private var remarks: String {
