@@ -15,7 +15,8 @@ FROM debian:bookworm-slim AS gather
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get upgrade -y \
-    && apt-get install -y --no-install-recommends ca-certificates libcurl4 libmemcached11 libpng16-16 libsimdjson14 libssl3 \
+    && apt-get install -y --no-install-recommends ca-certificates libcurl4 libmemcached11 libpng16-16 libpq5 \
+        libsimdjson14 libsqlite3-0 libssl3 \
     && rm -rf /var/lib/apt/lists/*
 COPY deploy/gather /usr/local/bin/gather
 COPY --from=build /out /out

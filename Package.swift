@@ -29,11 +29,17 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CMemcached", providers: [.apt(["libmemcached-dev"])]),
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
         .target(name: "CSimdjson", cxxSettings: hardenedCXX, linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CPng", cSettings: hardenedC, linkerSettings: [.linkedLibrary("png16")]),
         .target(name: "Engine", dependencies: ["CLinux", "CCurl", "CCrypto", "CSimdjson"], swiftSettings: product),
         .target(name: "Limits", dependencies: ["Engine", "CMemcached"], swiftSettings: product),
-        .target(name: "Shared", dependencies: ["Limits", "Engine"], swiftSettings: product),
+        .target(
+            name: "Shared",
+            dependencies: ["Limits", "Engine", "CSQLite", "CPostgres"],
+            swiftSettings: product
+        ),
         .target(name: "Calls", dependencies: ["Shared", "Limits", "Engine"], swiftSettings: product),
         .target(
             name: "Upstream",
@@ -63,6 +69,13 @@ let package = Package(
             name: "count-tokens",
             dependencies: ["Shared"],
             path: "Tests/CountTokens",
+            swiftSettings: product
+        ),
+        // Writes records until it is killed.
+        .executableTarget(
+            name: "write-usage",
+            dependencies: ["Shared", "Engine"],
+            path: "Tests/WriteUsage",
             swiftSettings: product
         ),
         .executableTarget(

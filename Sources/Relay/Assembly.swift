@@ -97,7 +97,12 @@ final class Assembly {
         } catch {
             throw Listener.Failure(reason: "USAGE_LOG_FILE: \(error.cause)")
         }
-        return UsageBook(settings.usageFile, log)
+        do throws(UsageFailure) {
+            if let folder = settings.dataFolder { try DataFolder.prepare(folder) }
+            return UsageBook(settings.usageFile, database: try .database(settings.usageDatabase, log), log)
+        } catch {
+            throw Listener.Failure(reason: error.cause)
+        }
     }
 
     /// In this process's memory.

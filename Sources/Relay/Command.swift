@@ -12,17 +12,24 @@ enum Command: Equatable {
     case key(String, isJSON: Bool)
     /// The use of the limits of one caller.
     case limits(LimitTable.Subject, isJSON: Bool)
+    /// The use of the last days, from the records.
+    case usage(UsageQuestion, isJSON: Bool)
     case health
     case heal
     case help
     case version
 
     private static let names = [
-        "serve", "check", "config", "models", "key", "limits", "health", "heal", "help", "version",
+        "serve", "check", "config", "models", "key", "limits", "usage", "health", "heal", "help", "version",
     ]
 
     /// No argument means to serve; nil: not understood.
     init?(arguments: [String]) {
+        if arguments.first == "usage" {
+            guard let (question, isJSON) = UsageReport.asked(arguments.dropFirst()) else { return nil }
+            self = .usage(question, isJSON: isJSON)
+            return
+        }
         let isJSON = arguments.last == "--json"
         let words = isJSON ? Array(arguments.dropLast()) : arguments
         switch (words.first, words.count) {
@@ -61,7 +68,7 @@ enum Command: Equatable {
                 end(.usage, errors: "key: the name has to be of letters, digits, - and _\n")
             }
             end(.success, isJSON ? key.json : key.lines)
-        case .serve, .check, .config, .models, .limits: break
+        case .serve, .check, .config, .models, .limits, .usage: break
         }
         var remote: Settings.Remote?
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote, isStart: true)
@@ -77,6 +84,14 @@ enum Command: Equatable {
             let table = ModelTable(settings, Vendors.catalogues)
             end(.success, isJSON ? table.json : table.text(isColoured: TextTable.isColoured), errors: reports)
         case .limits(let subject, let isJSON): showLimits(subject, settings, isJSON: isJSON)
+            end(.success, isJSON ? table.json : table.text(isColoured: isatty(1) == 1), errors: reports)
+        case .usage(let question, let isJSON):
+            do throws(UsageFailure) {
+                let report = try UsageReport(question, settings)
+                end(.success, isJSON ? report.json : report.text(isColoured: TextTable.isColoured), errors: reports)
+            } catch {
+                end(.failure, errors: "\(reports)usage: \(error.cause)\n")
+            }
         default: return (settings, outcome.warnings, remote)
         }
     }
@@ -96,6 +111,7 @@ enum Command: Equatable {
         if first == "key" { return "key takes a NAME, and perhaps --json\n" }
         if first == "limits" { return "limits takes a NAME or --digest DIGEST, and perhaps --json\n" }
         if first == "models" { return "models takes --json only\n" }
+        if first == "usage" { return "usage takes \(UsageReport.options), and perhaps --json\n" }
         guard !names.contains(first) else { return "\(first) takes no further arguments\n" }
         let hint = nearest(to: arguments[0], among: names).map { "; did you mean \($0)?" } ?? ""
         return "\(first.hasPrefix("-") ? "unknown option" : "unknown command"): \(first)\(hint)\n"
@@ -112,6 +128,7 @@ enum Command: Equatable {
           limits NAME  show what a caller used of its limits, as memcached has it; --json
           limits --digest DIGEST
                        the same of a caller without a NAME: as `caller` in the log, or the SHA-256 of its key
+          usage        sum up the records of the last days: \(UsageReport.options), --json
           health       ask the relay on this machine; 0 if it answers, else 1
           heal         the same, three times; end a relay that process 1 started and that takes connections but never
                        answers (the health check of a container, whose engine starts it anew)

@@ -213,6 +213,22 @@ extension Settings {
         if limits.storeTimeout != next.limits.storeTimeout { names.append("MEMCACHED_TIMEOUT") }
         if limits.slotLease != next.limits.slotLease { names.append("SLOT_SECONDS") }
         if logFormat != next.logFormat { names.append("LOG_FORMAT") }
+        names += waitingDatabase(next)
         return names
     }
+
+    /// Of the database of usage records.
+    private func waitingDatabase(_ next: Settings) -> [String] {
+        var names: [String] = []
+        if dataFolder != next.dataFolder { names.append("DATA_DIR") }
+        guard usageDatabase != next.usageDatabase else { return names }
+        if usageDatabase?.server != next.usageDatabase?.server { names.append("USAGE_DATABASE_URL") }
+        if usageDatabase?.days != next.usageDatabase?.days { names.append("USAGE_DATA_DAYS") }
+        if usageDatabase?.mostBytes != next.usageDatabase?.mostBytes { names.append("USAGE_DATA_MAX_MB") }
+        return names
+    }
+}
+
+extension UsageDatabaseSettings {
+    fileprivate var server: String? { if case .server(let url) = place { url } else { nil } }
 }

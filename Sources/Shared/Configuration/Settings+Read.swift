@@ -89,6 +89,8 @@ extension Settings {
         logLevel = reader.text("LOG_LEVEL").flatMap(LogLevel.init) ?? .info
         logFormat = reader.text("LOG_FORMAT").flatMap(LogFormat.init) ?? .text
         usageFile = UsageFileSettings(reader)
+        usageDatabase = UsageDatabaseSettings(&reader)
+        dataFolder = reader.text("DATA_DIR")
         balance = BalanceSettings(reader)
         providers = ProviderSettings.all(&reader)
         panels = Panel.all(&reader)

@@ -71,6 +71,10 @@ package struct Settings: Sendable, Equatable {
     package let logFormat: LogFormat
     /// Of usage records; nil: none is written.
     package let usageFile: UsageFileSettings?
+    /// Of usage records; nil: there is none.
+    package let usageDatabase: UsageDatabaseSettings?
+    /// For what lasts; nil: there is none.
+    package let dataFolder: String?
     package let balance: BalanceSettings
     /// In the order of `PROVIDERS`; never empty.
     package let providers: [ProviderSettings]

@@ -296,7 +296,8 @@ extension SettingsTable {
         ],
         ownPrefixes: ["PROVIDER_", "PANEL_", "RATE_LIMIT_", "ONE_MIN_", "SUBSET_OF_", "PERMIT_MODELS_"],
         sharedPrefixes: [
-            "KEY_", "CACHE_", "ADMIN_", "MEMCACHED_", "CONFIG_", "USAGE_LOG_", "FALLBACK_", "BREAKER_", "BALANCE_",
+            "KEY_", "CACHE_", "ADMIN_", "MEMCACHED_", "CONFIG_", "USAGE_LOG_", "USAGE_DATA_", "FALLBACK_", "BREAKER_",
+            "BALANCE_",
             "GENERATE_", "RELOAD_",
         ],
         exampleHeading: """

@@ -21,7 +21,8 @@ package struct Day: Sendable, Comparable {
         number = Self.day(ofSecond: seconds)
     }
 
-    private init(number: Int) { self.number = number }
+    /// - Parameter number: since 1970.
+    init(number: Int) { self.number = number }
 
     package static var today: Day { Day(number: day(ofSecond: time(nil))) }
 

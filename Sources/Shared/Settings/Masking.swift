@@ -9,6 +9,7 @@ extension SettingRow {
     /// A value as it may be shown: secrets masked item by item, passwords wholly, a URL without its credentials.
     func shown(_ text: String) -> String {
         if type == .password { return text.isEmpty ? "" : "..." }
+        if type == .database { return text.isEmpty ? "" : text.masked }
         if trait == .secret {
             return text.split { $0 == "," || $0.isNewline }.map { String($0.trimmed).masked }.joined(separator: ",")
         }

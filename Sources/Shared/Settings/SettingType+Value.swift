@@ -21,6 +21,7 @@ extension SettingType {
         case .proxy:
             return WebAddress(text, schemes: ["http", "https", "socks5", "socks5h"], mayHoldCredentials: true)
                 .map { .text($0.text) }
+        case .database: return isDatabase(text) ? .text(text) : nil
         case .origins: return originList(text).map { .list($0) }
         case .list: return items(of: text).map { .list($0) }
         case .patterns: return items(of: text)?.collect(ModelPattern.init).map { .patterns($0) }
@@ -72,6 +73,16 @@ extension SettingType {
         let place = text.prefix { $0 != "?" }
         return text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "#") }
             && WebAddress(String(place), schemes: ["http", "https"], mayHoldCredentials: true) != nil
+    }
+
+    /// It has one `@` at most, before its path: a password with another one, or with a slash, would be read as a host.
+    private func isDatabase(_ text: String) -> Bool {
+        guard text.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "#") }) else { return false }
+        let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, ["postgres", "postgresql"].contains(parts[0]) else { return false }
+        let place = parts[1].prefix { $0 != "?" }
+        return place.count { $0 == "@" } == place.prefix { $0 != "/" }.count { $0 == "@" }
+            && place.count { $0 == "@" } <= 1
     }
 
     /// `gpt-4o*=10/minute;100/day, o3-mini=5/minute`

@@ -21,6 +21,8 @@ package enum SettingType: Sendable, Equatable {
     case document
     /// http, https or socks5, perhaps with credentials.
     case proxy
+    /// A PostgreSQL database's URL, as libpq reads it.
+    case database
     /// `*`, or a comma list of `scheme://host[:port]`.
     case origins
     /// A file that can be read.
@@ -118,6 +120,7 @@ extension SettingType {
         case .url: "a URL such as https://host or https://host/path"
         case .document: "a URL such as https://host/path?query"
         case .proxy: "a proxy's URL such as http://host:3128"
+        case .database: "a URL such as postgres://user:password@host:5432/database, with %40 for an @ in the password"
         case .origins: "* or a list of origins such as https://chat.example.org"
         case .list: "a list of names separated by commas"
         case .patterns: "a list of model names, prefix* or all, separated by commas"
@@ -176,7 +179,7 @@ extension SettingType {
         case .password: "at least \(Password.leastCharacters) characters"
         case .timeZone: "UTC, Europe/Berlin"
         case .patterns: "comma list; prefix*; all"
-        case .text, .address, .url, .document, .proxy, .file, .path, .label, .model, .token, .host: ""
+        case .text, .address, .url, .document, .proxy, .database, .file, .path, .label, .model, .token, .host: ""
         }
     }
 

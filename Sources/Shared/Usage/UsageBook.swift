@@ -68,3 +68,24 @@ extension UsageBook: MetricsSource {
         for queue in queues { text.sample(("to", queue.name), value: queue.waitingRecords) }
     }
 }
+
+extension UsageQueue {
+    /// For which records wait for a database: what the end of the process by force may cost.
+    private static let databaseMilliseconds = 250
+
+    /// To the database that is set; nil: none is.
+    ///
+    /// - Throws: if nothing can ever be written there, with the fix. A server that is away may come back.
+    package static func database(_ settings: UsageDatabaseSettings?, _ log: Log) throws(UsageFailure) -> UsageQueue? {
+        guard let settings else { return nil }
+        switch settings.place {
+        case .folder(let folder):
+            let store = SQLiteStore(folder: folder, days: settings.days, mostBytes: settings.mostBytes, log)
+            try store.check()
+            return UsageQueue("sqlite", store, gatheringMilliseconds: databaseMilliseconds, log)
+        case .server(let url):
+            let store = try PostgresStore(url: url, days: settings.days, log)
+            return UsageQueue("postgres", store, gatheringMilliseconds: databaseMilliseconds, log)
+        }
+    }
+}

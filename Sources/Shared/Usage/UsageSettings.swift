@@ -18,6 +18,46 @@ extension UsageFileSettings {
     }
 }
 
+/// The database of usage records.
+package struct UsageDatabaseSettings: Sendable, Equatable {
+    package enum Place: Sendable, Equatable {
+        /// That `DATA_DIR` names.
+        case folder(String)
+        /// A PostgreSQL server's URL, with its password: not for logs.
+        case server(String)
+    }
+
+    package let place: Place
+    /// For which records are kept; 0: for ever.
+    package let days: Int
+    /// Of a file.
+    package let mostBytes: Int
+
+    package init(_ place: Place, days: Int, mostBytes: Int) {
+        self.place = place
+        self.days = days
+        self.mostBytes = mostBytes
+    }
+}
+
+extension UsageDatabaseSettings {
+    /// Nil: there is none.
+    init?(_ reader: inout SettingsReader) {
+        let place: Place
+        if let url = reader.text("USAGE_DATABASE_URL") {
+            place = .server(url)
+            if reader.given["USAGE_DATA_MAX_MB"] != nil {
+                reader.warn("USAGE_DATA_MAX_MB", "bounds the file in DATA_DIR; records go to USAGE_DATABASE_URL")
+            }
+        } else if let folder = reader.text("DATA_DIR") {
+            place = .folder(folder)
+        } else {
+            return nil
+        }
+        self.init(place, days: reader.number("USAGE_DATA_DAYS"), mostBytes: reader.number("USAGE_DATA_MAX_MB"))
+    }
+}
+
 extension SettingSection {
     static let usage = SettingSection(
         "Usage records",
@@ -29,6 +69,31 @@ extension SettingSection {
                 .number(1...1_000),
                 "5",
                 "number of files that are kept, with the present one"
+            ),
+            SettingRow(
+                "DATA_DIR",
+                .path,
+                "",
+                "folder for what lasts: a database of usage records; it is made where the one above it exists"
+            ),
+            SettingRow(
+                "USAGE_DATABASE_URL",
+                .database,
+                "",
+                "PostgreSQL database for usage records, in place of the one in DATA_DIR; relays may share it",
+                .secret
+            ),
+            SettingRow(
+                "USAGE_DATA_DAYS",
+                .number(0...36_500),
+                "90",
+                "days for which a database keeps usage records; 0: for ever"
+            ),
+            SettingRow(
+                "USAGE_DATA_MAX_MB",
+                .megabytes(1...16_777_216),
+                "1024",
+                "size of the database in DATA_DIR at which the oldest records go"
             ),
         ]
     )

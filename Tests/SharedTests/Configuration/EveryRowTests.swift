@@ -25,6 +25,11 @@ import Testing
         case .rate: ["0", "-1", "x", "1e3", "0.0001", "1000001"]
         case .address: ["example.org", "1.2.3"]
         case .url, .proxy: ["host", "ftp://host", "https://a b"]
+        case .database:
+            [
+                "host/relay", "mysql://host/relay", "postgres://a b/relay", "postgres://me:p@ss@host/relay",
+                "postgres://me:p/ss@host/relay",
+            ]
         case .document: ["no-url", "ftp://a", "https://a b", "https://a#b"]
         case .origins: ["host", "https://host/path"]
         case .file: ["/nowhere"]

@@ -1,0 +1,6 @@
+// SQLite 3.40.
+#pragma once
+#include <sqlite3.h>
+
+// Before the first use; sqlite3_config is variadic.
+static inline int relay_sqlite_count_no_memory(void) { return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }

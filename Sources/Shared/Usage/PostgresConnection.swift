@@ -1,0 +1,186 @@
+import CPostgres
+import Engine
+import Glibc
+
+/// The address of a PostgreSQL server, with its password.
+struct PostgresAddress: Sendable {
+    fileprivate let url: String
+    private let secrets: [String]
+    private static let shownBytes = 300
+
+    /// Nil: libpq does not take it.
+    init?(_ url: String) {
+        var cause: UnsafeMutablePointer<CChar>?
+        // The cause is not shown: it may quote a part of the password.
+        guard let options = PQconninfoParse(url, &cause) else {
+            PQfreemem(cause)
+            return nil
+        }
+        var secrets: [String] = []
+        var option = options
+        while let name = option.pointee.keyword {
+            if let value = option.pointee.val, ["password", "sslpassword"].contains(String(cString: name)) {
+                secrets.append(String(cString: value))
+            }
+            option += 1
+        }
+        PQconninfoFree(options)
+        self.url = url
+        self.secrets = secrets.filter { !$0.isEmpty }
+    }
+
+    /// The first line of a message of libpq or a server, for the log.
+    fileprivate func shown(_ message: UnsafePointer<CChar>?) -> String {
+        guard let message else { return "no cause is known" }
+        let line = String(cString: message).prefix { !$0.isNewline }
+        let text = secrets.reduce(String(line)) { $0.replacing($1, with: "...") }
+        return text.isEmpty ? "the server does not say why" : text.beginning(ofBytes: Self.shownBytes)
+    }
+}
+
+/// The error of a call of libpq, or of a server.
+struct PostgresFailure: Error {
+    /// Without a secret.
+    let text: String
+    /// The kind as SQL has it, five letters and digits; empty: the server told none.
+    var state = ""
+
+    /// The values were at fault: their encoding, their range.
+    var isOfData: Bool { state.hasPrefix("22") }
+}
+
+/// A connection to a PostgreSQL server. No call takes much longer than its time; after one that has failed it is of no use
+/// any more, unless the server told of a mistake. Used by one thread at a time.
+final class PostgresConnection {
+    private let handle: OpaquePointer
+    private let address: PostgresAddress
+    private let timeoutMilliseconds: Int
+
+    private init(_ handle: OpaquePointer, _ address: PostgresAddress, timeoutMilliseconds: Int) {
+        self.handle = handle
+        self.address = address
+        self.timeoutMilliseconds = timeoutMilliseconds
+    }
+
+    deinit { PQfinish(handle) }
+
+    /// - Parameters:
+    ///   - connectSeconds: for each host of the address, at least 2.
+    ///   - timeoutMilliseconds: of each statement.
+    static func open(
+        _ address: PostgresAddress,
+        connectSeconds: Int,
+        timeoutMilliseconds: Int
+    ) throws(PostgresFailure) -> PostgresConnection {
+        // Those behind the URL go before it.
+        let names = ["dbname", "connect_timeout", "client_encoding", "fallback_application_name"]
+        let values = [address.url, "\(connectSeconds)", "UTF8", Product.name]
+        let handle = withTexts(names) { names in
+            withTexts(values) { values in PQconnectdbParams(names, values, 1) }
+        }
+        guard let handle else { throw PostgresFailure(text: "out of memory") }
+        let connection = PostgresConnection(handle, address, timeoutMilliseconds: timeoutMilliseconds)
+        guard relay_pq_is_connected(handle) != 0 else { throw connection.failure() }
+        relay_pq_silence(handle)
+        PQsetnonblocking(handle, 1)
+        // A statement of a client that has given up does not go on for ever.
+        _ = try connection.run("SET statement_timeout = \(timeoutMilliseconds)")
+        return connection
+    }
+
+    /// Carries out one statement, with values for `$1` and so on; or several without. The rows of the last one.
+    func run(_ sql: String, _ values: PostgresValues? = nil) throws(PostgresFailure) -> [[String?]] {
+        let isSent =
+            if let values {
+                values.withPointers { texts in
+                    PQsendQueryParams(handle, sql, Int32(texts.count), nil, texts.baseAddress, nil, nil, 0)
+                }
+            } else { PQsendQuery(handle, sql) }
+        guard isSent != 0 else { throw failure() }
+        let end = Self.now() + timeoutMilliseconds
+        while true {
+            let left = PQflush(handle)
+            guard left >= 0 else { throw failure() }
+            if left == 0 { break }
+            try wait(Int16(POLLIN | POLLOUT), until: end)
+            guard PQconsumeInput(handle) != 0 else { throw failure() }
+        }
+        var rows: [[String?]] = []
+        var mistake: PostgresFailure?
+        while let result = try result(until: end) {
+            if relay_pq_succeeded(result) != 0 { rows = self.rows(result) } else { mistake = failure(result) }
+            PQclear(result)
+        }
+        if let mistake { throw mistake }
+        return rows
+    }
+
+    /// The next result of what was sent; nil: there are no more.
+    private func result(until end: Int) throws(PostgresFailure) -> OpaquePointer? {
+        while PQisBusy(handle) != 0 {
+            try wait(Int16(POLLIN), until: end)
+            guard PQconsumeInput(handle) != 0 else { throw failure() }
+        }
+        return PQgetResult(handle)
+    }
+
+    private func wait(_ events: Int16, until end: Int) throws(PostgresFailure) {
+        var wanted = pollfd(fd: PQsocket(handle), events: events, revents: 0)
+        while true {
+            let left = end - Self.now()
+            guard left > 0 else {
+                throw PostgresFailure(text: "the server does not answer within \(timeoutMilliseconds) ms")
+            }
+            let count = poll(&wanted, 1, Int32(clamping: left))
+            if count > 0 || count < 0 && errno != EINTR { return }
+        }
+    }
+
+    private static func now() -> Int { Int(EventLoop.monotonicNanoseconds() / 1_000_000) }
+
+    private func rows(_ result: OpaquePointer) -> [[String?]] {
+        (0..<PQntuples(result)).map { row in
+            (0..<PQnfields(result)).map { column in
+                if PQgetisnull(result, row, column) != 0 { return nil }
+                return PQgetvalue(result, row, column).map { String(cString: $0) }
+            }
+        }
+    }
+
+    private func failure() -> PostgresFailure { PostgresFailure(text: address.shown(PQerrorMessage(handle))) }
+
+    private func failure(_ result: OpaquePointer) -> PostgresFailure {
+        let state = relay_pq_state(result).map { String(cString: $0) }
+        return PostgresFailure(text: address.shown(PQresultErrorMessage(result)), state: state ?? "")
+    }
+}
+
+/// Texts that end with a byte 0, one behind the other.
+final class PostgresValues {
+    var bytes = ByteBuffer()
+    private var starts: [Int] = []
+
+    /// Ends the text that was appended to `bytes`.
+    func end(of start: Int) {
+        bytes.append(0 as UInt8)
+        starts.append(start)
+    }
+
+    fileprivate func withPointers<Result>(
+        _ body: (UnsafeBufferPointer<UnsafePointer<CChar>?>) -> Result
+    ) -> Result {
+        let base = bytes.bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+        return starts.map { start in base.map { $0 + start } }.withUnsafeBufferPointer(body)
+    }
+}
+
+/// Calls `body` with C's form of the texts, with a null behind the last.
+private func withTexts<Result>(
+    _ texts: [String],
+    _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result?
+) -> Result? {
+    let copies = texts.map { strdup($0) }
+    defer { for copy in copies { free(copy) } }
+    let pointers = copies.map { UnsafePointer($0) } + [nil]
+    return pointers.withUnsafeBufferPointer { $0.baseAddress.flatMap(body) }
+}

@@ -1,0 +1,140 @@
+import Engine
+import Glibc
+
+/// Reads records from the files of JSON lines that a relay has written.
+package struct UsageFileReading {
+    private static let chunkBytes = 64 << 10
+    /// Longer lines are no records.
+    private static let lineBytes = 64 << 10
+    /// Groups that are counted one by one; the records of others are in the total only.
+    private static let mostGroups = 100_000
+
+    private let question: UsageQuestion
+    private let first: [UInt8]
+    private let parser = JSONParser()
+    /// By name; the empty one is none.
+    private var groups: [[UInt8]: UsageSummary.Figures] = [:]
+    private var summary = UsageSummary()
+
+    private init(_ question: UsageQuestion) {
+        self.question = question
+        first = Array(question.first.text.utf8)
+    }
+
+    /// Nil: there are no files.
+    ///
+    /// - Parameter path: of the present one.
+    package static func summary(
+        _ path: String,
+        files: Int,
+        _ question: UsageQuestion
+    ) throws(UsageFailure) -> UsageSummary? {
+        var reading = UsageFileReading(question)
+        // All are opened before the first is read: a file that is replaced meanwhile is not met twice.
+        var descriptors: [Int32] = []
+        defer { for descriptor in descriptors { close(descriptor) } }
+        for number in (0..<files).reversed() {
+            let name = number == 0 ? path : path + ".\(number)"
+            let descriptor = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+            if descriptor >= 0 {
+                descriptors.append(descriptor)
+            } else if errno != ENOENT {
+                throw UsageFailure("\(name): \(String(cString: strerror(errno)))")
+            }
+        }
+        if descriptors.isEmpty { return nil }
+        for descriptor in descriptors { try reading.read(descriptor, path) }
+        return reading.ended()
+    }
+
+    private mutating func read(_ descriptor: Int32, _ path: String) throws(UsageFailure) {
+        var buffer = ByteBuffer()
+        // Of a line that is too long, the rest is passed over.
+        var isPassing = false
+        while true {
+            let count = Glibc.read(descriptor, buffer.reserve(Self.chunkBytes), Self.chunkBytes)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw UsageFailure("\(path): \(String(cString: strerror(errno)))") }
+            if count == 0 { break }
+            buffer.wrote(count)
+            while let end = buffer.bytes.firstNewline() {
+                if isPassing { isPassing = false } else { take(buffer.bytes[part: 0..<end]) }
+                buffer.removeFirst(end + 1)
+            }
+            if buffer.count > Self.lineBytes {
+                if !isPassing { summary.badLines += 1 }
+                isPassing = true
+                buffer.removeAll()
+            }
+        }
+        // A line that the relay is about to end counts the next time.
+    }
+
+    private mutating func take(_ line: UnsafeRawBufferPointer) {
+        guard line.count <= Self.lineBytes, let root = try? parser.parse(line), let time = root["time"]?.text,
+            time.count >= 10, Day(time[part: 0..<10]) != nil, root["request_id"]?.text != nil,
+            let isSuccess = root["success"]?.flag
+        else {
+            summary.badLines += 1
+            return
+        }
+        let day = time[part: 0..<10]
+        guard question.isOfCalls == (root["kind"]?.text == "call"), !day.lexicographicallyPrecedes(first) else {
+            return
+        }
+        let name: UnsafeRawBufferPointer? =
+            switch question.group {
+            case .key: root["caller"]?.text
+            case .model: root["model"]?.text
+            case .provider: root["provider"]?.text
+            case .day: day
+            }
+        let figures = Self.figures(root, isSuccess: isSuccess)
+        summary.total += figures
+        let key = Array((name ?? day[part: 0..<0]).prefix(UsageRecord.textBound))
+        guard groups[key] != nil || groups.count < Self.mostGroups else {
+            summary.isCut = true
+            return
+        }
+        groups[key, default: UsageSummary.Figures()] += figures
+    }
+
+    private static func figures(_ root: JSONValue, isSuccess: Bool) -> UsageSummary.Figures {
+        var figures = UsageSummary.Figures()
+        figures.requests = 1
+        figures.failed = isSuccess ? 0 : 1
+        figures.promptTokens = Int(root["prompt_tokens"]?.integer ?? 0)
+        figures.completionTokens = Int(root["completion_tokens"]?.integer ?? 0)
+        // The file has ten decimals, of which a number of that size keeps all.
+        figures.cost = root["cost"]?.number.flatMap { dollars in
+            Int128(exactly: (dollars * 1e10).rounded()).map { $0 * 100 }
+        }
+        return figures
+    }
+
+    private consuming func ended() -> UsageSummary {
+        var rows = groups.map {
+            UsageSummary.Row(name: $0.isEmpty ? nil : String(decoding: $0, as: UTF8.self), figures: $1)
+        }
+        let isByDay = question.group == .day
+        rows.sort { one, other in
+            if !isByDay, one.figures.requests != other.figures.requests {
+                return one.figures.requests > other.figures.requests
+            }
+            return (one.name ?? "").utf8.lexicographicallyPrecedes((other.name ?? "").utf8)
+        }
+        summary.isCut = summary.isCut || rows.count > UsageQuestion.mostRows
+        summary.rows = Array(rows.prefix(UsageQuestion.mostRows))
+        return summary
+    }
+}
+
+extension UsageSummary.Figures {
+    fileprivate static func += (sum: inout Self, more: Self) {
+        sum.requests += more.requests
+        sum.failed += more.failed
+        sum.promptTokens = sum.promptTokens &+ more.promptTokens
+        sum.completionTokens = sum.completionTokens &+ more.completionTokens
+        if let cost = more.cost { sum.cost = (sum.cost ?? 0) &+ cost }
+    }
+}

@@ -1,0 +1,96 @@
+/// The tables of usage records. Each step leads from one version of the schema to the next; steps that were released
+/// never change.
+enum UsageSchema {
+    /// Of a record, in the order in which stores write them. Money is in 10^-12 dollars, `time` in milliseconds since
+    /// 1970, `kind` 0 for a request and 1 for a call.
+    static let columns = [
+        "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens",
+        "completion_tokens", "estimated", "cost", "credits", "duration_ms", "attempts", "stream", "cached", "success",
+        "status", "error",
+    ]
+
+    static let sqliteTable = "usage"
+    static let postgresTable = "relay_usage"
+
+    static let sqliteSteps = [
+        """
+        CREATE TABLE usage (
+            id INTEGER PRIMARY KEY,
+            time INTEGER NOT NULL, kind INTEGER NOT NULL, request_id TEXT NOT NULL,
+            endpoint TEXT, caller TEXT, model TEXT, model_used TEXT, provider TEXT, key TEXT,
+            prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, estimated INTEGER NOT NULL,
+            cost INTEGER, credits INTEGER,
+            duration_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, stream INTEGER NOT NULL, cached INTEGER NOT NULL,
+            success INTEGER NOT NULL, status INTEGER, error TEXT
+        );
+        CREATE INDEX usage_time ON usage (time);
+        """
+    ]
+
+    /// `process` and `number` are a record's own: one that is written a second time is not there twice.
+    static let postgresSteps = [
+        """
+        CREATE TABLE relay_usage (
+            process bigint NOT NULL, number bigint NOT NULL,
+            time bigint NOT NULL, kind smallint NOT NULL, request_id text NOT NULL,
+            endpoint text, caller text, model text, model_used text, provider text, key text,
+            prompt_tokens bigint NOT NULL, completion_tokens bigint NOT NULL, estimated boolean NOT NULL,
+            cost bigint, credits bigint,
+            duration_ms bigint NOT NULL, attempts bigint NOT NULL, stream boolean NOT NULL, cached boolean NOT NULL,
+            success boolean NOT NULL, status integer, error text,
+            PRIMARY KEY (process, number)
+        );
+        CREATE INDEX relay_usage_time ON relay_usage (time);
+        """
+    ]
+
+    /// The types of `columns` in PostgreSQL.
+    static let postgresTypes = [
+        "bigint", "smallint", "text", "text", "text", "text", "text", "text", "text", "bigint", "bigint", "boolean",
+        "bigint", "bigint", "bigint", "bigint", "boolean", "boolean", "boolean", "integer", "text",
+    ]
+}
+
+/// Takes the values of a row, one after the other.
+protocol UsageCells {
+    mutating func add(_ number: Int?)
+    mutating func add(_ flag: Bool)
+    /// Of any length.
+    mutating func add(_ text: String?)
+}
+
+extension UsageRecord {
+    /// The most bytes of a text.
+    static let textBound = 1_000
+    private static let mostTokens = 1 << 40
+
+    /// In the order of `UsageSchema.columns`. Numbers are such that sums of millions of them are exact.
+    func write(to cells: inout some UsageCells) {
+        let (kind, key, credits) =
+            switch subject {
+            case .request: (0, nil as String?, nil as Int?)
+            case .call(let key, let credits): (1, key, credits)
+            }
+        cells.add(timeMilliseconds)
+        cells.add(kind)
+        cells.add(requestID)
+        cells.add(endpoint)
+        cells.add(caller)
+        cells.add(model)
+        cells.add(modelUsed)
+        cells.add(provider)
+        cells.add(key)
+        cells.add(min(max(0, promptTokens), Self.mostTokens))
+        cells.add(min(max(0, completionTokens), Self.mostTokens))
+        cells.add(isEstimated)
+        cells.add(cost?.millionths)
+        cells.add(credits)
+        cells.add(durationMilliseconds)
+        cells.add(attempts)
+        cells.add(isStreamed)
+        cells.add(isCached)
+        cells.add(isSuccess)
+        cells.add(status.map { Int(Int32(clamping: $0)) })
+        cells.add(error)
+    }
+}

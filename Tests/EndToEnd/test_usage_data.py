@@ -1,0 +1,285 @@
+"""Databases of usage records, and `relay usage`."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import conftest
+import httpx
+import pytest
+from chat import PATH, ask, body
+from conftest import TEAM_TOKEN, VENDOR_KEY
+from limited import client as plain
+from memcached import wait_for
+from openai_vendor import USAGE
+from postgres import PASSWORD, Postgres
+from relay_process import IS_SANITIZED, PASSED_ON, binary, free_port
+
+PROMPT, COMPLETION = USAGE["prompt_tokens"], USAGE["completion_tokens"]
+COST = (PROMPT + 2 * COMPLETION) * 1_000_000  # of 10^-12 dollars, by COSTS
+WRITER = binary().parent / "write-usage"
+KILLED_RATE = 5_000
+
+
+def settings(server, **more):
+    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN, PASSWORD))
+    return {
+        "KEY_TEAM_TOKEN": TEAM_TOKEN, "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url,
+        "PROVIDER_ROW_API_KEY": VENDOR_KEY, "PROVIDER_ROW_MODELS": "fast=big/1,bad=big/2", "PROVIDER_ROW_COST": "0.001/0.002",
+    } | {name: str(value) for name, value in more.items()}  # fmt: skip
+
+
+def told(*words, **environment):
+    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return subprocess.run(
+        [str(binary()), *words], env=inherited | environment, capture_output=True, text=True, timeout=30, cwd="/"
+    )
+
+
+def rows(folder, sql):
+    with closing(sqlite3.connect(f"file:{folder}/usage.db?mode=ro", uri=True)) as database:
+        return database.execute(sql).fetchall()
+
+
+def count(folder):
+    return rows(folder, "SELECT count(*) FROM usage")[0][0] if (folder / "usage.db").exists() else 0
+
+
+def metric(relay, name, to):
+    text = httpx.get(relay.base_url + "/metrics", trust_env=False).text
+    (value,) = [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(f'{name}{{to="{to}"}}')]
+    return int(value)
+
+
+@pytest.fixture
+def team(server):
+    """`team(relay)`: a client; the server answers `fast` and fails `bad`."""
+    server.says("big/1", {})
+    server.says("big/2", {"status": 500})
+    clients = []
+
+    def made(relay):
+        clients.append(plain(relay, TEAM_TOKEN))
+        return clients[-1]
+
+    yield made
+    for http in clients:
+        http.close()
+    server.take_violations()
+
+
+def use(http, good=3, bad=1):
+    for _ in range(good):
+        assert ask(http, model="fast").status_code == 200
+    for _ in range(bad):
+        assert ask(http, model="bad").status_code >= 500
+
+
+def check_report(environment, good=3, bad=1):
+    """What `relay usage` tells of requests of `use`."""
+    asked = {}
+    for group in ("model", "key", "provider", "day"):
+        found = told("usage", "--by", group, "--json", "--days", "2", **environment)
+        assert (found.returncode, found.stderr) == (0, ""), found
+        asked[group] = json.loads(found.stdout)
+    by_model = {row["model"]: row for row in asked["model"]["rows"]}
+    assert by_model["fast"] == {
+        "model": "fast", "requests": good, "failed": 0, "prompt_tokens": PROMPT * good, "completion_tokens": COMPLETION * good,
+        "cost": pytest.approx(COST * good / 1e12, rel=1e-12),
+    }  # fmt: skip
+    assert (by_model["bad"]["requests"], by_model["bad"]["failed"]) == (bad, bad)
+    for group, name in (("key", "team"), ("day", datetime.now(UTC).strftime("%Y-%m-%d"))):
+        (row,) = asked[group]["rows"]
+        assert (row[group], row["requests"], row["failed"]) == (name, good + bad, bad)
+        assert asked[group]["total"]["requests"] == good + bad
+    (row,) = asked["provider"]["rows"]
+    assert row["provider"] == "row" and row["calls"] >= good + bad and row["calls"] - row["failed"] == good
+
+
+def test_sqlite(launch, server, team, tmp_path):
+    folder = tmp_path / "data"
+    environment = settings(server, DATA_DIR=folder)
+    relay = launch(**environment)
+    http = team(relay)
+    nothing = told("usage", **environment)
+    assert nothing.returncode == 0 and nothing.stdout.startswith("no records from ")
+    use(http)
+    wait_for(lambda: count(folder) >= 8)
+    names = "kind, caller, model, model_used, provider, key, prompt_tokens, completion_tokens, cost, success, status"
+    used = ("team", "fast", "big/1", "row")
+    assert rows(folder, f"SELECT {names} FROM usage WHERE model = 'fast' LIMIT 2") == [
+        (0, *used, None, PROMPT, COMPLETION, COST, 1, 200), (1, *used, "k1", PROMPT, COMPLETION, COST, 1, 200),
+    ]  # fmt: skip
+    check_report(environment)
+    assert rows(folder, "SELECT success, status FROM usage WHERE model = 'bad' AND kind = 0")[0][0] == 0
+    # A terminal gets nothing that a caller has put into a name.
+    assert ask(http, model="x\u001b[31m\u202ey").status_code == 404
+    wait_for(lambda: count(folder) >= 9)
+    table = told("usage", **environment).stdout.splitlines()
+    assert table[0].split() == ["MODEL", "REQUESTS", "FAILED", "PROMPT", "TOKENS", "COMPLETION", "TOKENS", "USD"]
+    assert table[1].split() == ["fast", "3", "0", str(PROMPT * 3), str(COMPLETION * 3), f"{COST * 3 / 1e12:.6f}".rstrip("0")]
+    assert {line.split()[0] for line in table[2:4]} == {"bad", "x?[31m?y"} and table[4].split()[:3] == ["total", "5", "2"]
+    # As a crash ends it: nothing that was written is lost, and the next one goes on.
+    relay.kill()
+    again = launch(**environment)
+    assert rows(folder, "PRAGMA integrity_check") == [("ok",)] and count(folder) >= 9
+    use(team(again), good=1, bad=0)
+    again.stop()
+    assert not (folder / "usage.db-wal").exists(), "the file was not closed"
+    assert count(folder) >= 11
+    assert json.loads(told("usage", "--json", **environment).stdout)["total"]["requests"] == 6
+
+
+def test_a_change_needs_a_restart(launch, server, tmp_path):
+    file = tmp_path / "relay.env"
+    file.write_text(f"DATA_DIR={tmp_path}/one\n")
+    relay = launch(**settings(server, ENV_FILE=file))
+    file.write_text(f"DATA_DIR={tmp_path}/two\nUSAGE_DATABASE_URL=postgres://a:{PASSWORD}@host/db\nUSAGE_DATA_DAYS=7\n")
+    relay.signal(signal.SIGHUP)
+    line = relay.wait_for_line(lambda line: line["message"] == "settings that need a restart have changed")
+    assert line["settings"] == "DATA_DIR, USAGE_DATABASE_URL, USAGE_DATA_DAYS"
+    shown = told("config", ENV_FILE=str(file)).stdout
+    assert "USAGE_DATABASE_URL=post...db" in shown and PASSWORD not in shown
+
+
+def test_what_cannot_start(server, tmp_path):
+    (tmp_path / "file").touch()
+    for more, cause in (
+        ({"DATA_DIR": tmp_path / "a" / "b"}, "cannot be made: No such file or directory; make it, or name another folder"),
+        ({"DATA_DIR": tmp_path / "file"}, "is no folder; name another"),
+        ({"USAGE_DATABASE_URL": f"postgres://a:{PASSWORD}%zz@host/db"}, "libpq does not take it; write it as postgres://"),
+    ):
+        found = told(HOST="127.0.0.1", PORT=str(free_port()), **settings(server, **more))
+        assert found.returncode == 1 and cause in found.stderr and len(found.stderr.splitlines()) == 1, found
+        assert PASSWORD not in found.stderr
+
+
+def test_words_that_are_not_understood(tmp_path):
+    for words in (
+        ["--by"], ["--by", "hour"], ["--days", "0"], ["--days", "x"], ["--days"], ["all"], ["--json", "--json"],
+        ["--by", "day", "--by", "day"],
+    ):  # fmt: skip
+        found = told("usage", *words)
+        assert found.returncode == 64 and found.stderr.startswith("usage takes --by key|model|provider|day, --days N"), words
+    nowhere = told("usage")
+    assert nowhere.returncode == 1
+    assert nowhere.stderr == "usage: no records are kept; set DATA_DIR, USAGE_DATABASE_URL or USAGE_LOG_FILE\n"
+    assert told("usage", USAGE_LOG_FILE="-").returncode == 1
+
+
+def test_lines_of_a_file(launch, server, team, tmp_path):
+    file = tmp_path / "app.log"
+    environment = settings(server, USAGE_LOG_FILE=file)
+    use(team(launch(**environment)))
+    wait_for(lambda: file.exists() and file.read_bytes().count(b"\n") >= 8)
+    check_report(environment)
+    with file.open("a") as more:
+        more.write("no record\n")
+    assert json.loads(told("usage", "--json", **environment).stdout)["bad_lines"] == 1
+    assert told("usage", **environment).stdout.endswith("Lines that are no records: 1.\n")
+    file.write_text(file.read_text().removesuffix("no record\n"))
+
+
+@pytest.mark.skipif(not WRITER.exists(), reason="write-usage is not built beside the relay")
+def test_killed_while_it_writes(tmp_path):
+    """Of 5,000 records a second, nothing older than a second is lost, and there is no hole."""
+    writer = subprocess.Popen([WRITER, tmp_path, str(KILLED_RATE)], stdout=subprocess.PIPE, text=True)
+    told_at = []
+
+    def read():
+        for line in writer.stdout:
+            told_at.append((time.monotonic(), int(line)))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    wait_for(lambda: len(told_at) >= 25)
+    writer.kill()
+    killed = time.monotonic()
+    writer.wait()
+    reader.join()
+    writer.stdout.close()
+    taken = max(number for at, number in told_at if at <= killed - 1)
+    assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+    ((first, last, number),) = rows(tmp_path, "SELECT min(request_id + 0), max(request_id + 0), count(*) FROM usage")
+    assert (first, number) == (1, last) and last >= taken > (0 if IS_SANITIZED else KILLED_RATE), (first, last, number, taken)
+
+
+def test_full_disk(launch, server, team, tmp_path):
+    """Requests go on, with one warning and a metric; with room again all is written."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        relay = launch(**settings(server, DATA_DIR=folder))
+        http = team(relay)
+        with (folder / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
+            while filler.write(bytes(4096)):
+                pass
+        use(http, good=3, bad=0)
+        wait_for(lambda: metric(relay, "relay_usage_write_failures_total", "sqlite") >= 2)
+        use(http, good=3, bad=0)
+        assert metric(relay, "relay_usage_records_waiting", "sqlite") > 0
+        (folder / "filler").unlink()
+        wait_for(lambda: metric(relay, "relay_usage_records_total", "sqlite") >= 12)
+        assert count(folder) >= 12 and metric(relay, "relay_usage_records_dropped_total", "sqlite") == 0
+        warnings = [line["message"] for line in relay.log_lines() if line["level"] == "warning"]
+        assert warnings == ["usage records cannot be written", "usage records are written again"]
+        relay.stop()
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_postgres(launch, server, team):
+    """Two relays and one database, which goes and comes back."""
+    postgres = Postgres()
+    try:
+        environment = settings(server, USAGE_DATABASE_URL=postgres.url)
+        relays = [launch(**environment) for _ in range(2)]
+        one, other = (team(relay) for relay in relays)
+        use(one, good=2)
+        use(other, good=1, bad=0)
+
+        def number():
+            (found,) = postgres.ask("SELECT to_regclass('relay_usage')")
+            return int(postgres.ask("SELECT count(*) FROM relay_usage")[0][0]) if found != [""] else 0
+
+        wait_for(lambda: number() >= 8)
+        check_report(environment)
+        postgres.run("stop")
+        for _ in range(5):
+            use(one, bad=0, good=1)
+        relays[0].wait_for_line(lambda line: line["message"] == "usage records cannot be written")
+        assert metric(relays[0], "relay_usage_records_waiting", "postgres") == 10
+        away = told("usage", **environment)
+        assert away.returncode == 1 and away.stderr.startswith("usage: USAGE_DATABASE_URL: ") and PASSWORD not in away.stderr
+        postgres.run("start")
+        relays[0].wait_for_line(lambda line: line["message"] == "usage records are written again")
+        relays[1].stop()
+        use(one, good=1, bad=0)
+        relays[0].stop()
+        check_report(environment, good=9)
+        assert postgres.ask("SELECT count(*) - count(DISTINCT (process, number)) FROM relay_usage") == [["0"]]
+        for relay in relays:
+            assert PASSWORD not in relay.text()
+    finally:
+        postgres.remove()
+
+
+def test_posts_nothing(launch, server, team, tmp_path, mark):
+    """No prompt, key or answer is in the database."""
+    folder = tmp_path / "data"
+    relay = launch(**settings(server, DATA_DIR=folder))
+    http = team(relay)
+    assert ask(http, mark, model="fast").status_code == 200
+    assert http.post(PATH, json=body(mark, model="bad")).status_code >= 500
+    relay.stop()
+    kept = b"".join(file.read_bytes() for file in Path(folder).iterdir())
+    assert b"team" in kept and not conftest.told_secrets(kept.decode(errors="replace"))

@@ -1,0 +1,205 @@
+import CSQLite
+import Engine
+import Glibc
+import Testing
+
+@testable import Shared
+
+@Suite struct SQLiteStoreTests {
+    private let folder = TemporaryFolder()
+
+    private var path: String { "\(folder.path)/usage.db" }
+
+    private func store(
+        days: Int = 90,
+        mostBytes: Int = 1 << 30,
+        steps: [String] = UsageSchema.sqliteSteps
+    ) -> SQLiteStore {
+        SQLiteStore(folder: folder.path, days: days, mostBytes: mostBytes, steps: steps, noLog)
+    }
+
+    /// The rows of a query, as another program reads them.
+    private func rows(_ sql: String, columns: Int32 = 1) throws -> [[String?]] {
+        let statement = try SQLiteDatabase.open(path, .read, busyMilliseconds: 1_000).prepare(sql)
+        var rows: [[String?]] = []
+        while try statement.step() { rows.append((0..<columns).map { statement.text($0) }) }
+        return rows
+    }
+
+    private func change(_ sql: String) throws {
+        try SQLiteDatabase.open(path, .write, busyMilliseconds: 1_000).execute(sql)
+    }
+
+    private func write(_ records: [UsageRecord], to store: SQLiteStore) throws {
+        var rest = records[...]
+        while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+    }
+
+    @Test("a record is a row, which others read while the store is open")
+    func columns() throws {
+        let store = store(days: 0)
+        try write([request(1, at: 1_790_000_000_123, cost: 1_500), call(1, at: 5)], to: store)
+        let names = UsageSchema.columns.joined(separator: ",")
+        let found = try rows("SELECT \(names) FROM usage ORDER BY id", columns: Int32(UsageSchema.columns.count))
+        #expect(
+            found.first == [
+                "1790000000123", "0", "request-1", "/v1/chat/completions", "team", "fast", "big/model:1", "row", nil,
+                "20",
+                "30", "0", "1500", nil, "812", "1", "0", "0", "1", "200", nil,
+            ]
+        )
+        #expect(
+            found.last == [
+                "5", "1", "request-1", "/v1/chat/completions", "team", "fast", nil, "row", "k1", "5", "0", "1", nil,
+                "7",
+                "0", "0", "0", "0", "0", "500", "it said \"no\" \\ \u{e4}\u{1f600}",
+            ]
+        )
+        #expect(try rows("PRAGMA journal_mode") == [["wal"]])
+        var about = stat()
+        #expect(stat(path, &about) == 0 && about.st_mode & 0o007 == 0, "others read the file")
+    }
+
+    @Test("texts are bounded, without the byte 0, and none is not the same as an empty one")
+    func texts() throws {
+        let long = String(repeating: "\u{e4}", count: 600)
+        try write([request(1, model: ""), request(2, model: "a\0b"), request(3, model: long)], to: store())
+        let found = try rows("SELECT model FROM usage ORDER BY id").map { $0[0] }
+        #expect(found == ["", "a?b", String(repeating: "\u{e4}", count: 500)])
+    }
+
+    @Test("a file of version 1 keeps its rows")
+    func versionOne() throws {
+        try change(
+            """
+            CREATE TABLE usage (
+                id INTEGER PRIMARY KEY,
+                time INTEGER NOT NULL, kind INTEGER NOT NULL, request_id TEXT NOT NULL,
+                endpoint TEXT, caller TEXT, model TEXT, model_used TEXT, provider TEXT, key TEXT,
+                prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, estimated INTEGER NOT NULL,
+                cost INTEGER, credits INTEGER,
+                duration_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, stream INTEGER NOT NULL, cached INTEGER NOT NULL,
+                success INTEGER NOT NULL, status INTEGER, error TEXT
+            );
+            CREATE INDEX usage_time ON usage (time);
+            INSERT INTO usage VALUES (1, \(Timestamp.now()), 0, 'old', NULL, 'team', 'fast', NULL, NULL, NULL, 1, 2, 0, 3, NULL,
+                4, 1, 0, 0, 1, 200, NULL);
+            PRAGMA user_version = 1;
+            """
+        )
+        try write([request(1)], to: store())
+        #expect(try rows("SELECT request_id FROM usage ORDER BY id") == [["old"], ["request-1"]])
+        #expect(try rows("PRAGMA user_version") == [["\(UsageSchema.sqliteSteps.count)"]])
+        let question = UsageQuestion(by: .model, days: 1)
+        #expect(try SQLiteReading.summary(folder: folder.path, question)?.total.requests == 2)
+    }
+
+    @Test("an older file is upgraded whole or not at all; a newer one is refused")
+    func upgrade() throws {
+        try write([request(1)], to: store())
+        let added = "ALTER TABLE usage ADD COLUMN more INTEGER NOT NULL DEFAULT 7"
+        #expect(throws: UsageFailure.self) {
+            try store(steps: UsageSchema.sqliteSteps + [added, "ALTER TABLE nothing ADD COLUMN x INTEGER"]).check()
+        }
+        #expect(try rows("PRAGMA user_version") == [["1"]])
+        #expect(throws: SQLiteFailure.self) { try rows("SELECT more FROM usage") }
+        try write([request(2)], to: store(steps: UsageSchema.sqliteSteps + [added]))
+        #expect(
+            try rows("SELECT request_id, more FROM usage", columns: 2) == [["request-1", "7"], ["request-2", "7"]]
+        )
+        let failure = #expect(throws: UsageFailure.self) { try store().check() }
+        #expect(failure?.cause.contains("a newer relay wrote it (schema 2, this one knows 1)") == true)
+        #expect(throws: UsageFailure.self) {
+            try SQLiteReading.summary(folder: folder.path, UsageQuestion(by: .key, days: 1))
+        }
+    }
+
+    @Test("a file that is no database, or a damaged one, is put aside and a new one is begun")
+    func damaged() throws {
+        let file = try #require(fopen(path, "w"))
+        fputs(String(repeating: "no database at all\n", count: 500), file)
+        fclose(file)
+        let store = store()
+        try store.check()
+        #expect(folder.files().contains { $0.hasPrefix("usage.db.broken-") })
+        try write((0..<200).map { request($0) }, to: store)
+        #expect(try rows("SELECT count(*) FROM usage") == [["200"]])
+        // The next one within the hour is left where it is.
+        store.reopen()
+        let again = try #require(fopen(path, "w"))
+        fputs("no database at all\n" + String(repeating: "x", count: 5_000), again)
+        fclose(again)
+        #expect(throws: UsageFailure.self) { try store.write([request(1)]) }
+        #expect(throws: UsageFailure.self) { try store.write([request(1)]) }
+        #expect(
+            folder.files().count { $0.hasPrefix("usage.db.broken-") && !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm") }
+                == 1
+        )
+    }
+
+    @Test("records older than the days go, in steps")
+    func age() throws {
+        let store = store(days: 2)
+        store.upkeepSeconds = 0
+        let day = 86_400_000
+        let now = Timestamp.now()
+        try write((0..<9_000).map { request($0, at: now - 3 * day) }, to: store)
+        for number in 0..<3 { try write([request(10_000 + number, at: now - day)], to: store) }
+        #expect(try rows("SELECT count(*), min(time) >= \(now - 2 * day) FROM usage", columns: 2) == [["3", "1"]])
+        let forever = self.store(days: 0)
+        forever.upkeepSeconds = 0
+        try write([request(1, at: 5), request(2)], to: forever)
+        #expect(try rows("SELECT count(*) FROM usage WHERE time = 5") == [["1"]])
+    }
+
+    @Test("the oldest records go where the file would be too large, and it gets smaller where less is allowed")
+    func size() throws {
+        let large = store(mostBytes: 4 << 20)
+        large.upkeepSeconds = 0
+        try write((0..<40_000).map { request($0) }, to: large)
+        var about = stat()
+        #expect(stat(path, &about) == 0 && about.st_size < 6 << 20)
+        #expect(try rows("SELECT max(id) = 40000, min(id) > 4000 FROM usage", columns: 2) == [["1", "1"]])
+        large.reopen()
+        let small = store(mostBytes: 1 << 20)
+        small.upkeepSeconds = 0
+        for number in 0..<20 { try write([request(number)], to: small) }
+        small.reopen()
+        #expect(stat(path, &about) == 0 && about.st_size <= 2 << 20)
+    }
+
+    @Test("a full disk loses nothing: records are written once there is room")
+    func full() throws {
+        let store = store()
+        try store.check()
+        let records = (0..<5_000).map { request($0) }
+        try store.opened?.database.execute("PRAGMA max_page_count = 60")
+        var rest = records[...]
+        #expect(throws: UsageFailure.self) {
+            while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+        }
+        #expect(!rest.isEmpty)
+        #expect(throws: UsageFailure.self) { try store.write(rest) }
+        try store.opened?.database.execute("PRAGMA max_page_count = 100000")
+        while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+        #expect(try rows("SELECT count(*), count(DISTINCT request_id) FROM usage", columns: 2) == [["5000", "5000"]])
+    }
+
+    @Test("two relays may write to one file")
+    func shared() throws {
+        let (one, other) = (store(), store())
+        for number in 0..<10 { try write([request(number)], to: number.isMultiple(of: 2) ? one : other) }
+        #expect(try rows("SELECT count(*) FROM usage") == [["10"]])
+    }
+
+    @Test("a folder is made where the one above it exists")
+    func folders() throws {
+        try DataFolder.prepare("\(folder.path)/data")
+        try DataFolder.prepare("\(folder.path)/data")
+        let missing = #expect(throws: UsageFailure.self) { try DataFolder.prepare("\(folder.path)/a/b") }
+        #expect(missing?.cause.contains("make it, or name another folder") == true)
+        let file = try #require(fopen("\(folder.path)/file", "w"))
+        fclose(file)
+        #expect(throws: UsageFailure.self) { try DataFolder.prepare("\(folder.path)/file") }
+    }
+}

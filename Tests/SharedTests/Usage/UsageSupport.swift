@@ -1,0 +1,89 @@
+import Glibc
+
+@testable import Shared
+
+/// A folder of a test's own, which goes with the object.
+final class TemporaryFolder {
+    let path: String
+
+    init() {
+        var name = Array("/tmp/relay-test.XXXXXX\0".utf8.map { CChar(bitPattern: $0) })
+        mkdtemp(&name)
+        path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit { _ = spawned("/bin/rm", "-rf", path) }
+
+    func files() -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if !name.hasPrefix(".") { names.append(name) }
+        }
+        return names.sorted()
+    }
+}
+
+/// The status of a program that was run to its end.
+@discardableResult
+func spawned(_ arguments: String...) -> Int32 {
+    var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    var id = pid_t()
+    guard posix_spawn(&id, arguments[0], nil, nil, &words, environ) == 0 else { return -1 }
+    var status: Int32 = -1
+    waitpid(id, &status, 0)
+    return status
+}
+
+/// The record of a request; `number` is in its id.
+func request(
+    _ number: Int,
+    at milliseconds: Int = Timestamp.now(),
+    model: String? = "fast",
+    cost: Int? = nil
+) -> UsageRecord {
+    var record = UsageRecord(
+        at: milliseconds,
+        .request,
+        requestID: "request-\(number)",
+        endpoint: "/v1/chat/completions",
+        caller: "team",
+        model: model
+    )
+    record.modelUsed = "big/model:1"
+    record.provider = "row"
+    record.promptTokens = 20
+    record.completionTokens = 30
+    record.cost = cost.map { Cost(millionths: $0) }
+    record.durationMilliseconds = 812
+    record.attempts = 1
+    record.isSuccess = true
+    record.status = 200
+    return record
+}
+
+/// A failed call of a vendor.
+func call(_ number: Int, at milliseconds: Int = Timestamp.now(), provider: String = "row") -> UsageRecord {
+    var record = UsageRecord(
+        at: milliseconds,
+        .call(key: "k1", credits: 7),
+        requestID: "request-\(number)",
+        endpoint: "/v1/chat/completions",
+        caller: "team",
+        model: "fast"
+    )
+    record.provider = provider
+    record.promptTokens = 5
+    record.isEstimated = true
+    record.status = 500
+    record.error = "it said \"no\" \\ \u{e4}\u{1f600}"
+    return record
+}
+
+/// Writes nowhere.
+let noLog = Log(level: .error, format: .text, descriptor: open("/dev/null", O_WRONLY | O_CLOEXEC))
