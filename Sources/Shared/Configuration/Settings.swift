@@ -66,6 +66,8 @@ package struct Settings: Sendable, Equatable {
     package let logLevel: LogLevel
     package let logFormat: LogFormat
     package let balance: BalanceSettings
+    /// Nil: no answer is kept.
+    package let cache: CacheSettings?
     /// In the order of `PROVIDERS`; never empty.
     package let providers: [ProviderSettings]
     /// By NAME.
