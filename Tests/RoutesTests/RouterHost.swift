@@ -58,6 +58,7 @@ func answered(
         limiter: Limiter(store: nil),
         files: FileShelf(shared),
         responses: ResponseShelf(shared),
+        answers: AnswerShelf(memory, shared: nil, worker: worker),
         worker: worker,
         reader: reader,
         assets: AssetCache(),
