@@ -19,6 +19,7 @@ final class Assembly {
     private let responses: SharedState
     /// For answers that are kept; nil: they have none of their own.
     private let answersState: SharedState?
+    private let answers: AnswerShelf
     private let served: [ServedLoop]
     private let reloader: Reloader
 
@@ -41,7 +42,7 @@ final class Assembly {
         answersState =
             settings.cache?.store == .memcached
             ? store.map { SharedState($0, timeoutMilliseconds: settings.limits.storeTimeout.milliseconds) } : nil
-        let answers = AnswerShelf(budget, shared: answersState ?? (store == nil ? nil : shared), worker: worker)
+        answers = AnswerShelf(budget, shared: answersState ?? (store == nil ? nil : shared), worker: worker, log)
         let lasting = LastingParts(log: log, budget: budget, worker: worker, limiter: limiter)
         let makers = SetupParts(settings, lasting)
         let paces = LoopPaces()
@@ -173,6 +174,7 @@ final class Assembly {
         shared.stop()
         if responses !== shared { responses.stop() }
         answersState?.stop()
+        answers.stop()
         worker.stop()
         reader.stop()
     }

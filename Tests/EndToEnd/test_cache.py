@@ -1,6 +1,8 @@
 """The cache of answers: what is found again, what is not kept, and for whom."""
 
+import itertools
 import json
+import random
 import re
 import socket
 import threading
@@ -456,3 +458,87 @@ def test_relays_share_by_memcached(start_relay, server, store, prompt, mark):
         server.says(UP, {"text": answer})
         store.start()
         wait_for(lambda: states(one, body(prompt)) == ["hit"])
+
+
+# --- In a directory --------------------------------------------------------------------------------
+
+
+def test_answers_outlive_a_restart(launch, server, prompt, mark, tmp_path):
+    kept = environment(server, CACHE_STORE="data", DATA_DIR=tmp_path, CACHE_MAX_ENTRIES="3", CACHE_TTL="1h")
+    answer = f"answer{uuid.uuid4().hex}"
+    server.says(UP, {"text": answer})
+    wanted = [body(prompt, seed=seed, **({"stream": True} if seed == 3 else {})) for seed in range(4)]
+    relay = launch(**kept)
+    with client_of(relay) as http:
+        assert states(http, *wanted) == ["miss"] * 4
+        wait_for(lambda: states(http, wanted[3]) == ["hit"])
+    relay.stop()
+    files = list((tmp_path / "cache").iterdir())
+    assert len(files) == 3, "the one longest unused has gone"
+    content = b"".join(file.read_bytes() for file in files)
+    assert mark.encode() not in content and answer.encode() not in content
+    (tmp_path / "cache" / "unfinished.new").touch()
+    relay = launch(**kept)
+    with client_of(relay) as http:
+        wait_for(lambda: metric(http.get("/metrics").text, "entries") == 3)
+        assert states(http, *wanted[1:]) == ["hit"] * 3 and asked(server) == 4
+        for file in files:
+            file.write_bytes(file.read_bytes()[:-1] + b"!")
+        assert states(http, *wanted[1:]) == ["miss"] * 3, "what was changed is no answer"
+        wait_for(lambda: states(http, *wanted[1:]) == ["hit"] * 3)
+    relay.stop()
+    assert len(list((tmp_path / "cache").iterdir())) == 3
+
+
+def test_a_directory_that_cannot_be_written(start_relay, server, prompt, tmp_path):
+    (tmp_path / "file").touch()
+    relay = start_relay(**environment(server, CACHE_STORE="data", DATA_DIR=tmp_path / "file"))
+    server.says(UP, {})
+    with client_of(relay) as http:
+        assert states(http, *[body(prompt)] * 3) == ["miss"] * 3
+    lines = [line for line in relay.log_lines() if "directory of the cache" in line["message"]]
+    assert len(lines) == 1 and lines[0]["level"] == "warning"
+
+
+# --- Against a model -------------------------------------------------------------------------------
+
+
+def spelled(dice, value):
+    """JSON in one of its spellings."""
+    if isinstance(value, dict):
+        names = list(value)
+        dice.shuffle(names)
+        return "{" + ",".join(f"{json.dumps(name)}{dice.choice(['', ' '])}:{spelled(dice, value[name])}" for name in names) + "}"
+    if isinstance(value, list):
+        return "[" + dice.choice(["", "\n"]).join(["", *",".join(spelled(dice, one) for one in value).split("\0")]) + "]"
+    if isinstance(value, str) and dice.random() < 0.3:
+        return '"' + "".join(f"\\u{ord(letter):04x}" for letter in value) + '"'
+    return json.dumps(value)
+
+
+def test_many_requests_against_a_model(keeping, server, http):
+    """Each answer tells when it was made, so that a wrong one shows."""
+    dice = random.Random(7)
+    numbers = itertools.count()
+    run = uuid.uuid4().hex
+    server.says(UP, *({"text": f"made {number}"} for number in range(300)))
+    kept: dict[str, str] = {}
+    for _ in range(250):
+        token = dice.choice([TEAM, MATE])
+        fields = {"temperature": dice.choice([0, 1]), "seed": dice.randrange(5), "stop": dice.choice([[], ["x"]])}
+        fields = {name: value for name, value in fields.items() if value != [] and dice.random() < 0.5}
+        is_streamed = dice.random() < 0.5
+        wanted = body(run, **fields)
+        name = json.dumps([token, wanted, is_streamed], sort_keys=True)
+        noise = {"user": "somebody", "metadata": {"a": "b"}, "stream": False} | ({"stream": True} if is_streamed else {})
+        wanted |= {name: value for name, value in noise.items() if dice.random() < 0.5 or value is True}
+        directive = dice.choice(["no-cache", "no-store", "", "", "", "", ""])
+        headers = {"Authorization": f"Bearer {token}", "Cache-Control": directive or "max-age=1", "Content-Type": "application/json"}
+        answer = http.post(PATH, content=spelled(dice, wanted), headers=headers)
+        expected = {"no-store": "off", "no-cache": "miss"}.get(directive, "hit" if name in kept else "miss")
+        assert state(answer) == expected, (wanted, directive)
+        text = streamed(200, answer.headers, answer.content).text() if is_streamed else answer.json()["choices"][0]["message"]["content"]
+        assert text == (kept[name] if expected == "hit" else f"made {next(numbers)}")
+        if directive != "no-store":
+            kept[name] = text
+    assert 50 < next(numbers) < 200

@@ -52,13 +52,14 @@ func answered(
         shared.stop()
         close(null)
     }
+    let log = Log(level: .error, format: .json, descriptor: null)
     let parts = ProcessParts(
-        log: Log(level: .error, format: .json, descriptor: null),
+        log: log,
         memory: memory,
         limiter: Limiter(store: nil),
         files: FileShelf(shared),
         responses: ResponseShelf(shared),
-        answers: AnswerShelf(memory, shared: nil, worker: worker),
+        answers: AnswerShelf(memory, shared: nil, worker: worker, log),
         worker: worker,
         reader: reader,
         assets: AssetCache(),

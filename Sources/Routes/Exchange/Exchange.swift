@@ -172,6 +172,7 @@ final class Exchange: @unchecked Sendable {
             if let cost { head.add("X-Relay-Cost", text: cost.text) }
         } else if let lookup, lookup.state != .off {
             head.fields.append(lookup.state.line)
+            if lookup.state == .hit { head.add("X-Relay-Attempts", "0") }
             if let cost { head.add("X-Relay-Cost", text: cost.text) }
         }
         return head

@@ -9,12 +9,28 @@ package struct AnswerKey: Hashable, Sendable {
     package init(_ digest: Digest) { self.digest = digest }
 
     /// In a shared store.
-    var name: String { "relay:1:answer:\(Digest(of: bytes(after: "name of ")).base64url(characters: 43))" }
+    var name: String { "relay:1:answer:\(fileName)" }
 
-    var seal: SealingKey { SealingKey(derivedFrom: bytes(after: ""), for: Array("answers".utf8)) }
+    /// In a directory.
+    var fileName: String { Digest(of: bytes(after: "name of ")).base64url(characters: Self.nameLength) }
+
+    private static let nameLength = 43
+
+    static func isFileName(_ name: String) -> Bool {
+        name.utf8.count == nameLength && Base64.url.bytes(name.utf8) != nil
+    }
+
+    func seal(_ answer: Body) -> [UInt8] { key.seal(Array(answer.bytes), context: Self.context) }
+
+    /// Nil: it is not the answer to this request.
+    func open(_ sealed: [UInt8]) -> Body? {
+        key.open(sealed, context: Self.context).map { opened in opened.withUnsafeBytes { Body(copying: $0) } }
+    }
+
+    private var key: SealingKey { SealingKey(derivedFrom: bytes(after: ""), for: Array("answers".utf8)) }
 
     /// Of what is sealed, and how.
-    static let context: [UInt8] = [1]
+    private static let context: [UInt8] = [1]
 
     private func bytes(after beginning: String) -> [UInt8] { digest.withBytes { Array(beginning.utf8) + $0 } }
 }

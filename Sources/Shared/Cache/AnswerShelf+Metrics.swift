@@ -9,10 +9,10 @@ extension AnswerShelf: MetricsSource {
         text.sample(value: misses.load(ordering: .relaxed))
         text.family("relay_cache_coalesced_total", .counter, "Hits that waited for the answer to an equal request.")
         text.sample(value: coalesced.load(ordering: .relaxed))
-        let size = memory.size
-        text.family("relay_cache_entries", .gauge, "Answers that are kept in memory.")
+        let size = size
+        text.family("relay_cache_entries", .gauge, "Answers that this process keeps, in memory or in its directory.")
         text.sample(value: size.entries)
-        text.family("relay_cache_bytes", .gauge, "The memory that they take.")
+        text.family("relay_cache_bytes", .gauge, "The room that they take.")
         text.sample(value: size.bytes)
         text.family("relay_cache_waiting", .gauge, "Requests that wait for the answer to an equal one.")
         text.sample(value: flights.waiting)

@@ -7,8 +7,10 @@ package final class AnswerShelf: Sendable {
     let memory: MemoryAnswers
     /// Nil: there is no memcached.
     let shared: SharedState?
+    private let directory = Lock<FileAnswers?>(nil)
     package let flights = Flights()
     let worker: Worker
+    private let log: Log
     let hits = Atomic(0)
     let misses = Atomic(0)
     let coalesced = Atomic(0)
@@ -16,22 +18,52 @@ package final class AnswerShelf: Sendable {
     let leaving = Atomic(0)
 
     /// - Parameter worker: opens what is long.
-    package init(_ budget: MemoryBudget, shared: SharedState?, worker: Worker) {
+    package init(_ budget: MemoryBudget, shared: SharedState?, worker: Worker, _ log: Log) {
         memory = MemoryAnswers(budget)
         self.shared = shared
         self.worker = worker
+        self.log = log
     }
 
-    /// Nothing is kept any more.
+    /// Nil: none was asked for.
+    var files: FileAnswers? { directory.withLock { $0 } }
+
+    /// The directory stays that of the first time.
+    fileprivate func files(in path: String) -> FileAnswers {
+        directory.withLock { directory in
+            let files = directory ?? FileAnswers(in: "\(path)/cache", log)
+            directory = files
+            return files
+        }
+    }
+
+    /// Nothing is kept in memory any more.
     package func removeAll() { memory.removeAll() }
+
+    /// Returns when all is written.
+    package func stop() { files?.stop() }
+
+    /// The number of answers in the process's memory or directory, and their size.
+    var size: (entries: Int, bytes: Int) {
+        let kept = memory.size
+        guard let written = files?.size else { return kept }
+        return (kept.entries + written.entries, kept.bytes + written.bytes)
+    }
 }
 
 /// The cache as the settings have it.
 package struct AnswerCache: Sendable {
     package let settings: CacheSettings
     package let shelf: AnswerShelf
+    private let place: Place
     private let lifeNanoseconds: UInt64
     private let bounds: MemoryAnswers.Bounds
+
+    private enum Place {
+        case memory
+        case shared(SharedState)
+        case files(FileAnswers)
+    }
 
     /// Longer ones are kept nowhere.
     private static let longestBytes = 8 * 1_048_576
@@ -46,13 +78,19 @@ package struct AnswerCache: Sendable {
         self.shelf = shelf
         lifeNanoseconds = UInt64(clamping: settings.life.nanoseconds)
         bounds = MemoryAnswers.Bounds(entries: settings.mostEntries, bytes: settings.mostBytes)
+        if settings.store == .memcached, let shared = shelf.shared {
+            place = .shared(shared)
+        } else if settings.store == .data, let directory = settings.directory {
+            place = .files(shelf.files(in: directory))
+        } else {
+            place = .memory
+        }
     }
-
-    private var shared: SharedState? { settings.store == .memcached ? shelf.shared : nil }
 
     /// The longest answer that is kept.
     package var longestBytes: Int {
-        shared == nil ? min(Self.longestBytes, settings.mostBytes / 4) : Self.longestSharedBytes
+        if case .shared = place { return Self.longestSharedBytes }
+        return min(Self.longestBytes, settings.mostBytes / 4)
     }
 
     package func count(isHit: Bool) {
@@ -64,40 +102,42 @@ package struct AnswerCache: Sendable {
 
     /// From this process's memory; nil: it is not there.
     package func answerAtOnce(_ key: AnswerKey, on loop: EventLoop) -> Body? {
-        shared == nil ? shelf.memory.answer(key, at: loop.nowNanoseconds) : nil
+        guard case .memory = place else { return nil }
+        return shelf.memory.answer(key, at: loop.nowNanoseconds)
     }
 
     /// Nil: there is none, or the store is away.
     package func answer(_ key: AnswerKey, on loop: EventLoop) async -> Body? {
-        guard let shared else { return answerAtOnce(key, on: loop) }
-        guard let sealed = try? await shared.read(key.name, on: loop) else { return nil }
-        guard sealed.count > Self.loopBytes else { return Self.opened(sealed, key) }
-        return await shelf.worker.result(on: loop, withinNanoseconds: Self.patienceNanoseconds) {
-            Self.opened(sealed, key)
-        } ?? nil
+        switch place {
+        case .memory: return answerAtOnce(key, on: loop)
+        case .files(let files): return await files.answer(key, on: loop)
+        case .shared(let shared):
+            guard let sealed = try? await shared.read(key.name, on: loop) else { return nil }
+            guard sealed.count > Self.loopBytes else { return key.open(sealed) }
+            return await shelf.worker.result(on: loop, withinNanoseconds: Self.patienceNanoseconds) {
+                key.open(sealed)
+            } ?? nil
+        }
     }
 
     private static let loopBytes = 262_144
 
-    private static func opened(_ sealed: [UInt8], _ key: AnswerKey) -> Body? {
-        key.seal.open(sealed, context: AnswerKey.context).map { opened in
-            opened.withUnsafeBytes { Body(copying: $0) }
-        }
-    }
-
     /// Keeps an answer. Nobody waits for a store.
     package func add(_ answer: Body, _ key: AnswerKey, on loop: EventLoop) {
         guard answer.bytes.count <= longestBytes else { return }
-        guard let shared else {
+        if case .memory = place {
             let end = lifeNanoseconds == 0 ? .max : loop.nowNanoseconds + lifeNanoseconds
             return shelf.memory.add(answer, key, until: end, within: bounds)
         }
         guard shelf.leaving.load(ordering: .relaxed) <= Self.leavingBytes else { return }
         let leaving = Leaving(answer, shelf)
-        // Memcached counts seconds.
+        // Stores count seconds.
         let seconds = lifeNanoseconds == 0 ? 0 : Int(clamping: (lifeNanoseconds + 999_999_999) / 1_000_000_000)
-        shared.put(key.name, expirySeconds: seconds) {
-            key.seal.seal(Array(leaving.answer.bytes), context: AnswerKey.context)
+        switch place {
+        case .memory: break
+        case .shared(let shared): shared.put(key.name, expirySeconds: seconds) { key.seal(leaving.answer) }
+        case .files(let files):
+            files.add(key, lastingSeconds: seconds, within: bounds) { key.seal(leaving.answer) }
         }
     }
 }

@@ -21,6 +21,8 @@ package struct CacheSettings: Sendable, Equatable {
     package let mostBytes: Int
     package let scope: Scope
     package let store: Store
+    /// For answers in files; nil: there is none.
+    package let directory: String?
     /// By the names that are asked for.
     package let models: [ModelPattern]
 
@@ -31,6 +33,7 @@ package struct CacheSettings: Sendable, Equatable {
         mostBytes: Int = 64 * 1_048_576,
         scope: Scope = .key,
         store: Store = .memory,
+        directory: String? = nil,
         models: [ModelPattern] = [.all]
     ) {
         self.life = life
@@ -39,6 +42,7 @@ package struct CacheSettings: Sendable, Equatable {
         self.mostBytes = mostBytes
         self.scope = scope
         self.store = store
+        self.directory = directory
         self.models = models
     }
 
@@ -70,6 +74,7 @@ extension SettingsReader {
             mostBytes: number("CACHE_MAX_MB"),
             scope: text("CACHE_SCOPE").flatMap(CacheSettings.Scope.init) ?? .key,
             store: text("CACHE_STORE").flatMap(CacheSettings.Store.init) ?? .memory,
+            directory: text("DATA_DIR"),
             models: patterns("CACHE_MODELS")
         )
         switch settings.store {
@@ -81,9 +86,8 @@ extension SettingsReader {
             )
         case .memcached where limits.store == .memory:
             note("CACHE_STORE", "memcached needs MEMCACHED_HOST or MEMCACHED_SERVERS")
-        case .data:
-            note("CACHE_STORE", "data is not offered; set memory or memcached")
-        case .memory, .memcached: break
+        case .data where settings.directory == nil: note("CACHE_STORE", "data needs DATA_DIR")
+        case .memory, .memcached, .data: break
         }
         return settings
     }
@@ -106,12 +110,12 @@ extension SettingSection {
                 "false",
                 "true: equal requests at the same time wait for the answer of the first"
             ),
-            SettingRow("CACHE_MAX_ENTRIES", .number(1...10_000_000), "1000", "most answers in memory"),
+            SettingRow("CACHE_MAX_ENTRIES", .number(1...10_000_000), "1000", "most answers in memory, or in DATA_DIR"),
             SettingRow(
                 "CACHE_MAX_MB",
                 .megabytes(1...1_048_576),
                 "",
-                "memory for them; unset: 64, at most an eighth of MEMORY_MB"
+                "room for them there; unset: 64, at most an eighth of MEMORY_MB"
             ),
             SettingRow(
                 "CACHE_SCOPE",
@@ -123,7 +127,7 @@ extension SettingSection {
                 "CACHE_STORE",
                 .choice(CacheSettings.Store.allCases.map(\.rawValue)),
                 CacheSettings.Store.memory.rawValue,
-                "place of the answers; memcached: shared by all instances"
+                "place of the answers; memcached: shared by all instances; data: in files of DATA_DIR"
             ),
             SettingRow("CACHE_MODELS", .patterns, "all", "models whose answers are kept"),
         ]

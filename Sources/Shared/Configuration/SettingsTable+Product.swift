@@ -38,6 +38,7 @@ extension SettingsTable {
                         "30",
                         "time to finish at exit"
                     ),
+                    SettingRow("DATA_DIR", .text, "", "directory for what outlives a restart"),
                     SettingRow(
                         "RELOAD_ACCESS",
                         .choice(ReloadAccess.allCases.map(\.rawValue)),
