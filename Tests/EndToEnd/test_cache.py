@@ -318,6 +318,19 @@ def test_the_least_recent_goes_first(start_relay, server):
     assert len(lines) == 2 and all(line["cost"] == 0 and line["prompt_tokens"] == 9 for line in lines)
 
 
+def test_settings_that_are_read_anew(launch, server, prompt, tmp_path):
+    file = tmp_path / "settings"
+    file.write_text("CACHE=true\n")
+    relay = launch(**environment(server, CACHE=None, ENV_FILE=file))
+    server.says(UP, {})
+    with client_of(relay) as http:
+        for text, seen in (("CACHE=true", ["miss", "hit"]), ("CACHE=false", ["off", "off"]), ("CACHE=true", ["miss", "hit"])):
+            file.write_text(text + "\n")
+            assert http.post("/reload_config").status_code == 200
+            assert states(http, *[body(prompt)] * 2) == seen
+    relay.stop()
+
+
 # --- Equal requests at the same time -----------------------------------------------------------
 
 
@@ -523,7 +536,7 @@ def test_many_requests_against_a_model(keeping, server, http):
     run = uuid.uuid4().hex
     server.says(UP, *({"text": f"made {number}"} for number in range(300)))
     kept: dict[str, str] = {}
-    for _ in range(250):
+    for _ in range(200):
         token = dice.choice([TEAM, MATE])
         fields = {"temperature": dice.choice([0, 1]), "seed": dice.randrange(5), "stop": dice.choice([[], ["x"]])}
         fields = {name: value for name, value in fields.items() if value != [] and dice.random() < 0.5}

@@ -7,8 +7,9 @@ import Upstream
 extension Exchange {
     /// The surface, for a request whose answer may be kept.
     @inline(never)
-    func keeping(_ surface: any ChatSurface, in cache: AnswerCache) -> any ChatSurface {
-        surface.mayKeep && !request.refusesKeeping ? KeepingSurface(surface, cache) : surface
+    func keeping(_ surface: any ChatSurface) -> any ChatSurface {
+        guard let cache = gateway.cache, surface.mayKeep, !request.refusesKeeping else { return surface }
+        return KeepingSurface(surface, cache)
     }
 }
 

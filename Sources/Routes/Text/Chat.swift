@@ -24,9 +24,8 @@ extension Exchange {
 /// A stream waits for its vendor in a function of its own: all that was needed to open it is given up before. The widest
 /// frames on the way stay with the stream to its end, so each step has one of its own, too.
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
-    var surface = surface
-    if let cache = exchange.gateway.cache { surface = exchange.keeping(surface, in: cache) }
-    let (way, reply) = try await plannedChat(surface, exchange)
+    let isKeeping = exchange.gateway.cache != nil
+    let (way, reply) = try await plannedChat(isKeeping ? exchange.keeping(surface) : surface, exchange)
     let plan: ChatPlan
     switch consume way {
     case .single(let single): plan = single
