@@ -2,12 +2,14 @@
 //
 //   load --port N --dialect openai|onemin|anthropic --kind whole|stream|tools|held|upload [--path PATH]
 //        [--connections N] [--seconds N] [--requests N] [--request-bytes N] [--events N] [--keys N]
+//        [--prompts N]
 //
 // openai: POST /v1/chat/completions with a bearer; a stream must end with `data: [DONE]`.
 // onemin: POST /api/chat-with-ai with `API-KEY`; a stream must end with the event `done`.
 // anthropic: POST /v1/messages with `x-api-key`; a stream must end with the event `message_stop`.
 // Each connection asks, reads the answer, and asks again, until `seconds` are over or `requests` were sent.
 // `keys` callers ask in turn, each with a bearer (or API-KEY) of its own; one unless told.
+// prompts: one caller asks so many different questions in turn, in place of keys.
 // A request's body has `request-bytes`. An answer must have status 200; a whole one must hold the vendor's last
 // words, a stream at least `events` events and the proper end.
 // upload: POST PATH with a form whose file, called `The end.mp3`, has `request-bytes`; an answer must hold "The end.".
@@ -59,6 +61,7 @@ static int is_stream, is_held, is_tools, poller, wanted_events = 100;
 static long long stop_ns = -1;
 static long request_limit = -1, begun, answered, failures, events_seen, opened, connected, connection_count = 64;
 static long key_count = 1;
+static int has_prompts;
 static const char *reason = "";
 static long long *samples;
 static size_t sample_room;
@@ -286,7 +289,7 @@ static void make_request(int port, int is_openai, int is_anthropic, size_t body_
                      : "API-KEY: bench-key-0123456789",
         is_stream ? "text/event-stream" : "application/json", fixed + room, begin, prompt, end);
     free(prompt);
-    request_key = strstr(request, "bench-key-") + strlen("bench-key-");
+    request_key = has_prompts ? strstr(request, text) : strstr(request, "bench-key-") + strlen("bench-key-");
 }
 
 // A form with the model, the purpose and the file; the vendor knows the file alone, as `asset`.
@@ -344,6 +347,7 @@ int main(int count, char **arguments) {
         else if (!strcmp(name, "--request-bytes")) request_bytes = atol(value);
         else if (!strcmp(name, "--events")) wanted_events = atoi(value);
         else if (!strcmp(name, "--keys")) key_count = atol(value);
+        else if (!strcmp(name, "--prompts")) has_prompts = 1, key_count = atol(value);
         else return fprintf(stderr, "load: unknown option %s\n", name), 64;
     }
     if (is_held) wanted_events = 1;

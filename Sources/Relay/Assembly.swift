@@ -17,6 +17,9 @@ final class Assembly {
     private let shared: SharedState
     /// The same, unless there is no store: then responses have a part of the memory of their own.
     private let responses: SharedState
+    /// For answers that are kept; nil: they have none of their own.
+    private let answersState: SharedState?
+    private let answers: AnswerShelf
     private let served: [ServedLoop]
     private let reloader: Reloader
     private let usage: UsageBook
@@ -36,6 +39,11 @@ final class Assembly {
             store.map { SharedState($0, timeoutMilliseconds: settings.limits.storeTimeout.milliseconds) }
             ?? Self.state(of: memory.storeBytes, settings)
         responses = store == nil ? Self.state(of: memory.responseBytes, settings) : shared
+        // A thread of its own: answers are long, and counters are waited for.
+        answersState =
+            settings.cache?.store == .memcached
+            ? store.map { SharedState($0, timeoutMilliseconds: settings.limits.storeTimeout.milliseconds) } : nil
+        answers = AnswerShelf(budget, shared: answersState ?? (store == nil ? nil : shared), worker: worker, log)
         usage = try Self.usageBook(settings, log)
         let lasting = LastingParts(
             log: log,
@@ -50,7 +58,9 @@ final class Assembly {
         let ends = ModelEnds(makers.offers, log)
         let figures = ProviderFigures()
         makers.show(in: figures)
-        let others: [any MetricsSource] = [log, limiter, budget, usage, paces, figures, ends, ProcessFigures()]
+        let others: [any MetricsSource] = [
+            log, limiter, budget, usage, answers, paces, figures, ends, ProcessFigures(),
+        ]
         let metrics = Metrics(makers.labels, loops: threads, others: others)
         let parts = ProcessParts(
             log: log,
@@ -58,6 +68,7 @@ final class Assembly {
             limiter: limiter,
             files: FileShelf(shared),
             responses: ResponseShelf(responses),
+            answers: answers,
             worker: worker,
             reader: reader,
             assets: AssetCache(mostBytes: memory.assetBytes),
@@ -190,6 +201,8 @@ final class Assembly {
         limiter.stop()
         shared.stop()
         if responses !== shared { responses.stop() }
+        answersState?.stop()
+        answers.stop()
         worker.stop()
         reader.stop()
         usage.stop()

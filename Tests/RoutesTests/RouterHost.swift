@@ -59,6 +59,7 @@ func answered(
         limiter: Limiter(store: nil),
         files: FileShelf(shared),
         responses: ResponseShelf(shared),
+        answers: AnswerShelf(memory, shared: nil, worker: worker, log),
         worker: worker,
         reader: reader,
         assets: AssetCache(),

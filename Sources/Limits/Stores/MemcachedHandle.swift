@@ -5,8 +5,8 @@ import Glibc
 /// one thread at a time, and not again after a call has thrown.
 struct MemcachedHandle: ~Copyable {
     private let handle: UnsafeMutablePointer<memcached_st>
-    /// Larger ones are none of ours.
-    static let valueBound = 65_536
+    /// Larger ones are none of ours: memcached itself keeps none.
+    static let valueBound = 1_048_576
 
     private init(_ handle: UnsafeMutablePointer<memcached_st>) { self.handle = handle }
 

@@ -59,6 +59,14 @@ package final class SharedState: Sendable {
         }
     }
 
+    /// The same, of one record, which the thread makes.
+    package func put(_ key: String, expirySeconds: Int, _ value: @escaping @Sendable () -> [UInt8]) {
+        thread.begin { [link] in
+            let made = value()
+            _ = try? link.update(key, expirySeconds: expirySeconds) { _ in Change(made, true) }
+        }
+    }
+
     private func run<Outcome: Sendable>(
         on loop: EventLoop,
         _ work: @escaping @Sendable (StoreLink) throws(StoreFailure) -> Outcome

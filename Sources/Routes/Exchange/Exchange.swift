@@ -35,6 +35,8 @@ final class Exchange: @unchecked Sendable {
     private(set) var admittedNanoseconds: UInt64 = 0
     /// For `X-Relay-Cost`.
     var cost: Cost?
+    /// Nil: the cache has no part in the request.
+    var lookup: (any CachePart)?
     private(set) var hasBegun = false
     private var isBinary = false
 
@@ -49,6 +51,8 @@ final class Exchange: @unchecked Sendable {
     }
 
     var requestID: String { record.id }
+    /// The vendor's name of the model that answers; nil: not known.
+    var servedModel: String? { lookup?.servedModel ?? sheet?.server?.model }
 
     // MARK: Whole answers
 
@@ -165,8 +169,13 @@ final class Exchange: @unchecked Sendable {
             head.add("X-Relay-Provider", text: server.provider)
             head.fields.append("X-Relay-Attempts: ")
             head.fields.append(decimal: sheet.allAttempts)
-            head.fields.append("\r\nX-Relay-Cache: off\r\n")
+            head.fields.append("\r\n")
+            head.fields.append((lookup?.state ?? .off).line)
             if let day = server.shutdownDate { head.add("Sunset", text: day.httpDate) }
+            if let cost { head.add("X-Relay-Cost", text: cost.text) }
+        } else if let lookup, lookup.state != .off {
+            head.fields.append(lookup.state.line)
+            if lookup.state == .hit { head.add("X-Relay-Attempts", "0") }
             if let cost { head.add("X-Relay-Cost", text: cost.text) }
         }
         return head
@@ -186,6 +195,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Once, when nothing more is done for the request.
     func end() {
+        lookup?.end()
         let now = gateway.loop.nowNanoseconds
         record.provider = sheet?.provider
         if let sheet, case let failures = sheet.allFailures, !failures.isEmpty { record.failures = failures }

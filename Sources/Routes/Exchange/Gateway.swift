@@ -22,6 +22,8 @@ final class Gateway: @unchecked Sendable {
     let keyCheckers: [any KeyChecker]
     let files: FileShelf
     let responses: ResponseShelf
+    /// Nil: no answer is kept.
+    let cache: AnswerCache?
     /// For work that would hold up the loop.
     let worker: Worker
     /// For large bodies.
@@ -60,6 +62,8 @@ final class Gateway: @unchecked Sendable {
         keyCheckers = setup.keyCheckers
         files = shares.files
         responses = shares.responses
+        cache = setup.settings.cache.map { AnswerCache($0, shares.answers) }
+        if setup.settings.cache?.store != .memory { shares.answers.removeAll() }
         worker = shares.worker
         reader = shares.reader
         fetcher = setup.fetcher

@@ -10,6 +10,7 @@ package struct ProcessParts: Sendable {
     let limiter: Limiter
     let files: FileShelf
     let responses: ResponseShelf
+    let answers: AnswerShelf
     /// For work that would hold up the loop.
     let worker: Worker
     /// For large bodies.
@@ -27,6 +28,7 @@ package struct ProcessParts: Sendable {
         limiter: Limiter,
         files: FileShelf,
         responses: ResponseShelf,
+        answers: AnswerShelf,
         worker: Worker,
         reader: Worker,
         assets: AssetCache,
@@ -40,6 +42,7 @@ package struct ProcessParts: Sendable {
         self.limiter = limiter
         self.files = files
         self.responses = responses
+        self.answers = answers
         self.worker = worker
         self.reader = reader
         self.assets = assets

@@ -4,6 +4,31 @@ import Limits
 import Shared
 import Upstream
 
+/// The cache's part in a request.
+protocol CachePart: AnyObject, Sendable {
+    var state: CacheState { get }
+    /// The vendor's name of the model that made the answer; nil: it was not found.
+    var servedModel: String? { get }
+    /// Nothing more is done for the request.
+    func end()
+}
+
+/// As `X-Relay-Cache` tells it.
+enum CacheState {
+    /// The cache has no part in it.
+    case off
+    case miss
+    case hit
+
+    var line: StaticString {
+        switch self {
+        case .off: "X-Relay-Cache: off\r\n"
+        case .miss: "X-Relay-Cache: miss\r\n"
+        case .hit: "X-Relay-Cache: hit\r\n"
+        }
+    }
+}
+
 /// The output of one family of endpoints, errors included.
 protocol Surface: Sendable {
     /// - Parameter isMidStream: the response is an event stream that has begun; else this is its whole body.
@@ -25,6 +50,8 @@ extension Surface {
 protocol ChatSurface: Surface {
     /// That of its requests, if vendors may take these as they came.
     var wire: Wire? { get }
+    /// Its answers may be kept for later requests.
+    var mayKeep: Bool { get }
     /// - Parameter root: valid during the call only.
     /// - Parameter defaultModel: for a request that names none.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
@@ -34,6 +61,7 @@ protocol ChatSurface: Surface {
 
 extension ChatSurface {
     var wire: Wire? { nil }
+    var mayKeep: Bool { true }
 
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {
         try exchange.gateway.registry.target(asked.call.model, for: caller)

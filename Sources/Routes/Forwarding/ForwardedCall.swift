@@ -41,6 +41,9 @@ final class ForwardedCall: @unchecked Sendable {
         self.cover = cover
         if !cover.isPlain { counted = try await fields.tokens(leading.model, exchange) }
         let admission = try await exchange.admit(cover, try await reserved(candidates))
+        if let lookup = exchange.lookup as? CacheLookup, try await lookup.answersForward(request.model, leading.name) {
+            return
+        }
         let affinity = candidates.affinities.isEmpty ? nil : fields.affinity(by: candidates.affinities)
         do throws(UpstreamError) {
             let isBegun = { [exchange] in exchange.hasBegun }

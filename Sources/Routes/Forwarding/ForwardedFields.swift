@@ -12,6 +12,8 @@ struct ForwardedFields: Sendable {
     var texts = Body(ByteBuffer())
     /// Of texts that came as numbers.
     var numbers = 0
+    /// See `RequestDigest`; nil: the answer is not kept.
+    private(set) var digest: Digest?
     /// Values that calls may keep to one provider by; nil: absent.
     private var cacheKey: UInt64?
     private var user: UInt64?
@@ -25,8 +27,10 @@ struct ForwardedFields: Sendable {
         user = form.user.flatMap(Self.hash)
     }
 
-    init(_ root: JSONValue, _ endpoint: ForwardedEndpoint) throws(APIError) {
+    /// - Parameter isDigested: its answer may be kept.
+    init(_ root: JSONValue, _ endpoint: ForwardedEndpoint, isDigested: Bool) throws(APIError) {
         let fields = try RequestFields(root)
+        if isDigested { digest = RequestDigest.of(root) }
         model = try fields.model()
         cacheKey = root["prompt_cache_key"]?.text.flatMap(Self.hash)
         user = root["user"]?.text.flatMap(Self.hash)

@@ -59,6 +59,7 @@ extension Exchange {
             return false
         }
         record.isStreamed = fields.isStreamed
+        if let cache = gateway.cache, let digest = fields.digest { lookup = CacheLookup(cache, digest, self) }
         try await countStray(caller, servedBy: candidates.leading)
         let request = ForwardedRequest(endpoint, content, model: named)
         let call = ForwardedCall(self, caller, fields, request, own: isShared ? own : nil)
@@ -78,8 +79,10 @@ extension Exchange {
         }
         var held = ByteBuffer()
         var piece = ByteBuffer()
+        var kept = KeptForward(lookup, of: answer)
         while try await answer.more() {
             answer.take(into: &piece)
+            kept?.add(piece.bytes)
             if hasBegun {
                 writer.write(piece)
                 if writer.isFull { await writer.drained() }
@@ -100,6 +103,7 @@ extension Exchange {
         } else {
             vendorCall.made(credits: nil)
         }
+        if let kept = kept.take() { await kept.keep(record.usage, self) }
         if hasBegun { writer.end() } else { send(held, type: answer.type) }
     }
 
@@ -111,8 +115,9 @@ extension Exchange {
         _ endpoint: ForwardedEndpoint
     ) async throws(APIError) -> (ForwardedFields, ForwardedRequest.Content) {
         guard endpoint.takesForms, !(endpoint == .imageEdits && request.isJSON) else {
+            let isDigested = gateway.cache != nil && endpoint == .embeddings && !request.refusesKeeping
             let (fields, body) = try await jsonAndBody { (root) throws(APIError) in
-                try ForwardedFields(root, endpoint)
+                try ForwardedFields(root, endpoint, isDigested: isDigested)
             }
             return (fields, .json(body))
         }

@@ -28,6 +28,7 @@ extension RequestRecord {
         whole.durationMilliseconds = Int((now - startedNanoseconds) / 1_000_000)
         whole.attempts = provider == nil ? 0 : sheet?.allAttempts ?? 0
         whole.isStreamed = isStreamed ?? false
+        whole.isCached = isCached
         whole.isSuccess = (200..<400).contains(status)
         whole.status = status
         whole.error = whole.isSuccess ? nil : (cause ?? plainCause).beginning(ofBytes: Self.mostBytes)

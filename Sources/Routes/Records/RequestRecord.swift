@@ -24,6 +24,8 @@ struct RequestRecord {
     /// The model that served in its place.
     var substitute: String?
     var isStreamed: Bool?
+    /// The answer was kept from an earlier request.
+    var isCached = false
     /// The provider that served it.
     var provider: String?
     /// Of who serves it; nil: not known.
@@ -80,8 +82,8 @@ struct RequestRecord {
                 durationNanoseconds: now - startedNanoseconds,
                 firstByteNanoseconds: firstByteNanoseconds,
                 caller: caller,
-                promptTokens: usage?.promptTokens ?? 0,
-                completionTokens: usage?.completionTokens ?? 0,
+                promptTokens: isCached ? 0 : usage?.promptTokens ?? 0,
+                completionTokens: isCached ? 0 : usage?.completionTokens ?? 0,
                 usdParts: spent?.usdParts ?? 0
             )
         )
@@ -106,6 +108,7 @@ struct RequestRecord {
             line.add("served_by", substitute)
             if let provider { line.add("provider", word: provider) }
             if let isStreamed { line.add("stream", isStreamed) }
+            if isCached { line.add("cached", true) }
             if let usage {
                 line.add("prompt_tokens", usage.promptTokens)
                 line.add("completion_tokens", usage.completionTokens)

@@ -24,7 +24,8 @@ extension Exchange {
 /// A stream waits for its vendor in a function of its own: all that was needed to open it is given up before. The widest
 /// frames on the way stay with the stream to its end, so each step has one of its own, too.
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
-    let (way, reply) = try await plannedChat(surface, exchange)
+    let isKeeping = exchange.gateway.cache != nil
+    let (way, reply) = try await plannedChat(isKeeping ? exchange.keeping(surface) : surface, exchange)
     let plan: ChatPlan
     switch consume way {
     case .single(let single): plan = single
@@ -32,6 +33,7 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
     case .panel(let panel): return try await answer(of: panel, reply, exchange)
     }
     let admission = try await plan.admitted(exchange, checksLength: true)
+    if exchange.lookup != nil, try await reply.answers(plan, exchange) { return }
     guard let open = try await openedChat(consume plan, reply, consume admission, exchange) else { return }
     do throws(UpstreamError) {
         try await deliver(open, exchange)
@@ -114,6 +116,7 @@ private func answer(
     _ exchange: Exchange
 ) async throws(APIError) {
     let admission = try await first.admitted(exchange, checksLength: false)
+    if exchange.lookup != nil, try await reply.answers(first, exchange) { return }
     let wanted = (consume first).wanted
     do throws(UpstreamError) {
         if wanted.isStreamed {
@@ -132,6 +135,7 @@ private func answer(
 private func answer(of panel: PanelChat, _ reply: any ChatReply, _ exchange: Exchange) async throws(APIError) {
     let wanted = try panel.wanted()
     let admission = try await panel.admitted()
+    if exchange.lookup != nil, try await reply.answers(wanted, servedBy: panel.panel.name, exchange) { return }
     do throws(UpstreamError) {
         if wanted.isStreamed {
             let writer = reply.writer(for: wanted, exchange)

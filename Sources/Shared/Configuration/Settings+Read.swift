@@ -66,6 +66,7 @@ extension Settings {
         anonymousModels = reader.patterns("ANONYMOUS_MODELS")
         limits = LimitSettings(&reader)
         memory = MemorySettings(bytes: memoryBytes, hasStore: limits.store != .memory)
+        cache = reader.readCache(memory, limits, maxBodyBytes: maxBodyBytes)
         fetch = FetchSettings(reader)
         fileSecret = reader.text("FILE_ID_SECRET")
         reader.refuseShortSecret("FILE_ID_SECRET")

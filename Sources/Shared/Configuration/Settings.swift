@@ -76,6 +76,8 @@ package struct Settings: Sendable, Equatable {
     /// For what lasts; nil: there is none.
     package let dataFolder: String?
     package let balance: BalanceSettings
+    /// Nil: no answer is kept.
+    package let cache: CacheSettings?
     /// In the order of `PROVIDERS`; never empty.
     package let providers: [ProviderSettings]
     /// By NAME.

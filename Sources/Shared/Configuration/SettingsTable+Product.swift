@@ -256,6 +256,7 @@ extension SettingsTable {
                 ]
             ),
             .balance,
+            .cache,
             SettingSection(
                 "Log",
                 [

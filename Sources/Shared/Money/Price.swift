@@ -90,6 +90,7 @@ package struct Cost: Sendable, Equatable, Comparable {
 
     /// Dollars with at most ten decimals, a half rounded to even: `0.0001`, `12`.
     package var text: String {
+        guard millionths > 0 else { return "0" }
         let (whole, rest) = (millionths / 100, millionths % 100)
         let isUp = rest > 50 || rest == 50 && !whole.isMultiple(of: 2)
         let units = whole + (isUp ? 1 : 0)

@@ -74,7 +74,7 @@ extension SettingSection {
                 "DATA_DIR",
                 .path,
                 "",
-                "folder for what lasts: a database of usage records; it is made where the one above it exists"
+                "folder for what lasts: a database of usage records, answers of CACHE_STORE=data; made where its parent exists"
             ),
             SettingRow(
                 "USAGE_DATABASE_URL",

@@ -82,7 +82,7 @@ private struct GeneratedText: ChatReply {
     ) async throws(UpstreamError) {
         var body = ByteBuffer()
         body.append(#"{"modelUsed":"#)
-        body.append(json: exchange.sheet?.server?.model ?? wanted.model)
+        body.append(json: exchange.servedModel ?? wanted.model)
         body.append(#","tokens":"#)
         body.append(decimal: usage.totalTokens)
         body.append(#","cost":"#)

@@ -7,6 +7,8 @@ import Upstream
 /// text; a request may say all that a chat completion takes, but names no model.
 struct LLMChat: ChatSurface {
     let isStreamed: Bool
+    /// Whoever has room answers: each time it may be another model.
+    let mayKeep = false
 
     /// Of the reports, whose errors look the same.
     static let reports = LLMChat(isStreamed: false)

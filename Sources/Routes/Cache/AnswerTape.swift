@@ -1,0 +1,86 @@
+import Calls
+import Engine
+
+/// Fields of a stored answer, one after the other: numbers as seven bits a byte, bytes after their length.
+struct AnswerTape: ~Copyable {
+    var out = ByteBuffer()
+
+    mutating func add(_ number: Int) {
+        var rest = UInt64(bitPattern: Int64(number))
+        while rest > 127 {
+            out.append(UInt8(truncatingIfNeeded: rest) | 128)
+            rest >>= 7
+        }
+        out.append(UInt8(rest))
+    }
+
+    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        add(bytes.count)
+        out.append(bytes)
+    }
+
+    mutating func add(_ text: String) {
+        var text = text
+        text.withUTF8 { add(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Nil has a place of its own.
+    mutating func add(ifAny text: String?) {
+        add(text == nil ? 0 : 1)
+        if let text { add(text) }
+    }
+}
+
+/// Reads them; nil: they are not what was written.
+struct TapeReader {
+    private let bytes: UnsafeRawBufferPointer
+    private(set) var place = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    var isAtEnd: Bool { place >= bytes.count }
+    /// All that follows.
+    var rest: UnsafeRawBufferPointer { bytes[part: place..<bytes.count] }
+
+    mutating func number() -> Int? {
+        var number: UInt64 = 0
+        var shift: UInt64 = 0
+        while place < bytes.count, shift < 64 {
+            let byte = bytes[place]
+            place += 1
+            number |= UInt64(byte & 127) << shift
+            if byte < 128 { return Int(Int64(bitPattern: number)) }
+            shift += 7
+        }
+        return nil
+    }
+
+    mutating func text() -> UnsafeRawBufferPointer? {
+        guard let count = number(), count >= 0, count <= bytes.count - place else { return nil }
+        defer { place += count }
+        return bytes[part: place..<(place + count)]
+    }
+
+    mutating func string() -> String? { text().map { String(decoding: $0, as: UTF8.self) } }
+
+    /// The outer nil: it is not readable.
+    mutating func stringIfAny() -> String?? {
+        guard let isThere = number() else { return nil }
+        guard isThere == 1 else { return .some(nil) }
+        return string().map { .some($0) }
+    }
+}
+
+extension FinishReason {
+    private static let all: [FinishReason] = [.stop, .length, .toolCalls, .contentFilter, .refusal, .pause]
+
+    var tapeNumber: Int { Self.all.firstIndex(of: self) ?? 0 }
+
+    init?(tapeNumber: Int) {
+        guard Self.all.indices.contains(tapeNumber) else { return nil }
+        self = Self.all[tapeNumber]
+    }
+
+    /// An answer that ended so is not kept: another time it may not be.
+    var isOfFilter: Bool { self == .contentFilter || self == .refusal }
+}

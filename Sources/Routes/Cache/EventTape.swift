@@ -1,0 +1,131 @@
+import Calls
+import Engine
+import Shared
+
+/// The events of a streamed answer on a tape.
+private enum Kind: Int {
+    /// The answer begins with a space, before anything is taken.
+    case opening
+    case text, reasoning, refusal, call, arguments, signature, sealedThought, finish
+    /// A vendor's own chunk, without the names.
+    case native
+}
+
+extension AnswerTape {
+    mutating func addOpening() { add(Kind.opening.rawValue) }
+
+    /// Notes are not kept.
+    mutating func add(_ choice: Int, _ event: AnswerEvent) {
+        func add(_ kind: Kind) {
+            self.add(kind.rawValue)
+            self.add(choice)
+        }
+        switch event {
+        case .text(let text):
+            add(.text)
+            self.add(text)
+        case .reasoning(let text):
+            add(.reasoning)
+            self.add(text)
+        case .refusal(let text):
+            add(.refusal)
+            self.add(text)
+        case .toolCall(let index, let id, let name):
+            add(.call)
+            self.add(index)
+            self.add(id)
+            self.add(name)
+        case .toolArguments(let index, let text):
+            add(.arguments)
+            self.add(index)
+            self.add(text)
+        case .signature(let call, let text):
+            add(.signature)
+            self.add(call ?? -1)
+            self.add(text)
+        case .sealedThought(let text):
+            add(.sealedThought)
+            self.add(text)
+        case .finish(let reason, let stop):
+            add(.finish)
+            self.add(reason.tapeNumber)
+            self.add(stop == nil ? 0 : 1)
+            if let stop { self.add(stop) }
+        case .note, .native: break
+        }
+    }
+
+    /// - Parameter rest: of the chunk, behind the names.
+    mutating func add(native rest: UnsafeRawBufferPointer, of choice: Int) {
+        add(Kind.native.rawValue)
+        add(choice)
+        add(rest)
+    }
+}
+
+/// Tells the events of a tape again.
+struct EventTapeReader {
+    private var reader: TapeReader
+    /// See `AnswerNames`.
+    private let names: Body
+    private let includesUsage: Bool
+
+    /// Bytes that have been read.
+    var place: Int { reader.place }
+
+    init(_ tape: UnsafeRawBufferPointer, names: Body, includesUsage: Bool) {
+        reader = TapeReader(tape)
+        self.names = names
+        self.includesUsage = includesUsage
+    }
+
+    /// False: there is no further one, or it is not readable.
+    mutating func next(_ writer: any AnswerWriter) -> Bool {
+        guard !reader.isAtEnd, let kind = reader.number().flatMap(Kind.init) else { return false }
+        if kind == .opening {
+            writer.begin(with: " ")
+            return true
+        }
+        guard let choice = reader.number() else { return false }
+        if kind == .native { return passNative(choice, writer) }
+        guard let event = event(kind) else { return false }
+        writer.take(choice, event)
+        return true
+    }
+
+    private mutating func event(_ kind: Kind) -> AnswerEvent? {
+        switch kind {
+        case .text: return reader.text().map { .text($0) }
+        case .reasoning: return reader.text().map { .reasoning($0) }
+        case .refusal: return reader.text().map { .refusal($0) }
+        case .sealedThought: return reader.text().map { .sealedThought($0) }
+        case .call:
+            guard let index = reader.number(), let id = reader.text(), let name = reader.text() else { return nil }
+            return .toolCall(index: index, id: id, name: name)
+        case .arguments:
+            guard let index = reader.number(), let text = reader.text() else { return nil }
+            return .toolArguments(index: index, text)
+        case .signature:
+            guard let call = reader.number(), let text = reader.text() else { return nil }
+            return .signature(call: call < 0 ? nil : call, text)
+        case .finish:
+            guard let reason = reader.number().flatMap(FinishReason.init(tapeNumber:)), let hasStop = reader.number()
+            else { return nil }
+            guard hasStop == 1 else { return .finish(reason, stop: nil) }
+            return reader.text().map { .finish(reason, stop: $0) }
+        case .opening, .native: return nil
+        }
+    }
+
+    private mutating func passNative(_ choice: Int, _ writer: any AnswerWriter) -> Bool {
+        guard let rest = reader.text() else { return false }
+        // The usage is the client's own wish.
+        if choice < 0, !includesUsage { return true }
+        var chunk = ByteBuffer()
+        _ = chunk.reserve(names.bytes.count + rest.count)
+        chunk.append(names.bytes)
+        chunk.append(rest)
+        writer.take(choice, .native(.chat, chunk.bytes))
+        return true
+    }
+}

@@ -1,0 +1,86 @@
+import Calls
+import Engine
+import Shared
+
+/// Keeps an answer while it is written.
+///
+/// `@unchecked`: used on its request's loop only.
+final class RecordingWriter: AnswerWriter, @unchecked Sendable {
+    private let writer: any AnswerWriter
+    private let lookup: CacheLookup
+    private let servedModel: () -> String
+    private var tape = AnswerTape()
+    /// The names of the vendor's chunks; those of the first are those of all.
+    private var names = ByteBuffer()
+    private var isNative = false
+    /// It ended by a filter, or is too long.
+    private var isDropped = false
+
+    init(_ writer: any AnswerWriter, _ lookup: CacheLookup, servedModel: @escaping () -> String) {
+        self.writer = writer
+        self.lookup = lookup
+        self.servedModel = servedModel
+    }
+
+    func take(_ choice: Int, _ event: AnswerEvent) {
+        if !isDropped { record(choice, event) }
+        writer.take(choice, event)
+    }
+
+    private func record(_ choice: Int, _ event: AnswerEvent) {
+        switch event {
+        case .finish(let reason, _) where reason.isOfFilter: return drop { lookup.end() }
+        case .native(_, let chunk): return record(native: chunk, of: choice)
+        default: if !isNative { tape.add(choice, event) }
+        }
+        checkLength()
+    }
+
+    private func record(native chunk: UnsafeRawBufferPointer, of choice: Int) {
+        if !isNative {
+            isNative = true
+            guard let end = AnswerNames.end(in: chunk) else { return drop { lookup.giveUp() } }
+            names.append(chunk[part: 0..<end])
+        }
+        guard chunk.hasPrefix(names.bytes) else { return drop { lookup.giveUp() } }
+        tape.add(native: chunk[part: names.count..<chunk.count], of: choice)
+        checkLength()
+    }
+
+    private func checkLength() {
+        if !lookup.hasRoom(for: tape.out.count) { drop {} }
+    }
+
+    private func drop(_ end: () -> Void) {
+        isDropped = true
+        tape.out.release()
+        end()
+    }
+
+    func begin(with text: StaticString) {
+        if !isDropped { tape.addOpening() }
+        writer.begin(with: text)
+    }
+
+    func ping() { writer.ping() }
+
+    var isFull: Bool { writer.isFull }
+
+    func flush() async throws(UpstreamError) { try await writer.flush() }
+
+    func flushNow() { writer.flushNow() }
+
+    func end(_ usage: Usage) async {
+        if !isDropped {
+            lookup.keep(StoredAnswer.written(usage, servedModel(), tape.out.bytes))
+            tape.out.release()
+        }
+        await writer.end(usage)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func hasPrefix(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        count >= bytes.count && self[part: 0..<bytes.count].elementsEqual(bytes)
+    }
+}

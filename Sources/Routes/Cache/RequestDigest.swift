@@ -1,0 +1,82 @@
+import Engine
+import Glibc
+import Shared
+
+/// The digest of a request's body: equal for all that ask the same. The order of members does not count, nor the spelling
+/// of numbers and strings, nor fields that do not change the answer.
+struct RequestDigest: ~Copyable {
+    private var out = ByteBuffer()
+
+    /// Of the outermost object. `model` counts by the name that serves it, `stream` as it was read.
+    private static let leftOut: [StaticString] = ["model", "stream", "stream_options", "user", "metadata"]
+    /// Longer texts stand there by their digests, so that the memory for it has a bound: 100,000 values of that length.
+    private static let longBytes = 64
+    private static let depth = 128
+
+    private init() {}
+
+    /// Nil: the body is nested too deeply.
+    static func of(_ root: JSONValue) -> Digest? {
+        var digest = RequestDigest()
+        guard digest.add(root, depth: depth, isOutermost: true) else { return nil }
+        return Digest(of: digest.out.bytes)
+    }
+
+    /// Each value begins with its kind, and tells its length: no two have the same bytes.
+    private mutating func add(_ value: JSONValue, depth: Int, isOutermost: Bool = false) -> Bool {
+        guard depth > 0 else { return false }
+        switch value.kind {
+        case .null: out.append("n")
+        case .flag: out.append(value.flag == true ? "t" : "f")
+        case .string: add(text: value.text ?? .empty)
+        case .integer, .decimal: add(number: value)
+        case .array:
+            out.append("[")
+            for element in value.elements ?? JSONElements() {
+                guard add(element, depth: depth - 1) else { return false }
+            }
+            out.append("]")
+        case .object:
+            out.append("{")
+            for member in (value.members ?? []).sorted(by: { Self.isBefore($0.name, $1.name) }) {
+                if isOutermost, Self.leftOut.contains(where: member.name.equals) { continue }
+                add(text: member.name)
+                guard add(member.value, depth: depth - 1) else { return false }
+            }
+            out.append("}")
+        }
+        return true
+    }
+
+    private mutating func add(text: UnsafeRawBufferPointer) {
+        guard text.count > Self.longBytes else {
+            out.append("s")
+            out.append(UInt8(text.count))
+            return out.append(text)
+        }
+        out.append("d")
+        Digest(of: text).withBytes { out.append($0) }
+    }
+
+    /// `1.0` is `1`.
+    private mutating func add(number value: JSONValue) {
+        if let integer = value.integer { return add("i", UInt64(bitPattern: integer)) }
+        let number = value.number ?? 0
+        if let integer = Int64(exactly: number) { return add("i", UInt64(bitPattern: integer)) }
+        add("r", number.bitPattern)
+    }
+
+    private mutating func add(_ kind: StaticString, _ word: UInt64) {
+        out.append(kind)
+        withUnsafeBytes(of: word) { out.append($0) }
+    }
+
+    private static func isBefore(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
+        let shorter = min(one.count, other.count)
+        guard shorter > 0, let first = one.baseAddress, let second = other.baseAddress else {
+            return one.count < other.count
+        }
+        let order = memcmp(first, second, shorter)
+        return order == 0 ? one.count < other.count : order < 0
+    }
+}

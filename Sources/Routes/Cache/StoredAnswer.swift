@@ -1,0 +1,74 @@
+import Calls
+import Engine
+import Glibc
+import Shared
+
+/// An answer as it is kept: what it used, who made it, and then the answer itself.
+struct StoredAnswer: Sendable {
+    /// Of the format; others are not read.
+    private static let version = 1
+
+    let usage: Usage
+    /// The vendor's name of the model.
+    let servedModel: String
+    private let body: Body
+    private let start: Int
+
+    /// Nil: it is not readable.
+    init?(_ body: Body) {
+        var reader = TapeReader(body.bytes)
+        guard reader.number() == Self.version, let prompt = reader.number(), let completion = reader.number(),
+            let cached = reader.number(), let written = reader.number(), let reasoning = reader.number(),
+            let model = reader.string()
+        else { return nil }
+        var usage = Usage(promptTokens: prompt, completionTokens: completion)
+        usage.cachedTokens = cached
+        usage.cacheWriteTokens = written
+        usage.reasoningTokens = reasoning
+        self.usage = usage
+        servedModel = model
+        self.body = body
+        start = body.bytes.count - reader.rest.count
+    }
+
+    var bytes: UnsafeRawBufferPointer { body.bytes[part: start..<body.bytes.count] }
+
+    static func written(_ usage: Usage, _ servedModel: String, _ answer: UnsafeRawBufferPointer) -> Body {
+        var tape = AnswerTape()
+        tape.add(version)
+        for number in [
+            usage.promptTokens, usage.completionTokens, usage.cachedTokens, usage.cacheWriteTokens,
+            usage.reasoningTokens,
+        ] { tape.add(number) }
+        tape.add(servedModel)
+        _ = tape.out.reserve(answer.count)
+        tape.out.append(answer)
+        return Body(copying: tape.out.bytes)
+    }
+}
+
+/// The members that begin all of a vendor's own answers, and their chunks: `id`, `object`, `created`, `model`.
+enum AnswerNames {
+    /// The place behind them; nil: they are not there.
+    static func end(in answer: UnsafeRawBufferPointer) -> Int? {
+        let members = Array(RawJSON(answer).members.prefix(4))
+        guard members.count == 4, members[0].name.equals("id"), members[3].name.equals("model"),
+            let start = answer.baseAddress, let last = members[3].value.bytes.baseAddress
+        else { return nil }
+        return last - start + members[3].value.bytes.count
+    }
+
+    /// New ones, without a brace at the end.
+    static func write(_ object: StaticString, model: String, _ exchange: Exchange) -> ByteBuffer {
+        var out = ByteBuffer()
+        out.append(#"{"id":""#)
+        exchange.gateway.ids.appendID("chatcmpl-", into: &out)
+        out.append(#"","object":""#)
+        out.append(object)
+        out.append(#"","created":"#)
+        out.append(decimal: time(nil))
+        out.append(#","model":"#)
+        out.append(json: model)
+        return out
+    }
+}

@@ -1,0 +1,224 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+extension Exchange {
+    /// The surface, for a request whose answer may be kept.
+    @inline(never)
+    func keeping(_ surface: any ChatSurface) -> any ChatSurface {
+        guard let cache = gateway.cache, surface.mayKeep, !request.refusesKeeping else { return surface }
+        return KeepingSurface(surface, cache)
+    }
+}
+
+/// A surface that reads the digest of a request, too.
+private struct KeepingSurface: ChatSurface {
+    private let surface: any ChatSurface
+    private let cache: AnswerCache
+
+    init(_ surface: any ChatSurface, _ cache: AnswerCache) {
+        self.surface = surface
+        self.cache = cache
+    }
+
+    var wire: Wire? { surface.wire }
+
+    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
+        surface.append(error, isMidStream: isMidStream, to: &body)
+    }
+
+    func status(of error: APIError) -> Int { surface.status(of: error) }
+
+    func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {
+        surface.appendFields(requestID, standing, to: &fields)
+    }
+
+    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
+        let request = try surface.read(root, defaultModel: defaultModel)
+        guard let digest = RequestDigest.of(root) else { return request }
+        return ChatRequest(request.takeCall(), CachedReply(request.reply, digest, cache))
+    }
+
+    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {
+        if let reply = asked.reply as? CachedReply { reply.begin(asked.call, exchange) }
+        return try surface.target(of: asked, caller, exchange)
+    }
+}
+
+/// The reply of a request whose answer is looked for, and kept.
+///
+/// `@unchecked`: made on some thread, used on its request's loop only.
+final class CachedReply: ChatReply, @unchecked Sendable {
+    private let reply: any ChatReply
+    private let digest: Digest
+    private let cache: AnswerCache
+    private var lookup: CacheLookup?
+    /// The ids of the caller's files that the request names.
+    private var files: [String] = []
+    /// Of this request; it may have pinged already.
+    private var writer: (any AnswerWriter)?
+
+    init(_ reply: any ChatReply, _ digest: Digest, _ cache: AnswerCache) {
+        self.reply = reply
+        self.digest = digest
+        self.cache = cache
+    }
+
+    func begin(_ call: borrowing ChatCall, _ exchange: Exchange) {
+        for index in call.attachments.indices {
+            if case .file(let id) = call.attachments[index].source { files.append(id) }
+        }
+        let lookup = CacheLookup(cache, digest, exchange)
+        exchange.lookup = lookup
+        self.lookup = lookup
+    }
+
+    var refersBack: Bool { reply.refersBack }
+
+    func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall {
+        try await reply.resolved(call, for: caller, exchange)
+    }
+
+    // MARK: Finding
+
+    /// True: the request was answered with what was kept. It was admitted.
+    ///
+    /// - Parameter name: of the model, or panel, that serves it.
+    fileprivate func isAnswering(
+        _ wanted: WantedAnswer,
+        servedBy name: String,
+        _ exchange: Exchange
+    ) async throws(APIError) -> Bool {
+        guard let lookup, try await ownsFiles(exchange) else { return false }
+        let found = try await lookup.find(wanted.model, servedBy: name, isStreamed: wanted.isStreamed) {
+            let pinging = wanted.isStreamed ? Pinging(plainWriter(wanted, exchange), exchange.gateway.loop) : nil
+            defer { pinging?.stop() }
+            return await $0.outcome(until: $1)
+        }
+        guard let found else { return false }
+        do throws(UpstreamError) {
+            if wanted.isStreamed {
+                try await tell(found, to: plainWriter(wanted, exchange), wanted, exchange)
+            } else {
+                try await write(found, wanted, exchange)
+            }
+        } catch {
+            throw APIError(error, model: wanted.model)
+        }
+        return true
+    }
+
+    private func ownsFiles(_ exchange: Exchange) async throws(APIError) -> Bool {
+        guard !files.isEmpty else { return true }
+        guard let caller = exchange.asking?.caller,
+            let owner = FileOwner(caller, secret: exchange.gateway.settings.fileSecret)
+        else { return false }
+        for id in files {
+            guard try await exchange.gateway.file(id, of: owner) != nil else { return false }
+        }
+        return true
+    }
+
+    private func write(
+        _ found: StoredAnswer,
+        _ wanted: WantedAnswer,
+        _ exchange: Exchange
+    ) async throws(UpstreamError) {
+        let gateway = exchange.gateway
+        let names = Body(AnswerNames.write("chat.completion", model: wanted.model, exchange))
+        let answer: ChatAnswer?? = await gateway.worker.result(ofBytes: found.bytes.count, on: gateway.loop) {
+            var answer: ChatAnswer?
+            names.read { answer = ChatAnswer(tape: found.bytes, $0) }
+            return answer
+        }
+        guard let answer = answer ?? nil else { throw .tooMuchWork }
+        try await reply.write(answer, found.usage, wanted, exchange)
+    }
+
+    /// In steps, so that a long answer does not hold up the loop.
+    private static let stepBytes = 262_144
+
+    private func tell(
+        _ found: StoredAnswer,
+        to writer: any AnswerWriter,
+        _ wanted: WantedAnswer,
+        _ exchange: Exchange
+    ) async throws(UpstreamError) {
+        let names = Body(AnswerNames.write("chat.completion.chunk", model: wanted.model, exchange))
+        var reader = EventTapeReader(found.bytes, names: names, includesUsage: wanted.includesUsage)
+        var step = reader.place
+        while reader.next(writer) {
+            guard writer.isFull else { continue }
+            try await writer.flush()
+            if reader.place - step > Self.stepBytes {
+                step = reader.place
+                await Task.yield()
+            }
+        }
+        try await writer.flush()
+        await writer.end(found.usage)
+    }
+
+    private func plainWriter(_ wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
+        if let writer { return writer }
+        let made = reply.writer(for: wanted, exchange)
+        writer = made
+        return made
+    }
+
+    // MARK: Keeping
+
+    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
+        let plain = plainWriter(wanted, exchange)
+        guard let lookup, lookup.isKeeping else { return plain }
+        return RecordingWriter(plain, lookup) { exchange.servedModel ?? wanted.model }
+    }
+
+    func write(
+        _ answer: ChatAnswer,
+        _ usage: Usage,
+        _ wanted: WantedAnswer,
+        _ exchange: Exchange
+    ) async throws(UpstreamError) {
+        if let lookup, lookup.isKeeping { await keep(answer, usage, wanted, lookup, exchange) }
+        try await reply.write(answer, usage, wanted, exchange)
+    }
+
+    private func keep(
+        _ answer: ChatAnswer,
+        _ usage: Usage,
+        _ wanted: WantedAnswer,
+        _ lookup: CacheLookup,
+        _ exchange: Exchange
+    ) async {
+        let gateway = exchange.gateway
+        let bytes = answer.tapeBytes
+        guard lookup.hasRoom(for: bytes) else { return }
+        let model = exchange.servedModel ?? wanted.model
+        let written: Body?? = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
+            var tape = AnswerTape()
+            return answer.write(to: &tape) ? StoredAnswer.written(usage, model, tape.out.bytes) : nil
+        }
+        if let written = written ?? nil { lookup.keep(written) } else { lookup.end() }
+    }
+}
+
+extension ChatReply {
+    /// See below. Links to pictures and sounds end, and who asks again wants others.
+    @inline(never)
+    func answers(_ plan: ChatPlan, _ exchange: Exchange) async throws(APIError) -> Bool {
+        guard plan.candidate.chats else { return false }
+        return try await answers(plan.wanted, servedBy: plan.candidate.name, exchange)
+    }
+
+    /// True: the request was answered with what was kept. It was admitted.
+    ///
+    /// - Parameter name: of the model, or panel, that serves it.
+    @inline(never)
+    func answers(_ wanted: WantedAnswer, servedBy name: String, _ exchange: Exchange) async throws(APIError) -> Bool {
+        guard let reply = self as? CachedReply else { return false }
+        return try await reply.isAnswering(wanted, servedBy: name, exchange)
+    }
+}

@@ -1,0 +1,181 @@
+import Engine
+import Glibc
+import Limits
+
+/// Answers in files of a directory, each sealed by its request. A thread reads and writes them; the directory's list is
+/// kept in memory, and the file that is longest unused goes first. One process has a directory.
+///
+/// A file begins with the second since 1970 at which it ends, as eight bytes, lowest first; 0: it does not.
+final class FileAnswers: Sendable {
+    private struct List {
+        /// The sizes of files, by their names.
+        var files = RecentTable<String, Int>()
+        var bytes = 0
+
+        mutating func remove(_ name: String) { if let size = files.remove(name) { bytes -= size } }
+    }
+
+    let directory: String
+    private let list = Lock(List())
+    private let thread = Worker(bound: 4_096)
+    private let log: Log
+    private let hasWarned = Lock(false)
+    private static let patienceNanoseconds: UInt64 = 5_000_000_000
+    private static let headBytes = 8
+    private static let most = 16 * 1_048_576
+
+    init(in directory: String, _ log: Log) {
+        self.directory = directory
+        self.log = log
+        thread.begin { [self] in open() }
+    }
+
+    /// Returns when all is written.
+    func stop() { thread.join() }
+
+    var size: (entries: Int, bytes: Int) { list.withLock { ($0.files.count, $0.bytes) } }
+
+    // MARK: From loops
+
+    /// Nil: there is none that can be read.
+    func answer(_ key: AnswerKey, on loop: EventLoop) async -> Body? {
+        let name = key.fileName
+        guard list.withLock({ $0.files.use(name) }) != nil else { return nil }
+        return await thread.result(on: loop, withinNanoseconds: Self.patienceNanoseconds) { [self] in
+            read(name, key)
+        } ?? nil
+    }
+
+    /// Writes an answer some time later. Nobody waits for it.
+    ///
+    /// - Parameters:
+    ///   - answer: given when it is to be written.
+    ///   - seconds: 0: it does not end.
+    func add(
+        _ key: AnswerKey,
+        lastingSeconds seconds: Int,
+        within bounds: MemoryAnswers.Bounds,
+        _ answer: @escaping @Sendable () -> [UInt8]
+    ) {
+        thread.begin { [self] in
+            let end = seconds == 0 ? 0 : UInt64(clamping: time(nil) + seconds)
+            let head = (0..<Self.headBytes).map { UInt8(truncatingIfNeeded: end >> (8 * UInt64($0))) }
+            let bytes = head + answer()
+            let name = key.fileName
+            guard bytes.count <= bounds.bytes else { return }
+            guard write(bytes, name) else { return warn("the directory of the cache cannot be written") }
+            add(name, bytes.count)
+            while let old = oldest(over: bounds) { remove(old) }
+        }
+    }
+
+    // MARK: On the thread
+
+    /// Lists the files of an earlier process, the file first that was longest unwritten.
+    private func open() {
+        mkdir(directory, 0o700)
+        guard let entries = opendir(directory) else { return warn("the directory of the cache cannot be opened") }
+        defer { closedir(entries) }
+        var found: [(name: String, bytes: Int, at: Int)] = []
+        while let entry = readdir(entries) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard name != ".", name != ".." else { continue }
+            var status = stat()
+            guard AnswerKey.isFileName(name), stat(path(name), &status) == 0 else {
+                if name.hasSuffix(Self.unfinished) { unlink(path(name)) }
+                continue
+            }
+            found.append((name, Int(status.st_size), status.st_mtim.tv_sec))
+        }
+        for file in found.sorted(by: { $0.at < $1.at }) { add(file.name, file.bytes) }
+    }
+
+    private static let unfinished = ".new"
+
+    private func path(_ name: String) -> String { "\(directory)/\(name)" }
+
+    private func add(_ name: String, _ bytes: Int) {
+        list.withLock { list in
+            list.remove(name)
+            list.files.set(name, bytes)
+            list.bytes += bytes
+        }
+    }
+
+    private func oldest(over bounds: MemoryAnswers.Bounds) -> String? {
+        list.withLock { list in
+            list.files.count > bounds.entries || list.bytes > bounds.bytes ? list.files.leastRecent?.key : nil
+        }
+    }
+
+    private func remove(_ name: String) {
+        unlink(path(name))
+        list.withLock { $0.remove(name) }
+    }
+
+    private func read(_ name: String, _ key: AnswerKey) -> Body? {
+        guard let bytes = Self.bytes(ofFile: path(name)), bytes.count > Self.headBytes else {
+            remove(name)
+            return nil
+        }
+        let end = (0..<Self.headBytes).reduce(UInt64(0)) { $0 | UInt64(bytes[$1]) << (8 * UInt64($1)) }
+        guard end == 0 || end > UInt64(clamping: time(nil)), let answer = key.open(Array(bytes[Self.headBytes...]))
+        else {
+            remove(name)
+            return nil
+        }
+        return answer
+    }
+
+    private static func bytes(ofFile path: String) -> [UInt8]? {
+        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var status = stat()
+        guard fstat(file, &status) == 0, status.st_size <= most else { return nil }
+        var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+        var place = 0
+        while place < bytes.count {
+            let count = bytes.withUnsafeMutableBytes {
+                Glibc.read(file, $0.baseAddress.map { $0 + place }, $0.count - place)
+            }
+            guard count > 0 else { return nil }
+            place += count
+        }
+        return bytes
+    }
+
+    /// Whole or not at all: readers see the old file until the new one has its name.
+    private func write(_ bytes: [UInt8], _ name: String) -> Bool {
+        let new = path(name) + Self.unfinished
+        let file = Glibc.open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard file >= 0 else { return false }
+        var place = 0
+        while place < bytes.count {
+            let count = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress.map { $0 + place }, $0.count - place) }
+            guard count > 0 else { break }
+            place += count
+        }
+        guard close(file) == 0, place == bytes.count, rename(new, path(name)) == 0 else {
+            unlink(new)
+            return false
+        }
+        return true
+    }
+
+    /// Once; requests go on.
+    private func warn(_ problem: StaticString) {
+        let reason = String(cString: strerror(errno))
+        let isFirst = hasWarned.withLock { hasWarned in
+            defer { hasWarned = true }
+            return !hasWarned
+        }
+        guard isFirst else { return }
+        log.warning(problem) { [directory] line in
+            line.add("directory", directory)
+            line.add("cause", reason)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+/// The answers that are kept, and for whom.
+package struct CacheSettings: Sendable, Equatable {
+    package enum Scope: String, CaseIterable, Sendable {
+        /// Each caller has answers of their own.
+        case key
+        /// All known callers share theirs.
+        case shared
+    }
+
+    package enum Store: String, CaseIterable, Sendable {
+        case memory
+        case memcached
+        case data
+    }
+
+    /// Zero: until they are pushed out.
+    package let life: Duration
+    /// Identical requests wait for the answer of the first.
+    package let coalesces: Bool
+    package let mostEntries: Int
+    package let mostBytes: Int
+    package let scope: Scope
+    package let store: Store
+    /// For answers in files; nil: there is none.
+    package let directory: String?
+    /// By the names that are asked for.
+    package let models: [ModelPattern]
+
+    package init(
+        life: Duration = .zero,
+        coalesces: Bool = false,
+        mostEntries: Int = 1_000,
+        mostBytes: Int = 64 * 1_048_576,
+        scope: Scope = .key,
+        store: Store = .memory,
+        directory: String? = nil,
+        models: [ModelPattern] = [.all]
+    ) {
+        self.life = life
+        self.coalesces = coalesces
+        self.mostEntries = mostEntries
+        self.mostBytes = mostBytes
+        self.scope = scope
+        self.store = store
+        self.directory = directory
+        self.models = models
+    }
+
+    /// The largest cache in memory beside all else that the budget is for: two copies of the largest body, and a quarter
+    /// for small requests.
+    static func mostBytes(beside memory: MemorySettings, maxBodyBytes: Int) -> Int {
+        max(1_048_576, memory.bytes - memory.bytes / 4 - memory.setAsideBytes - 2 * maxBodyBytes)
+    }
+
+    private static let usualBytes = 64 * 1_048_576
+
+    /// - Parameter room: the largest cache in memory.
+    fileprivate static func fallbackMegabytes(_ memory: MemorySettings, room: Int) -> Int {
+        max(1, min(usualBytes, memory.bytes / 8, room) / 1_048_576)
+    }
+}
+
+extension SettingsReader {
+    /// Nil: nothing is kept.
+    mutating func readCache(_ memory: MemorySettings, _ limits: LimitSettings, maxBodyBytes: Int) -> CacheSettings? {
+        let room = CacheSettings.mostBytes(beside: memory, maxBodyBytes: maxBodyBytes)
+        let usual = CacheSettings.fallbackMegabytes(memory, room: room)
+        derive("CACHE_MAX_MB", number: usual, unit: 1_048_576)
+        guard boolean("CACHE") else { return nil }
+        let settings = CacheSettings(
+            life: duration("CACHE_TTL"),
+            coalesces: boolean("CACHE_COALESCE"),
+            mostEntries: number("CACHE_MAX_ENTRIES"),
+            mostBytes: number("CACHE_MAX_MB"),
+            scope: text("CACHE_SCOPE").flatMap(CacheSettings.Scope.init) ?? .key,
+            store: text("CACHE_STORE").flatMap(CacheSettings.Store.init) ?? .memory,
+            directory: text("DATA_DIR"),
+            models: patterns("CACHE_MODELS")
+        )
+        switch settings.store {
+        case .memory where settings.mostBytes > room:
+            note(
+                "CACHE_MAX_MB",
+                "\(settings.mostBytes / 1_048_576) MB do not fit into MEMORY_MB (\(memory.bytes / 1_048_576)) beside"
+                    + " requests; set it to at most \(room / 1_048_576), or more MEMORY_MB"
+            )
+        case .memcached where limits.store == .memory:
+            note("CACHE_STORE", "memcached needs MEMCACHED_HOST or MEMCACHED_SERVERS")
+        case .data where settings.directory == nil: note("CACHE_STORE", "data needs DATA_DIR")
+        case .memory, .memcached, .data: break
+        }
+        return settings
+    }
+}
+
+extension SettingSection {
+    static let cache = SettingSection(
+        "Cache of answers",
+        [
+            SettingRow("CACHE", .boolean, "false", "true: answers are kept, and equal requests get the same again"),
+            SettingRow(
+                "CACHE_TTL",
+                .duration(.zero ... .seconds(31_536_000)),
+                "0",
+                "time for which an answer is kept; 0: until others need its room"
+            ),
+            SettingRow(
+                "CACHE_COALESCE",
+                .boolean,
+                "false",
+                "true: equal requests at the same time wait for the answer of the first"
+            ),
+            SettingRow("CACHE_MAX_ENTRIES", .number(1...10_000_000), "1000", "most answers in memory, or in DATA_DIR"),
+            SettingRow(
+                "CACHE_MAX_MB",
+                .megabytes(1...1_048_576),
+                "",
+                "room for them there; unset: 64, at most an eighth of MEMORY_MB"
+            ),
+            SettingRow(
+                "CACHE_SCOPE",
+                .choice(CacheSettings.Scope.allCases.map(\.rawValue)),
+                CacheSettings.Scope.key.rawValue,
+                "shared: all known callers share answers"
+            ),
+            SettingRow(
+                "CACHE_STORE",
+                .choice(CacheSettings.Store.allCases.map(\.rawValue)),
+                CacheSettings.Store.memory.rawValue,
+                "place of the answers; memcached: shared by all instances; data: in files of DATA_DIR"
+            ),
+            SettingRow("CACHE_MODELS", .patterns, "all", "models whose answers are kept"),
+        ]
+    )
+}

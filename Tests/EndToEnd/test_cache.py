@@ -1,0 +1,557 @@
+"""The cache of answers: what is found again, what is not kept, and for whom."""
+
+import itertools
+import json
+import random
+import re
+import socket
+import threading
+import time
+import uuid
+
+import checked
+import conftest
+import httpx
+import openai
+import paneled
+import pytest
+from chat import PATH, streamed
+from memcached import wait_for
+from openai_vendor import chunk
+
+TEAM, MATE = "token-of-the-cache-team-0", "token-of-the-cache-mate-0"
+UP = "up-kept"
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+CALL = ("call_1", "look", '{"at":"Rome"}')
+
+
+def environment(server, **more):
+    conftest.secrets.update((TEAM, MATE))
+    return {
+        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_API_KEY": "key-of-the-row",
+        "PROVIDER_ROW_MODELS": f"kept={UP},a=up-a,b=up-b,s=up-s,fresh=up-fresh", "PROVIDER_ROW_COST": "0.001",
+        "KEY_TEAM_TOKEN": TEAM, "KEY_MATE_TOKEN": MATE, "ANONYMOUS_MODELS": "kept", "DEFAULT_MODEL": "kept",
+        "FALLBACK_MODEL": "kept", "CACHE": "true", "CACHE_MODELS": "kept,e*,unknown",
+        "PANEL_EXPERTS_MODELS": "a,b", "PANEL_EXPERTS_SUMMARY_MODEL": "s",
+    } | more  # fmt: skip
+
+
+def client_of(relay, token=TEAM):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def keeping(launch, server):
+    return launch(**environment(server, CACHE_COALESCE="true"))
+
+
+@pytest.fixture
+def http(keeping, server):
+    server.says(UP, *({"text": f"answer {number}"} for number in range(100)))
+    with client_of(keeping) as plain:
+        yield plain
+    assert server.take_violations() == []
+
+
+@pytest.fixture
+def prompt(mark):
+    return f"What is {mark}?"
+
+
+def body(prompt, **fields):
+    return {"model": "kept", "messages": [{"role": "user", "content": prompt}]} | fields
+
+
+def state(answer):
+    return answer.headers.get("x-relay-cache")
+
+
+def states(http, *bodies, path=PATH, **how):
+    answers = [http.post(path, json=one, **how) for one in bodies]
+    assert all(answer.status_code == 200 for answer in answers), [answer.text for answer in answers]
+    return [state(answer) for answer in answers]
+
+
+def metric(text, name):
+    return float(re.search(rf"^relay_cache_{name} (.*)$", text, re.M)[1])
+
+
+def asked(server):
+    return len(server.asked(UP))
+
+
+# --- What is found again -----------------------------------------------------------------------
+
+
+def test_whole_answer(http, server, prompt):
+    first, second = (http.post(PATH, json=body(prompt)) for _ in range(2))
+    assert (state(first), state(second), asked(server)) == ("miss", "hit", 1)
+    one, other = first.json(), second.json()
+    assert one.pop("id") != other["id"] and other.pop("id").startswith("chatcmpl-")
+    one.pop("created")
+    assert time.time() - 60 < other.pop("created")
+    assert one == other and one["system_fingerprint"] == "fp_vendor", "all that the vendor told"
+    assert first.headers["x-relay-provider"] == "row" and first.headers["x-relay-cost"] == "0.000017"
+    assert "x-relay-provider" not in second.headers and second.headers["x-relay-cost"] == "0"
+
+
+@pytest.mark.parametrize("script", [{}, {"calls": [CALL]}, {"reasoning": "Hm", "text": "Yes"}], ids=["text", "calls", "thought"])
+def test_stream(http, server, prompt, script):
+    server.says(UP, script, {"text": "another"})
+    wanted = body(prompt, stream=True, tools=[TOOL])
+    got = [http.post(PATH, json=one) for one in (wanted, wanted, wanted | {"stream_options": {"include_usage": True}})]
+    first, second, third = (streamed(one.status_code, one.headers, one.content) for one in got)
+    assert [state(one) for one in got] == ["miss", "hit", "hit"] and asked(server) == 1
+    assert first.is_done and second.is_done and third.is_done
+    assert [one["choices"] for one in first.chunks] == [one["choices"] for one in second.chunks]
+    assert second.usage() is None and third.usage()["total_tokens"] == 17
+    assert len({first.chunks[0]["id"], second.chunks[0]["id"], third.chunks[0]["id"]}) == 3
+    assert len({one["id"] for one in second.chunks}) == 1
+
+
+def test_the_usage_is_told_to_who_wants_it(http, server, prompt):
+    with_usage = body(prompt, stream=True, stream_options={"include_usage": True})
+    first, second = (http.post(PATH, json=one) for one in (with_usage, body(prompt, stream=True)))
+    assert state(second) == "hit" and b'"total_tokens"' in first.content
+    assert b'"total_tokens"' not in second.content and second.content.endswith(b"data: [DONE]\n\n")
+
+
+def test_a_stream_and_a_whole_answer_are_two(http, prompt):
+    assert states(http, body(prompt), body(prompt, stream=True), body(prompt, stream=False)) == ["miss", "miss", "hit"]
+
+
+def test_equal_requests(http, prompt):
+    one = body(prompt, temperature=1, seed=3)
+    same = [dict(reversed(one.items())), one | {"user": "somebody", "metadata": {"a": "b"}}, one | {"temperature": 1.0}]
+    assert states(http, one, *same) == ["miss", "hit", "hit", "hit"]
+    assert states(http, one | {"temperature": 1.1}, one | {"seed": 4}, one | {"top_p": 1}) == ["miss"] * 3
+    spaced = json.dumps(one, indent=3).replace("What", "\\u0057hat")
+    assert state(http.post(PATH, content=spaced, headers={"content-type": "application/json"})) == "hit"
+
+
+def test_names_of_one_model(http, prompt):
+    """By DEFAULT_MODEL and FALLBACK_MODEL it is the same; the answer has the name that was asked for."""
+    unnamed = body(prompt)
+    del unnamed["model"]
+    answers = [http.post(PATH, json=one) for one in (body(prompt), unnamed, body(prompt, model="unknown"))]
+    assert [state(one) for one in answers] == ["miss", "hit", "hit"]
+    assert [one.json()["model"] for one in answers] == ["kept", "kept", "unknown"]
+    chunks = [http.post(PATH, json=one | {"stream": True}) for one in (body(prompt), body(prompt, model="unknown"))]
+    assert state(chunks[1]) == "hit" and b'"model":"unknown"' in chunks[1].content and b'"kept"' not in chunks[1].content
+
+
+SURFACES = {
+    "completions": ("/v1/completions", lambda text: {"model": "kept", "prompt": text}),
+    "responses": ("/v1/responses", lambda text: {"model": "kept", "input": text}),
+    "messages": (
+        "/v1/messages", lambda text: {"model": "kept", "max_tokens": 99, "messages": [{"role": "user", "content": text}]},
+    ),
+    "generate": ("/generate", lambda text: {"model": "kept", "prompt": text}),
+}  # fmt: skip
+
+
+def texts(value):
+    """All texts in an answer, but for ids and times."""
+    if isinstance(value, dict):
+        skipped = {"id", "created", "created_at", "completed_at", "item_id", "response_id", "cost", "obfuscation"}
+        return [text for name, one in value.items() if name not in skipped for text in texts(one)]
+    if isinstance(value, list):
+        return [text for one in value for text in texts(one)]
+    return [value]
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_surfaces(http, server, prompt, name):
+    path, make = SURFACES[name]
+    first, second = (http.post(path, json=make(prompt)) for _ in range(2))
+    assert (state(first), state(second), asked(server)) == ("miss", "hit", 1), first.text
+    assert texts(first.json()) == texts(second.json()) and "answer 0" in second.text
+    if name == "generate":
+        assert second.json() == {"modelUsed": UP, "tokens": 17, "cost": 0, "response": "answer 0"}
+        return
+    assert first.json()["id"] != second.json()["id"]
+    first, second = (http.post(path, json=make(prompt) | {"stream": True}) for _ in range(2))
+    assert (state(first), state(second), asked(server)) == ("miss", "hit", 2)
+    told = [[texts(json.loads(line[6:])) for line in one.text.splitlines() if line.startswith("data: {")] for one in (first, second)]
+    assert told[0] == told[1] and len(told[0]) > 2
+
+
+def test_official_client(keeping, server, prompt):
+    server.says(UP, {"calls": [CALL]}, {"text": "another"})
+    with checked.client(httpx, timeout=30) as plain:
+        client = openai.OpenAI(api_key=TEAM, base_url=keeping.v1, max_retries=0, http_client=plain)
+        answers = [
+            client.chat.completions.create(**body(prompt, tools=[TOOL])).choices[0].message.tool_calls[0] for _ in range(2)
+        ]
+        assert answers[0] == answers[1] and answers[0].function.arguments == CALL[2] and asked(server) == 1
+        responses = [client.responses.create(model="kept", input=prompt) for _ in range(2)]
+        assert responses[0].output_text == responses[1].output_text and asked(server) == 2
+        ids = [one.id for one in responses]
+        assert [client.responses.retrieve(id).id for id in ids] == ids, "each is stored"
+        follow = [client.responses.create(model="kept", input="And?", previous_response_id=id).output_text for id in (*ids, ids[0])]
+        assert follow[0] == follow[2] and asked(server) == 4
+
+
+def test_embeddings(http, server, prompt):
+    wanted = {"model": "kept", "input": prompt}
+    server.says(UP, {})
+    first, second, other = (http.post("/v1/embeddings", json=one) for one in (wanted, wanted | {"user": "x"}, wanted | {"model": "unknown"}))
+    assert [state(one) for one in (first, second, other)] == ["miss", "hit", "hit"] and asked(server) == 1
+    assert first.json() == second.json() == other.json() | {"model": "kept"} and other.json()["model"] == "unknown"
+    long = {"model": "kept", "input": [prompt + "x" * 1_000] * 300}
+    server.says(UP, {"json": {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.25] * 100_000}], "model": "m"}})
+    first, second = (http.post("/v1/embeddings", json=long) for _ in range(2))
+    assert state(second) == "hit" and first.content == second.content and len(first.content) > 400_000
+
+
+def test_panels(http, server, prompt):
+    for name in ("a", "b"):
+        server.says(f"up-{name}", {"text": f"{name} says"})
+    server.says("up-s", {"text": "one"}, {"text": "two"}, {"text": "three"})
+    assert [http.post(PATH, json=body(prompt, model="experts")).json()["choices"][0]["message"]["content"] for _ in range(2)] == ["one"] * 2
+    got = [http.post(PATH, json=body(prompt, model="experts", stream=True)) for _ in range(2)]
+    first, second = (streamed(one.status_code, one.headers, one.content) for one in got)
+    assert state(got[1]) == "hit" and first.text() == second.text() and "a" + paneled.GOOD in second.text()
+    assert len(server.asked("up-s")) == 2 and len(server.asked("up-a")) == 2
+
+
+def test_long_answers(http, server, prompt):
+    """Those that a thread works on."""
+    text = "A long word. " * 40_000
+    server.says(UP, {"text": text}, {"text": "another"})
+    for more in ({}, {"stream": True}):
+        got = [http.post(PATH, json=body(prompt, **more)) for _ in range(2)]
+        server.says(UP, {"text": text})
+        assert state(got[1]) == "hit" and len(got[1].content) > len(text)
+
+
+# --- What is not kept --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {"status": 500, "json": {"error": {"message": "no"}}}, {"finish": "content_filter", "text": "Well"},
+        {"text": "Half of it", "events": [chunk({"content": "Half"})], "done": False, "cut": True},
+    ],
+    ids=["error", "filter", "cut"],
+)  # fmt: skip
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_only_complete_answers_are_kept(http, server, prompt, script, is_streamed):
+    server.says(UP, script, {"text": "good"})
+    wanted = body(prompt, **({"stream": True} if is_streamed else {}))
+    http.post(PATH, json=wanted)
+    answers = [http.post(PATH, json=wanted) for _ in range(2)]
+    assert [state(one) for one in answers] == ["miss", "hit"] and asked(server) == 2
+
+
+def test_cache_control(http, server, prompt):
+    def ask(directive=None):
+        answer = http.post(PATH, json=body(prompt), headers={"Cache-Control": directive} if directive else {})
+        return state(answer), answer.json()["choices"][0]["message"]["content"]
+
+    assert ask("no-store") == ("off", "answer 0")
+    assert ask() == ("miss", "answer 1") and ask("max-age=0") == ("hit", "answer 1")
+    assert ask("max-age=0, No-Cache") == ("miss", "answer 2") and ask() == ("hit", "answer 2"), "it is renewed"
+    assert ask("no-store") == ("off", "answer 3") and ask() == ("hit", "answer 2")
+
+
+def test_other_models(http, server, prompt):
+    server.says("up-fresh", {})
+    assert states(http, *[body(prompt, model="fresh")] * 2) == ["off", "off"]
+
+
+def test_llm_chat_is_not_cached(start_relay, server):
+    relay = start_relay(**environment(server, PROVIDER_ROW_CONCURRENCY="3"))
+    server.says(UP, {})
+    with client_of(relay) as http:
+        answers = [http.post("/llm/chat", json={"messages": body("Hi")["messages"]}) for _ in range(2)]
+        assert [state(one) for one in answers] == ["off", "off"] and asked(server) == 2
+
+
+# --- For whom ----------------------------------------------------------------------------------
+
+
+def test_callers_have_answers_of_their_own(keeping, server, http, prompt):
+    assert states(http, body(prompt)) == ["miss"]
+    for token in (MATE, None):
+        with client_of(keeping, token) as other:
+            assert states(other, body(prompt), body(prompt)) == ["miss", "hit"]
+    assert asked(server) == 3
+
+
+def test_known_callers_may_share(start_relay, server, prompt):
+    relay = start_relay(**environment(server, CACHE_SCOPE="shared", KEY_LITTLE_TOKEN="token-of-the-little-one", KEY_LITTLE_MODELS="a"))
+    server.says(UP, {})
+    clients = [client_of(relay, token) for token in (TEAM, MATE, None, "token-of-the-little-one")]
+    answers = [http.post(PATH, json=body(prompt)) for http in clients]
+    assert [state(one) for one in answers] == ["miss", "hit", "miss", None] and answers[3].status_code == 404
+    first = clients[0].post("/v1/responses", json={"model": "kept", "input": prompt}).json()["id"]
+    follow = {"model": "kept", "input": "And?", "previous_response_id": first}
+    assert states(clients[0], follow, follow, path="/v1/responses") == ["miss", "hit"]
+    assert clients[1].post("/v1/responses", json=follow).status_code == 400, "another's response"
+    for http in clients:
+        http.close()
+
+
+def test_limits_count_the_request_but_no_tokens(start_relay, server, prompt):
+    relay = start_relay(**environment(server, KEY_TEAM_RATE_LIMIT="4/hour;50 tokens/hour", CACHE_TTL="1h"))
+    server.says(UP, {})
+    with client_of(relay) as http:
+        answers = [http.post(PATH, json=body("Hi", max_tokens=20)) for _ in range(5)]
+    assert [one.status_code for one in answers] == [200] * 4 + [429]
+    assert [state(one) for one in answers[:4]] == ["miss", "hit", "hit", "hit"]
+    assert answers[3].headers["x-ratelimit-remaining-tokens"] == answers[1].headers["x-ratelimit-remaining-tokens"]
+
+
+def test_the_least_recent_goes_first(start_relay, server):
+    relay = start_relay(**environment(server, CACHE_MAX_ENTRIES="2"))
+    server.says(UP, {})
+    with client_of(relay) as http:
+        asks = [body("a"), body("b"), body("a"), body("c"), body("a"), body("b")]
+        assert states(http, *asks) == ["miss", "miss", "hit", "miss", "hit", "miss"]
+        text = http.get("/metrics").text
+    assert [metric(text, name) for name in ("hits_total", "misses_total", "entries")] == [2, 4, 2]
+    assert metric(text, "bytes") > 600
+    lines = [line for line in relay.log_lines() if line.get("cached")]
+    assert len(lines) == 2 and all(line["cost"] == 0 and line["prompt_tokens"] == 9 for line in lines)
+
+
+def test_settings_that_are_read_anew(launch, server, prompt, tmp_path):
+    file = tmp_path / "settings"
+    file.write_text("CACHE=true\n")
+    relay = launch(**environment(server, CACHE=None, ENV_FILE=file))
+    server.says(UP, {})
+    with client_of(relay) as http:
+        for text, seen in (("CACHE=true", ["miss", "hit"]), ("CACHE=false", ["off", "off"]), ("CACHE=true", ["miss", "hit"])):
+            file.write_text(text + "\n")
+            assert http.post("/reload_config").status_code == 200
+            assert states(http, *[body(prompt)] * 2) == seen
+    relay.stop()
+
+
+# --- Equal requests at the same time -----------------------------------------------------------
+
+
+class Together:
+    """Equal requests at the same time, each in a thread."""
+
+    def __init__(self, relay, *bodies, path=PATH):
+        self.answers = []
+        self.threads = [threading.Thread(target=self.ask, args=(relay, path, one)) for one in bodies]
+        for thread in self.threads:
+            thread.start()
+
+    def ask(self, relay, path, one):
+        with client_of(relay) as http:
+            self.answers.append(http.post(path, json=one))
+
+    def ended(self):
+        for thread in self.threads:
+            thread.join(20)
+        assert not any(thread.is_alive() for thread in self.threads)
+        return self.answers
+
+
+def waiting(relay, count):
+    with client_of(relay) as http:
+        wait_for(lambda: metric(http.get("/metrics").text, "waiting") == count)
+
+
+@pytest.mark.parametrize("more", [{}, {"stream": True}], ids=["whole", "streamed"])
+def test_others_wait_for_the_first(keeping, server, http, prompt, more):
+    gate = threading.Event()
+    server.says(UP, {"gate": gate, "text": "together"}, {"text": "alone"})
+    together = Together(keeping, *[body(prompt, **more)] * 6)
+    waiting(keeping, 5)
+    gate.set()
+    answers = together.ended()
+    assert sorted(state(one) for one in answers) == ["hit"] * 5 + ["miss"] and asked(server) == 1
+    assert all(one.status_code == 200 and b"toge" in one.content for one in answers)
+    waiting(keeping, 0)
+
+
+def test_embeddings_wait_too(keeping, server, http, prompt):
+    gate = threading.Event()
+    server.says(UP, {"gate": gate})
+    together = Together(keeping, *[{"model": "kept", "input": prompt}] * 3, path="/v1/embeddings")
+    waiting(keeping, 2)
+    gate.set()
+    assert sorted(state(one) for one in together.ended()) == ["hit", "hit", "miss"] and asked(server) == 1
+
+
+@pytest.mark.parametrize(
+    "script", [{"status": 500, "json": {"error": {"message": "no"}}}, {"finish": "content_filter"}], ids=["error", "filter"]
+)
+def test_the_next_one_asks_if_the_first_fails(keeping, server, http, prompt, script):
+    gates = [threading.Event(), threading.Event()]
+    server.says(UP, script | {"gate": gates[0]}, {"gate": gates[1], "text": "good"})
+    together = Together(keeping, *[body(prompt)] * 4)
+    waiting(keeping, 3)
+    gates[0].set()
+    waiting(keeping, 2)
+    wait_for(lambda: asked(server) == 2)
+    gates[1].set()
+    answers = together.ended()
+    assert asked(server) == 2 and sum(state(one) == "hit" for one in answers) == 2
+    assert sum("good" in one.text for one in answers) == 3
+
+
+def test_clients_that_leave(keeping, server, http, prompt):
+    """A client that waits leaves without harm; when the one that asks leaves, the next one asks."""
+    gate = threading.Event()
+    server.says(UP, {"gate": threading.Event()}, {"gate": gate, "text": "good"})
+
+    def begin():
+        connection = socket.create_connection(("127.0.0.1", keeping.port))
+        text = json.dumps(body(prompt))
+        connection.sendall(
+            f"POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TEAM}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(text)}\r\n\r\n{text}".encode()
+        )
+        return connection
+
+    leader = begin()
+    wait_for(lambda: asked(server) == 1)
+    waiter = begin()
+    waiting(keeping, 1)
+    together = Together(keeping, *[body(prompt)] * 2)
+    waiting(keeping, 3)
+    waiter.close()
+    waiting(keeping, 2)
+    leader.close()
+    assert server.gone.get(timeout=10) == UP
+    wait_for(lambda: asked(server) == 2)
+    waiting(keeping, 1)
+    gate.set()
+    assert sorted(state(one) for one in together.ended()) == ["hit", "miss"] and asked(server) == 2
+
+
+def test_a_relay_ends_while_requests_wait(launch, server, prompt):
+    relay = launch(**environment(server, CACHE_COALESCE="true", SHUTDOWN_SECONDS="1"))
+    server.says(UP, {"gate": threading.Event()})
+    connections = []
+    for _ in range(3):
+        text = json.dumps(body(prompt))
+        connections.append(socket.create_connection(("127.0.0.1", relay.port)))
+        connections[-1].sendall(
+            f"POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TEAM}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(text)}\r\n\r\n{text}".encode()
+        )
+    waiting(relay, 2)
+    relay.stop()
+
+
+# --- In memcached --------------------------------------------------------------------------------
+
+
+def test_relays_share_by_memcached(start_relay, server, store, prompt, mark):
+    shared = environment(server, CACHE_STORE="memcached", MEMCACHED_SERVERS=store.address, CACHE_TTL="1h")
+    answer = f"answer{uuid.uuid4().hex}"
+    long = answer + "y" * 700_000
+    server.says(UP, {"text": answer})
+    relays = [start_relay(**shared) for _ in range(2)]
+    with client_of(relays[0]) as one, client_of(relays[1]) as other:
+        asks = [(PATH, body(prompt)), (PATH, body(prompt, stream=True)), ("/v1/embeddings", {"model": "kept", "input": prompt})]
+        for path, wanted in asks:
+            assert states(one, wanted, path=path) == ["miss"]
+        server.says(UP, {"text": long})
+        assert states(one, body(prompt, seed=1)) == ["miss"]
+        wait_for(lambda: sum(":answer:" in key for key in store.keys()) == 4)
+        for path, wanted in asks:
+            assert states(other, wanted, path=path) == ["hit"]
+        assert states(other, body(prompt, seed=1)) == ["hit"]
+        kept = store.dump()
+        assert len(kept) > 700_000 and mark.encode() not in kept and answer.encode() not in kept and b"yyyyyyyy" not in kept
+        server.says(UP, {"text": "z" * 1_100_000})
+        assert states(one, *[body(prompt, seed=2)] * 2) == ["miss", "miss"], "too long for it"
+        store.kill()
+        assert states(one, *[body(prompt)] * 2) == ["miss", "miss"], "no harm without it"
+        server.says(UP, {"text": answer})
+        store.start()
+        wait_for(lambda: states(one, body(prompt)) == ["hit"])
+
+
+# --- In a directory --------------------------------------------------------------------------------
+
+
+def test_answers_outlive_a_restart(launch, server, prompt, mark, tmp_path):
+    kept = environment(server, CACHE_STORE="data", DATA_DIR=tmp_path, CACHE_MAX_ENTRIES="3", CACHE_TTL="1h")
+    answer = f"answer{uuid.uuid4().hex}"
+    server.says(UP, {"text": answer})
+    wanted = [body(prompt, seed=seed, **({"stream": True} if seed == 3 else {})) for seed in range(4)]
+    relay = launch(**kept)
+    with client_of(relay) as http:
+        assert states(http, *wanted) == ["miss"] * 4
+        wait_for(lambda: states(http, wanted[3]) == ["hit"])
+    relay.stop()
+    files = list((tmp_path / "cache").iterdir())
+    assert len(files) == 3, "the one longest unused has gone"
+    content = b"".join(file.read_bytes() for file in files)
+    assert mark.encode() not in content and answer.encode() not in content
+    (tmp_path / "cache" / "unfinished.new").touch()
+    relay = launch(**kept)
+    with client_of(relay) as http:
+        wait_for(lambda: metric(http.get("/metrics").text, "entries") == 3)
+        assert states(http, *wanted[1:]) == ["hit"] * 3 and asked(server) == 4
+        for file in files:
+            file.write_bytes(file.read_bytes()[:-1] + b"!")
+        assert states(http, *wanted[1:]) == ["miss"] * 3, "what was changed is no answer"
+        wait_for(lambda: states(http, *wanted[1:]) == ["hit"] * 3)
+    relay.stop()
+    assert len(list((tmp_path / "cache").iterdir())) == 3
+
+
+def test_a_directory_that_cannot_be_written(start_relay, server, prompt, tmp_path):
+    (tmp_path / "file").touch()
+    relay = start_relay(**environment(server, CACHE_STORE="data", DATA_DIR=tmp_path / "file"))
+    server.says(UP, {})
+    with client_of(relay) as http:
+        assert states(http, *[body(prompt)] * 3) == ["miss"] * 3
+    lines = [line for line in relay.log_lines() if "directory of the cache" in line["message"]]
+    assert len(lines) == 1 and lines[0]["level"] == "warning"
+
+
+# --- Against a model -------------------------------------------------------------------------------
+
+
+def spelled(dice, value):
+    """JSON in one of its spellings."""
+    if isinstance(value, dict):
+        names = list(value)
+        dice.shuffle(names)
+        return "{" + ",".join(f"{json.dumps(name)}{dice.choice(['', ' '])}:{spelled(dice, value[name])}" for name in names) + "}"
+    if isinstance(value, list):
+        return "[" + dice.choice(["", "\n"]).join(["", *",".join(spelled(dice, one) for one in value).split("\0")]) + "]"
+    if isinstance(value, str) and dice.random() < 0.3:
+        return '"' + "".join(f"\\u{ord(letter):04x}" for letter in value) + '"'
+    return json.dumps(value)
+
+
+def test_many_requests_against_a_model(keeping, server, http):
+    """Each answer tells when it was made, so that a wrong one shows."""
+    dice = random.Random(7)
+    numbers = itertools.count()
+    run = uuid.uuid4().hex
+    server.says(UP, *({"text": f"made {number}"} for number in range(300)))
+    kept: dict[str, str] = {}
+    for _ in range(200):
+        token = dice.choice([TEAM, MATE])
+        fields = {"temperature": dice.choice([0, 1]), "seed": dice.randrange(5), "stop": dice.choice([[], ["x"]])}
+        fields = {name: value for name, value in fields.items() if value != [] and dice.random() < 0.5}
+        is_streamed = dice.random() < 0.5
+        wanted = body(run, **fields)
+        name = json.dumps([token, wanted, is_streamed], sort_keys=True)
+        noise = {"user": "somebody", "metadata": {"a": "b"}, "stream": False} | ({"stream": True} if is_streamed else {})
+        wanted |= {name: value for name, value in noise.items() if dice.random() < 0.5 or value is True}
+        directive = dice.choice(["no-cache", "no-store", "", "", "", "", ""])
+        headers = {"Authorization": f"Bearer {token}", "Cache-Control": directive or "max-age=1", "Content-Type": "application/json"}
+        answer = http.post(PATH, content=spelled(dice, wanted), headers=headers)
+        expected = {"no-store": "off", "no-cache": "miss"}.get(directive, "hit" if name in kept else "miss")
+        assert state(answer) == expected, (wanted, directive)
+        text = streamed(200, answer.headers, answer.content).text() if is_streamed else answer.json()["choices"][0]["message"]["content"]
+        assert text == (kept[name] if expected == "hit" else f"made {next(numbers)}")
+        if directive != "no-store":
+            kept[name] = text
+    assert 50 < next(numbers) < 200
