@@ -14,11 +14,7 @@ final class Assembly {
     private let worker = Worker(bound: 16)
     private let reader = Worker(bound: 4_096)
     private let limiter: Limiter
-    private let shared: SharedState
-    /// The same, unless there is no store: then responses have a part of the memory of their own.
-    private let responses: SharedState
-    /// For answers that are kept; nil: they have none of their own.
-    private let answersState: SharedState?
+    private let states: SharedStates
     private let answers: AnswerShelf
     private let served: [ServedLoop]
     private let reloader: Reloader
@@ -35,15 +31,8 @@ final class Assembly {
         let memory = settings.memory
         limiter = Self.limiter(settings.limits, store, bytes: memory.limitBytes, log)
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
-        shared =
-            store.map { SharedState($0, timeoutMilliseconds: settings.limits.storeTimeout.milliseconds) }
-            ?? Self.state(of: memory.storeBytes, settings)
-        responses = store == nil ? Self.state(of: memory.responseBytes, settings) : shared
-        // A thread of its own: answers are long, and counters are waited for.
-        answersState =
-            settings.cache?.store == .memcached
-            ? store.map { SharedState($0, timeoutMilliseconds: settings.limits.storeTimeout.milliseconds) } : nil
-        answers = AnswerShelf(budget, shared: answersState ?? (store == nil ? nil : shared), worker: worker, log)
+        states = SharedStates(settings, store)
+        answers = AnswerShelf(budget, shared: states.ofAnswers, worker: worker, log)
         usage = try Self.usageBook(settings, log)
         let lasting = LastingParts(
             log: log,
@@ -51,7 +40,7 @@ final class Assembly {
             worker: worker,
             limiter: limiter,
             usage: usage,
-            shared: store == nil ? nil : shared
+            shared: states.ofInstances
         )
         let makers = SetupParts(settings, lasting)
         let paces = LoopPaces()
@@ -66,13 +55,13 @@ final class Assembly {
             log: log,
             memory: budget,
             limiter: limiter,
-            files: FileShelf(shared),
-            responses: ResponseShelf(responses),
+            files: FileShelf(states.all),
+            responses: ResponseShelf(states.responses),
             answers: answers,
             worker: worker,
             reader: reader,
             assets: AssetCache(mostBytes: memory.assetBytes),
-            shared: shared,
+            shared: states.all,
             process: process,
             metrics: metrics,
             usage: usage
@@ -114,14 +103,6 @@ final class Assembly {
         } catch {
             throw Listener.Failure(reason: error.cause)
         }
-    }
-
-    /// In this process's memory.
-    private static func state(of bytes: Int, _ settings: Settings) -> SharedState {
-        SharedState(
-            MemoryCounters(bytes: bytes) { time(nil) },
-            timeoutMilliseconds: settings.limits.storeTimeout.milliseconds
-        )
     }
 
     /// Nil: what is shared is shared by the loops of this process only.
@@ -199,9 +180,7 @@ final class Assembly {
         for one in served { one.loop.stop() }
         for one in served { one.thread.join() }
         limiter.stop()
-        shared.stop()
-        if responses !== shared { responses.stop() }
-        answersState?.stop()
+        states.stop()
         answers.stop()
         worker.stop()
         reader.stop()

@@ -84,7 +84,6 @@ enum Command: Equatable {
             let table = ModelTable(settings, Vendors.catalogues)
             end(.success, isJSON ? table.json : table.text(isColoured: TextTable.isColoured), errors: reports)
         case .limits(let subject, let isJSON): showLimits(subject, settings, isJSON: isJSON)
-            end(.success, isJSON ? table.json : table.text(isColoured: isatty(1) == 1), errors: reports)
         case .usage(let question, let isJSON):
             do throws(UsageFailure) {
                 let report = try UsageReport(question, settings)

@@ -504,8 +504,8 @@ def test_answers_outlive_a_restart(launch, server, prompt, mark, tmp_path):
 
 
 def test_a_directory_that_cannot_be_written(start_relay, server, prompt, tmp_path):
-    (tmp_path / "file").touch()
-    relay = start_relay(**environment(server, CACHE_STORE="data", DATA_DIR=tmp_path / "file"))
+    (tmp_path / "cache").touch()
+    relay = start_relay(**environment(server, CACHE_STORE="data", DATA_DIR=tmp_path))
     server.says(UP, {})
     with client_of(relay) as http:
         assert states(http, *[body(prompt)] * 3) == ["miss"] * 3

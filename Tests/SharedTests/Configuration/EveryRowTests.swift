@@ -129,6 +129,7 @@ import Testing
         case .model, .label: "gpt-4o"
         case .token, .tokens: "sk-0123456789abcdef"
         case .password: "correct horse"
+        case .database: "postgres://relay:word@host:5432/usage"
         case .timeZone: "UTC"
         case .weights, .weight, .temperature, .rate: "1.5"
         case .modelPrices: "gpt-4o=0.1/0.2"
