@@ -84,7 +84,7 @@ package final class UsageQueue: Sendable {
             while batch.isEmpty, state.withLock(\.isIdle) { signal.wait(untilMicroseconds: nil) }
             pause(isFailing: isFailing)
             let told = state.withLock { state in
-                let told = (next: state.next, isReopening: state.isReopening, isEnding: state.isEnding)
+                let told = (next: state.next, isReopening: state.isReopening)
                 (state.next, state.isReopening) = (nil, false)
                 if batch.isEmpty { swap(&state.waiting, &batch) }
                 state.taken = batch.count
@@ -108,7 +108,8 @@ package final class UsageQueue: Sendable {
                 isFailing = true
             }
             if let next = told.next { store = next }
-            if told.isEnding, isFailing || state.withLock({ $0.waiting.isEmpty }) { break }
+            // It may have come while the store was slow.
+            if state.withLock({ $0.isEnding && (isFailing || $0.waiting.isEmpty) }) { break }
         }
         let lost = batch.count + state.withLock { $0.waiting.count }
         guard lost > 0 else { return }
