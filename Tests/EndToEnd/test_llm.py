@@ -8,6 +8,7 @@ import conftest
 import httpx
 import pytest
 from balanced import Providers
+from chat import MODEL, ask
 from memcached import wait_for
 
 TOKEN = "token-of-the-llm-tests-1"
@@ -248,12 +249,14 @@ def test_errors_have_their_own_shape(llm, caller):
 def test_the_reports(llm, pool, vendor):
     providers, http = llm(
         a=2, b=2, c=1, PROVIDERS="b,a,c", PROVIDER_A_LABEL="zhipu", PROVIDER_A_KEY_WEIGHTS="2,1", PROVIDER_A_WEIGHT="1.2",
-        PROVIDER_A_CONCURRENCY=100, PROVIDER_B_QPS=0.05,
+        PROVIDER_A_CONCURRENCY=100, PROVIDER_B_QPS=0.05, PROVIDER_B_MODELS=f"{MODEL},only-b={MODEL}",
     )  # fmt: skip
     keys = providers.keys["a"]
     for key in keys:
         vendor.answers(key, HELD)
     providers.answers("b", {"answer": "x", "status": 500})
+    # Chats that begin at once may all go to the other.
+    assert ask(http, model="only-b").status_code == 502 and sum(providers.counts("b")) == 1
     calls = [pool.submit(chat, http) for _ in range(3)]
     wait_for(lambda: sum(len(vendor.events(key, "stalled")) for key in keys) == 3)
     zhipu = {
