@@ -66,9 +66,9 @@ struct ModelTable {
             body.append(#","weight":"#)
             body.append(Self.text(row.weight))
             body.append(#","price":"#)
-            if let price = row.price { body.append(json: price.text) } else { body.append("null") }
+            body.append(jsonOrNull: row.price?.text)
             body.append(#","shutdown_date":"#)
-            if let end = row.end { body.append(json: end.text) } else { body.append("null") }
+            body.append(jsonOrNull: row.end?.text)
             body.append("}")
         }
         body.append("]\n")

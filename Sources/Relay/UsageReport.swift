@@ -99,7 +99,7 @@ struct UsageReport {
             body.append(place == 0 ? "{" : ",{")
             body.append(json: question.group.rawValue)
             body.append(":")
-            if let name = row.name { body.append(json: name) } else { body.append("null") }
+            body.append(jsonOrNull: row.name)
             body.append(",")
             append(row.figures, to: &body)
         }

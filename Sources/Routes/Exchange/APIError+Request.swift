@@ -12,9 +12,9 @@ extension APIError {
         body.append(#","type":""#)
         body.append(self.type)
         body.append(#"","param":"#)
-        if let param = self.param { body.append(json: param) } else { body.append("null") }
+        body.append(jsonOrNull: self.param)
         body.append(#","code":"#)
-        if let code = self.code { body.append(json: code) } else { body.append("null") }
+        body.append(jsonOrNull: self.code)
         body.append("}}")
     }
 

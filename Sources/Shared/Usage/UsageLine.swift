@@ -38,7 +38,7 @@ struct UsageLine {
 
     private func append(_ name: StaticString, _ text: String?, to out: inout ByteBuffer) {
         begin(name, &out)
-        if let text { out.append(json: text) } else { out.append("null") }
+        out.append(jsonOrNull: text)
     }
 
     private func append(_ name: StaticString, _ number: Int, to out: inout ByteBuffer) {

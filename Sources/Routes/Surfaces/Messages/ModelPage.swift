@@ -46,7 +46,7 @@ struct ModelPage {
             body.append(#",""#)
             body.append(name)
             body.append(#"":"#)
-            if let id { body.append(json: id) } else { body.append("null") }
+            body.append(jsonOrNull: id)
         }
         body.append("}")
     }

@@ -13,9 +13,9 @@ struct OpenAIChat: ChatSurface {
         body.append(#","type":""#)
         body.append(error.type)
         body.append(#"","param":"#)
-        if let param = error.param { body.append(json: param) } else { body.append("null") }
+        body.append(jsonOrNull: error.param)
         body.append(#","code":"#)
-        if let code = error.code { body.append(json: code) } else { body.append("null") }
+        body.append(jsonOrNull: error.code)
         body.append(isMidStream ? "}}\n\n" : "}}")
     }
 

@@ -83,7 +83,7 @@ struct ToolReader: Sendable {
         var text = ByteBuffer(#"{"type":"function","name":"#)
         text.append(json: tool.name)
         text.append(#","description":"#)
-        if let description = tool.description { text.append(json: description) } else { text.append("null") }
+        text.append(jsonOrNull: tool.description)
         text.append(#","parameters":"#)
         if let schema = tool.schema { text.append(schema.bytes) } else { text.append("null") }
         text.append(tool.isStrict == true ? #","strict":true}"# : #","strict":false}"#)
