@@ -126,7 +126,7 @@ final class Assembly {
                 rule: settings.storeDown,
                 instances: settings.instances,
                 timeoutMicroseconds: settings.storeTimeout.milliseconds * 1_000,
-                slotSeconds: max(1, settings.slotLease.milliseconds / 1_000),
+                slotSeconds: settings.slotSeconds,
                 bytes: bytes
             ),
             onEvent: { $0.log(to: log) }

@@ -1,3 +1,4 @@
+import Engine
 import Glibc
 import Shared
 
@@ -34,7 +35,7 @@ func askForHealth(_ relay: Settings.Address) -> Health {
     }
     defer { freeaddrinfo(found) }
     let descriptor = socket(address.ai_family, address.ai_socktype, 0)
-    guard descriptor >= 0 else { return .unreachable("no socket: \(lastError())") }
+    guard descriptor >= 0 else { return .unreachable("no socket: \(systemError)") }
     defer { close(descriptor) }
     var limit = timeval(tv_sec: 3, tv_usec: 0)
     for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
@@ -44,11 +45,11 @@ func askForHealth(_ relay: Settings.Address) -> Health {
         // Its queue of connections is full (`SO_SNDTIMEO` bounds the wait): nobody takes them.
         if errno == EINPROGRESS || errno == EAGAIN { return .silent("nobody takes connections at \(place)") }
         let hint = errno == ECONNREFUSED ? "; does a relay run there, with this HOST and PORT?" : ""
-        return .unreachable("cannot connect to \(place): \(lastError())\(hint)")
+        return .unreachable("cannot connect to \(place): \(systemError)\(hint)")
     }
     let request = Array("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
     guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
-        return .silent("\(place) takes no request: \(lastError())")
+        return .silent("\(place) takes no request: \(systemError)")
     }
     return answer(descriptor, place)
 }
@@ -58,12 +59,10 @@ private func answer(_ descriptor: Int32, _ place: String) -> Health {
     let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_WAITALL))
     if count < 0, errno == EAGAIN { return .silent("\(place) does not answer within 3 seconds") }
     guard count > 0 else {
-        return .other("\(place) does not answer: \(count == 0 ? "it closes the connection" : lastError())")
+        return .other("\(place) does not answer: \(count == 0 ? "it closes the connection" : systemError)")
     }
     let text = String(decoding: bytes[..<count].prefix { $0 >= 32 && $0 < 127 }, as: UTF8.self)
     if text == "HTTP/1.1 200 " { return .serves }
     guard count == bytes.count, text.hasPrefix("HTTP/1.") else { return .other("what answers at \(place) is no relay") }
     return .other("\(place) answers with status \(text.dropFirst(9).prefix(3))")
 }
-
-private func lastError() -> String { String(cString: strerror(errno)) }

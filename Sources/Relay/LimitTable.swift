@@ -38,7 +38,7 @@ struct LimitTable {
         note = settings.limits.identity == .key ? nil : Self.noteOnAddresses(settings.limits.identity)
         do throws(StoreFailure) {
             guard let store = try MemcachedCounters.store(settings.limits) else { throw Self.noStore }
-            let reader = LimitReader(store, slotSeconds: max(1, settings.limits.slotLease.milliseconds / 1_000))
+            let reader = LimitReader(store, slotSeconds: settings.limits.slotSeconds)
             let uses = try reader.read(demands.map(\.claim))
             rows = zip(demands, uses)
                 .map { Row(model: $0.model, use: $1) }
@@ -108,7 +108,7 @@ struct LimitTable {
             body.append(index == 0 ? #"{"limit":"# : #",{"limit":"#)
             body.append(json: use.limit.kind.name)
             body.append(#","model":"#)
-            if let model = row.model { body.append(json: model) } else { body.append("null") }
+            body.append(jsonOrNull: row.model)
             body.append(#","unit":"#)
             body.append(json: quota.unit.rawValue)
             body.append(#","of":"#)

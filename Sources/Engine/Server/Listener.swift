@@ -56,6 +56,6 @@ package enum Listener {
     }
 
     private static func failure(_ host: String, _ port: Int) -> Failure {
-        Failure(reason: "cannot listen on \(host) port \(port): \(String(cString: strerror(errno)))")
+        Failure(reason: "cannot listen on \(host) port \(port): \(systemError)")
     }
 }

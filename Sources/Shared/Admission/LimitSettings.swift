@@ -39,4 +39,7 @@ package struct LimitSettings: Sendable, Equatable {
     package let slotLease: Duration
     /// Only these are believed about whom they speak for.
     package let trustedProxies: [Network]
+
+    /// `slotLease` as the counter store takes it, at least 1.
+    package var slotSeconds: Int { max(1, slotLease.milliseconds / 1_000) }
 }

@@ -152,13 +152,8 @@ final class FileAnswers: Sendable {
         let new = path(name) + Self.unfinished
         let file = Glibc.open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard file >= 0 else { return false }
-        var place = 0
-        while place < bytes.count {
-            let count = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress.map { $0 + place }, $0.count - place) }
-            guard count > 0 else { break }
-            place += count
-        }
-        guard close(file) == 0, place == bytes.count, rename(new, path(name)) == 0 else {
+        let isWritten = bytes.withUnsafeBytes { writeAll($0, to: file) }
+        guard close(file) == 0, isWritten, rename(new, path(name)) == 0 else {
             unlink(new)
             return false
         }
@@ -167,7 +162,7 @@ final class FileAnswers: Sendable {
 
     /// Once; requests go on.
     private func warn(_ problem: StaticString) {
-        let reason = String(cString: strerror(errno))
+        let reason = systemError
         let isFirst = hasWarned.withLock { hasWarned in
             defer { hasWarned = true }
             return !hasWarned

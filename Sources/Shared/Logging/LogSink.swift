@@ -76,7 +76,8 @@ final class LogSink: @unchecked Sendable {
             let isUrgent = state.withLock { !$0.flushes.isEmpty || $0.isStopping }
             if !isUrgent { usleep(LogSink.gatheringMicroseconds) }
             let (flushes, isStopping) = exchange(&batch)
-            write(batch.bytes)
+            // Once the sink is gone, there is nowhere to say so.
+            _ = writeAll(batch.bytes, to: descriptor)
             if batch.count > LogSink.keptBytes { batch.release() } else { batch.removeAll() }
             for flushed in flushes { flushed.wake() }
             if isStopping { return }
@@ -105,21 +106,5 @@ final class LogSink: @unchecked Sendable {
         state.timestamp.append(milliseconds: Timestamp.now(), to: &state.buffer)
         if format == .json { state.buffer.append(UInt8(ascii: "\"")) }
         state.buffer.append(rest)
-    }
-
-    /// To the end, or until the sink is gone: then there is nowhere to say so.
-    private func write(_ bytes: UnsafeRawBufferPointer) {
-        var rest = bytes[...]
-        while let base = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {
-            let count = Glibc.write(descriptor, base, rest.count)
-            if count > 0 {
-                rest = rest.dropFirst(count)
-            } else if errno == EAGAIN {
-                var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                poll(&wanted, 1, -1)
-            } else if errno != EINTR {
-                return
-            }
-        }
     }
 }

@@ -1,3 +1,4 @@
+import Engine
 @preconcurrency import Glibc  // environ
 
 /// Variables as they stand in one place, not yet looked at.
@@ -102,7 +103,7 @@ package func readSettingsFile(_ path: String) throws(FileProblem) -> [UInt8] {
     let limitBytes = 4 << 20
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
-        throw FileProblem(text: String(cString: strerror(errno)), isAbsence: errno == ENOENT)
+        throw FileProblem(text: systemError, isAbsence: errno == ENOENT)
     }
     defer { close(descriptor) }
     var bytes: [UInt8] = []
@@ -111,7 +112,7 @@ package func readSettingsFile(_ path: String) throws(FileProblem) -> [UInt8] {
         let count = read(descriptor, &room, room.count)
         if count == 0 { return bytes }
         guard count > 0 else {
-            throw FileProblem(text: String(cString: strerror(errno)), isAbsence: false)
+            throw FileProblem(text: systemError, isAbsence: false)
         }
         bytes += room[..<count]
         guard bytes.count <= limitBytes else {

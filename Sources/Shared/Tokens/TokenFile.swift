@@ -30,7 +30,7 @@ package struct TokenFile: Sendable {
 
     package init(path: String) throws(Failure) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Failure(reason: "\(path): \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else { throw Failure(reason: "\(path): \(systemError)") }
         defer { close(descriptor) }
         var about = stat()
         guard fstat(descriptor, &about) == 0, about.st_size >= TokenFileHeader.byteCount else {
@@ -38,7 +38,7 @@ package struct TokenFile: Sendable {
         }
         let size = Int(about.st_size)
         guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
-            throw Failure(reason: "\(path): \(String(cString: strerror(errno)))")
+            throw Failure(reason: "\(path): \(systemError)")
         }
         let mapping = Mapping(base: base, count: size)
         guard let header = TokenFileHeader(mapping.bytes) else {

@@ -110,7 +110,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         // The journal's files get the same rights.
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else {
-            throw SQLiteFailure(code: SQLITE_CANTOPEN, text: String(cString: strerror(errno)))
+            throw SQLiteFailure(code: SQLITE_CANTOPEN, text: systemError)
         }
         close(descriptor)
         let database = try SQLiteDatabase.open(path, .write, busyMilliseconds: Self.busyMilliseconds)
@@ -166,7 +166,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         guard rename(path, other) == 0 || errno == ENOENT else {
             throw SQLiteFailure(
                 code: SQLITE_CORRUPT,
-                text: "damaged, and not to be moved: \(String(cString: strerror(errno)))"
+                text: "damaged, and not to be moved: \(systemError)"
             )
         }
         for end in ["-wal", "-shm"] { rename(path + end, other + end) }

@@ -83,27 +83,15 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
 
     /// All of it, or nothing: what was written of it before a failure is taken back.
     private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, after size: Int) throws(UsageFailure) {
-        var rest = bytes[...]
-        while let base = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {
-            let count = Glibc.write(descriptor, base, rest.count)
-            if count > 0 {
-                rest = rest.dropFirst(count)
-            } else if errno == EAGAIN {
-                var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                poll(&wanted, 1, -1)
-            } else if errno != EINTR {
-                let failure = UsageFailure.system(settings.path ?? "standard output")
-                if size >= 0 { ftruncate(descriptor, size) }
-                close()
-                throw failure
-            }
-        }
+        if writeAll(bytes, to: descriptor) { return }
+        let failure = UsageFailure.system(settings.path ?? "standard output")
+        if size >= 0 { ftruncate(descriptor, size) }
+        close()
+        throw failure
     }
 }
 
 extension UsageFailure {
     /// With the reason of the call that failed last.
-    fileprivate static func system(_ path: String) -> UsageFailure {
-        UsageFailure("\(path): \(String(cString: strerror(errno)))")
-    }
+    static func system(_ path: String) -> UsageFailure { UsageFailure("\(path): \(systemError)") }
 }

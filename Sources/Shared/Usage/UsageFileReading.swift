@@ -39,7 +39,7 @@ package struct UsageFileReading {
             if descriptor >= 0 {
                 descriptors.append(descriptor)
             } else if errno != ENOENT {
-                throw UsageFailure("\(name): \(String(cString: strerror(errno)))")
+                throw UsageFailure.system(name)
             }
         }
         if descriptors.isEmpty { return nil }
@@ -54,7 +54,7 @@ package struct UsageFileReading {
         while true {
             let count = Glibc.read(descriptor, buffer.reserve(Self.chunkBytes), Self.chunkBytes)
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw UsageFailure("\(path): \(String(cString: strerror(errno)))") }
+            guard count >= 0 else { throw UsageFailure.system(path) }
             if count == 0 { break }
             buffer.wrote(count)
             while let end = buffer.bytes.firstNewline() {

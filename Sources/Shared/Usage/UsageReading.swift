@@ -11,7 +11,7 @@ enum SQLiteReading {
         let path = "\(folder)/\(SQLiteStore.fileName)"
         guard access(path, F_OK) == 0 else {
             if errno == ENOENT { return nil }
-            throw UsageFailure("\(path): \(String(cString: strerror(errno)))")
+            throw UsageFailure.system(path)
         }
         do throws(SQLiteFailure) {
             do throws(SQLiteFailure) {
