@@ -10,50 +10,44 @@ struct UsageLine {
         if case .call = record.subject { out.append("\",\"kind\":\"call") }
         out.append("\",\"request_id\":")
         out.append(json: record.requestID)
-        append("endpoint", record.endpoint, to: &out)
-        append("caller", record.caller, to: &out)
-        append("model", record.model, to: &out)
-        append("model_used", record.modelUsed, to: &out)
-        append("provider", record.provider, to: &out)
-        if case .call(let key, _) = record.subject { append("key", key, to: &out) }
-        append("prompt_tokens", record.promptTokens, to: &out)
-        append("completion_tokens", record.completionTokens, to: &out)
-        append("tokens", record.promptTokens &+ record.completionTokens, to: &out)
+        append(",\"endpoint\":", record.endpoint, to: &out)
+        append(",\"caller\":", record.caller, to: &out)
+        append(",\"model\":", record.model, to: &out)
+        append(",\"model_used\":", record.modelUsed, to: &out)
+        append(",\"provider\":", record.provider, to: &out)
+        if case .call(let key, _) = record.subject { append(",\"key\":", key, to: &out) }
+        append(",\"prompt_tokens\":", record.promptTokens, to: &out)
+        append(",\"completion_tokens\":", record.completionTokens, to: &out)
+        append(",\"tokens\":", record.promptTokens &+ record.completionTokens, to: &out)
         out.append(",\"cost\":")
         if let cost = record.cost { out.append(cost.text) } else { out.append("null") }
-        if case .call(_, let credits?) = record.subject { append("credits", credits, to: &out) }
-        append("duration_ms", record.durationMilliseconds, to: &out)
+        if case .call(_, let credits?) = record.subject { append(",\"credits\":", credits, to: &out) }
+        append(",\"duration_ms\":", record.durationMilliseconds, to: &out)
         if case .request = record.subject {
-            append("attempts", record.attempts, to: &out)
-            append("stream", record.isStreamed, to: &out)
-            append("cached", record.isCached, to: &out)
+            append(",\"attempts\":", record.attempts, to: &out)
+            append(",\"stream\":", record.isStreamed, to: &out)
+            append(",\"cached\":", record.isCached, to: &out)
         }
-        append("success", record.isSuccess, to: &out)
+        append(",\"success\":", record.isSuccess, to: &out)
         out.append(",\"status\":")
         if let status = record.status { out.append(decimal: status) } else { out.append("null") }
-        append("error", record.error, to: &out)
-        if record.isEstimated { append("estimated", true, to: &out) }
+        append(",\"error\":", record.error, to: &out)
+        if record.isEstimated { append(",\"estimated\":", true, to: &out) }
         out.append("}\n")
     }
 
     private func append(_ name: StaticString, _ text: String?, to out: inout ByteBuffer) {
-        begin(name, &out)
+        out.append(name)
         out.append(jsonOrNull: text)
     }
 
     private func append(_ name: StaticString, _ number: Int, to out: inout ByteBuffer) {
-        begin(name, &out)
+        out.append(name)
         out.append(decimal: number)
     }
 
     private func append(_ name: StaticString, _ value: Bool, to out: inout ByteBuffer) {
-        begin(name, &out)
-        out.append(value ? "true" : "false")
-    }
-
-    private func begin(_ name: StaticString, _ out: inout ByteBuffer) {
-        out.append(",\"")
         out.append(name)
-        out.append("\":")
+        out.append(value ? "true" : "false")
     }
 }
