@@ -164,9 +164,7 @@ extension SQLiteStatement: UsageCells {
             return bytes.count
         }
         textBytes += count
-        for place in 0..<count where start.load(fromByteOffset: place, as: UInt8.self) == 0 {
-            start.storeBytes(of: UInt8(ascii: "?"), toByteOffset: place, as: UInt8.self)
-        }
+        while let zero = memchr(start, 0, count) { zero.storeBytes(of: UInt8(ascii: "?"), as: UInt8.self) }
         sqlite3_bind_text(handle, values, start.assumingMemoryBound(to: CChar.self), Int32(count), nil)
     }
 }

@@ -60,7 +60,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
             let opened = try ready()
             do throws(SQLiteFailure) {
                 try opened.database.execute("BEGIN IMMEDIATE")
-                try insert(batch, opened.insert)
+                try insert(batch, opened)
                 try opened.database.execute("COMMIT")
             } catch {
                 opened.database.rollBack()
@@ -79,12 +79,16 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     private func failure(_ error: SQLiteFailure) -> UsageFailure { UsageFailure("\(path): \(error.text)") }
 
-    private func insert(_ batch: ArraySlice<UsageRecord>, _ statement: SQLiteStatement) throws(SQLiteFailure) {
-        var row = statement
+    private func insert(_ batch: ArraySlice<UsageRecord>, _ opened: Opened) throws(SQLiteFailure) {
+        // Another process may write there too.
+        var id = try opened.database.number("SELECT max(id) FROM \(UsageSchema.sqliteTable)")
+        var row = opened.insert
         for place in batch.indices {
+            id = UsageSchema.sqliteID(batch[place], after: id)
+            row.add(id)
             batch[place].write(to: &row)
-            _ = try statement.step()
-            statement.reset()
+            _ = try row.step()
+            row.reset()
         }
     }
 
@@ -124,9 +128,11 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
             """
         )
         try upgrade(database)
-        let places = UsageSchema.columns.map { _ in "?" }.joined(separator: ",")
-        let names = UsageSchema.columns.joined(separator: ",")
-        let insert = try database.prepare("INSERT INTO \(UsageSchema.sqliteTable) (\(names)) VALUES (\(places))")
+        let names = ["id"] + UsageSchema.columns
+        let places = names.map { _ in "?" }.joined(separator: ",")
+        let insert = try database.prepare(
+            "INSERT INTO \(UsageSchema.sqliteTable) (\(names.joined(separator: ","))) VALUES (\(places))"
+        )
         return Opened(database: database, insert: insert)
     }
 
@@ -184,8 +190,8 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         nextUpkeep = now + upkeepSeconds
         let table = UsageSchema.sqliteTable
         if days > 0 {
-            let oldest = Timestamp.now() - days * 86_400_000
-            try delete("SELECT id FROM \(table) WHERE time < \(oldest) ORDER BY time", database)
+            let first = UsageSchema.firstSQLiteID(at: Timestamp.now() - days * 86_400_000)
+            try delete("SELECT id FROM \(table) WHERE id < \(first) ORDER BY id", database)
         }
         let pageBytes = try database.number("PRAGMA page_size")
         let pages = try database.number("PRAGMA page_count")

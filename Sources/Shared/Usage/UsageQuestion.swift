@@ -25,17 +25,21 @@ package struct UsageQuestion: Sendable, Equatable {
     /// A request names the provider that was asked last, and has the sum of all; so providers are told by their calls.
     package var isOfCalls: Bool { group == .provider }
 
-    /// Of one table; each row has the group's name first, or the number of the day since 1970.
-    func rows(of table: String) -> String {
+    /// Each row has the group's name first, or the number of the day since 1970.
+    ///
+    /// - Parameter source: the rows since `startMilliseconds`, with a condition.
+    func rows(from source: String) -> String {
         let order = group == .day ? "1" : "2 DESC, 1"
-        return "SELECT \(name), \(Self.sums) \(from(table)) GROUP BY 1 ORDER BY \(order) LIMIT \(Self.mostRows + 1)"
+        return
+            "SELECT \(name), \(Self.sums) FROM \(source) AND \(kind) GROUP BY 1 ORDER BY \(order) LIMIT \(Self.mostRows + 1)"
     }
 
-    func total(of table: String) -> String { "SELECT NULL, \(Self.sums) \(from(table))" }
+    func total(from source: String) -> String { "SELECT NULL, \(Self.sums) FROM \(source) AND \(kind)" }
 
-    private func from(_ table: String) -> String {
-        "FROM \(table) WHERE time >= \(first.secondsSince1970 * 1_000) AND kind = \(isOfCalls ? 1 : 0)"
-    }
+    /// Of the first day, since 1970.
+    var startMilliseconds: Int { first.secondsSince1970 * 1_000 }
+
+    private var kind: String { "kind = \(isOfCalls ? 1 : 0)" }
 
     private var name: String {
         switch group {

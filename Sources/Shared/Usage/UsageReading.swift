@@ -43,8 +43,9 @@ enum SQLiteReading {
         // Both answers are of one moment.
         try database.execute("BEGIN")
         defer { database.rollBack() }
-        let rows = try rows(question.rows(of: UsageSchema.sqliteTable), database)
-        let total = try self.rows(question.total(of: UsageSchema.sqliteTable), database)
+        let source = UsageSchema.sqliteRows(since: question.startMilliseconds)
+        let rows = try rows(question.rows(from: source), database)
+        let total = try self.rows(question.total(from: source), database)
         return UsageSummary(question, rows: rows, total: total[0])
     }
 
@@ -70,13 +71,13 @@ enum PostgresReading {
                 connectSeconds: connectSeconds,
                 timeoutMilliseconds: timeoutMilliseconds
             )
-            let table = UsageSchema.postgresTable
-            let found = try connection.run("SELECT to_regclass('\(table)')").first?.first ?? nil
+            let found = try connection.run("SELECT to_regclass('\(UsageSchema.postgresTable)')").first?.first ?? nil
             if found == nil { return nil }
             // Both answers are of one moment.
             _ = try connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            let rows = try connection.run(question.rows(of: table))
-            let total = try connection.run(question.total(of: table))
+            let source = UsageSchema.postgresRows(since: question.startMilliseconds)
+            let rows = try connection.run(question.rows(from: source))
+            let total = try connection.run(question.total(from: source))
             return UsageSummary(question, rows: rows, total: total[0])
         } catch {
             throw UsageFailure("USAGE_DATABASE_URL: \(error.text)")

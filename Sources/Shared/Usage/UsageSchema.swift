@@ -24,8 +24,31 @@ enum UsageSchema {
             success INTEGER NOT NULL, status INTEGER, error TEXT
         );
         CREATE INDEX usage_time ON usage (time);
-        """
+        """,
+        // Ids that follow the time make the index needless, which cost a third of each row's time.
+        "DROP INDEX usage_time; UPDATE usage SET id = time * \(idsPerMillisecond) + id % \(idsPerMillisecond)",
     ]
+
+    /// In SQLite, ids grow from row to row and are never below a row's time times this. So no row since a time has a
+    /// lower id than that time gives, whatever the clock did.
+    private static let idsPerMillisecond = 4_096
+
+    /// - Parameter last: of the row before.
+    static func sqliteID(_ record: UsageRecord, after last: Int) -> Int {
+        max(last + 1, firstSQLiteID(at: record.timeMilliseconds))
+    }
+
+    /// No row of that time or later has a lower one.
+    static func firstSQLiteID(at milliseconds: Int) -> Int {
+        min(max(0, milliseconds), 1 << 50) * idsPerMillisecond
+    }
+
+    /// For FROM, with a condition.
+    static func sqliteRows(since milliseconds: Int) -> String {
+        "\(sqliteTable) WHERE id >= \(firstSQLiteID(at: milliseconds)) AND time >= \(milliseconds)"
+    }
+
+    static func postgresRows(since milliseconds: Int) -> String { "\(postgresTable) WHERE time >= \(milliseconds)" }
 
     /// `process` and `number` are a record's own: one that is written a second time is not there twice.
     static let postgresSteps = [
