@@ -111,6 +111,9 @@ def test_its_settings_are_right(environment: dict[str, str], folder: Path) -> No
 
 def test_it_starts(environment: dict[str, str], start_relay: Callable[..., Relay]) -> None:
     relay = start_relay(**environment, MEMCACHED_HOST="127.0.0.1", MEMCACHED_PORT="1")
+    later = ("no admin pages yet", "no login yet")
+    for words in later:
+        relay.wait_for_line(lambda line, words=words: words in line.get("problem", ""))
     problems = [line["problem"] for line in relay.log_lines() if line["message"] == "configuration"]
-    for words in ("no admin pages yet", "no login yet"):
+    for words in later:
         assert sum(words in problem for problem in problems) == 1, problems
