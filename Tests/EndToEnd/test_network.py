@@ -1,6 +1,7 @@
 """The way to the vendor: names, TLS, proxies."""
 
 import ipaddress
+import json
 import ssl
 from pathlib import Path
 
@@ -113,3 +114,84 @@ def test_a_vendor_known_by_name_is_found_again_and_again(vendor, start_relay, ne
         relay = start_relay(ONE_MIN_BASE_URL=f"http://{name}:{front.port}", THREADS="1")
         for turn in range(6):
             assert ask(relay, new_key(), stream=bool(turn % 2)).status_code == 200
+
+
+PIECE = "x" * 1_000
+
+
+class SecureVendor:
+    """OpenAI's wire over TLS. It ends a connection without a word after three answers, and cuts a stream of model `cut`."""
+
+    def __init__(self, context):
+        self.context = context
+        self.front = forwarders.Forwarder(self.serve)
+
+    def serve(self, peer):
+        with self.context.wrap_socket(peer, server_side=True, suppress_ragged_eofs=True) as inner:
+            reader = inner.makefile("rb")
+            for _ in range(3):
+                asked = self.request(reader)
+                if asked is None:
+                    return
+                (self.stream if asked.get("stream") else self.whole)(inner, asked["model"])
+                if asked["model"] == "cut":
+                    return
+
+    def request(self, reader):
+        length = 0
+        while line := reader.readline().strip():
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        return json.loads(reader.read(length)) if length else None
+
+    def whole(self, inner, model):
+        message = {"role": "assistant", "content": PIECE * 200}
+        answer = {"id": "a", "object": "chat.completion", "created": 1, "model": model, "usage": None}
+        answer["choices"] = [{"index": 0, "message": message, "finish_reason": "stop"}]
+        text = json.dumps(answer).encode()
+        inner.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
+
+    def stream(self, inner, model):
+        def chunk(delta, reason=None):
+            choice = {"index": 0, "delta": delta, "finish_reason": reason}
+            event = {"id": "a", "object": "chat.completion.chunk", "created": 1, "model": model, "choices": [choice]}
+            data = b"data: " + json.dumps(event).encode() + b"\n\n"
+            return b"%x\r\n" % len(data) + data + b"\r\n"
+
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        inner.sendall(head + chunk({"role": "assistant", "content": ""}))
+        for _ in range(10):
+            inner.sendall(b"".join(chunk({"content": PIECE}) for _ in range(200)))
+            if model == "cut":
+                return
+        inner.sendall(chunk({}, "stop") + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+
+
+def test_tls_loses_nothing(start_relay, authority, tmp_path):
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    vendor = SecureVendor(served_by(authority, "127.0.0.1"))
+    relay = start_relay(
+        PROVIDER_S_KIND="openai", PROVIDER_S_BASE_URL=f"https://127.0.0.1:{vendor.front.port}/v1", PROVIDER_S_MODELS="m,cut",
+        PROVIDER_S_API_KEY="k-1", ANONYMOUS_MODELS="all", SSL_CERT_FILE=str(tmp_path / "ca.pem"), THREADS="1",
+    )  # fmt: skip
+
+    def content(lines):
+        events = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+        choices = [event["choices"][0] for event in events if "choices" in event]
+        return "".join(choice["delta"].get("content") or "" for choice in choices)
+
+    fields = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    with httpx.Client(base_url=relay.base_url, timeout=20, trust_env=False) as client:
+        for turn in range(10):
+            # The stream waits for its reader, and the vendor for it.
+            with client.stream("POST", PATH, json=fields | {"stream": True}) as stream:
+                whole = client.post(PATH, json=fields)
+                assert whole.json()["choices"][0]["message"]["content"] == PIECE * 200, turn
+                lines = list(stream.iter_lines())
+            assert lines[-2:] == ["data: [DONE]", ""] and content(lines) == PIECE * 2_000, turn
+        assert vendor.front.accepted < 15
+        with client.stream("POST", PATH, json=fields | {"model": "cut", "stream": True}) as stream:
+            lines = list(stream.iter_lines())
+        assert content(lines) == PIECE * 200
+        assert json.loads([line for line in lines if line][-1][6:])["error"]["code"] == "upstream_error"
+    vendor.front.close()

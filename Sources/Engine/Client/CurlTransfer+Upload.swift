@@ -53,14 +53,14 @@ extension CurlTransfer: UpstreamUpload {
     private func resumeBody() {
         guard let outgoing, outgoing.isPaused else { return }
         outgoing.isPaused = false
-        multi?.resume(self)
+        handle.multi?.resume(handle)
         limitAnew()
     }
 
     /// The body has not the length that was said: the vendor must not take it for whole.
     private func breakOff() {
         failure = TransportError(.broken, code: CURLE_ABORTED_BY_CALLBACK.rawValue)
-        multi?.abort(self)
+        abort()
     }
 
     // MARK: For libcurl

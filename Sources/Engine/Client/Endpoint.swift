@@ -6,6 +6,8 @@ import CCurl
 package final class Endpoint: @unchecked Sendable {
     let url: OpaquePointer
     let options: EndpointOptions
+    /// Nil: calls go by libcurl's own HTTP.
+    let form: DirectForm?
 
     /// Fails if libcurl does not take `url`.
     package init?(_ url: String, _ options: EndpointOptions) {
@@ -16,6 +18,7 @@ package final class Endpoint: @unchecked Sendable {
         }
         self.url = handle
         self.options = options
+        form = DirectForm(handle, options)
     }
 
     deinit { curl_url_cleanup(url) }
@@ -41,11 +44,53 @@ package final class Endpoint: @unchecked Sendable {
         return part(CURLUPART_HOST) != nil && part(CURLUPART_USER) == nil && part(CURLUPART_PASSWORD) == nil
     }
 
-    private func part(_ which: CURLUPart) -> String? {
-        var text: UnsafeMutablePointer<CChar>?
-        guard curl_url_get(url, which, &text, UInt32(CURLU_DEFAULT_PORT)) == CURLUE_OK, let text else { return nil }
-        defer { curl_free(text) }
-        return String(cString: text)
+    private func part(_ which: CURLUPart) -> String? { urlPart(url, which) }
+
+    /// The absolute URL of a redirection to `location`; nil: `location` is no URL.
+    func resolved(_ location: UnsafeRawBufferPointer) -> String? {
+        guard !location.isEmpty, let copy = curl_url_dup(url) else { return nil }
+        defer { curl_url_cleanup(copy) }
+        guard curl_url_set(copy, CURLUPART_URL, location.text, 0) == CURLUE_OK else { return nil }
+        return urlPart(copy, CURLUPART_URL, flags: 0)
+    }
+}
+
+/// A part of a parsed URL; nil: it has none.
+private func urlPart(
+    _ url: OpaquePointer,
+    _ which: CURLUPart,
+    flags: UInt32 = UInt32(CURLU_DEFAULT_PORT)
+) -> String? {
+    var text: UnsafeMutablePointer<CChar>?
+    guard curl_url_get(url, which, &text, flags) == CURLUE_OK, let text else { return nil }
+    defer { curl_free(text) }
+    return String(cString: text)
+}
+
+/// The parts of a call's text that are the same for all calls to an endpoint, for HTTP of our own.
+struct DirectForm: Sendable {
+    /// Equal for endpoints whose calls may share a connection.
+    let origin: String
+    /// Target, version and host, which follow the method.
+    let place: [UInt8]
+
+    /// Nil: they need libcurl's own HTTP.
+    init?(_ url: OpaquePointer, _ options: EndpointOptions) {
+        guard !options.isHTTP2, let scheme = urlPart(url, CURLUPART_SCHEME), let host = urlPart(url, CURLUPART_HOST),
+            let port = urlPart(url, CURLUPART_PORT), let path = urlPart(url, CURLUPART_PATH)
+        else { return nil }
+        // A proxy for plain HTTP wants another target.
+        let isTunnel = scheme == "https" || options.proxy.hasPrefix("socks")
+        guard options.proxy.isEmpty || isTunnel else { return nil }
+        guard [CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_ZONEID].allSatisfy({ urlPart(url, $0) == nil }) else {
+            return nil
+        }
+        let query = urlPart(url, CURLUPART_QUERY).map { "?" + $0 } ?? ""
+        guard (host + path + query).utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else { return nil }
+        let isUsualPort = port == (scheme == "https" ? "443" : "80")
+        let hostField = isUsualPort ? host : "\(host):\(port)"
+        origin = "\(scheme)://\(host):\(port) \(options.proxy) \(options.certificateFile ?? "")"
+        place = Array(" \(path)\(query) HTTP/1.1\r\nHost: \(hostField)\r\n".utf8)
     }
 }
 
@@ -71,6 +116,11 @@ package struct EndpointOptions: Sendable {
 /// `@unchecked`: immutable.
 package final class UpstreamHeaders: @unchecked Sendable {
     let list: UnsafeMutablePointer<curl_slist>?
+    /// As they are written, each with its end.
+    let lines: [UInt8]
+    let hasContentType: Bool
+    /// None of them is the transport's own matter.
+    let isPlain: Bool
 
     /// `lines`: `Name: value` without control characters; `Name:` keeps libcurl from sending its own. Its `Expect` is
     /// never sent.
@@ -78,6 +128,11 @@ package final class UpstreamHeaders: @unchecked Sendable {
         var list: UnsafeMutablePointer<curl_slist>?
         for line in lines.contains("Expect:") ? lines : lines + ["Expect:"] { list = curl_slist_append(list, line) }
         self.list = list
+        let names = lines.map { $0.prefix { $0 != ":" }.lowercased() }
+        hasContentType = names.contains("content-type")
+        isPlain = !names.contains { ["host", "content-length", "transfer-encoding", "connection"].contains($0) }
+        let accept = names.contains("accept") ? [] : ["Accept: */*"]
+        self.lines = Array((accept + lines.filter { !$0.hasSuffix(":") }).map { $0 + "\r\n" }.joined().utf8)
     }
 
     deinit { curl_slist_free_all(list) }

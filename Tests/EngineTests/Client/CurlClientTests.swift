@@ -4,7 +4,7 @@ import Testing
 
 @testable import Engine
 
-@Suite(.timeLimit(.minutes(1))) struct CurlClientTests {
+@Suite(.timeLimit(.minutes(1)), BothTransports()) struct CurlClientTests {
     @Test("calls one after the other share a connection, whole and streamed ones each")
     func keepsConnection() async {
         let vendor = RawServer { peer, number in

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Engine
 
-@Suite(.timeLimit(.minutes(1))) struct CurlStreamTests {
+@Suite(.timeLimit(.minutes(1)), BothTransports()) struct CurlStreamTests {
     @Test("a slow reader holds back the vendor: what waits is bounded, and all comes in order")
     func boundsWaiting() async {
         let size = 3_000_000
@@ -31,8 +31,8 @@ import Testing
             return (most, wrong, count)
         }
         #expect(count == size && wrong == 0)
-        #expect(most >= CurlTransfer.streamLimitBytes, "it was never held back")
-        #expect(most <= CurlTransfer.streamLimitBytes + 4_096)
+        #expect(most >= Transfer.streamLimitBytes, "it was never held back")
+        #expect(most <= Transfer.streamLimitBytes + 4_096)
     }
 
     @Test("while a reader takes its time the vendor's idle time does not run")

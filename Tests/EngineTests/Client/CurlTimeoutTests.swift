@@ -4,7 +4,7 @@ import Testing
 @testable import Engine
 
 /// libcurl's own times (connect, total) are real and short here; ours (first byte, idle) follow a moved clock.
-@Suite(.timeLimit(.minutes(1))) struct CurlTimeoutTests {
+@Suite(.timeLimit(.minutes(1)), BothTransports()) struct CurlTimeoutTests {
     @Test("a call whose answer does not begin in time", arguments: [false, true])
     func firstByte(isStreamed: Bool) async {
         let got = Gate()

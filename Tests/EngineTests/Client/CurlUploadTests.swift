@@ -189,7 +189,7 @@ import Testing
             }
         }
         let outcomes = await withClient { client, _ in
-            let first = await client.streamOutcome(UpstreamCall(vendor.url()))
+            let first = await client.streamOutcome(UpstreamCall(vendor.url()) { $0.isHTTP2 = true })
             let body = [UInt8](repeating: 1, count: 100_000)
             return [first, await client.uploadOutcome(vendor.url(), totalBytes: nil, [body])]
         }
@@ -215,7 +215,7 @@ import Testing
             usleep(100_000)
         }
         let outcome = await withClient { client, loop in
-            _ = await client.streamOutcome(UpstreamCall(vendor.url()))
+            _ = await client.streamOutcome(UpstreamCall(vendor.url()) { $0.isHTTP2 = true })
             do throws(TransportError) {
                 let upload = try client.upload(vendor.url(), totalBytes: nil)
                 defer { upload.stop(isComplete: true) }
@@ -367,17 +367,6 @@ extension CurlClient {
         } catch {
             return .failure(error.kind)
         }
-    }
-}
-
-extension EventLoop {
-    /// Lets turns pass until `isSo`; false: it has not become so within five seconds.
-    fileprivate func turns(until isSo: () -> Bool) async -> Bool {
-        for _ in 0..<5_000 where !isSo() {
-            try? await Task.sleep(for: .milliseconds(1))
-            await sleep(nanoseconds: 0)
-        }
-        return isSo()
     }
 }
 

@@ -1,4 +1,5 @@
 import Support
+import Testing
 
 @testable import Engine
 
@@ -15,6 +16,21 @@ func withClient<Result: Sendable>(
     }
 }
 
+/// Runs each test on both ways to speak HTTP with a vendor: our own, and libcurl's.
+struct BothTransports: SuiteTrait, TestTrait, TestScoping {
+    @TaskLocal static var isOfCurl = false
+
+    var isRecursive: Bool { true }
+
+    func provideScope(
+        for test: Test,
+        testCase: Test.Case?,
+        performing function: @concurrent @Sendable () async throws -> Void
+    ) async throws {
+        for isOfCurl in [false, true] { try await Self.$isOfCurl.withValue(isOfCurl) { try await function() } }
+    }
+}
+
 private let prepared: Void = CurlClient.prepareProcess()
 
 extension UpstreamCall {
@@ -25,6 +41,8 @@ extension UpstreamCall {
         _ change: (inout EndpointOptions) -> Void = { _ in }
     ) {
         var options = EndpointOptions()
+        // Without TLS that is HTTP/1.1 by libcurl.
+        options.isHTTP2 = BothTransports.isOfCurl
         change(&options)
         guard let endpoint = Endpoint(url, options) else { preconditionFailure("\(url) is no URL") }
         let headers = UpstreamHeaders(["Content-Type: application/json", "Expect:"])
@@ -87,6 +105,17 @@ extension UpstreamStream {
                 return Array(buffer.bytes)
             }
         }
+    }
+}
+
+extension EventLoop {
+    /// Lets turns pass until `isSo`; false: it has not become so within five seconds.
+    func turns(until isSo: () -> Bool) async -> Bool {
+        for _ in 0..<5_000 where !isSo() {
+            try? await Task.sleep(for: .milliseconds(1))
+            await sleep(nanoseconds: 0)
+        }
+        return isSo()
     }
 }
 

@@ -1,0 +1,50 @@
+import CCurl
+
+/// Told of a handle's end, by its multi.
+protocol CurlUser: AnyObject {
+    func finish(_ code: CURLcode)
+    /// The directions that libcurl is to pause, as `CURLPAUSE_…`.
+    var held: Int32 { get }
+    /// libcurl wants nothing more of the connection, and does not know that this is the end.
+    var hasEndedEarly: Bool { get }
+}
+
+/// An easy handle, which connects by the client's rules.
+final class CurlHandle {
+    let easy: UnsafeMutableRawPointer
+    /// Outlives it.
+    unowned var user: (any CurlUser)?
+    var multi: CurlMulti?
+    /// It only connects, and stays in its multi.
+    let isConnection: Bool
+
+    init?(_ client: CurlClient, isConnection: Bool = false) {
+        guard let easy = curl_easy_init() else { return nil }
+        self.easy = easy
+        self.isConnection = isConnection
+        let codes = [
+            relay_curl_set_pointer(easy, CURLOPT_PRIVATE, Unmanaged.passUnretained(self).toOpaque()),
+            relay_curl_set_open(easy, openSocket, Unmanaged.passUnretained(client).toOpaque()),
+            relay_curl_set_close(easy, closeSocket, Unmanaged.passUnretained(client).toOpaque()),
+            relay_curl_set_long(easy, CURLOPT_NOSIGNAL, 1),
+            // Else the loop would wait, at the end of a call, for a thread that still looks up its name.
+            relay_curl_set_long(easy, CURLOPT_QUICK_EXIT, 1),
+            relay_curl_set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https"),
+            isConnection ? relay_curl_set_long(easy, CURLOPT_CONNECT_ONLY, 1) : CURLE_OK,
+        ]
+        // `deinit` cleans up.
+        guard codes.allSatisfy({ $0 == CURLE_OK }) else { return nil }
+    }
+
+    deinit { curl_easy_cleanup(easy) }
+
+    func use(_ endpoint: Endpoint) {
+        let options = endpoint.options
+        _ = relay_curl_set_pointer(easy, CURLOPT_CURLU, UnsafeRawPointer(endpoint.url))
+        _ = relay_curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, options.connectMilliseconds)
+        let version = options.isHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
+        _ = relay_curl_set_long(easy, CURLOPT_HTTP_VERSION, Int(version))
+        _ = relay_curl_set_text(easy, CURLOPT_PROXY, options.proxy)
+        if let file = options.certificateFile { _ = relay_curl_set_text(easy, CURLOPT_CAINFO, file) }
+    }
+}

@@ -1,0 +1,261 @@
+import CCurl
+import Glibc
+
+/// A call on its way: the answer as it comes, and the times that it has. Who speaks HTTP with the vendor is a subclass's
+/// matter.
+///
+/// `@unchecked`: only its loop's thread touches it.
+class Transfer: UpstreamStream, TimerTarget, @unchecked Sendable {
+    let isStreamed: Bool
+    unowned let client: CurlClient
+    var endpoint: Endpoint?
+    var head = UpstreamHead(status: 0, isEventStream: false, retryAfterSeconds: nil)
+    var isHeadComplete = false
+    var received = ByteBuffer()
+    /// For an answer that is kept whole.
+    private var answerHold: MemoryHold?
+    let waiter = Waiter()
+    /// The transfer is over; `CURLE_OK`: the answer is whole.
+    private(set) var finished: CURLcode?
+    var failure: TransportError?
+    /// Something of the body has come.
+    private(set) var hasBegun = false
+    /// The vendor is held back until the reader takes what waits.
+    var isPaused = false
+    private(set) var isUnwanted = false
+    private var isStopped = false
+    /// Keeps this object while it runs and nobody else holds it.
+    private var own: Transfer?
+    private var startedAt: UInt64 = 0
+    private var silenceAt = UInt64.max
+    private var limitAt = UInt64.max
+
+    /// Of a stream, waiting for its reader; more pauses the vendor.
+    static let streamLimitBytes = 16_384
+
+    init(client: CurlClient, isStreamed: Bool) {
+        self.client = client
+        self.isStreamed = isStreamed
+    }
+
+    // MARK: For subclasses
+
+    /// Something calls `timerFired` then, or when it was said before.
+    func arm(at nanoseconds: UInt64) { preconditionFailure("of a subclass") }
+    func disarm() { preconditionFailure("of a subclass") }
+    /// The reader has taken what waited.
+    func resume() { preconditionFailure("of a subclass") }
+    /// Ends the call at once, and closes its connection; `finish` is called before it returns.
+    func abort() { preconditionFailure("of a subclass") }
+    /// Nobody uses this object any more.
+    func recycle() { clear() }
+    /// The head that has come, once it is complete.
+    func readHead() {}
+    var mediaType: String { "" }
+    /// A body is on its way to the vendor, which may take its time.
+    var isSending: Bool { false }
+    /// When the whole time is over; .max: somebody else looks after it.
+    var totalAt: UInt64 { .max }
+    /// The call is past its connection, so what is over is the whole time.
+    var isConnected: Bool { hasBegun }
+
+    // MARK: Start and end
+
+    func start(at endpoint: Endpoint) {
+        startedAt = client.loop.nowNanoseconds
+        self.endpoint = endpoint
+    }
+
+    /// Makes it as new, but for what is set at its start.
+    func reset() {
+        received.removeAll()
+        failure = nil
+        finished = nil
+        isHeadComplete = false
+        hasBegun = false
+        isPaused = false
+        isUnwanted = false
+        isStopped = false
+        silenceAt = .max
+    }
+
+    /// The transfer is over, or taken out.
+    func finish(_ code: CURLcode) {
+        finished = code
+        disarm()
+        if isUnwanted {
+            recycle()
+            own = nil
+        } else {
+            waiter.wake()
+        }
+    }
+
+    /// Frees what the call held.
+    func clear() {
+        received.release()
+        answerHold = nil
+    }
+
+    func stop(isComplete: Bool) {
+        assert(!isStopped, "a transfer is stopped twice, so two calls may get it")
+        isStopped = true
+        received.release()
+        if finished != nil {
+            recycle()
+        } else if isComplete, !isSending {
+            isUnwanted = true
+            own = self
+            if isPaused { resume() }
+            arm(at: client.loop.nowNanoseconds + 1_000_000_000)
+        } else {
+            isUnwanted = true
+            abort()
+        }
+    }
+
+    var budget: MemoryBudget? { client.budget }
+
+    // MARK: Waiting
+
+    /// Waits until the answer's head is complete or the transfer ended.
+    func waitForHead() async throws(TransportError) {
+        while !isHeadComplete, finished == nil, failure == nil, !Task.isCancelled { await waiter.wait() }
+        try check()
+        readHead()
+    }
+
+    /// Waits until the transfer ended.
+    func waitForEnd() async throws(TransportError) {
+        while finished == nil, failure == nil, !Task.isCancelled { await waiter.wait() }
+        try check()
+        if let finished, finished != CURLE_OK { throw error(finished) }
+        readHead()
+    }
+
+    func check() throws(TransportError) {
+        if let failure { throw failure }
+        if Task.isCancelled { throw TransportError(.cancelled) }
+        if let finished, finished != CURLE_OK, !isHeadComplete { throw error(finished) }
+    }
+
+    /// The endpoint, where its name may be told: those under a rule are somebody else's word.
+    private var named: Endpoint? { client.rule == nil ? endpoint : nil }
+
+    private func error(_ code: CURLcode) -> TransportError {
+        // libcurl has one code for both; its clock is read a little apart from the loop's.
+        let elapsed = client.loop.nowNanoseconds - startedAt + 50_000_000
+        let isTotal = isConnected || elapsed >= totalNanoseconds
+        return TransportError(code, isWholeTimeOver: isTotal, at: named)
+    }
+
+    var totalNanoseconds: UInt64 { UInt64(endpoint?.options.totalMilliseconds ?? 0) * 1_000_000 }
+    var startedNanoseconds: UInt64 { startedAt }
+
+    /// The vendor's time runs from now on.
+    func limitAnew() {
+        guard let options = endpoint?.options else { return }
+        limit(after: hasBegun ? options.idleMilliseconds : options.firstByteMilliseconds)
+    }
+
+    func limit(after milliseconds: Int) {
+        limitAt = client.loop.nowNanoseconds + UInt64(milliseconds) * 1_000_000
+        arm(at: nextDeadline)
+    }
+
+    func unlimit() { limitAt = .max }
+
+    /// When `timerFired` is to be called.
+    var nextDeadline: UInt64 { min(limitAt, silenceAt, totalAt) }
+
+    func timerFired() {
+        let now = client.loop.nowNanoseconds
+        guard finished == nil else { return }
+        if isUnwanted { return abort() }
+        if now >= totalAt {
+            failure = TransportError(.totalTimeout, at: named)
+            waiter.wake()
+        } else if isPaused {
+            if totalAt != .max { arm(at: totalAt) }
+        } else if now >= limitAt {
+            failure = TransportError(hasBegun || isSending ? .idleTimeout : .firstByteTimeout, at: named)
+            waiter.wake()
+        } else {
+            if now >= silenceAt { waiter.wake() }
+            let next = min(limitAt, totalAt)
+            if next != .max { arm(at: next) }
+        }
+    }
+
+    // MARK: Bytes
+
+    /// The answer is not longer than is wanted, with `count` bytes more; else the call has failed.
+    func isWithinLimit(with count: Int = 0) -> Bool {
+        guard !isStreamed, received.count + count > endpoint?.options.answerLimitBytes ?? 0 else { return true }
+        failure = TransportError(.tooLarge, at: named)
+        return false
+    }
+
+    /// There is memory for `count` bytes more of the answer; else the call has failed.
+    func hasRoom(for count: Int) -> Bool {
+        let count = received.count + count
+        guard !isStreamed, count > MemoryBudget.smallBytes, !holds(count) else { return true }
+        failure = TransportError(.overloaded)
+        return false
+    }
+
+    private func holds(_ count: Int) -> Bool {
+        (budget?.covers(count, &answerHold) ?? true) && received.canReserve(count - received.count)
+    }
+
+    /// Bytes of the body have come into `received`.
+    func hasReceived() {
+        hasBegun = true
+        limitAnew()
+        if isStreamed { waiter.wake() }
+    }
+
+    func takeBody() -> Body {
+        var whole = ByteBuffer()
+        swap(&whole, &received)
+        defer { answerHold = nil }
+        return Body(whole, answerHold)
+    }
+
+    // MARK: Stream
+
+    func more(patienceNanoseconds: UInt64) async throws(TransportError) -> Arrival {
+        if received.isEmpty, finished == nil, failure == nil {
+            silenceAt = client.loop.nowNanoseconds + patienceNanoseconds
+            arm(at: nextDeadline)
+            await waiter.wait()
+            defer { silenceAt = .max }
+            if received.isEmpty, finished == nil, failure == nil, !Task.isCancelled { return .silence }
+        }
+        if Task.isCancelled { throw TransportError(.cancelled) }
+        if !received.isEmpty { return .bytes }
+        if let failure { throw failure }
+        guard let finished, finished != CURLE_OK else { return .end }
+        throw error(finished)
+    }
+
+    func take(into buffer: inout ByteBuffer) {
+        swap(&buffer, &received)
+        guard isPaused else { return }
+        isPaused = false
+        limitAnew()
+        resume()
+    }
+}
+
+/// Seconds of a `Retry-After` in its two forms; nil: neither, or no time.
+func retryAfterSeconds(_ value: UnsafeRawBufferPointer, milliseconds: UnsafeRawBufferPointer) -> Int? {
+    if !milliseconds.isEmpty, milliseconds.count <= 20, let number = Double(milliseconds.text),
+        (1...1e9).contains(number)
+    {
+        return Int((number / 1_000).rounded(.up))
+    }
+    guard !value.isEmpty, value.count <= 40 else { return nil }
+    let seconds = Int(value.text) ?? curl_getdate(value.text, nil) - time(nil)
+    return seconds > 0 ? seconds : nil
+}

@@ -1,0 +1,137 @@
+import CCurl
+import CLinux
+
+/// Told of what happens on its connection.
+protocol ConnectionUser: AnyObject {
+    /// It is there, or cannot be had.
+    func connected(_ code: CURLcode)
+    /// There is something to read, or the end.
+    func canRead()
+    /// More can be written, after `write` has taken too little.
+    func canWrite()
+    func timerFired()
+}
+
+/// A connection to a vendor that libcurl makes: names, proxies and TLS are its matter. HTTP on it is somebody else's,
+/// one call after the other.
+///
+/// Only its loop's thread touches it.
+final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
+    enum Reading {
+        case bytes(Int)
+        /// Nothing is there yet.
+        case nothing
+        case end
+        case broken(CURLcode)
+    }
+
+    /// Of those that fit together: scheme, host, port, proxy and trust.
+    let origin: String
+    private unowned let pool: ConnectionPool
+    private let loop: EventLoop
+    private let handle: CurlHandle
+    private lazy var timer = Timer(self)
+    /// Nil: nobody uses it.
+    unowned var user: (any ConnectionUser)?
+    private var socket: Int32 = -1
+    /// The events that epoll is to tell; 0: it does not watch.
+    private var watched: UInt32 = 0
+    private var isClosed = false
+
+    private static let readEvents = EPOLLIN.rawValue | EPOLLRDHUP.rawValue
+
+    init?(to endpoint: Endpoint, _ origin: String, for user: any ConnectionUser, _ pool: ConnectionPool) {
+        guard let handle = CurlHandle(pool.client, isConnection: true) else { return nil }
+        self.handle = handle
+        self.origin = origin
+        self.pool = pool
+        self.user = user
+        loop = pool.client.loop
+        handle.user = self
+        handle.use(endpoint)
+        // Of a buffer that it makes for itself, and needs only for a proxy's answer.
+        _ = relay_curl_set_long(handle.easy, CURLOPT_BUFFERSIZE, 1_024)
+        pool.multis.next().start(handle)
+    }
+
+    var held: Int32 { 0 }
+    var hasEndedEarly: Bool { false }
+
+    func finish(_ code: CURLcode) {
+        if code == CURLE_OK {
+            var found: curl_socket_t = CURL_SOCKET_BAD
+            _ = relay_curl_socket(handle.easy, &found)
+            socket = found
+            _ = relay_curl_set_long(handle.easy, CURLOPT_BUFFERSIZE, pool.readBytes)
+            pool.client.handOver(found)
+            watch(Self.readEvents)
+        }
+        user?.connected(code)
+    }
+
+    /// Closes it at once. Not in a callback of libcurl's.
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        user = nil
+        watch(0)
+        loop.remove(timer)
+        handle.multi?.remove(handle)
+    }
+
+    // MARK: Bytes
+
+    /// - Returns: the count that was taken, 0 if there is no room yet: `canWrite` is called then.
+    func write(_ bytes: UnsafeRawBufferPointer) -> Result<Int, CurlFailure> {
+        var count = 0
+        let code = curl_easy_send(handle.easy, bytes.baseAddress, bytes.count, &count)
+        guard code == CURLE_OK || code == CURLE_AGAIN else { return .failure(CurlFailure(code: code)) }
+        if count < bytes.count { watch(Self.readEvents | EPOLLOUT.rawValue) }
+        return .success(count)
+    }
+
+    func read(into room: UnsafeMutableRawBufferPointer) -> Reading {
+        var count = 0
+        switch curl_easy_recv(handle.easy, room.baseAddress, room.count, &count) {
+        case CURLE_OK: return count == 0 ? .end : .bytes(count)
+        case CURLE_AGAIN: return .nothing
+        case let code: return .broken(code)
+        }
+    }
+
+    /// False: it is left alone, whatever comes.
+    func reads(_ isWanted: Bool) { watch(isWanted ? Self.readEvents : 0) }
+
+    private func watch(_ events: UInt32) {
+        guard events != watched, socket >= 0 else { return }
+        if watched == 0 {
+            loop.watch(socket, self, for: events)
+        } else if events == 0 {
+            loop.forget(socket)
+        } else {
+            loop.change(socket, to: events)
+        }
+        watched = events
+    }
+
+    func ready(_ events: UInt32) {
+        guard let user else { return pool.drop(self) }
+        if events & EPOLLOUT.rawValue != 0 {
+            watch(Self.readEvents)
+            user.canWrite()
+        }
+        if events & ~EPOLLOUT.rawValue != 0 { self.user?.canRead() }
+    }
+
+    // MARK: Time
+
+    func arm(at nanoseconds: UInt64) { loop.arm(timer, at: nanoseconds) }
+    func disarm() { loop.disarm(timer) }
+
+    func timerFired() {
+        if let user { user.timerFired() } else { pool.drop(self) }
+    }
+}
+
+/// libcurl's code of a call that failed.
+struct CurlFailure: Error { let code: CURLcode }

@@ -1,0 +1,156 @@
+/// The checked head of an answer; its texts are places in the head's bytes, empty if absent.
+package struct AnswerHead {
+    package enum Length: Equatable, Sendable {
+        case bytes(Int)
+        case chunked
+        /// Until the connection ends.
+        case open
+    }
+
+    package var status = 0
+    package var length = Length.open
+    package var isKeepAlive = true
+    package var contentType = ByteRange()
+    package var retryAfter = ByteRange()
+    package var retryAfterMilliseconds = ByteRange()
+    package var location = ByteRange()
+}
+
+/// The bytes of a vendor are no HTTP/1.1 answer.
+package struct MalformedAnswer: Error, Equatable {}
+
+/// Strict heads of HTTP/1.1 answers (RFC 9112). Pure: bytes go in, a value comes out. Informational answers (1xx) are
+/// skipped.
+package struct AnswerParser {
+    /// With all informational answers before it.
+    package static let headLimitBytes = 65_536
+    private static let fieldLimit = 256
+    private static let informationalLimit = 16
+
+    /// No head ends before.
+    private var searched = 0
+    private var informational = 0
+    private var skippedBytes = 0
+
+    package init() {}
+
+    /// - Parameter bytes: from the head's begin; those that were given before, again with what follows them.
+    /// - Returns: nil: the head is not complete. Else its length, and the head; a length without a head: an informational
+    ///   answer, to be taken off.
+    package mutating func parse(
+        _ bytes: UnsafeRawBufferPointer
+    ) throws(MalformedAnswer) -> (length: Int, head: AnswerHead?)? {
+        try Self.checkBeginning(bytes)
+        guard let end = endOfHead(bytes) else {
+            guard skippedBytes + bytes.count <= Self.headLimitBytes else { throw MalformedAnswer() }
+            return nil
+        }
+        guard skippedBytes + end <= Self.headLimitBytes else { throw MalformedAnswer() }
+        let head = try Self.head(bytes[part: 0..<(end - 2)])
+        guard head.status < 200 else { return (end, head) }
+        informational += 1
+        guard head.status != 101, informational <= Self.informationalLimit else { throw MalformedAnswer() }
+        skippedBytes += end
+        searched = 0
+        return (end, nil)
+    }
+
+    /// So that rubbish is refused at once, however little of it came.
+    private static func checkBeginning(_ bytes: UnsafeRawBufferPointer) throws(MalformedAnswer) {
+        let beginning: StaticString = "HTTP/1."
+        for place in 0..<min(bytes.count, beginning.utf8CodeUnitCount)
+        where bytes[place] != beginning.utf8Start[place] {
+            throw MalformedAnswer()
+        }
+    }
+
+    /// Behind the empty line. Looks at each byte once, however many pieces they come in.
+    private mutating func endOfHead(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        while let newline = bytes[part: searched..<bytes.count].firstNewline() {
+            let place = searched + newline
+            searched = place + 1
+            if place >= 3, bytes[place - 1] == 13, bytes[place - 2] == 10, bytes[place - 3] == 13 { return place + 1 }
+        }
+        searched = bytes.count
+        return nil
+    }
+
+    /// - Parameter bytes: all lines with their ends, without the empty one.
+    private static func head(_ bytes: UnsafeRawBufferPointer) throws(MalformedAnswer) -> AnswerHead {
+        var head = AnswerHead()
+        var place = 0
+        var count = 0
+        var isChunked = false
+        var contentLength: Int?
+        let isHTTP10 = try statusLine(try line(bytes, &place), &head)
+        while place < bytes.count {
+            let start = place
+            let text = try line(bytes, &place)
+            count += 1
+            guard count <= fieldLimit,
+                let (name, value) = try? RequestParser.splitField((start, text, false), in: bytes)
+            else { throw MalformedAnswer() }
+            switch bytes[part: name] {
+            case let name where name.equalsLowered("content-length"):
+                guard contentLength == nil, let length = number(bytes[part: value]) else { throw MalformedAnswer() }
+                contentLength = length
+            case let name where name.equalsLowered("transfer-encoding"):
+                guard !isChunked, bytes[part: value].equalsLowered("chunked") else { throw MalformedAnswer() }
+                isChunked = true
+            case let name where name.equalsLowered("connection"):
+                if hasMember(bytes[part: value], "close") { head.isKeepAlive = false }
+            case let name where name.equalsLowered("content-type"): head.contentType = ByteRange(value)
+            case let name where name.equalsLowered("retry-after"): head.retryAfter = ByteRange(value)
+            case let name where name.equalsLowered("retry-after-ms"): head.retryAfterMilliseconds = ByteRange(value)
+            case let name where name.equalsLowered("location"): head.location = ByteRange(value)
+            default: break
+            }
+        }
+        guard !isChunked || contentLength == nil && !isHTTP10 else { throw MalformedAnswer() }
+        head.length =
+            switch (head.status, isChunked, contentLength) {
+            case (204, _, _), (304, _, _): .bytes(0)
+            case (_, true, _): .chunked
+            case (_, _, let length?): .bytes(length)
+            default: .open
+            }
+        if isHTTP10 || head.length == .open { head.isKeepAlive = false }
+        return head
+    }
+
+    /// The next line without its end.
+    private static func line(
+        _ bytes: UnsafeRawBufferPointer,
+        _ place: inout Int
+    ) throws(MalformedAnswer) -> UnsafeRawBufferPointer {
+        guard let end = bytes[part: place..<bytes.count].firstNewline(), end > 0, bytes[place + end - 1] == 13 else {
+            throw MalformedAnswer()
+        }
+        defer { place += end + 1 }
+        return bytes[part: place..<(place + end - 1)]
+    }
+
+    /// `HTTP/1.1 200`, and a reason that may be missing. True: it is of HTTP/1.0.
+    private static func statusLine(
+        _ line: UnsafeRawBufferPointer,
+        _ head: inout AnswerHead
+    ) throws(MalformedAnswer) -> Bool {
+        guard line.count >= 12, line[7] == 48 || line[7] == 49, line[8] == 32, line.count == 12 || line[12] == 32,
+            let status = number(line[part: 9..<12]), status >= 100,
+            line.allSatisfy({ $0 >= 32 && $0 != 127 || $0 == 9 })
+        else { throw MalformedAnswer() }
+        head.status = status
+        return line[7] == 48
+    }
+
+    /// Of digits alone; nil: the text is no number.
+    private static func number(_ text: UnsafeRawBufferPointer) -> Int? {
+        guard !text.isEmpty, text.count <= 17 else { return nil }
+        var number = 0
+        for byte in text {
+            guard byte >= 48, byte <= 57 else { return nil }
+            number = number * 10 + Int(byte - 48)
+        }
+        return number
+    }
+}

@@ -1,0 +1,101 @@
+/// Reads one answer of HTTP/1.1 from what a connection brings, piece by piece (RFC 9112); strict. Pure: bytes go in, a
+/// head and a body come out.
+package struct AnswerReader: ~Copyable {
+    /// The part that comes next.
+    private enum Part {
+        case head
+        case bytes(Int)
+        case chunks
+        case open
+        case done
+    }
+
+    private var part = Part.head
+    private var parser = AnswerParser()
+    private var chunks = ChunkedBody()
+    /// Has come, and is not complete enough to be read.
+    private var unread = ByteBuffer()
+
+    /// The most that is made room for before it comes.
+    private static let reservedBytes = 16_384
+
+    package init() {}
+
+    /// The answer is whole.
+    package var isDone: Bool { if case .done = part { true } else { false } }
+
+    /// Appends what `bytes` have of the body.
+    ///
+    /// - Parameter onHead: called once, with the head and the bytes in which its texts stand.
+    /// - Throws: also for what follows the answer: nobody has asked for more.
+    package mutating func take(
+        _ bytes: UnsafeRawBufferPointer,
+        into body: inout ByteBuffer,
+        onHead: (AnswerHead, UnsafeRawBufferPointer) -> Void
+    ) throws(MalformedAnswer) {
+        if unread.isEmpty {
+            let count = try read(bytes, &body, onHead)
+            if count < bytes.count { unread.append(bytes[part: count..<bytes.count]) }
+        } else {
+            var all = ByteBuffer()
+            swap(&all, &unread)
+            all.append(bytes)
+            all.removeFirst(try read(all.bytes, &body, onHead))
+            if !all.isEmpty { swap(&all, &unread) }
+        }
+    }
+
+    /// The connection has ended. False: the answer is cut.
+    package mutating func end() -> Bool {
+        if case .open = part { part = .done }
+        return isDone
+    }
+
+    /// Returns the count of what was complete.
+    private mutating func read(
+        _ bytes: UnsafeRawBufferPointer,
+        _ body: inout ByteBuffer,
+        _ onHead: (AnswerHead, UnsafeRawBufferPointer) -> Void
+    ) throws(MalformedAnswer) -> Int {
+        var place = 0
+        while true {
+            let rest = bytes[part: place..<bytes.count]
+            switch part {
+            case .head:
+                guard let (length, head) = try parser.parse(rest) else { return place }
+                place += length
+                guard let head else { continue }
+                begin(head, &body)
+                onHead(head, rest)
+            case .bytes(let left):
+                let count = min(left, rest.count)
+                body.append(rest[part: 0..<count])
+                place += count
+                part = count == left ? .done : .bytes(left - count)
+                if count < left { return place }
+            case .chunks:
+                do throws(RequestError) { place += try chunks.take(rest, into: &body) } catch {
+                    throw MalformedAnswer()
+                }
+                guard chunks.isDone else { return place }
+                part = .done
+            case .open:
+                body.append(rest)
+                return bytes.count
+            case .done:
+                guard rest.isEmpty else { throw MalformedAnswer() }
+                return place
+            }
+        }
+    }
+
+    private mutating func begin(_ head: AnswerHead, _ body: inout ByteBuffer) {
+        switch head.length {
+        case .bytes(let count):
+            part = .bytes(count)
+            _ = body.canReserve(min(count, Self.reservedBytes))
+        case .chunked: part = .chunks
+        case .open: part = .open
+        }
+    }
+}

@@ -1,0 +1,152 @@
+import Support
+import Testing
+
+@testable import Engine
+
+/// HTTP/1.1 of our own, where it has duties that libcurl else has.
+@Suite(.timeLimit(.minutes(1))) struct DirectTransferTests {
+    @Test("a request is written as libcurl writes it")
+    func request() async {
+        let seen = Lock<[String]>([])
+        let vendor = RawServer { peer, _ in
+            while let request = peer.receiveRequest() {
+                let lines = request.head.split(separator: "\r\n").map(String.init)
+                seen.withLock { $0.append(([lines[0]] + lines[1...].sorted()).joined(separator: "\n")) }
+                peer.sendAnswer("")
+            }
+        }
+        await withClient { client, _ in
+            for isOfCurl in [false, true] {
+                await BothTransports.$isOfCurl.withValue(isOfCurl) {
+                    _ = await client.outcome(UpstreamCall(vendor.url("/a/b?c=%20d&e"), "body"))
+                    _ = await client.outcome(UpstreamCall(vendor.url(""), nil))
+                    let delete = UpstreamCall(vendor.url("/x#y"), nil)
+                    _ = await client.outcome(
+                        UpstreamCall(endpoint: delete.endpoint, headers: delete.headers, body: nil, isDeletion: true)
+                    )
+                }
+            }
+        }
+        let requests = seen.withLock { $0 }
+        #expect(requests.count == 6 && Array(requests.prefix(3)) == Array(requests.suffix(3)))
+        #expect(requests.first?.hasPrefix("POST /a/b?c=%20d&e HTTP/1.1\n") ?? false)
+    }
+
+    @Test("a vendor that ends kept connections costs no request", arguments: [false, true])
+    func keptConnectionsDie(isStreamed: Bool) async {
+        let vendor = RawServer { peer, number in
+            for turn in 0..<3 {
+                guard peer.receiveRequest() != nil else { return }
+                // Some end with the request that they have read, some before it comes.
+                if turn == 2, number % 2 == 0 { return }
+                peer.sendAnswer("answer")
+            }
+        }
+        let outcomes = await withClient { client, loop in
+            var outcomes: [CallOutcome] = []
+            for number in 0..<100 {
+                let call = UpstreamCall(vendor.url())
+                outcomes.append(isStreamed ? await client.streamOutcome(call) : await client.outcome(call))
+                if number % 3 == 0 { await loop.sleep(nanoseconds: 1_000_000) }
+            }
+            return outcomes
+        }
+        #expect(outcomes.allSatisfy { $0 == .answer(200, "answer") })
+    }
+
+    @Test(
+        "a request goes once more only if a kept connection brought nothing",
+        arguments: [("", 3), ("HTTP/1.1 200 O", 1), ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx", 1)]
+    )
+    func sendsAgain(_ answer: String, _ requests: Int) async {
+        let counted = Lock(0)
+        let vendor = RawServer { peer, number in
+            if number == 0 {
+                guard peer.receiveRequest() != nil else { return }
+                peer.sendAnswer("first")
+            }
+            guard peer.receiveRequest() != nil else { return }
+            counted.withLock { $0 += 1 }
+            peer.send(answer)
+        }
+        let outcomes = await withClient { client, _ in
+            var outcomes: [CallOutcome] = []
+            for _ in 0..<3 { outcomes.append(await client.outcome(UpstreamCall(vendor.url()))) }
+            return outcomes
+        }
+        #expect(outcomes == [.answer(200, "first"), .failure(.broken), .failure(.broken)])
+        // The third call has no kept connection.
+        #expect(counted.withLock { $0 } == (requests == 3 ? 3 : 2))
+    }
+
+    @Test("a large body is sent whole, and an answer that comes before its end is taken", arguments: [false, true])
+    func largeBody(isRefused: Bool) async {
+        let size = 8_000_000
+        let vendor = RawServer { peer, _ in
+            if isRefused {
+                _ = peer.receive(upTo: "\r\n\r\n")
+                peer.sendAnswer("too large", status: "413 Content Too Large", fields: "Connection: close\r\n")
+                return peer.waitForEnd()
+            }
+            while let request = peer.receiveRequest() {
+                peer.sendAnswer("\(request.body.count) \(request.body.reduce(0) { $0 &+ Int($1) })")
+            }
+        }
+        let text = String(repeating: "abcdefgh", count: size / 8)
+        let outcomes = await withClient { client, _ in
+            [
+                await client.outcome(UpstreamCall(vendor.url(), text)),
+                await client.streamOutcome(UpstreamCall(vendor.url(), text)),
+            ]
+        }
+        let sum = text.utf8.reduce(0) { $0 &+ Int($1) }
+        let expected: CallOutcome = isRefused ? .answer(413, "too large") : .answer(200, "\(size) \(sum)")
+        #expect(outcomes == [expected, expected])
+    }
+
+    @Test("what follows an answer breaks the call, or the kept connection", arguments: [true, false])
+    func followed(isAtOnce: Bool) async {
+        let sent = Gate()
+        let vendor = RawServer { peer, _ in
+            guard peer.receiveRequest() != nil else { return }
+            let more = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood" + (isAtOnce ? more : ""))
+            if !isAtOnce { peer.send(more) }
+            sent.open()
+            peer.waitForEnd()
+        }
+        let outcomes = await withClient { client, loop in
+            let first = await client.outcome(UpstreamCall(vendor.url()))
+            _ = await sent.opens()
+            await loop.sleep(nanoseconds: 20_000_000)
+            return [first, await client.outcome(UpstreamCall(vendor.url()))]
+        }
+        for outcome in outcomes {
+            #expect(outcome == .failure(.broken) || !isAtOnce && outcome == .answer(200, "good"))
+        }
+        #expect(vendor.connections == 2)
+    }
+
+    @Test("connections that nobody uses are closed in time, and after a rush but for some")
+    func idle() async {
+        let clock = ManualClock()
+        let loop = clock.loop()
+        let open = Lock(0)
+        let vendor = RawServer { peer, _ in
+            open.withLock { $0 += 1 }
+            while peer.receiveRequest() != nil { peer.sendAnswer("") }
+            open.withLock { $0 -= 1 }
+        }
+        let count = await withClient(loop) { client, loop in
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<200 { group.addTask { _ = await client.outcome(UpstreamCall(vendor.url())) } }
+            }
+            _ = await loop.turns(until: { open.withLock { $0 } <= 128 })
+            let kept = open.withLock { $0 }
+            clock.advance(milliseconds: 60_001)
+            _ = await loop.turns(until: { open.withLock { $0 } == 0 })
+            return [kept, open.withLock { $0 }]
+        }
+        #expect(count[0] <= 128 && count[1] == 0, "\(count)")
+    }
+}
