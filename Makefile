@@ -115,7 +115,7 @@ benchmark-limits: release ## what limits admit and cost beside nginx and a Pytho
 	$(say) 'Peers'
 	@Benchmarks/peers
 
-instructions: release ## count a chat's and a stream's instructions, beside those recorded: at most 2 % more
+instructions: release ## count a chat's and streams' instructions, beside those recorded: at most 3 % more
 	@Scripts/setup benchmark
 	$(say) 'Instructions'
 	@Benchmarks/instructions
