@@ -13,7 +13,7 @@ from pathlib import Path
 
 import callgrind
 import processes
-from scenarios import QUICK, Bench, OtherWire
+from bench import QUICK, Bench, OtherWire
 
 FEW, MANY = 200, 1200  # requests of the two runs whose difference counts
 OWN = ("libswift", "libdispatch", "libBlocksRuntime")  # Swift's runtime, where it is not linked in
