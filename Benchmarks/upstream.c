@@ -1,13 +1,13 @@
 // A fast stand-in for 1min.ai, OpenAI and Anthropic: one thread, epoll, answers made once at start.
 //
-//   upstream [--answer-bytes N] [--events N] [--writes N] [--interval-ms N]
+//   upstream [--answer-bytes N] [--events N] [--writes N] [--interval-ms N] [--slow-events N]
 //
 // Listens on a free loopback port and prints its number. It knows
 //   POST /api/chat-with-ai                    a record of `answer-bytes` (1024)
 //   POST /api/chat-with-ai?isStreaming=true   `events` (100) named events, then `result` and `done`:
 //     interval-ms 0: in `writes` (4) pieces, each an HTTP chunk, one for each turn of the loop;
 //     interval-ms N: the first event at once, then one each N ms (streams spread evenly) until SIGUSR1
-//     tells all running streams to end as usual.
+//     tells all running streams to end as usual, or a stream has had `slow-events` after the first.
 //   POST /api/assets                          takes a body of any size, by length or in chunks, and drops it
 //   POST /api/features                        a record like that of a chat
 //   GET /models?feature=...                   a model list
@@ -43,6 +43,7 @@ struct connection {
     const char *out;               // what the socket has not taken yet, in memory that stays
     size_t out_count;
     int next_write;                // of a fast stream
+    int slow_events;               // that a slow one has had
     const struct text *writes;
     struct connection *next, **in; // place in `running` or in a slot of the wheel; in == NULL: no stream runs
     enum upload upload;            // what is awaited of an upload's body
@@ -53,7 +54,7 @@ struct connection {
 
 static struct text whole, uploaded, models, refused, writes[MAX_WRITES], slow_begin, slow_event, slow_end;
 static struct text chat_whole, chat_writes[MAX_WRITES], message_writes[MAX_WRITES];
-static int write_count = 4, interval_ms = 0, poller;
+static int write_count = 4, interval_ms = 0, most_slow_events = 0, poller;
 static struct connection *running;         // fast streams that have writes left
 static struct connection *wheel[MAX_SLOTS]; // slow streams by millisecond of the interval
 static long slow_count;
@@ -272,6 +273,7 @@ static void answer(struct connection *c, const char *head, const char *body, siz
         begin_stream(c, writes);
     } else {
         put(c, &slow_begin);
+        c->slow_events = 0;
         enlist(c, &wheel[rand() % interval_ms]);
         slow_count++;
     }
@@ -361,8 +363,9 @@ static void turn_wheel(long now_ms) {
         for (struct connection *c = wheel[last_ms % interval_ms], *next; c; c = next) {
             next = c->next;
             if (c->out_count) continue;
-            if (is_ending) delist(c);
-            put(c, is_ending ? &slow_end : &slow_event);
+            int ends = is_ending || (most_slow_events && c->slow_events++ == most_slow_events);
+            if (ends) delist(c);
+            put(c, ends ? &slow_end : &slow_event);
         }
     }
     if (!slow_count) is_ending = 0;
@@ -396,6 +399,7 @@ int main(int count, char **arguments) {
         else if (!strcmp(arguments[i], "--events")) event_count = value;
         else if (!strcmp(arguments[i], "--writes")) write_count = value;
         else if (!strcmp(arguments[i], "--interval-ms")) interval_ms = value;
+        else if (!strcmp(arguments[i], "--slow-events")) most_slow_events = value;
         else return fprintf(stderr, "upstream: unknown option %s\n", arguments[i]), 64;
     }
     if (write_count < 1 || write_count > MAX_WRITES || event_count < write_count || interval_ms > MAX_SLOTS)
