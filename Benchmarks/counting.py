@@ -56,7 +56,7 @@ def counting(relay: Path, settings: dict[str, str], *options: str) -> Iterator[B
         wrapper = (str(valgrind), "--quiet", "--tool=callgrind", f"--callgrind-out-file={out_file(folder)}", *options)
         os.sched_setaffinity(0, {max(cores)})
         try:
-            yield Bench(processes.Setup(folder, relay, settings, wrapper=wrapper), QUICK)
+            yield Bench(processes.Setup(folder, relay, settings, wrapper=wrapper, start_seconds=120), QUICK)
         finally:
             os.sched_setaffinity(0, cores)
 

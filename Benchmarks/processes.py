@@ -102,6 +102,7 @@ class Setup:
     memcached: Path = Path()
     wrapper: tuple[str, ...] = ()
     haproxy: Path = Path()
+    start_seconds: float = 15  # the longest time from a relay's start to its first answer
 
     @contextmanager
     def upstream(self, *options: str) -> Iterator[Program]:
@@ -137,7 +138,7 @@ class Setup:
             process = subprocess.Popen(command, stdout=log, stderr=log, text=True, env=settings)
             with stopping(process):
                 program = Program(name, "openai", process, port, port)
-                await_first_answer(program, begun, path)
+                await_first_answer(program, begun, path, self.start_seconds)
                 yield program
 
     @contextmanager
@@ -156,10 +157,10 @@ class Setup:
             yield program
 
 
-def await_first_answer(program: Program, begun: float, log: Path) -> None:
-    """Returns when the program, started at `begun`, has answered a chat request with 200."""
+def await_first_answer(program: Program, begun: float, log: Path, seconds: float = 15) -> None:
+    """Returns when the program, started at `begun`, has answered a chat request with 200, within so many seconds."""
     request = first_request(program.dialect, program.whole_port)
-    while time.monotonic() < begun + 15:
+    while time.monotonic() < begun + seconds:
         if program.process.poll() is not None:
             break
         try:
