@@ -10,7 +10,8 @@
 //     tells all running streams to end as usual, or a stream has had `slow-events` after the first.
 //   POST /api/assets                          takes a body of any size, by length or in chunks, and drops it
 //   POST /api/features                        a record like that of a chat
-//   GET /models?feature=...                   a model list
+//   GET /models?feature=..., GET /v1/models   a model list, 1min.ai's and OpenAI's
+//   GET /health                               200
 //   POST /v1/chat/completions, /v1/messages   the same by OpenAI's and Anthropic's wires, streamed if the body says so
 // Anything else is 404, a chat without `API-KEY` 401, without `promptObject` 400.
 #define _GNU_SOURCE
@@ -52,7 +53,7 @@ struct connection {
     char input[INPUT_BYTES];
 };
 
-static struct text whole, uploaded, models, refused, writes[MAX_WRITES], slow_begin, slow_event, slow_end;
+static struct text whole, uploaded, models, chat_models, health, refused, writes[MAX_WRITES], slow_begin, slow_event, slow_end;
 static struct text chat_whole, chat_writes[MAX_WRITES], message_writes[MAX_WRITES];
 static int write_count = 4, interval_ms = 0, most_slow_events = 0, poller;
 static struct connection *running;         // fast streams that have writes left
@@ -253,6 +254,8 @@ static void begin_stream(struct connection *c, const struct text *writes) {
 
 static void answer(struct connection *c, const char *head, const char *body, size_t body_count) {
     if (!strncmp(head, "GET /models?", 12)) return put(c, &models);
+    if (!strncmp(head, "GET /v1/models ", 15)) return put(c, &chat_models);
+    if (!strncmp(head, "GET /health ", 12)) return put(c, &health);
     if (!strncmp(head, "POST /api/features ", 19)) return put(c, &whole);
     int is_chat = !strncmp(head, "POST /v1/chat/completions ", 26), is_message = !strncmp(head, "POST /v1/messages ", 18);
     if (is_chat || is_message) {
@@ -412,6 +415,9 @@ int main(int count, char **arguments) {
         "\"OUTPUT\":[\"text\"]},\"creditMetadata\":{}}]}");
     make_answer(&uploaded, "200 OK", "{\"asset\":{\"key\":\"audios/The end.mp3\"},\"fileContent\":{\"uuid\":"
         "\"4f3c2b1a-0000-4000-8000-000000000002\",\"path\":\"audios/The end.mp3\"}}");
+    make_answer(&chat_models, "200 OK", "{\"object\":\"list\",\"data\":[{\"id\":\"gpt-4o-mini\",\"object\":\"model\","
+        "\"created\":1767225600,\"owned_by\":\"bench\"}]}");
+    make_answer(&health, "200 OK", "{}");
     make_answer(&refused, "404 Not Found", "{\"message\":\"not found\"}");
     signal(SIGUSR1, end_streams);
 
