@@ -115,7 +115,12 @@ benchmark-limits: release ## what limits admit and cost beside nginx and a Pytho
 	$(say) 'Peers'
 	@Benchmarks/peers
 
-instructions: release ## count a chat's and a stream's instructions, beside those recorded: at most 2 % more
+benchmark-peers: release ## the relay beside other gateways from PyPI, four minutes
+	@Scripts/setup test benchmark
+	$(say) 'Gateways'
+	@Benchmarks/gateways
+
+instructions: release ## count a chat's and streams' instructions, beside those recorded: at most 3 % more
 	@Scripts/setup benchmark
 	$(say) 'Instructions'
 	@Benchmarks/instructions
@@ -139,4 +144,4 @@ setup-test: setup-run setup-schemas
 	@Scripts/setup-python Tests/EndToEnd/requirements.txt Scripts/lint-requirements.txt
 
 .PHONY: help run demo release build test script-test unit-test e2e-test test-clients lint format test-asan test-tsan fuzz simulate \
-	model hostile benchmark benchmark-limits instructions prove-image clean setup-run setup-schemas setup-test
+	model hostile benchmark benchmark-limits benchmark-peers instructions prove-image clean setup-run setup-schemas setup-test

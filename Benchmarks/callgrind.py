@@ -1,37 +1,55 @@
-"""Reads what callgrind writes (valgrind's "Callgrind Format Specification"), by object file."""
+"""Reads what callgrind writes (valgrind's "Callgrind Format Specification")."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 COST = re.compile(r"(?:[+-]?\w+|\*) (\d+)$")  # a line of the source, its distance to the one before, or the same; instructions
-NAME = re.compile(r"c?ob=\((\d+)\)(?: (.+))?$")
+NAME = re.compile(r"(c?)(ob|fn)=\((\d+)\)(?: (.+))?$")
 
 
 def costs(path: Path) -> Counter[str]:
-    """The instructions that each object file's own code took, by its path. A name stands behind its number once, and
-    the number alone after that."""
-    names: dict[str, str] = {}
+    """The instructions that each object file's own code took, by its path."""
     spent: Counter[str] = Counter()
-    total = 0
-    current = ""
+    for file, _, count in _own(path):
+        spent[file] += count
+    return spent
+
+
+def stacks(path: Path) -> Counter[tuple[str, ...]]:
+    """The instructions that each function's own code took, by the functions that called it, outermost first: as many as
+    `--separate-callers` told callgrind to keep. It writes them behind the function, as `function'caller'caller's caller`."""
+    spent: Counter[tuple[str, ...]] = Counter()
+    for _, function, count in _own(path):
+        spent[tuple(reversed(function.split("'")))] += count
+    return spent
+
+
+def _own(path: Path) -> Iterator[tuple[str, str, int]]:
+    """Object file, function and instructions of each line that is not a callee's. A name stands behind its number once,
+    and the number alone after that."""
+    names: dict[tuple[str, str], str] = {}
+    current = {"ob": "", "fn": ""}
+    total = spent = 0
     is_call = False  # the next line is what a callee took, which stands at the callee already
     for line in path.read_text().splitlines():
         if match := COST.match(line):
             if not is_call:
-                spent[current] += int(match[1])
+                spent += int(match[1])
+                yield current["ob"], current["fn"], int(match[1])
             is_call = False
         elif match := NAME.match(line):
-            if match[2]:
-                names[match[1]] = match[2]
-            if line.startswith("ob="):
-                current = names[match[1]]
+            of_callee, kind, number, name = match.groups()
+            if name:
+                names[kind, number] = name
+            if not of_callee:
+                current[kind] = names[kind, number]
         elif line.startswith("calls="):
             is_call = True
         elif line.startswith("totals:"):
             total = int(line.split()[1])
-    if not total or spent.total() != total:
-        raise ValueError(f"{path}: {spent.total():,} instructions in {len(spent)} objects, but {total:,} in all")
-    return spent
+    if not total or spent != total:
+        raise ValueError(f"{path}: {spent:,} instructions in the lines, but {total:,} in all")

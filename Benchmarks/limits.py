@@ -9,8 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
 
+import proxies
+from bench import Bench, Round, Table, middle
 from processes import HERE, NEVER_REFUSED, Program, store_counts
-from scenarios import Bench, Round, Table, middle
 
 KEYS = 10_000
 RUN_UP_SECONDS = 0.7  # more than a bucket of a minute's window: the last one then was a full one
@@ -69,7 +70,7 @@ def _lanes(bench: Bench) -> Iterator[list[Program]]:
             program = relay(name, {"RATE_LIMIT": NEVER_REFUSED} | place)
             program.store, program.keys = store, keys
             programs.append(program)
-        yield [*programs, stack.enter_context(setup.start_nginx(port, 1))]
+        yield [*programs, stack.enter_context(proxies.nginx(setup, port, 1))]
 
 
 def _hot_key(bench: Bench) -> None:

@@ -17,7 +17,8 @@
 // held: one stream for each connection, opened 64 at a time; prints "open" when all have had an event, and ends
 // when all streams have ended, or at the first failure before.
 // Prints one line of JSON: requests, failures, reason (of the first failure), seconds, events,
-// p50_us, p99_us, max_us (from sending a request to its answer's last byte).
+// p50_us, p99_us, max_us (from sending a request to its answer's last byte), most_open (connections at once),
+// max_gap_ms (of held streams, the longest time between two reads of one).
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -44,7 +45,7 @@ struct connection {
     int ended_line;     // the body's last byte was LF
     long key;           // which caller asks
     size_t sent;
-    long long begun_ns;
+    long long begun_ns, read_ns; // read_ns: when a held stream was last heard of
     size_t have, tail_count;
     char input[INPUT_BYTES]; // undecoded
     char tail[TAIL_BYTES];   // the body's last bytes
@@ -58,8 +59,8 @@ static char filler[FILLER_BYTES];
 static const char *form_end = "\r\n--bench--\r\n";
 static const char *stream_end;
 static int is_stream, is_held, is_tools, poller, wanted_events = 100;
-static long long stop_ns = -1;
-static long request_limit = -1, begun, answered, failures, events_seen, opened, connected, connection_count = 64;
+static long long stop_ns = -1, max_gap_ns;
+static long request_limit = -1, begun, answered, failures, events_seen, opened, connected, most_open, connection_count = 64;
 static long key_count = 1;
 static int has_prompts;
 static const char *reason = "";
@@ -140,15 +141,18 @@ static void open_connection(void) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct connection *c = malloc(sizeof *c);
     c->fd = fd;
-    connected++;
+    if (++connected > most_open) most_open = connected;
     struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = c};
     epoll_ctl(poller, EPOLL_CTL_ADD, fd, &wanted);
     begin(c);
 }
 
 static void take_body(struct connection *c, const char *bytes, size_t count) {
-    if (is_held && !c->events && count) {
-        if (++opened == connection_count) puts("open"), fflush(stdout);
+    if (is_held && count) {
+        long long now = now_ns();
+        if (c->events && now - c->read_ns > max_gap_ns) max_gap_ns = now - c->read_ns;
+        c->read_ns = now;
+        if (!c->events && ++opened == connection_count) puts("open"), fflush(stdout);
     }
     if (is_stream) {
         for (const char *at = bytes, *end = bytes + count; at < end;) {
@@ -391,7 +395,8 @@ int main(int count, char **arguments) {
     double passed = (now_ns() - start_ns) / 1e9;
     qsort(samples, answered, sizeof *samples, by_value);
     printf("{\"requests\":%ld,\"failures\":%ld,\"reason\":\"%s\",\"seconds\":%.4f,\"events\":%ld,"
-        "\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n",
-        answered, failures, reason, passed, events_seen, percentile_us(0.5), percentile_us(0.99), percentile_us(1));
+        "\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"most_open\":%ld,\"max_gap_ms\":%.1f}\n",
+        answered, failures, reason, passed, events_seen, percentile_us(0.5), percentile_us(0.99), percentile_us(1),
+        most_open, max_gap_ns / 1e6);
     return failures > 0;
 }

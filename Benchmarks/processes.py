@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import getpass
-import grp
 import os
-import pwd
 import resource
 import shutil
 import socket
@@ -103,12 +101,14 @@ class Setup:
     nginx: Path = Path()
     memcached: Path = Path()
     wrapper: tuple[str, ...] = ()
+    haproxy: Path = Path()
+    start_seconds: float = 15  # the longest time from a relay's start to its first answer
 
     @contextmanager
     def upstream(self, *options: str) -> Iterator[Program]:
         """The fake vendor (see upstream.c)."""
         process = subprocess.Popen([self.folder / "upstream", *options], stdout=subprocess.PIPE, text=True)
-        with _stopping(process):
+        with stopping(process):
             assert process.stdout
             port = int(process.stdout.readline())
             yield Program("direct", "onemin", process, port, port)
@@ -136,50 +136,10 @@ class Setup:
             begun = time.monotonic()
             command = [*self.wrapper, str(self.relay)]
             process = subprocess.Popen(command, stdout=log, stderr=log, text=True, env=settings)
-            with _stopping(process):
+            with stopping(process):
                 program = Program(name, "openai", process, port, port)
-                self._await_first_answer(program, begun, path)
+                await_first_answer(program, begun, path, self.start_seconds)
                 yield program
-
-    @contextmanager
-    def start_nginx(
-        self, upstream_port: int, threads: int | None, connections: int = 1024, logs: bool = True
-    ) -> Iterator[Program]:
-        """nginx with `connections` for each worker; `threads` None: a worker for each core. One with a log and one
-        without may run at once."""
-        name = "nginx" if logs else "nginx, no log"
-        folder = self.folder / file_name(name)
-        folder.mkdir(exist_ok=True)
-        log = folder / "access.log"
-        log.unlink(missing_ok=True)
-        whole_port, stream_port, upload_port = free_ports(3)
-        is_root = os.geteuid() == 0
-        group = grp.getgrgid(pwd.getpwuid(os.geteuid()).pw_gid).gr_name
-        values = {
-            "WORKERS": str(threads or "auto"),
-            "DESCRIPTORS": str(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
-            "FOLDER": str(folder),
-            "LOG": f"{log} line" if logs else "off",
-            "USER": f"user {getpass.getuser()} {group};" if is_root else "",
-            "CONNECTIONS": str(connections),
-            "UPSTREAM": str(upstream_port),
-            "WHOLE_PORT": str(whole_port),
-            "STREAM_PORT": str(stream_port),
-            "UPLOAD_PORT": str(upload_port),
-            "REUSE": "" if threads == 1 else "reuseport",
-        }
-        text = (HERE / "nginx.conf").read_text()
-        for placeholder, value in values.items():
-            text = text.replace(f"@{placeholder}@", value)
-        path = folder / "nginx.conf"
-        path.write_text(text)
-        errors = folder / "error.log"
-        begun = time.monotonic()
-        process = subprocess.Popen([self.nginx, "-p", folder, "-e", errors, "-c", path], text=True)
-        with _stopping(process):
-            program = Program(name, "onemin", process, whole_port, stream_port, upload_port)
-            self._await_first_answer(program, begun, errors)
-            yield program
 
     @contextmanager
     def start_memcached(self) -> Iterator[Program]:
@@ -187,34 +147,35 @@ class Setup:
         port = free_ports(1)[0]
         command = [str(self.memcached), "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-t", "1"]
         process = subprocess.Popen([*command, "-u", getpass.getuser()], text=True)
-        with _stopping(process):
+        with stopping(process):
             program = Program("memcached", "memcached", process, port, port)
             deadline = time.monotonic() + 5
-            while not _is_open(port):
+            while not is_open(port):
                 if process.poll() is not None or time.monotonic() > deadline:
                     sys.exit("memcached does not start")
                 time.sleep(0.005)
             yield program
 
-    def _await_first_answer(self, program: Program, begun: float, log: Path) -> None:
-        """Returns when the program, started at `begun`, has answered a chat request with 200."""
-        request = first_request(program.dialect, program.whole_port)
-        while time.monotonic() < begun + 15:
-            if program.process.poll() is not None:
-                break
-            try:
-                with socket.create_connection(("127.0.0.1", program.whole_port), timeout=5) as connection:
-                    connection.sendall(request)
-                    head = connection.recv(65536)
-                if head.startswith(b"HTTP/1.1 200"):
-                    program.first_answer_seconds = time.monotonic() - begun
-                    program.first_head = head.partition(b"\r\n\r\n")[0]
-                    return
-                if b" 503 " not in head[:20]:
-                    sys.exit(f"{program.name} answers the first request with:\n{head.decode(errors='replace')}")
-            except OSError:
-                time.sleep(0.0005)
-        sys.exit(f"{program.name} does not answer; its log:\n{log.read_text()[-4000:]}")
+
+def await_first_answer(program: Program, begun: float, log: Path, seconds: float = 15) -> None:
+    """Returns when the program, started at `begun`, has answered a chat request with 200, within so many seconds."""
+    request = first_request(program.dialect, program.whole_port)
+    while time.monotonic() < begun + seconds:
+        if program.process.poll() is not None:
+            break
+        try:
+            with socket.create_connection(("127.0.0.1", program.whole_port), timeout=5) as connection:
+                connection.sendall(request)
+                head = connection.recv(65536)
+            if head.startswith(b"HTTP/1.1 200"):
+                program.first_answer_seconds = time.monotonic() - begun
+                program.first_head = head.partition(b"\r\n\r\n")[0]
+                return
+            if b" 503 " not in head[:20]:
+                sys.exit(f"{program.name} answers the first request with:\n{head.decode(errors='replace')}")
+        except OSError:
+            time.sleep(0.0005)
+    sys.exit(f"{program.name} does not answer; its log:\n{log.read_text()[-4000:]}")
 
 
 def store_counts(memcached: Program) -> dict[str, int]:
@@ -232,7 +193,7 @@ def store_counts(memcached: Program) -> dict[str, int]:
     return {name: int(value) for name, value in pairs if name.startswith(("cmd_", "get_", "cas_", "curr_items"))}
 
 
-def _is_open(port: int) -> bool:
+def is_open(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -240,12 +201,19 @@ def _is_open(port: int) -> bool:
     return True
 
 
+def filled(template: str, values: dict[str, str]) -> str:
+    """The template with each `@NAME@` replaced."""
+    for name, value in values.items():
+        template = template.replace(f"@{name}@", value)
+    return template
+
+
 def file_name(name: str) -> str:
     return name.replace(",", "").replace(" ", "-")
 
 
 @contextmanager
-def _stopping(process: subprocess.Popen[str]) -> Iterator[None]:
+def stopping(process: subprocess.Popen[str]) -> Iterator[None]:
     try:
         yield
     finally:

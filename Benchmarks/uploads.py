@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
+import proxies
+from bench import Bench, Table
 from processes import Program
-from scenarios import Bench, Table
 
 MEGABYTE = 1_000_000
 LARGE_MEGABYTES = 512
@@ -29,7 +30,7 @@ def uploads(bench: Bench) -> None:
     with (
         setup.upstream() as vendor,
         setup.start_relay(vendor.whole_port, 1, "relay", {"MAX_UPLOAD_MB": "600"}) as relay,
-        setup.start_nginx(vendor.whole_port, 1) as nginx,
+        proxies.nginx(setup, vendor.whole_port, 1) as nginx,
     ):
         programs = [relay, nginx, vendor]
         large = _interleave(bench, programs, 1, LARGE_MEGABYTES, 1)

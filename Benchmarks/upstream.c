@@ -1,16 +1,17 @@
 // A fast stand-in for 1min.ai, OpenAI and Anthropic: one thread, epoll, answers made once at start.
 //
-//   upstream [--answer-bytes N] [--events N] [--writes N] [--interval-ms N]
+//   upstream [--answer-bytes N] [--events N] [--writes N] [--interval-ms N] [--slow-events N]
 //
 // Listens on a free loopback port and prints its number. It knows
 //   POST /api/chat-with-ai                    a record of `answer-bytes` (1024)
 //   POST /api/chat-with-ai?isStreaming=true   `events` (100) named events, then `result` and `done`:
 //     interval-ms 0: in `writes` (4) pieces, each an HTTP chunk, one for each turn of the loop;
 //     interval-ms N: the first event at once, then one each N ms (streams spread evenly) until SIGUSR1
-//     tells all running streams to end as usual.
+//     tells all running streams to end as usual, or a stream has had `slow-events` after the first.
 //   POST /api/assets                          takes a body of any size, by length or in chunks, and drops it
 //   POST /api/features                        a record like that of a chat
-//   GET /models?feature=...                   a model list
+//   GET /models?feature=..., GET /v1/models   a model list, 1min.ai's and OpenAI's
+//   GET /health                               200
 //   POST /v1/chat/completions, /v1/messages   the same by OpenAI's and Anthropic's wires, streamed if the body says so
 // Anything else is 404, a chat without `API-KEY` 401, without `promptObject` 400.
 #define _GNU_SOURCE
@@ -43,6 +44,7 @@ struct connection {
     const char *out;               // what the socket has not taken yet, in memory that stays
     size_t out_count;
     int next_write;                // of a fast stream
+    int slow_events;               // that a slow one has had
     const struct text *writes;
     struct connection *next, **in; // place in `running` or in a slot of the wheel; in == NULL: no stream runs
     enum upload upload;            // what is awaited of an upload's body
@@ -51,9 +53,9 @@ struct connection {
     char input[INPUT_BYTES];
 };
 
-static struct text whole, uploaded, models, refused, writes[MAX_WRITES], slow_begin, slow_event, slow_end;
+static struct text whole, uploaded, models, chat_models, health, refused, writes[MAX_WRITES], slow_begin, slow_event, slow_end;
 static struct text chat_whole, chat_writes[MAX_WRITES], message_writes[MAX_WRITES];
-static int write_count = 4, interval_ms = 0, poller;
+static int write_count = 4, interval_ms = 0, most_slow_events = 0, poller;
 static struct connection *running;         // fast streams that have writes left
 static struct connection *wheel[MAX_SLOTS]; // slow streams by millisecond of the interval
 static long slow_count;
@@ -252,6 +254,8 @@ static void begin_stream(struct connection *c, const struct text *writes) {
 
 static void answer(struct connection *c, const char *head, const char *body, size_t body_count) {
     if (!strncmp(head, "GET /models?", 12)) return put(c, &models);
+    if (!strncmp(head, "GET /v1/models ", 15)) return put(c, &chat_models);
+    if (!strncmp(head, "GET /health ", 12)) return put(c, &health);
     if (!strncmp(head, "POST /api/features ", 19)) return put(c, &whole);
     int is_chat = !strncmp(head, "POST /v1/chat/completions ", 26), is_message = !strncmp(head, "POST /v1/messages ", 18);
     if (is_chat || is_message) {
@@ -272,6 +276,7 @@ static void answer(struct connection *c, const char *head, const char *body, siz
         begin_stream(c, writes);
     } else {
         put(c, &slow_begin);
+        c->slow_events = 0;
         enlist(c, &wheel[rand() % interval_ms]);
         slow_count++;
     }
@@ -361,8 +366,9 @@ static void turn_wheel(long now_ms) {
         for (struct connection *c = wheel[last_ms % interval_ms], *next; c; c = next) {
             next = c->next;
             if (c->out_count) continue;
-            if (is_ending) delist(c);
-            put(c, is_ending ? &slow_end : &slow_event);
+            int ends = is_ending || (most_slow_events && c->slow_events++ == most_slow_events);
+            if (ends) delist(c);
+            put(c, ends ? &slow_end : &slow_event);
         }
     }
     if (!slow_count) is_ending = 0;
@@ -396,6 +402,7 @@ int main(int count, char **arguments) {
         else if (!strcmp(arguments[i], "--events")) event_count = value;
         else if (!strcmp(arguments[i], "--writes")) write_count = value;
         else if (!strcmp(arguments[i], "--interval-ms")) interval_ms = value;
+        else if (!strcmp(arguments[i], "--slow-events")) most_slow_events = value;
         else return fprintf(stderr, "upstream: unknown option %s\n", arguments[i]), 64;
     }
     if (write_count < 1 || write_count > MAX_WRITES || event_count < write_count || interval_ms > MAX_SLOTS)
@@ -408,6 +415,9 @@ int main(int count, char **arguments) {
         "\"OUTPUT\":[\"text\"]},\"creditMetadata\":{}}]}");
     make_answer(&uploaded, "200 OK", "{\"asset\":{\"key\":\"audios/The end.mp3\"},\"fileContent\":{\"uuid\":"
         "\"4f3c2b1a-0000-4000-8000-000000000002\",\"path\":\"audios/The end.mp3\"}}");
+    make_answer(&chat_models, "200 OK", "{\"object\":\"list\",\"data\":[{\"id\":\"gpt-4o-mini\",\"object\":\"model\","
+        "\"created\":1767225600,\"owned_by\":\"bench\"}]}");
+    make_answer(&health, "200 OK", "{}");
     make_answer(&refused, "404 Not Found", "{\"message\":\"not found\"}");
     signal(SIGUSR1, end_streams);
 

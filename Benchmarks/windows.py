@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from bench import Bench, Table
 from pressing import Caller, fullest, least_share
 from processes import Program
-from scenarios import Bench, Table
 
 INSTANCES = 4
 CLIENTS = 4  # of each instance; each goes on asking, whatever it is told

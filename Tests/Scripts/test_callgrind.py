@@ -1,4 +1,4 @@
-"""Instructions by object file, from what callgrind writes."""
+"""Instructions by object file and by stack, from what callgrind writes."""
 
 import sys
 from pathlib import Path
@@ -28,7 +28,7 @@ ob=(2)
 fn=(2)
 0 400
 ob=(1)
-fn=(3) other
+fn=(3) other'main
 9 7
 
 totals: {}
@@ -46,3 +46,9 @@ def test_a_sum_that_is_not_the_total_is_an_error(tmp_path: Path) -> None:
     out.write_text(WRITTEN.format(534))
     with pytest.raises(ValueError, match="533 instructions"):
         callgrind.costs(out)
+
+
+def test_stacks_begin_with_the_outermost_caller(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_text(WRITTEN.format(533))
+    assert callgrind.stacks(out) == {("main",): 126, ("malloc",): 400, ("main", "other"): 7}

@@ -1,0 +1,176 @@
+"""What all benchmarks share: how much is measured, the load on a program, what came of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from statistics import median
+from typing import Any
+
+from processes import Program, Setup
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How long and how much."""
+
+    rounds: int
+    round_seconds: float
+    streams: int
+    chats: int
+    starts: int
+    is_long: bool = False
+
+
+FULL = Scale(rounds=7, round_seconds=1.5, streams=5000, chats=200_000, starts=11)
+QUICK = Scale(rounds=3, round_seconds=0.5, streams=1000, chats=40_000, starts=5)
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+@dataclass
+class Outcome:
+    """Tables to print, figures (by name) to hold against the goals, and answers that were wrong."""
+
+    tables: list[Table] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round against one program. Times in microseconds, `processor` the program's own for each request."""
+
+    processor: float
+    rate: float
+    p50: float
+    p99: float
+    requests: float
+
+
+@dataclass(frozen=True)
+class OtherWire:
+    """A vendor that is not 1min.ai: the relay's kind of provider, and the dialect in which the vendor is asked directly."""
+
+    kind: str
+    dialect: str
+    path: str
+    model: str
+
+    def settings(self, port: int) -> dict[str, str]:
+        return {
+            "PROVIDER_VENDOR_KIND": self.kind,
+            "PROVIDER_VENDOR_BASE_URL": f"http://127.0.0.1:{port}{self.path}",
+            "PROVIDER_VENDOR_PASSTHROUGH": "true",
+            "PROVIDER_VENDOR_MODELS": f"gpt-4o-mini={self.model}",
+        }
+
+
+PASSED = OtherWire("openai", "openai", "/v1", "gpt-4o-mini")
+CLAUDE = OtherWire("anthropic", "anthropic", "", "claude-sonnet-4-5")
+
+
+class Bench:
+    def __init__(self, setup: Setup, scale: Scale) -> None:
+        self.setup = setup
+        self.scale = scale
+        self.outcome = Outcome()
+
+    def interleave(self, programs: list[Program], kind: str, connections: int) -> dict[str, list[Round]]:
+        """Rounds in turn (A B C A B C), after one short round each that does not count."""
+        for program in programs:
+            self.load(program, kind, connections, seconds=0.3)
+        taken: dict[str, list[Round]] = {program.name: [] for program in programs}
+        for _ in range(self.scale.rounds):
+            for program in programs:
+                taken[program.name].append(self.round(program, kind, connections))
+        return taken
+
+    def round(self, program: Program, kind: str, connections: int, background: float = 0) -> Round:
+        """`background`: the share of a core that the program uses anyway, not counted."""
+        before = program.processor_seconds()
+        result = self.load(program, kind, connections, seconds=self.scale.round_seconds)
+        used = program.processor_seconds() - before - background * result["seconds"]
+        count = max(1, result["requests"])
+        return Round(used / count * 1e6, count / result["seconds"], result["p50_us"], result["p99_us"], count)
+
+    def rounds(self, program: Program, connections: int, background: float = 0) -> Round:
+        """The median of rounds of chat."""
+        taken = [self.round(program, "whole", connections, background) for _ in range(self.scale.rounds)]
+        return middle(taken)
+
+    def load(
+        self, program: Program, kind: str, connections: int, seconds: float = 0, requests: int = -1, *more: str
+    ) -> dict[str, Any]:
+        """Runs the load generator (see load.c) and returns its line."""
+        result = self.try_load(program, kind, connections, seconds, requests, *more)
+        self._note(program, kind, result)
+        return result
+
+    def try_load(
+        self, program: Program, kind: str, connections: int, seconds: float = 0, requests: int = -1, *more: str
+    ) -> dict[str, Any]:
+        """The same, where answers may fail."""
+        command = [*self._load_command(program, kind, connections), *more]
+        command += ["--seconds", str(seconds), "--requests", str(requests)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return result
+
+    def load_all(self, programs: list[Program], kind: str, connections: int, seconds: float) -> list[dict[str, Any]]:
+        """A load on each at the same time."""
+        running = []
+        for program in programs:
+            command = [*self._load_command(program, kind, connections), "--seconds", str(seconds)]
+            running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        results = [json.loads(load.communicate()[0]) for load in running]
+        for program, result in zip(programs, results, strict=True):
+            self._note(program, kind, result)
+        return results
+
+    def _load_command(self, program: Program, kind: str, connections: int) -> list[str]:
+        port = program.port("stream" if kind == "held" else kind)
+        return [
+            str(self.setup.folder / "load"), "--port", str(port), "--dialect", program.dialect, "--kind", kind,
+            "--connections", str(connections), "--keys", str(program.keys),
+        ]
+
+    def _note(self, program: Program, kind: str, result: dict[str, Any]) -> None:
+        if result["failures"] or not result["requests"]:
+            text = f"{program.name}, {kind}: {result['failures']} of {result['requests'] + result['failures']} failed"
+            self.outcome.failures.append(f"{text}: {result['reason']}")
+
+    @contextmanager
+    def held_streams(self, program: Program, upstream: Program) -> Iterator[None]:
+        """Slow streams, all open inside the block; at its end the vendor ends them, and each must end properly."""
+        command = self._load_command(program, "held", self.scale.streams)
+        load = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert load.stdout
+        line = load.stdout.readline()
+        try:
+            if line == "open\n":
+                yield
+                upstream.process.send_signal(signal.SIGUSR1)
+                line = load.stdout.readline()
+            else:
+                raise SystemExit(f"{program.name} did not open {self.scale.streams:,} streams: {line}")
+        finally:
+            if not line.startswith("{"):
+                load.kill()
+            load.wait()
+            load.stdout.close()
+        self._note(program, "held", json.loads(line))
+
+
+def middle(rounds: list[Round]) -> Round:
+    """Of each figure by itself."""
+    return Round(*(median(getattr(each, figure.name) for each in rounds) for figure in fields(Round)))
