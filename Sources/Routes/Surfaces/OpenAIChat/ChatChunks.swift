@@ -81,22 +81,22 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         }
         if choice < 0 { hasUsage = true }
         makeRoom()
-        out.append("data: ")
-        out.append(chunk)
-        out.append("\n\n")
+        out.append(
+            UnsafeRawBufferPointer("data: " as StaticString),
+            chunk,
+            UnsafeRawBufferPointer("\n\n" as StaticString)
+        )
     }
 
     private func add(_ text: UnsafeRawBufferPointer, to choice: Int) {
         if !hasBegun { begin() }
         makeRoom()
-        if choice == 0 {
-            out.append(opening.bytes)
-        } else {
+        if choice != 0 {
             open(choice)
             out.append(#"{"content":""#)
         }
-        out.append(jsonContent: text)
-        out.append("\"},\"finish_reason\":null}]}\n\n")
+        let before = choice == 0 ? opening.bytes : UnsafeRawBufferPointer(start: nil, count: 0)
+        out.append(before, jsonContent: text, "\"},\"finish_reason\":null}]}\n\n")
     }
 
     private func add(_ before: StaticString, _ text: UnsafeRawBufferPointer, _ after: StaticString, to choice: Int) {
