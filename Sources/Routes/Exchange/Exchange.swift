@@ -101,9 +101,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Events that have gathered, if some have.
     func send(batch: inout ByteBuffer) {
-        guard !batch.isEmpty else { return }
-        writer.write(batch)
-        batch.release()
+        if !batch.isEmpty { writer.write(batch: &batch) }
     }
 
     func send(_ body: borrowing ByteBuffer, type: String) {

@@ -218,6 +218,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     func begin(with text: StaticString) {
         hasBegun = true
         beginHead()
+        makeRoom()
         for choice in 0..<choices {
             open(choice)
             out.append("{\"role\":\"assistant\",\"content\":\"")
@@ -226,8 +227,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         }
     }
 
-    /// For a whole batch, so that it does not grow by and by.
-    private func makeRoom() { if out.isEmpty { _ = out.reserve(batchBytes + 1_024) } }
+    private func makeRoom() { out.makeBatchRoom() }
 
     private func open(_ choice: Int) {
         out.append(beginning.bytes)
@@ -248,7 +248,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     func end(_ usage: Usage) async {
         if includesUsage, !hasUsage { appendUsage(usage) }
         out.append("data: [DONE]\n\n")
-        exchange.writer.write(out)
+        exchange.send(batch: &out)
         exchange.writer.end()
     }
 
