@@ -34,12 +34,9 @@ private func feed(_ bytes: UnsafeRawBufferPointer, _ parser: inout EventStreamPa
     buffer.append(bytes)
     parser.append(&buffer)
     demand(buffer.isEmpty, "the bytes given were not taken")
-    var more = true
-    while more {
-        more = parser.next { name, data in
-            touchPadding(data)
-            events.append(Event(name: Array(name), data: Array(data)))
-        }
+    while let event = parser.next() {
+        touchPadding(event.data)
+        events.append(Event(name: Array(event.name), data: Array(event.data)))
     }
 }
 

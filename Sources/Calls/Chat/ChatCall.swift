@@ -32,17 +32,8 @@ package struct ChatCall: Sendable {
     }
 
     /// The request as it came, until a vendor that speaks its wire has written its own; nil: no such vendor serves it, or
-    /// the call is no longer as it came.
-    package var original: Body? {
-        get { hasOriginal ? rare?.value.original : nil }
-        set {
-            guard newValue != nil || hasOriginal else { return }
-            hasOriginal = newValue != nil
-            wishes.original = newValue
-        }
-    }
-    /// The rare fields are copied to look at one of them.
-    private var hasOriginal = false
+    /// the call is no longer as it came. Not one of the wishes, which would be copied to look at it.
+    package var original: Body?
 
     /// Estimated, at least 1.
     package var promptTokens: Int { countedTokens ?? estimatedTokens }

@@ -142,8 +142,6 @@ package struct Wishes: Sendable {
     package var areLogProbabilitiesWanted = false
     /// The number of alternatives at each place.
     package var topLogProbabilities = 0
-    /// The request as it came, for a vendor that speaks its wire.
-    package var original: Body?
 
     package init() {}
 }

@@ -129,27 +129,16 @@ private struct Scan {
 }
 
 extension JSONShape {
-    /// The place of the quote that ends the string that begins at `start`, or the text's end.
+    /// The place of the quote that ends the string that begins at `start`, or the text's end. A quote after an odd number
+    /// of backslashes is escaped; those before it are counted back to the last such quote, so each is counted once.
     static func endOfString(in text: UnsafeRawBufferPointer, after start: Int) -> Int {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        var place = start
-        while place < text.count {
-            if place + 8 <= text.count {
-                let word = text.loadUnaligned(fromByteOffset: place, as: UInt64.self)
-                let quote = word ^ (ones &* 34)
-                let slash = word ^ (ones &* 92)
-                let hit = ((quote &- ones) & ~quote | (slash &- ones) & ~slash) & (ones &* 0x80)
-                guard hit != 0 else {
-                    place += 8
-                    continue
-                }
-                place += hit.trailingZeroBitCount / 8
-            }
-            switch text[place] {
-            case UInt8(ascii: "\""): return place
-            case UInt8(ascii: "\\"): place += 2
-            default: place += 1
-            }
+        var from = start
+        while from < text.count, let offset = text[part: from..<text.count].first(UInt8(ascii: "\"")) {
+            let quote = from + offset
+            var first = quote
+            while first > from, text[first - 1] == UInt8(ascii: "\\") { first -= 1 }
+            if (quote - first) & 1 == 0 { return quote }
+            from = quote + 1
         }
         return text.count
     }

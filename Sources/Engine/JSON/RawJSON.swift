@@ -9,7 +9,10 @@ package struct RawJSON {
         let hasMark = text.count >= 3 && text[0] == 0xef && text[1] == 0xbb && text[2] == 0xbf
         var place = hasMark ? 3 : 0
         Self.skipSpace(text, &place)
-        bytes = text[part: place..<max(place, Self.end(of: text, from: place))]
+        // A valid text ends with its value.
+        var end = text.count
+        while end > place, Self.isSpace(text[end - 1]) { end -= 1 }
+        bytes = text[part: place..<end]
     }
 
     fileprivate init(value: UnsafeRawBufferPointer) { bytes = value }
@@ -83,8 +86,10 @@ package struct RawJSON {
     }
 
     private static func skipSpace(_ bytes: UnsafeRawBufferPointer, _ place: inout Int) {
-        while place < bytes.count, bytes[place] == 32 || (9...13).contains(bytes[place]) { place += 1 }
+        while place < bytes.count, isSpace(bytes[place]) { place += 1 }
     }
+
+    private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
 
     /// The place behind the value that begins at `start`.
     private static func end(of bytes: UnsafeRawBufferPointer, from start: Int) -> Int {

@@ -54,6 +54,26 @@ extension Connection: ResponseWriter {
         flushLater()
     }
 
+    /// The batch becomes the output, if what waits and the batch's size find room before it.
+    func write(batch: inout ByteBuffer) {
+        guard phase == .active, answer == .streaming, !batch.isEmpty, !hidesBody, head.isHTTP11,
+            output.count + Self.sizeLineBytes <= batch.frontBytes
+        else {
+            write(batch)
+            return batch.release()
+        }
+        output.append(hex: UInt(batch.count))
+        output.append("\r\n")
+        batch.prepend(output.bytes)
+        batch.append("\r\n")
+        swap(&output, &batch)
+        batch.release()
+        flushLater()
+    }
+
+    /// The most that a chunk's size takes.
+    private static let sizeLineBytes = 18
+
     var isFull: Bool { output.count > server.bounds.outputBytes }
 
     func drained() async {

@@ -8,8 +8,9 @@ protocol BatchWriter: AnswerWriter {
     var out: ByteBuffer { get set }
 }
 
-/// A batch that is sent before more is translated: one wake-up may bring many events, and each swells threefold.
-let batchBytes = 8_192
+/// A batch that is sent before more is translated: one wake-up may bring many events, and each swells threefold. It fills
+/// the output by itself, so that no other one is copied behind it.
+let batchBytes = 16_384
 
 extension BatchWriter {
     var hasBatch: Bool { out.count >= batchBytes }
@@ -25,6 +26,10 @@ extension BatchWriter {
 
     func flushNow() { exchange.send(batch: &out) }
 
-    /// For a whole batch, so that it does not grow by and by.
-    func makeRoom() { if out.isEmpty { _ = out.reserve(batchBytes + 1_024) } }
+    func makeRoom() { out.makeBatchRoom() }
+}
+
+extension ByteBuffer {
+    /// For a whole batch, so that it does not grow by and by, and need not be copied to be sent.
+    mutating func makeBatchRoom() { if isEmpty { reserve(batchBytes + 1_024, front: batchFrontBytes) } }
 }

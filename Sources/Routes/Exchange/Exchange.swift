@@ -101,9 +101,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Events that have gathered, if some have.
     func send(batch: inout ByteBuffer) {
-        guard !batch.isEmpty else { return }
-        writer.write(batch)
-        batch.release()
+        if !batch.isEmpty { writer.write(batch: &batch) }
     }
 
     func send(_ body: borrowing ByteBuffer, type: String) {
@@ -160,7 +158,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     private func head(_ status: Int, type: StaticString?) -> ResponseHead {
-        var head = gateway.head(status, type: type, record)
+        var head = gateway.head(status, type: type, id: record.id, since: record.startedNanoseconds)
         head.closes = closes
         addOrigin(&head)
         standing?.appendLimits(to: &head.fields)
@@ -238,7 +236,8 @@ struct RefusedHead {
         record.note(error)
         var body = ByteBuffer()
         surface.append(error, isMidStream: false, to: &body)
-        var head = gateway.head(surface.status(of: error), type: "application/json", record)
+        let status = surface.status(of: error)
+        var head = gateway.head(status, type: "application/json", id: record.id, since: record.startedNanoseconds)
         surface.appendFields(record.id, nil, to: &head.fields)
         if refusal.status == 405 {
             head.add("Allow", text: Method.allCases.map { "\($0.name)" }.joined(separator: ", "))
@@ -256,12 +255,17 @@ struct RefusedHead {
 
 extension Gateway {
     /// The head that all responses begin with.
-    fileprivate func head(_ status: Int, type: StaticString?, _ record: RequestRecord) -> ResponseHead {
+    fileprivate func head(
+        _ status: Int,
+        type: StaticString?,
+        id: String,
+        since startedNanoseconds: UInt64
+    ) -> ResponseHead {
         var head = ResponseHead(status: status)
         if let type { head.add("Content-Type", type) }
-        head.add("X-Request-ID", text: record.id)
+        head.add("X-Request-ID", text: id)
         head.fields.append("OpenAI-Processing-Ms: ")
-        head.fields.append(decimal: Int((loop.nowNanoseconds - record.startedNanoseconds) / 1_000_000))
+        head.fields.append(decimal: Int((loop.nowNanoseconds - startedNanoseconds) / 1_000_000))
         head.fields.append("\r\n")
         head.fields.append(commonFields.bytes)
         return head

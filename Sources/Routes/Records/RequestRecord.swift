@@ -89,8 +89,8 @@ struct RequestRecord {
         )
     }
 
-    /// One line, never a prompt, an answer or a key.
-    func write(to log: Log, at now: UInt64) {
+    /// One line, never a prompt, an answer or a key. It changes nothing: in place, the record need not be copied.
+    mutating func write(to log: Log, at now: UInt64) {
         log.write(level, "request") { line in
             if let givenID {
                 line.add("id", givenID)

@@ -5,27 +5,13 @@ extension Decision {
     /// Header lines of any answer, admitted or refused: the tightest limit of requests and of tokens, as OpenAI names
     /// them and as draft-ietf-httpapi-ratelimit-headers-11 does. Nothing of what no limit covers.
     package func appendLimits(to fields: inout ByteBuffer) {
-        if let requests { requests.append("requests", to: &fields) }
-        if let tokens { tokens.append("tokens", to: &fields) }
         guard requests != nil || tokens != nil else { return }
-        let standings = [requests, tokens].compactMap { $0 }
-        for (index, standing) in standings.enumerated() {
-            let quota = standing.limit.quota
-            fields.append(index == 0 ? "RateLimit-Policy: " : ", ")
-            fields.append(quota.policyName)
-            fields.append(";q=")
-            fields.append(decimal: quota.count)
-            fields.append(";w=")
-            fields.append(decimal: quota.windowSeconds)
-        }
-        for (index, standing) in standings.enumerated() {
-            fields.append(index == 0 ? "\r\nRateLimit: " : ", ")
-            fields.append(standing.limit.quota.policyName)
-            fields.append(";r=")
-            fields.append(decimal: standing.remaining)
-            fields.append(";t=")
-            fields.append(decimal: roundedUp(standing.resetMicroseconds, to: 1_000_000))
-        }
+        requests?.append("requests", to: &fields)
+        tokens?.append("tokens", to: &fields)
+        requests?.appendPolicy(after: "RateLimit-Policy: ", to: &fields)
+        tokens?.appendPolicy(after: requests == nil ? "RateLimit-Policy: " : ", ", to: &fields)
+        requests?.appendRest(after: "\r\nRateLimit: ", to: &fields)
+        tokens?.appendRest(after: requests == nil ? "\r\nRateLimit: " : ", ", to: &fields)
         fields.append("\r\n")
     }
 
@@ -109,13 +95,41 @@ extension LimitStanding {
         appendDuration(microseconds: resetMicroseconds, to: &fields)
         fields.append("\r\n")
     }
+
+    fileprivate func appendPolicy(after before: StaticString, to fields: inout ByteBuffer) {
+        fields.append(before)
+        limit.quota.appendPolicyName(to: &fields)
+        fields.append(";q=")
+        fields.append(decimal: limit.quota.count)
+        fields.append(";w=")
+        fields.append(decimal: limit.quota.windowSeconds)
+    }
+
+    fileprivate func appendRest(after before: StaticString, to fields: inout ByteBuffer) {
+        fields.append(before)
+        limit.quota.appendPolicyName(to: &fields)
+        fields.append(";r=")
+        fields.append(decimal: remaining)
+        fields.append(";t=")
+        fields.append(decimal: roundedUp(resetMicroseconds, to: 1_000_000))
+    }
 }
 
 extension Quota {
     /// `"minute"`, `"10-seconds"`, `"minute-tokens"`.
-    fileprivate var policyName: String {
-        let span = spans == 1 ? span.name : "\(spans)-\(span.name)s"
-        return unit == .requests ? "\"\(span)\"" : "\"\(span)-\(unit.rawValue)\""
+    fileprivate func appendPolicyName(to fields: inout ByteBuffer) {
+        fields.append("\"")
+        if spans != 1 {
+            fields.append(decimal: spans)
+            fields.append("-")
+        }
+        fields.append(span.name)
+        if spans != 1 { fields.append("s") }
+        if unit != .requests {
+            fields.append("-")
+            fields.append(unit.rawValue)
+        }
+        fields.append("\"")
     }
 }
 

@@ -81,14 +81,8 @@ package struct LogLine: ~Copyable {
 
     private mutating func begin(_ name: StaticString) {
         switch format {
-        case .json:
-            buffer.append(",\"")
-            buffer.append(name)
-            buffer.append("\":")
-        case .text:
-            buffer.append(UInt8(ascii: " "))
-            buffer.append(name)
-            buffer.append(UInt8(ascii: "="))
+        case .json: buffer.append(",\"", name, "\":")
+        case .text: buffer.append(" ", name, "=")
         }
     }
 

@@ -29,6 +29,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private var blocks: [Block] = []
     private var calls = 0
     private var signature = ByteBuffer()
+    private var texts = WrittenText()
     private var finish: FinishReason?
     private var tally = MessageUsage()
     private(set) var hasBegun = false
@@ -57,6 +58,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         _ take: Take
     ) throws(UpstreamError) -> Bool {
         if name.equals("error") { throw FaultReader(parser, Fault.anthropic, tellsFields: false).error(ofEvent: data) }
+        if let written = Self.plainDelta(data), let text = texts.text(written) {
+            if finish == nil { tell(text: text, take) }
+            return false
+        }
         let root = try parser.answer(data)
         switch root["type"]?.text {
         case "content_block_delta":
@@ -75,6 +80,26 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         return false
     }
 
+    /// The text of an event that brings text alone, as it is written there: most are, and are told without a parser. Nil:
+    /// the event is another one, or is written in another way. Behind it may be spaces, which Anthropic puts there.
+    private static func plainDelta(_ data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        let (start, middle): (StaticString, StaticString) = (
+            #"{"type":"content_block_delta","index":"#, #","delta":{"type":"text_delta","text":""#
+        )
+        let place = start.utf8CodeUnitCount
+        let from = place + 1 + middle.utf8CodeUnitCount
+        guard data.count >= from + 3, data.hasPrefix(start), 48...57 ~= data[place],
+            data[part: (place + 1)..<data.count].hasPrefix(middle)
+        else { return nil }
+        var end = data.count - 1
+        while data[end] == 32, end > from { end -= 1 }
+        guard data[end] == UInt8(ascii: "}") else { return nil }
+        end -= 1
+        while data[end] == 32, end > from { end -= 1 }
+        guard end > from, data[end] == UInt8(ascii: "}"), data[end - 1] == UInt8(ascii: "\"") else { return nil }
+        return data[part: from..<(end - 1)]
+    }
+
     private func number(of root: JSONValue) -> Int64 { root["index"]?.integer ?? 0 }
 
     private func checkError(_ root: JSONValue) throws(UpstreamError) {
@@ -88,7 +113,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard blocks.count < Self.mostBlocks else { throw .brokenAnswer("the answer has too many open blocks") }
         var kind = Block.Kind.other
         switch block["type"]?.text {
-        case "text": tell(text: block["text"], take)
+        case "text": tell(text: block["text"]?.text, take)
         case "thinking":
             kind = .thinking
             signature.removeAll()
@@ -135,7 +160,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     private func read(delta: JSONValue, of root: JSONValue, _ take: Take) throws(UpstreamError) {
         switch delta["type"]?.text {
-        case "text_delta": tell(text: delta["text"], take)
+        case "text_delta": tell(text: delta["text"]?.text, take)
         case "thinking_delta": tell(thought: delta["thinking"], take)
         case "input_json_delta":
             let number = number(of: root)
@@ -165,8 +190,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     // MARK: Telling
 
-    private func tell(text: JSONValue?, _ take: Take) {
-        guard let text = text?.text, !text.isEmpty else { return }
+    private func tell(text: UnsafeRawBufferPointer?, _ take: Take) {
+        guard let text, !text.isEmpty else { return }
         hasBegun = true
         take(0, .text(text))
     }

@@ -17,10 +17,14 @@ struct NativeChoices {
 
     /// Some choice of a whole answer has neither text nor calls nor anything in their place.
     static func isBare(_ pieces: [ChoicePiece], _ choices: RawJSON) -> Bool {
-        zip(pieces, choices.elements).contains { piece, choice in
-            piece.text == nil && piece.calls.isEmpty && piece.function == nil && piece.refusal == nil
-                && (choice["message"]?["content"]?.isNull ?? true)
+        let mayBeBare = pieces.contains {
+            $0.text == nil && $0.calls.isEmpty && $0.function == nil && $0.refusal == nil
         }
+        return mayBeBare
+            && zip(pieces, choices.elements).contains { piece, choice in
+                piece.text == nil && piece.calls.isEmpty && piece.function == nil && piece.refusal == nil
+                    && (choice["message"]?["content"]?.isNull ?? true)
+            }
     }
 
     func append(_ choices: RawJSON, to out: inout ByteBuffer) {

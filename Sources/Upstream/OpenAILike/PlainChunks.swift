@@ -14,7 +14,7 @@ struct PlainChunks: ~Copyable {
     private var isKnown = false
     /// Chunks in a row that were learned from in vain: something else differs.
     private var misses = 0
-    private var decoded = ByteBuffer()
+    private var texts = WrittenText()
 
     private static let mostMisses = 8
 
@@ -27,49 +27,12 @@ struct PlainChunks: ~Copyable {
         return data[part: before.count..<data.count - after.count]
     }
 
-    /// The text that is written so, valid until the next call; nil: it is not written in a simple way.
-    mutating func text(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        var isPlain = true
-        var isASCII = true
-        for byte in written {
-            switch byte {
-            case 0..<32, UInt8(ascii: "\""): return nil
-            case UInt8(ascii: "\\"): isPlain = false
-            case 128...: isASCII = false
-            default: break
-            }
-        }
-        if !isASCII, String(validating: written, as: UTF8.self) == nil { return nil }
-        return isPlain ? written : unescaped(written)
-    }
-
-    private mutating func unescaped(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        decoded.removeAll()
-        var isEscape = false
-        for byte in written {
-            guard isEscape else {
-                if byte == UInt8(ascii: "\\") { isEscape = true } else { decoded.append(byte) }
-                continue
-            }
-            isEscape = false
-            switch byte {
-            case UInt8(ascii: "n"): decoded.append(10)
-            case UInt8(ascii: "t"): decoded.append(9)
-            case UInt8(ascii: "r"): decoded.append(13)
-            case UInt8(ascii: "b"): decoded.append(8)
-            case UInt8(ascii: "f"): decoded.append(12)
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): decoded.append(byte)
-            default: return nil
-            }
-        }
-        return isEscape ? nil : decoded.bytes
-    }
+    /// The text that is written so, valid until the next call; nil: the chunk has to be read.
+    mutating func text(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? { texts.text(written) }
 
     /// The chunk that is passed on with what is written in the place of its text.
     func append(_ written: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
-        out.append(passedBefore.bytes)
-        out.append(written)
-        out.append(passedAfter.bytes)
+        out.append(passedBefore.bytes, written, passedAfter.bytes)
     }
 
     /// Takes a chunk that was read as the example of others.

@@ -8,6 +8,7 @@ import Shared
 final class WireStream: ChatAnswerStream, @unchecked Sendable {
     private let stream: any UpstreamStream
     private let reader: any WireReader
+    private let isEventStream: Bool
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
     /// An answer in place of a stream.
@@ -29,6 +30,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     init(_ stream: any UpstreamStream, _ reader: any WireReader) {
         self.stream = stream
         self.reader = reader
+        isEventStream = stream.head.isEventStream
     }
 
     var usage: Usage? { reader.usage }
@@ -49,7 +51,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if !early.isEmpty, !isBeginning { return .bytes }
         if isDone { return .end }
-        let isTail = stream.head.isEventStream && reader.isFinished
+        let isTail = isEventStream && reader.isFinished
         let arrival: Arrival
         do throws(TransportError) {
             let patience = isTail ? min(patienceNanoseconds, Self.tailNanoseconds) : patienceNanoseconds
@@ -67,7 +69,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         case .bytes: try takeBytes()
         case .end:
             // The last event counts without an empty line behind it.
-            if stream.head.isEventStream {
+            if isEventStream {
                 incoming.append("\n\n")
                 events.append(&incoming)
             }
@@ -78,7 +80,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
 
     private func takeBytes() throws(UpstreamError) {
         stream.take(into: &incoming)
-        if stream.head.isEventStream {
+        if isEventStream {
             lines.unify(&incoming)
             events.append(&incoming)
         } else {
@@ -98,12 +100,12 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
             return true
         }
         if isDone { return false }
-        guard stream.head.isEventStream else { return try nextOfWhole(take) }
-        let hasEvent = try events.next { (name, data) throws(UpstreamError) in
-            if isDone || data.isEmpty { return }
-            if try reader.take(event: data, named: name, take) { try end(take) }
+        guard isEventStream else { return try nextOfWhole(take) }
+        if let event = events.next() {
+            if !event.data.isEmpty, try reader.take(event: event.data, named: event.name, take) { try end(take) }
+            return true
         }
-        if hasEvent || !isOver { return hasEvent }
+        guard isOver else { return false }
         guard reader.isWhole else {
             var error = UpstreamError.brokenAnswer("the vendor's stream was cut")
             error.isCut = reader.hasBegun

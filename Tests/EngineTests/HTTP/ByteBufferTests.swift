@@ -13,7 +13,7 @@ import Testing
         var buffer = ByteBuffer()
         var model: [UInt8] = []
         for step in 0..<400 {
-            switch random.below(9) {
+            switch random.below(11) {
             case 0, 1, 2:
                 let more = (0..<random.below(random.pick([4, 70, 700]))).map { _ in
                     UInt8.random(in: 0...255, using: &random)
@@ -37,6 +37,20 @@ import Testing
                 for index in 0..<count { room.storeBytes(of: 7, toByteOffset: index, as: UInt8.self) }
                 buffer.wrote(count)
                 model += [UInt8](repeating: 7, count: count)
+            case 8 where model.isEmpty:
+                buffer.reserve(random.below(300), front: random.below(40))
+            case 8:
+                let more = [UInt8](repeating: 9, count: random.below(buffer.frontBytes + 1))
+                more.withUnsafeBytes { buffer.prepend($0) }
+                model = more + model
+            case 9:
+                let more = (0..<3).map { _ in [UInt8](repeating: 3, count: random.below(50)) }
+                more[0].withUnsafeBytes { first in
+                    more[1].withUnsafeBytes { second in
+                        more[2].withUnsafeBytes { buffer.append(first, second, $0) }
+                    }
+                }
+                model += more.joined()
             default:
                 guard random.below(12) == 0 else { continue }
                 if random.below(2) == 0 { buffer.removeAll() } else { buffer.release() }

@@ -19,9 +19,20 @@ import Testing
         #expect(grown == row.outcome, "byte by byte")
     }
 
-    @Test("a byte that may not stand in a head is refused, wherever it stands", arguments: 0..<33 as Range<UInt8>)
+    @Test(
+        "a byte that may not stand in a head is refused, wherever it stands",
+        arguments: Array(0..<33 as Range<UInt8>) + [127]
+    )
     func refusesControls(_ byte: UInt8) {
         let mayStand = byte == 9 || byte == 32
+        for place in 0..<20 {
+            var long = [UInt8](repeating: 0xe4, count: 20)
+            long[place] = byte
+            let head = Array("GET / HTTP/1.1\r\nHost: a\r\nX: b\tb".utf8) + long + Array("c\r\n\r\n".utf8)
+            #expect((read(head) == .refused(400)) == !mayStand)
+            let plain = Array("GET / HTTP/1.1\r\nHost: a\r\nX: b".utf8) + long + Array("c\r\n\r\n".utf8)
+            #expect((read(plain) == .refused(400)) == !mayStand)
+        }
         let value = Array("GET / HTTP/1.1\r\nHost: a\r\nX: b".utf8) + [byte] + Array("c\r\n\r\n".utf8)
         #expect((read(value) == .refused(400)) == !mayStand)
         let name = Array("GET / HTTP/1.1\r\nHost: a\r\nX".utf8) + [byte] + Array("Y: c\r\n\r\n".utf8)

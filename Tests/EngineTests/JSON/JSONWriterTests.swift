@@ -63,10 +63,33 @@ import Testing
         #expect(text == #"["","a\"b\u0001\n""#)
     }
 
+    @Test(
+        "long texts are the same with what stands around them, on both sides of each part",
+        arguments: [255, 256, 257, 600]
+    )
+    func longTexts(length: Int) throws {
+        let parser = JSONParser()
+        for place in [0, 1, 247, 248, 254, 255, 256, 257, length - 1] where place < length {
+            var text = [UInt8](repeating: 97, count: length)
+            text[place] = 34
+            let back = try readBack(text, parser)
+            #expect(back == text)
+            var buffer = ByteBuffer()
+            text.withUnsafeBytes { buffer.append(UnsafeRawBufferPointer("[\""), jsonContent: $0, "\"]") }
+            let inside = try parser.parse(buffer.bytes).elements?.first { _ in true }?.text.map { Array($0) }
+            #expect(inside == text)
+        }
+    }
+
     /// As simdjson reads what was written.
     private func readBack(_ text: [UInt8], _ parser: JSONParser) throws -> [UInt8]? {
         var buffer = ByteBuffer()
         text.withUnsafeBytes { buffer.append(json: $0) }
+        let (alone, count) = (buffer.bytes.dropFirst().dropLast().map { $0 }, buffer.count)
+        var around = ByteBuffer()
+        text.withUnsafeBytes { around.append(UnsafeRawBufferPointer("x"), jsonContent: $0, "yz") }
+        let (written, length) = (Array(around.bytes), around.count)
+        #expect(written == [120] + alone + [121, 122] && length == count + 1)
         return try parser.parse(buffer.bytes).text.map { Array($0) }
     }
 }

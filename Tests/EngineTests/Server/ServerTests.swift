@@ -116,4 +116,38 @@ private final class Held: Sendable {
     private let waiter = Waiter()
     func wait() async { await waiter.wait() }
     func release() { waiter.wake() }
+
+    @Test("batches arrive like other pieces, with room before them or without", arguments: ["1.1", "1.0"])
+    func batches(version: String) throws {
+        let counts = [5, 1, 3_000, 20_000, 2, 40_000]
+        let server = try TestServer { _, writer in
+            var head = ResponseHead(status: 200)
+            head.add("X-Long", text: String(repeating: "x", count: 1_000))
+            writer.begin(head)
+            for (index, count) in counts.enumerated() {
+                var batch = ByteBuffer()
+                // The first stands behind the head; some find no room, or too little.
+                if index != 2 { batch.reserve(count, front: index == 4 ? 3 : batchFrontBytes) }
+                for _ in 0..<count { batch.append(UInt8(ascii: "a") + UInt8(index)) }
+                writer.write(batch: &batch)
+                let isTaken = batch.isEmpty
+                #expect(isTaken)
+                if writer.isFull { await writer.drained() }
+            }
+            var none = ByteBuffer()
+            writer.write(batch: &none)
+            writer.end()
+        }
+        defer { server.stop() }
+        let client = server.connect()
+        client.send("GET / HTTP/\(version)\r\nHost: a\r\nConnection: close\r\n\r\n")
+        let pieces = counts.enumerated().map { index, count in
+            String(repeating: Character(UnicodeScalar(97 + UInt8(index))), count: count)
+        }
+        let body =
+            version == "1.0"
+            ? pieces.joined() : pieces.map { "\(String($0.count, radix: 16))\r\n\($0)\r\n" }.joined() + "0\r\n\r\n"
+        let text = client.textToEnd()
+        #expect(text.hasSuffix("\r\n\r\n" + body) && text.hasPrefix("HTTP/1.1 200 OK\r\n"))
+    }
 }

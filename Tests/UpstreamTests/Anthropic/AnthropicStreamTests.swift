@@ -112,4 +112,46 @@ import Testing
             }
         }
     }
+
+    /// What an event tells after others, or why it is broken.
+    private func told(_ event: String, after before: [String]) -> [String] {
+        let reader = AnthropicReader(JSONParser(), RandomBytes(), SentNames(), isLegacy: false)
+        var told: [String] = []
+        for data in before + [event] {
+            told = []
+            let bytes = ByteBuffer(data)
+            do throws(UpstreamError) {
+                let isEnd = try reader.take(event: bytes.bytes, named: UnsafeRawBufferPointer("content_block_delta")) {
+                    if case .text(let text) = $1 { told.append("\($0) \(text.text)") } else { told.append("other") }
+                }
+                told.append("\(isEnd) \(reader.hasBegun)")
+            } catch {
+                told.append(error.cause)
+            }
+        }
+        return told
+    }
+
+    @Test("an event of text is the same without a parser and with one")
+    func plainDeltas() {
+        let texts = [
+            "", " a", "caf\u{e9}", #"\"quoted\""#, #"a\n\\b"#, #"\u00e9"#, #"\x"#, #"\"#, "a\"", "\u{1}", #"a"}}"#,
+            "\u{1f310}",
+            #"","text":"b"#,
+        ]
+        let end = #"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#
+        for before in [[], [end]] {
+            for text in texts {
+                for close in ["}}", "}   }", "}}  ", " } } ", "}", "}},", "}}}", "} x}", ""] {
+                    for number in ["0", "9", "12", "01", "-1", "x", ""] {
+                        let rest =
+                            #""content_block_delta","index":\#(number),"delta":{"type":"text_delta","text":"\#(text)""#
+                        let plain = told(#"{"type":"# + rest + close, after: before)
+                        let read = told(#"{"type": "# + rest + close, after: before)
+                        #expect(plain == read, "\(rest)\(close)")
+                    }
+                }
+            }
+        }
+    }
 }

@@ -81,22 +81,22 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         }
         if choice < 0 { hasUsage = true }
         makeRoom()
-        out.append("data: ")
-        out.append(chunk)
-        out.append("\n\n")
+        out.append(
+            UnsafeRawBufferPointer("data: " as StaticString),
+            chunk,
+            UnsafeRawBufferPointer("\n\n" as StaticString)
+        )
     }
 
     private func add(_ text: UnsafeRawBufferPointer, to choice: Int) {
         if !hasBegun { begin() }
         makeRoom()
-        if choice == 0 {
-            out.append(opening.bytes)
-        } else {
+        if choice != 0 {
             open(choice)
             out.append(#"{"content":""#)
         }
-        out.append(jsonContent: text)
-        out.append("\"},\"finish_reason\":null}]}\n\n")
+        let before = choice == 0 ? opening.bytes : UnsafeRawBufferPointer(start: nil, count: 0)
+        out.append(before, jsonContent: text, "\"},\"finish_reason\":null}]}\n\n")
     }
 
     private func add(_ before: StaticString, _ text: UnsafeRawBufferPointer, _ after: StaticString, to choice: Int) {
@@ -218,6 +218,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     func begin(with text: StaticString) {
         hasBegun = true
         beginHead()
+        makeRoom()
         for choice in 0..<choices {
             open(choice)
             out.append("{\"role\":\"assistant\",\"content\":\"")
@@ -226,8 +227,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         }
     }
 
-    /// For a whole batch, so that it does not grow by and by.
-    private func makeRoom() { if out.isEmpty { _ = out.reserve(batchBytes + 1_024) } }
+    private func makeRoom() { out.makeBatchRoom() }
 
     private func open(_ choice: Int) {
         out.append(beginning.bytes)
@@ -248,7 +248,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     func end(_ usage: Usage) async {
         if includesUsage, !hasUsage { appendUsage(usage) }
         out.append("data: [DONE]\n\n")
-        exchange.writer.write(out)
+        exchange.send(batch: &out)
         exchange.writer.end()
     }
 

@@ -9,6 +9,7 @@ import Shared
 final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     private let stream: any UpstreamStream
     private let parser: JSONParser
+    private let isEventStream: Bool
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
     /// A record in place of a stream.
@@ -30,6 +31,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     init(_ stream: any UpstreamStream, _ parser: JSONParser, searchesWeb: Bool) {
         self.stream = stream
         self.parser = parser
+        isEventStream = stream.head.isEventStream
         progress = searchesWeb ? ProgressFilter() : nil
     }
 
@@ -45,19 +47,19 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         case .silence: return .silence
         case .bytes:
             stream.take(into: &incoming)
-            if stream.head.isEventStream { events.append(&incoming) } else { takeRecordPart() }
+            if isEventStream { events.append(&incoming) } else { takeRecordPart() }
             guard max(events.waitingBytes, whole.count) <= Self.eventLimitBytes else {
                 throw UpstreamError(.failed, cause: "one event of the vendor's is too large")
             }
             return .bytes
         case .end:
             isOver = true
-            if stream.head.isEventStream, !hasRecord {
+            if isEventStream, !hasRecord {
                 var error = UpstreamError(.failed, cause: "the vendor's stream was cut")
                 error.isCut = true
                 throw error
             }
-            if stream.head.isEventStream { isDone = true }
+            if isEventStream { isDone = true }
             return .bytes
         }
     }
@@ -68,23 +70,23 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
-        guard stream.head.isEventStream else { return try nextOfRecord(take) }
+        guard isEventStream else { return try nextOfRecord(take) }
         if isOver, isDone {
             // The record alone was its end.
             if !hasFinished { finish(take) }
             return false
         }
-        return try events.next { (name, data) throws(UpstreamError) in
-            if isDone { return }
-            switch EventName(name) {
-            case .content: try content(data, take)
-            case .result: try result(data, take)
-            case .done: finish(take)
-            case .error: throw UpstreamError(ofEvent: data, parser)
-            case .message: if data.equals("[DONE]") { finish(take) }
-            case .other: break
-            }
+        guard let event = events.next() else { return false }
+        if isDone { return true }
+        switch EventName(event.name) {
+        case .content: try content(event.data, take)
+        case .result: try result(event.data, take)
+        case .done: finish(take)
+        case .error: throw UpstreamError(ofEvent: event.data, parser)
+        case .message: if event.data.equals("[DONE]") { finish(take) }
+        case .other: break
         }
+        return true
     }
 
     private func nextOfRecord(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
@@ -120,7 +122,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
 
     private func pass(_ text: UnsafeRawBufferPointer, _ take: (Int, AnswerEvent) -> Void) {
         guard !text.isEmpty else { return }
-        if let released = repeats.releaseHeld() { emit(released.bytes, take) }
+        if repeats.isHolding, let released = repeats.releaseHeld() { emit(released.bytes, take) }
         if !repeats.holds(text) { emit(text, take) }
     }
 

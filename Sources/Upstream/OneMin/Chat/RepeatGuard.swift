@@ -11,6 +11,8 @@ struct RepeatGuard: ~Copyable {
     /// Nothing has come.
     var isEmpty: Bool { pieces == 0 }
 
+    var isHolding: Bool { !held.isEmpty }
+
     /// True if `piece` is held back; else it belongs to the text.
     mutating func holds(_ piece: UnsafeRawBufferPointer) -> Bool {
         pieces += 1
