@@ -82,7 +82,10 @@ private func plainReading(_ input: [UInt8]) -> [Event] {
         if value.first == 32 { value = value.dropFirst() }
         let key = line[..<colon]
         if key.elementsEqual("event".utf8) { name = value }
-        if key.elementsEqual("data".utf8) { data = data.map { $0 + [10] + value } ?? Array(value) }
+        // No field of the standard; some servers write their failure so.
+        let isError = key.elementsEqual("error".utf8) && colon < line.endIndex
+        if isError { name = key }
+        if isError || key.elementsEqual("data".utf8) { data = data.map { $0 + [10] + value } ?? Array(value) }
     }
     return events
 }

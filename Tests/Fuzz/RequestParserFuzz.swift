@@ -28,7 +28,7 @@ private func outcome(_ bytes: UnsafeRawBufferPointer) -> Outcome {
         demand(length <= RequestParser.headLimitBytes, "a head of \(length) bytes")
         return .head(length: length, parts: checkedParts(head, UnsafeRawBufferPointer(rebasing: bytes[..<length])))
     } catch {
-        demand([400, 414, 431, 501, 505].contains(error.status), "status \(error.status)")
+        demand([400, 405, 414, 431, 501, 505].contains(error.status), "status \(error.status)")
         return .refused(error.status)
     }
 }
