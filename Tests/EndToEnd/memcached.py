@@ -14,6 +14,9 @@ from relay_process import free_port
 PROGRAM = "/usr/bin/memcached"
 WAIT_SECONDS = 10.0
 
+# In place of a list of keys, while memcached itself looks for those that have expired.
+BUSY = b"BUSY currently processing crawler request\r\n"
+
 
 class Memcached:
     """One server on loopback; `address`: `127.0.0.1:PORT`, the same after each start."""
@@ -59,7 +62,7 @@ class Memcached:
     def flush(self) -> None:
         assert self.ask("flush_all", b"\r\n") == b"OK\r\n"
 
-    def ask(self, command: str, end: bytes = b"END\r\n") -> bytes:
+    def ask(self, command: str, end: bytes | tuple[bytes, ...] = b"END\r\n") -> bytes:
         with socket.create_connection(("127.0.0.1", self.port), timeout=2) as peer:
             peer.sendall(command.encode() + b"\r\n")
             got = b""
@@ -76,9 +79,20 @@ class Memcached:
                 return int(line.rpartition(" ")[2])
         raise AssertionError(f"no {name}")
 
+    def listing(self) -> list[str]:
+        """A line of each key: `key=NAME exp=SECONDS ...`."""
+        listed = b""
+
+        def is_listed() -> bool:
+            nonlocal listed
+            listed = self.ask("lru_crawler metadump all", (b"END\r\n", BUSY))
+            return listed != BUSY
+
+        wait_for(is_listed)
+        return [line for line in listed.decode().splitlines() if line.startswith("key=")]
+
     def keys(self) -> list[str]:
-        lines = self.ask("lru_crawler metadump all").decode().splitlines()
-        return sorted(unquote(line.split()[0].removeprefix("key=")) for line in lines if line.startswith("key="))
+        return sorted(unquote(line.split()[0].removeprefix("key=")) for line in self.listing())
 
     def get(self, key: str) -> bytes | None:
         got = self.ask(f"get {key}")

@@ -114,8 +114,11 @@ def test_all_instances_know_for_a_week_and_keep_nothing_that_is_secret(
         word for word in (key, mark, url, "http", "3:2") if word.encode() in kept
     ]
     now = store.stat("time")
-    lines = store.ask("lru_crawler metadump all").decode().splitlines()
-    ends = [int(re.search(r"exp=(\d+)", line)[1]) for line in lines if "image" in line]
+    ends = [
+        int(re.search(r"exp=(\d+)", line)[1])
+        for line in store.listing()
+        if "image" in line
+    ]
     assert ends and all(WEEK - 60 <= end - now <= WEEK + 60 for end in ends)
 
 

@@ -61,6 +61,14 @@ package final class MemcachedProcess: @unchecked Sendable {
 
     package func resume() { Glibc.kill(id, SIGCONT) }
 
+    /// A line for each of its keys. It has none to give while it looks for those that have expired.
+    package var keyList: String {
+        while true {
+            let lines = say("lru_crawler metadump all")
+            if !lines.hasPrefix("BUSY") { return lines }
+        }
+    }
+
     /// Sends a command of the text protocol and returns what comes back at once.
     package func say(_ command: String) -> String {
         let socket = connected(to: port)

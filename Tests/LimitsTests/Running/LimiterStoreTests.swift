@@ -41,7 +41,7 @@ import Testing
             // But for the instance's own entry, which is written when its time has come.
             #expect(limiter.metrics().reads <= before.reads + 2, "what cannot change does not touch the store")
         }
-        let keys = memcached.say("lru_crawler metadump all")
+        let keys = memcached.keyList
         #expect(keys.contains("relay") && keys.contains("chat.requests.70.3600"))
         #expect(!keys.contains("secret"))
     }
@@ -163,7 +163,7 @@ import Testing
         }
         #expect(await loops.run(1, ask)[0].isAdmitted)
         let key = try #require(
-            memcached.say("lru_crawler metadump all").split { $0 == "=" || $0 == " " }.first { $0.contains("total") }
+            memcached.keyList.split { $0 == "=" || $0 == " " }.first { $0.contains("total") }
         )
         let plain = key.split(separator: "%3A").joined(separator: ":")
         #expect(memcached.say("set \(plain) 0 100 3\r\nabc").hasPrefix("STORED"))
