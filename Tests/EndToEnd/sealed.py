@@ -1,4 +1,4 @@
-"""Ids of files as any instance of the relay makes them for a caller who brings `token`."""
+"""What the relay seals: ids of files, as any instance makes them for a caller who brings `token`, and kept values."""
 
 import base64
 import hashlib
@@ -16,6 +16,11 @@ def derived(secret: bytes, info: bytes) -> bytes:
 
 def digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
+
+
+def altered(data: bytes) -> bytes:
+    """Whatever the bytes are, one bit of the last is another."""
+    return data[:-1] + bytes([data[-1] ^ 1])
 
 
 def plain(data: bytes) -> str:

@@ -18,6 +18,7 @@ import pytest
 from chat import PATH, streamed
 from memcached import wait_for
 from openai_vendor import chunk
+from sealed import altered
 
 TEAM, MATE = "token-of-the-cache-team-0", "token-of-the-cache-mate-0"
 UP = "up-kept"
@@ -496,7 +497,7 @@ def test_answers_outlive_a_restart(launch, server, prompt, mark, tmp_path):
         wait_for(lambda: metric(http.get("/metrics").text, "entries") == 3)
         assert states(http, *wanted[1:]) == ["hit"] * 3 and asked(server) == 4
         for file in files:
-            file.write_bytes(file.read_bytes()[:-1] + b"!")
+            file.write_bytes(altered(file.read_bytes()))
         assert states(http, *wanted[1:]) == ["miss"] * 3, "what was changed is no answer"
         wait_for(lambda: states(http, *wanted[1:]) == ["hit"] * 3)
     relay.stop()
