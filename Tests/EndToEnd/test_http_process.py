@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -157,17 +156,17 @@ def test_draining(start_relay: Callable[..., Relay], vendor: Vendor, api_key: st
     stream = stalled_stream(relay, vendor, api_key)
     idle, late = Connection(relay.port), Connection(relay.port)
     assert idle.ask(HEALTH).status == 200
-    assert late.ask(READY).json()["status"] != "draining"
-    late.send(READY[:-2])
-    time.sleep(0.1)
+    # Behind a request that is answered, so that its beginning has been read.
+    late.send(READY + READY[:-2])
+    assert late.receive().json()["status"] != "draining"
     relay.signal(signal.SIGTERM)
     assert wait_until(lambda: is_refused(relay.port)), "new connections are still accepted"
+    idle.assert_closed()
     late.send(READY[-2:])
     answer = late.receive()
     assert answer.status == 503 and answer.json()["status"] == "draining", answer.body
     assert (answer["connection"] or "").lower() == "close"
     late.assert_closed()
-    idle.assert_closed()
     assert relay.process.poll() is None, "ended before its stream"
     vendor.release(api_key)
     answer = stream.receive()
@@ -180,8 +179,8 @@ def test_draining_answers_a_request_whose_body_is_coming(start_relay: Callable[.
     relay = start_relay(**ECHO_RELAY)
     data = request("POST", CHAT, chat_body("late but whole"))
     with connected(relay.port) as connection:
-        connection.send(data[:-10])
-        time.sleep(0.1)
+        connection.send(HEALTH + data[:-10])
+        assert connection.receive().status == 200
         relay.signal(signal.SIGTERM)
         assert wait_until(lambda: is_refused(relay.port))
         connection.send(data[-10:])

@@ -8,7 +8,7 @@ package struct ServerBounds: Sendable {
     package var writeNanoseconds: UInt64 = 120_000_000_000
     /// For a refused client to stop sending.
     package var lingerNanoseconds: UInt64 = 2_000_000_000
-    /// For a request that is on its way while the server begins to drain.
+    /// For a request's first byte that is on its way while the server begins to drain.
     package var drainIdleNanoseconds: UInt64 = 500_000_000
     /// Of a streamed answer, waiting for the client; more suspends the writer.
     package var outputBytes = 16_384
