@@ -188,7 +188,7 @@ struct Reflection {
 
     /// Is the same in all states, or of use for leases only, which no limit here is large enough for.
     private static let constant: Set<String> = [
-        "limit", "isShared", "sums", "instance", "spanMicroseconds", "grid", "pace",
+        "limit", "isShared", "sums", "instance", "spanMicroseconds", "grid", "pace", "longPace",
     ]
 
     private mutating func putTally(_ tally: any Tally) {

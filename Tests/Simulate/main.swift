@@ -3,8 +3,8 @@ import Simulation
 
 // simulate [SEEDS]: runs so many seeds (300), from FIRST_SEED (0), each STRIDE (1) apart, and says what they showed. The
 // seed's remainder by the number of kinds is its kind. SEED=n runs one and writes down all that happens in it; PLANT=name
-// puts a fault in; DRILL=name runs ten seeds of a schedule made for one, or SEED=n of it. Exit status 1: a promise was
-// broken.
+// puts a fault in; DRILL=name runs ten seeds of a schedule made for one, or SEED=n of it; CROWD=4 lets so
+// many instances race while answers are late, in SEEDS (10) runs. Exit status 1: a promise was broken.
 
 func variable(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
 
@@ -30,6 +30,21 @@ if let name = getenv("DRILL").map({ String(cString: $0) }), let drill = Drill.al
         if seed == 0 { print(report.decisions, report.admitted, report.calls) }
     }
     print("\(found) of 10")
+    exit(0)
+}
+
+if let instances = variable("CROWD") {
+    let first = variable("SEED") ?? 0
+    let count = variable("SEED") == nil ? CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 10 : 1
+    let all = await withTaskGroup(of: Crowd.self) { group in
+        for seed in first..<first + count { group.addTask { Crowd(seed: seed, instances: instances) } }
+        var all: Crowd?
+        for await one in group {
+            if all == nil { all = one } else { all?.add(one) }
+        }
+        return all
+    }
+    print(all?.text ?? "")
     exit(0)
 }
 

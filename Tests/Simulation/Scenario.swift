@@ -138,7 +138,10 @@ struct Scenario {
     /// All that is admitted when work is over has been written by then.
     var quietMicroseconds: Int {
         let bucket = quotas.map(\.bucketMicroseconds).max() ?? 0
-        return 2 * min(bucket, 1_000_000) + 2 * lateness + 40 * (weather.delay.upperBound + (detours.max() ?? 0))
+        // Units that were moved wait for a sixteenth of the window, a second at most.
+        let grace = min((quotas.map(\.scaleSeconds).max() ?? 0) * 1_000_000 / 16, 1_000_000)
+        return 2 * min(bucket, 1_000_000) + 2 * grace + 2 * lateness
+            + 40 * (weather.delay.upperBound + (detours.max() ?? 0))
             + 6 * (weather.longestRoundTrip - 2 * weather.delay.upperBound) + 5_000
     }
 }

@@ -29,10 +29,13 @@ final class Account: @unchecked Sendable {
     /// The write under way.
     var writing: WritePlan?
     var state = State.idle
-    /// Races lost in a row.
+    /// Races lost in a row, and when the last was (steady).
     var losses = 0
-    /// Not looked at before (steady), after lost races.
+    var lostAt: Int?
+    /// Not looked at before (steady), after a race.
     var notBefore = 0
+    /// When it had no room for a request last (steady).
+    var fullAt: Int?
     /// When it is looked at next if nothing else happens (steady).
     var due: Int?
     /// Until then (steady) decided without the store.

@@ -90,6 +90,7 @@ extension Ledger {
             let isLocal = store != nil && part.state == .local
             let rule = isLocal ? outageRule(account, now) : store == nil ? nil : ruleAfterOutage(account, now)
             guard let refusal = account.tally.refusal(of: part.units, by: rule, at: now.wall) else { continue }
+            if refusal.wait != nil { account.fullAt = now.steady }
             // One that is decided from memory does not make that last longer.
             if refusal.wait != nil, part.state != .unread {
                 account.refusedUntil = max(account.refusedUntil, now.steady + refusal.memory)

@@ -157,7 +157,7 @@ extension Ledger {
         switch outcome {
         case .success:
             lanes[lane].heardAt = now.steady
-            lanes[lane].roundTrip = now.steady - began
+            lanes[lane].roundTrip += (now.steady - began - lanes[lane].roundTrip) / 8
         case .failure: lanes[lane].connectedEpoch = nil
         }
         switch lanes[lane].round {
@@ -268,11 +268,13 @@ extension Ledger {
         schedule(account, now)
     }
 
-    /// Comes back to the account when it is due.
-    private mutating func schedule(_ account: Account, _ now: Moment) {
-        guard let wall = account.tally.dueTime() else { return }
+    /// Comes back to the account when it is due. True: the lane does not know that yet.
+    @discardableResult
+    mutating func schedule(_ account: Account, _ now: Moment) -> Bool {
+        guard let wall = account.tally.dueTime() else { return false }
         let time = now.steady + max(0, wall - now.wall)
-        if let due = account.due, due <= time { return }
+        if let due = account.due, due <= time { return false }
         lanes[account.lane].due.put(account, at: time)
+        return true
     }
 }

@@ -62,8 +62,9 @@ extension Ledger {
             for part in refused { refuse(part.request, now) }
             return nil
         }
-        let isLeasing = rule == nil && stopBy == nil
-        let (record, place) = account.tally.commitDraft(isLeasing: isLeasing, at: now.wall)
+        let terms = LeaseTerms(isContended: isContended(account, now), instances: max(1, instancesSeen))
+        let leasing = rule == nil && stopBy == nil ? terms : nil
+        let (record, place) = account.tally.commitDraft(leasing: leasing, at: now.wall)
         let plan = WritePlan(
             account,
             expirySeconds: expirySeconds(account.limit),
@@ -91,6 +92,8 @@ extension Ledger {
             account.losses = 0
             account.tally.written(at: now.wall)
             for part in plan.takers { count(part, in: plan.place, now) }
+            spendLease(account, now)
+            if isContended(account, now) { account.notBefore = now.steady + turnMicroseconds(account) }
             for part in plan.refused where part.request.decision == nil {
                 part.request.parts[part.index].state = .seen
                 refuse(part.request, now)
@@ -101,11 +104,12 @@ extension Ledger {
             account.tally.notWritten()
             account.waiting = restored(plan, now) + account.waiting
             account.losses += 1
+            account.lostAt = now.steady
             if account.losses > 2 {
-                let unit = max(1_000, lanes[account.lane].roundTrip / 4)
-                let pause = Int(random.next() % UInt64(unit * min(account.losses, 20)))
+                let pause = Int(random.next() % UInt64(1_000 * min(account.losses, 20)))
                 account.notBefore = now.steady + pause
             }
+            refuseLosers(account, now)
         case .refused:
             metrics.refusedWrites += 1
             account.tally.notWritten()
@@ -116,6 +120,23 @@ extension Ledger {
             for part in parts { makeLocal(part, now) }
             for part in parts { advance(part.request, now) }
         }
+    }
+
+    /// Requests that came while the lease was being written.
+    private mutating func spendLease(_ account: Account, _ now: Moment) {
+        guard !clock.isUnsure, ruleNow(account, now) == nil else { return }
+        var spent: [Pending] = []
+        account.waiting.removeAll { part in
+            guard part.isUnread,
+                let place = account.tally.spend(part.request.parts[part.index].units, at: now.wall)
+            else { return false }
+            if place.birth == nil { metrics.late += 1 }
+            part.request.parts[part.index].state = .taken(place)
+            part.request.unread -= 1
+            if part.request.unread == 0 { spent.append(part.request) }
+            return true
+        }
+        for request in spent { begin(request, now) }
     }
 
     /// The parts of a write that certainly was not done, as they were before.

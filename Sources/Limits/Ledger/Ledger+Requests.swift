@@ -42,7 +42,14 @@ extension Ledger {
             account.tally.beginOutage(servers[account.server].outage, at: now.wall)
         } else {
             account.tally.endOutage()
-            if !clock.isUnsure, let place = account.tally.spend(claim.units, at: now.wall) { state = .taken(place) }
+            if !clock.isUnsure, let place = account.tally.spend(claim.units, at: now.wall) {
+                state = .taken(place)
+                // After its bucket: owed from now on.
+                if place.birth == nil {
+                    metrics.late += 1
+                    settleSoon(account, now)
+                }
+            }
         }
         return Pending.Share(account: account, units: claim.units, state: state)
     }
@@ -170,7 +177,7 @@ extension Ledger {
         decide(request, refused(request.parts, now))
     }
 
-    private mutating func decide(_ request: Pending, _ decision: Decision) {
+    mutating func decide(_ request: Pending, _ decision: Decision) {
         request.decision = decision
         outbox.decided.append(request)
     }

@@ -32,8 +32,9 @@ struct Ledger {
         var connectedEpoch: Int?
         /// When the call under way began (steady). One takes longer than it should where a name is looked up.
         var callSince: Int?
-        /// When a call was answered last (steady), and how long it took.
+        /// When a call was answered last (steady).
         var heardAt = 0
+        /// The usual time of a call, by the last ones above all.
         var roundTrip = 0
     }
 
@@ -172,7 +173,11 @@ struct Ledger {
 
     /// Units that the tally knows and the store does not are written soon, or when the server is back.
     mutating func settleSoon(_ account: Account, _ now: Moment) {
-        guard store != nil, account.tally.needsWrite(at: now.wall) else { return }
+        guard store != nil else { return }
+        guard account.tally.needsWrite(at: now.wall) else {
+            if schedule(account, now) { outbox.lanes.append(account.lane) }
+            return
+        }
         if servers[account.server].isDown {
             servers[account.server].owing[account.key] = account
         } else {

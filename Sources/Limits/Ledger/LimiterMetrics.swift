@@ -11,7 +11,7 @@ package struct LimiterMetrics: Sendable {
     package private(set) var decisions = [Int](repeating: 0, count: Limit.Kind.places.count * Outcome.allCases.count)
     /// Requests decided without the store by `RATE_LIMIT_STORE_DOWN`.
     package internal(set) var byRule = 0
-    /// Requests whose time was up before the store had answered.
+    /// Requests whose time was up before they were counted in the store, or that lost a race for what was nearly full.
     package internal(set) var expired = 0
     /// Answers that came after their bucket's end.
     package internal(set) var late = 0

@@ -153,7 +153,7 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func dropDraft() { draft = nil }
 
-    func commitDraft(isLeasing: Bool, at time: Int) -> (StoredRecord, Place) {
+    func commitDraft(leasing: LeaseTerms?, at time: Int) -> (StoredRecord, Place) {
         guard var next = draft else { preconditionFailure("no draft") }
         let time = time - aheadMicroseconds
         let end = (time + spanMicroseconds) / 1_000

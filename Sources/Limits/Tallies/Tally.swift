@@ -52,7 +52,7 @@ protocol Tally: AnyObject {
     var isDraftChanged: Bool { get }
     func dropDraft()
     /// The record to be written, and where it counts what it admits.
-    func commitDraft(isLeasing: Bool, at time: Int) -> (StoredRecord, Place)
+    func commitDraft(leasing: LeaseTerms?, at time: Int) -> (StoredRecord, Place)
     func written(at time: Int)
     /// Certainly not, so all of it is still to be done.
     func notWritten()

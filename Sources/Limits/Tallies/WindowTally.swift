@@ -32,12 +32,16 @@ final class WindowTally: Tally, @unchecked Sendable {
     private var owed: Record?
     /// Units to be taken out of their buckets.
     private var returns: [Return] = []
+    /// Until then (wall) what is owed and to be taken out may wait for a write that is needed anyway.
+    private var deferredUntil = 0
     private var draft: Draft?
     private var outage: Outage?
     private var lease: Lease?
     /// Leases that are over, to be forgotten by the record too.
     private var ended: Lease?
     private var pace: Pace
+    /// The same in seconds.
+    private var longPace = Pace(spanMicroseconds: Lease.longestMicroseconds)
 
     init(_ limit: Limit, isShared: Bool, sums: TallySums, at time: Int) {
         self.limit = limit
@@ -86,6 +90,11 @@ final class WindowTally: Tally, @unchecked Sendable {
     }
 
     func charge(_ units: Int, at time: Int) -> Place {
+        deferredUntil = 0
+        return count(units, at: time)
+    }
+
+    private func count(_ units: Int, at time: Int) -> Place {
         outage?.charge(units, at: time)
         guard isShared else {
             record.roll(to: time)
@@ -144,11 +153,13 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     func spend(_ units: Int, at time: Int) -> Place? {
         guard var open = lease, units > 0, open.isOpen(at: time), open.left >= units else { return nil }
+        guard time < limit.grid.end(of: open.place.number) + limit.grid.graceMicroseconds else { return nil }
         open.left -= units
         lease = open
         sums.openUnits -= units
         pace.note(units, at: time)
-        return open.place
+        longPace.note(units, at: time)
+        return time < limit.grid.end(of: open.place.number) ? open.place : move(units, from: open.place, at: time)
     }
 
     /// The rest goes back to its bucket.
@@ -174,12 +185,13 @@ final class WindowTally: Tally, @unchecked Sendable {
     func giveBack(_ units: Int, in place: Place, at time: Int) {
         guard units > 0 else { return }
         guard isShared else { return record.giveBack(units, in: place.number) }
-        if var open = lease, open.place == place, open.isOpen(at: time) {
+        if var open = lease, open.place == place, open.isOpen(at: time), time < limit.grid.end(of: place.number) {
             open.left += units
             lease = open
             sums.openUnits += units
             return
         }
+        deferredUntil = 0
         outage?.giveBack(units, in: place.number)
         takeBack(units, in: place)
     }
@@ -189,10 +201,32 @@ final class WindowTally: Tally, @unchecked Sendable {
         let end = limit.grid.end(of: place.number)
         if time < end { return place }
         guard time < end + limit.grid.graceMicroseconds else { return nil }
-        let present = charge(units, at: time)
-        giveBack(units, in: place, at: time)
+        return move(units, from: place, at: time)
+    }
+
+    /// Owed now, and to be taken out there. Until that bucket leaves the record the units keep others out where they
+    /// stand, so a write that is needed anyway is soon enough.
+    private func move(_ units: Int, from place: Place, at time: Int) -> Place {
+        guard isShared else {
+            record.giveBack(units, in: place.number)
+            return count(units, at: time)
+        }
+        if !hasChanges { deferredUntil = time + deferMicroseconds }
+        let present = count(units, at: time)
+        outage?.giveBack(units, in: place.number)
+        takeBack(units, in: place)
         return present
     }
+
+    private var deferMicroseconds: Int { min(limit.grid.graceMicroseconds, Lease.longestMicroseconds) }
+
+    /// Not for longer where the clock was set back meanwhile.
+    private func isDeferred(at time: Int) -> Bool {
+        time < deferredUntil && deferredUntil - time <= deferMicroseconds
+    }
+
+    /// Something is owed, or to be taken out.
+    private var hasChanges: Bool { owed != nil || !returns.isEmpty }
 
     // MARK: Outages
 
@@ -235,15 +269,16 @@ final class WindowTally: Tally, @unchecked Sendable {
         record.roll(to: time)
         var next = record
         var isChanged = unmerged != nil || isMoved
+        let isDue = !isDeferred(at: time)
         for back in returns where isCounted(back.place) {
             next.giveBack(back.units, in: back.place.number)
-            isChanged = true
+            isChanged = isChanged || isDue
         }
         if let ended, isCounted(ended.place) { next.endLease(ended.units, in: ended.place.number) }
         if let owed {
             next.add(owed)
             next.roll(to: time)
-            isChanged = true
+            isChanged = isChanged || isDue
         }
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns)
     }
@@ -272,10 +307,10 @@ final class WindowTally: Tally, @unchecked Sendable {
         draft = nil
     }
 
-    func commitDraft(isLeasing: Bool, at time: Int) -> (StoredRecord, Place) {
+    func commitDraft(leasing: LeaseTerms?, at time: Int) -> (StoredRecord, Place) {
         guard var next = draft else { preconditionFailure("no draft") }
         let place = Place(number: next.record.newest, birth: next.record.birth)
-        if isLeasing, next.admitted > 0, lease == nil { next.lease = newLease(next.record, place, at: time) }
+        if let leasing, next.admitted > 0, lease == nil { next.lease = newLease(next.record, place, leasing, at: time) }
         if let lease = next.lease {
             next.record.charge(lease.units)
             next.record.addLease(lease.units, until: lease.end, at: time)
@@ -287,15 +322,30 @@ final class WindowTally: Tally, @unchecked Sendable {
         return (.counts(next.record), place)
     }
 
-    /// About as many units as were used in the last bucket; not more than a quarter of what is left, nor, with all open
-    /// ones, a tenth of the limit.
-    private func newLease(_ record: Record, _ place: Place, at time: Int) -> Lease? {
+    /// Not more units than a quarter of what is left, nor, with all open ones, a tenth of the limit.
+    private func newLease(_ record: Record, _ place: Place, _ terms: LeaseTerms, at time: Int) -> Lease? {
+        guard limit.quota.unit == .requests else { return nil }
+        let most = min((bound - record.total) / 4, bound / 10 - record.leased(at: time))
+        let bucketEnd = limit.grid.end(of: place.number)
+        if terms.isContended, bound / 10 >= Lease.leastUnits {
+            return contendedLease(place, min(most, bound / 10 / terms.instances), bucketEnd, at: time)
+        }
+        // About as many as were used in the last bucket.
         let used = pace.units(at: time)
-        guard limit.quota.unit == .requests, used >= Lease.busyUnits else { return nil }
-        let units = min(used, (bound - record.total) / 4, bound / 10 - record.leased(at: time))
-        let end = min(limit.grid.end(of: place.number), time + Lease.longestMicroseconds)
-        guard units >= Lease.leastUnits, time < end else { return nil }
-        return Lease(place: place, units: units, left: units, end: end)
+        let units = min(used, most)
+        let end = min(bucketEnd, time + Lease.longestMicroseconds)
+        guard used >= Lease.busyUnits, units >= Lease.leastUnits, time < end else { return nil }
+        return Lease(place: place, units: units, left: units, end: end, returnsBy: end)
+    }
+
+    /// As long as units may be used after their bucket, and twice as many as are used in that time: the next write may
+    /// lose its race. Other instances do not see it in the next bucket any more, so each takes its part of a tenth.
+    private func contendedLease(_ place: Place, _ most: Int, _ bucketEnd: Int, at time: Int) -> Lease? {
+        let end = min(bucketEnd + limit.grid.graceMicroseconds, time + Lease.longestMicroseconds)
+        let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds
+        let units = min(max(2 * used, pace.units(at: time)), most)
+        guard units >= Lease.leastContendedUnits, time < end else { return nil }
+        return Lease(place: place, units: units, left: units, end: end, returnsBy: end + deferMicroseconds)
     }
 
     func written(at time: Int) {
@@ -304,7 +354,10 @@ final class WindowTally: Tally, @unchecked Sendable {
         record = done.record
         unmerged = nil
         isMoved = false
-        if done.admitted > 0 { pace.note(done.admitted, at: time) }
+        if done.admitted > 0 {
+            pace.note(done.admitted, at: time)
+            longPace.note(done.admitted, at: time)
+        }
         outage?.charge(done.admitted, at: time)
         if let opened = done.lease {
             lease = opened
@@ -348,10 +401,15 @@ final class WindowTally: Tally, @unchecked Sendable {
     // MARK: Upkeep
 
     func needsWrite(at time: Int) -> Bool {
-        owed != nil || !returns.isEmpty || lease.map { !$0.isOpen(at: time) && $0.left > 0 } ?? false
+        if hasChanges, !isDeferred(at: time) { return true }
+        return lease.map { $0.left > 0 && time >= $0.returnsBy } ?? false
     }
 
-    func dueTime() -> Int? { lease.flatMap { $0.left > 0 ? $0.end : nil } }
+    func dueTime() -> Int? {
+        let end = lease.flatMap { $0.left > 0 ? $0.returnsBy : nil }
+        guard hasChanges, deferredUntil > 0 else { return end }
+        return min(end ?? deferredUntil, deferredUntil)
+    }
 
     func storeLost() { endLease() }
 
@@ -371,5 +429,8 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     func usedShare(at time: Int) -> Double { Double(view(at: time).total) / Double(bound) }
 
-    func close(at time: Int) { endLease() }
+    func close(at time: Int) {
+        deferredUntil = 0
+        endLease()
+    }
 }

@@ -34,7 +34,16 @@ import Testing
         return (record.oldest...record.newest).map { record.count(in: $0) }.filter { $0 > 0 }
     }
 
-    @Test("an answer that comes after its bucket's end is not used: the next write moves the units")
+    /// The same once units that were used after their bucket are moved, which waits for a second if nothing else is
+    /// written.
+    private func movedSoon(_ limit: Limit) async throws -> [Int] {
+        clock.advance(microseconds: 1_000_000)
+        let writes = { store.writes.count { $0.contains(limit.id) } }
+        for _ in 0..<400 where writes() < 2 { try await Task.sleep(for: .milliseconds(5)) }
+        return try counted(limit)
+    }
+
+    @Test("an answer that comes after its bucket's end is not used there: the next write moves the units")
     func late() async throws {
         let limiter = limiter()
         defer { limiter.stop() }
@@ -42,8 +51,9 @@ import Testing
         store.order(.thenCall { clock.advance(microseconds: 600_000) })
         let decision = await ask(limiter, [Self.minute])
         #expect(decision.isAdmitted && decision.requests?.remaining == 9)
-        #expect(limiter.metrics().late == 1 && store.writes.count == 2)
-        #expect(try counted(Self.minute) == [1])
+        #expect(limiter.metrics().late == 1)
+        #expect(try await movedSoon(Self.minute) == [1])
+        #expect(store.writes.count == 2)
         #expect(decision.requests?.resetMicroseconds ?? 0 > 60_500_000, "counted in the bucket in which it was decided")
     }
 
@@ -54,10 +64,10 @@ import Testing
         let clock = clock
         store.order(.normal, .thenCall { clock.advance(microseconds: 600_000) })
         #expect(await ask(limiter, [Self.minute, Self.hour]).isAdmitted)
+        #expect(try await movedSoon(Self.minute) == [1])
+        #expect(try counted(Self.hour) == [1])
         #expect(store.writes.count { $0.contains(Self.minute.id) } == 2)
         #expect(store.writes.count { $0.contains(Self.hour.id) } == 1)
-        #expect(try counted(Self.minute) == [1])
-        #expect(try counted(Self.hour) == [1])
     }
 
     @Test("a write that may have happened admits nothing; the rule decides", arguments: [true, false])

@@ -54,6 +54,21 @@ import Testing
         }
     }
 
+    @Test("four instances that race for a record whose answers are late decide soon, and refuse whom they should")
+    func crowd() async {
+        for crowd in await aside({ (0..<2).map { Crowd(seed: $0, seconds: 24) } }) {
+            #expect(crowd.breaches.map(\.text) == [])
+            for row in crowd.rows where row.isGreedy {
+                #expect(row.admitted >= crowd.seconds / row.window * row.bound * 96 / 100, "\(row.name)")
+                #expect(row.quantile(0.9) <= 450_000, "\(row.name): \(row.quantile(0.9)) us")
+            }
+            for row in crowd.rows where !row.isGreedy {
+                #expect(row.refused * 200 <= row.admitted, "\(row.name): \(row.refused) of \(row.admitted)")
+                #expect(row.quantile(0.9) <= 450_000, "\(row.name): \(row.quantile(0.9)) us")
+            }
+        }
+    }
+
     @Test("an answer that comes after its bucket is not used")
     func lateAnswer() {
         #expect(Simulation.lateAnswer(plant: nil).breaches.map(\.text) == [])

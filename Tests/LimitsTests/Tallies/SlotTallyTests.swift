@@ -10,7 +10,7 @@ import Testing
         func write(taking units: Int) -> [SlotRecord.Entry] {
             tally.beginDraft(isTaking: units > 0, at: epoch)
             #expect(tally.admit(units, by: nil, at: epoch))
-            guard tally.isDraftChanged, case .slots(let record) = tally.commitDraft(isLeasing: false, at: epoch).0
+            guard tally.isDraftChanged, case .slots(let record) = tally.commitDraft(leasing: nil, at: epoch).0
             else { return [] }
             return record.entries
         }
@@ -23,7 +23,7 @@ import Testing
         #expect(tally.needsWrite(at: epoch))
         tally.beginDraft(isTaking: false, at: epoch)
         #expect(tally.isDraftChanged)
-        _ = tally.commitDraft(isLeasing: false, at: epoch)
+        _ = tally.commitDraft(leasing: nil, at: epoch)
         tally.written(at: epoch)
         #expect(!tally.needsWrite(at: epoch))
     }

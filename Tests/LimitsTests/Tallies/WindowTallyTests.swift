@@ -10,13 +10,13 @@ import Testing
         tally.absorb(nil, birth: 1, isAhead: false, at: epoch)
         let place = tally.charge(4, at: epoch)
         tally.beginDraft(isTaking: false, at: epoch)
-        _ = tally.commitDraft(isLeasing: false, at: epoch)
+        _ = tally.commitDraft(leasing: nil, at: epoch)
         tally.settle(4, used: 1, in: place, at: epoch)
         if isKnown { tally.notWritten() } else { tally.unknown() }
         // Somebody else has added the record.
         tally.absorb(.counts(Record(limit.grid, at: epoch, birth: 2)), birth: 3, isAhead: false, at: epoch)
         tally.beginDraft(isTaking: false, at: epoch)
-        guard case .counts(let record) = tally.commitDraft(isLeasing: false, at: epoch).0 else { return }
+        guard case .counts(let record) = tally.commitDraft(leasing: nil, at: epoch).0 else { return }
         #expect(record.total == 1)
     }
 
@@ -41,7 +41,7 @@ import Testing
         tally.absorb(nil, birth: 1, isAhead: false, at: epoch)
         tally.beginDraft(isTaking: true, at: epoch)
         #expect(tally.admit(10, by: nil, at: epoch))
-        let place = tally.commitDraft(isLeasing: false, at: epoch).1
+        let place = tally.commitDraft(leasing: nil, at: epoch).1
         tally.written(at: epoch)
         let end = limit.grid.end(of: place.number)
         #expect(tally.use(10, in: place, at: end - 1) == place)
@@ -52,12 +52,74 @@ import Testing
         #expect(!tally.hasRoom(for: 1, at: later), "they count once")
         // The charge is written, and repeated where it is not known whether it was; the give-back is not.
         tally.beginDraft(isTaking: false, at: later)
-        guard case .counts(let record) = tally.commitDraft(isLeasing: false, at: later).0 else { return }
+        guard case .counts(let record) = tally.commitDraft(leasing: nil, at: later).0 else { return }
         #expect(record.count(in: moved.number) == 10 && record.total == 10)
         tally.unknown()
         tally.beginDraft(isTaking: false, at: later)
-        guard case .counts(let again) = tally.commitDraft(isLeasing: false, at: later).0 else { return }
+        guard case .counts(let again) = tally.commitDraft(leasing: nil, at: later).0 else { return }
         #expect(again.count(in: moved.number) == 10 && again.total == 20)
+    }
+
+    @Test("what was moved waits for a write that is needed anyway, a second at most; what is known late does not")
+    func movedSoon() throws {
+        let limit = Limit(.caller(.chat), Quota(10, .tokens, per: .minute))
+        let tally = WindowTally(limit, isShared: true, sums: TallySums(), at: epoch)
+        tally.absorb(nil, birth: 1, isAhead: false, at: epoch)
+        tally.beginDraft(isTaking: true, at: epoch)
+        #expect(tally.admit(4, by: nil, at: epoch))
+        let place = tally.commitDraft(leasing: nil, at: epoch).1
+        tally.written(at: epoch)
+        let late = limit.grid.end(of: place.number) + 1
+        _ = try #require(tally.use(4, in: place, at: late))
+        #expect(!tally.needsWrite(at: late) && tally.dueTime() == late + 1_000_000)
+        #expect(tally.needsWrite(at: late + 1_000_000))
+        #expect(tally.needsWrite(at: late - 1), "the clock was set back")
+        tally.beginDraft(isTaking: true, at: late)
+        #expect(!tally.isDraftChanged, "a refusal alone writes nothing")
+        tally.dropDraft()
+        // A write that is needed anyway takes it along.
+        tally.beginDraft(isTaking: true, at: late)
+        #expect(tally.admit(1, by: nil, at: late))
+        guard case .counts(let record) = tally.commitDraft(leasing: nil, at: late).0 else { return }
+        #expect(record.total == 5 && record.count(in: place.number) == 0)
+        tally.written(at: late)
+        #expect(!tally.needsWrite(at: late + 1_000_000))
+        _ = try #require(tally.use(1, in: place, at: late))
+        _ = tally.charge(1, at: late)
+        #expect(tally.needsWrite(at: late))
+    }
+
+    @Test("where each write is a race, a lease may be used as long as a late answer may")
+    func leasedLate() throws {
+        let limit = Limit(.caller(.chat), Quota(1_000, per: .second, times: 6))
+        let sums = TallySums()
+        let tally = WindowTally(limit, isShared: true, sums: sums, at: epoch)
+        tally.absorb(nil, birth: 1, isAhead: false, at: epoch)
+        tally.beginDraft(isTaking: true, at: epoch)
+        for _ in 0..<30 { #expect(tally.admit(1, by: nil, at: epoch)) }
+        _ = tally.commitDraft(leasing: nil, at: epoch)
+        tally.written(at: epoch)
+        tally.beginDraft(isTaking: true, at: epoch)
+        #expect(tally.admit(1, by: nil, at: epoch))
+        let (written, place) = tally.commitDraft(
+            leasing: LeaseTerms(isContended: true, instances: 4),
+            at: epoch
+        )
+        tally.written(at: epoch)
+        guard case .counts(let record) = written else { return }
+        #expect(sums.openUnits == 25 && record.total == 56, "a quarter of a tenth of the limit")
+        let end = limit.grid.end(of: place.number)
+        #expect(tally.spend(1, at: end - 1) == place)
+        let moved = try #require(tally.spend(1, at: end))
+        #expect(moved.number == place.number + 1 && moved.birth == nil)
+        let last = end + limit.grid.graceMicroseconds
+        #expect(tally.spend(1, at: last) == nil)
+        #expect(tally.needsWrite(at: last), "what was moved")
+        tally.beginDraft(isTaking: false, at: last)
+        guard case .counts(let next) = tally.commitDraft(leasing: nil, at: last).0 else { return }
+        // What was used in its bucket, what was moved; the rest is given back.
+        #expect(next.count(in: place.number) == 32 && next.count(in: moved.number) == 1 && next.total == 33)
+        #expect(sums.openUnits == 0)
     }
 
     @Test("a record ahead of all clocks is moved back, and keeps others out")
@@ -70,7 +132,7 @@ import Testing
         #expect(tally.hasRoom(for: 1, at: epoch) && !tally.hasRoom(for: 2, at: epoch))
         tally.beginDraft(isTaking: false, at: epoch)
         #expect(tally.isDraftChanged)
-        guard case .counts(let record) = tally.commitDraft(isLeasing: false, at: epoch).0 else { return }
+        guard case .counts(let record) = tally.commitDraft(leasing: nil, at: epoch).0 else { return }
         #expect(record.newest == limit.grid.bucket(at: epoch) && record.total == 9 && record.birth == 7)
         tally.written(at: epoch)
         tally.beginDraft(isTaking: false, at: epoch)

@@ -1,0 +1,32 @@
+/// Instances that want to write the same record while answers are late: a compare-and-swap fails if any other one was
+/// carried out since the record was read, so that each loses often, and pays two round trips for that.
+extension Ledger {
+    /// Calls that take longer are slow. What is promised to the unit and to the bucket is promised for faster ones.
+    private static let slowMicroseconds = 4_000
+    /// For so long a lost race says that there are others.
+    private static let contendedMicroseconds = 2_000_000
+    /// For so long a caller that was refused is known to ask for more than it may have.
+    private static let fullMicroseconds = 60_000_000
+
+    func isContended(_ account: Account, _ now: Moment) -> Bool {
+        guard let lostAt = account.lostAt, now.steady - lostAt < Self.contendedMicroseconds else { return false }
+        return lanes[account.lane].roundTrip > Self.slowMicroseconds
+    }
+
+    /// So long an instance that has won leaves the record to those that lost.
+    func turnMicroseconds(_ account: Account) -> Int {
+        min(lanes[account.lane].roundTrip * 3 / 2, options.timeoutMicroseconds / 2)
+    }
+
+    /// Requests of a caller that asks for more than it may have do not wait until they win. Others took the room.
+    mutating func refuseLosers(_ account: Account, _ now: Moment) {
+        guard let fullAt = account.fullAt, account.limit.quota.unit != .concurrent,
+            now.steady - fullAt < min(account.limit.grid.windowMicroseconds, Self.fullMicroseconds)
+        else { return }
+        for part in account.waiting where part.request.decision == nil {
+            guard now.steady - part.request.begun > options.timeoutMicroseconds / 2 else { continue }
+            metrics.expired += 1
+            decide(part.request, refusedForNow(part.request.parts, now))
+        }
+    }
+}

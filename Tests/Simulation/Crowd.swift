@@ -1,0 +1,193 @@
+import Support
+
+@testable import Limits
+
+/// Many clients press on all instances while every answer of the store is late: how long decisions take, and who is
+/// refused. The same callers as those of `Benchmarks/clocks`, in virtual time.
+package struct Crowd: Sendable {
+    /// A caller's limit, and what its requests met.
+    package struct Row: Sendable {
+        package let isGreedy: Bool
+        let quota: Quota
+        package var bound: Int { quota.count }
+        package var window: Int { quota.windowSeconds }
+        package fileprivate(set) var admitted = 0
+        package fileprivate(set) var refused = 0
+        /// Microseconds, of all decisions.
+        package fileprivate(set) var times: [Int] = []
+
+        package var name: String { "\(isGreedy ? "greedy" : "modest") \(bound)" }
+
+        /// Of those that waited for the store.
+        package func quantile(_ part: Double) -> Int {
+            let waited = times.filter { $0 > 0 }.sorted()
+            return waited.isEmpty ? 0 : waited[min(waited.count - 1, Int(part * Double(waited.count)))]
+        }
+
+        package mutating func add(_ other: Row) {
+            admitted += other.admitted
+            refused += other.refused
+            times += other.times
+        }
+    }
+
+    package fileprivate(set) var rows: [Row]
+    package fileprivate(set) var writes = 0
+    package fileprivate(set) var lostRaces = 0
+    package fileprivate(set) var reads = 0
+    /// Requests whose time was up.
+    package fileprivate(set) var expired = 0
+    package fileprivate(set) var late = 0
+    package fileprivate(set) var breaches: [Breach] = []
+
+    package let seconds: Int
+
+    /// `lateness`: of each answer.
+    package init(seed: Int, instances: Int = 4, seconds: Int = 48, lateness: ClosedRange<Int> = 0...120_000) {
+        self.seconds = seconds
+        let quotas = [
+            Quota(60, .requests, per: .second, times: 12), Quota(1_000, .requests, per: .second, times: 6),
+        ]
+        rows = quotas.flatMap { [Row(isGreedy: true, quota: $0), Row(isGreedy: false, quota: $0)] }
+        var dice = Seeded(UInt64(bitPattern: Int64(seed)))
+        _ = dice.next()
+        let start = 1_800_000_000_000_000 + dice.below(60_000_000)
+        let scenario = Scenario.crowd(quotas, instances, lateness, from: start, seconds: seconds)
+        let simulation = Simulation(scenario, seed: seed, plant: nil, dice)
+        let crowd = Clients(simulation, rows)
+        crowd.start()
+        breaches = simulation.run().breaches
+        rows = crowd.rows
+        for place in 0..<instances {
+            let metrics = simulation.instance(place).ledger.metrics
+            writes += metrics.writes
+            lostRaces += metrics.lostRaces
+            reads += metrics.reads
+            expired += metrics.expired
+            late += metrics.late
+        }
+    }
+}
+
+extension Crowd {
+    /// As if all of it had been one run.
+    package mutating func add(_ other: Crowd) {
+        for index in rows.indices { rows[index].add(other.rows[index]) }
+        writes += other.writes
+        lostRaces += other.lostRaces
+        reads += other.reads
+        expired += other.expired
+        late += other.late
+        breaches += other.breaches
+    }
+
+    package var text: String {
+        let lines = rows.map { row in
+            let times = [0.5, 0.9, 0.99, 0.999, 1].map { "\(row.quantile($0) / 1_000)" }.joined(separator: "/")
+            return "\(row.name): \(row.admitted) admitted, \(row.refused) refused, waited \(times) ms"
+        }
+        let last =
+            "\(writes) writes, \(lostRaces) lost, \(reads) reads, \(expired) expired, \(late) late, "
+            + "\(breaches.count) breaches"
+        return (lines + [last]).joined(separator: "\n")
+    }
+}
+
+/// The clients of all callers.
+private final class Clients {
+    private let simulation: Simulation
+    private let subjects: [Subject]
+    var rows: [Crowd.Row]
+    private var instances: Int { simulation.scenario.instances }
+    private var begun: Int { simulation.scenario.start + 1_000_000 }
+
+    init(_ simulation: Simulation, _ rows: [Crowd.Row]) {
+        self.simulation = simulation
+        self.rows = rows
+        // Of the same names, so in the same lanes.
+        subjects = rows.map { row in
+            simulation.judge.add(
+                simulation.limit(row.quota, .key(.chat)),
+                .knownKey(named: "\(row.isGreedy ? "GREEDY" : "MODEST")\(row.bound)"),
+                isExclusive: false
+            )
+        }
+    }
+
+    func start() {
+        for (number, row) in rows.enumerated() {
+            let isLarge = row.quota.count > 100
+            let clients = row.isGreedy ? isLarge ? 96 : 16 : isLarge ? 16 : 4
+            for client in 0..<max(instances, clients) {
+                if row.isGreedy {
+                    let pause = isLarge ? 50_000 : 10_000
+                    simulation.timeline.at(begun) { self.keepAsking(number, client % self.instances, pause) }
+                } else {
+                    let every = row.quota.windowSeconds * 1_000_000 * 10 / (4 * row.quota.count) * clients
+                    askEvery(every, begun + every * client / clients, number, client % instances)
+                }
+            }
+        }
+    }
+
+    private func ask(_ number: Int, _ place: Int, _ then: @escaping (Decision) -> Void) {
+        let (instance, asked) = (simulation.instance(place), simulation.timeline.now)
+        let ask = Judge.Ask(instance.number, [(subject: subjects[number], units: 1)])
+        instance.ask(ask) { decision in
+            self.rows[number].times.append(self.simulation.timeline.now - asked)
+            if decision.isAdmitted { self.rows[number].admitted += 1 } else { self.rows[number].refused += 1 }
+            then(decision)
+        }
+    }
+
+    /// Again as soon as it is answered, and after a pause when it was refused.
+    private func keepAsking(_ number: Int, _ place: Int, _ pause: Int) {
+        guard simulation.isLoading else { return }
+        ask(number, place) { decision in
+            let next = self.simulation.timeline.now + (decision.isAdmitted ? 500 : pause)
+            self.simulation.timeline.at(next) { self.keepAsking(number, place, pause) }
+        }
+    }
+
+    /// Times that passed while it waited are left out.
+    private func askEvery(_ every: Int, _ due: Int, _ number: Int, _ place: Int) {
+        simulation.timeline.at(due) {
+            guard self.simulation.isLoading else { return }
+            self.ask(number, place) { _ in
+                let passed = max(0, self.simulation.timeline.now - due)
+                self.askEvery(every, due + every * max(1, (passed + every - 1) / every), number, place)
+            }
+        }
+    }
+}
+
+extension Scenario {
+    fileprivate static func crowd(
+        _ quotas: [Quota],
+        _ instances: Int,
+        _ lateness: ClosedRange<Int>,
+        from start: Int,
+        seconds: Int
+    ) -> Scenario {
+        var weather = Network.Weather(delay: 20...100)
+        weather.slowAnswers = 1_000
+        weather.slowness = lateness
+        return Scenario(
+            kind: .late,
+            ring: SimulatedRing(servers: ["one"]),
+            rule: .share,
+            timeoutMicroseconds: 250_000,
+            instances: instances,
+            countedInstances: nil,
+            slotMicroseconds: 30_000_000,
+            spread: 0,
+            weather: weather,
+            detours: [Int](repeating: 0, count: instances),
+            quotas: quotas,
+            start: start,
+            loadEnd: start + (1 + seconds) * 1_000_000,
+            incidents: [],
+            asksBound: .max
+        )
+    }
+}
