@@ -114,9 +114,10 @@ def test_sqlite(launch, server, team, tmp_path):
     wait_for(lambda: count(folder) >= 8)
     names = "kind, caller, model, model_used, provider, key, prompt_tokens, completion_tokens, cost, success, status"
     used = ("team", "fast", "big/1", "row")
-    assert rows(folder, f"SELECT {names} FROM usage WHERE model = 'fast' LIMIT 2") == [
+    assert rows(folder, f"SELECT {names} FROM usage WHERE model = 'fast' ORDER BY id LIMIT 2") == [
         (0, *used, None, PROMPT, COMPLETION, COST, 1, 200), (1, *used, "k1", PROMPT, COMPLETION, COST, 1, 200),
     ]  # fmt: skip
+    assert rows(folder, "SELECT count(*) FROM records WHERE model = 'fast'") == [(3,)], "a usual request is one row"
     check_report(environment)
     assert rows(folder, "SELECT success, status FROM usage WHERE model = 'bad' AND kind = 0")[0][0] == 0
     # A terminal gets nothing that a caller has put into a name.

@@ -207,8 +207,9 @@ final class Exchange: @unchecked Sendable {
     private func keepUsage(at now: UInt64) {
         let calls = sheet?.allRecords ?? []
         let counts = gateway.counts
-        let request = record.usageRecord(calls, sheet, counts, at: now)
-        gateway.usage.take(request, calls.map { record.usageRecord($0, counts) })
+        var request = record.usageRecord(calls, sheet, counts, at: now)
+        let isOne = calls.count == 1 && request.takeIn(calls[0])
+        gateway.usage.take(request, isOne ? [] : calls.map { record.usageRecord($0, counts) })
     }
 
     /// 1 to 64 of letters, digits, `.`, `_`, `-`.

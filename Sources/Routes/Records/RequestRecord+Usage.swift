@@ -1,15 +1,21 @@
 import Calls
 import Engine
+import Glibc
 import Shared
 
 extension RequestRecord {
-    /// As others keep it.
+    /// As others keep it. It changes nothing: in place, the record need not be copied.
     ///
     /// - Parameters:
     ///   - calls: of vendors, for it.
     ///   - sheet: of these; nil: there was none.
     ///   - counts: they know the names of endpoints.
-    func usageRecord(_ calls: [CallRecord], _ sheet: CallSheet?, _ counts: LoopMetrics, at now: UInt64) -> UsageRecord {
+    mutating func usageRecord(
+        _ calls: [CallRecord],
+        _ sheet: CallSheet?,
+        _ counts: LoopMetrics,
+        at now: UInt64
+    ) -> UsageRecord {
         var whole = record(.request, at: Timestamp.now(), model: model, counts)
         if let server = sheet?.server {
             whole.modelUsed = server.model.isEmpty ? nil : server.model
@@ -86,4 +92,40 @@ extension RequestRecord {
 
     /// Of texts of others, which may be long.
     private static let mostBytes = 300
+}
+
+extension UsageRecord {
+    /// Takes in the record of the request's only call.
+    ///
+    /// - Returns: false where more differs than a record of both can have.
+    mutating func takeIn(_ call: CallRecord) -> Bool {
+        guard isSuccess, call.error == nil, status == call.status, timeMilliseconds >= call.endMilliseconds,
+            promptTokens == call.usage.promptTokens, completionTokens == call.usage.completionTokens,
+            isEstimated == call.isEstimated, cost == call.cost, model.isSame(as: call.server.name),
+            modelUsed.isSame(as: call.server.model), provider.isSame(as: call.server.provider)
+        else { return false }
+        subject = .requestWithCall(
+            OnlyCall(
+                at: call.endMilliseconds,
+                durationMilliseconds: call.durationMilliseconds,
+                key: call.key,
+                credits: call.credits
+            )
+        )
+        return true
+    }
+}
+
+extension String? {
+    /// Byte by byte; nil is the empty name.
+    fileprivate func isSame(as name: String) -> Bool {
+        guard var text = self else { return name.isEmpty }
+        var name = name
+        return text.withUTF8 { text in
+            name.withUTF8 { name in
+                guard let first = text.baseAddress, let second = name.baseAddress, !text.isEmpty else { return false }
+                return text.count == name.count && memcmp(first, second, text.count) == 0
+            }
+        }
+    }
 }

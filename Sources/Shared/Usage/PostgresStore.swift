@@ -12,8 +12,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         var statementMilliseconds = 5_000
     }
 
-    /// Of one transaction.
-    private static let mostRecords = 1_000
+    /// Of one transaction; each may be two rows.
+    private static let mostRecords = 500
     /// Rows that one step of retention deletes.
     private static let mostDeleted = 5_000
     private static let upkeepSeconds = 60
@@ -70,7 +70,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
                 // The database has another encoding than UTF-8, in which some character has no place.
                 try insert(batch, isPlain: true, connection)
             }
-            written += batch.count
+            written += batch.recordCount
             keepUp(connection)
         } catch {
             connection = nil
@@ -97,10 +97,14 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     /// The process's number, then an array for each column.
     private func values(of batch: ArraySlice<UsageRecord>, isPlain: Bool) -> PostgresValues {
         var arrays = UsageArrays(columns: 1 + UsageSchema.columns.count, isPlain: isPlain)
-        for (place, record) in batch.enumerated() {
-            arrays.begin()
-            arrays.add(written + place)
-            record.write(to: &arrays)
+        var number = written
+        for record in batch {
+            for record in [record, record.onlyCall].compactMap(\.self) {
+                arrays.begin()
+                arrays.add(number)
+                record.write(to: &arrays)
+                number += 1
+            }
         }
         let values = PostgresValues()
         values.bytes.append(decimal: process)

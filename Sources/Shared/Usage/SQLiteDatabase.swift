@@ -69,8 +69,7 @@ final class SQLiteDatabase {
 
     /// The first value of the first row; 0: there is none.
     func number(_ sql: String) throws(SQLiteFailure) -> Int {
-        let statement = try prepare(sql)
-        return try statement.step() ? statement.number(0) ?? 0 : 0
+        try prepare(sql).firstNumber()
     }
 
     func prepare(_ sql: String) throws(SQLiteFailure) -> SQLiteStatement {
@@ -95,22 +94,32 @@ final class SQLiteDatabase {
 
 /// A statement that is used again and again. Used by one thread at a time.
 final class SQLiteStatement {
+    /// The value of a parameter. It stays from row to row, so a value that does not change is given to SQLite once.
+    private enum Value {
+        case null
+        case number(Int)
+        case text(bytes: Int)
+    }
+
     private let handle: OpaquePointer
     private let database: SQLiteDatabase
-    /// The texts of the values that were added; SQLite keeps their addresses.
+    private let values: UnsafeMutableBufferPointer<Value>
+    /// `UsageRecord.textBound` bytes for each parameter; SQLite keeps their addresses.
     private let texts: UnsafeMutableRawPointer
-    private var textBytes = 0
-    private var values: Int32 = 0
-    private static let mostTextBytes = 16 << 10
+    /// The parameter that gets the next value, from 0.
+    private var next = 0
 
     fileprivate init(_ handle: OpaquePointer, of database: SQLiteDatabase) {
         self.handle = handle
         self.database = database
-        texts = .allocate(byteCount: Self.mostTextBytes, alignment: 1)
+        values = .allocate(capacity: Int(sqlite3_bind_parameter_count(handle)))
+        values.initialize(repeating: .null)
+        texts = .allocate(byteCount: values.count * UsageRecord.textBound, alignment: 1)
     }
 
     deinit {
         sqlite3_finalize(handle)
+        values.deallocate()
         texts.deallocate()
     }
 
@@ -127,13 +136,25 @@ final class SQLiteStatement {
     }
 
     /// The next values are of another row.
-    func reset() {
+    private func reset() {
         sqlite3_reset(handle)
-        (textBytes, values) = (0, 0)
+        next = 0
+    }
+
+    /// To its end.
+    func run() throws(SQLiteFailure) {
+        while try step() {}
+        reset()
+    }
+
+    /// The first value of the first row; 0: there is none.
+    func firstNumber() throws(SQLiteFailure) -> Int {
+        defer { reset() }
+        return try step() ? number(0) ?? 0 : 0
     }
 
     /// - Parameter column: from 0.
-    func number(_ column: Int32) -> Int? {
+    private func number(_ column: Int32) -> Int? {
         sqlite3_column_type(handle, column) == SQLITE_NULL ? nil : Int(sqlite3_column_int64(handle, column))
     }
 
@@ -146,25 +167,50 @@ final class SQLiteStatement {
 
 extension SQLiteStatement: UsageCells {
     func add(_ number: Int?) {
-        values += 1
-        if let number { sqlite3_bind_int64(handle, values, Int64(number)) } else { sqlite3_bind_null(handle, values) }
+        guard let number else { return addNull() }
+        switch values[next] {
+        case .number(number): break
+        default:
+            values[next] = .number(number)
+            sqlite3_bind_int64(handle, Int32(next + 1), Int64(number))
+        }
+        next += 1
     }
 
     func add(_ flag: Bool) { add(flag ? 1 : 0) }
 
     /// Bounded, and without the byte 0.
     func add(_ text: String?) {
-        guard let text else { return add(nil as Int?) }
-        values += 1
-        let most = min(UsageRecord.textBound, Self.mostTextBytes - textBytes)
-        var cut = text.utf8.count > most ? text.beginning(ofBytes: most) : text
-        let start = texts + textBytes
-        let count = cut.withUTF8 { bytes in
-            if let base = bytes.baseAddress { start.copyMemory(from: base, byteCount: bytes.count) }
-            return bytes.count
+        guard let text else { return addNull() }
+        if text.utf8.count <= UsageRecord.textBound,
+            text.utf8.withContiguousStorageIfAvailable({ add(UnsafeRawBufferPointer($0)) }) != nil
+        {
+            return
         }
-        textBytes += count
-        while let zero = memchr(start, 0, count) { zero.storeBytes(of: UInt8(ascii: "?"), as: UInt8.self) }
-        sqlite3_bind_text(handle, values, start.assumingMemoryBound(to: CChar.self), Int32(count), nil)
+        var cut = text.beginning(ofBytes: UsageRecord.textBound)
+        cut.withUTF8 { add(UnsafeRawBufferPointer($0)) }
+    }
+
+    private func addNull() {
+        switch values[next] {
+        case .null: break
+        default:
+            values[next] = .null
+            sqlite3_bind_null(handle, Int32(next + 1))
+        }
+        next += 1
+    }
+
+    private func add(_ text: UnsafeRawBufferPointer) {
+        let place = texts + next * UsageRecord.textBound
+        defer { next += 1 }
+        let count = text.count
+        if let base = text.baseAddress {
+            if case .text(count) = values[next], memcmp(place, base, count) == 0 { return }
+            place.copyMemory(from: base, byteCount: count)
+        }
+        values[next] = .text(bytes: count)
+        while let zero = memchr(place, 0, count) { zero.storeBytes(of: UInt8(ascii: "?"), as: UInt8.self) }
+        sqlite3_bind_text(handle, Int32(next + 1), place.assumingMemoryBound(to: CChar.self), Int32(count), nil)
     }
 }

@@ -9,12 +9,18 @@ import Glibc
 package final class SQLiteStore: UsageStore, @unchecked Sendable {
     struct Opened {
         let database: SQLiteDatabase
+        let begin: SQLiteStatement
+        let last: SQLiteStatement
         let insert: SQLiteStatement
+        /// Of `rowsAtOnce` rows, each of which costs a sixth less than in a statement of its own.
+        let insertMany: SQLiteStatement
+        let commit: SQLiteStatement
     }
 
     package static let fileName = "usage.db"
     /// Of one transaction.
     private static let mostRecords = 2_000
+    private static let rowsAtOnce = 8
     /// Rows that one step of retention deletes.
     private static let mostDeleted = 4_000
     private static let busyMilliseconds: Int32 = 5_000
@@ -59,9 +65,9 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         do throws(SQLiteFailure) {
             let opened = try ready()
             do throws(SQLiteFailure) {
-                try opened.database.execute("BEGIN IMMEDIATE")
+                try opened.begin.run()
                 try insert(batch, opened)
-                try opened.database.execute("COMMIT")
+                try opened.commit.run()
             } catch {
                 opened.database.rollBack()
                 throw error
@@ -80,15 +86,24 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     private func failure(_ error: SQLiteFailure) -> UsageFailure { UsageFailure("\(path): \(error.text)") }
 
     private func insert(_ batch: ArraySlice<UsageRecord>, _ opened: Opened) throws(SQLiteFailure) {
-        // Another process may write there too.
-        var id = try opened.database.number("SELECT max(id) FROM \(UsageSchema.sqliteTable)")
-        var row = opened.insert
-        for place in batch.indices {
-            id = UsageSchema.sqliteID(batch[place], after: id)
-            row.add(id)
-            batch[place].write(to: &row)
-            _ = try row.step()
-            row.reset()
+        // Another process may write there too, also a row with a call, which has the next id.
+        var last = try opened.last.firstNumber() + 1
+        let records = batch.span
+        var next = 0
+        while next < records.count {
+            let isMany = records.count - next >= Self.rowsAtOnce
+            var statement = isMany ? opened.insertMany : opened.insert
+            for place in next..<next + (isMany ? Self.rowsAtOnce : 1) {
+                // Once: each use of a place makes a copy.
+                let record = records[place]
+                let id = UsageSchema.sqliteID(record, after: last)
+                statement.add(id)
+                record.write(to: &statement)
+                record.writeCall(to: &statement)
+                last = id + record.count - 1
+                next += 1
+            }
+            try statement.run()
         }
     }
 
@@ -128,12 +143,19 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
             """
         )
         try upgrade(database)
-        let names = ["id"] + UsageSchema.columns
-        let places = names.map { _ in "?" }.joined(separator: ",")
-        let insert = try database.prepare(
-            "INSERT INTO \(UsageSchema.sqliteTable) (\(names.joined(separator: ","))) VALUES (\(places))"
+        let table = UsageSchema.sqliteTable
+        let names = ["id"] + UsageSchema.columns + UsageSchema.callColumns
+        let row = "(" + names.map { _ in "?" }.joined(separator: ",") + ")"
+        let rows = Array(repeating: row, count: Self.rowsAtOnce).joined(separator: ",")
+        let insert = "INSERT INTO \(table) (\(names.joined(separator: ","))) VALUES "
+        return Opened(
+            database: database,
+            begin: try database.prepare("BEGIN IMMEDIATE"),
+            last: try database.prepare("SELECT max(id) FROM \(table)"),
+            insert: try database.prepare(insert + row),
+            insertMany: try database.prepare(insert + rows),
+            commit: try database.prepare("COMMIT")
         )
-        return Opened(database: database, insert: insert)
     }
 
     private func upgrade(_ database: SQLiteDatabase) throws(SQLiteFailure) {

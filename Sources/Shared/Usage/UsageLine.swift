@@ -1,10 +1,15 @@
 import Engine
 
-/// Writes records as JSON, one a line.
+/// Writes records as JSON, one a line; of a request with its only call, two lines.
 struct UsageLine {
     private var timestamp = Timestamp()
 
     mutating func append(_ record: UsageRecord, to out: inout ByteBuffer) {
+        appendLine(record, to: &out)
+        if let call = record.onlyCall { appendLine(call, to: &out) }
+    }
+
+    private mutating func appendLine(_ record: UsageRecord, to out: inout ByteBuffer) {
         out.append("{\"time\":\"")
         timestamp.append(milliseconds: record.timeMilliseconds, to: &out)
         if case .call = record.subject { out.append("\",\"kind\":\"call") }
@@ -23,7 +28,7 @@ struct UsageLine {
         if let cost = record.cost { out.append(cost.text) } else { out.append("null") }
         if case .call(_, let credits?) = record.subject { append(",\"credits\":", credits, to: &out) }
         append(",\"duration_ms\":", record.durationMilliseconds, to: &out)
-        if case .request = record.subject {
+        if record.isOfRequest {
             append(",\"attempts\":", record.attempts, to: &out)
             append(",\"stream\":", record.isStreamed, to: &out)
             append(",\"cached\":", record.isCached, to: &out)

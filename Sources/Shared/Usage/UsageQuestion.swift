@@ -27,19 +27,17 @@ package struct UsageQuestion: Sendable, Equatable {
 
     /// Each row has the group's name first, or the number of the day since 1970.
     ///
-    /// - Parameter source: the rows since `startMilliseconds`, with a condition.
+    /// - Parameter source: the rows that it is about.
     func rows(from source: String) -> String {
         let order = group == .day ? "1" : "2 DESC, 1"
         return
-            "SELECT \(name), \(Self.sums) FROM \(source) AND \(kind) GROUP BY 1 ORDER BY \(order) LIMIT \(Self.mostRows + 1)"
+            "SELECT \(name), \(Self.sums) FROM \(source) GROUP BY 1 ORDER BY \(order) LIMIT \(Self.mostRows + 1)"
     }
 
-    func total(from source: String) -> String { "SELECT NULL, \(Self.sums) FROM \(source) AND \(kind)" }
+    func total(from source: String) -> String { "SELECT NULL, \(Self.sums) FROM \(source)" }
 
     /// Of the first day, since 1970.
     var startMilliseconds: Int { first.secondsSince1970 * 1_000 }
-
-    private var kind: String { "kind = \(isOfCalls ? 1 : 0)" }
 
     private var name: String {
         switch group {

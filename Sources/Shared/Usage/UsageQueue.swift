@@ -6,9 +6,12 @@ import Synchronization
 package final class UsageQueue: Sendable {
     private struct State {
         var waiting: [UsageRecord] = []
-        /// That the thread has taken, and not written yet.
+        /// The number of records that wait.
+        var count = 0
+        /// The same of those that the thread has taken, and not written yet.
         var taken = 0
-        var next: (any UsageStore)?
+        /// With the place in `waiting` of the first record that is for it.
+        var next: (store: any UsageStore, from: Int)?
         var isReopening = false
         var isEnding = false
 
@@ -40,18 +43,20 @@ package final class UsageQueue: Sendable {
         worker.begin { [self] in run(store) }
     }
 
-    package var waitingRecords: Int { state.withLock { $0.waiting.count + $0.taken } }
+    package var waitingRecords: Int { state.withLock { $0.count + $0.taken } }
 
     package func take(_ record: UsageRecord, _ calls: [UsageRecord]) {
+        let more = record.count + calls.count
         let isTurn = state.withLock { state in
-            guard state.waiting.count + state.taken + calls.count < Self.mostRecords else { return nil as Bool? }
-            let count = state.waiting.count
+            let (before, count) = (state.count, state.count + more)
+            guard count + state.taken <= Self.mostRecords else { return nil as Bool? }
             state.waiting.append(record)
             if !calls.isEmpty { state.waiting.append(contentsOf: calls) }
-            return count == 0 || count <= Self.mostRecords / 2 && state.waiting.count > Self.mostRecords / 2
+            state.count = count
+            return before == 0 || before <= Self.mostRecords / 2 && count > Self.mostRecords / 2
         }
         guard let isTurn else {
-            dropped.add(1 + calls.count, ordering: .relaxed)
+            dropped.add(more, ordering: .relaxed)
             return
         }
         if isTurn { signal.wake() }
@@ -61,7 +66,7 @@ package final class UsageQueue: Sendable {
     package func reopen() { tell { $0.isReopening = true } }
 
     /// Later records go there; those that wait only if the present store fails.
-    package func use(_ store: any UsageStore) { tell { $0.next = store } }
+    package func use(_ store: any UsageStore) { tell { $0.next = (store, from: $0.next?.from ?? $0.waiting.count) } }
 
     /// Returns once all records are written, or cannot be.
     package func stop() {
@@ -84,10 +89,16 @@ package final class UsageQueue: Sendable {
             while batch.isEmpty, state.withLock(\.isIdle) { signal.wait(untilMicroseconds: nil) }
             pause(isFailing: isFailing)
             let told = state.withLock { state in
-                let told = (next: state.next, isReopening: state.isReopening)
+                let told = (next: state.next?.store, isReopening: state.isReopening)
+                if batch.isEmpty {
+                    let later = state.next.map { Array(state.waiting[$0.from...]) } ?? []
+                    swap(&state.waiting, &batch)
+                    batch.removeLast(later.count)
+                    state.waiting = later
+                    let count = later[...].recordCount
+                    (state.taken, state.count) = (state.count - count, count)
+                }
                 (state.next, state.isReopening) = (nil, false)
-                if batch.isEmpty { swap(&state.waiting, &batch) }
-                state.taken = batch.count
                 return told
             }
             if told.isReopening { store.reopen() }
@@ -111,7 +122,7 @@ package final class UsageQueue: Sendable {
             // It may have come while the store was slow.
             if state.withLock({ $0.isEnding && (isFailing || $0.waiting.isEmpty) }) { break }
         }
-        let lost = batch.count + state.withLock { $0.waiting.count }
+        let lost = waitingRecords
         guard lost > 0 else { return }
         dropped.add(lost, ordering: .relaxed)
         log.warning("usage records are lost") { line in
@@ -126,7 +137,7 @@ package final class UsageQueue: Sendable {
         let end = Int(EventLoop.monotonicNanoseconds() / 1_000) + pause
         while Int(EventLoop.monotonicNanoseconds() / 1_000) < end {
             let isUrgent = state.withLock { state in
-                state.isTold || !isFailing && state.waiting.count > Self.mostRecords / 2
+                state.isTold || !isFailing && state.count > Self.mostRecords / 2
             }
             if isUrgent { return }
             signal.wait(untilMicroseconds: end)
@@ -137,12 +148,12 @@ package final class UsageQueue: Sendable {
         var rest = batch[...]
         defer {
             batch = rest.isEmpty ? [] : Array(rest)
-            state.withLock { $0.taken = batch.count }
+            state.withLock { $0.taken = batch[...].recordCount }
         }
         while !rest.isEmpty {
             let count = try store.write(rest)
+            written.add(rest.prefix(count).recordCount, ordering: .relaxed)
             rest = rest.dropFirst(count)
-            written.add(count, ordering: .relaxed)
         }
     }
 }

@@ -43,7 +43,7 @@ enum SQLiteReading {
         // Both answers are of one moment.
         try database.execute("BEGIN")
         defer { database.rollBack() }
-        let source = UsageSchema.sqliteRows(since: question.startMilliseconds)
+        let source = UsageSchema.sqliteRows(since: question.startMilliseconds, ofCalls: question.isOfCalls)
         let rows = try rows(question.rows(from: source), database)
         let total = try self.rows(question.total(from: source), database)
         return UsageSummary(question, rows: rows, total: total[0])
@@ -75,7 +75,7 @@ enum PostgresReading {
             if found == nil { return nil }
             // Both answers are of one moment.
             _ = try connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            let source = UsageSchema.postgresRows(since: question.startMilliseconds)
+            let source = UsageSchema.postgresRows(since: question.startMilliseconds, ofCalls: question.isOfCalls)
             let rows = try connection.run(question.rows(from: source))
             let total = try connection.run(question.total(from: source))
             return UsageSummary(question, rows: rows, total: total[0])

@@ -9,8 +9,14 @@ enum UsageSchema {
         "status", "error",
     ]
 
-    static let sqliteTable = "usage"
     static let postgresTable = "relay_usage"
+
+    /// Others read the view `usage`, which has a row for each record. The row of a request's only call is joined to the
+    /// request's where it is the same but for `callColumns`; its id is then the next one.
+    static let sqliteTable = "records"
+
+    /// Of SQLite: what a joined call has of its own, else NULL. It ended so long before its request.
+    static let callColumns = ["call_before_ms", "call_duration_ms", "call_key", "call_credits"]
 
     static let sqliteSteps = [
         """
@@ -27,6 +33,25 @@ enum UsageSchema {
         """,
         // Ids that follow the time make the index needless, which cost a third of each row's time.
         "DROP INDEX usage_time; UPDATE usage SET id = time * \(idsPerMillisecond) + id % \(idsPerMillisecond)",
+        // A cast gives a value the affinity that the column has in the other half.
+        """
+        ALTER TABLE usage RENAME TO records;
+        ALTER TABLE records ADD COLUMN call_before_ms INTEGER;
+        ALTER TABLE records ADD COLUMN call_duration_ms INTEGER;
+        ALTER TABLE records ADD COLUMN call_key TEXT;
+        ALTER TABLE records ADD COLUMN call_credits INTEGER;
+        CREATE VIEW usage AS
+            SELECT id, time, kind, request_id, endpoint, caller, model, model_used, provider, key,
+                prompt_tokens, completion_tokens, estimated, cost, credits,
+                duration_ms, attempts, stream, cached, success, status, error
+            FROM records
+            UNION ALL
+            SELECT CAST(id + 1 AS INTEGER), CAST(time - call_before_ms AS INTEGER), CAST(1 AS INTEGER), request_id,
+                endpoint, caller, model, model_used, provider, call_key,
+                prompt_tokens, completion_tokens, estimated, cost, call_credits,
+                call_duration_ms, CAST(0 AS INTEGER), CAST(0 AS INTEGER), CAST(0 AS INTEGER), success, status, error
+            FROM records WHERE call_before_ms IS NOT NULL;
+        """,
     ]
 
     /// In SQLite, ids grow from row to row and are never below a row's time times this. So no row since a time has a
@@ -43,12 +68,18 @@ enum UsageSchema {
         min(max(0, milliseconds), 1 << 50) * idsPerMillisecond
     }
 
-    /// For FROM, with a condition.
-    static func sqliteRows(since milliseconds: Int) -> String {
-        "\(sqliteTable) WHERE id >= \(firstSQLiteID(at: milliseconds)) AND time >= \(milliseconds)"
+    /// For FROM: the rows of requests, or of calls. One that a call is joined to has the figures of both.
+    static func sqliteRows(since start: Int, ofCalls: Bool) -> String {
+        let condition =
+            ofCalls
+            ? "time - ifnull(call_before_ms, 0) >= \(start) AND (kind = 1 OR call_before_ms IS NOT NULL)"
+            : "time >= \(start) AND kind = 0"
+        return "\(sqliteTable) WHERE id >= \(firstSQLiteID(at: start)) AND \(condition)"
     }
 
-    static func postgresRows(since milliseconds: Int) -> String { "\(postgresTable) WHERE time >= \(milliseconds)" }
+    static func postgresRows(since start: Int, ofCalls: Bool) -> String {
+        "\(postgresTable) WHERE time >= \(start) AND kind = \(ofCalls ? 1 : 0)"
+    }
 
     /// `process` and `number` are a record's own: one that is written a second time is not there twice.
     static let postgresSteps = [
@@ -87,11 +118,12 @@ extension UsageRecord {
     static let textBound = 1_000
     private static let mostTokens = 1 << 40
 
-    /// In the order of `UsageSchema.columns`. Numbers are such that sums of millions of them are exact.
+    /// In the order of `UsageSchema.columns`; of a request with its only call, the request's. Numbers are such that sums
+    /// of millions of them are exact.
     func write(to cells: inout some UsageCells) {
         let (kind, key, credits) =
             switch subject {
-            case .request: (0, nil as String?, nil as Int?)
+            case .request, .requestWithCall: (0, nil as String?, nil as Int?)
             case .call(let key, let credits): (1, key, credits)
             }
         cells.add(timeMilliseconds)
@@ -115,5 +147,17 @@ extension UsageRecord {
         cells.add(isSuccess)
         cells.add(status.map { Int(Int32(clamping: $0)) })
         cells.add(error)
+    }
+
+    /// In the order of `UsageSchema.callColumns`.
+    func writeCall(to cells: inout some UsageCells) {
+        guard case .requestWithCall(let call) = subject else {
+            for _ in UsageSchema.callColumns { cells.add(nil as Int?) }
+            return
+        }
+        cells.add(timeMilliseconds - call.timeMilliseconds)
+        cells.add(call.durationMilliseconds)
+        cells.add(call.key)
+        cells.add(call.credits)
     }
 }

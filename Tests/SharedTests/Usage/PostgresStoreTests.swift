@@ -98,6 +98,17 @@ private final class PostgresServer {
             "SELECT model FROM relay_usage WHERE request_id LIKE 'request-10_' ORDER BY number"
         )
         #expect(models == [[""], ["a?b"], ["NULL"], ["{a,b}"], ["\\\""], ["a\nb\u{7f}"]])
+        let joined = try store(server)
+        for number in 0..<2 { try write([requestWithCall(200 + number), request(300 + number)], to: joined) }
+        let kinds = try server.rows(
+            "SELECT request_id, kind, key, attempts FROM relay_usage WHERE request_id ~ '-[23]0.$' ORDER BY number"
+        )
+        #expect(
+            kinds == [
+                ["request-200", "0", nil, "1"], ["request-200", "1", "k1", "0"], ["request-300", "0", nil, "1"],
+                ["request-201", "0", nil, "1"], ["request-201", "1", "k1", "0"], ["request-301", "0", nil, "1"],
+            ]
+        )
         _ = try server.rows("TRUNCATE relay_usage")
     }
 

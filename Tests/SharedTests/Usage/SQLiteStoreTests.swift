@@ -68,8 +68,59 @@ import Testing
         #expect(found == ["", "a?b", String(repeating: "\u{e4}", count: 500)])
     }
 
-    @Test("a file of version 1 keeps its rows")
-    func versionOne() throws {
+    @Test("a request and its only call are one row of the table, and two of what others read, as if written apart")
+    func joined() throws {
+        let now = 1_790_000_000_123
+        let odd = [
+            "a\0b", "a?b", "", "b?a", String(repeating: "x", count: 1_000), String(repeating: "y", count: 1_000),
+        ]
+        var records =
+            [
+                request(0, at: now), requestWithCall(1, at: now, credits: 7), requestWithCall(2, at: now, key: nil),
+                call(3, at: now), requestWithCall(4, at: now, callAt: now, credits: 0), request(5, at: now),
+                requestWithCall(6, at: now + 1, callAt: now - 9, model: nil, credits: 8), request(7, at: now),
+            ] + odd.enumerated().map { requestWithCall(8 + $0, at: now, model: $1, key: $1) }
+        // With as many again, some go in statements of several rows, and some in the next ones.
+        records += records
+        try write(records, to: store(days: 0))
+        let columns = (["id"] + UsageSchema.columns).joined(separator: ",")
+        let count = Int32(1 + UsageSchema.columns.count)
+        let found = try rows("SELECT \(columns) FROM usage ORDER BY id", columns: count)
+        #expect(try rows("SELECT count(*) FROM records") == [["\(records.count)"]])
+        #expect(try rows("SELECT count(*) FROM usage WHERE kind = '0' AND id > '0'") == [["26"]])
+        #expect(try rows("SELECT count(*) FROM usage WHERE kind = '1' AND id > '0'") == [["22"]])
+        let first = now * 4_096
+        #expect(
+            try rows("SELECT count(*) FROM usage WHERE id >= \(first) AND id >= time * 4096") == [["\(found.count)"]]
+        )
+
+        for name in folder.files() { unlink("\(folder.path)/\(name)") }
+        let apart = records.flatMap { record in
+            guard let call = record.onlyCall else { return [record] }
+            var request = record
+            request.subject = .request
+            return [request, call]
+        }
+        try write(apart, to: store(days: 0))
+        let expected = try rows("SELECT \(columns) FROM usage ORDER BY id", columns: count)
+        #expect(try rows("SELECT count(*) FROM records") == [["\(apart.count)"]])
+        #expect(found.map { $0.dropFirst() } == expected.map { $0.dropFirst() })
+        let ids = found.compactMap { $0[0].flatMap { Int($0) } }
+        #expect(ids.count == apart.count && zip(ids, ids.dropFirst()).allSatisfy { $0 < $1 })
+    }
+
+    @Test("ids go on after a row with a call, also one that another relay wrote")
+    func idsAfterCalls() throws {
+        let (one, other) = (store(days: 0), store(days: 0))
+        for number in 0..<4 { try write([requestWithCall(number, at: 5)], to: number.isMultiple(of: 2) ? one : other) }
+        try write([request(4, at: 5), call(4, at: 5)], to: one)
+        #expect(try rows("SELECT count(*), count(DISTINCT id) FROM usage", columns: 2) == [["10", "10"]])
+        let requests = try rows("SELECT request_id FROM usage WHERE kind = 0 ORDER BY id").map { $0[0] }
+        #expect(requests == (0..<5).map { "request-\($0)" })
+    }
+
+    @Test("a file of version 1 or 2 keeps its rows", arguments: [1, 2])
+    func older(version: Int) throws {
         try change(
             """
             CREATE TABLE usage (
@@ -87,28 +138,38 @@ import Testing
             PRAGMA user_version = 1;
             """
         )
-        try write([request(1)], to: store())
-        #expect(try rows("SELECT request_id FROM usage ORDER BY id") == [["old"], ["request-1"]])
+        if version == 2 {
+            try change("\(UsageSchema.sqliteSteps[1]); PRAGMA user_version = 2")
+            #expect(try rows("SELECT id / 4096 - time FROM usage") == [["0"]])
+        }
+        let before = try rows("SELECT * FROM usage", columns: 22).map { $0.dropFirst() }
+        try write([request(1), requestWithCall(2)], to: store())
+        #expect(
+            try rows("SELECT request_id, kind FROM usage ORDER BY id", columns: 2) == [
+                ["old", "0"], ["request-1", "0"], ["request-2", "0"], ["request-2", "1"],
+            ]
+        )
+        #expect(try rows("SELECT * FROM usage ORDER BY id LIMIT 1", columns: 22).map { $0.dropFirst() } == before)
         #expect(try rows("PRAGMA user_version") == [["\(UsageSchema.sqliteSteps.count)"]])
         let question = UsageQuestion(by: .model, days: 1)
-        #expect(try SQLiteReading.summary(folder: folder.path, question)?.total.requests == 2)
+        #expect(try SQLiteReading.summary(folder: folder.path, question)?.total.requests == 3)
     }
 
     @Test("an older file is upgraded whole or not at all; a newer one is refused")
     func upgrade() throws {
         try write([request(1)], to: store())
-        let added = "ALTER TABLE usage ADD COLUMN more INTEGER NOT NULL DEFAULT 7"
+        let added = "ALTER TABLE records ADD COLUMN more INTEGER NOT NULL DEFAULT 7"
         #expect(throws: UsageFailure.self) {
             try store(steps: UsageSchema.sqliteSteps + [added, "ALTER TABLE nothing ADD COLUMN x INTEGER"]).check()
         }
         #expect(try rows("PRAGMA user_version") == [["\(UsageSchema.sqliteSteps.count)"]])
-        #expect(throws: SQLiteFailure.self) { try rows("SELECT more FROM usage") }
+        #expect(throws: SQLiteFailure.self) { try rows("SELECT more FROM records") }
         try write([request(2)], to: store(steps: UsageSchema.sqliteSteps + [added]))
         #expect(
-            try rows("SELECT request_id, more FROM usage", columns: 2) == [["request-1", "7"], ["request-2", "7"]]
+            try rows("SELECT request_id, more FROM records", columns: 2) == [["request-1", "7"], ["request-2", "7"]]
         )
         let failure = #expect(throws: UsageFailure.self) { try store().check() }
-        #expect(failure?.cause.contains("a newer relay wrote it (schema 3, this one knows 2)") == true)
+        #expect(failure?.cause.contains("a newer relay wrote it (schema 4, this one knows 3)") == true)
         #expect(throws: UsageFailure.self) {
             try SQLiteReading.summary(folder: folder.path, UsageQuestion(by: .key, days: 1))
         }

@@ -60,6 +60,24 @@ import Testing
         #expect(byProvider.total.failed == 3 && byProvider.total.promptTokens == 15 && byProvider.total.cost == nil)
     }
 
+    @Test("a request with its only call counts as a request and as a call, each on its day", arguments: [false, true])
+    func joined(inFile: Bool) throws {
+        let now = Self.today.secondsSince1970 * 1_000 + 1
+        try write(
+            [requestWithCall(1, at: now), requestWithCall(2, at: now, callAt: now - 2), request(3, at: now)],
+            inFile: inFile
+        )
+        let byModel = try #require(try summary(inFile: inFile, .model, days: 1))
+        #expect(byModel.rows.map(\.name) == ["fast"] && byModel.total.requests == 3 && byModel.total.failed == 0)
+        #expect(byModel.total.promptTokens == 60 && byModel.total.cost == 3_000)
+        let byProvider = try #require(try summary(inFile: inFile, .provider, days: 2))
+        #expect(byProvider.rows.map(\.name) == ["row"] && byProvider.total.requests == 2)
+        #expect(byProvider.total.promptTokens == 40 && byProvider.total.completionTokens == 60)
+        #expect(byProvider.total.cost == 3_000 && byProvider.total.failed == 0)
+        try write([requestWithCall(4, at: now, callAt: now)], inFile: inFile)
+        #expect(try summary(inFile: inFile, .provider, days: 1)?.total.requests == 1)
+    }
+
     @Test("sums of the largest costs are exact")
     func largeCosts() throws {
         let most = Cost.mostMillionths

@@ -85,5 +85,22 @@ func call(_ number: Int, at milliseconds: Int = Timestamp.now(), provider: Strin
     return record
 }
 
+/// The record of a request with its only call, which ended earlier.
+func requestWithCall(
+    _ number: Int,
+    at milliseconds: Int = Timestamp.now(),
+    callAt callMilliseconds: Int? = nil,
+    model: String? = "fast",
+    key: String? = "k1",
+    credits: Int? = nil
+) -> UsageRecord {
+    var record = request(number, at: milliseconds, model: model, cost: 1_500)
+    record.subject = .requestWithCall(
+        .init(at: callMilliseconds ?? milliseconds - 2, durationMilliseconds: 790, key: key, credits: credits)
+    )
+    (record.isStreamed, record.isCached) = (true, true)
+    return record
+}
+
 /// Writes nowhere.
 let noLog = Log(level: .error, format: .text, descriptor: open("/dev/null", O_WRONLY | O_CLOEXEC))

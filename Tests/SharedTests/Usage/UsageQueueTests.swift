@@ -1,0 +1,42 @@
+import Engine
+import Testing
+
+@testable import Shared
+
+@Suite struct UsageQueueTests {
+    @Test("records that wait go to the present store, and later ones to the next, while the thread is busy")
+    func change() {
+        let (old, new) = (SlowStore(), SlowStore())
+        new.proceed.wake()
+        let queue = UsageQueue("file", old, gatheringMilliseconds: 0, noLog)
+        queue.take(request(1, at: 1), [])
+        old.began.wait(untilMicroseconds: nil)
+        queue.take(request(2, at: 2), [call(2, at: 2)])
+        queue.use(new)
+        queue.take(request(3, at: 3), [])
+        #expect(queue.waitingRecords == 4)
+        old.proceed.wake()
+        queue.stop()
+        #expect(old.times == [1, 2, 2] && new.times == [3] && queue.waitingRecords == 0)
+    }
+}
+
+/// Writes once it may.
+private final class SlowStore: UsageStore {
+    let began = Signal()
+    let proceed = Signal()
+    private let written = Lock<[Int]>([])
+    private let mayWrite = Lock(false)
+
+    var times: [Int] { written.withLock(\.self) }
+
+    func write(_ records: ArraySlice<UsageRecord>) -> Int {
+        began.wake()
+        if !mayWrite.withLock(\.self) { proceed.wait(untilMicroseconds: nil) }
+        mayWrite.withLock { $0 = true }
+        written.withLock { $0 += records.map(\.timeMilliseconds) }
+        return records.count
+    }
+
+    func reopen() {}
+}
