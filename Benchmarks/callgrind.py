@@ -28,6 +28,30 @@ def stacks(path: Path) -> Counter[tuple[str, ...]]:
     return spent
 
 
+def functions(path: Path) -> Counter[str]:
+    """The instructions that each function's own code took, at whatever depth of a recursion."""
+    spent: Counter[str] = Counter()
+    for _, function, count in _own(path):
+        spent[function.partition("'")[0]] += count
+    return spent
+
+
+def callees(path: Path) -> dict[str, list[str]]:
+    """The functions that each function called, each once, in the order of the file."""
+    names: dict[str, str] = {}
+    found: dict[str, dict[str, None]] = {}
+    current = ""
+    for line in path.read_text().splitlines():
+        if (match := NAME.match(line)) and match[2] == "fn":
+            if match[4]:
+                names[match[3]] = match[4].partition("'")[0]
+            if match[1]:
+                found.setdefault(current, {})[names[match[3]]] = None
+            else:
+                current = names[match[3]]
+    return {caller: list(called) for caller, called in found.items()}
+
+
 def _own(path: Path) -> Iterator[tuple[str, str, int]]:
     """Object file, function and instructions of each line that is not a callee's. A name stands behind its number once,
     and the number alone after that."""

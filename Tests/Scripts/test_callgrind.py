@@ -52,3 +52,10 @@ def test_stacks_begin_with_the_outermost_caller(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.write_text(WRITTEN.format(533))
     assert callgrind.stacks(out) == {("main",): 126, ("malloc",): 400, ("main", "other"): 7}
+
+
+def test_functions_are_one_at_all_depths(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_text(WRITTEN.format(533) + "fn=(4) other'2\ncfn=(1)\ncalls=1 0\n0 1\ncfn=(2)\ncalls=1 0\n0 1\n")
+    assert callgrind.functions(out) == {"main": 126, "malloc": 400, "other": 7}
+    assert callgrind.callees(out) == {"main": ["malloc"], "other": ["main", "malloc"]}
