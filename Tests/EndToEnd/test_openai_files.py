@@ -1,5 +1,7 @@
 """Files of callers at providers of the kind openai: uploaded, read and deleted there, and named in chats by the vendor's ids."""
 
+import json
+
 import conftest
 import officials
 import openai
@@ -170,6 +172,26 @@ def test_an_id_that_is_written_with_escapes(team, empty):
     answer = team.post("/v1/chat/completions", content=text % id.replace("file-", "file\\u002d"), headers={"Content-Type": "application/json"})
     assert answer.status_code == 200, answer.text
     assert empty.body(MODEL)["messages"][0]["content"] == [{"type": "file", "file": {"file_id": vendors_id}}]
+
+
+@pytest.mark.parametrize("part", [
+    '{"type":"file","file":{"file_id":"ID","file_id":"file-hidden"}}',
+    '{"type":"file","file":{"file_id":"ID","file\\u005fid":"file-hidden"}}',
+    '{"type":"file","file":{"file_id":"ID"},"file":{"file_id":"file-hidden"}}',
+    '{"type":"file","file":{"file_id":"ID"},"fi\\u006ce":{"file\\u005fid":"file-hidden"}}',
+    '{"type":"text","text":"a","type":"file","file":{"file_id":"file-hidden"}}',
+    '{"type":"text","text":"a"}],"content":[{"type":"file","file":{"file_id":"file-hidden"}}',
+    '{"type":"text","text":"a"}],"c\\u006fntent":[{"type":"file","file":{"file\\u005fid":"file-hidden"}}',
+])  # fmt: skip
+def test_an_id_that_only_other_readers_find(team, empty, part):
+    """Readers of JSON differ in which of two members with one name they take."""
+    id = upload(team)
+    _, vendors_id, _ = kept(empty, VENDOR_KEY, SECOND_KEY)
+    text = '{"model":"fast","messages":[{"role":"user","content":[PART]}]}'.replace("PART", part).replace("ID", id)
+    answer = team.post("/v1/chat/completions", content=text, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    sent = json.dumps(empty.body(MODEL))
+    assert "hidden" not in sent and (vendors_id in sent or '"a"' in sent)
 
 
 def test_chats_by_the_responses_api(keeping, empty, caller):

@@ -9,7 +9,7 @@ struct NativeRequest {
     /// understand alike.
     static func written(_ original: Body, for call: borrowing ChatCall, _ model: String) -> Body? {
         let root = RawJSON(original.bytes)
-        guard root.isObject, let members = distinct(root) else { return nil }
+        guard root.isObject, let members = distinct(root), !mayHideFiles(root) else { return nil }
         var out = ByteBuffer()
         _ = out.reserve(original.bytes.count + 256)
         out.append(#"{"model":"#)
@@ -72,6 +72,19 @@ struct NativeRequest {
             members.append(member)
         }
         return members
+    }
+
+    /// Another reader may find another file in a message than the one that was found to be its caller's.
+    private static func mayHideFiles(_ root: RawJSON) -> Bool {
+        var (name, escape) = (ByteScan(root.bytes), ByteScan(root.bytes))
+        guard name.find("file_id") || escape.find(#"\u00"#), let messages = root["messages"] else { return false }
+        return !messages.elements.allSatisfy { message in
+            guard let members = distinct(message) else { return false }
+            let content = members.first { $0.name.equals("content") }?.value
+            return content?.elements.allSatisfy { part in
+                distinct(part)?.allSatisfy { distinct($0.value) != nil } ?? false
+            } ?? true
+        }
     }
 
     /// One of the tools is of a type that the relay alone has.
