@@ -16,7 +16,7 @@ RELEASE := -c release --static-swift-stdlib --omit-frame-pointers -Xlinker -s \
 	-Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now --disable-local-rpath
 
 # What `make fuzz` tries, and with how many inputs each.
-FUZZ_TARGETS ?= request-parser answer-reader event-stream multipart chat-body tool-answer mask
+FUZZ_TARGETS ?= request-parser answer-decoder event-stream multipart chat-body tool-answer mask
 FUZZ_RUNS ?= 200000
 
 # How many runs `make simulate` makes.

@@ -88,11 +88,14 @@ package struct UpstreamError: Error {
             case .overloaded: .unavailable
             default: error.isTimeout ? .timedOut : .failed
             }
-        self.init(kind, cause: error.cause)
+        self.init(kind, cause: error.kind == .late ? Self.tooLate : error.cause)
         fields.value.transport = error.kind
         // Nobody's answer has room here.
         if error.kind == .overloaded { self.remedy = [] }
     }
+
+    /// The cause of a failure that `CallSheet.endsAt` made.
+    package static let tooLate = "no answer began within FALLBACK_DEADLINE"
 
     package var kind: Kind { fields.value.kind }
 
@@ -129,7 +132,7 @@ extension UpstreamError {
     /// The vendor may have billed the call all the same: it was on its way, and nobody said no.
     package var mayBeBilled: Bool {
         switch fields.value.transport {
-        case .firstByteTimeout, .idleTimeout, .totalTimeout, .broken, .tooLarge, .overloaded, .cancelled: true
+        case .firstByteTimeout, .idleTimeout, .totalTimeout, .late, .broken, .tooLarge, .overloaded, .cancelled: true
         case .unreachable, .insecure, .connectTimeout: false
         case nil: self.isCut || kind == .cancelled
         }
@@ -143,6 +146,7 @@ extension UpstreamError {
         case .firstByteTimeout: .firstByteTimeout
         case .idleTimeout: .idleTimeout
         case .totalTimeout: .totalTimeout
+        case .late: .timedOut
         case .broken: .broken
         case .tooLarge: .tooLarge
         case .overloaded: .overloaded

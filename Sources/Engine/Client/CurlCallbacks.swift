@@ -39,7 +39,7 @@ func openSocket(
 
 func closeSocket(context: UnsafeMutableRawPointer?, socket: curl_socket_t) -> Int32 {
     guard let context else { return 1 }
-    Unmanaged<CurlClient>.fromOpaque(context).takeUnretainedValue().closeSocket(socket)
+    Unmanaged<CurlClient>.fromOpaque(context).takeUnretainedValue().isClosed(socket)
     return 0
 }
 

@@ -3,7 +3,7 @@ import CCurl
 /// A call on HTTP/1.1 of our own, on a connection that libcurl makes.
 ///
 /// `@unchecked`: only its loop's thread touches it.
-final class DirectTransfer: Transfer, ConnectionUser, TurnEnd, @unchecked Sendable {
+final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecked Sendable {
     private let pool: ConnectionPool
     private let form: DirectForm
     private var connection: UpstreamConnection?
@@ -15,24 +15,20 @@ final class DirectTransfer: Transfer, ConnectionUser, TurnEnd, @unchecked Sendab
     private var body: Body?
     private var sentBytes = 0
     private var sendingFailure: CURLcode?
-    private var answer = AnswerReader()
+    private var answer = AnswerDecoder()
     private var isKeepAlive = false
     /// Something of the answer has come.
     private var isAnswered = false
     private var media = ""
-    private let endsAt: UInt64
-
     /// A body up to that goes with the head in one piece.
     private static let joinedBytes = 16_384
 
     init(_ call: UpstreamCall, _ form: DirectForm, _ pool: ConnectionPool, isStreamed: Bool) {
         self.pool = pool
         self.form = form
-        let total = UInt64(call.endpoint.options.totalMilliseconds) * 1_000_000
-        endsAt = pool.client.loop.nowNanoseconds + total
         super.init(client: pool.client, isStreamed: isStreamed)
         compose(call)
-        start(at: call.endpoint)
+        start(at: call.endpoint, by: call.deadline)
     }
 
     private func compose(_ call: UpstreamCall) {
@@ -64,7 +60,7 @@ final class DirectTransfer: Transfer, ConnectionUser, TurnEnd, @unchecked Sendab
     }
 
     private func connect() -> Bool {
-        guard let endpoint, let new = UpstreamConnection(to: endpoint, form.origin, for: self, pool) else {
+        guard let endpoint, let new = UpstreamConnection(to: endpoint, form, for: self, pool) else {
             return false
         }
         connection = new
@@ -76,7 +72,7 @@ final class DirectTransfer: Transfer, ConnectionUser, TurnEnd, @unchecked Sendab
         if code == CURLE_OK { send() } else { brokeOff(code) }
     }
 
-    override var totalAt: UInt64 { endsAt }
+    override var hasTotalElsewhere: Bool { false }
     override var mediaType: String { media }
 
     override func arm(at nanoseconds: UInt64) { connection?.arm(at: nanoseconds) }
@@ -91,7 +87,7 @@ final class DirectTransfer: Transfer, ConnectionUser, TurnEnd, @unchecked Sendab
     override func clear() {
         request.release()
         body = nil
-        answer = AnswerReader()
+        answer = AnswerDecoder()
         super.clear()
     }
 
@@ -178,25 +174,17 @@ final class DirectTransfer: Transfer, ConnectionUser, TurnEnd, @unchecked Sendab
         isHeadComplete = true
         isKeepAlive = answer.isKeepAlive
         let type = bytes[part: answer.contentType.range]
-        let isJSON = type.count >= 16 && type[part: 0..<16].equalsLowered("application/json")
-        let isEventStream = type.count >= 17 && type[part: 0..<17].equalsLowered("text/event-stream")
         media =
             switch type {
             case "application/json": "application/json"
             case "text/event-stream": "text/event-stream"
-            default: type.count <= 200 && type.allSatisfy { $0 >= 32 && $0 < 127 } ? type.text : ""
+            default: UpstreamHead.mediaType(type)
             }
         head = UpstreamHead(
             status: answer.status,
-            isEventStream: isEventStream,
-            isJSON: isJSON,
-            retryAfterSeconds: answer.status == 200
-                ? nil
-                : retryAfterSeconds(
-                    bytes[part: answer.retryAfter.range],
-                    milliseconds: bytes[part: answer.retryAfterMilliseconds.range]
-                ),
-            redirectURL: answer.status / 100 == 3 ? endpoint?.resolved(bytes[part: answer.location.range]) : nil
+            type: type,
+            wait: (bytes[part: answer.retryAfter.range], bytes[part: answer.retryAfterMilliseconds.range]),
+            redirectURL: endpoint?.resolved(bytes[part: answer.location.range])
         )
         dropRequest()
         if isStreamed { waiter.wake() }

@@ -71,6 +71,7 @@ private func urlPart(
 struct DirectForm: Sendable {
     /// Equal for endpoints whose calls may share a connection.
     let origin: String
+    let hasTLS: Bool
     /// Target, version and host, which follow the method.
     let place: [UInt8]
 
@@ -80,14 +81,14 @@ struct DirectForm: Sendable {
             let port = urlPart(url, CURLUPART_PORT), let path = urlPart(url, CURLUPART_PATH)
         else { return nil }
         // A proxy for plain HTTP wants another target.
-        let isTunnel = scheme == "https" || options.proxy.hasPrefix("socks")
-        guard options.proxy.isEmpty || isTunnel else { return nil }
+        hasTLS = scheme == "https"
+        guard options.proxy.isEmpty || hasTLS || options.proxy.hasPrefix("socks") else { return nil }
         guard [CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_ZONEID].allSatisfy({ urlPart(url, $0) == nil }) else {
             return nil
         }
         let query = urlPart(url, CURLUPART_QUERY).map { "?" + $0 } ?? ""
         guard (host + path + query).utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else { return nil }
-        let isUsualPort = port == (scheme == "https" ? "443" : "80")
+        let isUsualPort = port == (hasTLS ? "443" : "80")
         let hostField = isUsualPort ? host : "\(host):\(port)"
         origin = "\(scheme)://\(host):\(port) \(options.proxy) \(options.certificateFile ?? "")"
         place = Array(" \(path)\(query) HTTP/1.1\r\nHost: \(hostField)\r\n".utf8)

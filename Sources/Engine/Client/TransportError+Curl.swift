@@ -33,6 +33,7 @@ extension TransportError {
         case .firstByteTimeout: "\(host) did not begin to answer in time"
         case .idleTimeout: "\(host) was silent for too long"
         case .totalTimeout: "\(host) did not end its answer in time"
+        case .late: "\(host) did not answer by the deadline"
         case .broken: "the connection to \(host) broke"
         case .tooLarge: "the answer of \(host) is too large"
         case .overloaded: "no memory for the answer of \(host)"

@@ -1,5 +1,6 @@
 import CCurl
 import CLinux
+import Glibc
 
 /// Told of what happens on its connection.
 protocol ConnectionUser: AnyObject {
@@ -13,7 +14,7 @@ protocol ConnectionUser: AnyObject {
 }
 
 /// A connection to a vendor that libcurl makes: names, proxies and TLS are its matter. HTTP on it is somebody else's,
-/// one call after the other.
+/// one call after the other. Without TLS libcurl's part ends there, with its memory of some 10 KB.
 ///
 /// Only its loop's thread touches it.
 final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
@@ -27,9 +28,11 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
 
     /// Of those that fit together: scheme, host, port, proxy and trust.
     let origin: String
+    private let hasTLS: Bool
     private unowned let pool: ConnectionPool
     private let loop: EventLoop
-    private let handle: CurlHandle
+    /// Nil: the socket is this connection's own.
+    private var handle: CurlHandle?
     private lazy var timer = Timer(self)
     /// Nil: nobody uses it.
     unowned var user: (any ConnectionUser)?
@@ -40,10 +43,11 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
 
     private static let readEvents = EPOLLIN.rawValue | EPOLLRDHUP.rawValue
 
-    init?(to endpoint: Endpoint, _ origin: String, for user: any ConnectionUser, _ pool: ConnectionPool) {
+    init?(to endpoint: Endpoint, _ form: DirectForm, for user: any ConnectionUser, _ pool: ConnectionPool) {
         guard let handle = CurlHandle(pool.client, isConnection: true) else { return nil }
         self.handle = handle
-        self.origin = origin
+        origin = form.origin
+        hasTLS = form.hasTLS
         self.pool = pool
         self.user = user
         loop = pool.client.loop
@@ -58,12 +62,20 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     var hasEndedEarly: Bool { false }
 
     func finish(_ code: CURLcode) {
-        if code == CURLE_OK {
+        if code == CURLE_OK, let handle {
             var found: curl_socket_t = CURL_SOCKET_BAD
-            _ = relay_curl_socket(handle.easy, &found)
+            guard relay_curl_socket(handle.easy, &found) == CURLE_OK, found != CURL_SOCKET_BAD else {
+                return user?.connected(CURLE_COULDNT_CONNECT) ?? ()
+            }
             socket = found
-            _ = relay_curl_set_long(handle.easy, CURLOPT_BUFFERSIZE, pool.readBytes)
             pool.client.handOver(found)
+            if hasTLS {
+                _ = relay_curl_set_long(handle.easy, CURLOPT_BUFFERSIZE, pool.readBytes)
+            } else {
+                pool.client.keep(found)
+                handle.multi?.remove(handle)
+                self.handle = nil
+            }
             watch(Self.readEvents)
         }
         user?.connected(code)
@@ -76,7 +88,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         user = nil
         watch(0)
         loop.remove(timer)
-        handle.multi?.remove(handle)
+        if let handle { handle.multi?.remove(handle) } else { pool.client.closeSocket(socket) }
     }
 
     // MARK: Bytes
@@ -84,20 +96,34 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     /// - Returns: the count that was taken, 0 if there is no room yet: `canWrite` is called then.
     func write(_ bytes: UnsafeRawBufferPointer) -> Result<Int, CurlFailure> {
         var count = 0
-        let code = curl_easy_send(handle.easy, bytes.baseAddress, bytes.count, &count)
-        guard code == CURLE_OK || code == CURLE_AGAIN else { return .failure(CurlFailure(code: code)) }
+        if let handle {
+            let code = curl_easy_send(handle.easy, bytes.baseAddress, bytes.count, &count)
+            guard code == CURLE_OK || code == CURLE_AGAIN else { return .failure(CurlFailure(code: code)) }
+        } else {
+            count = send(socket, bytes.baseAddress, bytes.count, relay_no_signal)
+            guard count >= 0 || Self.mayGoOn else { return .failure(CurlFailure(code: CURLE_SEND_ERROR)) }
+            count = max(0, count)
+        }
         if count < bytes.count { watch(Self.readEvents | EPOLLOUT.rawValue) }
         return .success(count)
     }
 
     func read(into room: UnsafeMutableRawBufferPointer) -> Reading {
         var count = 0
+        guard let handle else {
+            count = recv(socket, room.baseAddress, room.count, 0)
+            if count < 0 { return Self.mayGoOn ? .nothing : .broken(CURLE_RECV_ERROR) }
+            return count == 0 ? .end : .bytes(count)
+        }
         switch curl_easy_recv(handle.easy, room.baseAddress, room.count, &count) {
         case CURLE_OK: return count == 0 ? .end : .bytes(count)
         case CURLE_AGAIN: return .nothing
         case let code: return .broken(code)
         }
     }
+
+    /// After a system call that failed: it has to wait, and the connection is well.
+    private static var mayGoOn: Bool { errno == EAGAIN || errno == EINTR }
 
     /// False: it is left alone, whatever comes.
     func reads(_ isWanted: Bool) { watch(isWanted ? Self.readEvents : 0) }

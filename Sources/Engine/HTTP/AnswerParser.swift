@@ -137,7 +137,7 @@ package struct AnswerParser {
     ) throws(MalformedAnswer) -> Bool {
         guard line.count >= 12, line[7] == 48 || line[7] == 49, line[8] == 32, line.count == 12 || line[12] == 32,
             let status = number(line[part: 9..<12]), status >= 100,
-            line.allSatisfy({ $0 >= 32 && $0 != 127 || $0 == 9 })
+            !hasControl(line)
         else { throw MalformedAnswer() }
         head.status = status
         return line[7] == 48

@@ -31,8 +31,8 @@ import Testing
             return (most, wrong, count)
         }
         #expect(count == size && wrong == 0)
-        #expect(most >= Transfer.streamLimitBytes, "it was never held back")
-        #expect(most <= Transfer.streamLimitBytes + 4_096)
+        #expect(most >= UpstreamTransfer.streamLimitBytes, "it was never held back")
+        #expect(most <= UpstreamTransfer.streamLimitBytes + 4_096)
     }
 
     @Test("while a reader takes its time the vendor's idle time does not run")

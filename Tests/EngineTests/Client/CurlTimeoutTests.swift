@@ -1,4 +1,5 @@
 import Support
+import Synchronization
 import Testing
 
 @testable import Engine
@@ -41,20 +42,63 @@ import Testing
         #expect(outcome == .failure(.idleTimeout))
     }
 
-    /// First byte within 5 s, idle at most 2 s. `milliseconds` pass once `got` is open; one less would not do.
+    @Test("a call whose answer does not begin by its deadline", arguments: [false, true])
+    func late(isStreamed: Bool) async {
+        let got = Gate()
+        let outcome = await outcome(isStreamed, after: got, milliseconds: 1_000, Deadline()) { peer in
+            guard peer.receiveRequest() != nil else { return }
+            got.open()
+            peer.waitForEnd()
+        }
+        #expect(outcome == .failure(.late))
+    }
+
+    @Test("a whole answer has to end by its deadline; a stream has all its time once the deadline is lifted")
+    func lifted() async {
+        for isLifted in [false, true] {
+            let got = Gate()
+            let deadline = Deadline()
+            let outcome = await outcome(isLifted, after: got, milliseconds: isLifted ? 2_000 : 1_000, deadline) {
+                peer in
+                guard peer.receiveRequest() != nil else { return }
+                peer.beginChunks()
+                if isLifted { deadline.lift() }
+                peer.sendChunk("a")
+                got.open()
+                peer.waitForEnd()
+            }
+            #expect(outcome == .failure(isLifted ? .idleTimeout : .late))
+        }
+    }
+
+    @Test("a call that begins after its deadline connects to nobody")
+    func tooLate() async {
+        let vendor = RawServer { peer, _ in peer.waitForEnd() }
+        let outcome = await withClient { client, loop in
+            let deadline = Deadline()
+            deadline.set(loop.nowNanoseconds)
+            return await client.outcome(UpstreamCall(vendor.url(), by: deadline))
+        }
+        #expect(outcome == .failure(.late) && vendor.connections == 0)
+    }
+
+    /// First byte within 5 s, idle at most 2 s, a deadline after 1 s. `milliseconds` pass once `got` is open; one less
+    /// would not do.
     private func outcome(
         _ isStreamed: Bool,
         after got: Gate,
         milliseconds: UInt64,
+        _ deadline: Deadline? = nil,
         _ serve: @escaping @Sendable (Socket) -> Void
     ) async -> CallOutcome {
         let vendor = RawServer { peer, _ in serve(peer) }
         let clock = ManualClock()
         let loop = clock.loop()
         let done = Count()
+        deadline?.set(clock.now + 1_000_000_000)
         let task = Task {
             await withClient(loop) { client, _ in
-                let call = UpstreamCall(vendor.url()) { options in
+                let call = UpstreamCall(vendor.url(), by: deadline) { options in
                     options.firstByteMilliseconds = 5_000
                     options.idleMilliseconds = 2_000
                 }
@@ -93,4 +137,14 @@ import Testing
         }
         #expect(outcome == .failure(.connectTimeout))
     }
+}
+
+private final class Deadline: AnswerDeadline, Sendable {
+    private let end = Atomic(UInt64.max)
+
+    var endsAt: UInt64 { end.load(ordering: .relaxed) }
+
+    func set(_ nanoseconds: UInt64) { end.store(nanoseconds, ordering: .relaxed) }
+
+    func lift() { set(.max) }
 }

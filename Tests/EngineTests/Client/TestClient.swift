@@ -38,6 +38,7 @@ extension UpstreamCall {
     init(
         _ url: String,
         _ text: String? = "{}",
+        by deadline: (any AnswerDeadline)? = nil,
         _ change: (inout EndpointOptions) -> Void = { _ in }
     ) {
         var options = EndpointOptions()
@@ -46,7 +47,7 @@ extension UpstreamCall {
         change(&options)
         guard let endpoint = Endpoint(url, options) else { preconditionFailure("\(url) is no URL") }
         let headers = UpstreamHeaders(["Content-Type: application/json", "Expect:"])
-        self.init(endpoint: endpoint, headers: headers, body: text.map { Body(ByteBuffer($0)) })
+        self.init(endpoint: endpoint, headers: headers, body: text.map { Body(ByteBuffer($0)) }, by: deadline)
     }
 }
 

@@ -1,6 +1,6 @@
 /// Vendors' answers: whatever comes, an answer or a refusal; the same one however it is cut; never a read past the end.
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzAnswerReader(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+public func fuzzAnswerDecoder(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var pieces = Pieces(UnsafeRawBufferPointer(start: data, count: count))
     var whole = Answer()
     whole.take(pieces.bytes)
@@ -25,7 +25,7 @@ private struct Outcome: Equatable {
 }
 
 private struct Answer: ~Copyable {
-    private var reader = AnswerReader()
+    private var decoder = AnswerDecoder()
     private var body = ByteBuffer()
     private(set) var outcome = Outcome()
 
@@ -36,7 +36,7 @@ private struct Answer: ~Copyable {
         defer { copy.deallocate() }
         copy.copyMemory(from: bytes)
         do throws(MalformedAnswer) {
-            try reader.take(UnsafeRawBufferPointer(copy), into: &body) { heads.append(checked($0, $1)) }
+            try decoder.take(UnsafeRawBufferPointer(copy), into: &body) { heads.append(checked($0, $1)) }
         } catch {
             // What was read before depends on the cutting.
             outcome = Outcome(isRefused: true)
@@ -49,7 +49,7 @@ private struct Answer: ~Copyable {
 
     mutating func end() {
         guard !outcome.isRefused else { return }
-        outcome.isDone = reader.end()
+        outcome.isDone = decoder.end()
         outcome.body = Array(body.bytes)
     }
 }

@@ -1,6 +1,6 @@
 /// Reads one answer of HTTP/1.1 from what a connection brings, piece by piece (RFC 9112); strict. Pure: bytes go in, a
 /// head and a body come out.
-package struct AnswerReader: ~Copyable {
+package struct AnswerDecoder: ~Copyable {
     /// The part that comes next.
     private enum Part {
         case head

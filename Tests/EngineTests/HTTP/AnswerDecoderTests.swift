@@ -2,7 +2,7 @@ import Engine
 import Support
 import Testing
 
-@Suite struct AnswerReaderTests {
+@Suite struct AnswerDecoderTests {
     @Test("good answers are read, wherever they are cut", arguments: goodAnswers)
     func reads(_ row: AnswerRow) {
         for pieces in cuttings(of: Array(row.text.utf8)) { #expect(read(pieces) == row.outcome, "\(pieces)") }
@@ -142,13 +142,13 @@ private let badAnswers = [
 
 /// The connection ends after the last piece.
 private func read(_ pieces: [[UInt8]]) -> Outcome {
-    var reader = AnswerReader()
+    var decoder = AnswerDecoder()
     var body = ByteBuffer()
     var outcome = Outcome()
     for piece in pieces where !outcome.isRefused {
         piece.withUnsafeBytes { bytes in
             do throws(MalformedAnswer) {
-                try reader.take(bytes, into: &body) { head, bytes in
+                try decoder.take(bytes, into: &body) { head, bytes in
                     outcome.status = head.status
                     outcome.isKeepAlive = head.isKeepAlive
                     outcome.isOpen = head.length == .open
@@ -161,7 +161,7 @@ private func read(_ pieces: [[UInt8]]) -> Outcome {
         }
     }
     if outcome.isRefused { return outcome }
-    outcome.isDone = reader.end()
+    outcome.isDone = decoder.end()
     outcome.body = body.text
     return outcome
 }

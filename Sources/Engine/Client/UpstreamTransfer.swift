@@ -5,7 +5,7 @@ import Glibc
 /// matter.
 ///
 /// `@unchecked`: only its loop's thread touches it.
-class Transfer: UpstreamStream, TimerTarget, @unchecked Sendable {
+class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     let isStreamed: Bool
     unowned let client: CurlClient
     var endpoint: Endpoint?
@@ -25,10 +25,14 @@ class Transfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     private(set) var isUnwanted = false
     private var isStopped = false
     /// Keeps this object while it runs and nobody else holds it.
-    private var own: Transfer?
+    private var own: UpstreamTransfer?
     private var startedAt: UInt64 = 0
     private var silenceAt = UInt64.max
     private var limitAt = UInt64.max
+    /// When the whole time is over, or that for its answer to begin; .max: somebody else looks after it.
+    private var totalAt = UInt64.max
+    /// Nil: `totalAt` is of the whole time.
+    private var deadline: (any AnswerDeadline)?
 
     /// Of a stream, waiting for its reader; more pauses the vendor.
     static let streamLimitBytes = 16_384
@@ -54,17 +58,23 @@ class Transfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     var mediaType: String { "" }
     /// A body is on its way to the vendor, which may take its time.
     var isSending: Bool { false }
-    /// When the whole time is over; .max: somebody else looks after it.
-    var totalAt: UInt64 { .max }
+    /// Somebody else looks after the whole time.
+    var hasTotalElsewhere: Bool { true }
     /// The call is past its connection, so what is over is the whole time.
     var isConnected: Bool { hasBegun }
 
     // MARK: Start and end
 
-    func start(at endpoint: Endpoint) {
+    func start(at endpoint: Endpoint, by deadline: (any AnswerDeadline)? = nil) {
         startedAt = client.loop.nowNanoseconds
         self.endpoint = endpoint
+        totalAt = wholeAt
+        guard let deadline else { return }
+        self.deadline = deadline
+        totalAt = min(totalAt, deadline.endsAt)
     }
+
+    private var wholeAt: UInt64 { hasTotalElsewhere ? .max : startedAt + totalNanoseconds }
 
     /// Makes it as new, but for what is set at its start.
     func reset() {
@@ -95,6 +105,7 @@ class Transfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     func clear() {
         received.release()
         answerHold = nil
+        deadline = nil
     }
 
     func stop(isComplete: Bool) {
@@ -149,8 +160,7 @@ class Transfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         return TransportError(code, isWholeTimeOver: isTotal, at: named)
     }
 
-    var totalNanoseconds: UInt64 { UInt64(endpoint?.options.totalMilliseconds ?? 0) * 1_000_000 }
-    var startedNanoseconds: UInt64 { startedAt }
+    private var totalNanoseconds: UInt64 { UInt64(endpoint?.options.totalMilliseconds ?? 0) * 1_000_000 }
 
     /// The vendor's time runs from now on.
     func limitAnew() {
@@ -172,8 +182,7 @@ class Transfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         let now = client.loop.nowNanoseconds
         guard finished == nil else { return }
         if isUnwanted { return abort() }
-        if now >= totalAt {
-            failure = TransportError(.totalTimeout, at: named)
+        if now >= totalAt, isOver(at: now) {
             waiter.wake()
         } else if isPaused {
             if totalAt != .max { arm(at: totalAt) }
@@ -185,6 +194,17 @@ class Transfer: UpstreamStream, TimerTarget, @unchecked Sendable {
             let next = min(limitAt, totalAt)
             if next != .max { arm(at: next) }
         }
+    }
+
+    /// At `totalAt`. False: its answer has begun in time, so it has the whole time.
+    private func isOver(at now: UInt64) -> Bool {
+        if let deadline {
+            totalAt = wholeAt
+            if now >= deadline.endsAt { failure = TransportError(.late, at: named) }
+            self.deadline = nil
+        }
+        if failure == nil, now >= totalAt { failure = TransportError(.totalTimeout, at: named) }
+        return failure != nil
     }
 
     // MARK: Bytes
@@ -246,16 +266,4 @@ class Transfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         limitAnew()
         resume()
     }
-}
-
-/// Seconds of a `Retry-After` in its two forms; nil: neither, or no time.
-func retryAfterSeconds(_ value: UnsafeRawBufferPointer, milliseconds: UnsafeRawBufferPointer) -> Int? {
-    if !milliseconds.isEmpty, milliseconds.count <= 20, let number = Double(milliseconds.text),
-        (1...1e9).contains(number)
-    {
-        return Int((number / 1_000).rounded(.up))
-    }
-    guard !value.isEmpty, value.count <= 40 else { return nil }
-    let seconds = Int(value.text) ?? curl_getdate(value.text, nil) - time(nil)
-    return seconds > 0 ? seconds : nil
 }
