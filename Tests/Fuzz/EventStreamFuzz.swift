@@ -21,20 +21,42 @@ public func fuzzEventStream(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt
         start = end
     }
     demand(events == plain, "in pieces \(events), plainly \(plain)")
+
+    var short = EventStreamParser()
+    events.removeAll()
+    feed(pieces.bytes, &short, &events, withTexts: true)
+    demand(short.waitingBytes == whole.waitingBytes, "\(short.waitingBytes) bytes wait")
+    demand(events == plain, "with texts \(events), plainly \(plain)")
     return 0
 }
+
+private let opening: StaticString = "event: n\ndata: {\"c\":\""
+private let closing: StaticString = "\"}\n\n"
 
 private struct Event: Equatable {
     let name: [UInt8]
     let data: [UInt8]
 }
 
-private func feed(_ bytes: UnsafeRawBufferPointer, _ parser: inout EventStreamParser, _ events: inout [Event]) {
+private func feed(
+    _ bytes: UnsafeRawBufferPointer,
+    _ parser: inout EventStreamParser,
+    _ events: inout [Event],
+    withTexts: Bool = false
+) {
     var buffer = ByteBuffer()
     buffer.append(bytes)
     parser.append(&buffer)
     demand(buffer.isEmpty, "the bytes given were not taken")
-    while let event = parser.next() {
+    while true {
+        if withTexts, let text = parser.text(between: UnsafeRawBufferPointer(opening), UnsafeRawBufferPointer(closing))
+        {
+            touchPadding(text)
+            demand(!text.isEmpty && text.isPlain, "no plain text: \(text.text)")
+            events.append(Event(name: Array("n".utf8), data: Array(#"{"c":""#.utf8) + text + Array(#""}"#.utf8)))
+            continue
+        }
+        guard let event = parser.next() else { break }
         touchPadding(event.data)
         events.append(Event(name: Array(event.name), data: Array(event.data)))
     }

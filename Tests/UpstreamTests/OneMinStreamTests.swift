@@ -34,7 +34,7 @@ import Testing
             while try await stream.more(patienceNanoseconds: 1) != .end {
                 while try stream.next({ _, event in
                     if case .finish = event { result.ends += 1 }
-                    guard case .text(let piece) = event else { return }
+                    guard case .text(let piece, _) = event else { return }
                     if String(validating: piece, as: UTF8.self) == nil { Issue.record("a character was split") }
                     out += piece
                 }) {}

@@ -126,7 +126,7 @@ func hear(_ stream: any ChatAnswerStream) async -> Heard {
         while try await stream.more(patienceNanoseconds: 1_000_000_000) != .end {
             while try stream.next({ choice, event in
                 switch event {
-                case .text(let text): heard.texts[choice, default: ""] += text.text
+                case .text(let text, _): heard.texts[choice, default: ""] += text.text
                 case .reasoning(let text): heard.reasoning[choice, default: ""] += text.text
                 case .toolCall(_, let id, let name): heard.calls[choice, default: []] += [id.text, name.text]
                 case .toolArguments(_, let text): heard.calls[choice, default: []].append(text.text)

@@ -3,7 +3,8 @@ package enum Wire: Sendable { case chat, completions, messages }
 
 /// One step of an answer. Bytes are whole characters, valid during the call only.
 package enum AnswerEvent {
-    case text(UnsafeRawBufferPointer)
+    /// `isPlain`: it is known to be ASCII that stands in a JSON string as it is.
+    case text(UnsafeRawBufferPointer, isPlain: Bool = false)
     case reasoning(UnsafeRawBufferPointer)
     case refusal(UnsafeRawBufferPointer)
     case toolCall(index: Int, id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer)

@@ -61,6 +61,19 @@ struct TapeReader {
         return bytes[part: place..<(place + count)]
     }
 
+    /// The text of fewer than 128 bytes behind two numbers of one byte each; nil: something else comes.
+    ///
+    /// - Parameter numbers: their bytes as they lie in memory.
+    mutating func shortText(after numbers: UInt16) -> UnsafeRawBufferPointer? {
+        guard bytes.count - place >= 3, let here = bytes.baseAddress.map({ $0 + place }),
+            here.loadUnaligned(as: UInt16.self) == numbers,
+            case let count = Int(here.load(fromByteOffset: 2, as: UInt8.self)),
+            count < 128, count <= bytes.count - place - 3
+        else { return nil }
+        place += 3 + count
+        return UnsafeRawBufferPointer(start: here + 3, count: count)
+    }
+
     mutating func string() -> String? { text().map { String(decoding: $0, as: UTF8.self) } }
 
     /// The outer nil: it is not readable.

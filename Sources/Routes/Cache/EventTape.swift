@@ -9,6 +9,8 @@ private enum Kind: Int {
     case text, reasoning, refusal, call, arguments, signature, sealedThought, finish
     /// A vendor's own chunk, without the names.
     case native
+    /// A text that needs no escapes.
+    case plainText
 }
 
 extension AnswerTape {
@@ -21,8 +23,8 @@ extension AnswerTape {
             self.add(choice)
         }
         switch event {
-        case .text(let text):
-            add(.text)
+        case .text(let text, let isPlain):
+            add(isPlain ? .plainText : .text)
             self.add(text)
         case .reasoning(let text):
             add(.reasoning)
@@ -64,8 +66,9 @@ extension AnswerTape {
 }
 
 /// Tells the events of a tape again.
-struct EventTapeReader {
+struct EventTapeReader: ~Copyable {
     private var reader: TapeReader
+    private var chunk = ByteBuffer()
     /// See `AnswerNames`.
     private let names: Body
     private let includesUsage: Bool
@@ -81,6 +84,10 @@ struct EventTapeReader {
 
     /// False: there is no further one, or it is not readable.
     mutating func next(_ writer: any AnswerWriter) -> Bool {
+        if let text = reader.shortText(after: Self.plainText) {
+            writer.take(0, .text(text, isPlain: true))
+            return true
+        }
         guard !reader.isAtEnd, let kind = reader.number().flatMap(Kind.init) else { return false }
         if kind == .opening {
             writer.begin(with: " ")
@@ -93,8 +100,12 @@ struct EventTapeReader {
         return true
     }
 
+    /// The beginning of a plain text of the first choice, as most events are.
+    private static let plainText = UInt16(littleEndian: UInt16(Kind.plainText.rawValue))
+
     private mutating func event(_ kind: Kind) -> AnswerEvent? {
         switch kind {
+        case .plainText: return reader.text().map { .text($0, isPlain: true) }
         case .text: return reader.text().map { .text($0) }
         case .reasoning: return reader.text().map { .reasoning($0) }
         case .refusal: return reader.text().map { .refusal($0) }
@@ -121,8 +132,7 @@ struct EventTapeReader {
         guard let rest = reader.text() else { return false }
         // The usage is the client's own wish.
         if choice < 0, !includesUsage { return true }
-        var chunk = ByteBuffer()
-        _ = chunk.reserve(names.bytes.count + rest.count)
+        chunk.removeAll()
         chunk.append(names.bytes)
         chunk.append(rest)
         writer.take(choice, .native(.chat, chunk.bytes))

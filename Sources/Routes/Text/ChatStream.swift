@@ -99,7 +99,7 @@ private final class Delivery {
 
     private func take(_ choice: Int, _ event: AnswerEvent) {
         switch event {
-        case .text(let text), .reasoning(let text), .refusal(let text), .toolArguments(_, let text): tally.add(text)
+        case .text(let text, _), .reasoning(let text), .refusal(let text), .toolArguments(_, let text): tally.add(text)
         case .finish: finished |= 1 << UInt64(truncatingIfNeeded: choice)
         default: break
         }

@@ -115,7 +115,7 @@ private final class BoundedStream: ChatAnswerStream, @unchecked Sendable {
         return try stream.next { number, event in
             guard choices.indices.contains(number), case let choice = choices[number], !choice.isOver else { return }
             switch event {
-            case .text(let piece):
+            case .text(let piece, _):
                 choice.bound.take(piece) { take(number, .text($0)) }
                 guard let reason = choice.bound.reason else { return }
                 isCut = true

@@ -208,7 +208,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         for part in parts where part.isReady {
             do throws(UpstreamError) {
                 let hasMore = try part.stream.next { _, event in
-                    if case .text(let text) = event { part.delivered.add(text) }
+                    if case .text(let text, _) = event { part.delivered.add(text) }
                     take(part.index, event)
                 }
                 if hasMore { return true }

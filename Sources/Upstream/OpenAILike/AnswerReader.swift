@@ -56,17 +56,32 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         return false
     }
 
+    func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool {
+        guard choices[plain.choice].finish == nil, let text = plain.text(from: &events) else { return false }
+        tell(text, isPlain: true, writtenAs: text, take)
+        return true
+    }
+
     /// False: the chunk is more than text like that of those before.
     private func takePlain(_ data: UnsafeRawBufferPointer, _ take: Take) -> Bool {
         guard let written = plain.written(in: data), choices[plain.choice].finish == nil, let text = plain.text(written)
         else { return false }
+        tell(text, isPlain: false, writtenAs: written, take)
+        return true
+    }
+
+    private func tell(
+        _ text: UnsafeRawBufferPointer,
+        isPlain: Bool,
+        writtenAs written: UnsafeRawBufferPointer,
+        _ take: Take
+    ) {
         if terms.isNative {
             chunk.removeAll()
             plain.append(written, to: &chunk)
             take(0, .native(.chat, chunk.bytes))
         }
-        take(plain.choice, .text(text))
-        return true
+        take(plain.choice, .text(text, isPlain: isPlain))
     }
 
     private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {

@@ -1,11 +1,10 @@
 import Calls
 import Engine
-import Glibc
 
 /// Chunks that bring some text and nothing else. They differ in that text alone, so most of them can be told by the bytes
 /// around it, without reading them as JSON.
 struct PlainChunks: ~Copyable {
-    /// Of the vendor's chunk, and of what is passed on for it.
+    /// Of the event that brings the vendor's chunk, and of what is passed on for it.
     private var before = ByteBuffer()
     private var after = ByteBuffer()
     private var passedBefore = ByteBuffer()
@@ -17,14 +16,26 @@ struct PlainChunks: ~Copyable {
     private var texts = WrittenText()
 
     private static let mostMisses = 8
+    /// Around the data in an event.
+    private static let field: StaticString = "data: "
+    private static let blank: StaticString = "\n\n"
+
+    /// The text of the next event, which needs no escapes; nil: it has to be read in another way.
+    mutating func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
+        guard isKnown, let text = events.text(between: before.bytes, after.bytes) else { return nil }
+        misses = 0
+        return text
+    }
 
     /// The bytes in the place of the text, as they were written; nil: the chunk has to be read.
     mutating func written(in data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        guard isKnown, data.count > before.count + after.count, data.begins(with: before),
-            data[part: data.count - after.count..<data.count].begins(with: after)
+        guard isKnown else { return nil }
+        let (start, end) = (before.count - Self.field.utf8CodeUnitCount, after.count - Self.blank.utf8CodeUnitCount)
+        guard data.count > start + end, data.hasPrefix(before.bytes[part: Self.field.utf8CodeUnitCount..<before.count]),
+            data[part: data.count - end..<data.count].hasPrefix(after.bytes[part: 0..<end])
         else { return nil }
         misses = 0
-        return data[part: before.count..<data.count - after.count]
+        return data[part: start..<data.count - end]
     }
 
     /// The text that is written so, valid until the next call; nil: the chunk has to be read.
@@ -48,7 +59,11 @@ struct PlainChunks: ~Copyable {
             guard let place = Self.place(of: text, in: passed) else { return }
             passedPlace = place
         }
+        before.removeAll()
+        before.append(Self.field)
         Self.cut(data, at: place, text.count, &before, &after)
+        after.append(Self.blank)
+        passedBefore.removeAll()
         if !passed.isEmpty { Self.cut(passed, at: passedPlace, text.count, &passedBefore, &passedAfter) }
         choice = piece.index
         isKnown = true
@@ -61,7 +76,6 @@ struct PlainChunks: ~Copyable {
         _ before: inout ByteBuffer,
         _ after: inout ByteBuffer
     ) {
-        before.removeAll()
         before.append(data[part: 0..<place])
         after.removeAll()
         after.append(data[part: place + count..<data.count])
@@ -76,12 +90,5 @@ struct PlainChunks: ~Copyable {
             data[part: place..<place + text.count].elementsEqual(text), !scan.find("\"content\":\"")
         else { return nil }
         return place
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    fileprivate func begins(with bytes: borrowing ByteBuffer) -> Bool {
-        guard let start = baseAddress, let other = bytes.bytes.baseAddress, count >= bytes.count else { return false }
-        return memcmp(start, other, bytes.count) == 0
     }
 }

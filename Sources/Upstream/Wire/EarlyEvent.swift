@@ -26,7 +26,7 @@ struct EarlyEvent: Sendable {
         let kind: Kind
         let bytes: UnsafeRawBufferPointer
         switch event {
-        case .text(let text): (kind, bytes) = (.text, text)
+        case .text(let text, _): (kind, bytes) = (.text, text)
         case .reasoning(let text): (kind, bytes) = (.reasoning, text)
         case .refusal(let text): (kind, bytes) = (.refusal, text)
         case .toolCall(let index, let id, let name): (kind, bytes) = (.call(index, id: Body(copying: id)), name)

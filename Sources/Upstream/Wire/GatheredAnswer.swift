@@ -21,7 +21,7 @@ struct GatheredAnswer: ~Copyable {
 
     mutating func take(_ event: AnswerEvent) {
         switch event {
-        case .text(let piece): text.append(counted(piece))
+        case .text(let piece, _): text.append(counted(piece))
         case .refusal(let piece): refusal.append(counted(piece))
         case .reasoning(let piece): thought.append(counted(piece))
         case .signature(nil, let signature): closeThought(counted(signature).text)

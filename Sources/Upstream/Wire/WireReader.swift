@@ -14,6 +14,8 @@ protocol WireReader: AnyObject, Sendable {
     var isFinished: Bool { get }
     /// An end without a mark is a proper one.
     var isWhole: Bool { get }
+    /// Tells the next event if it brings text alone, in a form that needs no reading; false: it was left there.
+    func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool
     /// - Parameter data: from a `ByteBuffer`; never empty.
     /// - Returns: the event is the mark of the end.
     func take(
@@ -28,6 +30,10 @@ protocol WireReader: AnyObject, Sendable {
     /// The end of the stream, which has begun.
     func end(_ take: Take) throws(UpstreamError)
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer
+}
+
+extension WireReader {
+    func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool { false }
 }
 
 extension UpstreamError {

@@ -101,6 +101,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         }
         if isDone { return false }
         guard isEventStream else { return try nextOfWhole(take) }
+        if reader.takeText(from: &events, take) { return true }
         if let event = events.next() {
             if !event.data.isEmpty, try reader.take(event: event.data, named: event.name, take) { try end(take) }
             return true

@@ -38,7 +38,57 @@ import Testing
             #expect(waiting == 0)
         }
     }
+
+    @Test("texts are told where a reading of all finds them, and no others", arguments: 0..<20 as Range<UInt64>)
+    func tellsTexts(seed: UInt64) {
+        var random = Seeded(seed)
+        var told = 0
+        for _ in 0..<40 {
+            let text = (0..<(1 + random.below(20))).map { _ in almostPlain(&random) }.joined()
+            let pieces = pieces(of: Array(text.utf8), most: 1 + random.below(random.pick([20, 9_000])), &random)
+            let (expected, waiting) = read(pieces)
+            let (events, waitingBesideTexts) = read(pieces, readsAlways: true, &random) { parser in
+                guard let text = parser.text(between: UnsafeRawBufferPointer(opening), UnsafeRawBufferPointer(closing))
+                else { return nil }
+                told += 1
+                if text.isEmpty || !text.isPlain { Issue.record("\(text.text)") }
+                return Event("content", #"{"content":""# + text.text + #""}"#)
+            }
+            #expect(events == expected)
+            #expect(waiting == waitingBesideTexts)
+        }
+        #expect(told > 20)
+    }
+
+    @Test("a long text is left to a reading of all", arguments: [1_023, 1_024, 1_025, 5_000])
+    func leavesLongTexts(length: Int) {
+        var parser = EventStreamParser()
+        var bytes = ByteBuffer("\(opening)" + String(repeating: "x", count: length) + "\(closing)")
+        parser.append(&bytes)
+        let text = parser.text(between: UnsafeRawBufferPointer(opening), UnsafeRawBufferPointer(closing))
+        #expect(text?.count == (length <= 1_024 ? length : nil))
+        if length > 1_024 { #expect(parser.next()?.data.count == #"{"content":""}"#.utf8.count + length) }
+    }
+
+    private func almostPlain(_ random: inout Seeded) -> String {
+        var text = (0..<random.below(20)).map { _ in random.pick(["a", "b", " ", "cdefghij", "\u{7f}", "{", "}", ":"]) }
+            .joined()
+        if random.below(4) == 0 {
+            let odd = random.pick(["\"", "\\", "\\n", "\\u0041", "\u{e4}", "\u{1f310}", "\n", "\u{1}", #"","x":"y"#])
+            let place = text.index(text.startIndex, offsetBy: random.below(text.count + 1))
+            text.insert(contentsOf: odd, at: place)
+        }
+        let begin =
+            random.below(4) > 0 ? "\(opening)" : random.pick(["data: ", "event: contenT\ndata: ", "\r\n", ": \n"])
+        let end =
+            random.below(4) > 0
+            ? "\(closing)" : random.pick(["\" }\n\n", "\"}\n", "\"}\r\n\r\n", "\n\n", "\"}\nid: 7\n\n"])
+        return begin + text + end
+    }
 }
+
+private let opening: StaticString = "event: content\ndata: {\"content\":\""
+private let closing: StaticString = "\"}\n\n"
 
 struct Event: Equatable, Sendable {
     let name: String
@@ -58,7 +108,8 @@ private func read(_ pieces: [[UInt8]]) -> (events: [Event], waiting: Int) {
 private func read(
     _ pieces: [[UInt8]],
     readsAlways: Bool = false,
-    _ random: inout Seeded
+    _ random: inout Seeded,
+    _ early: (inout EventStreamParser) -> Event? = { _ in nil }
 ) -> (events: [Event], waiting: Int) {
     var parser = EventStreamParser()
     var events: [Event] = []
@@ -67,7 +118,15 @@ private func read(
         piece.withUnsafeBytes { bytes.append($0) }
         parser.append(&bytes)
         if !readsAlways, index + 1 < pieces.count, random.below(2) == 0 { continue }
-        while let event = parser.next() { events.append(Event(event.name.text, event.data.text)) }
+        while true {
+            if let event = early(&parser) {
+                events.append(event)
+            } else if let event = parser.next() {
+                events.append(Event(event.name.text, event.data.text))
+            } else {
+                break
+            }
+        }
     }
     return (events, parser.waitingBytes)
 }

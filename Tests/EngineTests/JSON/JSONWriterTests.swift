@@ -6,7 +6,7 @@ import Testing
 @Suite struct JSONWriterTests {
     @Test(
         "each ASCII byte at each place is read back, on both sides of each bound",
-        arguments: [1, 7, 8, 9, 31, 32, 33, 41]
+        arguments: [1, 7, 8, 9, 31, 32, 33, 41, 64, 73]
     )
     func eachByte(length: Int) throws {
         let parser = JSONParser()
@@ -24,7 +24,7 @@ import Testing
     func twoEscapes() throws {
         let parser = JSONParser()
         for (one, other) in [(34, 34), (92, 34), (0, 92), (31, 10), (92, 92)] as [(UInt8, UInt8)] {
-            for length in [8, 24, 40] {
+            for length in [8, 24, 40, 70] {
                 for first in 0..<length {
                     for second in 0..<length {
                         var text = [UInt8](repeating: 0x7f, count: length)

@@ -14,7 +14,7 @@ private final class Told: AnswerWriter, @unchecked Sendable {
         func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
         let line =
             switch event {
-            case .text(let bytes): "text \(text(bytes))"
+            case .text(let bytes, _): "text \(text(bytes))"
             case .reasoning(let bytes): "reasoning \(text(bytes))"
             case .refusal(let bytes): "refusal \(text(bytes))"
             case .toolCall(let index, let id, let name): "call \(index) \(text(id)) \(text(name))"
@@ -119,6 +119,7 @@ private final class Told: AnswerWriter, @unchecked Sendable {
             told.take(choice, event)
         }
         let (a, b, rest) = (bytes("aa"), bytes(""), bytes("-rest"))
+        let long = bytes(String(repeating: "x", count: 300))
         tape.addOpening()
         told.begin(with: " ")
         tell(0, .reasoning(a.bytes))
@@ -126,6 +127,9 @@ private final class Told: AnswerWriter, @unchecked Sendable {
         tell(0, .signature(call: 3, a.bytes))
         tell(0, .sealedThought(a.bytes))
         tell(1, .text(a.bytes))
+        tell(0, .text(a.bytes, isPlain: true))
+        tell(1, .text(a.bytes, isPlain: true))
+        tell(0, .text(long.bytes, isPlain: true))
         tell(1, .refusal(b.bytes))
         tell(0, .toolCall(index: 2, id: a.bytes, name: b.bytes))
         tell(0, .toolArguments(index: 2, a.bytes))

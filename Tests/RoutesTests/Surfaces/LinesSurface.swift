@@ -54,7 +54,7 @@ private final class LinesWriter: AnswerWriter, @unchecked Sendable {
     func take(_ choice: Int, _ event: AnswerEvent) {
         switch event {
         case .reasoning(let text): out.append("\(choice) thinks: \(text.text)\n")
-        case .text(let text): out.append("\(choice) says: \(text.text)\n")
+        case .text(let text, _): out.append("\(choice) says: \(text.text)\n")
         case .toolCall(_, _, let name): out.append("\(choice) calls: \(name.text)")
         case .toolArguments(_, let text): out.append(" \(text.text)\n")
         case .finish(let reason, _): out.append("\(choice) ends: \(reason)\n")

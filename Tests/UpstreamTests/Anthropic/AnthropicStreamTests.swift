@@ -122,7 +122,7 @@ import Testing
             let bytes = ByteBuffer(data)
             do throws(UpstreamError) {
                 let isEnd = try reader.take(event: bytes.bytes, named: UnsafeRawBufferPointer("content_block_delta")) {
-                    if case .text(let text) = $1 { told.append("\($0) \(text.text)") } else { told.append("other") }
+                    if case .text(let text, _) = $1 { told.append("\($0) \(text.text)") } else { told.append("other") }
                 }
                 told.append("\(isEnd) \(reader.hasBegun)")
             } catch {

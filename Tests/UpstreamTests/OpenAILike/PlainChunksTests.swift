@@ -40,7 +40,7 @@ import Testing
                     choice,
                     event in
                     switch event {
-                    case .text(let text): heard.append("\(choice) text \(text.text)")
+                    case .text(let text, _): heard.append("\(choice) text \(text.text)")
                     case .native(_, let text): heard.append("\(choice) native \(text.text)")
                     default: heard.append("\(choice) other")
                     }

@@ -24,7 +24,7 @@ final class TextChunks: BatchWriter, @unchecked Sendable {
 
     func take(_ choice: Int, _ event: AnswerEvent) {
         switch event {
-        case .text(let text), .refusal(let text): add(text, to: choice, nil)
+        case .text(let text, _), .refusal(let text): add(text, to: choice, nil)
         case .finish(let reason, _): add(UnsafeRawBufferPointer(start: nil, count: 0), to: choice, reason)
         case .note(let text):
             if !hasBegun { begin() }

@@ -15,7 +15,7 @@ final class LLMText: BatchWriter, @unchecked Sendable {
 
     func take(_ choice: Int, _ event: AnswerEvent) {
         switch event {
-        case .text(let text), .refusal(let text):
+        case .text(let text, _), .refusal(let text):
             begin()
             makeRoom()
             out.append(text)
@@ -52,7 +52,7 @@ final class LLMEvents: BatchWriter, @unchecked Sendable {
 
     func take(_ choice: Int, _ event: AnswerEvent) {
         switch event {
-        case .text(let text), .refusal(let text):
+        case .text(let text, _), .refusal(let text):
             open(#"{"content":"#)
             out.append(json: text)
             out.append("}\n\n")

@@ -31,7 +31,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
 
     func take(_ choice: Int, _ event: AnswerEvent) {
         switch event {
-        case .text(let text), .refusal(let text):
+        case .text(let text, _), .refusal(let text):
             guard !text.isEmpty else { return }
             if block != .text { open(.text, #"{"type":"text","text":""}"#) }
             delta(#"{"type":"text_delta","text":""#, text)

@@ -54,7 +54,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
             return
         }
         switch event {
-        case .text(let text): add(text, to: choice)
+        case .text(let text, let isPlain): add(text, isPlain: isPlain, to: choice)
         case .finish(let reason, _): finish(choice, reason)
         case .reasoning(let text): add(#"{"reasoning_content":""#, text, "\"}", to: choice)
         case .refusal(let text): add(#"{"refusal":""#, text, "\"}", to: choice)
@@ -88,7 +88,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         )
     }
 
-    private func add(_ text: UnsafeRawBufferPointer, to choice: Int) {
+    private func add(_ text: UnsafeRawBufferPointer, isPlain: Bool, to choice: Int) {
         if !hasBegun { begin() }
         makeRoom()
         if choice != 0 {
@@ -96,7 +96,9 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
             out.append(#"{"content":""#)
         }
         let before = choice == 0 ? opening.bytes : UnsafeRawBufferPointer(start: nil, count: 0)
-        out.append(before, jsonContent: text, "\"},\"finish_reason\":null}]}\n\n")
+        let after: StaticString = "\"},\"finish_reason\":null}]}\n\n"
+        if isPlain { return out.append(before, text, UnsafeRawBufferPointer(after)) }
+        out.append(before, jsonContent: text, after)
     }
 
     private func add(_ before: StaticString, _ text: UnsafeRawBufferPointer, _ after: StaticString, to choice: Int) {

@@ -46,7 +46,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     func take(_ choice: Int, _ event: AnswerEvent) {
         guard choice == 0 else { return }
         switch event {
-        case .text(let text): add(text, isRefusal: false)
+        case .text(let text, _): add(text, isRefusal: false)
         case .refusal(let text): add(text, isRefusal: true)
         case .reasoning(let text): add(thought: text)
         case .toolCall(_, let id, let name): begin(call: name, id)

@@ -35,7 +35,7 @@ final class FormedChat: PreparedChat, @unchecked Sendable {
         while try await stream.more(patienceNanoseconds: .max / 4) != .end {
             while try stream.next({ _, event in
                 switch event {
-                case .text(let piece): text.append(piece)
+                case .text(let piece, _): text.append(piece)
                 case .toolCall(_, let id, let name):
                     choice.toolCalls.append(ToolCall(id: id.text, name: name.text, arguments: ""))
                 case .toolArguments(let index, let piece): choice.toolCalls[index].arguments = piece.text

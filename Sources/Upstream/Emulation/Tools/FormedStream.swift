@@ -121,7 +121,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             let (answer, isFirst) = (answer, first == nil)
             return try stream.next { [self] _, event in
                 switch event {
-                case .text(let text):
+                case .text(let text, _):
                     if let text = answer.plain(text) {
                         if isFirst { take(0, .text(text)) }
                     } else {

@@ -25,6 +25,10 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     private(set) var usage: Usage?
     private(set) var credits: Int?
 
+    /// Around the text of most events.
+    private static let opening: StaticString = "event: content\ndata: {\"content\":\""
+    private static let closing: StaticString = "\"}\n\n"
+
     /// Of one event, or of a record in place of a stream.
     static let eventLimitBytes = 4_194_304
 
@@ -76,6 +80,15 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
             if !hasFinished { finish(take) }
             return false
         }
+        if !isDone,
+            let text = events.text(
+                between: UnsafeRawBufferPointer(Self.opening),
+                UnsafeRawBufferPointer(Self.closing)
+            )
+        {
+            pass(text, isPlain: true, take)
+            return true
+        }
         guard let event = events.next() else { return false }
         if isDone { return true }
         switch EventName(event.name) {
@@ -104,9 +117,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         _ data: UnsafeRawBufferPointer,
         _ take: (Int, AnswerEvent) -> Void
     ) throws(UpstreamError) {
-        if let text = data.plainMember(#"{"content":""#) {
-            pass(text, take)
-        } else if let root = try? parser.parse(data), root.kind == .object {
+        if let root = try? parser.parse(data), root.kind == .object {
             guard let text = root["content"]?.text ?? root["delta"]?["content"]?.text else { return }
             pass(text, take)
         } else if data.first == UInt8(ascii: "{") {
@@ -120,10 +131,10 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
-    private func pass(_ text: UnsafeRawBufferPointer, _ take: (Int, AnswerEvent) -> Void) {
+    private func pass(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ take: (Int, AnswerEvent) -> Void) {
         guard !text.isEmpty else { return }
         if repeats.isHolding, let released = repeats.releaseHeld() { emit(released.bytes, take) }
-        if !repeats.holds(text) { emit(text, take) }
+        if !repeats.holds(text) { emit(text, isPlain: isPlain, take) }
     }
 
     private func result(
@@ -148,8 +159,12 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         take(0, .finish(.stop, stop: nil))
     }
 
-    private func emit(_ text: UnsafeRawBufferPointer, _ take: (Int, AnswerEvent) -> Void) {
-        if progress == nil { take(0, .text(text)) } else { progress?.take(text) { take(0, .text($0)) } }
+    private func emit(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ take: (Int, AnswerEvent) -> Void) {
+        if progress == nil {
+            take(0, .text(text, isPlain: isPlain))
+        } else {
+            progress?.take(text) { take(0, .text($0)) }
+        }
     }
 
     private func flush(_ take: (Int, AnswerEvent) -> Void) { progress?.finish { take(0, .text($0)) } }

@@ -1,0 +1,103 @@
+// Texts judged eight bytes at a time: those that stand in JSON as they are, ASCII, UTF-8.
+
+/// The highest bit of each byte that needs an escape; after the first such byte, others may be set too.
+@inline(__always)
+func escapes(in word: UInt64) -> UInt64 {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let quote = word ^ (ones &* 34)
+    let slash = word ^ (ones &* 92)
+    let low = (word &- ones &* 32) & ~word
+    return (low | (quote &- ones) & ~quote | (slash &- ones) & ~slash) & (ones &* 0x80)
+}
+
+/// Not zero: a byte needs an escape, or is not ASCII.
+@inline(__always)
+func odd(in word: UInt64) -> UInt64 { escapes(in: word) | word & 0x8080_8080_8080_8080 }
+
+/// The bytes of a text of 1 to 7, some of them twice, so that none outside of it is read.
+@inline(__always)
+func shortWord(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
+    if count >= 4 {
+        let first = base.loadUnaligned(as: UInt32.self)
+        let last = (base + count - 4).loadUnaligned(as: UInt32.self)
+        return UInt64(first) << 32 | UInt64(last)
+    }
+    let first = base.load(as: UInt8.self)
+    let middle = (base + count / 2).load(as: UInt8.self)
+    let last = (base + count - 1).load(as: UInt8.self)
+    return UInt64(first) &* 0x0101_0101_0101_0000 | UInt64(middle) << 8 | UInt64(last)
+}
+
+@inline(__always)
+func needsEscape(_ byte: UInt8) -> Bool { byte < 32 || byte == 34 || byte == 92 }
+
+extension UnsafeRawPointer {
+    /// The number of bytes before the first that needs an escape or is not ASCII, of the `count` that are here. Seven more
+    /// behind them are read.
+    @inline(__always)
+    func endOfPlain(_ count: Int) -> Int {
+        var place = 0
+        while place < count {
+            let hit = odd(in: loadUnaligned(fromByteOffset: place, as: UInt64.self))
+            if hit != 0 { return min(count, place + hit.trailingZeroBitCount / 8) }
+            place += 8
+        }
+        return count
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// ASCII that stands in a JSON string as it is.
+    package var isPlain: Bool {
+        guard let base = baseAddress, count > 0 else { return true }
+        if count < 8 { return odd(in: shortWord(base, count)) == 0 }
+        var rest = count
+        var place = base
+        while rest > 8 {
+            if odd(in: place.loadUnaligned(as: UInt64.self)) != 0 { return false }
+            place += 8
+            rest -= 8
+        }
+        // The last eight, some of them once more.
+        return odd(in: (place + rest - 8).loadUnaligned(as: UInt64.self)) == 0
+    }
+
+    /// UTF-8 as RFC 3629 has it.
+    package var isUTF8: Bool {
+        var place = 0
+        while place < count {
+            let byte = self[place]
+            let (length, lowest, highest): (Int, UInt8, UInt8) =
+                switch byte {
+                case 0..<0x80: (1, 0, 0)
+                case 0xc2...0xdf: (2, 0x80, 0xbf)
+                case 0xe0: (3, 0xa0, 0xbf)
+                case 0xed: (3, 0x80, 0x9f)
+                case 0xe1...0xef: (3, 0x80, 0xbf)
+                case 0xf0: (4, 0x90, 0xbf)
+                case 0xf1...0xf3: (4, 0x80, 0xbf)
+                case 0xf4: (4, 0x80, 0x8f)
+                default: (0, 0, 0)
+                }
+            guard length > 0, count - place >= length else { return false }
+            if length > 1, self[place + 1] < lowest || self[place + 1] > highest { return false }
+            if length > 2, self[place + 2] & 0xc0 != 0x80 { return false }
+            if length > 3, self[place + 3] & 0xc0 != 0x80 { return false }
+            place += length
+        }
+        return true
+    }
+
+    package var isASCII: Bool {
+        var index = 0
+        while index + 8 <= count {
+            if loadUnaligned(fromByteOffset: index, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 { return false }
+            index += 8
+        }
+        while index < count {
+            if self[index] >= 0x80 { return false }
+            index += 1
+        }
+        return true
+    }
+}
