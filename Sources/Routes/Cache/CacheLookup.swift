@@ -124,7 +124,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         parts.append(" ")
         body.withBytes { parts.append($0) }
         parts.append(name)
-        return AnswerKey(Digest(of: parts.bytes))
+        return AnswerKey(Digest(quicklyOf: parts.bytes))
     }
 
     // MARK: Keeping

@@ -19,7 +19,7 @@ struct RequestDigest: ~Copyable {
     static func of(_ root: JSONValue) -> Digest? {
         var digest = RequestDigest()
         guard digest.add(root, depth: depth, isOutermost: true) else { return nil }
-        return Digest(of: digest.out.bytes)
+        return Digest(quicklyOf: digest.out.bytes)
     }
 
     /// Each value begins with its kind, and tells its length: no two have the same bytes.
@@ -55,7 +55,7 @@ struct RequestDigest: ~Copyable {
             return out.append(text)
         }
         out.append("d")
-        Digest(of: text).withBytes { out.append($0) }
+        Digest(quicklyOf: text).withBytes { out.append($0) }
     }
 
     /// `1.0` is `1`.

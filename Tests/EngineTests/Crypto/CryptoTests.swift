@@ -14,10 +14,17 @@ import Testing
         ]
     )
     func knownDigests(text: String, hex: String) {
-        let digits = Digest(of: text).withBytes { bytes in
-            bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        }
-        #expect(digits == hex)
+        #expect(digits(Digest(of: text)) == hex)
+    }
+
+    @Test("the quick digest is half of BLAKE2b's (RFC 7693, appendix A)")
+    func quickDigest() {
+        let digest = Array("abc".utf8).withUnsafeBytes { Digest(quicklyOf: $0) }
+        #expect(digits(digest) == "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1")
+    }
+
+    private func digits(_ digest: Digest) -> String {
+        digest.withBytes { bytes in bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
     }
 
     @Test("base64url, cut anywhere")
