@@ -19,6 +19,7 @@ package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
     package func appendID(_ prefix: StaticString, into buffer: inout ByteBuffer) {
         buffer.append(prefix)
         let room = buffer.reserve(RandomBytes.idLength)
+        let characters = RandomBytes.characters.utf8Start
         var place = self.place
         var count = 0
         while count < RandomBytes.idLength {
@@ -26,12 +27,12 @@ package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
                 refill()
                 place = 0
             }
-            let value = bytes.load(fromByteOffset: place, as: UInt8.self) & 63
+            let value = Int(bytes.load(fromByteOffset: place, as: UInt8.self) & 63)
             bytes.storeBytes(of: 0, toByteOffset: place, as: UInt8.self)  // given once, and kept nowhere
-            place += 1
+            place &+= 1
             guard value < 62 else { continue }  // so that each character is as likely as any other
-            room.storeBytes(of: character(value), toByteOffset: count, as: UInt8.self)
-            count += 1
+            room.storeBytes(of: characters[value], toByteOffset: count, as: UInt8.self)
+            count &+= 1
         }
         self.place = place
         buffer.wrote(count)
@@ -62,11 +63,5 @@ package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
         }
     }
 
-    private func character(_ value: UInt8) -> UInt8 {
-        switch value {
-        case 0..<10: UInt8(ascii: "0") + value
-        case 10..<36: UInt8(ascii: "A") + value - 10
-        default: UInt8(ascii: "a") + value - 36
-        }
-    }
+    private static let characters: StaticString = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 }

@@ -18,7 +18,7 @@ package struct Quota: Sendable, Hashable {
         case day = 86_400
         case week = 604_800
 
-        package var name: String {
+        package var name: StaticString {
             switch self {
             case .second: "second"
             case .minute: "minute"

@@ -161,6 +161,7 @@ final class Exchange: @unchecked Sendable {
         var head = gateway.head(status, type: type, id: record.id, since: record.startedNanoseconds)
         head.closes = closes
         addOrigin(&head)
+        let standing = standing
         standing?.appendLimits(to: &head.fields)
         surface.appendFields(record.id, standing, to: &head.fields)
         if let sheet, let server = sheet.server {

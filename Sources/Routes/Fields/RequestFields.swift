@@ -137,16 +137,23 @@ package struct RequestFields: CallFields {
         bits = members.reduce(0) { $0 | Self.bit(of: $1.name) }
     }
 
+    @inline(__always)
     private static func bit(of name: UnsafeRawBufferPointer) -> UInt64 {
-        guard let first = name.first, let last = name.last else { return 1 }
+        guard name.count > 0 else { return 1 }
+        let (first, last) = (name[0], name[name.count - 1])
         let mix = UInt64(truncatingIfNeeded: name.count) &* 25 &+ UInt64(first) &+ 3 &* UInt64(last)
         return 1 << (mix % 64)
     }
 
-    /// The first of that name; a request has few fields, and is asked for many.
+    /// The first of that name; a request has few fields, and is asked for many. Where a name is known to the compiler, so
+    /// is its bit.
     package subscript(_ name: StaticString) -> JSONValue? {
-        let bytes = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
-        guard bits & Self.bit(of: bytes) != 0 else { return nil }
+        @inline(__always)
+        get { bits & Self.bit(of: UnsafeRawBufferPointer(name)) == 0 ? nil : found(name) }
+    }
+
+    @inline(never)
+    private func found(_ name: StaticString) -> JSONValue? {
         guard let value = members.first(where: { $0.name.equals(name) })?.value, value.kind != .null else { return nil }
         return value
     }

@@ -68,8 +68,9 @@ struct RequestRecord {
         status = error.status
     }
 
-    /// Once, when nothing more is done for the request; before its last bytes leave.
-    func count(in counts: LoopMetrics, at now: UInt64) {
+    /// Once, when nothing more is done for the request; before its last bytes leave. It changes nothing: in place, the
+    /// record need not be copied.
+    mutating func count(in counts: LoopMetrics, at now: UInt64) {
         counts.change(.requests, by: -1)
         if isStreaming { counts.change(.streams, by: -1) }
         for failure in failures { counts.count(failure.fault, of: failure.provider) }
@@ -89,7 +90,7 @@ struct RequestRecord {
         )
     }
 
-    /// One line, never a prompt, an answer or a key. It changes nothing: in place, the record need not be copied.
+    /// One line, never a prompt, an answer or a key. It changes nothing, either.
     mutating func write(to log: Log, at now: UInt64) {
         log.write(level, "request") { line in
             if let givenID {

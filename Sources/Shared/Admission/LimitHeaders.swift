@@ -6,8 +6,18 @@ extension Decision {
     /// them and as draft-ietf-httpapi-ratelimit-headers-11 does. Nothing of what no limit covers.
     package func appendLimits(to fields: inout ByteBuffer) {
         guard requests != nil || tokens != nil else { return }
-        requests?.append("requests", to: &fields)
-        tokens?.append("tokens", to: &fields)
+        requests?.append(
+            "x-ratelimit-limit-requests: ",
+            "\r\nx-ratelimit-remaining-requests: ",
+            "\r\nx-ratelimit-reset-requests: ",
+            to: &fields
+        )
+        tokens?.append(
+            "x-ratelimit-limit-tokens: ",
+            "\r\nx-ratelimit-remaining-tokens: ",
+            "\r\nx-ratelimit-reset-tokens: ",
+            to: &fields
+        )
         requests?.appendPolicy(after: "RateLimit-Policy: ", to: &fields)
         tokens?.appendPolicy(after: requests == nil ? "RateLimit-Policy: " : ", ", to: &fields)
         requests?.appendRest(after: "\r\nRateLimit: ", to: &fields)
@@ -80,18 +90,17 @@ extension Decision.Refusal {
 }
 
 extension LimitStanding {
-    fileprivate func append(_ kind: StaticString, to fields: inout ByteBuffer) {
-        fields.append("x-ratelimit-limit-")
-        fields.append(kind)
-        fields.append(": ")
+    fileprivate func append(
+        _ most: StaticString,
+        _ left: StaticString,
+        _ reset: StaticString,
+        to fields: inout ByteBuffer
+    ) {
+        fields.append(most)
         fields.append(decimal: limit.quota.count)
-        fields.append("\r\nx-ratelimit-remaining-")
-        fields.append(kind)
-        fields.append(": ")
+        fields.append(left)
         fields.append(decimal: remaining)
-        fields.append("\r\nx-ratelimit-reset-")
-        fields.append(kind)
-        fields.append(": ")
+        fields.append(reset)
         appendDuration(microseconds: resetMicroseconds, to: &fields)
         fields.append("\r\n")
     }
@@ -118,6 +127,7 @@ extension LimitStanding {
 extension Quota {
     /// `"minute"`, `"10-seconds"`, `"minute-tokens"`.
     fileprivate func appendPolicyName(to fields: inout ByteBuffer) {
+        if spans == 1, unit == .requests { return fields.append("\"", span.name, "\"") }
         fields.append("\"")
         if spans != 1 {
             fields.append(decimal: spans)
