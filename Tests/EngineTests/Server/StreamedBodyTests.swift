@@ -1,3 +1,4 @@
+import Glibc
 import Support
 import Synchronization
 import Testing
@@ -51,18 +52,19 @@ import Testing
         server.loop.settle()
         #expect(taken.withLock { $0 } == [3])
         let sender = TestThread { client.send([UInt8](repeating: 120, count: size - 3)) }
-        var count = 3
         var rounds = 0
-        while count < size, rounds < 2_000 {
+        while taken.withLock({ $0.reduce(0, +) }) < size, taken.withLock({ $0.count }) == rounds + 1 {
             rounds += 1
             server.loop.call { go.pass() }
-            server.loop.settle()
-            let all = taken.withLock { $0 }
-            #expect(all.count <= rounds + 1)
-            count = all.reduce(0, +)
+            // The thread sends when it gets to it.
+            for _ in 0..<20_000 where taken.withLock({ $0.count }) == rounds {
+                server.loop.settle()
+                usleep(100)
+            }
         }
-        sender.join()
+        #expect(taken.withLock { $0.count } == rounds + 1)
         server.loop.call { go.open() }
+        sender.join()
         #expect(client.receive(upTo: "all") != nil)
         let all = taken.withLock { $0 }
         #expect(all.reduce(0, +) == size)
