@@ -44,7 +44,11 @@ struct SetupParts {
             Capacity($1, at: $0, settings.balance, lasting.limiter, balance.queue)
         }
         offers = Offers(settings, known.catalogues, lists: known.lists)
-        rings = settings.providers.map { $0.apiKeys.isEmpty ? nil : KeyRing($0.apiKeys, weights: $0.keyWeights) }
+        let rests = RestCount()
+        rings = settings.providers.map { provider in
+            provider.apiKeys.isEmpty
+                ? nil : KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: rests)
+        }
     }
 
     /// Puts the providers into the metrics.

@@ -201,6 +201,17 @@ def test_the_wait_ends_with_a_refusal(serve, hold):
     assert waiting(http) == 0
 
 
+def test_the_wait_is_a_part_of_the_fallback_deadline(serve, hold):
+    providers, http = serve(
+        a=1, b=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_B_CONCURRENCY=1, QUEUE_TIMEOUT="1h", FALLBACK_DEADLINE="300ms",
+        PROVIDER_A_MODELS="gpt-4o-mini,gpt-4o", PROVIDER_B_MODELS="gpt-4o-mini,gpt-4.1",
+    )  # fmt: skip
+    # Only one has these, so the deadline is not for them.
+    hold(http, providers, "a", model="gpt-4o")
+    hold(http, providers, "b", model="gpt-4.1")
+    assert is_full(http)
+
+
 def test_whichever_provider_is_free_first_serves_who_waits(serve, hold, pool, vendor):
     providers, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_B_CONCURRENCY=1, QUEUE_TIMEOUT=30)
     hold(http, providers, "a")
@@ -287,11 +298,9 @@ def test_idle_keys_are_used_by_their_weights(serve):
     assert [at for _, at in sorted(numbers)] == [0, 1, 0, 0, 1] * 2
 
 
-def test_under_least_load_idle_providers_are_used_by_their_weights(serve):
-    providers, http = serve(
-        a=1, b=1, BALANCE="least-load", PROVIDER_A_WEIGHT=3, PROVIDER_B_WEIGHT=2, PROVIDER_A_CONCURRENCY=5,
-        PROVIDER_B_CONCURRENCY=5,
-    )  # fmt: skip
+@pytest.mark.parametrize("bounds", [{"PROVIDER_A_CONCURRENCY": 5, "PROVIDER_B_CONCURRENCY": 5}, {}], ids=["bounded", "not"])
+def test_under_least_load_idle_providers_are_used_by_their_weights(serve, bounds):
+    providers, http = serve(a=1, b=1, BALANCE="least-load", PROVIDER_A_WEIGHT=3, PROVIDER_B_WEIGHT=2, **bounds)
     for _ in range(5):
         assert served(ask(http))
     assert providers.order() == "abaab"

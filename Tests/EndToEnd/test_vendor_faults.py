@@ -16,6 +16,7 @@ import conftest
 import httpx
 import pytest
 from chat import PATH, Streamed, body, streamed
+from cloudflare_vendor import ACCOUNT
 from vendor_faults import (
     AFTER_ITS_BEGINNING,
     CELLS,
@@ -38,9 +39,13 @@ STATUS = {
     "429": 429, "402": 429, "503": 503,
 }  # fmt: skip
 """Of an error that was told before an answer; else 502."""
-TOLD_IN_A_200 = {"openai": 503, "anthropic": 503, "gemini": 503, "cohere": 502, "onemin": 502}
-"""The last two have no words for a status."""
+TOLD_IN_A_200 = {
+    "openai": 503, "anthropic": 503, "gemini": 503, "vertexai_gemini": 503, "vertexai_claude": 503, "cohere": 502, "onemin": 502,
+    "cloudflare": 502,
+}  # fmt: skip
+"""The last three have no words for a status."""
 LEFT_BY_THE_RELAY = {fault for fault, reply in FAULTS.items() if reply(WIRES["openai"], True).end not in ("whole", "cut")}
+ACCOUNT_OF_GOOGLE = {"PROJECT_ID": "my-project", "CLIENT_ID": "id-1", "CLIENT_SECRET": "secret-of-the-client"}
 MESSAGES = "/v1/messages"
 BY_MESSAGES = [
     cell
@@ -75,6 +80,10 @@ def settings(server: FaultyServer, healthy_url: str) -> dict[str, str]:
             "BASE_URL": server.dead_url if cell.fault == "refuses connections" else server.base_url,
             "MODELS": f"{cell.name}={WIRES[cell.kind].model}",
         } | LIMITS  # fmt: skip
+        if cell.kind == "cloudflare":
+            mine["ACCOUNT_ID"] = ACCOUNT
+        if cell.kind.startswith("vertexai"):
+            mine |= {"REFRESH_TOKEN": mine.pop("API_KEY"), "TOKEN_URL": f"{server.base_url}/token", **ACCOUNT_OF_GOOGLE}
         out |= {prefix + name: value for name, value in mine.items()}
     healthy = {
         "KIND": "openai", "BASE_URL": healthy_url, "API_KEY": conftest.VENDOR_KEY, "PRIORITY": "2",

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anthropic_vendor
+import cloudflare_vendor
 import cohere_vendor
 import gemini_vendor
 import onemin_replies
@@ -106,6 +107,14 @@ WIRES = {
 }  # fmt: skip
 
 
+WIRES["cloudflare"] = dataclasses.replace(
+    WIRES["openai"], failure=lambda status: cloudflare_vendor.failure(1000 + status, f"It broke in {SECRET}."),
+    event=lambda status: told(cloudflare_vendor.failure(1000 + status, f"It broke in {SECRET}.")), model="@cf/meta/llama-3.3-70b",
+)  # fmt: skip
+WIRES["vertexai_gemini"] = WIRES["gemini"]
+WIRES["vertexai_claude"] = dataclasses.replace(WIRES["anthropic"], model="claude-sonnet-4-5@20250929")
+
+
 @dataclass
 class Reply:
     """`end`: `whole`: as the head promised; `cut`: the connection breaks; `stall`: nothing more comes; `flood`: the last
@@ -180,6 +189,9 @@ FAULTS: dict[str, Callable[[Wire, bool], Reply]] = {
     "stalls in a refusal": lambda wire, is_streamed: Reply([b'{"err'], "stall", status=500),
     "refuses connections": good,
 }  # fmt: skip
+FLOODS = {"says too much", "says too much in its answer"}
+WITH_ANOTHERS_WIRE = {"cloudflare", "vertexai_gemini", "vertexai_claude"}
+"""They read as the kind does whose wire it is; floods, which take the machine, are shown there."""
 ONLY_STREAMED = {"fails in its first event", "fails in its answer", "says too much in its answer"}
 AFTER_ITS_BEGINNING = {
     "stalls in its answer", "drips", "cuts in its answer", "ends in its answer", "fails in its answer",
@@ -212,7 +224,7 @@ CELLS = [
     for fault in FAULTS
     for is_streamed in (False, True)
     for is_alone in (False, True)
-    if is_streamed or fault not in ONLY_STREAMED
+    if (is_streamed or fault not in ONLY_STREAMED) and not (fault in FLOODS and kind in WITH_ANOTHERS_WIRE)
 ]
 BY_NAME = {cell.name: cell for cell in CELLS}
 
@@ -243,10 +255,14 @@ class FaultyServer:
         self.running.add(task)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
-            if length := re.search(rb"(?i)content-length: (\d+)", head):
-                await reader.readexactly(int(length[1]))
-            found = re.search(rb"cell-([a-z0-9-]+)-key", head)
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            body = await reader.readexactly(int(length[1])) if length else b""
+            is_exchange = head.startswith(b"POST /token ")
+            found = re.search(rb"cell-([a-z0-9-]+)-key", body if is_exchange else head)
             assert found is not None, head
+            if is_exchange:
+                token = json.dumps({"access_token": found[0].decode(), "expires_in": 3599, "token_type": "Bearer"}).encode()
+                return await self.answer(Reply([token]), "", reader, writer)
             cell = BY_NAME[found[1].decode()]
             self.asked[cell.name] = self.asked.get(cell.name, 0) + 1
             await self.answer(FAULTS[cell.fault](WIRES[cell.kind], cell.is_streamed), cell.name, reader, writer)

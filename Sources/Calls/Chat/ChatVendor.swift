@@ -11,21 +11,24 @@ package protocol ChatVendor: AnyObject, Sendable {
     func takesOriginal(of call: borrowing ChatCall, for model: Model) -> Bool
     /// Only its answer may show that it takes the call in another form.
     func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
+    /// All calls of a plain chat end at their sheet's deadline, and it waits for nothing else.
+    var keepsDeadlines: Bool { get }
     /// By model and combination: some models take no format with tools.
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
     /// Another instance may know of earlier answers in the call that this one does not.
-    func mayRecall(_ call: borrowing ChatCall, by vendorCall: VendorCall) -> Bool
+    func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool
     /// Reads what others know of them, before the call is prepared.
-    func recall(_ call: ChatCall, by vendorCall: VendorCall) async
+    func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async
     /// The vendor's form of a call, which is yet to be written.
-    func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat
+    func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat
 }
 
 extension ChatVendor {
     package func takesOriginal(of call: borrowing ChatCall, for model: Model) -> Bool { wires.contains(.chat) }
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { false }
-    package func mayRecall(_ call: borrowing ChatCall, by vendorCall: VendorCall) -> Bool { false }
-    package func recall(_ call: ChatCall, by vendorCall: VendorCall) async {}
+    package var keepsDeadlines: Bool { false }
+    package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool { false }
+    package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {}
 }
 
 /// A call in its vendor's form.

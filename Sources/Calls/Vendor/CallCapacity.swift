@@ -5,10 +5,13 @@ package import Limits
 package protocol CallCapacity: AnyObject, Sendable {
     /// Takes the capacity for a call, and waits for it as long as the settings say.
     ///
-    /// - Parameter isAfterAnother: the call follows one that holds its place still, so only its beginning counts.
+    /// - Parameters:
+    ///   - isAfterAnother: the call follows one that holds its place still, so only its beginning counts.
+    ///   - end: it waits no longer than that.
     func take(
         for credential: Credential,
         isAfterAnother: Bool,
+        by end: UInt64,
         on loop: EventLoop
     ) async throws(UpstreamError) -> HeldCapacity
 }

@@ -1,3 +1,4 @@
+package import Engine
 package import Limits
 package import Shared
 
@@ -66,7 +67,7 @@ extension CallSheet {
 /// an `Admission` only, so that no vendor is called for a request that was not admitted.
 ///
 /// `@unchecked`: used on its request's loop only.
-package final class CallSheet: @unchecked Sendable {
+package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     /// Nil: no limit counts what is known late.
     private var terms: CallTerms?
     fileprivate var hold: Hold?
@@ -90,6 +91,8 @@ package final class CallSheet: @unchecked Sendable {
     /// Somebody wants to know of each call.
     package var keepsRecords = false
     private var records: [CallRecord] = []
+    /// Of chats: an answer has to begin by then; `.max`: whenever it does.
+    package var endsAt = UInt64.max
 
     fileprivate init(_ terms: CallTerms?) { self.terms = terms }
 
@@ -101,6 +104,9 @@ package final class CallSheet: @unchecked Sendable {
         for held in capacity { held.end() }
         capacity = []
     }
+
+    /// For the calls of a chat.
+    package var deadline: (any AnswerDeadline)? { endsAt == .max ? nil : self }
 
     /// A sheet of its own for one of several calls that are billed together.
     package func part() -> CallSheet {

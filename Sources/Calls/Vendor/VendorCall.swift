@@ -9,7 +9,7 @@ package final class VendorCall: @unchecked Sendable {
     package let sheet: CallSheet
     /// Nil: it is the sheet's.
     private let ownServer: CallSheet.Server?
-    let loop: EventLoop
+    package let loop: EventLoop
     /// Nil: the key is the caller's, or none is needed.
     private let keys: (any KeyRests)?
     /// Nil: there is no bound.
@@ -72,13 +72,13 @@ package final class VendorCall: @unchecked Sendable {
     }
 
     private func takeCapacity() async throws(UpstreamError) {
-        _ = try await capacity?.take(for: credential, isAfterAnother: true, on: loop)
+        _ = try await capacity?.take(for: credential, isAfterAnother: true, by: sheet.endsAt, on: loop)
     }
 
     /// One more at the same time; the result is to be told of its end. Nil: that takes no capacity.
     package func beside() async throws(UpstreamError) -> HeldCapacity? {
         guard let capacity else { return nil }
-        let held = try await capacity.take(for: credential, isAfterAnother: false, on: loop)
+        let held = try await capacity.take(for: credential, isAfterAnother: false, by: sheet.endsAt, on: loop)
         sheet.hold(held)
         return held
     }
@@ -121,7 +121,7 @@ package final class VendorCall: @unchecked Sendable {
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
         guard error.remedy.contains(.again) else { throw error }
         noteEnd(error)
-        await loop.sleep(nanoseconds: 200_000_000)
+        await loop.sleep(nanoseconds: min(200_000_000, sheet.endsAt - min(sheet.endsAt, loop.nowNanoseconds)))
         try await restart()
         sheet.attempts += 1
     }

@@ -67,7 +67,7 @@ private func plannedChat(
     exchange.record.isStreamed = asked.call.isStreamed
     switch try surface.target(of: asked, caller, exchange) {
     case .candidates(let candidates):
-        if gateway.registry.offers.haveSubstitutes, candidates.leading.name != asked.call.model {
+        if gateway.registry.haveSubstitutes, candidates.leading.name != asked.call.model {
             exchange.record.substitute = candidates.leading.name
         }
         if candidates.isSingle {

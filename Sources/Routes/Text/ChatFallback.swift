@@ -8,15 +8,31 @@ import Upstream
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ChatFallback: @unchecked Sendable {
+    /// A call that is looked at where it lies, which one that may change is not.
+    private final class Asked: Sendable {
+        let call: ChatCall
+
+        init(_ call: consuming ChatCall) { self.call = call }
+    }
+
     /// Kept until an answer begins.
-    private var call: ChatCall
+    private var asked: Asked?
     private let candidates: Candidates
     private let caller: Caller
     private let exchange: Exchange
-    /// By the places of candidates: their plans, or why there is none.
-    private var plans: [Int: ChatPlan] = [:]
+    /// The plan for the candidate at a place.
+    private struct Made {
+        var place: Int
+        let plan: ChatPlan
+        /// The call is not too long for the model, or the client was told so.
+        var isChecked = false
+    }
+
+    /// The plan that was made first, and the others, as long as they can be used.
+    private var leading: Made?
+    private var others: [Made] = []
+    /// By the places of candidates for which there is no plan.
     private var refusals: [Int: APIError] = [:]
-    private var checked: Set<Int> = []
     /// Told of each candidate before it is asked; nil: the request is billed by its price.
     private let choosing: ((Candidate) -> Void)?
 
@@ -27,28 +43,32 @@ final class ChatFallback: @unchecked Sendable {
         _ exchange: Exchange,
         choosing: ((Candidate) -> Void)? = nil
     ) {
-        self.call = call
+        asked = Asked(call)
         self.choosing = choosing
         self.candidates = candidates
         self.caller = caller
         self.exchange = exchange
     }
 
+    // MARK: Plans
+
     /// The plan for the first candidate that can serve the call, by which it is admitted.
     func leadingPlan() async throws(APIError) -> ChatPlan {
         for place in 0..<candidates.count {
             if let plan = try await plan(place) { return plan }
         }
-        throw refusals[0] ?? .modelNotFound(call.model)
+        throw refusals[0] ?? .modelNotFound(asked?.call.model ?? "")
     }
 
     /// Nil: the candidate cannot serve the call.
     private func plan(_ place: Int) async throws(APIError) -> ChatPlan? {
-        if let plan = plans[place] { return plan }
+        if let plan = known(place) { return plan }
+        guard let asked else { return nil }
         do throws(APIError) {
-            let plan = try ChatPlan(call, candidates[place], caller, exchange.gateway, mayRepeat: true)
+            let plan = try ChatPlan(asked.call, candidates[place], caller, exchange.gateway, mayRepeat: true)
             if plan.isUnfinished { try await plan.finish() }
-            plans[place] = plan
+            let made = Made(place: place, plan: plan)
+            if leading == nil { leading = made } else { others.append(made) }
             return plan
         } catch {
             // The relay has no time for the call, or nobody waits for it.
@@ -58,9 +78,44 @@ final class ChatFallback: @unchecked Sendable {
         }
     }
 
+    /// One that was made for the candidate, or serves it as well; nil: there is none.
+    private func known(_ place: Int) -> ChatPlan? {
+        if let made = leading {
+            if made.place == place { return made.plan }
+            if passesOn(made, to: place) {
+                leading?.place = place
+                return made.plan
+            }
+        }
+        return others.first { $0.place == place }?.plan
+    }
+
+    /// True of the only plan, by which the request was admitted, if its candidate was not asked and the other is like it.
+    @inline(__always)
+    private func passesOn(_ made: Made, to place: Int) -> Bool {
+        guard others.isEmpty, !made.isChecked, let asked, asked.call.original == nil else { return false }
+        return made.plan.passes(asked.call, to: candidates[place])
+    }
+
+    /// The plan has given its call away.
+    private func forget(_ plan: ChatPlan) {
+        if leading?.plan === plan { leading = nil }
+        others.removeAll { $0.plan === plan }
+    }
+
+    // MARK: Asking
+
     /// The whole answer, and what it used, counted or estimated.
     func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
-        try await first(billing: sheet) { (attempt) async throws(UpstreamError) in try await attempt.answer() }
+        try await first(billing: sheet) { (plan, vendorCall, _) async throws(UpstreamError) in
+            if plan.keepsDeadline { return try await plan.answered(by: vendorCall) }
+            return try await TimedCall(by: vendorCall.loop).result(
+                until: sheet.endsAt,
+                orFailFor: UpstreamError.tooLate
+            ) { () async throws(UpstreamError) in
+                try await plan.answered(by: vendorCall, isLast: false)
+            }
+        }
     }
 
     /// Passes the answer on as it comes. The client is pinged meanwhile.
@@ -69,29 +124,67 @@ final class ChatFallback: @unchecked Sendable {
         _ wanted: WantedAnswer,
         billing sheet: CallSheet
     ) async throws(UpstreamError) {
-        try await first(billing: sheet) { [exchange] (attempt) async throws(UpstreamError) in
-            try await attempt.stream(to: writer, wanted, exchange)
+        try await first(billing: sheet) { [self] (plan, vendorCall, attempts) async throws(UpstreamError) in
+            let attempt = StreamedAttempt(plan, vendorCall, self, attempts)
+            if plan.keepsDeadline { return try await attempt.stream(to: writer, wanted, exchange, isLast: true) }
+            try await attempt.timedStream(to: writer, wanted, exchange)
         }
     }
 
     private func first<Value: Sendable>(
         billing sheet: CallSheet,
-        _ ask: (Attempt) async throws(UpstreamError) -> Value
+        _ ask: (ChatPlan, VendorCall, Attempts) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        let affinity = candidates.affinities.isEmpty ? nil : call.affinity(by: candidates.affinities)
         let attempts = candidates.attempts(billing: sheet, affinity: affinity)
-        while let place = await attempts.next() {
-            guard let plan = try await ready(place, attempts, sheet),
-                let vendorCall = await attempts.call(plan.candidate)
-            else { continue }
-            let attempt = Attempt(plan, vendorCall, self, attempts)
+        sheet.endsAt = attempts.endsAt
+        while true {
+            // Most steps wait for nothing: a function that might would cost a frame.
+            let (place, plan, vendorCall): (Int, ChatPlan, VendorCall)
+            if let atOnce = attempts.nextAtOnce() {
+                place = atOnce
+            } else {
+                guard let later = await attempts.next() else { throw attempts.failure }
+                place = later
+            }
+            if let atOnce = readyAtOnce(place, sheet) {
+                plan = atOnce
+            } else {
+                guard let later = try await ready(place, attempts, sheet) else { continue }
+                plan = later
+            }
+            if let atOnce = attempts.callAtOnce(plan.candidate) {
+                vendorCall = atOnce
+            } else {
+                guard let later = await attempts.call(plan.candidate) else { continue }
+                vendorCall = later
+            }
             do throws(UpstreamError) {
-                return try await ask(attempt)
+                let value = try await ask(plan, vendorCall, attempts)
+                begins(attempts, sheet)
+                return value
             } catch {
+                if plan.keepsDeadline { forget(plan) }
                 try attempts.failed(error)
             }
         }
-        throw attempts.failure
+    }
+
+    /// Nil: there is no such value.
+    @inline(never)
+    private var affinity: UInt64? {
+        let kinds = candidates.affinities
+        return kinds.isEmpty ? nil : asked?.call.affinity(by: kinds)
+    }
+
+    /// Nothing takes back what the client is told from here on, and nobody else is asked.
+    func begins(_ attempts: Attempts, _ sheet: CallSheet) {
+        sheet.endsAt = .max
+        attempts.served()
+        asked = nil
+        leading?.plan.release()
+        for made in others { made.plan.release() }
+        leading = nil
+        others = []
     }
 
     /// The plan for the candidate, which has become the one that the request is billed by; nil: it cannot serve the
@@ -103,14 +196,13 @@ final class ChatFallback: @unchecked Sendable {
     ) async throws(UpstreamError) -> ChatPlan? {
         do throws(APIError) {
             if let plan = try await plan(place) {
-                let terms = plan.terms(under: plan.cover(exchange.request))
-                if let terms { sheet.bill(by: terms) }
+                let terms = billed(plan, sheet)
                 // A longer call may fit the model of another.
-                if checked.insert(place).inserted, !plan.isShort(terms) { try await plan.check(terms?.promptTokens) }
-                if let choosing { choosing(plan.candidate) } else { exchange.record.price = plan.candidate.price }
+                if isFirstCheck(plan), !plan.isShort(terms) { try await plan.check(terms?.promptTokens) }
+                chose(plan)
                 return plan
             }
-            attempts.skip(refusals[place] ?? .modelNotFound(call.model))
+            attempts.skip(refusals[place] ?? .modelNotFound(asked?.call.model ?? ""))
         } catch {
             guard error.status < 499 else { throw UpstreamError(refusing: error) }
             attempts.skip(error)
@@ -118,97 +210,34 @@ final class ChatFallback: @unchecked Sendable {
         return nil
     }
 
-    /// An answer has begun: nobody else is asked.
-    func release() {
-        call.messages = []
-        call.original = nil
-        for plan in plans.values { plan.release() }
-        plans = [:]
-    }
-}
-
-/// One call of one candidate.
-///
-/// `@unchecked`: used on its request's loop only.
-private final class Attempt: @unchecked Sendable {
-    private let plan: ChatPlan
-    private let vendorCall: VendorCall
-    private let fallback: ChatFallback
-    private let attempts: Attempts
-    private let timed: TimedAttempt
-    private var hasBegun = false
-
-    init(
-        _ plan: ChatPlan,
-        _ vendorCall: VendorCall,
-        _ fallback: ChatFallback,
-        _ attempts: Attempts
-    ) {
-        self.plan = plan
-        self.vendorCall = vendorCall
-        self.fallback = fallback
-        self.attempts = attempts
-        timed = attempts.timed()
+    /// The same, of the plan that was made first; nil: it is not for the candidate, or there is more to be done.
+    private func readyAtOnce(_ place: Int, _ sheet: CallSheet) -> ChatPlan? {
+        guard let plan = known(place), plan === leading?.plan else { return nil }
+        let terms = billed(plan, sheet)
+        guard leading?.isChecked ?? true || plan.isShort(terms) else { return nil }
+        leading?.isChecked = true
+        chose(plan)
+        return plan
     }
 
-    func answer() async throws(UpstreamError) -> (ChatAnswer, Usage) {
-        try await timed.run { [self] () async throws(UpstreamError) in
-            let answer = try await plan.answered(by: vendorCall, isLast: false)
-            attempts.served()
-            fallback.release()
-            return answer
+    private func billed(_ plan: ChatPlan, _ sheet: CallSheet) -> CallTerms? {
+        guard plan.hasTerms else { return nil }
+        let terms = plan.terms(under: plan.cover(exchange.request))
+        if let terms { sheet.bill(by: terms) }
+        return terms
+    }
+
+    private func chose(_ plan: ChatPlan) {
+        if let choosing { choosing(plan.candidate) } else { exchange.record.price = plan.candidate.price }
+    }
+
+    private func isFirstCheck(_ plan: ChatPlan) -> Bool {
+        if let made = leading, made.plan === plan {
+            leading?.isChecked = true
+            return !made.isChecked
         }
+        guard let index = others.firstIndex(where: { $0.plan === plan && !$0.isChecked }) else { return false }
+        others[index].isChecked = true
+        return true
     }
-
-    func stream(
-        to writer: any AnswerWriter,
-        _ wanted: WantedAnswer,
-        _ exchange: Exchange
-    ) async throws(UpstreamError) {
-        try await timed.run { [self] () async throws(UpstreamError) in
-            var answer = try await plan.opened(by: vendorCall, writer, isLast: false)
-            answer.stream = BeginningStream(answer.stream) { [self] in begins() }
-            try await deliver(OpenChat(answer, to: writer, wanted), exchange)
-            if !hasBegun { begins() }
-        }
-    }
-
-    /// Nothing takes back what the client is told from here on.
-    private func begins() {
-        hasBegun = true
-        timed.begins()
-        attempts.served()
-        fallback.release()
-    }
-}
-
-/// A stream that tells of its first event before it hands that over.
-///
-/// `@unchecked`: used on one loop only.
-private final class BeginningStream: ChatAnswerStream, @unchecked Sendable {
-    private let stream: any ChatAnswerStream
-    private var begins: (() -> Void)?
-
-    init(_ stream: any ChatAnswerStream, _ begins: @escaping () -> Void) {
-        self.stream = stream
-        self.begins = begins
-    }
-
-    var usage: Usage? { stream.usage }
-    var countsItself: Bool { stream.countsItself }
-    var credits: Int? { stream.credits }
-
-    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
-        try await stream.more(patienceNanoseconds: patienceNanoseconds)
-    }
-
-    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
-        guard begins != nil else { return try stream.next(take) }
-        return try stream.next { choice, event in
-            begins.take()?()
-            take(choice, event)
-        }
-    }
-
-    func stop() { stream.stop() }
 }

@@ -19,6 +19,9 @@ final class ChatPlan: @unchecked Sendable {
     private(set) var candidate: Candidate
     private(set) var wanted: WantedAnswer
     private var call: ChatCall
+    // Of the call, which would be copied to look at it:
+    private var isShort = false
+    private var sentBytes: Int
     private var way = Way.plain
     private var completion: Completion
     private let count: CallCount
@@ -50,8 +53,9 @@ final class ChatPlan: @unchecked Sendable {
         mayRepeat: Bool = false
     ) throws(APIError) {
         var call = asked
+        let model = candidate.model
         try candidate.check(call)
-        abilities = candidate.provider.abilities(for: call, of: candidate.model)
+        abilities = candidate.provider.abilities(for: call, of: model)
         try Completion.check(call, against: abilities)
         var loadsMedia = call.needs.contains(.inlineMedia) && !abilities.contains(.inlineMedia)
         if candidate.chats {
@@ -72,18 +76,20 @@ final class ChatPlan: @unchecked Sendable {
             call.needs.contains(.inlineMedia) && !loadsMedia && KeptFiles.areNamed(in: call, by: candidate)
         isUnfinished = loadsMedia || form != nil || namesFiles
         if !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
-            || candidate.provider.isUnsure(of: call, for: candidate.model)
+            || candidate.provider.isUnsure(of: call, for: model)
         {
             spare = Indirect(call)
         }
         if call.original != nil {
-            let isNative = candidate.provider.takesOriginal(of: call, for: candidate.model)
+            let isNative = candidate.provider.takesOriginal(of: call, for: model)
             // An emulation changes the call, so the request no longer says the same.
             if !isNative || !call.needs.isSubset(of: abilities) { call.original = nil }
         }
-        count = CallCount(candidate.model, by: gateway.worker, on: gateway.loop)
+        count = CallCount(model, by: gateway.worker, on: gateway.loop)
         wanted = WantedAnswer(call, candidate)
         completion = Completion(call, lacking: abilities, count, by: gateway.worker, on: gateway.loop)
+        isShort = candidate.chats && count.takeShort(call)
+        sentBytes = call.sentBytes
         self.call = call
         self.candidate = candidate
         self.caller = caller
@@ -112,6 +118,8 @@ final class ChatPlan: @unchecked Sendable {
         }
         wanted = WantedAnswer(call, candidate)
         completion = Completion(call, lacking: abilities, count, by: gateway.worker, on: gateway.loop)
+        isShort = candidate.chats && count.takeShort(call)
+        sentBytes = call.sentBytes
     }
 
     @inline(never)
@@ -123,6 +131,23 @@ final class ChatPlan: @unchecked Sendable {
         guard let written else { throw .tooMuchWork }
         call = written
         candidate = files.candidate
+    }
+
+    /// Passes a plan that was not used yet on to a candidate of the same model, if a plan for that would say the same.
+    ///
+    /// In place, as the call would be copied for a function of its own.
+    ///
+    /// - Parameter call: as it was asked; it has not its original form.
+    @inline(__always)
+    func passes(_ call: borrowing ChatCall, to other: Candidate) -> Bool {
+        guard case .plain = way, !isUnfinished, spare == nil, candidate.chats, other.isLike(candidate) else {
+            return false
+        }
+        guard !call.needs.contains(.inlineMedia), !other.provider.isUnsure(of: call, for: other.model),
+            other.provider.abilities(for: call, of: other.model) == abilities
+        else { return false }
+        candidate = other
+        return true
     }
 
     /// Counts the call in the limits that cover it, or throws the refusal.
@@ -139,6 +164,9 @@ final class ChatPlan: @unchecked Sendable {
         return admission
     }
 
+    /// False: no limit counts what is known late, so there are no terms under any cover.
+    var hasTerms: Bool { gateway.limits.countsLate || candidate.imagesOfChat > 0 }
+
     @inline(never)
     func cover(_ request: Request) -> Cover {
         gateway.limits.cover(caller, .chat, request, model: candidate.name)
@@ -151,14 +179,14 @@ final class ChatPlan: @unchecked Sendable {
 
     /// - Parameter tokens: of the prompt, besides those of the call.
     func terms(under cover: Cover, expecting tokens: Int) -> CallTerms? {
+        guard hasTerms else { return nil }
         var extras = PromptExtras(tokens: tokens)
         if case .attached(let plan, _) = way { extras.transcriber = plan.transcriber }
         return CallTerms(call, candidate, caller, cover, gateway, extras)
     }
 
     /// Most calls are short, and need no `check`.
-    @inline(never)
-    func isShort(_ terms: CallTerms?) -> Bool { !candidate.chats || terms == nil && count.takeShort(call) }
+    func isShort(_ terms: CallTerms?) -> Bool { !candidate.chats || terms == nil && isShort }
 
     /// Throws if the call is too long for the model.
     ///
@@ -275,23 +303,28 @@ final class ChatPlan: @unchecked Sendable {
 
     /// The vendor's form of the call, with what its vendor lacks.
     private func prepared(by vendorCall: VendorCall, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
-        if candidate.provider.mayRecall(call, by: vendorCall) {
-            await candidate.provider.recall(call, by: vendorCall)
+        if candidate.provider.mayRecall(call.messages, by: vendorCall) {
+            await candidate.provider.recall(call.messages, by: vendorCall)
         }
         if let chat = preparedAtOnce(by: vendorCall, isLast) { return chat }
         return try await preparedLater(by: vendorCall, isLast)
     }
 
+    /// Nothing is to be done before the call of its vendor that takes time.
+    private var isPlain: Bool {
+        guard case .plain = way, form == nil, !call.arePromptsSeparate else { return false }
+        return sentBytes <= Worker.loopBytes
+    }
+
+    /// All that it waits for ends at its sheet's deadline.
+    var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
+
     /// Nil: that takes time.
     @inline(never)
     private func preparedAtOnce(by vendorCall: VendorCall, _ isLast: Bool) -> (any PreparedChat)? {
-        guard case .plain = way, form == nil, !call.arePromptsSeparate, call.sentBytes <= Worker.loopBytes else {
-            return nil
-        }
-        let chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+        guard isPlain else { return nil }
+        let chat = candidate.provider.prepare(isLast ? takenCall() : call, for: candidate.model, by: vendorCall)
         chat.write()
-        // The chat has them now.
-        if isLast { dropContent() }
         return completion.completed(chat, by: vendorCall)
     }
 
@@ -326,6 +359,13 @@ final class ChatPlan: @unchecked Sendable {
     private func dropContent() {
         call.messages = []
         call.original = nil
+    }
+
+    /// The call, which is not kept here: the vendor's chat has it.
+    private func takenCall() -> ChatCall {
+        var taken = ChatCall()
+        swap(&taken, &call)
+        return taken
     }
 
     /// Of several prompts.

@@ -58,7 +58,16 @@ package struct Offers: Sendable {
         let prices: ProviderPrices
     }
 
-    private var byName: [String: [Offer]] = [:]
+    /// All offers of one name, by priority, then in the order of providers.
+    package struct Named: Sendable {
+        package let name: String
+        package fileprivate(set) var offers: [Offer]
+    }
+
+    /// In the order in which their names were met.
+    package private(set) var all: [Named] = []
+    /// Places in `all`.
+    private var places: [String: Int] = [:]
     private var listing: [(name: String, provider: Int, model: Model)] = []
     /// Names that are served but for `Provider.isSubsetOnly`, or a weight of 0.
     private var forbidden: Set<String> = []
@@ -106,8 +115,8 @@ package struct Offers: Sendable {
 
     private mutating func sortByPriority() {
         guard providers.contains(where: { $0.rank.priority != providers[0].rank.priority }) else { return }
-        for (name, offers) in byName {
-            byName[name] = offers.sorted { ($0.rank.priority, $0.provider) < ($1.rank.priority, $1.provider) }
+        for place in all.indices {
+            all[place].offers.sort { ($0.rank.priority, $0.provider) < ($1.rank.priority, $1.provider) }
         }
     }
 
@@ -144,20 +153,27 @@ package struct Offers: Sendable {
             forbidden.insert(name)
             return
         }
-        byName[name, default: []].append(
-            Offer(
-                provider: provider,
-                model: model,
-                rank: Rank(weight: weight, priority: rank.priority, retries: rank.retries),
-                price: providers[provider].prices.price(of: name)
-            )
+        let offer = Offer(
+            provider: provider,
+            model: model,
+            rank: Rank(weight: weight, priority: rank.priority, retries: rank.retries),
+            price: providers[provider].prices.price(of: name)
         )
+        if let place = places[name] {
+            all[place].offers.append(offer)
+        } else {
+            places[name] = all.count
+            all.append(Named(name: name, offers: [offer]))
+        }
         listing.append((name, provider, model))
     }
 
     /// The providers that serve a name, which may be a short one, by priority, then in their order; empty: none.
-    package subscript(name: String) -> [Offer] {
-        byName[name] ?? fullNames(of: name).lazy.compactMap { byName[$0] }.first ?? []
+    package subscript(name: String) -> [Offer] { place(of: name).map { all[$0].offers } ?? [] }
+
+    /// The place of those providers in `all`; nil: there are none.
+    package func place(of name: String) -> Int? {
+        places[name] ?? fullNames(of: name).lazy.compactMap { places[$0] }.first
     }
 
     /// Some vendor's list was not read yet.
@@ -196,7 +212,6 @@ package struct Offers: Sendable {
         }
     }
 
-    /// Another name may serve a call than the one that was asked for.
     package var haveSubstitutes: Bool { fallback != nil || !replacements.isEmpty }
 
     /// The models that serve a name that no provider has, unless the name is forbidden.

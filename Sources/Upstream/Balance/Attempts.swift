@@ -7,19 +7,19 @@ package import Shared
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class Attempts: @unchecked Sendable {
-    private let candidates: [Candidate]
+    private let list: CandidateList
     private let balance: Balance?
     private let order: Candidates.Order
-    private let rules: BalanceSettings
     private let caller: Identity?
     private let sheet: CallSheet
     private let loop: EventLoop
-    /// No candidate is asked after it; `.max`: there is only one, with one key.
-    private let endsAt: UInt64
-    /// Those that have not failed, by their places.
+    /// An answer has to begin by then; `.max`: there is only one candidate, with one key.
+    package let endsAt: UInt64
+    /// The places of those that have not failed, in the order of their priorities.
     private var left: [Int]
-    /// Priorities whose turn was taken.
-    private var turned: Set<Int> = []
+    /// The priority whose turn was taken first, and the others.
+    private var turned: Int?
+    private var turnedLater: [Int] = []
     /// The candidate that is asked, or was asked last.
     private var current: Int?
     /// It is asked once more, with this key.
@@ -42,7 +42,7 @@ package final class Attempts: @unchecked Sendable {
     private var refusal: APIError?
 
     init(
-        _ candidates: [Candidate],
+        _ list: CandidateList,
         _ balance: Balance?,
         _ order: Candidates.Order,
         _ caller: Identity?,
@@ -51,30 +51,44 @@ package final class Attempts: @unchecked Sendable {
     ) {
         self.order = order
         self.affinity = affinity
-        self.candidates = candidates
+        self.list = list
         self.balance = balance
         self.caller = caller
         self.sheet = sheet
-        loop = candidates[0].loop
-        rules = balance?.rules ?? BalanceSettings()
-        let isAlone = candidates.count == 1 && candidates[0].hasOneKey
-        endsAt = isAlone ? .max : loop.nowNanoseconds + UInt64(clamping: rules.deadline.nanoseconds)
-        left = Array(candidates.indices)
+        let first = list.all[0]
+        loop = first.loop
+        let isAlone = list.all.count == 1 && first.hasOneKey
+        let nanoseconds = balance?.deadlineNanoseconds ?? UInt64(clamping: BalanceSettings().deadline.nanoseconds)
+        endsAt = isAlone ? .max : loop.nowNanoseconds + nanoseconds
+        left = list.places
     }
+
+    private var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
     // MARK: The next one
 
     /// The place of the candidate to ask; nil: nobody is left.
     package func next() async -> Int? {
+        if let place = nextAtOnce() { return place }
+        guard !full.isEmpty, let place = await waited() else { return nil }
+        turnTo(place)
+        return place
+    }
+
+    /// The same; nil: nobody is left, or has room.
+    package func nextAtOnce() -> Int? {
         if repeating != nil || takesNextKey { return current }
-        var place = chosen()
-        if place == nil, !full.isEmpty { place = await waited() }
-        guard let place else { return nil }
+        guard let place = chosen() else { return nil }
+        turnTo(place)
+        return place
+    }
+
+    private func turnTo(_ place: Int) {
         current = place
         tried = []
-        triesLeft = candidates[place].rank.retries
-        balance?.begins(breakerKey(place), at: loop.nowNanoseconds)
-        return place
+        triesLeft = list.all[place].rank.retries
+        guard let balance, balance.hasFailures else { return }
+        balance.begins(breakerKey(place), at: loop.nowNanoseconds)
     }
 
     /// One of those without room, once it has some; nil: the time is up.
@@ -83,11 +97,11 @@ package final class Attempts: @unchecked Sendable {
         guard let balance, rules.queueTime > .zero else { return nil }
         let places = full.sorted { (priority($0), $0) < (priority($1), $1) }
         let end = min(loop.nowNanoseconds + UInt64(clamping: rules.queueTime.nanoseconds), endsAt)
-        let providers = Set(places.map { candidates[$0].offeredBy })
+        let providers = Set(places.map { list.all[$0].offeredBy })
         let taken = await balance.queue.wait(for: providers, until: end, on: loop) {
             [self] () -> (Int, (Credential, HeldCapacity))? in
             for place in places {
-                guard let taken = await candidates[place].takenKey(choice(place), isTurn: true) else { continue }
+                guard let taken = await list.all[place].takenKey(choice(place), isTurn: true) else { continue }
                 return (place, taken)
             }
             return nil
@@ -95,72 +109,97 @@ package final class Attempts: @unchecked Sendable {
         guard let (place, key) = taken else { return nil }
         waitedFor = key
         full.removeAll { $0 == place }
-        left.append(place)
+        left.insert(place, at: left.firstIndex { (priority(place), place) < (priority($0), $0) } ?? left.endIndex)
         return place
     }
 
     private func choice(_ place: Int) -> KeyChoice {
         KeyChoice(
-            capacity: candidates[place].capacity,
+            capacity: list.all[place].capacity,
             affinity: affinity,
-            provider: candidates[place].provider.name
+            provider: list.all[place].provider.name
         )
     }
 
     /// One that neither rests nor is broken, of the lowest priority that has one: at first the one whose turn it is,
     /// then in order. If there is none, any.
     private func chosen() -> Int? {
+        if list.areBounded { setFullAside() }
+        let areSound = list.haveNoRests && !(balance?.hasFailures ?? false)
+        if areSound, let place = turnOfAll() { return place }
         let now = loop.nowNanoseconds
-        for place in left where candidates[place].isKnownFull() {
+        let sound = areSound ? left : left.filter { isSound($0, at: now) }
+        guard let first = sound.first ?? left.first else { return nil }
+        guard let balance, !sound.isEmpty else { return first }
+        switch order {
+        case .listed: return first
+        case .byLoad: return best(of: sound[...], balance)
+        case .balanced: break
+        }
+        let priority = list.priorities[first]
+        guard turned != priority, !turnedLater.contains(priority) else { return first }
+        if turned == nil { turned = priority } else { turnedLater.append(priority) }
+        guard list.hasPeers(first) else { return first }
+        let group = list.areEqual ? sound[...] : sound.prefix { list.priorities[$0] == priority }
+        if affinity != nil || balance.rules.order == .leastLoad { return best(of: group, balance) }
+        return balance.turn(list.turnKey(priority), for: caller, of: group.map { list.members[$0] })
+    }
+
+    /// The first turn, among all of them; nil: it takes more to choose.
+    private func turnOfAll() -> Int? {
+        guard turned == nil, left.count == list.places.count, list.areEqual, order == .balanced, affinity == nil,
+            let balance, balance.rules.order != .leastLoad
+        else { return nil }
+        let priority = list.priorities[0]
+        turned = priority
+        return list.members.count == 1 ? 0 : balance.turn(list.turnKey(priority), for: caller, of: list.members)
+    }
+
+    private func setFullAside() {
+        for place in left where list.all[place].isKnownFull() {
             full.append(place)
             left.removeAll { $0 == place }
         }
-        let sound = left.filter { isSound($0, at: now) }
-        guard let first = (sound.isEmpty ? left : sound).min(by: { (priority($0), $0) < (priority($1), $1) }) else {
-            return nil
-        }
-        if order == .byLoad, let balance, !sound.isEmpty { return best(of: sound, balance) }
-        guard let balance, !sound.isEmpty, turned.insert(priority(first)).inserted else { return first }
-        let group = sound.filter { priority($0) == priority(first) }
-        guard candidates.count(where: { $0.rank.priority == priority(first) }) > 1 else { return first }
-        if affinity != nil || rules.order == .leastLoad { return best(of: group, balance) }
-        return balance.turn(
-            Balance.TurnKey(caller: caller, model: candidates[first].name, priority: priority(first)),
-            of: group.map { TurnState.Member(place: $0, weight: candidates[$0].rank.weight) }
-        )
     }
 
     /// By load, or the one that the call keeps to.
     ///
     /// - Parameter places: at least one.
-    private func best(of places: [Int], _ balance: Balance) -> Int {
+    private func best(of places: ArraySlice<Int>, _ balance: Balance) -> Int {
         let now = loop.nowNanoseconds
-        let ranks = places.map { place in
-            let candidate = candidates[place]
-            let choice = choice(place)
-            let turn = balance.nextTurn(ofProvider: candidate.offeredBy)
-            let rank = candidate.keys?.best(at: now, choice) ?? choice.rank(candidate.fixed ?? .none, 1, turn)
-            return rank.over(candidate.rank.weight)
+        var best = places[places.startIndex]
+        var least = rank(best, balance, at: now)
+        for place in places.dropFirst() {
+            let rank = rank(place, balance, at: now)
+            if rank < least { (best, least) = (place, rank) }
         }
-        let best = places.indices.min { (ranks[$0], places[$0]) < (ranks[$1], places[$1]) } ?? 0
-        balance.took(provider: candidates[places[best]].offeredBy)
-        return places[best]
+        balance.took(provider: list.all[best].offeredBy)
+        return best
+    }
+
+    private func rank(_ place: Int, _ balance: Balance, at now: UInt64) -> KeyChoice.Rank {
+        let candidate = list.all[place]
+        let choice = affinity == nil ? KeyChoice(capacity: candidate.capacity) : choice(place)
+        let rank =
+            candidate.keys?.best(at: now, choice)
+            ?? choice.rank(candidate.fixed ?? .none, 1, balance.nextTurn(ofProvider: candidate.offeredBy))
+        return rank.over(candidate.rank.weight)
     }
 
     private func priority(_ place: Int) -> Int {
         switch order {
-        case .balanced: candidates[place].rank.priority
+        case .balanced: list.priorities[place]
         case .listed: place
         case .byLoad: 0
         }
     }
 
     private func isSound(_ place: Int, at now: UInt64) -> Bool {
-        candidates[place].hasSoundKey && !(balance?.isOpen(breakerKey(place), at: now) ?? false)
+        list.all[place].hasSoundKey && !(balance?.isOpen(breakerKey(place), at: now) ?? false)
     }
 
     private func breakerKey(_ place: Int) -> Balance.BreakerKey {
-        Balance.BreakerKey(provider: candidates[place].offeredBy, model: candidates[place].model.id)
+        Balance.BreakerKey(provider: list.all[place].offeredBy, model: list.all[place].model.id)
     }
 
     /// The candidate cannot serve this call.
@@ -182,18 +221,24 @@ package final class Attempts: @unchecked Sendable {
     ///
     /// - Parameter candidate: the one that is asked, perhaps with the only key for the call.
     package func call(_ candidate: Candidate) async -> VendorCall? {
-        let call: VendorCall
-        if candidate.capacity != nil {
-            guard let (credential, held) = await taken(candidate) else {
-                if let current { full.append(current) }
-                giveUp()
-                return nil
-            }
-            sheet.hold(held)
-            call = candidate.call(with: credential, billing: sheet)
-        } else {
-            call = candidate.call(with: repeating ?? turn(of: candidate), billing: sheet)
+        if let call = callAtOnce(candidate) { return call }
+        guard let (credential, held) = await taken(candidate) else {
+            if let current { full.append(current) }
+            giveUp()
+            return nil
         }
+        sheet.hold(held)
+        return call(candidate, with: credential)
+    }
+
+    /// The same, of one that has no bound; nil: it has.
+    package func callAtOnce(_ candidate: Candidate) -> VendorCall? {
+        guard candidate.capacity == nil else { return nil }
+        return call(candidate, with: repeating ?? turn(of: candidate))
+    }
+
+    private func call(_ candidate: Candidate, with credential: Credential) -> VendorCall {
+        let call = candidate.call(with: credential, billing: sheet)
         asked += 1
         if asked > 1 { sheet.attempts += 1 }
         repeating = nil
@@ -207,7 +252,9 @@ package final class Attempts: @unchecked Sendable {
         if let fixed = candidate.fixed { return fixed }
         guard let keys = candidate.keys else { return .none }
         let now = loop.nowNanoseconds
-        guard affinity != nil, let current else { return keys.next(at: now) }
+        // Those that are compared count the turns of an only key, too.
+        let isCompared = affinity != nil || balance?.rules.order == .leastLoad
+        guard isCompared, let current else { return keys.next(at: now) }
         return keys.next(at: now, besides: [], choice(current)) ?? keys.next(at: now)
     }
 
@@ -221,14 +268,10 @@ package final class Attempts: @unchecked Sendable {
         return await candidate.takenKey(besides: tried, choice(current))
     }
 
-    /// - Parameter isBegun: some of the answer went to the client.
-    package func timed(_ isBegun: @escaping () -> Bool = { false }) -> TimedAttempt {
-        TimedAttempt(endsAt: endsAt, on: loop, isBegun)
-    }
-
     package func served() {
         call?.served()
-        if let current { balance?.served(breakerKey(current)) }
+        guard let balance, balance.hasFailures, let current else { return }
+        balance.served(breakerKey(current))
     }
 
     /// Throws if nobody may do better.
@@ -267,10 +310,10 @@ package final class Attempts: @unchecked Sendable {
     }
 
     private func takeNextKey(_ place: Int, after call: VendorCall) -> Bool {
-        guard !isBound, let keys = candidates[place].keys, let label = call.credential.label else { return false }
+        guard !isBound, let keys = list.all[place].keys, let label = call.credential.label else { return false }
         tried.insert(label)
         let now = loop.nowNanoseconds
-        if candidates[place].capacity != nil {
+        if list.all[place].capacity != nil {
             takesNextKey = !keys.order(at: now, besides: tried).isEmpty
             return takesNextKey
         }
@@ -298,7 +341,7 @@ package final class Attempts: @unchecked Sendable {
         var places: [Int] = []
         for failure in failures where !places.contains(failure.candidate) { places.append(failure.candidate) }
         return places.compactMap { place in
-            failures.last { $0.candidate == place }.map { "\(candidates[place].provider.name): \($0.error.shortly)" }
+            failures.last { $0.candidate == place }.map { "\(list.all[place].provider.name): \($0.error.shortly)" }
         }.joined(separator: "; ")
     }
 }

@@ -5,12 +5,32 @@ import Synchronization
 
 /// The state of the choice between providers: turns and breakers. All loops of the process share it.
 package final class Balance: Sendable {
-    /// The turns of one caller with one model, among providers of one priority.
+    /// The turns of one caller with one model, among providers of one priority: 128 bits of both digests.
     struct TurnKey: Hashable {
-        let caller: Identity?
-        /// As the settings have it.
-        let model: String
-        let priority: Int
+        private let high: UInt64
+        private let low: UInt64
+
+        /// Of all callers together.
+        ///
+        /// - Parameter model: as the settings have it.
+        init(model: String, priority: Int) {
+            (high, low, _, _) = Digest(of: "\(priority) \(model)").words
+        }
+
+        private init(_ key: TurnKey, of caller: Identity) {
+            let (first, second, _, _) = caller.digest.words
+            high = key.high ^ first
+            low = key.low ^ second
+        }
+
+        func of(_ caller: Identity) -> TurnKey { TurnKey(self, of: caller) }
+
+        func hash(into hasher: inout Hasher) { hasher.combine(high) }
+    }
+
+    /// A state in its place: it is too large to be copied for each turn.
+    private final class Turns {
+        var state = TurnState()
     }
 
     /// A provider's model.
@@ -20,11 +40,13 @@ package final class Balance: Sendable {
     }
 
     let rules: BalanceSettings
+    /// The time in which an answer is to begin.
+    let deadlineNanoseconds: UInt64
     package let queue: CapacityQueue
-    private let turns = Lock(RecentTable<TurnKey, TurnState>())
+    private let turns = Lock(RecentTable<TurnKey, Turns>())
     private let breakers = Lock<[BreakerKey: Breaker]>([:])
     /// Some candidate failed and was not served since.
-    private let hasFailures = Atomic<Bool>(false)
+    private let failed = Atomic<Bool>(false)
 
     private static let keptTurns = 10_000
 
@@ -33,6 +55,7 @@ package final class Balance: Sendable {
 
     package init(_ rules: BalanceSettings, _ queue: CapacityQueue = CapacityQueue()) {
         self.rules = rules
+        deadlineNanoseconds = UInt64(clamping: rules.deadline.nanoseconds)
         self.queue = queue
     }
 
@@ -46,35 +69,40 @@ package final class Balance: Sendable {
 
     /// Takes a turn.
     ///
-    /// - Parameter members: by place; at least one.
-    func turn(_ key: TurnKey, of members: [TurnState.Member]) -> Int {
-        let key = rules.scope == .global ? TurnKey(caller: nil, model: key.model, priority: key.priority) : key
+    /// - Parameters:
+    ///   - key: of all callers together.
+    ///   - members: by place; at least one.
+    func turn(_ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) -> Int {
+        let isOfCaller = rules.scope != .global
+        let key = if isOfCaller, let caller { key.of(caller) } else { key }
         return turns.withLock { turns in
-            var state = turns.use(key) ?? TurnState()
-            let place = state.next(of: members, by: rules.order)
-            turns.set(key, state, atMost: Self.keptTurns)
-            return place
+            if let known = turns.use(key) { return known.state.next(of: members, by: rules.order) }
+            let new = Turns()
+            turns.set(key, new, atMost: Self.keptTurns)
+            return new.state.next(of: members, by: rules.order)
         }
     }
 
     // MARK: Breakers
 
+    var hasFailures: Bool { failed.load(ordering: .relaxed) }
+
     func isOpen(_ key: BreakerKey, at now: UInt64) -> Bool {
-        guard hasFailures.load(ordering: .relaxed) else { return false }
+        guard hasFailures else { return false }
         return breakers.withLock { $0[key]?.isOpen(at: now) ?? false }
     }
 
     /// The candidate is asked.
     func begins(_ key: BreakerKey, at now: UInt64) {
-        guard hasFailures.load(ordering: .relaxed) else { return }
+        guard hasFailures else { return }
         breakers.withLock { $0[key]?.tryOnce(at: now) }
     }
 
     func served(_ key: BreakerKey) {
-        guard hasFailures.load(ordering: .relaxed) else { return }
+        guard hasFailures else { return }
         breakers.withLock { breakers in
             breakers[key] = nil
-            hasFailures.store(!breakers.isEmpty, ordering: .relaxed)
+            failed.store(!breakers.isEmpty, ordering: .relaxed)
         }
     }
 
@@ -85,13 +113,13 @@ package final class Balance: Sendable {
                 bound: rules.failures,
                 within: UInt64(clamping: rules.breakTime.nanoseconds)
             )
-            hasFailures.store(true, ordering: .relaxed)
+            failed.store(true, ordering: .relaxed)
         }
     }
 
     /// The call ended without an outcome.
     func gaveUp(_ key: BreakerKey) {
-        guard hasFailures.load(ordering: .relaxed) else { return }
+        guard hasFailures else { return }
         breakers.withLock { $0[key]?.endTrial() }
     }
 }

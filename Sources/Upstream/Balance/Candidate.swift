@@ -68,6 +68,9 @@ package final class Candidate: Sendable {
         }
     }
 
+    /// It is of the same model, and settings keep the same calls from its provider.
+    package func isLike(_ other: Candidate) -> Bool { spared == other.spared && model == other.model }
+
     /// Throws if settings keep such calls from its provider.
     package func check(_ call: borrowing ChatCall) throws(APIError) {
         if spared.isEmpty { return }
@@ -92,12 +95,8 @@ package final class Candidate: Sendable {
     /// Takes the turn of a key, and capacity if its provider has a bound.
     package func call(billing sheet: CallSheet) async throws(UpstreamError) -> VendorCall {
         guard let capacity else { return unboundedCall(billing: sheet) }
-        if let (credential, held) = await takenKey() {
-            sheet.hold(held)
-            return call(with: credential, billing: sheet)
-        }
-        let credential = fixed ?? keys?.next(at: loop.nowNanoseconds) ?? .none
-        sheet.hold(try await capacity.take(for: credential, isAfterAnother: false, on: loop))
+        let (credential, held) = try await capacity.take(ofKeys: keys, or: fixed, on: loop)
+        sheet.hold(held)
         return call(with: credential, billing: sheet)
     }
 
@@ -130,17 +129,7 @@ package final class Candidate: Sendable {
         _ choice: KeyChoice = KeyChoice(),
         isTurn: Bool = false
     ) async -> (Credential, HeldCapacity)? {
-        guard let capacity, isTurn || !capacity.isAwaited else { return nil }
-        var choice = choice
-        choice.capacity = capacity
-        let now = loop.nowNanoseconds
-        let all = fixed.map { [$0] } ?? keys.map { $0.order(at: now, besides: tried, choice) } ?? [.none]
-        for credential in all {
-            guard let held = await capacity.takeNow(for: credential, on: loop) else { continue }
-            keys?.took(credential, at: now)
-            return (credential, held)
-        }
-        return nil
+        await capacity?.takeNow(ofKeys: keys, or: fixed, besides: tried, choice, isTurn: isTurn, on: loop)
     }
 
     /// True if its keys have no room, as far as is known here.

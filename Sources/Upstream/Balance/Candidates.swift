@@ -5,9 +5,7 @@ package import Shared
 /// All that could serve a call, by priority, then in the order of the settings. The first choice among them is made
 /// only when a vendor is asked.
 package struct Candidates: Sendable {
-    /// The first in that order.
-    package let leading: Candidate
-    private let others: [Candidate]
+    private let list: CandidateList
     /// Nil: they are asked as they stand.
     private let balance: Balance?
     private let order: Order
@@ -23,25 +21,12 @@ package struct Candidates: Sendable {
         case byLoad
     }
 
-    init(
-        _ leading: Candidate,
-        others: [Candidate],
-        _ balance: Balance,
-        for caller: Caller,
-        _ order: Order = .balanced
-    ) {
-        self.init(leading, others: others, balance, caller.identity, order)
+    init(_ list: CandidateList, _ balance: Balance, for caller: Caller, _ order: Order = .balanced) {
+        self.init(list, balance, caller.identity, order)
     }
 
-    private init(
-        _ leading: Candidate,
-        others: [Candidate],
-        _ balance: Balance?,
-        _ caller: Identity?,
-        _ order: Order
-    ) {
-        self.leading = leading
-        self.others = others
+    private init(_ list: CandidateList, _ balance: Balance?, _ caller: Identity?, _ order: Order) {
+        self.list = list
         self.balance = balance
         self.caller = caller
         self.order = order
@@ -50,39 +35,42 @@ package struct Candidates: Sendable {
     /// To be asked in that order.
     ///
     /// - Parameter list: at least one.
-    package init(inOrder list: [Candidate]) {
-        self.init(list[0], others: Array(list.dropFirst()), nil, nil, .listed)
-    }
+    package init(inOrder list: [Candidate]) { self.init(CandidateList(list), nil, nil, .listed) }
+
+    /// The first in that order.
+    package var leading: Candidate { list.all[0] }
 
     /// There is one candidate, with one key.
-    package var isSingle: Bool { others.isEmpty && leading.hasOneKey && leading.capacity == nil && order == .balanced }
+    package var isSingle: Bool { list.isSingle && order == .balanced }
 
     /// The first that has a key which does not rest; else the first.
-    var firstSound: Candidate {
-        if others.isEmpty || leading.hasSoundKey { return leading }
-        return others.first(where: \.hasSoundKey) ?? leading
-    }
+    var firstSound: Candidate { list.all.first(where: \.hasSoundKey) ?? leading }
 
     /// Some take calls as they came, others do not.
     package var areMixed: Bool {
         let forwards = leading.forwarder != nil
-        return others.contains { ($0.forwarder != nil) != forwards }
+        return list.all.contains { ($0.forwarder != nil) != forwards }
     }
 
     /// Those that take calls as they came, if the first that has a key which does not rest is one of them.
     package var forwarding: Candidates? {
         guard firstSound.forwarder != nil else { return nil }
-        let all = ([leading] + others).filter { $0.forwarder != nil }
-        return Candidates(all[0], others: Array(all.dropFirst()), balance, caller, order)
+        return replaced { $0.forwarder != nil ? $0 : nil }
     }
 
-    package var count: Int { others.count + 1 }
+    /// Each in the place of its candidate; nil: nobody is left.
+    func replaced(by replacement: (Candidate) -> Candidate?) -> Candidates? {
+        let all = list.all.compactMap(replacement)
+        return all.isEmpty ? nil : Candidates(CandidateList(all), balance, caller, order)
+    }
 
-    package subscript(index: Int) -> Candidate { index == 0 ? leading : others[index - 1] }
+    package var count: Int { list.all.count }
+
+    package subscript(index: Int) -> Candidate { list.all[index] }
 
     /// - Parameter affinity: calls of one value keep to one provider and key; nil: there is no such value.
     package func attempts(billing sheet: CallSheet, affinity: UInt64? = nil) -> Attempts {
-        Attempts([leading] + others, balance, order, caller, sheet, affinity)
+        Attempts(list, balance, order, caller, sheet, affinity)
     }
 
     /// The values that calls keep to one provider by; empty: there is nothing to choose.
@@ -108,7 +96,10 @@ package struct Candidates: Sendable {
             let candidate = self[index]
             guard let call = await attempts.call(candidate) else { continue }
             do throws(UpstreamError) {
-                let value = try await attempts.timed(isBegun).run { () async throws(UpstreamError) in
+                let value = try await TimedCall(by: candidate.loop, unless: isBegun).result(
+                    until: attempts.endsAt,
+                    orFailFor: UpstreamError.tooLate
+                ) { () async throws(UpstreamError) in
                     try await ask(candidate, call)
                 }
                 attempts.served()

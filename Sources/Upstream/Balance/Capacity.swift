@@ -92,9 +92,47 @@ package final class Capacity: CallCapacity {
         return HeldCapacity(hold) { queue.freed(place) }
     }
 
+    /// The first of a provider's keys that has room, with it; nil: none has, or others wait for it.
+    ///
+    /// - Parameters:
+    ///   - fixed: the only key in question.
+    ///   - isTurn: the others that waited have been served.
+    func takeNow(
+        ofKeys keys: KeyRing?,
+        or fixed: Credential?,
+        besides tried: Set<String> = [],
+        _ choice: KeyChoice = KeyChoice(),
+        isTurn: Bool = false,
+        on loop: EventLoop
+    ) async -> (Credential, HeldCapacity)? {
+        guard isTurn || !isAwaited else { return nil }
+        var choice = choice
+        choice.capacity = self
+        let now = loop.nowNanoseconds
+        let all = fixed.map { [$0] } ?? keys.map { $0.order(at: now, besides: tried, choice) } ?? [.none]
+        for credential in all {
+            guard let held = await takeNow(for: credential, on: loop) else { continue }
+            keys?.took(credential, at: now)
+            return (credential, held)
+        }
+        return nil
+    }
+
+    /// The same; waits for the key whose turn it is, if none has room.
+    func take(
+        ofKeys keys: KeyRing?,
+        or fixed: Credential?,
+        on loop: EventLoop
+    ) async throws(UpstreamError) -> (Credential, HeldCapacity) {
+        if let taken = await takeNow(ofKeys: keys, or: fixed, on: loop) { return taken }
+        let credential = fixed ?? keys?.next(at: loop.nowNanoseconds) ?? .none
+        return (credential, try await take(for: credential, isAfterAnother: false, on: loop))
+    }
+
     package func take(
         for credential: Credential,
         isAfterAnother: Bool,
+        by end: UInt64 = .max,
         on loop: EventLoop
     ) async throws(UpstreamError) -> HeldCapacity {
         if !isAwaited || isAfterAnother,
@@ -102,7 +140,8 @@ package final class Capacity: CallCapacity {
         {
             return held
         }
-        let held = await queue.wait(for: [place], until: loop.nowNanoseconds + queueNanoseconds, on: loop) {
+        let end = min(end, loop.nowNanoseconds + queueNanoseconds)
+        let held = await queue.wait(for: [place], until: end, on: loop) {
             await takeNow(for: credential, isAfterAnother: isAfterAnother, on: loop)
         }
         guard let held else { throw UpstreamError(refusing: .capacityReached) }

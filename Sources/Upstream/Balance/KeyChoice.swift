@@ -22,6 +22,9 @@ struct KeyChoice {
     var affinity: UInt64?
     var provider = ""
 
+    /// Nothing but turns tells keys apart.
+    var isByTurn: Bool { affinity == nil && capacity == nil }
+
     func rank(_ credential: Credential, _ weight: Double, _ turn: Double) -> Rank {
         if let affinity {
             let isFull = capacity.map { $0.share(of: credential) >= 1 } ?? false

@@ -20,16 +20,27 @@ package final class KeyRing: KeyRests {
     private let credentials: [Credential]
     private let places: Lock<[Place]>
     /// Some key rests, or did until it was tried.
-    private let hasRests = Atomic<Bool>(false)
+    private let rests = Atomic<Bool>(false)
+    let restCount: RestCount
+    /// The least `nextTurn` of all keys, as the bits of a number.
+    private let leastTurn: Atomic<UInt64>
 
     /// - Parameters:
     ///   - keys: at least one.
     ///   - weights: above 0, one for each key.
-    package init(_ keys: [String], weights: [Double]) {
+    ///   - restCount: is told when this ring begins or ends to have keys that rest.
+    package init(_ keys: [String], weights: [Double], telling restCount: RestCount = RestCount()) {
+        self.restCount = restCount
         precondition(!keys.isEmpty && keys.count == weights.count)
         credentials = keys.enumerated().map { Credential(own: $1, label: "k\($0 + 1)") }
-        places = Lock(weights.map { Place(weight: $0) })
+        let places = weights.map { Place(weight: $0) }
+        leastTurn = Atomic(Self.leastTurn(of: places).bitPattern)
+        self.places = Lock(places)
     }
+
+    var hasRests: Bool { rests.load(ordering: .relaxed) }
+
+    private static func leastTurn(of places: [Place]) -> Double { places.reduce(.infinity) { min($0, $1.nextTurn) } }
 
     /// All of them, with their weights, in the order of the settings.
     package var all: [(credential: Credential, weight: Double)] {
@@ -45,14 +56,14 @@ package final class KeyRing: KeyRests {
 
     /// False: all keys rest.
     func isAvailable(at now: UInt64) -> Bool {
-        guard hasRests.load(ordering: .relaxed) else { return true }
+        guard hasRests else { return true }
         return places.withLock { places in places.contains { $0.isAvailable(at: now) } }
     }
 
     /// Takes the turn of a key. If all rest, the one that is due first.
     func next(at now: UInt64) -> Credential {
         // There is nothing to choose.
-        if credentials.count == 1, !hasRests.load(ordering: .relaxed) { return credentials[0] }
+        if credentials.count == 1, !hasRests { return credentials[0] }
         return next(at: now, besides: []) ?? soonest(at: now)
     }
 
@@ -65,7 +76,7 @@ package final class KeyRing: KeyRests {
                 if best.map({ rank < $0.rank }) ?? true { best = (index, rank) }
             }
             guard let best else { return nil }
-            Self.take(best.place, of: &places, at: now)
+            take(best.place, of: &places, at: now)
             return credentials[best.place]
         }
     }
@@ -77,7 +88,10 @@ package final class KeyRing: KeyRests {
 
     /// Of the one whose turn it is; nil: all rest.
     func best(at now: UInt64, _ choice: KeyChoice) -> KeyChoice.Rank? {
-        ranked(at: now, besides: [], choice).first?.rank
+        if !hasRests, choice.isByTurn {
+            return KeyChoice.Rank(load: 0, turn: Double(bitPattern: leastTurn.load(ordering: .relaxed)))
+        }
+        return ranked(at: now, besides: [], choice).first?.rank
     }
 
     private func ranked(
@@ -96,10 +110,10 @@ package final class KeyRing: KeyRests {
     /// The key is used.
     func took(_ credential: Credential, at now: UInt64) {
         guard let index = credentials.firstIndex(where: { $0.label == credential.label }) else { return }
-        places.withLock { Self.take(index, of: &$0, at: now) }
+        places.withLock { take(index, of: &$0, at: now) }
     }
 
-    private static func take(_ index: Int, of places: inout [Place], at now: UInt64) {
+    private func take(_ index: Int, of places: inout [Place], at now: UInt64) {
         let turn = places[index].nextTurn
         places[index].chosen += 1
         places[index].rest?.tryOnce(at: now)
@@ -107,6 +121,7 @@ package final class KeyRing: KeyRests {
         for other in places.indices where other != index && !places[other].isAvailable(at: now) {
             places[other].chosen = max(places[other].chosen, turn * places[other].weight)
         }
+        leastTurn.store(Self.leastTurn(of: places).bitPattern, ordering: .relaxed)
     }
 
     private func isIn(_ tried: Set<String>, _ index: Int) -> Bool {
@@ -126,18 +141,18 @@ package final class KeyRing: KeyRests {
 
     /// The names of the keys that rest.
     func resting(at now: UInt64) -> [String] {
-        guard hasRests.load(ordering: .relaxed) else { return [] }
+        guard hasRests else { return [] }
         let rests = places.withLock { places in places.map { $0.rest.map { now < $0.endsAt } ?? false } }
         return zip(credentials, rests).compactMap { $1 ? $0.label : nil }
     }
 
     package func served(_ credential: Credential) {
-        guard hasRests.load(ordering: .relaxed) else { return }
+        guard hasRests else { return }
         change(credential) { $0 = nil }
     }
 
     package func failed(_ credential: Credential, _ rest: UpstreamError.Rest?, at now: UInt64) {
-        guard rest != nil || hasRests.load(ordering: .relaxed) else { return }
+        guard rest != nil || hasRests else { return }
         change(credential) { resting in
             if let rest {
                 resting = RestingKey(rest, at: now, after: resting)
@@ -151,7 +166,20 @@ package final class KeyRing: KeyRests {
         guard let index = credentials.firstIndex(where: { $0.label == credential.label }) else { return }
         places.withLock { places in
             body(&places[index].rest)
-            hasRests.store(places.contains { $0.rest != nil }, ordering: .relaxed)
+            let isSome = places.contains { $0.rest != nil }
+            let wasSome = rests.exchange(isSome, ordering: .relaxed)
+            if isSome != wasSome { restCount.add(isSome ? 1 : -1) }
         }
     }
+}
+
+/// The number of rings that have keys which rest: one look in place of one at each of them.
+package final class RestCount: Sendable {
+    private let count = Atomic(0)
+
+    package init() {}
+
+    var isZero: Bool { count.load(ordering: .relaxed) == 0 }
+
+    fileprivate func add(_ difference: Int) { count.add(difference, ordering: .relaxed) }
 }

@@ -17,7 +17,7 @@ extension Registry {
             all = usable(offers.substitutes(for: name), as: offers.fallback ?? name, asked: name, caller, features)
         }
         guard all.contains(where: { $0.forwarder != nil }) else { return nil }
-        return Candidates(all[0], others: Array(all.dropFirst()), balance, for: caller)
+        return Candidates(CandidateList(all), balance, for: caller)
     }
 
     private func usable(

@@ -30,8 +30,7 @@ extension Registry {
     }
 
     private func candidates(_ all: [Candidate], _ order: Candidates.Order, _ caller: Caller) -> Candidates? {
-        guard let leading = all.first else { return nil }
-        return Candidates(leading, others: Array(all.dropFirst()), balance, for: caller, order)
+        all.isEmpty ? nil : Candidates(CandidateList(all), balance, for: caller, order)
     }
 }
 

@@ -52,9 +52,13 @@ package final class Registry: @unchecked Sendable {
     package let forwards: Bool
     let loop: EventLoop
     package let offers: Offers
+    /// Another name may serve a call than the one that was asked for.
+    package let haveSubstitutes: Bool
     /// Of all panels.
     package let marks: PanelMarks
     let balance: Balance
+    /// By places of names among the offers; nil: nobody has asked for it.
+    private var lists: [CandidateList?]
 
     /// - Parameter entries: as many as there are providers in the settings, in their order.
     package init(_ entries: [Entry], _ offers: Offers, _ balance: Balance, on loop: EventLoop) {
@@ -63,8 +67,10 @@ package final class Registry: @unchecked Sendable {
         speaksChat = entries.contains { $0.provider.wires.contains(.chat) }
         forwards = entries.contains { $0.provider is any Forwarder }
         self.offers = offers
+        haveSubstitutes = offers.haveSubstitutes
         marks = PanelMarks(of: offers.panels.all)
         self.balance = balance
+        lists = Array(repeating: nil, count: offers.all.count)
     }
 
     /// The same vendors with other models.
@@ -73,7 +79,10 @@ package final class Registry: @unchecked Sendable {
     /// The candidates for a chat with the model that a caller named, which may make images or speak; or a panel of that
     /// name. A model of another kind, or one that the caller may not use, is unknown to them.
     package func target(_ name: String, for caller: Caller) throws(APIError) -> ChatTarget {
-        switch try resolve(name, caller, .chatting) {
+        if let list = list(name, for: caller, able: .chatting) {
+            return .candidates(Candidates(list, balance, for: caller))
+        }
+        return switch try resolve(name, caller, .chatting) {
         case .offer(let found): .candidates(candidates(found, name, caller, .chatting))
         case .panel(let panel): .panel(panel)
         }
@@ -111,7 +120,37 @@ package final class Registry: @unchecked Sendable {
         for caller: Caller,
         able features: Model.Features
     ) throws(APIError) -> Candidates {
-        candidates(try find(name, caller, features), name, caller, features)
+        if let list = list(name, for: caller, able: features) { return Candidates(list, balance, for: caller) }
+        return candidates(try find(name, caller, features), name, caller, features)
+    }
+
+    /// All that have the name, if each of them may serve the call; nil: they are to be looked at one by one.
+    private func list(_ name: String, for caller: Caller, able features: Model.Features) -> CandidateList? {
+        let served = offers.replacement(of: name) ?? name
+        guard let list = list(of: served, asked: name, for: caller), !list.features.isDisjoint(with: features),
+            list.all[0].name == served
+        else { return nil }
+        return list.passOnKeys == true ? list.withCallers(Credential(passedOn: caller.passedKey)) : list
+    }
+
+    /// All that serve a name, if the caller may use each of them by the name that was asked.
+    private func list(of served: String, asked name: String, for caller: Caller) -> CandidateList? {
+        guard let place = offers.place(of: served) else { return nil }
+        let list = lists[place] ?? madeList(place)
+        guard let isPassthrough = list.passOnKeys, caller.mayUse(name, ofPassthrough: isPassthrough) else { return nil }
+        return list
+    }
+
+    @inline(never)
+    private func madeList(_ place: Int) -> CandidateList {
+        let named = offers.all[place]
+        let passed = named.offers.count { entries[$0.provider].isPassthrough }
+        let list = CandidateList(
+            named.offers.map { candidate(named.name, $0, fixed: nil) },
+            passOnKeys: passed == 0 ? false : passed == named.offers.count ? true : nil
+        )
+        lists[place] = list
+        return list
     }
 
     private func candidates(
@@ -120,14 +159,13 @@ package final class Registry: @unchecked Sendable {
         _ caller: Caller,
         _ features: Model.Features
     ) -> Candidates {
-        let leading = candidate(found, caller)
-        var others: [Candidate] = []
+        var all = [candidate(found, caller)]
         for index in found.index + 1..<max(found.index + 1, found.offers.count) {
             let offer = found.offers[index]
             guard serves(offer, features), mayUse(offer, name, caller) else { continue }
-            others.append(candidate(Found(name: found.name, offers: found.offers, index: index), caller))
+            all.append(candidate(Found(name: found.name, offers: found.offers, index: index), caller))
         }
-        return Candidates(leading, others: others, balance, for: caller)
+        return Candidates(CandidateList(all), balance, for: caller)
     }
 
     /// The first candidate for the model that a caller named in a call that needs one of `features`; one whose keys
@@ -234,26 +272,32 @@ package final class Registry: @unchecked Sendable {
 
     /// The prices of all who could serve the call that the candidate is for.
     package func prices(of candidate: Candidate, asked name: String, for caller: Caller) -> [Price] {
-        offers[candidate.name].filter { mayUse($0, name, caller) }.compactMap(\.price)
+        if let list = list(of: candidate.name, asked: name, for: caller) { return list.prices }
+        return offers[candidate.name].filter { mayUse($0, name, caller) }.compactMap(\.price)
     }
 
     /// Some of those who could serve the call that the candidate is for take credits.
     package func mayTakeCredits(_ candidate: Candidate, asked name: String, for caller: Caller) -> Bool {
-        candidate.takesCredits
-            || offers[candidate.name].contains { mayUse($0, name, caller) && entries[$0.provider].takesCredits }
+        if candidate.takesCredits { return true }
+        if let list = list(of: candidate.name, asked: name, for: caller) { return list.takeCredits }
+        return offers[candidate.name].contains { mayUse($0, name, caller) && entries[$0.provider].takesCredits }
     }
 
     func candidate(_ found: Found, _ caller: Caller) -> Candidate {
-        let offer = found.offer
+        let isPassthrough = entries[found.offer.provider].isPassthrough
+        return candidate(found.name, found.offer, fixed: isPassthrough ? Credential(passedOn: caller.passedKey) : nil)
+    }
+
+    private func candidate(_ name: String, _ offer: Offers.Offer, fixed: Credential?) -> Candidate {
         let entry = entries[offer.provider]
         return Candidate(
-            name: found.name,
+            name: name,
             provider: entry.provider,
             model: offer.model,
             price: offer.price,
             takesCredits: entry.takesCredits,
             keys: entry.keys,
-            fixed: entry.isPassthrough ? Credential(passedOn: caller.passedKey) : nil,
+            fixed: fixed,
             capacity: entry.capacity,
             spared: entry.spared,
             offeredBy: offer.provider,

@@ -1,13 +1,15 @@
 package import Calls
 package import Engine
 
-/// A call in a task of its own, which ends when its time is over, unless the limit was lifted before.
+/// A call that ends when its time is over, unless the limit was lifted before. It has a task of its own then, which can
+/// be cancelled.
 ///
 /// `@unchecked`: used on its loop only.
 package final class TimedCall: TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private var task: Task<Void, Never>?
     private var isLate = false
+    private var failure: UpstreamError?
     private let isLifted: () -> Bool
     private lazy var timer = Timer(self)
 
@@ -26,6 +28,30 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     /// The call may take as long as it wants from here on.
     package func lift() { loop.remove(timer) }
 
+    /// The same as `result`, of a call that keeps its result itself: a generic function of another module costs more.
+    package func run(
+        until end: UInt64,
+        orFailFor cause: @autoclosure () -> String,
+        _ ask: @escaping @Sendable () async throws(UpstreamError) -> Void
+    ) async throws(UpstreamError) {
+        guard end < .max else { return try await ask() }
+        let task = Task(executorPreference: loop) { [self] in
+            do throws(UpstreamError) { try await ask() } catch { failure = error }
+        }
+        self.task = task
+        loop.arm(timer, at: end)
+        await withTaskCancellationHandler {
+            await task.value
+        } onCancel: {
+            task.cancel()
+        }
+        self.task = nil
+        loop.remove(timer)
+        guard let failure else { return }
+        if isLate, failure.kind == .cancelled { throw UpstreamError(.timedOut, cause: cause()) }
+        throw failure
+    }
+
     /// - Parameters:
     ///   - end: `.max`: there is no limit.
     ///   - cause: of the failure if its time is over, for the log.
@@ -35,33 +61,15 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
         _ ask: @escaping @Sendable () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         let outcome = Outcome<Value>()
-        let task = Task(executorPreference: loop) {
-            do throws(UpstreamError) {
-                outcome.result = .success(try await ask())
-            } catch {
-                outcome.result = .failure(error)
-            }
+        try await run(until: end, orFailFor: cause()) { () async throws(UpstreamError) in
+            outcome.value = try await ask()
         }
-        self.task = task
-        if end < .max { loop.arm(timer, at: end) }
-        await withTaskCancellationHandler {
-            await task.value
-        } onCancel: {
-            task.cancel()
-        }
-        self.task = nil
-        loop.remove(timer)
-        do throws(UpstreamError) {
-            guard let result = outcome.result else { throw UpstreamError(.cancelled, cause: "cancelled") }
-            return try result.get()
-        } catch {
-            if isLate, error.kind == .cancelled { throw UpstreamError(.timedOut, cause: cause()) }
-            throw error
-        }
+        guard let value = outcome.value else { throw UpstreamError(.cancelled, cause: "cancelled") }
+        return value
     }
 }
 
 /// `@unchecked`: used on one loop only.
 private final class Outcome<Value: Sendable>: @unchecked Sendable {
-    var result: Result<Value, UpstreamError>?
+    var value: Value?
 }

@@ -13,7 +13,7 @@ struct TurnState {
     private var current = 0
     private var used = 0
     /// Of `smooth`, by place.
-    private var credits: [Int: Double] = [:]
+    private var credits: [Double] = []
 
     /// Takes a turn.
     ///
@@ -27,7 +27,9 @@ struct TurnState {
 
     /// Each is used as often in a row as its weight says.
     private mutating func nextInSequence(_ members: [Member]) -> Int {
-        var index = members.firstIndex { $0.place >= current } ?? 0
+        // Each stands at its place if all may have the turn.
+        let isInPlace = current < members.count && members[current].place == current
+        var index = isInPlace ? current : members.firstIndex { $0.place >= current } ?? 0
         if members[index].place != current { used = 0 }
         if used >= max(1, Int(members[index].weight)) {
             index = (index + 1) % members.count
@@ -44,10 +46,14 @@ struct TurnState {
         var sum = 0.0
         for member in members {
             sum += member.weight
-            credits[member.place, default: 0] += member.weight
-            if credits[member.place, default: 0] > credits[best, default: 0] { best = member.place }
+            let place = member.place
+            if place >= credits.count {
+                credits.append(contentsOf: repeatElement(0, count: place + 1 - credits.count))
+            }
+            credits[place] += member.weight
+            if credits[place] > credits[best] { best = place }
         }
-        credits[best, default: 0] -= sum
+        credits[best] -= sum
         return best
     }
 }

@@ -90,6 +90,7 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
 
 extension Cloudflare: ChatVendor {
     package var wires: [Wire] { [] }
+    package var keepsDeadlines: Bool { true }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [

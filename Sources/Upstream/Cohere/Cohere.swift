@@ -50,6 +50,7 @@ package final class Cohere: KeyChecker, @unchecked Sendable {
 
 extension Cohere: ChatVendor {
     package var wires: [Wire] { [] }
+    package var keepsDeadlines: Bool { true }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [

@@ -76,17 +76,18 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
 
 extension Gemini: ChatVendor {
     package var wires: [Wire] { [] }
+    package var keepsDeadlines: Bool { true }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         wire.abilitiesOfGemini(for: call, of: model)
     }
 
-    package func mayRecall(_ call: borrowing ChatCall, by vendorCall: VendorCall) -> Bool {
-        !signatures.memory(of: vendorCall.credential).unknown(in: call.messages).isEmpty
+    package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
+        !signatures.memory(of: vendorCall.credential).unknown(in: messages).isEmpty
     }
 
-    package func recall(_ call: ChatCall, by vendorCall: VendorCall) async {
-        await signatures.memory(of: vendorCall.credential).recall(for: call.messages, on: wire.tools.loop)
+    package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {
+        await signatures.memory(of: vendorCall.credential).recall(for: messages, on: wire.tools.loop)
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {

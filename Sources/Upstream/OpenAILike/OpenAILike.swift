@@ -80,6 +80,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
 
 extension OpenAILike: ChatVendor {
     package var wires: [Wire] { [.chat] }
+    package var keepsDeadlines: Bool { true }
 
     package func takesOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
         !isByResponses(call, model)

@@ -84,12 +84,12 @@ extension Vertex: ChatVendor {
         }
     }
 
-    package func mayRecall(_ call: borrowing ChatCall, by vendorCall: VendorCall) -> Bool {
-        publisher == .google && !signatures.memory(of: vendorCall.credential).unknown(in: call.messages).isEmpty
+    package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
+        publisher == .google && !signatures.memory(of: vendorCall.credential).unknown(in: messages).isEmpty
     }
 
-    package func recall(_ call: ChatCall, by vendorCall: VendorCall) async {
-        await signatures.memory(of: vendorCall.credential).recall(for: call.messages, on: wire.tools.loop)
+    package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {
+        await signatures.memory(of: vendorCall.credential).recall(for: messages, on: wire.tools.loop)
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {

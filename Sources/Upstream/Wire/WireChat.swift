@@ -86,12 +86,18 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         write()
         if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
         if let route = form.route {
-            return UpstreamCall(endpoint: route.endpoint(isStreamed: isStreamed), headers: route.headers, body: body)
+            return UpstreamCall(
+                endpoint: route.endpoint(isStreamed: isStreamed),
+                headers: route.headers,
+                body: body,
+                by: vendorCall.sheet.deadline
+            )
         }
         return UpstreamCall(
             endpoint: form.endpoint(isStreamed: isStreamed),
             headers: vendor.headers.headers(for: vendorCall.key),
-            body: body
+            body: body,
+            by: vendorCall.sheet.deadline
         )
     }
 

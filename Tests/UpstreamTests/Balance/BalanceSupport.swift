@@ -8,6 +8,12 @@ import Support
 
 /// Providers named `v0`, `v1`, ... of one model, each by its settings.
 func providers(_ lines: [String], _ more: String = "") -> (offers: [Offers.Offer], rules: BalanceSettings) {
+    let settings = settings(lines, more)
+    return (Offers(settings, [:])["m"], settings.balance)
+}
+
+/// The same, with all else.
+func settings(_ lines: [String], _ more: String = "") -> Settings {
     var file = "ANONYMOUS_MODELS=all\n\(more)\n"
     for (index, line) in lines.enumerated() {
         file += "PROVIDER_V\(index)_KIND=echo\nPROVIDER_V\(index)_MODELS=m\n"
@@ -21,7 +27,7 @@ func providers(_ lines: [String], _ more: String = "") -> (offers: [Offers.Offer
         throw FileProblem(text: "no files", isAbsence: true)
     }
     guard let settings = read.settings else { preconditionFailure("\(read.problems)") }
-    return (Offers(settings, [:])["m"], settings.balance)
+    return settings
 }
 
 /// The candidates of a test, on one loop.
@@ -52,7 +58,7 @@ struct Scene {
         }
         self.balance = balance
         self.loop = loop
-        candidates = Candidates(all[0], others: Array(all.dropFirst()), balance, for: Caller(anonymousWith: []))
+        candidates = Candidates(CandidateList(all), balance, for: Caller(anonymousWith: []))
     }
 
     /// Asks once; a provider that is named fails so, each with its last failure again and again.

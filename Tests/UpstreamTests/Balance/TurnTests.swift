@@ -68,9 +68,9 @@ import Testing
         let (offers, rules) = providers(["WEIGHT=1", "WEIGHT=3"])
         let balance = Balance(rules)
         let members = offers.map { TurnState.Member(place: $0.provider, weight: $0.rank.weight) }
-        let key = Balance.TurnKey(caller: nil, model: "m", priority: 1)
+        let key = Balance.TurnKey(model: "m", priority: 1)
         let first = await withTaskGroup(of: Int.self) { group in
-            for _ in 0..<1_000 { group.addTask { balance.turn(key, of: members) } }
+            for _ in 0..<1_000 { group.addTask { balance.turn(key, for: nil, of: members) } }
             var first = 0
             for await place in group where place == 0 { first += 1 }
             return first

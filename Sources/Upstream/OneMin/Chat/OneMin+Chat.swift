@@ -3,15 +3,21 @@ package import Shared
 
 extension OneMin: ChatVendor {
     package var wires: [Wire] { [] }
+    package var keepsDeadlines: Bool { true }
 
     /// It takes text, and refers to what was uploaded before; all else is made up for.
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { [] }
 
-    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+    package func prepare(
+        _ call: consuming ChatCall,
+        for model: Model,
+        by vendorCall: VendorCall
+    ) -> any PreparedChat {
+        let attachments = call.attachments
         // Code is made from text alone.
         let isCode =
             call.wantsCode && model.features.contains(.code)
-            && !call.attachments.contains { if case .kept = $0.source { true } else { false } }
+            && !attachments.contains { if case .kept = $0.source { true } else { false } }
             || !model.features.contains(.chat)
         let endpoint = isCode ? features : call.isStreamed ? streamed : whole
         return OneMinChat(self, call, model, isCode: isCode, endpoint, vendorCall)

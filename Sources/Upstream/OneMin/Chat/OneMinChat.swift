@@ -40,8 +40,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     }
 
     func write() {
-        guard let call else { return }
-        self.call = nil
+        guard let call = call.take() else { return }
         var body = ByteBuffer()
         _ = body.reserve(512 + call.textBytes + 16 * call.messages.count)
         body.append(isCode ? #"{"type":"CODE_GENERATOR","model":"# : #"{"type":"UNIFY_CHAT_WITH_AI","model":"#)
@@ -68,7 +67,12 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
 
     private var upstream: UpstreamCall {
         write()
-        return UpstreamCall(endpoint: endpoint, headers: vendor.headers(for: vendorCall.key), body: body)
+        return UpstreamCall(
+            endpoint: endpoint,
+            headers: vendor.headers(for: vendorCall.key),
+            body: body,
+            by: vendorCall.sheet.deadline
+        )
     }
 
     var promptTokens: Int {

@@ -6,24 +6,25 @@ import Engine
 enum Prompt {
     /// Appends the text as the inside of a JSON string.
     static func append(_ call: ChatCall, to body: inout ByteBuffer) {
-        let messages = call.messages
+        // In place: a loop over the array would copy each message, and so would its subscript.
+        let messages = call.messages.span
         if messages.count == 1, messages[0].role == .user {
             let text = Turn(messages[0], call.attachments)
             if text.hasWords { return text.append(to: &body) }
         }
         var hasInstructions = false
-        for message in messages where message.isInstruction {
+        for place in messages.indices where messages[place].isInstruction {
             body.append(hasInstructions ? #"\n\n"# : #"Instructions:\n"#)
-            Turn(message, call.attachments).append(to: &body)
+            Turn(messages[place], call.attachments).append(to: &body)
             hasInstructions = true
         }
         if hasInstructions { body.append(#"\n\n"#) }
         var last: ChatMessage.Role?
-        for message in messages where !message.isInstruction && !message.isThoughtAlone {
-            body.append(label(message.role))
-            Turn(message, call.attachments).append(to: &body)
+        for place in messages.indices where !messages[place].isInstruction && !messages[place].isThoughtAlone {
+            body.append(label(messages[place].role))
+            Turn(messages[place], call.attachments).append(to: &body)
             body.append(#"\n\n"#)
-            last = message.role
+            last = messages[place].role
         }
         body.append(
             last == .assistant
@@ -48,7 +49,7 @@ private enum Turn {
     case plain(String)
     case written(String)
 
-    init(_ message: ChatMessage, _ attachments: [Attachment]) {
+    init(_ message: borrowing ChatMessage, _ attachments: [Attachment]) {
         if message.content.count == 1, case .text(let text) = message.content[0], message.toolCalls.isEmpty,
             message.toolCallID == nil
         {
@@ -71,7 +72,7 @@ private enum Turn {
         text.withUTF8 { body.append(jsonContent: UnsafeRawBufferPointer($0)) }
     }
 
-    private static func written(_ message: ChatMessage, _ attachments: [Attachment]) -> String {
+    private static func written(_ message: borrowing ChatMessage, _ attachments: [Attachment]) -> String {
         var out = ByteBuffer()
         var isAfterLine = false
         if let id = message.toolCallID { out.append("[\(id)] ") }

@@ -1,0 +1,91 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// One streamed call of one candidate.
+///
+/// `@unchecked`: used on its request's loop only.
+final class StreamedAttempt: @unchecked Sendable {
+    private let plan: ChatPlan
+    private let vendorCall: VendorCall
+    private let fallback: ChatFallback
+    private let attempts: Attempts
+    private var timed: TimedCall?
+    private var hasBegun = false
+
+    init(_ plan: ChatPlan, _ vendorCall: VendorCall, _ fallback: ChatFallback, _ attempts: Attempts) {
+        self.plan = plan
+        self.vendorCall = vendorCall
+        self.fallback = fallback
+        self.attempts = attempts
+    }
+
+    func stream(
+        to writer: any AnswerWriter,
+        _ wanted: WantedAnswer,
+        _ exchange: Exchange,
+        isLast: Bool
+    ) async throws(UpstreamError) {
+        var answer = try await plan.opened(by: vendorCall, writer, isLast: isLast)
+        answer.stream = BeginningStream(answer.stream) { [self] in begins() }
+        do throws(UpstreamError) {
+            try await deliver(OpenChat(answer, to: writer, wanted), exchange)
+        } catch {
+            var error = error
+            if hasBegun { error.remedy = [] }
+            throw error
+        }
+    }
+
+    /// Of a plan that waits for more than its vendor's calls.
+    func timedStream(
+        to writer: any AnswerWriter,
+        _ wanted: WantedAnswer,
+        _ exchange: Exchange
+    ) async throws(UpstreamError) {
+        let timed = TimedCall(by: vendorCall.loop)
+        self.timed = timed
+        try await timed.run(until: attempts.endsAt, orFailFor: UpstreamError.tooLate) {
+            [self] () async throws(UpstreamError) in
+            try await stream(to: writer, wanted, exchange, isLast: false)
+        }
+    }
+
+    private func begins() {
+        hasBegun = true
+        timed?.lift()
+        fallback.begins(attempts, vendorCall.sheet)
+    }
+}
+
+/// A stream that tells of its first event before it hands that over.
+///
+/// `@unchecked`: used on one loop only.
+private final class BeginningStream: ChatAnswerStream, @unchecked Sendable {
+    private let stream: any ChatAnswerStream
+    private var begins: (() -> Void)?
+
+    init(_ stream: any ChatAnswerStream, _ begins: @escaping () -> Void) {
+        self.stream = stream
+        self.begins = begins
+    }
+
+    var usage: Usage? { stream.usage }
+    var countsItself: Bool { stream.countsItself }
+    var credits: Int? { stream.credits }
+
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
+        try await stream.more(patienceNanoseconds: patienceNanoseconds)
+    }
+
+    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        guard begins != nil else { return try stream.next(take) }
+        return try stream.next { choice, event in
+            begins.take()?()
+            take(choice, event)
+        }
+    }
+
+    func stop() { stream.stop() }
+}
