@@ -31,7 +31,7 @@ def cloud():
 
 @pytest.fixture(scope="module")
 def relay(launch, cloud):
-    more = [f"@cf/mend/{number}" for number in range(9)]
+    more = [f"@cf/mend/{number}" for number in range(14)]
     return launch(
         PROVIDER_CF_KIND="cloudflare", PROVIDER_CF_BASE_URL=cloud.base_url + "/client/v4", PROVIDER_CF_API_KEY=VENDOR_KEY,
         PROVIDER_CF_ACCOUNT_ID=ACCOUNT, PROVIDER_CF_MODELS=",".join([f"llama={LLAMA}", "embed=@cf/baai/bge", *more]),
@@ -104,6 +104,46 @@ def test_a_demanded_tool_is_asked_for_in_the_text(team, cloud):
     named = {"type": "function", "function": {"name": "weather"}}
     ask(team, model="llama", tools=[TOOL], tool_choice=named)
     assert cloud.body(LLAMA)["tool_choice"] == named
+
+
+NAMED = {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "weather"}}}
+AS_TEXT = '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>'
+
+
+def calls_of(http, is_streamed, **asked):
+    if is_streamed:
+        return Built(stream(http, **asked).chunks).told()[2]
+    message = ask(http, **asked).json()["choices"][0]["message"]
+    return [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in message["tool_calls"]]
+
+
+@BOTH
+@pytest.mark.parametrize("instead", [{"text": "It is sunny."}, {"calls": [("call_1", "else", "{}")]}], ids=["text", "another"])
+def test_a_named_tool_that_is_not_called_is_asked_for_in_the_text(team, cloud, is_streamed, instead):
+    model = f"@cf/mend/{9 + 2 * is_streamed + ('calls' in instead)}"
+    cloud.says(model, instead, {"text": AS_TEXT})
+    for _ in range(2):
+        assert calls_of(team, is_streamed, model=model, **NAMED) == [("weather", {"city": "Rome"})]
+    first, second, third = (seen["body"] for seen in cloud.asked(model))
+    assert first["tool_choice"] == NAMED["tool_choice"] and first["tools"]
+    assert not {"tools", "tool_choice"} & {*second, *third}
+
+
+@BOTH
+def test_a_named_tool_that_is_called_after_a_thought(team, cloud, is_streamed):
+    cloud.says(LLAMA, {"reasoning": "Hm.", "calls": WRITTEN[:1]})
+    assert calls_of(team, is_streamed, model="llama", **NAMED) == CALLS[:1]
+    assert len(cloud.asked(LLAMA)) == 1
+
+
+def test_nothing_is_learned_by_a_callers_own_key(relay, team, cloud):
+    cloud.says("@cf/open", {"text": "It is sunny."})
+    headers = {"Authorization": "Bearer own-key-of-a-caller"}
+    secrets.add("own-key-of-a-caller")
+    with checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30) as http:
+        for _ in range(2):
+            assert text_of(ask(http, model="open", **NAMED)) == "It is sunny."
+    assert all(seen["body"]["tool_choice"] == NAMED["tool_choice"] for seen in cloud.asked("@cf/open"))
 
 
 # --- Answers ----------------------------------------------------------------------------------

@@ -99,8 +99,10 @@ extension Cloudflare: ChatVendor {
         let mends = inner.wire.mends.mends(of: name, model.id)
         if mends.contains(.noObjects) { abilities.remove(.objects) }
         if mends.contains(.noSchemas) { abilities.remove(.schemas) }
-        // It is a piece of advice there.
-        if call.needs.contains(.toolChoice), case .required = call.wishes.toolChoice { abilities.remove(.toolChoice) }
+        // It is a piece of advice there; so may a tool's name be, as an answer then shows.
+        if call.needs.contains(.toolChoice), mends.contains(.noForcing) || call.wishes.toolChoice == .required {
+            abilities.remove(.toolChoice)
+        }
         // All that is emulated is written as text.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.functions, .toolChoice, .objects, .schemas]) {
             abilities.subtract([.tools, .toolChoice])
@@ -114,6 +116,12 @@ extension Cloudflare: ChatVendor {
         call.choices = 1
         call.stops = []
         let form = CloudflareForm(inner.completions, run: run(model.id), call, model)
+        // Nothing is learned by a caller's own key, and tools in the text are looked for there.
+        if vendorCall.credential.label != nil, call.needs.contains(.toolChoice), !call.wishes.tools.isEmpty,
+            case .named(let tool) = call.wishes.toolChoice
+        {
+            form.demanded = tool
+        }
         let mends = inner.wire.mends.mends(of: name, model.id)
         return WireChat(inner.wire, form, call, model, vendorCall, mends: mends)
     }

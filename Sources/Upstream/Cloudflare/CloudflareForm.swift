@@ -13,6 +13,8 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     private let terms: AnswerTerms
     private var isRun = false
     private var mostCalls: Int?
+    /// The tool that has to be called; nil: it is the model's choice.
+    var demanded: String?
     private var bound = CloudflareRequest.standardTokens
     /// The caller gave none.
     private var isOwnBound = false
@@ -38,6 +40,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         let reader = CloudflareReader(AnswerReader(terms, parser, ids), parser, bound: bound, mostCalls: mostCalls)
+        reader.demanded = demanded
         self.reader = reader
         return reader
     }
@@ -62,7 +65,10 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         return faults.mend(head, refusal, of: request, known: known)
     }
 
-    var mendOfAnswer: Mends? { reader?.isEmpty ?? false ? .notStreamed : nil }
+    var mendOfAnswer: Mends? {
+        guard let reader else { return nil }
+        return reader.isEmpty ? .notStreamed : reader.isUnobeyed ? .noForcing : nil
+    }
 
     func mended(_ request: Body, with mends: Mends) -> Body {
         if mends.contains(.ownWire) { isRun = true }

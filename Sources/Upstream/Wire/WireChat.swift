@@ -71,6 +71,15 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return error
     }
 
+    /// The same, of an ability that only the answer shows to be lacking.
+    private func unserved(_ error: UpstreamError) -> UpstreamError {
+        guard let mend = form.mendOfAnswer, !mend.isDisjoint(with: .ofAbilities) else { return error }
+        vendor.mends.learn(mend, of: vendor.name, model.id)
+        var error = error
+        error.remedy.insert(.emulation)
+        return error
+    }
+
     /// The changed request was taken, so the next ones are changed at once.
     private func keepMends() {
         guard learned > 0, !isCallersKey else { return }
@@ -162,7 +171,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             keepMends()
             return answer
         } catch {
-            throw judged(error)
+            throw unserved(judged(error))
         }
     }
 
@@ -230,6 +239,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             return stream
         } catch {
             stream.stop()
+            let error = unserved(error)
+            if error.remedy.contains(.emulation) { throw error }
             guard learned < Self.mostMends, let request = body, let mend = form.mendOfAnswer,
                 !mends.isSuperset(of: mend)
             else { throw judged(error) }
