@@ -51,6 +51,11 @@ def form(source: BinaryIO, headers: dict[str, str]) -> tuple[bytes, dict[str, An
 
 def problems_of(path: str, body: dict[str, Any], script: dict[str, Any], *, is_form: bool) -> Iterator[str]:
     needed, others = ENDPOINTS[path]
+    if path == "/images/edits" and not is_form:
+        needed = {"prompt", "images"}
+        for picture in [*body.get("images", ()), *([body["mask"]] if "mask" in body else ())]:
+            if len({"file_id", "image_url"} & set(picture)) != 1 or set(picture) - {"file_id", "image_url"}:
+                yield f"{path} with a picture of {sorted(picture)}"
     if not body.get("model"):
         yield f"{path} without a model"
     if missing := needed - set(body):

@@ -45,7 +45,11 @@ class Shelf:
         }  # fmt: skip
 
     def missing(self, owner: str, body: dict[str, Any]) -> str | None:
-        """The first file that a chat names and the key does not have."""
+        """The first file that a chat, or an edit, names and the key does not have."""
+        mask = body.get("mask")
+        for picture in [*body.get("images", ()), *([mask] if isinstance(mask, dict) else [])]:
+            if "file_id" in picture and (owner, picture["file_id"]) not in self.files:
+                return picture["file_id"]
         for message in [*body.get("messages", ()), *body.get("input", ())]:
             content = message.get("content") if isinstance(message, dict) else None
             for part in content if isinstance(content, list) else ():

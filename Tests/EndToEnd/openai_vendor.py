@@ -204,7 +204,8 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 return
             if path == "/files" and not {"status", "json", "raw"} & set(script) and not problems:
                 script = script | {"json": server.shelf.add(headers.get("authorization", ""), body)}
-            if path in ("/chat/completions", "/responses") and (missing := server.shelf.missing(headers.get("authorization", ""), body)):
+            is_edit = path == "/images/edits" and not is_form
+            if (path in ("/chat/completions", "/responses") or is_edit) and (missing := server.shelf.missing(headers.get("authorization", ""), body)):
                 script = {"status": 400, "json": {"error": {"message": f"No such file: {missing}", "param": "file_id"}}}
             if path in openai_endpoints.ENDPOINTS:
                 script = openai_endpoints.answered(path, body, script)

@@ -1,5 +1,6 @@
 """Images and audio of models that 1min.ai and a server of OpenAI's wire both serve: one takes over from the other."""
 
+import base64
 import uuid
 
 import conftest
@@ -154,3 +155,46 @@ def test_nobody_takes_over_a_long_recording(both, server, vendor, first):
     answer = http.post("/v1/audio/transcriptions", files=parts)
     assert answer.status_code == 502 and answer.headers["x-relay-provider"] == first
     assert (len(server.asked(SHARED)), len(vendor.requests(key)) > before) == ((1, False) if first == "row" else (0, True))
+
+
+# --- Edits in JSON ----------------------------------------------------------------------------
+
+
+def edit(http, *images, **fields):
+    return http.post("/v1/images/edits", json={"model": "gpt-image-1", "prompt": "a hat", "images": list(images)} | fields)
+
+
+def named(content):
+    return {"image_url": "data:image/png;base64," + base64.b64encode(content).decode()}
+
+
+@pytest.mark.parametrize("is_masked", [False, True])
+@pytest.mark.parametrize("first", ["row", "one"])
+def test_edits_in_json_fall_back_to_the_other_kind(both, server, vendor, first, is_masked):
+    key, http = both(first)
+    picture = pictures.png(8, 8, [bytes([9, 9, 9, 255] * 8)] * 8, 6)
+    fields = {"mask": named(HALF)} if is_masked else {}
+    model = FILLING if is_masked else "gpt-image-1"
+    assert by(edit(http, named(picture), model=model, **fields)) == (first, "1")
+    server.says(SHARED, FAILED if first == "row" else {})
+    vendor.answers(key, {} if first == "row" else BROKEN)
+    assert by(edit(http, named(picture), model=model, **fields)) == ("one" if first == "row" else "row", "2")
+    server.says(SHARED, FAILED)
+    vendor.answers(key, BROKEN)
+    answer = edit(http, named(picture), model=model, **fields)
+    assert answer.status_code == 502 and "All providers failed" in answer.json()["error"]["message"]
+
+
+def test_edits_in_json_of_several_pictures_are_for_the_server(both, server):
+    _, http = both("one")
+    assert edit(http, named(PICTURE), named(PICTURE)).headers["x-relay-provider"] == "row"
+    assert len(server.body(SHARED)["images"]) == 2
+
+
+def test_a_file_that_is_elsewhere_is_brought_by_its_bytes(both, server, vendor):
+    """Files are at 1min.ai, so the server, which does not have them, is not asked."""
+    key, http = both("row")
+    form = {"files": {"file": ("cat.png", PICTURE, "image/png")}, "data": {"purpose": "vision"}}
+    id = http.post("/v1/files", **form).json()["id"]
+    assert by(edit(http, {"file_id": id})) == ("one", "1")
+    assert server.asked(SHARED) == []

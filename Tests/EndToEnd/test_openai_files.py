@@ -1,6 +1,8 @@
 """Files of callers at providers of the kind openai: uploaded, read and deleted there, and named in chats by the vendor's ids."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import conftest
 import officials
@@ -9,6 +11,7 @@ import pytest
 import sealed
 from chat import ask, refusal, stream
 from conftest import VENDOR_KEY
+from memcached import wait_for
 
 MODEL, VIA, OTHER = "big/model:1", "via/model", "other/model"
 SECOND_KEY, VIA_KEY, OTHER_KEY = "second-key-at-the-server", "third-key-at-the-server", "fourth-key-at-the-server"
@@ -326,3 +329,104 @@ def test_content_and_deletions_that_fail(team, empty):
     empty.says("files", {"status": 404})
     assert team.delete(f"/v1/files/{id}").json()["deleted"]
     assert team.get(f"/v1/files/{id}").status_code == 404
+
+
+# --- Edits ------------------------------------------------------------------------------------
+
+
+def edit(http, model="fast", **fields):
+    return http.post("/v1/images/edits", json={"model": model, "prompt": "a hat"} | fields)
+
+
+def test_an_edit_names_files_by_the_vendors_ids(team, empty):
+    names = {}
+    for _ in range(2):
+        id = upload(team, "a.png", purpose="vision")
+        key, vendors_id, _ = kept(empty, VENDOR_KEY, SECOND_KEY)
+        url = {"image_url": "data:image/png;base64,iVBORw0KGgo="}
+        answer = edit(team, images=[{"file_id": id}, url], mask={"file_id": id}, n=1)
+        assert answer.status_code == 200, answer.text
+        (seen,) = empty.asked(MODEL)
+        assert seen["headers"]["authorization"] == f"Bearer {key}"
+        assert seen["body"] == {
+            "model": MODEL, "prompt": "a hat", "images": [{"file_id": vendors_id}, url], "mask": {"file_id": vendors_id}, "n": 1,
+        }  # fmt: skip
+        names[key] = vendors_id
+        empty.shelf.files.clear()
+        empty.says(MODEL, {})
+    assert len(names) == 2, "the keys take turns, and each edit keeps to the key of its file"
+
+
+def test_an_edit_is_for_who_has_its_files(team, empty):
+    id = upload(team, "a.png", purpose="vision")
+    assert edit(team, "both", images=[{"file_id": id}]).headers["x-relay-provider"] == "row"
+    answer = edit(team, "other", images=[{"image_url": "data:,"}], mask={"file_id": id})
+    assert answer.json()["error"]["param"] == "mask.file_id" and "does not have this file" in answer.json()["error"]["message"]
+    assert empty.asked(OTHER) == []
+
+
+@pytest.mark.parametrize(
+    ("images", "param"),
+    [
+        ('[{"file_id":"file-of-the-vendor"}]', "images[0].file_id"), ('[{"image_url":"data:,"},{"file_id":"' + "x" * 3_000 + '"}]', "images[1].file_id"),
+        ('[{"file_id":"%s","file_id":"file-of-the-vendor"}]', "images[0].file_id"), ('[{"file\\u005fid":"file-of-the-vendor"}]', "images[0]"),
+        ("[" + ",".join(['{"file_id":"%s"}'] * 65) + "]", "images[64].file_id"),
+    ],
+)  # fmt: skip
+def test_an_edit_may_not_name_what_is_not_the_callers(team, empty, images, param):
+    images = images.replace("%s", upload(team, "a.png", purpose="vision"))
+    asked = f'{{"model":"fast","prompt":"x","images":{images}}}'
+    answer = team.post("/v1/images/edits", content=asked, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), answer.text
+    assert empty.asked(MODEL) == []
+
+
+# --- Capacity ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bounded(launch, server):
+    return launch(**settings(server, PROVIDER_ROW_CONCURRENCY=1, KEY_TEAM_MODELS="fast"))
+
+
+def no_room(answer):
+    assert answer.status_code == 429, answer.text
+    assert answer.headers["x-relay-limited-by"] == "relay" and answer.headers["retry-after"] == "1"
+    return True
+
+
+def test_calls_about_files_take_the_capacity_of_their_key(bounded, empty, caller):
+    http = caller(bounded, TOKENS["team"])
+    ids, gate = {}, threading.Event()
+    for _ in range(2):
+        id = upload(http)
+        (name,) = {key for key in (VENDOR_KEY, SECOND_KEY) if empty.shelf.of(key)} - set(ids)
+        ids[name] = id
+    before = len(empty.requests)
+
+    def uploads():
+        return [seen for seen in empty.requests[before:] if seen["path"] == "/files"]
+
+    with ThreadPoolExecutor(2) as pool:
+        # One key uploads, the other chats.
+        empty.says("files", {"gate": gate})
+        uploading = pool.submit(upload, http)
+        wait_for(lambda: len(uploads()) == 1)
+        empty.says(MODEL, {"gate": gate})
+        chatting = pool.submit(ask, http, model="fast")
+        wait_for(lambda: len(empty.asked(MODEL)) == 1)
+        busy = [seen["headers"]["authorization"] for seen in (*uploads(), *empty.asked(MODEL))]
+        assert set(busy) == {f"Bearer {key}" for key in ids}
+        for id in ids.values():
+            assert no_room(http.get(f"/v1/files/{id}/content")) and no_room(http.delete(f"/v1/files/{id}"))
+        assert no_room(ask(http, model="fast"))
+        form = {"files": {"file": ("a.pdf", PDF)}, "data": {"purpose": "user_data"}}
+        assert no_room(http.post("/v1/files", **form))
+        assert (len(uploads()), empty.asked("files"), len(empty.asked(MODEL))) == (1, [], 1)
+        gate.set()
+        assert uploading.result() and chatting.result().status_code == 200
+    empty.says("files", {})
+    for id in ids.values():
+        assert http.get(f"/v1/files/{id}/content").content == PDF
+        assert http.delete(f"/v1/files/{id}").json()["deleted"]
+    assert http.get("/v1/files").status_code == 200

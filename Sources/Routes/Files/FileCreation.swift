@@ -16,7 +16,12 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     let admission = try await exchange.admit(gateway.limits.cover(caller, .files, exchange.request))
     guard try await form.nextFile() != nil else { throw .missing("file") }
     _ = try FileTerms(form.fields, isWhole: false)
-    let keeper = candidate.keeper(billing: admission.sheet)
+    let keeper: FileKeeper
+    do throws(UpstreamError) {
+        keeper = try await candidate.keeper(billing: admission.sheet)
+    } catch {
+        throw APIError(error, model: "")
+    }
     let file = try await hand(form, to: keeper, of: candidate.name)
     guard let id = owner.id(of: file), let kept = owner.open(id) else {
         let failure = UpstreamError(.failed, cause: "the vendor's name for a file is too long")

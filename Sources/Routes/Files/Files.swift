@@ -44,7 +44,7 @@ func showFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
 func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let file = try await namedFile(admitted.owner, exchange, gateway).file
-    let keeper = try gateway.fileKeeper(of: file, for: admitted.caller, billing: admitted.admission.sheet)
+    let keeper = try await gateway.fileKeeper(of: file, for: admitted.caller, billing: admitted.admission.sheet)
     do throws(UpstreamError) {
         let content = try await keeper.provider.open(path: file.path, by: keeper.call)
         try await exchange.pass(content, totalBytes: file.bytes)
@@ -58,7 +58,7 @@ func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
 func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let (id, file) = try await namedFile(admitted.owner, exchange, gateway)
-    let keeper = try gateway.fileKeeper(of: file, for: admitted.caller, billing: admitted.admission.sheet)
+    let keeper = try await gateway.fileKeeper(of: file, for: admitted.caller, billing: admitted.admission.sheet)
     do throws(UpstreamError) {
         try await keeper.provider.delete(path: file.path, by: keeper.call)
         keeper.call.ended()
@@ -120,8 +120,14 @@ extension Gateway {
         of file: StoredFile,
         for caller: Caller,
         billing sheet: CallSheet
-    ) throws(APIError) -> FileKeeper {
-        guard let keeper = registry.fileKeeper(of: file, for: caller, billing: sheet) else { throw .noKeeper }
+    ) async throws(APIError) -> FileKeeper {
+        let keeper: FileKeeper?
+        do throws(UpstreamError) {
+            keeper = try await registry.fileKeeper(of: file, for: caller, billing: sheet)
+        } catch {
+            throw APIError(error, model: "")
+        }
+        guard let keeper else { throw .noKeeper }
         return keeper
     }
 

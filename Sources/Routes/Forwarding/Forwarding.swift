@@ -44,10 +44,16 @@ extension Exchange {
         if endpoint == .embeddings, named?.isEmpty ?? true { throw .missing("model") }
         record.model = named
         guard let named, !named.isEmpty,
-            let all = try gateway.registry.forwarding(named, for: caller, besides: endpoint.features)
+            var all = try gateway.registry.forwarding(named, for: caller, besides: endpoint.features)
         else {
             keep(content)
             return false
+        }
+        var sent = content
+        if endpoint == .imageEdits, case .json(let body) = content, let pictures = try await pictures(body, caller) {
+            guard let having = all.having(pictures) else { throw pictures.refusal }
+            all = having
+            sent = .json(try await worked(ofBytes: body.bytes.count) { pictures.written(into: body) })
         }
         var isShared = false
         if own != nil, all.areMixed {
@@ -61,10 +67,30 @@ extension Exchange {
         record.isStreamed = fields.isStreamed
         if let cache = gateway.cache, let digest = fields.digest { lookup = CacheLookup(cache, digest, self) }
         try await countStray(caller, servedBy: candidates.leading)
-        let request = ForwardedRequest(endpoint, content, model: named)
+        let request = ForwardedRequest(endpoint, sent, model: named)
         let call = ForwardedCall(self, caller, fields, request, own: isShared ? own : nil)
         try await call.serve(candidates)
         return true
+    }
+
+    /// The files that the JSON of an edit names; nil: it names none.
+    private func pictures(_ body: Body, _ caller: Caller) async throws(APIError) -> KeptPictures? {
+        let read = try await worked(ofBytes: body.bytes.count) {
+            Result { () throws(APIError) in try KeptPictures(in: body) }
+        }
+        guard var pictures = try read.get() else { return nil }
+        try await pictures.find(by: gateway.mediaAccess(for: caller))
+        return pictures
+    }
+
+    private func worked<Value: Sendable>(
+        ofBytes bytes: Int,
+        _ work: @escaping @Sendable () -> Value
+    ) async throws(APIError) -> Value {
+        guard let value = await gateway.worker.result(ofBytes: bytes, on: gateway.loop, work) else {
+            throw .tooMuchWork
+        }
+        return value
     }
 
     /// Passes an answer on: a small one as a whole, once it has come, others and events as they come.

@@ -40,10 +40,14 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     }
 }
 
-/// Nil: the pictures are named, perhaps by ids that only the relay knows.
-private func ownEdit(_ exchange: Exchange, _ caller: Caller) -> OwnImages? {
-    if exchange.request.isJSON { return nil }
-    return OwnImages(exchange, caller) { () async throws(APIError) in
+private func ownEdit(_ exchange: Exchange, _ caller: Caller) -> OwnImages {
+    OwnImages(exchange, caller) { () async throws(APIError) in
+        if exchange.request.isJSON {
+            var (call, _, named) = try await edit(exchange)
+            let isMasked = named?.mask != nil
+            if isMasked { call.mask = Body(ByteBuffer()) }
+            return OwnImages.Order(call: call, features: isMasked ? .imageInpaint : .imageEdit, named: named)
+        }
         let form = try await exchange.heldForm(files: ["image", "mask"], fileLimitBytes: pictureLimitBytes)
         var call = try ImageCall(edit: FormFields(form.fields))
         call.picture = try editedPicture(in: form)

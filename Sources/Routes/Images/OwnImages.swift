@@ -14,9 +14,14 @@ final class OwnImages: OwnService, @unchecked Sendable {
         let features: Model.Features
         /// As the caller sent it.
         var mask: Body?
+        /// The pictures, where they are named, until they are here.
+        var named: NamedPictures?
+        /// Of the picture.
+        var param = "image"
     }
 
     private let exchange: Exchange
+    private let caller: Caller
     private let memory: ImageMemory
     private let read: @Sendable () async throws(APIError) -> Order
     private var order: Order?
@@ -24,6 +29,7 @@ final class OwnImages: OwnService, @unchecked Sendable {
     /// - Parameter read: asked once.
     init(_ exchange: Exchange, _ caller: Caller, _ read: @escaping @Sendable () async throws(APIError) -> Order) {
         self.exchange = exchange
+        self.caller = caller
         self.read = read
         memory = exchange.gateway.memory(of: caller)
     }
@@ -40,13 +46,26 @@ final class OwnImages: OwnService, @unchecked Sendable {
         try prepare(try await ordered(candidate).call, candidate).calls
     }
 
+    /// With the pictures that it names.
+    private func loaded(_ order: Order, _ sheet: CallSheet) async throws(APIError) -> Order {
+        guard let named = order.named else { return order }
+        var order = order
+        let loader = PictureLoader(caller: caller, gateway: exchange.gateway, sheet: sheet)
+        order.call.picture = try editable(try await loader.bytes(named.image), named.image.param)
+        if let mask = named.mask { order.mask = try await loader.bytes(mask) }
+        order.named = nil
+        order.param = named.image.param
+        self.order = order
+        return order
+    }
+
     func serve(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError) {
         let images: any PreparedImages
         let call: ImageCall
         do throws(APIError) {
-            var order = try await ordered(candidate)
+            var order = try await loaded(try await ordered(candidate), vendorCall.sheet)
             if let mask = order.mask, let provider = candidate.images {
-                order.call.mask = try await converted(mask, order.call.picture, "image", by: provider, exchange)
+                order.call.mask = try await converted(mask, order.call.picture, order.param, by: provider, exchange)
             }
             call = order.call
             images = try prepare(call, candidate)

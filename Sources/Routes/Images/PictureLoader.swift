@@ -58,7 +58,8 @@ struct PictureLoader: Sendable {
         guard file.bytes <= pictureLimitBytes else { throw .picture(param, "is too large", code: "image_too_large") }
         let server = sheet.server
         defer { sheet.server = server }
-        let keeper = try gateway.fileKeeper(of: file, for: caller, billing: sheet)
+        let keeper = try await gateway.fileKeeper(of: file, for: caller, billing: sheet)
+        defer { keeper.freeCapacity() }
         do throws(UpstreamError) {
             let stream = try await keeper.provider.open(path: file.path, by: keeper.call)
             defer { stream.stop() }

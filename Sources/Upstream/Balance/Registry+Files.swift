@@ -8,12 +8,23 @@ package struct FileKeeper: Sendable {
     package let call: VendorCall
     /// The name of the model that it is for; empty: it is for no model.
     package let model: String
+    /// Nil: the call's sheet has it, or the provider has no bound.
+    private let held: HeldCapacity?
 
     package init(_ provider: any FileProvider, _ call: VendorCall, model: String = "") {
+        self.init(provider, call, model: model, nil)
+    }
+
+    fileprivate init(_ provider: any FileProvider, _ call: VendorCall, model: String = "", _ held: HeldCapacity?) {
         self.provider = provider
         self.call = call
         self.model = model
+        self.held = held
+        if let held { call.sheet.hold(held) }
     }
+
+    /// The call has ended, before its request does.
+    package func freeCapacity() { held?.end() }
 
     /// As ids of files have it.
     package var account: UInt64 { call.credential.accountNumber }
@@ -26,16 +37,24 @@ package struct FileCandidate: Sendable {
     package let provider: any FileProvider
     fileprivate let keys: KeyRing?
     fileprivate let fixed: Credential?
-    fileprivate let registry: Registry
+    fileprivate let capacity: Capacity?
+    fileprivate let loop: EventLoop
 
-    /// Takes the turn of a key.
-    package func keeper(billing sheet: CallSheet) -> FileKeeper {
+    /// Takes the turn of a key, and capacity if the provider has a bound.
+    package func keeper(billing sheet: CallSheet) async throws(UpstreamError) -> FileKeeper {
         let server = CallSheet.Server(name)
         sheet.server = server
-        let credential = fixed ?? keys?.next(at: registry.loop.nowNanoseconds) ?? .none
+        var held: HeldCapacity?
+        var credential = Credential.none
+        if let capacity {
+            (credential, held) = try await capacity.take(ofKeys: keys, or: fixed, on: loop)
+        } else {
+            credential = fixed ?? keys?.next(at: loop.nowNanoseconds) ?? .none
+        }
         return FileKeeper(
             provider,
-            VendorCall(credential, of: server, billing: sheet, on: registry.loop, with: keys)
+            VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity),
+            held
         )
     }
 }
@@ -52,7 +71,8 @@ extension Registry {
                 provider: provider,
                 keys: entry.keys,
                 fixed: entry.isPassthrough ? Credential(passedOn: caller.passedKey) : nil,
-                registry: self
+                capacity: entry.capacity,
+                loop: loop
             )
             if provider is any AssetKeeper { return candidate }
             other = other ?? candidate
@@ -60,9 +80,13 @@ extension Registry {
         return other
     }
 
-    /// The provider that keeps a file, with the key that it was uploaded with if it asks for one; nil: it, or the key, is
-    /// there no more, or not open to the caller.
-    package func fileKeeper(of file: StoredFile, for caller: Caller, billing sheet: CallSheet) -> FileKeeper? {
+    /// The provider that keeps a file, with the key that it was uploaded with if it asks for one, and its capacity; nil: it,
+    /// or the key, is there no more, or not open to the caller.
+    package func fileKeeper(
+        of file: StoredFile,
+        for caller: Caller,
+        billing sheet: CallSheet
+    ) async throws(UpstreamError) -> FileKeeper? {
         guard let index = entries.firstIndex(where: { $0.provider.name == file.provider }),
             let provider = entries[index].provider as? any FileProvider
         else { return nil }
@@ -79,9 +103,11 @@ extension Registry {
             )
         else { return nil }
         sheet.server = server
+        let held = try await entry.capacity?.take(for: credential, isAfterAnother: false, on: loop)
         return FileKeeper(
             provider,
-            VendorCall(credential, of: server, billing: sheet, on: loop, with: entry.keys)
+            VendorCall(credential, of: server, billing: sheet, on: loop, with: entry.keys, within: entry.capacity),
+            held
         )
     }
 }
