@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 ASKED_MODEL = "gpt-4o-mini"
 FIRST_TOKEN, ASKED_TOKEN = "bench-key-0123456789", "bench-key-0000000000"  # of the first answer's request, and of the load's
 SMALL = {"callers": 1, "limits": 1, "providers": 1, "other providers": 0, "models": 10}
-LARGE = {"callers": 1_000, "limits": 100, "providers": 50, "other providers": 49, "models": 1_000}
-BOUNDS_PERCENT = {"providers": 1.0, "other providers": 1.0, "models": 1.0}
 NUMBERS = tuple(SMALL)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A number that grows while the others stay as in SMALL; percent: the most by which the instructions may."""
+
+    name: str
+    before: int
+    after: int
+    bound: float | None = None
+
+
+# A second provider brings the choice among them and what it takes to ask another; the further ones are more of the same.
+STEPS = [
+    Step("callers", 1, 1_000),
+    Step("limits", 1, 100),
+    Step("providers", 1, 2),
+    Step("providers", 2, 50, bound=1.0),
+    Step("other providers", 0, 49, bound=1.0),
+    Step("models", 10, 1_000, bound=1.0),
+]
 
 
 def settings(numbers: dict[str, int]) -> dict[str, str]:
@@ -34,6 +55,5 @@ def grown(before: float, after: float) -> float:
     return (after / before - 1) * 100
 
 
-def missed(percents: dict[str, float]) -> list[str]:
-    """The numbers whose growth costs more than it may."""
-    return [name for name, bound in BOUNDS_PERCENT.items() if percents[name] > bound]
+def is_missed(step: Step, percent: float) -> bool:
+    return step.bound is not None and percent > step.bound

@@ -21,11 +21,15 @@ def counts(settings: dict[str, str]) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("name", growing.NUMBERS)
-def test_settings_have_the_numbers_that_they_were_asked_for(name: str) -> None:
-    asked = growing.SMALL | {name: growing.LARGE[name]}
-    assert counts(growing.settings(asked)) == asked
+@pytest.mark.parametrize("step", growing.STEPS)
+def test_settings_have_the_numbers_that_they_were_asked_for(step: growing.Step) -> None:
+    for count in (step.before, step.after):
+        asked = growing.SMALL | {step.name: count}
+        assert counts(growing.settings(asked)) == asked
 
 
 def test_only_bounded_growth_is_missed() -> None:
-    assert growing.missed({"callers": 90, "limits": 90, "providers": 1.0, "other providers": -2.0, "models": 1.1}) == ["models"]
+    assert not growing.is_missed(growing.Step("limits", 1, 100), 90)
+    bounded = growing.Step("models", 10, 1_000, bound=1.0)
+    assert not growing.is_missed(bounded, 1.0)
+    assert growing.is_missed(bounded, 1.1)
