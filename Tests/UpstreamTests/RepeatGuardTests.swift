@@ -1,5 +1,6 @@
 import Calls
 import Engine
+import Support
 import Testing
 
 @testable import Upstream
@@ -42,5 +43,39 @@ import Testing
         #expect(passed(["abcd"], record: "abcd") == "abcd")
         #expect(passed(["ab", "cd", "abce"], record: nil) == "abcdabce")
         #expect(passed(["ab", "cd", "abc"], record: nil) == "abcdabc")
+    }
+
+    @Test(
+        "a text is known however it is cut, and with one other byte it is another",
+        arguments: 0..<20 as Range<UInt64>
+    )
+    func cuts(seed: UInt64) {
+        var random = Seeded(seed)
+        for length in 2..<60 {
+            let text = (0..<length).map { _ in UInt8(random.below(256)) }
+            var other = text
+            other[random.below(length)] ^= 1 << UInt8(random.below(8))
+            var repeats = RepeatGuard()
+            var place = 0
+            while place < length {
+                // At least two pieces.
+                let end = place + 1 + random.below(min(length - place, length - 1))
+                let isHeld = text[place..<end].withUnsafeBytes { repeats.holds($0) }
+                // A half may be the other half by chance.
+                if isHeld { _ = repeats.releaseHeld() }
+                place = end
+            }
+            #expect(!other.withUnsafeBytes { RepeatGuard.isHeld($0, after: text) })
+            #expect(text.withUnsafeBytes { repeats.holds($0) })
+        }
+    }
+}
+
+extension RepeatGuard {
+    fileprivate static func isHeld(_ piece: UnsafeRawBufferPointer, after text: [UInt8]) -> Bool {
+        var repeats = RepeatGuard()
+        _ = text[..<1].withUnsafeBytes { repeats.holds($0) }
+        _ = text[1...].withUnsafeBytes { repeats.holds($0) }
+        return repeats.holds(piece)
     }
 }

@@ -44,17 +44,49 @@ struct RepeatGuard: ~Copyable {
     }
 }
 
-/// Length and FNV-1a hash of a text that comes in pieces.
+/// Length and hash of a text that comes in pieces, whatever these are: eight bytes of the text are mixed at a time.
 private struct TextHash: Equatable {
     private(set) var count = 0
     private var value: UInt64 = 0xcbf2_9ce4_8422_2325
+    /// The bytes behind the last eight, the first one lowest.
+    private var rest: UInt64 = 0
 
     init() {}
 
     init(_ text: UnsafeRawBufferPointer) { add(text) }
 
     mutating func add(_ text: UnsafeRawBufferPointer) {
-        count += text.count
-        for byte in text { value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+        guard let base = text.baseAddress else { return }
+        var place = 0
+        while place + 8 <= text.count {
+            add(UInt64(littleEndian: base.loadUnaligned(fromByteOffset: place, as: UInt64.self)), 8)
+            place += 8
+        }
+        let left = text.count - place
+        guard left > 0 else { return }
+        var word: UInt64 = 0
+        if text.count >= 8 {
+            // The last eight, without those that were taken.
+            let last = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: text.count - 8, as: UInt64.self))
+            word = last >> UInt64(8 * (8 - left))
+        } else {
+            for index in 0..<left { word |= UInt64(text[index]) << UInt64(8 * index) }
+        }
+        add(word, left)
+    }
+
+    /// - Parameters:
+    ///   - word: the first byte lowest, and 0 behind the last.
+    ///   - bytes: 1 to 8.
+    @inline(__always)
+    private mutating func add(_ word: UInt64, _ bytes: Int) {
+        let held = count & 7
+        count += bytes
+        rest |= word << UInt64(8 * held)
+        guard held + bytes >= 8 else { return }
+        value = (value ^ rest) &* 0x9e37_79b9_7f4a_7c15
+        value ^= value >> 32
+        // A shift by 64 is 0.
+        rest = word >> UInt64(64 - 8 * held)
     }
 }
