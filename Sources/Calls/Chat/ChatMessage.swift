@@ -10,6 +10,9 @@ package struct ChatMessage: Sendable {
         case failedTool
         /// The result of a call in OpenAI's older form.
         case function
+
+        /// Directions of who runs the conversation.
+        package var isInstruction: Bool { self == .system || self == .developer }
     }
 
     package enum Piece: Sendable {
@@ -39,8 +42,7 @@ package struct ChatMessage: Sendable {
 
     package init(role: Role, text: String) { self.init(role: role, content: [.text(text)]) }
 
-    /// Directions of who runs the conversation.
-    package var isInstruction: Bool { role == .system || role == .developer }
+    package var isInstruction: Bool { role.isInstruction }
 
     /// Of a call.
     package var isResult: Bool { role == .tool || role == .failedTool || role == .function }

@@ -67,7 +67,12 @@ final class WindowTally: Tally, @unchecked Sendable {
     }
 
     /// The record knows all that this instance knows.
-    private var isWhole: Bool { owed == nil && returns.isEmpty && draft?.owed == nil }
+    private var isWhole: Bool {
+        // In place: to compare them with nil would copy them.
+        guard case .none = owed, returns.isEmpty else { return false }
+        guard case .some(let draft) = draft else { return true }
+        return draft.owed == nil
+    }
 
     // MARK: Decisions here
 

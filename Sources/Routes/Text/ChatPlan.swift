@@ -46,13 +46,12 @@ final class ChatPlan: @unchecked Sendable {
     /// - Parameter mayRepeat: the call may be made once more, with another key or by another candidate.
     @inline(never)
     init(
-        _ asked: consuming ChatCall,
+        _ call: consuming ChatCall,
         _ candidate: Candidate,
         _ caller: Caller,
         _ gateway: Gateway,
         mayRepeat: Bool = false
     ) throws(APIError) {
-        var call = asked
         let model = candidate.model
         try candidate.check(call)
         abilities = candidate.provider.abilities(for: call, of: model)
@@ -78,7 +77,7 @@ final class ChatPlan: @unchecked Sendable {
         if !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
             || candidate.provider.isUnsure(of: call, for: model)
         {
-            spare = Indirect(call)
+            spare = Indirect(copy call)
         }
         if call.original != nil {
             let isNative = candidate.provider.takesOriginal(of: call, for: model)
@@ -90,7 +89,7 @@ final class ChatPlan: @unchecked Sendable {
         completion = Completion(call, lacking: abilities, count, by: gateway.worker, on: gateway.loop)
         isShort = candidate.chats && count.takeShort(call)
         sentBytes = call.sentBytes
-        self.call = call
+        self.call = consume call
         self.candidate = candidate
         self.caller = caller
         self.gateway = gateway
@@ -325,7 +324,7 @@ final class ChatPlan: @unchecked Sendable {
         guard isPlain else { return nil }
         let chat = candidate.provider.prepare(isLast ? takenCall() : call, for: candidate.model, by: vendorCall)
         chat.write()
-        return completion.completed(chat, by: vendorCall)
+        return completion.isNeeded ? completion.completed(chat, by: vendorCall) : chat
     }
 
     @inline(never)

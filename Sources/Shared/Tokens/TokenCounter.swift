@@ -39,8 +39,8 @@ package struct TokenCounters: Sendable {
     package func counter(for model: String) -> TokenCounter { counter(by: Vocabulary.Name(model: model)) }
 
     func counter(by name: Vocabulary.Name?) -> TokenCounter {
-        guard let name, let file else { return .estimating }
-        return TokenCounter(vocabulary: name == .o200k ? file.o200k : file.cl100k)
+        guard let name else { return .estimating }
+        return TokenCounter(vocabulary: name == .o200k ? file?.o200k : file?.cl100k)
     }
 }
 

@@ -1,6 +1,6 @@
 /// One of the vocabularies that OpenAI publishes: counts the tokens of a text, just as `tiktoken` does for ordinary text.
 /// The texts of special tokens (`<|endoftext|>`) count as the text that they are.
-package struct Vocabulary: Sendable {
+package final class Vocabulary: Sendable {
     package enum Name: String, Sendable, CaseIterable {
         case o200k = "o200k_base"
         case cl100k = "cl100k_base"

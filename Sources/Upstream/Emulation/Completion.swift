@@ -28,10 +28,14 @@ package struct Completion: Sendable {
         choicesPerCall = isMultiplied ? 1 : call.choices
         stops = needed.contains(.stops) ? StopFinder(call.stops) : nil
         maxTokens = needed.contains(.tokenBound) ? call.maxTokens : nil
+        isNeeded = calls > 1 || stops != nil || maxTokens != nil
         self.count = count
         self.worker = worker
         self.loop = loop
     }
+
+    /// False: a chat that has one prompt is completed as it is.
+    package let isNeeded: Bool
 
     package func completed(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
         multiplied(bounded(chat), by: call)

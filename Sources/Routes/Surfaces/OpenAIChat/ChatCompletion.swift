@@ -22,7 +22,8 @@ struct ChatCompletion: ChatReply {
             original.read { exchange.send(json: $0) }
             return
         }
-        let length = answer.choices.reduce(512) { $0 + $1.bytes + 256 }
+        var length = 512
+        for index in answer.choices.indices { length += answer.choices[index].bytes + 256 }
         var body = ByteBuffer()
         _ = body.reserve(min(length, Worker.loopBytes))
         body.append(#"{"id":""#)
@@ -45,31 +46,36 @@ struct ChatCompletion: ChatReply {
     /// `isOld`: calls are told as `function_call`.
     private func append(_ answer: ChatAnswer, _ usage: Usage, isOld: Bool, to body: inout ByteBuffer) {
         body.append(#","choices":["#)
-        for (index, choice) in answer.choices.enumerated() {
-            body.append(index == 0 ? #"{"index":"# : #",{"index":"#)
-            body.append(decimal: index)
-            body.append(#","message":{"role":"assistant","content":"#)
-            body.append(choice.text)
-            if let reasoning = choice.reasoning {
-                body.append(#","reasoning_content":"#)
-                body.append(json: reasoning.bytes)
-            } else if !choice.thoughts.isEmpty {
-                Self.append(choice.thoughts, to: &body)
-            }
-            body.append(#","refusal":"#)
-            body.append(choice.refusal)
-            if isOld, let call = choice.toolCalls.first {
-                Self.append(function: call, to: &body)
-            } else if !choice.toolCalls.isEmpty {
-                append(choice.toolCalls, to: &body)
-            }
-            body.append(#"},"logprobs":null,"finish_reason":""#)
-            body.append(choice.finish.name(isOld: isOld))
-            body.append(#""}"#)
+        // In place: a loop over the array would copy each choice.
+        answer.choices.withUnsafeBufferPointer { choices in
+            for index in choices.indices { append(choices[index], index, isOld: isOld, to: &body) }
         }
         body.append(#"],"usage":"#)
         usage.appendJSON(to: &body)
         body.append("}")
+    }
+
+    private func append(_ choice: borrowing ChatAnswer.Choice, _ index: Int, isOld: Bool, to body: inout ByteBuffer) {
+        body.append(index == 0 ? #"{"index":"# : #",{"index":"#)
+        body.append(decimal: index)
+        body.append(#","message":{"role":"assistant","content":"#)
+        body.append(choice.text)
+        if let reasoning = choice.reasoning {
+            body.append(#","reasoning_content":"#)
+            body.append(json: reasoning.bytes)
+        } else if !choice.thoughts.isEmpty {
+            Self.append(choice.thoughts, to: &body)
+        }
+        body.append(#","refusal":"#)
+        body.append(choice.refusal)
+        if isOld, let call = choice.toolCalls.first {
+            Self.append(function: call, to: &body)
+        } else if !choice.toolCalls.isEmpty {
+            append(choice.toolCalls, to: &body)
+        }
+        body.append(#"},"logprobs":null,"finish_reason":""#)
+        body.append(choice.finish.name(isOld: isOld))
+        body.append(#""}"#)
     }
 
     /// One text. Of several thoughts it has no signature, and sealed ones have no place.

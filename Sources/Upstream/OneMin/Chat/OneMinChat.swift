@@ -24,19 +24,19 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
 
     init(
         _ vendor: OneMin,
-        _ call: ChatCall,
+        _ call: consuming ChatCall,
         _ model: Model,
         isCode: Bool,
         _ endpoint: Endpoint,
         _ vendorCall: VendorCall
     ) {
         self.vendor = vendor
-        self.call = call
         self.model = model
         self.isCode = isCode
         self.endpoint = endpoint
         self.vendorCall = vendorCall
         searchesWeb = call.webSearch != nil && !isCode
+        self.call = call
     }
 
     func write() {

@@ -6,23 +6,30 @@ import Engine
 enum Prompt {
     /// Appends the text as the inside of a JSON string.
     static func append(_ call: ChatCall, to body: inout ByteBuffer) {
-        // In place: a loop over the array would copy each message, and so would its subscript.
-        let messages = call.messages.span
+        // In place: a loop over the array would copy each message, and so would its subscript or that of its span.
+        call.messages.withUnsafeBufferPointer { append($0, call.attachments, to: &body) }
+    }
+
+    private static func append(
+        _ messages: UnsafeBufferPointer<ChatMessage>,
+        _ attachments: [Attachment],
+        to body: inout ByteBuffer
+    ) {
         if messages.count == 1, messages[0].role == .user {
-            let text = Turn(messages[0], call.attachments)
+            let text = Turn(messages[0], attachments)
             if text.hasWords { return text.append(to: &body) }
         }
         var hasInstructions = false
-        for place in messages.indices where messages[place].isInstruction {
+        for place in messages.indices where messages[place].role.isInstruction {
             body.append(hasInstructions ? #"\n\n"# : #"Instructions:\n"#)
-            Turn(messages[place], call.attachments).append(to: &body)
+            Turn(messages[place], attachments).append(to: &body)
             hasInstructions = true
         }
         if hasInstructions { body.append(#"\n\n"#) }
         var last: ChatMessage.Role?
-        for place in messages.indices where !messages[place].isInstruction && !messages[place].isThoughtAlone {
+        for place in messages.indices where !messages[place].role.isInstruction && !messages[place].isThoughtAlone {
             body.append(label(messages[place].role))
-            Turn(messages[place], call.attachments).append(to: &body)
+            Turn(messages[place], attachments).append(to: &body)
             body.append(#"\n\n"#)
             last = messages[place].role
         }
