@@ -30,6 +30,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private var calls = 0
     private var signature = ByteBuffer()
     private var texts = WrittenText()
+    /// The bytes before the text in an event of text alone, as such an event has come; empty: none has.
+    private var opening = ByteBuffer()
     private var finish: FinishReason?
     private var tally = MessageUsage()
     private(set) var hasBegun = false
@@ -59,6 +61,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     ) throws(UpstreamError) -> Bool {
         if name.equals("error") { throw FaultReader(parser, Fault.anthropic, tellsFields: false).error(ofEvent: data) }
         if let written = Self.plainDelta(data), let text = texts.text(written) {
+            if name.equals("content_block_delta") { keepOpening(data, written) }
             if finish == nil { tell(text: text, take) }
             return false
         }
@@ -78,6 +81,28 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         default: try checkError(root)
         }
         return false
+    }
+
+    func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool {
+        guard !opening.isEmpty, finish == nil,
+            let text = events.text(between: opening.bytes, UnsafeRawBufferPointer("\"}"), afterSpaces: "}\n\n")
+        else { return false }
+        take(0, .text(text, isPlain: true))
+        return true
+    }
+
+    /// Blocks differ in the digit of their number.
+    private func keepOpening(_ data: UnsafeRawBufferPointer, _ written: UnsafeRawBufferPointer) {
+        guard let start = data.baseAddress, let end = written.baseAddress else { return }
+        let before = data[part: 0..<(end - start)]
+        let name: StaticString = "event: content_block_delta\ndata: "
+        let place = name.utf8CodeUnitCount
+        if opening.count == place + before.count, opening.bytes[part: place..<opening.count].hasPrefix(before) {
+            return
+        }
+        opening.removeAll()
+        opening.append(name)
+        opening.append(before)
     }
 
     /// The text of an event that brings text alone, as it is written there: most are, and are told without a parser. Nil:

@@ -154,4 +154,33 @@ import Testing
             }
         }
     }
+
+    @Test("a stream of texts is the same without a parser and with one", arguments: 0..<20 as Range<UInt64>)
+    func plainStreams(seed: UInt64) async {
+        var random = Seeded(seed)
+        let start = #"event: message_start"# + "\n" + #"data: {"type":"message_start","message":{}}"# + "\n\n"
+        var (plain, read) = (start, start)
+        for _ in 0..<40 {
+            let text = random.pick([
+                "a", "and so on", "caf\u{e9}", #"\"quoted\""#, #"a\n"#, #"\u00e9"#, "", "}",
+                String(repeating: "x", count: 1_100),
+            ])
+            let close = random.pick(["}}", "}}", "}   }", "}}  ", " } } "])
+            let name = random.pick(["event: content_block_delta\n", "event: content_block_delta\n", "", "event: x\n"])
+            let number = random.pick([0, 0, 0, 1, 12])
+            let rest =
+                #""content_block_delta","index":\#(number),"delta":{"type":"text_delta","text":"\#(text)""# + close
+            plain += name + #"data: {"type":"# + rest + "\n\n"
+            read += name + #"data: {"type": "# + rest + "\n\n"
+        }
+        let end =
+            #"data: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}"# + "\n\n"
+            + #"data: {"type":"message_stop"}"# + "\n\n"
+        let bytes = Array((plain + end).utf8)
+        let expected = await hear(stream([Array((read + end).utf8)]))
+        #expect(expected.ends == [0: [.stop]])
+        #expect(await hear(stream([bytes])) == expected)
+        let cut = random.below(bytes.count)
+        #expect(await hear(stream([Array(bytes[..<cut]), Array(bytes[cut...])])) == expected)
+    }
 }

@@ -81,11 +81,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         }
         if choice < 0 { hasUsage = true }
         makeRoom()
-        out.append(
-            UnsafeRawBufferPointer("data: " as StaticString),
-            chunk,
-            UnsafeRawBufferPointer("\n\n" as StaticString)
-        )
+        out.append("data: ", chunk, "\n\n")
     }
 
     private func add(_ text: UnsafeRawBufferPointer, isPlain: Bool, to choice: Int) {
@@ -97,7 +93,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         }
         let before = choice == 0 ? opening.bytes : UnsafeRawBufferPointer(start: nil, count: 0)
         let after: StaticString = "\"},\"finish_reason\":null}]}\n\n"
-        if isPlain { return out.append(before, text, UnsafeRawBufferPointer(after)) }
+        if isPlain { return out.append(before, text, after) }
         out.append(before, jsonContent: text, after)
     }
 

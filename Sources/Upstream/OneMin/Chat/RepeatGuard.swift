@@ -62,17 +62,27 @@ private struct TextHash: Equatable {
             add(UInt64(littleEndian: base.loadUnaligned(fromByteOffset: place, as: UInt64.self)), 8)
             place += 8
         }
-        let left = text.count - place
-        guard left > 0 else { return }
+        if place < text.count { add(Self.word(base + place, text.count - place), text.count - place) }
+    }
+
+    /// Up to seven bytes, the first one lowest.
+    @inline(__always)
+    private static func word(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var word: UInt64 = 0
-        if text.count >= 8 {
-            // The last eight, without those that were taken.
-            let last = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: text.count - 8, as: UInt64.self))
-            word = last >> UInt64(8 * (8 - left))
-        } else {
-            for index in 0..<left { word |= UInt64(text[index]) << UInt64(8 * index) }
+        var place = 0
+        if count & 4 != 0 {
+            word = UInt64(UInt32(littleEndian: base.loadUnaligned(as: UInt32.self)))
+            place = 4
         }
-        add(word, left)
+        if count & 2 != 0 {
+            let two = UInt16(littleEndian: base.loadUnaligned(fromByteOffset: place, as: UInt16.self))
+            word |= UInt64(two) &<< UInt64(8 &* place)
+            place &+= 2
+        }
+        if count & 1 != 0 {
+            word |= UInt64(base.load(fromByteOffset: place, as: UInt8.self)) &<< UInt64(8 &* place)
+        }
+        return word
     }
 
     /// - Parameters:
@@ -82,11 +92,10 @@ private struct TextHash: Equatable {
     private mutating func add(_ word: UInt64, _ bytes: Int) {
         let held = count & 7
         count += bytes
-        rest |= word << UInt64(8 * held)
+        rest |= word &<< UInt64(8 &* held)
         guard held + bytes >= 8 else { return }
         value = (value ^ rest) &* 0x9e37_79b9_7f4a_7c15
         value ^= value >> 32
-        // A shift by 64 is 0.
-        rest = word >> UInt64(64 - 8 * held)
+        rest = held == 0 ? 0 : word &>> UInt64(64 &- 8 &* held)
     }
 }
