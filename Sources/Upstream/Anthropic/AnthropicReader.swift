@@ -29,9 +29,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private var blocks: [Block] = []
     private var calls = 0
     private var signature = ByteBuffer()
-    private var texts = WrittenText()
-    /// The bytes before the text in an event of text alone, as such an event has come; empty: none has.
-    private var opening = ByteBuffer()
+    private var deltas = PlainDeltas()
     private var finish: FinishReason?
     private var tally = MessageUsage()
     private(set) var hasBegun = false
@@ -60,8 +58,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         _ take: Take
     ) throws(UpstreamError) -> Bool {
         if name.equals("error") { throw FaultReader(parser, Fault.anthropic, tellsFields: false).error(ofEvent: data) }
-        if let written = Self.plainDelta(data), let text = texts.text(written) {
-            if name.equals("content_block_delta") { keepOpening(data, written) }
+        if let text = deltas.text(data, named: name) {
             if finish == nil { tell(text: text, take) }
             return false
         }
@@ -84,45 +81,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     }
 
     func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool {
-        guard !opening.isEmpty, finish == nil,
-            let text = events.text(between: opening.bytes, UnsafeRawBufferPointer("\"}"), afterSpaces: "}\n\n")
-        else { return false }
+        guard finish == nil, let text = deltas.text(from: &events) else { return false }
+        hasBegun = true
         take(0, .text(text, isPlain: true))
         return true
-    }
-
-    /// Blocks differ in the digit of their number.
-    private func keepOpening(_ data: UnsafeRawBufferPointer, _ written: UnsafeRawBufferPointer) {
-        guard let start = data.baseAddress, let end = written.baseAddress else { return }
-        let before = data[part: 0..<(end - start)]
-        let name: StaticString = "event: content_block_delta\ndata: "
-        let place = name.utf8CodeUnitCount
-        if opening.count == place + before.count, opening.bytes[part: place..<opening.count].hasPrefix(before) {
-            return
-        }
-        opening.removeAll()
-        opening.append(name)
-        opening.append(before)
-    }
-
-    /// The text of an event that brings text alone, as it is written there: most are, and are told without a parser. Nil:
-    /// the event is another one, or is written in another way. Behind it may be spaces, which Anthropic puts there.
-    private static func plainDelta(_ data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        let (start, middle): (StaticString, StaticString) = (
-            #"{"type":"content_block_delta","index":"#, #","delta":{"type":"text_delta","text":""#
-        )
-        let place = start.utf8CodeUnitCount
-        let from = place + 1 + middle.utf8CodeUnitCount
-        guard data.count >= from + 3, data.hasPrefix(start), 48...57 ~= data[place],
-            data[part: (place + 1)..<data.count].hasPrefix(middle)
-        else { return nil }
-        var end = data.count - 1
-        while data[end] == 32, end > from { end -= 1 }
-        guard data[end] == UInt8(ascii: "}") else { return nil }
-        end -= 1
-        while data[end] == 32, end > from { end -= 1 }
-        guard end > from, data[end] == UInt8(ascii: "}"), data[end - 1] == UInt8(ascii: "\"") else { return nil }
-        return data[part: from..<(end - 1)]
     }
 
     private func number(of root: JSONValue) -> Int64 { root["index"]?.integer ?? 0 }
