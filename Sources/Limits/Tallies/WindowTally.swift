@@ -39,16 +39,14 @@ final class WindowTally: Tally, @unchecked Sendable {
     private var lease: Lease?
     /// Leases that are over, to be forgotten by the record too.
     private var ended: Lease?
-    private var pace: Pace
-    /// The same in seconds.
-    private var longPace = Pace(spanMicroseconds: Lease.longestMicroseconds)
+    private var sizing: LeaseSizing
 
     init(_ limit: Limit, isShared: Bool, sums: TallySums, at time: Int) {
         self.limit = limit
         self.isShared = isShared
         self.sums = sums
         record = Record(limit.grid, at: time)
-        pace = Pace(limit.grid)
+        sizing = LeaseSizing(limit)
     }
 
     private var bound: Int { limit.quota.count }
@@ -162,8 +160,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         open.left -= units
         lease = open
         sums.openUnits -= units
-        pace.note(units, at: time)
-        longPace.note(units, at: time)
+        sizing.note(units, at: time)
         return time < limit.grid.end(of: open.place.number) ? open.place : move(units, from: open.place, at: time)
     }
 
@@ -216,18 +213,16 @@ final class WindowTally: Tally, @unchecked Sendable {
             record.giveBack(units, in: place.number)
             return count(units, at: time)
         }
-        if !hasChanges { deferredUntil = time + deferMicroseconds }
+        if !hasChanges { deferredUntil = time + sizing.deferMicroseconds }
         let present = count(units, at: time)
         outage?.giveBack(units, in: place.number)
         takeBack(units, in: place)
         return present
     }
 
-    private var deferMicroseconds: Int { min(limit.grid.graceMicroseconds, Lease.longestMicroseconds) }
-
     /// Not for longer where the clock was set back meanwhile.
     private func isDeferred(at time: Int) -> Bool {
-        time < deferredUntil && deferredUntil - time <= deferMicroseconds
+        time < deferredUntil && deferredUntil - time <= sizing.deferMicroseconds
     }
 
     /// Something is owed, or to be taken out.
@@ -315,7 +310,9 @@ final class WindowTally: Tally, @unchecked Sendable {
     func commitDraft(leasing: LeaseTerms?, at time: Int) -> (StoredRecord, Place) {
         guard var next = draft else { preconditionFailure("no draft") }
         let place = Place(number: next.record.newest, birth: next.record.birth)
-        if let leasing, next.admitted > 0, lease == nil { next.lease = newLease(next.record, place, leasing, at: time) }
+        if let leasing, next.admitted > 0, lease == nil {
+            next.lease = sizing.lease(next.record, place, leasing, at: time)
+        }
         if let lease = next.lease {
             next.record.charge(lease.units)
             next.record.addLease(lease.units, until: lease.end, at: time)
@@ -327,42 +324,13 @@ final class WindowTally: Tally, @unchecked Sendable {
         return (.counts(next.record), place)
     }
 
-    /// Not more units than a quarter of what is left, nor, with all open ones, a tenth of the limit.
-    private func newLease(_ record: Record, _ place: Place, _ terms: LeaseTerms, at time: Int) -> Lease? {
-        guard limit.quota.unit == .requests else { return nil }
-        let most = min((bound - record.total) / 4, bound / 10 - record.leased(at: time))
-        let bucketEnd = limit.grid.end(of: place.number)
-        if terms.isContended, bound / 10 >= Lease.leastUnits {
-            return contendedLease(place, min(most, bound / 10 / terms.instances), bucketEnd, at: time)
-        }
-        // About as many as were used in the last bucket.
-        let used = pace.units(at: time)
-        let units = min(used, most)
-        let end = min(bucketEnd, time + Lease.longestMicroseconds)
-        guard used >= Lease.busyUnits, units >= Lease.leastUnits, time < end else { return nil }
-        return Lease(place: place, units: units, left: units, end: end, returnsBy: end)
-    }
-
-    /// As long as units may be used after their bucket, and twice as many as are used in that time: the next write may
-    /// lose its race. Other instances do not see it in the next bucket any more, so each takes its part of a tenth.
-    private func contendedLease(_ place: Place, _ most: Int, _ bucketEnd: Int, at time: Int) -> Lease? {
-        let end = min(bucketEnd + limit.grid.graceMicroseconds, time + Lease.longestMicroseconds)
-        let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds
-        let units = min(max(2 * used, pace.units(at: time)), most)
-        guard units >= Lease.leastContendedUnits, time < end else { return nil }
-        return Lease(place: place, units: units, left: units, end: end, returnsBy: end + deferMicroseconds)
-    }
-
     func written(at time: Int) {
         guard let done = draft else { return }
         draft = nil
         record = done.record
         unmerged = nil
         isMoved = false
-        if done.admitted > 0 {
-            pace.note(done.admitted, at: time)
-            longPace.note(done.admitted, at: time)
-        }
+        if done.admitted > 0 { sizing.note(done.admitted, at: time) }
         outage?.charge(done.admitted, at: time)
         if let opened = done.lease {
             lease = opened
