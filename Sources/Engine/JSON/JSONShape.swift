@@ -1,3 +1,5 @@
+import CSimdjson
+
 /// The work that a JSON text makes for a parser and for the readers of its values: counted in one pass over the bytes,
 /// before anything is built from them. It judges no grammar: the parser does.
 package struct JSONShape: Equatable, Sendable {
@@ -129,16 +131,22 @@ private struct Scan {
 }
 
 extension JSONShape {
-    /// The place of the quote that ends the string that begins at `start`, or the text's end. A quote after an odd number
-    /// of backslashes is escaped; those before it are counted back to the last such quote, so each is counted once.
+    /// The place of the quote that ends the string that begins at `start`, or the text's end. A backslash escapes the byte
+    /// behind it.
     static func endOfString(in text: UnsafeRawBufferPointer, after start: Int) -> Int {
+        guard let base = text.baseAddress else { return 0 }
         var from = start
-        while from < text.count, let offset = text[part: from..<text.count].first(UInt8(ascii: "\"")) {
-            let quote = from + offset
-            var first = quote
-            while first > from, text[first - 1] == UInt8(ascii: "\\") { first -= 1 }
-            if (quote - first) & 1 == 0 { return quote }
-            from = quote + 1
+        while from < text.count {
+            if from + 16 <= text.count {
+                let plain = Int(relay_json_unescaped(base + from))
+                from += plain
+                if plain == 16 { continue }
+            }
+            switch base.load(fromByteOffset: from, as: UInt8.self) {
+            case UInt8(ascii: "\""): return from
+            case UInt8(ascii: "\\"): from += 2
+            default: from += 1
+            }
         }
         return text.count
     }

@@ -25,6 +25,21 @@ import Testing
         #expect(shape.values == values && shape.mostElements == elements && shape.depth == depth, "\(shape)")
     }
 
+    @Test("a string ends at the first quote that no backslash escapes", arguments: 0..<20 as Range<UInt64>)
+    func strings(seed: UInt64) {
+        var random = Seeded(seed)
+        for length in 0..<80 {
+            let odd = random.below(12) + 2
+            let text = (0..<length).map { _ in
+                random.pick([UInt8](repeating: 97, count: odd) + [34, 92, 92, 10, 0, 0xc3])
+            }
+            let start = random.below(length + 1)
+            var end = start
+            while end < length, text[end] != 34 { end += text[end] == 92 ? 2 : 1 }
+            #expect(text.withUnsafeBytes { JSONShape.endOfString(in: $0, after: start) } == min(end, length), "\(text)")
+        }
+    }
+
     @Test("the longest array's name is told, if it is plain")
     func names() {
         #expect(shape(#"{"a":[1],"messages":[1,2],"b":[3]}"#).mostElementsName == "messages")
