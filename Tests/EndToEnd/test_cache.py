@@ -487,6 +487,7 @@ def test_answers_outlive_a_restart(launch, server, prompt, mark, tmp_path):
         assert states(http, *wanted) == ["miss"] * 4
         wait_for(lambda: states(http, wanted[3]) == ["hit"])
     relay.stop()
+    before = asked(server)
     files = list((tmp_path / "cache").iterdir())
     assert len(files) == 3, "the one longest unused has gone"
     content = b"".join(file.read_bytes() for file in files)
@@ -495,7 +496,7 @@ def test_answers_outlive_a_restart(launch, server, prompt, mark, tmp_path):
     relay = launch(**kept)
     with client_of(relay) as http:
         wait_for(lambda: metric(http.get("/metrics").text, "entries") == 3)
-        assert states(http, *wanted[1:]) == ["hit"] * 3 and asked(server) == 4
+        assert states(http, *wanted[1:]) == ["hit"] * 3 and asked(server) == before
         for file in files:
             file.write_bytes(altered(file.read_bytes()))
         assert states(http, *wanted[1:]) == ["miss"] * 3, "what was changed is no answer"
