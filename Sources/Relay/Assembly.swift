@@ -29,7 +29,8 @@ final class Assembly {
         let listeners = try Listener.open(host: settings.host, port: settings.port, count: threads)
         let store = try Self.store(settings.limits)
         let memory = settings.memory
-        limiter = Self.limiter(settings.limits, store, bytes: memory.limitBytes, log)
+        let loops = listeners.map { _ in ServedLoop.loop(log) }
+        limiter = Self.limiter(settings.limits, store, on: loops, bytes: memory.limitBytes, log)
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
         states = SharedStates(settings, store)
         answers = AnswerShelf(budget, shared: states.ofAnswers, worker: worker, log)
@@ -66,14 +67,15 @@ final class Assembly {
             metrics: metrics,
             usage: usage
         )
-        limiter.prepare()
         var bounds = ServerBounds()
         bounds.connections = Self.connectionsPerLoop(threads)
         var served: [ServedLoop] = []
-        for (listener, counts) in zip(listeners, metrics.loops) {
-            served.append(try ServedLoop(listener, counts, parts, makers, bounds))
+        for (index, loop) in loops.enumerated() {
+            let listener = Listening(socket: listeners[index], loop: loop, counts: metrics.loops[index])
+            served.append(try ServedLoop(listener, parts, makers, bounds))
         }
         self.served = served
+        limiter.prepare()
         paces.watch(served.map(\.loop.pace))
         let live = Reloader.Parts(lasting: lasting, metrics: metrics, figures: figures, ends: ends, served: served)
         reloader = Reloader(makers, remote, live)
@@ -117,6 +119,7 @@ final class Assembly {
     private static func limiter(
         _ settings: LimitSettings,
         _ store: (any CounterStore)?,
+        on loops: [EventLoop],
         bytes: Int,
         _ log: Log
     ) -> Limiter {
@@ -129,6 +132,7 @@ final class Assembly {
                 slotSeconds: settings.slotSeconds,
                 bytes: bytes
             ),
+            on: loops,
             onEvent: { $0.log(to: log) }
         )
     }
@@ -177,9 +181,9 @@ final class Assembly {
         // A request that is cut has its end too: its use is charged and logged, its slots are free.
         for _ in 0..<Self.endingMilliseconds where remaining.count.load(ordering: .acquiring) > 0 { usleep(1_000) }
         reloader.stop()
+        limiter.stop()
         for one in served { one.loop.stop() }
         for one in served { one.thread.join() }
-        limiter.stop()
         states.stop()
         answers.stop()
         worker.stop()

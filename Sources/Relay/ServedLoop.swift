@@ -11,28 +11,38 @@ struct ServedLoop: Sendable {
     let own: LoopParts
 
     init(
-        _ listener: Int32,
-        _ counts: LoopMetrics,
+        _ listening: Listening,
         _ parts: ProcessParts,
         _ makers: SetupParts,
         _ bounds: ServerBounds
     ) throws(Listener.Failure) {
-        let log = parts.log
-        loop = EventLoop(onLongTurn: { length in
-            log.warning("an event loop was held up") { $0.add("duration_ms", Int(length / 1_000_000)) }
-        })
-        own = LoopParts(loop: loop, counts: counts, budget: makers.budget)
+        loop = listening.loop
+        own = LoopParts(loop: loop, counts: listening.counts, budget: makers.budget)
         let setup = try makers.setup(of: own)
         router = Router(parts, own, setup)
         makers.use(setup, own, router)
         server = Server(
-            listener: listener,
+            listener: listening.socket,
             loop: loop,
             handler: router,
             bounds: bounds,
             memory: MemoryDesk(makers.budget, loop),
-            open: counts.connections
+            open: listening.counts.connections
         )
         thread = LoopThread(loop)
     }
+
+    /// Not running yet.
+    static func loop(_ log: Log) -> EventLoop {
+        EventLoop(onLongTurn: { length in
+            log.warning("an event loop was held up") { $0.add("duration_ms", Int(length / 1_000_000)) }
+        })
+    }
+}
+
+/// A loop, the socket that takes its connections, and its counts.
+struct Listening {
+    let socket: Int32
+    let loop: EventLoop
+    let counts: LoopMetrics
 }

@@ -59,6 +59,10 @@ extension Record {
 final class TestLoops: Sendable {
     private let threads: [TestLoop]
 
+    /// Those on which stores' connections live, as they outlive a test's own. Never stopped.
+    static let lasting = TestLoops(2)
+    static var ofStores: [EventLoop] { lasting.threads.map(\.loop) }
+
     init(_ count: Int = 1) { threads = (0..<count).map { _ in TestLoop() } }
 
     deinit {

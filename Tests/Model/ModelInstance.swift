@@ -43,7 +43,7 @@ final class ModelInstance {
         options.instances = setting.clocks.count
         options.timeoutMicroseconds = setting.timeoutMicroseconds
         options.slotMicroseconds = setting.slotMicroseconds
-        options.lanesPerServer = World.lanes
+        options.lanesPerLoop = World.lanes
         let births = Births(instance: number, isConstant: world.fault == .noJoin)
         ledger = Ledger(store: ModelRing(), options: options, random: births)
         lanes = ledger.lanes.map { _ in Lane() }
@@ -100,8 +100,10 @@ final class ModelInstance {
         guard let call = lanes[lane].flight?.call else { return }
         let reply = world.store.perform(call, connection: lanes[lane].connection, seconds: world.seconds)
         lanes[lane].flight?.reply = reply
-        if case .wrote(.written) = reply, let flight = lanes[lane].flight { world.notes(flight) }
-        if case .wrote(.lost) = reply { return }
+        if case .wrote(let results) = reply, case .write(let plans) = call, let flight = lanes[lane].flight {
+            for case (let plan, .written) in zip(plans, results) { world.notes(plan, flight) }
+            if !results.contains(.written) { return }
+        }
         lanes[lane].flight?.seen = world.inRecord
     }
 
@@ -113,7 +115,9 @@ final class ModelInstance {
         if reply != nil { world.knows(flight.seen, number) }
         var outcome: Result<StoreReply, StoreFailure> = .failure(StoreFailure(reason: "no answer"))
         if let reply { outcome = .success(reply) }
-        if reply == nil, flight.isWrite, world.fault == .unansweredRepeated { outcome = .success(.wrote(.lost)) }
+        if reply == nil, case .write(let plans) = flight.call, world.fault == .unansweredRepeated {
+            outcome = .success(.wrote(plans.map { _ in .lost }))
+        }
         ledger.take(outcome, lane, at: world.fault == .lateAnswer ? flight.since : now)
         drain()
         run()
@@ -164,10 +168,10 @@ final class ModelInstance {
     /// Slots were written for requests that are to be admitted when the answer comes.
     var isTaking: Bool {
         lanes.contains { lane in
-            guard case .write(let plan)? = lane.flight?.call, case .wrote(.written)? = lane.flight?.reply else {
+            guard case .write(let plans)? = lane.flight?.call, case .wrote(let results)? = lane.flight?.reply else {
                 return false
             }
-            return !plan.takers.isEmpty
+            return zip(plans, results).contains { $1 == .written && !$0.takers.isEmpty }
         }
     }
 

@@ -129,7 +129,7 @@ struct Reflection {
         switch reply {
         case .connected: words.put(0)
         case .time: words.put(1)
-        case .wrote(let result): words.put(result == .written ? 2 : 3)
+        case .wrote(let results): for result in results { words.put(result == .written ? 2 : 3) }
         case .found(let found): for found in found { put(found) }
         }
     }
@@ -172,8 +172,7 @@ struct Reflection {
         }
         words.put(serving.epoch)
         words.put(serving.isReadAnew ? 1 : 0)
-        words.put(serving.next)
-        if let plan = serving.plan { put(plan) }
+        for plan in serving.writing { put(plan) }
     }
 
     /// An object that was met before is its place only.
@@ -285,7 +284,7 @@ extension World {
             all.words.put(lane.wait.map { max($0, now) } ?? -1)
             guard let flight = lane.flight else { continue }
             if isTimed || fault == .lateAnswer { all.words.put(flight.since.steady) }
-            if case .write(let plan) = flight.call { all.put(plan) }
+            if case .write(let plans) = flight.call { for plan in plans { all.put(plan) } }
             if let reply = flight.reply { all.put(reply) } else { all.words.put(-1) }
         }
         for ask in asks where ask.instance == instance.number {

@@ -29,7 +29,7 @@ struct ScriptedStore {
                     return .record(item.record, .init(number: item.version, connection: connection))
                 }
             )
-        case .write(let plan): return .wrote(write(plan))
+        case .write(let plans): return .wrote(plans.map { write($0) })
         }
     }
 

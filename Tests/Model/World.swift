@@ -205,7 +205,7 @@ final class World {
             instances[number].take(nil, lane)
         case .haunt(let ghost):
             let ghost = ghosts.remove(at: ghost)
-            if store.write(ghost.plan) == .written { notes(ghost.flight) }
+            if store.write(ghost.plan) == .written { notes(ghost.plan, ghost.flight) }
         case .lose(let subject):
             spent.losses += 1
             store.lose(subjects[subject].key)
@@ -230,7 +230,8 @@ final class World {
     }
 
     private func haunt(by flight: ModelInstance.Flight?) {
-        if let flight, case .write(let plan) = flight.call { ghosts.append(Ghost(plan: plan, flight: flight)) }
+        guard let flight, case .write(let plans) = flight.call else { return }
+        ghosts += plans.map { Ghost(plan: $0, flight: flight) }
     }
 
     /// Of those whose turn can never come.
@@ -267,8 +268,7 @@ final class World {
     }
 
     /// The record now is what this write made it.
-    func notes(_ flight: ModelInstance.Flight) {
-        guard case .write(let plan) = flight.call else { return }
+    func notes(_ plan: WritePlan, _ flight: ModelInstance.Flight) {
         for ask in asks.indices { asks[ask].isInRecord = flight.known & 1 << ask != 0 }
         writes += 1
         for part in plan.takers {

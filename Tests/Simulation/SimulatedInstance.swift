@@ -45,9 +45,7 @@ final class SimulatedInstance {
     /// When the clocks were read that the ledger goes by now.
     private var readAt = 0
     private(set) var isDead = false
-    /// Takes requests: the store's clock was asked, or did not answer in time.
-    private var isOpen = false
-    private var early: [() -> Void] = []
+    private var asked = 0
     private var lastConnection: UInt64 = 0
 
     init(_ number: Int, _ clock: MachineClock, _ simulation: Simulation, _ dice: Seeded) {
@@ -67,7 +65,8 @@ final class SimulatedInstance {
         options.instances = simulation.scenario.countedInstances
         options.timeoutMicroseconds = timeoutMicroseconds
         options.slotMicroseconds = simulation.scenario.slotMicroseconds
-        options.lanesPerServer = servers.count == 1 ? 4 : 2
+        options.loops = 2
+        options.lanesPerLoop = servers.count == 1 ? 2 : 1
         ledger = Ledger(store: simulation.ring, options: options, random: Seeded(dice.next()))
         lateness = simulation.scenario.lateness
         staleReadings = simulation.scenario.staleReadings
@@ -75,7 +74,6 @@ final class SimulatedInstance {
         lanes = ledger.lanes.map { _ in Lane() }
         self.dice = dice
         for lane in lanes.indices { wake(lane) }
-        at(timeline.now) { self.at(self.timeline.now + self.timeoutMicroseconds) { self.open() } }
     }
 
     /// Stops the world: what is due meanwhile happens late, in any order. Starved: timers first.
@@ -164,22 +162,14 @@ final class SimulatedInstance {
 
     /// Asks now; `then` is called once, with the decision.
     func ask(_ ask: Judge.Ask, _ then: @escaping (Decision) -> Void) {
-        if !isOpen { return early.append { self.ask(ask, then) } }
         read { self.ask(ask, at: $0, then) }
-    }
-
-    /// The process takes requests from now on.
-    private func open() {
-        if isOpen { return }
-        isOpen = true
-        for ask in early { at(timeline.now, ask) }
-        early = []
     }
 
     private func ask(_ ask: Judge.Ask, at moment: Moment, _ then: @escaping (Decision) -> Void) {
         let claims = ask.parts.map { Claim($0.subject.limit, $0.subject.identity, units: $0.units) }
         judge.asks(ask, at: readAt, wall: clock.wall(at: readAt))
-        let answer = ledger.ask(claims, at: moment) {
+        asked += 1
+        let answer = ledger.ask(claims, from: asked % ledger.options.loops, at: moment) {
             Waiter { decision in
                 self.judge.decided(ask, decision, at: self.readAt)
                 then(decision)
@@ -246,7 +236,6 @@ final class SimulatedInstance {
         var outbox = Outbox()
         swap(&outbox, &ledger.outbox)
         for lane in outbox.lanes { wake(lane) }
-        if outbox.isReady { open() }
         for event in outbox.events { judge.trace?("\(readAt) instance \(number) says \(event)") }
         for request in outbox.decided {
             if let decision = request.decision { request.waiter.decided(decision) }
@@ -374,13 +363,15 @@ final class SimulatedInstance {
                     key: key
                 )
             }
-            if case .wrote(.refused) = reply, case .write(let plan) = call {
-                judge.isRefusedWrite(instance: number, key: plan.key, at: timeline.now)
+            if case .wrote(let results) = reply, case .write(let plans) = call {
+                for case (let plan, .refused) in zip(plans, results) {
+                    judge.isRefusedWrite(instance: number, key: plan.key, at: timeline.now)
+                }
             }
             run(lane, planted(reply, to: call, since), since: since)
         case .failure(let failure):
-            if plant == .giveBackRepeated, case .write = call {
-                return run(lane, .success(.wrote(.lost)), since: since)
+            if plant == .giveBackRepeated, case .write(let plans) = call {
+                return run(lane, .success(.wrote(plans.map { _ in .lost })), since: since)
             }
             lanes[lane].connection = nil
             judge.fails(instance: number, server: ledger.lanes[lane].server, sentAt: sentAt, at: timeline.now)
@@ -416,9 +407,13 @@ extension SimulatedInstance {
                     }
                 )
             )
-        case (.wrote(.written), .write(let plan)) where plant == .lateGivenUp:
-            guard case .counts(let record) = plan.record, wall >= record.grid.end(of: plan.place.number) else { break }
-            return .failure(StoreFailure(reason: "planted"))
+        case (.wrote(let results), .write(let plans)) where plant == .lateGivenUp:
+            let isLate = zip(plans, results)
+                .contains { plan, result in
+                    guard result == .written, case .counts(let record) = plan.record else { return false }
+                    return wall >= record.grid.end(of: plan.place.number)
+                }
+            if isLate { return .failure(StoreFailure(reason: "planted")) }
         default: break
         }
         return .success(reply)

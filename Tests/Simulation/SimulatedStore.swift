@@ -132,7 +132,7 @@ final class SimulatedConnection: CounterConnection {
     }
 
     private func noted(_ key: String, _ result: WriteResult) -> WriteResult {
-        if result == .written { touched = [(key, true)] }
+        if result == .written { touched.append((key, true)) }
         return result
     }
 

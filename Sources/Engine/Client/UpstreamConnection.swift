@@ -41,8 +41,6 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     private var watched: UInt32 = 0
     private var isClosed = false
 
-    private static let readEvents = EPOLLIN.rawValue | EPOLLRDHUP.rawValue
-
     init?(to endpoint: Endpoint, _ form: DirectForm, for user: any ConnectionUser, _ pool: ConnectionPool) {
         guard let handle = CurlHandle(pool.client, isConnection: true) else { return nil }
         self.handle = handle
@@ -76,7 +74,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
                 handle.multi?.remove(handle)
                 self.handle = nil
             }
-            watch(Self.readEvents)
+            watch(EventLoop.readEvents)
         }
         user?.connected(code)
     }
@@ -104,7 +102,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
             guard count >= 0 || Self.mayGoOn else { return .failure(CurlFailure(code: CURLE_SEND_ERROR)) }
             count = max(0, count)
         }
-        if count < bytes.count { watch(Self.readEvents | EPOLLOUT.rawValue) }
+        if count < bytes.count { watch(EventLoop.readEvents | EventLoop.sendEvents) }
         return .success(count)
     }
 
@@ -126,7 +124,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     private static var mayGoOn: Bool { errno == EAGAIN || errno == EINTR }
 
     /// False: it is left alone, whatever comes.
-    func reads(_ isWanted: Bool) { watch(isWanted ? Self.readEvents : 0) }
+    func reads(_ isWanted: Bool) { watch(isWanted ? EventLoop.readEvents : 0) }
 
     private func watch(_ events: UInt32) {
         guard events != watched, socket >= 0 else { return }
@@ -142,11 +140,11 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
 
     func ready(_ events: UInt32) {
         guard let user else { return pool.drop(self) }
-        if events & EPOLLOUT.rawValue != 0 {
-            watch(Self.readEvents)
+        if events & EventLoop.sendEvents != 0 {
+            watch(EventLoop.readEvents)
             user.canWrite()
         }
-        if events & ~EPOLLOUT.rawValue != 0 { self.user?.canRead() }
+        if events & ~EventLoop.sendEvents != 0 { self.user?.canRead() }
     }
 
     // MARK: Time

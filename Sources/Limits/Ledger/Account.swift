@@ -20,7 +20,8 @@ final class Account: @unchecked Sendable {
     let limit: Limit
     let storeKey: String
     let server: Int
-    let lane: Int
+    /// Another one only while it is idle and nobody waits for it.
+    var lane: Int
     let tally: any Tally
 
     /// Parts of undecided requests that are not counted yet, in the order they came.
@@ -83,7 +84,7 @@ struct Part {
 
 /// A compare-and-swap, or an addition where `fresh` says that there is nothing.
 final class WritePlan: Sendable {
-    let key: String
+    let account: Account
     let expirySeconds: Int
     let record: StoredRecord
     /// The place in which it counts the units that it admits.
@@ -94,6 +95,8 @@ final class WritePlan: Sendable {
     /// Parts that found no room beside them.
     let refused: [Part]
 
+    var key: String { account.storeKey }
+
     init(
         _ account: Account,
         expirySeconds: Int,
@@ -102,7 +105,7 @@ final class WritePlan: Sendable {
         takers: [Part],
         refused: [Part]
     ) {
-        key = account.storeKey
+        self.account = account
         fresh = account.fresh
         self.expirySeconds = expirySeconds
         self.record = record

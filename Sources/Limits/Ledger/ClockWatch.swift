@@ -141,7 +141,7 @@ struct ClockWatch {
 extension Ledger {
     /// The time to go by. All that comes into the ledger passes here first.
     mutating func read(_ now: Moment) -> Moment {
-        guard store != nil else { return now }
+        guard isShared else { return now }
         let (moment, isSet) = clock.read(now)
         if isSet { for lane in lanes.indices where lanes[lane].isFirst { outbox.lanes.append(lane) } }
         return moment

@@ -23,7 +23,7 @@ extension Ledger {
 
     /// All or nothing over the parts that are decided without the store.
     mutating func decideByRule(_ parts: [Pending.Share], _ now: Moment) -> Decision {
-        if store != nil {
+        if isShared {
             metrics.byRule += 1
             if options.storeDown == .deny {
                 for part in parts where part.state == .local { metrics.count(.storeDown, part.account.limit.kind) }
@@ -33,7 +33,7 @@ extension Ledger {
         }
         let isFull = parts.contains { part in
             guard part.state == .local else { return false }
-            if store == nil { return !part.account.tally.hasRoom(for: part.units, at: now.wall) }
+            if !isShared { return !part.account.tally.hasRoom(for: part.units, at: now.wall) }
             return !part.account.tally.hasRoom(for: part.units, by: outageRule(part.account, now), at: now.wall)
         }
         if isFull { return refused(parts, now) }
@@ -87,8 +87,8 @@ extension Ledger {
         for part in parts {
             if case .taken = part.state { continue }
             let account = part.account
-            let isLocal = store != nil && part.state == .local
-            let rule = isLocal ? outageRule(account, now) : store == nil ? nil : ruleAfterOutage(account, now)
+            let isLocal = isShared && part.state == .local
+            let rule = isLocal ? outageRule(account, now) : isShared ? ruleAfterOutage(account, now) : nil
             guard let refusal = account.tally.refusal(of: part.units, by: rule, at: now.wall) else { continue }
             if refusal.wait != nil { account.fullAt = now.steady }
             // One that is decided from memory does not make that last longer.

@@ -5,7 +5,7 @@ extension Ledger {
         let full = claims.compactMap { claim in
             accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim)).flatMap { account in
                 isKnownFull(account, claim.units, now)
-                    ? Pending.Share(account: account, units: claim.units, state: store == nil ? .local : .unread) : nil
+                    ? Pending.Share(account: account, units: claim.units, state: isShared ? .unread : .local) : nil
             }
         }
         return full.isEmpty ? nil : refused(full, now)
@@ -31,7 +31,7 @@ extension Ledger {
     }
 
     private func isKnownFull(_ account: Account, _ units: Int, _ now: Moment) -> Bool {
-        guard store == nil || account.refusedUntil > now.steady, ruleNow(account, now) == nil else { return false }
+        guard !isShared || account.refusedUntil > now.steady, ruleNow(account, now) == nil else { return false }
         return !account.tally.hasRoom(for: units, at: now.wall)
     }
 }

@@ -17,13 +17,12 @@ enum Round {
         var isReadAnew = false
         /// Read, but with a record of which only the store's clock tells whether it is too far ahead.
         var doubtful: [Found] = []
-        /// The account whose write is next.
-        var next = 0
-        var plan: WritePlan?
+        /// The writes under way.
+        var writing: [WritePlan] = []
     }
 }
 
-/// The interface for the lanes' threads.
+/// The interface for what carries the calls.
 extension Ledger {
     enum Step {
         case stop
@@ -66,27 +65,33 @@ extension Ledger {
 
     /// Begins a round, or says why there is none.
     private mutating func beginRound(_ lane: Int, _ now: Moment) -> Step? {
-        let server = servers[lanes[lane].server]
-        if let stopBy, server.isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
-        if server.isDown {
+        let place = lanes[lane].server
+        if let stopBy, servers[place].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
+        if servers[place].isDown {
             guard lanes[lane].isFirst else { return .wait(until: nil) }
-            guard now.steady >= server.probeAt else { return .wait(until: server.probeAt) }
+            let probeAt = servers[place].probeAt
+            guard now.steady >= probeAt else { return .wait(until: probeAt) }
             lanes[lane].round = .probe
             return nil
         }
         while let account = lanes[lane].due.next(by: now.steady) {
             if account.waiting.isEmpty { settleSoon(account, now) } else { enqueue(account) }
-            if account.state == .idle { schedule(account, now) }
+            let isForOther = account.state == .idle && schedule(account, now) && account.lane != lane
+            if isForOther { outbox.lanes.append(account.lane) }
         }
         if isYardstick(lane), now.steady >= clock.measureAt {
-            lanes[lane].round = .measure(epoch: server.epoch)
+            lanes[lane].round = .measure(epoch: servers[place].epoch)
             return nil
         }
         let batch = nextBatch(lane, now)
         if batch.isEmpty, let idle = beginWatch(lane, now) { return idle }
         if !batch.isEmpty {
             lanes[lane].round = .serve(
-                Round.Serving(accounts: batch, epoch: server.epoch, unread: batch.filter(\.needsRead))
+                Round.Serving(
+                    accounts: batch,
+                    epoch: servers[place].epoch,
+                    unread: batch.allSatisfy(\.needsRead) ? batch : batch.filter(\.needsRead)
+                )
             )
         }
         return nil
@@ -95,7 +100,14 @@ extension Ledger {
     private mutating func nextBatch(_ lane: Int, _ now: Moment) -> [Account] {
         var batch: [Account] = []
         var rest: [Account] = []
-        for account in lanes[lane].inbox {
+        var inbox: [Account] = []
+        swap(&inbox, &lanes[lane].inbox)
+        if inbox.count <= Self.batchBound, inbox.allSatisfy({ !isHeldBack($0) && $0.notBefore <= now.steady }) {
+            batch = inbox
+            for account in batch { account.state = .busy }
+            inbox = []
+        }
+        for account in inbox {
             if isHeldBack(account) {
                 rest.append(account)
             } else if account.notBefore > now.steady {
@@ -136,15 +148,24 @@ extension Ledger {
         if lanes[lane].connectedEpoch != serving.epoch { return .connect }
         if !serving.doubtful.isEmpty { return .time }
         if !serving.unread.isEmpty { return .read(serving.unread) }
-        while serving.next < serving.accounts.count {
-            let account = serving.accounts[serving.next]
-            if !isHeldBack(account), let plan = plan(account, epoch: serving.epoch, at: now) {
-                serving.plan = plan
-                return .write(plan)
-            }
-            serving.next += 1
+        for account in serving.accounts where !isHeldBack(account) && !isWrittenAfter(account, serving) {
+            guard let plan = plan(account, epoch: serving.epoch, at: now) else { continue }
+            serving.writing.append(plan)
         }
-        return nil
+        return serving.writing.isEmpty ? nil : .write(serving.writing)
+    }
+
+    /// A request waits for it that is first to be counted in a record which is being written: it is to be counted in the
+    /// same write as the others.
+    private func isWrittenAfter(_ account: Account, _ serving: Round.Serving) -> Bool {
+        if serving.writing.isEmpty { return false }
+        return account.waiting.contains { part in
+            guard part.request.decision == nil, part.request.unread == 0, let next = part.request.firstOpen,
+                next != part.index
+            else { return false }
+            let other = part.request.parts[next].account
+            return serving.writing.contains { $0.account === other }
+        }
     }
 
     /// Takes over what a call came back with.
@@ -243,10 +264,9 @@ extension Ledger {
             }
             serving.doubtful = []
             absorb(found, &serving, now)
-        case .wrote(let result):
-            if let plan = serving.plan { wrote(plan, serving.accounts[serving.next], result, at: now) }
-            serving.plan = nil
-            serving.next += 1
+        case .wrote(let results):
+            for (plan, result) in zip(serving.writing, results) { wrote(plan, result, at: now) }
+            serving.writing = []
         }
     }
 

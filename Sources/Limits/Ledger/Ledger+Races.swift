@@ -8,9 +8,10 @@ extension Ledger {
     /// For so long a caller that was refused is known to ask for more than it may have.
     private static let fullMicroseconds = 60_000_000
 
-    func isContended(_ account: Account, _ now: Moment) -> Bool {
-        guard let lostAt = account.lostAt, now.steady - lostAt < Self.contendedMicroseconds else { return false }
-        return lanes[account.lane].roundTrip > Self.slowMicroseconds
+    /// `roundTrip`: the usual time of a call of its lane.
+    static func isContended(_ account: Account, roundTrip: Int, _ now: Moment) -> Bool {
+        guard let lostAt = account.lostAt, now.steady - lostAt < contendedMicroseconds else { return false }
+        return roundTrip > slowMicroseconds
     }
 
     /// So long an instance that has won leaves the record to those that lost.

@@ -62,7 +62,8 @@ extension Ledger {
             for part in refused { refuse(part.request, now) }
             return nil
         }
-        let terms = LeaseTerms(isContended: isContended(account, now), instances: max(1, instancesSeen))
+        let isContended = Self.isContended(account, roundTrip: lanes[account.lane].roundTrip, now)
+        let terms = LeaseTerms(isContended: isContended, instances: max(1, instancesSeen))
         let leasing = rule == nil && stopBy == nil ? terms : nil
         let (record, place) = account.tally.commitDraft(leasing: leasing, at: now.wall)
         let plan = WritePlan(
@@ -83,7 +84,8 @@ extension Ledger {
         max(10, 2 * max(limit.quota.windowSeconds, options.slotMicroseconds / 1_000_000))
     }
 
-    mutating func wrote(_ plan: WritePlan, _ account: Account, _ result: WriteResult, at now: Moment) {
+    mutating func wrote(_ plan: WritePlan, _ result: WriteResult, at now: Moment) {
+        let account = plan.account
         guard account.writing === plan else { return }  // judged by `fail` already
         account.writing = nil
         switch result {
@@ -93,7 +95,10 @@ extension Ledger {
             account.tally.written(at: now.wall)
             for part in plan.takers { count(part, in: plan.place, now) }
             spendLease(account, now)
-            if isContended(account, now) { account.notBefore = now.steady + turnMicroseconds(account) }
+            let roundTrip = lanes[account.lane].roundTrip
+            if Self.isContended(account, roundTrip: roundTrip, now) {
+                account.notBefore = now.steady + turnMicroseconds(account)
+            }
             for part in plan.refused where part.request.decision == nil {
                 part.request.parts[part.index].state = .seen
                 refuse(part.request, now)

@@ -10,9 +10,15 @@ extension Ledger {
         case waits(Pending)
     }
 
-    mutating func ask(_ claims: [Claim], at now: Moment, _ waiter: () -> any DecisionWaiter) -> Answer {
+    /// `loop`: the place of the one that asks.
+    mutating func ask(
+        _ claims: [Claim],
+        from loop: Int = 0,
+        at now: Moment,
+        _ waiter: () -> any DecisionWaiter
+    ) -> Answer {
         let now = read(now)
-        guard store != nil else { return .decided(decideInMemory(claims, now)) }
+        guard isShared else { return .decided(decideInMemory(claims, now)) }
         var parts = claims.map { share(of: $0, now) }
         if parts.count > 1 { parts.sort { $0.account.storeKey < $1.account.storeKey } }
         let isKnownFull = parts.contains { part in
@@ -27,6 +33,7 @@ extension Ledger {
         }
         let request = Pending(parts, waiter(), at: now.steady, timeoutMicroseconds: options.timeoutMicroseconds)
         for (index, part) in parts.enumerated() where part.state == .unread {
+            bring(part.account, to: loop)
             part.account.waiting.append(Part(request: request, index: index))
             enqueue(part.account)
         }
@@ -82,8 +89,8 @@ extension Ledger {
         return nil
     }
 
-    /// A call that takes longer hangs, in a name's look-up for example. libmemcached itself gives up after one time-out,
-    /// and knows of an answer that its starved thread has not read yet. A stop of the process that no timer saw is no
+    /// A call that takes longer hangs, in a name's look-up for example. The lane itself gives up after one time-out, and
+    /// knows of an answer that its starved loop has not read yet. A stop of the process that no timer saw is no
     /// longer than the rest.
     private var hangingMicroseconds: Int {
         2 * options.timeoutMicroseconds + min(Self.lateTimerMicroseconds, options.timeoutMicroseconds)
@@ -101,7 +108,7 @@ extension Ledger {
         let patience = options.timeoutMicroseconds / 4
         var waited = request.open.map { request.parts[$0].account.lane }
         if clock.isUnsure { waited += lanes.indices.filter(isYardstick) }
-        // Without a call the thread has not come to it yet: that says nothing about the server.
+        // Without a call the lane has not come to it yet: that says nothing about the server.
         let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady + patience }
         let next = max(hangs.min() ?? now.steady + patience, request.movedAt + patience)
         // Never longer than a time-out, so that no longer stop goes unseen.

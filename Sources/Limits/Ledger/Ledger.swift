@@ -1,8 +1,8 @@
 /// All that one instance knows and does about limits, without threads, clocks and connections: those call it, in any
 /// order, with the time, and do what it leaves in `outbox`.
 ///
-/// A lane is a thread with a connection to one server; a record belongs to one lane. Of each account at most one call is
-/// under way, so that an instance never races itself.
+/// A lane is a connection to one server, on one loop. Of each account at most one call is under way, in one lane, so that an
+/// instance never races itself.
 struct Ledger {
     struct Server {
         let name: String
@@ -39,6 +39,8 @@ struct Ledger {
     }
 
     let store: (any CounterStore)?
+    /// There is a store; apart, since to compare it with nil would copy it.
+    let isShared: Bool
     var options: Options
     /// Drawn at start: whose entries of slots are ours.
     let instance: UInt64
@@ -67,6 +69,7 @@ struct Ledger {
 
     init(store: (any CounterStore)?, options: Options, random: any RandomNumberGenerator & Sendable) {
         self.store = store
+        isShared = store != nil
         self.options = options
         var random = random
         instance = random.next()
@@ -74,11 +77,11 @@ struct Ledger {
         accounts = AccountTable(bytes: options.bytes)
         let names = store?.servers ?? []
         servers = names.map { Server(name: $0) }
-        let lanesPerServer = options.lanesPerServer
+        let lanesPerServer = options.loops * options.lanesPerLoop
         lanes = names.indices.flatMap { server in
             (0..<lanesPerServer).map { Lane(server: server, isFirst: $0 == 0) }
         }
-        if store != nil { join() }
+        if isShared { join() }
     }
 
     /// Becomes one of the instances that are alive.
@@ -114,13 +117,13 @@ struct Ledger {
             if claim.limit.quota.unit == .concurrent {
                 SlotTally(
                     claim.limit,
-                    isShared: store != nil,
+                    isShared: isShared,
                     sums: sums,
                     instance: instance,
                     spanMicroseconds: options.slotMicroseconds
                 )
             } else {
-                WindowTally(claim.limit, isShared: store != nil, sums: sums, at: now.wall)
+                WindowTally(claim.limit, isShared: isShared, sums: sums, at: now.wall)
             }
         let account = account(key, claim.limit, claim.identity, tally)
         account.usedAt = now.steady
@@ -129,10 +132,20 @@ struct Ledger {
     }
 
     private func account(_ key: RecordKey, _ limit: Limit, _ identity: Identity, _ tally: any Tally) -> Account {
-        let storeKey = store == nil ? "" : identity.storeKey(limit)
+        let storeKey = isShared ? identity.storeKey(limit) : ""
         let server = store?.server(of: storeKey) ?? 0
-        let lane = server * options.lanesPerServer + key.place(of: options.lanesPerServer)
+        let lane = lane(of: key, server, loop: 0)
         return Account(key, limit, storeKey: storeKey, server: server, lane: lane, tally)
+    }
+
+    private func lane(of key: RecordKey, _ server: Int, loop: Int) -> Int {
+        (server * options.loops + loop) * options.lanesPerLoop + key.place(of: options.lanesPerLoop)
+    }
+
+    /// Its record is read and written on the loop of the request that asks for it, if it is not under way already.
+    func bring(_ account: Account, to loop: Int) {
+        guard account.state == .idle, account.waiting.isEmpty else { return }
+        account.lane = lane(of: account.key, account.server, loop: loop)
     }
 
     // MARK: Which rule holds
@@ -165,7 +178,7 @@ struct Ledger {
 
     /// The one that holds in place of the record or beside it.
     func ruleNow(_ account: Account, _ now: Moment) -> OutageRule? {
-        if store == nil { return nil }
+        guard isShared else { return nil }
         return isUnderRule(account, now) ? outageRule(account, now) : ruleAfterOutage(account, now)
     }
 
@@ -173,7 +186,7 @@ struct Ledger {
 
     /// Units that the tally knows and the store does not are written soon, or when the server is back.
     mutating func settleSoon(_ account: Account, _ now: Moment) {
-        guard store != nil else { return }
+        guard isShared else { return }
         guard account.tally.needsWrite(at: now.wall) else {
             if schedule(account, now) { outbox.lanes.append(account.lane) }
             return
@@ -204,7 +217,10 @@ extension Ledger {
         var timeoutMicroseconds = 250_000
         /// The time for which a slot is held without renewal.
         var slotMicroseconds = 30_000_000
-        var lanesPerServer = 4
+        /// The loops on which requests ask.
+        var loops = 1
+        /// Of each server.
+        var lanesPerLoop = 4
         /// The memory for accounts.
         var bytes = 64 * 1_048_576
     }

@@ -4,7 +4,8 @@ enum StoreCall: Sendable {
     case connect
     case read([Account])
     case time
-    case write(WritePlan)
+    /// Each is carried out or not, whatever becomes of the others.
+    case write([WritePlan])
 }
 
 /// The result of a call.
@@ -15,7 +16,8 @@ enum StoreReply: Sendable {
     case found([Found])
     /// Seconds since 1970.
     case time(Int)
-    case wrote(WriteResult)
+    /// In the order of the plans.
+    case wrote([WriteResult])
 }
 
 /// A record as found in the store.
@@ -39,25 +41,55 @@ enum Found: Sendable {
     }
 }
 
-extension CounterConnection {
-    /// Blocks. Reads and writes values without the ledger's lock.
-    func perform(_ call: StoreCall) throws(StoreFailure) -> StoreReply {
-        switch call {
-        case .connect: return .connected(try time())
-        case .read(let accounts):
-            let values = try read(accounts.map(\.storeKey))
-            return .found(zip(values, accounts).map { Found($0, of: $1.limit) })
-        case .time: return .time(try time())
-        case .write(let plan):
-            let value = plan.record.encoded()
-            switch plan.fresh {
-            case .version(let version):
-                return .wrote(
-                    try replace(plan.key, value, version: version, expirySeconds: plan.expirySeconds)
-                )
-            case .absent: return .wrote(try add(plan.key, value, expirySeconds: plan.expirySeconds))
-            case .nothing: return .wrote(.lost)
-            }
+/// Values are read and written without the ledger's lock.
+extension StoreCall {
+    /// Nil: a connection has nothing to do with it.
+    var polled: PolledCall? {
+        switch self {
+        case .connect: nil
+        case .read(let accounts): .read(accounts.map(\.storeKey))
+        case .time: .time
+        case .write(let plans): .write(plans.map(\.write))
         }
+    }
+
+    func reply(_ answer: PolledAnswer) -> StoreReply {
+        switch answer {
+        case .values(let values):
+            guard case .read(let accounts) = self else { preconditionFailure("nothing was read") }
+            return .found(zip(values, accounts).map { Found($0, of: $1.limit) })
+        case .wrote(let results): return .wrote(results)
+        case .time(let seconds): return .time(seconds)
+        }
+    }
+}
+
+extension CounterConnection {
+    /// Blocks.
+    func perform(_ call: StoreCall) throws(StoreFailure) -> StoreReply {
+        guard let asked = call.polled else { return .connected(try time()) }
+        switch asked {
+        case .read(let keys): return call.reply(.values(try read(keys)))
+        case .time: return .time(try time())
+        case .write(let writes):
+            var results: [WriteResult] = []
+            for write in writes { results.append(try perform(write)) }
+            return .wrote(results)
+        }
+    }
+
+    private func perform(_ write: StoreWrite) throws(StoreFailure) -> WriteResult {
+        if let version = write.version {
+            return try replace(write.key, write.value, version: version, expirySeconds: write.expirySeconds)
+        }
+        return try add(write.key, write.value, expirySeconds: write.expirySeconds)
+    }
+}
+
+extension WritePlan {
+    fileprivate var write: StoreWrite {
+        var version: StoredValue.Version?
+        if case .version(let known) = fresh { version = known }
+        return StoreWrite(key: key, value: record.encoded(), version: version, expirySeconds: expirySeconds)
     }
 }

@@ -20,17 +20,11 @@ extension Record {
         Varint.write(birth, to: &bytes)
         Varint.write(lease.units, to: &bytes)
         if lease.units > 0 { Varint.write(lease.endMilliseconds, to: &bytes) }
-        var empty = 0
-        forEachCount { count in
-            if count == 0 {
-                empty += 1
-                return
-            }
+        let rest = forEachRun { empty, count in
             Self.writeRun(empty, to: &bytes)
-            empty = 0
             Varint.write(count, to: &bytes)
         }
-        Self.writeRun(empty, to: &bytes)
+        Self.writeRun(rest, to: &bytes)
         return bytes
     }
 
@@ -38,7 +32,9 @@ extension Record {
         switch length {
         case 0: break
         case 1: bytes.append(0)
-        default: bytes += [Varint.run, UInt8(length)]
+        default:
+            bytes.append(Varint.run)
+            bytes.append(UInt8(length))
         }
     }
 

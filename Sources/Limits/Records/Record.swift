@@ -44,12 +44,25 @@ package struct Record: Sendable, Equatable {
         bucket < oldest || bucket > newest || bucket < 0 ? 0 : counts[bucket % counts.count]
     }
 
-    /// The counts of all buckets, the newest first.
-    func forEachCount(_ body: (Int) -> Void) {
+    /// The counts of the buckets that have any, the newest first, each with the number of empty ones before it; then
+    /// those after the last.
+    func forEachRun(_ body: (_ empty: Int, _ count: Int) -> Void) -> Int {
         var place = newest % counts.count
         if place < 0 { place += counts.count }
-        for index in stride(from: place, through: 0, by: -1) { body(counts[index]) }
-        for index in stride(from: counts.count - 1, to: place, by: -1) { body(counts[index]) }
+        var empty = 0
+        counts.withUnsafeBufferPointer { counts in
+            for _ in 0..<counts.count {
+                let count = counts[place]
+                place = place == 0 ? counts.count - 1 : place - 1
+                if count == 0 {
+                    empty += 1
+                } else {
+                    body(empty, count)
+                    empty = 0
+                }
+            }
+        }
+        return empty
     }
 
     // MARK: What changes it

@@ -3,7 +3,7 @@ package import Engine
 /// Decides about requests; one for the process. With a store, all instances that use it count together.
 package final class Limiter: Sendable {
     private let ledger: Lock<Ledger>
-    private let threads: [CounterThread]
+    private let loops: [EventLoop]
     private let clock: LimitClock
     private let timeoutMicroseconds: Int
     private let dispatcher: Dispatcher
@@ -39,10 +39,13 @@ package final class Limiter: Sendable {
 
     /// - Parameters:
     ///   - store: nil: counts in memory, alone.
+    ///   - loops: those on which requests ask, and the store's connections live. They may begin to run later, and run
+    ///     until `stop` has returned. Without a store none is needed.
     ///   - onEvent: called on any thread.
     package init(
         store: (any CounterStore)?,
         _ options: Options = Options(),
+        on loops: [EventLoop] = [],
         clock: LimitClock? = nil,
         onEvent: @escaping @Sendable (LimiterEvent) -> Void = { _ in }
     ) {
@@ -52,7 +55,8 @@ package final class Limiter: Sendable {
             instances: options.instances,
             timeoutMicroseconds: timeoutMicroseconds,
             slotMicroseconds: options.slotSeconds * 1_000_000,
-            lanesPerServer: (store?.servers.count ?? 0) == 1 ? 4 : 2,
+            loops: max(1, loops.count),
+            lanesPerLoop: Self.lanesPerLoop(loops.count, servers: store?.servers.count ?? 0),
             bytes: options.bytes
         )
         let ledger = Lock(Ledger(store: store, options: options, random: RandomBytes()))
@@ -61,17 +65,30 @@ package final class Limiter: Sendable {
         self.clock = clock
         isShared = store != nil
         self.timeoutMicroseconds = timeoutMicroseconds
-        let servers = ledger.withLock { $0.lanes.map(\.server) }
-        dispatcher = Dispatcher(signals: servers.map { _ in Signal() }, onEvent: onEvent)
-        var threads: [CounterThread] = []
-        for (lane, server) in servers.enumerated() {
-            guard let store else { break }
-            threads.append(
-                CounterThread(ledger, lane: lane, server: server, store: store, clock: clock, dispatcher: dispatcher)
-            )
-        }
-        self.threads = threads
-        for thread in threads { thread.start() }
+        self.loops = loops
+        dispatcher = Dispatcher(onEvent: onEvent)
+        guard let store else { return }
+        precondition(!loops.isEmpty, "the store's connections need a loop")
+        let parts = CounterLane.Parts(
+            ledger: ledger,
+            store: store,
+            clock: clock,
+            timeoutMicroseconds: timeoutMicroseconds,
+            dispatcher: dispatcher
+        )
+        let (servers, perLoop) = ledger.withLock { ($0.lanes.map(\.server), $0.options.lanesPerLoop) }
+        dispatcher.begin(
+            servers.enumerated()
+                .map { lane, server in
+                    CounterLane(lane, server, on: loops[lane / perLoop % loops.count], parts)
+                }
+        )
+    }
+
+    /// So many that a few calls to a server that is far away are under way at once.
+    private static func lanesPerLoop(_ loops: Int, servers: Int) -> Int {
+        let wanted = servers == 1 ? 4 : 2
+        return max(1, wanted / max(1, loops))
     }
 
     /// Waits until the store's clock was asked, a time-out at most. Blocks: before the first request.
@@ -127,8 +144,9 @@ package final class Limiter: Sendable {
 
     private func decide(_ claims: [Claim], _ loop: EventLoop) -> (Ledger.Answer, Outbox?) {
         ledger.withLock { ledger in
-            let answer = ledger.ask(claims, at: clock.now()) { LoopWait(loop) }
-            guard ledger.store != nil else { return (answer, nil) }
+            let place = loops.firstIndex { $0 === loop } ?? 0
+            let answer = ledger.ask(claims, from: place, at: clock.now()) { LoopWait(loop) }
+            guard ledger.isShared else { return (answer, nil) }
             var outbox = Outbox()
             swap(&outbox, &ledger.outbox)
             return (answer, outbox)
@@ -149,12 +167,10 @@ package final class Limiter: Sendable {
 
     package func metrics() -> LimiterMetrics { ledger.withLock { $0.figures } }
 
-    /// Writes what is still to be written, and ends the threads; a call under way is waited for. After the loops have
-    /// ended.
+    /// Writes what is still to be written; a call under way is waited for. Blocks, while the loops run.
     package func stop() {
         tell { $0.close(at: $1) }
-        for parking in dispatcher.signals { parking.wake() }
-        for thread in threads { thread.join() }
+        dispatcher.end()
     }
 
     /// The time is read with the lock held: a thread that is stopped on its way to it must not decide for the past.

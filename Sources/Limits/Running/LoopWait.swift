@@ -1,6 +1,6 @@
 import Engine
 
-/// A task's wait on its loop for a decision that counter threads make; ends by its own timer at the latest.
+/// A task's wait on its loop for a decision that lanes make; ends by its own timer at the latest.
 ///
 /// `@unchecked`: only the loop's thread touches what changes.
 final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
@@ -29,7 +29,9 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
         if let again = expire?(), ended == nil { arm(again) }
     }
 
-    func decided(_ decision: Decision) { loop.call { self.end(decision) } }
+    func decided(_ decision: Decision) {
+        if loop.isCurrent { end(decision) } else { loop.call { self.end(decision) } }
+    }
 
     private func end(_ decision: Decision) {
         loop.remove(timer)

@@ -1,3 +1,5 @@
+import Engine
+
 /// Small values that all instances share: read many, compare-and-swap one, add one if absent, and the servers' clock.
 /// A key is ASCII without spaces and control characters, at most 250 long, and holds no secret.
 package protocol CounterStore: Sendable {
@@ -32,6 +34,41 @@ package protocol CounterConnection: AnyObject {
     func time() throws(StoreFailure) -> Int
 }
 
+/// A connection that can be watched by a loop, so that a call need not block. Not while another call is under way.
+package protocol PolledConnection: CounterConnection {
+    /// To be watched for what arrives, and while something `isSending` for room as well.
+    var descriptor: Int32 { get }
+    var isSending: Bool { get }
+
+    /// Sends as much as there is room for. Returns an answer that needs no asking.
+    func begin(_ call: PolledCall) throws(StoreFailure) -> PolledAnswer?
+
+    /// Sends the rest and takes what has arrived; nil: that is not all yet. Throws as well if nothing was asked for.
+    func proceed() throws(StoreFailure) -> PolledAnswer?
+}
+
+/// The calls of `CounterConnection`.
+package enum PolledCall: Sendable {
+    case read([String])
+    /// Not all or nothing: each by itself.
+    case write([StoreWrite])
+    case time
+}
+
+package struct StoreWrite: Sendable {
+    let key: String
+    let value: [UInt8]
+    /// Nil: an addition.
+    let version: StoredValue.Version?
+    let expirySeconds: Int
+}
+
+package enum PolledAnswer: Sendable {
+    case values([StoredValue?])
+    case wrote([WriteResult])
+    case time(Int)
+}
+
 package struct StoredValue: Sendable {
     package let bytes: [UInt8]
     package let version: Version
@@ -55,6 +92,8 @@ package enum WriteResult: Sendable, Equatable {
 /// The server cannot be reached, or does not answer as it should.
 package struct StoreFailure: Error, Sendable {
     package let reason: String
+
+    static let late = StoreFailure(reason: SocketFailure.late.reason)
 
     package init(reason: String) { self.reason = reason }
 }

@@ -64,10 +64,12 @@ final class WindowTally: Tally, @unchecked Sendable {
         return view
     }
 
+    private var hasUnmerged: Bool { if case .none = unmerged { false } else { true } }
+
     /// The record knows all that this instance knows.
     private var isWhole: Bool {
         // In place: to compare them with nil would copy them.
-        guard case .none = owed, returns.isEmpty else { return false }
+        if hasChanges { return false }
         guard case .some(let draft) = draft else { return true }
         return draft.owed == nil
     }
@@ -226,7 +228,9 @@ final class WindowTally: Tally, @unchecked Sendable {
     }
 
     /// Something is owed, or to be taken out.
-    private var hasChanges: Bool { owed != nil || !returns.isEmpty }
+    private var hasChanges: Bool {
+        if case .none = owed { !returns.isEmpty } else { true }
+    }
 
     // MARK: Outages
 
@@ -245,8 +249,7 @@ final class WindowTally: Tally, @unchecked Sendable {
     // MARK: The store
 
     func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
-        var next = Record(limit.grid, at: time, birth: birth)
-        if case .counts(let found)? = found { next = found }
+        var next = if case .counts(let found)? = found { found } else { Record(limit.grid, at: time, birth: birth) }
         if isAhead { next.moveBack(to: time) }
         isMoved = isAhead
         if isKnown, record.birth != next.birth {
@@ -259,6 +262,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         record = next
         isKnown = true
         outage?.hasSeenStore = true
+        guard hasUnmerged else { return }
         unmerged?.roll(to: time)
         if unmerged?.total == 0 { unmerged = nil }
         if let unmerged { record.join(unmerged) }
@@ -268,7 +272,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         if let lease, isTaking || !lease.isOpen(at: time) { endLease() }
         record.roll(to: time)
         var next = record
-        var isChanged = unmerged != nil || isMoved
+        var isChanged = hasUnmerged || isMoved
         let isDue = !isDeferred(at: time)
         for back in returns where isCounted(back.place) {
             next.giveBack(back.units, in: back.place.number)
@@ -328,7 +332,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         guard let done = draft else { return }
         draft = nil
         record = done.record
-        unmerged = nil
+        if hasUnmerged { unmerged = nil }
         isMoved = false
         if done.admitted > 0 { sizing.note(done.admitted, at: time) }
         outage?.charge(done.admitted, at: time)

@@ -30,7 +30,7 @@ import Testing
     func withStore() async throws {
         let clock = TestClock()
         let store = MemoryCounters { 1_800_000_000 }
-        let limiter = Limiter(store: store, clock: clock.clock)
+        let limiter = Limiter(store: store, on: TestLoops.ofStores, clock: clock.clock)
         defer { limiter.stop() }
         let claim = Claim(limit, .passedKey(Digest(of: "one")))
         for _ in 0..<2 {

@@ -17,6 +17,7 @@ import Testing
         let clock = clock.clock
         return Limiter(
             store: store,
+            on: TestLoops.ofStores,
             clock: LimitClock(
                 now: {
                     let now = clock.now()

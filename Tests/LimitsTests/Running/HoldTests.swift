@@ -44,7 +44,9 @@ import Testing
     func shared(used: Amounts?, left: Int) async throws {
         let memcached = try MemcachedProcess()
         let store = try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000)
-        let limiters = (0..<2).map { _ in Limiter(store: store, Limiter.Options(timeoutMicroseconds: 2_000_000)) }
+        let limiters = (0..<2).map { _ in
+            Limiter(store: store, Limiter.Options(timeoutMicroseconds: 2_000_000), on: TestLoops.ofStores)
+        }
         defer { for limiter in limiters { limiter.stop() } }
         let after = await remaining(limiters[0], used)
         #expect(after.tokens == left && after.requests == 9)

@@ -15,6 +15,7 @@ import Testing
         Limiter(
             store: store,
             Limiter.Options(rule: rule, timeoutMicroseconds: timeoutMilliseconds * 1_000),
+            on: TestLoops.ofStores,
             clock: clock.clock,
             onEvent: events.handler
         )
@@ -88,7 +89,12 @@ import Testing
     func unknownGiveBack(isDone: Bool) async throws {
         let limiter = limiter()
         defer { limiter.stop() }
-        let other = Limiter(store: store, Limiter.Options(timeoutMicroseconds: 60_000_000), clock: clock.clock)
+        let other = Limiter(
+            store: store,
+            Limiter.Options(timeoutMicroseconds: 60_000_000),
+            on: TestLoops.ofStores,
+            clock: clock.clock
+        )
         defer { other.stop() }
         // `hour` is counted; then `other` takes the day's last unit, so that the hour's is given back: unanswered.
         let day = Limit(.key(nil), Quota(2, per: .day))  // its store key comes after the hour's
@@ -168,7 +174,9 @@ import Testing
                 .map { _ in
                     Limiter(
                         store: store,
-                        Limiter.Options(rule: .deny, timeoutMicroseconds: 20_000_000),
+                        // Several writes of one call may each pass half a minute.
+                        Limiter.Options(rule: .deny, timeoutMicroseconds: 200_000_000),
+                        on: TestLoops.ofStores,
                         clock: clock.clock
                     )
                 }
@@ -209,7 +217,7 @@ import Testing
 
     @Test("a call that does not come back at all puts its server out of use")
     func stuck() async throws {
-        let limiter = limiter(timeoutMilliseconds: 20)
+        let limiter = limiter(timeoutMilliseconds: 200)
         let gate = Lock(false)
         defer {
             gate.withLock { $0 = true }

@@ -14,6 +14,7 @@ import Testing
         Limiter(
             store: try MemcachedCounters([memcached.address], timeoutMilliseconds: timeoutMilliseconds),
             Limiter.Options(rule: rule, timeoutMicroseconds: timeoutMilliseconds * 1_000),
+            on: TestLoops.ofStores,
             onEvent: events.handler
         )
     }
@@ -23,7 +24,7 @@ import Testing
         let memcached = try MemcachedProcess()
         let limiters = [try Self.limiter(memcached), try Self.limiter(memcached)]
         defer { for limiter in limiters { limiter.stop() } }
-        let loops = TestLoops(4)
+        let loops = TestLoops.lasting
         let limit = Limit(.caller(.chat), Quota(70, per: .hour))
         let who = Identity.passedKey(Digest(of: "secret-key-of-a-caller"))
         let decisions = await loops.run(600) { index, loop in
@@ -50,9 +51,11 @@ import Testing
     func severalLimits() async throws {
         let processes = [try MemcachedProcess(), try MemcachedProcess()]
         let store = try MemcachedCounters(processes.map(\.address), timeoutMilliseconds: 2_000)
-        let limiters = (0..<2).map { _ in Limiter(store: store, Limiter.Options(timeoutMicroseconds: 2_000_000)) }
+        let limiters = (0..<2).map { _ in
+            Limiter(store: store, Limiter.Options(timeoutMicroseconds: 2_000_000), on: TestLoops.ofStores)
+        }
         defer { for limiter in limiters { limiter.stop() } }
-        let loops = TestLoops(2)
+        let loops = TestLoops.lasting
         let day = Limit(.caller(.chat), Quota(40, per: .day))
         let total = Limit(.total, Quota(90, per: .day))
         let key = Limit(.key(nil), Quota(200, .tokens, per: .day))
@@ -89,7 +92,7 @@ import Testing
         let events = TestEvents()
         let limiter = try Self.limiter(memcached, timeoutMilliseconds: 60, events: events)
         defer { limiter.stop() }
-        let loops = TestLoops(2)
+        let loops = TestLoops.lasting
         let limit = Limit(.caller(.chat), Quota(50, per: .hour))
         let ask: @Sendable (Int, EventLoop) async -> Decision = { _, loop in
             await limiter.reserve([Claim(limit, .everybody)], on: loop).decision
@@ -115,7 +118,7 @@ import Testing
         let events = TestEvents()
         let limiters = [try Self.limiter(memcached, events: events), try Self.limiter(memcached)]
         defer { for limiter in limiters { limiter.stop() } }
-        let loops = TestLoops(2)
+        let loops = TestLoops.lasting
         let limit = Limit(.caller(.chat), Quota(50, per: .hour))
         let first: @Sendable (Int, EventLoop) async -> Decision = {
             await limiters[0].reserve([Claim(limit, .everybody)], on: $1).decision
@@ -138,7 +141,7 @@ import Testing
         let memcached = try MemcachedProcess()
         let limiters = [try Self.limiter(memcached), try Self.limiter(memcached)]
         defer { for limiter in limiters { limiter.stop() } }
-        let loops = TestLoops(2)
+        let loops = TestLoops.lasting
         let limit = Limit(.caller(.chat), Quota(50, per: .hour))
         let ask: @Sendable (Int, EventLoop) async -> Decision = {
             await limiters[$0 % 2].reserve([Claim(limit, .everybody)], on: $1).decision

@@ -15,7 +15,12 @@ import Testing
     }
 
     private func limiter(_ rule: StoreDownRule = .share) -> Limiter {
-        Limiter(store: store, Limiter.Options(rule: rule, timeoutMicroseconds: 5_000_000), clock: clock.clock)
+        Limiter(
+            store: store,
+            Limiter.Options(rule: rule, timeoutMicroseconds: 5_000_000),
+            on: TestLoops.ofStores,
+            clock: clock.clock
+        )
     }
 
     /// Takes so many slots one by one, keeps what it got while `body` runs, and gives it back.
@@ -82,7 +87,12 @@ import Testing
     @Test("slots of an instance that died are free when their time is over, not before")
     func death() async {
         let itsStore = HookedStore(store.inner)
-        let dying = Limiter(store: itsStore, Limiter.Options(timeoutMicroseconds: 5_000_000), clock: clock.clock)
+        let dying = Limiter(
+            store: itsStore,
+            Limiter.Options(timeoutMicroseconds: 5_000_000),
+            on: TestLoops.ofStores,
+            clock: clock.clock
+        )
         let other = limiter()
         defer {
             dying.stop()
@@ -133,6 +143,7 @@ import Testing
         let limiter = Limiter(
             store: store,
             Limiter.Options(rule: rule, instances: 2, timeoutMicroseconds: 5_000_000),
+            on: TestLoops.ofStores,
             clock: clock.clock
         )
         defer { limiter.stop() }

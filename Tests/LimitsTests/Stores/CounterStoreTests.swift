@@ -215,9 +215,12 @@ final class TestSeconds: @unchecked Sendable {
 
 /// What a server answers in place of the value asked for.
 enum StrangeReply: CaseIterable, Sendable {
-    case otherKey
+    case otherTag
     case noVersion
     case replyToWrite
+    case twice
+    case noAnswer
+    case longerThanItself
 }
 
 /// Memcached's binary protocol as far as a connection and reads of `b` need it: the first read gets its value.
@@ -227,19 +230,25 @@ private func serveBinary(_ socket: Socket, _ reply: StrangeReply) {
     while case .bytes(let bytes) = socket.receive() {
         rest += bytes
         while rest.count >= 24, rest.count >= 24 + Int(rest[10]) << 8 + Int(rest[11]) {
-            let opcode = rest[1]
+            let (opcode, tag) = (rest[1], Array(rest[12..<16]))
             rest.removeFirst(24 + Int(rest[10]) << 8 + Int(rest[11]))
             switch opcode {
             case 0x10:
-                socket.send(binaryReply(opcode, key: "time", value: Array("1800000000".utf8), version: 0))
-                socket.send(binaryReply(opcode, version: 0))
-            case 0x0c:
+                socket.send(binaryReply(opcode, tag, key: "time", value: Array("1800000000".utf8), version: 0))
+                socket.send(binaryReply(opcode, tag, version: 0))
+            case 0x00:
                 let flags: [UInt8] = [0, 0, 0, 0]
                 switch hasAnswered ? reply : nil {
-                case nil: socket.send(binaryReply(opcode, extras: flags, key: "b", value: [5], version: 7))
-                case .otherKey: socket.send(binaryReply(opcode, extras: flags, key: "a", value: [5], version: 7))
-                case .noVersion: socket.send(binaryReply(opcode, extras: flags, key: "b", value: [5], version: 0))
-                case .replyToWrite: socket.send(binaryReply(0x03, version: 8))
+                case nil: socket.send(binaryReply(opcode, tag, extras: flags, value: [5], version: 7))
+                case .otherTag:
+                    socket.send(binaryReply(opcode, tag.map { $0 &+ 1 }, extras: flags, value: [5], version: 7))
+                case .noVersion: socket.send(binaryReply(opcode, tag, extras: flags, value: [5], version: 0))
+                case .replyToWrite: socket.send(binaryReply(0x03, tag, version: 8))
+                case .twice:
+                    let answer = binaryReply(opcode, tag, extras: flags, value: [5], version: 7)
+                    socket.send(answer + answer)
+                case .noAnswer: socket.send([UInt8](repeating: 0, count: 24))
+                case .longerThanItself: socket.send(binaryReply(opcode, tag, key: "b", version: 7, bodyCount: 0))
                 }
                 hasAnswered = true
             default: return
@@ -250,14 +259,17 @@ private func serveBinary(_ socket: Socket, _ reply: StrangeReply) {
 
 private func binaryReply(
     _ opcode: UInt8,
+    _ tag: [UInt8],
     extras: [UInt8] = [],
     key: String = "",
     value: [UInt8] = [],
-    version: UInt8
+    version: UInt8,
+    bodyCount: Int? = nil
 ) -> [UInt8] {
     let body = extras + Array(key.utf8) + value
     let head: [UInt8] = [
-        0x81, opcode, 0, UInt8(key.utf8.count), UInt8(extras.count), 0, 0, 0, 0, 0, 0, UInt8(body.count),
+        0x81, opcode, 0, UInt8(key.utf8.count), UInt8(extras.count), 0, 0, 0, 0, 0, 0,
+        UInt8(bodyCount ?? body.count),
     ]
-    return head + [0, 0, 0, 0] + [0, 0, 0, 0, 0, 0, 0, version] + body
+    return head + tag + [0, 0, 0, 0, 0, 0, 0, version] + body
 }

@@ -8,7 +8,12 @@ import Testing
     let store = HookedStore()
 
     private func limiter() -> Limiter {
-        Limiter(store: store, Limiter.Options(timeoutMicroseconds: 5_000_000), clock: clock.clock)
+        Limiter(
+            store: store,
+            Limiter.Options(timeoutMicroseconds: 5_000_000),
+            on: TestLoops.ofStores,
+            clock: clock.clock
+        )
     }
 
     private func admitted(_ count: Int, _ limiter: Limiter, _ limit: Limit) async -> Int {

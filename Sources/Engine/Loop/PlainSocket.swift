@@ -1,0 +1,105 @@
+import CLinux
+import Glibc
+
+/// A socket to one server, without TLS, that never blocks by itself.
+package struct PlainSocket: ~Copyable {
+    package let descriptor: Int32
+
+    /// Of the name's addresses the first that answers. Blocks: at most the time-out for each address, and what looking up the
+    /// name takes.
+    package init(host: String, port: UInt16, timeoutMilliseconds: Int32) throws(SocketFailure) {
+        var hints = addrinfo()
+        hints.ai_socktype = relay_stream_type
+        var found: UnsafeMutablePointer<addrinfo>?
+        let code = getaddrinfo(host, "\(port)", &hints, &found)
+        guard code == 0 else { throw SocketFailure(reason: String(cString: gai_strerror(code)).lowercased()) }
+        defer { freeaddrinfo(found) }
+        var failure = SocketFailure(reason: "no address")
+        var next = found?.pointee
+        while let one = next {
+            do throws(SocketFailure) {
+                self.init(descriptor: try Self.connect(one, timeoutMilliseconds))
+                return
+            } catch {
+                failure = error
+            }
+            next = one.ai_next?.pointee
+        }
+        throw failure
+    }
+
+    private init(descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+
+    private static func connect(_ address: addrinfo, _ timeoutMilliseconds: Int32) throws(SocketFailure) -> Int32 {
+        let socket = relay_stream_socket(address.ai_family)
+        guard socket >= 0 else { throw SocketFailure(code: errno) }
+        do throws(SocketFailure) {
+            if Glibc.connect(socket, address.ai_addr, address.ai_addrlen) != 0 {
+                guard errno == EINPROGRESS else { throw SocketFailure(code: errno) }
+                try wait(for: socket, POLLOUT, timeoutMilliseconds)
+                var (code, length) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
+                getsockopt(socket, SOL_SOCKET, SO_ERROR, &code, &length)
+                guard code == 0 else { throw SocketFailure(code: code) }
+            }
+        } catch {
+            close(socket)
+            throw error
+        }
+        var one: Int32 = 1
+        setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+        return socket
+    }
+
+    /// - Returns: the count of bytes that there was room for.
+    package func send(_ bytes: UnsafeRawBufferPointer) throws(SocketFailure) -> Int {
+        var sent = 0
+        while sent < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[sent...])
+            let count = Glibc.send(descriptor, rest.baseAddress, rest.count, relay_no_signal)
+            if count < 0, errno == EINTR { continue }
+            if count < 0, errno == EAGAIN { break }
+            guard count > 0 else { throw SocketFailure(code: errno) }
+            sent += count
+        }
+        return sent
+    }
+
+    /// - Returns: the count of bytes; 0: nothing is there now.
+    package func receive(into room: UnsafeMutableRawBufferPointer) throws(SocketFailure) -> Int {
+        while true {
+            let count = recv(descriptor, room.baseAddress, room.count, 0)
+            if count > 0 { return count }
+            if count == 0 { throw SocketFailure(reason: "it closed the connection") }
+            if errno == EAGAIN { return 0 }
+            guard errno == EINTR else { throw SocketFailure(code: errno) }
+        }
+    }
+
+    /// Blocks until something has arrived, or if asked for there is room to send.
+    package func wait(isSending: Bool, timeoutMilliseconds: Int32) throws(SocketFailure) {
+        try Self.wait(for: descriptor, isSending ? POLLIN | POLLOUT : POLLIN, timeoutMilliseconds)
+    }
+
+    private static func wait(for socket: Int32, _ events: Int32, _ milliseconds: Int32) throws(SocketFailure) {
+        var watched = pollfd(fd: socket, events: Int16(events), revents: 0)
+        while true {
+            let count = poll(&watched, 1, milliseconds)
+            if count > 0 { return }
+            if count == 0 { throw .late }
+            guard errno == EINTR else { throw SocketFailure(code: errno) }
+        }
+    }
+}
+
+/// A connection cannot be had, or has ended.
+package struct SocketFailure: Error, Sendable {
+    package let reason: String
+
+    package static let late = SocketFailure(reason: "no answer in time")
+
+    init(reason: String) { self.reason = reason }
+
+    fileprivate init(code: Int32) { self.init(reason: String(cString: strerror(code)).lowercased()) }
+}

@@ -1,0 +1,224 @@
+import Engine
+
+/// A lane on its loop: carries the ledger's calls to its server and brings their outcomes back. Connections that can be watched
+/// cost the loop nothing but what they send and take; what blocks, a connection's opening above all, is done by a thread of
+/// the lane's.
+///
+/// `@unchecked`: what changes is the loop's own, and the thread's while `state` is `helped`.
+final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
+    private enum State {
+        case idle
+        case stepping
+        /// The server has been asked; until then (monotonic nanoseconds) its answer is waited for.
+        case waiting(StoreCall, until: UInt64)
+        case helped
+        case ended
+    }
+
+    private let ledger: Lock<Ledger>
+    private let lane: Int
+    private let server: Int
+    private let store: any CounterStore
+    private let clock: LimitClock
+    private let timeoutNanoseconds: UInt64
+    private let dispatcher: Dispatcher
+    private let loop: EventLoop
+    private let helper = Worker()
+    private let end = Signal()
+
+    private var state = State.idle
+    private var isAtTurnEnd = false
+    private lazy var timer = Timer(self)
+    private var connection: (any CounterConnection)?
+    private var polled: (any PolledConnection)?
+    /// The events that epoll is to tell of `polled`; 0: it does not watch.
+    private var watched: UInt32 = 0
+
+    init(_ lane: Int, _ server: Int, on loop: EventLoop, _ parts: Parts) {
+        self.lane = lane
+        self.server = server
+        self.loop = loop
+        ledger = parts.ledger
+        store = parts.store
+        clock = parts.clock
+        timeoutNanoseconds = UInt64(parts.timeoutMicroseconds) * 1_000
+        dispatcher = parts.dispatcher
+    }
+
+    /// All lanes have these in common.
+    struct Parts {
+        let ledger: Lock<Ledger>
+        let store: any CounterStore
+        let clock: LimitClock
+        let timeoutMicroseconds: Int
+        let dispatcher: Dispatcher
+    }
+
+    /// There may be something to do. On any thread.
+    func wake() {
+        if loop.isCurrent { wakeHere() } else { loop.call { self.wakeHere() } }
+    }
+
+    /// At the end of the turn, so that what other requests of this turn ask for is asked for with it.
+    private func wakeHere() {
+        guard case .idle = state, !isAtTurnEnd else { return }
+        isAtTurnEnd = true
+        loop.atTurnEnd(self)
+    }
+
+    func turnEnds() {
+        isAtTurnEnd = false
+        if case .idle = state { go(nil) }
+    }
+
+    /// Returns when the ledger has nothing more for it to do. The loop runs on meanwhile.
+    func join() {
+        while !end.wait(untilMicroseconds: nil) {}
+        helper.join()
+    }
+
+    // MARK: Calls
+
+    private func go(_ outcome: Result<StoreReply, StoreFailure>?) {
+        var outcome = outcome
+        while true {
+            state = .stepping
+            let step = tell { ledger, now in
+                if let outcome { ledger.take(outcome, lane, at: now) }
+                return ledger.step(lane, at: now)
+            }
+            outcome = nil
+            switch step {
+            case .stop: return stop()
+            case .wait(let until):
+                state = .idle
+                if let until { arm(UInt64(max(0, clock.alarm(until))) * 1_000) } else { loop.disarm(timer) }
+                return
+            case .call(let call):
+                do throws(StoreFailure) {
+                    guard let reply = try begin(call) else { return }
+                    outcome = .success(reply)
+                } catch {
+                    drop()
+                    outcome = .failure(error)
+                }
+            }
+        }
+    }
+
+    /// Nil: the reply comes later.
+    private func begin(_ call: StoreCall) throws(StoreFailure) -> StoreReply? {
+        if case .connect = call {
+            drop()
+            help { lane throws(StoreFailure) in
+                let opened = try lane.store.connect(to: lane.server)
+                let seconds = try opened.time()
+                lane.connection = opened
+                return .connected(seconds)
+            }
+            return nil
+        }
+        guard let polled else {
+            help { lane throws(StoreFailure) in
+                guard let connection = lane.connection else { throw StoreFailure(reason: "no connection") }
+                return try connection.perform(call)
+            }
+            return nil
+        }
+        guard let asked = call.polled else { preconditionFailure("done above") }
+        if let answer = try polled.begin(asked) { return call.reply(answer) }
+        let until = EventLoop.monotonicNanoseconds() + timeoutNanoseconds
+        state = .waiting(call, until: until)
+        watch(polled.isSending)
+        arm(until)
+        return nil
+    }
+
+    private func help(_ work: @escaping @Sendable (CounterLane) throws(StoreFailure) -> StoreReply) {
+        state = .helped
+        loop.disarm(timer)
+        helper.begin { [self] in
+            let outcome: Result<StoreReply, StoreFailure>
+            do throws(StoreFailure) { outcome = .success(try work(self)) } catch { outcome = .failure(error) }
+            loop.call { self.helped(outcome) }
+        }
+    }
+
+    private func helped(_ outcome: Result<StoreReply, StoreFailure>) {
+        if case .failure = outcome { drop() }
+        polled = connection as? any PolledConnection
+        if polled != nil { watch(false) }
+        go(outcome)
+    }
+
+    func ready(_ events: UInt32) {
+        guard case .waiting(let call, _) = state else { return drop() }  // it has ended, or says what nobody asked for
+        proceed(call)
+    }
+
+    func timerFired() {
+        switch state {
+        case .idle: go(nil)
+        case .waiting(let call, let until):
+            // A process that was stopped or starved may have an answer to read.
+            proceed(call)
+            guard case .waiting(_, until) = state else { return }
+            if EventLoop.monotonicNanoseconds() < until { return arm(until) }
+            drop()
+            go(.failure(.late))
+        case .stepping, .helped, .ended: break
+        }
+    }
+
+    private func proceed(_ call: StoreCall) {
+        guard let polled else { return }
+        do throws(StoreFailure) {
+            guard let answer = try polled.proceed() else { return watch(polled.isSending) }
+            go(.success(call.reply(answer)))
+        } catch {
+            drop()
+            go(.failure(error))
+        }
+    }
+
+    // MARK: What it has
+
+    private func arm(_ nanoseconds: UInt64) { loop.arm(timer, at: nanoseconds) }
+
+    private func watch(_ isSending: Bool) {
+        guard let polled else { return }
+        let events = EventLoop.readEvents | (isSending ? EventLoop.sendEvents : 0)
+        guard events != watched else { return }
+        if watched == 0 {
+            loop.watch(polled.descriptor, self, for: events)
+        } else {
+            loop.change(polled.descriptor, to: events)
+        }
+        watched = events
+    }
+
+    private func drop() {
+        if let polled, watched != 0 { loop.forget(polled.descriptor) }
+        watched = 0
+        polled = nil
+        connection = nil
+    }
+
+    private func stop() {
+        state = .ended
+        loop.remove(timer)
+        drop()
+        end.wake()
+    }
+
+    private func tell<Result>(_ body: (inout Ledger, Moment) -> Result) -> Result {
+        var outbox = Outbox()
+        let result = ledger.withLock { ledger in
+            let result = body(&ledger, clock.now())
+            swap(&ledger.outbox, &outbox)
+            return result
+        }
+        dispatcher.deliver(outbox)
+        return result
+    }
+}

@@ -1,0 +1,142 @@
+/// The answer to one request, from bytes that arrive in any pieces.
+struct MemcachedAnswer {
+    private let request: MemcachedRequest
+    private let firstTag: UInt32
+    private let connection: UInt64
+    /// The beginning of a message.
+    private var rest: [UInt8] = []
+    /// The rest of an over-long value, which is to be thrown away.
+    private var skippedBytes = 0
+    private var values: [StoredValue?] = []
+    private var results: [WriteResult] = []
+    private var seconds: Int?
+    private var ended: PolledAnswer?
+
+    /// Larger values are none of ours: memcached itself keeps none.
+    static let valueBytes = 1_048_576
+    /// With a key and flags.
+    private static let bodyBytes = valueBytes + 512
+
+    /// - Parameter connection: for the versions.
+    init(to request: MemcachedRequest, firstTag: UInt32, connection: UInt64) {
+        self.request = request
+        self.firstTag = firstTag
+        self.connection = connection
+        if case .read(let keys) = request { values = [StoredValue?](repeating: nil, count: keys.count) }
+    }
+
+    /// Nil: the rest is still to come. Throws if it answers something else, or goes on after its end.
+    mutating func take(_ bytes: UnsafeRawBufferPointer) throws(StoreFailure) -> PolledAnswer? {
+        let skipped = min(skippedBytes, bytes.count)
+        skippedBytes -= skipped
+        let bytes = UnsafeRawBufferPointer(rebasing: bytes[skipped...])
+        if rest.isEmpty {
+            let taken = try takeMessages(bytes)
+            rest = [UInt8](bytes[taken...])
+        } else {
+            rest += bytes
+            let all = rest
+            let taken = try all.withUnsafeBufferPointer { bytes throws(StoreFailure) in
+                try takeMessages(UnsafeRawBufferPointer(bytes))
+            }
+            rest.removeFirst(taken)
+        }
+        guard let ended, skippedBytes == 0 else { return nil }
+        guard rest.isEmpty else { throw .outOfStep }
+        return ended
+    }
+
+    /// - Returns: the count of bytes that were taken.
+    private mutating func takeMessages(_ bytes: UnsafeRawBufferPointer) throws(StoreFailure) -> Int {
+        var place = 0
+        while ended == nil, bytes.count - place >= MemcachedRequest.headBytes {
+            let message = UnsafeRawBufferPointer(rebasing: bytes[place...])
+            guard let head = MemcachedHead(message) else { throw .outOfStep }
+            let isKept = head.bodyBytes <= Self.bodyBytes
+            let end = MemcachedRequest.headBytes + head.bodyBytes
+            guard !isKept || message.count >= end else { return place }
+            // An over-long value is no record: it is as broken as an empty one.
+            let body = isKept ? UnsafeRawBufferPointer(rebasing: message[MemcachedRequest.headBytes..<end]) : nil
+            try take(head, body)
+            skippedBytes = max(0, end - message.count)
+            place += min(end, message.count)
+        }
+        return place
+    }
+
+    private mutating func take(_ head: MemcachedHead, _ body: UnsafeRawBufferPointer?) throws(StoreFailure) {
+        switch request {
+        case .read(let keys): try takeValue(head, body, of: keys.count)
+        case .write(let writes): try takeResult(head, of: writes)
+        case .time: try takeStatistic(head, body)
+        }
+    }
+
+    private mutating func takeValue(
+        _ head: MemcachedHead,
+        _ body: UnsafeRawBufferPointer?,
+        of count: Int
+    ) throws(StoreFailure) {
+        if count > 1, head.opcode == MemcachedRequest.Opcode.noOperation {
+            try check(head, MemcachedRequest.Opcode.noOperation, place: count)
+            ended = .values(values)
+            return
+        }
+        let place = Int(head.tag &- firstTag)
+        guard place < count else { throw .outOfStep }
+        try check(head, count == 1 ? MemcachedRequest.Opcode.get : MemcachedRequest.Opcode.getQuietly, place: place)
+        switch head.status {
+        case MemcachedHead.Status.done:
+            guard head.number != 0, values[place] == nil else { throw .outOfStep }
+            let version = StoredValue.Version(number: head.number, connection: connection)
+            let value = body.map { [UInt8]($0[(head.extraBytes + head.keyBytes)...]) }
+            values[place] = StoredValue(bytes: value ?? [], version: version)
+        case MemcachedHead.Status.absent: break
+        default: throw head.failure
+        }
+        if count == 1 { ended = .values(values) }
+    }
+
+    /// They are answered in their order.
+    private mutating func takeResult(
+        _ head: MemcachedHead,
+        of writes: [MemcachedRequest.Write]
+    ) throws(StoreFailure) {
+        try check(head, writes[results.count].opcode, place: results.count)
+        guard let result = head.result else { throw head.failure }
+        results.append(result)
+        if results.count == writes.count { ended = .wrote(results) }
+    }
+
+    /// Many names and values, and an empty one after the last.
+    private mutating func takeStatistic(
+        _ head: MemcachedHead,
+        _ body: UnsafeRawBufferPointer?
+    ) throws(StoreFailure) {
+        try check(head, MemcachedRequest.Opcode.statistics, place: 0)
+        guard head.status == MemcachedHead.Status.done else { throw head.failure }
+        guard head.keyBytes > 0 else {
+            guard let seconds else { throw .outOfStep }
+            ended = .time(seconds)
+            return
+        }
+        guard let body else { return }
+        let value = head.extraBytes + head.keyBytes
+        if body[head.extraBytes..<value].elementsEqual("time".utf8) {
+            seconds = Int(String(decoding: body[value...], as: UTF8.self))
+        }
+    }
+
+    /// An answer to another request, one that was given up for example, is told by its tag.
+    private func check(_ head: MemcachedHead, _ opcode: UInt8, place: Int) throws(StoreFailure) {
+        guard head.opcode == opcode, head.tag == firstTag &+ UInt32(place) else { throw .outOfStep }
+    }
+}
+
+extension StoreFailure {
+    fileprivate static let outOfStep = StoreFailure(reason: "an answer out of step")
+}
+
+extension MemcachedHead {
+    fileprivate var failure: StoreFailure { StoreFailure(reason: "it answered with status \(status)") }
+}

@@ -1,0 +1,150 @@
+import Engine
+import Glibc
+import Synchronization
+
+/// A connection to one server, in the binary protocol. One call at a time, and none after one has thrown.
+final class MemcachedConnection: PolledConnection {
+    private let socket: PlainSocket
+    private let timeoutMilliseconds: Int32
+    private let id: UInt64
+    /// The difference by which the server's clock is ahead of ours.
+    private var offsetSeconds = 0
+    private var nextTag: UInt32 = 0
+    private var output: [UInt8] = []
+    private var sentBytes = 0
+    /// Of the call under way.
+    private var answer: MemcachedAnswer?
+    /// The results of its writes that are known without asking the server, in the place of each.
+    private var known: [WriteResult?] = []
+    private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 16_384, alignment: 16)
+
+    private static let lastID = Atomic<UInt64>(0)
+    /// From here on memcached takes a number of seconds for a date.
+    private static let longestSpanSeconds = 30 * 86_400
+
+    /// Connects, and asks for the server's clock. Blocks.
+    init(_ address: MemcachedAddress, timeoutMilliseconds: Int) throws(StoreFailure) {
+        let wait = Int32(clamping: max(1, timeoutMilliseconds))
+        self.timeoutMilliseconds = wait
+        socket = try Self.told { () throws(SocketFailure) in
+            try PlainSocket(host: address.host, port: address.port, timeoutMilliseconds: wait)
+        }
+        id = Self.lastID.add(1, ordering: .relaxed).newValue
+        offsetSeconds = try time() - Glibc.time(nil)
+    }
+
+    deinit { room.deallocate() }
+
+    // MARK: Without blocking
+
+    var descriptor: Int32 { socket.descriptor }
+    var isSending: Bool { sentBytes < output.count }
+
+    func begin(_ call: PolledCall) throws(StoreFailure) -> PolledAnswer? {
+        switch call {
+        case .read(let keys):
+            if keys.isEmpty { return .values([]) }
+            try send(.read(keys))
+        case .time: try send(.time)
+        case .write(let writes):
+            known = writes.map(result)
+            var asked: [MemcachedRequest.Write] = []
+            for (write, result) in zip(writes, known) where result == nil { asked.append(request(write)) }
+            if asked.isEmpty { return .wrote(known.compactMap(\.self)) }
+            try send(.write(asked))
+        }
+        return nil
+    }
+
+    func proceed() throws(StoreFailure) -> PolledAnswer? {
+        if isSending { try sendMore() }
+        while true {
+            let count = try Self.told { () throws(SocketFailure) in try socket.receive(into: room) }
+            if count == 0 { return nil }
+            guard answer != nil else { throw StoreFailure(reason: "an answer that nobody asked for") }
+            guard let ended = try answer?.take(UnsafeRawBufferPointer(rebasing: room[..<count])) else { continue }
+            answer = nil
+            guard case .wrote(let results) = ended, results.count < known.count else { return ended }
+            var rest = results[...]
+            return .wrote(known.compactMap { $0 ?? rest.popFirst() })
+        }
+    }
+
+    /// Nil: the server is to be asked.
+    private func result(of write: StoreWrite) -> WriteResult? {
+        if write.value.count > MemcachedAnswer.valueBytes { return .refused(reason: "too large for it") }
+        guard let version = write.version else { return nil }
+        return version.connection == id && version.number != 0 ? nil : .lost
+    }
+
+    private func request(_ write: StoreWrite) -> MemcachedRequest.Write {
+        let expiry = expiry(write.expirySeconds)
+        return MemcachedRequest.Write(write.key, write.value, number: write.version?.number ?? 0, expiry: expiry)
+    }
+
+    private func send(_ request: MemcachedRequest) throws(StoreFailure) {
+        precondition(answer == nil, "another call is under way")
+        output = request.bytes(firstTag: nextTag)
+        sentBytes = 0
+        answer = MemcachedAnswer(to: request, firstTag: nextTag, connection: id)
+        nextTag &+= request.tags
+        try sendMore()
+    }
+
+    private func sendMore() throws(StoreFailure) {
+        sentBytes += try output.withUnsafeBufferPointer { bytes throws(StoreFailure) in
+            let rest = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[sentBytes...])
+            return try Self.told { () throws(SocketFailure) in try socket.send(rest) }
+        }
+    }
+
+    private static func told<Result: ~Copyable>(
+        _ body: () throws(SocketFailure) -> Result
+    ) throws(StoreFailure) -> Result {
+        do throws(SocketFailure) { return try body() } catch { throw StoreFailure(reason: error.reason) }
+    }
+
+    private func expiry(_ seconds: Int) -> Int {
+        seconds < Self.longestSpanSeconds ? seconds : Glibc.time(nil) + offsetSeconds + seconds
+    }
+
+    // MARK: Blocking
+
+    func read(_ keys: [String]) throws(StoreFailure) -> [StoredValue?] {
+        guard case .values(let values) = try answer(.read(keys)) else { preconditionFailure("another answer") }
+        return values
+    }
+
+    func replace(
+        _ key: String,
+        _ value: [UInt8],
+        version: StoredValue.Version,
+        expirySeconds: Int
+    ) throws(StoreFailure) -> WriteResult {
+        try write(StoreWrite(key: key, value: value, version: version, expirySeconds: expirySeconds))
+    }
+
+    func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult {
+        try write(StoreWrite(key: key, value: value, version: nil, expirySeconds: expirySeconds))
+    }
+
+    private func write(_ write: StoreWrite) throws(StoreFailure) -> WriteResult {
+        guard case .wrote(let results) = try answer(.write([write])) else { preconditionFailure("another answer") }
+        return results[0]
+    }
+
+    func time() throws(StoreFailure) -> Int {
+        guard case .time(let seconds) = try answer(.time) else { preconditionFailure("another answer") }
+        return seconds
+    }
+
+    private func answer(_ call: PolledCall) throws(StoreFailure) -> PolledAnswer {
+        if let answer = try begin(call) { return answer }
+        while true {
+            if let answer = try proceed() { return answer }
+            try Self.told { () throws(SocketFailure) in
+                try socket.wait(isSending: isSending, timeoutMilliseconds: timeoutMilliseconds)
+            }
+        }
+    }
+}

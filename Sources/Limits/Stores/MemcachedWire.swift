@@ -1,0 +1,162 @@
+/// One request to memcached in its binary protocol: https://docs.memcached.org/protocols/binary/.
+enum MemcachedRequest {
+    case read([String])
+    case write([Write])
+    case time
+
+    struct Write {
+        let key: String
+        let value: [UInt8]
+        /// 0: an addition. A compare-and-swap with the number 0 would write over whatever is there.
+        let number: UInt64
+        let expiry: Int
+
+        init(_ key: String, _ value: [UInt8], number: UInt64, expiry: Int) {
+            self.key = key
+            self.value = value
+            self.number = number
+            self.expiry = expiry
+        }
+
+        var opcode: UInt8 { number == 0 ? Opcode.add : Opcode.set }
+    }
+
+    enum Opcode {
+        static let get: UInt8 = 0x00
+        static let set: UInt8 = 0x01
+        static let add: UInt8 = 0x02
+        static let getQuietly: UInt8 = 0x09
+        static let noOperation: UInt8 = 0x0a
+        static let statistics: UInt8 = 0x10
+    }
+
+    static let headBytes = 24
+
+    /// Each message has a tag, which its answer repeats: the first one, and those after it.
+    ///
+    /// One key alone is asked for plainly. Of several each is asked for quietly, so that absent ones are not answered, and an
+    /// empty message after them makes the server tell that it was the last.
+    func bytes(firstTag: UInt32) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: byteCount) { room, count in
+            var output = Output(rest: UnsafeMutableRawBufferPointer(room), tag: firstTag)
+            switch self {
+            case .read(let keys) where keys.count == 1: output.put(Opcode.get, keys[0])
+            case .read(let keys):
+                for key in keys { output.put(Opcode.getQuietly, key) }
+                output.put(Opcode.noOperation, "")
+            case .write(let writes): for write in writes { output.put(write.opcode, write.key, write) }
+            case .time: output.put(Opcode.statistics, "")
+            }
+            count = byteCount
+        }
+    }
+
+    /// The count of its messages.
+    var tags: UInt32 {
+        switch self {
+        case .read(let keys): UInt32(keys.count == 1 ? 1 : keys.count + 1)
+        case .write(let writes): UInt32(writes.count)
+        case .time: 1
+        }
+    }
+
+    private var byteCount: Int {
+        switch self {
+        case .read(let keys):
+            let ends = keys.count == 1 ? 0 : Self.headBytes
+            return keys.reduce(ends) { $0 + Self.headBytes + $1.utf8.count }
+        case .write(let writes):
+            return writes.reduce(0) { $0 + Self.headBytes + Self.extraBytes + $1.key.utf8.count + $1.value.count }
+        case .time: return Self.headBytes
+        }
+    }
+
+    /// Of a write: flags, which are none, and the expiry.
+    private static let extraBytes = 8
+
+    private struct Output {
+        var rest: UnsafeMutableRawBufferPointer
+        var tag: UInt32
+
+        mutating func put(_ opcode: UInt8, _ key: String, _ write: Write? = nil) {
+            let extras = write == nil ? 0 : extraBytes
+            let body = extras + key.utf8.count + (write?.value.count ?? 0)
+            put(UInt16(0x8000) | UInt16(opcode))
+            put(UInt16(key.utf8.count))
+            put(UInt32(extras) << 24)
+            put(UInt32(body))
+            put(tag)
+            put(write?.number ?? 0)
+            if let write {
+                put(UInt32(0))
+                put(UInt32(clamping: write.expiry))
+            }
+            var key = key
+            key.withUTF8 { put(UnsafeRawBufferPointer($0)) }
+            write?.value.withUnsafeBytes { put($0) }
+            tag &+= 1
+        }
+
+        /// In the order of the network.
+        private mutating func put(_ number: some FixedWidthInteger) {
+            withUnsafeBytes(of: number.bigEndian) { put($0) }
+        }
+
+        private mutating func put(_ bytes: UnsafeRawBufferPointer) {
+            rest.copyMemory(from: bytes)
+            rest = UnsafeMutableRawBufferPointer(rebasing: rest[bytes.count...])
+        }
+    }
+}
+
+/// The head of one message of an answer.
+struct MemcachedHead {
+    let opcode: UInt8
+    let keyBytes: Int
+    let extraBytes: Int
+    let status: UInt16
+    /// Of extras, key and value together.
+    let bodyBytes: Int
+    let tag: UInt32
+    /// The version of a value; 0: none.
+    let number: UInt64
+
+    /// Nil: no head of an answer.
+    init?(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count >= MemcachedRequest.headBytes, bytes[0] == 0x81 else { return nil }
+        opcode = bytes[1]
+        keyBytes = Int(bytes.number(at: 2, UInt16.self))
+        extraBytes = Int(bytes[4])
+        status = bytes.number(at: 6, UInt16.self)
+        bodyBytes = Int(bytes.number(at: 8, UInt32.self))
+        tag = bytes.number(at: 12, UInt32.self)
+        number = bytes.number(at: 16, UInt64.self)
+        guard keyBytes + extraBytes <= bodyBytes else { return nil }
+    }
+
+    enum Status {
+        static let done: UInt16 = 0
+        static let absent: UInt16 = 1
+        static let exists: UInt16 = 2
+        static let tooLarge: UInt16 = 3
+        static let notStored: UInt16 = 5
+        static let outOfMemory: UInt16 = 0x82
+    }
+
+    /// Of a write.
+    var result: WriteResult? {
+        switch status {
+        case Status.done: .written
+        case Status.exists, Status.absent, Status.notStored: .lost
+        case Status.tooLarge: .refused(reason: "too large for it")
+        case Status.outOfMemory: .refused(reason: "out of memory")
+        default: nil
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func number<Number: FixedWidthInteger>(at place: Int, _: Number.Type) -> Number {
+        Number(bigEndian: loadUnaligned(fromByteOffset: place, as: Number.self))
+    }
+}
