@@ -30,8 +30,6 @@ final class ModelInstance {
     var isDead = false
     private unowned let world: World
     private let aheadMicroseconds: Int
-    /// Those that the records are on.
-    let searched: [Int]
 
     init(_ number: Int, _ world: World) {
         self.number = number
@@ -43,11 +41,10 @@ final class ModelInstance {
         options.instances = setting.clocks.count
         options.timeoutMicroseconds = setting.timeoutMicroseconds
         options.slotMicroseconds = setting.slotMicroseconds
-        options.lanesPerLoop = World.lanes
+        options.loops = 1 + World.loops.count
         let births = Births(instance: number, isConstant: world.fault == .noJoin)
         ledger = Ledger(store: ModelRing(), options: options, random: births)
         lanes = ledger.lanes.map { _ in Lane() }
-        searched = world.subjects.map { RecordKey($0.limit, $0.identity).place(of: World.lanes) }
     }
 
     var now: Moment { Moment(wall: world.now + aheadMicroseconds, steady: world.now) }
@@ -81,7 +78,7 @@ final class ModelInstance {
                 let isSearched =
                     switch call {
                     case .connect, .time: false
-                    case .read, .write: searched.contains(lane)
+                    case .read, .write: World.loops.contains(lane)
                     }
                 if isSearched {
                     lanes[lane].flight = Flight(call: call, since: now, known: world.known(by: number))
@@ -124,7 +121,8 @@ final class ModelInstance {
     }
 
     func ask(_ claims: [Claim], _ waiter: ModelWaiter) {
-        switch ledger.ask(claims, at: now, { waiter }) {
+        let loop = World.loops[waiter.ask % World.loops.count]
+        switch ledger.ask(claims, from: loop, at: now, { waiter }) {
         case .decided(let decision): world.decided(waiter.ask, decision)
         case .waits(let pending):
             world.asks[waiter.ask].pending = pending

@@ -277,7 +277,7 @@ extension World {
         if instance.isDead { return all.words }
         for account in accounts(of: instance) { all.put(account) }
         all.put(instance.ledger.servers[0])
-        for place in instance.searched {
+        for place in World.loops {
             all.put(instance.ledger.lanes[place])
             let lane = instance.lanes[place]
             all.words.put(lane.connection, .connection)

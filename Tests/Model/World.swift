@@ -46,7 +46,8 @@ final class World {
         var deaths = 0
     }
 
-    static let lanes = 3
+    /// Those on which requests ask, in turn. On another one the instances tell that they are alive, which is not searched.
+    static let loops = [1, 2]
 
     let setting: Setting
     let fault: Fault?
@@ -76,22 +77,13 @@ final class World {
         for instance in instances { instance.run() }
     }
 
-    /// The limits, and callers whose records are not on a lane that has other work.
     static func subjects(_ setting: Setting, fault: Fault?) -> [Subject] {
         let spare = setting.spareBuckets - (fault == .bucketLess ? 1 : 0)
-        let living = Limit(.total, Quota(Quota.countBound, .concurrent, per: .second))
-        let busy = [0, RecordKey(living, .instances).place(of: lanes)]
         return setting.quotas.map { quota in
             let grid = Grid(windowSeconds: quota.windowSeconds, spareBuckets: spare, perWindow: setting.perWindow)
             let limit = Limit(.total, quota, grid)
-            var name = 0
-            while true {
-                let identity = Identity.address("\(name)")
-                if !busy.contains(RecordKey(limit, identity).place(of: lanes)) {
-                    return Subject(limit: limit, identity: identity, key: identity.storeKey(limit))
-                }
-                name += 1
-            }
+            let identity = Identity.address("0")
+            return Subject(limit: limit, identity: identity, key: identity.storeKey(limit))
         }
     }
 

@@ -80,10 +80,7 @@ extension Simulation {
         let simulation = Simulation([quota], detours: [0, 0], plant: plant, seconds: 50, trace: trace)
         let limit = simulation.limit(quota)
         let subject = simulation.judge.add(limit, simulation.identity(0), isExclusive: false)
-        // Another record of the same lane.
-        func lane(_ number: Int) -> Int { RecordKey(limit, simulation.identity(number)).place(of: 4) }
-        let neighbour = (1...).first { lane($0) == lane(0) } ?? 1
-        let other = simulation.judge.add(limit, simulation.identity(neighbour), isExclusive: false)
+        let other = simulation.judge.add(limit, simulation.identity(1), isExclusive: false)
         let (timeline, server) = (simulation.timeline, simulation.servers[0])
         let start = simulation.scenario.start + 1_000_000
         var hold: (Judge.Ask, Decision)?
@@ -97,7 +94,8 @@ extension Simulation {
             simulation.judge.loses(server: 0, at: timeline.now)
         }
         timeline.at(start + 5_010_000) { server.isUp = true }
-        timeline.at(start + 5_020_000) { simulation.ask(0, other) }
+        // Of each lane, so of the subject's too.
+        for number in 0..<4 { timeline.at(start + 5_020_000 + number * 10_000) { simulation.ask(0, other) } }
         // The other instance counts in the new record until the versions meet.
         var hasMet = false
         for number in 0..<20 {

@@ -65,8 +65,7 @@ final class SimulatedInstance {
         options.instances = simulation.scenario.countedInstances
         options.timeoutMicroseconds = timeoutMicroseconds
         options.slotMicroseconds = simulation.scenario.slotMicroseconds
-        options.loops = 2
-        options.lanesPerLoop = servers.count == 1 ? 2 : 1
+        options.loops = servers.count == 1 ? 4 : 2
         ledger = Ledger(store: simulation.ring, options: options, random: Seeded(dice.next()))
         lateness = simulation.scenario.lateness
         staleReadings = simulation.scenario.staleReadings

@@ -77,10 +77,8 @@ struct Ledger {
         accounts = AccountTable(bytes: options.bytes)
         let names = store?.servers ?? []
         servers = names.map { Server(name: $0) }
-        let lanesPerServer = options.loops * options.lanesPerLoop
-        lanes = names.indices.flatMap { server in
-            (0..<lanesPerServer).map { Lane(server: server, isFirst: $0 == 0) }
-        }
+        let loops = options.loops
+        lanes = names.indices.flatMap { server in (0..<loops).map { Lane(server: server, isFirst: $0 == 0) } }
         if isShared { join() }
     }
 
@@ -134,18 +132,14 @@ struct Ledger {
     private func account(_ key: RecordKey, _ limit: Limit, _ identity: Identity, _ tally: any Tally) -> Account {
         let storeKey = isShared ? identity.storeKey(limit) : ""
         let server = store?.server(of: storeKey) ?? 0
-        let lane = lane(of: key, server, loop: 0)
+        let lane = server * options.loops
         return Account(key, limit, storeKey: storeKey, server: server, lane: lane, tally)
-    }
-
-    private func lane(of key: RecordKey, _ server: Int, loop: Int) -> Int {
-        (server * options.loops + loop) * options.lanesPerLoop + key.place(of: options.lanesPerLoop)
     }
 
     /// Its record is read and written on the loop of the request that asks for it, if it is not under way already.
     func bring(_ account: Account, to loop: Int) {
         guard account.state == .idle, account.waiting.isEmpty else { return }
-        account.lane = lane(of: account.key, account.server, loop: loop)
+        account.lane = account.server * options.loops + loop
     }
 
     // MARK: Which rule holds
@@ -217,10 +211,8 @@ extension Ledger {
         var timeoutMicroseconds = 250_000
         /// The time for which a slot is held without renewal.
         var slotMicroseconds = 30_000_000
-        /// The loops on which requests ask.
+        /// The loops on which requests ask; each has a lane to each server.
         var loops = 1
-        /// Of each server.
-        var lanesPerLoop = 4
         /// The memory for accounts.
         var bytes = 64 * 1_048_576
     }

@@ -56,7 +56,6 @@ package final class Limiter: Sendable {
             timeoutMicroseconds: timeoutMicroseconds,
             slotMicroseconds: options.slotSeconds * 1_000_000,
             loops: max(1, loops.count),
-            lanesPerLoop: Self.lanesPerLoop(loops.count, servers: store?.servers.count ?? 0),
             bytes: options.bytes
         )
         let ledger = Lock(Ledger(store: store, options: options, random: RandomBytes()))
@@ -76,19 +75,13 @@ package final class Limiter: Sendable {
             timeoutMicroseconds: timeoutMicroseconds,
             dispatcher: dispatcher
         )
-        let (servers, perLoop) = ledger.withLock { ($0.lanes.map(\.server), $0.options.lanesPerLoop) }
+        let servers = ledger.withLock { $0.lanes.map(\.server) }
         dispatcher.begin(
             servers.enumerated()
                 .map { lane, server in
-                    CounterLane(lane, server, on: loops[lane / perLoop % loops.count], parts)
+                    CounterLane(lane, server, on: loops[lane % loops.count], parts)
                 }
         )
-    }
-
-    /// So many that a few calls to a server that is far away are under way at once.
-    private static func lanesPerLoop(_ loops: Int, servers: Int) -> Int {
-        let wanted = servers == 1 ? 4 : 2
-        return max(1, wanted / max(1, loops))
     }
 
     /// Waits until the store's clock was asked, a time-out at most. Blocks: before the first request.

@@ -16,7 +16,8 @@ final class MemcachedConnection: PolledConnection {
     private var answer: MemcachedAnswer?
     /// The results of its writes that are known without asking the server, in the place of each.
     private var known: [WriteResult?] = []
-    private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 16_384, alignment: 16)
+    /// For what arrives at once.
+    private var room = [UInt8](repeating: 0, count: 16_384)
 
     private static let lastID = Atomic<UInt64>(0)
     /// From here on memcached takes a number of seconds for a date.
@@ -32,8 +33,6 @@ final class MemcachedConnection: PolledConnection {
         id = Self.lastID.add(1, ordering: .relaxed).newValue
         offsetSeconds = try time() - Glibc.time(nil)
     }
-
-    deinit { room.deallocate() }
 
     // MARK: Without blocking
 
@@ -59,10 +58,17 @@ final class MemcachedConnection: PolledConnection {
     func proceed() throws(StoreFailure) -> PolledAnswer? {
         if isSending { try sendMore() }
         while true {
-            let count = try Self.told { () throws(SocketFailure) in try socket.receive(into: room) }
+            let count = try room.withUnsafeMutableBufferPointer { room throws(StoreFailure) in
+                try Self.told { () throws(SocketFailure) in
+                    try socket.receive(into: UnsafeMutableRawBufferPointer(room))
+                }
+            }
             if count == 0 { return nil }
             guard answer != nil else { throw StoreFailure(reason: "an answer that nobody asked for") }
-            guard let ended = try answer?.take(UnsafeRawBufferPointer(rebasing: room[..<count])) else { continue }
+            let taken = try room.withUnsafeBufferPointer { room throws(StoreFailure) in
+                try answer?.take(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: room[..<count])))
+            }
+            guard let ended = taken else { continue }
             answer = nil
             guard case .wrote(let results) = ended, results.count < known.count else { return ended }
             var rest = results[...]

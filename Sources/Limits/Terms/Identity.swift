@@ -50,7 +50,7 @@ package struct Identity: Sendable, Hashable {
 /// One limit of one caller, as a table's key: 128 bits of both digests.
 struct RecordKey: Hashable {
     private let high: UInt64
-    fileprivate let low: UInt64
+    private let low: UInt64
 
     init(_ limit: Limit, _ identity: Identity) {
         let (first, second, _, _) = identity.digest.words
@@ -59,9 +59,4 @@ struct RecordKey: Hashable {
     }
 
     func hash(into hasher: inout Hasher) { hasher.combine(high) }
-}
-
-extension RecordKey {
-    /// One of `count` places, the same for the same key.
-    func place(of count: Int) -> Int { Int(low % UInt64(count)) }
 }
