@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -56,7 +57,9 @@ def counting(relay: Path, settings: dict[str, str], *options: str) -> Iterator[B
         wrapper = (str(valgrind), "--quiet", "--tool=callgrind", f"--callgrind-out-file={out_file(folder)}", *options)
         os.sched_setaffinity(0, {max(cores)})
         try:
-            yield Bench(processes.Setup(folder, relay, settings, wrapper=wrapper, start_seconds=120), QUICK)
+            memcached = Path(shutil.which("memcached") or "memcached")
+            setup = processes.Setup(folder, relay, settings, memcached=memcached, wrapper=wrapper, start_seconds=120)
+            yield Bench(setup, QUICK)
         finally:
             os.sched_setaffinity(0, cores)
 
