@@ -75,12 +75,17 @@ final class Assembly {
             served.append(try ServedLoop(listener, parts, makers, bounds))
         }
         self.served = served
-        limiter.prepare()
         paces.watch(served.map(\.loop.pace))
         let live = Reloader.Parts(lasting: lasting, metrics: metrics, figures: figures, ends: ends, served: served)
         reloader = Reloader(makers, remote, live)
         let reloader: any SettingsReloader = reloader
         process.reloader.withLock { $0 = reloader }
+    }
+
+    /// Takes requests from now on. Blocks until the store's clock was asked, since nothing is counted before.
+    func begin() {
+        limiter.prepare()
+        for one in served { one.loop.call { one.server.listen() } }
     }
 
     /// Reads the settings anew some time soon, and opens anew what others may have moved.

@@ -38,6 +38,8 @@ final class Judge {
         var diedAt = Int.max
         /// What it wrote to the record of the living instances and read there.
         var living: [Subject.Exchange] = []
+        /// When a call failed last, by server.
+        var lostAt: [Int: Int] = [:]
         /// Long enough for what it owed to be overdue.
         var stops: [(began: Int, ended: Int)] = []
     }
@@ -237,6 +239,7 @@ final class Judge {
     /// A call failed.
     func fails(instance: Int, server: Int, sentAt: Int, at time: Int) {
         trace?("\(time) instance \(instance) lost server \(server)")
+        members[instance].lostAt[server] = time
         let open = troubles.firstIndex { $0.instance == instance && $0.server == server && $0.ended == .max }
         if let open {
             troubles[open].failedAt = time
@@ -285,7 +288,9 @@ final class Judge {
 
     func exchanges(_ exchange: Subject.Exchange, key: String) {
         guard let subject = subjectsByKey[key] else {
-            members[exchange.instance].living.append(exchange)
+            // An answer that comes after its server was given up tells the instance nothing.
+            let lostAt = members[exchange.instance].lostAt[scenario.ring.server(of: key)] ?? 0
+            if exchange.isWritten || lostAt < exchange.sentAt { members[exchange.instance].living.append(exchange) }
             return
         }
         let verb = exchange.isWritten ? "wrote" : "read"

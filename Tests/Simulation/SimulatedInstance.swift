@@ -46,6 +46,9 @@ final class SimulatedInstance {
     private var readAt = 0
     private(set) var isDead = false
     private var asked = 0
+    /// Takes requests: the store's clock was asked, or did not answer in time.
+    private var isOpen = false
+    private var early: [() -> Void] = []
     private var lastConnection: UInt64 = 0
 
     init(_ number: Int, _ clock: MachineClock, _ simulation: Simulation, _ dice: Seeded) {
@@ -73,6 +76,7 @@ final class SimulatedInstance {
         lanes = ledger.lanes.map { _ in Lane() }
         self.dice = dice
         for lane in lanes.indices { wake(lane) }
+        at(timeline.now) { self.at(self.timeline.now + self.timeoutMicroseconds) { self.open() } }
     }
 
     /// Stops the world: what is due meanwhile happens late, in any order. Starved: timers first.
@@ -161,7 +165,16 @@ final class SimulatedInstance {
 
     /// Asks now; `then` is called once, with the decision.
     func ask(_ ask: Judge.Ask, _ then: @escaping (Decision) -> Void) {
+        if !isOpen { return early.append { self.ask(ask, then) } }
         read { self.ask(ask, at: $0, then) }
+    }
+
+    /// The process takes requests from now on.
+    private func open() {
+        if isOpen { return }
+        isOpen = true
+        for ask in early { at(timeline.now, ask) }
+        early = []
     }
 
     private func ask(_ ask: Judge.Ask, at moment: Moment, _ then: @escaping (Decision) -> Void) {
@@ -235,6 +248,7 @@ final class SimulatedInstance {
         var outbox = Outbox()
         swap(&outbox, &ledger.outbox)
         for lane in outbox.lanes { wake(lane) }
+        if outbox.isReady { open() }
         for event in outbox.events { judge.trace?("\(readAt) instance \(number) says \(event)") }
         for request in outbox.decided {
             if let decision = request.decision { request.waiter.decided(decision) }
@@ -320,6 +334,7 @@ final class SimulatedInstance {
         }
         lanes[lane].sentAt = sentAt
         let work = { () throws(StoreFailure) -> (StoreReply, [(key: String, isWritten: Bool)]) in
+            connection.touched = []
             let reply = try connection.perform(call)
             return (reply, connection.touched)
         }

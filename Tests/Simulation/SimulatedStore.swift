@@ -94,8 +94,8 @@ final class SimulatedConnection: CounterConnection {
     private let id: UInt64
     private let life: Int
     private let plant: Plant?
-    /// The keys that the last call reached, and whether it wrote them.
-    private(set) var touched: [(key: String, isWritten: Bool)] = []
+    /// The keys that were reached since it was emptied, and whether they were written.
+    var touched: [(key: String, isWritten: Bool)] = []
 
     init(_ server: SimulatedServer, id: UInt64, plant: Plant?) {
         self.server = server
@@ -105,13 +105,12 @@ final class SimulatedConnection: CounterConnection {
     }
 
     private func check() throws(StoreFailure) {
-        touched = []
         guard server.isUp, server.life == life else { throw StoreFailure(reason: "connection reset") }
     }
 
     func read(_ keys: [String]) throws(StoreFailure) -> [StoredValue?] {
         try check()
-        touched = keys.map { ($0, false) }
+        touched += keys.map { ($0, false) }
         return keys.map { server.read($0, id) }
     }
 

@@ -98,15 +98,16 @@ extension Ledger {
     }
 
     private mutating func nextBatch(_ lane: Int, _ now: Moment) -> [Account] {
-        var batch: [Account] = []
-        var rest: [Account] = []
         var inbox: [Account] = []
         swap(&inbox, &lanes[lane].inbox)
+        // In place, as it usually can be.
         if inbox.count <= Self.batchBound, inbox.allSatisfy({ !isHeldBack($0) && $0.notBefore <= now.steady }) {
-            batch = inbox
-            for account in batch { account.state = .busy }
-            inbox = []
+            for account in inbox { account.state = .busy }
+            if inbox.count > 1 { inbox.sort { $0.storeKey < $1.storeKey } }
+            return inbox
         }
+        var batch: [Account] = []
+        var rest: [Account] = []
         for account in inbox {
             if isHeldBack(account) {
                 rest.append(account)

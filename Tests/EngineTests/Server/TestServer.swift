@@ -31,6 +31,7 @@ final class TestServer: Sendable {
             bounds: bounds,
             memory: MemoryDesk(budget, self.loop)
         )
+        server.listen()
         thread = Lock(LoopThread(self.loop))
     }
 
