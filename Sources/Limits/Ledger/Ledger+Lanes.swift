@@ -1,27 +1,3 @@
-/// The present work of a lane.
-enum Round {
-    case none
-    /// Looks whether the server can be reached again.
-    case probe
-    /// Asks what time it is there.
-    case measure(epoch: Int)
-    case serve(Serving)
-
-    /// Calls for a batch of accounts, in the order of their store keys.
-    struct Serving {
-        let accounts: [Account]
-        let epoch: Int
-        /// The accounts to be read first.
-        var unread: [Account]
-        /// The reading was tried with a second connection.
-        var isReadAnew = false
-        /// Read, but with a record of which only the store's clock tells whether it is too far ahead.
-        var doubtful: [Found] = []
-        /// The writes under way.
-        var writing: [WritePlan] = []
-    }
-}
-
 /// The interface for what carries the calls.
 extension Ledger {
     enum Step {
@@ -98,31 +74,26 @@ extension Ledger {
     }
 
     private mutating func nextBatch(_ lane: Int, _ now: Moment) -> [Account] {
-        var inbox: [Account] = []
-        swap(&inbox, &lanes[lane].inbox)
-        // In place, as it usually can be.
-        if inbox.count <= Self.batchBound, inbox.allSatisfy({ !isHeldBack($0) && $0.notBefore <= now.steady }) {
-            for account in inbox { account.state = .busy }
-            if inbox.count > 1 { inbox.sort { $0.storeKey < $1.storeKey } }
-            return inbox
-        }
         var batch: [Account] = []
+        swap(&batch, &lanes[lane].inbox)
+        var count = 0
         var rest: [Account] = []
-        for account in inbox {
-            if isHeldBack(account) {
-                rest.append(account)
-            } else if account.notBefore > now.steady {
+        batch.removeAll { account in
+            if !isHeldBack(account), account.notBefore > now.steady {
                 account.state = .idle
                 lanes[lane].due.put(account, at: account.notBefore)
-            } else if batch.count < Self.batchBound {
-                account.state = .busy
-                batch.append(account)
-            } else {
-                rest.append(account)
+                return true
             }
+            if isHeldBack(account) || count == Self.batchBound {
+                rest.append(account)
+                return true
+            }
+            account.state = .busy
+            count += 1
+            return false
         }
         lanes[lane].inbox = rest
-        if batch.count > 1 { batch.sort { $0.storeKey < $1.storeKey } }
+        if count > 1 { batch.sort { $0.storeKey < $1.storeKey } }
         return batch
     }
 

@@ -1,0 +1,23 @@
+/// The present work of a lane.
+enum Round {
+    case none
+    /// Looks whether the server can be reached again.
+    case probe
+    /// Asks what time it is there.
+    case measure(epoch: Int)
+    case serve(Serving)
+
+    /// Calls for a batch of accounts, in the order of their store keys.
+    struct Serving {
+        let accounts: [Account]
+        let epoch: Int
+        /// The accounts to be read first.
+        var unread: [Account]
+        /// The reading was tried with a second connection.
+        var isReadAnew = false
+        /// Read, but with a record of which only the store's clock tells whether it is too far ahead.
+        var doubtful: [Found] = []
+        /// The writes under way.
+        var writing: [WritePlan] = []
+    }
+}
