@@ -99,7 +99,7 @@ final class ModelInstance {
         lanes[lane].flight?.reply = reply
         if case .wrote(let results) = reply, case .write(let plans) = call, let flight = lanes[lane].flight {
             for case (let plan, .written) in zip(plans, results) { world.notes(plan, flight) }
-            if !results.contains(.written) { return }
+            if !results.contains(where: \.isWritten) { return }
         }
         lanes[lane].flight?.seen = world.inRecord
     }
@@ -169,7 +169,7 @@ final class ModelInstance {
             guard case .write(let plans)? = lane.flight?.call, case .wrote(let results)? = lane.flight?.reply else {
                 return false
             }
-            return zip(plans, results).contains { $1 == .written && !$0.takers.isEmpty }
+            return zip(plans, results).contains { $1.isWritten && !$0.takers.isEmpty }
         }
     }
 

@@ -25,6 +25,8 @@ struct Reflection {
         case .busy: words.put(2)
         }
         put(account.fresh)
+        if let written = account.written { put(written) } else { words.put(-3) }
+        words.put(account.isAlone ? 1 : 0)
         words.put(account.losses)
         for time in [account.notBefore, account.ruleUntil, account.refusedUntil] { words.put(max(time, now.steady)) }
         words.put(account.due ?? -1)
@@ -38,6 +40,9 @@ struct Reflection {
         case .nothing: words.put(0)
         case .absent: words.put(1)
         case .version(let version): put(version)
+        case .kept(let version):
+            words.put(2)
+            put(version)
         }
     }
 
@@ -129,9 +134,13 @@ struct Reflection {
         switch reply {
         case .connected: words.put(0)
         case .time: words.put(1)
-        case .wrote(let results): for result in results { words.put(result == .written ? 2 : 3) }
+        case .wrote(let results): for result in results { put(result) }
         case .found(let found): for found in found { put(found) }
         }
+    }
+
+    private mutating func put(_ result: WriteResult) {
+        if case .written(let version) = result { put(version) } else { words.put(3) }
     }
 
     private mutating func put(_ found: Found) {

@@ -29,7 +29,7 @@ struct ScriptedStore {
                     return .record(item.record, .init(number: item.version, connection: connection))
                 }
             )
-        case .write(let plans): return .wrote(plans.map { write($0) })
+        case .write(let plans): return .wrote(plans.map { write($0, connection: connection) })
         }
     }
 
@@ -39,14 +39,15 @@ struct ScriptedStore {
         switch plan.fresh {
         case .nothing: return false
         case .absent: return item == nil || fault == .plainWrite
-        case .version(let version): return item.map { $0.version == version.number || fault == .plainWrite } ?? false
+        case .version(let version), .kept(let version):
+            return item.map { $0.version == version.number || fault == .plainWrite } ?? false
         }
     }
 
-    mutating func write(_ plan: WritePlan) -> WriteResult {
+    mutating func write(_ plan: WritePlan, connection: UInt64) -> WriteResult {
         guard takes(plan) else { return .lost }
         lastVersion += 1
         items[plan.key] = Item(record: plan.record, version: lastVersion)
-        return .written
+        return .written(StoredValue.Version(number: lastVersion, connection: connection))
     }
 }

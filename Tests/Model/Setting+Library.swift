@@ -30,6 +30,14 @@ extension Setting {
         window("races", quota(count), asks: asks, buckets: buckets)
     }
 
+    /// Requests enough for an instance to write without reading, and for another one that has written meanwhile.
+    private static func alone(_ count: Int, asks: Int, buckets: Int, failures: Int = 0, losses: Int = 0) -> Setting {
+        var setting = window("alone", quota(count), asks: asks, buckets: buckets)
+        setting.failures = failures
+        setting.losses = losses
+        return setting
+    }
+
     /// Timers fire, but the store answers in time: nothing may be decided beside the record.
     private static func timers(_ count: Int, asks: Int) -> Setting {
         var setting = window("timers", quota(count), asks: asks, buckets: 4)
@@ -107,6 +115,7 @@ extension Setting {
     /// As many as tests have time for: each is searched whole.
     package static let few: [Setting] = [
         .races(1, asks: 2),
+        .alone(3, asks: 4, buckets: 1),
         .timers(1, asks: 2),
         .unanswered(1, asks: 2, failures: 1, buckets: 2),
         .lost(1, asks: 2, doubles: 0, buckets: 2),
@@ -138,7 +147,9 @@ extension Setting {
         )
         thirds.perWindow = 3
         return [
-            fine, three, thirds, .timers(2, asks: 3), .unanswered(1, asks: 3, failures: 2, buckets: 4),
+            fine, three, thirds, .alone(3, asks: 4, buckets: 3),
+            .alone(3, asks: 5, buckets: 2, failures: 1), .alone(3, asks: 4, buckets: 2, losses: 1), .timers(2, asks: 3),
+            .unanswered(1, asks: 3, failures: 2, buckets: 4),
             .lost(1, asks: 3, doubles: 1, buckets: 4), .lost(2, asks: 3, doubles: 1, buckets: 4),
             .both(1, 2, asks: 3, buckets: 4), .both(1, 1, asks: 2, buckets: 3, failures: 1),
             .settled(asks: 3, buckets: 4), .settled(asks: 2, buckets: 3, failures: 1),

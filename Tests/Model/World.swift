@@ -197,7 +197,7 @@ final class World {
             instances[number].take(nil, lane)
         case .haunt(let ghost):
             let ghost = ghosts.remove(at: ghost)
-            if store.write(ghost.plan) == .written { notes(ghost.plan, ghost.flight) }
+            if store.write(ghost.plan, connection: 0).isWritten { notes(ghost.plan, ghost.flight) }
         case .lose(let subject):
             spent.losses += 1
             store.lose(subjects[subject].key)

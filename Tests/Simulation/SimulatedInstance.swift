@@ -424,7 +424,7 @@ extension SimulatedInstance {
         case (.wrote(let results), .write(let plans)) where plant == .lateGivenUp:
             let isLate = zip(plans, results)
                 .contains { plan, result in
-                    guard result == .written, case .counts(let record) = plan.record else { return false }
+                    guard result.isWritten, case .counts(let record) = plan.record else { return false }
                     return wall >= record.grid.end(of: plan.place.number)
                 }
             if isLate { return .failure(StoreFailure(reason: "planted")) }

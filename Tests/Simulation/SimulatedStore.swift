@@ -61,21 +61,23 @@ final class SimulatedServer {
         find(key).map { StoredValue(bytes: $0.bytes, version: .init(number: $0.version, connection: connection)) }
     }
 
-    fileprivate func replace(_ key: String, _ value: [UInt8], _ version: UInt64, _ expirySeconds: Int) -> WriteResult {
-        guard let item = find(key), item.version == version || plant == .plainWrite else { return .lost }
-        return write(key, value, expirySeconds)
+    fileprivate func replace(_ write: StoreWrite, _ connection: UInt64) -> WriteResult {
+        guard let item = find(write.key), item.version == write.version?.number || plant == .plainWrite else {
+            return .lost
+        }
+        return put(write, connection)
     }
 
-    fileprivate func add(_ key: String, _ value: [UInt8], _ expirySeconds: Int) -> WriteResult {
-        find(key) == nil || plant == .plainWrite ? write(key, value, expirySeconds) : .lost
+    fileprivate func add(_ write: StoreWrite, _ connection: UInt64) -> WriteResult {
+        find(write.key) == nil || plant == .plainWrite ? put(write, connection) : .lost
     }
 
-    private func write(_ key: String, _ value: [UInt8], _ expirySeconds: Int) -> WriteResult {
+    private func put(_ write: StoreWrite, _ connection: UInt64) -> WriteResult {
         guard timeline.now >= refusesUntil else { return .refused(reason: "out of memory") }
         lastVersion += 1
-        let bytes = plant == .noJoin ? withoutBirth(value) : value
-        items[key] = Item(bytes: bytes, version: lastVersion, expirySecond: seconds + expirySeconds)
-        return .written
+        let bytes = plant == .noJoin ? withoutBirth(write.value) : write.value
+        items[write.key] = Item(bytes: bytes, version: lastVersion, expirySecond: seconds + write.expirySeconds)
+        return .written(StoredValue.Version(number: lastVersion, connection: connection))
     }
 
     /// A record's bytes with a birth number that all records have.
@@ -122,16 +124,18 @@ final class SimulatedConnection: CounterConnection {
     ) throws(StoreFailure) -> WriteResult {
         try check()
         guard version.connection == id || plant == .versionKept else { return .lost }
-        return noted(key, server.replace(key, value, version.number, expirySeconds))
+        let write = StoreWrite(key: key, value: value, version: version, expirySeconds: expirySeconds)
+        return noted(key, server.replace(write, id))
     }
 
     func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult {
         try check()
-        return noted(key, server.add(key, value, expirySeconds))
+        let write = StoreWrite(key: key, value: value, version: nil, expirySeconds: expirySeconds)
+        return noted(key, server.add(write, id))
     }
 
     private func noted(_ key: String, _ result: WriteResult) -> WriteResult {
-        if result == .written { touched.append((key, true)) }
+        if result.isWritten { touched.append((key, true)) }
         return result
     }
 

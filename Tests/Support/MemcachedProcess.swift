@@ -69,6 +69,12 @@ package final class MemcachedProcess: @unchecked Sendable {
         }
     }
 
+    /// One of its own counts, or 0.
+    package func statistic(_ name: String) -> Int {
+        let line = say("stats").split(whereSeparator: \.isNewline).first { $0.hasPrefix("STAT \(name) ") }
+        return line.flatMap { Int($0.split(separator: " ")[2]) } ?? 0
+    }
+
     /// Sends a command of the text protocol and returns what comes back at once.
     package func say(_ command: String) -> String {
         let socket = connected(to: port)

@@ -14,6 +14,8 @@ final class Account: @unchecked Sendable {
         /// The store has no such record.
         case absent
         case version(StoredValue.Version)
+        /// Our last write's; not read since.
+        case kept(StoredValue.Version)
     }
 
     let key: RecordKey
@@ -27,6 +29,10 @@ final class Account: @unchecked Sendable {
     /// Parts of undecided requests that are not counted yet, in the order they came.
     var waiting: [Part] = []
     var fresh = Fresh.nothing
+    /// The record's version after our last write.
+    var written: StoredValue.Version?
+    /// Nobody else had written when it was read last, so that the next write may be tried without reading.
+    var isAlone = false
     /// The write under way.
     var writing: WritePlan?
     var state = State.idle

@@ -62,13 +62,9 @@ extension Ledger {
         let batch = nextBatch(lane, now)
         if batch.isEmpty, let idle = beginWatch(lane, now) { return idle }
         if !batch.isEmpty {
-            lanes[lane].round = .serve(
-                Round.Serving(
-                    accounts: batch,
-                    epoch: servers[place].epoch,
-                    unread: batch.allSatisfy(\.needsRead) ? batch : batch.filter(\.needsRead)
-                )
-            )
+            let epoch = servers[place].epoch
+            let unread = batch.filter { $0.needsRead && !takeAsRead($0, lane: lane, epoch: epoch, at: now) }
+            lanes[lane].round = .serve(Round.Serving(accounts: batch, epoch: epoch, unread: unread))
         }
         return nil
     }
@@ -171,6 +167,9 @@ extension Ledger {
             lanes[lane].round = .serve(serving)
         }
     }
+
+    /// The lane's connection ended while nothing was asked through it.
+    mutating func disconnected(_ lane: Int) { lanes[lane].connectedEpoch = nil }
 
     private mutating func probed(
         _ outcome: Result<StoreReply, StoreFailure>,

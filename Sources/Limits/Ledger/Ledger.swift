@@ -104,7 +104,7 @@ struct Ledger {
         let key = RecordKey(claim.limit, claim.identity)
         let part = AccountTable.Part(claim)
         if let account = accounts.use(key, part) {
-            if account.state == .idle { account.tally.moveBackIfAhead(of: now.wall) }
+            if account.state == .idle, account.tally.moveBackIfAhead(of: now.wall) { account.isAlone = false }
             account.usedAt = now.steady
             return account
         }
@@ -139,7 +139,10 @@ struct Ledger {
     /// Its record is read and written on the loop of the request that asks for it, if it is not under way already.
     func bring(_ account: Account, to loop: Int) {
         guard account.state == .idle, account.waiting.isEmpty else { return }
-        account.lane = account.server * options.loops + loop
+        let lane = account.server * options.loops + loop
+        if lane == account.lane { return }
+        account.lane = lane
+        account.isAlone = false  // versions hold for one connection
     }
 
     // MARK: Which rule holds

@@ -89,7 +89,10 @@ extension CounterConnection {
 extension WritePlan {
     fileprivate var write: StoreWrite {
         var version: StoredValue.Version?
-        if case .version(let known) = fresh { version = known }
+        switch fresh {
+        case .version(let known), .kept(let known): version = known
+        case .absent, .nothing: break
+        }
         return StoreWrite(key: key, value: record.encoded(), version: version, expirySeconds: expirySeconds)
     }
 }

@@ -152,8 +152,10 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
     }
 
     func ready(_ events: UInt32) {
-        guard case .waiting(let call, _) = state else { return drop() }  // it has ended, or says what nobody asked for
-        proceed(call)
+        if case .waiting(let call, _) = state { return proceed(call) }
+        // It has ended, or says what nobody asked for.
+        drop()
+        tell { ledger, _ in ledger.disconnected(lane) }
     }
 
     func timerFired() {

@@ -75,18 +75,21 @@ package struct StoredValue: Sendable {
 
     /// Good for the connection it was read through only: a server that has started anew may give the same numbers to
     /// other values.
-    package struct Version: Sendable {
+    package struct Version: Sendable, Equatable {
         let number: UInt64
         let connection: UInt64
     }
 }
 
 package enum WriteResult: Sendable, Equatable {
-    case written
+    /// With the version that the value has now.
+    case written(StoredValue.Version)
     /// Somebody else was faster; nothing was written.
     case lost
     /// This value was not taken, out of memory for example; others may be.
     case refused(reason: String)
+
+    package var isWritten: Bool { if case .written = self { true } else { false } }
 }
 
 /// The server cannot be reached, or does not answer as it should.

@@ -103,7 +103,7 @@ struct MemcachedAnswer {
         of writes: [MemcachedRequest.Write]
     ) throws(StoreFailure) {
         try check(head, writes[results.count].opcode, place: results.count)
-        guard let result = head.result else { throw head.failure }
+        guard let result = head.result(connection: connection) else { throw head.failure }
         results.append(result)
         if results.count == writes.count { ended = .wrote(results) }
     }

@@ -143,10 +143,10 @@ struct MemcachedHead {
         static let outOfMemory: UInt16 = 0x82
     }
 
-    /// Of a write.
-    var result: WriteResult? {
+    /// Of a write. Nil: none of those that are told apart.
+    func result(connection: UInt64) -> WriteResult? {
         switch status {
-        case Status.done: .written
+        case Status.done: .written(StoredValue.Version(number: number, connection: connection))
         case Status.exists, Status.absent, Status.notStored: .lost
         case Status.tooLarge: .refused(reason: "too large for it")
         case Status.outOfMemory: .refused(reason: "out of memory")

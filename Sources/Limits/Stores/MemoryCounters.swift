@@ -82,7 +82,7 @@ package final class MemoryCounters: CounterStore, CounterConnection {
         state.lastNumber += 1
         state.table.set(key, Held(bytes: value, number: state.lastNumber, expiry: expiry))
         state.bytes += cost
-        return .written
+        return .written(StoredValue.Version(number: state.lastNumber, connection: 0))
     }
 
     private static func remove(_ key: String, _ state: inout State) {

@@ -203,7 +203,7 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     var isPinned: Bool { draft != nil || held > 0 || entry != nil || isUncertain }
 
-    func moveBackIfAhead(of time: Int) {}
+    func moveBackIfAhead(of time: Int) -> Bool { false }
 
     func usedShare(at time: Int) -> Double {
         Double(heldByOthers(record, at: time) + held) / Double(bound)

@@ -71,8 +71,8 @@ protocol Tally: AnyObject {
     func isSpent(at time: Int) -> Bool
     /// Must not be forgotten.
     var isPinned: Bool { get }
-    /// After the clock went back by hours what was counted before is counted as of now.
-    func moveBackIfAhead(of time: Int)
+    /// After the clock went back by hours what was counted before is counted as of now. True if it was.
+    func moveBackIfAhead(of time: Int) -> Bool
     /// The part of the limit that is used.
     func usedShare(at time: Int) -> Double
     /// Ends what is kept for later use, before the process ends.

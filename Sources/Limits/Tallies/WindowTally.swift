@@ -396,12 +396,13 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     var isPinned: Bool { draft != nil || (lease?.left ?? 0) > 0 }
 
-    func moveBackIfAhead(of time: Int) {
-        guard record.isTooFarAhead(of: time), draft == nil else { return }
+    func moveBackIfAhead(of time: Int) -> Bool {
+        guard record.isTooFarAhead(of: time), draft == nil else { return false }
         record.moveBack(to: time)
         unmerged?.moveBack(to: time)
         owed?.moveBack(to: time)
         outage?.moveBack(to: time)
+        return true
     }
 
     func usedShare(at time: Int) -> Double { Double(view(at: time).total) / Double(bound) }

@@ -47,6 +47,36 @@ import Testing
         #expect(!keys.contains("secret"))
     }
 
+    @Test("a record that nobody else writes is not read each time, and counted exactly when somebody does")
+    func alone() async throws {
+        let memcached = try MemcachedProcess()
+        let events = TestEvents()
+        let limiters = [try Self.limiter(memcached, events: events), try Self.limiter(memcached)]
+        defer { for limiter in limiters { limiter.stop() } }
+        let loops = TestLoops()
+        let limit = Limit(.key(nil), Quota(100, .tokens, per: .hour))  // never leased
+        let remaining: (Int) async -> Int? = { place in
+            let claims = [Claim(limit, .everybody)]
+            let decision = await loops.run { await limiters[place].reserve(claims, on: $0).decision }
+            return decision.isAdmitted ? decision.tokens?.remaining : nil
+        }
+        for left in [99, 98] { #expect(await remaining(0) == left) }
+        let (reads, writes) = (memcached.statistic("cmd_get"), memcached.statistic("cmd_set"))
+        for left in (78..<98).reversed() { #expect(await remaining(0) == left) }
+        // But for the entries of the instances that live.
+        #expect(memcached.statistic("cmd_get") - reads <= 4)
+        #expect(memcached.statistic("cmd_set") - writes >= 20)
+        // By turns: what one knows is outdated each time.
+        for left in (68..<78).reversed() { #expect(await remaining(left % 2) == left) }
+        #expect(limiters.allSatisfy { $0.metrics().failures == 0 })
+        for left in [67, 66, 65] { #expect(await remaining(0) == left) }
+        // The connection ends while nobody uses it.
+        memcached.kill()
+        try memcached.start()
+        #expect(await remaining(0) == 64, "the copy is joined to the record that was lost")
+        #expect(await remaining(1) == 63)
+    }
+
     @Test("several limits a request, over lanes and servers: all or nothing")
     func severalLimits() async throws {
         let processes = [try MemcachedProcess(), try MemcachedProcess()]

@@ -34,12 +34,12 @@ enum StoreUnderTest: CaseIterable, Sendable {
         let store = try Opened(kind)
         let (one, other) = (try store.connect(), try store.connect())
         #expect(try one.read(["a", "b"]).allSatisfy { $0 == nil })
-        #expect(try one.add("b", [1, 0, 255], expirySeconds: 60) == .written)
+        #expect(try one.add("b", [1, 0, 255], expirySeconds: 60).isWritten)
         #expect(try other.add("b", [9], expirySeconds: 60) == .lost)
         let values = try other.read(["a", "b", "c"])
         #expect(values.map { $0?.bytes } == [nil, [1, 0, 255], nil])
         let version = try #require(values[1]?.version)
-        #expect(try other.replace("b", [2], version: version, expirySeconds: 60) == .written)
+        #expect(try other.replace("b", [2], version: version, expirySeconds: 60).isWritten)
         #expect(try other.replace("b", [3], version: version, expirySeconds: 60) == .lost)
         #expect(try other.replace("a", [3], version: version, expirySeconds: 60) == .lost)
         #expect(try one.read(["b"])[0]?.bytes == [2])
@@ -53,7 +53,7 @@ enum StoreUnderTest: CaseIterable, Sendable {
         let keys = (0..<500).map { "relay:1:many.\($0)" }
         for (index, key) in keys.enumerated() where index % 3 != 0 {
             let value = [UInt8](repeating: UInt8(index % 251), count: index)
-            #expect(try store.add(key, value, expirySeconds: 60) == .written)
+            #expect(try store.add(key, value, expirySeconds: 60).isWritten)
         }
         for _ in 0..<3 {
             for (index, value) in try store.read(keys).enumerated() {
@@ -68,7 +68,7 @@ enum StoreUnderTest: CaseIterable, Sendable {
         let store = try Opened(kind)
         let connection = try store.connect()
         for days in [29, 30, 31, 732] {
-            #expect(try connection.add("days.\(days)", [1], expirySeconds: days * 86_400) == .written)
+            #expect(try connection.add("days.\(days)", [1], expirySeconds: days * 86_400).isWritten)
             #expect(try connection.read(["days.\(days)"])[0]?.bytes == [1])
         }
     }
@@ -96,7 +96,7 @@ enum StoreUnderTest: CaseIterable, Sendable {
         clock.now += 1
         #expect(store.read(["a"])[0] == nil)
         #expect(store.byteCount == 0)
-        #expect(store.add("a", [2], expirySeconds: 10) == .written)
+        #expect(store.add("a", [2], expirySeconds: 10).isWritten)
     }
 
     @Test("stays within its bytes, and drops what was unused longest")
@@ -131,7 +131,7 @@ final class TestSeconds: @unchecked Sendable {
         #expect(throws: StoreFailure.self) { try store.connect(to: 0) }
         try memcached.start()
         let next = try store.connect(to: 0)
-        #expect(try next.add("a", [3], expirySeconds: 60) == .written)
+        #expect(try next.add("a", [3], expirySeconds: 60).isWritten)
         // Numbers begin anew, so the old one may fit: it must not count.
         #expect(try next.replace("a", [4], version: version, expirySeconds: 60) == .lost)
         #expect(try next.read(["a"])[0]?.bytes == [3])
@@ -174,10 +174,10 @@ final class TestSeconds: @unchecked Sendable {
         let connection = try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000).connect(to: 0)
         #expect(try connection.read(["a"])[0] == nil)
         let value = (0..<count).map { UInt8($0 % 256) }
-        #expect(try connection.add("a", value, expirySeconds: 60) == .written)
+        #expect(try connection.add("a", value, expirySeconds: 60).isWritten)
         let found = try #require(try connection.read(["a"])[0])
         #expect(found.bytes == value)
-        #expect(try connection.replace("a", [1], version: found.version, expirySeconds: 60) == .written)
+        #expect(try connection.replace("a", [1], version: found.version, expirySeconds: 60).isWritten)
         #expect(try connection.read(["a"])[0]?.bytes == [1])
         #expect(try connection.read(["b"])[0] == nil)
     }

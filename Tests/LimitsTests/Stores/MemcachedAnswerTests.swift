@@ -60,8 +60,8 @@ import Testing
         Case(
             description: "writes",
             request: .write(writes),
-            bytes: message(1, status: 2, [88]) + message(2, tag: 1),
-            said: "lost written"
+            bytes: message(1, status: 2, [88]) + message(2, tag: 1, version: 9),
+            said: "lost written as 9"
         ),
         Case(
             description: "refused writes",
@@ -81,9 +81,13 @@ import Testing
         switch answer {
         case .values(let values):
             values.map { $0.map { "\($0.bytes) \($0.version.number)" } ?? "-" }.joined(separator: " ")
-        case .wrote(let results): results.map { "\($0)" }.joined(separator: " ")
+        case .wrote(let results): results.map(said).joined(separator: " ")
         case .time(let seconds): "\(seconds)"
         }
+    }
+
+    private static func said(_ result: WriteResult) -> String {
+        if case .written(let version) = result { "written as \(version.number)" } else { "\(result)" }
     }
 
     private static func said(_ request: MemcachedRequest, _ pieces: [ArraySlice<UInt8>]) throws -> String? {
