@@ -129,12 +129,24 @@ package final class UpstreamHeaders: @unchecked Sendable {
         var list: UnsafeMutablePointer<curl_slist>?
         for line in lines.contains("Expect:") ? lines : lines + ["Expect:"] { list = curl_slist_append(list, line) }
         self.list = list
-        let names = lines.map { $0.prefix { $0 != ":" }.lowercased() }
+        let names = lines.map(\.headerName)
         hasContentType = names.contains("content-type")
-        isPlain = !names.contains { ["host", "content-length", "transfer-encoding", "connection"].contains($0) }
-        let accept = names.contains("accept") ? [] : ["Accept: */*"]
-        self.lines = Array((accept + lines.filter { !$0.hasSuffix(":") }).map { $0 + "\r\n" }.joined().utf8)
+        isPlain = !names.contains { Self.transports.contains($0) }
+        var bytes: [UInt8] = []
+        if !names.contains("accept") { bytes += "Accept: */*\r\n".utf8 }
+        for line in lines where line.utf8.last != UInt8(ascii: ":") {
+            bytes += line.utf8
+            bytes += "\r\n".utf8
+        }
+        self.lines = bytes
     }
 
     deinit { curl_slist_free_all(list) }
+
+    private static let transports = ["host", "content-length", "transfer-encoding", "connection"]
+}
+
+extension String {
+    /// Of a header's line: `Name: value`; in lower case.
+    package var headerName: String { Substring(utf8.prefix { $0 != UInt8(ascii: ":") }).lowercased() }
 }

@@ -29,19 +29,17 @@ final class KeyHeaders: @unchecked Sendable {
 
     /// Of one call whose body is of another type.
     func headers(for key: String, contentType: String) -> UpstreamHeaders {
-        func isOther(_ line: String) -> Bool { Self.name(line) != "content-type" }
+        func isOther(_ line: String) -> Bool { line.headerName != "content-type" }
         return made(own.filter(isOther), lines(key).filter(isOther) + ["Content-Type: \(contentType)"])
     }
 
     private func made(_ own: [String], _ lines: [String]) -> UpstreamHeaders {
-        let names = Set(own.map(Self.name))
         // libcurl formats them anew for each call, byte by byte: no word too many.
-        return UpstreamHeaders(
-            own + (lines + ["Expect:", "User-Agent: relay"]).filter { !names.contains(Self.name($0)) }
-        )
+        let lines = lines + ["Expect:", "User-Agent: relay"]
+        if own.isEmpty { return UpstreamHeaders(lines) }
+        let names = own.map(\.headerName)
+        return UpstreamHeaders(own + lines.filter { !names.contains($0.headerName) })
     }
-
-    private static func name(_ line: String) -> String { line.prefix { $0 != ":" }.lowercased() }
 }
 
 extension Transport {
