@@ -25,10 +25,9 @@ extension Ledger {
                     continue
                 }
                 return call(lanes[lane].connectedEpoch == epoch ? .time : .connect, lane, now)
-            case .serve(var serving):
-                let next = nextCall(&serving, lane, now)
-                lanes[lane].round = next == nil ? .none : .serve(serving)
-                if let next { return call(next, lane, now) }
+            case .serve(let serving):
+                if let next = nextCall(serving, lane, now) { return call(next, lane, now) }
+                lanes[lane].round = .none
                 for account in serving.accounts { release(account, epoch: serving.epoch, now) }
             }
         }
@@ -64,7 +63,7 @@ extension Ledger {
         if !batch.isEmpty {
             let epoch = servers[place].epoch
             let unread = batch.filter { $0.needsRead && !takeAsRead($0, lane: lane, epoch: epoch, at: now) }
-            lanes[lane].round = .serve(Round.Serving(accounts: batch, epoch: epoch, unread: unread))
+            lanes[lane].round = .serve(Round.Serving(batch, unread: unread, epoch: epoch))
         }
         return nil
     }
@@ -74,13 +73,15 @@ extension Ledger {
         swap(&batch, &lanes[lane].inbox)
         var count = 0
         var rest: [Account] = []
+        let isUnsure = clock.isUnsure
         batch.removeAll { account in
-            if !isHeldBack(account), account.notBefore > now.steady {
+            let isHeld = isUnsure && isHeldBack(account)
+            if !isHeld, account.notBefore > now.steady {
                 account.state = .idle
                 lanes[lane].due.put(account, at: account.notBefore)
                 return true
             }
-            if isHeldBack(account) || count == Self.batchBound {
+            if isHeld || count == Self.batchBound {
                 rest.append(account)
                 return true
             }
@@ -111,7 +112,7 @@ extension Ledger {
     }
 
     /// nil: the round is over.
-    private mutating func nextCall(_ serving: inout Round.Serving, _ lane: Int, _ now: Moment) -> StoreCall? {
+    private mutating func nextCall(_ serving: Round.Serving, _ lane: Int, _ now: Moment) -> StoreCall? {
         guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
         if lanes[lane].connectedEpoch != serving.epoch { return .connect }
         if !serving.doubtful.isEmpty { return .time }
@@ -153,9 +154,9 @@ extension Ledger {
         case .none: break
         case .probe: probed(outcome, began, lane, now)
         case .measure: if case .failure = outcome, mayBeIdle { break } else { measured(outcome, lane, began, now) }
-        case .serve(var serving):
+        case .serve(let serving):
             switch outcome {
-            case .success(let reply): take(reply, &serving, lane, now)
+            case .success(let reply): take(reply, serving, lane, now)
             case .failure(let failure):
                 let isReading = !serving.unread.isEmpty && serving.doubtful.isEmpty
                 if isReading, mayBeIdle, !serving.isReadAnew {
@@ -164,7 +165,6 @@ extension Ledger {
                     fail(lanes[lane].server, epoch: serving.epoch, failure.reason, at: now)
                 }
             }
-            lanes[lane].round = .serve(serving)
         }
     }
 
@@ -214,7 +214,7 @@ extension Ledger {
         }
     }
 
-    private mutating func take(_ reply: StoreReply, _ serving: inout Round.Serving, _ lane: Int, _ now: Moment) {
+    private mutating func take(_ reply: StoreReply, _ serving: Round.Serving, _ lane: Int, _ now: Moment) {
         switch reply {
         case .connected: lanes[lane].connectedEpoch = serving.epoch
         case .found(let found):
@@ -223,7 +223,7 @@ extension Ledger {
             let isDoubtful = found.contains { found in
                 if case .record(let record, _) = found { record.isTooFarAhead(of: now.wall) } else { false }
             }
-            if isDoubtful { serving.doubtful = found } else { absorb(found, &serving, now) }
+            if isDoubtful { serving.doubtful = found } else { absorb(found, serving, now) }
         case .time(let seconds):
             // The store's seconds may be late by one and a half.
             let storeTime = seconds * 1_000_000 + 1_500_000
@@ -234,14 +234,14 @@ extension Ledger {
                 return .ahead(record, version)
             }
             serving.doubtful = []
-            absorb(found, &serving, now)
+            absorb(found, serving, now)
         case .wrote(let results):
             for (plan, result) in zip(serving.writing, results) { wrote(plan, result, at: now) }
             serving.writing = []
         }
     }
 
-    private mutating func absorb(_ found: [Found], _ serving: inout Round.Serving, _ now: Moment) {
+    private mutating func absorb(_ found: [Found], _ serving: Round.Serving, _ now: Moment) {
         for (account, found) in zip(serving.unread, found) { absorb(found, account, epoch: serving.epoch, at: now) }
         serving.unread = []
     }

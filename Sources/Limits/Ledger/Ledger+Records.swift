@@ -44,7 +44,7 @@ extension Ledger {
         saw(account, now)
     }
 
-    /// What its requests needed to know of the record is known.
+    /// Its requests know the record now.
     private mutating func saw(_ account: Account, _ now: Moment) {
         for part in account.waiting where part.request.decision == nil {
             guard part.request.parts[part.index].state == .unread else { continue }

@@ -8,7 +8,9 @@ enum Round {
     case serve(Serving)
 
     /// Calls for a batch of accounts, in the order of their store keys.
-    struct Serving {
+    ///
+    /// `@unchecked`: reached with the ledger's lock held only.
+    final class Serving: @unchecked Sendable {
         let accounts: [Account]
         let epoch: Int
         /// The accounts to be read first.
@@ -19,5 +21,11 @@ enum Round {
         var doubtful: [Found] = []
         /// The writes under way.
         var writing: [WritePlan] = []
+
+        init(_ accounts: [Account], unread: [Account], epoch: Int) {
+            self.accounts = accounts
+            self.unread = unread
+            self.epoch = epoch
+        }
     }
 }

@@ -49,20 +49,23 @@ package struct Record: Sendable, Equatable {
     func forEachRun(_ body: (_ empty: Int, _ count: Int) -> Void) -> Int {
         var place = newest % counts.count
         if place < 0 { place += counts.count }
-        var empty = 0
+        var (empty, rest) = (0, counts.count)
+        var left = total
         counts.withUnsafeBufferPointer { counts in
-            for _ in 0..<counts.count {
+            while left > 0, rest > 0 {
                 let count = counts[place]
                 place = place == 0 ? counts.count - 1 : place - 1
+                rest -= 1
                 if count == 0 {
                     empty += 1
                 } else {
                     body(empty, count)
                     empty = 0
+                    left -= count
                 }
             }
         }
-        return empty
+        return empty + rest
     }
 
     // MARK: What changes it

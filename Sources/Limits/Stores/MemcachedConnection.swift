@@ -64,7 +64,7 @@ final class MemcachedConnection: PolledConnection {
                 }
             }
             if count == 0 { return nil }
-            guard answer != nil else { throw StoreFailure(reason: "an answer that nobody asked for") }
+            if case .none = answer { throw StoreFailure(reason: "an answer that nobody asked for") }
             let taken = try room.withUnsafeBufferPointer { room throws(StoreFailure) in
                 try answer?.take(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: room[..<count])))
             }
@@ -89,7 +89,7 @@ final class MemcachedConnection: PolledConnection {
     }
 
     private func send(_ request: MemcachedRequest) throws(StoreFailure) {
-        precondition(answer == nil, "another call is under way")
+        if case .some = answer { preconditionFailure("another call is under way") }
         output = request.bytes(firstTag: nextTag)
         sentBytes = 0
         answer = MemcachedAnswer(to: request, firstTag: nextTag, connection: id)

@@ -312,7 +312,7 @@ final class WindowTally: Tally, @unchecked Sendable {
     }
 
     func commitDraft(leasing: LeaseTerms?, at time: Int) -> (StoredRecord, Place) {
-        guard var next = draft else { preconditionFailure("no draft") }
+        guard var next = draft.take() else { preconditionFailure("no draft") }
         let place = Place(number: next.record.newest, birth: next.record.birth)
         if let leasing, next.admitted > 0, lease == nil {
             next.lease = sizing.lease(next.record, place, leasing, at: time)
@@ -329,8 +329,7 @@ final class WindowTally: Tally, @unchecked Sendable {
     }
 
     func written(at time: Int) {
-        guard let done = draft else { return }
-        draft = nil
+        guard let done = draft.take() else { return }
         record = done.record
         if hasUnmerged { unmerged = nil }
         isMoved = false
@@ -345,8 +344,7 @@ final class WindowTally: Tally, @unchecked Sendable {
     }
 
     func notWritten() {
-        guard let undone = draft else { return }
-        draft = nil
+        guard let undone = draft.take() else { return }
         owe(undone.owed)
         returns = undone.returns + returns
         returnOwed()
