@@ -26,7 +26,8 @@ struct Reflection {
         }
         put(account.fresh)
         if let written = account.written { put(written) } else { words.put(-3) }
-        words.put(account.isAlone ? 1 : 0)
+        words.put(account.isOurs ? 1 : 0)
+        words.put(account.othersAt == nil ? 0 : 1)  // no search lasts as long as it is remembered
         words.put(account.losses)
         for time in [account.notBefore, account.ruleUntil, account.refusedUntil] { words.put(max(time, now.steady)) }
         words.put(account.due ?? -1)

@@ -31,8 +31,10 @@ final class Account: @unchecked Sendable {
     var fresh = Fresh.nothing
     /// The record's version after our last write.
     var written: StoredValue.Version?
-    /// Nobody else had written when it was read last, so that the next write may be tried without reading.
-    var isAlone = false
+    /// It was as we had written it when it was read last.
+    var isOurs = false
+    /// When it was seen last that others write it, too (steady).
+    var othersAt: Int?
     /// The write under way.
     var writing: WritePlan?
     var state = State.idle

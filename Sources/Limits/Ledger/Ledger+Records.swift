@@ -3,12 +3,16 @@ extension Ledger {
     /// A connection that was silent for longer may have been cut by something on its way. A read is repeated then, a
     /// write cannot be.
     private static let silenceMicroseconds = 10_000_000
+    /// For so long others are expected to write a record that they have written. A write that fails because of them
+    /// costs a round trip.
+    private static let othersMicroseconds = 60_000_000
 
     /// A record that nobody else wrote is taken to be as our last write left it: the next write needs no reading, and fails
     /// if that is not so. One round trip in place of two. Only a write tells whether it is so, so nothing is refused by it.
     mutating func takeAsRead(_ account: Account, lane: Int, epoch: Int, at now: Moment) -> Bool {
-        guard account.isAlone, let written = account.written, lanes[lane].connectedEpoch == epoch,
-            now.steady - lanes[lane].heardAt < Self.silenceMicroseconds, ruleNow(account, now) == nil
+        guard account.isOurs, let written = account.written, lanes[lane].connectedEpoch == epoch,
+            now.steady - lanes[lane].heardAt < Self.silenceMicroseconds,
+            account.othersAt.map({ now.steady - $0 > Self.othersMicroseconds }) ?? true, ruleNow(account, now) == nil
         else { return false }
         var units = 0
         for part in account.waiting where part.request.decision == nil { units += part.request.parts[part.index].units }
@@ -22,7 +26,7 @@ extension Ledger {
     mutating func absorb(_ found: Found, _ account: Account, epoch: Int, at now: Moment) {
         guard servers[account.server].epoch == epoch else { return }
         let birth = random.next()
-        account.isAlone = false
+        account.isOurs = false
         switch found {
         case .absent:
             account.fresh = .absent
@@ -37,7 +41,8 @@ extension Ledger {
             outbox.events.append(.recordAhead(key: account.storeKey))
         case .record(let record, let version):
             account.fresh = .version(version)
-            account.isAlone = account.written == version
+            account.isOurs = account.written == version
+            if account.written?.number != version.number { account.othersAt = now.steady }
             account.tally.absorb(record, birth: birth, isAhead: false, at: now.wall)
         }
         if account === living?.account { sawLiving(now) }
@@ -133,7 +138,7 @@ extension Ledger {
         case .lost:
             account.tally.notWritten()
             account.waiting = restored(plan, now) + account.waiting
-            account.isAlone = false
+            account.othersAt = now.steady
             if case .kept = plan.fresh { return }  // no race: it is read now
             metrics.lostRaces += 1
             account.losses += 1
