@@ -97,9 +97,11 @@ final class ModelInstance {
         guard let call = lanes[lane].flight?.call else { return }
         let reply = world.store.perform(call, connection: lanes[lane].connection, seconds: world.seconds)
         lanes[lane].flight?.reply = reply
-        if case .wrote(let results) = reply, case .write(let plans) = call, let flight = lanes[lane].flight {
+        if case .wrote(let results, let found) = reply, case .write(let plans, _) = call,
+            let flight = lanes[lane].flight
+        {
             for case (let plan, .written) in zip(plans, results) { world.notes(plan, flight) }
-            if !results.contains(where: \.isWritten) { return }
+            if !results.contains(where: \.isWritten), found.isEmpty { return }
         }
         lanes[lane].flight?.seen = world.inRecord
     }
@@ -112,8 +114,8 @@ final class ModelInstance {
         if reply != nil { world.knows(flight.seen, number) }
         var outcome: Result<StoreReply, StoreFailure> = .failure(StoreFailure(reason: "no answer"))
         if let reply { outcome = .success(reply) }
-        if reply == nil, case .write(let plans) = flight.call, world.fault == .unansweredRepeated {
-            outcome = .success(.wrote(plans.map { _ in .lost }))
+        if reply == nil, case .write(let plans, _) = flight.call, world.fault == .unansweredRepeated {
+            outcome = .success(.wrote(plans.map { _ in .lost }, []))
         }
         ledger.take(outcome, lane, at: world.fault == .lateAnswer ? flight.since : now)
         drain()
@@ -166,7 +168,8 @@ final class ModelInstance {
     /// Slots were written for requests that are to be admitted when the answer comes.
     var isTaking: Bool {
         lanes.contains { lane in
-            guard case .write(let plans)? = lane.flight?.call, case .wrote(let results)? = lane.flight?.reply else {
+            guard case .write(let plans, _)? = lane.flight?.call, case .wrote(let results, _)? = lane.flight?.reply
+            else {
                 return false
             }
             return zip(plans, results).contains { $1.isWritten && !$0.takers.isEmpty }

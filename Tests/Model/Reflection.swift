@@ -25,7 +25,7 @@ struct Reflection {
         case .busy: words.put(2)
         }
         put(account.fresh)
-        if let written = account.written { put(written) } else { words.put(-3) }
+        if let known = account.known { put(known) } else { words.put(-3) }
         words.put(account.isOurs ? 1 : 0)
         words.put(account.othersAt == nil ? 0 : 1)  // no search lasts as long as it is remembered
         words.put(account.losses)
@@ -135,7 +135,9 @@ struct Reflection {
         switch reply {
         case .connected: words.put(0)
         case .time: words.put(1)
-        case .wrote(let results): for result in results { put(result) }
+        case .wrote(let results, let found):
+            for result in results { put(result) }
+            for found in found { put(found) }
         case .found(let found): for found in found { put(found) }
         }
     }
@@ -183,6 +185,7 @@ struct Reflection {
         words.put(serving.epoch)
         words.put(serving.isReadAnew ? 1 : 0)
         for plan in serving.writing { put(plan) }
+        for account in serving.contended + serving.reread { put(account) }
     }
 
     /// An object that was met before is its place only.
@@ -294,7 +297,7 @@ extension World {
             all.words.put(lane.wait.map { max($0, now) } ?? -1)
             guard let flight = lane.flight else { continue }
             if isTimed || fault == .lateAnswer { all.words.put(flight.since.steady) }
-            if case .write(let plans) = flight.call { for plan in plans { all.put(plan) } }
+            if case .write(let plans, _) = flight.call { for plan in plans { all.put(plan) } }
             if let reply = flight.reply { all.put(reply) } else { all.words.put(-1) }
         }
         for ask in asks where ask.instance == instance.number {

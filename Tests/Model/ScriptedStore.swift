@@ -22,15 +22,16 @@ struct ScriptedStore {
         switch call {
         case .connect: return .connected(seconds)
         case .time: return .time(seconds)
-        case .read(let accounts):
-            return .found(
-                accounts.map { account in
-                    guard let item = items[account.storeKey] else { return .absent }
-                    return .record(item.record, .init(number: item.version, connection: connection))
-                }
-            )
-        case .write(let plans): return .wrote(plans.map { write($0, connection: connection) })
+        case .read(let accounts): return .found(accounts.map { found($0, connection) })
+        case .write(let plans, let accounts):
+            let results = plans.map { write($0, connection: connection) }
+            return .wrote(results, accounts.map { found($0, connection) })
         }
+    }
+
+    private func found(_ account: Account, _ connection: UInt64) -> Found {
+        guard let item = items[account.storeKey] else { return .absent }
+        return .record(item.record, .init(number: item.version, connection: connection))
     }
 
     /// Whether the write would be carried out.

@@ -222,7 +222,7 @@ final class World {
     }
 
     private func haunt(by flight: ModelInstance.Flight?) {
-        guard let flight, case .write(let plans) = flight.call else { return }
+        guard let flight, case .write(let plans, _) = flight.call else { return }
         ghosts += plans.map { Ghost(plan: $0, flight: flight) }
     }
 

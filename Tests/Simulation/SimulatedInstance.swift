@@ -377,15 +377,15 @@ final class SimulatedInstance {
                     key: key
                 )
             }
-            if case .wrote(let results) = reply, case .write(let plans) = call {
+            if case .wrote(let results, _) = reply, case .write(let plans, _) = call {
                 for case (let plan, .refused) in zip(plans, results) {
                     judge.isRefusedWrite(instance: number, key: plan.key, at: timeline.now)
                 }
             }
             run(lane, planted(reply, to: call, since), since: since)
         case .failure(let failure):
-            if plant == .giveBackRepeated, case .write(let plans) = call {
-                return run(lane, .success(.wrote(plans.map { _ in .lost })), since: since)
+            if plant == .giveBackRepeated, case .write(let plans, _) = call {
+                return run(lane, .success(.wrote(plans.map { _ in .lost }, [])), since: since)
             }
             lanes[lane].connection = nil
             judge.fails(instance: number, server: ledger.lanes[lane].server, sentAt: sentAt, at: timeline.now)
@@ -421,7 +421,7 @@ extension SimulatedInstance {
                     }
                 )
             )
-        case (.wrote(let results), .write(let plans)) where plant == .lateGivenUp:
+        case (.wrote(let results, _), .write(let plans, _)) where plant == .lateGivenUp:
             let isLate = zip(plans, results)
                 .contains { plan, result in
                     guard result.isWritten, case .counts(let record) = plan.record else { return false }

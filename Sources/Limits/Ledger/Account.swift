@@ -14,7 +14,7 @@ final class Account: @unchecked Sendable {
         /// The store has no such record.
         case absent
         case version(StoredValue.Version)
-        /// Our last write's; not read since.
+        /// Of what was known before; not read for this write.
         case kept(StoredValue.Version)
     }
 
@@ -29,9 +29,9 @@ final class Account: @unchecked Sendable {
     /// Parts of undecided requests that are not counted yet, in the order they came.
     var waiting: [Part] = []
     var fresh = Fresh.nothing
-    /// The record's version after our last write.
-    var written: StoredValue.Version?
-    /// It was as we had written it when it was read last.
+    /// The version of what the tally knows, after a read or a write.
+    var known: StoredValue.Version?
+    /// Nobody else had written when it was read last.
     var isOurs = false
     /// When it was seen last that others write it, too (steady).
     var othersAt: Int?

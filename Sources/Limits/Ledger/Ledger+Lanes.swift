@@ -118,10 +118,16 @@ extension Ledger {
         if !serving.doubtful.isEmpty { return .time }
         if !serving.unread.isEmpty { return .read(serving.unread) }
         for account in serving.accounts where !isHeldBack(account) && !isWrittenAfter(account, serving) {
+            if serving.reread.contains(where: { $0 === account }) { continue }
             guard let plan = plan(account, epoch: serving.epoch, at: now) else { continue }
             serving.writing.append(plan)
         }
-        return serving.writing.isEmpty ? nil : .write(serving.writing)
+        if serving.writing.isEmpty { return nil }
+        let roundTrip = lanes[lane].roundTrip
+        serving.contended = serving.writing.compactMap {
+            Self.isContended($0.account, roundTrip: roundTrip, now) ? $0.account : nil
+        }
+        return .write(serving.writing, thenRead: serving.contended)
     }
 
     /// A request waits for it that is first to be counted in a record which is being written: it is to be counted in the
@@ -235,9 +241,16 @@ extension Ledger {
             }
             serving.doubtful = []
             absorb(found, serving, now)
-        case .wrote(let results):
+        case .wrote(let results, let found):
             for (plan, result) in zip(serving.writing, results) { wrote(plan, result, at: now) }
+            metrics.readRecords += found.count
+            let lost = zip(serving.writing, results).filter { $1 == .lost }.map(\.0.account)
+            for (account, found) in zip(serving.contended, found) where lost.contains(where: { $0 === account }) {
+                if case .record(let record, _) = found, record.isTooFarAhead(of: now.wall) { continue }
+                absorb(found, account, epoch: serving.epoch, at: now)
+            }
             serving.writing = []
+            serving.reread += serving.contended
         }
     }
 

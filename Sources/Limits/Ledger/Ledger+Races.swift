@@ -1,5 +1,6 @@
 /// Instances that want to write the same record while answers are late: a compare-and-swap fails if any other one was
-/// carried out since the record was read, so that each loses often, and pays two round trips for that.
+/// carried out since the record was read, so that each loses often. The call that writes a contended record therefore
+/// reads it, too, so that a loss costs one round trip and not two.
 extension Ledger {
     /// Calls that take longer are slow. What is promised to the unit and to the bucket is promised for faster ones.
     private static let slowMicroseconds = 4_000
@@ -12,11 +13,6 @@ extension Ledger {
     static func isContended(_ account: Account, roundTrip: Int, _ now: Moment) -> Bool {
         guard let lostAt = account.lostAt, now.steady - lostAt < contendedMicroseconds else { return false }
         return roundTrip > slowMicroseconds
-    }
-
-    /// So long an instance that has won leaves the record to those that lost.
-    func turnMicroseconds(_ account: Account) -> Int {
-        min(lanes[account.lane].roundTrip * 3 / 2, options.timeoutMicroseconds / 2)
     }
 
     /// Requests of a caller that asks for more than it may have do not wait until they win. Others took the room.

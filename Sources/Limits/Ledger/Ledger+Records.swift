@@ -7,17 +7,19 @@ extension Ledger {
     /// costs a round trip.
     private static let othersMicroseconds = 60_000_000
 
-    /// A record that nobody else wrote is taken to be as our last write left it: the next write needs no reading, and fails
-    /// if that is not so. One round trip in place of two. Only a write tells whether it is so, so nothing is refused by it.
+    /// A record that nobody else writes is taken to be as it is known: the next write needs no reading, and fails if that
+    /// is not so. One round trip in place of two. Only the write tells, so nothing is refused by what was not read. Where
+    /// others write it, too, and answers are late, it is tried as well: such a write is followed by a read in the same call.
     mutating func takeAsRead(_ account: Account, lane: Int, epoch: Int, at now: Moment) -> Bool {
-        guard account.isOurs, let written = account.written, lanes[lane].connectedEpoch == epoch,
-            now.steady - lanes[lane].heardAt < Self.silenceMicroseconds,
-            account.othersAt.map({ now.steady - $0 > Self.othersMicroseconds }) ?? true, ruleNow(account, now) == nil
+        let isLeft = account.othersAt.map { now.steady - $0 > Self.othersMicroseconds } ?? true
+        let isTried = account.isOurs && isLeft || Self.isContended(account, roundTrip: lanes[lane].roundTrip, now)
+        guard isTried, let known = account.known, lanes[lane].connectedEpoch == epoch,
+            now.steady - lanes[lane].heardAt < Self.silenceMicroseconds, ruleNow(account, now) == nil
         else { return false }
         var units = 0
         for part in account.waiting where part.request.decision == nil { units += part.request.parts[part.index].units }
         guard units == 0 || account.tally.hasRoom(for: units, at: now.wall) else { return false }
-        account.fresh = .kept(written)
+        account.fresh = .kept(known)
         saw(account, now)
         return true
     }
@@ -26,6 +28,7 @@ extension Ledger {
     mutating func absorb(_ found: Found, _ account: Account, epoch: Int, at now: Moment) {
         guard servers[account.server].epoch == epoch else { return }
         let birth = random.next()
+        let known = account.known.take()
         account.isOurs = false
         switch found {
         case .absent:
@@ -41,8 +44,9 @@ extension Ledger {
             outbox.events.append(.recordAhead(key: account.storeKey))
         case .record(let record, let version):
             account.fresh = .version(version)
-            account.isOurs = account.written == version
-            if account.written?.number != version.number { account.othersAt = now.steady }
+            account.known = version
+            account.isOurs = known == version
+            if known?.number != version.number { account.othersAt = now.steady }
             account.tally.absorb(record, birth: birth, isAhead: false, at: now.wall)
         }
         if account === living?.account { sawLiving(now) }
@@ -121,15 +125,11 @@ extension Ledger {
         switch result {
         case .written(let version):
             metrics.writes += 1
-            account.written = version
+            account.known = version
             account.losses = 0
             account.tally.written(at: now.wall)
             for part in plan.takers { count(part, in: plan.place, now) }
             spendLease(account, now)
-            let roundTrip = lanes[account.lane].roundTrip
-            if Self.isContended(account, roundTrip: roundTrip, now) {
-                account.notBefore = now.steady + turnMicroseconds(account)
-            }
             for part in plan.refused where part.request.decision == nil {
                 part.request.parts[part.index].state = .seen
                 refuse(part.request, now)
@@ -138,11 +138,12 @@ extension Ledger {
         case .lost:
             account.tally.notWritten()
             account.waiting = restored(plan, now) + account.waiting
+            account.known = nil
             account.othersAt = now.steady
+            account.lostAt = now.steady
             if case .kept = plan.fresh { return }  // no race: it is read now
             metrics.lostRaces += 1
             account.losses += 1
-            account.lostAt = now.steady
             if account.losses > 2 {
                 let pause = Int(random.next() % UInt64(1_000 * min(account.losses, 20)))
                 account.notBefore = now.steady + pause

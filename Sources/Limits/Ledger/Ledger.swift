@@ -104,7 +104,7 @@ struct Ledger {
         let key = RecordKey(claim.limit, claim.identity)
         let part = AccountTable.Part(claim)
         if let account = accounts.use(key, part) {
-            if account.state == .idle, account.tally.moveBackIfAhead(of: now.wall) { account.isOurs = false }
+            if account.state == .idle, account.tally.moveBackIfAhead(of: now.wall) { account.known = nil }
             account.usedAt = now.steady
             return account
         }
@@ -142,7 +142,7 @@ struct Ledger {
         let lane = account.server * options.loops + loop
         if lane == account.lane { return }
         account.lane = lane
-        account.isOurs = false  // versions hold for one connection
+        account.known = nil  // versions hold for one connection
     }
 
     // MARK: Which rule holds

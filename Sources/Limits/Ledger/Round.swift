@@ -21,6 +21,10 @@ enum Round {
         var doubtful: [Found] = []
         /// The writes under way.
         var writing: [WritePlan] = []
+        /// Of these the ones whose records are read after that.
+        var contended: [Account] = []
+        /// Read so in this round, which does not write them again: others wait for its end.
+        var reread: [Account] = []
 
         init(_ accounts: [Account], unread: [Account], epoch: Int) {
             self.accounts = accounts

@@ -4,8 +4,9 @@ enum StoreCall: Sendable {
     case connect
     case read([Account])
     case time
-    /// Each is carried out or not, whatever becomes of the others.
-    case write([WritePlan])
+    /// Each is carried out or not, whatever becomes of the others. Records that are likely to be lost to others are read
+    /// in the same call, after that.
+    case write([WritePlan], thenRead: [Account])
 }
 
 /// The result of a call.
@@ -16,8 +17,8 @@ enum StoreReply: Sendable {
     case found([Found])
     /// Seconds since 1970.
     case time(Int)
-    /// In the order of the plans.
-    case wrote([WriteResult])
+    /// In the order of the plans, and of the accounts that were read after them.
+    case wrote([WriteResult], [Found])
 }
 
 /// A record as found in the store.
@@ -49,7 +50,7 @@ extension StoreCall {
         case .connect: nil
         case .read(let accounts): .read(accounts.map(\.storeKey))
         case .time: .time
-        case .write(let plans): .write(plans.map(\.write))
+        case .write(let plans, let accounts): .write(plans.map(\.write), thenRead: accounts.map(\.storeKey))
         }
     }
 
@@ -57,10 +58,16 @@ extension StoreCall {
         switch answer {
         case .values(let values):
             guard case .read(let accounts) = self else { preconditionFailure("nothing was read") }
-            return .found(zip(values, accounts).map { Found($0, of: $1.limit) })
-        case .wrote(let results): return .wrote(results)
+            return .found(Self.found(values, accounts))
+        case .wrote(let results, let values):
+            guard case .write(_, let accounts) = self else { preconditionFailure("nothing was written") }
+            return .wrote(results, Self.found(values, accounts))
         case .time(let seconds): return .time(seconds)
         }
+    }
+
+    private static func found(_ values: [StoredValue?], _ accounts: [Account]) -> [Found] {
+        zip(values, accounts).map { Found($0, of: $1.limit) }
     }
 }
 
@@ -71,10 +78,10 @@ extension CounterConnection {
         switch asked {
         case .read(let keys): return call.reply(.values(try read(keys)))
         case .time: return .time(try time())
-        case .write(let writes):
+        case .write(let writes, let keys):
             var results: [WriteResult] = []
             for write in writes { results.append(try perform(write)) }
-            return .wrote(results)
+            return call.reply(.wrote(results, keys.isEmpty ? [] : try read(keys)))
         }
     }
 

@@ -50,8 +50,8 @@ package protocol PolledConnection: CounterConnection {
 /// The calls of `CounterConnection`.
 package enum PolledCall: Sendable {
     case read([String])
-    /// Not all or nothing: each by itself.
-    case write([StoreWrite])
+    /// Not all or nothing: each by itself. The keys are read after all of them.
+    case write([StoreWrite], thenRead: [String])
     case time
 }
 
@@ -65,7 +65,7 @@ package struct StoreWrite: Sendable {
 
 package enum PolledAnswer: Sendable {
     case values([StoredValue?])
-    case wrote([WriteResult])
+    case wrote([WriteResult], [StoredValue?])
     case time(Int)
 }
 

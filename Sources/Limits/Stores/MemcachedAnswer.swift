@@ -67,7 +67,14 @@ struct MemcachedAnswer {
     private mutating func take(_ head: MemcachedHead, _ body: UnsafeRawBufferPointer?) throws(StoreFailure) {
         switch request {
         case .read(let keys): try takeValue(head, body, of: keys.count)
-        case .write(let writes): try takeResult(head, of: writes)
+        case .write(let writes, let keys):
+            if results.count < writes.count {
+                try takeResult(head, of: writes)
+            } else {
+                try check(head, MemcachedRequest.Opcode.get, place: results.count + values.count)
+                values.append(try value(head, body))
+            }
+            if results.count + values.count == writes.count + keys.count { ended = .wrote(results, values) }
         case .time: try takeStatistic(head, body)
         }
     }
@@ -85,16 +92,26 @@ struct MemcachedAnswer {
         let place = Int(head.tag &- firstTag)
         guard place < count else { throw .outOfStep }
         try check(head, count == 1 ? MemcachedRequest.Opcode.get : MemcachedRequest.Opcode.getQuietly, place: place)
-        switch head.status {
-        case MemcachedHead.Status.done:
-            guard head.number != 0, values[place] == nil else { throw .outOfStep }
-            let version = StoredValue.Version(number: head.number, connection: connection)
-            let value = body.map { [UInt8]($0[(head.extraBytes + head.keyBytes)...]) }
-            values[place] = StoredValue(bytes: value ?? [], version: version)
-        case MemcachedHead.Status.absent: break
-        default: throw head.failure
+        if let value = try value(head, body) {
+            if case .some = values[place] { throw .outOfStep }
+            values[place] = value
         }
         if count == 1 { ended = .values(values) }
+    }
+
+    private func value(
+        _ head: MemcachedHead,
+        _ body: UnsafeRawBufferPointer?
+    ) throws(StoreFailure) -> StoredValue? {
+        switch head.status {
+        case MemcachedHead.Status.done:
+            guard head.number != 0 else { throw .outOfStep }
+            let version = StoredValue.Version(number: head.number, connection: connection)
+            let value = body.map { [UInt8]($0[(head.extraBytes + head.keyBytes)...]) }
+            return StoredValue(bytes: value ?? [], version: version)
+        case MemcachedHead.Status.absent: return nil
+        default: throw head.failure
+        }
     }
 
     /// They are answered in their order.
@@ -105,7 +122,6 @@ struct MemcachedAnswer {
         try check(head, writes[results.count].opcode, place: results.count)
         guard let result = head.result(connection: connection) else { throw head.failure }
         results.append(result)
-        if results.count == writes.count { ended = .wrote(results) }
     }
 
     /// Many names and values, and an empty one after the last.

@@ -45,12 +45,12 @@ final class MemcachedConnection: PolledConnection {
             if keys.isEmpty { return .values([]) }
             try send(.read(keys))
         case .time: try send(.time)
-        case .write(let writes):
+        case .write(let writes, let keys):
             known = writes.map(result)
             var asked: [MemcachedRequest.Write] = []
             for (write, result) in zip(writes, known) where result == nil { asked.append(request(write)) }
-            if asked.isEmpty { return .wrote(known.compactMap(\.self)) }
-            try send(.write(asked))
+            if asked.isEmpty, keys.isEmpty { return .wrote(known.compactMap(\.self), []) }
+            try send(.write(asked, thenRead: keys))
         }
         return nil
     }
@@ -70,9 +70,9 @@ final class MemcachedConnection: PolledConnection {
             }
             guard let ended = taken else { continue }
             answer = nil
-            guard case .wrote(let results) = ended, results.count < known.count else { return ended }
+            guard case .wrote(let results, let values) = ended, results.count < known.count else { return ended }
             var rest = results[...]
-            return .wrote(known.compactMap { $0 ?? rest.popFirst() })
+            return .wrote(known.compactMap { $0 ?? rest.popFirst() }, values)
         }
     }
 
@@ -135,7 +135,9 @@ final class MemcachedConnection: PolledConnection {
     }
 
     private func write(_ write: StoreWrite) throws(StoreFailure) -> WriteResult {
-        guard case .wrote(let results) = try answer(.write([write])) else { preconditionFailure("another answer") }
+        guard case .wrote(let results, _) = try answer(.write([write], thenRead: [])) else {
+            preconditionFailure("another answer")
+        }
         return results[0]
     }
 

@@ -1,7 +1,7 @@
 /// One request to memcached in its binary protocol: https://docs.memcached.org/protocols/binary/.
 enum MemcachedRequest {
     case read([String])
-    case write([Write])
+    case write([Write], thenRead: [String])
     case time
 
     struct Write {
@@ -44,7 +44,9 @@ enum MemcachedRequest {
             case .read(let keys):
                 for key in keys { output.put(Opcode.getQuietly, key) }
                 output.put(Opcode.noOperation, "")
-            case .write(let writes): for write in writes { output.put(write.opcode, write.key, write) }
+            case .write(let writes, let keys):
+                for write in writes { output.put(write.opcode, write.key, write) }
+                for key in keys { output.put(Opcode.get, key) }
             case .time: output.put(Opcode.statistics, "")
             }
             count = byteCount
@@ -55,7 +57,7 @@ enum MemcachedRequest {
     var tags: UInt32 {
         switch self {
         case .read(let keys): UInt32(keys.count == 1 ? 1 : keys.count + 1)
-        case .write(let writes): UInt32(writes.count)
+        case .write(let writes, let keys): UInt32(writes.count + keys.count)
         case .time: 1
         }
     }
@@ -63,12 +65,17 @@ enum MemcachedRequest {
     private var byteCount: Int {
         switch self {
         case .read(let keys):
-            let ends = keys.count == 1 ? 0 : Self.headBytes
-            return keys.reduce(ends) { $0 + Self.headBytes + $1.utf8.count }
-        case .write(let writes):
-            return writes.reduce(0) { $0 + Self.headBytes + Self.extraBytes + $1.key.utf8.count + $1.value.count }
+            return (keys.count == 1 ? 0 : Self.headBytes) + Self.byteCount(keys)
+        case .write(let writes, let keys):
+            return writes.reduce(Self.byteCount(keys)) {
+                $0 + Self.headBytes + Self.extraBytes + $1.key.utf8.count + $1.value.count
+            }
         case .time: return Self.headBytes
         }
+    }
+
+    private static func byteCount(_ keys: [String]) -> Int {
+        keys.reduce(0) { $0 + headBytes + $1.utf8.count }
     }
 
     /// Of a write: flags, which are none, and the expiry.

@@ -59,13 +59,21 @@ import Testing
         Case(description: "none of several", request: .read(["a", "b"]), bytes: message(10, tag: 2), said: "- -"),
         Case(
             description: "writes",
-            request: .write(writes),
+            request: .write(writes, thenRead: []),
             bytes: message(1, status: 2, [88]) + message(2, tag: 1, version: 9),
             said: "lost written as 9"
         ),
         Case(
+            description: "writes, and values after them",
+            request: .write(writes, thenRead: ["a", "b", "c"]),
+            bytes: message(1, status: 2, [88]) + message(2, tag: 1, version: 9)
+                + message(0, tag: 2, extras: 4, [5, 6], version: 8) + message(0, tag: 3, status: 1, [1])
+                + message(0, tag: 4, extras: 4, version: 3),
+            said: "lost written as 9 [5, 6] 8 - [] 3"
+        ),
+        Case(
             description: "refused writes",
-            request: .write(writes),
+            request: .write(writes, thenRead: []),
             bytes: message(1, status: 0x82) + message(2, tag: 1, status: 3),
             said: "refused(reason: \"out of memory\") refused(reason: \"too large for it\")"
         ),
@@ -80,10 +88,15 @@ import Testing
     private static func said(_ answer: PolledAnswer) -> String {
         switch answer {
         case .values(let values):
-            values.map { $0.map { "\($0.bytes) \($0.version.number)" } ?? "-" }.joined(separator: " ")
-        case .wrote(let results): results.map(said).joined(separator: " ")
+            values.map(said).joined(separator: " ")
+        case .wrote(let results, let values):
+            (results.map(said) + values.map(said)).joined(separator: " ")
         case .time(let seconds): "\(seconds)"
         }
+    }
+
+    private static func said(_ value: StoredValue?) -> String {
+        value.map { "\($0.bytes) \($0.version.number)" } ?? "-"
     }
 
     private static func said(_ result: WriteResult) -> String {
@@ -150,9 +163,10 @@ import Testing
         )
         let write = MemcachedRequest.Write("a", [7, 8], number: 0x0102, expiry: 0x0304)
         #expect(
-            MemcachedRequest.write([write]).bytes(firstTag: 5)
+            MemcachedRequest.write([write], thenRead: ["b"]).bytes(firstTag: 5)
                 == [0x80, 1, 0, 1, 8, 0, 0, 0, 0, 0, 0, 11, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 1, 2]
                 + [0, 0, 0, 0, 0, 0, 3, 4, 0x61, 7, 8]
+                + [0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0x62]
         )
         let several = MemcachedRequest.read(["a", "b"])
         #expect(several.bytes(firstTag: 0).count == 3 * 24 + 2 && several.tags == 3)
