@@ -28,21 +28,28 @@ extension Judge {
     private static let followedMicroseconds = 3_000_000
 
     /// Units in the window that ends with an admission which an instance had admitted and not yet written when it was
-    /// killed, or stopped for a window.
+    /// killed, or stopped or cut off from the store for a window.
     func debts(_ subject: Subject, _ place: Int, _ first: Int) -> Int {
         let all = subject.admissions
         let time = all[place].time
         var units = 0
+        let server = scenario.ring.server(of: subject.storeKey)
+        let near = { (end: Int) in end <= time && end > time - 2 * subject.window }
+        let isLong = { (began: Int, ended: Int) in ended - began >= subject.window * 7 / 8 }
         for (instance, member) in members.enumerated() {
-            var ends = member.stops.filter { $0.ended - $0.began >= subject.window * 7 / 8 }.map(\.began)
+            var ends = member.stops.filter { isLong($0.began, $0.ended) }.map(\.began)
             if member.diedAt < .max { ends.append(member.diedAt) }
-            for end in ends where end <= time && end > time - 2 * subject.window {
-                for admission in all[first...place]
-                where admission.instance == instance && admission.time <= end
-                    && isOwed(subject, admission, at: end)
-                {
-                    units += admission.units
+            let cuts = troubles.filter {
+                $0.instance == instance && $0.server == server && isLong($0.began, $0.ended)
+            }
+            for admission in all[first...place] where admission.instance == instance {
+                // Of those that were cut off what they may have admitted by a rule is allowed for by itself.
+                let isByRule = admission.isByRule && scenario.rule != .deny
+                let all = isByRule ? ends : ends + cuts.map(\.failedAt)
+                let isOwed = all.contains {
+                    near($0) && admission.time <= $0 && self.isOwed(subject, admission, at: $0)
                 }
+                if isOwed { units += admission.units }
             }
         }
         return units
