@@ -62,7 +62,10 @@ extension Ledger {
         if batch.isEmpty, let idle = beginWatch(lane, now) { return idle }
         if !batch.isEmpty {
             let epoch = servers[place].epoch
-            let unread = batch.filter { $0.needsRead && !takeAsRead($0, lane: lane, epoch: epoch, at: now) }
+            var unread: [Account] = []
+            for account in batch where account.needsRead {
+                if !takeAsRead(account, lane: lane, epoch: epoch, at: now) { unread.append(account) }
+            }
             lanes[lane].round = .serve(Round.Serving(batch, unread: unread, epoch: epoch))
         }
         return nil

@@ -17,7 +17,11 @@ extension Ledger {
             now.steady - lanes[lane].heardAt < Self.silenceMicroseconds, ruleNow(account, now) == nil
         else { return false }
         var units = 0
-        for part in account.waiting where part.request.decision == nil { units += part.request.parts[part.index].units }
+        for part in account.waiting where part.request.decision == nil {
+            let more = part.request.parts[part.index].units
+            if more == 0 { return false }  // it only looks, so nothing is written
+            units += more
+        }
         guard units == 0 || account.tally.hasRoom(for: units, at: now.wall) else { return false }
         account.fresh = .kept(known)
         saw(account, now)
