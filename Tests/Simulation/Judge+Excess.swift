@@ -34,7 +34,7 @@ extension Judge {
         let time = all[place].time
         var units = 0
         let server = scenario.ring.server(of: subject.storeKey)
-        let near = { (end: Int) in end <= time && end > time - 2 * subject.window }
+        let isNear = { (end: Int) in end <= time && end > time - 2 * subject.window }
         let isLong = { (began: Int, ended: Int) in ended - began >= subject.window * 7 / 8 }
         for (instance, member) in members.enumerated() {
             var ends = member.stops.filter { isLong($0.began, $0.ended) }.map(\.began)
@@ -45,11 +45,11 @@ extension Judge {
             for admission in all[first...place] where admission.instance == instance {
                 // Of those that were cut off what they may have admitted by a rule is allowed for by itself.
                 let isByRule = admission.isByRule && scenario.rule != .deny
-                let all = isByRule ? ends : ends + cuts.map(\.failedAt)
-                let isOwed = all.contains {
-                    near($0) && admission.time <= $0 && self.isOwed(subject, admission, at: $0)
+                let moments = isByRule ? ends : ends + cuts.map(\.failedAt)
+                let isDebt = moments.contains {
+                    isNear($0) && admission.time <= $0 && isOwed(subject, admission, at: $0)
                 }
-                if isOwed { units += admission.units }
+                if isDebt { units += admission.units }
             }
         }
         return units

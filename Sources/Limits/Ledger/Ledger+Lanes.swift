@@ -76,7 +76,7 @@ extension Ledger {
         swap(&batch, &lanes[lane].inbox)
         var count = 0
         var rest: [Account] = []
-        let isUnsure = clock.isUnsure
+        let isUnsure = clock.isUnsure  // asked once: in the closure the rest of the question copies the ledger
         batch.removeAll { account in
             let isHeld = isUnsure && isHeldBack(account)
             if !isHeld, account.notBefore > now.steady {
@@ -229,16 +229,14 @@ extension Ledger {
         case .found(let found):
             metrics.reads += 1
             metrics.readRecords += found.count
-            let isDoubtful = found.contains { found in
-                if case .record(let record, _) = found { record.isTooFarAhead(of: now.wall) } else { false }
-            }
+            let isDoubtful = found.contains { $0.isTooFarAhead(of: now.wall) }
             if isDoubtful { serving.doubtful = found } else { absorb(found, serving, now) }
         case .time(let seconds):
             // The store's seconds may be late by one and a half.
             let storeTime = seconds * 1_000_000 + 1_500_000
             let found = serving.doubtful.map { found in
-                guard case .record(let record, let version) = found, record.isTooFarAhead(of: now.wall),
-                    record.isTooFarAhead(of: storeTime)
+                guard case .record(let record, let version) = found, found.isTooFarAhead(of: now.wall),
+                    found.isTooFarAhead(of: storeTime)
                 else { return found }
                 return .ahead(record, version)
             }
@@ -249,7 +247,7 @@ extension Ledger {
             metrics.readRecords += found.count
             let lost = zip(serving.writing, results).filter { $1 == .lost }.map(\.0.account)
             for (account, found) in zip(serving.contended, found) where lost.contains(where: { $0 === account }) {
-                if case .record(let record, _) = found, record.isTooFarAhead(of: now.wall) { continue }
+                if found.isTooFarAhead(of: now.wall) { continue }
                 absorb(found, account, epoch: serving.epoch, at: now)
             }
             serving.writing = []

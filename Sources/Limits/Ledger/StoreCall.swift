@@ -29,6 +29,11 @@ enum Found: Sendable {
     case ahead(StoredRecord, StoredValue.Version)
     case broken(StoredValue.Version, reason: String)
 
+    /// Of one clock; whether it is moved back, the store's decides, too.
+    func isTooFarAhead(of time: Int) -> Bool {
+        if case .record(let record, _) = self { record.isTooFarAhead(of: time) } else { false }
+    }
+
     init(_ value: StoredValue?, of limit: Limit) {
         guard let value else {
             self = .absent
