@@ -35,7 +35,7 @@ def test_a_request_goes_on_as_it_came_but_for_the_model(team, server):
     assert text_of(answer) == "Hello there"
     (seen,) = server.asked(MODEL)
     assert seen["body"] == json.loads(text) | {"model": MODEL}
-    assert b"[1.50, -0, 18446744073709551615]" in seen["raw"] and b'"temperature":0.30' in seen["raw"]
+    assert b"[1.50, -0, 18446744073709551615]" in seen["raw"] and b'"temperature" : 0.30' in seen["raw"]
     assert seen["headers"]["authorization"] == f"Bearer {VENDOR_KEY}"
 
 

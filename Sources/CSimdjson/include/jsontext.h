@@ -1,5 +1,7 @@
 // Texts as they stand in JSON, sixteen bytes at a time.
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #if defined(__SSE2__)
@@ -28,4 +30,81 @@ static inline unsigned relay_json_unescaped(const void *bytes) {
   while (count < 16 && text[count] >= 32 && text[count] != '"' && text[count] != '\\') count++;
   return count;
 #endif
+}
+
+/// A bit for each of sixty-four bytes that is `byte`, once the bits of `fold` are set in it.
+static inline uint64_t relay_json_where(const uint8_t *bytes, uint8_t byte, uint8_t fold) {
+  uint64_t found = 0;
+#if defined(__SSE2__)
+  for (int place = 0; place < 64; place += 16) {
+    __m128i text = _mm_or_si128(_mm_loadu_si128((const __m128i *)(bytes + place)), _mm_set1_epi8((char)fold));
+    __m128i equal = _mm_cmpeq_epi8(text, _mm_set1_epi8((char)byte));
+    found |= (uint64_t)(uint32_t)_mm_movemask_epi8(equal) << place;
+  }
+#else
+  for (int place = 0; place < 64; place++) found |= (uint64_t)((bytes[place] | fold) == byte) << place;
+#endif
+  return found;
+}
+
+/// The length of the array or object that begins at `bytes`, or `count`: it does not end.
+static inline size_t relay_json_nest(const uint8_t *bytes, size_t count) {
+  size_t depth = 0;
+  uint64_t within = 0;   // all bits: the sixty-four begin within a string
+  uint64_t escaped = 0;  // the first of them is
+  for (size_t start = 0; start < count; start += 64) {
+    uint8_t rest[64];
+    const uint8_t *block = bytes + start;
+    if (count - start < 64) {
+      memset(rest, ' ', 64);
+      block = (const uint8_t *)memcpy(rest, block, count - start);
+    }
+    uint64_t quotes = relay_json_where(block, '"', 0) & ~escaped;
+    uint64_t slashes = relay_json_where(block, '\\', 0) & ~escaped;
+    for (escaped = 0; slashes;) {
+      uint64_t slash = slashes & (0 - slashes);
+      quotes &= ~(slash << 1);
+      slashes &= ~(slash | slash << 1);
+      escaped = slash >> 63;
+    }
+    if (within && !quotes) continue;
+    // The bits from each quote up to the one that ends its string.
+    uint64_t strings = quotes;
+    for (int step = 1; step < 64; step *= 2) strings ^= strings << step;
+    strings ^= within;
+    within = 0 - (strings >> 63);
+    // With this bit `[` is `{`, and `]` is `}`.
+    uint64_t opening = relay_json_where(block, '{', 32) & ~strings;
+    uint64_t closing = relay_json_where(block, '}', 32) & ~strings;
+    for (uint64_t nests = opening | closing; nests; nests &= nests - 1) {
+      if (opening & nests & (0 - nests)) {
+        depth++;
+      } else if (--depth == 0) {
+        return start + (size_t)__builtin_ctzll(nests) + 1;
+      }
+    }
+  }
+  return count;
+}
+
+/// Two bytes stand one behind the other, or two others do.
+static inline bool relay_text_has(const void *bytes, size_t count, const char one[2], const char other[2]) {
+  const char *text = (const char *)bytes;
+  size_t place = 0;
+#if defined(__SSE2__)
+  for (; count - place > 16; place += 16) {
+    __m128i here = _mm_loadu_si128((const __m128i *)(text + place));
+    __m128i behind = _mm_loadu_si128((const __m128i *)(text + place + 1));
+    __m128i first =
+        _mm_and_si128(_mm_cmpeq_epi8(here, _mm_set1_epi8(one[0])), _mm_cmpeq_epi8(behind, _mm_set1_epi8(one[1])));
+    __m128i second =
+        _mm_and_si128(_mm_cmpeq_epi8(here, _mm_set1_epi8(other[0])), _mm_cmpeq_epi8(behind, _mm_set1_epi8(other[1])));
+    if (_mm_movemask_epi8(_mm_or_si128(first, second))) return true;
+  }
+#endif
+  for (; place + 1 < count; place++) {
+    if (text[place] == one[0] && text[place + 1] == one[1]) return true;
+    if (text[place] == other[0] && text[place + 1] == other[1]) return true;
+  }
+  return false;
 }

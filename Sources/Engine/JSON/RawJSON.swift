@@ -1,3 +1,5 @@
+import CSimdjson
+
 /// A value in a JSON text, as it is written there; for texts that a parser found to be valid. An invalid one gives wrong
 /// values, but nothing outside of it.
 package struct RawJSON {
@@ -39,10 +41,26 @@ package struct RawJSON {
         return nil
     }
 
+    /// Two bytes stand one behind the other, or two others do: one look at most texts tells that nothing is in them.
+    package func has(_ one: StaticString, or other: StaticString) -> Bool {
+        guard let base = bytes.baseAddress, one.utf8CodeUnitCount == 2, other.utf8CodeUnitCount == 2 else {
+            return false
+        }
+        return one.withUTF8Buffer { one in
+            other.withUTF8Buffer { relay_text_has(base, bytes.count, one.baseAddress, $0.baseAddress) }
+        }
+    }
+
     package struct Member {
         /// As it is written between its quotes.
         package let name: UnsafeRawBufferPointer
         package let value: RawJSON
+
+        /// As it is written, from the quote before its name to the end of its value.
+        fileprivate var bytes: UnsafeRawBufferPointer {
+            guard let name = name.baseAddress, let value = value.bytes.baseAddress else { return self.name }
+            return UnsafeRawBufferPointer(start: name - 1, count: value - name + 1 + self.value.bytes.count)
+        }
     }
 
     package struct Members: Sequence, IteratorProtocol {
@@ -110,20 +128,15 @@ package struct RawJSON {
         }
     }
 
+    @inline(never)
     private static func endOfNest(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
-        var depth = 0
-        var place = start
-        while place < bytes.count {
-            switch bytes[place] {
-            case UInt8(ascii: "\""): place = JSONShape.endOfString(in: bytes, after: place + 1)
-            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-            case UInt8(ascii: "}"), UInt8(ascii: "]"):
-                depth -= 1
-                if depth == 0 { return place + 1 }
-            default: break
-            }
-            place += 1
-        }
-        return bytes.count
+        guard let base = bytes.baseAddress else { return bytes.count }
+        let nest = (base + start).assumingMemoryBound(to: UInt8.self)
+        return start + relay_json_nest(nest, bytes.count - start)
     }
+}
+
+extension ByteBuffer {
+    /// Appends a comma and the member as it is written.
+    package mutating func append(next member: RawJSON.Member) { append(",", member.bytes, "") }
 }

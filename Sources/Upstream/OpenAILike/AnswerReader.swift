@@ -117,7 +117,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
             }
             if !piece.isDropped { hasBegun = true }
             isOdd = isOdd || piece.isOdd || piece.isDropped
-            pieces.append(piece)
+            pieces.append(consume piece)
         }
         return (pieces, isOdd)
     }
@@ -185,10 +185,10 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     ) {
         guard pieces.contains(where: { !$0.isDropped }) else { return }
         let root = RawJSON(answer: data)
-        if opening.isEmpty { opening = names(of: root, "chat.completion.chunk") }
+        if opening.isEmpty { appendNames(of: root, "chat.completion.chunk", to: &opening) }
         chunk.removeAll()
         chunk.append(opening.bytes)
-        appendRest(of: root, isWhole: false) { choices, out in
+        appendRest(of: root, isWhole: false, to: &chunk) { choices, out in
             if isOdd {
                 NativeChoices(pieces, message: message, isWhole: false).append(choices, to: &out)
             } else {
@@ -205,8 +205,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     }
 
     /// The members that name the answer: those of the first chunk are those of all.
-    private func names(of root: RawJSON, _ object: StaticString) -> ByteBuffer {
-        var out = ByteBuffer()
+    private func appendNames(of root: RawJSON, _ object: StaticString, to out: inout ByteBuffer) {
         out.append(#"{"id":""#)
         if let id = root["id"]?.content, id.hasPrefix("chatcmpl-"), id.count <= 200 {
             out.append(id)
@@ -225,12 +224,12 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         }
         out.append(#","model":"#)
         out.append(json: terms.model)
-        return out
     }
 
     private func appendRest(
         of root: RawJSON,
         isWhole: Bool,
+        to out: inout ByteBuffer,
         _ appendChoices: (RawJSON, inout ByteBuffer) -> Void
     ) {
         for member in root.members {
@@ -238,13 +237,9 @@ final class AnswerReader: WireReader, @unchecked Sendable {
             case "id", "object", "created", "model": continue
             case "usage" where !isWhole: continue
             case "choices":
-                chunk.append(#","choices":"#)
-                appendChoices(member.value, &chunk)
-            default:
-                chunk.append(",\"")
-                chunk.append(member.name)
-                chunk.append("\":")
-                chunk.append(member.value.bytes)
+                out.append(#","choices":"#)
+                appendChoices(member.value, &out)
+            default: out.append(next: member)
             }
         }
     }
@@ -256,11 +251,17 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         noteUsage(root, body.bytes)
         let (pieces, isOdd) = try self.pieces(of: root, message: "message", isWhole: true)
         guard hasBegun else { throw .brokenAnswer("the vendor's answer has no choice") }
-        var answers: [Int: ChatAnswer.Choice] = [:]
-        for piece in pieces where !piece.isDropped { answers[piece.index] = choice(piece) }
-        var answer = ChatAnswer(answers.keys.sorted().compactMap { answers[$0] }, usage: usage)
+        var answer = ChatAnswer(told(pieces), usage: usage)
         if terms.isNative { answer.original = original(body.bytes, pieces, isOdd: isOdd) }
         return answer
+    }
+
+    /// In the order of their numbers; of two with one number the last.
+    private func told(_ pieces: [ChoicePiece]) -> [ChatAnswer.Choice] {
+        if pieces.count == 1, !pieces[0].isDropped { return [choice(pieces[0])] }
+        var answers: [Int: ChatAnswer.Choice] = [:]
+        for piece in pieces where !piece.isDropped { answers[piece.index] = choice(piece) }
+        return answers.keys.sorted().compactMap { answers[$0] }
     }
 
     private func choice(_ piece: ChoicePiece) -> ChatAnswer.Choice {
@@ -288,21 +289,18 @@ final class AnswerReader: WireReader, @unchecked Sendable {
 
     private func original(_ data: UnsafeRawBufferPointer, _ pieces: [ChoicePiece], isOdd: Bool) -> Body {
         let root = RawJSON(answer: data)
-        chunk.removeAll()
-        _ = chunk.reserve(data.count + 256)
-        let names = names(of: root, "chat.completion")
-        chunk.append(names.bytes)
-        appendRest(of: root, isWhole: true) { choices, out in
+        var out = ByteBuffer()
+        _ = out.reserve(data.count + 256)
+        appendNames(of: root, "chat.completion", to: &out)
+        appendRest(of: root, isWhole: true, to: &out) { choices, out in
             if isOdd || NativeChoices.isBare(pieces, choices) {
                 NativeChoices(pieces, message: "message", isWhole: true).append(choices, to: &out)
             } else {
                 out.append(choices.bytes)
             }
         }
-        chunk.append("}")
-        var whole = ByteBuffer()
-        swap(&whole, &chunk)
-        return Body(whole)
+        out.append("}")
+        return Body(out)
     }
 
     /// A whole answer in place of a stream, as one chunk.
@@ -335,7 +333,7 @@ extension RawJSON {
     /// An answer may stand in a list.
     fileprivate init(answer data: UnsafeRawBufferPointer) {
         self.init(data)
-        if let first = elements.first(where: { _ in true }) { self = first }
+        if isArray, let first = elements.first(where: { _ in true }) { self = first }
     }
 }
 

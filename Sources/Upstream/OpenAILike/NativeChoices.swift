@@ -48,7 +48,7 @@ struct NativeChoices {
             if member.name.equals("index") || member.name.equals(message) || member.name.equals("finish_reason") {
                 continue
             }
-            append(member, to: &out)
+            out.append(next: member)
         }
         if let finish = piece.finish {
             out.append(#","finish_reason":""#)
@@ -57,13 +57,6 @@ struct NativeChoices {
         } else {
             out.append(isWhole ? #","finish_reason":"stop"}"# : #","finish_reason":null}"#)
         }
-    }
-
-    private func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
-        out.append(",\"")
-        out.append(member.name)
-        out.append("\":")
-        out.append(member.value.bytes)
     }
 
     // MARK: The message
@@ -89,7 +82,7 @@ struct NativeChoices {
             case "content" where isWhole || piece.text != nil || member.value.isArray: continue
             case "reasoning_content" where piece.reasoning != nil: continue
             case "tool_calls": calls = member.value
-            default: append(member, to: &out)
+            default: out.append(next: member)
             }
         }
         append(isWhole ? Self.merged(piece.calls) : piece.calls, calls, to: &out)
@@ -129,7 +122,7 @@ struct NativeChoices {
                 for member in originals[place].members {
                     switch member.name {
                     case "index", "id", "type", "function", "custom": continue
-                    default: append(member, to: &out)
+                    default: out.append(next: member)
                     }
                 }
             }

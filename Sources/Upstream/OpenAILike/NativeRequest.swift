@@ -31,10 +31,7 @@ struct NativeRequest {
                 continue
             default: break
             }
-            out.append(",\"")
-            out.append(member.name)
-            out.append("\":")
-            out.append(member.value.bytes)
+            out.append(next: member)
         }
         guard hasMessages else { return nil }
         if call.isStreamed, !hasOptions { out.append(#","stream_options":{"include_usage":true}"#) }
@@ -51,10 +48,7 @@ struct NativeRequest {
         out.append(#"{"model":"#)
         out.append(json: model)
         for member in members where !member.name.equals("model") {
-            out.append(",\"")
-            out.append(member.name)
-            out.append("\":")
-            out.append(member.value.bytes)
+            out.append(next: member)
         }
         out.append("}")
         return Body(out)
@@ -65,9 +59,10 @@ struct NativeRequest {
     /// Nil: a name is there twice, or not written plainly, so that others may see another value than was checked here.
     private static func distinct(_ root: RawJSON) -> [RawJSON.Member]? {
         var members: [RawJSON.Member] = []
+        members.reserveCapacity(8)
         for member in root.members {
             guard member.name.count <= 100, member.name.first(UInt8(ascii: "\\")) == nil, members.count < mostMembers,
-                !members.contains(where: { $0.name.elementsEqual(member.name) })
+                !members.contains(where: { $0.name.equals(member.name) })
             else { return nil }
             members.append(member)
         }
@@ -76,8 +71,9 @@ struct NativeRequest {
 
     /// Another reader may find another file in a message than the one that was found to be its caller's.
     private static func mayHideFiles(_ root: RawJSON) -> Bool {
+        // `file_id`, by bytes of it that are rare, or some of it as escapes.
+        guard root.has("_i", or: #"\u"#) else { return false }
         var (name, escape) = (ByteScan(root.bytes), ByteScan(root.bytes))
-        // `file_id`, by the byte of it that is rare.
         guard name.find("_id") || escape.find(#"\u00"#), let messages = root["messages"] else { return false }
         return !messages.elements.allSatisfy { message in
             guard let members = distinct(message) else { return false }
@@ -99,10 +95,7 @@ struct NativeRequest {
     private static func append(options: RawJSON, to out: inout ByteBuffer) {
         out.append(#"{"include_usage":true"#)
         for member in options.members where !member.name.equals("include_usage") {
-            out.append(",\"")
-            out.append(member.name)
-            out.append("\":")
-            out.append(member.value.bytes)
+            out.append(next: member)
         }
         out.append("}")
     }

@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import Engine
@@ -32,4 +33,65 @@ import Testing
             }
         }
     }
+
+    @Test("pairs of bytes are found wherever they stand")
+    func pairs() {
+        for count in 0..<40 {
+            let plain = [UInt8](repeating: 95, count: count)
+            plain.withUnsafeBytes { #expect(!RawJSON($0).has("_i", or: #"\u"#), "\(count)") }
+            for place in 0..<max(0, count - 1) {
+                for pair in ["_i", #"\u"#] {
+                    var text = plain
+                    text.replaceSubrange(place..<place + 2, with: pair.utf8)
+                    text.withUnsafeBytes {
+                        #expect(RawJSON($0).has("_i", or: #"\u"#), "\(pair) at \(place) of \(count)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("the end of a nest is found wherever brackets, quotes and escapes stand", arguments: 0..<40 as Range<UInt64>)
+    func nests(seed: UInt64) {
+        var random = Seeded(seed)
+        let within = random.pick([
+            ["\\\"", "\\\\"], ["\\\"", "{", "]"], ["aaaaaaaaaaaaaaaa", "\\n", "\\\\"], ["a", "}"],
+        ])
+        for _ in 0..<200 {
+            var text = random.pick(["[", "{"])
+            for _ in 0..<random.below(random.pick([4, 10, 40])) {
+                let letters = (0..<random.below(random.pick([3, 10, 80]))).map { _ in random.pick(within) }
+                text += random.pick(["[", "{", "]", "}", " ", "1", "\"\(letters.joined())\""])
+            }
+            let nest = ByteBuffer(text + ",\"behind\"]")
+            let outer = ByteBuffer("[" + nest.text)
+            let found = RawJSON(outer.bytes).elements.first { _ in true }?.bytes.count
+            let wanted = endOfNest(Array(nest.bytes))
+            #expect(found == wanted, "\(nest.text)")
+        }
+    }
+}
+
+/// The same, byte by byte.
+private func endOfNest(_ text: [UInt8]) -> Int {
+    var (depth, isString, isEscaped) = (0, false, false)
+    for (place, byte) in text.enumerated() {
+        if isString {
+            if isEscaped {
+                isEscaped = false
+            } else if byte == 92 {
+                isEscaped = true
+            } else if byte == 34 {
+                isString = false
+            }
+        } else if byte == 34 {
+            isString = true
+        } else if byte == 123 || byte == 91 {
+            depth += 1
+        } else if byte == 125 || byte == 93 {
+            depth -= 1
+            if depth == 0 { return place + 1 }
+        }
+    }
+    return text.count
 }
