@@ -268,6 +268,19 @@ def test_a_whole_answer_in_place_of_a_stream(team, server):
     assert messages_told(team) == ("Look.", [F1], "tool_use")
 
 
+def test_json_on_several_lines(team, server):
+    """The client's events have one line each, however the server spreads its JSON."""
+    told = json.dumps(whole({"text": "Look."}) | {"more": {"a": [1, 2]}}, indent=2)
+    server.says(MODEL, {"raw": told.replace("\n", "\r\n").encode(), "type": "application/json"})
+    got = stream(team, model="fast", stream_options={"include_usage": True})
+    assert got.text() == "Look." and got.usage() == USAGE and got.is_done and got.error is None
+    events = [ROLE, text("Hel"), text("lo", more={"a": [1]}), text("!"), STOP, usage_chunk()]
+    lines = ["data: " + json.dumps(one, indent=1).replace("\n", "\ndata: ") for one in events]
+    server.says(MODEL, {"events": lines})
+    got = stream(team, model="fast", stream_options={"include_usage": True})
+    assert got.text() == "Hello!" and got.usage() == USAGE and got.finish() == "stop" and got.is_done
+
+
 # --- Whole answers ----------------------------------------------------------------------------
 
 

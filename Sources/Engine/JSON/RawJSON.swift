@@ -139,4 +139,11 @@ package struct RawJSON {
 extension ByteBuffer {
     /// Appends a comma and the member as it is written.
     package mutating func append(next member: RawJSON.Member) { append(",", member.bytes, "") }
+
+    /// Puts a JSON text on one line, for those who send it by lines: its line ends are white space wherever they stand.
+    package mutating func putOnOneLine() {
+        guard bytes.first(10) != nil || bytes.first(13) != nil, let storage else { return }
+        let text = UnsafeMutableRawBufferPointer(start: storage + start, count: count)
+        for place in text.indices where text[place] == 10 || text[place] == 13 { text[place] = 32 }
+    }
 }

@@ -195,6 +195,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
                 out.append(choices.bytes)
             }
         }
+        chunk.putOnOneLine()
         passOnChunk(take)
     }
 
@@ -326,6 +327,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         guard let written = raw["usage"].flatMap({ $0.isObject ? $0 : nil }) ?? raw["x_groq"]?["usage"] else { return }
         toldUsage.removeAll()
         toldUsage.append(written.bytes)
+        toldUsage.putOnOneLine()
     }
 }
 
