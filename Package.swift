@@ -49,8 +49,13 @@ let package = Package(
         .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
         .target(name: "CSimdjson", cxxSettings: hardenedCXX, linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "CBlocks", cSettings: hardenedC),
         .target(name: "CPng", cSettings: hardenedC, linkerSettings: [.linkedLibrary("png16")]),
-        .target(name: "Engine", dependencies: ["CLinux", "CCurl", "CCrypto", "CSimdjson"], swiftSettings: product),
+        .target(
+            name: "Engine",
+            dependencies: ["CBlocks", "CLinux", "CCurl", "CCrypto", "CSimdjson"],
+            swiftSettings: product
+        ),
         .target(name: "Limits", dependencies: ["Engine", "CMemcached"], swiftSettings: product),
         .target(
             name: "Shared",

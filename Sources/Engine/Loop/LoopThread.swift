@@ -1,3 +1,4 @@
+import CBlocks
 import CLinux
 import Glibc
 
@@ -10,7 +11,9 @@ package final class LoopThread: Sendable {
         self.loop = loop
         worker.begin {
             relay_name_thread("loop")
+            relay_keep_blocks(!relay_is_sanitized())
             loop.run()
+            relay_keep_blocks(false)
         }
     }
 

@@ -65,6 +65,32 @@ import Testing
         }
     }
 
+    @Test("buffers of a loop, which keeps their room for others, hold what is theirs")
+    func keptRoom() {
+        let thread = LoopThread()
+        thread.loop.call {
+            var random = Seeded(1)
+            for _ in 0..<20 {
+                var held: [(body: Body, byte: UInt8, count: Int)] = []
+                for byte in 0..<150 as Range<UInt8> {
+                    var buffer = ByteBuffer()
+                    while random.below(5) > 0 {
+                        for _ in 0..<random.below(3_000) { buffer.append(byte) }
+                    }
+                    let count = buffer.count
+                    held.append((Body(buffer), byte, count))
+                    if random.below(3) == 0 { held.remove(at: random.below(held.count)) }
+                }
+                for one in held {
+                    let isOwn = one.body.bytes.count == one.count && one.body.bytes.allSatisfy { $0 == one.byte }
+                    #expect(isOwn, "\(one.byte)")
+                }
+            }
+            thread.loop.stop()
+        }
+        thread.join()
+    }
+
     @Test("bytes that go in and out do not make it grow")
     func staysSmall() {
         var buffer = ByteBuffer()

@@ -1,0 +1,46 @@
+#include "blocks.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { sizes = 3, smallest = 2048, most_kept = 64 };
+
+static _Thread_local struct {
+  bool are_kept;
+  int counts[sizes];
+  void *blocks[sizes][most_kept];
+} own;
+
+// The number of the size for so many bytes; below 0: malloc's.
+static int size_for(size_t bytes) {
+  if (bytes <= smallest / 2) return -1;
+  for (int size = 0; size < sizes; size++) {
+    if (bytes <= (size_t)smallest << size) return size;
+  }
+  return -1;
+}
+
+void *relay_block_grow(void *block, size_t bytes, size_t used, size_t *wanted) {
+  int size = size_for(*wanted);
+  if (size < 0 && size_for(bytes) < 0) return realloc(block, *wanted);
+  size_t given = size < 0 ? *wanted : (size_t)smallest << size;
+  void *grown = size >= 0 && own.counts[size] ? own.blocks[size][--own.counts[size]] : malloc(given);
+  if (!grown) return NULL;
+  *wanted = given;
+  if (!block) return grown;
+  memcpy(grown, block, used);
+  relay_block_free(block, bytes);
+  return grown;
+}
+
+void relay_block_free(void *block, size_t bytes) {
+  int size = size_for(bytes);
+  if (size < 0 || !own.are_kept || own.counts[size] >= most_kept >> size) return free(block);
+  own.blocks[size][own.counts[size]++] = block;
+}
+
+void relay_keep_blocks(bool keeps) {
+  own.are_kept = keeps;
+  for (int size = 0; !keeps && size < sizes; size++) {
+    while (own.counts[size]) free(own.blocks[size][--own.counts[size]]);
+  }
+}
