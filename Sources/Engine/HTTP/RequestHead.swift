@@ -62,12 +62,26 @@ package enum HeaderField: Int, CaseIterable {
         }
     }
 
-    /// The fields by the length of their names.
-    static let byLength: [[HeaderField]] = {
-        var table = [[HeaderField]](repeating: [], count: 31)
-        for field in allCases { table[field.name.utf8CodeUnitCount].append(field) }
+    /// A bit, at its number, for each field whose name is so long.
+    static let byLength: InlineArray<31, UInt32> = {
+        var table = InlineArray<31, UInt32>(repeating: 0)
+        for field in allCases { table[field.name.utf8CodeUnitCount] |= 1 << UInt32(field.rawValue) }
         return table
     }()
+
+    /// The field that is named so, in any case.
+    @inline(__always)
+    static func named(_ name: UnsafeRawBufferPointer) -> HeaderField? {
+        guard name.count < byLength.count else { return nil }
+        var alike = byLength[name.count]
+        while alike != 0 {
+            if let field = HeaderField(rawValue: alike.trailingZeroBitCount), name.equalsLowered(field.name) {
+                return field
+            }
+            alike &= alike - 1
+        }
+        return nil
+    }
 }
 
 /// A place in a head, which is shorter than 64 KB.

@@ -29,11 +29,11 @@ public struct RecentTable<Key: Hashable, Value> {
 
     /// The value, which thereby is the one used last.
     @inlinable public mutating func use(_ key: Key) -> Value? {
+        // It often is the one used last, which is known without hashing it.
+        if newest >= 0, let slot = slots[Int(newest)], slot.key == key { return slot.value }
         guard let place = places[key] else { return nil }
-        if place != newest {
-            unlink(place)
-            link(place)
-        }
+        unlink(place)
+        link(place)
         return slots[Int(place)]?.value
     }
 

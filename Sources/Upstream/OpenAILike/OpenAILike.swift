@@ -110,9 +110,12 @@ extension OpenAILike: ChatVendor {
         if isByResponses(call, model) {
             return WireChat(wire, ResponsesForm(responses, call, model), call, model, vendorCall, mends: mends)
         }
-        var call = call
+        guard mends.contains(.noChoices) else {
+            return WireChat(wire, OpenAILikeForm(self, call, model), call, model, vendorCall, mends: mends)
+        }
         // Others call for the other choices.
-        if mends.contains(.noChoices) { call.choices = 1 }
-        return WireChat(wire, OpenAILikeForm(self, call, model), call, model, vendorCall, mends: mends)
+        var one = call
+        one.choices = 1
+        return WireChat(wire, OpenAILikeForm(self, one, model), one, model, vendorCall, mends: mends)
     }
 }

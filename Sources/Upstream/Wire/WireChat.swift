@@ -39,8 +39,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     func write() {
-        guard let call else { return }
-        self.call = nil
+        guard let call = call.take() else { return }
         countedTokens = call.promptTokens
         body = form.written(call, with: mends)
     }
