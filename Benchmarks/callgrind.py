@@ -28,11 +28,13 @@ def stacks(path: Path) -> Counter[tuple[str, ...]]:
     return spent
 
 
-def functions(path: Path) -> Counter[str]:
-    """The instructions that each function's own code took, at whatever depth of a recursion."""
+def functions(path: Path, program: str = "") -> Counter[str]:
+    """The instructions that each function's own code took, at whatever depth of a recursion; `program`: only those of the object
+    file of that name."""
     spent: Counter[str] = Counter()
-    for _, function, count in _own(path):
-        spent[function.partition("'")[0]] += count
+    for file, function, count in _own(path):
+        if file.endswith(program):
+            spent[function.partition("'")[0]] += count
     return spent
 
 
