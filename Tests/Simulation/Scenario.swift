@@ -186,7 +186,11 @@ extension Scenario {
             weather.hangs = dice.pick([0, 0, 2])
         }
         if kind == .late || kind == .lateModest || (kind == .starved && dice.below(2) == 0) {
-            weather.answerLate(withinMicroseconds: timeoutMicroseconds, isModest: kind == .lateModest, &dice)
+            weather.answerLate(
+                withinMicroseconds: timeoutMicroseconds,
+                modest: kind == .lateModest ? quotas[0] : nil,
+                &dice
+            )
             if kind == .late, dice.below(3) == 0 { weather.overdueAnswers = dice.pick([10, 100, 100]) }
         }
         self.weather = weather
@@ -351,10 +355,12 @@ extension Scenario {
 
 extension Network.Weather {
     /// All calls, or one in ten. Of modest callers' calls all are answered in half of the time only: a decision takes
-    /// two of them, perhaps after two that were under way, in four times the timeout.
-    fileprivate mutating func answerLate(withinMicroseconds timeout: Int, isModest: Bool, _ dice: inout Seeded) {
+    /// two of them, perhaps after two that were under way, in four times the timeout. If all are late, none is later than
+    /// units may be used after their bucket: whatever comes later is written once more, and that may go on.
+    fileprivate mutating func answerLate(withinMicroseconds timeout: Int, modest quota: Quota?, _ dice: inout Seeded) {
         slowAnswers = dice.pick([100, 100, 1_000])
-        let most = dice.pick([timeout / 8, timeout / 2, isModest && slowAnswers == 1_000 ? timeout / 2 : timeout])
+        var most = dice.pick([timeout / 8, timeout / 2, quota != nil && slowAnswers == 1_000 ? timeout / 2 : timeout])
+        if let quota, slowAnswers == 1_000 { most = min(most, quota.windowSeconds * 1_000_000 / 16) }
         slowness = 0...max(1, min(timeout - 2 * delay.upperBound - 1_000, most))
     }
 }

@@ -38,9 +38,8 @@ final class Account: @unchecked Sendable {
     /// The write under way.
     var writing: WritePlan?
     var state = State.idle
-    /// Races lost in a row, and when the last was (steady).
+    /// Races lost in a row.
     var losses = 0
-    var lostAt: Int?
     /// Not looked at before (steady), after a race.
     var notBefore = 0
     /// When it had no room for a request last (steady).

@@ -4,14 +4,14 @@
 extension Ledger {
     /// Calls that take longer are slow. What is promised to the unit and to the bucket is promised for faster ones.
     private static let slowMicroseconds = 4_000
-    /// For so long a lost race says that there are others.
+    /// For so long others that wrote the record are expected to write it again.
     private static let contendedMicroseconds = 2_000_000
     /// For so long a caller that was refused is known to ask for more than it may have.
     private static let fullMicroseconds = 60_000_000
 
     /// `roundTrip`: the usual time of a call of its lane.
     static func isContended(_ account: Account, roundTrip: Int, _ now: Moment) -> Bool {
-        guard let lostAt = account.lostAt, now.steady - lostAt < contendedMicroseconds else { return false }
+        guard let othersAt = account.othersAt, now.steady - othersAt < contendedMicroseconds else { return false }
         return roundTrip > slowMicroseconds
     }
 

@@ -144,7 +144,6 @@ extension Ledger {
             account.waiting = restored(plan, now) + account.waiting
             account.known = nil
             account.othersAt = now.steady
-            account.lostAt = now.steady
             if case .kept = plan.fresh { return }  // no race: it is read now
             metrics.lostRaces += 1
             account.losses += 1

@@ -14,7 +14,7 @@ struct Lease {
     static let busyUnits = 8
     /// Fewer are not worth holding back from others.
     static let leastUnits = 8
-    /// The same where each write is a race.
+    /// The same where each write is a race; so many are taken at least.
     static let leastContendedUnits = 4
     static let longestMicroseconds = 1_000_000
 

@@ -42,11 +42,12 @@ struct LeaseSizing {
     }
 
     /// As long as units may be used after their bucket, and twice as many as are used in that time: the next write may
-    /// lose its race. Other instances do not see it in the next bucket any more, so each takes its part of a tenth.
+    /// lose its race. Some even if none were used: at the start all write at once, and one that won stays away for a
+    /// while. Other instances do not see it in the next bucket any more, so each takes its part of a tenth.
     private mutating func contendedLease(_ place: Place, _ most: Int, _ bucketEnd: Int, at time: Int) -> Lease? {
         let end = min(bucketEnd + limit.grid.graceMicroseconds, time + Lease.longestMicroseconds)
         let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds
-        let units = min(max(2 * used, pace.units(at: time)), most)
+        let units = min(max(2 * used, pace.units(at: time), Lease.leastContendedUnits), most)
         guard units >= Lease.leastContendedUnits, time < end else { return nil }
         return Lease(place: place, units: units, left: units, end: end, returnsBy: end + deferMicroseconds)
     }

@@ -122,6 +122,21 @@ import Testing
         #expect(sums.openUnits == 0)
     }
 
+    @Test("where each write is a race, the first one takes a lease already", arguments: [1_000, 80, 79])
+    func leasedAtFirst(_ bound: Int) {
+        let limit = Limit(.caller(.chat), Quota(bound, per: .second, times: 6))
+        let sums = TallySums()
+        for isContended in [true, false] {
+            let tally = WindowTally(limit, isShared: true, sums: sums, at: epoch)
+            tally.absorb(nil, birth: 1, isAhead: false, at: epoch)
+            tally.beginDraft(isTaking: true, at: epoch)
+            #expect(tally.admit(1, by: nil, at: epoch))
+            _ = tally.commitDraft(leasing: LeaseTerms(isContended: isContended, instances: 2), at: epoch)
+            tally.written(at: epoch)
+            #expect(sums.openUnits == (bound >= 80 ? 4 : 0))
+        }
+    }
+
     @Test("a record ahead of all clocks is moved back, and keeps others out")
     func movedBack() throws {
         let limit = Limit(.caller(.chat), Quota(10, per: .minute))
