@@ -1,6 +1,7 @@
 """What stands between the relay and the fake vendor in some tests: TLS in front of it, or a proxy."""
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -67,6 +68,19 @@ def pump(one: socket.socket, other: socket.socket) -> None:
     back.join(WAIT_SECONDS)
 
 
+def pump_in_turn(inner: ssl.SSLSocket, target: socket.socket) -> None:
+    """The same in one thread: two may not use one TLS connection at the same time."""
+    while True:
+        ends = [inner] if inner.pending() else select.select([inner, target], [], [], WAIT_SECONDS)[0]
+        if not ends:
+            return
+        for source in ends:
+            data = source.recv(65536)
+            if not data:
+                return
+            (target if source is inner else inner).sendall(data)
+
+
 @contextlib.contextmanager
 def plain(target_port: int, host: str = "127.0.0.1") -> Iterator[Forwarder]:
     """Passes bytes on."""
@@ -89,7 +103,7 @@ def tls(target_port: int, context: ssl.SSLContext) -> Iterator[Forwarder]:
             context.wrap_socket(peer, server_side=True) as inner,
             socket.create_connection(("127.0.0.1", target_port)) as target,
         ):
-            pump(inner, target)
+            pump_in_turn(inner, target)
 
     forwarder = Forwarder(serve)
     yield forwarder
