@@ -81,3 +81,14 @@ extension StringProtocol {
         utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }
 }
+
+extension String {
+    /// Calls `body` with the UTF-8 where it stands. `withUTF8` wants a variable, so a value would be copied for it. Public, as
+    /// only that is inlined in other modules.
+    @inlinable
+    public func withBytes<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value {
+        if let value = utf8.withContiguousStorageIfAvailable({ body(UnsafeRawBufferPointer($0)) }) { return value }
+        var text = self
+        return text.withUTF8 { body(UnsafeRawBufferPointer($0)) }
+    }
+}

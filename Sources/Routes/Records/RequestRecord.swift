@@ -92,33 +92,34 @@ struct RequestRecord {
 
     /// One line, never a prompt, an answer or a key. It changes nothing, either.
     mutating func write(to log: Log, at now: UInt64) {
-        log.write(level, "request") { line in
-            if let givenID {
-                line.add("id", givenID)
-                line.add("request_id", word: id)
-            } else {
-                line.add("id", word: id)
-            }
-            if let method { line.add("method", word: method) }
-            if let route { line.add("route", word: route) }
-            line.add("status", status)
-            line.add("duration_ms", Int((now - startedNanoseconds) / 1_000_000))
-            line.add("first_byte_ms", Int((firstByteNanoseconds ?? 0) / 1_000_000))
-            if let caller { line.add("caller", word: caller) }
-            line.add("model", model)
-            line.add("served_by", substitute)
-            if let provider { line.add("provider", word: provider) }
-            if let isStreamed { line.add("stream", isStreamed) }
-            if isCached { line.add("cached", true) }
-            if let usage {
-                line.add("prompt_tokens", usage.promptTokens)
-                line.add("completion_tokens", usage.completionTokens)
-            }
-            if let cost { line.add("cost", number: cost.text) }
-            line.add("key", key)
-            line.add("cause", cause)
-            if !failures.isEmpty { line.add("failed", failures.map(\.text).joined(separator: "; ")) }
+        guard log.isOn(level) else { return }
+        var line = log.line(level, "request")
+        if let givenID {
+            line.add("id", givenID)
+            line.add("request_id", word: id)
+        } else {
+            line.add("id", word: id)
         }
+        if let method { line.add("method", word: method) }
+        if let route { line.add("route", word: route) }
+        line.add("status", status)
+        line.add("duration_ms", Int((now - startedNanoseconds) / 1_000_000))
+        line.add("first_byte_ms", Int((firstByteNanoseconds ?? 0) / 1_000_000))
+        if let caller { line.add("caller", word: caller) }
+        line.add("model", model)
+        line.add("served_by", substitute)
+        if let provider { line.add("provider", word: provider) }
+        if let isStreamed { line.add("stream", isStreamed) }
+        if isCached { line.add("cached", true) }
+        if let usage {
+            line.add("prompt_tokens", usage.promptTokens)
+            line.add("completion_tokens", usage.completionTokens)
+        }
+        if let cost { line.add("cost", number: cost.text) }
+        line.add("key", key)
+        line.add("cause", cause)
+        if !failures.isEmpty { line.add("failed", failures.map(\.text).joined(separator: "; ")) }
+        log.write(line)
     }
 
     /// A machine's question that was answered as usual.

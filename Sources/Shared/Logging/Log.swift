@@ -28,8 +28,15 @@ package final class Log: Sendable {
     /// `message` says what happened and is the same for all such events; what differs goes into fields.
     package func write(_ level: LogLevel, _ message: StaticString, _ fields: (inout LogLine) -> Void = { _ in }) {
         guard isOn(level) else { return }
-        var line = LogLine(level, message, format)
+        var line = line(level, message)
         fields(&line)
+        write(line)
+    }
+
+    /// A line for `write`, of a level that is on: for who would copy what goes into its fields to have it in a closure.
+    package func line(_ level: LogLevel, _ message: StaticString) -> LogLine { LogLine(level, message, format) }
+
+    package func write(_ line: consuming LogLine) {
         line.end()
         sink.take(line.buffer.bytes)
     }

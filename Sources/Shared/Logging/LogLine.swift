@@ -33,8 +33,7 @@ package struct LogLine: ~Copyable {
 
     package mutating func add(_ name: StaticString, _ value: String) {
         begin(name)
-        var value = value
-        value.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+        value.withBytes { append($0) }
     }
 
     /// `value` is a word: letters, digits and signs that no format quotes.

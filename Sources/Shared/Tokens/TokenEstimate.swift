@@ -38,8 +38,7 @@ package struct TokenEstimate: Sendable {
     }
 
     package mutating func add(_ text: String) {
-        var text = text
-        text.withUTF8 { add(UnsafeRawBufferPointer($0)) }
+        text.withBytes { add($0) }
     }
 
     /// Adds characters of `text` while they fit into `limit` tokens; returns the byte count of those that did.

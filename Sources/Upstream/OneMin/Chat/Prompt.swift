@@ -75,8 +75,7 @@ private enum Turn {
     var hasWords: Bool { text.utf8.contains { $0 > 32 } }
 
     func append(to body: inout ByteBuffer) {
-        var text = text
-        text.withUTF8 { body.append(jsonContent: UnsafeRawBufferPointer($0)) }
+        text.withBytes { body.append(jsonContent: $0) }
     }
 
     private static func written(_ message: borrowing ChatMessage, _ attachments: [Attachment]) -> String {
