@@ -3,6 +3,7 @@
 /// Only its loop's thread touches it.
 final class ConnectionPool {
     unowned let client: CurlClient
+    private let loop: EventLoop
     /// The most bytes of one read.
     let readBytes: Int
     /// The latest last.
@@ -18,6 +19,7 @@ final class ConnectionPool {
 
     init(_ client: CurlClient, readBytes: Int) {
         self.client = client
+        loop = client.loop
         self.readBytes = readBytes
         multis = CurlMultis(client, most: Self.connectionsPerMulti)
     }
@@ -33,7 +35,7 @@ final class ConnectionPool {
         connection.user = nil
         guard idle.count < Self.idleConnections else { return connection.close() }
         idle.append(connection)
-        connection.arm(at: client.loop.nowNanoseconds + Self.idleNanoseconds)
+        connection.arm(at: loop.nowNanoseconds + Self.idleNanoseconds)
     }
 
     /// It has ended while nobody used it.

@@ -23,15 +23,15 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     /// A body up to that goes with the head in one piece.
     private static let joinedBytes = 16_384
 
-    init(_ call: UpstreamCall, _ form: DirectForm, _ pool: ConnectionPool, isStreamed: Bool) {
+    init(_ call: borrowing UpstreamCall, _ form: borrowing DirectForm, _ pool: ConnectionPool, isStreamed: Bool) {
         self.pool = pool
-        self.form = form
+        self.form = copy form
         super.init(client: pool.client, isStreamed: isStreamed)
         compose(call)
         start(at: call.endpoint, by: call.deadline)
     }
 
-    private func compose(_ call: UpstreamCall) {
+    private func compose(_ call: borrowing UpstreamCall) {
         let count = call.body?.bytes.count ?? 0
         let isJoined = count <= Self.joinedBytes
         _ = request.reserve(form.place.count + call.headers.lines.count + 128 + (isJoined ? count : 0))
@@ -125,7 +125,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     // MARK: The answer
 
     func canRead() {
-        let room = UnsafeMutableRawBufferPointer(rebasing: client.loop.scratch[..<pool.readBytes])
+        let room = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<pool.readBytes])
         while let connection, failure == nil, !isPaused {
             switch connection.read(into: room) {
             case .nothing:
@@ -219,7 +219,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     // MARK: The reader's pace
 
     /// At the turn's end: a fast vendor and a fast reader would keep the loop for themselves.
-    override func resume() { client.loop.atTurnEnd(self) }
+    override func resume() { loop.atTurnEnd(self) }
 
     func turnEnds() {
         guard let connection, !isPaused else { return }

@@ -8,6 +8,7 @@ import Glibc
 class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     let isStreamed: Bool
     unowned let client: CurlClient
+    let loop: EventLoop
     var endpoint: Endpoint?
     var head = UpstreamHead(status: 0, isEventStream: false, retryAfterSeconds: nil)
     var isHeadComplete = false
@@ -39,6 +40,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     init(client: CurlClient, isStreamed: Bool) {
         self.client = client
+        loop = client.loop
         self.isStreamed = isStreamed
     }
 
@@ -66,7 +68,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     // MARK: Start and end
 
     func start(at endpoint: Endpoint, by deadline: (any AnswerDeadline)? = nil) {
-        startedAt = client.loop.nowNanoseconds
+        startedAt = loop.nowNanoseconds
         self.endpoint = endpoint
         totalAt = wholeAt
         guard let deadline else { return }
@@ -118,7 +120,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
             isUnwanted = true
             own = self
             if isPaused { resume() }
-            arm(at: client.loop.nowNanoseconds + 1_000_000_000)
+            arm(at: loop.nowNanoseconds + 1_000_000_000)
         } else {
             isUnwanted = true
             abort()
@@ -155,7 +157,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     private func error(_ code: CURLcode) -> TransportError {
         // libcurl has one code for both; its clock is read a little apart from the loop's.
-        let elapsed = client.loop.nowNanoseconds - startedAt + 50_000_000
+        let elapsed = loop.nowNanoseconds - startedAt + 50_000_000
         let isTotal = isConnected || elapsed >= totalNanoseconds
         return TransportError(code, isWholeTimeOver: isTotal, at: named)
     }
@@ -169,7 +171,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     }
 
     func limit(after milliseconds: Int) {
-        limitAt = client.loop.nowNanoseconds + UInt64(milliseconds) * 1_000_000
+        limitAt = loop.nowNanoseconds + UInt64(milliseconds) * 1_000_000
         arm(at: nextDeadline)
     }
 
@@ -179,7 +181,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     var nextDeadline: UInt64 { min(limitAt, silenceAt, totalAt) }
 
     func timerFired() {
-        let now = client.loop.nowNanoseconds
+        let now = loop.nowNanoseconds
         guard finished == nil else { return }
         if isUnwanted { return abort() }
         if now >= totalAt, isOver(at: now) {
@@ -246,7 +248,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     func more(patienceNanoseconds: UInt64) async throws(TransportError) -> Arrival {
         if received.isEmpty, finished == nil, failure == nil {
-            silenceAt = client.loop.nowNanoseconds + patienceNanoseconds
+            silenceAt = loop.nowNanoseconds + patienceNanoseconds
             arm(at: nextDeadline)
             await waiter.wait()
             defer { silenceAt = .max }

@@ -72,6 +72,7 @@ extension RequestBody {
     func requestEnds() {
         watchEnds()
         release()
+        leaveSource()
         if let share {
             if smallHeldBytes > 0 { share.give(smallHeldBytes) }
             smallHeldBytes = 0

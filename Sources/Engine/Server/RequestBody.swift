@@ -15,7 +15,8 @@ package final class RequestBody: @unchecked Sendable {
     private(set) var reading = Reading.unwanted
     private(set) var failure: RequestError?
     private let waiter = Waiter()
-    private(set) weak var source: (any BodySource)?
+    /// Up to the request's end.
+    private(set) var source: (any BodySource)?
 
     // The memory that the request holds.
     let headBytes: Int
@@ -162,6 +163,9 @@ package final class RequestBody: @unchecked Sendable {
         }
         return taken
     }
+
+    /// Nobody wants more of it.
+    func leaveSource() { source = nil }
 
     func fail(_ error: RequestError) {
         failure = error
