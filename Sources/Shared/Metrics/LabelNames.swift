@@ -24,3 +24,16 @@ package struct LabelNames: Sendable {
 
     package func number(_ name: String) -> Int { numbers[name] ?? Self.other }
 }
+
+/// The name that was asked for last, with its number: most often the next is the same.
+struct LastLabel {
+    private var name = "other"
+    private var number = LabelNames.other
+
+    mutating func number(_ name: String, in names: borrowing LabelNames) -> Int {
+        if name == self.name { return number }
+        self.name = name
+        number = names.number(name)
+        return number
+    }
+}

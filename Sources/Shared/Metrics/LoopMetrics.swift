@@ -12,6 +12,9 @@ package final class LoopMetrics: @unchecked Sendable {
     /// Told by the loop's server.
     package let connections = OpenConnections()
     let oneLoop = OneLoop()
+    private var models = LastLabel()
+    private var providers = LastLabel()
+    private var callerNames = LastLabel()
     private var series: RecentSeries
     var operationSeries: RecentSeries
 
@@ -53,6 +56,9 @@ package final class LoopMetrics: @unchecked Sendable {
     package func use(_ labels: MetricLabels) {
         oneLoop.check()
         self.labels = labels
+        models = LastLabel()
+        providers = LastLabel()
+        callerNames = LastLabel()
     }
 
     /// A finished request.
@@ -97,9 +103,13 @@ package final class LoopMetrics: @unchecked Sendable {
 
     package func change(_ gauge: Gauge, by amount: Int) { gauges.add(amount, at: gauge.rawValue) }
 
-    package func count(_ ended: Ended) {
+    func number(ofModel name: String) -> Int { models.number(name, in: labels.models) }
+    func number(ofProvider name: String) -> Int { providers.number(name, in: labels.providers) }
+    private func number(ofCaller name: String) -> Int { callerNames.number(name, in: labels.callers) }
+
+    package func count(_ ended: borrowing Ended) {
         oneLoop.check()
-        let model = labels.models.number(ended.model ?? MetricLabels.noModel)
+        let model = number(ofModel: ended.model ?? MetricLabels.noModel)
         requests.add(1, at: series.number(Series(route: ended.route, model: model, status: ended.status)))
         durations.add(ended.durationNanoseconds, at: ended.route)
         if let first = ended.firstByteNanoseconds { firstBytes.add(first, at: ended.route) }
@@ -111,18 +121,18 @@ package final class LoopMetrics: @unchecked Sendable {
     /// A call that was made for a request besides the one that answered it: its tokens, and 10^-9 dollars.
     package func count(_ usage: Usage, usdParts: Int, of model: String, for caller: String?) {
         oneLoop.check()
-        let model = labels.models.number(model)
+        let model = number(ofModel: model)
         tokens.add(usage.promptTokens, at: model * 2)
         tokens.add(usage.completionTokens, at: model * 2 + 1)
         guard let caller else { return }
-        let first = labels.callers.number(caller) * CallerCount.allCases.count
+        let first = number(ofCaller: caller) * CallerCount.allCases.count
         callers.add(usage.promptTokens, at: first + CallerCount.promptTokens.rawValue)
         callers.add(usage.completionTokens, at: first + CallerCount.completionTokens.rawValue)
         callers.add(usdParts, at: first + CallerCount.usdParts.rawValue)
     }
 
-    private func count(_ ended: Ended, of caller: String) {
-        let first = labels.callers.number(caller) * CallerCount.allCases.count
+    private func count(_ ended: borrowing Ended, of caller: String) {
+        let first = number(ofCaller: caller) * CallerCount.allCases.count
         callers.add(1, at: first + CallerCount.requests.rawValue)
         callers.add(ended.promptTokens, at: first + CallerCount.promptTokens.rawValue)
         callers.add(ended.completionTokens, at: first + CallerCount.completionTokens.rawValue)
@@ -131,7 +141,7 @@ package final class LoopMetrics: @unchecked Sendable {
 
     /// A vendor brought no answer, or not all of it.
     package func count(_ fault: UpstreamFault, of provider: String) {
-        let provider = labels.providers.number(provider)
+        let provider = number(ofProvider: provider)
         faults.add(1, at: provider * UpstreamFault.allCases.count + fault.rawValue)
     }
 }

@@ -16,8 +16,8 @@ struct OperationCells: Sendable {
 extension LoopMetrics {
     package func count(_ operation: borrowing Operation) {
         oneLoop.check()
-        let provider = operation.provider.map { labels.providers.number($0) } ?? Series.noProvider
-        let model = labels.models.number(operation.model ?? MetricLabels.noModel)
+        let provider = operation.provider.map(number(ofProvider:)) ?? Series.noProvider
+        let model = number(ofModel: operation.model ?? MetricLabels.noModel)
         let series = Series(operation.kind, provider: provider, model: model, error: operation.error)
         let number = operationSeries.number(series)
         operations.requests.add(operation.durationNanoseconds, at: number)
