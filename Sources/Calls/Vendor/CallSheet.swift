@@ -24,8 +24,8 @@ package struct CallTerms: Sendable {
 }
 
 extension CallSheet {
-    /// A provider, and its model, that is called.
-    package struct Server: Sendable {
+    /// A provider, and its model, that is called. A class, as it is passed on more often than made.
+    package final class Server: Sendable {
         package let provider: String
         /// The model as callers name it; empty: the call is about no model.
         package let name: String

@@ -4,12 +4,10 @@ package import Shared
 
 /// A provider's model that could serve a call. To look one up takes nothing; the key is chosen when it is called.
 package final class Candidate: Sendable {
-    /// The model's name here: as it was asked for, or the fallback's.
-    package let name: String
+    /// As the request's answer tells of it.
+    package let server: CallSheet.Server
     package let provider: any ChatVendor
     package let model: Model
-    /// Nil: not known.
-    package let price: Price?
     /// Its provider takes credits for calls.
     package let takesCredits: Bool
     /// Nil: callers' own keys are passed on, or none is needed.
@@ -24,10 +22,9 @@ package final class Candidate: Sendable {
     let loop: EventLoop
 
     init(
-        name: String,
+        server: CallSheet.Server,
         provider: any ChatVendor,
         model: Model,
-        price: Price?,
         takesCredits: Bool,
         keys: KeyRing?,
         fixed: Credential?,
@@ -37,10 +34,9 @@ package final class Candidate: Sendable {
         rank: Offers.Rank,
         loop: EventLoop
     ) {
-        self.name = name
+        self.server = server
         self.provider = provider
         self.model = model
-        self.price = price
         self.takesCredits = takesCredits
         self.keys = keys
         self.fixed = fixed
@@ -50,6 +46,11 @@ package final class Candidate: Sendable {
         self.rank = rank
         self.loop = loop
     }
+
+    /// The model's name here: as it was asked for, or the fallback's.
+    package var name: String { server.name }
+    /// Nil: not known.
+    package var price: Price? { server.price }
 
     /// Traits of chats that settings keep from a provider.
     package struct Traits: OptionSet, Sendable {
@@ -105,17 +106,6 @@ package final class Candidate: Sendable {
         call(with: fixed ?? keys?.next(at: loop.nowNanoseconds) ?? .none, billing: sheet)
     }
 
-    /// As the request's answer tells of it.
-    package var server: CallSheet.Server {
-        CallSheet.Server(
-            provider.name,
-            name: name,
-            model: model.id,
-            price: price,
-            shutdownDate: model.shutdownDate
-        )
-    }
-
     func call(with credential: Credential, billing sheet: CallSheet) -> VendorCall {
         sheet.server = server
         return VendorCall(credential, billing: sheet, on: loop, with: keys, within: capacity)
@@ -157,10 +147,9 @@ package final class Candidate: Sendable {
     /// The same, to be called with that key.
     func with(_ credential: Credential) -> Candidate {
         Candidate(
-            name: name,
+            server: server,
             provider: provider,
             model: model,
-            price: price,
             takesCredits: takesCredits,
             keys: keys,
             fixed: credential,

@@ -35,6 +35,8 @@ final class CandidateList: @unchecked Sendable {
     private let common: CandidateList?
     /// Of the priority that was asked for last.
     private var turnKey: (priority: Int, key: Balance.TurnKey)?
+    /// Of the caller who asked last, and the list with their key.
+    private var ofCaller: (key: String, list: CandidateList)?
 
     /// - Parameters:
     ///   - all: at least one.
@@ -78,8 +80,13 @@ final class CandidateList: @unchecked Sendable {
         restCounts = []
     }
 
-    /// The same with a caller's own key, of a list in which it is passed on to all.
-    func withCallers(_ credential: Credential) -> CandidateList { CandidateList(self, withCallers: credential) }
+    /// The same with a caller's own key, of a list in which it is passed on to all. Most often the last caller asks again.
+    func withCallers(_ key: String) -> CandidateList {
+        if let ofCaller, ofCaller.key == key { return ofCaller.list }
+        let list = CandidateList(self, withCallers: Credential(passedOn: key))
+        ofCaller = (key, list)
+        return list
+    }
 
     /// No key rests.
     var haveNoRests: Bool { restCounts.allSatisfy(\.isZero) || rings.allSatisfy { !$0.hasRests } }

@@ -130,7 +130,7 @@ package final class Registry: @unchecked Sendable {
         guard let list = list(of: served, asked: name, for: caller), !list.features.isDisjoint(with: features),
             list.all[0].name == served
         else { return nil }
-        return list.passOnKeys == true ? list.withCallers(Credential(passedOn: caller.passedKey)) : list
+        return list.passOnKeys == true ? list.withCallers(caller.passedKey) : list
     }
 
     /// All that serve a name, if the caller may use each of them by the name that was asked.
@@ -290,11 +290,17 @@ package final class Registry: @unchecked Sendable {
 
     private func candidate(_ name: String, _ offer: Offers.Offer, fixed: Credential?) -> Candidate {
         let entry = entries[offer.provider]
-        return Candidate(
+        let server = CallSheet.Server(
+            entry.provider.name,
             name: name,
+            model: offer.model.id,
+            price: offer.price,
+            shutdownDate: offer.model.shutdownDate
+        )
+        return Candidate(
+            server: server,
             provider: entry.provider,
             model: offer.model,
-            price: offer.price,
             takesCredits: entry.takesCredits,
             keys: entry.keys,
             fixed: fixed,

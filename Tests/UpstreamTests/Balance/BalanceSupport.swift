@@ -44,10 +44,9 @@ struct Scene {
     private init(_ offers: [Offers.Offer], _ balance: Balance, _ keys: [Int: KeyRing], _ loop: EventLoop) {
         let all = offers.map { offer in
             Candidate(
-                name: "m",
+                server: CallSheet.Server("v\(offer.provider)", name: "m"),
                 provider: ScriptedVendor(named: "v\(offer.provider)", [[[]]]),
                 model: anyModel,
-                price: nil,
                 takesCredits: false,
                 keys: keys[offer.provider],
                 fixed: nil,
