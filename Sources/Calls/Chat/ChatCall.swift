@@ -31,17 +31,20 @@ package struct ChatCall: Sendable {
         set { rare = Indirect(newValue) }
     }
 
+    /// Sets `wishes` without a copy of them.
+    package mutating func take(_ wishes: Indirect<Wishes>) { rare = wishes }
+
     /// The request as it came, until a vendor that speaks its wire has written its own; nil: no such vendor serves it, or
     /// the call is no longer as it came. Not one of the wishes, which would be copied to look at it.
     package var original: Body?
 
     /// Estimated, at least 1.
-    package var promptTokens: Int { countedTokens ?? estimatedTokens }
+    package var promptTokens: Int { countedTokens ?? Self.estimatedTokens(of: messages) }
     /// Of long texts, which are counted where they are read.
     private var countedTokens: Int?
     private static let longBytes = 262_144
 
-    package mutating func countIfLong() { if textBytes > Self.longBytes { countedTokens = estimatedTokens } }
+    package mutating func countIfLong() { if textBytes > Self.longBytes { countedTokens = promptTokens } }
 
     /// Of texts, tools and pictures, by the model's vocabulary where it is known. Long texts are estimated.
     package func promptTokens(by counter: TokenCounter) -> Int {
@@ -69,9 +72,11 @@ package struct ChatCall: Sendable {
 
     package var pictureTokens: Int { attachments.reduce(0) { $0 + $1.tokens } }
 
-    private var estimatedTokens: Int {
+    /// Of messages, at least 1.
+    package static func estimatedTokens(of messages: [ChatMessage]) -> Int {
         var estimate = TokenEstimate()
-        for message in messages { message.forEachText { estimate.add($0) } }
+        // In place, as below.
+        for index in messages.indices { messages[index].forEachText { estimate.add($0) } }
         return max(1, estimate.tokens)
     }
 

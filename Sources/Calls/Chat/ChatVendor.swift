@@ -50,7 +50,7 @@ extension PreparedChat {
     package var isBilled: Bool { false }
 }
 
-/// A whole answer.
+/// A whole answer: behind one pointer, since each frame on its way has room for it.
 package struct ChatAnswer: Sendable {
     package struct Choice: Sendable {
         /// UTF-8; nil: it has no text.
@@ -78,18 +78,40 @@ package struct ChatAnswer: Sendable {
         }
     }
 
-    package var choices: [Choice]
-    /// As the vendor counted; nil: it did not.
-    package var usage: Usage?
-    /// That the vendor took for it.
-    package var credits: Int?
-    /// The whole answer for the surface of the wire that the call came in, if it came as `ChatCall.original`.
-    package var original: Body?
+    private struct Fields: Sendable {
+        var choices: [Choice]
+        var usage: Usage?
+        var credits: Int?
+        var original: Body?
+    }
+
+    private var fields: Indirect<Fields>
 
     package init(_ choices: [Choice], usage: Usage?, credits: Int? = nil) {
-        self.choices = choices
-        self.usage = usage
-        self.credits = credits
+        fields = Indirect(Fields(choices: choices, usage: usage, credits: credits))
+    }
+
+    package var choices: [Choice] {
+        _read { yield fields.value.choices }
+        _modify { yield &fields.value.choices }
+    }
+
+    /// As the vendor counted; nil: it did not.
+    package var usage: Usage? {
+        get { fields.value.usage }
+        set { fields.value.usage = newValue }
+    }
+
+    /// That the vendor took for it.
+    package var credits: Int? {
+        get { fields.value.credits }
+        set { fields.value.credits = newValue }
+    }
+
+    /// The whole answer for the surface of the wire that the call came in, if it came as `ChatCall.original`.
+    package var original: Body? {
+        get { fields.value.original }
+        set { fields.value.original = newValue }
     }
 }
 

@@ -196,8 +196,11 @@ final class Exchange: @unchecked Sendable {
     func end() {
         lookup?.end()
         let now = gateway.loop.nowNanoseconds
-        record.provider = sheet?.provider
-        if let sheet, case let failures = sheet.allFailures, !failures.isEmpty { record.failures = failures }
+        if let sheet {
+            record.provider = sheet.provider
+            let failures = sheet.allFailures
+            if !failures.isEmpty { record.failures = failures }
+        }
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
         record.write(to: gateway.log, at: now)

@@ -29,12 +29,15 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
     let plan: ChatPlan
     switch consume way {
     case .single(let single): plan = single
-    case .several(let first, let fallback): return try await answer(of: fallback, first, reply, exchange)
+    case .several(let fallback): return try await answer(of: fallback, reply, exchange)
     case .panel(let panel): return try await answer(of: panel, reply, exchange)
     }
     let admission = try await plan.admitted(exchange, checksLength: true)
     if exchange.lookup != nil, try await reply.answers(plan, exchange) { return }
-    guard let open = try await openedChat(consume plan, reply, consume admission, exchange) else { return }
+    guard plan.wanted.isStreamed else {
+        return try await answer(by: consume plan, reply, consume admission, exchange)
+    }
+    let open = try await openedChat(consume plan, reply, consume admission, exchange)
     do throws(UpstreamError) {
         try await deliver(open, exchange)
     } catch {
@@ -45,8 +48,8 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
 /// The way to an answer.
 private enum ChatWay {
     case single(ChatPlan)
-    /// The plan for the first candidate, and the way to the others, or to other keys.
-    case several(ChatPlan, ChatFallback)
+    /// To several candidates, or keys.
+    case several(ChatFallback)
     case panel(PanelChat)
 }
 
@@ -56,52 +59,80 @@ private func plannedChat(
     _ exchange: Exchange
 ) async throws(APIError) -> (ChatWay, any ChatReply) {
     let caller = try await exchange.caller(.chat)
-    let gateway = exchange.gateway
-    let defaultModel = gateway.settings.defaultModel
-    let asked =
-        gateway.registry.speaksChat && surface.wire == .chat
-        ? try await exchange.original(surface, defaultModel: defaultModel)
-        : try await exchange.json { (root) throws(APIError) in try surface.read(root, defaultModel: defaultModel) }
+    let asked = try await exchange.asked(surface)
     if asked.reply.refersBack { try await asked.resolve(for: caller, exchange) }
-    exchange.record.model = asked.call.model
-    exchange.record.isStreamed = asked.call.isStreamed
-    switch try surface.target(of: asked, caller, exchange) {
-    case .candidates(let candidates):
-        if gateway.registry.haveSubstitutes, candidates.leading.name != asked.call.model {
-            exchange.record.substitute = candidates.leading.name
+    let way = try exchange.way(to: asked, surface, caller)
+    switch way {
+    case .single(let plan): if plan.isUnfinished { try await plan.finish() }
+    case .several: break
+    case .panel(let panel): try await panel.prepare()
+    }
+    return (way, asked.reply)
+}
+
+extension Exchange {
+    @inline(never)
+    fileprivate func asked(_ surface: any ChatSurface) async throws(APIError) -> ChatRequest {
+        let defaultModel = gateway.settings.defaultModel
+        if gateway.registry.speaksChat, surface.wire == .chat {
+            return try await original(surface, defaultModel: defaultModel)
         }
-        if candidates.isSingle {
-            let plan = try ChatPlan(asked.takeCall(), candidates.leading, caller, gateway)
-            if plan.isUnfinished { try await plan.finish() }
-            return (.single(plan), asked.reply)
+        return try await json { (root) throws(APIError) in try surface.read(root, defaultModel: defaultModel) }
+    }
+
+    // It does not wait, so what it needs is in no frame that stays.
+    @inline(never)
+    fileprivate func way(
+        to asked: ChatRequest,
+        _ surface: any ChatSurface,
+        _ caller: Caller
+    ) throws(APIError) -> ChatWay {
+        record.model = asked.call.model
+        record.isStreamed = asked.call.isStreamed
+        switch try surface.target(of: asked, caller, self) {
+        case .candidates(let candidates):
+            if gateway.registry.haveSubstitutes, candidates.leading.name != asked.call.model {
+                record.substitute = candidates.leading.name
+            }
+            guard candidates.isSingle else {
+                return .several(ChatFallback(asked.takeCall(), candidates, caller, self))
+            }
+            return .single(try ChatPlan(asked.takeCall(), candidates.leading, caller, gateway))
+        case .panel(let panel): return .panel(PanelChat(asked.takeCall(), panel, caller, self))
         }
-        let fallback = ChatFallback(asked.takeCall(), candidates, caller, exchange)
-        return (.several(try await fallback.leadingPlan(), fallback), asked.reply)
-    case .panel(let panel):
-        let chat = PanelChat(asked.takeCall(), panel, caller, exchange)
-        try await chat.prepare()
-        return (.panel(chat), asked.reply)
     }
 }
 
-/// Nil: the answer is not streamed, and was written.
+/// The whole answer of the one candidate.
+@inline(never)
+private func answer(
+    by plan: consuming ChatPlan,
+    _ reply: any ChatReply,
+    _ admission: consuming Admission,
+    _ exchange: Exchange
+) async throws(APIError) {
+    let wanted = plan.wanted
+    do throws(UpstreamError) {
+        let (answer, usage) = try await plan.answer(billing: admission.sheet)
+        try await write(answer, usage, wanted, reply, exchange)
+    } catch {
+        throw APIError(error, model: wanted.model)
+    }
+}
+
+/// Its stream, once that has begun.
 @inline(never)
 private func openedChat(
     _ plan: consuming ChatPlan,
     _ reply: any ChatReply,
     _ admission: consuming Admission,
     _ exchange: Exchange
-) async throws(APIError) -> OpenChat? {
+) async throws(APIError) -> OpenChat {
     let wanted = plan.wanted
     do throws(UpstreamError) {
-        if wanted.isStreamed {
-            let writer = reply.writer(for: wanted, exchange)
-            let answer = try await plan.stream(billing: admission.sheet, writer)
-            return OpenChat(answer, to: writer, wanted, admission)
-        }
-        let (answer, usage) = try await plan.answer(billing: admission.sheet)
-        try await write(answer, usage, wanted, reply, exchange)
-        return nil
+        let writer = reply.writer(for: wanted, exchange)
+        let answer = try await plan.stream(billing: admission.sheet, writer)
+        return OpenChat(answer, to: writer, wanted, admission)
     } catch {
         throw APIError(error, model: wanted.model)
     }
@@ -111,10 +142,10 @@ private func openedChat(
 @inline(never)
 private func answer(
     of fallback: ChatFallback,
-    _ first: consuming ChatPlan,
     _ reply: any ChatReply,
     _ exchange: Exchange
 ) async throws(APIError) {
+    let first = try await fallback.leadingPlan()
     let admission = try await first.admitted(exchange, checksLength: false)
     if exchange.lookup != nil, try await reply.answers(first, exchange) { return }
     let wanted = (consume first).wanted
@@ -155,7 +186,13 @@ private func write(
     _ reply: any ChatReply,
     _ exchange: Exchange
 ) async throws(UpstreamError) {
+    note(usage, exchange)
+    try await reply.write(answer, usage, wanted, exchange)
+}
+
+// It does not wait, as above.
+@inline(never)
+private func note(_ usage: Usage, _ exchange: Exchange) {
     exchange.record.usage = usage
     exchange.cost = exchange.record.cost
-    try await reply.write(answer, usage, wanted, exchange)
 }

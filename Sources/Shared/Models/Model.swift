@@ -91,7 +91,7 @@ public struct Model: Sendable, Equatable {
 
 extension TokenCounter {
     /// The same of a model whose vocabulary was looked up.
-    package static func of(_ model: Model) -> TokenCounter {
+    package static func of(_ model: borrowing Model) -> TokenCounter {
         TokenCounters.ofProcess.counters.counter(by: model.vocabulary)
     }
 }

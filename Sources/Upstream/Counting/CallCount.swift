@@ -27,7 +27,7 @@ package final class CallCount: @unchecked Sendable {
     /// The texts of a longer prompt are not kept for the time of the answer, but counted before.
     private static let keptBytes = 8_192
 
-    package init(_ model: Model, by worker: Worker, on loop: EventLoop) {
+    package init(_ model: borrowing Model, by worker: Worker, on loop: EventLoop) {
         counter = TokenCounter.of(model)
         window = model.contextWindow
         self.worker = worker
@@ -99,10 +99,7 @@ package final class CallCount: @unchecked Sendable {
         switch prompt {
         case .estimated: return estimate + moreTokens
         case .counted(let tokens): return tokens
-        case .waiting(let messages):
-            var call = ChatCall()
-            call.messages = messages
-            return call.promptTokens + moreTokens
+        case .waiting(let messages): return ChatCall.estimatedTokens(of: messages) + moreTokens
         }
     }
 

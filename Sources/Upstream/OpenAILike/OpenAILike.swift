@@ -105,17 +105,16 @@ extension OpenAILike: ChatVendor {
         return abilities
     }
 
-    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+    package func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         let mends = wire.mends.mends(of: name, model.id)
+        let form: any WireForm
         if isByResponses(call, model) {
-            return WireChat(wire, ResponsesForm(responses, call, model), call, model, vendorCall, mends: mends)
+            form = ResponsesForm(responses, call, model)
+        } else {
+            // Others call for the other choices.
+            if mends.contains(.noChoices) { call.choices = 1 }
+            form = OpenAILikeForm(self, call, model)
         }
-        guard mends.contains(.noChoices) else {
-            return WireChat(wire, OpenAILikeForm(self, call, model), call, model, vendorCall, mends: mends)
-        }
-        // Others call for the other choices.
-        var one = call
-        one.choices = 1
-        return WireChat(wire, OpenAILikeForm(self, one, model), one, model, vendorCall, mends: mends)
+        return WireChat(wire, form, call, model, vendorCall, mends: mends)
     }
 }

@@ -15,7 +15,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private let terms: AnswerTerms
     private(set) var refusal: APIError?
 
-    init(_ vendor: OpenAILike, _ call: ChatCall, _ model: Model) {
+    init(_ vendor: OpenAILike, _ call: borrowing ChatCall, _ model: Model) {
         completions = vendor.completions
         isOpenAI = vendor.isOpenAI
         turnsToResponses = vendor.chatsBy == .auto

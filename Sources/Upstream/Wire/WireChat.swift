@@ -13,19 +13,22 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// Until it is written.
     private var call: ChatCall?
     private var body: Body?
-    private var countedTokens = 1
+    private var countedTokens: Int?
+    /// To be counted if somebody asks.
+    private var texts: [ChatMessage] = []
     /// Changes of the request that the vendor needs.
     private var mends: Mends
     /// Those that were learned for this call.
     private var learned = 0
 
     private static let mostMends = 3
+    private static let keptBytes = 8_192
 
     /// - Parameter mends: those that are known for the model.
     init(
         _ vendor: WireVendor,
         _ form: any WireForm,
-        _ call: ChatCall,
+        _ call: consuming ChatCall,
         _ model: Model,
         _ vendorCall: VendorCall,
         mends: Mends
@@ -40,8 +43,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     func write() {
         guard let call = call.take() else { return }
-        countedTokens = call.promptTokens
         body = form.written(call, with: mends)
+        // Longer ones are not kept for the time of the answer.
+        if call.textBytes > Self.keptBytes { countedTokens = call.promptTokens } else { texts = call.messages }
     }
 
     /// Changes the request as its refusal asks for; false: that is not known to help.
@@ -87,7 +91,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     var promptTokens: Int {
         write()
-        return countedTokens
+        if let countedTokens { return countedTokens }
+        let tokens = ChatCall.estimatedTokens(of: texts)
+        countedTokens = tokens
+        texts = []
+        return tokens
     }
 
     private func upstream(isStreamed: Bool) throws(UpstreamError) -> UpstreamCall {
@@ -135,12 +143,22 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
+    // Functions of their own, so that their frames are not those of calls without a route.
+
+    @inline(never)
+    private func routedAnswer(_ route: any WireRoute) async throws(UpstreamError) -> ChatAnswer {
+        try await routed(route) { () async throws(UpstreamError) in try await answerOnce() }
+    }
+
+    @inline(never)
+    private func routedStream(_ route: any WireRoute) async throws(UpstreamError) -> any ChatAnswerStream {
+        try await routed(route) { () async throws(UpstreamError) in try await streamOnce() }
+    }
+
     // MARK: Whole answers
 
     func answer() async throws(UpstreamError) -> ChatAnswer {
-        if let route = form.route {
-            return try await routed(route) { () async throws(UpstreamError) in try await answerOnce() }
-        }
+        if let route = form.route { return try await routedAnswer(route) }
         do throws(UpstreamError) {
             return try await answerOnce()
         } catch {
@@ -150,14 +168,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     private func answerOnce() async throws(UpstreamError) -> ChatAnswer {
-        let call = try upstream(isStreamed: false)
+        write()
         if form.gathersStream { return try await gathered() }
-        let reply: UpstreamReply
-        do throws(TransportError) {
-            reply = try await vendor.transport.send(call)
-        } catch {
-            throw UpstreamError(error)
-        }
+        let reply = try await reply()
         guard reply.head.status / 100 == 2 else {
             if isMended(reply.head, reply.body.bytes) {
                 try await vendorCall.beginAgain(after: reply.head.status)
@@ -174,6 +187,17 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
+    @inline(never)
+    private func reply() async throws(UpstreamError) -> UpstreamReply {
+        let call = try upstream(isStreamed: false)
+        do throws(TransportError) {
+            return try await vendor.transport.send(call)
+        } catch {
+            throw UpstreamError(error)
+        }
+    }
+
+    @inline(never)
     private func gathered() async throws(UpstreamError) -> ChatAnswer {
         let stream = try await streamOnce()
         defer { stream.stop() }
@@ -204,9 +228,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     // MARK: Streams
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
-        if let route = form.route {
-            return try await routed(route) { () async throws(UpstreamError) in try await streamOnce() }
-        }
+        if let route = form.route { return try await routedStream(route) }
         do throws(UpstreamError) {
             return try await streamOnce()
         } catch {

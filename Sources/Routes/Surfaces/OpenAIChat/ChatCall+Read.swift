@@ -9,6 +9,11 @@ extension ChatCall {
     /// - Parameter defaultModel: for a request that names none.
     package init(_ root: JSONValue, defaultModel: String?) throws(APIError) {
         self.init()
+        try read(root, defaultModel)
+    }
+
+    // A function of its own: a value that is put together in an initializer that throws is copied at its end.
+    private mutating func read(_ root: JSONValue, _ defaultModel: String?) throws(APIError) {
         let fields = try RequestFields(root)
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model

@@ -5,24 +5,24 @@ import Shared
 extension ChatCall {
     /// Reads what few calls say: tools, format, sampling and the like.
     mutating func readWishes(_ fields: RequestFields) throws(APIError) {
-        var wishes = Wishes()
+        var said = Indirect(Wishes())
         var isSaid = false
-        try readTools(fields, &wishes, &isSaid)
-        try readFunctions(fields, &wishes, &isSaid)
-        try readSampling(fields, &wishes.sampling, &isSaid)
-        try readBookkeeping(fields, &wishes, &isSaid)
-        try readLogProbabilities(fields, &wishes, &isSaid)
-        try readFormat(fields, &wishes, &isSaid)
+        try readTools(fields, &said.value, &isSaid)
+        try readFunctions(fields, &said.value, &isSaid)
+        try readSampling(fields, &said.value.sampling, &isSaid)
+        try readBookkeeping(fields, &said.value, &isSaid)
+        try readLogProbabilities(fields, &said.value, &isSaid)
+        try readFormat(fields, &said.value, &isSaid)
         try fields.refuseBlocking()
         for modality in try fields.array("modalities") ?? JSONElements() where modality.text != "text" {
-            wishes.isSoundWanted = true
+            said.value.isSoundWanted = true
         }
-        wishes.audio = fields["audio"]?.body
-        if wishes.isSoundWanted || wishes.audio != nil {
+        if let audio = fields["audio"]?.body { said.value.audio = audio }
+        if said.value.isSoundWanted || said.value.audio != nil {
             needs.insert(.soundOutput)
             isSaid = true
         }
-        if isSaid { self.wishes = wishes }
+        if isSaid { take(said) }
     }
 
     /// Reads what a completion says of quality and bookkeeping.

@@ -6,6 +6,7 @@ import Shared
 func readMessages(_ fields: RequestFields, _ parts: inout [Attachment]) throws(APIError) -> [ChatMessage] {
     guard fields["messages"] != nil else { throw .missing("messages") }
     var messages: [ChatMessage] = []
+    messages.reserveCapacity(4)
     var calls: Set<CallID> = []
     for message in try fields.array("messages") ?? JSONElements() {
         let place = MessagePlace(message: messages.count)
