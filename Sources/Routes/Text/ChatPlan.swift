@@ -52,9 +52,9 @@ final class ChatPlan: @unchecked Sendable {
         _ gateway: Gateway,
         mayRepeat: Bool = false
     ) throws(APIError) {
-        let model = candidate.model
+        let (model, provider) = (candidate.model, candidate.provider)
         try candidate.check(call)
-        abilities = candidate.provider.abilities(for: call, of: model)
+        abilities = provider.abilities(for: call, of: model)
         try Completion.check(call, against: abilities)
         var loadsMedia = call.needs.contains(.inlineMedia) && !abilities.contains(.inlineMedia)
         if candidate.chats {
@@ -75,12 +75,12 @@ final class ChatPlan: @unchecked Sendable {
             call.needs.contains(.inlineMedia) && !loadsMedia && KeptFiles.areNamed(in: call, by: candidate)
         isUnfinished = loadsMedia || form != nil || namesFiles
         if !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
-            || candidate.provider.isUnsure(of: call, for: model)
+            || provider.isUnsure(of: call, for: model)
         {
             spare = Indirect(copy call)
         }
         if call.original != nil {
-            let isNative = candidate.provider.takesOriginal(of: call, for: model)
+            let isNative = provider.takesOriginal(of: call, for: model)
             // An emulation changes the call, so the request no longer says the same.
             if !isNative || !call.needs.isSubset(of: abilities) { call.original = nil }
         }
