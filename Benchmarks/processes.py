@@ -17,6 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 NEVER_REFUSED = "1000000000/minute"
+IMAGE = HERE.parent / "Dockerfile"
 PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "LANG")
 
 
@@ -121,7 +122,7 @@ class Setup:
         its own memory and never refuses one, unless its `own` settings say otherwise."""
         port = free_ports(1)[0]
         settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        settings |= {
+        settings |= image_environment() | {
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "ONE_MIN_BASE_URL": f"http://127.0.0.1:{upstream_port}",
@@ -259,6 +260,12 @@ def build_tools(folder: Path) -> None:
     for name in ("upstream", "load"):
         command = ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", folder / name, HERE / f"{name}.c"]
         subprocess.run(command, check=True)
+
+
+def image_environment() -> dict[str, str]:
+    """What the image and `make run` set for the relay besides its settings."""
+    lines = [line.removeprefix("ENV ") for line in IMAGE.read_text().splitlines() if line.startswith("ENV ")]
+    return dict(line.split("=", 1) for line in lines)
 
 
 def find_relay() -> Path:
