@@ -334,14 +334,17 @@ def test_a_good_status_without_an_answer(team, server, script, status, is_stream
 def test_the_callers_key_is_passed_on(start_relay, server, caller):
     relay = start_relay(
         PROVIDER_OWN_KIND="openai", PROVIDER_OWN_BASE_URL=server.base_url + "/chat/completions", PROVIDER_OWN_MODELS="m9",
-        PROVIDER_OWN_PASSTHROUGH="true", PROVIDER_OWN_HEADERS="X-Title: T; User-Agent: other",
+        PROVIDER_OWN_PASSTHROUGH="true", PROVIDER_OWN_HEADERS="X-Title: T; User-Agent: other", THREADS="1",
     )  # fmt: skip
     server.says("m9", {"own_headers": ["x-title"]})
-    http = caller(relay, TEAM_TOKEN + "-theirs")
-    assert ask(http, model="m9").status_code == 200
-    (seen,) = server.asked("m9")
-    assert seen["headers"]["authorization"] == f"Bearer {TEAM_TOKEN}-theirs"
-    assert (seen["headers"]["x-title"], seen["headers"]["user-agent"]) == ("T", "other")
+    theirs, others = TEAM_TOKEN + "-theirs", TEAM_TOKEN + "-others"
+    # What a loop keeps for the caller who asked last is nobody else's.
+    keys = [theirs, theirs, others, theirs, others, others]
+    for key in keys:
+        assert ask(caller(relay, key), model="m9").status_code == 200
+    seen = [request["headers"] for request in server.asked("m9")]
+    assert [headers["authorization"] for headers in seen] == [f"Bearer {key}" for key in keys]
+    assert {(headers["x-title"], headers["user-agent"]) for headers in seen} == {("T", "other")}
     assert server.take_violations() == []
 
 

@@ -31,10 +31,8 @@ final class CandidateList: @unchecked Sendable {
     private let rings: [KeyRing]
     /// Of the rings; most often one for all.
     private let restCounts: [RestCount]
-    /// The same without callers' keys.
-    private let common: CandidateList?
-    /// Of the priority that was asked for last.
-    private var turnKey: (priority: Int, key: Balance.TurnKey)?
+    /// One for the list and for those with callers' keys.
+    private let lastTurn: LastTurn
     /// Of the caller who asked last, and the list with their key.
     private var ofCaller: (key: String, list: CandidateList)?
 
@@ -45,7 +43,7 @@ final class CandidateList: @unchecked Sendable {
         precondition(!all.isEmpty)
         self.all = all
         self.passOnKeys = passOnKeys
-        common = nil
+        lastTurn = LastTurn()
         features = all.reduce(all[0].model.features) { $0.intersection($1.model.features) }
         isSingle = all.count == 1 && all[0].hasOneKey && all[0].capacity == nil
         areBounded = all.contains { $0.capacity != nil }
@@ -65,7 +63,7 @@ final class CandidateList: @unchecked Sendable {
 
     private init(_ list: CandidateList, withCallers credential: Credential) {
         all = list.all.map { $0.with(credential) }
-        common = list
+        lastTurn = list.lastTurn
         passOnKeys = list.passOnKeys
         features = list.features
         isSingle = list.isSingle
@@ -91,12 +89,17 @@ final class CandidateList: @unchecked Sendable {
     /// No key rests.
     var haveNoRests: Bool { restCounts.allSatisfy(\.isZero) || rings.allSatisfy { !$0.hasRests } }
 
+    /// Of the priority that was asked for last. An object of its own: a list that is kept for its caller would keep the list that
+    /// keeps it.
+    private final class LastTurn {
+        var last: (priority: Int, key: Balance.TurnKey)?
+    }
+
     /// Of the turns among those of a priority.
     func turnKey(_ priority: Int) -> Balance.TurnKey {
-        if let common { return common.turnKey(priority) }
-        if let turnKey, turnKey.priority == priority { return turnKey.key }
+        if let last = lastTurn.last, last.priority == priority { return last.key }
         let key = Balance.TurnKey(model: all[0].name, priority: priority)
-        turnKey = (priority, key)
+        lastTurn.last = (priority, key)
         return key
     }
 

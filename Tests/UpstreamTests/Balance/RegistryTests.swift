@@ -69,7 +69,7 @@ import Testing
         await onLoop { loop in
             let registry = registry(passingOn: [true, true], on: loop)
             #expect(names(found(registry)) == "nobody")
-            for key in ["one", "two"] {
+            for key in ["one", "one", "two", "one"] {
                 let bringing = Caller(passingOn: key, Digest(of: key), models: [])
                 let found = self.found(registry, "m", bringing)
                 #expect(names(found) == "v0 v1" && found?.isSingle == false)
@@ -89,6 +89,20 @@ import Testing
                     )
                 ) == "nobody"
             )
+        }
+    }
+
+    @Test("what is kept for a caller's key goes with the registry")
+    func forgotten() async {
+        await onLoop { loop in
+            weak var left: Candidate?
+            do {
+                let registry = registry(passingOn: [true], on: loop)
+                let found = found(registry, "m", Caller(passingOn: "one", Digest(of: "one"), models: []))
+                left = found?.leading
+                #expect(left != nil)
+            }
+            #expect(left == nil)
         }
     }
 
