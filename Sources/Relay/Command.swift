@@ -157,7 +157,6 @@ enum Command: Equatable {
     }
 
     private static func write(_ text: String, to descriptor: Int32) {
-        var text = text
-        _ = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: descriptor) }
+        _ = text.withBytes { writeAll($0, to: descriptor) }
     }
 }

@@ -150,8 +150,7 @@ extension Wishes {
     /// Of tools that may be called, and of the schema of an answer.
     private func forEachText(_ take: (UnsafeRawBufferPointer) -> Void) {
         func pass(_ text: String) {
-            var text = text
-            text.withUTF8 { take(UnsafeRawBufferPointer($0)) }
+            text.withBytes { take($0) }
         }
         for tool in tools where toolChoice != .none {
             pass(tool.name)

@@ -31,8 +31,7 @@ package struct Digest: Hashable, Sendable {
     }
 
     package init(of text: String) {
-        var text = text
-        self = text.withUTF8 { Digest(of: UnsafeRawBufferPointer($0)) }
+        self = text.withBytes { Digest(of: $0) }
     }
 
     package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {

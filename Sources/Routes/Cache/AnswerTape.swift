@@ -20,8 +20,7 @@ struct AnswerTape: ~Copyable {
     }
 
     mutating func add(_ text: String) {
-        var text = text
-        text.withUTF8 { add(UnsafeRawBufferPointer($0)) }
+        text.withBytes { add($0) }
     }
 
     /// Nil has a place of its own.

@@ -36,7 +36,6 @@ struct PanelFeedback {
     }
 
     private func withBytes(_ text: String, _ take: (UnsafeRawBufferPointer) -> Void) {
-        var text = text
-        text.withUTF8 { take(UnsafeRawBufferPointer($0)) }
+        text.withBytes { take($0) }
     }
 }

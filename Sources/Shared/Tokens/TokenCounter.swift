@@ -24,8 +24,7 @@ package struct TokenCounter: Sendable {
     }
 
     package func count(_ text: String) -> Int {
-        var text = text
-        return text.withUTF8 { count(UnsafeRawBufferPointer($0)) }
+        text.withBytes { count($0) }
     }
 }
 

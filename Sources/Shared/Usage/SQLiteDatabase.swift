@@ -187,8 +187,7 @@ extension SQLiteStatement: UsageCells {
         {
             return
         }
-        var cut = text.beginning(ofBytes: UsageRecord.textBound)
-        cut.withUTF8 { add(UnsafeRawBufferPointer($0)) }
+        text.beginning(ofBytes: UsageRecord.textBound).withBytes { add($0) }
     }
 
     private func addNull() {

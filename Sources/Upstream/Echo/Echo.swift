@@ -192,8 +192,7 @@ private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
 }
 
 private func withBytes(of text: String, _ body: (UnsafeRawBufferPointer) -> Void) {
-    var text = text
-    text.withUTF8 { body(UnsafeRawBufferPointer($0)) }
+    text.withBytes { body($0) }
 }
 
 extension UnsafeRawBufferPointer {

@@ -80,7 +80,6 @@ extension FinishReason {
 
 extension ByteBuffer {
     mutating func append(jsonContent text: String) {
-        var text = text
-        text.withUTF8 { append(jsonContent: UnsafeRawBufferPointer($0)) }
+        text.withBytes { append(jsonContent: $0) }
     }
 }

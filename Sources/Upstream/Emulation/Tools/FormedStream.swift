@@ -162,8 +162,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     private func pass(_ text: String, _ take: (UnsafeRawBufferPointer) -> Void) {
-        var text = text
-        text.withUTF8 { if !$0.isEmpty { take(UnsafeRawBufferPointer($0)) } }
+        text.withBytes { if !$0.isEmpty { take($0) } }
     }
 
     private static func unmet(_ problem: String) -> UpstreamError {
