@@ -72,7 +72,7 @@ extension RequestBody {
     func requestEnds() {
         watchEnds()
         release()
-        leaveSource()
+        source = nil
         if let share {
             if smallHeldBytes > 0 { share.give(smallHeldBytes) }
             smallHeldBytes = 0

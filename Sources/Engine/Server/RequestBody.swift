@@ -16,7 +16,7 @@ package final class RequestBody: @unchecked Sendable {
     private(set) var failure: RequestError?
     private let waiter = Waiter()
     /// Up to the request's end.
-    private(set) var source: (any BodySource)?
+    var source: (any BodySource)?
 
     // The memory that the request holds.
     let headBytes: Int
@@ -163,9 +163,6 @@ package final class RequestBody: @unchecked Sendable {
         }
         return taken
     }
-
-    /// Nobody wants more of it.
-    func leaveSource() { source = nil }
 
     func fail(_ error: RequestError) {
         failure = error
