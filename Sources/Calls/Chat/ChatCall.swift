@@ -43,6 +43,8 @@ package struct ChatCall: Sendable {
     /// Of long texts, which are counted where they are read.
     private var countedTokens: Int?
     private static let longBytes = 262_144
+    /// The texts of a longer prompt are not kept for the time of the answer, but counted before.
+    package static let keptBytes = 8_192
 
     package mutating func countIfLong() { if textBytes > Self.longBytes { countedTokens = promptTokens } }
 

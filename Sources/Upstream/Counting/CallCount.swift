@@ -24,9 +24,6 @@ package final class CallCount: @unchecked Sendable {
     /// Besides texts.
     private var moreTokens = 0
 
-    /// The texts of a longer prompt are not kept for the time of the answer, but counted before.
-    private static let keptBytes = 8_192
-
     package init(_ model: borrowing Model, by worker: Worker, on loop: EventLoop) {
         counter = TokenCounter.of(model)
         window = model.contextWindow
@@ -39,7 +36,7 @@ package final class CallCount: @unchecked Sendable {
     /// Takes over a call that is short, without more; false: it is not.
     package func takeShort(_ call: borrowing ChatCall) -> Bool {
         guard call.attachments.isEmpty, !call.arePromptsSeparate, case let bytes = call.textBytes,
-            bytes <= Self.keptBytes, bytes + (call.maxTokens ?? 0) <= window ?? .max
+            bytes <= ChatCall.keptBytes, bytes + (call.maxTokens ?? 0) <= window ?? .max
         else { return false }
         if counter.isExact { prompt = .waiting(call.messages) }
         return true
@@ -73,7 +70,7 @@ package final class CallCount: @unchecked Sendable {
             prompt = .counted(known)
             return
         }
-        if bytes <= Self.keptBytes {
+        if bytes <= ChatCall.keptBytes {
             prompt = .waiting(call.messages)
             return
         }

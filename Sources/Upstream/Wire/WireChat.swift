@@ -22,7 +22,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private var learned = 0
 
     private static let mostMends = 3
-    private static let keptBytes = 8_192
 
     /// - Parameter mends: those that are known for the model.
     init(
@@ -44,8 +43,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     func write() {
         guard let call = call.take() else { return }
         body = form.written(call, with: mends)
-        // Longer ones are not kept for the time of the answer.
-        if call.textBytes > Self.keptBytes { countedTokens = call.promptTokens } else { texts = call.messages }
+        if call.textBytes > ChatCall.keptBytes { countedTokens = call.promptTokens } else { texts = call.messages }
     }
 
     /// Changes the request as its refusal asks for; false: that is not known to help.
