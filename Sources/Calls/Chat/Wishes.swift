@@ -149,16 +149,13 @@ package struct Wishes: Sendable {
 extension Wishes {
     /// Of tools that may be called, and of the schema of an answer.
     private func forEachText(_ take: (UnsafeRawBufferPointer) -> Void) {
-        func pass(_ text: String) {
-            text.withBytes { take($0) }
-        }
         for tool in tools where toolChoice != .none {
-            pass(tool.name)
-            if let description = tool.description { pass(description) }
+            tool.name.withBytes(take)
+            if let description = tool.description { description.withBytes(take) }
             if let schema = tool.schema { take(schema.bytes) }
         }
         if case .schema(let name, let schema?, _) = format {
-            pass(name)
+            name.withBytes(take)
             take(schema.bytes)
         }
     }

@@ -17,7 +17,7 @@ struct PanelFeedback {
     func begin() {
         switch form {
         case .content: writer.begin(with: " ")
-        case .reasoning: withBytes(" ") { writer.take(0, .reasoning($0)) }
+        case .reasoning: " ".withBytes { writer.take(0, .reasoning($0)) }
         case .comment, .off: return
         }
         writer.flushNow()
@@ -27,15 +27,11 @@ struct PanelFeedback {
     func mark(_ member: String, isGood: Bool) {
         let line = PanelMarks.line(member, isGood: isGood)
         switch form {
-        case .content: withBytes(line) { writer.take(0, .text($0)) }
-        case .reasoning: withBytes(line) { writer.take(0, .reasoning($0)) }
-        case .comment: withBytes(String(line.dropLast())) { writer.take(0, .note($0)) }
+        case .content: line.withBytes { writer.take(0, .text($0)) }
+        case .reasoning: line.withBytes { writer.take(0, .reasoning($0)) }
+        case .comment: String(line.dropLast()).withBytes { writer.take(0, .note($0)) }
         case .off: return
         }
         writer.flushNow()
-    }
-
-    private func withBytes(_ text: String, _ take: (UnsafeRawBufferPointer) -> Void) {
-        text.withBytes { take($0) }
     }
 }

@@ -183,16 +183,12 @@ private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
         StepCount.add(place - start)
         let word = bytes[part: start..<place]
         take(0, sent <= thoughtWords ? .reasoning(word) : .text(word))
-        if sent == thoughtWords { withBytes(of: EchoChat.signature) { take(0, .signature(call: nil, $0)) } }
+        if sent == thoughtWords { EchoChat.signature.withBytes { take(0, .signature(call: nil, $0)) } }
         if isAtEnd { take(0, .finish(.stop, stop: nil)) }
         return true
     }
 
     func stop() { message = nil }
-}
-
-private func withBytes(of text: String, _ body: (UnsafeRawBufferPointer) -> Void) {
-    text.withBytes { body($0) }
 }
 
 extension UnsafeRawBufferPointer {

@@ -77,9 +77,3 @@ extension FinishReason {
     /// As completions name it; there are no calls.
     var nameOfText: StaticString { self == .toolCalls ? "stop" : name(isOld: false) }
 }
-
-extension ByteBuffer {
-    mutating func append(jsonContent text: String) {
-        text.withBytes { append(jsonContent: $0) }
-    }
-}

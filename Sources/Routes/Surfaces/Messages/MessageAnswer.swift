@@ -67,8 +67,7 @@ struct MessageAnswer: ChatReply {
         for call in choice.toolCalls {
             open("tool_use")
             body.append(#""id":"#)
-            var id = call.id ?? ""
-            id.withUTF8 { body.append(toolUseID: UnsafeRawBufferPointer($0)) }
+            (call.id ?? "").withBytes { body.append(toolUseID: $0) }
             body.append(#","name":"#)
             body.append(json: call.name)
             body.append(#","input":"#)

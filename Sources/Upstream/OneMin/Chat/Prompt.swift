@@ -74,9 +74,7 @@ private enum Turn {
 
     var hasWords: Bool { text.utf8.contains { $0 > 32 } }
 
-    func append(to body: inout ByteBuffer) {
-        text.withBytes { body.append(jsonContent: $0) }
-    }
+    func append(to body: inout ByteBuffer) { body.append(jsonContent: text) }
 
     private static func written(_ message: borrowing ChatMessage, _ attachments: [Attachment]) -> String {
         var out = ByteBuffer()
