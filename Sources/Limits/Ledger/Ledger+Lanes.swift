@@ -119,18 +119,21 @@ extension Ledger {
         guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
         if lanes[lane].connectedEpoch != serving.epoch { return .connect }
         if !serving.doubtful.isEmpty { return .time }
-        if !serving.unread.isEmpty { return .read(serving.unread) }
+        let roundTrip = lanes[lane].roundTrip
         for account in serving.accounts where !isHeldBack(account) && !isWrittenAfter(account, serving) {
             if serving.reread.contains(where: { $0 === account }) { continue }
-            guard let plan = plan(account, epoch: serving.epoch, at: now) else { continue }
+            // A contended record would be known too long ago once the others were read.
+            let isReady =
+                serving.unread.isEmpty
+                || Self.isContended(account, roundTrip: roundTrip, now) && serving.isRead(account)
+            guard isReady, let plan = plan(account, epoch: serving.epoch, at: now) else { continue }
             serving.writing.append(plan)
         }
-        if serving.writing.isEmpty { return nil }
-        let roundTrip = lanes[lane].roundTrip
+        if serving.writing.isEmpty { return serving.unread.isEmpty ? nil : .read(serving.unread) }
         serving.contended = serving.writing.compactMap {
             Self.isContended($0.account, roundTrip: roundTrip, now) ? $0.account : nil
         }
-        return .write(serving.writing, thenRead: serving.contended)
+        return .write(serving.writing, thenRead: serving.contended + serving.unread)
     }
 
     /// A request waits for it that is first to be counted in a record which is being written: it is to be counted in the
@@ -167,7 +170,7 @@ extension Ledger {
             switch outcome {
             case .success(let reply): take(reply, serving, lane, now)
             case .failure(let failure):
-                let isReading = !serving.unread.isEmpty && serving.doubtful.isEmpty
+                let isReading = !serving.unread.isEmpty && serving.doubtful.isEmpty && serving.writing.isEmpty
                 if isReading, mayBeIdle, !serving.isReadAnew {
                     serving.isReadAnew = true
                 } else {
@@ -229,8 +232,7 @@ extension Ledger {
         case .found(let found):
             metrics.reads += 1
             metrics.readRecords += found.count
-            let isDoubtful = found.contains { $0.isTooFarAhead(of: now.wall) }
-            if isDoubtful { serving.doubtful = found } else { absorb(found, serving, now) }
+            read(found, serving, now)
         case .time(let seconds):
             // The store's seconds may be late by one and a half.
             let storeTime = seconds * 1_000_000 + 1_500_000
@@ -251,8 +253,17 @@ extension Ledger {
                 absorb(found, account, epoch: serving.epoch, at: now)
             }
             serving.writing = []
-            serving.reread += serving.contended
+            if serving.unread.isEmpty {
+                serving.reread += serving.contended
+            } else {
+                read(Array(found.dropFirst(serving.contended.count)), serving, now)
+            }
         }
+    }
+
+    private mutating func read(_ found: [Found], _ serving: Round.Serving, _ now: Moment) {
+        let isDoubtful = found.contains { $0.isTooFarAhead(of: now.wall) }
+        if isDoubtful { serving.doubtful = found } else { absorb(found, serving, now) }
     }
 
     private mutating func absorb(_ found: [Found], _ serving: Round.Serving, _ now: Moment) {

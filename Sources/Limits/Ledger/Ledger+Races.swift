@@ -12,8 +12,10 @@ extension Ledger {
     /// `roundTrip`: the usual time of a call of its lane.
     static func isContended(_ account: Account, roundTrip: Int, _ now: Moment) -> Bool {
         guard let othersAt = account.othersAt, now.steady - othersAt < contendedMicroseconds else { return false }
-        return roundTrip > slowMicroseconds
+        return isSlow(roundTrip)
     }
+
+    static func isSlow(_ roundTrip: Int) -> Bool { roundTrip > slowMicroseconds }
 
     /// Requests of a caller that asks for more than it may have do not wait until they win. Others took the room.
     mutating func refuseLosers(_ account: Account, _ now: Moment) {

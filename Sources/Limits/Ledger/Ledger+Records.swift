@@ -100,8 +100,13 @@ extension Ledger {
             for part in refused { refuse(part.request, now) }
             return nil
         }
-        let isContended = Self.isContended(account, roundTrip: lanes[account.lane].roundTrip, now)
-        let terms = LeaseTerms(isContended: isContended, instances: max(1, instancesSeen))
+        let roundTrip = lanes[account.lane].roundTrip
+        let isContended = Self.isContended(account, roundTrip: roundTrip, now)
+        let terms = LeaseTerms(
+            isContended: isContended,
+            isSlow: Self.isSlow(roundTrip),
+            instances: max(1, instancesSeen)
+        )
         let leasing = rule == nil && stopBy == nil ? terms : nil
         let (record, place) = account.tally.commitDraft(leasing: leasing, at: now.wall)
         let plan = WritePlan(
@@ -147,7 +152,8 @@ extension Ledger {
             if case .kept = plan.fresh { return }  // no race: it is read now
             metrics.lostRaces += 1
             account.losses += 1
-            if account.losses > 2 {
+            // Late answers come apart as it is, and the lane's next round would begin without it.
+            if account.losses > 2, !Self.isSlow(lanes[account.lane].roundTrip) {
                 let pause = Int(random.next() % UInt64(1_000 * min(account.losses, 20)))
                 account.notBefore = now.steady + pause
             }

@@ -31,5 +31,7 @@ enum Round {
             self.unread = unread
             self.epoch = epoch
         }
+
+        func isRead(_ account: Account) -> Bool { !unread.contains { $0 === account } }
     }
 }

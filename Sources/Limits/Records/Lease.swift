@@ -14,7 +14,7 @@ struct Lease {
     static let busyUnits = 8
     /// Fewer are not worth holding back from others.
     static let leastUnits = 8
-    /// The same where each write is a race; so many are taken at least.
+    /// The same where each write is a race.
     static let leastContendedUnits = 4
     static let longestMicroseconds = 1_000_000
 
@@ -25,6 +25,8 @@ struct Lease {
 struct LeaseTerms {
     /// Others write the same record, and answers are late.
     let isContended: Bool
+    /// Answers are late.
+    let isSlow: Bool
     /// The number of those that are alive.
     let instances: Int
 }

@@ -30,7 +30,9 @@ struct LeaseSizing {
         let bound = limit.quota.count
         let most = min((bound - record.total) / 4, bound / 10 - record.leased(at: time))
         let bucketEnd = limit.grid.end(of: place.number)
-        if terms.isContended, bound / 10 >= Lease.leastUnits {
+        // Others that always lose are never seen.
+        let mayBeContended = terms.isSlow && terms.instances > 1 && longPace.units(at: time) > 0
+        if terms.isContended || mayBeContended, bound / 10 >= Lease.leastUnits {
             return contendedLease(place, min(most, bound / 10 / terms.instances), bucketEnd, at: time)
         }
         // About as many as were used in the last bucket.
@@ -47,7 +49,7 @@ struct LeaseSizing {
     private mutating func contendedLease(_ place: Place, _ most: Int, _ bucketEnd: Int, at time: Int) -> Lease? {
         let end = min(bucketEnd + limit.grid.graceMicroseconds, time + Lease.longestMicroseconds)
         let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds
-        let units = min(max(2 * used, pace.units(at: time), Lease.leastContendedUnits), most)
+        let units = min(max(2 * used, pace.units(at: time), Lease.leastUnits), most)
         guard units >= Lease.leastContendedUnits, time < end else { return nil }
         return Lease(place: place, units: units, left: units, end: end, returnsBy: end + deferMicroseconds)
     }

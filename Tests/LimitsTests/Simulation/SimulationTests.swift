@@ -69,6 +69,13 @@ import Testing
         }
     }
 
+    @Test("instances that begin to write a record at once refuse nobody who keeps to the limit")
+    func crowdAtStart() async {
+        for crowd in await aside({ (30..<54).map { Crowd(seed: $0, seconds: 3) } }) {
+            for row in crowd.rows where !row.isGreedy { #expect(row.refused == 0, "\(row.name)") }
+        }
+    }
+
     @Test("an answer that comes after its bucket is not used")
     func lateAnswer() {
         #expect(Simulation.lateAnswer(plant: nil).breaches.map(\.text) == [])

@@ -102,7 +102,7 @@ import Testing
         tally.beginDraft(isTaking: true, at: epoch)
         #expect(tally.admit(1, by: nil, at: epoch))
         let (written, place) = tally.commitDraft(
-            leasing: LeaseTerms(isContended: true, instances: 4),
+            leasing: LeaseTerms(isContended: true, isSlow: true, instances: 4),
             at: epoch
         )
         tally.written(at: epoch)
@@ -122,19 +122,34 @@ import Testing
         #expect(sums.openUnits == 0)
     }
 
-    @Test("where each write is a race, the first one takes a lease already", arguments: [1_000, 80, 79])
-    func leasedAtFirst(_ bound: Int) {
-        let limit = Limit(.caller(.chat), Quota(bound, per: .second, times: 6))
+    @Test("where each write is a race, the first one takes a lease already", arguments: [(1_000, 8), (80, 4), (79, 0)])
+    func leasedAtFirst(_ bound: Int, units: Int) {
+        let race = LeaseTerms(isContended: true, isSlow: true, instances: 2)
+        #expect(leased(of: bound, writes: 1, race) == units)
+        #expect(leased(of: bound, writes: 1, LeaseTerms(isContended: false, isSlow: false, instances: 2)) == 0)
+    }
+
+    @Test("where answers are late, the second of two writes takes a lease, though others were not seen")
+    func leasedUnseen() {
+        let terms = LeaseTerms(isContended: false, isSlow: true, instances: 2)
+        #expect(leased(of: 1_000, writes: 1, terms) == 0)
+        #expect(leased(of: 1_000, writes: 2, terms) == 8)
+        #expect(leased(of: 1_000, writes: 2, LeaseTerms(isContended: false, isSlow: true, instances: 1)) == 0)
+    }
+
+    /// The units of the lease of so many writes one after another.
+    private func leased(of bound: Int, writes: Int, _ terms: LeaseTerms) -> Int {
         let sums = TallySums()
-        for isContended in [true, false] {
-            let tally = WindowTally(limit, isShared: true, sums: sums, at: epoch)
-            tally.absorb(nil, birth: 1, isAhead: false, at: epoch)
+        let limit = Limit(.caller(.chat), Quota(bound, per: .second, times: 6))
+        let tally = WindowTally(limit, isShared: true, sums: sums, at: epoch)
+        tally.absorb(nil, birth: 1, isAhead: false, at: epoch)
+        for _ in 0..<writes {
             tally.beginDraft(isTaking: true, at: epoch)
             #expect(tally.admit(1, by: nil, at: epoch))
-            _ = tally.commitDraft(leasing: LeaseTerms(isContended: isContended, instances: 2), at: epoch)
+            _ = tally.commitDraft(leasing: terms, at: epoch)
             tally.written(at: epoch)
-            #expect(sums.openUnits == (bound >= 80 ? 4 : 0))
         }
+        return sums.openUnits
     }
 
     @Test("a record ahead of all clocks is moved back, and keeps others out")
