@@ -18,6 +18,26 @@ import Testing
     )
     func cleans(_ said: String, _ expected: String) { #expect(UpstreamError.cleaned(said) == expected) }
 
+    @Test(
+        "the vendor's words lose names of owners, files and machines, and nothing else",
+        arguments: [
+            ("api_key=sk-abc12345 is bad", "\u{2026} is bad"), ("key AIzaSyShortKey12.", "key \u{2026}"),
+            ("projects/mine/locations/us-central1 denies", "\u{2026} denies"),
+            ("Project my-project is wrong", "Project \u{2026} is wrong"),
+            ("project number 123456789012 is wrong", "project number \u{2026} is wrong"),
+            ("Organization 'Acme Corp' is wrong", "Organization \u{2026} \u{2026} is wrong"),
+            ("account \"acme\" is wrong", "account \u{2026} is wrong"), ("mail bob@corp.example now", "mail \u{2026} now"),
+            (#"see C:\srv\app\main.py line 3"#, "see \u{2026} line 3"),
+            ("see vllm/entrypoints/api.py line 3", "see \u{2026} line 3"),
+            ("see internal.example:8080/x or localhost:8080", "see \u{2026} or \u{2026}"), ("at 10.0.0.5 now", "at \u{2026} now"),
+            ("model @cf/meta/llama-3.1-8b is unknown", "model @cf/meta/llama-3.1-8b is unknown"),
+            ("messages[0].content: claude@20240620, 2147483647", "messages[0].content: claude@20240620, 2147483647"),
+            ("your project is out of quota, 1.5:1 and a/b", "your project is out of quota, 1.5:1 and a/b"),
+            ("the account's organization has none", "the account's organization has none"),
+        ]
+    )
+    func hidesOwners(_ said: String, _ expected: String) { #expect(UpstreamError.words(of: said) == expected) }
+
     @Test("a long text is cut at 300 characters")
     func cuts() {
         #expect(UpstreamError.cleaned(String(repeating: "\u{e4} ", count: 5_000)).count == 300)
