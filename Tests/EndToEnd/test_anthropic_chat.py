@@ -453,6 +453,14 @@ def test_a_loop_of_tools_by_responses(official, anthropic_server, is_streamed):
     assert second["thinking"]["type"] == "enabled"
 
 
+def test_thoughts_of_other_vendors_stay_there(claude, anthropic_server):
+    thoughts = [{"type": "thinking", "thinking": "Hm", "signature": signature} for signature in ("gemini.EpEg", "rs_1.gAAAA")]
+    sealed = {"type": "redacted_thinking", "data": "rs_2.gAAAA"}
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [*thoughts, sealed, *said("So.")]}]
+    claude.messages.create(model="claude", max_tokens=50, messages=[*turns, {"role": "user", "content": "More"}])
+    assert anthropic_server.body(MODEL)["messages"][1]["content"] == said("So.")
+
+
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_the_older_form_of_calls(talking, anthropic_server, is_streamed):
     anthropic_server.says(MODEL, {"content": CALLS})

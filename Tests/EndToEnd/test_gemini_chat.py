@@ -409,7 +409,7 @@ def test_signatures_of_texts_go_over_turns(anthropics, gem, google, is_streamed)
             message = events.get_final_message()
     else:
         message = anthropics.messages.create(messages=turns, **asked)
-    assert own in [getattr(block, "signature", None) for block in message.content]
+    assert f"gemini.{own}" in [getattr(block, "signature", None) for block in message.content]
     google.says(MODEL, {})
     other = {"type": "thinking", "thinking": "Of another vendor.", "signature": "another"}
     turns += [{"role": "assistant", "content": message.model_dump()["content"]}, {"role": "user", "content": "More"},

@@ -221,6 +221,15 @@ def test_usage_that_is_never_told_is_counted(team, server):
     assert len({one["id"] for one in got.chunks}) == 1
 
 
+@pytest.mark.parametrize("last", ["error", "cut"])
+def test_a_failure_after_the_end_takes_nothing_back(team, server, last):
+    late = {"error": {"message": "late", "code": 500}} if last == "error" else 'data: {"choices":[],"usa'
+    server.says(MODEL, {"events": [ROLE, text("Hello there"), STOP, late], "done": False})
+    got = stream(team, model="fast", stream_options={"include_usage": True})
+    assert got.text() == "Hello there" and got.finish() == "stop" and got.is_done and got.error is None
+    assert got.usage()["completion_tokens"] > 0
+
+
 FAULTS = {
     "error object": [chunk({}) | {"error": {"message": "x", "code": 429}}],
     "error text": ['data: {"error":"overloaded"}'],

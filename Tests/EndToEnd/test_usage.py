@@ -192,6 +192,18 @@ def test_a_stream_that_breaks_off_is_recorded_as_far_as_it_came(team, file, serv
     assert request["completion_tokens"] > 2 and request["cost"] > 0 and request["estimated"]
 
 
+def test_the_use_that_was_told_before_a_stream_broke_off(team, file, server):
+    used = {"prompt_tokens": 1000, "completion_tokens": 1, "total_tokens": 1001}
+    events = [chunk({"role": "assistant", "content": ""}, usage=used), chunk({"content": "one two three"})]
+    server.says("big/2", {"events": events, "done": False, "cut": True})
+    team.post(PATH, json=body(model="other", stream=True))
+    request, call = file.more(2)
+    for record in (request, call):
+        told(record, prompt_tokens=1000, success=False)
+        assert record["completion_tokens"] > 2
+    assert request["cost"] == call["cost"] > 0
+
+
 def test_speech_is_a_call_without_tokens(team, file):
     answer = team.post("/v1/audio/speech", json={"model": "tts-1", "input": "Hello", "voice": "alloy"})
     assert answer.status_code == 200

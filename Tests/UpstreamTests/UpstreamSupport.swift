@@ -30,6 +30,8 @@ final class ScriptedStream: UpstreamStream, @unchecked Sendable {
         piece.withUnsafeBytes { buffer.append($0) }
     }
 
+    var piecesLeft: Int { pieces.count }
+
     func stop(isComplete: Bool) { stopped = isComplete }
 }
 

@@ -16,5 +16,11 @@ package final class Thought: Sendable {
         self.isSealed = isSealed
     }
 
+    /// Of OpenAI's reasoning and of Gemini's texts: Anthropic's alone have none.
+    package static let marks = ["rs_", "gemini."]
+
+    /// Another vendor knows by its mark that it cannot read it.
+    package var isMarked: Bool { signature.map { text in Self.marks.contains(where: text.hasPrefix) } ?? false }
+
     package var bytes: Int { text.utf8.count + (signature?.utf8.count ?? 0) }
 }

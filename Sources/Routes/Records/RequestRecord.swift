@@ -85,7 +85,7 @@ struct RequestRecord {
                 caller: caller,
                 promptTokens: isCached ? 0 : usage?.promptTokens ?? 0,
                 completionTokens: isCached ? 0 : usage?.completionTokens ?? 0,
-                usdParts: spent?.usdParts ?? 0
+                cost: spent
             )
         )
     }

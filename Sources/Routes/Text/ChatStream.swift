@@ -47,7 +47,9 @@ func deliver(_ open: OpenChat, _ exchange: Exchange) async throws(UpstreamError)
     do throws(UpstreamError) {
         try await delivery.passOn()
     } catch {
-        throw delivery.failed(error)
+        let (failure, used) = delivery.failed(error)
+        exchange.record.usage = used
+        throw failure
     }
     let usage = delivery.ended()
     exchange.record.usage = usage
@@ -114,15 +116,16 @@ private final class Delivery {
         }
     }
 
-    /// Bills what was delivered; the failure as the client is told of it.
+    /// Bills what was delivered, or what the vendor told of it already; the failure as the client is told of it, and what
+    /// was used.
     @inline(never)
-    func failed(_ error: UpstreamError) -> UpstreamError {
-        let delivered = Usage(
-            promptTokens: answer.count.knownPromptTokens(or: answer.promptTokens),
-            completionTokens: tally.tokens
-        )
-        if !answer.isBilled { answer.vendorCall.failed(error, after: delivered) }
-        return answer.vendorCall.failure(error)
+    func failed(_ error: UpstreamError) -> (UpstreamError, Usage?) {
+        var used = answer.stream.usage ?? .nothing
+        if used.promptTokens == 0 { used.promptTokens = answer.count.knownPromptTokens(or: answer.promptTokens) }
+        used.completionTokens = max(used.completionTokens, tally.tokens)
+        if !answer.isBilled { answer.vendorCall.failed(error, after: used) }
+        let isUsed = used.completionTokens > 0 || error.mayBeBilled
+        return (answer.vendorCall.failure(error), isUsed ? used : nil)
     }
 
     /// Bills the whole answer; its usage, counted where the vendor does not tell it.

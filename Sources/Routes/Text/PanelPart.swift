@@ -68,7 +68,7 @@ final class PanelPart: @unchecked Sendable {
         let cost = usage.flatMap { candidate?.price?.cost($0) }
         if !isLast, let usage {
             if let cost { exchange.record.furtherCost = exchange.record.furtherCost.map { $0 + cost } ?? cost }
-            gateway.counts.count(usage, usdParts: cost?.usdParts ?? 0, of: name, for: exchange.record.caller)
+            gateway.counts.count(usage, cost: cost, of: name, for: exchange.record.caller)
         }
         gateway.log.info("panel call") { line in
             line.add("request_id", word: exchange.requestID)

@@ -25,7 +25,7 @@ package final class LoopMetrics: @unchecked Sendable {
     let tokens: Cells
     /// By provider and fault.
     let faults: Cells
-    /// By caller: requests, tokens of prompt and completion, 10^-9 dollars.
+    /// By caller: requests, tokens of prompt and completion, 10^-12 dollars.
     let callers: Cells
     let operations = OperationCells()
     let gauges = Cells(count: Gauge.allCases.count)
@@ -35,7 +35,7 @@ package final class LoopMetrics: @unchecked Sendable {
     }
 
     enum CallerCount: Int, CaseIterable {
-        case requests, promptTokens, completionTokens, usdParts
+        case requests, promptTokens, completionTokens, cost
     }
 
     init(_ labels: MetricLabels, _ numbers: SeriesNumbers, _ operationNumbers: SeriesNumbers) {
@@ -75,8 +75,8 @@ package final class LoopMetrics: @unchecked Sendable {
         package let caller: String?
         package let promptTokens: Int
         package let completionTokens: Int
-        /// 10^-9 dollars; 0: nothing, or not known.
-        package let usdParts: Int
+        /// Nil: not known.
+        package let cost: Cost?
 
         package init(
             route: Int,
@@ -87,7 +87,7 @@ package final class LoopMetrics: @unchecked Sendable {
             caller: String? = nil,
             promptTokens: Int,
             completionTokens: Int,
-            usdParts: Int = 0
+            cost: Cost? = nil
         ) {
             self.route = route
             self.model = model
@@ -97,7 +97,7 @@ package final class LoopMetrics: @unchecked Sendable {
             self.caller = caller
             self.promptTokens = promptTokens
             self.completionTokens = completionTokens
-            self.usdParts = usdParts
+            self.cost = cost
         }
     }
 
@@ -118,8 +118,8 @@ package final class LoopMetrics: @unchecked Sendable {
         if let caller = ended.caller { count(ended, of: caller) }
     }
 
-    /// A call that was made for a request besides the one that answered it: its tokens, and 10^-9 dollars.
-    package func count(_ usage: Usage, usdParts: Int, of model: String, for caller: String?) {
+    /// A call that was made for a request besides the one that answered it: its tokens, and its cost where it is known.
+    package func count(_ usage: Usage, cost: Cost?, of model: String, for caller: String?) {
         oneLoop.check()
         let model = number(ofModel: model)
         tokens.add(usage.promptTokens, at: model * 2)
@@ -128,7 +128,7 @@ package final class LoopMetrics: @unchecked Sendable {
         let first = number(ofCaller: caller) * CallerCount.allCases.count
         callers.add(usage.promptTokens, at: first + CallerCount.promptTokens.rawValue)
         callers.add(usage.completionTokens, at: first + CallerCount.completionTokens.rawValue)
-        callers.add(usdParts, at: first + CallerCount.usdParts.rawValue)
+        callers.add(cost?.millionths ?? 0, at: first + CallerCount.cost.rawValue)
     }
 
     private func count(_ ended: borrowing Ended, of caller: String) {
@@ -136,7 +136,7 @@ package final class LoopMetrics: @unchecked Sendable {
         callers.add(1, at: first + CallerCount.requests.rawValue)
         callers.add(ended.promptTokens, at: first + CallerCount.promptTokens.rawValue)
         callers.add(ended.completionTokens, at: first + CallerCount.completionTokens.rawValue)
-        callers.add(ended.usdParts, at: first + CallerCount.usdParts.rawValue)
+        callers.add(ended.cost?.millionths ?? 0, at: first + CallerCount.cost.rawValue)
     }
 
     /// A vendor brought no answer, or not all of it.

@@ -120,7 +120,7 @@ package final class Metrics: MetricsSource {
         each(.promptTokens) { text.sample(("caller", $0), ("kind", "prompt"), value: $1) }
         each(.completionTokens) { text.sample(("caller", $0), ("kind", "completion"), value: $1) }
         text.family("relay_caller_cost_usd_total", .counter, "Dollars that those cost, where prices are known.")
-        each(.usdParts) { text.sample(("caller", $0), billionths: $1) }
+        each(.cost) { text.sample(("caller", $0), trillionths: $1) }
     }
 
     private func writeFaults(to text: inout MetricsText) {

@@ -35,7 +35,13 @@ package struct MetricsText: ~Copyable {
 
     package mutating func sample(_ labels: (StaticString, String)..., billionths: Int) {
         begin("", labels)
-        append(billionths: billionths)
+        append(billionths, of: 1_000_000_000)
+        body.append("\n")
+    }
+
+    package mutating func sample(_ labels: (StaticString, String)..., trillionths: Int) {
+        begin("", labels)
+        append(trillionths, of: 1_000_000_000_000)
         body.append("\n")
     }
 
@@ -67,7 +73,7 @@ package struct MetricsText: ~Copyable {
     }
 
     private mutating func append(_ value: Int, of buckets: Buckets) {
-        if buckets.areTimes { append(billionths: value) } else { body.append(decimal: value) }
+        if buckets.areTimes { append(value, of: 1_000_000_000) } else { body.append(decimal: value) }
     }
 
     private mutating func begin(
@@ -102,14 +108,16 @@ package struct MetricsText: ~Copyable {
     }
 
     /// As short as can be, without rounding: `0.005`, `10`.
-    private mutating func append(billionths: Int) {
-        if billionths < 0 { body.append("-") }
-        let billionths = Int(billionths.magnitude)
-        body.append(decimal: billionths / 1_000_000_000)
-        var rest = billionths % 1_000_000_000
+    ///
+    /// - Parameter whole: so many parts are one; a power of ten.
+    private mutating func append(_ parts: Int, of whole: Int) {
+        if parts < 0 { body.append("-") }
+        let parts = parts.magnitude
+        body.append(decimal: Int(parts / whole.magnitude))
+        var rest = parts % whole.magnitude
         guard rest > 0 else { return }
         body.append(".")
-        var unit = 100_000_000
+        var unit = whole.magnitude / 10
         while rest > 0 {
             body.append(UInt8(ascii: "0") + UInt8(rest / unit))
             rest %= unit

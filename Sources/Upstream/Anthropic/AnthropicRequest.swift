@@ -249,6 +249,8 @@ struct AnthropicRequest: ~Copyable {
 
 extension ChatMessage {
     fileprivate var hasSignedThought: Bool {
-        content.contains { if case .thought(let thought) = $0 { thought.signature != nil } else { false } }
+        content.contains {
+            if case .thought(let thought) = $0 { thought.signature != nil && !thought.isMarked } else { false }
+        }
     }
 }

@@ -63,9 +63,9 @@ struct ClaudeBlocks {
         }
     }
 
-    /// Its vendor takes it back with its signature only.
+    /// Its vendor takes it back with its signature only, and no other vendor's.
     func append(_ thought: Thought, _ list: inout BlockList, to out: inout ByteBuffer) {
-        guard let signature = thought.signature else { return }
+        guard let signature = thought.signature, !thought.isMarked else { return }
         if thought.isSealed {
             list.open("redacted_thinking", to: &out)
             out.append(#","data":"#)

@@ -33,7 +33,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
 
     var usage: Usage? { inner.usage }
     var hasBegun: Bool { inner.hasBegun }
-    var isFinished: Bool { inner.hasBegun && inner.isFinished }
+    var isFinished: Bool { inner.hasBegun && inner.isFinished && !isUnobeyed }
     var isWhole: Bool { inner.isWhole }
 
     // MARK: Events

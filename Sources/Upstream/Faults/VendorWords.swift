@@ -19,7 +19,9 @@ extension UpstreamError {
 
 /// Words that name an organisation, a project or an account, by the word before them.
 private struct OwnerNames {
-    private static let owners: Set<String> = ["organization", "organisation", "project", "account", "workspace", "tenant"]
+    private static let owners: Set<String> = [
+        "organization", "organisation", "project", "account", "workspace", "tenant",
+    ]
     private static let quotes: Set<Character> = ["\"", "'", "`", "‘", "“"]
 
     private var isAfterOwner = false

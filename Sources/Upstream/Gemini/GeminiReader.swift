@@ -100,7 +100,9 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     private func tell(_ signature: UnsafeRawBufferPointer, _ take: Take) {
         hasParts = true
         memory.remember(signature)
-        take(0, .signature(call: nil, signature))
+        var marked = ByteBuffer(TextSignature.mark)
+        marked.append(signature)
+        take(0, .signature(call: nil, marked.bytes))
     }
 
     private func tell(

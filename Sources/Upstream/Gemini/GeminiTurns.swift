@@ -87,7 +87,9 @@ struct GeminiTurns: ~Copyable {
         for place in turn.places {
             let content = messages[place].content
             var signature: String?
-            for case .thought(let thought) in content { signature = thought.signature ?? signature }
+            for case .thought(let thought) in content {
+                signature = thought.signature.map(TextSignature.bare) ?? signature
+            }
             if let known = signature, !memory.isKnown(known) { signature = nil }
             let lastText = content.lastIndex { if case .text = $0 { true } else { false } }
             for (index, piece) in content.enumerated() {

@@ -91,7 +91,7 @@ struct AccountSignatures: Sendable {
                 if call.signature == nil, let id = call.id { keys.append(key(ofCall: id)) }
             }
             for case .thought(let thought) in message.content {
-                if let signature = thought.signature { keys.append(key("text", signature)) }
+                if let bare = thought.signature.map(TextSignature.bare) { keys.append(key("text", bare)) }
             }
             if keys.count >= Self.mostRecalled { break }
         }
@@ -115,5 +115,15 @@ struct AccountSignatures: Sendable {
         buffer.append(kind)
         buffer.append(text)
         return Digest(of: buffer.bytes)
+    }
+}
+
+/// The signature of a text, as callers are given it: other vendors know by the mark that it is not theirs.
+enum TextSignature {
+    static let mark = "gemini."
+
+    /// As the vendor made it.
+    static func bare(_ signature: String) -> String {
+        signature.hasPrefix(mark) ? String(signature.dropFirst(mark.count)) : signature
     }
 }

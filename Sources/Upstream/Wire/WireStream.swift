@@ -21,15 +21,18 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     private var isOver = false
     private var isDone = false
     private var isStopped = false
+    /// When what is waited for at the end has to be there; nil: the end has not come yet.
+    private var tailEnds: UInt64?
 
     /// Of one event, or of an answer in place of a stream.
     static let eventLimitBytes = 4_194_304
     /// For the usage, after all else has come.
-    private static let tailNanoseconds: UInt64 = 5_000_000_000
+    private let tailNanoseconds: UInt64
 
-    init(_ stream: any UpstreamStream, _ reader: any WireReader) {
+    init(_ stream: any UpstreamStream, _ reader: any WireReader, tailNanoseconds: UInt64 = 5_000_000_000) {
         self.stream = stream
         self.reader = reader
+        self.tailNanoseconds = tailNanoseconds
         isEventStream = stream.head.isEventStream
     }
 
@@ -52,9 +55,13 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         if !early.isEmpty, !isBeginning { return .bytes }
         if isDone { return .end }
         let isTail = isEventStream && reader.isFinished
+        let patience = isTail ? min(patienceNanoseconds, tailLeft()) : patienceNanoseconds
+        if patience == 0 {
+            isOver = true
+            return .bytes
+        }
         let arrival: Arrival
         do throws(TransportError) {
-            let patience = isTail ? min(patienceNanoseconds, Self.tailNanoseconds) : patienceNanoseconds
             arrival = try await stream.more(patienceNanoseconds: patience)
         } catch {
             // All that was asked for has come.
@@ -76,6 +83,14 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
             isOver = true
         }
         return .bytes
+    }
+
+    /// However often something comes that is not waited for.
+    private func tailLeft() -> UInt64 {
+        let now = EventLoop.monotonicNanoseconds()
+        let ends = tailEnds ?? now + tailNanoseconds
+        tailEnds = ends
+        return ends - min(now, ends)
     }
 
     private func takeBytes() throws(UpstreamError) {
@@ -103,7 +118,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         guard isEventStream else { return try nextOfWhole(take) }
         if reader.takeText(from: &events, take) { return true }
         if let event = events.next() {
-            if !event.data.isEmpty, try reader.take(event: event.data, named: event.name, take) { try end(take) }
+            if !event.data.isEmpty, try isEnd(event, take) { try end(take) }
             return true
         }
         guard isOver else { return false }
@@ -114,6 +129,19 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         }
         try end(take)
         return true
+    }
+
+    private func isEnd(
+        _ event: EventStreamParser.Event,
+        _ take: (Int, AnswerEvent) -> Void
+    ) throws(UpstreamError) -> Bool {
+        do throws(UpstreamError) {
+            return try reader.take(event: event.data, named: event.name, take)
+        } catch {
+            // All that was asked for has come.
+            guard reader.hasBegun, reader.isFinished else { throw error }
+            return true
+        }
     }
 
     private func nextOfWhole(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {

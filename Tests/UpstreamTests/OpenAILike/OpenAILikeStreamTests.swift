@@ -78,6 +78,16 @@ import Testing
         }
     }
 
+    @Test("comments do not make the wait for the usage longer")
+    func drips() async {
+        let finish = #"data: {"choices":[{"index":0,"delta":{"content":"ja"},"finish_reason":"stop"}]}"# + "\n\n"
+        let scripted = ScriptedStream([Array(finish.utf8)] + Array(repeating: Array(": ping\n\n".utf8), count: 9))
+        let reader = AnswerReader(terms(isNative: false), JSONParser(), RandomBytes())
+        let heard = await hear(WireStream(scripted, reader, tailNanoseconds: 0))
+        #expect(heard.texts == [0: "ja"] && heard.ends == [0: [.stop]])
+        #expect(scripted.piecesLeft == 9)
+    }
+
     @Test("a broken answer is a failure or an end, and no crash")
     func broken() async {
         let bytes = Array(Self.events.utf8)
