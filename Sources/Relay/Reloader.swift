@@ -74,9 +74,9 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
             let refusal = refused(outcome.problems.map(\.description), isPolled: isPolled)
             return outcome.isUnavailable ? .unavailable(outcome.problems.first?.text ?? "") : refusal
         }
-        if next == settings {
+        let areSame = next == settings
+        if areSame, isPolled {
             lastProblems = []
-            if !isPolled { parts.lasting.log.info("settings are the same") }
             return .reloaded
         }
         do throws(Listener.Failure) {
@@ -89,7 +89,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         }
         lastProblems = []
         pollAnew()
-        parts.lasting.log.info("settings reloaded") { $0.add("summary", next.summary) }
+        let message: StaticString = areSame ? "settings are the same" : "settings reloaded"
+        parts.lasting.log.info(message) { $0.add("summary", next.summary) }
         return .reloaded
     }
 

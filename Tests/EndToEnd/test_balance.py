@@ -460,6 +460,14 @@ def test_chats_with_tools_or_pictures_skip_a_provider_that_is_spared_them(serve)
         assert providers.counts("a") == before
 
 
+@pytest.mark.parametrize("balance", ["sequence", "smooth"])
+def test_who_is_spared_takes_no_turn(serve, balance):
+    providers, http = serve(a=1, b=1, c=1, PROVIDER_B_TOOLS="false", BALANCE=balance)
+    for _ in range(6):
+        assert ask(http, tools=TOOLS).status_code == 200
+    assert providers.order() == "acacac"
+
+
 def test_if_all_are_spared_them_the_field_is_named(serve):
     _, http = serve(a=1, PROVIDER_A_TOOLS="false", PROVIDER_A_VISION="false")
     answer = ask(http, tools=TOOLS)

@@ -11,7 +11,7 @@ import conftest
 import httpx
 import pytest
 from balanced import Providers
-from chat import CHAT_PATH, ask, body
+from chat import CHAT_PATH, MODEL, ask, body, vendor_error
 from memcached import wait_for
 
 OK = {"answer": "served"}
@@ -42,6 +42,11 @@ def hold(pool, vendor):
     yield held
     for key in open_keys:
         vendor.release(key)
+
+
+def also(name):
+    """A model of this provider alone."""
+    return {f"PROVIDER_{name.upper()}_MODELS": f"{MODEL},only-{name}={MODEL}"}
 
 
 def waiting(http):
@@ -129,6 +134,36 @@ def test_choices_at_the_same_time_take_a_place_each(serve):
     answer = ask(http, n=3)
     assert answer.status_code == 429 and answer.headers["x-relay-limited-by"] == "relay"
     assert served(ask(http, n=2))
+
+
+@pytest.mark.parametrize("bound", [{"PROVIDER_A_CONCURRENCY": 5}, {"PROVIDER_A_QPS": 50}])
+def test_keys_that_all_rest_are_no_lack_of_capacity(serve, bound):
+    providers, http = serve(a=2, QUEUE_TIMEOUT="5s", **bound)
+    providers.answers("a", {"status": 401, "json": vendor_error("no")})
+    assert [ask(http).status_code for _ in range(2)] == [502, 502]
+    assert providers.counts("a") == [2, 1]
+    providers.answers("a", OK)
+    assert served(ask(http))
+
+
+@pytest.mark.parametrize("queue", ["0", "20s"])
+def test_a_provider_that_was_full_is_asked_after_a_failure(serve, hold, pool, vendor, queue):
+    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, PROVIDER_B_CONCURRENCY=1, QUEUE_TIMEOUT=queue, **also("b"))
+    held = hold(http, providers, "b", model="only-b")
+    (key,) = providers.keys["a"]
+    vendor.answers(key, {"stall_at": -1, "status": 500, "json": vendor_error("no")})
+    waits = pool.submit(ask, http)
+    vendor.wait(key, "stalled", 1)
+    if queue == "0":
+        vendor.release(providers.keys["b"][0])
+        assert served(held.result())
+    vendor.release(key)
+    if queue != "0":
+        wait_for(lambda: waiting(http) == 1)
+        vendor.release(providers.keys["b"][0])
+        assert served(held.result())
+    providers.answers("b", OK)
+    assert served(waits.result())
 
 
 def test_a_failed_call_frees_its_place_for_the_next(serve):
@@ -281,6 +316,49 @@ def test_two_instances_share_the_capacity_and_one_that_dies_gives_it_back(
     relays[0].kill()
     assert served(waits.result())
     assert all(isinstance(call.exception(), httpx.HTTPError) for call in lost)
+
+
+@pytest.fixture
+def two(start_relay, launch, caller, vendor, store):
+    """`two(a=1, ...)`: the providers, and clients of two relays that share them."""
+
+    def made(more, **counts):
+        shared = {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s", "SLOT_SECONDS": 60}
+        providers = Providers(vendor, conftest.secrets.add, **counts)
+        relays = [start(**providers.settings(**shared, **more)) for start in (launch, start_relay)]
+        return providers, [caller(relay) for relay in relays]
+
+    return made
+
+
+@pytest.mark.parametrize("queue", ["0", "20s"])
+def test_room_that_another_instance_made_is_used_at_once(two, hold, pool, vendor, queue):
+    providers, (one, other) = two({"PROVIDER_A_CONCURRENCY": 1, "QUEUE_TIMEOUT": queue}, a=1)
+    held = hold(one, providers, "a")
+    if queue == "0":
+        assert is_full(other)
+    else:
+        waits = pool.submit(ask, other)
+        wait_for(lambda: waiting(other) == 1)
+    vendor.release(providers.keys["a"][0])
+    assert served(held.result())
+    providers.answers("a", OK)
+    if queue == "0":
+        wait_for(lambda: ask(other).status_code == 200)
+    else:
+        assert served(waits.result())
+
+
+def test_the_load_by_other_instances_counts(two, hold):
+    bounds = {"PROVIDER_A_CONCURRENCY": 4, "PROVIDER_B_CONCURRENCY": 4, "BALANCE": "least-load"} | also("a")
+    providers, (one, other) = two(bounds, a=1, b=1)
+    for _ in range(3):
+        hold(one, providers, "a", model="only-a")
+    providers.answers("a", OK)
+    for _ in range(3):
+        assert served(ask(other))
+    # The first shows what the other instance uses.
+    assert providers.order()[-2:] == "bb"
 
 
 # --- least load -------------------------------------------------------------------------------------------------

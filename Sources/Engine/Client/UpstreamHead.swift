@@ -55,7 +55,8 @@ package struct UpstreamHead: Sendable {
         }
         guard !wait.seconds.isEmpty, wait.seconds.count <= 40 else { return nil }
         let text = wait.seconds.text
-        let seconds = Int(text) ?? curl_getdate(text, nil) - time(nil)
+        let number = Double(text).flatMap { (0...1e9).contains($0) ? Int($0.rounded(.up)) : nil }
+        let seconds = number ?? curl_getdate(text, nil) - time(nil)
         return seconds > 0 ? seconds : nil
     }
 

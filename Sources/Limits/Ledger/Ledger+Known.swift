@@ -30,6 +30,16 @@ extension Ledger {
         }
     }
 
+    /// The same, without a refusal to tell of.
+    mutating func isKnownFull(_ claims: [Claim], at now: Moment) -> Bool {
+        let now = read(now)
+        return claims.contains { claim in
+            accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim)).map { account in
+                isKnownFull(account, claim.units, now)
+            } ?? false
+        }
+    }
+
     private func isKnownFull(_ account: Account, _ units: Int, _ now: Moment) -> Bool {
         guard !isShared || account.refusedUntil > now.steady, ruleNow(account, now) == nil else { return false }
         return !account.tally.hasRoom(for: units, at: now.wall)

@@ -112,6 +112,9 @@ package final class Limiter: Sendable {
         tell { $0.knownRefusal(claims, at: $1) }
     }
 
+    /// Some limit of the claims has no room, as was seen just now.
+    package func isKnownFull(_ claims: [Claim]) -> Bool { tell { $0.isKnownFull(claims, at: $1) } }
+
     /// The part of the claims' limits that is used, as far as that is known here: of several the greatest.
     package func knownShare(_ claims: [Claim]) -> Double { tell { $0.knownShare(claims, at: $1) } }
 

@@ -17,6 +17,8 @@ final class SlotTally: Tally, @unchecked Sendable {
     private let spanMicroseconds: Int
     /// As last seen in the store.
     private var record = SlotRecord()
+    /// When that was (wall).
+    private var seenAt = 0
     private var held = 0
     /// Our entry as last written.
     private var entry: SlotRecord.Entry?
@@ -93,11 +95,18 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func spend(_ units: Int, at time: Int) -> Place? { nil }
 
-    /// Somebody may be done at any time.
+    /// For so long what others hold is taken to be as it was seen: they may be done at any time. The capacity of a
+    /// provider is asked for again sooner.
+    private var memoryMicroseconds: Int { limit.kind == .provider ? 50_000 : 1_000_000 }
+
+    private func isSeen(lately microseconds: Int, at time: Int) -> Bool {
+        seenAt > 0 && (0..<microseconds).contains(time - seenAt)
+    }
+
     func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal? {
         if units > bound { return Refusal(wait: nil, memory: 0) }
         let hasRoom = rule.map { self.hasRoom(for: units, by: $0, at: time) } ?? self.hasRoom(for: units, at: time)
-        return hasRoom ? nil : Refusal(wait: 1_000_000, memory: 1_000_000)
+        return hasRoom ? nil : Refusal(wait: 1_000_000, memory: memoryMicroseconds)
     }
 
     func standing(by rule: OutageRule?, at time: Int) -> LimitStanding {
@@ -120,6 +129,7 @@ final class SlotTally: Tally, @unchecked Sendable {
     func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
         if case .slots(let found)? = found { record = found } else { record = SlotRecord() }
         entry = record.entry(of: instance)
+        seenAt = time
     }
 
     func beginDraft(isTaking: Bool, at time: Int) {
@@ -170,6 +180,7 @@ final class SlotTally: Tally, @unchecked Sendable {
         draft = nil
         isUncertain = false
         record = done.record
+        seenAt = time
         entry = done.entry.held > 0 ? done.entry : nil
         renewal = isOutdated ? 0 : done.entry.endMilliseconds * 1_000 - spanMicroseconds / 3 * 2
         isOutdated = false
@@ -199,14 +210,20 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func storeLost() {}
 
-    func isSpent(at time: Int) -> Bool { !isPinned && !needsWrite(at: time) }
+    func isSpent(at time: Int) -> Bool {
+        !isPinned && !needsWrite(at: time) && !(isShared && isSeen(lately: Self.shareMicroseconds, at: time))
+    }
 
     var isPinned: Bool { draft != nil || held > 0 || entry != nil || isUncertain }
 
     func moveBackIfAhead(of time: Int) -> Bool { false }
 
+    /// For so long the part that others use tells one key from another.
+    private static let shareMicroseconds = 1_000_000
+
     func usedShare(at time: Int) -> Double {
-        Double(heldByOthers(record, at: time) + held) / Double(bound)
+        let others = isSeen(lately: Self.shareMicroseconds, at: time) ? heldByOthers(record, at: time) : 0
+        return Double(others + held) / Double(bound)
     }
 
     /// Requests that were cut may not have told their end.

@@ -34,7 +34,7 @@ func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     let (models, caller) = try await visibleModels(exchange, gateway)
     let id = exchange.named ?? ""
     guard let model = models.first(where: { $0.id.hasSameBytes(as: id) }) else {
-        throw gateway.registry.offers.notFound(id, for: caller)
+        throw gateway.registry.missing(id, for: caller)
     }
     var body = ByteBuffer()
     if isAnthropics { ModelPage.append(model, to: &body) } else { append(model, to: &body) }

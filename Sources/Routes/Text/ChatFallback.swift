@@ -135,7 +135,8 @@ final class ChatFallback: @unchecked Sendable {
         billing sheet: CallSheet,
         _ ask: (ChatPlan, VendorCall, Attempts) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        let attempts = candidates.attempts(billing: sheet, affinity: affinity)
+        let spared = asked.map { candidates.spared($0.call) } ?? []
+        let attempts = candidates.attempts(billing: sheet, affinity: affinity, besides: spared)
         sheet.endsAt = attempts.endsAt
         while true {
             // Most steps wait for nothing: a function that might would cost a frame.

@@ -63,6 +63,9 @@ package final class Attempts: @unchecked Sendable {
         left = list.places
     }
 
+    /// Before the first is asked.
+    func leaveOut(_ places: Set<Int>) { left.removeAll(where: places.contains) }
+
     private var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
     // MARK: The next one
@@ -281,7 +284,7 @@ package final class Attempts: @unchecked Sendable {
         let error = call.failure(failure)
         if error.kind == .badRequest, let refusal = error.refusal, error.remedy.contains(.elsewhere) {
             skip(refusal)
-            guard rules.fallsBack, !left.isEmpty else { throw self.failure }
+            guard rules.fallsBack, othersAreLeft() else { throw self.failure }
             return
         }
         sheet.note(error)
@@ -306,7 +309,16 @@ package final class Attempts: @unchecked Sendable {
             balance?.failed(breakerKey(current), at: loop.nowNanoseconds)
         }
         giveUp()
-        guard !isLast, rules.fallsBack, !left.isEmpty else { throw self.failure }
+        guard !isLast, rules.fallsBack, othersAreLeft() else { throw self.failure }
+    }
+
+    /// Those that had no room are looked at again: meanwhile they may have some, or the call waits for it.
+    private func othersAreLeft() -> Bool {
+        if !full.isEmpty {
+            left = (left + full).sorted { (priority($0), $0) < (priority($1), $1) }
+            full = []
+        }
+        return !left.isEmpty
     }
 
     private func takeNextKey(_ place: Int, after call: VendorCall) -> Bool {

@@ -72,6 +72,9 @@ package final class Candidate: Sendable {
     /// It is of the same model, and settings keep the same calls from its provider.
     package func isLike(_ other: Candidate) -> Bool { spared == other.spared && model == other.model }
 
+    /// Settings keep some calls from its provider.
+    var isSpared: Bool { !spared.isEmpty }
+
     /// Throws if settings keep such calls from its provider.
     package func check(_ call: borrowing ChatCall) throws(APIError) {
         if spared.isEmpty { return }
@@ -127,7 +130,7 @@ package final class Candidate: Sendable {
         guard let capacity else { return false }
         if capacity.isAwaited { return true }
         let all = fixed.map { [$0] } ?? keys.map { $0.order(at: loop.nowNanoseconds, besides: tried) } ?? [.none]
-        return !all.isEmpty && all.allSatisfy { capacity.share(of: $0) >= 1 }
+        return !all.isEmpty && all.allSatisfy(capacity.isKnownFull)
     }
 
     // The abilities of its provider besides chatting; nil: it does not have this one.

@@ -16,6 +16,8 @@ final class CandidateList: @unchecked Sendable {
     let isSingle: Bool
     /// Some have a bound.
     let areBounded: Bool
+    /// Settings keep some calls from some of them.
+    let areSpared: Bool
     /// Some take credits.
     let takeCredits: Bool
     /// Each once.
@@ -47,6 +49,7 @@ final class CandidateList: @unchecked Sendable {
         features = all.reduce(all[0].model.features) { $0.intersection($1.model.features) }
         isSingle = all.count == 1 && all[0].hasOneKey && all[0].capacity == nil
         areBounded = all.contains { $0.capacity != nil }
+        areSpared = all.contains(where: \.isSpared)
         takeCredits = all.contains(where: \.takesCredits)
         prices = all.reduce(into: []) { prices, candidate in
             if let price = candidate.price, !prices.contains(price) { prices.append(price) }
@@ -68,6 +71,7 @@ final class CandidateList: @unchecked Sendable {
         features = list.features
         isSingle = list.isSingle
         areBounded = list.areBounded
+        areSpared = list.areSpared
         takeCredits = list.takeCredits
         prices = list.prices
         places = list.places

@@ -68,9 +68,27 @@ package struct Candidates: Sendable {
 
     package subscript(index: Int) -> Candidate { list.all[index] }
 
-    /// - Parameter affinity: calls of one value keep to one provider and key; nil: there is no such value.
-    package func attempts(billing sheet: CallSheet, affinity: UInt64? = nil) -> Attempts {
-        Attempts(list, balance, order, caller, sheet, affinity)
+    /// - Parameters:
+    ///   - affinity: calls of one value keep to one provider and key; nil: there is no such value.
+    ///   - spared: the places of those that take no such calls, and so no turn; not of all.
+    package func attempts(
+        billing sheet: CallSheet,
+        affinity: UInt64? = nil,
+        besides spared: Set<Int> = []
+    ) -> Attempts {
+        let attempts = Attempts(list, balance, order, caller, sheet, affinity)
+        if !spared.isEmpty { attempts.leaveOut(spared) }
+        return attempts
+    }
+
+    /// The places of those that settings keep the call from; empty: of none, or of all.
+    package func spared(_ call: borrowing ChatCall) -> Set<Int> {
+        guard list.areSpared else { return [] }
+        var spared: Set<Int> = []
+        for place in list.places {
+            do throws(APIError) { try list.all[place].check(call) } catch { spared.insert(place) }
+        }
+        return spared.count == list.all.count ? [] : spared
     }
 
     /// The values that calls keep to one provider by; empty: there is nothing to choose.

@@ -38,8 +38,11 @@ package final class Capacity: CallCapacity {
         return [starts, isAfterAnother ? nil : calls].compactMap { $0.map { Claim($0, identity) } }
     }
 
-    /// The part of it that is in use, as far as that is known here: 1 or more: there is no room.
+    /// The part of it that is in use, as far as that is known here.
     func share(of credential: Credential) -> Double { limiter.knownShare(claims(for: credential)) }
+
+    /// It has no room, as was seen just now.
+    func isKnownFull(_ credential: Credential) -> Bool { limiter.isKnownFull(claims(for: credential)) }
 
     /// The use of one key, over all instances. Of several limits that with the greater part in use.
     package struct Load: Sendable {
@@ -109,7 +112,9 @@ package final class Capacity: CallCapacity {
         var choice = choice
         choice.capacity = self
         let now = loop.nowNanoseconds
-        let all = fixed.map { [$0] } ?? keys.map { $0.order(at: now, besides: tried, choice) } ?? [.none]
+        var all = fixed.map { [$0] } ?? keys.map { $0.order(at: now, besides: tried, choice) } ?? [.none]
+        // If all rest, the one that is due first.
+        if all.isEmpty, tried.isEmpty, let keys { all = [keys.soonest] }
         for credential in all {
             guard let held = await takeNow(for: credential, on: loop) else { continue }
             keys?.took(credential, at: now)

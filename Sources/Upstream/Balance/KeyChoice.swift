@@ -27,7 +27,7 @@ struct KeyChoice {
 
     func rank(_ credential: Credential, _ weight: Double, _ turn: Double) -> Rank {
         if let affinity {
-            let isFull = capacity.map { $0.share(of: credential) >= 1 } ?? false
+            let isFull = capacity?.isKnownFull(credential) ?? false
             return Rank(load: isFull ? .infinity : distance(affinity, credential), turn: 0).over(weight)
         }
         return Rank(load: (capacity?.share(of: credential) ?? 0) / weight, turn: turn)

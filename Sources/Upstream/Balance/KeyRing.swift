@@ -64,7 +64,10 @@ package final class KeyRing: KeyRests {
     func next(at now: UInt64) -> Credential {
         // There is nothing to choose.
         if credentials.count == 1, !hasRests { return credentials[0] }
-        return next(at: now, besides: []) ?? soonest(at: now)
+        if let available = next(at: now, besides: []) { return available }
+        let first = placeOfSoonest
+        places.withLock { $0[first].rest?.tryOnce(at: now) }
+        return credentials[first]
     }
 
     /// Takes the turn of a key that does not rest and is not in `tried`; nil: there is none.
@@ -129,14 +132,12 @@ package final class KeyRing: KeyRests {
         return credentials[index].label.map(tried.contains) ?? false
     }
 
-    private func soonest(at now: UInt64) -> Credential {
-        let chosen = places.withLock { places in
-            let ends = places.map { $0.rest?.endsAt ?? 0 }
-            let first = ends.indices.min { ends[$0] < ends[$1] } ?? 0
-            places[first].rest?.tryOnce(at: now)
-            return first
-        }
-        return credentials[chosen]
+    /// Of keys that all rest, the one that is due first.
+    var soonest: Credential { credentials[placeOfSoonest] }
+
+    private var placeOfSoonest: Int {
+        let ends = places.withLock { $0.map { $0.rest?.endsAt ?? 0 } }
+        return ends.indices.min { ends[$0] < ends[$1] } ?? 0
     }
 
     /// The names of the keys that rest.

@@ -218,6 +218,11 @@ package final class Registry: @unchecked Sendable {
 
     /// The first that serves the model.
     ///
+    /// The error for a name that the caller sees no model of.
+    package func missing(_ name: String, for caller: Caller) -> APIError {
+        offers.mayBeListed(name, for: caller) ? .listAwaited : offers.notFound(name, for: caller)
+    }
+
     /// - Parameter provider: nil: any.
     private func find(
         _ name: String,

@@ -104,7 +104,8 @@ struct Fault {
         case 413: return tooLarge
         case 429: return new(.rateLimited)
         case 503, 529: return new(.unavailable)
-        case 406, 415, 431: return refusal
+        case 406: return new(.failed, remedy: .elsewhere)
+        case 415, 431: return refusal
         default: return new(.failed)
         }
     }

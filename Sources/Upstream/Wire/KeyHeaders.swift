@@ -27,6 +27,18 @@ final class KeyHeaders: @unchecked Sendable {
         return new
     }
 
+    /// The text tells a part of the operator's lines.
+    func areTold(in text: String) -> Bool {
+        own.contains { line in
+            line.split { $0.isWhitespace || $0 == ":" || $0 == "," }.dropFirst().contains { word in
+                word.utf8.count >= Self.leastSecretBytes && text.contains(word)
+            }
+        }
+    }
+
+    /// Shorter words are no secrets.
+    private static let leastSecretBytes = 8
+
     /// Of one call whose body is of another type.
     func headers(for key: String, contentType: String) -> UpstreamHeaders {
         func isOther(_ line: String) -> Bool { line.headerName != "content-type" }

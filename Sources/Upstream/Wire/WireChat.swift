@@ -291,8 +291,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// Another key, or another vendor, is not what a caller with a key of their own asked for.
     private func judged(_ error: UpstreamError) -> UpstreamError {
-        guard isCallersKey else { return error }
         var error = error
+        if !error.message.isEmpty, vendor.headers.areTold(in: error.message) { error.message = "" }
+        guard isCallersKey else { return error }
         switch error.kind {
         case .badKey, .outOfCredit, .forbidden, .rateLimited: error.remedy = []
         default: break
