@@ -278,6 +278,27 @@ def test_parts_pass_as_they_came(team, server):
     assert written == parts
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_numbers_of_any_size_pass(team, server, is_streamed):
+    large = 10**30
+    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": f'{{"x":{large}}}'}}
+    turns = [
+        {"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "1"},
+    ]  # fmt: skip
+    sent = {"model": "fast", "messages": turns, "metadata_of_ours": large}
+    if is_streamed:
+        server.says(MODEL, {"events": [chunk({"role": "assistant", "content": "Hi"}, x_large=large), chunk({}, "stop"), usage_chunk()]})
+        got = stream(team, **sent)
+        assert got.text() == "Hi" and got.chunks[0]["x_large"] == large
+    else:
+        server.says(MODEL, {"json": whole({}) | {"x_large": large}})
+        assert ask(team, **sent).json()["x_large"] == large
+    body = server.body(MODEL)
+    assert body["metadata_of_ours"] == large and body["messages"] == turns
+    assert server.take_violations() == ["unknown fields ['metadata_of_ours']"]
+
+
 def test_what_1minai_lacks_passes(team, server):
     told = whole({})
     told["choices"][0]["logprobs"] = {"content": [{"token": "Hi", "logprob": -0.25, "bytes": None, "top_logprobs": []}], "refusal": None}

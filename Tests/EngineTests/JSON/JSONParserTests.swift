@@ -35,7 +35,28 @@ import Testing
             #expect(root.elements?.map(\.integer) == [.max, .min, nil, nil])
             #expect(root.elements?.map(\.kind) == [.integer, .integer, .integer, .integer])
         }
-        #expect(throws: JSONError.self) { try read("18446744073709551616") { _ in } }
+    }
+
+    @Test("numbers that no type holds are decimals near them")
+    func largeNumbers() throws {
+        let numbers = [
+            "18446744073709551616", "-9223372036854775809", "1000000000000000000000", "123456789012345678901234567890",
+            "1e400",
+            "-1.5E+0400", "12e308", "1\(String(repeating: "0", count: 2_000))",
+        ]
+        let text =
+            #"{"s":"1e999\"18446744073709551616","n":[\#(numbers.joined(separator: ", "))],"i":18446744073709551615}"#
+        try read(text) { root in
+            #expect(root["s"]?.string == #"1e999"18446744073709551616"#)
+            #expect(root["i"]?.kind == .integer)
+            let read = root["n"]?.elements?.map { $0.number ?? 0 } ?? []
+            #expect(read[0] > 1.8e19 && read[0] < 1.9e19 && read[1] < -9.2e18 && read[1] > -9.3e18)
+            #expect(read[2] == 1e21 && read[3] == 1.2345678901234567e29 && read[4] == 1e307 && read[5] == -1.5e307)
+            #expect(read[6] >= 1e307 && read[7] >= 1e307 && read.count == 8)
+        }
+        for text in ["[18446744073709551616,01]", "[1e400,1.]", "[184467440737095516160 1]", "[1e4000", "[1.e400]"] {
+            #expect(throws: JSONError.self, "\(text)") { try read(text) { _ in } }
+        }
     }
 
     @Test("a byte order mark is skipped, once, before the document")

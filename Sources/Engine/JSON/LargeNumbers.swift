@@ -1,0 +1,90 @@
+/// Numbers that no type holds stop the parser, wherever they stand, though JSON has no bound for them. They are made
+/// decimals, which are near them, in as many bytes.
+struct LargeNumbers {
+    /// Of a decimal that tells all that is kept of an integer.
+    private static let keptDigits = 17
+    /// The greatest exponent of a decimal with one digit before its point.
+    private static let mostExponent = 307
+
+    /// Nil: all numbers can be held, or are not written properly. In linear time.
+    static func held(in text: UnsafeRawBufferPointer) -> ByteBuffer? {
+        var held = ByteBuffer()
+        held.append(text)
+        let bytes = UnsafeMutableRawBufferPointer(mutating: held.bytes)
+        var isChanged = false
+        var isInString = false
+        var place = 0
+        while place < bytes.count {
+            let byte = bytes[place]
+            if isInString {
+                if byte == UInt8(ascii: "\\") { place += 1 }
+                isInString = byte != UInt8(ascii: "\"")
+                place += 1
+            } else if isDigit(byte) {
+                let start = place
+                while place < bytes.count, isOfNumber(bytes[place]) { place += 1 }
+                let isNegative = start > 0 && bytes[start - 1] == UInt8(ascii: "-")
+                let number = UnsafeMutableRawBufferPointer(rebasing: bytes[start..<place])
+                if hold(number, isNegative: isNegative) { isChanged = true }
+            } else {
+                isInString = byte == UInt8(ascii: "\"")
+                place += 1
+            }
+        }
+        guard isChanged else { return nil }
+        return held
+    }
+
+    private static func hold(_ number: UnsafeMutableRawBufferPointer, isNegative: Bool) -> Bool {
+        let digits = number.prefix(while: isDigit).count
+        if digits == number.count { return holdInteger(number, isNegative: isNegative) }
+        let mark = number.firstIndex { $0 | 32 == UInt8(ascii: "e") } ?? number.count
+        var first = mark + 1
+        if first < number.count, number[first] == UInt8(ascii: "+") { first += 1 }
+        let exponent = number[min(first, number.count)...]
+        let most = mostExponent - digits + 1
+        guard digits <= mostExponent, !exponent.isEmpty, exponent.allSatisfy(isDigit), !exponent.isAtMost(most) else {
+            return false
+        }
+        write(most, into: UnsafeMutableRawBufferPointer(rebasing: exponent))
+        return true
+    }
+
+    private static func holdInteger(_ digits: UnsafeMutableRawBufferPointer, isNegative: Bool) -> Bool {
+        let bound: StaticString = isNegative ? "9223372036854775808" : "18446744073709551615"
+        let limit = UnsafeRawBufferPointer(start: bound.utf8Start, count: bound.utf8CodeUnitCount)
+        let isAbove = digits.count == limit.count && limit.lexicographicallyPrecedes(digits)
+        guard digits.count > limit.count || isAbove, digits.count > keptDigits + 1 else { return false }
+        digits[keptDigits] = UInt8(ascii: "e")
+        let exponent = min(digits.count - keptDigits, mostExponent - keptDigits + 1)
+        write(exponent, into: UnsafeMutableRawBufferPointer(rebasing: digits[(keptDigits + 1)...]))
+        return true
+    }
+
+    /// With zeros before it.
+    private static func write(_ value: Int, into digits: UnsafeMutableRawBufferPointer) {
+        var value = value
+        for place in digits.indices.reversed() {
+            digits[place] = UInt8(ascii: "0") + UInt8(value % 10)
+            value /= 10
+        }
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
+
+    private static func isOfNumber(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"):
+            true
+        default: false
+        }
+    }
+}
+
+extension Slice<UnsafeMutableRawBufferPointer> {
+    /// Of digits, however many.
+    fileprivate func isAtMost(_ bound: Int) -> Bool {
+        let value = reduce(0) { $0 > 10_000 ? $0 : $0 * 10 + Int($1 - 48) }
+        return value <= bound
+    }
+}
