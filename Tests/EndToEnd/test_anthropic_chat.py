@@ -453,6 +453,24 @@ def test_a_loop_of_tools_by_responses(official, anthropic_server, is_streamed):
     assert second["thinking"]["type"] == "enabled"
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_document_that_does_not_fit_its_schema_is_a_failure(talking, anthropic_server, is_streamed):
+    schema = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 5}}, "required": ["a"], "additionalProperties": False}
+    for is_strict in (True, False):
+        form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": is_strict}}
+        for document, fits in (('{"a":5}', True), ('{"a":1}', not is_strict), ("So: 5", not is_strict)):
+            anthropic_server.says(MODEL, {"content": said(document)})
+            fields = {"model": "claude", "response_format": form, "max_tokens": 50}
+            if is_streamed:
+                got = stream(talking, **fields)
+                assert got.text() == document and got.is_done == fits
+                assert got.error is None if fits else got.error["code"] == "upstream_error"
+            elif fits:
+                assert ask(talking, **fields).json()["choices"][0]["message"]["content"] == document
+            else:
+                assert refusal(talking, **fields)[0] == 502
+
+
 def test_thoughts_of_other_vendors_stay_there(claude, anthropic_server):
     thoughts = [{"type": "thinking", "thinking": "Hm", "signature": signature} for signature in ("gemini.EpEg", "rs_1.gAAAA")]
     sealed = {"type": "redacted_thinking", "data": "rs_2.gAAAA"}

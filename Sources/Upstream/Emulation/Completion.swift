@@ -10,6 +10,8 @@ package struct Completion: Sendable {
     private let choicesPerCall: Int
     private let stops: StopFinder?
     private let maxTokens: Int?
+    /// Nil: the vendor sees to it that a document fits its schema, or none is asked for.
+    private let judge: DocumentJudge?
     private let count: CallCount
     private let worker: Worker
     private let loop: EventLoop
@@ -28,7 +30,11 @@ package struct Completion: Sendable {
         choicesPerCall = isMultiplied ? 1 : call.choices
         stops = needed.contains(.stops) ? StopFinder(call.stops) : nil
         maxTokens = needed.contains(.tokenBound) ? call.maxTokens : nil
-        isNeeded = calls > 1 || stops != nil || maxTokens != nil
+        let isJudged = needed.contains(.strictSchemas) && abilities.contains(.schemas)
+        // A schema that cannot be read is the vendor's to refuse.
+        let format = isJudged ? try? FormatProtocol(call.wishes.format) : nil
+        judge = format.map { DocumentJudge(format: $0, worker: worker, loop: loop) }
+        isNeeded = calls > 1 || stops != nil || maxTokens != nil || judge != nil
         self.count = count
         self.worker = worker
         self.loop = loop
@@ -38,12 +44,12 @@ package struct Completion: Sendable {
     package let isNeeded: Bool
 
     package func completed(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
-        multiplied(bounded(chat), by: call)
+        multiplied(judged(bounded(chat)), by: call)
     }
 
     /// The same, of several prompts.
     package func completed(_ chats: [any PreparedChat], by call: VendorCall) -> any PreparedChat {
-        ChoicesChat(chats.map(bounded), calls, call, count, loop)
+        ChoicesChat(chats.map { judged(bounded($0)) }, calls, call, count, loop)
     }
 
     /// The same, of a call in plain text. `preparing` makes the vendor's chat of one more such call.
@@ -68,6 +74,8 @@ package struct Completion: Sendable {
         return BoundedChat(chat, choices: choicesPerCall, bounds, count, worker, loop)
     }
 
+    private func judged(_ chat: any PreparedChat) -> any PreparedChat { judge.map { JudgedChat(chat, $0) } ?? chat }
+
     private func multiplied(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
         calls > 1 ? ChoicesChat([chat], calls, call, count, loop) : chat
     }
@@ -91,5 +99,6 @@ package struct Completion: Sendable {
 
     private static let emulated: Abilities = [
         .choices, .prompts, .stops, .tokenBound, .inlineMedia, .tools, .functions, .toolChoice, .objects, .schemas,
+        .strictSchemas,
     ]
 }

@@ -93,7 +93,8 @@ extension OpenAILike: ChatVendor {
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         if isByResponses(call, model) { return responsesAbilities(for: call, of: model) }
         var abilities: Abilities = [
-            .choices, .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sounds, .sampling,
+            .choices, .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .strictSchemas, .inlineMedia,
+            .sounds, .sampling,
             .reasoning, .functions, .mediaAddresses,
         ]
         // These have no place in the neutral answer.

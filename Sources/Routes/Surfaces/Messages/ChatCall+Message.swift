@@ -112,7 +112,7 @@ extension ChatCall {
         guard type.text == "json_schema" else { throw .value("\(param).type", "must be json_schema") }
         guard let schema = try format.object("schema", param) else { throw .missing("\(param).schema") }
         wishes.format = .schema(name: "answer", schema: schema.body, isStrict: true)
-        needs.insert(.schemas)
+        needs.formUnion(wishes.format.ability)
         isSaid = true
     }
 }

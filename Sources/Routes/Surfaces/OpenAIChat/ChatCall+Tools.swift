@@ -180,6 +180,7 @@ extension Wishes.Format {
         switch self {
         case .text: []
         case .object: .objects
+        case .schema(_, _, isStrict: true): [.schemas, .strictSchemas]
         case .schema: .schemas
         }
     }

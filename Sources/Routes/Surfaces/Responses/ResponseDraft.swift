@@ -64,9 +64,9 @@ struct ResponseDraft: Sendable {
             var wishes = call.wishes
             if let effort { wishes.reasoning.effort = effort }
             if let format {
-                call.needs.subtract([.objects, .schemas])
+                call.needs.subtract([.objects, .schemas, .strictSchemas])
                 wishes.format = format
-                call.needs.insert(format.ability)
+                call.needs.formUnion(format.ability)
             }
             call.wishes = wishes
         }

@@ -108,7 +108,7 @@ extension ToolProtocol {
 }
 
 extension FormatProtocol {
-    fileprivate init(_ format: Wishes.Format) throws(APIError) {
+    init(_ format: Wishes.Format) throws(APIError) {
         guard case .schema(let name, let body?, _) = format else {
             self.init(FormatProtocol.Kind.object)
             return
