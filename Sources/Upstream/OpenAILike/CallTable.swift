@@ -34,7 +34,7 @@ struct CallTable {
     private var calls: [Call] = []
     private var open = 0
 
-    private static let basis: UInt64 = 0xcbf2_9ce4_8422_2325
+    static let basis: UInt64 = 0xcbf2_9ce4_8422_2325
     private static let mostCalls = 128
     /// Of the arguments of one call.
     private static let argumentLimitBytes = 8_388_608
@@ -159,7 +159,7 @@ struct CallTable {
     }
 
     /// FNV-1a.
-    private static func hash(_ bytes: [UInt8], from start: UInt64) -> UInt64 {
+    static func hash(_ bytes: some Sequence<UInt8>, from start: UInt64) -> UInt64 {
         var hash = start
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         return hash

@@ -6,13 +6,11 @@ import Shared
 ///
 /// `@unchecked`: used on its loop only.
 final class ResponsesReader: WireReader, @unchecked Sendable {
-    /// An item of the output that was told of.
+    /// An item of the output that was told of, and is no call.
     private struct Item {
         /// The vendor's number.
         let number: Int64
-        /// Of a call.
-        let call: Int?
-        /// Told of it: of its text, its arguments or its summary.
+        /// Told of it: of its text or its summary.
         var bytes = 0
         /// Of the part of its summary that came last.
         var part: Int64?
@@ -23,16 +21,15 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     /// OpenAI's older form: a call has no id.
     private let isLegacy: Bool
     private var items: [Item] = []
-    private var calls = 0
+    private var calls = ResponseCalls()
+    private var hasWords = false
+    private var hasThoughts = false
     private var finish: FinishReason?
     private var signature = ByteBuffer()
     private(set) var usage: Usage?
     private(set) var hasBegun = false
 
     private static let mostItems = 512
-    private static let mostCalls = 128
-    private static let argumentLimitBytes = 8_388_608
-    private static let nameLimitBytes = 4_096
 
     init(_ parser: JSONParser, _ ids: RandomBytes, isLegacy: Bool) {
         self.parser = parser
@@ -59,7 +56,10 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         case "response.refusal.delta": try tell(root["delta"], of: root, take) { .refusal($0) }
         case "response.reasoning_text.delta": try tell(root["delta"], of: root, take) { .reasoning($0) }
         case "response.reasoning_summary_text.delta": try tell(summary: root, take)
-        case "response.function_call_arguments.delta": try tellArguments(root["delta"], of: number(of: root), take)
+        case "response.function_call_arguments.delta":
+            if let piece = root["delta"]?.text { tell(try calls.take(piece, of: number(of: root)), take) }
+        case "response.function_call_arguments.done":
+            if root["arguments"]?.text?.isEmpty == false { try closeCall(root, number(of: root), take) }
         case "response.output_item.added": if let item = root["item"] { try open(item, number(of: root), take) }
         case "response.output_item.done": if let item = root["item"] { try close(item, number(of: root), take) }
         case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
@@ -84,7 +84,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     private func place(of number: Int64) throws(UpstreamError) -> Int {
         if let place = items.lastIndex(where: { $0.number == number }) { return place }
         guard items.count < Self.mostItems else { throw .brokenAnswer("the answer has too many items") }
-        items.append(Item(number: number, call: nil))
+        items.append(Item(number: number))
         return items.count - 1
     }
 
@@ -96,8 +96,16 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     ) throws(UpstreamError) {
         guard let text = piece?.text, !text.isEmpty else { return }
         items[try place(of: number(of: root))].bytes += text.count
+        tell(event(text), take)
+    }
+
+    private func tell(_ event: AnswerEvent, _ take: Take) {
+        switch event {
+        case .text, .refusal: hasWords = true
+        default: hasThoughts = true
+        }
         hasBegun = true
-        take(0, event(text))
+        take(0, event)
     }
 
     /// Its parts are paragraphs.
@@ -114,55 +122,61 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         take(0, .reasoning(UnsafeRawBufferPointer(start: end.utf8Start, count: 2)))
     }
 
-    private func tellArguments(_ piece: JSONValue?, of number: Int64, _ take: Take) throws(UpstreamError) {
-        guard let text = piece?.text, !text.isEmpty, let place = items.lastIndex(where: { $0.number == number }),
-            let call = items[place].call, call == calls - 1
-        else { return }
-        items[place].bytes += text.count
-        guard items[place].bytes <= Self.argumentLimitBytes else {
-            throw .brokenAnswer("the arguments of a call are too long")
-        }
-        take(0, .toolArguments(index: call, text))
-    }
+    // MARK: Calls
 
     private func open(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
-        guard item["type"]?.text == "function_call", !items.contains(where: { $0.number == number }) else { return }
-        if isLegacy, calls > 0 { return }
-        let id = item["call_id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
-        guard let name = item["name"]?.text, !name.isEmpty, max(name.count, id.count) <= Self.nameLimitBytes else {
-            throw .brokenAnswer("a call has no proper name")
+        guard item["type"]?.text == "function_call", !calls.has(number) else { return }
+        if isLegacy, !calls.isEmpty { return }
+        var id: [UInt8] = []
+        if !isLegacy {
+            id = item["call_id"]?.text.map { Array($0) } ?? []
+            if id.isEmpty { id = Array(ids.id("call_").utf8) }
         }
-        guard calls < Self.mostCalls, items.count < Self.mostItems else {
-            throw .brokenAnswer("the answer has too many calls")
-        }
-        items.append(Item(number: number, call: calls))
-        calls += 1
-        hasBegun = true
         let none = UnsafeRawBufferPointer(start: nil, count: 0)
-        if isLegacy || !id.isEmpty {
-            take(0, .toolCall(index: calls - 1, id: isLegacy ? none : id, name: name))
+        let pieces = try calls.open(number, id: id, name: item["name"]?.text ?? none)
+        hasBegun = true
+        tell(pieces, take)
+    }
+
+    /// - Parameter item: with the arguments as a whole.
+    private func closeCall(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
+        let arguments = item["arguments"]
+        if arguments?.kind == .object, let body = arguments?.body {
+            tell(try calls.close(number, body.bytes), take)
         } else {
-            Array(ids.id("call_").utf8).withUnsafeBytes { take(0, .toolCall(index: calls - 1, id: $0, name: name)) }
+            tell(try calls.close(number, arguments?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)), take)
         }
     }
+
+    private func tell(_ pieces: [CallPiece], _ take: Take) {
+        for piece in pieces {
+            if piece.isFirst {
+                piece.id.withUnsafeBytes { id in
+                    piece.name.withUnsafeBytes { take(0, .toolCall(index: piece.index, id: id, name: $0)) }
+                }
+            }
+            if !piece.arguments.isEmpty {
+                piece.arguments.withUnsafeBytes { take(0, .toolArguments(index: piece.index, $0)) }
+            }
+        }
+    }
+
+    // MARK: Items as a whole
 
     /// The item as a whole: all that was not told in pieces is told now.
     private func close(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
         switch item["type"]?.text {
         case "function_call":
             try open(item, number, take)
-            let place = items.lastIndex { $0.number == number }
-            if let place, items[place].bytes == 0 { try tellArguments(item["arguments"], of: number, take) }
+            try closeCall(item, number, take)
         case "reasoning": try closeThought(item, number, take)
         case "message":
             guard items[try place(of: number)].bytes == 0 else { break }
             for part in item["content"]?.elements ?? JSONElements() {
                 if let text = part["text"]?.text, !text.isEmpty {
-                    hasBegun = true
-                    take(0, .text(text))
+                    tell(.text(text), take)
                 } else if let text = part["refusal"]?.text, !text.isEmpty {
-                    hasBegun = true
-                    take(0, .refusal(text))
+                    tell(.refusal(text), take)
                 }
                 items[try place(of: number)].bytes += 1
             }
@@ -178,8 +192,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
                     guard let text = part["text"]?.text, !text.isEmpty else { continue }
                     if items[place].bytes > 0 { tellParagraph(take) }
                     items[place].bytes += text.count
-                    hasBegun = true
-                    take(0, .reasoning(text))
+                    tell(.reasoning(text), take)
                 }
             }
         }
@@ -188,6 +201,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         else { return }
         signature.removeAll()
         SealedReasoning.append(id, content, to: &signature)
+        hasThoughts = true
         take(0, items[place].bytes > 0 ? .signature(call: nil, signature.bytes) : .sealedThought(signature.bytes))
     }
 
@@ -199,7 +213,8 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         if error?.kind == .object || response["status"]?.text == "failed" {
             throw FaultReader.error(in: response, Fault.openAI)
         }
-        var reason: FinishReason = calls > 0 ? .toolCalls : .stop
+        try closeAll(response["output"], take)
+        var reason: FinishReason = calls.isEmpty ? .stop : .toolCalls
         switch response["incomplete_details"]?["reason"]?.text {
         case nil: break
         case "content_filter"?: reason = .contentFilter
@@ -210,6 +225,23 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         take(0, .finish(reason, stop: nil))
     }
 
+    /// All that the answer has and no event told: some servers number their items otherwise here than in the events.
+    private func closeAll(_ output: JSONValue?, _ take: Take) throws(UpstreamError) {
+        let (hadWords, hadThoughts) = (hasWords, hasThoughts)
+        var number: Int64 = 0
+        for item in output?.elements ?? JSONElements() {
+            switch item["type"]?.text {
+            case "message": if !hadWords { try close(item, number, take) }
+            case "reasoning": if !hadThoughts { try close(item, number, take) }
+            default:
+                let known = item["call_id"]?.text.flatMap { calls.number(of: $0) }
+                try close(item, known ?? number, take)
+            }
+            number += 1
+        }
+        tell(calls.end(), take)
+    }
+
     func end(_ take: Take) {}
 
     // MARK: Whole answers
@@ -218,11 +250,6 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         let root = try parsed(body)
         guard root["output"]?.kind == .array || root["status"]?.text == "failed" else {
             throw .brokenAnswer("the vendor's answer has no output")
-        }
-        var number: Int64 = 0
-        for item in root["output"]?.elements ?? JSONElements() {
-            try close(item, number, take)
-            number += 1
         }
         try end(root, take)
     }
