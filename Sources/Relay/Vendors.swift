@@ -102,7 +102,7 @@ struct Vendors {
         init(_ settings: Settings, _ lasting: LastingParts, after old: SharedParts?) {
             worker = lasting.worker
             turns = old?.turns ?? UploadTurns()
-            mends = old?.mends ?? MendMemory()
+            mends = old?.mends ?? MendMemory(lasting.log)
             signatures = old?.signatures ?? SignatureMemory(lasting.shared)
             var accounts: [String: VertexAccount] = [:]
             // Providers with the same account share its tokens.

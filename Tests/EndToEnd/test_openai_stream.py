@@ -194,6 +194,21 @@ def test_finish_reasons_that_are_failures(team, server, word):
     assert got.text() == "Hello there" and got.error["code"] == "upstream_error" and not got.is_done
 
 
+def test_a_finish_reason_that_nobody_knows(team, server, passing):
+    """With an answer it is an end, without one a failure, and the log has it once."""
+    known = len(passing.log_lines())
+    for _ in range(2):
+        server.says(MODEL, {"finish": "fancy"})
+        assert ask(team, model="fast").json()["choices"][0]["finish_reason"] == "stop"
+        assert stream(team, model="fast").finish() == "stop"
+        server.says(MODEL, {"json": whole({"finish": "fancy", "text": None})})
+        assert refusal(team, model="fast")[0] == 502
+        server.says(MODEL, {"events": [ROLE, chunk({}, "fancy")]})
+        assert refusal(team, is_streamed=True, model="fast")[0] == 502
+    told = [line for line in passing.log_lines()[known:] if line["message"] == "unknown finish reason"]
+    assert [(line["reason"], line["level"]) for line in told] == [("fancy", "warning")]
+
+
 USAGES = {
     "in the last chunk": ([ROLE, text("Hi"), chunk({}, "stop", usage=USAGE)], USAGE),
     "in each": ([chunk({"role": "assistant"}, usage={"prompt_tokens": 9, "completion_tokens": 0}), text("Hi", usage=USAGE),

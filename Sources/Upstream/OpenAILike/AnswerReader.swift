@@ -100,6 +100,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     ) throws(UpstreamError) -> ([ChoicePiece], isOdd: Bool) {
         var pieces: [ChoicePiece] = []
         var isOdd = false
+        var unknown: UnsafeRawBufferPointer?
         for choice in root["choices"]?.elements ?? JSONElements() {
             let index = choice["index"]?.integer ?? Int64(isWhole ? pieces.count : 0)
             var piece: ChoicePiece
@@ -117,9 +118,20 @@ final class AnswerReader: WireReader, @unchecked Sendable {
             }
             if !piece.isDropped { hasBegun = true }
             isOdd = isOdd || piece.isOdd || piece.isDropped
+            if let word = piece.unknownFinish { unknown = word }
             pieces.append(consume piece)
         }
+        if let unknown { try note(unknown) }
         return (pieces, isOdd)
+    }
+
+    /// An unknown end of nothing at all is a failure.
+    private func note(_ unknownFinish: UnsafeRawBufferPointer) throws(UpstreamError) {
+        if let vendor = terms.vendor { vendor.mends.note(unknownFinish: unknownFinish, of: vendor.name) }
+        guard choices.contains(where: \.isFilled) else {
+            let word = unknownFinish[part: 0..<min(64, unknownFinish.count)].text
+            throw .brokenAnswer("the vendor ended the answer with \(word)")
+        }
     }
 
     private func tell(_ piece: ChoicePiece, _ take: Take) {

@@ -23,11 +23,17 @@ struct ChoicePiece {
     /// A call in OpenAI's older form.
     var function: (name: UnsafeRawBufferPointer?, arguments: UnsafeRawBufferPointer?)?
     var finish: FinishReason?
+    /// The server's word for it, if it is not known.
+    var unknownFinish: UnsafeRawBufferPointer?
     /// Texts that came in parts.
     fileprivate(set) var joinedText: Body?
     fileprivate(set) var joinedReasoning: Body?
 
     init(index: Int) { self.index = index }
+
+    fileprivate var isFilled: Bool {
+        text != nil || reasoning != nil || refusal != nil || !calls.isEmpty || function != nil
+    }
 
     /// It brings a text, and nothing else.
     var isTextAlone: Bool {
@@ -46,6 +52,8 @@ struct ChoiceReader {
     private(set) var finish: FinishReason?
     /// Something of it has come.
     private(set) var isTold = false
+    /// It has a text, a call, or anything in their place.
+    private(set) var isFilled = false
 
     /// - Parameter message: the member with the content.
     mutating func take(
@@ -74,6 +82,7 @@ struct ChoiceReader {
             piece.isOdd = true
         }
         try readFinish(choice, &piece)
+        if !isFilled { isFilled = piece.isFilled || choice[name]?["audio"]?.kind == .object }
         isTold = true
         return piece
     }
@@ -175,7 +184,9 @@ struct ChoiceReader {
             piece.isOdd = true
             return
         }
-        var reason = try FinishReason(ofWire: word)
+        var isUnknown = false
+        var reason = try FinishReason(ofWire: word, isUnknown: &isUnknown)
+        if isUnknown { piece.unknownFinish = word }
         if reason == .stop, !calls.isEmpty { reason = .toolCalls }
         finish = reason
         piece.finish = reason
@@ -190,9 +201,10 @@ struct ChoiceReader {
 }
 
 extension FinishReason {
-    /// An unknown one is a proper end.
-    fileprivate init(ofWire word: UnsafeRawBufferPointer) throws(UpstreamError) {
+    /// An unknown one is a proper end, if there is an answer.
+    fileprivate init(ofWire word: UnsafeRawBufferPointer, isUnknown: inout Bool) throws(UpstreamError) {
         switch word {
+        case "stop", "eos", "eos_token", "end_turn", "complete", "completed", "stop_sequence": self = .stop
         case "length", "model_length", "max_tokens": self = .length
         case "tool_calls", "tool_use", "function_call": self = .toolCalls
         case "content_filter", "safety", "sensitive": self = .contentFilter
@@ -200,7 +212,9 @@ extension FinishReason {
             throw .brokenAnswer("the vendor ended the answer with \(word.text)")
         case _ where word.hasPrefix("function_call_filter"):
             throw .brokenAnswer("the vendor ended the answer with function_call_filter")
-        default: self = .stop
+        default:
+            isUnknown = true
+            self = .stop
         }
     }
 }

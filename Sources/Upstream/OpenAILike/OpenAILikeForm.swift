@@ -25,7 +25,8 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             model: call.model,
             choices: call.choices,
             includesUsage: call.includesUsage,
-            isNative: call.original != nil
+            isNative: call.original != nil,
+            vendor: vendor.wire
         )
     }
 
@@ -90,4 +91,6 @@ struct AnswerTerms: Sendable {
     let includesUsage: Bool
     /// The answer goes on as it came.
     let isNative: Bool
+    /// To log what is unknown; nil: nobody does.
+    var vendor: WireVendor?
 }

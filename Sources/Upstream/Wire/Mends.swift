@@ -1,6 +1,6 @@
 import Engine
 import Limits
-import Shared
+package import Shared
 import Synchronization
 
 /// Changes of a request that a vendor refuses as it is. They are learned from its refusals. Each vendor's form has bits of
@@ -26,10 +26,15 @@ struct Mends: OptionSet, Sendable {
 package final class MendMemory: Sendable {
     private let table = Lock(RecentTable<String, Mends>())
     private let isUsed = Atomic(false)
+    /// Those that are in the log.
+    private let finishes = Lock(RecentTable<String, Void>())
+    private let log: Log?
 
     private static let mostModels = 1_000
+    private static let mostFinishes = 100
 
-    package init() {}
+    /// - Parameter log: nil: nothing is logged.
+    package init(_ log: Log? = nil) { self.log = log }
 
     func mends(of provider: String, _ model: String) -> Mends {
         guard isUsed.load(ordering: .relaxed) else { return [] }
@@ -41,5 +46,22 @@ package final class MendMemory: Sendable {
         let key = "\(provider)\n\(model)"
         isUsed.store(true, ordering: .relaxed)
         table.withLock { $0.set(key, mends.union($0.use(key) ?? []), atMost: Self.mostModels) }
+    }
+
+    /// Logs a reason for the end of an answer that this version does not know, once for each provider.
+    func note(unknownFinish word: UnsafeRawBufferPointer, of provider: String) {
+        guard let log else { return }
+        let word = word[part: 0..<min(64, word.count)].text
+        let key = "\(provider)\n\(word)"
+        let isNew = finishes.withLock { known in
+            if known.use(key) != nil { return false }
+            known.set(key, (), atMost: Self.mostFinishes)
+            return true
+        }
+        guard isNew else { return }
+        log.warning("unknown finish reason") { line in
+            line.add("provider", provider)
+            line.add("reason", word)
+        }
     }
 }
