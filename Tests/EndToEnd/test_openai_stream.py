@@ -116,6 +116,8 @@ QUIRKS = {
     "no arguments": ([ROLE, call(0, "a", "f"), STOP], ("", "", [("f", {})], "tool_calls")),
     "null arguments": ([ROLE, chunk({"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": None}}]}), STOP], ("", "", [("f", {})], "tool_calls")),
     "empty list": ([ROLE, chunk({"content": "Hello", "tool_calls": []}), STOP], HELLO),
+    "a call that says nothing": ([ROLE, call(0, "a", "f", '{"x":1}'), call(1, arguments=""), STOP], ONE),
+    "tool_calls without calls": ([ROLE, text("Hello"), chunk({"tool_calls": [{"index": 0, "function": {}}]}), chunk({}, "tool_calls")], HELLO),
     "stop with calls": ([ROLE, call(0, "a", "f", '{"x":1}'), STOP], ONE),
     "openrouter": ([": OPENROUTER PROCESSING", call(0, "a", "f", '{"x":1}'),
                     "data:" + json.dumps(chunk({"tool_calls": [{"index": 0, "id": "b", "function": {"name": "g", "arguments": {"x": 2}}}]}, "stop"))], CALLED),
@@ -282,6 +284,28 @@ def test_done_without_a_finish_reason(team, server):
     assert stream(team, model="fast").finish() == "tool_calls"
     server.says(MODEL, {"events": [usage_chunk()]})
     assert refusal(team, is_streamed=True, model="fast")[0] == 502
+
+
+def test_done_without_a_finish_reason_after_a_call_without_arguments(team, server):
+    server.says(MODEL, {"events": [ROLE, call(0, "a", "f")]})
+    assert Built(stream(team, model="fast").chunks).told() == ("", "", [("f", {})], "tool_calls")
+    assert messages_told(team) == ("", [("f", {})], "tool_use")
+
+
+NAMELESS = {"index": 0, "id": "a", "type": "function", "function": {"arguments": '{"x":1}'}}
+
+
+@pytest.mark.parametrize("end", [[chunk({}, "tool_calls")], [STOP], []], ids=["tool_calls", "stop", "done"])
+def test_a_call_whose_name_never_comes(team, server, end):
+    server.says(MODEL, {"events": [ROLE, chunk({"tool_calls": [NAMELESS]}), *end]})
+    assert refusal(team, is_streamed=True, model="fast")[0] == 502
+    server.says(MODEL, {"events": [ROLE, text("Hello"), chunk({"tool_calls": [NAMELESS]}), *end]})
+    got = stream(team, model="fast")
+    assert got.text() == "Hello" and got.error and not got.is_done
+    server.says(MODEL, {"events": [ROLE, text("Hello"), chunk({"tool_calls": [NAMELESS]}), chunk({}, "length")]})
+    assert stream(team, model="fast").finish() == "length"
+    server.says(MODEL, {"json": message(tool_calls=[NAMELESS])})
+    assert refusal(team, model="fast")[0] == 502
 
 
 def test_a_whole_answer_in_place_of_a_stream(team, server):

@@ -92,7 +92,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
             let last = ByteBuffer(#"{"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}"#)
             _ = try inner.take(event: last.bytes, named: Self.noName, take)
         }
-        inner.end(take)
+        try inner.end(take)
     }
 
     // MARK: Whole answers

@@ -108,10 +108,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
                 let place = Int(index)
                 piece = try choices[place].take(choice, index: place, message: message, isWhole: isWhole, ids)
                 if choice["index"] == nil { piece.isOdd = true }
-                if isWhole, piece.finish == nil {
-                    piece.finish = choices[place].end()
-                    piece.isOdd = true
-                }
+                if isWhole, piece.finish == nil { try choices[place].end(&piece) }
             } else {
                 piece = ChoicePiece(index: -1)
                 piece.isDropped = true
@@ -161,20 +158,19 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     }
 
     /// The end of the stream: choices that have not been ended are, and the usage is told if it was asked for.
-    func end(_ take: Take) {
+    func end(_ take: Take) throws(UpstreamError) {
         for index in choices.indices where choices[index].isTold && choices[index].finish == nil {
-            let reason = choices[index].end()
+            var piece = ChoicePiece(index: index)
+            try choices[index].end(&piece)
             if terms.isNative {
+                let nothing = ByteBuffer("[{}]")
                 chunk.removeAll()
                 chunk.append(opening.bytes)
-                chunk.append(#","choices":[{"index":"#)
-                chunk.append(decimal: index)
-                chunk.append(#","delta":{},"finish_reason":""#)
-                chunk.append(reason.name(isOld: false))
-                chunk.append(#""}]"#)
+                chunk.append(#","choices":"#)
+                NativeChoices([piece], message: "delta", isWhole: false).append(RawJSON(nothing.bytes), to: &chunk)
                 passOnChunk(take)
             }
-            take(index, .finish(reason, stop: nil))
+            tell(piece, take)
         }
         guard terms.isNative, terms.includesUsage, !toldUsage.isEmpty else { return }
         chunk.removeAll()

@@ -40,7 +40,8 @@ struct CallTable {
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
 
-    var isEmpty: Bool { calls.isEmpty }
+    /// Nothing of any call was passed on.
+    var isEmpty: Bool { !calls.contains(where: \.isFirstOut) }
 
     /// Takes an element of `tool_calls`. Nil: nothing of it is to be passed on yet.
     ///
@@ -95,8 +96,14 @@ struct CallTable {
         return piece
     }
 
-    /// The calls that came without arguments, which have to be an object.
-    func emptyOnes() -> [CallPiece] {
+    /// The end of all: the calls that came without arguments, which have to be an object.
+    ///
+    /// - Parameter isCut: more might have come.
+    func end(isCut: Bool) throws(UpstreamError) -> [CallPiece] {
+        // A piece that says nothing is no call.
+        guard isCut || !calls.contains(where: { !$0.isFirstOut && (!$0.id.isEmpty || $0.bytes > 0) }) else {
+            throw .brokenAnswer("a call has no name")
+        }
         var pieces: [CallPiece] = []
         for (index, call) in calls.enumerated() where call.isFirstOut && call.bytes == 0 {
             pieces.append(CallPiece(index: index, arguments: Array("{}".utf8)))

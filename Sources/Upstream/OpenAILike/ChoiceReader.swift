@@ -88,10 +88,13 @@ struct ChoiceReader {
     }
 
     /// The end that the server did not tell.
-    mutating func end() -> FinishReason {
-        let reason = finish ?? (calls.isEmpty && !hasFunction ? .stop : .toolCalls)
+    mutating func end(_ piece: inout ChoicePiece) throws(UpstreamError) {
+        piece.isOdd = true
+        piece.calls += try calls.end(isCut: false)
+        let reason: FinishReason = calls.isEmpty && !hasFunction ? .stop : .toolCalls
         finish = reason
-        return reason
+        piece.finish = reason
+        if hasFunction, calls.isEmpty, piece.function == nil { piece.function = (nil, nil) }
     }
 
     private mutating func readRole(_ message: JSONValue, _ piece: inout ChoicePiece, _ isWhole: Bool) {
@@ -187,12 +190,13 @@ struct ChoiceReader {
         var isUnknown = false
         var reason = try FinishReason(ofWire: word, isUnknown: &isUnknown)
         if isUnknown { piece.unknownFinish = word }
+        let missing = try calls.end(isCut: reason == .length || reason == .contentFilter)
         if reason == .stop, !calls.isEmpty { reason = .toolCalls }
+        if reason == .toolCalls, calls.isEmpty, !hasFunction { reason = .stop }
         finish = reason
         piece.finish = reason
         let isOld = hasFunction && calls.isEmpty
         if !word.equals(reason.name(isOld: isOld)), !(isOld && reason == .stop) { piece.isOdd = true }
-        let missing = calls.emptyOnes()
         if !missing.isEmpty {
             piece.isOdd = true
             piece.calls += missing
