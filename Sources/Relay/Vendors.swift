@@ -98,11 +98,11 @@ struct Vendors {
         let accounts: [String: VertexAccount]
         private let tokens: [CloudSettings.Account: GoogleTokens]
 
-        /// - Parameter old: of other settings, whose knowledge and tokens stay.
+        /// - Parameter old: of other settings, whose signatures and tokens stay.
         init(_ settings: Settings, _ lasting: LastingParts, after old: SharedParts?) {
             worker = lasting.worker
             turns = old?.turns ?? UploadTurns()
-            mends = old?.mends ?? MendMemory(lasting.log)
+            mends = MendMemory(lasting.log)
             signatures = old?.signatures ?? SignatureMemory(lasting.shared)
             var accounts: [String: VertexAccount] = [:]
             // Providers with the same account share its tokens.

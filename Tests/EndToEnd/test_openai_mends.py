@@ -2,6 +2,7 @@
 
 import itertools
 
+import httpx
 import pytest
 from chat import PATH, ask, refusal, stream, text_of
 from openai_vendor import USAGE, chunk
@@ -120,6 +121,29 @@ def test_three_in_a_row_and_no_more(model, server):
     server.says(at, *[dropped(name, 0)[0] for name in fields[:3]], {})
     assert ask(http, model=at, **asked).status_code == 200
     assert set(server.asked(at)[-1]["body"]) == {"model", "messages", "frequency_penalty"}
+
+
+@pytest.mark.parametrize("changed", [{}, {"PROVIDER_ROW_TIMEOUT": "77"}], ids=["same", "other"])
+def test_a_reload_forgets(start_relay, server, caller, tmp_path, changed):
+    path = tmp_path / "relay.env"
+
+    def write(**more):
+        settings = {
+            "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_MODELS": "forgotten",
+            "KEY_A_TOKEN": "token-of-mended-requests",
+        } | more  # fmt: skip
+        path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+
+    write()
+    relay = start_relay(ENV_FILE=str(path))
+    http = caller(relay, "token-of-mended-requests")
+    for _ in range(2):
+        server.says("forgotten", dropped("temperature", 0)[0], {})
+        for calls in (2, 3):
+            assert ask(http, model="forgotten", temperature=0.5).status_code == 200
+            assert len(server.asked("forgotten")) == calls
+        write(**changed)
+        assert httpx.post(f"{relay.base_url}/reload_config", trust_env=False).status_code == 200
 
 
 def test_a_mend_that_did_not_help_is_not_kept(model, server):
