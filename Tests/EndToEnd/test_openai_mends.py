@@ -226,6 +226,54 @@ def test_choices_are_made_up_for(model, server, is_streamed):
         assert len(server.asked(at)) == calls and "n" not in server.asked(at)[-1]["body"]
 
 
+EMULATED = {
+    "n": (said("'n' : number must be at most 1", param="n"), {"n": 2}, {}),
+    "objects": (FORMATS["objects"][0], {"response_format": FORMATS["objects"][1]}, {"text": '{"a":1}'}),
+    "schemas": (FORMATS["schemas"][0], {"response_format": FORMATS["schemas"][1]}, {"text": '{"a":1}'}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", EMULATED)
+def test_what_is_made_up_for_keeps_unknown_fields(model, server, name, is_streamed):
+    http, at = model
+    refused, fields, script = EMULATED[name]
+    unknown = {"chat_template_kwargs": {"thinking": False, "a": [1.50, None]}, "top_k": 5, "web_search_options": {}}
+    server.says(at, refused | {"extra": True, "nulls": True}, script | {"extra": True, "nulls": True})
+    for _ in range(2):
+        more = {"temperature": 0.5, "file_ids": [], "web_search": False, "user": "u"}
+        if is_streamed:
+            got = stream(http, model=at, **fields, **unknown, **more)
+            assert got.status == 200 and got.error is None, got
+        else:
+            assert ask(http, model=at, **fields, **unknown, **more).status_code == 200
+        seen = server.asked(at)[-1]["body"]
+        assert {key: seen[key] for key in unknown} == unknown
+        names = {"model", "messages", "temperature", "user", *unknown} | ({"stream", "stream_options"} if is_streamed else set())
+        assert set(seen) == names and b'"a":[1.5,null]' in server.asked(at)[-1]["raw"].replace(b" ", b"")
+    server.take_violations()
+
+
+@pytest.mark.parametrize("name", EMULATED)
+def test_what_has_no_place_in_an_answer_that_is_made_up_is_refused(model, server, name):
+    http, at = model
+    refused, fields, script = EMULATED[name]
+    server.says(at, refused, script)
+    for _ in range(2):
+        status, error, _ = refusal(http, model=at, logprobs=True, **fields)
+        assert (status, error["param"], error["code"]) == (400, "logprobs", "unsupported_parameter")
+    assert len(server.asked(at)) == 1
+    assert ask(http, model=at, **fields).status_code == 200
+
+
+def test_a_request_for_the_relay_keeps_unknown_fields(model, server):
+    http, at = model
+    server.says(at, {"extra": True})
+    assert ask(http, model=at, new_input="More", top_k=5).status_code == 200
+    seen = server.body(at)
+    assert seen["top_k"] == 5 and set(seen) == {"model", "messages", "top_k"} and seen["messages"][-1]["content"] == "More"
+
+
 def test_a_demand_for_a_call_is_left_out(model, server):
     http, at = model
     server.says(at, said("tool_choice 'required' is not supported", param="tool_choice"), {})

@@ -37,6 +37,9 @@ package struct ChatCall: Sendable {
     /// The request as it came, until a vendor that speaks its wire has written its own; nil: no such vendor serves it, or
     /// the call is no longer as it came. Not one of the wishes, which would be copied to look at it.
     package var original: Body?
+    /// The same of a call that is no longer as it came: its members that the call does not have still go to a vendor that
+    /// speaks its wire.
+    package var changedOriginal: Body?
 
     /// Estimated, at least 1.
     package var promptTokens: Int { countedTokens ?? Self.estimatedTokens(of: messages) }
@@ -99,7 +102,7 @@ package struct ChatCall: Sendable {
 
     /// Of all that a vendor is sent.
     package var sentBytes: Int {
-        var bytes = textBytes + (original?.bytes.count ?? 0)
+        var bytes = textBytes + (original?.bytes.count ?? 0) + (changedOriginal?.bytes.count ?? 0)
         for index in attachments.indices { bytes += attachments[index].sentBytes }
         return bytes
     }

@@ -82,7 +82,10 @@ final class ChatPlan: @unchecked Sendable {
         if call.original != nil {
             let isNative = provider.takesOriginal(of: call, for: model)
             // An emulation changes the call, so the request no longer says the same.
-            if !isNative || !call.needs.isSubset(of: abilities) { call.original = nil }
+            if !isNative || !call.needs.isSubset(of: abilities) {
+                if isNative { call.changedOriginal = call.original }
+                call.original = nil
+            }
         }
         count = CallCount(model, by: gateway.worker, on: gateway.loop)
         wanted = WantedAnswer(call, candidate)
@@ -358,6 +361,7 @@ final class ChatPlan: @unchecked Sendable {
     private func dropContent() {
         call.messages = []
         call.original = nil
+        call.changedOriginal = nil
     }
 
     /// The call, which is not kept here: the vendor's chat has it.

@@ -54,6 +54,23 @@ struct NativeRequest {
         return Body(out)
     }
 
+    /// The members that a request has which is written anew, and those that only the relay knows.
+    private static let known: [StaticString] = [
+        "model", "messages", "n", "stop", "stream", "stream_options", "max_tokens", "max_completion_tokens",
+        "temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "logit_bias", "tools", "tool_choice",
+        "parallel_tool_calls", "functions", "function_call", "response_format", "reasoning_effort", "verbosity", "user",
+        "service_tier", "store", "prompt_cache_key", "safety_identifier", "metadata", "prediction", "logprobs",
+        "top_logprobs", "modalities", "audio", "web_search", "num_of_site", "max_word", "new_input", "file_ids",
+    ]
+
+    /// Appends the members of the original that a request which is written anew lacks, if all readers understand them
+    /// alike.
+    static func appendUnknown(of original: Body, to out: inout ByteBuffer) {
+        let root = RawJSON(original.bytes)
+        guard root.isObject, let members = distinct(root) else { return }
+        for member in members where !known.contains(where: { member.name.equals($0) }) { out.append(next: member) }
+    }
+
     private static let mostMembers = 100
 
     /// Nil: a name is there twice, or not written plainly, so that others may see another value than was checked here.

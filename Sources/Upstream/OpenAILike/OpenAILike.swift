@@ -97,12 +97,13 @@ extension OpenAILike: ChatVendor {
             .sounds, .sampling,
             .reasoning, .functions, .mediaAddresses,
         ]
-        // These have no place in the neutral answer.
-        if call.original != nil { abilities.formUnion([.logProbabilities, .soundOutput, .customTools]) }
         let mends = wire.mends.mends(of: name, model.id)
         if mends.contains(.noObjects) { abilities.remove(.objects) }
         if mends.contains(.noSchemas) { abilities.remove(.schemas) }
         if mends.contains(.noChoices) { abilities.remove(.choices) }
+        // These have no place in the neutral answer, which an emulation makes.
+        let native: Abilities = [.logProbabilities, .soundOutput, .customTools]
+        if call.original != nil, call.needs.isSubset(of: abilities.union(native)) { abilities.formUnion(native) }
         return abilities
     }
 

@@ -41,6 +41,9 @@ struct OpenAILikeRequest: ~Copyable {
         }
         if let most = call.maxTokens { append(isOpenAI ? "max_completion_tokens" : "max_tokens", most) }
         if call.isStreamed { out.append(#","stream":true,"stream_options":{"include_usage":true}"#) }
+        if let original = call.original ?? call.changedOriginal {
+            NativeRequest.appendUnknown(of: original, to: &out)
+        }
         out.append("}")
         return Body(out)
     }
