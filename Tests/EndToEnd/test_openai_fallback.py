@@ -1,5 +1,7 @@
 """A model that a server of OpenAI's wire and 1min.ai both serve: one takes over from the other."""
 
+import time
+
 import conftest
 import pytest
 from chat import MODEL, either, stream
@@ -61,3 +63,18 @@ def test_nobody_takes_over_once_a_server_has_begun(both, server, vendor):
     got = stream(both("row"))
     assert got.text() == "begun" and got.error and not got.is_done
     assert len(vendor.requests(OWN_KEY)) == before
+
+
+LOADING = {"status": 503, "json": {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_server_that_loads_its_model_rests(both, server, vendor, is_streamed):
+    server.says(SERVERS, LOADING, {})
+    vendor.answers(OWN_KEY, {"answer": "by 1min"})
+    http = both("row", PROVIDER_ROW_RETRIES=2, BREAKER_FAILURES=100)
+    begun = time.monotonic()
+    while (got := either(http, is_streamed)[0]) == "by 1min":
+        assert len(server.asked(SERVERS)) == 1
+        time.sleep(0.2)
+    assert got == "Hello there" and 4.5 < time.monotonic() - begun < 8

@@ -25,6 +25,8 @@ package struct UpstreamError: Error {
         /// For the log: no key, no prompt, no answer.
         package var cause: String
         package var retryAfterSeconds: Int?
+        /// The time for which the provider's model cannot serve anything; nil: others may be served all the same.
+        package var modelRestSeconds: Int?
         /// The remedies that may help.
         package var remedy: Remedy
         /// The vendor's own code and field, where they may be shown.

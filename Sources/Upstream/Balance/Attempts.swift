@@ -298,13 +298,15 @@ package final class Attempts: @unchecked Sendable {
         failures.append((current, error))
         let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.nowNanoseconds >= endsAt
         if !isLast, isOfKey, takeNextKey(current, after: call) { return }
-        if !isLast, triesLeft > 0, error.rest == nil, error.kind.mayPass {
+        if !isLast, triesLeft > 0, error.rest == nil, error.modelRestSeconds == nil, error.kind.mayPass {
             triesLeft -= 1
             repeating = call.credential
             return
         }
         if isOfKey {
             balance?.gaveUp(breakerKey(current))
+        } else if let seconds = error.modelRestSeconds {
+            balance?.rests(breakerKey(current), seconds: seconds, at: loop.nowNanoseconds)
         } else {
             balance?.failed(breakerKey(current), at: loop.nowNanoseconds)
         }

@@ -117,6 +117,14 @@ package final class Balance: Sendable {
         }
     }
 
+    /// It can serve nothing for some time.
+    func rests(_ key: BreakerKey, seconds: Int, at now: UInt64) {
+        breakers.withLock { breakers in
+            breakers[key, default: Breaker()].rest(at: now, nanoseconds: UInt64(seconds) * 1_000_000_000)
+            failed.store(true, ordering: .relaxed)
+        }
+    }
+
     /// The call ended without an outcome.
     func gaveUp(_ key: BreakerKey) {
         guard hasFailures else { return }

@@ -7,11 +7,20 @@ struct Breaker {
     private var openUntil: UInt64 = 0
     /// While the candidate is tried.
     private var trialEndsAt: UInt64 = 0
+    /// The candidate said that it can serve nothing until then.
+    private var restsUntil: UInt64 = 0
 
     /// The longest that a trial without an outcome holds others up.
     private static let trialNanoseconds: UInt64 = 60_000_000_000
 
-    func isOpen(at now: UInt64) -> Bool { openUntil > 0 && (now < openUntil || now < trialEndsAt) }
+    func isOpen(at now: UInt64) -> Bool {
+        openUntil > 0 && (now < openUntil || now < trialEndsAt) || now < restsUntil
+    }
+
+    mutating func rest(at now: UInt64, nanoseconds: UInt64) {
+        restsUntil = now + nanoseconds
+        trialEndsAt = 0
+    }
 
     /// The candidate is asked.
     mutating func tryOnce(at now: UInt64) {

@@ -6,6 +6,11 @@ extension Fault {
 
     var ofOpenAI: UpstreamError? {
         if isOfCredit { return new(.outOfCredit) }
+        if status == 503, words.sayOne(of: ["loading model", "is loading", "currently loading"]) {
+            var error = self.error
+            error.modelRestSeconds = Self.loadingSeconds
+            return error
+        }
         if status == 413, names("rate_limit_exceeded") { return new(.rateLimited, remedy: .elsewhere) }
         guard [400, 403, 413, 422].contains(status) else { return nil }
         if isTooLong { return refused("context_length_exceeded", param: "messages") }
@@ -14,6 +19,9 @@ extension Fault {
         if names("tool_use_failed") { return new(.failed, remedy: [.again, .elsewhere]) }
         return isModelMissing ? new(.unknownModel) : nil
     }
+
+    /// A server of the operator's reads its model.
+    private static let loadingSeconds = 5
 
     private static let creditCodes = [
         "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",

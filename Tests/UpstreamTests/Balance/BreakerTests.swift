@@ -25,6 +25,15 @@ import Testing
         #expect(broken([5], bound: 1).isOpen(at: 6 * Self.second))
     }
 
+    @Test("a rest is for its time, and counts as no failure")
+    func rests() {
+        var breaker = broken([1])
+        breaker.rest(at: 2 * Self.second, nanoseconds: 5 * Self.second)
+        #expect(breaker.isOpen(at: 6 * Self.second) && !breaker.isOpen(at: 7 * Self.second))
+        breaker.failed(at: 8 * Self.second, bound: 3, within: 60 * Self.second)
+        #expect(!breaker.isOpen(at: 8 * Self.second))
+    }
+
     @Test("one tries it, the others wait for the outcome; a failure opens it again")
     func trial() {
         var breaker = broken([1, 2, 3])
