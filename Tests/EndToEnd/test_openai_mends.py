@@ -1,12 +1,14 @@
 """Requests that a server refuses as they are: changed as its refusal says, asked again, and remembered."""
 
 import itertools
+import json
 
 import httpx
 import pytest
 from chat import PATH, ask, refusal, stream, text_of
 from openai_vendor import USAGE, chunk
 from test_openai_chat import TOOL
+from test_openai_responses import calls_of
 
 numbers = itertools.count()
 HISTORY = [
@@ -161,7 +163,7 @@ def test_a_mend_that_did_not_help_is_not_kept(model, server):
         (said("Invalid 'temperature': decimal above maximum value. Expected a value <= 1.", param="temperature", code="decimal_above_max_value"), {"temperature": 1.5}),
         (said("max_tokens is too large: 9. This model supports at most 5", param="max_tokens"), {"max_tokens": 9}),
         (said("logprobs is not supported", param="logprobs", code="unsupported_parameter"), {"logprobs": True}),
-        (said("Unsupported parameter: 'tools'", param="tools", code="unsupported_parameter"), {"tools": [TOOL]}),
+        (said("Unsupported parameter: 'tools'", param="tools", code="unsupported_parameter"), {}),
         (said("Unsupported value: 'temperature'", param="temperature", code="unsupported_value"), {}),
     ],
 )  # fmt: skip
@@ -274,14 +276,78 @@ def test_a_request_for_the_relay_keeps_unknown_fields(model, server):
     assert seen["top_k"] == 5 and set(seen) == {"model", "messages", "top_k"} and seen["messages"][-1]["content"] == "More"
 
 
-def test_a_demand_for_a_call_is_left_out(model, server):
+CALL_TEXT = '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>'
+CALLED = [("weather", '{"city":"Rome"}')]
+TOOLLESS = {
+    "vllm": {"status": 400, "json": {"object": "error", "message": '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set', "type": "BadRequestError", "param": None, "code": 400}},
+    "ollama": said("registry.ollama.ai/library/x does not support tools"),
+    "param": said("Unsupported parameter: 'tools'", param="tools", code="unsupported_parameter"),
+}  # fmt: skip
+
+
+def called(http, is_streamed, **fields):
+    """Names and compact arguments of the calls of an answer, and its end."""
+    if is_streamed:
+        got = stream(http, **fields)
+        assert got.error is None and got.is_done, got
+        return [(name, arguments) for _, name, arguments in calls_of(got)], got.finish()
+    answer = ask(http, **fields)
+    assert answer.status_code == 200, answer.text
+    (choice,) = answer.json()["choices"]
+    made = [one["function"] for one in choice["message"].get("tool_calls", ())]
+    return [(one["name"], one["arguments"]) for one in made], choice["finish_reason"]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", TOOLLESS)
+def test_tools_are_made_up_for(model, server, name, is_streamed):
     http, at = model
-    server.says(at, said("tool_choice 'required' is not supported", param="tool_choice"), {})
+    server.says(at, TOOLLESS[name] | {"nulls": True}, {"text": CALL_TEXT})
+    for calls in (2, 3):
+        made, finish = called(http, is_streamed, model=at, tools=[TOOL], messages=HISTORY, parallel_tool_calls=False)
+        assert [(one, json.loads(arguments)) for one, arguments in made] == [("weather", {"city": "Rome"})]
+        assert finish == "tool_calls" and len(server.asked(at)) == calls
+        seen = server.asked(at)[-1]["body"]
+        assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(seen) and "weather" in seen["messages"][0]["content"]
+        assert [one["role"] for one in seen["messages"]] == ["system", "user", "assistant", "user"]
+    assert server.take_violations() == []
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_demand_for_a_call_is_made_up_for(model, server, is_streamed):
+    http, at = model
+    refused = said("tool_choice 'required' is not supported", param="tool_choice")
+    server.says(at, refused, {"text": "I would rather not."}, {"text": CALL_TEXT})
+    for calls in (3, 4):
+        made, finish = called(http, is_streamed, model=at, tools=[TOOL], tool_choice="required")
+        assert [(one, json.loads(arguments)) for one, arguments in made] == [("weather", {"city": "Rome"})]
+        assert finish == "tool_calls" and len(server.asked(at)) == calls
+        assert not {"tools", "tool_choice"} & set(server.asked(at)[-1]["body"])
+    # All else it can do.
+    named = {"type": "function", "function": {"name": "weather"}}
+    for choice in ("none", "auto", named):
+        assert ask(http, model=at, tools=[TOOL], tool_choice=choice).status_code == 200
+        assert server.asked(at)[-1]["body"]["tool_choice"] == choice
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_one_call_at_most_is_made_up_for(model, server, is_streamed):
+    http, at = model
+    two = [("a", "weather", '{"city":"Rome"}'), ("b", "weather", '{"city":"Oslo"}')]
+    server.says(at, said("Unsupported parameter: parallel_tool_calls"), {"calls": two, "text": "Look"})
     for _ in range(2):
-        assert ask(http, model=at, tools=[TOOL], tool_choice="required").status_code == 200
-        assert "tool_choice" not in server.asked(at)[-1]["body"]
-    assert ask(http, model=at, tools=[TOOL], tool_choice="none").status_code == 200
-    assert server.asked(at)[-1]["body"]["tool_choice"] == "none"
+        assert called(http, is_streamed, model=at, tools=[TOOL], parallel_tool_calls=False) == (CALLED, "tool_calls")
+    assert len(called(http, is_streamed, model=at, tools=[TOOL], parallel_tool_calls=True)[0]) == 2
+    assert len(called(http, is_streamed, model=at, tools=[TOOL])[0]) == 2
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_tools_beside_a_format_that_is_made_up_for(model, server, is_streamed):
+    http, at = model
+    server.says(at, FORMATS["objects"][0], {"text": CALL_TEXT})
+    made, finish = called(http, is_streamed, model=at, tools=[TOOL], response_format={"type": "json_object"})
+    assert [(one, json.loads(arguments)) for one, arguments in made] == [("weather", {"city": "Rome"})]
+    assert finish == "tool_calls"
 
 
 def test_nothing_is_learned_from_a_callers_key(start_relay, server, caller, new_key):

@@ -25,7 +25,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         self.terms = terms
         self.parser = parser
         self.ids = ids
-        choices = Array(repeating: ChoiceReader(), count: terms.choices)
+        choices = Array(repeating: ChoiceReader(mostCalls: terms.mostCalls), count: terms.choices)
     }
 
     /// Nothing but the usage may still come.

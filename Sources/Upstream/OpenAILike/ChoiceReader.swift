@@ -54,6 +54,10 @@ struct ChoiceReader {
     private(set) var isTold = false
     /// It has a text, a call, or anything in their place.
     private(set) var isFilled = false
+    private let mostCalls: Int
+
+    /// - Parameter mostCalls: more are left out.
+    init(mostCalls: Int) { self.mostCalls = mostCalls }
 
     /// - Parameter message: the member with the content.
     mutating func take(
@@ -90,11 +94,15 @@ struct ChoiceReader {
     /// The end that the server did not tell.
     mutating func end(_ piece: inout ChoicePiece) throws(UpstreamError) {
         piece.isOdd = true
-        piece.calls += try calls.end(isCut: false)
+        piece.calls += try missingCalls(isCut: false)
         let reason: FinishReason = calls.isEmpty && !hasFunction ? .stop : .toolCalls
         finish = reason
         piece.finish = reason
         if hasFunction, calls.isEmpty, piece.function == nil { piece.function = (nil, nil) }
+    }
+
+    private func missingCalls(isCut: Bool) throws(UpstreamError) -> [CallPiece] {
+        try calls.end(isCut: isCut).filter { $0.index < mostCalls }
     }
 
     private mutating func readRole(_ message: JSONValue, _ piece: inout ChoicePiece, _ isWhole: Bool) {
@@ -168,7 +176,7 @@ struct ChoiceReader {
             var place = 0
             for delta in list {
                 let read = try calls.take(delta, at: place, isWhole: isWhole, &piece.isOdd, ids)
-                if let read { piece.calls.append(read) }
+                if let read, read.index < mostCalls { piece.calls.append(read) } else { piece.isOdd = true }
                 place += 1
             }
             if place == 0 { piece.isOdd = true }
@@ -190,7 +198,7 @@ struct ChoiceReader {
         var isUnknown = false
         var reason = try FinishReason(ofWire: word, isUnknown: &isUnknown)
         if isUnknown { piece.unknownFinish = word }
-        let missing = try calls.end(isCut: reason == .length || reason == .contentFilter)
+        let missing = try missingCalls(isCut: reason == .length || reason == .contentFilter)
         if reason == .stop, !calls.isEmpty { reason = .toolCalls }
         if reason == .toolCalls, calls.isEmpty, !hasFunction { reason = .stop }
         finish = reason

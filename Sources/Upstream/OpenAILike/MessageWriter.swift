@@ -8,6 +8,8 @@ struct MessageWriter {
     private var isFirst = true
     /// Pictures and files in results of tools, which only a user's message may have.
     private var moved: [Int] = []
+    /// Some message has calls; without them, results are plain text.
+    private var hasCalls = false
 
     init(_ attachments: [Attachment]) { self.attachments = attachments }
 
@@ -43,8 +45,10 @@ struct MessageWriter {
     }
 
     private mutating func append(_ message: ChatMessage, to out: inout ByteBuffer) {
-        open(message.role.wireName, to: &out)
-        if let name = message.name {
+        hasCalls = hasCalls || !message.toolCalls.isEmpty
+        let isPlain = message.isResult && !hasCalls
+        open(isPlain ? "user" : message.role.wireName, to: &out)
+        if let name = message.name, !isPlain {
             out.append(#","name":"#)
             out.append(json: name)
         }

@@ -87,7 +87,9 @@ extension OpenAILike: ChatVendor {
     }
 
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool {
-        chatsBy == .auto && !isByResponses(call, model)
+        // A server may turn out to have no tools.
+        let mayLackTools = !isOpenAI && !call.needs.isDisjoint(with: [.tools, .functions])
+        return (chatsBy == .auto || mayLackTools) && !isByResponses(call, model)
     }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
@@ -101,6 +103,14 @@ extension OpenAILike: ChatVendor {
         if mends.contains(.noObjects) { abilities.remove(.objects) }
         if mends.contains(.noSchemas) { abilities.remove(.schemas) }
         if mends.contains(.noChoices) { abilities.remove(.choices) }
+        if mends.contains(.noRequired), call.needs.contains(.toolChoice), call.wishes.toolChoice == .required {
+            abilities.remove(.toolChoice)
+        }
+        if mends.contains(.noTools) { abilities.subtract([.tools, .functions, .toolChoice]) }
+        // All that is emulated is written as text.
+        if !call.needs.subtracting(abilities).isDisjoint(with: [.tools, .functions, .toolChoice, .objects, .schemas]) {
+            abilities.subtract([.tools, .functions, .toolChoice])
+        }
         // These have no place in the neutral answer, which an emulation makes.
         let native: Abilities = [.logProbabilities, .soundOutput, .customTools]
         if call.original != nil, call.needs.isSubset(of: abilities.union(native)) { abilities.formUnion(native) }

@@ -12,7 +12,9 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     /// A model that refuses calls here is asked by the Responses API.
     private let turnsToResponses: Bool
     private let hasTools: Bool
-    private let terms: AnswerTerms
+    /// One call is wanted at most.
+    private let wantsOneCall: Bool
+    private var terms: AnswerTerms
     private(set) var refusal: APIError?
 
     init(_ vendor: OpenAILike, _ call: borrowing ChatCall, _ model: Model) {
@@ -20,6 +22,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         isOpenAI = vendor.isOpenAI
         turnsToResponses = vendor.chatsBy == .auto
         hasTools = !call.needs.isDisjoint(with: [.tools, .functions])
+        wantsOneCall = hasTools && call.wishes.parallelToolCalls == false
         self.model = model.id
         terms = AnswerTerms(
             model: call.model,
@@ -30,7 +33,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         )
     }
 
-    func written(_ call: ChatCall, with mends: Mends) -> Body { MendedRequest.written(written(call), with: mends) }
+    func written(_ call: ChatCall, with mends: Mends) -> Body { mended(written(call), with: mends) }
 
     private func written(_ call: ChatCall) -> Body {
         if let original = call.original, let written = NativeRequest.written(original, for: call, model) {
@@ -62,7 +65,10 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         return faults.mend(head, refusal, of: request, known: known)
     }
 
-    func mended(_ request: Body, with mend: Mends) -> Body { MendedRequest.written(request, with: mend) }
+    func mended(_ request: Body, with mend: Mends) -> Body {
+        if wantsOneCall, mend.contains(.noParallel) { terms.mostCalls = 1 }
+        return MendedRequest.written(request, with: mend)
+    }
 }
 
 extension ChatCall {
@@ -91,6 +97,8 @@ struct AnswerTerms: Sendable {
     let includesUsage: Bool
     /// The answer goes on as it came.
     let isNative: Bool
+    /// More are left out.
+    var mostCalls = Int.max
     /// To log what is unknown; nil: nobody does.
     var vendor: WireVendor?
 }

@@ -4,7 +4,7 @@ package import Shared
 import Synchronization
 
 /// Changes of a request that a vendor refuses as it is. They are learned from its refusals. Each vendor's form has bits of
-/// its own below the nineteenth, from the twenty-third to the thirty-first, and above the thirty-third.
+/// its own below the nineteenth, from the twenty-third to the thirty-first, and above the thirty-third but for those here.
 struct Mends: OptionSet, Sendable {
     let rawValue: UInt64
 
@@ -17,8 +17,11 @@ struct Mends: OptionSet, Sendable {
     /// Calls with tools, or all calls, take another endpoint of the vendor's.
     static let otherPathWithTools = Mends(rawValue: 1 << 32)
     static let otherPath = Mends(rawValue: 1 << 33)
+    static let noTools = Mends(rawValue: 1 << 39)
+    /// No tool can be demanded without its name.
+    static let noRequired = Mends(rawValue: 1 << 63)
     static let ofAbilities: Mends = [
-        .noObjects, .noSchemas, .noChoices, .noForcing, .otherPathWithTools, .otherPath,
+        .noObjects, .noSchemas, .noChoices, .noForcing, .noTools, .noRequired, .otherPathWithTools, .otherPath,
     ]
 }
 

@@ -46,6 +46,7 @@ private struct Refused {
 
     var mend: Mends? {
         if let mend = mendOfMessages ?? lackingAbility { return new(mend) }
+        if request["tools"] != nil || request["functions"] != nil, lacksTools { return new(.noTools) }
         guard isUnsupported else { return nil }
         for (field, mend) in Self.plain where request[field] != nil && names(field) { return new(mend) }
         if names("strict"), request["tools"] != nil { return new(.noStrict) }
@@ -67,6 +68,23 @@ private struct Refused {
     private func isLast(_ field: StaticString, of param: String) -> Bool {
         let last = param.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last
         return last.map { Array($0).withUnsafeBytes { $0.equals(field) } } ?? false
+    }
+
+    /// A server without tools, or one that was not started for them.
+    private var lacksTools: Bool {
+        if words.sayOne(of: ["--enable-auto-tool-choice", "--tool-call-parser", "tools param requires"]) {
+            return true
+        }
+        // Tools may be refused beside something else only.
+        guard !words.say("reasoning_effort"), !words.say("/responses") else { return false }
+        if let param = fault.param, param.hasSameBytes(as: "tools") || param.hasSameBytes(as: "functions") {
+            return isUnsupported
+        }
+        return words.sayOne(of: [
+            "not support tools", "n't support tools", "not support tool use", "not support tool call",
+            "not support function call", "tools is not supported", "tools are not supported",
+            "function calling is not supported", "tool calling is not supported", "tool use is not supported",
+        ])
     }
 
     // MARK: The effort

@@ -30,7 +30,6 @@ struct MendedRequest {
 
     private func isLeftOut(_ member: RawJSON.Member) -> Bool {
         switch member.name {
-        case "tool_choice": mends.contains(.noRequired) && member.value.content == "required"
         case "stream_options": mends.contains(.noStreamOptions)
         case "temperature": mends.contains(.noTemperature)
         case "top_p": mends.contains(.noTopP)

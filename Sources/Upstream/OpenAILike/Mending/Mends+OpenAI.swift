@@ -29,8 +29,6 @@ extension Mends {
     static let joinedContent = Mends(rawValue: 65_536)
     /// Neighbours of one role are one message, and the system's stands first.
     static let mergedTurns = Mends(rawValue: 131_072)
-    /// Without `tool_choice` where that is `required`.
-    static let noRequired = Mends(rawValue: 1 << 18)
     /// By the Responses API: thoughts are neither told nor sent back.
     static let noThoughts = Mends(rawValue: 1 << 34)
     /// The lowest bit of the efforts that are known; others become the nearest of them.
