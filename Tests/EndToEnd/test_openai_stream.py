@@ -140,6 +140,29 @@ def test_streams_of_many_servers(team, server, name, done):
     assert messages_told(team) == (text, calls, REASONS[reason])
 
 
+NOTHING = [
+    {}, {"content": ""}, {"content": None}, {"content": None, "reasoning_content": "", "refusal": None, "tool_calls": []},
+    {"role": "assistant", "content": ""}, {"tool_calls": None},
+]  # fmt: skip
+SOMETHING = [{"content": " "}, {"reasoning_details": [{"type": "reasoning.encrypted"}]}, {"annotations": [1]}]
+
+
+def test_chunks_that_say_nothing_are_left_out(team, server):
+    server.says(MODEL, {"events": [ROLE, text("A"), *map(chunk, NOTHING), text("B"), *map(chunk, NOTHING), STOP]})
+    got = stream(team, model="fast")
+    assert [one["choices"][0]["delta"].get("content") for one in got.chunks] == ["", "A", "B", None]
+    assert got.finish() == "stop" and got.is_done and messages_told(team) == ("AB", [], "end_turn")
+    # What is unknown stays.
+    more = [chunk({}, citations=["x"]), chunk({}) | {"choices": [{"index": 0, "delta": {}, "logprobs": {"content": [], "refusal": None}, "finish_reason": None}]}]
+    server.says(MODEL, {"events": [ROLE, text("A"), *map(chunk, SOMETHING), *more, STOP]})
+    got = stream(team, model="fast")
+    assert len(got.chunks) == 8 and [one["choices"][0]["delta"] for one in got.chunks[2:5]] == SOMETHING
+    # Nobody else began the answer.
+    server.says(MODEL, {"events": [chunk({"content": ""}), chunk({"content": None}), text("A"), STOP]})
+    got = stream(team, model="fast")
+    assert [one["choices"][0]["delta"] for one in got.chunks] == [{"role": "assistant", "content": ""}, {"content": "A"}, {}]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 def test_streams_in_pieces(team, server, end, size):

@@ -183,7 +183,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
 
     // MARK: As it came
 
-    /// Chunks without a choice, as some servers send them first or for the usage, are left out.
+    /// Chunks without a choice, as some servers send them first or for the usage, are left out, as are those that say
+    /// nothing.
     private func passOn(
         _ data: UnsafeRawBufferPointer,
         _ pieces: [ChoicePiece],
@@ -193,6 +194,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     ) {
         guard pieces.contains(where: { !$0.isDropped }) else { return }
         let root = RawJSON(answer: data)
+        if pieces.allSatisfy(\.isEmpty), root.isEmptyChunk(pieces) { return }
         if opening.isEmpty { appendNames(of: root, "chat.completion.chunk", to: &opening) }
         chunk.removeAll()
         chunk.append(opening.bytes)

@@ -35,6 +35,9 @@ struct ChoicePiece {
         text != nil || reasoning != nil || refusal != nil || !calls.isEmpty || function != nil
     }
 
+    /// It brings nothing that is known.
+    var isEmpty: Bool { isDropped || !isFilled && finish == nil && role != .added }
+
     /// It brings a text, and nothing else.
     var isTextAlone: Bool {
         guard text != nil, reasoning == nil, refusal == nil, calls.isEmpty, function == nil, finish == nil else {
