@@ -239,6 +239,8 @@ USAGES = {
     "in each": ([chunk({"role": "assistant"}, usage={"prompt_tokens": 9, "completion_tokens": 0}), text("Hi", usage=USAGE),
                  chunk({}, "stop", usage=None)], USAGE),
     "x_groq": ([ROLE, text("Hi"), chunk({}, "stop", x_groq={"id": "r", "usage": USAGE})], USAGE),
+    "field by field": ([chunk({"role": "assistant"}, usage={"prompt_tokens": 9, "completion_tokens": 1}), text("Hi"), chunk({}, "stop", usage={"completion_tokens": 8})], USAGE),
+    "the other way round": ([chunk({"role": "assistant"}, usage={"prompt_tokens": 9}), text("Hi"), chunk({}, "stop", usage={"prompt_tokens": None, "completion_tokens": 8})], USAGE),
     "floats": ([ROLE, text("Hi"), STOP, usage_chunk(prompt_tokens=9.0, completion_tokens=8.0, total_tokens=17.0)], USAGE),
 }  # fmt: skip
 
@@ -383,6 +385,29 @@ def test_whole_answers_of_many_servers(team, server, name):
     (choice,) = ask(team, model="fast").json()["choices"]
     assert choice["message"] == {"role": "assistant", "refusal": None} | wanted
     assert choice["finish_reason"] == ("tool_calls" if "tool_calls" in wanted else "stop")
+
+
+UNCOUNTED = {
+    "none": {}, "null": {"usage": None}, "half": {"usage": {"prompt_tokens": 9}}, "wrong": {"usage": [1]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNCOUNTED)
+def test_a_whole_answer_without_usage_is_counted(team, server, name):
+    told = whole({})
+    del told["usage"]
+    server.says(MODEL, {"json": told | UNCOUNTED[name] | {"extra": {"a": 1}}})
+    answer = ask(team, model="fast")
+    usage = answer.json()["usage"]
+    assert usage["prompt_tokens"] > 0 and usage["completion_tokens"] > 0 and usage["total_tokens"] == sum(list(usage.values())[:2])
+    assert answer.text.count('"usage"') == 1 and answer.json()["extra"] == {"a": 1}
+
+
+def test_usage_of_groq_in_a_whole_answer(team, server):
+    told = whole({})
+    del told["usage"]
+    server.says(MODEL, {"json": told | {"x_groq": {"id": "r", "usage": USAGE}}})
+    assert ask(team, model="fast").json()["usage"] == USAGE
 
 
 def test_two_calls_with_one_id_in_a_whole_answer(team, server):

@@ -241,7 +241,10 @@ final class ChatPlan: @unchecked Sendable {
         do throws(UpstreamError) {
             var answer = try await chat.answer()
             let isEstimated = answer.usage == nil
-            if isEstimated { answer = try await count.counted(answer, of: chat) }
+            if isEstimated {
+                answer = try await count.counted(answer, of: chat)
+                answer.tellUsage()
+            }
             let usage = answer.usage ?? onlyPrompt(of: chat)
             if !chat.isBilled { vendorCall.answered(usage, credits: answer.credits, isEstimated: isEstimated) }
             return (answer, usage)

@@ -11,7 +11,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     let parser: JSONParser
     private let ids: RandomBytes
     private var choices: [ChoiceReader]
-    private(set) var usage: Usage?
+    private var counts = UsageCounts()
     /// As it was told last, for a caller who asked for it.
     private var toldUsage = ByteBuffer()
     /// The beginning of all chunks, up to the members that differ.
@@ -27,6 +27,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         self.ids = ids
         choices = Array(repeating: ChoiceReader(mostCalls: terms.mostCalls), count: terms.choices)
     }
+
+    var usage: Usage? { counts.usage }
 
     /// Nothing but the usage may still come.
     var isFinished: Bool { choices.allSatisfy { $0.finish != nil } }
@@ -246,7 +248,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         for member in root.members {
             switch member.name {
             case "id", "object", "created", "model": continue
-            case "usage" where !isWhole: continue
+            // A usage that is not complete is counted, and told after.
+            case "usage" where !isWhole || !member.value.isObject || usage == nil: continue
             case "choices":
                 out.append(#","choices":"#)
                 appendChoices(member.value, &out)
@@ -310,6 +313,10 @@ final class AnswerReader: WireReader, @unchecked Sendable {
                 out.append(choices.bytes)
             }
         }
+        if usage != nil, root["usage"]?.isObject != true, let told = Self.usage(in: root) {
+            out.append(#","usage":"#)
+            out.append(told.bytes)
+        }
         out.append("}")
         return Body(out)
     }
@@ -326,18 +333,47 @@ final class AnswerReader: WireReader, @unchecked Sendable {
 
     // MARK: Usage
 
-    /// The last that is told counts: some tell it in each chunk.
+    /// Of each field the last that is told counts: some tell them in each chunk, or one after the other.
     private func noteUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) {
-        guard let told = root["usage"] ?? root["x_groq"]?["usage"], told.kind == .object,
-            let read = Usage(ofWire: told)
-        else { return }
-        usage = read
-        guard terms.isNative, terms.includesUsage else { return }
-        let raw = RawJSON(data)
-        guard let written = raw["usage"].flatMap({ $0.isObject ? $0 : nil }) ?? raw["x_groq"]?["usage"] else { return }
+        guard let told = root["usage"] ?? root["x_groq"]?["usage"], told.kind == .object else { return }
+        let isComplete = told["prompt_tokens"]?.tokens != nil && told["completion_tokens"]?.tokens != nil
+        counts.take(told)
+        guard terms.isNative, terms.includesUsage, isComplete || !toldUsage.isEmpty else { return }
+        // Otherwise it is written by the counts.
         toldUsage.removeAll()
+        let raw = RawJSON(data)
+        guard isComplete, let written = Self.usage(in: raw) else { return }
         toldUsage.append(written.bytes)
         toldUsage.putOnOneLine()
+    }
+
+    private static func usage(in root: RawJSON) -> RawJSON? {
+        root["usage"].flatMap { $0.isObject ? $0 : nil } ?? root["x_groq"]?["usage"]
+    }
+}
+
+/// What a server tells of the tokens.
+private struct UsageCounts {
+    private var prompt: Int?
+    private var completion: Int?
+    private var cached = 0
+    private var reasoning = 0
+
+    /// Nil: it has not told enough.
+    var usage: Usage? {
+        guard let prompt, let completion else { return nil }
+        var usage = Usage(promptTokens: prompt, completionTokens: completion)
+        usage.cachedTokens = min(prompt, cached)
+        usage.reasoningTokens = reasoning
+        return usage
+    }
+
+    mutating func take(_ told: JSONValue) {
+        prompt = told["prompt_tokens"]?.tokens ?? prompt
+        completion = told["completion_tokens"]?.tokens ?? completion
+        cached =
+            told["prompt_tokens_details"]?["cached_tokens"]?.tokens ?? told["prompt_cache_hit_tokens"]?.tokens ?? cached
+        reasoning = told["completion_tokens_details"]?["reasoning_tokens"]?.tokens ?? reasoning
     }
 }
 
@@ -346,18 +382,5 @@ extension RawJSON {
     fileprivate init(answer data: UnsafeRawBufferPointer) {
         self.init(data)
         if isArray, let first = elements.first(where: { _ in true }) { self = first }
-    }
-}
-
-extension Usage {
-    /// Nil: it tells nothing.
-    fileprivate init?(ofWire told: JSONValue) {
-        let prompt = told["prompt_tokens"]?.tokens
-        let completion = told["completion_tokens"]?.tokens
-        guard let prompt, let completion else { return nil }
-        self.init(promptTokens: prompt, completionTokens: completion)
-        let cached = told["prompt_tokens_details"]?["cached_tokens"] ?? told["prompt_cache_hit_tokens"]
-        cachedTokens = min(prompt, cached?.tokens ?? 0)
-        reasoningTokens = told["completion_tokens_details"]?["reasoning_tokens"]?.tokens ?? 0
     }
 }

@@ -123,6 +123,20 @@ struct ChatCompletion: ChatReply {
     }
 }
 
+extension ChatAnswer {
+    /// Adds what was counted to an answer that goes on as it came, and has no usage.
+    mutating func tellUsage() {
+        guard let usage, let written = original, written.bytes.last == UInt8(ascii: "}") else { return }
+        var out = ByteBuffer()
+        _ = out.reserve(written.bytes.count + 128)
+        out.append(written.bytes[part: 0..<written.bytes.count - 1])
+        out.append(#","usage":"#)
+        usage.appendJSON(to: &out)
+        out.append("}")
+        original = Body(out)
+    }
+}
+
 extension Exchange {
     /// Sends a long JSON body, which a thread writes: `opening`, and what `append` adds.
     func send(
