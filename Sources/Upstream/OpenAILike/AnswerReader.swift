@@ -18,6 +18,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     private var opening = ByteBuffer()
     private var chunk = ByteBuffer()
     private var plain = PlainChunks()
+    private var pairs = SplitPairs()
     /// A choice was told of.
     private(set) var hasBegun = false
 
@@ -46,7 +47,15 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         if name.isEmpty, takePlain(data, take) { return false }
         if data.trimmed.equals("[DONE]") { return true }
         if name.equals("error") { throw FaultReader(parser, Fault.openAI, tellsFields: false).error(ofEvent: data) }
-        let root = try parsed(data)
+        let root: JSONValue
+        var data = data
+        do throws(UpstreamError) {
+            root = try parsed(data)
+        } catch {
+            guard let mended = pairs.mended(data) else { throw error }
+            data = mended
+            root = try parsed(data)
+        }
         noteUsage(root, data)
         let (pieces, isOdd) = try self.pieces(of: root, message: "delta", isWhole: false)
         if terms.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", take) }
@@ -352,7 +361,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     }
 }
 
-/// What a server tells of the tokens.
+/// The counts of tokens that a server tells.
 private struct UsageCounts {
     private var prompt: Int?
     private var completion: Int?

@@ -24,6 +24,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     private var calls = ResponseCalls()
     private var hasWords = false
     private var hasThoughts = false
+    private var pairs = SplitPairs()
     private var finish: FinishReason?
     private var signature = ByteBuffer()
     private(set) var usage: Usage?
@@ -49,7 +50,13 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     ) throws(UpstreamError) -> Bool {
         if data.trimmed.equals("[DONE]") { return finish != nil }
         if name.equals("error") { throw FaultReader(parser, Fault.openAI, tellsFields: false).error(ofEvent: data) }
-        let root = try parsed(data)
+        let root: JSONValue
+        do throws(UpstreamError) {
+            root = try parsed(data)
+        } catch {
+            guard let mended = pairs.mended(data) else { throw error }
+            root = try parsed(mended)
+        }
         guard finish == nil, let type = root["type"]?.text else { return false }
         switch type {
         case "response.output_text.delta": try tell(root["delta"], of: root, take) { .text($0) }
