@@ -1,12 +1,15 @@
 """Requests that a server refuses as they are: changed as its refusal says, asked again, and remembered."""
 
+import base64
 import itertools
 import json
 
 import httpx
 import pytest
-from chat import PATH, ask, refusal, stream, text_of
+from chat import PATH, ask, either, refusal, stream, text_of
 from openai_vendor import USAGE, chunk
+from pictures import picture
+from test_chat_pictures import host
 from test_openai_chat import TOOL
 from test_openai_responses import calls_of
 
@@ -348,6 +351,49 @@ def test_tools_beside_a_format_that_is_made_up_for(model, server, is_streamed):
     made, finish = called(http, is_streamed, model=at, tools=[TOOL], response_format={"type": "json_object"})
     assert [(one, json.loads(arguments)) for one, arguments in made] == [("weather", {"city": "Rome"})]
     assert finish == "tool_calls"
+
+
+ADDRESSLESS = {
+    "ollama": said("invalid image input"),
+    "llama.cpp": said("image_url.url must be a base64 encoded picture"),
+    "words": said("image URLs are not currently supported, please use base64 encoded data instead"),
+}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", ADDRESSLESS)
+def test_pictures_are_fetched_for_a_server_that_does_not(start_relay, server, caller, name, is_streamed):
+    at, mine = f"fetched-{next(numbers)}", picture("fetched")
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=at, FETCH_IMAGES="http",
+        FETCH_ALLOW_NETWORKS="127.0.0.1/32", KEY_A_TOKEN="token-of-mended-requests",
+    )  # fmt: skip
+    http = caller(relay, "token-of-mended-requests")
+    server.says(at, ADDRESSLESS[name] | {"extra": True}, {"extra": True})
+    data = "data:image/png;base64," + base64.b64encode(mine).decode()
+    with host({"/a.png": mine}) as (address, got):
+        parts = [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": address + "/a.png"}}]
+        fields = {"model": at, "messages": [{"role": "user", "content": parts}], "top_k": 5}
+        for calls in (2, 3):
+            assert either(http, is_streamed, **fields) == ("Hello there", "stop")
+            assert len(server.asked(at)) == calls and len(got) == calls - 1
+            seen = server.asked(at)[-1]["body"]
+            assert seen["messages"][0]["content"] == [parts[0], {"type": "image_url", "image_url": {"url": data}}]
+            assert seen["top_k"] == 5
+    # What has its data goes on as it came.
+    parts[1]["image_url"]["url"] = data
+    assert either(http, is_streamed, logprobs=True, **fields) == ("Hello there", "stop")
+    assert server.asked(at)[-1]["body"]["logprobs"] is True
+    assert server.take_violations() == []
+
+
+def test_a_picture_that_the_server_cannot_fetch_is_the_callers_fault(model, server):
+    http, at = model
+    parts = [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png"}}]
+    for words in ("Failed to download image from the URL", "This model does not support image input"):
+        server.says(at, said(words))
+        status, error, _ = refusal(http, model=at, messages=[{"role": "user", "content": parts}])
+        assert status == 400 and len(server.asked(at)) == 1
 
 
 def test_nothing_is_learned_from_a_callers_key(start_relay, server, caller, new_key):

@@ -66,10 +66,12 @@ final class ChatPlan: @unchecked Sendable {
                 loadsMedia = false
             }
         }
+        var isFetched = false
         if call.needs.contains(.inlineMedia), !loadsMedia, candidate.chats, !abilities.contains(.mediaAddresses),
             call.attachments.contains(where: \.isAddress)
         {
             way = .fetched(try MediaFetch(call, gateway.mediaAccess(for: caller)))
+            isFetched = true
         }
         namesFiles =
             call.needs.contains(.inlineMedia) && !loadsMedia && KeptFiles.areNamed(in: call, by: candidate)
@@ -81,8 +83,8 @@ final class ChatPlan: @unchecked Sendable {
         }
         if call.original != nil {
             let isNative = provider.takesOriginal(of: call, for: model)
-            // An emulation changes the call, so the request no longer says the same.
-            if !isNative || !call.needs.isSubset(of: abilities) {
+            // An emulation changes the call, so the request no longer says the same, as where a picture is fetched.
+            if !isNative || !call.needs.isSubset(of: abilities) || isFetched {
                 if isNative { call.changedOriginal = call.original }
                 call.original = nil
             }

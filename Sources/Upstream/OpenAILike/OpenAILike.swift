@@ -87,9 +87,11 @@ extension OpenAILike: ChatVendor {
     }
 
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool {
-        // A server may turn out to have no tools.
-        let mayLackTools = !isOpenAI && !call.needs.isDisjoint(with: [.tools, .functions])
-        return (chatsBy == .auto || mayLackTools) && !isByResponses(call, model)
+        // A server may turn out to have no tools, or to fetch no pictures.
+        let mayLack =
+            !call.needs.isDisjoint(with: [.tools, .functions])
+            || call.needs.contains(.inlineMedia) && call.attachments.contains(where: \.isAddress)
+        return (chatsBy == .auto || mayLack && !isOpenAI) && !isByResponses(call, model)
     }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
@@ -103,6 +105,7 @@ extension OpenAILike: ChatVendor {
         if mends.contains(.noObjects) { abilities.remove(.objects) }
         if mends.contains(.noSchemas) { abilities.remove(.schemas) }
         if mends.contains(.noChoices) { abilities.remove(.choices) }
+        if mends.contains(.noAddresses) { abilities.remove(.mediaAddresses) }
         if mends.contains(.noRequired), call.needs.contains(.toolChoice), call.wishes.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
@@ -113,7 +116,10 @@ extension OpenAILike: ChatVendor {
         }
         // These have no place in the neutral answer, which an emulation makes.
         let native: Abilities = [.logProbabilities, .soundOutput, .customTools]
-        if call.original != nil, call.needs.isSubset(of: abilities.union(native)) { abilities.formUnion(native) }
+        let isFetched = mends.contains(.noAddresses) && call.attachments.contains(where: \.isAddress)
+        if call.original != nil, !isFetched, call.needs.isSubset(of: abilities.union(native)) {
+            abilities.formUnion(native)
+        }
         return abilities
     }
 

@@ -62,7 +62,9 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             let new = hasTools ? Mends.otherPathWithTools : .otherPath
             return known.contains(new) ? nil : new
         }
-        return faults.mend(head, refusal, of: request, known: known)
+        let mend = faults.mend(head, refusal, of: request, known: known)
+        // There it is about the picture.
+        return isOpenAI && mend == .noAddresses ? nil : mend
     }
 
     func mended(_ request: Body, with mend: Mends) -> Body {

@@ -17,11 +17,14 @@ struct Mends: OptionSet, Sendable {
     /// Calls with tools, or all calls, take another endpoint of the vendor's.
     static let otherPathWithTools = Mends(rawValue: 1 << 32)
     static let otherPath = Mends(rawValue: 1 << 33)
+    /// Pictures by their addresses.
+    static let noAddresses = Mends(rawValue: 1 << 38)
     static let noTools = Mends(rawValue: 1 << 39)
     /// No tool can be demanded without its name.
     static let noRequired = Mends(rawValue: 1 << 63)
     static let ofAbilities: Mends = [
-        .noObjects, .noSchemas, .noChoices, .noForcing, .noTools, .noRequired, .otherPathWithTools, .otherPath,
+        .noObjects, .noSchemas, .noChoices, .noForcing, .noTools, .noRequired, .noAddresses, .otherPathWithTools,
+        .otherPath,
     ]
 }
 

@@ -24,7 +24,8 @@ private struct Refused {
 
     private static let codes = ["unsupported_parameter", "unsupported_value", "unknown_parameter", "extra_forbidden"]
     private static let phrases: [StaticString] = [
-        "not supported", "unsupported", "not support", "n't support", "not permitted", "not allowed", "extra inputs",
+        "not supported", "not currently supported", "not yet supported", "unsupported", "not support", "n't support",
+        "not permitted", "not allowed", "extra inputs",
         "extra fields", "unknown parameter", "unknown field", "unknown variant", "unknown name", "unrecognized",
         "unexpected", "no longer", "only the default", "not available", "cannot be used", "use 'max",
     ]
@@ -45,6 +46,7 @@ private struct Refused {
     ]
 
     var mend: Mends? {
+        if lacksAddresses { return new(.noAddresses) }
         if let mend = mendOfMessages ?? lackingAbility { return new(mend) }
         if request["tools"] != nil || request["functions"] != nil, lacksTools { return new(.noTools) }
         guard isUnsupported else { return nil }
@@ -68,6 +70,20 @@ private struct Refused {
     private func isLast(_ field: StaticString, of param: String) -> Bool {
         let last = param.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last
         return last.map { Array($0).withUnsafeBytes { $0.equals(field) } } ?? false
+    }
+
+    /// A server that takes pictures within the request only. One that failed to fetch a picture is not meant.
+    private var lacksAddresses: Bool {
+        let isOfForm =
+            words.sayOne(of: ["invalid image input", "data url", "data uri", "data:image"])
+            || words.say("base64") && (isUnsupported || words.say("only") || words.say("must"))
+            || isUnsupported && (words.name("url") || words.name("urls") || words.say("http"))
+        guard isOfForm, let messages = request["messages"] else { return false }
+        return messages.elements.contains { message in
+            message["content"]?.elements.contains { part in
+                part["image_url"]?["url"]?.content?.hasPrefix("http") ?? false
+            } ?? false
+        }
     }
 
     /// A server without tools, or one that was not started for them.
