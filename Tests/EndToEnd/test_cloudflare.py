@@ -280,6 +280,21 @@ def test_streams_in_pieces(team, cloud, form, end, size):
     assert got.is_done and got.usage()["completion_tokens"] == 8
 
 
+def test_a_mark_ends_a_call(team, cloud):
+    end = {"id": None, "type": None, "function": {"name": None, "arguments": None}}
+    for more in ({}, {"index": 0}):
+        calls = [
+            end, {"id": "a", "function": {"name": "weather", "arguments": ""}}, {"function": {"arguments": '{"city":'}}, {"function": {"arguments": '"Rome"}'}},
+            end, end, {"function": {"name": "weather", "arguments": "{}"}}, end, {"function": {"name": "other"}}, {"function": {"arguments": '{"b":2}'}}, end,
+        ]  # fmt: skip
+        events = [OPENAIS({"tool_calls": [call | more]}) for call in calls]
+        cloud.says(LLAMA, {"events": [*events, OPENAIS({}, "tool_calls"), "data: [DONE]"]})
+        got = stream(team, model="llama", tools=[TOOL])
+        assert Built([one for one in got.chunks if one["choices"]]).told() == (
+            "", "", [("weather", {"city": "Rome"}), ("weather", {}), ("other", {"b": 2})], "tool_calls",
+        )  # fmt: skip
+
+
 # --- Failures ---------------------------------------------------------------------------------
 
 TABLE = [

@@ -25,6 +25,8 @@ struct CallTable {
         /// Arguments that came before the name.
         var held: [UInt8] = []
         var isFirstOut = false
+        /// The server has said that nothing more of it comes.
+        var isEnded = false
         // Of all arguments so far:
         var bytes = 0
         var hash: UInt64 = CallTable.basis
@@ -60,7 +62,12 @@ struct CallTable {
             throw .brokenAnswer("the name of a call is too long")
         }
         let number = delta["index"]?.integer
-        let index = try find(number, id, isWhole)
+        if id.isEmpty, name.isEmpty, !isWhole, function?.isEndOfCall ?? false {
+            isOdd = true
+            if let place = known(number, id) { calls[place].isEnded = true }
+            return nil
+        }
+        let index = try find(number, id, name, isWhole)
         if calls[index].id.isEmpty, !calls[index].isFirstOut { calls[index].id = Array(id) }
         if calls[index].name.isEmpty { calls[index].name = Array(name) }
         var piece = CallPiece(index: index, place: place)
@@ -115,29 +122,28 @@ struct CallTable {
     private mutating func find(
         _ number: Int64?,
         _ id: UnsafeRawBufferPointer,
+        _ name: UnsafeRawBufferPointer,
         _ isWhole: Bool
     ) throws(UpstreamError) -> Int {
-        var found: Int?
-        if !isWhole {
-            if let number {
-                found = calls.lastIndex { $0.number == number }
-                if let same = found, !id.isEmpty, !calls[same].id.isEmpty, !calls[same].id.elementsEqual(id) {
-                    found = calls.firstIndex { $0.number == number && $0.id.elementsEqual(id) }
-                }
-            } else if id.isEmpty {
-                found = calls.indices.contains(open) ? open : nil
-            } else {
-                found = calls.firstIndex { $0.id.elementsEqual(id) }
-            }
-        }
-        if let found {
-            open = found
-            return found
+        if !isWhole, let known = known(number, id), !calls[known].isEnded || name.isEmpty {
+            open = known
+            return known
         }
         guard calls.count < Self.mostCalls else { throw .brokenAnswer("the answer has too many calls") }
         calls.append(Call(number: number, id: Array(id)))
         open = calls.count - 1
         return open
+    }
+
+    /// The place of the call of a part of it; nil: there is none.
+    private func known(_ number: Int64?, _ id: UnsafeRawBufferPointer) -> Int? {
+        if let number {
+            let same = calls.lastIndex { $0.number == number }
+            guard let same, !id.isEmpty, !calls[same].id.isEmpty, !calls[same].id.elementsEqual(id) else { return same }
+            return calls.firstIndex { $0.number == number && $0.id.elementsEqual(id) }
+        }
+        if id.isEmpty { return calls.indices.contains(open) ? open : nil }
+        return calls.firstIndex { $0.id.elementsEqual(id) }
     }
 
     private func arguments(of function: JSONValue?, _ isOdd: inout Bool) throws(UpstreamError) -> [UInt8] {
@@ -170,5 +176,12 @@ struct CallTable {
         var hash = start
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         return hash
+    }
+}
+
+extension JSONValue {
+    /// As Cloudflare ends a call: its name and its arguments are null.
+    fileprivate var isEndOfCall: Bool {
+        has("name") && has("arguments") && self["name"] == nil && self["arguments"] == nil
     }
 }
