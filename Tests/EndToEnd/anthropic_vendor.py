@@ -41,6 +41,7 @@ EFFORTS = {"claude-opus-4-5": 3, "claude-sonnet-4-6": 4}
 SIGNATURE = "EqQBCgIYAhIM1gbcDa9GJwZA2b3h"
 SEALED = "EmwKAhgBEgy3va3pzix/LafPsn4a"
 PAGES = {"/small.png": picture("small"), "/small.pdf": b"%PDF-1.4 small"}
+SERVED = {"server_tool_use", "web_search_tool_result", "web_search_result"}
 PNG = b"\x89PNG\r\n\x1a\n"
 TYPES = {PNG[:4]: "image/png", b"\xff\xd8\xff\xe0": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "image/webp"}
 KEYWORDS = {
@@ -63,7 +64,7 @@ ADAPTER = strict_types()
 
 def consumed(value: Any) -> None:
     """Iterables are validated as they are read. Blocks of answers, which the client takes too, may have more fields."""
-    if isinstance(value, pydantic.BaseModel):
+    if isinstance(value, pydantic.BaseModel) and getattr(value, "type", None) not in SERVED:
         raise ValueError(f"{value} is not the block of a request")
     if isinstance(value, dict):
         for inner in value.values():
@@ -220,7 +221,8 @@ def end_problems(body: dict[str, Any], model: str, messages: list[dict[str, Any]
     last = messages[-1]
     thinking = body.get("thinking", {}).get("type")
     if last["role"] == "assistant":
-        if model in MOST and model not in BUDGETED or thinking in ("enabled", "adaptive"):
+        is_paused = isinstance(last["content"], list) and any(block["type"] in SERVED for block in last["content"])
+        if not is_paused and (model in MOST and model not in BUDGETED or thinking in ("enabled", "adaptive")):
             yield "This model does not support assistant message prefill."
         text = last["content"][-1].get("text", "") if isinstance(last["content"], list) else last["content"]
         if text != text.rstrip():
@@ -232,7 +234,9 @@ def end_problems(body: dict[str, Any], model: str, messages: list[dict[str, Any]
 
 def block_problems(block: dict[str, Any], role: str, place: str) -> Iterator[str]:
     kind = block["type"]
-    allowed = {"user": {"text", "image", "document", "tool_result"}, "assistant": {"text", "thinking", "redacted_thinking", "tool_use"}}
+    allowed = {
+        "user": {"text", "image", "document", "tool_result"}, "assistant": {"text", "thinking", "redacted_thinking", "tool_use", *SERVED},
+    }  # fmt: skip
     if kind not in allowed[role]:
         yield f"{place}: {kind} in a message of {role}"
     if kind == "text" and not block["text"].strip():
@@ -332,6 +336,16 @@ def use(id: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return {"type": "tool_use", "id": id, "name": name, "input": arguments, "caller": {"type": "direct"}}
 
 
+def search(number: int, query: str) -> list[dict[str, Any]]:
+    """A use of a tool of Anthropic's own."""
+    id = f"srvtoolu_{number}"
+    found = {"type": "web_search_result", "url": "https://a.example", "title": "A", "encrypted_content": "RXRq"}
+    return [
+        {"type": "server_tool_use", "id": id, "name": "web_search", "input": {"query": query}},
+        {"type": "web_search_tool_result", "tool_use_id": id, "content": [found]},
+    ]
+
+
 def content_of(script: dict[str, Any]) -> list[dict[str, Any]]:
     return script.get("content", [text("Hello there")])
 
@@ -360,14 +374,14 @@ def block_events(at: int, block: dict[str, Any]) -> Iterator[dict[str, Any]]:
     def delta(kind: str, **what: Any) -> dict[str, Any]:
         return {"type": "content_block_delta", "index": at, "delta": {"type": kind} | what}
 
-    empty = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}.get(block["type"], {})
+    empty = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}, "server_tool_use": {"input": {}}}.get(block["type"], {})
     yield {"type": "content_block_start", "index": at, "content_block": block | empty}
     if block["type"] == "text":
         yield from (delta("text_delta", text=piece) for piece in halves(block["text"]))
     elif block["type"] == "thinking":
         yield from (delta("thinking_delta", thinking=piece) for piece in halves(block["thinking"]))
         yield delta("signature_delta", signature=block["signature"])
-    elif block["type"] == "tool_use":
+    elif block["type"] in ("tool_use", "server_tool_use"):
         yield delta("input_json_delta", partial_json="")
         if block["input"]:
             yield from (delta("input_json_delta", partial_json=piece) for piece in halves(json.dumps(block["input"])))

@@ -237,7 +237,7 @@ def test_a_whole_answer_in_place_of_a_stream(talking, anthropic_server):
 
 FINISHES = [
     ("end_turn", "stop"), ("stop_sequence", "stop"), ("max_tokens", "length"), ("model_context_window_exceeded", "length"),
-    ("refusal", "content_filter"), ("pause_turn", "stop"), ("something_new", "stop"),
+    ("refusal", "content_filter"), ("something_new", "stop"),
 ]  # fmt: skip
 
 
@@ -259,6 +259,19 @@ def test_finishes(talking, anthropic_server, reason, finish, is_streamed):
     answer = talking.post("/v1/messages", json=body).json()
     if reason == "stop_sequence":
         assert (answer["stop_reason"], answer["stop_sequence"]) == ("stop_sequence", "END")
+
+
+@pytest.mark.parametrize("way, is_streamed, bound", BOUNDS, ids=[bound[0] for bound in BOUNDS])
+def test_silence_after_a_pause(short, anthropic_server, way, is_streamed, bound):
+    silence = {"events": [": hi"], "stall": True} | ({"raw": b" ", "cut": True} if way == "whole" else {})
+    anthropic_server.says(MODEL, {"content": [text("One ")], "stop": "pause_turn"}, silence)
+    if is_streamed:
+        got = stream(short, model="claude", max_tokens=bound)
+        assert got.text() == "One " and got.error["code"] == "upstream_timeout"
+    else:
+        status, _, _ = refusal(short, model="claude", max_tokens=bound)
+        assert status == 504
+    assert len(anthropic_server.asked(MODEL)) == 2
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

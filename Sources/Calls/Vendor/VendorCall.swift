@@ -65,6 +65,12 @@ package final class VendorCall: @unchecked Sendable {
         try await restart()
     }
 
+    /// The vendor has answered in part, and is asked for the next one. What all parts used is told of the last.
+    package func goOn() async throws(UpstreamError) {
+        noteEnd(nil)
+        try await restart()
+    }
+
     private func restart() async throws(UpstreamError) {
         if capacity != nil { try await takeCapacity() }
         isNoted = false

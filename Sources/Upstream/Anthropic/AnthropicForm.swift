@@ -15,6 +15,12 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private(set) var refusal: APIError?
     private(set) var gathersStream = false
     private var names = SentNames()
+    private(set) var mayGoOn = false
+    /// The parts of the answer so far.
+    private var parts: [PausedAnswer] = []
+
+    /// A longer request is not kept for the time of its answer.
+    private static let keptBytes = 32_768
 
     /// - Parameters:
     ///   - messages: nil: no URL can be made of the model's name.
@@ -39,7 +45,13 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         let written = AnthropicRequest(call, model, place).written()
         names = written.names
         gathersStream = written.isStreamed && !wantsStream
+        mayGoOn = gathersStream || written.body.bytes.count <= Self.keptBytes
         return MendedMessageRequest.written(written.body, with: mends)
+    }
+
+    func goingOn(_ request: Body, after pause: PausedAnswer) -> Body {
+        parts.append(pause)
+        return MendedMessageRequest.written(request, goingOnAfter: pause.content)
     }
 
     var keptMends: Mends { Mends(rawValue: .max).subtracting(.ofConversation) }
@@ -50,7 +62,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        AnthropicReader(parser, ids, names, isLegacy: isLegacy)
+        AnthropicReader(parser, ids, names, isLegacy: isLegacy, after: parts, mayGoOn: mayGoOn)
     }
 
     func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, place.faults, tellsFields: false) }

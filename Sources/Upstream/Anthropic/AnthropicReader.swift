@@ -31,22 +31,48 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private var signature = ByteBuffer()
     private var deltas = PlainDeltas()
     private var finish: FinishReason?
+    /// It is told at the end, unless the vendor goes on.
+    private var isPaused = false
+    private(set) var pause: PausedAnswer?
     private var tally = MessageUsage()
+    /// Of the parts before this one.
+    private var earlier: [PausedAnswer]
+    private var isEarlierTold = false
+    /// The present part of a streamed answer.
+    private var said: SaidBlocks
     private(set) var hasBegun = false
 
     private static let mostBlocks = 64
     private static let mostCalls = 128
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
+    private static let mostPauses = 5
 
-    init(_ parser: JSONParser, _ ids: RandomBytes, _ names: SentNames, isLegacy: Bool) {
+    /// - Parameters:
+    ///   - earlier: parts of the same answer, whose events are told again.
+    ///   - mayGoOn: the vendor can be asked to go on with a stream.
+    init(
+        _ parser: JSONParser,
+        _ ids: RandomBytes,
+        _ names: SentNames,
+        isLegacy: Bool,
+        after earlier: [PausedAnswer] = [],
+        mayGoOn: Bool = false
+    ) {
         self.parser = parser
         self.ids = ids
         self.names = names
         self.isLegacy = isLegacy
+        self.earlier = earlier
+        said = SaidBlocks(keeps: mayGoOn)
     }
 
-    var usage: Usage? { tally.usage }
+    var usage: Usage? {
+        guard let last = earlier.last else { return tally.usage }
+        guard let before = last.usage, let usage = tally.usage else { return nil }
+        return before + usage
+    }
+
     var isFinished: Bool { finish != nil }
     var isWhole: Bool { finish != nil }
 
@@ -59,7 +85,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     ) throws(UpstreamError) -> Bool {
         if name.equals("error") { throw FaultReader(parser, Fault.anthropic, tellsFields: false).error(ofEvent: data) }
         if let text = deltas.text(data, named: name) {
-            if finish == nil { tell(text: text, take) }
+            if finish == nil {
+                said.add(text)
+                tell(text: text, take)
+            }
             return false
         }
         let root = try parser.answer(data)
@@ -67,9 +96,14 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         case "content_block_delta":
             if let delta = root["delta"], finish == nil { try read(delta: delta, of: root, take) }
         case "content_block_start":
-            if let block = root["content_block"], finish == nil { try open(block, number(of: root), take) }
+            if let block = root["content_block"], finish == nil {
+                said.begin(block, isAlone: blocks.isEmpty)
+                try open(block, number(of: root), take)
+            }
         case "content_block_stop": if finish == nil { close(number(of: root), take) }
-        case "message_start": tally.take(root["message"]?["usage"])
+        case "message_start":
+            tally.take(root["message"]?["usage"])
+            if !earlier.isEmpty { try tellEarlier(take) }
         case "message_delta":
             tally.take(root["usage"])
             if let delta = root["delta"], finish == nil { try end(delta, take) }
@@ -83,6 +117,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool {
         guard finish == nil, let text = deltas.text(from: &events) else { return false }
         hasBegun = true
+        said.add(text)
         take(0, .text(text, isPlain: true))
         return true
     }
@@ -147,9 +182,14 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     private func read(delta: JSONValue, of root: JSONValue, _ take: Take) throws(UpstreamError) {
         switch delta["type"]?.text {
-        case "text_delta": tell(text: delta["text"]?.text, take)
-        case "thinking_delta": tell(thought: delta["thinking"], take)
+        case "text_delta":
+            said.add(delta["text"]?.text)
+            tell(text: delta["text"]?.text, take)
+        case "thinking_delta":
+            said.add(delta["thinking"]?.text)
+            tell(thought: delta["thinking"], take)
         case "input_json_delta":
+            said.add(delta["partial_json"]?.text)
             let number = number(of: root)
             guard let piece = delta["partial_json"]?.text, !piece.isEmpty,
                 let place = blocks.lastIndex(where: { $0.number == number }), case .call(let index) = blocks[place].kind
@@ -161,6 +201,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
                 throw .brokenAnswer("the signature of a thought is too long")
             }
             signature.append(piece)
+            said.add(signature: piece)
         default: break
         }
     }
@@ -228,13 +269,32 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         if known == .refusal, let why = delta["stop_details"]?["explanation"]?.text, !why.isEmpty {
             take(0, .refusal(why))
         }
-        let reason = known == .stop && calls > 0 ? .toolCalls : known
+        // Only calls of the vendor's own tools are left open by a pause.
+        let reason = (known == .stop || known == .pause) && calls > 0 ? .toolCalls : known
         finish = reason
         hasBegun = true
+        if reason == .pause {
+            isPaused = true
+            notePause(said.take())
+            return
+        }
         take(0, .finish(reason, stop: word.equals("stop_sequence") ? delta["stop_sequence"]?.text : nil))
     }
 
-    func end(_ take: Take) {}
+    func end(_ take: Take) { if isPaused { take(0, .finish(.pause, stop: nil)) } }
+
+    /// - Parameter content: nil: not all of it is known.
+    private func notePause(_ content: Body?) {
+        guard let content, earlier.count < Self.mostPauses else { return }
+        pause = PausedAnswer(content, usage: usage)
+    }
+
+    func goOn() {
+        if let pause { earlier.append(pause) }
+        (pause, isPaused, finish) = (nil, false, nil)
+        isEarlierTold = true
+        tally = MessageUsage()
+    }
 
     // MARK: Whole answers
 
@@ -244,7 +304,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
         var answer = GatheredAnswer()
+        try tellEarlier { answer.take($1) }
         try tell(try parser.answer(body.bytes)) { answer.take($1) }
+        end { answer.take($1) }
         return ChatAnswer([answer.finished()], usage: usage)
     }
 
@@ -255,12 +317,31 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             throw .brokenAnswer("the vendor's answer has no content")
         }
         tally.take(message["usage"])
+        try tell(blocks: content, take)
+        try end(message, take)
+        if isPaused {
+            var said = SaidBlocks(keeps: true)
+            for block in content where block.kind == .object { said.add(whole: block) }
+            notePause(said.take())
+        }
+        guard finish != nil else { throw .brokenAnswer("the vendor's answer has no end") }
+    }
+
+    /// The present part is yet to be parsed, or not needed any more.
+    private func tellEarlier(_ take: Take) throws(UpstreamError) {
+        if isEarlierTold { return }
+        isEarlierTold = true
+        for part in earlier {
+            let root = try parser.value(ofAnswer: part.content.bytes)
+            try tell(blocks: root.elements ?? JSONElements(), take)
+        }
+    }
+
+    private func tell(blocks content: JSONElements, _ take: Take) throws(UpstreamError) {
         for block in content where block.kind == .object {
             try open(block, 0, take)
             close(0, take)
         }
-        try end(message, take)
-        guard finish != nil else { throw .brokenAnswer("the vendor's answer has no end") }
     }
 }
 
@@ -302,5 +383,18 @@ private struct MessageUsage {
         usage.cacheWriteTokens = written
         usage.reasoningTokens = min(output, thought)
         return usage
+    }
+}
+
+extension Usage {
+    fileprivate static func + (one: Usage, other: Usage) -> Usage {
+        var sum = Usage(
+            promptTokens: one.promptTokens + other.promptTokens,
+            completionTokens: one.completionTokens + other.completionTokens
+        )
+        sum.cachedTokens = one.cachedTokens + other.cachedTokens
+        sum.cacheWriteTokens = one.cacheWriteTokens + other.cacheWriteTokens
+        sum.reasoningTokens = one.reasoningTokens + other.reasoningTokens
+        return sum
     }
 }

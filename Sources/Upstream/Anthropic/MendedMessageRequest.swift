@@ -13,6 +13,45 @@ struct MendedMessageRequest {
         return Body(out)
     }
 
+    /// The request for the next part of an answer.
+    ///
+    /// - Parameter content: a list of the blocks that were said, which belong to the assistant's turn at the end.
+    static func written(_ body: Body, goingOnAfter content: Body) -> Body {
+        var out = ByteBuffer()
+        _ = out.reserve(body.bytes.count + content.bytes.count + 64)
+        RawJSON(body.bytes).append(to: &out) { (member, out) -> Bool in
+            guard member.name.equals("messages") else { return false }
+            append(member.value, goingOnAfter: RawJSON(content.bytes), to: &out)
+            return true
+        }
+        return Body(out)
+    }
+
+    private static func append(_ messages: RawJSON, goingOnAfter content: RawJSON, to out: inout ByteBuffer) {
+        var turns = Array(messages.elements)
+        var begun: RawJSON?
+        if turns.last?["role"]?.content == "assistant" { begun = turns.removeLast()["content"] }
+        out.append(#""messages":["#)
+        for turn in turns {
+            out.append(turn.bytes)
+            out.append(",")
+        }
+        out.append(#"{"role":"assistant","content":["#)
+        var blocks = begun.map { Array($0.elements) } ?? []
+        blocks += content.elements.filter { $0.said?.isEmpty != true }
+        for (index, block) in blocks.enumerated() {
+            if index > 0 { out.append(",") }
+            if index == blocks.count - 1, let said = block.said {
+                out.append(#"{"type":"text","text":"#)
+                said.withUnsafeBytes { out.append(json: $0) }
+                out.append("}")
+            } else {
+                out.append(block.bytes)
+            }
+        }
+        out.append("]}]")
+    }
+
     private static let ofRequests = Mends(rawValue: (1 << 13) - 1)
 
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
@@ -105,5 +144,18 @@ struct MendedMessageRequest {
         }
         if isFirst { out.append(#"{"type":"text","text":"."}"#) }
         out.append("]")
+    }
+}
+
+extension RawJSON {
+    /// The text of a block of text without the white space at its end, which is refused there, as one that has nothing
+    /// else is; nil: it is another block.
+    fileprivate var said: [UInt8]? {
+        let parser = JSONParser()
+        defer { withExtendedLifetime(parser) {} }
+        guard self["type"]?.content == "text", let text = (try? parser.parse(bytes))?["text"]?.text else { return nil }
+        var end = text.count
+        while end > 0, text[end - 1] == 32 || (9...13).contains(text[end - 1]) { end -= 1 }
+        return Array(text[part: 0..<end])
     }
 }

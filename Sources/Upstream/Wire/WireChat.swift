@@ -176,13 +176,16 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             }
             throw refused(reply.head, reply.body.bytes)
         }
+        let read: (answer: ChatAnswer, pause: PausedAnswer?)
         do throws(UpstreamError) {
-            let answer = try await read(reply.body)
+            read = try await self.read(reply.body)
             keepMends()
-            return answer
         } catch {
             throw unserved(judged(error))
         }
+        guard let pause = read.pause else { return read.answer }
+        try await prepareToGoOn(after: pause)
+        return try await answerOnce()
     }
 
     @inline(never)
@@ -211,12 +214,16 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// A long one is read by a thread.
-    private func read(_ body: Body) async throws(UpstreamError) -> ChatAnswer {
-        guard body.bytes.count > Worker.loopBytes else { return try reader.answer(body) }
+    private func read(_ body: Body) async throws(UpstreamError) -> (ChatAnswer, PausedAnswer?) {
+        guard body.bytes.count > Worker.loopBytes else {
+            let reader = reader
+            return (try reader.answer(body), reader.pause)
+        }
         let form = form
         let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
             Result { () throws(UpstreamError) in
-                try form.reader(JSONParser(), RandomBytes()).answer(body)
+                let reader = form.reader(JSONParser(), RandomBytes())
+                return (try reader.answer(body), reader.pause)
             }
         }
         guard let read else { throw .tooMuchWork }
@@ -252,6 +259,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             throw refused(opened.head, refusal.bytes)
         }
         let stream = WireStream(opened, reader)
+        if form.mayGoOn { stream.goOn = { [self] (pause) async throws(UpstreamError) in try await goOn(after: pause) } }
         do throws(UpstreamError) {
             try await stream.begin()
             keepMends()
@@ -266,6 +274,34 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             take(mend, of: request)
             try await vendorCall.beginAgain(after: error)
             return try await streamOnce()
+        }
+    }
+
+    // MARK: Further parts
+
+    @inline(never)
+    private func prepareToGoOn(after pause: PausedAnswer) async throws(UpstreamError) {
+        if let request = body { body = form.goingOn(request, after: pause) }
+        try await vendorCall.goOn()
+        try await form.route?.begin()
+    }
+
+    /// The stream of the next part.
+    @inline(never)
+    private func goOn(after pause: PausedAnswer) async throws(UpstreamError) -> any UpstreamStream {
+        try await prepareToGoOn(after: pause)
+        while true {
+            let call = try upstream(isStreamed: true)
+            let opened: any UpstreamStream
+            do throws(TransportError) {
+                opened = try await vendor.transport.open(call)
+            } catch {
+                throw UpstreamError(error)
+            }
+            if opened.head.status / 100 == 2 { return opened }
+            let refusal = try await self.refusal(opened)
+            guard isMended(opened.head, refusal.bytes) else { throw refused(opened.head, refusal.bytes) }
+            try await vendorCall.beginAgain(after: opened.head.status)
         }
     }
 

@@ -29,6 +29,10 @@ protocol WireForm: AnyObject, Sendable {
     var mendOfAnswer: Mends? { get }
     /// The changes that later calls of the model need too; others belong to what is said in one call.
     var keptMends: Mends { get }
+    /// The vendor may pause a streamed answer to the request that is written, which is kept for that.
+    var mayGoOn: Bool { get }
+    /// The request for the next part of an answer.
+    func goingOn(_ request: Body, after pause: PausedAnswer) -> Body
     /// The request with one more change.
     func mended(_ request: Body, with mend: Mends) -> Body
 }
@@ -38,5 +42,7 @@ extension WireForm {
     var gathersStream: Bool { false }
     var route: (any WireRoute)? { nil }
     var mendOfAnswer: Mends? { nil }
+    var mayGoOn: Bool { false }
+    func goingOn(_ request: Body, after pause: PausedAnswer) -> Body { request }
     var keptMends: Mends { Mends(rawValue: .max) }
 }

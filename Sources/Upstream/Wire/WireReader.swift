@@ -30,9 +30,28 @@ protocol WireReader: AnyObject, Sendable {
     /// The end of the stream, which has begun.
     func end(_ take: Take) throws(UpstreamError)
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer
+    /// The last part of the answer, if its vendor wants to be asked to go on; known at its end.
+    var pause: PausedAnswer? { get }
+    /// One more part comes in place of the end.
+    func goOn()
+}
+
+/// A part of an answer, after which its vendor wants to be asked to go on.
+final class PausedAnswer: Sendable {
+    /// All that it says, as its vendor takes it back.
+    let content: Body
+    /// Of this part and those before it; nil: not known.
+    let usage: Usage?
+
+    init(_ content: Body, usage: Usage?) {
+        self.content = content
+        self.usage = usage
+    }
 }
 
 extension WireReader {
+    var pause: PausedAnswer? { nil }
+    func goOn() {}
     func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool { false }
 }
 

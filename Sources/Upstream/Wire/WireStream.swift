@@ -6,9 +6,12 @@ import Shared
 ///
 /// `@unchecked`: used on its loop only; the reader's parser never across a suspension.
 final class WireStream: ChatAnswerStream, @unchecked Sendable {
-    private let stream: any UpstreamStream
+    private var stream: any UpstreamStream
     private let reader: any WireReader
-    private let isEventStream: Bool
+    private var isEventStream: Bool
+    /// Asks for the next part of an answer that its vendor paused; nil: it ends there.
+    var goOn: ((PausedAnswer) async throws(UpstreamError) -> any UpstreamStream)?
+    private var pause: PausedAnswer?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
     /// An answer in place of a stream.
@@ -23,6 +26,8 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     private var isStopped = false
     /// When what is waited for at the end has to be there; nil: the end has not come yet.
     private var tailEnds: UInt64?
+    /// The vendor's stream is stopped, whoever asked for that.
+    private var isClosed = false
 
     /// Of one event, or of an answer in place of a stream.
     static let eventLimitBytes = 4_194_304
@@ -53,7 +58,11 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if !early.isEmpty, !isBeginning { return .bytes }
-        if isDone { return .end }
+        if isDone {
+            guard let pause else { return .end }
+            try await goOn(after: pause)
+            return .bytes
+        }
         let isTail = isEventStream && reader.isFinished
         let patience = isTail ? min(patienceNanoseconds, tailLeft()) : patienceNanoseconds
         if patience == 0 {
@@ -154,13 +163,41 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
 
     private func end(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) {
         guard reader.hasBegun else { throw .brokenAnswer("the vendor's stream has no choice") }
-        try reader.end(take)
+        if goOn != nil { pause = reader.pause }
+        if pause == nil { try reader.end(take) }
         isDone = true
     }
 
+    @inline(never)
+    private func goOn(after pause: PausedAnswer) async throws(UpstreamError) {
+        guard let goOn else { return }
+        self.pause = nil
+        close()
+        do throws(UpstreamError) {
+            stream = try await goOn(pause)
+        } catch {
+            var error = error
+            error.isCut = true
+            throw error
+        }
+        isClosed = false
+        guard !isStopped else { return close() }
+        reader.goOn()
+        isEventStream = stream.head.isEventStream
+        events = EventStreamParser()
+        lines = LineEnds()
+        incoming.removeAll()
+        (isOver, isDone, tailEnds) = (false, false, nil)
+    }
+
     func stop() {
-        guard !isStopped else { return }
         isStopped = true
+        close()
+    }
+
+    private func close() {
+        guard !isClosed else { return }
+        isClosed = true
         stream.stop(isComplete: isDone)
     }
 }

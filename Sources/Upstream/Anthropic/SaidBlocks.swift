@@ -1,0 +1,145 @@
+import Engine
+
+/// The blocks of an answer that its vendor may pause, in the form in which it takes them back. Answers without tools of
+/// the vendor's own are hardly ever paused: of those only short ones are kept.
+struct SaidBlocks: ~Copyable {
+    private enum Kind: Equatable {
+        case text
+        case thinking
+        /// Its input comes in pieces.
+        case use
+        case other
+    }
+
+    /// False: nothing is kept, or not all of it was.
+    private var keeps: Bool
+    private var kind: Kind?
+    /// Of the open block: its text, its thought, or its input as JSON.
+    private var said = ByteBuffer()
+    private var signature = ByteBuffer()
+    /// The open block as it began, if it is not text or a thought.
+    private var opening = ByteBuffer()
+    private var written = ByteBuffer()
+    private var limitBytes = SaidBlocks.limitOfText
+
+    private static let limitOfText = 4_096
+    private static let limitBytes = 1_048_576
+
+    init(keeps: Bool) { self.keeps = keeps }
+
+    // MARK: Blocks
+
+    /// - Parameter isAlone: no other block is open.
+    mutating func begin(_ block: JSONValue, isAlone: Bool) {
+        guard keeps else { return }
+        guard isAlone else { return drop() }
+        write()
+        switch block["type"]?.text {
+        case "text":
+            kind = .text
+            add(block["text"]?.text)
+        case "thinking":
+            kind = .thinking
+            add(block["thinking"]?.text)
+            if let signature = block["signature"]?.text { add(signature: signature) }
+        case let type:
+            let isOfThoughts = type.map { $0.equals("redacted_thinking") } ?? false
+            if !isOfThoughts { limitBytes = Self.limitBytes }
+            kind = block["input"]?.kind == .object ? .use : .other
+            block.append(to: &opening)
+            check()
+        }
+    }
+
+    /// A block of an answer that has come whole.
+    mutating func add(whole block: JSONValue) {
+        limitBytes = Self.limitBytes
+        begin(block, isAlone: true)
+    }
+
+    /// More of the open block's text, thought or input.
+    @inline(__always)
+    mutating func add(_ piece: UnsafeRawBufferPointer?) {
+        guard keeps, let piece else { return }
+        said.append(piece)
+        check()
+    }
+
+    mutating func add(signature piece: UnsafeRawBufferPointer) {
+        guard keeps else { return }
+        signature.append(piece)
+        check()
+    }
+
+    private mutating func check() {
+        if said.count + signature.count + opening.count + written.count > limitBytes { drop() }
+    }
+
+    private mutating func drop() {
+        keeps = false
+        said.release()
+        signature.release()
+        opening.release()
+        written.release()
+    }
+
+    // MARK: Writing
+
+    /// All blocks as a list; nil: they are not known, or there are none.
+    mutating func take() -> Body? {
+        guard keeps else { return nil }
+        write()
+        guard keeps, !written.isEmpty else { return nil }
+        var out = ByteBuffer()
+        out.append("[")
+        out.append(written.bytes)
+        out.append("]")
+        written.removeAll()
+        return Body(out)
+    }
+
+    private mutating func write() {
+        switch kind {
+        case .text:
+            open(#"{"type":"text","text":"#)
+            written.append(json: said.bytes)
+            written.append("}")
+        case .thinking where !signature.isEmpty:
+            open(#"{"type":"thinking","thinking":"#)
+            written.append(json: said.bytes)
+            written.append(#","signature":"#)
+            written.append(json: signature.bytes)
+            written.append("}")
+        case .use where !said.isEmpty: writeUse()
+        case .use, .other:
+            open("")
+            written.append(opening.bytes)
+        case .thinking, nil: break
+        }
+        kind = nil
+        said.removeAll()
+        signature.removeAll()
+        opening.removeAll()
+    }
+
+    private mutating func writeUse() {
+        let parser = JSONParser()
+        let isObject = withExtendedLifetime(parser) { (try? parser.parse(said.bytes))?.kind == .object }
+        guard isObject else { return drop() }
+        let text = said.bytes
+        var out = ByteBuffer()
+        RawJSON(opening.bytes).append(to: &out) { (member, out) -> Bool in
+            guard member.name.equals("input") else { return false }
+            out.append(#""input":"#)
+            out.append(text)
+            return true
+        }
+        open("")
+        written.append(out.bytes)
+    }
+
+    private mutating func open(_ text: StaticString) {
+        if !written.isEmpty { written.append(",") }
+        written.append(text)
+    }
+}
