@@ -254,6 +254,9 @@ def test_usage(co, vendor_site):
         assert (usage["prompt_tokens"], usage["completion_tokens"], usage["prompt_tokens_details"]["cached_tokens"]) == (20, 7, 12)
     vendor_site.says(MODEL, {"usage": {"billed_units": {"input_tokens": 3, "output_tokens": 4}}})
     assert ask(co, model="command").json()["usage"]["total_tokens"] == 7
+    vendor_site.says(MODEL, {"usage": {"tokens": {"input_tokens": 20.0}, "billed_units": {"input_tokens": 3, "output_tokens": 4000}}})
+    for usage in (ask(co, model="command").json()["usage"], stream(co, model="command", stream_options={"include_usage": True}).usage()):
+        assert (usage["prompt_tokens"], usage["completion_tokens"]) == (20, 4000)
 
 
 REASONS = [("COMPLETE", "stop"), ("STOP_SEQUENCE", "stop"), ("MAX_TOKENS", "length"), ("ERROR_TOXIC", "content_filter"), ("NEW", "stop")]

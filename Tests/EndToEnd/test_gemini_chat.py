@@ -457,6 +457,13 @@ def test_usage(gem, google, anthropics):
         assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (25, 37, 62)
         assert usage["prompt_tokens_details"]["cached_tokens"] == 12
         assert usage["completion_tokens_details"]["reasoning_tokens"] == 30
+    # Of each number the last counts.
+    told = [{"promptTokenCount": 10, "thoughtsTokenCount": 7, "cachedContentTokenCount": 4}, {"promptTokenCount": 11, "candidatesTokenCount": 3}, {"new": 1}]
+    parts = [{"candidates": [{"content": {"parts": [{"text": "a"}]}}], "usageMetadata": one} for one in told]
+    google.says(MODEL, {"events": [*parts, {"candidates": [{"finishReason": "STOP"}]}]})
+    usage = stream(gem, model="pro", stream_options={"include_usage": True}).usage()
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (11, 10)
+    assert (usage["prompt_tokens_details"]["cached_tokens"], usage["completion_tokens_details"]["reasoning_tokens"]) == (4, 7)
     google.says(MODEL, {"usage": None})
     assert ask(gem, model="pro").json()["usage"]["completion_tokens"] >= 1
 

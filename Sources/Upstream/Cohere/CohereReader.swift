@@ -195,10 +195,10 @@ final class CohereReader: WireReader, @unchecked Sendable {
 extension Usage {
     /// Nil: it tells nothing.
     fileprivate init?(ofCohere told: JSONValue) {
-        let counts = told["tokens"] ?? told["billed_units"]
-        guard let prompt = counts?["input_tokens"]?.tokens, let completion = counts?["output_tokens"]?.tokens else {
-            return nil
+        func count(_ name: StaticString) -> Int? {
+            told["tokens"]?[name]?.tokens ?? told["billed_units"]?[name]?.tokens
         }
+        guard let prompt = count("input_tokens"), let completion = count("output_tokens") else { return nil }
         self.init(promptTokens: prompt, completionTokens: completion)
         cachedTokens = min(prompt, told["cached_tokens"]?.tokens ?? 0)
     }

@@ -18,7 +18,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     private var pictures = 0
     private var finish: FinishReason?
     private var hasParts = false
-    private(set) var usage: Usage?
+    private var tally = GeminiUsage()
 
     private static let limitOfCalls = 128
     private static let nameLimitBytes = 4_096
@@ -39,6 +39,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         self.isLegacy = isLegacy
     }
 
+    var usage: Usage? { tally.usage }
     var hasBegun: Bool { hasParts || finish != nil }
     var isFinished: Bool { finish != nil }
     var isWhole: Bool { finish != nil }
@@ -59,7 +60,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     private func read(_ root: JSONValue, _ take: Take) throws(UpstreamError) {
         try root.checkAnswer()
         if root.tellsError { throw FaultReader.error(in: root, Fault.gemini) }
-        if let told = root["usageMetadata"], let read = Usage(ofGemini: told) { usage = read }
+        if let told = root["usageMetadata"] { tally.take(told) }
         guard let candidate = root["candidates"]?.elements?.first(where: { ($0["index"]?.integer ?? 0) == 0 }) else {
             if let reason = root["promptFeedback"]?["blockReason"]?.text, !hasBegun { throw Self.blocked(reason) }
             return
@@ -215,16 +216,28 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     }
 }
 
-extension Usage {
-    /// Nil: it tells nothing. Thoughts do not count among the candidates' tokens.
-    fileprivate init?(ofGemini told: JSONValue) {
-        guard let prompt = told["promptTokenCount"]?.tokens else { return nil }
-        let thoughts = told["thoughtsTokenCount"]?.tokens ?? 0
-        self.init(
-            promptTokens: prompt + (told["toolUsePromptTokenCount"]?.tokens ?? 0),
-            completionTokens: (told["candidatesTokenCount"]?.tokens ?? 0) + thoughts
-        )
-        reasoningTokens = thoughts
-        cachedTokens = min(promptTokens, told["cachedContentTokenCount"]?.tokens ?? 0)
+/// The usage as it is told in each event: of each number the last counts. Thoughts are not among the candidates' tokens.
+private struct GeminiUsage {
+    private var prompt: Int?
+    private var toolPrompt = 0
+    private var candidates = 0
+    private var thoughts = 0
+    private var cached = 0
+
+    mutating func take(_ told: JSONValue) {
+        prompt = told["promptTokenCount"]?.tokens ?? prompt
+        toolPrompt = told["toolUsePromptTokenCount"]?.tokens ?? toolPrompt
+        candidates = told["candidatesTokenCount"]?.tokens ?? candidates
+        thoughts = told["thoughtsTokenCount"]?.tokens ?? thoughts
+        cached = told["cachedContentTokenCount"]?.tokens ?? cached
+    }
+
+    /// Nil: it was not told.
+    var usage: Usage? {
+        guard let prompt else { return nil }
+        var usage = Usage(promptTokens: prompt + toolPrompt, completionTokens: candidates + thoughts)
+        usage.reasoningTokens = thoughts
+        usage.cachedTokens = min(usage.promptTokens, cached)
+        return usage
     }
 }
