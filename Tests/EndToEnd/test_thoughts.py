@@ -8,7 +8,10 @@ import httpx
 import httpx2
 import openai
 import pytest
+from anthropic_vendor import SIGNATURE as CLAUDE_SIGNATURE
+from anthropic_vendor import sealed, text, thought, use
 from chat import MODEL, ask, stream
+from conftest import TEAM_TOKEN
 from responding import PATH as RESPONSES
 from responding import body as response_body
 from responding import events
@@ -98,3 +101,45 @@ def test_a_vendor_without_thoughts_gets_none(http, vendor, api_key, surface):
     assert answer.status_code == 200, answer.text
     prompt = vendor.prompt(api_key)
     assert "dark" not in prompt and prompt.startswith("User: Why?\n\nAssistant: So.\n\nUser: Then?"), json.dumps(prompt)
+
+
+CLAUDE = "claude-sonnet-4-5"
+MIXED = [thought("One"), text("Fi\u00e9rst"), sealed(), thought("", CLAUDE_SIGNATURE + "2"), text("Second"), thought("Three", CLAUDE_SIGNATURE + "3")]
+
+
+@pytest.mark.parametrize("bound", [100, 20_000], ids=["whole", "gathered"])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_thoughts_and_texts_in_their_order(translating, anthropic_server, bound, is_streamed):
+    anthropic_server.says(CLAUDE, {"content": [*MIXED, use("toolu_1", "f", {})]}, {})
+    told = [(block["type"], block.get("text", block.get("thinking")), block.get("signature", block.get("data"))) for block in MIXED]
+    tools = [{"name": "f", "input_schema": {"type": "object", "properties": {}}}]
+    sent = {"model": "claude", "max_tokens": bound, "messages": [{"role": "user", "content": "Hi"}], "tools": tools}
+    with checked.client(httpx2, timeout=30) as http:
+        claude = anthropic.Anthropic(api_key=TEAM_TOKEN, base_url=translating.base_url, max_retries=0, http_client=http)
+        if is_streamed:
+            with claude.messages.stream(**sent) as gathering:
+                message = gathering.get_final_message()
+        else:
+            message = claude.messages.create(**sent)
+        blocks = [block.model_dump() for block in message.content]
+        assert [(one["type"], one.get("text", one.get("thinking")), one.get("signature", one.get("data"))) for one in blocks[:-1]] == told
+        result = {"type": "tool_result", "tool_use_id": blocks[-1]["id"], "content": "ok"}
+        answered = [{"role": "assistant", "content": message.content}, {"role": "user", "content": [result]}]
+        claude.messages.create(**sent | {"messages": [*sent["messages"], *answered]})
+    back = anthropic_server.asked(CLAUDE)[1]["body"]["messages"][1]["content"]
+    assert [block["type"] for block in back] == [block["type"] for block in MIXED] + ["tool_use"]
+    assert anthropic_server.take_violations() == []
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_items_in_their_order(talking, anthropic_server, is_streamed):
+    anthropic_server.says(CLAUDE, {"content": MIXED})
+    answer = talking.post(RESPONSES, json=response_body("Hi", model="claude", max_output_tokens=100, stream=is_streamed))
+    output = events(answer)[-1]["response"]["output"] if is_streamed else answer.json()["output"]
+    told = [(item["type"], "".join(part["text"] for part in item["content"])) for item in output]
+    # Thoughts without words have signatures alone.
+    assert told == [("reasoning", "One"), ("message", "Fi\u00e9rst"), ("reasoning", ""), ("reasoning", ""), ("message", "Second"), ("reasoning", "Three")]
+    assert {item["status"] for item in output} == {"completed"}
+    anthropic_server.says(CLAUDE, {"content": MIXED})
+    whole = ask(talking, model="claude", max_tokens=100).json()["choices"][0]["message"]
+    assert (whole["content"], whole["reasoning_content"]) == ("Fi\u00e9rstSecond", "OneThree")

@@ -69,6 +69,28 @@ package struct ChatAnswer: Sendable {
             self.finish = finish
         }
 
+        /// The thoughts, and the text in pieces, in the order in which they came.
+        package func forEachPart(
+            thought takeThought: (Thought) -> Void,
+            text takeText: (UnsafeRawBufferPointer) -> Void
+        ) {
+            let text = text?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0)
+            var told = 0
+            func tell(upTo end: Int) {
+                guard end > told else { return }
+                takeText(text[part: told..<end])
+                told = end
+            }
+            for thought in thoughts {
+                var place = min(thought.textBytesBefore, text.count)
+                // The text may have been changed since.
+                while place > told, place < text.count, text[place] & 0xc0 == 0x80 { place -= 1 }
+                tell(upTo: place)
+                takeThought(thought)
+            }
+            tell(upTo: text.count)
+        }
+
         package var bytes: Int {
             (text?.bytes.count ?? 0) + (reasoning?.bytes.count ?? 0) + (refusal?.bytes.count ?? 0)
                 + toolCalls.reduce(0) {

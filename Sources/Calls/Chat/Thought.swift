@@ -6,14 +6,17 @@ package final class Thought: Sendable {
     package let signature: String?
     /// Only its vendor can read it: the signature is all of it.
     package let isSealed: Bool
+    /// Of an answer: the bytes of its text that come before.
+    package let textBytesBefore: Int
 
     /// Nil: there is nothing to keep.
-    package init?(_ text: String, signature: String?, isSealed: Bool = false) {
+    package init?(_ text: String, signature: String?, isSealed: Bool = false, afterTextBytes textBytes: Int = 0) {
         let signature = signature.flatMap { $0.isEmpty ? nil : $0 }
         guard !text.isEmpty || signature != nil else { return nil }
         self.text = isSealed ? "" : text
         self.signature = signature
         self.isSealed = isSealed
+        textBytesBefore = textBytes
     }
 
     /// Of OpenAI's reasoning and of Gemini's texts: Anthropic's alone have none.

@@ -62,6 +62,7 @@ extension ChatAnswer.Choice {
         for thought in thoughts {
             tape.add(Part.thought.rawValue)
             tape.add(thought.isSealed ? 1 : 0)
+            tape.add(thought.textBytesBefore)
             tape.add(thought.text)
             tape.add(ifAny: thought.signature)
         }
@@ -86,9 +87,11 @@ extension ChatAnswer.Choice {
             let body = Body(copying: bytes)
             if part == .text { text = body } else if part == .reasoning { reasoning = body } else { refusal = body }
         case .thought:
-            guard let isSealed = reader.number(), let text = reader.string(), let signature = reader.stringIfAny()
+            guard let isSealed = reader.number(), let place = reader.number(), place >= 0,
+                let text = reader.string(), let signature = reader.stringIfAny()
             else { return false }
-            if let thought = Thought(text, signature: signature, isSealed: isSealed == 1) { thoughts.append(thought) }
+            let thought = Thought(text, signature: signature, isSealed: isSealed == 1, afterTextBytes: place)
+            if let thought { thoughts.append(thought) }
         case .call:
             guard let id = reader.stringIfAny(), let name = reader.string(), let arguments = reader.string(),
                 let signature = reader.stringIfAny()

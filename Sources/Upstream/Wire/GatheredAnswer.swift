@@ -8,6 +8,8 @@ struct GatheredAnswer: ~Copyable {
     private var refusal = ByteBuffer()
     /// A thought whose signature has not come.
     private var thought = ByteBuffer()
+    /// The bytes of text before it.
+    private var textBytesBefore = 0
     private var thoughts: [Thought] = []
     private var calls: [ToolCall] = []
     /// Of the last call.
@@ -23,11 +25,14 @@ struct GatheredAnswer: ~Copyable {
         switch event {
         case .text(let piece, _): text.append(counted(piece))
         case .refusal(let piece): refusal.append(counted(piece))
-        case .reasoning(let piece): thought.append(counted(piece))
+        case .reasoning(let piece):
+            if textBytesBefore != text.count { closeThought(nil) }
+            thought.append(counted(piece))
         case .signature(nil, let signature): closeThought(counted(signature).text)
         case .sealedThought(let data):
             closeThought(nil)
-            if let sealed = Thought("", signature: counted(data).text, isSealed: true) { thoughts.append(sealed) }
+            let sealed = Thought("", signature: counted(data).text, isSealed: true, afterTextBytes: text.count)
+            if let sealed { thoughts.append(sealed) }
         case .toolCall(_, let id, let name):
             closeCall()
             calls.append(
@@ -52,7 +57,7 @@ struct GatheredAnswer: ~Copyable {
     consuming func finished() -> ChatAnswer.Choice {
         closeCall()
         var reasoning: Body?
-        if thoughts.isEmpty, !thought.isEmpty {
+        if thoughts.isEmpty, !thought.isEmpty, textBytesBefore == 0 {
             reasoning = Body(copying: thought.bytes)
         } else {
             closeThought(nil)
@@ -73,8 +78,11 @@ struct GatheredAnswer: ~Copyable {
     }
 
     private mutating func closeThought(_ signature: String?) {
-        if let whole = Thought(thought.text, signature: signature) { thoughts.append(whole) }
+        let place = thought.isEmpty ? text.count : textBytesBefore
+        let whole = Thought(thought.text, signature: signature, afterTextBytes: place)
+        if let whole { thoughts.append(whole) }
         thought.removeAll()
+        textBytesBefore = text.count
     }
 
     private mutating func closeCall() {

@@ -43,9 +43,8 @@ private final class Told: AnswerWriter, @unchecked Sendable {
         var first = ChatAnswer.Choice(text: bytes("a text"), finish: .length)
         first.stop = bytes("END")
         first.refusal = bytes("")
-        first.thoughts = [Thought("hm", signature: "sig"), Thought("", signature: "sealed", isSealed: true)].compactMap(
-            \.self
-        )
+        let sealed = Thought("", signature: "sealed", isSealed: true, afterTextBytes: 3)
+        first.thoughts = [Thought("hm", signature: "sig"), sealed].compactMap(\.self)
         var second = ChatAnswer.Choice(text: nil, finish: .toolCalls)
         second.reasoning = bytes("because")
         var call = ToolCall(id: "call_1", name: "look", arguments: "{}")
@@ -56,7 +55,9 @@ private final class Told: AnswerWriter, @unchecked Sendable {
 
     private func shown(_ answer: ChatAnswer) -> [String] {
         answer.choices.map { choice in
-            let thoughts = choice.thoughts.map { "\($0.text)/\($0.signature ?? "-")/\($0.isSealed)" }
+            let thoughts = choice.thoughts.map {
+                "\($0.text)/\($0.signature ?? "-")/\($0.isSealed)/\($0.textBytesBefore)"
+            }
             let calls = choice.toolCalls.map { "\($0.id ?? "-")/\($0.name)/\($0.arguments)/\($0.signature ?? "-")" }
             let texts = [choice.text, choice.reasoning, choice.refusal, choice.stop].map { $0?.text ?? "-" }
             return "\(texts) \(thoughts) \(calls) \(choice.finish)"

@@ -46,7 +46,7 @@ struct MessageAnswer: ChatReply {
             body.append(json: reasoning.bytes)
             body.append(#","signature":""}"#)
         }
-        for thought in choice.thoughts {
+        func append(_ thought: Thought) {
             open(thought.isSealed ? "redacted_thinking" : "thinking")
             if !thought.isSealed {
                 body.append(#""thinking":"#)
@@ -57,13 +57,14 @@ struct MessageAnswer: ChatReply {
             body.append(json: thought.signature ?? "")
             body.append("}")
         }
-        for text in [choice.text, choice.refusal] {
-            guard let text, !text.bytes.isEmpty else { continue }
+        func append(_ text: UnsafeRawBufferPointer) {
             open("text")
             body.append(#""text":"#)
-            body.append(json: text.bytes)
+            body.append(json: text)
             body.append("}")
         }
+        choice.forEachPart(thought: append, text: append)
+        if let refusal = choice.refusal, !refusal.bytes.isEmpty { append(refusal.bytes) }
         for call in choice.toolCalls {
             open("tool_use")
             body.append(#""id":"#)

@@ -126,13 +126,18 @@ extension ResponseObject {
                 to: &out
             )
         }
-        for thought in choice.thoughts { OutputItem.append(thought, next(.reasoning), to: &out) }
-        let text = choice.text?.bytes ?? .empty
         let isLast = choice.refusal == nil && choice.toolCalls.isEmpty
-        if !text.isEmpty || isLast && count == 0 {
-            let status = isLast ? status : "completed"
+        func append(_ text: UnsafeRawBufferPointer, _ status: StaticString) {
             OutputItem.append(message: text, isRefusal: false, next(.message), status, to: &out)
         }
+        var left = choice.text?.bytes.count ?? 0
+        choice.forEachPart { thought in
+            OutputItem.append(thought, next(.reasoning), to: &out)
+        } text: { text in
+            left -= text.count
+            append(text, isLast && left == 0 ? status : "completed")
+        }
+        if isLast, count == 0 { append(.empty, status) }
         if let refusal = choice.refusal {
             OutputItem.append(message: refusal.bytes, isRefusal: true, next(.message), status, to: &out)
         }
