@@ -6,7 +6,7 @@ import checked
 import httpx
 import pytest
 from anthropic_vendor import all_events, failure, text, thought, use, whole
-from chat import ask, refusal, stream, text_of
+from chat import ask, either, refusal, stream, text_of
 from conftest import CLAUDE_KEY, TEAM_TOKEN
 from relay_process import free_port
 
@@ -65,6 +65,26 @@ def test_the_table(talking, anthropic_server, case, is_streamed, bound):
     for name, value in own.items():
         assert head[name] == value
     assert len(anthropic_server.asked(MODEL)) == 1
+
+
+RETRIES = [
+    # status, type, header -> calls
+    (409, "api_error", None, 2), (409, "api_error", "false", 1), (500, "api_error", None, 1), (500, "api_error", "True", 2),
+    (500, "api_error", "odd", 1), (529, "overloaded_error", "true", 2), (504, "timeout_error", "true", 2), (400, "invalid_request_error", "true", 1),
+    (429, "rate_limit_error", "true", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("status, kind, retry, calls", RETRIES, ids=lambda one: str(one))
+@pytest.mark.parametrize("is_streamed, bound", [(False, 100), (False, 20_000), (True, 100)], ids=["whole", "gathered", "streamed"])
+def test_the_vendor_says_what_to_try_again(talking, anthropic_server, status, kind, retry, calls, is_streamed, bound):
+    failed = {"status": status, "headers": {"X-Should-Retry": retry} if retry else {}, "json": failure(kind, "It is wrong.")}
+    anthropic_server.says(MODEL, failed, {})
+    if calls > 1:
+        assert either(talking, is_streamed, model="claude", max_tokens=bound) == ("Hello there", "stop")
+    else:
+        assert refusal(talking, is_streamed, model="claude", max_tokens=bound)[0] >= 400
+    assert len(anthropic_server.asked(MODEL)) == calls
 
 
 IN_EVENTS = [

@@ -183,7 +183,10 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         head = UpstreamHead(
             status: answer.status,
             type: type,
-            wait: (bytes[part: answer.retryAfter.range], bytes[part: answer.retryAfterMilliseconds.range]),
+            retry: (
+                bytes[part: answer.retryAfter.range], bytes[part: answer.retryAfterMilliseconds.range],
+                bytes[part: answer.shouldRetry.range]
+            ),
             redirectURL: endpoint?.resolved(bytes[part: answer.location.range])
         )
         dropRequest()

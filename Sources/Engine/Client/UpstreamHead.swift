@@ -9,6 +9,8 @@ package struct UpstreamHead: Sendable {
     package let isJSON: Bool
     /// From `Retry-After`, whichever form it had; nil if absent or 0.
     package let retryAfterSeconds: Int?
+    /// From `X-Should-Retry`: the same call may succeed once more, or cannot; nil: it is not said.
+    package let shouldRetry: Bool?
     /// The target of an answer of status 3xx, absolute; it is not followed.
     package let redirectURL: String?
 
@@ -17,8 +19,10 @@ package struct UpstreamHead: Sendable {
         isEventStream: Bool,
         isJSON: Bool = false,
         retryAfterSeconds: Int?,
+        shouldRetry: Bool? = nil,
         redirectURL: String? = nil
     ) {
+        self.shouldRetry = shouldRetry
         self.redirectURL = redirectURL
         self.status = status
         self.isEventStream = isEventStream
@@ -26,28 +30,36 @@ package struct UpstreamHead: Sendable {
         self.retryAfterSeconds = retryAfterSeconds
     }
 
+    typealias Retry = (
+        seconds: UnsafeRawBufferPointer, milliseconds: UnsafeRawBufferPointer, should: UnsafeRawBufferPointer
+    )
+
     /// Of fields as they were sent, empty where they are absent.
     ///
-    /// - Parameter wait: nil: it is not asked for.
+    /// - Parameter retry: of `Retry-After`, `Retry-After-Ms` and `X-Should-Retry`.
     init(
         status: Int,
         type: UnsafeRawBufferPointer,
-        wait: @autoclosure () -> (seconds: UnsafeRawBufferPointer, milliseconds: UnsafeRawBufferPointer),
+        retry: @autoclosure () -> Retry,
         redirectURL: @autoclosure () -> String?
     ) {
+        let retry = status == 200 ? nil : retry()
         self.init(
             status: status,
             isEventStream: type.beginsLowered("text/event-stream"),
             isJSON: type.beginsLowered("application/json"),
-            retryAfterSeconds: status == 200 ? nil : Self.seconds(wait()),
+            retryAfterSeconds: retry.flatMap(Self.seconds),
+            shouldRetry: retry.flatMap { Self.claim($0.should) },
             redirectURL: status / 100 == 3 ? redirectURL() : nil
         )
     }
 
+    private static func claim(_ text: UnsafeRawBufferPointer) -> Bool? {
+        text.equalsLowered("true") ? true : text.equalsLowered("false") ? false : nil
+    }
+
     /// Of `Retry-After` in its two forms, and of `Retry-After-Ms`, which goes before it; nil: there is no time.
-    private static func seconds(
-        _ wait: (seconds: UnsafeRawBufferPointer, milliseconds: UnsafeRawBufferPointer)
-    ) -> Int? {
+    private static func seconds(_ wait: Retry) -> Int? {
         if !wait.milliseconds.isEmpty, wait.milliseconds.count <= 20, let number = Double(wait.milliseconds.text),
             (1...1e9).contains(number)
         {

@@ -13,6 +13,7 @@ package struct AnswerHead {
     package var contentType = ByteRange()
     package var retryAfter = ByteRange()
     package var retryAfterMilliseconds = ByteRange()
+    package var shouldRetry = ByteRange()
     package var location = ByteRange()
 }
 
@@ -102,6 +103,7 @@ package struct AnswerParser {
             case let name where name.equalsLowered("content-type"): head.contentType = ByteRange(value)
             case let name where name.equalsLowered("retry-after"): head.retryAfter = ByteRange(value)
             case let name where name.equalsLowered("retry-after-ms"): head.retryAfterMilliseconds = ByteRange(value)
+            case let name where name.equalsLowered("x-should-retry"): head.shouldRetry = ByteRange(value)
             case let name where name.equalsLowered("location"): head.location = ByteRange(value)
             default: break
             }

@@ -65,7 +65,9 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         AnthropicReader(parser, ids, names, isLegacy: isLegacy, after: parts, mayGoOn: mayGoOn)
     }
 
-    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, place.faults, tellsFields: false) }
+    func faults(_ parser: JSONParser) -> FaultReader {
+        FaultReader(parser, place.faults, tellsFields: false, obeysRetry: true)
+    }
 
     func mend(
         _ head: UpstreamHead,

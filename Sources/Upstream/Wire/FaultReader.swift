@@ -8,11 +8,14 @@ struct FaultReader {
     private let table: FaultTable
     /// The caller's request has the fields that a refusal may name.
     private let tellsFields: Bool
+    private let obeysRetry: Bool
 
     /// Of a refusal that is read.
     private static let limitBytes = 262_144
 
-    init(_ parser: JSONParser, _ table: @escaping FaultTable, tellsFields: Bool) {
+    /// - Parameter obeysRetry: the vendor says what may succeed once more.
+    init(_ parser: JSONParser, _ table: @escaping FaultTable, tellsFields: Bool, obeysRetry: Bool = false) {
+        self.obeysRetry = obeysRetry
         self.parser = parser
         self.table = table
         self.tellsFields = tellsFields
@@ -24,7 +27,18 @@ struct FaultReader {
         if !tellsFields { fault.param = nil }
         var error = error(fault)
         if head.status >= 400 { error.status = head.status }
+        if obeysRetry { obey(head.shouldRetry, &error) }
         return error
+    }
+
+    /// No other failure than the vendor's own is tried once more with the same key.
+    private func obey(_ shouldRetry: Bool?, _ error: inout UpstreamError) {
+        switch error.kind {
+        case .failed, .unavailable, .timedOut:
+            if shouldRetry == true { error.remedy.insert(.again) }
+        default: break
+        }
+        if shouldRetry == false { error.remedy.remove(.again) }
     }
 
     /// A failure in an answer that began well.
