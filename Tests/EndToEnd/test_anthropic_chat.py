@@ -421,6 +421,28 @@ def test_marks_of_caches_go_on(claude, anthropic_server):
     assert anthropic_server.body(MODEL)["messages"][1]["content"][1] == call | mark
 
 
+def test_cache_marks_of_chats(talking, anthropic_server):
+    mark, hour = {"cache_control": {"type": "ephemeral"}}, {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    calls = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    ask(talking, model="claude", max_tokens=50, tools=[{"type": "function", "function": {"name": "f"}, **mark}], messages=[
+        {"role": "system", "content": [{"type": "text", "text": "S", **hour}, {"type": "text", "text": "T"}]},
+        {"role": "user", "content": [{"type": "text", "text": "x", "cache_control": None}, {"type": "text", "text": "y", "cache_control": "odd"}]},
+        {"role": "assistant", "reasoning_content": "Hm", "extra_content": {"thought_signature": SIGNATURE},
+         "content": [{"type": "text", "text": "u"}, {"type": "text", "text": "v", **mark}], "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "ok"}, {"type": "text", "text": "now", **mark}]},
+    ])  # fmt: skip
+    body = anthropic_server.body(MODEL)
+    assert body["tools"][0]["cache_control"] == mark["cache_control"]
+    assert body["system"] == [{"type": "text", "text": "S", **hour}, {"type": "text", "text": "T"}]
+    assert "cache_control" not in str(body["messages"][0])
+    assert [(block["type"], "cache_control" in block) for block in body["messages"][1]["content"]] == [
+        ("thinking", False), ("text", False), ("text", True), ("tool_use", False),
+    ]  # fmt: skip
+    (result,) = body["messages"][2]["content"]
+    assert result["cache_control"] == mark["cache_control"] and "cache_control" not in str(result["content"])
+
+
+
 def test_effort_of_anthropics_client_is_not_about_thoughts(claude, anthropic_server):
     claude.messages.create(model="new", messages=[user("Hi")], max_tokens=100, output_config={"effort": "max"})
     body = anthropic_server.body(NEW)

@@ -17,7 +17,8 @@ extension ChatCall {
         let fields = try RequestFields(root)
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
-        messages = try readMessages(fields, &attachments)
+        var marks: [Wishes.CacheMark] = []
+        messages = try readMessages(fields, &attachments, &marks)
         try readFileIDs(fields)
         if let input = try fields.string("new_input") { messages.append(ChatMessage(role: .user, text: input)) }
         isStreamed = try fields.flag("stream") ?? false
@@ -32,7 +33,7 @@ extension ChatCall {
         if !stops.isEmpty { needs.insert(.stops) }
         if maxTokens != nil { needs.insert(.tokenBound) }
         if !attachments.isEmpty { needs.insert(.inlineMedia) }
-        try readWishes(fields)
+        try readWishes(fields, marks)
         try readWebSearch(fields)
         countIfLong()
     }

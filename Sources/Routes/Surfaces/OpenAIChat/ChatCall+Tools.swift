@@ -11,7 +11,10 @@ extension ChatCall {
     ) throws(APIError) {
         var count = 0
         for tool in try fields.array("tools") ?? JSONElements() {
-            if let read = try self.tool(tool, "tools[\(count)]") { wishes.tools.append(read) }
+            if let read = try self.tool(tool, "tools[\(count)]") {
+                if let mark = Wishes.CacheMark(.tool(wishes.tools.count), of: tool) { wishes.cacheMarks.append(mark) }
+                wishes.tools.append(read)
+            }
             count += 1
         }
         if let choice = fields["tool_choice"] {

@@ -4,10 +4,13 @@ import Shared
 
 extension ChatCall {
     /// Reads what few calls say: tools, format, sampling and the like.
-    mutating func readWishes(_ fields: RequestFields) throws(APIError) {
+    ///
+    /// - Parameter marks: those of the messages.
+    mutating func readWishes(_ fields: RequestFields, _ marks: [Wishes.CacheMark]) throws(APIError) {
         var said = Indirect(Wishes())
-        var isSaid = false
+        var isSaid = !marks.isEmpty
         try readTools(fields, &said.value, &isSaid)
+        if !marks.isEmpty { said.value.cacheMarks += marks }
         try readFunctions(fields, &said.value, &isSaid)
         try readSampling(fields, &said.value.sampling, &isSaid)
         try readBookkeeping(fields, &said.value, &isSaid)

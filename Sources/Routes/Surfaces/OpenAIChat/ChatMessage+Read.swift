@@ -2,8 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// Reads `messages`. What is not text is added to `parts`, which messages name by their places.
-func readMessages(_ fields: RequestFields, _ parts: inout [Attachment]) throws(APIError) -> [ChatMessage] {
+/// Reads `messages`. What is not text is added to `parts`, which messages name by their places; what a vendor is to keep
+/// is told by `marks`.
+func readMessages(
+    _ fields: RequestFields,
+    _ parts: inout [Attachment],
+    _ marks: inout [Wishes.CacheMark]
+) throws(APIError) -> [ChatMessage] {
     guard fields["messages"] != nil else { throw .missing("messages") }
     var messages: [ChatMessage] = []
     messages.reserveCapacity(4)
@@ -11,7 +16,7 @@ func readMessages(_ fields: RequestFields, _ parts: inout [Attachment]) throws(A
     for message in try fields.array("messages") ?? JSONElements() {
         let place = MessagePlace(message: messages.count)
         guard message.kind == .object else { throw .type(place(""), "an object") }
-        messages.append(try readMessage(message, place, &calls, &parts))
+        messages.append(try readMessage(message, place, &calls, &parts, &marks))
     }
     guard !messages.isEmpty else {
         throw APIError(400, "'messages' must not be empty.", code: "empty_array", param: "messages")
@@ -23,7 +28,8 @@ private func readMessage(
     _ message: JSONValue,
     _ place: MessagePlace,
     _ calls: inout Set<CallID>,
-    _ parts: inout [Attachment]
+    _ parts: inout [Attachment],
+    _ marks: inout [Wishes.CacheMark]
 ) throws(APIError) -> ChatMessage {
     guard let name = message["role"] else { throw .missing(place(".role")) }
     guard let name = name.text else { throw .type(place(".role"), "a string") }
@@ -33,15 +39,13 @@ private func readMessage(
     var read = ChatMessage(role: role, content: [], name: message["name"]?.string)
     if role == .tool { read.toolCallID = try resultOf(message, place, calls) }
     let hasCalls = role == .assistant && (message["tool_calls"] != nil || message["function_call"] != nil)
+    if role == .assistant, let thought = thought(of: message) { read.content.append(.thought(thought)) }
     if let content = message["content"] {
-        try readContent(content, role, place, &read.content, &parts)
+        try readContent(content, place, &read, &parts, &marks)
     } else if !hasCalls, role != .assistant || message["refusal"]?.text == nil {
         throw message.has("content") ? .type(place(".content"), "a string or an array") : .missing(place(".content"))
     }
-    if role == .assistant {
-        if let thought = thought(of: message) { read.content.insert(.thought(thought), at: 0) }
-        if let refusal = message["refusal"]?.string { read.content.append(.refusal(refusal)) }
-    }
+    if role == .assistant, let refusal = message["refusal"]?.string { read.content.append(.refusal(refusal)) }
     if hasCalls { read.toolCalls = try readCalls(message, place, &calls) }
     return read
 }
@@ -66,28 +70,33 @@ extension ChatMessage.Role {
     }
 }
 
-/// Appends to `pieces` and `parts`.
+/// Appends to the content of `message`, to `parts` and to `marks`.
 private func readContent(
     _ content: JSONValue,
-    _ role: ChatMessage.Role,
     _ place: MessagePlace,
-    _ pieces: inout [ChatMessage.Piece],
-    _ parts: inout [Attachment]
+    _ message: inout ChatMessage,
+    _ parts: inout [Attachment],
+    _ marks: inout [Wishes.CacheMark]
 ) throws(APIError) {
     if let whole = content.string {
-        pieces.append(.text(whole))
+        message.content.append(.text(whole))
         return
     }
     guard let elements = content.elements else { throw .type(place(".content"), "a string or an array") }
     var index = 0
     for element in elements {
-        let place = place.part(index)
-        if let piece = try readPart(element, role, place) {
-            pieces.append(piece)
+        let part = place.part(index)
+        if let piece = try readPart(element, message.role, part) {
+            message.content.append(piece)
         } else {
-            try parts.add(try readMedium(element, place))
-            pieces.append(.attachment(parts.count - 1))
+            try parts.add(try readMedium(element, part))
+            message.content.append(.attachment(parts.count - 1))
         }
+        // A result is kept as one.
+        let end = message.content.count - 1
+        let marked: Wishes.CacheMark.Place =
+            message.isResult ? .result(of: place.message) : .piece(end, of: place.message)
+        if let mark = Wishes.CacheMark(marked, of: element) { marks.append(mark) }
         index += 1
     }
     guard index > 0 else {
