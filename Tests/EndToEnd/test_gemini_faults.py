@@ -235,6 +235,22 @@ def test_signatures_of_another_model(gem, google):
     assert skip == ["skip_thought_signature_validator", None]
 
 
+@pytest.mark.parametrize("number, is_streamed", [(8, False), (9, True)])
+def test_a_signature_that_is_missing(gem, google, number, is_streamed):
+    name = f"gemini-3-mend-{number}"
+    calls = [{"id": "a", "type": "function", "function": {"name": "weather", "arguments": "{}"}, "extra_content": {"google": {"thought_signature": SIGNATURE}}}]
+    messages = [{"role": "user", "content": "B"}, {"role": "assistant", "tool_calls": calls}, {"role": "tool", "tool_call_id": "a", "content": "ok"}]
+    missing = {"finish": "MISSING_THOUGHT_SIGNATURE", "text": ""}
+    google.says(name, missing, {})
+    for _ in range(2):
+        assert either(gem, is_streamed, model=name, messages=messages, tools=[TOOL]) == ("Hello there", "stop")
+    signatures = [seen["body"]["contents"][1]["parts"][0]["thoughtSignature"] for seen in google.asked(name)]
+    assert signatures == [SIGNATURE, *["skip_thought_signature_validator"] * 2]
+    google.says(name, missing)
+    assert refusal(gem, is_streamed, model=name, messages=messages, tools=[TOOL])[0] == 400
+    assert len(google.asked(name)) == 1
+
+
 @pytest.mark.parametrize("number, is_streamed", [(4, False), (5, True)])
 def test_formats_that_are_not_enabled(gem, google, number, is_streamed):
     name = f"gemini-3-mend-{number}"

@@ -12,6 +12,8 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     private let model: String
     private let terms: AnswerTerms
     private var isRun = false
+    /// As the caller asks for it.
+    private let isStreamed: Bool
     private var mostCalls: Int?
     /// The tool that has to be called; nil: it is the model's choice.
     var demanded: String?
@@ -25,6 +27,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         self.completions = completions
         self.run = run
         self.model = model.id
+        isStreamed = call.isStreamed
         terms = AnswerTerms(model: call.model, choices: 1, includesUsage: false, isNative: false)
     }
 
@@ -67,7 +70,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
 
     var mendOfAnswer: Mends? {
         guard let reader else { return nil }
-        return reader.isEmpty ? .notStreamed : reader.isUnobeyed ? .noForcing : nil
+        return reader.isEmpty && isStreamed ? .notStreamed : reader.isUnobeyed ? .noForcing : nil
     }
 
     func mended(_ request: Body, with mends: Mends) -> Body {

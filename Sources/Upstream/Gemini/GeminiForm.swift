@@ -14,6 +14,8 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     private var names = SentNames()
     private var mostCalls: Int?
     private var isLegacy = false
+    private var hasCalls = false
+    private var reader: GeminiReader?
     private var mayFail: APIError?
 
     /// - Parameters:
@@ -40,6 +42,7 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         if mayFail == nil { mayFail = GeminiParts.refusal(of: call.attachments) }
         isLegacy = call.needs.contains(.functions)
         if isLegacy || call.wishes.parallelToolCalls == false { mostCalls = 1 }
+        hasCalls = call.messages.contains { !$0.toolCalls.isEmpty }
         let (body, names) = GeminiRequest(call, model, memory, place).written()
         self.names = names
         return MendedGeminiRequest.written(body, with: mends)
@@ -51,8 +54,12 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        GeminiReader(parser, ids, names, memory, mostCalls: mostCalls, isLegacy: isLegacy)
+        let reader = GeminiReader(parser, ids, names, memory, mostCalls: mostCalls, isLegacy: isLegacy)
+        self.reader = reader
+        return reader
     }
+
+    var mendOfAnswer: Mends? { hasCalls && reader?.missesSignature == true ? .anySignature : nil }
 
     func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, place.faults, tellsFields: false) }
 

@@ -18,6 +18,8 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     private var pictures = 0
     private var finish: FinishReason?
     private var hasParts = false
+    /// That of a call in the request, or it is not a proper one.
+    private(set) var missesSignature = false
     private var tally = GeminiUsage()
 
     private static let limitOfCalls = 128
@@ -167,6 +169,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
             "NO_IMAGE", "IMAGE_OTHER":
             throw Self.failed(word)
         case "MISSING_THOUGHT_SIGNATURE":
+            missesSignature = true
             let why = "The provider misses the signature of a call's thought."
             throw UpstreamError(.badRequest, message: why, cause: "the vendor ended the answer with \(word.text)")
         case "PUP_LIMITED_DISABLED":

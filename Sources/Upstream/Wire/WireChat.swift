@@ -55,6 +55,15 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return true
     }
 
+    /// The same, as the answer that was just read asks for it.
+    private func isMended(afterAnswer error: UpstreamError) -> Bool {
+        guard !error.remedy.contains(.emulation), learned < Self.mostMends, let request = body,
+            let mend = form.mendOfAnswer, !mends.isSuperset(of: mend)
+        else { return false }
+        take(mend, of: request)
+        return true
+    }
+
     private func take(_ mend: Mends, of request: Body) {
         learned += 1
         mends.formUnion(mend)
@@ -181,7 +190,10 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             read = try await self.read(reply.body)
             keepMends()
         } catch {
-            throw unserved(judged(error))
+            let error = unserved(error)
+            guard isMended(afterAnswer: error) else { throw judged(error) }
+            try await vendorCall.beginAgain(after: error)
+            return try await answerOnce()
         }
         guard let pause = read.pause else { return read.answer }
         try await prepareToGoOn(after: pause)
@@ -267,11 +279,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         } catch {
             stream.stop()
             let error = unserved(error)
-            if error.remedy.contains(.emulation) { throw error }
-            guard learned < Self.mostMends, let request = body, let mend = form.mendOfAnswer,
-                !mends.isSuperset(of: mend)
-            else { throw judged(error) }
-            take(mend, of: request)
+            guard isMended(afterAnswer: error) else { throw judged(error) }
             try await vendorCall.beginAgain(after: error)
             return try await streamOnce()
         }

@@ -25,7 +25,7 @@ protocol WireForm: AnyObject, Sendable {
         known: Mends,
         _ faults: FaultReader
     ) -> Mends?
-    /// The change after which the answer to a stream that was just read may be better; nil: none is known.
+    /// The change after which the answer that was just read may be better; nil: none is known.
     var mendOfAnswer: Mends? { get }
     /// The changes that later calls of the model need too; others belong to what is said in one call.
     var keptMends: Mends { get }
