@@ -259,6 +259,26 @@ def test_usage(co, vendor_site):
         assert (usage["prompt_tokens"], usage["completion_tokens"]) == (20, 4000)
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_the_stop_that_ended_it(co, vendor_site, is_streamed):
+    def ended(*stops):
+        body = {"model": "command", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}], "stop_sequences": stops, "stream": is_streamed}
+        answer = co.post("/v1/messages", json=body)
+        if is_streamed:
+            events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+            (end,) = (event["delta"] for event in events if event["type"] == "message_delta")
+        else:
+            end = answer.json()
+        return end["stop_reason"], end["stop_sequence"]
+
+    vendor_site.says(MODEL, {"finish": "STOP_SEQUENCE"})
+    assert ended("END") == ("stop_sequence", "END")
+    # Cohere does not say which.
+    assert ended("END", "STOP") == ("end_turn", None)
+    vendor_site.says(MODEL, {"finish": "COMPLETE"})
+    assert ended("END") == ("end_turn", None)
+
+
 REASONS = [("COMPLETE", "stop"), ("STOP_SEQUENCE", "stop"), ("MAX_TOKENS", "length"), ("ERROR_TOXIC", "content_filter"), ("NEW", "stop")]
 
 

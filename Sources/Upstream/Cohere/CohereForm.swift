@@ -11,6 +11,8 @@ final class CohereForm: WireForm, @unchecked Sendable {
     private var names = SentNames()
     private var isLegacy = false
     private var mostCalls: Int?
+    /// The answer does not say which one ended it, so it is known if there is one alone.
+    private var onlyStop: String?
     private(set) var refusal: APIError?
 
     init(_ chat: Endpoint, _ model: Model) {
@@ -22,6 +24,7 @@ final class CohereForm: WireForm, @unchecked Sendable {
         refusal = call.attachments.refusalBesidesPicturesAndText
         isLegacy = call.needs.contains(.functions)
         if isLegacy || call.wishes.parallelToolCalls == false { mostCalls = 1 }
+        if call.stops.count == 1 { onlyStop = call.stops[0] }
         let (body, names) = CohereRequest(call, model).written()
         self.names = names
         return MendedCohereRequest.written(body, with: mends)
@@ -30,7 +33,9 @@ final class CohereForm: WireForm, @unchecked Sendable {
     func endpoint(isStreamed: Bool) -> Endpoint { chat }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        CohereReader(parser, ids, names, mostCalls: mostCalls, isLegacy: isLegacy)
+        let reader = CohereReader(parser, ids, names, mostCalls: mostCalls, isLegacy: isLegacy)
+        reader.onlyStop = onlyStop
+        return reader
     }
 
     func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.cohere, tellsFields: false) }

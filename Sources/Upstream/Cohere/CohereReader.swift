@@ -13,6 +13,8 @@ final class CohereReader: WireReader, @unchecked Sendable {
     private let mostCalls: Int?
     /// OpenAI's older form: calls have no ids.
     private let isLegacy: Bool
+    /// Of the request; nil: it has none, or several.
+    var onlyStop: String?
     private var calls = 0
     /// The last call is still told.
     private var isCallOpen = false
@@ -150,7 +152,10 @@ final class CohereReader: WireReader, @unchecked Sendable {
             reason = .stop
         }
         finish = reason == .stop && calls > 0 ? .toolCalls : reason
-        take(0, .finish(finish ?? .stop, stop: nil))
+        guard finish == .stop, word == "STOP_SEQUENCE", let onlyStop else {
+            return take(0, .finish(finish ?? .stop, stop: nil))
+        }
+        onlyStop.withBytes { take(0, .finish(.stop, stop: $0)) }
     }
 
     private static func failed(_ kind: UpstreamError.Kind, _ word: UnsafeRawBufferPointer) -> UpstreamError {
