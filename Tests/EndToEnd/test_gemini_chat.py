@@ -5,12 +5,13 @@ import http.server
 import json
 import threading
 
+import checked
 import gemini_vendor
 import httpx
 import officials
 import pytest
-from chat import ask, either, stream, text_of
-from conftest import VENDOR_KEY
+from chat import ask, either, refusal, stream, text_of
+from conftest import TEAM_TOKEN, VENDOR_KEY
 from pictures import picture
 
 MODEL = "gemini-3.1-pro"
@@ -265,6 +266,38 @@ def site():
     yield f"http://127.0.0.1:{server.server_address[1]}", shown
     server.shutdown()
     server.server_close()
+
+
+OWN = "https://generativelanguage.googleapis.com/v1beta/files/abc-123"
+
+
+def test_addresses_of_google_go_on(gem, google, site):
+    urls = ["gs://bucket/a b.PNG", "gs://bucket/none", OWN, google.base_url + "/v1beta/files/x"]
+    content = [{"type": "text", "text": "x"}, *({"type": "image_url", "image_url": {"url": url}} for url in [*urls, site[0] + "/a.png"])]
+    ask(gem, model="pro", messages=[{"role": "user", "content": content}])
+    *files, last = google.body(MODEL)["contents"][0]["parts"][1:]
+    types = [{"mimeType": "image/png"}, {"mimeType": "image/jpeg"}, {}, {}]
+    assert files == [{"fileData": {"fileUri": url} | kind} for url, kind in zip(urls, types, strict=True)] and "inlineData" in last
+    google.says(MODEL, {})
+    source = {"type": "url", "url": "gs://bucket/a.pdf"}
+    body = {"model": "pro", "max_tokens": 50, "messages": [{"role": "user", "content": [{"type": "document", "source": source}]}]}
+    assert gem.post("/v1/messages", json=body).status_code == 200
+    (part,) = google.body(MODEL)["contents"][0]["parts"]
+    assert part == {"fileData": {"fileUri": "gs://bucket/a.pdf", "mimeType": "application/pdf"}}
+
+
+def test_nobody_else_reads_googles_cloud(launch, anthropic_server):
+    relay = launch(
+        PROVIDER_A_KIND="anthropic", PROVIDER_A_BASE_URL=anthropic_server.base_url, PROVIDER_A_API_KEY="key-of-a-claude", PROVIDER_A_MODELS="claude",
+        PROVIDER_E_KIND="echo", PROVIDER_O_KIND="openai", PROVIDER_O_BASE_URL=anthropic_server.base_url, PROVIDER_O_MODELS="other",
+        KEY_TEAM_TOKEN=TEAM_TOKEN, FETCH_IMAGES="http",
+    )  # fmt: skip
+    content = [{"type": "image_url", "image_url": {"url": "gs://bucket/a.png"}}]
+    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}) as http:
+        for model in ("claude", "echo", "other"):
+            status, error, _ = refusal(http, model=model, messages=[{"role": "user", "content": content}])
+            assert (status, error["code"], error["param"]) == (400, "invalid_image_url", "messages[0].content[0].image_url")
+    assert anthropic_server.asked("claude") == []
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

@@ -96,8 +96,25 @@ extension [Attachment] {
     }
 }
 
+extension [Attachment] {
+    /// Leaves alone what a vendor reads itself; nobody else can read what is in a cloud.
+    package mutating func leave(to vendor: any ChatVendor) throws(APIError) {
+        for place in indices {
+            guard case .address(let address) = self[place].source else { continue }
+            if vendor.reads(address) {
+                self[place].source = .kept(address)
+            } else if address.hasPrefix(Attachment.cloudScheme) {
+                throw .picture(self[place].param, "is no data:, https: or http: URL", code: "invalid_image_url")
+            }
+        }
+    }
+}
+
 /// The refusals of vendors that cannot take one.
 extension Attachment {
+    /// Of files in Google's cloud.
+    package static let cloudScheme = "gs://"
+
     /// Of a file that is not at the model's provider.
     package var refusalAsAbsent: APIError {
         .value(param, "the model's provider does not have this file", code: "unsupported_value")

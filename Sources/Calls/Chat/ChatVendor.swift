@@ -15,6 +15,8 @@ package protocol ChatVendor: AnyObject, Sendable {
     var keepsDeadlines: Bool { get }
     /// By model and combination: some models take no format with tools.
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
+    /// It has the file at that address, or reads it itself.
+    func reads(_ address: String) -> Bool
     /// Another instance may know of earlier answers in the call that this one does not.
     func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool
     /// Reads what others know of them, before the call is prepared.
@@ -27,6 +29,7 @@ extension ChatVendor {
     package func takesOriginal(of call: borrowing ChatCall, for model: Model) -> Bool { wires.contains(.chat) }
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { false }
     package var keepsDeadlines: Bool { false }
+    package func reads(_ address: String) -> Bool { false }
     package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool { false }
     package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {}
 }

@@ -39,10 +39,10 @@ struct AttachmentReader {
     static let addressBytes = 8_192
 
     func address(_ url: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String {
-        let isOfWeb = ["http://", "https://"].contains { (scheme: String) in
+        let isKnown = ["http://", "https://", Attachment.cloudScheme].contains { (scheme: String) in
             url.prefix(scheme.utf8.count).elementsEqual(scheme.utf8) { $0 | 32 == $1 | 32 }
         }
-        guard isOfWeb, url.count <= Self.addressBytes else {
+        guard isKnown, url.count <= Self.addressBytes else {
             throw .picture(param, "is no data:, https: or http: URL", code: "invalid_image_url")
         }
         return url.text

@@ -54,6 +54,7 @@ final class ChatPlan: @unchecked Sendable {
     ) throws(APIError) {
         let (model, provider) = (candidate.model, candidate.provider)
         try candidate.check(call)
+        if call.needs.contains(.inlineMedia) { try call.attachments.leave(to: provider) }
         abilities = provider.abilities(for: call, of: model)
         try Completion.check(call, against: abilities)
         var loadsMedia = call.needs.contains(.inlineMedia) && !abilities.contains(.inlineMedia)

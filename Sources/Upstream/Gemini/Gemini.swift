@@ -82,6 +82,14 @@ extension Gemini: ChatVendor {
         wire.abilitiesOfGemini(for: call, of: model)
     }
 
+    /// Its own files, and those in Google's cloud.
+    package func reads(_ address: String) -> Bool {
+        if address.hasPrefix(Attachment.cloudScheme) || address.hasPrefix(Self.files) { return true }
+        return address.hasPrefix(site.baseURL + "/v1beta/files/")
+    }
+
+    private static let files = "https://generativelanguage.googleapis.com/v1beta/files/"
+
     package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
         !signatures.memory(of: vendorCall.credential).unknown(in: messages).isEmpty
     }

@@ -30,7 +30,13 @@ struct GeminiParts {
 
     mutating func append(_ part: Attachment, to out: inout ByteBuffer) {
         switch part.source {
-        case .words(let text), .kept(let text), .file(let text), .address(let text): append(text: text, to: &out)
+        case .words(let text), .file(let text), .address(let text): append(text: text, to: &out)
+        case .kept(let address):
+            open(to: &out)
+            out.append(#"{"fileData":{"fileUri":"#)
+            out.append(json: address)
+            if let type = Self.type(ofAddress: address, part.kind) { out.append("mimeType", type) }
+            out.append("}}")
         case .data(let text):
             open(to: &out)
             out.append(#"{"inlineData":{"mimeType":""#)
@@ -38,6 +44,25 @@ struct GeminiParts {
             out.append(#"","data":""#)
             out.append(jsonContent: text.base64.bytes)
             out.append(#""}}"#)
+        }
+    }
+
+    /// By its ending, as most files in a cloud have one. Nil: it is a file of the vendor's own, which knows its type.
+    private static func type(ofAddress address: String, _ kind: Attachment.Kind) -> String? {
+        switch address.suffix(8).lowercased().split(separator: ".").last {
+        case "jpg", "jpeg": return "image/jpeg"
+        case "png": return "image/png"
+        case "webp": return "image/webp"
+        case "gif": return "image/gif"
+        case "heic": return "image/heic"
+        case "pdf": return "application/pdf"
+        case "txt", "md", "csv", "json", "xml": return "text/plain"
+        case "mp3": return "audio/mp3"
+        case "wav": return "audio/wav"
+        case "mp4": return "video/mp4"
+        default:
+            guard address.hasPrefix(Attachment.cloudScheme) else { return nil }
+            return kind == .picture ? "image/jpeg" : "application/pdf"
         }
     }
 

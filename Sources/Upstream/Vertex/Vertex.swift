@@ -84,6 +84,10 @@ extension Vertex: ChatVendor {
         }
     }
 
+    package func reads(_ address: String) -> Bool {
+        publisher == .google && address.hasPrefix(Attachment.cloudScheme)
+    }
+
     package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
         publisher == .google && !signatures.memory(of: vendorCall.credential).unknown(in: messages).isEmpty
     }

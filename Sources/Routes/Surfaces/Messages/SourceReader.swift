@@ -57,8 +57,8 @@ struct SourceReader {
         case "url":
             let param = "\(place).source.url"
             let url = try text(source.value, "url")
-            guard url.hasPrefix("https://") || url.hasPrefix("http://"), url.count <= AttachmentReader.addressBytes
-            else {
+            let isKnown = url.hasPrefix("https://") || url.hasPrefix("http://") || url.hasPrefix("gs://")
+            guard isKnown, url.count <= AttachmentReader.addressBytes else {
                 throw .value(param, "must be an https: or http: URL")
             }
             return reader.new(.file, .address(url.text), name: name ?? "document", param: param)
