@@ -30,6 +30,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private var calls = 0
     private var signature = ByteBuffer()
     private var deltas = PlainDeltas()
+    private var pairs = SplitPairs()
     private var finish: FinishReason?
     /// It is told at the end, unless the vendor goes on.
     private var isPaused = false
@@ -91,7 +92,13 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             }
             return false
         }
-        let root = try parser.answer(data)
+        let root: JSONValue
+        do throws(UpstreamError) {
+            root = try parser.answer(data)
+        } catch {
+            guard let mended = pairs.mended(data) else { throw error }
+            root = try parser.answer(mended)
+        }
         switch root["type"]?.text {
         case "content_block_delta":
             if let delta = root["delta"], finish == nil { try read(delta: delta, of: root, take) }
