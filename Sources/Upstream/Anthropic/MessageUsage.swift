@@ -1,0 +1,42 @@
+import Engine
+import Shared
+
+/// The usage of a message, told in parts: of each number the last counts.
+struct MessageUsage {
+    private var input: Int?
+    private var output: Int?
+    private var read = 0
+    private var written = 0
+    private var thought = 0
+
+    mutating func take(_ told: JSONValue?) {
+        guard let told, told.kind == .object else { return }
+        input = told["input_tokens"]?.tokens ?? input
+        output = told["output_tokens"]?.tokens ?? output
+        read = told["cache_read_input_tokens"]?.tokens ?? read
+        written = told["cache_creation_input_tokens"]?.tokens ?? written
+        thought = told["output_tokens_details"]?["thinking_tokens"]?.tokens ?? thought
+    }
+
+    var usage: Usage? {
+        guard let input, let output else { return nil }
+        var usage = Usage(promptTokens: input + written + read, completionTokens: output)
+        usage.cachedTokens = read
+        usage.cacheWriteTokens = written
+        usage.reasoningTokens = min(output, thought)
+        return usage
+    }
+}
+
+extension Usage {
+    static func + (one: Usage, other: Usage) -> Usage {
+        var sum = Usage(
+            promptTokens: one.promptTokens + other.promptTokens,
+            completionTokens: one.completionTokens + other.completionTokens
+        )
+        sum.cachedTokens = one.cachedTokens + other.cachedTokens
+        sum.cacheWriteTokens = one.cacheWriteTokens + other.cacheWriteTokens
+        sum.reasoningTokens = one.reasoningTokens + other.reasoningTokens
+        return sum
+    }
+}
