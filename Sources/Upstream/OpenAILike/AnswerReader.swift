@@ -21,6 +21,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     private var pairs = SplitPairs()
     /// A choice was told of.
     private(set) var hasBegun = false
+    /// It has ended without anything, and nobody knows why.
+    private var isVain = false
 
     init(_ terms: AnswerTerms, _ parser: JSONParser, _ ids: RandomBytes) {
         self.terms = terms
@@ -32,10 +34,10 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     var usage: Usage? { counts.usage }
 
     /// Nothing but the usage may still come.
-    var isFinished: Bool { choices.allSatisfy { $0.finish != nil } }
+    var isFinished: Bool { !isVain && choices.allSatisfy { $0.finish != nil } }
 
     /// All choices that were told of have ended.
-    var isWhole: Bool { hasBegun && choices.allSatisfy { !$0.isTold || $0.finish != nil } }
+    var isWhole: Bool { hasBegun && !isVain && choices.allSatisfy { !$0.isTold || $0.finish != nil } }
 
     // MARK: Chunks
 
@@ -137,6 +139,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     private func note(_ unknownFinish: UnsafeRawBufferPointer) throws(UpstreamError) {
         if let vendor = terms.vendor { vendor.mends.note(unknownFinish: unknownFinish, of: vendor.name) }
         guard choices.contains(where: \.isFilled) else {
+            isVain = true
             let word = unknownFinish[part: 0..<min(64, unknownFinish.count)].text
             throw .brokenAnswer("the vendor ended the answer with \(word)")
         }
