@@ -374,7 +374,8 @@ def test_a_missing_body_is_an_error(echo: Relay) -> None:
 
 @pytest.mark.parametrize("text", [b"1" + b"0" * 30, b"-1" + b"0" * 30, b"9" * 5_000, b"1e400", b"-1e999"])
 def test_numbers_beyond_measure(echo: Relay, text: bytes) -> None:
-    assert_error(post(echo, with_member(text)), 400)
+    answer = post(echo, with_member(text))
+    assert answer.status == 200, answer
     assert_error(post(echo, with_member(text).replace(b"extra", b"max_tokens")), 400)
 
 

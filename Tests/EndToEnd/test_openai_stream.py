@@ -4,12 +4,15 @@ import json
 
 import checked
 import httpx
+import officials
 import pytest
+import responding
 from chat import PATH, ask, refusal, stream
 from conftest import TEAM_TOKEN
 from openai_vendor import USAGE, chunk, usage_chunk, whole
 
 MODEL = "big/model:1"
+anthropics = officials.anthropic_of("passing")
 ROLE = chunk({"role": "assistant", "content": ""})
 STOP = chunk({}, "stop")
 
@@ -281,6 +284,37 @@ def test_usage_that_is_never_told_is_counted(team, server):
     got = stream(team, model="fast", stream_options={"include_usage": True})
     assert got.usage()["completion_tokens"] > 0 and got.usage()["prompt_tokens"] > 0
     assert len({one["id"] for one in got.chunks}) == 1
+
+
+SIDE_BY_SIDE = {
+    "in turns": [call(0, "a", "f", ""), call(1, "b", "g", ""), call(0, arguments='{"x":'), call(1, arguments='{"y":"}'), call(0, arguments="1}"),
+                 call(1, arguments='{"}')],
+    "the second first": [call(0, "a", "f", ""), call(1, "b", "g", '{"y":"}{"}'), call(0, arguments='{"x":1}')],
+    "one after the other": [call(0, "a", "f", '{"x"'), call(0, arguments=":1}"), call(1, "b", "g", '{"y":"}'), call(1, arguments='{"}')],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SIDE_BY_SIDE)
+def test_calls_that_come_side_by_side(team, anthropics, server, name):
+    events = [ROLE, *SIDE_BY_SIDE[name], chunk({}, "tool_calls"), usage_chunk()]
+    server.says(MODEL, {"events": events})
+    assert Built(stream(team, model="fast").chunks).told()[2] == [("f", {"x": 1}), ("g", {"y": "}{"})]
+    server.says(MODEL, {"events": events})
+    with anthropics.messages.stream(model="fast", max_tokens=50, messages=[{"role": "user", "content": "Hi"}]) as got:
+        message = got.get_final_message()
+    assert [(block.name, block.input) for block in message.content] == [("f", {"x": 1}), ("g", {"y": "}{"})]
+    server.says(MODEL, {"events": events})
+    told = [each for each in responding.events(responding.respond(team, model="fast", stream=True)) if each["type"] == "response.output_item.done"]
+    assert [(each["item"]["name"], json.loads(each["item"]["arguments"])) for each in told] == [("f", {"x": 1}), ("g", {"y": "}{"})]
+
+
+def test_a_call_that_is_cut_by_the_bound_is_left_out_of_messages(team, anthropics, server):
+    calls = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x"'}}]
+    told = whole({})
+    told["choices"] = [{"index": 0, "message": {"role": "assistant", "content": "So", "tool_calls": calls}, "finish_reason": "length"}]
+    server.says(MODEL, {"json": told})
+    message = anthropics.messages.create(model="fast", max_tokens=50, messages=[{"role": "user", "content": "Hi"}])
+    assert message.stop_reason == "max_tokens" and [block.type for block in message.content] == ["text"]
 
 
 @pytest.mark.parametrize("last", ["error", "cut"])

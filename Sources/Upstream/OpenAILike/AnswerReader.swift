@@ -11,6 +11,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     let parser: JSONParser
     private let ids: RandomBytes
     private var choices: [ChoiceReader]
+    private var orders: [CallOrder]
     private var counts = UsageCounts()
     /// As it was told last, for a caller who asked for it.
     private var toldUsage = ByteBuffer()
@@ -29,6 +30,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         self.parser = parser
         self.ids = ids
         choices = Array(repeating: ChoiceReader(mostCalls: terms.mostCalls), count: terms.choices)
+        orders = Array(repeating: CallOrder(), count: terms.choices)
     }
 
     var usage: Usage? { counts.usage }
@@ -61,7 +63,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         noteUsage(root, data)
         let (pieces, isOdd) = try self.pieces(of: root, message: "delta", isWhole: false)
         if terms.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", take) }
-        for piece in pieces where !piece.isDropped { tell(piece, take) }
+        for piece in pieces where !piece.isDropped { try tell(piece, take) }
         if pieces.count == 1, !isOdd, name.isEmpty {
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
             plain.learn(data, pieces[0], passed: terms.isNative ? chunk.bytes : none)
@@ -145,20 +147,14 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         }
     }
 
-    private func tell(_ piece: ChoicePiece, _ take: Take) {
+    private func tell(_ piece: ChoicePiece, _ take: Take) throws(UpstreamError) {
         let number = piece.index
         if let thought = piece.reasoning { take(number, .reasoning(thought)) }
         if let text = piece.text { take(number, .text(text)) }
         if let refusal = piece.refusal { take(number, .refusal(refusal)) }
         for call in piece.calls {
-            if call.isFirst {
-                call.id.withUnsafeBytes { id in
-                    call.name.withUnsafeBytes { take(number, .toolCall(index: call.index, id: id, name: $0)) }
-                }
-            }
-            if !call.arguments.isEmpty {
-                call.arguments.withUnsafeBytes { take(number, .toolArguments(index: call.index, $0)) }
-            }
+            if call.isFirst { orders[number].begin(call.index, id: call.id, name: call.name) { take(number, $0) } }
+            if !call.arguments.isEmpty { try orders[number].add(call.arguments, to: call.index) { take(number, $0) } }
         }
         if let function = piece.function {
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -167,7 +163,10 @@ final class AnswerReader: WireReader, @unchecked Sendable {
                 take(number, .toolArguments(index: 0, arguments))
             }
         }
-        if let finish = piece.finish { take(number, .finish(finish, stop: nil)) }
+        if let finish = piece.finish {
+            orders[number].end { take(number, $0) }
+            take(number, .finish(finish, stop: nil))
+        }
         withExtendedLifetime((piece.joinedText, piece.joinedReasoning)) {}
     }
 
@@ -184,7 +183,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
                 NativeChoices([piece], message: "delta", isWhole: false).append(RawJSON(nothing.bytes), to: &chunk)
                 passOnChunk(take)
             }
-            tell(piece, take)
+            try tell(piece, take)
         }
         guard terms.isNative, terms.includesUsage, !toldUsage.isEmpty else { return }
         chunk.removeAll()
@@ -340,7 +339,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         let (pieces, _) = try self.pieces(of: root, message: "message", isWhole: true)
         guard hasBegun else { throw .brokenAnswer("the vendor's answer has no choice") }
         if terms.isNative { passOn(body, pieces, isOdd: true, message: "message", take) }
-        for piece in pieces where !piece.isDropped { tell(piece, take) }
+        for piece in pieces where !piece.isDropped { try tell(piece, take) }
     }
 
     // MARK: Usage

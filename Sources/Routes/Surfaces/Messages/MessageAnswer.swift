@@ -65,7 +65,9 @@ struct MessageAnswer: ChatReply {
         }
         choice.forEachPart(thought: append, text: append)
         if let refusal = choice.refusal, !refusal.bytes.isEmpty { append(refusal.bytes) }
-        for call in choice.toolCalls {
+        // One that was cut cannot be called.
+        let isCut = choice.finish == .length || choice.finish == .contentFilter
+        for call in choice.toolCalls where !isCut || isObject(call.arguments) {
             open("tool_use")
             body.append(#""id":"#)
             (call.id ?? "").withBytes { body.append(toolUseID: $0) }
@@ -83,6 +85,11 @@ struct MessageAnswer: ChatReply {
         usage.appendMessageJSON(to: &body)
         body.append("}")
         return true
+    }
+
+    private static func isObject(_ json: String) -> Bool {
+        var written = ByteBuffer()
+        return appendObject(json, to: &written)
     }
 
     /// False: it is not a JSON object. No text at all is an empty one.
