@@ -11,7 +11,6 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     let parser: JSONParser
     private let ids: RandomBytes
     private var choices: [ChoiceReader]
-    private var orders: [CallOrder]
     private var counts = UsageCounts()
     /// As it was told last, for a caller who asked for it.
     private var toldUsage = ByteBuffer()
@@ -30,7 +29,6 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         self.parser = parser
         self.ids = ids
         choices = Array(repeating: ChoiceReader(mostCalls: terms.mostCalls), count: terms.choices)
-        orders = Array(repeating: CallOrder(), count: terms.choices)
     }
 
     var usage: Usage? { counts.usage }
@@ -153,8 +151,12 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         if let text = piece.text { take(number, .text(text)) }
         if let refusal = piece.refusal { take(number, .refusal(refusal)) }
         for call in piece.calls {
-            if call.isFirst { orders[number].begin(call.index, id: call.id, name: call.name) { take(number, $0) } }
-            if !call.arguments.isEmpty { try orders[number].add(call.arguments, to: call.index) { take(number, $0) } }
+            if call.isFirst {
+                choices[number].order.begin(call.index, id: call.id, name: call.name) { take(number, $0) }
+            }
+            if !call.arguments.isEmpty {
+                try choices[number].order.add(call.arguments, to: call.index) { take(number, $0) }
+            }
         }
         if let function = piece.function {
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -164,7 +166,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
             }
         }
         if let finish = piece.finish {
-            orders[number].end { take(number, $0) }
+            choices[number].order.end { take(number, $0) }
             take(number, .finish(finish, stop: nil))
         }
         withExtendedLifetime((piece.joinedText, piece.joinedReasoning)) {}

@@ -5,7 +5,10 @@ import Shared
 /// The part of one choice in a chunk, or in a whole answer. Texts are valid until the parser parses again.
 struct ChoicePiece {
     enum Role {
+        /// None is there, nor was it due.
         case asIs
+        /// For the first time.
+        case told
         case added
         case left
     }
@@ -36,7 +39,7 @@ struct ChoicePiece {
     }
 
     /// It brings nothing that is known.
-    var isEmpty: Bool { isDropped || !isFilled && finish == nil && role != .added }
+    var isEmpty: Bool { isDropped || !isFilled && finish == nil && (role == .asIs || role == .left) }
 
     /// It brings a text, and nothing else.
     var isTextAlone: Bool {
@@ -50,6 +53,8 @@ struct ChoicePiece {
 /// Reads one choice of an answer, piece by piece, whatever its server makes of OpenAI's form.
 struct ChoiceReader {
     private var calls = CallTable()
+    /// In which its calls are told.
+    var order = CallOrder()
     private var hasRole = false
     private var hasFunction = false
     private(set) var finish: FinishReason?
@@ -110,13 +115,13 @@ struct ChoiceReader {
 
     private mutating func readRole(_ message: JSONValue, _ piece: inout ChoicePiece, _ isWhole: Bool) {
         let isSaid = message["role"]?.text?.isEmpty == false
-        if isSaid, hasRole {
-            piece.role = .left
-        } else if !isSaid, !hasRole {
+        if isSaid {
+            piece.role = hasRole ? .left : .told
+        } else if !hasRole {
             piece.role = .added
         }
         hasRole = true
-        if piece.role != .asIs { piece.isOdd = true }
+        if piece.role == .added || piece.role == .left { piece.isOdd = true }
     }
 
     // MARK: Texts
