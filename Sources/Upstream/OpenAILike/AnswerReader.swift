@@ -12,6 +12,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     private let ids: RandomBytes
     private var choices: [ChoiceReader]
     private var counts = UsageCounts()
+    /// The usage stands where it belongs in what was read last.
+    private var tellsUsage = false
     /// As it was told last, for a caller who asked for it.
     private var toldUsage = ByteBuffer()
     /// The beginning of all chunks, up to the members that differ.
@@ -326,7 +328,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
                 out.append(choices.bytes)
             }
         }
-        if usage != nil, root["usage"]?.isObject != true, let told = Self.usage(in: root) {
+        if usage != nil, !tellsUsage, let told = Self.usage(in: root) {
             out.append(#","usage":"#)
             out.append(told.bytes)
         }
@@ -348,7 +350,9 @@ final class AnswerReader: WireReader, @unchecked Sendable {
 
     /// Of each field the last that is told counts: some tell them in each chunk, or one after the other.
     private func noteUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) {
-        guard let told = root["usage"] ?? root["x_groq"]?["usage"], told.kind == .object else { return }
+        let own = root["usage"]
+        tellsUsage = own?.kind == .object
+        guard let told = own ?? root["x_groq"]?["usage"], told.kind == .object else { return }
         let isComplete = told["prompt_tokens"]?.tokens != nil && told["completion_tokens"]?.tokens != nil
         counts.take(told)
         guard terms.isNative, terms.includesUsage, isComplete || !toldUsage.isEmpty else { return }
