@@ -255,22 +255,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     private func streamOnce() async throws(UpstreamError) -> WireStream {
-        let call = try upstream(isStreamed: true)
-        let opened: any UpstreamStream
-        do throws(TransportError) {
-            opened = try await vendor.transport.open(call)
-        } catch {
-            throw UpstreamError(error)
-        }
-        guard opened.head.status / 100 == 2 else {
-            let refusal = try await self.refusal(opened)
-            if isMended(opened.head, refusal.bytes) {
-                try await vendorCall.beginAgain(after: opened.head.status)
-                return try await streamOnce()
-            }
-            throw refused(opened.head, refusal.bytes)
-        }
-        let stream = WireStream(opened, reader)
+        let stream = WireStream(try await opened(), reader)
         if form.mayGoOn { stream.goOn = { [self] (pause) async throws(UpstreamError) in try await goOn(after: pause) } }
         do throws(UpstreamError) {
             try await stream.begin()
@@ -282,6 +267,23 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             guard isMended(afterAnswer: error) else { throw judged(error) }
             try await vendorCall.beginAgain(after: error)
             return try await streamOnce()
+        }
+    }
+
+    /// The vendor has taken the request, perhaps a changed one.
+    private func opened() async throws(UpstreamError) -> any UpstreamStream {
+        while true {
+            let call = try upstream(isStreamed: true)
+            let opened: any UpstreamStream
+            do throws(TransportError) {
+                opened = try await vendor.transport.open(call)
+            } catch {
+                throw UpstreamError(error)
+            }
+            if opened.head.status / 100 == 2 { return opened }
+            let refusal = try await self.refusal(opened)
+            guard isMended(opened.head, refusal.bytes) else { throw refused(opened.head, refusal.bytes) }
+            try await vendorCall.beginAgain(after: opened.head.status)
         }
     }
 
@@ -298,19 +300,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     @inline(never)
     private func goOn(after pause: PausedAnswer) async throws(UpstreamError) -> any UpstreamStream {
         try await prepareToGoOn(after: pause)
-        while true {
-            let call = try upstream(isStreamed: true)
-            let opened: any UpstreamStream
-            do throws(TransportError) {
-                opened = try await vendor.transport.open(call)
-            } catch {
-                throw UpstreamError(error)
-            }
-            if opened.head.status / 100 == 2 { return opened }
-            let refusal = try await self.refusal(opened)
-            guard isMended(opened.head, refusal.bytes) else { throw refused(opened.head, refusal.bytes) }
-            try await vendorCall.beginAgain(after: opened.head.status)
-        }
+        return try await opened()
     }
 
     /// As far as it can be read. Ends the stream.
