@@ -3,7 +3,7 @@ extension Ledger {
     mutating func knownRefusal(_ claims: [Claim], at now: Moment) -> Decision? {
         let now = read(now)
         let full = claims.compactMap { claim in
-            accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim)).flatMap { account in
+            known(claim).flatMap { account in
                 isKnownFull(account, claim.units, now)
                     ? Pending.Share(account: account, units: claim.units, state: isShared ? .unread : .local) : nil
             }
@@ -15,7 +15,7 @@ extension Ledger {
     mutating func knownShare(_ claims: [Claim], at now: Moment) -> Double {
         let now = read(now)
         return claims.reduce(0) { share, claim in
-            let account = accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim))
+            let account = known(claim)
             return max(share, account?.tally.usedShare(at: now.wall) ?? 0)
         }
     }
@@ -24,7 +24,7 @@ extension Ledger {
     mutating func used(_ claims: [Claim], at now: Moment) -> [Int] {
         let now = read(now)
         return claims.map { claim in
-            let account = accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim))
+            let account = known(claim)
             let free = account?.tally.standing(by: nil, at: now.wall).remaining
             return free.map { claim.limit.quota.count - min($0, claim.limit.quota.count) } ?? 0
         }
@@ -34,10 +34,15 @@ extension Ledger {
     mutating func isKnownFull(_ claims: [Claim], at now: Moment) -> Bool {
         let now = read(now)
         return claims.contains { claim in
-            accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim)).map { account in
+            known(claim).map { account in
                 isKnownFull(account, claim.units, now)
             } ?? false
         }
+    }
+
+    /// Nil: nothing is known of it.
+    private mutating func known(_ claim: Claim) -> Account? {
+        accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim))
     }
 
     private func isKnownFull(_ account: Account, _ units: Int, _ now: Moment) -> Bool {
