@@ -29,8 +29,8 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var functions: Abilities { Abilities(rawValue: 16_384) }
     /// Several prompts in one call, each with choices of its own.
     @inlinable public static var prompts: Abilities { Abilities(rawValue: 32_768) }
-    /// All that a schema says, of those that are strict; else what comes of it is judged.
-    @inlinable public static var strictSchemas: Abilities { Abilities(rawValue: 131_072) }
     /// Pictures and files by their addresses; else they are fetched before.
     @inlinable public static var mediaAddresses: Abilities { Abilities(rawValue: 65_536) }
+    /// All that a schema says, of those that are strict; else what comes of it is judged.
+    @inlinable public static var strictSchemas: Abilities { Abilities(rawValue: 131_072) }
 }

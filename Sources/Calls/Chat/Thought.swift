@@ -19,11 +19,15 @@ package final class Thought: Sendable {
         textBytesBefore = textBytes
     }
 
-    /// Of OpenAI's reasoning and of Gemini's texts: Anthropic's alone have none.
-    package static let marks = ["rs_", "gemini."]
+    // The beginnings of signatures of OpenAI's reasoning and of Gemini's texts; Anthropic's have none.
+    package static let markOfOpenAI = "rs_"
+    package static let markOfGemini = "gemini."
 
     /// Another vendor knows by its mark that it cannot read it.
-    package var isMarked: Bool { signature.map { text in Self.marks.contains(where: text.hasPrefix) } ?? false }
+    package var isMarked: Bool {
+        guard let signature else { return false }
+        return signature.hasPrefix(Self.markOfOpenAI) || signature.hasPrefix(Self.markOfGemini)
+    }
 
     package var bytes: Int { text.utf8.count + (signature?.utf8.count ?? 0) }
 }

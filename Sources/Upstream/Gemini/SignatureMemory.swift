@@ -120,7 +120,7 @@ struct AccountSignatures: Sendable {
 
 /// The signature of a text, as callers are given it: other vendors know by the mark that it is not theirs.
 enum TextSignature {
-    static let mark = "gemini."
+    static let mark = Thought.markOfGemini
 
     /// As the vendor made it.
     static func bare(_ signature: String) -> String {

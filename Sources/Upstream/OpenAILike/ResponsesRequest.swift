@@ -245,7 +245,9 @@ struct ResponsesRequest: ~Copyable {
 enum SealedReasoning {
     static func parts(of signature: String) -> (id: String, content: String)? {
         let bytes = signature.utf8
-        guard bytes.starts(with: "rs_".utf8), let dot = bytes.firstIndex(of: UInt8(ascii: ".")) else { return nil }
+        guard bytes.starts(with: Thought.markOfOpenAI.utf8), let dot = bytes.firstIndex(of: UInt8(ascii: ".")) else {
+            return nil
+        }
         let content = bytes[bytes.index(after: dot)...]
         guard !content.isEmpty, bytes.distance(from: bytes.startIndex, to: dot) <= 200 else { return nil }
         return (String(signature[..<dot]), String(Substring(content)))
