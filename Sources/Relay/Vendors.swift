@@ -91,19 +91,19 @@ struct Vendors {
     struct SharedParts {
         let turns: UploadTurns
         let mends: MendMemory
-        let signatures: SignatureMemory
+        let signatures: CallMemory
         /// For work that would hold up a loop.
         let worker: Worker
         /// By provider.
         let accounts: [String: VertexAccount]
         private let tokens: [CloudSettings.Account: GoogleTokens]
 
-        /// - Parameter old: of other settings, whose signatures and tokens stay.
+        /// - Parameter old: of other settings, whose memories and tokens stay.
         init(_ settings: Settings, _ lasting: LastingParts, after old: SharedParts?) {
             worker = lasting.worker
             turns = old?.turns ?? UploadTurns()
             mends = MendMemory(lasting.log)
-            signatures = old?.signatures ?? SignatureMemory(lasting.shared)
+            signatures = old?.signatures ?? CallMemory(.signature, lasting.budget, lasting.shared)
             var accounts: [String: VertexAccount] = [:]
             // Providers with the same account share its tokens.
             var tokens: [CloudSettings.Account: GoogleTokens] = [:]

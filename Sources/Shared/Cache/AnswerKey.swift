@@ -4,7 +4,7 @@ package import Engine
 ///
 /// A store that others may read has the answer under another digest, sealed: only who knows the request opens it.
 package struct AnswerKey: Hashable, Sendable {
-    private let digest: Digest
+    let digest: Digest
 
     package init(_ digest: Digest) { self.digest = digest }
 

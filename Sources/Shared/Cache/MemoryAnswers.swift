@@ -1,7 +1,8 @@
 package import Engine
 import Limits
 
-/// Answers in the process's memory. All loops share them. The one that is longest unused goes first.
+/// Answers, or other texts of vendors, in the process's memory. All loops share them. The one that is longest unused goes
+/// first.
 package final class MemoryAnswers: Sendable {
     /// The most that is kept.
     package struct Bounds: Sendable {
@@ -21,12 +22,12 @@ package final class MemoryAnswers: Sendable {
     }
 
     private struct Shelf {
-        var entries = RecentTable<AnswerKey, Entry>()
+        var entries = RecentTable<Digest, Entry>()
         var bytes = 0
         /// The part of the budget that covers them.
         var hold: MemoryHold?
 
-        mutating func remove(_ key: AnswerKey) { if let entry = entries.remove(key) { bytes -= entry.bytes } }
+        mutating func remove(_ key: Digest) { if let entry = entries.remove(key) { bytes -= entry.bytes } }
 
         /// False: there is none.
         mutating func removeLeastRecent() -> Bool {
@@ -43,7 +44,7 @@ package final class MemoryAnswers: Sendable {
 
     package init(_ budget: MemoryBudget) { self.budget = budget }
 
-    package func answer(_ key: AnswerKey, at nanoseconds: UInt64) -> Body? {
+    package func answer(_ key: Digest, at nanoseconds: UInt64) -> Body? {
         shelf.withLock { shelf in
             guard let entry = shelf.entries.use(key) else { return nil }
             if entry.endNanoseconds > nanoseconds { return entry.answer }
@@ -54,7 +55,7 @@ package final class MemoryAnswers: Sendable {
 
     /// Keeps an answer in place of the one that is there. One that does not fit, or that the memory budget has no room
     /// for, is not kept.
-    package func add(_ answer: Body, _ key: AnswerKey, until endNanoseconds: UInt64, within bounds: Bounds) {
+    package func add(_ answer: Body, _ key: Digest, until endNanoseconds: UInt64, within bounds: Bounds) {
         let entry = Entry(answer: answer, endNanoseconds: endNanoseconds)
         shelf.withLock { shelf in
             shelf.remove(key)

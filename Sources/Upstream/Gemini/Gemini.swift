@@ -10,7 +10,7 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
     private let site: VendorSite
     private let models: Endpoint
-    private let signatures: SignatureMemory
+    private let signatures: CallMemory
     private var addresses: [String: ModelAddress] = [:]
 
     private static let mostAddresses = 1_000
@@ -20,7 +20,7 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
         _ site: VendorSite,
         _ transport: any Transport,
         _ mends: MendMemory,
-        _ signatures: SignatureMemory,
+        _ signatures: CallMemory,
         _ tools: LoopTools
     ) {
         guard let models = Endpoint(site.baseURL + "/v1beta/models?pageSize=1", site.options) else { return nil }
@@ -91,15 +91,15 @@ extension Gemini: ChatVendor {
     private static let files = "https://generativelanguage.googleapis.com/v1beta/files/"
 
     package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
-        !signatures.memory(of: vendorCall.credential).unknown(in: messages).isEmpty
+        !AccountSignatures(signatures, of: vendorCall.credential).unknown(in: messages).isEmpty
     }
 
     package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {
-        await signatures.memory(of: vendorCall.credential).recall(for: messages, on: wire.tools.loop)
+        await AccountSignatures(signatures, of: vendorCall.credential).recall(for: messages, on: wire.tools.loop)
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
-        let memory = signatures.memory(of: vendorCall.credential)
+        let memory = AccountSignatures(signatures, of: vendorCall.credential)
         return wire.chatOfGemini(GeminiForm(address(of: model.id), memory, model), call, model, vendorCall)
     }
 }

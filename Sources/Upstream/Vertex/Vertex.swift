@@ -17,7 +17,7 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
     let countedHeaders: KeyHeaders
     let site: VertexSite
     private let publisher: Publisher
-    private let signatures: SignatureMemory
+    private let signatures: CallMemory
     private let projects: Endpoint
     private var addresses: [String: [ModelAddress]] = [:]
 
@@ -29,7 +29,7 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
         _ site: VertexSite,
         _ transport: any Transport,
         _ mends: MendMemory,
-        _ signatures: SignatureMemory,
+        _ signatures: CallMemory,
         _ tools: LoopTools
     ) {
         guard let place = site.places.first, let projects = Endpoint(place, site.vendor.options) else { return nil }
@@ -89,11 +89,11 @@ extension Vertex: ChatVendor {
     }
 
     package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
-        publisher == .google && !signatures.memory(of: vendorCall.credential).unknown(in: messages).isEmpty
+        publisher == .google && !AccountSignatures(signatures, of: vendorCall.credential).unknown(in: messages).isEmpty
     }
 
     package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {
-        await signatures.memory(of: vendorCall.credential).recall(for: messages, on: wire.tools.loop)
+        await AccountSignatures(signatures, of: vendorCall.credential).recall(for: messages, on: wire.tools.loop)
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
@@ -101,7 +101,7 @@ extension Vertex: ChatVendor {
         let route = VertexRoute(self, model.id, addresses, vendorCall)
         switch publisher {
         case .google:
-            let memory = signatures.memory(of: vendorCall.credential)
+            let memory = AccountSignatures(signatures, of: vendorCall.credential)
             let form = GeminiForm(addresses.first, memory, model, at: .vertex, by: route)
             return wire.chatOfGemini(form, call, model, vendorCall)
         case .anthropic:

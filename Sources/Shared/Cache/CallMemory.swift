@@ -1,0 +1,96 @@
+package import Engine
+package import Limits
+
+/// Texts that vendors want back with the calls that they made, for clients that do not hand them back. Shared by all
+/// loops, which keep the newest, and by all instances that have one store.
+package final class CallMemory: Sendable {
+    package enum Kind: String, Sendable {
+        case signature
+
+        fileprivate var expirySeconds: Int { 86_400 }
+
+        /// A longer text is not kept.
+        package var limitBytes: Int { 16_384 }
+    }
+
+    private let kind: Kind
+    private let memory: MemoryAnswers
+    private let bounds: MemoryAnswers.Bounds
+    /// Nil: no other instance could read it.
+    private let state: SharedState?
+
+    private static let mostTexts = 4_096
+    private static let mostBytes = 16_777_216
+    /// That are read for one call.
+    package static let mostRecalled = 16
+    private static let idLimitBytes = 4_096
+
+    package init(_ kind: Kind, _ budget: MemoryBudget, _ state: SharedState?) {
+        self.kind = kind
+        memory = MemoryAnswers(budget)
+        bounds = MemoryAnswers.Bounds(entries: Self.mostTexts, bytes: min(Self.mostBytes, budget.bytes / 32))
+        self.state = state
+    }
+
+    package func text(_ key: Digest) -> Body? { memory.answer(key, at: EventLoop.monotonicNanoseconds()) }
+
+    /// - Parameter stored: the text as the store has it; called on any thread.
+    package func keep(_ text: Body, _ key: Digest, _ stored: @escaping @Sendable (Body) -> [UInt8]) {
+        guard text.bytes.count <= kind.limitBytes else { return }
+        add(text, key)
+        state?.put(name(key), expirySeconds: kind.expirySeconds) { stored(text) }
+    }
+
+    private func add(_ text: Body, _ key: Digest) {
+        let end = EventLoop.monotonicNanoseconds() + UInt64(kind.expirySeconds) * 1_000_000_000
+        memory.add(text, key, until: end, within: bounds)
+    }
+
+    // MARK: Other instances
+
+    /// Others may know what is not known here.
+    package var isShared: Bool { state != nil }
+
+    /// Those of the first keys that are not known here.
+    package func unknown(_ keys: some Sequence<Digest>) -> [Digest] {
+        keys.prefix(Self.mostRecalled).filter { text($0) == nil }
+    }
+
+    /// Reads them from the store. With one that fails they stay unknown.
+    ///
+    /// - Parameter opened: the text that the store has; nil: it is not readable.
+    package func recall(
+        _ keys: [Digest],
+        on loop: EventLoop,
+        _ opened: (_ stored: [UInt8], _ key: Digest) -> [UInt8]?
+    ) async {
+        guard let state else { return }
+        for key in keys {
+            let stored: [UInt8]?
+            do throws(StoreFailure) { stored = try await state.read(name(key), on: loop) } catch { return }
+            guard let stored, let text = opened(stored, key) else { continue }
+            add(text.withUnsafeBytes { Body(copying: $0) }, key)
+        }
+    }
+
+    private func name(_ key: Digest) -> String { "relay:1:\(kind.rawValue):\(key.base64url(characters: 22))" }
+
+    // MARK: Keys
+
+    /// Nil: the id is too long. Anthropic's clients know it by another prefix.
+    package static func key(ofCall id: String, of owner: Digest) -> Digest? {
+        guard id.utf8.count <= idLimitBytes else { return nil }
+        for prefix: String in ["call_", "toolu_"] where id.utf8.starts(with: prefix.utf8) {
+            return key("call", String(decoding: id.utf8.dropFirst(prefix.utf8.count), as: UTF8.self), of: owner)
+        }
+        return key("call", id, of: owner)
+    }
+
+    package static func key(_ kind: StaticString, _ text: String, of owner: Digest) -> Digest {
+        var buffer = ByteBuffer()
+        owner.withBytes { buffer.append($0) }
+        buffer.append(kind)
+        buffer.append(text)
+        return Digest(of: buffer.bytes)
+    }
+}
