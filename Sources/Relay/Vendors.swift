@@ -62,7 +62,7 @@ struct Vendors {
                 options: site.options
             )
             return OneMin(site, client, outside: outside, shared.turns, own.loop, own.parser)
-        case .openai: return OpenAILike(site, client, shared.mends, tools)
+        case .openai: return OpenAILike(site, client, shared.mends, shared.thoughts, tools)
         case .anthropic: return Anthropic(site, client, shared.mends, tools)
         case .cohere: return Cohere(site, client, shared.mends, tools)
         case .gemini: return Gemini(site, client, shared.mends, shared.signatures, tools)
@@ -92,6 +92,7 @@ struct Vendors {
         let turns: UploadTurns
         let mends: MendMemory
         let signatures: CallMemory
+        let thoughts: CallMemory
         /// For work that would hold up a loop.
         let worker: Worker
         /// By provider.
@@ -104,6 +105,7 @@ struct Vendors {
             turns = old?.turns ?? UploadTurns()
             mends = MendMemory(lasting.log)
             signatures = old?.signatures ?? CallMemory(.signature, lasting.budget, lasting.shared)
+            thoughts = old?.thoughts ?? CallMemory(.thought, lasting.budget, lasting.shared)
             var accounts: [String: VertexAccount] = [:]
             // Providers with the same account share its tokens.
             var tokens: [CloudSettings.Account: GoogleTokens] = [:]

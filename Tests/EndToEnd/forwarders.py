@@ -111,8 +111,10 @@ def tls(target_port: int, context: ssl.SSLContext) -> Iterator[Forwarder]:
 
 
 @contextlib.contextmanager
-def proxy(seen: list[str]) -> Iterator[Forwarder]:
-    """An HTTP proxy that keeps the request lines it saw: CONNECT, and GET or POST with an absolute target."""
+def proxy(seen: list[str], to: int | None = None) -> Iterator[Forwarder]:
+    """An HTTP proxy that keeps the request lines it saw: CONNECT, and GET or POST with an absolute target. `to`: the
+    port here that all of it goes to.
+    """
 
     def serve(peer: socket.socket) -> None:
         head = b""
@@ -123,7 +125,7 @@ def proxy(seen: list[str]) -> Iterator[Forwarder]:
         method, target, _ = line.split(" ")
         authority = target if method == "CONNECT" else target.split("/")[2]
         host, port = authority.rsplit(":", 1)
-        with socket.create_connection((host, int(port))) as upstream:
+        with socket.create_connection(("127.0.0.1", to) if to else (host, int(port))) as upstream:
             if method == "CONNECT":
                 peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             else:

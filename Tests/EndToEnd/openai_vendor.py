@@ -16,6 +16,7 @@ SCRIPT, all optional:
     gate                      an Event to wait for before anything is answered; a client that leaves meanwhile is in `gone`
     streams                   whether `raw` is written as a stream's body
     pause                     an Event, without which nothing but the first of `pieces` is written
+    thinks                    true: calls in the history without the thought that led to them are refused, as DeepSeek does
     extra                     true: fields that OpenAI does not have are taken; nulls: true: and nulls
 """
 
@@ -75,6 +76,17 @@ def problems_of(body: dict[str, Any], script: dict[str, Any]) -> Iterator[str]:
             yield f"messages[{at}]: no call {message.get('tool_call_id')}"
         if isinstance(content := message.get("content"), list):
             yield from part_problems(role, content, f"messages[{at}]")
+
+
+THOUGHTLESS = {
+    "error": {"message": "The `reasoning_content` in the thinking mode must be passed back to the API.", "type": "invalid_request_error",
+              "param": None, "code": "invalid_request_error"},
+}  # fmt: skip
+
+
+def lacks_thoughts(body: dict[str, Any]) -> bool:
+    calls = [message for message in body["messages"] if message.get("tool_calls")]
+    return not all(isinstance(message.get("reasoning_content"), str) for message in calls)
 
 
 def part_problems(role: str, parts: list[dict[str, Any]], place: str) -> Iterator[str]:
@@ -207,6 +219,8 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             is_edit = path == "/images/edits" and not is_form
             if (path in ("/chat/completions", "/responses") or is_edit) and (missing := server.shelf.missing(headers.get("authorization", ""), body)):
                 script = {"status": 400, "json": {"error": {"message": f"No such file: {missing}", "param": "file_id"}}}
+            if path == "/chat/completions" and script.get("thinks") and lacks_thoughts(body):
+                script = {"status": 400, "json": THOUGHTLESS}
             if path in openai_endpoints.ENDPOINTS:
                 script = openai_endpoints.answered(path, body, script)
             if path == "/responses":

@@ -33,6 +33,7 @@ import Testing
                     ),
                     OpenAITransport(),
                     MendMemory(),
+                    nil,
                     LoopTools(loop, JSONParser(), RandomBytes(), Self.worker)
                 )
             case .oneMin:

@@ -88,6 +88,8 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     private var isRefused = false
     /// The calls of a panel, which are added up here.
     private var parts: [CallSheet] = []
+    /// The caller of the request; nil: not known.
+    package var caller: Caller?
     /// Somebody wants to know of each call.
     package var keepsRecords = false
     private var records: [CallRecord] = []
@@ -111,6 +113,7 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     /// A sheet of its own for one of several calls that are billed together.
     package func part() -> CallSheet {
         let part = CallSheet(nil)
+        part.caller = caller
         part.keepsRecords = keepsRecords
         parts.append(part)
         return part

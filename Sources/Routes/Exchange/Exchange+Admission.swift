@@ -86,6 +86,7 @@ extension Exchange {
 
     /// The calls of vendors are told of there from now on.
     func use(_ sheet: CallSheet) {
+        sheet.caller = asking?.caller
         sheet.keepsRecords = gateway.usage.isOn
         self.sheet = sheet
     }

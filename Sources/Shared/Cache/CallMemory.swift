@@ -6,11 +6,12 @@ package import Limits
 package final class CallMemory: Sendable {
     package enum Kind: String, Sendable {
         case signature
+        case thought
 
-        fileprivate var expirySeconds: Int { 86_400 }
+        fileprivate var expirySeconds: Int { self == .signature ? 86_400 : 3_600 }
 
         /// A longer text is not kept.
-        package var limitBytes: Int { 16_384 }
+        package var limitBytes: Int { self == .signature ? 16_384 : 65_536 }
     }
 
     private let kind: Kind

@@ -5,13 +5,18 @@ import Shared
 /// Writes messages in OpenAI's form.
 struct MessageWriter {
     private let attachments: [Attachment]
+    private let wantsThoughts: Bool
     private var isFirst = true
     /// Pictures and files in results of tools, which only a user's message may have.
     private var moved: [Int] = []
     /// Some message has calls; without them, results are plain text.
     private var hasCalls = false
 
-    init(_ attachments: [Attachment]) { self.attachments = attachments }
+    /// - Parameter wantsThoughts: those that led to calls are written.
+    init(_ attachments: [Attachment], wantsThoughts: Bool) {
+        self.attachments = attachments
+        self.wantsThoughts = wantsThoughts
+    }
 
     mutating func append(_ messages: [ChatMessage], to out: inout ByteBuffer) {
         for message in messages {
@@ -57,12 +62,19 @@ struct MessageWriter {
             out.append(json: id)
         }
         appendContent(of: message, to: &out)
+        if wantsThoughts, !message.toolCalls.isEmpty { append(thought: message.plainThought, to: &out) }
         append(message.toolCalls, to: &out)
         out.append("}")
     }
 
+    private func append(thought: String, to out: inout ByteBuffer) {
+        guard !thought.isEmpty else { return }
+        out.append(#","reasoning_content":"#)
+        out.append(json: thought)
+    }
+
     private mutating func appendContent(of message: ChatMessage, to out: inout ByteBuffer) {
-        // Few servers take thoughts back.
+        // Few servers take thoughts back, and these have a place of their own.
         var pieces = message.content.filter { if case .thought = $0 { false } else { true } }
         if message.role != .user {
             for piece in pieces {

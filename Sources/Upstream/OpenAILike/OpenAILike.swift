@@ -11,10 +11,14 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let completions: Endpoint
     /// The newer name of the bound on tokens is known there.
     let isOpenAI: Bool
+    /// It wants the thoughts back that led to calls.
+    let isDeepSeek: Bool
     let chatsBy: ProviderSettings.ChatPath
     let responses: Endpoint
     let faults: FaultTable
     private let models: Endpoint
+    /// Nil: no thoughts are remembered.
+    private let thoughts: CallMemory?
     let site: VendorSite
     private var forwarded: [Endpoint?] = Array(repeating: nil, count: ForwardedEndpoint.allCases.count)
 
@@ -23,9 +27,10 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         _ site: VendorSite,
         _ transport: any Transport,
         _ mends: MendMemory,
+        _ thoughts: CallMemory?,
         _ tools: LoopTools
     ) {
-        self.init(site, transport, mends, tools, faults: Fault.openAI)
+        self.init(site, transport, mends, thoughts, tools, faults: Fault.openAI)
     }
 
     /// - Parameter faults: of requests that go on as they came.
@@ -33,6 +38,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         _ site: VendorSite,
         _ transport: any Transport,
         _ mends: MendMemory,
+        _ thoughts: CallMemory?,
         _ tools: LoopTools,
         faults: @escaping FaultTable
     ) {
@@ -44,9 +50,11 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         self.completions = completions
         self.faults = faults
         self.models = models
+        self.thoughts = thoughts
         self.site = site
         self.responses = responses
         isOpenAI = completions.isAt("api.openai.com") || completions.isAt("openai.azure.com")
+        isDeepSeek = completions.isAt("api.deepseek.com")
         chatsBy = site.chatsBy ?? (isOpenAI ? .auto : .chat)
     }
 
@@ -123,6 +131,21 @@ extension OpenAILike: ChatVendor {
         return abilities
     }
 
+    package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
+        guard let thoughts, thoughts.isShared, let model = vendorCall.sheet.server?.model,
+            isDeepSeek || wire.mends.mends(of: name, model).contains(.thoughtsBack)
+        else { return false }
+        return !(self.thoughts(of: vendorCall)?.unknown(in: messages).isEmpty ?? true)
+    }
+
+    package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {
+        await thoughts(of: vendorCall)?.recall(for: messages, on: wire.tools.loop)
+    }
+
+    private func thoughts(of vendorCall: VendorCall) -> CallerThoughts? {
+        thoughts.flatMap { CallerThoughts($0, of: vendorCall.sheet.caller) }
+    }
+
     package func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         let mends = wire.mends.mends(of: name, model.id)
         let form: any WireForm
@@ -131,7 +154,7 @@ extension OpenAILike: ChatVendor {
         } else {
             // Others call for the other choices.
             if mends.contains(.noChoices) { call.choices = 1 }
-            form = OpenAILikeForm(self, call, model)
+            form = OpenAILikeForm(self, call, model, thoughts(of: vendorCall))
         }
         return WireChat(wire, form, call, model, vendorCall, mends: mends)
     }

@@ -15,15 +15,21 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     /// One call is wanted at most.
     private let wantsOneCall: Bool
     private var terms: AnswerTerms
+    private let thoughts: CallerThoughts?
+    /// The server wants them back.
+    private var remembersThoughts: Bool
     private(set) var refusal: APIError?
 
-    init(_ vendor: OpenAILike, _ call: borrowing ChatCall, _ model: Model) {
+    /// - Parameter thoughts: nil: none are remembered.
+    init(_ vendor: OpenAILike, _ call: borrowing ChatCall, _ model: Model, _ thoughts: CallerThoughts?) {
         completions = vendor.completions
         isOpenAI = vendor.isOpenAI
         turnsToResponses = vendor.chatsBy == .auto
         hasTools = !call.needs.isDisjoint(with: [.tools, .functions])
         wantsOneCall = hasTools && call.wishes.parallelToolCalls == false
         self.model = model.id
+        self.thoughts = thoughts
+        remembersThoughts = vendor.isDeepSeek
         terms = AnswerTerms(
             model: call.model,
             choices: call.choices,
@@ -33,19 +39,24 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         )
     }
 
-    func written(_ call: ChatCall, with mends: Mends) -> Body { mended(written(call), with: mends) }
+    func written(_ call: ChatCall, with mends: Mends) -> Body { mended(written(call, mends), with: mends) }
 
-    private func written(_ call: ChatCall) -> Body {
+    private func written(_ call: ChatCall, _ mends: Mends) -> Body {
         if let original = call.original, let written = NativeRequest.written(original, for: call, model) {
             return written
         }
         refusal = call.refusalOfFiles(takesPictures: false)
-        return OpenAILikeRequest(call, model: model, isOpenAI: isOpenAI).written()
+        let wantsThoughts = mends.contains(.thoughtsBack)
+        return OpenAILikeRequest(call, model: model, isOpenAI: isOpenAI, wantsThoughts: wantsThoughts).written()
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { completions }
 
-    func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader { AnswerReader(terms, parser, ids) }
+    func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
+        let reader = AnswerReader(terms, parser, ids)
+        guard remembersThoughts, hasTools, let thoughts else { return reader }
+        return ThoughtReader(reader, thoughts)
+    }
 
     func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.openAI, tellsFields: terms.isNative) }
 
@@ -69,7 +80,8 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
 
     func mended(_ request: Body, with mend: Mends) -> Body {
         if wantsOneCall, mend.contains(.noParallel) { terms.mostCalls = 1 }
-        return MendedRequest.written(request, with: mend)
+        if mend.contains(.thoughtsBack) { remembersThoughts = true }
+        return MendedRequest.written(request, with: mend, thoughts)
     }
 }
 

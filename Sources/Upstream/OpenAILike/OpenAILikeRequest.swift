@@ -9,13 +9,16 @@ struct OpenAILikeRequest: ~Copyable {
     private let wishes: Wishes
     private let model: String
     private let isOpenAI: Bool
+    /// Of messages with calls.
+    private let wantsThoughts: Bool
     private var out = ByteBuffer()
 
-    init(_ call: ChatCall, model: String, isOpenAI: Bool) {
+    init(_ call: ChatCall, model: String, isOpenAI: Bool, wantsThoughts: Bool = false) {
         self.call = call
         wishes = call.wishes
         self.model = model
         self.isOpenAI = isOpenAI
+        self.wantsThoughts = wantsThoughts
     }
 
     consuming func written() -> Body {
@@ -23,7 +26,7 @@ struct OpenAILikeRequest: ~Copyable {
         out.append(#"{"model":"#)
         out.append(json: model)
         out.append(#","messages":["#)
-        var messages = MessageWriter(call.attachments)
+        var messages = MessageWriter(call.attachments, wantsThoughts: wantsThoughts)
         messages.append(call.messages, to: &out)
         out.append("]")
         appendTools()

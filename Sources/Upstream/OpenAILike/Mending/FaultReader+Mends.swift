@@ -140,6 +140,11 @@ private struct Refused {
             return .mergedTurns
         }
         let messages = Array((request["messages"]?.elements).map { Array($0) } ?? [])
+        if words.say("reasoning_content"), words.sayOne(of: ["passed back", "missing", "required"]),
+            messages.contains(where: \.lacksThought)
+        {
+            return .thoughtsBack
+        }
         if words.say("developer"), messages.contains(where: { $0["role"]?.content == "developer" }) {
             return .noDeveloper
         }

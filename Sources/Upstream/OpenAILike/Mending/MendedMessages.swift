@@ -12,9 +12,13 @@ struct MendedMessages {
     }
 
     private let mends: Mends
+    private let thoughts: CallerThoughts?
     private var turns: [Turn] = []
 
-    init(_ mends: Mends) { self.mends = mends }
+    init(_ mends: Mends, _ thoughts: CallerThoughts?) {
+        self.mends = mends
+        self.thoughts = thoughts
+    }
 
     mutating func append(_ messages: RawJSON, to out: inout ByteBuffer) {
         for message in messages.elements { take(message) }
@@ -44,6 +48,7 @@ struct MendedMessages {
         var role: [UInt8] = []
         var content: [UInt8]?
         var rest = ByteBuffer()
+        let lacksThought = mends.contains(.thoughtsBack) && message.lacksThought
         for member in message.members {
             switch member.name {
             case "role":
@@ -65,13 +70,23 @@ struct MendedMessages {
                         return true
                     }
                 }
+            case "reasoning_content" where lacksThought: continue
             default:
                 rest.append(",")
                 rest.append(member)
             }
         }
+        if lacksThought { append(thoughtOf: message, to: &rest) }
         if content == nil, mends.contains(.emptyContent) { content = Array("\"\"".utf8) }
         turns.append(Turn(role: role, content: content, rest: Array(rest.bytes)))
+    }
+
+    /// One that nobody remembers is empty.
+    private func append(thoughtOf message: RawJSON, to out: inout ByteBuffer) {
+        let first = message["tool_calls"]?.elements.first { _ in true }
+        let known = first?["id"]?.content.flatMap { thoughts?.thought(ofCall: $0.text) }
+        out.append(#","reasoning_content":"#)
+        out.append(json: known?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
     /// Nil: it is null, and stays away.
@@ -121,6 +136,14 @@ struct MendedMessages {
                 : Array(content.dropFirst().dropLast())
         }
         return [UInt8(ascii: "[")] + parts(one) + [UInt8(ascii: ",")] + parts(other) + [UInt8(ascii: "]")]
+    }
+}
+
+extension RawJSON {
+    /// It is a message with calls, and without the thought that led to them.
+    var lacksThought: Bool {
+        guard self["tool_calls"]?.elements.contains(where: { _ in true }) ?? false else { return false }
+        return self["reasoning_content"]?.isNull ?? true
     }
 }
 

@@ -4,13 +4,15 @@ import Engine
 struct MendedRequest {
     private let mends: Mends
     private let hasTools: Bool
+    private let thoughts: CallerThoughts?
 
-    static func written(_ body: Body, with mends: Mends) -> Body {
+    /// - Parameter thoughts: those that are remembered; nil: none are.
+    static func written(_ body: Body, with mends: Mends, _ thoughts: CallerThoughts? = nil) -> Body {
         if mends.isEmpty { return body }
         let root = RawJSON(body.bytes)
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + 256)
-        MendedRequest(mends: mends, hasTools: root["tools"] != nil).append(root, to: &out)
+        MendedRequest(mends: mends, hasTools: root["tools"] != nil, thoughts: thoughts).append(root, to: &out)
         return Body(out)
     }
 
@@ -60,7 +62,7 @@ struct MendedRequest {
             return out.append("\"")
         case "tools" where mends.contains(.noStrict): return appendTools(member.value, to: &out)
         case "messages" where !mends.isDisjoint(with: .ofMessages):
-            var messages = MendedMessages(mends)
+            var messages = MendedMessages(mends, thoughts)
             return messages.append(member.value, to: &out)
         default: break
         }

@@ -29,13 +29,15 @@ extension Mends {
     static let joinedContent = Mends(rawValue: 65_536)
     /// Neighbours of one role are one message, and the system's stands first.
     static let mergedTurns = Mends(rawValue: 131_072)
+    /// Messages with calls have the thoughts that led to them.
+    static let thoughtsBack = Mends(rawValue: 262_144)
     /// By the Responses API: thoughts are neither told nor sent back.
     static let noThoughts = Mends(rawValue: 1 << 34)
     /// The lowest bit of the efforts that are known; others become the nearest of them.
     private static let firstEffort: UInt32 = 24
 
     static let ofMessages: Mends = [
-        .noNames, .noDeveloper, .shortIDs, .emptyContent, .joinedContent, .mergedTurns,
+        .noNames, .noDeveloper, .shortIDs, .emptyContent, .joinedContent, .mergedTurns, .thoughtsBack,
     ]
 
     static let efforts: [StaticString] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]

@@ -1,0 +1,227 @@
+"""Thoughts that led to calls, for servers that want them back from clients that do not keep them."""
+
+import itertools
+
+import forwarders
+import pytest
+import trustme
+from chat import ask, refusal, stream
+from memcached import wait_for
+from openai_vendor import THOUGHTLESS
+from responding import PATH as RESPONSES
+from responding import events
+from test_network import served_by
+from test_openai_chat import TOOL
+from test_openai_responses import calls_of
+
+ONE, OTHER = "token-of-thoughts-0001", "token-of-thoughts-0002"
+numbers = itertools.count()
+CALL = ("weather", '{"city":"Rome"}')
+
+
+def settings(server, *models, **more):
+    return {
+        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_MODELS": ",".join(models),
+        "KEY_ONE_TOKEN": ONE, "KEY_OTHER_TOKEN": OTHER,
+    } | more  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def thinking(launch, server):
+    return launch(**settings(server, *(f"deep-{number}" for number in range(40))))
+
+
+@pytest.fixture
+def model():
+    """One that nothing is known of."""
+    return f"deep-{next(numbers)}"
+
+
+@pytest.fixture
+def http(thinking, caller, server):
+    yield caller(thinking, ONE)
+    assert server.take_violations() == []
+
+
+def calling(server, model, id, thought="So it is Rome."):
+    """The model thinks and calls."""
+    server.says(model, {"thinks": True, "reasoning": thought, "calls": [(id, *CALL), (id + "b", *CALL)]})
+
+
+def called(http, model, *ids, is_streamed=False, **fields):
+    """The ids of the calls of the answer to a conversation in which these were made before."""
+    fields = {"model": model, "tools": [TOOL], "messages": history(*ids)} | fields
+    if is_streamed:
+        got = stream(http, **fields)
+        assert got.error is None and got.is_done, got
+        return [id for id, _, _ in calls_of(got)]
+    answer = ask(http, **fields)
+    assert answer.status_code == 200, answer.text
+    return [call["id"] for call in answer.json()["choices"][0]["message"]["tool_calls"]]
+
+
+def history(*ids):
+    """As clients have it that keep no thoughts."""
+    messages = [{"role": "user", "content": "Hi"}]
+    for id in ids:
+        calls = [{"id": one, "type": "function", "function": {"name": CALL[0], "arguments": CALL[1]}} for one in (id, id + "b")]
+        messages.append({"role": "assistant", "tool_calls": calls})
+        messages += [{"role": "tool", "tool_call_id": call["id"], "content": "fine"} for call in calls]
+    return messages
+
+
+def thoughts(server, model):
+    """Of the last request, beside its number."""
+    seen = server.asked(model)
+    return len(seen), [message.get("reasoning_content") for message in seen[-1]["body"]["messages"] if message.get("tool_calls")]
+
+
+def learn(http, server, model):
+    """Has the relay know that the model wants them."""
+    calling(server, model, "call_first")
+    called(http, model, "call_unknown")
+    assert thoughts(server, model) == (2, [""])
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_what_the_client_drops_is_given_back(http, server, model, is_streamed):
+    calling(server, model, "call_a", "First.")
+    assert called(http, model, is_streamed=is_streamed) == ["call_a", "call_ab"]
+    # That it is wanted is known only after the refusal.
+    calling(server, model, "call_b", "Then \u00e9 \"so\".\n")
+    assert called(http, model, "call_a", is_streamed=is_streamed) == ["call_b", "call_bb"]
+    assert thoughts(server, model) == (2, [""])
+    calling(server, model, "call_c", "Last.")
+    called(http, model, "call_a", "call_b", is_streamed=is_streamed)
+    assert thoughts(server, model) == (1, ["", "Then \u00e9 \"so\".\n"])
+    calling(server, model, "call_d")
+    called(http, model, "call_a", "call_b", "call_c", is_streamed=is_streamed)
+    assert thoughts(server, model) == (1, ["", "Then \u00e9 \"so\".\n", "Last."])
+
+
+def test_what_the_client_keeps_goes_on_as_it_is(http, server, model):
+    learn(http, server, model)
+    calling(server, model, "call_b")
+    messages = history("call_first", "call_x", "call_first")
+    messages[1]["reasoning_content"], messages[4]["reasoning_content"], messages[7]["reasoning_content"] = "mine", "", None
+    called(http, model, messages=messages)
+    assert thoughts(server, model) == (1, ["mine", "", "So it is Rome."])
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_messages(http, server, model, is_streamed):
+    learn(http, server, model)
+    tools = [{"name": "weather", "input_schema": {"type": "object", "properties": {}}}]
+    asked = {"model": model, "max_tokens": 100, "tools": tools, "stream": is_streamed}
+
+    def turn(blocks):
+        calls = [block["id"] for block in blocks if block["type"] == "tool_use"]
+        results = [{"type": "tool_result", "tool_use_id": id, "content": "fine"} for id in calls]
+        return [{"role": "assistant", "content": blocks}, {"role": "user", "content": results}]
+
+    def use(id):
+        return {"type": "tool_use", "id": id, "name": "weather", "input": {}}
+
+    def said(*more):
+        answer = http.post("/v1/messages", json=asked | {"messages": [{"role": "user", "content": "Hi"}, *more]})
+        assert answer.status_code == 200, answer.text
+
+    calling(server, model, "call_m", "Mine.")
+    said()
+    # It is remembered by the vendor's id, whatever the client calls it.
+    calling(server, model, "call_n")
+    said(*turn([use("toolu_m"), use("toolu_mb")]))
+    assert thoughts(server, model) == (1, ["Mine."])
+    # What the client has is better than what is remembered.
+    kept = {"type": "thinking", "thinking": "Kept.", "signature": ""}
+    signed = kept | {"thinking": "Another vendor's.", "signature": "Eq=="}
+    said(*turn([kept, use("toolu_z")]), *turn([signed, use("toolu_n")]), *turn([use("toolu_y")]))
+    assert thoughts(server, model) == (2, ["Kept.", "So it is Rome.", ""])
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_responses(http, server, model, is_streamed):
+    learn(http, server, model)
+    tool = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}, "strict": False}
+    asked = {"model": model, "tools": [tool], "store": False, "stream": is_streamed}
+    calling(server, model, "call_r", "Mine.")
+    answer = http.post(RESPONSES, json=asked | {"input": "Hi"})
+    output = (events(answer)[-1]["response"] if is_streamed else answer.json())["output"]
+    calls = [item for item in output if item["type"] == "function_call"]
+    assert [call["call_id"] for call in calls] == ["call_r", "call_rb"]
+    results = [{"type": "function_call_output", "call_id": call["call_id"], "output": "fine"} for call in calls]
+    calling(server, model, "call_s")
+    answer = http.post(RESPONSES, json=asked | {"input": [{"role": "user", "content": "Hi"}, *calls, *results]})
+    assert answer.status_code == 200, answer.text
+    assert thoughts(server, model) == (1, ["Mine."])
+
+
+def test_no_caller_knows_those_of_another(http, thinking, caller, server, model):
+    learn(http, server, model)
+    called(caller(thinking, OTHER), model, "call_first")
+    assert thoughts(server, model) == (3, [""])
+    called(http, model, "call_first")
+    assert thoughts(server, model) == (4, ["So it is Rome."])
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_thought_may_be_too_long(http, server, model, is_streamed):
+    learn(http, server, model)
+    for length, thought in ((65_536, "x" * 65_536), (65_537, "")):
+        calling(server, model, f"call_{length}", "x" * length)
+        called(http, model, is_streamed=is_streamed)
+        calling(server, model, "call_b")
+        called(http, model, f"call_{length}")
+        assert thoughts(server, model) == (1, [thought])
+
+
+def test_a_server_that_wants_more_than_that(http, server, model):
+    server.says(model, {"status": 400, "json": THOUGHTLESS})
+    status, error, _ = refusal(http, model=model, tools=[TOOL], messages=history("call_a"))
+    assert status == 400 and "reasoning_content" in error["message"]
+    assert thoughts(server, model) == (2, [""])
+    assert refusal(http, model=model, tools=[TOOL])[0] == 400
+    assert len(server.asked(model)) == 3
+
+
+def test_other_instances_know_them(start_relay, caller, server, store, model):
+    shared = settings(server, model, MEMCACHED_SERVERS=store.address, MEMCACHED_TIMEOUT="5s")
+    one, other = (caller(start_relay(**shared), ONE) for _ in range(2))
+    for http in (one, other):
+        learn(http, server, model)
+    calling(server, model, "call_a", "Nobody else may read this.")
+    called(one, model)
+
+    def kept():
+        return [key for key in store.keys() if key.startswith("relay:1:thought:")]
+
+    wait_for(lambda: len(kept()) == 2)
+    for http in (other, one):
+        calling(server, model, "call_b")
+        called(http, model, "call_a")
+        assert thoughts(server, model) == (1, ["Nobody else may read this."])
+    assert kept() and b"Nobody" not in store.dump()
+    # It stays known, and what cannot be read is not.
+    store.kill()
+    calling(server, model, "call_b")
+    called(other, model, "call_c", "call_a")
+    assert thoughts(server, model) == (1, ["", "Nobody else may read this."])
+
+
+def test_deepseek_is_known_by_its_address(start_relay, caller, server, tmp_path, model):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    port = int(server.base_url.rpartition(":")[2].removesuffix("/v1"))
+    with (
+        forwarders.tls(port, served_by(authority, "api.deepseek.com")) as front,
+        forwarders.proxy([], to=front.port) as proxy,
+    ):
+        relay = start_relay(
+            **settings(server, model, PROVIDER_ROW_BASE_URL="https://api.deepseek.com/v1"),
+            UPSTREAM_PROXY=f"http://127.0.0.1:{proxy.port}", SSL_CERT_FILE=str(tmp_path / "ca.pem"),
+        )  # fmt: skip
+        http = caller(relay, ONE)
+        calling(server, model, "call_a", "First.")
+        called(http, model)
+        called(http, model, "call_a")
+        assert thoughts(server, model) == (3, ["First."])
