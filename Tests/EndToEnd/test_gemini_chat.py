@@ -512,6 +512,51 @@ def test_pictures_of_the_model(gem, google):
     assert stream(gem, model="pro").text() == wanted
 
 
+MEGABYTE = 1_048_576
+
+
+def drawn(bytes):
+    """An event with a picture of so many bytes as text."""
+    return gemini_vendor.GeminiWire.answer([{"inlineData": {"mimeType": "image/png", "data": "QUJD" * (bytes // 4)}}], None, {})
+
+
+def ending():
+    return gemini_vendor.GeminiWire.answer([{"text": "!"}], "STOP", {})
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("comes_first", [False, True])
+def test_long_events_with_pictures(gem, google, comes_first, line_end):
+    begin = [] if comes_first else [gemini_vendor.GeminiWire.answer([{"text": "Here: "}], None, {})]
+    google.says(MODEL, {"events": [*begin, drawn(5 * MEGABYTE), drawn(15 * MEGABYTE), ending()], "line_end": line_end})
+    one, other = ("QUJD" * (megabytes * MEGABYTE // 4) for megabytes in (5, 15))
+    wanted = f"![Image 1](data:image/png;base64,{one})\n![Image 2](data:image/png;base64,{other})!"
+    got = stream(gem, model="pro")
+    assert got.error is None and got.is_done and got.text() == ("" if comes_first else "Here: ") + wanted
+
+
+@pytest.mark.parametrize("comes_first", [False, True])
+def test_an_event_that_is_too_long(gem, google, comes_first):
+    begin = [] if comes_first else [gemini_vendor.GeminiWire.answer([{"text": "Here: "}], None, {})]
+    google.says(MODEL, {"events": [*begin, drawn(17 * MEGABYTE), ending()]})
+    got = stream(gem, model="pro")
+    assert got.status == (502 if comes_first else 200) and not got.is_done
+    assert (got.error["code"], got.text()) == ("upstream_error", "" if comes_first else "Here: ")
+
+
+def test_long_events_take_memory(start_relay, google, caller):
+    relay = start_relay(
+        PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url, PROVIDER_GEM_API_KEY=VENDOR_KEY,
+        PROVIDER_GEM_MODELS=MODEL, KEY_TEAM_TOKEN=TEAM_TOKEN, MEMORY_MB="32",
+    )  # fmt: skip
+    http = caller(relay, TEAM_TOKEN)
+    google.says(MODEL, {"events": [drawn(6 * MEGABYTE), ending()]}, {"events": [drawn(3 * MEGABYTE), ending()]}, {})
+    got = stream(http, model=MODEL)
+    assert (got.status, got.error["code"]) == (503, "upstream_error"), got.error
+    assert len(stream(http, model=MODEL).text()) > 3 * MEGABYTE
+    assert stream(http, model=MODEL).text() == "Hello there"
+
+
 def test_the_callers_key(start_relay, google, caller, new_key):
     relay = start_relay(
         PROVIDER_OWN_KIND="gemini", PROVIDER_OWN_BASE_URL=google.base_url, PROVIDER_OWN_MODELS="gemini-3-own",

@@ -22,6 +22,8 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     private(set) var missesSignature = false
     private var tally = GeminiUsage()
 
+    /// One with a picture. A whole answer is not longer.
+    let eventLimitBytes = 16_777_216
     private static let limitOfCalls = 128
     private static let nameLimitBytes = 4_096
 
@@ -143,16 +145,18 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         else { return }
         pictures += 1
         hasParts = true
-        var text = ByteBuffer()
-        _ = text.reserve(base64.count + 128)
-        text.append(pictures == 1 ? "![Image " : "\n![Image ")
-        text.append(decimal: pictures)
-        text.append("](data:")
-        text.append(type)
-        text.append(";base64,")
-        text.append(base64)
-        text.append(")")
-        take(0, .text(text.bytes))
+        var around = ByteBuffer()
+        around.append(pictures == 1 ? "![Image " : "\n![Image ")
+        around.append(decimal: pictures)
+        around.append("](data:")
+        around.append(type)
+        around.append(";base64,")
+        take(0, .text(around.bytes))
+        // It may be long, and goes on without a copy.
+        if !base64.isEmpty { take(0, .text(base64)) }
+        around.removeAll()
+        around.append(")")
+        take(0, .text(around.bytes))
     }
 
     // MARK: The end

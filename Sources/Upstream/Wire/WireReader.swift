@@ -14,6 +14,8 @@ protocol WireReader: AnyObject, Sendable {
     var isFinished: Bool { get }
     /// An end without a mark is a proper one.
     var isWhole: Bool { get }
+    /// Of one event.
+    var eventLimitBytes: Int { get }
     /// Tells the next event if it brings text alone, in a form that needs no reading; false: it was left there.
     func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool
     /// - Parameter data: from a `ByteBuffer`; never empty.
@@ -50,6 +52,7 @@ final class PausedAnswer: Sendable {
 }
 
 extension WireReader {
+    var eventLimitBytes: Int { WireStream.eventLimitBytes }
     var pause: PausedAnswer? { nil }
     func goOn() {}
     func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool { false }

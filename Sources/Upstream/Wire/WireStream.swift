@@ -28,8 +28,10 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     private var tailEnds: UInt64?
     /// The vendor's stream is stopped, whoever asked for that.
     private var isClosed = false
+    /// Of events that are longer than most.
+    private var hold: MemoryHold?
 
-    /// Of one event, or of an answer in place of a stream.
+    /// Of one event of most vendors, or of an answer in place of a stream.
     static let eventLimitBytes = 4_194_304
     /// For the usage, after all else has come.
     private let tailNanoseconds: UInt64
@@ -106,15 +108,26 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         stream.take(into: &incoming)
         if isEventStream {
             lines.unify(&incoming)
+            let bytes = events.waitingBytes + incoming.count
+            if bytes > Self.eventLimitBytes { try makeRoom(forEventOf: bytes) }
             events.append(&incoming)
         } else {
+            guard whole.count + incoming.count <= Self.eventLimitBytes else { throw Self.tooLarge }
             whole.append(incoming.bytes)
             incoming.removeAll()
         }
-        guard max(events.waitingBytes, whole.count) <= Self.eventLimitBytes else {
-            throw .brokenAnswer("one event of the vendor's is too large")
+    }
+
+    /// It is held twice until it is read, and twice until it is sent. The room is kept to the end of the stream.
+    @inline(never)
+    private func makeRoom(forEventOf bytes: Int) throws(UpstreamError) {
+        guard bytes <= reader.eventLimitBytes else { throw Self.tooLarge }
+        guard budget?.covers(4 * bytes, &hold) ?? true, events.canReserve(incoming.count) else {
+            throw UpstreamError(TransportError(.overloaded))
         }
     }
+
+    private static var tooLarge: UpstreamError { .brokenAnswer("one event of the vendor's is too large") }
 
     func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         if !early.isEmpty, !isBeginning {

@@ -39,6 +39,20 @@ import Testing
         }
     }
 
+    @Test("long lines in many pieces are those of one", arguments: ["\n", "\r\n"])
+    func longLines(end: String) {
+        var random = Seeded(3)
+        let long = String(repeating: "0123456789", count: 8_000)
+        let lines = [
+            "data: a", "", ": \(long)", "event: content", "data: \(long)1", "data: \(long)2", "", "data: \(long)", "",
+            "data: b",
+        ]
+        let text = lines.map { $0 + end }.joined()
+        let (events, waiting) = read(pieces(of: Array(text.utf8), most: 9_000, &random), readsAlways: true, &random)
+        #expect(events == [Event("", "a"), Event("content", "\(long)1\n\(long)2"), Event("", long)])
+        #expect(waiting == "data: b\(end)".utf8.count)
+    }
+
     @Test("texts are told where a reading of all finds them, and no others", arguments: 0..<20 as Range<UInt64>)
     func tellsTexts(seed: UInt64) {
         var random = Seeded(seed)
