@@ -115,6 +115,12 @@ package struct ChatCall: Sendable {
         return bytes
     }
 
+    /// Calls of tools that its caller takes in one answer.
+    package var mostCalls: Int {
+        if needs.contains(.functions) { return 1 }
+        return needs.contains(.tools) && wishes.parallelToolCalls == false ? 1 : .max
+    }
+
     package struct WebSearch: Sendable {
         package var sites: Int
         package var words: Int

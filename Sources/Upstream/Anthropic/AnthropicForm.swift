@@ -11,6 +11,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private let model: String
     private let place: AnthropicPlace
     private let isLegacy: Bool
+    private let mostCalls: Int
     private let wantsStream: Bool
     private(set) var refusal: APIError?
     private(set) var gathersStream = false
@@ -38,6 +39,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         self.model = model.id
         wantsStream = call.isStreamed
         isLegacy = call.needs.contains(.functions)
+        mostCalls = call.mostCalls
     }
 
     func written(_ call: ChatCall, with mends: Mends) -> Body {
@@ -62,7 +64,9 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        AnthropicReader(parser, ids, names, isLegacy: isLegacy, after: parts, mayGoOn: mayGoOn)
+        let reader = AnthropicReader(parser, ids, names, isLegacy: isLegacy, after: parts, mayGoOn: mayGoOn)
+        reader.mostCalls = mostCalls
+        return reader
     }
 
     func faults(_ parser: JSONParser) -> FaultReader {

@@ -24,7 +24,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes
     private let names: SentNames
-    /// OpenAI's older form: one call, which has no id.
+    /// More are left out.
+    var mostCalls = Int.max
+    /// OpenAI's older form: calls have no ids.
     private let isLegacy: Bool
     private var blocks: [Block] = []
     private var calls = 0
@@ -44,7 +46,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private(set) var hasBegun = false
 
     private static let mostBlocks = 64
-    private static let mostCalls = 128
+    private static let limitOfCalls = 128
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
     private static let mostPauses = 5
@@ -169,8 +171,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard let name = block["name"]?.text, max(name.count, id.count) <= Self.nameLimitBytes else {
             throw .brokenAnswer("a call has no proper name")
         }
-        if isLegacy, calls > 0 { return nil }
-        guard calls < Self.mostCalls else { throw .brokenAnswer("the answer has too many calls") }
+        guard calls < mostCalls else { return nil }
+        guard calls < Self.limitOfCalls else { throw .brokenAnswer("the answer has too many calls") }
         let index = calls
         calls += 1
         hasBegun = true

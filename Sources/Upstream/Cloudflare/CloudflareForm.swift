@@ -14,7 +14,6 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     private var isRun = false
     /// As the caller asks for it.
     private let isStreamed: Bool
-    private var mostCalls: Int?
     /// The tool that has to be called; nil: it is the model's choice.
     var demanded: String?
     private var bound = CloudflareRequest.standardTokens
@@ -28,12 +27,17 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         self.run = run
         self.model = model.id
         isStreamed = call.isStreamed
-        terms = AnswerTerms(model: call.model, choices: 1, includesUsage: false, isNative: false)
+        terms = AnswerTerms(
+            model: call.model,
+            choices: 1,
+            includesUsage: false,
+            isNative: false,
+            mostCalls: call.mostCalls
+        )
     }
 
     func written(_ call: ChatCall, with mends: Mends) -> Body {
         refusal = call.attachments.refusalBesidesPicturesAndText
-        if call.wishes.parallelToolCalls == false { mostCalls = 1 }
         isOwnBound = call.maxTokens == nil
         bound = call.maxTokens ?? CloudflareRequest.standardTokens
         return mended(CloudflareRequest.written(call, model), with: mends)
@@ -42,7 +46,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     func endpoint(isStreamed: Bool) -> Endpoint { isRun ? run ?? completions : completions }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        let reader = CloudflareReader(AnswerReader(terms, parser, ids), parser, bound: bound, mostCalls: mostCalls)
+        let reader = CloudflareReader(AnswerReader(terms, parser, ids), parser, bound: bound)
         reader.demanded = demanded
         self.reader = reader
         return reader

@@ -10,8 +10,6 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     private let inner: AnswerReader
     private let parser: JSONParser
     private let bound: Int
-    /// More are left out; nil: any number is wanted.
-    private let mostCalls: Int?
     /// Of the wire of its own.
     private var calls = 0
     private var chunk = ByteBuffer()
@@ -24,11 +22,10 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     /// A part of the answer was told, so it is too late for another.
     private var hasTold = false
 
-    init(_ inner: AnswerReader, _ parser: JSONParser, bound: Int, mostCalls: Int?) {
+    init(_ inner: AnswerReader, _ parser: JSONParser, bound: Int) {
         self.inner = inner
         self.parser = parser
         self.bound = bound
-        self.mostCalls = mostCalls
     }
 
     var usage: Usage? { inner.usage }
@@ -47,7 +44,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         if name.equals("error") { throw faults.error(ofEvent: data) }
         let written = try normal(data, .delta)
         let isEnd = try inner.take(event: written.bytes, named: Self.noName) { choice, event in
-            if isWanted(event) { take(choice, event) }
+            take(choice, event)
             note(event)
         }
         try checkObeyed()
@@ -78,14 +75,6 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
 
     private var faults: FaultReader { FaultReader(parser, Fault.cloudflare, tellsFields: false) }
 
-    private func isWanted(_ event: AnswerEvent) -> Bool {
-        guard let mostCalls else { return true }
-        switch event {
-        case .toolCall(let index, _, _), .toolArguments(let index, _): return index < mostCalls
-        default: return true
-        }
-    }
-
     func end(_ take: Take) throws(UpstreamError) {
         // The wire of its own does not tell why an answer ends.
         if hasBegun, !inner.isFinished, let usage = inner.usage, usage.completionTokens >= bound {
@@ -108,7 +97,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
             throw .brokenAnswer("the vendor's answer has no choice")
         }
         try inner.take(whole: written.bytes) { choice, event in
-            if isWanted(event) { take(choice, event) }
+            take(choice, event)
             if case .reasoning = event { return }
             note(event)
         }

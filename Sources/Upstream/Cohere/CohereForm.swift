@@ -10,7 +10,7 @@ final class CohereForm: WireForm, @unchecked Sendable {
     private let model: String
     private var names = SentNames()
     private var isLegacy = false
-    private var mostCalls: Int?
+    private var mostCalls = Int.max
     /// The answer does not say which one ended it, so it is known if there is one alone.
     private var onlyStop: String?
     private(set) var refusal: APIError?
@@ -23,7 +23,7 @@ final class CohereForm: WireForm, @unchecked Sendable {
     func written(_ call: ChatCall, with mends: Mends) -> Body {
         refusal = call.attachments.refusalBesidesPicturesAndText
         isLegacy = call.needs.contains(.functions)
-        if isLegacy || call.wishes.parallelToolCalls == false { mostCalls = 1 }
+        mostCalls = call.mostCalls
         if call.stops.count == 1 { onlyStop = call.stops[0] }
         let (body, names) = CohereRequest(call, model).written()
         self.names = names

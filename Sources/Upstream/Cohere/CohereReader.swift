@@ -9,8 +9,8 @@ final class CohereReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes
     private let names: SentNames
-    /// More are left out; nil: any number is wanted.
-    private let mostCalls: Int?
+    /// More are left out.
+    private let mostCalls: Int
     /// OpenAI's older form: calls have no ids.
     private let isLegacy: Bool
     /// Of the request; nil: it has none, or several.
@@ -28,7 +28,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
     private static let nameLimitBytes = 4_096
     private static let argumentLimitBytes = 8_388_608
 
-    init(_ parser: JSONParser, _ ids: RandomBytes, _ names: SentNames, mostCalls: Int?, isLegacy: Bool) {
+    init(_ parser: JSONParser, _ ids: RandomBytes, _ names: SentNames, mostCalls: Int, isLegacy: Bool) {
         self.parser = parser
         self.ids = ids
         self.names = names
@@ -92,7 +92,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         guard let name = function?["name"]?.text, !name.isEmpty,
             max(name.count, given?.count ?? 0) <= Self.nameLimitBytes
         else { throw .brokenAnswer("a call has no proper name") }
-        if let mostCalls, calls >= mostCalls { return }
+        if calls >= mostCalls { return }
         guard calls < Self.limitOfCalls else { throw .brokenAnswer("the answer has too many calls") }
         calls += 1
         isCallOpen = true

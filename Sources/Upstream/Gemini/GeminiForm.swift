@@ -12,7 +12,7 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     private let memory: AccountSignatures
     private let model: GeminiModel
     private var names = SentNames()
-    private var mostCalls: Int?
+    private var mostCalls = Int.max
     private var isLegacy = false
     private var hasCalls = false
     private var reader: GeminiReader?
@@ -41,7 +41,7 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     func written(_ call: ChatCall, with mends: Mends) -> Body {
         if mayFail == nil { mayFail = GeminiParts.refusal(of: call.attachments) }
         isLegacy = call.needs.contains(.functions)
-        if isLegacy || call.wishes.parallelToolCalls == false { mostCalls = 1 }
+        mostCalls = call.mostCalls
         hasCalls = call.messages.contains { !$0.toolCalls.isEmpty }
         let (body, names) = GeminiRequest(call, model, memory, place).written()
         self.names = names

@@ -10,8 +10,8 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     private let ids: RandomBytes
     private let names: SentNames
     private let memory: AccountSignatures
-    /// More are left out; nil: any number is wanted.
-    private let mostCalls: Int?
+    /// More are left out.
+    private let mostCalls: Int
     /// OpenAI's older form: calls have no ids.
     private let isLegacy: Bool
     private var calls = 0
@@ -32,7 +32,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         _ ids: RandomBytes,
         _ names: SentNames,
         _ memory: AccountSignatures,
-        mostCalls: Int?,
+        mostCalls: Int,
         isLegacy: Bool
     ) {
         self.parser = parser
@@ -120,7 +120,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         else {
             throw .brokenAnswer("a call has no proper name")
         }
-        if let mostCalls, calls >= mostCalls { return }
+        if calls >= mostCalls { return }
         guard calls < Self.limitOfCalls else { throw .brokenAnswer("the answer has too many calls") }
         let index = calls
         calls += 1

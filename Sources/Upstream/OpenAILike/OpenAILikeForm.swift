@@ -12,8 +12,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     /// A model that refuses calls here is asked by the Responses API.
     private let turnsToResponses: Bool
     private let hasTools: Bool
-    /// One call is wanted at most.
-    private let wantsOneCall: Bool
+    private let mostCalls: Int
     private var terms: AnswerTerms
     private let thoughts: CallerThoughts?
     /// The server wants them back.
@@ -26,7 +25,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         isOpenAI = vendor.isOpenAI
         turnsToResponses = vendor.chatsBy == .auto
         hasTools = !call.needs.isDisjoint(with: [.tools, .functions])
-        wantsOneCall = hasTools && call.wishes.parallelToolCalls == false
+        mostCalls = call.mostCalls
         self.model = model.id
         self.thoughts = thoughts
         remembersThoughts = vendor.isDeepSeek
@@ -35,6 +34,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             choices: call.choices,
             includesUsage: call.includesUsage,
             isNative: call.original != nil,
+            mostCalls: call.original == nil ? mostCalls : .max,
             vendor: vendor.wire
         )
     }
@@ -79,7 +79,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     }
 
     func mended(_ request: Body, with mend: Mends) -> Body {
-        if wantsOneCall, mend.contains(.noParallel) { terms.mostCalls = 1 }
+        if mend.contains(.noParallel) { terms.mostCalls = mostCalls }
         if mend.contains(.thoughtsBack) { remembersThoughts = true }
         return MendedRequest.written(request, with: mend, thoughts)
     }

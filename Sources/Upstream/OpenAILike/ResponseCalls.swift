@@ -30,6 +30,7 @@ struct ResponseCalls {
     private static let nameLimitBytes = 4_096
 
     var isEmpty: Bool { calls.isEmpty }
+    var count: Int { calls.count }
 
     func has(_ number: Int64) -> Bool { place(of: number) != nil }
 

@@ -9,12 +9,14 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     private let endpoint: Endpoint
     private let model: String
     private let isLegacy: Bool
+    private let mostCalls: Int
     private(set) var refusal: APIError?
 
     init(_ endpoint: Endpoint, _ call: borrowing ChatCall, _ model: Model) {
         self.endpoint = endpoint
         self.model = model.id
         isLegacy = call.needs.contains(.functions)
+        mostCalls = call.mostCalls
     }
 
     func written(_ call: ChatCall, with mends: Mends) -> Body {
@@ -25,7 +27,9 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     func endpoint(isStreamed: Bool) -> Endpoint { endpoint }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        ResponsesReader(parser, ids, isLegacy: isLegacy)
+        let reader = ResponsesReader(parser, ids, isLegacy: isLegacy)
+        reader.mostCalls = mostCalls
+        return reader
     }
 
     /// The caller's fields have other names.

@@ -18,6 +18,8 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 
     private let parser: JSONParser
     private let ids: RandomBytes
+    /// More are left out.
+    var mostCalls = Int.max
     /// OpenAI's older form: a call has no id.
     private let isLegacy: Bool
     private var items: [Item] = []
@@ -132,8 +134,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     // MARK: Calls
 
     private func open(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
-        guard item["type"]?.text == "function_call", !calls.has(number) else { return }
-        if isLegacy, !calls.isEmpty { return }
+        guard item["type"]?.text == "function_call", !calls.has(number), calls.count < mostCalls else { return }
         var id: [UInt8] = []
         if !isLegacy {
             id = item["call_id"]?.text.map { Array($0) } ?? []
