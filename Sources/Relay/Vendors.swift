@@ -137,7 +137,7 @@ struct Vendors {
     /// The list of a provider's models; nil: it has none, or its URL is not one.
     static func list(_ provider: ProviderSettings, _ settings: Settings, _ transport: CurlClient) -> (any ModelList)? {
         let site = VendorSite(provider, settings)
-        let key = provider.apiKeys.first ?? ""
+        let keys = provider.apiKeys
         switch provider.kind {
         case .onemin:
             return OneMinList(
@@ -146,11 +146,11 @@ struct Vendors {
                 transport: transport,
                 parser: JSONParser()
             )
-        case .openai: return OpenAILike.list(site, transport, key: key)
-        case .anthropic: return Anthropic.list(site, transport, key: key)
-        case .cohere: return Cohere.list(site, transport, key: key)
-        case .gemini: return Gemini.list(site, transport, key: key)
-        case .cloudflare: return Cloudflare.list(site, account: provider.cloud.accountID, transport, key: key)
+        case .openai: return OpenAILike.list(site, transport, keys: keys)
+        case .anthropic: return Anthropic.list(site, transport, keys: keys)
+        case .cohere: return Cohere.list(site, transport, keys: keys)
+        case .gemini: return Gemini.list(site, transport, keys: keys)
+        case .cloudflare: return Cloudflare.list(site, account: provider.cloud.accountID, transport, keys: keys)
         case .vertexGemini, .vertexClaude, .echo: return nil
         }
     }

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from chat import ask
-from conftest import VENDOR_KEY
+from conftest import VENDOR_KEY, secrets
 
 LISTS = {
     "openai": ("/v1/models", [{"data": [
@@ -45,10 +45,14 @@ KEY_HEADER = {"openai": "authorization", "anthropic": "x-api-key", "gemini": "x-
               "cloudflare": "authorization"}  # fmt: skip
 
 
-class Lister:
-    """A vendor that only lists its models, once `open` is set; it fails the first time."""
+REFUSAL = {"openai": 401, "anthropic": 401, "gemini": 400, "cohere": 401, "cloudflare": 403}
+"""Of a key that the vendor does not know."""
 
-    def __init__(self, kind):
+
+class Lister:
+    """A vendor that only lists its models, once `open` is set; it fails the first time. `revoked`: keys that it refuses."""
+
+    def __init__(self, kind, revoked=()):
         self.open, self.asked, self.headers = threading.Event(), [], []
         path, pages = LISTS[kind]
         paths = {path: pages[0]} | ({path + NEXT[kind]: pages[1]} if len(pages) > 1 else {})
@@ -64,9 +68,10 @@ class Lister:
                 lister.open.wait(30)
                 lister.asked.append(self.path)
                 lister.headers.append({name.lower(): value for name, value in self.headers.items()})
-                page = paths.get(self.path) if len(lister.asked) > 1 else None
+                key = lister.headers[-1].get(KEY_HEADER[kind], "").removeprefix("Bearer ")
+                page = paths.get(self.path) if len(lister.asked) > 1 and key not in revoked else None
                 body = json.dumps(page or {"error": {"message": "no"}}).encode()
-                self.send_response(200 if page else 500)
+                self.send_response(200 if page else REFUSAL[kind] if key in revoked else 500)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -113,3 +118,19 @@ def test_callers_without_the_right_to_a_name_do_not_wait_for_it(start_relay, cal
     assert ask(caller(relay), model="small").status_code == 404
     assert ask(caller(relay), model="bigger").status_code == 503
     lister.open.set()
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_key_that_is_refused_hides_no_list(start_relay, caller, kind):
+    """The key after it is asked with. A vendor that fails is not asked with one key after the other."""
+    secrets.update(("revoked-key-of-the-list-1", "revoked-key-of-the-list-2"))
+    lister = Lister(kind, revoked=("revoked-key-of-the-list-1", "revoked-key-of-the-list-2"))
+    lister.open.set()
+    relay = start_relay(
+        PROVIDER_ROW_KIND=kind, PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_MODELS="*", ANONYMOUS_MODELS="all",
+        PROVIDER_ROW_API_KEYS=f"revoked-key-of-the-list-1,revoked-key-of-the-list-2,{VENDOR_KEY},key-nobody-needs",
+        PROVIDER_ROW_ACCOUNT_ID="acc" if kind == "cloudflare" else None,
+    )  # fmt: skip
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    assert [entry["id"] for entry in caller(relay).get("/v1/models").json()["data"]] == NAMES[kind]
+    assert all("key-nobody-needs" not in headers[KEY_HEADER[kind]] for headers in lister.headers)

@@ -40,7 +40,7 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
         }
     }
 
-    package static func list(_ site: VendorSite, _ transport: any Transport, key: String) -> VendorList {
+    package static func list(_ site: VendorSite, _ transport: any Transport, keys: [String]) -> VendorList {
         var form = VendorList.Form(path: "/v1/models?limit=1000", members: "data", headers: headers) { model in
             var live = LiveModel(id: model["id"]?.string ?? "", owner: "", features: .chat, hasVision: false)
             live?.contextWindow = model["max_input_tokens"]?.integer.flatMap { Int(exactly: $0) }
@@ -51,7 +51,7 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
             guard root["has_more"]?.flag == true, let last = root["last_id"]?.string else { return nil }
             return ("after_id", last)
         }
-        return VendorList(site, form, transport, key: key)
+        return VendorList(site, form, transport, keys: keys)
     }
 
     package var name: String { wire.name }

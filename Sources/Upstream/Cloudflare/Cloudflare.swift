@@ -41,7 +41,7 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
         _ site: VendorSite,
         account: String,
         _ transport: any Transport,
-        key: String
+        keys: [String]
     ) -> VendorList {
         let path = "\(path(account))/models/search?task=Text%20Generation&per_page=\(pageSize)"
         var form = VendorList.Form(path: path, members: "result", headers: OpenAILike.headers) { model in
@@ -66,7 +66,7 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
             else { return nil }
             return ("page", "\(page + 1)")
         }
-        return VendorList(site, form, transport, key: key)
+        return VendorList(site, form, transport, keys: keys)
     }
 
     private static let pageSize = 100

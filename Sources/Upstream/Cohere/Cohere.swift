@@ -29,7 +29,7 @@ package final class Cohere: KeyChecker, @unchecked Sendable {
         }
     }
 
-    package static func list(_ site: VendorSite, _ transport: any Transport, key: String) -> VendorList {
+    package static func list(_ site: VendorSite, _ transport: any Transport, keys: [String]) -> VendorList {
         let path = "/v1/models?endpoint=chat&page_size=1000"
         var form = VendorList.Form(path: path, members: "models", headers: headers) { model in
             guard let name = model["name"]?.string else { return nil }
@@ -38,7 +38,7 @@ package final class Cohere: KeyChecker, @unchecked Sendable {
             return live
         }
         form.next = { root in root["next_page_token"]?.string.flatMap { $0.isEmpty ? nil : ("page_token", $0) } }
-        return VendorList(site, form, transport, key: key)
+        return VendorList(site, form, transport, keys: keys)
     }
 
     package var name: String { wire.name }

@@ -36,7 +36,7 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
         }
     }
 
-    package static func list(_ site: VendorSite, _ transport: any Transport, key: String) -> VendorList {
+    package static func list(_ site: VendorSite, _ transport: any Transport, keys: [String]) -> VendorList {
         var form = VendorList.Form(path: "/v1beta/models?pageSize=1000", members: "models", headers: headers) { model in
             let methods = model["supportedGenerationMethods"]?.elements ?? JSONElements()
             guard let name = model["name"]?.string, methods.contains(where: { $0.text == "generateContent" }) else {
@@ -49,7 +49,7 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
             return live
         }
         form.next = { root in root["nextPageToken"]?.string.flatMap { $0.isEmpty ? nil : ("pageToken", $0) } }
-        return VendorList(site, form, transport, key: key)
+        return VendorList(site, form, transport, keys: keys)
     }
 
     package var name: String { wire.name }

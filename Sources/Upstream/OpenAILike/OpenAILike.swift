@@ -64,13 +64,13 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         }
     }
 
-    package static func list(_ site: VendorSite, _ transport: any Transport, key: String) -> VendorList {
+    package static func list(_ site: VendorSite, _ transport: any Transport, keys: [String]) -> VendorList {
         let form = VendorList.Form(path: "/models", members: "data", headers: headers) { model in
             var live = LiveModel(id: model["id"]?.string ?? "", owner: "", features: .chat, hasVision: false)
             live?.shutdownDate = (model["shutdown_date"] ?? model["deprecation"])?.text.flatMap { Day($0) }
             return live
         }
-        return VendorList(site, form, transport, key: key)
+        return VendorList(site, form, transport, keys: keys)
     }
 
     package var name: String { wire.name }

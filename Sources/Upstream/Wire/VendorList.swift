@@ -23,28 +23,40 @@ package final class VendorList: ModelList, @unchecked Sendable {
     private let form: Form
     private let transport: any Transport
     private let parser = JSONParser()
-    private let key: String
+    private let keys: [String]
     private let headers: KeyHeaders
 
     private static let limitBytes = 4 << 20
     private static let mostModels = 2_000
     private static let mostPages = 20
 
-    /// - Parameter key: empty: none is needed.
-    init(_ site: VendorSite, _ form: Form, _ transport: any Transport, key: String) {
+    /// - Parameter keys: empty: none is needed.
+    init(_ site: VendorSite, _ form: Form, _ transport: any Transport, keys: [String]) {
         self.site = site
         self.form = form
         self.transport = transport
-        self.key = key
+        self.keys = keys
         headers = form.headers(site)
     }
 
+    /// As the first key that the vendor takes is told them.
     package func models() async throws(UpstreamError) -> [LiveModel] {
+        for key in keys.dropLast() {
+            do throws(UpstreamError) {
+                return try await models(for: key)
+            } catch {
+                guard let status = error.status, (400..<500).contains(status) else { throw error }
+            }
+        }
+        return try await models(for: keys.last ?? "")
+    }
+
+    private func models(for key: String) async throws(UpstreamError) -> [LiveModel] {
         var models: [LiveModel] = []
         var seen: Set<String> = []
         var path = form.path
         for _ in 0..<Self.mostPages {
-            let (page, next) = try await page(path)
+            let (page, next) = try await page(path, key)
             models += page.filter { seen.insert($0.id).inserted }
             guard models.count <= Self.mostModels else {
                 throw UpstreamError(.failed, cause: "more than \(Self.mostModels) models")
@@ -56,7 +68,10 @@ package final class VendorList: ModelList, @unchecked Sendable {
         return models
     }
 
-    private func page(_ path: String) async throws(UpstreamError) -> ([LiveModel], (name: String, value: String)?) {
+    private func page(
+        _ path: String,
+        _ key: String
+    ) async throws(UpstreamError) -> ([LiveModel], (name: String, value: String)?) {
         guard let endpoint = Endpoint(site.baseURL + path, site.options) else {
             throw UpstreamError(.failed, cause: "the next page of the list has no address")
         }
@@ -70,7 +85,9 @@ package final class VendorList: ModelList, @unchecked Sendable {
         let body = reply.body
         return try withExtendedLifetime(body) { () throws(UpstreamError) in
             guard reply.head.status == 200 else {
-                throw UpstreamError(.failed, cause: "the vendor answered \(reply.head.status)")
+                var error = UpstreamError(.failed, cause: "the vendor answered \(reply.head.status)")
+                error.status = reply.head.status
+                throw error
             }
             guard body.bytes.count <= Self.limitBytes else { throw UpstreamError(.failed, cause: "a list too long") }
             guard let root = try? parser.parse(body.bytes), let elements = root[form.members]?.elements else {
