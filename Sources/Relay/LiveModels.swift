@@ -58,14 +58,13 @@ final class LiveModels: Sendable {
         for refresh in refreshes { loop.call { refresh.start() } }
     }
 
-    /// The lists of providers that are the same under other settings.
+    /// The lists that would be read from the same vendors under other settings.
     func known(under other: Settings) -> Known {
         let known = known.withLock { $0 }
         var next = Known()
         next.catalogues = known.catalogues
         for (place, provider) in other.providers.enumerated() {
-            guard let old = settings.providers.firstIndex(of: provider) else { continue }
-            next.lists[place] = known.lists[old]
+            next.lists[place] = known.lists.first { settings.providers[$0.key].isListed(as: provider) }?.value
         }
         return next
     }
@@ -87,5 +86,13 @@ extension LiveModels.Known {
         let catalogue = shipped.merged(with: models)
         catalogues[provider.kind] = catalogue
         return catalogue.models.count - shipped.models.count
+    }
+}
+
+extension ProviderSettings {
+    /// Its vendor has the same list for the other one: one key that both have is enough.
+    fileprivate func isListed(as other: ProviderSettings) -> Bool {
+        kind == other.kind && baseURL == other.baseURL && headers == other.headers && cloud == other.cloud
+            && (apiKeys == other.apiKeys || !Set(apiKeys).isDisjoint(with: other.apiKeys))
     }
 }

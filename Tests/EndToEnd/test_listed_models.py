@@ -134,3 +134,35 @@ def test_a_key_that_is_refused_hides_no_list(start_relay, caller, kind):
     relay.wait_for_line(lambda line: line["message"] == "models read")
     assert [entry["id"] for entry in caller(relay).get("/v1/models").json()["data"]] == NAMES[kind]
     assert all("key-nobody-needs" not in headers[KEY_HEADER[kind]] for headers in lister.headers)
+
+
+def test_a_list_that_was_read_outlasts_a_reload(start_relay, caller, tmp_path):
+    """As long as it would be read from the same place with one of the same keys."""
+    lister, other = Lister("openai"), Lister("openai")
+    lister.open.set()
+    file = tmp_path / "relay.env"
+    settings = {
+        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": lister.base_url, "PROVIDER_ROW_API_KEYS": VENDOR_KEY,
+        "PROVIDER_ROW_MODELS": "*", "ANONYMOUS_MODELS": "all",
+    }  # fmt: skip
+    file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    relay = start_relay(ENV_FILE=str(file))
+    http = caller(relay)
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    lister.open.clear()
+
+    def listed_with(**changed):
+        file.write_text("".join(f"{name}={value}\n" for name, value in (settings | changed).items()))
+        assert http.post("/reload_config").status_code == 200
+        return [entry["id"] for entry in http.get("/v1/models").json()["data"]]
+
+    for change in (
+        {"COST": "0.01"}, {"TIMEOUT": "9s"}, {"MODELS": "*,own=big/model:1"}, {"API_KEYS": f"new-key,{VENDOR_KEY}"},
+        {"API_KEYS": "new-key"},
+    ):  # fmt: skip
+        listed = listed_with(**{f"PROVIDER_ROW_{name}": value for name, value in change.items()})
+        assert listed[-2:] == NAMES["openai"], change
+    assert listed_with(PROVIDER_ROW_API_KEYS="another-key") == []
+    assert listed_with(PROVIDER_ROW_BASE_URL=other.base_url) == []
+    for each in (lister, other):
+        each.open.set()
