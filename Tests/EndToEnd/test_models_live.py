@@ -83,6 +83,19 @@ def test_windows_and_last_days_are_the_lists(start_relay: Callable[..., Relay], 
         assert ask(http, "word " * 60, model="o3-mini").status_code == 200
 
 
+def test_entries_that_are_not_usable_are_none(start_relay: Callable[..., Relay], source: Vendor) -> None:
+    entries = [
+        model("new-1", status="ACTIVE"), model("new-2", status="INACTIVE"), model("new-3", status="DEPRECATED"),
+        model("new-4", status=""), model("NOT_APPLICABLE", status="ACTIVE"), model("NOT_APPLICABLE"), model("new-5"),
+    ]  # fmt: skip
+    source.lists(only={CHAT: entries})
+    relay = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h")
+    line = relay.wait_for_line(lambda line: line["message"] == "models read")
+    assert (line["listed"], line["new"]) == (2, 2)
+    listed = names(relay)
+    assert {"new-1", "new-5"} <= set(listed) and not {"new-2", "new-3", "new-4", "NOT_APPLICABLE"} & set(listed)
+
+
 def test_the_subset_only_holds_for_new_models(start_relay: Callable[..., Relay], source: Vendor) -> None:
     source.lists(only={CHAT: [model("new-1")]})
     relay = start_relay(

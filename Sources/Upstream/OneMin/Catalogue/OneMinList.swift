@@ -71,7 +71,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         guard let root = try? parser.parse(reply.body.bytes), let elements = root["models"]?.elements else {
             throw UpstreamError(.failed, cause: "the vendor's list is not a list of models")
         }
-        return elements.compactMap { element in
+        return elements.filter(Self.isUsable).compactMap { element in
             var model = LiveModel(
                 id: element["modelId"]?.string ?? "",
                 owner: element["provider"]?.string ?? "",
@@ -83,6 +83,11 @@ package final class OneMinList: ModelList, @unchecked Sendable {
             model?.shutdownDate = element["deprecationDate"]?.text.flatMap(Self.day)
             return model
         }
+    }
+
+    private static func isUsable(_ model: JSONValue) -> Bool {
+        model["status"]?.text.map { $0.equals("ACTIVE") } ?? true
+            && !(model["modelId"]?.text.map { $0.equals("NOT_APPLICABLE") } ?? false)
     }
 
     private static func tokens(_ value: JSONValue?) -> Int? {
