@@ -85,3 +85,32 @@ def test_the_default_subset_leaves_out_what_has_ended(start_relay, caller, endin
     )
     relay.wait_for_line(lambda line: line["message"] == "models read")
     assert [entry["id"] for entry in caller(relay, KEY).get("/v1/models").json()["data"]] == names
+
+
+ONLY = {"PERMIT_MODELS_FROM_SUBSET_ONLY": "true"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ONLY, ONLY | {"SUBSET_OF_ONE_MIN_PERMITTED_MODELS": "gpt-4o-mini"},
+        {"PROVIDER_A_KIND": "onemin", "PROVIDER_A_WEIGHTS": "o3-mini=0,gpt-4o=0", "PROVIDER_B_KIND": "onemin"},
+        {"PROVIDER_A_KIND": "onemin", "PROVIDER_A_WEIGHTS": "o3-mini=0,gpt-4o=0"},
+    ],
+    ids=["default subset", "subset", "weight at one", "weight"],
+)  # fmt: skip
+def test_a_model_that_has_ended_is_replaced_also_where_it_may_not_be_used(start_relay, caller, ending, settings):
+    """One that may not be used has no replacement before its end."""
+    relay = start_relay(
+        ONE_MIN_BASE_URL=ending.base_url, ONE_MIN_MODELS_REFRESH="1h",
+        MODEL_REPLACEMENTS="o3-mini:gpt-4o-mini,gpt-4o:gpt-4o-mini", **settings,
+    )  # fmt: skip
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    http = caller(relay, KEY)
+    answer = ask(http, model="o3-mini")
+    assert answer.status_code == 200 and answer.json()["model"] == "o3-mini" and served(ending) == "gpt-4o-mini"
+    usable = "gpt-4o" in [entry["id"] for entry in http.get("/v1/models").json()["data"]]
+    answer = ask(http, model="gpt-4o")
+    assert answer.status_code == (200 if usable else 404)
+    if usable:
+        assert served(ending) == "gpt-4o"

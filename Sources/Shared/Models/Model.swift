@@ -76,6 +76,9 @@ public struct Model: Sendable, Equatable {
     /// Some endpoint can use it. Only whisper-1 translates here: others want a target language, by names that are not known.
     var isServed: Bool { !features.subtracting(.audioTranslation).isEmpty }
 
+    /// Its vendor does not serve it any more.
+    var hasEnded: Bool { shutdownDate.map { $0 <= .today } ?? false }
+
     /// A model that chats, of which nothing else is known.
     package init(chatModel id: String, owner: String) {
         self.init(

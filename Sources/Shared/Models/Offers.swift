@@ -69,8 +69,8 @@ package struct Offers: Sendable {
     /// Places in `all`.
     private var places: [String: Int] = [:]
     private var listing: [(name: String, provider: Int, model: Model)] = []
-    /// Names that are served but for `Provider.isSubsetOnly`, or a weight of 0.
-    private var forbidden: Set<String> = []
+    /// Models that are served but for `Provider.isSubsetOnly`, or a weight of 0, by name.
+    private var forbidden: [String: Model] = [:]
     let providers: [Provider]
     private let catalogues: [Catalogue]
     private let isSubsetOnly: Bool
@@ -126,7 +126,7 @@ package struct Offers: Sendable {
         for name in provider.models.isEmpty ? Self.names(subset, catalogue) : provider.models {
             let model = catalogue.model(name.upstream) ?? Model(unknown: name.upstream)
             if provider.isSubsetOnly && !permitted.contains(model.id) {
-                forbidden.insert(name.alias)
+                forbidden[name.alias] = model
             } else {
                 add(name.alias, model, index)
             }
@@ -141,7 +141,7 @@ package struct Offers: Sendable {
     }
 
     private static func hasEnded(_ name: String, _ catalogue: Catalogue) -> Bool {
-        catalogue.model(name)?.shutdownDate.map { $0 <= .today } ?? false
+        catalogue.model(name)?.hasEnded ?? false
     }
 
     private mutating func add(_ name: String, _ model: Model, _ provider: Int) {
@@ -150,7 +150,7 @@ package struct Offers: Sendable {
         let weight = rank.weight(of: name)
         // A name that nobody else serves is unknown, and no other model stands in for it.
         guard weight > 0 else {
-            forbidden.insert(name)
+            forbidden[name] = model
             return
         }
         let offer = Offer(
@@ -181,7 +181,7 @@ package struct Offers: Sendable {
 
     /// A list that was not read yet may have a model of this name, which the caller may then use.
     package func mayBeListed(_ name: String, for caller: Caller) -> Bool {
-        isAwaitingList && !forbidden.contains(name) && caller.mayUse(name, ofPassthrough: false)
+        isAwaitingList && forbiddenModel(name) == nil && caller.mayUse(name, ofPassthrough: false)
     }
 
     /// The name that serves in place of one that has ended or that nobody serves; nil: it serves itself.
@@ -198,9 +198,13 @@ package struct Offers: Sendable {
 
     /// No provider serves it today.
     private func hasEnded(_ name: String) -> Bool {
-        guard !forbidden.contains(name) else { return false }
-        let today = Day.today
-        return self[name].allSatisfy { $0.model.shutdownDate.map { $0 <= today } ?? false }
+        let offers = self[name]
+        if offers.isEmpty, let model = forbiddenModel(name) { return model.hasEnded }
+        return offers.allSatisfy(\.model.hasEnded)
+    }
+
+    private func forbiddenModel(_ name: String) -> Model? {
+        forbidden[name] ?? fullNames(of: name).lazy.compactMap { forbidden[$0] }.first
     }
 
     /// The models that may be named and that end on a day, each once.
@@ -216,16 +220,14 @@ package struct Offers: Sendable {
 
     /// The models that serve a name that no provider has, unless the name is forbidden.
     package func substitutes(for name: String) -> [Offer] {
-        guard let fallback, !forbidden.contains(name), forbidden.isDisjoint(with: fullNames(of: name)) else {
-            return []
-        }
+        guard let fallback, forbiddenModel(name) == nil else { return [] }
         return self[fallback]
     }
 
     /// The same, if that is a panel.
     package func substitutePanel(for name: String) -> Panel? {
-        guard let fallback, let panel = panels[fallback], !forbidden.contains(name) else { return nil }
-        return forbidden.isDisjoint(with: fullNames(of: name)) ? panel : nil
+        guard let fallback, let panel = panels[fallback], forbiddenModel(name) == nil else { return nil }
+        return panel
     }
 
     private func fullNames(of name: String) -> [String] { catalogues.compactMap { $0.fullID(name) } }
