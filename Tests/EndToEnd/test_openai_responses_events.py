@@ -1,6 +1,9 @@
 """Streams of the Responses API that tell a part of the answer late, at once, or side by side."""
 
+import json
+
 import pytest
+import responding
 from chat import ask, stream
 from conftest import secrets
 from openai_responses import events, response
@@ -76,6 +79,14 @@ def test_calls_one_after_the_other(http, server, name):
     assert calls_of(got) == CALLS
     numbers = [piece["index"] for choice in got.choices(0) for piece in choice["delta"].get("tool_calls", ())]
     assert numbers == sorted(numbers)
+
+
+def test_text_between_the_parts_of_a_call(http, server):
+    text = {"type": "response.output_text.delta", "output_index": 1, "delta": "mid"}
+    server.says(AT, {"events": [added(0), delta(0, A[:3]), text, delta(0, A[3:]), done(0, A), NO_OUTPUT]})
+    told = [each["item"] for each in responding.events(responding.respond(http, model="m", stream=True)) if each["type"] == "response.output_item.done"]
+    assert [each["type"] for each in told] == ["function_call", "message"]
+    assert json.loads(told[0]["arguments"]) == json.loads(A) and told[1]["content"][0]["text"] == "mid"
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

@@ -308,6 +308,34 @@ def test_calls_that_come_side_by_side(team, anthropics, server, name):
     assert [(each["item"]["name"], json.loads(each["item"]["arguments"])) for each in told] == [("f", {"x": 1}), ("g", {"y": "}{"})]
 
 
+IN_BETWEEN = {
+    "white space": ([call(0, "a", "f", ""), text("\n"), call(0, arguments='{"x":1}')], ["f", "\n"]),
+    "text": ([call(0, "a", "f", '{"x"'), text("mi"), text("d"), call(0, arguments=":1}"), text("dle")], ["f", "middle"]),
+    "thoughts": ([call(0, "a", "f", '{"x"'), chunk({"reasoning_content": "Hm"}), call(0, arguments=":1}")], ["f", "Hm"]),
+    "another call": ([call(0, "a", "f", '{"x"'), text("one"), call(1, "b", "g", '{"x"'), text("two"), call(0, arguments=":1}"), call(1, arguments=":2}")],
+                     ["f", "one", "g", "two"]),
+    "the call has no end": ([call(0, "a", "f", ""), text("Hello"), call(0, arguments="")], ["f", "Hello"]),
+    "text before": ([text("He"), text("l"), text("lo"), call(0, "a", "f", '{"x"'), text("mid"), call(0, arguments=":1}")], ["Hello", "f", "mid"]),
+    "older form": ([chunk({"function_call": {"name": "f", "arguments": '{"x"'}}), text("mid"), chunk({"function_call": {"arguments": ":1}"}})], ["f", "mid"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_BETWEEN)
+def test_text_between_the_parts_of_a_call(team, anthropics, server, name):
+    events, wanted = IN_BETWEEN[name]
+    arguments = {"f": {"x": 1} if name != "the call has no end" else {}, "g": {"x": 2}}
+    events = [ROLE, *events, chunk({}, "tool_calls"), usage_chunk()]
+    server.says(MODEL, {"events": events})
+    with anthropics.messages.stream(model="fast", max_tokens=50, messages=[{"role": "user", "content": "Hi"}]) as got:
+        blocks = got.get_final_message().content
+    told = [(block.name, block.input) if block.type == "tool_use" else getattr(block, block.type) for block in blocks]
+    assert told == [(each, arguments[each]) if each in arguments else each for each in wanted]
+    server.says(MODEL, {"events": events})
+    done = [each["item"] for each in responding.events(responding.respond(team, model="fast", stream=True)) if each["type"] == "response.output_item.done"]
+    told = [(each["name"], json.loads(each["arguments"])) if each["type"] == "function_call" else each["content"][0]["text"] for each in done]
+    assert told == [(each, arguments[each]) if each in arguments else each for each in wanted]
+
+
 def test_a_call_that_is_cut_by_the_bound_is_left_out_of_messages(team, anthropics, server):
     calls = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x"'}}]
     told = whole({})

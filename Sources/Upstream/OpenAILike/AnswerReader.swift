@@ -64,7 +64,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         let (pieces, isOdd) = try self.pieces(of: root, message: "delta", isWhole: false)
         if terms.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", take) }
         for piece in pieces where !piece.isDropped { try tell(piece, take) }
-        if pieces.count == 1, !isOdd, name.isEmpty {
+        if pieces.count == 1, !isOdd, name.isEmpty, !pieces[0].isDropped, choices[pieces[0].index].order.isWhole {
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
             plain.learn(data, pieces[0], passed: terms.isNative ? chunk.bytes : none)
         }
@@ -149,9 +149,11 @@ final class AnswerReader: WireReader, @unchecked Sendable {
 
     private func tell(_ piece: ChoicePiece, _ take: Take) throws(UpstreamError) {
         let number = piece.index
-        if let thought = piece.reasoning { take(number, .reasoning(thought)) }
-        if let text = piece.text { take(number, .text(text)) }
-        if let refusal = piece.refusal { take(number, .refusal(refusal)) }
+        if let thought = piece.reasoning { try choices[number].order.tell(.reasoning(thought)) { take(number, $0) } }
+        if let text = piece.text { try choices[number].order.tell(.text(text)) { take(number, $0) } }
+        if let refusal = piece.refusal { try choices[number].order.tell(.refusal(refusal)) { take(number, $0) } }
+        // A text may have to wait for the rest of a call.
+        if !piece.calls.isEmpty || piece.function != nil { plain.forget() }
         for call in piece.calls {
             if call.isFirst {
                 choices[number].order.begin(call.index, id: call.id, name: call.name) { take(number, $0) }
@@ -161,10 +163,11 @@ final class AnswerReader: WireReader, @unchecked Sendable {
             }
         }
         if let function = piece.function {
-            let none = UnsafeRawBufferPointer(start: nil, count: 0)
-            if let name = function.name { take(number, .toolCall(index: 0, id: none, name: name)) }
+            if let name = function.name {
+                choices[number].order.begin(0, id: [], name: Array(name)) { take(number, $0) }
+            }
             if let arguments = function.arguments, !arguments.isEmpty {
-                take(number, .toolArguments(index: 0, arguments))
+                try choices[number].order.add(Array(arguments), to: 0) { take(number, $0) }
             }
         }
         if let finish = piece.finish {

@@ -69,6 +69,9 @@ struct PlainChunks: ~Copyable {
         isKnown = true
     }
 
+    /// The next chunks are read, until one is learned from again.
+    mutating func forget() { isKnown = false }
+
     private static func cut(
         _ data: UnsafeRawBufferPointer,
         at place: Int,

@@ -24,6 +24,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     private let isLegacy: Bool
     private var items: [Item] = []
     private var calls = ResponseCalls()
+    private var order = CallOrder()
     private var hasWords = false
     private var hasThoughts = false
     private var pairs = SplitPairs()
@@ -66,7 +67,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         case "response.reasoning_text.delta": try tell(root["delta"], of: root, take) { .reasoning($0) }
         case "response.reasoning_summary_text.delta": try tell(summary: root, take)
         case "response.function_call_arguments.delta":
-            if let piece = root["delta"]?.text { tell(try calls.take(piece, of: number(of: root)), take) }
+            if let piece = root["delta"]?.text { try tell(calls.take(piece, of: number(of: root)), take) }
         case "response.function_call_arguments.done":
             if root["arguments"]?.text?.isEmpty == false { try closeCall(root, number(of: root), take) }
         case "response.output_item.added": if let item = root["item"] { try open(item, number(of: root), take) }
@@ -105,30 +106,30 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     ) throws(UpstreamError) {
         guard let text = piece?.text, !text.isEmpty else { return }
         items[try place(of: number(of: root))].bytes += text.count
-        tell(event(text), take)
+        try tell(event(text), take)
     }
 
-    private func tell(_ event: AnswerEvent, _ take: Take) {
+    private func tell(_ event: AnswerEvent, _ take: Take) throws(UpstreamError) {
         switch event {
         case .text, .refusal: hasWords = true
         default: hasThoughts = true
         }
         hasBegun = true
-        take(0, event)
+        try order.tell(event) { take(0, $0) }
     }
 
     /// Its parts are paragraphs.
     private func tell(summary root: JSONValue, _ take: Take) throws(UpstreamError) {
         let place = try place(of: number(of: root))
         let part = root["summary_index"]?.integer ?? 0
-        if let last = items[place].part, last != part { tellParagraph(take) }
+        if let last = items[place].part, last != part { try tellParagraph(take) }
         items[place].part = part
         try tell(root["delta"], of: root, take) { .reasoning($0) }
     }
 
-    private func tellParagraph(_ take: Take) {
+    private func tellParagraph(_ take: Take) throws(UpstreamError) {
         let end: StaticString = "\n\n"
-        take(0, .reasoning(UnsafeRawBufferPointer(start: end.utf8Start, count: 2)))
+        try tell(.reasoning(UnsafeRawBufferPointer(start: end.utf8Start, count: 2)), take)
     }
 
     // MARK: Calls
@@ -143,29 +144,23 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         let none = UnsafeRawBufferPointer(start: nil, count: 0)
         let pieces = try calls.open(number, id: id, name: item["name"]?.text ?? none)
         hasBegun = true
-        tell(pieces, take)
+        try tell(pieces, take)
     }
 
     /// - Parameter item: with the arguments as a whole.
     private func closeCall(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
         let arguments = item["arguments"]
         if arguments?.kind == .object, let body = arguments?.body {
-            tell(try calls.close(number, body.bytes), take)
+            try tell(calls.close(number, body.bytes), take)
         } else {
-            tell(try calls.close(number, arguments?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)), take)
+            try tell(calls.close(number, arguments?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)), take)
         }
     }
 
-    private func tell(_ pieces: [CallPiece], _ take: Take) {
+    private func tell(_ pieces: [CallPiece], _ take: Take) throws(UpstreamError) {
         for piece in pieces {
-            if piece.isFirst {
-                piece.id.withUnsafeBytes { id in
-                    piece.name.withUnsafeBytes { take(0, .toolCall(index: piece.index, id: id, name: $0)) }
-                }
-            }
-            if !piece.arguments.isEmpty {
-                piece.arguments.withUnsafeBytes { take(0, .toolArguments(index: piece.index, $0)) }
-            }
+            if piece.isFirst { order.begin(piece.index, id: piece.id, name: piece.name) { take(0, $0) } }
+            if !piece.arguments.isEmpty { try order.add(piece.arguments, to: piece.index) { take(0, $0) } }
         }
     }
 
@@ -182,9 +177,9 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
             guard items[try place(of: number)].bytes == 0 else { break }
             for part in item["content"]?.elements ?? JSONElements() {
                 if let text = part["text"]?.text, !text.isEmpty {
-                    tell(.text(text), take)
+                    try tell(.text(text), take)
                 } else if let text = part["refusal"]?.text, !text.isEmpty {
-                    tell(.refusal(text), take)
+                    try tell(.refusal(text), take)
                 }
                 items[try place(of: number)].bytes += 1
             }
@@ -198,9 +193,9 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
             for name: StaticString in ["summary", "content"] where items[place].bytes == 0 {
                 for part in item[name]?.elements ?? JSONElements() {
                     guard let text = part["text"]?.text, !text.isEmpty else { continue }
-                    if items[place].bytes > 0 { tellParagraph(take) }
+                    if items[place].bytes > 0 { try tellParagraph(take) }
                     items[place].bytes += text.count
-                    tell(.reasoning(text), take)
+                    try tell(.reasoning(text), take)
                 }
             }
         }
@@ -209,8 +204,8 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         else { return }
         signature.removeAll()
         SealedReasoning.append(id, content, to: &signature)
-        hasThoughts = true
-        take(0, items[place].bytes > 0 ? .signature(call: nil, signature.bytes) : .sealedThought(signature.bytes))
+        let hasText = items[place].bytes > 0
+        try tell(hasText ? .signature(call: nil, signature.bytes) : .sealedThought(signature.bytes), take)
     }
 
     // MARK: The end
@@ -247,7 +242,8 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
             }
             number += 1
         }
-        tell(calls.end(), take)
+        try tell(calls.end(), take)
+        order.end { take(0, $0) }
     }
 
     func end(_ take: Take) {}

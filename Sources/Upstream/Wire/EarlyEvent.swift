@@ -43,6 +43,9 @@ struct EarlyEvent: Sendable {
         self.bytes = Body(copying: bytes)
     }
 
+    /// Bytes of its text.
+    var count: Int { bytes.bytes.count }
+
     /// More than a chunk that only begins.
     var isOfAnswer: Bool { if case .native = kind { false } else { true } }
 

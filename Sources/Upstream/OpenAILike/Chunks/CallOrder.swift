@@ -1,25 +1,32 @@
 import Calls
 import Engine
 
-/// Puts the calls of one choice one after the other, as the events of an answer have them. Servers may write several at a
-/// time: a call waits while the one before it is not whole.
+/// Puts the calls of one choice one after the other, each with all its arguments, as the events of an answer have them.
+/// Servers may write several at a time, and texts in between: they wait while the call before them is not whole.
 struct CallOrder {
     private struct Waiting {
         let index: Int
         let id: [UInt8]
         let name: [UInt8]
         var arguments: [UInt8] = []
+        /// Of no call, and written after this one began.
+        var later: [EarlyEvent] = []
     }
 
     /// The call that was told last; nil: none was.
     private var open: Int?
     private var scan = ObjectScan()
-    private var isWhole = true
+    /// Nothing waits, and the next event can be told.
+    private(set) var isWhole = true
+    /// After the call that was told last.
+    private var later: [EarlyEvent] = []
     private var waiting: [Waiting] = []
     private var waitingBytes = 0
 
-    /// Of arguments that wait, of all calls.
+    /// Of all that waits.
     private static let limitBytes = 8_388_608
+    /// Of an event that waits, besides its text.
+    private static let eventBytes = 128
 
     mutating func begin(
         _ index: Int,
@@ -40,25 +47,53 @@ struct CallOrder {
             tell(arguments, take)
             tellWhole(take)
         } else if let place = waiting.firstIndex(where: { $0.index == index }) {
-            waitingBytes += arguments.count
-            guard waitingBytes <= Self.limitBytes else { throw .brokenAnswer("the arguments of calls are too long") }
+            try hold(arguments.count)
             waiting[place].arguments += arguments
         }
         // After the whole arguments of an earlier call only white space can follow.
     }
 
+    /// Takes an event of no call.
+    mutating func tell(_ event: AnswerEvent, _ take: (AnswerEvent) -> Void) throws(UpstreamError) {
+        if isWhole { return take(event) }
+        let held = EarlyEvent(0, event)
+        try hold(held.count + Self.eventBytes)
+        if let last = waiting.indices.last { waiting[last].later.append(held) } else { later.append(held) }
+    }
+
+    private mutating func hold(_ bytes: Int) throws(UpstreamError) {
+        waitingBytes += bytes
+        guard waitingBytes <= Self.limitBytes else { throw .brokenAnswer("the arguments of calls are too long") }
+    }
+
     /// Nothing more comes.
     mutating func end(_ take: (AnswerEvent) -> Void) {
-        while !waiting.isEmpty { tellNext(take) }
+        tellLater(take)
+        while !waiting.isEmpty {
+            tellNext(take)
+            tellLater(take)
+        }
     }
 
     private mutating func tellWhole(_ take: (AnswerEvent) -> Void) {
-        while isWhole, !waiting.isEmpty { tellNext(take) }
+        while isWhole {
+            tellLater(take)
+            guard !waiting.isEmpty else {
+                waitingBytes = 0
+                return
+            }
+            tellNext(take)
+        }
+    }
+
+    private mutating func tellLater(_ take: (AnswerEvent) -> Void) {
+        for event in later { event.replay { take($1) } }
+        later = []
     }
 
     private mutating func tellNext(_ take: (AnswerEvent) -> Void) {
         let call = waiting.removeFirst()
-        (open, scan, isWhole) = (call.index, ObjectScan(), false)
+        (open, scan, isWhole, later) = (call.index, ObjectScan(), false, call.later)
         call.id.withUnsafeBytes { id in
             call.name.withUnsafeBytes { take(.toolCall(index: call.index, id: id, name: $0)) }
         }
