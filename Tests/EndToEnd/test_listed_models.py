@@ -109,6 +109,27 @@ def test_the_vendors_list_is_served_once_it_is_read(start_relay, caller, kind):
         assert error["code"] == "context_length_exceeded"
 
 
+@pytest.mark.parametrize("headers, waits", [({}, 503), ({"anthropic-version": "2023-06-01"}, 529)], ids=["openai", "anthropic"])
+def test_a_model_that_may_be_listed_is_not_missing(start_relay, caller, headers, waits):
+    lister = Lister("openai")
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS="*,own=big/model:1", ANONYMOUS_MODELS="big*,own",
+    )  # fmt: skip
+    http = caller(relay, **headers)
+
+    def status(name):
+        answer = http.get(f"/v1/models/{name}")
+        assert answer.headers.get("retry-after") == ("1" if answer.status_code == waits else None), answer.text
+        return answer.status_code
+
+    names = ["own", "big/model:1", "big%2Fmodel:2", "bigger", "small"]
+    assert [status(name) for name in names] == [200, waits, waits, waits, 404]
+    lister.open.set()
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    assert [status(name) for name in names] == [200, 200, 200, 404, 404]
+
+
 def test_callers_without_the_right_to_a_name_do_not_wait_for_it(start_relay, caller):
     lister = Lister("openai")
     relay = start_relay(
