@@ -25,7 +25,7 @@ extension OpenAILike: FileProvider {
         let headers = wire.headers.headers(for: vendorCall.key, contentType: file.contentType)
         let reply = UploadReply(takesTerms: true) { [self] (head, body) in
             let isUnknown = head.status == 404 || head.status == 405
-            return isUnknown ? UpstreamError(refusing: .noFilesKept) : filesFaults.error(head, body.bytes)
+            return isUnknown ? UpstreamError(refusing: .noFilesKept) : refusal(head, body)
         } asset: { [self] (body) throws(UpstreamError) in
             try asset(body)
         }
@@ -42,7 +42,7 @@ extension OpenAILike: FileProvider {
             throw UpstreamError(.failed, cause: "the vendor's answer to an upload is not JSON")
         }
         guard let id = root["id"]?.string, Self.isID(id) else {
-            if root["error"]?.kind == .object { throw FaultReader.error(in: root, faults) }
+            if root["error"]?.kind == .object { throw failure(root) }
             throw UpstreamError(.failed, cause: "the vendor's answer to an upload names no file")
         }
         return KeptAsset(path: Self.folder + id, id: id)
@@ -82,9 +82,9 @@ extension OpenAILike: FileProvider {
                 throw UpstreamError(error)
             }
             if reply.head.status == 404 { return }
-            guard reply.head.status / 100 == 2 else { throw filesFaults.error(reply.head, reply.body.bytes) }
+            guard reply.head.status / 100 == 2 else { throw refusal(reply.head, reply.body) }
             let root = try? wire.tools.parser.parse(reply.body.bytes)
-            if let root, root["error"]?.kind == .object { throw FaultReader.error(in: root, faults) }
+            if let root, root["error"]?.kind == .object { throw failure(root) }
             if root?["deleted"]?.flag == false {
                 throw UpstreamError(.failed, cause: "the vendor has not deleted a file")
             }
@@ -120,7 +120,10 @@ extension OpenAILike: FileProvider {
         }
     }
 
-    private var filesFaults: FaultReader { FaultReader(wire.tools.parser, faults, tellsFields: true) }
+    /// Within a good answer.
+    private func failure(_ root: JSONValue) -> UpstreamError {
+        wire.headers.hiding(FaultReader.error(in: root, faults))
+    }
 }
 
 extension APIError {

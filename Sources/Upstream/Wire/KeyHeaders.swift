@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Limits
 import Shared
@@ -27,8 +28,15 @@ final class KeyHeaders: @unchecked Sendable {
         return new
     }
 
-    /// The text tells a part of the operator's lines.
-    func areTold(in text: String) -> Bool {
+    /// The failure, without its message if that tells a part of the operator's lines.
+    func hiding(_ error: UpstreamError) -> UpstreamError {
+        guard !error.message.isEmpty, areTold(in: error.message) else { return error }
+        var error = error
+        error.message = ""
+        return error
+    }
+
+    private func areTold(in text: String) -> Bool {
         own.contains { line in
             line.split { $0.isWhitespace || $0 == ":" || $0 == "," }.dropFirst().contains { word in
                 word.utf8.count >= Self.leastSecretBytes && text.contains(word)

@@ -255,7 +255,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     private func streamOnce() async throws(UpstreamError) -> WireStream {
-        let stream = WireStream(try await opened(), reader)
+        let stream = WireStream(try await opened(), reader, vendor.headers)
         if form.mayGoOn { stream.goOn = { [self] (pause) async throws(UpstreamError) in try await goOn(after: pause) } }
         do throws(UpstreamError) {
             try await stream.begin()
@@ -325,8 +325,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// Another key, or another vendor, is not what a caller with a key of their own asked for.
     private func judged(_ error: UpstreamError) -> UpstreamError {
-        var error = error
-        if !error.message.isEmpty, vendor.headers.areTold(in: error.message) { error.message = "" }
+        var error = vendor.headers.hiding(error)
         guard isCallersKey else { return error }
         switch error.kind {
         case .badKey, .outOfCredit, .forbidden, .rateLimited: error.remedy = []

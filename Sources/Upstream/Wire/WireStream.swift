@@ -8,6 +8,8 @@ import Shared
 final class WireStream: ChatAnswerStream, @unchecked Sendable {
     private var stream: any UpstreamStream
     private let reader: any WireReader
+    /// Of the call; nil: none is to be hidden.
+    private let headers: KeyHeaders?
     private var isEventStream: Bool
     /// Asks for the next part of an answer that its vendor paused; nil: it ends there.
     var goOn: ((PausedAnswer) async throws(UpstreamError) -> any UpstreamStream)?
@@ -36,9 +38,15 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     /// For the usage, after all else has come.
     private let tailNanoseconds: UInt64
 
-    init(_ stream: any UpstreamStream, _ reader: any WireReader, tailNanoseconds: UInt64 = 5_000_000_000) {
+    init(
+        _ stream: any UpstreamStream,
+        _ reader: any WireReader,
+        _ headers: KeyHeaders? = nil,
+        tailNanoseconds: UInt64 = 5_000_000_000
+    ) {
         self.stream = stream
         self.reader = reader
+        self.headers = headers
         self.tailNanoseconds = tailNanoseconds
         isEventStream = stream.head.isEventStream
     }
@@ -161,7 +169,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
             return try reader.take(event: event.data, named: event.name, take)
         } catch {
             // All that was asked for has come.
-            guard reader.hasBegun, reader.isFinished else { throw error }
+            guard reader.hasBegun, reader.isFinished else { throw headers?.hiding(error) ?? error }
             return true
         }
     }

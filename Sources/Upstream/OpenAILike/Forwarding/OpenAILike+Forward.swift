@@ -41,7 +41,7 @@ extension OpenAILike: Forwarder {
             return reply
         } catch {
             reply.stop()
-            throw error
+            throw wire.headers.hiding(error)
         }
     }
 
@@ -144,6 +144,10 @@ extension OpenAILike: Forwarder {
         } catch {
             if error.kind == .cancelled { throw UpstreamError(error) }
         }
-        return FaultReader(wire.tools.parser, faults, tellsFields: true).error(stream.head, body.bytes)
+        return refusal(stream.head, body)
+    }
+
+    func refusal(_ head: UpstreamHead, _ body: Body) -> UpstreamError {
+        wire.headers.hiding(FaultReader(wire.tools.parser, faults, tellsFields: true).error(head, body.bytes))
     }
 }
