@@ -78,7 +78,8 @@ def test_without_a_bound_it_is_the_models_and_a_whole_answer_is_a_stream(talking
 
 def asked(talking, server, model="claude", upstream=MODEL, **fields):
     """The body that the server gets."""
-    server.says(upstream, {})
+    is_demanded = fields.get("tool_choice", "none") != "none"
+    server.says(upstream, {"content": [use("toolu_a", "weather", {})]} if is_demanded else {})
     talking.post(PATH, json={"model": model, "max_tokens": 100, "messages": [user("Hello")]} | fields)
     return server.body(upstream)
 
@@ -485,7 +486,7 @@ def test_a_document_that_does_not_fit_its_schema_is_a_failure(talking, anthropic
             fields = {"model": "claude", "response_format": form, "max_tokens": 50}
             if is_streamed:
                 got = stream(talking, **fields)
-                assert got.text() == document and got.is_done == fits
+                assert got.text() == (document if fits or document[0] == "{" else "") and got.is_done == fits
                 assert got.error is None if fits else got.error["code"] == "upstream_error"
             elif fits:
                 assert ask(talking, **fields).json()["choices"][0]["message"]["content"] == document

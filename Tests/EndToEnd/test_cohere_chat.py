@@ -115,6 +115,7 @@ def test_a_conversation(co, vendor_site):
     ids=str,
 )  # fmt: skip
 def test_tool_choice(co, vendor_site, choice, told, names):
+    vendor_site.says(MODEL, {"calls": [("a", "other", "{}")]})
     ask(co, model="command", tools=[TOOL, {"type": "function", "function": {"name": "other"}}], tool_choice=choice)
     body = vendor_site.body(MODEL)
     assert body.get("tool_choice") == told and [tool["function"]["name"] for tool in body["tools"]] == names

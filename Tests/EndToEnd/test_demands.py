@@ -1,4 +1,5 @@
-"""What a request demands comes, whoever serves it: one call alone."""
+"""What a request demands comes, whoever serves it: calls of tools, one call alone, JSON. Vendors with ways of their own to
+demand it are asked by these, and once more in words if their model does something else."""
 
 import itertools
 import json
@@ -27,6 +28,9 @@ NAMED = {"type": "function", "function": {"name": "weather"}}
 ROME = ("weather", {"city": "Rome"})
 OSLO = ("weather", {"city": "Oslo"})
 NOW = ("time", {"city": "Rome"})
+IN_WORDS = {"text": '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>'}
+OBJECT = {"type": "json_object"}
+STRICT = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": SCHEMA | {"additionalProperties": False}}}
 ROWS = {
     "claude": ("anthropic", "claude-sonnet-4-6"), "google": ("gemini", "gemini-3-flash"), "cohere": ("cohere", "command-a-03-2025"),
     "cf": ("cloudflare", None), "vgoogle": ("gemini", test_vertex.PRO), "vclaude": ("anthropic", vertex_vendor.CLAUDE),
@@ -186,7 +190,46 @@ SURFACES = {"chat": chat, "messages": messages}
 FINISH = {"chat": "tool_calls", "messages": "tool_use"}
 
 
+def assert_unmet(got):
+    assert got.status == 502 and got.retry == "false", got
+    assert got.error.get("code", "upstream_error") == "upstream_error" and got.error["type"] in ("server_error", "api_error")
+
+
 # --- Calls ------------------------------------------------------------------------------------
+
+
+@BOTH
+@EACH
+@pytest.mark.parametrize(
+    "choice, instead",
+    [("required", {"text": "It is sunny."}), (NAMED, {"text": "It is sunny."}), (NAMED, {"calls": [NOW]})],
+    ids=["required-text", "named-text", "named-another"],
+)
+def test_a_call_that_is_not_made_is_asked_for_in_words(team, vendor_of, row, surface, choice, instead, is_streamed):
+    vendor = vendor_of(row)
+    vendor.says(instead, IN_WORDS)
+    got = SURFACES[surface](team, is_streamed, model=vendor.alias, tools=TOOLS, tool_choice=choice)
+    assert (got.calls, got.finish, got.text) == ((ROME,), FINISH[surface], "")
+    assert vendor.times == 2 and not vendor.has_tools(1)
+
+
+@BOTH
+@EACH
+def test_a_call_that_never_comes_is_a_failure(team, vendor_of, row, surface, is_streamed):
+    vendor = vendor_of(row)
+    vendor.says({"text": "It is sunny."})
+    assert_unmet(SURFACES[surface](team, is_streamed, model=vendor.alias, tools=TOOLS, tool_choice=NAMED))
+    assert vendor.times == 2
+
+
+@BOTH
+@EACH
+def test_a_demanded_call_may_stand_among_others(team, vendor_of, row, surface, is_streamed):
+    vendor = vendor_of(row)
+    vendor.says({"text": "Let me see.", "calls": [NOW, ROME]})
+    got = SURFACES[surface](team, is_streamed, model=vendor.alias, tools=TOOLS, tool_choice=NAMED)
+    assert (got.calls, got.finish, got.text) == ((NOW, ROME), FINISH[surface], "Let me see.")
+    assert vendor.times == 1
 
 
 @BOTH
@@ -197,3 +240,119 @@ def test_one_call_alone(team, vendor_of, row, surface, is_streamed):
         vendor.says({"calls": [ROME, OSLO]})
         got = SURFACES[surface](team, is_streamed, model=vendor.alias, tools=TOOLS, tool_choice=choice, parallel_tool_calls=False)
         assert (got.calls, got.finish) == ((ROME,), FINISH[surface]) and vendor.times == 1
+
+
+@BOTH
+@pytest.mark.parametrize("row", NATIVE)
+def test_an_answer_that_is_cut_says_so(team, vendor_of, row, is_streamed):
+    vendor = vendor_of(row)
+    vendor.says({"text": "It is", "is_cut": True})
+    got = chat(team, is_streamed, model=vendor.alias, tools=TOOLS, tool_choice=NAMED)
+    assert (got.text, got.finish, vendor.times) == ("It is", "length", 1)
+
+
+@BOTH
+@pytest.mark.parametrize("row", ["google", "cohere"])
+def test_a_function_of_the_older_form(team, vendor_of, row, is_streamed):
+    vendor = vendor_of(row)
+    vendor.says({"text": "It is sunny."}, IN_WORDS)
+    functions = [tool["function"] for tool in TOOLS]
+    fields = body(model=vendor.alias, functions=functions, function_call={"name": "weather"}, stream=is_streamed)
+    answer = team.post(PATH, json=fields)
+    assert answer.status_code == 200 and '"function_call"' in answer.text and vendor.times == 2
+
+
+@BOTH
+def test_each_choice_makes_the_call(team, vendor_of, is_streamed):
+    vendor = vendor_of("google")
+    # One of the first two calls may be given up before it is made.
+    vendor.says(IN_WORDS)
+    answer = team.post(PATH, json=body(model="google", tools=TOOLS, tool_choice="required", n=2, stream=is_streamed))
+    assert answer.status_code == 200 and answer.text.count('"name":"weather"') == 2
+
+
+def test_a_tool_that_cannot_be_described_in_words(team, vendor_of):
+    vendor = vendor_of("google")
+    vendor.says({"text": "It is sunny."})
+    function = {"name": "weather", "strict": True, "parameters": {"type": "object", "properties": {"a": {"$ref": "https://a.example/b"}}}}
+    assert_unmet(chat(team, False, model="google", tools=[{"type": "function", "function": function}], tool_choice="required"))
+    assert vendor.times == 1
+
+
+def test_text_before_the_end_is_bounded(team, vendor_of):
+    vendor = vendor_of("google")
+    events = [{"candidates": [{"content": {"role": "model", "parts": [{"text": "x" * 900_000}]}, "index": 0}]}] * 6
+    vendor.fake.says(vendor.model, {"events": events}, vendor.script(**IN_WORDS))
+    assert chat(team, True, model="google", tools=TOOLS, tool_choice=NAMED).calls == (ROME,)
+
+
+# --- Documents --------------------------------------------------------------------------------
+
+FORMED = [row for row in NATIVE if row not in ("claude", "vclaude")]
+"""Claude knows schemas only."""
+
+
+@BOTH
+@pytest.mark.parametrize("row", NATIVE)
+@pytest.mark.parametrize(
+    "said, told",
+    [('{"a": 1}', '{"a": 1}'), (' \n{"a": 1}\n', '{"a": 1}'), ('```json\n{"a": 1}\n```', '{"a": 1}'), ('Sure: {"a": 1}. That is it.', '{"a": 1}')],
+    ids=["plain", "spaced", "fenced", "chatter"],
+)
+def test_an_object(team, vendor_of, row, said, told, is_streamed):
+    vendor = vendor_of(row)
+    vendor.says({"text": said})
+    got = chat(team, is_streamed, model=vendor.alias, response_format=OBJECT)
+    assert (got.text.strip(), got.finish, vendor.times) == (told, "stop", 1)
+
+
+@BOTH
+@pytest.mark.parametrize("row", NATIVE)
+@pytest.mark.parametrize("form", [OBJECT, STRICT], ids=["object", "strict"])
+def test_a_document_is_asked_for_in_words(team, vendor_of, row, form, is_streamed):
+    vendor = vendor_of(row)
+    vendor.says({"text": "I would rather not."}, {"text": '{"city": "Rome"}'})
+    got = chat(team, is_streamed, model=vendor.alias, response_format=form)
+    assert (got.text, got.finish, vendor.times) == ('{"city": "Rome"}', "stop", 2)
+    vendor.says({"text": "I would rather not."})
+    assert_unmet(chat(team, is_streamed, model=vendor.alias, response_format=form))
+    assert vendor.times == 2
+
+
+@pytest.mark.parametrize("row", FORMED)
+def test_a_stream_that_only_begins_as_an_object_ends_by_an_error(team, vendor_of, row):
+    vendor = vendor_of(row)
+    for said in ('{"a": 1} That is it.', '{"a": 1'):
+        vendor.says({"text": said}, {"text": '{"a": 1}'})
+        got = chat(team, True, model=vendor.alias, response_format=OBJECT)
+        assert (got.status, got.text, got.finish, got.error["code"]) == (200, said, None, "upstream_error")
+        assert chat(team, False, model=vendor.alias, response_format=OBJECT).text == '{"a": 1}'
+
+
+@pytest.mark.parametrize("row", NATIVE)
+def test_a_schema_that_is_not_kept_to(team, vendor_of, row):
+    vendor = vendor_of(row)
+    vendor.says({"text": '{"city": 7}'}, {"text": '{"city": "Rome"}'})
+    assert chat(team, False, model=vendor.alias, response_format=STRICT).text == '{"city": "Rome"}'
+    assert vendor.times == 2
+
+
+@BOTH
+@pytest.mark.parametrize("row", FORMED)
+def test_a_call_in_place_of_an_object(team, vendor_of, row, is_streamed):
+    vendor = vendor_of(row)
+    vendor.says({"calls": [ROME]})
+    if row == "cohere":  # it takes no format beside tools
+        vendor.says(IN_WORDS)
+    got = chat(team, is_streamed, model=vendor.alias, response_format=OBJECT, tools=TOOLS)
+    assert (got.calls, got.finish, vendor.times) == ((ROME,), "tool_calls", 1)
+
+
+@BOTH
+@pytest.mark.parametrize("row", FORMED)
+def test_an_object_that_is_cut_says_so(team, vendor_of, row, is_streamed):
+    vendor = vendor_of(row)
+    for said in ('{"a": "Ro', "```json\n{"):
+        vendor.says({"text": said, "is_cut": True})
+        got = chat(team, is_streamed, model=vendor.alias, response_format=OBJECT)
+        assert (got.text, got.finish, vendor.times) == (said, "length", 1)

@@ -72,13 +72,14 @@ def reference(number, text):
 
 
 def test_members_get_the_messages_and_the_summary_model_their_answers(team, server):
+    server.says("up-s", {"text": '{"sum": "s"}'})
     answer = whole(
         team, "plain", "First", "Reply", "Last", max_tokens=77, stop=["END"], tools=[TOOL], user="u", seed=3, top_p=0.5,
         response_format={"type": "json_object"},
     )  # fmt: skip
     told = answer.json()
     assert told["model"] == "plain" and told["usage"] == USAGE and told["object"] == "chat.completion"
-    assert told["choices"][0]["message"]["content"] == "Sums s" and told["id"].startswith("chatcmpl-")
+    assert told["choices"][0]["message"]["content"] == '{"sum": "s"}' and told["id"].startswith("chatcmpl-")
     messages = [user("First"), {"role": "assistant", "content": "Reply"}, user("Last")]
     for model in MEMBERS:
         assert server.body(model) == {"model": model, "messages": messages, "temperature": 0.7}

@@ -31,6 +31,9 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var prompts: Abilities { Abilities(rawValue: 32_768) }
     /// Pictures and files by their addresses; else they are fetched before.
     @inlinable public static var mediaAddresses: Abilities { Abilities(rawValue: 65_536) }
-    /// All that a schema says, of those that are strict; else what comes of it is judged.
-    @inlinable public static var strictSchemas: Abilities { Abilities(rawValue: 131_072) }
+    /// A demanded call, or document, comes for certain, or the answer goes on as it came; else it is judged.
+    @inlinable public static var demands: Abilities { Abilities(rawValue: 131_072) }
+
+    /// Those that a prompt and the reading of an answer make up for.
+    package static let asText: Abilities = [.tools, .functions, .toolChoice, .objects, .schemas]
 }

@@ -21,6 +21,8 @@ package protocol ChatVendor: AnyObject, Sendable {
     func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool
     /// Reads what others know of them, before the call is prepared.
     func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async
+    /// The model did not do what this ability demands of it; later calls may be made without.
+    func learn(lacking ability: Abilities, of model: Model)
     /// The vendor's form of a call, which is yet to be written.
     func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat
 }
@@ -32,6 +34,7 @@ extension ChatVendor {
     package func reads(_ address: String) -> Bool { false }
     package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool { false }
     package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {}
+    package func learn(lacking ability: Abilities, of model: Model) {}
 }
 
 /// A call in its vendor's form.

@@ -63,6 +63,8 @@ package struct UpstreamError: Error {
         package static let elsewhere = Remedy(rawValue: 8)
         /// To prepare the call anew: the vendor lacks an ability that it was believed to have, and says so from now on.
         package static let emulation = Remedy(rawValue: 16)
+        /// To ask for tools and a form in words: the answer is not as it was demanded.
+        package static let asText = Remedy(rawValue: 32)
     }
     private var fields: Indirect<Fields>
 

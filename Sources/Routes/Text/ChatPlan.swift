@@ -43,23 +43,26 @@ final class ChatPlan: @unchecked Sendable {
 
     /// Throws what the client is told of what the candidate lacks.
     ///
-    /// - Parameter mayRepeat: the call may be made once more, with another key or by another candidate.
+    /// - Parameters:
+    ///   - mayRepeat: the call may be made once more, with another key or by another candidate.
+    ///   - isRepair: tools and the form are asked for in words, since the vendor's own ways did not lead to them.
     @inline(never)
     init(
         _ call: consuming ChatCall,
         _ candidate: Candidate,
         _ caller: Caller,
         _ gateway: Gateway,
-        mayRepeat: Bool = false
+        mayRepeat: Bool = false,
+        isRepair: Bool = false
     ) throws(APIError) {
         let (model, provider) = (candidate.model, candidate.provider)
         try candidate.check(call)
         if call.needs.contains(.inlineMedia) { try call.attachments.leave(to: provider) }
-        abilities = provider.abilities(for: call, of: model)
+        abilities = provider.abilities(for: call, of: model).subtracting(isRepair ? .asText : [])
         try Completion.check(call, against: abilities)
         var loadsMedia = call.needs.contains(.inlineMedia) && !abilities.contains(.inlineMedia)
         if candidate.chats {
-            form = try TextForm(call, lacking: abilities)
+            form = try TextForm(call, lacking: abilities, isRepair: isRepair)
         } else {
             call.isAnsweredByLinks()
             if call.attachments.isEmpty {
@@ -92,7 +95,7 @@ final class ChatPlan: @unchecked Sendable {
         }
         count = CallCount(model, by: gateway.worker, on: gateway.loop)
         wanted = WantedAnswer(call, candidate)
-        completion = Completion(call, lacking: abilities, count, by: gateway.worker, on: gateway.loop)
+        completion = Self.completion(call, lacking: abilities, count, gateway)
         isShort = candidate.chats && count.takeShort(call)
         sentBytes = call.sentBytes
         self.call = consume call
@@ -100,6 +103,16 @@ final class ChatPlan: @unchecked Sendable {
         self.caller = caller
         self.gateway = gateway
         self.mayRepeat = mayRepeat
+    }
+
+    private static func completion(
+        _ call: borrowing ChatCall,
+        lacking abilities: Abilities,
+        _ count: CallCount,
+        _ gateway: Gateway
+    ) -> Completion {
+        let (memory, worker, loop) = (gateway.memory, gateway.worker, gateway.loop)
+        return Completion(call, lacking: abilities, count, within: memory, by: worker, on: loop)
     }
 
     /// Writes tools and formats into the prompt, and looks for who takes the call's attachments. A function of its own:
@@ -122,7 +135,7 @@ final class ChatPlan: @unchecked Sendable {
             way = .attached(plan, access)
         }
         wanted = WantedAnswer(call, candidate)
-        completion = Completion(call, lacking: abilities, count, by: gateway.worker, on: gateway.loop)
+        completion = Self.completion(call, lacking: abilities, count, gateway)
         isShort = candidate.chats && count.takeShort(call)
         sentBytes = call.sentBytes
     }
@@ -218,7 +231,7 @@ final class ChatPlan: @unchecked Sendable {
         do throws(UpstreamError) {
             return try await answer(of: try await prepared(by: vendorCall, isLast), vendorCall)
         } catch {
-            guard error.remedy.contains(.emulation) else { throw error }
+            guard !error.remedy.isDisjoint(with: [.emulation, .asText]) else { throw error }
             return try await emulating(after: error).answered(by: await vendorCall.another(), isLast: isLast)
         }
     }
@@ -227,13 +240,25 @@ final class ChatPlan: @unchecked Sendable {
     @inline(never)
     private func emulating(after error: UpstreamError) async throws(UpstreamError) -> ChatPlan {
         guard let spare = spare.take() else { throw error }
+        let isRepair = error.remedy.contains(.asText)
+        if isRepair, candidate.usesOwnKey, spare.value.needs.contains(.toolChoice) {
+            candidate.provider.learn(lacking: .toolChoice, of: candidate.model)
+        }
         do throws(APIError) {
-            let plan = try ChatPlan(spare.value, candidate, caller, gateway, mayRepeat: mayRepeat)
+            let plan = try ChatPlan(
+                spare.value,
+                candidate,
+                caller,
+                gateway,
+                mayRepeat: mayRepeat,
+                isRepair: isRepair
+            )
             if plan.isUnfinished { try await plan.finish() }
             if !plan.isShort(nil) { try await plan.check(nil) }
             return plan
-        } catch {
-            throw UpstreamError(refusing: error)
+        } catch let refusal {
+            // The call as it came was not refused.
+            throw isRepair && refusal.status == 400 ? error : UpstreamError(refusing: refusal)
         }
     }
 
@@ -281,7 +306,7 @@ final class ChatPlan: @unchecked Sendable {
         do throws(UpstreamError) {
             return try await open(try await prepared(by: vendorCall, isLast), vendorCall, writer)
         } catch {
-            guard error.remedy.contains(.emulation) else { throw error }
+            guard !error.remedy.isDisjoint(with: [.emulation, .asText]) else { throw error }
             return try await emulating(after: error).opened(by: await vendorCall.another(), writer, isLast: isLast)
         }
     }

@@ -110,18 +110,16 @@ extension Cloudflare: ChatVendor {
         return abilities
     }
 
+    package func learn(lacking ability: Abilities, of model: Model) {
+        if ability == .toolChoice { inner.wire.mends.learn(.noForcing, of: name, model.id) }
+    }
+
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         var call = call
         // Others call for the other choices, and look for the stops.
         call.choices = 1
         call.stops = []
         let form = CloudflareForm(inner.completions, run: run(model.id), call, model)
-        // Nothing is learned by a caller's own key, and tools in the text are looked for there.
-        if vendorCall.credential.label != nil, call.needs.contains(.toolChoice), !call.wishes.tools.isEmpty,
-            case .named(let tool) = call.wishes.toolChoice
-        {
-            form.demanded = tool
-        }
         let mends = inner.wire.mends.mends(of: name, model.id)
         return WireChat(inner.wire, form, call, model, vendorCall, mends: mends)
     }

@@ -14,8 +14,6 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     private var isRun = false
     /// As the caller asks for it.
     private let isStreamed: Bool
-    /// The tool that has to be called; nil: it is the model's choice.
-    var demanded: String?
     private var bound = CloudflareRequest.standardTokens
     /// The caller gave none.
     private var isOwnBound = false
@@ -47,7 +45,6 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         let reader = CloudflareReader(AnswerReader(terms, parser, ids), parser, bound: bound)
-        reader.demanded = demanded
         self.reader = reader
         return reader
     }
@@ -73,8 +70,8 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     }
 
     var mendOfAnswer: Mends? {
-        guard let reader else { return nil }
-        return reader.isEmpty && isStreamed ? .notStreamed : reader.isUnobeyed ? .noForcing : nil
+        guard let reader, reader.isEmpty, isStreamed else { return nil }
+        return .notStreamed
     }
 
     func mended(_ request: Body, with mends: Mends) -> Body {

@@ -15,12 +15,6 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     private var chunk = ByteBuffer()
     /// An answer came in place of a stream, and has nothing in it.
     private(set) var isEmpty = false
-    /// The tool that has to be called; nil: it is the model's choice, or was called.
-    var demanded: String?
-    /// Something else came in its place, and nothing before that.
-    private(set) var isUnobeyed = false
-    /// A part of the answer was told, so it is too late for another.
-    private var hasTold = false
 
     init(_ inner: AnswerReader, _ parser: JSONParser, bound: Int) {
         self.inner = inner
@@ -30,7 +24,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
 
     var usage: Usage? { inner.usage }
     var hasBegun: Bool { inner.hasBegun }
-    var isFinished: Bool { inner.hasBegun && inner.isFinished && !isUnobeyed }
+    var isFinished: Bool { inner.hasBegun && inner.isFinished }
     var isWhole: Bool { inner.isWhole }
 
     // MARK: Events
@@ -43,32 +37,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         if data.trimmed.equals("[DONE]") { return true }
         if name.equals("error") { throw faults.error(ofEvent: data) }
         let written = try normal(data, .delta)
-        let isEnd = try inner.take(event: written.bytes, named: Self.noName) { choice, event in
-            take(choice, event)
-            note(event)
-        }
-        try checkObeyed()
-        return isEnd
-    }
-
-    /// Looks for the tool that is demanded.
-    private func note(_ event: AnswerEvent) {
-        guard let demanded else { return }
-        switch event {
-        case .toolCall(_, _, let name):
-            if name.elementsEqual(demanded.utf8) { self.demanded = nil } else { isUnobeyed = !hasTold }
-        case .text(let text, _) where text.contains { $0 > 32 }: isUnobeyed = isUnobeyed || !hasTold
-        case .text(let text, _): hasTold = hasTold || !text.isEmpty
-        case .reasoning: hasTold = true
-        case .finish(.stop, _): isUnobeyed = isUnobeyed || !hasTold
-        default: break
-        }
-    }
-
-    private func checkObeyed() throws(UpstreamError) {
-        // The call may stand behind a text.
-        isUnobeyed = isUnobeyed && demanded != nil
-        if isUnobeyed { throw .brokenAnswer("the vendor's model does not call the tool that is demanded") }
+        return try inner.take(event: written.bytes, named: Self.noName, take)
     }
 
     private static var noName: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
@@ -96,12 +65,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
             isEmpty = true
             throw .brokenAnswer("the vendor's answer has no choice")
         }
-        try inner.take(whole: written.bytes) { choice, event in
-            take(choice, event)
-            if case .reasoning = event { return }
-            note(event)
-        }
-        try checkObeyed()
+        try inner.take(whole: written.bytes, take)
     }
 
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {

@@ -10,8 +10,8 @@ package struct Completion: Sendable {
     private let choicesPerCall: Int
     private let stops: StopFinder?
     private let maxTokens: Int?
-    /// Nil: the vendor sees to it that a document fits its schema, or none is asked for.
-    private let judge: DocumentJudge?
+    /// Nil: the vendor sees to what is demanded, or nothing is.
+    private let judge: AnswerJudge?
     private let count: CallCount
     private let worker: Worker
     private let loop: EventLoop
@@ -21,6 +21,7 @@ package struct Completion: Sendable {
         _ call: borrowing ChatCall,
         lacking abilities: Abilities,
         _ count: CallCount,
+        within memory: MemoryBudget,
         by worker: Worker,
         on loop: EventLoop
     ) {
@@ -30,10 +31,9 @@ package struct Completion: Sendable {
         choicesPerCall = isMultiplied ? 1 : call.choices
         stops = needed.contains(.stops) ? StopFinder(call.stops) : nil
         maxTokens = needed.contains(.tokenBound) ? call.maxTokens : nil
-        let isJudged = needed.contains(.strictSchemas) && abilities.contains(.schemas)
-        // A schema that cannot be read is the vendor's to refuse.
-        let format = isJudged ? try? FormatProtocol(call.wishes.format) : nil
-        judge = format.map { DocumentJudge(format: $0, worker: worker, loop: loop) }
+        // Of several choices none waits for the others.
+        let isJudged = needed.contains(.demands) && choicesPerCall == 1
+        judge = isJudged ? AnswerJudge(call, by: abilities, within: memory, worker, on: loop) : nil
         isNeeded = calls > 1 || stops != nil || maxTokens != nil || judge != nil
         self.count = count
         self.worker = worker
@@ -99,6 +99,6 @@ package struct Completion: Sendable {
 
     private static let emulated: Abilities = [
         .choices, .prompts, .stops, .tokenBound, .inlineMedia, .tools, .functions, .toolChoice, .objects, .schemas,
-        .strictSchemas,
+        .demands,
     ]
 }

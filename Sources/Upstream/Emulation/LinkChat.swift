@@ -74,7 +74,7 @@ extension ChatCall {
     package mutating func isAnsweredByLinks() {
         maxTokens = nil
         stops = []
-        needs.subtract([.stops, .tokenBound])
+        needs.subtract([.stops, .tokenBound, .demands])
     }
 }
 

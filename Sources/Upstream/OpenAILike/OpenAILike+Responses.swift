@@ -23,9 +23,8 @@ extension OpenAILike {
 
     func responsesAbilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
-            .tokenBound, .tools, .toolChoice, .objects, .schemas, .strictSchemas, .inlineMedia, .mediaAddresses,
-            .sampling, .reasoning,
-            .functions,
+            .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .mediaAddresses, .sampling,
+            .reasoning, .functions,
         ]
         if let most = call.maxTokens, most < ResponsesRequest.leastTokens { abilities.remove(.tokenBound) }
         let mends = wire.mends.mends(of: name, model.id)

@@ -105,8 +105,7 @@ extension OpenAILike: ChatVendor {
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         if isByResponses(call, model) { return responsesAbilities(for: call, of: model) }
         var abilities: Abilities = [
-            .choices, .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .strictSchemas, .inlineMedia,
-            .sounds, .sampling,
+            .choices, .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sounds, .sampling,
             .reasoning, .functions, .mediaAddresses,
         ]
         let mends = wire.mends.mends(of: name, model.id)
@@ -122,8 +121,8 @@ extension OpenAILike: ChatVendor {
         if !call.needs.subtracting(abilities).isDisjoint(with: [.tools, .functions, .toolChoice, .objects, .schemas]) {
             abilities.subtract([.tools, .functions, .toolChoice])
         }
-        // These have no place in the neutral answer, which an emulation makes.
-        let native: Abilities = [.logProbabilities, .soundOutput, .customTools]
+        // These have no place in the neutral answer, which an emulation makes, or belong to what goes on as it came.
+        let native: Abilities = [.logProbabilities, .soundOutput, .customTools, .demands]
         let isFetched = mends.contains(.noAddresses) && call.attachments.contains(where: \.isAddress)
         if call.original != nil, !isFetched, call.needs.isSubset(of: abilities.union(native)) {
             abilities.formUnion(native)

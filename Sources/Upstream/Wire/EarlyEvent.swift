@@ -49,6 +49,8 @@ struct EarlyEvent: Sendable {
     /// More than a chunk that only begins.
     var isOfAnswer: Bool { if case .native = kind { false } else { true } }
 
+    var isText: Bool { if case .text = kind { true } else { false } }
+
     func replay(_ take: (Int, AnswerEvent) -> Void) {
         switch kind {
         case .text: take(choice, .text(bytes.bytes))

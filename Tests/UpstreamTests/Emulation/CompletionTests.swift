@@ -21,7 +21,7 @@ import Testing
             let vendorCall = VendorCall(.none, billing: admission.sheet, on: loop)
             let abilities = vendor.abilities(for: call, of: anyModel)
             let count = CallCount(anyModel, by: worker, on: loop)
-            let completion = Completion(call, lacking: abilities, count, by: worker, on: loop)
+            let completion = Completion(call, lacking: abilities, count, within: .unbounded(), by: worker, on: loop)
             let chat = vendor.prepare(call, for: anyModel, by: vendorCall)
             return await read(completion.completed(chat, by: vendorCall))
         }
@@ -117,6 +117,32 @@ import Testing
         #expect(
             heard.reasoning == [0: "hm"] && heard.calls == [0: ["1", "f", "{}"]] && heard.ends == [0: [.toolCalls]]
         )
+    }
+
+    private static func demanding(_ choice: Wishes.ToolChoice) -> ChatCall {
+        var call = chatCall()
+        call.wishes.toolChoice = choice
+        call.needs.insert([.tools, .toolChoice, .demands])
+        return call
+    }
+
+    @Test("nothing is told before the demanded call, however many pieces come before it")
+    func holdsBackUntilCalled() async {
+        let hm = "hm "
+        let made = Step.call(id: "1", name: "f", arguments: "{}")
+        let steps = Array(repeating: Step.reasoning(hm), count: 50_000) + [.text("So:"), made, .finish(.toolCalls)]
+        let heard = await streamed(ScriptedVendor(can: [.tools, .toolChoice], [[steps]]), Self.demanding(.named("f")))
+        #expect(heard.reasoning == [0: String(repeating: hm, count: 50_000)] && heard.texts == [0: "So:"])
+        #expect(heard.calls == [0: ["1", "f", "{}"]] && heard.ends == [0: [.toolCalls]])
+        let other = ScriptedVendor(can: [.tools, .toolChoice], [[steps]])
+        #expect(await streamed(other, Self.demanding(.named("g"))) == Heard(failure: .failed) && other.stopped == 1)
+    }
+
+    @Test("a vendor that sees to what is demanded is not judged")
+    func trusts() async {
+        let vendor = ScriptedVendor(can: [.tools, .toolChoice, .demands], [[Self.said]])
+        #expect(await completed(vendor, Self.demanding(.required)) { !($0 is JudgedChat) })
+        #expect(await whole(vendor, Self.demanding(.required)).failure == nil)
     }
 
     @Test("what nothing makes up for is refused, if the vendor lacks it")

@@ -37,7 +37,7 @@ extension ChatCall {
         isSaid = true
         guard wishes.toolChoice != .none else { return }
         needs.insert(.tools)
-        if wishes.toolChoice != .auto { needs.insert(.toolChoice) }
+        if wishes.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
     /// Nil: a tool of the vendor's own, which asks for something without a call.

@@ -32,7 +32,7 @@ extension ChatCall {
         isSaid = true
         guard wishes.toolChoice != .none else { return }
         needs.insert(.tools)
-        if wishes.toolChoice != .auto { needs.insert(.toolChoice) }
+        if wishes.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
     /// Nil: a tool of the vendor's own, which asks for something without a call.
@@ -114,6 +114,7 @@ extension ChatCall {
         isSaid = true
         if let choice { wishes.toolChoice = choice }
         if choice != Wishes.ToolChoice.none { needs.insert(.functions) }
+        if case .named = choice { needs.insert([.toolChoice, .demands]) }
     }
 
     private static func functionChoice(
@@ -182,8 +183,8 @@ extension Wishes.Format {
     var ability: Abilities {
         switch self {
         case .text: []
-        case .object: .objects
-        case .schema(_, _, isStrict: true): [.schemas, .strictSchemas]
+        case .object: [.objects, .demands]
+        case .schema(_, _, isStrict: true): [.schemas, .demands]
         case .schema: .schemas
         }
     }

@@ -64,7 +64,7 @@ struct ResponseDraft: Sendable {
             var wishes = call.wishes
             if let effort { wishes.reasoning.effort = effort }
             if let format {
-                call.needs.subtract([.objects, .schemas, .strictSchemas])
+                call.needs.subtract([.objects, .schemas])
                 wishes.format = format
                 call.needs.formUnion(format.ability)
             }
@@ -160,7 +160,7 @@ struct ResponseDraft: Sendable {
         isSaid = true
         guard wishes.toolChoice != .none else { return }
         call.needs.insert(.tools)
-        if wishes.toolChoice != .auto { call.needs.insert(.toolChoice) }
+        if wishes.toolChoice != .auto { call.needs.insert([.toolChoice, .demands]) }
     }
 
     // MARK: The response's part that repeats the request

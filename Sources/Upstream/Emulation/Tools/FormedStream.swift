@@ -91,8 +91,8 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             place = .ended
             return
         }
-        guard first == nil, answer.raw.count <= FormedAnswer.repairedBytes else {
-            guard !repair.form.isInsisting, !isUnmetForm else { throw Self.unmet(problem) }
+        guard first == nil, !repair.form.isRepair, answer.raw.count <= FormedAnswer.repairedBytes else {
+            guard !repair.form.isInsisting, !isUnmetForm else { throw UpstreamError.unmet(problem) }
             place = .ended
             return
         }
@@ -165,7 +165,15 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         text.withBytes { if !$0.isEmpty { take($0) } }
     }
 
-    private static func unmet(_ problem: String) -> UpstreamError {
+    func stop() {
+        place = .over
+        hold = nil
+        stream.stop()
+    }
+}
+
+extension UpstreamError {
+    static func unmet(_ problem: String) -> UpstreamError {
         var refusal = APIError(
             502,
             "The model's answer has not the form that the request demands: \(problem).",
@@ -177,11 +185,5 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         error.remedy = []
         error.refusal = refusal
         return error
-    }
-
-    func stop() {
-        place = .over
-        hold = nil
-        stream.stop()
     }
 }

@@ -9,9 +9,15 @@ package struct TextForm: Sendable {
     let format: FormatProtocol?
     /// Nothing may be sent before it is valid.
     let isInsisting: Bool
+    /// The vendor was asked in a form of its own before, so an answer is not repaired once more.
+    let isRepair: Bool
 
     /// Nil: the vendor lacks neither. Throws if a schema cannot be used.
-    package init?(_ call: borrowing ChatCall, lacking abilities: Abilities) throws(APIError) {
+    package init?(
+        _ call: borrowing ChatCall,
+        lacking abilities: Abilities,
+        isRepair: Bool = false
+    ) throws(APIError) {
         let needed = call.needs.subtracting(abilities)
         let wantsTools = needed.contains(.tools) || needed.contains(.functions)
         let wantsFormat = needed.contains(.objects) || needed.contains(.schemas)
@@ -19,6 +25,7 @@ package struct TextForm: Sendable {
         let wishes = call.wishes
         tools = wantsTools ? try ToolProtocol(wishes) : nil
         format = wantsFormat ? try FormatProtocol(wishes.format) : nil
+        self.isRepair = isRepair
         isInsisting = tools.map { $0.demand != .auto } ?? wantsFormat
     }
 
@@ -97,13 +104,19 @@ extension ToolProtocol {
                 )
             )
         }
-        let demand: ToolDemand =
-            switch wishes.toolChoice {
+        let demand = ToolDemand(wishes.toolChoice)
+        self.init(offers, demand: demand, isParallel: wishes.parallelToolCalls ?? true)
+    }
+}
+
+extension ToolDemand {
+    init(_ choice: Wishes.ToolChoice) {
+        self =
+            switch choice {
             case .auto, .none: .auto
             case .required: .required
             case .named(let name): .named(name)
             }
-        self.init(offers, demand: demand, isParallel: wishes.parallelToolCalls ?? true)
     }
 }
 

@@ -1,3 +1,4 @@
+import Engine
 package import Shared
 
 /// A tool that a model may call.
@@ -22,6 +23,16 @@ package enum ToolDemand: Sendable, Equatable {
     case auto
     case required
     case named(String)
+
+    /// Nil: calls of these names are as demanded; else what is wrong with them, in words for the model.
+    func unmet(by names: [String]) -> String? {
+        switch self {
+        case .auto: nil
+        case .required: names.isEmpty ? "a tool must be called" : nil
+        case .named(let name):
+            names.contains { $0.hasSameBytes(as: name) } ? nil : "the tool \"\(name)\" must be called"
+        }
+    }
 }
 
 /// A call that a model wrote as text.

@@ -150,12 +150,5 @@ package struct ToolProtocol: Sendable {
     }
 
     /// Nil: the calls of a whole answer are as demanded; else what is wrong with them, for `repair`.
-    package func unmet(by calls: [FoundCall]) -> String? {
-        switch demand {
-        case .auto: nil
-        case .required: calls.isEmpty ? "a tool must be called" : nil
-        case .named(let name):
-            calls.contains { $0.name.hasSameBytes(as: name) } ? nil : "the tool \"\(name)\" must be called"
-        }
-    }
+    package func unmet(by calls: [FoundCall]) -> String? { demand.unmet(by: calls.map(\.name)) }
 }

@@ -1,0 +1,83 @@
+import Calls
+import Engine
+
+/// Events of one choice that wait to be handed over, in their order. Adjacent pieces of one text, thought or call are joined.
+struct HeldEvents: ~Copyable {
+    private enum Kind: Equatable {
+        case text
+        case thought
+        case arguments(Int)
+    }
+
+    private var events: [EarlyEvent] = []
+    /// Those before it were handed over.
+    private var place = 0
+    /// That comes last, and may go on.
+    private var piece = ByteBuffer()
+    private var kind = Kind.text
+    /// Of all of them.
+    private(set) var bytes = 0
+
+    /// Of an event, besides what it says.
+    private static let eventBytes = 128
+
+    var isEmpty: Bool { events.isEmpty && piece.isEmpty }
+
+    mutating func add(_ event: AnswerEvent) {
+        switch event {
+        case .text(let text, _): add(text, .text)
+        case .reasoning(let text): add(text, .thought)
+        case .toolArguments(let index, let text): add(text, .arguments(index))
+        default:
+            close()
+            append(EarlyEvent(0, event))
+        }
+    }
+
+    mutating func add(_ event: EarlyEvent) {
+        close()
+        append(event)
+    }
+
+    private mutating func add(_ text: UnsafeRawBufferPointer, _ kind: Kind) {
+        if kind != self.kind { close() }
+        self.kind = kind
+        piece.append(text)
+        bytes += text.count
+    }
+
+    private mutating func close() {
+        guard !piece.isEmpty else { return }
+        bytes -= piece.count
+        let event: AnswerEvent =
+            switch kind {
+            case .text: .text(piece.bytes)
+            case .thought: .reasoning(piece.bytes)
+            case .arguments(let index): .toolArguments(index: index, piece.bytes)
+            }
+        append(EarlyEvent(0, event))
+        piece.removeAll()
+    }
+
+    private mutating func append(_ event: EarlyEvent) {
+        events.append(event)
+        bytes += event.count + Self.eventBytes
+    }
+
+    /// Puts another text in place of all that was said.
+    mutating func replaceText(with text: Body) {
+        close()
+        events.removeAll(where: \.isText)
+        add(.text(text.bytes))
+    }
+
+    /// Hands over the next one.
+    mutating func takeNext() -> EarlyEvent? {
+        close()
+        guard place < events.count else { return nil }
+        let event = events[place]
+        place += 1
+        if place == events.count { self = HeldEvents() }
+        return event
+    }
+}

@@ -1,0 +1,37 @@
+import Calls
+import Shared
+
+/// A chat whose answers are judged by what its call demands, for a vendor that is trusted with the asking alone.
+final class JudgedChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
+    private let chat: any PreparedChat
+    private let judge: AnswerJudge
+
+    init(_ chat: any PreparedChat, _ judge: AnswerJudge) {
+        self.chat = chat
+        self.judge = judge
+    }
+
+    func write() { chat.write() }
+
+    var promptTokens: Int { chat.promptTokens }
+    var isBilled: Bool { chat.isBilled }
+
+    func answer() async throws(UpstreamError) -> ChatAnswer {
+        var answer = try await chat.answer()
+        for index in answer.choices.indices {
+            if let text = try await judge.text(of: answer.choices[index]) { answer.choices[index].text = text }
+        }
+        return answer
+    }
+
+    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+        let stream = JudgedStream(try await chat.stream(), judge)
+        do throws(UpstreamError) {
+            try await stream.begin()
+            return stream
+        } catch {
+            stream.stop()
+            throw error
+        }
+    }
+}
