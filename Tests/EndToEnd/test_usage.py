@@ -24,6 +24,7 @@ PROMPT, COMPLETION = USAGE["prompt_tokens"], USAGE["completion_tokens"]
 PRICE = {"PROVIDER_ROW_COST": "0.001/0.002"}
 COST = (PROMPT + 2 * COMPLETION) / 1e6
 SECOND_KEY = "second-key-that-the-relay-has-there"
+MAIN_KEY = "key-0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def recording(launch, server, vendor, path):
         PROVIDER_ROW_MODELS="fast=big/1,other=big/2,emb=emb/1", PROVIDER_ROW_COST="0.001/0.002", PROVIDER_ROW_PRIORITY=1,
         PROVIDER_SPARE_KIND="openai", PROVIDER_SPARE_BASE_URL=server.base_url, PROVIDER_SPARE_MODELS="fast=spare/1",
         PROVIDER_SPARE_PRIORITY=2,
-        PROVIDER_MAIN_KIND="onemin", PROVIDER_MAIN_API_KEY="key-0123456789abcdef", PROVIDER_MAIN_MODELS="gpt-4o-mini,tts-1,whisper-1",
+        PROVIDER_MAIN_KIND="onemin", PROVIDER_MAIN_API_KEY=MAIN_KEY, PROVIDER_MAIN_MODELS="gpt-4o-mini,tts-1,whisper-1",
         PANEL_EXPERTS_MODELS="fast,other", PANEL_EXPERTS_SUMMARY_MODEL="other",
     )  # fmt: skip
 
@@ -89,6 +90,33 @@ def test_a_request_and_its_call_have_a_line_each(official, file, mark, is_stream
     told(call, kind="call", request_id=request["request_id"], **both)
     assert tuple(request) == REQUEST and tuple(call) == CALL
     assert request["duration_ms"] >= call["duration_ms"] >= 0 and request["time"] >= call["time"]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_an_answer_without_the_demanded_call_is_counted_too(team, server, file, is_streamed):
+    server.says("big/1", {"text": "It is sunny."}, {"text": '<tool_call>{"name": "weather", "arguments": {}}</tool_call>'})
+    asked = {
+        "model": "fast", "max_tokens": 50, "messages": [{"role": "user", "content": "Weather?"}], "tool_choice": {"type": "any"},
+        "tools": [{"name": "weather", "input_schema": {"type": "object"}}], "stream": is_streamed,
+    }  # fmt: skip
+    assert team.post("/v1/messages", json=asked).status_code == 200
+    request, unmet, call = file.more(3)
+    told(unmet, kind="call", prompt_tokens=PROMPT, completion_tokens=COMPLETION, success=False)
+    assert unmet["error"].startswith("The model's answer has not the form that the request demands")
+    told(call, kind="call", prompt_tokens=PROMPT, completion_tokens=COMPLETION, success=True)
+    told(request, status=200, prompt_tokens=PROMPT, success=True)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_demanded_call_that_never_comes_is_counted(team, vendor, file, is_streamed):
+    vendor.answers(MAIN_KEY, {"answer": "It is sunny."}, {"answer": "It is."})
+    tool = {"type": "function", "function": {"name": "weather"}}
+    fields = body(model="gpt-4o-mini", tools=[tool], tool_choice="required", stream=is_streamed)
+    assert team.post(PATH, json=fields).status_code == 502
+    request, call = file.more(2)
+    told(request, status=502, success=False)
+    told(call, kind="call", success=False)
+    assert call["completion_tokens"] > 0 and call["prompt_tokens"] > 0
 
 
 def test_the_client_may_name_its_request(team, file):

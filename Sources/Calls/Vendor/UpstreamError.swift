@@ -38,6 +38,8 @@ package struct UpstreamError: Error {
         package var credential: Credential?
         /// An answer that had begun broke off.
         package var isCut = false
+        /// That the vendor told of an answer which cannot be used.
+        package var usage: Usage?
         /// That the vendor answered with; nil: it did not, or in a good one.
         package var status: Int?
         /// It is about the model, rather than the key.

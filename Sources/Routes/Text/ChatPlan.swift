@@ -277,7 +277,7 @@ final class ChatPlan: @unchecked Sendable {
             if !chat.isBilled { vendorCall.answered(usage, credits: answer.credits, isEstimated: isEstimated) }
             return (answer, usage)
         } catch {
-            if !chat.isBilled { vendorCall.failed(error, after: onlyPrompt(of: chat)) }
+            if !chat.isBilled { vendorCall.failed(error, after: error.usage ?? onlyPrompt(of: chat)) }
             throw error
         }
     }
@@ -329,7 +329,7 @@ final class ChatPlan: @unchecked Sendable {
                 vendorCall: vendorCall
             )
         } catch {
-            if !chat.isBilled { vendorCall.failed(error, after: onlyPrompt(of: chat)) }
+            if !chat.isBilled { vendorCall.failed(error, after: error.usage ?? onlyPrompt(of: chat)) }
             throw error
         }
     }

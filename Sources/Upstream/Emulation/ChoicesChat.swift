@@ -52,7 +52,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
                 return answer
             } catch {
                 let prompt = count.knownPromptTokens(or: promptTokens)
-                call.failed(error, after: Usage(promptTokens: prompt, completionTokens: 0))
+                call.failed(error, after: error.usage ?? Usage(promptTokens: prompt, completionTokens: 0))
                 throw error
             }
         }
@@ -75,7 +75,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
                     streams.list.append(stream)
                     return stream
                 } catch {
-                    call.failed(error, after: Usage(promptTokens: known, completionTokens: 0))
+                    call.failed(error, after: error.usage ?? Usage(promptTokens: known, completionTokens: 0))
                     throw error
                 }
             }

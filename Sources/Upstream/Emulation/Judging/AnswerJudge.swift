@@ -82,8 +82,6 @@ final class AnswerJudge: Sendable {
     static func failure(_ problem: String) -> UpstreamError {
         var error = UpstreamError.unmet(problem)
         error.remedy = .asText
-        // The vendor bills it.
-        error.isCut = true
         return error
     }
 }

@@ -18,10 +18,16 @@ final class JudgedChat: PreparedChat, @unchecked Sendable {  // `chat` is used a
 
     func answer() async throws(UpstreamError) -> ChatAnswer {
         var answer = try await chat.answer()
-        for index in answer.choices.indices {
-            if let text = try await judge.text(of: answer.choices[index]) { answer.choices[index].text = text }
+        do throws(UpstreamError) {
+            for index in answer.choices.indices {
+                if let text = try await judge.text(of: answer.choices[index]) { answer.choices[index].text = text }
+            }
+            return answer
+        } catch {
+            var error = error
+            error.usage = answer.usage
+            throw error
         }
-        return answer
     }
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
@@ -30,6 +36,9 @@ final class JudgedChat: PreparedChat, @unchecked Sendable {  // `chat` is used a
             try await stream.begin()
             return stream
         } catch {
+            var error = error
+            // The vendor bills it.
+            if error.isCut { error.usage = stream.usage }
             stream.stop()
             throw error
         }

@@ -92,7 +92,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             return
         }
         guard first == nil, !repair.form.isRepair, answer.raw.count <= FormedAnswer.repairedBytes else {
-            guard !repair.form.isInsisting, !isUnmetForm else { throw UpstreamError.unmet(problem) }
+            guard !repair.form.isInsisting, !isUnmetForm else { throw UpstreamError.unmet(problem, after: counted) }
             place = .ended
             return
         }
@@ -173,7 +173,8 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
 }
 
 extension UpstreamError {
-    static func unmet(_ problem: String) -> UpstreamError {
+    /// The vendor bills it.
+    static func unmet(_ problem: String, after usage: Usage? = nil) -> UpstreamError {
         var refusal = APIError(
             502,
             "The model's answer has not the form that the request demands: \(problem).",
@@ -184,6 +185,8 @@ extension UpstreamError {
         var error = UpstreamError(.failed, cause: refusal.message)
         error.remedy = []
         error.refusal = refusal
+        error.isCut = true
+        error.usage = usage
         return error
     }
 }
