@@ -35,7 +35,7 @@ extension Catalogue {
             return Model(live, before: model)
         }
         let new = live.filter { found.removeValue(forKey: $0.id) != nil }.map { Model($0, before: nil) }
-        return Catalogue(known + new, fullID: fullID)
+        return Catalogue(known + new, fullID: fullID, shortName: shortName)
     }
 }
 

@@ -3,10 +3,16 @@ package struct Catalogue: Sendable {
     package let models: [Model]
     /// Gives the id that a name is short for; nil: the name is not a short one.
     let fullID: @Sendable (String) -> String?
+    /// Gives the name that is short for an id; nil: there is none.
+    let shortName: @Sendable (String) -> String?
     private let indexByID: [String: Int]
 
     /// Of two models with one id the first counts.
-    package init(_ models: [Model], fullID: @escaping @Sendable (String) -> String? = { _ in nil }) {
+    package init(
+        _ models: [Model],
+        fullID: @escaping @Sendable (String) -> String? = { _ in nil },
+        shortName: @escaping @Sendable (String) -> String? = { _ in nil }
+    ) {
         var kept: [Model] = []
         var indexByID: [String: Int] = [:]
         for model in models where indexByID[model.id] == nil {
@@ -15,6 +21,7 @@ package struct Catalogue: Sendable {
         }
         self.models = kept
         self.fullID = fullID
+        self.shortName = shortName
         self.indexByID = indexByID
     }
 

@@ -128,7 +128,9 @@ package struct Offers: Sendable {
             if provider.isSubsetOnly && !permitted.contains(model.id) {
                 forbidden[name.alias] = model
             } else {
-                add(name.alias, model, index)
+                // The list shows the subset by the operator's names, which may be short.
+                let isListed = !provider.isSubsetOnly || !provider.models.isEmpty || subset.contains(name.alias)
+                add(name.alias, model, index, isListed: isListed)
             }
         }
     }
@@ -144,7 +146,7 @@ package struct Offers: Sendable {
         catalogue.model(name)?.hasEnded ?? false
     }
 
-    private mutating func add(_ name: String, _ model: Model, _ provider: Int) {
+    private mutating func add(_ name: String, _ model: Model, _ provider: Int, isListed: Bool = true) {
         if panels.hides(name) { return }
         let rank = providers[provider].rank
         let weight = rank.weight(of: name)
@@ -165,7 +167,7 @@ package struct Offers: Sendable {
             places[name] = all.count
             all.append(Named(name: name, offers: [offer]))
         }
-        listing.append((name, provider, model))
+        if isListed { listing.append((name, provider, model)) }
     }
 
     /// The providers that serve a name, which may be a short one, by priority, then in their order; empty: none.
@@ -232,13 +234,24 @@ package struct Offers: Sendable {
 
     private func fullNames(of name: String) -> [String] { catalogues.compactMap { $0.fullID(name) } }
 
+    /// The full and the short ones.
+    private func otherNames(of name: String) -> [String] {
+        fullNames(of: name) + catalogues.compactMap { $0.shortName(name) }
+    }
+
+    /// The name by which the caller may use a listed model; nil: the caller may not.
+    private func usable(_ name: String, at provider: Int, for caller: Caller) -> String? {
+        let isPassthrough = providers[provider].isPassthrough
+        if caller.mayUse(name, ofPassthrough: isPassthrough) { return name }
+        return otherNames(of: name).first { caller.mayUse($0, ofPassthrough: isPassthrough) }
+    }
+
     /// The models that the caller may use; providers in their order, their models as configured or by id.
     package func listed(for caller: Caller) -> [Listed] {
         var places: [String: Int] = [:]
         var listed: [Listed] = []
         for (name, index, model) in listing {
-            let provider = providers[index]
-            guard caller.mayUse(name, ofPassthrough: provider.isPassthrough) else { continue }
+            guard let name = usable(name, at: index, for: caller) else { continue }
             if let place = places[name] {
                 listed[place].features.formUnion(model.features)
             } else {
@@ -246,7 +259,7 @@ package struct Offers: Sendable {
                 listed.append(
                     Listed(
                         id: name,
-                        owner: provider.owner,
+                        owner: providers[index].owner,
                         shutdownDate: model.shutdownDate,
                         features: model.features
                     )
@@ -259,8 +272,7 @@ package struct Offers: Sendable {
 
     /// True if the caller may use some model of the provider at that place.
     package func serve(_ caller: Caller, at provider: Int) -> Bool {
-        let isPassthrough = providers[provider].isPassthrough
-        return listing.contains { $0.provider == provider && caller.mayUse($0.name, ofPassthrough: isPassthrough) }
+        listing.contains { $0.provider == provider && usable($0.name, at: provider, for: caller) != nil }
     }
 
     /// The name, and the offer, by which the provider at that place serves calls that name no model; nil: it has none.
@@ -280,7 +292,8 @@ package struct Offers: Sendable {
 
     /// Names at providers that hold credentials, as patterns may mean them.
     var namesWithCredentials: [String] {
-        listing.filter { !providers[$0.provider].isPassthrough }.map(\.name) + panels.all.map(\.name)
+        let own = listing.filter { !providers[$0.provider].isPassthrough }.map(\.name)
+        return own + own.flatMap(otherNames) + panels.all.map(\.name)
     }
 
     /// The same answer whether a model does not exist or may not be used, with the name that was probably meant.

@@ -13,4 +13,9 @@ enum ShortNames {
 
     /// The id that `name` is short for; nil: it is not a short name.
     @Sendable static func id(of name: String) -> String? { name.hasPrefix("flux-") ? flux + name : ids[name] }
+
+    /// The name that is short for `id`; nil: there is none.
+    @Sendable static func name(of id: String) -> String? {
+        id.hasPrefix(flux + "flux-") ? String(id.dropFirst(flux.count)) : ids.first { $0.value == id }?.key
+    }
 }
