@@ -72,7 +72,7 @@ enum Command: Equatable {
         case .serve, .check, .config, .models, .limits, .usage: break
         }
         var remote: Settings.Remote?
-        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, isStart: true)
+        let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
         if command == .config { write(listing(outcome), to: 1) }
         let reports = [outcome.problems.report("problem"), outcome.warnings.report("warning")].joined()
         guard let settings = outcome.settings else {

@@ -22,6 +22,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     }
 
     private let parts: Parts
+    /// Of the start.
+    private let first: Settings
     private let worker = Worker(bound: 4)
     private var makers: SetupParts
     private var remote: Settings.Remote?
@@ -38,12 +40,13 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// - Parameter makers: of the present setups.
     init(_ makers: SetupParts, _ remote: Settings.Remote?, _ parts: Parts) {
         self.makers = makers
+        first = makers.settings
         self.remote = remote
         self.parts = parts
         seconds = Atomic(makers.settings.shutdownMilliseconds)
         worker.begin { [self] in
             start(settings, LiveModels.Known())
-            pollAnew()
+            startPolling()
         }
     }
 
@@ -69,7 +72,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 
     /// - Parameter isPolled: nobody asked, so the log tells what changed only.
     private func reload(isPolled: Bool = false) -> ReloadOutcome {
-        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, isStart: false)
+        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, from: first.remotePlace)
         guard let next = outcome.settings else {
             let refusal = refused(outcome.problems.map(\.description), isPolled: isPolled)
             return outcome.isUnavailable ? .unavailable(outcome.problems.first?.text ?? "") : refusal
@@ -88,7 +91,6 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
             parts.lasting.log.warning("configuration") { $0.add("problem", "\(warning)") }
         }
         lastProblems = []
-        pollAnew()
         let message: StaticString = areSame ? "settings are the same" : "settings reloaded"
         parts.lasting.log.info(message) { $0.add("summary", next.summary) }
         return .reloaded
@@ -119,7 +121,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         for made in onLoops({ _, one in Result { () throws(Listener.Failure) in try makers.setup(of: one.own) } }) {
             setups.append(try made.get())
         }
-        let waiting = settings.waitingForRestart(next)
+        let waiting = first.waitingForRestart(next)
         if !waiting.isEmpty {
             parts.lasting.log.warning("settings that need a restart have changed") {
                 $0.add("settings", waiting.joined(separator: ", "))
@@ -152,12 +154,9 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         models?.start()
     }
 
-    /// With the pause of the present settings.
-    private func pollAnew() {
-        poll?.cancel()
-        poll = nil
-        let pause = UInt64(clamping: settings.refreshPause.nanoseconds)
-        guard pause > 0 else { return }
+    private func startPolling() {
+        let pause = UInt64(clamping: first.remotePlace.refreshPause.nanoseconds)
+        guard first.remotePlace.url != nil, pause > 0 else { return }
         let loop = parts.served[0].loop
         poll = Task(executorPreference: loop) { [weak self] in
             while !Task.isCancelled {
@@ -214,7 +213,17 @@ extension Settings {
         if limits.storeTimeout != next.limits.storeTimeout { names.append("MEMCACHED_TIMEOUT") }
         if limits.slotLease != next.limits.slotLease { names.append("SLOT_SECONDS") }
         if logFormat != next.logFormat { names.append("LOG_FORMAT") }
+        names += waitingRemote(next)
         names += waitingDatabase(next)
+        return names
+    }
+
+    private func waitingRemote(_ next: Settings) -> [String] {
+        var names: [String] = []
+        if remotePlace.url != next.remotePlace.url { names.append("CONFIG_URL") }
+        if remotePlace.key != next.remotePlace.key { names.append("CONFIG_KEY") }
+        if remotePlace.isRequired != next.remotePlace.isRequired { names.append("CONFIG_REQUIRED") }
+        if remotePlace.refreshPause != next.remotePlace.refreshPause { names.append("CONFIG_REFRESH_SECONDS") }
         return names
     }
 

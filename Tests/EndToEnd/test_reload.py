@@ -157,6 +157,20 @@ def test_what_needs_a_restart_is_named(documented):
     assert line["settings"] == "HOST, THREADS, SLOT_SECONDS"
 
 
+def test_what_needs_a_restart_is_named_until_it_is_as_at_the_start(documented):
+    it = documented()
+
+    def named():
+        return [line["settings"] for line in it.relay.log_lines() if "need a restart" in line["message"]]
+
+    changes = [{"THREADS": "1"}, {"SLOT_SECONDS": "60"}, {}, {"THREADS": "2", "SLOT_SECONDS": None}]
+    for change in changes:
+        assert it.reload(**change).json() == OK
+    it.relay.signal(signal.SIGHUP)
+    wait_for(lambda: sum(line["message"] == "settings are the same" for line in it.relay.log_lines()) == 2)
+    assert named() == ["THREADS", "THREADS, SLOT_SECONDS", "THREADS, SLOT_SECONDS"]
+
+
 def test_the_log_level_changes_at_once(documented):
     it = documented(LOG_LEVEL="error")
     assert it.reload(LOG_LEVEL="info").json() == OK

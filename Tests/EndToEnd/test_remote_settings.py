@@ -242,6 +242,29 @@ def test_reload_and_poll(start, host):
     wait_for(lambda: serves(relay, "fourth"))
 
 
+def test_the_document_is_the_one_of_the_start(start_relay, tmp_path, host):
+    """What CONFIG_* say on reload is told, and used from the next start on."""
+    other, file = Host(), tmp_path / "own.env"
+    other.says(BASE + "PROVIDER_E_MODELS=other\n")
+    file.write_text(f"CONFIG_URL={host.url}\n")
+    relay = start_relay(ENV_FILE=str(file))
+
+    def reload(text):
+        file.write_text(text)
+        return httpx.post(f"{relay.base_url}/reload_config", trust_env=False)
+
+    host.says(BASE + "PROVIDER_E_MODELS=second\n")
+    change = f"CONFIG_URL={other.url}\nCONFIG_KEY={KEY}\nCONFIG_REQUIRED=false\nCONFIG_REFRESH_SECONDS=1h\n"
+    assert reload(change).status_code == 200 and serves(relay, "second") and other.asked == []
+    line = relay.wait_for_line(lambda line: line["message"] == "settings that need a restart have changed")
+    assert line["settings"] == "CONFIG_URL, CONFIG_KEY, CONFIG_REQUIRED, CONFIG_REFRESH_SECONDS"
+    host.says(BASE + "PROVIDER_E_MODELS=third\n")
+    assert reload("").status_code == 200 and serves(relay, "third"), "also if the file names none any more"
+    host.status = 503
+    assert reload(change).status_code == 502 and serves(relay, "third")
+    other.server.shutdown()
+
+
 @pytest.mark.parametrize("is_sealed", [False, True])
 def test_a_document_that_was_not_needed_at_the_start_is_kept_later(start, host, is_sealed):
     host.says(ecb(BASE) if is_sealed else BASE)

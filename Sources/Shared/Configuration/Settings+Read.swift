@@ -81,7 +81,7 @@ extension Settings {
         if modelsRefresh > .zero && modelsRefresh < .seconds(1) {
             reader.note("ONE_MIN_MODELS_REFRESH", "is not 0 and not at least 1s")
         }
-        refreshPause = reader.text("CONFIG_URL") == nil ? .zero : reader.duration("CONFIG_REFRESH_SECONDS")
+        remotePlace = RemotePlace(reader)
         reloadAccess = reader.text("RELOAD_ACCESS").flatMap(ReloadAccess.init) ?? .local
         admin = AdminSettings(&reader)
         reader.refuseShortSecret("ADMIN_SESSION_SECRET")

@@ -9,26 +9,52 @@ extension Settings {
         fileprivate let bytes: [UInt8]
     }
 
+    /// The place of the remote document, which a process reads from its start to its end.
+    package struct RemotePlace: Sendable, Equatable {
+        /// Nil: there is no document.
+        package let url: String?
+        /// A secret; nil: it is not sealed.
+        package let key: String?
+        package let isRequired: Bool
+        /// Between two readings; zero: it is read when asked for only.
+        package let refreshPause: Duration
+
+        init(_ reader: SettingsReader) {
+            url = reader.text("CONFIG_URL")
+            key = reader.text("CONFIG_KEY")
+            isRequired = reader.boolean("CONFIG_REQUIRED")
+            refreshPause = reader.duration("CONFIG_REFRESH_SECONDS")
+        }
+    }
+
     /// Reads the settings of this process: its environment, its `.env` file, and the remote document that these name.
     /// Blocks.
     ///
     /// - Parameters:
     ///   - remote: the document as it was read last, which is replaced.
-    ///   - isStart: false: other settings are in use, so a document that cannot be had is a problem in any case.
-    package static func ofProcess(_ catalogues: Catalogues, _ remote: inout Remote?, isStart: Bool) -> Outcome {
+    ///   - place: where it was at the start; nil: this is the start. Later other settings are in use, so a document that
+    ///     cannot be had is a problem in any case.
+    package static func ofProcess(
+        _ catalogues: Catalogues,
+        _ remote: inout Remote?,
+        from place: RemotePlace? = nil
+    ) -> Outcome {
         var sources = SettingsSource.ofProcess()
         // Most have no such document, and their settings are read once.
-        guard sources.contains(where: { $0.entries.contains { $0.name.hasPrefix("CONFIG_URL") } }) else {
+        guard place?.url != nil || sources.contains(where: { $0.entries.contains { $0.name.hasPrefix("CONFIG_URL") } })
+        else {
             return read(sources, catalogues, readFile: readSettingsFile)
         }
         let reader = SettingsReader(sources, table: .product, readFile: readSettingsFile)
+        let isStart = place == nil
+        let place = place ?? RemotePlace(reader)
         var failure: SettingsProblem?
-        if let url = reader.text("CONFIG_URL") {
+        if let url = place.url {
             do throws(FileProblem) {
-                sources.insert(try document(at: url, reader, &remote), at: 1)
+                sources.insert(try document(at: url, place.key, reader, &remote), at: 1)
             } catch {
                 let problem = SettingsProblem(place: reader.place("CONFIG_URL"), name: "CONFIG_URL", text: error.text)
-                guard error.isAbsence, isStart, !reader.boolean("CONFIG_REQUIRED") else {
+                guard error.isAbsence, isStart, !place.isRequired else {
                     sources.insert(.broken(problem), at: 1)
                     var outcome = read(sources, catalogues, readFile: readSettingsFile)
                     outcome.isUnavailable = error.isAbsence
@@ -45,6 +71,7 @@ extension Settings {
     /// Throws an absence if the document cannot be had.
     private static func document(
         at url: String,
+        _ key: String?,
         _ reader: SettingsReader,
         _ remote: inout Remote?
     ) throws(FileProblem) -> SettingsSource {
@@ -64,7 +91,7 @@ extension Settings {
             bytes = found
             remote = tag.map { Remote(url: url, tag: $0, bytes: found) }
         }
-        let text = try RemoteDocument.opened(bytes, key: reader.text("CONFIG_KEY"))
+        let text = try RemoteDocument.opened(bytes, key: key)
         guard !RemoteDocument.looksLikeYAML(text) else {
             let text = "the document is YAML; it has to be lines of NAME=value, as in .env.example"
             throw FileProblem(text: text, isAbsence: false)

@@ -59,8 +59,7 @@ package struct Settings: Sendable, Equatable {
     package let keepsLinks: Bool
     /// Between two readings of the vendor's list of models; zero: it is never read.
     package let modelsRefresh: Duration
-    /// Between two readings of the remote document; zero: it is read when asked for only.
-    package let refreshPause: Duration
+    package let remotePlace: RemotePlace
     /// Callers that may have the settings read anew.
     package let reloadAccess: ReloadAccess
     /// Nil: there are no admin pages.
