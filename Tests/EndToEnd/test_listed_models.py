@@ -187,3 +187,52 @@ def test_a_list_that_was_read_outlasts_a_reload(start_relay, caller, tmp_path):
     assert listed_with(PROVIDER_ROW_BASE_URL=other.base_url) == []
     for each in (lister, other):
         each.open.set()
+
+
+ONE, OTHER, BAD = "key-of-the-first-vendor", "key-of-the-second-vendor", "key-of-neither-vendor"
+
+
+@pytest.fixture
+def two():
+    """Two vendors, each of which takes a key that the other one refuses, and settings with them."""
+    secrets.update((ONE, OTHER, BAD))
+    vendors = Lister("openai", revoked=(OTHER, BAD)), Lister("openai", revoked=(ONE, BAD))
+    settings = {"THREADS": "1"}
+    for name, vendor, models in zip("AB", vendors, ("first,both", "second,both"), strict=True):
+        vendor.open.set()
+        fields = {"KIND": "openai", "BASE_URL": vendor.base_url, "MODELS": models, "PASSTHROUGH": "true"}
+        settings |= {f"PROVIDER_{name}_{field}": value for field, value in fields.items()}
+    return vendors, settings
+
+
+def test_a_key_lists_the_models_of_the_vendors_that_take_it(start_relay, caller, two):
+    vendors, settings = two
+    relay = start_relay(**settings)
+    for _ in range(2):
+        for key, names, hidden in ((ONE, ["first", "both"], "second"), (OTHER, ["second", "both"], "first")):
+            http = caller(relay, key)
+            assert [entry["id"] for entry in http.get("/v1/models").json()["data"]] == names
+            assert [http.get(f"/v1/models/{name}").status_code for name in (*names, hidden)] == [200, 200, 404]
+        assert caller(relay, BAD).get("/v1/models").status_code == 401
+    assert [entry["id"] for entry in caller(relay).get("/v1/models").json()["data"]] == ["first", "both", "second"]
+    for vendor in vendors:
+        keys = [headers["authorization"].removeprefix("Bearer ") for headers in vendor.headers]
+        assert sorted(keys) == sorted((ONE, OTHER, BAD)), "each is asked for each key once"
+        assert set(vendor.asked) == {"/v1/models"}
+
+
+def test_a_key_that_one_vendor_takes_is_no_guess_at_a_token(start_relay, caller, two):
+    relay = start_relay(
+        PROVIDER_C_KIND="echo", ANONYMOUS_MODELS="echo", RATE_LIMIT="1000/hour", RATE_LIMIT_FAILED_AUTH="1/hour", **two[1]
+    )
+    assert [ask(caller(relay, key), model="echo").status_code for key in (ONE, OTHER, BAD)] == [200, 200, 429]
+
+
+def test_a_silent_vendor_is_not_waited_for_longer_than_for_a_connection(start_relay, caller, two):
+    (silent, _), settings = two
+    silent.open.clear()
+    relay = start_relay(PROVIDER_A_CONNECT_TIMEOUT="500ms", **settings)
+    listed = caller(relay, ONE).get("/v1/models").json()["data"]
+    assert silent.asked == [], "it has not answered yet"
+    silent.open.set()
+    assert [entry["id"] for entry in listed] == ["first", "both"]

@@ -24,9 +24,12 @@ extension Exchange {
         return caller
     }
 
-    /// Of a request that is put to no vendor: a key of the vendor's is checked with it.
-    func check(_ caller: Caller) async throws(APIError) {
-        guard caller.kind == .passThrough, await !gateway.verdicts.isGood(caller, gateway) else { return }
+    /// Of a request that is put to no vendor: a key of the vendors' is checked with them. Returns the providers whose
+    /// vendors refuse it.
+    @discardableResult
+    func check(_ caller: Caller) async throws(APIError) -> Set<String> {
+        guard caller.kind == .passThrough else { return [] }
+        if let refusers = await gateway.verdicts.refusers(of: caller, gateway) { return refusers }
         throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
     }
 
@@ -126,7 +129,7 @@ extension Exchange {
         guard strays.isNew(bearer, from: address, at: gateway.loop.nowNanoseconds) else { return }
         let decision = await hold(gateway.limits.coverOfFailure(from: address).claims(of: Amounts())).decision
         guard decision.refusal != nil, let refusal = decision.error else { return }
-        if let caller, await gateway.verdicts.isGood(caller, gateway) { return }
+        if let caller, await gateway.verdicts.refusers(of: caller, gateway) != nil { return }
         if Task.isCancelled { throw .clientLeft }
         strays.forget(bearer, from: address)
         standing = decision

@@ -4,23 +4,25 @@ import Limits
 import Shared
 import Upstream
 
-/// Verdicts of vendors on keys: a good one holds for five minutes, a bad one for five seconds.
+/// Verdicts of vendors on keys: of a key that one of them takes they hold for five minutes, of another one for five seconds.
 ///
 /// `@unchecked`: used on one loop only.
 final class KeyVerdicts: @unchecked Sendable {
-    private var verdicts = RecentTable<Identity, (isGood: Bool, until: UInt64)>()
+    private var verdicts = RecentTable<Identity, (refusers: Set<String>?, until: UInt64)>()
     private static let limit = 1_000
 
-    /// A pass-through caller's key is bad if a vendor refuses it.
-    func isGood(_ caller: Caller, _ gateway: Gateway) async -> Bool {
-        guard let identity = caller.identity else { return false }
-        if let known = verdicts.use(identity), gateway.loop.nowNanoseconds < known.until { return known.isGood }
-        var isGood = true
-        for checker in gateway.keyCheckers where isGood { isGood = await checker.accepts(key: caller.passedKey) }
-        if Task.isCancelled { return false }
+    /// The providers whose vendors refuse a pass-through caller's key; nil: all do, so it is bad.
+    func refusers(of caller: Caller, _ gateway: Gateway) async -> Set<String>? {
+        guard let identity = caller.identity else { return nil }
+        if let known = verdicts.use(identity), gateway.loop.nowNanoseconds < known.until { return known.refusers }
+        let checkers = gateway.keyCheckers
+        let areGood = await allChoices(checkers.count) { await checkers[$0].accepts(key: caller.passedKey) }
+        if Task.isCancelled { return nil }
+        let isGood = checkers.isEmpty || areGood.contains(true)
+        let refusers = isGood ? Set(zip(checkers, areGood).filter { !$1 }.map(\.0.name)) : nil
         let seconds: UInt64 = isGood ? 300 : 5
         let until = gateway.loop.nowNanoseconds + seconds * 1_000_000_000
-        verdicts.set(identity, (isGood, until), atMost: Self.limit)
-        return isGood
+        verdicts.set(identity, (refusers, until), atMost: Self.limit)
+        return refusers
     }
 }

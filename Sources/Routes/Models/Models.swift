@@ -4,7 +4,7 @@ import Shared
 import Upstream
 
 /// GET /v1/models: what the caller may use. Where callers bring keys of the vendor's only, none is needed to look; one
-/// that is given is checked with the vendor.
+/// that is given is checked with the vendors, and those that refuse it serve nothing.
 func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let isAnthropics = speaksOfMessages(exchange)
     let listed = try await visibleModels(exchange, gateway).models
@@ -60,8 +60,8 @@ private func visibleModels(
     }
     let caller = try await exchange.caller(.models)
     _ = try await exchange.admit(gateway.limits.cover(caller, .models, exchange.request))
-    try await exchange.check(caller)
-    return (gateway.registry.offers.listed(for: caller), caller)
+    let refusers = try await exchange.check(caller)
+    return (gateway.registry.offers.listed(for: caller, refusedBy: refusers), caller)
 }
 
 /// The value of `?type=`, by which models may be listed.

@@ -247,11 +247,15 @@ package struct Offers: Sendable {
     }
 
     /// The models that the caller may use; providers in their order, their models as configured or by id.
-    package func listed(for caller: Caller) -> [Listed] {
+    ///
+    /// - Parameter refusers: providers whose vendors do not take the caller's own key.
+    package func listed(for caller: Caller, refusedBy refusers: Set<String> = []) -> [Listed] {
         var places: [String: Int] = [:]
         var listed: [Listed] = []
         for (name, index, model) in listing {
-            guard let name = usable(name, at: index, for: caller) else { continue }
+            guard !refusers.contains(providers[index].name), let name = usable(name, at: index, for: caller) else {
+                continue
+            }
             if let place = places[name] {
                 listed[place].features.formUnion(model.features)
             } else {

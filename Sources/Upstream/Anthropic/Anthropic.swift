@@ -19,7 +19,7 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
     /// Fails if the URL of the site is invalid.
     package init?(_ site: VendorSite, _ transport: any Transport, _ mends: MendMemory, _ tools: LoopTools) {
         guard let messages = Endpoint(site.baseURL + "/v1/messages", site.options),
-            let models = Endpoint(site.baseURL + "/v1/models", site.options)
+            let models = Endpoint(site.baseURL + "/v1/models", site.options.forChecks)
         else { return nil }
         wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
         self.messages = messages

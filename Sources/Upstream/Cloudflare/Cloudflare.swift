@@ -27,7 +27,7 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
         let root = Self.path(account)
         let openAI = site.below("\(root)/v1")
         guard let inner = OpenAILike(openAI, transport, mends, nil, tools, faults: Fault.cloudflare),
-            let models = Endpoint("\(site.baseURL)\(root)/models/search?per_page=1", site.options)
+            let models = Endpoint("\(site.baseURL)\(root)/models/search?per_page=1", site.options.forChecks)
         else { return nil }
         self.inner = inner
         self.site = site

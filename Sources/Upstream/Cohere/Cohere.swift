@@ -16,7 +16,7 @@ package final class Cohere: KeyChecker, @unchecked Sendable {
     /// Fails if the URL of the site is invalid.
     package init?(_ site: VendorSite, _ transport: any Transport, _ mends: MendMemory, _ tools: LoopTools) {
         guard let chat = Endpoint(site.baseURL + "/v2/chat", site.options),
-            let models = Endpoint(site.baseURL + "/v1/models?page_size=1", site.options)
+            let models = Endpoint(site.baseURL + "/v1/models?page_size=1", site.options.forChecks)
         else { return nil }
         wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
         self.chat = chat

@@ -23,7 +23,9 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
         _ signatures: CallMemory,
         _ tools: LoopTools
     ) {
-        guard let models = Endpoint(site.baseURL + "/v1beta/models?pageSize=1", site.options) else { return nil }
+        guard let models = Endpoint(site.baseURL + "/v1beta/models?pageSize=1", site.options.forChecks) else {
+            return nil
+        }
         wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
         self.site = site
         self.models = models

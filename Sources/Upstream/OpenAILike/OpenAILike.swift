@@ -43,7 +43,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         faults: @escaping FaultTable
     ) {
         guard let completions = Endpoint(site.baseURL + "/chat/completions", site.options),
-            let models = Endpoint(site.baseURL + "/models", site.options),
+            let models = Endpoint(site.baseURL + "/models", site.options.forChecks),
             let responses = Endpoint(site.baseURL + "/responses", site.options)
         else { return nil }
         wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)

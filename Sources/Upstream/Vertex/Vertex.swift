@@ -32,7 +32,9 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
         _ signatures: CallMemory,
         _ tools: LoopTools
     ) {
-        guard let place = site.places.first, let projects = Endpoint(place, site.vendor.options) else { return nil }
+        guard let place = site.places.first, let projects = Endpoint(place, site.vendor.options.forChecks) else {
+            return nil
+        }
         let own = site.vendor.headers
         let project = site.project
         wire = WireVendor(site.vendor.name, transport, KeyHeaders(own: own, Self.lines), mends, tools)

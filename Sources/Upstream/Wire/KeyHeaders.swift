@@ -80,3 +80,12 @@ extension Transport {
         }
     }
 }
+
+extension EndpointOptions {
+    /// Of a call that only asks for a key: a vendor that is silent is not waited for longer than for a connection.
+    var forChecks: EndpointOptions {
+        var options = self
+        options.totalMilliseconds = min(totalMilliseconds, connectMilliseconds)
+        return options
+    }
+}
