@@ -10,7 +10,8 @@ from conftest import VENDOR_KEY, secrets
 
 LISTS = {
     "openai": ("/v1/models", [{"data": [
-        {"id": "big/model:1", "object": "model"}, {"id": "big/model:2", "shutdown_date": "2031-12-09"}, {"id": 7}, {},
+        {"id": "big/model:2", "shutdown_date": "2031-12-09", "created": -7}, {"id": 7}, {},
+        {"id": "big/model:1", "object": "model", "created": 1700000001},
     ]}]),
     "anthropic": ("/v1/models?limit=1000", [
         {"data": [{"id": "claude-a", "max_input_tokens": 40}], "has_more": True, "last_id": "claude a&b"},
@@ -102,6 +103,8 @@ def test_the_vendors_list_is_served_once_it_is_read(start_relay, caller, kind):
     assert [entry["id"] for entry in listed] == ["own", *NAMES[kind]]
     assert ask(http, model="no-such-model").status_code == 404
     assert VENDOR_KEY in lister.headers[-1][KEY_HEADER[kind]]
+    created = [entry["created"] for entry in listed]
+    assert created == ([1700000001, 1700000001, 1727389042] if kind == "openai" else [1727389042] * 3)
     if kind in ("openai", "cloudflare"):
         assert listed[2]["shutdown_date"] == "2031-12-09"
     if kind in ("gemini", "cohere", "cloudflare"):

@@ -100,7 +100,7 @@ private func append(_ model: Offers.Listed, to body: inout ByteBuffer) {
     body.append(#"{"id":"#)
     body.append(json: model.id)
     body.append(#","object":"model","created":"#)
-    body.append(decimal: modelCreated)
+    body.append(decimal: model.created ?? modelCreated)
     body.append(#","owned_by":"#)
     body.append(json: model.owner)
     if let date = model.shutdownDate {

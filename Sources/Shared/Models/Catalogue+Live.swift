@@ -8,6 +8,8 @@ package struct LiveModel: Sendable, Equatable {
     package var contextWindow: Int?
     package var maxOutputTokens: Int?
     package var shutdownDate: Day?
+    /// Seconds since 1970; nil: not told.
+    package var created: Int?
 
     /// Nil: the id cannot be a model's. An owner that cannot be one's is left out.
     package init?(id: String, owner: String, features: Model.Features, hasVision: Bool) {

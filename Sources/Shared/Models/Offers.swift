@@ -26,6 +26,8 @@ package struct Offers: Sendable {
         package let owner: String
         /// Of the first who may serve it; nil: not known.
         package let shutdownDate: Day?
+        /// Seconds since 1970; nil: not known.
+        package var created: Int?
         /// Of all who may serve it.
         package fileprivate(set) var features: Model.Features = []
     }
@@ -68,7 +70,7 @@ package struct Offers: Sendable {
     package private(set) var all: [Named] = []
     /// Places in `all`.
     private var places: [String: Int] = [:]
-    private var listing: [(name: String, provider: Int, model: Model)] = []
+    private var listing: [(name: String, provider: Int, model: Model, created: Int?)] = []
     /// Models that are served but for `Provider.isSubsetOnly`, or a weight of 0, by name.
     private var forbidden: [String: Model] = [:]
     let providers: [Provider]
@@ -103,10 +105,13 @@ package struct Offers: Sendable {
                 let live = provider.list ?? []
                 let byID = Dictionary(live.map { ($0.id, $0) }) { first, _ in first }
                 for name in provider.models {
-                    add(name.alias, Model(named: name.upstream, byID[name.upstream]), index)
+                    let model = byID[name.upstream]
+                    add(name.alias, Model(named: name.upstream, model), index, created: model?.created)
                 }
                 let own = Set(provider.models.map(\.alias))
-                for model in live where !own.contains(model.id) { add(model.id, Model(named: model.id, model), index) }
+                for model in live.sorted(by: { $0.id < $1.id }) where !own.contains(model.id) {
+                    add(model.id, Model(named: model.id, model), index, created: model.created)
+                }
             }
         }
         findUsablePanels()
@@ -146,7 +151,13 @@ package struct Offers: Sendable {
         catalogue.model(name)?.hasEnded ?? false
     }
 
-    private mutating func add(_ name: String, _ model: Model, _ provider: Int, isListed: Bool = true) {
+    private mutating func add(
+        _ name: String,
+        _ model: Model,
+        _ provider: Int,
+        isListed: Bool = true,
+        created: Int? = nil
+    ) {
         if panels.hides(name) { return }
         let rank = providers[provider].rank
         let weight = rank.weight(of: name)
@@ -167,7 +178,7 @@ package struct Offers: Sendable {
             places[name] = all.count
             all.append(Named(name: name, offers: [offer]))
         }
-        if isListed { listing.append((name, provider, model)) }
+        if isListed { listing.append((name, provider, model, created)) }
     }
 
     /// The providers that serve a name, which may be a short one, by priority, then in their order; empty: none.
@@ -212,7 +223,7 @@ package struct Offers: Sendable {
     /// The models that may be named and that end on a day, each once.
     package var ending: [(name: String, day: Day)] {
         var seen: Set<String> = []
-        return listing.compactMap { name, _, model in
+        return listing.compactMap { name, _, model, _ in
             guard let day = model.shutdownDate, seen.insert(name).inserted else { return nil }
             return (name, day)
         }
@@ -252,7 +263,7 @@ package struct Offers: Sendable {
     package func listed(for caller: Caller, refusedBy refusers: Set<String> = []) -> [Listed] {
         var places: [String: Int] = [:]
         var listed: [Listed] = []
-        for (name, index, model) in listing {
+        for (name, index, model, created) in listing {
             guard !refusers.contains(providers[index].name), let name = usable(name, at: index, for: caller) else {
                 continue
             }
@@ -265,6 +276,7 @@ package struct Offers: Sendable {
                         id: name,
                         owner: providers[index].owner,
                         shutdownDate: model.shutdownDate,
+                        created: created,
                         features: model.features
                     )
                 )
@@ -319,7 +331,7 @@ package struct Offers: Sendable {
         let wanted = name.utf8.map(\.lowered)
         var bound = min(3, max(wanted.count / 4, min(2, wanted.count / 2)))
         var best: String?
-        for (near, provider, model) in listing.prefix(Self.comparedNames) {
+        for (near, provider, model, _) in listing.prefix(Self.comparedNames) {
             guard abs(near.utf8.count - wanted.count) <= bound, near != name,
                 features.map({ !$0.isDisjoint(with: model.features) }) ?? true,
                 let distance = editDistance(wanted, near.utf8.map(\.lowered), atMost: bound),

@@ -57,7 +57,7 @@ struct ModelPage {
         body.append(#","display_name":"#)
         body.append(json: model.id)
         body.append(#","created_at":""#)
-        body.append(Timestamp.text(second: modelCreated))
+        body.append(Timestamp.text(second: model.created ?? modelCreated))
         body.append(#"","lifecycle":"active"}"#)
     }
 }
