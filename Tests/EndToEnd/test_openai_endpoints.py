@@ -209,6 +209,56 @@ def test_the_table(fresh, server, name):
         assert answer.json()["error"]["code"] == code, fault
 
 
+LEAKING = "Request to https://api.internal.example/v1 with key sk-1234567890abcdef of org-abcdef123456 failed"
+EVENTS = "text/event-stream"
+LATE = {
+    "a named event": ('event: error\ndata: {"type":"error","error":{"message":"%s","code":"rate_limit_exceeded"}}\n\n', "rate_limit_exceeded"),
+    "a named event of words": ("event:error\r\ndata: %s\r\n\r\n", "upstream_error"),
+    "a type at the end": ('data: {"message":"%s","code":"rate_limit_exceeded","type":"error"}\n\n', "rate_limit_exceeded"),
+    "data": ('data: {"x":1,"error":{"message":"%s"},"y":2}\n\n', "upstream_error"),
+    "a text": ('data: {"error":"%s"}', "upstream_error"),
+    "a long failure": ('data: {"error":{"message":"%s","more":"' + "B" * 200_000 + '"}}\n\n', "upstream_error"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pieces", [7, 100_000])
+@pytest.mark.parametrize("form", LATE)
+def test_a_failure_after_the_first_event(team, passing, server, form, pieces):
+    first = 'event: a\ndata: {"type":"a","error":null,"b64_json":"AA"}\n\n'
+    told, code = LATE[form]
+    raw = (first + told % LEAKING + '\n\ndata: {"type":"b"}\n\n').encode()
+    server.says(MODEL, {"raw": raw, "type": EVENTS, "streams": True, "pieces": pieces})
+    answer = generate(team, stream=True)
+    assert answer.status_code == 200 and answer.text.startswith(first + 'data: {"error":')
+    error = json.loads(answer.text[len(first) + 6 :])["error"]
+    assert error["code"] == code and set(error) == {"message", "type", "param", "code"}
+    for part in ("internal.example", "sk-12345", "org-abc", "BBBB"):
+        assert part not in answer.text
+    line = passing.wait_for_line(lambda line: line.get("id") == answer.headers["x-request-id"])
+    assert line["status"] == (429 if code == "rate_limit_exceeded" else 502) and line["cause"]
+    assert LEAKING not in line["cause"]
+
+
+@pytest.mark.parametrize("length", [10, 300_000])
+def test_a_failure_late_in_a_whole_answer(team, server, length):
+    error = {"message": LEAKING, "code": "rate_limit_exceeded"}
+    text = json.dumps({"object": "list", "data": ["A" * length], "error": error})
+    server.says(MODEL, {"raw": text.encode(), "pieces": 50_000})
+    if length == 10:
+        answer = embed(team)
+        assert answer.status_code == 429 and "internal" not in answer.text
+        return
+    with pytest.raises(httpx.RemoteProtocolError), team.stream("POST", "/v1/embeddings", json={"model": "fast", "input": "x"}) as answer:
+        for piece in answer.iter_text():
+            assert "internal" not in piece
+
+
+def test_a_large_first_event(team, server):
+    raw = b'data: {"type":"a","b64_json":"' + b"A" * 2_000_000 + b'"}\n\n'
+    server.says(MODEL, {"raw": raw, "type": EVENTS, "streams": True})
+    assert generate(team, stream=True).content == raw
+
+
 def test_what_is_missing(team):
     assert team.post("/v1/embeddings", json={"input": "x"}).json()["error"]["param"] == "model"
     assert team.post("/v1/embeddings", json={"model": "fast"}).json()["error"]["param"] == "input"

@@ -41,8 +41,9 @@ import Testing
             ),
             (
                 #"{"error":{"message":"\\","code":[1,2]},"\"usage":1}"#,
-                #"{"error":{"message":"\\","code":[1,2]},"\"usage":1}"#, "", #"{"message":"\\","code":[1,2]}"#
+                #"{"error":,"\"usage":1}"#, "", #"{"message":"\\","code":[1,2]}"#
             ),
+            (#"{"error" : null,"a":1}"#, #"{"error" :null,"a":1}"#, "", "null"),
             (#"{"modelx":"x","mode":"x","model":7}"#, #"{"modelx":"x","mode":"x","model":7}"#, "", ""),
             ("{}", "{}", "", ""),
         ]

@@ -17,17 +17,24 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     private var piece = ByteBuffer()
     private var isEnded = false
     private(set) var usage: Usage?
-    // The line of an event that is coming.
+    /// A failure came in place of the answer, or of its rest.
+    private var isError = false
+    /// An event with data went on.
+    private var hasEvent = false
+    // The event that is coming, held as long as it may tell a failure.
+    private var coming = ByteBuffer()
+    private var dataStart: Int?
+    private var isNamedError = false
+    // Its line that is coming.
     private var line = ByteBuffer()
     private var carried = ByteBuffer()
     private var isInData = false
     private var isInLine = false
-    private var isError = false
-    /// An event with data has ended.
-    private var hasEvent = false
 
     /// Of what is read before it is known that an answer is none.
     private static let openingLimitBytes = 262_144
+    /// No failure takes more.
+    private static let failureLimitBytes = 65_536
 
     init(_ stream: any UpstreamStream, _ request: ForwardedRequest, _ parser: JSONParser) {
         self.stream = stream
@@ -56,9 +63,9 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
             case (_, .bytes): mediaType.utf8.starts(with: "text/html".utf8)
             default: false
             }
-        while !isEnded, waiting.count < Self.openingLimitBytes, isWrong || !isKnown { try await read() }
+        while !isEnded, !isError, waiting.count < Self.openingLimitBytes, isWrong || !isKnown { try await read() }
         if form == .json, scanner.isBroken || isEnded && !scanner.isWhole { throw broken }
-        if isError || scanner.tellsFailure || isWrong { throw failure() }
+        if isError && !hasEvent || isWrong { throw failure() }
         if waiting.isEmpty || form == .events && !hasEvent { throw broken }
     }
 
@@ -73,18 +80,25 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     private var broken: UpstreamError { .brokenAnswer("the vendor's answer is not of the form that was asked for") }
 
     private func failure() -> UpstreamError {
-        guard !scanner.error.isEmpty else { return broken }
         var told = ByteBuffer()
-        told.append(#"{"error":"#)
-        told.append(scanner.error.bytes)
-        told.append("}")
+        if !scanner.error.isEmpty {
+            told.append(#"{"error":"#)
+            told.append(scanner.error.bytes)
+            told.append("}")
+        } else if let dataStart {
+            told.append(coming.bytes[part: dataStart..<coming.count])
+        } else {
+            return broken
+        }
         return FaultReader(parser, Fault.openAI, tellsFields: false).error(ofEvent: told.bytes)
     }
 
     // MARK: As it comes
 
     func more() async throws(UpstreamError) -> Bool {
-        while waiting.isEmpty, !isEnded { try await read() }
+        while waiting.isEmpty, !isEnded, !isError { try await read() }
+        // Events that came before it are of use.
+        if isError, waiting.isEmpty || form == .json { throw failure() }
         return !waiting.isEmpty
     }
 
@@ -96,8 +110,9 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         do throws(TransportError) {
             guard try await stream.more(patienceNanoseconds: .max / 2) != .end else {
                 isEnded = true
-                waiting.append(carried.bytes)
                 noteUsage()
+                coming.append(carried.bytes)
+                letGo()
                 if form == .json, !scanner.isWhole { throw TransportError(.broken) }
                 return
             }
@@ -107,7 +122,9 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         stream.take(into: &piece)
         switch form {
         case .bytes: waiting.append(piece.bytes)
-        case .json: scanner.take(piece.bytes, into: &waiting)
+        case .json:
+            scanner.take(piece.bytes, into: &waiting)
+            isError = scanner.tellsFailure
         case .events: takeLines()
         }
         piece.removeAll()
@@ -123,7 +140,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         }
         let bytes = piece.bytes
         var start = 0
-        while start < bytes.count {
+        while start < bytes.count, !isError {
             let rest = bytes[part: start..<bytes.count]
             let newline = rest.firstNewline()
             // The name of a line may be cut.
@@ -141,27 +158,44 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     private func take(part: UnsafeRawBufferPointer) {
         let ends = part.last == 10
         if isInData {
-            scanner.take(part, into: &waiting)
+            scanner.take(part, into: &coming)
         } else if !isInLine, part.hasPrefix("data:") {
-            waiting.append("data:")
+            coming.append("data:")
+            dataStart = coming.count
             scanner.restart()
-            scanner.take(part[part: 5..<part.count], into: &waiting)
+            scanner.take(part[part: 5..<part.count], into: &coming)
             isInData = true
         } else {
-            waiting.append(part)
+            coming.append(part)
             if line.count < 64 { line.append(part[part: 0..<min(64, part.count)]) }
         }
         isInLine = !ends
-        guard ends else { return }
-        if isInData {
-            hasEvent = true
-            noteUsage()
-            if scanner.tellsFailure { isError = true }
-        } else if line.bytes.trimmed.equals("event: error") {
-            isError = true
-        }
+        if ends { endLine() } else if coming.count > Self.failureLimitBytes { letGo() }
+    }
+
+    private func endLine() {
+        while let last = line.bytes.last, last <= 32 { line.removeLast(1) }
+        if isInData { noteUsage() }
+        if line.bytes.equals("event: error") || line.bytes.equals("event:error") { isNamedError = true }
+        if line.isEmpty && !isInData || coming.count > Self.failureLimitBytes { letGo() }
         isInData = false
         line.removeAll()
+    }
+
+    /// The event has ended, or is longer than a failure.
+    private func letGo() {
+        guard !scanner.tellsFailure, !isNamedError else {
+            isError = true
+            return
+        }
+        if dataStart != nil { hasEvent = true }
+        dataStart = nil
+        if waiting.isEmpty {
+            swap(&waiting, &coming)
+        } else {
+            waiting.append(coming.bytes)
+            coming.removeAll()
+        }
     }
 
     // MARK: Usage

@@ -1,7 +1,7 @@
 import Engine
 
-/// Reads the members of a JSON object while its bytes pass by, cut anywhere, and writes its `model` anew. Memory: the
-/// values of the members that are kept.
+/// Reads the members of a JSON object while its bytes pass by, cut anywhere, and writes its `model` anew. A failure that
+/// is told as `error` stays here. Memory: the values of the members that are kept.
 struct MemberScanner: ~Copyable {
     private enum Place { case before, name, colon, value, after }
     private var place = Place.before
@@ -42,10 +42,17 @@ struct MemberScanner: ~Copyable {
         isWhole = false
         name.removeAll()
         value.removeAll()
+        error.removeAll()
+        type.removeAll()
     }
 
     /// A failure is told in place of an answer.
-    var tellsFailure: Bool { (!error.isEmpty && !error.bytes.equals("null")) || type.bytes.equals(#""error""#) }
+    var tellsFailure: Bool { Self.isFailure(error.bytes) || type.bytes.equals(#""error""#) }
+
+    /// A value of `error`; `null`, `""` or `false` says that there is none.
+    private static func isFailure(_ value: UnsafeRawBufferPointer) -> Bool {
+        value.first == 123 || value.first == 34 && value.count > 2
+    }
 
     /// Adds to `out` what is to go on.
     mutating func take(_ bytes: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
@@ -57,25 +64,25 @@ struct MemberScanner: ~Copyable {
                 guard index < bytes.count else { break }
             }
             let byte = bytes[index]
-            var isOfModel = kept == .model
+            var isHeld = kept == .model || kept == .error
             if isInText {
                 takeInText(byte)
             } else {
                 if depth == 1, place == .value, byte == 44 || byte == 125 {
-                    if !isOfModel { out.append(bytes[part: copied..<index]) }
+                    if !isHeld { out.append(bytes[part: copied..<index]) }
                     copied = index
-                    isOfModel = false
+                    isHeld = false
                     endValue(&out)
                 }
                 takeBare(byte)
-                if byte == 58, kept == .model, value.isEmpty, !isOfModel {
+                if byte == 58, kept == .model || kept == .error, value.isEmpty, !isHeld {
                     out.append(bytes[part: copied..<(index + 1)])
                     copied = index + 1
                 }
             }
             if kept != .none, place == .value { keep(byte, &out) }
             index += 1
-            if isOfModel { copied = index }
+            if isHeld { copied = index }
         }
         out.append(bytes[part: copied..<bytes.count])
     }
@@ -150,6 +157,7 @@ struct MemberScanner: ~Copyable {
         value.append(byte)
         guard value.count > Self.valueLimitBytes else { return }
         if kept == .model { out.append(value.bytes) }
+        if kept == .error { swap(&error, &value) }
         kept = .none
     }
 
@@ -162,7 +170,9 @@ struct MemberScanner: ~Copyable {
         case .model where value.bytes.first == 34: out.append(json: model)
         case .model: out.append(value.bytes)
         case .usage: swap(&usage, &value)
-        case .error: swap(&error, &value)
+        case .error:
+            if !Self.isFailure(value.bytes) { out.append(value.bytes) }
+            swap(&error, &value)
         case .type: swap(&type, &value)
         }
         kept = .none
