@@ -1,5 +1,6 @@
 """Usage records: one line for each request and for each call of a vendor, whatever becomes of them."""
 
+import json
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ from chat import PATH, ask, body, stream
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from limited import client as plain
 from memcached import wait_for
-from openai_vendor import USAGE, chunk
+from openai_vendor import USAGE, chunk, usage_chunk, whole
 from pictures import audio
 from relay_process import binary, free_port
 from usage import CALL, REQUEST, File, is_call, lines
@@ -117,6 +118,67 @@ def test_a_demanded_call_that_never_comes_is_counted(team, vendor, file, is_stre
     told(request, status=502, success=False)
     told(call, kind="call", success=False)
     assert call["completion_tokens"] > 0 and call["prompt_tokens"] > 0
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_each_of_several_prompts_has_the_vendors_usage(team, file, server, is_streamed):
+    def script(prompt, completion):
+        told = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion,
+                "prompt_tokens_details": {"cached_tokens": prompt - 1}, "completion_tokens_details": {"reasoning_tokens": 2}}  # fmt: skip
+        if not is_streamed:
+            return {"json": whole({}) | {"usage": told}}
+        return {"events": [chunk({"role": "assistant", "content": "x"}), chunk({}, "stop"), usage_chunk(**told)]}
+
+    server.says("big/1", script(1000, 10), script(3000, 20))
+    asked = {"model": "fast", "prompt": ["one", "two"]}
+    if is_streamed:
+        asked |= {"stream": True, "stream_options": {"include_usage": True}}
+    answer = team.post("/v1/completions", json=asked)
+    usage = json.loads(answer.text.split("data: ")[-2])["usage"] if is_streamed else answer.json()["usage"]
+    assert usage == {
+        "prompt_tokens": 4000, "completion_tokens": 30, "total_tokens": 4030,
+        "prompt_tokens_details": {"cached_tokens": 3998}, "completion_tokens_details": {"reasoning_tokens": 4},
+    }  # fmt: skip
+    request, *calls = file.more(3)
+    told(request, prompt_tokens=4000, completion_tokens=30, cost=0.00406)
+    assert sorted((call["prompt_tokens"], call["completion_tokens"], call["cost"]) for call in calls) == [
+        (1000, 10, 0.00102), (3000, 20, 0.00304),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_choices_one_by_one_keep_the_details(start_relay, anthropic_server, caller, tmp_path, is_streamed):
+    log = File(tmp_path / "n.jsonl")
+    relay = start_relay(
+        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=VENDOR_KEY,
+        PROVIDER_ANT_MODELS="c=claude-sonnet-4-5", PROVIDER_ANT_COSTS="c=0.01/0.04/0.001", KEY_TEAM_TOKEN=TEAM_TOKEN,
+        USAGE_LOG_FILE=log.path,
+    )  # fmt: skip
+    usage = {"input_tokens": 100, "cache_creation_input_tokens": 200, "cache_read_input_tokens": 700, "output_tokens": 50}
+    anthropic_server.says("claude-sonnet-4-5", {"usage": usage})
+    asked = body(model="c", n=2) | ({"stream": True, "stream_options": {"include_usage": True}} if is_streamed else {})
+    http = caller(relay, TEAM_TOKEN)
+    answer = http.post(PATH, json=asked)
+    got = json.loads(answer.text.split("data: ")[-2])["usage"] if is_streamed else answer.json()["usage"]
+    assert (got["prompt_tokens"], got["completion_tokens"]) == (1000, 100)
+    assert got["prompt_tokens_details"] == {"cached_tokens": 700, "cache_write_tokens": 200}
+    request, *calls = log.more(3)
+    told(request, prompt_tokens=1000, completion_tokens=100, cost=0.0077)
+    for call in calls:
+        told(call, prompt_tokens=1000, completion_tokens=50, cost=0.0057)
+
+
+def test_limits_in_dollars_know_the_price_of_cached_tokens(start_relay, anthropic_server, caller):
+    relay = start_relay(
+        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=VENDOR_KEY,
+        PROVIDER_ANT_MODELS="c=claude-sonnet-4-5", PROVIDER_ANT_COSTS="c=0.01/0/0.001", KEY_TEAM_TOKEN=TEAM_TOKEN,
+        KEY_TEAM_RATE_LIMIT="0.006 usd/hour",
+    )  # fmt: skip
+    usage = {"input_tokens": 0, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 1000, "output_tokens": 5}
+    anthropic_server.says("claude-sonnet-4-5", {"usage": usage})
+    http = caller(relay, TEAM_TOKEN)
+    # 0.001 each, and not 0.01.
+    assert [ask(http, model="c").status_code for _ in range(5)] == [200] * 5
 
 
 def test_the_client_may_name_its_request(team, file):

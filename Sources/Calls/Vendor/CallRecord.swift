@@ -32,6 +32,16 @@ extension VendorCall {
         if sheet.keepsRecords { note(usage, isEstimated: isEstimated, credits: credits, nil) }
     }
 
+    /// The same, of one of several calls that make an answer.
+    ///
+    /// - Parameter sum: of those that were answered; a prompt counts once in it.
+    package func answered(_ usage: Usage, of sum: Usage, credits: Int?, isEstimated: Bool) {
+        var billed = sum
+        billed.completionTokens = usage.completionTokens
+        sheet.answered(billed, credits: credits)
+        if sheet.keepsRecords { note(usage, isEstimated: isEstimated, credits: credits, nil) }
+    }
+
     /// The same, of calls that have no tokens.
     package func made(credits: Int?, _ usage: Usage? = nil) {
         sheet.made(credits: credits)
@@ -39,8 +49,12 @@ extension VendorCall {
     }
 
     /// A call broke off; `usage`: its prompt, and what was delivered of its answer.
-    package func failed(_ error: UpstreamError, after usage: Usage = .nothing) {
-        sheet.failed(error, after: usage)
+    ///
+    /// - Parameter promptTokens: of all prompts of its request, where its own is one of several.
+    package func failed(_ error: UpstreamError, after usage: Usage = .nothing, ofPrompts promptTokens: Int? = nil) {
+        var billed = usage
+        if let promptTokens { billed.promptTokens = promptTokens }
+        sheet.failed(error, after: billed)
         guard sheet.keepsRecords else { return }
         // A vendor that refused it has taken nothing for it.
         let isBilled = usage.completionTokens > 0 || error.mayBeBilled

@@ -187,6 +187,7 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
 
     private func add(_ usage: Usage, _ credits: Int?, _ terms: CallTerms) {
         self.usage.promptTokens = max(self.usage.promptTokens, usage.promptTokens)
+        self.usage.cachedTokens = max(self.usage.cachedTokens, usage.cachedTokens)
         self.usage.completionTokens += usage.completionTokens
         self.credits += credits ?? terms.creditsPerCall
     }

@@ -31,67 +31,49 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     private func chat(ofChoice index: Int) -> any PreparedChat { chats[index * chats.count / choices] }
 
-    /// As it is billed with each choice. What a vendor tells of one of several prompts is not told of the whole.
-    private func billed(_ answer: Usage, _ estimate: Int) -> Usage {
-        if chats.count == 1 { return answer }
-        return Usage(promptTokens: count.promptTokens(or: estimate), completionTokens: answer.completionTokens)
-    }
+    private var use: ChoicesUse { ChoicesUse(chats.map(\.promptTokens), choices, call, count) }
 
     func answer() async throws(UpstreamError) -> ChatAnswer {
-        let promptTokens = self.promptTokens
+        let use = use
         let answers = try await allChoices(choices, atOnce: Self.atOnce) {
             [self] (index) async throws(UpstreamError) in
             do throws(UpstreamError) {
                 let held = index > 0 ? try await call.beside() : nil
                 defer { held?.end() }
                 let answered = try await chat(ofChoice: index).answer()
-                var answer = try await count.counted(answered, of: self)
-                let counted = billed(answer.usage ?? Usage(promptTokens: 0, completionTokens: 0), promptTokens)
-                call.answered(counted, credits: answer.credits, isEstimated: answered.usage == nil)
-                answer.usage = counted
+                let answer = try await count.counted(answered, of: self)
+                let tokens = answer.usage?.completionTokens ?? 0
+                use.answered(index, answered.usage, completionTokens: tokens, credits: answer.credits)
                 return answer
             } catch {
-                let prompt = count.knownPromptTokens(or: promptTokens)
-                call.failed(error, after: error.usage ?? Usage(promptTokens: prompt, completionTokens: 0))
+                use.failed(index, error)
                 throw error
             }
         }
-        let usage = Usage(
-            promptTokens: answers.first?.usage?.promptTokens ?? 0,
-            completionTokens: answers.reduce(0) { $0 + ($1.usage?.completionTokens ?? 0) }
-        )
-        return ChatAnswer(answers.flatMap { $0.choices.prefix(1) }, usage: usage)
+        return ChatAnswer(answers.flatMap { $0.choices.prefix(1) }, usage: use.sum ?? .nothing)
     }
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
         let streams = OpenStreams()
-        let promptTokens = self.promptTokens
-        let known = count.knownPromptTokens(or: promptTokens)
+        let use = use
         do throws(UpstreamError) {
             let opened = try await allChoices(choices) { [self] (index) async throws(UpstreamError) in
                 do throws(UpstreamError) {
                     if index > 0 { _ = try await call.beside() }
                     let stream = try await chat(ofChoice: index).stream()
-                    streams.list.append(stream)
+                    streams.list.append((index, stream))
                     return stream
                 } catch {
-                    call.failed(error, after: error.usage ?? Usage(promptTokens: known, completionTokens: 0))
+                    use.failed(index, error)
                     throw error
                 }
             }
-            return ChoicesStream(
-                opened,
-                promptTokens: promptTokens,
-                areSeparate: chats.count > 1,
-                count,
-                call,
-                loop
-            )
+            return ChoicesStream(opened, use, count, loop)
         } catch {
             let given = UpstreamError(.cancelled, cause: "another choice failed")
-            for stream in streams.list {
+            for (index, stream) in streams.list {
                 stream.stop()
-                call.failed(given, after: Usage(promptTokens: known, completionTokens: 0))
+                use.failed(index, given)
             }
             throw error
         }
@@ -100,7 +82,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
 /// `@unchecked`: used on one loop only.
 private final class OpenStreams: @unchecked Sendable {
-    var list: [any ChatAnswerStream] = []
+    var list: [(choice: Int, any ChatAnswerStream)] = []
 }
 
 /// Several streams as one. A task for each waits for it; what has come is read by who reads the whole.
@@ -125,39 +107,25 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     private let parts: [Part]
-    private let promptTokens: Int
-    /// They are answers to several prompts.
-    private let areSeparate: Bool
+    private let use: ChoicesUse
     private let count: CallCount
-    private let call: VendorCall
     private let loop: EventLoop
     private let changed = Waiter()
     private var isSilent = false
     private var hasBegun = false
     private var failure: UpstreamError?
-    private var counted: Usage?
     let credits: Int? = nil
 
-    /// - Parameter promptTokens: estimated.
-    init(
-        _ streams: [any ChatAnswerStream],
-        promptTokens: Int,
-        areSeparate: Bool,
-        _ count: CallCount,
-        _ call: VendorCall,
-        _ loop: EventLoop
-    ) {
+    init(_ streams: [any ChatAnswerStream], _ use: ChoicesUse, _ count: CallCount, _ loop: EventLoop) {
         parts = streams.enumerated().map {
             Part($0, $1, $1.countsItself ? .estimating : count.counter)
         }
-        self.promptTokens = promptTokens
-        self.areSeparate = areSeparate
+        self.use = use
         self.count = count
-        self.call = call
         self.loop = loop
     }
 
-    var usage: Usage? { counted }
+    var usage: Usage? { use.sum }
     let countsItself = true
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
@@ -224,26 +192,20 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
 
     private func end(_ part: Part) {
         part.isOver = true
-        let told = areSeparate ? nil : part.stream.usage?.promptTokens
-        let usage = Usage(
-            promptTokens: told ?? count.promptTokens(or: promptTokens),
-            completionTokens: part.stream.usage?.completionTokens ?? part.delivered.tokens
+        use.answered(
+            part.index,
+            part.stream.usage,
+            completionTokens: part.delivered.tokens,
+            credits: part.stream.credits
         )
-        call.answered(usage, credits: part.stream.credits, isEstimated: part.stream.usage == nil)
         part.stream.stop()
-        let before = counted ?? Usage(promptTokens: usage.promptTokens, completionTokens: 0)
-        counted = Usage(
-            promptTokens: before.promptTokens,
-            completionTokens: before.completionTokens + usage.completionTokens
-        )
     }
 
     private func fail(_ part: Part, _ error: UpstreamError) {
         guard !part.isOver else { return }
         part.isOver = true
         part.isReady = false
-        let prompt = count.knownPromptTokens(or: promptTokens)
-        call.failed(error, after: Usage(promptTokens: prompt, completionTokens: part.delivered.tokens))
+        use.failed(part.index, error, completionTokens: part.delivered.tokens)
         part.stream.stop()
         failure = failure ?? error
         changed.wake()

@@ -1,0 +1,64 @@
+import Calls
+import Shared
+
+/// The use of several calls that make one answer. In their sum each prompt counts once, however many choices are made of
+/// it; the records of the calls have what each of them used.
+///
+/// `@unchecked`: used on its request's loop only.
+final class ChoicesUse: @unchecked Sendable {
+    /// Estimated, of each prompt.
+    private let estimates: [Int]
+    private let choices: Int
+    private let call: VendorCall
+    private let count: CallCount
+    private var isCounted: [Bool]
+    /// Of the calls that were answered; nil: none was.
+    private(set) var sum: Usage?
+
+    init(_ estimates: [Int], _ choices: Int, _ call: VendorCall, _ count: CallCount) {
+        self.estimates = estimates
+        self.choices = choices
+        self.call = call
+        self.count = count
+        isCounted = Array(repeating: false, count: estimates.count)
+    }
+
+    private var estimate: Int { estimates.reduce(0, +) }
+
+    private func prompt(ofChoice choice: Int) -> Int { choice * estimates.count / choices }
+
+    /// The part that a choice's prompt has in the tokens of all prompts.
+    private func part(ofChoice choice: Int, in all: Int) -> Int {
+        guard estimates.count > 1 else { return all }
+        let prompt = prompt(ofChoice: choice)
+        let before = estimates[..<prompt].reduce(0, +)
+        let whole = max(1, estimate)
+        return (before + estimates[prompt]) * all / whole - before * all / whole
+    }
+
+    /// - Parameters:
+    ///   - told: by the vendor; nil: `completionTokens` were counted, and the prompt is.
+    func answered(_ choice: Int, _ told: Usage?, completionTokens: Int, credits: Int?) {
+        let counted = told == nil ? part(ofChoice: choice, in: count.promptTokens(or: estimate)) : 0
+        let usage = told ?? Usage(promptTokens: counted, completionTokens: completionTokens)
+        let prompt = prompt(ofChoice: choice)
+        var sum = self.sum ?? .nothing
+        sum.completionTokens += usage.completionTokens
+        sum.reasoningTokens += usage.reasoningTokens
+        if !isCounted[prompt] {
+            isCounted[prompt] = true
+            sum.promptTokens += usage.promptTokens
+            sum.cachedTokens += usage.cachedTokens
+            sum.cacheWriteTokens += usage.cacheWriteTokens
+        }
+        self.sum = sum
+        call.answered(usage, of: sum, credits: credits, isEstimated: told == nil)
+    }
+
+    func failed(_ choice: Int, _ error: UpstreamError, completionTokens: Int = 0) {
+        let all = count.knownPromptTokens(or: estimate)
+        let estimate = Usage(promptTokens: part(ofChoice: choice, in: all), completionTokens: completionTokens)
+        let usage = error.usage ?? estimate
+        call.failed(error, after: usage, ofPrompts: all)
+    }
+}
