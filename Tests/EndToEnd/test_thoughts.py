@@ -131,6 +131,28 @@ def test_thoughts_and_texts_in_their_order(translating, anthropic_server, bound,
     assert anthropic_server.take_violations() == []
 
 
+SIGNED = {
+    "one": ([thought("One"), text("said")], CLAUDE_SIGNATURE),
+    "one after a text": ([text("said"), thought("One")], CLAUDE_SIGNATURE),
+    "two": ([thought("One"), thought("Two", CLAUDE_SIGNATURE + "2"), text("said")], None),
+    "two with a text between": ([thought("One"), text("said"), thought("Two", CLAUDE_SIGNATURE + "2")], None),
+    "one and a sealed one": ([thought("One"), sealed(), text("said")], None),
+    "a sealed one and one": ([sealed(), thought("One"), text("said")], None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_a_chat_has_the_signature_of_a_single_thought(talking, anthropic_server, name):
+    content, signature = SIGNED[name]
+    anthropic_server.says(CLAUDE, {"content": content})
+    whole = ask(talking, model="claude", max_tokens=100).json()["choices"][0]["message"]
+    deltas = [choice["delta"] for choice in stream(talking, model="claude", max_tokens=100).choices(0)]
+    streamed = [delta["extra_content"] for delta in deltas if "extra_content" in delta]
+    wanted = [{"thought_signature": signature}] if signature else []
+    assert [message["extra_content"] for message in [whole] if "extra_content" in message] == wanted == streamed
+    assert "".join(delta.get("reasoning_content", "") for delta in deltas) == whole["reasoning_content"]
+
+
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_items_in_their_order(talking, anthropic_server, is_streamed):
     anthropic_server.says(CLAUDE, {"content": MIXED})

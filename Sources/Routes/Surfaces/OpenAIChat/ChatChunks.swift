@@ -15,6 +15,8 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     private let names: ToolNames
     /// Of calls of custom tools: the input is known at the end.
     private var customArguments: [CallPlace: [UInt8]] = [:]
+    /// Of choices: that of the only thought, until the end; empty: of several thoughts none is told, as in whole answers.
+    private var signatures: [Int: [UInt8]] = [:]
     /// The beginning of all chunks, up to the choice's index.
     private var beginning = ByteBuffer()
     /// The beginning of a chunk with text of the first choice, mostly the only one.
@@ -56,14 +58,16 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         switch event {
         case .text(let text, let isPlain): add(text, isPlain: isPlain, to: choice)
         case .finish(let reason, _): finish(choice, reason)
-        case .reasoning(let text): add(#"{"reasoning_content":""#, text, "\"}", to: choice)
+        case .reasoning(let text):
+            if !signatures.isEmpty { signatures[choice]?.removeAll() }
+            add(#"{"reasoning_content":""#, text, "\"}", to: choice)
         case .refusal(let text): add(#"{"refusal":""#, text, "\"}", to: choice)
         case .toolCall(let index, let id, let name): call(index, id, name, of: choice)
         case .toolArguments(let index, let text): arguments(index, text, of: choice)
         case .note(let text): note(text)
         case .signature(let call, let text): signature(text, ofCall: call, of: choice)
         case .native(_, let chunk): pass(chunk, of: choice)
-        case .sealedThought: break
+        case .sealedThought: signatures[choice] = []
         }
     }
 
@@ -159,7 +163,10 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     }
 
     private func signature(_ text: UnsafeRawBufferPointer, ofCall call: Int?, of choice: Int) {
-        guard let call else { return add(#"{"extra_content":{"thought_signature":""#, text, "\"}}", to: choice) }
+        guard let call else {
+            signatures[choice] = signatures[choice] == nil ? Array(text) : []
+            return
+        }
         if hasFunctions { return }
         if !hasBegun { begin() }
         makeRoom()
@@ -192,6 +199,9 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     private func finish(_ choice: Int, _ reason: FinishReason) {
         if !hasBegun { begin() }
         if !customArguments.isEmpty { writeInputs(of: choice) }
+        if let signature = signatures[choice], !signature.isEmpty {
+            signature.withUnsafeBytes { add(#"{"extra_content":{"thought_signature":""#, $0, "\"}}", to: choice) }
+        }
         open(choice)
         out.append(#"{},"finish_reason":""#)
         out.append(reason.name(isOld: hasFunctions))
