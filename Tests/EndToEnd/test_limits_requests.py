@@ -167,6 +167,15 @@ def test_groups_are_apart(limited, caller):
     assert_refused(http.post("/chat/completions", json=chat_body()), "2 per minute")
 
 
+@pytest.mark.parametrize("path", ["/v1/messages/count_tokens", "/v1/responses/input_tokens", "/messages/count_tokens"])
+def test_counts_of_tokens_are_chat(limited, caller, path):
+    http = caller(limited(RATE_LIMIT="off", RATE_LIMIT_CHAT="2/minute"))
+    counted = {"model": "echo", "messages": [{"role": "user", "content": "Hi"}]} if "messages" in path else {"model": "echo", "input": "Hi"}
+    assert_admitted(http.post(path, json=counted), "2 per minute", 1)
+    assert_admitted(chat(http), "2 per minute", 0)
+    assert http.post(path, json=counted).status_code == 429
+
+
 def test_a_group_may_be_free_or_the_only_one_limited(limited, caller):
     http = caller(limited(RATE_LIMIT="1/minute", RATE_LIMIT_CHAT="off"))
     assert http.get(MODELS).status_code == 200

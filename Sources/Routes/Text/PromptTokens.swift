@@ -4,8 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// The tokens that a call's prompt would have, counted or estimated without its vendor. Counts among what is asked of
-/// models.
+/// The tokens that a call's prompt would have, counted or estimated without its vendor.
 func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> Int {
     let gateway = exchange.gateway
     exchange.record.model = call.model
@@ -13,7 +12,7 @@ func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) a
     let abilities = candidate.provider.abilities(for: call, of: candidate.model)
     try Completion.check(call, against: abilities)
     let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil
-    _ = try await exchange.admit(gateway.limits.cover(caller, .models, exchange.request))
+    _ = try await exchange.admit(gateway.limits.cover(caller, .chat, exchange.request))
     let counter = TokenCounter.of(model: candidate.model.id)
     let tokens = await gateway.worker.result(ofBytes: Worker.countingWeight * call.allTextBytes, on: gateway.loop) {
         (form?.written(call) ?? call).allTokens(by: counter)

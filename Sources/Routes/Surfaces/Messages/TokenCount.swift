@@ -5,7 +5,7 @@ import Shared
 
 /// POST /v1/messages/count_tokens: the tokens that the prompt would have, counted or estimated without its vendor.
 func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    let caller = try await exchange.caller(.models)
+    let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel
     let call = try await exchange.json { (root) throws(APIError) in
         try ChatCall(message: root, defaultModel: defaultModel, isCounted: true)

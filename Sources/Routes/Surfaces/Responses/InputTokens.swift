@@ -5,7 +5,7 @@ import Shared
 
 /// POST /v1/responses/input_tokens: the tokens that the input would have, counted or estimated without its vendor.
 func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    let caller = try await exchange.caller(.models)
+    let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel
     var draft = try await exchange.json { (root) throws(APIError) in
         try ResponseDraft(root, defaultModel: defaultModel, for: .count)
