@@ -268,7 +268,11 @@ def test_what_is_missing(team):
     answer = team.post("/v1/embeddings", content=twice, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400 and "twice" in answer.json()["error"]["message"]
     assert httpx.post(str(team.base_url) + "/v1/embeddings", json={"model": "fast", "input": "x"}).status_code == 401
-    assert team.get("/v1/embeddings").status_code == 404
+    for ask_for in (team.get, team.head, team.delete):
+        for path in ("/v1/embeddings", "/v1/moderations"):
+            wrong = ask_for(path)
+            assert wrong.status_code == 405 and wrong.headers["allow"] == "POST, OPTIONS"
+    assert team.get("/v1/assistants").status_code == 404
 
 
 def test_forms_that_are_wrong(team, server):
