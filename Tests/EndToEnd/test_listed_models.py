@@ -133,6 +133,26 @@ def test_a_model_that_may_be_listed_is_not_missing(start_relay, caller, headers,
     assert [status(name) for name in names] == [200, 200, 200, 404, 404]
 
 
+@pytest.mark.parametrize("fallback", [None, "own"])
+def test_other_endpoints_wait_for_the_list(start_relay, caller, fallback):
+    lister = Lister("openai")
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS="*,own=big/model:1", ANONYMOUS_MODELS="big*,experts,own", FALLBACK_MODEL=fallback,
+        PANEL_EXPERTS_MODELS="own", PANEL_EXPERTS_SUMMARY_MODEL="own",
+    )  # fmt: skip
+    http = caller(relay)
+    for path in ("embeddings", "moderations"):
+        waits = http.post(f"/v1/{path}", json={"model": "big/model:2", "input": "x"})
+        assert waits.status_code == 503 and waits.headers["retry-after"] == "1"
+        for unknown in ("experts", "small"):
+            if fallback is None:
+                assert http.post(f"/v1/{path}", json={"model": unknown, "input": "x"}).status_code == 404
+    waits = http.post("/v1/images/generations", json={"model": "big/model:2", "prompt": "x"})
+    assert waits.status_code == 503
+    lister.open.set()
+
+
 def test_callers_without_the_right_to_a_name_do_not_wait_for_it(start_relay, caller):
     lister = Lister("openai")
     relay = start_relay(

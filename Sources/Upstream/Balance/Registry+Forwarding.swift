@@ -14,6 +14,7 @@ extension Registry {
         var all = usable(known, as: served, asked: name, caller, features)
         // The right to the name that was asked is what counts.
         if !known.contains(where: { mayUse($0, name, caller) }) {
+            if offers.panels[served] == nil, offers.mayBeListed(name, for: caller) { throw .listAwaited }
             all = usable(offers.substitutes(for: name), as: offers.fallback ?? name, asked: name, caller, features)
         }
         guard all.contains(where: { $0.forwarder != nil }) else { return nil }
