@@ -98,6 +98,35 @@ def test_a_recording_whose_model_follows(team, server, size):
     assert body["file"] == ("a.wav", "audio/wav", recording) and body["language"] == "en"
 
 
+DEFAULTS = {
+    "generations": ("gpt-image-1", lambda http: http.post("/v1/images/generations", json={"prompt": "x", "model": None})),
+    "edits": ("gpt-image-1", lambda http: http.post("/v1/images/edits", data={"prompt": "x"}, files={"image": ("a.png", PNG)})),
+    "edits in JSON": ("gpt-image-1", lambda http: http.post(
+        "/v1/images/edits", json={"prompt": "x", "images": [{"image_url": "data:image/png;base64,AAAA"}]}
+    )),
+    "variations": ("dall-e-2", lambda http: http.post("/v1/images/variations", files={"image": ("a.png", PNG)})),
+    "moderations": ("omni-moderation-latest", lambda http: http.post("/v1/moderations", json={"input": "x"})),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def defaults(launch, server):
+    return launch(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, KEY_A_TOKEN="token-of-nameless-models",
+        PROVIDER_ROW_MODELS=",".join(f"{name}=my/{name}" for name in {name for name, _ in DEFAULTS.values()}),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_requests_without_a_model(defaults, server, caller, name):
+    model, ask_for = DEFAULTS[name]
+    server.says(f"my/{model}", {})
+    answer = ask_for(caller(defaults, "token-of-nameless-models"))
+    assert answer.status_code == 200, answer.text
+    assert server.body(f"my/{model}")["model"] == f"my/{model}"
+    assert server.take_violations() == []
+
+
 def test_the_official_client(official, server):
     made = official.embeddings.create(model="fast", input=["a", "b"], encoding_format="float")
     assert [one.embedding for one in made.data] == [[0.25, -0.5, 0], [0.25, -0.5, 1]] and made.usage.total_tokens == 7

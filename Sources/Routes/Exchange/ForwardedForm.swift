@@ -30,6 +30,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private var given = 0
     private var newModel = ""
     private var isInModel = false
+    private var hasModel = false
     private var partBytes = 0
     private var hasEnded = false
 
@@ -162,6 +163,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         newModel = model
         given = 0
         isInModel = false
+        hasModel = false
         hasEnded = false
         // It was found valid.
         if let fresh = try? MultipartReader(contentType: request[.contentType]) { reader = fresh }
@@ -210,6 +212,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         case .part(let part):
             partBytes = 0
             isInModel = part.filename == nil && part.name.hasSameBytes(as: "model")
+            if isInModel { hasModel = true }
             MultipartFile.begin(&out, boundary, part.name)
             if let filename = part.filename {
                 let name = filename.isEmpty ? "upload" : filename
@@ -229,6 +232,10 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             if !isInModel { out.append(bytes) }
         case .partEnd: out.append("\r\n")
         case .end:
+            if !hasModel {
+                MultipartFile.begin(&out, boundary, "model")
+                out.append("\r\n\r\n\(newModel)\r\n")
+            }
             out.append("--\(boundary)--\r\n")
             hasEnded = true
         }

@@ -40,7 +40,7 @@ extension Exchange {
     ) async throws(APIError) -> Bool {
         guard gateway.registry.forwards else { return false }
         let (fields, content) = try await read(endpoint)
-        let named = fields.model ?? (endpoint == .moderations ? "omni-moderation-latest" : nil)
+        let named = fields.model ?? endpoint.defaultModel
         if endpoint == .embeddings, named?.isEmpty ?? true { throw .missing("model") }
         record.model = named
         guard let named, !named.isEmpty,
@@ -209,6 +209,16 @@ extension ForwardedEndpoint {
         switch self {
         case .imageEdits, .imageVariations, .transcriptions, .translations: true
         default: false
+        }
+    }
+
+    /// As OpenAI has it; nil: a request has to name one.
+    fileprivate var defaultModel: String? {
+        switch self {
+        case .moderations: "omni-moderation-latest"
+        case .imageGenerations, .imageEdits: ImageCall.defaultModel
+        case .imageVariations: ImageCall.defaultVariationModel
+        case .embeddings, .speech, .transcriptions, .translations: nil
         }
     }
 

@@ -3,11 +3,15 @@ package import Engine
 package import Shared
 
 extension ImageCall {
+    /// Of requests that name no model.
+    static let defaultModel = "gpt-image-1"
+    static let defaultVariationModel = "dall-e-2"
+
     /// Reads `POST /v1/images/generations`.
     package init(generation root: JSONValue) throws(APIError) {
         self.init(.generation)
         let fields = try RequestFields(root)
-        model = try fields.model() ?? "gpt-image-1"
+        model = try fields.model() ?? Self.defaultModel
         guard !model.isEmpty else { throw .missing("model") }
         try readPrompt(fields)
         try readWishes(fields)
@@ -16,7 +20,7 @@ extension ImageCall {
     /// Reads `POST /v1/images/edits`; the picture is set apart.
     package init(edit fields: some CallFields) throws(APIError) {
         self.init(.edit)
-        model = try fields.model() ?? "gpt-image-1"
+        model = try fields.model() ?? Self.defaultModel
         guard !model.isEmpty else { throw .missing("model") }
         try readPrompt(fields)
         try readWishes(fields)
@@ -26,7 +30,7 @@ extension ImageCall {
     /// Reads `POST /v1/images/variations`; the picture is set apart.
     package init(variation fields: FormFields) throws(APIError) {
         self.init(.variation)
-        model = try fields.model() ?? "dall-e-2"
+        model = try fields.model() ?? Self.defaultVariationModel
         try readWishes(fields)
     }
 
