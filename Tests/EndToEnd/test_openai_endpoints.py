@@ -98,6 +98,23 @@ def test_a_recording_whose_model_follows(team, server, size):
     assert body["file"] == ("a.wav", "audio/wav", recording) and body["language"] == "en"
 
 
+@every
+def test_the_relays_own_fields_stay_here(team, server, name):
+    own = {"web_search": True, "num_of_site": 3, "max_word": 5, "new_input": "x", "file_ids": ["a"]}
+    if name in ("edits", "variations", "transcriptions", "translations"):
+        fields = [(field, (None, str(value))) for field, value in own.items()] + [("prompt", (None, "x")), ("model", (None, "fast"))]
+        file = "image" if name in ("edits", "variations") else "file"
+        path = "images" if file == "image" else "audio"
+        server.says(MODEL, {"extra": True})
+        answer = team.post(f"/v1/{path}/{name}", files=[*fields, (file, ("a.png", PNG, "image/png"))])
+    else:
+        fields = {"prompt": "x"} if name == "generations" else {"input": "x"} | ({"voice": "v"} if name == "speech" else {})
+        path = {"generations": "images/", "speech": "audio/"}.get(name, "") + name
+        answer = team.post(f"/v1/{path}", json={"model": "fast"} | fields | own)
+    assert answer.status_code == 200, answer.text
+    assert not set(own) & set(server.body(MODEL))
+
+
 DEFAULTS = {
     "generations": ("gpt-image-1", lambda http: http.post("/v1/images/generations", json={"prompt": "x", "model": None})),
     "edits": ("gpt-image-1", lambda http: http.post("/v1/images/edits", data={"prompt": "x"}, files={"image": ("a.png", PNG)})),

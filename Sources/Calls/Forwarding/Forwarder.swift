@@ -60,6 +60,14 @@ package struct ForwardedRequest: Sendable {
         self.content = content
         self.model = model
     }
+
+    /// A field that only the relay knows, so that no vendor is sent it.
+    package static func isOfRelay(_ name: String) -> Bool {
+        switch name {
+        case "web_search", "num_of_site", "max_word", "new_input", "file_ids", "file_ids[]": true
+        default: false
+        }
+    }
 }
 
 /// A caller's form, with another model. Used on its request's loop.

@@ -31,6 +31,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private var newModel = ""
     private var isInModel = false
     private var hasModel = false
+    private var isLeftOut = false
     private var partBytes = 0
     private var hasEnded = false
 
@@ -164,6 +165,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         given = 0
         isInModel = false
         hasModel = false
+        isLeftOut = false
         hasEnded = false
         // It was found valid.
         if let fresh = try? MultipartReader(contentType: request[.contentType]) { reader = fresh }
@@ -211,6 +213,8 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         switch event {
         case .part(let part):
             partBytes = 0
+            isLeftOut = ForwardedRequest.isOfRelay(part.name)
+            if isLeftOut { return }
             isInModel = part.filename == nil && part.name.hasSameBytes(as: "model")
             if isInModel { hasModel = true }
             MultipartFile.begin(&out, boundary, part.name)
@@ -229,8 +233,8 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         case .data(let bytes):
             partBytes += bytes.count
             guard partBytes <= limits.partBytes else { throw .bodyTooLarge }
-            if !isInModel { out.append(bytes) }
-        case .partEnd: out.append("\r\n")
+            if !isInModel, !isLeftOut { out.append(bytes) }
+        case .partEnd: if !isLeftOut { out.append("\r\n") }
         case .end:
             if !hasModel {
                 MultipartFile.begin(&out, boundary, "model")

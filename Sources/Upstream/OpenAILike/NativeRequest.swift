@@ -47,7 +47,7 @@ struct NativeRequest {
         _ = out.reserve(original.bytes.count + 256)
         out.append(#"{"model":"#)
         out.append(json: model)
-        for member in members where !member.name.equals("model") {
+        for member in members where !member.name.equals("model") && !ForwardedRequest.isOfRelay(member.name.text) {
             out.append(next: member)
         }
         out.append("}")
