@@ -144,6 +144,18 @@ def test_requests_without_a_model(defaults, server, caller, name):
     assert server.take_violations() == []
 
 
+@pytest.mark.parametrize("status", [201, 202, 203, 206])
+def test_the_status_of_a_success(team, server, status):
+    server.says(MODEL, {"json": fake.embeddings({"input": "x"}), "status": status})
+    assert embed(team).status_code == status
+    server.says(MODEL, {"raw": fake.SOUND, "type": "audio/mpeg", "status": status})
+    answer = ASKS["speech"](team)
+    assert (answer.status_code, answer.content) == (status, fake.SOUND)
+    server.says(MODEL, {"raw": b""})
+    # An empty answer is none, whatever its status.
+    assert embed(team).status_code == 502
+
+
 def test_the_official_client(official, server):
     made = official.embeddings.create(model="fast", input=["a", "b"], encoding_format="float")
     assert [one.embedding for one in made.data] == [[0.25, -0.5, 0], [0.25, -0.5, 1]] and made.usage.total_tokens == 7

@@ -83,6 +83,8 @@ package protocol FormSource: AnyObject, Sendable {
 }
 
 package protocol ForwardedAnswer: MediaStream {
+    /// Of a success.
+    var status: Int { get }
     var isEventStream: Bool { get }
     /// As told up to now.
     var usage: Usage? { get }

@@ -10,7 +10,7 @@ struct KeptForward: ~Copyable {
 
     /// Nil: such an answer is not kept.
     init?(_ part: (any CachePart)?, of answer: any ForwardedAnswer) {
-        guard let lookup = part as? CacheLookup, lookup.isKeeping,
+        guard let lookup = part as? CacheLookup, lookup.isKeeping, answer.status == 200,
             answer.mediaType.utf8.starts(with: "application/json".utf8)
         else { return nil }
         self.lookup = lookup

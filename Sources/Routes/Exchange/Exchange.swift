@@ -89,11 +89,11 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: Streams
 
-    func beginEvents() {
-        var head = head(200, type: "text/event-stream; charset=utf-8")
+    func beginEvents(_ status: Int = 200) {
+        var head = head(status, type: "text/event-stream; charset=utf-8")
         head.add("Cache-Control", "no-cache")
         head.add("X-Accel-Buffering", "no")
-        begin(200)
+        begin(status)
         record.isStreaming = true
         gateway.counts.change(.streams, by: 1)
         writer.begin(head)
@@ -104,18 +104,18 @@ final class Exchange: @unchecked Sendable {
         if !batch.isEmpty { writer.write(batch: &batch) }
     }
 
-    func send(_ body: borrowing ByteBuffer, type: String) {
-        var head = head(200, type: nil)
+    func send(_ status: Int = 200, _ body: borrowing ByteBuffer, type: String) {
+        var head = head(status, type: nil)
         head.add("Content-Type", text: type)
-        begin(200)
+        begin(status)
         writer.send(head, body: body)
     }
 
     /// A body in pieces, in which no error can be told.
-    func beginBytes(type: String) {
-        var head = head(200, type: nil)
+    func beginBytes(_ status: Int = 200, type: String) {
+        var head = head(status, type: nil)
         head.add("Content-Type", text: type)
-        begin(200)
+        begin(status)
         isBinary = true
         writer.begin(head)
     }

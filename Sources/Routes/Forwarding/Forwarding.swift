@@ -101,7 +101,7 @@ extension Exchange {
     ) async throws(UpstreamError) {
         if answer.isEventStream {
             record.isStreamed = true
-            beginEvents()
+            beginEvents(answer.status)
         }
         var held = ByteBuffer()
         var piece = ByteBuffer()
@@ -115,7 +115,7 @@ extension Exchange {
             } else {
                 held.append(piece.bytes)
                 if held.count > Self.wholeBytes {
-                    beginBytes(type: answer.type)
+                    beginBytes(answer.status, type: answer.type)
                     writer.write(held)
                     held.release()
                 }
@@ -130,7 +130,7 @@ extension Exchange {
             vendorCall.made(credits: nil)
         }
         if let kept = kept.take() { await kept.keep(record.usage, self) }
-        if hasBegun { writer.end() } else { send(held, type: answer.type) }
+        if hasBegun { writer.end() } else { send(answer.status, held, type: answer.type) }
     }
 
     private static let wholeBytes = 65_536

@@ -7,6 +7,7 @@ import Shared
 /// `@unchecked`: used on its loop only.
 final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     private enum Form { case json, events, bytes }
+    let status: Int
     let mediaType: String
     private let stream: any UpstreamStream
     private let parser: JSONParser
@@ -39,6 +40,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     init(_ stream: any UpstreamStream, _ request: ForwardedRequest, _ parser: JSONParser) {
         self.stream = stream
         self.parser = parser
+        status = stream.head.status
         mediaType = stream.mediaType
         form =
             if stream.head.isEventStream {
