@@ -108,6 +108,27 @@ def test_a_conversation(co, vendor_site):
     ]  # fmt: skip
 
 
+def test_results_that_stand_apart_from_their_calls(co, vendor_site):
+    def call(id):
+        return {"id": id, "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+
+    def result(id, said):
+        return {"role": "tool", "tool_call_id": id, "content": said}
+
+    ask(co, model="command", tools=[TOOL], messages=[
+        {"role": "user", "content": "Hi"}, {"role": "assistant", "content": None, "tool_calls": [call("a"), call("b"), call("c"), call("c")]},
+        result("c", "first"), {"role": "system", "content": "Be brief"}, result("a", "one"), {"role": "user", "content": "And?"},
+        {"role": "assistant", "content": "Wait"}, result("b", "two"), result("c", "second"), result("c", "lost"),
+        {"role": "assistant", "content": None, "tool_calls": [call("a")]}, {"role": "assistant", "content": None, "tool_calls": [call("a")]},
+        result("a", "new"),
+    ])  # fmt: skip
+    sent = vendor_site.body(MODEL)["messages"]
+    assert [(message["role"], message.get("content")) for message in sent] == [
+        ("user", "Hi"), ("assistant", None), ("tool", "one"), ("tool", "two"), ("tool", "first"), ("tool", "second"), ("system", "Be brief"),
+        ("user", "And?"), ("assistant", "Wait"), ("user", "lost"), ("assistant", None), ("tool", "No result."), ("assistant", None), ("tool", "new"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "choice, told, names",
     [("auto", None, ["weather", "other"]), ("none", "NONE", ["weather", "other"]), ("required", "REQUIRED", ["weather", "other"]),

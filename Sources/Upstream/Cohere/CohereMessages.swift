@@ -4,24 +4,40 @@ import Shared
 
 /// Writes messages as Cohere takes them: none is empty, and each call has one result behind it.
 struct CohereMessages: ~Copyable {
-    /// A call of the assistant's last message, which waits for its result.
-    private struct Waiting {
-        let key: [UInt8]
-        let id: [UInt8]
-    }
-
     private let messages: [ChatMessage]
     private let attachments: [Attachment]
     private(set) var names: SentNames
     private var ids = SentNames()
-    private var waiting: [Waiting] = []
+    /// The places of results, by the numbers of the calls that they answer.
+    private let results: [Int: Int]
+    private var calls = 0
     private var isFirst = true
     private let parser = JSONParser()
 
     init(_ call: borrowing ChatCall, _ names: SentNames) {
         messages = call.messages
         attachments = call.attachments
+        results = Self.results(in: call.messages)
         self.names = names
+    }
+
+    /// Each belongs to the last message before it that makes such a call.
+    private static func results(in messages: [ChatMessage]) -> [Int: Int] {
+        var waiting: [[UInt8]: (place: Int, calls: ArraySlice<Int>)] = [:]
+        var results: [Int: Int] = [:]
+        var calls = 0
+        for (place, message) in messages.enumerated() {
+            for call in message.toolCalls {
+                let key = key(id: call.id, name: call.name)
+                if waiting[key]?.place != place { waiting[key] = (place, []) }
+                waiting[key]?.calls.append(calls)
+                calls += 1
+            }
+            guard message.isResult else { continue }
+            let key = key(id: message.toolCallID, name: message.name ?? "")
+            if let call = waiting[key]?.calls.popFirst() { results[call] = place }
+        }
+        return results
     }
 
     mutating func append(instruction: String, to out: inout ByteBuffer) {
@@ -30,15 +46,10 @@ struct CohereMessages: ~Copyable {
         out.append("}")
     }
 
+    /// Results stand behind their calls, wherever they were.
     mutating func append(to out: inout ByteBuffer) {
-        var place = 0
-        while place < messages.count {
-            let end = messages[place...].firstIndex { !$0.isResult } ?? messages.count
-            if !waiting.isEmpty || end > place { appendResults(place..<end, to: &out) }
-            if end < messages.count { append(messages[end], to: &out) }
-            place = end + 1
-        }
-        if !waiting.isEmpty { appendResults(0..<0, to: &out) }
+        let answers = Set(results.values)
+        for place in messages.indices where !answers.contains(place) { append(messages[place], to: &out) }
     }
 
     private mutating func open(_ role: StaticString, to out: inout ByteBuffer) {
@@ -61,8 +72,10 @@ struct CohereMessages: ~Copyable {
             // Thoughts are not taken back.
             let text = message.text
             if !text.isEmpty || message.toolCalls.isEmpty { out.append("content", text.isEmpty ? "." : text) }
-            append(message.toolCalls, to: &out)
+            let ids = append(message.toolCalls, to: &out)
             out.append("}")
+            appendResults(of: ids, to: &out)
+        // Results that nobody asked for come from the user.
         default:
             open("user", to: &out)
             appendContent(message.content, to: &out)
@@ -98,10 +111,12 @@ struct CohereMessages: ~Copyable {
 
     // MARK: Calls and results
 
-    private mutating func append(_ calls: [ToolCall], to out: inout ByteBuffer) {
+    /// - Returns: their ids.
+    private mutating func append(_ calls: [ToolCall], to out: inout ByteBuffer) -> [[UInt8]] {
+        var written: [[UInt8]] = []
         for (index, call) in calls.enumerated() {
             let id = ids.once(call.id.map { Array($0.utf8) } ?? Array("call".utf8))
-            waiting.append(Waiting(key: Self.key(id: call.id, name: call.name), id: id))
+            written.append(id)
             out.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#)
             id.withUnsafeBytes { out.append(json: $0) }
             out.append(#","type":"function","function":{"name":"#)
@@ -111,6 +126,7 @@ struct CohereMessages: ~Copyable {
             out.append("}}")
         }
         if !calls.isEmpty { out.append("]") }
+        return written
     }
 
     /// The text of an object.
@@ -130,34 +146,24 @@ struct CohereMessages: ~Copyable {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
-    /// One for each call that waits; pictures in them, and results that nobody asked for, come from the user.
-    private mutating func appendResults(_ places: Range<Int>, to out: inout ByteBuffer) {
-        var results: [[UInt8]: Int] = [:]
-        var rest: [ChatMessage.Piece] = []
-        let asked = Set(waiting.map(\.key))
-        for place in places {
-            let message = messages[place]
-            let key = Self.key(id: message.toolCallID, name: message.name ?? "")
-            if asked.contains(key), results[key] == nil {
-                results[key] = place
-                for case .attachment(let picture) in message.content { rest.append(.attachment(picture)) }
-            } else {
-                rest += message.content
-            }
-        }
-        for call in waiting {
-            let place = results.removeValue(forKey: call.key)
+    /// One for each call; pictures in them come from the user.
+    private mutating func appendResults(of ids: [[UInt8]], to out: inout ByteBuffer) {
+        var pictures: [ChatMessage.Piece] = []
+        for id in ids {
+            let place = results[calls]
+            calls += 1
             open("tool", to: &out)
             out.append(member: "tool_call_id")
-            call.id.withUnsafeBytes { out.append(json: $0) }
+            id.withUnsafeBytes { out.append(json: $0) }
             let text = place.map { messages[$0].text } ?? "No result."
             out.append("content", text.isEmpty ? "." : text)
             out.append("}")
+            guard let place else { continue }
+            pictures += messages[place].content.filter { if case .attachment = $0 { true } else { false } }
         }
-        waiting = []
-        guard !rest.isEmpty else { return }
+        guard !pictures.isEmpty else { return }
         open("user", to: &out)
-        appendContent(rest, to: &out)
+        appendContent(pictures, to: &out)
         out.append("}")
     }
 
