@@ -180,7 +180,9 @@ SCHEMA = {
         "b": {"const": 5}, "c": {"allOf": [{"type": "string", "minLength": 1}], "description": "c"}, "d": {"allOf": [{"$ref": "#/definitions/T"}]},
         "e": {"oneOf": [{"type": "integer", "exclusiveMinimum": 1}, True]}, "f": {"$ref": "#/definitions/T", "description": "no"},
         "g": {"type": "array", "items": {"type": "number", "multipleOf": 2}, "uniqueItems": True}, "properties": {"type": "string"},
+        "h": {"allOf": [{"$ref": "#/$defs/C"}], "description": "of it", "default": "red"},
     },
+    "$defs": {"C": {"type": "string", "enum": ["red", "blue"]}},
     "definitions": {"T": {"type": "object", "properties": {"t": {"$ref": "#/definitions/T"}}, "patternProperties": {}}},
 }  # fmt: skip
 CLEANED = {
@@ -189,8 +191,9 @@ CLEANED = {
         "a": {"type": ["string", "null"], "description": "an a"}, "b": {"enum": [5]}, "c": {"type": "string", "description": "c"},
         "d": {"$ref": "#/$defs/T"}, "e": {"oneOf": [{"type": "integer"}, {}]}, "f": {"$ref": "#/$defs/T"},
         "g": {"type": "array", "items": {"type": "number"}}, "properties": {"type": "string"},
+        "h": {"anyOf": [{"$ref": "#/$defs/C"}], "description": "of it"},
     },
-    "$defs": {"T": {"type": "object", "properties": {"t": {"$ref": "#/$defs/T"}}}},
+    "$defs": {"C": {"type": "string", "enum": ["red", "blue"]}, "T": {"type": "object", "properties": {"t": {"$ref": "#/$defs/T"}}}},
 }  # fmt: skip
 
 

@@ -3,6 +3,8 @@ import Shared
 
 /// Writes a JSON Schema with the keywords that Google's models know; the others are left out.
 struct GeminiSchema {
+    private typealias Member = (name: UnsafeRawBufferPointer, value: JSONValue)
+
     /// False: it is not JSON, and nothing was written.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         let parser = JSONParser()
@@ -42,18 +44,19 @@ struct GeminiSchema {
         case "$ref":
             open(name, to: &out)
             append(reference: value, to: &out)
-        case "$defs", "properties":
+        case "properties":
             open(name, to: &out)
             appendMap(value, to: &out)
+        case "$defs": appendDefinitions(value, schema["definitions"], to: &out)
         // As older drafts have it.
-        case "definitions" where schema["$defs"] == nil:
-            out.append(out.isEmpty ? #""$defs":"# : #","$defs":"#)
-            appendMap(value, to: &out)
+        case "definitions" where schema["$defs"] == nil: appendDefinitions(value, nil, to: &out)
         case "items", "additionalProperties":
             guard value.kind == .object || name.equals("additionalProperties") else { return }
             open(name, to: &out)
             if value.kind == .object { append(value, to: &out) } else { value.append(to: &out) }
-        case "anyOf", "oneOf", "prefixItems": appendList(name, value, to: &out)
+        case "anyOf": appendList("anyOf", value, to: &out)
+        case "oneOf": appendList("oneOf", value, to: &out)
+        case "prefixItems": appendList("prefixItems", value, to: &out)
         case "const" where schema["enum"] == nil:
             out.append(out.isEmpty ? #""enum":["# : #","enum":["#)
             value.append(to: &out)
@@ -78,19 +81,36 @@ struct GeminiSchema {
 
     private static func appendMap(_ map: JSONValue, to out: inout ByteBuffer) {
         out.append("{")
-        for (index, member) in (map.members ?? []).enumerated() {
-            if index > 0 { out.append(",") }
+        append(map.members ?? [], to: &out)
+        out.append("}")
+    }
+
+    private static func append(_ map: [Member], isFirst: Bool = true, to out: inout ByteBuffer) {
+        for (index, member) in map.enumerated() {
+            if index > 0 || !isFirst { out.append(",") }
             out.append(json: member.name)
             out.append(":")
             append(member.value, to: &out)
         }
+    }
+
+    /// - Parameter older: those of an older draft, whose names are not among the others.
+    private static func appendDefinitions(_ map: JSONValue, _ older: JSONValue?, to out: inout ByteBuffer) {
+        let members = map.members ?? []
+        let names = Set(members.map { Array($0.name) })
+        out.append(out.isEmpty ? #""$defs":{"# : #","$defs":{"#)
+        append(members, to: &out)
+        let others = (older?.members ?? []).filter { !names.contains(Array($0.name)) }
+        append(others, isFirst: members.isEmpty, to: &out)
         out.append("}")
     }
 
     /// Nothing of a list without elements.
-    private static func appendList(_ name: UnsafeRawBufferPointer, _ list: JSONValue, to out: inout ByteBuffer) {
+    private static func appendList(_ name: StaticString, _ list: JSONValue, to out: inout ByteBuffer) {
         guard let elements = list.elements, elements.contains(where: { _ in true }) else { return }
-        open(name, to: &out)
+        out.append(out.isEmpty ? "\"" : ",\"")
+        out.append(name)
+        out.append("\":")
         for (index, element) in elements.enumerated() {
             out.append(index == 0 ? "[" : ",")
             append(element, to: &out)
@@ -98,13 +118,17 @@ struct GeminiSchema {
         out.append("]")
     }
 
-    /// The members of the only one of a list that the schema itself does not have. Beside a reference nothing may stand.
+    /// The members of the only one of a list that the schema itself does not have. Beside a reference nothing may stand:
+    /// it is the only choice of the schema.
     private static func appendOnly(of list: JSONValue, beside schema: JSONValue, to out: inout ByteBuffer) {
         let elements = Array((list.elements ?? JSONElements()).prefix(2))
         guard elements.count == 1, elements[0].kind == .object else { return }
         let own = schema.members ?? []
         let hasOthers = own.contains { !$0.name.hasPrefix("$") && !$0.name.equals("allOf") }
-        if elements[0]["$ref"] != nil, hasOthers { return }
+        if elements[0]["$ref"] != nil, hasOthers {
+            if schema["anyOf"] == nil { appendList("anyOf", list, to: &out) }
+            return
+        }
         for (name, value) in elements[0].members ?? [] where value.kind != .null {
             if own.count > 16 || own.contains(where: { $0.name.elementsEqual(name) }) { continue }
             append(name, value, of: elements[0], to: &out)
