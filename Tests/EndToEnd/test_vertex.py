@@ -127,20 +127,25 @@ SCHEMA = {
         "d": {"$ref": "#/$defs/D", "description": "no"}, "e": {"anyOf": [{"type": "integer", "exclusiveMinimum": 1}, {"type": "null"}]},
         "f": {"oneOf": [{"type": "string", "format": "uri"}, {"type": "array", "items": True}]}, "g": {"type": ["string", "number"]},
         "h": {"allOf": [{"$ref": "#/definitions/H"}]}, "i": {"$ref": "#/nowhere"}, "j": {"type": "string", "format": "date-time"},
-        "k": {"anyOf": [{"$ref": "#/definitions/H"}, {"type": "null"}]},
+        "k": {"anyOf": [{"$ref": "#/definitions/H"}, {"type": "null"}]}, "l": {"$ref": "#/properties/e"},
+        "m": {"$ref": "#/$defs/D/properties/n"}, "n": {"$ref": "#/definitions/a~1b%20c"},
+        "o": {"type": "object", "properties": {"z": {"type": "string"}}, "anyOf": [{"required": ["z"]}, {"properties": {"y": True}}]},
+        "p": {"type": "string", "anyOf": [{"pattern": "x"}, {"pattern": "y"}]},
     },
     "$defs": {"D": {"type": "object", "properties": {"d": {"$ref": "#/$defs/D"}, "n": {"type": "integer", "minimum": 0}}}},
-    "definitions": {"H": {"type": "boolean"}},
+    "definitions": {"H": {"type": "boolean"}, "a/b c": {"type": "number"}},
 }  # fmt: skip
 OPEN = {
     "type": "OBJECT", "required": ["a"], "title": "T",
     "properties": {
-        "a": {"type": "STRING", "nullable": True, "pattern": "^x"}, "b": {"type": "STRING", "format": "enum", "enum": ["5"]},
+        "a": {"type": "STRING", "nullable": True, "pattern": "^x"}, "b": {"type": "INTEGER", "description": "One of: 5"},
         "c": {"type": "STRING", "format": "enum", "enum": ["x", "y"], "nullable": True},
-        "d": {"type": "OBJECT", "properties": {"d": {}, "n": {"type": "INTEGER", "minimum": 0}}},
+        "d": {"type": "OBJECT", "description": "no", "properties": {"d": {}, "n": {"type": "INTEGER", "minimum": 0}}},
         "e": {"type": "INTEGER", "nullable": True},
         "f": {"anyOf": [{"type": "STRING"}, {"type": "ARRAY", "items": {}}]}, "g": {"anyOf": [{"type": "STRING"}, {"type": "NUMBER"}]},
         "h": {"type": "BOOLEAN"}, "i": {}, "j": {"type": "STRING", "format": "date-time"}, "k": {"type": "BOOLEAN", "nullable": True},
+        "l": {"type": "INTEGER", "nullable": True}, "m": {"type": "INTEGER", "minimum": 0}, "n": {"type": "NUMBER"},
+        "o": {"type": "OBJECT", "properties": {"z": {"type": "STRING"}, "y": {}}}, "p": {"type": "STRING"},
     },
 }  # fmt: skip
 
@@ -157,6 +162,17 @@ def test_schemas_without_references(team, vertex):
     form = {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}
     assert text_of(ask(team, model="pro", response_format=form)) == '{"a": "x"}'
     assert vertex.body(PRO)["generationConfig"] == {"responseMimeType": "application/json", "responseSchema": OPEN}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_numbers_that_are_listed(team, vertex, is_streamed):
+    schema = {"type": "object", "properties": {"level": {"type": "integer", "enum": [1, 2], "description": "Of it"}, "on": {"enum": [True]}},
+              "required": ["level"]}  # fmt: skip
+    form = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": schema}}
+    vertex.says(PRO, {"text": '{"level": 2, "on": true}'})
+    assert either(team, is_streamed, model="pro", response_format=form)[0] == '{"level": 2, "on": true}'
+    told = vertex.body(PRO)["generationConfig"]["responseSchema"]["properties"]
+    assert told == {"level": {"type": "INTEGER", "description": "Of it\nOne of: 1, 2"}, "on": {"type": "BOOLEAN", "description": "One of: true"}}
 
 
 def test_endless_schemas_end(team, vertex):

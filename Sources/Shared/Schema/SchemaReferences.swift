@@ -1,13 +1,15 @@
-import Engine
+package import Engine
 
 /// Finds what `$ref` names within one document: `#`, a JSON pointer (RFC 6901), an anchor, or the `$id` of a part of it.
-struct SchemaReferences {
+package struct SchemaReferences {
     private var resources: [[UInt8]: SchemaReader.Base] = [:]
     /// By the place of their resource.
     private var anchors: [Int: (names: NameTable, values: [JSONValue])] = [:]
     /// Members of objects that pointers went through, by the objects' places, so that many pointers through one large
     /// object take linear time.
     private var members: [Int: (names: NameTable, values: [JSONValue])] = [:]
+
+    package init() {}
 
     mutating func addResource(_ base: SchemaReader.Base) {
         let address =
@@ -35,9 +37,19 @@ struct SchemaReferences {
             base = found
         }
         let fragment = hash < reference.count ? reference[part: (hash + 1)..<reference.count] : reference[part: 0..<0]
-        let text = Self.unescaped(fragment)
-        guard let value = text.withUnsafeBytes({ named($0, base.value) }) else { throw unknown }
+        guard let value = value(of: fragment, in: base.value) else { throw unknown }
         return (value, base)
+    }
+
+    /// The part of a document that a reference within it names; nil: none.
+    package mutating func target(of reference: UnsafeRawBufferPointer, in root: JSONValue) -> JSONValue? {
+        guard reference.first == UInt8(ascii: "#") else { return nil }
+        return value(of: reference[part: 1..<reference.count], in: root)
+    }
+
+    private mutating func value(of fragment: UnsafeRawBufferPointer, in root: JSONValue) -> JSONValue? {
+        let text = Self.unescaped(fragment)
+        return text.withUnsafeBytes { named($0, root) }
     }
 
     private mutating func named(_ fragment: UnsafeRawBufferPointer, _ root: JSONValue) -> JSONValue? {

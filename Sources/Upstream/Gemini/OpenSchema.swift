@@ -4,9 +4,10 @@ import Shared
 /// Writes a JSON Schema as the kind of schema that OpenAPI has, which is all that some of Google's servers know: without
 /// references, and null is a property of other types.
 struct OpenSchema {
-    private var definitions: [[UInt8]: JSONValue] = [:]
-    /// The references that are being written out.
-    private var open: [[UInt8]] = []
+    private let root: JSONValue
+    private var references = SchemaReferences()
+    /// The schemas, by their places, whose references are being written out.
+    private var open: [Int] = []
     /// The schemas, and the bytes of what they say, that may still be written out.
     private var schemasLeft = 4_000
     private var bytesLeft: Int
@@ -33,13 +34,8 @@ struct OpenSchema {
     }
 
     private init(_ root: JSONValue, bytes: Int) {
+        self.root = root
         bytesLeft = bytes + Self.moreBytes
-        for (name, prefix) in [("definitions" as StaticString, "#/definitions/"), ("$defs", "#/$defs/")] {
-            for member in root[name]?.members ?? [] {
-                definitions[Array(prefix.utf8) + Array(member.name)] = member.value
-            }
-        }
-        definitions[Array("#".utf8)] = root
     }
 
     private mutating func append(_ schema: JSONValue, isNullable: Bool = false, depth: Int, to out: inout ByteBuffer) {
@@ -50,37 +46,44 @@ struct OpenSchema {
         out.append("}")
     }
 
+    /// - Parameter description: of the schema that this one stands for; nil: its own.
     private mutating func appendMembers(
         of schema: JSONValue,
         isNullable: Bool = false,
+        description: JSONValue? = nil,
         depth: Int,
         to out: inout ByteBuffer
     ) {
         schemasLeft -= 1
         guard schema.kind == .object, schemasLeft >= 0, bytesLeft > 0, depth <= Self.mostDepth else { return }
+        let description = description ?? schema["description"].flatMap { $0.kind == .string ? $0 : nil }
         if let reference = schema["$ref"]?.text {
-            bytesLeft -= reference.count
-            let name = Array(reference)
-            guard let target = definitions[name], !open.contains(name) else {
+            guard let target = target(of: reference), !open.contains(target.place) else {
                 if isNullable { member("nullable", "true", &out) }
                 return
             }
-            open.append(name)
-            appendMembers(of: target, isNullable: isNullable, depth: depth + 1, to: &out)
+            open.append(target.place)
+            appendMembers(of: target, isNullable: isNullable, description: description, depth: depth + 1, to: &out)
             open.removeLast()
             return
         }
         let only = (schema["allOf"]?.elements).map { Array($0.prefix(2)) } ?? []
-        if only.count == 1, schema["type"] == nil, schema["properties"] == nil, schema["$ref"] == nil {
-            return appendMembers(of: only[0], isNullable: isNullable, depth: depth + 1, to: &out)
+        if only.count == 1, schema["type"] == nil, schema["properties"] == nil {
+            return appendMembers(
+                of: only[0],
+                isNullable: isNullable,
+                description: description,
+                depth: depth + 1,
+                to: &out
+            )
         }
         var isNullable = isNullable
-        let choices = appendChoices(of: schema, &isNullable, depth: depth, to: &out)
+        let choices = appendChoices(of: schema, &isNullable, description, depth: depth, to: &out)
         if !choices { appendType(of: schema, &isNullable, to: &out) }
         if isNullable { member("nullable", "true", &out) }
         guard !choices else { return }
         let start = out.count
-        appendPlain(of: schema, to: &out)
+        appendPlain(of: schema, description, to: &out)
         bytesLeft -= out.count - start
         appendProperties(of: schema, depth: depth, to: &out)
         if let items = schema["items"], items.kind == .object {
@@ -91,31 +94,50 @@ struct OpenSchema {
         }
     }
 
+    private mutating func target(of reference: UnsafeRawBufferPointer) -> JSONValue? {
+        bytesLeft -= reference.count
+        return references.target(of: reference, in: root)
+    }
+
     // MARK: Types
 
     private func isArray(_ schema: JSONValue) -> Bool { schema["type"]?.text.map { $0.equals("array") } ?? false }
+
+    /// The schemas of which it is one. Nothing may stand beside them: a schema that says more itself is written without.
+    private static func choices(of schema: JSONValue) -> JSONElements {
+        if let type = schema["type"]?.text, !type.equals("object") { return JSONElements() }
+        return schema["properties"] == nil ? allChoices(of: schema) : JSONElements()
+    }
+
+    private static func allChoices(of schema: JSONValue) -> JSONElements {
+        (schema["anyOf"] ?? schema["oneOf"])?.elements ?? JSONElements()
+    }
 
     /// True if the schema is one of several.
     private mutating func appendChoices(
         of schema: JSONValue,
         _ isNullable: inout Bool,
+        _ description: JSONValue?,
         depth: Int,
         to out: inout ByteBuffer
     ) -> Bool {
         var schemas: [JSONValue] = []
-        for choice in (schema["anyOf"] ?? schema["oneOf"])?.elements ?? JSONElements() {
+        for choice in Self.choices(of: schema) {
+            bytesLeft -= 1
             if choice["type"]?.text.map({ $0.equals("null") }) ?? false {
                 isNullable = true
             } else {
                 schemas.append(choice)
             }
         }
-        if schemas.count == 1, schema["properties"] == nil {
-            if let text = schema["description"], schemas[0]["description"] == nil {
-                bytesLeft -= text.text?.count ?? 0
-                member("description", text, &out)
-            }
-            appendMembers(of: schemas[0], isNullable: isNullable, depth: depth + 1, to: &out)
+        if schemas.count == 1 {
+            appendMembers(
+                of: schemas[0],
+                isNullable: isNullable,
+                description: description,
+                depth: depth + 1,
+                to: &out
+            )
             isNullable = false
             return true
         }
@@ -143,25 +165,18 @@ struct OpenSchema {
     }
 
     private mutating func appendType(of schema: JSONValue, _ isNullable: inout Bool, to out: inout ByteBuffer) {
-        let values = schema["enum"]?.elements.map { Array($0) } ?? schema["const"].map { [$0] } ?? []
+        let values = Self.values(of: schema)
         let start = out.count
-        defer { bytesLeft -= out.count - start }
+        defer { bytesLeft -= out.count - start + values.count }
         let told = values.filter { $0.kind != .null }
         if told.count < values.count { isNullable = true }
-        if !told.isEmpty {
-            // Only texts can be listed.
+        if Self.areTexts(told) {
             member("type", #""STRING""#, &out)
             member("format", #""enum""#, &out)
             open(member: "enum", &out)
             for (index, value) in told.enumerated() {
                 out.append(index == 0 ? "[" : ",")
-                if value.kind == .string {
-                    value.append(to: &out)
-                } else {
-                    var text = ByteBuffer()
-                    value.append(to: &text)
-                    out.append(json: text.bytes)
-                }
+                value.append(to: &out)
             }
             out.append("]")
             return
@@ -169,12 +184,31 @@ struct OpenSchema {
         let single = schema["type"]?.elements?.first { !($0.text?.equals("null") ?? true) } ?? schema["type"]
         guard let single, single.text != nil else {
             if schema["properties"] != nil { member("type", #""OBJECT""#, &out) }
+            if let type = Self.type(of: told) { member("type", type, &out) }
             return
         }
         open(member: "type", &out)
         out.append("\"")
         append(type: single, to: &out)
         out.append("\"")
+    }
+
+    /// All that it may be, if they are listed.
+    private static func values(of schema: JSONValue) -> [JSONValue] {
+        schema["enum"]?.elements.map { Array($0) } ?? schema["const"].map { [$0] } ?? []
+    }
+
+    /// Only texts can be listed; other values are told in the description.
+    private static func areTexts(_ values: [JSONValue]) -> Bool {
+        !values.isEmpty && values.allSatisfy { $0.kind == .string }
+    }
+
+    /// Nil: they have several.
+    private static func type(of values: [JSONValue]) -> StaticString? {
+        let kinds = Set(values.map(\.kind))
+        if kinds == [.flag] { return #""BOOLEAN""# }
+        if kinds == [.integer] { return #""INTEGER""# }
+        return !kinds.isEmpty && kinds.isSubset(of: [.integer, .decimal]) ? #""NUMBER""# : nil
     }
 
     /// An unknown one is a text.
@@ -191,10 +225,13 @@ struct OpenSchema {
 
     // MARK: Members
 
-    private mutating func appendPlain(of schema: JSONValue, to out: inout ByteBuffer) {
-        for (name, value) in schema.members ?? [] {
+    private mutating func appendPlain(of schema: JSONValue, _ description: JSONValue?, to out: inout ByteBuffer) {
+        append(description: description, of: schema, to: &out)
+        let members = schema.members ?? []
+        bytesLeft -= members.count
+        for (name, value) in members {
             switch name {
-            case "title", "description": if value.kind == .string { member(name, value, &out) }
+            case "title": if value.kind == .string { member(name, value, &out) }
             case "pattern": if value.kind == .string, schema["enum"] == nil { member(name, value, &out) }
             case "format":
                 guard let text = value.text, schema["enum"] == nil, schema["const"] == nil,
@@ -209,16 +246,43 @@ struct OpenSchema {
         }
     }
 
+    private func append(description: JSONValue?, of schema: JSONValue, to out: inout ByteBuffer) {
+        let values = Self.values(of: schema).filter { $0.kind != .null }
+        guard !values.isEmpty, !Self.areTexts(values) else {
+            if let description { member("description", description, &out) }
+            return
+        }
+        open(member: "description", &out)
+        out.append("\"")
+        if let text = description?.text, !text.isEmpty {
+            out.append(jsonContent: text)
+            out.append(#"\n"#)
+        }
+        for (index, value) in values.enumerated() {
+            out.append(index == 0 ? "One of: " : ", ")
+            var told = ByteBuffer()
+            value.append(to: &told)
+            out.append(jsonContent: told.bytes)
+        }
+        out.append("\"")
+    }
+
     private mutating func appendProperties(of schema: JSONValue, depth: Int, to out: inout ByteBuffer) {
-        guard let properties = schema["properties"]?.members, !properties.isEmpty else { return }
+        guard var properties = schema["properties"]?.members, !properties.isEmpty else { return }
+        // Those of the choices may be there, too.
+        for choice in Self.allChoices(of: schema) {
+            schemasLeft -= 1
+            guard schemasLeft >= 0 else { break }
+            let choice = choice["$ref"]?.text.flatMap { target(of: $0) } ?? choice
+            properties += choice["properties"]?.members ?? []
+        }
         open(member: "properties", &out)
         var known: Set<[UInt8]> = []
-        for (index, property) in properties.enumerated() {
-            out.append(index == 0 ? "{" : ",")
+        for property in properties where known.insert(Array(property.name)).inserted {
+            out.append(known.count == 1 ? "{" : ",")
             out.append(json: property.name)
             out.append(":")
             append(property.value, depth: depth, to: &out)
-            known.insert(Array(property.name))
             bytesLeft -= property.name.count
         }
         out.append("}")

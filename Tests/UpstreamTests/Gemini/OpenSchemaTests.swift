@@ -29,12 +29,33 @@ import Testing
             (#"{"anyOf":[{"type":"null"}]}"#, #"{"nullable":true}"#),
             (
                 #"{"enum":["a",1,null,true]}"#,
-                #"{"type":"STRING","format":"enum","enum":["a","1","true"],"nullable":true}"#
+                #"{"nullable":true,"description":"One of: \"a\", 1, true"}"#
+            ),
+            (#"{"enum":[1,2],"description":"d"}"#, #"{"type":"INTEGER","description":"d\nOne of: 1, 2"}"#),
+            (#"{"const":true}"#, #"{"type":"BOOLEAN","description":"One of: true"}"#),
+            (#"{"enum":[1,2.5]}"#, #"{"type":"NUMBER","description":"One of: 1, 2.5"}"#),
+            (
+                ##"{"properties":{"a":{"type":"string"},"b":{"$ref":"#/properties/a","description":"d"}}}"##,
+                #"{"type":"OBJECT","properties":{"a":{"type":"STRING"},"b":{"type":"STRING","description":"d"}}}"#
+            ),
+            (
+                ##"{"$ref":"#/$defs/a~1b%20c","$defs":{"a/b c":{"type":"string"}}}"##, #"{"type":"STRING"}"#
+            ),
+            (
+                ##"{"allOf":[{"$ref":"#/$defs/A"}],"description":"d","$defs":{"A":{"enum":["x"],"description":"a"}}}"##,
+                #"{"type":"STRING","format":"enum","enum":["x"],"description":"d"}"#
+            ),
+            (
+                #"{"type":"string","anyOf":[{"format":"date-time"},{"pattern":"x"}]}"#, #"{"type":"STRING"}"#
+            ),
+            (
+                #"{"properties":{"k":{}},"oneOf":[{"properties":{"x":{}}},{"properties":{"k":{},"y":{}}}]}"#,
+                #"{"type":"OBJECT","properties":{"k":{},"x":{},"y":{}}}"#
             ),
             (#"{"type":"string","minLength":"x","maxLength":3,"title":5}"#, #"{"type":"STRING","maxLength":3}"#),
             (
                 #"{"description":"d","anyOf":[{"type":"string"},{"type":"null"}]}"#,
-                #"{"description":"d","type":"STRING","nullable":true}"#
+                #"{"type":"STRING","nullable":true,"description":"d"}"#
             ),
         ]
     )
