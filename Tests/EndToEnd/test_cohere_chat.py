@@ -424,6 +424,8 @@ MENDS = [
     ("strict_tools is not supported", {"tools": [{"type": "function", "function": TOOL["function"] | {"strict": True}}]}, {"tools"}),
     ("seed is not supported", {"seed": 5, "temperature": 0.5}, {"temperature": 0.5}),
     ("frequency_penalty is not supported", {"frequency_penalty": 0.5}, {}),
+    ("too many tokens: max tokens must be less than or equal to 4096, the maximum output for this model - received 9000.",
+     {"max_tokens": 9000}, {"max_tokens": 4096}),
 ]  # fmt: skip
 
 

@@ -5,11 +5,15 @@ import Shared
 extension Fault {
     /// The failures that their status alone does not tell, as Cohere tells them.
     static let cohere: FaultTable = { $0.ofCohere }
+    fileprivate static let highBound: StaticString = "max tokens must be less than"
 
     private var ofCohere: UpstreamError? {
         switch status {
         case 400, 422:
-            if words.say("too many tokens") { return refused("context_length_exceeded", param: "messages") }
+            // It may be the bound on the answer that is too high.
+            if words.say("too many tokens"), !words.say(Self.highBound) {
+                return refused("context_length_exceeded", param: "messages")
+            }
             let isMissing = words.say("model") && words.sayOne(of: ["not found", "does not exist"])
             return isMissing ? new(.unknownModel) : nil
         case 498: return new(.badKey)
@@ -55,9 +59,7 @@ extension FaultReader {
         }
         let words = fault.words
         let request = RawJSON(request.bytes)
-        if known.bound == nil, request["max_tokens"] != nil, words.say("max tokens must be less than"),
-            let most = Self.lastNumber(fault.said)
-        {
+        if known.bound == nil, request["max_tokens"] != nil, let most = words.number(behind: Fault.highBound) {
             return .bound(most)
         }
         // One that was made already does not help.
@@ -79,11 +81,6 @@ extension FaultReader {
         }
         if words.say("_penalty") { return .noPenaltiesOfCohere }
         return words.name("seed") && request["seed"] != nil ? .noSeedOfCohere : nil
-    }
-
-    /// The last run of digits in a text, which is bounded.
-    private static func lastNumber(_ text: String) -> Int? {
-        text.utf8.split { !(48...57).contains($0) }.last.flatMap { Int(String(decoding: $0, as: UTF8.self)) }
     }
 }
 

@@ -29,6 +29,16 @@ struct PlainWords {
         }
     }
 
+    /// The first number behind a phrase; nil: there is none.
+    func number(behind phrase: StaticString) -> Int? {
+        bytes.withUnsafeBytes { bytes in
+            var scan = ByteScan(bytes)
+            guard scan.find(phrase) else { return nil }
+            let digits = bytes[scan.place...].drop { !(48...57).contains($0) }.prefix { (48...57).contains($0) }
+            return Int(String(decoding: digits, as: UTF8.self))
+        }
+    }
+
     private static func isOfName(_ byte: UInt8) -> Bool {
         switch byte {
         case 48...57, 65...90, 97...122, UInt8(ascii: "_"), 0x80...: true
