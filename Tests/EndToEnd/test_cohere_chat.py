@@ -392,7 +392,7 @@ def test_faults_without_an_answer(co, vendor_site, name, is_streamed):
 
 BEGUN = named("content-delta", index=0, delta={"message": {"content": {"text": "begun"}}})
 BROKEN = {
-    "cut": {"events": [BEGUN], "cut": True}, "no end": {"events": [BEGUN]}, "an error": {"events": [BEGUN, said("busy")]},
+    "cut": {"events": [BEGUN], "cut": True}, "no end": {"events": [BEGUN]}, "done": {"events": [BEGUN, "data: [DONE]"]}, "an error": {"events": [BEGUN, said("busy")]},
     "error": {"events": [BEGUN, end("ERROR", error="CUDA")]}, "no JSON": {"events": [BEGUN, "data: {"]}, "silence": {"events": [BEGUN], "stall": True},
 }  # fmt: skip
 

@@ -47,7 +47,8 @@ final class CohereReader: WireReader, @unchecked Sendable {
         named name: UnsafeRawBufferPointer,
         _ take: Take
     ) throws(UpstreamError) -> Bool {
-        if data.trimmed.equals("[DONE]") { return true }
+        // Without the event that ends the answer it was cut.
+        if data.trimmed.equals("[DONE]") { return isWhole }
         if name.equals("error") { throw FaultReader(parser, Fault.cohere, tellsFields: false).error(ofEvent: data) }
         let root = try parser.answer(data)
         guard let type = root["type"]?.text else {
