@@ -31,7 +31,7 @@ def cloud():
 
 @pytest.fixture(scope="module")
 def relay(launch, cloud):
-    more = [f"@cf/mend/{number}" for number in range(14)]
+    more = [f"@cf/mend/{number}" for number in range(19)]
     return launch(
         PROVIDER_CF_KIND="cloudflare", PROVIDER_CF_BASE_URL=cloud.base_url + "/client/v4", PROVIDER_CF_API_KEY=VENDOR_KEY,
         PROVIDER_CF_ACCOUNT_ID=ACCOUNT, PROVIDER_CF_MODELS=",".join([f"llama={LLAMA}", "embed=@cf/baai/bge", *more]),
@@ -232,6 +232,30 @@ def test_a_format_that_is_refused(team, cloud):
     form = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "properties": {"a": {"type": "integer"}}}}}
     assert json.loads(text_of(ask(team, model=model, response_format=form))) == {"a": 1}
     assert "response_format" not in cloud.asked(model)[1]["body"]
+
+
+@pytest.mark.parametrize(
+    "number, refused, is_streamed",
+    [(14, failure(5025, "5025: This model doesn't suuport JSON Schema."), False),
+     (15, failure(5023, "5023 JSON Schema mode is not supported with stream mode."), True),
+     (16, failure(5025, "JSON Mode is not supported by this model."), False)],
+)  # fmt: skip
+def test_formats_that_a_model_lacks(team, cloud, number, refused, is_streamed):
+    model = f"@cf/mend/{number}"
+    cloud.says(model, {"status": 400, "json": refused}, {"text": '{"a": 1}'})
+    form = {"type": "json_object"} if number == 16 else {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
+    for _ in range(2):
+        assert json.loads(either(team, is_streamed, model=model, response_format=form)[0]) == {"a": 1}
+    assert ["response_format" in seen["body"] for seen in cloud.asked(model)] == [True, False, False]
+
+
+@BOTH
+def test_tools_that_a_model_lacks(team, cloud, is_streamed):
+    model = f"@cf/mend/{17 + is_streamed}"
+    cloud.says(model, {"status": 400, "json": {"error": {"message": "tools are not supported by this model"}}}, {"text": AS_TEXT})
+    for _ in range(2):
+        assert calls_of(team, is_streamed, model=model, tools=[TOOL]) == CALLS[:1]
+    assert ["tools" in seen["body"] for seen in cloud.asked(model)] == [True, False, False]
 
 
 def test_a_lower_bound(team, cloud):

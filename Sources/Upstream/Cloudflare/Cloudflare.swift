@@ -92,6 +92,9 @@ extension Cloudflare: ChatVendor {
     package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
 
+    /// A model may turn out to have no tools.
+    package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { call.needs.contains(.tools) }
+
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
             .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sampling, .reasoning,
@@ -103,6 +106,7 @@ extension Cloudflare: ChatVendor {
         if call.needs.contains(.toolChoice), mends.contains(.noForcing) || call.wishes.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
+        if mends.contains(.noTools) { abilities.subtract([.tools, .toolChoice]) }
         // All that is emulated is written as text.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.functions, .toolChoice, .objects, .schemas]) {
             abilities.subtract([.tools, .toolChoice])

@@ -28,6 +28,8 @@ private struct Refused {
         "not permitted", "not allowed", "extra inputs",
         "extra fields", "unknown parameter", "unknown field", "unknown variant", "unknown name", "unrecognized",
         "unexpected", "no longer", "only the default", "not available", "cannot be used", "use 'max",
+        // As Cloudflare writes it.
+        "n't suuport",
     ]
 
     init(_ fault: Fault, _ request: RawJSON, _ known: Mends) {
@@ -126,7 +128,7 @@ private struct Refused {
         guard isSaid else { return nil }
         if request["n"] != nil, names("n") { return .noChoices }
         guard let format = request["response_format"]?["type"]?.content,
-            words.say("response_format") || words.say("json_")
+            words.sayOne(of: ["response_format", "json_", "json schema", "json mode"])
                 || PlainWords(fault.param ?? "").say("response_format")
         else { return nil }
         return format == "json_object" ? .noObjects : format == "json_schema" ? .noSchemas : nil
