@@ -34,6 +34,8 @@ TABLE = [
     (429, error(429, "RESOURCE_EXHAUSTED", "Slow down.", MINUTE, DELAY), {}, 429, "rate_limit_exceeded", {"retry-after": "35"}),
     (429, error(429, "RESOURCE_EXHAUSTED"), {"Retry-After": "7"}, 429, "rate_limit_exceeded", {"retry-after": "7"}),
     (429, error(429, "RESOURCE_EXHAUSTED"), {}, 429, "rate_limit_exceeded", {"retry-after": "1"}),
+    (429, error(429, "RESOURCE_EXHAUSTED"), {"Retry-After": "Thu, 01 Jan 1970 00:00:09 GMT"}, 429, "rate_limit_exceeded", {"retry-after": "1"}),
+    (429, error(429, "RESOURCE_EXHAUSTED"), {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"}, 429, "rate_limit_exceeded", {"x-should-retry": "false"}),
     (429, error(429, "RESOURCE_EXHAUSTED", "Quota exceeded", DAY, DELAY), {}, 429, "insufficient_quota", {"x-should-retry": "false"}),
     (429, error(429, "RESOURCE_EXHAUSTED", "Quota exceeded for metric: x, limit: 0"), {}, 429, "insufficient_quota", {}),
     (499, error(499, "CANCELLED"), {}, 502, "upstream_error", {}),
@@ -67,6 +69,8 @@ FAULTS = {
     "stop without parts": ({"json": {"candidates": [{"finishReason": "STOP", "index": 0}]}}, 502, 2),
     "empty text": ({"json": part([{"text": ""}], "STOP", {})}, 502, 2),
     "malformed call": ({"json": {"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL"}]}}, 502, 2),
+    "too many calls": ({"json": {"candidates": [{"finishReason": "TOO_MANY_TOOL_CALLS"}]}}, 502, 2),
+    "an unexpected call": ({"json": {"candidates": [{"finishReason": "UNEXPECTED_TOOL_CALL"}]}}, 502, 2),
     "other": ({"json": {"candidates": [{"finishReason": "OTHER"}]}}, 502, 2),
     "never heard of": ({"json": {"candidates": [{"finishReason": "NEW_REASON"}]}}, 502, 2),
     "missing signature": ({"json": {"candidates": [{"finishReason": "MISSING_THOUGHT_SIGNATURE"}]}}, 400, 1),
@@ -137,6 +141,16 @@ def test_streams_in_pieces(gem, google, end, size):
     got = stream(gem, model="pro", tools=[TOOL], stream_options={"include_usage": True})
     assert Built([one for one in got.chunks if one["choices"]]).told() == TOLD and got.is_done
     assert got.usage()["completion_tokens"] == 12
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+def test_events_of_several_lines(gem, google, end):
+    whole = json.dumps(part([{"text": "Hello there"}], "STOP", {}), indent=1)
+    lines = [f"data: {line}" for line in whole.split("\n")]
+    raw = b"\xef\xbb\xbf" + (end.join([lines[0], ": hello", *lines[1:]]) + 2 * end).encode()
+    google.says(MODEL, {"raw": raw, "type": "text/event-stream", "streams": True})
+    got = stream(gem, model="pro")
+    assert got.text() == "Hello there" and got.is_done
 
 
 def test_whole_answers_say_the_same(gem, google):
