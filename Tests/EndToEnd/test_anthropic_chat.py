@@ -157,6 +157,14 @@ def test_tools_of_all_forms(talking, anthropic_server):
     assert tools[0] == {"name": "bare", "input_schema": {"type": "object", "properties": {}}}
     assert tools[1]["strict"] is True and tools[1]["input_schema"]["properties"]["n"] == {"type": "integer", "description": "{minimum: 1}"}
     assert tools[2]["input_schema"] == {"type": "object", "properties": {}}
+    open = {"type": "object", "additionalProperties": False}
+    there = {"A": open | {"properties": {"a": {"type": "string"}}}}
+    for given, told in [
+        ({}, open | {"properties": {}}), ({"properties": {"a": {"type": "string"}}}, there["A"]),
+        ({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "properties": {"a": {"type": "string"}}}}}, there["A"] | {"$defs": there}),
+    ]:  # fmt: skip
+        (tool,) = asked(talking, anthropic_server, tools=[{"type": "function", "function": {"name": "f", "strict": True, "parameters": given}}])["tools"]
+        assert tool == {"name": "f", "strict": True, "input_schema": told}
     old = "claude-opus-4-20250514"
     assert "strict" not in asked(talking, anthropic_server, old, old, tools=[strict])["tools"][0]
 

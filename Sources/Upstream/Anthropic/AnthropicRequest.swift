@@ -157,15 +157,9 @@ struct AnthropicRequest: ~Copyable {
         guard let schema = tool.schema, !schema.bytes.isEmpty else {
             return out.append(#"{"type":"object","properties":{}}"#)
         }
-        if isStrict, ClaudeSchema.append(schema, to: &out) { return }
-        let raw = RawJSON(schema.bytes)
-        guard raw["type"] == nil else { return out.append(schema.bytes) }
-        out.append(#"{"type":"object""#)
-        for member in raw.members {
-            out.append(",")
-            out.append(member)
-        }
-        out.append("}")
+        let typed = RawJSON(schema.bytes)["type"] == nil ? ClaudeSchema.object(schema) : schema
+        if isStrict, ClaudeSchema.append(typed, to: &out) { return }
+        out.append(typed.bytes)
     }
 
     // MARK: Thoughts and form

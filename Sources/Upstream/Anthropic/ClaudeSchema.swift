@@ -17,6 +17,36 @@ struct ClaudeSchema {
         return true
     }
 
+    private static let mostReferences = 8
+
+    /// A schema that does not tell its type, as one of objects: that which it refers to stands in its place.
+    static func object(_ schema: Body) -> Body {
+        let parser = JSONParser()
+        guard let root = try? parser.parse(schema.bytes), root.kind == .object else { return schema }
+        var references = SchemaReferences()
+        var top = root
+        for _ in 0..<mostReferences {
+            guard let next = top["$ref"]?.text, let target = references.target(of: next, in: root) else { break }
+            top = target
+        }
+        var out = ByteBuffer()
+        if top["type"] == nil { out.append(#"{"type":"object""#) }
+        for (name, value) in top.members ?? [] where !name.equals("$ref") { append(name, value, to: &out) }
+        for (name, value) in root.members ?? [] where top.place != root.place {
+            if name.equals("$defs") || name.equals("definitions") { append(name, value, to: &out) }
+        }
+        out.append("}")
+        withExtendedLifetime(parser) {}
+        return Body(out)
+    }
+
+    private static func append(_ name: UnsafeRawBufferPointer, _ value: JSONValue, to out: inout ByteBuffer) {
+        out.append(out.isEmpty ? "{" : ",")
+        out.append(json: name)
+        out.append(":")
+        value.append(to: &out)
+    }
+
     /// The depth of a request was bounded when it was parsed.
     private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
         guard let members = schema.members else { return schema.append(to: &out) }
