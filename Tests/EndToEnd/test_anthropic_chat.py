@@ -302,6 +302,22 @@ def test_pictures_and_files(talking, anthropic_server):
     ]  # fmt: skip
 
 
+BEGUN = {
+    "a blank part": ([{"type": "text", "text": "Hello "}, {"type": "text", "text": " \n"}], ["Hello"]),
+    "white space of all kinds": ("Hello\u00a0\u2003\u3000\u0085 ", ["Hello"]),
+    "words in between": ([{"type": "text", "text": "Hello "}, {"type": "text", "text": "you\u2003"}], ["Hello ", "you"]),
+}
+
+
+@pytest.mark.parametrize("case", BEGUN)
+def test_the_beginning_of_an_answer_does_not_end_in_white_space(talking, anthropic_server, case):
+    content, told = BEGUN[case]
+    body = asked(talking, anthropic_server, messages=[user("Hi"), {"role": "assistant", "content": content}])
+    assert body["messages"][-1] == {"role": "assistant", "content": said(*told)}
+    messages = [user("Hi"), {"role": "assistant", "content": content}, {"role": "assistant", "content": ""}]
+    assert asked(talking, anthropic_server, messages=messages)["messages"][-1]["content"] == said(*told)
+
+
 def test_pictures_and_documents_by_url(talking, claude, anthropic_server):
     base = anthropic_server.base_url
     body = asked(talking, anthropic_server, messages=[user({"type": "image_url", "image_url": {"url": f"{base}/small.png"}})])

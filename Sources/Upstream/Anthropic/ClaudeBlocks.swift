@@ -49,18 +49,32 @@ struct ClaudeBlocks {
     ///
     /// - Parameter isCut: the white space at its end is left out.
     func append(text: String, _ list: inout BlockList, isCut: Bool = false, to out: inout ByteBuffer) {
+        guard !Self.isBlank(text) else { return }
         var text = text
         text.withUTF8 { bytes in
             let bytes = UnsafeRawBufferPointer(bytes)
-            var scan = ByteScan(bytes)
-            guard !scan.word().isEmpty else { return }
-            var end = bytes.count
-            if isCut { while end > 0, bytes[end - 1] == 32 || (9...13).contains(bytes[end - 1]) { end -= 1 } }
             list.open("text", to: &out)
             out.append(#","text":"#)
-            out.append(json: bytes[part: 0..<end])
+            out.append(json: isCut ? Self.cut(bytes) : bytes)
             out.append("}")
         }
+    }
+
+    static func isBlank(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { bytes in
+            var scan = ByteScan(UnsafeRawBufferPointer(bytes))
+            return scan.word().isEmpty
+        }
+    }
+
+    /// Without the white space at its end.
+    private static func cut(_ text: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        var end = text.count
+        while let length = (1...3).first(where: { $0 <= end && ByteScan.spaceLength(text, end - $0) == $0 }) {
+            end -= length
+        }
+        return text[part: 0..<end]
     }
 
     /// Its vendor takes it back with its signature only, and no other vendor's.

@@ -114,14 +114,14 @@ struct ClaudeTurns: ~Copyable {
         to out: inout ByteBuffer
     ) {
         let hasCalls = turn.places.contains { !messages[$0].toolCalls.isEmpty }
-        let last = turn.places.last
+        // The beginning of an answer must not end in white space.
+        let end = isLast && !hasCalls ? lastText(of: turn) : nil
         for place in turn.places {
             let content = messages[place].content
             for (index, piece) in content.enumerated() {
                 switch piece {
                 case .text(let text), .refusal(let text):
-                    // The beginning of an answer must not end in white space.
-                    let isEnd = isLast && !hasCalls && place == last && index == content.count - 1
+                    let isEnd = end.map { $0 == (place, index) } ?? false
                     blocks.append(text: text, &list, isCut: isEnd, to: &out)
                 case .thought(let thought): blocks.append(thought, &list, to: &out)
                 case .attachment: break
@@ -136,6 +136,20 @@ struct ClaudeTurns: ~Copyable {
                 list.close(marks.mark(at: .call(index, of: place)), to: &out)
             }
         }
+    }
+
+    /// Blank ones are left out.
+    private func lastText(of turn: Turn) -> (place: Int, index: Int)? {
+        for place in turn.places.reversed() {
+            let index = messages[place].content.lastIndex { piece in
+                switch piece {
+                case .text(let text), .refusal(let text): !ClaudeBlocks.isBlank(text)
+                case .attachment, .thought: false
+                }
+            }
+            if let index { return (place, index) }
+        }
+        return nil
     }
 
     private mutating func append(_ call: ToolCall, _ list: inout BlockList, to out: inout ByteBuffer) {
