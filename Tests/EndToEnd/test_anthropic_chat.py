@@ -302,6 +302,29 @@ def test_pictures_and_files(talking, anthropic_server):
     ]  # fmt: skip
 
 
+def test_pictures_of_others_than_the_user(talking, claude, anthropic_server):
+    picture = PNG + b"\0" * 20
+    shown = {"type": "image_url", "image_url": {"url": data(picture, "image/png")}}
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": base64.b64encode(picture).decode()}}
+    body = asked(talking, anthropic_server, messages=[
+        {"role": "system", "content": [{"type": "text", "text": "Be brief"}, shown]}, user("Hi"),
+        {"role": "assistant", "content": [{"type": "text", "text": "Here"}, shown]}, user("And?"),
+    ])  # fmt: skip
+    assert body["system"] == said("Be brief")
+    assert [message["content"] for message in body["messages"]] == [[image, *said("Hi")], said("Here"), [image, *said("And?")]]
+    # Marks stay where they were; the beginning of an answer stays the last.
+    mark = {"cache_control": {"type": "ephemeral"}}
+    anthropic_server.says(MODEL, {})
+    claude.messages.create(model="claude", max_tokens=50, messages=[
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": [{"type": "text", "text": "One"}, image, {"type": "text", "text": "Two", **mark}]},
+        {"role": "user", "content": [{"type": "text", "text": "And?", **mark}]}, {"role": "assistant", "content": [image, {"type": "text", "text": "So"}]},
+    ])  # fmt: skip
+    assert [message["content"] for message in anthropic_server.body(MODEL)["messages"]] == [
+        said("Hi"), [*said("One"), {"type": "text", "text": "Two"} | mark], [image, {"type": "text", "text": "And?"} | mark, image], said("So"),
+    ]  # fmt: skip
+
+
 BEGUN = {
     "a blank part": ([{"type": "text", "text": "Hello "}, {"type": "text", "text": " \n"}], ["Hello"]),
     "white space of all kinds": ("Hello\u00a0\u2003\u3000\u0085 ", ["Hello"]),

@@ -90,9 +90,25 @@ def test_what_it_lacks(team, cloud):
 
 def test_pictures_and_files_of_text(team, cloud):
     url = "data:image/png;base64," + base64.b64encode(picture("small")).decode()
+    shown = {"type": "image_url", "image_url": {"url": url}}
     text = {"type": "file", "file": {"filename": "a.txt", "file_data": "data:text/plain;base64,V29yZHM="}}
-    ask(team, model="llama", messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}, text]}])
-    assert cloud.body(LLAMA)["messages"][0]["content"] == [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "Words"}]
+    ask(team, model="llama", messages=[{"role": "user", "content": [shown, text]}])
+    assert cloud.body(LLAMA)["messages"][0]["content"] == [shown, {"type": "text", "text": "Words"}]
+
+
+def test_pictures_of_others_than_the_user(team, cloud):
+    shown = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + base64.b64encode(picture("small")).decode()}}
+    call = {"id": "a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    messages = [
+        {"role": "system", "content": [{"type": "text", "text": "Be brief"}, shown]}, {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": [{"type": "text", "text": "Here"}, shown], "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "a", "content": "7"}, {"role": "assistant", "content": [shown, {"type": "text", "text": "So"}]},
+    ]  # fmt: skip
+    assert text_of(ask(team, model="llama", messages=messages, tools=[TOOL])) == "Hello there"
+    sent = cloud.body(LLAMA)["messages"]
+    assert [(message["role"], message["content"]) for message in sent] == [
+        ("system", "Be brief"), ("user", [shown]), ("user", "Hi"), ("assistant", "Here"), ("tool", "7"), ("user", [shown]), ("user", [shown]), ("assistant", "So"),
+    ]  # fmt: skip
 
 
 def test_a_demanded_tool_is_asked_for_in_the_text(team, cloud):

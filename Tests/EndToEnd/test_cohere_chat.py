@@ -196,6 +196,18 @@ def test_pictures_and_texts(co, vendor_site):
     assert len(vendor_site.asked(MODEL)) == 1
 
 
+def test_pictures_of_others_than_the_user(co, vendor_site):
+    shown = {"type": "image_url", "image_url": {"url": data_url("image/png", picture("one"))}}
+    ask(co, model="command", messages=[
+        {"role": "system", "content": [shown, {"type": "text", "text": "Be brief"}]}, {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": [{"type": "text", "text": "Here"}, shown]}, {"role": "user", "content": "And?"},
+    ])  # fmt: skip
+    assert vendor_site.body(MODEL)["messages"] == [
+        {"role": "system", "content": "Be brief"}, {"role": "user", "content": [shown]}, {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Here"}, {"role": "user", "content": [shown]}, {"role": "user", "content": "And?"},
+    ]  # fmt: skip
+
+
 # --- Answers ----------------------------------------------------------------------------------
 
 

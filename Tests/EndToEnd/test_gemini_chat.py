@@ -250,6 +250,19 @@ def test_pictures_documents_and_sounds(gem, google):
     ]  # fmt: skip
 
 
+def test_pictures_of_others_than_the_user(gem, google):
+    shown = picture("one")
+    image = {"type": "image_url", "image_url": {"url": data_url("image/png", shown)}}
+    ask(gem, model="pro", messages=[
+        {"role": "system", "content": [{"type": "text", "text": "Be brief"}, image]}, {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": [{"type": "text", "text": "Here"}, image]}, {"role": "user", "content": "And?"},
+    ])  # fmt: skip
+    body = google.body(MODEL)
+    sent = {"inlineData": {"mimeType": "image/png", "data": base64.b64encode(shown).decode()}}
+    assert body["systemInstruction"] == {"parts": [{"text": "Be brief"}]}
+    assert [turn["parts"] for turn in body["contents"]] == [[sent, {"text": "Hi"}], [{"text": "Here"}], [sent, {"text": "And?"}]]
+
+
 @pytest.fixture
 def site():
     shown = picture("fetched")

@@ -41,7 +41,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     func write() {
-        guard let call = call.take() else { return }
+        guard var call = call.take() else { return }
+        call.moveAttachmentsToUser()
         body = form.written(call, with: mends)
         if call.textBytes > ChatCall.keptBytes { countedTokens = call.promptTokens } else { texts = call.messages }
     }

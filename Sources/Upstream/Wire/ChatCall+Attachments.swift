@@ -1,0 +1,81 @@
+import Calls
+import Engine
+import Shared
+
+/// For vendors that take pictures, and files of text as a part of the text.
+extension [Attachment] {
+    /// The reason why one of them cannot be sent; nil: all can.
+    var refusalBesidesPicturesAndText: APIError? {
+        for part in self {
+            switch (part.kind, part.source) {
+            case (_, .file): return part.refusalAsAbsent
+            case (.sound, .data), (.sound, .address): return part.refusalAsSound
+            case (.picture, .data(let text)):
+                guard text.contentType != .svg else {
+                    return .picture(part.param, "is an SVG, which models do not see", code: "invalid_image_format")
+                }
+            case (.file, .data(let text)):
+                guard let type = text.contentType, [.text, .json, .xml].contains(type) else {
+                    return .value(part.param, "the model's provider takes plain text only", code: "unsupported_value")
+                }
+            default: break
+            }
+        }
+        return nil
+    }
+}
+
+extension ChatCall {
+    /// Only a user's message may have parts that are not text: those of instructions and of the assistant stand in one of
+    /// the user's behind it, and behind the results of its calls. The last message stays the last if it is the assistant's.
+    mutating func moveAttachmentsToUser() {
+        guard !attachments.isEmpty, messages.contains(where: { $0.movedParts > 0 }) else { return }
+        let old = messages
+        var waiting: [ChatMessage.Piece] = []
+        var places: [Int] = []
+        messages = []
+        for message in old {
+            if !message.isResult, !waiting.isEmpty {
+                messages.append(ChatMessage(role: .user, content: waiting))
+                waiting = []
+            }
+            places.append(messages.count)
+            messages.append(message)
+            guard message.movedParts > 0 else { continue }
+            waiting += message.content.filter(\.isAttachment)
+            messages[messages.count - 1].content.removeAll(where: \.isAttachment)
+        }
+        if !waiting.isEmpty {
+            let isOpen = messages.last?.role == .assistant
+            messages.insert(ChatMessage(role: .user, content: waiting), at: messages.count - (isOpen ? 1 : 0))
+            if isOpen { places[places.count - 1] += 1 }
+        }
+        guard !wishes.cacheMarks.isEmpty else { return }
+        wishes.cacheMarks = wishes.cacheMarks.compactMap { $0.moved(to: places, of: old) }
+    }
+}
+
+extension Wishes.CacheMark {
+    /// Nil: nothing is left before it in its message.
+    fileprivate func moved(to places: [Int], of messages: [ChatMessage]) -> Self? {
+        switch place {
+        case .anywhere, .tool: return self
+        case .call(let index, let place): return Self(.call(index, of: places[place]), isLong: isLong)
+        case .result(let place): return Self(.result(of: places[place]), isLong: isLong)
+        case .piece(let index, let place):
+            let message = messages[place]
+            let before = message.movedParts > 0 ? message.content[...index].count(where: \.isAttachment) : 0
+            return before > index ? nil : Self(.piece(index - before, of: places[place]), isLong: isLong)
+        }
+    }
+}
+
+extension ChatMessage {
+    fileprivate var movedParts: Int {
+        role == .assistant || isInstruction ? content.count(where: \.isAttachment) : 0
+    }
+}
+
+extension ChatMessage.Piece {
+    fileprivate var isAttachment: Bool { if case .attachment = self { true } else { false } }
+}
