@@ -28,7 +28,7 @@ def text(content, **more):
     return chunk({"content": content}, **more)
 
 
-MANNERS = ("empty delta", "the finish chunk has a delta", "usage is {'prompt_tokens': 9.0")
+MANNERS = ("empty delta", "the finish chunk has a delta")
 """What servers may do though OpenAI does not: it passes."""
 
 
@@ -273,9 +273,10 @@ USAGES = {
 def test_usage_wherever_it_is_told(team, server, passing, name, asked):
     events, usage = USAGES[name]
     server.says(MODEL, {"events": events})
+    "no total": ([ROLE, text("Hi"), STOP, usage_chunk(prompt_tokens=9, completion_tokens=8)], USAGE),
     got = stream(team, model="fast", **({"stream_options": {"include_usage": True}} if asked else {}))
     told = [one["usage"] for one in got.chunks if one.get("usage")]
-    assert told == ([usage] if asked else [])
+    assert told == ([usage] if asked else []) and all(isinstance(count, int) for one in told for count in one.values())
     assert got.is_done and got.text() == "Hi"
 
 
@@ -464,8 +465,9 @@ WHOLES = {
 def test_whole_answers_of_many_servers(team, server, name):
     told, wanted = WHOLES[name]
     server.says(MODEL, {"json": told})
+    "wrong types": (message(content=5, tool_calls={}, refusal=5), {"content": "", "refusal": None}),
     (choice,) = ask(team, model="fast").json()["choices"]
-    assert choice["message"] == {"role": "assistant", "refusal": None} | wanted
+    assert {"refusal": None} | choice["message"] == {"role": "assistant", "refusal": None} | wanted
     assert choice["finish_reason"] == ("tool_calls" if "tool_calls" in wanted else "stop")
 
 
@@ -500,6 +502,40 @@ def test_two_calls_with_one_id_in_a_whole_answer(team, server):
 
 @pytest.mark.parametrize(
     "script, status",
+@pytest.mark.parametrize("told", [{"prompt_tokens": 9.0, "completion_tokens": 8.0, "total_tokens": 17.0}, {"prompt_tokens": 9, "completion_tokens": 8}])
+def test_odd_usage_in_a_whole_answer(team, server, told):
+    server.says(MODEL, {"json": whole({}) | {"usage": told}})
+    answer = ask(team, model="fast")
+    assert answer.json()["usage"] == USAGE and b".0" not in answer.content and answer.text.count('"usage"') == 1
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_tokens_that_are_kept_are_told(team, anthropics, server, is_streamed):
+    usage = USAGE | {"prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2}}
+    server.says(MODEL, {"events": [ROLE, text("Hi"), STOP, usage_chunk(**usage)]} if is_streamed else {"json": whole({}) | {"usage": usage}})
+    asked = {"model": "fast", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
+    if is_streamed:
+        with anthropics.messages.stream(**asked) as got:
+            told = got.get_final_message().usage
+        response = responding.events(responding.respond(team, model="fast", stream=True))[-1]["response"]
+    else:
+        told = anthropics.messages.create(**asked).usage
+        response = responding.respond(team, model="fast").json()
+    assert (told.input_tokens, told.cache_read_input_tokens, told.cache_creation_input_tokens) == (3, 4, 2)
+    assert response["usage"]["input_tokens_details"] == {"cached_tokens": 4, "cache_write_tokens": 2}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_call_of_the_older_form_has_an_id(team, server, is_streamed):
+    function = {"name": "f", "arguments": '{"x":1}'}
+    told = {"events": [ROLE, chunk({"function_call": function}), chunk({}, "function_call")]}
+    server.says(MODEL, told if is_streamed else {"json": message(function_call=function)})
+    answer = responding.respond(team, model="fast", stream=is_streamed)
+    response = responding.events(answer)[-1]["response"] if is_streamed else answer.json()
+    (call,) = response["output"]
+    assert call["call_id"].startswith("call_") and call["arguments"] == '{"x":1}'
+
+
     [({"json": {"error": {"message": "m", "code": 503}}}, 503), ({"json": {"id": "x", "choices": []}}, 502),
      ({"json": {"id": "x"}}, 502), ({"raw": b"<html>"}, 502), ({"raw": b""}, 502), ({"json": {"object": "error", "code": 404, "message": "model"}}, 404)],
 )  # fmt: skip

@@ -117,12 +117,13 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         var isOdd = false
         var unknown: UnsafeRawBufferPointer?
         for choice in root["choices"]?.elements ?? JSONElements() {
-            let index = choice["index"]?.integer ?? Int64(isWhole ? pieces.count : 0)
+            let number = choice["index"]?.integer
+            let index = number ?? Int64(isWhole ? pieces.count : 0)
             var piece: ChoicePiece
             if index >= 0, index < choices.count {
                 let place = Int(index)
                 piece = try choices[place].take(choice, index: place, message: message, isWhole: isWhole, ids)
-                if choice["index"] == nil { piece.isOdd = true }
+                if number == nil { piece.isOdd = true }
                 if isWhole, piece.finish == nil { try choices[place].end(&piece) }
             } else {
                 piece = ChoicePiece(index: -1)
@@ -164,7 +165,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         }
         if let function = piece.function {
             if let name = function.name {
-                choices[number].order.begin(0, id: [], name: Array(name)) { take(number, $0) }
+                let id = terms.isLegacy ? "" : ids.id("call_")
+                choices[number].order.begin(0, id: Array(id.utf8), name: Array(name)) { take(number, $0) }
             }
             if let arguments = function.arguments, !arguments.isEmpty {
                 try choices[number].order.add(Array(arguments), to: 0) { take(number, $0) }
@@ -266,8 +268,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         for member in root.members {
             switch member.name {
             case "id", "object", "created", "model": continue
-            // A usage that is not complete is counted, and told after.
-            case "usage" where !isWhole || !member.value.isObject || usage == nil: continue
+            // A usage that is not as it should be is told after.
+            case "usage" where !isWhole || !tellsUsage: continue
             case "choices":
                 out.append(#","choices":"#)
                 appendChoices(member.value, &out)
@@ -311,8 +313,9 @@ final class AnswerReader: WireReader, @unchecked Sendable {
             )
         }
         if isOld, let function = piece.function {
+            let id = terms.isLegacy ? nil : ids.id("call_")
             choice.toolCalls = [
-                ToolCall(id: nil, name: function.name?.text ?? "", arguments: function.arguments?.text ?? "{}")
+                ToolCall(id: id, name: function.name?.text ?? "", arguments: function.arguments?.text ?? "{}")
             ]
         }
         if choice.text == nil, choice.refusal == nil, choice.toolCalls.isEmpty { choice.text = Body(ByteBuffer()) }
@@ -331,9 +334,9 @@ final class AnswerReader: WireReader, @unchecked Sendable {
                 out.append(choices.bytes)
             }
         }
-        if usage != nil, !tellsUsage, let told = Self.usage(in: root) {
+        if let usage, !tellsUsage {
             out.append(#","usage":"#)
-            out.append(told.bytes)
+            usage.appendJSON(to: &out)
         }
         out.append("}")
         return Body(out)
@@ -354,9 +357,10 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     /// Of each field the last that is told counts: some tell them in each chunk, or one after the other.
     private func noteUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) {
         let own = root["usage"]
-        tellsUsage = own?.kind == .object
+        tellsUsage = false
         guard let told = own ?? root["x_groq"]?["usage"], told.kind == .object else { return }
-        let isComplete = told["prompt_tokens"]?.tokens != nil && told["completion_tokens"]?.tokens != nil
+        let isComplete = told.isWholeUsage
+        tellsUsage = own != nil && isComplete
         counts.take(told)
         guard terms.isNative, terms.includesUsage, isComplete || !toldUsage.isEmpty else { return }
         // Otherwise it is written by the counts.
@@ -377,13 +381,14 @@ private struct UsageCounts {
     private var prompt: Int?
     private var completion: Int?
     private var cached = 0
+    private var written = 0
     private var reasoning = 0
 
     /// Nil: it has not told enough.
     var usage: Usage? {
         guard let prompt, let completion else { return nil }
         var usage = Usage(promptTokens: prompt, completionTokens: completion)
-        usage.cachedTokens = min(prompt, cached)
+        usage.tellPrompt(cached: cached, written: written)
         usage.reasoningTokens = reasoning
         return usage
     }
@@ -391,9 +396,26 @@ private struct UsageCounts {
     mutating func take(_ told: JSONValue) {
         prompt = told["prompt_tokens"]?.tokens ?? prompt
         completion = told["completion_tokens"]?.tokens ?? completion
-        cached =
-            told["prompt_tokens_details"]?["cached_tokens"]?.tokens ?? told["prompt_cache_hit_tokens"]?.tokens ?? cached
+        let details = told["prompt_tokens_details"]
+        cached = details?["cached_tokens"]?.tokens ?? told["prompt_cache_hit_tokens"]?.tokens ?? cached
+        written = details?["cache_write_tokens"]?.tokens ?? written
         reasoning = told["completion_tokens_details"]?["reasoning_tokens"]?.tokens ?? reasoning
+    }
+}
+
+extension JSONValue {
+    /// It has all numbers that OpenAI's clients expect.
+    fileprivate var isWholeUsage: Bool {
+        self["prompt_tokens"]?.integer != nil && self["completion_tokens"]?.integer != nil
+            && self["total_tokens"]?.integer != nil
+    }
+}
+
+extension Usage {
+    /// Both are parts of the prompt.
+    mutating func tellPrompt(cached: Int, written: Int) {
+        cachedTokens = min(promptTokens, cached)
+        cacheWriteTokens = min(promptTokens - cachedTokens, written)
     }
 }
 

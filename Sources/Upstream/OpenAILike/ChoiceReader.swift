@@ -133,15 +133,22 @@ struct ChoiceReader {
             } else if let parts = content.elements {
                 piece.isOdd = true
                 readParts(parts, &piece)
+            } else {
+                piece.isOdd = true
             }
         }
-        let named = message["reasoning_content"]?.text
+        let toldThought = message["reasoning_content"]
+        let named = toldThought?.text
+        if toldThought != nil, named == nil { piece.isOdd = true }
         let other = message["reasoning"]?.text ?? message["thinking"]?.text
         if let thought = named ?? other, !thought.isEmpty {
             piece.reasoning = thought
             if named == nil { piece.isOdd = true }
         }
-        if let refusal = message["refusal"]?.text, !refusal.isEmpty { piece.refusal = refusal }
+        if let told = message["refusal"] {
+            if let refusal = told.text, !refusal.isEmpty { piece.refusal = refusal }
+            if told.kind != .string { piece.isOdd = true }
+        }
     }
 
     /// Parts of thoughts and of text, as Mistral's models write them.
@@ -180,16 +187,20 @@ struct ChoiceReader {
         _ isWhole: Bool,
         _ ids: RandomBytes
     ) throws(UpstreamError) {
-        if let list = message["tool_calls"]?.elements {
+        if let list = message["tool_calls"] {
             var place = 0
-            for delta in list {
+            for delta in list.elements ?? JSONElements() {
                 let read = try calls.take(delta, at: place, isWhole: isWhole, &piece.isOdd, ids)
                 if let read, read.index < mostCalls { piece.calls.append(read) } else { piece.isOdd = true }
                 place += 1
             }
             if place == 0 { piece.isOdd = true }
         }
-        guard calls.isEmpty, let function = message["function_call"], function.kind == .object else { return }
+        guard calls.isEmpty, let function = message["function_call"] else { return }
+        guard function.kind == .object else {
+            piece.isOdd = true
+            return
+        }
         let name = function["name"]?.text
         piece.function = (hasFunction ? nil : name, function["arguments"]?.text)
         hasFunction = true
@@ -198,8 +209,11 @@ struct ChoiceReader {
     // MARK: The end
 
     private mutating func readFinish(_ choice: JSONValue, _ piece: inout ChoicePiece) throws(UpstreamError) {
-        guard let word = choice["finish_reason"]?.text else { return }
-        guard !word.isEmpty else {
+        guard let told = choice["finish_reason"] else {
+            if !choice.has("finish_reason") { piece.isOdd = true }
+            return
+        }
+        guard let word = told.text, !word.isEmpty else {
             piece.isOdd = true
             return
         }

@@ -78,9 +78,11 @@ struct NativeChoices {
         var calls = RawJSON(UnsafeRawBufferPointer(start: nil, count: 0))
         for member in message?.members ?? calls.members {
             switch member.name {
-            case "role" where isWhole || piece.role == .left: continue
-            case "content" where isWhole || piece.text != nil || member.value.isArray: continue
-            case "reasoning_content" where piece.reasoning != nil: continue
+            case "role" where isWhole || piece.role != .told: continue
+            case "content" where isWhole || piece.text != nil || !member.value.mayBeText: continue
+            case "reasoning_content" where piece.reasoning != nil || !member.value.mayBeText: continue
+            case "refusal" where !member.value.mayBeText: if isWhole { out.append(#","refusal":null"#) }
+            case "function_call" where !member.value.isObject && !member.value.isNull: continue
             case "tool_calls": calls = member.value
             default: out.append(next: member)
             }
@@ -142,4 +144,8 @@ struct NativeChoices {
         piece.arguments.withUnsafeBytes { out.append(json: $0) }
         out.append("}")
     }
+}
+
+extension RawJSON {
+    fileprivate var mayBeText: Bool { isNull || content != nil }
 }

@@ -35,6 +35,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             includesUsage: call.includesUsage,
             isNative: call.original != nil,
             mostCalls: call.original == nil ? mostCalls : .max,
+            isLegacy: call.needs.contains(.functions),
             vendor: vendor.wire
         )
     }
@@ -113,6 +114,8 @@ struct AnswerTerms: Sendable {
     let isNative: Bool
     /// More are left out.
     var mostCalls = Int.max
+    /// OpenAI's older form: a call has no id.
+    var isLegacy = false
     /// To log what is unknown; nil: nobody does.
     var vendor: WireVendor?
 }

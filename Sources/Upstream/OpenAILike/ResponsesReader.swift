@@ -272,7 +272,11 @@ extension Usage {
             return nil
         }
         self.init(promptTokens: prompt, completionTokens: completion)
-        cachedTokens = min(prompt, told["input_tokens_details"]?["cached_tokens"]?.tokens ?? 0)
+        let details = told["input_tokens_details"]
+        tellPrompt(
+            cached: details?["cached_tokens"]?.tokens ?? 0,
+            written: details?["cache_write_tokens"]?.tokens ?? 0
+        )
         reasoningTokens = told["output_tokens_details"]?["reasoning_tokens"]?.tokens ?? 0
     }
 }

@@ -1,0 +1,29 @@
+package import Engine
+package import Shared
+
+extension Usage {
+    /// As chat completions tell it.
+    package func appendJSON(to body: inout ByteBuffer) {
+        body.append(#"{"prompt_tokens":"#)
+        body.append(decimal: promptTokens)
+        body.append(#","completion_tokens":"#)
+        body.append(decimal: completionTokens)
+        body.append(#","total_tokens":"#)
+        body.append(decimal: totalTokens)
+        if cachedTokens > 0 || cacheWriteTokens > 0 {
+            body.append(#","prompt_tokens_details":{"cached_tokens":"#)
+            body.append(decimal: cachedTokens)
+            if cacheWriteTokens > 0 {
+                body.append(#","cache_write_tokens":"#)
+                body.append(decimal: cacheWriteTokens)
+            }
+            body.append("}")
+        }
+        if reasoningTokens > 0 {
+            body.append(#","completion_tokens_details":{"reasoning_tokens":"#)
+            body.append(decimal: reasoningTokens)
+            body.append("}")
+        }
+        body.append("}")
+    }
+}
