@@ -124,6 +124,14 @@ QUIRKS = {
     "stop with calls": ([ROLE, call(0, "a", "f", '{"x":1}'), STOP], ONE),
     "openrouter": ([": OPENROUTER PROCESSING", call(0, "a", "f", '{"x":1}'),
                     "data:" + json.dumps(chunk({"tool_calls": [{"index": 0, "id": "b", "function": {"name": "g", "arguments": {"x": 2}}}]}, "stop"))], CALLED),
+    "ids and names that are empty": ([ROLE, call(0, "a", "f", ""), call(0, name="", arguments='{"x":', **{"id": ""}), call(0, name="", arguments="1}"), STOP], ONE),
+    "two in a chunk, without index": ([ROLE, chunk({"tool_calls": [{"function": {"name": "f", "arguments": '{"x":1}'}}, {"function": {"name": "g", "arguments": '{"x":2}'}}]}), STOP], CALLED),
+    "two in a chunk, with one index": ([ROLE, chunk({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": '{"x":1}'}}, {"index": 0, "function": {"name": "g", "arguments": '{"x"'}}]}),
+                                        call(0, arguments=":2}"), STOP], CALLED),
+    "wrong types": ([chunk({"role": 5, "content": 5, "refusal": 5, "tool_calls": {}, "function_call": 5, "reasoning_content": []}), text("Hello"),
+                     {key: value for key, value in STOP.items() if key != "choices"} | {"choices": [{"index": "0", "delta": {}, "finish_reason": 5}]}, STOP], HELLO),
+    "no finish_reason": ([{key: value for key, value in one.items() if key != "choices"} | {"choices": [{"index": 0, "delta": one["choices"][0]["delta"]}]}
+                          for one in (ROLE, text("Hel"), text("lo"))] + [STOP], HELLO),
     "an unasked choice": ([ROLE, text("Hello"), chunk({"content": "no"}, None, 5), STOP], HELLO),
     "more after the end": ([ROLE, text("Hello"), STOP, text("more"), STOP], HELLO),
     "a list": ([ROLE, "data: " + json.dumps([text("Hello")]), STOP], HELLO),
@@ -265,6 +273,7 @@ USAGES = {
     "field by field": ([chunk({"role": "assistant"}, usage={"prompt_tokens": 9, "completion_tokens": 1}), text("Hi"), chunk({}, "stop", usage={"completion_tokens": 8})], USAGE),
     "the other way round": ([chunk({"role": "assistant"}, usage={"prompt_tokens": 9}), text("Hi"), chunk({}, "stop", usage={"prompt_tokens": None, "completion_tokens": 8})], USAGE),
     "floats": ([ROLE, text("Hi"), STOP, usage_chunk(prompt_tokens=9.0, completion_tokens=8.0, total_tokens=17.0)], USAGE),
+    "no total": ([ROLE, text("Hi"), STOP, usage_chunk(prompt_tokens=9, completion_tokens=8)], USAGE),
 }  # fmt: skip
 
 
@@ -273,7 +282,6 @@ USAGES = {
 def test_usage_wherever_it_is_told(team, server, passing, name, asked):
     events, usage = USAGES[name]
     server.says(MODEL, {"events": events})
-    "no total": ([ROLE, text("Hi"), STOP, usage_chunk(prompt_tokens=9, completion_tokens=8)], USAGE),
     got = stream(team, model="fast", **({"stream_options": {"include_usage": True}} if asked else {}))
     told = [one["usage"] for one in got.chunks if one.get("usage")]
     assert told == ([usage] if asked else []) and all(isinstance(count, int) for one in told for count in one.values())
@@ -457,6 +465,7 @@ WHOLES = {
     "parts": (message(content=[{"type": "thinking", "thinking": "Hm"}, {"type": "text", "text": "Hi"}]), {"content": "Hi", "reasoning_content": "Hm"}),
     "object": (message(tool_calls=calls({"function": {"name": "f", "arguments": {"x": 1}}})), {"content": None, "tool_calls": calls({})}),
     "index and more": (message(tool_calls=calls({"index": 3, "vendor": 1, "function": {"name": "f"}})), {"content": None, "tool_calls": calls({"vendor": 1, "function": {"name": "f", "arguments": "{}"}})}),
+    "wrong types": (message(content=5, tool_calls={}, refusal=5), {"content": "", "refusal": None}),
     "no type": (message(tool_calls=[{"id": "a", "function": {"name": "f", "arguments": '{"x":1}'}}]), {"content": None, "tool_calls": calls({})}),
 }  # fmt: skip
 
@@ -465,7 +474,6 @@ WHOLES = {
 def test_whole_answers_of_many_servers(team, server, name):
     told, wanted = WHOLES[name]
     server.says(MODEL, {"json": told})
-    "wrong types": (message(content=5, tool_calls={}, refusal=5), {"content": "", "refusal": None}),
     (choice,) = ask(team, model="fast").json()["choices"]
     assert {"refusal": None} | choice["message"] == {"role": "assistant", "refusal": None} | wanted
     assert choice["finish_reason"] == ("tool_calls" if "tool_calls" in wanted else "stop")
@@ -494,14 +502,6 @@ def test_usage_of_groq_in_a_whole_answer(team, server):
     assert ask(team, model="fast").json()["usage"] == USAGE
 
 
-def test_two_calls_with_one_id_in_a_whole_answer(team, server):
-    server.says(MODEL, {"json": message(tool_calls=calls({}, {"id": "b"}))})
-    made = ask(team, model="fast").json()["choices"][0]["message"]["tool_calls"]
-    assert [one["id"] for one in made] == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    "script, status",
 @pytest.mark.parametrize("told", [{"prompt_tokens": 9.0, "completion_tokens": 8.0, "total_tokens": 17.0}, {"prompt_tokens": 9, "completion_tokens": 8}])
 def test_odd_usage_in_a_whole_answer(team, server, told):
     server.says(MODEL, {"json": whole({}) | {"usage": told}})
@@ -536,6 +536,14 @@ def test_a_call_of_the_older_form_has_an_id(team, server, is_streamed):
     assert call["call_id"].startswith("call_") and call["arguments"] == '{"x":1}'
 
 
+def test_two_calls_with_one_id_in_a_whole_answer(team, server):
+    server.says(MODEL, {"json": message(tool_calls=calls({}, {"id": "b"}))})
+    made = ask(team, model="fast").json()["choices"][0]["message"]["tool_calls"]
+    assert [one["id"] for one in made] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "script, status",
     [({"json": {"error": {"message": "m", "code": 503}}}, 503), ({"json": {"id": "x", "choices": []}}, 502),
      ({"json": {"id": "x"}}, 502), ({"raw": b"<html>"}, 502), ({"raw": b""}, 502), ({"json": {"object": "error", "code": 404, "message": "model"}}, 404)],
 )  # fmt: skip

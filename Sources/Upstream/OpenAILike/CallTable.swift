@@ -25,6 +25,8 @@ struct CallTable {
         /// Arguments that came before the name.
         var held: [UInt8] = []
         var isFirstOut = false
+        /// Of the list in which its last part stood.
+        var list = 0
         /// The server has said that nothing more of it comes.
         var isEnded = false
         // Of all arguments so far:
@@ -35,6 +37,8 @@ struct CallTable {
 
     private var calls: [Call] = []
     private var open = 0
+    /// Lists of calls so far.
+    private var lists = 0
 
     static let basis: UInt64 = 0xcbf2_9ce4_8422_2325
     private static let mostCalls = 128
@@ -55,9 +59,11 @@ struct CallTable {
         _ isOdd: inout Bool,
         _ ids: RandomBytes
     ) throws(UpstreamError) -> CallPiece? {
+        if place == 0 { lists += 1 }
         let function = delta["function"] ?? delta["custom"]
-        let id = delta["id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
-        let name = function?["name"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        let (toldID, toldName) = (delta["id"], function?["name"])
+        let id = toldID?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        let name = toldName?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         guard max(id.count, name.count) <= Self.nameLimitBytes else {
             throw .brokenAnswer("the name of a call is too long")
         }
@@ -79,7 +85,7 @@ struct CallTable {
         try note(arguments, of: index)
         if number != Int64(index), !isWhole { isOdd = true }
         if calls[index].isFirstOut {
-            if !id.isEmpty || !name.isEmpty { isOdd = true }
+            if toldID != nil || toldName != nil { isOdd = true }
             piece.arguments = arguments
             return piece
         }
@@ -125,13 +131,17 @@ struct CallTable {
         _ name: UnsafeRawBufferPointer,
         _ isWhole: Bool
     ) throws(UpstreamError) -> Int {
-        if !isWhole, let known = known(number, id), !calls[known].isEnded || name.isEmpty {
+        if !isWhole, let known = known(number, id), !calls[known].isEnded || name.isEmpty,
+            // A list has each call once.
+            calls[known].list < lists || !id.isEmpty || name.isEmpty
+        {
             open = known
-            return known
+        } else {
+            guard calls.count < Self.mostCalls else { throw .brokenAnswer("the answer has too many calls") }
+            calls.append(Call(number: number, id: Array(id)))
+            open = calls.count - 1
         }
-        guard calls.count < Self.mostCalls else { throw .brokenAnswer("the answer has too many calls") }
-        calls.append(Call(number: number, id: Array(id)))
-        open = calls.count - 1
+        calls[open].list = lists
         return open
     }
 
