@@ -5,6 +5,7 @@ import json
 import checked
 import httpx
 import pytest
+import responding
 from anthropic_vendor import all_events, failure, text, thought, use, whole
 from chat import ask, either, refusal, stream, text_of
 from conftest import CLAUDE_KEY, TEAM_TOKEN
@@ -304,6 +305,10 @@ def test_finishes(talking, anthropic_server, reason, finish, is_streamed):
     answer = talking.post("/v1/messages", json=body)
     if reason == "stop_sequence":
         assert '"stop_reason":"stop_sequence","stop_sequence":"END"' in answer.text
+    answer = talking.post("/v1/responses", json={"model": "claude", "input": "Hi", "stream": is_streamed})
+    response = responding.events(answer)[-1]["response"] if is_streamed else answer.json()
+    cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(finish)
+    assert (response["status"], response["incomplete_details"]) == (("incomplete", {"reason": cut}) if cut else ("completed", None))
 
 
 @pytest.mark.parametrize("way, is_streamed, bound", BOUNDS, ids=[bound[0] for bound in BOUNDS])

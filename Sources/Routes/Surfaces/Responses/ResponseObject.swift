@@ -91,7 +91,7 @@ extension ResponseObject.Outcome {
     fileprivate var incompleteReason: StaticString? {
         switch self {
         case .finished(.length): "max_output_tokens"
-        case .finished(.contentFilter): "content_filter"
+        case .finished(.contentFilter), .finished(.refusal): "content_filter"
         default: nil
         }
     }
