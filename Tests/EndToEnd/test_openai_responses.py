@@ -32,7 +32,7 @@ HISTORY = [
 def relay(launch, server):
     secrets.add(TOKEN)
     return launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT}",
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},m1,m2,m3",
         PROVIDER_ROW_CHAT_VIA="responses", PROVIDER_AUTO_KIND="openai", PROVIDER_AUTO_BASE_URL=server.base_url,
         PROVIDER_AUTO_MODELS="a1,a2,a3,a4,a5", PROVIDER_AUTO_CHAT_VIA="auto", KEY_A_TOKEN=TOKEN,
     )  # fmt: skip
@@ -215,7 +215,7 @@ FAULTS = [
 @pytest.mark.parametrize("script, status, code", FAULTS)
 def test_faults(start_relay, server, caller, script, status, code):
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT}",
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},m1,m2,m3",
         PROVIDER_ROW_CHAT_VIA="responses", KEY_A_TOKEN=TOKEN,
     )  # fmt: skip
     http = caller(relay, TOKEN)
@@ -236,6 +236,41 @@ def test_faults_in_a_stream(http, server):
     assert got.error and not got.is_done
     server.says(AT, {"events": [{"type": "error", "code": "server_is_overloaded", "message": "x"}]})
     assert refusal(http, True, model="m")[0] == 503
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_an_answer_that_was_cancelled_is_a_failure(http, server, is_streamed):
+    ended = response({}, status="cancelled")
+    server.says(AT, {"events": [{"type": "response.cancelled", "response": ended}], "json": ended})
+    assert refusal(http, is_streamed, model="m")[0] == 502
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_tokens_that_are_kept_are_told(http, server, is_streamed):
+    usage = USAGE | {"input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2}}
+    told = response({}) | {"usage": usage}
+    server.says(AT, {"events": [*events({})[:-1], {"type": "response.completed", "response": told}]} if is_streamed else {"json": told})
+    details = either(http, is_streamed, model="m")[2]["prompt_tokens_details"]
+    assert details == {"cached_tokens": 4, "cache_write_tokens": 2}
+
+
+MENDS = {
+    "m1": ({"message": "Unsupported value: 'minimal' is not supported with this model. Supported values are: 'none', 'low', and 'high'.", "param": "reasoning.effort", "code": "unsupported_value"},
+           {"reasoning_effort": "minimal"}, lambda body: body["reasoning"]["effort"] == "none"),
+    "m2": ({"message": "Unsupported parameter: 'reasoning.effort' is not supported with this model.", "param": "reasoning.effort", "code": "unsupported_parameter"},
+           {"reasoning_effort": "low"}, lambda body: "effort" not in body["reasoning"]),
+    "m3": ({"message": "Unknown parameter: 'tools[0].strict'.", "param": "tools[0].strict", "code": "unknown_parameter"},
+           {"tools": [TOOL]}, lambda body: "strict" not in body["tools"][0] and body["tools"][0]["name"] == "weather"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MENDS)
+def test_requests_are_mended(http, server, name):
+    said, fields, is_mended = MENDS[name]
+    server.says(name, {"status": 400, "json": {"error": said}}, {})
+    for calls in (2, 3):
+        assert text_of(ask(http, model=name, **fields)) == "Hello there"
+        assert len(server.asked(name)) == calls and is_mended(server.asked(name)[-1]["body"])
 
 
 def test_a_stream_that_lies(http, server):

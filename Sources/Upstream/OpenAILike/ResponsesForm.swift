@@ -47,12 +47,15 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         if !known.contains(.noThoughts), words.sayOne(of: ["encrypted content", "encrypted_content", "summar"]) {
             return .noThoughts
         }
-        return faults.mend(head, refusal, of: request, known: known)
+        let mend = faults.mend(head, refusal, of: request, known: known)
+        // Others would change nothing.
+        return mend.flatMap { $0.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
     }
 
+    private static let ofFields = Mends([.noTemperature, .noTopP, .noParallel, .noStrict]).union(.ofEffort)
+
     func mended(_ request: Body, with mends: Mends) -> Body {
-        let others = mends.intersection([.noTemperature, .noTopP, .noParallel])
-        let request = MendedRequest.written(request, with: others)
+        let request = MendedRequest.written(request, with: mends.intersection(Self.ofFields))
         guard mends.contains(.noThoughts) else { return request }
         var out = ByteBuffer()
         _ = out.reserve(request.bytes.count)

@@ -216,6 +216,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         if error?.kind == .object || response["status"]?.text == "failed" {
             throw FaultReader.error(in: response, Fault.openAI)
         }
+        if response["status"]?.text == "cancelled" { throw .brokenAnswer("the vendor's answer was cancelled") }
         try closeAll(response["output"], take)
         var reason: FinishReason = calls.isEmpty ? .stop : .toolCalls
         switch response["incomplete_details"]?["reason"]?.text {

@@ -55,7 +55,11 @@ private struct Refused {
         for (field, mend) in Self.plain where request[field] != nil && names(field) { return new(mend) }
         if names("strict"), request["tools"] != nil { return new(.noStrict) }
         if names("tool_choice"), request["tool_choice"]?.content == "required" { return new(.noRequired) }
-        guard names("reasoning_effort"), let effort = request["reasoning_effort"]?.content else { return nil }
+        if names("reasoning_effort"), let effort = request["reasoning_effort"]?.content {
+            return mend(ofEffort: effort)
+        }
+        // As the Responses API names it.
+        guard names("effort"), let effort = request["reasoning"]?["effort"]?.content else { return nil }
         return mend(ofEffort: effort)
     }
 

@@ -55,11 +55,12 @@ struct MendedRequest {
     private func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
         switch member.name {
         case "reasoning_effort":
-            let nearest = member.value.content.flatMap { mends.nearest(to: $0) }
-            guard let effort = mends.contains(.effortNone) && hasTools ? "none" : nearest else { break }
+            guard let effort = effort(member.value) else { break }
             out.append("\"")
             out.append(effort)
             return out.append("\"")
+        case "reasoning" where !mends.isDisjoint(with: .ofEffort) && member.value.isObject:
+            return append(reasoning: member.value, to: &out)
         case "tools" where mends.contains(.noStrict): return appendTools(member.value, to: &out)
         case "messages" where !mends.isDisjoint(with: .ofMessages):
             var messages = MendedMessages(mends, thoughts)
@@ -69,8 +70,26 @@ struct MendedRequest {
         out.append(member.value.bytes)
     }
 
+    /// Nil: it stays as it is.
+    private func effort(_ told: RawJSON) -> StaticString? {
+        mends.contains(.effortNone) && hasTools ? "none" : told.content.flatMap { mends.nearest(to: $0) }
+    }
+
+    private func append(reasoning: RawJSON, to out: inout ByteBuffer) {
+        if mends.contains(.noEffort) { return reasoning.append(to: &out, without: "effort") }
+        reasoning.append(to: &out) { member, out in
+            guard member.name.equals("effort"), let effort = effort(member.value) else { return false }
+            out.append(#""effort":""#)
+            out.append(effort)
+            out.append("\"")
+            return true
+        }
+    }
+
+    /// Tools of the Responses API have no function within.
     private func appendTools(_ tools: RawJSON, to out: inout ByteBuffer) {
         tools.append(to: &out) { tool, out in
+            guard tool["function"] != nil else { return tool.append(to: &out, without: "strict") }
             tool.append(to: &out) { member, out in
                 guard member.name.equals("function") else { return false }
                 out.append(#""function":"#)

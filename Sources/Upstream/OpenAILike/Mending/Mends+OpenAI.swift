@@ -46,6 +46,8 @@ extension Mends {
 
     static let allEfforts = Mends(rawValue: 127 << firstEffort)
 
+    static let ofEffort: Mends = [.noEffort, .effortNone, .allEfforts]
+
     /// The nearest effort that is known, the lower one of two; nil: all are, or this one is not among those that there are.
     func nearest(to effort: UnsafeRawBufferPointer) -> StaticString? {
         guard !isDisjoint(with: Self.allEfforts), let place = Self.efforts.firstIndex(where: { effort.equals($0) })
