@@ -1,5 +1,6 @@
 """Refusals of servers of OpenAI's wire, as the client is told of them."""
 
+import gzip
 import json
 
 import pytest
@@ -17,6 +18,7 @@ ENVELOPES = {
     "text": {"error": "It is wrong."},
     "mistral": {"object": "error", "message": "It is wrong.", "type": "invalid_request_error", "code": "3280"},
     "detail": {"detail": [{"loc": ["body"], "msg": "It is wrong.", "type": "extra_forbidden"}]},
+    "mistral's detail": {"object": "error", "message": {"detail": [{"loc": ["body"], "msg": "It is wrong.", "type": "x"}]}, "type": "invalid_request_error"},
     "detail text": {"detail": "It is wrong."},
     "msg": {"code": 1301, "msg": "It is wrong."},
     "array": [openai_error()],
@@ -30,6 +32,13 @@ def test_envelopes(team, server, name, is_streamed):
     server.says(MODEL, {"status": 400, "json": ENVELOPES[name]})
     status, error, _ = refusal(team, is_streamed, model="fast")
     assert (status, error["message"], error["type"]) == (400, "It is wrong.", "invalid_request_error")
+
+
+def test_a_packed_refusal_is_no_text(team, server):
+    packed = gzip.compress(json.dumps(openai_error()).encode())
+    server.says(MODEL, {"status": 400, "raw": packed, "headers": {"Content-Encoding": "gzip"}})
+    status, error, _ = refusal(team, model="fast")
+    assert status == 400 and error["message"].isascii() and error["message"].isprintable()
 
 
 FIELDS = openai_error(param="messages[0].content", code="bad_thing")

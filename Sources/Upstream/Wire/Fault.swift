@@ -30,7 +30,7 @@ struct Fault {
         code = Self.word(error["code"]) ?? Self.word(root["code"]) ?? Self.word(inner) ?? ""
         type = Self.word(error["type"]) ?? Self.word(root["type"]) ?? Self.word(error["status"]) ?? ""
         said = Self.said(root)
-        let place = root["detail"]?.elements?.first { _ in true }?["loc"]?.elements?.dropFirst().suffix(1).first
+        let place = Self.details(root)?.elements?.first { _ in true }?["loc"]?.elements?.dropFirst().suffix(1).first
         param = (error["param"] ?? place)?.text.flatMap { $0.count <= 100 ? $0.text : nil }
         for detail in (error["details"]?.elements ?? JSONElements()).prefix(16) { take(detail) }
     }
@@ -53,8 +53,11 @@ struct Fault {
         return value?.integer.map { "\($0)" }
     }
 
+    /// Mistral has them within another envelope, too.
+    private static func details(_ root: JSONValue) -> JSONValue? { root["detail"] ?? root["message"]?["detail"] }
+
     private static func said(_ root: JSONValue) -> String {
-        let detail = root["detail"]
+        let detail = details(root)
         let texts = [
             root["error"]?["message"], root["error"], root["message"], root["msg"], detail,
             detail?.elements?.first { _ in true }?["msg"], root["errors"]?.elements?.first { _ in true }?["message"],

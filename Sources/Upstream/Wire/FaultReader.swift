@@ -21,7 +21,7 @@ struct FaultReader {
         self.tellsFields = tellsFields
     }
 
-    /// A refusal by status and body, which comes from a `ByteBuffer`. A page of HTML says nothing to a client.
+    /// A refusal by status and body, which comes from a `ByteBuffer`. A page of HTML, or bytes that are no text, say nothing to a client.
     func error(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> UpstreamError {
         var fault = fault(head, body)
         if !tellsFields { fault.param = nil }
@@ -68,8 +68,10 @@ struct FaultReader {
             fault = Fault(root, status: head.status)
         } else {
             fault = Fault(status: head.status)
-            let isPage = body.first { $0 > 32 } == UInt8(ascii: "<")
-            if !isPage { fault.said = body[part: 0..<min(4_096, body.count)].text }
+            let said = body[part: 0..<min(4_096, body.count)]
+            let isPage = said.first { $0 > 32 } == UInt8(ascii: "<")
+            // A packed body is no text.
+            if !isPage, !said.contains(where: { $0 < 9 || 14...31 ~= $0 }) { fault.said = said.text }
         }
         fault.retryAfterSeconds = fault.retryAfterSeconds ?? head.retryAfterSeconds
         return fault

@@ -159,11 +159,13 @@ private struct Refused {
         {
             return .noNames
         }
-        guard words.say("content") || isLast("content", of: fault.param ?? "") else { return nil }
+        // As serde tells it, without the field's name: "messages[0]: invalid type: sequence, expected a string".
+        let isOfList = words.say("messages[") && words.say("invalid type: sequence")
+        guard isOfList || words.say("content") || isLast("content", of: fault.param ?? "") else { return nil }
         let isTyped =
             words.say("string") || words.say("sequence") || words.say("null") || words.say("none")
         guard isTyped || words.say("required") || words.say("missing") else { return nil }
-        if messages.contains(where: { $0["content"]?.isNull ?? true }), !known.contains(.emptyContent) {
+        if !isOfList, messages.contains(where: { $0["content"]?.isNull ?? true }), !known.contains(.emptyContent) {
             return .emptyContent
         }
         return messages.contains { $0["content"]?.isArray ?? false } ? .joinedContent : nil
