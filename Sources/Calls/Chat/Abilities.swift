@@ -33,6 +33,8 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var mediaAddresses: Abilities { Abilities(rawValue: 65_536) }
     /// A demanded call, or document, comes for certain, or the answer goes on as it came; else it is judged.
     @inlinable public static var demands: Abilities { Abilities(rawValue: 131_072) }
+    /// Options of a search of the web.
+    @inlinable public static var searchOptions: Abilities { Abilities(rawValue: 262_144) }
 
     /// Those that a prompt and the reading of an answer make up for.
     package static let asText: Abilities = [.tools, .functions, .toolChoice, .objects, .schemas]

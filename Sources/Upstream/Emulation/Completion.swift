@@ -91,6 +91,9 @@ package struct Completion: Sendable {
         if lacking.contains(.soundOutput) {
             throw .unsupported(call.wishes.isSoundWanted ? "modalities" : "audio", "Only text is answered here.")
         }
+        if lacking.contains(.searchOptions) {
+            throw .unsupported("web_search_options", "The model's provider does not search the web.")
+        }
         if lacking.contains(.customTools) {
             let index = call.wishes.tools.firstIndex { $0.kind == .custom } ?? 0
             throw .value("tools[\(index)].type", "this type is not offered here", code: "unsupported_value")

@@ -12,7 +12,7 @@ extension OpenAILike {
         }
         let mends = wire.mends.mends(of: name, model.id)
         // These have no place there.
-        let foreign: Abilities = [.logProbabilities, .soundOutput, .sounds, .customTools]
+        let foreign: Abilities = [.logProbabilities, .soundOutput, .sounds, .customTools, .searchOptions]
         guard call.needs.isDisjoint(with: foreign) else { return false }
         if mends.contains(.otherPath) { return true }
         guard !call.needs.isDisjoint(with: [.tools, .functions]) else { return false }

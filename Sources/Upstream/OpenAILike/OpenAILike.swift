@@ -108,7 +108,7 @@ extension OpenAILike: ChatVendor {
         if isByResponses(call, model) { return responsesAbilities(for: call, of: model) }
         var abilities: Abilities = [
             .choices, .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sounds, .sampling,
-            .reasoning, .functions, .mediaAddresses,
+            .reasoning, .functions, .mediaAddresses, .searchOptions,
         ]
         let mends = wire.mends.mends(of: name, model.id)
         if mends.contains(.noObjects) { abilities.remove(.objects) }

@@ -89,6 +89,7 @@ extension ChatCall {
     mutating func readWebSearch(_ fields: RequestFields) throws(APIError) {
         if let options = try fields.object("web_search_options") {
             webSearch = try WebSearch(options, "web_search_options")
+            needs.insert(.searchOptions)
         }
         if try fields.flag("web_search") ?? false, webSearch == nil { webSearch = WebSearch(sites: 3, words: 500) }
         let sites = try fields.integer("num_of_site", 1...10)

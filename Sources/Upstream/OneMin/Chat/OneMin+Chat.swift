@@ -6,7 +6,7 @@ extension OneMin: ChatVendor {
     package var keepsDeadlines: Bool { true }
 
     /// It takes text, and refers to what was uploaded before; all else is made up for.
-    package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { [] }
+    package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { .searchOptions }
 
     package func prepare(
         _ call: consuming ChatCall,
