@@ -27,6 +27,16 @@ def hello(**fields):
 # --- Requests that go on as they came ---------------------------------------------------------
 
 
+@pytest.mark.parametrize("more", [{}, {"content": None}, {"content": ""}])
+def test_an_earlier_answer_that_was_spoken(team, server, more):
+    server.says(MODEL, {"nulls": True})
+    spoken = {"role": "assistant", "audio": {"id": "audio_1"}} | more
+    messages = [{"role": "user", "content": "Hi"}, spoken, {"role": "user", "content": "Go on"}]
+    sound = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "mp3"}}
+    assert ask(team, **hello(messages=messages, **sound)).status_code == 200
+    assert server.body(MODEL)["messages"] == messages
+
+
 def test_a_request_goes_on_as_it_came_but_for_the_model(team, server):
     server.says(MODEL, {"extra": True, "nulls": True})
     text = """ {"messages": [{"role":"user" , "content":"H\\u00e9llo \\"x\\" }]", "odd":[1.50, -0, 18446744073709551615]}],

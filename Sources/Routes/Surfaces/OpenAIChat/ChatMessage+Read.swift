@@ -42,6 +42,9 @@ private func readMessage(
     if role == .assistant, let thought = thought(of: message) { read.content.append(.thought(thought)) }
     if let content = message["content"] {
         try readContent(content, place, &read, &parts, &marks)
+    } else if role == .assistant, message["audio"]?.kind == .object {
+        // Its vendor alone knows the spoken words.
+        read.content.append(.text(""))
     } else if !hasCalls, role != .assistant || message["refusal"]?.text == nil {
         throw message.has("content") ? .type(place(".content"), "a string or an array") : .missing(place(".content"))
     }
