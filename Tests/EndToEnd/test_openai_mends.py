@@ -237,6 +237,22 @@ def test_choices_are_made_up_for(model, server, is_streamed):
         assert len(server.asked(at)) == calls and "n" not in server.asked(at)[-1]["body"]
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_choices_that_a_server_ignores_are_made_up_for(model, server, is_streamed):
+    http, at = model
+    server.says(at, {})
+    if is_streamed:
+        got = stream(http, model=at, n=2)
+        assert got.text() == "Hello there" and got.finish() == "stop" and len(server.asked(at)) == 1
+    for calls in (3, 5):
+        if is_streamed:
+            got = stream(http, model=at, n=2)
+            assert [got.text(0), got.text(1)] == ["Hello there"] * 2 and got.finish(1) == "stop"
+        else:
+            assert [one["message"]["content"] for one in ask(http, model=at, n=2).json()["choices"]] == ["Hello there"] * 2
+        assert len(server.asked(at)) == calls and "n" not in server.asked(at)[-1]["body"]
+
+
 EMULATED = {
     "n": (said("'n' : number must be at most 1", param="n"), {"n": 2}, {}),
     "objects": (FORMATS["objects"][0], {"response_format": FORMATS["objects"][1]}, {"text": '{"a":1}'}),

@@ -25,6 +25,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     private(set) var hasBegun = false
     /// It has ended without anything, and nobody knows why.
     private var isVain = false
+    /// A whole answer has fewer choices than were asked for.
+    private(set) var lacksChoices = false
 
     init(_ terms: AnswerTerms, _ parser: JSONParser, _ ids: RandomBytes) {
         self.terms = terms
@@ -194,6 +196,10 @@ final class AnswerReader: WireReader, @unchecked Sendable {
             }
             try tell(piece, take)
         }
+        // Too late for this one.
+        if let model = terms.learnsChoicesOf, let vendor = terms.vendor, choices.contains(where: { !$0.isTold }) {
+            vendor.mends.learn(.noChoices, of: vendor.name, model)
+        }
         guard terms.isNative, terms.includesUsage, !toldUsage.isEmpty else { return }
         chunk.removeAll()
         chunk.append(opening.bytes)
@@ -284,10 +290,18 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         let root = try parsed(body.bytes)
         noteUsage(root, body.bytes)
         let (pieces, isOdd) = try self.pieces(of: root, message: "message", isWhole: true)
-        guard hasBegun else { throw .brokenAnswer("the vendor's answer has no choice") }
+        try checkChoices()
         var answer = ChatAnswer(told(pieces), usage: usage)
         if terms.isNative { answer.original = original(body.bytes, pieces, isOdd: isOdd) }
         return answer
+    }
+
+    /// A server that makes one choice whatever is asked for is asked for each by itself.
+    private func checkChoices() throws(UpstreamError) {
+        guard hasBegun else { throw .brokenAnswer("the vendor's answer has no choice") }
+        guard terms.learnsChoicesOf != nil, choices.contains(where: { !$0.isTold }) else { return }
+        lacksChoices = true
+        throw .brokenAnswer("the vendor's answer has too few choices")
     }
 
     /// In the order of their numbers; of two with one number the last.
@@ -347,7 +361,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         let root = try parsed(body)
         noteUsage(root, body)
         let (pieces, _) = try self.pieces(of: root, message: "message", isWhole: true)
-        guard hasBegun else { throw .brokenAnswer("the vendor's answer has no choice") }
+        try checkChoices()
         if terms.isNative { passOn(body, pieces, isOdd: true, message: "message", take) }
         for piece in pieces where !piece.isDropped { try tell(piece, take) }
     }

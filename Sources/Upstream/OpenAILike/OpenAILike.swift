@@ -155,7 +155,8 @@ extension OpenAILike: ChatVendor {
         } else {
             // Others call for the other choices.
             if mends.contains(.noChoices) { call.choices = 1 }
-            form = OpenAILikeForm(self, call, model, thoughts(of: vendorCall))
+            let mayLearn = vendorCall.credential.label != nil
+            form = OpenAILikeForm(self, call, model, thoughts(of: vendorCall), mayLearn: mayLearn)
         }
         return WireChat(wire, form, call, model, vendorCall, mends: mends)
     }

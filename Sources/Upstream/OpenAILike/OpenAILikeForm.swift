@@ -17,10 +17,20 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private let thoughts: CallerThoughts?
     /// The server wants them back.
     private var remembersThoughts: Bool
+    /// Of the answer, if it may lack choices.
+    private var reader: AnswerReader?
     private(set) var refusal: APIError?
 
-    /// - Parameter thoughts: nil: none are remembered.
-    init(_ vendor: OpenAILike, _ call: borrowing ChatCall, _ model: Model, _ thoughts: CallerThoughts?) {
+    /// - Parameters:
+    ///   - thoughts: nil: none are remembered.
+    ///   - mayLearn: what the answer lacks is remembered of the model.
+    init(
+        _ vendor: OpenAILike,
+        _ call: borrowing ChatCall,
+        _ model: Model,
+        _ thoughts: CallerThoughts?,
+        mayLearn: Bool
+    ) {
         completions = vendor.completions
         isOpenAI = vendor.isOpenAI
         turnsToResponses = vendor.chatsBy == .auto
@@ -36,7 +46,8 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             isNative: call.original != nil,
             mostCalls: call.original == nil ? mostCalls : .max,
             isLegacy: call.needs.contains(.functions),
-            vendor: vendor.wire
+            vendor: vendor.wire,
+            learnsChoicesOf: mayLearn && call.choices > 1 ? model.id : nil
         )
     }
 
@@ -55,9 +66,12 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         let reader = AnswerReader(terms, parser, ids)
+        if terms.learnsChoicesOf != nil { self.reader = reader }
         guard remembersThoughts, hasTools, let thoughts else { return reader }
         return ThoughtReader(reader, thoughts)
     }
+
+    var mendOfAnswer: Mends? { reader?.lacksChoices ?? false ? .noChoices : nil }
 
     func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.openAI, tellsFields: terms.isNative) }
 
@@ -118,4 +132,6 @@ struct AnswerTerms: Sendable {
     var isLegacy = false
     /// To log what is unknown; nil: nobody does.
     var vendor: WireVendor?
+    /// The model of which it is remembered that it makes one choice; nil: it is not.
+    var learnsChoicesOf: String?
 }

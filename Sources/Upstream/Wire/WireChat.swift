@@ -57,8 +57,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// The same, as the answer that was just read asks for it.
-    private func isMendedAfterAnswer() -> Bool {
-        guard learned < Self.mostMends, let request = body, let mend = form.mendOfAnswer, !mends.isSuperset(of: mend)
+    private func isMended(afterAnswer error: UpstreamError) -> Bool {
+        guard !error.remedy.contains(.emulation), learned < Self.mostMends, let request = body,
+            let mend = form.mendOfAnswer, !mends.isSuperset(of: mend)
         else { return false }
         take(mend, of: request)
         return true
@@ -77,6 +78,15 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             let mend = form.mend(head, refusal, of: request, known: mends, faults), !mend.isDisjoint(with: .ofAbilities)
         else { return error }
         vendor.mends.learn(mend, of: vendor.name, model.id)
+        error.remedy.insert(.emulation)
+        return error
+    }
+
+    /// The same, of an ability that only the answer shows to be lacking.
+    private func unserved(_ error: UpstreamError) -> UpstreamError {
+        guard let mend = form.mendOfAnswer, !mend.isDisjoint(with: .ofAbilities) else { return error }
+        vendor.mends.learn(mend, of: vendor.name, model.id)
+        var error = error
         error.remedy.insert(.emulation)
         return error
     }
@@ -181,7 +191,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             read = try await self.read(reply.body)
             keepMends()
         } catch {
-            guard isMendedAfterAnswer() else { throw judged(error) }
+            let error = unserved(error)
+            guard isMended(afterAnswer: error) else { throw judged(error) }
             try await vendorCall.beginAgain(after: error)
             return try await answerOnce()
         }
@@ -253,7 +264,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             return stream
         } catch {
             stream.stop()
-            guard isMendedAfterAnswer() else { throw judged(error) }
+            let error = unserved(error)
+            guard isMended(afterAnswer: error) else { throw judged(error) }
             try await vendorCall.beginAgain(after: error)
             return try await streamOnce()
         }
