@@ -9,6 +9,7 @@ import httpx
 import officials
 import openai_vendor
 import pytest
+import responding
 from chat import ask, either, refusal, stream, text_of
 from cloudflare_vendor import ACCOUNT, BAD, LLAMA, ROOT, failure
 from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
@@ -306,6 +307,16 @@ EVENTS = {
                OPENAIS({"tool_calls": [{"index": 1, "id": "b", "function": {"name": "weather", "arguments": "{}"}}]}),
                OPENAIS({}, "tool_calls"), openai_vendor.usage_chunk(), "data: [DONE]"],
 }  # fmt: skip
+
+
+def test_text_between_the_parts_of_a_call(team, cloud):
+    pieces = [{"index": 0, "id": "a", "type": "function", "function": {"name": "weather", "arguments": ""}},
+              {"index": 0, "function": {"arguments": '{"city":"Rome"}'}}]  # fmt: skip
+    deltas = [{"role": "assistant", "content": ""}, {"tool_calls": pieces[:1]}, {"content": "\n"}, {"tool_calls": pieces[1:]}]
+    cloud.says(LLAMA, {"events": [*(OPENAIS(delta) for delta in deltas), OPENAIS({}, "tool_calls"), "data: [DONE]"]})
+    told = responding.events(responding.respond(team, model="llama", stream=True))[-1]["response"]["output"]
+    assert [item["type"] for item in told] == ["function_call", "message"]
+    assert json.loads(told[0]["arguments"]) == {"city": "Rome"} and told[1]["content"][0]["text"] == "\n"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
