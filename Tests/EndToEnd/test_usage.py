@@ -168,6 +168,21 @@ def test_choices_one_by_one_keep_the_details(start_relay, anthropic_server, call
         told(call, prompt_tokens=1000, completion_tokens=50, cost=0.0057)
 
 
+def test_an_answer_with_too_few_choices_is_counted(start_relay, server, caller, tmp_path):
+    log = File(tmp_path / "short.jsonl")
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS="short=short/1", KEY_TEAM_TOKEN=TEAM_TOKEN, USAGE_LOG_FILE=log.path,
+    )  # fmt: skip
+    server.says("short/1", {})
+    assert len(ask(caller(relay, TEAM_TOKEN), model="short", n=2).json()["choices"]) == 2
+    request, short, *calls = log.more(4)
+    told(request, success=True, prompt_tokens=PROMPT)
+    told(short, success=False, prompt_tokens=PROMPT, completion_tokens=COMPLETION)
+    for call in calls:
+        told(call, success=True, prompt_tokens=PROMPT, completion_tokens=COMPLETION)
+
+
 def test_limits_in_dollars_know_the_price_of_cached_tokens(start_relay, anthropic_server, caller):
     relay = start_relay(
         PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=VENDOR_KEY,
