@@ -193,24 +193,6 @@ struct OpenSchema {
         out.append("\"")
     }
 
-    /// All that it may be, if they are listed.
-    private static func values(of schema: JSONValue) -> [JSONValue] {
-        schema["enum"]?.elements.map { Array($0) } ?? schema["const"].map { [$0] } ?? []
-    }
-
-    /// Only texts can be listed; other values are told in the description.
-    private static func areTexts(_ values: [JSONValue]) -> Bool {
-        !values.isEmpty && values.allSatisfy { $0.kind == .string }
-    }
-
-    /// Nil: they have several.
-    private static func type(of values: [JSONValue]) -> StaticString? {
-        let kinds = Set(values.map(\.kind))
-        if kinds == [.flag] { return #""BOOLEAN""# }
-        if kinds == [.integer] { return #""INTEGER""# }
-        return !kinds.isEmpty && kinds.isSubset(of: [.integer, .decimal]) ? #""NUMBER""# : nil
-    }
-
     /// An unknown one is a text.
     private func append(type: JSONValue, to out: inout ByteBuffer) {
         switch type.text ?? UnsafeRawBufferPointer(start: nil, count: 0) {

@@ -1,0 +1,49 @@
+import Engine
+
+/// Answers to a name that nobody serves.
+extension Offers {
+    /// The same answer whether a model does not exist or may not be used, with the name that was probably meant.
+    ///
+    /// - Parameter features: what the call needs one of; nil: whatever there is.
+    package func notFound(_ name: String, for caller: Caller, able features: Model.Features? = nil) -> APIError {
+        var error = APIError.modelNotFound(name)
+        if isSubsetOnly { error.message = "The model \(name.beginning(ofBytes: 100)) does not exist." }
+        if let near = nearest(to: name, for: caller, able: features) { error.message += " Did you mean `\(near)`?" }
+        return error
+    }
+
+    private static let comparedNames = 1_024
+    private static let comparedBytes = 200
+
+    /// Of the names that the caller may use, the first that is fewest letters off: three at most, fewer of short names.
+    private func nearest(to name: String, for caller: Caller, able features: Model.Features?) -> String? {
+        guard name.utf8.count <= Self.comparedBytes else { return nil }
+        let wanted = name.utf8.map(\.lowered)
+        var bound = min(3, max(wanted.count / 4, min(2, wanted.count / 2)))
+        var best: String?
+        for (near, provider, model, _) in listing.prefix(Self.comparedNames) {
+            guard abs(near.utf8.count - wanted.count) <= bound, near != name,
+                features.map({ !$0.isDisjoint(with: model.features) }) ?? true,
+                let distance = editDistance(wanted, near.utf8.map(\.lowered), atMost: bound),
+                caller.mayUse(near, ofPassthrough: providers[provider].isPassthrough)
+            else { continue }
+            best = near
+            // Only one that is nearer still is better.
+            bound = distance - 1
+            if bound < 0 { break }
+        }
+        for panel in panels.all where bound >= 0 && panel.name != name {
+            guard features.map({ $0.contains(.chat) }) ?? true, mayUse(panel, caller),
+                let distance = editDistance(wanted, panel.name.utf8.map(\.lowered), atMost: bound)
+            else { continue }
+            best = panel.name
+            bound = distance - 1
+        }
+        return best
+    }
+}
+
+extension UInt8 {
+    /// Of an ASCII letter the small one.
+    fileprivate var lowered: UInt8 { (65...90).contains(self) ? self | 32 : self }
+}
