@@ -12,6 +12,7 @@ import httpx
 import pytest
 from balanced import Providers
 from chat import CHAT_PATH, MODEL, ask, body, vendor_error
+from late_store import Lateness, LateStore
 from memcached import wait_for
 
 OK = {"answer": "served"}
@@ -374,6 +375,26 @@ def test_idle_keys_are_used_by_their_weights(serve):
         for request in providers.vendor.requests(key, CHAT_PATH)
     ]
     assert [at for _, at in sorted(numbers)] == [0, 1, 0, 0, 1] * 2
+
+
+def test_calls_that_begin_at_once_are_spread_by_weight(serve, pool, vendor, store):
+    """The store answers none of them before all have chosen a key."""
+    late = LateStore(store.port, Lateness(1, 250, 300))
+    try:
+        providers, http = serve(
+            a=2, PROVIDER_A_KEY_WEIGHTS="2,1", PROVIDER_A_CONCURRENCY=100, THREADS=1,
+            MEMCACHED_SERVERS=late.address, MEMCACHED_TIMEOUT="5s",
+        )  # fmt: skip
+        for key in providers.keys["a"]:
+            vendor.answers(key, HELD)
+        calls = [pool.submit(ask, http) for _ in range(9)]
+        wait_for(lambda: sum(providers.counts("a")) == 9)
+        assert providers.counts("a") == [6, 3]
+        for key in providers.keys["a"]:
+            vendor.release(key)
+        assert all(served(call.result()) for call in calls)
+    finally:
+        late.stop()
 
 
 @pytest.mark.parametrize("bounds", [{"PROVIDER_A_CONCURRENCY": 5, "PROVIDER_B_CONCURRENCY": 5}, {}], ids=["bounded", "not"])

@@ -62,6 +62,9 @@ final class Account: @unchecked Sendable {
         self.tally = tally
     }
 
+    /// Those that are not decided, with those of the write under way.
+    var waitingParts: Int { waiting.count + (writing?.takers.count ?? 0) }
+
     var bytes: Int { 500 + 8 * limit.grid.kept }
 
     /// A request needs the record as it is now.

@@ -11,12 +11,14 @@ extension Ledger {
         return full.isEmpty ? nil : refused(full, now)
     }
 
-    /// The part of each claim's limit that is used, as far as that is known here; the greatest.
+    /// The part of each claim's limit that is used, as far as that is known here; the greatest. Requests of one unit that
+    /// wait for the store count as if they were admitted: many that ask at once would else see the same share.
     mutating func knownShare(_ claims: [Claim], at now: Moment) -> Double {
         let now = read(now)
         return claims.reduce(0) { share, claim in
-            let account = known(claim)
-            return max(share, account?.tally.usedShare(at: now.wall) ?? 0)
+            guard let account = known(claim) else { return share }
+            let waiting = Double(account.waitingParts) / Double(claim.limit.quota.count)
+            return max(share, account.tally.usedShare(at: now.wall) + waiting)
         }
     }
 
