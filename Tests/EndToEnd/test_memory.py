@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from chat import ask as chat
 from chat import body, deltas_of
 from rawhttp import ask, chunked, connected, readable, request, wait_until
 from relay_process import Relay, binary, judges_memory
@@ -254,3 +255,15 @@ def test_stored_history_counts_until_the_request_ends(
         vendor.release(key)
         assert second.result().status_code == 200
     assert wait_until(lambda: Scrape(relay)("relay_memory_held_bytes", by="large") == 0, 20)
+
+
+@judges_memory
+def test_an_answer_that_finds_no_memory_is_no_fault_of_the_vendor(serve, vendor) -> None:
+    providers, http = serve(a=1, b=1, MEMORY_MB=32)
+    providers.answers("a", {"answer": "x" * 30 * MEGABYTE})
+    answer = chat(http)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "overloaded")
+    assert "out of memory" in answer.json()["error"]["message"] and answer.headers["retry-after"] == "2"
+    assert providers.counts("b") == [0]
+    providers.answers("a", {"answer": "served"})
+    assert chat(http).status_code == 200

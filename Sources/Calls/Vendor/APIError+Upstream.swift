@@ -31,6 +31,14 @@ extension APIError {
             self.init(429, "The provider's rate limit is reached.", type: "requests", code: "rate_limit_exceeded")
             self.retryAfterSeconds = error.retryAfterSeconds ?? 1
         case .failed: self.init(502, "The provider failed.", type: "server_error", code: "upstream_error")
+        case .unavailable where error.fault == .overloaded:
+            self.init(
+                503,
+                "The relay is out of memory for answers. Try again soon.",
+                type: "server_error",
+                code: "overloaded"
+            )
+            self.retryAfterSeconds = 2
         case .unavailable:
             self.init(503, "The provider is not available.", type: "server_error", code: "upstream_error")
             self.retryAfterSeconds = error.retryAfterSeconds
