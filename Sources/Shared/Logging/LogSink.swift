@@ -22,7 +22,9 @@ final class LogSink: @unchecked Sendable {
     private let format: LogFormat
     private let descriptor: Int32
     private let capacityBytes: Int
-    private static let gatheringMicroseconds: UInt32 = 20_000
+    /// Lines wait so long for others, unless there are many: each write takes time from the loops.
+    private static let gatheringMicroseconds = 100_000
+    private static let manyBytes = 256 << 10
     /// A buffer that grew beyond this is given back once written.
     private static let keptBytes = 64 << 10
 
@@ -47,26 +49,27 @@ final class LogSink: @unchecked Sendable {
 
     /// `rest` is a line without its time.
     func take(_ rest: UnsafeRawBufferPointer) {
-        let isFirst = state.withLock { state in
-            let wasEmpty = state.buffer.isEmpty
+        let isDue = state.withLock { state in
+            let before = state.buffer.count
             guard state.buffer.count + rest.count + 64 <= capacityBytes else {
                 state.droppedLines += 1
                 dropped.add(1, ordering: .relaxed)
                 return false
             }
             append(rest, state)
-            return wasEmpty
+            return before == 0 || before < LogSink.manyBytes && state.buffer.count >= LogSink.manyBytes
         }
-        if isFirst { signal.wake() }
+        if isDue { signal.wake() }
     }
 
     func flush(seconds: Int) -> Bool {
         let flushed = Signal()
         state.withLock { $0.flushes.append(flushed) }
         signal.wake()
-        let deadline = Int(EventLoop.monotonicNanoseconds() / 1_000) + seconds * 1_000_000
-        return flushed.wait(untilMicroseconds: deadline)
+        return flushed.wait(untilMicroseconds: Self.now() + seconds * 1_000_000)
     }
+
+    private static func now() -> Int { Int(EventLoop.monotonicNanoseconds() / 1_000) }
 
     /// The writing thread: waits for a line, lets more gather, writes them all.
     private func run() {
@@ -74,7 +77,7 @@ final class LogSink: @unchecked Sendable {
         while true {
             signal.wait(untilMicroseconds: nil)
             let isUrgent = state.withLock { !$0.flushes.isEmpty || $0.isStopping }
-            if !isUrgent { usleep(LogSink.gatheringMicroseconds) }
+            if !isUrgent { signal.wait(untilMicroseconds: Self.now() + LogSink.gatheringMicroseconds) }
             let (flushes, isStopping) = exchange(&batch)
             // Once the sink is gone, there is nowhere to say so.
             _ = writeAll(batch.bytes, to: descriptor)
