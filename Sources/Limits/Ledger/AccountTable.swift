@@ -91,7 +91,7 @@ struct AccountTable {
 }
 
 extension AccountTable.Part {
-    init(_ claim: Claim) {
+    init(_ claim: borrowing Claim) {
         self = claim.limit.kind == .failedAuth ? .failures : claim.identity.isKnown ? .known : .strangers
     }
 }

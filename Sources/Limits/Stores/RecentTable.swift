@@ -30,7 +30,7 @@ public struct RecentTable<Key: Hashable, Value> {
     /// The value, which thereby is the one used last.
     @inlinable public mutating func use(_ key: Key) -> Value? {
         // It often is the one used last, which is known without hashing it.
-        if newest >= 0, let slot = slots[Int(newest)], slot.key == key { return slot.value }
+        if newest >= 0, slots[Int(newest)]?.key == key { return slots[Int(newest)]?.value }
         guard let place = places[key] else { return nil }
         unlink(place)
         link(place)
@@ -88,8 +88,9 @@ public struct RecentTable<Key: Hashable, Value> {
     }
 
     @inlinable mutating func unlink(_ place: Int32) {
-        guard let slot = slots[Int(place)] else { return }
-        if slot.older >= 0 { slots[Int(slot.older)]?.newer = slot.newer } else { oldest = slot.newer }
-        if slot.newer >= 0 { slots[Int(slot.newer)]?.older = slot.older } else { newest = slot.older }
+        // A copy of the slot would count references to its value.
+        guard let older = slots[Int(place)]?.older, let newer = slots[Int(place)]?.newer else { return }
+        if older >= 0 { slots[Int(older)]?.newer = newer } else { oldest = newer }
+        if newer >= 0 { slots[Int(newer)]?.older = older } else { newest = older }
     }
 }

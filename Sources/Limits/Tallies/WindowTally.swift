@@ -70,8 +70,8 @@ final class WindowTally: Tally, @unchecked Sendable {
     private var isWhole: Bool {
         // In place: to compare them with nil would copy them.
         if hasChanges { return false }
-        guard case .some(let draft) = draft else { return true }
-        return draft.owed == nil
+        if case .none = draft { return true }
+        return draft?.owed == nil
     }
 
     // MARK: Decisions here

@@ -52,7 +52,7 @@ struct RecordKey: Hashable {
     private let high: UInt64
     private let low: UInt64
 
-    init(_ limit: Limit, _ identity: Identity) {
+    init(_ limit: borrowing Limit, _ identity: borrowing Identity) {
         let (first, second, _, _) = identity.digest.words
         high = first ^ limit.words.0
         low = second ^ limit.words.1
