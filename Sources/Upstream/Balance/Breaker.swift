@@ -1,8 +1,8 @@
 /// Failures in a row of one candidate, in nanoseconds of the loops' clock. After some it is open: the candidate is
 /// asked last, until one request has tried it.
 struct Breaker {
-    private var failures = 0
-    private var firstAt: UInt64 = 0
+    /// The times of the failures that still count, at most as many as open it.
+    private var failures: [UInt64] = []
     /// 0: it is closed.
     private var openUntil: UInt64 = 0
     /// While the candidate is tried.
@@ -39,11 +39,8 @@ struct Breaker {
             trialEndsAt = 0
             return
         }
-        if failures == 0 || now - firstAt > nanoseconds {
-            failures = 0
-            firstAt = now
-        }
-        failures += 1
-        if failures >= bound { openUntil = now + nanoseconds }
+        failures.removeAll { now - $0 > nanoseconds }
+        failures.append(now)
+        if failures.count >= bound { openUntil = now + nanoseconds }
     }
 }

@@ -22,6 +22,8 @@ import Testing
         #expect(broken([1, 2, 3]).isOpen(at: 62 * Self.second))
         #expect(!broken([1, 2, 3]).isOpen(at: 63 * Self.second))
         #expect(!broken([1, 2, 62]).isOpen(at: 62 * Self.second))
+        // The last three are; the first was no beginning of a row of its own.
+        #expect(broken([1, 50, 70, 80]).isOpen(at: 80 * Self.second))
         #expect(broken([5], bound: 1).isOpen(at: 6 * Self.second))
     }
 
