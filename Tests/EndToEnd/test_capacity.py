@@ -397,6 +397,26 @@ def test_calls_that_begin_at_once_are_spread_by_weight(serve, pool, vendor, stor
         late.stop()
 
 
+def test_one_of_many_calls_tries_a_key_that_has_rested(serve, pool, vendor, store):
+    """The store answers none of them before all have chosen a key."""
+    late = LateStore(store.port, Lateness(1, 100, 150))
+    try:
+        providers, http = serve(a=2, PROVIDER_A_CONCURRENCY=100, MEMCACHED_SERVERS=late.address, MEMCACHED_TIMEOUT="5s")
+        first, second = providers.keys["a"]
+        limited = {"status": 429, "json": vendor_error("no"), "headers": {"Retry-After": "1"}}
+        vendor.answers(first, limited, HELD)
+        vendor.answers(second, OK)
+        assert served(ask(http)) and served(ask(http))
+        while providers.counts("a")[0] < 2:
+            calls = [pool.submit(ask, http) for _ in range(12)]
+            wait_for(lambda calls=calls: sum(call.done() for call in calls) >= 11)
+        assert providers.counts("a")[0] == 2
+        vendor.release(first)
+        assert all(served(call.result()) for call in calls)
+    finally:
+        late.stop()
+
+
 @pytest.mark.parametrize("bounds", [{"PROVIDER_A_CONCURRENCY": 5, "PROVIDER_B_CONCURRENCY": 5}, {}], ids=["bounded", "not"])
 def test_under_least_load_idle_providers_are_used_by_their_weights(serve, bounds):
     providers, http = serve(a=1, b=1, BALANCE="least-load", PROVIDER_A_WEIGHT=3, PROVIDER_B_WEIGHT=2, **bounds)

@@ -114,9 +114,13 @@ package final class Capacity: CallCapacity {
         let now = loop.nowNanoseconds
         var all = fixed.map { [$0] } ?? keys.map { $0.order(at: now, besides: tried, choice) } ?? [.none]
         // If all rest, the one that is due first.
-        if all.isEmpty, tried.isEmpty, let keys { all = [keys.soonest] }
-        for credential in all {
-            guard let held = await takeNow(for: credential, on: loop) else { continue }
+        let allRest = all.isEmpty && tried.isEmpty
+        if allRest, let keys { all = [keys.soonest] }
+        for credential in all where allRest || keys?.begins(credential, at: now) ?? true {
+            guard let held = await takeNow(for: credential, on: loop) else {
+                keys?.gaveUp(credential)
+                continue
+            }
             keys?.took(credential, at: now)
             return (credential, held)
         }

@@ -110,11 +110,29 @@ package final class KeyRing: KeyRests {
         return all.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }
     }
 
+    /// False: the key has rested, and another call is its trial. Else this one is, if it has rested.
+    func begins(_ credential: Credential, at now: UInt64) -> Bool {
+        guard hasRests, let index = index(of: credential) else { return true }
+        return places.withLock { places in
+            guard places[index].isAvailable(at: now) else { return false }
+            places[index].rest?.tryOnce(at: now)
+            return true
+        }
+    }
+
+    /// There was no room for a call that had begun.
+    func gaveUp(_ credential: Credential) {
+        guard hasRests else { return }
+        change(credential) { $0?.endTrial() }
+    }
+
     /// The key is used.
     func took(_ credential: Credential, at now: UInt64) {
-        guard let index = credentials.firstIndex(where: { $0.label == credential.label }) else { return }
+        guard let index = index(of: credential) else { return }
         places.withLock { take(index, of: &$0, at: now) }
     }
+
+    private func index(of credential: Credential) -> Int? { credentials.firstIndex { $0.label == credential.label } }
 
     private func take(_ index: Int, of places: inout [Place], at now: UInt64) {
         let turn = places[index].nextTurn
@@ -164,7 +182,7 @@ package final class KeyRing: KeyRests {
     }
 
     private func change(_ credential: Credential, _ body: (inout RestingKey?) -> Void) {
-        guard let index = credentials.firstIndex(where: { $0.label == credential.label }) else { return }
+        guard let index = index(of: credential) else { return }
         places.withLock { places in
             body(&places[index].rest)
             let isSome = places.contains { $0.rest != nil }
