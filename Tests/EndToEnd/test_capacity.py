@@ -11,7 +11,7 @@ import conftest
 import httpx
 import pytest
 from balanced import Providers
-from chat import CHAT_PATH, MODEL, ask, body, vendor_error
+from chat import CHAT_PATH, MODEL, ask, body, either, stream, vendor_error
 from late_store import Lateness, LateStore
 from memcached import wait_for
 
@@ -129,11 +129,15 @@ def test_a_stream_holds_its_place_to_its_end(serve, pool, vendor):
     wait_for(lambda: ask(http).status_code == 200)
 
 
-def test_choices_at_the_same_time_take_a_place_each(serve):
+def test_choices_at_the_same_time_take_a_place_each(serve, pool, vendor):
     providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=2)
-    assert served(ask(http, n=2))
-    answer = ask(http, n=3)
-    assert answer.status_code == 429 and answer.headers["x-relay-limited-by"] == "relay"
+    (key,) = providers.keys["a"]
+    vendor.answers(key, HELD, HELD, OK)
+    answer = pool.submit(ask, http, n=3)
+    vendor.wait(key, "stalled", 2)
+    assert is_full(http)
+    vendor.release(key)
+    assert served(answer.result()) and providers.counts("a") == [3]
     assert served(ask(http, n=2))
 
 
@@ -360,6 +364,34 @@ def test_the_load_by_other_instances_counts(two, hold):
         assert served(ask(other))
     # The first shows what the other instance uses.
     assert providers.order()[-2:] == "bb"
+
+
+# --- several choices --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("queue", ["0", "30s"])
+def test_choices_take_turns_where_there_is_no_room_for_all(serve, streamed, queue):
+    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, PROVIDER_A_CONCURRENCY=2, QUEUE_TIMEOUT=queue)
+    providers.answers("a", OK)
+    if streamed:
+        got = stream(http, n=3)
+        assert got.is_done and [got.text(index) for index in range(3)] == ["served"] * 3, got
+    else:
+        answer = ask(http, n=3)
+        assert served(answer)
+        assert [choice["message"]["content"] for choice in answer.json()["choices"]] == ["served"] * 3
+    assert providers.counts("a") == [3] and providers.counts("b") == [0]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+def test_answers_of_several_choices_do_not_wait_for_each_other(serve, pool, streamed):
+    """Each has one of two places, and needs two."""
+    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=2, QUEUE_TIMEOUT="30s")
+    providers.answers("a", OK | {"delay_head": 0.1})
+    calls = [pool.submit(either, http, streamed, n=2) for _ in range(4)]
+    assert [call.result() for call in calls] == [("served", "stop")] * 4
+    assert providers.counts("a") == [8]
 
 
 # --- least load -------------------------------------------------------------------------------------------------

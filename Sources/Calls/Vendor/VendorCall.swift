@@ -47,7 +47,7 @@ package final class VendorCall: @unchecked Sendable {
 
     /// One more for the same answer, after this one.
     package func another() async throws(UpstreamError) -> VendorCall {
-        if capacity != nil { try await takeCapacity() }
+        try await follow()
         return VendorCall(credential, of: ownServer, billing: sheet, on: loop, with: keys, within: capacity)
     }
 
@@ -72,21 +72,26 @@ package final class VendorCall: @unchecked Sendable {
     }
 
     private func restart() async throws(UpstreamError) {
-        if capacity != nil { try await takeCapacity() }
+        try await follow()
         isNoted = false
         startedNanoseconds = loop.nowNanoseconds
     }
 
-    private func takeCapacity() async throws(UpstreamError) {
-        _ = try await capacity?.take(for: credential, isAfterAnother: true, by: sheet.endsAt, on: loop)
-    }
+    /// Calls of its provider need capacity.
+    package var isBounded: Bool { capacity != nil }
 
-    /// One more at the same time; the result is to be told of its end. Nil: that takes no capacity.
-    package func beside() async throws(UpstreamError) -> HeldCapacity? {
-        guard let capacity else { return nil }
-        let held = try await capacity.take(for: credential, isAfterAnother: false, by: sheet.endsAt, on: loop)
+    /// The place of one more call at the same time, which is to be told of its end; nil: there is no room now.
+    package func besideNow() async -> HeldCapacity? {
+        guard let held = try? await capacity?.take(for: credential, isAfterAnother: false, by: 0, on: loop) else {
+            return nil
+        }
         sheet.hold(held)
         return held
+    }
+
+    /// One more call begins, in the place of one that has ended.
+    package func follow() async throws(UpstreamError) {
+        _ = try await capacity?.take(for: credential, isAfterAnother: true, by: sheet.endsAt, on: loop)
     }
 
     /// The vendor has answered: its key need not rest.

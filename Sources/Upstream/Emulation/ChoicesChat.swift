@@ -34,16 +34,16 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     private var use: ChoicesUse { ChoicesUse(chats.map(\.promptTokens), choices, call, count) }
 
     func answer() async throws(UpstreamError) -> ChatAnswer {
-        let use = use
+        let (use, places) = (use, ChoicePlaces(call))
         let answers = try await allChoices(choices, atOnce: Self.atOnce) {
             [self] (index) async throws(UpstreamError) in
             do throws(UpstreamError) {
-                let held = index > 0 ? try await call.beside() : nil
-                defer { held?.end() }
+                try await places.take()
                 let answered = try await chat(ofChoice: index).answer()
                 let answer = try await count.counted(answered, of: self)
                 let tokens = answer.usage?.completionTokens ?? 0
                 use.answered(index, answered.usage, completionTokens: tokens, credits: answer.credits)
+                places.leave()
                 return answer
             } catch {
                 use.failed(index, error)
@@ -55,12 +55,13 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
         let streams = OpenStreams()
-        let use = use
+        let (use, places) = (use, ChoicePlaces(call))
         do throws(UpstreamError) {
             let opened = try await allChoices(choices) { [self] (index) async throws(UpstreamError) in
                 do throws(UpstreamError) {
-                    if index > 0 { _ = try await call.beside() }
-                    let stream = try await chat(ofChoice: index).stream()
+                    let stream =
+                        await places.takeNow()
+                        ? try await chat(ofChoice: index).stream() : late(index, places)
                     streams.list.append((index, stream))
                     return stream
                 } catch {
@@ -68,7 +69,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
                     throw error
                 }
             }
-            return ChoicesStream(opened, use, count, loop)
+            return ChoicesStream(opened, use, places, count, loop)
         } catch {
             let given = UpstreamError(.cancelled, cause: "another choice failed")
             for (index, stream) in streams.list {
@@ -76,6 +77,13 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
                 use.failed(index, given)
             }
             throw error
+        }
+    }
+
+    private func late(_ index: Int, _ places: ChoicePlaces) -> LateStream {
+        LateStream { [self] () async throws(UpstreamError) in
+            try await places.take()
+            return try await chat(ofChoice: index).stream()
         }
     }
 }
@@ -108,6 +116,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
 
     private let parts: [Part]
     private let use: ChoicesUse
+    private let places: ChoicePlaces
     private let count: CallCount
     private let loop: EventLoop
     private let changed = Waiter()
@@ -116,11 +125,18 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
     private var failure: UpstreamError?
     let credits: Int? = nil
 
-    init(_ streams: [any ChatAnswerStream], _ use: ChoicesUse, _ count: CallCount, _ loop: EventLoop) {
+    init(
+        _ streams: [any ChatAnswerStream],
+        _ use: ChoicesUse,
+        _ places: ChoicePlaces,
+        _ count: CallCount,
+        _ loop: EventLoop
+    ) {
         parts = streams.enumerated().map {
             Part($0, $1, $1.countsItself ? .estimating : count.counter)
         }
         self.use = use
+        self.places = places
         self.count = count
         self.loop = loop
     }
@@ -199,6 +215,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
             credits: part.stream.credits
         )
         part.stream.stop()
+        places.leave()
     }
 
     private func fail(_ part: Part, _ error: UpstreamError) {
