@@ -18,6 +18,8 @@ from memcached import wait_for
 OK = {"answer": "served"}
 HELD = {"stall_at": -1, "answer": "served"}
 """The vendor says nothing until it is released."""
+FAILED = {"status": 500, "text": ""}
+CHAT = "/v1/chat/completions"
 
 
 @pytest.fixture
@@ -187,6 +189,24 @@ def test_a_key_that_is_refused_gives_way_to_the_next_within_the_capacity(serve, 
     assert providers.counts("a") == [1, 1]
     hold(http, providers, "a", 1)
     assert is_full(http)
+
+
+@pytest.mark.parametrize("others", [{}, {"b": 1}])
+def test_a_candidate_that_failed_is_not_asked_more_often_because_calls_wait(serve, others):
+    more = {"PROVIDER_B_PRIORITY": 2} if others else {}
+    providers, http = serve(a=1, **others, PROVIDER_A_QPS=1, PROVIDER_A_RETRIES=1, QUEUE_TIMEOUT="20s", **more)
+    for name in providers.keys:
+        providers.answers(name, FAILED)
+    assert http.post(CHAT, json=body(), timeout=15).status_code == 502
+    assert providers.order() == ("aba" if others else "aa")
+
+
+def test_callers_that_fail_leave_their_place_to_those_who_wait(serve, pool):
+    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_A_RETRIES=1, QUEUE_TIMEOUT="50s")
+    providers.answers("a", FAILED | {"delay_head": 0.05})
+    calls = [pool.submit(http.post, CHAT, json=body(), timeout=15) for _ in range(3)]
+    assert [call.result().status_code for call in calls] == [502] * 3
+    assert providers.counts("a") == [6]
 
 
 # --- calls that begin -------------------------------------------------------------------------------------------

@@ -31,9 +31,10 @@ package final class Attempts: @unchecked Sendable {
     /// Candidates that had no room.
     private var full: [Int] = []
     private let affinity: UInt64?
-    private var triesLeft = 0
-    /// Of the current one, labels of keys that failed.
-    private var tried: Set<String> = []
+    /// By place, for the whole request, however often it waits for room in between: calls that were made once more.
+    private var repeats: [Int: Int] = [:]
+    /// The same: labels of keys that failed.
+    private var tried: [Int: Set<String>] = [:]
     private var call: VendorCall?
     /// It can be made with one key only.
     private var isBound = false
@@ -88,8 +89,6 @@ package final class Attempts: @unchecked Sendable {
 
     private func turnTo(_ place: Int) {
         current = place
-        tried = []
-        triesLeft = list.all[place].rank.retries
         guard let balance, balance.hasFailures else { return }
         balance.begins(breakerKey(place), at: loop.nowNanoseconds)
     }
@@ -104,7 +103,10 @@ package final class Attempts: @unchecked Sendable {
         let taken = await balance.queue.wait(for: providers, until: end, on: loop) {
             [self] () -> (Int, (Credential, HeldCapacity))? in
             for place in places {
-                guard let taken = await list.all[place].takenKey(choice(place), isTurn: true) else { continue }
+                let (candidate, tried) = (list.all[place], tried[place] ?? [])
+                guard let taken = await candidate.takenKey(besides: tried, choice(place), isTurn: true) else {
+                    continue
+                }
                 return (place, taken)
             }
             return nil
@@ -226,7 +228,10 @@ package final class Attempts: @unchecked Sendable {
     package func call(_ candidate: Candidate) async -> VendorCall? {
         if let call = callAtOnce(candidate) { return call }
         guard let (credential, held) = await taken(candidate) else {
-            if let current { full.append(current) }
+            if let current {
+                full.append(current)
+                concluded(current, repeating == nil ? nil : failures.last?.error)
+            }
             giveUp()
             return nil
         }
@@ -268,7 +273,7 @@ package final class Attempts: @unchecked Sendable {
         }
         if let repeating { return await candidate.with(repeating).takenKey() }
         guard let current else { return nil }
-        return await candidate.takenKey(besides: tried, choice(current))
+        return await candidate.takenKey(besides: tried[current] ?? [], choice(current))
     }
 
     package func served() {
@@ -298,20 +303,28 @@ package final class Attempts: @unchecked Sendable {
         failures.append((current, error))
         let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.nowNanoseconds >= endsAt
         if !isLast, isOfKey, takeNextKey(current, after: call) { return }
-        if !isLast, triesLeft > 0, error.rest == nil, error.modelRestSeconds == nil, error.kind.mayPass {
-            triesLeft -= 1
+        let mayRepeat = error.rest == nil && error.modelRestSeconds == nil && error.kind.mayPass
+        if !isLast, mayRepeat, repeats[current, default: 0] < list.all[current].rank.retries {
+            repeats[current, default: 0] += 1
             repeating = call.credential
             return
         }
-        if isOfKey {
-            balance?.gaveUp(breakerKey(current))
-        } else if let seconds = error.modelRestSeconds {
-            balance?.rests(breakerKey(current), seconds: seconds, at: loop.nowNanoseconds)
-        } else {
-            balance?.failed(breakerKey(current), at: loop.nowNanoseconds)
-        }
+        concluded(current, error)
         giveUp()
         guard !isLast, rules.fallsBack, othersAreLeft() else { throw self.failure }
+    }
+
+    /// Tells the breaker of the candidate's last failure; nil: it was not asked.
+    private func concluded(_ place: Int, _ error: UpstreamError?) {
+        guard let error, !error.remedy.contains(.nextKey) else {
+            balance?.gaveUp(breakerKey(place))
+            return
+        }
+        if let seconds = error.modelRestSeconds {
+            balance?.rests(breakerKey(place), seconds: seconds, at: loop.nowNanoseconds)
+        } else {
+            balance?.failed(breakerKey(place), at: loop.nowNanoseconds)
+        }
     }
 
     /// Those that had no room are looked at again: meanwhile they may have some, or the call waits for it.
@@ -325,7 +338,8 @@ package final class Attempts: @unchecked Sendable {
 
     private func takeNextKey(_ place: Int, after call: VendorCall) -> Bool {
         guard !isBound, let keys = list.all[place].keys, let label = call.credential.label else { return false }
-        tried.insert(label)
+        tried[place, default: []].insert(label)
+        let tried = tried[place] ?? []
         let now = loop.nowNanoseconds
         if list.all[place].capacity != nil {
             takesNextKey = !keys.order(at: now, besides: tried).isEmpty
