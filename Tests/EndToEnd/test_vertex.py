@@ -9,7 +9,8 @@ import gemini_vendor
 import httpx
 import officials
 import pytest
-from chat import PATH, ask, either, refusal, stream, text_of
+from balanced import Providers
+from chat import MODEL, PATH, ask, either, refusal, stream, text_of
 from conftest import TEAM_TOKEN, secrets
 from relay_process import Relay
 from test_gemini_chat import CALLS, TOOL
@@ -494,4 +495,17 @@ def test_callers_with_tokens_of_their_own(relay, vertex):
         answer = ask(http, model="open")
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
         assert len(vertex.asked("gemini-3-open")) == 1
+    assert vertex.take_violations() == []
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_locations_that_have_no_room_give_way_to_another_provider(start_relay, vendor, vertex, caller, is_streamed):
+    providers = Providers(vendor, secrets.add, one=1)
+    providers.answers("one", {"answer": "by one"})
+    for location in FAR:
+        vertex.says(f"{location}/gemini-3-far", {"status": 503, "json": GOOGLES(503, "UNAVAILABLE")})
+    far = settings("vertexai_gemini", vertex, "FAR", MODELS=f"{MODEL}=gemini-3-far", LOCATIONS="europe-west4,eu,global", QPS=0.05)
+    http = caller(start_relay(**providers.settings(PROVIDER_ONE_PRIORITY=2), **far))
+    assert either(http, is_streamed) == ("by one", "stop")
+    assert sum(asked_at(vertex, "gemini-3-far", *FAR)) == 1
     assert vertex.take_violations() == []

@@ -59,10 +59,15 @@ package final class VendorCall: @unchecked Sendable {
         try await restart()
     }
 
-    /// The call failed, and is made once more at another place.
+    /// The call failed, and is made once more at another place or in another form.
     package func beginAgain(after error: UpstreamError) async throws(UpstreamError) {
         noteEnd(error)
-        try await restart()
+        do throws(UpstreamError) {
+            try await restart()
+        } catch let shortage {
+            // The key need not rest for what another place may not have.
+            throw error.rest == nil ? error : shortage
+        }
     }
 
     /// The vendor has answered in part, and is asked for the next one. What all parts used is told of the last.
@@ -89,9 +94,16 @@ package final class VendorCall: @unchecked Sendable {
         return held
     }
 
-    /// One more call begins, in the place of one that has ended.
+    /// One more call begins, in the place of one that has ended. Throws what another key, or another provider, may have
+    /// room for.
     package func follow() async throws(UpstreamError) {
-        _ = try await capacity?.take(for: credential, isAfterAnother: true, by: sheet.endsAt, on: loop)
+        do throws(UpstreamError) {
+            _ = try await capacity?.take(for: credential, isAfterAnother: true, by: sheet.endsAt, on: loop)
+        } catch {
+            var error = error
+            if !Task.isCancelled { error.remedy = [.nextKey, .elsewhere] }
+            throw error
+        }
     }
 
     /// The vendor has answered: its key need not rest.
@@ -127,13 +139,13 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// Returns after a pause if the same call once more is what helps; else throws the failure. For who does not want the
+    /// Returns after a pause if the same call once more is what helps and has room; else throws the failure. For who does not want the
     /// cost of a generic function of another module.
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
         guard error.remedy.contains(.again) else { throw error }
         noteEnd(error)
         await loop.sleep(nanoseconds: min(200_000_000, sheet.endsAt - min(sheet.endsAt, loop.nowNanoseconds)))
-        try await restart()
+        do throws(UpstreamError) { try await restart() } catch _ { throw error }
         sheet.attempts += 1
     }
 }

@@ -232,13 +232,20 @@ final class ChatPlan: @unchecked Sendable {
             return try await answer(of: try await prepared(by: vendorCall, isLast), vendorCall)
         } catch {
             guard !error.remedy.isDisjoint(with: [.emulation, .asText]) else { throw error }
-            return try await emulating(after: error).answered(by: await vendorCall.another(), isLast: isLast)
+            let (plan, another) = try await emulating(after: error, of: vendorCall)
+            return try await plan.answered(by: another, isLast: isLast)
         }
     }
 
-    /// The plan that makes up for an ability that the vendor turned out to lack; throws the failure if there is none.
+    /// The plan that makes up for an ability that the vendor turned out to lack, and its call; throws the failure if there
+    /// is none. If there is no room for the call, this plan may be asked once more.
     @inline(never)
-    private func emulating(after error: UpstreamError) async throws(UpstreamError) -> ChatPlan {
+    private func emulating(
+        after error: UpstreamError,
+        of vendorCall: VendorCall
+    ) async throws(UpstreamError) -> (ChatPlan, VendorCall) {
+        guard spare != nil else { throw error }
+        let another = try await vendorCall.another()
         guard let spare = spare.take() else { throw error }
         let isRepair = error.remedy.contains(.asText)
         if isRepair, candidate.usesOwnKey, spare.value.needs.contains(.toolChoice) {
@@ -255,7 +262,7 @@ final class ChatPlan: @unchecked Sendable {
             )
             if plan.isUnfinished { try await plan.finish() }
             if !plan.isShort(nil) { try await plan.check(nil) }
-            return plan
+            return (plan, another)
         } catch let refusal {
             // The call as it came was not refused.
             throw isRepair && refusal.status == 400 ? error : UpstreamError(refusing: refusal)
@@ -307,7 +314,8 @@ final class ChatPlan: @unchecked Sendable {
             return try await open(try await prepared(by: vendorCall, isLast), vendorCall, writer)
         } catch {
             guard !error.remedy.isDisjoint(with: [.emulation, .asText]) else { throw error }
-            return try await emulating(after: error).opened(by: await vendorCall.another(), writer, isLast: isLast)
+            let (plan, another) = try await emulating(after: error, of: vendorCall)
+            return try await plan.opened(by: another, writer, isLast: isLast)
         }
     }
 

@@ -287,13 +287,16 @@ package final class Attempts: @unchecked Sendable {
         guard let current, let call else { throw failure }
         sheet.freeCapacity()
         let error = call.failure(failure)
+        let isOfKey = error.remedy.contains(.nextKey)
+        let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.nowNanoseconds >= endsAt
         if error.kind == .badRequest, let refusal = error.refusal, error.remedy.contains(.elsewhere) {
+            // A key that had no room for all of the call is one that was asked.
+            if isOfKey, !isLast, takeNextKey(current, after: call) { return }
             skip(refusal)
-            guard rules.fallsBack, othersAreLeft() else { throw self.failure }
+            guard !(isOfKey && isLast), rules.fallsBack, othersAreLeft() else { throw self.failure }
             return
         }
         sheet.note(error)
-        let isOfKey = error.remedy.contains(.nextKey)
         // A caller's own key is refused for all that it is used for.
         let isCallers = call.credential.label == nil && isOfKey
         guard !isCallers, !error.remedy.isDisjoint(with: [.nextKey, .elsewhere]) else {
@@ -301,7 +304,6 @@ package final class Attempts: @unchecked Sendable {
             throw error
         }
         failures.append((current, error))
-        let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.nowNanoseconds >= endsAt
         if !isLast, isOfKey, takeNextKey(current, after: call) { return }
         let mayRepeat = error.rest == nil && error.modelRestSeconds == nil && error.kind.mayPass
         if !isLast, mayRepeat, repeats[current, default: 0] < list.all[current].rank.retries {

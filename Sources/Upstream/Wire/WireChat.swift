@@ -71,6 +71,16 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         body = form.mended(request, with: mend)
     }
 
+    /// Begins the changed request. If there is no room for it, the next ones are changed at once: none would get further.
+    private func remake(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
+        do throws(UpstreamError) {
+            try await begin()
+        } catch {
+            keepMends()
+            throw error
+        }
+    }
+
     /// If the server lacks an ability, that is remembered, and the call has to be prepared anew.
     private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
         var error = judged(faults.error(head, refusal))
@@ -181,7 +191,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         let reply = try await reply()
         guard reply.head.status / 100 == 2 else {
             if isMended(reply.head, reply.body.bytes) {
-                try await vendorCall.beginAgain(after: reply.head.status)
+                try await remake { () async throws(UpstreamError) in
+                    try await vendorCall.beginAgain(after: reply.head.status)
+                }
                 return try await answerOnce()
             }
             throw refused(reply.head, reply.body.bytes)
@@ -193,7 +205,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         } catch {
             let error = unserved(error)
             guard isMended(afterAnswer: error) else { throw judged(error) }
-            try await vendorCall.beginAgain(after: error)
+            try await remake { () async throws(UpstreamError) in try await vendorCall.beginAgain(after: error) }
             return try await answerOnce()
         }
         guard let pause = read.pause else { return read.answer }
@@ -266,7 +278,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             stream.stop()
             let error = unserved(error)
             guard isMended(afterAnswer: error) else { throw judged(error) }
-            try await vendorCall.beginAgain(after: error)
+            try await remake { () async throws(UpstreamError) in try await vendorCall.beginAgain(after: error) }
             return try await streamOnce()
         }
     }
@@ -284,7 +296,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             if opened.head.status / 100 == 2 { return opened }
             let refusal = try await self.refusal(opened)
             guard isMended(opened.head, refusal.bytes) else { throw refused(opened.head, refusal.bytes) }
-            try await vendorCall.beginAgain(after: opened.head.status)
+            try await remake { () async throws(UpstreamError) in
+                try await vendorCall.beginAgain(after: opened.head.status)
+            }
         }
     }
 
