@@ -4,7 +4,7 @@ import time
 
 import conftest
 import pytest
-from chat import MODEL, either, stream
+from chat import MODEL, PATH, body, either, stream
 from openai_vendor import chunk
 
 SERVERS = "shared/model"
@@ -54,6 +54,16 @@ def test_what_a_server_lacks_is_made_up_for_also_with_a_fallback(both, server, i
     assert either(both("row"), is_streamed, **FORMAT) == ('{"a": 1}', "stop")
     first, second = server.asked(SERVERS)
     assert "response_format" in first["body"] and "response_format" not in second["body"]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_call_that_is_made_again_is_no_attempt_more(both, server, vendor, is_streamed):
+    server.says(SERVERS, {"status": 409, "json": {"error": {"message": "conflict"}}})
+    vendor.answers(OWN_KEY, {"answer": "by 1min"})
+    http = both("row", FALLBACK_ATTEMPTS=2)
+    answer = http.post(PATH, json=body(stream=is_streamed))
+    assert answer.headers["x-relay-provider"] == "one" and answer.headers["x-relay-attempts"] == "2"
+    assert len(server.asked(SERVERS)) == 2
 
 
 def test_nobody_takes_over_once_a_server_has_begun(both, server, vendor):

@@ -146,6 +146,5 @@ package final class VendorCall: @unchecked Sendable {
         noteEnd(error)
         await loop.sleep(nanoseconds: min(200_000_000, sheet.endsAt - min(sheet.endsAt, loop.nowNanoseconds)))
         do throws(UpstreamError) { try await restart() } catch _ { throw error }
-        sheet.attempts += 1
     }
 }
