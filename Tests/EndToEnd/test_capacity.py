@@ -356,6 +356,21 @@ def two(start_relay, launch, caller, vendor, store):
     return made
 
 
+def test_a_trial_that_found_no_room_is_made_by_the_next_request(two, hold, vendor):
+    more = {"PROVIDER_A_CONCURRENCY": 1, "PROVIDER_B_PRIORITY": 2, "BREAKER_FAILURES": 1, "BREAKER_SECONDS": "1s"}
+    providers, (one, other) = two(more, a=1, b=1)
+    providers.answers("a", FAILED)
+    assert served(ask(one)) and providers.order() == "ab"
+    held = hold(other, providers, "a")
+    # One request tries a when its time has come, which is full by then.
+    refused = 'relay_limit_decisions_total{kind="provider",outcome="refused"} 1\n'
+    wait_for(lambda: served(ask(one)) and refused in one.get("/metrics").text)
+    vendor.release(providers.keys["a"][0])
+    assert served(held.result())
+    providers.answers("a", OK)
+    wait_for(lambda: ask(one).headers["x-relay-provider"] == "a")
+
+
 @pytest.mark.parametrize("queue", ["0", "20s"])
 def test_room_that_another_instance_made_is_used_at_once(two, hold, pool, vendor, queue):
     providers, (one, other) = two({"PROVIDER_A_CONCURRENCY": 1, "QUEUE_TIMEOUT": queue}, a=1)

@@ -205,8 +205,8 @@ final class ChatFallback: @unchecked Sendable {
             }
             attempts.skip(refusals[place] ?? .modelNotFound(asked?.call.model ?? ""))
         } catch {
-            guard error.status < 499 else { throw UpstreamError(refusing: error) }
             attempts.skip(error)
+            guard error.status < 499 else { throw UpstreamError(refusing: error) }
         }
         return nil
     }
