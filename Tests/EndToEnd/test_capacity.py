@@ -371,6 +371,18 @@ def test_a_trial_that_found_no_room_is_made_by_the_next_request(two, hold, vendo
     wait_for(lambda: ask(one).headers["x-relay-provider"] == "a")
 
 
+@pytest.mark.parametrize("queue", ["0", "50s"])
+def test_what_cannot_be_counted_is_no_lack_of_capacity(serve, queue):
+    down = {"MEMCACHED_SERVERS": "127.0.0.1:1", "RATE_LIMIT_STORE_DOWN": "deny", "QUEUE_TIMEOUT": queue}
+    _, http = serve(a=1, PROVIDER_A_CONCURRENCY=5, **down)
+    for answer in (ask(http), ask(http, stream=True)):
+        error = answer.json()["error"]
+        assert (answer.status_code, error["type"], error["code"]) == (503, "server_error", "overloaded")
+        assert answer.headers["retry-after"] == "1" and "x-relay-limited-by" not in answer.headers
+    _, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=5, PROVIDER_B_PRIORITY=2, **down)
+    assert ask(http).headers["x-relay-provider"] == "b"
+
+
 @pytest.mark.parametrize("queue", ["0", "20s"])
 def test_room_that_another_instance_made_is_used_at_once(two, hold, pool, vendor, queue):
     providers, (one, other) = two({"PROVIDER_A_CONCURRENCY": 1, "QUEUE_TIMEOUT": queue}, a=1)

@@ -95,8 +95,10 @@ package final class Attempts: @unchecked Sendable {
 
     /// One of those without room, once it has some; nil: the time is up.
     private func waited() async -> Int? {
-        refusal = refusal ?? .capacityReached
-        guard let balance, rules.queueTime > .zero else { return nil }
+        guard let balance, rules.queueTime > .zero, !lacksStore else {
+            refusal = refusal ?? shortage
+            return nil
+        }
         let places = full.sorted { (priority($0), $0) < (priority($1), $1) }
         let end = min(loop.nowNanoseconds + UInt64(clamping: rules.queueTime.nanoseconds), endsAt)
         let providers = Set(places.map { list.all[$0].offeredBy })
@@ -111,12 +113,20 @@ package final class Attempts: @unchecked Sendable {
             }
             return nil
         }
-        guard let (place, key) = taken else { return nil }
+        guard let (place, key) = taken else {
+            refusal = refusal ?? shortage
+            return nil
+        }
         waitedFor = key
         full.removeAll { $0 == place }
         left.insert(place, at: left.firstIndex { (priority(place), place) < (priority($0), $0) } ?? left.endIndex)
         return place
     }
+
+    /// Of one without room nothing could be counted.
+    private var lacksStore: Bool { full.contains { list.all[$0].capacity?.lacksStore ?? false } }
+
+    private var shortage: APIError { lacksStore ? .uncounted : .capacityReached }
 
     private func choice(_ place: Int) -> KeyChoice {
         KeyChoice(
@@ -218,6 +228,7 @@ package final class Attempts: @unchecked Sendable {
         left.removeAll { $0 == current }
         repeating = nil
         takesNextKey = false
+        waitedFor = nil
     }
 
     // MARK: A call

@@ -2,6 +2,7 @@ package import Calls
 package import Engine
 package import Limits
 package import Shared
+import Synchronization
 
 /// The most that each key of a provider is used for: calls that begin, and calls at the same time. Counted by the
 /// limiter, and so over all instances.
@@ -13,6 +14,7 @@ package final class Capacity: CallCapacity {
     private let limiter: Limiter
     private let queue: CapacityQueue
     private let queueNanoseconds: UInt64
+    private let isUncounted = Atomic(false)
 
     /// Nil: the provider has no bound.
     package init?(
@@ -74,6 +76,9 @@ package final class Capacity: CallCapacity {
         .upstreamKey(credential.account, of: provider, isOwn: credential.label != nil)
     }
 
+    /// The last call could not be counted, and the settings say to refuse it then.
+    var lacksStore: Bool { isUncounted.load(ordering: .relaxed) }
+
     /// Others wait for it, and come first.
     var isAwaited: Bool { queue.isAwaited(place) }
 
@@ -90,6 +95,8 @@ package final class Capacity: CallCapacity {
         } else {
             hold = await limiter.reserve(claims, on: loop)
         }
+        let isUncounted = if case .storeDown = hold.decision.outcome { true } else { false }
+        if isUncounted != lacksStore { self.isUncounted.store(isUncounted, ordering: .relaxed) }
         guard hold.decision.isAdmitted else { return nil }
         let (queue, place) = (queue, place)
         return HeldCapacity(hold) { queue.freed(place) }
@@ -149,11 +156,11 @@ package final class Capacity: CallCapacity {
         {
             return held
         }
-        let end = min(end, loop.nowNanoseconds + queueNanoseconds)
+        let end = lacksStore ? 0 : min(end, loop.nowNanoseconds + queueNanoseconds)
         let held = await queue.wait(for: [place], until: end, on: loop) {
             await takeNow(for: credential, isAfterAnother: isAfterAnother, on: loop)
         }
-        guard let held else { throw UpstreamError(refusing: .capacityReached) }
+        guard let held else { throw UpstreamError(refusing: lacksStore ? .uncounted : .capacityReached) }
         return held
     }
 }
@@ -167,6 +174,9 @@ extension [Capacity.Load] {
 }
 
 extension APIError {
+    /// The call cannot be counted, as any other limit tells it.
+    static var uncounted: APIError { Decision(.storeDown).error ?? .capacityReached }
+
     /// The providers have no room for a call now.
     static var capacityReached: APIError {
         var error = APIError(
