@@ -156,6 +156,28 @@ def test_what_it_lacks_is_made_up_for(http, server):
     assert server.asked(AT)[-1]["body"]["max_output_tokens"] == 16
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", ["tools", "functions"])
+def test_what_is_asked_for_in_words_has_no_results_without_calls(http, server, name, is_streamed):
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+    fields = {"tools": [TOOL], "messages": HISTORY}
+    if name == "functions":
+        made = {"role": "assistant", "content": None, "function_call": {"name": "weather", "arguments": "{}"}}
+        result = {"role": "function", "name": "weather", "content": "fine"}
+        fields = {"functions": [TOOL["function"]], "messages": [*HISTORY[:3], made, result]}
+    server.says(AT, {"text": "no"}, {"text": '{"a":"b"}'})
+    got = either(
+        http, is_streamed, model="m", **fields,
+        response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": True}},
+    )[0]  # fmt: skip
+    assert (got.text() if is_streamed else got["content"]) == '{"a":"b"}'
+    first, second = (seen["body"]["input"] for seen in server.asked(AT))
+    assert [item["output"] for item in first if item.get("type") == "function_call_output"] == ["fine"]
+    assert all("type" not in item for item in second)
+    assert [item["role"] for item in second[:6]] == ["system", "developer", "system", "user", "assistant", "user"]
+    assert "fine" in second[5]["content"]
+
+
 @pytest.mark.parametrize("thoughts", ["First.\n\nSecond.", ""])
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_thoughts_go_both_ways(http, server, is_streamed, thoughts):

@@ -132,10 +132,13 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
+    /// One of a call that is written as text comes from the user.
     private mutating func appendResult(_ message: ChatMessage) {
+        let id = message.toolCallID ?? (message.role == .function && madeID > 0 ? "call_\(madeID)" : nil)
+        guard let id else { return appendMessage("user", message) }
         open()
         out.append(#"{"type":"function_call_output","call_id":"#)
-        out.append(json: message.toolCallID ?? "call_\(madeID)")
+        out.append(json: id)
         out.append(member: "output")
         appendContent(of: message)
         out.append("}")
