@@ -38,6 +38,18 @@ def messages(wanted):
 PARTS = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
 STRICT = TOOL | {"function": TOOL["function"] | {"strict": True}}
 
+SPARE = {
+    "store": False, "prompt_cache_key": "k", "prompt_cache_retention": "24h", "user": "u", "metadata": {"a": "b"},
+    "service_tier": "auto", "verbosity": "low", "safety_identifier": "s",
+}  # fmt: skip
+
+
+def forbidden(*fields):
+    """As Mistral refuses them."""
+    told = [{"type": "extra_forbidden", "loc": ["body", *field.split(".")], "msg": "Extra inputs are not permitted"} for field in fields]
+    return {"status": 422, "json": {"object": "error", "message": {"detail": told}, "type": "invalid_request_error"}}
+
+
 CASES = {
     "newer bound": (said("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", param="max_tokens", code="unsupported_parameter"),
                     {"max_tokens": 9}, lambda body: body["max_completion_tokens"] == 9 and "max_tokens" not in body),
@@ -47,6 +59,12 @@ CASES = {
     "top_p": dropped("top_p", 0.5),
     "presence_penalty": dropped("presence_penalty", 0.5),
     "frequency_penalty": dropped("frequency_penalty", 0.5),
+    **{name: dropped(name, value) for name, value in SPARE.items()},
+    "store as Groq tells it": (said("property 'store' is unsupported, did you mean 'stop'?"), {"store": True, "stop": ["x"]},
+                               lambda body: "store" not in body and body["stop"] == ["x"]),
+    "metadata of nothing stored": (said("The 'metadata' parameter is only allowed when 'store' is enabled."), {"metadata": {"a": "b"}},
+                                   lambda body: "metadata" not in body),
+    "all at once": (forbidden(*SPARE), SPARE, lambda body: set(body) <= {"model", "messages", "stream", "stream_options"}),
     "temperature in words": (said("temperature does not support 0.5 with this model. Only the default (1) value is supported."),
                              {"temperature": 0.5}, lambda body: "temperature" not in body),
     "developer": (said("messages[0].role: unknown variant `developer`, expected one of `system`, `user`"),
@@ -194,6 +212,22 @@ def test_a_call_of_another_surface_is_mended_too(model, server):
         assert server.asked(at)[-1]["body"]["max_completion_tokens"] == 7
     assert http.post(PATH, json=asked).status_code == 200
     assert len(server.asked(at)) == 4
+
+
+def test_what_a_server_does_not_know_of_a_response_is_left_out(model, server):
+    http, at = model
+    server.says(at, forbidden("prompt_cache_key", "user", "metadata", "verbosity"), {})
+    asked = {"model": at, "input": "Hi", "store": True, "metadata": {"a": "b"}, "user": "u", "text": {"verbosity": "low"}, "prompt_cache_key": "k"}
+    for calls in (2, 3):
+        answer = http.post("/v1/responses", json=asked)
+        assert answer.status_code == 200 and answer.json()["metadata"] == {"a": "b"}, answer.text
+        seen = server.asked(at)
+        # The relay itself stores the response.
+        assert len(seen) == calls and set(seen[-1]["body"]) == {"model", "messages"} and "store" not in seen[0]["body"]
+    server.says(at, {})
+    http.post("/v1/messages", json={"model": at, "max_tokens": 7, "messages": [{"role": "user", "content": "Hi"}], "metadata": {"user_id": "u"}})
+    assert "user" not in server.body(at)
+    assert server.take_violations() == []
 
 
 # --- Abilities that a server turns out to lack --------------------------------------------------

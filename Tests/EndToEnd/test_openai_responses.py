@@ -32,7 +32,7 @@ HISTORY = [
 def relay(launch, server):
     secrets.add(TOKEN)
     return launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},m1,m2,m3",
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},m1,m2,m3,m4,m5",
         PROVIDER_ROW_CHAT_VIA="responses", PROVIDER_AUTO_KIND="openai", PROVIDER_AUTO_BASE_URL=server.base_url,
         PROVIDER_AUTO_MODELS="a1,a2,a3,a4,a5", PROVIDER_AUTO_CHAT_VIA="auto", KEY_A_TOKEN=TOKEN,
     )  # fmt: skip
@@ -237,7 +237,7 @@ FAULTS = [
 @pytest.mark.parametrize("script, status, code", FAULTS)
 def test_faults(start_relay, server, caller, script, status, code):
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},m1,m2,m3",
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},m1,m2,m3,m4,m5",
         PROVIDER_ROW_CHAT_VIA="responses", KEY_A_TOKEN=TOKEN,
     )  # fmt: skip
     http = caller(relay, TOKEN)
@@ -283,15 +283,19 @@ MENDS = {
            {"reasoning_effort": "low"}, lambda body: "effort" not in body["reasoning"]),
     "m3": ({"message": "Unknown parameter: 'tools[0].strict'.", "param": "tools[0].strict", "code": "unknown_parameter"},
            {"tools": [TOOL]}, lambda body: "strict" not in body["tools"][0] and body["tools"][0]["name"] == "weather"),
+    "m4": ({"message": "Unknown parameter: 'text.verbosity'.", "param": "text.verbosity", "code": "unknown_parameter"},
+           {"verbosity": "low", "response_format": {"type": "json_object"}}, lambda body: body["text"] == {"format": {"type": "json_object"}}),
+    "m5": ({"message": "Unknown parameter: 'metadata'.", "param": "metadata", "code": "unknown_parameter"},
+           {"metadata": {"a": "b"}, "user": "u"}, lambda body: "metadata" not in body and body["user"] == "u"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MENDS)
 def test_requests_are_mended(http, server, name):
     said, fields, is_mended = MENDS[name]
-    server.says(name, {"status": 400, "json": {"error": said}}, {})
+    server.says(name, {"status": 400, "json": {"error": said}}, {"text": "{}"})
     for calls in (2, 3):
-        assert text_of(ask(http, model=name, **fields)) == "Hello there"
+        assert text_of(ask(http, model=name, **fields)) == "{}"
         assert len(server.asked(name)) == calls and is_mended(server.asked(name)[-1]["body"])
 
 

@@ -53,6 +53,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     }
 
     private static let ofFields = Mends([.noTemperature, .noTopP, .noParallel, .noStrict]).union(.ofEffort)
+        .union(.allSpare)
 
     func mended(_ request: Body, with mends: Mends) -> Body {
         let request = MendedRequest.written(request, with: mends.intersection(Self.ofFields))

@@ -12,6 +12,8 @@ struct Fault {
     var type = ""
     var said = ""
     var param: String?
+    /// Of further details.
+    var otherParams: [String] = []
     var retryAfterSeconds: Int?
     /// Google's reason, and the quota that is used up.
     var reason = ""
@@ -30,8 +32,9 @@ struct Fault {
         code = Self.word(error["code"]) ?? Self.word(root["code"]) ?? Self.word(inner) ?? ""
         type = Self.word(error["type"]) ?? Self.word(root["type"]) ?? Self.word(error["status"]) ?? ""
         said = Self.said(root)
-        let place = Self.details(root)?.elements?.first { _ in true }?["loc"]?.elements?.dropFirst().suffix(1).first
-        param = (error["param"] ?? place)?.text.flatMap { $0.count <= 100 ? $0.text : nil }
+        let details = Self.details(root)?.elements
+        param = Self.param(error["param"] ?? details?.first { _ in true }.flatMap(Self.place))
+        otherParams = (details ?? JSONElements()).prefix(16).dropFirst().compactMap { Self.param(Self.place($0)) }
         for detail in (error["details"]?.elements ?? JSONElements()).prefix(16) { take(detail) }
     }
 
@@ -46,6 +49,14 @@ struct Fault {
         for violation in (detail["violations"]?.elements ?? JSONElements()).prefix(16) where quota.isEmpty {
             quota = Self.word(violation["quotaId"]) ?? ""
         }
+    }
+
+    private static func place(_ detail: JSONValue) -> JSONValue? {
+        detail["loc"]?.elements?.dropFirst().suffix(1).first
+    }
+
+    private static func param(_ value: JSONValue?) -> String? {
+        value?.text.flatMap { $0.count <= 100 ? $0.text : nil }
     }
 
     private static func word(_ value: JSONValue?) -> String? {

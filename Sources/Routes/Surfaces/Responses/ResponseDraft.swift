@@ -119,6 +119,8 @@ struct ResponseDraft: Sendable {
         try readChoice(fields, tools, &wishes, &isSaid)
         try call.readSampling(fields, &wishes.sampling, &isSaid)
         try call.readBookkeeping(fields, &wishes, &isSaid)
+        // It is about the responses that the relay stores.
+        wishes.bookkeeping.store = nil
         try call.readLogProbabilities(fields, &wishes, &isSaid)
         if let reasoning = try fields.object("reasoning"), let effort = try reasoning.string("effort", "reasoning") {
             wishes.reasoning.effort = effort

@@ -51,8 +51,11 @@ private struct Refused {
         if lacksAddresses { return new(.noAddresses) }
         if let mend = mendOfMessages ?? lackingAbility { return new(mend) }
         if request["tools"] != nil || request["functions"] != nil, lacksTools { return new(.noTools) }
-        guard isUnsupported else { return nil }
+        guard isUnsupported || words.say("only allowed when") else { return nil }
+        let spare = spareFields
+        guard isUnsupported else { return spare.isEmpty ? nil : new(spare) }
         for (field, mend) in Self.plain where request[field] != nil && names(field) { return new(mend) }
+        if !spare.isEmpty { return new(spare) }
         if names("strict"), request["tools"] != nil { return new(.noStrict) }
         if names("tool_choice"), request["tool_choice"]?.content == "required" { return new(.noRequired) }
         if names("reasoning_effort"), let effort = request["reasoning_effort"]?.content {
@@ -63,12 +66,25 @@ private struct Refused {
         return mend(ofEffort: effort)
     }
 
+    /// All that are named at once, so that many of them are not too many.
+    private var spareFields: Mends {
+        // A user may also be a message's role.
+        guard fault.param != nil || !words.say("role") else { return [] }
+        var mends: Mends = []
+        for (place, field) in Mends.spareFields.enumerated() where names(field) {
+            if request[field] != nil || request["text"]?[field] != nil { mends.insert(.spare(place)) }
+        }
+        return mends
+    }
+
     /// One that was made already does not help.
     private func new(_ mend: Mends) -> Mends? { known.isSuperset(of: mend) ? nil : mend }
 
     /// The refusal names the field, by itself or in its words.
     private func names(_ field: StaticString) -> Bool {
-        if let param = fault.param { return isLast(field, of: param) }
+        if let param = fault.param {
+            return isLast(field, of: param) || fault.otherParams.contains { isLast(field, of: $0) }
+        }
         return words.name(field)
     }
 

@@ -39,7 +39,7 @@ struct MendedRequest {
         case "frequency_penalty": mends.contains(.noFrequencyPenalty)
         case "parallel_tool_calls": mends.contains(.noParallel)
         case "reasoning_effort": mends.contains(.noEffort)
-        default: false
+        default: mends.leavesOut(member.name)
         }
     }
 
@@ -61,6 +61,9 @@ struct MendedRequest {
             return out.append("\"")
         case "reasoning" where !mends.isDisjoint(with: .ofEffort) && member.value.isObject:
             return append(reasoning: member.value, to: &out)
+        // As the Responses API has it.
+        case "text" where !mends.isDisjoint(with: .allSpare) && member.value.isObject:
+            return member.value.append(to: &out, leavingOut: { mends.leavesOut($0.name) })
         case "tools" where mends.contains(.noStrict): return appendTools(member.value, to: &out)
         case "messages" where !mends.isDisjoint(with: .ofMessages):
             var messages = MendedMessages(mends, thoughts)
@@ -122,9 +125,13 @@ extension RawJSON {
     }
 
     func append(to out: inout ByteBuffer, without name: StaticString) {
+        append(to: &out, leavingOut: { $0.name.equals(name) })
+    }
+
+    func append(to out: inout ByteBuffer, leavingOut isLeftOut: (Member) -> Bool) {
         out.append("{")
         var isFirst = true
-        for member in members where !member.name.equals(name) {
+        for member in members where !isLeftOut(member) {
             if !isFirst { out.append(",") }
             isFirst = false
             out.append(member)

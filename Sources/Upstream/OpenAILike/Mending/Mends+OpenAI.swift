@@ -33,6 +33,8 @@ extension Mends {
     static let thoughtsBack = Mends(rawValue: 262_144)
     /// By the Responses API: thoughts are neither told nor sent back.
     static let noThoughts = Mends(rawValue: 1 << 34)
+    /// The lowest bit of fields without which the answer is the same.
+    private static let firstSpare: UInt32 = 40
     /// The lowest bit of the efforts that are known; others become the nearest of them.
     private static let firstEffort: UInt32 = 24
 
@@ -45,6 +47,21 @@ extension Mends {
     static func effort(_ place: Int) -> Mends { Mends(rawValue: 1 << (firstEffort + UInt32(place))) }
 
     static let allEfforts = Mends(rawValue: 127 << firstEffort)
+
+    /// Fields that are left out where a server does not know them: the answer is the same without them.
+    static let spareFields: [StaticString] = [
+        "store", "prompt_cache_key", "prompt_cache_retention", "user", "metadata", "service_tier", "verbosity",
+        "safety_identifier",
+    ]
+
+    static func spare(_ place: Int) -> Mends { Mends(rawValue: 1 << (firstSpare + UInt32(place))) }
+
+    static let allSpare = Mends(rawValue: 255 << firstSpare)
+
+    func leavesOut(_ field: UnsafeRawBufferPointer) -> Bool {
+        !isDisjoint(with: Self.allSpare)
+            && Self.spareFields.indices.contains { contains(Self.spare($0)) && field.equals(Self.spareFields[$0]) }
+    }
 
     static let ofEffort: Mends = [.noEffort, .effortNone, .allEfforts]
 
