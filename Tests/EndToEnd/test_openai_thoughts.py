@@ -2,10 +2,12 @@
 
 import itertools
 
+import conftest
 import forwarders
+import gemini_vendor
 import pytest
 import trustme
-from chat import ask, refusal, stream
+from chat import ask, either, refusal, stream, text_of
 from memcached import wait_for
 from openai_vendor import THOUGHTLESS
 from responding import PATH as RESPONSES
@@ -225,3 +227,64 @@ def test_deepseek_is_known_by_its_address(start_relay, caller, server, tmp_path,
         called(http, model)
         called(http, model, "call_a")
         assert thoughts(server, model) == (3, ["First."])
+
+
+# --- Thoughts of other vendors ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_thoughts_of_another_vendor_do_not_go_to_the_one_that_takes_over(start_relay, caller, server, google, is_streamed):
+    conftest.secrets.add(conftest.VENDOR_KEY)
+    http = caller(start_relay(
+        ANONYMOUS_MODELS="all", PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta",
+        PROVIDER_GEM_API_KEY=conftest.VENDOR_KEY, PROVIDER_GEM_MODELS="smart=gemini-3-flash", PROVIDER_GEM_PRIORITY=1,
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="smart=plain",
+        PROVIDER_ROW_PRIORITY=2,
+    ))  # fmt: skip
+    fails = {"status": 503, "json": gemini_vendor.error(503, "UNAVAILABLE")}
+    google.says("gemini-3-flash", {"calls": [("weather", {})], "signature": "c2ln", "reasoning": "Hm."}, fails)
+    message = ask(http, model="smart", tools=[TOOL]).json()["choices"][0]["message"]
+    (call,) = message["tool_calls"]
+    assert call["extra_content"] == {"google": {"thought_signature": "c2ln"}} and message["reasoning_content"] == "Hm."
+    said = {"role": "assistant", "content": "So.", "reasoning_content": "Oh.", "extra_content": {"thought_signature": "gemini.c2ln"}}
+    result = {"role": "tool", "tool_call_id": call["id"], "content": "fine"}
+    asked = [{"role": "user", "content": "Hi"}, message, result, said, {"role": "user", "content": "Go on"}]
+    server.says("plain", {"nulls": True})
+    assert either(http, is_streamed, model="smart", tools=[TOOL], messages=asked) == ("Hello there", "stop")
+    sent = server.body("plain")["messages"]
+    del message["reasoning_content"], call["extra_content"], said["reasoning_content"], said["extra_content"]
+    assert sent == asked
+    assert server.take_violations() == []
+
+
+def test_what_the_server_gave_itself_goes_back(http, server, model):
+    """Google's own face of this form has signatures of calls."""
+    messages = history("call_x")
+    messages[1] |= {"reasoning_content": "Hm.", "extra_content": {"google": {"a": 1}}}
+    messages[1]["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "c2ln"}}
+    assert text_of(ask(http, model=model, tools=[TOOL], messages=messages)) == "Hello there"
+    assert server.body(model)["messages"] == messages
+
+
+REFUSED = {
+    "groq": {"status": 400, "json": {"error": {
+        "message": "'messages.1' : for 'role:assistant' the following must be satisfied[('messages.1' : property 'reasoning_content' is unsupported)]",
+        "type": "invalid_request_error"}}},
+    "mistral": {"status": 422, "json": {"object": "error", "message": {"detail": [
+        {"type": "extra_forbidden", "loc": ["body", "messages", 1, "assistant", *place], "msg": "Extra inputs are not permitted"}
+        for place in (["reasoning_content"], ["tool_calls", 0, "extra_content"])]}, "type": "invalid_request_error"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", REFUSED)
+def test_thoughts_that_a_server_refuses_are_left_out(http, server, model, name, is_streamed):
+    messages = history("call_x")
+    messages[1]["reasoning_content"] = "Hm."
+    if name == "mistral":
+        messages[1]["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "c2ln"}}
+    server.says(model, REFUSED[name], {})
+    for calls in (2, 3):
+        assert either(http, is_streamed, model=model, tools=[TOOL], messages=messages) == ("Hello there", "stop")
+        seen = server.asked(model)
+        assert len(seen) == calls and seen[-1]["body"]["messages"] == history("call_x")

@@ -51,7 +51,10 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         )
     }
 
-    func written(_ call: ChatCall, with mends: Mends) -> Body { mended(written(call, mends), with: mends) }
+    func written(_ call: ChatCall, with mends: Mends) -> Body {
+        let isForeign = call.original != nil && call.hasSignedThought
+        return mended(written(call, mends), with: isForeign ? mends.union(.noForeignThoughts) : mends)
+    }
 
     private func written(_ call: ChatCall, _ mends: Mends) -> Body {
         if let original = call.original, let written = NativeRequest.written(original, for: call, model) {
@@ -101,6 +104,17 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
 }
 
 extension ChatCall {
+    /// Some vendor has signed a thought, or a call, in it.
+    fileprivate var hasSignedThought: Bool {
+        messages.indices.contains { place in
+            messages[place].role == .assistant
+                && (messages[place].toolCalls.contains { $0.signature != nil }
+                    || messages[place].content.contains {
+                        if case .thought(let thought) = $0 { thought.signature != nil } else { false }
+                    })
+        }
+    }
+
     /// Of files that are not at the provider.
     ///
     /// - Parameter takesPictures: pictures may be named by the ids of files.

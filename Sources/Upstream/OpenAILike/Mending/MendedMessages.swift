@@ -48,7 +48,10 @@ struct MendedMessages {
         var role: [UInt8] = []
         var content: [UInt8]?
         var rest = ByteBuffer()
-        let lacksThought = mends.contains(.thoughtsBack) && message.lacksThought
+        let isForeign = mends.contains(.noForeignThoughts) && message.hasForeignThought
+        let lacksThought =
+            mends.contains(.thoughtsBack) && (isForeign ? message.hasCalls : message.lacksThought)
+        let hasNoExtras = isForeign || mends.contains(.noExtraContent)
         for member in message.members {
             switch member.name {
             case "role":
@@ -60,17 +63,12 @@ struct MendedMessages {
             case "tool_call_id" where mends.contains(.shortIDs):
                 rest.append(#","tool_call_id":"#)
                 append(id: member.value, to: &rest)
-            case "tool_calls" where mends.contains(.shortIDs):
+            case "tool_calls" where hasNoExtras || mends.contains(.shortIDs):
                 rest.append(#","tool_calls":"#)
-                member.value.append(to: &rest) { call, out in
-                    call.append(to: &out) { member, out in
-                        guard member.name.equals("id") else { return false }
-                        out.append(#""id":"#)
-                        append(id: member.value, to: &out)
-                        return true
-                    }
-                }
-            case "reasoning_content" where lacksThought: continue
+                member.value.append(to: &rest) { append(call: $0, hasNoExtras: hasNoExtras, to: &$1) }
+            case "reasoning_content" where lacksThought || isForeign || mends.contains(.noReasoning): continue
+            case "reasoning" where isForeign: continue
+            case "extra_content" where hasNoExtras: continue
             default:
                 rest.append(",")
                 rest.append(member)
@@ -79,6 +77,22 @@ struct MendedMessages {
         if lacksThought { append(thoughtOf: message, to: &rest) }
         if content == nil, mends.contains(.emptyContent) { content = Array("\"\"".utf8) }
         turns.append(Turn(role: role, content: content, rest: Array(rest.bytes)))
+    }
+
+    private func append(call: RawJSON, hasNoExtras: Bool, to out: inout ByteBuffer) {
+        out.append("{")
+        var isFirst = true
+        for member in call.members where !(hasNoExtras && member.name.equals("extra_content")) {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            if mends.contains(.shortIDs), member.name.equals("id") {
+                out.append(#""id":"#)
+                append(id: member.value, to: &out)
+            } else {
+                out.append(member)
+            }
+        }
+        out.append("}")
     }
 
     /// One that nobody remembers is empty.
@@ -141,9 +155,25 @@ struct MendedMessages {
 
 extension RawJSON {
     /// It is a message with calls, and without the thought that led to them.
-    var lacksThought: Bool {
-        guard self["tool_calls"]?.elements.contains(where: { _ in true }) ?? false else { return false }
-        return self["reasoning_content"]?.isNull ?? true
+    var lacksThought: Bool { hasCalls && self["reasoning_content"]?.isNull ?? true }
+
+    var hasCalls: Bool { self["tool_calls"]?.elements.contains { _ in true } ?? false }
+
+    /// It has a signature as the relay gives it to clients, of an answer that did not pass as it came.
+    fileprivate var hasForeignThought: Bool {
+        self["extra_content"]?["thought_signature"] != nil
+            || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil && $0.isNamedByRelay } ?? false
+    }
+
+    /// A call whose vendor gave it no id.
+    private var isNamedByRelay: Bool {
+        guard let id = self["id"]?.content, id.count == 29, id.hasPrefix("call_") else { return false }
+        return id.dropFirst(5).allSatisfy { (48...57).contains($0) || (97...122).contains($0 | 32) }
+    }
+
+    /// It, or one of its calls, has what only some vendors know.
+    var hasExtraContent: Bool {
+        self["extra_content"] != nil || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil } ?? false
     }
 }
 

@@ -31,6 +31,12 @@ extension Mends {
     static let mergedTurns = Mends(rawValue: 131_072)
     /// Messages with calls have the thoughts that led to them.
     static let thoughtsBack = Mends(rawValue: 262_144)
+    /// Messages have no thoughts.
+    static let noReasoning = Mends(rawValue: 1 << 48)
+    /// Neither messages nor their calls have `extra_content`.
+    static let noExtraContent = Mends(rawValue: 1 << 49)
+    /// Messages with a signature as the relay gives it to clients, so another vendor's, have no thoughts at all.
+    static let noForeignThoughts = Mends(rawValue: 1 << 50)
     /// By the Responses API: thoughts are neither told nor sent back.
     static let noThoughts = Mends(rawValue: 1 << 34)
     /// The lowest bit of fields without which the answer is the same.
@@ -39,7 +45,8 @@ extension Mends {
     private static let firstEffort: UInt32 = 24
 
     static let ofMessages: Mends = [
-        .noNames, .noDeveloper, .shortIDs, .emptyContent, .joinedContent, .mergedTurns, .thoughtsBack,
+        .noNames, .noDeveloper, .shortIDs, .emptyContent, .joinedContent, .mergedTurns, .thoughtsBack, .noReasoning,
+        .noExtraContent, .noForeignThoughts,
     ]
 
     static let efforts: [StaticString] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
