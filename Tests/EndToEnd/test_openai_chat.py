@@ -1,5 +1,6 @@
 """Chat by a provider of the kind openai: requests as they came or written anew, answers whole and streamed."""
 
+import hashlib
 import json
 
 import officials
@@ -206,6 +207,16 @@ def test_wishes_of_other_surfaces_are_written(official, server):
     assert body["response_format"] == {
         "type": "json_schema", "json_schema": {"name": "thing", "schema": schema, "strict": True}
     }  # fmt: skip
+
+
+def test_the_user_of_messages_is_told_by_a_digest(anthropics, team, server):
+    user = json.dumps({"device_id": "a" * 64, "account_uuid": "123e4567-e89b-12d3-a456-426614174000"})
+    server.says(MODEL, {})
+    anthropics.messages.create(model="fast", max_tokens=9, messages=[{"role": "user", "content": "Hi"}], metadata={"user_id": user})
+    assert server.body(MODEL)["user"] == hashlib.sha256(user.encode()).hexdigest()
+    server.says(MODEL, {})
+    ask(team, model="fast", user=user)
+    assert server.body(MODEL)["user"] == user
 
 
 def test_reasoning_reaches_every_surface(official, team, server):

@@ -1,5 +1,6 @@
 """Chats by the Responses API of a provider of the kind openai."""
 
+import hashlib
 import json
 
 import pytest
@@ -274,6 +275,13 @@ def test_tokens_that_are_kept_are_told(http, server, is_streamed):
     server.says(AT, {"events": [*events({})[:-1], {"type": "response.completed", "response": told}]} if is_streamed else {"json": told})
     details = either(http, is_streamed, model="m")[2]["prompt_tokens_details"]
     assert details == {"cached_tokens": 4, "cache_write_tokens": 2}
+
+
+def test_the_user_of_messages_is_told_by_a_digest(http, server):
+    user = "user_" + "a" * 64 + "_account_123e4567-e89b-12d3-a456-426614174000_session_1"
+    asked = {"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}], "metadata": {"user_id": user}}
+    assert http.post("/v1/messages", json=asked).status_code == 200
+    assert server.body(AT)["user"] == hashlib.sha256(user.encode()).hexdigest()
 
 
 MENDS = {

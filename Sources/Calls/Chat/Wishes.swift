@@ -91,6 +91,8 @@ package struct Wishes: Sendable {
 
     package struct Bookkeeping: Sendable {
         package var user: String?
+        /// It names an account and a device: only its digest goes to vendors.
+        package var isUserPrivate = false
         package var serviceTier: String?
         package var promptCacheKey: String?
         package var safetyIdentifier: String?

@@ -223,12 +223,7 @@ struct AnthropicRequest: ~Copyable {
         let kept = wishes.bookkeeping
         if let person = kept.safetyIdentifier ?? kept.user, !person.isEmpty {
             out.append(#","metadata":{"user_id":""#)
-            Digest(of: person).withBytes { bytes in
-                for byte in bytes {
-                    if byte < 16 { out.append("0") }
-                    out.append(hex: UInt(byte))
-                }
-            }
+            out.append(hexDigestOf: person)
             out.append("\"}")
         }
         switch kept.serviceTier {

@@ -139,7 +139,7 @@ struct OpenAILikeRequest: ~Copyable {
         if let effort = wishes.reasoning.effort { append("reasoning_effort", effort) }
         if let verbosity = wishes.reasoning.verbosity { append("verbosity", verbosity) }
         let kept = wishes.bookkeeping
-        if let user = kept.user { append("user", user) }
+        out.append(userOf: kept)
         // Anthropic's own tiers are another vendor's.
         if let tier = kept.serviceTier, ["auto", "default", "flex", "priority"].contains(where: tier.hasSameBytes) {
             append("service_tier", tier)

@@ -233,7 +233,7 @@ struct ResponsesRequest: ~Copyable {
 
     private mutating func appendBookkeeping() {
         let kept = wishes.bookkeeping
-        if let user = kept.user { out.append("user", user) }
+        out.append(userOf: kept)
         // Anthropic's own tiers are another vendor's.
         if let tier = kept.serviceTier, ["auto", "default", "flex", "priority"].contains(where: tier.hasSameBytes) {
             out.append("service_tier", tier)

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 
 /// Members of a JSON object, each behind another one.
@@ -31,5 +32,25 @@ extension ByteBuffer {
     mutating func append(_ name: StaticString, _ json: Body) {
         append(member: name)
         append(json.bytes)
+    }
+
+    /// As OpenAI's forms have it, of at most 64 bytes if it is private.
+    mutating func append(userOf kept: Wishes.Bookkeeping) {
+        guard let user = kept.user else { return }
+        if !kept.isUserPrivate { return append("user", user) }
+        append(member: "user")
+        append("\"")
+        append(hexDigestOf: user)
+        append("\"")
+    }
+
+    /// The 64 digits of its SHA-256.
+    mutating func append(hexDigestOf text: String) {
+        Digest(of: text).withBytes { bytes in
+            for byte in bytes {
+                if byte < 16 { append("0") }
+                append(hex: UInt(byte))
+            }
+        }
     }
 }

@@ -77,6 +77,7 @@ extension ChatCall {
         wishes.sampling.topK = try fields.integer("top_k", 0...Int(Int32.max))
         if let metadata = try fields.object("metadata") {
             wishes.bookkeeping.user = try metadata.string("user_id", "metadata")
+            wishes.bookkeeping.isUserPrivate = true
         }
         wishes.bookkeeping.serviceTier = try fields.string("service_tier")
         isSaid =
