@@ -51,6 +51,9 @@ def problems_of(body: dict[str, Any]) -> Iterator[str]:
         if thought and kind not in ("function_call", "reasoning") and item.get("role") != "assistant":
             yield f"input[{at}]: a thought without what followed it"
         thought = kind == "reasoning"
+    outputs = {item["call_id"] for item in body["input"] if item.get("type") == "function_call_output"}
+    if missing := calls - outputs:
+        yield f"no tool output found for function calls {missing}"
 
 
 def output(script: dict[str, Any]) -> list[dict[str, Any]]:

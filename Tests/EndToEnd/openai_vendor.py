@@ -61,7 +61,14 @@ def problems_of(body: dict[str, Any], script: dict[str, Any]) -> Iterator[str]:
     if "tool_choice" in body and "tools" not in body:
         yield "tool_choice without tools"
     calls: set[str] = set()
-    for at, message in enumerate(body["messages"]):
+    waiting: set[str] = set()
+    for at, message in enumerate([*body["messages"], {"role": "user", "content": ""}]):
+        if message["role"] != "tool" and waiting:
+            yield f"messages[{at}]: an assistant message with 'tool_calls' must be followed by tool messages responding to {waiting}"
+            waiting = set()
+        waiting.discard(message.get("tool_call_id", ""))
+        if message["role"] == "assistant":
+            waiting = {call["id"] for call in message.get("tool_calls", ())}
         role = message["role"]
         if role not in ("system", "developer", "user", "assistant", "tool", "function"):
             yield f"messages[{at}]: role {role}"

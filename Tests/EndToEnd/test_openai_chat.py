@@ -284,6 +284,45 @@ def test_a_long_history_of_messages_is_written_in_order(anthropics, server):
     assert body["stop"] == ["END"]
 
 
+def unanswered(server, official, anthropics, model, upstream):
+    """(name, messages or items) of requests by each surface, in which one of two calls has no result."""
+    parameters = TOOL["function"]["parameters"]
+    use = [{"type": "tool_use", "id": id, "name": "weather", "input": {}} for id in ("toolu_a", "toolu_b")]
+    result = {"type": "tool_result", "tool_use_id": "toolu_b", "content": "fine"}
+    server.says(upstream, {})
+    anthropics.messages.create(
+        model=model, max_tokens=10, tools=[{"name": "weather", "input_schema": parameters}],
+        messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": use}, {"role": "user", "content": [result]}],
+    )  # fmt: skip
+    yield server.body(upstream)
+    calls = [{"type": "function_call", "call_id": id, "name": "weather", "arguments": "{}"} for id in ("call_a", "call_b")]
+    output = {"type": "function_call_output", "call_id": "call_b", "output": "fine"}
+    server.says(upstream, {})
+    official.responses.create(
+        model=model, store=False, tools=[{"type": "function", "name": "weather", "parameters": parameters, "strict": False}],
+        input=[{"role": "user", "content": "Hi"}, *calls, output, {"role": "user", "content": "Go on"}],
+    )  # fmt: skip
+    yield server.body(upstream)
+
+
+def test_a_call_without_a_result_gets_one(official, anthropics, server):
+    for body in unanswered(server, official, anthropics, "fast", MODEL):
+        made, *results = body["messages"][1:4]
+        assert [result["tool_call_id"] for result in results] == [call["id"] for call in made["tool_calls"]]
+        assert [(result["role"], result["content"]) for result in results] == [("tool", "No result."), ("tool", "fine")]
+
+
+def test_a_result_that_comes_later_stands_behind_its_call(official, server):
+    server.says(MODEL, {})
+    call = {"type": "function_call", "call_id": "call_a", "name": "weather", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "call_a", "output": "fine"}
+    official.responses.create(
+        model="fast", store=False, input=[{"role": "user", "content": "Hi"}, call, {"role": "user", "content": "And?"}, output, output | {"output": "again"}],
+    )  # fmt: skip
+    told = [(message["role"], message.get("content")) for message in server.body(MODEL)["messages"]]
+    assert told == [("user", "Hi"), ("assistant", None), ("tool", "fine"), ("user", "And?"), ("user", "again")]
+
+
 def test_parts_pass_as_they_came(team, server):
     parts = [
         {"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png", "detail": "high"}},

@@ -3,11 +3,12 @@
 import hashlib
 import json
 
+import officials
 import pytest
 from chat import PATH, ask, refusal, stream, text_of
 from conftest import secrets
 from openai_responses import USAGE, events, response
-from test_openai_chat import CALLS, TOOL
+from test_openai_chat import CALLS, TOOL, unanswered
 
 TOKEN = "token-of-chats-by-responses"
 AT = "by/responses"
@@ -27,6 +28,10 @@ HISTORY = [
         {"id": "call_a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]},
     {"role": "tool", "tool_call_id": "call_a", "content": "fine"},
 ]  # fmt: skip
+
+
+official = officials.openai_of("relay", token=TOKEN)
+anthropics = officials.anthropic_of("relay", token=TOKEN)
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +287,13 @@ def test_the_user_of_messages_is_told_by_a_digest(http, server):
     asked = {"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}], "metadata": {"user_id": user}}
     assert http.post("/v1/messages", json=asked).status_code == 200
     assert server.body(AT)["user"] == hashlib.sha256(user.encode()).hexdigest()
+
+
+def test_a_call_without_a_result_gets_one(http, official, anthropics, server):
+    for body in unanswered(server, official, anthropics, "m", AT):
+        calls, outputs = body["input"][1:3], body["input"][3:5]
+        assert [item["call_id"] for item in outputs] == [item["call_id"] for item in calls]
+        assert [item["output"] for item in outputs] == ["No result.", "fine"]
 
 
 MENDS = {

@@ -19,7 +19,7 @@ struct MessageWriter {
     }
 
     mutating func append(_ messages: [ChatMessage], to out: inout ByteBuffer) {
-        for message in messages {
+        for message in messages.withAnsweredCalls {
             if !message.isResult { appendMoved(to: &out) }
             append(message, to: &out)
         }
@@ -51,7 +51,7 @@ struct MessageWriter {
 
     private mutating func append(_ message: ChatMessage, to out: inout ByteBuffer) {
         hasCalls = hasCalls || !message.toolCalls.isEmpty
-        let isPlain = message.isResult && !hasCalls
+        let isPlain = message.isResult && message.toolCallID == nil && !(message.role == .function && hasCalls)
         open(isPlain ? "user" : message.role.wireName, to: &out)
         if let name = message.name, !isPlain {
             out.append(#","name":"#)

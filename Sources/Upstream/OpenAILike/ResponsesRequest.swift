@@ -27,7 +27,7 @@ struct ResponsesRequest: ~Copyable {
         out.append(#"{"model":"#)
         out.append(json: model)
         out.append(#","input":["#)
-        for message in call.messages { append(message) }
+        for message in call.messages.withAnsweredCalls { append(message) }
         out.append(#"],"store":false,"include":["reasoning.encrypted_content"]"#)
         appendTools()
         appendText()

@@ -1,0 +1,48 @@
+import Calls
+
+extension [ChatMessage] {
+    /// The same with a result right behind each call, as servers demand it; one that is missing says so. A result of no
+    /// call has no id. Calls of the older form have none, and need no result.
+    var withAnsweredCalls: [ChatMessage] {
+        guard contains(where: { !$0.toolCalls.isEmpty || $0.toolCallID != nil }) else { return self }
+        let results = placesOfResults
+        let asked = Set(results.values)
+        var answered: [ChatMessage] = []
+        answered.reserveCapacity(count + 4)
+        var calls = 0
+        for index in indices where !asked.contains(index) {
+            answered.append(self[index])
+            answered[answered.count - 1].toolCallID = nil
+            for id in self[index].toolCalls.lazy.compactMap(\.id) {
+                answered.append(results[calls].map { self[$0] } ?? ChatMessage(missingResultOf: id))
+                calls += 1
+            }
+        }
+        return answered
+    }
+
+    /// By the number of the call.
+    private var placesOfResults: [Int: Int] {
+        var places: [Int: Int] = [:]
+        // By the bytes of the ids: the hash of a long `String` takes quadratic time.
+        var newest: [[UInt8]: Int] = [:]
+        var calls = 0
+        for index in indices {
+            if let id = self[index].toolCallID, let call = newest[[UInt8](id.utf8)], places[call] == nil {
+                places[call] = index
+            }
+            for id in self[index].toolCalls.lazy.compactMap(\.id) {
+                newest[[UInt8](id.utf8)] = calls
+                calls += 1
+            }
+        }
+        return places
+    }
+}
+
+extension ChatMessage {
+    fileprivate init(missingResultOf id: String) {
+        self.init(role: .tool, text: "No result.")
+        toolCallID = id
+    }
+}
