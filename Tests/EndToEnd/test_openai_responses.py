@@ -40,7 +40,7 @@ def relay(launch, server):
     return launch(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},m1,m2,m3,m4,m5",
         PROVIDER_ROW_CHAT_VIA="responses", PROVIDER_AUTO_KIND="openai", PROVIDER_AUTO_BASE_URL=server.base_url,
-        PROVIDER_AUTO_MODELS="a1,a2,a3,a4,a5", PROVIDER_AUTO_CHAT_VIA="auto", KEY_A_TOKEN=TOKEN,
+        PROVIDER_AUTO_MODELS="a1,a2,a3,a4,a5,a6", PROVIDER_AUTO_CHAT_VIA="auto", KEY_A_TOKEN=TOKEN,
     )  # fmt: skip
 
 
@@ -294,6 +294,22 @@ def test_a_call_without_a_result_gets_one(http, official, anthropics, server):
         calls, outputs = body["input"][1:3], body["input"][3:5]
         assert [item["call_id"] for item in outputs] == [item["call_id"] for item in calls]
         assert [item["output"] for item in outputs] == ["No result.", "fine"]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_sound_has_no_place(http, server, is_streamed):
+    sound = {"type": "input_audio", "input_audio": {"data": "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=", "format": "wav"}}
+    messages = [{"role": "user", "content": [sound]}]
+    status, error, _ = refusal(http, is_streamed, model="m", messages=messages)
+    assert (status, error["code"], error["param"]) == (400, "unsupported_parameter", "messages[0].content[0].input_audio.data")
+    assert server.asked(AT) == []
+    # A model that has refused tools with an effort is asked for sound by the other endpoint all the same.
+    at = "a6" if is_streamed else "a5"
+    server.says(at, REFUSED, {})
+    tools = {"tools": [TOOL], "reasoning_effort": "low"}
+    assert text_of(ask(http, model=at, **tools)) == "Hello there"
+    assert either(http, is_streamed, model=at, messages=messages, **tools)[1] == "stop"
+    assert [seen["path"] for seen in server.asked(at)] == ["/chat/completions", "/responses", "/chat/completions"]
 
 
 MENDS = {

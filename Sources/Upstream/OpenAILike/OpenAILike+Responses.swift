@@ -12,8 +12,10 @@ extension OpenAILike {
         }
         let mends = wire.mends.mends(of: name, model.id)
         // These have no place there.
-        let foreign: Abilities = [.logProbabilities, .soundOutput, .sounds, .customTools, .searchOptions]
-        guard call.needs.isDisjoint(with: foreign) else { return false }
+        let foreign: Abilities = [.logProbabilities, .soundOutput, .customTools, .searchOptions]
+        guard call.needs.isDisjoint(with: foreign), !call.attachments.contains(where: { $0.kind == .sound }) else {
+            return false
+        }
         if mends.contains(.otherPath) { return true }
         guard !call.needs.isDisjoint(with: [.tools, .functions]) else { return false }
         if mends.contains(.otherPathWithTools) { return true }

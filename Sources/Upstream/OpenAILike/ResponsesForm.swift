@@ -20,7 +20,8 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     }
 
     func written(_ call: ChatCall, with mends: Mends) -> Body {
-        refusal = call.refusalOfFiles(takesPictures: true)
+        let sound = call.attachments.first { $0.kind == .sound }
+        refusal = sound?.refusalAsSound ?? call.refusalOfFiles(takesPictures: true)
         return mended(ResponsesRequest(call, model: model).written(), with: mends)
     }
 
