@@ -296,6 +296,15 @@ def test_a_call_without_a_result_gets_one(http, official, anthropics, server):
         assert [item["output"] for item in outputs] == ["No result.", "fine"]
 
 
+@pytest.mark.parametrize("detail", [None, "auto", "low", "high", "original"])
+def test_the_detail_of_a_picture_goes_on(http, server, detail):
+    picture = {"type": "input_image", "image_url": "https://pictures.example/a.png"} | ({"detail": detail} if detail else {})
+    answer = http.post("/v1/responses", json={"model": "m", "input": [{"role": "user", "content": [picture]}]})
+    assert answer.status_code == 200, answer.text
+    (item,) = server.body(AT)["input"]
+    assert item["content"] == [picture | {"detail": detail or "auto"}]
+
+
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_sound_has_no_place(http, server, is_streamed):
     sound = {"type": "input_audio", "input_audio": {"data": "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=", "format": "wav"}}

@@ -34,6 +34,14 @@ package struct Attachment: Sendable {
         }
     }
 
+    /// As closely as a picture is looked at.
+    package enum Detail: String, Sendable, CaseIterable {
+        case auto
+        case low
+        case high
+        case original
+    }
+
     package enum Source: Sendable {
         case data(Base64Text)
         case address(String)
@@ -53,8 +61,8 @@ package struct Attachment: Sendable {
     package let param: String
     /// No message names it: it belongs to the whole conversation.
     package let isOfWhole: Bool
-    /// Of a picture: it need not be looked at closely.
-    package var isLowDetail = false
+    /// Of a picture; nil: the vendor chooses.
+    package var detail: Detail?
 
     package init(_ kind: Kind, _ source: Source, name: String? = nil, param: String, isOfWhole: Bool = false) {
         self.kind = kind
@@ -75,7 +83,7 @@ extension Attachment {
     /// Of a picture, by its size where that is at hand; 0 for all else.
     var tokens: Int {
         guard kind == .picture else { return 0 }
-        if isLowDetail { return PictureSize.lowDetailTokens }
+        if detail == .low { return PictureSize.lowDetailTokens }
         guard case .data(let text) = source, let bytes = text.beginning(ofBytes: Self.headerBytes) else {
             return PictureSize.unknownTokens
         }

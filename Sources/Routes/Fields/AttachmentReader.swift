@@ -10,9 +10,16 @@ struct AttachmentReader {
 
     func picture() throws(APIError) -> Attachment {
         let param = "\(place).image_url"
-        if let id = part["file_id"]?.string { return new(.picture, .file(id: id), param: "\(place).file_id") }
-        var picture = try pictureOfURL(param)
-        picture.isLowDetail = (part["image_url"]?["detail"] ?? part["detail"])?.text?.equals("low") ?? false
+        var picture: Attachment
+        if let id = part["file_id"]?.string {
+            picture = new(.picture, .file(id: id), param: "\(place).file_id")
+        } else {
+            picture = try pictureOfURL(param)
+        }
+        let detail = (part["image_url"]?["detail"] ?? part["detail"])?.text
+        picture.detail = detail.flatMap { word in
+            Attachment.Detail.allCases.first { $0.rawValue.utf8.elementsEqual(word) }
+        }
         return picture
     }
 

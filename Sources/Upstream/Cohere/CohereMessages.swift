@@ -177,7 +177,7 @@ struct CohereMessages: ~Copyable {
             parts.append(text.contentType?.rawValue ?? "image/png")
             parts.append(";base64,")
             parts.append(jsonContent: text.base64.bytes)
-            parts.append(part.isLowDetail ? #"","detail":"low"}}"# : #""}}"#)
+            parts.append(part.detail == .low ? #"","detail":"low"}}"# : #""}}"#)
         case (_, .data(let text)):
             append(text: String(decoding: Base64.standard.bytes(text.base64.bytes) ?? [], as: UTF8.self), to: &parts)
         case (_, .words(let text)), (_, .kept(let text)), (_, .file(let text)), (_, .address(let text)):

@@ -174,7 +174,8 @@ struct MessageWriter {
     }
 
     private func appendDetail(of part: Attachment, to out: inout ByteBuffer) {
-        if part.isLowDetail { out.append(#","detail":"low""#) }
+        // Only the Responses API has `original`.
+        if let detail = part.detail { out.append("detail", detail == .original ? "high" : detail.rawValue) }
     }
 }
 

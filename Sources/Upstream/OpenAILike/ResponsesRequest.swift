@@ -150,16 +150,16 @@ struct ResponsesRequest: ~Copyable {
         case (let kind, .kept(let id)):
             out.append(kind == .picture ? #"{"type":"input_image""# : #"{"type":"input_file""#)
             out.append("file_id", id)
-            if kind == .picture { out.append("detail", part.isLowDetail ? "low" : "auto") }
+            if kind == .picture { out.append("detail", part.detail?.rawValue ?? "auto") }
         case (.picture, .address(let address)):
             out.append(#"{"type":"input_image""#)
             out.append("image_url", address)
-            out.append("detail", part.isLowDetail ? "low" : "auto")
+            out.append("detail", part.detail?.rawValue ?? "auto")
         case (.picture, .data(let text)):
             out.append(#"{"type":"input_image","image_url":""#)
             out.append(dataURL: text, "image/png")
             out.append("\"")
-            out.append("detail", part.isLowDetail ? "low" : "auto")
+            out.append("detail", part.detail?.rawValue ?? "auto")
         case (_, .data(let text)):
             out.append(#"{"type":"input_file""#)
             out.append("filename", part.name ?? "file")
