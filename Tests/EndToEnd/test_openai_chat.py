@@ -367,6 +367,42 @@ def test_numbers_of_any_size_pass(team, server, is_streamed):
     assert server.take_violations() == ["unknown fields ['metadata_of_ours']"]
 
 
+ALLOWED = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "weather"}}]}}
+OTHER = {"type": "function", "function": {"name": "other"}}
+
+
+def test_allowed_tools_pass_as_they_came(team, server):
+    assert text_of(ask(team, model="fast", tools=[OTHER, TOOL], tool_choice=ALLOWED)) == "Hello there"
+    body = server.body(MODEL)
+    assert body["tool_choice"] == ALLOWED and body["tools"] == [OTHER, TOOL]
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_allowed_tools_are_the_only_ones_where_a_chat_is_written_anew(team, server, mode):
+    server.says(MODEL, {"calls": CALLS[:1]})
+    choice = {"type": "allowed_tools", "allowed_tools": ALLOWED["allowed_tools"] | {"mode": mode}}
+    answer = ask(team, model="fast", new_input="And more", tools=[OTHER, TOOL], tool_choice=choice)
+    assert answer.status_code == 200, answer.text
+    body = server.body(MODEL)
+    assert body["tools"] == [TOOL] and body.get("tool_choice", "auto") == mode
+
+
+@pytest.mark.parametrize(
+    ("allowed", "param"),
+    [
+        (None, "tool_choice.allowed_tools"),
+        ({"mode": "auto"}, "tool_choice.allowed_tools.tools"),
+        ({"mode": "none", "tools": []}, "tool_choice.allowed_tools.mode"),
+        ({"mode": "auto", "tools": [{"type": "function", "function": {"name": "unknown"}}]}, "tool_choice.allowed_tools.tools[0].function"),
+        ({"mode": "auto", "tools": ["weather"]}, "tool_choice.allowed_tools.tools[0].function"),
+    ],
+)
+def test_allowed_tools_that_are_refused(team, allowed, param):
+    choice = {"type": "allowed_tools"} | ({"allowed_tools": allowed} if allowed else {})
+    answer = ask(team, model="fast", tools=[TOOL], tool_choice=choice)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
 def test_what_1minai_lacks_passes(team, server):
     told = whole({})
     told["choices"][0]["logprobs"] = {"content": [{"token": "Hi", "logprob": -0.25, "bytes": None, "top_logprobs": []}], "refusal": None}

@@ -18,7 +18,11 @@ extension ChatCall {
             count += 1
         }
         if let choice = fields["tool_choice"] {
-            wishes.toolChoice = try Self.toolChoice(choice, wishes.tools)
+            if choice["type"]?.text == "allowed_tools" {
+                try Self.readAllowed(choice, &wishes)
+            } else {
+                wishes.toolChoice = try Self.toolChoice(choice, wishes.tools)
+            }
             guard count > 0 || wishes.toolChoice == .none || wishes.toolChoice == .auto else {
                 throw .value("tool_choice", "is only allowed when 'tools' are given")
             }
@@ -94,6 +98,31 @@ extension ChatCall {
             throw .value("tool_choice", "'tools' has no tool of this name")
         }
         return .named(name)
+    }
+
+    /// Only some of the tools may be called.
+    private static func readAllowed(_ choice: JSONValue, _ wishes: inout Wishes) throws(APIError) {
+        let param = "tool_choice.allowed_tools"
+        guard let value = try choice.object("allowed_tools", "tool_choice") else { throw .missing(param) }
+        guard let list = value.member("tools")?.elements else { throw .missing("\(param).tools") }
+        // By the bytes of the names, as those of the Responses API.
+        var allowed: Set<[UInt8]> = []
+        let offered = Set(wishes.tools.map { Array($0.name.utf8) })
+        for (index, tool) in list.enumerated() {
+            let kind: StaticString = tool["type"]?.text == "custom" ? "custom" : "function"
+            let (named, param) = try tool.inner(kind, "\(param).tools[\(index)]")
+            let name = Array(try named.toolName(param).utf8)
+            guard offered.contains(name) else { throw .value(param, "'tools' has no tool of this name") }
+            allowed.insert(name)
+        }
+        wishes.tools.removeAll { !allowed.contains(Array($0.name.utf8)) }
+        // They have other places now.
+        wishes.cacheMarks.removeAll { if case .tool = $0.place { true } else { false } }
+        switch value.member("mode")?.text {
+        case "auto", nil: wishes.toolChoice = .auto
+        case "required": wishes.toolChoice = .required
+        default: throw .value("\(param).mode", "must be auto or required")
+        }
     }
 
     /// Reads `functions` and `function_call`, OpenAI's older form.
