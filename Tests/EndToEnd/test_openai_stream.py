@@ -408,6 +408,16 @@ def test_done_without_a_finish_reason_after_a_call_without_arguments(team, serve
     assert messages_told(team) == ("", [("f", {})], "tool_use")
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_arguments_that_never_come_are_told_before_the_end(team, server, ends):
+    events = [ROLE, call(0, "a", "f", ""), call(1, "b", "g", "{}"), *([chunk({}, "tool_calls")] if ends else [])]
+    server.says(MODEL, {"events": events})
+    got = stream(team, model="fast")
+    assert Built(got.chunks).told() == ("", "", [("f", {}), ("g", {})], "tool_calls")
+    last = got.chunks[-1]["choices"][0]
+    assert (last["delta"], last["finish_reason"]) == ({}, "tool_calls") and got.is_done
+
+
 NAMELESS = {"index": 0, "id": "a", "type": "function", "function": {"arguments": '{"x":1}'}}
 
 

@@ -187,12 +187,9 @@ final class AnswerReader: WireReader, @unchecked Sendable {
             var piece = ChoicePiece(index: index)
             try choices[index].end(&piece)
             if terms.isNative {
-                let nothing = ByteBuffer("[{}]")
-                chunk.removeAll()
-                chunk.append(opening.bytes)
-                chunk.append(#","choices":"#)
-                NativeChoices([piece], message: "delta", isWhole: false).append(RawJSON(nothing.bytes), to: &chunk)
-                passOnChunk(take)
+                var ends = [piece]
+                passOnMadeArguments(of: &ends, take)
+                passOn(made: ends[0], take)
             }
             try tell(piece, take)
         }
@@ -224,9 +221,11 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         let root = RawJSON(answer: data)
         if pieces.allSatisfy(\.isEmpty), root.isEmptyChunk(pieces) { return }
         if opening.isEmpty { appendNames(of: root, "chat.completion.chunk", to: &opening) }
+        var pieces = pieces
+        if isOdd { passOnMadeArguments(of: &pieces, take) }
         chunk.removeAll()
         chunk.append(opening.bytes)
-        appendRest(of: root, isWhole: false, to: &chunk) { choices, out in
+        appendRest(of: root, isWhole: false, to: &chunk) { [pieces] choices, out in
             if isOdd {
                 NativeChoices(pieces, message: message, isWhole: false).append(choices, to: &out)
             } else {
@@ -234,6 +233,29 @@ final class AnswerReader: WireReader, @unchecked Sendable {
             }
         }
         chunk.putOnOneLine()
+        passOnChunk(take)
+    }
+
+    /// Those of calls without any go before the end, which brings nothing else.
+    private func passOnMadeArguments(of pieces: inout [ChoicePiece], _ take: Take) {
+        for index in pieces.indices where pieces[index].finish != nil {
+            let calls = pieces[index].calls
+            let told = calls.filter { $0.place != nil }.map(\.index)
+            let isEarly = { (call: CallPiece) in call.place == nil && !told.contains(call.index) }
+            guard calls.contains(where: isEarly) else { continue }
+            var made = ChoicePiece(index: pieces[index].index)
+            made.calls = calls.filter(isEarly)
+            pieces[index].calls.removeAll(where: isEarly)
+            passOn(made: made, take)
+        }
+    }
+
+    private func passOn(made piece: ChoicePiece, _ take: Take) {
+        let nothing = ByteBuffer("[{}]")
+        chunk.removeAll()
+        chunk.append(opening.bytes)
+        chunk.append(#","choices":"#)
+        NativeChoices([piece], message: "delta", isWhole: false).append(RawJSON(nothing.bytes), to: &chunk)
         passOnChunk(take)
     }
 
