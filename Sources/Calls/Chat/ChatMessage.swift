@@ -97,6 +97,13 @@ package struct ChatMessage: Sendable {
     }
 }
 
+extension [ChatMessage.Piece] {
+    /// The words of a failed call's result say that it failed, for vendors that have no mark for that.
+    package mutating func tellFailure() {
+        if case .text(let text) = first { self[0] = .text("Error: \(text)") } else { insert(.text("Error: "), at: 0) }
+    }
+}
+
 /// A tool's call, asked for by a model.
 package struct ToolCall: Sendable {
     /// Nil: in OpenAI's older form.

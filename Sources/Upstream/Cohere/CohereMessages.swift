@@ -15,7 +15,11 @@ struct CohereMessages: ~Copyable {
     private let parser = JSONParser()
 
     init(_ call: borrowing ChatCall, _ names: SentNames) {
-        messages = call.messages
+        var messages = call.messages
+        for place in messages.indices where messages[place].role == .failedTool {
+            messages[place].content.tellFailure()
+        }
+        self.messages = messages
         attachments = call.attachments
         results = Self.results(in: call.messages)
         self.names = names

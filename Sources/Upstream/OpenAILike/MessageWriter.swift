@@ -81,6 +81,7 @@ struct MessageWriter {
                 if case .attachment(let place) = piece, message.isResult { moved.append(place) }
             }
             pieces.removeAll { if case .attachment = $0 { true } else { false } }
+            if message.role == .failedTool { pieces.tellFailure() }
         }
         if pieces.isEmpty {
             // Next to calls it may be absent.

@@ -54,7 +54,11 @@ struct ResponsesRequest: ~Copyable {
         case .developer: appendMessage("developer", message)
         case .user: appendMessage("user", message)
         case .assistant: appendTurn(message)
-        case .tool, .failedTool, .function: appendResult(message)
+        case .tool, .function: appendResult(message)
+        case .failedTool:
+            var told = message
+            told.content.tellFailure()
+            appendResult(told)
         }
     }
 

@@ -1,0 +1,72 @@
+"""Anthropic's messages by vendors whose wires have other words for the same."""
+
+import anthropic_vendor
+import cloudflare_vendor
+import cohere_vendor
+import gemini_vendor
+import officials
+import openai_vendor
+import pytest
+from conftest import TEAM_TOKEN, VENDOR_KEY
+
+# Rows of settings, with the models of each by the relay's names.
+MODELS = {
+    "open": {"open": "open-model"}, "resp": {"resp": "resp-model"}, "cf": {"cf": "@cf/x/model"},
+    "co": {"command": "command-a-03-2025", "thinker": "command-a-reasoning-08-2025"},
+    "gem": {"flash": "gemini-2.5-flash", "pro": "gemini-3.1-pro"}, "claude": {"opus": "claude-opus-4-8"},
+}  # fmt: skip
+ROWS = {name: (row, model) for row, models in MODELS.items() for name, model in models.items()}
+KINDS = {"open": "openai", "resp": "openai", "cf": "cloudflare", "co": "cohere", "gem": "gemini", "claude": "anthropic"}
+WEATHER = {"name": "weather", "input_schema": {"type": "object"}}
+
+
+@pytest.fixture(scope="module")
+def sites():
+    open_server = openai_vendor.Server()
+    sites = {
+        "open": open_server, "resp": open_server, "cf": cloudflare_vendor.start(), "co": cohere_vendor.start(),
+        "gem": gemini_vendor.start(), "claude": anthropic_vendor.AnthropicServer(),
+    }  # fmt: skip
+    yield sites
+    for site in {id(site): site for site in sites.values()}.values():
+        site.stop()
+
+
+@pytest.fixture(scope="module")
+def elsewhere_relay(launch, sites):
+    settings = {"PROVIDER_RESP_CHAT_VIA": "responses", "PROVIDER_CF_ACCOUNT_ID": cloudflare_vendor.ACCOUNT}
+    for row, kind in KINDS.items():
+        models = ",".join(f"{name}={model}" for name, model in MODELS[row].items())
+        more = {"KIND": kind, "BASE_URL": sites[row].base_url, "API_KEY": VENDOR_KEY, "MODELS": models}
+        settings |= {f"PROVIDER_{row.upper()}_{name}": value for name, value in more.items()}
+    return launch(KEY_TEAM_TOKEN=TEAM_TOKEN, **settings)
+
+
+anthropics = officials.anthropic_of("elsewhere_relay")
+
+
+@pytest.fixture
+def ask(anthropics, sites):
+    """Asks a model by its name. Returns the vendor's last request."""
+
+    def ask(name, *answers, **fields):
+        row, model = ROWS[name]
+        sites[row].says(model, *(answers or [{"content": [anthropic_vendor.text("Fine.")]} if row == "claude" else {"text": "Fine."}]))
+        asked = {"model": name, "max_tokens": 6000, "messages": [{"role": "user", "content": "Hi"}]} | fields
+        assert anthropics.messages.create(**asked).content
+        return sites[row].asked(model)[-1]["body"]
+
+    yield ask
+    assert [one for site in sites.values() for one in site.take_violations()] == []
+
+
+@pytest.mark.parametrize("content", ["boom", "", None], ids=["words", "empty", "missing"])
+@pytest.mark.parametrize("name", ["open", "resp", "cf", "command"])
+def test_a_failed_result_says_so(ask, name, content):
+    use = [{"type": "tool_use", "id": f"toolu_{at}", "name": "weather", "input": {}} for at in (1, 2)]
+    failed = {"type": "tool_result", "tool_use_id": "toolu_1", "is_error": True} | ({} if content is None else {"content": content})
+    results = [failed, {"type": "tool_result", "tool_use_id": "toolu_2", "content": "sunny"}]
+    turns = [{"role": "assistant", "content": use}, {"role": "user", "content": results}]
+    body = ask(name, tools=[WEATHER], messages=[{"role": "user", "content": "Hi"}, *turns])
+    said = [one["output"] if name == "resp" else one["content"] for one in (body.get("messages") or body["input"])[-2:]]
+    assert said == [f"Error: {content or ''}", "sunny"]
