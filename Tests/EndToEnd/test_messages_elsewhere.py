@@ -11,7 +11,7 @@ from conftest import TEAM_TOKEN, VENDOR_KEY
 
 # Rows of settings, with the models of each by the relay's names.
 MODELS = {
-    "open": {"open": "open-model"}, "resp": {"resp": "resp-model"}, "cf": {"cf": "@cf/x/model"},
+    "open": {"open": "open-model", "plain-1": "plain-1", "plain-2": "plain-2", "plain-3": "plain-3"}, "resp": {"resp": "resp-model"}, "cf": {"cf": "@cf/x/model"},
     "co": {"command": "command-a-03-2025", "thinker": "command-a-reasoning-08-2025"},
     "gem": {"flash": "gemini-2.5-flash", "pro": "gemini-3.1-pro"}, "claude": {"opus": "claude-opus-4-8"},
 }  # fmt: skip
@@ -70,3 +70,54 @@ def test_a_failed_result_says_so(ask, name, content):
     body = ask(name, tools=[WEATHER], messages=[{"role": "user", "content": "Hi"}, *turns])
     said = [one["output"] if name == "resp" else one["content"] for one in (body.get("messages") or body["input"])[-2:]]
     assert said == [f"Error: {content or ''}", "sunny"]
+
+
+# Each asks for thinking; then comes what the vendors are told.
+THINKING = {
+    "off": ({"type": "disabled"}, "none", 0, None), "a little": ({"type": "enabled", "budget_tokens": 1500}, "low", 1500, 1500),
+    "some": ({"type": "enabled", "budget_tokens": 5000}, "medium", 5000, 5000), "much": ({"type": "enabled", "budget_tokens": 9000}, "high", 9000, 9000),
+    "its own way": ({"type": "adaptive"}, "medium", 8192, 4096),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wish", THINKING)
+def test_thinking_is_told_in_the_vendors_words(ask, wish):
+    thinking, effort, budget, tokens = THINKING[wish]
+    asked = {"thinking": thinking, "max_tokens": 10_000}
+    assert ask("open", **asked)["reasoning_effort"] == ask("cf", **asked)["reasoning_effort"] == effort
+    is_off = effort == "none"
+    assert ask("resp", **asked)["reasoning"] == {"effort": effort} | ({} if is_off else {"summary": "auto"})
+    assert ask("thinker", **asked)["thinking"] == ({"type": "disabled"} if is_off else {"type": "enabled", "token_budget": tokens})
+    shown = {"includeThoughts": True}
+    told = ask("flash", **asked)["generationConfig"]["thinkingConfig"]
+    assert told == {"thinkingBudget": budget} | ({} if is_off else shown)
+    # This one always thinks.
+    assert ask("pro", **asked)["generationConfig"]["thinkingConfig"] == shown | {"thinkingLevel": "low" if is_off else effort}
+
+
+def test_an_effort_beside_thinking(ask):
+    for kind, effort in [("adaptive", "high"), ("disabled", "none")]:
+        body = ask("open", thinking={"type": kind}, output_config={"effort": "high"})
+        assert body["reasoning_effort"] == effort
+    body = ask("resp", thinking={"type": "adaptive", "display": "omitted"})
+    assert body["reasoning"] == {"effort": "medium"}
+    assert "reasoning_effort" not in ask("open") and "reasoning" not in ask("resp")
+
+
+@pytest.mark.parametrize(
+    "name, status, refusal, effort",
+    [
+        # vLLM, Ollama and Groq.
+        ("plain-1", 400, {"object": "error", "type": "BadRequestError", "code": 400, "message":
+            "[{'type': 'literal_error', 'loc': ('body', 'reasoning_effort'), 'msg': \"Input should be 'low', 'medium' or 'high'\", 'input': 'none'}]"}, "low"),
+        ("plain-2", 400, {"error": {"message": '"small" does not support thinking', "type": "invalid_request_error", "param": None, "code": None}}, None),
+        ("plain-3", 400, {"error": {"message": "reasoning_effort must be one of `default` or `on`", "type": "invalid_request_error"}}, None),
+    ],
+)  # fmt: skip
+def test_an_effort_that_a_server_refuses(ask, sites, name, status, refusal, effort):
+    refused = {"status": status, "json": refusal}
+    thinking = {"type": "adaptive" if name == "plain-2" else "disabled"}
+    assert ask(name, refused, {"text": "Fine."}, thinking=thinking).get("reasoning_effort") == effort
+    # It is remembered.
+    assert ask(name, thinking=thinking).get("reasoning_effort") == effort
+    assert len(sites["open"].asked(name)) == 1

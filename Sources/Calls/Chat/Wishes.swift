@@ -87,6 +87,20 @@ package struct Wishes: Sendable {
         package var display: Display?
 
         package init() {}
+
+        /// For vendors that know efforts alone: what was said of thinking stands for one.
+        package var plainEffort: String? {
+            switch thinking {
+            case nil, .unsaid: effort ?? budgetTokens.map(Self.effort(ofBudget:))
+            case .disabled: "none"
+            case .adaptive: effort ?? "medium"
+            case .budget: effort ?? Self.effort(ofBudget: budgetTokens ?? 0)
+            }
+        }
+
+        private static func effort(ofBudget tokens: Int) -> String {
+            tokens <= 2_048 ? "low" : tokens <= 8_192 ? "medium" : "high"
+        }
     }
 
     package struct Bookkeeping: Sendable {

@@ -122,8 +122,8 @@ struct CohereRequest: ~Copyable {
         guard PlainWords(model).say("reasoning") else { return }
         let wish = wishes.reasoning
         var budget = wish.budgetTokens
-        switch wish.effort.map({ PlainWords(String($0.utf8.prefix(16)) ?? "") }) {
-        case nil: guard budget != nil else { return }
+        switch wish.plainEffort.map({ PlainWords(String($0.utf8.prefix(16)) ?? "") }) {
+        case nil: return
         case let effort?:
             if effort.name("none") { return out.append(#","thinking":{"type":"disabled"}"#) }
             if effort.name("low") || effort.name("minimal") { budget = budget ?? 1_024 }

@@ -61,11 +61,7 @@ struct GeminiModel: Sendable {
     func thinking(_ wish: Wishes.Reasoning) -> Thinking {
         if isGemma || version < 205 { return .none }
         if version < 300 { return budget(wish).map { .budget($0) } ?? .none }
-        var effort = Effort(wish.effort)
-        if effort == nil, let tokens = wish.budgetTokens {
-            effort = tokens <= 1_024 ? .low : tokens <= 8_192 ? .medium : .high
-        }
-        switch effort {
+        switch Effort(wish.plainEffort) {
         case nil: return .none
         case .off, .minimal: return .level(isPro || version >= 307 ? "low" : "minimal")
         case .low: return .level("low")
@@ -77,10 +73,11 @@ struct GeminiModel: Sendable {
     private func budget(_ wish: Wishes.Reasoning) -> Int? {
         let most = isPro ? 32_768 : 24_576
         let least = isPro ? 128 : isLite ? 512 : 1
+        let effort = Effort(wish.plainEffort)
+        if effort == .off { return isPro ? 128 : 0 }
         if let tokens = wish.budgetTokens { return min(most, max(least, tokens)) }
-        switch Effort(wish.effort) {
-        case nil: return nil
-        case .off: return isPro ? 128 : 0
+        switch effort {
+        case nil, .off: return nil
         case .minimal, .low: return 1_024
         case .medium: return 8_192
         case .high: return most

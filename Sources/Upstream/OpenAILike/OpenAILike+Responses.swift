@@ -19,7 +19,9 @@ extension OpenAILike {
         if mends.contains(.otherPath) { return true }
         guard !call.needs.isDisjoint(with: [.tools, .functions]) else { return false }
         if mends.contains(.otherPathWithTools) { return true }
-        guard isOpenAI, model.refusesToolsWithEffort, let effort = call.wishes.reasoning.effort else { return false }
+        guard isOpenAI, model.refusesToolsWithEffort, let effort = call.wishes.reasoning.plainEffort else {
+            return false
+        }
         return !effort.hasSameBytes(as: "none")
     }
 

@@ -136,7 +136,7 @@ struct OpenAILikeRequest: ~Copyable {
     }
 
     private mutating func appendWishes() {
-        if let effort = wishes.reasoning.effort { append("reasoning_effort", effort) }
+        if let effort = wishes.reasoning.plainEffort { append("reasoning_effort", effort) }
         if let verbosity = wishes.reasoning.verbosity { append("verbosity", verbosity) }
         let kept = wishes.bookkeeping
         out.append(userOf: kept)

@@ -228,7 +228,7 @@ struct ResponsesRequest: ~Copyable {
 
     /// Thoughts are told in a summary where thinking was asked for.
     private mutating func appendReasoning() {
-        guard let effort = wishes.reasoning.effort else { return }
+        guard let effort = wishes.reasoning.plainEffort else { return }
         out.append(#","reasoning":{"effort":"#)
         out.append(json: effort)
         if !effort.hasSameBytes(as: "none"), wishes.reasoning.display != .omitted { out.append("summary", "auto") }

@@ -51,19 +51,14 @@ private struct Refused {
         if lacksAddresses { return new(.noAddresses) }
         if let mend = mendOfMessages ?? lackingAbility { return new(mend) }
         if request["tools"] != nil || request["functions"] != nil, lacksTools { return new(.noTools) }
-        guard isUnsupported || words.say("only allowed when") else { return nil }
+        guard isUnsupported || words.say("only allowed when") else { return mendOfEffort }
         let spare = spareFields
-        guard isUnsupported else { return spare.isEmpty ? nil : new(spare) }
+        guard isUnsupported else { return spare.isEmpty ? mendOfEffort : new(spare) }
         for (field, mend) in Self.plain where request[field] != nil && names(field) { return new(mend) }
         if !spare.isEmpty { return new(spare) }
         if names("strict"), request["tools"] != nil { return new(.noStrict) }
         if names("tool_choice"), request["tool_choice"]?.content == "required" { return new(.noRequired) }
-        if names("reasoning_effort"), let effort = request["reasoning_effort"]?.content {
-            return mend(ofEffort: effort)
-        }
-        // As the Responses API names it.
-        guard names("effort"), let effort = request["reasoning"]?["effort"]?.content else { return nil }
-        return mend(ofEffort: effort)
+        return mendOfEffort
     }
 
     /// All that are named at once, so that many of them are not too many.
@@ -126,6 +121,17 @@ private struct Refused {
     }
 
     // MARK: The effort
+
+    /// Clients that ask for thoughts in another form know nothing of efforts: one that the relay knows is never their fault.
+    private var mendOfEffort: Mends? {
+        let plain = request["reasoning_effort"]?.content
+        // As the Responses API names it.
+        guard let effort = plain ?? request["reasoning"]?["effort"]?.content else { return nil }
+        let isNamed = names(plain == nil ? "effort" : "reasoning_effort")
+        let isKnown = Mends.efforts.contains { effort.equals($0) }
+        let isMeant = isUnsupported && words.sayOne(of: ["support thinking", "reasoningeffort"])
+        return isNamed && (isUnsupported || isKnown) || isMeant ? mend(ofEffort: effort) : nil
+    }
 
     /// With tools none may be wanted; else the words of the refusal tell those that there are.
     private func mend(ofEffort effort: UnsafeRawBufferPointer) -> Mends? {
