@@ -42,6 +42,7 @@ def elsewhere_relay(launch, sites):
     return launch(KEY_TEAM_TOKEN=TEAM_TOKEN, **settings)
 
 
+official = officials.openai_of("elsewhere_relay")
 anthropics = officials.anthropic_of("elsewhere_relay")
 
 
@@ -121,3 +122,74 @@ def test_an_effort_that_a_server_refuses(ask, sites, name, status, refusal, effo
     # It is remembered.
     assert ask(name, thinking=thinking).get("reasoning_effort") == effort
     assert len(sites["open"].asked(name)) == 1
+
+
+def anthropics_parts():
+    first, second = [anthropic_vendor.thought(f"Thought {at}.", f"{anthropic_vendor.SIGNATURE}{at}") for at in (1, 2)]
+    one, two = [anthropic_vendor.use(f"toolu_{at}", "weather", {"at": at}) for at in (1, 2)]
+    sealed = anthropic_vendor.sealed(anthropic_vendor.SEALED + "3")
+    return [first, anthropic_vendor.text("A"), one, second, sealed, anthropic_vendor.text("B"), two, anthropic_vendor.text("C")]
+
+
+def googles_parts(site, is_streamed):
+    parts = [{"text": "A"}, {"functionCall": {"name": "weather", "args": {"at": 1}}}, {"text": "B"},
+             {"functionCall": {"name": "weather", "args": {"at": 2}}}, {"text": "C"}]  # fmt: skip
+    if not is_streamed:
+        return {"json": site.wire.answer(parts, "STOP", {})}
+    return {"events": [site.wire.answer([part], "STOP" if part == parts[-1] else None, {}) for part in parts]}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_calls_stay_between_texts_and_thoughts(anthropics, sites, is_streamed):
+    """And so they go back."""
+    parts = anthropics_parts()
+    sites["claude"].says(MODELS["claude"]["opus"], {"content": parts}, {"content": [anthropic_vendor.text("Fine.")]})
+    asked = {"model": "opus", "max_tokens": 4000, "tools": [WEATHER], "thinking": {"type": "adaptive"}}
+    history = [{"role": "user", "content": "Hi"}]
+    if is_streamed:
+        with anthropics.messages.stream(messages=history, **asked) as events:
+            content = events.get_final_message().content
+    else:
+        content = anthropics.messages.create(messages=history, **asked).content
+    assert [block.type for block in content] == [part["type"] for part in parts]
+    results = [{"type": "tool_result", "tool_use_id": f"toolu_{at}", "content": "Sunny"} for at in (1, 2)]
+    history += [{"role": "assistant", "content": content}, {"role": "user", "content": results}]
+    anthropics.messages.create(messages=history, **asked)
+    sent = sites["claude"].asked(MODELS["claude"]["opus"])[-1]["body"]["messages"][1]["content"]
+    assert sent == [{name: value for name, value in part.items() if name not in ("citations", "caller")} for part in parts]
+    assert sites["claude"].take_violations() == []
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_calls_stay_between_items(official, sites, is_streamed):
+    parts = anthropics_parts()
+    sites["claude"].says(MODELS["claude"]["opus"], {"content": parts}, {"content": [anthropic_vendor.text("Fine.")]})
+    tool = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": False}
+    asked = {"model": "opus", "store": False, "tools": [tool], "reasoning": {"effort": "low"}}
+    if is_streamed:
+        with official.responses.stream(input="Hi", **asked) as events:
+            output = events.get_final_response().output
+    else:
+        output = official.responses.create(input="Hi", **asked).output
+    kinds = {"thinking": "reasoning", "redacted_thinking": "reasoning", "text": "message", "tool_use": "function_call"}
+    assert [item.type for item in output] == [kinds[part["type"]] for part in parts]
+    items = [item.model_dump(exclude_unset=True, exclude={"parsed_arguments"}) for item in output]
+    results = [{"type": "function_call_output", "call_id": f"toolu_{at}", "output": "Sunny"} for at in (1, 2)]
+    official.responses.create(input=[{"role": "user", "content": "Hi"}, *items, *results], **asked)
+    sent = sites["claude"].asked(MODELS["claude"]["opus"])[-1]["body"]["messages"][1]["content"]
+    assert [block["type"] for block in sent] == [part["type"] for part in parts]
+    assert sites["claude"].take_violations() == []
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_googles_calls_stay_between_texts(anthropics, sites, is_streamed):
+    sites["gem"].says(MODELS["gem"]["pro"], googles_parts(sites["gem"], is_streamed))
+    asked = {"model": "pro", "max_tokens": 4000, "tools": [WEATHER], "messages": [{"role": "user", "content": "Hi"}]}
+    if is_streamed:
+        with anthropics.messages.stream(**asked) as events:
+            content = events.get_final_message().content
+    else:
+        content = anthropics.messages.create(**asked).content
+    assert [block.type for block in content] == ["text", "tool_use", "text", "tool_use", "text"]
+    assert [block.text for block in content if block.type == "text"] == ["A", "B", "C"]
+    assert sites["gem"].take_violations() == []

@@ -113,6 +113,8 @@ package struct ToolCall: Sendable {
     package var arguments: String
     /// Of the thought that led to it: opaque, its vendor's.
     package var signature: String?
+    /// Of an answer: the bytes of its text that come before; of a message: the pieces before. Else it stands behind all.
+    package var place = Int.max
 
     package init(id: String?, name: String, arguments: String) {
         self.id = id

@@ -75,25 +75,36 @@ package struct ChatAnswer: Sendable {
             self.finish = finish
         }
 
-        /// The thoughts, and the text in pieces, in the order in which they came.
+        /// Thoughts, calls, and the text in pieces, in the order in which they came.
         package func forEachPart(
             thought takeThought: (Thought) -> Void,
-            text takeText: (UnsafeRawBufferPointer) -> Void
+            text takeText: (UnsafeRawBufferPointer) -> Void,
+            call takeCall: (ToolCall) -> Void
         ) {
             let text = text?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0)
             var told = 0
-            func tell(upTo end: Int) {
+            func tell(upTo place: Int) {
+                var end = min(place, text.count)
+                // The text may have been changed since.
+                while end > told, end < text.count, text[end] & 0xc0 == 0x80 { end -= 1 }
                 guard end > told else { return }
                 takeText(text[part: told..<end])
                 told = end
             }
-            for thought in thoughts {
-                var place = min(thought.textBytesBefore, text.count)
-                // The text may have been changed since.
-                while place > told, place < text.count, text[place] & 0xc0 == 0x80 { place -= 1 }
-                tell(upTo: place)
-                takeThought(thought)
+            var next = 0
+            func tellThoughts(beforeCall call: Int) {
+                while next < thoughts.count, thoughts[next].callsBefore <= call {
+                    tell(upTo: thoughts[next].textBytesBefore)
+                    takeThought(thoughts[next])
+                    next += 1
+                }
             }
+            for (index, call) in toolCalls.enumerated() {
+                tellThoughts(beforeCall: index)
+                tell(upTo: call.place)
+                takeCall(call)
+            }
+            tellThoughts(beforeCall: .max)
             tell(upTo: text.count)
         }
 

@@ -8,15 +8,24 @@ package final class Thought: Sendable {
     package let isSealed: Bool
     /// Of an answer: the bytes of its text that come before.
     package let textBytesBefore: Int
+    /// Of an answer.
+    package let callsBefore: Int
 
     /// Nil: there is nothing to keep.
-    package init?(_ text: String, signature: String?, isSealed: Bool = false, afterTextBytes textBytes: Int = 0) {
+    package init?(
+        _ text: String,
+        signature: String?,
+        isSealed: Bool = false,
+        afterTextBytes textBytes: Int = 0,
+        afterCalls calls: Int = 0
+    ) {
         let signature = signature.flatMap { $0.isEmpty ? nil : $0 }
         guard !text.isEmpty || signature != nil else { return nil }
         self.text = isSealed ? "" : text
         self.signature = signature
         self.isSealed = isSealed
         textBytesBefore = textBytes
+        callsBefore = calls
     }
 
     // The beginnings of signatures of OpenAI's reasoning and of Gemini's texts; Anthropic's have none.

@@ -59,24 +59,34 @@ extension ChatAnswer.Choice {
             tape.add(part.rawValue)
             tape.add(text.bytes)
         }
-        for thought in thoughts {
-            tape.add(Part.thought.rawValue)
-            tape.add(thought.isSealed ? 1 : 0)
-            tape.add(thought.textBytesBefore)
-            tape.add(thought.text)
-            tape.add(ifAny: thought.signature)
-        }
-        for call in toolCalls {
+        // The calls before a thought stand before it.
+        var next = 0
+        for (index, call) in toolCalls.enumerated() {
+            write(thoughtsFrom: &next, beforeCall: index, to: &tape)
             tape.add(Part.call.rawValue)
             tape.add(ifAny: call.id)
             tape.add(call.name)
             tape.add(call.arguments)
             tape.add(ifAny: call.signature)
+            tape.add(call.place)
         }
+        write(thoughtsFrom: &next, beforeCall: .max, to: &tape)
         tape.add(Part.finish.rawValue)
         tape.add(finish.tapeNumber)
         tape.add(stop == nil ? 0 : 1)
         if let stop { tape.add(stop.bytes) }
+    }
+
+    private func write(thoughtsFrom next: inout Int, beforeCall call: Int, to tape: inout AnswerTape) {
+        while next < thoughts.count, thoughts[next].callsBefore <= call {
+            let thought = thoughts[next]
+            tape.add(Part.thought.rawValue)
+            tape.add(thought.isSealed ? 1 : 0)
+            tape.add(thought.textBytesBefore)
+            tape.add(thought.text)
+            tape.add(ifAny: thought.signature)
+            next += 1
+        }
     }
 
     /// False: it is not readable.
@@ -90,14 +100,20 @@ extension ChatAnswer.Choice {
             guard let isSealed = reader.number(), let place = reader.number(), place >= 0,
                 let text = reader.string(), let signature = reader.stringIfAny()
             else { return false }
-            let thought = Thought(text, signature: signature, isSealed: isSealed == 1, afterTextBytes: place)
+            let thought = Thought(
+                text,
+                signature: signature,
+                isSealed: isSealed == 1,
+                afterTextBytes: place,
+                afterCalls: toolCalls.count
+            )
             if let thought { thoughts.append(thought) }
         case .call:
             guard let id = reader.stringIfAny(), let name = reader.string(), let arguments = reader.string(),
-                let signature = reader.stringIfAny()
+                let signature = reader.stringIfAny(), let place = reader.number(), place >= 0
             else { return false }
             var call = ToolCall(id: id, name: name, arguments: arguments)
-            call.signature = signature
+            (call.signature, call.place) = (signature, place)
             toolCalls.append(call)
         case .finish:
             guard let reason = reader.number().flatMap(FinishReason.init(tapeNumber:)), let hasStop = reader.number()

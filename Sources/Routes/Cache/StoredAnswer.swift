@@ -6,7 +6,7 @@ import Shared
 /// An answer as it is kept: what it used, who made it, and then the answer itself.
 struct StoredAnswer: Sendable {
     /// Of the format; others are not read.
-    private static let version = 3
+    private static let version = 4
 
     let usage: Usage
     /// The vendor's name of the model.

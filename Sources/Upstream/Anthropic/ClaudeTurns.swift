@@ -106,7 +106,7 @@ struct ClaudeTurns: ~Copyable {
 
     // MARK: The assistant
 
-    /// Thoughts and texts in their order, then the calls.
+    /// In their order; calls whose place is not known stand behind all.
     private mutating func appendAssistant(
         _ turn: Turn,
         _ list: inout BlockList,
@@ -116,9 +116,12 @@ struct ClaudeTurns: ~Copyable {
         let hasCalls = turn.places.contains { !messages[$0].toolCalls.isEmpty }
         // The beginning of an answer must not end in white space.
         let end = isLast && !hasCalls ? lastText(of: turn) : nil
+        waiting = []
         for place in turn.places {
             let content = messages[place].content
+            var calls = 0
             for (index, piece) in content.enumerated() {
+                appendCalls(of: place, from: &calls, before: index, &list, to: &out)
                 switch piece {
                 case .text(let text), .refusal(let text):
                     let isEnd = end.map { $0 == (place, index) } ?? false
@@ -128,13 +131,26 @@ struct ClaudeTurns: ~Copyable {
                 }
                 list.close(marks.mark(at: .piece(index, of: place)), to: &out)
             }
+            appendCalls(of: place, from: &calls, before: content.count, &list, to: &out)
         }
-        waiting = []
         for place in turn.places {
-            for (index, call) in messages[place].toolCalls.enumerated() {
-                append(call, &list, to: &out)
-                list.close(marks.mark(at: .call(index, of: place)), to: &out)
-            }
+            let message = messages[place]
+            var calls = message.toolCalls.firstIndex { $0.place > message.content.count } ?? message.toolCalls.count
+            appendCalls(of: place, from: &calls, before: .max, &list, to: &out)
+        }
+    }
+
+    private mutating func appendCalls(
+        of place: Int,
+        from first: inout Int,
+        before piece: Int,
+        _ list: inout BlockList,
+        to out: inout ByteBuffer
+    ) {
+        while first < messages[place].toolCalls.count, messages[place].toolCalls[first].place <= piece {
+            append(messages[place].toolCalls[first], &list, to: &out)
+            list.close(marks.mark(at: .call(first, of: place)), to: &out)
+            first += 1
         }
     }
 

@@ -8,8 +8,8 @@ struct GatheredAnswer: ~Copyable {
     private var refusal = ByteBuffer()
     /// A thought whose signature has not come.
     private var thought = ByteBuffer()
-    /// The bytes of text before it.
-    private var textBytesBefore = 0
+    /// The bytes of text, and the calls, before it.
+    private var before = (textBytes: 0, calls: 0)
     private var thoughts: [Thought] = []
     private var calls: [ToolCall] = []
     /// Of the last call.
@@ -26,18 +26,27 @@ struct GatheredAnswer: ~Copyable {
         case .text(let piece, _): text.append(counted(piece))
         case .refusal(let piece): refusal.append(counted(piece))
         case .reasoning(let piece):
-            if textBytesBefore != text.count { closeThought(nil) }
+            if before != here { closeThought(nil) }
             thought.append(counted(piece))
         case .signature(nil, let signature): closeThought(counted(signature).text)
         case .sealedThought(let data):
             closeThought(nil)
-            let sealed = Thought("", signature: counted(data).text, isSealed: true, afterTextBytes: text.count)
-            if let sealed { thoughts.append(sealed) }
+            let sealed = counted(data).text
+            let place = here
+            add(
+                Thought(
+                    "",
+                    signature: sealed,
+                    isSealed: true,
+                    afterTextBytes: place.textBytes,
+                    afterCalls: place.calls
+                )
+            )
         case .toolCall(_, let id, let name):
             closeCall()
-            calls.append(
-                ToolCall(id: id.isEmpty ? nil : counted(id).text, name: counted(name).text, arguments: "")
-            )
+            var call = ToolCall(id: id.isEmpty ? nil : counted(id).text, name: counted(name).text, arguments: "")
+            call.place = text.count
+            calls.append(call)
         case .toolArguments(_, let piece): arguments.append(counted(piece))
         case .signature(.some, let signature):
             if !calls.isEmpty { calls[calls.count - 1].signature = counted(signature).text }
@@ -57,7 +66,7 @@ struct GatheredAnswer: ~Copyable {
     consuming func finished() -> ChatAnswer.Choice {
         closeCall()
         var reasoning: Body?
-        if thoughts.isEmpty, !thought.isEmpty, textBytesBefore == 0 {
+        if thoughts.isEmpty, !thought.isEmpty, before == (0, 0) {
             reasoning = Body(copying: thought.bytes)
         } else {
             closeThought(nil)
@@ -72,18 +81,21 @@ struct GatheredAnswer: ~Copyable {
         return choice
     }
 
+    private var here: (textBytes: Int, calls: Int) { (text.count, calls.count) }
+
     private mutating func counted(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         bytes += piece.count
         return piece
     }
 
     private mutating func closeThought(_ signature: String?) {
-        let place = thought.isEmpty ? text.count : textBytesBefore
-        let whole = Thought(thought.text, signature: signature, afterTextBytes: place)
-        if let whole { thoughts.append(whole) }
+        let place = thought.isEmpty ? here : before
+        add(Thought(thought.text, signature: signature, afterTextBytes: place.textBytes, afterCalls: place.calls))
         thought.removeAll()
-        textBytesBefore = text.count
+        before = here
     }
+
+    private mutating func add(_ whole: Thought?) { if let whole { thoughts.append(whole) } }
 
     private mutating func closeCall() {
         guard !calls.isEmpty else { return }

@@ -48,17 +48,20 @@ private final class Told: AnswerWriter, @unchecked Sendable {
         var second = ChatAnswer.Choice(text: nil, finish: .toolCalls)
         second.reasoning = bytes("because")
         var call = ToolCall(id: "call_1", name: "look", arguments: "{}")
-        call.signature = "s"
+        (call.signature, call.place) = ("s", 2)
         second.toolCalls = [call, ToolCall(id: nil, name: "old", arguments: "")]
+        second.thoughts = [Thought("well", signature: nil, afterTextBytes: 2, afterCalls: 1)].compactMap(\.self)
         return ChatAnswer([first, second], usage: nil)
     }
 
     private func shown(_ answer: ChatAnswer) -> [String] {
         answer.choices.map { choice in
             let thoughts = choice.thoughts.map {
-                "\($0.text)/\($0.signature ?? "-")/\($0.isSealed)/\($0.textBytesBefore)"
+                "\($0.text)/\($0.signature ?? "-")/\($0.isSealed)/\($0.textBytesBefore)/\($0.callsBefore)"
             }
-            let calls = choice.toolCalls.map { "\($0.id ?? "-")/\($0.name)/\($0.arguments)/\($0.signature ?? "-")" }
+            let calls = choice.toolCalls.map {
+                "\($0.id ?? "-")/\($0.name)/\($0.arguments)/\($0.signature ?? "-")/\($0.place)"
+            }
             let texts = [choice.text, choice.reasoning, choice.refusal, choice.stop].map { $0?.text ?? "-" }
             return "\(texts) \(thoughts) \(calls) \(choice.finish)"
         }

@@ -63,20 +63,22 @@ struct MessageAnswer: ChatReply {
             body.append(json: text)
             body.append("}")
         }
-        choice.forEachPart(thought: append, text: append)
-        if let refusal = choice.refusal, !refusal.bytes.isEmpty { append(refusal.bytes) }
         // One that was cut cannot be called.
         let isCut = choice.finish == .length || choice.finish == .contentFilter
-        for call in choice.toolCalls where !isCut || isObject(call.arguments) {
+        var isWhole = true
+        func append(_ call: ToolCall) {
+            guard isWhole, !isCut || isObject(call.arguments) else { return }
             open("tool_use")
             body.append(#""id":"#)
             (call.id ?? "").withBytes { body.append(toolUseID: $0) }
             body.append(#","name":"#)
             body.append(json: call.name)
             body.append(#","input":"#)
-            guard appendObject(call.arguments, to: &body) else { return false }
+            isWhole = appendObject(call.arguments, to: &body)
             body.append("}")
         }
+        choice.forEachPart(thought: append, text: append, call: append)
+        if let refusal = choice.refusal, !refusal.bytes.isEmpty { append(refusal.bytes) }
         body.append(#"],"stop_reason":""#)
         body.append(choice.finish.stopReason(hasSequence: choice.stop != nil))
         body.append(#"","stop_sequence":"#)
@@ -84,7 +86,7 @@ struct MessageAnswer: ChatReply {
         body.append(#","usage":"#)
         usage.appendMessageJSON(to: &body)
         body.append("}")
-        return true
+        return isWhole
     }
 
     private static func isObject(_ json: String) -> Bool {

@@ -61,7 +61,9 @@ struct TurnReader {
                 messages.append(try result(block, place))
             case ("tool_use", .assistant):
                 note(.call(message.toolCalls.count, of: messages.count), of: block)
-                message.toolCalls.append(try call(block, place))
+                var call = try call(block, place)
+                call.place = message.content.count
+                message.toolCalls.append(call)
             case ("thinking", .assistant), ("redacted_thinking", .assistant):
                 if let thought = try Self.thought(block, place("")) { message.content.append(.thought(thought)) }
             case (let type, _):

@@ -120,9 +120,10 @@ struct ItemList: Sendable {
             case .thought(let thought):
                 if messages.last?.role != .assistant { messages.append(ChatMessage(role: .assistant, content: [])) }
                 messages[messages.count - 1].content.append(.thought(thought))
-            case .call(let call):
+            case .call(var call):
                 if let id = call.id { calls.insert(CallID(id.utf8)) }
                 if messages.last?.role != .assistant { messages.append(ChatMessage(role: .assistant, content: [])) }
+                call.place = messages[messages.count - 1].content.count
                 messages[messages.count - 1].toolCalls.append(call)
             case .result(let message):
                 guard let id = message.toolCallID, calls.contains(CallID(id.utf8)) else {

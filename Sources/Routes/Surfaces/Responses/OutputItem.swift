@@ -92,6 +92,19 @@ enum OutputItem {
         out.append("}")
     }
 
+    static func append(
+        _ call: ToolCall,
+        _ name: ToolNames.Name,
+        _ id: String,
+        _ status: StaticString,
+        to out: inout ByteBuffer
+    ) {
+        func add(_ text: UnsafeRawBufferPointer) {
+            (call.id ?? "").withBytes { append(call: name, callID: $0, arguments: text, id, status, to: &out) }
+        }
+        call.arguments.withBytes { if name.isCustom { ToolNames.input(of: $0, add) } else { add($0) } }
+    }
+
     private static func open(_ type: StaticString, _ id: String, _ status: StaticString, to out: inout ByteBuffer) {
         out.append(#"{"id":"#)
         out.append(json: id)

@@ -126,41 +126,25 @@ extension ResponseObject {
                 to: &out
             )
         }
-        let isLast = choice.refusal == nil && choice.toolCalls.isEmpty
-        func append(_ text: UnsafeRawBufferPointer, _ status: StaticString) {
-            OutputItem.append(message: text, isRefusal: false, next(.message), status, to: &out)
+        var left = (text: choice.text?.bytes.count ?? 0, calls: choice.toolCalls.count)
+        func itemStatus() -> StaticString {
+            left.text == 0 && left.calls == 0 && choice.refusal == nil ? status : "completed"
         }
-        var left = choice.text?.bytes.count ?? 0
         choice.forEachPart { thought in
             OutputItem.append(thought, next(.reasoning), to: &out)
         } text: { text in
-            left -= text.count
-            append(text, isLast && left == 0 ? status : "completed")
+            left.text -= text.count
+            OutputItem.append(message: text, isRefusal: false, next(.message), itemStatus(), to: &out)
+        } call: { call in
+            left.calls -= 1
+            let name = call.name.withBytes { names[$0] }
+            OutputItem.append(call, name, next(name.itemType), itemStatus(), to: &out)
         }
-        if isLast, count == 0 { append(.empty, status) }
+        if count == 0, choice.refusal == nil {
+            OutputItem.append(message: .empty, isRefusal: false, next(.message), status, to: &out)
+        }
         if let refusal = choice.refusal {
             OutputItem.append(message: refusal.bytes, isRefusal: true, next(.message), status, to: &out)
-        }
-        for (index, call) in choice.toolCalls.enumerated() {
-            var (offered, id, arguments) = (call.name, call.id ?? "", call.arguments)
-            let name = offered.withUTF8 { names[UnsafeRawBufferPointer($0)] }
-            let itemID = next(name.itemType)
-            func add(_ text: UnsafeRawBufferPointer) {
-                id.withUTF8 { id in
-                    OutputItem.append(
-                        call: name,
-                        callID: UnsafeRawBufferPointer(id),
-                        arguments: text,
-                        itemID,
-                        index + 1 == choice.toolCalls.count ? status : "completed",
-                        to: &out
-                    )
-                }
-            }
-            arguments.withUTF8 { bytes in
-                let text = UnsafeRawBufferPointer(bytes)
-                if name.isCustom { ToolNames.input(of: text, add) } else { add(text) }
-            }
         }
     }
 }
