@@ -315,6 +315,7 @@ def test_the_least_recent_goes_first(start_relay, server):
         text = http.get("/metrics").text
     assert [metric(text, name) for name in ("hits_total", "misses_total", "entries")] == [2, 4, 2]
     assert metric(text, "bytes") > 600
+    relay.stop()
     lines = [line for line in relay.log_lines() if line.get("cached")]
     assert len(lines) == 2 and all(line["cost"] == 0 and line["prompt_tokens"] == 9 for line in lines)
 

@@ -2,7 +2,7 @@
 
 import conftest
 import pytest
-from chat import MODEL, ask, either, stream
+from chat import MODEL, ask, either
 from memcached import wait_for
 
 SERVERS = "within/model"
@@ -44,25 +44,6 @@ def is_full(answer):
     assert answer.status_code == 429 and answer.headers["x-relay-limited-by"] == "relay", answer.text
     assert answer.headers["retry-after"] == "1" and answer.json()["error"]["code"] == "rate_limit_exceeded"
     return True
-
-
-@pytest.mark.parametrize("is_streamed", [False, True])
-def test_choices_that_have_no_room_together_are_made_elsewhere(serve, is_streamed):
-    providers, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=2, PROVIDER_B_PRIORITY=2, BREAKER_FAILURES=1)
-    if is_streamed:
-        assert stream(http, n=3).headers["x-relay-provider"] == "b"
-    else:
-        assert ask(http, n=3).headers["x-relay-provider"] == "b"
-    # Neither the key nor the provider failed.
-    assert ask(http).headers["x-relay-provider"] == "a"
-    assert providers.order().endswith("bbba")
-
-
-def test_choices_that_have_no_room_anywhere_are_refused(serve):
-    _, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=2, PROVIDER_B_CONCURRENCY=1)
-    assert is_full(ask(http, n=3))
-    _, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=2, PROVIDER_B_PRIORITY=2, FALLBACK_ATTEMPTS=1)
-    assert is_full(ask(http, n=3))
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
