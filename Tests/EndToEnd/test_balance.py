@@ -72,6 +72,26 @@ def test_a_request_that_reaches_no_vendor_takes_no_turn(serve):
     assert providers.order() == "abab"
 
 
+@pytest.mark.parametrize("balance", ["sequence", "smooth", "least-load"])
+def test_a_request_that_no_provider_can_serve_takes_no_turn(serve, balance):
+    models = {"PROVIDER_A_MODELS": "m=gpt-4o-mini", "PROVIDER_B_MODELS": "m=gpt-4o-mini"}
+    providers, http = serve(a=1, b=1, BALANCE=balance, **models)
+    for _ in range(4):
+        assert ask(http, "many words " * 90_000, model="m").status_code == 400
+        assert ask(http, model="m").status_code == 200
+    assert providers.order() == "abab"
+
+
+@pytest.mark.parametrize("balance", ["sequence", "smooth", "least-load"])
+def test_who_cannot_serve_a_request_keeps_the_turn_and_the_others_take_theirs(serve, balance):
+    models = {"PROVIDER_A_MODELS": "m=gpt-3.5-turbo", "PROVIDER_B_MODELS": "m=gpt-4o-mini", "PROVIDER_C_MODELS": "m=gpt-4o-mini"}
+    providers, http = serve(a=1, b=1, c=1, BALANCE=balance, **models)
+    for _ in range(4):
+        assert ask(http, "many words " * 12_000, model="m").status_code == 200
+    assert ask(http, model="m").headers["x-relay-provider"] == "a"
+    assert providers.order() == "bcbca"
+
+
 def test_a_lower_priority_goes_first(serve):
     providers, http = serve(a=1, b=1, c=1, PROVIDER_A_PRIORITY=2, PROVIDERS="c,b")
     asks(http, 3)

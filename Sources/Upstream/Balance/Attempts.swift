@@ -22,6 +22,8 @@ package final class Attempts: @unchecked Sendable {
     private var turnedLater: [Int] = []
     /// The candidate that is asked, or was asked last.
     private var current: Int?
+    /// Of one that was not asked yet: the turn, or rank, that it was chosen by.
+    private var reason: Reason?
     /// It is asked once more, with this key.
     private var repeating: Credential?
     /// It is asked once more, with a key that was not tried.
@@ -157,7 +159,7 @@ package final class Attempts: @unchecked Sendable {
         guard list.hasPeers(first) else { return first }
         let group = list.areEqual ? sound[...] : sound.prefix { list.priorities[$0] == priority }
         if affinity != nil || balance.rules.order == .leastLoad { return best(of: group, balance) }
-        return balance.turn(list.turnKey(priority), for: caller, of: group.map { list.members[$0] })
+        return taken(among: group.map { list.members[$0] }, priority, balance)
     }
 
     /// The first turn, among all of them; nil: it takes more to choose.
@@ -167,7 +169,30 @@ package final class Attempts: @unchecked Sendable {
         else { return nil }
         let priority = list.priorities[0]
         turned = priority
-        return list.members.count == 1 ? 0 : balance.turn(list.turnKey(priority), for: caller, of: list.members)
+        return list.members.count == 1 ? 0 : taken(among: list.members, priority, balance)
+    }
+
+    private enum Reason {
+        case turn(TurnState.Turn, among: [TurnState.Member])
+        case rank
+    }
+
+    private func taken(among members: [TurnState.Member], _ priority: Int, _ balance: Balance) -> Int {
+        let turn = balance.turn(list.turnKey(priority), for: caller, of: members)
+        reason = .turn(turn, among: members)
+        return turn.place
+    }
+
+    /// The candidate is not asked, so the request takes a turn of the others, if any.
+    private func giveTurnBack() {
+        guard let reason = reason.take(), let balance, let current else { return }
+        let priority = list.priorities[current]
+        if turned == priority { turned = nil } else { turnedLater.removeAll { $0 == priority } }
+        switch reason {
+        case .turn(let turn, let members):
+            balance.giveBack(turn, list.turnKey(priority), for: caller, of: members)
+        case .rank: balance.tookNot(provider: list.all[current].offeredBy)
+        }
     }
 
     private func setFullAside() {
@@ -189,6 +214,7 @@ package final class Attempts: @unchecked Sendable {
             if rank < least { (best, least) = (place, rank) }
         }
         balance.took(provider: list.all[best].offeredBy)
+        reason = .rank
         return best
     }
 
@@ -225,6 +251,7 @@ package final class Attempts: @unchecked Sendable {
     }
 
     private func giveUp() {
+        giveTurnBack()
         left.removeAll { $0 == current }
         repeating = nil
         takesNextKey = false
@@ -258,6 +285,7 @@ package final class Attempts: @unchecked Sendable {
 
     private func call(_ candidate: Candidate, with credential: Credential) -> VendorCall {
         let call = candidate.call(with: credential, billing: sheet)
+        reason = nil
         asked += 1
         if asked > 1 { sheet.attempts += 1 }
         repeating = nil

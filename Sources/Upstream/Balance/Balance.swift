@@ -67,20 +67,38 @@ package final class Balance: Sendable {
         chosen.withLock { $0[place, default: 0] += 1 }
     }
 
+    /// It was not asked.
+    func tookNot(provider place: Int) {
+        guard rules.order == .leastLoad else { return }
+        chosen.withLock { $0[place, default: 0] -= 1 }
+    }
+
     /// Takes a turn.
     ///
     /// - Parameters:
     ///   - key: of all callers together.
     ///   - members: by place; at least one.
-    func turn(_ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) -> Int {
-        let isOfCaller = rules.scope != .global
-        let key = if isOfCaller, let caller { key.of(caller) } else { key }
+    func turn(_ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) -> TurnState.Turn {
+        let key = scoped(key, caller)
         return turns.withLock { turns in
             if let known = turns.use(key) { return known.state.next(of: members, by: rules.order) }
             let new = Turns()
             turns.set(key, new, atMost: Self.keptTurns)
             return new.state.next(of: members, by: rules.order)
         }
+    }
+
+    /// The one that had the turn was not asked.
+    ///
+    /// - Parameter members: those that it was taken among.
+    func giveBack(_ turn: TurnState.Turn, _ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) {
+        let key = scoped(key, caller)
+        turns.withLock { $0.use(key)?.state.giveBack(turn, of: members, by: rules.order) }
+    }
+
+    private func scoped(_ key: TurnKey, _ caller: Identity?) -> TurnKey {
+        let isOfCaller = rules.scope != .global
+        return if isOfCaller, let caller { key.of(caller) } else { key }
     }
 
     // MARK: Breakers

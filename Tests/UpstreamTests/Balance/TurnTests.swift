@@ -11,7 +11,7 @@ import Testing
         var state = TurnState()
         let members = weights.enumerated().filter { $0.element > 0 }
             .map { TurnState.Member(place: $0.offset, weight: $0.element) }
-        return (0..<count).map { _ in "ABCDE".map(String.init)[state.next(of: members, by: order)] }.joined()
+        return (0..<count).map { _ in "ABCDE".map(String.init)[state.next(of: members, by: order).place] }.joined()
     }
 
     @Test("in sequence each is used as often in a row as its weight says")
@@ -38,10 +38,35 @@ import Testing
             TurnState.Member(place: 0, weight: 2), TurnState.Member(place: 1, weight: 1),
             TurnState.Member(place: 2, weight: 1)
         )
-        #expect(state.next(of: [a, b, c], by: .sequence) == 0)
-        #expect(state.next(of: [b, c], by: .sequence) == 1)
-        #expect(state.next(of: [a, c], by: .sequence) == 2)
-        #expect(state.next(of: [a, b, c], by: .sequence) == 0)
+        #expect(state.next(of: [a, b, c], by: .sequence).place == 0)
+        #expect(state.next(of: [b, c], by: .sequence).place == 1)
+        #expect(state.next(of: [a, c], by: .sequence).place == 2)
+        #expect(state.next(of: [a, b, c], by: .sequence).place == 0)
+    }
+
+    @Test(
+        "a turn that is given back is as if it had not been taken",
+        arguments: [BalanceSettings.Order.sequence, .smooth]
+    )
+    func givesBack(order: BalanceSettings.Order) {
+        let members = [3.0, 1, 2].enumerated().map { TurnState.Member(place: $0.offset, weight: $0.element) }
+        var (state, plain) = (TurnState(), TurnState())
+        for _ in 0..<30 {
+            for others in [members, Array(members[1...]), [members[2]]] {
+                state.giveBack(state.next(of: others, by: order), of: others, by: order)
+            }
+            #expect(state.next(of: members, by: order).place == plain.next(of: members, by: order).place)
+        }
+    }
+
+    @Test("after others were taken it goes to the next", arguments: [BalanceSettings.Order.sequence, .smooth])
+    func givesBackLate(order: BalanceSettings.Order) {
+        let members = [1.0, 1].enumerated().map { TurnState.Member(place: $0.offset, weight: $0.element) }
+        var state = TurnState()
+        let first = state.next(of: members, by: order)
+        #expect(first.place == 0 && state.next(of: members, by: order).place == 1)
+        state.giveBack(first, of: members, by: order)
+        #expect((0..<3).map { _ in state.next(of: members, by: order).place } == [0, 0, 1])
     }
 
     @Test("requests take turns by priority and weight; a weight of 0 is never asked")
@@ -70,11 +95,35 @@ import Testing
         let members = offers.map { TurnState.Member(place: $0.provider, weight: $0.rank.weight) }
         let key = Balance.TurnKey(model: "m", priority: 1)
         let first = await withTaskGroup(of: Int.self) { group in
-            for _ in 0..<1_000 { group.addTask { balance.turn(key, for: nil, of: members) } }
+            for _ in 0..<1_000 { group.addTask { balance.turn(key, for: nil, of: members).place } }
             var first = 0
             for await place in group where place == 0 { first += 1 }
             return first
         }
+        #expect(first == 250)
+    }
+
+    @Test("they have them, too, where half of the requests give their turns back")
+    func concurrentReturns() async {
+        let (offers, rules) = providers(["WEIGHT=1", "WEIGHT=3"])
+        let balance = Balance(rules)
+        let members = offers.map { TurnState.Member(place: $0.provider, weight: $0.rank.weight) }
+        let key = Balance.TurnKey(model: "m", priority: 1)
+        var first = await withTaskGroup(of: Int?.self) { group in
+            for number in 0..<1_000 {
+                group.addTask {
+                    let turn = balance.turn(key, for: nil, of: members)
+                    if number % 2 == 0 { return turn.place }
+                    balance.giveBack(turn, key, for: nil, of: members)
+                    return nil
+                }
+            }
+            var first = 0
+            for await place in group where place == 0 { first += 1 }
+            return first
+        }
+        // Turns that were given back last are still there.
+        for _ in 0..<500 where balance.turn(key, for: nil, of: members).place == 0 { first += 1 }
         #expect(first == 250)
     }
 }
