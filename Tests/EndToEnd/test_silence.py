@@ -21,7 +21,9 @@ class Waiting:
 
     def __init__(self, relay, key, path, fields):
         content = json.dumps(fields | {"stream": True}).encode()
-        head = f"POST {path} HTTP/1.1\r\nHost: r\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n"
+        if key:
+            head += f"Authorization: Bearer {key}\r\n"
         self.peer = socket.create_connection(
             ("127.0.0.1", relay.port), timeout=3 * PATIENCE_SECONDS
         )
@@ -126,3 +128,26 @@ def test_messages(ended):
 def test_responses(ended):
     got = ended[1]["responses", ""].content
     assert got.index(b'"delta":"One "') < got.index(b": ping") < got.index(b'"delta":"late"') < got.index(b"response.completed")
+
+
+def test_streams_that_wait_for_capacity(serve, vendor):
+    relays = []
+    for patience in ("60s", "11s"):
+        providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, QUEUE_TIMEOUT=patience)
+        (key,) = providers.keys["a"]
+        vendor.answers(key, {"answer": "first", "stall_at": -1})
+        relays.append((http.relay, key, Waiting(http.relay, None, PATH, body())))
+        vendor.wait(key, "stalled", 1)
+    (relay, key, first), (other, other_key, other_first) = relays
+    chat, message = Waiting(relay, None, PATH, body()), Waiting(relay, None, "/v1/messages", HELLO)
+    refused = Waiting(other, None, PATH, body())
+    for wait, mark in ((chat, b'"role":"assistant"'), (message, b"event: ping"), (refused, b'"role":"assistant"')):
+        wait.read_until(mark)
+    assert refused.rest().chat().error["code"] == "rate_limit_exceeded"
+    vendor.answers(key, {"answer": "late"})
+    for stalled in (key, other_key):
+        vendor.release(stalled)
+    assert first.rest().chat().text() == other_first.rest().chat().text() == "first"
+    assert chat.rest().chat().text() == "late" and chat.chat().is_done
+    names = message.rest().names()
+    assert names[:2] == ["message_start", "ping"] and names[-1] == "message_stop"

@@ -35,6 +35,8 @@ final class ChatFallback: @unchecked Sendable {
     private var refusals: [Int: APIError] = [:]
     /// Told of each candidate before it is asked; nil: the request is billed by its price.
     private let choosing: ((Candidate) -> Void)?
+    /// Takes the stream; nil: the answer is whole.
+    private var writer: (any AnswerWriter)?
 
     init(
         _ call: consuming ChatCall,
@@ -124,6 +126,7 @@ final class ChatFallback: @unchecked Sendable {
         _ wanted: WantedAnswer,
         billing sheet: CallSheet
     ) async throws(UpstreamError) {
+        self.writer = writer
         try await first(billing: sheet) { [self] (plan, vendorCall, attempts) async throws(UpstreamError) in
             let attempt = StreamedAttempt(plan, vendorCall, self, attempts)
             if plan.keepsDeadline { return try await attempt.stream(to: writer, wanted, exchange, isLast: true) }
@@ -144,7 +147,7 @@ final class ChatFallback: @unchecked Sendable {
             if let atOnce = attempts.nextAtOnce() {
                 place = atOnce
             } else {
-                guard let later = await attempts.next() else { throw attempts.failure }
+                guard let later = await next(attempts) else { throw attempts.failure }
                 place = later
             }
             if let atOnce = readyAtOnce(place, sheet) {
@@ -168,6 +171,14 @@ final class ChatFallback: @unchecked Sendable {
                 try attempts.failed(error)
             }
         }
+    }
+
+    /// The next candidate, which may take a wait for capacity. The client is pinged meanwhile.
+    @inline(never)
+    private func next(_ attempts: Attempts) async -> Int? {
+        let pinging = writer.map { Pinging($0, exchange.gateway.loop) }
+        defer { pinging?.stop() }
+        return await attempts.next()
     }
 
     /// Nil: there is no such value.
