@@ -308,7 +308,9 @@ package final class Attempts: @unchecked Sendable {
     private func taken(_ candidate: Candidate) async -> (Credential, HeldCapacity)? {
         if let key = waitedFor {
             waitedFor = nil
-            return key
+            // A call about a file is made with the key that has the file, whichever was free first.
+            guard let bound = candidate.fixed, bound.key != key.0.key else { return key }
+            key.1.end()
         }
         if let repeating { return await candidate.with(repeating).takenKey() }
         guard let current else { return nil }
