@@ -1,10 +1,12 @@
 """Several providers behind one model name: turns, fallback, resting keys, the breaker."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from chat import ask, body, either, refusal, stream, streamed, text_of, vendor_error
+from pictures import picture
 
 OK = {"answer": "served"}
 FAILED = {"status": 500, "text": ""}
@@ -299,6 +301,67 @@ def test_other_endpoints_go_elsewhere_too(serve, vendor):
     assert image.status_code == 200 and image.headers["x-relay-provider"] == "b"
     speech = http.post("/v1/audio/speech", json={"model": "tts-1", "input": "Hi", "voice": "alloy"})
     assert speech.status_code == 200 and speech.headers["x-relay-provider"] == "b"
+
+
+DRAWING = picture("drawing")
+SOUND = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(40)
+UPLOADS = {
+    "audio/transcriptions": ("whisper-1", {}, {"file": ("a.wav", SOUND, "audio/wav")}),
+    "audio/translations": ("whisper-1", {}, {"file": ("a.wav", SOUND, "audio/wav")}),
+    "images/edits": ("gpt-image-1", {"prompt": "a hat"}, {"image": ("a.png", DRAWING, "image/png")}),
+    "images/variations": ("dall-e-2", {}, {"image": ("a.png", DRAWING, "image/png")}),
+}
+
+
+@pytest.fixture(params=UPLOADS)
+def uploading(request, serve):
+    """`providers, http, upload = uploading(BREAKER_FAILURES=2)`: two providers of a model, and its call with an upload."""
+    model, fields, files = UPLOADS[request.param]
+
+    def made(**more):
+        models = {f"PROVIDER_{name}_MODELS": f"{model},gpt-4o-mini" for name in "AB"}
+        providers, http = serve(a=1, b=1, **models, **more)
+        return providers, http, lambda: http.post(f"/v1/{request.param}", data={"model": model} | fields, files=files)
+
+    made.is_repeated = request.param.startswith("images")
+    return made
+
+
+def by(answers):
+    assert [answer.status_code for answer in answers] == [200] * len(answers), answers[-1].text
+    return "".join(answer.headers["x-relay-provider"] for answer in answers)
+
+
+def test_calls_with_uploads_take_turns(uploading):
+    _, _, upload = uploading()
+    assert by([upload() for _ in range(4)]) == "abab"
+
+
+def test_calls_with_uploads_pass_over_a_broken_provider(uploading, vendor):
+    providers, _, upload = uploading(BREAKER_FAILURES=2)
+    key = providers.keys["a"][0]
+    vendor.answers(key, FAILED)
+    vendor.answers(f"upload:{key}", FAILED)
+    answers = [upload() for _ in range(6)]
+    if uploading.is_repeated:
+        assert by(answers) == "bbbbbb"
+    else:
+        assert [answer.status_code for answer in answers] == [502, 200, 502, 200, 200, 200]
+    assert len(vendor.requests(key)) == 2
+
+
+def test_calls_with_uploads_pass_over_a_provider_without_room(uploading, vendor):
+    providers, http, upload = uploading(PROVIDER_A_CONCURRENCY=1)
+    key = providers.keys["a"][0]
+    vendor.answers(key, {"stall_at": -1, "answer": "served"})
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(ask, http)
+        vendor.wait(key, "stalled", 1)
+        try:
+            assert by([upload() for _ in range(2)]) == "bb"
+        finally:
+            vendor.release(key)
+        assert text_of(held.result()) == "served"
 
 
 # --- keys -------------------------------------------------------------------------------------------------------

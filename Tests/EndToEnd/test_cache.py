@@ -512,6 +512,7 @@ def test_a_directory_that_cannot_be_written(start_relay, server, prompt, tmp_pat
     server.says(UP, {})
     with client_of(relay) as http:
         assert states(http, *[body(prompt)] * 3) == ["miss"] * 3
+    relay.stop()
     lines = [line for line in relay.log_lines() if "directory of the cache" in line["message"]]
     assert len(lines) == 1 and lines[0]["level"] == "warning"
 

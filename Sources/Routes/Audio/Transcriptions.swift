@@ -29,18 +29,18 @@ private func writeDown(
     let request = TranscriptionRequest(purpose: purpose, caller: caller, form: form, exchange: exchange)
 
     let early = try request.knowsModel ? request.plan(isWhole: false) : nil
-    let uploader = early?.candidate ?? gateway.registry.uploader(for: caller, able: purpose.feature)
+    let uploaders = early?.candidates ?? gateway.registry.uploader(for: caller, able: purpose.feature)
+    let uploader = early?.candidate ?? uploaders?.leading
     let isAdmitted = early != nil || uploader != nil && !gateway.limits.dependsOnModels
     let admission = Admission.pending()
     exchange.use(admission.sheet)
     if isAdmitted, let uploader { try await request.admit(uploader, admission) }
     let beginning = try await request.beginning()
-    let keeper = try await request.keeper(uploader, admission.sheet)
+    let attempt = try await request.attempt(uploaders, admission.sheet)
     var plan: TranscriptionRequest.Plan?
     let atEnd = { () async throws(APIError) in
         guard try await form.nextFile() == nil else { throw .value("file", "one file at a time is taken") }
-        let held = uploader.flatMap { uploader in keeper.map { (uploader, $0.call) } }
-        let whole = try request.plan(isWhole: true, holding: held)
+        let whole = try request.plan(isWhole: true, holding: attempt)
         if !isAdmitted {
             try await request.admit(whole.candidate, admission)
         } else if early == nil {
@@ -48,16 +48,17 @@ private func writeDown(
         }
         plan = whole
     }
-    guard let keeper else {
+    guard let attempt, let provider = attempt.candidate.transcription else {
         try await atEnd()
         throw .modelNotFound(exchange.record.model ?? "")
     }
+    let keeper = FileKeeper(provider, attempt)
     let file = try await form.pass(beginning.bytes, beginning.label, to: keeper) { (_) async throws(APIError) in
         try await atEnd()
         return FileTerms()
     }
     guard let plan else { throw .modelNotFound(exchange.record.model ?? "") }
-    let transcript = try await request.transcript(plan, file, by: keeper.call)
+    let transcript = try await request.transcript(plan, file, by: attempt)
     try exchange.send(transcript, plan.call)
 }
 
@@ -69,7 +70,9 @@ private struct TranscriptionRequest {
     /// The result of a form's fields.
     struct Plan {
         let call: TranscriptionCall
+        /// The one that serves it, or would at first.
         let candidate: Candidate
+        let candidates: Candidates
         let prepared: any PreparedTranscription
     }
 
@@ -87,19 +90,29 @@ private struct TranscriptionRequest {
 
     var knowsModel: Bool { form.fields.contains { $0.name.isSame(as: "model") && !$0.text.isEmpty } }
 
-    /// - Parameter holder: who has the file, and by which call; nil: nobody yet.
-    func plan(isWhole: Bool, holding holder: (Candidate, VendorCall)? = nil) throws(APIError) -> Plan {
+    /// - Parameter holder: the call that handed the file over; nil: none did yet.
+    func plan(isWhole: Bool, holding holder: SingleAttempt? = nil) throws(APIError) -> Plan {
         let call = try TranscriptionCall(purpose, FormFields(form.fields), isWhole: isWhole)
         exchange.record.model = call.model
         let registry = gateway.registry
-        let candidate =
-            if let (uploader, upload) = holder {
-                try registry.candidate(call.model, for: caller, able: purpose.feature, holding: uploader, upload)
+        let candidates =
+            if let holder {
+                Candidates(inOrder: [
+                    try registry.candidate(
+                        call.model,
+                        for: caller,
+                        able: purpose.feature,
+                        holding: holder.candidate,
+                        holder.call
+                    )
+                ])
             } else {
-                try registry.candidate(call.model, for: caller, able: purpose.feature)
+                try registry.candidates(call.model, for: caller, able: purpose.feature)
             }
+        let candidate = candidates.firstSound
         guard let provider = candidate.transcription else { throw .modelNotFound(call.model) }
-        return Plan(call: call, candidate: candidate, prepared: try provider.prepare(call, for: candidate.model))
+        let prepared = try provider.prepare(call, for: candidate.model)
+        return Plan(call: call, candidate: candidate, candidates: candidates, prepared: prepared)
     }
 
     func admit(_ candidate: Candidate, _ admission: borrowing Admission) async throws(APIError) {
@@ -123,27 +136,28 @@ private struct TranscriptionRequest {
     }
 
     /// Nil: nobody could take the file.
-    func keeper(_ uploader: Candidate?, _ sheet: CallSheet) async throws(APIError) -> FileKeeper? {
-        guard let uploader, let provider = uploader.transcription else { return nil }
-        exchange.record.price = uploader.price
+    func attempt(_ uploaders: Candidates?, _ sheet: CallSheet) async throws(APIError) -> SingleAttempt? {
+        guard let uploaders else { return nil }
         do throws(UpstreamError) {
-            return FileKeeper(provider, try await uploader.call(billing: sheet), model: uploader.name)
+            let attempt = try await uploaders.single(billing: sheet)
+            exchange.record.price = attempt.candidate.price
+            return attempt
         } catch {
-            throw APIError(error, model: uploader.name)
+            throw APIError(error, model: uploaders.leading.name)
         }
     }
 
     func transcript(
         _ plan: Plan,
         _ file: KeptAsset,
-        by vendorCall: VendorCall
+        by attempt: SingleAttempt
     ) async throws(APIError) -> Transcript {
         do throws(UpstreamError) {
-            let transcript = try await exchange.transcript(plan.prepared, of: file, by: vendorCall)
-            vendorCall.served()
+            let transcript = try await exchange.transcript(plan.prepared, of: file, by: attempt.call)
+            attempt.served()
             return transcript
         } catch {
-            throw APIError(vendorCall.failure(error), model: plan.call.model)
+            throw APIError(attempt.failure(error), model: plan.call.model)
         }
     }
 }

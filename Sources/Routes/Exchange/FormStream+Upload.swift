@@ -22,14 +22,14 @@ extension FormStream {
         do throws(UpstreamError) {
             upload = try keeper.provider.upload(label, terms, totalBytes: nil, by: keeper.call)
         } catch {
-            throw APIError(keeper.call.failure(error), model: keeper.model)
+            throw APIError(keeper.failure(error), model: keeper.model)
         }
         defer { upload.stop() }
         var bytes = beginning.count
         do throws(UpstreamError) {
             try await upload.write(beginning.bytes)
         } catch {
-            throw APIError(keeper.call.failure(error), model: keeper.model)
+            throw APIError(keeper.failure(error), model: keeper.model)
         }
         beginning.release()
         while upload.isWanted, let piece = try await nextPiece() {
@@ -37,7 +37,7 @@ extension FormStream {
             do throws(UpstreamError) {
                 try await upload.write(piece)
             } catch {
-                throw APIError(keeper.call.failure(error), model: keeper.model)
+                throw APIError(keeper.failure(error), model: keeper.model)
             }
         }
         // A vendor that wants no more says why in its answer.
@@ -47,7 +47,7 @@ extension FormStream {
             keeper.call.ended()
             return asset
         } catch {
-            throw APIError(keeper.call.failure(error), model: keeper.model)
+            throw APIError(keeper.failure(error), model: keeper.model)
         }
     }
 }

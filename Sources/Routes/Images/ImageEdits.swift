@@ -13,7 +13,12 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     let isMasked = mask != nil || named?.mask != nil
     // The kind of call depends on there being a mask, not on its content.
     call.mask = isMasked ? Body(ByteBuffer()) : nil
-    var candidate = try gateway.registry.candidate(call.model, for: caller, able: isMasked ? .imageInpaint : .imageEdit)
+    var candidates = try gateway.registry.candidates(
+        call.model,
+        for: caller,
+        able: isMasked ? .imageInpaint : .imageEdit
+    )
+    let candidate = candidates.firstSound
     guard let provider = candidate.images else { throw .modelNotFound(call.model) }
     let calls = try provider.prepare(call, for: candidate.model).calls
     try await exchange.countStray(caller, servedBy: candidate)
@@ -22,18 +27,21 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     let admission = try await exchange.admit(cover, terms)
     if let named {
         let loader = PictureLoader(caller: caller, gateway: gateway, sheet: admission.sheet)
-        (call.picture, candidate) = try await loader.picture(named.image, isMasked: isMasked, candidate)
+        let (picture, holder) = try await loader.picture(named.image, isMasked: isMasked, candidate)
+        call.picture = picture
+        if case .address = picture { candidates = Candidates(inOrder: [holder]) }
         if let part = named.mask { mask = try await loader.bytes(part) }
     }
     if let mask {
         call.mask = try await converted(mask, call.picture, named?.image.param ?? "image", by: provider, exchange)
     }
-    let images = try provider.prepare(call, for: candidate.model)
-    let (whole, model, memory) = (call, candidate.model, gateway.memory(of: caller))
+    // A wish that the model cannot fulfil is refused before anybody's turn is taken.
+    _ = try provider.prepare(call, for: candidate.model)
+    let (whole, memory) = (call, gateway.memory(of: caller))
     do throws(UpstreamError) {
-        try await Candidates(inOrder: [candidate]).first(billing: admission.sheet) {
-            (_, vendorCall) async throws(UpstreamError) in
-            try await answerImages(images, whole, model, memory, vendorCall, exchange)
+        try await candidates.first(billing: admission.sheet) { (candidate, vendorCall) async throws(UpstreamError) in
+            let images = try prepared(whole, candidate)
+            try await answerImages(images, whole, candidate.model, memory, vendorCall, exchange)
         }
     } catch {
         throw APIError(error, model: call.model)

@@ -23,28 +23,28 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     var call = try ImageCall(variation: FormFields(form.fields))
     exchange.record.model = call.model
     call.picture = try editedPicture(in: form)
-    let named = try gateway.registry.candidate(
+    let named = try gateway.registry.candidates(
         call.model,
         for: caller,
         able: [.image, .imageEdit, .imageInpaint, .imageVariation]
     )
-    let candidates = varying(named, call, caller, gateway)
-    guard let first = candidates.first else {
+    guard let candidates = varying(named, call, caller, gateway) else {
         throw .value(
             "model",
             "makes no variations, nor does another model that this key may use",
             code: "unsupported_value"
         )
     }
+    let first = candidates.firstSound
     // A wish that the named model cannot fulfil is the caller's to change.
     let images = try prepare(call, first)
     try await exchange.countStray(caller, servedBy: first)
-    let cover = gateway.limits.cover(caller, .images, exchange.request, model: named.name)
+    let cover = gateway.limits.cover(caller, .images, exchange.request, model: named.leading.name)
     let terms = CallTerms(images: call.count ?? 1, calls: images.calls, first, cover, gateway)
     let admission = try await exchange.admit(cover, terms)
     let (whole, memory) = (call, gateway.memory(of: caller))
     do throws(UpstreamError) {
-        try await Candidates(inOrder: candidates).first(billing: admission.sheet) {
+        try await candidates.first(billing: admission.sheet) {
             (candidate, vendorCall) async throws(UpstreamError) in
             let images = try prepared(whole, candidate)
             try await answerImages(images, whole, candidate.model, memory, vendorCall, exchange)
@@ -54,19 +54,24 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     }
 }
 
-/// The candidates for the call: the model that was named, if it varies, then the others that fit.
+/// The candidates for the call: those of the model that was named, if it varies, then the others that fit. Nil: there is
+/// none.
 private func varying(
-    _ named: Candidate,
+    _ named: Candidates,
     _ call: ImageCall,
     _ caller: Caller,
     _ gateway: Gateway
-) -> [Candidate] {
-    var candidates = named.model.features.contains(.imageVariation) ? [named] : []
-    for name in otherModels where name != named.model.id && gateway.registry.offers[name].isEmpty == false {
+) -> Candidates? {
+    var others: [Candidate] = []
+    for name in otherModels where name != named.leading.model.id && gateway.registry.offers[name].isEmpty == false {
         guard let other = try? gateway.registry.candidate(name, for: caller, able: .imageVariation),
             (try? prepare(call, other)) != nil
         else { continue }
-        candidates.append(other)
+        others.append(other)
     }
-    return candidates
+    let own = named.replaced { $0.model.features.contains(.imageVariation) ? $0 : nil }
+    if let own, own.count > 1 { return own.then(others) }
+    // No breaker puts other models before the only one that was asked for.
+    let all = (own.map { [$0.leading] } ?? []) + others
+    return all.isEmpty ? nil : Candidates(inOrder: all)
 }

@@ -16,7 +16,7 @@ package struct Offers: Sendable {
         /// Above 0.
         package let weight: Double
         /// Lower is tried earlier.
-        package let priority: Int
+        package var priority: Int
         /// More tries of a call before another provider is asked.
         package let retries: Int
     }

@@ -357,7 +357,21 @@ package final class Attempts: @unchecked Sendable {
         guard !isLast, rules.fallsBack, othersAreLeft() else { throw self.failure }
     }
 
-    /// Tells the breaker of the candidate's last failure; nil: it was not asked.
+    /// A call that cannot be made again has failed.
+    ///
+    /// - Returns: the failure, which tells the key.
+    func failedForGood(_ failure: UpstreamError) -> UpstreamError {
+        guard let current, let call else { return failure }
+        let error = call.failure(failure)
+        let isOfProvider = error.kind != .badRequest && error.remedy.contains(.elsewhere)
+        concluded(current, isOfProvider ? error : nil)
+        return error
+    }
+
+    /// The call ended without an outcome.
+    func gaveUp() { if let current { concluded(current, nil) } }
+
+    /// Tells the breaker of the candidate's last failure; nil: it was not asked, or is not at fault.
     private func concluded(_ place: Int, _ error: UpstreamError?) {
         guard let error, !error.remedy.contains(.nextKey) else {
             balance?.gaveUp(breakerKey(place))

@@ -148,14 +148,22 @@ package final class Candidate: Sendable {
     }
 
     /// The same, to be called with that key.
-    func with(_ credential: Credential) -> Candidate {
+    func with(_ credential: Credential) -> Candidate { with(credential, rank) }
+
+    func with(priority: Int) -> Candidate {
+        var rank = rank
+        rank.priority = priority
+        return with(fixed, rank)
+    }
+
+    private func with(_ fixed: Credential?, _ rank: Offers.Rank) -> Candidate {
         Candidate(
             server: server,
             provider: provider,
             model: model,
             takesCredits: takesCredits,
             keys: keys,
-            fixed: credential,
+            fixed: fixed,
             capacity: capacity,
             spared: spared,
             offeredBy: offeredBy,

@@ -44,7 +44,7 @@ package struct Candidates: Sendable {
     package var isSingle: Bool { list.isSingle && order == .balanced }
 
     /// The first that has a key which does not rest; else the first.
-    var firstSound: Candidate { list.all.first(where: \.hasSoundKey) ?? leading }
+    package var firstSound: Candidate { list.all.first(where: \.hasSoundKey) ?? leading }
 
     /// Some take calls as they came, others do not.
     package var areMixed: Bool {
@@ -59,9 +59,16 @@ package struct Candidates: Sendable {
     }
 
     /// Each in the place of its candidate; nil: nobody is left.
-    func replaced(by replacement: (Candidate) -> Candidate?) -> Candidates? {
+    package func replaced(by replacement: (Candidate) -> Candidate?) -> Candidates? {
         let all = list.all.compactMap(replacement)
         return all.isEmpty ? nil : Candidates(CandidateList(all), balance, caller, order)
+    }
+
+    /// These, and if all of them fail the others, in their order.
+    package func then(_ others: [Candidate]) -> Candidates {
+        let last = list.priorities.max() ?? 0
+        let later = others.enumerated().map { $1.with(priority: last + 1 + $0) }
+        return Candidates(CandidateList(list.all + later), balance, caller, order)
     }
 
     package var count: Int { list.all.count }

@@ -10,21 +10,33 @@ package struct FileKeeper: Sendable {
     package let model: String
     /// Nil: the call's sheet has it, or the provider has no bound.
     private let held: HeldCapacity?
+    /// Nil: the file is for no model.
+    private let attempt: SingleAttempt?
 
-    package init(_ provider: any FileProvider, _ call: VendorCall, model: String = "") {
-        self.init(provider, call, model: model, nil)
+    package init(_ provider: any FileProvider, _ attempt: SingleAttempt) {
+        self.provider = provider
+        call = attempt.call
+        model = attempt.candidate.name
+        held = nil
+        self.attempt = attempt
     }
 
-    fileprivate init(_ provider: any FileProvider, _ call: VendorCall, model: String = "", _ held: HeldCapacity?) {
+    fileprivate init(_ provider: any FileProvider, _ call: VendorCall, _ held: HeldCapacity? = nil) {
         self.provider = provider
         self.call = call
-        self.model = model
+        model = ""
         self.held = held
+        attempt = nil
         if let held { call.sheet.hold(held) }
     }
 
     /// The call has ended, before its request does.
     package func freeCapacity() { held?.end() }
+
+    /// The vendor has not answered.
+    ///
+    /// - Returns: the failure, which tells the key.
+    package func failure(_ error: UpstreamError) -> UpstreamError { attempt?.failure(error) ?? call.failure(error) }
 
     /// As ids of files have it.
     package var account: UInt64 { call.credential.accountNumber }

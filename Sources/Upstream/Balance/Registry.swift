@@ -178,11 +178,11 @@ package final class Registry: @unchecked Sendable {
         try candidates(name, for: caller, able: features).firstSound
     }
 
-    /// The candidate for a file whose model is not known yet: the first that serves one of `features`.
-    package func uploader(for caller: Caller, able features: Model.Features) -> Candidate? {
+    /// The only candidate for a file whose model is not known yet: the first that serves one of `features`.
+    package func uploader(for caller: Caller, able features: Model.Features) -> Candidates? {
         for name in offers.names {
             guard let candidate = try? candidate(name, for: caller, able: features) else { continue }
-            return candidate
+            return Candidates(CandidateList([candidate]), balance, for: caller)
         }
         return nil
     }
