@@ -433,6 +433,15 @@ def test_a_callers_own_key_neither_rests_nor_goes_on(start_relay, vendor, caller
     assert text_of(ask(http)) == "served"
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_no_wait_that_is_told_is_longer_than_a_rest(serve, status):
+    providers, http = serve(a=1)
+    never = {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}
+    providers.answers("a", {"status": status, "json": vendor_error("no"), "headers": never})
+    answer = ask(http)
+    assert answer.status_code == status and answer.headers["retry-after"] == "86400"
+
+
 def test_an_uploads_key_rests_too(serve, vendor):
     providers, http = serve(a=2, PROVIDER_A_MODELS="whisper-1,gpt-4o-mini")
     vendor.answers(f"upload:{providers.keys['a'][0]}", {"status": 402, "json": vendor_error("no")})

@@ -29,7 +29,7 @@ extension APIError {
             self.init(400, message, code: error.code, param: error.param)
         case .rateLimited:
             self.init(429, "The provider's rate limit is reached.", type: "requests", code: "rate_limit_exceeded")
-            self.retryAfterSeconds = error.retryAfterSeconds ?? 1
+            self.retryAfterSeconds = min(error.retryAfterSeconds ?? 1, UpstreamError.longestRestSeconds)
         case .failed: self.init(502, "The provider failed.", type: "server_error", code: "upstream_error")
         case .unavailable where error.fault == .overloaded:
             self.init(
@@ -41,7 +41,7 @@ extension APIError {
             self.retryAfterSeconds = 2
         case .unavailable:
             self.init(503, "The provider is not available.", type: "server_error", code: "upstream_error")
-            self.retryAfterSeconds = error.retryAfterSeconds
+            self.retryAfterSeconds = error.retryAfterSeconds.map { min($0, UpstreamError.longestRestSeconds) }
         case .timedOut:
             self.init(504, "The provider took too long.", type: "server_error", code: "upstream_timeout")
         case .cancelled: self = .clientLeft

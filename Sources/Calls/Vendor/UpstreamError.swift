@@ -120,6 +120,9 @@ package struct UpstreamError: Error {
         }
     }
 
+    /// The longest, whatever a vendor says.
+    package static let longestRestSeconds = 86_400
+
     package enum Rest: Sendable, Equatable {
         case fixed(seconds: Int)
         /// As the vendor says.

@@ -8,8 +8,6 @@ struct RestingKey {
     /// While it is tried.
     private var trialEndsAt: UInt64 = 0
 
-    /// The longest, whatever a vendor says.
-    static let longestSeconds = 86_400
     /// The longest that a trial without an outcome holds others up.
     private static let trialNanoseconds: UInt64 = 60_000_000_000
 
@@ -17,7 +15,8 @@ struct RestingKey {
     init(_ rest: UpstreamError.Rest, at now: UInt64, after last: RestingKey?) {
         self.rest = rest
         switch rest {
-        case .fixed(let seconds), .told(let seconds): self.seconds = min(max(seconds, 1), Self.longestSeconds)
+        case .fixed(let seconds), .told(let seconds):
+            self.seconds = min(max(seconds, 1), UpstreamError.longestRestSeconds)
         case .doubling(let first, let most):
             if let last, last.rest == rest {
                 // Calls that ran at the same time fail together, and are one failure.
