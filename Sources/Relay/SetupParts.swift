@@ -38,17 +38,41 @@ struct SetupParts {
         budget = lasting.budget
         shared = Vendors.SharedParts(settings, lasting, after: old?.shared)
         self.settings = settings
-        let balance = Balance(settings.balance)
+        let balance = Self.balance(settings, after: old)
         self.balance = balance
         capacities = settings.providers.enumerated().map {
             Capacity($1, at: $0, settings.balance, lasting.limiter, balance.queue)
         }
         offers = Offers(settings, known.catalogues, lists: known.lists)
         let rests = RestCount()
-        rings = settings.providers.map { provider in
-            provider.apiKeys.isEmpty
-                ? nil : KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: rests)
+        rings = settings.providers.map { Self.ring(of: $0, after: old, telling: rests) }
+    }
+
+    /// Turns and breakers begin anew with other settings. Calls that wait keep their places before new ones.
+    private static func balance(_ settings: Settings, after old: SetupParts?) -> Balance {
+        guard let old else { return Balance(settings.balance) }
+        if old.settings == settings { return old.balance }
+        // The queue knows providers by their places.
+        let isQueueKept = old.settings.providers.map(\.name) == settings.providers.map(\.name)
+        return Balance(settings.balance, isQueueKept ? old.balance.queue : CapacityQueue())
+    }
+
+    /// Keys that rest do so on. Nil: the provider has no key.
+    private static func ring(
+        of provider: ProviderSettings,
+        after old: SetupParts?,
+        telling rests: RestCount
+    ) -> KeyRing? {
+        guard !provider.apiKeys.isEmpty else { return nil }
+        let place = old?.settings.providers.firstIndex {
+            $0.name == provider.name && $0.baseURL == provider.baseURL
         }
+        guard let old, let place, let ring = old.rings[place] else {
+            return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: rests)
+        }
+        let last = old.settings.providers[place]
+        if last.apiKeys == provider.apiKeys, last.keyWeights == provider.keyWeights { return ring }
+        return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: rests, after: ring)
     }
 
     /// Puts the providers into the metrics.

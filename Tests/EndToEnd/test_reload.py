@@ -2,11 +2,12 @@
 
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import conftest
 import httpx
 import pytest
-from chat import ask, body, stream
+from chat import ask, body, stream, vendor_error
 from chat import text_of as text
 from limited import client as plain
 from memcached import wait_for
@@ -238,3 +239,53 @@ def test_no_request_fails_while_settings_change(documented):
     for thread in threads:
         thread.join()
     assert not failed
+
+
+@pytest.fixture
+def reloaded(serve, tmp_path):
+    """`providers, http, reload = reloaded(a=2)`: `reload(text)` writes these settings to a file, and has them read."""
+    path = tmp_path / "more.env"
+    path.write_text("")
+
+    def made(**how):
+        providers, http = serve(ENV_FILE=str(path), **how)
+
+        def reload(text):
+            path.write_text(text)
+            answer = httpx.post(f"{http.relay.base_url}/reload_config", trust_env=False)
+            assert answer.json() == OK
+
+        return providers, http, reload
+
+    return made
+
+
+@pytest.mark.parametrize("change", ["", "LOG_LEVEL=debug\n", "PROVIDER_A_KEY_WEIGHTS=1,2\n"])
+def test_keys_rest_on(reloaded, change):
+    providers, http, reload = reloaded(a=2, b=1, PROVIDER_B_PRIORITY=2)
+    providers.answers("a", {"status": 402, "json": vendor_error("no")})
+    assert ask(http).status_code == 200
+    reload(change)
+    assert ask(http).status_code == 200
+    assert providers.order() == "aabb"
+    assert http.get("/metrics").text.count("relay_provider_key_resting{") == 2
+
+
+@pytest.mark.parametrize("change", ["", "PROVIDER_C_KIND=echo\n"])
+def test_calls_that_wait_are_counted_on(reloaded, vendor, change):
+    providers, http, reload = reloaded(a=1, PROVIDER_A_CONCURRENCY=1, QUEUE_TIMEOUT="30s")
+    (key,) = providers.keys["a"]
+    vendor.answers(key, {"stall_at": -1, "answer": "served"})
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask, http)
+        vendor.wait(key, "stalled", 1)
+        try:
+            second = pool.submit(ask, http)
+            wait_for(lambda: "relay_queue_waiting 1" in http.get("/metrics").text)
+            reload(change)
+            assert "relay_queue_waiting 1" in http.get("/metrics").text
+        finally:
+            vendor.answers(key, {"answer": "served"})
+            vendor.release(key)
+        assert [first.result().status_code, second.result().status_code] == [200, 200]
+    assert "relay_queue_waiting 0" in http.get("/metrics").text

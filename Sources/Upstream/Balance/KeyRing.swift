@@ -29,13 +29,30 @@ package final class KeyRing: KeyRests {
     ///   - keys: at least one.
     ///   - weights: above 0, one for each key.
     ///   - restCount: is told when this ring begins or ends to have keys that rest.
-    package init(_ keys: [String], weights: [Double], telling restCount: RestCount = RestCount()) {
+    ///   - old: a ring that this one replaces: keys of both rest on.
+    package init(
+        _ keys: [String],
+        weights: [Double],
+        telling restCount: RestCount = RestCount(),
+        after old: KeyRing? = nil
+    ) {
         self.restCount = restCount
         precondition(!keys.isEmpty && keys.count == weights.count)
         credentials = keys.enumerated().map { Credential(own: $1, label: "k\($0 + 1)") }
-        let places = weights.map { Place(weight: $0) }
+        let places = zip(keys, weights).map { Place(weight: $1, rest: old?.rest(ofKey: $0)) }
         leastTurn = Atomic(Self.leastTurn(of: places).bitPattern)
         self.places = Lock(places)
+        guard places.contains(where: { $0.rest != nil }) else { return }
+        rests.store(true, ordering: .relaxed)
+        restCount.add(1)
+    }
+
+    /// Whoever tries the key does not tell the outcome to the ring that goes on.
+    private func rest(ofKey key: String) -> RestingKey? {
+        guard let index = credentials.firstIndex(where: { $0.key == key }) else { return nil }
+        var rest = places.withLock { $0[index].rest }
+        rest?.endTrial()
+        return rest
     }
 
     var hasRests: Bool { rests.load(ordering: .relaxed) }

@@ -5,7 +5,8 @@ package import Shared
 package final class ProviderFigures: MetricsSource {
     private struct Known: Sendable {
         var rings: [(provider: String, ring: KeyRing)] = []
-        var queue: CapacityQueue?
+        /// Of now, and those of settings before in which calls still wait.
+        var queues: [CapacityQueue] = []
     }
 
     private let known = Lock(Known())
@@ -15,13 +16,16 @@ package final class ProviderFigures: MetricsSource {
     /// The providers of now.
     package func use(_ providers: [ProviderSettings], _ rings: [KeyRing?], _ queue: CapacityQueue) {
         let named = zip(providers, rings).compactMap { provider, ring in ring.map { (provider.name, $0) } }
-        known.withLock { $0 = Known(rings: named, queue: queue) }
+        known.withLock { known in
+            let queues = known.queues.filter { $0 !== queue && $0.waiting > 0 }
+            known = Known(rings: named, queues: queues + [queue])
+        }
     }
 
     package func write(to text: inout MetricsText) {
         let known = known.withLock { $0 }
         text.family("relay_queue_waiting", .gauge, "Calls that wait for the capacity of their providers.")
-        text.sample(value: known.queue?.waiting ?? 0)
+        text.sample(value: known.queues.reduce(0) { $0 + $1.waiting })
         let now = EventLoop.monotonicNanoseconds()
         text.family("relay_provider_key_resting", .gauge, "1 for each key of a provider that rests after a failure.")
         for (provider, ring) in known.rings {
