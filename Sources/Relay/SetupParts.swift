@@ -48,10 +48,13 @@ struct SetupParts {
         rings = settings.providers.map { Self.ring(of: $0, after: old, telling: rests) }
     }
 
-    /// Turns and breakers begin anew with other settings. Calls that wait keep their places before new ones.
+    /// Turns begin anew, breakers if any setting has changed. Calls that wait keep their places before new ones.
     private static func balance(_ settings: Settings, after old: SetupParts?) -> Balance {
         guard let old else { return Balance(settings.balance) }
-        if old.settings == settings { return old.balance }
+        if old.settings == settings {
+            old.balance.forgetTurns()
+            return old.balance
+        }
         // The queue knows providers by their places.
         let isQueueKept = old.settings.providers.map(\.name) == settings.providers.map(\.name)
         return Balance(settings.balance, isQueueKept ? old.balance.queue : CapacityQueue())

@@ -271,6 +271,15 @@ def test_keys_rest_on(reloaded, change):
     assert http.get("/metrics").text.count("relay_provider_key_resting{") == 2
 
 
+@pytest.mark.parametrize("change", ["", "LOG_LEVEL=debug\n"])
+def test_turns_begin_anew(reloaded, change):
+    providers, http, reload = reloaded(a=1, b=1)
+    assert ask(http).status_code == 200
+    reload(change)
+    assert [ask(http).status_code for _ in range(2)] == [200, 200]
+    assert providers.order() == "aab"
+
+
 @pytest.mark.parametrize("change", ["", "PROVIDER_C_KIND=echo\n"])
 def test_calls_that_wait_are_counted_on(reloaded, vendor, change):
     providers, http, reload = reloaded(a=1, PROVIDER_A_CONCURRENCY=1, QUEUE_TIMEOUT="30s")

@@ -101,6 +101,12 @@ package final class Balance: Sendable {
         return if isOfCaller, let caller { key.of(caller) } else { key }
     }
 
+    /// A reload begins them anew.
+    package func forgetTurns() {
+        turns.withLock { $0 = RecentTable() }
+        chosen.withLock { $0 = [:] }
+    }
+
     // MARK: Breakers
 
     var hasFailures: Bool { failed.load(ordering: .relaxed) }
