@@ -9,30 +9,19 @@ package import Shared
 package final class Attempts: @unchecked Sendable {
     private let list: CandidateList
     private let balance: Balance?
-    private let order: Candidates.Order
-    private let caller: Identity?
     private let sheet: CallSheet
     private let loop: EventLoop
     /// An answer has to begin by then; `.max`: there is only one candidate, with one key.
     package let endsAt: UInt64
-    /// The places of those that have not failed, in the order of their priorities.
-    private var left: [Int]
-    /// The priority whose turn was taken first, and the others.
-    private var turned: Int?
-    private var turnedLater: [Int] = []
+    private var open: OpenCandidates
     /// The candidate that is asked, or was asked last.
     private var current: Int?
-    /// Of one that was not asked yet: the turn, or rank, that it was chosen by.
-    private var reason: Reason?
     /// It is asked once more, with this key.
     private var repeating: Credential?
     /// It is asked once more, with a key that was not tried.
     private var takesNextKey = false
     /// The key and the capacity that the next call has waited for.
     private var waitedFor: (Credential, HeldCapacity)?
-    /// Candidates that had no room.
-    private var full: [Int] = []
-    private let affinity: UInt64?
     /// By place, for the whole request, however often it waits for room in between: calls that were made once more.
     private var repeats: [Int: Int] = [:]
     /// The same: labels of keys that failed.
@@ -52,22 +41,19 @@ package final class Attempts: @unchecked Sendable {
         _ sheet: CallSheet,
         _ affinity: UInt64?
     ) {
-        self.order = order
-        self.affinity = affinity
         self.list = list
         self.balance = balance
-        self.caller = caller
         self.sheet = sheet
+        open = OpenCandidates(list, balance, order, caller, affinity)
         let first = list.all[0]
         loop = first.loop
         let isAlone = list.all.count == 1 && first.hasOneKey
         let nanoseconds = balance?.deadlineNanoseconds ?? UInt64(clamping: BalanceSettings().deadline.nanoseconds)
         endsAt = isAlone ? .max : loop.nowNanoseconds + nanoseconds
-        left = list.places
     }
 
     /// Before the first is asked.
-    func leaveOut(_ places: Set<Int>) { left.removeAll(where: places.contains) }
+    func leaveOut(_ places: Set<Int>) { open.leaveOut(places) }
 
     private var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
@@ -76,7 +62,7 @@ package final class Attempts: @unchecked Sendable {
     /// The place of the candidate to ask; nil: nobody is left.
     package func next() async -> Int? {
         if let place = nextAtOnce() { return place }
-        guard !full.isEmpty, let place = await waited() else { return nil }
+        guard !open.full.isEmpty, let place = await waited() else { return nil }
         turnTo(place)
         return place
     }
@@ -84,7 +70,7 @@ package final class Attempts: @unchecked Sendable {
     /// The same; nil: nobody is left, or has room.
     package func nextAtOnce() -> Int? {
         if repeating != nil || takesNextKey { return current }
-        guard let place = chosen() else { return nil }
+        guard let place = open.chosen() else { return nil }
         turnTo(place)
         return place
     }
@@ -92,23 +78,23 @@ package final class Attempts: @unchecked Sendable {
     private func turnTo(_ place: Int) {
         current = place
         guard let balance, balance.hasFailures else { return }
-        balance.begins(breakerKey(place), at: loop.nowNanoseconds)
+        balance.begins(open.breakerKey(place), at: loop.nowNanoseconds)
     }
 
     /// One of those without room, once it has some; nil: the time is up.
     private func waited() async -> Int? {
-        guard let balance, rules.queueTime > .zero, !lacksStore else {
-            refusal = refusal ?? shortage
+        guard let balance, rules.queueTime > .zero, !open.lacksStore else {
+            refusal = refusal ?? open.shortage
             return nil
         }
-        let places = full.sorted { (priority($0), $0) < (priority($1), $1) }
+        let places = open.sortedFull
         let end = min(loop.nowNanoseconds + UInt64(clamping: rules.queueTime.nanoseconds), endsAt)
         let providers = Set(places.map { list.all[$0].offeredBy })
         let taken = await balance.queue.wait(for: providers, until: end, on: loop) {
             [self] () -> (Int, (Credential, HeldCapacity))? in
             for place in places {
                 let (candidate, tried) = (list.all[place], tried[place] ?? [])
-                guard let taken = await candidate.takenKey(besides: tried, choice(place), isTurn: true) else {
+                guard let taken = await candidate.takenKey(besides: tried, open.choice(place), isTurn: true) else {
                     continue
                 }
                 return (place, taken)
@@ -116,143 +102,23 @@ package final class Attempts: @unchecked Sendable {
             return nil
         }
         guard let (place, key) = taken else {
-            refusal = refusal ?? shortage
+            refusal = refusal ?? open.shortage
             return nil
         }
         waitedFor = key
-        full.removeAll { $0 == place }
-        left.insert(place, at: left.firstIndex { (priority(place), place) < (priority($0), $0) } ?? left.endIndex)
+        open.hasRoom(place)
         return place
-    }
-
-    /// Of one without room nothing could be counted.
-    private var lacksStore: Bool { full.contains { list.all[$0].capacity?.lacksStore ?? false } }
-
-    private var shortage: APIError { lacksStore ? .uncounted : .capacityReached }
-
-    private func choice(_ place: Int) -> KeyChoice {
-        KeyChoice(
-            capacity: list.all[place].capacity,
-            affinity: affinity,
-            provider: list.all[place].provider.name
-        )
-    }
-
-    /// One that neither rests nor is broken, of the lowest priority that has one: at first the one whose turn it is,
-    /// then in order. If there is none, any.
-    private func chosen() -> Int? {
-        if list.areBounded { setFullAside() }
-        let areSound = list.haveNoRests && !(balance?.hasFailures ?? false)
-        if areSound, let place = turnOfAll() { return place }
-        let now = loop.nowNanoseconds
-        let sound = areSound ? left : left.filter { isSound($0, at: now) }
-        guard let first = sound.first ?? left.first else { return nil }
-        guard let balance, !sound.isEmpty else { return first }
-        switch order {
-        case .listed: return first
-        case .byLoad: return best(of: sound[...], balance)
-        case .balanced: break
-        }
-        let priority = list.priorities[first]
-        guard turned != priority, !turnedLater.contains(priority) else { return first }
-        if turned == nil { turned = priority } else { turnedLater.append(priority) }
-        guard list.hasPeers(first) else { return first }
-        let group = list.areEqual ? sound[...] : sound.prefix { list.priorities[$0] == priority }
-        if affinity != nil || balance.rules.order == .leastLoad { return best(of: group, balance) }
-        return taken(among: group.map { list.members[$0] }, priority, balance)
-    }
-
-    /// The first turn, among all of them; nil: it takes more to choose.
-    private func turnOfAll() -> Int? {
-        guard turned == nil, left.count == list.places.count, list.areEqual, order == .balanced, affinity == nil,
-            let balance, balance.rules.order != .leastLoad
-        else { return nil }
-        let priority = list.priorities[0]
-        turned = priority
-        return list.members.count == 1 ? 0 : taken(among: list.members, priority, balance)
-    }
-
-    private enum Reason {
-        case turn(TurnState.Turn, among: [TurnState.Member])
-        case rank
-    }
-
-    private func taken(among members: [TurnState.Member], _ priority: Int, _ balance: Balance) -> Int {
-        let turn = balance.turn(list.turnKey(priority), for: caller, of: members)
-        reason = .turn(turn, among: members)
-        return turn.place
-    }
-
-    /// The candidate is not asked, so the request takes a turn of the others, if any.
-    private func giveTurnBack() {
-        guard let reason = reason.take(), let balance, let current else { return }
-        let priority = list.priorities[current]
-        if turned == priority { turned = nil } else { turnedLater.removeAll { $0 == priority } }
-        switch reason {
-        case .turn(let turn, let members):
-            balance.giveBack(turn, list.turnKey(priority), for: caller, of: members)
-        case .rank: balance.tookNot(provider: list.all[current].offeredBy)
-        }
-    }
-
-    private func setFullAside() {
-        for place in left where list.all[place].isKnownFull() {
-            full.append(place)
-            left.removeAll { $0 == place }
-        }
-    }
-
-    /// By load, or the one that the call keeps to.
-    ///
-    /// - Parameter places: at least one.
-    private func best(of places: ArraySlice<Int>, _ balance: Balance) -> Int {
-        let now = loop.nowNanoseconds
-        var best = places[places.startIndex]
-        var least = rank(best, balance, at: now)
-        for place in places.dropFirst() {
-            let rank = rank(place, balance, at: now)
-            if rank < least { (best, least) = (place, rank) }
-        }
-        balance.took(provider: list.all[best].offeredBy)
-        reason = .rank
-        return best
-    }
-
-    private func rank(_ place: Int, _ balance: Balance, at now: UInt64) -> KeyChoice.Rank {
-        let candidate = list.all[place]
-        let choice = affinity == nil ? KeyChoice(capacity: candidate.capacity) : choice(place)
-        let rank =
-            candidate.keys?.best(at: now, choice)
-            ?? choice.rank(candidate.fixed ?? .none, 1, balance.nextTurn(ofProvider: candidate.offeredBy))
-        return rank.over(candidate.rank.weight)
-    }
-
-    private func priority(_ place: Int) -> Int {
-        switch order {
-        case .balanced: list.priorities[place]
-        case .listed: place
-        case .byLoad: 0
-        }
-    }
-
-    private func isSound(_ place: Int, at now: UInt64) -> Bool {
-        list.all[place].hasSoundKey && !(balance?.isOpen(breakerKey(place), at: now) ?? false)
-    }
-
-    private func breakerKey(_ place: Int) -> Balance.BreakerKey {
-        Balance.BreakerKey(provider: list.all[place].offeredBy, model: list.all[place].model.id)
     }
 
     /// The candidate cannot serve this call.
     package func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
-        if let current { balance?.gaveUp(breakerKey(current)) }
+        if let current { balance?.gaveUp(open.breakerKey(current)) }
         giveUp()
     }
 
     private func giveUp() {
-        giveTurnBack()
-        left.removeAll { $0 == current }
+        if let current { open.giveUp(current) }
         repeating = nil
         takesNextKey = false
         waitedFor = nil
@@ -267,7 +133,7 @@ package final class Attempts: @unchecked Sendable {
         if let call = callAtOnce(candidate) { return call }
         guard let (credential, held) = await taken(candidate) else {
             if let current {
-                full.append(current)
+                open.isFull(current)
                 concluded(current, repeating == nil ? nil : failures.last?.error)
             }
             giveUp()
@@ -285,7 +151,7 @@ package final class Attempts: @unchecked Sendable {
 
     private func call(_ candidate: Candidate, with credential: Credential) -> VendorCall {
         let call = candidate.call(with: credential, billing: sheet)
-        reason = nil
+        open.isAsked()
         asked += 1
         if asked > 1 { sheet.attempts += 1 }
         repeating = nil
@@ -300,9 +166,9 @@ package final class Attempts: @unchecked Sendable {
         guard let keys = candidate.keys else { return .none }
         let now = loop.nowNanoseconds
         // Those that are compared count the turns of an only key, too.
-        let isCompared = affinity != nil || balance?.rules.order == .leastLoad
+        let isCompared = open.affinity != nil || balance?.rules.order == .leastLoad
         guard isCompared, let current else { return keys.next(at: now) }
-        return keys.next(at: now, besides: [], choice(current)) ?? keys.next(at: now)
+        return keys.next(at: now, besides: [], open.choice(current)) ?? keys.next(at: now)
     }
 
     private func taken(_ candidate: Candidate) async -> (Credential, HeldCapacity)? {
@@ -314,13 +180,13 @@ package final class Attempts: @unchecked Sendable {
         }
         if let repeating { return await candidate.with(repeating).takenKey() }
         guard let current else { return nil }
-        return await candidate.takenKey(besides: tried[current] ?? [], choice(current))
+        return await candidate.takenKey(besides: tried[current] ?? [], open.choice(current))
     }
 
     package func served() {
         call?.served()
         guard let balance, balance.hasFailures, let current else { return }
-        balance.served(breakerKey(current))
+        balance.served(open.breakerKey(current))
     }
 
     /// Throws if nobody may do better.
@@ -334,14 +200,14 @@ package final class Attempts: @unchecked Sendable {
             // A key that had no room for all of the call is one that was asked.
             if isOfKey, !isLast, takeNextKey(current, after: call) { return }
             skip(refusal)
-            guard !(isOfKey && isLast), rules.fallsBack, othersAreLeft() else { throw self.failure }
+            guard !(isOfKey && isLast), rules.fallsBack, open.othersAreLeft() else { throw self.failure }
             return
         }
         sheet.note(error)
         // A caller's own key is refused for all that it is used for.
         let isCallers = call.credential.label == nil && isOfKey
         guard !isCallers, !error.remedy.isDisjoint(with: [.nextKey, .elsewhere]) else {
-            balance?.gaveUp(breakerKey(current))
+            balance?.gaveUp(open.breakerKey(current))
             throw error
         }
         failures.append((current, error))
@@ -354,7 +220,7 @@ package final class Attempts: @unchecked Sendable {
         }
         concluded(current, error)
         giveUp()
-        guard !isLast, rules.fallsBack, othersAreLeft() else { throw self.failure }
+        guard !isLast, rules.fallsBack, open.othersAreLeft() else { throw self.failure }
     }
 
     /// A call that cannot be made again has failed.
@@ -374,23 +240,14 @@ package final class Attempts: @unchecked Sendable {
     /// Tells the breaker of the candidate's last failure; nil: it was not asked, or is not at fault.
     private func concluded(_ place: Int, _ error: UpstreamError?) {
         guard let error, !error.remedy.contains(.nextKey) else {
-            balance?.gaveUp(breakerKey(place))
+            balance?.gaveUp(open.breakerKey(place))
             return
         }
         if let seconds = error.modelRestSeconds {
-            balance?.rests(breakerKey(place), seconds: seconds, at: loop.nowNanoseconds)
+            balance?.rests(open.breakerKey(place), seconds: seconds, at: loop.nowNanoseconds)
         } else {
-            balance?.failed(breakerKey(place), at: loop.nowNanoseconds)
+            balance?.failed(open.breakerKey(place), at: loop.nowNanoseconds)
         }
-    }
-
-    /// Those that had no room are looked at again: meanwhile they may have some, or the call waits for it.
-    private func othersAreLeft() -> Bool {
-        if !full.isEmpty {
-            left = (left + full).sorted { (priority($0), $0) < (priority($1), $1) }
-            full = []
-        }
-        return !left.isEmpty
     }
 
     private func takeNextKey(_ place: Int, after call: VendorCall) -> Bool {
@@ -402,7 +259,7 @@ package final class Attempts: @unchecked Sendable {
             takesNextKey = !keys.order(at: now, besides: tried).isEmpty
             return takesNextKey
         }
-        repeating = keys.next(at: now, besides: tried, choice(place))
+        repeating = keys.next(at: now, besides: tried, open.choice(place))
         return repeating != nil
     }
 
@@ -417,7 +274,7 @@ package final class Attempts: @unchecked Sendable {
                 ?? UpstreamError(.failed, cause: "there is no candidate")
         }
         let asked = failures.map(\.candidate)
-        if order != .balanced || asked.contains(where: { $0 != asked[0] }) { error.summary = summary }
+        if open.order != .balanced || asked.contains(where: { $0 != asked[0] }) { error.summary = summary }
         return error
     }
 

@@ -1,0 +1,186 @@
+import Calls
+import Engine
+import Limits
+import Shared
+
+/// The candidates of one request that may still be asked, and the choice among them.
+struct OpenCandidates {
+    let order: Candidates.Order
+    let affinity: UInt64?
+    private let list: CandidateList
+    private let balance: Balance?
+    private let caller: Identity?
+    /// The places of those that have not failed, in the order of their priorities.
+    private var left: [Int]
+    /// Those that had no room.
+    private(set) var full: [Int] = []
+    /// The priority whose turn was taken first, and the others.
+    private var turned: Int?
+    private var turnedLater: [Int] = []
+    /// Of one that was not asked yet: the turn, or rank, that it was chosen by.
+    private var reason: Reason?
+
+    init(
+        _ list: CandidateList,
+        _ balance: Balance?,
+        _ order: Candidates.Order,
+        _ caller: Identity?,
+        _ affinity: UInt64?
+    ) {
+        self.order = order
+        self.affinity = affinity
+        self.list = list
+        self.balance = balance
+        self.caller = caller
+        left = list.places
+    }
+
+    mutating func leaveOut(_ places: Set<Int>) { left.removeAll(where: places.contains) }
+
+    /// It was chosen, and had no room.
+    mutating func isFull(_ place: Int) { full.append(place) }
+
+    /// The call of the one that was chosen is made.
+    mutating func isAsked() { reason = nil }
+
+    /// It is not asked again. If it was not asked at all, it keeps its turn.
+    mutating func giveUp(_ place: Int) {
+        giveTurnBack(of: place)
+        left.removeAll { $0 == place }
+    }
+
+    var sortedFull: [Int] { full.sorted { (priority($0), $0) < (priority($1), $1) } }
+
+    /// One of those that had none.
+    mutating func hasRoom(_ place: Int) {
+        full.removeAll { $0 == place }
+        left.insert(place, at: left.firstIndex { (priority(place), place) < (priority($0), $0) } ?? left.endIndex)
+    }
+
+    /// Of one without room nothing could be counted.
+    var lacksStore: Bool { full.contains { list.all[$0].capacity?.lacksStore ?? false } }
+
+    var shortage: APIError { lacksStore ? .uncounted : .capacityReached }
+
+    func choice(_ place: Int) -> KeyChoice {
+        KeyChoice(
+            capacity: list.all[place].capacity,
+            affinity: affinity,
+            provider: list.all[place].provider.name
+        )
+    }
+
+    /// One that neither rests nor is broken, of the lowest priority that has one: at first the one whose turn it is,
+    /// then in order. If there is none, any.
+    mutating func chosen() -> Int? {
+        if list.areBounded { setFullAside() }
+        let areSound = list.haveNoRests && !(balance?.hasFailures ?? false)
+        if areSound, let place = turnOfAll() { return place }
+        let now = list.all[0].loop.nowNanoseconds
+        let sound = areSound ? left : left.filter { isSound($0, at: now) }
+        guard let first = sound.first ?? left.first else { return nil }
+        guard let balance, !sound.isEmpty else { return first }
+        switch order {
+        case .listed: return first
+        case .byLoad: return best(of: sound[...], balance)
+        case .balanced: break
+        }
+        let priority = list.priorities[first]
+        guard turned != priority, !turnedLater.contains(priority) else { return first }
+        if turned == nil { turned = priority } else { turnedLater.append(priority) }
+        guard list.hasPeers(first) else { return first }
+        let group = list.areEqual ? sound[...] : sound.prefix { list.priorities[$0] == priority }
+        if affinity != nil || balance.rules.order == .leastLoad { return best(of: group, balance) }
+        return taken(among: group.map { list.members[$0] }, priority, balance)
+    }
+
+    /// The first turn, among all of them; nil: it takes more to choose.
+    private mutating func turnOfAll() -> Int? {
+        guard turned == nil, left.count == list.places.count, list.areEqual, order == .balanced, affinity == nil,
+            let balance, balance.rules.order != .leastLoad
+        else { return nil }
+        let priority = list.priorities[0]
+        turned = priority
+        return list.members.count == 1 ? 0 : taken(among: list.members, priority, balance)
+    }
+
+    private enum Reason {
+        case turn(TurnState.Turn, among: [TurnState.Member])
+        case rank
+    }
+
+    private mutating func taken(among members: [TurnState.Member], _ priority: Int, _ balance: Balance) -> Int {
+        let turn = balance.turn(list.turnKey(priority), for: caller, of: members)
+        reason = .turn(turn, among: members)
+        return turn.place
+    }
+
+    /// The candidate is not asked, so the request takes a turn of the others, if any.
+    private mutating func giveTurnBack(of place: Int) {
+        guard let reason = reason.take(), let balance else { return }
+        let priority = list.priorities[place]
+        if turned == priority { turned = nil } else { turnedLater.removeAll { $0 == priority } }
+        switch reason {
+        case .turn(let turn, let members):
+            balance.giveBack(turn, list.turnKey(priority), for: caller, of: members)
+        case .rank: balance.tookNot(provider: list.all[place].offeredBy)
+        }
+    }
+
+    private mutating func setFullAside() {
+        for place in left where list.all[place].isKnownFull() {
+            full.append(place)
+            left.removeAll { $0 == place }
+        }
+    }
+
+    /// By load, or the one that the call keeps to.
+    ///
+    /// - Parameter places: at least one.
+    private mutating func best(of places: ArraySlice<Int>, _ balance: Balance) -> Int {
+        let now = list.all[0].loop.nowNanoseconds
+        var best = places[places.startIndex]
+        var least = rank(best, balance, at: now)
+        for place in places.dropFirst() {
+            let rank = rank(place, balance, at: now)
+            if rank < least { (best, least) = (place, rank) }
+        }
+        balance.took(provider: list.all[best].offeredBy)
+        reason = .rank
+        return best
+    }
+
+    private func rank(_ place: Int, _ balance: Balance, at now: UInt64) -> KeyChoice.Rank {
+        let candidate = list.all[place]
+        let choice = affinity == nil ? KeyChoice(capacity: candidate.capacity) : choice(place)
+        let rank =
+            candidate.keys?.best(at: now, choice)
+            ?? choice.rank(candidate.fixed ?? .none, 1, balance.nextTurn(ofProvider: candidate.offeredBy))
+        return rank.over(candidate.rank.weight)
+    }
+
+    private func priority(_ place: Int) -> Int {
+        switch order {
+        case .balanced: list.priorities[place]
+        case .listed: place
+        case .byLoad: 0
+        }
+    }
+
+    private func isSound(_ place: Int, at now: UInt64) -> Bool {
+        list.all[place].hasSoundKey && !(balance?.isOpen(breakerKey(place), at: now) ?? false)
+    }
+
+    func breakerKey(_ place: Int) -> Balance.BreakerKey {
+        Balance.BreakerKey(provider: list.all[place].offeredBy, model: list.all[place].model.id)
+    }
+
+    /// Those that had no room are looked at again: meanwhile they may have some, or the call waits for it.
+    mutating func othersAreLeft() -> Bool {
+        if !full.isEmpty {
+            left = (left + full).sorted { (priority($0), $0) < (priority($1), $1) }
+            full = []
+        }
+        return !left.isEmpty
+    }
+}
