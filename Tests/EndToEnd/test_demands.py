@@ -17,7 +17,11 @@ import test_vertex
 import vertex_vendor
 from chat import PATH, body, streamed
 from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
+from limited import client as plain
+from memcached import wait_for
+from metered import HUGE
 from test_openai_stream import Built
+from usage import is_call, lines
 
 BOTH = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 CUT = {"anthropic": "max_tokens", "openai": "length", "cloudflare": "length", "responses": "max_output_tokens"}
@@ -41,11 +45,13 @@ NATIVE = [row for row in ROWS if row != "open"]
 ALL = [(row, "chat") for row in NATIVE] + [(row, "messages") for row in ROWS]
 EACH = pytest.mark.parametrize("row, surface", ALL, ids=["-".join(one) for one in ALL])
 numbers = itertools.count()
+METERED_TOKEN = "token-of-the-metered-team"
+"""Of a caller with a limit of tokens."""
 
 
 @pytest.fixture(scope="module")
 def fakes():
-    secrets.update((VENDOR_KEY, TEAM_TOKEN, vertex_vendor.REFRESH, vertex_vendor.CLIENT["client_secret"], "ya29.token-number"))
+    secrets.update((VENDOR_KEY, TEAM_TOKEN, METERED_TOKEN, vertex_vendor.REFRESH, vertex_vendor.CLIENT["client_secret"], "ya29.token-number"))
     vertex, openai = vertex_vendor.Vertex(), openai_vendor.Server()
     running = {
         "claude": anthropic_vendor.AnthropicServer(), "google": gemini_vendor.start(), "cohere": cohere_vendor.start(),
@@ -57,8 +63,14 @@ def fakes():
 
 
 @pytest.fixture(scope="module")
-def relay(launch, fakes):
-    settings = {}
+def records(tmp_path_factory):
+    return tmp_path_factory.mktemp("usage") / "app.log"
+
+
+@pytest.fixture(scope="module")
+def relay(launch, fakes, records):
+    settings = {"USAGE_LOG_FILE": records, "KEY_METERED_TOKEN": METERED_TOKEN, "KEY_METERED_RATE_LIMIT": "9000000 tokens/hour"}
+    settings |= {f"PROVIDER_{row.upper()}_COST": "1" for row in ROWS}
     for row, (wire, model) in ROWS.items():
         kind = "openai" if wire == "responses" else wire
         models = f"{row}={model}" if model else ",".join(f"cf-{number}=@cf/demand/{number}" for number in range(100))
@@ -356,3 +368,111 @@ def test_an_object_that_is_cut_says_so(team, vendor_of, row, is_streamed):
         vendor.says({"text": said, "is_cut": True})
         got = chat(team, is_streamed, model=vendor.alias, response_format=OBJECT)
         assert (got.text, got.finish, vendor.times) == (said, "length", 1)
+
+
+# --- Use --------------------------------------------------------------------------------------
+
+
+def whole_usage(http, path, **fields):
+    answer = http.post(path, json=fields)
+    assert answer.status_code == 200, answer.text
+    return answer.headers, answer.json()["usage"]
+
+
+def streamed_usage(http, path, **fields):
+    answer = http.post(path, json=fields | {"stream": True})
+    told = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    at_end = {"/v1/responses": told[-1].get("response", {}), "/v1/messages": told[-2], PATH: told[-1]}[path]
+    return answer.headers, at_end["usage"]
+
+
+def asked_usage(http, path, is_streamed, **fields):
+    return (streamed_usage if is_streamed else whole_usage)(http, path, **fields)
+
+
+def assert_used(http, records, headers, before, tokens, calls, is_streamed):
+    """The tokens of all calls count for the caller, and stand in the records."""
+    if not is_streamed:
+        assert float(headers["x-relay-cost"]) == sum(tokens) / 1000
+    wait_for(lambda: before - left(http) >= sum(tokens))
+    assert before - left(http) == sum(tokens)
+    own = []
+
+    def are_there():
+        own[:] = [one for one in lines(records.read_text()) if one["request_id"] == headers["x-request-id"]]
+        return len(own) == calls + 1
+
+    wait_for(are_there)
+    (request,) = (one for one in own if not is_call(one))
+    assert (request["prompt_tokens"], request["completion_tokens"], request["cost"]) == (*tokens, sum(tokens) / 1000)
+    part = tuple(number // calls for number in tokens)
+    assert [(one["prompt_tokens"], one["completion_tokens"]) for one in own if is_call(one)] == calls * [part]
+
+
+def left(http):
+    """A request that is too large for the limit is told, and takes nothing."""
+    answer = http.post(PATH, json=body(model="claude", max_tokens=HUGE))
+    assert answer.status_code == 429, answer.text
+    return int(answer.headers["x-ratelimit-remaining-tokens"])
+
+
+@BOTH
+@pytest.mark.parametrize("row", NATIVE)
+@pytest.mark.parametrize(
+    "fields, said",
+    [
+        ({"response_format": STRICT}, ({"text": "I would rather not."}, {"text": '{"city": "Rome"}'})),
+        ({"tools": TOOLS, "tool_choice": "required"}, ({"text": "It is sunny."}, IN_WORDS)),
+    ],
+    ids=["document", "call"],
+)
+def test_both_answers_are_used(relay, fakes, records, vendor_of, row, fields, said, is_streamed):
+    vendor = vendor_of(row)
+    vendor.says(*said)
+    with plain(relay, METERED_TOKEN) as http:
+        before = left(http)
+        more = {"stream_options": {"include_usage": True}} if is_streamed else {}
+        headers, usage = asked_usage(http, PATH, is_streamed, **body(model=vendor.alias), **fields, **more)
+        tokens = (18, 22 if vendor.wire == "gemini" else 16)  # 9, and 8 or with thoughts 11
+        assert (usage["prompt_tokens"], usage["completion_tokens"], vendor.times) == (*tokens, 2)
+        # A call in words and its repair have one record.
+        calls = 1 if vendor.wire == "cloudflare" and "tools" in fields else 2
+        assert_used(http, records, headers, before, tokens, calls, is_streamed)
+        assert usage["total_tokens"] == sum(tokens)
+    thoughts = usage.get("completion_tokens_details", {}).get("reasoning_tokens", 0)
+    assert thoughts == (6 if vendor.wire in ("gemini", "responses") else 0)
+    assert usage.get("prompt_tokens_details", {}).get("cached_tokens", 0) == (8 if vendor.wire == "responses" else 0)
+    assert [found for fake in fakes.values() for found in fake.take_violations()] == []
+
+
+@BOTH
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/responses"])
+def test_both_answers_are_used_on_other_surfaces(relay, records, vendor_of, path, is_streamed):
+    vendor = vendor_of("resp")
+    vendor.says({"text": "It is sunny."}, IN_WORDS)
+    asked = {
+        "/v1/messages": {
+            "max_tokens": 500, "messages": [{"role": "user", "content": "Weather?"}], "tool_choice": {"type": "any"},
+            "tools": [{"name": name, "input_schema": SCHEMA} for name in NAMES],
+        },
+        "/v1/responses": {"input": "Weather?", "tools": [{"type": "function"} | tool["function"] for tool in TOOLS], "tool_choice": "required"},
+    }[path]  # fmt: skip
+    with plain(relay, METERED_TOKEN) as http:
+        before = left(http)
+        headers, usage = asked_usage(http, path, is_streamed, model=vendor.alias, **asked)
+        told = usage["input_tokens"] + usage.get("cache_read_input_tokens", 0), usage["output_tokens"]
+        assert (told, vendor.times) == ((18, 16), 2)
+        assert_used(http, records, headers, before, (18, 16), 2, is_streamed)
+
+
+@BOTH
+def test_choices_that_are_made_anew_are_used(relay, records, vendor_of, is_streamed):
+    vendor = vendor_of("claude")
+    vendor.says({"text": "I would rather not."}, {"text": '{"city": "Rome"}'})
+    with plain(relay, METERED_TOKEN) as http:
+        before = left(http)
+        more = {"stream_options": {"include_usage": True}} if is_streamed else {}
+        _, usage = asked_usage(http, PATH, is_streamed, **body(model=vendor.alias), response_format=STRICT, n=2, **more)
+        # The prompt counts once for both choices, and once more for both in words.
+        assert usage["prompt_tokens"] == 18 and usage["completion_tokens"] >= 24
+        wait_for(lambda: before - left(http) >= usage["total_tokens"])

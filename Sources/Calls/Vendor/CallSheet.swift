@@ -81,6 +81,8 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     package var server: Server?
     /// The prompt counts once, however many choices are made of it.
     private var usage = Usage.nothing
+    /// Of answers that were not as demanded, and were asked for once more.
+    package private(set) var unmet = Usage.nothing
     private var credits = 0
     /// Calls that were given up before anything came.
     private var givenUp = 0
@@ -165,6 +167,13 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
         }
     }
 
+    /// The answer that used so much was not as demanded, and is asked for once more: with a prompt that counts besides.
+    package func asksAgain(after used: Usage) {
+        unmet = unmet + used
+        let others = usage.completionTokens - used.completionTokens
+        usage = Usage(promptTokens: 0, completionTokens: max(0, others))
+    }
+
     /// Another model did something for the request; `credits` as its vendor reported them.
     package func helped(by model: String, credits: Int?) {
         guard let terms else { return }
@@ -201,7 +210,7 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     }
 
     private func used(under terms: CallTerms) -> Amounts {
-        var (usage, credits) = (usage, credits)
+        var (usage, credits) = (usage + unmet, credits)
         if givenUp > 0, !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)
             credits += givenUp * terms.creditsPerCall

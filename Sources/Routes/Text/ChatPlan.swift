@@ -248,6 +248,7 @@ final class ChatPlan: @unchecked Sendable {
         let another = try await vendorCall.another()
         guard let spare = spare.take() else { throw error }
         let isRepair = error.remedy.contains(.asText)
+        if isRepair { vendorCall.sheet.asksAgain(after: error.usage ?? .nothing) }
         if isRepair, candidate.usesOwnKey, spare.value.needs.contains(.toolChoice) {
             candidate.provider.learn(lacking: .toolChoice, of: candidate.model)
         }
@@ -282,11 +283,23 @@ final class ChatPlan: @unchecked Sendable {
             }
             let usage = answer.usage ?? onlyPrompt(of: chat)
             if !chat.isBilled { vendorCall.answered(usage, credits: answer.credits, isEstimated: isEstimated) }
-            return (answer, usage)
+            return (answer, usage + vendorCall.sheet.unmet)
         } catch {
-            if !chat.isBilled { vendorCall.failed(error, after: error.usage ?? onlyPrompt(of: chat)) }
-            throw error
+            throw billed(error, of: chat, vendorCall)
         }
+    }
+
+    /// Bills a call that brought no answer; its failure, with what was used.
+    @inline(never)
+    private func billed(
+        _ error: UpstreamError,
+        of chat: any PreparedChat,
+        _ vendorCall: VendorCall
+    ) -> UpstreamError {
+        var error = error
+        error.usage = error.usage ?? onlyPrompt(of: chat)
+        if !chat.isBilled, let usage = error.usage { vendorCall.failed(error, after: usage) }
+        return error
     }
 
     /// The usage of a call that brought nothing.
@@ -337,8 +350,7 @@ final class ChatPlan: @unchecked Sendable {
                 vendorCall: vendorCall
             )
         } catch {
-            if !chat.isBilled { vendorCall.failed(error, after: error.usage ?? onlyPrompt(of: chat)) }
-            throw error
+            throw billed(error, of: chat, vendorCall)
         }
     }
 

@@ -125,7 +125,7 @@ private final class Delivery {
         used.completionTokens = max(used.completionTokens, tally.tokens)
         if !answer.isBilled { answer.vendorCall.failed(error, after: used) }
         let isUsed = used.completionTokens > 0 || error.mayBeBilled
-        return (answer.vendorCall.failure(error), isUsed ? used : nil)
+        return (answer.vendorCall.failure(error), isUsed ? used + answer.vendorCall.sheet.unmet : nil)
     }
 
     /// Bills the whole answer; its usage, counted where the vendor does not tell it.
@@ -145,7 +145,7 @@ private final class Delivery {
             answer.vendorCall.answered(usage, credits: answer.stream.credits, isEstimated: told == nil)
         }
         answer.vendorCall.served()
-        return usage
+        return usage + answer.vendorCall.sheet.unmet
     }
 }
 

@@ -102,4 +102,15 @@ package struct Usage: Sendable {
     package var totalTokens: Int { promptTokens + completionTokens }
 
     package static let nothing = Usage(promptTokens: 0, completionTokens: 0)
+
+    package static func + (one: Usage, other: Usage) -> Usage {
+        var sum = Usage(
+            promptTokens: one.promptTokens + other.promptTokens,
+            completionTokens: one.completionTokens + other.completionTokens
+        )
+        sum.cachedTokens = one.cachedTokens + other.cachedTokens
+        sum.cacheWriteTokens = one.cacheWriteTokens + other.cacheWriteTokens
+        sum.reasoningTokens = one.reasoningTokens + other.reasoningTokens
+        return sum
+    }
 }

@@ -27,16 +27,3 @@ struct MessageUsage {
         return usage
     }
 }
-
-extension Usage {
-    static func + (one: Usage, other: Usage) -> Usage {
-        var sum = Usage(
-            promptTokens: one.promptTokens + other.promptTokens,
-            completionTokens: one.completionTokens + other.completionTokens
-        )
-        sum.cachedTokens = one.cachedTokens + other.cachedTokens
-        sum.cacheWriteTokens = one.cacheWriteTokens + other.cacheWriteTokens
-        sum.reasoningTokens = one.reasoningTokens + other.reasoningTokens
-        return sum
-    }
-}

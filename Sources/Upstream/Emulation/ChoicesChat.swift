@@ -35,22 +35,33 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     func answer() async throws(UpstreamError) -> ChatAnswer {
         let (use, places) = (use, ChoicePlaces(call))
-        let answers = try await allChoices(choices, atOnce: Self.atOnce) {
-            [self] (index) async throws(UpstreamError) in
-            do throws(UpstreamError) {
-                try await places.take()
-                let answered = try await chat(ofChoice: index).answer()
-                let answer = try await count.counted(answered, of: self)
-                let tokens = answer.usage?.completionTokens ?? 0
-                use.answered(index, answered.usage, completionTokens: tokens, credits: answer.credits)
-                places.leave()
-                return answer
-            } catch {
-                use.failed(index, error)
-                throw error
+        do throws(UpstreamError) {
+            let answers = try await allChoices(choices, atOnce: Self.atOnce) {
+                [self] (index) async throws(UpstreamError) in try await answer(ofChoice: index, use, places)
             }
+            return ChatAnswer(answers.flatMap { $0.choices.prefix(1) }, usage: use.sum ?? .nothing)
+        } catch {
+            throw use.failure(error)
         }
-        return ChatAnswer(answers.flatMap { $0.choices.prefix(1) }, usage: use.sum ?? .nothing)
+    }
+
+    private func answer(
+        ofChoice index: Int,
+        _ use: ChoicesUse,
+        _ places: ChoicePlaces
+    ) async throws(UpstreamError) -> ChatAnswer {
+        do throws(UpstreamError) {
+            try await places.take()
+            let answered = try await chat(ofChoice: index).answer()
+            let answer = try await count.counted(answered, of: self)
+            let tokens = answer.usage?.completionTokens ?? 0
+            use.answered(index, answered.usage, completionTokens: tokens, credits: answer.credits)
+            places.leave()
+            return answer
+        } catch {
+            use.failed(index, error)
+            throw error
+        }
     }
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
@@ -76,7 +87,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
                 stream.stop()
                 use.failed(index, given)
             }
-            throw error
+            throw use.failure(error)
         }
     }
 

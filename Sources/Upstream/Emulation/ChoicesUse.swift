@@ -12,7 +12,7 @@ final class ChoicesUse: @unchecked Sendable {
     private let call: VendorCall
     private let count: CallCount
     private var isCounted: [Bool]
-    /// Of the calls that were answered; nil: none was.
+    /// Of the calls that were answered, or whose vendor told it; nil: none was.
     private(set) var sum: Usage?
 
     init(_ estimates: [Int], _ choices: Int, _ call: VendorCall, _ count: CallCount) {
@@ -41,6 +41,11 @@ final class ChoicesUse: @unchecked Sendable {
     func answered(_ choice: Int, _ told: Usage?, completionTokens: Int, credits: Int?) {
         let counted = told == nil ? part(ofChoice: choice, in: count.promptTokens(or: estimate)) : 0
         let usage = told ?? Usage(promptTokens: counted, completionTokens: completionTokens)
+        let sum = add(usage, ofChoice: choice)
+        call.answered(usage, of: sum, credits: credits, isEstimated: told == nil)
+    }
+
+    private func add(_ usage: Usage, ofChoice choice: Int) -> Usage {
         let prompt = prompt(ofChoice: choice)
         var sum = self.sum ?? .nothing
         sum.completionTokens += usage.completionTokens
@@ -52,12 +57,20 @@ final class ChoicesUse: @unchecked Sendable {
             sum.cacheWriteTokens += usage.cacheWriteTokens
         }
         self.sum = sum
-        call.answered(usage, of: sum, credits: credits, isEstimated: told == nil)
+        return sum
+    }
+
+    /// The failure of all, with what all used.
+    func failure(_ error: UpstreamError) -> UpstreamError {
+        var error = error
+        error.usage = sum
+        return error
     }
 
     func failed(_ choice: Int, _ error: UpstreamError, completionTokens: Int = 0) {
         let all = count.knownPromptTokens(or: estimate)
         let estimate = Usage(promptTokens: part(ofChoice: choice, in: all), completionTokens: completionTokens)
+        if let told = error.usage { _ = add(told, ofChoice: choice) }
         let usage = error.usage ?? estimate
         call.failed(error, after: usage, ofPrompts: all)
     }

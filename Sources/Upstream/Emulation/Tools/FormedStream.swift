@@ -61,16 +61,12 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     private func count() async throws(UpstreamError) {
-        var written = stream.usage?.completionTokens
-        if written == nil { written = try await answer.tokens(by: repair.count) }
-        let usage = Usage(
-            promptTokens: stream.usage?.promptTokens ?? askedTokens,
-            completionTokens: written ?? 0
-        )
-        counted = Usage(
-            promptTokens: (counted?.promptTokens ?? 0) + usage.promptTokens,
-            completionTokens: (counted?.completionTokens ?? 0) + usage.completionTokens
-        )
+        var usage = stream.usage
+        if usage == nil {
+            let tokens = try await answer.tokens(by: repair.count)
+            usage = Usage(promptTokens: askedTokens, completionTokens: tokens)
+        }
+        counted = (counted ?? .nothing) + (usage ?? .nothing)
         if let credits = stream.credits { taken = (taken ?? 0) + credits }
         stream.stop()
     }
