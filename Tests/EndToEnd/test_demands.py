@@ -361,6 +361,21 @@ def test_a_call_in_place_of_an_object(team, vendor_of, row, is_streamed):
 
 
 @BOTH
+@pytest.mark.parametrize("said", ['{"city": 7}', "I would rather not."], ids=["unfit", "none"])
+def test_a_document_beside_tools_is_mended_as_a_document(team, vendor_of, said, is_streamed):
+    vendor = vendor_of("cohere")  # it takes no format beside tools
+    vendor.says({"text": said}, {"text": '{"city": "Rome"}'})
+    got = chat(team, is_streamed, model=vendor.alias, response_format=STRICT, tools=TOOLS)
+    assert (got.text, got.calls, got.finish, vendor.times) == ('{"city": "Rome"}', (), "stop", 2)
+    words = json.dumps(vendor.fake.asked(vendor.model)[1]["body"]["messages"][-1])
+    assert "Write the whole corrected JSON" in words and "tool call" not in words
+    vendor.says({"text": '<tool_call>{"name": "wether", "arguments": {}}</tool_call>'}, IN_WORDS)
+    got = chat(team, is_streamed, model=vendor.alias, response_format=STRICT, tools=TOOLS)
+    assert (got.calls, vendor.times) == ((ROME,), 2)
+    assert "valid tool call" in json.dumps(vendor.fake.asked(vendor.model)[1]["body"]["messages"][-1])
+
+
+@BOTH
 @pytest.mark.parametrize("row", FORMED)
 def test_an_object_that_is_cut_says_so(team, vendor_of, row, is_streamed):
     vendor = vendor_of(row)

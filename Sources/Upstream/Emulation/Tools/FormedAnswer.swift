@@ -6,6 +6,13 @@ import Shared
 ///
 /// `@unchecked`: used on its request's loop only.
 final class FormedAnswer: @unchecked Sendable {
+    struct Problem {
+        /// For the model.
+        let text: String
+        /// The document is at fault, not a call.
+        var isOfDocument = false
+    }
+
     private let form: TextForm
     private let isInsisting: Bool
     /// Text that is text for certain is passed on as it comes.
@@ -106,11 +113,11 @@ final class FormedAnswer: @unchecked Sendable {
     /// The text of calls that are none, after no repair has helped.
     var brokenText: String { broken.joined() }
 
-    /// Nil: the answer is as it was asked for; else what is wrong, in words for the model.
-    var problem: String? {
-        if let reason { return reason }
-        if let tools = form.tools, let unmet = tools.unmet(by: calls) { return unmet }
-        if calls.isEmpty, case .unfit(let why)? = verdict { return why }
+    /// Nil: the answer is as it was asked for.
+    var problem: Problem? {
+        if let reason { return Problem(text: reason) }
+        if let tools = form.tools, let unmet = tools.unmet(by: calls) { return Problem(text: unmet) }
+        if calls.isEmpty, case .unfit(let why)? = verdict { return Problem(text: why, isOfDocument: true) }
         return nil
     }
 

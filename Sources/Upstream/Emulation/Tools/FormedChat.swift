@@ -64,7 +64,9 @@ struct Repair: Sendable {
     let preparing: Preparing
 
     /// The call once more, after an answer that is not as it was asked for.
-    func call(after answer: String, _ problem: String) -> ChatCall { form.repairing(call, answer, problem) }
+    func call(after answer: String, _ problem: FormedAnswer.Problem) -> ChatCall {
+        form.repairing(call, answer, problem)
+    }
 }
 
 /// A whole answer as a stream of one piece.

@@ -88,7 +88,9 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             return
         }
         guard first == nil, !repair.form.isRepair, answer.raw.count <= FormedAnswer.repairedBytes else {
-            guard !repair.form.isInsisting, !isUnmetForm else { throw UpstreamError.unmet(problem, after: counted) }
+            guard !repair.form.isInsisting, !isUnmetForm else {
+                throw UpstreamError.unmet(problem.text, after: counted)
+            }
             place = .ended
             return
         }

@@ -80,11 +80,11 @@ package struct TextForm: Sendable {
     }
 
     /// The call once more, after an answer that is not as it was asked for.
-    func repairing(_ call: ChatCall, _ answer: String, _ problem: String) -> ChatCall {
+    func repairing(_ call: ChatCall, _ answer: String, _ problem: FormedAnswer.Problem) -> ChatCall {
         var call = call
         call.messages.append(ChatMessage(role: .assistant, text: answer))
-        let words = tools?.repair(problem) ?? format?.repair(problem) ?? problem
-        call.messages.append(ChatMessage(role: .user, text: words))
+        let words = problem.isOfDocument ? format?.repair(problem.text) : tools?.repair(problem.text)
+        call.messages.append(ChatMessage(role: .user, text: words ?? problem.text))
         return call
     }
 }
