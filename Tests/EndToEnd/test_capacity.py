@@ -14,6 +14,7 @@ from balanced import Providers
 from chat import CHAT_PATH, MODEL, ask, body, either, stream, vendor_error
 from late_store import Lateness, LateStore
 from memcached import wait_for
+from usage import File
 
 OK = {"answer": "served"}
 HELD = {"stall_at": -1, "answer": "served"}
@@ -429,6 +430,20 @@ def test_choices_take_turns_where_there_is_no_room_for_all(serve, streamed, queu
         assert served(answer)
         assert [choice["message"]["content"] for choice in answer.json()["choices"]] == ["served"] * 3
     assert providers.counts("a") == [3] and providers.counts("b") == [0]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+def test_a_choice_that_was_not_asked_for_has_no_record(serve, tmp_path, streamed):
+    file = File(tmp_path / "usage.jsonl")
+    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, USAGE_LOG_FILE=file.path)
+    cut = {"deltas": ["some ", "text "], "cut_at": 2} if streamed else FAILED
+    providers.answers("a", cut)
+    ask(http, n=3, stream=streamed)
+    assert providers.counts("a") == [1]
+    request, call = file.more(2)
+    assert call["kind"] == "call" and request["request_id"] == call["request_id"]
+    http.relay.stop()
+    assert file.path.read_bytes().count(b"\n") == 2
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])

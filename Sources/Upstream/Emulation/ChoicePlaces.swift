@@ -58,17 +58,25 @@ final class ChoicePlaces: @unchecked Sendable {
 ///
 /// `@unchecked`: used on its loop only.
 final class LateStream: ChatAnswerStream, @unchecked Sendable {
+    private let places: ChoicePlaces
     private let open: () async throws(UpstreamError) -> any ChatAnswerStream
     private var stream: (any ChatAnswerStream)?
+    /// Its vendor was asked.
+    private(set) var isAsked = false
 
-    init(_ open: @escaping () async throws(UpstreamError) -> any ChatAnswerStream) { self.open = open }
+    init(_ places: ChoicePlaces, _ open: @escaping () async throws(UpstreamError) -> any ChatAnswerStream) {
+        self.places = places
+        self.open = open
+    }
 
     var usage: Usage? { stream?.usage }
     var credits: Int? { stream?.credits }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
-        let opened: any ChatAnswerStream
-        if let stream { opened = stream } else { opened = try await open() }
+        if let stream { return try await stream.more(patienceNanoseconds: patienceNanoseconds) }
+        try await places.take()
+        isAsked = true
+        let opened = try await open()
         stream = opened
         return try await opened.more(patienceNanoseconds: patienceNanoseconds)
     }

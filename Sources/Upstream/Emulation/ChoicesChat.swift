@@ -50,8 +50,9 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         _ use: ChoicesUse,
         _ places: ChoicePlaces
     ) async throws(UpstreamError) -> ChatAnswer {
+        // A call that was not made used nothing.
+        try await places.take()
         do throws(UpstreamError) {
-            try await places.take()
             let answered = try await chat(ofChoice: index).answer()
             let answer = try await count.counted(answered, of: self)
             let tokens = answer.usage?.completionTokens ?? 0
@@ -68,11 +69,11 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         let streams = OpenStreams()
         let (use, places) = (use, ChoicePlaces(call))
         do throws(UpstreamError) {
-            let opened = try await allChoices(choices) { [self] (index) async throws(UpstreamError) in
+            let opened = try await allChoices(choices) {
+                [self] (index) async throws(UpstreamError) -> any ChatAnswerStream in
                 do throws(UpstreamError) {
-                    let stream =
-                        await places.takeNow()
-                        ? try await chat(ofChoice: index).stream() : late(index, places)
+                    guard await places.takeNow() else { return late(index, places) }
+                    let stream = try await chat(ofChoice: index).stream()
                     streams.list.append((index, stream))
                     return stream
                 } catch {
@@ -92,10 +93,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     }
 
     private func late(_ index: Int, _ places: ChoicePlaces) -> LateStream {
-        LateStream { [self] () async throws(UpstreamError) in
-            try await places.take()
-            return try await chat(ofChoice: index).stream()
-        }
+        LateStream(places) { [self] () async throws(UpstreamError) in try await chat(ofChoice: index).stream() }
     }
 }
 
@@ -114,6 +112,8 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         var delivered: TokenTally
         var isReady = false
         var isOver = false
+        /// False: it waits for a place.
+        var isAsked: Bool { (stream as? LateStream)?.isAsked ?? true }
         /// Wakes the task that waits for it.
         let read = Waiter()
         var task: Task<Void, Never>?
@@ -233,7 +233,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         guard !part.isOver else { return }
         part.isOver = true
         part.isReady = false
-        use.failed(part.index, error, completionTokens: part.delivered.tokens)
+        if part.isAsked { use.failed(part.index, error, completionTokens: part.delivered.tokens) }
         part.stream.stop()
         failure = failure ?? error
         changed.wake()
