@@ -385,6 +385,36 @@ def test_an_object_that_is_cut_says_so(team, vendor_of, row, is_streamed):
         assert (got.text, got.finish, vendor.times) == (said, "length", 1)
 
 
+# --- Arguments ----------------------------------------------------------------------------------
+
+TEXTUAL = [("open", "messages"), *((row, surface) for row in ("cohere", "resp", "cf") for surface in ("chat", "messages"))]
+"""Their vendors tell arguments as text."""
+
+
+def said_with(vendor, arguments):
+    return {"calls": [("call_0", "weather", arguments), ("call_1", "time", '{"city": "Rome"}')], "pieces": 2}
+
+
+@BOTH
+@pytest.mark.parametrize("row, surface", TEXTUAL)
+def test_null_arguments_are_none(team, vendor_of, row, surface, is_streamed):
+    vendor = vendor_of(row)
+    for arguments in ("null", ""):
+        vendor.fake.says(vendor.model, said_with(vendor, arguments))
+        got = SURFACES[surface](team, is_streamed, model=vendor.alias, tools=TOOLS)
+        assert (got.calls, got.finish) == ((("weather", {}), NOW), FINISH[surface])
+
+
+@BOTH
+@pytest.mark.parametrize("row", ["open", "cohere", "resp", "cf"])
+@pytest.mark.parametrize("arguments", ["[1]", 'no "JSON"', "nul", '"{}"', "5", "nulls"])
+def test_arguments_of_messages_are_an_object(team, vendor_of, row, arguments, is_streamed):
+    vendor = vendor_of(row)
+    vendor.fake.says(vendor.model, said_with(vendor, arguments))
+    got = messages(team, is_streamed, model=vendor.alias)
+    assert (got.calls, got.finish) == ((("weather", {"_raw": arguments}), NOW), "tool_use")
+
+
 # --- Use --------------------------------------------------------------------------------------
 
 

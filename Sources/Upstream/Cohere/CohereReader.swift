@@ -18,6 +18,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
     private var calls = 0
     /// The last call is still told.
     private var isCallOpen = false
+    private var arguments = CallArguments()
     /// Of its arguments.
     private var argumentBytes = 0
     private var finish: FinishReason?
@@ -97,6 +98,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         guard calls < Self.limitOfCalls else { throw .brokenAnswer("the answer has too many calls") }
         calls += 1
         isCallOpen = true
+        self.arguments = CallArguments()
         argumentBytes = 0
         hasParts = true
         let id = isLegacy ? [] : given.map { Array($0) } ?? Array(ids.id("call_").utf8)
@@ -116,12 +118,16 @@ final class CohereReader: WireReader, @unchecked Sendable {
     }
 
     private func tell(arguments: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
-        guard !arguments.isEmpty else { return }
-        argumentBytes += arguments.count
+        try tell(self.arguments.take(Array(arguments)), take)
+    }
+
+    private func tell(_ told: [UInt8], _ take: Take) throws(UpstreamError) {
+        guard !told.isEmpty else { return }
+        argumentBytes += told.count
         guard argumentBytes <= Self.argumentLimitBytes else {
             throw .brokenAnswer("the arguments of a call are too long")
         }
-        take(0, .toolArguments(index: calls - 1, arguments))
+        told.withUnsafeBytes { take(0, .toolArguments(index: calls - 1, $0)) }
     }
 
     /// Arguments have to be an object.
@@ -129,8 +135,9 @@ final class CohereReader: WireReader, @unchecked Sendable {
         guard isCallOpen else { return }
         isCallOpen = false
         guard argumentBytes == 0 else { return }
-        let empty: StaticString = "{}"
-        take(0, .toolArguments(index: calls - 1, UnsafeRawBufferPointer(start: empty.utf8Start, count: 2)))
+        let rest = arguments.rest
+        let told = rest.isEmpty ? Array("{}".utf8) : rest
+        told.withUnsafeBytes { take(0, .toolArguments(index: calls - 1, $0)) }
     }
 
     // MARK: The end

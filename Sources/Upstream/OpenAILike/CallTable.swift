@@ -24,6 +24,7 @@ struct CallTable {
         var name: [UInt8] = []
         /// Arguments that came before the name.
         var held: [UInt8] = []
+        var read = CallArguments()
         var isFirstOut = false
         /// Of the list in which its last part stood.
         var list = 0
@@ -82,6 +83,9 @@ struct CallTable {
             isOdd = true
             arguments = []
         }
+        let told = calls[index].read.take(arguments)
+        if told.count != arguments.count { isOdd = true }
+        arguments = told
         try note(arguments, of: index)
         if number != Int64(index), !isWhole { isOdd = true }
         if calls[index].isFirstOut {
@@ -119,7 +123,8 @@ struct CallTable {
         }
         var pieces: [CallPiece] = []
         for (index, call) in calls.enumerated() where call.isFirstOut && call.bytes == 0 {
-            pieces.append(CallPiece(index: index, arguments: Array("{}".utf8)))
+            let rest = call.read.rest
+            pieces.append(CallPiece(index: index, arguments: rest.isEmpty ? Array("{}".utf8) : rest))
         }
         return pieces
     }

@@ -14,6 +14,7 @@ struct ResponseCalls {
         var isClosed = false
         /// Arguments that came before the call was told.
         var held: [UInt8] = []
+        var read = CallArguments()
         // Of the arguments that were told:
         var bytes = 0
         var hash = CallTable.basis
@@ -57,14 +58,16 @@ struct ResponseCalls {
 
     /// A piece of the arguments of a call that is known; others are left out.
     mutating func take(_ arguments: UnsafeRawBufferPointer, of number: Int64) throws(UpstreamError) -> [CallPiece] {
-        guard let place = place(of: number), !calls[place].isClosed, !arguments.isEmpty else { return [] }
+        guard let place = place(of: number), !calls[place].isClosed else { return [] }
+        let arguments = calls[place].read.take(Array(arguments))
+        guard !arguments.isEmpty else { return [] }
         guard calls[place].isTold else {
             heldBytes += arguments.count
             guard heldBytes <= Self.argumentLimitBytes else { throw Self.tooLong }
             calls[place].held += arguments
             return []
         }
-        return [try told(Array(arguments), of: place)]
+        return [try told(arguments, of: place)]
     }
 
     /// The end of a call, with its arguments as a whole: the part that has not been told is told now.
@@ -72,6 +75,7 @@ struct ResponseCalls {
         guard let place = place(of: number), !calls[place].isClosed else { return [] }
         calls[place].isClosed = true
         var pieces: [CallPiece] = []
+        if whole.equals("null") { return tellable() }
         if !calls[place].isTold {
             if whole.count > calls[place].held.count { try hold(whole, of: place) }
         } else if let rest = rest(of: whole, at: place) {

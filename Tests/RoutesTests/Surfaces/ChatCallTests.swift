@@ -94,7 +94,7 @@ import Testing
             (#""tool_choice":{"type":"function"}"#, "tool_choice.function"),
             (#""tool_choice":{"type":"function","function":{}}"#, "tool_choice.function.name"),
             (#""tool_choice":{"type":"function","function":{"name":"g"}}"#, "tool_choice"),
-            (#""tool_choice":{"type":"allowed_tools"}"#, "tool_choice.type"),
+            (#""tool_choice":{"type":"allowed_tools"}"#, "tool_choice.allowed_tools"),
             (
                 #""tools":[{"type":"function","name":"f"}],"tool_choice":{"type":"function","function":{"name":"g"}}"#,
                 "tool_choice"

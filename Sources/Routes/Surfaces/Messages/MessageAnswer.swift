@@ -22,15 +22,16 @@ struct MessageAnswer: ChatReply {
         body.append(#"","type":"message","role":"assistant","model":"#)
         body.append(json: wanted.model)
         guard length > Worker.loopBytes else {
-            guard Self.append(choice, usage, to: &body) else { throw .brokenCall }
+            Self.append(choice, usage, to: &body)
             return exchange.send(json: body)
         }
-        let isWhole = try await exchange.send(longer: body, ofBytes: length) { Self.append(choice, usage, to: &$0) }
-        guard isWhole else { throw .brokenCall }
+        _ = try await exchange.send(longer: body, ofBytes: length) {
+            Self.append(choice, usage, to: &$0)
+            return true
+        }
     }
 
-    /// False: a call's arguments are not a JSON object, and the answer cannot be written.
-    private static func append(_ choice: ChatAnswer.Choice, _ usage: Usage, to body: inout ByteBuffer) -> Bool {
+    private static func append(_ choice: ChatAnswer.Choice, _ usage: Usage, to body: inout ByteBuffer) {
         body.append(#","content":["#)
         var count = 0
         func open(_ type: StaticString) {
@@ -65,16 +66,15 @@ struct MessageAnswer: ChatReply {
         }
         // One that was cut cannot be called.
         let isCut = choice.finish == .length || choice.finish == .contentFilter
-        var isWhole = true
         func append(_ call: ToolCall) {
-            guard isWhole, !isCut || isObject(call.arguments) else { return }
+            guard !isCut || isObject(call.arguments) else { return }
             open("tool_use")
             body.append(#""id":"#)
             (call.id ?? "").withBytes { body.append(toolUseID: $0) }
             body.append(#","name":"#)
             body.append(json: call.name)
             body.append(#","input":"#)
-            isWhole = appendObject(call.arguments, to: &body)
+            Self.append(input: call.arguments, to: &body)
             body.append("}")
         }
         choice.forEachPart(thought: append, text: append, call: append)
@@ -86,25 +86,28 @@ struct MessageAnswer: ChatReply {
         body.append(#","usage":"#)
         usage.appendMessageJSON(to: &body)
         body.append("}")
-        return isWhole
     }
 
+    /// No text at all is an empty one.
     private static func isObject(_ json: String) -> Bool {
-        var written = ByteBuffer()
-        return appendObject(json, to: &written)
+        let text = ByteBuffer(json)
+        guard text.bytes.contains(where: { $0 > 32 }) else { return true }
+        let parser = JSONParser()
+        return (try? parser.parse(text.bytes))?.kind == .object
     }
 
-    /// False: it is not a JSON object. No text at all is an empty one.
-    private static func appendObject(_ json: String, to body: inout ByteBuffer) -> Bool {
-        let text = ByteBuffer(json)
-        guard text.bytes.contains(where: { $0 > 32 }) else {
+    /// Arguments that are no object stand in one.
+    private static func append(input arguments: String, to body: inout ByteBuffer) {
+        let text = ByteBuffer(arguments)
+        if !isObject(arguments) {
+            body.append(#"{"_raw":"#)
+            body.append(json: text.bytes)
+            body.append("}")
+        } else if text.bytes.contains(where: { $0 > 32 }) {
+            body.append(text.bytes)
+        } else {
             body.append("{}")
-            return true
         }
-        let parser = JSONParser()
-        guard let value = try? parser.parse(text.bytes), value.kind == .object else { return false }
-        body.append(text.bytes)
-        return true
     }
 }
 
@@ -128,12 +131,6 @@ extension FinishReason {
         case .contentFilter, .refusal: "refusal"
         case .pause: "pause_turn"
         }
-    }
-}
-
-extension UpstreamError {
-    fileprivate static var brokenCall: UpstreamError {
-        UpstreamError(.failed, cause: "the arguments of a call are not a JSON object")
     }
 }
 

@@ -14,11 +14,20 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
         case call(Int)
     }
 
+    /// The arguments of the call that is open.
+    private enum Input {
+        case notBegun
+        case object
+        /// They stand in an object, as text.
+        case raw
+    }
+
     let exchange: Exchange
     private let wanted: WantedAnswer
     var out = ByteBuffer()
     private var hasBegun = false
     private var block: Block?
+    private var input = Input.notBegun
     /// Of the block, or of the next one.
     private var index = 0
     private var finish = FinishReason.stop
@@ -51,8 +60,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
             out.append("}}\n\n")
             close()
         case .toolCall(let call, let id, let name): open(call, id, name)
-        case .toolArguments(let call, let text) where block == .call(call):
-            delta(#"{"type":"input_json_delta","partial_json":""#, text)
+        case .toolArguments(let call, let text) where block == .call(call): add(arguments: text)
         case .finish(let reason, let sequence):
             finish = reason
             stop = sequence.map { Body(copying: $0) }
@@ -70,6 +78,24 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
         out.append(#","name":"#)
         out.append(json: name)
         out.append(",\"input\":{}}}\n\n")
+    }
+
+    private func add(arguments: UnsafeRawBufferPointer) {
+        if input == .notBegun {
+            guard let first = arguments.first(where: { $0 > 32 }) else { return }
+            input = first == UInt8(ascii: "{") ? .object : .raw
+            if input == .raw { add(json: #"{"_raw":""#) }
+        }
+        guard input == .raw else { return add(json: arguments) }
+        var text = ByteBuffer()
+        text.append(jsonContent: arguments)
+        add(json: text.bytes)
+    }
+
+    private func add(json: UnsafeRawBufferPointer) { delta(#"{"type":"input_json_delta","partial_json":""#, json) }
+
+    private func add(json: StaticString) {
+        add(json: UnsafeRawBufferPointer(start: json.utf8Start, count: json.utf8CodeUnitCount))
     }
 
     private func open(_ new: Block, _ content: StaticString) {
@@ -90,7 +116,8 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
 
     private func close() {
         guard block != nil else { return }
-        block = nil
+        if input == .raw { add(json: #""}"#) }
+        (block, input) = (nil, .notBegun)
         out.append("event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":")
         out.append(decimal: index)
         out.append("}\n\n")
