@@ -415,6 +415,37 @@ def test_arguments_of_messages_are_an_object(team, vendor_of, row, arguments, is
     assert (got.calls, got.finish) == ((("weather", {"_raw": arguments}), NOW), "tool_use")
 
 
+# --- No calls -----------------------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("row", NATIVE)
+@pytest.mark.parametrize("said", [{"text": "It is sunny.", "calls": [ROME]}, {"calls": [ROME]}], ids=["text", "call"])
+def test_a_call_that_is_ruled_out_is_left_out(team, vendor_of, row, said, is_streamed):
+    vendor = vendor_of(row)
+    vendor.says(said, {"text": "It is sunny."})
+    got = chat(team, is_streamed, model=vendor.alias, tools=TOOLS, tool_choice="none")
+    # Gemini is asked again where it says nothing.
+    text, times = ("It is sunny.", 2) if vendor.wire == "gemini" and "text" not in said else (said.get("text", ""), 1)
+    assert (got.text, got.calls, got.finish, vendor.times) == (text, (), "stop", times)
+
+
+@pytest.mark.parametrize("row", ["cf", "open"])
+def test_tools_that_are_ruled_out_are_not_offered(team, vendor_of, row):
+    """By servers that may call them all the same; earlier calls stand with theirs."""
+    vendor = vendor_of(row)
+    asked = {"model": vendor.alias, "max_tokens": 50, "tools": [{"name": "weather", "input_schema": SCHEMA}], "tool_choice": {"type": "none"}}
+    use = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Rome"}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}
+    said = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+    for messages, has_tools in ((said[:1], False), (said, True)):
+        vendor.says({"text": "Hello."})
+        answer = team.post("/v1/messages", json=asked | {"messages": messages})
+        assert answer.json()["stop_reason"] == "end_turn"
+        sent = vendor.fake.asked(vendor.model)[0]["body"]
+        assert ("tools" in sent, sent.get("tool_choice")) == (has_tools, "none" if has_tools else None)
+
+
 # --- Use --------------------------------------------------------------------------------------
 
 

@@ -118,6 +118,7 @@ package struct ChatCall: Sendable {
     /// Calls of tools that its caller takes in one answer.
     package var mostCalls: Int {
         if needs.contains(.functions) { return 1 }
+        if rare?.value.toolChoice == Wishes.ToolChoice.none { return 0 }
         return needs.contains(.tools) && wishes.parallelToolCalls == false ? 1 : .max
     }
 

@@ -279,7 +279,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             take(0, .refusal(why))
         }
         // Only calls of the vendor's own tools are left open by a pause.
-        let reason = (known == .stop || known == .pause) && calls > 0 ? .toolCalls : known
+        var reason = (known == .stop || known == .pause) && calls > 0 ? .toolCalls : known
+        if reason == .toolCalls, mostCalls == 0 { reason = .stop }
         finish = reason
         hasBegun = true
         if reason == .pause {

@@ -151,7 +151,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         switch word {
         case "COMPLETE", "STOP_SEQUENCE": reason = .stop
         case "MAX_TOKENS": reason = .length
-        case "TOOL_CALL": reason = .toolCalls
+        case "TOOL_CALL": reason = mostCalls > 0 ? .toolCalls : .stop
         case "ERROR_TOXIC": reason = .contentFilter
         case "TIMEOUT": throw Self.failed(.timedOut, word)
         case "ERROR": throw Self.failed(.failed, word)

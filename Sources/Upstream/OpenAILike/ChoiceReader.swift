@@ -99,11 +99,14 @@ struct ChoiceReader {
         return piece
     }
 
+    /// Nothing of any call is told.
+    private var isWithoutCalls: Bool { mostCalls == 0 || calls.isEmpty }
+
     /// The end that the server did not tell.
     mutating func end(_ piece: inout ChoicePiece) throws(UpstreamError) {
         piece.isOdd = true
         piece.calls += try missingCalls(isCut: false)
-        let reason: FinishReason = calls.isEmpty && !hasFunction ? .stop : .toolCalls
+        let reason: FinishReason = isWithoutCalls && !hasFunction ? .stop : .toolCalls
         finish = reason
         piece.finish = reason
         if hasFunction, calls.isEmpty, piece.function == nil { piece.function = (nil, nil) }
@@ -196,7 +199,7 @@ struct ChoiceReader {
             }
             if place == 0 { piece.isOdd = true }
         }
-        guard calls.isEmpty, let function = message["function_call"] else { return }
+        guard isWithoutCalls, mostCalls > 0, let function = message["function_call"] else { return }
         guard function.kind == .object else {
             piece.isOdd = true
             return
@@ -221,8 +224,8 @@ struct ChoiceReader {
         var reason = try FinishReason(ofWire: word, isUnknown: &isUnknown)
         if isUnknown { piece.unknownFinish = word }
         let missing = try missingCalls(isCut: reason == .length || reason == .contentFilter)
-        if reason == .stop, !calls.isEmpty { reason = .toolCalls }
-        if reason == .toolCalls, calls.isEmpty, !hasFunction { reason = .stop }
+        if reason == .stop, !isWithoutCalls { reason = .toolCalls }
+        if reason == .toolCalls, isWithoutCalls, !hasFunction { reason = .stop }
         finish = reason
         piece.finish = reason
         let isOld = hasFunction && calls.isEmpty
