@@ -75,7 +75,7 @@ def test_it_tells_what_was_used(start_relay: Callable[..., Relay], store: Memcac
         assert got["total requests/3600"] == (7, 1000, 993)
     digest = hashlib.sha256(STRANGER.encode())
     logged = urlsafe_b64encode(digest.digest()).decode()[:16]
-    assert logged in {line.get("caller") for line in relays[0].log_lines()}
+    relays[0].wait_for_line(lambda line: line.get("caller") == logged)
     for text in (logged, digest.hexdigest(), digest.hexdigest().upper()):
         got = used("--digest", text, **settings)
         assert got["chat requests/60"] == (2, 60, 58) and got["model echo requests/3600"] == (2, 9, 7)

@@ -260,7 +260,9 @@ def test_a_finish_reason_that_nobody_knows(team, server, passing):
         server.says(MODEL, {"json": whole({"finish": "fancy", "text": None})})
         assert refusal(team, model="fast")[0] == 502
         server.says(MODEL, {"events": [ROLE, chunk({}, "fancy")]})
-        assert refusal(team, is_streamed=True, model="fast")[0] == 502
+        status, _, last = refusal(team, is_streamed=True, model="fast")
+        assert status == 502
+    passing.wait_for_line(lambda line: line.get("id") == last["x-request-id"])
     told = [line for line in passing.log_lines()[known:] if line["message"] == "unknown finish reason"]
     assert [(line["reason"], line["level"]) for line in told] == [("fancy", "warning")]
 
