@@ -91,21 +91,27 @@ package struct ChatAnswer: Sendable {
                 takeText(text[part: told..<end])
                 told = end
             }
-            var next = 0
-            func tellThoughts(beforeCall call: Int) {
-                while next < thoughts.count, thoughts[next].callsBefore <= call {
-                    tell(upTo: thoughts[next].textBytesBefore)
-                    takeThought(thoughts[next])
-                    next += 1
-                }
-            }
-            for (index, call) in toolCalls.enumerated() {
-                tellThoughts(beforeCall: index)
+            forEachThoughtAndCall { thought in
+                tell(upTo: thought.textBytesBefore)
+                takeThought(thought)
+            } call: { call in
                 tell(upTo: call.place)
                 takeCall(call)
             }
-            tellThoughts(beforeCall: .max)
             tell(upTo: text.count)
+        }
+
+        /// Both, in the order in which they came.
+        package func forEachThoughtAndCall(thought takeThought: (Thought) -> Void, call takeCall: (ToolCall) -> Void) {
+            var next = 0
+            for (index, call) in toolCalls.enumerated() {
+                while next < thoughts.count, thoughts[next].callsBefore <= index {
+                    takeThought(thoughts[next])
+                    next += 1
+                }
+                takeCall(call)
+            }
+            for thought in thoughts[next...] { takeThought(thought) }
         }
 
         package var bytes: Int {

@@ -73,7 +73,7 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     fileprivate var hold: Hold?
     /// Of calls with providers that have a bound.
     private var capacity: [HeldCapacity] = []
-    /// Calls of candidates, and those that were repeated.
+    /// Calls of candidates.
     package var attempts = 1
     /// Of candidates, where there were several, in their order.
     package private(set) var failures: [Failure] = []

@@ -139,8 +139,8 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// Returns after a pause if the same call once more is what helps and has room; else throws the failure. For who does not want the
-    /// cost of a generic function of another module.
+    /// Returns after a pause if the same call once more is what helps and has room; else throws the failure. For who does
+    /// not want the cost of a generic function of another module.
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
         guard error.remedy.contains(.again) else { throw error }
         noteEnd(error)

@@ -60,9 +60,13 @@ extension ChatAnswer.Choice {
             tape.add(text.bytes)
         }
         // The calls before a thought stand before it.
-        var next = 0
-        for (index, call) in toolCalls.enumerated() {
-            write(thoughtsFrom: &next, beforeCall: index, to: &tape)
+        forEachThoughtAndCall { thought in
+            tape.add(Part.thought.rawValue)
+            tape.add(thought.isSealed ? 1 : 0)
+            tape.add(thought.textBytesBefore)
+            tape.add(thought.text)
+            tape.add(ifAny: thought.signature)
+        } call: { call in
             tape.add(Part.call.rawValue)
             tape.add(ifAny: call.id)
             tape.add(call.name)
@@ -70,23 +74,10 @@ extension ChatAnswer.Choice {
             tape.add(ifAny: call.signature)
             tape.add(call.place)
         }
-        write(thoughtsFrom: &next, beforeCall: .max, to: &tape)
         tape.add(Part.finish.rawValue)
         tape.add(finish.tapeNumber)
         tape.add(stop == nil ? 0 : 1)
         if let stop { tape.add(stop.bytes) }
-    }
-
-    private func write(thoughtsFrom next: inout Int, beforeCall call: Int, to tape: inout AnswerTape) {
-        while next < thoughts.count, thoughts[next].callsBefore <= call {
-            let thought = thoughts[next]
-            tape.add(Part.thought.rawValue)
-            tape.add(thought.isSealed ? 1 : 0)
-            tape.add(thought.textBytesBefore)
-            tape.add(thought.text)
-            tape.add(ifAny: thought.signature)
-            next += 1
-        }
     }
 
     /// False: it is not readable.

@@ -106,7 +106,7 @@ package final class Attempts: @unchecked Sendable {
             return nil
         }
         waitedFor = key
-        open.hasRoom(place)
+        open.takeBack(place)
         return place
     }
 
@@ -133,7 +133,7 @@ package final class Attempts: @unchecked Sendable {
         if let call = callAtOnce(candidate) { return call }
         guard let (credential, held) = await taken(candidate) else {
             if let current {
-                open.isFull(current)
+                open.setAside(current)
                 concluded(current, repeating == nil ? nil : failures.last?.error)
             }
             giveUp()
@@ -151,7 +151,7 @@ package final class Attempts: @unchecked Sendable {
 
     private func call(_ candidate: Candidate, with credential: Credential) -> VendorCall {
         let call = candidate.call(with: credential, billing: sheet)
-        open.isAsked()
+        open.spendTurn()
         asked += 1
         if asked > 1 { sheet.attempts += 1 }
         repeating = nil

@@ -38,10 +38,10 @@ struct OpenCandidates {
     mutating func leaveOut(_ places: Set<Int>) { left.removeAll(where: places.contains) }
 
     /// It was chosen, and had no room.
-    mutating func isFull(_ place: Int) { full.append(place) }
+    mutating func setAside(_ place: Int) { full.append(place) }
 
-    /// The call of the one that was chosen is made.
-    mutating func isAsked() { reason = nil }
+    /// The one that was chosen is asked, and so has had its turn.
+    mutating func spendTurn() { reason = nil }
 
     /// It is not asked again. If it was not asked at all, it keeps its turn.
     mutating func giveUp(_ place: Int) {
@@ -51,8 +51,8 @@ struct OpenCandidates {
 
     var sortedFull: [Int] { full.sorted { (priority($0), $0) < (priority($1), $1) } }
 
-    /// One of those that had none.
-    mutating func hasRoom(_ place: Int) {
+    /// One of those without room has some.
+    mutating func takeBack(_ place: Int) {
         full.removeAll { $0 == place }
         left.insert(place, at: left.firstIndex { (priority(place), place) < (priority($0), $0) } ?? left.endIndex)
     }

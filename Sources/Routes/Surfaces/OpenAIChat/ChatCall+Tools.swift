@@ -115,14 +115,7 @@ extension ChatCall {
             guard offered.contains(name) else { throw .value(param, "'tools' has no tool of this name") }
             allowed.insert(name)
         }
-        wishes.tools.removeAll { !allowed.contains(Array($0.name.utf8)) }
-        // They have other places now.
-        wishes.cacheMarks.removeAll { if case .tool = $0.place { true } else { false } }
-        switch value.member("mode")?.text {
-        case "auto", nil: wishes.toolChoice = .auto
-        case "required": wishes.toolChoice = .required
-        default: throw .value("\(param).mode", "must be auto or required")
-        }
+        try wishes.offer(only: allowed, value.member("mode"), param)
     }
 
     /// Reads `functions` and `function_call`, OpenAI's older form.
@@ -215,6 +208,25 @@ extension Wishes.Format {
         case .object: [.objects, .demands]
         case .schema(_, _, isStrict: true): [.schemas, .demands]
         case .schema: .schemas
+        }
+    }
+}
+
+extension Wishes {
+    /// Of the tools only these may be called.
+    ///
+    /// - Parameters:
+    ///   - allowed: names, by their bytes.
+    ///   - mode: as the request has it: whether one must be called.
+    ///   - param: of the object that has both.
+    mutating func offer(only allowed: Set<[UInt8]>, _ mode: JSONValue?, _ param: String) throws(APIError) {
+        tools.removeAll { !allowed.contains(Array($0.name.utf8)) }
+        // They have other places now.
+        cacheMarks.removeAll { if case .tool = $0.place { true } else { false } }
+        switch mode?.text {
+        case "auto", nil: toolChoice = .auto
+        case "required": toolChoice = .required
+        default: throw .value("\(param).mode", "must be auto or required")
         }
     }
 }

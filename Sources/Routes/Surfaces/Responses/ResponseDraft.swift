@@ -262,12 +262,7 @@ private struct ToolDemandReader {
         for (index, tool) in list.enumerated() {
             allowed.insert(Array(try name(of: tool, "tool_choice.tools[\(index)]").utf8))
         }
-        wishes.tools.removeAll { !allowed.contains(Array($0.name.utf8)) }
-        switch choice.member("mode")?.text {
-        case "auto", nil: wishes.toolChoice = .auto
-        case "required": wishes.toolChoice = .required
-        default: throw .value("tool_choice.mode", "must be auto or required")
-        }
+        try wishes.offer(only: allowed, choice.member("mode"), "tool_choice")
     }
 
     private func name(of value: JSONValue, _ param: String) throws(APIError) -> String {

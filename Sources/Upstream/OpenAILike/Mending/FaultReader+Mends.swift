@@ -173,7 +173,7 @@ private struct Refused {
         {
             return .thoughtsBack
         }
-        if isUnsupported, !unknownThoughts(messages).isEmpty { return unknownThoughts(messages) }
+        if isUnsupported, let mends = unknownThoughts(messages) { return mends }
         if words.say("developer"), messages.contains(where: { $0["role"]?.content == "developer" }) {
             return .noDeveloper
         }
@@ -195,13 +195,13 @@ private struct Refused {
     }
 
     /// Thoughts that a client has kept, of a vendor that tells such, where this one takes none.
-    private func unknownThoughts(_ messages: [RawJSON]) -> Mends {
+    private func unknownThoughts(_ messages: [RawJSON]) -> Mends? {
         var mends: Mends = []
         if names("reasoning_content"), messages.contains(where: { $0["reasoning_content"] != nil }) {
             mends.insert(.noReasoning)
         }
         if names("extra_content"), messages.contains(where: \.hasExtraContent) { mends.insert(.noExtraContent) }
-        return known.isSuperset(of: mends) ? [] : mends
+        return new(mends)
     }
 
     private var isSystemMisplaced: Bool {
