@@ -49,7 +49,10 @@ def limits(bench: Bench) -> None:
         busy = _interleave(bench, programs, connections=64)
         for state, suffix in AWAKE.items():
             with state():
-                _latency(bench, _interleave(bench, programs[:-1], connections=1), suffix)
+                trips = _bare_trips(bench)
+                taken = _interleave(bench, programs[:-1], connections=1)
+                trips += _bare_trips(bench)
+            _latency(bench, taken, trips, suffix)
     _hot_key(bench)
     _costs(bench, busy)
     _operations(bench, busy)
@@ -183,7 +186,16 @@ def _operations(bench: Bench, taken: dict[str, list[Counted]]) -> None:
     bench.outcome.tables.append(Table("memcached's operations for each admitted request", ["", *columns], rows))
 
 
-def _latency(bench: Bench, taken: dict[str, list[Counted]], suffix: str) -> None:
+def _bare_trips(bench: Bench) -> list[dict[str, float]]:
+    """The percentiles of a program that does nothing else but ask memcached (see trip.c), for each round."""
+    with bench.setup.start_memcached() as store:
+        command = [bench.setup.folder / "trip", str(store.whole_port), str(bench.scale.round_seconds)]
+        return [json.loads(subprocess.check_output(command)) for _ in range(bench.scale.rounds)]
+
+
+def _latency(
+    bench: Bench, taken: dict[str, list[Counted]], trips: list[dict[str, float]], suffix: str
+) -> None:
     rounds = {name: middle([counted.round for counted in some]) for name, some in taken.items()}
     rows = []
     for name, m in rounds.items():
@@ -193,6 +205,8 @@ def _latency(bench: Bench, taken: dict[str, list[Counted]], suffix: str) -> None
     asked, off = rounds[MANY_KEYS], rounds[MANY_OFF]
     bench.outcome.figures["store added p50" + suffix] = asked.p50 - off.p50
     bench.outcome.figures["store added p99" + suffix] = asked.p99 - off.p99
+    p50, p99 = (median(trip[name] for trip in trips) for name in ("p50_us", "p99_us"))
+    rows.append(["a bare program's trip to memcached", f"{p50:.0f}", f"{p99:.0f}", "", ""])
     header = ["", "p50 us", "p99 us", "added p50", "added p99"]
     title = f"Limits: latency at one connection, added to that with limits off{suffix}"
     bench.outcome.tables.append(Table(title, header, rows))

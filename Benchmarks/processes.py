@@ -274,8 +274,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def build_tools(folder: Path) -> None:
-    """Compiles the fake vendor and the load generator into `folder`."""
-    for name in ("upstream", "load"):
+    """Compiles the fake vendor, the load generator and the bare trip to memcached into `folder`."""
+    for name in ("upstream", "load", "trip"):
         command = ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", folder / name, HERE / f"{name}.c"]
         subprocess.run(command, check=True)
 
