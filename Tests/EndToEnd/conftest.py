@@ -41,6 +41,16 @@ def vendor() -> Iterator[Vendor]:
     running.stop()
 
 
+@pytest.fixture
+def source() -> Iterator[Vendor]:
+    """A fake 1min.ai whose list of models is this test's alone."""
+    running = Vendor()
+    yield running
+    violations = running.take_violations()
+    running.stop()
+    assert violations == []
+
+
 @pytest.fixture(scope="session")
 def launch(vendor: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Relay]]:
     """`launch(**environment)`: a ready relay in front of the fake, running to the end of the session unless it is

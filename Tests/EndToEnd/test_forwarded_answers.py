@@ -4,7 +4,7 @@ import json
 
 import openai_endpoints as fake
 import pytest
-from test_openai_endpoints import ASKS, embed, generate, transcribe
+from test_openai_endpoints import ASKS, embed, generate, transcribe, two_providers
 
 TOKEN = "token-of-forwarded-answers"
 
@@ -23,13 +23,8 @@ def two(start_relay, server, caller):
     """A model `m` of two providers; the first is asked first."""
 
     def made(**more):
-        relay = start_relay(
-            PROVIDER_FIRST_KIND="openai", PROVIDER_FIRST_BASE_URL=server.base_url, PROVIDER_FIRST_MODELS="m=at/first",
-            PROVIDER_OTHER_KIND="openai", PROVIDER_OTHER_BASE_URL=server.base_url, PROVIDER_OTHER_MODELS="m=at/other",
-            PROVIDER_OTHER_PRIORITY=2, BREAKER_FAILURES=1000, KEY_A_TOKEN=TOKEN, **more,
-        )  # fmt: skip
-        server.says("at/first", {})
-        server.says("at/other", {})
+        bounds = {"PROVIDER_OTHER_PRIORITY": 2, "BREAKER_FAILURES": 1000}
+        relay = start_relay(**two_providers(server), **bounds, KEY_A_TOKEN=TOKEN, **more)
         return caller(relay, TOKEN)
 
     return made

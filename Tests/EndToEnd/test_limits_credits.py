@@ -31,16 +31,6 @@ HELD = 123
 UNTOLD = {"metadata": {"inputToken": 10, "outputToken": 20}}
 
 
-@pytest.fixture
-def source() -> Iterator[Vendor]:
-    """A vendor whose list is this test's alone."""
-    running = Vendor()
-    yield running
-    violations = running.take_violations()
-    running.stop()
-    assert violations == []
-
-
 def entry(name: str, *inputs: str, **credits: Any) -> dict[str, Any]:
     return {
         "modelId": name, "name": name, "provider": "lab", "status": "ACTIVE",

@@ -1,7 +1,7 @@
 """The vendor's own list of models, read in the background."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import checked
@@ -15,16 +15,6 @@ from vendor import Vendor
 
 CHAT = FEATURE_TYPES["chat"]
 LISTS = len(FEATURE_TYPES)
-
-
-@pytest.fixture
-def source() -> Iterator[Vendor]:
-    """A vendor whose list is this test's alone."""
-    running = Vendor()
-    yield running
-    violations = running.take_violations()
-    running.stop()
-    assert violations == []
 
 
 def model(name: str, *inputs: str, **fields: Any) -> dict[str, Any]:

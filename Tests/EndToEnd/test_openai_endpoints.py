@@ -368,18 +368,22 @@ def test_the_callers_own_key(start_relay, server, caller, new_key):
 # --- Several providers ------------------------------------------------------------------------
 
 
+def two_providers(server):
+    """The settings of two whose model `m` is asked as `at/first` and `at/other`, which answer as they should."""
+    server.says("at/first", {})
+    server.says("at/other", {})
+    return dict(
+        PROVIDER_FIRST_KIND="openai", PROVIDER_FIRST_BASE_URL=server.base_url, PROVIDER_FIRST_MODELS="m=at/first",
+        PROVIDER_OTHER_KIND="openai", PROVIDER_OTHER_BASE_URL=server.base_url, PROVIDER_OTHER_MODELS="m=at/other",
+    )  # fmt: skip
+
+
 @pytest.fixture
 def two(start_relay, server, caller):
     """Two providers with a key each that rests, for models `m` (first by the first), and 1min.ai."""
 
     def made(**more):
-        relay = start_relay(
-            PROVIDER_FIRST_KIND="openai", PROVIDER_FIRST_BASE_URL=server.base_url, PROVIDER_FIRST_MODELS="m=at/first",
-            PROVIDER_OTHER_KIND="openai", PROVIDER_OTHER_BASE_URL=server.base_url, PROVIDER_OTHER_MODELS="m=at/other",
-            KEY_A_TOKEN="token-of-two-forwarders", **more,
-        )  # fmt: skip
-        server.says("at/first", {})
-        server.says("at/other", {})
+        relay = start_relay(**two_providers(server), KEY_A_TOKEN="token-of-two-forwarders", **more)
         return caller(relay, "token-of-two-forwarders")
 
     yield made
