@@ -22,6 +22,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     /// For what was gathered.
     private var hold: MemoryHold?
     private var scanner: MemberScanner
+    private var events: ForwardedEvents
     /// Read and not yet taken.
     private var waiting = ByteBuffer()
     private var piece = ByteBuffer()
@@ -29,24 +30,11 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     private(set) var usage: Usage?
     /// A failure came in place of the answer, or of its rest.
     private var isError = false
-    /// An event with data went on.
-    private var hasEvent = false
-    // The event that is coming, held as long as it may tell a failure.
-    private var coming = ByteBuffer()
-    private var dataStart: Int?
-    private var isNamedError = false
-    // Its line that is coming.
-    private var line = ByteBuffer()
-    private var carried = ByteBuffer()
-    private var isInData = false
-    private var isInLine = false
 
     /// A longer answer goes on as it comes.
     private static let wholeLimitBytes = 8 * 1_048_576
     /// Of what comes before the first event.
     private static let commentLimitBytes = 262_144
-    /// No failure takes more.
-    private static let failureLimitBytes = 65_536
     private static let openingBytes = 64
 
     init(
@@ -70,6 +58,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
                 .bytes
             }
         scanner = MemberScanner(model: request.model)
+        events = ForwardedEvents(model: request.model, tools.parser)
     }
 
     var isEventStream: Bool { form == .events }
@@ -84,7 +73,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     func begin() async throws(UpstreamError) {
         if form == .json { return try await gather() }
         while !isEnded, !isError, form == .events ? mayBegin : mayBeOther { try await read() }
-        if form == .events, !hasEvent { throw isError ? failure() : .ofOtherForm }
+        if form == .events, !events.hasData { throw isError ? failure() : .ofOtherForm }
         if waiting.isEmpty { throw .ofOtherForm }
         guard form == .bytes else { return }
         if isJSON {
@@ -95,7 +84,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
             piece.removeAll()
             if isEnded {
                 if !scanner.isWhole { throw .ofOtherForm }
-                noteUsage()
+                usage = scanner.usage(tools.parser)
             }
             return try await gather()
         }
@@ -103,7 +92,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     }
 
     /// No event with data has come yet.
-    private var mayBegin: Bool { !hasEvent && waiting.count < Self.commentLimitBytes }
+    private var mayBegin: Bool { !events.hasData && waiting.count < Self.commentLimitBytes }
 
     // MARK: What vendors call otherwise
 
@@ -165,16 +154,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     }
 
     private func failure() -> UpstreamError {
-        var told = ByteBuffer()
-        if !scanner.error.isEmpty {
-            told.append(#"{"error":"#)
-            told.append(scanner.error.bytes)
-            told.append("}")
-        } else if let dataStart {
-            told.append(coming.bytes[part: dataStart..<coming.count])
-        } else {
-            return .ofOtherForm
-        }
+        guard let told = form == .events ? events.failure() : scanner.failure() else { return .ofOtherForm }
         return FaultReader(tools.parser, faults, tellsFields: false).error(ofEvent: told.bytes)
     }
 
@@ -195,11 +175,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         do throws(TransportError) {
             guard try await stream.more(patienceNanoseconds: .max / 2) != .end else {
                 isEnded = true
-                noteUsage()
-                coming.append(carried.bytes)
-                letGo()
-                if form == .json, !scanner.isWhole { throw TransportError(.broken) }
-                return
+                return try end()
             }
         } catch {
             throw UpstreamError(error)
@@ -211,111 +187,37 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
             if isHeld, !hasRoom { isHeld = false }
             scanner.take(piece.bytes, into: &waiting)
             isError = !scanner.passesFailures && scanner.tellsFailure
-        case .events: takeLines()
+        case .events:
+            events.take(&piece, into: &waiting)
+            noteEvents()
         }
         piece.removeAll()
+    }
+
+    private func end() throws(TransportError) {
+        switch form {
+        case .bytes: break
+        case .json:
+            usage = scanner.usage(tools.parser)
+            if !scanner.isWhole { throw TransportError(.broken) }
+        case .events:
+            events.end(into: &waiting)
+            noteEvents()
+        }
+    }
+
+    private func noteEvents() {
+        usage = events.usage
+        isError = events.isFailure
     }
 
     /// For what has come, and what is parsed from it.
     private var hasRoom: Bool {
         let bytes = waiting.count + piece.count
         guard bytes > MemoryBudget.smallBytes else { return true }
-        let limit = endpoint.answers == .sound ? Self.failureLimitBytes : Self.wholeLimitBytes
+        let limit = endpoint.answers == .sound ? ForwardedEvents.failureLimitBytes : Self.wholeLimitBytes
         return bytes <= limit && stream.budget?.covers(2 * bytes, &hold) ?? true
-            && waiting.canReserve(piece.count + Self.failureLimitBytes)
-    }
-
-    // MARK: Events
-
-    private func takeLines() {
-        if !carried.isEmpty {
-            carried.append(piece.bytes)
-            swap(&piece, &carried)
-            carried.removeAll()
-        }
-        let bytes = piece.bytes
-        var start = 0
-        while start < bytes.count, !isError {
-            let rest = bytes[part: start..<bytes.count]
-            let newline = rest.firstNewline()
-            // The name of a line may be cut.
-            if newline == nil, !isInLine, rest.count < 5 {
-                carried.append(rest)
-                return
-            }
-            let end = newline.map { start + $0 + 1 } ?? bytes.count
-            take(part: bytes[part: start..<end])
-            start = end
-        }
-    }
-
-    /// Of one line, or all of it.
-    private func take(part: UnsafeRawBufferPointer) {
-        let ends = part.last == 10
-        if isInData {
-            scanner.take(part, into: &coming)
-        } else if !isInLine, part.hasPrefix("data:") {
-            coming.append("data:")
-            dataStart = coming.count
-            scanner.restart()
-            scanner.take(part[part: 5..<part.count], into: &coming)
-            isInData = true
-        } else {
-            coming.append(part)
-            if line.count < 64 { line.append(part[part: 0..<min(64, part.count)]) }
-        }
-        isInLine = !ends
-        if ends { endLine() } else if coming.count > Self.failureLimitBytes { letGo() }
-    }
-
-    private func endLine() {
-        while let last = line.bytes.last, last <= 32 { line.removeLast(1) }
-        if isInData { noteUsage() }
-        if line.bytes.equals("event: error") || line.bytes.equals("event:error") { isNamedError = true }
-        if line.isEmpty && !isInData || coming.count > Self.failureLimitBytes { letGo() }
-        isInData = false
-        line.removeAll()
-    }
-
-    /// The event has ended, or is longer than a failure.
-    private func letGo() {
-        guard !scanner.tellsFailure, !isNamedError else {
-            isError = true
-            return
-        }
-        if dataStart != nil { hasEvent = true }
-        dataStart = nil
-        if waiting.isEmpty {
-            swap(&waiting, &coming)
-        } else {
-            waiting.append(coming.bytes)
-            coming.removeAll()
-        }
-    }
-
-    // MARK: Usage
-
-    private func noteUsage() {
-        guard !scanner.usage.isEmpty, let told = try? tools.parser.parse(scanner.usage.bytes) else { return }
-        usage = Usage(ofForwarded: told) ?? usage
-    }
-}
-
-extension Usage {
-    /// In the names of chat, embeddings, images or transcripts; nil: it tells no tokens.
-    fileprivate init?(ofForwarded told: JSONValue) {
-        let completion = told["completion_tokens"]?.tokens ?? told["output_tokens"]?.tokens ?? 0
-        // Some servers tell the sum alone.
-        let rest = told["total_tokens"]?.tokens.map { max(0, $0 - completion) }
-        guard let prompt = told["prompt_tokens"]?.tokens ?? told["input_tokens"]?.tokens ?? rest else { return nil }
-        self.init(promptTokens: prompt, completionTokens: completion)
-        let details = told["prompt_tokens_details"] ?? told["input_tokens_details"]
-        tellPrompt(
-            cached: details?["cached_tokens"]?.tokens ?? 0,
-            written: details?["cache_write_tokens"]?.tokens ?? 0
-        )
-        let others = told["completion_tokens_details"] ?? told["output_tokens_details"]
-        reasoningTokens = min(completion, others?["reasoning_tokens"]?.tokens ?? 0)
+            && waiting.canReserve(piece.count + ForwardedEvents.failureLimitBytes)
     }
 }
 

@@ -1,0 +1,39 @@
+import Calls
+import Engine
+import Shared
+
+extension MemberScanner {
+    /// Nil: none was told.
+    func usage(_ parser: JSONParser) -> Usage? {
+        guard !usage.isEmpty, let told = try? parser.parse(usage.bytes) else { return nil }
+        return Usage(ofForwarded: told)
+    }
+
+    /// An object with the `error` that was told; nil: none was.
+    func failure() -> ByteBuffer? {
+        guard !error.isEmpty else { return nil }
+        var told = ByteBuffer()
+        told.append(#"{"error":"#)
+        told.append(error.bytes)
+        told.append("}")
+        return told
+    }
+}
+
+extension Usage {
+    /// In the names of chat, embeddings, images or transcripts; nil: it tells no tokens.
+    fileprivate init?(ofForwarded told: JSONValue) {
+        let completion = told["completion_tokens"]?.tokens ?? told["output_tokens"]?.tokens ?? 0
+        // Some servers tell the sum alone.
+        let rest = told["total_tokens"]?.tokens.map { max(0, $0 - completion) }
+        guard let prompt = told["prompt_tokens"]?.tokens ?? told["input_tokens"]?.tokens ?? rest else { return nil }
+        self.init(promptTokens: prompt, completionTokens: completion)
+        let details = told["prompt_tokens_details"] ?? told["input_tokens_details"]
+        tellPrompt(
+            cached: details?["cached_tokens"]?.tokens ?? 0,
+            written: details?["cache_write_tokens"]?.tokens ?? 0
+        )
+        let others = told["completion_tokens_details"] ?? told["output_tokens_details"]
+        reasoningTokens = min(completion, others?["reasoning_tokens"]?.tokens ?? 0)
+    }
+}
