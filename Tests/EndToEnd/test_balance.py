@@ -221,6 +221,14 @@ def test_the_same_candidate_is_tried_more_often_if_so_set(serve):
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
+def test_an_only_candidate_is_tried_more_often_too(serve, is_streamed):
+    providers, http = serve(a=1, PROVIDER_A_RETRIES=2)
+    providers.answers("a", FAILED, FAILED, OK)
+    assert (stream(http).text() if is_streamed else text_of(ask(http))) == "served"
+    assert providers.order() == "aaa"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
 def test_the_deadline_ends_a_call_whose_answer_has_not_begun(serve, is_streamed):
     providers, http = serve(a=1, b=1, FALLBACK_DEADLINE="300ms")
     providers.answers("a", {"stall_at": -1})

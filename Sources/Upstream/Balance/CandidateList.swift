@@ -12,7 +12,7 @@ final class CandidateList: @unchecked Sendable {
     let passOnKeys: Bool?
     /// Each serves calls that need one of these.
     let features: Model.Features
-    /// There is one, with one key and without a bound.
+    /// There is one, with one key, without a bound, and asked once.
     let isSingle: Bool
     /// Some have a bound.
     let areBounded: Bool
@@ -47,7 +47,8 @@ final class CandidateList: @unchecked Sendable {
         self.passOnKeys = passOnKeys
         lastTurn = LastTurn()
         features = all.reduce(all[0].model.features) { $0.intersection($1.model.features) }
-        isSingle = all.count == 1 && all[0].hasOneKey && all[0].capacity == nil
+        let only = all[0]
+        isSingle = all.count == 1 && only.hasOneKey && only.capacity == nil && only.rank.retries == 0
         areBounded = all.contains { $0.capacity != nil }
         areSpared = all.contains(where: \.isSpared)
         prices = all.reduce(into: []) { prices, candidate in
