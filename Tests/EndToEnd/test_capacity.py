@@ -117,6 +117,19 @@ def test_a_client_that_leaves_frees_its_place(serve, vendor):
         wait_for(lambda: ask(http).status_code == 200)
 
 
+@pytest.mark.parametrize("status", [401, 402, 429])
+def test_a_call_that_is_older_does_not_end_the_rest_of_its_key(serve, hold, vendor, status):
+    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2)
+    older = hold(http, providers, "a")
+    providers.answers("a", {"status": status, "json": vendor_error("no"), "headers": {"Retry-After": "30"}})
+    providers.answers("b", OK)
+    assert served(ask(http)) and providers.order() == "aab"
+    vendor.release(providers.keys["a"][0])
+    assert served(older.result())
+    providers.answers("a", OK)
+    assert served(ask(http)) and providers.order() == "aabb"
+
+
 def test_a_stream_holds_its_place_to_its_end(serve, pool, vendor):
     providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1)
     (key,) = providers.keys["a"]

@@ -1,6 +1,7 @@
 /// A provider's own keys, which rest after failures of theirs.
 package protocol KeyRests: AnyObject, Sendable {
-    func served(_ credential: Credential)
+    /// - Parameter begun: when the call began, as `now`: an older one says nothing of a rest that began after it.
+    func served(_ credential: Credential, begun: UInt64)
     /// - Parameter rest: nil: the failure says nothing of the key.
-    func failed(_ credential: Credential, _ rest: UpstreamError.Rest?, at now: UInt64)
+    func failed(_ credential: Credential, _ rest: UpstreamError.Rest?, begun: UInt64, at now: UInt64)
 }

@@ -146,7 +146,7 @@ package final class VendorCall: @unchecked Sendable {
     }
 
     /// The vendor has answered: its key need not rest.
-    package func served() { keys?.served(credential) }
+    package func served() { keys?.served(credential, begun: startedNanoseconds) }
 
     /// The same, of a call that nothing more is told of: about a file.
     package func ended() {
@@ -161,7 +161,7 @@ package final class VendorCall: @unchecked Sendable {
         var error = error
         if error.credential == nil { error.credential = credential }
         noteEnd(error)
-        keys?.failed(credential, error.rest, at: loop.nowNanoseconds)
+        keys?.failed(credential, error.rest, begun: startedNanoseconds, at: loop.nowNanoseconds)
         return error
     }
 

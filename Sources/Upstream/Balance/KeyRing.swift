@@ -182,19 +182,22 @@ package final class KeyRing: KeyRests {
         return zip(credentials, rests).compactMap { $1 ? $0.label : nil }
     }
 
-    package func served(_ credential: Credential) {
+    package func served(_ credential: Credential, begun: UInt64) {
         guard hasRests else { return }
-        change(credential) { $0 = nil }
+        change(credential) { if $0.map({ !$0.began(after: begun) }) ?? false { $0 = nil } }
     }
 
-    package func failed(_ credential: Credential, _ rest: UpstreamError.Rest?, at now: UInt64) {
+    package func failed(_ credential: Credential, _ rest: UpstreamError.Rest?, begun: UInt64, at now: UInt64) {
         guard rest != nil || hasRests else { return }
         change(credential) { resting in
-            if let rest {
-                resting = RestingKey(rest, at: now, after: resting)
-            } else {
-                resting?.endTrial()
+            let isOld = resting.map { $0.began(after: begun) } ?? false
+            guard let rest else {
+                if !isOld { resting?.endTrial() }
+                return
             }
+            let next = RestingKey(rest, at: now, after: resting)
+            if let known = resting, isOld, next.endsAt < known.endsAt { return }
+            resting = next
         }
     }
 

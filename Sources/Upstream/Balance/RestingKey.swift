@@ -5,6 +5,7 @@ struct RestingKey {
     private let rest: UpstreamError.Rest
     private let seconds: Int
     let endsAt: UInt64
+    private let beganAt: UInt64
     /// While it is tried.
     private var trialEndsAt: UInt64 = 0
 
@@ -25,8 +26,11 @@ struct RestingKey {
                 seconds = first
             }
         }
+        beganAt = now
         endsAt = now + UInt64(seconds) * 1_000_000_000
     }
+
+    func began(after time: UInt64) -> Bool { beganAt > time }
 
     func mayBeTried(at now: UInt64) -> Bool { now >= endsAt && now >= trialEndsAt }
 

@@ -21,11 +21,11 @@ import Testing
     func rests() {
         let ring = KeyRing(["a", "b"], weights: [1, 1])
         let first = ring.next(at: 0)
-        ring.failed(first, .told(seconds: 30), at: 0)
+        ring.failed(first, .told(seconds: 30), begun: 0, at: 0)
         #expect((0..<3).map { _ in label(ring, 29) } == ["k2", "k2", "k2"])
         let trial = (0..<4).map { _ in label(ring, 30) }
         #expect(trial.count { $0 == "k1" } == 1)
-        ring.served(first)
+        ring.served(first, begun: .max)
         #expect(Set((0..<2).map { _ in label(ring, 31) }) == ["k1", "k2"])
     }
 
@@ -33,9 +33,9 @@ import Testing
     func trials() {
         let ring = KeyRing(["a", "b"], weights: [1, 1])
         let first = ring.next(at: 0)
-        ring.failed(first, .fixed(seconds: 300), at: 0)
+        ring.failed(first, .fixed(seconds: 300), begun: 0, at: 0)
         #expect((0..<4).count { _ in label(ring, 300) == "k1" } == 1)
-        ring.failed(first, nil, at: 301 * Self.second)
+        ring.failed(first, nil, begun: 301 * Self.second, at: 301 * Self.second)
         #expect((0..<4).count { _ in label(ring, 301) == "k1" } == 1)
         #expect((0..<4).count { _ in label(ring, 360) == "k1" } == 0)
         #expect((0..<4).count { _ in label(ring, 361) == "k1" } == 1)
@@ -48,30 +48,49 @@ import Testing
         var now: UInt64 = 0
         var lengths: [UInt64] = []
         for _ in 0..<8 {
-            ring.failed(first, .doubling(fromSeconds: 1, toSeconds: 60), at: now * Self.second)
+            ring.failed(
+                first,
+                .doubling(fromSeconds: 1, toSeconds: 60),
+                begun: now * Self.second,
+                at: now * Self.second
+            )
             let start = now
             while !(0..<2).contains(where: { _ in label(ring, now) == "k1" }) { now += 1 }
             lengths.append(now - start)
         }
         #expect(lengths == [1, 2, 4, 8, 16, 32, 60, 60])
-        ring.served(first)
-        ring.failed(first, .doubling(fromSeconds: 1, toSeconds: 60), at: now * Self.second)
+        ring.served(first, begun: .max)
+        ring.failed(first, .doubling(fromSeconds: 1, toSeconds: 60), begun: now * Self.second, at: now * Self.second)
         #expect((0..<2).contains { _ in label(ring, now + 1) == "k1" })
+    }
+
+    @Test("calls that are older than a rest neither end it nor make it shorter")
+    func olderCalls() {
+        let ring = KeyRing(["a", "b"], weights: [1, 1])
+        let first = ring.next(at: 0)
+        ring.failed(first, .told(seconds: 30), begun: 0, at: 2 * Self.second)
+        ring.served(first, begun: Self.second)
+        ring.failed(first, .told(seconds: 1), begun: Self.second, at: 3 * Self.second)
+        ring.failed(first, nil, begun: Self.second, at: 3 * Self.second)
+        #expect((0..<3).map { _ in label(ring, 31) } == ["k2", "k2", "k2"])
+        ring.failed(first, .told(seconds: 40), begun: Self.second, at: 4 * Self.second)
+        #expect((0..<3).map { _ in label(ring, 43) } == ["k2", "k2", "k2"])
+        #expect((0..<4).count { _ in label(ring, 44) == "k1" } == 1)
     }
 
     @Test("calls at the same time that fail are one failure")
     func atOnce() {
         let ring = KeyRing(["a", "b"], weights: [1, 1])
         let first = ring.next(at: 0)
-        for _ in 0..<5 { ring.failed(first, .doubling(fromSeconds: 1, toSeconds: 60), at: 0) }
+        for _ in 0..<5 { ring.failed(first, .doubling(fromSeconds: 1, toSeconds: 60), begun: 0, at: 0) }
         #expect((0..<2).contains { _ in label(ring, 1) == "k1" })
     }
 
     @Test("if all keys rest, the one that is due first is asked; no vendor's word lets one rest for ever")
     func allRest() {
         let ring = KeyRing(["a", "b"], weights: [1, 1])
-        ring.failed(Credential(own: "a", label: "k1"), .told(seconds: .max), at: 0)
-        ring.failed(Credential(own: "b", label: "k2"), .told(seconds: 90), at: 0)
+        ring.failed(Credential(own: "a", label: "k1"), .told(seconds: .max), begun: 0, at: 0)
+        ring.failed(Credential(own: "b", label: "k2"), .told(seconds: 90), begun: 0, at: 0)
         #expect(!ring.isAvailable(at: 0) && label(ring, 0) == "k2")
         #expect(ring.isAvailable(at: 86_400 * Self.second))
     }
