@@ -58,7 +58,7 @@ extension VendorCall {
         var billed = usage
         if let promptTokens { billed.promptTokens = promptTokens }
         sheet.failed(error, after: usage, billed: billed, at: server)
-        guard sheet.keepsRecords else { return }
+        guard sheet.keepsRecords, !isNoted else { return }
         // A vendor that refused it has taken nothing for it.
         let isBilled = usage.completionTokens > 0 || error.mayBeBilled
         note(isBilled ? usage : .nothing, isEstimated: isBilled && usage.totalTokens > 0, error)
