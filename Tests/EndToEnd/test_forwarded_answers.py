@@ -4,6 +4,8 @@ import json
 
 import openai_endpoints as fake
 import pytest
+from chat import ask
+from openai_vendor import whole
 from test_openai_endpoints import ASKS, embed, generate, transcribe, two_providers
 
 TOKEN = "token-of-forwarded-answers"
@@ -55,6 +57,24 @@ def pictures(count):
 def test_the_cost_of_what_is_told(priced, server, caller, usage, cost):
     server.says("at/priced", {"json": fake.embeddings({"input": "x"}) | {"usage": usage}})
     assert embed(caller(priced, TOKEN), model="m").headers["x-relay-cost"] == cost
+
+
+@pytest.mark.parametrize(
+    "usage, completion, cost",
+    [
+        # As xAI tells it, and servers that translate Gemini's counts.
+        ({"prompt_tokens": 30, "completion_tokens": 10, "total_tokens": 135, "completion_tokens_details": {"reasoning_tokens": 95}}, 105, "0.24"),
+        ({"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 610}, 510, "1.12"),
+        ({"prompt_tokens": 30, "completion_tokens": 100, "total_tokens": 130, "completion_tokens_details": {"reasoning_tokens": 95}}, 100, "0.23"),
+        ({"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 130, "prompt_tokens_details": {"cached_tokens": 20}}, 10, "0.102"),
+    ],
+)  # fmt: skip
+def test_thoughts_beside_the_completion(priced, server, caller, usage, completion, cost):
+    server.says("at/priced", {"json": whole({}) | {"usage": usage}})
+    http = caller(priced, TOKEN)
+    assert ask(http, model="m").headers["x-relay-cost"] == cost
+    told = http.post("/v1/responses", json={"model": "m", "input": "Hi"}).json()["usage"]
+    assert told["output_tokens"] == completion
 
 
 def test_the_cost_of_a_large_answer(priced, server, caller):
@@ -189,12 +209,12 @@ def test_errors_and_pages_are_neither_sound_nor_texts(two, server, pieces):
         "text": lambda: transcribe(http, model="m", response_format="text"),
         "verbose": lambda: translate(http, model="m"),
     }
-    for name, ask in asks.items():
+    for name, asked in asks.items():
         for kind in (*TYPES[:4], "image/png"):
             details = [b'{"detail":"Not authenticated"}', b'{ "message" : "no"}'] if name != "text" else []
             for raw in [ERROR, *PAGES, *details]:
                 server.says("at/first", {"raw": raw, "type": kind, "pieces": pieces})
-                answer = ask()
+                answer = asked()
                 assert answer.status_code == 200, (name, raw, answer.text)
                 assert answer.headers["x-relay-provider"] == "other", (name, kind, raw)
 

@@ -267,11 +267,18 @@ def test_a_finish_reason_that_nobody_knows(team, server, passing):
     assert [(line["reason"], line["level"]) for line in told] == [("fancy", "warning")]
 
 
+def own_usage(last):
+    """As Moonshot has told it."""
+    last["choices"][0]["usage"] = USAGE
+    return last
+
+
 USAGES = {
     "in the last chunk": ([ROLE, text("Hi"), chunk({}, "stop", usage=USAGE)], USAGE),
     "in each": ([chunk({"role": "assistant"}, usage={"prompt_tokens": 9, "completion_tokens": 0}), text("Hi", usage=USAGE),
                  chunk({}, "stop", usage=None)], USAGE),
     "x_groq": ([ROLE, text("Hi"), chunk({}, "stop", x_groq={"id": "r", "usage": USAGE})], USAGE),
+    "in the choice": ([ROLE, text("Hi"), own_usage(chunk({}, "stop"))], USAGE),
     "field by field": ([chunk({"role": "assistant"}, usage={"prompt_tokens": 9, "completion_tokens": 1}), text("Hi"), chunk({}, "stop", usage={"completion_tokens": 8})], USAGE),
     "the other way round": ([chunk({"role": "assistant"}, usage={"prompt_tokens": 9}), text("Hi"), chunk({}, "stop", usage={"prompt_tokens": None, "completion_tokens": 8})], USAGE),
     "floats": ([ROLE, text("Hi"), STOP, usage_chunk(prompt_tokens=9.0, completion_tokens=8.0, total_tokens=17.0)], USAGE),

@@ -396,7 +396,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     private func noteUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) {
         let own = root["usage"]
         tellsUsage = false
-        guard let told = own ?? root["x_groq"]?["usage"], told.kind == .object else { return }
+        guard let told = own ?? elsewhere(root), told.kind == .object else { return }
         let isComplete = told.isWholeUsage
         tellsUsage = own != nil && isComplete
         counts.take(told)
@@ -407,6 +407,11 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         guard isComplete, let written = Self.usage(in: raw) else { return }
         toldUsage.append(written.bytes)
         toldUsage.putOnOneLine()
+    }
+
+    /// Groq and Moonshot have told it in other places.
+    private func elsewhere(_ root: JSONValue) -> JSONValue? {
+        root["x_groq"]?["usage"] ?? root["choices"]?.elements?.first { _ in true }?["usage"]
     }
 
     private static func usage(in root: RawJSON) -> RawJSON? {

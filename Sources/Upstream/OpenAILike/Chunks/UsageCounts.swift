@@ -5,6 +5,7 @@ import Shared
 struct UsageCounts {
     private var prompt: Int?
     private var completion: Int?
+    private var total: Int?
     private var cached = 0
     private var written = 0
     private var reasoning = 0
@@ -12,15 +13,24 @@ struct UsageCounts {
     /// Nil: it has not told enough.
     var usage: Usage? {
         guard let prompt, let completion else { return nil }
-        var usage = Usage(promptTokens: prompt, completionTokens: completion)
+        var usage = Usage(promptTokens: prompt, completionTokens: completion + thoughts(beside: completion, prompt))
         usage.tellPrompt(cached: cached, written: written)
         usage.reasoningTokens = reasoning
         return usage
     }
 
+    /// Some servers leave thoughts out of the completion: xAI, and some that translate Gemini's counts.
+    private func thoughts(beside completion: Int, _ prompt: Int) -> Int {
+        guard let total else { return reasoning > completion ? reasoning : 0 }
+        let rest = max(0, total - prompt - completion)
+        // Others leave what was cached out of the prompt.
+        return rest == cached + written ? 0 : rest
+    }
+
     mutating func take(_ told: JSONValue) {
         prompt = told["prompt_tokens"]?.tokens ?? prompt
         completion = told["completion_tokens"]?.tokens ?? completion
+        total = told["total_tokens"]?.tokens ?? total
         let details = told["prompt_tokens_details"]
         cached = details?["cached_tokens"]?.tokens ?? told["prompt_cache_hit_tokens"]?.tokens ?? cached
         written = details?["cache_write_tokens"]?.tokens ?? written
@@ -29,10 +39,12 @@ struct UsageCounts {
 }
 
 extension JSONValue {
-    /// It has all numbers that OpenAI's clients expect.
+    /// It has all numbers that OpenAI's clients expect, and they add up.
     var isWholeUsage: Bool {
-        self["prompt_tokens"]?.integer != nil && self["completion_tokens"]?.integer != nil
-            && self["total_tokens"]?.integer != nil
+        guard let prompt = self["prompt_tokens"]?.integer, let completion = self["completion_tokens"]?.integer,
+            let total = self["total_tokens"]?.integer
+        else { return false }
+        return prompt.addingReportingOverflow(completion) == (total, false)
     }
 }
 
