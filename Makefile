@@ -74,6 +74,10 @@ test-clients: setup-test ## LangChain's standard tests, the Agents SDK, pydantic
 	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .build/clients/bin/python -m pytest \
 		-c Tests/Clients/pytest.ini --rootdir Tests/Clients Tests/Clients
 
+test-faults: setup-test ## random faults of many vendors (after `make build`), RUNS=20 from SEED=1
+	$(say) 'Random faults'
+	@.venv/bin/python Tests/Faults/faults $(or $(RUNS),20) $(or $(SEED),1)
+
 script-test: setup-test ## tests of Scripts and Benchmarks, seconds
 	$(say) 'Tests of the scripts'
 	@.venv/bin/python -m pytest -q -p no:cacheprovider Tests/Scripts
@@ -151,5 +155,5 @@ setup-test: setup-run setup-schemas
 	@Scripts/setup test
 	@Scripts/setup-python Tests/EndToEnd/requirements.txt Scripts/lint-requirements.txt
 
-.PHONY: help run demo release build test script-test unit-test e2e-test test-clients lint format test-asan test-tsan fuzz simulate \
+.PHONY: help run demo release build test script-test unit-test e2e-test test-clients test-faults lint format test-asan test-tsan fuzz simulate \
 	model hostile benchmark benchmark-limits benchmark-peers instructions prove-image clean setup-run setup-schemas setup-test
