@@ -52,8 +52,10 @@ class Memcached:
             self.process = None
 
     def pause(self) -> None:
+        """Returns when all its threads stand still: until its first one has run, others would answer on."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
 
     def resume(self) -> None:
         assert self.process is not None
