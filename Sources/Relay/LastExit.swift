@@ -28,7 +28,7 @@ final class LastExit: Sendable {
 
     private func waitAndEnd() {
         while EventLoop.monotonicNanoseconds() < deadline.load(ordering: .relaxed) { usleep(10_000) }
-        log.error("the process is ended by force: an event loop did not end")
+        log.error("the process is ended by force: it did not end in time")
         Self.end(log)
     }
 
