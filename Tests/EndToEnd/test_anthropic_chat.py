@@ -119,6 +119,21 @@ def test_a_history_of_all_roles(talking, anthropic_server):
     assert body["messages"][-1] == user(*said("Continue."))
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_integers_of_64_bits_stay_as_they_are(claude, talking, anthropic_server, is_streamed):
+    large = {"n": [2**63, 2**64 - 1]}
+    anthropic_server.says(MODEL, {"content": [use("toolu_1", "f", large)]})
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": json.dumps(large)}}
+    messages = [user("Hi"), {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "a", "content": "x"}]
+    asked = {"model": "claude", "max_tokens": 9, "messages": messages, "tools": [{"type": "function", "function": {"name": "f"}}]}
+    if is_streamed:
+        calls = [call for choice in stream(talking, **asked).choices(0) for call in choice["delta"].get("tool_calls", ())]
+    else:
+        calls = ask(talking, **asked).json()["choices"][0]["message"]["tool_calls"]
+    assert json.loads("".join(call["function"]["arguments"] for call in calls)) == large
+    assert anthropic_server.body(MODEL)["messages"][1]["content"][0]["input"] == large
+
+
 def test_calls_that_end_a_history_get_results(talking, anthropic_server):
     call = {"id": "a", "type": "function", "function": {"name": "odd", "arguments": ""}}
     messages = [user("Hi"), {"role": "assistant", "tool_calls": [call]}, user("Go on"), {"role": "assistant", "tool_calls": [call]}]

@@ -33,7 +33,7 @@ extension JSONValue {
             text.append("]")
         case .string: text.append(json: self.text ?? UnsafeRawBufferPointer(start: nil, count: 0))
         case .integer:
-            if let integer { text.append("\(integer)") } else { text.append("\(number ?? 0)") }
+            if let integer { text.append("\(integer)") } else { text.append("\(unsigned ?? 0)") }
         case .decimal: text.append("\(number ?? 0)")
         case .flag: text.append(flag ?? false ? "true" : "false")
         case .null: text.append("null")

@@ -63,6 +63,7 @@ struct RequestDigest: ~Copyable {
         if let integer = value.integer { return add("i", UInt64(bitPattern: integer)) }
         let number = value.number ?? 0
         if let integer = Int64(exactly: number) { return add("i", UInt64(bitPattern: integer)) }
+        if let unsigned = value.unsigned ?? UInt64(exactly: number) { return add("u", unsigned) }
         add("r", number.bitPattern)
     }
 

@@ -37,6 +37,7 @@ enum CanonicalValue {
         if let integer = value.integer { return buffer.append(decimal: Int(integer)) }
         let number = value.number ?? 0
         if let integer = Int(exactly: number) { return buffer.append(decimal: integer) }
+        if let unsigned = value.unsigned ?? UInt64(exactly: number) { return buffer.append("\(unsigned)") }
         buffer.append(number.description)
     }
 }

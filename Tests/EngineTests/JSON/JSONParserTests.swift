@@ -34,7 +34,14 @@ import Testing
         try read("[9223372036854775807,-9223372036854775808,9223372036854775808,18446744073709551615]") { root in
             #expect(root.elements?.map(\.integer) == [.max, .min, nil, nil])
             #expect(root.elements?.map(\.kind) == [.integer, .integer, .integer, .integer])
+            #expect(root.elements?.map(\.unsigned) == [UInt64(Int64.max), nil, UInt64(Int64.max) + 1, .max])
         }
+    }
+
+    @Test("integers are written as they were read")
+    func writtenIntegers() throws {
+        let text = "[0,-1,9223372036854775807,-9223372036854775808,9223372036854775808,18446744073709551615]"
+        #expect(try read(text) { $0.body.text } == text)
     }
 
     @Test("numbers that no type holds are decimals near them")

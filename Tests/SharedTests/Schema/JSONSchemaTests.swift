@@ -36,7 +36,12 @@ import Testing
             ),
             (#"{"pattern":"^a+$"}"#, #""b""#, "the document must match the pattern ^a+$"),
             (#"{"format":"date"}"#, #""2024-02-30""#, "the document must be a date as 2024-01-31"),
+            (#"{"const":18446744073709551615}"#, "18446744073709551614", "the document must be 18446744073709551615"),
             (#"{"uniqueItems":true}"#, "[1,1.0]", "`[1]` repeats an earlier item, but items must differ"),
+            (
+                #"{"uniqueItems":true}"#, "[9223372036854775808,9223372036854775809,9223372036854775808.0]",
+                "`[2]` repeats an earlier item, but items must differ"
+            ),
             (
                 #"{"anyOf":[{"type":"string"},{"type":"null"}]}"#, "1",
                 "the document fits none of the 2 alternatives: must be a string, not the number 1; or must be null, not the number 1"
