@@ -182,6 +182,7 @@ SCHEMA = {
         "e": {"oneOf": [{"type": "integer", "exclusiveMinimum": 1}, True]}, "f": {"$ref": "#/definitions/T", "description": "no"},
         "g": {"type": "array", "items": {"type": "number", "multipleOf": 2}, "uniqueItems": True}, "properties": {"type": "string"},
         "h": {"allOf": [{"$ref": "#/$defs/C"}], "description": "of it", "default": "red"},
+        "i": {"allOf": [{"$ref": "#/$defs/C", "title": "I", "anyOf": [{"enum": ["red"]}]}]}, "j": {"allOf": [{"$ref": "#/$defs/C", "title": "I"}], "title": "J"},
     },
     "$defs": {"C": {"type": "string", "enum": ["red", "blue"]}},
     "definitions": {"T": {"type": "object", "properties": {"t": {"$ref": "#/definitions/T"}}, "patternProperties": {}}},
@@ -193,6 +194,7 @@ CLEANED = {
         "d": {"$ref": "#/$defs/T"}, "e": {"oneOf": [{"type": "integer"}, {}]}, "f": {"$ref": "#/$defs/T"},
         "g": {"type": "array", "items": {"type": "number"}}, "properties": {"type": "string"},
         "h": {"anyOf": [{"$ref": "#/$defs/C"}], "description": "of it"},
+        "i": {"anyOf": [{"$ref": "#/$defs/C"}], "title": "I"}, "j": {"anyOf": [{"$ref": "#/$defs/C"}], "title": "J"},
     },
     "$defs": {"C": {"type": "string", "enum": ["red", "blue"]}, "T": {"type": "object", "properties": {"t": {"$ref": "#/$defs/T"}}}},
 }  # fmt: skip

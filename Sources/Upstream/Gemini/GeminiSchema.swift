@@ -124,13 +124,13 @@ struct GeminiSchema {
         let elements = Array((list.elements ?? JSONElements()).prefix(2))
         guard elements.count == 1, elements[0].kind == .object else { return }
         let own = schema.members ?? []
-        let hasOthers = own.contains { !$0.name.hasPrefix("$") && !$0.name.equals("allOf") }
-        if elements[0]["$ref"] != nil, hasOthers {
-            if schema["anyOf"] == nil { appendList("anyOf", list, to: &out) }
-            return
-        }
-        for (name, value) in elements[0].members ?? [] where value.kind != .null {
+        let only = elements[0].members ?? []
+        let hasOthers = (own + only).contains { !$0.name.hasPrefix("$") && !$0.name.equals("allOf") }
+        let isChoice = elements[0]["$ref"] != nil && hasOthers
+        if isChoice, schema["anyOf"] == nil { appendList("anyOf", list, to: &out) }
+        for (name, value) in only where value.kind != .null {
             if own.count > 16 || own.contains(where: { $0.name.elementsEqual(name) }) { continue }
+            if isChoice, ["$ref", "anyOf", "allOf"].contains(where: { name.equals($0) }) { continue }
             append(name, value, of: elements[0], to: &out)
         }
     }

@@ -68,7 +68,8 @@ struct OpenSchema {
             return
         }
         let only = (schema["allOf"]?.elements).map { Array($0.prefix(2)) } ?? []
-        if only.count == 1, schema["type"] == nil, schema["properties"] == nil {
+        let saysNoMore = schema["type"].map { $0.text?.equals("object") ?? false } ?? true
+        if only.count == 1, saysNoMore, schema["properties"] == nil {
             return appendMembers(
                 of: only[0],
                 isNullable: isNullable,

@@ -46,6 +46,10 @@ import Testing
                 #"{"type":"STRING","format":"enum","enum":["x"],"description":"d"}"#
             ),
             (
+                ##"{"type":"object","allOf":[{"$ref":"#/$defs/A"}],"$defs":{"A":{"properties":{"x":{}}}}}"##,
+                #"{"type":"OBJECT","properties":{"x":{}}}"#
+            ),
+            (
                 #"{"type":"string","anyOf":[{"format":"date-time"},{"pattern":"x"}]}"#, #"{"type":"STRING"}"#
             ),
             (
