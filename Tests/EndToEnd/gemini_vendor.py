@@ -72,6 +72,9 @@ class GeminiWire:
         yield from turns(body, is_new=new(self.model(path, body)))
         yield from tools(body)
         yield from settings(body)
+        is_formed = body.get("generationConfig", {}).get("responseMimeType", "text/plain") != "text/plain"
+        if is_formed and "tools" in body and not new(self.model(path, body)):
+            yield "Function calling with a response mime type: 'application/json' is unsupported"
 
     def whole(self, script: dict[str, Any]) -> Any:
         parts = [part for piece in self.pieces(script) for part in piece]

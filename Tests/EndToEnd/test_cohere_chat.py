@@ -175,6 +175,24 @@ def test_formats_that_are_written_into_the_prompt(co, vendor_site):
         assert not {"response_format", "tools"} & set(vendor_site.asked(MODEL)[-1]["body"])
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_formats_with_tools_that_may_not_be_called(co, vendor_site, is_streamed):
+    """Earlier calls keep the tools, and then the format is asked for in words."""
+    vendor_site.says(MODEL, {"text": '{"city": "Rome"}'})
+    fields = {"tools": [TOOL], "tool_choice": "none", "response_format": form_of(PARAMETERS)}
+    assert json.loads(either(co, is_streamed, model="command", **fields)[0]) == {"city": "Rome"}
+    body = vendor_site.body(MODEL)
+    assert body["response_format"]["json_schema"] == PARAMETERS and not {"tools", "tool_choice"} & set(body)
+    earlier = [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c1", "content": "7"},
+    ]
+    assert json.loads(either(co, is_streamed, model="command", messages=earlier, **fields)[0]) == {"city": "Rome"}
+    body = vendor_site.asked(MODEL)[-1]["body"]
+    assert body["tool_choice"] == "NONE" and "response_format" not in body
+
+
 def data_url(kind, content):
     return f"data:{kind};base64," + base64.b64encode(content).decode()
 

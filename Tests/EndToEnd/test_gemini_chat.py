@@ -226,6 +226,46 @@ def test_formats_with_tools_are_written_into_the_prompt(gem, google, name):
     assert "generationConfig" not in google.body(name) and "tools" not in google.body(name)
 
 
+EARLIER = [
+    {"role": "user", "content": "Weather?"},
+    {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]},
+    {"role": "tool", "tool_call_id": "c1", "content": "7"},
+]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_formats_with_tools_that_may_not_be_called(gem, google, is_streamed):
+    """Earlier calls keep the tools, and then the format is asked for in words."""
+    fields = {"tools": [TOOL], "tool_choice": "none", "response_format": {"type": "json_object"}}
+    google.says(MODEL, {"text": '{"a": 1}'})
+    google.says("gemini-2.5-flash", {"text": '{"a": 1}'})
+    assert either(gem, is_streamed, model="gemini-2.5-flash", **fields) == ('{"a": 1}', "stop")
+    body = google.body("gemini-2.5-flash")
+    assert not {"tools", "toolConfig"} & set(body) and body["generationConfig"] == {"responseMimeType": "application/json"}
+    assert either(gem, is_streamed, model="gemini-2.5-flash", messages=EARLIER, **fields) == ('{"a": 1}', "stop")
+    body = google.asked("gemini-2.5-flash")[-1]["body"]
+    assert body["toolConfig"] == {"functionCallingConfig": {"mode": "NONE"}} and "generationConfig" not in body
+    assert either(gem, is_streamed, model="pro", **fields) == ('{"a": 1}', "stop")
+    assert "tools" in google.body(MODEL) and google.body(MODEL)["generationConfig"] == {"responseMimeType": "application/json"}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_integers_of_64_bits_stay_as_they_are(anthropics, gem, google, is_streamed):
+    large = [2**63, 2**64 - 1]
+    schema = {"type": "object", "properties": {"n": {"type": "array", "items": {"type": "integer", "minimum": large[0], "maximum": large[1]}}}}
+    google.says(MODEL, {"calls": [("f", {"n": large})]})
+    asked = {"model": "pro", "tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]}
+    if is_streamed:
+        calls = [call for choice in stream(gem, **asked).choices(0) for call in choice["delta"].get("tool_calls", ())]
+    else:
+        calls = ask(gem, **asked).json()["choices"][0]["message"]["tool_calls"]
+    assert json.loads("".join(call["function"]["arguments"] for call in calls)) == {"n": large}
+    assert google.body(MODEL)["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"] == schema
+    told = anthropics.messages.create(model="pro", max_tokens=9, messages=[{"role": "user", "content": "Hi"}],
+                                      tools=[{"name": "f", "input_schema": schema}])  # fmt: skip
+    assert told.content[0].input == {"n": large}
+
+
 # --- Parts that are not text --------------------------------------------------------------------
 
 

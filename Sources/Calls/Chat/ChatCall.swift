@@ -115,6 +115,14 @@ package struct ChatCall: Sendable {
         return bytes
     }
 
+    /// It has calls that were made before, and the tools that they were made of.
+    package var keepsTools: Bool {
+        rare?.value.tools.isEmpty == false && messages.contains { !$0.toolCalls.isEmpty }
+    }
+
+    /// Its vendor is told of tools: they may be called, or were.
+    package var bringsTools: Bool { !needs.isDisjoint(with: [.tools, .functions]) || keepsTools }
+
     /// Calls of tools that its caller takes in one answer.
     package var mostCalls: Int {
         if needs.contains(.functions) { return 1 }

@@ -62,8 +62,7 @@ extension Cohere: ChatVendor {
         if mends.contains(.noSchemas) { abilities.remove(.schemas) }
         if mends.contains(.noForcing) { abilities.remove(.toolChoice) }
         if !call.needs.isDisjoint(with: [.objects, .schemas]) {
-            let hasTools = !call.needs.isDisjoint(with: [.tools, .functions])
-            if hasTools || !CohereSchema.takes(call.wishes.format) { abilities.subtract([.objects, .schemas]) }
+            if call.bringsTools || !CohereSchema.takes(call.wishes.format) { abilities.subtract([.objects, .schemas]) }
         }
         // All that is emulated is written as text.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.toolChoice, .objects, .schemas]) {

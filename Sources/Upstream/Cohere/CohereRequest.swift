@@ -56,6 +56,8 @@ struct CohereRequest: ~Copyable {
     /// A tool that is demanded is the only one.
     private mutating func appendTools() {
         var tools = wishes.tools
+        // Beside a format none are taken, and these may not be called.
+        guard case .text = wishes.format else { return }
         guard !tools.isEmpty else { return }
         if case .named(let name) = wishes.toolChoice {
             let only = tools.filter { $0.name.hasSameBytes(as: name) }

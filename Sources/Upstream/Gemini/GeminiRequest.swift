@@ -50,6 +50,8 @@ struct GeminiRequest: ~Copyable {
 
     private mutating func appendTools() {
         guard !wishes.tools.isEmpty else { return }
+        // Beside a format none are taken, and these may not be called.
+        if case .text = wishes.format {} else if !model.takesToolsWithFormat { return }
         out.append(#","tools":[{"functionDeclarations":["#)
         for (index, tool) in wishes.tools.enumerated() {
             out.append(index == 0 ? #"{"name":"# : #",{"name":"#)

@@ -15,9 +15,7 @@ extension WireVendor {
         if mends.contains(.noObjects) { abilities.remove(.objects) }
         if mends.contains(.noSchemas) { abilities.remove(.schemas) }
         let isFormed = !call.needs.isDisjoint(with: [.objects, .schemas])
-        if isFormed, !call.needs.isDisjoint(with: [.tools, .functions]), !gemini.takesToolsWithFormat {
-            abilities.subtract([.objects, .schemas])
-        }
+        if isFormed, !gemini.takesToolsWithFormat, call.bringsTools { abilities.subtract([.objects, .schemas]) }
         // All that is emulated is written as text.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.objects, .schemas]) {
             abilities.subtract([.tools, .functions, .toolChoice])

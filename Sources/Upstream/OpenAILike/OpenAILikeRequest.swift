@@ -56,7 +56,7 @@ struct OpenAILikeRequest: ~Copyable {
     private mutating func appendTools() {
         let tools = wishes.tools
         // Some servers call them all the same; others refuse earlier calls without tools.
-        if wishes.toolChoice == .none, !call.messages.contains(where: { !$0.toolCalls.isEmpty }) { return }
+        if wishes.toolChoice == .none, !call.keepsTools { return }
         appendList("tools", tools.filter { !$0.isLegacy })
         appendList("functions", tools.filter(\.isLegacy))
         guard !tools.isEmpty else { return }
