@@ -523,6 +523,21 @@ def test_a_candidate_that_refused_costs_nothing(serve, is_streamed):
     assert left[0] == left[1]
 
 
+def test_who_leaves_after_another_candidate_refused_pays_the_prompt(serve, vendor):
+    for first in (FAILED, OK):
+        providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, RATE_LIMIT_CHAT="90000 tokens/hour")
+        providers.answers("a", first)
+        providers.answers("b", {"stall_at": -1}, OK)
+        if first is FAILED:
+            with pytest.raises(httpx.ReadTimeout):
+                http.post("/v1/chat/completions", json=body(), timeout=0.5)
+            vendor.wait(providers.keys["b"][0], "client_closed")
+            http.relay.wait_for_line(lambda line: line.get("status") == 499)
+            left = int(ask(http).headers["x-ratelimit-remaining-tokens"])
+        else:
+            assert int(ask(http).headers["x-ratelimit-remaining-tokens"]) > left
+
+
 def test_credits_are_held_if_any_candidate_takes_some(serve, vendor):
     limits = {"RATE_LIMIT_CHAT": "50 credits/hour", "PROVIDERS": "z", "PROVIDER_Z_KIND": "echo"}
     _, http = serve(a=1, PROVIDER_Z_MODELS="gpt-4o-mini,other", PROVIDER_A_PRIORITY=2, **limits)

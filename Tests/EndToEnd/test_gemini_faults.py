@@ -5,9 +5,11 @@ import json
 import httpx
 import pytest
 from chat import PATH, ask, either, refusal, stream, text_of
+from conftest import TEAM_TOKEN, VENDOR_KEY
 from gemini_vendor import BAD_KEY, USAGE, GeminiWire, error
 from test_gemini_chat import CALLS, MODEL, SIGNATURE, TOOL
 from test_openai_stream import Built
+from usage import File, is_call
 
 part = GeminiWire.answer
 RPC = "type.googleapis.com/google.rpc."
@@ -98,6 +100,58 @@ def test_faults_without_an_answer(gem, google, name, is_streamed):
 def test_what_helps_the_second_time(gem, google, is_streamed):
     google.says(MODEL, {"json": {"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL"}]}}, {})
     assert either(gem, is_streamed, model="pro") == ("Hello there", "stop")
+
+
+TELLING = {
+    "malformed": {"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL"}], "usageMetadata": USAGE},
+    "empty": {"candidates": [{"finishReason": "STOP"}], "usageMetadata": USAGE},
+    "only a prompt": {"candidates": [{"finishReason": "OTHER"}], "usageMetadata": {"promptTokenCount": 31}},
+}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("name", TELLING)
+def test_failed_answers_cost_what_they_tell(start_relay, google, caller, tmp_path, name, is_streamed):
+    """Each of the four calls costs 0.000031, and the next one would cost 0.00004."""
+    log = File(tmp_path / "usage.jsonl")
+    relay = start_relay(
+        PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta", PROVIDER_GEM_API_KEY=VENDOR_KEY,
+        PROVIDER_GEM_MODELS=f"pro={MODEL}", PROVIDER_GEM_COST="0.001/0.002", KEY_TEAM_TOKEN=TEAM_TOKEN,
+        RATE_LIMIT_CHAT="0.00015 usd/hour", USAGE_LOG_FILE=log.path,
+    )  # fmt: skip
+    http = caller(relay, TEAM_TOKEN)
+    failed = {"json": TELLING[name]}
+    google.says(MODEL, failed, {})
+    assert either(http, is_streamed, model="pro", max_tokens=9) == ("Hello there", "stop")
+    google.says(MODEL, failed)
+    assert refusal(http, is_streamed, model="pro", max_tokens=9)[0] == 502
+    records = log.more(6)
+    assert [record["cost"] for record in records if is_call(record)] == [pytest.approx(0.000031)] * 4
+    assert [record["cost"] for record in records if not is_call(record)] == [pytest.approx(0.000062)] * 2
+    assert refusal(http, is_streamed, model="pro", max_tokens=20)[0] == 429
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_a_blocked_prompt_costs_what_its_vendor_tells(start_relay, google, caller, tmp_path, is_streamed):
+    log = File(tmp_path / "usage.jsonl")
+    relay = start_relay(
+        PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta", PROVIDER_GEM_API_KEY=VENDOR_KEY,
+        PROVIDER_GEM_MODELS=f"pro={MODEL}", PROVIDER_GEM_COST="0.001/0.002", KEY_TEAM_TOKEN=TEAM_TOKEN, USAGE_LOG_FILE=log.path,
+    )  # fmt: skip
+    google.says(MODEL, {"json": {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 31}}})
+    assert refusal(caller(relay, TEAM_TOKEN), is_streamed, model="pro")[0] == 400
+    assert [record["cost"] for record in log.more(2)] == [pytest.approx(0.000031)] * 2
+
+
+def test_the_cost_in_the_header_has_the_failed_call(start_relay, google, caller):
+    relay = start_relay(
+        PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta", PROVIDER_GEM_API_KEY=VENDOR_KEY,
+        PROVIDER_GEM_MODELS=f"pro={MODEL}", PROVIDER_GEM_COST="0.001/0.002", KEY_TEAM_TOKEN=TEAM_TOKEN,
+    )  # fmt: skip
+    google.says(MODEL, {"json": TELLING["malformed"]}, {})
+    assert ask(caller(relay, TEAM_TOKEN), model="pro").headers["x-relay-cost"] == "0.000062"
+    metrics = httpx.get(f"{relay.base_url}/metrics", trust_env=False).text.splitlines()
+    assert [line.split()[-1] for line in metrics if line.startswith("relay_caller_cost_usd_total{")] == ["0.000062"]
 
 
 REASONS = [

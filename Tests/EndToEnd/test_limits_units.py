@@ -156,6 +156,14 @@ def test_a_call_that_is_made_again_is_counted_once(limited, caller, vendor):
     one.assert_left(N - 30)
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_repair_that_fails_leaves_what_the_first_answer_used(limited, caller, vendor, stream):
+    one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
+    vendor.answers(one.key, {"answer": "no document"} | metadata(), {"status": 500, "text": ""})
+    assert one.refused(stream=stream, response_format={"type": "json_object"}).status_code == 502
+    one.assert_left(N - 30)
+
+
 def test_a_stream_that_is_cut(limited, caller, vendor):
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
     first = 'event: content\ndata: {"content":"eight ch"}\n\n'

@@ -14,6 +14,7 @@ from chat import MODEL, PATH, ask, either, refusal, stream, text_of
 from conftest import TEAM_TOKEN, secrets
 from relay_process import Relay
 from test_gemini_chat import CALLS, TOOL
+from usage import File, is_call
 from vertex_vendor import CLAUDE, CLIENT, PROJECT, REFRESH, Vertex, waited
 
 PRO = "gemini-3.1-pro"
@@ -119,6 +120,14 @@ def test_long_answers_are_gathered_from_streams(team, vertex):
     assert text_of(ask(team, model="claude")) == "Hello there"
     (seen,) = vertex.asked(CLAUDE)
     assert seen["path"].endswith(":streamRawPredict") and seen["body"]["stream"] is True and seen["body"]["max_tokens"] == 64000
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_an_emulated_document_is_asked_for_again_as_it_was_first(team, vertex, is_streamed):
+    vertex.says(CLAUDE, {"content": [anthropic_vendor.text("No document.")]}, {"content": [anthropic_vendor.text('{"a": 1}')]})
+    assert either(team, is_streamed, model="claude", max_tokens=99, response_format={"type": "json_object"}) == ('{"a": 1}', "stop")
+    paths = [seen["path"].rpartition(":")[2] for seen in vertex.asked(CLAUDE)]
+    assert paths == ["streamRawPredict" if is_streamed else "rawPredict"] * 2
 
 
 SCHEMA = {
@@ -326,6 +335,19 @@ def test_the_next_location(team, vertex, status, is_streamed):
     vertex.says("europe-west4/gemini-3-far", {"status": status, "json": GOOGLES(status, "INTERNAL")})
     assert either(team, is_streamed, model="far") == ("Hello there", "stop")
     assert asked_at(vertex, "gemini-3-far", *FAR) == [1, 1, 0]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_what_a_failed_location_tells_counts_once(launch, caller, vertex, tmp_path, is_streamed):
+    log = File(tmp_path / "usage.jsonl")
+    more = {"MODELS": "far=gemini-3-far", "LOCATIONS": ",".join(FAR[:2]), "COST": "0.001/0.002"}
+    relay = launch(**settings("vertexai_gemini", vertex, **more), KEY_TEAM_TOKEN=TEAM_TOKEN, USAGE_LOG_FILE=log.path)
+    empty = {"candidates": [], "usageMetadata": {"promptTokenCount": 31}}
+    vertex.says("europe-west4/gemini-3-far", {"json": empty})
+    vertex.says("eu/gemini-3-far", {"status": 404, "json": GOOGLES(404, "NOT_FOUND")})
+    assert refusal(caller(relay, TEAM_TOKEN), is_streamed, model="far")[0] >= 500
+    *calls, request = sorted(log.more(3), key=lambda record: not is_call(record))
+    assert [call["cost"] for call in calls] == [pytest.approx(0.000031), 0] and request["cost"] == pytest.approx(0.000031)
 
 
 def test_locations_rest_and_models_are_missing(lone, vertex):

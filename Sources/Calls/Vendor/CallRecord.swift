@@ -59,14 +59,15 @@ extension VendorCall {
         if let promptTokens { billed.promptTokens = promptTokens }
         sheet.failed(error, after: usage, billed: billed, at: server)
         guard sheet.keepsRecords, !isNoted else { return }
-        // A vendor that refused it has taken nothing for it.
-        let isBilled = usage.completionTokens > 0 || error.mayBeBilled
+        // A vendor that refused it, or another choice that it was given up for, has taken nothing for it.
+        let isGivenUp = error.kind == .cancelled && sheet.isRefused
+        let isBilled = usage.completionTokens > 0 || error.mayBeBilled && !isGivenUp
         note(isBilled ? usage : .nothing, isEstimated: isBilled && usage.totalTokens > 0, error)
     }
 
     /// Of a call that was not told of in any other way.
     func noteEnd(_ error: UpstreamError?) {
-        if sheet.keepsRecords, !isNoted { note(.nothing, error) }
+        if sheet.keepsRecords, !isNoted { note(error?.usage ?? .nothing, error) }
     }
 
     /// The vendor refused the call, which is made once more in another form.

@@ -23,56 +23,6 @@ package struct CallTerms: Sendable {
     }
 }
 
-extension CallSheet {
-    /// A provider, and its model, that is called. A class, as it is passed on more often than made.
-    package final class Server: Sendable {
-        package let provider: String
-        /// The model as callers name it; empty: the call is about no model.
-        package let name: String
-        /// The vendor's name of it.
-        package let model: String
-        /// Nil: not known.
-        package let price: Price?
-        /// Nil: it takes no credits.
-        package let credits: CreditPrices?
-        /// The day on which the model ends.
-        package let shutdownDate: Day?
-
-        package init(
-            _ provider: String,
-            name: String = "",
-            model: String = "",
-            price: Price? = nil,
-            credits: CreditPrices? = nil,
-            shutdownDate: Day? = nil
-        ) {
-            self.provider = provider
-            self.name = name
-            self.model = model
-            self.price = price
-            self.credits = credits
-            self.shutdownDate = shutdownDate
-        }
-
-        /// That a call takes by its vendor's list; nil: that does not tell it.
-        func credits(_ usage: Usage, _ terms: CallTerms) -> Int? {
-            guard let credits else { return 0 }
-            return usage.totalTokens > 0 ? credits.chat?.credits(usage, terms.pictures) : nil
-        }
-    }
-
-    package var provider: String? { server?.provider }
-
-    /// A candidate's failure, for the log and counts.
-    package struct Failure: Sendable {
-        package let provider: String
-        /// The name of the provider's own key; nil: it was the caller's, or none.
-        package let key: String?
-        package let fault: UpstreamFault
-        package let cause: String
-    }
-}
-
 /// The calls that a request made, and what they used. However the request ends, its hold is settled by that. Made by
 /// an `Admission` only, so that no vendor is called for a request that was not admitted.
 ///
@@ -93,7 +43,7 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     private var usage = Usage.nothing
     /// Of answers that were not as demanded, and were asked for once more.
     package private(set) var unmet = Usage.nothing
-    /// Of candidates that answered in part and then failed.
+    /// Of candidates that answered in part and then failed, and of calls that were made once more.
     private var lost = Usage.nothing
     private var credits = 0
     /// Of all calls, each at its own price; nil: none has one.
@@ -104,7 +54,7 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     private var creditsGivenUp = 0
     private var promptGivenUp = 0
     private var spentGivenUp: Cost?
-    private var isRefused = false
+    private(set) var isRefused = false
     /// The calls of a panel, which are added up here.
     private var parts: [CallSheet] = []
     /// The caller of the request; nil: not known.
@@ -214,11 +164,28 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
         }
     }
 
+    /// Another call follows those that were made so far: what they refused says nothing of it.
+    package func forgetRefusal() {
+        if !isRefused {
+            usage.promptTokens = max(usage.promptTokens, promptGivenUp)
+            credits += creditsGivenUp
+            spent = known
+        }
+        (isRefused, promptGivenUp, creditsGivenUp, spentGivenUp) = (false, 0, 0, nil)
+    }
+
     /// The answer that used so much was not as demanded, and is asked for once more: with a prompt that counts besides.
     package func asksAgain(after used: Usage) {
         unmet = unmet + used
         let others = usage.completionTokens - used.completionTokens
         usage = Usage(promptTokens: 0, completionTokens: max(0, others))
+    }
+
+    /// A call of the server's that used so much brought nothing, and is made once more.
+    func lost(_ used: Usage, at server: Server?) {
+        spend(used, at: server?.price)
+        lost = lost + used
+        if let terms { credits += server?.credits(used, terms) ?? 0 }
     }
 
     /// Another model did something for the request; `credits` as its vendor reported them.

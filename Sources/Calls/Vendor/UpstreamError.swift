@@ -145,7 +145,7 @@ extension UpstreamError {
         switch fields.value.transport {
         case .firstByteTimeout, .idleTimeout, .totalTimeout, .late, .broken, .tooLarge, .overloaded, .cancelled: true
         case .unreachable, .insecure, .connectTimeout: false
-        case nil: self.isCut || kind == .cancelled
+        case nil: self.isCut || self.usage != nil || kind == .cancelled
         }
     }
 

@@ -56,6 +56,7 @@ package final class VendorCall: @unchecked Sendable {
     /// One more for the same answer, after this one.
     package func another() async throws(UpstreamError) -> VendorCall {
         try await follow()
+        sheet.forgetRefusal()
         return VendorCall(credential, of: ownServer, billing: sheet, on: loop, with: keys, within: capacity)
     }
 
@@ -71,7 +72,7 @@ package final class VendorCall: @unchecked Sendable {
     package func beginAgain(after error: UpstreamError) async throws(UpstreamError) {
         noteEnd(error)
         do throws(UpstreamError) {
-            try await restart()
+            try await restart(after: error)
         } catch let shortage {
             // The key need not rest for what another place may not have.
             throw error.rest == nil ? error : shortage
@@ -84,8 +85,10 @@ package final class VendorCall: @unchecked Sendable {
         try await restart()
     }
 
-    private func restart() async throws(UpstreamError) {
+    /// - Parameter error: brought nothing for what it used.
+    private func restart(after error: UpstreamError? = nil) async throws(UpstreamError) {
         try await follow()
+        if let used = error?.usage { sheet.lost(used, at: server) }
         isNoted = false
         isStartUsed = false
         startedNanoseconds = loop.nowNanoseconds
@@ -184,6 +187,6 @@ package final class VendorCall: @unchecked Sendable {
         guard error.remedy.contains(.again) else { throw error }
         noteEnd(error)
         await loop.sleep(nanoseconds: min(200_000_000, sheet.endsAt - min(sheet.endsAt, loop.nowNanoseconds)))
-        do throws(UpstreamError) { try await restart() } catch _ { throw error }
+        do throws(UpstreamError) { try await restart(after: error) } catch _ { throw error }
     }
 }

@@ -295,9 +295,10 @@ final class ChatPlan: @unchecked Sendable {
         of chat: any PreparedChat,
         _ vendorCall: VendorCall
     ) -> UpstreamError {
+        let usage = error.usage ?? onlyPrompt(of: chat)
+        if !chat.isBilled { vendorCall.failed(error, after: usage) }
         var error = error
-        error.usage = error.usage ?? onlyPrompt(of: chat)
-        if !chat.isBilled, let usage = error.usage { vendorCall.failed(error, after: usage) }
+        error.usage = usage
         return error
     }
 

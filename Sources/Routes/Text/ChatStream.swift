@@ -120,7 +120,7 @@ private final class Delivery {
     /// was used.
     @inline(never)
     func failed(_ error: UpstreamError) -> (UpstreamError, Usage?) {
-        var used = answer.stream.usage ?? .nothing
+        var used = error.usage ?? answer.stream.usage ?? .nothing
         if used.promptTokens == 0 { used.promptTokens = answer.count.knownPromptTokens(or: answer.promptTokens) }
         used.completionTokens = max(used.completionTokens, tally.tokens)
         if !answer.isBilled { answer.vendorCall.failed(error, after: used) }

@@ -196,6 +196,7 @@ package final class Attempts: @unchecked Sendable {
     package func failed(_ failure: UpstreamError) throws(UpstreamError) {
         guard let current, let call else { throw failure }
         sheet.freeCapacity()
+        sheet.forgetRefusal()
         let error = call.failure(failure)
         let isOfKey = error.remedy.contains(.nextKey)
         let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.nowNanoseconds >= endsAt

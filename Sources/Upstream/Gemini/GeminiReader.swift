@@ -65,11 +65,15 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         try root.checkAnswer()
         if root.tellsError { throw FaultReader.error(in: root, Fault.gemini) }
         if let told = root["usageMetadata"] { tally.take(told) }
+        do throws(UpstreamError) { try tell(root, take) } catch { throw error.after(usage) }
+    }
+
+    private func tell(_ root: JSONValue, _ take: Take) throws(UpstreamError) {
         guard let candidate = root["candidates"]?.elements?.first(where: { ($0["index"]?.integer ?? 0) == 0 }) else {
             if let reason = root["promptFeedback"]?["blockReason"]?.text, !hasBegun { throw Self.blocked(reason) }
             return
         }
-        for part in candidate["content"]?["parts"]?.elements ?? JSONElements() { try tell(part, take) }
+        for part in candidate["content"]?["parts"]?.elements ?? JSONElements() { try tell(part: part, take) }
         if let word = candidate["finishReason"]?.text, !word.isEmpty { try noteFinish(word) }
     }
 
@@ -85,7 +89,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     // MARK: Parts
 
-    private func tell(_ part: JSONValue, _ take: Take) throws(UpstreamError) {
+    private func tell(part: JSONValue, _ take: Take) throws(UpstreamError) {
         let signature = part["thoughtSignature"]?.text.flatMap { $0.isEmpty ? nil : $0 }
         if let text = part["text"]?.text {
             if !text.isEmpty {

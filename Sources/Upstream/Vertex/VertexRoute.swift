@@ -77,6 +77,8 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
         // That a location does not have the model says less than the failure of one that has.
         if error.kind != .unknownModel || failure == nil { failure = error }
         guard left.count > 1 else { return failure ?? error }
+        // It is counted as of a call that was made again.
+        failure?.usage = nil
         left.removeFirst()
         return nil
     }

@@ -251,19 +251,26 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// A long one is read by a thread.
     private func read(_ body: Body) async throws(UpstreamError) -> (ChatAnswer, PausedAnswer?) {
-        guard body.bytes.count > Worker.loopBytes else {
-            let reader = reader
-            return (try reader.answer(body), reader.pause)
-        }
+        guard body.bytes.count > Worker.loopBytes else { return try Self.read(body, by: reader) }
         let form = form
         let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
             Result { () throws(UpstreamError) in
-                let reader = form.reader(JSONParser(), RandomBytes())
-                return (try reader.answer(body), reader.pause)
+                try Self.read(body, by: form.reader(JSONParser(), RandomBytes()))
             }
         }
         guard let read else { throw .tooMuchWork }
         return try read.get()
+    }
+
+    private static func read(
+        _ body: Body,
+        by reader: any WireReader
+    ) throws(UpstreamError) -> (ChatAnswer, PausedAnswer?) {
+        do throws(UpstreamError) {
+            return (try reader.answer(body), reader.pause)
+        } catch {
+            throw error.after(reader.usage)
+        }
     }
 
     // MARK: Streams

@@ -62,6 +62,22 @@ extension UpstreamError {
     static func brokenAnswer(_ cause: String) -> UpstreamError { UpstreamError(.failed, cause: cause) }
 }
 
+extension UpstreamError {
+    /// The same, of an answer that has come whole; `usage`: as its vendor told it.
+    func after(_ usage: Usage?) -> UpstreamError {
+        var error = self
+        error.usage = error.usage ?? usage
+        return error
+    }
+
+    /// The same, of a call that followed one which used so much.
+    func alsoAfter(_ used: Usage?) -> UpstreamError {
+        var error = self
+        if let used { error.usage = used + (error.usage ?? .nothing) }
+        return error
+    }
+}
+
 extension JSONParser {
     /// A vendor's answer, or an event of it, of any kind.
     func value(ofAnswer data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {

@@ -185,9 +185,13 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     private func end(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) {
-        guard reader.hasBegun else { throw .brokenAnswer("the vendor's stream has no choice") }
-        if goOn != nil { pause = reader.pause }
-        if pause == nil { try reader.end(take) }
+        do throws(UpstreamError) {
+            guard reader.hasBegun else { throw .brokenAnswer("the vendor's stream has no choice") }
+            if goOn != nil { pause = reader.pause }
+            if pause == nil { try reader.end(take) }
+        } catch {
+            throw error.after(reader.usage)
+        }
         isDone = true
     }
 

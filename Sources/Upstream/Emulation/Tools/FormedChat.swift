@@ -72,7 +72,7 @@ struct Repair: Sendable {
 /// A whole answer as a stream of one piece.
 ///
 /// `@unchecked`: used on its request's loop only.
-private final class WholeAnswer: ChatAnswerStream, @unchecked Sendable {
+final class WholeAnswer: ChatAnswerStream, @unchecked Sendable {
     private let answer: ChatAnswer
     private var isRead = false
 

@@ -15,6 +15,8 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
 
     private let repair: Repair
     private let promptTokens: Int
+    /// The answer has come as a whole, and so does that of a repair.
+    private let isWhole: Bool
     /// Of an answer, kept without being charged.
     private let freeBytes = MemoryBudget.smallBytes
     private var stream: any ChatAnswerStream
@@ -35,6 +37,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         self.stream = stream
         self.repair = repair
         self.promptTokens = promptTokens
+        isWhole = stream is WholeAnswer
         answer = FormedAnswer(repair.form, ids: repair.means.ids)
     }
 
@@ -95,7 +98,12 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             return
         }
         let again = repair.call(after: answer.raw.text, problem)
-        stream = try await repair.preparing(again).stream()
+        do throws(UpstreamError) {
+            let chat = try await repair.preparing(again)
+            if isWhole { stream = WholeAnswer(try await chat.answer()) } else { stream = try await chat.stream() }
+        } catch {
+            throw error.alsoAfter(counted)
+        }
         asked = again
         first = answer
         answer = FormedAnswer(repair.form, ids: repair.means.ids)
