@@ -13,6 +13,7 @@ import pytest
 from balanced import Providers
 from chat import CHAT_PATH, MODEL, ask, body, either, stream, vendor_error
 from late_store import Lateness, LateStore
+from limited import metric
 from memcached import wait_for
 from usage import File
 
@@ -518,6 +519,34 @@ def test_images_that_have_no_room_are_made_elsewhere(serve, vendor):
     answer = draw(http, 3)
     assert served(answer) and answer.headers["x-relay-provider"] == "b"
     assert [len(vendor.requests(*providers.keys[name])) for name in "ab"] == [1, 3]
+
+
+def test_images_wait_for_the_rate_that_their_request_used_up(serve, vendor):
+    providers, http = serve(a=1, b=1, PROVIDER_A_QPS=2, **DRAWING)
+    answer = draw(http, 4)
+    assert served(answer) and len(answer.json()["data"]) == 4 and answer.headers["x-relay-provider"] == "a"
+    assert len(vendor.requests(*providers.keys["a"])) == 4
+    assert_apart(vendor, providers.keys["a"], 2)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+def test_choices_wait_for_the_rate_that_their_request_used_up(serve, vendor, streamed):
+    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, PROVIDER_A_QPS=2)
+    providers.answers("a", OK)
+    assert either(http, streamed, n=4) == ("served", "stop")
+    assert providers.counts("a") == [4] and providers.counts("b") == [0]
+    assert_apart(vendor, providers.keys["a"], 2)
+
+
+def test_who_waits_for_the_rate_of_one_key_leaves_the_others_to_others(serve):
+    providers, http = serve(a=2, PROVIDER_A_QPS=1)
+    providers.answers("a", OK)
+    with ThreadPoolExecutor(1) as pool:
+        several = pool.submit(ask, http, n=3)
+        wait_for(lambda: metric(http.relay, "relay_queue_waiting") == 1)
+        assert served(ask(http))
+        assert served(several.result())
+    assert sorted(providers.counts("a")) == [1, 3]
 
 
 # --- least load -------------------------------------------------------------------------------------------------

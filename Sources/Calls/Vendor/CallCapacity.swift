@@ -7,15 +7,24 @@ package protocol CallCapacity: AnyObject, Sendable {
     ///
     /// - Parameters:
     ///   - isAfterAnother: the call follows one that holds its place still, so only its beginning counts.
-    ///   - outlivesOwn: waits at least until the start of that other call may have left the window.
+    ///   - patience: the time for which it waits at least, whatever the settings say.
     ///   - end: it waits no longer than that.
     func take(
         for credential: Credential,
         isAfterAnother: Bool,
-        outlivesOwn: Bool,
+        _ patience: CapacityPatience,
         by end: UInt64,
         on loop: EventLoop
     ) async throws(UpstreamError) -> HeldCapacity
+}
+
+/// The time for which a call waits for capacity at least, whatever the settings say.
+package enum CapacityPatience: Sendable {
+    case none
+    /// Until a start of its own request may have left the window.
+    case ownStart
+    /// A few seconds: what the request has got so far would be lost.
+    case ownChoices
 }
 
 /// The place of a call among those that its provider may have at the same time.

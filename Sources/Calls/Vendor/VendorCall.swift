@@ -100,12 +100,12 @@ package final class VendorCall: @unchecked Sendable {
         guard isBounded else { return }
         let isReady = !isStartUsed && !isLate(startedNanoseconds)
         isStartUsed = true
-        if !isReady { try await follow(outlivesOwn: true) }
+        if !isReady { try await follow(.ownStart) }
     }
 
     /// The same, of a call whose start was counted at that time of the loop's.
     package func start(countedAt nanoseconds: UInt64) async throws(UpstreamError) {
-        if isBounded, isLate(nanoseconds) { try await follow(outlivesOwn: true) }
+        if isBounded, isLate(nanoseconds) { try await follow(.ownStart) }
     }
 
     private func isLate(_ nanoseconds: UInt64) -> Bool { loop.nowNanoseconds > nanoseconds + Self.startNanoseconds }
@@ -119,7 +119,7 @@ package final class VendorCall: @unchecked Sendable {
             let held = try? await capacity?.take(
                 for: credential,
                 isAfterAnother: false,
-                outlivesOwn: false,
+                .none,
                 by: 0,
                 on: loop
             )
@@ -130,14 +130,12 @@ package final class VendorCall: @unchecked Sendable {
 
     /// One more call begins, in the place of one that has ended. Throws what another key, or another provider, may have
     /// room for.
-    ///
-    /// - Parameter outlivesOwn: waits, whatever the settings say, for what may be the request's own start.
-    package func follow(outlivesOwn: Bool = false) async throws(UpstreamError) {
+    package func follow(_ patience: CapacityPatience = .none) async throws(UpstreamError) {
         do throws(UpstreamError) {
             _ = try await capacity?.take(
                 for: credential,
                 isAfterAnother: true,
-                outlivesOwn: outlivesOwn,
+                patience,
                 by: sheet.endsAt,
                 on: loop
             )

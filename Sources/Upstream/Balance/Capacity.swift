@@ -16,6 +16,7 @@ package final class Capacity: CallCapacity {
     private let queueNanoseconds: UInt64
     /// After it a start surely does not count any more.
     private let ownNanoseconds: UInt64
+    private static let choicesNanoseconds: UInt64 = 3_000_000_000
     private let isUncounted = Atomic(false)
 
     /// Nil: the provider has no bound.
@@ -47,7 +48,9 @@ package final class Capacity: CallCapacity {
     func share(of credential: Credential) -> Double { limiter.knownShare(claims(for: credential)) }
 
     /// It has no room, as was seen just now.
-    func isKnownFull(_ credential: Credential) -> Bool { limiter.isKnownFull(claims(for: credential)) }
+    func isKnownFull(_ credential: Credential) -> Bool {
+        limiter.isKnownFull(claims(for: credential)) || queue.isAwaited(place, by: credential)
+    }
 
     /// The use of one key, over all instances. Of several limits that with the greater part in use.
     package struct Load: Sendable {
@@ -126,7 +129,8 @@ package final class Capacity: CallCapacity {
         // If all rest, the one that is due first.
         let allRest = all.isEmpty && tried.isEmpty
         if allRest, let keys { all = [keys.soonest] }
-        for credential in all where allRest || keys?.begins(credential, at: now) ?? true {
+        for credential in all
+        where !queue.isAwaited(place, by: credential) && (allRest || keys?.begins(credential, at: now) ?? true) {
             guard let held = await takeNow(for: credential, on: loop) else {
                 keys?.gaveUp(credential)
                 continue
@@ -151,19 +155,26 @@ package final class Capacity: CallCapacity {
     package func take(
         for credential: Credential,
         isAfterAnother: Bool,
-        outlivesOwn: Bool = false,
+        _ patience: CapacityPatience = .none,
         by end: UInt64 = .max,
         on loop: EventLoop
     ) async throws(UpstreamError) -> HeldCapacity {
-        if !isAwaited || isAfterAnother,
+        if isAfterAnother || !isAwaited && !queue.isAwaited(place, by: credential),
             let held = await takeNow(for: credential, isAfterAnother: isAfterAnother, on: loop)
         {
             return held
         }
-        let patience = outlivesOwn ? max(queueNanoseconds, ownNanoseconds) : queueNanoseconds
-        let end = lacksStore ? 0 : min(end, loop.nowNanoseconds + patience)
-        let held = await queue.wait(for: [place], holdsPlace: isAfterAnother, until: end, on: loop) {
-            await takeNow(for: credential, isAfterAnother: isAfterAnother, on: loop)
+        let least =
+            switch patience {
+            case .none: 0 as UInt64
+            case .ownStart: ownNanoseconds
+            case .ownChoices: Self.choicesNanoseconds
+            }
+        let end = lacksStore ? 0 : min(end, loop.nowNanoseconds + max(queueNanoseconds, least))
+        let own = isAfterAnother ? credential : nil
+        let held = await queue.wait(for: [place], with: own, until: end, on: loop) { () -> HeldCapacity? in
+            guard isAfterAnother || !queue.isAwaited(place, by: credential) else { return nil }
+            return await takeNow(for: credential, isAfterAnother: isAfterAnother, on: loop)
         }
         guard let held else { throw UpstreamError(refusing: lacksStore ? .uncounted : .capacityReached) }
         return held

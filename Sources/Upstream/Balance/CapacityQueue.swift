@@ -1,9 +1,10 @@
+import Calls
 import Engine
 import Limits
 import Synchronization
 
 /// The calls that wait for capacity, of all loops: of two that wait for the same provider, the one that came first is
-/// served first, but those of requests that have a place before all others.
+/// served first. A request that has a place waits for its own key only, and comes before all others for that.
 package final class CapacityQueue: Sendable {
     private let tickets = Lock<[Ticket]>([])
     private let count = Atomic(0)
@@ -16,10 +17,17 @@ package final class CapacityQueue: Sendable {
 
     package var waiting: Int { count.load(ordering: .relaxed) }
 
-    /// Somebody waits for the provider.
-    func isAwaited(_ provider: Int) -> Bool {
+    /// Somebody waits for whichever key of the provider.
+    func isAwaited(_ provider: Int) -> Bool { isAwaited(provider, nil) }
+
+    /// A request that has a place waits for this key of it.
+    func isAwaited(_ provider: Int, by credential: Credential) -> Bool {
+        waiting > 0 && isAwaited(provider, credential.account)
+    }
+
+    private func isAwaited(_ provider: Int, _ account: Digest?) -> Bool {
         guard waiting > 0 else { return false }
-        return tickets.withLock { $0.contains { $0.providers.contains(provider) } }
+        return tickets.withLock { $0.contains { $0.account == account && $0.providers.contains(provider) } }
     }
 
     /// Waits until `take` has something, which is asked only when it is this call's turn; nil: the time is up, too many
@@ -27,15 +35,15 @@ package final class CapacityQueue: Sendable {
     ///
     /// - Parameters:
     ///   - providers: whose capacity would serve.
-    ///   - holdsPlace: the request has a place already, and comes before those that may wait for it.
+    ///   - credential: the only key that serves, of a request that has a place already; nil: it has none.
     func wait<Value>(
         for providers: Set<Int>,
-        holdsPlace: Bool = false,
+        with credential: Credential? = nil,
         until end: UInt64,
         on loop: EventLoop,
         _ take: () async -> Value?
     ) async -> Value? {
-        guard loop.nowNanoseconds < end, let ticket = join(providers, holdsPlace, loop) else { return nil }
+        guard loop.nowNanoseconds < end, let ticket = join(providers, credential?.account, loop) else { return nil }
         defer { leave(ticket) }
         while !Task.isCancelled, loop.nowNanoseconds < end {
             ticket.isCalled = false
@@ -45,11 +53,11 @@ package final class CapacityQueue: Sendable {
         return nil
     }
 
-    private func join(_ providers: Set<Int>, _ holdsPlace: Bool, _ loop: EventLoop) -> Ticket? {
-        let ticket = Ticket(providers, holdsPlace, loop)
+    private func join(_ providers: Set<Int>, _ account: Digest?, _ loop: EventLoop) -> Ticket? {
+        let ticket = Ticket(providers, account, loop)
         return tickets.withLock { tickets in
             guard tickets.count < Self.most else { return nil }
-            let next = holdsPlace ? tickets.firstIndex { !$0.holdsPlace } : nil
+            let next = account == nil ? nil : tickets.firstIndex { $0.account == nil }
             tickets.insert(ticket, at: next ?? tickets.endIndex)
             count.store(tickets.count, ordering: .relaxed)
             return ticket
@@ -75,18 +83,21 @@ package final class CapacityQueue: Sendable {
         tickets.withLock { tickets in
             for other in tickets {
                 if other === ticket { return true }
+                // The others see for themselves that a key is awaited.
+                guard other.account == ticket.account else { continue }
                 if !other.providers.isDisjoint(with: ticket.providers) { return false }
             }
             return false
         }
     }
 
-    /// Of each of the providers, whoever has waited longest.
+    /// Of each of the providers, whoever has waited longest, and those that wait for one key.
     private static func first(in tickets: [Ticket], of providers: Set<Int>) -> [Ticket] {
         var open = providers
         var first: [Ticket] = []
         for ticket in tickets where !open.isDisjoint(with: ticket.providers) {
             first.append(ticket)
+            guard ticket.account == nil else { continue }
             open.subtract(ticket.providers)
             if open.isEmpty { break }
         }
@@ -99,16 +110,17 @@ package final class CapacityQueue: Sendable {
 /// `@unchecked`: but for `call`, used on its loop only.
 private final class Ticket: TimerTarget, @unchecked Sendable {
     let providers: Set<Int>
-    let holdsPlace: Bool
+    /// Of the only key that serves; nil: any of its providers' may.
+    let account: Digest?
     /// It is to look again.
     var isCalled = false
     private let loop: EventLoop
     private let waiter = Waiter()
     private lazy var timer = Timer(self)
 
-    init(_ providers: Set<Int>, _ holdsPlace: Bool, _ loop: EventLoop) {
+    init(_ providers: Set<Int>, _ account: Digest?, _ loop: EventLoop) {
         self.providers = providers
-        self.holdsPlace = holdsPlace
+        self.account = account
         self.loop = loop
     }
 

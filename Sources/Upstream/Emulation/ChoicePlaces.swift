@@ -38,7 +38,7 @@ package final class ChoicePlaces: @unchecked Sendable {
             if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
         }
         left -= 1
-        try await call.follow()
+        try await call.follow(.ownChoices)
     }
 
     /// A call was answered. Its place is the next one's, or everybody's but for one, which the request keeps to its end.
