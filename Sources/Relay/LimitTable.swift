@@ -33,7 +33,8 @@ struct LimitTable {
     init(_ subject: Subject, _ settings: Settings, _ catalogues: Catalogues) throws(Failure) {
         let caller = try Self.caller(subject, settings)
         self.caller = caller.name ?? ""
-        let names = settings.limits.byModel.isEmpty ? [] : Offers(settings, catalogues).allNames
+        let offers = settings.limits.byModel.isEmpty ? nil : Offers(settings, catalogues)
+        let names = offers.map { $0.allNames + $0.replacedNames } ?? []
         let demands = LimitBook(settings).demands(of: caller, models: names)
         note = settings.limits.identity == .key ? nil : Self.noteOnAddresses(settings.limits.identity)
         do throws(StoreFailure) {

@@ -17,9 +17,12 @@ final class LiveModels: Sendable {
     private let settings: Settings
     private let loop: EventLoop
     private let refreshes: [ModelRefresh]
+    private let changed: @Sendable (Offers) -> Void
+    private let calendar = Lock<Task<Void, Never>?>(nil)
 
     /// For lists where the settings do not say.
     private static let pause = Duration.seconds(3_600)
+    private static let lookNanoseconds: UInt64 = 5_000_000_000
 
     /// - Parameter changed: told what is offered from now on, on the loop.
     init(
@@ -31,6 +34,7 @@ final class LiveModels: Sendable {
     ) {
         self.settings = settings
         self.known = Lock(known)
+        self.changed = changed
         loop = own.loop
         let (loop, known, client, providers) = (own.loop, self.known, own.client, settings.providers)
         refreshes = providers.indices.compactMap { place in
@@ -56,6 +60,18 @@ final class LiveModels: Sendable {
 
     func start() {
         for refresh in refreshes { loop.call { refresh.start() } }
+        calendar.withLock { $0 = Task(executorPreference: loop) { await self.followCalendar() } }
+    }
+
+    /// Models end with a day. The clock may be set, and machines sleep, so it is looked at again and again.
+    private func followCalendar() async {
+        var today = Day.today
+        while !Task.isCancelled {
+            await loop.sleep(nanoseconds: Self.lookNanoseconds)
+            guard Day.today != today, !Task.isCancelled else { continue }
+            today = .today
+            changed(known.withLock { Offers(settings, $0.catalogues, lists: $0.lists) })
+        }
     }
 
     /// The lists that would be read from the same vendors under other settings.
@@ -71,6 +87,7 @@ final class LiveModels: Sendable {
 
     func stop() {
         for refresh in refreshes { loop.call { refresh.stop() } }
+        calendar.withLock { $0?.cancel() }
     }
 }
 

@@ -19,7 +19,7 @@ from relay_process import PASSED_ON, Relay, binary
 TEAM = f"token-{uuid.uuid4().hex}"
 STRANGER = f"stranger-{uuid.uuid4().hex}"
 SETTINGS = {
-    "PROVIDER_DEMO_KIND": "echo", "PROVIDER_OTHER_KIND": "openai", "PROVIDER_OTHER_BASE_URL": "http://127.0.0.1:1",
+    "PROVIDER_DEMO_KIND": "echo", "PROVIDER_DEMO_2_KIND": "echo", "PROVIDER_OTHER_KIND": "openai", "PROVIDER_OTHER_BASE_URL": "http://127.0.0.1:1",
     "PROVIDER_OTHER_MODELS": "o", "PROVIDER_OTHER_PASSTHROUGH": "true",
     "ANONYMOUS_MODELS": "echo", "KEY_TEAM_A_TOKEN": TEAM, "RATE_LIMIT": "60/minute;2000/day;5 concurrent",
     "KEY_TEAM_A_RATE_LIMIT": "7/hour;3.50 usd/day", "RATE_LIMIT_BY_MODEL": "echo=9/hour", "RATE_LIMIT_TOTAL": "1000/hour",
@@ -44,12 +44,15 @@ def used(*words: str, **environment: str) -> dict[str, tuple[Any, ...]]:
     """By limit: used, of, left."""
     done = told(*words, "--json", **environment)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    return {
+    rows = json.loads(done.stdout)["limits"]
+    told_rows = {
         f"{row['limit']} {row['model'] or ''} {row['unit']}/{row['window_seconds']}".replace("  ", " "): (
             row["used"], row["of"], row["left"],
         )
-        for row in json.loads(done.stdout)["limits"]
+        for row in rows
     }  # fmt: skip
+    assert len(told_rows) == len(rows), done.stdout
+    return told_rows
 
 
 def test_it_tells_what_was_used(start_relay: Callable[..., Relay], store: Memcached) -> None:

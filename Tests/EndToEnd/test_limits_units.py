@@ -342,6 +342,19 @@ def test_limits_by_model(limited, caller):
     assert answer.status_code == 200 and not [name for name in STANDING if name in answer.headers]
 
 
+def test_a_name_that_is_replaced_has_limits_of_its_own(limited, caller):
+    """Its rows are not its replacement's."""
+    relay = limited(
+        RATE_LIMIT_BY_MODEL="gone=1/hour,gpt-4o-mini=2/hour", MODEL_REPLACEMENTS="gone:gpt-4o-mini", KEY_A_TOKEN="token-a"
+    )  # fmt: skip
+    one = caller(relay)
+    one.ask(model="gone")
+    assert_refused(one.refused(model="gone"), "requests", "1 per hour")
+    for _ in range(2):
+        one.ask(model="gpt-4o-mini")
+    assert_refused(one.refused(model="gpt-4o-mini"), "requests", "2 per hour")
+
+
 def test_a_model_is_limited_by_the_name_that_was_asked_for(limited, caller):
     relay = limited(
         RATE_LIMIT_BY_MODEL="fast=1/hour", **PRICED, PROVIDER_A_MODELS="fast=gpt-4o-mini,slow=gpt-4o-mini"

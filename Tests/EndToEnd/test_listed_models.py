@@ -133,6 +133,22 @@ def test_a_model_that_may_be_listed_is_not_missing(start_relay, caller, headers,
     assert [status(name) for name in names] == [200, 200, 200, 404, 404]
 
 
+def test_a_name_is_replaced_only_once_the_list_is_known_to_lack_it(start_relay, caller, server):
+    lister = Lister("openai")
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS="*", ANONYMOUS_MODELS="all", MODEL_REPLACEMENTS="gone:other",
+        PROVIDER_OTHER_KIND="openai", PROVIDER_OTHER_BASE_URL=server.base_url, PROVIDER_OTHER_MODELS="other",
+    )  # fmt: skip
+    http = caller(relay)
+    assert ask(http, model="gone").status_code == 503
+    lister.open.set()
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    answer = ask(http, model="gone")
+    assert answer.status_code == 200 and answer.headers["x-relay-provider"] == "other"
+    server.take_violations()
+
+
 @pytest.mark.parametrize("fallback", [None, "own"])
 def test_other_endpoints_wait_for_the_list(start_relay, caller, fallback):
     lister = Lister("openai")

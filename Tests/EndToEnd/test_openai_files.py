@@ -116,6 +116,16 @@ def test_fields_behind_the_file_go_on(team, empty):
     assert file == ("a b.pdf", "application/pdf", PDF, "batch") and empty.shelf.ends[id] == ["created_at", "3600"]
 
 
+def test_a_name_that_another_model_serves_is_a_right_to_files(launch, server, empty, caller):
+    more = {"KEY_NARROW_TOKEN": "token-of-files-narrow", "KEY_NARROW_MODELS": "gone", "MODEL_REPLACEMENTS": "gone:via"}
+    http = caller(launch(**settings(server, **more)), "token-of-files-narrow")
+    id = upload(http)
+    assert ask(http, model="gone", messages=by_id(id)).status_code == 200
+    assert kept(empty, VENDOR_KEY, SECOND_KEY, VIA_KEY, OTHER_KEY)[0] == VIA_KEY
+    assert http.get(f"/v1/files/{id}/content").content == PDF
+    assert http.delete(f"/v1/files/{id}").status_code == 200
+
+
 def test_a_large_file(team, empty):
     content = bytes(range(256)) * 8_000
     id = upload(team, content=content)

@@ -3,7 +3,9 @@
 import pytest
 from chat import CHAT_PATH, ask
 from limited import metric
+from memcached import wait_for
 from onemin_rules import FEATURE_TYPES
+from pictures import audio
 from test_models_live import model
 from vendor import Vendor
 
@@ -114,3 +116,82 @@ def test_a_model_that_has_ended_is_replaced_also_where_it_may_not_be_used(start_
     assert answer.status_code == (200 if usable else 404)
     if usable:
         assert served(ending) == "gpt-4o"
+
+
+def retiring(start_relay, ending, **settings):
+    relay = start_relay(
+        ONE_MIN_BASE_URL=ending.base_url, ONE_MIN_MODELS_REFRESH="1h", MODEL_REPLACEMENTS="o3-mini:gpt-4o-mini", **settings
+    )  # fmt: skip
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    return relay
+
+
+def test_a_fallback_that_has_ended_is_replaced(start_relay, caller, ending):
+    relay = retiring(start_relay, ending, FALLBACK_MODEL="o3-mini")
+    assert ask(caller(relay, KEY), model="nobodys").json()["model"] == "nobodys" and served(ending) == "gpt-4o-mini"
+    assert relay.wait_for_line(lambda line: line.get("model") == "nobodys")["served_by"] == "gpt-4o-mini"
+
+
+TOKEN = "token-of-the-retired-models-caller"
+OWN = {"PROVIDER_A_KIND": "onemin", "PROVIDER_A_API_KEY": KEY, "KEY_TEAM_TOKEN": TOKEN}
+
+
+@pytest.mark.parametrize("name", ["PROVIDER_A_GENERATE_MODEL", "GENERATE_MODEL"])
+def test_a_model_for_calls_without_a_name_that_has_ended_is_replaced(start_relay, caller, ending, name):
+    http = caller(retiring(start_relay, ending, **OWN, **{name: "o3-mini"}), TOKEN)
+    assert http.post("/generate", json={"prompt": "Hi"}).status_code == 200 and served(ending) == "gpt-4o-mini"
+
+
+@pytest.mark.parametrize("place", ["a/", ""], ids=["of one provider", "of any"])
+def test_a_member_of_a_panel_that_has_ended_is_replaced(start_relay, caller, ending, place):
+    panel = {"PANEL_EXPERTS_MODELS": f"{place}o3-mini,gpt-4o", "PANEL_EXPERTS_SUMMARY_MODEL": f"{place}o3-mini"}
+    http = caller(retiring(start_relay, ending, **OWN, **panel), TOKEN)
+    before = len(ending.requests(KEY, CHAT_PATH))
+    assert ask(http, model="experts").status_code == 200
+    models = sorted(request["body"]["model"] for request in ending.requests(KEY, CHAT_PATH)[before:])
+    assert models == ["gpt-4o", "gpt-4o-mini", "gpt-4o-mini"]
+
+
+def test_a_panel_serves_its_name_whatever_may_replace_that(start_relay, caller, ending):
+    panel = {"PANEL_EXPERTS_MODE": "direct", "PANEL_EXPERTS_SUMMARY_MODEL": "gpt-4o-mini"}
+    relay = start_relay(ONE_MIN_BASE_URL=ending.base_url, MODEL_REPLACEMENTS="experts:gpt-4o", **OWN, **panel)
+    assert ask(caller(relay, TOKEN), model="experts").status_code == 200 and served(ending) == "gpt-4o-mini"
+
+
+def test_a_model_ends_while_the_relay_runs(start_relay, caller, ending, clock):
+    """The list is the vendor's as before; only the day is another."""
+    clock = clock(0)
+    http = caller(retiring(start_relay, ending, PERMIT_MODELS_FROM_SUBSET_ONLY="true", **clock.environment), KEY)
+
+    def listed():
+        return [entry["id"] for entry in http.get("/v1/models").json()["data"]]
+
+    assert listed() == ["gpt-4o-mini", "gpt-4o"]
+    clock.set(6 * 366 * 86_400)
+    wait_for(lambda: listed() == ["gpt-4o-mini"])
+
+
+def test_a_recording_before_its_model_is_for_who_serves_the_name(start_relay, caller, vendor, new_key):
+    key = new_key()
+    relay = start_relay(
+        PROVIDER_MAIN_KIND="onemin", PROVIDER_MAIN_API_KEY=key, MODEL_REPLACEMENTS="gone:whisper-1",
+        KEY_NARROW_TOKEN="token-of-the-narrow-one", KEY_NARROW_MODELS="gone",
+    )  # fmt: skip
+    http = caller(relay, "token-of-the-narrow-one")
+    parts = [("file", ("a.mp3", audio("mine"), "audio/mpeg")), ("model", (None, "gone"))]
+    answer = http.post("/v1/audio/transcriptions", files=parts)
+    assert answer.status_code == 200 and answer.json()["text"], answer.text
+    assert vendor.requests(key)[-1]["body"]["model"] == "whisper-1"
+
+
+@pytest.mark.parametrize("name", [None, "o3-mini"], ids=["the first", "a named one"])
+def test_the_right_to_a_name_that_has_ended_serves_calls_without_one(start_relay, caller, ending, name):
+    rights = OWN | {"PROVIDER_A_MODELS": "o3-mini,gpt-4o-mini", "KEY_TEAM_MODELS": "o3-mini"}
+    http = caller(retiring(start_relay, ending, **rights, PROVIDER_A_GENERATE_MODEL=name), TOKEN)
+    assert http.post("/generate", json={"prompt": "Hi"}).status_code == 200 and served(ending) == "gpt-4o-mini"
+
+
+def test_a_fallback_that_has_ended_keeps_its_limits(start_relay, caller, ending):
+    relay = retiring(start_relay, ending, FALLBACK_MODEL="o3-mini", RATE_LIMIT_BY_MODEL="o3-mini=2/hour")
+    http = caller(relay, "key-of-the-limited-one")
+    assert [ask(http, model=name).status_code for name in ("nobodys", "unknown", "o3-mini")] == [200, 200, 429]

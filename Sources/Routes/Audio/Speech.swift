@@ -15,7 +15,7 @@ func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
     let candidate = candidates.leading
     _ = try await own.calls(candidate)
     try await exchange.countStray(caller, servedBy: candidate)
-    let cover = gateway.limits.cover(caller, .audio, exchange.request, model: candidate.name)
+    let cover = exchange.cover(caller, .audio, servedBy: candidate.name)
     let admission = try await exchange.admit(cover, CallTerms(images: 0, calls: 1, candidate, cover, gateway))
     do throws(UpstreamError) {
         let isBegun = { exchange.hasBegun }

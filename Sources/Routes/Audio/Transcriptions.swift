@@ -126,7 +126,7 @@ private struct TranscriptionRequest {
     }
 
     private func cover(_ candidate: Candidate) -> Cover {
-        gateway.limits.cover(caller, .audio, exchange.request, model: candidate.name)
+        exchange.cover(caller, .audio, servedBy: candidate.name)
     }
 
     /// Of the recording, which tells its type.

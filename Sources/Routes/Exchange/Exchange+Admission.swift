@@ -59,6 +59,12 @@ extension Exchange {
         if let error = decision.error { throw error }
     }
 
+    /// All limits that cover a call of the model of that name, which may replace the one that was asked for.
+    func cover(_ caller: Caller, _ group: EndpointGroup, servedBy name: String) -> Cover {
+        let name = gateway.registry.limitedName(name, asked: record.model ?? name)
+        return gateway.limits.cover(caller, group, request, model: name)
+    }
+
     /// Counts the request in every limit that covers it, or refuses it and counts it in none. What it holds against
     /// them, it holds as long as the admission lasts.
     ///

@@ -39,7 +39,7 @@ final class ForwardedCall: @unchecked Sendable {
     func serve(_ candidates: Candidates) async throws(APIError) {
         let leading = candidates.leading
         let group = request.endpoint.group
-        let cover = exchange.gateway.limits.cover(caller, group, exchange.request, model: leading.name)
+        let cover = exchange.cover(caller, group, servedBy: leading.name)
         self.cover = cover
         if !cover.isPlain { counted = try await fields.tokens(leading.model, exchange) }
         let admission = try await exchange.admit(cover, try await reserved(candidates))

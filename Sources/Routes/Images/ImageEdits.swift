@@ -22,7 +22,7 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     guard let provider = candidate.images else { throw .modelNotFound(call.model) }
     let calls = try provider.prepare(call, for: candidate.model).calls
     try await exchange.countStray(caller, servedBy: candidate)
-    let cover = gateway.limits.cover(caller, .images, exchange.request, model: candidate.name)
+    let cover = exchange.cover(caller, .images, servedBy: candidate.name)
     let terms = CallTerms(images: call.count ?? 1, calls: calls, candidate, cover, gateway)
     let admission = try await exchange.admit(cover, terms)
     if let named {

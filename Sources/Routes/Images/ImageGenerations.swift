@@ -18,7 +18,7 @@ func imageGenerations(_ exchange: Exchange, _ gateway: Gateway) async throws(API
     let candidate = candidates.leading
     let images = try prepare(call, candidate)
     try await exchange.countStray(caller, servedBy: candidate)
-    let cover = gateway.limits.cover(caller, .images, exchange.request, model: candidate.name)
+    let cover = exchange.cover(caller, .images, servedBy: candidate.name)
     let terms = CallTerms(images: call.count ?? 1, calls: images.calls, candidate, cover, gateway)
     let admission = try await exchange.admit(cover, terms)
     let memory = gateway.memory(of: caller)

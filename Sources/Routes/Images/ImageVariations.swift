@@ -40,7 +40,7 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     // A wish that the named model cannot fulfil is the caller's to change.
     let images = try prepare(call, first)
     try await exchange.countStray(caller, servedBy: first)
-    let cover = gateway.limits.cover(caller, .images, exchange.request, model: named.leading.name)
+    let cover = exchange.cover(caller, .images, servedBy: named.leading.name)
     let terms = CallTerms(images: call.count ?? 1, calls: images.calls, first, cover, gateway)
     let admission = try await exchange.admit(cover, terms)
     let (whole, memory) = (call, gateway.memory(of: caller))

@@ -234,7 +234,7 @@ final class ChatFallback: @unchecked Sendable {
 
     private func billed(_ plan: ChatPlan, _ sheet: CallSheet) -> CallTerms? {
         guard plan.hasTerms else { return nil }
-        let terms = plan.terms(under: plan.cover(exchange.request))
+        let terms = plan.terms(under: plan.cover(exchange))
         if let terms { sheet.bill(by: terms) }
         return terms
     }

@@ -174,7 +174,7 @@ final class ChatPlan: @unchecked Sendable {
     @inline(never)
     func admitted(_ exchange: Exchange, checksLength: Bool) async throws(APIError) -> Admission {
         if caller.kind == .passThrough { try await exchange.countStray(caller, servedBy: candidate) }
-        let cover = cover(exchange.request)
+        let cover = cover(exchange)
         let terms = terms(under: cover)
         let admission = try await exchange.admit(cover, terms)
         if checksLength, !isShort(terms) { try await check(terms?.promptTokens) }
@@ -185,9 +185,7 @@ final class ChatPlan: @unchecked Sendable {
     var hasTerms: Bool { gateway.limits.countsLate || candidate.imagesOfChat > 0 }
 
     @inline(never)
-    func cover(_ request: Request) -> Cover {
-        gateway.limits.cover(caller, .chat, request, model: candidate.name)
-    }
+    func cover(_ exchange: Exchange) -> Cover { exchange.cover(caller, .chat, servedBy: candidate.name) }
 
     @inline(never)
     func terms(under cover: Cover) -> CallTerms? {

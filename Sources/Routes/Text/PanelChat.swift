@@ -75,7 +75,7 @@ final class PanelChat: @unchecked Sendable {
         if asking.kind == .passThrough, let draft = lastDraft {
             try await exchange.countStray(asking, servedBy: draft.candidate)
         }
-        let cover = gateway.limits.cover(asking, .chat, exchange.request, model: panel.name)
+        let cover = exchange.cover(asking, .chat, servedBy: panel.name)
         let reserved = reservation(under: cover).amounts
         let terms = CallTerms(
             reserving: reserved,

@@ -33,7 +33,8 @@ final class PanelPart: @unchecked Sendable {
         let gateway = exchange.gateway
         guard gateway.limits.dependsOnModels else { return }
         let leading = candidates.leading
-        let cover = gateway.limits.coverOfPart(caller, exchange.request, model: leading.name)
+        let name = gateway.registry.limitedName(leading.name, asked: self.name)
+        let cover = gateway.limits.coverOfPart(caller, exchange.request, model: name)
         let terms = CallTerms(asked, leading, caller, cover, gateway, PromptExtras())
         let claims = cover.claims(of: terms?.reserved ?? Amounts())
         guard !claims.isEmpty else { return }

@@ -119,7 +119,9 @@ package final class LimitBook: @unchecked Sendable {
         }
         guard identity == .key else { return demands }
         let who = identity(of: caller, "")
-        for model in models {
+        // Several providers may have one name.
+        var named: Set<String> = []
+        for model in models where named.insert(model).inserted {
             demands += limits(of: model).map { (Claim($0, who.using(model)), model) }
         }
         return demands

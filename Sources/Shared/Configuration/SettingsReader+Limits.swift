@@ -72,7 +72,7 @@ extension SettingsReader {
 
     mutating func warnOfModelLimits(_ rows: [ModelQuotas], _ offers: Offers) {
         for (index, row) in rows.enumerated() {
-            let fitting = offers.allNames.filter(row.pattern.matches)
+            let fitting = (offers.allNames + offers.replacedNames).filter(row.pattern.matches)
             if fitting.isEmpty {
                 warn("RATE_LIMIT_BY_MODEL", "\"\(row.pattern)\" matches no model")
             } else if fitting.allSatisfy({ name in rows[..<index].contains { $0.pattern.matches(name) } }) {

@@ -2,15 +2,24 @@ extension Offers {
     /// The model or panel that a panel means by a name, which may be `provider/name`; nil: there is none.
     package func member(_ name: String) -> Panel.Member? {
         let name = replacement(of: name) ?? name
-        if let panel = panels[name] { return .panel(panel) }
-        if !self[name].isEmpty { return .model(name, provider: nil) }
+        if let member = served(name) { return member }
         guard let slash = name.utf8.firstIndex(of: UInt8(ascii: "/")) else { return nil }
         let (provider, model) = (name[..<slash], String(name[name.index(after: slash)...]))
-        guard let place = providers.firstIndex(where: { $0.name == provider }),
-            self[model].contains(where: { $0.provider == place })
-        else { return nil }
-        return .model(model, provider: place)
+        guard let place = providers.firstIndex(where: { $0.name == provider }) else { return nil }
+        guard let next = replacement(of: model) else {
+            return serves(model, at: place) ? .model(model, provider: place) : nil
+        }
+        // A model that has ended goes on by another name, there or elsewhere.
+        return serves(next, at: place) ? .model(next, provider: place) : served(next)
     }
+
+    /// By whichever provider.
+    private func served(_ name: String) -> Panel.Member? {
+        if let panel = panels[name] { return .panel(panel) }
+        return self[name].isEmpty ? nil : .model(name, provider: nil)
+    }
+
+    func serves(_ name: String, at provider: Int) -> Bool { self[name].contains { $0.provider == provider } }
 
     /// The offers of a member that is a model.
     package func offers(of name: String, at provider: Int?) -> [Offer] {

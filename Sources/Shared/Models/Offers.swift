@@ -77,7 +77,7 @@ package struct Offers: Sendable {
     private let catalogues: [Catalogue]
     let isSubsetOnly: Bool
     package internal(set) var panels: PanelOffers
-    package let fallback: String?
+    private let namedFallback: String?
     /// The names that take the place of others once these have ended.
     private let replacements: [String: String]
 
@@ -94,7 +94,7 @@ package struct Offers: Sendable {
     ) {
         self.providers = providers
         self.panels = PanelOffers(panels)
-        self.fallback = fallback
+        namedFallback = fallback
         self.replacements = replacements
         catalogues = providers.compactMap(\.catalogue)
         isSubsetOnly = providers.contains(where: \.isSubsetOnly)
@@ -209,11 +209,15 @@ package struct Offers: Sendable {
         return served == name ? nil : served
     }
 
-    /// No provider serves it today.
+    /// Names that other models serve today.
+    package var replacedNames: [String] { replacements.keys.filter { replacement(of: $0) != nil }.sorted() }
+
+    /// No provider serves it today, as far as that is known.
     private func hasEnded(_ name: String) -> Bool {
         let offers = self[name]
-        if offers.isEmpty, let model = forbiddenModel(name) { return model.hasEnded }
-        return offers.allSatisfy(\.model.hasEnded)
+        guard offers.isEmpty else { return offers.allSatisfy(\.model.hasEnded) }
+        if let model = forbiddenModel(name) { return model.hasEnded }
+        return panels[name] == nil && !isAwaitingList
     }
 
     private func forbiddenModel(_ name: String) -> Model? {
@@ -229,7 +233,13 @@ package struct Offers: Sendable {
         }
     }
 
-    package var haveSubstitutes: Bool { fallback != nil || !replacements.isEmpty }
+    /// The name that limits of such a call go by.
+    package func limitedName(ofFallback served: String) -> String? { served == fallback ? namedFallback : nil }
+
+    /// The name that serves those that no provider has; nil: none does.
+    package var fallback: String? { namedFallback.map { replacement(of: $0) ?? $0 } }
+
+    package var haveSubstitutes: Bool { namedFallback != nil || !replacements.isEmpty }
 
     /// The models that serve a name that no provider has, unless the name is forbidden.
     package func substitutes(for name: String) -> [Offer] {
@@ -289,15 +299,10 @@ package struct Offers: Sendable {
     /// True if the caller may use some model of the provider at that place.
     package func serve(_ caller: Caller, at provider: Int) -> Bool {
         listing.contains { $0.provider == provider && usable($0.name, at: provider, for: caller) != nil }
-    }
-
-    /// The name, and the offer, by which the provider at that place serves calls that name no model; nil: it has none.
-    package func generating(at provider: Int) -> (name: String, offer: Offer)? {
-        let name =
-            providers[provider].generateModel
-            ?? listing.first { $0.provider == provider && $0.model.features.contains(.chat) }?.name
-        guard let name, let offer = self[name].first(where: { $0.provider == provider }) else { return nil }
-        return (name, offer)
+            || replacedNames.contains { name in
+                caller.mayUse(name, ofPassthrough: providers[provider].isPassthrough)
+                    && serves(replacement(of: name) ?? name, at: provider)
+            }
     }
 
     /// All that may be named, in the order of providers.

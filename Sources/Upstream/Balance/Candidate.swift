@@ -17,6 +17,8 @@ package final class Candidate: Sendable {
     private let spared: Traits
     let offeredBy: Int
     let rank: Offers.Rank
+    /// Of all who may serve its call, where these do not have its name; else empty.
+    let rivals: [CallSheet.Server]
     let loop: EventLoop
 
     init(
@@ -29,6 +31,7 @@ package final class Candidate: Sendable {
         spared: Traits = [],
         offeredBy: Int,
         rank: Offers.Rank,
+        rivals: [CallSheet.Server] = [],
         loop: EventLoop
     ) {
         self.server = server
@@ -40,6 +43,7 @@ package final class Candidate: Sendable {
         self.spared = spared
         self.offeredBy = offeredBy
         self.rank = rank
+        self.rivals = rivals
         self.loop = loop
     }
 
@@ -148,15 +152,18 @@ package final class Candidate: Sendable {
     }
 
     /// The same, to be called with that key.
-    func with(_ credential: Credential) -> Candidate { with(credential, rank) }
+    func with(_ credential: Credential) -> Candidate { with(credential, rank, rivals) }
 
     func with(priority: Int) -> Candidate {
         var rank = rank
         rank.priority = priority
-        return with(fixed, rank)
+        return with(fixed, rank, rivals)
     }
 
-    private func with(_ fixed: Credential?, _ rank: Offers.Rank) -> Candidate {
+    /// The same, of a call that these may serve by other names.
+    func with(rivals: [CallSheet.Server]) -> Candidate { with(fixed, rank, rivals) }
+
+    private func with(_ fixed: Credential?, _ rank: Offers.Rank, _ rivals: [CallSheet.Server]) -> Candidate {
         Candidate(
             server: server,
             provider: provider,
@@ -167,6 +174,7 @@ package final class Candidate: Sendable {
             spared: spared,
             offeredBy: offeredBy,
             rank: rank,
+            rivals: rivals,
             loop: loop
         )
     }

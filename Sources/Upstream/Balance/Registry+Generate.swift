@@ -22,15 +22,17 @@ extension Registry {
 
     private func generated(for caller: Caller, _ isWanted: (Entry) -> Bool) -> [Candidate] {
         entries.indices.compactMap { place in
-            guard isWanted(entries[place]), let (name, offer) = offers.generating(at: place),
-                serves(offer, [.chat, .code]), mayUse(offer, name, caller)
+            guard isWanted(entries[place]), let found = offers.generating(at: place),
+                serves(found.offer, [.chat, .code]), mayUse(found.offer, found.asked, caller)
             else { return nil }
-            return candidate(Found(name: name, offers: [offer], index: 0), caller)
+            return candidate(Found(name: found.name, offers: [found.offer], index: 0), caller)
         }
     }
 
     private func candidates(_ all: [Candidate], _ order: Candidates.Order, _ caller: Caller) -> Candidates? {
-        all.isEmpty ? nil : Candidates(CandidateList(all), balance, for: caller, order)
+        if all.isEmpty { return nil }
+        let rivals = all.map(\.server)
+        return Candidates(CandidateList(all.map { $0.with(rivals: rivals) }), balance, for: caller, order)
     }
 }
 

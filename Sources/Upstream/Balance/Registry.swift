@@ -180,7 +180,7 @@ package final class Registry: @unchecked Sendable {
 
     /// The only candidate for a file whose model is not known yet: the first that serves one of `features`.
     package func uploader(for caller: Caller, able features: Model.Features) -> Candidates? {
-        for name in offers.names {
+        for name in offers.names + offers.replacedNames {
             guard let candidate = try? candidate(name, for: caller, able: features) else { continue }
             return Candidates(CandidateList([candidate]), balance, for: caller)
         }
@@ -267,6 +267,13 @@ package final class Registry: @unchecked Sendable {
         throw offers.notFound(name, for: caller, able: features)
     }
 
+    /// The name whose limits count a call: the one that was asked for, also where another model replaces it; where the
+    /// fallback serves, the fallback's.
+    package func limitedName(_ served: String, asked name: String) -> String {
+        guard haveSubstitutes, name != served else { return served }
+        return offers.replacement(of: name) == served ? name : offers.limitedName(ofFallback: served) ?? served
+    }
+
     func serves(_ offer: Offers.Offer, _ features: Model.Features) -> Bool {
         !offer.model.features.isDisjoint(with: features)
     }
@@ -277,6 +284,7 @@ package final class Registry: @unchecked Sendable {
 
     /// The prices of all who could serve the call that the candidate is for.
     package func prices(of candidate: Candidate, asked name: String, for caller: Caller) -> [Price] {
+        if !candidate.rivals.isEmpty { return candidate.rivals.compactMap(\.price) }
         if let list = list(of: candidate.name, asked: name, for: caller) { return list.prices }
         return offers[candidate.name].filter { mayUse($0, name, caller) }.compactMap(\.price)
     }
@@ -287,6 +295,7 @@ package final class Registry: @unchecked Sendable {
         asked name: String,
         for caller: Caller
     ) -> [CreditPrices] {
+        if !candidate.rivals.isEmpty { return candidate.rivals.compactMap(\.credits) }
         if let list = list(of: candidate.name, asked: name, for: caller) { return list.creditPrices }
         let others = offers[candidate.name].filter { mayUse($0, name, caller) && entries[$0.provider].takesCredits }
         return (candidate.server.credits.map { [$0] } ?? []) + others.map(\.model.creditPrices)

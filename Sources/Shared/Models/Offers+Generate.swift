@@ -1,0 +1,22 @@
+extension Offers {
+    /// An offer for calls that name no model.
+    package struct Generating: Sendable {
+        package let name: String
+        /// The right to it is what counts.
+        package let asked: String
+        package let offer: Offer
+    }
+
+    /// The offer by which the provider at that place serves calls that name no model; nil: it has none.
+    package func generating(at provider: Int) -> Generating? {
+        func serving(_ name: String, insteadOf asked: String) -> Generating? {
+            self[name].first { $0.provider == provider }.map { Generating(name: name, asked: asked, offer: $0) }
+        }
+        let chatting = listing.filter { $0.provider == provider && $0.model.features.contains(.chat) }
+        let named = providers[provider].generateModel
+        guard let asked = named ?? chatting.first?.name else { return nil }
+        if let next = replacement(of: asked), let found = serving(next, insteadOf: asked) { return found }
+        let name = named ?? chatting.first { !$0.model.hasEnded }?.name ?? asked
+        return serving(name, insteadOf: name)
+    }
+}
