@@ -477,6 +477,15 @@ def test_a_broken_candidate_goes_last_and_is_tried_once(serve):
     assert providers.order().endswith("aaa")
 
 
+def test_streams_that_break_off_break_their_candidate(serve):
+    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, BREAKER_FAILURES=2)
+    broken = {"events": [["content", {"content": "begun"}], ["error", vendor_error("Internal")]]}
+    providers.answers("a", broken, OK, broken, broken, OK)
+    providers.answers("b", {"answer": "other"})
+    assert [stream(http).text() for _ in range(5)] == ["begun", "served", "begun", "begun", "other"]
+    assert providers.order() == "aaaab"
+
+
 def test_broken_candidates_are_asked_if_no_other_is_left(serve):
     providers, http = serve(a=1, b=1, BREAKER_FAILURES=1)
     providers.answers("a", FAILED)

@@ -46,6 +46,8 @@ package struct UpstreamError: Error {
         package var status: Int?
         /// It is about the model, rather than the key.
         package var isOfModel = false
+        /// The vendor may lack the endpoint alone, which says nothing about its others.
+        package var isOfPath = false
         /// The failures of all candidates that were asked, where there were several.
         package var summary: String?
         /// The failure on the way to the vendor, if that was it.

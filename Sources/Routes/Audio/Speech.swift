@@ -63,18 +63,14 @@ private final class OwnSpeech: OwnService, @unchecked Sendable {
         } catch {
             throw UpstreamError(skipping: error)
         }
-        var hasBegun = false
         do throws(UpstreamError) {
             let audio = try await vendorCall.attempt { () async throws(UpstreamError) in
                 try await speech.open(by: vendorCall)
             }
-            hasBegun = true
             try await exchange.pass(audio)
             vendorCall.made(credits: audio.credits)
         } catch {
             vendorCall.failed(error)
-            var error = error
-            if hasBegun { error.remedy = [] }
             throw error
         }
     }

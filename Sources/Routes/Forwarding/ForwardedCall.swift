@@ -78,7 +78,6 @@ final class ForwardedCall: @unchecked Sendable {
             try await pass(forwarder, candidate, vendorCall)
         } catch {
             var error = error
-            if exchange.hasBegun { error.remedy = [] }
             error.isFinal = !request.isReplayable
             throw error
         }

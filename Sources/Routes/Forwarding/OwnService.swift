@@ -8,7 +8,7 @@ protocol OwnService: AnyObject, Sendable {
     func calls(_ candidate: Candidate) async throws(APIError) -> Int
     /// The candidates for the request: those of the model that it names, and others after them.
     func candidates(_ named: Candidates) async throws(APIError) -> Candidates
-    /// Throws a failure without a remedy where some of the answer went to the client.
+    /// The answer of that candidate goes to the client.
     func serve(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError)
 }
 

@@ -164,9 +164,12 @@ final class ChatFallback: @unchecked Sendable {
             }
             do throws(UpstreamError) {
                 let value = try await ask(plan, vendorCall, attempts)
-                begins(attempts, sheet)
+                begins(sheet)
+                attempts.served()
                 return value
             } catch {
+                // Some of it went to the client.
+                if asked == nil { throw attempts.brokeOff(error) }
                 if plan.keepsDeadline { forget(plan) }
                 try attempts.failed(error)
             }
@@ -189,9 +192,8 @@ final class ChatFallback: @unchecked Sendable {
     }
 
     /// Nothing takes back what the client is told from here on, and nobody else is asked.
-    func begins(_ attempts: Attempts, _ sheet: CallSheet) {
+    func begins(_ sheet: CallSheet) {
         sheet.endsAt = .max
-        attempts.served()
         asked = nil
         leading?.plan.release()
         for made in others { made.plan.release() }

@@ -12,7 +12,6 @@ final class StreamedAttempt: @unchecked Sendable {
     private let fallback: ChatFallback
     private let attempts: Attempts
     private var timed: TimedCall?
-    private var hasBegun = false
 
     init(_ plan: ChatPlan, _ vendorCall: VendorCall, _ fallback: ChatFallback, _ attempts: Attempts) {
         self.plan = plan
@@ -29,13 +28,7 @@ final class StreamedAttempt: @unchecked Sendable {
     ) async throws(UpstreamError) {
         var answer = try await plan.opened(by: vendorCall, writer, isLast: isLast)
         answer.stream = BeginningStream(answer.stream) { [self] in begins() }
-        do throws(UpstreamError) {
-            try await deliver(OpenChat(answer, to: writer, wanted), exchange)
-        } catch {
-            var error = error
-            if hasBegun { error.remedy = [] }
-            throw error
-        }
+        try await deliver(OpenChat(answer, to: writer, wanted), exchange)
     }
 
     /// Of a plan that waits for more than its vendor's calls.
@@ -53,9 +46,9 @@ final class StreamedAttempt: @unchecked Sendable {
     }
 
     private func begins() {
-        hasBegun = true
         timed?.lift()
-        fallback.begins(attempts, vendorCall.sheet)
+        attempts.begun()
+        fallback.begins(vendorCall.sheet)
     }
 }
 

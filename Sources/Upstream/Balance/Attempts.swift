@@ -186,6 +186,20 @@ package final class Attempts: @unchecked Sendable {
         return await candidate.takenKey(besides: tried[current] ?? [], open.choice(current))
     }
 
+    /// The answer has begun, and nobody else is asked. It is not known yet if it comes to its end.
+    package func begun() {
+        call?.served()
+        if let current { balance?.gaveUp(open.breakerKey(current)) }
+    }
+
+    /// An answer that had begun broke off.
+    package func brokeOff(_ failure: UpstreamError) -> UpstreamError {
+        sheet.freeCapacity()
+        let error = failedForGood(failure)
+        sheet.note(error)
+        return error
+    }
+
     package func served() {
         call?.served()
         guard let balance, balance.hasFailures, let current else { return }
@@ -247,7 +261,7 @@ package final class Attempts: @unchecked Sendable {
 
     /// Tells the breaker of the candidate's last failure; nil: it was not asked, or is not at fault.
     private func concluded(_ place: Int, _ error: UpstreamError?) {
-        guard let error, !error.remedy.contains(.nextKey) else {
+        guard let error, !error.remedy.contains(.nextKey), !error.isOfPath else {
             balance?.gaveUp(open.breakerKey(place))
             return
         }
@@ -307,22 +321,4 @@ extension UpstreamError.Kind {
 
     /// The same call may succeed another time.
     fileprivate var mayPass: Bool { self == .failed || self == .unavailable || self == .timedOut }
-}
-
-extension UpstreamError {
-    /// A few words for clients: no key, no address.
-    package var shortly: String {
-        switch kind {
-        case .badKey: "401 key refused"
-        case .forbidden: "403 forbidden"
-        case .outOfCredit: "\(self.status ?? 402) out of credit"
-        case .unknownModel: "\(self.status ?? 404) unknown model"
-        case .badRequest: "\(self.status ?? 400) refused"
-        case .rateLimited: "429 rate limited"
-        case .failed: self.status.map { "\($0) failed" } ?? (fault == .unreachable ? "unreachable" : "failed")
-        case .unavailable: "503 unavailable"
-        case .timedOut: "timeout"
-        case .cancelled: "cancelled"
-        }
-    }
 }

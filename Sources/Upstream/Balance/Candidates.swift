@@ -118,7 +118,7 @@ package struct Candidates: Sendable {
     ///   - affinity: see `attempts`, as `spared`.
     ///   - isBegun: some of the answer went to the client, so that the time for all of them no longer counts.
     ///   - waited: nanoseconds up to now in which no vendor was waited for, so that they do not count.
-    ///   - ask: throws a failure without a remedy where some of the answer went to the client.
+    ///   - ask: the answer of a call.
     package func first<Value: Sendable>(
         billing sheet: CallSheet,
         affinity: UInt64? = nil,
@@ -144,6 +144,7 @@ package struct Candidates: Sendable {
                 return value
             } catch {
                 attempts.postpone(byNanoseconds: delay())
+                if isBegun() { throw attempts.brokeOff(error) }
                 try attempts.failed(error)
             }
         }
