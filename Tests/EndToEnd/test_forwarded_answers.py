@@ -1,12 +1,18 @@
 """Answers of OpenAI's other endpoints that go on as they came: what they cost, and what is no answer."""
 
+import contextlib
 import json
+import queue
+import threading
 
+import httpx
 import openai_endpoints as fake
 import pytest
 from chat import ask
+from memcached import wait_for
 from openai_vendor import whole
 from test_openai_endpoints import ASKS, embed, generate, transcribe, two_providers
+from usage import File
 
 TOKEN = "token-of-forwarded-answers"
 
@@ -92,6 +98,113 @@ def test_the_cost_of_a_large_answer(priced, server, caller):
 
 # --- Cuts -------------------------------------------------------------------------------------
 
+N = 10_000
+PARTIAL = {"type": "image_generation.partial_image", "b64_json": "AAAA", "partial_image_index": 0}
+TOLD = {"usage": {"input_tokens": 11, "output_tokens": 40, "total_tokens": 51}}
+PICTURE = {"path": "/v1/images/generations", "json": {"model": "m", "prompt": "A cat", "stream": True}}
+SPEECH = {"path": "/v1/audio/speech", "json": {"model": "m", "input": "A cat", "voice": "coral"}}
+EVENTS = {"type": "text/event-stream", "streams": True}
+BROKEN_OFF = {
+    "events": (PICTURE, EVENTS | {"raw": fake.event(PARTIAL).encode()}, (2, 1000)),
+    "events that tell": (PICTURE, EVENTS | {"raw": fake.event(PARTIAL | TOLD).encode()}, (11, 40)),
+    "sound": (SPEECH, {"raw": b"ID3" + bytes(200_000), "type": "audio/mpeg", "streams": True}, (2, 1000)),
+    "a beginning": (PICTURE, {"raw": b'{"data":[', "type": "application/json"}, (2, 1000)),
+}
+
+
+@pytest.fixture
+def billed(start_relay, server, caller, tmp_path):
+    """A client of a relay that limits tokens and money, and the usage records."""
+    limit = f"{N} tokens/hour;100 usd/hour"
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/billed",
+        PROVIDER_ROW_COSTS="m=1/2", RATE_LIMIT_IMAGES=limit, RATE_LIMIT_AUDIO=limit, KEY_A_TOKEN=TOKEN,
+        USAGE_LOG_FILE=tmp_path / "billed.jsonl",
+    )  # fmt: skip
+    http = caller(relay, TOKEN)
+    http.relay = relay
+    return http, File(tmp_path / "billed.jsonl")
+
+
+def left(http, asked):
+    """Tokens that are left: a request too large for any limit is told, and takes none."""
+    words = {name: "word " * 3 * N for name in ("prompt", "input") if name in asked["json"]}
+    answer = http.post(asked["path"], json=asked["json"] | words)
+    assert answer.status_code == 429 and "too large" in answer.text
+    return int(answer.headers["x-ratelimit-remaining-tokens"])
+
+
+def assert_billed(http, file, asked, status, usage):
+    request, call = file.more(2)
+    prompt, completion = usage
+    for record in (request, call):
+        assert (record["prompt_tokens"], record["completion_tokens"], record["success"]) == (*usage, False)
+        assert record["cost"] == pytest.approx((prompt + 2 * completion) / 1000) and record["estimated"]
+    assert request["status"] == status
+    line = http.relay.wait_for_line(lambda line: line.get("id") == request["request_id"])
+    assert (line["prompt_tokens"], line["completion_tokens"]) == usage
+    wait_for(lambda: left(http, asked) == N - sum(usage), 5)
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+@pytest.mark.parametrize("name", BROKEN_OFF)
+def test_the_cost_of_an_answer_that_breaks_off(billed, server, name, leaves):
+    http, file = billed
+    asked, script, usage = BROKEN_OFF[name]
+    server.left.clear()
+    server.says("at/billed", script | {"stall": leaves, "cut": not leaves})
+    with contextlib.suppress(httpx.RemoteProtocolError, httpx.ReadTimeout):
+        with http.stream("POST", asked["path"], json=asked["json"], timeout=1 if leaves and name == "a beginning" else 20) as answer:
+            for _ in answer.iter_raw():
+                if leaves:
+                    break
+    if leaves:
+        server.left.wait(10)
+    assert_billed(http, file, asked, 499 if leaves else 502, usage)
+
+
+@pytest.mark.parametrize("asked", [PICTURE, SPEECH], ids=["picture", "speech"])
+def test_the_cost_of_an_answer_that_is_not_waited_for(billed, server, asked):
+    http, file = billed
+    gate, server.gone = threading.Event(), queue.Queue()
+    server.says("at/billed", {"gate": gate})
+    with contextlib.suppress(httpx.ReadTimeout):
+        http.post(asked["path"], json=asked["json"], timeout=0.5)
+    assert server.gone.get(timeout=10) == "at/billed"
+    assert_billed(http, file, asked, 499, (2, 1000))
+
+
+def test_a_recording_that_does_not_come_costs_nothing(billed, server):
+    http, file = billed
+
+    def parts():
+        yield b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n'
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n' + bytes(2_000_000)
+        raise InterruptedError
+
+    with contextlib.suppress(InterruptedError):
+        http.post("/v1/audio/transcriptions", content=parts(), headers={"Content-Type": "multipart/form-data; boundary=x"})
+    request, *_ = file.more(2)
+    assert (request["status"], request["tokens"]) == (499, 0) and not request["cost"]
+
+
+@pytest.mark.parametrize("script", [{"status": 500, "json": {}}, {"raw": b""}, {"raw": b"<html>"}], ids=["refused", "empty", "a page"])
+def test_the_cost_of_no_answer_is_none(billed, server, script):
+    http, file = billed
+    server.says("at/billed", script)
+    assert generate(http, model="m").status_code == 502
+    request, _ = file.more(2)
+    assert request["tokens"] == 0 and not request["cost"] and left(http, PICTURE) == N
+
+
+
+def test_the_cost_of_an_answer_that_is_none_is_what_was_told(billed, server):
+    http, file = billed
+    server.says("at/billed", {"json": {"data": [], "usage": {"prompt_tokens": 400, "total_tokens": 400}}})
+    assert embed(http, model="m").status_code == 502
+    request, call = file.more(2)
+    assert request["tokens"] == call["tokens"] == 400 and request["cost"] == call["cost"] > 0
+
 
 @pytest.mark.parametrize("length", [10, 60_000, 500_000, 8_000_000])
 def test_another_takes_over_after_a_cut(two, server, length):
@@ -147,7 +260,7 @@ def test_another_takes_over_from_what_is_no_answer(two, server, pieces):
             assert len(server.asked("at/first")) == 1
 
 
-TOLD = {
+FAILURES = {
     b'{"object":"error","message":"Bad size.","code":400}': (400, None),
     b'{"type":"error","error":{"type":"rate_limit_error","message":"no"}}': (429, "rate_limit_exceeded"),
     b'{"error":"no","code":"insufficient_quota"}': (429, "insufficient_quota"),
@@ -156,14 +269,14 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize("raw", TOLD)
+@pytest.mark.parametrize("raw", FAILURES)
 def test_the_failure_that_is_told(start_relay, server, caller, raw):
     relay = start_relay(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/told", KEY_A_TOKEN=TOKEN,
     )  # fmt: skip
     server.says("at/told", {"raw": raw})
     answer = embed(caller(relay, TOKEN), model="m")
-    assert (answer.status_code, answer.json()["error"]["code"]) == TOLD[raw]
+    assert (answer.status_code, answer.json()["error"]["code"]) == FAILURES[raw]
 
 
 def test_a_long_answer_that_is_none(two, server):
@@ -217,6 +330,42 @@ def test_errors_and_pages_are_neither_sound_nor_texts(two, server, pieces):
                 answer = asked()
                 assert answer.status_code == 200, (name, raw, answer.text)
                 assert answer.headers["x-relay-provider"] == "other", (name, kind, raw)
+
+
+WAVE = b"RIFF" + bytes(200)
+WRONG = {
+    "words for sound": (ASKS["speech"], {"raw": b"Service unavailable", "type": "text/plain"}),
+    "xml for sound": (ASKS["speech"], {"raw": b'<?xml version="1.0"?><Error/>', "type": "application/xml"}),
+    "events for sound": (ASKS["speech"], EVENTS | {"raw": fake.event({"type": "speech.audio.delta"}).encode()}),
+    "a failure for events": (lambda http, model: generate(http, model, stream=True), EVENTS | {"raw": b'{"error":{"message":"no"}}'}),
+    "a page for events": (lambda http, model: generate(http, model, stream=True), {"raw": b"<html>", "type": "text/html", "streams": True}),
+    "sound for vectors": (embed, {"raw": WAVE, "type": "audio/wav"}),
+    "sound for a picture": (generate, {"raw": WAVE, "type": "image/png"}),
+    "sound for a transcript": (transcribe, {"raw": WAVE, "type": "audio/wav"}),
+    "words for a transcript": (transcribe, {"raw": b"Hello there", "type": "text/plain"}),
+    "sound for a text": (lambda http, model: transcribe(http, model, response_format="text"), {"raw": WAVE, "type": "audio/wav"}),
+    "events for vectors": (embed, EVENTS | {"raw": b'data: {"data":[1]}\n\n'}),
+    "events for a picture": (generate, EVENTS | {"raw": fake.event(PARTIAL).encode()}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_another_takes_over_from_another_kind_of_answer(two, server, name):
+    http = two()
+    asked, script = WRONG[name]
+    for pieces in (1, 100_000):
+        server.says("at/first", script | {"pieces": pieces})
+        answer = asked(http, model="m")
+        assert (answer.status_code, answer.headers["x-relay-provider"]) == (200, "other"), answer.text
+    server.says("at/other", script)
+    assert asked(http, model="m").status_code == 502
+
+
+@pytest.mark.parametrize("form", ["text", "srt", "vtt", "tsv"])
+def test_texts_of_a_transcript_are_no_json(two, server, form):
+    http = two()
+    server.says("at/first", {"raw": b"Hello there", "type": "text/plain"})
+    assert transcribe(http, model="m", response_format=form).text == "Hello there"
 
 
 @pytest.mark.parametrize("kind", TYPES)

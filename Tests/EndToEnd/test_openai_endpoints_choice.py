@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from chat import ask
 from test_openai_endpoints import ASKS, FAILED, WAV, embed, transcribe
 
 TOKEN = "token-of-those-who-choose"
@@ -47,6 +48,14 @@ def slowly(http, seconds, size):
         yield b"\r\n--x--\r\n"
 
     return http.post("/v1/audio/transcriptions", content=pieces(), headers=FORM)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_an_endpoint_that_a_server_lacks_says_nothing_about_its_others(two, server, status):
+    http = two(PROVIDER_OTHER_PRIORITY=2, BREAKER_FAILURES=1)
+    server.says("at/first", {"status": status, "json": {"error": {"message": "Cannot POST"}}}, {})
+    assert embed(http, model="m").headers["x-relay-provider"] == "other"
+    assert ask(http, model="m").headers["x-relay-provider"] == "first"
 
 
 # --- Long recordings --------------------------------------------------------------------------

@@ -44,6 +44,7 @@ def test_a_packed_refusal_is_no_text(team, server):
 FIELDS = openai_error(param="messages[0].content", code="bad_thing")
 LONG = openai_error("This model's maximum context length is 10 tokens.", code="context_length_exceeded", param="messages")
 QUOTA = openai_error("You exceeded your current quota", type="insufficient_quota", code="insufficient_quota")
+HARD_LIMIT = openai_error("Billing hard limit has been reached", type="invalid_request_error", code="billing_hard_limit_reached")
 TABLE = [
     # status, headers, body -> status, code, param, header
     (400, {}, FIELDS, 400, "bad_thing", "messages[0].content", {}),
@@ -57,6 +58,7 @@ TABLE = [
     (402, {}, {"error": {"message": "Insufficient Balance"}}, 429, "insufficient_quota", None, {"x-should-retry": "false"}),
     (429, {}, QUOTA, 429, "insufficient_quota", None, {"x-should-retry": "false"}),
     (429, {}, openai_error("x", code="organization_spend_limit_exceeded"), 429, "insufficient_quota", None, {}),
+    (400, {}, HARD_LIMIT, 429, "insufficient_quota", None, {"x-should-retry": "false"}),
     (403, {}, openai_error("Not you"), 502, "upstream_error", None, {}),
     (403, {}, openai_error("You have no access to this model"), 403, "permission_denied", None, {}),
     (404, {}, openai_error(code="model_not_found"), 404, "model_not_found", "model", {}),
@@ -89,6 +91,21 @@ def test_the_table(team, server, case, is_streamed):
     for name, value in own.items():
         assert head[name] == value
     assert len(server.asked(MODEL)) == 1
+
+
+def test_a_key_at_its_hard_limit_rests(start_relay, server, caller, new_key):
+    keys = [new_key(), new_key()]
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEYS=",".join(keys),
+        PROVIDER_ROW_MODELS="m=at/limit", KEY_A_TOKEN="token-of-hard-limits",
+    )  # fmt: skip
+    http = caller(relay, "token-of-hard-limits")
+    server.says("at/limit", {"status": 400, "json": HARD_LIMIT}, {})
+    for _ in range(3):
+        answer = http.post("/v1/images/generations", json={"model": "m", "prompt": "x"})
+        assert answer.status_code == 200, answer.text
+    asked = [seen["headers"]["authorization"] for seen in server.asked("at/limit")]
+    assert asked == [f"Bearer {keys[0]}"] + [f"Bearer {keys[1]}"] * 3
 
 
 @pytest.mark.parametrize("status, body", [(409, {}), (425, {}), (400, openai_error(code="tool_use_failed"))])

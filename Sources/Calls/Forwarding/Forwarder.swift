@@ -54,16 +54,24 @@ package struct ForwardedRequest: Sendable {
     package let content: Content
     /// The model as the caller named it.
     package let model: String
+    /// False: it asks for no event stream.
+    package let wantsEvents: Bool
 
-    package init(_ endpoint: ForwardedEndpoint, _ content: Content, model: String) {
+    package init(_ endpoint: ForwardedEndpoint, _ content: Content, model: String, wantsEvents: Bool) {
         self.endpoint = endpoint
         self.content = content
         self.model = model
+        self.wantsEvents = wantsEvents
     }
 
     /// False: a part of a long form is gone, so nobody else can be asked.
     package var isReplayable: Bool {
         if case .form(let form) = content { form.isReplayable } else { true }
+    }
+
+    /// False: a part of a form has not gone to the vendor, which can do nothing yet.
+    package var isSent: Bool {
+        if case .form(let form) = content { form.hasEnded } else { true }
     }
 
     /// The time in which the caller was waited for, rather than a vendor.
@@ -86,6 +94,8 @@ package protocol FormSource: AnyObject, Sendable {
     var contentType: String { get }
     /// All of it can still be read from its beginning.
     var isReplayable: Bool { get }
+    /// All of it was read since it began.
+    var hasEnded: Bool { get }
     /// A text is the answer that it wants, rather than JSON; known once all of it was read.
     var wantsText: Bool { get }
     /// The time in which `next` has waited for the caller up to now, all calls of it together.

@@ -13,7 +13,9 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private(set) var images = 1
     private(set) var isStreamed = false
     private(set) var user: String?
-    var wantsText: Bool { ["text", "srt", "vtt"].contains { $0.hasSameBytes(as: format.text) } }
+    var wantsText: Bool {
+        !format.isEmpty && !["json", "verbose_json", "diarized_json"].contains { $0.hasSameBytes(as: format.text) }
+    }
     private let request: Request
     private let boundary: String
     private let limits: Limits
@@ -45,7 +47,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private var hasModel = false
     private var isLeftOut = false
     private var partBytes = 0
-    private var hasEnded = false
+    private(set) var hasEnded = false
 
     struct Limits {
         let partBytes: Int
@@ -93,12 +95,13 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         let event: MultipartEvent?
         do throws(RequestError) {
             event = try scout?.next()
+            if case .part(let part) = event { try part.check() }
         } catch {
             throw APIError(error)
         }
         switch event {
         case .part(let part):
-            scoutedName = part.filename == nil ? part.name : ""
+            scoutedName = part.name
             scoutedText.removeAll()
             scoutedBytes = 0
         case .data(let bytes):
@@ -260,11 +263,12 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         switch event {
         case .part(let part):
             partBytes = 0
-            isLeftOut = ForwardedRequest.isOfRelay(part.name)
+            try part.check()
+            isLeftOut = part.staysHere
             if isLeftOut { return }
-            isInModel = part.filename == nil && part.name.hasSameBytes(as: "model")
+            isInModel = part.name.hasSameBytes(as: "model")
             if isInModel { hasModel = true }
-            isInFormat = part.filename == nil && part.name.hasSameBytes(as: "response_format")
+            isInFormat = part.name.hasSameBytes(as: "response_format")
             if isInFormat { format.removeAll() }
             MultipartFile.begin(&out, boundary, part.name)
             if let filename = part.filename {

@@ -65,6 +65,8 @@ final class ForwardedCall: @unchecked Sendable {
     }
 
     private func ask(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError) {
+        // That of an earlier candidate is in the sheet.
+        exchange.record.usage = nil
         do throws(APIError) {
             vendorCall.sheet.bill(by: try await terms(candidate))
         } catch {
@@ -91,11 +93,32 @@ final class ForwardedCall: @unchecked Sendable {
         do throws(UpstreamError) {
             let answer = try await forwarder.forward(request, for: candidate.model, by: vendorCall)
             defer { answer.stop() }
-            try await exchange.pass(answer, fields, vendorCall)
+            do throws(UpstreamError) {
+                try await exchange.pass(answer, fields, vendorCall)
+            } catch {
+                var error = error
+                error.isCut = true
+                error.usage = answer.usage
+                throw error
+            }
         } catch {
-            vendorCall.failed(error)
+            bill(error, candidate, vendorCall)
+            var error = error
+            error.isOfPath = error.status == 404 || error.status == 405
             throw error
         }
+    }
+
+    /// Bills an answer that did not come whole: by what its vendor told, else by what was reserved for it.
+    private func bill(_ error: UpstreamError, _ candidate: Candidate, _ vendorCall: VendorCall) {
+        var used = error.usage
+        if used == nil, error.mayBeBilled, request.isSent {
+            used = expected(candidate, promptTokens: counted ?? fields.estimate?.promptTokens ?? 0)
+            // Nobody knows that the vendor began an answer.
+            if !error.isCut, error.kind != .cancelled { used?.completionTokens = 0 }
+        }
+        vendorCall.failed(error, after: used ?? .nothing)
+        exchange.record.usage = used
     }
 
     // MARK: Terms
@@ -134,9 +157,7 @@ final class ForwardedCall: @unchecked Sendable {
         }
         guard gateway.limits.countsLate || counted != nil else { return nil }
         let prices = gateway.registry.prices(of: candidate, asked: request.model, for: caller)
-        let expected =
-            cover.isPlain || request.endpoint.group == .chat ? 0 : gateway.expectedTokens(of: candidate.model)
-        let usage = Usage(promptTokens: counted ?? 0, completionTokens: expected)
+        let usage = expected(candidate, promptTokens: counted ?? 0)
         return CallTerms(
             reserving: Amounts(
                 tokens: usage.totalTokens,
@@ -147,6 +168,12 @@ final class ForwardedCall: @unchecked Sendable {
             creditsPerCall: 0,
             means: gateway.limiter.means
         )
+    }
+
+    private func expected(_ candidate: Candidate, promptTokens: Int) -> Usage {
+        let isHeld = !(cover?.isPlain ?? true) && request.endpoint.group != .chat
+        let completion = isHeld ? exchange.gateway.expectedTokens(of: candidate.model) : 0
+        return Usage(promptTokens: promptTokens, completionTokens: completion)
     }
 
     private var images: Int { request.endpoint.group == .images ? fields.images : 0 }

@@ -9,6 +9,8 @@ struct ForwardedFields: Sendable {
     var model: String?
     var images = 1
     var isStreamed = false
+    /// Or it is not known: the end of a form may not have come.
+    private(set) var wantsEvents = true
     /// Those that an embedding is wanted of, or a judgment, or that are drawn or spoken; empty of forms.
     var texts = Body(ByteBuffer())
     /// Of texts that came as numbers.
@@ -36,6 +38,8 @@ struct ForwardedFields: Sendable {
         cacheKey = root["prompt_cache_key"]?.text.flatMap(Self.hash)
         user = root["user"]?.text.flatMap(Self.hash)
         isStreamed = root["stream"]?.flag == true || root["stream_format"]?.text?.equals("sse") == true
+        let isRefused = root["stream"].map { $0.kind == .null || $0.flag == false } ?? true
+        wantsEvents = isStreamed || !isRefused
         var texts = ByteBuffer()
         switch endpoint {
         case .embeddings, .moderations:

@@ -77,7 +77,7 @@ extension Exchange {
         record.isStreamed = fields.isStreamed
         if let cache = gateway.cache, let digest = fields.digest { lookup = CacheLookup(cache, digest, self) }
         try await countStray(caller, servedBy: candidates.leading)
-        let request = ForwardedRequest(endpoint, sent, model: named)
+        let request = ForwardedRequest(endpoint, sent, model: named, wantsEvents: fields.wantsEvents)
         let call = ForwardedCall(self, caller, fields, request, own: isShared ? own : nil)
         try await call.serve(candidates)
         return true

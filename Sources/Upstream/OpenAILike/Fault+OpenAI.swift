@@ -24,7 +24,8 @@ extension Fault {
     private static let loadingSeconds = 5
 
     private static let creditCodes = [
-        "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
+        "insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
         "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
     ]
 

@@ -16,7 +16,7 @@ package struct NativeRequest {
         out.append(json: model)
         var hasMessages = false
         var hasOptions = false
-        for member in members {
+        for member in members where !mayBeDisguised(member.name) || !FieldNames.isDisguised(member.name) {
             switch member.name {
             case "model", "web_search", "num_of_site", "max_word": continue
             case "new_input", "file_ids":
@@ -58,27 +58,26 @@ package struct NativeRequest {
         out.append(#"{"model":"#)
         out.append(json: model)
         for member in members where !member.name.equals("model") && !ForwardedRequest.isOfRelay(member.name.text) {
-            out.append(next: member)
+            if !FieldNames.isDisguised(member.name) { out.append(next: member) }
         }
         out.append("}")
         return Body(out)
     }
-
-    /// The members that a request has which is written anew, and those that only the relay knows.
-    private static let known: [StaticString] = [
-        "model", "messages", "n", "stop", "stream", "stream_options", "max_tokens", "max_completion_tokens",
-        "temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "logit_bias", "tools", "tool_choice",
-        "parallel_tool_calls", "functions", "function_call", "response_format", "reasoning_effort", "verbosity", "user",
-        "service_tier", "store", "prompt_cache_key", "safety_identifier", "metadata", "prediction", "logprobs",
-        "top_logprobs", "modalities", "audio", "web_search", "num_of_site", "max_word", "new_input", "file_ids",
-    ]
 
     /// Appends the members of the original that a request which is written anew lacks, if all readers understand them
     /// alike.
     static func appendUnknown(of original: Body, to out: inout ByteBuffer) {
         let root = RawJSON(original.bytes)
         guard root.isObject, let members = distinct(root) else { return }
-        for member in members where !known.contains(where: { member.name.equals($0) }) { out.append(next: member) }
+        for member in members where !FieldNames.ofChats.contains(where: { member.name.equals($0) }) {
+            if !FieldNames.isDisguised(member.name) { out.append(next: member) }
+        }
+    }
+
+    /// As a rule it is not: a look at each byte.
+    @inline(__always)
+    private static func mayBeDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
+        name.contains { $0 < 91 || $0 >= 128 }
     }
 
     private static let mostMembers = 100
@@ -122,7 +121,7 @@ package struct NativeRequest {
     private static func append(options: RawJSON, to out: inout ByteBuffer) {
         out.append(#"{"include_usage":true"#)
         for member in options.members where !member.name.equals("include_usage") {
-            out.append(next: member)
+            if !FieldNames.isDisguised(member.name) { out.append(next: member) }
         }
         out.append("}")
     }

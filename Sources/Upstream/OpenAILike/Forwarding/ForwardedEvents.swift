@@ -11,9 +11,21 @@ struct ForwardedEvents: ~Copyable {
     private(set) var isFailure = false
     /// An event with data went on.
     private(set) var hasData = false
+    /// Some event tells a type of OpenAI's, and the last one of these has come.
+    private var isTyped = false
+    private var isFinished = false
+    /// The stream ended within the JSON of an event.
+    private var isBrokenOff = false
     private var coming = ByteBuffer()
     private var dataStart: Int?
     private var isNamedError = false
+    private var hasDataLine = false
+    /// Some of the event that is coming went on.
+    private var isPartlyOut = false
+    /// The end of a line of data is still to be written, unless the next line goes on with its JSON.
+    private var owesEnd = false
+    private var ends = LineEnds()
+    private var isAtStart = true
     // The line that is coming.
     private var line = ByteBuffer()
     private var carried = ByteBuffer()
@@ -28,8 +40,12 @@ struct ForwardedEvents: ~Copyable {
         self.parser = parser
     }
 
-    /// Leaves nothing of use in `piece`.
+    /// The last event has not come. Nobody knows which one it is where events tell no type.
+    var isUnfinished: Bool { !isFinished && (isTyped || isBrokenOff) }
+
+    /// Leaves nothing of use in `piece`. Lines end by LF after it, and JSON stands on one line.
     mutating func take(_ piece: inout ByteBuffer, into out: inout ByteBuffer) {
+        ends.unify(&piece)
         if !carried.isEmpty {
             carried.append(piece.bytes)
             swap(&piece, &carried)
@@ -41,9 +57,16 @@ struct ForwardedEvents: ~Copyable {
             let rest = bytes[part: start..<bytes.count]
             let newline = rest.firstNewline()
             // The name of a line may be cut.
-            if newline == nil, !isInLine, rest.count < 5 {
+            if newline == nil, !isInLine, rest.count < 6 {
                 carried.append(rest)
                 return
+            }
+            if isAtStart {
+                isAtStart = false
+                if rest.starts(with: Self.byteOrderMark) {
+                    start += Self.byteOrderMark.count
+                    continue
+                }
             }
             let end = newline.map { start + $0 + 1 } ?? bytes.count
             take(part: bytes[part: start..<end], &out)
@@ -51,38 +74,99 @@ struct ForwardedEvents: ~Copyable {
         }
     }
 
+    private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
+
     /// Of one line, or all of it.
     private mutating func take(part: UnsafeRawBufferPointer, _ out: inout ByteBuffer) {
         let ends = part.last == 10
         if isInData {
-            scanner.take(part, into: &coming)
+            take(data: part)
         } else if !isInLine, part.hasPrefix("data:") {
-            coming.append("data:")
-            dataStart = coming.count
-            scanner.restart()
-            scanner.take(part[part: 5..<part.count], into: &coming)
-            isInData = true
+            beginData()
+            take(data: part[part: 5..<part.count])
+        } else if !isInLine, part.hasPrefix("error:") {
+            // See `EventStreamParser`.
+            isNamedError = true
+            beginData()
+            take(data: part[part: 6..<part.count])
         } else {
+            payEnd()
             coming.append(part)
             if line.count < 64 { line.append(part[part: 0..<min(64, part.count)]) }
         }
         isInLine = !ends
-        if ends { endLine(&out) } else if coming.count > Self.failureLimitBytes { letGo(&out) }
+        if ends { endLine(&out) } else if coming.count > Self.failureLimitBytes { letGo(part: &out) }
+    }
+
+    private mutating func beginData() {
+        isInData = true
+        if owesEnd {
+            owesEnd = false
+            scanner.take(UnsafeRawBufferPointer(" "), into: &coming)
+            return
+        }
+        coming.append("data:")
+        guard !hasDataLine else { return }
+        hasDataLine = true
+        dataStart = coming.count
+        scanner.restart()
+    }
+
+    private mutating func take(data: UnsafeRawBufferPointer) {
+        guard data.last == 10 else { return scanner.take(data, into: &coming) }
+        scanner.take(data[part: 0..<(data.count - 1)], into: &coming)
+        owesEnd = true
+        if !scanner.isWithin { payEnd() }
+    }
+
+    private mutating func payEnd() {
+        if owesEnd { coming.append(10) }
+        owesEnd = false
     }
 
     private mutating func endLine(_ out: inout ByteBuffer) {
         while let last = line.bytes.last, last <= 32 { line.removeLast(1) }
-        if isInData { usage = scanner.usage(parser) ?? usage }
         if line.bytes.equals("event: error") || line.bytes.equals("event:error") { isNamedError = true }
-        if line.isEmpty && !isInData || coming.count > Self.failureLimitBytes { letGo(&out) }
+        if line.isEmpty, !isInData {
+            endEvent(&out)
+        } else if coming.count > Self.failureLimitBytes {
+            letGo(part: &out)
+        }
         isInData = false
         line.removeAll()
     }
 
-    /// The event has ended, or is longer than a failure.
+    private mutating func endEvent(_ out: inout ByteBuffer) {
+        if hasDataLine { noteData() }
+        hasDataLine = false
+        letGo(&out)
+        isPartlyOut = false
+    }
+
+    private mutating func noteData() {
+        usage = scanner.usage(parser) ?? usage
+        let type = scanner.type.bytes
+        let kinds: [StaticString] = [
+            "\"image_generation.", "\"image_edit.", "\"transcript.text.", "\"speech.audio.",
+        ]
+        for kind in kinds where type.hasPrefix(UnsafeRawBufferPointer(kind)) {
+            isTyped = true
+            let last = type[part: kind.utf8CodeUnitCount..<type.count]
+            if last.equals("completed\"") || last.equals("done\"") { isFinished = true }
+        }
+    }
+
+    /// The event is longer than a failure.
+    private mutating func letGo(part out: inout ByteBuffer) {
+        letGo(&out)
+        isPartlyOut = !isFailure
+    }
+
     private mutating func letGo(_ out: inout ByteBuffer) {
         guard !scanner.tellsFailure, !isNamedError else {
             isFailure = true
+            // The event ends there, as some of it went on.
+            if isPartlyOut { out.append("\n\n") }
             return
         }
         if dataStart != nil { hasData = true }
@@ -95,18 +179,33 @@ struct ForwardedEvents: ~Copyable {
         }
     }
 
+    /// The last event counts without an empty line behind it.
     mutating func end(into out: inout ByteBuffer) {
-        usage = scanner.usage(parser) ?? usage
+        isBrokenOff = hasDataLine && scanner.isWithin && !scanner.tellsFailure && !isNamedError
+        guard !isBrokenOff else { return breakOff(into: &out) }
         coming.append(carried.bytes)
-        letGo(&out)
+        payEnd()
+        if isInLine || !carried.isEmpty { coming.append(10) }
+        if hasDataLine || isPartlyOut || !coming.isEmpty { coming.append(10) }
+        endEvent(&out)
+    }
+
+    /// The rest of an event does not come.
+    mutating func breakOff(into out: inout ByteBuffer) {
+        coming.removeAll()
+        if isPartlyOut { out.append("\n\n") }
     }
 
     /// As JSON; nil: its vendor told none.
-    func failure() -> ByteBuffer? {
+    mutating func failure() -> ByteBuffer? {
         if let told = scanner.failure() { return told }
-        guard let dataStart else { return nil }
+        guard dataStart != nil else { return nil }
+        var event = EventStreamParser()
+        coming.append("\n\n")
+        event.append(&coming)
+        guard let data = event.next()?.data else { return nil }
         var told = ByteBuffer()
-        told.append(coming.bytes[part: dataStart..<coming.count])
+        told.append(data)
         return told
     }
 }

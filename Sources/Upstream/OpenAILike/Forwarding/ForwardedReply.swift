@@ -17,6 +17,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     private var form: Form
     /// A text was asked for, rather than JSON.
     private let wantsText: Bool
+    private let wantsEvents: Bool
     /// It is gathered to be judged, and sent, as a whole.
     private var isHeld = false
     /// For what was gathered.
@@ -30,6 +31,8 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     private(set) var usage: Usage?
     /// A failure came in place of the answer, or of its rest.
     private var isError = false
+    /// Events broke off.
+    private var cut: UpstreamError? { didSet { isError = true } }
 
     /// A longer answer goes on as it comes.
     private static let wholeLimitBytes = 8 * 1_048_576
@@ -47,12 +50,15 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         self.tools = tools
         self.faults = faults
         endpoint = request.endpoint
+        wantsEvents = request.wantsEvents
         if case .form(let form) = request.content { wantsText = form.wantsText } else { wantsText = false }
         status = stream.head.status
         form =
             if stream.head.isEventStream {
                 .events
-            } else if request.endpoint.answers == .json || stream.head.isJSON {
+            } else if request.endpoint.answers == .json || stream.head.isJSON
+                || request.endpoint.answers == .jsonOrText && !wantsText
+            {
                 .json
             } else {
                 .bytes
@@ -73,7 +79,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     func begin() async throws(UpstreamError) {
         if form == .json { return try await gather() }
         while !isEnded, !isError, form == .events ? mayBegin : mayBeOther { try await read() }
-        if form == .events, !events.hasData { throw isError ? failure() : .ofOtherForm }
+        if form == .events, !events.hasData || !wantsEvents { throw isError ? failure() : .ofOtherForm }
         if waiting.isEmpty { throw .ofOtherForm }
         guard form == .bytes else { return }
         if isJSON {
@@ -88,7 +94,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
             }
             return try await gather()
         }
-        if isPage { throw .ofOtherForm }
+        if isPage || isOfOtherKind { throw .ofOtherForm }
     }
 
     /// No event with data has come yet.
@@ -98,9 +104,10 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
 
     private var opening: UnsafeRawBufferPointer { waiting.bytes.withoutSpaceBefore }
 
-    /// Too little has come to tell JSON or a page from sound or text.
+    /// Too little has come to tell JSON, a page or some words from sound or text.
     private var mayBeOther: Bool {
         guard waiting.count < Self.openingBytes else { return false }
+        if endpoint.answers == .sound, isCalled("text/") { return true }
         return opening.first.map { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "<") } ?? true
     }
 
@@ -117,9 +124,19 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     }
 
     private var isPage: Bool {
-        opening.beginsLowered("<html") || opening.beginsLowered("<!doctype html")
-            || mediaType.utf8.starts(with: "text/html".utf8)
+        opening.beginsLowered("<html") || opening.beginsLowered("<!doctype html") || opening.beginsLowered("<?xml")
+            || isCalled("text/html")
     }
+
+    /// Words in place of sound, or sound or a picture in place of a text.
+    private var isOfOtherKind: Bool {
+        if endpoint.answers == .sound {
+            return isCalled("text/") && opening.prefix(Self.openingBytes).allSatisfy { $0 >= 32 || 9...13 ~= $0 }
+        }
+        return isCalled("audio/") || isCalled("image/") || isCalled("video/")
+    }
+
+    private func isCalled(_ kind: String) -> Bool { mediaType.lowercased().utf8.starts(with: kind.utf8) }
 
     // MARK: JSON
 
@@ -154,6 +171,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     }
 
     private func failure() -> UpstreamError {
+        if let cut { return cut }
         guard let told = form == .events ? events.failure() : scanner.failure() else { return .ofOtherForm }
         return FaultReader(tools.parser, faults, tellsFields: false).error(ofEvent: told.bytes)
     }
@@ -178,7 +196,10 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
                 return try end()
             }
         } catch {
-            throw UpstreamError(error)
+            guard form == .events, error.kind != .cancelled else { throw UpstreamError(error) }
+            events.breakOff(into: &waiting)
+            cut = UpstreamError(error)
+            return
         }
         stream.take(into: &piece)
         switch form {
@@ -199,10 +220,12 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         case .bytes: break
         case .json:
             usage = scanner.usage(tools.parser)
-            if !scanner.isWhole { throw TransportError(.broken) }
+            // Nothing at all is no answer that broke off.
+            if isHeld ? scanner.isWithin : !scanner.isWhole { throw TransportError(.broken) }
         case .events:
             events.end(into: &waiting)
             noteEvents()
+            if !isError, events.isUnfinished { cut = .brokenAnswer("the vendor's stream was cut") }
         }
     }
 

@@ -48,6 +48,9 @@ struct MemberScanner: ~Copyable {
         type.removeAll()
     }
 
+    /// The object has begun, and not ended.
+    var isWithin: Bool { depth > 0 && !isWhole && !isBroken }
+
     /// The value of `error` has begun.
     var isInError: Bool { kept == .error }
 

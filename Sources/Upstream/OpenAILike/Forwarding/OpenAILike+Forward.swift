@@ -40,7 +40,10 @@ extension OpenAILike: Forwarder {
             return reply
         } catch {
             reply.stop()
-            throw wire.headers.hiding(error)
+            var error = wire.headers.hiding(error)
+            error.usage = error.usage ?? reply.usage
+            error.isCut = error.mayBeBilled
+            throw error
         }
     }
 

@@ -1,0 +1,57 @@
+import Engine
+
+/// Names of fields that the relay judges, changes or keeps for itself, of requests that otherwise go on as they came.
+package enum FieldNames {
+    /// Of chats.
+    package static let ofChats: [StaticString] = [
+        "model", "messages", "n", "stop", "stream", "stream_options", "max_tokens", "max_completion_tokens",
+        "temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "logit_bias", "tools", "tool_choice",
+        "parallel_tool_calls", "functions", "function_call", "response_format", "reasoning_effort", "verbosity", "user",
+        "service_tier", "store", "prompt_cache_key", "safety_identifier", "metadata", "prediction", "logprobs",
+        "top_logprobs", "modalities", "audio", "web_search", "num_of_site", "max_word", "new_input", "file_ids",
+    ]
+
+    private static let ofOthers: [StaticString] = [
+        "input", "prompt", "stream_format", "dimensions", "encoding_format", "size", "quality", "style", "background",
+        "moderation", "output_format", "output_compression", "partial_images", "input_fidelity", "voice", "speed",
+        "instructions", "language", "timestamp_granularities", "include", "include_usage",
+        "chunking_strategy",
+    ]
+
+    private static let ofValues = ofChats + ofOthers
+    /// The last ones may come as files.
+    private static let all = ofValues + ["file", "image", "images", "mask"]
+
+    /// One of these in other letters, capitals as a rule: some vendors' decoders take it for the one that was judged.
+    package static func isDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
+        guard name.contains(where: { 65...90 ~= $0 || $0 >= 128 }), name.count <= 100 else { return false }
+        let plain = folded(name)
+        return plain.withUnsafeBytes { plain in all.contains { plain.equals($0) } }
+    }
+
+    /// As such decoders read it: two letters beyond ASCII are an `s` and a `k` to them, too.
+    private static func folded(_ name: UnsafeRawBufferPointer) -> [UInt8] {
+        var plain: [UInt8] = []
+        var index = 0
+        while index < name.count {
+            let rest = name[part: index..<name.count]
+            if rest.hasPrefix("\u{17F}") {
+                plain.append(UInt8(ascii: "s"))
+                index += 2
+            } else if rest.hasPrefix("\u{212A}") {
+                plain.append(UInt8(ascii: "k"))
+                index += 3
+            } else {
+                plain.append(65...90 ~= rest[0] ? rest[0] | 32 : rest[0])
+                index += 1
+            }
+        }
+        return plain
+    }
+
+    /// It is a text or a number, and no file.
+    package static func isOfValue(_ name: UnsafeRawBufferPointer) -> Bool {
+        // Sound may be called so.
+        !name.equals("audio") && ofValues.contains { name.equals($0) }
+    }
+}
