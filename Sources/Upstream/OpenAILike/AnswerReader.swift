@@ -93,11 +93,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         writtenAs written: UnsafeRawBufferPointer,
         _ take: Take
     ) {
-        if terms.isNative {
-            chunk.removeAll()
-            plain.append(written, to: &chunk)
-            take(0, .native(.chat, chunk.bytes))
-        }
+        if terms.isNative { take(0, .native(.chat, plain.passed(written))) }
         take(plain.choice, .text(text, isPlain: isPlain))
     }
 

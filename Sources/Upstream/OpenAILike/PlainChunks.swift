@@ -4,10 +4,12 @@ import Engine
 /// Chunks that bring some text and nothing else. They differ in that text alone, so most of them can be told by the bytes
 /// around it, without reading them as JSON.
 struct PlainChunks: ~Copyable {
-    /// Of the event that brings the vendor's chunk, and of what is passed on for it.
+    /// Of the event that brings the vendor's chunk.
     private var before = ByteBuffer()
     private var after = ByteBuffer()
-    private var passedBefore = ByteBuffer()
+    /// The one that was last passed on. Its text stands between `passedStart` and `passedAfter`.
+    private var passedChunk = ByteBuffer()
+    private var passedStart = 0
     private var passedAfter = ByteBuffer()
     private(set) var choice = 0
     private var isKnown = false
@@ -41,9 +43,12 @@ struct PlainChunks: ~Copyable {
     /// The text that is written so, valid until the next call; nil: the chunk has to be read.
     mutating func text(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? { texts.text(written) }
 
-    /// The chunk that is passed on with what is written in the place of its text.
-    func append(_ written: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
-        out.append(passedBefore.bytes, written, passedAfter.bytes)
+    /// The chunk that is passed on with what is written in the place of its text, valid until the next call.
+    mutating func passed(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        passedChunk.removeLast(passedChunk.count - passedStart)
+        passedChunk.append(written)
+        passedChunk.append(passedAfter.bytes)
+        return passedChunk.bytes
     }
 
     /// Takes a chunk that was read as the example of others.
@@ -63,8 +68,9 @@ struct PlainChunks: ~Copyable {
         before.append(Self.field)
         Self.cut(data, at: place, text.count, &before, &after)
         after.append(Self.blank)
-        passedBefore.removeAll()
-        if !passed.isEmpty { Self.cut(passed, at: passedPlace, text.count, &passedBefore, &passedAfter) }
+        passedChunk.removeAll()
+        if !passed.isEmpty { Self.cut(passed, at: passedPlace, text.count, &passedChunk, &passedAfter) }
+        passedStart = passedChunk.count
         choice = piece.index
         isKnown = true
     }
