@@ -273,11 +273,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             MultipartFile.begin(&out, boundary, part.name)
             if let filename = part.filename {
                 let name = filename.isEmpty ? "upload" : filename
-                MultipartFile.append(
-                    filename: name,
-                    part.contentType ?? "application/octet-stream",
-                    to: &out
-                )
+                MultipartFile.append(filename: name, part.contentType ?? "application/octet-stream", to: &out)
             } else {
                 out.append("\r\n")
             }

@@ -6,14 +6,15 @@ extension MultipartPart {
     /// Throws if others may read the part as a file, or as a value, where the relay reads the other.
     func check() throws(RequestError) {
         let plain = String(name.withoutIndex)
-        let isValue = Array(plain.utf8).withUnsafeBytes(FieldNames.isOfValue)
-        if isValue, filename != nil { throw RequestError(400, "The field \(plain) is sent as a file.") }
+        if filename != nil, plain.withBytes(FieldNames.isOfValue) {
+            throw RequestError(400, "The field \(plain) is sent as a file.")
+        }
     }
 
     /// Only the relay knows it, or others may read it as another field than the relay does.
     var staysHere: Bool {
-        let plain = name.withoutIndex
-        return ForwardedRequest.isOfRelay(name) || Array(plain.utf8).withUnsafeBytes(FieldNames.isDisguised)
-            || plain.utf8.elementsEqual("model".utf8) && plain.utf8.count < name.utf8.count
+        let plain = String(name.withoutIndex)
+        let isOneOfModels = plain.hasSameBytes(as: "model") && plain.utf8.count < name.utf8.count
+        return ForwardedRequest.isOfRelay(name) || plain.withBytes(FieldNames.isDisguised) || isOneOfModels
     }
 }

@@ -143,13 +143,15 @@ struct ForwardedEvents: ~Copyable {
         isPartlyOut = false
     }
 
+    /// The beginnings of OpenAI's types, as they are written.
+    private static let kinds: [StaticString] = [
+        "\"image_generation.", "\"image_edit.", "\"transcript.text.", "\"speech.audio.",
+    ]
+
     private mutating func noteData() {
         usage = scanner.usage(parser) ?? usage
         let type = scanner.type.bytes
-        let kinds: [StaticString] = [
-            "\"image_generation.", "\"image_edit.", "\"transcript.text.", "\"speech.audio.",
-        ]
-        for kind in kinds where type.hasPrefix(UnsafeRawBufferPointer(kind)) {
+        for kind in Self.kinds where type.hasPrefix(UnsafeRawBufferPointer(kind)) {
             isTyped = true
             let last = type[part: kind.utf8CodeUnitCount..<type.count]
             if last.equals("completed\"") || last.equals("done\"") { isFinished = true }

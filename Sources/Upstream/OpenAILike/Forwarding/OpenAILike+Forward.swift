@@ -40,8 +40,7 @@ extension OpenAILike: Forwarder {
             return reply
         } catch {
             reply.stop()
-            var error = wire.headers.hiding(error)
-            error.usage = error.usage ?? reply.usage
+            var error = wire.headers.hiding(error).after(reply.usage)
             error.isCut = error.mayBeBilled
             throw error
         }
