@@ -13,7 +13,7 @@ MEMBERWISE = "init(a: A, b: B, c: C, d: D, e: E, f: F, g: G) {\n" + "".join(f"se
 SOUND = {
     "Sources/Engine/Loop/Loop.swift": "package struct Loop {}",
     "Sources/Engine/HTTP/Head.swift": 'struct Head { let loop: Loop } // Parser\nlet text = "Parser \\(loop("Parser"))"',
-    "Sources/Engine/HTTP/Parser.swift": "struct Parser {}",
+    "Sources/Engine/HTTP/Parser.swift": "struct Parser {\n    /// Whether the head is complete.\n    let isDone: Bool\n}",
     "Sources/Engine/Client/Fetch.swift": "import CCurl",
     "Sources/Shared/Keys/Key.swift": f"package import Engine\nstruct Key {{ {MEMBERWISE} }}",
     "Sources/Upstream/OneMin/OneMin.swift": LONG.replace("    step()\n", "", 1),
