@@ -12,7 +12,7 @@ final class LastExit: Sendable {
     static let graceSeconds = 2.0
 
     private let thread = Worker(bound: 1)
-    private let deadline = Atomic<UInt64>(.max)
+    private let deadline = Atomic(LoopTime.distantFuture)
     private let log: Log
 
     /// Its thread is made at once: at the end there might be none to be had.
@@ -20,14 +20,14 @@ final class LastExit: Sendable {
 
     /// At the latest; a second call can only shorten the time.
     func comes(withinSeconds seconds: Double) {
-        let wanted = EventLoop.monotonicNanoseconds() &+ UInt64(seconds * 1e9)
-        let isFirst = deadline.load(ordering: .relaxed) == .max
+        let wanted = LoopTime.current() + UInt64(seconds * 1e9)
+        let isFirst = deadline.load(ordering: .relaxed) == .distantFuture
         if wanted < deadline.load(ordering: .relaxed) { deadline.store(wanted, ordering: .relaxed) }
         if isFirst { thread.begin { self.waitAndEnd() } }
     }
 
     private func waitAndEnd() {
-        while EventLoop.monotonicNanoseconds() < deadline.load(ordering: .relaxed) { usleep(10_000) }
+        while LoopTime.current() < deadline.load(ordering: .relaxed) { usleep(10_000) }
         log.error("the process is ended by force: it did not end in time")
         Self.end(log)
     }

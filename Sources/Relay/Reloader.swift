@@ -195,7 +195,7 @@ private final class LoopsLeft: Sendable {
     }
 
     func wait() {
-        while count.load(ordering: .acquiring) > 0 { signal.wait(untilMicroseconds: nil) }
+        while count.load(ordering: .acquiring) > 0 { signal.wait() }
     }
 }
 

@@ -105,16 +105,16 @@ private final class TestLoop: @unchecked Sendable {
 /// Threads that wait for a moment of it look again and again.
 final class TestClock: Sendable {
     private let advanced = Lock(0)
-    private let start = EventLoop.monotonicNanoseconds()
+    private let start = LoopTime.current()
 
     var clock: LimitClock {
         LimitClock(
             now: {
                 let advanced = self.advanced.withLock { $0 }
-                let passed = Int(EventLoop.monotonicNanoseconds() - self.start) / 1_000
+                let passed = Int(LoopTime.current().nanoseconds(since: self.start)) / 1_000
                 return Moment(wall: epoch + advanced, steady: advanced + passed)
             },
-            alarm: { _ in Int(EventLoop.monotonicNanoseconds()) / 1_000 + 20_000 }
+            alarm: { _ in LoopTime.current() + 20_000_000 }
         )
     }
 

@@ -7,7 +7,7 @@ package final class ManualClock: Sendable {
 
     package init() {}
 
-    package var now: UInt64 { nanoseconds.load(ordering: .relaxed) }
+    package var now: LoopTime { LoopTime(nanoseconds: nanoseconds.load(ordering: .relaxed)) }
 
     package func advance(milliseconds: UInt64) {
         nanoseconds.add(milliseconds * 1_000_000, ordering: .relaxed)

@@ -13,7 +13,7 @@ package protocol CallCapacity: AnyObject, Sendable {
         for credential: Credential,
         isAfterAnother: Bool,
         _ patience: CapacityPatience,
-        by end: UInt64,
+        by end: LoopTime,
         on loop: EventLoop
     ) async throws(UpstreamError) -> HeldCapacity
 }

@@ -102,7 +102,7 @@ extension VendorCall {
         sheet.note(
             CallRecord(
                 endMilliseconds: Timestamp.now(),
-                durationMilliseconds: Int((loop.nowNanoseconds - startedNanoseconds) / 1_000_000),
+                durationMilliseconds: loop.now.milliseconds(since: startedAt),
                 server: server,
                 key: credential.key.isEmpty ? nil : credential.label,
                 usage: usage,

@@ -62,8 +62,8 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     /// Somebody wants to know of each call.
     package var keepsRecords = false
     private var records: [CallRecord] = []
-    /// Of chats: an answer has to begin by then; `.max`: whenever it does.
-    package var endsAt = UInt64.max
+    /// The time by which a chat's response has to begin; `distantFuture` if there is none.
+    package var endsAt = LoopTime.distantFuture
 
     fileprivate init(_ terms: CallTerms?) { self.terms = terms }
 
@@ -77,7 +77,7 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     }
 
     /// For the calls of a chat.
-    package var deadline: (any AnswerDeadline)? { endsAt == .max ? nil : self }
+    package var deadline: (any AnswerDeadline)? { endsAt == .distantFuture ? nil : self }
 
     /// A sheet of its own for one of several calls that are billed together.
     package func part() -> CallSheet {

@@ -14,7 +14,7 @@ package final class VendorCall: @unchecked Sendable {
     private let keys: (any KeyRests)?
     /// Nil: there is no bound.
     private let capacity: (any CallCapacity)?
-    private(set) var startedNanoseconds: UInt64
+    private(set) var startedAt: LoopTime
     /// Its end is in the sheet's records.
     var isNoted = false
     /// The start that was counted for it was used for a call.
@@ -37,7 +37,7 @@ package final class VendorCall: @unchecked Sendable {
         self.loop = loop
         self.keys = keys
         self.capacity = capacity
-        startedNanoseconds = loop.nowNanoseconds
+        startedAt = loop.now
     }
 
     package var key: String { credential.key }
@@ -48,7 +48,7 @@ package final class VendorCall: @unchecked Sendable {
     /// The same call, of a provider that only helps: the sheet's server stays who answers. The start is its.
     package func helping() -> VendorCall {
         let help = VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity)
-        help.isStartUsed = isStartUsed || isLate(startedNanoseconds)
+        help.isStartUsed = isStartUsed || isLate(startedAt)
         isStartUsed = true
         return help
     }
@@ -91,24 +91,24 @@ package final class VendorCall: @unchecked Sendable {
         if let used = error?.usage { sheet.lost(used, at: server) }
         isNoted = false
         isStartUsed = false
-        startedNanoseconds = loop.nowNanoseconds
+        startedAt = loop.now
     }
 
     /// To be called right before each call of the vendor's if there are several, or if something took time before: the
     /// start that was counted is for one call, and only for a moment.
     package func start() async throws(UpstreamError) {
         guard isBounded else { return }
-        let isReady = !isStartUsed && !isLate(startedNanoseconds)
+        let isReady = !isStartUsed && !isLate(startedAt)
         isStartUsed = true
         if !isReady { try await follow(.ownStart) }
     }
 
     /// The same, of a call whose start was counted at that time of the loop's.
-    package func start(countedAt nanoseconds: UInt64) async throws(UpstreamError) {
-        if isBounded, isLate(nanoseconds) { try await follow(.ownStart) }
+    package func start(countedAt time: LoopTime) async throws(UpstreamError) {
+        if isBounded, isLate(time) { try await follow(.ownStart) }
     }
 
-    private func isLate(_ nanoseconds: UInt64) -> Bool { loop.nowNanoseconds > nanoseconds + Self.startNanoseconds }
+    private func isLate(_ time: LoopTime) -> Bool { loop.now > time + Self.startNanoseconds }
 
     /// Calls of its provider need capacity.
     package var isBounded: Bool { capacity != nil }
@@ -120,7 +120,7 @@ package final class VendorCall: @unchecked Sendable {
                 for: credential,
                 isAfterAnother: false,
                 .none,
-                by: 0,
+                by: .distantPast,
                 on: loop
             )
         else { return nil }
@@ -147,7 +147,7 @@ package final class VendorCall: @unchecked Sendable {
     }
 
     /// The vendor has answered: its key need not rest.
-    package func served() { keys?.served(credential, begun: startedNanoseconds) }
+    package func served() { keys?.served(credential, begun: startedAt) }
 
     /// The same, of a call that nothing more is told of: about a file.
     package func ended() {
@@ -162,7 +162,7 @@ package final class VendorCall: @unchecked Sendable {
         var error = error
         if error.credential == nil { error.credential = credential }
         noteEnd(error)
-        keys?.failed(credential, error.rest, begun: startedNanoseconds, at: loop.nowNanoseconds)
+        keys?.failed(credential, error.rest, begun: startedAt, at: loop.now)
         return error
     }
 
@@ -184,7 +184,7 @@ package final class VendorCall: @unchecked Sendable {
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
         guard error.remedy.contains(.again) else { throw error }
         noteEnd(error)
-        await loop.sleep(nanoseconds: min(200_000_000, sheet.endsAt - min(sheet.endsAt, loop.nowNanoseconds)))
+        await loop.sleep(nanoseconds: min(200_000_000, sheet.endsAt.nanoseconds(since: loop.now)))
         do throws(UpstreamError) { try await restart(after: error) } catch _ { throw error }
     }
 }

@@ -35,7 +35,7 @@ final class ConnectionPool {
         connection.user = nil
         guard idle.count < Self.idleConnections else { return connection.close() }
         idle.append(connection)
-        connection.arm(at: loop.nowNanoseconds + Self.idleNanoseconds)
+        connection.arm(at: loop.now + Self.idleNanoseconds)
     }
 
     /// It has ended while nobody used it.

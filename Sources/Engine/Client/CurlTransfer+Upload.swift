@@ -62,8 +62,8 @@ extension CurlTransfer: UpstreamUpload {
     /// The time in which more of the body is waited for does not count.
     func countPause() {
         guard let outgoing, outgoing.isPaused, !isAnsweredEarly else { return }
-        postponeTotal(byNanoseconds: loop.nowNanoseconds - outgoing.pausedAt)
-        outgoing.pausedAt = loop.nowNanoseconds
+        postponeTotal(byNanoseconds: loop.now.nanoseconds(since: outgoing.pausedAt))
+        outgoing.pausedAt = loop.now
     }
 
     /// The body has not the length that was said: the vendor must not take it for whole.
@@ -79,7 +79,7 @@ extension CurlTransfer: UpstreamUpload {
         let count = outgoing.take(into: room)
         if count == 0, outgoing.isOpen {
             outgoing.isPaused = true
-            outgoing.pausedAt = loop.nowNanoseconds
+            outgoing.pausedAt = loop.now
             limitAnew()
             return Int(CURL_READFUNC_PAUSE)
         }

@@ -75,7 +75,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     override var hasTotalElsewhere: Bool { false }
     override var mediaType: String { media }
 
-    override func arm(at nanoseconds: UInt64) { connection?.arm(at: nanoseconds) }
+    override func arm(at deadline: LoopTime) { connection?.arm(at: deadline) }
     override func disarm() { connection?.disarm() }
 
     override func abort() {

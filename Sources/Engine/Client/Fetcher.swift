@@ -52,7 +52,7 @@ package final class Fetcher: @unchecked Sendable {
         guard running < Self.concurrent else { throw FetchFailure(.busy, "too many fetches") }
         running += 1
         defer { running -= 1 }
-        let deadline = EventLoop.monotonicNanoseconds() + terms.limitMilliseconds * 1_000_000
+        let deadline = LoopTime.current() + terms.limitMilliseconds * 1_000_000
         var reply = try await reply(to: url, limitBytes, deadline, isFirst: true)
         var followed = 0
         while let next = reply.head.redirectURL {
@@ -67,12 +67,12 @@ package final class Fetcher: @unchecked Sendable {
     private func reply(
         to url: String,
         _ limitBytes: Int,
-        _ deadline: UInt64,
+        _ deadline: LoopTime,
         isFirst: Bool
     ) async throws(FetchFailure) -> UpstreamReply {
-        let now = EventLoop.monotonicNanoseconds()
+        let now = LoopTime.current()
         guard now + 1_000_000 < deadline else { throw FetchFailure(.unavailable, "out of time") }
-        let milliseconds = Int((deadline - now) / 1_000_000)
+        let milliseconds = deadline.milliseconds(since: now)
         var options = EndpointOptions()
         options.connectMilliseconds = milliseconds
         options.firstByteMilliseconds = milliseconds

@@ -13,7 +13,7 @@ final class Outgoing {
     private(set) var isEnded = false
     /// libcurl waits until more is written.
     var isPaused = false
-    var pausedAt: UInt64 = 0
+    var pausedAt = LoopTime.distantPast
 
     /// Waiting for libcurl, which has a buffer of its own; more suspends the writer.
     static let limitBytes = 16_384

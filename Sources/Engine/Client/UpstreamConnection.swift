@@ -149,7 +149,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
 
     // MARK: Time
 
-    func arm(at nanoseconds: UInt64) { loop.arm(timer, at: nanoseconds) }
+    func arm(at deadline: LoopTime) { loop.arm(timer, at: deadline) }
     func disarm() { loop.disarm(timer) }
 
     func timerFired() {

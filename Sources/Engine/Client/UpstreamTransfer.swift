@@ -27,11 +27,11 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     private var isStopped = false
     /// Keeps this object while it runs and nobody else holds it.
     private var own: UpstreamTransfer?
-    private var startedAt: UInt64 = 0
-    private var silenceAt = UInt64.max
-    private var limitAt = UInt64.max
+    private var startedAt = LoopTime.distantPast
+    private var silenceAt = LoopTime.distantFuture
+    private var limitAt = LoopTime.distantFuture
     /// When the whole time is over, or that for its answer to begin; .max: somebody else looks after it.
-    private var totalAt = UInt64.max
+    private var totalAt = LoopTime.distantFuture
     /// Nil: `totalAt` is of the whole time.
     private var deadline: (any AnswerDeadline)?
 
@@ -47,7 +47,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     // MARK: For subclasses
 
     /// Something calls `timerFired` then, or when it was said before.
-    func arm(at nanoseconds: UInt64) { preconditionFailure("of a subclass") }
+    func arm(at deadline: LoopTime) { preconditionFailure("of a subclass") }
     func disarm() { preconditionFailure("of a subclass") }
     /// The reader has taken what waited.
     func resume() { preconditionFailure("of a subclass") }
@@ -68,7 +68,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     // MARK: Start and end
 
     func start(at endpoint: Endpoint, by deadline: (any AnswerDeadline)? = nil) {
-        startedAt = loop.nowNanoseconds
+        startedAt = loop.now
         self.endpoint = endpoint
         totalAt = wholeAt
         guard let deadline else { return }
@@ -77,9 +77,9 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     }
 
     /// So much of the whole time does not count.
-    func postponeTotal(byNanoseconds delay: UInt64) { if totalAt != .max { totalAt += delay } }
+    func postponeTotal(byNanoseconds delay: UInt64) { totalAt += delay }
 
-    private var wholeAt: UInt64 { hasTotalElsewhere ? .max : startedAt + totalNanoseconds }
+    private var wholeAt: LoopTime { hasTotalElsewhere ? .distantFuture : startedAt + totalNanoseconds }
 
     /// Makes it as new, but for what is set at its start.
     func reset() {
@@ -91,7 +91,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         isPaused = false
         isUnwanted = false
         isStopped = false
-        silenceAt = .max
+        silenceAt = .distantFuture
     }
 
     /// The transfer is over, or taken out.
@@ -123,7 +123,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
             isUnwanted = true
             own = self
             if isPaused { resume() }
-            arm(at: loop.nowNanoseconds + 1_000_000_000)
+            arm(at: loop.now + 1_000_000_000)
         } else {
             isUnwanted = true
             abort()
@@ -160,7 +160,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     private func error(_ code: CURLcode) -> TransportError {
         // libcurl has one code for both; its clock is read a little apart from the loop's.
-        let elapsed = loop.nowNanoseconds - startedAt + 50_000_000
+        let elapsed = loop.now.nanoseconds(since: startedAt) + 50_000_000
         let isTotal = isConnected || elapsed >= totalNanoseconds
         return TransportError(code, isWholeTimeOver: isTotal, at: named)
     }
@@ -174,35 +174,35 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     }
 
     func limit(after milliseconds: Int) {
-        limitAt = loop.nowNanoseconds + UInt64(milliseconds) * 1_000_000
+        limitAt = loop.now.adding(milliseconds: milliseconds)
         arm(at: nextDeadline)
     }
 
-    func unlimit() { limitAt = .max }
+    func unlimit() { limitAt = .distantFuture }
 
     /// When `timerFired` is to be called.
-    var nextDeadline: UInt64 { min(limitAt, silenceAt, totalAt) }
+    var nextDeadline: LoopTime { min(limitAt, silenceAt, totalAt) }
 
     func timerFired() {
-        let now = loop.nowNanoseconds
+        let now = loop.now
         guard finished == nil else { return }
         if isUnwanted { return abort() }
         if now >= totalAt, isOver(at: now) {
             waiter.wake()
         } else if isPaused {
-            if totalAt != .max { arm(at: totalAt) }
+            if totalAt != .distantFuture { arm(at: totalAt) }
         } else if now >= limitAt {
             failure = TransportError(hasBegun || isSending ? .idleTimeout : .firstByteTimeout, at: named)
             waiter.wake()
         } else {
             if now >= silenceAt { waiter.wake() }
             let next = min(limitAt, totalAt)
-            if next != .max { arm(at: next) }
+            if next != .distantFuture { arm(at: next) }
         }
     }
 
     /// At `totalAt`. False: its answer has begun in time, so it has the whole time.
-    private func isOver(at now: UInt64) -> Bool {
+    private func isOver(at now: LoopTime) -> Bool {
         if let deadline {
             totalAt = wholeAt
             if now >= deadline.endsAt { failure = TransportError(.late, at: named) }
@@ -251,10 +251,10 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     func more(patienceNanoseconds: UInt64) async throws(TransportError) -> Arrival {
         if received.isEmpty, finished == nil, failure == nil {
-            silenceAt = loop.nowNanoseconds + patienceNanoseconds
+            silenceAt = loop.now + patienceNanoseconds
             arm(at: nextDeadline)
             await waiter.wait()
-            defer { silenceAt = .max }
+            defer { silenceAt = .distantFuture }
             if received.isEmpty, finished == nil, failure == nil, !Task.isCancelled { return .silence }
         }
         if Task.isCancelled { throw TransportError(.cancelled) }

@@ -2,7 +2,7 @@ extension EventLoop {
     /// Suspends the present task, which runs on this loop; returns early when it is cancelled.
     package func sleep(nanoseconds: UInt64) async {
         let sleeper = Sleeper()
-        arm(sleeper.timer, at: nowNanoseconds + nanoseconds)
+        arm(sleeper.timer, at: now + nanoseconds)
         await sleeper.waiter.wait()
         remove(sleeper.timer)
     }

@@ -5,9 +5,9 @@ import Synchronization
 package final class LoopPace: Sendable {
     /// Turns that have begun.
     private let begun = Atomic<UInt64>(0)
-    /// When the turn that runs now began; 0: the loop waits for events.
-    private let busySince = Atomic<UInt64>(0)
-    private let windowStart = Atomic<UInt64>(0)
+    /// The time at which the turn that runs now began; `distantPast` while the loop waits for events.
+    private let busySince = Atomic(LoopTime.distantPast)
+    private let windowStart = Atomic(LoopTime.distantPast)
     private let longest = Atomic<UInt64>(0)
     /// Of the window before.
     private let longestBefore = Atomic<UInt64>(0)
@@ -17,17 +17,17 @@ package final class LoopPace: Sendable {
 
     // MARK: On the loop
 
-    func turnBegins(at now: UInt64) {
+    func turnBegins(at now: LoopTime) {
         begun.store(begun.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
         busySince.store(now, ordering: .relaxed)
     }
 
     /// Returns how long it took.
-    func turnEnds(at now: UInt64) -> UInt64 {
+    func turnEnds(at now: LoopTime) -> UInt64 {
         let start = busySince.load(ordering: .relaxed)
-        busySince.store(0, ordering: .relaxed)
-        let length = start == 0 || now < start ? 0 : now - start
-        let age = now &- windowStart.load(ordering: .relaxed)
+        busySince.store(.distantPast, ordering: .relaxed)
+        let length = start == .distantPast ? 0 : now.nanoseconds(since: start)
+        let age = now.nanoseconds(since: windowStart.load(ordering: .relaxed))
         if age >= Self.windowNanoseconds {
             let isNext = age < 2 * Self.windowNanoseconds
             longestBefore.store(isNext ? longest.load(ordering: .relaxed) : 0, ordering: .relaxed)
@@ -44,12 +44,12 @@ package final class LoopPace: Sendable {
     var turns: UInt64 { begun.load(ordering: .relaxed) }
 
     /// The longest turn of the last one to two minutes, the one that runs included.
-    package func longestNanoseconds(at now: UInt64) -> UInt64 {
-        let age = now &- windowStart.load(ordering: .relaxed)
+    package func longestNanoseconds(at now: LoopTime) -> UInt64 {
+        let age = now.nanoseconds(since: windowStart.load(ordering: .relaxed))
         var most: UInt64 = 0
         if age < 2 * Self.windowNanoseconds { most = longest.load(ordering: .relaxed) }
         if age < Self.windowNanoseconds { most = max(most, longestBefore.load(ordering: .relaxed)) }
         let start = busySince.load(ordering: .relaxed)
-        return start == 0 || now < start ? most : max(most, now - start)
+        return start == .distantPast ? most : max(most, now.nanoseconds(since: start))
     }
 }

@@ -24,7 +24,7 @@ final class Rush: TimerTarget {
     func connectionsFell(to count: Int) {
         guard most >= Self.least, count <= most / 8 else { return }
         most = count
-        loop.arm(timer, at: loop.nowNanoseconds + 1_000_000_000)
+        loop.arm(timer, at: loop.now + 1_000_000_000)
     }
 
     func timerFired() { malloc_trim(0) }

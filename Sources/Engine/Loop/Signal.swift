@@ -24,16 +24,18 @@ package final class Signal: @unchecked Sendable {
         if !isWoken.exchange(true, ordering: .acquiringAndReleasing) { sem_post(semaphore) }
     }
 
-    /// `time` nil: until woken. May end early. Returns true if the thread was woken.
+    /// Waits until the thread is woken or the deadline has passed; may end early. Returns whether the thread was woken.
+    ///
+    /// - Parameter deadline: `distantFuture` waits without end.
     @discardableResult
-    package func wait(untilMicroseconds time: Int?) -> Bool {
+    package func wait(until deadline: LoopTime = .distantFuture) -> Bool {
         var code: Int32
         repeat {
-            if let time {
-                var deadline = timespec(tv_sec: time / 1_000_000, tv_nsec: time % 1_000_000 * 1_000)
-                code = sem_clockwait(semaphore, CLOCK_MONOTONIC, &deadline)
-            } else {
+            if deadline == .distantFuture {
                 code = sem_wait(semaphore)
+            } else {
+                var time = deadline.systemTime
+                code = sem_clockwait(semaphore, CLOCK_MONOTONIC, &time)
             }
         } while code != 0 && errno == EINTR
         // After this the thread sees all that was written before the wake-up.

@@ -9,8 +9,8 @@ package protocol TimerTarget: AnyObject {
 /// `@unchecked`: only its loop's thread touches it.
 package final class Timer: @unchecked Sendable {
     fileprivate unowned let target: any TimerTarget
-    fileprivate var deadline = UInt64.max
-    fileprivate var place = UInt64.max
+    fileprivate var deadline = LoopTime.distantFuture
+    fileprivate var place = LoopTime.distantFuture
     fileprivate var index = -1
 
     package init(_ target: any TimerTarget) { self.target = target }
@@ -20,7 +20,7 @@ package final class Timer: @unchecked Sendable {
 struct TimerHeap {
     private var timers: [Timer] = []
 
-    mutating func arm(_ timer: Timer, at deadline: UInt64) {
+    mutating func arm(_ timer: Timer, at deadline: LoopTime) {
         timer.deadline = deadline
         if timer.index < 0 {
             timer.place = deadline
@@ -33,11 +33,11 @@ struct TimerHeap {
         }
     }
 
-    func disarm(_ timer: Timer) { timer.deadline = .max }
+    func disarm(_ timer: Timer) { timer.deadline = .distantFuture }
 
     /// Takes the timer out; needed before its target goes.
     mutating func remove(_ timer: Timer) {
-        timer.deadline = .max
+        timer.deadline = .distantFuture
         guard timer.index >= 0 else { return }
         let index = timer.index
         timer.index = -1
@@ -50,17 +50,18 @@ struct TimerHeap {
     }
 
     /// Milliseconds to wait in epoll, rounded up; -1: for ever.
-    func wait(from now: UInt64) -> Int32 {
+    func wait(from now: LoopTime) -> Int32 {
         guard let first = timers.first else { return -1 }
         guard first.place > now else { return 0 }
-        return Int32(clamping: (first.place - now + 999_999) / 1_000_000)
+        let nanoseconds = first.place.nanoseconds(since: now)
+        return Int32(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
     }
 
     /// The next target whose time has come. The caller calls it: a mutating method that called out would be entered
     /// again by a target that arms.
-    mutating func takeDue(at now: UInt64) -> (any TimerTarget)? {
+    mutating func takeDue(at now: LoopTime) -> (any TimerTarget)? {
         while let first = timers.first, first.place <= now {
-            if first.deadline == .max {
+            if first.deadline == .distantFuture {
                 remove(first)
             } else if first.deadline > now {
                 first.place = first.deadline

@@ -5,7 +5,7 @@ import Glibc
 struct LoopWatch {
     /// For each loop: how many turns it had begun at the last tick, and ticks since it began one.
     private var loops: [(turns: UInt64, missed: Int)] = []
-    private var due: UInt64?
+    private var due: LoopTime?
 
     static let tickNanoseconds: UInt64 = 1_000_000_000
     static let lateNanoseconds: UInt64 = 500_000_000
@@ -14,7 +14,7 @@ struct LoopWatch {
     /// To be called each second, before all loops are woken. `turns`: how many each has begun. Returns the place of one
     /// that hangs. After a tick that is late the count begins anew: the process was stopped, asleep or starved, and its
     /// loops no less.
-    mutating func tick(at now: UInt64, turns: [UInt64]) -> Int? {
+    mutating func tick(at now: LoopTime, turns: [UInt64]) -> Int? {
         let isLate = due.map { now > $0 + Self.lateNanoseconds } ?? true
         due = now + Self.tickNanoseconds
         guard !isLate, loops.count == turns.count else {
@@ -34,17 +34,16 @@ struct LoopWatch {
 /// `@unchecked`: all is constant.
 package final class Watchdog: @unchecked Sendable {
     private let loops: [EventLoop]
-    private let clock: @Sendable () -> UInt64
+    private let clock: @Sendable () -> LoopTime
     private let sleep: @Sendable (_ nanoseconds: UInt64) -> Bool
     private let onHang: @Sendable (_ loop: Int) -> Void
 
     /// - Parameters:
-    ///   - clock: monotonic nanoseconds.
     ///   - sleep: false: to end.
     ///   - onHang: called on the thread, with the loop's place.
     package init(
         _ loops: [EventLoop],
-        clock: @escaping @Sendable () -> UInt64 = EventLoop.monotonicNanoseconds,
+        clock: @escaping @Sendable () -> LoopTime = LoopTime.current,
         sleep: @escaping @Sendable (_ nanoseconds: UInt64) -> Bool = Watchdog.sleep,
         onHang: @escaping @Sendable (_ loop: Int) -> Void
     ) {

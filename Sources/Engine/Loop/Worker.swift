@@ -93,7 +93,7 @@ package final class Worker: @unchecked Sendable {
             }
             if !jobs.isEmpty { return jobs }
             if isEnding { return nil }
-            signal.wait(untilMicroseconds: nil)
+            signal.wait()
         }
     }
 }
@@ -126,7 +126,7 @@ private final class Wait<Result: Sendable>: TimerTarget, @unchecked Sendable {
 
     func result(withinNanoseconds time: UInt64) async -> Result? {
         loop.checkIsolated()
-        loop.arm(timer, at: loop.nowNanoseconds + time)
+        loop.arm(timer, at: loop.now + time)
         while ended == nil, !isLate, !Task.isCancelled { await waiter.wait() }
         loop.remove(timer)
         isWanted.store(false, ordering: .relaxed)

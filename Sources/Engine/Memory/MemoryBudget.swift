@@ -172,7 +172,7 @@ final class MemoryQueue: Sendable {
     private struct Nomination {
         let loop: ObjectIdentifier
         let bytes: Int
-        let at: UInt64
+        let at: LoopTime
     }
 
     /// Bytes that are waited for.
@@ -183,7 +183,7 @@ final class MemoryQueue: Sendable {
 
     /// A loop names its slowest body, once a second, by what of it came in the last five. True: it was the slowest of
     /// all loops a second ago as well, so that each has had its say.
-    func isSlowest(_ bytes: Int, of loop: ObjectIdentifier, at now: UInt64) -> Bool {
+    func isSlowest(_ bytes: Int, of loop: ObjectIdentifier, at now: LoopTime) -> Bool {
         slowest.withLock { slowest in
             let known = slowest.flatMap { now < $0.at + 1_500_000_000 ? $0 : nil }
             if let known, known.loop != loop, known.bytes <= bytes { return false }

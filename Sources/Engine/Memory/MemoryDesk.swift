@@ -21,7 +21,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
         let waiter: any MemoryWaiter
         let bytes: Int
         let queue: MemoryQueue
-        let deadline: UInt64
+        let deadline: LoopTime
     }
 
     /// Another loop tells nobody that it gave something back.
@@ -99,7 +99,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
         let kept = waiting.isEmpty ? budget.chunkBytes : 0
         budget.give(freeBytes - kept, isLarge: false)
         freeBytes = kept
-        if !waiting.isEmpty { loop.arm(timer, at: loop.nowNanoseconds) }
+        if !waiting.isEmpty { loop.arm(timer, at: loop.now) }
     }
 
     // MARK: Waiting
@@ -109,14 +109,14 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
         loop.checkIsolated()
         budget.waits.add(1, ordering: .relaxed)
         queue.waits(for: bytes)
-        let deadline = loop.nowNanoseconds + MemoryBudget.patienceNanoseconds
+        let deadline = loop.now + MemoryBudget.patienceNanoseconds
         waiting.append(Waiting(waiter: waiter, bytes: bytes, queue: queue, deadline: deadline))
         armRetry()
     }
 
     private func armRetry() {
         guard let first = waiting.first else { return }
-        loop.arm(timer, at: min(loop.nowNanoseconds + Self.retryNanoseconds, first.deadline))
+        loop.arm(timer, at: min(loop.now + Self.retryNanoseconds, first.deadline))
     }
 
     func cancel(_ waiter: any MemoryWaiter) {
@@ -126,7 +126,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
     }
 
     package func timerFired() {
-        let now = loop.nowNanoseconds
+        let now = loop.now
         // A waiter may come back at once, or leave, when it is told.
         for one in waiting where waiting.contains(where: { $0.waiter === one.waiter }) {
             if one.waiter.tryAgain() {
@@ -145,7 +145,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
 
     /// A large body is being read, which may have to end for others.
     func watch(_ body: any SlowBody) {
-        if bodies.isEmpty { loop.arm(second.timer, at: loop.nowNanoseconds + SecondTimer.nanoseconds) }
+        if bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
         bodies[ObjectIdentifier(body)] = body
     }
 
@@ -159,7 +159,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
             queues[ObjectIdentifier(body.holder)] = body.holder
         }
         for holder in queues.values { endSlowest(holder.queue) { $0.holder === holder } }
-        if !bodies.isEmpty { loop.arm(second.timer, at: loop.nowNanoseconds + SecondTimer.nanoseconds) }
+        if !bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
     }
 
     /// Ends the slowest of those bodies, as many as hold what is waited for in the queue.
@@ -171,7 +171,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
             .filter { $0.bytes < SlowBodyPace.leastBytes }
             .sorted { $0.bytes < $1.bytes }
         guard let first = slow.first,
-            queue.isSlowest(first.bytes, of: ObjectIdentifier(loop), at: loop.nowNanoseconds)
+            queue.isSlowest(first.bytes, of: ObjectIdentifier(loop), at: loop.now)
         else { return }
         for (body, _) in slow where wanted > 0 {
             wanted -= body.heldBytes

@@ -3,17 +3,17 @@ struct BodyPace {
     static let checkNanoseconds: UInt64 = 5_000_000_000
     private static let leastBytes = 30_720
     private var slots = InlineArray<6, Int>(repeating: 0)
-    private var since: UInt64
+    private var since: LoopTime
     private var slot = 0
     private var checks = 0
 
-    init(since: UInt64 = 0) { self.since = since }
+    init(since: LoopTime = .distantPast) { self.since = since }
 
-    mutating func count(_ bytes: Int, at now: UInt64) { slots[slot] += bytes }
+    mutating func count(_ bytes: Int, at now: LoopTime) { slots[slot] += bytes }
 
     /// Called each `checkNanoseconds` while the body is read.
-    mutating func isTooSlow(at now: UInt64) -> Bool {
-        guard now - since >= Self.checkNanoseconds else { return false }
+    mutating func isTooSlow(at now: LoopTime) -> Bool {
+        guard now.nanoseconds(since: since) >= Self.checkNanoseconds else { return false }
         since = now
         checks += 1
         var sum = 0

@@ -9,8 +9,8 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
     private enum State {
         case idle
         case stepping
-        /// The server has been asked; until then (monotonic nanoseconds) its answer is waited for.
-        case waiting(StoreCall, until: UInt64)
+        /// The server has been asked; until then its answer is waited for.
+        case waiting(StoreCall, until: LoopTime)
         case helped
         case ended
     }
@@ -73,7 +73,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
 
     /// Returns when the ledger has nothing more for it to do. The loop runs on meanwhile.
     func join() {
-        while !end.wait(untilMicroseconds: nil) {}
+        while !end.wait() {}
         helper.join()
     }
 
@@ -92,7 +92,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
             case .stop: return stop()
             case .wait(let until):
                 state = .idle
-                if let until { arm(UInt64(max(0, clock.alarm(until))) * 1_000) } else { loop.disarm(timer) }
+                if let until { arm(clock.alarm(until)) } else { loop.disarm(timer) }
                 return
             case .call(let call):
                 do throws(StoreFailure) {
@@ -127,7 +127,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         }
         guard let asked = call.polled else { preconditionFailure("done above") }
         if let answer = try polled.begin(asked) { return call.reply(answer) }
-        let until = EventLoop.monotonicNanoseconds() + timeoutNanoseconds
+        let until = LoopTime.current() + timeoutNanoseconds
         state = .waiting(call, until: until)
         watch(polled.isSending)
         arm(until)
@@ -165,7 +165,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
             // A process that was stopped or starved may have an answer to read.
             proceed(call)
             guard case .waiting(_, until) = state else { return }
-            if EventLoop.monotonicNanoseconds() < until { return arm(until) }
+            if LoopTime.current() < until { return arm(until) }
             drop()
             go(.failure(.late))
         case .stepping, .helped, .ended: break
@@ -185,7 +185,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
 
     // MARK: What it has
 
-    private func arm(_ nanoseconds: UInt64) { loop.arm(timer, at: nanoseconds) }
+    private func arm(_ deadline: LoopTime) { loop.arm(timer, at: deadline) }
 
     private func watch(_ isSending: Bool) {
         guard let polled else { return }

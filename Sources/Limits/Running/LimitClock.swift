@@ -1,15 +1,16 @@
+package import Engine
 import Glibc
 
 /// The clocks that limits go by, and the way to wait by them.
 package struct LimitClock: Sendable {
     package let now: @Sendable () -> Moment
-    /// Until when of the machine's monotonic clock a thread sleeps that waits for a steady moment of this one; woken too
-    /// early it looks again.
-    package let alarm: @Sendable (_ steady: Int) -> Int
+    /// Returns the deadline on the loops' clock for a steady moment of this clock. A thread that wakes up too early looks
+    /// again.
+    package let alarm: @Sendable (_ steady: Int) -> LoopTime
 
     package init(
         now: @escaping @Sendable () -> Moment,
-        alarm: @escaping @Sendable (_ steady: Int) -> Int = { $0 }
+        alarm: @escaping @Sendable (_ steady: Int) -> LoopTime = { LoopTime(microseconds: $0) }
     ) {
         self.now = now
         self.alarm = alarm

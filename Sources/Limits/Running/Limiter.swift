@@ -87,7 +87,7 @@ package final class Limiter: Sendable {
     /// Waits until the store's clock was asked, a time-out at most. Blocks: before the first request.
     package func prepare() {
         guard isShared else { return }
-        dispatcher.ready.wait(untilMicroseconds: clock.alarm(clock.now().steady + timeoutMicroseconds))
+        dispatcher.ready.wait(until: clock.alarm(clock.now().steady + timeoutMicroseconds))
     }
 
     /// Decides over all limits that cover a request: it counts in all of them or in none. Called on `loop`, and back on
@@ -149,7 +149,7 @@ package final class Limiter: Sendable {
         }
     }
 
-    private func expire(_ request: Pending) -> Int? { tell { $0.expire(request, at: $1) }.map(clock.alarm) }
+    private func expire(_ request: Pending) -> LoopTime? { tell { $0.expire(request, at: $1) }.map(clock.alarm) }
 
     /// The rule for a store that is away, from now on.
     package func use(_ rule: StoreDownRule, instances: Int?) {

@@ -8,22 +8,22 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
     private lazy var timer = Timer(self)
     private var continuation: UnsafeContinuation<Decision, Never>?
     private var ended: Decision?
-    private var expire: (() -> Int?)?
+    private var expire: (() -> LoopTime?)?
 
     init(_ loop: EventLoop) { self.loop = loop }
 
-    /// `expire` makes the ledger decide, or says when to ask it again. Times are microseconds of the monotonic clock.
+    /// `expire` makes the ledger decide, or says when to ask it again.
     /// Cancelling the task does not end the wait, which is short.
-    func decision(at microseconds: Int, expire: @escaping () -> Int?) async -> Decision {
+    func decision(at deadline: LoopTime, expire: @escaping () -> LoopTime?) async -> Decision {
         loop.checkIsolated()
         self.expire = expire
-        arm(microseconds)
+        arm(deadline)
         return await withUnsafeContinuation { waiting in
             if let ended { waiting.resume(returning: ended) } else { continuation = waiting }
         }
     }
 
-    private func arm(_ microseconds: Int) { loop.arm(timer, at: UInt64(max(0, microseconds)) * 1_000) }
+    private func arm(_ deadline: LoopTime) { loop.arm(timer, at: deadline) }
 
     func timerFired() {
         if let again = expire?(), ended == nil { arm(again) }

@@ -90,7 +90,7 @@ private final class StoreLink: @unchecked Sendable {
     private let timeoutNanoseconds: UInt64
     private var connections: [Int: any CounterConnection] = [:]
     /// After a failure nobody waits for that server until then.
-    private var awayUntil: [Int: UInt64] = [:]
+    private var awayUntil: [Int: LoopTime] = [:]
     private static let restNanoseconds: UInt64 = 1_000_000_000
     private static let tries = 16
 
@@ -132,14 +132,14 @@ private final class StoreLink: @unchecked Sendable {
     /// A kept connection may have been closed while it was idle: that is seen at once, and tried again with a new one.
     func read(_ key: String) throws(StoreFailure) -> (StoredValue?, any CounterConnection) {
         let server = store.server(of: key)
-        let begun = EventLoop.monotonicNanoseconds()
+        let begun = LoopTime.current()
         if let until = awayUntil[server], begun < until { throw StoreFailure(reason: "it was away just now") }
         if let kept = connections[server] {
             do throws(StoreFailure) {
                 return (try kept.read([key]).first ?? nil, kept)
             } catch {
                 connections[server] = nil
-                if EventLoop.monotonicNanoseconds() - begun > timeoutNanoseconds / 2 {
+                if LoopTime.current().nanoseconds(since: begun) > timeoutNanoseconds / 2 {
                     failed(server)
                     throw error
                 }
@@ -157,6 +157,6 @@ private final class StoreLink: @unchecked Sendable {
 
     private func failed(_ server: Int) {
         connections[server] = nil
-        awayUntil[server] = EventLoop.monotonicNanoseconds() + Self.restNanoseconds
+        awayUntil[server] = LoopTime.current() + Self.restNanoseconds
     }
 }

@@ -42,7 +42,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         _ model: String,
         servedBy name: String,
         isStreamed: Bool,
-        _ wait: (FlightSeat, UInt64) async -> FlightSeat.Outcome
+        _ wait: (FlightSeat, LoopTime) async -> FlightSeat.Outcome
     ) async throws(APIError) -> StoredAnswer? {
         guard cache.settings.models.match(model), let key = key(name, isStreamed: isStreamed) else { return nil }
         self.key = key
@@ -65,7 +65,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
     /// The answer that another request is about to get; nil: this one asks.
     private func others(
         _ key: AnswerKey,
-        _ wait: (FlightSeat, UInt64) async -> FlightSeat.Outcome
+        _ wait: (FlightSeat, LoopTime) async -> FlightSeat.Outcome
     ) async throws(APIError) -> Body? {
         switch cache.shelf.flights.join(key, on: loop) {
         case .full: return nil
@@ -79,7 +79,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
             return nil
         case .waits(let seat):
             let time = UInt64(clamping: exchange.gateway.settings.balance.deadline.nanoseconds)
-            switch await wait(seat, loop.nowNanoseconds + time) {
+            switch await wait(seat, loop.now + time) {
             case .answer(let found):
                 cache.countCoalesced()
                 return found

@@ -132,7 +132,7 @@ extension Exchange {
         guard gateway.limits.countsFailures else { return }
         let address = gateway.limits.address(request)
         let strays = gateway.process.strays
-        guard strays.isNew(bearer, from: address, at: gateway.loop.nowNanoseconds) else { return }
+        guard strays.isNew(bearer, from: address, at: gateway.loop.now) else { return }
         let decision = await hold(gateway.limits.coverOfFailure(from: address).claims(of: Amounts())).decision
         guard decision.refusal != nil, let refusal = decision.error else { return }
         if let caller, await gateway.verdicts.refusers(of: caller, gateway) != nil { return }

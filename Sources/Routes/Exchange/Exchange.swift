@@ -30,9 +30,9 @@ final class Exchange: @unchecked Sendable {
     var standing: Decision?
     /// Of the calls made for it, from its admission on.
     var sheet: CallSheet? {
-        didSet { admittedNanoseconds = gateway.loop.nowNanoseconds }
+        didSet { admittedAt = gateway.loop.now }
     }
-    private(set) var admittedNanoseconds: UInt64 = 0
+    private(set) var admittedAt = LoopTime.distantPast
     /// For `X-Relay-Cost`.
     var cost: Cost?
     /// Nil: the cache has no part in the request.
@@ -45,7 +45,7 @@ final class Exchange: @unchecked Sendable {
         self.request = request
         self.writer = writer
         self.gateway = gateway
-        record = RequestRecord(id: gateway.ids.id("req_"), startedNanoseconds: gateway.loop.nowNanoseconds)
+        record = RequestRecord(id: gateway.ids.id("req_"), startedAt: gateway.loop.now)
         record.method = request.method.name
         gateway.counts.change(.requests, by: 1)
     }
@@ -160,11 +160,11 @@ final class Exchange: @unchecked Sendable {
         // The request's content is with the vendor, or of no more use.
         if !keepsBody { request.body.giveBackLarge() }
         record.status = status
-        record.firstByteNanoseconds = gateway.loop.nowNanoseconds - record.startedNanoseconds
+        record.firstByteNanoseconds = gateway.loop.now.nanoseconds(since: record.startedAt)
     }
 
     private func head(_ status: Int, type: StaticString?) -> ResponseHead {
-        var head = gateway.head(status, type: type, id: record.id, since: record.startedNanoseconds)
+        var head = gateway.head(status, type: type, id: record.id, since: record.startedAt)
         head.closes = closes
         addOrigin(&head)
         let standing = standing
@@ -201,7 +201,7 @@ final class Exchange: @unchecked Sendable {
     /// Once, when nothing more is done for the request.
     func end() {
         lookup?.end()
-        let now = gateway.loop.nowNanoseconds
+        let now = gateway.loop.now
         if let sheet {
             record.provider = sheet.provider
             record.note(costOf: sheet)
@@ -215,7 +215,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     @inline(never)
-    private func keepUsage(at now: UInt64) {
+    private func keepUsage(at now: LoopTime) {
         let calls = sheet?.allRecords ?? []
         let counts = gateway.counts
         var request = record.usageRecord(calls, sheet, counts, at: now)
@@ -241,7 +241,7 @@ struct RefusedHead {
     let surface: any Surface
 
     func answer(_ refusal: RequestError, _ writer: any ResponseWriter) {
-        var record = RequestRecord(id: gateway.ids.id("req_"), startedNanoseconds: gateway.loop.nowNanoseconds)
+        var record = RequestRecord(id: gateway.ids.id("req_"), startedAt: gateway.loop.now)
         gateway.counts.change(.requests, by: 1)
         var error = APIError(refusal)
         error.requestID = record.id
@@ -249,7 +249,7 @@ struct RefusedHead {
         var body = ByteBuffer()
         surface.append(error, isMidStream: false, to: &body)
         let status = surface.status(of: error)
-        var head = gateway.head(status, type: "application/json", id: record.id, since: record.startedNanoseconds)
+        var head = gateway.head(status, type: "application/json", id: record.id, since: record.startedAt)
         surface.appendFields(record.id, nil, to: &head.fields)
         if refusal.status == 405 {
             head.add("Allow", text: Method.allCases.map { "\($0.name)" }.joined(separator: ", "))
@@ -257,11 +257,11 @@ struct RefusedHead {
         head.addRetry(error)
         record.firstByteNanoseconds = 0
         writer.send(head, body: body)
-        record.count(in: gateway.counts, at: gateway.loop.nowNanoseconds)
-        record.write(to: gateway.log, at: gateway.loop.nowNanoseconds)
+        record.count(in: gateway.counts, at: gateway.loop.now)
+        record.write(to: gateway.log, at: gateway.loop.now)
         guard gateway.usage.isOn else { return }
         let counts = gateway.counts
-        gateway.usage.take(record.usageRecord([], nil, counts, at: gateway.loop.nowNanoseconds), [])
+        gateway.usage.take(record.usageRecord([], nil, counts, at: gateway.loop.now), [])
     }
 }
 
@@ -271,13 +271,13 @@ extension Gateway {
         _ status: Int,
         type: StaticString?,
         id: String,
-        since startedNanoseconds: UInt64
+        since startedAt: LoopTime
     ) -> ResponseHead {
         var head = ResponseHead(status: status)
         if let type { head.add("Content-Type", type) }
         head.add("X-Request-ID", text: id)
         head.fields.append("OpenAI-Processing-Ms: ")
-        head.fields.append(decimal: Int((loop.nowNanoseconds - startedNanoseconds) / 1_000_000))
+        head.fields.append(decimal: loop.now.milliseconds(since: startedAt))
         head.fields.append("\r\n")
         head.fields.append(commonFields.bytes)
         return head

@@ -26,7 +26,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private var piece = ByteBuffer()
     private let loop: EventLoop
     private var waited: UInt64 = 0
-    private var waitsSince: UInt64?
+    private var waitsSince: LoopTime?
     /// Of memory for what is held. What a request has anyway is enough for a small form.
     private var coveredBytes = 32_768
 
@@ -144,7 +144,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     }
 
     private func nextPiece() async throws(APIError) -> Bool {
-        waitsSince = loop.nowNanoseconds
+        waitsSince = loop.now
         defer {
             waited = waitedNanoseconds
             waitsSince = nil
@@ -160,7 +160,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         }
     }
 
-    var waitedNanoseconds: UInt64 { waited + (waitsSince.map { loop.nowNanoseconds - $0 } ?? 0) }
+    var waitedNanoseconds: UInt64 { waited + (waitsSince.map { loop.now.nanoseconds(since: $0) } ?? 0) }
 
     private func hold() async throws(APIError) {
         let wanted = held.count + piece.count - coveredBytes

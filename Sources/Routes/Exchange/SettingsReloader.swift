@@ -17,11 +17,11 @@ package enum ReloadOutcome: Sendable {
 /// Reloads that anybody asks for: one in five seconds.
 final class OpenReloads: Sendable {
     static let pauseSeconds = 5
-    private let last = Lock<UInt64?>(nil)
+    private let last = Lock<LoopTime?>(nil)
 
-    func mayBegin(at now: UInt64) -> Bool {
+    func mayBegin(at now: LoopTime) -> Bool {
         last.withLock { last in
-            if let last, now - last < UInt64(Self.pauseSeconds) * 1_000_000_000 { return false }
+            if let last, now < last.adding(seconds: Self.pauseSeconds) { return false }
             last = now
             return true
         }

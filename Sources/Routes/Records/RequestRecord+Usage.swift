@@ -14,7 +14,7 @@ extension RequestRecord {
         _ calls: [CallRecord],
         _ sheet: CallSheet?,
         _ counts: LoopMetrics,
-        at now: UInt64
+        at now: LoopTime
     ) -> UsageRecord {
         var whole = record(.request, at: Timestamp.now(), model: model, counts)
         if let server = sheet?.server {
@@ -31,7 +31,7 @@ extension RequestRecord {
         whole.completionTokens = used.completionTokens
         whole.isEstimated = calls.contains { $0.isEstimated }
         whole.cost = cost
-        whole.durationMilliseconds = Int((now - startedNanoseconds) / 1_000_000)
+        whole.durationMilliseconds = now.milliseconds(since: startedAt)
         whole.attempts = provider == nil ? 0 : sheet?.allAttempts ?? 0
         whole.isStreamed = isStreamed ?? false
         whole.isCached = isCached

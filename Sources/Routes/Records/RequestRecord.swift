@@ -5,7 +5,7 @@ import Shared
 /// The record of one request: the one input of its log line and of the counts. Stages write it.
 struct RequestRecord {
     let id: String
-    let startedNanoseconds: UInt64
+    let startedAt: LoopTime
     /// Nil: the server refused it before it was a request.
     var method: StaticString?
     /// As the client calls the request, if that is an id.
@@ -44,9 +44,9 @@ struct RequestRecord {
     /// Machines ask such things all the time.
     var isPolled = false
 
-    init(id: String, startedNanoseconds: UInt64) {
+    init(id: String, startedAt: LoopTime) {
         self.id = id
-        self.startedNanoseconds = startedNanoseconds
+        self.startedAt = startedAt
     }
 
     mutating func note(costOf sheet: CallSheet) {
@@ -65,7 +65,7 @@ struct RequestRecord {
 
     /// Once, when nothing more is done for the request; before its last bytes leave. It changes nothing: in place, the
     /// record need not be copied.
-    mutating func count(in counts: LoopMetrics, at now: UInt64) {
+    mutating func count(in counts: LoopMetrics, at now: LoopTime) {
         counts.change(.requests, by: -1)
         if isStreaming { counts.change(.streams, by: -1) }
         for failure in failures { counts.count(failure.fault, of: failure.provider) }
@@ -75,7 +75,7 @@ struct RequestRecord {
                 route: routeLabel,
                 model: model,
                 status: status,
-                durationNanoseconds: now - startedNanoseconds,
+                durationNanoseconds: now.nanoseconds(since: startedAt),
                 firstByteNanoseconds: firstByteNanoseconds,
                 caller: caller,
                 promptTokens: isCached ? 0 : usage?.promptTokens ?? 0,
@@ -86,7 +86,7 @@ struct RequestRecord {
     }
 
     /// One line, never a prompt, an answer or a key. It changes nothing, either.
-    mutating func write(to log: Log, at now: UInt64) {
+    mutating func write(to log: Log, at now: LoopTime) {
         guard log.isOn(level) else { return }
         var line = log.line(level, "request")
         if let givenID {
@@ -98,7 +98,7 @@ struct RequestRecord {
         if let method { line.add("method", word: method) }
         if let route { line.add("route", word: route) }
         line.add("status", status)
-        line.add("duration_ms", Int((now - startedNanoseconds) / 1_000_000))
+        line.add("duration_ms", now.milliseconds(since: startedAt))
         line.add("first_byte_ms", Int((firstByteNanoseconds ?? 0) / 1_000_000))
         if let caller { line.add("caller", word: caller) }
         line.add("model", model)

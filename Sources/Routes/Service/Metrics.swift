@@ -17,7 +17,7 @@ func showMetrics(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
 extension Exchange {
     /// Once, when the answer is written.
     func countOperation(_ kind: Operation.Kind) {
-        let now = gateway.loop.nowNanoseconds
+        let now = gateway.loop.now
         let provider = sheet?.provider
         var operation = Operation(
             kind,
@@ -26,8 +26,8 @@ extension Exchange {
             status: record.status,
             fault: record.fault
         )
-        operation.durationNanoseconds = now - record.startedNanoseconds
-        if provider != nil { operation.callNanoseconds = now - admittedNanoseconds }
+        operation.durationNanoseconds = now.nanoseconds(since: record.startedAt)
+        if provider != nil { operation.callNanoseconds = now.nanoseconds(since: admittedAt) }
         operation.firstTokenNanoseconds = record.firstByteNanoseconds
         operation.usage = record.usage
         gateway.counts.count(operation)

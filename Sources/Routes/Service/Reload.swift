@@ -8,7 +8,7 @@ func reloadSettings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
         throw APIError(404, "Not found")
     }
     guard access.permits(exchange.request) else { throw APIError(403, "Not permitted") }
-    if access == .open, !gateway.process.reloads.mayBegin(at: gateway.loop.nowNanoseconds) {
+    if access == .open, !gateway.process.reloads.mayBegin(at: gateway.loop.now) {
         var error = APIError(429, "Configuration was reloaded a moment ago")
         error.retryAfterSeconds = OpenReloads.pauseSeconds
         throw error

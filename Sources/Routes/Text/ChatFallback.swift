@@ -193,7 +193,7 @@ final class ChatFallback: @unchecked Sendable {
 
     /// Nothing takes back what the client is told from here on, and nobody else is asked.
     func begins(_ sheet: CallSheet) {
-        sheet.endsAt = .max
+        sheet.endsAt = .distantFuture
         asked = nil
         leading?.plan.release()
         for made in others { made.plan.release() }

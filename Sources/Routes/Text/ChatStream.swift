@@ -163,7 +163,7 @@ final class Pinging: TimerTarget, @unchecked Sendable {
         start()
     }
 
-    private func start() { loop.arm(timer, at: loop.nowNanoseconds + patienceNanoseconds) }
+    private func start() { loop.arm(timer, at: loop.now + patienceNanoseconds) }
 
     func timerFired() {
         writer.ping()

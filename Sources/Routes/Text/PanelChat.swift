@@ -186,7 +186,7 @@ final class PanelChat: @unchecked Sendable {
 
     private static let tooLate = "the summary took longer than SUMMARY_TIMEOUT"
 
-    private var summaryEnd: UInt64 { loop.nowNanoseconds + UInt64(clamping: panel.summaryTimeout.nanoseconds) }
+    private var summaryEnd: LoopTime { loop.now + UInt64(clamping: panel.summaryTimeout.nanoseconds) }
 
     /// The call for the summary model, once the members have ended.
     private func askedSummary(

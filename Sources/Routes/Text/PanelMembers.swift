@@ -19,8 +19,8 @@ final class PanelMembers: @unchecked Sendable {
     private let sheet: CallSheet
     private let feedback: PanelFeedback?
     private let asked: ChatCall
-    /// Nobody is asked after it; `.max`: there is no such time.
-    private let deadline: UInt64
+    /// The time after which no member is asked; `distantFuture` if there is none.
+    private let deadline: LoopTime
     /// Of answers that came, and of the copies of the call that are sent.
     private var bytes = 0
     private(set) var hold: MemoryHold?
@@ -34,7 +34,7 @@ final class PanelMembers: @unchecked Sendable {
         self.feedback = feedback
         asked = chat.panel.memberCall(of: chat.call)
         let time = UInt64(clamping: chat.panel.deadline.nanoseconds)
-        deadline = time > 0 ? chat.loop.nowNanoseconds + time : .max
+        deadline = time > 0 ? chat.loop.now + time : .distantFuture
     }
 
     private var panel: Panel { chat.panel }
@@ -78,9 +78,10 @@ final class PanelMembers: @unchecked Sendable {
             do throws(UpstreamError) {
                 return try await attemptedOutcome(of: name, target)
             } catch {
-                let now = chat.loop.nowNanoseconds
+                let now = chat.loop.now
                 if now >= deadline, error.kind == .timedOut { return .failed("deadline") }
-                guard attempt < panel.attempts, error.mayPass, now < deadline, deadline - now > delay, !Task.isCancelled
+                guard attempt < panel.attempts, error.mayPass, deadline.nanoseconds(since: now) > delay,
+                    !Task.isCancelled
                 else {
                     return .failed(error.ofMember)
                 }
@@ -91,7 +92,7 @@ final class PanelMembers: @unchecked Sendable {
     }
 
     private func attemptedOutcome(of name: String, _ target: ChatTarget) async throws(UpstreamError) -> Outcome {
-        let end = chat.loop.nowNanoseconds + UInt64(clamping: panel.timeout.nanoseconds)
+        let end = chat.loop.now + UInt64(clamping: panel.timeout.nanoseconds)
         let timed = TimedCall(by: chat.loop)
         let answer = try await timed.result(until: min(end, deadline), orFailFor: "the panel's time for it is over") {
             [self] () async throws(UpstreamError) in

@@ -13,7 +13,7 @@ final class PanelPart: @unchecked Sendable {
     private let exchange: Exchange
     /// Its answer is that of the request, which is told by that.
     private let isLast: Bool
-    private let startedNanoseconds: UInt64
+    private let startedAt: LoopTime
 
     /// - Parameter whole: of the request.
     init(_ name: String, _ whole: CallSheet, _ exchange: Exchange, isLast: Bool) {
@@ -21,7 +21,7 @@ final class PanelPart: @unchecked Sendable {
         self.exchange = exchange
         self.isLast = isLast
         sheet = whole.part()
-        startedNanoseconds = exchange.gateway.loop.nowNanoseconds
+        startedAt = exchange.gateway.loop.now
     }
 
     func choose(_ candidate: Candidate) {
@@ -72,7 +72,7 @@ final class PanelPart: @unchecked Sendable {
             line.add("panel", exchange.record.model)
             line.add("model", name)
             if let provider = sheet.provider { line.add("provider", word: provider) }
-            line.add("duration_ms", Int((gateway.loop.nowNanoseconds - startedNanoseconds) / 1_000_000))
+            line.add("duration_ms", gateway.loop.now.milliseconds(since: startedAt))
             line.add("attempts", sheet.provider == nil ? 0 : sheet.attempts)
             if let usage {
                 line.add("prompt_tokens", usage.promptTokens)

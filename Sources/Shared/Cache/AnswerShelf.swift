@@ -103,7 +103,7 @@ package struct AnswerCache: Sendable {
     /// From this process's memory; nil: it is not there.
     package func answerAtOnce(_ key: AnswerKey, on loop: EventLoop) -> Body? {
         guard case .memory = place else { return nil }
-        return shelf.memory.answer(key.digest, at: loop.nowNanoseconds)
+        return shelf.memory.answer(key.digest, at: loop.now)
     }
 
     /// Nil: there is none, or the store is away.
@@ -126,7 +126,7 @@ package struct AnswerCache: Sendable {
     package func add(_ answer: Body, _ key: AnswerKey, on loop: EventLoop) {
         guard answer.bytes.count <= longestBytes else { return }
         if case .memory = place {
-            let end = lifeNanoseconds == 0 ? .max : loop.nowNanoseconds + lifeNanoseconds
+            let end = lifeNanoseconds == 0 ? .distantFuture : loop.now + lifeNanoseconds
             return shelf.memory.add(answer, key.digest, until: end, within: bounds)
         }
         guard shelf.leaving.load(ordering: .relaxed) <= Self.leavingBytes else { return }

@@ -33,7 +33,7 @@ package final class CallMemory: Sendable {
         self.state = state
     }
 
-    package func text(_ key: Digest) -> Body? { memory.answer(key, at: EventLoop.monotonicNanoseconds()) }
+    package func text(_ key: Digest) -> Body? { memory.answer(key, at: LoopTime.current()) }
 
     /// - Parameter stored: the text as the store has it; called on any thread.
     package func keep(_ text: Body, _ key: Digest, _ stored: @escaping @Sendable (Body) -> [UInt8]) {
@@ -43,7 +43,7 @@ package final class CallMemory: Sendable {
     }
 
     private func add(_ text: Body, _ key: Digest) {
-        let end = EventLoop.monotonicNanoseconds() + UInt64(kind.expirySeconds) * 1_000_000_000
+        let end = LoopTime.current().adding(seconds: kind.expirySeconds)
         memory.add(text, key, until: end, within: bounds)
     }
 

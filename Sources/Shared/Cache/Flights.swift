@@ -139,8 +139,8 @@ package final class FlightSeat: TimerTarget, @unchecked Sendable {
         }
     }
 
-    package func outcome(until nanoseconds: UInt64) async -> Outcome {
-        loop.arm(timer, at: nanoseconds)
+    package func outcome(until deadline: LoopTime) async -> Outcome {
+        loop.arm(timer, at: deadline)
         while told == nil, !isLate, !Task.isCancelled { await waiter.wait() }
         loop.remove(timer)
         isGone = true

@@ -17,7 +17,7 @@ package final class MemoryAnswers: Sendable {
 
     private struct Entry {
         let answer: Body
-        let endNanoseconds: UInt64
+        let endsAt: LoopTime
         var bytes: Int { answer.bytes.count + MemoryAnswers.overheadBytes }
     }
 
@@ -44,10 +44,10 @@ package final class MemoryAnswers: Sendable {
 
     package init(_ budget: MemoryBudget) { self.budget = budget }
 
-    package func answer(_ key: Digest, at nanoseconds: UInt64) -> Body? {
+    package func answer(_ key: Digest, at now: LoopTime) -> Body? {
         shelf.withLock { shelf in
             guard let entry = shelf.entries.use(key) else { return nil }
-            if entry.endNanoseconds > nanoseconds { return entry.answer }
+            if entry.endsAt > now { return entry.answer }
             shelf.remove(key)
             return nil
         }
@@ -55,8 +55,8 @@ package final class MemoryAnswers: Sendable {
 
     /// Keeps an answer in place of the one that is there. One that does not fit, or that the memory budget has no room
     /// for, is not kept.
-    package func add(_ answer: Body, _ key: Digest, until endNanoseconds: UInt64, within bounds: Bounds) {
-        let entry = Entry(answer: answer, endNanoseconds: endNanoseconds)
+    package func add(_ answer: Body, _ key: Digest, until end: LoopTime, within bounds: Bounds) {
+        let entry = Entry(answer: answer, endsAt: end)
         shelf.withLock { shelf in
             shelf.remove(key)
             guard entry.bytes <= bounds.bytes else { return }

@@ -34,7 +34,7 @@ package final class AssetCache: Sendable {
 
     private struct Entry {
         let asset: KeptAsset
-        let endNanoseconds: UInt64
+        let endsAt: LoopTime
         var bytes: Int { asset.path.utf8.count + asset.id.utf8.count + 160 }
     }
 
@@ -56,17 +56,17 @@ package final class AssetCache: Sendable {
         self.mostBytes = mostBytes
     }
 
-    package func asset(_ key: Key, at nanoseconds: UInt64) -> KeptAsset? {
+    package func asset(_ key: Key, at now: LoopTime) -> KeptAsset? {
         shelf.withLock { shelf in
             guard let entry = shelf.entries.use(key) else { return nil }
-            if entry.endNanoseconds > nanoseconds { return entry.asset }
+            if entry.endsAt > now { return entry.asset }
             shelf.remove(key)
             return nil
         }
     }
 
-    package func add(_ asset: KeptAsset, _ key: Key, at nanoseconds: UInt64) {
-        let entry = Entry(asset: asset, endNanoseconds: nanoseconds + Self.lifeNanoseconds)
+    package func add(_ asset: KeptAsset, _ key: Key, at now: LoopTime) {
+        let entry = Entry(asset: asset, endsAt: now + Self.lifeNanoseconds)
         shelf.withLock { shelf in
             shelf.remove(key)
             shelf.entries.set(key, entry)

@@ -5,20 +5,20 @@ import Limits
 /// clients cannot do without, is told by it from ever new guesses at a token. All loops share it; what is longest unused
 /// goes first.
 package final class StrayBearers: Sendable {
-    private let seen = Lock(RecentTable<Digest, UInt64>())
+    private let seen = Lock(RecentTable<Digest, LoopTime>())
     private let bound: Int
     private static let lifeNanoseconds: UInt64 = 3_600_000_000_000
 
     package init(bound: Int = 16_384) { self.bound = bound }
 
     /// True if this address has not sent it within the last hour. Notes that it has now.
-    package func isNew(_ bearer: Digest, from address: String, at nanoseconds: UInt64) -> Bool {
+    package func isNew(_ bearer: Digest, from address: String, at now: LoopTime) -> Bool {
         let key = Self.key(bearer, address)
         return seen.withLock { seen in
             let last = seen.use(key)
-            seen.set(key, nanoseconds, atMost: bound)
+            seen.set(key, now, atMost: bound)
             guard let last else { return true }
-            return last + Self.lifeNanoseconds <= nanoseconds
+            return last + Self.lifeNanoseconds <= now
         }
     }
 

@@ -23,7 +23,7 @@ final class LogSink: @unchecked Sendable {
     private let descriptor: Int32
     private let capacityBytes: Int
     /// Lines wait so long for others, unless there are many: each write takes time from the loops.
-    private static let gatheringMicroseconds = 100_000
+    private static let gatheringNanoseconds: UInt64 = 100_000_000
     private static let manyBytes = 256 << 10
     /// A buffer that grew beyond this is given back once written.
     private static let keptBytes = 64 << 10
@@ -66,18 +66,16 @@ final class LogSink: @unchecked Sendable {
         let flushed = Signal()
         state.withLock { $0.flushes.append(flushed) }
         signal.wake()
-        return flushed.wait(untilMicroseconds: Self.now() + seconds * 1_000_000)
+        return flushed.wait(until: .current().adding(seconds: seconds))
     }
-
-    private static func now() -> Int { Int(EventLoop.monotonicNanoseconds() / 1_000) }
 
     /// The writing thread: waits for a line, lets more gather, writes them all.
     private func run() {
         var batch = ByteBuffer()
         while true {
-            signal.wait(untilMicroseconds: nil)
+            signal.wait()
             let isUrgent = state.withLock { !$0.flushes.isEmpty || $0.isStopping }
-            if !isUrgent { signal.wait(untilMicroseconds: Self.now() + LogSink.gatheringMicroseconds) }
+            if !isUrgent { signal.wait(until: .current() + LogSink.gatheringNanoseconds) }
             let (flushes, isStopping) = exchange(&batch)
             // Once the sink is gone, there is nowhere to say so.
             _ = writeAll(batch.bytes, to: descriptor)

@@ -15,7 +15,7 @@ package final class LoopPaces: MetricsSource {
             .gauge,
             "The longest turn of an event loop in the last one to two minutes: so long its other clients waited."
         )
-        let now = EventLoop.monotonicNanoseconds()
+        let now = LoopTime.current()
         for (index, pace) in paces.withLock({ $0 }).enumerated() {
             text.sample(("loop", "\(index)"), billionths: Int(clamping: pace.longestNanoseconds(at: now)))
         }

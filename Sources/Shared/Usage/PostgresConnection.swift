@@ -97,7 +97,7 @@ final class PostgresConnection {
                 }
             } else { PQsendQuery(handle, sql) }
         guard isSent != 0 else { throw failure() }
-        let end = Self.now() + timeoutMilliseconds
+        let end = LoopTime.current().adding(milliseconds: timeoutMilliseconds)
         while true {
             let left = PQflush(handle)
             guard left >= 0 else { throw failure() }
@@ -116,7 +116,7 @@ final class PostgresConnection {
     }
 
     /// The next result of what was sent; nil: there are no more.
-    private func result(until end: Int) throws(PostgresFailure) -> OpaquePointer? {
+    private func result(until end: LoopTime) throws(PostgresFailure) -> OpaquePointer? {
         while PQisBusy(handle) != 0 {
             try wait(Int16(POLLIN), until: end)
             guard PQconsumeInput(handle) != 0 else { throw failure() }
@@ -124,10 +124,10 @@ final class PostgresConnection {
         return PQgetResult(handle)
     }
 
-    private func wait(_ events: Int16, until end: Int) throws(PostgresFailure) {
+    private func wait(_ events: Int16, until end: LoopTime) throws(PostgresFailure) {
         var wanted = pollfd(fd: PQsocket(handle), events: events, revents: 0)
         while true {
-            let left = end - Self.now()
+            let left = end.milliseconds(since: .current())
             guard left > 0 else {
                 throw PostgresFailure(text: "the server does not answer within \(timeoutMilliseconds) ms")
             }
@@ -135,8 +135,6 @@ final class PostgresConnection {
             if count > 0 || count < 0 && errno != EINTR { return }
         }
     }
-
-    private static func now() -> Int { Int(EventLoop.monotonicNanoseconds() / 1_000_000) }
 
     private func rows(_ result: OpaquePointer) -> [[String?]] {
         (0..<PQntuples(result)).map { row in

@@ -31,7 +31,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     /// once.
     private let process = Int(truncatingIfNeeded: RandomBytes().next() >> 1)
     private var written = 0
-    private var nextUpkeep = 0
+    private var nextUpkeep = LoopTime.distantPast
     private var hasWarned = false
 
     /// Throws if the URL is none that libpq takes. Connects at the first record.
@@ -158,9 +158,9 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     /// Deletes some of what is too old, now and then; at each write while there is much of it. Relays that share the
     /// table do not wait for each other.
     private func keepUp(_ connection: PostgresConnection) {
-        let now = Int(EventLoop.monotonicNanoseconds() / 1_000_000_000)
+        let now = LoopTime.current()
         guard days > 0, now >= nextUpkeep else { return }
-        nextUpkeep = now + Self.upkeepSeconds
+        nextUpkeep = now.adding(seconds: Self.upkeepSeconds)
         let table = UsageSchema.postgresTable
         let oldest = Timestamp.now() - days * 86_400_000
         let sql = """
@@ -173,7 +173,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
             """
         do throws(PostgresFailure) {
             let count = try connection.run(sql).first?.first ?? nil
-            if count == "\(Self.mostDeleted)" { nextUpkeep = 0 }
+            if count == "\(Self.mostDeleted)" { nextUpkeep = .distantPast }
         } catch {
             // The rows are written all the same.
             self.connection = nil

@@ -36,7 +36,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     /// The file was found damaged; the next opening puts it aside.
     private var isBroken = false
     private var lastAside: Int?
-    private var nextUpkeep = 0
+    private var nextUpkeep = LoopTime.distantPast
     /// Between two steps of retention that find little to do.
     var upkeepSeconds = 10
 
@@ -207,9 +207,9 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     /// Deletes some of what is too old or too much, now and then; at each write while there is much of it.
     private func keepUp(_ database: SQLiteDatabase) throws(SQLiteFailure) {
-        let now = Int(EventLoop.monotonicNanoseconds() / 1_000_000_000)
+        let now = LoopTime.current()
         guard now >= nextUpkeep else { return }
-        nextUpkeep = now + upkeepSeconds
+        nextUpkeep = now.adding(seconds: upkeepSeconds)
         let table = UsageSchema.sqliteTable
         if days > 0 {
             let first = UsageSchema.firstSQLiteID(at: Timestamp.now() - days * 86_400_000)
@@ -225,6 +225,6 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     private func delete(_ some: String, _ database: SQLiteDatabase) throws(SQLiteFailure) {
         let table = UsageSchema.sqliteTable
         try database.execute("DELETE FROM \(table) WHERE id IN (\(some) LIMIT \(Self.mostDeleted))")
-        if database.changes == Self.mostDeleted { nextUpkeep = 0 }
+        if database.changes == Self.mostDeleted { nextUpkeep = .distantPast }
     }
 }

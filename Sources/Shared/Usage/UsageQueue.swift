@@ -22,7 +22,7 @@ package final class UsageQueue: Sendable {
 
     /// The records that may wait: while a store is away, nothing is lost up to this number.
     package static let mostRecords = 20_000
-    private static let retryMicroseconds = 1_000_000
+    private static let retryNanoseconds: UInt64 = 1_000_000_000
 
     /// For metrics and the log.
     package let name: String
@@ -33,13 +33,13 @@ package final class UsageQueue: Sendable {
     private let signal = Signal()
     private let worker = Worker()
     private let log: Log
-    private let gatheringMicroseconds: Int
+    private let gatheringNanoseconds: UInt64
 
     /// - Parameter gatheringMilliseconds: for which records wait for others, so that they are written together.
     package init(_ name: String, _ store: any UsageStore, gatheringMilliseconds: Int, _ log: Log) {
         self.name = name
         self.log = log
-        gatheringMicroseconds = gatheringMilliseconds * 1_000
+        gatheringNanoseconds = UInt64(gatheringMilliseconds) * 1_000_000
         worker.begin { [self] in run(store) }
     }
 
@@ -86,7 +86,7 @@ package final class UsageQueue: Sendable {
         var batch: [UsageRecord] = []
         var isFailing = false
         while true {
-            while batch.isEmpty, state.withLock(\.isIdle) { signal.wait(untilMicroseconds: nil) }
+            while batch.isEmpty, state.withLock(\.isIdle) { signal.wait() }
             pause(isFailing: isFailing)
             let told = state.withLock { state in
                 let told = (next: state.next?.store, isReopening: state.isReopening)
@@ -133,14 +133,14 @@ package final class UsageQueue: Sendable {
 
     /// Records gather meanwhile, or the store comes back.
     private func pause(isFailing: Bool) {
-        let pause = isFailing ? Self.retryMicroseconds : gatheringMicroseconds
-        let end = Int(EventLoop.monotonicNanoseconds() / 1_000) + pause
-        while Int(EventLoop.monotonicNanoseconds() / 1_000) < end {
+        let pause = isFailing ? Self.retryNanoseconds : gatheringNanoseconds
+        let end = LoopTime.current() + pause
+        while LoopTime.current() < end {
             let isUrgent = state.withLock { state in
                 state.isTold || !isFailing && state.count > Self.mostRecords / 2
             }
             if isUrgent { return }
-            signal.wait(untilMicroseconds: end)
+            signal.wait(until: end)
         }
     }
 

@@ -1,5 +1,5 @@
 package import Calls
-import Engine
+package import Engine
 import Limits
 package import Shared
 
@@ -11,8 +11,8 @@ package final class Attempts: @unchecked Sendable {
     private let balance: Balance?
     private let sheet: CallSheet
     private let loop: EventLoop
-    /// An answer has to begin by then; `.max`: there is only one candidate, with one key.
-    package private(set) var endsAt: UInt64
+    /// The time by which a response has to begin; `distantFuture` if there is only one candidate, with one key.
+    package private(set) var endsAt: LoopTime
     private var open: OpenCandidates
     /// The candidate that is asked, or was asked last.
     private var current: Int?
@@ -49,7 +49,7 @@ package final class Attempts: @unchecked Sendable {
         loop = first.loop
         let isAlone = list.all.count == 1 && first.hasOneKey
         let nanoseconds = balance?.deadlineNanoseconds ?? UInt64(clamping: BalanceSettings().deadline.nanoseconds)
-        endsAt = isAlone ? .max : loop.nowNanoseconds + nanoseconds
+        endsAt = isAlone ? .distantFuture : loop.now + nanoseconds
     }
 
     /// Before the first is asked.
@@ -58,7 +58,7 @@ package final class Attempts: @unchecked Sendable {
     private var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
     /// Nobody is to blame for so much of the time.
-    func postpone(byNanoseconds delay: UInt64) { if endsAt != .max { endsAt += delay } }
+    func postpone(byNanoseconds delay: UInt64) { endsAt += delay }
 
     // MARK: The next one
 
@@ -81,7 +81,7 @@ package final class Attempts: @unchecked Sendable {
     private func turnTo(_ place: Int) {
         current = place
         guard let balance, balance.hasFailures else { return }
-        balance.begins(open.breakerKey(place), at: loop.nowNanoseconds)
+        balance.begins(open.breakerKey(place), at: loop.now)
     }
 
     /// One of those without room, once it has some; nil: the time is up.
@@ -91,7 +91,7 @@ package final class Attempts: @unchecked Sendable {
             return nil
         }
         let places = open.sortedFull
-        let end = min(loop.nowNanoseconds + UInt64(clamping: rules.queueTime.nanoseconds), endsAt)
+        let end = min(loop.now + UInt64(clamping: rules.queueTime.nanoseconds), endsAt)
         let providers = Set(places.map { list.all[$0].offeredBy })
         let taken = await balance.queue.wait(for: providers, until: end, on: loop) {
             [self] () -> (Int, (Credential, HeldCapacity))? in
@@ -167,7 +167,7 @@ package final class Attempts: @unchecked Sendable {
     private func turn(of candidate: Candidate) -> Credential {
         if let fixed = candidate.fixed { return fixed }
         guard let keys = candidate.keys else { return .none }
-        let now = loop.nowNanoseconds
+        let now = loop.now
         // Those that are compared count the turns of an only key, too.
         let isCompared = open.affinity != nil || balance?.rules.order == .leastLoad
         guard isCompared, let current else { return keys.next(at: now) }
@@ -213,7 +213,7 @@ package final class Attempts: @unchecked Sendable {
         sheet.forgetRefusal()
         let error = call.failure(failure)
         let isOfKey = error.remedy.contains(.nextKey)
-        let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.nowNanoseconds >= endsAt
+        let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.now >= endsAt
         if error.kind == .badRequest, let refusal = error.refusal, error.remedy.contains(.elsewhere) {
             // A key that had no room for all of the call is one that was asked.
             if isOfKey, !isLast, takeNextKey(current, after: call) { return }
@@ -266,9 +266,9 @@ package final class Attempts: @unchecked Sendable {
             return
         }
         if let seconds = error.modelRestSeconds {
-            balance?.rests(open.breakerKey(place), seconds: seconds, at: loop.nowNanoseconds)
+            balance?.rests(open.breakerKey(place), seconds: seconds, at: loop.now)
         } else {
-            balance?.failed(open.breakerKey(place), at: loop.nowNanoseconds)
+            balance?.failed(open.breakerKey(place), at: loop.now)
         }
     }
 
@@ -276,7 +276,7 @@ package final class Attempts: @unchecked Sendable {
         guard !isBound, let keys = list.all[place].keys, let label = call.credential.label else { return false }
         tried[place, default: []].insert(label)
         let tried = tried[place] ?? []
-        let now = loop.nowNanoseconds
+        let now = loop.now
         if list.all[place].capacity != nil {
             takesNextKey = !keys.order(at: now, besides: tried).isEmpty
             return takesNextKey

@@ -111,13 +111,13 @@ package final class Balance: Sendable {
 
     var hasFailures: Bool { failed.load(ordering: .relaxed) }
 
-    func isOpen(_ key: BreakerKey, at now: UInt64) -> Bool {
+    func isOpen(_ key: BreakerKey, at now: LoopTime) -> Bool {
         guard hasFailures else { return false }
         return breakers.withLock { $0[key]?.isOpen(at: now) ?? false }
     }
 
     /// The candidate is asked.
-    func begins(_ key: BreakerKey, at now: UInt64) {
+    func begins(_ key: BreakerKey, at now: LoopTime) {
         guard hasFailures else { return }
         breakers.withLock { $0[key]?.tryOnce(at: now) }
     }
@@ -130,7 +130,7 @@ package final class Balance: Sendable {
         }
     }
 
-    func failed(_ key: BreakerKey, at now: UInt64) {
+    func failed(_ key: BreakerKey, at now: LoopTime) {
         breakers.withLock { breakers in
             breakers[key, default: Breaker()].failed(
                 at: now,
@@ -142,9 +142,9 @@ package final class Balance: Sendable {
     }
 
     /// It can serve nothing for some time.
-    func rests(_ key: BreakerKey, seconds: Int, at now: UInt64) {
+    func rests(_ key: BreakerKey, seconds: Int, at now: LoopTime) {
         breakers.withLock { breakers in
-            breakers[key, default: Breaker()].rest(at: now, nanoseconds: UInt64(seconds) * 1_000_000_000)
+            breakers[key, default: Breaker()].rest(at: now, seconds: seconds)
             failed.store(true, ordering: .relaxed)
         }
     }

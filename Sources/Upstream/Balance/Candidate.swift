@@ -98,7 +98,7 @@ package final class Candidate: Sendable {
     var breakerKey: Balance.BreakerKey { Balance.BreakerKey(provider: offeredBy, model: model.id) }
 
     /// Some key does not rest.
-    var hasSoundKey: Bool { fixed != nil || keys?.isAvailable(at: loop.nowNanoseconds) ?? true }
+    var hasSoundKey: Bool { fixed != nil || keys?.isAvailable(at: loop.now) ?? true }
 
     /// Takes the turn of a key, and capacity if its provider has a bound.
     package func call(billing sheet: CallSheet) async throws(UpstreamError) -> VendorCall {
@@ -110,7 +110,7 @@ package final class Candidate: Sendable {
 
     /// Of a candidate without a bound.
     package func unboundedCall(billing sheet: CallSheet) -> VendorCall {
-        call(with: fixed ?? keys?.next(at: loop.nowNanoseconds) ?? .none, billing: sheet)
+        call(with: fixed ?? keys?.next(at: loop.now) ?? .none, billing: sheet)
     }
 
     func call(with credential: Credential, billing sheet: CallSheet) -> VendorCall {
@@ -133,7 +133,7 @@ package final class Candidate: Sendable {
     func isKnownFull(besides tried: Set<String> = []) -> Bool {
         guard let capacity else { return false }
         if capacity.isAwaited { return true }
-        let all = fixed.map { [$0] } ?? keys.map { $0.order(at: loop.nowNanoseconds, besides: tried) } ?? [.none]
+        let all = fixed.map { [$0] } ?? keys.map { $0.order(at: loop.now, besides: tried) } ?? [.none]
         return !all.isEmpty && all.allSatisfy(capacity.isKnownFull)
     }
 

@@ -50,7 +50,7 @@ package struct Candidates: Sendable {
     private func isSound(_ candidate: Candidate) -> Bool {
         guard candidate.hasSoundKey else { return false }
         guard let balance, balance.hasFailures else { return true }
-        return !balance.isOpen(candidate.breakerKey, at: candidate.loop.nowNanoseconds)
+        return !balance.isOpen(candidate.breakerKey, at: candidate.loop.now)
     }
 
     /// Some take calls as they came, others do not.

@@ -124,7 +124,7 @@ package final class Capacity: CallCapacity {
         guard isTurn || !isAwaited else { return nil }
         var choice = choice
         choice.capacity = self
-        let now = loop.nowNanoseconds
+        let now = loop.now
         var all = fixed.map { [$0] } ?? keys.map { $0.order(at: now, besides: tried, choice) } ?? [.none]
         // If all rest, the one that is due first.
         let allRest = all.isEmpty && tried.isEmpty
@@ -148,7 +148,7 @@ package final class Capacity: CallCapacity {
         on loop: EventLoop
     ) async throws(UpstreamError) -> (Credential, HeldCapacity) {
         if let taken = await takeNow(ofKeys: keys, or: fixed, on: loop) { return taken }
-        let credential = fixed ?? keys?.next(at: loop.nowNanoseconds) ?? .none
+        let credential = fixed ?? keys?.next(at: loop.now) ?? .none
         return (credential, try await take(for: credential, isAfterAnother: false, on: loop))
     }
 
@@ -156,7 +156,7 @@ package final class Capacity: CallCapacity {
         for credential: Credential,
         isAfterAnother: Bool,
         _ patience: CapacityPatience = .none,
-        by end: UInt64 = .max,
+        by end: LoopTime = .distantFuture,
         on loop: EventLoop
     ) async throws(UpstreamError) -> HeldCapacity {
         if isAfterAnother || !isAwaited && !queue.isAwaited(place, by: credential),
@@ -170,7 +170,7 @@ package final class Capacity: CallCapacity {
             case .ownStart: ownNanoseconds
             case .ownChoices: Self.choicesNanoseconds
             }
-        let end = lacksStore ? 0 : min(end, loop.nowNanoseconds + max(queueNanoseconds, least))
+        let end = lacksStore ? .distantPast : min(end, loop.now + max(queueNanoseconds, least))
         let own = isAfterAnother ? credential : nil
         let held = await queue.wait(for: [place], with: own, until: end, on: loop) { () -> HeldCapacity? in
             guard isAfterAnother || !queue.isAwaited(place, by: credential) else { return nil }

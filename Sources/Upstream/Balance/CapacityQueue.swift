@@ -39,16 +39,16 @@ package final class CapacityQueue: Sendable {
     func wait<Value>(
         for providers: Set<Int>,
         with credential: Credential? = nil,
-        until end: UInt64,
+        until end: LoopTime,
         on loop: EventLoop,
         _ take: () async -> Value?
     ) async -> Value? {
-        guard loop.nowNanoseconds < end, let ticket = join(providers, credential?.account, loop) else { return nil }
+        guard loop.now < end, let ticket = join(providers, credential?.account, loop) else { return nil }
         defer { leave(ticket) }
-        while !Task.isCancelled, loop.nowNanoseconds < end {
+        while !Task.isCancelled, loop.now < end {
             ticket.isCalled = false
             if isFirst(ticket), let value = await take() { return value }
-            await ticket.wait(until: min(end, loop.nowNanoseconds + Self.lookNanoseconds))
+            await ticket.wait(until: min(end, loop.now + Self.lookNanoseconds))
         }
         return nil
     }
@@ -124,7 +124,7 @@ private final class Ticket: TimerTarget, @unchecked Sendable {
         self.loop = loop
     }
 
-    func wait(until end: UInt64) async {
+    func wait(until end: LoopTime) async {
         if isCalled { return }
         loop.arm(timer, at: end)
         await waiter.wait()

@@ -1,5 +1,5 @@
 package import Calls
-import Engine
+package import Engine
 import Synchronization
 
 /// A provider's own keys, taken in turn by all loops: each as often as its weight says, and as evenly as can be. A key
@@ -14,7 +14,7 @@ package final class KeyRing: KeyRests {
         /// Its share of all calls would be this much after one more.
         var nextTurn: Double { (chosen + 1) / weight }
 
-        func isAvailable(at now: UInt64) -> Bool { rest.map { $0.mayBeTried(at: now) } ?? true }
+        func isAvailable(at now: LoopTime) -> Bool { rest.map { $0.mayBeTried(at: now) } ?? true }
     }
 
     private let credentials: [Credential]
@@ -72,13 +72,13 @@ package final class KeyRing: KeyRests {
     }
 
     /// False: all keys rest.
-    func isAvailable(at now: UInt64) -> Bool {
+    func isAvailable(at now: LoopTime) -> Bool {
         guard hasRests else { return true }
         return places.withLock { places in places.contains { $0.isAvailable(at: now) } }
     }
 
     /// Takes the turn of a key. If all rest, the one that is due first.
-    func next(at now: UInt64) -> Credential {
+    func next(at now: LoopTime) -> Credential {
         // There is nothing to choose.
         if credentials.count == 1, !hasRests { return credentials[0] }
         if let available = next(at: now, besides: []) { return available }
@@ -88,7 +88,7 @@ package final class KeyRing: KeyRests {
     }
 
     /// Takes the turn of a key that does not rest and is not in `tried`; nil: there is none.
-    func next(at now: UInt64, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> Credential? {
+    func next(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> Credential? {
         places.withLock { places in
             var best: (place: Int, rank: KeyChoice.Rank)?
             for (index, place) in places.enumerated() where place.isAvailable(at: now) && !isIn(tried, index) {
@@ -102,12 +102,12 @@ package final class KeyRing: KeyRests {
     }
 
     /// The keys that do not rest and are not in `tried`, the one whose turn it is first.
-    func order(at now: UInt64, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> [Credential] {
+    func order(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> [Credential] {
         ranked(at: now, besides: tried, choice).map { credentials[$0.place] }
     }
 
     /// Of the one whose turn it is; nil: all rest.
-    func best(at now: UInt64, _ choice: KeyChoice) -> KeyChoice.Rank? {
+    func best(at now: LoopTime, _ choice: KeyChoice) -> KeyChoice.Rank? {
         if !hasRests, choice.isByTurn {
             return KeyChoice.Rank(load: 0, turn: Double(bitPattern: leastTurn.load(ordering: .relaxed)))
         }
@@ -115,7 +115,7 @@ package final class KeyRing: KeyRests {
     }
 
     private func ranked(
-        at now: UInt64,
+        at now: LoopTime,
         besides tried: Set<String>,
         _ choice: KeyChoice
     ) -> [(place: Int, rank: KeyChoice.Rank)] {
@@ -128,7 +128,7 @@ package final class KeyRing: KeyRests {
     }
 
     /// False: the key has rested, and another call is its trial. Else this one is, if it has rested.
-    func begins(_ credential: Credential, at now: UInt64) -> Bool {
+    func begins(_ credential: Credential, at now: LoopTime) -> Bool {
         guard hasRests, let index = index(of: credential) else { return true }
         return places.withLock { places in
             guard places[index].isAvailable(at: now) else { return false }
@@ -144,14 +144,14 @@ package final class KeyRing: KeyRests {
     }
 
     /// The key is used.
-    func took(_ credential: Credential, at now: UInt64) {
+    func took(_ credential: Credential, at now: LoopTime) {
         guard let index = index(of: credential) else { return }
         places.withLock { take(index, of: &$0, at: now) }
     }
 
     private func index(of credential: Credential) -> Int? { credentials.firstIndex { $0.label == credential.label } }
 
-    private func take(_ index: Int, of places: inout [Place], at now: UInt64) {
+    private func take(_ index: Int, of places: inout [Place], at now: LoopTime) {
         let turn = places[index].nextTurn
         places[index].chosen += 1
         places[index].rest?.tryOnce(at: now)
@@ -171,23 +171,23 @@ package final class KeyRing: KeyRests {
     var soonest: Credential { credentials[placeOfSoonest] }
 
     private var placeOfSoonest: Int {
-        let ends = places.withLock { $0.map { $0.rest?.endsAt ?? 0 } }
+        let ends = places.withLock { $0.map { $0.rest?.endsAt ?? .distantPast } }
         return ends.indices.min { ends[$0] < ends[$1] } ?? 0
     }
 
     /// The names of the keys that rest.
-    func resting(at now: UInt64) -> [String] {
+    func resting(at now: LoopTime) -> [String] {
         guard hasRests else { return [] }
         let rests = places.withLock { places in places.map { $0.rest.map { now < $0.endsAt } ?? false } }
         return zip(credentials, rests).compactMap { $1 ? $0.label : nil }
     }
 
-    package func served(_ credential: Credential, begun: UInt64) {
+    package func served(_ credential: Credential, begun: LoopTime) {
         guard hasRests else { return }
         change(credential) { if $0.map({ !$0.began(after: begun) }) ?? false { $0 = nil } }
     }
 
-    package func failed(_ credential: Credential, _ rest: UpstreamError.Rest?, begun: UInt64, at now: UInt64) {
+    package func failed(_ credential: Credential, _ rest: UpstreamError.Rest?, begun: LoopTime, at now: LoopTime) {
         guard rest != nil || hasRests else { return }
         change(credential) { resting in
             let isOld = resting.map { $0.began(after: begun) } ?? false

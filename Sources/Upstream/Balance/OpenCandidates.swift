@@ -76,7 +76,7 @@ struct OpenCandidates {
         if list.areBounded { setFullAside() }
         let areSound = list.haveNoRests && !(balance?.hasFailures ?? false)
         if areSound, let place = turnOfAll() { return place }
-        let now = list.all[0].loop.nowNanoseconds
+        let now = list.all[0].loop.now
         let sound = areSound ? left : left.filter { isSound($0, at: now) }
         guard let first = sound.first ?? left.first else { return nil }
         guard let balance, !sound.isEmpty else { return first }
@@ -138,7 +138,7 @@ struct OpenCandidates {
     ///
     /// - Parameter places: at least one.
     private mutating func best(of places: ArraySlice<Int>, _ balance: Balance) -> Int {
-        let now = list.all[0].loop.nowNanoseconds
+        let now = list.all[0].loop.now
         var best = places[places.startIndex]
         var least = rank(best, balance, at: now)
         for place in places.dropFirst() {
@@ -150,7 +150,7 @@ struct OpenCandidates {
         return best
     }
 
-    private func rank(_ place: Int, _ balance: Balance, at now: UInt64) -> KeyChoice.Rank {
+    private func rank(_ place: Int, _ balance: Balance, at now: LoopTime) -> KeyChoice.Rank {
         let candidate = list.all[place]
         let choice = affinity == nil ? KeyChoice(capacity: candidate.capacity) : choice(place)
         let rank =
@@ -167,7 +167,7 @@ struct OpenCandidates {
         }
     }
 
-    private func isSound(_ place: Int, at now: UInt64) -> Bool {
+    private func isSound(_ place: Int, at now: LoopTime) -> Bool {
         list.all[place].hasSoundKey && !(balance?.isOpen(breakerKey(place), at: now) ?? false)
     }
 

@@ -61,7 +61,7 @@ package struct FileCandidate: Sendable {
         if let capacity {
             (credential, held) = try await capacity.take(ofKeys: keys, or: fixed, on: loop)
         } else {
-            credential = fixed ?? keys?.next(at: loop.nowNanoseconds) ?? .none
+            credential = fixed ?? keys?.next(at: loop.now) ?? .none
         }
         return FileKeeper(
             provider,

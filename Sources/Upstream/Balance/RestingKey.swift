@@ -1,19 +1,20 @@
 import Calls
+import Engine
 
 /// The rest of a key, in nanoseconds of the loops' clock.
 struct RestingKey {
     private let rest: UpstreamError.Rest
     private let seconds: Int
-    let endsAt: UInt64
-    private let beganAt: UInt64
+    let endsAt: LoopTime
+    private let beganAt: LoopTime
     /// While it is tried.
-    private var trialEndsAt: UInt64 = 0
+    private var trialEndsAt = LoopTime.distantPast
 
     /// The longest that a trial without an outcome holds others up.
     private static let trialNanoseconds: UInt64 = 60_000_000_000
 
     /// - Parameter last: the rest before, if no call was served since.
-    init(_ rest: UpstreamError.Rest, at now: UInt64, after last: RestingKey?) {
+    init(_ rest: UpstreamError.Rest, at now: LoopTime, after last: RestingKey?) {
         self.rest = rest
         switch rest {
         case .fixed(let seconds), .told(let seconds):
@@ -21,20 +22,21 @@ struct RestingKey {
         case .doubling(let first, let most):
             if let last, last.rest == rest {
                 // Calls that ran at the same time fail together, and are one failure.
-                seconds = now < last.endsAt && last.trialEndsAt == 0 ? last.seconds : min(2 * last.seconds, most)
+                seconds =
+                    now < last.endsAt && last.trialEndsAt == .distantPast ? last.seconds : min(2 * last.seconds, most)
             } else {
                 seconds = first
             }
         }
         beganAt = now
-        endsAt = now + UInt64(seconds) * 1_000_000_000
+        endsAt = now.adding(seconds: seconds)
     }
 
-    func began(after time: UInt64) -> Bool { beganAt > time }
+    func began(after time: LoopTime) -> Bool { beganAt > time }
 
-    func mayBeTried(at now: UInt64) -> Bool { now >= endsAt && now >= trialEndsAt }
+    func mayBeTried(at now: LoopTime) -> Bool { now >= endsAt && now >= trialEndsAt }
 
-    mutating func tryOnce(at now: UInt64) { trialEndsAt = now + Self.trialNanoseconds }
+    mutating func tryOnce(at now: LoopTime) { trialEndsAt = now + Self.trialNanoseconds }
 
-    mutating func endTrial() { trialEndsAt = 0 }
+    mutating func endTrial() { trialEndsAt = .distantPast }
 }

@@ -12,7 +12,7 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     private var failure: UpstreamError?
     private let isLifted: () -> Bool
     private let delay: () -> UInt64
-    private var endsAt = UInt64.max
+    private var endsAt = LoopTime.distantFuture
     private lazy var timer = Timer(self)
 
     /// - Parameters:
@@ -31,7 +31,7 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     package func timerFired() {
         guard !isLifted() else { return }
         let end = endsAt + delay()
-        guard loop.nowNanoseconds >= end else { return loop.arm(timer, at: end) }
+        guard loop.now >= end else { return loop.arm(timer, at: end) }
         isLate = true
         task?.cancel()
     }
@@ -41,11 +41,11 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
 
     /// The same as `result`, of a call that keeps its result itself: a generic function of another module costs more.
     package func run(
-        until end: UInt64,
+        until end: LoopTime,
         orFailFor cause: @autoclosure () -> String,
         _ ask: @escaping @Sendable () async throws(UpstreamError) -> Void
     ) async throws(UpstreamError) {
-        guard end < .max else { return try await ask() }
+        guard end < .distantFuture else { return try await ask() }
         let task = Task(executorPreference: loop) { [self] in
             do throws(UpstreamError) { try await ask() } catch { failure = error }
         }
@@ -65,10 +65,10 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     }
 
     /// - Parameters:
-    ///   - end: `.max`: there is no limit.
+    ///   - end: the time by which the call has to end; `distantFuture` if there is no limit.
     ///   - cause: of the failure if its time is over, for the log.
     package func result<Value: Sendable>(
-        until end: UInt64,
+        until end: LoopTime,
         orFailFor cause: @autoclosure () -> String,
         _ ask: @escaping @Sendable () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {

@@ -253,7 +253,7 @@ final class AttachmentLoader: @unchecked Sendable {
     ) async throws(APIError) -> KeptAsset {
         let credential = call.credential
         let key = AssetCache.Key(content, of: access.caller, account: credential.account)
-        if let known = access.assets.asset(key, at: access.loop.nowNanoseconds) {
+        if let known = access.assets.asset(key, at: access.loop.now) {
             for place in group.places { remembered[place] = key }
             return known
         }
@@ -265,7 +265,7 @@ final class AttachmentLoader: @unchecked Sendable {
                 mediaType: new.mediaType,
                 by: call
             )
-            access.assets.add(kept, key, at: access.loop.nowNanoseconds)
+            access.assets.add(kept, key, at: access.loop.now)
             return kept
         } catch {
             throw failure(error, parts[group.places[0]].param)

@@ -10,8 +10,8 @@ package final class GoogleTokens: Sendable {
         let text: String
         fileprivate let number: Int
         // In nanoseconds of the loops' clock.
-        fileprivate let dueAt: UInt64
-        fileprivate let endsAt: UInt64
+        fileprivate let dueAt: LoopTime
+        fileprivate let endsAt: LoopTime
     }
 
     fileprivate struct State {
@@ -25,9 +25,9 @@ package final class GoogleTokens: Sendable {
         var failure: UpstreamError?
         var failures = 0
         /// No exchange begins before.
-        var restsUntil: UInt64 = 0
+        var restsUntil = LoopTime.distantPast
         /// A token is dropped that soon after another one in vain.
-        var mayDropFrom: UInt64 = 0
+        var mayDropFrom = LoopTime.distantPast
     }
 
     private enum Step {
@@ -62,9 +62,9 @@ package final class GoogleTokens: Sendable {
         on loop: EventLoop,
         patienceNanoseconds: UInt64
     ) async throws(UpstreamError) -> Token {
-        let end = loop.nowNanoseconds + patienceNanoseconds
+        let end = loop.now + patienceNanoseconds
         while true {
-            let now = loop.nowNanoseconds
+            let now = loop.now
             let (step, begins) = state.withLock { Self.step(&$0, at: now, on: loop) }
             if begins { Task(executorPreference: loop) { await self.renew(by: transport, on: loop) } }
             switch step {
@@ -73,14 +73,14 @@ package final class GoogleTokens: Sendable {
             case .wait(let wait):
                 await wait.end(until: end)
                 if Task.isCancelled { throw UpstreamError(TransportError(.cancelled)) }
-                guard loop.nowNanoseconds < end else {
+                guard loop.now < end else {
                     throw UpstreamError(.timedOut, cause: "no access token came in time")
                 }
             }
         }
     }
 
-    private static func step(_ state: inout State, at now: UInt64, on loop: EventLoop) -> (Step, begins: Bool) {
+    private static func step(_ state: inout State, at now: LoopTime, on loop: EventLoop) -> (Step, begins: Bool) {
         let isFree = !state.isRenewing
         if let token = state.current, now < token.endsAt {
             let begins = isFree && now >= token.dueAt && now >= state.restsUntil
@@ -97,7 +97,7 @@ package final class GoogleTokens: Sendable {
     /// The vendor has refused the token.
     ///
     /// - Returns: another one may do better.
-    func drop(_ token: Token, at now: UInt64) -> Bool {
+    func drop(_ token: Token, at now: LoopTime) -> Bool {
         state.withLock { state in
             guard let current = state.current, current.number == token.number else { return true }
             guard now >= state.mayDropFrom else { return false }
@@ -117,7 +117,7 @@ package final class GoogleTokens: Sendable {
             await loop.sleep(nanoseconds: pause)
             outcome = await exchange.token(for: refreshToken, by: transport)
         }
-        let now = loop.nowNanoseconds
+        let now = loop.now
         let waits = state.withLock { state in
             Self.take(outcome, &state, at: now)
             state.isRenewing = false
@@ -136,7 +136,7 @@ package final class GoogleTokens: Sendable {
         }
     }
 
-    private static func take(_ outcome: GoogleExchange.Outcome, _ state: inout State, at now: UInt64) {
+    private static func take(_ outcome: GoogleExchange.Outcome, _ state: inout State, at now: LoopTime) {
         switch outcome {
         case .token(let new):
             let life = UInt64(new.seconds) * 1_000_000_000
@@ -144,23 +144,23 @@ package final class GoogleTokens: Sendable {
             state.current = Token(
                 text: new.text,
                 number: state.number,
-                dueAt: now + life - min(marginNanoseconds, life / 2),
+                dueAt: now + (life - min(marginNanoseconds, life / 2)),
                 endsAt: now + life
             )
             if let refreshToken = new.refreshToken { state.refreshToken = refreshToken }
             state.failure = nil
             state.failures = 0
-            state.restsUntil = 0
+            state.restsUntil = .distantPast
         case .refused(let cause):
             state.failure = UpstreamError(.badKey, cause: cause)
-            state.restsUntil = now + UInt64(refusalSeconds) * 1_000_000_000
+            state.restsUntil = now.adding(seconds: refusalSeconds)
         case .failed(let cause):
             let seconds = min(1 << min(state.failures, 6), longestRestSeconds)
             state.failures += 1
             var error = UpstreamError(.unavailable, cause: cause)
             error.retryAfterSeconds = seconds
             state.failure = error
-            state.restsUntil = now + UInt64(seconds) * 1_000_000_000
+            state.restsUntil = now.adding(seconds: seconds)
         }
     }
 }
@@ -176,7 +176,7 @@ private final class TokenWait: TimerTarget, @unchecked Sendable {
 
     init(_ loop: EventLoop) { self.loop = loop }
 
-    func end(until deadline: UInt64) async {
+    func end(until deadline: LoopTime) async {
         guard !isOver else { return }
         loop.arm(timer, at: deadline)
         await waiter.wait()

@@ -8,7 +8,7 @@ package final class LocationRests: Sendable {
     private struct State {
         var rests: [RestingKey?]
         /// By location and model: the time until which it is tried last.
-        var missing = RecentTable<String, UInt64>()
+        var missing = RecentTable<String, LoopTime>()
     }
 
     private let state: Lock<State>
@@ -20,9 +20,9 @@ package final class LocationRests: Sendable {
 
     /// The places of the locations to try, in this order: those that rest are left out, unless all do; those without
     /// the model are the last.
-    func order(for model: String, at now: UInt64) -> [Int] {
+    func order(for model: String, at now: LoopTime) -> [Int] {
         state.withLock { state in
-            let ends = state.rests.map { $0?.endsAt ?? 0 }
+            let ends = state.rests.map { $0?.endsAt ?? .distantPast }
             var sound = ends.indices.filter { ends[$0] <= now }
             if sound.isEmpty, let first = ends.indices.min(by: { ends[$0] < ends[$1] }) { sound = [first] }
             let lacking = sound.filter { state.missing.use("\($0) \(model)").map { now < $0 } ?? false }
@@ -32,7 +32,7 @@ package final class LocationRests: Sendable {
 
     func served(_ place: Int) { state.withLock { $0.rests[place] = nil } }
 
-    func failed(_ place: Int, _ model: String, _ error: UpstreamError, at now: UInt64) {
+    func failed(_ place: Int, _ model: String, _ error: UpstreamError, at now: LoopTime) {
         state.withLock { state in
             switch error.kind {
             case .unknownModel:

@@ -33,7 +33,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     private var loop: EventLoop { vertex.wire.tools.loop }
 
     func begin() async throws(UpstreamError) {
-        if !isBegun { left = vertex.site.locations.order(for: model, at: loop.nowNanoseconds) }
+        if !isBegun { left = vertex.site.locations.order(for: model, at: loop.now) }
         isBegun = true
         var key = vendorCall.key
         if let tokens = vertex.site.tokens {
@@ -56,7 +56,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
         case .badKey:
             guard !isRenewed, let tokens = vertex.site.tokens, let access else { return error }
             isRenewed = true
-            return tokens.drop(access, at: loop.nowNanoseconds) ? nil : error
+            return tokens.drop(access, at: loop.now) ? nil : error
         case .forbidden where !isCounted && error.code == Fault.wantsProject:
             isCounted = true
             return nil
@@ -69,7 +69,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     /// no time for another one.
     private func next(after error: UpstreamError) -> UpstreamError? {
         guard let place = left.first else { return error }
-        vertex.site.locations.failed(place, model, error, at: loop.nowNanoseconds)
+        vertex.site.locations.failed(place, model, error, at: loop.now)
         let isLate = [.firstByteTimeout, .idleTimeout, .totalTimeout, .overloaded].contains(error.fault)
         guard error.remedy.contains(.elsewhere), !error.remedy.contains(.again), !isLate, !error.isCut else {
             return error

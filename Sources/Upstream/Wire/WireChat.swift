@@ -163,7 +163,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// A wait for a token would come between the start that was counted and the call.
     private func begin(_ route: any WireRoute) async throws(UpstreamError) {
-        let counted = vendor.tools.loop.nowNanoseconds
+        let counted = vendor.tools.loop.now
         try await route.begin()
         try await vendorCall.start(countedAt: counted)
     }

@@ -29,7 +29,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     private var isDone = false
     private var isStopped = false
     /// When what is waited for at the end has to be there; nil: the end has not come yet.
-    private var tailEnds: UInt64?
+    private var tailEnds: LoopTime?
     /// The vendor's stream is stopped, whoever asked for that.
     private var isClosed = false
     /// Of events that are longer than most.
@@ -108,10 +108,10 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
 
     /// However often something comes that is not waited for.
     private func tailLeft() -> UInt64 {
-        let now = EventLoop.monotonicNanoseconds()
+        let now = LoopTime.current()
         let ends = tailEnds ?? now + tailNanoseconds
         tailEnds = ends
-        return ends - min(now, ends)
+        return ends.nanoseconds(since: now)
     }
 
     private func takeBytes() throws(UpstreamError) {

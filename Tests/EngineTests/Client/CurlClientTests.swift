@@ -99,7 +99,7 @@ import Testing
         let turns = Atomics()
         let loop = EventLoop(clock: {
             turns.count.add(1, ordering: .relaxed)
-            return EventLoop.monotonicNanoseconds()
+            return LoopTime.current()
         })
         let (outcomes, spent) = await withClient(loop) { client, loop in
             let first = await client.outcome(UpstreamCall(vendor.url()))

@@ -76,7 +76,7 @@ import Testing
         let vendor = RawServer { peer, _ in peer.waitForEnd() }
         let outcome = await withClient { client, loop in
             let deadline = Deadline()
-            deadline.set(loop.nowNanoseconds)
+            deadline.set(loop.now)
             return await client.outcome(UpstreamCall(vendor.url(), by: deadline))
         }
         #expect(outcome == .failure(.late) && vendor.connections == 0)
@@ -140,11 +140,11 @@ import Testing
 }
 
 private final class Deadline: AnswerDeadline, Sendable {
-    private let end = Atomic(UInt64.max)
+    private let end = Atomic(LoopTime.distantFuture)
 
-    var endsAt: UInt64 { end.load(ordering: .relaxed) }
+    var endsAt: LoopTime { end.load(ordering: .relaxed) }
 
-    func set(_ nanoseconds: UInt64) { end.store(nanoseconds, ordering: .relaxed) }
+    func set(_ time: LoopTime) { end.store(time, ordering: .relaxed) }
 
-    func lift() { set(.max) }
+    func lift() { set(.distantFuture) }
 }

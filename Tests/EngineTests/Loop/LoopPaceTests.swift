@@ -9,7 +9,7 @@ import Testing
     @Test("the longest turn is told for one to two minutes")
     func forgets() {
         let pace = LoopPace()
-        let start = 1_000 * second
+        let start = LoopTime.seconds(1_000)
         pace.turnBegins(at: start)
         #expect(pace.turnEnds(at: start + 300) == 300)
         pace.turnBegins(at: start + second)
@@ -27,10 +27,10 @@ import Testing
     @Test("a turn that has not ended counts as far as it has come")
     func isBusy() {
         let pace = LoopPace()
-        pace.turnBegins(at: 10 * second)
-        #expect(pace.longestNanoseconds(at: 13 * second) == 3 * second)
-        _ = pace.turnEnds(at: 14 * second)
-        #expect(pace.longestNanoseconds(at: 14 * second) == 4 * second)
+        pace.turnBegins(at: .seconds(10))
+        #expect(pace.longestNanoseconds(at: .seconds(13)) == 3 * second)
+        _ = pace.turnEnds(at: .seconds(14))
+        #expect(pace.longestNanoseconds(at: .seconds(14)) == 4 * second)
     }
 
     @Test("a turn of a quarter of a second is told, a shorter one is not", arguments: [(249, 0), (250, 1)])

@@ -12,7 +12,7 @@ import Testing
                     oneLoop.value.check()
                     isDone.wake()
                 }
-                isDone.wait(untilMicroseconds: nil)
+                isDone.wait()
             }
         }
     }
@@ -37,8 +37,8 @@ import Testing
             let thread = LoopThread()
             let (begun, target) = (Signal(), Target())
             thread.loop.call { begun.wake() }
-            begun.wait(untilMicroseconds: nil)
-            thread.loop.arm(Timer(target), at: .max)
+            begun.wait()
+            thread.loop.arm(Timer(target), at: .distantFuture)
         }
     }
 }

@@ -4,23 +4,23 @@ import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct SignalTests {
-    private let now = Int(EventLoop.monotonicNanoseconds() / 1_000)
+    private let now = LoopTime.current()
 
     @Test("a wake-up before the wait counts, and many count as one")
     func wokenBefore() {
         let parking = Signal()
         for _ in 0..<3 { parking.wake() }
-        parking.wait(untilMicroseconds: nil)
-        parking.wait(untilMicroseconds: now + 20_000)
-        #expect(EventLoop.monotonicNanoseconds() >= UInt64(now + 20_000) * 1_000)
+        parking.wait()
+        parking.wait(until: now + 20_000_000)
+        #expect(LoopTime.current() >= now + 20_000_000)
     }
 
     @Test("a time that has passed ends the wait, and wake-ups count afterwards")
     func timedOut() {
         let parking = Signal()
-        parking.wait(untilMicroseconds: now - 1)
+        parking.wait(until: now)
         parking.wake()
-        parking.wait(untilMicroseconds: nil)
+        parking.wait()
     }
 
     @Test("what was left before a wake-up is found after the wait, however the two meet")
@@ -51,7 +51,7 @@ private func takeAll(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPoi
     let run = Unmanaged<Run>.fromOpaque(context).takeUnretainedValue()
     var taken = 0
     while taken < Run.last {
-        run.parking.wait(untilMicroseconds: nil)
+        run.parking.wait()
         taken = run.left.load(ordering: .relaxed)
         run.taken.store(taken, ordering: .relaxed)
     }

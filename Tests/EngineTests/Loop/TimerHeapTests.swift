@@ -18,8 +18,8 @@ import Testing
         var random = Seeded(seed)
         let targets = (0..<40).map { Target($0) }
         var heap = TimerHeap()
-        var model: [Int: UInt64] = [:]
-        var now: UInt64 = 1_000_000
+        var model: [Int: LoopTime] = [:]
+        var now: LoopTime = 1_000_000
         for step in 0..<1_000 {
             let target = targets[random.below(targets.count)]
             switch random.below(8) {
@@ -69,7 +69,7 @@ import Testing
     func lazily() {
         let target = Target(0)
         var heap = TimerHeap()
-        for later in 1...1_000 { heap.arm(target.timer, at: UInt64(later) * 1_000_000) }
+        for later in 1...1_000 { heap.arm(target.timer, at: LoopTime(nanoseconds: UInt64(later) * 1_000_000)) }
         let early = heap.takeDue(at: 999_999_999) != nil
         let wait = heap.wait(from: 999_000_000)
         let due = heap.takeDue(at: 1_000_000_000) != nil

@@ -12,24 +12,24 @@ import Testing
     func hangs() {
         var watch = LoopWatch()
         for tick in 0..<30 as Range<UInt64> {
-            #expect(watch.tick(at: tick * second, turns: [tick, 7, 2 * tick]) == nil)
+            #expect(watch.tick(at: .seconds(tick), turns: [tick, 7, 2 * tick]) == nil)
         }
-        #expect(watch.tick(at: 30 * second, turns: [30, 7, 60]) == 1)
+        #expect(watch.tick(at: .seconds(30), turns: [30, 7, 60]) == 1)
     }
 
     @Test("an answer begins the count anew")
     func answers() {
         var watch = LoopWatch()
         for tick in 0..<200 as Range<UInt64> {
-            #expect(watch.tick(at: tick * second, turns: [tick / 30]) == nil)
+            #expect(watch.tick(at: .seconds(tick), turns: [tick / 30]) == nil)
         }
     }
 
     @Test("a tick that is late begins the count anew", arguments: [(500, true), (501, false)])
     func isLate(_ milliseconds: UInt64, _ isCounted: Bool) {
         var watch = LoopWatch()
-        for tick in 0..<30 as Range<UInt64> { _ = watch.tick(at: tick * second, turns: [7]) }
-        let late = 30 * second + milliseconds * 1_000_000
+        for tick in 0..<30 as Range<UInt64> { _ = watch.tick(at: .seconds(tick), turns: [7]) }
+        let late = LoopTime.seconds(30) + milliseconds * 1_000_000
         #expect(watch.tick(at: late, turns: [7]) == (isCounted ? 0 : nil))
         guard !isCounted else { return }
         for tick in 1..<30 as Range<UInt64> { #expect(watch.tick(at: late + tick * second, turns: [7]) == nil) }

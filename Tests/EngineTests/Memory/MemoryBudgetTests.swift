@@ -115,14 +115,13 @@ import Testing
         let queue = MemoryQueue()
         let (first, second) = (EventLoop(), EventLoop())
         let (a, b) = (ObjectIdentifier(first), ObjectIdentifier(second))
-        let second1: UInt64 = 1_000_000_000
-        #expect(!queue.isSlowest(500, of: a, at: 10 * second1), "the other has had no say")
-        #expect(!queue.isSlowest(400, of: b, at: 10 * second1 + 1), "it is slower")
-        #expect(!queue.isSlowest(500, of: a, at: 11 * second1))
-        #expect(queue.isSlowest(400, of: b, at: 11 * second1 + 1))
-        #expect(!queue.isSlowest(500, of: a, at: 12 * second1), "that of the other may be gone now")
-        #expect(!queue.isSlowest(500, of: a, at: 13 * second1), "it was the slowest just now")
-        #expect(queue.isSlowest(500, of: a, at: 14 * second1))
+        #expect(!queue.isSlowest(500, of: a, at: .seconds(10)), "the other has had no say")
+        #expect(!queue.isSlowest(400, of: b, at: .seconds(10) + 1), "it is slower")
+        #expect(!queue.isSlowest(500, of: a, at: .seconds(11)))
+        #expect(queue.isSlowest(400, of: b, at: .seconds(11) + 1))
+        #expect(!queue.isSlowest(500, of: a, at: .seconds(12)), "that of the other may be gone now")
+        #expect(!queue.isSlowest(500, of: a, at: .seconds(13)), "it was the slowest just now")
+        #expect(queue.isSlowest(500, of: a, at: .seconds(14)))
     }
 
     @Test("what came in five seconds is known after five in which the body was read")

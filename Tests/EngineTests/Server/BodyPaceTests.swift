@@ -3,7 +3,7 @@ import Testing
 @testable import Engine
 
 @Suite struct BodyPaceTests {
-    private let start: UInt64 = 7_000_000_000
+    private let start = LoopTime(nanoseconds: 7_000_000_000)
 
     /// After how many checks a body is too slow that brings so many bytes in each five seconds; nil: not in 100.
     private func checksUntilTooSlow(_ bytes: (Int) -> Int) -> Int? {

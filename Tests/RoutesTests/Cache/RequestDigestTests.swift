@@ -81,10 +81,10 @@ private indirect enum Value {
 
 /// A plain cache: the newest last.
 private struct PlainCache {
-    var entries: [(key: String, answer: String, end: UInt64)] = []
+    var entries: [(key: String, answer: String, end: LoopTime)] = []
     let bounds: (entries: Int, bytes: Int)
 
-    mutating func answer(_ key: String, at now: UInt64) -> String? {
+    mutating func answer(_ key: String, at now: LoopTime) -> String? {
         guard let place = entries.firstIndex(where: { $0.key == key }) else { return nil }
         let found = entries.remove(at: place)
         if found.end <= now { return nil }
@@ -92,7 +92,7 @@ private struct PlainCache {
         return found.answer
     }
 
-    mutating func add(_ answer: String, _ key: String, until end: UInt64) {
+    mutating func add(_ answer: String, _ key: String, until end: LoopTime) {
         entries.removeAll { $0.key == key }
         entries.append((key, answer, end))
         while entries.count > bounds.entries || bytes > bounds.bytes { entries.removeFirst() }
@@ -115,7 +115,7 @@ private struct PlainCache {
         var plain = PlainCache(bounds: (60, 24_000))
         let bounds = MemoryAnswers.Bounds(entries: plain.bounds.entries, bytes: plain.bounds.bytes)
         let values = (0..<120).map { _ in Value.random(&dice) }
-        var now: UInt64 = 0
+        var now: LoopTime = 0
         var hits = 0
         for number in 0..<10_000 {
             now += .random(in: 0...2, using: &dice)

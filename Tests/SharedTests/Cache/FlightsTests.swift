@@ -19,7 +19,7 @@ import Testing
             lead.end()
             lead.end(with: .unkept)
             var texts = ["\(flights.waiting)"]
-            let end = loop.nowNanoseconds + 10_000_000_000
+            let end = loop.now + 10_000_000_000
             if case .leads(let next) = await one.outcome(until: end) {
                 next.end(with: .answer(Body(ByteBuffer("an answer"))))
             }
@@ -37,7 +37,7 @@ import Testing
             guard case .leads(let lead) = flights.join(key, on: loop),
                 case .waits(let seat) = flights.join(key, on: loop)
             else { return false }
-            guard case .late = await seat.outcome(until: loop.nowNanoseconds) else { return false }
+            guard case .late = await seat.outcome(until: loop.now) else { return false }
             lead.end()
             return flights.waiting == 0
         }

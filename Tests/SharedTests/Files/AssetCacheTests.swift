@@ -1,4 +1,5 @@
 import Engine
+import Support
 import Testing
 
 @testable import Shared
@@ -27,7 +28,7 @@ import Testing
         let hour: UInt64 = 3_600_000_000_000
         let cache = AssetCache()
         cache.add(asset("a"), key("a"), at: 5)
-        #expect(cache.asset(key("a"), at: hour) != nil)
+        #expect(cache.asset(key("a"), at: LoopTime(nanoseconds: hour)) != nil)
         #expect(cache.asset(key("a"), at: 5 + hour) == nil)
         #expect(cache.size == (0, 0))
     }

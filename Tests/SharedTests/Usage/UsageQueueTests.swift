@@ -10,7 +10,7 @@ import Testing
         new.proceed.wake()
         let queue = UsageQueue("file", old, gatheringMilliseconds: 0, noLog)
         queue.take(request(1, at: 1), [])
-        old.began.wait(untilMicroseconds: nil)
+        old.began.wait()
         queue.take(request(2, at: 2), [call(2, at: 2)])
         queue.use(new)
         queue.take(request(3, at: 3), [])
@@ -32,7 +32,7 @@ private final class SlowStore: UsageStore {
 
     func write(_ records: ArraySlice<UsageRecord>) -> Int {
         began.wake()
-        if !mayWrite.withLock(\.self) { proceed.wait(untilMicroseconds: nil) }
+        if !mayWrite.withLock(\.self) { proceed.wait() }
         mayWrite.withLock { $0 = true }
         written.withLock { $0 += records.map(\.timeMilliseconds) }
         return records.count

@@ -11,45 +11,50 @@ import Testing
 
     private func broken(_ times: [UInt64], bound: Int = 3, seconds: UInt64 = 60) -> Breaker {
         var breaker = Breaker()
-        for time in times { breaker.failed(at: time * Self.second, bound: bound, within: seconds * Self.second) }
+        for time in times { breaker.failed(at: .seconds(time), bound: bound, within: seconds * Self.second) }
         return breaker
     }
 
     @Test("failures in a row within the time open it for that long")
     func opens() {
-        #expect(!broken([1, 2]).isOpen(at: 3 * Self.second))
-        #expect(broken([1, 2, 3]).isOpen(at: 3 * Self.second))
-        #expect(broken([1, 2, 3]).isOpen(at: 62 * Self.second))
-        #expect(!broken([1, 2, 3]).isOpen(at: 63 * Self.second))
-        #expect(!broken([1, 2, 62]).isOpen(at: 62 * Self.second))
+        #expect(!broken([1, 2]).isOpen(at: .seconds(3)))
+        #expect(broken([1, 2, 3]).isOpen(at: .seconds(3)))
+        #expect(broken([1, 2, 3]).isOpen(at: .seconds(62)))
+        #expect(!broken([1, 2, 3]).isOpen(at: .seconds(63)))
+        #expect(!broken([1, 2, 62]).isOpen(at: .seconds(62)))
         // The last three are; the first was no beginning of a row of its own.
-        #expect(broken([1, 50, 70, 80]).isOpen(at: 80 * Self.second))
-        #expect(broken([5], bound: 1).isOpen(at: 6 * Self.second))
+        #expect(broken([1, 50, 70, 80]).isOpen(at: .seconds(80)))
+        #expect(broken([5], bound: 1).isOpen(at: .seconds(6)))
+    }
+
+    @Test("failures count though another loop, whose clock reading is later, recorded its own before")
+    func readingsInAnyOrder() {
+        #expect(broken([10, 9, 8]).isOpen(at: .seconds(8)))
     }
 
     @Test("a rest is for its time, and counts as no failure")
     func rests() {
         var breaker = broken([1])
-        breaker.rest(at: 2 * Self.second, nanoseconds: 5 * Self.second)
-        #expect(breaker.isOpen(at: 6 * Self.second) && !breaker.isOpen(at: 7 * Self.second))
-        breaker.failed(at: 8 * Self.second, bound: 3, within: 60 * Self.second)
-        #expect(!breaker.isOpen(at: 8 * Self.second))
+        breaker.rest(at: .seconds(2), seconds: 5)
+        #expect(breaker.isOpen(at: .seconds(6)) && !breaker.isOpen(at: .seconds(7)))
+        breaker.failed(at: .seconds(8), bound: 3, within: 60 * Self.second)
+        #expect(!breaker.isOpen(at: .seconds(8)))
     }
 
     @Test("one tries it, the others wait for the outcome; a failure opens it again")
     func trial() {
         var breaker = broken([1, 2, 3])
-        breaker.tryOnce(at: 10 * Self.second)
-        #expect(!breaker.isOpen(at: 63 * Self.second))
-        breaker.tryOnce(at: 63 * Self.second)
-        #expect(breaker.isOpen(at: 63 * Self.second))
-        breaker.failed(at: 64 * Self.second, bound: 3, within: 60 * Self.second)
-        #expect(breaker.isOpen(at: 123 * Self.second) && !breaker.isOpen(at: 124 * Self.second))
-        breaker.tryOnce(at: 124 * Self.second)
+        breaker.tryOnce(at: .seconds(10))
+        #expect(!breaker.isOpen(at: .seconds(63)))
+        breaker.tryOnce(at: .seconds(63))
+        #expect(breaker.isOpen(at: .seconds(63)))
+        breaker.failed(at: .seconds(64), bound: 3, within: 60 * Self.second)
+        #expect(breaker.isOpen(at: .seconds(123)) && !breaker.isOpen(at: .seconds(124)))
+        breaker.tryOnce(at: .seconds(124))
         breaker.endTrial()
-        #expect(!breaker.isOpen(at: 124 * Self.second))
-        breaker.tryOnce(at: 124 * Self.second)
-        #expect(breaker.isOpen(at: 183 * Self.second) && !breaker.isOpen(at: 184 * Self.second))
+        #expect(!breaker.isOpen(at: .seconds(124)))
+        breaker.tryOnce(at: .seconds(124))
+        #expect(breaker.isOpen(at: .seconds(183)) && !breaker.isOpen(at: .seconds(184)))
     }
 
     /// The names that were asked in each of several requests.

@@ -6,9 +6,7 @@ import Testing
 @testable import Upstream
 
 @Suite struct KeyRingTests {
-    private static let second: UInt64 = 1_000_000_000
-
-    private func label(_ ring: KeyRing, _ seconds: UInt64) -> String? { ring.next(at: seconds * Self.second).label }
+    private func label(_ ring: KeyRing, _ seconds: UInt64) -> String? { ring.next(at: .seconds(seconds)).label }
 
     @Test("keys are used by their weights")
     func weights() {
@@ -25,7 +23,7 @@ import Testing
         #expect((0..<3).map { _ in label(ring, 29) } == ["k2", "k2", "k2"])
         let trial = (0..<4).map { _ in label(ring, 30) }
         #expect(trial.count { $0 == "k1" } == 1)
-        ring.served(first, begun: .max)
+        ring.served(first, begun: .distantFuture)
         #expect(Set((0..<2).map { _ in label(ring, 31) }) == ["k1", "k2"])
     }
 
@@ -35,7 +33,7 @@ import Testing
         let first = ring.next(at: 0)
         ring.failed(first, .fixed(seconds: 300), begun: 0, at: 0)
         #expect((0..<4).count { _ in label(ring, 300) == "k1" } == 1)
-        ring.failed(first, nil, begun: 301 * Self.second, at: 301 * Self.second)
+        ring.failed(first, nil, begun: .seconds(301), at: .seconds(301))
         #expect((0..<4).count { _ in label(ring, 301) == "k1" } == 1)
         #expect((0..<4).count { _ in label(ring, 360) == "k1" } == 0)
         #expect((0..<4).count { _ in label(ring, 361) == "k1" } == 1)
@@ -51,16 +49,16 @@ import Testing
             ring.failed(
                 first,
                 .doubling(fromSeconds: 1, toSeconds: 60),
-                begun: now * Self.second,
-                at: now * Self.second
+                begun: .seconds(now),
+                at: .seconds(now)
             )
             let start = now
             while !(0..<2).contains(where: { _ in label(ring, now) == "k1" }) { now += 1 }
             lengths.append(now - start)
         }
         #expect(lengths == [1, 2, 4, 8, 16, 32, 60, 60])
-        ring.served(first, begun: .max)
-        ring.failed(first, .doubling(fromSeconds: 1, toSeconds: 60), begun: now * Self.second, at: now * Self.second)
+        ring.served(first, begun: .distantFuture)
+        ring.failed(first, .doubling(fromSeconds: 1, toSeconds: 60), begun: .seconds(now), at: .seconds(now))
         #expect((0..<2).contains { _ in label(ring, now + 1) == "k1" })
     }
 
@@ -68,12 +66,12 @@ import Testing
     func olderCalls() {
         let ring = KeyRing(["a", "b"], weights: [1, 1])
         let first = ring.next(at: 0)
-        ring.failed(first, .told(seconds: 30), begun: 0, at: 2 * Self.second)
-        ring.served(first, begun: Self.second)
-        ring.failed(first, .told(seconds: 1), begun: Self.second, at: 3 * Self.second)
-        ring.failed(first, nil, begun: Self.second, at: 3 * Self.second)
+        ring.failed(first, .told(seconds: 30), begun: 0, at: .seconds(2))
+        ring.served(first, begun: .seconds(1))
+        ring.failed(first, .told(seconds: 1), begun: .seconds(1), at: .seconds(3))
+        ring.failed(first, nil, begun: .seconds(1), at: .seconds(3))
         #expect((0..<3).map { _ in label(ring, 31) } == ["k2", "k2", "k2"])
-        ring.failed(first, .told(seconds: 40), begun: Self.second, at: 4 * Self.second)
+        ring.failed(first, .told(seconds: 40), begun: .seconds(1), at: .seconds(4))
         #expect((0..<3).map { _ in label(ring, 43) } == ["k2", "k2", "k2"])
         #expect((0..<4).count { _ in label(ring, 44) == "k1" } == 1)
     }
@@ -92,6 +90,6 @@ import Testing
         ring.failed(Credential(own: "a", label: "k1"), .told(seconds: .max), begun: 0, at: 0)
         ring.failed(Credential(own: "b", label: "k2"), .told(seconds: 90), begun: 0, at: 0)
         #expect(!ring.isAvailable(at: 0) && label(ring, 0) == "k2")
-        #expect(ring.isAvailable(at: 86_400 * Self.second))
+        #expect(ring.isAvailable(at: .seconds(86_400)))
     }
 }

@@ -1,0 +1,86 @@
+import Glibc
+package import Synchronization
+
+/// A reading of the monotonic clock that event loops use.
+///
+/// Each loop reads the clock once per turn, so the readings of two loops are not in order: a value that another loop
+/// stored can be later than the own `now`. Therefore the difference of two readings is never negative, a sum is never too
+/// large, and the number itself is accessible in `Engine/Loop` only (`Scripts/check-house`).
+package struct LoopTime: Comparable, Sendable {
+    @usableFromInline let loopNanoseconds: UInt64
+
+    /// Creates a reading; for the clocks of tests.
+    @inlinable package init(nanoseconds: UInt64) { loopNanoseconds = nanoseconds }
+
+    /// Creates a reading from microseconds of the same clock. A negative number is `distantPast`, and a number that is too
+    /// large is `distantFuture`.
+    package init(microseconds: Int) { self = LoopTime.distantPast.adding(microseconds, nanosecondsEach: 1_000) }
+
+    /// A time before every reading of the clock.
+    @inlinable package static var distantPast: LoopTime { LoopTime(nanoseconds: 0) }
+
+    /// A time that never comes. A deadline of this value means that there is none.
+    @inlinable package static var distantFuture: LoopTime { LoopTime(nanoseconds: .max) }
+
+    /// Reads the clock now, for threads that have no loop. On a loop, use `EventLoop.now`, which costs nothing.
+    package static func current() -> LoopTime {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return LoopTime(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
+    }
+
+    /// The time in the form of C functions that wait by `CLOCK_MONOTONIC`.
+    var systemTime: timespec {
+        timespec(
+            tv_sec: Int(loopNanoseconds / 1_000_000_000),
+            tv_nsec: Int(loopNanoseconds % 1_000_000_000)
+        )
+    }
+
+    /// Returns the nanoseconds from `earlier` to this time; 0 if `earlier` is later.
+    @inlinable package func nanoseconds(since earlier: LoopTime) -> UInt64 {
+        loopNanoseconds > earlier.loopNanoseconds ? loopNanoseconds &- earlier.loopNanoseconds : 0
+    }
+
+    /// Returns the full milliseconds from `earlier` to this time; 0 if `earlier` is later.
+    @inlinable package func milliseconds(since earlier: LoopTime) -> Int {
+        Int(nanoseconds(since: earlier) / 1_000_000)
+    }
+
+    /// Returns the time that is `nanoseconds` later; `distantFuture` if the sum is too large.
+    @inlinable package static func + (time: LoopTime, nanoseconds: UInt64) -> LoopTime {
+        let (sum, isTooLarge) = time.loopNanoseconds.addingReportingOverflow(nanoseconds)
+        return isTooLarge ? .distantFuture : LoopTime(nanoseconds: sum)
+    }
+
+    /// Returns the time that is so many seconds later; this time if `seconds` is negative, `distantFuture` if the sum is too
+    /// large. For numbers that come from settings and vendors.
+    package func adding(seconds: Int) -> LoopTime { adding(seconds, nanosecondsEach: 1_000_000_000) }
+
+    /// Returns the time that is so many milliseconds later; the bounds are those of `adding(seconds:)`.
+    package func adding(milliseconds: Int) -> LoopTime { adding(milliseconds, nanosecondsEach: 1_000_000) }
+
+    private func adding(_ count: Int, nanosecondsEach unit: UInt64) -> LoopTime {
+        let (nanoseconds, isTooLarge) = UInt64(clamping: count).multipliedReportingOverflow(by: unit)
+        return isTooLarge ? .distantFuture : self + nanoseconds
+    }
+
+    /// Moves the time by `nanoseconds`; to `distantFuture` if the sum is too large.
+    @inlinable package static func += (time: inout LoopTime, nanoseconds: UInt64) { time = time + nanoseconds }
+
+    @inlinable package static func < (left: LoopTime, right: LoopTime) -> Bool {
+        left.loopNanoseconds < right.loopNanoseconds
+    }
+}
+
+extension LoopTime: AtomicRepresentable {
+    package typealias AtomicRepresentation = UInt64.AtomicRepresentation
+
+    package static func encodeAtomicRepresentation(_ value: consuming LoopTime) -> AtomicRepresentation {
+        UInt64.encodeAtomicRepresentation(value.loopNanoseconds)
+    }
+
+    package static func decodeAtomicRepresentation(_ storage: consuming AtomicRepresentation) -> LoopTime {
+        LoopTime(nanoseconds: UInt64.decodeAtomicRepresentation(storage))
+    }
+}
