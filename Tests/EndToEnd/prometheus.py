@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import local_http
 from relay_process import Relay, free_port
 
 PROGRAM, CHECKER = "/usr/bin/prometheus", "/usr/bin/promtool"
@@ -33,7 +34,7 @@ class Prometheus:
             ],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
         )  # fmt: skip
-        self.http = httpx.Client(base_url=self.base_url, trust_env=False, timeout=10)
+        self.http = local_http.Client(base_url=self.base_url, timeout=10)
         self.wait_for(lambda: self.http.get("/-/ready").status_code == 200)
 
     def wait_for(self, is_so: Callable[[], Any]) -> Any:

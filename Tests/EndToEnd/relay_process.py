@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import local_http
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +108,7 @@ class Relay:
         while True:
             assert self.process.poll() is None, f"relay ended with {self.process.returncode}: {self.tail()}"
             try:
-                if httpx.get(self.base_url + "/ready", trust_env=False).status_code == 200:
+                if local_http.get(self.base_url + "/ready").status_code == 200:
                     return
             except httpx.TransportError:
                 pass

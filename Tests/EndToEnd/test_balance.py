@@ -4,6 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import local_http
 import pytest
 from chat import ask, body, either, refusal, stream, streamed, text_of, vendor_error
 from pictures import picture
@@ -109,7 +110,7 @@ def test_shares_are_exact_under_many_requests_at_once(serve):
 
     async def all_at_once():
         limits = httpx.Limits(max_connections=50)
-        async with httpx.AsyncClient(base_url=http.relay.base_url, timeout=60, limits=limits) as client:
+        async with local_http.AsyncClient(base_url=http.relay.base_url, timeout=60, limits=limits) as client:
             asked = (client.post("/v1/chat/completions", json=body()) for _ in range(1_000))
             return [answer.status_code for answer in await asyncio.gather(*asked)]
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import conftest
 import httpx
+import local_http
 import pytest
 from balanced import Providers
 from chat import CHAT_PATH, MODEL, ask, body, either, stream, vendor_error
@@ -106,7 +107,7 @@ def test_a_client_that_leaves_frees_its_place(serve, vendor):
         before = len(vendor.events(key, "stalled"))
 
         async def leave(streams=streams, before=before):
-            async with httpx.AsyncClient(base_url=http.base_url) as client:
+            async with local_http.AsyncClient(base_url=http.base_url) as client:
                 call = asyncio.create_task(client.post("/v1/chat/completions", json=body(stream=streams)))
                 while len(vendor.events(key, "stalled")) <= before:
                     await asyncio.sleep(0.01)
@@ -304,7 +305,7 @@ def test_who_leaves_while_waiting_is_forgotten(serve, hold):
     hold(http, providers, "a")
 
     async def leave():
-        async with httpx.AsyncClient(base_url=http.base_url) as client:
+        async with local_http.AsyncClient(base_url=http.base_url) as client:
             call = asyncio.create_task(client.post("/v1/chat/completions", json=body()))
             while await asyncio.to_thread(waiting, http) == 0:
                 await asyncio.sleep(0.01)

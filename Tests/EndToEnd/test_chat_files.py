@@ -2,7 +2,7 @@
 
 import base64
 
-import httpx
+import local_http
 import parts
 import pytest
 import sealed
@@ -259,7 +259,7 @@ def test_with_the_key_that_it_was_uploaded_with(start_relay, vendor, new_key):
         PROVIDER_A_KIND="onemin", PROVIDER_A_API_KEYS=",".join(own), KEY_ONE_TOKEN=token, FILE_ID_SECRET=secret
     )
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=relay.base_url, headers=headers, timeout=30) as http:
+    with local_http.Client(base_url=relay.base_url, headers=headers, timeout=30) as http:
         for _ in own:
             answer = sent(http, PDF, "a.pdf")
             assert answer.status_code == 200
@@ -279,8 +279,8 @@ def test_with_the_key_that_it_was_uploaded_with(start_relay, vendor, new_key):
 def test_a_vendor_that_keeps_nothing(start_relay, new_key):
     relay = start_relay(PROVIDER_DEMO_KIND="echo", ANONYMOUS_MODELS="all")
     for part in (parts.file(PDF), parts.picture(picture("a")), parts.sound(AUDIO_STARTS["wav"])):
-        answer = httpx.post(relay.base_url + PATH, json=body(model="echo", messages=[user(text("a"), part)]))
+        answer = local_http.post(relay.base_url + PATH, json=body(model="echo", messages=[user(text("a"), part)]))
         error = answer.json()["error"]
         assert (answer.status_code, error["code"], error["param"]) == (400, "unsupported_value", "messages")
-    answer = httpx.post(relay.base_url + PATH, json=body(model="echo", file_ids=["file-1"]))
+    answer = local_http.post(relay.base_url + PATH, json=body(model="echo", file_ids=["file-1"]))
     assert answer.status_code == 400

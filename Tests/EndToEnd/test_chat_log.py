@@ -2,7 +2,7 @@
 
 import re
 
-import httpx
+import local_http
 import pytest
 from chat import PATH, ask, body, refusal, stream
 from rawhttp import wait_until
@@ -107,9 +107,9 @@ def test_what_machines_ask_all_the_time_is_told_at_debug_only(start_relay):
 
     for relay in (quiet, loud):
         for path in ("/health", "/ready", "/metrics"):
-            assert httpx.get(relay.base_url + path, trust_env=False).status_code == 200
-        assert httpx.options(relay.base_url + PATH, trust_env=False).status_code == 204
-        assert httpx.get(relay.base_url + "/nothing", headers={"id": "last"}, trust_env=False).status_code == 404
+            assert local_http.get(relay.base_url + path).status_code == 200
+        assert local_http.options(relay.base_url + PATH).status_code == 204
+        assert local_http.get(relay.base_url + "/nothing", headers={"id": "last"}).status_code == 404
         relay.wait_for_line(lambda line: line.get("id") == "last")
     assert wait_until(lambda: lines(loud) == expected | {(None, "info")})
     assert lines(quiet) == {(None, "info")}

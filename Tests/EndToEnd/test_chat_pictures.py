@@ -9,7 +9,7 @@ import socket
 import threading
 from contextlib import contextmanager
 
-import httpx
+import local_http
 import openai
 import parts
 import pytest
@@ -147,7 +147,7 @@ def test_another_key_uploads_it_again(relay, http, vendor, api_key, new_key):
     seen(http, mine)
     headers = {"Authorization": f"Bearer {other}"}
     message = user(text("Mine"), parts.picture(mine))
-    answer = httpx.post(relay.base_url + PATH, headers=headers, json=body(messages=[message]))
+    answer = local_http.post(relay.base_url + PATH, headers=headers, json=body(messages=[message]))
     assert answer.status_code == 200
     assert parts.pictures_of(vendor, other) == [mine] == parts.pictures_of(vendor, api_key)
 
@@ -327,7 +327,7 @@ def fetching(launch):
 
 @pytest.fixture
 def near(fetching, api_key):
-    with httpx.Client(base_url=fetching.base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=30) as plain:
+    with local_http.Client(base_url=fetching.base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=30) as plain:
         yield plain
 
 
@@ -367,7 +367,7 @@ def test_no_url_leads_into_the_relays_network(start_relay, vendor, api_key, sett
     relay = start_relay(**settings)
     with (
         host({"/a.png": picture("mine")}) as (address, got),
-        httpx.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=30) as plain,
+        local_http.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=30) as plain,
     ):
         port = address.rpartition(":")[2]
         for name in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "0x7f.1"):
@@ -389,7 +389,7 @@ def test_a_refused_request_uploads_and_fetches_nothing(start_relay, vendor, new_
     )  # fmt: skip
     with host({"/a.png": GIF}) as (address, got):
         message = user(parts.picture(GIF), parts.picture(address + "/a.png"))
-        http = httpx.Client(base_url=relay.base_url, timeout=30)
+        http = local_http.Client(base_url=relay.base_url, timeout=30)
         bearer = {"Authorization": f"Bearer {token}"}
         wrong = {"Authorization": f"Bearer {new_key('bad')}"}
         assert http.post(PATH, json=body(messages=[message]), headers=wrong).status_code == 401
@@ -409,7 +409,7 @@ def test_uploads_at_once_are_few(relay, vendor, api_key):
     vendor.answers(f"upload:{api_key}", {"stall_at": -1})
 
     async def run():
-        async with httpx.AsyncClient(
+        async with local_http.AsyncClient(
             base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=30
         ) as http:
             asks = [

@@ -2,7 +2,7 @@
 
 import base64
 
-import httpx
+import local_http
 import parts
 import pytest
 from chat import CHAT_PATH, MODEL, PATH, ask, body, refusal, stream
@@ -130,11 +130,11 @@ def test_who_may_use_no_model_that_hears(start_relay, vendor, new_key):
         KEY_TWO_TOKEN=(two := new_key()), KEY_TWO_MODELS=f"{MODEL},qwen3-asr-flash",
     )  # fmt: skip
     ask = {"url": relay.base_url + PATH, "json": body(messages=[user(text("a"), parts.sound(WAV))])}
-    answer = httpx.post(**ask, headers={"Authorization": f"Bearer {one}"})
+    answer = local_http.post(**ask, headers={"Authorization": f"Bearer {one}"})
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (400, "unsupported_value", WHERE)
     assert vendor.requests(own) == []
-    assert httpx.post(**ask, headers={"Authorization": f"Bearer {two}"}).status_code == 200
+    assert local_http.post(**ask, headers={"Authorization": f"Bearer {two}"}).status_code == 200
     (feature,) = vendor.requests(own, FEATURES)
     assert feature["body"]["model"] == "qwen3-asr-flash"
     assert feature["body"]["promptObject"].keys() == {"audioUrl"}
@@ -145,7 +145,7 @@ def test_credits_count(start_relay, vendor, api_key):
     relay = start_relay(RATE_LIMIT_CHAT="1000 credits/day")
     message = user(parts.sound(WAV))
     chat = {"answer": "good", "metadata": {"credit": 30}}
-    with httpx.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}) as http:
+    with local_http.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}) as http:
         for credits in (7, 800):
             vendor.answers(api_key, words("hi", credits), chat)
             assert ask(http, messages=[message]).status_code == 200
@@ -158,7 +158,7 @@ def test_credits_count(start_relay, vendor, api_key):
 def test_credits_of_words_for_nothing(start_relay, vendor, api_key):
     """The vendor took them, though the chat then failed."""
     relay = start_relay(RATE_LIMIT_CHAT="1000 credits/day")
-    with httpx.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}) as http:
+    with local_http.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}) as http:
         vendor.answers(api_key, words("hi", 950), {"status": 500})
         assert ask(http, messages=[user(parts.sound(WAV))]).status_code == 502
         assert ask(http).status_code == 429

@@ -6,6 +6,7 @@ import json
 import checked
 import cohere_vendor
 import httpx
+import local_http
 import officials
 import pytest
 from chat import PATH, ask, either, refusal, stream, text_of
@@ -443,7 +444,7 @@ def test_a_caller_who_leaves_ends_the_vendors_call(co, vendor_site):
     vendor_site.left.clear()
     vendor_site.says(MODEL, {"events": [BEGUN], "stall": True})
     asked = {"model": "command", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
-    with httpx.stream("POST", f"{co.base_url}{PATH}", json=asked, headers=co.headers, trust_env=False) as answer:
+    with local_http.stream("POST", f"{co.base_url}{PATH}", json=asked, headers=co.headers) as answer:
         assert any("begun" in piece for piece in answer.iter_text())
     assert vendor_site.left.wait(10)
 

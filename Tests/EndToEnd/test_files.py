@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import checked
 import httpx
 import httpx2
+import local_http
 import openai
 import pytest
 import sealed
@@ -489,7 +490,7 @@ def test_the_process_ends_when_an_upload_has(start_relay, vendor, new_key):
 
 def is_draining(relay) -> bool:
     try:
-        return httpx.get(relay.base_url + "/ready", trust_env=False).status_code == 503
+        return local_http.get(relay.base_url + "/ready").status_code == 503
     except httpx.TransportError:
         return True
 
@@ -589,7 +590,7 @@ def test_no_key_no_files(relay, start_relay):
     )  # fmt: skip
     for target, key in ((relay, None), (known, None), (known, "nobodys")):
         fields = {"headers": {"Authorization": f"Bearer {key}"}} if key else {}
-        with httpx.Client(base_url=target.v1, trust_env=False, **fields) as http:
+        with local_http.Client(base_url=target.v1, **fields) as http:
             answers = [http.get("/files"), http.get("/files/file-x"), http.get("/files/file-x/content"),
                        http.delete("/files/file-x"), http.post("/files", files={"file": b"x"})]  # fmt: skip
         assert {answer.status_code for answer in answers} == {401}
@@ -810,12 +811,12 @@ def test_many_files_at_once(start_relay, vendor, new_key, store):
     relays = [start_relay(MEMCACHED_SERVERS=store.address, MEMCACHED_TIMEOUT="5s") for _ in range(2)]
     key = new_key()
     def made(number: int) -> str:
-        with httpx.Client(headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=30) as http:
+        with local_http.Client(headers={"Authorization": f"Bearer {key}"}, timeout=30) as http:
             return post(http, path=relays[number % 2].v1 + "/files").json()["id"]
 
     with ThreadPoolExecutor(8) as pool:
         ids = set(pool.map(made, range(40)))
-    listed = httpx.get(relays[0].v1 + "/files", headers={"Authorization": f"Bearer {key}"}, trust_env=False).json()
+    listed = local_http.get(relays[0].v1 + "/files", headers={"Authorization": f"Bearer {key}"}).json()
     assert {file["id"] for file in listed["data"]} == ids and len(ids) == 40
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-import httpx
+import local_http
 import openai_endpoints as fake
 import pytest
 from test_openai_endpoints import MODEL, generate, transcribe, two_providers
@@ -32,7 +32,7 @@ STREAMS = {
 @pytest.fixture
 def plain(passing, team):
     """The same client, without checks of what events look like."""
-    with httpx.Client(base_url=team.base_url, headers=team.headers, timeout=30, trust_env=False) as client:
+    with local_http.Client(base_url=team.base_url, headers=team.headers, timeout=30) as client:
         yield client
 
 

@@ -8,6 +8,7 @@ import threading
 import checked
 import gemini_vendor
 import httpx
+import local_http
 import officials
 import pytest
 import responding
@@ -612,7 +613,7 @@ def test_a_streamed_response_has_a_bound(google_relay, google):
     headers = {"Authorization": f"Bearer {TEAM_TOKEN}"}
     whole, cut = (
         # Without checks of each event, which take long.
-        responding.events(httpx.post(f"{google_relay.v1}/responses", json=asked, headers=headers, timeout=30, trust_env=False))[-1]
+        responding.events(local_http.post(f"{google_relay.v1}/responses", json=asked, headers=headers, timeout=30))[-1]
         for _ in range(2)
     )
     assert whole["type"] == "response.completed"
@@ -657,7 +658,7 @@ def test_the_callers_key(start_relay, google, caller, new_key):
     answer = ask(http, model="gemini-3-own")
     assert answer.status_code == 401 and answer.json()["error"]["code"] == "invalid_api_key"
     bad = new_key("bad")
-    models = [httpx.get(f"{relay.v1}/models", headers={"Authorization": f"Bearer {one}"}, trust_env=False) for one in (key, bad)]
+    models = [local_http.get(f"{relay.v1}/models", headers={"Authorization": f"Bearer {one}"}) for one in (key, bad)]
     assert [answer.status_code for answer in models] == [200, 401]
     assert google.take_violations() == []
 

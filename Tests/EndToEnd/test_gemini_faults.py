@@ -2,7 +2,7 @@
 
 import json
 
-import httpx
+import local_http
 import pytest
 from chat import PATH, ask, either, refusal, stream, text_of
 from conftest import TEAM_TOKEN, VENDOR_KEY
@@ -150,7 +150,7 @@ def test_the_cost_in_the_header_has_the_failed_call(start_relay, google, caller)
     )  # fmt: skip
     google.says(MODEL, {"json": TELLING["malformed"]}, {})
     assert ask(caller(relay, TEAM_TOKEN), model="pro").headers["x-relay-cost"] == "0.000062"
-    metrics = httpx.get(f"{relay.base_url}/metrics", trust_env=False).text.splitlines()
+    metrics = local_http.get(f"{relay.base_url}/metrics").text.splitlines()
     assert [line.split()[-1] for line in metrics if line.startswith("relay_caller_cost_usd_total{")] == ["0.000062"]
 
 
@@ -252,7 +252,7 @@ def test_a_caller_who_leaves_ends_the_vendors_call(gem, google):
     google.left.clear()
     google.says(MODEL, {"events": [part([{"text": "Hello"}], None, {})], "stall": True})
     asked = {"model": "pro", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
-    with httpx.stream("POST", f"{gem.base_url}{PATH}", json=asked, headers=gem.headers, trust_env=False) as answer:
+    with local_http.stream("POST", f"{gem.base_url}{PATH}", json=asked, headers=gem.headers) as answer:
         assert any("Hello" in piece for piece in answer.iter_text())
     assert google.left.wait(10)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import local_http
 import pytest
 from chat import PATH, body
 from relay_process import Relay
@@ -81,7 +82,7 @@ def test_the_name_of_a_file_is_judged_before_it_is_uploaded(http: httpx.Client, 
 
 
 def test_the_longest_turn_of_each_loop_is_shown(relay: Relay) -> None:
-    text = httpx.get(relay.base_url + "/metrics", trust_env=False).text
+    text = local_http.get(relay.base_url + "/metrics").text
     lines = [line for line in text.splitlines() if line.startswith("relay_loop_iteration_seconds_max{")]
     assert [line.split(" ")[0] for line in lines] == [
         'relay_loop_iteration_seconds_max{loop="0"}',

@@ -4,7 +4,7 @@ import base64
 import json
 import socket
 
-import httpx
+import local_http
 import openai
 import pytest
 from onemin_rules import CATALOGUE
@@ -263,7 +263,7 @@ def test_addresses_or_data(http, vendor, api_key, model, asked, member):
 def test_addresses_can_be_read(http, vendor, api_key, scenario):
     vendor.answers(api_key, scenario)
     (made,) = generate(http, model=FLUX).json()["data"]
-    read = httpx.get(made["url"], headers={"User-Agent": "browser"}, trust_env=False)
+    read = local_http.get(made["url"], headers={"User-Agent": "browser"})
     assert read.content == vendor.results(api_key)[0]
     assert ("Signature" in made["url"]) == (scenario in ({}, {"bare": True}))
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import socket
 
-import httpx
+import local_http
 import openai
 import pytest
 from onemin_rules import CATALOGUE
@@ -325,9 +325,8 @@ def test_a_client_that_leaves_ends_the_fetch(open_relay, new_key):
 
 
 def test_without_a_key(relay):
-    answer = httpx.post(
+    answer = local_http.post(
         relay.base_url + PATH,
         json={"prompt": "a", "images": [data(PICTURE)]},
-        trust_env=False,
     )
     assert answer.status_code == 401

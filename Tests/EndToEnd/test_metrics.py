@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import httpx
+import local_http
 import pytest
 from chat import MODEL, PATH, ask, body, refusal, stream
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,7 +19,7 @@ class Scrape:
     """What one answer of /metrics says."""
 
     def __init__(self, relay: Any, **headers: str) -> None:
-        answer = httpx.get(relay.base_url + "/metrics", headers=headers, trust_env=False)
+        answer = local_http.get(relay.base_url + "/metrics", headers=headers)
         assert (answer.status_code, answer.headers["content-type"]) == (200, MEDIA_TYPE)
         self.text = answer.text
         self.families = {family.name: family for family in text_string_to_metric_families(answer.text)}
@@ -195,13 +195,13 @@ def test_the_process(start_relay):
     assert got("process_cpu_seconds_total") >= 0
     assert got("relay_log_lines_dropped_total") == 0
     ((_, version),) = got.families["relay_build_info"].samples[0].labels.items()
-    front = httpx.get(relay.base_url, headers={"Accept": "application/json"}, trust_env=False)
+    front = local_http.get(relay.base_url, headers={"Accept": "application/json"})
     assert version == front.json()["version"]
 
 
 def test_only_known_names_become_labels(start_relay):
     relay = start_relay(PROVIDER_DEMO_KIND="echo", PROVIDER_DEMO_MODELS='a"b\\c=x, plain', ANONYMOUS_MODELS="all")
-    with httpx.Client(base_url=relay.base_url, trust_env=False) as http:
+    with local_http.Client(base_url=relay.base_url) as http:
         for model in ('a"b\\c', "plain", *(f"made-up-{number}" for number in range(600))):
             http.post(PATH, json=body("Hello", model=model))
         for number in range(600):
@@ -221,12 +221,12 @@ def test_with_a_token(start_relay, new_key):
     url = relay.base_url + "/metrics"
     wrong = [token[:-1], token + "x", token[:-1] + "x", token.upper()]
     for given in (None, "Bearer", token, "Basic " + token, *("Bearer " + key for key in wrong)):
-        answer = httpx.get(url, headers={"Authorization": given} if given else {}, trust_env=False)
+        answer = local_http.get(url, headers={"Authorization": given} if given else {})
         assert answer.status_code == 401 and "relay_" not in answer.text, given
         assert token[:4] not in answer.text
     assert Scrape(relay, Authorization=f"Bearer {token}").requests()["", "/metrics", "401"] == 8
-    assert httpx.head(url, headers={"Authorization": f"bearer {token}"}, trust_env=False).status_code == 200
-    assert httpx.get(relay.base_url + "/health", trust_env=False).status_code == 200
+    assert local_http.head(url, headers={"Authorization": f"bearer {token}"}).status_code == 200
+    assert local_http.get(relay.base_url + "/health").status_code == 200
 
 
 def test_known_callers_are_counted_by_name(start_relay, http, vendor, new_key):
@@ -238,7 +238,7 @@ def test_known_callers_are_counted_by_name(start_relay, http, vendor, new_key):
     )  # fmt: skip
     for number, token in enumerate(["token-of-the-team", "token-of-the-team", "token-of-a-stranger"]):
         headers = {"Authorization": f"Bearer {token}"}
-        answer = httpx.post(relay.base_url + PATH, json=body(stream=number == 1), headers=headers, trust_env=False)
+        answer = local_http.post(relay.base_url + PATH, json=body(stream=number == 1), headers=headers)
         assert answer.status_code == 200
     got = Scrape(relay)
     assert got.all("relay_caller_requests_total") == {("team",): 2}

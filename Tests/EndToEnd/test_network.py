@@ -6,19 +6,18 @@ import ssl
 from pathlib import Path
 
 import forwarders
-import httpx
+import local_http
 import pytest
 import trustme
 from chat import PATH, body
 
 
 def ask(relay, key, **fields):
-    return httpx.post(
+    return local_http.post(
         relay.base_url + PATH,
         json=body(**fields),
         headers={"Authorization": f"Bearer {key}"},
         timeout=10,
-        trust_env=False,
     )
 
 
@@ -181,7 +180,7 @@ def test_tls_loses_nothing(start_relay, authority, tmp_path):
         return "".join(choice["delta"].get("content") or "" for choice in choices)
 
     fields = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
-    with httpx.Client(base_url=relay.base_url, timeout=20, trust_env=False) as client:
+    with local_http.Client(base_url=relay.base_url, timeout=20) as client:
         for turn in range(10):
             # The stream waits for its reader, and the vendor for it.
             with client.stream("POST", PATH, json=fields | {"stream": True}) as stream:

@@ -4,6 +4,7 @@ import json
 
 import checked
 import httpx
+import local_http
 import officials
 import pytest
 import responding
@@ -594,7 +595,7 @@ def test_a_server_that_wants_no_key(start_relay, server):
         PROVIDER_LOCAL_KIND="openai", PROVIDER_LOCAL_BASE_URL=server.base_url, PROVIDER_LOCAL_MODELS="m8", ANONYMOUS_MODELS="all"
     )
     asked = {"model": "m8", "messages": [{"role": "user", "content": "Hi"}]}
-    answer = httpx.post(relay.base_url + PATH, json=asked, trust_env=False)
+    answer = local_http.post(relay.base_url + PATH, json=asked)
     assert answer.status_code == 200, answer.text
     assert "authorization" not in server.asked("m8")[0]["headers"]
 
@@ -604,7 +605,7 @@ def test_a_caller_who_leaves_ends_the_servers_call(team, server, path):
     server.left.clear()
     server.says(MODEL, {"events": [ROLE, text("Hello")], "done": False, "stall": True})
     asked = {"model": "fast", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
-    with httpx.stream("POST", f"{team.base_url}{path}", json=asked, headers=team.headers, trust_env=False) as answer:
+    with local_http.stream("POST", f"{team.base_url}{path}", json=asked, headers=team.headers) as answer:
         assert any("Hello" in piece for piece in answer.iter_text())
     assert server.left.wait(10)
 
@@ -614,7 +615,7 @@ def test_a_caller_who_leaves_before_the_first_event(team, server):
     server.says(MODEL, {"events": [": wait"], "done": False, "stall": True})
     asked = {"model": "fast", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{team.base_url}{PATH}", json=asked, headers=team.headers, trust_env=False, timeout=0.5)
+        local_http.post(f"{team.base_url}{PATH}", json=asked, headers=team.headers, timeout=0.5)
     assert server.left.wait(10)
 
 

@@ -9,6 +9,7 @@ import threading
 
 import checked
 import httpx
+import local_http
 import paneled
 import pytest
 from chat import PATH
@@ -213,7 +214,7 @@ def wait_for_calls(server):
 def test_a_client_that_leaves_in_the_summary_ends_it(team, faulty, server):
     server.says("up-s", {"gate": threading.Event()})
     with (
-        httpx.Client(base_url=faulty.base_url, headers={"Authorization": f"Bearer {TOKEN}"}) as leaving,
+        local_http.Client(base_url=faulty.base_url, headers={"Authorization": f"Bearer {TOKEN}"}) as leaving,
         leaving.stream("POST", PATH, json=asked("once", stream=True)) as answer,
     ):
         lines = paneled.events(answer.iter_lines())

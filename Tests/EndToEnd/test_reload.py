@@ -5,7 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import conftest
-import httpx
+import local_http
 import pytest
 from chat import ask, body, stream, vendor_error
 from chat import text_of as text
@@ -36,7 +36,7 @@ class Documented:
 
     def reload(self, **changed):
         self.write(**changed)
-        return httpx.post(f"{self.relay.base_url}/reload_config", trust_env=False)
+        return local_http.post(f"{self.relay.base_url}/reload_config")
 
     def client(self, token=ONE):
         return plain(self.relay, token)
@@ -81,9 +81,7 @@ def test_a_signal_brings_other_settings_into_use(documented):
 def test_a_request_does_so_too(documented, method):
     it = documented()
     it.write(PROVIDER_ROW_MODELS="fast=second/1", KEY_A_TOKEN=None, KEY_B_TOKEN=TWO)
-    answer = httpx.request(
-        method, f"{it.relay.base_url}/reload_config", trust_env=False
-    )
+    answer = local_http.request(method, f"{it.relay.base_url}/reload_config")
     assert answer.status_code == 200 and answer.json() == OK
     with it.client() as old, it.client(TWO) as new:
         assert ask(old, model="fast").status_code == 401
@@ -185,7 +183,7 @@ def test_who_may_reload(documented):
     url = f"{it.relay.base_url}/reload_config"
 
     def reload(**headers):
-        return httpx.post(url, headers=headers, trust_env=False).status_code
+        return local_http.post(url, headers=headers).status_code
 
     assert reload() == 200
     for name in (
@@ -195,7 +193,7 @@ def test_who_may_reload(documented):
         "X-Real-IP",
         "X-Forwarded-Proto",
     ):
-        answer = httpx.post(url, headers={name: "1.2.3.4"}, trust_env=False)
+        answer = local_http.post(url, headers={name: "1.2.3.4"})
         assert answer.status_code == 403 and answer.json() == {
             "status": 1,
             "msg": "Not permitted",
@@ -252,7 +250,7 @@ def reloaded(serve, tmp_path):
 
         def reload(text):
             path.write_text(text)
-            answer = httpx.post(f"{http.relay.base_url}/reload_config", trust_env=False)
+            answer = local_http.post(f"{http.relay.base_url}/reload_config")
             assert answer.json() == OK
 
         return providers, http, reload

@@ -8,7 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import conftest
-import httpx
+import local_http
 import pytest
 from chat import ask
 from limited import client as plain
@@ -213,7 +213,7 @@ def test_a_document_that_cannot_be_had(start, host):
     host.status, host.moves = 200, 5
     assert serves(relay := start())
     host.moves = 6
-    answer = httpx.post(f"{relay.base_url}/reload_config", trust_env=False)
+    answer = local_http.post(f"{relay.base_url}/reload_config")
     assert answer.status_code == 502 and answer.json()["status"] == 1 and serves(relay)
 
 
@@ -251,7 +251,7 @@ def test_the_document_is_the_one_of_the_start(start_relay, tmp_path, host):
 
     def reload(text):
         file.write_text(text)
-        return httpx.post(f"{relay.base_url}/reload_config", trust_env=False)
+        return local_http.post(f"{relay.base_url}/reload_config")
 
     host.says(BASE + "PROVIDER_E_MODELS=second\n")
     change = f"CONFIG_URL={other.url}\nCONFIG_KEY={KEY}\nCONFIG_REQUIRED=false\nCONFIG_REFRESH_SECONDS=1h\n"
@@ -271,7 +271,7 @@ def test_a_document_that_was_not_needed_at_the_start_is_kept_later(start, host, 
     host.tag = "" if is_sealed else host.tag
     relay = start(CONFIG_REQUIRED="false", **({"CONFIG_KEY": KEY} if is_sealed else {}))
     host.status = 503
-    answer = httpx.post(f"{relay.base_url}/reload_config", trust_env=False)
+    answer = local_http.post(f"{relay.base_url}/reload_config")
     assert answer.status_code == 502 and serves(relay), "what was read stays in use"
 
 

@@ -5,6 +5,7 @@ import signal
 from datetime import datetime
 
 import httpx
+import local_http
 import openai
 import pytest
 from chat import body, streamed
@@ -102,7 +103,7 @@ def test_ending_lets_a_running_stream_finish(start_relay, http, vendor, api_key)
         refused = None
         while refused is None:
             try:
-                ready = httpx.get(relay.base_url + "/ready", trust_env=False)
+                ready = local_http.get(relay.base_url + "/ready")
                 if ready.status_code == 503:
                     refused = ready.json()["status"]
             except httpx.TransportError:
@@ -139,7 +140,7 @@ def test_an_idle_connection_does_not_delay_the_end(start_relay, http, api_key):
 def test_unknown_pages_lead_elsewhere_if_that_is_wanted(start_relay):
     url = "https://example.org/docs"
     relay = start_relay(NOT_FOUND_REDIRECT_URL=url)
-    with httpx.Client(base_url=relay.base_url, trust_env=False) as http:
+    with local_http.Client(base_url=relay.base_url) as http:
         for method, path in (("GET", "/docs/x?y=1"), ("HEAD", "/a"), ("GET", "/v12")):
             answer = http.request(method, path)
             assert (answer.status_code, answer.headers["location"], answer.content) == (302, url, b"")

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-import httpx
+import local_http
 import pytest
 from chat import PATH, ask, body, deltas_of, refusal, stream, streamed
 from pydantic import BaseModel
@@ -101,7 +101,7 @@ def test_a_demanded_call_that_does_not_come_is_an_error(http, vendor, api_key, i
 def test_streams_after_an_unmet_demand_do_not_disturb_each_other(launch, vendor, new_key):
     """The handle of an ended call goes back to its pool once, so it never serves two calls at a time."""
     key, held = new_key(), new_key()
-    with httpx.Client(base_url=launch(THREADS=1).base_url, timeout=30, trust_env=False) as http:
+    with local_http.Client(base_url=launch(THREADS=1).base_url, timeout=30) as http:
         http.headers["Authorization"] = f"Bearer {key}"
         for _ in range(3):
             answers(vendor, key, "I would rather not.", "No.")

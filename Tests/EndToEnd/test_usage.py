@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 import conftest
-import httpx
+import local_http
 import officials
 import parts
 import pytest
@@ -453,7 +453,7 @@ def test_a_reload_changes_the_file(start_relay, tmp_path):
             assert http.post("/reload_config").status_code == 200
             ask(http, model="echo")
         write(tmp_path / "none" / "there")
-        answer = httpx.post(f"{relay.base_url}/reload_config", trust_env=False)
+        answer = local_http.post(f"{relay.base_url}/reload_config")
         assert answer.status_code == 422 and "No such file" in str(answer.json()["errors"])
         ask(http, model="echo")
     relay.stop()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import conftest
-import httpx
+import local_http
 import pytest
 from chat import PATH, ask, body
 from conftest import TEAM_TOKEN, VENDOR_KEY
@@ -53,7 +53,7 @@ def count(folder):
 
 
 def metric(relay, name, to):
-    text = httpx.get(relay.base_url + "/metrics", trust_env=False).text
+    text = local_http.get(relay.base_url + "/metrics").text
     (value,) = [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(f'{name}{{to="{to}"}}')]
     return int(value)
 

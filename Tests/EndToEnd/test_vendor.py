@@ -4,7 +4,7 @@ import json
 import socket
 import time
 
-import httpx
+import local_http
 import pytest
 from onemin_replies import default_answer
 
@@ -14,7 +14,7 @@ CHAT = "/api/chat-with-ai"
 @pytest.fixture
 def direct(vendor, api_key):
     headers = {"API-KEY": api_key, "User-Agent": "relay"}
-    with httpx.Client(base_url=vendor.base_url, headers=headers, trust_env=False, timeout=10) as http:
+    with local_http.Client(base_url=vendor.base_url, headers=headers, timeout=10) as http:
         yield http
 
 
@@ -113,7 +113,7 @@ def test_code_generator(direct, vendor, api_key):
 
 
 def test_live_model_list(vendor):
-    with httpx.Client(base_url=vendor.base_url, headers={"User-Agent": "relay"}, trust_env=False) as http:
+    with local_http.Client(base_url=vendor.base_url, headers={"User-Agent": "relay"}) as http:
         models = http.get("/models", params={"feature": "UNIFY_CHAT_WITH_AI"}).json()["models"]
         assert len(models) == 103
         http.get("/models?feature=UNIFY_CHAT_WITH_AI", headers={"API-KEY": "x"})

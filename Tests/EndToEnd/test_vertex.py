@@ -7,6 +7,7 @@ import anthropic_vendor
 import checked
 import gemini_vendor
 import httpx
+import local_http
 import officials
 import pytest
 from balanced import Providers
@@ -377,7 +378,7 @@ def test_a_reload_keeps_the_rests_of_locations(launch, vertex, tmp_path):
     with checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30) as http:
 
         def asked_after_reload():
-            assert httpx.post(f"{relay.base_url}/reload_config", trust_env=False).status_code == 200
+            assert local_http.post(f"{relay.base_url}/reload_config").status_code == 200
             assert text_of(ask(http, model="far")) == "Hello there"
             return asked_at(vertex, "gemini-3-far", *FAR)
 

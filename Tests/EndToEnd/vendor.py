@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
+import local_http
 
 PROGRAM = Path(__file__).with_name("onemin.py")
 WAIT_SECONDS = 5.0
@@ -23,7 +23,7 @@ class Vendor:
         self.port, asset_port = map(int, self.process.stdout.readline().split())
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.asset_url = f"http://127.0.0.1:{asset_port}"
-        self.http = httpx.Client(base_url=self.base_url + "/__control", timeout=60, trust_env=False)
+        self.http = local_http.Client(base_url=self.base_url + "/__control", timeout=60)
 
     def stop(self) -> None:
         self.http.close()
