@@ -1,10 +1,9 @@
 """Requests that a server refuses as they are: changed as its refusal says, asked again, and remembered."""
 
 import base64
-import itertools
 import json
 
-import httpx
+import local_http
 import pytest
 from chat import PATH, ask, either, refusal, stream, text_of
 from openai_vendor import USAGE, chunk
@@ -13,7 +12,9 @@ from test_chat_pictures import host
 from test_openai_chat import TOOL
 from test_openai_responses import calls_of
 
-numbers = itertools.count()
+MODELS = [f"mended-{number}" for number in range(150)]
+"""More than there are tests."""
+TOKEN = "token-of-mended-requests"
 HISTORY = [
     {"role": "user", "content": "Hi"},
     {"role": "assistant", "content": None, "tool_calls": [
@@ -98,15 +99,22 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def model(start_relay, server, caller):
-    """A client, and a model that nothing is known of."""
-    name = f"mended-{next(numbers)}"
-    relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=name, ANONYMOUS_MODELS="all",
-        KEY_A_TOKEN="token-of-mended-requests",
+@pytest.fixture(scope="module")
+def mending(launch, server):
+    """A relay with a model for each test, and with leave to fetch pictures, and the names of those that are not used yet."""
+    relay = launch(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=",".join(MODELS), KEY_A_TOKEN=TOKEN,
+        FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32",
     )  # fmt: skip
-    return caller(relay, "token-of-mended-requests"), name
+    yield relay, iter(MODELS)
+    relay.stop()
+
+
+@pytest.fixture
+def model(mending, caller):
+    """A client, and a model that nothing is known of."""
+    relay, names = mending
+    return caller(relay, TOKEN), next(names)
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
@@ -159,20 +167,20 @@ def test_a_reload_forgets(start_relay, server, caller, tmp_path, changed):
     def write(**more):
         settings = {
             "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_MODELS": "forgotten",
-            "KEY_A_TOKEN": "token-of-mended-requests",
+            "KEY_A_TOKEN": TOKEN,
         } | more  # fmt: skip
         path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
     write()
     relay = start_relay(ENV_FILE=str(path))
-    http = caller(relay, "token-of-mended-requests")
+    http = caller(relay, TOKEN)
     for _ in range(2):
         server.says("forgotten", dropped("temperature", 0)[0], {})
         for calls in (2, 3):
             assert ask(http, model="forgotten", temperature=0.5).status_code == 200
             assert len(server.asked("forgotten")) == calls
         write(**changed)
-        assert httpx.post(f"{relay.base_url}/reload_config", trust_env=False).status_code == 200
+        assert local_http.post(f"{relay.base_url}/reload_config").status_code == 200
 
 
 def test_a_mend_that_did_not_help_is_not_kept(model, server):
@@ -439,13 +447,8 @@ ADDRESSLESS = {
 
 @pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("name", ADDRESSLESS)
-def test_pictures_are_fetched_for_a_server_that_does_not(start_relay, server, caller, name, is_streamed):
-    at, mine = f"fetched-{next(numbers)}", picture("fetched")
-    relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=at, FETCH_IMAGES="http",
-        FETCH_ALLOW_NETWORKS="127.0.0.1/32", KEY_A_TOKEN="token-of-mended-requests",
-    )  # fmt: skip
-    http = caller(relay, "token-of-mended-requests")
+def test_pictures_are_fetched_for_a_server_that_does_not(model, server, name, is_streamed):
+    (http, at), mine = model, picture("fetched")
     server.says(at, ADDRESSLESS[name] | {"extra": True}, {"extra": True})
     data = "data:image/png;base64," + base64.b64encode(mine).decode()
     with host({"/a.png": mine}) as (address, got):
