@@ -50,10 +50,11 @@ let package = Package(
         .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
         .target(name: "CSimdjson", cxxSettings: hardenedCXX, linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CBlocks", cSettings: hardenedC),
+        .target(name: "CCrash", cSettings: hardenedC),
         .target(name: "CPng", cSettings: hardenedC, linkerSettings: [.linkedLibrary("png16")]),
         .target(
             name: "Engine",
-            dependencies: ["CBlocks", "CLinux", "CCurl", "CCrypto", "CSimdjson"],
+            dependencies: ["CBlocks", "CCrash", "CLinux", "CCurl", "CCrypto", "CSimdjson"],
             swiftSettings: product
         ),
         .target(name: "Limits", dependencies: ["Engine", "CMemcached"], swiftSettings: product),

@@ -79,8 +79,10 @@ package final class Worker: @unchecked Sendable {
 
     fileprivate func run() {
         blockSignals()
-        while let jobs = next() {
-            for job in jobs { job() }
+        CrashHandler.withSignalStack {
+            while let jobs = next() {
+                for job in jobs { job() }
+            }
         }
     }
 
@@ -102,7 +104,7 @@ package final class Worker: @unchecked Sendable {
 private func blockSignals() {
     var signals = sigset_t()
     sigfillset(&signals)
-    for fault in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT] { sigdelset(&signals, fault) }
+    for fault in CrashHandler.signals { sigdelset(&signals, fault.number) }
     pthread_sigmask(SIG_BLOCK, &signals, nil)
 }
 

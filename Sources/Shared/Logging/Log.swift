@@ -62,6 +62,16 @@ package final class Log: Sendable {
     @discardableResult
     package func flush(seconds: Int = 2) -> Bool { sink.flush(seconds: seconds) }
 
+    /// Leaves a last line if a fault ends the process: the signal, and the version of the program.
+    package func writeOnCrash(version: String) {
+        sink.writeOnCrash { signal in
+            var line = line(.error, "the process crashed")
+            line.add("signal", word: signal)
+            line.add("version", version)
+            return line
+        }
+    }
+
     /// Lines that did not fit, so far.
     package var droppedLines: Int { sink.dropped.load(ordering: .relaxed) }
 }

@@ -102,10 +102,37 @@ final class LogSink: @unchecked Sendable {
         }
     }
 
-    private func append(_ rest: UnsafeRawBufferPointer, _ state: State) {
-        if format == .json { state.buffer.append("{\"time\":\"") }
-        state.timestamp.append(milliseconds: Timestamp.now(), to: &state.buffer)
-        if format == .json { state.buffer.append(UInt8(ascii: "\"")) }
-        state.buffer.append(rest)
+    /// Leaves a line of its own in the log if a fault ends the process. Lines that wait for the writing thread are lost then.
+    ///
+    /// - Parameter line: makes the line of the signal that has this name.
+    func writeOnCrash(_ line: (_ signal: StaticString) -> LogLine) {
+        let timeOffset = format.beforeTime.utf8CodeUnitCount
+        CrashHandler.install(writingTo: descriptor, timeOffset: timeOffset) { signal, buffer in
+            var line = line(signal)
+            line.end()
+            var timestamp = Timestamp()
+            append(line.buffer.bytes, at: Timestamp.now(), by: &timestamp, to: &buffer)
+        }
     }
+
+    private func append(_ rest: UnsafeRawBufferPointer, _ state: State) {
+        append(rest, at: Timestamp.now(), by: &state.timestamp, to: &state.buffer)
+    }
+
+    private func append(
+        _ rest: UnsafeRawBufferPointer,
+        at milliseconds: Int,
+        by timestamp: inout Timestamp,
+        to buffer: inout ByteBuffer
+    ) {
+        buffer.append(format.beforeTime)
+        timestamp.append(milliseconds: milliseconds, to: &buffer)
+        if format == .json { buffer.append(UInt8(ascii: "\"")) }
+        buffer.append(rest)
+    }
+}
+
+extension LogFormat {
+    /// The beginning of a line, up to its time.
+    fileprivate var beforeTime: StaticString { self == .json ? "{\"time\":\"" : "" }
 }
