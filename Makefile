@@ -33,9 +33,6 @@ say = @printf '\n== %s\n'
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-# As in the image.
-run demo: export GLIBC_TUNABLES = $(shell sed -n 's/^ENV GLIBC_TUNABLES=//p' Dockerfile)
-
 run: release ## build and serve on port 5001 (settings: environment or .env)
 	$(say) 'Serving (Ctrl-C ends)'
 	@exec .build/release/relay

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import resource
 import shutil
 import socket
@@ -18,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SPINNING = "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
 NEVER_REFUSED = "1000000000/minute"
-IMAGE = HERE.parent / "Dockerfile"
+TUNABLES = HERE.parent / "Sources/Engine/Loop/MallocTunables.swift"
 PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "LANG")
 
 
@@ -140,7 +141,7 @@ class Setup:
         its own memory and never refuses one, unless its `own` settings say otherwise."""
         port = free_ports(1)[0]
         settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        settings |= image_environment() | {
+        settings |= started_environment() | {
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "ONE_MIN_BASE_URL": f"http://127.0.0.1:{upstream_port}",
@@ -280,10 +281,12 @@ def build_tools(folder: Path) -> None:
         subprocess.run(command, check=True)
 
 
-def image_environment() -> dict[str, str]:
-    """What the image and `make run` set for the relay besides its settings."""
-    lines = [line.removeprefix("ENV ") for line in IMAGE.read_text().splitlines() if line.startswith("ENV ")]
-    return dict(line.split("=", 1) for line in lines)
+def started_environment() -> dict[str, str]:
+    """What the relay adds to its environment when it starts itself again: with it, valgrind's relay stays in valgrind."""
+    found = re.search(r'name: "([\w.]+)", value: "(\d+)"', TUNABLES.read_text())
+    if not found:
+        sys.exit(f"{TUNABLES}: no tunables")
+    return {"GLIBC_TUNABLES": f"{found[1]}={found[2]}"}
 
 
 def find_relay() -> Path:

@@ -69,7 +69,8 @@ enum Command: Equatable {
                 end(.usage, errors: "key: the name has to be of letters, digits, - and _\n")
             }
             end(.success, isJSON ? key.json : key.lines)
-        case .serve, .check, .config, .models, .limits, .usage: break
+        case .serve: MallocTunables.apply(arguments: CommandLine.unsafeArgv)
+        case .check, .config, .models, .limits, .usage: break
         }
         var remote: Settings.Remote?
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote)

@@ -1,0 +1,43 @@
+"""The tunables of malloc, for which the relay starts itself again: they are in the environment of the process that serves."""
+
+import os
+from pathlib import Path
+
+import pytest
+from rawhttp import ECHO_RELAY
+from relay_process import Relay, binary
+
+TUNED = "glibc.malloc.tcache_count=32"
+LONGEST = 131_071
+"""The longest `NAME=VALUE` that the kernel passes on (MAX_ARG_STRLEN, with its end)."""
+MOST = "GLIBC_TUNABLES=" + "glibc.malloc.arena_max=4".ljust(LONGEST - len("GLIBC_TUNABLES="), ":")
+
+
+def environment(process: int) -> str:
+    """Entries, each behind a colon: glibc 2.36 ends the tunables where their colons are."""
+    return ":" + Path(f"/proc/{process}/environ").read_bytes().decode().replace("\0", ":")
+
+
+@pytest.mark.parametrize(
+    ("given", "then"),
+    [
+        (None, TUNED),
+        ("glibc.malloc.arena_max=4", f"glibc.malloc.arena_max=4:{TUNED}"),
+        ("glibc.malloc.tcache_count=7", "glibc.malloc.tcache_count=7"),
+        (MOST.partition("=")[2], MOST.partition("=")[2]),
+    ],
+    ids=["not given", "others given", "given", "no room for more"],
+)
+def test_the_process_that_serves_has_them(given: str | None, then: str) -> None:
+    wanted = ECHO_RELAY | ({"GLIBC_TUNABLES": given} if given is not None else {})
+    relay = Relay(wanted)
+    try:
+        found = environment(relay.process.pid)
+        assert f":GLIBC_TUNABLES={then}:" in found and found.count("tcache_count") == then.count("tcache_count")
+        assert all(f":{name}={value}:" in found for name, value in ECHO_RELAY.items())
+        folder = Path(f"/proc/{relay.process.pid}")
+        assert (folder / "comm").read_text() == "relay\n"
+        assert (folder / "cmdline").read_bytes() == os.fsencode(binary()) + b"\0"
+        assert not [line for line in relay.log_lines() if line["message"] == "configuration"]
+    finally:
+        relay.stop()
