@@ -75,11 +75,12 @@ extension Exchange {
             throw .media("Content-Encoding is not accepted here; send the body as it is.")
         }
         guard let type = request[.contentType], !type.equalsLowered("application/json") else { return }
-        var parts = type.split(separator: UInt8(ascii: ";")).map { UnsafeRawBufferPointer(rebasing: $0).trimmed }
-        guard parts.removeFirst().equalsLowered("application/json") else {
+        // A value of semicolons alone has no parts.
+        let parts = type.split(separator: UInt8(ascii: ";")).map { UnsafeRawBufferPointer(rebasing: $0).trimmed }
+        guard let media = parts.first, media.equalsLowered("application/json") else {
             throw .media("Content-Type must be application/json.")
         }
-        for part in parts where part.count > 8 && part[part: 0..<8].equalsLowered("charset=") {
+        for part in parts.dropFirst() where part.count > 8 && part[part: 0..<8].equalsLowered("charset=") {
             var charset = part[part: 8..<part.count]
             if charset.count > 1, charset.first == 34, charset.last == 34 {
                 charset = charset[part: 1..<(charset.count - 1)]

@@ -42,7 +42,7 @@ extension CallTerms {
             )
             // Each choice may be a call of its own.
             var paid = usage
-            paid.promptTokens *= call.arePromptsSeparate ? call.choices / call.messages.count : call.choices
+            paid.promptTokens *= call.arePromptsSeparate ? call.choices / max(1, call.messages.count) : call.choices
             let costs = gateway.registry.prices(of: candidate, asked: call.model, for: caller).map { $0.cost(paid) }
             reserved.tokens = usage.totalTokens
             reserved.usd = costs.max()?.usdParts ?? 0

@@ -4,9 +4,10 @@ package struct LiveModel: Sendable, Equatable {
     package let owner: String
     package var features: Model.Features
     package var hasVision: Bool
-    /// Tokens; nil: not told.
-    package var contextWindow: Int?
-    package var maxOutputTokens: Int?
+    /// The context window in tokens; nil if unknown. A number that cannot be one becomes nil.
+    package var contextWindow: Int? { didSet { contextWindow = Self.tokens(contextWindow) } }
+    /// The longest output in tokens; nil if unknown. A number that cannot be one becomes nil.
+    package var maxOutputTokens: Int? { didSet { maxOutputTokens = Self.tokens(maxOutputTokens) } }
     package var shutdownDate: Day?
     package var creditPrices = CreditPrices()
     /// Seconds since 1970; nil: not told.
@@ -19,6 +20,10 @@ package struct LiveModel: Sendable, Equatable {
         self.owner = Self.isName(owner) ? owner : ""
         self.features = features
         self.hasVision = hasVision
+    }
+
+    private static func tokens(_ count: Int?) -> Int? {
+        count.flatMap { (1...Int(Int32.max)).contains($0) ? $0 : nil }
     }
 
     /// Up to 128 visible ASCII characters.

@@ -132,7 +132,7 @@ package struct Candidates: Sendable {
             let candidate = self[index]
             guard let call = await attempts.call(candidate) else { continue }
             let before = waited()
-            let delay = { waited() - before }
+            let delay = { max(waited(), before) - before }
             do throws(UpstreamError) {
                 let value = try await TimedCall(by: candidate.loop, unless: isBegun, besides: delay).result(
                     until: attempts.endsAt,

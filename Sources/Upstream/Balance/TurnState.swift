@@ -46,6 +46,8 @@ struct TurnState {
     /// - Parameter members: those that it was taken among.
     mutating func giveBack(_ turn: Turn, of members: [Member], by order: BalanceSettings.Order) {
         if order != .sequence {
+            // A reload may have begun this state anew since the turn was taken.
+            for place in members.map(\.place) + [turn.place] { reach(place) }
             for member in members {
                 credits[member.place] -= member.weight
                 credits[turn.place] += member.weight
@@ -85,6 +87,11 @@ struct TurnState {
         return current
     }
 
+    /// Makes room for the credit of a place.
+    private mutating func reach(_ place: Int) {
+        while credits.count <= place { credits.append(0) }
+    }
+
     /// Each gains its weight in each turn, and who has most pays the sum.
     private mutating func nextSmoothly(_ members: [Member]) -> Int {
         var best = members[0].place
@@ -92,9 +99,7 @@ struct TurnState {
         for member in members {
             sum += member.weight
             let place = member.place
-            if place >= credits.count {
-                credits.append(contentsOf: repeatElement(0, count: place + 1 - credits.count))
-            }
+            reach(place)
             credits[place] += member.weight
             if credits[place] > credits[best] { best = place }
         }

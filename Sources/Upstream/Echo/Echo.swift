@@ -195,7 +195,8 @@ extension UnsafeRawBufferPointer {
     /// The place behind so many words, each with the spaces before it.
     fileprivate func endOfWords(_ count: Int) -> Int {
         var place = 0
-        for _ in 0..<count where place < self.count {
+        for _ in 0..<count {
+            guard place < self.count else { break }
             while place < self.count, self[place] == 32 { place += 1 }
             while place < self.count, self[place] != 32 { place += 1 }
         }

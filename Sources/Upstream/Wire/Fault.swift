@@ -43,7 +43,7 @@ struct Fault {
         if let word = Self.word(detail["reason"]) { reason = word }
         // As `34.4s`.
         let delay = detail["retryDelay"]?.text.map { $0[part: 0..<max(0, min(20, $0.count) - 1)].text }
-        if let seconds = delay.flatMap(Double.init) {
+        if let seconds = delay.flatMap(Double.init), (0...1e9).contains(seconds) {
             retryAfterSeconds = Int(min(86_400, max(1, seconds.rounded(.up))))
         }
         for violation in (detail["violations"]?.elements ?? JSONElements()).prefix(16) where quota.isEmpty {

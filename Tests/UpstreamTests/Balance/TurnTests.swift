@@ -59,6 +59,16 @@ import Testing
         }
     }
 
+    @Test("a turn that is given back to a state begun anew, for fewer providers, goes to its place")
+    func givesBackToAnotherState() {
+        let members = [1.0, 1, 1].enumerated().map { TurnState.Member(place: $0.offset, weight: $0.element) }
+        var (old, new) = (TurnState(), TurnState())
+        let turn = (0..<3).map { _ in old.next(of: members, by: .smooth) }[2]
+        _ = new.next(of: Array(members[..<2]), by: .smooth)
+        new.giveBack(turn, of: members, by: .smooth)
+        #expect(new.next(of: members, by: .smooth).place == 2)
+    }
+
     @Test("after others were taken it goes to the next", arguments: [BalanceSettings.Order.sequence, .smooth])
     func givesBackLate(order: BalanceSettings.Order) {
         let members = [1.0, 1].enumerated().map { TurnState.Member(place: $0.offset, weight: $0.element) }

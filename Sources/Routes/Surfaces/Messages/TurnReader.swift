@@ -67,7 +67,10 @@ struct TurnReader {
             case ("thinking", .assistant), ("redacted_thinking", .assistant):
                 if let thought = try Self.thought(block, place("")) { message.content.append(.thought(thought)) }
             case (let type, _):
+                let count = message.content.count
                 try append(block, type, place, to: &message.content)
+                // A block without content adds no piece, so that there may be no message to mark either.
+                guard message.content.count > count else { continue }
                 note(.piece(message.content.count - 1, of: messages.count), of: block)
             }
         }

@@ -75,10 +75,21 @@ final class FormedAnswer: @unchecked Sendable {
         if raw.count <= Self.repairedBytes { raw.append(piece) }
     }
 
-    /// Of all that the model wrote; of a long answer judged by its beginning.
+    /// Returns the tokens of all that the model wrote, native tool calls included. Those of a long response are estimated
+    /// from its beginning.
     func tokens(by count: CallCount) async throws(UpstreamError) -> Int {
-        let tokens = try await count.tokens(of: Body(copying: raw.bytes))
-        return raw.count == bytes ? tokens : tokens * bytes / raw.count
+        var sample = ByteBuffer()
+        sample.append(raw.bytes)
+        var written = bytes - nativeBytes
+        for call in native {
+            written += call.name.utf8.count + call.arguments.count
+            guard sample.count <= Self.repairedBytes else { continue }
+            sample.append(call.name)
+            call.arguments.withUnsafeBytes { sample.append($0) }
+        }
+        guard sample.count > 0 else { return 0 }
+        let tokens = try await count.tokens(of: Body(copying: sample.bytes))
+        return sample.count == written ? tokens : tokens * written / sample.count
     }
 
     // MARK: Calls in the vendor's own form

@@ -1,0 +1,74 @@
+"""Input that once ended the process, or could have: the relay answers it, and answers the next request, too."""
+
+import pytest
+from anthropic_vendor import text
+from chat import ask, either, text_of
+from conftest import CLAUDE_KEY
+from openai_vendor import chunk
+from rawhttp import ECHO_RELAY
+from test_openai_chat import TOOL
+
+TOKEN = "token-of-hostile-requests"
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+
+
+@pytest.fixture(scope="module")
+def relay(launch, server, anthropic_server):
+    names = ",".join(f"trap-{number}" for number in range(9))
+    return launch(
+        PROVIDERS="row,ant,echo", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=names,
+        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
+        PROVIDER_ANT_MODELS="marked", PROVIDER_ECHO_KIND="echo", KEY_A_TOKEN=TOKEN,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def http(relay, caller):
+    client = caller(relay, TOKEN)
+    yield client
+    assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("value", [";", ";;", "; charset=utf-8", ";charset"])
+def test_a_content_type_without_a_type(http, value):
+    answer = http.post("/v1/chat/completions", content=b"{}", headers={"Content-Type": value})
+    assert answer.status_code == 415 and answer.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_cache_mark_on_a_block_without_content(http, anthropic_server):
+    """The mark would stand behind the last message."""
+    anthropic_server.says("marked", {"content": [text("Fine")]})
+    messages = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}, IMAGE]},
+        {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "t", "content": "x"},
+            {"type": "search_result", "title": "", "source": "", "content": [], "cache_control": {"type": "ephemeral"}}]},
+    ]  # fmt: skip
+    tool = {"name": "f", "input_schema": {"type": "object"}}
+    asked = {"model": "marked", "max_tokens": 9, "tools": [tool], "messages": messages}
+    answer = http.post("/v1/messages", json=asked)
+    assert answer.status_code in (200, 400), answer.text
+    anthropic_server.take_violations()
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_native_calls_without_text_and_without_usage(http, server, is_streamed):
+    """A server that was asked in words, as it refuses tools, and that makes native calls of them all the same."""
+    model = f"trap-{int(is_streamed)}"
+    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    refused = {"status": 400, "json": {"error": {"message": "registry.ollama.ai/library/x does not support tools"}}}
+    whole = {"id": "x", "object": "chat.completion", "created": 1, "model": model,
+             "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}  # fmt: skip
+    server.says(model, refused, {"bare": True, "json": whole, "events": [chunk(message), chunk({}, "tool_calls")]})
+    answer = either(http, is_streamed, model=model, tools=[TOOL])
+    assert answer[1] == "tool_calls", answer
+    assert "tools" not in server.asked(model)[-1]["body"]
+    server.take_violations()
+
+
+def test_a_count_of_words_without_end(start_relay, caller):
+    relay = start_relay(**ECHO_RELAY)
+    answer = ask(caller(relay, TOKEN), model="echo", messages=[{"role": "user", "content": "!think=9223372036854775807 a"}])
+    assert answer.status_code == 200 and text_of(answer) is not None
