@@ -84,6 +84,24 @@ import Testing
         if length > 1_024 { #expect(parser.next()?.data.count == #"{"content":""}"#.utf8.count + length) }
     }
 
+    @Test("a known beginning may be longer than what is read before its line has ended")
+    func findsTextsBehindLongBeginnings() {
+        let opening = ByteBuffer(#"data: {"fingerprint":""# + String(repeating: "f", count: 70_000) + #"","content":""#)
+        var parser = EventStreamParser()
+        for _ in 0..<2 {
+            var event = ByteBuffer(String(decoding: opening.bytes, as: UTF8.self) + #"Hi"}"# + "\n\n")
+            let whole = event.bytes
+            var first = ByteBuffer()
+            first.append(whole[part: 0..<68_000])
+            event.removeFirst(68_000)
+            parser.append(&first)
+            #expect(parser.text(between: opening.bytes, UnsafeRawBufferPointer(closing)) == nil && parser.next() == nil)
+            parser.append(&event)
+            #expect(parser.text(between: opening.bytes, UnsafeRawBufferPointer(closing))?.text == "Hi")
+            #expect(parser.next() == nil)
+        }
+    }
+
     private func almostPlain(_ random: inout Seeded) -> String {
         var text = (0..<random.below(20)).map { _ in random.pick(["a", "b", " ", "cdefghij", "\u{7f}", "{", "}", ":"]) }
             .joined()
