@@ -27,6 +27,9 @@ struct ScalarSet: Sendable {
         return set
     }
 
+    /// The number of parts that `contains` may have to compare.
+    var size: Int { others.reduce(ranges.count + categories.count) { $0 + $1.size } }
+
     func contains(_ scalar: UInt32) -> Bool {
         let isIn =
             ranges.contains { $0.contains(scalar) } || others.contains { $0.contains(scalar) }

@@ -75,7 +75,7 @@ extension SchemaCheck {
 
     /// Nil: it takes too much work.
     mutating func match(_ pattern: TextPattern, _ text: UnsafeRawBufferPointer) -> Bool? {
-        guard spend(text.count / 8 * pattern.width) else { return nil }
+        guard spend((text.count / 8 + 1) * pattern.width) else { return nil }
         return pattern.matches(text)
     }
 }

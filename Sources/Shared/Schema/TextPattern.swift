@@ -18,8 +18,8 @@ struct TextPattern: Sendable {
     private(set) var steps: [Step] = []
     private(set) var sets: [ScalarSet] = []
 
-    /// The work for a character.
-    var width: Int { steps.count }
+    /// The work for one character: a unit a step, and one more for each four parts of a set.
+    private(set) var width = 0
 
     static let mostSteps = 1_000
 
@@ -30,6 +30,9 @@ struct TextPattern: Sendable {
         guard let tree = reader.whole(), write(tree, reader.sets) else { return nil }
         sets = reader.sets
         steps.append(.match)
+        width = steps.reduce(0) { sum, step in
+            if case .set(let number) = step { sum + 1 + sets[number].size / 4 } else { sum + 1 }
+        }
     }
 
     private mutating func write(_ tree: PatternTree, _ sets: [ScalarSet]) -> Bool {
@@ -44,7 +47,12 @@ struct TextPattern: Sendable {
         case .sequence(let parts): for part in parts where !write(part, sets) { return false }
         case .alternatives(let parts): return write(alternatives: parts[...], sets)
         case .repeated(let part, let least, let most):
-            for _ in 0..<least where !write(part, sets) { return false }
+            for _ in 0..<least {
+                let before = steps.count
+                guard write(part, sets) else { return false }
+                // A part without steps adds none however often it is repeated: nested counts would multiply for nothing.
+                if steps.count == before { break }
+            }
             return most.map { write(part, optionally: $0 - least, sets) } ?? write(part, endlessly: sets)
         }
         return true

@@ -113,6 +113,21 @@ import Testing
         #expect(steps < 2 * (JSONSchema.fewSteps + JSONSchema.stepsPerByte * deep.utf8.count))
     }
 
+    @Test("counts of nothing, nested, make no more steps than one", arguments: ["()", "(a{0})", "(()())"])
+    func countsOfNothing(part: String) throws {
+        let pattern = (0..<10).reduce(part) { pattern, _ in "(\(pattern){1000})" }
+        #expect(try #require(withText(pattern) { TextPattern($0) }).width == 1)
+    }
+
+    @Test("short texts and large sets count as the work that they are")
+    func patternWork() throws {
+        let letters = (0..<1_000).map { String(UnicodeScalar(0x100 + 2 * UInt32($0)).map(Character.init) ?? "a") }
+            .joined()
+        let schema = #"{"items":{"pattern":"^[\#(letters)a]{0,490}Z"}}"#
+        let texts = "[" + Array(repeating: #""aaaaaaa""#, count: 5_000).joined(separator: ",") + "]"
+        #expect(try Self.verdict(schema, texts).isUndecided)
+    }
+
     @Test("a tree of its own kind is judged")
     func tree() throws {
         let schema =
