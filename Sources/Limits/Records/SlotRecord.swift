@@ -50,6 +50,8 @@ package struct SlotRecord: Sendable, Equatable {
 
 extension SlotRecord {
     private static let format: UInt8 = 2
+    /// The latest end that is believed, in milliseconds since 1970, and twice the largest difference of clocks.
+    private static let timeBound = 1 << 45
     package static let encodedBound = 65_536
 
     /// Format, number of entries, then each: instance, slots, end, clock (0: unknown, else 1 + zigzag).
@@ -78,6 +80,7 @@ extension SlotRecord {
                 let clock = reader.number(), held <= Record.countBound
             else { throw .counts }
             let zigzag = clock - 1
+            guard end <= Self.timeBound, zigzag <= Self.timeBound else { throw .counts }
             entries.append(
                 Entry(
                     instance: instance,

@@ -17,7 +17,7 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
     func decision(at deadline: LoopTime, expire: @escaping () -> LoopTime?) async -> Decision {
         loop.checkIsolated()
         self.expire = expire
-        arm(deadline)
+        if ended == nil { arm(deadline) }
         return await withUnsafeContinuation { waiting in
             if let ended { waiting.resume(returning: ended) } else { continuation = waiting }
         }

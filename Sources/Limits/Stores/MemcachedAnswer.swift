@@ -14,6 +14,8 @@ struct MemcachedAnswer {
 
     /// Larger values are none of ours: memcached itself keeps none.
     static let valueBytes = 1_048_576
+    /// The clock readings of a server that are believed, in seconds since 1970: until the year 2514.
+    private static let times = 0..<1 << 34
     /// With a key and flags.
     private static let bodyBytes = valueBytes + 512
 
@@ -139,7 +141,9 @@ struct MemcachedAnswer {
         guard let body else { return }
         let value = head.extraBytes + head.keyBytes
         if body[head.extraBytes..<value].elementsEqual("time".utf8) {
-            seconds = Int(String(decoding: body[value...], as: UTF8.self))
+            seconds = Int(String(decoding: body[value...], as: UTF8.self)).flatMap {
+                Self.times.contains($0) ? $0 : nil
+            }
         }
     }
 

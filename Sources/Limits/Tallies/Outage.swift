@@ -35,7 +35,7 @@ struct Outage {
     }
 
     func hasRoom(for units: Int, of bound: Int, by rule: OutageRule) -> Bool {
-        own.total + units <= rule.part(of: bound - copy.total)
+        units <= rule.part(of: bound - copy.total) - own.total
     }
 
     /// nil: never.

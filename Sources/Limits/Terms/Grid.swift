@@ -16,7 +16,12 @@ package struct Grid: Sendable, Hashable {
     /// So long after their bucket's end units may still be used that are then counted in the present one.
     package var graceMicroseconds: Int { windowMicroseconds / 16 }
 
-    package func bucket(at time: Int) -> Int { max(0, time) * perWindow / windowMicroseconds }
+    package func bucket(at time: Int) -> Int {
+        // The clock may be another machine's: the product fits whatever it says.
+        min(max(0, time), Self.latestMicroseconds) * perWindow / windowMicroseconds
+    }
+
+    private static let latestMicroseconds = 1 << 55
 
     /// The first microsecond that belongs to the bucket.
     package func start(of bucket: Int) -> Int { (bucket * windowMicroseconds + perWindow - 1) / perWindow }

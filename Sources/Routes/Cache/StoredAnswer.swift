@@ -7,6 +7,8 @@ import Shared
 struct StoredAnswer: Sendable {
     /// Of the format; others are not read.
     private static let version = 4
+    /// The token counts that are believed: no sum of them overflows.
+    private static let tokens = 0..<1 << 41
 
     let usage: Usage
     /// The vendor's name of the model.
@@ -21,6 +23,7 @@ struct StoredAnswer: Sendable {
             let cached = reader.number(), let written = reader.number(), let reasoning = reader.number(),
             let model = reader.string()
         else { return nil }
+        guard [prompt, completion, cached, written, reasoning].allSatisfy(Self.tokens.contains) else { return nil }
         var usage = Usage(promptTokens: prompt, completionTokens: completion)
         usage.cachedTokens = cached
         usage.cacheWriteTokens = written

@@ -67,6 +67,9 @@ import Testing
         #expect(throws: Record.Flaw.length) { try SlotRecord([UInt8](repeating: 2, count: 65_537)) }
         #expect(throws: Record.Flaw.counts) { try SlotRecord(good + [0]) }
         #expect(throws: Record.Flaw.format) { try SlotRecord([1] + good.dropFirst()) }
+        var hostile = SlotRecord()
+        hostile.put(entry(1, 1, endsIn: Self.span, clock: 1 << 46), at: epoch, spanMicroseconds: Self.span)
+        #expect(throws: Record.Flaw.counts) { try SlotRecord(hostile.encoded()) }
         var dice = Dice(seed: 7)
         for _ in 0..<20_000 {
             var bytes = good

@@ -140,6 +140,15 @@ import Testing
         }
     }
 
+    @Test(
+        "a clock that no server can have is none",
+        arguments: ["-9223372036854775808", "-1", "100000000000", "9223372036854775807"]
+    )
+    func impossibleClock(seconds: String) {
+        let bytes = Self.message(16, key: "time", Array(seconds.utf8)) + Self.message(16)
+        #expect(throws: StoreFailure.self) { try Self.said(.time, [bytes[...]]) }
+    }
+
     @Test("an answer to another request is none", arguments: cases)
     func otherTag(one: Case) {
         var answer = MemcachedAnswer(to: one.request, firstTag: Self.tag &- 7, connection: 1)

@@ -80,6 +80,8 @@ private final class Told: AnswerWriter, @unchecked Sendable {
             stored.servedModel == "model-1" && stored.usage.completionTokens == 300 && stored.usage.reasoningTokens == 7
         )
         #expect(ChatAnswer(tape: stored.bytes, ByteBuffer()).map(shown) == shown(answer))
+        usage.promptTokens = 1 << 62
+        #expect(StoredAnswer(StoredAnswer.written(usage, "model-1", tape.out.bytes)) == nil)
         let all = Array(tape.out.bytes)
         for count in 0..<all.count {
             all.prefix(count).withUnsafeBytes { cut in
