@@ -78,8 +78,9 @@ final class FileAnswers: Sendable {
         defer { closedir(entries) }
         var found: [(name: String, bytes: Int, at: Int)] = []
         while let entry = readdir(entries) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            // Read where it is: an entry ends with its name, so a copy of the whole field might end behind the buffer.
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
+                field.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             guard name != ".", name != ".." else { continue }
             var status = stat()
@@ -87,7 +88,7 @@ final class FileAnswers: Sendable {
                 if name.hasSuffix(Self.unfinished) { unlink(path(name)) }
                 continue
             }
-            found.append((name, Int(status.st_size), status.st_mtim.tv_sec))
+            found.append((name, Int(min(status.st_size, 1 << 40)), status.st_mtim.tv_sec))
         }
         for file in found.sorted(by: { $0.at < $1.at }) { add(file.name, file.bytes) }
     }

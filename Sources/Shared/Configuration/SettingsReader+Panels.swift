@@ -47,19 +47,29 @@ extension SettingsReader {
 }
 
 extension Offers {
-    /// The way from a panel to itself; nil: there is none. Each panel is looked at once.
+    /// Returns the shortest way from a panel to itself, as names of panels; nil if there is none. Each panel is looked at
+    /// once, and none within the look at another: a chain of panels may be as long as the settings.
     fileprivate func cycle(from panel: Panel) -> [String]? {
-        var seen: Set<String> = []
-        func way(from one: Panel) -> [String]? {
-            for name in one.casts.flatMap({ $0.members + [$0.summary] }) {
+        var found = [(panel: panel, asker: 0)]
+        var seen: Set<String> = [panel.name]
+        var index = 0
+        while index < found.count {
+            for name in found[index].panel.casts.flatMap({ $0.members + [$0.summary] }) {
                 guard case .panel(let next) = member(name) else { continue }
-                if next.name == panel.name { return [one.name, next.name] }
-                guard seen.insert(next.name).inserted, let rest = way(from: next) else { continue }
-                return [one.name] + rest
+                if next.name == panel.name {
+                    var way = [next.name]
+                    var place = index
+                    while place > 0 {
+                        way.append(found[place].panel.name)
+                        place = found[place].asker
+                    }
+                    return [panel.name] + way.reversed()
+                }
+                if seen.insert(next.name).inserted { found.append((next, index)) }
             }
-            return nil
+            index += 1
         }
-        return way(from: panel)
+        return nil
     }
 
     /// The models that one request may ask. Of panels in a circle, which have no end, at least `bound`.

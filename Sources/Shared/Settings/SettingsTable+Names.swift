@@ -58,7 +58,7 @@ extension SettingFamily {
 
     /// For an unknown name that begins as ours: the same instance with the field that is nearest.
     fileprivate func fieldNear(_ name: String) -> String? {
-        guard name.hasPrefix(prefix) else { return nil }
+        guard name.utf8.count <= 200, name.hasPrefix(prefix) else { return nil }
         let rest = name.dropFirst(prefix.count)
         var candidates: [String] = []
         for underscore in rest.indices where rest[underscore] == "_" && underscore > rest.startIndex {

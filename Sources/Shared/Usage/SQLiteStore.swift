@@ -87,7 +87,12 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     private func insert(_ batch: ArraySlice<UsageRecord>, _ opened: Opened) throws(SQLiteFailure) {
         // Another process may write there too, also a row with a call, which has the next id.
-        var last = try opened.last.firstNumber() + 1
+        let newest = try opened.last.firstNumber()
+        // No id of this program is so large: the file is damaged, and no id would be left for new rows.
+        guard newest < UsageSchema.idBound else {
+            throw SQLiteFailure(code: SQLITE_CORRUPT, text: "the ids are used up")
+        }
+        var last = newest + 1
         let records = batch.span
         var next = 0
         while next < records.count {

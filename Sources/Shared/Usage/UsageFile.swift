@@ -63,7 +63,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         guard descriptor >= 0 else { throw .system("\(path)") }
         var about = stat()
         let isFile = fstat(descriptor, &about) == 0 && about.st_mode & S_IFMT == S_IFREG
-        let opened = (descriptor, isFile ? Int(about.st_size) : .min)
+        let opened = (descriptor, isFile ? Int(min(about.st_size, 1 << 60)) : .min)
         file = opened
         return opened
     }

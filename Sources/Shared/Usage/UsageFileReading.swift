@@ -99,6 +99,9 @@ package struct UsageFileReading {
         groups[key, default: UsageSummary.Figures()] += figures
     }
 
+    /// The largest cost that a line may tell, in dollars: what a `Cost` can hold.
+    private static let mostDollars = 9_000_000.0
+
     private static func figures(_ root: JSONValue, isSuccess: Bool) -> UsageSummary.Figures {
         var figures = UsageSummary.Figures()
         figures.requests = 1
@@ -107,7 +110,7 @@ package struct UsageFileReading {
         figures.completionTokens = Int(root["completion_tokens"]?.integer ?? 0)
         // The file has ten decimals, of which a number of that size keeps all.
         figures.cost = root["cost"]?.number.flatMap { dollars in
-            Int128(exactly: (dollars * 1e10).rounded()).map { $0 * 100 }
+            abs(dollars) <= mostDollars ? Int128(exactly: (dollars * 1e10).rounded()).map { $0 * 100 } : nil
         }
         return figures
     }

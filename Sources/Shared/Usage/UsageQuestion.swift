@@ -112,12 +112,14 @@ extension UsageSummary {
 extension UsageSummary.Figures {
     /// Of a row: the name first.
     fileprivate init(_ columns: [String?]) {
-        func number(_ place: Int) -> Int { columns[place].flatMap { Int($0) } ?? 0 }
+        // A database that answers fewer columns, or larger numbers, is not this program's.
+        func text(_ place: Int) -> String? { place < columns.count ? columns[place] : nil }
+        func number(_ place: Int) -> Int { text(place).flatMap { Int($0) } ?? 0 }
         requests = number(1)
         failed = number(2)
         promptTokens = number(3)
         completionTokens = number(4)
-        cost = columns[5].flatMap { Int128($0) }.map { $0 * 1_000_000 + Int128(number(6)) }
+        cost = text(5).flatMap { Int64($0) }.map { Int128($0) * 1_000_000 + Int128(number(6)) }
     }
 }
 

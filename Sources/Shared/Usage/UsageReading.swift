@@ -46,7 +46,7 @@ enum SQLiteReading {
         let source = UsageSchema.sqliteRows(since: question.startMilliseconds, ofCalls: question.isOfCalls)
         let rows = try rows(question.rows(from: source), database)
         let total = try self.rows(question.total(from: source), database)
-        return UsageSummary(question, rows: rows, total: total[0])
+        return UsageSummary(question, rows: rows, total: total.first ?? [])
     }
 
     private static func rows(_ sql: String, _ database: SQLiteDatabase) throws(SQLiteFailure) -> [[String?]] {
@@ -78,7 +78,7 @@ enum PostgresReading {
             let source = UsageSchema.postgresRows(since: question.startMilliseconds, ofCalls: question.isOfCalls)
             let rows = try connection.run(question.rows(from: source))
             let total = try connection.run(question.total(from: source))
-            return UsageSummary(question, rows: rows, total: total[0])
+            return UsageSummary(question, rows: rows, total: total.first ?? [])
         } catch {
             throw UsageFailure("USAGE_DATABASE_URL: \(error.text)")
         }

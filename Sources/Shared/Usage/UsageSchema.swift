@@ -63,6 +63,9 @@ enum UsageSchema {
         max(last + 1, firstSQLiteID(at: record.timeMilliseconds))
     }
 
+    /// A bound that no id reaches, however far in the future a clock is.
+    static let idBound = 1 << 62 + 1 << 40
+
     /// No row of that time or later has a lower one.
     static func firstSQLiteID(at milliseconds: Int) -> Int {
         min(max(0, milliseconds), 1 << 50) * idsPerMillisecond

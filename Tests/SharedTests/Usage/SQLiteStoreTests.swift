@@ -175,6 +175,16 @@ import Testing
         }
     }
 
+    @Test("a file whose newest row leaves no ids is put aside as damaged")
+    func noIDsLeft() throws {
+        try write([request(1)], to: store())
+        try change("UPDATE records SET id = 9223372036854775807")
+        let store = store()
+        #expect(throws: UsageFailure.self) { try store.write([request(2)]) }
+        try write([request(2)], to: store)
+        #expect(folder.files().contains { $0.hasPrefix("usage.db.broken-") })
+    }
+
     @Test("a file that is no database, or a damaged one, is put aside and a new one is begun")
     func damaged() throws {
         let file = try #require(fopen(path, "w"))

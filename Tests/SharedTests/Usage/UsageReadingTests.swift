@@ -38,6 +38,16 @@ import Testing
         while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
     }
 
+    @Test("a cost that no request can have is not counted", arguments: ["1e27", "-1e27", "1e300", "9000001"])
+    func impossibleCost(cost: String) throws {
+        let file = try #require(fopen(path, "w"))
+        let line = #"{"time":"\#(Self.today.text)T00:00:00Z","request_id":"r","success":true,"cost":\#(cost)}"#
+        fputs(line + "\n", file)
+        fclose(file)
+        #expect(try summary(inFile: true, .model)?.total.requests == 1)
+        #expect(try summary(inFile: true, .model)?.total.cost == nil)
+    }
+
     @Test("sums by model, key, day and provider", arguments: [false, true])
     func sums(inFile: Bool) throws {
         #expect(try summary(inFile: inFile, .model) == nil)
