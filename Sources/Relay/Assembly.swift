@@ -11,7 +11,7 @@ import Upstream
 /// types.
 final class Assembly {
     private let process = ProcessState()
-    private let worker = Worker(bound: 16)
+    private let worker: WorkQueue
     private let reader = Worker(bound: 4_096)
     private let limiter: Limiter
     private let states: SharedStates
@@ -31,6 +31,7 @@ final class Assembly {
         let memory = settings.memory
         let loops = listeners.map { _ in ServedLoop.loop(log) }
         limiter = Self.limiter(settings.limits, store, on: loops, bytes: memory.limitBytes, log)
+        worker = WorkQueue(bytes: memory.bytes / 8)
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
         states = SharedStates(settings, store)
         answers = AnswerShelf(budget, shared: states.ofAnswers, worker: worker, log)

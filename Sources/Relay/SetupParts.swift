@@ -9,7 +9,7 @@ import Upstream
 struct LastingParts: Sendable {
     let log: Log
     let budget: MemoryBudget
-    let worker: Worker
+    let worker: WorkQueue
     let limiter: Limiter
     let usage: UsageBook
     /// The state that all instances share; nil: no other instance could read it.

@@ -94,7 +94,7 @@ struct Vendors {
         let signatures: CallMemory
         let thoughts: CallMemory
         /// For work that would hold up a loop.
-        let worker: Worker
+        let worker: WorkQueue
         /// By provider.
         let accounts: [String: VertexAccount]
         private let tokens: [CloudSettings.Account: GoogleTokens]

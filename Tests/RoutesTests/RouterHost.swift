@@ -44,7 +44,7 @@ func answered(
         loops: 1,
         others: []
     )
-    let (worker, reader) = (Worker(bound: 4), Worker(bound: 4))
+    let (worker, reader) = (WorkQueue(bytes: 1 << 20), Worker(bound: 4))
     let null = open("/dev/null", O_WRONLY)
     defer {
         worker.stop()

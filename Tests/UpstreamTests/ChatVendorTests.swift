@@ -15,7 +15,7 @@ import Testing
         case openAILike
         case scripted
 
-        private static let worker = Worker()
+        private static let worker = WorkQueue(bytes: 1 << 24)
 
         /// One that answers `hello there`.
         func vendor(on loop: EventLoop) -> (any ChatVendor)? {

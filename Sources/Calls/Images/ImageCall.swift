@@ -89,7 +89,7 @@ package protocol ImageProvider: AnyObject, Sendable {
     func converted(
         _ mask: Body,
         for size: PictureSize,
-        by worker: Worker,
+        by worker: WorkQueue,
         on loop: EventLoop
     ) async throws(MaskFlaw) -> Body
 }

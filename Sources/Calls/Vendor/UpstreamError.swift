@@ -52,6 +52,8 @@ package struct UpstreamError: Error {
         package var summary: String?
         /// The failure on the way to the vendor, if that was it.
         fileprivate var transport: TransportError.Kind?
+        /// Whether the relay itself had no time for the call.
+        fileprivate var isOfBusyRelay = false
     }
     /// The remedies after a failure; empty: nothing helps.
     package struct Remedy: OptionSet, Sendable {
@@ -102,6 +104,14 @@ package struct UpstreamError: Error {
         fields.value.transport = error.kind
         // Nobody's answer has room here.
         if error.kind == .overloaded { self.remedy = [] }
+    }
+
+    /// The relay itself has no time for the call: no candidate is at fault, and none could do better.
+    package init(ofBusyRelay cause: String) {
+        self.init(.unavailable, cause: cause)
+        self.remedy = []
+        self.refusal = .tooMuchWork
+        fields.value.isOfBusyRelay = true
     }
 
     /// The cause of a failure that `CallSheet.endsAt` made.
@@ -167,9 +177,12 @@ extension UpstreamError {
         case .tooLarge: .tooLarge
         case .overloaded: .overloaded
         case .cancelled: .cancelled
-        case nil: kind.fault
+        case nil: fields.value.isOfBusyRelay ? .busy : kind.fault
         }
     }
+
+    /// Whether the relay itself had no memory or no time for the call.
+    package var isOfRelay: Bool { fault == .overloaded || fault == .busy }
 }
 
 extension UpstreamError.Kind {

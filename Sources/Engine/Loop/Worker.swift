@@ -80,8 +80,10 @@ package final class Worker: @unchecked Sendable {
     fileprivate func run() {
         blockSignals()
         CrashHandler.withSignalStack {
-            while let jobs = next() {
-                for job in jobs { job() }
+            while var jobs = next() {
+                // Each job is released right after it ran, with all that it holds.
+                jobs.reverse()
+                while let job = jobs.popLast() { job() }
             }
         }
     }

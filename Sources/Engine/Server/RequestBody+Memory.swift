@@ -195,3 +195,7 @@ extension RequestError {
         RequestError(408, "The request body arrives too slowly while others wait for memory.")
     }
 }
+
+extension RequestBody: WorkOwner {
+    var workOwner: MemoryHolder.Key { holder.key }
+}

@@ -35,7 +35,7 @@ extension CacheLookup {
         guard let found else { return false }
         let length = found.bytes.count + model.utf8.count
         do throws(UpstreamError) {
-            guard length > Worker.loopBytes else {
+            guard length > WorkQueue.loopBytes else {
                 var whole = ByteBuffer()
                 _ = whole.reserve(length)
                 _ = Self.append(found, model, to: &whole)

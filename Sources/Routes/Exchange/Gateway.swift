@@ -25,7 +25,7 @@ final class Gateway: @unchecked Sendable {
     /// Nil: no answer is kept.
     let cache: AnswerCache?
     /// For work that would hold up the loop.
-    let worker: Worker
+    let worker: WorkQueue
     /// For large bodies.
     let reader: Worker
     /// Nil: no picture is fetched.

@@ -12,7 +12,7 @@ package struct ProcessParts: Sendable {
     let responses: ResponseShelf
     let answers: AnswerShelf
     /// For work that would hold up the loop.
-    let worker: Worker
+    let worker: WorkQueue
     /// For large bodies.
     let reader: Worker
     let assets: AssetCache
@@ -29,7 +29,7 @@ package struct ProcessParts: Sendable {
         files: FileShelf,
         responses: ResponseShelf,
         answers: AnswerShelf,
-        worker: Worker,
+        worker: WorkQueue,
         reader: Worker,
         assets: AssetCache,
         shared: SharedState,

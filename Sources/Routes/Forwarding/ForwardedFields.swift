@@ -92,7 +92,8 @@ struct ForwardedFields: Sendable {
         guard !texts.bytes.isEmpty else { return numbers }
         let gateway = exchange.gateway
         let count = await gateway.worker.result(
-            ofBytes: Worker.countingWeight * texts.bytes.count,
+            ofBytes: texts.bytes.count,
+            weight: WorkQueue.countingWeight,
             on: gateway.loop
         ) { counter.count(texts.bytes) }
         guard let count else { throw .tooMuchWork }

@@ -135,8 +135,7 @@ func converted(
         case .tooLarge: throw .value("mask", "has too many pixels")
         case .noAlpha: throw .value("mask", "nothing in it is transparent, so nothing would be edited")
         case .otherSize: throw .value("mask", "must be as wide and high as the image")
-        case .busy:
-            throw APIError(503, "The relay is busy with other masks.", type: "server_error", code: "overloaded")
+        case .busy: throw .tooMuchWork
         }
     }
 }

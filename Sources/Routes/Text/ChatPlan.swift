@@ -364,7 +364,7 @@ final class ChatPlan: @unchecked Sendable {
     /// Nothing is to be done before the call of its vendor that takes time.
     private var isPlain: Bool {
         guard case .plain = way, form == nil, !call.arePromptsSeparate else { return false }
-        return sentBytes <= Worker.loopBytes
+        return sentBytes <= WorkQueue.loopBytes
     }
 
     /// All that it waits for ends at its sheet's deadline.
@@ -450,7 +450,7 @@ final class ChatPlan: @unchecked Sendable {
     ) async throws(UpstreamError) -> any PreparedChat {
         let bytes = call.sentBytes
         let chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
-        if bytes <= Worker.loopBytes {
+        if bytes <= WorkQueue.loopBytes {
             chat.write()
         } else if await gateway.worker.result(ofBytes: bytes, on: gateway.loop, { chat.write() }) == nil {
             throw .tooMuchWork

@@ -14,9 +14,11 @@ func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) a
     let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil
     _ = try await exchange.admit(gateway.limits.cover(caller, .chat, exchange.request))
     let counter = TokenCounter.of(model: candidate.model.id)
-    let tokens = await gateway.worker.result(ofBytes: Worker.countingWeight * call.allTextBytes, on: gateway.loop) {
-        (form?.written(call) ?? call).allTokens(by: counter)
-    }
+    let tokens = await gateway.worker.result(
+        ofBytes: call.allTextBytes,
+        weight: WorkQueue.countingWeight,
+        on: gateway.loop
+    ) { (form?.written(call) ?? call).allTokens(by: counter) }
     guard let tokens else { throw .tooMuchWork }
     return tokens
 }

@@ -9,7 +9,7 @@ package final class AnswerShelf: Sendable {
     let shared: SharedState?
     private let directory = Lock<FileAnswers?>(nil)
     package let flights = Flights()
-    let worker: Worker
+    let worker: WorkQueue
     private let log: Log
     let hits = Atomic(0)
     let misses = Atomic(0)
@@ -18,7 +18,7 @@ package final class AnswerShelf: Sendable {
     let leaving = Atomic(0)
 
     /// - Parameter worker: opens what is long.
-    package init(_ budget: MemoryBudget, shared: SharedState?, worker: Worker, _ log: Log) {
+    package init(_ budget: MemoryBudget, shared: SharedState?, worker: WorkQueue, _ log: Log) {
         memory = MemoryAnswers(budget)
         self.shared = shared
         self.worker = worker
@@ -114,9 +114,7 @@ package struct AnswerCache: Sendable {
         case .shared(let shared):
             guard let sealed = try? await shared.read(key.name, on: loop) else { return nil }
             guard sealed.count > Self.loopBytes else { return key.open(sealed) }
-            return await shelf.worker.result(on: loop, withinNanoseconds: Self.patienceNanoseconds) {
-                key.open(sealed)
-            } ?? nil
+            return await shelf.worker.enqueuedResult(ofBytes: sealed.count, on: loop) { key.open(sealed) } ?? nil
         }
     }
 

@@ -11,6 +11,8 @@ package enum UpstreamFault: Int, CaseIterable, Sendable {
     case tooLarge
     /// There was no memory here for its answer.
     case overloaded
+    /// The relay had no time for the work on the call.
+    case busy
     case cancelled
     // Its answer.
     case badKey
@@ -34,6 +36,7 @@ package enum UpstreamFault: Int, CaseIterable, Sendable {
         case .broken: "broken"
         case .tooLarge: "too_large"
         case .overloaded: "no_memory"
+        case .busy: "relay_busy"
         case .cancelled: "cancelled"
         case .badKey: "refused_key"
         case .forbidden: "refused_forbidden"

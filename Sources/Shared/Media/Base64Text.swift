@@ -30,7 +30,7 @@ package final class Base64Text: @unchecked Sendable {
     }
 
     /// Nil: not base64.
-    package func decoded(on loop: EventLoop, by worker: Worker) async throws(APIError) -> Body? {
+    package func decoded(on loop: EventLoop, by worker: WorkQueue) async throws(APIError) -> Body? {
         let text = text
         return try await slowly(text, loop, worker) {
             guard let bytes = Base64.standard.bytes(text.bytes) else { return nil }
@@ -42,31 +42,30 @@ package final class Base64Text: @unchecked Sendable {
     }
 
     /// A digest that only the same text has.
-    package func digest(on loop: EventLoop, by worker: Worker) async throws(APIError) -> Digest {
+    package func digest(on loop: EventLoop, by worker: WorkQueue) async throws(APIError) -> Digest {
         try await Digest(of: text, on: loop, by: worker)
     }
 }
 
 extension Digest {
     /// Of bytes that may be many.
-    package init(of body: Body, on loop: EventLoop, by worker: Worker) async throws(APIError) {
+    package init(of body: Body, on loop: EventLoop, by worker: WorkQueue) async throws(APIError) {
         self = try await slowly(body, loop, worker) { Digest(of: body.bytes) }
     }
 }
 
 /// More is left to the thread for such work.
 private let loopBytes = 262_144
-private let patienceNanoseconds: UInt64 = 30_000_000_000
 
 /// The result of `work` on `body`; a long body is left to a thread.
 private func slowly<Value: Sendable>(
     _ body: Body,
     _ loop: EventLoop,
-    _ worker: Worker,
+    _ worker: WorkQueue,
     _ work: @escaping @Sendable () -> Value
 ) async throws(APIError) -> Value {
     guard body.bytes.count > loopBytes else { return work() }
-    guard let value = await worker.result(on: loop, withinNanoseconds: patienceNanoseconds, of: work) else {
+    guard let value = await worker.enqueuedResult(ofBytes: body.bytes.count, on: loop, of: work) else {
         throw .tooMuchWork
     }
     return value

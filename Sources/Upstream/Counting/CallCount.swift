@@ -18,13 +18,13 @@ package final class CallCount: @unchecked Sendable {
     package let counter: TokenCounter
     /// The model's; nil: not known.
     private let window: Int?
-    private let worker: Worker
+    private let worker: WorkQueue
     private let loop: EventLoop
     private var prompt = Prompt.estimated
     /// Besides texts.
     private var moreTokens = 0
 
-    package init(_ model: borrowing Model, by worker: Worker, on loop: EventLoop) {
+    package init(_ model: borrowing Model, by worker: WorkQueue, on loop: EventLoop) {
         counter = TokenCounter.of(model)
         window = model.contextWindow
         self.worker = worker
@@ -55,8 +55,7 @@ package final class CallCount: @unchecked Sendable {
         }
         for one in call.prompts {
             try await check(one) { () async throws(APIError) in
-                let bytes = Worker.countingWeight * one.textBytes
-                let counted = await worker.result(ofBytes: bytes, on: loop) { [counter] in one.allTokens(by: counter) }
+                let counted = await counted(one.textBytes) { [counter] in one.allTokens(by: counter) }
                 guard let counted else { throw .tooMuchWork }
                 return counted
             }
@@ -74,9 +73,7 @@ package final class CallCount: @unchecked Sendable {
             prompt = .waiting(call.messages)
             return
         }
-        let counted = await worker.result(ofBytes: Worker.countingWeight * bytes, on: loop) { [counter] in
-            call.textTokens(by: counter)
-        }
+        let counted = await counted(bytes) { [counter] in call.textTokens(by: counter) }
         guard let counted else { throw .tooMuchWork }
         prompt = .counted(counted + moreTokens)
     }
@@ -135,26 +132,28 @@ package final class CallCount: @unchecked Sendable {
         if answer.usage != nil { return answer }
         let promptTokens = promptTokens(or: chat.promptTokens)
         let bytes = answer.choices.reduce(0) { $0 + $1.bytes }
-        let counted = await worker.result(ofBytes: Worker.countingWeight * bytes, on: loop) { [counter] in
-            answer.counted(promptTokens: promptTokens, by: counter)
-        }
+        let counted = await counted(bytes) { [counter] in answer.counted(promptTokens: promptTokens, by: counter) }
         guard let counted else { throw .tooMuchWork }
         return counted
     }
 
     package func tokens(of text: Body) async throws(UpstreamError) -> Int {
-        let bytes = Worker.countingWeight * text.bytes.count
-        let counted = await worker.result(ofBytes: bytes, on: loop) { [counter] in counter.count(text.bytes) }
+        let counted = await counted(text.bytes.count) { [counter] in counter.count(text.bytes) }
         guard let counted else { throw .tooMuchWork }
         return counted
     }
 
     /// Of text that a tally was too slow for; nil: nobody has the time for it.
     package func counted(_ text: Body) async -> (tokens: Int, bytes: Int)? {
-        let counted = await worker.result(ofBytes: Worker.countingWeight * text.bytes.count, on: loop) { [counter] in
-            TokenTally.counted(text, by: counter)
-        }
-        return counted ?? nil
+        await counted(text.bytes.count) { [counter] in TokenTally.counted(text, by: counter) } ?? nil
+    }
+
+    /// Returns the result of counting so many bytes of text; nil if the relay has no time for it, or the client has left.
+    private func counted<Value: Sendable>(
+        _ bytes: Int,
+        _ work: @escaping @Sendable () -> Value
+    ) async -> Value? {
+        await worker.result(ofBytes: bytes, weight: WorkQueue.countingWeight, on: loop, work)
     }
 }
 

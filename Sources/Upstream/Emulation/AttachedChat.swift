@@ -41,7 +41,7 @@ final class AttachedChat: PreparedChat, @unchecked Sendable {
     private var chat: any PreparedChat
     private let candidate: Candidate
     private let vendorCall: VendorCall
-    private let worker: Worker
+    private let worker: WorkQueue
     private let loop: EventLoop
     /// Nil: nothing more can be done.
     private var rest: (call: ChatCall, parts: AttachmentLoader)?

@@ -17,7 +17,7 @@ final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     private let choices: Int
     private let bounds: Bounds
     private let count: CallCount
-    private let worker: Worker
+    private let worker: WorkQueue
     private let loop: EventLoop
 
     /// - Parameter choices: that the call brings.
@@ -26,7 +26,7 @@ final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         choices: Int,
         _ bounds: Bounds,
         _ count: CallCount,
-        _ worker: Worker,
+        _ worker: WorkQueue,
         _ loop: EventLoop
     ) {
         self.chat = chat

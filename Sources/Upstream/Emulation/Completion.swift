@@ -13,7 +13,7 @@ package struct Completion: Sendable {
     /// Nil: the vendor sees to what is demanded, or nothing is.
     private let judge: AnswerJudge?
     private let count: CallCount
-    private let worker: Worker
+    private let worker: WorkQueue
     private let loop: EventLoop
 
     /// - Parameter abilities: of the vendor, with the model of the call.
@@ -22,7 +22,7 @@ package struct Completion: Sendable {
         lacking abilities: Abilities,
         _ count: CallCount,
         within memory: MemoryBudget,
-        by worker: Worker,
+        by worker: WorkQueue,
         on loop: EventLoop
     ) {
         let needed = call.needs.subtracting(abilities)

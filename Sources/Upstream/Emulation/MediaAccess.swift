@@ -9,7 +9,7 @@ package struct MediaAccess: Sendable {
     let registry: Registry
     let caller: Caller
     let loop: EventLoop
-    let worker: Worker
+    let worker: WorkQueue
     /// Nil: no picture is fetched.
     let fetcher: Fetcher?
     let assets: AssetCache
@@ -32,7 +32,7 @@ package struct MediaAccess: Sendable {
     package init(
         _ registry: Registry,
         for caller: Caller,
-        worker: Worker,
+        worker: WorkQueue,
         fetcher: Fetcher?,
         assets: AssetCache,
         file: @escaping Opening

@@ -4,7 +4,7 @@ import Shared
 extension UpstreamError {
     /// The member of a panel is asked once more: the connection failed, or the status is 408, 409, 429 or 5xx.
     package var mayPass: Bool {
-        if kind == .outOfCredit || kind == .cancelled { return false }
+        if kind == .outOfCredit || kind == .cancelled || isOfRelay { return false }
         if let status = self.refusal?.status ?? self.status {
             return [408, 409, 429].contains(status) || status >= 500
         }

@@ -52,6 +52,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     func served() { if let place = left.first { vertex.site.locations.served(place) } }
 
     func failure(after error: UpstreamError) -> UpstreamError? {
+        if error.isOfRelay { return error }
         switch error.kind {
         case .badKey:
             guard !isRenewed, let tokens = vertex.site.tokens, let access else { return error }
@@ -70,7 +71,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     private func next(after error: UpstreamError) -> UpstreamError? {
         guard let place = left.first else { return error }
         vertex.site.locations.failed(place, model, error, at: loop.now)
-        let isLate = [.firstByteTimeout, .idleTimeout, .totalTimeout, .overloaded].contains(error.fault)
+        let isLate = [.firstByteTimeout, .idleTimeout, .totalTimeout].contains(error.fault)
         guard error.remedy.contains(.elsewhere), !error.remedy.contains(.again), !isLate, !error.isCut else {
             return error
         }

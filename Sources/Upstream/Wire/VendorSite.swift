@@ -39,9 +39,9 @@ package struct LoopTools {
     let parser: JSONParser
     let ids: RandomBytes
     /// For long answers.
-    let worker: Worker
+    let worker: WorkQueue
 
-    package init(_ loop: EventLoop, _ parser: JSONParser, _ ids: RandomBytes, _ worker: Worker) {
+    package init(_ loop: EventLoop, _ parser: JSONParser, _ ids: RandomBytes, _ worker: WorkQueue) {
         self.loop = loop
         self.parser = parser
         self.ids = ids

@@ -251,7 +251,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// A long one is read by a thread.
     private func read(_ body: Body) async throws(UpstreamError) -> (ChatAnswer, PausedAnswer?) {
-        guard body.bytes.count > Worker.loopBytes else { return try Self.read(body, by: reader) }
+        guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader) }
         let form = form
         let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
             Result { () throws(UpstreamError) in

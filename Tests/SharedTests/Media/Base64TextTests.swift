@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct Base64TextTests {
     private func decoded(_ text: String) async -> [UInt8]? {
         let buffer = Body(ByteBuffer(text))
-        let worker = Worker(bound: 4)
+        let worker = WorkQueue(bytes: 1 << 24)
         defer { worker.stop() }
         return await onLoop { loop in
             try? await Base64Text(buffer.bytes).decoded(on: loop, by: worker).map { Array($0.bytes) }
@@ -35,7 +35,7 @@ import Testing
     @Test("digests are the same for the same text only")
     func digests() async {
         let text = String(repeating: "Ab", count: 300_000)
-        let worker = Worker(bound: 4)
+        let worker = WorkQueue(bytes: 1 << 24)
         defer { worker.stop() }
         let found: (Digest, Digest, Digest, Digest)? = await onLoop { loop in
             var digests: [Digest] = []
@@ -57,8 +57,8 @@ import Testing
     @Test("long text that nobody has time for is refused as that")
     func isBusy() async {
         let buffer = Body(ByteBuffer(String(repeating: "A", count: 400_000)))
-        let worker = Worker(bound: 0)
-        defer { worker.stop() }
+        let worker = WorkQueue(bytes: 1 << 24)
+        worker.stop()
         let status = await onLoop { loop in
             do throws(APIError) {
                 _ = try await Base64Text(buffer.bytes).decoded(on: loop, by: worker)

@@ -49,6 +49,21 @@ import Testing
         #expect(outcome.names == ["v0"] && outcome.failure == kind && outcome.summary == nil)
     }
 
+    @Test("where the relay has no time, nobody else is asked, nothing is repeated, and no key or breaker rests")
+    func busyRelay() async throws {
+        let error = await onLoop { _ in UpstreamError.tooMuchWork }
+        let asked = await onLoop { loop in
+            let scene = Scene(["RETRIES=2", "PRIORITY=2"], keys: [0: KeyRing(["a"], weights: [1])], on: loop)
+            var asked: [Asked] = []
+            for _ in 0..<20 { asked.append(await scene.ask(["v0": [error]])) }
+            return asked
+        }
+        #expect(asked.map(\.names) == Array(repeating: ["v0.k1"], count: 20))
+        #expect(asked.allSatisfy { $0.failure == .unavailable && $0.summary == nil })
+        let told = APIError(error, model: "m")
+        #expect((told.status, told.code, told.retryAfterSeconds) == (503, "overloaded", 1))
+    }
+
     @Test("FALLBACK=false ends after the first, FALLBACK_ATTEMPTS after as many")
     func caps() async {
         let all: Failures = ["v0": [.scripted(.failed)], "v1": [.scripted(.failed)], "v2": [.scripted(.failed)]]

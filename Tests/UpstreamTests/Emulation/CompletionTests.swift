@@ -14,7 +14,7 @@ import Testing
         _ call: ChatCall,
         _ read: @escaping @Sendable (any PreparedChat) async -> Result
     ) async -> Result {
-        let worker = Worker(bound: 4)
+        let worker = WorkQueue(bytes: 1 << 24)
         defer { worker.stop() }
         return await onLoop { loop in
             let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())

@@ -86,7 +86,7 @@ import Testing
 
     @Test("a worker converts it while the loop goes on")
     func worker() async throws {
-        let worker = Worker(bound: 2)
+        let worker = WorkQueue(bytes: 1 << 24)
         let mask = png([0, 255], width: 2)
         let made = await onLoop { loop in
             var buffer = ByteBuffer()

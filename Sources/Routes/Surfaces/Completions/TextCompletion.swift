@@ -43,7 +43,7 @@ struct TextCompletion: ChatReply {
         let length = answer.choices.reduce(512 + echoed) { $0 + $1.bytes + 128 }
         var body = ByteBuffer()
         Self.append(beginning: wanted.model, exchange, to: &body)
-        guard length > Worker.loopBytes else {
+        guard length > WorkQueue.loopBytes else {
             append(answer, usage, to: &body)
             return exchange.send(json: body)
         }

@@ -111,7 +111,7 @@ extension Exchange {
         _ write: @escaping @Sendable (ChatAnswer, inout ByteBuffer) -> Void
     ) async throws(UpstreamError) {
         let length = answer.choices.reduce(512) { $0 + $1.bytes }
-        guard length > Worker.loopBytes else {
+        guard length > WorkQueue.loopBytes else {
             var body = ByteBuffer()
             body.append(beginning.bytes)
             write(answer, &body)

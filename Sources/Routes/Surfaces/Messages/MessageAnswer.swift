@@ -16,12 +16,12 @@ struct MessageAnswer: ChatReply {
         guard let choice = answer.choices.first else { throw UpstreamError(.failed, cause: "there is no answer") }
         let length = choice.bytes + 512
         var body = ByteBuffer()
-        _ = body.reserve(min(length, Worker.loopBytes))
+        _ = body.reserve(min(length, WorkQueue.loopBytes))
         body.append(#"{"id":""#)
         exchange.gateway.ids.appendID("msg_", into: &body)
         body.append(#"","type":"message","role":"assistant","model":"#)
         body.append(json: wanted.model)
-        guard length > Worker.loopBytes else {
+        guard length > WorkQueue.loopBytes else {
             Self.append(choice, usage, to: &body)
             return exchange.send(json: body)
         }

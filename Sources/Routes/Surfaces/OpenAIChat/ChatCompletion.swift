@@ -25,14 +25,14 @@ struct ChatCompletion: ChatReply {
         var length = 512
         for index in answer.choices.indices { length += answer.choices[index].bytes + 256 }
         var body = ByteBuffer()
-        _ = body.reserve(min(length, Worker.loopBytes))
+        _ = body.reserve(min(length, WorkQueue.loopBytes))
         body.append(#"{"id":""#)
         exchange.gateway.ids.appendID("chatcmpl-", into: &body)
         body.append(#"","object":"chat.completion","created":"#)
         body.append(decimal: time(nil))
         body.append(#","model":"#)
         body.append(json: wanted.model)
-        guard length > Worker.loopBytes else {
+        guard length > WorkQueue.loopBytes else {
             append(answer, usage, isOld: wanted.hasFunctions, to: &body)
             return exchange.send(json: body)
         }

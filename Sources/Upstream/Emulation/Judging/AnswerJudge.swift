@@ -11,7 +11,7 @@ final class AnswerJudge: Sendable {
 
     let demand: Demand
     let memory: MemoryBudget
-    private let worker: Worker
+    private let worker: WorkQueue
     private let loop: EventLoop
 
     /// Nil: nothing is demanded that the vendor is asked for in a form of its own.
@@ -19,7 +19,7 @@ final class AnswerJudge: Sendable {
         _ call: borrowing ChatCall,
         by abilities: Abilities,
         within memory: MemoryBudget,
-        _ worker: Worker,
+        _ worker: WorkQueue,
         on loop: EventLoop
     ) {
         if call.needs.contains(.toolChoice) {

@@ -4,10 +4,10 @@ package import Engine
 package struct FormMeans: Sendable {
     let ids: RandomBytes
     let memory: MemoryBudget
-    let worker: Worker
+    let worker: WorkQueue
     let loop: EventLoop
 
-    package init(ids: RandomBytes, memory: MemoryBudget, worker: Worker, loop: EventLoop) {
+    package init(ids: RandomBytes, memory: MemoryBudget, worker: WorkQueue, loop: EventLoop) {
         self.ids = ids
         self.memory = memory
         self.worker = worker

@@ -34,7 +34,7 @@ package struct StructuredAnswer: ~Copyable {
         held.count + (found?.utf8.count ?? 0) + (waiting?.text.bytes.count ?? 0) + after.count
     }
 
-    /// A value of more than `Worker.loopBytes`: `settle` takes what comes of it. Text waits meanwhile.
+    /// A value of more than `WorkQueue.loopBytes`: `settle` takes what comes of it. Text waits meanwhile.
     var unjudged: StructuredValue? { waiting }
 
     /// True: the answer is there, and nothing that follows counts.
@@ -113,7 +113,7 @@ package struct StructuredAnswer: ~Copyable {
         if scan.hasControls { ValueScan.append(held.bytes, to: &text) } else { swap(&text, &held) }
         held.removeAll()
         let value = StructuredValue(text: Body(text), format: format)
-        if value.text.bytes.count > Worker.loopBytes { waiting = value } else { note(value.judged(by: parser)) }
+        if value.text.bytes.count > WorkQueue.loopBytes { waiting = value } else { note(value.judged(by: parser)) }
     }
 
     private mutating func note(_ verdict: StructuredValue.Verdict) {

@@ -43,10 +43,10 @@ enum EditMask {
     static func converted(
         _ mask: Body,
         for size: PictureSize,
-        by worker: Worker,
+        by worker: WorkQueue,
         on loop: EventLoop
     ) async throws(MaskFlaw) -> Body {
-        let result: Result<Body, MaskFlaw>? = await worker.result(on: loop, withinNanoseconds: 30_000_000_000) {
+        let result: Result<Body, MaskFlaw>? = await worker.enqueuedResult(ofBytes: mask.bytes.count, on: loop) {
             do throws(MaskFlaw) {
                 return .success(try converted(mask.bytes, for: size))
             } catch {

@@ -8,7 +8,7 @@ extension OneMin: ImageProvider {
     package func converted(
         _ mask: Body,
         for size: PictureSize,
-        by worker: Worker,
+        by worker: WorkQueue,
         on loop: EventLoop
     ) async throws(MaskFlaw) -> Body {
         try await EditMask.converted(mask, for: size, by: worker, on: loop)

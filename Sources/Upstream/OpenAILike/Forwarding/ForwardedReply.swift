@@ -162,7 +162,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
 
     /// A long one is read by a thread.
     private func judge(_ body: Body) async throws(UpstreamError) {
-        guard body.bytes.count > Worker.loopBytes else { return try endpoint.check(body, tools.parser, faults) }
+        guard body.bytes.count > WorkQueue.loopBytes else { return try endpoint.check(body, tools.parser, faults) }
         let judged = await tools.worker.result(ofBytes: body.bytes.count, on: tools.loop) { [endpoint, faults] in
             Result { () throws(UpstreamError) in try endpoint.check(body, JSONParser(), faults) }
         }

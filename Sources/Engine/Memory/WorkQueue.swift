@@ -1,0 +1,197 @@
+import Synchronization
+
+/// The long work of all requests, which one thread does, one job after the other.
+///
+/// Jobs have bounds by number and by bytes, and one owner holds at most half of both. Jobs for which there is no room wait
+/// in their order. A job that waits for its owner's half alone does not hold up the jobs of others. Used from any thread.
+package final class WorkQueue: Sendable {
+    /// The largest number of jobs that are in the queue at once.
+    package static let maxJobs = 1_024
+    /// The longest time that a job waits for room.
+    static let roomNanoseconds: UInt64 = 10_000_000_000
+    /// The longest time from a job's entry to its result.
+    static let resultNanoseconds: UInt64 = 30_000_000_000
+
+    /// The request that the current task serves; nil: its jobs count for no owner.
+    @TaskLocal static var owner: (any WorkOwner)?
+
+    private let worker = Worker(bound: .max)
+    private let room: WorkLoad
+    private let state = Lock(State())
+
+    fileprivate struct State {
+        /// All jobs that have entered.
+        var entered = WorkLoad()
+        /// The jobs of each owner that has any.
+        var owners: [MemoryHolder.Key: WorkLoad] = [:]
+        /// The jobs that wait for room, the oldest first.
+        var waiting: [WorkPlace] = []
+    }
+
+    /// - Parameters:
+    ///   - bytes: the largest sum of what jobs read. A longer job counts as half of this.
+    ///   - jobs: the largest number of jobs.
+    package init(bytes: Int, jobs: Int = WorkQueue.maxJobs) { room = WorkLoad(jobs: jobs, bytes: bytes) }
+
+    /// Returns when the job that has begun is done; those that wait are dropped.
+    package func stop() { worker.stop() }
+
+    /// The number of jobs that wait for room.
+    var waitingCount: Int { state.withLock { $0.waiting.count } }
+
+    /// The number of jobs that have entered and are not done.
+    var enteredCount: Int { state.withLock { $0.entered.jobs } }
+
+    /// Returns the result of `work`; nil if there was no room or no time for it, or if the task was cancelled. Work that
+    /// nobody waits for any more is not begun. Called on `loop`.
+    ///
+    /// - Parameter bytes: the length of what the work reads.
+    package func enqueuedResult<Result: Sendable>(
+        ofBytes bytes: Int,
+        on loop: EventLoop,
+        of work: @escaping @Sendable () -> Result
+    ) async -> Result? {
+        loop.checkIsolated()
+        let load = WorkLoad(jobs: 1, bytes: min(bytes, room.half.bytes))
+        let place = WorkPlace(load, of: Self.owner?.workOwner, in: self, on: loop)
+        guard await enters(place) else { return nil }
+        return await worker.result(on: loop, withinNanoseconds: Self.resultNanoseconds) {
+            defer { self.leave(place) }
+            return work()
+        }
+    }
+
+    private func enters(_ place: WorkPlace) async -> Bool {
+        change { $0.waiting.append(place) }
+        if isEntered(place) { return true }
+        await place.waits(forNanoseconds: Self.roomNanoseconds)
+        if isEntered(place), !Task.isCancelled { return true }
+        leave(place)
+        return false
+    }
+
+    private func isEntered(_ place: WorkPlace) -> Bool { state.withLock { _ in place.phase == .entered } }
+
+    /// Gives back what a place holds, once.
+    fileprivate func leave(_ place: WorkPlace) {
+        change { state in
+            switch place.phase {
+            case .waiting: state.waiting.removeAll { $0 === place }
+            case .entered: state.remove(place)
+            case .left: break
+            }
+            place.phase = .left
+        }
+    }
+
+    /// Makes a change, and lets those enter that have room then.
+    private func change(_ change: (inout State) -> Void) {
+        let entering = state.withLock { state in
+            change(&state)
+            return state.waiting.isEmpty ? [] : state.enter(into: room)
+        }
+        for place in entering { place.wake() }
+    }
+}
+
+extension WorkQueue.State {
+    /// Enters those that have room, in their order.
+    fileprivate mutating func enter(into room: WorkLoad) -> [WorkPlace] {
+        var (entering, staying): ([WorkPlace], [WorkPlace]) = ([], [])
+        for (index, place) in waiting.enumerated() {
+            guard (entered + place.load).fits(room) else {
+                staying += waiting[index...]
+                break
+            }
+            let own = place.owner.flatMap { owners[$0] } ?? WorkLoad()
+            guard (own + place.load).fits(room.half) else {
+                staying.append(place)
+                continue
+            }
+            add(place)
+            entering.append(place)
+        }
+        waiting = staying
+        return entering
+    }
+
+    private mutating func add(_ place: WorkPlace) {
+        place.phase = .entered
+        entered = entered + place.load
+        if let owner = place.owner { owners[owner] = (owners[owner] ?? WorkLoad()) + place.load }
+    }
+
+    fileprivate mutating func remove(_ place: WorkPlace) {
+        entered = entered - place.load
+        guard let owner = place.owner, let load = owners[owner] else { return }
+        owners[owner] = load.jobs > place.load.jobs ? load - place.load : nil
+    }
+}
+
+/// A request whose jobs count together with others of its caller or address.
+protocol WorkOwner: AnyObject, Sendable {
+    /// The caller or address. Called on the request's loop.
+    var workOwner: MemoryHolder.Key { get }
+}
+
+/// A number of jobs, and the bytes that they read.
+private struct WorkLoad {
+    var jobs = 0
+    var bytes = 0
+
+    var half: WorkLoad { WorkLoad(jobs: max(1, jobs / 2), bytes: bytes / 2) }
+
+    func fits(_ room: WorkLoad) -> Bool { jobs <= room.jobs && bytes <= room.bytes }
+
+    static func + (one: WorkLoad, other: WorkLoad) -> WorkLoad {
+        WorkLoad(jobs: one.jobs + other.jobs, bytes: one.bytes + other.bytes)
+    }
+
+    static func - (one: WorkLoad, other: WorkLoad) -> WorkLoad {
+        WorkLoad(jobs: one.jobs - other.jobs, bytes: one.bytes - other.bytes)
+    }
+}
+
+/// The place of one job in the queue. The last reference gives back what it holds: a job that nobody waits for is dropped.
+///
+/// `@unchecked`: `phase` is behind the queue's lock, and only the loop's thread touches the rest that changes.
+private final class WorkPlace: TimerTarget, @unchecked Sendable {
+    enum Phase {
+        case waiting
+        case entered
+        case left
+    }
+
+    let load: WorkLoad
+    let owner: MemoryHolder.Key?
+    var phase = Phase.waiting
+    private let queue: WorkQueue
+    private let loop: EventLoop
+    private let waiter = Waiter()
+    private var isOver = false
+    private lazy var timer = Timer(self)
+
+    init(_ load: WorkLoad, of owner: MemoryHolder.Key?, in queue: WorkQueue, on loop: EventLoop) {
+        self.load = load
+        self.owner = owner
+        self.queue = queue
+        self.loop = loop
+    }
+
+    deinit { if phase == .entered { queue.leave(self) } }
+
+    /// Returns when the job has entered, the time is over, or the task is cancelled.
+    func waits(forNanoseconds time: UInt64) async {
+        loop.arm(timer, at: loop.now + time)
+        while !isOver, !Task.isCancelled { await waiter.wait() }
+        loop.remove(timer)
+    }
+
+    /// Called on any thread.
+    func wake() { loop.call { self.timerFired() } }
+
+    func timerFired() {
+        isOver = true
+        waiter.wake()
+    }
+}
