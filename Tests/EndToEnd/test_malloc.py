@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from rawhttp import ECHO_RELAY
-from relay_process import Relay, binary
+from relay_process import Relay, binary, preloads
 
 TUNED = "glibc.malloc.tcache_count=32"
 LONGEST = 131_071
@@ -39,5 +39,17 @@ def test_the_process_that_serves_has_them(given: str | None, then: str) -> None:
         assert (folder / "comm").read_text() == "relay\n"
         assert (folder / "cmdline").read_bytes() == os.fsencode(binary()) + b"\0"
         assert not [line for line in relay.log_lines() if line["message"] == "configuration"]
+    finally:
+        relay.stop()
+
+
+@preloads
+def test_valgrind_goes_on_with_the_program_that_it_runs(tmp_path: Path) -> None:
+    """The kernel has valgrind's own program at /proc/self/exe. A library by the name of valgrind's stands for it."""
+    library = next(line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "/libm" in line)
+    (tmp_path / "vgpreload_none.so").symlink_to(library)
+    relay = Relay(ECHO_RELAY | {"LD_PRELOAD": str(tmp_path / "vgpreload_none.so")})
+    try:
+        assert "tcache_count" not in environment(relay.process.pid)
     finally:
         relay.stop()

@@ -14,6 +14,7 @@ package enum MallocTunables {
     /// Starts the program again in the same process, once, with the tunables in the environment. Does nothing if they are there
     /// already, or if the system refuses. Call this before other threads start.
     ///
+    /// Does nothing in valgrind either, whose own program is `/proc/self/exe` to the kernel.
     /// - Parameter arguments: the arguments of the program, from its name to a null.
     package static func apply(arguments: UnsafePointer<UnsafeMutablePointer<CChar>?>) {
         if let name = getenv(mark) {
@@ -23,7 +24,7 @@ package enum MallocTunables {
             return
         }
         let given = getenv(variable).map { String(cString: $0) }
-        guard let wanted = tunables(addedTo: given ?? "") else { return }
+        guard !isInValgrind, let wanted = tunables(addedTo: given ?? "") else { return }
         var name = [CChar](repeating: 0, count: 16)
         relay_get_thread_name(&name)
         setenv(variable, wanted, 1)

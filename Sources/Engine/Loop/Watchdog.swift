@@ -54,10 +54,7 @@ package final class Watchdog: @unchecked Sendable {
     }
 
     /// Under a sanitizer or valgrind, where all is many times slower, nothing is watched.
-    package static var isOfUse: Bool {
-        if relay_is_sanitized() { return false }
-        return getenv("LD_PRELOAD").map { strstr($0, "vgpreload") == nil } ?? true
-    }
+    package static var isOfUse: Bool { !relay_is_sanitized() && !isInValgrind }
 
     /// On a thread of its own, which lasts as long as the process.
     package func start() {
@@ -82,3 +79,6 @@ package final class Watchdog: @unchecked Sendable {
         return true
     }
 }
+
+/// Whether valgrind runs this process.
+var isInValgrind: Bool { getenv("LD_PRELOAD").map { strstr($0, "vgpreload") != nil } ?? false }
