@@ -25,21 +25,23 @@ package struct CallRecord: Sendable {
 
 extension VendorCall {
     /// A call was answered in full, as far as the caller wanted it. `credits`: as the vendor told them.
-    ///
-    /// - Parameter isEstimated: the vendor did not tell what it used.
-    package func answered(_ usage: Usage, credits: Int?, isEstimated: Bool = false) {
-        answered(usage, of: usage, credits: credits, isEstimated: isEstimated)
-    }
+    package func answered(_ usage: Usage, credits: Int?) { answered(usage, of: usage, credits: credits) }
 
     /// The same, of one of several calls that make an answer.
     ///
     /// - Parameter sum: of those that were answered; a prompt counts once in it.
-    package func answered(_ usage: Usage, of sum: Usage, credits: Int?, isEstimated: Bool) {
+    package func answered(_ usage: Usage, of sum: Usage, credits: Int?) {
+        noteFigures(of: usage)
         var billed = sum
         billed.completionTokens = usage.completionTokens
         sheet.spend(usage, at: server?.price)
         sheet.answered(billed, credits: credits) { server?.credits(usage, $0) }
-        if sheet.keepsRecords { note(usage, isEstimated: isEstimated, credits: credits, nil) }
+        if sheet.keepsRecords { note(usage, isEstimated: usage.isEstimated, credits: credits, nil) }
+    }
+
+    /// Records that the vendor reported a figure that cannot be true.
+    func noteFigures(of usage: Usage?) {
+        if let usage, usage.hasImpossibleFigure, let server { sheet.note(impossibleUsageOf: server) }
     }
 
     /// The same, of calls that have no tokens.
@@ -55,6 +57,7 @@ extension VendorCall {
     ///
     /// - Parameter promptTokens: of all prompts of its request, where its own is one of several.
     package func failed(_ error: UpstreamError, after usage: Usage = .nothing, ofPrompts promptTokens: Int? = nil) {
+        noteFigures(of: usage)
         var billed = usage
         if let promptTokens { billed.promptTokens = promptTokens }
         sheet.failed(error, after: usage, billed: billed, at: server)

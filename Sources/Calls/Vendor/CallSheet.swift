@@ -6,6 +6,8 @@ package import Shared
 package struct CallTerms: Sendable {
     /// The most that it is held to before it runs.
     package let reserved: Amounts
+    /// The part of `reserved` that does not come from the mean of earlier responses.
+    package let minimum: Amounts
     package let model: String
     /// Of a call whose vendor did not say.
     package let creditsPerCall: Int
@@ -15,8 +17,16 @@ package struct CallTerms: Sendable {
     /// Of the prompt, as far as they were counted.
     package var promptTokens: Int?
 
-    package init(reserving reserved: Amounts, model: String, creditsPerCall: Int, means: UsageMeans) {
+    /// - Parameter minimum: nil: nothing of `reserved` comes from a mean.
+    package init(
+        reserving reserved: Amounts,
+        atLeast minimum: Amounts? = nil,
+        model: String,
+        creditsPerCall: Int,
+        means: UsageMeans
+    ) {
         self.reserved = reserved
+        self.minimum = minimum ?? reserved
         self.model = model
         self.creditsPerCall = creditsPerCall
         self.means = means
@@ -50,6 +60,8 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     private var spent: Cost?
     /// Something was used that has no known price.
     private var hasUnpriced = false
+    /// The servers that reported usage that cannot be true, one for each call.
+    private var impossible: [Server] = []
     /// Of calls that were given up before anything came.
     private var creditsGivenUp = 0
     private var promptGivenUp = 0
@@ -122,6 +134,13 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     package var allRecords: [CallRecord] {
         if parts.isEmpty { return records }
         return (records + parts.flatMap(\.allRecords)).sorted { $0.endMilliseconds < $1.endMilliseconds }
+    }
+
+    func note(impossibleUsageOf server: Server) { impossible.append(server) }
+
+    /// The servers of this sheet and of its parts that reported usage that cannot be true, one for each call.
+    package var impossibleUsage: [Server] {
+        parts.isEmpty ? impossible : impossible + parts.flatMap(\.impossible)
     }
 
     func note(_ record: CallRecord) { records.append(record) }

@@ -88,7 +88,10 @@ package final class VendorCall: @unchecked Sendable {
     /// - Parameter error: brought nothing for what it used.
     private func restart(after error: UpstreamError? = nil) async throws(UpstreamError) {
         try await follow()
-        if let used = error?.usage { sheet.lost(used, at: server) }
+        if let used = error?.usage {
+            noteFigures(of: used)
+            sheet.lost(used, at: server)
+        }
         isNoted = false
         isStartUsed = false
         startedAt = loop.now

@@ -8,7 +8,7 @@ package final class Limiter: Sendable {
     private let timeoutMicroseconds: Int
     private let dispatcher: Dispatcher
     private let isShared: Bool
-    package let means = UsageMeans()
+    package let means: UsageMeans
 
     /// The decisions of an operator, as far as they are not limits.
     package struct Options: Sendable {
@@ -60,6 +60,9 @@ package final class Limiter: Sendable {
         )
         let ledger = Lock(Ledger(store: store, options: options, random: RandomBytes()))
         self.ledger = ledger
+        // Means are no limits: nothing depends on the clock of these.
+        let wall = clock ?? .system
+        means = UsageMeans { wall.now().wall }
         let clock = clock ?? (store == nil ? .embedded() : .system)
         self.clock = clock
         isShared = store != nil

@@ -71,14 +71,14 @@ extension Exchange {
     /// - Parameter terms: what it may use; nil: nothing but itself is counted anywhere.
     @inline(never)
     func admit(_ cover: Cover, _ terms: CallTerms? = nil) async throws(APIError) -> Admission {
-        let claims = cover.claims(of: terms?.reserved ?? Amounts())
+        let claims = cover.claims(of: terms)
         if let hold = heldAtOnce(claims) { return try admitted(terms, hold) }
         return try admitted(terms, await gateway.limiter.reserve(claims, on: gateway.loop))
     }
 
     /// The same, of a request whose upload has begun.
     func admit(_ cover: Cover, _ terms: CallTerms?, completing admission: borrowing Admission) async throws(APIError) {
-        let hold = await hold(cover.claims(of: terms?.reserved ?? Amounts()))
+        let hold = await hold(cover.claims(of: terms))
         try note(hold)
         admission.complete(terms, holding: hold)
     }

@@ -207,11 +207,22 @@ final class Exchange: @unchecked Sendable {
             record.note(costOf: sheet)
             let failures = sheet.allFailures
             if !failures.isEmpty { record.failures = failures }
+            for server in sheet.impossibleUsage { note(impossibleUsageOf: server) }
         }
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
         record.write(to: gateway.log, at: now)
         if gateway.usage.isOn, !record.isOfNoInterest { keepUsage(at: now) }
+    }
+
+    @inline(never)
+    private func note(impossibleUsageOf server: CallSheet.Server) {
+        gateway.counts.count(impossibleUsageOf: server.provider)
+        gateway.log.warning("the provider reported usage that cannot be true; the relay's own count is used") { line in
+            line.add("id", record.id)
+            line.add("provider", server.provider)
+            line.add("model", server.model)
+        }
     }
 
     @inline(never)

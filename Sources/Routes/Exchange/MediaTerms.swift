@@ -8,14 +8,18 @@ extension CallTerms {
     init?(images: Int, calls: Int, _ candidate: Candidate, _ cover: Cover, _ gateway: Gateway) {
         guard gateway.limits.countsLate || !cover.isPlain else { return nil }
         let means = gateway.limiter.means
-        var credits = 0
+        var (credits, least) = (0, 0)
         if !cover.isPlain, let prices = candidate.server.credits {
             let mean = means.credits(of: candidate.model.id)
             credits =
                 prices.ofImages(images, mean: mean.map { calls * $0 }) ?? calls * (mean ?? UsageMeans.firstCredits)
+            // The first guess for a new model is no mean.
+            let guess = min(mean ?? UsageMeans.firstCredits, UsageMeans.firstCredits)
+            least = prices.ofImages(images, mean: nil) ?? calls * guess
         }
         self.init(
             reserving: Amounts(images: images, credits: credits),
+            atLeast: Amounts(images: images, credits: least),
             model: candidate.model.id,
             creditsPerCall: credits / max(1, calls),
             means: means
@@ -38,13 +42,16 @@ extension CallTerms {
             reserved.tokens = usage.totalTokens
             reserved.usd = prices.map { $0.cost(usage).usdParts }.max() ?? 0
         }
-        self.init(reserving: reserved, terms)
+        var minimum = terms.minimum
+        minimum.tokens = min(reserved.tokens, UsageMeans.firstCompletion)
+        self.init(reserving: reserved, atLeast: minimum, terms)
     }
 
     /// Those of one candidate, with what another might use.
-    init(reserving amounts: Amounts, _ terms: CallTerms) {
+    init(reserving amounts: Amounts, atLeast minimum: Amounts, _ terms: CallTerms) {
         self.init(
             reserving: amounts,
+            atLeast: minimum,
             model: terms.model,
             creditsPerCall: terms.creditsPerCall,
             means: terms.means

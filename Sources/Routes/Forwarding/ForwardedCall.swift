@@ -127,13 +127,13 @@ final class ForwardedCall: @unchecked Sendable {
     private func reserved(_ candidates: Candidates) async throws(APIError) -> CallTerms? {
         guard own != nil else { return try await terms(candidates.leading) }
         var first: CallTerms?
-        var most = Amounts()
+        var (most, least) = (Amounts(), Amounts())
         var refusal: APIError?
         for place in 0..<candidates.count {
             do throws(APIError) {
                 let terms = try await terms(candidates[place])
                 first = first ?? terms
-                if let terms { most = most.most(terms.reserved) }
+                if let terms { (most, least) = (most.most(terms.reserved), least.most(terms.minimum)) }
             } catch {
                 guard error.status < 499 else { throw error }
                 refusal = refusal ?? error
@@ -141,7 +141,7 @@ final class ForwardedCall: @unchecked Sendable {
             }
         }
         if unable.count == candidates.count, let refusal { throw refusal }
-        return first.map { CallTerms(reserving: most, $0) }
+        return first.map { CallTerms(reserving: most, atLeast: least, $0) }
     }
 
     /// Nil: no limit counts anything but requests.
@@ -157,13 +157,17 @@ final class ForwardedCall: @unchecked Sendable {
         }
         guard gateway.limits.countsLate || counted != nil else { return nil }
         let prices = gateway.registry.prices(of: candidate, asked: request.model, for: caller)
-        let usage = expected(candidate, promptTokens: counted ?? 0)
+        func amounts(_ usage: Usage) -> Amounts {
+            let usd = prices.map { $0.cost(usage).usdParts }.max() ?? 0
+            return Amounts(tokens: usage.totalTokens, images: images, usd: usd)
+        }
+        let expected = expected(candidate, promptTokens: counted ?? 0)
+        // The first guess for a new model is no mean.
+        var least = expected
+        least.completionTokens = min(least.completionTokens, UsageMeans.firstCompletion)
         return CallTerms(
-            reserving: Amounts(
-                tokens: usage.totalTokens,
-                images: images,
-                usd: prices.map { $0.cost(usage).usdParts }.max() ?? 0
-            ),
+            reserving: amounts(expected),
+            atLeast: amounts(least),
             model: candidate.model.id,
             creditsPerCall: 0,
             means: gateway.limiter.means

@@ -143,9 +143,14 @@ extension Exchange {
 
     /// - Parameter told: nil: the answer tells none.
     private func note(_ told: Usage?, _ fields: ForwardedFields, _ vendorCall: VendorCall) {
-        guard let usage = told ?? fields.estimate else { return vendorCall.made(credits: nil) }
+        guard told != nil || fields.estimate != nil else { return vendorCall.made(credits: nil) }
+        let usage = Usage.completed(
+            told,
+            prompt: { fields.estimate?.promptTokens ?? 0 },
+            completion: { 0 }
+        )
         record.usage = usage
-        vendorCall.answered(usage, credits: nil, isEstimated: told == nil)
+        vendorCall.answered(usage, credits: nil)
         noteCost()
     }
 

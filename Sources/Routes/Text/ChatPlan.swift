@@ -272,14 +272,10 @@ final class ChatPlan: @unchecked Sendable {
         _ vendorCall: VendorCall
     ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         do throws(UpstreamError) {
-            var answer = try await chat.answer()
-            let isEstimated = answer.usage == nil
-            if isEstimated {
-                answer = try await count.counted(answer, of: chat)
-                answer.tellUsage()
-            }
+            var answer = try await count.counted(try await chat.answer(), of: chat)
             let usage = answer.usage ?? onlyPrompt(of: chat)
-            if !chat.isBilled { vendorCall.answered(usage, credits: answer.credits, isEstimated: isEstimated) }
+            if usage.isEstimated { answer.tellUsage() }
+            if !chat.isBilled { vendorCall.answered(usage, credits: answer.credits) }
             return (answer, usage + vendorCall.sheet.unmet)
         } catch {
             throw billed(error, of: chat, vendorCall)

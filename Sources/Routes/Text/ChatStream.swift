@@ -131,19 +131,12 @@ private final class Delivery {
     /// Bills the whole answer; its usage, counted where the vendor does not tell it.
     @inline(never)
     func ended() -> Usage {
-        let told = answer.stream.usage
-        var usage = Usage(
-            promptTokens: told?.promptTokens ?? answer.count.promptTokens(or: answer.promptTokens),
-            completionTokens: told?.completionTokens ?? tally.tokens
+        let usage = Usage.completed(
+            answer.stream.usage,
+            prompt: { answer.count.promptTokens(or: answer.promptTokens) },
+            completion: { tally.tokens }
         )
-        if let told {
-            usage.cachedTokens = told.cachedTokens
-            usage.cacheWriteTokens = told.cacheWriteTokens
-            usage.reasoningTokens = told.reasoningTokens
-        }
-        if !answer.isBilled {
-            answer.vendorCall.answered(usage, credits: answer.stream.credits, isEstimated: told == nil)
-        }
+        if !answer.isBilled { answer.vendorCall.answered(usage, credits: answer.stream.credits) }
         answer.vendorCall.served()
         return usage + answer.vendorCall.sheet.unmet
     }

@@ -18,7 +18,7 @@ struct CreditNeeds {
     private let mean: Int?
 
     /// - Parameter paid: of all calls.
-    init(_ call: ChatCall, _ paid: Usage, images: Int, model: String, expecting expected: Int, _ means: UsageMeans) {
+    init(_ call: ChatCall, _ paid: Usage, images: Int, model: String, expecting expected: Int, _ means: UsageMeans?) {
         calls = call.choices
         arePromptsSeparate = call.arePromptsSeparate
         var usage = paid
@@ -31,7 +31,7 @@ struct CreditNeeds {
         pictures = ChatCredits.Pictures(count: shown.count, tokens: shown.isEmpty ? 0 : call.pictureTokens)
         self.images = images
         self.expected = expected
-        mean = images > 0 ? means.credits(of: model) : nil
+        mean = images > 0 ? means?.credits(of: model) : nil
     }
 
     /// Of all calls.

@@ -76,9 +76,10 @@ final class PanelChat: @unchecked Sendable {
             try await exchange.countStray(asking, servedBy: draft.candidate)
         }
         let cover = exchange.cover(asking, .chat, servedBy: panel.name)
-        let reserved = reservation(under: cover).amounts
+        let (reserved, minimum, _) = reservation(under: cover)
         let terms = CallTerms(
             reserving: reserved,
+            atLeast: minimum,
             model: panel.name,
             creditsPerCall: 0,
             means: gateway.limiter.means
@@ -86,13 +87,13 @@ final class PanelChat: @unchecked Sendable {
         return try await exchange.admit(cover, gateway.limits.countsLate || reserved.images > 0 ? terms : nil)
     }
 
-    /// The units that all calls may use, and the tokens of the answer.
-    private func reservation(under cover: Cover) -> (amounts: Amounts, answerTokens: Int) {
-        guard gateway.limits.countsLate || !cover.isPlain else { return (Amounts(), 0) }
+    /// The units that all calls may use, the part of them that is no guess, and the tokens of the answer.
+    private func reservation(under cover: Cover) -> (amounts: Amounts, minimum: Amounts, answerTokens: Int) {
+        guard gateway.limits.countsLate || !cover.isPlain else { return (Amounts(), Amounts(), 0) }
         let asked = panel.memberCall(of: call)
         // Each member may count by a vocabulary of its own.
         let isLong = asked.allTextBytes * (cast.members.count + 1) > PanelChat.countedBytes
-        var amounts = Amounts()
+        var (amounts, minimum) = (Amounts(), Amounts())
         var referenceTokens = 0
         for name in cast.members {
             switch try? gateway.registry.target(ofMember: name, for: caller) {
@@ -100,22 +101,26 @@ final class PanelChat: @unchecked Sendable {
                 let leading = candidates.leading
                 let terms = CallTerms(asked, leading, caller, cover, gateway, PromptExtras(isEstimated: isLong))
                 amounts = amounts + (terms?.reserved ?? Amounts())
+                minimum = minimum + (terms?.minimum ?? Amounts())
                 referenceTokens += answerTokens(of: leading)
             case .panel(let panel):
                 let inner = PanelChat(asked, panel, caller, exchange, isInner: true)
-                let (more, tokens) = inner.reservation(under: cover)
-                amounts = amounts + more
+                let (more, least, tokens) = inner.reservation(under: cover)
+                (amounts, minimum) = (amounts + more, minimum + least)
                 referenceTokens += tokens
             case nil: break
             }
         }
         if let draft = draft ?? ownDraft() {
             let terms = draft.terms(under: cover, expecting: referenceTokens)
-            return (amounts + (terms?.reserved ?? Amounts()), call.maxTokens ?? answerTokens(of: draft.candidate))
+            return (
+                amounts + (terms?.reserved ?? Amounts()), minimum + (terms?.minimum ?? Amounts()),
+                call.maxTokens ?? answerTokens(of: draft.candidate)
+            )
         }
-        guard let maker else { return (amounts, 0) }
-        let (more, tokens) = maker.reservation(under: cover)
-        return (amounts + more + Amounts(tokens: referenceTokens), tokens)
+        guard let maker else { return (amounts, minimum, 0) }
+        let (more, least, tokens) = maker.reservation(under: cover)
+        return (amounts + more + Amounts(tokens: referenceTokens), minimum + least, tokens)
     }
 
     /// Texts of this length are counted by vocabularies without holding up the loop.

@@ -36,7 +36,7 @@ final class PanelPart: @unchecked Sendable {
         let name = gateway.registry.limitedName(leading.name, asked: self.name)
         let cover = gateway.limits.coverOfPart(caller, exchange.request, model: name)
         let terms = CallTerms(asked, leading, caller, cover, gateway, PromptExtras())
-        let claims = cover.claims(of: terms?.reserved ?? Amounts())
+        let claims = cover.claims(of: terms)
         guard !claims.isEmpty else { return }
         let hold = await exchange.hold(claims)
         if let refusal = hold.decision.error { throw UpstreamError(refusing: refusal) }

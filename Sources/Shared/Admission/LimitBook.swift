@@ -181,10 +181,15 @@ package struct Cover: Sendable {
 
     /// The demands of a request that may use such amounts. A limit of a unit of which it uses nothing does not cover
     /// it.
-    package func claims(of amounts: Amounts) -> [Claim] {
+    ///
+    /// - Parameter minimum: the part of `amounts` that is no guess. A guess is cut to what fits in a limit beside it, so
+    ///   that a wrong one keeps nobody out.
+    package func claims(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [Claim] {
         if isPlain { return claims }
         return claims.compactMap { claim in
-            let units = amounts[claim.limit.quota.unit]
+            let quota = claim.limit.quota
+            var units = amounts[quota.unit]
+            if let minimum, units > quota.count { units = min(units, max(minimum[quota.unit], quota.count)) }
             return units > 0 ? Claim(claim.limit, claim.identity, units: units) : nil
         }
     }

@@ -25,6 +25,8 @@ package final class LoopMetrics: @unchecked Sendable {
     let tokens: Cells
     /// By provider and fault.
     let faults: Cells
+    /// Upstream calls whose vendor reported usage that cannot be true, by provider.
+    let impossibleUsage: Cells
     /// By caller: requests, tokens of prompt and completion, 10^-12 dollars.
     let callers: Cells
     let operations = OperationCells()
@@ -47,6 +49,7 @@ package final class LoopMetrics: @unchecked Sendable {
         // Labels may grow to that.
         tokens = Cells(count: LabelNames.limit * 2)
         callers = Cells(count: LabelNames.limit * CallerCount.allCases.count)
+        impossibleUsage = Cells(count: LabelNames.limit)
         faults = Cells(count: LabelNames.limit * UpstreamFault.allCases.count)
     }
 
@@ -143,5 +146,10 @@ package final class LoopMetrics: @unchecked Sendable {
     package func count(_ fault: UpstreamFault, of provider: String) {
         let provider = number(ofProvider: provider)
         faults.add(1, at: provider * UpstreamFault.allCases.count + fault.rawValue)
+    }
+
+    /// Counts a call whose vendor reported usage that cannot be true.
+    package func count(impossibleUsageOf provider: String) {
+        impossibleUsage.add(1, at: number(ofProvider: provider))
     }
 }

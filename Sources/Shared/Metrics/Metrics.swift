@@ -132,5 +132,14 @@ package final class Metrics: MetricsSource {
                 text.sample(("provider", provider), ("cause", "\(fault.name)"), value: count)
             }
         }
+        text.family(
+            "relay_upstream_impossible_usage_total",
+            .counter,
+            "Calls whose provider reported impossible usage."
+        )
+        for (index, provider) in labels.providers.names.enumerated() {
+            let count = sum(\.impossibleUsage, at: index)
+            if count > 0 { text.sample(("provider", provider), value: count) }
+        }
     }
 }

@@ -93,6 +93,10 @@ package struct Usage: Sendable {
     package var cacheWriteTokens = 0
     /// Of the completion, as far as they were thoughts.
     package var reasoningTokens = 0
+    /// Whether the vendor reported a figure that cannot be true. Such a figure is 0 here.
+    package var hasImpossibleFigure = false
+    /// Whether a figure is the relay's own count, in place of one that the vendor did not report.
+    package var isEstimated = false
 
     package init(promptTokens: Int, completionTokens: Int) {
         self.promptTokens = promptTokens
@@ -111,6 +115,8 @@ package struct Usage: Sendable {
         sum.cachedTokens = one.cachedTokens + other.cachedTokens
         sum.cacheWriteTokens = one.cacheWriteTokens + other.cacheWriteTokens
         sum.reasoningTokens = one.reasoningTokens + other.reasoningTokens
+        sum.hasImpossibleFigure = one.hasImpossibleFigure || other.hasImpossibleFigure
+        sum.isEstimated = one.isEstimated || other.isEstimated
         return sum
     }
 }

@@ -14,6 +14,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private let mostCalls: Int
     private let wantsStream: Bool
     private(set) var refusal: APIError?
+    private(set) var maxTokens: Int?
     private(set) var gathersStream = false
     private var names = SentNames()
     private(set) var mayGoOn = false
@@ -46,6 +47,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         refusal = messages == nil ? .modelNotFound(model) : ClaudeBlocks.refusal(of: call.attachments)
         let written = AnthropicRequest(call, model, place, with: mends).written()
         names = written.names
+        maxTokens = written.maxTokens
         gathersStream = written.isStreamed && !wantsStream
         mayGoOn = gathersStream || written.body.bytes.count <= Self.keptBytes
         return MendedMessageRequest.written(written.body, with: mends)

@@ -26,6 +26,7 @@ struct AnthropicRequest: ~Copyable {
     struct Written {
         let body: Body
         let names: SentNames
+        let maxTokens: Int
         /// It asks for a stream.
         let isStreamed: Bool
     }
@@ -96,7 +97,7 @@ struct AnthropicRequest: ~Copyable {
         if isStreamed { out.append("stream", true) }
         out.append("}")
         let isStreamed = isStreamed
-        return Written(body: Body(out), names: names, isStreamed: isStreamed)
+        return Written(body: Body(out), names: names, maxTokens: bound.maxTokens, isStreamed: isStreamed)
     }
 
     /// - Returns: the names of the calls in it.

@@ -11,8 +11,8 @@ struct MessageUsage {
 
     mutating func take(_ told: JSONValue?) {
         guard let told, told.kind == .object else { return }
-        input = told["input_tokens"]?.tokens ?? input
-        output = told["output_tokens"]?.tokens ?? output
+        input = told["input_tokens"]?.reportedTokens ?? input
+        output = told["output_tokens"]?.reportedTokens ?? output
         read = told["cache_read_input_tokens"]?.tokens ?? read
         written = told["cache_creation_input_tokens"]?.tokens ?? written
         thought = told["output_tokens_details"]?["thinking_tokens"]?.tokens ?? thought

@@ -209,7 +209,7 @@ extension Usage {
     /// Nil: it tells nothing.
     fileprivate init?(ofCohere told: JSONValue) {
         func count(_ name: StaticString) -> Int? {
-            told["tokens"]?[name]?.tokens ?? told["billed_units"]?[name]?.tokens
+            told["tokens"]?[name]?.reportedTokens ?? told["billed_units"]?[name]?.reportedTokens
         }
         guard let prompt = count("input_tokens"), let completion = count("output_tokens") else { return nil }
         self.init(promptTokens: prompt, completionTokens: completion)

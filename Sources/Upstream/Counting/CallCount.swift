@@ -124,17 +124,26 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The answer
 
-    /// A whole answer of `chat` with its usage.
+    /// Returns a whole answer of `chat` with its usage, of which the relay counts what the vendor did not report.
     package func counted(
         _ answer: ChatAnswer,
         of chat: any PreparedChat
     ) async throws(UpstreamError) -> ChatAnswer {
-        if answer.usage != nil { return answer }
-        let promptTokens = promptTokens(or: chat.promptTokens)
-        let bytes = answer.choices.reduce(0) { $0 + $1.bytes }
-        let counted = await counted(bytes) { [counter] in answer.counted(promptTokens: promptTokens, by: counter) }
-        guard let counted else { throw .tooMuchWork }
-        return counted
+        if let reported = answer.usage, reported.isReported { return answer }
+        var tokens = 0
+        if (answer.usage?.completionTokens ?? 0) == 0 {
+            let bytes = answer.choices.reduce(0) { $0 + $1.bytes }
+            let counted = await counted(bytes) { [counter] in answer.tokens(by: counter) }
+            guard let counted else { throw .tooMuchWork }
+            tokens = counted
+        }
+        var answer = answer
+        answer.usage = .completed(
+            answer.usage,
+            prompt: { promptTokens(or: chat.promptTokens) },
+            completion: { tokens }
+        )
+        return answer
     }
 
     package func tokens(of text: Body) async throws(UpstreamError) -> Int {
@@ -158,9 +167,8 @@ package final class CallCount: @unchecked Sendable {
 }
 
 extension ChatAnswer {
-    /// With the use that its vendor counted, or that is counted here.
-    fileprivate func counted(promptTokens: Int, by counter: TokenCounter) -> ChatAnswer {
-        if usage != nil { return self }
+    /// Returns the tokens of all that the answer says.
+    fileprivate func tokens(by counter: TokenCounter) -> Int {
         var tokens = 0
         for choice in choices {
             for text in [choice.text, choice.reasoning, choice.refusal] {
@@ -169,9 +177,7 @@ extension ChatAnswer {
             for thought in choice.thoughts { tokens += counter.count(thought.text) }
             for call in choice.toolCalls { tokens += counter.count(call.name) + counter.count(call.arguments) }
         }
-        var answer = self
-        answer.usage = Usage(promptTokens: promptTokens, completionTokens: tokens)
-        return answer
+        return tokens
     }
 }
 

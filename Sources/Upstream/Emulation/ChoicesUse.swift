@@ -37,12 +37,15 @@ final class ChoicesUse: @unchecked Sendable {
     }
 
     /// - Parameters:
-    ///   - told: by the vendor; nil: `completionTokens` were counted, and the prompt is.
+    ///   - told: by the vendor; what it does not tell is counted.
     func answered(_ choice: Int, _ told: Usage?, completionTokens: Int, credits: Int?) {
-        let counted = told == nil ? part(ofChoice: choice, in: count.promptTokens(or: estimate)) : 0
-        let usage = told ?? Usage(promptTokens: counted, completionTokens: completionTokens)
+        let usage = Usage.completed(
+            told,
+            prompt: { part(ofChoice: choice, in: count.promptTokens(or: estimate)) },
+            completion: { completionTokens }
+        )
         let sum = add(usage, ofChoice: choice)
-        call.answered(usage, of: sum, credits: credits, isEstimated: told == nil)
+        call.answered(usage, of: sum, credits: credits)
     }
 
     private func add(_ usage: Usage, ofChoice choice: Int) -> Usage {
@@ -50,6 +53,7 @@ final class ChoicesUse: @unchecked Sendable {
         var sum = self.sum ?? .nothing
         sum.completionTokens += usage.completionTokens
         sum.reasoningTokens += usage.reasoningTokens
+        sum.isEstimated = sum.isEstimated || usage.isEstimated
         if !isCounted[prompt] {
             isCounted[prompt] = true
             sum.promptTokens += usage.promptTokens

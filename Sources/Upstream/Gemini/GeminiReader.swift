@@ -236,10 +236,10 @@ private struct GeminiUsage {
     private var cached = 0
 
     mutating func take(_ told: JSONValue) {
-        prompt = told["promptTokenCount"]?.tokens ?? prompt
+        prompt = told["promptTokenCount"]?.reportedTokens ?? prompt
         toolPrompt = told["toolUsePromptTokenCount"]?.tokens ?? toolPrompt
-        candidates = told["candidatesTokenCount"]?.tokens ?? candidates
-        thoughts = told["thoughtsTokenCount"]?.tokens ?? thoughts
+        candidates = told["candidatesTokenCount"]?.reportedTokens ?? candidates
+        thoughts = told["thoughtsTokenCount"]?.reportedTokens ?? thoughts
         cached = told["cachedContentTokenCount"]?.tokens ?? cached
     }
 

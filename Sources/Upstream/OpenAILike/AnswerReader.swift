@@ -193,7 +193,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         if let model = terms.learnsChoicesOf, let vendor = terms.vendor, choices.contains(where: { !$0.isTold }) {
             vendor.mends.learn(.noChoices, of: vendor.name, model)
         }
-        guard terms.isNative, terms.includesUsage, !toldUsage.isEmpty else { return }
+        guard terms.isNative, terms.includesUsage, !toldUsage.isEmpty, isUsageReported else { return }
         chunk.removeAll()
         chunk.append(opening.bytes)
         chunk.append(#","choices":[],"usage":"#)
@@ -403,6 +403,12 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         guard isComplete, let written = Self.usage(in: raw) else { return }
         toldUsage.append(written.bytes)
         toldUsage.putOnOneLine()
+    }
+
+    /// Whether both counts can be true. Otherwise the relay writes its own.
+    private var isUsageReported: Bool {
+        guard let usage = terms.bounds.checked(counts.usage), usage.promptTokens > 0 else { return false }
+        return usage.completionTokens > 0 || !usage.hasImpossibleFigure && !choices.contains(where: \.isFilled)
     }
 
     /// Groq and Moonshot have told it in other places.

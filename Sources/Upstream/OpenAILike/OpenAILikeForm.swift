@@ -47,7 +47,8 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             mostCalls: call.original == nil ? mostCalls : .max,
             isLegacy: call.needs.contains(.functions),
             vendor: vendor.wire,
-            learnsChoicesOf: mayLearn && call.choices > 1 ? model.id : nil
+            learnsChoicesOf: mayLearn && call.choices > 1 ? model.id : nil,
+            bounds: UsageBounds(call, model)
         )
     }
 
@@ -148,4 +149,5 @@ struct AnswerTerms: Sendable {
     var vendor: WireVendor?
     /// The model of which it is remembered that it makes one choice; nil: it is not.
     var learnsChoicesOf: String?
+    var bounds = UsageBounds()
 }

@@ -269,7 +269,8 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 extension Usage {
     /// Nil: it tells nothing.
     fileprivate init?(ofResponse told: JSONValue) {
-        guard let prompt = told["input_tokens"]?.tokens, let completion = told["output_tokens"]?.tokens else {
+        guard let prompt = told["input_tokens"]?.reportedTokens, let completion = told["output_tokens"]?.reportedTokens
+        else {
             return nil
         }
         self.init(promptTokens: prompt, completionTokens: completion)

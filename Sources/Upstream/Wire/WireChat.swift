@@ -20,6 +20,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private var mends: Mends
     /// Those that were learned for this call.
     private var learned = 0
+    private var bounds: UsageBounds
 
     private static let mostMends = 3
 
@@ -34,6 +35,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     ) {
         self.vendor = vendor
         self.form = form
+        bounds = UsageBounds(call, model)
         self.call = call
         self.model = model
         self.vendorCall = vendorCall
@@ -44,6 +46,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         guard var call = call.take() else { return }
         call.moveAttachmentsToUser()
         body = form.written(call, with: mends)
+        if let sent = form.maxTokens { bounds.raise(toCompletionTokens: sent) }
         if call.textBytes > ChatCall.keptBytes { countedTokens = call.promptTokens } else { texts = call.messages }
     }
 
@@ -251,11 +254,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// A long one is read by a thread.
     private func read(_ body: Body) async throws(UpstreamError) -> (ChatAnswer, PausedAnswer?) {
-        guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader) }
-        let form = form
+        guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader, bounds) }
+        let (form, bounds) = (form, bounds)
         let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
             Result { () throws(UpstreamError) in
-                try Self.read(body, by: form.reader(JSONParser(), RandomBytes()))
+                try Self.read(body, by: form.reader(JSONParser(), RandomBytes()), bounds)
             }
         }
         guard let read else { throw .tooMuchWork }
@@ -264,12 +267,17 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private static func read(
         _ body: Body,
-        by reader: any WireReader
+        by reader: any WireReader,
+        _ bounds: UsageBounds
     ) throws(UpstreamError) -> (ChatAnswer, PausedAnswer?) {
         do throws(UpstreamError) {
-            return (try reader.answer(body), reader.pause)
+            var answer = try reader.answer(body)
+            answer.usage = bounds.checked(answer.usage)
+            return (answer, reader.pause)
         } catch {
-            throw error.after(reader.usage)
+            var error = error.after(reader.usage)
+            error.usage = bounds.checked(error.usage)
+            throw error
         }
     }
 
@@ -286,7 +294,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     private func streamOnce() async throws(UpstreamError) -> WireStream {
-        let stream = WireStream(try await opened(), reader, vendor.headers)
+        let stream = WireStream(try await opened(), reader, vendor.headers, bounds)
         if form.mayGoOn { stream.goOn = { [self] (pause) async throws(UpstreamError) in try await goOn(after: pause) } }
         do throws(UpstreamError) {
             try await stream.begin()
@@ -324,6 +332,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     @inline(never)
     private func prepareToGoOn(after pause: PausedAnswer) async throws(UpstreamError) {
+        bounds.addCall()
         if let request = body { body = form.goingOn(request, after: pause) }
         try await vendorCall.goOn()
         if let route = form.route { try await begin(route) }

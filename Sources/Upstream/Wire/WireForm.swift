@@ -8,6 +8,8 @@ protocol WireForm: AnyObject, Sendable {
     func written(_ call: ChatCall, with mends: Mends) -> Body
     /// Why the vendor cannot take the call, once it is written; nil: it can.
     var refusal: APIError? { get }
+    /// The bound of the completion in the request that is written, if it may be larger than the caller's; else nil.
+    var maxTokens: Int? { get }
     /// Whole answers are asked for as streams, once the request is written.
     var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
@@ -39,6 +41,7 @@ protocol WireForm: AnyObject, Sendable {
 
 extension WireForm {
     var refusal: APIError? { nil }
+    var maxTokens: Int? { nil }
     var gathersStream: Bool { false }
     var route: (any WireRoute)? { nil }
     var mendOfAnswer: Mends? { nil }

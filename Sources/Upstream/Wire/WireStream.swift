@@ -10,6 +10,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     private let reader: any WireReader
     /// Of the call; nil: none is to be hidden.
     private let headers: KeyHeaders?
+    private var bounds: UsageBounds
     /// Of the call; nil: it has none.
     var route: (any WireRoute)?
     private var isEventStream: Bool
@@ -44,16 +45,18 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         _ stream: any UpstreamStream,
         _ reader: any WireReader,
         _ headers: KeyHeaders? = nil,
+        _ bounds: UsageBounds = UsageBounds(),
         tailNanoseconds: UInt64 = 5_000_000_000
     ) {
         self.stream = stream
         self.reader = reader
         self.headers = headers
+        self.bounds = bounds
         self.tailNanoseconds = tailNanoseconds
         isEventStream = stream.head.isEventStream
     }
 
-    var usage: Usage? { reader.usage }
+    var usage: Usage? { bounds.checked(reader.usage) }
     var credits: Int? { nil }
     var budget: MemoryBudget? { stream.budget }
 
@@ -190,7 +193,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
             if goOn != nil { pause = reader.pause }
             if pause == nil { try reader.end(take) }
         } catch {
-            throw error.after(reader.usage)
+            throw error.after(usage)
         }
         isDone = true
     }
@@ -199,6 +202,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     private func goOn(after pause: PausedAnswer) async throws(UpstreamError) {
         guard let goOn else { return }
         self.pause = nil
+        bounds.addCall()
         close()
         do throws(UpstreamError) {
             stream = try await goOn(pause)

@@ -96,7 +96,7 @@ import Testing
 @Suite struct UsageMeansTests {
     @Test("the mean of the last hundred answers of that model, rounded up")
     func mean() {
-        let means = UsageMeans()
+        let means = UsageMeans { 0 }
         #expect(means.expected(of: "a") == (1_000, 100))
         means.note("a", completionTokens: 10, credits: nil)
         #expect(means.expected(of: "a") == (10, 100))
@@ -112,7 +112,7 @@ import Testing
 
     @Test("nothing is less than 1, and nothing overflows")
     func bounds() {
-        let means = UsageMeans()
+        let means = UsageMeans { 0 }
         means.note("a", completionTokens: 0, credits: 0)
         #expect(means.expected(of: "a") == (1, 1))
         for _ in 0..<200 { means.note("b", completionTokens: .max, credits: .max) }
@@ -121,7 +121,7 @@ import Testing
 
     @Test("of any number of models the last ones are remembered")
     func bounded() {
-        let means = UsageMeans()
+        let means = UsageMeans { 0 }
         for number in 0..<2_000 { means.note("model-\(number)", completionTokens: 5, credits: 5) }
         #expect(means.expected(of: "model-1999") == (5, 5))
         #expect(means.expected(of: "model-0") == (1_000, 100))

@@ -124,15 +124,18 @@ struct ChatCompletion: ChatReply {
 }
 
 extension ChatAnswer {
-    /// Adds what was counted to an answer that goes on as it came, and has no usage.
+    /// Writes the usage that was counted into an answer that goes on as it came, in place of the vendor's.
     mutating func tellUsage() {
-        guard let usage, let written = original, written.bytes.last == UInt8(ascii: "}") else { return }
+        guard let usage, let written = original else { return }
         var out = ByteBuffer()
         _ = out.reserve(written.bytes.count + 128)
-        out.append(written.bytes[part: 0..<written.bytes.count - 1])
+        for member in RawJSON(written.bytes).members where !member.name.equals("usage") { out.append(next: member) }
         out.append(#","usage":"#)
         usage.appendJSON(to: &out)
         out.append("}")
+        // Each member came with a comma before it.
+        out.removeFirst(1)
+        out.prepend(UnsafeRawBufferPointer("{"))
         original = Body(out)
     }
 }

@@ -64,12 +64,10 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     private func count() async throws(UpstreamError) {
-        var usage = stream.usage
-        if usage == nil {
-            let tokens = try await answer.tokens(by: repair.count)
-            usage = Usage(promptTokens: askedTokens, completionTokens: tokens)
-        }
-        counted = (counted ?? .nothing) + (usage ?? .nothing)
+        let reported = stream.usage
+        let tokens = reported?.isReported ?? false ? 0 : try await answer.tokens(by: repair.count)
+        let usage = Usage.completed(reported, prompt: { askedTokens }, completion: { tokens })
+        counted = (counted ?? .nothing) + usage
         if let credits = stream.credits { taken = (taken ?? 0) + credits }
         stream.stop()
     }

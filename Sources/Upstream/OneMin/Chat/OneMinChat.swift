@@ -98,7 +98,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         let answer = try await vendor.record(of: upstream, .chat)
         let record = try OneMinRecord(answer.bytes, vendor.parser)
         let text = Body(searchesWeb ? ProgressFilter.filtered(record.text) : record.copy())
-        return ChatAnswer([.init(text: text)], usage: record.usage, credits: record.credits)
+        return ChatAnswer([.init(text: text)], usage: UsageBounds(model).checked(record.usage), credits: record.credits)
     }
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
@@ -111,7 +111,12 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     }
 
     private func streamOnce() async throws(UpstreamError) -> OneMinStream {
-        OneMinStream(try await vendor.opened(upstream, .chat), vendor.parser, searchesWeb: searchesWeb)
+        OneMinStream(
+            try await vendor.opened(upstream, .chat),
+            vendor.parser,
+            UsageBounds(model),
+            searchesWeb: searchesWeb
+        )
     }
 
     /// Those that the vendor has, as a member of `promptObject`, after others.

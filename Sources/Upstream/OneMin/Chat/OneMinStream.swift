@@ -22,6 +22,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     private var isOver = false
     private var hasFinished = false
     private var isStopped = false
+    private let bounds: UsageBounds
     private(set) var usage: Usage?
     private(set) var credits: Int?
 
@@ -32,9 +33,10 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     /// Of one event, or of a record in place of a stream.
     static let eventLimitBytes = 4_194_304
 
-    init(_ stream: any UpstreamStream, _ parser: JSONParser, searchesWeb: Bool) {
+    init(_ stream: any UpstreamStream, _ parser: JSONParser, _ bounds: UsageBounds = UsageBounds(), searchesWeb: Bool) {
         self.stream = stream
         self.parser = parser
+        self.bounds = bounds
         isEventStream = stream.head.isEventStream
         progress = searchesWeb ? ProgressFilter() : nil
     }
@@ -106,7 +108,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         guard isOver, !isDone else { return false }
         isDone = true
         let record = try OneMinRecord(whole.bytes, parser)
-        usage = record.usage
+        usage = bounds.checked(record.usage)
         credits = record.credits
         emit(record.text, take)
         finish(take)
@@ -143,7 +145,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     ) throws(UpstreamError) {
         let record = try OneMinRecord(data, parser)
         hasRecord = true
-        usage = record.usage
+        usage = bounds.checked(record.usage)
         credits = record.credits
         if repeats.isEmpty {
             emit(record.text, take)

@@ -28,8 +28,8 @@ struct UsageCounts {
     }
 
     mutating func take(_ told: JSONValue) {
-        prompt = told["prompt_tokens"]?.tokens ?? prompt
-        completion = told["completion_tokens"]?.tokens ?? completion
+        prompt = told["prompt_tokens"]?.reportedTokens ?? prompt
+        completion = told["completion_tokens"]?.reportedTokens ?? completion
         total = told["total_tokens"]?.tokens ?? total
         let details = told["prompt_tokens_details"]
         cached = details?["cached_tokens"]?.tokens ?? told["prompt_cache_hit_tokens"]?.tokens ?? cached

@@ -6,7 +6,7 @@ extension MemberScanner {
     /// Nil: none was told.
     func usage(_ parser: JSONParser) -> Usage? {
         guard !usage.isEmpty, let told = try? parser.parse(usage.bytes) else { return nil }
-        return Usage(ofForwarded: told)
+        return UsageBounds().checked(Usage(ofForwarded: told))
     }
 
     /// An object with the `error` that was told; nil: none was.
@@ -23,10 +23,12 @@ extension MemberScanner {
 extension Usage {
     /// In the names of chat, embeddings, images or transcripts; nil: it tells no tokens.
     fileprivate init?(ofForwarded told: JSONValue) {
-        let completion = told["completion_tokens"]?.tokens ?? told["output_tokens"]?.tokens ?? 0
+        let completion = told["completion_tokens"]?.reportedTokens ?? told["output_tokens"]?.reportedTokens ?? 0
         // Some servers tell the sum alone.
-        let rest = told["total_tokens"]?.tokens.map { max(0, $0 - completion) }
-        guard let prompt = told["prompt_tokens"]?.tokens ?? told["input_tokens"]?.tokens ?? rest else { return nil }
+        let rest = told["total_tokens"]?.reportedTokens.map { max(0, $0 - completion) }
+        guard let prompt = told["prompt_tokens"]?.reportedTokens ?? told["input_tokens"]?.reportedTokens ?? rest else {
+            return nil
+        }
         self.init(promptTokens: prompt, completionTokens: completion)
         let details = told["prompt_tokens_details"] ?? told["input_tokens_details"]
         tellPrompt(

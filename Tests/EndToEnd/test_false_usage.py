@@ -1,0 +1,229 @@
+"""Usage that a vendor reports and that cannot be true, or that it reports as zero beside a text."""
+
+import json
+
+import conftest
+import metered
+import pytest
+from chat import ask, body
+from conftest import TEAM_TOKEN, VENDOR_KEY
+from limited import client as plain
+from memcached import wait_for
+from openai_vendor import chunk, usage_chunk, whole
+from relay_process import preloads
+from usage import File
+
+TEXT = "one two three"
+WRONG = "the provider reported usage that cannot be true; the relay's own count is used"
+EMBEDDED = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "model": "emb/1"}
+MILLION = "1000000 tokens/hour"
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("usage") / "records"
+
+
+@pytest.fixture(scope="module")
+def relay(launch, server, anthropic_server, path):
+    """Models of two wires; `small` has a known largest output, context and price."""
+    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
+    return launch(
+        USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_OTHER_TOKEN="another-token-of-others", RATE_LIMIT_CHAT=MILLION,
+        KEY_RICH_TOKEN="the-token-of-rich-ones", KEY_RICH_RATE_LIMIT_CHAT="1000000000 tokens/hour",
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS="a=row/1,b=row/2,emb=emb/1", PROVIDER_ROW_COST="0.001/0.002",
+        PROVIDER_SAGE_KIND="anthropic", PROVIDER_SAGE_BASE_URL=anthropic_server.base_url, PROVIDER_SAGE_API_KEY=VENDOR_KEY,
+        PROVIDER_SAGE_MODELS="c=claude-sonnet-4-5",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def file(path):
+    records = File(path)
+    if path.exists():
+        records.seen = path.read_bytes().count(b"\n")
+    return records
+
+
+@pytest.fixture
+def team(relay, server):
+    with plain(relay, TEAM_TOKEN) as http:
+        yield http
+    server.take_violations()
+
+
+@pytest.fixture
+def rich(relay, server):
+    """A caller of whom a lot may be believed."""
+    with plain(relay, "the-token-of-rich-ones") as http:
+        yield http
+    server.take_violations()
+
+
+@pytest.fixture
+def others(relay):
+    with plain(relay, "another-token-of-others") as http:
+        yield http
+
+
+def told(completion, prompt=9):
+    """As JSON; integers may be larger than Python's JSON would write them."""
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": 17}
+
+
+def says(server, usage, text=TEXT, model="row/1"):
+    """The next answer of the model, whole or streamed."""
+    scripts = [chunk({"role": "assistant", "content": text}), chunk({}, "stop"), usage_chunk(**usage)]
+    server.says(model, {"json": whole({"text": text}) | {"usage": usage}})
+    return {"events": scripts}
+
+
+def asked(http, server, usage, *, is_streamed, **fields):
+    """The usage members of the answer's text, and the parsed one."""
+    script = says(server, usage)
+    fields = {"model": "a"} | fields
+    if is_streamed:
+        server.says("row/1", script)
+        fields |= {"stream": True, "stream_options": {"include_usage": True}}
+    answer = http.post("/v1/chat/completions", json=body(**fields))
+    assert answer.status_code == 200, answer.text
+    text = answer.text.split("data: ")[-2] if is_streamed else answer.text
+    assert text.count('"usage"') == 1, text
+    return json.loads(text)["usage"]
+
+
+FALSE = [-1, -(2**31), 1.5, "7", 10**9, 10**12, 2**62, 2**63, 2**70, True, [5], {}]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("figure", FALSE, ids=str)
+def test_a_completion_that_cannot_be_is_counted_by_the_relay(team, others, server, relay, file, figure, is_streamed):
+    before = wrong_lines(relay)
+    usage = asked(team, server, told(figure), is_streamed=is_streamed)
+    assert usage["prompt_tokens"] == 9 and 1 <= usage["completion_tokens"] <= 10
+    assert usage["total_tokens"] == 9 + usage["completion_tokens"]
+    request, call = file.more(2)
+    assert request["estimated"] and call["estimated"]
+    assert request["completion_tokens"] == usage["completion_tokens"] and 0 < request["cost"] < 0.001
+    # Nobody is kept out by it.
+    server.says("row/1", {})
+    assert ask(others, model="a").status_code == 200
+    file.more(2)
+    wait_for(lambda: wrong_lines(relay) == before + 1)
+
+
+def wrong_lines(relay):
+    lines = [line for line in relay.log_lines() if line["message"] == WRONG]
+    assert all(line["provider"] in ("row", "sage") for line in lines)
+    return len(lines)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("figure", [-1, 1.5, "7", 10**8, 10**12, 2**63], ids=str)
+def test_a_prompt_that_cannot_be_is_counted_by_the_relay(team, server, file, figure, is_streamed):
+    usage = asked(team, server, told(8, prompt=figure), is_streamed=is_streamed)
+    assert usage == {"prompt_tokens": usage["prompt_tokens"], "completion_tokens": 8, "total_tokens": usage["prompt_tokens"] + 8}
+    assert 1 <= usage["prompt_tokens"] < 20
+    assert all(record["estimated"] for record in file.more(2))
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_zeros_beside_a_text_are_not_believed(team, server, file, relay, is_streamed):
+    for prompt, completion in [(9, 0), (0, 8), (0, 0)]:
+        usage = asked(team, server, told(completion, prompt) | {"total_tokens": prompt + completion}, is_streamed=is_streamed)
+        assert usage["prompt_tokens"] == 9 if prompt else 1 <= usage["prompt_tokens"] < 20
+        assert usage["completion_tokens"] == 8 if completion else 1 <= usage["completion_tokens"] <= 10
+        records = file.more(2)
+        assert all(record["estimated"] and record["tokens"] == usage["total_tokens"] for record in records)
+        told_lines = [line for line in relay.log_lines() if line.get("id") == records[0]["request_id"]]
+        assert WRONG not in [line["message"] for line in told_lines]
+
+
+def test_a_completion_of_nothing_may_have_no_tokens(team, server, file):
+    says(server, told(0) | {"total_tokens": 9}, text="")
+    answer = ask(team, model="a").json()
+    assert answer["usage"] == {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9}
+    assert not any("estimated" in record for record in file.more(2))
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_all_else_is_believed(rich, server, file, is_streamed):
+    """Reasoning that is not broken out, what searches and documents add: forty times the relay's own count, and more."""
+    for figure in (120, 10_000, 900_000):
+        usage = asked(rich, server, told(figure, prompt=500_000) | {"total_tokens": 500_000 + figure}, is_streamed=is_streamed)
+        assert (usage["prompt_tokens"], usage["completion_tokens"]) == (500_000, figure)
+        request, call = file.more(2)
+        assert "estimated" not in request and call["completion_tokens"] == figure
+    
+
+def test_the_larger_of_the_callers_and_the_models_bound_counts(rich, anthropic_server, server, file):
+    """Of these models no largest output is known. The relay adds room for thoughts, which counts."""
+    for fields, figure, is_believed in [
+        ({"max_tokens": 50}, 50, True), ({"max_tokens": 50}, 51, False), ({}, 900_000, True), ({}, 1_000_001, False),
+        ({"max_tokens": 50, "reasoning_effort": "high"}, 9_000, True),
+        ({"max_tokens": 50, "reasoning_effort": "high"}, 90_000, False),
+    ]:  # fmt: skip
+        anthropic_server.says("claude-sonnet-4-5", {"usage": {"input_tokens": 10, "output_tokens": figure}})
+        answer = ask(rich, model="c", **fields)
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["usage"]["completion_tokens"] == figure) == is_believed, answer.text
+        request, _ = file.more(2)
+        assert ("estimated" not in request) == is_believed
+    says(server, told(51) | {"total_tokens": 60})
+    assert ask(rich, model="a", max_tokens=50).json()["usage"]["completion_tokens"] < 10
+    file.more(2)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_the_first_vendors_figures_are_judged_by_its_list(start_relay, vendor, new_key, is_streamed):
+    """gpt-4o-mini: 16,384 tokens at most, in a context of 128,000; the caller's bound is the relay's own work there."""
+    key = new_key()
+    with plain(start_relay(), key) as http:
+        for prompt, figure, is_believed in [(10, 16_384, True), (10, 16_385, False), (128_001, 8, False), (128_000, 8, True)]:
+            vendor.answers(key, {"answer": TEXT} | metered.metadata(prompt, figure))
+            fields = {"stream": True, "stream_options": {"include_usage": True}} if is_streamed else {}
+            answer = ask(http, max_tokens=500, **fields).text
+            usage = json.loads(answer.split("data: ")[-2] if is_streamed else answer)["usage"]
+            assert (usage["prompt_tokens"] == prompt and usage["completion_tokens"] == figure) == is_believed, usage
+
+
+def test_the_metric_counts_each_call(team, server, relay, file):
+    asked(team, server, told(10**12), is_streamed=False)
+    file.more(2)
+    with plain(relay) as http:
+        lines = [line for line in http.get("/metrics").text.splitlines() if line.startswith("relay_upstream_impossible_usage_total{")]
+    assert any(line.startswith('relay_upstream_impossible_usage_total{provider="row"} ') for line in lines), lines
+
+
+def test_embeddings_are_judged_too(team, server, file):
+    for figure in (-5, 10**12, 1.5):
+        server.says("emb/1", {"json": EMBEDDED | {"usage": {"prompt_tokens": figure, "total_tokens": figure}}})
+        assert team.post("/v1/embeddings", json={"model": "emb", "input": "one two"}).status_code == 200
+        request, call = file.more(2)
+        assert request["estimated"] and 1 <= call["prompt_tokens"] < 10
+
+
+@preloads
+def test_a_wrong_mean_is_cut_to_the_limit_and_forgotten(start_relay, server, clock):
+    """Believed, but too large for the limit that later requests have to fit in."""
+    own = clock(0)
+    relay = start_relay(
+        RATE_LIMIT_CHAT="10000 tokens/10 minutes", KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_OTHER_TOKEN="another-token-of-others",
+        KEY_THIRD_TOKEN="the-third-token-of-others", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url,
+        PROVIDER_ROW_MODELS="a=row/1", **own.environment,
+    )  # fmt: skip
+    with plain(relay, TEAM_TOKEN) as team, plain(relay, "another-token-of-others") as others:
+        says(server, told(160_000) | {"total_tokens": 160_009})
+        assert ask(team, model="a").status_code == 200
+        server.says("row/1", {"status": 400, "json": {"error": {"message": "no"}}})
+        answer = ask(others, model="a")
+        assert answer.status_code == 400, answer.text
+        assert answer.headers["x-ratelimit-remaining-tokens"] == "0"
+        # The caller's own bound is no guess.
+        assert "too large" in ask(others, model="a", max_tokens=10_000).json()["error"]["message"]
+        for minutes, held in [(10, 10_000), (40, 10_000), (50, 5_000), (60, 2_500), (80, 1_000), (1_000, 1_000)]:
+            own.set(minutes * 60 + 5)
+            left = int(ask(others, model="a").headers["x-ratelimit-remaining-tokens"])
+            assert abs(10_000 - left - held) < 20, (minutes, left)
+    server.take_violations()
