@@ -44,6 +44,10 @@ final class ModelInstance {
         options.loops = 1 + World.loops.count
         let births = Births(instance: number, isConstant: world.fault == .noJoin)
         ledger = Ledger(store: ModelRing(), options: options, random: births)
+        if let seen = setting.seenCall {
+            // One of no time at all, too: the next may be as quick.
+            for call in [0, seen] { ledger.servers[0].calls.note(call, isSlow: false, at: world.now) }
+        }
         lanes = ledger.lanes.map { _ in Lane() }
     }
 

@@ -47,6 +47,18 @@ extension Setting {
         return setting
     }
 
+    /// Twenty buckets, so that units may be used for longer than a bucket after theirs. The first calls of two instances end
+    /// just in time for that, and later ones last so long that the move is not done when the bucket leaves the record:
+    /// at 2.2 s, when what was used at 0.22 s still counts.
+    private static func lateMoves(_ count: Int, asks: Int) -> Setting {
+        var setting = window("late moves", quota(count), asks: asks, buckets: 0)
+        setting.perWindow = 20
+        setting.clocks = [0, 0]
+        setting.moments = [90_000, 220_000, 1_000_000, 2_205_000]
+        setting.seenCall = bucket / 8
+        return setting
+    }
+
     /// Calls stay without an answer, and writes are carried out late.
     private static func unanswered(_ count: Int, asks: Int, failures: Int, buckets: Int) -> Setting {
         var setting = window("unanswered", quota(count), asks: asks, buckets: buckets)
@@ -115,6 +127,7 @@ extension Setting {
     /// As many as tests have time for: each is searched whole.
     package static let few: [Setting] = [
         .races(1, asks: 2),
+        .lateMoves(1, asks: 2),
         .alone(3, asks: 4, buckets: 1),
         .timers(1, asks: 2),
         .unanswered(1, asks: 2, failures: 1, buckets: 2),
@@ -147,7 +160,7 @@ extension Setting {
         )
         thirds.perWindow = 3
         return [
-            fine, three, thirds, .alone(3, asks: 4, buckets: 3),
+            fine, three, thirds, .lateMoves(2, asks: 3), .alone(3, asks: 4, buckets: 3),
             .alone(3, asks: 5, buckets: 2, failures: 1), .alone(3, asks: 4, buckets: 2, losses: 1), .timers(2, asks: 3),
             .unanswered(1, asks: 3, failures: 2, buckets: 4),
             .lost(1, asks: 3, doubles: 1, buckets: 4), .lost(2, asks: 3, doubles: 1, buckets: 4),
@@ -165,6 +178,7 @@ extension Setting {
         case .bucketLess, .lateAnswer: races(1, asks: 2)
         case .noJoin: lost(1, asks: 3, doubles: 0, buckets: 1)
         case .unansweredRepeated: unanswered(1, asks: 2, failures: 1, buckets: 2)
+        case .leftForgotten: lateMoves(1, asks: 2)
         case .settleLost: settled(asks: 1, buckets: 2)
         }
     }

@@ -21,6 +21,10 @@ package struct Setting: Sendable {
     var slotMicroseconds = 3_600_000_000
     /// How long a call may be under way; nil: as long as it likes.
     var longestCall: Int?
+    /// All instances have seen calls of that length before (microseconds).
+    var seenCall: Int?
+    /// In place of `buckets` and `offsets` (microseconds after the start).
+    var moments: [Int] = []
     /// Between a read and its answer anything may happen.
     var splitsReads = false
     /// Calls without an answer; one that was not carried out by then may be later.
@@ -63,7 +67,8 @@ package struct Setting: Sendable {
 
     /// The moments at which things happen (microseconds since 1970).
     var times: [Int] {
-        (0..<buckets).flatMap { bucket in offsets.map { Self.start + bucket * bucketMicroseconds + $0 } }
+        if !moments.isEmpty { return moments.map { Self.start + $0 } }
+        return (0..<buckets).flatMap { bucket in offsets.map { Self.start + bucket * bucketMicroseconds + $0 } }
     }
 }
 
@@ -81,4 +86,6 @@ package enum Fault: String, CaseIterable, Sendable {
     case noJoin
     /// Holds end without being settled.
     case settleLost
+    /// A bucket that has left the record counts no more, however late its units may have been used.
+    case leftForgotten
 }

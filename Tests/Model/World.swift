@@ -81,7 +81,7 @@ final class World {
         let spare = setting.spareBuckets - (fault == .bucketLess ? 1 : 0)
         return setting.quotas.map { quota in
             let grid = Grid(windowSeconds: quota.windowSeconds, spareBuckets: spare, perWindow: setting.perWindow)
-            let limit = Limit(.total, quota, grid)
+            let limit = Limit(.total, quota, grid, countsLeft: fault != .leftForgotten)
             let identity = Identity.address("0")
             return Subject(limit: limit, identity: identity, key: identity.storeKey(limit))
         }

@@ -35,9 +35,13 @@ if let name = getenv("DRILL").map({ String(cString: $0) }), let drill = Drill.al
 
 if let instances = variable("CROWD") {
     let first = variable("SEED") ?? 0
+    let manner = getenv("MANNER").flatMap { Crowd.Manner(rawValue: String(cString: $0)) } ?? .usual
+    let seconds = variable("SECONDS") ?? 48
     let count = variable("SEED") == nil ? CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 10 : 1
     let all = await withTaskGroup(of: Crowd.self) { group in
-        for seed in first..<first + count { group.addTask { Crowd(seed: seed, instances: instances) } }
+        for seed in first..<first + count {
+            group.addTask { Crowd(seed: seed, instances: instances, seconds: seconds, manner, plant: plant) }
+        }
         var all: Crowd?
         for await one in group {
             if all == nil { all = one } else { all?.add(one) }
@@ -45,6 +49,7 @@ if let instances = variable("CROWD") {
         return all
     }
     print(all?.text ?? "")
+    for breach in all?.breaches.prefix(10) ?? [] { print(breach.text) }
     exit(0)
 }
 

@@ -42,18 +42,27 @@ package struct Crowd: Sendable {
 
     package let seconds: Int
 
-    /// `lateness`: of each answer.
-    package init(seed: Int, instances: Int = 4, seconds: Int = 48, lateness: ClosedRange<Int> = 0...120_000) {
+    /// How late the store answers, and the limits of the callers.
+    package enum Manner: String, CaseIterable, Sendable {
+        /// Each answer up to 120 ms.
+        case usual
+        /// One answer in ten 200 ms, under short windows.
+        case tenth
+        /// Each answer 30 to 70 ms, and one in ten 200 to 450 ms, under short windows.
+        case crowded
+        /// The same, where each answer is 60 to 75 ms late.
+        case even
+    }
+
+    package init(seed: Int, instances: Int = 4, seconds: Int = 48, _ manner: Manner = .usual, plant: Plant? = nil) {
         self.seconds = seconds
-        let quotas = [
-            Quota(60, .requests, per: .second, times: 12), Quota(1_000, .requests, per: .second, times: 6),
-        ]
+        let quotas = manner.quotas
         rows = quotas.flatMap { [Row(isGreedy: true, quota: $0), Row(isGreedy: false, quota: $0)] }
         var dice = Seeded(UInt64(bitPattern: Int64(seed)))
         _ = dice.next()
         let start = 1_800_000_000_000_000 + dice.below(60_000_000)
-        let scenario = Scenario.crowd(quotas, instances, lateness, from: start, seconds: seconds)
-        let simulation = Simulation(scenario, seed: seed, plant: nil, dice)
+        let scenario = Scenario.crowd(manner, instances, from: start, seconds: seconds)
+        let simulation = Simulation(scenario, seed: seed, plant: plant, dice)
         let crowd = Clients(simulation, rows)
         crowd.start()
         breaches = simulation.run().breaches
@@ -116,7 +125,7 @@ private final class Clients {
 
     func start() {
         for (number, row) in rows.enumerated() {
-            let isLarge = row.quota.count > 100
+            let isLarge = row.quota.count >= 100
             let clients = row.isGreedy ? isLarge ? 96 : 16 : isLarge ? 16 : 4
             for client in 0..<max(instances, clients) {
                 if row.isGreedy {
@@ -161,29 +170,47 @@ private final class Clients {
     }
 }
 
-extension Scenario {
-    fileprivate static func crowd(
-        _ quotas: [Quota],
-        _ instances: Int,
-        _ lateness: ClosedRange<Int>,
-        from start: Int,
-        seconds: Int
-    ) -> Scenario {
+extension Crowd.Manner {
+    fileprivate var quotas: [Quota] {
+        switch self {
+        case .usual: [Quota(60, .requests, per: .second, times: 12), Quota(1_000, .requests, per: .second, times: 6)]
+        case .tenth, .crowded, .even:
+            [Quota(60, .requests, per: .second, times: 6), Quota(100, .requests, per: .second)]
+        }
+    }
+
+    fileprivate var weather: Network.Weather {
         var weather = Network.Weather(delay: 20...100)
         weather.slowAnswers = 1_000
-        weather.slowness = lateness
-        return Scenario(
+        switch self {
+        case .usual: weather.slowness = 0...120_000
+        case .tenth:
+            weather.slowAnswers = 100
+            weather.slowness = 200_000...205_000
+        case .crowded:
+            weather.slowness = 30_000...70_000
+            weather.slowestAnswers = 100
+            weather.slowestness = 200_000...450_000
+        case .even: weather.slowness = 60_000...75_000
+        }
+        return weather
+    }
+}
+
+extension Scenario {
+    fileprivate static func crowd(_ manner: Crowd.Manner, _ instances: Int, from start: Int, seconds: Int) -> Scenario {
+        Scenario(
             kind: .late,
             ring: SimulatedRing(servers: ["one"]),
             rule: .share,
-            timeoutMicroseconds: 250_000,
+            timeoutMicroseconds: manner == .usual ? 250_000 : 500_000,
             instances: instances,
             countedInstances: nil,
             slotMicroseconds: 30_000_000,
             spread: 0,
-            weather: weather,
+            weather: manner.weather,
             detours: [Int](repeating: 0, count: instances),
-            quotas: quotas,
+            quotas: manner.quotas,
             start: start,
             loadEnd: start + (1 + seconds) * 1_000_000,
             incidents: [],

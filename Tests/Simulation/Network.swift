@@ -10,6 +10,9 @@ final class Network {
         var slowAnswers = 0
         /// How long a call with a slow answer takes in all.
         var slowness = 0...0
+        /// In a thousand of the others: are answered later still, and in time.
+        var slowestAnswers = 0
+        var slowestness = 0...0
         /// In a thousand: are answered after the caller has given up.
         var overdueAnswers = 0
         /// In a thousand calls: never arrive.
@@ -28,7 +31,10 @@ final class Network {
         var hangs = 0
 
         /// How long a call that is answered in time takes at most.
-        var longestRoundTrip: Int { 2 * delay.upperBound + (slowAnswers > 0 ? slowness.upperBound : 0) }
+        var longestRoundTrip: Int {
+            let slowest = slowestAnswers > 0 ? slowestness.upperBound : 0
+            return 2 * delay.upperBound + max(slowest, slowAnswers > 0 ? slowness.upperBound : 0)
+        }
     }
 
     /// Instance and server that do not reach each other before a time.
@@ -63,6 +69,9 @@ final class Network {
     /// Of an answer on its way back.
     private func delayBack(_ instance: Int) -> Int {
         if happens(weather.overdueAnswers) { return timeoutMicroseconds * 6 / 5 + dice.below(timeoutMicroseconds) }
+        if happens(weather.slowestAnswers) {
+            return delay(instance) + Int.random(in: weather.slowestness, using: &dice)
+        }
         return delay(instance) + (happens(weather.slowAnswers) ? Int.random(in: weather.slowness, using: &dice) : 0)
     }
 

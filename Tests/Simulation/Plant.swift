@@ -24,6 +24,8 @@ package enum Plant: String, CaseIterable, Sendable {
     case aheadDropped
     /// An instance does not know its rank.
     case roundedUp
+    /// A bucket that has left the record counts no more, however late its units may have been used.
+    case leftForgotten
     /// A clock that was set is believed before the store was asked.
     case stepFollowed
 }

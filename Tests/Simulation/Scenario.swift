@@ -108,6 +108,8 @@ struct Scenario {
     /// In a thousand readings of the clocks: used only after the process was stopped for one of `stalls`.
     var staleReadings = 0
     var stalls: [Int] = []
+    /// What instances may remember of callers.
+    var accountBytes = 64 * 1_048_576
 
     /// Nothing fails, and round trips are as short as exact promises need.
     var isCalm: Bool {

@@ -4,8 +4,14 @@ import Support
 
 /// Schedules for faults that random ones hardly meet.
 extension Simulation {
-    private convenience init(_ quotas: [Quota], detours: [Int], plant: Plant?, seconds: Int, trace: ((String) -> Void)?)
-    {
+    private convenience init(
+        _ quotas: [Quota],
+        detours: [Int],
+        plant: Plant?,
+        seconds: Int,
+        accountBytes: Int = 64 * 1_048_576,
+        trace: ((String) -> Void)?
+    ) {
         let start = 1_800_000_000_000_000
         let scenario = Scenario(
             kind: .slow,
@@ -22,7 +28,8 @@ extension Simulation {
             start: start,
             loadEnd: start + seconds * 1_000_000,
             incidents: [],
-            asksBound: 10_000
+            asksBound: 10_000,
+            accountBytes: accountBytes
         )
         self.init(scenario, seed: 1, plant: plant, Seeded(1), trace: trace)
     }
@@ -109,5 +116,62 @@ extension Simulation {
         for number in 0..<8 { timeline.at(start + 20_000_000 + number * 10_000) { simulation.ask(0, subject) } }
         let report = simulation.run()
         return hasMet ? report : nil
+    }
+
+    /// All clocks are set back by two windows while an instance has a lease. A window later, when nothing that was counted
+    /// for it is in the record any more, another one uses the whole limit; then the first one is asked again.
+    package static func leaseAhead(trace: ((String) -> Void)? = nil) -> Report {
+        let quota = Quota(1_000, per: .second, times: 10)
+        let simulation = Simulation([quota], detours: [0, 0], plant: nil, seconds: 20, trace: trace)
+        let subject = simulation.judge.add(simulation.limit(quota), simulation.identity(0), isExclusive: false)
+        let timeline = simulation.timeline
+        let (start, back) = (simulation.scenario.start + 1_000_000, simulation.scenario.start + 2_000_000)
+        for time in stride(from: start, to: back, by: 4_000) { timeline.at(time) { simulation.ask(0, subject) } }
+        timeline.at(back) {
+            for place in 0..<2 {
+                let clock = simulation.instance(place).clock
+                clock.set(offset: clock.offset(at: back) - 20_000_000, at: back)
+            }
+            simulation.servers[0].set(by: -20_000_000)
+            simulation.judge.steps(by: -20_000_000, at: back)
+        }
+        timeline.at(back + 100_000) { simulation.ask(1, subject) }
+        timeline.at(back + 11_000_000) { for _ in 0..<1_000 { simulation.ask(1, subject) } }
+        timeline.at(back + 11_500_000) { for _ in 0..<100 { simulation.ask(0, subject) } }
+        return simulation.run()
+    }
+
+    /// A request turns out to have used more than it reserved while the server is away, and meanwhile so many other callers
+    /// come that some must be forgotten. Returns what the record holds in the end.
+    package static func owedInCrowd(callers: Int = 200) -> Int? {
+        let quota = Quota(1_000, .tokens, per: .minute)
+        let (bytes, start) = (200_000, 1_800_000_000_000_000 + 1_000_000)
+        let simulation = Simulation(
+            [quota],
+            detours: [0, 0],
+            plant: nil,
+            seconds: 20,
+            accountBytes: bytes,
+            trace: nil
+        )
+        let limit = simulation.limit(quota)
+        let subject = simulation.judge.add(limit, simulation.identity(0), isExclusive: false)
+        let others = (1...callers).map { simulation.judge.add(limit, simulation.identity($0), isExclusive: false) }
+        let (timeline, server) = (simulation.timeline, simulation.servers[0])
+        var hold: (Judge.Ask, Decision)?
+        // As many as fit, each of which has used more.
+        for number in 0..<45 { timeline.at(start + number * 1_000) { simulation.ask(0, others[number], 700) } }
+        timeline.at(start + 500_000) { simulation.ask(0, subject, 10) { hold = ($0, $1) } }
+        timeline.at(start + 1_000_000) { server.hangsUntil = start + 5_000_000 }
+        timeline.at(start + 2_000_000) { simulation.ask(0, others[44], 1) }
+        timeline.at(start + 3_000_000) {
+            if let (ask, decision) = hold { simulation.instance(0).settle(ask, decision, Amounts(tokens: 600)) }
+        }
+        for (number, other) in others.dropFirst(45).enumerated() {
+            timeline.at(start + 3_100_000 + number * 1_000) { simulation.ask(0, other, 700) }
+        }
+        _ = simulation.run()
+        guard let value = server.value(subject.storeKey) else { return nil }
+        return (try? Record(value, limit.grid))?.total
     }
 }

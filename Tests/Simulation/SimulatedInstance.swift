@@ -68,6 +68,7 @@ final class SimulatedInstance {
         options.instances = simulation.scenario.countedInstances
         options.timeoutMicroseconds = timeoutMicroseconds
         options.slotMicroseconds = simulation.scenario.slotMicroseconds
+        options.bytes = simulation.scenario.accountBytes
         options.loops = servers.count == 1 ? 4 : 2
         ledger = Ledger(store: simulation.ring, options: options, random: Seeded(dice.next()))
         lateness = simulation.scenario.lateness

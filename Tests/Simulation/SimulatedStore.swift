@@ -46,6 +46,9 @@ final class SimulatedServer {
         aheadMicroseconds -= microseconds
     }
 
+    /// Its clock is set.
+    func set(by microseconds: Int) { aheadMicroseconds += microseconds }
+
     func evict(_ key: String) { items[key] = nil }
 
     func value(_ key: String) -> [UInt8]? { find(key)?.bytes }

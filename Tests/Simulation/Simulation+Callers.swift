@@ -14,7 +14,8 @@ extension Simulation {
     }
 
     func limit(_ quota: Quota, _ kind: Limit.Kind = .caller(.chat)) -> Limit {
-        Limit(kind, quota, spareBuckets: plant == .bucketLess ? 1 : 2)
+        let grid = Grid(windowSeconds: quota.windowSeconds, spareBuckets: plant == .bucketLess ? 1 : 2)
+        return Limit(kind, quota, grid, countsLeft: plant != .leftForgotten)
     }
 
     func identity(_ number: Int) -> Identity { .address("caller \(seed) \(number)") }

@@ -159,7 +159,10 @@ extension Ledger {
         switch outcome {
         case .success:
             lanes[lane].heardAt = now.steady
-            lanes[lane].roundTrip += (now.steady - began - lanes[lane].roundTrip) / 8
+            let took = max(0, now.steady - began)
+            lanes[lane].roundTrip += (took - lanes[lane].roundTrip) / 8
+            let isSlow = Self.isSlow(lanes[lane].roundTrip)
+            servers[lanes[lane].server].calls.note(took, isSlow: isSlow, at: now.steady)
         case .failure: lanes[lane].connectedEpoch = nil
         }
         switch lanes[lane].round {

@@ -16,6 +16,7 @@ extension Ledger {
         guard isTried, let known = account.known, lanes[lane].connectedEpoch == epoch,
             now.steady - lanes[lane].heardAt < Self.silenceMicroseconds, ruleNow(account, now) == nil
         else { return false }
+        account.tally.lateness = lateness(account)
         var units = 0
         for part in account.waiting where part.request.decision == nil {
             let more = part.request.parts[part.index].units
@@ -34,6 +35,8 @@ extension Ledger {
         let birth = random.next()
         let known = account.known.take()
         account.isOurs = false
+        if case .record(_, let version) = found, known?.number != version.number { account.othersAt = now.steady }
+        account.tally.lateness = lateness(account)
         switch found {
         case .absent:
             account.fresh = .absent
@@ -50,7 +53,6 @@ extension Ledger {
             account.fresh = .version(version)
             account.known = version
             account.isOurs = known == version
-            if known?.number != version.number { account.othersAt = now.steady }
             account.tally.absorb(record, birth: birth, isAhead: false, at: now.wall)
         }
         if account === living?.account { sawLiving(now) }
@@ -73,9 +75,11 @@ extension Ledger {
         if case .nothing = account.fresh { return nil }
         let rule = ruleAfterOutage(account, now)
         var (takers, refused, rest): ([Part], [Part], [Part]) = ([], [], [])
-        account.tally.beginDraft(isTaking: account.waiting.contains(where: \.isNext), at: now.wall)
+        waitIfBlind(account, now)
+        let isTaking = account.notBefore <= now.steady
+        account.tally.beginDraft(isTaking: isTaking && account.waiting.contains(where: \.isNext), at: now.wall)
         for part in account.waiting where part.request.decision == nil {
-            guard part.isNext else {
+            guard isTaking, part.isNext else {
                 rest.append(part)
                 continue
             }

@@ -15,6 +15,7 @@ struct Ledger {
         var epoch = 0
         /// Counts outages: a failure before all have joined what they know belongs to the one before.
         var outage = 0
+        var calls = RecentCalls()
         /// Queued, busy, or with requests waiting.
         var active: [RecordKey: Account] = [:]
         /// To be written when the server is back.

@@ -25,6 +25,7 @@ final class SlotTally: Tally, @unchecked Sendable {
     /// From then on it is to be renewed.
     private var renewal = 0
     private var draft: Draft?
+    var lateness = 0
     /// The last write may be in the store or arrive there late: it is repeated, whatever the record says now.
     private var isUncertain = false
     /// The draft says of our clock what is no longer so.
@@ -119,6 +120,8 @@ final class SlotTally: Tally, @unchecked Sendable {
     func giveBack(_ units: Int, in place: Place, at time: Int) { change(by: -units) }
 
     func use(_ units: Int, in place: Place, at time: Int) -> Place? { time < place.number ? place : nil }
+
+    func takeUnknown(at time: Int) -> Int { 0 }
 
     func beginOutage(_ epoch: Int, at time: Int) {}
 

@@ -40,6 +40,11 @@ protocol Tally: AnyObject {
 
     // MARK: The store
 
+    /// The time after a bucket in which other instances may still use its units (microseconds).
+    var lateness: Int { get set }
+    /// Returns, once, the time for which nothing is to be admitted, because others may have used units late that cannot be
+    /// seen (microseconds).
+    func takeUnknown(at time: Int) -> Int
     /// Takes over what was read. `birth`: for a record that is to be added. `isAhead`: all clocks say that it is far
     /// ahead of them; it is moved back.
     func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int)

@@ -13,6 +13,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         /// Taken into the record by this write.
         let owed: Record?
         let returns: [Return]
+        let deferredUntil: Int
         var admitted = 0
         var lease: Lease?
     }
@@ -40,6 +41,8 @@ final class WindowTally: Tally, @unchecked Sendable {
     /// Leases that are over, to be forgotten by the record too.
     private var ended: Lease?
     private var sizing: LeaseSizing
+    private var left: LeftBuckets
+    var lateness = 0
 
     init(_ limit: Limit, isShared: Bool, sums: TallySums, at time: Int) {
         self.limit = limit
@@ -47,13 +50,25 @@ final class WindowTally: Tally, @unchecked Sendable {
         self.sums = sums
         record = Record(limit.grid, at: time)
         sizing = LeaseSizing(limit)
+        left = LeftBuckets(limit.grid)
     }
 
     private var bound: Int { limit.quota.count }
 
+    /// Rolls the record, and remembers the buckets that leave it.
+    private func roll(to time: Int) {
+        if lateness > 0 { left.note(record, until: limit.grid.bucket(at: time) - limit.grid.kept + 1) }
+        record.roll(to: time)
+    }
+
+    /// Returns the limit less the units that have left the record just now.
+    private func room(at time: Int) -> Int {
+        lateness > 0 ? bound - min(bound, left.units(lateness: lateness, at: time)) : bound
+    }
+
     /// The record with what it does not know yet.
     private func view(at time: Int) -> Record {
-        record.roll(to: time)
+        roll(to: time)
         if isWhole { return record }
         var view = record
         if let owed { view.add(owed) }
@@ -77,9 +92,9 @@ final class WindowTally: Tally, @unchecked Sendable {
     // MARK: Decisions here
 
     func hasRoom(for units: Int, at time: Int) -> Bool {
-        guard isWhole else { return view(at: time).hasRoom(for: units, of: bound) }
-        record.roll(to: time)  // without a copy of it
-        return record.hasRoom(for: units, of: bound)
+        guard isWhole else { return view(at: time).hasRoom(for: units, of: room(at: time)) }
+        roll(to: time)  // without a copy of it
+        return record.hasRoom(for: units, of: room(at: time))
     }
 
     func hasRoom(for units: Int, by rule: OutageRule, at time: Int) -> Bool {
@@ -120,8 +135,9 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal? {
         let view = view(at: time)
-        let isFull = !view.hasRoom(for: units, of: bound)
+        let isFull = !view.hasRoom(for: units, of: room(at: time))
         var wait = isFull ? view.retryAfter(units, of: bound, at: time) : 0
+        if isFull, lateness > 0 { wait = wait.map { max($0, left.wait(lateness: lateness, at: time)) } }
         if let rule, rule.rule == .share, !hasRoom(for: units, by: rule, at: time) {
             // An instance whose part is nothing has to wait for the store.
             let more = outage?.retryAfter(units, of: bound, by: rule, at: time) ?? 1_000_000
@@ -137,13 +153,13 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     func standing(by rule: OutageRule?, at time: Int) -> LimitStanding {
         guard isWhole else { return standing(of: view(at: time), by: rule, at: time) }
-        record.roll(to: time)
+        roll(to: time)
         return standing(of: record, by: rule, at: time)
     }
 
     private func standing(of view: borrowing Record, by rule: OutageRule?, at time: Int) -> LimitStanding {
         let spare = lease.map { $0.isOpen(at: time) ? $0.left : 0 } ?? 0
-        var remaining = view.remaining(of: bound) + spare
+        var remaining = view.remaining(of: room(at: time)) + spare
         if let rule, rule.rule == .share, let outage {
             remaining = min(remaining, outage.remaining(of: bound, by: rule))
         }
@@ -232,6 +248,8 @@ final class WindowTally: Tally, @unchecked Sendable {
         if case .none = owed { !returns.isEmpty } else { true }
     }
 
+    func takeUnknown(at time: Int) -> Int { lateness > 0 ? left.takeUnknown(at: time) : 0 }
+
     // MARK: Outages
 
     func beginOutage(_ epoch: Int, at time: Int) {
@@ -252,6 +270,10 @@ final class WindowTally: Tally, @unchecked Sendable {
         var next = if case .counts(let found)? = found { found } else { Record(limit.grid, at: time, birth: birth) }
         if isAhead { next.moveBack(to: time) }
         isMoved = isAhead
+        if lateness > 0 {
+            if record.birth == next.birth { left.note(record, until: next.oldest) }
+            left.sees(isFound: found != nil, lateness: lateness, at: time)
+        }
         if isKnown, record.birth != next.birth {
             sums.rejoined += 1
             // Known to be unused, so not joined; the record that came after it may not hold it.
@@ -270,7 +292,7 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     func beginDraft(isTaking: Bool, at time: Int) {
         if let lease, isTaking || !lease.isOpen(at: time) { endLease() }
-        record.roll(to: time)
+        roll(to: time)
         var next = record
         var isChanged = hasUnmerged || isMoved
         let isDue = !isDeferred(at: time)
@@ -284,7 +306,7 @@ final class WindowTally: Tally, @unchecked Sendable {
             next.roll(to: time)
             isChanged = isChanged || isDue
         }
-        draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns)
+        draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns, deferredUntil: deferredUntil)
     }
 
     /// Units that were counted in a record that was lost may not be taken out of the one that came after it: that may
@@ -298,7 +320,7 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool {
         if let rule, outage != nil, !hasRoom(for: units + (draft?.admitted ?? 0), by: rule, at: time) { return false }
-        guard draft?.record.admit(units, of: bound) == true else { return false }
+        guard draft?.record.admit(units, of: room(at: time)) == true else { return false }
         draft?.admitted += units
         if units > 0 { draft?.isChanged = true }
         return true
@@ -347,6 +369,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         guard let undone = draft.take() else { return }
         owe(undone.owed)
         returns = undone.returns + returns
+        if hasChanges { deferredUntil = min(deferredUntil, undone.deferredUntil) }
         returnOwed()
     }
 

@@ -28,17 +28,20 @@ package final class Limit: Sendable, Hashable {
     package let grid: Grid
     /// The first words of the id's digest; a record's key is made of them and the identity's.
     let words: (UInt64, UInt64)
+    /// Whether buckets that have left a record are counted for as long as units of them may have been used late.
+    let countsLeft: Bool
 
     package convenience init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
         self.init(kind, quota, Grid(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets))
     }
 
-    /// With a grid of its own.
-    init(_ kind: Kind, _ quota: Quota, _ grid: Grid) {
+    /// With a grid of its own. `countsLeft`: false is for showing that it is needed.
+    init(_ kind: Kind, _ quota: Quota, _ grid: Grid, countsLeft: Bool = true) {
         self.kind = kind
         self.quota = quota
         id = "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(quota.windowSeconds)"
         self.grid = grid
+        self.countsLeft = countsLeft
         let (first, second, _, _) = Digest(of: id).words
         words = (first, second)
     }

@@ -95,4 +95,16 @@ import Testing
         let unsound = try #require(Simulation.versionKept(plant: .versionKept))
         #expect(unsound.breaches.contains { $0.promise == "L7" })
     }
+
+    @Test("sixteen instances that race while answers are late never admit more than the limit")
+    func crowdOfSixteen() async {
+        let (sound, unsound) = await aside {
+            let crowds = [nil, Plant.leftForgotten].map {
+                Crowd(seed: 44, instances: 16, seconds: 12, .crowded, plant: $0)
+            }
+            return (crowds[0], crowds[1])
+        }
+        #expect(sound.breaches.map(\.text) == [])
+        #expect(unsound.breaches.contains { $0.promise == "L1" })
+    }
 }

@@ -179,4 +179,40 @@ import Testing
         #expect(parts(6, [nil, nil]) == [2, 2])
         #expect(parts(-3, [0]) == [0])
     }
+
+    @Test("where answers are late, a bucket counts a little longer than the record holds it")
+    func leftBucket() throws {
+        let limit = Limit(.caller(.chat), Quota(10, .images, per: .second))
+        let tally = WindowTally(limit, isShared: true, sums: TallySums(), at: epoch)
+        tally.lateness = 60_000
+        tally.absorb(nil, birth: 1, isAhead: false, at: epoch)
+        #expect(tally.takeUnknown(at: epoch) == 0, "nothing can have left a new record")
+        var theirs = Record(limit.grid, at: epoch, birth: 2)
+        theirs.charge(10)
+        tally.absorb(.counts(theirs), birth: 1, isAhead: false, at: epoch + 200_000)
+        let end = limit.grid.end(of: theirs.newest)
+        let leaves = limit.grid.start(of: theirs.newest + limit.grid.kept)
+        #expect(leaves < end + 1_060_000)
+        #expect(!tally.hasRoom(for: 1, at: leaves))
+        #expect(tally.refusal(of: 1, by: nil, at: leaves)?.wait == end + 1_060_000 - leaves)
+        #expect(!tally.hasRoom(for: 1, at: end + 1_059_999))
+        #expect(tally.hasRoom(for: 10, at: end + 1_060_000))
+        tally.lateness = 0
+        #expect(tally.hasRoom(for: 10, at: end + 1_060_000))
+    }
+
+    @Test("who has not seen a record for a window waits until nothing that has left it can matter")
+    func unknownBuckets() {
+        let limit = Limit(.caller(.chat), Quota(10, .images, per: .second))
+        let tally = WindowTally(limit, isShared: true, sums: TallySums(), at: epoch)
+        tally.lateness = 60_000
+        let theirs = Record(limit.grid, at: epoch, birth: 2)
+        tally.absorb(.counts(theirs), birth: 1, isAhead: false, at: epoch)
+        #expect(tally.takeUnknown(at: epoch) == 60_000 - 16_666)
+        #expect(tally.takeUnknown(at: epoch) == 0, "once")
+        tally.absorb(.counts(theirs), birth: 1, isAhead: false, at: epoch + 500_000)
+        #expect(tally.takeUnknown(at: epoch + 500_000) == 0)
+        tally.absorb(.counts(theirs), birth: 1, isAhead: false, at: epoch + 1_500_000)
+        #expect(tally.takeUnknown(at: epoch + 1_500_000) > 0)
+    }
 }
