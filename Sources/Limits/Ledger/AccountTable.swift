@@ -19,6 +19,8 @@ struct AccountTable {
     private var shelves: [Shelf]
     /// Among this number of those unused longest, the one that used the smallest share of its limit goes first.
     private static let candidates = 8
+    /// So many are looked at while they owe something to the store. If all of these do, one of them goes.
+    private static let owingCandidates = 32
 
     /// `bytes`: what accounts may take in memory, all together.
     init(bytes: Int) {
@@ -72,21 +74,29 @@ struct AccountTable {
         return account
     }
 
-    /// Of those unused longest, the one with the smallest share used. The others are passed over for a while.
+    /// Returns, of those unused longest, the one with the smallest share used. The others are passed over for a while, and
+    /// those that owe something as long as there are any that do not.
     private mutating func leastUsed(_ part: Part, _ now: Moment) -> Account? {
-        var least: (account: Account, share: Double)?
-        for _ in 0..<Self.candidates {
+        var (least, leastOwing): ((account: Account, share: Double)?, (account: Account, share: Double)?)
+        var (looked, owing) = (0, 0)
+        while looked < Self.candidates, owing < Self.owingCandidates {
             // The accounts of the request that needs the room stay.
             guard let oldest = shelves[part.rawValue].table.leastRecent?.value, oldest.usedAt != now.steady else {
                 break
             }
             _ = shelves[part.rawValue].table.use(oldest.key)
+            looked += oldest.tally.owes ? 0 : 1
+            owing += oldest.tally.owes ? 1 : 0
             guard oldest.isIdle else { continue }
             let share = oldest.tally.usedShare(at: now.wall)
+            if oldest.tally.owes {
+                if leastOwing.map({ share < $0.share }) ?? true { leastOwing = (oldest, share) }
+                continue
+            }
             if least.map({ share < $0.share }) ?? true { least = (oldest, share) }
             if share == 0 { break }
         }
-        return least?.account
+        return least?.account ?? (owing == Self.owingCandidates ? leastOwing?.account : nil)
     }
 }
 

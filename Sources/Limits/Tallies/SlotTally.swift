@@ -219,6 +219,8 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     var isPinned: Bool { draft != nil || held > 0 || entry != nil || isUncertain }
 
+    var owes: Bool { false }
+
     func moveBackIfAhead(of time: Int) -> Bool { false }
 
     /// For so long the part that others use tells one key from another.

@@ -76,6 +76,8 @@ protocol Tally: AnyObject {
     func isSpent(at time: Int) -> Bool
     /// Must not be forgotten.
     var isPinned: Bool { get }
+    /// Whether the store is still to be told something, so that it is forgotten only where nearly all others are such.
+    var owes: Bool { get }
     /// After the clock went back by hours what was counted before is counted as of now. True if it was.
     func moveBackIfAhead(of time: Int) -> Bool
     /// The part of the limit that is used.

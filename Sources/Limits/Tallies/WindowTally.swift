@@ -268,7 +268,10 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
         var next = if case .counts(let found)? = found { found } else { Record(limit.grid, at: time, birth: birth) }
-        if isAhead { next.moveBack(to: time) }
+        if isAhead {
+            next.moveBack(to: time)
+            moveBack(to: time)
+        }
         isMoved = isAhead
         if lateness > 0 {
             if record.birth == next.birth { left.note(record, until: next.oldest) }
@@ -417,13 +420,30 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     var isPinned: Bool { draft != nil || (lease?.left ?? 0) > 0 }
 
+    var owes: Bool { hasChanges }
+
     func moveBackIfAhead(of time: Int) -> Bool {
         guard record.isTooFarAhead(of: time), draft == nil else { return false }
         record.moveBack(to: time)
+        moveBack(to: time)
+        return true
+    }
+
+    /// What is known beside the record. A lease ends, and what is to be taken out stays in the record: the buckets they
+    /// name are others now.
+    private func moveBack(to time: Int) {
         unmerged?.moveBack(to: time)
         owed?.moveBack(to: time)
         outage?.moveBack(to: time)
-        return true
+        let present = limit.grid.bucket(at: time)
+        if let open = lease, open.place.number > present {
+            sums.openUnits -= open.left
+            lease = nil
+        }
+        ended = nil
+        returns.removeAll { $0.place.number > present }
+        deferredUntil = min(deferredUntil, time)
+        left = LeftBuckets(limit.grid)
     }
 
     func usedShare(at time: Int) -> Double { Double(view(at: time).total) / Double(bound) }

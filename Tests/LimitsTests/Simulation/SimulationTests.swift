@@ -107,4 +107,10 @@ import Testing
         #expect(sound.breaches.map(\.text) == [])
         #expect(unsound.breaches.contains { $0.promise == "L1" })
     }
+
+    @Test("a lease ends when all clocks are set back")
+    func leaseAhead() { #expect(!Simulation.leaseAhead().breaches.contains { $0.promise == "L1" }) }
+
+    @Test("what a caller owes is not forgotten while others crowd in")
+    func owedInCrowd() { #expect(Simulation.owedInCrowd() == 600) }
 }
