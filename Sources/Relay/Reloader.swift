@@ -10,7 +10,7 @@ import Upstream
 /// Reads the settings anew, and puts them into use on all loops. Whatever is wrong with them, the old ones stay. Requests
 /// that run end under the settings that they began with.
 ///
-/// `@unchecked`: what changes is used on its worker's thread only.
+/// `@unchecked`: what changes is used on its worker's thread only, and once that has ended.
 final class Reloader: SettingsReloader, @unchecked Sendable {
     /// The parts of the process that it changes.
     struct Parts: Sendable {
@@ -32,6 +32,10 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     private var poll: Task<Void, Never>?
     private var lastProblems: [String] = []
     private let seconds: Atomic<Int>
+    /// Whether a reload that `begin` asked for waits for the thread.
+    private let isWaiting = Atomic(false)
+    /// Whether the process ends, so that reloads which wait for the thread do nothing.
+    private let isEnding = Atomic(false)
 
     private static let patienceNanoseconds: UInt64 = 60_000_000_000
 
@@ -53,16 +57,24 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// The time that requests have to end, as it is set now.
     var shutdownMilliseconds: Int { seconds.load(ordering: .relaxed) }
 
+    /// Returns once the reload that runs, if any, is over.
     func stop() {
-        worker.begin { [self] in
-            models?.stop()
-            poll?.cancel()
-        }
+        isEnding.store(true, ordering: .relaxed)
         worker.join()
+        models?.stop()
+        poll?.cancel()
     }
 
-    /// Some time soon.
-    func begin() { worker.begin { [self] in _ = reload() } }
+    /// Schedules a reload on the thread, unless one that has not begun does for both.
+    func begin() {
+        guard !isWaiting.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        let isTaken = worker.begin { [self] in
+            isWaiting.store(false, ordering: .releasing)
+            _ = reload()
+        }
+        // Those that wait in its place read the same settings.
+        if !isTaken { isWaiting.store(false, ordering: .releasing) }
+    }
 
     func reload(on loop: EventLoop) async -> ReloadOutcome? {
         await worker.result(on: loop, withinNanoseconds: Self.patienceNanoseconds) { [self] in reload() }
@@ -72,6 +84,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 
     /// - Parameter isPolled: nobody asked, so the log tells what changed only.
     private func reload(isPolled: Bool = false) -> ReloadOutcome {
+        guard !isEnding.load(ordering: .relaxed) else { return .unavailable("the relay is ending") }
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote, from: first.remotePlace)
         guard let next = outcome.settings else {
             let refusal = refused(outcome.problems.map(\.description), isPolled: isPolled)

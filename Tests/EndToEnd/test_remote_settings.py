@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import conftest
 import local_http
@@ -21,7 +22,8 @@ BASE = f"KEY_A_TOKEN={TOKEN}\nPROVIDER_E_KIND=echo\n"
 
 
 class Host:
-    """Serves one document. `asked`: the values of If-None-Match; `status`: answered in place of 200."""
+    """Serves one document. `asked`: the values of If-None-Match; `status`: answered in place of 200; `gate`: answers wait while it is
+    closed."""
 
     def __init__(self):
         self.document, self.tag, self.status, self.asked, self.moves = (
@@ -31,11 +33,14 @@ class Host:
             [],
             0,
         )
+        self.gate = threading.Event()
+        self.gate.set()
         host = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):  # noqa: N802
                 host.asked.append(self.headers.get("If-None-Match"))
+                host.gate.wait(20)
                 if host.moves and not self.path.endswith("moved" * host.moves):
                     self.send_response(302)
                     self.send_header("Location", self.path + "moved")
@@ -240,6 +245,30 @@ def test_reload_and_poll(start, host):
     host.says(BASE + "PROVIDER_E_MODELS=fourth\n")
     relay.signal(signal.SIGHUP)
     wait_for(lambda: serves(relay, "fourth"))
+
+
+def test_signals_during_a_reload_are_one_more(start, host):
+    relay = start()
+    told = len(host.asked)
+    host.gate.clear()
+    relay.signal(signal.SIGHUP)
+    wait_for(lambda: len(host.asked) == told + 1)
+    for _ in range(10):
+        relay.signal(signal.SIGHUP)
+        wait_for(lambda: not is_pending(relay, signal.SIGHUP))
+    host.gate.set()
+    wait_for(lambda: len(host.asked) == told + 2)
+    host.says(BASE + "PROVIDER_E_MODELS=second\n")
+    relay.signal(signal.SIGHUP)
+    wait_for(lambda: serves(relay, "second"))
+    assert len(host.asked) == told + 3
+
+
+def is_pending(relay, number):
+    """Whether a signal was sent that the process has not taken yet."""
+    status = Path(f"/proc/{relay.process.pid}/status").read_text()
+    pending = next(line for line in status.splitlines() if line.startswith("ShdPnd:"))
+    return bool(int(pending.split()[1], 16) >> (number - 1) & 1)
 
 
 def test_the_document_is_the_one_of_the_start(start_relay, tmp_path, host):

@@ -64,8 +64,9 @@ package final class Worker: @unchecked Sendable {
         return await wait.result(withinNanoseconds: time)
     }
 
-    /// Does `work` some time later; not at all if too many jobs wait already, or if the thread ends before.
-    package func begin(_ work: @escaping @Sendable () -> Void) { _ = append(work) }
+    /// Schedules `work`. Returns false if too many jobs wait already, or if the thread ends: `work` is not done then.
+    @discardableResult
+    package func begin(_ work: @escaping @Sendable () -> Void) -> Bool { append(work) }
 
     private func append(_ job: @escaping Job) -> Bool {
         let isTaken = state.withLock { state in
