@@ -21,6 +21,7 @@ from vendor_faults import (
     AFTER_ITS_BEGINNING,
     CELLS,
     FAULTS,
+    GOOD,
     SAID,
     SECRET,
     WIRES,
@@ -33,19 +34,7 @@ DEADLINE_SECONDS = 12.0
 AT_ONCE = 80
 """The server checks what it is asked: were there more, a slow machine would take longer for all of them than a time-out."""
 LIMITS = {"TIMEOUT": "2s", "IDLE_TIMEOUT": "2s", "TOTAL_TIMEOUT": "4s", "CONNECT_TIMEOUT": "2s"}
-GOOD = {"answers in the other form", "calls it text", "calls it the other form"}
-"""What it says is true, but not how: a good answer, or a failure."""
-STATUS = {
-    "never answers": 504, "stalls in its head": 504, "stalls after its head": 504, "stalls in its answer": 504, "drips": 504,
-    "429": 429, "402": 429, "503": 503,
-}  # fmt: skip
-"""Of an error that was told before an answer; else 502."""
-TOLD_IN_A_200 = {
-    "openai": 503, "anthropic": 503, "gemini": 503, "vertexai_gemini": 503, "vertexai_claude": 503, "cohere": 502, "onemin": 502,
-    "cloudflare": 502,
-}  # fmt: skip
-"""The last three have no words for a status."""
-LEFT_BY_THE_RELAY = {fault for fault, reply in FAULTS.items() if reply(WIRES["openai"], True).end not in ("whole", "cut")}
+LEFT_BY_THE_RELAY = {fault for fault, reply in FAULTS.items() if reply(WIRES["openai"], True).end not in ("whole", "cut", "reset")}
 ACCOUNT_OF_GOOGLE = {"PROJECT_ID": "my-project", "CLIENT_ID": "id-1", "CLIENT_SECRET": "secret-of-the-client"}
 MESSAGES = "/v1/messages"
 BY_MESSAGES = [
@@ -154,14 +143,6 @@ def said(cell: Cell, outcome: Outcome) -> str | None:
     return choice["message"]["content"] if choice["finish_reason"] == "stop" else None
 
 
-def status(cell: Cell) -> int:
-    if cell.fault == "fails in a 200":
-        return TOLD_IN_A_200[cell.kind]
-    if cell.fault == "stalls in a refusal":
-        return 502 if cell.is_streamed else 504
-    return STATUS.get(cell.fault, 502)
-
-
 @by_kind_and_fault(cell for cell in CELLS if cell.is_alone)
 def test_alone(table, cells):
     for cell in cells:
@@ -175,7 +156,7 @@ def test_alone(table, cells):
             assert got.status == 200 and SAID.startswith(got.text()), got
             assert got.error and got.finish() is None and not got.is_done, outcome.answer.text
         else:
-            assert outcome.answer.status_code == status(cell), outcome.answer.text
+            assert outcome.answer.status_code == cell.status, outcome.answer.text
             assert outcome.answer.json()["error"]["message"]
             if cell.fault == "429":
                 assert outcome.answer.headers["retry-after"] == "7"

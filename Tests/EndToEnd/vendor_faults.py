@@ -11,6 +11,7 @@ import dataclasses
 import json
 import re
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +118,8 @@ WIRES["vertexai_claude"] = dataclasses.replace(WIRES["anthropic"], model="claude
 
 @dataclass
 class Reply:
-    """`end`: `whole`: as the head promised; `cut`: the connection breaks; `stall`: nothing more comes; `flood`: the last
+    """`end`: `whole`: as the head promised; `cut`: the connection ends before that; `reset`: the
+    same, by a reset; `stall`: nothing more comes; `flood`: the last
     piece comes for ever; `drip`: the same, slowly."""
 
     pieces: list[bytes] = dataclasses.field(default_factory=list)
@@ -165,6 +167,8 @@ FAULTS: dict[str, Callable[[Wire, bool], Reply]] = {
     "cuts in its first piece": lambda wire, is_streamed: Reply([wire.pieces[0][:20]], "cut", "text/event-stream")
     if is_streamed else Reply([wire.whole[:1]], "cut"),
     "cuts in its answer": lambda wire, is_streamed: begun(wire, is_streamed, "cut"),
+    "resets at once": lambda wire, is_streamed: Reply(head=b"", end="reset"),
+    "resets in its answer": lambda wire, is_streamed: begun(wire, is_streamed, "reset"),
     "ends in its answer": lambda wire, is_streamed: begun(wire, is_streamed, "whole"),
     "says nothing": lambda wire, is_streamed: empty(is_streamed, "whole"),
     "sends a page": lambda wire, is_streamed: Reply([PAGE], type="text/html"),
@@ -194,10 +198,22 @@ WITH_ANOTHERS_WIRE = {"cloudflare", "vertexai_gemini", "vertexai_claude"}
 """They read as the kind does whose wire it is; floods, which take the machine, are shown there."""
 ONLY_STREAMED = {"fails in its first event", "fails in its answer", "says too much in its answer"}
 AFTER_ITS_BEGINNING = {
-    "stalls in its answer", "drips", "cuts in its answer", "ends in its answer", "fails in its answer",
+    "stalls in its answer", "drips", "cuts in its answer", "resets in its answer", "ends in its answer", "fails in its answer",
     "says too much in its answer",
 }  # fmt: skip
 """Streams that bring a first text."""
+GOOD = {"answers in the other form", "calls it text", "calls it the other form"}
+"""What it says is true, but not how: a good answer, or a failure."""
+STATUS = {
+    "never answers": 504, "stalls in its head": 504, "stalls after its head": 504, "stalls in its answer": 504, "drips": 504,
+    "429": 429, "402": 429, "503": 503,
+}  # fmt: skip
+"""Of an error that was told before an answer; else 502."""
+TOLD_IN_A_200 = {
+    "openai": 503, "anthropic": 503, "gemini": 503, "vertexai_gemini": 503, "vertexai_claude": 503, "cohere": 502, "onemin": 502,
+    "cloudflare": 502,
+}  # fmt: skip
+"""The last three have no words for a status."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +228,15 @@ class Cell:
     def name(self) -> str:
         words = re.sub("[^a-z0-9]+", "-", f"{self.kind} {self.fault}".lower())
         return f"{words}-{'streamed' if self.is_streamed else 'whole'}-{'alone' if self.is_alone else 'saved'}"
+
+    @property
+    def status(self) -> int:
+        """Of an error that is told before an answer."""
+        if self.fault == "fails in a 200":
+            return TOLD_IN_A_200[self.kind]
+        if self.fault == "stalls in a refusal":
+            return 502 if self.is_streamed else 504
+        return STATUS.get(self.fault, 502)
 
     @property
     def key(self) -> str:
@@ -230,7 +255,7 @@ BY_NAME = {cell.name: cell for cell in CELLS}
 
 
 class FaultyServer:
-    """Serves while `serving` is entered. `asked`: calls by cell; `left`: cells whose connection the relay has ended."""
+    """Serves while `serving` is entered. `asked`: calls by name; `left`: names of those whose connection the relay has ended."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -260,27 +285,37 @@ class FaultyServer:
             is_exchange = head.startswith(b"POST /token ")
             found = re.search(rb"cell-([a-z0-9-]+)-key", body if is_exchange else head)
             assert found is not None, head
+            name = found[1].decode()
             if is_exchange:
                 token = json.dumps({"access_token": found[0].decode(), "expires_in": 3599, "token_type": "Bearer"}).encode()
-                return await self.answer(Reply([token]), "", reader, writer)
-            cell = BY_NAME[found[1].decode()]
-            self.asked[cell.name] = self.asked.get(cell.name, 0) + 1
-            await self.answer(FAULTS[cell.fault](WIRES[cell.kind], cell.is_streamed), cell.name, reader, writer)
+                await self.answer(Reply([token]), "", reader, writer)
+            else:
+                self.asked[name] = self.asked.get(name, 0) + 1
+                await self.answer(await self.reply(name, head, body), name, reader, writer)
         self.running.discard(task)
         writer.close()
+
+    async def reply(self, name: str, head: bytes, body: bytes) -> Reply:
+        """To a request with the key `cell-NAME-key`."""
+        cell = BY_NAME[name]
+        return FAULTS[cell.fault](WIRES[cell.kind], cell.is_streamed)
 
     async def answer(
         self, reply: Reply, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        is_whole = reply.end in ("whole", "cut")
+        is_whole = reply.end in ("whole", "cut", "reset")
         if reply.head is not None:
             writer.write(reply.head)
         else:
             lines = [f"HTTP/1.1 {reply.status} Told", f"Content-Type: {reply.type}", "Connection: close", *reply.headers]
             if is_whole:
-                lines.append(f"Content-Length: {sum(map(len, reply.pieces)) + (10 if reply.end == 'cut' else 0)}")
+                lines.append(f"Content-Length: {sum(map(len, reply.pieces)) + (0 if reply.end == 'whole' else 10)}")
             writer.write("\r\n".join([*lines, "", ""]).encode() + b"".join(reply.pieces))
         await writer.drain()
+        if reply.end == "reset":
+            # What was written comes first.
+            await asyncio.sleep(0.01)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if is_whole:
             return
         left = asyncio.ensure_future(reader.read())
