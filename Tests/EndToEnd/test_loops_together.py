@@ -1,0 +1,12 @@
+"""Loops that fail, or read settings, at the same moment: the process lives, and every request has an answer."""
+
+import loops_together
+import pytest
+
+RUNS = 3
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+@pytest.mark.parametrize("name", loops_together.ROWS)
+def test_all_are_answered(name, threads):
+    assert loops_together.play(loops_together.ROWS[name], threads, RUNS) == []
