@@ -53,7 +53,7 @@ build: setup-run ## debug build of everything, tests too; warnings are errors
 	@swift build --build-tests
 	@Scripts/tokens .build/debug
 
-test: setup-test lint script-test build unit-test e2e-test ## set up, lint, build, Swift tests, end-to-end tests
+test: setup-test lint script-test build unit-test e2e-test faults-test ## set up, lint, build, Swift tests, end-to-end tests, a minute of faults
 	$(say) 'All passed'
 
 unit-test: setup-run setup-schemas ## Swift tests alone (after `make build`)
@@ -71,9 +71,14 @@ test-clients: setup-test ## LangChain's standard tests, the Agents SDK, pydantic
 	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .build/clients/bin/python -m pytest \
 		-c Tests/Clients/pytest.ini --rootdir Tests/Clients Tests/Clients
 
-test-faults: setup-test ## random faults of many vendors (after `make build`), RUNS=20 from SEED=1
-	$(say) 'Random faults'
-	@.venv/bin/python Tests/Faults/faults $(or $(RUNS),20) $(or $(SEED),1)
+faults: release setup-test ## vendors fail in each way, several at once: MINUTES=10, SEED=n; or CRASHES=50 bursts that once ended the process
+	$(say) 'Faults'
+	@RELAY_BINARY=$(CURDIR)/.build/release/relay .venv/bin/python Tests/Faults/faults --minutes $(or $(MINUTES),10) \
+		$(if $(SEED),--seed $(SEED)) $(if $(CRASHES),--crashes $(CRASHES))
+
+faults-test: setup-test # the same on the debug build for a minute, with a fixed seed
+	$(say) 'Faults'
+	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .venv/bin/python Tests/Faults/faults --minutes 1 --seed 1
 
 script-test: setup-test ## tests of Scripts and Benchmarks, seconds
 	$(say) 'Tests of the scripts'
@@ -152,5 +157,5 @@ setup-test: setup-run setup-schemas
 	@Scripts/setup test
 	@Scripts/setup-python Tests/EndToEnd/requirements.txt Scripts/lint-requirements.txt
 
-.PHONY: help run demo release build test script-test unit-test e2e-test test-clients test-faults lint format test-asan test-tsan fuzz simulate \
+.PHONY: help run demo release build test script-test unit-test e2e-test test-clients faults faults-test lint format test-asan test-tsan fuzz simulate \
 	model hostile benchmark benchmark-limits benchmark-peers instructions prove-image clean setup-run setup-schemas setup-test

@@ -1,8 +1,6 @@
-#!/usr/bin/env python3
-"""Random providers, faults of their vendors and requests of all endpoints; what must hold of every answer is checked.
+"""A run with random providers, faults of their vendors and requests of all endpoints; what must hold of every answer is checked.
 
-faults [RUNS] [SEED]: so many runs (20) with the seeds from SEED (1) on, each of 60 requests to one or two instances. It prints what
-does not hold, and fails. A seed repeats settings, requests and faults, but not the order of what happens at the same time.
+A seed repeats settings, requests and faults, but not the order of what happens at the same time.
 """
 
 from __future__ import annotations
@@ -10,7 +8,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -20,9 +17,6 @@ from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-
-sys.dont_write_bytecode = True
-sys.path.append(str(Path(__file__).resolve().parent.parent / "EndToEnd"))
 
 import httpx
 import local_http
@@ -209,22 +203,3 @@ class Run:
     def shown_keys(self, told: str) -> Iterator[str]:
         told += "".join(f"{answer.headers}{answer.text}" for _, answer, _ in self.answers.values())
         yield from (f"{key} is shown" for keys in self.keys.values() for key in keys if key in told)
-
-
-def main() -> int:
-    runs, first = (int(value) for value in (*sys.argv[1:], *("20", "1")[len(sys.argv) - 1 :]))
-    failed = 0
-    for seed in range(first, first + runs):
-        run = Run(seed)
-        problems = run.go()
-        good = sum(is_good(answer) for _, answer, _ in run.answers.values())
-        print(f"seed {seed}: {len(run.answers)} requests, {good} answered, {len(run.vendors.calls)} calls, {len(problems)} problems", flush=True)
-        if problems:
-            failed += 1
-            print(f"  {run.settings}")
-            print("".join(f"  {problem}\n" for problem in problems), end="", flush=True)
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
