@@ -51,7 +51,7 @@ extension Ledger {
     }
 }
 
-/// How long calls took that were answered in the last half or whole minute (microseconds).
+/// The durations of the calls that were answered in the last half to whole minute, in microseconds.
 struct RecentCalls {
     private struct Span {
         var shortest = Int.max

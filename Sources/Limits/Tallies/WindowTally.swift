@@ -429,7 +429,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         return true
     }
 
-    /// What is known beside the record. A lease ends, and what is to be taken out stays in the record: the buckets they
+    /// Moves back the counts that stand beside the record. A lease ends, and what is to be taken out stays in the record: the buckets they
     /// name are others now.
     private func moveBack(to time: Int) {
         unmerged?.moveBack(to: time)
