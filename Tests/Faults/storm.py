@@ -36,7 +36,7 @@ CHATS = [
 ]  # fmt: skip
 ENDS = {"chat": "[DONE]", "completion": "[DONE]", "message": "message_stop", "response": "response.completed"}
 SETTINGS = {
-    "KEY_A_TOKEN": TOKEN, "KEY_A_RATE_LIMIT": "9000000/minute;90000 concurrent", "FALLBACK_DEADLINE": "10s", "RELOAD_ACCESS": "open",
+    "KEY_A_TOKEN": TOKEN, "KEY_A_RATE_LIMIT": "9000000/minute;90000 concurrent", "FALLBACK_DEADLINE": "40s", "RELOAD_ACCESS": "open",
     "CACHE": "true", "CACHE_COALESCE": "true", "CACHE_MODELS": "cached*", "CACHE_STORE": "memcached", "CACHE_TTL": "1s",
     "USAGE_LOG_MAX_MB": "10000", "PROVIDER_HEALTHY_KIND": "openai", "PROVIDER_HEALTHY_API_KEY": "cell-healthy-as-good-key",
     "PROVIDER_HEALTHY_MODELS": "healthy=any",
