@@ -61,7 +61,7 @@ struct Vendors {
                 keepsLinks: settings.keepsLinks,
                 options: site.options
             )
-            return OneMin(site, client, outside: outside, shared.turns, own.loop, own.parser)
+            return OneMin(site, client, outside: outside, shared.onemin, tools)
         case .openai: return OpenAILike(site, client, shared.mends, shared.thoughts, tools)
         case .anthropic: return Anthropic(site, client, shared.mends, tools)
         case .cohere: return Cohere(site, client, shared.mends, tools)
@@ -89,7 +89,8 @@ struct Vendors {
 
     /// The parts that the vendors of all loops share.
     struct SharedParts {
-        let turns: UploadTurns
+        fileprivate let onemin: OneMin.SharedParts
+        var unsupported: UnsupportedModels { onemin.unsupported }
         let mends: MendMemory
         let signatures: CallMemory
         let thoughts: CallMemory
@@ -102,7 +103,7 @@ struct Vendors {
         /// - Parameter old: of other settings, whose memories, tokens and resting locations stay.
         init(_ settings: Settings, _ lasting: LastingParts, after old: SharedParts?) {
             worker = lasting.worker
-            turns = old?.turns ?? UploadTurns()
+            onemin = old?.onemin ?? OneMin.SharedParts()
             mends = MendMemory(lasting.log)
             signatures = old?.signatures ?? CallMemory(.signature, lasting.budget, lasting.shared)
             thoughts = old?.thoughts ?? CallMemory(.thought, lasting.budget, lasting.shared)

@@ -15,7 +15,7 @@ Control, JSON over the same port:
     GET  /__control/requests?key=KEY                             -> [REQUEST] of all paths
     GET  /__control/events?key=KEY&event=NAME&count=1&timeout=5  -> [EVENT]; waits until there are `count` of NAME
                                                                  (408 and the same list if it comes to nothing)
-    GET  /__control/conversations?key=KEY&status=500             GET /api/conversations of KEY answers so
+    GET  /__control/checks?key=KEY&status=500                    GET /api/results/{uuid} of KEY answers so
     GET  /__control/uploads?key=KEY                              -> what was uploaded, with digest, if not large with content
     POST /__control/forget     {"key": KEY}                      uploads of KEY are gone
     GET  /__control/results?key=KEY                              -> what was made, with content
@@ -33,6 +33,8 @@ SCENARIO, all optional:
     answer                     the text; deltas: the portions in which it is streamed
     acts                       true: answers as `onemin_acting` does
     result_object, metadata    in the record; record: laid over it; small: a record with little in it
+    finish                     the reason in the record's metadata; null: there is none
+    uncounted                  true: all counts of the metadata are zero
     events                     [[name or null, object or string], ...] instead of the usual events
     without                    names of events left out; repeat: a last content event with the whole text
     progress                   number of web-search progress lines in front
@@ -297,7 +299,7 @@ class Vendor:
         self.connections = 0
         self.requests = 0
         self.scenarios: dict[str, list[dict[str, Any]]] = {}
-        self.conversations: dict[str, int] = {}
+        self.checks: dict[str, int] = {}
         self.models: dict[str, Any] = {}
         self.seen: dict[str, list[rules.Request]] = {}
         self.events: dict[str, list[dict[str, Any]]] = {}
@@ -357,12 +359,12 @@ class Vendor:
             rules.check_models(request)
             return {}, self.model_list(request.query.partition("=")[2])
         rules.check_headers(request, with_key=True)
-        if route == ("GET", "/api/conversations"):
-            rules.check_conversations(request)
-            if status := self.conversations.get(request.key):
-                return {}, plain(status, {"message": "Conversations are out of order"})
+        if request.method == "GET" and request.path.startswith("/api/results/"):
+            rules.check_result(request)
+            if status := self.checks.get(request.key):
+                return {}, plain(status, {"message": "Results are out of order"})
             self.check_key(request)
-            return {}, plain(200, {"conversations": []})
+            return {}, plain(200, {"aiRecord": None})
         if route == ("POST", "/api/assets"):
             return self.upload(request)
         if route == ("POST", "/api/chat-with-ai"):
@@ -455,12 +457,14 @@ class Vendor:
             self.assets.forget(json.loads(request.body)["key"])
         elif name == "models":
             self.models = json.loads(request.body)
+            rules.LISTED.clear()
+            rules.LISTED.update(self.models.get("only", {}))
         elif name == "uploads":
             out = [upload.seen() for upload in self.assets.uploads.get(key, {}).values()]
         elif name == "results":
             out = [result.seen() for result in self.assets.results.values() if result.key == key]
-        elif name == "conversations":
-            self.conversations[key] = int(query["status"])
+        elif name == "checks":
+            self.checks[key] = int(query["status"])
         elif name == "events":
             status, out = await self.awaited_events(peer, key, query)
         else:

@@ -83,8 +83,8 @@ def is_magic(model: str) -> bool:
 def generator(model: str) -> Family:
     flux = "black-forest-labs/flux-"
     named: dict[str, Family] = {
-        "gpt-image-1": (GPT_IMAGE_MINI | {"style": STYLES}, set()),
-        "gpt-image-1-mini": (GPT_IMAGE_MINI, set()),
+        "gpt-image-1": (GPT_IMAGE_MINI | {"style": STYLES}, {"quality"}),
+        "gpt-image-1-mini": (GPT_IMAGE_MINI, {"quality"}),
         "gpt-image-2": (GPT_IMAGE_2, {"size", "quality"}),
         "dall-e-3": (
             {
@@ -154,7 +154,7 @@ def generator(model: str) -> Family:
 
 def editor(model: str) -> Family:
     if model in ("gpt-image-1", "gpt-image-1-mini"):
-        return GPT_EDIT, {"size", "n"}
+        return GPT_EDIT, {"size", "n", "quality"}
     if model == "gpt-image-2":
         return GPT_IMAGE_2, {"size", "quality"}
     return {}, set()
@@ -196,7 +196,7 @@ def transcriber(model: str) -> Family:
 
 def translator(model: str) -> Family:
     if model != "whisper-1":
-        raise rules.error(400, f"Invalid model {model} for AI feature AUDIO_TRANSLATOR!")
+        raise rules.error(400, f"Model {model} is not supported", "UNSUPPORTED_MODEL")
     formats = one_of("text", "json", "srt", "verbose_json", "vtt")
     return {"response_format": formats, "prompt": is_text, "temperature": number(0, 1)}, set()
 
@@ -233,10 +233,13 @@ def check(request: rules.Request, kept: assets.Assets) -> None:
     allowed = {name: COMMON[name] for name in needed} | fields
     problems += rules.check_members(request, prompt, "promptObject", allowed)
     if isinstance(prompt, dict):
-        missing = [f"promptObject.{name} is required" for name in sorted((needed | required) - prompt.keys())]
+        missing = sorted((needed | required) - prompt.keys())
+        request.violations += [f"promptObject.{name} is required" for name in missing]
+        if missing and not problems:
+            raise rules.missing(*missing)
         stale = problems_of_assets(prompt, kept.uploads.get(request.key, {}))
-        request.violations += missing + stale
-        problems += missing + stale
+        request.violations += stale
+        problems += stale
     if problems:
         raise rules.error(400, problems)
 

@@ -40,6 +40,18 @@ def merged(base: Any, change: Any) -> Any:
     return change
 
 
+def metadata(scenario: dict[str, Any], prompt: str, answer: str | list[str]) -> dict[str, Any]:
+    """Of a record: `promptToken` is the prompt alone, `inputToken` what is billed."""
+    billed, made = max(1, len(prompt) // 4), max(1, len(answer) // 4)
+    told = {
+        "credit": 12, "inputToken": billed, "promptToken": billed // 2, "outputToken": made, "totalToken": billed + made,
+        "inputCredit": 4, "outputCredit": 8, "finishReason": scenario.get("finish", "stop"), "executionTime": 0.365,
+    }  # fmt: skip
+    if scenario.get("uncounted"):
+        told |= dict.fromkeys(("inputToken", "promptToken", "outputToken", "totalToken"), 0)
+    return {name: value for name, value in told.items() if value is not None}
+
+
 def record(scenario: dict[str, Any], request: dict[str, Any], answer: str | list[str]) -> dict[str, Any]:
     """The vendor's record of a finished call; a list of answers is its result as it is."""
     prompt = request["promptObject"].get("prompt", "")
@@ -51,10 +63,7 @@ def record(scenario: dict[str, Any], request: dict[str, Any], answer: str | list
         "teamUser": {"teamId": "t-1", "userId": "u-1", "userName": "Jane Doe", "status": "ACTIVE"},
         "model": request["model"], "type": request["type"], "conversationId": None, "status": "SUCCESS",
         "createdAt": "2026-01-01T00:00:00.000Z",
-        "metadata": {
-            "credit": 12, "inputToken": max(1, len(prompt) // 4), "outputToken": max(1, len(answer) // 4),
-            "inputCredit": 4, "outputCredit": 8,
-        },
+        "metadata": metadata(scenario, prompt, answer),
         "temporaryUrl": None,
         "aiRecordDetail": {"promptObject": {}, "resultObject": result, "responseObject": {}},
     }  # fmt: skip

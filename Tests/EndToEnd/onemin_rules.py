@@ -3,6 +3,7 @@ might let it pass. Shapes follow the vendor's public documentation.
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,23 @@ FEATURE_TYPES = {
     "audio_translation": "AUDIO_TRANSLATOR",
 }
 """Feature in the catalogue -> the vendor's `type`."""
+
+DISABLED = {"black-forest-labs/flux-schnell"}
+"""Listed as such, and refused."""
+
+LISTED: dict[str, list[dict[str, Any]]] = {}
+"""Entries that a test lists besides the catalogue's models, by type."""
+
+DATED = dict.fromkeys(("gemini-2.5-pro", "gemini-2.5-flash", "qwen3-vl-plus"), "2026-10-09T00:00:00.000Z")
+DATED |= dict.fromkeys(("o3-mini", "gpt-4.1-nano", "gpt-4-turbo", "gpt-3.5-turbo"), "2026-10-21T00:00:00.000Z")
+DATED |= dict.fromkeys(("gpt-5", "gpt-5-mini", "gpt-5-nano", "o3", "o3-pro"), "2026-12-09T00:00:00.000Z")
+"""`deprecationDate` of models that are active and answer, before and after their dates."""
+
+
+def able(feature: str) -> list[str]:
+    """The models that serve a feature of the catalogue."""
+    return [name for name, model in CATALOGUE.items() if feature in model["features"] and name not in DISABLED]
+
 
 ALLOWED_HEADERS = {
     "host", "accept", "accept-encoding", "user-agent", "connection", "content-type", "content-length",
@@ -73,6 +91,24 @@ class Refusal(Exception):
 
 def error(status: int, message: str | list[str], code: str = "HTTP_EXCEPTION") -> Refusal:
     return Refusal(status, {"errorCode": code, "message": message})
+
+
+def missing(*fields: str) -> Refusal:
+    """The answer to a call without fields that its model needs: the details are a string that holds JSON."""
+    details = [{"field": name, "message": f"Field '{name}' is required for this model"} for name in fields]
+    body = {"errorCode": "MISSING_REQUIRED_FIELDS", "message": "Missing required fields", "details": json.dumps(details)}
+    return Refusal(400, body)
+
+
+def external(status: int, data: dict[str, Any], *, is_text: bool = True, **more: Any) -> dict[str, Any]:
+    """The body of a failure of the model's own provider: the message says nothing, the reason is in the details."""
+    request = {"method": "POST", "url": "https://models.internal.example/v1/x", "headers": {"authorization": "Bearer sk-own"}}
+    details = {"response": {"status": status, "data": data}, "request": request} | more
+    return {
+        "errorCode": "EXTERNAL_API_RESPONSE_WITH_ERROR",
+        "message": "The alibaba service is a bit busy right now, please try again later.",
+        "details": json.dumps(details) if is_text else details,
+    }
 
 
 def check_headers(request: Request, *, with_key: bool) -> None:
@@ -155,9 +191,11 @@ def check_members(request: Request, value: Any, path: str, members: dict[str, Ch
 
 def check_model(model: Any, feature: str) -> None:
     """Raises the vendor's answer for a model that `feature` cannot use: a refusal, not a violation."""
-    kind = FEATURE_TYPES[feature]
-    if not is_text(model) or feature not in CATALOGUE.get(model, {}).get("features", ()):
-        raise error(400, f"Invalid model {model} for AI feature {kind}!")
+    entry = next((entry for entry in LISTED.get(FEATURE_TYPES[feature], ()) if entry.get("modelId") == model), None)
+    status = entry.get("status", "ACTIVE") if entry else "DISABLED" if model in DISABLED else ""
+    if is_text(model) and (status == "ACTIVE" or status == "" and feature in CATALOGUE.get(model, {}).get("features", ())):
+        return
+    raise error(400, f"Model {model} is not supported", "UNSUPPORTED_MODEL")
 
 
 def check_chat(request: Request) -> None:
@@ -273,11 +311,14 @@ def check_no_body(request: Request) -> None:
         request.violations.append("GET with a body")
 
 
-def check_conversations(request: Request) -> None:
-    """GET /api/conversations."""
+def check_result(request: Request) -> None:
+    """GET /api/results/{uuid}."""
     check_no_body(request)
     if request.query:
         request.violations.append(f"query is {request.query!r}")
+    name = request.path.removeprefix("/api/results/")
+    if not re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", name):
+        request.violations.append(f"{name!r} is no random uuid")
 
 
 def check_models(request: Request) -> None:
@@ -303,7 +344,9 @@ def listed_models(kind: str) -> dict[str, Any]:
     return {
         "models": [
             {
-                "modelId": model["id"], "name": model["id"], "provider": model["provider"], "status": "ACTIVE",
+                "modelId": model["id"], "name": model["id"], "provider": model["provider"],
+                "status": "DISABLED" if model["id"] in DISABLED else "ACTIVE",
+                "deprecationDate": DATED.get(model["id"]),
                 "features": [FEATURE_TYPES[name] for name in model["features"] if name in FEATURE_TYPES],
                 "modality": {"INPUT": ["text", "image"] if model["vision"] else ["text"], "OUTPUT": ["text"]},
                 "creditMetadata": credit_metadata(model, feature),

@@ -6,10 +6,10 @@ import socket
 
 import pytest
 from chat import PATH, ask, body, either, refusal, stream
-from onemin_rules import CATALOGUE
+from onemin_rules import CATALOGUE, able
 
 FEATURES = "/api/features"
-IMAGES = [model for model, said in CATALOGUE.items() if "image" in said["features"]]
+IMAGES = able("image")
 SPEAKERS = [model for model, said in CATALOGUE.items() if "text_to_speech" in said["features"]]
 LINK = re.compile(r"!\[Image (\d)\]\((http://\S+)\)")
 VARYING = [model for model in IMAGES if "image_variation" in CATALOGUE[model]["features"]]
@@ -43,12 +43,12 @@ def test_the_last_text_of_the_user_is_what_counts(http, vendor, api_key):
         {"role": "assistant", "content": "![Image 1](http://x/y.png)"},
         {"role": "user", "content": [{"type": "text", "text": "a cat --ar 3:2"}]},
     ]  # fmt: skip
-    assert ask(http, model="flux-schnell", messages=messages).status_code == 200
+    assert ask(http, model="flux-dev", messages=messages).status_code == 200
     assert vendor.feature(api_key)["promptObject"] == {"prompt": "a cat", "aspect_ratio": "3:2"}
 
 
 def test_the_model_is_called_as_it_was_asked_for(http):
-    assert ask(http, model="flux-schnell").json()["model"] == "flux-schnell"
+    assert ask(http, model="flux-dev").json()["model"] == "flux-dev"
 
 
 @pytest.mark.parametrize("model", VARYING)
@@ -77,7 +77,7 @@ def test_variation_of_an_earlier_image(http, vendor, api_key, number, expected):
 
 def test_what_looks_like_a_variation(http, vendor, api_key):
     """Where no model varies, or no address follows, it is a prompt as any other."""
-    assert ask(http, "/v1 http://h/a.png", model="flux-schnell").status_code == 200
+    assert ask(http, "/v1 http://h/a.png", model="flux-dev").status_code == 200
     assert ask(http, "/v1 is a path", model="dall-e-2").status_code == 200
     assert ask(http, "/v9 http://h/a.png", model="dall-e-2").status_code == 200
     assert {call["body"]["type"] for call in vendor.requests(api_key, FEATURES)} == {"IMAGE_GENERATOR"}
@@ -89,7 +89,7 @@ def test_what_looks_like_a_variation(http, vendor, api_key):
         ({"model": "midjourney", "messages": [{"role": "user", "content": "[_V1_]"}]}, "messages"),
         ({"model": "dall-e-2", "messages": [{"role": "user", "content": " "}]}, "messages"),
         ({"model": "dall-e-2", "messages": [{"role": "system", "content": "a"}]}, "messages"),
-        ({"model": "flux-schnell", "messages": [{"role": "user", "content": "a --ar 9:1"}]}, "messages"),
+        ({"model": "flux-dev", "messages": [{"role": "user", "content": "a --ar 9:1"}]}, "messages"),
         ({"model": "tts-1", "messages": [{"role": "user", "content": "a" * 4097}]}, "messages"),
         ({"model": "tts-1", "messages": [{"role": "assistant", "content": "a"}]}, "messages"),
         ({"model": "dall-e-2", "n": 2}, "n"),

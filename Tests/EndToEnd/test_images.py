@@ -7,13 +7,13 @@ import socket
 import local_http
 import openai
 import pytest
-from onemin_rules import CATALOGUE
+from onemin_rules import CATALOGUE, able
 from pictures import image
 
 PATH = "/v1/images/generations"
 FEATURES = "/api/features"
-MODELS = [model for model, said in CATALOGUE.items() if "image" in said["features"]]
-FLUX = "black-forest-labs/flux-schnell"
+MODELS = able("image")
+FLUX = "black-forest-labs/flux-dev"
 LEONARDO = "e71a1c2f-4f80-4800-934f-2c68979d8cc8"
 INVALID = "invalid_request_error"
 
@@ -91,10 +91,10 @@ def test_free_sizes_have_bounds(http, size):
 @pytest.mark.parametrize(
     ("model", "wishes", "expected"),
     [
-        ("gpt-image-1", {}, {}),
+        ("gpt-image-1", {}, {"quality": "medium"}),
         ("gpt-image-1", {"quality": "hd"}, {"quality": "high"}),
         ("gpt-image-1", {"quality": "standard"}, {"quality": "medium"}),
-        ("gpt-image-1", {"n": 3, "style": "vivid"}, {"n": 3, "style": "vivid"}),
+        ("gpt-image-1", {"n": 3, "style": "vivid"}, {"n": 3, "style": "vivid", "quality": "medium"}),
         ("gpt-image-2", {}, {"size": "1024x1024", "quality": "medium"}),
         ("gpt-image-2", {"prompt": "a cat --ar 3:2"}, {"size": "1296x864", "quality": "medium"}),
         ("dall-e-3", {"quality": "high"}, {"quality": "hd"}),
@@ -136,7 +136,7 @@ def test_counts(http, vendor, api_key, model, count, calls):
 
 @pytest.mark.parametrize(
     ("short", "model"),
-    [("flux-schnell", FLUX), ("flux-1.1-pro", "black-forest-labs/flux-1.1-pro"), ("anime-xl", LEONARDO),
+    [("flux-dev", FLUX), ("flux-1.1-pro", "black-forest-labs/flux-1.1-pro"), ("anime-xl", LEONARDO),
      ("phoenix", "6b645e3a-d64f-4341-a6d8-7a3690fbf042"), ("lightning-xl", "b24e16ff-06e3-43eb-8d33-4416c2d75876"),
      ("kino-xl", "aa77f04e-3eec-4034-9c07-d0f619684628"), ("vision-xl", "5c232a9e-9061-4777-980a-ddc8e65647c6"),
      ("diffusion-xl", "1e60896f-3c26-4296-8ecc-53e2afecc132"),
@@ -416,7 +416,7 @@ def test_permitted_models_hold_for_images(start_relay, vendor, new_key, caller):
     key = new_key()
     http = caller(start_relay(**only), key)
     assert generate(http, model="dall-e-2").status_code == 200
-    for model in ("gpt-image-1", FLUX, "flux-schnell", "anime-xl"):
+    for model in ("gpt-image-1", FLUX, "flux-dev", "anime-xl"):
         answer = generate(http, model=model)
         assert refusal(answer) == (404, "model_not_found", "model")
         assert answer.json()["error"]["message"] == f"The model {model} does not exist."
@@ -425,13 +425,13 @@ def test_permitted_models_hold_for_images(start_relay, vendor, new_key, caller):
 
 
 def test_short_names_may_be_permitted(start_relay, vendor, new_key, caller):
-    only = {"SUBSET_OF_ONE_MIN_PERMITTED_MODELS": "flux-schnell", "PERMIT_MODELS_FROM_SUBSET_ONLY": "true"}
+    only = {"SUBSET_OF_ONE_MIN_PERMITTED_MODELS": "flux-dev", "PERMIT_MODELS_FROM_SUBSET_ONLY": "true"}
     key = new_key()
     http = caller(start_relay(**only), key)
-    for model in ("flux-schnell", FLUX):
+    for model in ("flux-dev", FLUX):
         assert generate(http, model=model).status_code == 200
     assert {call["body"]["model"] for call in vendor.requests(key, FEATURES)} == {FLUX}
-    assert refusal(generate(http, model="flux-dev")) == (404, "model_not_found", "model")
+    assert refusal(generate(http, model="flux-krea-dev")) == (404, "model_not_found", "model")
 
 
 def test_images_are_limited_by_themselves(start_relay, new_key, caller):

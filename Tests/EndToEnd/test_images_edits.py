@@ -72,14 +72,15 @@ def test_every_model_that_edits(client, vendor, api_key, model):
 @pytest.mark.parametrize(
     ("model", "fields", "expected"),
     [
-        ("gpt-image-1", {}, {"size": "1024x1024", "n": 1}),
+        ("gpt-image-1", {}, {"size": "1024x1024", "n": 1, "quality": "medium"}),
         ("gpt-image-1", {"size": "1024x1536", "n": 2, "quality": "hd"},
          {"size": "1024x1536", "n": 2, "quality": "high"}),
         ("gpt-image-1-mini", {"background": "auto", "output_format": "webp", "output_compression": 7},
-         {"size": "1024x1024", "n": 1, "background": "auto", "output_format": "webp", "output_compression": 7}),
+         {"size": "1024x1024", "n": 1, "quality": "medium", "background": "auto", "output_format": "webp",
+          "output_compression": 7}),
         ("gpt-image-2", {"size": "auto"}, {"size": "1024x1024", "quality": "medium"}),
         ("qwen-image-edit-plus", {}, {}),
-        ("gpt-image-1", {"prompt": "a hat --ar 2:3"}, {"size": "1024x1536", "n": 1}),
+        ("gpt-image-1", {"prompt": "a hat --ar 2:3"}, {"size": "1024x1536", "n": 1, "quality": "medium"}),
     ],
     ids=str,
 )  # fmt: skip

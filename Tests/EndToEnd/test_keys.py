@@ -288,25 +288,25 @@ def test_the_subset_only(start_relay, caller, api_key):
 def test_short_names_in_the_subset_and_in_rights(start_relay, caller, vendor):
     """A model is listed by the name that the subset has, else by the one that the caller may use."""
     (own,) = own_keys(1)
-    flux, phoenix = "black-forest-labs/flux-schnell", "6b645e3a-d64f-4341-a6d8-7a3690fbf042"
-    tokens = {"sk-short": "flux-schnell,phoenix", "sk-full": f"{flux},{phoenix}", "sk-some": "flux*", "sk-all": "all"}
+    flux, phoenix = "black-forest-labs/flux-dev", "6b645e3a-d64f-4341-a6d8-7a3690fbf042"
+    tokens = {"sk-short": "flux-dev,phoenix", "sk-full": f"{flux},{phoenix}", "sk-some": "flux*", "sk-all": "all"}
     rights = {f"KEY_{token[3:].upper()}_TOKEN": token for token in tokens}
     rights |= {f"KEY_{token[3:].upper()}_MODELS": models for token, models in tokens.items()}
     relay = start_relay(ONE_MIN_API_KEYS=own, **rights)
     assert not [line for line in relay.log_lines() if "matches no model" in line.get("problem", "")]
-    assert set(names(caller(relay, "sk-short"))) == {"flux-schnell", "phoenix"}
+    assert set(names(caller(relay, "sk-short"))) == {"flux-dev", "phoenix"}
     assert set(names(caller(relay, "sk-full"))) == {flux, phoenix}
     some = names(caller(relay, "sk-some"))
-    assert len(some) > 3 and "flux-schnell" in some and all(name.startswith("flux-") for name in some)
+    assert len(some) > 3 and "flux-dev" in some and all(name.startswith("flux-") for name in some)
     everything = names(caller(relay, "sk-all"))
     assert {flux, phoenix} < set(everything) and "phoenix" not in everything
     client = caller(relay, "sk-short")
     assert client.get("/v1/models/phoenix").json()["id"] == "phoenix"
     assert client.post("/v1/images/generations", json={"model": "phoenix", "prompt": "a cat"}).status_code == 200
 
-    only = {"PERMIT_MODELS_FROM_SUBSET_ONLY": "true", "SUBSET_OF_ONE_MIN_PERMITTED_MODELS": "flux-schnell,gpt-4o"}
+    only = {"PERMIT_MODELS_FROM_SUBSET_ONLY": "true", "SUBSET_OF_ONE_MIN_PERMITTED_MODELS": "flux-dev,gpt-4o"}
     relay = start_relay(ONE_MIN_API_KEYS=own, **only, **rights)
-    assert names(caller(relay, "sk-all")) == ["flux-schnell", "gpt-4o"]
+    assert names(caller(relay, "sk-all")) == ["flux-dev", "gpt-4o"]
     assert names(caller(relay, "sk-full")) == [flux]
     for token in ("sk-all", "sk-full"):
         made = caller(relay, token).post("/v1/images/generations", json={"model": flux, "prompt": "a cat"})

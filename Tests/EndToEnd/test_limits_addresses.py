@@ -343,5 +343,5 @@ def test_keys_of_a_vendor_beside_models_for_all(start_relay, caller, vendor, new
     good = new_key()
     for served in (good, keys[0], None, KNOWN):
         assert chat(caller(relay, served)).status_code == 200
-    assert [seen["path"] for seen in vendor.requests(good)] == ["/api/conversations"]
+    assert vendor.request(good)["path"].startswith("/api/results/")
     assert ask(caller(relay, good), model="gpt-4o").status_code == 200

@@ -41,8 +41,9 @@ class Vendor:
         """Lets stalled requests of `key` go on."""
         self.http.post("/release", json={"key": key}).raise_for_status()
 
-    def fail_conversations(self, key: str, status: int) -> None:
-        self.http.get("/conversations", params={"key": key, "status": status}).raise_for_status()
+    def fail_checks(self, key: str, status: int) -> None:
+        """What checks of `key` get from now on."""
+        self.http.get("/checks", params={"key": key, "status": status}).raise_for_status()
 
     def lists(self, **how: Any) -> None:
         """What the list of models is from now on; nothing: the whole catalogue. See `onemin`."""

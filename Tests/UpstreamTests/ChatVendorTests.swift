@@ -46,9 +46,8 @@ import Testing
                     ),
                     ScriptedTransport(),
                     outside: ScriptedTransport(),
-                    UploadTurns(),
-                    loop,
-                    JSONParser()
+                    OneMin.SharedParts(),
+                    LoopTools(loop, JSONParser(), RandomBytes(), Self.worker)
                 )
             }
         }

@@ -24,17 +24,18 @@ import Testing
     )
     func reads(_ result: String, _ text: String) throws {
         let record = try record(
-            #"{"aiRecord":{"status":"SUCCESS","aiRecordDetail":{"resultObject":\#(result)},"metadata":{"inputToken":0,"outputToken":7}}}"#
+            #"{"aiRecord":{"status":"SUCCESS","aiRecordDetail":{"resultObject":\#(result)},"metadata":{"inputToken":3,"outputToken":7}}}"#
         )
         #expect(record.text == text)
-        #expect(record.usage?.promptTokens == 1 && record.usage?.completionTokens == 7)
+        #expect(record.usage?.promptTokens == 3 && record.usage?.completionTokens == 7)
     }
 
     @Test(
         "a count that is none is not told",
         arguments: [
             #"{}"#, #"{"inputToken":1}"#, #"{"inputToken":-1,"outputToken":1}"#,
-            #"{"inputToken":1,"outputToken":1e300}"#, "null",
+            #"{"inputToken":1,"outputToken":1e300}"#, "null", #"{"inputToken":0,"outputToken":7}"#,
+            #"{"inputToken":3,"outputToken":0}"#, #"{"inputToken":0,"outputToken":0}"#,
         ]
     )
     func oddUsage(_ metadata: String) throws {

@@ -34,6 +34,8 @@ package struct UpstreamError: Error {
         /// The vendor's own code and field, where they may be shown.
         package var code: String?
         package var param: String?
+        /// The names that the vendor has for fields that it misses in the call.
+        package var missingFields: [String] = []
         /// The error for the client, where the request itself is at fault, as was found out late.
         package var refusal: APIError?
         /// That the call was made with; nil: none was chosen yet.
@@ -127,6 +129,7 @@ package struct UpstreamError: Error {
             self.isOfModel ? nil : self.retryAfterSeconds.map { .told(seconds: $0) } ?? .fixed(seconds: 300)
         case .outOfCredit:
             self.retryAfterSeconds.map { .told(seconds: $0) } ?? .doubling(fromSeconds: 300, toSeconds: 3_600)
+        case .rateLimited where self.isOfModel: nil
         case .rateLimited:
             self.retryAfterSeconds.map { .told(seconds: $0) } ?? .doubling(fromSeconds: 1, toSeconds: 60)
         case .unavailable: self.retryAfterSeconds.map { .told(seconds: $0) }

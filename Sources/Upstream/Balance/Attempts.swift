@@ -261,7 +261,7 @@ package final class Attempts: @unchecked Sendable {
 
     /// Tells the breaker of the candidate's last failure; nil: it was not asked, or is not at fault.
     private func concluded(_ place: Int, _ error: UpstreamError?) {
-        guard let error, !error.remedy.contains(.nextKey), !error.isOfPath else {
+        guard let error, !error.remedy.contains(.nextKey), !error.isOfPath, !isUntold(error) else {
             balance?.gaveUp(open.breakerKey(place))
             return
         }
@@ -269,6 +269,17 @@ package final class Attempts: @unchecked Sendable {
             balance?.rests(open.breakerKey(place), seconds: seconds, at: loop.now)
         } else {
             balance?.failed(open.breakerKey(place), at: loop.now)
+        }
+    }
+
+    /// Whether the failure says nothing about the candidate's other calls: the model lacks one feature of several, or the
+    /// vendor judged the account of a caller's own key.
+    private func isUntold(_ error: UpstreamError) -> Bool {
+        let isCallers = error.credential.map { $0.label == nil } ?? false
+        return switch error.kind {
+        case .unknownModel: isCallers || error.isOfModel
+        case .rateLimited: isCallers
+        default: false
         }
     }
 

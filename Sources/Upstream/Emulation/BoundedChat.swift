@@ -75,7 +75,9 @@ final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         // The vendor counted what it wrote, not what is passed on.
         if isCut || answer.usage.map({ !$0.isReported }) ?? true {
             let tokens = answer.choices.reduce(0) { $0 + ($1.text.map { counter.count($0.bytes) } ?? 0) }
-            answer.usage = Usage(promptTokens: promptTokens, completionTokens: tokens)
+            var usage = Usage(promptTokens: promptTokens, completionTokens: tokens)
+            usage.isEstimated = !(answer.usage?.isReported ?? false)
+            answer.usage = usage
         }
         return answer
     }

@@ -102,7 +102,12 @@ private final class LinkChat: PreparedChat, ChatAnswerStream, @unchecked Sendabl
             return try await call.attempt { () async throws(UpstreamError) in try await plan.making(call) }
         } catch {
             var error = error
-            if error.param != nil, error.param != "model" { error.param = "messages" }
+            // A chat has no field for what the vendor misses.
+            if !error.missingFields.isEmpty {
+                error.param = nil
+            } else if error.param != nil, error.param != "model" {
+                error.param = "messages"
+            }
             throw error
         }
     }

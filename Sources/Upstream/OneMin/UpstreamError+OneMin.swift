@@ -3,45 +3,46 @@ import Engine
 import Shared
 
 extension UpstreamError {
-    /// A refusal by status and body, which comes from a `ByteBuffer`. A page of HTML says nothing to a client.
+    /// A refusal by status and body, which comes from a `ByteBuffer`. A page of HTML, or what is left of JSON that was cut,
+    /// says nothing to a client.
     init(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, _ parser: JSONParser, of fields: OneMinFields) {
         if let root = try? parser.parse(body) {
-            self.init(status: head.status, code: Self.code(root), said: Self.said(root) ?? "")
-            if kind == .badRequest { tell(of: root, fields) }
+            self.init(OneMinFailure(root, status: head.status, parser), of: fields)
         } else {
             let isPage = body.first { $0 > 32 } == UInt8(ascii: "<")
-            self.init(status: head.status, code: "", said: isPage ? "" : body[part: 0..<min(4_096, body.count)].text)
+            let text = isPage || OneMinFailure.isJSON(body) ? "" : body[part: 0..<min(4_096, body.count)].text
+            self.init(OneMinFailure(text: text, status: head.status), of: fields)
         }
         self.status = head.status
-        self.retryAfterSeconds = head.retryAfterSeconds
+        self.retryAfterSeconds = head.retryAfterSeconds ?? self.retryAfterSeconds
+        if self.modelRestSeconds != nil, let seconds = self.retryAfterSeconds { self.modelRestSeconds = seconds }
     }
 
     /// A failure told in a body with a good status.
-    init(ofBody root: JSONValue, cause: String) {
-        let (code, said) = (Self.code(root), Self.said(root))
-        guard said != nil || !code.isEmpty else {
-            self.init(.failed, cause: cause)
-            return
-        }
-        self.init(status: Self.status(of: code), code: code, said: said ?? "")
+    init(ofBody root: JSONValue, _ parser: JSONParser, cause: String) {
+        let failure = OneMinFailure(root, status: nil, parser)
+        if failure.isTold { self.init(failure, of: .chat) } else { self.init(.failed, cause: cause) }
     }
 
     /// A failure told in the stream.
-    init(ofEvent data: UnsafeRawBufferPointer, _ parser: JSONParser) {
+    init(ofEvent data: UnsafeRawBufferPointer, _ parser: JSONParser, of fields: OneMinFields) {
         if let root = try? parser.parse(data), root.kind == .object {
-            let code = Self.code(root)
-            self.init(status: Self.status(of: code), code: code, said: Self.said(root) ?? "")
+            self.init(OneMinFailure(root, status: nil, parser), of: fields)
         } else {
-            self.init(status: 500, code: "", said: data[part: 0..<min(4_096, data.count)].text)
+            let text = OneMinFailure.isJSON(data) ? "" : data[part: 0..<min(4_096, data.count)].text
+            self.init(OneMinFailure(text: text, status: 500), of: fields)
         }
     }
 
-    private init(status: Int, code: String, said: String) {
-        let said = said.beginning(ofBytes: 4_096)
-        let text = code + " " + said
-        let message = Self.cleaned(said)
-        let cause = "the vendor answered \(status)\(code.isEmpty ? "" : " \(code.prefix(60))")"
-        switch status {
+    private init(_ failure: OneMinFailure, of fields: OneMinFields) {
+        typealias Code = OneMinFailure.Code
+        if failure.code == Code.external, failure.status == 400 {
+            self.init(external: failure, of: fields)
+            return
+        }
+        let text = failure.code + " " + failure.said
+        let cause = failure.cause
+        switch failure.status {
         case 401: self.init(.badKey, cause: cause)
         case 402, 406: self.init(.outOfCredit, cause: cause)
         case 403:
@@ -60,60 +61,94 @@ extension UpstreamError {
         case 429: self.init(.rateLimited, cause: cause)
         case 503: self.init(.unavailable, cause: cause)
         case _ where text.contains("INSUFFICIENT_CREDITS"): self.init(.outOfCredit, cause: cause)
-        case 400 where text.contains("Invalid model"): self.init(.unknownModel, cause: cause)
+        case 400 where failure.code == Code.unsupportedModel || text.contains("Invalid model"):
+            self.init(.unknownModel, cause: cause)
+            self.isOfModel = failure.code == Code.unsupportedModel
         case 400 where text.contains("OPEN_AI_UNEXPECTED_ERROR") && !Self.namesValue(text):
             self.init(.failed, cause: cause)
             self.remedy.insert(.again)
         case 400, 413, 415, 422,
-            400..<500 where code == Self.refusedFile:
-            self.init(.badRequest, message: message, cause: cause)
+            400..<500 where failure.code == Code.refusedFile:
+            self.init(.badRequest, message: Self.cleaned(failure.said), cause: cause)
             self.remedy.insert(.reload)
+            tell(of: failure, fields)
         default: self.init(.failed, cause: cause)
         }
     }
 
-    /// The first of the fields that are refused, and why.
-    private mutating func tell(of root: JSONValue, _ fields: OneMinFields) {
-        let details = root["error"]?["details"] ?? root["details"]
-        guard let detail = details?.elements?.first(where: { _ in true }) else { return }
-        self.param = detail["field"]?.text.flatMap { $0.count <= 100 ? fields.param($0.text) : nil }
-        let said = detail["message"]?.string.map { Self.cleaned($0.beginning(ofBytes: 4_096)) } ?? ""
-        if !said.isEmpty { self.message = said }
+    /// An error that the provider of the model answered with. The vendor's own words about it say nothing.
+    private init(external failure: OneMinFailure, of fields: OneMinFields) {
+        let status = failure.externalStatus
+        let cause = failure.cause + (status.map { ", its model's provider \($0)" } ?? "")
+        switch status {
+        case 400, 413, 415, 422:
+            self.init(.badRequest, message: Self.cleaned(failure.externalSaid ?? ""), cause: cause)
+            tell(of: failure, fields)
+        case nil where !failure.fields.isEmpty:
+            self.init(.badRequest, cause: cause)
+            tell(of: failure, fields)
+        case 429:
+            // It is the limit of another account, whichever of our keys is used.
+            self.init(.rateLimited, cause: cause)
+            self.isOfModel = true
+            self.remedy = .elsewhere
+            self.retryAfterSeconds = failure.externalRetrySeconds
+            self.modelRestSeconds = failure.externalRetrySeconds ?? Self.usualModelRestSeconds
+        case 503:
+            self.init(.unavailable, cause: cause)
+            self.remedy.insert(.again)
+        default:
+            self.init(.failed, cause: cause)
+            self.remedy.insert(.again)
+        }
     }
 
-    private static let refusedFile = "UNSUPPORTED_FILE_TYPE"
+    private static let usualModelRestSeconds = 10
+
+    /// The first of the fields that are refused, and why.
+    private mutating func tell(of failure: OneMinFailure, _ fields: OneMinFields) {
+        if failure.code == OneMinFailure.Code.missingFields {
+            self.missingFields = failure.fields.map(\.name)
+            self.remedy.remove(.reload)
+        }
+        guard let first = failure.fields.first else { return }
+        self.param = fields.param(first.name)
+        let said = Self.cleaned(first.said)
+        if !said.isEmpty { self.message = said }
+    }
 
     private static func namesValue(_ text: String) -> Bool {
         text.contains("Invalid value") || text.contains("Supported values are")
     }
 
-    /// A status that says the same as the vendor's code.
-    private static func status(of code: String) -> Int {
-        switch code {
-        case "UNAUTHORIZED": 401
-        case "PROMPT_OBJECT_VALIDATION_FAILED": 422
-        case "RATE_LIMITED": 429
-        default: 500
-        }
-    }
-
-    private static func code(_ root: JSONValue) -> String {
-        (root["errorCode"]?.string ?? root["error"]?["code"]?.string ?? "").beginning(ofBytes: 200)
-    }
-
-    /// `message`, `error.message`, `error`, `detail`; a message may be a list.
-    private static func said(_ root: JSONValue) -> String? {
-        for value in [root["message"], root["error"]?["message"], root["error"], root["detail"]] {
-            guard let value else { continue }
-            if let text = value.string { return text }
-            if let list = value.elements { return list.prefix(16).compactMap { $0.string }.joined(separator: " ") }
-        }
-        return nil
-    }
-
-    /// Without the customer's team, too.
+    /// Words of the vendor as a client may read them: without the customer's team and names that no human gave, too.
     static func cleaned(_ text: String) -> String {
-        let line = words(of: text, hiding: "1min.ai")
-        return line.contains(" team ") || line.contains("team only") ? "" : line
+        let isJSON = text.withBytes { OneMinFailure.isJSON($0) }
+        let line = isJSON ? "" : words(of: text, hiding: "1min.ai")
+        guard !line.contains(" team "), !line.contains("team only") else { return "" }
+        return line.split(separator: " ").map { isIdentifier($0) ? "…" : $0 }.joined(separator: " ")
+    }
+
+    /// Whether the word has more letters and digits in a row than any word of a language that parts words.
+    private static func isIdentifier(_ word: Substring) -> Bool {
+        var run = 0
+        for byte in word.utf8 {
+            switch byte {
+            case 48...57, 65...90, 97...122: run += 1
+            default: run = 0
+            }
+            if run > identifierBytes { return true }
+        }
+        return false
+    }
+
+    private static let identifierBytes = 30
+}
+
+extension OneMinFailure {
+    /// For the log. A code that is no code may be anything.
+    fileprivate var cause: String {
+        let isCode = code.utf8.count <= 60 && code.utf8.allSatisfy { (65...90).contains($0) || $0 == 95 }
+        return "the vendor answered \(status)\(isCode && !code.isEmpty ? " \(code)" : "")"
     }
 }

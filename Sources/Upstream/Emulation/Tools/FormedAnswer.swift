@@ -31,13 +31,19 @@ final class FormedAnswer: @unchecked Sendable {
     private var nativeBytes = 0
     /// The model meant these as calls.
     private var broken: [String] = []
+    /// Text beside a demanded call or a document, which is handed over only if the answer was cut.
+    private var textBeside = ByteBuffer()
+    /// The model was stopped in its midst.
+    private var isCut = false
     private var reason: String?
     private var verdict: StructuredAnswer.Verdict?
 
     static let repairedBytes = 262_144
 
     /// Of what is kept of it.
-    var heldBytes: Int { raw.count + callBytes + nativeBytes + (parser?.heldBytes ?? 0) + (document?.heldBytes ?? 0) }
+    var heldBytes: Int {
+        raw.count + callBytes + nativeBytes + textBeside.count + (parser?.heldBytes ?? 0) + (document?.heldBytes ?? 0)
+    }
 
     /// False: nothing that the model still writes counts.
     var wantsMore: Bool {
@@ -136,8 +142,9 @@ final class FormedAnswer: @unchecked Sendable {
     // MARK: The end
 
     /// The model has ended; `judge` follows, then `conclude`.
-    func finish(_ pass: (UnsafeRawBufferPointer) -> Void) {
-        parser?.finish { self.note($0, pass) }
+    func finish(isCut: Bool, _ pass: (UnsafeRawBufferPointer) -> Void) {
+        self.isCut = isCut
+        parser?.finish(isCut: isCut) { self.note($0, pass) }
         if !native.isEmpty { finishNative(pass) }
     }
 
@@ -160,18 +167,27 @@ final class FormedAnswer: @unchecked Sendable {
         switch event {
         case .text(let text):
             if document != nil { document?.take(text) } else if !isInsisting { pass(text) }
+            if !passesText, textBeside.count < Self.repairedBytes { textBeside.append(text) }
         case .call(let call):
             callBytes += call.arguments.utf8.count
             calls.append(call)
         case .broken(let raw, let reason):
+            self.reason = self.reason ?? reason
+            // Half a call is none, and nobody's text.
+            if isCut { break }
             callBytes += raw.count
             broken.append(raw.text)
-            self.reason = self.reason ?? reason
         }
     }
 
     /// The text of calls that are none, after no repair has helped.
     var brokenText: String { broken.joined() }
+
+    /// The text of an answer that is not as it was asked for, and that no repair has helped.
+    var unfitText: String {
+        guard form.isInsisting || form.format != nil else { return brokenText }
+        return isCut && parser != nil ? textBeside.text : raw.text
+    }
 
     /// Nil: the answer is as it was asked for.
     var problem: Problem? {

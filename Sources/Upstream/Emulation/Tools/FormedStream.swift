@@ -79,11 +79,13 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     /// Text that was found at the end waits in `rest`.
     private var rest = ByteBuffer()
 
+    /// Whether the model was stopped before its end.
+    private var isCut: Bool { finish == .length || finish == .contentFilter }
+
     private func end() async throws(UpstreamError) {
-        answer.finish { [self] text in if first == nil { rest.append(text) } }
+        answer.finish(isCut: isCut) { [self] text in if first == nil { rest.append(text) } }
         try await answer.judge(by: repair.means)
         answer.conclude()
-        let isCut = finish == .length
         guard let problem = answer.problem, !isCut else {
             place = .ended
             return
@@ -156,10 +158,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         let chosen = isRepaired ? answer : first ?? answer
         if !rest.isEmpty { take(0, .text(rest.bytes)) }
         if let text = chosen.text { pass(text) { take(0, .text($0)) } }
-        if !isRepaired {
-            let text = repair.form.isInsisting || repair.form.format != nil ? chosen.raw.text : chosen.brokenText
-            pass(text) { take(0, .text($0)) }
-        }
+        if !isRepaired { pass(chosen.unfitText) { take(0, .text($0)) } }
         let calls = isRepaired ? (first.map { $0.calls } ?? []) + answer.calls : chosen.calls
         for (index, call) in calls.enumerated() {
             pass(call.id) { id in pass(call.name) { name in take(0, .toolCall(index: index, id: id, name: name)) } }
@@ -167,7 +166,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         }
         let stop = calls.isEmpty && !stopSequence.isEmpty ? stopSequence.bytes : nil
         let withoutCalls = finish == .toolCalls ? FinishReason.stop : finish
-        take(0, .finish(calls.isEmpty ? withoutCalls : .toolCalls, stop: stop))
+        take(0, .finish(calls.isEmpty || isCut ? withoutCalls : .toolCalls, stop: stop))
     }
 
     private func pass(_ text: String, _ take: (UnsafeRawBufferPointer) -> Void) {

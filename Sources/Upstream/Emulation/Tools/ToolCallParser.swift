@@ -129,19 +129,27 @@ package struct ToolCallParser: ~Copyable {
         }
     }
 
-    /// The answer is over.
-    package mutating func finish(_ pass: Pass) {
+    /// Ends the answer.
+    ///
+    /// - Parameter isCut: the model was stopped in its midst, so what could become a call is no text.
+    package mutating func finish(isCut: Bool = false, _ pass: Pass) {
         settle()
+        if isCut, place != .text { spaces.removeAll() }
         switch place {
         case .text, .over: break
-        case .opening, .tag, .seeking: passHeld(pass)
+        case .opening, .tag, .seeking: if !isCut || !mayBecomeCall { passHeld(pass) }
         case .value, .recovery, .named: breakOff("it breaks off before its end", pass)
-        case .after: finishAfter(pass)
-        case .fenced: finishFenced(pass)
+        case .after:
+            if isCut { tail.removeAll() }
+            finishAfter(pass)
+        case .fenced: finishFenced(isCut: isCut, pass)
         }
         if wantsMore, isTextLast || calls == 0 { passSpaces(pass) }
         place = .over
     }
+
+    /// Whether the held bytes are more than a sign that may also begin other text.
+    private var mayBecomeCall: Bool { held.bytes.count { !Self.isSpace($0) } > 1 }
 
     // MARK: Text
 
@@ -276,7 +284,7 @@ package struct ToolCallParser: ~Copyable {
         return true
     }
 
-    private mutating func finishFenced(_ pass: Pass) {
+    private mutating func finishFenced(isCut: Bool, _ pass: Pass) {
         let bytes = held.bytes
         var end = bytes.count
         while end > 0, Self.isSpace(bytes[end - 1]) { end -= 1 }
@@ -292,8 +300,8 @@ package struct ToolCallParser: ~Copyable {
             if case .call(let call) = event { found.append(call) } else { isAll = false }
         }
         inner.take(bytes[part: min(from, end)..<end], collect)
-        inner.finish(collect)
-        guard isAll, !found.isEmpty else {
+        inner.finish(isCut: isCut, collect)
+        guard isCut || isAll && !found.isEmpty else {
             passHeldAgain(pass)
             return finish(pass)
         }

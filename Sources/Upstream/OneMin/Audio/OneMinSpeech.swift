@@ -10,7 +10,8 @@ extension OneMin: SpeechProvider {
         body.append(#","promptObject":{"#)
         try SpeechFamily(of: model.id).append(call, to: &body)
         body.append("}}")
-        return OneMinSpeech(self, Body(body), mayBeSamples: call.format == "pcm")
+        let use = OneMinUse(model: model.id, feature: .textToSpeech)
+        return OneMinSpeech(self, use, Body(body), mayBeSamples: call.format == "pcm")
     }
 }
 
@@ -19,6 +20,7 @@ extension OneMin: SpeechProvider {
 /// `@unchecked`: used on its loop only.
 final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     private let vendor: OneMin
+    private let use: OneMinUse
     private let body: Body
     private let mayBeSamples: Bool
 
@@ -26,14 +28,17 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     /// More than the longest text makes, at the slowest speed, without any compression.
     private static let audioLimitBytes = 268_435_456
 
-    init(_ vendor: OneMin, _ body: Body, mayBeSamples: Bool) {
+    init(_ vendor: OneMin, _ use: OneMinUse, _ body: Body, mayBeSamples: Bool) {
         self.vendor = vendor
+        self.use = use
         self.body = body
         self.mayBeSamples = mayBeSamples
     }
 
     func open(by vendorCall: VendorCall) async throws(UpstreamError) -> any AudioStream {
-        let stream = try await vendor.opened(upstream(vendorCall), .speech)
+        let stream = try await vendor.complete(body, use, vendorCall) {
+            [vendor, use] (call) async throws(UpstreamError) in try await vendor.opened(call, use, vendorCall)
+        }
         guard stream.head.isJSON else { return try await audio(stream) }
         let record = try await vendor.whole(stream, limitBytes: Self.recordLimitBytes)
         let results = try OneMinResults(record.bytes, assetURL: vendor.assetURL, vendor.parser)
@@ -41,12 +46,10 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     }
 
     func address(by vendorCall: VendorCall) async throws(UpstreamError) -> (address: String, credits: Int?) {
-        let results = try await vendor.results(of: upstream(vendorCall), .speech)
+        let results = try await vendor.complete(body, use, vendorCall) {
+            [vendor, use] (call) async throws(UpstreamError) in try await vendor.results(of: call, use, vendorCall)
+        }
         return (results.files[0].address, results.credits)
-    }
-
-    private func upstream(_ vendorCall: VendorCall) -> UpstreamCall {
-        UpstreamCall(endpoint: vendor.making, headers: vendor.headers(for: vendorCall.key), body: body)
     }
 
     private func audio(

@@ -19,20 +19,24 @@ extension OneMin: TranscriptionProvider {
         try TranscriptionFamily(of: model.id).append(call, to: &members)
         members.append("}}")
         let isDetailed = call.format == .verboseJSON
-        return OneMinTranscription(self, Body(opening), Body(members), isDetailed: isDetailed)
+        let feature = call.purpose == .transcription ? OneMinFeature.speechToText : .audioTranslation
+        let use = OneMinUse(model: model.id, feature: feature)
+        return OneMinTranscription(self, use, Body(opening), Body(members), isDetailed: isDetailed)
     }
 }
 
 /// `@unchecked`: used on its loop only.
 final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
     private let vendor: OneMin
+    private let use: OneMinUse
     /// Of the body: what stands before the file's path, and what stands behind it.
     private let opening: Body
     private let members: Body
     private let isDetailed: Bool
 
-    init(_ vendor: OneMin, _ opening: Body, _ members: Body, isDetailed: Bool) {
+    init(_ vendor: OneMin, _ use: OneMinUse, _ opening: Body, _ members: Body, isDetailed: Bool) {
         self.vendor = vendor
+        self.use = use
         self.opening = opening
         self.members = members
         self.isDetailed = isDetailed
@@ -43,8 +47,9 @@ final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
         body.append(opening.bytes)
         body.append(json: file.path)
         body.append(members.bytes)
-        let call = UpstreamCall(endpoint: vendor.making, headers: vendor.headers(for: vendorCall.key), body: Body(body))
-        let record = try await vendor.record(of: call, .transcription)
+        let record = try await vendor.complete(Body(body), use, vendorCall) {
+            [vendor, use] (call) async throws(UpstreamError) in try await vendor.record(of: call, use, vendorCall)
+        }
         return try Transcript(record: record.bytes, isDetailed: isDetailed, vendor.parser)
     }
 }
@@ -54,7 +59,9 @@ extension Transcript {
     /// the result where that is an object, or JSON in a string; or it stands in `responseObject`.
     init(record bytes: UnsafeRawBufferPointer, isDetailed: Bool, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)
-        let (usage, credits) = OneMinRecord.taken(record["metadata"])
+        let metadata = record["metadata"]
+        // Sound is heard without tokens of an answer.
+        let (usage, credits) = (OneMinRecord.usage(metadata, hasText: false), OneMinRecord.credits(metadata))
         let detail = record["aiRecordDetail"]
         let result = Self.first(detail?["resultObject"])
         let response = detail?["responseObject"].flatMap { Transcript(document: $0, usage, credits) }
@@ -67,7 +74,7 @@ extension Transcript {
         } else if let response {
             self = response
         } else {
-            throw UpstreamError(.failed, cause: "the vendor's record has no text")
+            throw OneMinRecord.withoutResult(record)
         }
     }
 

@@ -9,6 +9,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     private let vendor: OneMin
     private let model: Model
     private let isCode: Bool
+    private let use: OneMinUse
     private let endpoint: Endpoint
     private let vendorCall: VendorCall
     private let searchesWeb: Bool
@@ -33,6 +34,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         self.vendor = vendor
         self.model = model
         self.isCode = isCode
+        use = OneMinUse(model: model.id, feature: isCode ? .code : .chat)
         self.endpoint = endpoint
         self.vendorCall = vendorCall
         searchesWeb = call.webSearch != nil && !isCode
@@ -95,28 +97,34 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     }
 
     private func answerOnce() async throws(UpstreamError) -> ChatAnswer {
-        let answer = try await vendor.record(of: upstream, .chat)
+        let answer = try await vendor.record(of: upstream, use, vendorCall)
         let record = try OneMinRecord(answer.bytes, vendor.parser)
         let text = Body(searchesWeb ? ProgressFilter.filtered(record.text) : record.copy())
-        return ChatAnswer([.init(text: text)], usage: UsageBounds(model).checked(record.usage), credits: record.credits)
+        return ChatAnswer(
+            [.init(text: text, finish: record.finish)],
+            usage: UsageBounds(model).checked(record.usage),
+            credits: record.credits
+        )
     }
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+        let stream: any UpstreamStream
         do throws(UpstreamError) {
-            return try await streamOnce()
+            stream = try await opened()
         } catch {
             try await vendorCall.waitToRepeat(after: error)
-            return try await streamOnce()
+            return OneMinStream(try await opened(), vendor.parser, UsageBounds(model), searchesWeb: searchesWeb)
+        }
+        return OneMinStream(stream, vendor.parser, UsageBounds(model), searchesWeb: searchesWeb) {
+            [self] (error) async throws(UpstreamError) in
+            vendor.learn(error, use, vendorCall)
+            try await vendorCall.waitToRepeat(after: error)
+            return try await opened()
         }
     }
 
-    private func streamOnce() async throws(UpstreamError) -> OneMinStream {
-        OneMinStream(
-            try await vendor.opened(upstream, .chat),
-            vendor.parser,
-            UsageBounds(model),
-            searchesWeb: searchesWeb
-        )
+    private func opened() async throws(UpstreamError) -> any UpstreamStream {
+        try await vendor.opened(upstream, use, vendorCall)
     }
 
     /// Those that the vendor has, as a member of `promptObject`, after others.

@@ -6,18 +6,24 @@ import Shared
 struct OneMinRecord {
     /// Valid until the parser parses again.
     let text: UnsafeRawBufferPointer
+    /// The usage that the vendor reports; nil if it reports none.
     let usage: Usage?
     /// The credits that the call took.
     let credits: Int?
+    /// The reason for which the model ended its text.
+    let finish: FinishReason
 
     /// `bytes`: the whole JSON, from a `ByteBuffer`. Throws for what is no record of a success.
     init(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) {
         let record = try Self.checked(bytes, parser)
-        guard let result = record["aiRecordDetail"]?["resultObject"], let text = Self.text(result) else {
-            throw UpstreamError(.failed, cause: "the vendor's record has no result")
-        }
+        let metadata = record["metadata"]
+        guard let result = record["aiRecordDetail"]?["resultObject"], let text = Self.text(result),
+            case let usage = Self.usage(metadata, hasText: !text.isEmpty), !text.isEmpty || usage != nil
+        else { throw Self.withoutResult(record) }
         self.text = text
-        (usage, credits) = Self.taken(record["metadata"])
+        self.usage = usage
+        credits = Self.credits(metadata)
+        finish = FinishReason(vendorWord: metadata?["finishReason"]?.text)
     }
 
     /// The record in `bytes`, valid until the parser parses again. Throws for a record that is not of a success.
@@ -29,13 +35,31 @@ struct OneMinRecord {
             throw UpstreamError(.failed, cause: "the vendor's answer is not JSON")
         }
         guard let record = root["aiRecord"] else {
-            throw UpstreamError(ofBody: root, cause: "the vendor's answer has no record")
+            throw UpstreamError(ofBody: root, parser, cause: "the vendor's answer has no record")
         }
-        if root["success"]?.flag == false { throw UpstreamError(ofBody: root, cause: "the vendor says: no success") }
-        if let status = record["status"]?.text, status != "SUCCESS", status != "COMPLETED" {
+        if root["success"]?.flag == false {
+            throw UpstreamError(ofBody: root, parser, cause: "the vendor says: no success")
+        }
+        if let status = record["status"]?.text, !isGood(status) {
             throw UpstreamError(.failed, cause: "the vendor's record says \(status.text.beginning(ofBytes: 20))")
         }
         return record
+    }
+
+    /// Whether the status does not say that the call failed.
+    private static func isGood(_ status: UnsafeRawBufferPointer) -> Bool {
+        status.equals("SUCCESS") || status.equals("COMPLETED") || isRunning(status)
+    }
+
+    /// Whether the vendor still works at the call.
+    private static func isRunning(_ status: UnsafeRawBufferPointer) -> Bool { status.equals("PROCESSING") }
+
+    /// The error for a record that has no result.
+    static func withoutResult(_ record: JSONValue) -> UpstreamError {
+        var error = UpstreamError(.failed, cause: "the vendor's record has no result")
+        // The vendor charges what it still works at, and nobody is to pay for it twice.
+        error.remedy = record["status"]?.text.map(isRunning) ?? false ? [] : [.again, .elsewhere]
+        return error
     }
 
     /// The first string of an array, which with web search begins with objects; or the bare string.
@@ -50,19 +74,34 @@ struct OneMinRecord {
         return copy
     }
 
-    /// Tokens and credits that a call took, as far as the record says.
-    static func taken(_ metadata: JSONValue?) -> (Usage?, Int?) { (usage(metadata), credits(metadata)) }
-
-    /// Rounded up, should it be a fraction.
+    /// Returns the credits of a call, rounded up; nil if the vendor does not report them.
     static func credits(_ metadata: JSONValue?) -> Int? {
         guard let number = metadata?["credit"]?.number, (0..<Double(1 << 40)).contains(number) else { return nil }
         return Int(number.rounded(.up))
     }
 
-    private static func usage(_ metadata: JSONValue?) -> Usage? {
+    /// Returns the tokens of a call; nil if the vendor does not report them.
+    ///
+    /// The vendor also counts zero where it did not count: an input of zero, or an output of zero beside a text.
+    static func usage(_ metadata: JSONValue?, hasText: Bool) -> Usage? {
         guard let input = metadata?["inputToken"]?.integer, let output = metadata?["outputToken"]?.integer,
-            input >= 0, output >= 0, input < 1 << 40, output < 1 << 40
+            input > 0, output > 0 || output == 0 && !hasText, input < 1 << 40, output < 1 << 40
         else { return nil }
-        return Usage(promptTokens: max(1, Int(input)), completionTokens: Int(output))
+        return Usage(promptTokens: Int(input), completionTokens: Int(output))
+    }
+}
+
+extension FinishReason {
+    /// Reads the word that the model's provider has for the end of a text. All but a few words mean an ordinary end.
+    fileprivate init(vendorWord word: UnsafeRawBufferPointer?) {
+        guard let word, !word.equals("stop"), word.count <= 64 else {
+            self = .stop
+            return
+        }
+        switch word.text.trimmed.lowercased() {
+        case "length", "max_tokens", "max_output_tokens": self = .length
+        case "safety", "content_filter", "recitation", "prohibited_content": self = .contentFilter
+        default: self = .stop
+        }
     }
 }

@@ -7,9 +7,16 @@ import Shared
 ///
 /// `@unchecked`: used on its loop only; `parser` never across a suspension.
 final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
-    private let stream: any UpstreamStream
+    /// Opens the call's stream once more after a failure, if that may help; else throws the failure.
+    typealias Reopening = (UpstreamError) async throws(UpstreamError) -> any UpstreamStream
+
+    private var stream: any UpstreamStream
     private let parser: JSONParser
-    private let isEventStream: Bool
+    private var isEventStream: Bool
+    /// Nil once some of the answer was handed over, or the call was repeated.
+    private var reopen: Reopening?
+    /// The failure after which the call is repeated.
+    private var failure: UpstreamError?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
     /// A record in place of a stream.
@@ -23,6 +30,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     private var hasFinished = false
     private var isStopped = false
     private let bounds: UsageBounds
+    private var finishReason = FinishReason.stop
     private(set) var usage: Usage?
     private(set) var credits: Int?
 
@@ -33,8 +41,15 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     /// Of one event, or of a record in place of a stream.
     static let eventLimitBytes = 4_194_304
 
-    init(_ stream: any UpstreamStream, _ parser: JSONParser, _ bounds: UsageBounds = UsageBounds(), searchesWeb: Bool) {
+    init(
+        _ stream: any UpstreamStream,
+        _ parser: JSONParser,
+        _ bounds: UsageBounds = UsageBounds(),
+        searchesWeb: Bool,
+        reopening reopen: Reopening? = nil
+    ) {
         self.stream = stream
+        self.reopen = reopen
         self.parser = parser
         self.bounds = bounds
         isEventStream = stream.head.isEventStream
@@ -42,6 +57,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
+        if let failure { try await repeatCall(after: failure) }
         if isDone { return .end }
         let arrival: Arrival
         do throws(TransportError) {
@@ -70,12 +86,46 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
+    private func repeatCall(after failure: UpstreamError) async throws(UpstreamError) {
+        self.failure = nil
+        guard let reopen = reopen.take() else { throw failure }
+        stream.stop(isComplete: isDone)
+        isStopped = true
+        stream = try await reopen(failure)
+        isStopped = false
+        isEventStream = stream.head.isEventStream
+        events = EventStreamParser()
+        repeats = RepeatGuard()
+        if progress != nil { progress = ProgressFilter() }
+        incoming.removeAll()
+        whole.removeAll()
+        split.removeAll()
+        (hasRecord, isDone, isOver, hasFinished) = (false, false, false, false)
+        (usage, credits, finishReason) = (nil, nil, .stop)
+    }
+
     private func takeRecordPart() {
         whole.append(incoming.bytes)
         incoming.removeAll()
     }
 
+    /// A failure before the first text is kept for `more`, which may repeat the call.
     func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        guard reopen != nil else { return try nextEvent(take) }
+        if failure != nil { return false }
+        do throws(UpstreamError) {
+            return try nextEvent { choice, event in
+                reopen = nil
+                take(choice, event)
+            }
+        } catch {
+            guard reopen != nil else { throw error }
+            failure = error
+            return false
+        }
+    }
+
+    private func nextEvent(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         guard isEventStream else { return try nextOfRecord(take) }
         if isOver, isDone {
             // The record alone was its end.
@@ -97,7 +147,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         case .content: try content(event.data, take)
         case .result: try result(event.data, take)
         case .done: try end(take)
-        case .error: throw UpstreamError(ofEvent: event.data, parser)
+        case .error: throw UpstreamError(ofEvent: event.data, parser, of: .chat)
         case .message: if event.data.equals("[DONE]") { try end(take) }
         case .other: break
         }
@@ -108,8 +158,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         guard isOver, !isDone else { return false }
         isDone = true
         let record = try OneMinRecord(whole.bytes, parser)
-        usage = bounds.checked(record.usage)
-        credits = record.credits
+        tell(of: record)
         emit(record.text, take)
         finish(take)
         return true
@@ -145,13 +194,18 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     ) throws(UpstreamError) {
         let record = try OneMinRecord(data, parser)
         hasRecord = true
-        usage = bounds.checked(record.usage)
-        credits = record.credits
+        tell(of: record)
+        // The record may have no text after one that was streamed.
+        if usage?.completionTokens == 0, !repeats.isEmpty { usage = nil }
         if repeats.isEmpty {
             emit(record.text, take)
         } else if let genuine = repeats.releaseHeld(provenBy: record.text) {
             emit(genuine.bytes, take)
         }
+    }
+
+    private func tell(of record: OneMinRecord) {
+        (usage, credits, finishReason) = (bounds.checked(record.usage), record.credits, record.finish)
     }
 
     /// The vendor says that no more comes.
@@ -166,10 +220,11 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         isDone = true
         hasFinished = true
         flush(take)
-        take(0, .finish(.stop, stop: nil))
+        take(0, .finish(finishReason, stop: nil))
     }
 
     private func emit(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ take: (Int, AnswerEvent) -> Void) {
+        if text.isEmpty { return }
         if progress == nil {
             take(0, .text(text, isPlain: isPlain))
         } else {

@@ -60,7 +60,7 @@ extension OneMin: FileProvider, AssetKeeper {
         }
         let content = root["fileContent"]
         guard let path = content?["path"]?.string ?? root["asset"]?["key"]?.string, !path.isEmpty else {
-            throw UpstreamError(ofBody: root, cause: "the vendor's answer to an upload names no file")
+            throw UpstreamError(ofBody: root, parser, cause: "the vendor's answer to an upload names no file")
         }
         return KeptAsset(path: path, id: content?["uuid"]?.string ?? "")
     }

@@ -40,13 +40,22 @@ extension OneMin {
     }
 
     /// The files that a call's record names.
-    func results(of call: UpstreamCall, _ fields: OneMinFields) async throws(UpstreamError) -> OneMinResults {
-        let record = try await record(of: call, fields)
+    func results(
+        of call: UpstreamCall,
+        _ use: OneMinUse,
+        _ vendorCall: VendorCall
+    ) async throws(UpstreamError) -> OneMinResults {
+        let record = try await record(of: call, use, vendorCall)
         return try OneMinResults(record.bytes, assetURL: assetURL, parser)
     }
 
-    /// The stream that answers a call that was not refused.
-    func record(of call: UpstreamCall, _ fields: OneMinFields) async throws(UpstreamError) -> Body {
+    /// Returns the body of the response to a call that was not refused.
+    func record(
+        of call: UpstreamCall,
+        _ use: OneMinUse,
+        _ vendorCall: VendorCall
+    ) async throws(UpstreamError) -> Body {
+        try checkSupport(of: use, vendorCall)
         let reply: UpstreamReply
         do throws(TransportError) {
             reply = try await transport.send(call)
@@ -54,21 +63,46 @@ extension OneMin {
             throw UpstreamError(error)
         }
         guard reply.head.status == 200 || reply.head.status == 201 else {
-            throw UpstreamError(reply.head, reply.body.bytes, parser, of: fields)
+            let error = UpstreamError(reply.head, reply.body.bytes, parser, of: use.feature.fields)
+            learn(error, use, vendorCall)
+            throw error
         }
         return reply.body
     }
 
     /// A call's answer as it comes; a refusal is thrown.
-    func opened(_ call: UpstreamCall, _ fields: OneMinFields) async throws(UpstreamError) -> any UpstreamStream {
+    func opened(
+        _ call: UpstreamCall,
+        _ use: OneMinUse,
+        _ vendorCall: VendorCall
+    ) async throws(UpstreamError) -> any UpstreamStream {
+        try checkSupport(of: use, vendorCall)
         let stream: any UpstreamStream
         do throws(TransportError) {
             stream = try await transport.open(call)
         } catch {
             throw UpstreamError(error)
         }
-        guard stream.head.status == 200 || stream.head.status == 201 else { throw await refusal(stream, fields) }
+        guard stream.head.status == 200 || stream.head.status == 201 else {
+            let error = await refusal(stream, use.feature.fields)
+            learn(error, use, vendorCall)
+            throw error
+        }
         return stream
+    }
+
+    /// Throws without a call if the vendor has just refused the model with such a key.
+    private func checkSupport(of use: OneMinUse, _ vendorCall: VendorCall) throws(UpstreamError) {
+        guard unsupported.refuses(use, of: name, vendorCall.credential, at: loop.now) else { return }
+        var error = UpstreamError(.unknownModel, cause: "the vendor has just refused this model as not supported")
+        error.isOfModel = true
+        throw error
+    }
+
+    /// Remembers a refusal of the model.
+    func learn(_ error: UpstreamError, _ use: OneMinUse, _ vendorCall: VendorCall) {
+        guard error.kind == .unknownModel, error.isOfModel else { return }
+        unsupported.learn(use, of: name, vendorCall.credential, at: loop.now)
     }
 
     /// All that comes, up to the limit; ends the stream.

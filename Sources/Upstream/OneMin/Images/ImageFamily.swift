@@ -138,12 +138,13 @@ extension ImageFamily {
     private static var secondOpenAI: ImageFamily {
         var family = ImageFamily(shape: .multiplesOf16, count: .field("n", most: 10), promptLimit: 4_000)
         family.setOpenAI(backgrounds: ["auto", "opaque", "transparent"])
-        family.usualQuality = "medium"
         return family
     }
 
     private mutating func setOpenAI(backgrounds: [String]) {
         qualities = Self.openAIQualities
+        // The vendor refuses calls without it.
+        usualQuality = "medium"
         self.backgrounds = backgrounds
         formats = ["png", "jpeg", "webp"]
         hasCompression = true

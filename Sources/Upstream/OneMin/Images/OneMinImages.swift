@@ -20,10 +20,10 @@ extension OneMin: ImageProvider {
 
     package func prepare(_ call: ImageCall, for model: Model) throws(APIError) -> any PreparedImages {
         let call = try Self.understood(call)
-        let (type, family) = Self.feature(call, model.id)
+        let (feature, family) = Self.feature(call, model.id)
         var opening = ByteBuffer()
         opening.append(#"{"type":""#)
-        opening.append(type)
+        opening.append(feature.rawValue)
         opening.append(#"","model":"#)
         opening.append(json: model.id)
         opening.append(#","promptObject":{"#)
@@ -31,7 +31,8 @@ extension OneMin: ImageProvider {
         if call.purpose != .variation { members.append(member: "prompt", call.prompt) }
         try family.append(call, to: &members)
         let body = OneMinImages.Parts(opening: Body(opening), members: Body(members), family: family)
-        return OneMinImages(self, body, call, isOpenAI: model.id.hasPrefix("gpt-image"))
+        let use = OneMinUse(model: model.id, feature: feature)
+        return OneMinImages(self, use, body, call, isOpenAI: model.id.hasPrefix("gpt-image"))
     }
 
     /// Without the flags in its prompt, whose wishes go before what its fields say.
@@ -47,11 +48,11 @@ extension OneMin: ImageProvider {
         return call
     }
 
-    private static func feature(_ call: ImageCall, _ id: String) -> (StaticString, ImageFamily) {
+    private static func feature(_ call: ImageCall, _ id: String) -> (OneMinFeature, ImageFamily) {
         switch call.purpose {
-        case .generation: ("IMAGE_GENERATOR", .generation(of: id))
-        case .edit: (call.mask == nil ? "IMAGE_EDITOR" : "IMAGE_INPAINTER", .edit(of: id))
-        case .variation: ("IMAGE_VARIATOR", .variation(of: id))
+        case .generation: (.image, .generation(of: id))
+        case .edit: (call.mask == nil ? .imageEdit : .imageInpaint, .edit(of: id))
+        case .variation: (.imageVariation, .variation(of: id))
         }
     }
 }
@@ -70,6 +71,7 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     }
 
     private let vendor: OneMin
+    private let use: OneMinUse
     private let parts: Parts
     private let plan: [Int]
     private let isOpenAI: Bool
@@ -78,8 +80,9 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     private var pictureReference: String?
     private var maskReference: String?
 
-    init(_ vendor: OneMin, _ parts: Parts, _ call: ImageCall, isOpenAI: Bool) {
+    init(_ vendor: OneMin, _ use: OneMinUse, _ parts: Parts, _ call: ImageCall, isOpenAI: Bool) {
         self.vendor = vendor
+        self.use = use
         self.parts = parts
         self.isOpenAI = isOpenAI
         plan = parts.family.plan(call.count)
@@ -123,8 +126,9 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
         }
         parts.family.append(count: plan[index], to: &body)
         body.append("}}")
-        let call = UpstreamCall(endpoint: vendor.making, headers: vendor.headers(for: vendorCall.key), body: Body(body))
-        let results = try await vendor.results(of: call, .images)
+        let results = try await vendor.complete(Body(body), use, vendorCall) {
+            [vendor, use] (call) async throws(UpstreamError) in try await vendor.results(of: call, use, vendorCall)
+        }
         let files = results.files
         guard files.count >= plan[index] else {
             throw UpstreamError(.failed, cause: "the vendor made \(files.count) of \(plan[index]) images")

@@ -15,7 +15,7 @@ struct OneMinResults {
         let named = result?.elements?.compactMap { $0.string } ?? [result?.string].compactMap { $0 }
         let results = named.filter { !$0.isEmpty }
         credits = OneMinRecord.credits(record["metadata"])
-        guard !results.isEmpty else { throw UpstreamError(.failed, cause: "the vendor's record has no result") }
+        guard !results.isEmpty else { throw OneMinRecord.withoutResult(record) }
         guard results.allSatisfy({ $0.utf8.count <= Self.pathLimitBytes }) else {
             throw UpstreamError(.failed, cause: "the vendor's name for a result is too long")
         }
