@@ -18,16 +18,20 @@ final class LiveModels: Sendable {
     private let loop: EventLoop
     private let refreshes: [ModelRefresh]
     private let changed: @Sendable (Offers) -> Void
+    private let unsupported: UnsupportedModels
     private let calendar = Lock<Task<Void, Never>?>(nil)
 
     /// For lists where the settings do not say.
     private static let pause = Duration.seconds(3_600)
     private static let lookNanoseconds: UInt64 = 5_000_000_000
 
-    /// - Parameter changed: told what is offered from now on, on the loop.
+    /// - Parameters:
+    ///   - unsupported: a model that it learns of has the lists read early.
+    ///   - changed: told what is offered from now on, on the loop.
     init(
         _ settings: Settings,
         _ known: Known = Known(),
+        _ unsupported: UnsupportedModels,
         _ log: Log,
         on own: LoopParts,
         changed: @escaping @Sendable (Offers) -> Void
@@ -35,6 +39,7 @@ final class LiveModels: Sendable {
         self.settings = settings
         self.known = Lock(known)
         self.changed = changed
+        self.unsupported = unsupported
         loop = own.loop
         let (loop, known, client, providers) = (own.loop, self.known, own.client, settings.providers)
         refreshes = providers.indices.compactMap { place in
@@ -59,6 +64,9 @@ final class LiveModels: Sendable {
     }
 
     func start() {
+        unsupported.whenLearned { [refreshes, loop] in
+            for refresh in refreshes { loop.call { refresh.readEarly() } }
+        }
         for refresh in refreshes { loop.call { refresh.start() } }
         calendar.withLock { $0 = Task(executorPreference: loop) { await self.followCalendar() } }
     }
@@ -102,7 +110,7 @@ extension LiveModels.Known {
         guard let shipped = Vendors.catalogues[provider.kind] else { return 0 }
         let catalogue = shipped.merged(with: models)
         catalogues[provider.kind] = catalogue
-        return catalogue.models.count - shipped.models.count
+        return catalogue.models.count { shipped.model($0.id) == nil }
     }
 }
 

@@ -160,7 +160,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// Reads the vendors' lists of models from now on.
     private func start(_ settings: Settings, _ known: LiveModels.Known) {
         let (ends, served) = (parts.ends, parts.served)
-        models = LiveModels(settings, known, parts.lasting.log, on: served[0].own) { offers in
+        models = LiveModels(settings, known, makers.unsupported, parts.lasting.log, on: served[0].own) { offers in
             ends.use(offers)
             for one in served { one.loop.call { one.router.use(offers) } }
         }

@@ -78,6 +78,9 @@ struct SetupParts {
         return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: rests, after: ring)
     }
 
+    /// Models that a vendor has refused as not supported.
+    var unsupported: UnsupportedModels { shared.unsupported }
+
     /// Puts the providers into the metrics.
     func show(in figures: ProviderFigures) { figures.use(settings.providers, rings, balance.queue) }
 

@@ -123,6 +123,8 @@ class Server:
         self.scripts: dict[str, list[dict[str, Any]]] = {}
         self.requests: list[dict[str, Any]] = []
         self.violations: list[str] = []
+        self.models: list[dict[str, Any]] | None = None
+        """What GET /models answers; None: it does not exist."""
         self.shelf = openai_files.Shelf()
         self.left = threading.Event()
         self.gone: queue.Queue[str] = queue.Queue()
@@ -172,7 +174,14 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             pass
 
         def do_GET(self) -> None:
-            self.serve_file("GET")
+            if self.path == "/v1/models" and server.models is not None:
+                body = json.dumps({"data": server.models}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            else:
+                self.serve_file("GET")
 
         def do_DELETE(self) -> None:
             self.serve_file("DELETE")

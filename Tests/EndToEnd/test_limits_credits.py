@@ -160,7 +160,7 @@ def test_pictures_of_a_prompt(priced):
     ],
 )  # fmt: skip
 def test_a_list_that_does_not_tell(priced, source, credits):
-    one = priced({CHAT: [entry(MODEL, **credits)]}, **of_day(150))
+    one = priced({CHAT: [entry(MODEL, **credits), entry("gpt-4o", **credits)]}, **of_day(150))
     assert held(one, 150, max_tokens=20, n=2) == 200
     assert held(one, 150, model="gpt-4o", n=2) == 200
     source.answers(one.key, *[{"answer": "good"} | metadata(credit=15)] * 3)
@@ -215,7 +215,7 @@ def test_images_are_held_by_their_number(priced, source):
 
 
 def test_images_of_several_calls(priced, source):
-    flux = "black-forest-labs/flux-schnell"
+    flux = "black-forest-labs/flux-dev"
     one = priced({IMAGE: [entry(flux, LOW_IMAGE=12)]}, **of_day(130))
     source.answers(one.key, *[{"metadata": {}}] * 10)
     for _ in range(3):
@@ -232,7 +232,7 @@ def test_dearer_images_are_held_to_what_others_took(priced, source):
 
 
 def test_a_chat_that_makes_an_image(priced, source):
-    flux = "black-forest-labs/flux-schnell"
+    flux = "black-forest-labs/flux-dev"
     one = priced({IMAGE: [entry(flux, LOW_IMAGE=12)]}, **of_day(25))
     source.answers(one.key, *[{"metadata": {}}] * 3)
     one.ask(model=flux)

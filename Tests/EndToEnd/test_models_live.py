@@ -6,9 +6,11 @@ from typing import Any
 
 import checked
 import httpx
+import pictures
 import pytest
 from chat import CHAT_PATH, ask
-from onemin_rules import FEATURE_TYPES
+from chat import PATH as CHAT_COMPLETIONS
+from onemin_rules import DISABLED, FEATURE_TYPES
 from rawhttp import wait_until
 from relay_process import Relay
 from vendor import Vendor
@@ -44,17 +46,18 @@ def test_new_models_are_served_by_all_loops(start_relay: Callable[..., Relay], s
     assert reads(source) == LISTS
     assert all("api-key" not in request["headers"] for request in source.requests(""))
     for _ in range(8):
-        assert {"new-1", "new-2", "o3"} <= set(names(relay))
+        assert names(relay) == ["gpt-4o", "new-1", "new-2"]
     for _ in range(8):
         with client(relay) as http:
             ask(http, model="new-1")
-            assert ask(http, model="new-2").status_code == 404, "an image model does not chat"
+            assert ask(http, model="new-2").status_code == 200, "a chat makes an image"
     asked = [request["body"]["model"] for request in source.requests("key-1", CHAT_PATH)]
     assert asked == ["new-1"] * 8
-    source.take_violations("key-1")  # a model that the fake's catalogue has not
+    made = [request["body"]["model"] for request in source.requests("key-1", "/api/features")]
+    assert made == ["new-2"] * 8
 
 
-def test_windows_and_last_days_are_the_lists(start_relay: Callable[..., Relay], source: Vendor) -> None:
+def test_windows_are_the_lists_and_its_dates_end_nothing(start_relay: Callable[..., Relay], source: Vendor) -> None:
     dates = {
         "new-1": "2026-12-09", "new-2": "2026-12-09T00:00:00.000Z", "new-3": "soon", "new-4": 20261209, "new-5": None,
     }  # fmt: skip
@@ -66,8 +69,8 @@ def test_windows_and_last_days_are_the_lists(start_relay: Callable[..., Relay], 
     relay.wait_for_line(lambda line: line["message"] == "models read")
     with client(relay) as http:
         listed = {entry["id"]: entry.get("shutdown_date") for entry in http.get("/v1/models").json()["data"]}
-        assert [listed[name] for name in dates] == ["2026-12-09"] * 2 + [None] * 3 and listed["gpt-4o"] is None
-        assert http.get("/v1/models/new-1").json()["shutdown_date"] == "2026-12-09"
+        assert set(listed) == {*dates, "gpt-4o", "o3-mini"} and set(listed.values()) == {None}
+        assert ask(http, model="new-1").headers.get("sunset") is None
         error = ask(http, "word " * 60, model="gpt-4o").json()["error"]
         assert error["code"] == "context_length_exceeded" and "length is 50 tokens" in error["message"]
         assert ask(http, "word " * 60, model="o3-mini").status_code == 200
@@ -83,24 +86,77 @@ def test_entries_that_are_not_usable_are_none(start_relay: Callable[..., Relay],
     line = relay.wait_for_line(lambda line: line["message"] == "models read")
     assert (line["listed"], line["new"]) == (2, 2)
     listed = names(relay)
-    assert {"new-1", "new-5"} <= set(listed) and not {"new-2", "new-3", "new-4", "NOT_APPLICABLE"} & set(listed)
+    assert listed == ["new-1", "new-5"]
 
 
 def test_the_subset_only_holds_for_new_models(start_relay: Callable[..., Relay], source: Vendor) -> None:
-    source.lists(only={CHAT: [model("new-1")]})
+    source.lists(only={CHAT: [model("new-1"), model("o3-mini"), model("gpt-4o-mini"), model("gpt-4o", status="DISABLED")]})
     relay = start_relay(
         ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h", PERMIT_MODELS_FROM_SUBSET_ONLY="true"
     )
     relay.wait_for_line(lambda line: line["message"] == "models read")
-    assert names(relay) == ["gpt-4o-mini", "gpt-4o", "o3-mini"]
+    assert names(relay) == ["gpt-4o-mini", "o3-mini"]
 
 
-def test_the_whole_catalogue_changes_nothing(
+def test_the_whole_catalogue_takes_away_what_is_disabled(
     start_relay: Callable[..., Relay], relay: Relay, source: Vendor
 ) -> None:
     live = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h")
     live.wait_for_line(lambda line: line["message"] == "models read" and line["new"] == 0)
-    assert names(live) == names(relay)
+    assert names(live) == [name for name in names(relay) if name not in DISABLED]
+
+
+def test_a_disabled_model_is_not_asked_and_its_short_name_goes_to_its_family(
+    start_relay: Callable[..., Relay], source: Vendor
+) -> None:
+    relay = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h")
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    with client(relay) as http:
+        for path in ("/v1/images/generations", CHAT_COMPLETIONS):
+            fields = {"prompt": "a cat"} if path != CHAT_COMPLETIONS else {"messages": [{"role": "user", "content": "a"}]}
+            refused = http.post(path, json={"model": "black-forest-labs/flux-schnell"} | fields)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
+            assert http.post(path, json={"model": "flux-schnell"} | fields).status_code == 200
+        assert http.get("/v1/models/black-forest-labs/flux-schnell").status_code == 404
+    made = source.requests("key-1", "/api/features")
+    assert [call["body"]["model"] for call in made] == ["black-forest-labs/flux-krea-dev"] * 2
+
+
+def test_a_model_that_left_the_list_is_unlisted_once_it_is_refused(start_relay, source, new_key):
+    key = new_key()
+    source.lists(only={CHAT: [model("gpt-4o"), model("o3-mini"), model("gpt-4o-mini")]})
+    relay = start_relay(
+        ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h", PROVIDER_A_KIND="onemin", PROVIDER_A_API_KEY=key,
+        PROVIDER_A_BASE_URL=source.base_url,
+        KEY_ANN_TOKEN="tok-ann",
+    )  # fmt: skip
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    http = client(relay, "tok-ann")
+
+    def served():
+        return [entry["id"] for entry in http.get("/v1/models").json()["data"]]
+
+    source.lists(only={CHAT: [model("gpt-4o", status="DISABLED"), model("o3-mini"), model("gpt-4o-mini")]})
+    source.answers(key, {"status": 400, "json": {"errorCode": "UNSUPPORTED_MODEL", "message": "Model x is not supported"}})
+    assert "gpt-4o" in served() and ask(http, model="gpt-4o").status_code == 404
+    assert wait_until(lambda: served() == ["gpt-4o-mini", "o3-mini"], 10)
+    read = len(source.requests("", "/models"))
+    assert ask(http, model="o3-mini").status_code == 404 and "o3-mini" in served(), "the list still has it"
+    assert len(source.requests("", "/models")) == read, "it is read once a minute at most"
+
+
+def test_variations_choose_no_disabled_model(start_relay: Callable[..., Relay], source: Vendor) -> None:
+    entries = [model("magic-art_7_0", status="DISABLED"), model("magic-art_6_1", status="INACTIVE"), model("midjourney")]
+    source.lists(only={CHAT: [model("gpt-4o")], "IMAGE_GENERATOR": entries, "IMAGE_VARIATOR": entries})
+    relay = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h")
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    source.answers("key-1", {"status": 500}, {})
+    picture = {"image": ("a.png", pictures.image("a", "png"), "image/png")}
+    with client(relay) as http:
+        answer = http.post("/v1/images/variations", files=picture, data={"model": "midjourney"})
+        assert answer.status_code == 502, "no other model is left"
+    asked = [call["body"]["model"] for call in source.requests("key-1", "/api/features")]
+    assert set(asked) == {"midjourney"}
 
 
 def test_a_list_that_changes_and_fails(start_relay: Callable[..., Relay], source: Vendor) -> None:

@@ -5,6 +5,7 @@ from chat import CHAT_PATH, ask
 from limited import metric
 from memcached import wait_for
 from onemin_rules import FEATURE_TYPES
+from openai_vendor import Server
 from pictures import audio
 from test_models_live import model
 from vendor import Vendor
@@ -17,8 +18,8 @@ KEY = "key-1"
 def ending():
     running = Vendor()
     models = [
-        model("o3-mini", deprecationDate=ENDED), model("gpt-4o", deprecationDate=TO_COME), model("gpt-4o-mini"),
-        model("gpt-5", deprecationDate=ENDED),
+        model("o3-mini", status="DISABLED"), model("gpt-4o", deprecationDate=ENDED), model("gpt-4o-mini"),
+        model("gpt-5", status="DISABLED"),
     ]  # fmt: skip
     running.lists(only={FEATURE_TYPES["chat"]: models})
     yield running
@@ -53,11 +54,12 @@ def test_a_model_that_has_ended_is_served_by_its_replacement_under_its_name(http
     assert line["served_by"] == "gpt-4o-mini"
 
 
-def test_a_model_that_is_to_end_serves_until_then_and_says_so(http, aging, ending):
+def test_a_date_of_1min_ai_ends_nothing(http, aging, ending):
     answer = ask(http, model="gpt-4o")
-    assert served(ending) == "gpt-4o"
-    assert answer.headers["sunset"] == "Tue, 09 Dec 2031 00:00:00 GMT"
+    assert served(ending) == "gpt-4o" and "sunset" not in answer.headers
     assert "served_by" not in aging.wait_for_line(lambda line: line.get("model") == "gpt-4o")
+    assert "shutdown_date" not in http.get("/v1/models").text and ENDED not in aging.text()
+    assert "models end" not in aging.text() and "relay_model_shutdown_timestamp_seconds{" not in http.get("/metrics").text
 
 
 def test_a_name_that_nobody_serves_is_replaced(http, ending):
@@ -70,16 +72,38 @@ def test_the_right_to_the_name_that_was_asked_counts(aging, caller):
     assert answer.status_code == 404 and answer.json()["error"]["code"] == "model_not_found"
 
 
-def test_the_last_day_is_listed_warned_of_and_measured(http, aging):
-    listed = [(entry["id"], entry.get("shutdown_date")) for entry in http.get("/v1/models").json()["data"]]
-    assert listed[:2] == [("gpt-4o-mini", None), ("gpt-4o", TO_COME)]
-    assert listed[-2:] == [("gpt-5", ENDED), ("o3-mini", ENDED)]
-    line = aging.wait_for_line(lambda line: line["message"] == "models end")
-    assert line["level"] == "warning" and line["models"] == f"gpt-5 {ENDED}, o3-mini {ENDED}"
-    assert metric(aging, "relay_model_shutdown_timestamp_seconds", model="o3-mini") == 1582934400
+@pytest.fixture
+def dated():
+    """A vendor of another kind, whose dates are ends."""
+    server = Server()
+    server.models = [{"id": "past", "shutdown_date": ENDED}, {"id": "next", "shutdown_date": TO_COME}, {"id": "new"}]
+    yield server
+    server.stop()
 
 
-@pytest.mark.parametrize(("given", "names"), [(None, ["gpt-4o-mini", "gpt-4o"]), ("o3-mini", ["o3-mini"])])
+def aged(start_relay, dated, **settings):
+    relay = start_relay(
+        PROVIDER_B_KIND="openai", PROVIDER_B_BASE_URL=dated.base_url, PROVIDER_B_API_KEY="vendor-key", PROVIDER_B_MODELS="*",
+        MODEL_REPLACEMENTS="past:new,next:new", KEY_ANY_TOKEN=KEY, **settings,
+    )  # fmt: skip
+    relay.wait_for_line(lambda line: line["message"] == "models read")
+    return relay
+
+
+def test_the_last_day_of_another_vendor_is_listed_warned_of_and_measured(start_relay, caller, dated):
+    relay = aged(start_relay, dated)
+    http = caller(relay, KEY)
+    listed = {entry["id"]: entry.get("shutdown_date") for entry in http.get("/v1/models").json()["data"]}
+    assert listed == {"new": None, "next": TO_COME, "past": ENDED}
+    line = relay.wait_for_line(lambda line: line["message"] == "models end")
+    assert line["level"] == "warning" and line["models"] == f"past {ENDED}"
+    assert metric(relay, "relay_model_shutdown_timestamp_seconds", model="past") == 1582934400
+    answer = ask(http, model="next")
+    assert answer.headers["sunset"] == "Tue, 09 Dec 2031 00:00:00 GMT" and dated.requests[-1]["body"]["model"] == "next"
+    assert ask(http, model="past").json()["model"] == "past" and dated.requests[-1]["body"]["model"] == "new"
+
+
+@pytest.mark.parametrize(("given", "names"), [(None, ["gpt-4o-mini", "gpt-4o"]), ("o3-mini", [])])
 def test_the_default_subset_leaves_out_what_has_ended(start_relay, caller, ending, given, names):
     more = {"SUBSET_OF_ONE_MIN_PERMITTED_MODELS": given} if given else {}
     relay = start_relay(
@@ -158,17 +182,18 @@ def test_a_panel_serves_its_name_whatever_may_replace_that(start_relay, caller, 
     assert ask(caller(relay, TOKEN), model="experts").status_code == 200 and served(ending) == "gpt-4o-mini"
 
 
-def test_a_model_ends_while_the_relay_runs(start_relay, caller, ending, clock):
+def test_a_model_ends_while_the_relay_runs(start_relay, caller, dated, clock):
     """The list is the vendor's as before; only the day is another."""
     clock = clock(0)
-    http = caller(retiring(start_relay, ending, PERMIT_MODELS_FROM_SUBSET_ONLY="true", **clock.environment), KEY)
+    http = caller(aged(start_relay, dated, **clock.environment), KEY)
 
-    def listed():
-        return [entry["id"] for entry in http.get("/v1/models").json()["data"]]
+    def served_model():
+        assert ask(http, model="next").status_code == 200
+        return dated.requests[-1]["body"]["model"]
 
-    assert listed() == ["gpt-4o-mini", "gpt-4o"]
+    assert served_model() == "next"
     clock.set(6 * 366 * 86_400)
-    wait_for(lambda: listed() == ["gpt-4o-mini"])
+    wait_for(lambda: served_model() == "new")
 
 
 def test_a_recording_before_its_model_is_for_who_serves_the_name(start_relay, caller, vendor, new_key):

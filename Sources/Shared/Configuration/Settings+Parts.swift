@@ -22,7 +22,6 @@ extension Offers {
                 servesList: provider.servesList,
                 list: provider.servesList ? lists[place] : nil,
                 subset: hasSubset ? settings.permittedModels : [],
-                isSubsetGiven: settings.permittedModels != Settings.subsetOfOneMin,
                 isSubsetOnly: hasSubset && settings.isSubsetOnly,
                 owner: provider.kind.row.owner ?? provider.label,
                 isPassthrough: provider.isPassthrough,

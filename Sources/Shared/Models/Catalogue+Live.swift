@@ -9,6 +9,10 @@ package struct LiveModel: Sendable, Equatable {
     /// The longest output in tokens; nil if unknown. A number that cannot be one becomes nil.
     package var maxOutputTokens: Int? { didSet { maxOutputTokens = Self.tokens(maxOutputTokens) } }
     package var shutdownDate: Day?
+    /// The date that 1min.ai shows for models which it renews again and again; they answer after it, too.
+    package var markedDay: Day?
+    /// Whether the vendor lists the model and refuses it.
+    package var isDisabled = false
     package var creditPrices = CreditPrices()
     /// Seconds since 1970; nil: not told.
     package var created: Int?
@@ -33,17 +37,42 @@ package struct LiveModel: Sendable, Equatable {
 }
 
 extension Catalogue {
-    /// With the vendor's list: new models follow, of known ones features and vision are the list's. A model that is not
-    /// on the list stays, as lists have been incomplete; if it is gone, the vendor will say so.
+    /// Returns the models of the vendor's list that are not disabled: those that were known, then the new ones.
+    ///
+    /// Features and vision are the list's. A short name whose model is gone goes to the next model of its family.
     package func merged(with live: [LiveModel]) -> Catalogue {
         var found: [String: LiveModel] = [:]
-        for model in live { found[model.id] = model }
-        let known = models.map { model in
-            guard let live = found.removeValue(forKey: model.id) else { return model }
-            return Model(live, before: model)
+        for model in live where !model.isDisabled { found[model.id] = model }
+        let known = models.compactMap { model in
+            found.removeValue(forKey: model.id).map { Model($0, before: model) }
         }
         let new = live.filter { found.removeValue(forKey: $0.id) != nil }.map { Model($0, before: nil) }
-        return Catalogue(known + new, fullID: fullID, shortName: shortName)
+        let served = known + new
+        let servedIDs = Set(served.map(\.id))
+        let gone = Set(models.map(\.id) + live.map(\.id)).subtracting(servedIDs)
+        let next = successors(of: gone, among: served)
+        return Catalogue(
+            served,
+            gone: gone,
+            family: family,
+            fullID: { [fullID] name in fullID(name).map { next[$0] ?? $0 } },
+            shortName: shortName
+        )
+    }
+
+    /// Returns the models that serve the short names of others that are gone.
+    private func successors(of gone: Set<String>, among served: [Model]) -> [String: String] {
+        let servedByID = Dictionary(served.map { ($0.id, $0) }) { first, _ in first }
+        var next: [String: String] = [:]
+        for (place, model) in models.enumerated() where gone.contains(model.id) {
+            guard let family = family(model.id) else { continue }
+            let later = (models[(place + 1)...] + models[..<place]).compactMap { servedByID[$0.id] } + served
+            next[model.id] =
+                later.first {
+                    self.family($0.id) == family && !$0.features.isDisjoint(with: model.features)
+                }?.id
+        }
+        return next
     }
 }
 

@@ -5,11 +5,17 @@ package struct Catalogue: Sendable {
     let fullID: @Sendable (String) -> String?
     /// Gives the name that is short for an id; nil: there is none.
     let shortName: @Sendable (String) -> String?
+    /// Gives the name of the family of models that may take each other's short names; nil: there is none.
+    let family: @Sendable (String) -> String?
+    /// Ids of models that the vendor does not serve any more.
+    private let gone: Set<String>
     private let indexByID: [String: Int]
 
     /// Of two models with one id the first counts.
     package init(
         _ models: [Model],
+        gone: Set<String> = [],
+        family: @escaping @Sendable (String) -> String? = { _ in nil },
         fullID: @escaping @Sendable (String) -> String? = { _ in nil },
         shortName: @escaping @Sendable (String) -> String? = { _ in nil }
     ) {
@@ -20,6 +26,8 @@ package struct Catalogue: Sendable {
             kept.append(model)
         }
         self.models = kept
+        self.gone = gone
+        self.family = family
         self.fullID = fullID
         self.shortName = shortName
         self.indexByID = indexByID
@@ -29,6 +37,11 @@ package struct Catalogue: Sendable {
     package func model(_ id: String) -> Model? {
         let index = indexByID[id] ?? fullID(id).flatMap { indexByID[$0] }
         return index.map { models[$0] }
+    }
+
+    /// Whether the vendor has said that it does not serve the model of that id, or that the id is short for.
+    func isGone(_ id: String) -> Bool {
+        !gone.isEmpty && model(id) == nil && (gone.contains(id) || fullID(id).map(gone.contains) ?? false)
     }
 
     /// As the vendor wants it; a name that nobody knows is the vendor's to judge.

@@ -46,8 +46,6 @@ package struct Offers: Sendable {
         let list: [LiveModel]?
         /// Models of the catalogue that are listed first.
         let subset: [String]
-        /// It is the operator's, so models that have ended stay in it.
-        let isSubsetGiven: Bool
         /// No other models of the catalogue may be used.
         let isSubsetOnly: Bool
         /// The owner of its models, as callers see it.
@@ -126,9 +124,10 @@ package struct Offers: Sendable {
     }
 
     private mutating func add(_ provider: Provider, _ index: Int, _ catalogue: Catalogue) {
-        let subset = provider.subset.filter { provider.isSubsetGiven || !Self.hasEnded($0, catalogue) }
+        let subset = provider.subset
         let permitted = Set(subset.map(catalogue.id))
-        for name in provider.models.isEmpty ? Self.names(subset, catalogue) : provider.models {
+        for name in provider.models.isEmpty ? Self.names(subset, catalogue) : provider.models
+        where !catalogue.isGone(name.upstream) {
             let model = catalogue.model(name.upstream) ?? Model(unknown: name.upstream)
             if provider.isSubsetOnly && !permitted.contains(model.id) {
                 forbidden[name.alias] = model
@@ -140,15 +139,10 @@ package struct Offers: Sendable {
         }
     }
 
-    /// The subset in its order, then all of the catalogue that some endpoint serves, by id; last those that have ended.
+    /// The subset in its order, then all of the catalogue that some endpoint serves, by id.
     private static func names(_ subset: [String], _ catalogue: Catalogue) -> [ModelName] {
         let ids = catalogue.models.filter(\.isServed).map(\.id).filter { !subset.contains($0) }.sorted()
-        let ended = (subset + ids).filter { hasEnded($0, catalogue) }
-        return ((subset + ids).filter { !ended.contains($0) } + ended).map { ModelName(alias: $0, upstream: $0) }
-    }
-
-    private static func hasEnded(_ name: String, _ catalogue: Catalogue) -> Bool {
-        catalogue.model(name)?.hasEnded ?? false
+        return (subset + ids).map { ModelName(alias: $0, upstream: $0) }
     }
 
     private mutating func add(

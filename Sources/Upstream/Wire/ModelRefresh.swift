@@ -19,7 +19,10 @@ package final class ModelRefresh: @unchecked Sendable {
     private var retryNanoseconds: UInt64 = 1_000_000_000
 
     private static let longestRetryNanoseconds: UInt64 = 60_000_000_000
+    private static let earlyPauseSeconds = 60
     private var task: Task<Void, Never>?
+    private var earlyTask: Task<Void, Never>?
+    private var nextEarlyTime = LoopTime.distantPast
 
     /// - Parameters:
     ///   - provider: whose list it is.
@@ -52,7 +55,18 @@ package final class ModelRefresh: @unchecked Sendable {
     }
 
     /// On the loop.
-    package func stop() { task?.cancel() }
+    package func stop() {
+        task?.cancel()
+        earlyTask?.cancel()
+    }
+
+    /// Reads the list between two readings, at most once a minute. On the loop.
+    package func readEarly() {
+        let now = loop.now
+        guard let task, !task.isCancelled, now >= nextEarlyTime else { return }
+        nextEarlyTime = now.adding(seconds: Self.earlyPauseSeconds)
+        earlyTask = Task(executorPreference: loop) { await self.read() }
+    }
 
     /// Until the first reading the list is asked for sooner.
     private var nextPause: UInt64 {
@@ -70,7 +84,7 @@ package final class ModelRefresh: @unchecked Sendable {
             let new = changed(models)
             log.info("models read") { line in
                 line.add("provider", provider)
-                line.add("listed", models.count)
+                line.add("listed", models.count { !$0.isDisabled })
                 line.add("new", new)
             }
         } catch {

@@ -14,12 +14,6 @@ package final class OneMinList: ModelList, @unchecked Sendable {
     private static let limitBytes = 4 << 20
     private static let modelsLimit = 2_000
     private static let mostCredits = 1_000_000.0
-    private static let types: [(Model.Features, String)] = [
-        (.chat, "UNIFY_CHAT_WITH_AI"), (.code, "CODE_GENERATOR"), (.image, "IMAGE_GENERATOR"),
-        (.imageEdit, "IMAGE_EDITOR"), (.imageInpaint, "IMAGE_INPAINTER"), (.imageVariation, "IMAGE_VARIATOR"),
-        (.textToSpeech, "TEXT_TO_SPEECH"), (.speechToText, "SPEECH_TO_TEXT"),
-        (.audioTranslation, "AUDIO_TRANSLATOR"),
-    ]
 
     /// Fails if `baseURL`, which has no slash at its end, is invalid.
     package init?(baseURL: String, options: EndpointOptions, transport: any Transport, parser: JSONParser) {
@@ -29,9 +23,9 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         options.firstByteMilliseconds = min(options.firstByteMilliseconds, 30_000)
         options.totalMilliseconds = min(options.totalMilliseconds, 60_000)
         var kinds: [(Model.Features, Endpoint)] = []
-        for (feature, type) in Self.types {
-            guard let endpoint = Endpoint("\(baseURL)/models?feature=\(type)", options) else { return nil }
-            kinds.append((feature, endpoint))
+        for feature in OneMinFeature.allCases {
+            guard let endpoint = Endpoint("\(baseURL)/models?feature=\(feature.rawValue)", options) else { return nil }
+            kinds.append((feature.listed, endpoint))
         }
         self.kinds = kinds
     }
@@ -43,9 +37,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         for kind in kinds {
             for model in try await models(of: kind.feature, kind.endpoint) {
                 if let index = indexByID[model.id] {
-                    merged[index].features.formUnion(model.features)
-                    merged[index].hasVision = merged[index].hasVision || model.hasVision
-                    merged[index].creditPrices.add(model.creditPrices)
+                    merged[index].add(model)
                 } else {
                     indexByID[model.id] = merged.count
                     merged.append(model)
@@ -55,7 +47,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
                 throw UpstreamError(.failed, cause: "more than \(Self.modelsLimit) models")
             }
         }
-        guard !merged.isEmpty else { throw UpstreamError(.failed, cause: "an empty list") }
+        guard merged.contains(where: { !$0.isDisabled }) else { throw UpstreamError(.failed, cause: "an empty list") }
         return merged
     }
 
@@ -73,24 +65,29 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         guard let root = try? parser.parse(reply.body.bytes), let elements = root["models"]?.elements else {
             throw UpstreamError(.failed, cause: "the vendor's list is not a list of models")
         }
-        return elements.filter(Self.isUsable).compactMap { element in
+        return elements.filter(Self.isModel).compactMap { element in
+            let isActive = Self.isActive(element)
             var model = LiveModel(
                 id: element["modelId"]?.string ?? "",
                 owner: element["provider"]?.string ?? "",
-                features: feature,
-                hasVision: feature == .chat && Self.takesImages(element)
+                features: isActive ? feature : [],
+                hasVision: isActive && feature == .chat && Self.takesImages(element)
             )
+            model?.isDisabled = !isActive
             model?.contextWindow = Self.tokens(element["creditMetadata"]?["CONTEXT"])
             model?.maxOutputTokens = Self.tokens(element["creditMetadata"]?["MAX_OUTPUT_TOKEN"])
-            if let told = element["creditMetadata"] { model?.creditPrices = Self.prices(told, of: feature) }
-            model?.shutdownDate = element["deprecationDate"]?.text.flatMap(Self.day)
+            if isActive, let told = element["creditMetadata"] { model?.creditPrices = Self.prices(told, of: feature) }
+            model?.markedDay = element["deprecationDate"]?.text.flatMap(Self.day)
             return model
         }
     }
 
-    private static func isUsable(_ model: JSONValue) -> Bool {
-        model["status"]?.text.map { $0.equals("ACTIVE") } ?? true
-            && !(model["modelId"]?.text.map { $0.equals("NOT_APPLICABLE") } ?? false)
+    private static func isModel(_ entry: JSONValue) -> Bool {
+        !(entry["modelId"]?.text.map { $0.equals("NOT_APPLICABLE") } ?? false)
+    }
+
+    private static func isActive(_ entry: JSONValue) -> Bool {
+        entry["status"]?.text.map { $0.equals("ACTIVE") } ?? true
     }
 
     private static func tokens(_ value: JSONValue?) -> Int? {
@@ -128,5 +125,18 @@ package final class OneMinList: ModelList, @unchecked Sendable {
 
     private static func takesImages(_ model: JSONValue) -> Bool {
         model["modality"]?["INPUT"]?.elements?.contains { $0.text == "image" } ?? false
+    }
+}
+
+extension LiveModel {
+    /// Adds the entry that the same model has in the list of another feature.
+    fileprivate mutating func add(_ other: LiveModel) {
+        features.formUnion(other.features)
+        hasVision = hasVision || other.hasVision
+        creditPrices.add(other.creditPrices)
+        isDisabled = isDisabled && other.isDisabled
+        markedDay = markedDay ?? other.markedDay
+        contextWindow = contextWindow ?? other.contextWindow
+        maxOutputTokens = maxOutputTokens ?? other.maxOutputTokens
     }
 }

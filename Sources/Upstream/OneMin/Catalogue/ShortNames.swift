@@ -14,6 +14,12 @@ enum ShortNames {
     /// The id that `name` is short for; nil: it is not a short name.
     @Sendable static func id(of name: String) -> String? { name.hasPrefix("flux-") ? flux + name : ids[name] }
 
+    /// The family of a model whose short name another of the family may take; nil: it has no short name.
+    @Sendable static func family(of id: String) -> String? {
+        if id.hasPrefix(flux + "flux-") { return flux }
+        return ids.values.contains(id) ? "leonardo" : nil
+    }
+
     /// The name that is short for `id`; nil: there is none.
     @Sendable static func name(of id: String) -> String? {
         id.hasPrefix(flux + "flux-") ? String(id.dropFirst(flux.count)) : ids.first { $0.value == id }?.key
