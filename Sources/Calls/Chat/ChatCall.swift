@@ -18,6 +18,8 @@ package struct ChatCall: Sendable {
     package var stops: [String] = []
     package var maxTokens: Int?
     package var webSearch: WebSearch?
+    /// Whether the caller said that the web is not to be searched, whatever the model's name asks for.
+    package var refusesSearch = false
     package var wantsCode = false
     /// The abilities of a vendor that the call makes use of.
     package var needs: Abilities = []
@@ -138,5 +140,16 @@ package struct ChatCall: Sendable {
             self.sites = sites
             self.words = words
         }
+
+        /// The search of a caller who says nothing about it.
+        package static let usual = WebSearch(sites: 3, words: 500)
+
+        /// The tokens that the search adds to a prompt, estimated.
+        package var tokens: Int { sites * words * 4 / 3 }
+    }
+
+    /// Returns the search of a chat with the model; nil if it makes none.
+    package func search(with model: borrowing Model) -> WebSearch? {
+        webSearch ?? (model.searchesWeb && !refusesSearch ? .usual : nil)
     }
 }

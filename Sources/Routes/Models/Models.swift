@@ -33,9 +33,8 @@ func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     let isAnthropics = speaksOfMessages(exchange)
     let (models, caller) = try await visibleModels(exchange, gateway)
     let id = exchange.named ?? ""
-    guard let model = models.first(where: { $0.id.hasSameBytes(as: id) }) else {
-        throw gateway.registry.missing(id, for: caller)
-    }
+    let found = models.first { $0.id.hasSameBytes(as: id) } ?? gateway.registry.offers.searching(id, among: models)
+    guard let model = found else { throw gateway.registry.missing(id, for: caller) }
     var body = ByteBuffer()
     if isAnthropics { ModelPage.append(model, to: &body) } else { append(model, to: &body) }
     exchange.send(json: body)

@@ -210,7 +210,9 @@ extension ChatReply {
     @inline(never)
     func answers(_ plan: ChatPlan, _ exchange: Exchange) async throws(APIError) -> Bool {
         guard plan.candidate.chats else { return false }
-        return try await answers(plan.wanted, servedBy: plan.candidate.name, exchange)
+        // An answer of a search is another one.
+        let name = plan.candidate.name + (plan.candidate.model.searchesWeb ? Offers.online : "")
+        return try await answers(plan.wanted, servedBy: name, exchange)
     }
 
     /// True: the request was answered with what was kept. It was admitted.

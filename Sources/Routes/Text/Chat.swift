@@ -91,7 +91,10 @@ extension Exchange {
         record.isStreamed = asked.call.isStreamed
         switch try surface.target(of: asked, caller, self) {
         case .candidates(let candidates):
-            if gateway.registry.haveSubstitutes, candidates.leading.name != asked.call.model {
+            if candidates.leading.model.searchesWeb {
+                record.model = gateway.registry.offers.knownName(asked.call.model)
+            }
+            if gateway.registry.haveSubstitutes, candidates.leading.name != record.model {
                 record.substitute = candidates.leading.name
             }
             guard candidates.isSingle else {

@@ -41,11 +41,13 @@ extension CallTerms {
             creditPrices: gateway.registry.creditPrices(of: candidate, asked: call.model, for: caller)
         )
         let answer = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
-        let prompt = counted + extras.tokens
+        // 1min.ai charges what its search adds to the prompt.
+        let found = candidate.takesCredits ? call.search(with: model)?.tokens ?? 0 : 0
+        let prompt = counted + extras.tokens + found
         var (reserved, credits) = needs.amounts(prompt: prompt, answer: answer, expecting: expected.credits, means)
         // The first guess for a new model is no mean.
         let (minimum, _) = needs.amounts(
-            prompt: counted,
+            prompt: counted + found,
             answer: min(answer, call.maxTokens ?? UsageMeans.firstCompletion),
             expecting: min(expected.credits, UsageMeans.firstCredits),
             nil

@@ -22,6 +22,7 @@ extension Offers {
                 servesList: provider.servesList,
                 list: provider.servesList ? lists[place] : nil,
                 subset: hasSubset ? settings.permittedModels : [],
+                hasSearchSuffix: provider.kind == .onemin,
                 isSubsetOnly: hasSubset && settings.isSubsetOnly,
                 owner: provider.kind.row.owner ?? provider.label,
                 isPassthrough: provider.isPassthrough,

@@ -40,6 +40,8 @@ public struct Model: Sendable, Equatable {
     package var shutdownDate: Day?
     /// As its vendor's list tells them.
     package var creditPrices = CreditPrices()
+    /// Whether chats with the model search the web unless they say no.
+    package var searchesWeb = false
     /// Nil: not known.
     let vocabulary: Vocabulary.Name?
 

@@ -3,6 +3,9 @@ extension Offers {
     /// The name that serves in place of one that has ended or that nobody serves; nil: it serves itself.
     package func replacement(of name: String) -> String? {
         if replacements.isEmpty { return nil }
+        if replacements[name] == nil, let before = Self.name(beforeSuffixOf: name) {
+            return replacement(of: before).map { $0.hasSuffix(Self.online) ? $0 : $0 + Self.online }
+        }
         var served = name
         // A replacement may end, too.
         for _ in 0..<replacements.count {

@@ -9,6 +9,13 @@ package struct Offers: Sendable {
         package let rank: Rank
         /// Nil: not known.
         package let price: Price?
+
+        /// The same offer, of chats that search the web.
+        var searching: Offer {
+            var model = model
+            model.searchesWeb = true
+            return Offer(provider: provider, model: model, rank: rank, price: price)
+        }
     }
 
     /// The place of an offer among others of its name.
@@ -22,7 +29,7 @@ package struct Offers: Sendable {
     }
 
     package struct Listed: Sendable, Equatable {
-        package let id: String
+        package private(set) var id: String
         package let owner: String
         /// Of the first who may serve it; nil: not known.
         package let shutdownDate: Day?
@@ -30,6 +37,13 @@ package struct Offers: Sendable {
         package var created: Int?
         /// Of all who may serve it.
         package fileprivate(set) var features: Model.Features = []
+
+        /// Returns the same entry under another name.
+        func named(_ name: String) -> Listed {
+            var other = self
+            other.id = name
+            return other
+        }
     }
 
     /// One of the settings' providers, as far as its models go.
@@ -46,6 +60,8 @@ package struct Offers: Sendable {
         let list: [LiveModel]?
         /// Models of the catalogue that are listed first.
         let subset: [String]
+        /// Whether `:online` after the name of a model asks for a search of the web.
+        let hasSearchSuffix: Bool
         /// No other models of the catalogue may be used.
         let isSubsetOnly: Bool
         /// The owner of its models, as callers see it.
@@ -176,7 +192,7 @@ package struct Offers: Sendable {
     }
 
     /// The providers that serve a name, which may be a short one, by priority, then in their order; empty: none.
-    package subscript(name: String) -> [Offer] { place(of: name).map { all[$0].offers } ?? [] }
+    package subscript(name: String) -> [Offer] { place(of: name).map { all[$0].offers } ?? searching(name) }
 
     /// The place of those providers in `all`; nil: there are none.
     package func place(of name: String) -> Int? {

@@ -245,7 +245,10 @@ private func byModel<Value>(
 ) -> [String: Value]? {
     var values: [String: Value] = [:]
     for item in items(of: text) ?? [] {
-        guard let place = item.lastIndex(of: sign), let value = read(String(item[item.index(after: place)...].trimmed))
+        // A colon may also begin the suffix of the other model's name.
+        let head = sign == ":" && item.hasSuffix(Offers.online) ? item.dropLast(Offers.online.count) : item[...]
+        guard let place = head.lastIndex(of: sign) ?? item.lastIndex(of: sign),
+            let value = read(String(item[item.index(after: place)...].trimmed))
         else { return nil }
         let name = String(item[..<place].trimmed)
         guard !name.isEmpty, isVisible(name), values.updateValue(value, forKey: name) == nil else { return nil }

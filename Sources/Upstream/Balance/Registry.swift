@@ -253,6 +253,12 @@ package final class Registry: @unchecked Sendable {
             isKnown = true
         }
         guard !isKnown else { throw offers.notFound(name, for: caller, able: features) }
+        if offers.lacksSearch(served),
+            caller.mayUse(offers.knownName(name), ofPassthrough: false)
+                || caller.mayUse(offers.knownName(name), ofPassthrough: true)
+        {
+            throw .value("model", "\(Offers.online) asks for a search of the web, which this model does not have")
+        }
         // No provider has the name of a panel, so calls of models do not look for one.
         if let panel = offers.panels[served], offers.mayUse(panel, asked: name, caller) { return .panel(panel) }
         if offers.mayBeListed(name, for: caller) { throw .listAwaited }
@@ -279,12 +285,14 @@ package final class Registry: @unchecked Sendable {
     }
 
     func mayUse(_ offer: Offers.Offer, _ name: String, _ caller: Caller) -> Bool {
-        caller.mayUse(name, ofPassthrough: entries[offer.provider].isPassthrough)
+        let name = offer.model.searchesWeb ? offers.knownName(name) : name
+        return caller.mayUse(name, ofPassthrough: entries[offer.provider].isPassthrough)
     }
 
     /// The prices of all who could serve the call that the candidate is for.
     package func prices(of candidate: Candidate, asked name: String, for caller: Caller) -> [Price] {
         if !candidate.rivals.isEmpty { return candidate.rivals.compactMap(\.price) }
+        let name = candidate.model.searchesWeb ? offers.knownName(name) : name
         if let list = list(of: candidate.name, asked: name, for: caller) { return list.prices }
         return offers[candidate.name].filter { mayUse($0, name, caller) }.compactMap(\.price)
     }
@@ -296,6 +304,7 @@ package final class Registry: @unchecked Sendable {
         for caller: Caller
     ) -> [CreditPrices] {
         if !candidate.rivals.isEmpty { return candidate.rivals.compactMap(\.credits) }
+        let name = candidate.model.searchesWeb ? offers.knownName(name) : name
         if let list = list(of: candidate.name, asked: name, for: caller) { return list.creditPrices }
         let others = offers[candidate.name].filter { mayUse($0, name, caller) && entries[$0.provider].takesCredits }
         return (candidate.server.credits.map { [$0] } ?? []) + others.map(\.model.creditPrices)
@@ -310,7 +319,7 @@ package final class Registry: @unchecked Sendable {
         let entry = entries[offer.provider]
         let server = CallSheet.Server(
             entry.provider.name,
-            name: name,
+            name: offer.model.searchesWeb ? offers.knownName(name) : name,
             model: offer.model.id,
             price: offer.price,
             credits: entry.takesCredits ? offer.model.creditPrices : nil,

@@ -126,7 +126,9 @@ extension UpstreamError {
         let isJSON = text.withBytes { OneMinFailure.isJSON($0) }
         let line = isJSON ? "" : words(of: text, hiding: "1min.ai")
         guard !line.contains(" team "), !line.contains("team only") else { return "" }
-        return line.split(separator: " ").map { isIdentifier($0) ? "…" : $0 }.joined(separator: " ")
+        return line.split(separator: " ", omittingEmptySubsequences: false).map { isIdentifier($0) ? "…" : $0 }.joined(
+            separator: " "
+        )
     }
 
     /// Whether the word has more letters and digits in a row than any word of a language that parts words.

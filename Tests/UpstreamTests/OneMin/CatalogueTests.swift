@@ -55,11 +55,23 @@ import Upstream
 
     @Test("a short name is found like the id that it is short for")
     func shortNames() throws {
-        let catalogue = Catalogue.oneMin.merged(with: [])
-        let phoenix = try #require(catalogue.model("phoenix"))
+        let phoenix = try #require(Catalogue.oneMin.model("phoenix"))
         #expect(phoenix.owner == "leonardoai")
-        #expect(catalogue.model("flux-schnell")?.id == "black-forest-labs/flux-schnell")
-        #expect(catalogue.model("phoenix-2") == nil)
+        #expect(Catalogue.oneMin.model("flux-schnell")?.id == "black-forest-labs/flux-schnell")
+        #expect(Catalogue.oneMin.model("phoenix-2") == nil)
+    }
+
+    @Test("the short name of a model that is gone goes to the next of its family, and stays if there is none")
+    func successors() {
+        func listed(_ ids: String...) -> Catalogue {
+            let live = ids.compactMap { LiveModel(id: $0, owner: "", features: .image, hasVision: false) }
+            return Catalogue.oneMin.merged(with: live)
+        }
+        let flux = listed("gpt-image-1", "black-forest-labs/flux-2-pro", "black-forest-labs/flux-dev")
+        #expect(flux.model("flux-schnell")?.id == "black-forest-labs/flux-dev")
+        #expect(flux.model("flux-dev")?.id == "black-forest-labs/flux-dev")
+        #expect(flux.model("phoenix") == nil && flux.model("black-forest-labs/flux-schnell") == nil)
+        #expect(listed("black-forest-labs/flux-9").model("flux-schnell")?.id == "black-forest-labs/flux-9")
     }
 
     @Test("of two models with one id the first counts")

@@ -49,7 +49,7 @@ extension ChatCall {
                 for name: StaticString in ["allowed_domains", "blocked_domains"] where value.member(name) != nil {
                     throw .value("\(param).\(name)", "domains cannot be chosen here", code: "unsupported_value")
                 }
-                webSearch = WebSearch(sites: 3, words: 500)
+                webSearch = .usual
                 return nil
             }
             guard type.equals("custom") else {

@@ -91,7 +91,9 @@ extension ChatCall {
             webSearch = try WebSearch(options, "web_search_options")
             needs.insert(.searchOptions)
         }
-        if try fields.flag("web_search") ?? false, webSearch == nil { webSearch = WebSearch(sites: 3, words: 500) }
+        let flag = try fields.flag("web_search")
+        if flag ?? false, webSearch == nil { webSearch = .usual }
+        refusesSearch = flag == false && webSearch == nil
         let sites = try fields.integer("num_of_site", 1...10)
         let words = try fields.integer("max_word", 1...100_000)
         if let sites { webSearch?.sites = sites }

@@ -44,7 +44,7 @@ extension ChatCall {
         guard value.kind == .object else { throw .type(param, "an object") }
         guard let type = value.member("type") else { throw .missing("\(param).type") }
         switch type.text {
-        case "retrieval": webSearch = WebSearch(sites: 3, words: 500)
+        case "retrieval": webSearch = .usual
         case "code_interpreter": wantsCode = true
         case "function":
             let (function, param) = try value.inner("function", param)

@@ -13,6 +13,8 @@ extension OneMin: ChatVendor {
         for model: Model,
         by vendorCall: VendorCall
     ) -> any PreparedChat {
+        var call = consume call
+        call.webSearch = call.search(with: model)
         let attachments = call.attachments
         // Code is made from text alone.
         let isCode =

@@ -1,0 +1,50 @@
+import Engine
+
+/// Names with the suffix that asks for a search of the web.
+extension Offers {
+    package static let online = ":online"
+
+    /// Returns the name before the suffix; nil if there is none, nothing is before it, or it is there twice.
+    package static func name(beforeSuffixOf name: String) -> String? {
+        guard name.utf8.last == UInt8(ascii: "e"), name.hasSuffix(online) else { return nil }
+        let before = String(name.dropLast(online.count))
+        return before.isEmpty || before.hasSuffix(online) ? nil : before
+    }
+
+    /// Returns the name by which rights and limits know what was asked for: without the suffix, unless a model or a panel
+    /// really has the name.
+    package func knownName(_ name: String) -> String {
+        guard let before = Self.name(beforeSuffixOf: name), place(of: name) == nil, panels[name] == nil else {
+            return name
+        }
+        return before
+    }
+
+    /// The offers of a name with the suffix, of models that search the web.
+    func searching(_ name: String) -> [Offer] {
+        guard let before = Self.name(beforeSuffixOf: name), let place = place(of: before) else { return [] }
+        return all[place].offers.compactMap { offer in
+            guard providers[offer.provider].hasSearchSuffix, offer.model.features.contains(.chat) else { return nil }
+            return offer.searching
+        }
+    }
+
+    /// Whether the name has the suffix, and what is before it makes code, which has no search.
+    package func lacksSearch(_ name: String) -> Bool {
+        guard let before = Self.name(beforeSuffixOf: name), searching(name).isEmpty, let place = place(of: before)
+        else {
+            return false
+        }
+        return all[place].offers.contains {
+            providers[$0.provider].hasSearchSuffix && $0.model.features.contains(.code)
+        }
+    }
+
+    /// Returns the entry of a name with the suffix, which the list does not show.
+    package func searching(_ name: String, among listed: [Listed]) -> Listed? {
+        guard let before = Self.name(beforeSuffixOf: name), !searching(name).isEmpty,
+            let model = listed.first(where: { $0.id.hasSameBytes(as: before) })
+        else { return nil }
+        return model.named(name)
+    }
+}
