@@ -7,8 +7,8 @@ enum Command: Equatable {
     case serve
     case check
     case config
-    /// The models that may be asked for.
-    case models(isJSON: Bool)
+    /// The models that may be asked for; live: beside what the vendors list now.
+    case models(isLive: Bool, isJSON: Bool)
     /// A new key for a caller of that NAME.
     case key(String, isJSON: Bool)
     /// The use of the limits of one caller.
@@ -34,7 +34,8 @@ enum Command: Equatable {
         let isJSON = arguments.last == "--json"
         let words = isJSON ? Array(arguments.dropLast()) : arguments
         switch (words.first, words.count) {
-        case ("models", 1): self = .models(isJSON: isJSON)
+        case ("models", 1): self = .models(isLive: false, isJSON: isJSON)
+        case ("models", 2) where words[1] == "--live": self = .models(isLive: true, isJSON: isJSON)
         case ("key", 2): self = .key(words[1], isJSON: isJSON)
         case ("limits", 2) where !words[1].hasPrefix("-"): self = .limits(.name(words[1]), isJSON: isJSON)
         case ("limits", 3) where words[1] == "--digest": self = .limits(.digest(words[2]), isJSON: isJSON)
@@ -82,9 +83,15 @@ enum Command: Equatable {
         switch command {
         case .check: end(.success, "configuration: no problems\n", errors: reports)
         case .config: end(.success, errors: reports)
-        case .models(let isJSON):
-            let table = ModelTable(settings, Vendors.catalogues)
-            end(.success, isJSON ? table.json : table.text(isColoured: TextTable.isColoured), errors: reports)
+        case .models(let isLive, let isJSON):
+            let live = isLive ? VendorLists(settings) : nil
+            let table = ModelTable(settings, Vendors.catalogues, live)
+            let failures = live?.failures.map { "models: \($0)\n" }.joined() ?? ""
+            end(
+                .success,
+                isJSON ? table.json : table.text(isColoured: TextTable.isColoured),
+                errors: reports + failures
+            )
         case .limits(let subject, let isJSON): showLimits(subject, settings, isJSON: isJSON)
         case .usage(let question, let isJSON):
             do throws(UsageFailure) {
@@ -111,7 +118,7 @@ enum Command: Equatable {
         let first = String(arguments[0].unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
         if first == "key" { return "key takes a NAME, and perhaps --json\n" }
         if first == "limits" { return "limits takes a NAME or --digest DIGEST, and perhaps --json\n" }
-        if first == "models" { return "models takes --json only\n" }
+        if first == "models" { return "models takes --live and --json only\n" }
         if first == "usage" { return "usage takes \(UsageReport.options), and perhaps --json\n" }
         guard !names.contains(first) else { return "\(first) takes no further arguments\n" }
         let hint = nearest(to: arguments[0], among: names).map { "; did you mean \($0)?" } ?? ""
@@ -124,7 +131,8 @@ enum Command: Equatable {
           serve        serve until SIGTERM (the default)
           check        check the settings; 0 if they are right, 78 if not
           config       print the effective settings with their source, secrets masked
-          models       list the models that callers may be given, with who serves them and what they cost; --json
+          models       list the models that callers may be given, with who serves them, what they can do and what they
+                       cost; --live reads the vendors' lists; --json
           key NAME     make a key for a caller: the lines for the settings; --json
           limits NAME  show what a caller used of its limits, as memcached has it; --json
           limits --digest DIGEST

@@ -101,7 +101,7 @@ final class LiveModels: Sendable {
 
 extension LiveModels.Known {
     /// Returns how many of the models were not known.
-    fileprivate mutating func take(_ models: [LiveModel], of provider: ProviderSettings, at place: Int) -> Int {
+    mutating func take(_ models: [LiveModel], of provider: ProviderSettings, at place: Int) -> Int {
         if provider.servesList {
             let before = Set(lists[place]?.map(\.id) ?? [])
             lists[place] = models

@@ -11,39 +11,89 @@ struct ModelTable {
         let weight: Double
         let price: Price?
         let end: Day?
+        let facts: ModelFacts
+        /// The word of the vendor's list about the model; nil if the list was not read.
+        var listing: Listing?
+    }
+
+    /// The word of a vendor's list about a model.
+    private enum Listing {
+        case active
+        case dated(Day)
+        case disabled
+        case absent
+
+        init(_ model: LiveModel?) {
+            guard let model else {
+                self = .absent
+                return
+            }
+            self = model.isDisabled ? .disabled : model.markedDay.map { .dated($0) } ?? .active
+        }
+
+        var text: String {
+            switch self {
+            case .active: ""
+            case .dated(let day): "dated \(day.text)"
+            case .disabled: "disabled"
+            case .absent: "not on the list"
+            }
+        }
     }
 
     private let rows: [Row]
     /// Providers whose lists are read only while the relay serves.
     private let listed: [String]
+    private let isLive: Bool
 
-    init(_ settings: Settings, _ catalogues: Catalogues) {
-        let offers = Offers(settings, catalogues)
+    /// - Parameter live: the vendors' lists, whose models follow those that are known.
+    init(_ settings: Settings, _ catalogues: Catalogues, _ live: VendorLists? = nil) {
+        let known = live?.known
+        var all = [Offers(settings, catalogues, lists: known?.lists ?? [:])]
+        if let known { all.append(Offers(settings, known.catalogues, lists: known.lists)) }
         var seen: Set<String> = []
-        rows = offers.names.filter { seen.insert($0).inserted }.flatMap { name in
-            offers[name].map { offer in
-                Row(
-                    name: name,
-                    provider: settings.providers[offer.provider].name,
-                    model: offer.model.id,
-                    priority: offer.rank.priority,
-                    weight: offer.rank.weight,
-                    price: offer.price,
-                    end: offer.model.shutdownDate
-                )
+        rows = all.flatMap { offers in
+            offers.names.filter { seen.insert($0).inserted }.flatMap { name in
+                offers[name].map { Self.row(name, $0, offers, settings, live) }
             }
         }
-        listed = settings.providers.filter(\.servesList).map(\.name)
+        listed = live == nil ? settings.providers.filter(\.servesList).map(\.name) : []
+        isLive = live != nil
+    }
+
+    private static func row(
+        _ name: String,
+        _ offer: Offers.Offer,
+        _ offers: Offers,
+        _ settings: Settings,
+        _ live: VendorLists?
+    ) -> Row {
+        var row = Row(
+            name: name,
+            provider: settings.providers[offer.provider].name,
+            model: offer.model.id,
+            priority: offer.rank.priority,
+            weight: offer.rank.weight,
+            price: offer.price,
+            end: offer.model.shutdownDate,
+            facts: offers.facts(of: name, at: offer.provider)
+        )
+        if let list = live?.models(at: offer.provider) { row.listing = Listing(list.first { $0.id == row.model }) }
+        return row
     }
 
     func text(isColoured: Bool) -> String {
-        var table = TextTable("MODEL", "PROVIDER", "ITS NAME THERE", "PRIORITY", "WEIGHT", "USD/1000", "ENDS")
+        let names = [
+            "MODEL", "PROVIDER", "ITS NAME THERE", "PRIORITY", "WEIGHT", "USD/1000", "CONTEXT", "OUTPUT", "CAN", "ENDS",
+        ]
+        var table = TextTable(names + (isLive ? ["LIST"] : []))
         table.rows = rows.map { row in
-            [
-                row.name, row.provider, row.model == row.name ? "" : row.model, "\(row.priority)",
-                Self.text(row.weight),
-                row.price?.text ?? "", row.end?.text ?? "",
-            ]
+            var cells = [row.name, row.provider, row.model == row.name ? "" : row.model, "\(row.priority)"]
+            cells += [Self.text(row.weight), row.price?.text ?? ""]
+            cells += [row.facts.contextWindow, row.facts.maxOutputTokens].map { tokens in tokens.map { "\($0)" } ?? "" }
+            cells += [row.facts.words.joined(separator: ","), row.end?.text ?? ""]
+            if isLive { cells.append(row.listing?.text ?? "not read") }
+            return cells
         }
         let more = listed.map {
             "\($0) also serves what its vendor lists; GET /v1/models of the running relay shows these.\n"
@@ -69,6 +119,11 @@ struct ModelTable {
             body.append(jsonOrNull: row.price?.text)
             body.append(#","shutdown_date":"#)
             body.append(jsonOrNull: row.end?.text)
+            row.facts.append(to: &body)
+            if isLive {
+                body.append(#","list":"#)
+                body.append(jsonOrNull: row.listing.map { $0.text.isEmpty ? "active" : $0.text })
+            }
             body.append("}")
         }
         body.append("]\n")

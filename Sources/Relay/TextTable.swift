@@ -7,7 +7,9 @@ struct TextTable {
     /// Columns of numbers, which end at one place.
     var rightAligned: Set<Int> = []
 
-    init(_ heading: String...) { self.heading = heading }
+    init(_ heading: String...) { self.init(heading) }
+
+    init(_ heading: [String]) { self.heading = heading }
 
     /// True if standard output is a terminal, and nobody asks for text without colours (https://no-color.org).
     static var isColoured: Bool {

@@ -286,15 +286,17 @@ def test_the_models_of_the_settings() -> None:
     }  # fmt: skip
     done = told("models", **env)
     assert done.returncode == 0 and done.stdout.splitlines() == [
-        "MODEL  PROVIDER  ITS NAME THERE  PRIORITY  WEIGHT  USD/1000     ENDS",
-        "fast   row       big/model:1     1         1       0.001/0.004",
-        "fast   e                         2         1",
-        "other  e                         2         1",
+        "MODEL  PROVIDER  ITS NAME THERE  PRIORITY  WEIGHT  USD/1000     CONTEXT  OUTPUT  CAN                                 ENDS",
+        "fast   row       big/model:1     1         1       0.001/0.004                   tools,structured_outputs,streaming",
+        "fast   e                         2         1                                     tools,structured_outputs,streaming",
+        "other  e                         2         1                                     tools,structured_outputs,streaming",
         "row also serves what its vendor lists; GET /v1/models of the running relay shows these.",
     ]
     found = json.loads(told("models", "--json", **env).stdout)
+    parameters = ["max_tokens", "stop", "tools", "tool_choice", "response_format", "structured_outputs"]
     assert found[0] == {
         "model": "fast", "provider": "row", "upstream": "big/model:1", "priority": 1, "weight": 1, "price": "0.001/0.004",
-        "shutdown_date": None,
+        "shutdown_date": None, "pricing": {"prompt": "0.000001", "completion": "0.000004"},
+        "capabilities": ["tools", "structured_outputs", "streaming"], "supported_parameters": parameters,
     }  # fmt: skip
     assert told("models", "x", **env).returncode == 64

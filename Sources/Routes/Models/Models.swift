@@ -106,5 +106,6 @@ private func append(_ model: Offers.Listed, to body: inout ByteBuffer) {
         body.append(#","shutdown_date":"#)
         body.append(json: date.text)
     }
+    model.facts.append(to: &body)
     body.append("}")
 }

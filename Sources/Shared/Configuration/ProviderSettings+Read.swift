@@ -72,6 +72,7 @@ extension ProviderSettings {
         totalTimeout = reader.duration(key("TOTAL_TIMEOUT"))
         http2 = reader.boolean(key("HTTP2"))
         prices = ProviderPrices(common: reader.price(key("COST")), ofModels: reader.modelPrices(key("COSTS")))
+        modelInfo = reader.modelInfo(key("MODEL_INFO"))
         rank = ProviderRank(instance, reader)
         capacity = CapacitySettings(instance, reader)
         takesTools = reader.boolean(key("TOOLS"))

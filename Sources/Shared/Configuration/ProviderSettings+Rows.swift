@@ -89,6 +89,12 @@ extension SettingFamily {
             SettingRow("RETRIES", .number(0...10), "0", "more tries before another provider is asked"),
             SettingRow("COST", .price, "0", "price of 1000 tokens; 0: unknown"),
             SettingRow("COSTS", .modelPrices, "", "the same of single models, before COST"),
+            SettingRow(
+                "MODEL_INFO",
+                .modelInfo,
+                "",
+                "facts that lists of models show of single models, as context:128000,tools:false"
+            ),
             SettingRow("TIMEOUT", .timeout, "300", "time limit to the first byte of an answer"),
             SettingRow("CONNECT_TIMEOUT", .timeout, "10", "time limit to connect"),
             SettingRow("IDLE_TIMEOUT", .timeout, "120", "time limit between two pieces of an answer"),

@@ -46,6 +46,8 @@ package struct ProviderSettings: Sendable, Equatable {
     package let totalTimeout: Duration
     package let http2: Bool
     package let prices: ProviderPrices
+    /// Facts that lists of models show, by the names that callers use.
+    package let modelInfo: [String: ModelFacts]
     package let rank: ProviderRank
     package let capacity: CapacitySettings
     /// Requests with tools go to it.

@@ -10,6 +10,12 @@ extension Callers {
     }
 }
 
+extension ProviderSettings {
+    fileprivate var knownFacts: Offers.ProviderFacts {
+        Offers.ProviderFacts(ofModels: modelInfo, takesTools: takesTools, takesPictures: takesPictures)
+    }
+}
+
 extension Offers {
     /// - Parameter lists: those that were read, by the places of providers.
     package init(_ settings: Settings, _ catalogues: Catalogues, lists: [Int: [LiveModel]] = [:]) {
@@ -28,7 +34,8 @@ extension Offers {
                 isPassthrough: provider.isPassthrough,
                 generateModel: provider.generateModel ?? provider.models.first?.alias,
                 rank: provider.rank,
-                prices: provider.prices
+                prices: provider.prices,
+                facts: provider.knownFacts
             )
         }
         self.init(

@@ -16,6 +16,8 @@ package struct LiveModel: Sendable, Equatable {
     package var creditPrices = CreditPrices()
     /// Seconds since 1970; nil: not told.
     package var created: Int?
+    /// Facts of the vendor's list that are only shown.
+    package var facts = ModelFacts()
 
     /// Nil: the id cannot be a model's. An owner that cannot be one's is left out.
     package init?(id: String, owner: String, features: Model.Features, hasVision: Bool) {

@@ -2,7 +2,7 @@ import Engine
 
 /// Names with the suffix that asks for a search of the web.
 extension Offers {
-    package static let online = ":online"
+    package static let online = ModelName.online
 
     /// Returns the name before the suffix; nil if there is none, nothing is before it, or it is there twice.
     package static func name(beforeSuffixOf name: String) -> String? {

@@ -28,24 +28,6 @@ package struct Offers: Sendable {
         package let retries: Int
     }
 
-    package struct Listed: Sendable, Equatable {
-        package private(set) var id: String
-        package let owner: String
-        /// Of the first who may serve it; nil: not known.
-        package let shutdownDate: Day?
-        /// Seconds since 1970; nil: not known.
-        package var created: Int?
-        /// Of all who may serve it.
-        package fileprivate(set) var features: Model.Features = []
-
-        /// Returns the same entry under another name.
-        func named(_ name: String) -> Listed {
-            var other = self
-            other.id = name
-            return other
-        }
-    }
-
     /// One of the settings' providers, as far as its models go.
     package struct Provider: Sendable {
         /// Names that callers use; empty: those of the catalogue.
@@ -72,6 +54,15 @@ package struct Offers: Sendable {
         let generateModel: String?
         let rank: ProviderRank
         let prices: ProviderPrices
+        let facts: ProviderFacts
+    }
+
+    /// Facts of a provider's models that settings name.
+    package struct ProviderFacts: Sendable {
+        /// By names that callers use.
+        let ofModels: [String: ModelFacts]
+        let takesTools: Bool
+        let takesPictures: Bool
     }
 
     /// All offers of one name, by priority, then in the order of providers.
@@ -84,7 +75,7 @@ package struct Offers: Sendable {
     package private(set) var all: [Named] = []
     /// Places in `all`.
     private var places: [String: Int] = [:]
-    private(set) var listing: [(name: String, provider: Int, model: Model, created: Int?)] = []
+    private(set) var listing: [(name: String, provider: Int, model: Model, facts: ModelFacts)] = []
     /// Models that are served but for `Provider.isSubsetOnly`, or a weight of 0, by name.
     private var forbidden: [String: Model] = [:]
     let providers: [Provider]
@@ -120,11 +111,11 @@ package struct Offers: Sendable {
                 let byID = Dictionary(live.map { ($0.id, $0) }) { first, _ in first }
                 for name in provider.models {
                     let model = byID[name.upstream]
-                    add(name.alias, Model(named: name.upstream, model), index, created: model?.created)
+                    add(name.alias, Model(named: name.upstream, model), index, model)
                 }
                 let own = Set(provider.models.map(\.alias))
                 for model in live.sorted(by: { $0.id < $1.id }) where !own.contains(model.id) {
-                    add(model.id, Model(named: model.id, model), index, created: model.created)
+                    add(model.id, Model(named: model.id, model), index, model)
                 }
             }
         }
@@ -165,8 +156,8 @@ package struct Offers: Sendable {
         _ name: String,
         _ model: Model,
         _ provider: Int,
-        isListed: Bool = true,
-        created: Int? = nil
+        _ live: LiveModel? = nil,
+        isListed: Bool = true
     ) {
         if panels.hides(name) { return }
         let rank = providers[provider].rank
@@ -188,7 +179,7 @@ package struct Offers: Sendable {
             places[name] = all.count
             all.append(Named(name: name, offers: [offer]))
         }
-        if isListed { listing.append((name, provider, model, created)) }
+        if isListed { listing.append((name, provider, model, facts(of: model, named: name, at: provider, live))) }
     }
 
     /// The providers that serve a name, which may be a short one, by priority, then in their order; empty: none.
@@ -228,39 +219,10 @@ package struct Offers: Sendable {
     }
 
     /// The name by which the caller may use a listed model; nil: the caller may not.
-    private func usable(_ name: String, at provider: Int, for caller: Caller) -> String? {
+    func usable(_ name: String, at provider: Int, for caller: Caller) -> String? {
         let isPassthrough = providers[provider].isPassthrough
         if caller.mayUse(name, ofPassthrough: isPassthrough) { return name }
         return otherNames(of: name).first { caller.mayUse($0, ofPassthrough: isPassthrough) }
-    }
-
-    /// The models that the caller may use; providers in their order, their models as configured or by id.
-    ///
-    /// - Parameter refusers: providers whose vendors do not take the caller's own key.
-    package func listed(for caller: Caller, refusedBy refusers: Set<String> = []) -> [Listed] {
-        var places: [String: Int] = [:]
-        var listed: [Listed] = []
-        for (name, index, model, created) in listing {
-            guard !refusers.contains(providers[index].name), let name = usable(name, at: index, for: caller) else {
-                continue
-            }
-            if let place = places[name] {
-                listed[place].features.formUnion(model.features)
-            } else {
-                places[name] = listed.count
-                listed.append(
-                    Listed(
-                        id: name,
-                        owner: providers[index].owner,
-                        shutdownDate: model.shutdownDate,
-                        created: created,
-                        features: model.features
-                    )
-                )
-            }
-        }
-        let own = panels.all.filter { mayUse($0, caller) }
-        return listed + own.map { Listed(id: $0.name, owner: "relay", shutdownDate: nil, features: .chat) }
     }
 
     /// True if the caller may use some model of the provider at that place.

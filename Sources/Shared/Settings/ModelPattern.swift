@@ -55,6 +55,8 @@ package struct ModelName: Sendable, Equatable {
     package let upstream: String
 
     /// All that the vendor lists.
+    /// The end of a name that asks for a search of the web.
+    static let online = ":online"
     static let wholeList = ModelName(alias: "*", upstream: "*")
 
     package init(alias: String, upstream: String) {

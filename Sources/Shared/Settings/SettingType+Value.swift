@@ -46,6 +46,7 @@ extension SettingType {
         case .weight: return anyWeight(text).map { .weights([$0]) }
         case .temperature: return anyWeight(text).flatMap { $0 <= 2 ? .weights([$0]) : nil }
         case .modelPrices: return byModel(text, "=", Price.init).map { .modelPrices($0) }
+        case .modelInfo: return (try? ModelFacts.byModel(text)).map { .modelInfo($0) }
         case .replacements: return byModel(text, ":", otherModel).map { .replacements($0) }
         case .rate: return startRate(text).map { .weights([$0]) }
         case .modelWeights: return byModel(text, "=", anyWeight).map { .modelWeights($0) }
@@ -59,6 +60,9 @@ extension SettingType {
                 its port is another setting: MEMCACHED_HOST=\(address.host) and MEMCACHED_PORT=\(address.port), or \
                 MEMCACHED_SERVERS=\(address.text)
                 """
+        }
+        if self == .modelInfo {
+            do throws(ModelFacts.Mistake) { _ = try ModelFacts.byModel(text) } catch { return error.reason }
         }
         do throws(Quota.Mistake) {
             if self == .limits { _ = try Quota.list(text) }
@@ -246,7 +250,7 @@ private func byModel<Value>(
     var values: [String: Value] = [:]
     for item in items(of: text) ?? [] {
         // A colon may also begin the suffix of the other model's name.
-        let head = sign == ":" && item.hasSuffix(Offers.online) ? item.dropLast(Offers.online.count) : item[...]
+        let head = sign == ":" && item.hasSuffix(ModelName.online) ? item.dropLast(ModelName.online.count) : item[...]
         guard let place = head.lastIndex(of: sign) ?? item.lastIndex(of: sign),
             let value = read(String(item[item.index(after: place)...].trimmed))
         else { return nil }

@@ -57,6 +57,8 @@ package enum SettingType: Sendable, Equatable {
     case temperature
     /// A comma list of `model=price`, each model once.
     case modelPrices
+    /// `model=word:value,word:value`, several by lines or semicolons, each model once.
+    case modelInfo
     /// A comma list of `model:other`, each model once.
     case replacements
     /// A number of starts a second above 0, with at most three decimals.
@@ -98,6 +100,7 @@ package enum SettingValue: Sendable, Equatable {
     case modelLimits([ModelQuotas])
     case price(Price)
     case modelPrices([String: Price])
+    case modelInfo([String: ModelFacts])
     case replacements([String: String])
     case networks([Network])
     case servers([MemcachedAddress])
@@ -137,6 +140,7 @@ extension SettingType {
         case .weight: "a number from 0 to 1000000"
         case .temperature: "a number from 0 to 2"
         case .modelPrices: "a list of model=price, each model once, such as gpt-4o=0.0025/0.01/0.00125"
+        case .modelInfo: "facts of models such as gpt-x=context:128000,output:16384,tools:false;other=context:32000"
         case .replacements: "a list of model:other, each model once, separated by commas"
         case .rate: "a number from 0.001 to 1000000 with at most three decimals"
         case .modelWeights: "a list of model=number, each model once, separated by commas"
@@ -166,6 +170,7 @@ extension SettingType {
         case .weight: "0 to 1000000"
         case .temperature: "0 to 2"
         case .modelPrices: "USD, as model=prompt/completion/cached"
+        case .modelInfo: "model=word:value,word:value; by lines or semicolons"
         case .replacements: "comma list of model:other"
         case .rate: "0.001 to 1000000 a second"
         case .headers: "by lines or semicolons"

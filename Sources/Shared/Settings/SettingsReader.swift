@@ -235,6 +235,10 @@ extension SettingsReader {
         if case .modelWeights(let weights) = value(key) { weights } else { [:] }
     }
 
+    func modelInfo(_ key: SettingKey) -> [String: ModelFacts] {
+        if case .modelInfo(let facts) = value(key) { facts } else { [:] }
+    }
+
     func modelPrices(_ key: SettingKey) -> [String: Price] {
         if case .modelPrices(let prices) = value(key) { prices } else { [:] }
     }

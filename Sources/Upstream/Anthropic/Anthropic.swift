@@ -45,6 +45,12 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
             var live = LiveModel(id: model["id"]?.string ?? "", owner: "", features: .chat, hasVision: false)
             live?.contextWindow = model["max_input_tokens"]?.integer.flatMap { Int(exactly: $0) }
             live?.maxOutputTokens = model["max_tokens"]?.integer.flatMap { Int(exactly: $0) }
+            let abilities: [(StaticString, ModelFacts.Abilities)] = [
+                ("image_input", .vision), ("thinking", .reasoning),
+            ]
+            for (name, ability) in abilities {
+                if let flag = model["capabilities"]?[name]?["supported"]?.flag { live?.facts.set(ability, flag) }
+            }
             return live
         }
         form.next = { root in

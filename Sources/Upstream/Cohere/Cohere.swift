@@ -35,6 +35,7 @@ package final class Cohere: KeyChecker, @unchecked Sendable {
             guard let name = model["name"]?.string else { return nil }
             var live = LiveModel(id: name, owner: "", features: .chat, hasVision: false)
             live?.contextWindow = model["context_length"]?.number.flatMap { Int(exactly: $0) }
+            if let sees = model["supports_vision"]?.flag { live?.facts.set(.vision, sees) }
             return live
         }
         form.next = { root in root["next_page_token"]?.string.flatMap { $0.isEmpty ? nil : ("page_token", $0) } }

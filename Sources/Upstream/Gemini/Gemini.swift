@@ -48,6 +48,7 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
             var live = LiveModel(id: id, owner: "", features: .chat, hasVision: false)
             live?.contextWindow = model["inputTokenLimit"]?.integer.flatMap { Int(exactly: $0) }
             live?.maxOutputTokens = model["outputTokenLimit"]?.integer.flatMap { Int(exactly: $0) }
+            if let thinks = model["thinking"]?.flag { live?.facts.set(.reasoning, thinks) }
             return live
         }
         form.next = { root in root["nextPageToken"]?.string.flatMap { $0.isEmpty ? nil : ("pageToken", $0) } }

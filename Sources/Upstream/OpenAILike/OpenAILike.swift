@@ -68,6 +68,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         let form = VendorList.Form(path: "/models", members: "data", headers: headers) { model in
             var live = LiveModel(id: model["id"]?.string ?? "", owner: "", features: .chat, hasVision: false)
             live?.shutdownDate = (model["shutdown_date"] ?? model["deprecation"])?.text.flatMap { Day($0) }
+            live?.facts = ModelFacts(openAI: model)
             // A time of the next century is none.
             live?.created = model["created"]?.integer.flatMap { (1..<4_102_444_800).contains($0) ? Int($0) : nil }
             return live

@@ -21,6 +21,7 @@ import Testing
         case .choice: ["something-else"]
         case .options: ["something-else", "user,off", ","]
         case .modelPrices: ["1", "a", "a=", "=1", "a=x", "a=1,a=2", "a b=1", ",", "a=1/2/3/4"]
+        case .modelInfo: ["gpt-4o", "gpt-4o=colour:red", "=context:1", "gpt-4o=context:0", "gpt-4o=tools:maybe", ";"]
         case .replacements: ["a", "a:", ":b", "a:b,a:c", "a b:c", "a:b c", ","]
         case .rate: ["0", "-1", "x", "1e3", "0.0001", "1000001"]
         case .address: ["example.org", "1.2.3"]
@@ -133,6 +134,7 @@ import Testing
         case .timeZone: "UTC"
         case .weights, .weight, .temperature, .rate: "1.5"
         case .modelPrices: "gpt-4o=0.1/0.2"
+        case .modelInfo: "gpt-4o=context:1000,tools:false"
         case .replacements: "o3-mini:gpt-4o"
         case .modelWeights: "gpt-4o=2"
         case .headers: "X-Team: a"

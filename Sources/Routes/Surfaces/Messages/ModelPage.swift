@@ -58,6 +58,67 @@ struct ModelPage {
         body.append(json: model.id)
         body.append(#","created_at":""#)
         body.append(Timestamp.text(second: model.created ?? modelCreated))
-        body.append(#"","lifecycle":"active"}"#)
+        let isEnding = model.isReplaced || model.shutdownDate != nil
+        body.append(isEnding ? #"","lifecycle":"deprecated""# : #"","lifecycle":"active""#)
+        if let day = model.shutdownDate {
+            body.append(#","retires_at":""#)
+            body.append(Timestamp.text(second: day.secondsSince1970))
+            body.append(#"""#)
+        }
+        let facts = model.facts
+        for (name, tokens): (StaticString, Int?) in [
+            (#","max_input_tokens":"#, facts.contextWindow), (#","max_tokens":"#, facts.maxOutputTokens),
+        ] {
+            guard let tokens else { continue }
+            body.append(name)
+            body.append(decimal: tokens)
+        }
+        append(facts.abilities, to: &body)
+        body.append("}")
+    }
+
+    /// Appends all capabilities that Anthropic's clients know; of those that have no ability here nothing is known.
+    private static func append(_ abilities: ModelFacts.Abilities, to body: inout ByteBuffer) {
+        func flag(_ name: StaticString, _ isSupported: Bool, _ inner: StaticString = "") {
+            body.append(name)
+            body.append(isSupported ? #"{"supported":true"# : #"{"supported":false"#)
+            body.append(inner)
+            body.append("}")
+        }
+        let thinks = abilities.contains(.reasoning)
+        flag(#","capabilities":{"batch":"#, false)
+        flag(#","citations":"#, false)
+        flag(#","code_execution":"#, false)
+        flag(
+            #","context_management":"#,
+            false,
+            """
+            ,"clear_thinking_20251015":{"supported":false},"clear_tool_uses_20250919":{"supported":false},\
+            "compact_20260112":{"supported":false}
+            """
+        )
+        flag(
+            #","effort":"#,
+            false,
+            """
+            ,"high":{"supported":false},"low":{"supported":false},"max":{"supported":false},\
+            "medium":{"supported":false},"xhigh":{"supported":false}
+            """
+        )
+        flag(#","image_input":"#, abilities.contains(.vision))
+        flag(#","pdf_input":"#, false)
+        let searches = abilities.contains(.webSearch)
+        flag(#","server_tools":"#, searches, #","code_execution":{"supported":false}"#)
+        body.removeLast(1)
+        flag(#","web_search":"#, searches)
+        body.append("}")
+        flag(#","structured_outputs":"#, abilities.contains(.structuredOutputs))
+        flag(#","thinking":"#, thinks)
+        body.removeLast(1)
+        flag(#","types":{"adaptive":"#, false)
+        flag(#","between_tools":"#, false)
+        flag(#","disabled":"#, false)
+        flag(#","enabled":"#, thinks)
+        body.append("}}}")
     }
 }

@@ -1,0 +1,77 @@
+package import Engine
+
+/// The price of a model as lists of models show it. It is never billed.
+package struct ListedPrice: Sendable, Equatable {
+    package enum Part: Int, CaseIterable, Sendable {
+        case prompt
+        case completion
+        case cacheRead
+        case cacheWrite
+        case image
+        case request
+
+        /// The member's name in lists of models.
+        package var name: StaticString {
+            switch self {
+            case .prompt: "prompt"
+            case .completion: "completion"
+            case .cacheRead: "input_cache_read"
+            case .cacheWrite: "input_cache_write"
+            case .image: "image"
+            case .request: "request"
+            }
+        }
+    }
+
+    /// Dollars for a token, a picture or a request as decimal numbers, by place; empty if none is known.
+    private var texts: [String?] = []
+
+    package init() {}
+
+    /// The price that settings name; of tokens from a cache only if they have one of their own.
+    init(_ price: Price) {
+        self[.prompt] = Self.text(price.promptParts)
+        self[.completion] = Self.text(price.completionParts)
+        if price.cachedParts != price.promptParts { self[.cacheRead] = Self.text(price.cachedParts) }
+    }
+
+    package subscript(part: Part) -> String? {
+        get { texts.isEmpty ? nil : texts[part.rawValue] }
+        set {
+            if texts.isEmpty { texts = Array(repeating: nil, count: Part.allCases.count) }
+            texts[part.rawValue] = newValue
+        }
+    }
+
+    package var isKnown: Bool { texts.contains { $0 != nil } }
+
+    /// Takes over all that the other price has.
+    package mutating func add(_ other: ListedPrice) {
+        for part in Part.allCases { if let text = other[part] { self[part] = text } }
+    }
+
+    /// Sets a part from a vendor's list, which has it as a number or as a string; anything else is no price.
+    package mutating func read(_ part: Part, _ value: JSONValue?) {
+        guard let value, let text = value.string ?? value.number.map({ "\($0)" }), text.utf8.count <= 32,
+            let number = Double(text), (0...1_000_000).contains(number)
+        else { return }
+        self[part] = Self.decimal(text)
+    }
+
+    /// Digits and a point only, as most readers want it.
+    private static func decimal(_ text: String) -> String? {
+        let isPlain = text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
+        if isPlain, text.utf8.first != UInt8(ascii: "."), text.utf8.last != UInt8(ascii: ".") { return text }
+        guard let number = Double(text) else { return nil }
+        let parts = (number * 1e12).rounded()
+        return parts < 1e18 ? Self.text(Int(parts)) : nil
+    }
+
+    /// - Parameter parts: 10^-12 dollars.
+    private static func text(_ parts: Int) -> String {
+        let scale = 1_000_000_000_000
+        var decimals = String(String(scale + parts % scale).dropFirst())
+        while decimals.last == "0" { decimals.removeLast() }
+        return decimals.isEmpty ? "\(parts / scale)" : "\(parts / scale).\(decimals)"
+    }
+}

@@ -1,0 +1,76 @@
+import Engine
+
+/// Facts of models by the names that callers use, as `MODEL_INFO` has them:
+/// `gpt-x=context:128000,tools:false;other=input_modalities:text+image`.
+extension ModelFacts {
+    /// The reason why a text is no such list. It does not tell the text, which may come from a file of secrets.
+    struct Mistake: Error { let reason: String }
+
+    static func byModel(_ text: String) throws(Mistake) -> [String: ModelFacts] {
+        var all: [String: ModelFacts] = [:]
+        for row in text.split(whereSeparator: { $0 == ";" || $0.isNewline }) where !row.trimmed.isEmpty {
+            guard let sign = row.firstIndex(of: "="), case let name = String(row[..<sign].trimmed), !name.isEmpty else {
+                throw Mistake(reason: "a row has no model before =")
+            }
+            guard all[name] == nil else { throw Mistake(reason: "a model is there twice") }
+            var facts = ModelFacts()
+            for item in row[row.index(after: sign)...].split(separator: ",") { try facts.read(item.trimmed) }
+            all[name] = facts
+        }
+        guard !all.isEmpty else { throw Mistake(reason: "it names no model") }
+        return all
+    }
+
+    private mutating func read(_ item: Substring) throws(Mistake) {
+        guard let sign = item.firstIndex(of: ":") else {
+            throw Mistake(reason: "an item is not a word and its value, as context:128000")
+        }
+        let (word, value) = (item[..<sign].trimmed, item[item.index(after: sign)...].trimmed)
+        switch word {
+        case "context": contextWindow = try Self.number(word, value)
+        case "output": maxOutputTokens = try Self.number(word, value)
+        case "created": created = try Self.number(word, value)
+        case "owned_by": owner = try Self.names(word, value)[0]
+        case "input_modalities": inputs = try Self.names(word, value)
+        case "output_modalities": outputs = try Self.names(word, value)
+        case "supported_parameters": parameters = try Self.names(word, value)
+        default:
+            guard let ability = Abilities.named.first(where: { "\($0.word)" == word })?.ability else {
+                throw Mistake(reason: "a word is not one of \(Self.words)")
+            }
+            guard value == "true" || value == "false" else { throw Mistake(reason: "\(word) must be true or false") }
+            set(ability, value == "true")
+        }
+    }
+
+    private static var words: String {
+        let own = ["context", "output", "input_modalities", "output_modalities", "supported_parameters"]
+        return (own + Abilities.named.map { "\($0.word)" } + ["created", "owned_by"]).joined(separator: ", ")
+    }
+
+    private static func number(_ word: Substring, _ value: Substring) throws(Mistake) -> Int {
+        guard let number = Int(value), (1...4_000_000_000).contains(number) else {
+            throw Mistake(reason: "\(word) must be a number from 1 to 4000000000")
+        }
+        return number
+    }
+
+    private static func names(_ word: Substring, _ value: Substring) throws(Mistake) -> [String] {
+        let names = value.split(separator: "+", omittingEmptySubsequences: false).map { String($0.trimmed) }
+        guard names.count <= 64, names.allSatisfy(isName) else {
+            throw Mistake(reason: "\(word) must be names joined by +")
+        }
+        return names
+    }
+
+    /// Whether the text is a short name of letters, digits, `-` and `_`.
+    package static func isName(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy {
+                switch $0 {
+                case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "_"): true
+                default: false
+                }
+            }
+    }
+}

@@ -1,0 +1,55 @@
+extension ModelFacts {
+    /// The parameters that the relay makes up for, whatever the vendor.
+    private static let emulated = [
+        "max_tokens", "stop", "tools", "tool_choice", "response_format", "structured_outputs",
+    ]
+
+    /// Returns what the relay itself knows of a model.
+    ///
+    /// - Parameters:
+    ///   - isOfCatalogue: the model's features and vision are known.
+    ///   - searches: the vendor searches the web for its chat models.
+    init(_ model: Model, isOfCatalogue: Bool, searches: Bool) {
+        contextWindow = model.contextWindow
+        maxOutputTokens = model.maxOutputTokens
+        let isChat = !model.features.isDisjoint(with: [.chat, .code])
+        if isChat {
+            set([.tools, .structuredOutputs, .streaming], true)
+            parameters = Self.emulated
+        }
+        guard isOfCatalogue else { return }
+        if isChat {
+            set(.vision, model.hasVision)
+            let isSearching = searches && model.features.contains(.chat)
+            set(.webSearch, isSearching)
+            if isSearching { parameters = Self.emulated + ["web_search_options"] }
+        }
+        (inputs, outputs) = Self.modalities(of: model)
+    }
+
+    private static func modalities(of model: Model) -> ([String], [String]) {
+        let features = model.features
+        var inputs: [String] = []
+        var outputs: [String] = []
+        func add(_ name: String, to names: inout [String]) { if !names.contains(name) { names.append(name) } }
+        if !features.isDisjoint(with: [.chat, .code]) {
+            add("text", to: &inputs)
+            if model.hasVision { add("image", to: &inputs) }
+            add("text", to: &outputs)
+        }
+        if !features.isDisjoint(with: [.image, .imageEdit, .imageInpaint]) { add("text", to: &inputs) }
+        if !features.isDisjoint(with: [.imageEdit, .imageInpaint, .imageVariation]) { add("image", to: &inputs) }
+        if !features.isDisjoint(with: [.image, .imageEdit, .imageInpaint, .imageVariation]) {
+            add("image", to: &outputs)
+        }
+        if features.contains(.textToSpeech) {
+            add("text", to: &inputs)
+            add("audio", to: &outputs)
+        }
+        if !features.isDisjoint(with: [.speechToText, .audioTranslation]) {
+            add("audio", to: &inputs)
+            add("text", to: &outputs)
+        }
+        return (inputs, outputs)
+    }
+}
