@@ -93,7 +93,8 @@ struct OneMinFailure {
 
     /// Whether the text is JSON, or was before it was cut.
     static func isJSON(_ text: UnsafeRawBufferPointer) -> Bool {
-        let first = text.first { $0 > 32 }
+        // Also as a string in a string.
+        let first = text.first { $0 > 32 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
         return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
     }
 

@@ -123,25 +123,31 @@ extension UpstreamError {
 
     /// Words of the vendor as a client may read them: without the customer's team and names that no human gave, too.
     static func cleaned(_ text: String) -> String {
-        let isJSON = text.withBytes { OneMinFailure.isJSON($0) }
-        let line = isJSON ? "" : words(of: text, hiding: "1min.ai")
-        guard !line.contains(" team "), !line.contains("team only") else { return "" }
-        return line.split(separator: " ", omittingEmptySubsequences: false).map { isIdentifier($0) ? "…" : $0 }.joined(
-            separator: " "
-        )
+        let line = text.withBytes { text in
+            OneMinFailure.isJSON(text) ? "" : words(of: withoutIdentifiers(text), hiding: "1min.ai")
+        }
+        return line.contains(" team ") || line.contains("team only") ? "" : line
     }
 
-    /// Whether the word has more letters and digits in a row than any word of a language that parts words.
-    private static func isIdentifier(_ word: Substring) -> Bool {
-        var run = 0
-        for byte in word.utf8 {
-            switch byte {
-            case 48...57, 65...90, 97...122: run += 1
-            default: run = 0
-            }
-            if run > identifierBytes { return true }
+    /// Replaces letters and digits that are more in a row than those of any word of a language that parts words. It comes
+    /// before the text is cut, which could leave the beginning of one.
+    private static func withoutIdentifiers(_ text: UnsafeRawBufferPointer) -> String {
+        var out = ByteBuffer()
+        var start = 0
+        for index in 0...text.count {
+            if index < text.count, isOfIdentifier(text[index]) { continue }
+            if index - start > identifierBytes { out.append("…") } else { out.append(text[part: start..<index]) }
+            if index < text.count { out.append(text[index]) }
+            start = index + 1
         }
-        return false
+        return out.text
+    }
+
+    private static func isOfIdentifier(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, 65...90, 97...122: true
+        default: false
+        }
     }
 
     private static let identifierBytes = 30
