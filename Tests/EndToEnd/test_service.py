@@ -49,6 +49,7 @@ def test_health(http, path):
         "/v1/fine_tuning/jobs", "/v1/vector_stores", "/v1/realtime", "/v1/realtime/sessions",
         "/v1/conversations", "/v1/conversations/conv_1/items", "/v1/containers", "/v1/skills", "/v1/agents", "/v1/videos",
         "/v1/evals", "/v1/prompts", "/v1/chatkit/sessions", "/v1/uploads", "/chatkit",
+        "/v1/live", "/v1/live/sessions", "/v1/decisions", "/v1/audio/voices", "/v1/content_provenance_checks", "/v1/safety/checks", "/v1/vaults",
     ],
 )  # fmt: skip
 def test_what_is_not_offered(http, path):
