@@ -78,7 +78,8 @@ class Storm:
         self.store = Memcached()
         self.folder = folder
         self.threads = threads
-        self.left_rows: list[Row] = []
+        self.order = self.random.sample(ROWS, len(ROWS))
+        self.place = 0
         self.changes = 0
         self.asked: list[Asked] = []
         self.problems: list[str] = []
@@ -130,12 +131,11 @@ class Storm:
         return ended is None
 
     def next_rows(self) -> list[Row]:
-        """Each row once before one comes again."""
-        if len(self.left_rows) < ROWS_AT_ONCE:
-            again = ROWS.copy()
-            self.random.shuffle(again)
-            self.left_rows += [row for row in again if row not in self.left_rows]
-        return [self.left_rows.pop(0) for _ in range(ROWS_AT_ONCE)]
+        """Each row once before the first comes again. All passes have the same rows at once, so that those after the first need no
+        more memory."""
+        rows = self.order[self.place : self.place + ROWS_AT_ONCE]
+        self.place = (self.place + ROWS_AT_ONCE) % len(self.order) if len(rows) == ROWS_AT_ONCE else 0
+        return rows
 
     async def burst(self, row: Row) -> None:
         if self.random.random() < 0.3:
