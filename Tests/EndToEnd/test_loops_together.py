@@ -9,4 +9,6 @@ RUNS = 3
 @pytest.mark.parametrize("threads", [2, 4])
 @pytest.mark.parametrize("name", loops_together.ROWS)
 def test_all_are_answered(name, threads):
-    assert loops_together.play(loops_together.ROWS[name], threads, RUNS) == []
+    row = loops_together.ROWS[name]
+    # Large prompts wait for each other.
+    assert loops_together.play(row, threads, 1 if row.is_panel else RUNS) == []
