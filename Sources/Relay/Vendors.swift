@@ -184,7 +184,8 @@ extension VendorSite {
             baseURL: provider.baseURL,
             headers: provider.headers,
             options: EndpointOptions(provider, settings),
-            chatsBy: provider.chatsBy
+            chatsBy: provider.chatsBy,
+            allowedFields: provider.allowedFields
         )
     }
 }

@@ -333,18 +333,31 @@ OWN = "https://generativelanguage.googleapis.com/v1beta/files/abc-123"
 
 
 def test_addresses_of_google_go_on(gem, google, site):
-    urls = ["gs://bucket/a b.PNG", "gs://bucket/none", OWN, google.base_url + "/v1beta/files/x"]
+    urls = [OWN, google.base_url + "/v1beta/files/x"]
     content = [{"type": "text", "text": "x"}, *({"type": "image_url", "image_url": {"url": url}} for url in [*urls, site[0] + "/a.png"])]
     ask(gem, model="pro", messages=[{"role": "user", "content": content}])
     *files, last = google.body(MODEL)["contents"][0]["parts"][1:]
-    types = [{"mimeType": "image/png"}, {"mimeType": "image/jpeg"}, {}, {}]
-    assert files == [{"fileData": {"fileUri": url} | kind} for url, kind in zip(urls, types, strict=True)] and "inlineData" in last
-    google.says(MODEL, {})
-    source = {"type": "url", "url": "gs://bucket/a.pdf"}
-    body = {"model": "pro", "max_tokens": 50, "messages": [{"role": "user", "content": [{"type": "document", "source": source}]}]}
-    assert gem.post("/v1/messages", json=body).status_code == 200
-    (part,) = google.body(MODEL)["contents"][0]["parts"]
-    assert part == {"fileData": {"fileUri": "gs://bucket/a.pdf", "mimeType": "application/pdf"}}
+    assert files == [{"fileData": {"fileUri": url}} for url in urls] and "inlineData" in last
+
+
+def test_a_caller_with_his_own_key_may_name_a_place_in_the_cloud(start_relay, google, new_key):
+    relay = start_relay(
+        PROVIDER_G_KIND="gemini", PROVIDER_G_BASE_URL=google.base_url, PROVIDER_G_PASSTHROUGH="true", PROVIDER_G_MODELS=f"pro={MODEL}"
+    )
+    urls = ["gs://bucket/a b.PNG", "gs://bucket/none"]
+    content = [{"type": "text", "text": "x"}, *({"type": "image_url", "image_url": {"url": url}} for url in urls)]
+    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {new_key()}"}) as http:
+        google.says(MODEL, {})
+        assert ask(http, model="pro", messages=[{"role": "user", "content": content}]).status_code == 200
+        files = google.body(MODEL)["contents"][0]["parts"][1:]
+        types = [{"mimeType": "image/png"}, {"mimeType": "image/jpeg"}]
+        assert files == [{"fileData": {"fileUri": url} | kind} for url, kind in zip(urls, types, strict=True)]
+        google.says(MODEL, {})
+        source = {"type": "url", "url": "gs://bucket/a.pdf"}
+        body = {"model": "pro", "max_tokens": 50, "messages": [{"role": "user", "content": [{"type": "document", "source": source}]}]}
+        assert http.post("/v1/messages", json=body).status_code == 200
+        (part,) = google.body(MODEL)["contents"][0]["parts"]
+        assert part == {"fileData": {"fileUri": "gs://bucket/a.pdf", "mimeType": "application/pdf"}}
 
 
 def test_nobody_else_reads_googles_cloud(launch, anthropic_server):

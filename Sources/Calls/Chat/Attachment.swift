@@ -105,13 +105,15 @@ extension [Attachment] {
 }
 
 extension [Attachment] {
-    /// Leaves alone what a vendor reads itself; nobody else can read what is in a cloud.
-    package mutating func leave(to vendor: any ChatVendor) throws(APIError) {
+    /// Leaves alone what a vendor reads itself; nobody else can read what is in a cloud. With a key of the relay's, the
+    /// operator's account would read its own.
+    package mutating func leave(to vendor: any ChatVendor, isCallersKey: Bool) throws(APIError) {
         for place in indices {
             guard case .address(let address) = self[place].source else { continue }
-            if vendor.reads(address) {
+            let isInCloud = address.hasPrefix(Attachment.cloudScheme)
+            if vendor.reads(address), isCallersKey || !isInCloud {
                 self[place].source = .kept(address)
-            } else if address.hasPrefix(Attachment.cloudScheme) {
+            } else if isInCloud {
                 throw .picture(self[place].param, "is no data:, https: or http: URL", code: "invalid_image_url")
             }
         }

@@ -101,7 +101,7 @@ package protocol FormSource: AnyObject, Sendable {
     /// The time in which `next` has waited for the caller up to now, all calls of it together.
     var waitedNanoseconds: UInt64 { get }
     /// From its beginning on, for a vendor that calls the model so.
-    func begin(model: String)
+    func begin(model: String, passing fields: PassedFields)
     /// Adds the next bytes to `piece`; false: that was all. Throws if the caller's form is wrong, or does not come.
     func next(into piece: inout ByteBuffer) async throws(APIError) -> Bool
 }

@@ -41,6 +41,9 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     /// Given to the reader, of what is held.
     private var given = 0
     private var newModel = ""
+    private var passed = PassedFields(allowing: [], isCallersKey: false)
+    /// Why the form must not go on; nil: it may.
+    private var refusal: APIError?
     private var isInModel = false
     private var isInFormat = false
     private var format = ByteBuffer()
@@ -208,8 +211,10 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     // MARK: To a vendor
 
-    func begin(model: String) {
+    func begin(model: String, passing fields: PassedFields) {
         newModel = model
+        passed = fields
+        refusal = nil
         given = 0
         isInModel = false
         isInFormat = false
@@ -227,12 +232,13 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             do throws(RequestError) {
                 if let event = try reader.next() {
                     try append(event, to: &out)
-                    if hasEnded { return true }
-                    continue
+                    if refusal == nil, hasEnded { return true }
+                    if refusal == nil { continue }
                 }
             } catch {
                 throw Self.told(error)
             }
+            if let refusal { throw refusal }
             try await feed()
         }
         return true
@@ -264,6 +270,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         case .part(let part):
             partBytes = 0
             try part.check()
+            refusal = refusal ?? passed.refusal(ofFormField: part.name)
             isLeftOut = part.staysHere
             if isLeftOut { return }
             isInModel = part.name.hasSameBytes(as: "model")

@@ -57,7 +57,9 @@ final class ChatPlan: @unchecked Sendable {
     ) throws(APIError) {
         let (model, provider) = (candidate.model, candidate.provider)
         try candidate.check(call)
-        if call.needs.contains(.inlineMedia) { try call.attachments.leave(to: provider) }
+        if call.needs.contains(.inlineMedia) {
+            try call.attachments.leave(to: provider, isCallersKey: !candidate.usesOwnKey)
+        }
         abilities = provider.abilities(for: call, of: model).subtracting(isRepair ? .asText : [])
         try Completion.check(call, against: abilities)
         var loadsMedia = call.needs.contains(.inlineMedia) && !abilities.contains(.inlineMedia)

@@ -82,6 +82,8 @@ extension ProviderSettings {
         generates = reader.boolean(key("GENERATE"))
         generateModel = reader.text(key("GENERATE_MODEL"))
         cloud = CloudSettings(instance, kind, isPassthrough: isPassthrough, &reader)
+        allowedFields = reader.list(key("ALLOW_FIELDS"))
+        if kind != .openai { reader.refuse(key("ALLOW_FIELDS"), "only kind openai has it; remove this line") }
         headers = reader.list(key("HEADERS"))
         if !row.takesHeaders {
             reader.refuse(key("HEADERS"), "kind \(kind.rawValue) takes no headers; remove this line")

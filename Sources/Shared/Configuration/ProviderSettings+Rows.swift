@@ -34,6 +34,12 @@ extension SettingFamily {
                 "header lines of calls to it, not for onemin and echo: Name: value; Name: value",
                 .secret
             ),
+            SettingRow(
+                "ALLOW_FIELDS",
+                .options(RoutingFields.names),
+                "",
+                "fields that choose a model or server there and pass all the same; price and limits follow the alias"
+            ),
             SettingRow("ACCOUNT_ID", .label, "", "id of the account, for cloudflare"),
             SettingRow("PROJECT_ID", .label, "", "id of the project, for vertexai_gemini and vertexai_claude"),
             SettingRow("CLIENT_ID", .token, "", "id of the OAuth client, for the same"),

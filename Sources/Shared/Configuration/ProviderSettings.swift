@@ -62,6 +62,8 @@ package struct ProviderSettings: Sendable, Equatable {
     package let generateModel: String?
     /// Header lines of its calls, which go before those that its kind has; secrets.
     package let headers: [String]
+    /// Fields of `RoutingFields` that pass, though they may choose another model.
+    package let allowedFields: [String]
     package let cloud: CloudSettings
 }
 

@@ -7,7 +7,14 @@ package import Shared
 package struct NativeRequest {
     /// Nil: it has to be written anew: it says something that only the relay knows, or is not one that all readers
     /// understand alike.
-    static func written(_ original: Body, for call: borrowing ChatCall, _ model: String) -> Body? {
+    ///
+    /// - Parameter isOpenAI: whether the newer name of the bound on tokens is known, so that it is the one of two that stays.
+    static func written(
+        _ original: Body,
+        for call: borrowing ChatCall,
+        _ model: String,
+        isOpenAI: Bool
+    ) -> Body? {
         let root = RawJSON(original.bytes)
         guard root.isObject, let members = distinct(root), !mayHideFiles(root) else { return nil }
         var out = ByteBuffer()
@@ -16,11 +23,22 @@ package struct NativeRequest {
         out.append(json: model)
         var hasMessages = false
         var hasOptions = false
+        // Of two bounds a server may know the other one only.
+        let other: StaticString = isOpenAI ? "max_tokens" : "max_completion_tokens"
+        let hasBounds = ["max_tokens", "max_completion_tokens"].allSatisfy { (name: StaticString) in
+            members.contains { $0.name.equals(name) && !$0.value.isNull }
+        }
         for member in members where !mayBeDisguised(member.name) || !FieldNames.isDisguised(member.name) {
             switch member.name {
             case "model", "web_search", "num_of_site", "max_word": continue
             case "new_input", "file_ids":
                 guard member.value.isNull else { return nil }
+                continue
+            case "max_tokens" where hasBounds, "max_completion_tokens" where hasBounds:
+                if !member.name.equals(other), let bound = call.maxTokens {
+                    out.append(isOpenAI ? #","max_completion_tokens":"# : #","max_tokens":"#)
+                    out.append(decimal: bound)
+                }
                 continue
             case "tools": guard !asksTheRelay(member.value) else { return nil }
             case "messages": hasMessages = true

@@ -158,11 +158,15 @@ extension OpenAILike: ChatVendor {
         } else {
             // Others call for the other choices.
             if mends.contains(.noChoices) { call.choices = 1 }
-            let mayLearn = vendorCall.credential.label != nil
-            form = OpenAILikeForm(self, call, model, thoughts(of: vendorCall), mayLearn: mayLearn)
+            form = OpenAILikeForm(self, call, model, thoughts(of: vendorCall), isCallersKey: vendorCall.isCallersKey)
         }
         return WireChat(wire, form, call, model, vendorCall, mends: mends)
     }
+}
+
+extension VendorCall {
+    /// Whether the vendor is called with the caller's own key.
+    var isCallersKey: Bool { credential.label == nil }
 }
 
 extension ChatCall {

@@ -20,16 +20,17 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     /// Of the answer, if it may lack choices.
     private var reader: AnswerReader?
     private(set) var refusal: APIError?
+    private let passed: PassedFields
 
     /// - Parameters:
     ///   - thoughts: nil: none are remembered.
-    ///   - mayLearn: what the answer lacks is remembered of the model.
+    ///   - isCallersKey: whether the caller's own key is used. Otherwise what the answer lacks is remembered of the model.
     init(
         _ vendor: OpenAILike,
         _ call: borrowing ChatCall,
         _ model: Model,
         _ thoughts: CallerThoughts?,
-        mayLearn: Bool
+        isCallersKey: Bool
     ) {
         completions = vendor.completions
         isOpenAI = vendor.isOpenAI
@@ -38,6 +39,11 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         mostCalls = call.mostCalls
         self.model = model.id
         self.thoughts = thoughts
+        passed = PassedFields(
+            allowing: vendor.site.allowedFields,
+            isCallersKey: isCallersKey,
+            choices: call.choices
+        )
         remembersThoughts = vendor.isDeepSeek
         terms = AnswerTerms(
             model: call.model,
@@ -47,7 +53,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             mostCalls: call.original == nil ? mostCalls : .max,
             isLegacy: call.needs.contains(.functions),
             vendor: vendor.wire,
-            learnsChoicesOf: mayLearn && call.choices > 1 ? model.id : nil,
+            learnsChoicesOf: !isCallersKey && call.choices > 1 ? model.id : nil,
             bounds: UsageBounds(call, model)
         )
     }
@@ -58,7 +64,13 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     }
 
     private func written(_ call: ChatCall, _ mends: Mends) -> Body {
-        if let original = call.original, let written = NativeRequest.written(original, for: call, model) {
+        if let original = call.original ?? call.changedOriginal, let refusal = passed.refusal(of: original) {
+            self.refusal = refusal
+            return original
+        }
+        if let original = call.original,
+            let written = NativeRequest.written(original, for: call, model, isOpenAI: isOpenAI)
+        {
             return written
         }
         refusal = call.refusalOfFiles(takesPictures: false)

@@ -12,14 +12,18 @@ package struct VendorSite: Sendable {
     package let options: EndpointOptions
     /// Of the kind openai; nil: `auto` at OpenAI and Azure, else `chat`.
     let chatsBy: ProviderSettings.ChatPath?
+    /// Fields of `RoutingFields` that pass.
+    let allowedFields: [String]
 
     package init(
         name: String,
         baseURL: String,
         headers: [String],
         options: EndpointOptions,
-        chatsBy: ProviderSettings.ChatPath? = nil
+        chatsBy: ProviderSettings.ChatPath? = nil,
+        allowedFields: [String] = []
     ) {
+        self.allowedFields = allowedFields
         self.chatsBy = chatsBy
         self.name = name
         self.baseURL = baseURL
@@ -29,7 +33,14 @@ package struct VendorSite: Sendable {
 
     /// The part of it below that path.
     func below(_ path: String) -> VendorSite {
-        VendorSite(name: name, baseURL: baseURL + path, headers: headers, options: options, chatsBy: chatsBy)
+        VendorSite(
+            name: name,
+            baseURL: baseURL + path,
+            headers: headers,
+            options: options,
+            chatsBy: chatsBy,
+            allowedFields: allowedFields
+        )
     }
 }
 

@@ -28,7 +28,8 @@ extension ChatCall {
         let most = 1...Int(Int32.max)
         let newer = try fields.integer("max_completion_tokens", most)
         let older = try fields.integer("max_tokens", most)
-        maxTokens = newer ?? older
+        // A server may know either of them.
+        maxTokens = newer.map { max($0, older ?? 0) } ?? older
         if choices > 1 { needs.insert(.choices) }
         if !stops.isEmpty { needs.insert(.stops) }
         if maxTokens != nil { needs.insert(.tokenBound) }

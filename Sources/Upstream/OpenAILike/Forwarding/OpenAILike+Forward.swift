@@ -52,6 +52,8 @@ extension OpenAILike: Forwarder {
         _ model: Model,
         _ vendorCall: VendorCall
     ) async throws(UpstreamError) -> any UpstreamStream {
+        let passed = PassedFields(allowing: site.allowedFields, isCallersKey: vendorCall.isCallersKey)
+        if let refusal = passed.refusal(of: body) { throw UpstreamError(refusing: refusal) }
         let written: Body
         do throws(APIError) {
             written = try NativeRequest.written(body, model.id)
@@ -73,7 +75,10 @@ extension OpenAILike: Forwarder {
         _ model: Model,
         _ vendorCall: VendorCall
     ) async throws(UpstreamError) -> any UpstreamStream {
-        form.begin(model: model.id)
+        form.begin(
+            model: model.id,
+            passing: PassedFields(allowing: site.allowedFields, isCallersKey: vendorCall.isCallersKey)
+        )
         let headers = wire.headers.headers(for: vendorCall.key, contentType: form.contentType)
         let upload: any UpstreamUpload
         do throws(TransportError) {

@@ -1,0 +1,164 @@
+package import Engine
+package import Shared
+
+/// Judges the fields of a request that goes on to a vendor as it came: none may lead to another model, server or account than
+/// those that the caller was admitted to, nor ask for more completions than were reserved.
+package struct PassedFields: Sendable {
+    /// The routing fields that pass. Nil: all do, as the caller calls the vendor with a key of his own.
+    private let allowed: [String]?
+    private let choices: Int
+
+    /// - Parameters:
+    ///   - allowed: the routing fields that the settings let pass.
+    ///   - isCallersKey: whether the caller calls the vendor with a key of his own.
+    ///   - choices: the completions that are reserved.
+    package init(allowing allowed: [String], isCallersKey: Bool, choices: Int = 1) {
+        self.allowed = isCallersKey ? nil : allowed
+        self.choices = choices
+    }
+
+    /// Returns why the request is refused; nil: it is not.
+    package func refusal(of request: Body) -> APIError? { refusal(of: RawJSON(request.bytes), within: "", depth: 0) }
+
+    private static let maxDepth = 8
+
+    private func refusal(of object: RawJSON, within place: String, depth: Int) -> APIError? {
+        for member in object.members {
+            guard let field = Field(member.name) else { continue }
+            let name = place + field.name
+            switch field {
+            case .extra:
+                if member.value.isNull { continue }
+                guard member.value.isObject, depth < Self.maxDepth else { return .type(name, "an object") }
+                if let inner = refusal(of: member.value, within: name + ".", depth: depth + 1) { return inner }
+            case .count: if !isWithinChoices(member.value) { return Self.tooMany(name) }
+            case .routing(let routing): if !passes(routing) { return Self.routing(name) }
+            }
+        }
+        return nil
+    }
+
+    /// Returns why a form with a field of that name is refused; nil: it is not.
+    package func refusal(ofFormField name: String) -> APIError? {
+        switch name.withBytes({ Field($0) }) {
+        case nil: nil
+        case .extra: allowed == nil ? nil : Self.routing("extra_body")
+        case .count(let name): Self.tooMany(name)
+        case .routing(let name): passes(name) ? nil : Self.routing(name)
+        }
+    }
+
+    private func passes(_ name: String) -> Bool { allowed?.contains(name) ?? true }
+
+    private func isWithinChoices(_ value: RawJSON) -> Bool {
+        value.isNull || value.bytes.count <= 3 && (Int(value.bytes.text).map { $0 <= choices } ?? false)
+    }
+
+    private static func tooMany(_ name: String) -> APIError {
+        .unsupported(name, "'\(name)' must not ask for more completions than 'n'. Remove '\(name)'.")
+    }
+
+    private static func routing(_ name: String) -> APIError {
+        let why = "'\(name)' is not supported: it may choose another model than 'model'. Remove '\(name)'."
+        return .unsupported(name, why)
+    }
+}
+
+/// A field that is judged.
+private enum Field {
+    case extra
+    /// Of completions.
+    case count(String)
+    case routing(String)
+
+    var name: String {
+        switch self {
+        case .extra: "extra_body"
+        case .count(let name), .routing(let name): name
+        }
+    }
+
+    private static let counts = ["best_of", "num_choices"]
+    private static let known: [(letters: [UInt8], field: Field)] =
+        [(Self.letters(of: "extra_body"), .extra)] + counts.map { (letters(of: $0), .count($0)) }
+        + RoutingFields.names.map { (letters(of: $0), .routing($0)) }
+
+    private static func letters(of name: String) -> [UInt8] { name.utf8.filter { $0 != UInt8(ascii: "_") } }
+
+    /// Nil: no reader takes it for one of these.
+    ///
+    /// - Parameter name: as it is written, in JSON with its escapes.
+    init?(_ name: UnsafeRawBufferPointer) {
+        var letters = FoldedName(name)
+        guard let first = letters.next(), "mrpfcedubain".utf8.contains(first) else { return nil }
+        let found = Self.known.first { entry in
+            guard entry.letters.first == first else { return false }
+            var rest = letters
+            for letter in entry.letters.dropFirst() where rest.next() != letter { return false }
+            return rest.next() == nil
+        }
+        guard let found else { return nil }
+        self = found.field
+    }
+}
+
+/// The letters of a field's name as the most lenient of decoders reads them: small, whatever separates words left out, escapes
+/// resolved, up to a bracket or a NUL.
+private struct FoldedName: IteratorProtocol {
+    private let name: UnsafeRawBufferPointer
+    private var index = 0
+
+    init(_ name: UnsafeRawBufferPointer) { self.name = name }
+
+    mutating func next() -> UInt8? {
+        while index < name.count {
+            switch scalar() {
+            case 0, 0x5b:
+                index = name.count
+                return nil
+            // White space, and what joins words.
+            case 9...13, 0x20, 0x2d, 0x2e, 0x5f, 0xa0, 0xfeff: continue
+            case 0x17f: return UInt8(ascii: "s")
+            case 0x212a: return UInt8(ascii: "k")
+            case let letter where 0x41...0x5a ~= letter: return UInt8(letter) | 32
+            case let letter where letter < 0x80: return UInt8(letter)
+            // Wide forms of ASCII, which some normalize.
+            case let letter where 0xff21...0xff3a ~= letter: return UInt8(letter - 0xff21 + 0x61)
+            case let letter where 0xff41...0xff5a ~= letter: return UInt8(letter - 0xff41 + 0x61)
+            case 0xff3f: continue
+            default: return 0xff
+            }
+        }
+        return nil
+    }
+
+    /// The next character, of which the bytes are valid.
+    private mutating func scalar() -> Int {
+        let byte = name[index]
+        index += 1
+        if byte == UInt8(ascii: "\\"), index < name.count { return escape() }
+        guard byte >= 0xc0 else { return Int(byte) }
+        let more = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1
+        var scalar = Int(byte) & (0x3f >> more)
+        for _ in 0..<more where index < name.count {
+            scalar = scalar << 6 | Int(name[index] & 0x3f)
+            index += 1
+        }
+        return scalar
+    }
+
+    private mutating func escape() -> Int {
+        let kind = name[index]
+        index += 1
+        guard kind == UInt8(ascii: "u") else {
+            return "bfnrt".utf8.contains(kind) ? 0x20 : Int(kind)
+        }
+        var scalar = 0
+        for _ in 0..<4 where index < name.count {
+            let digit = name[index]
+            scalar = scalar << 4 | (digit <= 57 ? Int(digit) - 48 : (Int(digit) | 32) - 87)
+            index += 1
+        }
+        return scalar
+    }
+}
