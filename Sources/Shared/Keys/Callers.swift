@@ -58,10 +58,15 @@ package final class Callers: @unchecked Sendable {
 }
 
 extension Request {
-    /// The key: `Authorization: Bearer`, else `x-api-key`, else `api-key`.
+    /// Returns the key of `Authorization: Bearer`, `x-api-key` or `api-key`. Throws if they are not the same.
     package func bearer() throws(APIError) -> UnsafeRawBufferPointer? {
-        let key = self[.authorization].flatMap(Self.bearerValue) ?? self[.xAPIKey] ?? self[.apiKey]
-        guard let key, !key.isEmpty else { return nil }
+        var key: UnsafeRawBufferPointer?
+        for given in [self[.authorization].flatMap(Self.bearerValue), self[.xAPIKey], self[.apiKey]] {
+            guard let given, !given.isEmpty else { continue }
+            if let key, !key.elementsEqual(given) { throw .keysDiffer }
+            key = given
+        }
+        guard let key else { return nil }
         let isPlain = key.count <= SettingType.tokenLimit && key.allSatisfy { $0 > 32 && $0 < 127 }
         guard isPlain else { throw .wrongKey("") }
         return key
@@ -76,6 +81,14 @@ extension Request {
 extension APIError {
     package static var noKey: APIError {
         APIError(401, "No API key was provided. Send it as `Authorization: Bearer KEY`.", code: "invalid_api_key")
+    }
+
+    fileprivate static var keysDiffer: APIError {
+        APIError(
+            400,
+            "The request has different API keys. Send one of Authorization, x-api-key and api-key.",
+            code: "ambiguous_api_key"
+        )
     }
 
     package static func wrongKey(_ key: String) -> APIError {
