@@ -9,7 +9,7 @@ package struct RequestHead {
     package var isHTTP11 = true
     package var isKeepAlive = true
     package var expectsContinue = false
-    var values = InlineArray<18, ByteRange>(repeating: ByteRange())
+    var values = InlineArray<19, ByteRange>(repeating: ByteRange())
 
     package init() {}
 
@@ -37,6 +37,7 @@ package enum HeaderField: Int, CaseIterable {
     case host, connection, contentLength, transferEncoding, expect
     case authorization, xAPIKey, apiKey, contentType, contentEncoding, accept
     case origin, accessControlRequestHeaders, id, cookie, xForwardedFor, cacheControl, anthropicVersion
+    case secFetchSite
 
     /// In lower case.
     package var name: StaticString {
@@ -59,6 +60,7 @@ package enum HeaderField: Int, CaseIterable {
         case .xForwardedFor: "x-forwarded-for"
         case .cacheControl: "cache-control"
         case .anthropicVersion: "anthropic-version"
+        case .secFetchSite: "sec-fetch-site"
         }
     }
 

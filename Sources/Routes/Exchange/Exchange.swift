@@ -22,6 +22,8 @@ final class Exchange: @unchecked Sendable {
     var formAhead: ForwardedForm?
     /// The connection ends after the response.
     var closes = false
+    /// Whether pages of other sites may read the answer, as far as `CORS_ORIGINS` says so.
+    var isShared = true
     /// For `Allow`.
     var allowed: [StaticString] = []
     /// The caller, and the group of the endpoint, once they are known.
@@ -164,9 +166,9 @@ final class Exchange: @unchecked Sendable {
     }
 
     private func head(_ status: Int, type: StaticString?) -> ResponseHead {
-        var head = gateway.head(status, type: type, id: record.id, since: record.startedAt)
+        var head = gateway.head(status, type: type, id: record.id, since: record.startedAt, isShared: isShared)
         head.closes = closes
-        addOrigin(&head)
+        if isShared { addOrigin(&head) }
         let standing = standing
         standing?.appendLimits(to: &head.fields)
         surface.appendFields(record.id, standing, to: &head.fields)
@@ -282,7 +284,8 @@ extension Gateway {
         _ status: Int,
         type: StaticString?,
         id: String,
-        since startedAt: LoopTime
+        since startedAt: LoopTime,
+        isShared: Bool = true
     ) -> ResponseHead {
         var head = ResponseHead(status: status)
         if let type { head.add("Content-Type", type) }
@@ -290,7 +293,11 @@ extension Gateway {
         head.fields.append("OpenAI-Processing-Ms: ")
         head.fields.append(decimal: loop.now.milliseconds(since: startedAt))
         head.fields.append("\r\n")
-        head.fields.append(commonFields.bytes)
+        if isShared {
+            head.fields.append(commonFields.bytes)
+        } else {
+            head.fields.append(Gateway.plainFields.bytes)
+        }
         return head
     }
 }

@@ -89,9 +89,18 @@ final class Gateway: @unchecked Sendable {
         }
     }
 
-    private static func commonFields(isOpenToAllOrigins: Bool) -> ByteBuffer {
+    /// Header lines of answers that pages of other sites must not read.
+    static var plainFields: ByteBuffer {
         var head = ResponseHead(status: 200)
         head.add("OpenAI-Version", "2020-10-01")
+        var fields = ByteBuffer()
+        fields.append(head.fields.bytes)
+        return fields
+    }
+
+    private static func commonFields(isOpenToAllOrigins: Bool) -> ByteBuffer {
+        var head = ResponseHead(status: 200)
+        head.fields.append(plainFields.bytes)
         if isOpenToAllOrigins {
             head.add("Access-Control-Allow-Origin", "*")
         } else {

@@ -7,7 +7,10 @@ func reloadSettings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
     guard access != .off, let reloader = gateway.process.reloader.withLock({ $0 }) else {
         throw APIError(404, "Not found")
     }
-    guard access.permits(exchange.request) else { throw APIError(403, "Not permitted") }
+    let request = exchange.request
+    guard access.permits(request, gateway.settings), request.isOfOwnPage(gateway.settings) else {
+        throw APIError(403, "Not permitted")
+    }
     if access == .open, !gateway.process.reloads.mayBegin(at: gateway.loop.now) {
         var error = APIError(429, "Configuration was reloaded a moment ago")
         error.retryAfterSeconds = OpenReloads.pauseSeconds
@@ -46,10 +49,10 @@ extension Exchange {
 }
 
 extension ReloadAccess {
-    fileprivate func permits(_ request: Request) -> Bool {
+    fileprivate func permits(_ request: Request, _ settings: Settings) -> Bool {
         switch self {
         case .open: true
-        case .local: request.peer.isLoopback && !request.isForwarded
+        case .local: request.peer.isLoopback && !request.isForwarded && request.isToThisMachine(settings)
         case .admin, .off: false
         }
     }
