@@ -17,12 +17,22 @@ package struct Download: Sendable {
     private let proxy: String
     /// A PEM file; nil: the system's.
     private let certificateFile: String?
+    /// Whether the document proves by itself where it comes from.
+    private let isSealed: Bool
 
     private static let limitBytes = 1 << 20
     private static let limitSeconds = 10
     private static let redirects = 5
 
-    package init(_ url: String, agent: String, proxy: String = "", certificateFile: String? = nil) {
+    /// - Parameter isSealed: whether only who has its key can have written the document: another host may then send it.
+    package init(
+        _ url: String,
+        agent: String,
+        proxy: String = "",
+        certificateFile: String? = nil,
+        isSealed: Bool = false
+    ) {
+        self.isSealed = isSealed
         self.url = url
         self.agent = agent
         self.proxy = proxy
@@ -37,10 +47,48 @@ package struct Download: Sendable {
         let headers = UpstreamHeaders(
             ["User-Agent: \(agent)", "Accept: */*"] + (tag.map { ["If-None-Match: \($0)"] } ?? [])
         )
-        let code = withExtendedLifetime(headers) { () -> CURLcode in
-            let failed = prepare(easy, headers, received).first { $0 != CURLE_OK }
-            return failed ?? curl_easy_perform(easy)
+        var place = url
+        for _ in 0...Self.redirects {
+            let code = withExtendedLifetime(headers) { () -> CURLcode in
+                let failed = prepare(easy, place, headers, received).first { $0 != CURLE_OK }
+                return failed ?? curl_easy_perform(easy)
+            }
+            guard let next = target(of: easy, code) else { return outcome(of: easy, code, received, tag) }
+            if let problem = problem(from: place, to: next) { return .failed(problem) }
+            place = next
         }
+        return .failed("it is redirected more than \(Self.redirects) times")
+    }
+
+    /// Returns the URL that the answer redirects to; nil: it does not.
+    private func target(of easy: UnsafeMutableRawPointer, _ code: CURLcode) -> String? {
+        var status = 0
+        var location: UnsafePointer<CChar>?
+        guard code == CURLE_OK, relay_curl_status(easy, &status) == CURLE_OK, status / 100 == 3 else { return nil }
+        guard relay_curl_redirect(easy, &location) == CURLE_OK, let location else { return nil }
+        return String(cString: location)
+    }
+
+    /// Returns why a redirect is not followed, in which only hosts stand; nil: it is.
+    private func problem(from old: String, to new: String) -> String? {
+        guard let from = Endpoint(old, EndpointOptions()), let to = Endpoint(new, EndpointOptions()),
+            let (oldHost, newHost) = from.host.flatMap({ old in to.host.map { (old, $0) } })
+        else { return "it is redirected to what is no URL" }
+        let hosts = "it is redirected from \(oldHost) to \(newHost)"
+        guard to.isHTTPS || !from.isHTTPS && to.isHTTP else { return "\(hosts) without TLS, which is not followed" }
+        if from.hasOrigin(of: to) || from.isUpgraded(by: to) { return nil }
+        guard from.isHTTPS, to.isHTTPS, isSealed else {
+            return "\(hosts); another host or port is followed only from https to https, with CONFIG_KEY set"
+        }
+        return nil
+    }
+
+    private func outcome(
+        of easy: UnsafeMutableRawPointer,
+        _ code: CURLcode,
+        _ received: Received,
+        _ tag: String?
+    ) -> Outcome {
         if received.isTooLong { return .failed("the document is larger than 1 MB") }
         guard code == CURLE_OK else { return .failed(String(cString: curl_easy_strerror(code))) }
         var status = 0
@@ -54,18 +102,14 @@ package struct Download: Sendable {
 
     private func prepare(
         _ easy: UnsafeMutableRawPointer,
+        _ url: String,
         _ headers: UpstreamHeaders,
         _ received: Received
     ) -> [CURLcode] {
         let this = Unmanaged.passUnretained(received).toOpaque()
-        // A download that began with TLS stays with it.
-        let schemes = url.lowercased().hasPrefix("https:") ? "https" : "http,https"
         var codes = [
             relay_curl_set_text(easy, CURLOPT_URL, url),
             relay_curl_set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https"),
-            relay_curl_set_text(easy, CURLOPT_REDIR_PROTOCOLS_STR, schemes),
-            relay_curl_set_long(easy, CURLOPT_FOLLOWLOCATION, 1),
-            relay_curl_set_long(easy, CURLOPT_MAXREDIRS, Self.redirects),
             relay_curl_set_long(easy, CURLOPT_TIMEOUT, Self.limitSeconds),
             relay_curl_set_long(easy, CURLOPT_NOSIGNAL, 1),
             relay_curl_set_text(easy, CURLOPT_PROXY, proxy),

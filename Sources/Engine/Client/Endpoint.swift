@@ -44,6 +44,15 @@ package final class Endpoint: @unchecked Sendable {
         return part(CURLUPART_HOST) != nil && part(CURLUPART_USER) == nil && part(CURLUPART_PASSWORD) == nil
     }
 
+    var isHTTPS: Bool { part(CURLUPART_SCHEME)?.lowercased() == "https" }
+    var isHTTP: Bool { part(CURLUPART_SCHEME)?.lowercased() == "http" }
+
+    /// Whether the other one is the same host with TLS, both at the ports that their schemes have.
+    func isUpgraded(by other: Endpoint) -> Bool {
+        isHTTP && other.isHTTPS && host?.lowercased() == other.host?.lowercased()
+            && part(CURLUPART_PORT) == "80" && other.part(CURLUPART_PORT) == "443"
+    }
+
     private func part(_ which: CURLUPart) -> String? { urlPart(url, which) }
 
     /// The absolute URL of a redirection to `location`; nil: `location` is no URL.

@@ -79,7 +79,8 @@ extension Settings {
             url,
             agent: Product.name,
             proxy: reader.text("UPSTREAM_PROXY") ?? "",
-            certificateFile: reader.text("SSL_CERT_FILE")
+            certificateFile: reader.text("SSL_CERT_FILE"),
+            isSealed: key != nil
         )
         let known = remote?.url == url ? remote : nil
         let bytes: [UInt8]
