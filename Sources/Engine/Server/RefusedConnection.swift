@@ -1,0 +1,80 @@
+import CLinux
+import Glibc
+
+/// A connection that there is no memory for: the client is told to come back, and what it still sends is dropped until it
+/// stops, or for a moment. Closed at once it would be reset, and lose the answer.
+///
+/// `@unchecked`: used on its loop's thread only.
+final class RefusedConnection: Watcher, TimerTarget, @unchecked Sendable {
+    private let descriptor: Int32
+    private let loop: EventLoop
+    private let whenClosed: (RefusedConnection) -> Void
+    private lazy var timer = Timer(self)
+
+    private static let lingerNanoseconds: UInt64 = 1_000_000_000
+    /// In one turn.
+    private static let maxReads = 16
+
+    private static let response: StaticString = """
+        HTTP/1.1 503 Service Unavailable\r
+        Content-Type: application/json\r
+        Content-Length: 163\r
+        Retry-After: 1\r
+        Retry-After-Ms: 1000\r
+        Connection: close\r
+        \r
+        {"error":{"message":"Too many connections from this address hold memory. Close some, or try again \
+        in 1 s.","type":"server_error","param":null,"code":"overloaded"}}
+        """
+
+    /// Sends the response. `whenClosed` is called once, unless `refuse` returns nil.
+    private init(_ descriptor: Int32, on loop: EventLoop, whenClosed: @escaping (RefusedConnection) -> Void) {
+        self.descriptor = descriptor
+        self.loop = loop
+        self.whenClosed = whenClosed
+    }
+
+    /// Sends the response to a client whose connection is then closed.
+    ///
+    /// - Parameter lingers: false: the connection is closed at once, as too many others are still being dropped.
+    /// - Returns: the connection, which has to be kept until `whenClosed`; nil if it is closed already.
+    static func refuse(
+        _ descriptor: Int32,
+        on loop: EventLoop,
+        lingers: Bool,
+        whenClosed: @escaping (RefusedConnection) -> Void
+    ) -> RefusedConnection? {
+        _ = response.withUTF8Buffer { Glibc.send(descriptor, $0.baseAddress, $0.count, relay_no_signal) }
+        shutdown(descriptor, Int32(SHUT_WR))
+        guard lingers else {
+            close(descriptor)
+            return nil
+        }
+        let refused = RefusedConnection(descriptor, on: loop, whenClosed: whenClosed)
+        loop.watch(descriptor, refused, for: EPOLLIN.rawValue)
+        loop.arm(refused.timer, at: loop.now + lingerNanoseconds)
+        return refused
+    }
+
+    func ready(_ events: UInt32) {
+        let hasEnded = withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 1) { room in
+            for _ in 0..<Self.maxReads {
+                let count = recv(descriptor, room.baseAddress, room.count, 0)
+                if count > 0 || count < 0 && errno == EINTR { continue }
+                return count == 0 || errno != EAGAIN
+            }
+            return false
+        }
+        if hasEnded { end() }
+    }
+
+    func timerFired() { end() }
+
+    /// Closes the connection.
+    func end() {
+        loop.remove(timer)
+        loop.forget(descriptor)
+        close(descriptor)
+        whenClosed(self)
+    }
+}
