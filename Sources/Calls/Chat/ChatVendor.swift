@@ -57,7 +57,7 @@ extension PreparedChat {
 }
 
 /// A whole answer: behind one pointer, since each frame on its way has room for it.
-package struct ChatAnswer: Sendable {
+package struct ChatAnswer: PartialAnswer {
     /// The most of a choice that is put together.
     package static let limitBytes = 33_554_432
 

@@ -74,7 +74,9 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     /// Somebody wants to know of each call.
     package var keepsRecords = false
     private var records: [CallRecord] = []
-    /// The time by which a chat's response has to begin; `distantFuture` if there is none.
+    /// No call is repeated from then on.
+    package var repeatsEndAt = LoopTime.distantFuture
+    /// Of chats: an answer has to begin by then; `.distantFuture`: whenever it does.
     package var endsAt = LoopTime.distantFuture
 
     fileprivate init(_ terms: CallTerms?) { self.terms = terms }
@@ -173,6 +175,8 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     func failed(_ error: UpstreamError, after usage: Usage, billed: Usage, at server: Server?) {
         if usage.completionTokens == 0, !error.mayBeBilled {
             isRefused = true
+            // A call that took nothing cost nothing, as far as its price is known.
+            if server?.price != nil { spend(.nothing, at: server?.price) }
         } else if usage.completionTokens == 0, error.kind == .cancelled {
             if let terms { creditsGivenUp += server?.credits(usage, terms) ?? terms.creditsPerCall }
             promptGivenUp = billed.promptTokens

@@ -44,6 +44,8 @@ package struct UpstreamError: Error {
         package var isCut = false
         /// That the vendor told of an answer which cannot be used.
         package var usage: Usage?
+        /// The part of the answer that can be used all the same; nil: none can.
+        package var partial: (any PartialAnswer)?
         /// That the vendor answered with; nil: it did not, or in a good one.
         package var status: Int?
         /// It is about the model, rather than the key.
@@ -212,3 +214,6 @@ extension UpstreamError.Kind {
         }
     }
 }
+
+/// A part of an answer that failed.
+package protocol PartialAnswer: Sendable {}

@@ -185,7 +185,7 @@ package final class VendorCall: @unchecked Sendable {
     /// Returns after a pause if the same call once more is what helps and has room; else throws the failure. For who does
     /// not want the cost of a generic function of another module.
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
-        guard error.remedy.contains(.again) else { throw error }
+        guard error.remedy.contains(.again), loop.now < sheet.repeatsEndAt else { throw error }
         noteEnd(error)
         await loop.sleep(nanoseconds: min(200_000_000, sheet.endsAt.nanoseconds(since: loop.now)))
         do throws(UpstreamError) { try await restart(after: error) } catch _ { throw error }

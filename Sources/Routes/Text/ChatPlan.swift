@@ -215,6 +215,7 @@ final class ChatPlan: @unchecked Sendable {
 
     /// The whole answer, and what it used, counted or estimated.
     func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+        boundRepeats(sheet)
         let vendorCall = candidate.unboundedCall(billing: sheet)
         do throws(UpstreamError) {
             let answer = try await answered(by: vendorCall)
@@ -223,6 +224,12 @@ final class ChatPlan: @unchecked Sendable {
         } catch {
             throw vendorCall.failure(error)
         }
+    }
+
+    /// The calls themselves have their provider's own time limits.
+    private func boundRepeats(_ sheet: CallSheet) {
+        let deadline = UInt64(clamping: gateway.settings.balance.deadline.nanoseconds)
+        sheet.repeatsEndAt = gateway.loop.now + deadline
     }
 
     /// - Parameter isLast: nobody else is asked after it, so the call need not be kept.
@@ -262,6 +269,7 @@ final class ChatPlan: @unchecked Sendable {
             )
             if plan.isUnfinished { try await plan.finish() }
             if !plan.isShort(nil) { try await plan.check(nil) }
+            plan.completion.first = error.partial as? ChatAnswer
             return (plan, another)
         } catch let refusal {
             // The call as it came was not refused.
@@ -305,6 +313,7 @@ final class ChatPlan: @unchecked Sendable {
 
     /// The answer as it comes. The client is pinged meanwhile.
     func stream(billing sheet: CallSheet, _ writer: any AnswerWriter) async throws(UpstreamError) -> OpenAnswer {
+        boundRepeats(sheet)
         let vendorCall = candidate.unboundedCall(billing: sheet)
         do throws(UpstreamError) {
             return try await opened(by: vendorCall, writer)

@@ -27,6 +27,8 @@ package final class Attempts: @unchecked Sendable {
     /// The same: labels of keys that failed.
     private var tried: [Int: Set<String>] = [:]
     private var call: VendorCall?
+    /// No call is repeated, and nobody else asked, from then on; a call of the only candidate may run longer.
+    private var repeatsEndAt: LoopTime
     /// It can be made with one key only.
     private var isBound = false
     private var asked = 0
@@ -49,7 +51,9 @@ package final class Attempts: @unchecked Sendable {
         loop = first.loop
         let isAlone = list.all.count == 1 && first.hasOneKey
         let nanoseconds = balance?.deadlineNanoseconds ?? UInt64(clamping: BalanceSettings().deadline.nanoseconds)
-        endsAt = isAlone ? .distantFuture : loop.now + nanoseconds
+        repeatsEndAt = loop.now + nanoseconds
+        endsAt = isAlone ? .distantFuture : repeatsEndAt
+        sheet.repeatsEndAt = repeatsEndAt
     }
 
     /// Before the first is asked.
@@ -58,7 +62,11 @@ package final class Attempts: @unchecked Sendable {
     private var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
     /// Nobody is to blame for so much of the time.
-    func postpone(byNanoseconds delay: UInt64) { endsAt += delay }
+    func postpone(byNanoseconds delay: UInt64) {
+        endsAt += delay
+        repeatsEndAt += delay
+        sheet.repeatsEndAt = repeatsEndAt
+    }
 
     // MARK: The next one
 
@@ -213,7 +221,7 @@ package final class Attempts: @unchecked Sendable {
         sheet.forgetRefusal()
         let error = call.failure(failure)
         let isOfKey = error.remedy.contains(.nextKey)
-        let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.now >= endsAt
+        let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.now >= repeatsEndAt
         if error.kind == .badRequest, let refusal = error.refusal, error.remedy.contains(.elsewhere) {
             // A key that had no room for all of the call is one that was asked.
             if isOfKey, !isLast, takeNextKey(current, after: call) { return }

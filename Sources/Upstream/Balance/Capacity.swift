@@ -69,7 +69,8 @@ package final class Capacity: CallCapacity {
 
     /// Of each key, in their order; of a provider with two limits all by that of which more is in use.
     package func loads(of credentials: [Credential], on loop: EventLoop) async -> [Load] {
-        let limits = [starts, calls].compactMap(\.self)
+        // Of equal parts that of the first counts.
+        let limits = [calls, starts].compactMap(\.self)
         let claims = limits.map { limit in credentials.map { Claim(limit, identity($0)) } }
         let used = await limiter.used(claims.flatMap(\.self), on: loop)
         let loads = limits.enumerated().map { place, limit in

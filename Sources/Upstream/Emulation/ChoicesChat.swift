@@ -7,12 +7,24 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     /// One for each prompt.
     private let chats: [any PreparedChat]
     private let choices: Int
+    /// Those that a call before these has brought; nil: none.
+    private let first: ChatAnswer?
     private let call: VendorCall
     private let count: CallCount
     private let loop: EventLoop
 
-    /// - Parameter choices: of all prompts together.
-    init(_ chats: [any PreparedChat], _ choices: Int, _ call: VendorCall, _ count: CallCount, _ loop: EventLoop) {
+    /// - Parameters:
+    ///   - choices: of all prompts together.
+    ///   - first: choices that are there already, of one prompt.
+    init(
+        _ chats: [any PreparedChat],
+        _ choices: Int,
+        after first: ChatAnswer? = nil,
+        _ call: VendorCall,
+        _ count: CallCount,
+        _ loop: EventLoop
+    ) {
+        self.first = first
         self.chats = chats
         self.choices = choices
         self.call = call
@@ -36,13 +48,23 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     func answer() async throws(UpstreamError) -> ChatAnswer {
         let (use, places) = (use, ChoicePlaces(call))
         do throws(UpstreamError) {
-            let answers = try await allChoices(choices, atOnce: Self.atOnce) {
-                [self] (index) async throws(UpstreamError) in try await answer(ofChoice: index, use, places)
+            let kept = try await kept(use)
+            let answers = try await allChoices(choices - kept.count, atOnce: Self.atOnce) {
+                [self] (index) async throws(UpstreamError) in
+                try await answer(ofChoice: kept.count + index, use, places)
             }
-            return ChatAnswer(answers.flatMap { $0.choices.prefix(1) }, usage: use.sum ?? .nothing)
+            return ChatAnswer(kept + answers.flatMap { $0.choices.prefix(1) }, usage: use.sum ?? .nothing)
         } catch {
             throw use.failure(error)
         }
+    }
+
+    /// The choices that are there already, whose call is billed.
+    private func kept(_ use: ChoicesUse) async throws(UpstreamError) -> [ChatAnswer.Choice] {
+        guard let first else { return [] }
+        let counted = try await count.counted(first, of: self)
+        if let usage = counted.usage { use.keep(usage) }
+        return Array(counted.choices.prefix(choices - 1))
     }
 
     private func answer(

@@ -48,6 +48,9 @@ final class ChoicesUse: @unchecked Sendable {
         call.answered(usage, of: sum, credits: credits)
     }
 
+    /// Adds a call for the first choice that is billed already.
+    func keep(_ usage: Usage) { _ = add(usage, ofChoice: 0) }
+
     private func add(_ usage: Usage, ofChoice choice: Int) -> Usage {
         let prompt = prompt(ofChoice: choice)
         var sum = self.sum ?? .nothing

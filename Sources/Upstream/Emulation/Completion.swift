@@ -40,6 +40,9 @@ package struct Completion: Sendable {
         self.loop = loop
     }
 
+    /// The choices of the prompt that the vendor has made already; nil: none.
+    package var first: ChatAnswer?
+
     /// False: a chat that has one prompt is completed as it is.
     package let isNeeded: Bool
 
@@ -77,7 +80,7 @@ package struct Completion: Sendable {
     private func judged(_ chat: any PreparedChat) -> any PreparedChat { judge.map { JudgedChat(chat, $0) } ?? chat }
 
     private func multiplied(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
-        calls > 1 ? ChoicesChat([chat], calls, call, count, loop) : chat
+        calls > 1 ? ChoicesChat([chat], calls, after: first, call, count, loop) : chat
     }
 
     /// Throws what the client is told of something that the vendor lacks, and that nothing here makes up for.

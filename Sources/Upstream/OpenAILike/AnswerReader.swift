@@ -16,6 +16,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     private var tellsUsage = false
     /// As it was told last, for a caller who asked for it.
     private var toldUsage = ByteBuffer()
+    /// The other members of the chunk with the usage, if that has no choice.
+    private var membersBesideUsage = ByteBuffer()
     /// The beginning of all chunks, up to the members that differ.
     private var opening = ByteBuffer()
     private var chunk = ByteBuffer()
@@ -196,6 +198,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         guard terms.isNative, terms.includesUsage, !toldUsage.isEmpty, isUsageReported else { return }
         chunk.removeAll()
         chunk.append(opening.bytes)
+        chunk.append(membersBesideUsage.bytes)
         chunk.append(#","choices":[],"usage":"#)
         chunk.append(toldUsage.bytes)
         chunk.append("}")
@@ -308,7 +311,13 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         let root = try parsed(body.bytes)
         noteUsage(root, body.bytes)
         let (pieces, isOdd) = try self.pieces(of: root, message: "message", isWhole: true)
-        try checkChoices()
+        do throws(UpstreamError) {
+            try checkChoices()
+        } catch {
+            var error = error
+            if lacksChoices { error.partial = ChatAnswer(told(pieces), usage: usage) }
+            throw error
+        }
         var answer = ChatAnswer(told(pieces), usage: usage)
         if terms.isNative { answer.original = original(body.bytes, pieces, isOdd: isOdd) }
         return answer
@@ -403,6 +412,15 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         guard isComplete, let written = Self.usage(in: raw) else { return }
         toldUsage.append(written.bytes)
         toldUsage.putOnOneLine()
+        membersBesideUsage.removeAll()
+        guard !(raw["choices"]?.elements.contains { _ in true } ?? false) else { return }
+        for member in raw.members {
+            switch member.name {
+            case "id", "object", "created", "model", "choices", "usage": continue
+            default: membersBesideUsage.append(next: member)
+            }
+        }
+        membersBesideUsage.putOnOneLine()
     }
 
     /// Whether both counts can be true. Otherwise the relay writes its own.

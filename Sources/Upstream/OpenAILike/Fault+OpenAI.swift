@@ -38,7 +38,7 @@ extension Fault {
         names("context_length_exceeded") || names("exceed_context_size_error")
             || words.sayOne(of: [
                 "maximum context length", "context length exceeded", "exceeds the available context size",
-                "prompt is too long",
+                "prompt is too long", "context window limit",
             ])
     }
 
