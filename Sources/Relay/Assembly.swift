@@ -101,12 +101,16 @@ final class Assembly {
     /// Throws if nothing can be written there: who asks for records wants them from the start.
     private static func usageBook(_ settings: Settings, _ log: Log) throws(Listener.Failure) -> UsageBook {
         do throws(UsageFailure) {
+            if let folder = settings.dataFolder { try DataFolder.prepare(folder) }
+        } catch {
+            throw Listener.Failure(reason: error.cause)
+        }
+        do throws(UsageFailure) {
             if let file = settings.usageFile { try UsageFile(file).check() }
         } catch {
             throw Listener.Failure(reason: "USAGE_LOG_FILE: \(error.cause)")
         }
         do throws(UsageFailure) {
-            if let folder = settings.dataFolder { try DataFolder.prepare(folder) }
             return UsageBook(settings.usageFile, database: try .database(settings.usageDatabase, log), log)
         } catch {
             throw Listener.Failure(reason: error.cause)

@@ -76,8 +76,10 @@ enum Command: Equatable {
         var remote: Settings.Remote?
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
         if command == .config { write(listing(outcome), to: 1) }
-        let reports = [outcome.problems.report("problem"), outcome.warnings.report("warning")].joined()
-        guard let settings = outcome.settings else {
+        let isToServe = command == .check || command == .serve
+        let problems = outcome.problems + (isToServe ? StorageCheck.problems(of: outcome.effective) : [])
+        let reports = [problems.report("problem"), outcome.warnings.report("warning")].joined()
+        guard let settings = outcome.settings, problems.isEmpty else {
             end(.configuration, errors: reports)
         }
         switch command {

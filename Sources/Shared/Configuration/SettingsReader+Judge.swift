@@ -9,7 +9,7 @@ extension SettingsReader {
         warnOfTokens(settings)
         judgeLimits(settings)
         judgeMemory(settings)
-        guard !hasProblem(with: "PROVIDER", "SUBSET_OF", "PERMIT_", "ONE_MIN_") else { return }
+        guard !hasProblemOfModels else { return }
         let offers = Offers(settings, catalogues)
         let named = [
             ("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel),
@@ -147,6 +147,15 @@ extension SettingsReader {
     private mutating func warnIfUnknown(_ model: String, _ key: SettingKey, _ catalogue: Catalogue) {
         guard catalogue.model(model) == nil else { return }
         warn(key, "\"\(model)\" is not in the catalogue of this version; it is sent on as it is")
+    }
+
+    /// Whether it is not known which models there are.
+    private var hasProblemOfModels: Bool {
+        problems.contains { problem in
+            guard let name = problem.name, !unknownNames.contains(name) else { return false }
+            guard name.hasPrefix("PROVIDER") else { return name.hasPrefix("SUBSET_OF") }
+            return name == "PROVIDERS" || ["_KIND", "_MODELS", "_ENABLED"].contains(where: name.hasSuffix)
+        }
     }
 
     private func hasProblem(with prefixes: String...) -> Bool {

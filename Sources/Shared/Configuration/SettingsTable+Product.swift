@@ -57,7 +57,7 @@ extension SettingsTable {
                         "document with more settings, in the form of a .env file",
                         .secret
                     ),
-                    SettingRow("CONFIG_KEY", .token, "", "key of that document; unset: it is not sealed", .secret),
+                    SettingRow("CONFIG_KEY", .phrase, "", "key of that document; unset: it is not sealed", .secret),
                     SettingRow(
                         "CONFIG_REQUIRED",
                         .boolean,

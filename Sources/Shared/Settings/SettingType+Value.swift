@@ -30,6 +30,9 @@ extension SettingType {
         case .names: return items(of: text)?.collect { isVisible($0) ? $0 : nil }.map { .list($0.withoutRepeats) }
         case .label: return isLabel(text) ? .text(text) : nil
         case .token: return isToken(text) ? .text(text) : nil
+        case .phrase:
+            let isBounded = (1...Self.tokenLimit).contains(text.utf8.count)
+            return isBounded && !text.utf8.contains { $0 < 32 || $0 == 127 } ? .text(text) : nil
         case .password: return Password.isGood(text) ? .text(text) : nil
         case .timeZone: return isZoneName(text) ? .text(text) : nil
         case .tokens: return items(of: text)?.collect { isToken($0) ? $0 : nil }.map { .list($0) }

@@ -43,6 +43,8 @@ package enum SettingType: Sendable, Equatable {
     case label
     /// A key, of a client or for a vendor.
     case token
+    /// A secret of any characters but controls, taken as its bytes.
+    case phrase
     /// A password that a person types.
     case password
     /// A name of the time zone database of this machine.
@@ -132,6 +134,7 @@ extension SettingType {
         case .names: "a list of model names separated by commas"
         case .label: "1 to 64 letters, digits, dots, dashes and underscores"
         case .token: "1 to \(Self.tokenLimit) visible ASCII characters"
+        case .phrase: "1 to \(Self.tokenLimit) bytes of text"
         case .password:
             "a password of \(Password.leastCharacters) to \(Password.mostCharacters) characters that is not a common one"
         case .timeZone: "UTC or a time zone of this machine such as Europe/Berlin"
@@ -184,7 +187,8 @@ extension SettingType {
         case .password: "at least \(Password.leastCharacters) characters"
         case .timeZone: "UTC, Europe/Berlin"
         case .patterns: "comma list; prefix*; all"
-        case .text, .address, .url, .document, .proxy, .database, .file, .path, .label, .model, .token, .host: ""
+        case .text, .address, .url, .document, .proxy, .database, .file, .path, .label, .model, .token, .phrase, .host:
+            ""
         }
     }
 

@@ -41,6 +41,7 @@ import Testing
         case .model: ["a b", "a\tb"]
         case .names: ["a b", ","]
         case .label: ["a b", String(repeating: "x", count: 65)]
+        case .phrase: ["wrong\u{7F}secret-1234567890", String(repeating: "é", count: 257)]
         case .token: ["wrong secret-1234567890", "wröng-1234567890", String(repeating: "x", count: 513)]
         case .password:
             ["short-1", "PassWord123", "aaaaaaaaaaaa", "tab\tin-password", String(repeating: "ab-", count: 171)]
@@ -128,7 +129,7 @@ import Testing
         case .list: "one"
         case .patterns, .models, .names: "gpt-4o,o3-mini"
         case .model, .label: "gpt-4o"
-        case .token, .tokens: "sk-0123456789abcdef"
+        case .token, .phrase, .tokens: "sk-0123456789abcdef"
         case .password: "correct horse"
         case .database: "postgres://relay:word@host:5432/usage"
         case .timeZone: "UTC"

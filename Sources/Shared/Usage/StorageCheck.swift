@@ -1,0 +1,64 @@
+import Engine
+import Glibc
+
+/// Looks at the files and folders that settings name, and changes nothing.
+package enum StorageCheck {
+    /// Returns what would keep the relay from writing there.
+    package static func problems(of settings: [EffectiveSetting]) -> [SettingsProblem] {
+        let folder = settings.first { $0.name == "DATA_DIR" && !$0.shown.isEmpty }
+        let file = settings.first { $0.name == "USAGE_LOG_FILE" && !$0.shown.isEmpty && $0.shown != "-" }
+        return [
+            folder.flatMap { setting in problem(ofFolder: setting.shown).map { setting.problem($0) } },
+            file.flatMap { setting in
+                problem(ofFile: setting.shown, besides: folder?.shown).map { setting.problem($0) }
+            },
+        ].compactMap(\.self)
+    }
+
+    private static func problem(ofFolder path: String) -> String? {
+        guard let mode = mode(path) else {
+            guard let why = obstacle(toMakingIn: parent(of: path)) else { return nil }
+            return "\(path) cannot be made: \(why); make it, or name another folder"
+        }
+        guard mode & S_IFMT == S_IFDIR else { return "\(path) is no folder; name another" }
+        guard access(path, R_OK | W_OK | X_OK) == 0 else {
+            return "\(path) is not writable (\(systemError)); chown \(geteuid()) it, or name another"
+        }
+        return nil
+    }
+
+    /// - Parameter folder: one that is made at the start.
+    private static func problem(ofFile path: String, besides folder: String?) -> String? {
+        guard let mode = mode(path) else {
+            let place = parent(of: path)
+            if place == folder { return nil }
+            return obstacle(toMakingIn: place).map { "\(path) cannot be made: \($0)" }
+        }
+        guard mode & S_IFMT != S_IFDIR else { return "\(path) is a folder; name a file" }
+        return access(path, W_OK) == 0 ? nil : "\(path) is not writable (\(systemError)); chown \(geteuid()) it"
+    }
+
+    private static func obstacle(toMakingIn folder: String) -> String? {
+        guard let mode = mode(folder) else { return "\(folder) is missing" }
+        guard mode & S_IFMT == S_IFDIR else { return "\(folder) is no folder" }
+        return access(folder, W_OK | X_OK) == 0 ? nil : "\(folder) is not writable (\(systemError))"
+    }
+
+    private static func mode(_ path: String) -> mode_t? {
+        var about = stat()
+        return stat(path, &about) == 0 ? about.st_mode : nil
+    }
+
+    private static func parent(of path: String) -> String {
+        var path = Substring(path)
+        while path.count > 1, path.last == "/" { path = path.dropLast() }
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+}
+
+extension EffectiveSetting {
+    fileprivate func problem(_ text: String) -> SettingsProblem {
+        SettingsProblem(place: place, name: name, text: text)
+    }
+}
