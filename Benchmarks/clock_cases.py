@@ -18,7 +18,9 @@ class Limit:
 
 
 LIMITS = [Limit(60, 12), Limit(1000, 6)]
-"""Each case is under both, by callers of their own. The second is leased."""
+"""Each case is under both, by callers of their own, if it has no others. The second is leased."""
+SHORT = (Limit(60, 6), Limit(100, 1))
+MINUTE = (Limit(60, 60), Limit(1000, 60))
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,9 @@ class Case:
     stops: tuple[Stop, ...] = ()
     outages: bool = False
     judges_p99: bool = False
+    limits: tuple[Limit, ...] = ()
+    timeout_ms: int = 250  # MEMCACHED_TIMEOUT
+    older: tuple[int, ...] = ()  # instances that run the program of `--older`
 
     @property
     def instances(self) -> int:
@@ -95,6 +100,18 @@ CASES = [
     Case("late-eight", "the same, eight instances", ahead=(0,) * 8, seconds=48, lateness=UP_TO_120),
     Case("tenth-200", "one answer in ten 200 ms late", seconds=48, lateness=Lateness(0.1, 200, 200)),
     Case("tenth-300", "one answer in ten 300 ms late", seconds=48, lateness=Lateness(0.1, 300, 300), outages=True),
+    *(
+        Case(
+            f"{windows}-{name}-{count}", f"{says}, {count} instances, windows of {text}", (0,) * count, seconds=seconds,
+            lateness=lateness, limits=limits, timeout_ms=500,
+        )
+        for windows, text, seconds, limits in (("short", "1 and 6 s", 30, SHORT), ("minute", "a minute", 120, MINUTE))
+        for name, says, lateness in (
+            ("tenth", "one answer in ten 200 ms late", Lateness(0.1, 200, 200)), ("all", "answers up to 120 ms late", UP_TO_120),
+        )
+        for count in (4, 8)
+    ),  # fmt: skip
+    Case("versions", "two of another version", seconds=60, older=(1, 3)),
     Case("stop", "one stopped for 1, 3, 10 s", seconds=48, stops=STOPS),
     Case("stop-late", "the same, answers up to 120 ms late", seconds=48, lateness=UP_TO_120, stops=STOPS),
     Case("eight", "eight instances", ahead=(0,) * 8),

@@ -21,10 +21,10 @@ from late_store import LateStore, go_first
 from pressing import Caller
 from processes import Program, Setup, file_name
 
-CLIENTS = {60: 16, 1000: 96}  # over all instances, by the limit's number: enough to use it up where each waits 0.5 s
-REFUSED_PAUSE_SECONDS = {60: 0.01, 1000: 0.05}
+CLIENTS = {60: 16, 100: 96, 1000: 96}  # over all instances, by the limit's number: enough to use it up where each waits 0.5 s
+REFUSED_PAUSE_SECONDS = {60: 0.01, 100: 0.05, 1000: 0.05}
 MODEST_SHARE = 0.4  # of what the limit allows
-MODEST_CLIENTS = {60: 4, 1000: 16}
+MODEST_CLIENTS = {60: 4, 100: 8, 1000: 16}
 PATIENCE_SECONDS = 20  # for the last answers
 
 
@@ -41,11 +41,13 @@ class Outcome:
     lost_races: int = 0  # writes that another instance was faster than
     warnings: list[str] = field(default_factory=list)
     latest_ms: float = 0  # answer of the store
+    held_ms: float = 0  # the longest that a loop of a relay could not run
 
 
 class Deployment:
-    def __init__(self, setup: Setup, case: Case, stack: ExitStack, seed: int) -> None:
+    def __init__(self, setup: Setup, case: Case, stack: ExitStack, seed: int, older: Path | None = None) -> None:
         self.case = case
+        self.older = older
         self.setup = setup
         self.stack = stack
         self.upstream = stack.enter_context(setup.upstream()).whole_port
@@ -66,11 +68,15 @@ class Deployment:
             "MEMCACHED_SERVERS": f"127.0.0.1:{self.store}", "KEY_FIRST_TOKEN": "bench-key-0123456789",
             "SHUTDOWN_SECONDS": "2",
         }  # fmt: skip
-        for limit in LIMITS:
+        own["MEMCACHED_TIMEOUT"] = f"{self.case.timeout_ms}ms"
+        for limit in limits_of(self.case):
             for kind in ("GREEDY", "MODEST"):
                 name = f"KEY_{kind}{limit.number}"
                 own |= {f"{name}_TOKEN": token_of(kind, limit), f"{name}_RATE_LIMIT_CHAT": limit.text}
-        starting = self.setup.start_relay(self.upstream, 2, f"relay {number}", own | self.clocks[number].environment)
+        setup = self.setup
+        if number in self.case.older and self.older:
+            setup = replace(setup, relay=self.older)
+        starting = setup.start_relay(self.upstream, 2, f"relay {number}", own | self.clocks[number].environment)
         relay = self.stack.enter_context(starting)
         # A stopped program does not end.
         self.stack.callback(relay.process.send_signal, signal.SIGCONT)
@@ -95,6 +101,8 @@ class Deployment:
             text = _metrics(relay)
             for cause, count in re.findall(r'relay_limit_unshared_decisions_total\{cause="(\w+)"\} (\d+)', text):
                 outcome.without_store[cause] += int(count)
+            turns = re.findall(r"^relay_loop_iteration_seconds_max\{.*\} (\S+)", text, re.M)
+            outcome.held_ms = max([outcome.held_ms, *(float(each) * 1000 for each in turns)])
             outcome.failures += _sum(text, "relay_store_failures_total")
             outcome.writes += _sum(text, 'relay_store_operations_total{operation="write"}')
             outcome.lost_races += _sum(text, "relay_store_write_conflicts_total")
@@ -113,17 +121,21 @@ def _sum(text: str, series: str) -> int:
     return sum(map(int, re.findall(rf"^{re.escape(series)} (\d+)", text, re.M)))
 
 
+def limits_of(case: Case) -> list[Limit]:
+    return list(case.limits) or LIMITS
+
+
 def token_of(kind: str, limit: Limit) -> str:
     return f"bench-{kind.lower()}-caller-{limit.number}"
 
 
-def run(setup: Setup, case: Case, seed: int) -> Outcome:
+def run(setup: Setup, case: Case, seed: int, older: Path | None = None) -> Outcome:
     """Starts all, asks for as long as the case says, ends all. What the callers were told is kept in the folder."""
     os.makedirs(folder := setup.folder / case.name, exist_ok=True)
     with ExitStack() as stack:
         (folder / "upstream").unlink(missing_ok=True)
         (folder / "upstream").symlink_to((setup.folder / "upstream").resolve())
-        deployment = Deployment(replace(setup, folder=folder), case, stack, seed)
+        deployment = Deployment(replace(setup, folder=folder), case, stack, seed, older)
         for number in range(case.instances):
             if not case.starts or case.starts[number] == 0:
                 deployment.start(number)
@@ -140,7 +152,7 @@ async def _press(deployment: Deployment) -> Outcome:
     case = deployment.case
     begun = time.monotonic()
     ends = begun + case.seconds + 0.5
-    greedy, modest = ({limit: Caller(token_of(kind, limit), "gpt-4o-mini") for limit in LIMITS} for kind in ("GREEDY", "MODEST"))
+    greedy, modest = ({limit: Caller(token_of(kind, limit), "gpt-4o-mini") for limit in limits_of(case)} for kind in ("GREEDY", "MODEST"))
 
     async def ask(number: int) -> None:
         if number not in deployment.relays:
@@ -148,7 +160,7 @@ async def _press(deployment: Deployment) -> Outcome:
             await asyncio.to_thread(deployment.start, number)
         port = deployment.relays[number].whole_port
         async with asyncio.TaskGroup() as clients:
-            for limit in LIMITS:
+            for limit in limits_of(case):
                 for _ in range(CLIENTS[limit.number] // case.instances):
                     pause = REFUSED_PAUSE_SECONDS[limit.number]
                     clients.create_task(greedy[limit].keep_asking(number, port, ends, pause))

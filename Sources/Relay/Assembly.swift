@@ -140,7 +140,8 @@ final class Assembly {
                 instances: settings.instances,
                 timeoutMicroseconds: settings.storeTimeout.milliseconds * 1_000,
                 slotSeconds: settings.slotSeconds,
-                bytes: bytes
+                bytes: bytes,
+                secret: settings.storeSecret.map { StoreSecret($0) }
             ),
             on: loops,
             onEvent: { $0.log(to: log) }
@@ -229,6 +230,14 @@ extension LimiterEvent {
             }
         case .recordAhead(let key):
             log.warning("a counter was ahead of all clocks and is moved back") { $0.add("key", key) }
+        case .sharesAlone:
+            log.warning(
+                "limits hold for this relay alone until the counter store is reached; RATE_LIMIT_INSTANCES shares them out"
+            )
+        case .otherSecret:
+            log.warning(
+                "another relay at the counter store has another STORE_SECRET, or none; each counts callers by itself"
+            )
         case .clockOff(0): log.info("this machine's clock agrees with the others again")
         case .clockOff(let milliseconds):
             log.warning("this machine's clock is off; limits are corrected for it; check NTP") { line in

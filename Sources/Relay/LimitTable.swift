@@ -39,7 +39,8 @@ struct LimitTable {
         note = settings.limits.identity == .key ? nil : Self.noteOnAddresses(settings.limits.identity)
         do throws(StoreFailure) {
             guard let store = try MemcachedCounters.store(settings.limits) else { throw Self.noStore }
-            let reader = LimitReader(store, slotSeconds: settings.limits.slotSeconds)
+            let secret = settings.limits.storeSecret.map { StoreSecret($0) }
+            let reader = LimitReader(store, slotSeconds: settings.limits.slotSeconds, secret: secret)
             let uses = try reader.read(demands.map(\.claim))
             rows = zip(demands, uses)
                 .map { Row(model: $0.model, use: $1) }

@@ -223,6 +223,7 @@ extension Settings {
         if threads != next.threads { names.append("THREADS") }
         if memory.bytes != next.memory.bytes { names.append("MEMORY_MB") }
         if limits.store != next.limits.store { names.append("MEMCACHED_*") }
+        if limits.storeSecret != next.limits.storeSecret { names.append("STORE_SECRET") }
         if limits.storeTimeout != next.limits.storeTimeout { names.append("MEMCACHED_TIMEOUT") }
         if limits.slotLease != next.limits.slotLease { names.append("SLOT_SECONDS") }
         if logFormat != next.logFormat { names.append("LOG_FORMAT") }

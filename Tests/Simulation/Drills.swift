@@ -12,6 +12,8 @@ package enum Drill: CaseIterable, Sendable {
     case storeBehind
     /// Sixteen instances lose the store before anything was used.
     case sharedOut
+    /// Two instances know each other, and a third one joins just before all lose the store.
+    case thirdJoins
     /// Clocks are set forward by ten seconds or more under load.
     case steps
 }
@@ -32,6 +34,7 @@ extension Simulation {
             case .slowAnswers: .slowAnswers(start, &dice)
             case .storeBehind: .storeBehind(start, &dice)
             case .sharedOut: .sharedOut(start, &dice)
+            case .thirdJoins: .thirdJoins(start, &dice)
             case .steps: .steps(start, &dice)
             }
         let simulation = Simulation(scenario, seed: seed, plant: plant, dice, trace: trace)
@@ -39,7 +42,7 @@ extension Simulation {
         let subject = simulation.judge.add(simulation.limit(quota), simulation.identity(0), isExclusive: false)
         for place in 0..<scenario.instances {
             // Where instances are to share what is left, nothing is used before.
-            let first = drill == .sharedOut ? start + 12_000_000 + dice.below(100_000) : nil
+            let first = drill == .sharedOut || drill == .thirdJoins ? start + 12_000_000 + dice.below(100_000) : nil
             simulation.start(
                 [subject],
                 .greedy(batch: max(2, quota.count / 3)),
@@ -67,6 +70,8 @@ extension Scenario {
         seconds: Int,
         instances: Int,
         offsets: [Int] = [],
+        startDelays: [Int] = [],
+        slotMicroseconds: Int = 5_000_000,
         incidents: [Incident] = []
     ) -> Scenario {
         Scenario(
@@ -76,7 +81,7 @@ extension Scenario {
             timeoutMicroseconds: 250_000,
             instances: instances,
             countedInstances: nil,
-            slotMicroseconds: 5_000_000,
+            slotMicroseconds: slotMicroseconds,
             spread: 0,
             weather: Network.Weather(delay: 20...1_000),
             detours: [Int](repeating: 0, count: instances),
@@ -85,7 +90,8 @@ extension Scenario {
             loadEnd: start + seconds * 1_000_000,
             incidents: incidents,
             asksBound: 5_000,
-            offsets: offsets
+            offsets: offsets,
+            startDelays: startDelays
         )
     }
 
@@ -141,6 +147,19 @@ extension Scenario {
             from: start,
             seconds: 30,
             instances: 16,
+            incidents: [Incident(time: start + 11_000_000, what: .hang(server: 0, lasting: 10_000_000))]
+        )
+    }
+
+    fileprivate static func thirdJoins(_ start: Int, _ dice: inout Seeded) -> Scenario {
+        drill(
+            .shared,
+            Quota(dice.pick([20, 90, 120]), .images, per: .minute),
+            from: start,
+            seconds: 30,
+            instances: 3,
+            startDelays: [0, 0, 11_000_000 - dice.below(1_000_000)],
+            slotMicroseconds: 30_000_000,
             incidents: [Incident(time: start + 11_000_000, what: .hang(server: 0, lasting: 10_000_000))]
         )
     }

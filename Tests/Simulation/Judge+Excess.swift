@@ -73,22 +73,25 @@ extension Judge {
     /// first that it wrote there afterwards.
     func sharedExcess(_ subject: Subject, _ place: Int, _ first: Int) -> Int {
         let all = subject.admissions
-        var excess = 0
+        var excess = unacquainted(at: all[first].time).count * subject.bound
         for instance in 0..<instanceCount {
             let own = subject.exchanges.filter { $0.instance == instance }
             // By what it knew before: the last that it admitted in that outage.
-            var lasts: [Int: Int] = [:]
+            var lasts: [Int: Subject.Admission] = [:]
             for index in first...place where all[index].instance == instance && all[index].isByRule {
                 let began = outageBegan(subject, all[index])
-                lasts[own.last { $0.heardAt < began }?.time ?? 0] = all[index].time
+                lasts[own.last { $0.heardAt < began }?.time ?? 0] = all[index]
             }
             for (known, last) in lasts {
-                let joined = own.first { $0.isWritten && $0.sentAt >= last }?.time ?? .max
+                let joined = own.first { $0.isWritten && $0.sentAt >= last.time }?.time ?? .max
                 var unseen = 0
+                let began = outageBegan(subject, last)
                 for other in all[first...place] where other.instance != instance && other.time <= joined {
+                    // What others admit by the rule in the same outage is their part.
+                    if other.isByRule, other.time > began { continue }
                     if isSeenSince(subject, other) > known { unseen += other.units }
                 }
-                let parts = scenario.countedInstances ?? instancesKnown(to: instance, at: last)
+                let parts = scenario.countedInstances ?? instancesKnown(to: instance, at: last.time)
                 excess += (unseen + parts - 1) / parts + 1
             }
         }

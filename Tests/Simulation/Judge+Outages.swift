@@ -57,7 +57,9 @@ extension Judge {
             }
             // Where all know each other, and nothing was used before, the parts are N.
             let isExact = all[first].time > began && isRanked(at: began) && isUnused(subject, before: began)
-            let allowed = (unseen + instanceCount - 1) / instanceCount + (isExact ? 0 : instanceCount)
+            let allowed =
+                (unseen + instanceCount - 1) / instanceCount + (isExact ? 0 : instanceCount)
+                + unacquainted(at: all[first].time).count * subject.bound
             if sum - subject.bound > allowed {
                 excess = max(excess, sum - subject.bound - allowed)
                 breach(
@@ -73,6 +75,12 @@ extension Judge {
         let firsts = members.map { $0.living.first { $0.isWritten && $0.time <= time }?.time ?? .max }
         guard let last = firsts.max(), last < .max, losses.isEmpty, !hasDeaths else { return false }
         return members.allSatisfy { $0.living.contains { $0.time > last && $0.time <= time } }
+    }
+
+    /// Instances that have not reached the store since they started, each of which admits the whole of a limit.
+    func unacquainted(at time: Int) -> [Int] {
+        if scenario.countedInstances != nil { return [] }
+        return members.indices.filter { members[$0].living.first.map { $0.heardAt > time } ?? true }
     }
 
     private func isUnused(_ subject: Subject, before time: Int) -> Bool {

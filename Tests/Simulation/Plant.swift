@@ -26,6 +26,8 @@ package enum Plant: String, CaseIterable, Sendable {
     case roundedUp
     /// A bucket that has left the record counts no more, however late its units may have been used.
     case leftForgotten
+    /// An instance takes its part before others have made room for it.
+    case partTooLarge
     /// A clock that was set is believed before the store was asked.
     case stepFollowed
 }

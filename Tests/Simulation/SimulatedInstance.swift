@@ -153,6 +153,10 @@ final class SimulatedInstance {
 
     private func plantBeforeReading(_ moment: Moment) {
         if plant == .roundedUp { ledger.rank = nil }
+        if plant == .partTooLarge {
+            ledger.shares.cap = nil
+            ledger.shares.instances = ledger.instancesSeen
+        }
         guard plant == .stepFollowed else { return }
         // A large step in small ones.
         let offset = clock.offset(at: timeline.now)

@@ -88,7 +88,7 @@ package func hkdf(_ secret: [UInt8], salt: [UInt8], info: [UInt8], count: Int) -
 }
 
 /// HMAC with SHA-256 (RFC 2104).
-private func hmac(key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
+package func hmac(key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
     var code = [UInt8](repeating: 0, count: Digest.byteCount)
     // A key of no bytes needs an address all the same: without one, libcrypto takes the key before.
     let done = HMAC(EVP_sha256(), key.isEmpty ? [0] : key, Int32(key.count), bytes, bytes.count, &code, nil)

@@ -171,6 +171,9 @@ extension Ledger {
         guard let living, let remaining = clock.remaining else { return }
         living.tally.tell(clockMilliseconds: remaining / 1_000, aheadMicroseconds: remaining)
         settleSoon(living.account, now)
+        guard let claims else { return }
+        claims.tally.tell(clockMilliseconds: options.secret?.mark, aheadMicroseconds: remaining)
+        settleSoon(claims.account, now)
     }
 
     /// Fewer count only after a while: when the store has lost its records, others have yet to write their entries anew.
@@ -187,7 +190,10 @@ extension Ledger {
 
     /// The record of the living instances was read or written.
     mutating func sawLiving(_ now: Moment) {
-        if let living { see(living.tally.living(at: now.wall), now) }
+        if let living {
+            see(living.tally.living(at: now.wall), now)
+            countInstances(now)
+        }
         judgeClock(now)
     }
 

@@ -148,6 +148,7 @@ extension Ledger {
                 refuse(part.request, now)
             }
             if account === living?.account { sawLiving(now) }
+            if account === claims?.account { wroteClaim(now) }
         case .lost:
             account.tally.notWritten()
             account.waiting = restored(plan, now) + account.waiting

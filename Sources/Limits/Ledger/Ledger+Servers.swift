@@ -11,6 +11,9 @@ extension Ledger {
         if servers[server].shareUntil <= now.steady { servers[server].outage += 1 }
         metrics.failures += 1
         outbox.events.append(.storeDown(server: servers[server].name, reason: reason))
+        if options.storeDown == .share, options.instances == nil, !shares.hasSeenStore {
+            outbox.events.append(.sharesAlone)
+        }
         for lane in lanes.indices where lanes[lane].server == server {
             lanes[lane].inbox = []
             if lanes[lane].isFirst { outbox.lanes.append(lane) }
@@ -60,6 +63,10 @@ extension Ledger {
         if let living {
             living.tally.settle(1, used: nil, in: .nowhere, at: now.wall)
             settleSoon(living.account, now)
+        }
+        if let claims {
+            claims.tally.hold(0)
+            settleSoon(claims.account, now)
         }
         var all: [Account] = []
         accounts.forEach { all.append($0) }

@@ -56,6 +56,9 @@ struct Ledger {
     var living: (account: Account, tally: SlotTally)?
     /// As many as were last seen, and our place among them.
     var instancesSeen = 1
+    /// Among how many these say that limits are shared out: a limit of slots in which each holds so many.
+    var claims: (account: Account, tally: SlotTally)?
+    var shares = Shares()
     var rank: Int?
     /// Since when fewer were seen (steady).
     var fewerInstancesSince: Int?
@@ -85,7 +88,15 @@ struct Ledger {
 
     /// Becomes one of the instances that are alive.
     private mutating func join() {
-        let limit = Limit(.total, Quota(Quota.countBound, .concurrent, per: .second))
+        let entry = entry(Limit(.total, Quota(Quota.countBound, .concurrent, per: .second)))
+        entry.tally.hold(1)
+        living = entry
+        claims = self.entry(Self.claimsLimit)
+        enqueue(entry.account)
+    }
+
+    /// A record in which each instance has an entry.
+    private func entry(_ limit: Limit) -> (account: Account, tally: SlotTally) {
         let tally = SlotTally(
             limit,
             isShared: true,
@@ -93,10 +104,7 @@ struct Ledger {
             instance: instance,
             spanMicroseconds: options.slotMicroseconds
         )
-        let account = account(RecordKey(limit, .instances), limit, .instances, tally)
-        _ = tally.charge(1, at: 0)
-        living = (account, tally)
-        enqueue(account)
+        return (account(RecordKey(limit, .instances), limit, .instances, tally), tally)
     }
 
     // MARK: Accounts
@@ -131,7 +139,7 @@ struct Ledger {
     }
 
     private func account(_ key: RecordKey, _ limit: Limit, _ identity: Identity, _ tally: any Tally) -> Account {
-        let storeKey = isShared ? identity.storeKey(limit) : ""
+        let storeKey = isShared ? identity.storeKey(limit, options.secret) : ""
         let server = store?.server(of: storeKey) ?? 0
         let lane = server * options.loops
         return Account(key, limit, storeKey: storeKey, server: server, lane: lane, tally)
@@ -162,9 +170,10 @@ struct Ledger {
         }
         return OutageRule(
             rule: options.storeDown,
-            instances: max(1, options.instances ?? instancesSeen),
+            instances: max(1, options.instances ?? shares.instances),
             rank: rank,
-            epoch: outage
+            epoch: outage,
+            cap: options.instances == nil ? shares.cap : nil
         )
     }
 
@@ -219,5 +228,7 @@ extension Ledger {
         var loops = 1
         /// The memory for accounts.
         var bytes = 64 * 1_048_576
+        /// Under which records are named; nil: by plain digests.
+        var secret: StoreSecret?
     }
 }

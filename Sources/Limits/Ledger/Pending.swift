@@ -79,6 +79,10 @@ package enum LimiterEvent: Sendable {
     /// So much is taken off this machine's clock, which differs from those of the other instances, or alone from the
     /// store's; 0: nothing any more.
     case clockOff(milliseconds: Int)
+    /// The store has not been reached since the start, so the others are not known: limits hold for this instance alone.
+    case sharesAlone
+    /// Other instances use another `STORE_SECRET`, or none, and count callers by themselves.
+    case otherSecret
 }
 
 /// Work to be done after the lock is released.

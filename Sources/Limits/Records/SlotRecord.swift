@@ -7,7 +7,8 @@ package struct SlotRecord: Sendable, Equatable {
         package var held: Int
         /// Milliseconds since 1970. Of one that has ended nothing counts.
         package var endMilliseconds: Int
-        /// The difference by which the instance's clock is ahead of the store's, if it says so.
+        /// The difference by which the instance's clock is ahead of the store's, if it says so; in the record of claims a mark
+        /// of its `STORE_SECRET`, if it has one.
         package var clockMilliseconds: Int?
 
         package init(instance: UInt64, held: Int, endMilliseconds: Int, clockMilliseconds: Int? = nil) {

@@ -21,20 +21,27 @@ package struct LimitReader {
     private let store: any CounterStore
     private let slotMicroseconds: Int
     private let time: Int
+    private let secret: StoreSecret?
 
     /// Fewer records are asked for at once than a connection's buffers hold.
     private static let batch = 100
 
     /// - Parameter slotSeconds: the time for which an instance writes that it holds a slot.
-    package init(_ store: any CounterStore, slotSeconds: Int, at moment: Moment = LimitClock.system.now()) {
+    package init(
+        _ store: any CounterStore,
+        slotSeconds: Int,
+        secret: StoreSecret? = nil,
+        at moment: Moment = LimitClock.system.now()
+    ) {
         self.store = store
+        self.secret = secret
         slotMicroseconds = slotSeconds * 1_000_000
         time = moment.wall
     }
 
     /// In the order of the claims. Blocks.
     package func read(_ claims: [Claim]) throws(StoreFailure) -> [LimitUse] {
-        let keys = claims.map { $0.identity.storeKey($0.limit) }
+        let keys = claims.map { $0.identity.storeKey($0.limit, secret) }
         var values = [[UInt8]?](repeating: nil, count: claims.count)
         let servers = keys.map(store.server)
         for server in Set(servers) {

@@ -21,19 +21,22 @@ package final class Limiter: Sendable {
         let slotSeconds: Int
         /// The memory for accounts.
         let bytes: Int
+        let secret: StoreSecret?
 
         package init(
             rule: StoreDownRule = .share,
             instances: Int? = nil,
             timeoutMicroseconds: Int = 250_000,
             slotSeconds: Int = 30,
-            bytes: Int = 64 * 1_048_576
+            bytes: Int = 64 * 1_048_576,
+            secret: StoreSecret? = nil
         ) {
             self.rule = rule
             self.instances = instances
             self.timeoutMicroseconds = timeoutMicroseconds
             self.slotSeconds = slotSeconds
             self.bytes = bytes
+            self.secret = secret
         }
     }
 
@@ -56,7 +59,8 @@ package final class Limiter: Sendable {
             timeoutMicroseconds: timeoutMicroseconds,
             slotMicroseconds: options.slotSeconds * 1_000_000,
             loops: max(1, loops.count),
-            bytes: options.bytes
+            bytes: options.bytes,
+            secret: options.secret
         )
         let ledger = Lock(Ledger(store: store, options: options, random: RandomBytes()))
         self.ledger = ledger

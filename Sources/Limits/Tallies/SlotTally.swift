@@ -47,7 +47,7 @@ final class SlotTally: Tally, @unchecked Sendable {
     private var bound: Int { limit.quota.count }
 
     /// The entry is written anew if it says something else now.
-    func tell(clockMilliseconds: Int, aheadMicroseconds: Int) {
+    func tell(clockMilliseconds: Int?, aheadMicroseconds: Int) {
         let isSame = self.clockMilliseconds == clockMilliseconds && self.aheadMicroseconds == aheadMicroseconds
         if isSame { return }
         self.clockMilliseconds = clockMilliseconds
@@ -58,6 +58,12 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     /// The entry is written anew, so that the others' are read.
     func renew() { renewal = 0 }
+
+    /// The same, at this time at the latest.
+    func renew(by time: Int) { renewal = min(renewal, time - aheadMicroseconds) }
+
+    /// Holds so many from now on.
+    func hold(_ count: Int) { change(by: count - held) }
 
     private func heldByOthers(_ record: SlotRecord, at time: Int) -> Int {
         guard isShared else { return 0 }

@@ -102,10 +102,13 @@ struct OutageRule {
     let rank: Int?
     /// Tells one outage from another.
     let epoch: Int
+    /// No more than that, as others may take the rest.
+    var cap: Fraction?
 
     /// Of what is left one instance's part. The first ones take one more where it cannot be shared out evenly.
     func part(of left: Int) -> Int {
         guard left > 0 else { return 0 }
+        if let cap, cap.units < Fraction(oneOf: instances).units { return cap.part(of: left) }
         let (part, rest) = left.quotientAndRemainder(dividingBy: instances)
         return part + (rest > (rank ?? 0) ? 1 : 0)
     }

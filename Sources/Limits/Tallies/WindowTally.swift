@@ -429,8 +429,8 @@ final class WindowTally: Tally, @unchecked Sendable {
         return true
     }
 
-    /// Moves back the counts that stand beside the record. A lease ends, and what is to be taken out stays in the record: the buckets they
-    /// name are others now.
+    /// Moves back the counts that are kept beside the record. A lease ends, and units that were to be taken out stay in the
+    /// record: the buckets that they name are others now.
     private func moveBack(to time: Int) {
         unmerged?.moveBack(to: time)
         owed?.moveBack(to: time)

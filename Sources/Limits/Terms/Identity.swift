@@ -43,8 +43,11 @@ package struct Identity: Sendable, Hashable {
         self.isKnown = isKnown
     }
 
-    /// `relay:1:<limit id>:<22 characters>`.
-    func storeKey(_ limit: Limit) -> String { "relay:1:\(limit.id):\(digest.base64url(characters: 22))" }
+    /// `relay:1:<limit id>:<22 characters>`. Those of the instances themselves have no secret: all must find them.
+    func storeKey(_ limit: Limit, _ secret: StoreSecret? = nil) -> String {
+        let name = self == .instances ? digest : secret?.digest(of: digest) ?? digest
+        return "relay:1:\(limit.id):\(name.base64url(characters: 22))"
+    }
 }
 
 /// One limit of one caller, as a table's key: 128 bits of both digests.

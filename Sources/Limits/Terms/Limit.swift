@@ -36,14 +36,20 @@ package final class Limit: Sendable, Hashable {
     }
 
     /// With a grid of its own. `countsLeft`: false is for showing that it is needed.
-    init(_ kind: Kind, _ quota: Quota, _ grid: Grid, countsLeft: Bool = true) {
+    init(_ kind: Kind, _ quota: Quota, _ grid: Grid, countsLeft: Bool = true, id: String? = nil) {
         self.kind = kind
         self.quota = quota
-        id = "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(quota.windowSeconds)"
+        self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(quota.windowSeconds)"
         self.grid = grid
         self.countsLeft = countsLeft
-        let (first, second, _, _) = Digest(of: id).words
+        let (first, second, _, _) = Digest(of: self.id).words
         words = (first, second)
+    }
+
+    /// A record that is no caller's, by an id of its own.
+    convenience init(_ id: String, _ unit: Quota.Unit) {
+        let quota = Quota(Quota.countBound, unit, per: .second)
+        self.init(.total, quota, Grid(windowSeconds: quota.windowSeconds), id: id)
     }
 
     package static func == (one: Limit, other: Limit) -> Bool { one === other || one.id == other.id }

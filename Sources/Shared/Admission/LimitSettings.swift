@@ -29,6 +29,8 @@ package struct LimitSettings: Sendable, Equatable {
     /// Wrong keys, of each address.
     package let failedAuth: [Quota]
     package let store: Store
+    /// The secret that names counters there; nil: they are named by plain digests.
+    package let storeSecret: String?
     /// Of each decision that asks the store.
     package let storeTimeout: Duration
     /// The rule while it is away.

@@ -14,6 +14,8 @@ extension LimitSettings {
         identity = reader.text("RATE_LIMIT_BY").flatMap(Identity.init) ?? .key
         failedAuth = reader.quotas("RATE_LIMIT_FAILED_AUTH") ?? []
         store = Store(&reader)
+        storeSecret = reader.text("STORE_SECRET")
+        reader.refuseShortSecret("STORE_SECRET")
         storeTimeout = reader.duration("MEMCACHED_TIMEOUT")
         storeDown = reader.text("RATE_LIMIT_STORE_DOWN").flatMap(StoreDownRule.init) ?? .share
         instances = reader.given["RATE_LIMIT_INSTANCES"].map { _ in reader.number("RATE_LIMIT_INSTANCES") }

@@ -159,6 +159,13 @@ extension SettingsTable {
                     SettingRow("MEMCACHED_PORT", .linkedPort, "11211", "memcached's port"),
                     SettingRow("MEMCACHED_SERVERS", .servers, "", "several memcached servers, as host:port"),
                     SettingRow(
+                        "STORE_SECRET",
+                        .token,
+                        "",
+                        "secret of all instances that names counters in memcached; unset: plain digests of names and addresses",
+                        .secret
+                    ),
+                    SettingRow(
                         "MEMCACHED_TIMEOUT",
                         .duration(.milliseconds(1) ... .seconds(10)),
                         "250ms",

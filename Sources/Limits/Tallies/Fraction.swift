@@ -1,0 +1,20 @@
+/// A part of a limit.
+struct Fraction: Equatable {
+    /// The numerator; `whole` is the denominator.
+    let units: Int
+
+    /// Can be divided by each number up to 40.
+    static let whole = 5_342_931_457_063_200
+    static let nothing = Fraction(units: 0)
+
+    init(units: Int) { self.units = units }
+
+    /// Makes one of `count` equal parts, rounded down.
+    init(oneOf count: Int) { units = Self.whole / max(1, count) }
+
+    /// The whole units of a limit in it.
+    func part(of left: Int) -> Int {
+        let product = max(0, left).multipliedFullWidth(by: units)
+        return Self.whole.dividingFullWidth(product).quotient
+    }
+}
