@@ -63,7 +63,7 @@ extension CallTerms {
             means: means
         )
         pictures = credits?.pictures ?? .none
-        promptTokens = prompt
+        promptTokens = counted + extras.tokens
     }
 }
 
