@@ -76,7 +76,10 @@ import Testing
         arguments: HeaderField.allCases
     )
     func keepsFields(_ field: HeaderField) throws {
-        guard ![.host, .contentLength, .transferEncoding, .expect].contains(field) else { return }
+        let single: [HeaderField] = [
+            .host, .contentLength, .transferEncoding, .expect, .authorization, .xAPIKey, .apiKey,
+        ]
+        guard !single.contains(field) else { return }
         let name = "\(field.name)"
         let text = "GET / HTTP/1.1\r\nHost: a\r\n\(name.uppercased()): \t one \t\r\n\(name): two\r\n\r\n"
         var head = RequestHead()
@@ -86,6 +89,16 @@ import Testing
             return bytes[part: head[field].range].text
         }
         #expect(value == "one")
+    }
+
+    @Test(
+        "a key may be given in one line of each name, even if one of two is empty",
+        arguments: ["authorization", "x-api-key", "API-Key"],
+        [("one", "two"), ("one", "one"), ("", "one"), ("one", "")]
+    )
+    func refusesTwoKeys(_ name: String, _ values: (String, String)) {
+        let lines = "\(name): \(values.0)\r\n\(name.uppercased()): \(values.1)\r\n"
+        #expect(read(Array("GET / HTTP/1.1\r\nHost: a\r\n\(lines)\r\n".utf8)) == .refused(400))
     }
 }
 
