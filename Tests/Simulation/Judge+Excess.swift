@@ -73,7 +73,7 @@ extension Judge {
     /// first that it wrote there afterwards.
     func sharedExcess(_ subject: Subject, _ place: Int, _ first: Int) -> Int {
         let all = subject.admissions
-        var excess = unacquainted(at: all[first].time).count * subject.bound
+        var excess = unacquainted(subject, place, first).count * subject.bound
         for instance in 0..<instanceCount {
             let own = subject.exchanges.filter { $0.instance == instance }
             // By what it knew before: the last that it admitted in that outage.

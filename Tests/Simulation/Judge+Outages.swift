@@ -59,7 +59,7 @@ extension Judge {
             let isExact = all[first].time > began && isRanked(at: began) && isUnused(subject, before: began)
             let allowed =
                 (unseen + instanceCount - 1) / instanceCount + (isExact ? 0 : instanceCount)
-                + unacquainted(at: all[first].time).count * subject.bound
+                + unacquainted(subject, place, first).count * subject.bound
             if sum - subject.bound > allowed {
                 excess = max(excess, sum - subject.bound - allowed)
                 breach(
@@ -77,10 +77,14 @@ extension Judge {
         return members.allSatisfy { $0.living.contains { $0.time > last && $0.time <= time } }
     }
 
-    /// Instances that have not reached the store since they started, each of which admits the whole of a limit.
-    func unacquainted(at time: Int) -> [Int] {
+    /// Returns the instances that admitted something in the window before they reached the store, each of which may admit the
+    /// whole of a limit.
+    func unacquainted(_ subject: Subject, _ place: Int, _ first: Int) -> [Int] {
         if scenario.countedInstances != nil { return [] }
-        return members.indices.filter { members[$0].living.first.map { $0.heardAt > time } ?? true }
+        return members.indices.filter { instance in
+            let reached = members[instance].living.map(\.heardAt).min() ?? .max
+            return subject.admissions[first...place].contains { $0.instance == instance && $0.time < reached }
+        }
     }
 
     private func isUnused(_ subject: Subject, before time: Int) -> Bool {

@@ -203,7 +203,7 @@ extension Ledger {
         let (was, before) = (clock.isUnsure, clock.correction)
         let others = living.tally.living(at: now.wall).filter { $0.instance != instance }
         clock.judge(
-            others.compactMap { $0.clockMilliseconds.map { $0 * 1_000 } },
+            others.compactMap(\.clockMicroseconds),
             isAlone: others.isEmpty && instancesSeen == 1 && !isUnderRule(living.account, now),
             at: now
         )

@@ -6,6 +6,8 @@ extension Ledger {
     private static let slowMicroseconds = 4_000
     /// For so long others that wrote the record are expected to write it again.
     private static let contendedMicroseconds = 2_000_000
+    /// Requests wait no longer than that for what an instance cannot have seen.
+    private static let blindMicroseconds = 1_000_000
     /// For so long a caller that was refused is known to ask for more than it may have.
     private static let fullMicroseconds = 60_000_000
 
@@ -35,7 +37,9 @@ extension Ledger {
     /// requests wait for an answer.
     func waitIfBlind(_ account: Account, _ now: Moment) {
         let wait = account.tally.takeUnknown(at: now.wall)
-        if wait > 0, wait <= options.timeoutMicroseconds { account.notBefore = now.steady + wait }
+        if wait > 0, wait <= min(options.timeoutMicroseconds, Self.blindMicroseconds) {
+            account.notBefore = now.steady + wait
+        }
     }
 
     /// Requests of a caller that asks for more than it may have do not wait until they win. Others took the room.

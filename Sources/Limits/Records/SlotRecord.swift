@@ -11,6 +11,14 @@ package struct SlotRecord: Sendable, Equatable {
         /// of its `STORE_SECRET`, if it has one.
         package var clockMilliseconds: Int?
 
+        /// The same in microseconds. An entry of the store may say anything, so what no clock is off by counts as none.
+        var clockMicroseconds: Int? {
+            clockMilliseconds.flatMap { abs($0) < Self.clockBound ? $0 * 1_000 : nil }
+        }
+
+        /// A thousand years, in milliseconds.
+        private static let clockBound = 31_557_600_000_000
+
         package init(instance: UInt64, held: Int, endMilliseconds: Int, clockMilliseconds: Int? = nil) {
             self.instance = instance
             self.held = held

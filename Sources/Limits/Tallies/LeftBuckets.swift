@@ -16,7 +16,8 @@ struct LeftBuckets {
     /// Notes what a record drops when buckets before `oldest` leave it.
     mutating func note(_ record: borrowing Record, until oldest: Int) {
         guard oldest > record.oldest, record.total > 0 else { return }
-        for number in max(0, record.oldest)..<min(oldest, record.newest + 1) {
+        let first = max(0, record.oldest)
+        for number in first..<max(first, min(oldest, record.newest + 1)) {
             let units = record.count(in: number)
             if units > 0 { buckets.append((number, units)) }
         }

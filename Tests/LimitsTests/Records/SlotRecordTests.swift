@@ -1,5 +1,6 @@
-import Limits
 import Testing
+
+@testable import Limits
 
 @Suite struct SlotRecordTests {
     static let span = 30_000_000
@@ -76,5 +77,13 @@ import Testing
             for _ in 0...dice.below(3) { bytes[dice.below(bytes.count)] = UInt8(dice.below(256)) }
             _ = try? SlotRecord(bytes)
         }
+    }
+
+    @Test("a clock that is off by ages is not believed", arguments: [Int.max, .min + 1, 1 << 54, -(1 << 54)])
+    func clockOfAges(milliseconds: Int) {
+        var entry = SlotRecord.Entry(instance: 1, held: 1, endMilliseconds: 1, clockMilliseconds: milliseconds)
+        #expect(entry.clockMicroseconds == nil)
+        entry.clockMilliseconds = -3_600_000
+        #expect(entry.clockMicroseconds == -3_600_000_000)
     }
 }

@@ -215,4 +215,15 @@ import Testing
         tally.absorb(.counts(theirs), birth: 1, isAhead: false, at: epoch + 1_500_000)
         #expect(tally.takeUnknown(at: epoch + 1_500_000) > 0)
     }
+
+    @Test("a clock that begins in 1970 has no buckets before")
+    func earlyClock() {
+        let limit = Limit(.caller(.chat), Quota(10, .images, per: .day))
+        let tally = WindowTally(limit, isShared: true, sums: TallySums(), at: 0)
+        tally.lateness = 800_000_000
+        var record = Record(limit.grid, at: 0, birth: 2)
+        record.charge(1)
+        tally.absorb(.counts(record), birth: 1, isAhead: false, at: 0)
+        #expect(tally.hasRoom(for: 9, at: 1_500_000_000) && !tally.hasRoom(for: 10, at: 1_500_000_000))
+    }
 }
