@@ -34,6 +34,7 @@ import Testing
         case _ where model.hasPrefix("magic-art") || model.hasPrefix("midjourney"):
             #expect(sent == #","aspect_width":1,"aspect_height":1,"mode":"fast""#)
         case _ where model.utf8.count == 36 && !model.contains("/"): #expect(sent == #","size":"1024x1024""#)
+        case "gpt-image-1", "gpt-image-1-mini": #expect(sent == #","quality":"medium""#)
         default: #expect(sent == "")
         }
     }
@@ -94,7 +95,7 @@ import Testing
 
     @Test("editing and variation have families of their own")
     func others() {
-        #expect(members(.edit(of: "gpt-image-1")) { _ in } == #","size":"1024x1024""#)
+        #expect(members(.edit(of: "gpt-image-1")) { _ in } == #","size":"1024x1024","quality":"medium""#)
         #expect(members(.edit(of: "qwen-image-edit-plus")) { _ in } == "")
         #expect(members(.variation(of: "dall-e-2")) { _ in } == "")
         #expect(members(.variation(of: "recraft")) { $0.quality = "hd" } == nil)
