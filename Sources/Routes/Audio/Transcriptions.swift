@@ -53,12 +53,17 @@ private func writeDown(
         throw .modelNotFound(exchange.record.model ?? "")
     }
     let keeper = FileKeeper(provider, attempt)
-    let file = try await form.pass(beginning.bytes, beginning.label, to: keeper) { (_) async throws(APIError) in
-        try await atEnd()
-        return FileTerms()
-    }
+    let handed = try await form.pass(
+        beginning.bytes,
+        beginning.label,
+        to: keeper,
+        atEnd: { (_) async throws(APIError) in
+            try await atEnd()
+            return FileTerms()
+        }
+    )
     guard let plan else { throw .modelNotFound(exchange.record.model ?? "") }
-    let transcript = try await request.transcript(plan, file, by: attempt)
+    let transcript = try await request.transcript(plan, handed.asset, by: attempt)
     try exchange.send(transcript, plan.call)
 }
 

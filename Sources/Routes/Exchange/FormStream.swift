@@ -92,6 +92,20 @@ final class FormStream: @unchecked Sendable {
         return bytes
     }
 
+    /// The largest file that is kept for a second key, in bytes.
+    private static let keptFileBytes = 1_048_576
+
+    /// Keeps a piece of the file. Returns false, and frees what was kept, if the file is too long for that.
+    func keep(_ piece: UnsafeRawBufferPointer, behind kept: inout ByteBuffer) async throws(APIError) -> Bool {
+        guard kept.count + piece.count <= Self.keptFileBytes, kept.canReserve(piece.count) else {
+            kept.release()
+            return false
+        }
+        kept.append(piece)
+        try await hold(gatheredBytes + kept.count)
+        return true
+    }
+
     /// Waits until the memory budget has had so much for what was gathered.
     private func hold(_ bytes: Int) async throws(APIError) {
         let wanted = bytes - heldBytes

@@ -22,10 +22,10 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     } catch {
         throw APIError(error, model: "")
     }
-    let file = try await hand(form, to: keeper, of: candidate.name)
+    let (file, credential) = try await hand(form, to: keeper, of: candidate, billing: admission.sheet)
     guard let id = owner.id(of: file), let kept = owner.open(id) else {
         let failure = UpstreamError(.failed, cause: "the vendor's name for a file is too long")
-        throw APIError(failure, model: "", keeper.call.credential)
+        throw APIError(failure, model: "", credential)
     }
     do throws(StoreFailure) {
         try await gateway.files.add(id, of: owner, on: gateway.loop)
@@ -41,7 +41,14 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     exchange.send(json: body)
 }
 
-private func hand(_ form: FormStream, to keeper: FileKeeper, of provider: String) async throws(APIError) -> StoredFile {
+/// Hands the file over, with the next keys as well if it is short and they are refused. Returns what is to be known of it,
+/// and the key that has it.
+private func hand(
+    _ form: FormStream,
+    to keeper: FileKeeper,
+    of candidate: FileCandidate,
+    billing sheet: CallSheet
+) async throws(APIError) -> (StoredFile, Credential) {
     let given = form.file?.filename?.utf8.count ?? 0
     guard given <= StoredFile.givenNameLimitBytes else {
         throw .tooLong("file", given, limitBytes: StoredFile.givenNameLimitBytes)
@@ -57,22 +64,36 @@ private func hand(_ form: FormStream, to keeper: FileKeeper, of provider: String
     let early = try FileTerms(form.fields, isWhole: false)
     var terms = early
     var bytes = 0
-    let kept = try await form.pass(beginning, label, early, to: keeper) { (fileBytes) async throws(APIError) in
+    var tried: Set<String> = []
+    func next(_ refused: FileKeeper) async -> FileKeeper? {
+        if let name = refused.call.credential.label { tried.insert(name) }
+        return await candidate.nextKeeper(besides: tried, billing: sheet)
+    }
+    func checkEnd(_ fileBytes: Int) async throws(APIError) -> FileTerms {
         guard try await form.nextFile() == nil else { throw .value("file", "one at a time is taken") }
         terms = try FileTerms(form.fields, isWhole: true)
         bytes = fileBytes
         return terms.added(to: early)
     }
+    let handed = try await form.pass(
+        beginning,
+        label,
+        early,
+        to: keeper,
+        orTo: candidate.hasMoreKeys ? next : nil,
+        atEnd: checkEnd
+    )
     let now = time(nil)
-    return StoredFile(
-        provider: provider,
-        account: keeper.account,
-        vendorID: kept.id,
-        path: kept.path,
+    let file = StoredFile(
+        provider: candidate.name,
+        account: handed.keeper.account,
+        vendorID: handed.asset.id,
+        path: handed.asset.path,
         name: name,
         bytes: bytes,
         purpose: terms.purpose ?? .userData,
         createdAt: now,
         expiresAt: terms.lifetimeSeconds.map { now + $0 }
     )
+    return (file, handed.keeper.call.credential)
 }

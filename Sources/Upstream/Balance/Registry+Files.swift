@@ -52,17 +52,34 @@ package struct FileCandidate: Sendable {
     fileprivate let capacity: Capacity?
     fileprivate let loop: EventLoop
 
+    /// Whether another key of the provider could take a file that the first one was refused for.
+    package var hasMoreKeys: Bool { fixed == nil && keys.map { !$0.isSingle } ?? false }
+
+    /// Takes the turn of a key that was not tried, with capacity if the provider has a bound. Returns nil if there is none.
+    package func nextKeeper(besides tried: Set<String>, billing sheet: CallSheet) async -> FileKeeper? {
+        guard let keys else { return nil }
+        let found: (Credential, HeldCapacity?)?
+        if let capacity {
+            found = await capacity.takeNow(ofKeys: keys, or: nil, besides: tried, on: loop).map { ($0, $1) }
+        } else {
+            found = keys.next(at: loop.now, besides: tried).map { ($0, nil) }
+        }
+        return found.map { keeper(with: $0, $1, billing: sheet) }
+    }
+
     /// Takes the turn of a key, and capacity if the provider has a bound.
     package func keeper(billing sheet: CallSheet) async throws(UpstreamError) -> FileKeeper {
+        sheet.server = CallSheet.Server(name)
+        guard let capacity else {
+            return keeper(with: fixed ?? keys?.next(at: loop.now) ?? .none, nil, billing: sheet)
+        }
+        let (credential, held) = try await capacity.take(ofKeys: keys, or: fixed, on: loop)
+        return keeper(with: credential, held, billing: sheet)
+    }
+
+    private func keeper(with credential: Credential, _ held: HeldCapacity?, billing sheet: CallSheet) -> FileKeeper {
         let server = CallSheet.Server(name)
         sheet.server = server
-        var held: HeldCapacity?
-        var credential = Credential.none
-        if let capacity {
-            (credential, held) = try await capacity.take(ofKeys: keys, or: fixed, on: loop)
-        } else {
-            credential = fixed ?? keys?.next(at: loop.now) ?? .none
-        }
         return FileKeeper(
             provider,
             VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity),

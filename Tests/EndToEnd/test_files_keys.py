@@ -1,0 +1,59 @@
+"""Uploads whose key the vendor refuses: a short file goes on with the next key."""
+
+import uuid
+
+import pytest
+from test_files import FILES, post, refusal
+
+TOKEN = "token-of-who-uploads"
+LIMITED = {"status": 429, "text": ""}
+LONG = b"x" * (2 << 20)
+
+
+@pytest.fixture
+def keys():
+    return [f"key-{uuid.uuid4().hex}" for _ in range(3)]
+
+
+@pytest.fixture
+def http(start_relay, caller, keys):
+    relay = start_relay(ONE_MIN_API_KEYS=",".join(keys), KEY_A_TOKEN=TOKEN, RATE_LIMIT="off")
+    return caller(relay, TOKEN)
+
+
+@pytest.mark.parametrize("refused", [
+    LIMITED, {"status": 401, "json": {"message": "API Key has been deleted"}},
+    {"status": 406, "json": {"errorCode": "INSUFFICIENT_CREDITS"}},
+    {"answer_at": 1000, "status": 401, "json": {"message": "API Key has been deleted"}},
+], ids=["limited", "deleted", "poor", "before the end"])  # fmt: skip
+def test_a_short_file_goes_on_with_the_next_key(http, vendor, keys, refused):
+    content = b"0123456789" * 50_000
+    for key in keys[:2]:
+        vendor.answers(f"upload:{key}", refused)
+    made = post(http, {"file": ("a.txt", content)})
+    assert made.status_code == 200, made.text
+    # The vendor notes what it refuses after the end, too.
+    tried = [] if "answer_at" in refused else [content]
+    assert [vendor.uploaded(key) for key in keys] == [tried, tried, [content]]
+    # The file is kept by the key that took it.
+    assert http.get(f"{FILES}/{made.json()['id']}/content").content == content
+
+
+def test_each_key_is_tried_once(http, vendor, keys):
+    for key in keys:
+        vendor.answers(f"upload:{key}", LIMITED)
+    assert refusal(post(http)) == (429, "rate_limit_exceeded", None)
+
+
+def test_another_failure_is_told_at_once(http, vendor, keys):
+    vendor.answers(f"upload:{keys[0]}", {"status": 500, "text": ""})
+    assert post(http).status_code == 502
+    assert [vendor.uploads(key) for key in keys[1:]] == [[], []]
+
+
+def test_a_long_file_is_not_kept(http, vendor, keys):
+    vendor.answers(f"upload:{keys[0]}", LIMITED)
+    assert refusal(post(http, {"file": ("a.txt", LONG)})) == (429, "rate_limit_exceeded", None)
+    assert vendor.uploaded(keys[1]) == []
+    # The first key rests, and the next one takes it.
+    assert post(http, {"file": ("a.txt", LONG)}).status_code == 200
