@@ -232,14 +232,17 @@ def server() -> Iterator[Server]:
     running.stop()
 
 
-@pytest.fixture(scope="session")
-def passing(launch: Callable[..., Relay], server: Server) -> Relay:
-    """A relay with one provider of the kind openai: model `fast`, which is `big/model:1` there."""
+@pytest.fixture(scope="module")
+def passing(launch: Callable[..., Relay], server: Server) -> Iterator[Relay]:
+    """A relay with one provider of the kind openai: model `fast`, which is `big/model:1` there. What it learns of the model
+    stays within the file."""
     secrets.update((VENDOR_KEY, TEAM_TOKEN))
-    return launch(
+    relay = launch(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
         PROVIDER_ROW_MODELS="fast=big/model:1", KEY_TEAM_TOKEN=TEAM_TOKEN,
     )  # fmt: skip
+    yield relay
+    relay.stop()
 
 
 @pytest.fixture

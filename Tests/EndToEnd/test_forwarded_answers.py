@@ -52,7 +52,8 @@ def pictures(count):
         ({"total_tokens": 1000}, "1"),
         ({"prompt_tokens": None, "total_tokens": 1000}, "1"),
         ({"completion_tokens": 100, "total_tokens": 1100}, "1.2"),
-        ({"output_tokens": 100, "total_tokens": 50}, "0.2"),
+        # A prompt of no tokens is not told: it is estimated.
+        ({"output_tokens": 100, "total_tokens": 50}, "0.202"),
         ({"total_tokens": None}, "0.002"),
         ({"prompt_tokens": 1000, "prompt_tokens_details": {"cached_tokens": 900}}, "0.19"),
         ({"input_tokens": 1000, "output_tokens": 100, "input_tokens_details": {"cached_tokens": 900}}, "0.39"),

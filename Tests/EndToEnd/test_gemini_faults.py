@@ -122,9 +122,9 @@ def test_failed_answers_cost_what_they_tell(start_relay, google, caller, tmp_pat
     http = caller(relay, TEAM_TOKEN)
     failed = {"json": TELLING[name]}
     google.says(MODEL, failed, {})
-    assert either(http, is_streamed, model="pro", max_tokens=9) == ("Hello there", "stop")
+    assert either(http, is_streamed, model="pro", max_tokens=11) == ("Hello there", "stop")
     google.says(MODEL, failed)
-    assert refusal(http, is_streamed, model="pro", max_tokens=9)[0] == 502
+    assert refusal(http, is_streamed, model="pro", max_tokens=11)[0] == 502
     records = log.more(6)
     assert [record["cost"] for record in records if is_call(record)] == [pytest.approx(0.000031)] * 4
     assert [record["cost"] for record in records if not is_call(record)] == [pytest.approx(0.000062)] * 2
