@@ -130,6 +130,35 @@ def wait_until_all_know_all(relays: list[Relay]) -> None:
     wait_for(lambda: all(metric(relay, "relay_instances") == len(relays) for relay in relays))
 
 
+def claims(store: Memcached) -> dict[bytes, tuple[int, int]]:
+    """Of each instance the number of parts that it counts, and the end of its claim (milliseconds)."""
+    found = {}
+    for value in filter(None, map(store.get, store.keys_of("known"))):
+        rest = value[1:]
+
+        def number() -> int:
+            nonlocal rest
+            read = 0
+            while True:
+                byte, rest = rest[0], rest[1:]
+                read = read << 7 | byte & 127
+                if byte < 128:
+                    return read
+
+        for _ in range(number()):
+            instance, rest = rest[:8], rest[8:]
+            found[instance] = (number(), number())
+            number()
+    return found
+
+
+def wait_until_parts_are_made(store: Memcached, relays: list[Relay]) -> None:
+    """Each relay has claimed one part of as many as there are, and has then written again, which it needs to use it."""
+    wait_for(lambda: [parts for parts, _ in claims(store).values()] == [len(relays)] * len(relays))
+    first = claims(store)
+    wait_for(lambda: all(claims(store).get(instance, (0, end))[1] != end for instance, (_, end) in first.items()))
+
+
 @pytest.mark.parametrize("instances", [None, 4], ids=["as many as live", "four"])
 @pytest.mark.parametrize("how", ["killed", "paused"])
 def test_share_is_what_holds_unless_told_otherwise(store, launch_with, token, how, instances):
@@ -139,6 +168,8 @@ def test_share_is_what_holds_unless_told_otherwise(store, launch_with, token, ho
         for _ in range(2)
     ]
     wait_until_all_know_all(relays)
+    if instances is None:
+        wait_until_parts_are_made(store, relays)
     parts = instances or 2
     half, one_sided = fresh(), fresh()
     for relay in relays * 3:
