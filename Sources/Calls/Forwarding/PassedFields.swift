@@ -67,7 +67,7 @@ package struct PassedFields: Sendable {
 /// A field that is judged.
 private enum Field {
     case extra
-    /// Of completions.
+    /// A field that sets the number of completions, by its name.
     case count(String)
     case routing(String)
 

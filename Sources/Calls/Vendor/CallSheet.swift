@@ -76,7 +76,7 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     private var records: [CallRecord] = []
     /// No call is repeated from then on.
     package var repeatsEndAt = LoopTime.distantFuture
-    /// Of chats: an answer has to begin by then; `.distantFuture`: whenever it does.
+    /// The time by which the response to a chat has to begin; `distantFuture` if there is none.
     package var endsAt = LoopTime.distantFuture
 
     fileprivate init(_ terms: CallTerms?) { self.terms = terms }

@@ -19,7 +19,7 @@ struct AccountTable {
     private var shelves: [Shelf]
     /// Among this number of those unused longest, the one that used the smallest share of its limit goes first.
     private static let candidates = 8
-    /// So many are looked at while they owe something to the store. If all of these do, one of them goes.
+    /// The number of accounts that are looked at for one that owes the store nothing. If all of them owe, one of them goes.
     private static let owingCandidates = 32
 
     /// `bytes`: what accounts may take in memory, all together.

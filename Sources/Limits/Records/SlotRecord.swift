@@ -11,7 +11,7 @@ package struct SlotRecord: Sendable, Equatable {
         /// of its `STORE_SECRET`, if it has one.
         package var clockMilliseconds: Int?
 
-        /// The same in microseconds. An entry of the store may say anything, so what no clock is off by counts as none.
+        /// The difference of the clocks in microseconds; nil if it is unknown, or larger than clocks can differ.
         var clockMicroseconds: Int? {
             clockMilliseconds.flatMap { abs($0) < Self.clockBound ? $0 * 1_000 : nil }
         }

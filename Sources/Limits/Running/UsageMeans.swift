@@ -91,7 +91,7 @@ private struct Recent {
         return mean <= least ? mean : max(least, mean >> halvings)
     }
 
-    /// Begins anew with the halved mean, if that is less.
+    /// Starts over with the halved mean, if the halved mean is smaller.
     mutating func halve(_ halvings: Int, downTo least: Int) {
         guard halvings > 0, let mean, let halved = self.mean(afterHalvings: halvings, downTo: least), halved < mean
         else { return }

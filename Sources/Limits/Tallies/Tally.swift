@@ -76,7 +76,7 @@ protocol Tally: AnyObject {
     func isSpent(at time: Int) -> Bool
     /// Must not be forgotten.
     var isPinned: Bool { get }
-    /// Whether the store is still to be told something, so that it is forgotten only where nearly all others are such.
+    /// Whether the store still lacks something of this tally. Such a tally is dropped only where nearly all others lack it, too.
     var owes: Bool { get }
     /// After the clock went back by hours what was counted before is counted as of now. True if it was.
     func moveBackIfAhead(of time: Int) -> Bool

@@ -5,7 +5,7 @@ extension Offers {
     package struct Listed: Sendable, Equatable {
         package private(set) var id: String
         package let owner: String
-        /// Of the first who may serve it; nil: not known.
+        /// The day on which the first provider of the model ends it; nil if unknown.
         package let shutdownDate: Day?
         /// Seconds since 1970; nil: not known.
         package var created: Int?

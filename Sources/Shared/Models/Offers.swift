@@ -10,7 +10,7 @@ package struct Offers: Sendable {
         /// Nil: not known.
         package let price: Price?
 
-        /// The same offer, of chats that search the web.
+        /// This offer for chats that search the web.
         var searching: Offer {
             var model = model
             model.searchesWeb = true

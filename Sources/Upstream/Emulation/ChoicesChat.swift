@@ -7,7 +7,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     /// One for each prompt.
     private let chats: [any PreparedChat]
     private let choices: Int
-    /// Those that a call before these has brought; nil: none.
+    /// The choices that an earlier call returned; nil if there was none.
     private let first: ChatAnswer?
     private let call: VendorCall
     private let count: CallCount

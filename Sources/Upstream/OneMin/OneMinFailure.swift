@@ -47,14 +47,14 @@ struct OneMinFailure {
         if let details { read(details: details, parser, depth: 0) }
     }
 
-    /// A failure that is not told in JSON.
+    /// Creates a failure from a body that is not JSON.
     init(text: String, status: Int) {
         code = ""
         self.status = status
         said = text
     }
 
-    /// Whether the body says anything.
+    /// Whether the body has a code or words.
     var isTold: Bool { !code.isEmpty || !said.isEmpty }
 
     private mutating func read(details: JSONValue, _ parser: JSONParser, depth: Int) {
