@@ -111,7 +111,10 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
 
     /// A failure before the first text is kept for `more`, which may repeat the call.
     func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
-        guard reopen != nil else { return try nextEvent(take) }
+        reopen == nil ? try nextEvent(take) : try nextOfFirst(take)
+    }
+
+    private func nextOfFirst(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         if failure != nil { return false }
         do throws(UpstreamError) {
             return try nextEvent { choice, event in
@@ -125,6 +128,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
+    @inline(__always)
     private func nextEvent(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         guard isEventStream else { return try nextOfRecord(take) }
         if isOver, isDone {
