@@ -82,22 +82,34 @@ private enum Field {
     private static let known: [(letters: [UInt8], field: Field)] =
         [(Self.letters(of: "extra_body"), .extra)] + counts.map { (letters(of: $0), .count($0)) }
         + RoutingFields.names.map { (letters(of: $0), .routing($0)) }
+    /// The first letters of the known fields: three of each, the first as the highest byte. Hardly another field has them.
+    private static let knownBeginnings: [UInt32] = known.map { beginning(of: $0.letters.prefix(3)) }
+    private static let maxLetters = known.reduce(0) { max($0, $1.letters.count) }
 
     private static func letters(of name: String) -> [UInt8] { name.utf8.filter { $0 != UInt8(ascii: "_") } }
+
+    private static func beginning(of letters: some Sequence<UInt8>) -> UInt32 {
+        letters.reduce(0) { $0 << 8 | UInt32($1) }
+    }
 
     /// Nil: no reader takes it for one of these.
     ///
     /// - Parameter name: as it is written, in JSON with its escapes.
     init?(_ name: UnsafeRawBufferPointer) {
         var letters = FoldedName(name)
-        guard let first = letters.next(), "mrpfcedubain".utf8.contains(first) else { return nil }
-        let found = Self.known.first { entry in
-            guard entry.letters.first == first else { return false }
-            var rest = letters
-            for letter in entry.letters.dropFirst() where rest.next() != letter { return false }
-            return rest.next() == nil
+        var beginning: UInt32 = 0
+        for _ in 0..<3 {
+            guard let letter = letters.next() else { return nil }
+            beginning = beginning << 8 | UInt32(letter)
         }
-        guard let found else { return nil }
+        guard Self.knownBeginnings.contains(beginning) else { return nil }
+        self.init(of: FoldedName(name))
+    }
+
+    @inline(never)
+    private init?(of name: FoldedName) {
+        let letters = Array(IteratorSequence(name).prefix(Self.maxLetters + 1))
+        guard let found = Self.known.first(where: { $0.letters == letters }) else { return nil }
         self = found.field
     }
 }
