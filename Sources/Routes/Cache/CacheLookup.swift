@@ -78,7 +78,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
             self.lead = lead
             return nil
         case .waits(let seat):
-            let time = UInt64(clamping: exchange.gateway.settings.balance.deadline.nanoseconds)
+            let time = exchange.gateway.fallbackNanoseconds
             switch await wait(seat, loop.now + time) {
             case .answer(let found):
                 cache.countCoalesced()

@@ -44,12 +44,15 @@ final class Gateway: @unchecked Sendable {
     let parser: JSONParser
     let ids: RandomBytes
     let verdicts: KeyVerdicts
+    /// The time in which a request may ask further candidates, and repeat calls.
+    let fallbackNanoseconds: UInt64
     let isOpenToAllOrigins: Bool
     /// Header lines of every answer.
     let commonFields: ByteBuffer
 
     init(_ shares: ProcessParts, _ own: LoopParts, _ setup: Setup) {
         settings = setup.settings
+        fallbackNanoseconds = UInt64(clamping: setup.settings.balance.deadline.nanoseconds)
         isOpenToAllOrigins = setup.settings.corsOrigins == ["*"]
         commonFields = Self.commonFields(isOpenToAllOrigins: isOpenToAllOrigins)
         loop = own.loop

@@ -228,8 +228,7 @@ final class ChatPlan: @unchecked Sendable {
 
     /// The calls themselves have their provider's own time limits.
     private func boundRepeats(_ sheet: CallSheet) {
-        let deadline = UInt64(clamping: gateway.settings.balance.deadline.nanoseconds)
-        sheet.repeatsEndAt = gateway.loop.now + deadline
+        sheet.repeatsEndAt = gateway.loop.now + gateway.fallbackNanoseconds
     }
 
     /// - Parameter isLast: nobody else is asked after it, so the call need not be kept.
@@ -282,7 +281,8 @@ final class ChatPlan: @unchecked Sendable {
         _ vendorCall: VendorCall
     ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         do throws(UpstreamError) {
-            var answer = try await count.counted(try await chat.answer(), of: chat)
+            var answer = try await chat.answer()
+            if answer.usage?.isReported != true { answer = try await count.counted(answer, of: chat) }
             let usage = answer.usage ?? onlyPrompt(of: chat)
             if usage.isEstimated { answer.tellUsage() }
             if !chat.isBilled { vendorCall.answered(usage, credits: answer.credits) }
