@@ -17,7 +17,13 @@ struct ServedLoop: Sendable {
         _ bounds: ServerBounds
     ) throws(Listener.Failure) {
         loop = listening.loop
-        own = LoopParts(loop: loop, counts: listening.counts, budget: makers.budget)
+        own = LoopParts(
+            loop: loop,
+            counts: listening.counts,
+            budget: makers.budget,
+            // Half of the descriptors are for clients, the other half for vendors.
+            maxConnections: bounds.connections
+        )
         let setup = try makers.setup(of: own)
         router = Router(parts, own, setup)
         makers.use(setup, own, router)

@@ -1,46 +1,153 @@
-/// Connections to vendors on one loop: those that wait for the next call, and the multis that made them.
+/// The connections to vendors on one loop: those in use, and the idle ones that wait for the next call.
+///
+/// A call makes a connection only when no idle one is left, and takes the latest. So a connection that was idle for a
+/// minute was not needed in that minute: the pool keeps as many as were in use at once in the last minute.
 ///
 /// Only its loop's thread touches it.
-final class ConnectionPool {
+final class ConnectionPool: TimerTarget {
     unowned let client: CurlClient
-    private let loop: EventLoop
-    /// The most bytes of one read.
-    let readBytes: Int
-    /// The latest last.
-    private var idle: [UpstreamConnection] = []
-    let multis: CurlMultis
+    /// The most connections, in use and idle, at which one is kept.
+    private let maxOpen: Int
+    private let budget: MemoryBudget?
+    private let wholeMultis: CurlMultis
+    private let streamMultis: CurlMultis
+    /// The origins that have a connection.
+    private var origins: [Key: OriginConnections] = [:]
+    private var lastFound: OriginConnections?
+    private var openCount = 0
+    private var idleBytes = 0
+    /// The memory of idle connections that is taken from the budget.
+    private var heldBytes = 0
+    private lazy var timer = Timer(self)
+    private var isArmed = false
+    private let rush: Rush
+
+    /// Streams have connections of their own: libcurl goes through those of a multi for each read.
+    struct Key: Hashable {
+        let origin: String
+        let isStreamed: Bool
+    }
 
     /// libcurl looks through all connections of a multi for the one that is read or written.
     private static let connectionsPerMulti = 128
-    /// After a rush, others are closed.
-    private static let idleConnections = 128
     /// Vendors and what is between close connections that nobody uses, some without a word.
     private static let idleNanoseconds: UInt64 = 60_000_000_000
+    /// The amount of memory that is taken from the budget at once.
+    private static let stepBytes = 65_536
+    /// The most idle connections that one turn of the loop ends.
+    private static let endedPerTurn = 64
 
-    init(_ client: CurlClient, readBytes: Int) {
+    init(_ client: CurlClient, maxOpen: Int) {
         self.client = client
-        loop = client.loop
-        self.readBytes = readBytes
-        multis = CurlMultis(client, most: Self.connectionsPerMulti)
+        self.maxOpen = maxOpen
+        budget = client.budget
+        rush = Rush(client.loop)
+        wholeMultis = CurlMultis(client, most: Self.connectionsPerMulti)
+        streamMultis = CurlMultis(client, most: Self.connectionsPerMulti)
     }
 
-    /// A connection that was used before, the latest; nil: there is none.
-    func take(_ origin: String) -> UpstreamConnection? {
-        guard let place = idle.lastIndex(where: { $0.origin == origin }) else { return nil }
-        return idle.remove(at: place)
+    /// Returns the connections that may carry calls of this form.
+    func connections(for form: borrowing DirectForm, isStreamed: Bool) -> OriginConnections {
+        if let lastFound, lastFound.key.isStreamed == isStreamed, lastFound.key.origin == form.origin {
+            return lastFound
+        }
+        let key = Key(origin: form.origin, isStreamed: isStreamed)
+        let found =
+            origins[key]
+            ?? OriginConnections(
+                key,
+                hasTLS: form.hasTLS,
+                multis: isStreamed ? streamMultis : wholeMultis,
+                self
+            )
+        lastFound = found
+        return found
     }
 
-    /// Nobody uses it now.
-    func give(_ connection: UpstreamConnection) {
-        connection.user = nil
-        guard idle.count < Self.idleConnections else { return connection.close() }
-        idle.append(connection)
-        connection.arm(at: loop.now + Self.idleNanoseconds)
+    // MARK: Told by an origin's connections
+
+    /// Makes room for one more connection, and counts it.
+    func willOpen(_ origin: OriginConnections) {
+        if openCount >= maxOpen { endOldest() }
+        openCount += 1
+        origins[origin.key] = origin
+        rush.connectionsRose(to: openCount)
     }
 
-    /// It has ended while nobody used it.
-    func drop(_ connection: UpstreamConnection) {
-        idle.removeAll { $0 === connection }
-        connection.close()
+    func hasClosed(_ origin: OriginConnections) {
+        openCount -= 1
+        rush.connectionsFell(to: openCount)
+        guard origin.openCount == 0 else { return }
+        origins[origin.key] = nil
+        if lastFound === origin { lastFound = nil }
+    }
+
+    /// Reserves the memory of a connection that becomes idle. Where descriptors or memory are short, the oldest idle ones
+    /// make room.
+    /// - Returns: whether the connection may be kept.
+    func mayKeep(bytes: Int) -> Bool {
+        while openCount > maxOpen || !hasMemory(for: bytes) {
+            guard endOldest() else { return false }
+        }
+        idleBytes += bytes
+        if !isArmed {
+            isArmed = true
+            client.loop.arm(timer, at: client.loop.now + Self.idleNanoseconds)
+        }
+        return true
+    }
+
+    /// Releases the memory of a connection that is no longer idle.
+    func isUsed(bytes: Int) { idleBytes -= bytes }
+
+    // MARK: Bounds
+
+    private func hasMemory(for bytes: Int) -> Bool {
+        let wanted = idleBytes + bytes
+        guard let budget, wanted > heldBytes else { return true }
+        let step = max(Self.stepBytes, wanted - heldBytes)
+        guard heldBytes + step <= budget.idleConnectionBytes, budget.take(step, isLarge: false) else { return false }
+        heldBytes += step
+        return true
+    }
+
+    private func returnMemory() {
+        let wanted = (idleBytes + Self.stepBytes - 1) / Self.stepBytes * Self.stepBytes
+        guard let budget, wanted < heldBytes else { return }
+        budget.give(heldBytes - wanted, isLarge: false)
+        heldBytes = wanted
+    }
+
+    /// Returns false if no connection is idle.
+    @discardableResult
+    private func endOldest() -> Bool {
+        let oldest = origins.values.min { ($0.oldestSince ?? .distantFuture) < ($1.oldestSince ?? .distantFuture) }
+        guard let oldest, oldest.oldestSince != nil else { return false }
+        oldest.endOldest()
+        return true
+    }
+
+    // MARK: Time
+
+    /// Ends the connections that nobody used for a minute, some in each turn.
+    func timerFired() {
+        let now = client.loop.now
+        var left = Self.endedPerTurn
+        var next = LoopTime.distantFuture
+        // Ending a connection may take its origin out of the table, so this goes over a copy.
+        for origin in Array(origins.values) {
+            while let since = origin.oldestSince {
+                guard now >= since + Self.idleNanoseconds, left > 0 else {
+                    next = min(next, since + Self.idleNanoseconds)
+                    break
+                }
+                origin.endOldest()
+                left -= 1
+            }
+        }
+        returnMemory()
+        isArmed = next != .distantFuture
+        // Not in this turn: others are to be served between.
+        if isArmed { client.loop.arm(timer, at: max(next, now + 1_000_000)) }
     }
 }

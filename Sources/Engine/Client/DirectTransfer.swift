@@ -4,7 +4,7 @@ import CCurl
 ///
 /// `@unchecked`: only its loop's thread touches it.
 final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecked Sendable {
-    private let pool: ConnectionPool
+    private let origin: OriginConnections
     private let form: DirectForm
     private var connection: UpstreamConnection?
     /// The connection served another call before.
@@ -24,7 +24,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private static let joinedBytes = 16_384
 
     init(_ call: borrowing UpstreamCall, _ form: borrowing DirectForm, _ pool: ConnectionPool, isStreamed: Bool) {
-        self.pool = pool
+        origin = pool.connections(for: form, isStreamed: isStreamed)
         self.form = copy form
         super.init(client: pool.client, isStreamed: isStreamed)
         compose(call)
@@ -48,7 +48,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
 
     /// Once. False: there is no memory.
     func begin() -> Bool {
-        if let kept = pool.take(form.origin) {
+        if let kept = origin.takeIdle() {
             kept.user = self
             connection = kept
             isKept = true
@@ -60,7 +60,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     }
 
     private func connect() -> Bool {
-        guard let endpoint, let new = UpstreamConnection(to: endpoint, form, for: self, pool) else {
+        guard let endpoint, let new = UpstreamConnection(to: endpoint, form, for: self, origin) else {
             return false
         }
         connection = new
@@ -125,7 +125,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     // MARK: The answer
 
     func canRead() {
-        let room = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<pool.readBytes])
+        let room = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<origin.readBytes])
         while let connection, failure == nil, !isPaused {
             switch connection.read(into: room) {
             case .nothing:
@@ -202,7 +202,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private func complete() {
         guard let connection else { return }
         self.connection = nil
-        if isKeepAlive, isSent { pool.give(connection) } else { connection.close() }
+        if isKeepAlive, isSent { origin.give(connection) } else { connection.close() }
         finish(CURLE_OK)
     }
 

@@ -26,10 +26,14 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         case broken(CURLcode)
     }
 
-    /// Of those that fit together: scheme, host, port, proxy and trust.
-    let origin: String
+    /// The connections to the same origin, among which this one waits when nobody uses it.
+    let origin: OriginConnections
+    /// The time at which this connection became idle.
+    var idleSince = LoopTime.distantPast
+    /// The position among the idle connections.
+    var idlePlace = 0
     private let hasTLS: Bool
-    private unowned let pool: ConnectionPool
+    private unowned let client: CurlClient
     private let loop: EventLoop
     /// Nil: the socket is this connection's own.
     private var handle: CurlHandle?
@@ -41,19 +45,21 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     private var watched: UInt32 = 0
     private var isClosed = false
 
-    init?(to endpoint: Endpoint, _ form: DirectForm, for user: any ConnectionUser, _ pool: ConnectionPool) {
-        guard let handle = CurlHandle(pool.client, isConnection: true) else { return nil }
+    init?(to endpoint: Endpoint, _ form: DirectForm, for user: any ConnectionUser, _ origin: OriginConnections) {
+        let client = origin.pool.client
+        guard let handle = CurlHandle(client, isConnection: true) else { return nil }
         self.handle = handle
-        origin = form.origin
+        self.origin = origin
         hasTLS = form.hasTLS
-        self.pool = pool
+        self.client = client
         self.user = user
-        loop = pool.client.loop
+        loop = client.loop
+        origin.willOpen()
         handle.user = self
         handle.use(endpoint)
         // Of a buffer that it makes for itself, and needs only for a proxy's answer.
         _ = relay_curl_set_long(handle.easy, CURLOPT_BUFFERSIZE, 1_024)
-        pool.multis.next().start(handle)
+        origin.multis.next().start(handle)
     }
 
     var held: Int32 { 0 }
@@ -66,11 +72,11 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
                 return user?.connected(CURLE_COULDNT_CONNECT) ?? ()
             }
             socket = found
-            pool.client.handOver(found)
+            client.handOver(found)
             if hasTLS {
-                _ = relay_curl_set_long(handle.easy, CURLOPT_BUFFERSIZE, pool.readBytes)
+                _ = relay_curl_set_long(handle.easy, CURLOPT_BUFFERSIZE, origin.readBytes)
             } else {
-                pool.client.keep(found)
+                client.keep(found)
                 handle.multi?.remove(handle)
                 self.handle = nil
             }
@@ -86,7 +92,8 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         user = nil
         watch(0)
         loop.remove(timer)
-        if let handle { handle.multi?.remove(handle) } else { pool.client.closeSocket(socket) }
+        if let handle { handle.multi?.remove(handle) } else { client.closeSocket(socket) }
+        origin.hasClosed()
     }
 
     // MARK: Bytes
@@ -139,7 +146,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     }
 
     func ready(_ events: UInt32) {
-        guard let user else { return pool.drop(self) }
+        guard let user else { return origin.drop(self) }
         if events & EventLoop.sendEvents != 0 {
             watch(EventLoop.readEvents)
             user.canWrite()
@@ -152,9 +159,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     func arm(at deadline: LoopTime) { loop.arm(timer, at: deadline) }
     func disarm() { loop.disarm(timer) }
 
-    func timerFired() {
-        if let user { user.timerFired() } else { pool.drop(self) }
-    }
+    func timerFired() { user?.timerFired() }
 }
 
 /// libcurl's code of a call that failed.

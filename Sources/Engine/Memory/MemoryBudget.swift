@@ -19,6 +19,8 @@ package final class MemoryBudget: Sendable {
     let chunkBytes: Int
     /// The same of one holder.
     let shareChunkBytes: Int
+    /// The most that the idle connections to vendors of one loop may hold: an eighth, shared by the loops.
+    let idleConnectionBytes: Int
 
     private let used = Atomic<Int>(0)
     private let large = Atomic<Int>(0)
@@ -47,6 +49,7 @@ package final class MemoryBudget: Sendable {
         largeBytes = max(0, bytes - setAside - bytes / 4)
         chunkBytes = max(65_536, min(1_048_576, bytes / (64 * max(1, loops))))
         shareChunkBytes = max(16_384, min(262_144, bytes / 4 / (64 * max(1, loops))))
+        idleConnectionBytes = bytes / 8 / max(1, loops)
         used.store(setAside, ordering: .relaxed)
     }
 

@@ -67,11 +67,18 @@ package struct LoopParts: @unchecked Sendable {
     /// For addresses that others name.
     package let outside: CurlClient
 
-    /// - Parameter budget: in which answers count; nil: none.
-    package init(loop: EventLoop, counts: LoopMetrics, budget: MemoryBudget? = nil) {
+    /// - Parameters:
+    ///   - budget: counts responses and idle connections to vendors; nil if nothing bounds them.
+    ///   - maxConnections: the most connections to vendors at which an idle one is kept.
+    package init(
+        loop: EventLoop,
+        counts: LoopMetrics,
+        budget: MemoryBudget? = nil,
+        maxConnections: Int = ServerBounds().connections
+    ) {
         self.loop = loop
         self.counts = counts
-        client = CurlClient(loop: loop, budget: budget)
+        client = CurlClient(loop: loop, budget: budget, maxConnections: maxConnections)
         outside = CurlClient(loop: loop, rule: AddressRule(), budget: budget)
     }
 }

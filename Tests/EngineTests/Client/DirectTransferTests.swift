@@ -126,27 +126,4 @@ import Testing
         }
         #expect(vendor.connections == 2)
     }
-
-    @Test("connections that nobody uses are closed in time, and after a rush but for some")
-    func idle() async {
-        let clock = ManualClock()
-        let loop = clock.loop()
-        let open = Lock(0)
-        let vendor = RawServer { peer, _ in
-            open.withLock { $0 += 1 }
-            while peer.receiveRequest() != nil { peer.sendAnswer("") }
-            open.withLock { $0 -= 1 }
-        }
-        let count = await withClient(loop) { client, loop in
-            await withTaskGroup(of: Void.self) { group in
-                for _ in 0..<200 { group.addTask { _ = await client.outcome(UpstreamCall(vendor.url())) } }
-            }
-            _ = await loop.turns(until: { open.withLock { $0 } <= 128 })
-            let kept = open.withLock { $0 }
-            clock.advance(milliseconds: 60_001)
-            _ = await loop.turns(until: { open.withLock { $0 } == 0 })
-            return [kept, open.withLock { $0 }]
-        }
-        #expect(count[0] <= 128 && count[1] == 0, "\(count)")
-    }
 }

@@ -1,0 +1,100 @@
+/// The connections of a loop to one origin, for whole calls or for streams.
+///
+/// Only its loop's thread touches it.
+final class OriginConnections {
+    let key: ConnectionPool.Key
+    let multis: CurlMultis
+    unowned let pool: ConnectionPool
+    /// The connections in use and idle.
+    private(set) var openCount = 0
+    private var idle = IdleConnections()
+    /// The memory that an idle connection holds.
+    private let idleBytes: Int
+
+    /// With TLS: libcurl's handle and connection, and OpenSSL's. Without, two objects and their places in tables.
+    private static let idleBytes = (tls: 49_152, plain: 1_024)
+
+    init(_ key: ConnectionPool.Key, hasTLS: Bool, multis: CurlMultis, _ pool: ConnectionPool) {
+        self.key = key
+        self.multis = multis
+        self.pool = pool
+        idleBytes = hasTLS ? Self.idleBytes.tls : Self.idleBytes.plain
+    }
+
+    /// The most bytes of one read.
+    var readBytes: Int { key.isStreamed ? 4_096 : 65_536 }
+
+    /// The time since which the oldest idle connection waits; nil if none is idle.
+    var oldestSince: LoopTime? { idle.oldest?.idleSince }
+
+    /// Takes the connection that became idle last; nil if none is idle.
+    func takeIdle() -> UpstreamConnection? {
+        guard let latest = idle.takeLatest() else { return nil }
+        pool.isUsed(bytes: idleBytes)
+        return latest
+    }
+
+    /// Keeps a connection whose call has ended, or closes it if there is no room for it.
+    func give(_ connection: UpstreamConnection) {
+        connection.user = nil
+        guard pool.mayKeep(bytes: idleBytes) else { return connection.close() }
+        connection.idleSince = pool.client.loop.now
+        idle.append(connection)
+    }
+
+    /// Closes an idle connection, for example one that its vendor has ended.
+    func drop(_ connection: UpstreamConnection) {
+        idle.remove(connection)
+        pool.isUsed(bytes: idleBytes)
+        connection.close()
+    }
+
+    func endOldest() {
+        if let oldest = idle.oldest { drop(oldest) }
+    }
+
+    func willOpen() {
+        pool.willOpen(self)
+        openCount += 1
+    }
+
+    func hasClosed() {
+        openCount -= 1
+        pool.hasClosed(self)
+    }
+}
+
+/// Idle connections in the order in which they became idle. Each operation takes constant time, on the average.
+struct IdleConnections {
+    /// A connection that was removed leaves an empty place.
+    private var places: [UpstreamConnection?] = []
+    /// The empty places at the beginning.
+    private var emptyCount = 0
+    /// The places that stood before `places`.
+    private var goneCount = 0
+
+    mutating func append(_ connection: UpstreamConnection) {
+        connection.idlePlace = goneCount + places.count
+        places.append(connection)
+    }
+
+    mutating func takeLatest() -> UpstreamConnection? {
+        while let latest = places.popLast() {
+            emptyCount = min(emptyCount, places.count)
+            if let latest { return latest }
+        }
+        return nil
+    }
+
+    mutating func remove(_ connection: UpstreamConnection) {
+        places[connection.idlePlace - goneCount] = nil
+        while emptyCount < places.count, places[emptyCount] == nil { emptyCount += 1 }
+        guard emptyCount >= 64, emptyCount * 2 >= places.count else { return }
+        places.removeFirst(emptyCount)
+        goneCount += emptyCount
+        emptyCount = 0
+    }
+
+    /// The connection that is idle for the longest time; nil if there is none.
+    var oldest: UpstreamConnection? { emptyCount < places.count ? places[emptyCount] : nil }
+}
