@@ -48,13 +48,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Round:
-    """One round against one program. Times in microseconds, `processor` the program's own for each request."""
+    """One round against one program. Times in microseconds, `processor` the program's own for each request; `opened`: the
+    connections to the vendor that it opened for each request, where a vendor counts them."""
 
     processor: float
     rate: float
     p50: float
     p99: float
     requests: float
+    opened: float = 0
 
 
 @dataclass(frozen=True)
@@ -84,24 +86,27 @@ class Bench:
         self.setup = setup
         self.scale = scale
         self.outcome = Outcome()
+        self.vendor: Program | None = None  # counts the connections of each round
 
-    def interleave(self, programs: list[Program], kind: str, connections: int) -> dict[str, list[Round]]:
+    def interleave(self, programs: list[Program], kind: str, connections: int, *more: str) -> dict[str, list[Round]]:
         """Rounds in turn (A B C A B C), after one short round each that does not count."""
         for program in programs:
-            self.load(program, kind, connections, seconds=0.3)
+            self.load(program, kind, connections, 0.3, -1, *more)
         taken: dict[str, list[Round]] = {program.name: [] for program in programs}
         for _ in range(self.scale.rounds):
             for program in programs:
-                taken[program.name].append(self.round(program, kind, connections))
+                taken[program.name].append(self.round(program, kind, connections, 0, *more))
         return taken
 
-    def round(self, program: Program, kind: str, connections: int, background: float = 0) -> Round:
+    def round(self, program: Program, kind: str, connections: int, background: float = 0, *more: str) -> Round:
         """`background`: the share of a core that the program uses anyway, not counted."""
+        opened = self.vendor.accepted() if self.vendor else 0
         before = program.processor_seconds()
-        result = self.load(program, kind, connections, seconds=self.scale.round_seconds)
+        result = self.load(program, kind, connections, self.scale.round_seconds, -1, *more)
         used = program.processor_seconds() - before - background * result["seconds"]
         count = max(1, result["requests"])
-        return Round(used / count * 1e6, count / result["seconds"], result["p50_us"], result["p99_us"], count)
+        opened = self.vendor.accepted() - opened - 1 if self.vendor else 0
+        return Round(used / count * 1e6, count / result["seconds"], result["p50_us"], result["p99_us"], count, opened / count)
 
     def rounds(self, program: Program, connections: int, background: float = 0) -> Round:
         """The median of rounds of chat."""

@@ -16,13 +16,15 @@ BOUNDS_MS = (1, 5, 10)
 
 @dataclass(frozen=True)
 class Point:
-    """One number of connections: requests a second, latencies and processor time of a request in microseconds."""
+    """One number of connections: requests a second, latencies and processor time of a request in microseconds, connections to
+    the vendor that were opened for a request."""
 
     connections: int
     rate: float
     p50: float
     p99: float
     processor: float
+    opened: float = 0
 
 
 def rate_within(points: Iterable[Point], bound_ms: float) -> float | None:

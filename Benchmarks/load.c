@@ -2,7 +2,7 @@
 //
 //   load --port N --dialect openai|onemin|anthropic --kind whole|stream|tools|held|upload [--path PATH]
 //        [--connections N] [--seconds N] [--requests N] [--request-bytes N] [--events N] [--keys N]
-//        [--prompts N]
+//        [--prompts N] [--body FILE --target PATH]
 //
 // openai: POST /v1/chat/completions with a bearer; a stream must end with `data: [DONE]`.
 // onemin: POST /api/chat-with-ai with `API-KEY`; a stream must end with the event `done`.
@@ -12,6 +12,7 @@
 // prompts: one caller asks so many different questions in turn, in place of keys.
 // A request's body has `request-bytes`. An answer must have status 200; a whole one must hold the vendor's last
 // words, a stream at least `events` events and the proper end.
+// body: the request's body is that file's, and goes to the target in place of the dialect's own.
 // upload: POST PATH with a form whose file, called `The end.mp3`, has `request-bytes`; an answer must hold "The end.".
 // tools: a stream of a request that offers a tool, which the answer does not call.
 // held: one stream for each connection, opened 64 at a time; prints "open" when all have had an event, and ends
@@ -296,6 +297,38 @@ static void make_request(int port, int is_openai, int is_anthropic, size_t body_
     request_key = has_prompts ? strstr(request, text) : strstr(request, "bench-key-") + strlen("bench-key-");
 }
 
+static char *read_file(const char *path, size_t *count) {
+    FILE *file = fopen(path, "rb");
+    if (!file || fseek(file, 0, SEEK_END)) return NULL;
+    *count = ftell(file);
+    rewind(file);
+    char *bytes = malloc(*count + 1);
+    bytes[*count] = 0;
+    if (fread(bytes, 1, *count, file) != *count) return NULL;
+    fclose(file);
+    return bytes;
+}
+
+// A request whose body is a file's. Returns 0 when that cannot be read.
+static int make_given(int port, int is_openai, int is_anthropic, const char *target, const char *path) {
+    size_t count;
+    char *body = read_file(path, &count), *head;
+    if (!body) return 0;
+    int head_count = asprintf(&head,
+        "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s bench-key-0123456789\r\nContent-Type: application/json\r\n"
+        "Accept: %s\r\nUser-Agent: load/1\r\nContent-Length: %zu\r\n\r\n",
+        target, port, is_anthropic ? "x-api-key:" : is_openai ? "Authorization: Bearer" : "API-KEY:",
+        is_stream ? "text/event-stream" : "application/json", count);
+    request_count = head_count + count;
+    request = malloc(request_count + 1);
+    memcpy(request, head, head_count);
+    memcpy(request + head_count, body, count + 1);
+    request_key = strstr(request, "bench-key-") + strlen("bench-key-");
+    free(head);
+    free(body);
+    return 1;
+}
+
 // A form with the model, the purpose and the file; the vendor knows the file alone, as `asset`.
 static void make_upload(int port, int is_openai, const char *path, size_t count) {
     const char *fields = "--bench\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n"
@@ -329,7 +362,7 @@ static double percentile_us(double share) {
 
 int main(int count, char **arguments) {
     int port = 0, is_openai = 1, is_anthropic = 0, is_upload = 0;
-    const char *path = "/v1/files";
+    const char *path = "/v1/files", *body = NULL, *target = NULL;
     long request_bytes = 1024;
     double seconds = 0;
     for (int i = 1; i + 1 < count; i += 2) {
@@ -351,13 +384,17 @@ int main(int count, char **arguments) {
         else if (!strcmp(name, "--request-bytes")) request_bytes = atol(value);
         else if (!strcmp(name, "--events")) wanted_events = atoi(value);
         else if (!strcmp(name, "--keys")) key_count = atol(value);
+        else if (!strcmp(name, "--body")) body = value;
+        else if (!strcmp(name, "--target")) target = value;
         else if (!strcmp(name, "--prompts")) has_prompts = 1, key_count = atol(value);
         else return fprintf(stderr, "load: unknown option %s\n", name), 64;
     }
     if (is_held) wanted_events = 1;
     stream_end = is_anthropic ? "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
         : is_openai ? "data: [DONE]\n\n" : "event: done\ndata: {\"message\":\"Stream completed\"}\n\n";
-    if (is_upload) make_upload(port, is_openai, path, request_bytes);
+    if (body && target) {
+        if (!make_given(port, is_openai, is_anthropic, target, body)) return perror(body), 66;
+    } else if (is_upload) make_upload(port, is_openai, path, request_bytes);
     else make_request(port, is_openai, is_anthropic, request_bytes);
     server = (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import re
 import resource
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 HERE = Path(__file__).resolve().parent
 SPINNING = "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
@@ -97,6 +99,11 @@ class Program:
             for line in Path(f"/proc/{pid}/status").read_text().splitlines()
             if line.startswith("VmHWM:")
         )
+
+    def accepted(self) -> int:
+        """The connections that the fake vendor has accepted, with that of this question."""
+        with urlopen(f"http://127.0.0.1:{self.whole_port}/accepted", timeout=10) as told:
+            return int(json.load(told)["accepted"])
 
     def descriptors(self) -> int:
         return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self._tree())

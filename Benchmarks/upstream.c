@@ -1,4 +1,4 @@
-// A fast stand-in for 1min.ai, OpenAI and Anthropic: one thread, epoll, answers made once at start.
+// A fast stand-in for 1min.ai, OpenAI, Anthropic, Google, Cohere and Cloudflare: one thread, epoll, answers made once at start.
 //
 //   upstream [--answer-bytes N] [--events N] [--writes N] [--interval-ms N] [--slow-events N]
 //
@@ -12,7 +12,10 @@
 //   POST /api/features                        a record like that of a chat
 //   GET /models?feature=..., GET /v1/models   a model list, 1min.ai's and OpenAI's
 //   GET /health                               200
-//   POST /v1/chat/completions, /v1/messages   the same by OpenAI's and Anthropic's wires, streamed if the body says so
+//   POST /v1/chat/completions, /v1/messages   the same by OpenAI's and Anthropic's wires, streamed if the body says so;
+//                                             Cloudflare's path ends like the first
+//   POST /v1/responses, /v2/chat, ...:generateContent   whole answers by OpenAI's, Cohere's and Google's wires
+//   GET /accepted                             the number of connections that were accepted, this one too
 // Anything else is 404, a chat without `API-KEY` 401, without `promptObject` 400.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -29,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { INPUT_BYTES = 256 * 1024, MAX_WRITES = 1000, MAX_SLOTS = 10000, TURN_EVENTS = 512 };
+enum { INPUT_BYTES = 256 * 1024, MOST_INPUT_BYTES = 64 << 20, HEAD_BYTES = 16 * 1024, MAX_WRITES = 1000, MAX_SLOTS = 10000, TURN_EVENTS = 512 };
 
 enum upload { NONE, COUNTED, CHUNK_SIZE, CHUNK_BYTES, CHUNK_END, LAST_LINE };
 
@@ -49,16 +52,16 @@ struct connection {
     struct connection *next, **in; // place in `running` or in a slot of the wheel; in == NULL: no stream runs
     enum upload upload;            // what is awaited of an upload's body
     long left;                     // of it, or of its chunk
-    size_t have;
-    char input[INPUT_BYTES];
+    size_t have, room;
+    char *input;
 };
 
 static struct text whole, uploaded, models, chat_models, health, refused, writes[MAX_WRITES], slow_begin, slow_event, slow_end;
-static struct text chat_whole, chat_writes[MAX_WRITES], message_writes[MAX_WRITES];
+static struct text chat_whole, message_whole, response_whole, cohere_whole, gemini_whole, chat_writes[MAX_WRITES], message_writes[MAX_WRITES];
 static int write_count = 4, interval_ms = 0, most_slow_events = 0, poller;
 static struct connection *running;         // fast streams that have writes left
 static struct connection *wheel[MAX_SLOTS]; // slow streams by millisecond of the interval
-static long slow_count;
+static long slow_count, accepted_count;
 static volatile sig_atomic_t is_ending;
 
 static void add(struct text *text, const char *format, ...) {
@@ -139,7 +142,45 @@ static void make_stream(struct text *writes, int event_count, const char *begin,
 #define CHAT_USAGE "\"usage\":{\"prompt_tokens\":200,\"completion_tokens\":120,\"total_tokens\":320," \
     "\"prompt_tokens_details\":{\"cached_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0}}}"
 
-static void make_other_wires(size_t answer_bytes, int event_count) {
+// A whole answer of another wire, of so many bytes with the text between its begin and its end.
+static void make_filled(struct text *out, size_t answer_bytes, const char *begin, const char *end) {
+    struct text body = {0};
+    add(&body, "%s", begin);
+    for (int i = 0; body.count + strlen(word(i)) + strlen(end) <= answer_bytes; i++) add(&body, "%s", word(i));
+    while (body.count + strlen(end) < answer_bytes) add(&body, "-");
+    add(&body, "%s", end);
+    make_answer(out, "200 OK", body.bytes);
+    free(body.bytes);
+}
+
+static void make_other_wholes(size_t answer_bytes) {
+    make_filled(&chat_whole, answer_bytes,
+        "{\"id\":\"chatcmpl-Bench0000000000000000000000000\",\"object\":\"chat.completion\",\"created\":"
+            "1767225600,\"model\":\"gpt-4o-mini-2024-07-18\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+            "\"content\":\"",
+        "The end.\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"stop\"}]," CHAT_USAGE);
+    make_filled(&message_whole, answer_bytes,
+        "{\"id\":\"msg_bench\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-sonnet-4-5\",\"content\":"
+            "[{\"type\":\"text\",\"text\":\"",
+        "The end.\"}],\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":200,"
+            "\"output_tokens\":120}}");
+    make_filled(&response_whole, answer_bytes,
+        "{\"id\":\"resp_bench\",\"object\":\"response\",\"created_at\":1767225600,\"status\":\"completed\",\"model\":"
+            "\"gpt-4o-mini-2024-07-18\",\"error\":null,\"incomplete_details\":null,\"output\":[{\"type\":\"message\",\"id\":"
+            "\"msg_bench\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[{\"type\":\"output_text\",\"text\":\"",
+        "The end.\",\"annotations\":[]}]}],\"usage\":{\"input_tokens\":200,\"input_tokens_details\":{\"cached_tokens\":0},"
+            "\"output_tokens\":120,\"output_tokens_details\":{\"reasoning_tokens\":0},\"total_tokens\":320}}");
+    make_filled(&cohere_whole, answer_bytes,
+        "{\"id\":\"bench\",\"message\":{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"",
+        "The end.\"}]},\"finish_reason\":\"COMPLETE\",\"usage\":{\"billed_units\":{\"input_tokens\":200,\"output_tokens\":"
+            "120},\"tokens\":{\"input_tokens\":200,\"output_tokens\":120}}}");
+    make_filled(&gemini_whole, answer_bytes,
+        "{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"",
+        "The end.\"}]},\"finishReason\":\"STOP\",\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":200,"
+            "\"candidatesTokenCount\":120,\"totalTokenCount\":320},\"modelVersion\":\"gemini-2.5-flash\"}");
+}
+
+static void make_other_streams(int event_count) {
     make_stream(chat_writes, event_count,
         CHUNK "[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"logprobs\":null,"
             "\"finish_reason\":null}],\"usage\":null}\n\n",
@@ -159,17 +200,6 @@ static void make_other_wires(size_t answer_bytes, int event_count) {
             "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\","
             "\"stop_sequence\":null},\"usage\":{\"output_tokens\":120}}\n\n"
             "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
-    const char *begin = "{\"id\":\"chatcmpl-Bench0000000000000000000000000\",\"object\":\"chat.completion\",\"created\":"
-        "1767225600,\"model\":\"gpt-4o-mini-2024-07-18\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
-        "\"content\":\"", *end = "The end.\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":"
-        "\"stop\"}]," CHAT_USAGE ;
-    struct text body = {0};
-    add(&body, "%s", begin);
-    for (int i = 0; body.count + strlen(word(i)) + strlen(end) <= answer_bytes; i++) add(&body, "%s", word(i));
-    while (body.count + strlen(end) < answer_bytes) add(&body, "-");
-    add(&body, "%s", end);
-    make_answer(&chat_whole, "200 OK", body.bytes);
-    free(body.bytes);
 }
 
 static void make_streams(int event_count) {
@@ -222,6 +252,7 @@ static void delist(struct connection *c) {
 static void drop(struct connection *c) {
     delist(c);
     close(c->fd);
+    free(c->input);
     free(c);
 }
 
@@ -252,17 +283,44 @@ static void begin_stream(struct connection *c, const struct text *writes) {
     if (write_count > 1) enlist(c, &running);
 }
 
+// The other wires, by the end of a request's path.
+static const struct {
+    const char *path, *key;
+    const struct text *whole, *writes; // writes NULL: no streams
+} wires[] = {
+    {"/chat/completions", "\r\nAuthorization: Bearer ", &chat_whole, chat_writes},
+    {"/messages", "\r\nx-api-key: ", &message_whole, message_writes},
+    {"/responses", "\r\nAuthorization: Bearer ", &response_whole, NULL},
+    {"/v2/chat", "\r\nAuthorization: Bearer ", &cohere_whole, NULL},
+    {":generateContent", "\r\nx-goog-api-key: ", &gemini_whole, NULL},
+};
+
+static int is_path_end(const char *head, const char *end) {
+    const char *path_end = strchr(head + 5, ' ');
+    size_t count = strlen(end);
+    return path_end && (size_t)(path_end - head) > count && !strncmp(path_end - count, end, count);
+}
+
+static void tell_accepted(struct connection *c) {
+    static struct text told;
+    char body[64];
+    snprintf(body, sizeof body, "{\"accepted\":%ld}", accepted_count);
+    told.count = 0;
+    make_answer(&told, "200 OK", body);
+    put(c, &told);
+}
+
 static void answer(struct connection *c, const char *head, const char *body, size_t body_count) {
     if (!strncmp(head, "GET /models?", 12)) return put(c, &models);
     if (!strncmp(head, "GET /v1/models ", 15)) return put(c, &chat_models);
     if (!strncmp(head, "GET /health ", 12)) return put(c, &health);
     if (!strncmp(head, "POST /api/features ", 19)) return put(c, &whole);
-    int is_chat = !strncmp(head, "POST /v1/chat/completions ", 26), is_message = !strncmp(head, "POST /v1/messages ", 18);
-    if (is_chat || is_message) {
-        if (!strcasestr(head, is_chat ? "\r\nAuthorization: Bearer " : "\r\nx-api-key: ")) return put(c, &refused);
-        int is_stream = memmem(body, body_count, "\"stream\":true", 13) != NULL;
-        if (!is_stream) return put(c, is_chat ? &chat_whole : &refused);
-        return begin_stream(c, is_chat ? chat_writes : message_writes);
+    if (!strncmp(head, "GET /accepted ", 14)) return tell_accepted(c);
+    for (size_t i = 0; i < sizeof wires / sizeof *wires; i++) {
+        if (strncmp(head, "POST ", 5) || !is_path_end(head, wires[i].path)) continue;
+        if (!strcasestr(head, wires[i].key)) return put(c, &refused);
+        int is_stream = wires[i].writes && memmem(body, body_count, "\"stream\":true", 13);
+        return is_stream ? begin_stream(c, wires[i].writes) : put(c, wires[i].whole);
     }
     if (strncmp(head, "POST /api/chat-with-ai", 22) || (head[22] != ' ' && head[22] != '?'))
         return put(c, &refused);
@@ -315,8 +373,8 @@ static int take_upload(struct connection *c) {
 
 // Answers the request at the front of the input if it is complete. Returns 0 to close.
 static int take_request(struct connection *c) {
-    char *end = memmem(c->input, c->have, "\r\n\r\n", 4);
-    if (!end) return c->have < INPUT_BYTES;
+    char *end = memmem(c->input, c->have < HEAD_BYTES ? c->have : HEAD_BYTES, "\r\n\r\n", 4);
+    if (!end) return c->have < HEAD_BYTES;
     size_t head_count = end + 4 - c->input, body_count = 0;
     end[2] = 0;
     const char *length = strcasestr(c->input, "\r\nContent-Length:");
@@ -330,7 +388,11 @@ static int take_request(struct connection *c) {
         memmove(c->input, c->input + head_count, c->have);
         return take_upload(c);
     }
-    if (head_count + body_count > INPUT_BYTES) return 0;
+    if (body_count > MOST_INPUT_BYTES) return 0;
+    if (head_count + body_count > c->room) {
+        c->room = head_count + body_count;
+        c->input = realloc(c->input, c->room);
+    }
     if (c->have < head_count + body_count) return 1;
     if (c->in || c->out_count) return 0; // a request before the last answer's end: not what HTTP clients here do
     end[2] = 0;
@@ -341,7 +403,7 @@ static int take_request(struct connection *c) {
 }
 
 static void receive(struct connection *c) {
-    ssize_t got = recv(c->fd, c->input + c->have, INPUT_BYTES - c->have, 0);
+    ssize_t got = recv(c->fd, c->input + c->have, c->room - c->have, 0);
     if (got < 0 && errno == EAGAIN) return;
     if (got > 0) c->have += got;
     if (got <= 0 || !(c->upload == NONE ? take_request(c) : take_upload(c))) drop(c);
@@ -378,8 +440,11 @@ static void accept_all(int listener) {
     int fd, on = 1;
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        struct connection *c = malloc(sizeof *c); // not zeroed: the input's pages stay untouched
+        struct connection *c = malloc(sizeof *c);
+        accepted_count++;
         c->fd = fd;
+        c->room = INPUT_BYTES;
+        c->input = malloc(c->room); // not zeroed: its pages stay untouched
         c->waits_for_output = 0;
         c->out_count = c->have = 0;
         c->upload = NONE;
@@ -409,7 +474,8 @@ int main(int count, char **arguments) {
         return fprintf(stderr, "upstream: a number is out of range\n"), 64;
     make_whole(answer_bytes);
     make_streams(event_count);
-    make_other_wires(answer_bytes, event_count);
+    make_other_wholes(answer_bytes);
+    make_other_streams(event_count);
     make_answer(&models, "200 OK", "{\"models\":[{\"modelId\":\"gpt-4o-mini\",\"name\":\"GPT-4o mini\",\"provider\":\"openai\","
         "\"status\":\"ACTIVE\",\"features\":[\"UNIFY_CHAT_WITH_AI\"],\"modality\":{\"INPUT\":[\"text\",\"image\"],"
         "\"OUTPUT\":[\"text\"]},\"creditMetadata\":{}}]}");
