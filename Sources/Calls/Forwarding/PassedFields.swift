@@ -82,8 +82,10 @@ private enum Field {
     private static let known: [(letters: [UInt8], field: Field)] =
         [(Self.letters(of: "extra_body"), .extra)] + counts.map { (letters(of: $0), .count($0)) }
         + RoutingFields.names.map { (letters(of: $0), .routing($0)) }
-    /// The first letters of the known fields: three of each, the first as the highest byte. Hardly another field has them.
-    private static let knownBeginnings: [UInt32] = known.map { beginning(of: $0.letters.prefix(3)) }
+    /// The first three letters of each known field, the first as the highest byte, and the number of all its letters. Hardly
+    /// another field begins with them.
+    private static let knownBeginnings: [(letters: UInt32, length: Int)] =
+        known.map { (beginning(of: $0.letters.prefix(3)), $0.letters.count) }
     private static let maxLetters = known.reduce(0) { max($0, $1.letters.count) }
 
     private static func letters(of name: String) -> [UInt8] { name.utf8.filter { $0 != UInt8(ascii: "_") } }
@@ -102,7 +104,8 @@ private enum Field {
             guard let letter = letters.next() else { return nil }
             beginning = beginning << 8 | UInt32(letter)
         }
-        guard Self.knownBeginnings.contains(beginning) else { return nil }
+        guard Self.knownBeginnings.contains(where: { $0.letters == beginning && $0.length <= name.count })
+        else { return nil }
         self.init(of: FoldedName(name))
     }
 
