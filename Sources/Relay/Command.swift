@@ -5,7 +5,8 @@ import Shared
 /// The command that the program's arguments give.
 enum Command: Equatable {
     case serve
-    case check
+    /// Whether the settings are right; asks: also whether vendors take the keys.
+    case check(asks: Bool)
     case config
     /// The models that may be asked for; live: beside what the vendors list now.
     case models(isLive: Bool, isJSON: Bool)
@@ -41,7 +42,8 @@ enum Command: Equatable {
         case ("limits", 3) where words[1] == "--digest": self = .limits(.digest(words[2]), isJSON: isJSON)
         case _ where isJSON: return nil
         case (nil, _), ("serve", 1): self = .serve
-        case ("check", 1): self = .check
+        case ("check", 1): self = .check(asks: false)
+        case ("check", 2) where words[1] == "--ask": self = .check(asks: true)
         case ("config", 1): self = .config
         case ("health", 1): self = .health
         case ("heal", 1): self = .heal
@@ -76,14 +78,20 @@ enum Command: Equatable {
         var remote: Settings.Remote?
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
         if command == .config { write(listing(outcome), to: 1) }
-        let isToServe = command == .check || command == .serve
+        let isToServe = command == .serve || command == .check(asks: false) || command == .check(asks: true)
         let problems = outcome.problems + (isToServe ? StorageCheck.problems(of: outcome.effective) : [])
         let reports = [problems.report("problem"), outcome.warnings.report("warning")].joined()
         guard let settings = outcome.settings, problems.isEmpty else {
             end(.configuration, errors: reports)
         }
         switch command {
-        case .check: end(.success, "configuration: no problems\n", errors: reports)
+        case .check(let asks):
+            let answers =
+                asks
+                ? ProviderCheck(settings, given: outcome.givenNames) { Vendors.questions($0, settings, $1) } : nil
+            let isGood = answers?.isGood ?? true
+            let report = "configuration: no problems\n" + (answers?.text ?? "")
+            end(isGood ? .success : .unavailable, report, errors: reports)
         case .config: end(.success, errors: reports)
         case .models(let isLive, let isJSON):
             let live = isLive ? VendorLists(settings) : nil
@@ -120,6 +128,7 @@ enum Command: Equatable {
         let first = String(arguments[0].unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
         if first == "key" { return "key takes a NAME, and perhaps --json\n" }
         if first == "limits" { return "limits takes a NAME or --digest DIGEST, and perhaps --json\n" }
+        if first == "check" { return "check takes --ask only\n" }
         if first == "models" { return "models takes --live and --json only\n" }
         if first == "usage" { return "usage takes \(UsageReport.options), and perhaps --json\n" }
         guard !names.contains(first) else { return "\(first) takes no further arguments\n" }
@@ -131,7 +140,8 @@ enum Command: Equatable {
         usage: \(Product.name) [COMMAND]
 
           serve        serve until SIGTERM (the default)
-          check        check the settings; 0 if they are right, 78 if not
+          check        check the settings; 0 if they are right, 78 if not; --ask also asks each provider whether it takes
+                       each key, by a call that costs nothing; 69 if one does not
           config       print the effective settings with their source, secrets masked
           models       list the models that callers may be given, with who serves them, what they can do and what they
                        cost; --live reads the vendors' lists; --json
@@ -158,6 +168,7 @@ enum Command: Equatable {
         case success = 0
         case failure = 1
         case usage = 64
+        case unavailable = 69
         case configuration = 78
     }
 

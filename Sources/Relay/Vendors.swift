@@ -156,14 +156,21 @@ struct Vendors {
     }
 
     /// The list of a provider's models; nil: it has none, or its URL is not one.
-    static func list(_ provider: ProviderSettings, _ settings: Settings, _ transport: CurlClient) -> (any ModelList)? {
+    ///
+    /// - Parameter options: nil: the provider's.
+    static func list(
+        _ provider: ProviderSettings,
+        _ settings: Settings,
+        _ transport: CurlClient,
+        _ options: EndpointOptions? = nil
+    ) -> (any ModelList)? {
         let site = VendorSite(provider, settings)
         let keys = provider.apiKeys
         switch provider.kind {
         case .onemin:
             return OneMinList(
                 baseURL: provider.baseURL,
-                options: site.options,
+                options: options ?? site.options,
                 transport: transport,
                 parser: JSONParser()
             )

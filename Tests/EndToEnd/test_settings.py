@@ -90,7 +90,7 @@ def test_check(tmp_path: Path) -> None:
     ("words", "message"),
     [
         ("serv", "unknown command: serv; did you mean serve?"), ("start", "unknown command: start"),
-        ("--port", "unknown option: --port"), ("check now", "check takes no further arguments"),
+        ("--port", "unknown option: --port"), ("check now", "check takes --ask only"),
     ],
 )  # fmt: skip
 def test_commands_that_are_none(tmp_path: Path, words: str, message: str) -> None:

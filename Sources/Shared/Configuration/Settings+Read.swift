@@ -10,6 +10,9 @@ extension Settings {
         package let effective: [EffectiveSetting]
         /// The remote document could not be had, though it is required.
         package internal(set) var isUnavailable = false
+
+        /// The names of the settings that have a value, given or by default.
+        package var givenNames: Set<String> { Set(effective.lazy.filter { !$0.shown.isEmpty }.map(\.name)) }
     }
 
     /// The address that a relay with the settings of this process listens on, whatever else is wrong with them. A remote

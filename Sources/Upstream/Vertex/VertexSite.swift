@@ -22,7 +22,7 @@ package struct VertexSite: Sendable {
         }
     }
 
-    private static func host(_ location: String) -> String {
+    static func host(_ location: String) -> String {
         switch location {
         case "global": "aiplatform.googleapis.com"
         case "us", "eu": "aiplatform.\(location).rep.googleapis.com"

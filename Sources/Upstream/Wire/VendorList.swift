@@ -19,16 +19,16 @@ package final class VendorList: ModelList, @unchecked Sendable {
         var next: @Sendable (JSONValue) -> (name: String, value: String)? = { _ in nil }
     }
 
-    private let site: VendorSite
-    private let form: Form
-    private let transport: any Transport
+    let site: VendorSite
+    let form: Form
+    let transport: any Transport
     private let parser = JSONParser()
     private let keys: [String]
-    private let headers: KeyHeaders
+    let headers: KeyHeaders
 
     private static let limitBytes = 4 << 20
     private static let mostModels = 2_000
-    private static let mostPages = 20
+    static let mostPages = 20
 
     /// - Parameter keys: empty: none is needed.
     init(_ site: VendorSite, _ form: Form, _ transport: any Transport, keys: [String]) {

@@ -1,0 +1,97 @@
+import Calls
+import Engine
+import Shared
+import Synchronization
+import Upstream
+
+/// The questions of `relay check --ask`: one that costs nothing for each key of each provider.
+struct ProviderCheck {
+    /// The report, a line for each key, and one for each model that a vendor does not list.
+    let text: String
+    /// Whether the vendors took all keys.
+    let isGood: Bool
+    /// The client of the questions, whose connections may outlive these.
+    private let client: CurlClient
+
+    private static let mostOpen = 16
+    private static let seconds = 12
+
+    /// Asks all vendors. Blocks, at most for 12 s.
+    ///
+    /// - Parameters:
+    ///   - given: the names of the settings that have a value, for the advice.
+    ///   - questions: makes the questions of a provider, which the client sends.
+    init(
+        _ settings: Settings,
+        given: Set<String>,
+        questions: (ProviderSettings, CurlClient) -> [ProviderQuestion]
+    ) {
+        CurlClient.prepareProcess()
+        let loop = EventLoop()
+        let client = CurlClient(loop: loop)
+        let questions = settings.providers.flatMap { questions($0, client) }
+        let verdicts = Verdicts(questions.count)
+        let thread = LoopThread(loop)
+        for _ in 0..<min(Self.mostOpen, questions.count) {
+            Task(executorPreference: loop) {
+                while let index = verdicts.takeNext() { verdicts.record(await questions[index].ask(), of: index) }
+            }
+        }
+        let all = verdicts.wait(seconds: Self.seconds)
+        loop.stop()
+        thread.join()
+        self.client = client
+        var lines: [String] = []
+        var isGood = true
+        for (question, verdict) in zip(questions, all) {
+            lines += question.lines(given, on: verdict ?? .failed("no response within \(Self.seconds) s"))
+            if case .accepted = verdict { continue }
+            isGood = false
+        }
+        for provider in settings.providers where !questions.contains(where: { $0.provider.name == provider.name }) {
+            let reason = provider.kind.usesNetwork ? "callers send their own keys" : "uses no network"
+            lines.append("\(provider.name): not asked, \(reason)")
+        }
+        self.isGood = isGood
+        text = "providers: \(isGood ? "no problems" : "problems")\n" + lines.map { "  \($0)\n" }.joined()
+    }
+}
+
+/// The verdicts of questions that run on a loop.
+private final class Verdicts: Sendable {
+    private struct State {
+        var next = 0
+        var left: Int
+        var all: [KeyVerdict?]
+    }
+
+    private let state: Lock<State>
+    private let signal = Signal()
+
+    init(_ count: Int) { state = Lock(State(left: count, all: Array(repeating: nil, count: count))) }
+
+    /// Returns the index of the next question; nil if all are asked.
+    func takeNext() -> Int? {
+        state.withLock { state in
+            guard state.next < state.all.count else { return nil }
+            state.next += 1
+            return state.next - 1
+        }
+    }
+
+    func record(_ verdict: KeyVerdict, of index: Int) {
+        let isLast = state.withLock { state in
+            state.all[index] = verdict
+            state.left -= 1
+            return state.left == 0
+        }
+        if isLast { signal.wake() }
+    }
+
+    /// Returns the verdicts that came in time.
+    func wait(seconds: Int) -> [KeyVerdict?] {
+        let end = LoopTime.current().adding(seconds: seconds)
+        while state.withLock({ $0.left }) > 0, LoopTime.current() < end { signal.wait(until: end) }
+        return state.withLock { $0.all }
+    }
+}

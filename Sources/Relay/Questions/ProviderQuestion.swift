@@ -1,0 +1,58 @@
+import Calls
+import Shared
+import Upstream
+
+/// One question, and what is known of the key that it is asked with.
+struct ProviderQuestion: Sendable {
+    let provider: ProviderSettings
+    /// The key's place among the provider's, as `k1`; nil: it is asked without a key.
+    private let label: String?
+    /// Whether it asks for a list that says nothing about a key.
+    private let isOfList: Bool
+    /// The names of configured models, as the vendor has them.
+    private let models: [String]
+    private let mask: SecretMask
+    let ask: @Sendable () async -> KeyVerdict
+
+    init(
+        _ provider: ProviderSettings,
+        _ label: String?,
+        models: [String],
+        isOfList: Bool = false,
+        ask: @escaping @Sendable () async -> KeyVerdict
+    ) {
+        self.provider = provider
+        self.label = label
+        self.models = models
+        self.isOfList = isOfList
+        let words = provider.headers.flatMap { $0.split { $0 == " " || $0 == "," }.map(String.init) }
+        let secrets = provider.apiKeys + [provider.cloud.clientSecret] + words.filter { $0.utf8.count >= 8 }
+        mask = SecretMask(secrets)
+        self.ask = ask
+    }
+
+    /// Returns the lines of the report.
+    func lines(_ given: Set<String>, on verdict: KeyVerdict) -> [String] {
+        let name = "\(provider.name) \(isOfList ? "models" : label ?? "without a key")"
+        switch verdict {
+        case .accepted(let listed):
+            let missing = models.filter { model in listed.map { !$0.contains(model) } ?? false }
+            let setting = "PROVIDER_\(provider.name.asInstance)_MODELS"
+            return ["\(name): \(isOfList ? "read" : "accepted")"]
+                + missing.map { model in
+                    let near = nearest(to: model, among: (listed ?? []).sorted())
+                    let hint = near.map { "; did you mean \"\(mask.masked($0))\"?" } ?? ""
+                    return "\(name): \"\(model)\" (\(setting)) is not on the vendor's list\(hint)"
+                }
+        case .refused(let cause):
+            return ["\(name): refused: \(mask.masked(cause)); correct \(keySetting(given))"]
+        case .failed(let cause): return ["\(name): not confirmed: \(mask.masked(cause))"]
+        }
+    }
+
+    /// The setting that holds the key.
+    private func keySetting(_ given: Set<String>) -> String {
+        let fields = ["API_KEYS", "API_KEY", "REFRESH_TOKEN"].map { "PROVIDER_\(provider.name.asInstance)_\($0)" }
+        return (fields + ["ONE_MIN_API_KEYS"]).first(where: given.contains) ?? fields[0]
+    }
+}

@@ -1,0 +1,72 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+extension Vendors {
+    /// Returns the questions about the keys of a provider, and about its models; none if it has no key of its own.
+    static func questions(
+        _ provider: ProviderSettings,
+        _ settings: Settings,
+        _ client: CurlClient
+    ) -> [ProviderQuestion] {
+        guard provider.kind.usesNetwork else { return [] }
+        let options = EndpointOptions(provider, settings).forQuestions
+        let keys = provider.apiKeys.enumerated().map { (label: "k\($0 + 1)", text: $1) }
+        let models = provider.models.map(\.upstream)
+        if provider.kind == .onemin {
+            let named = (models.isEmpty ? settings.permittedModels : models).map { name in
+                let name = name.hasSuffix(":online") ? String(name.dropLast(":online".count)) : name
+                return catalogues[.onemin]?.model(name)?.id ?? name
+            }
+            let list = list(provider, settings, client, options)
+            return keys.map { key in
+                ProviderQuestion(provider, key.label, models: []) {
+                    await OneMin.verdict(on: key.text, at: provider.baseURL, options, by: client)
+                }
+            } + [ProviderQuestion(provider, nil, models: named, isOfList: true) { await verdict(by: list) }]
+        }
+        if provider.isPassthrough { return [] }
+        if let account = keys.first, provider.kind == .vertexGemini || provider.kind == .vertexClaude {
+            return [vertex(provider, account.label, account.text, models, options, client)]
+        }
+        let list = list(provider, settings, client, options) as? VendorList
+        let askers: [(label: String?, text: String)] = keys.isEmpty ? [(nil, "")] : keys.map { ($0.label, $0.text) }
+        return askers.map { key in
+            ProviderQuestion(provider, key.label, models: models) {
+                await list?.verdict(on: key.text) ?? .failed("\(provider.baseURL) is not a URL")
+            }
+        }
+    }
+
+    private static func vertex(
+        _ provider: ProviderSettings,
+        _ label: String,
+        _ refreshToken: String,
+        _ models: [String],
+        _ options: EndpointOptions,
+        _ client: CurlClient
+    ) -> ProviderQuestion {
+        let exchange = GoogleExchange(provider.cloud.account(refreshToken: refreshToken), options)
+        let site = VertexSite.address(of: provider.cloud, baseURL: provider.baseURL)
+        let publisher: Vertex.Publisher = provider.kind == .vertexGemini ? .google : .anthropic
+        // The list has each model once, whatever its version.
+        let names = models.map { String($0.prefix { $0 != "@" }) }
+        return ProviderQuestion(provider, label, models: names) {
+            let project = provider.cloud.projectID
+            return await exchange?
+                .verdict(on: publisher.rawValue, at: site, project: project, options, by: client)
+                ?? .failed("PROVIDER_\(provider.name.asInstance)_TOKEN_URL is not a URL")
+        }
+    }
+
+    /// 1min.ai's list needs no key, and tells nothing about one.
+    private static func verdict(by list: (any ModelList)?) async -> KeyVerdict {
+        do throws(UpstreamError) {
+            guard let list else { return .failed("the base URL is not a URL") }
+            return .accepted(models: Set(try await list.models().filter { !$0.isDisabled }.map(\.id)))
+        } catch {
+            return .failed(error.cause)
+        }
+    }
+}

@@ -1,0 +1,18 @@
+package import Engine
+
+extension OneMin {
+    /// Asks for a result that does not exist, so nothing of the key's account is read.
+    package static func verdict(
+        on key: String,
+        at baseURL: String,
+        _ options: EndpointOptions,
+        by transport: any Transport
+    ) async -> KeyVerdict {
+        let url = "\(baseURL)/api/results/\(RandomBytes().uuid)"
+        let headers = UpstreamHeaders(["API-KEY: \(key)", "Content-Type: application/json", "User-Agent: relay"])
+        switch await KeyQuestion(url, options, headers).ask(by: transport) {
+        case .page: return .accepted(models: nil)
+        case .verdict(let verdict): return verdict
+        }
+    }
+}

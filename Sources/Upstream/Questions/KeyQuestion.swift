@@ -1,0 +1,135 @@
+import Calls
+package import Engine
+import Shared
+
+/// The outcome of a question that costs nothing, by which `relay check --ask` judges a key. Its texts may repeat what the
+/// vendor sent.
+package enum KeyVerdict: Sendable {
+    /// The vendor took the key.
+    ///
+    /// - Parameter models: the ids of the vendor's list; nil if the response has no list.
+    case accepted(models: Set<String>?)
+    case refused(String)
+    /// There was no response, or one that says nothing about the key.
+    case failed(String)
+}
+
+extension EndpointOptions {
+    /// Returns the options of a question: at most 5 s, and 1 MB of the response.
+    package var forQuestions: EndpointOptions {
+        var options = self
+        options.connectMilliseconds = Self.questionMilliseconds
+        options.firstByteMilliseconds = Self.questionMilliseconds
+        options.idleMilliseconds = Self.questionMilliseconds
+        options.totalMilliseconds = Self.questionMilliseconds
+        options.answerLimitBytes = Self.questionBytes
+        return options
+    }
+
+    private static let questionMilliseconds = 5_000
+    fileprivate static let questionBytes = 1 << 20
+}
+
+extension VendorList {
+    /// Asks for the list with a key; empty: without one. Reads at most as many pages as a list has.
+    package func verdict(on key: String) async -> KeyVerdict {
+        var models: Set<String> = []
+        var path = form.path
+        for _ in 0..<Self.mostPages {
+            var question = KeyQuestion(site.baseURL + path, site.options, headers.headers(for: key))
+            question.members = form.members
+            question.next = form.next
+            switch await question.ask(by: transport) {
+            case .page(let ids, let next):
+                models.formUnion(ids)
+                guard let next else { return .accepted(models: models) }
+                path = "\(form.path)&\(next.name)=\(next.value.escapedInQuery)"
+            case .verdict(let verdict): return verdict
+            }
+        }
+        return .accepted(models: models)
+    }
+}
+
+/// One GET of `relay check --ask`. Redirects are not followed.
+struct KeyQuestion {
+    enum Outcome {
+        /// The ids of a page, and the parameter of the next one.
+        case page(Set<String>, next: (name: String, value: String)?)
+        case verdict(KeyVerdict)
+    }
+
+    private let url: String
+    private let options: EndpointOptions
+    private let headers: UpstreamHeaders
+    /// The member with the models; nil: any JSON object will do.
+    var members: StaticString?
+    var next: (JSONValue) -> (name: String, value: String)? = { _ in nil }
+
+    init(_ url: String, _ options: EndpointOptions, _ headers: UpstreamHeaders) {
+        self.url = url
+        self.options = options
+        self.headers = headers
+    }
+
+    func ask(by transport: any Transport) async -> Outcome {
+        guard let endpoint = Endpoint(url, options.forQuestions) else {
+            return .verdict(.failed("\(url) is not a URL"))
+        }
+        do throws(TransportError) {
+            let stream = try await transport.open(UpstreamCall(endpoint: endpoint, headers: headers, body: nil))
+            defer { stream.stop(isComplete: false) }
+            let body = try await stream.collect(limitBytes: EndpointOptions.questionBytes)
+            return outcome(stream.head, body)
+        } catch {
+            return .verdict(.failed(error.cause))
+        }
+    }
+
+    private func outcome(_ head: UpstreamHead, _ body: Body) -> Outcome {
+        let parser = JSONParser()
+        return withExtendedLifetime((body, parser)) {
+            let root = try? parser.parse(body.bytes)
+            let excerpt = excerpt(of: body, root)
+            switch head.status {
+            case 200:
+                guard let root, root.kind == .object else {
+                    return .verdict(.failed("the response is not JSON\(excerpt)"))
+                }
+                guard let members else { return .page([], next: nil) }
+                guard let elements = root[members]?.elements else {
+                    return .verdict(.failed("the response is not a list of models\(excerpt)"))
+                }
+                return .page(Set(elements.flatMap(Self.ids)), next: next(root))
+            case 401, 403, 498: return .verdict(.refused("the vendor answered \(head.status)\(excerpt)"))
+            case 400 where isKeyInvalid(root): return .verdict(.refused("the vendor answered 400\(excerpt)"))
+            case 300..<400:
+                let target = head.redirectURL.map { " to \($0)" } ?? ""
+                let advice = "redirects are not followed, so set the base URL to where it leads"
+                return .verdict(.failed("the vendor redirects\(target); \(advice)"))
+            case 404, 405:
+                return .verdict(.failed("the vendor answered \(head.status) to GET \(url); check the base URL"))
+            default: return .verdict(.failed("the vendor answered \(head.status)\(excerpt)"))
+            }
+        }
+    }
+
+    /// Google answers so to a wrong key.
+    private func isKeyInvalid(_ root: JSONValue?) -> Bool {
+        let details = root?["error"]?["details"]?.elements ?? JSONElements()
+        return details.contains { $0["reason"]?.text.map { $0.equals("API_KEY_INVALID") } ?? false }
+    }
+
+    /// Returns the beginning of an error's message, or of another text.
+    private func excerpt(of body: Body, _ root: JSONValue?) -> String {
+        let message = root?["error"]?["message"]?.string ?? root?["error"]?.string ?? root?["message"]?.string
+        let text = message ?? String(decoding: body.bytes.prefix(1_000), as: UTF8.self)
+        return text.isEmpty ? "" : ": \(text.beginning(ofBytes: 1_000))"
+    }
+
+    /// The names by which a list's entry may be asked for.
+    private static func ids(_ element: JSONValue) -> [String] {
+        let name = element["name"]?.string
+        return [element["id"]?.string, name, name?.split(separator: "/").last.map(String.init)].compactMap(\.self)
+    }
+}

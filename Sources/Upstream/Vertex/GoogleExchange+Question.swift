@@ -1,0 +1,42 @@
+package import Engine
+package import Shared
+
+extension GoogleExchange {
+    /// Exchanges the refresh token, then asks for the publisher's list of models with the access token.
+    ///
+    /// - Parameters:
+    ///   - publisher: `google` or `anthropic`.
+    ///   - site: the host of the first location, or a server that stands for it.
+    package func verdict(
+        on publisher: String,
+        at site: String,
+        project: String,
+        _ options: EndpointOptions,
+        by transport: any Transport
+    ) async -> KeyVerdict {
+        switch await token(for: refreshToken, by: transport) {
+        case .refused(let cause): return .refused(cause)
+        case .failed(let cause): return .failed(cause)
+        case .token(let token):
+            let url = "\(site)/v1beta1/publishers/\(publisher)/models"
+            let headers = UpstreamHeaders([
+                "Authorization: Bearer \(token.text)", "x-goog-user-project: \(project)", "User-Agent: relay",
+            ])
+            var question = KeyQuestion(url, options, headers)
+            question.members = "publisherModels"
+            switch await question.ask(by: transport) {
+            case .page(let ids, _): return .accepted(models: ids)
+            case .verdict(.refused(let cause)): return .refused(cause.replacing(token.text, with: "..."))
+            case .verdict(.failed(let cause)): return .failed(cause.replacing(token.text, with: "..."))
+            case .verdict(let verdict): return verdict
+            }
+        }
+    }
+}
+
+extension VertexSite {
+    /// Returns the address of the first location of an account.
+    package static func address(of cloud: CloudSettings, baseURL: String) -> String {
+        baseURL.isEmpty ? "https://\(host(cloud.locations.first ?? "global"))" : baseURL
+    }
+}

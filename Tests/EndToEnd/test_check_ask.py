@@ -1,0 +1,238 @@
+"""`relay check --ask`: which vendors take which keys, asked of fakes good and bad; nothing costs, and no key is shown."""
+
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from relay_process import PASSED_ON, binary, free_port
+
+KEY = "sk-proj-0123456789abcdefghij"
+BAD = "sk-proj-of-somebody-else-9876543210"
+CALLER = {"KEY_TEAM_TOKEN": "sk-relay-for-tests-0001"}
+HOSTILE = f'\x1b[2J\x07\u202e{KEY} {KEY[3:14]} {KEY[-8:]} '
+
+
+class Vendors(ThreadingHTTPServer):
+    """All fakes at one address; the first part of the path says which, and how it behaves."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.base_url = f"http://127.0.0.1:{self.server_port}"
+        self.seen: list[tuple[str, str]] = []
+        self.ending = threading.Event()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Vendors
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def answer(self, status: int, body: object, **headers: str) -> None:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(raw)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def key(self) -> str:
+        fields = self.headers
+        given = fields.get("authorization", "").removeprefix("Bearer ")
+        return given or fields.get("x-api-key") or fields.get("x-goog-api-key") or fields.get("api-key") or ""
+
+    def do_POST(self) -> None:
+        self.server.seen.append(("POST", self.path))
+        form = dict(parse_qsl(self.rfile.read(int(self.headers["content-length"])).decode()))
+        if self.path == "/token" and form["refresh_token"] == KEY:
+            return self.answer(200, {"access_token": "ya29.a-token-of-google", "expires_in": 300})
+        self.answer(400, {"error": "invalid_grant"})
+
+    def do_GET(self) -> None:
+        self.server.seen.append(("GET", self.path))
+        where = urlsplit(self.path)
+        way = where.path.split("/")[1]
+        try:
+            getattr(self, f"like_{way}")(where.path.removeprefix(f"/{way}"))
+        except OSError:
+            self.close_connection = True
+
+    def like_row(self, path: str) -> None:
+        if path != "/v1/models":
+            return self.answer(404, {"error": {"message": "no such path"}})
+        if self.key() != KEY:
+            return self.answer(401, {"error": {"message": f"Incorrect API key provided: {self.key()}"}})
+        self.answer(200, {"object": "list", "data": [{"id": "llama-3"}, {"id": "embed-1"}]})
+
+    def like_slow(self, path: str) -> None:
+        self.server.ending.wait(30)
+
+    def like_large(self, path: str) -> None:
+        self.answer(200, b'{"data":[' + b" " * 10_000_000 + b"]}")
+
+    def like_hostile(self, path: str) -> None:
+        self.answer(200, HOSTILE.encode() + b"<html>" + b"x" * 1_000)
+
+    def like_redirect(self, path: str) -> None:
+        self.answer(302, {}, Location=f"{self.server.base_url}/row{path}?key={self.key()}")
+
+    def like_onemin(self, path: str) -> None:
+        if path == "/models":
+            return self.answer(200, {"models": [{"modelId": "gpt-4o-mini", "status": "ACTIVE"}], "total": 1})
+        assert re.fullmatch("/api/results/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", path)
+        self.answer(200, {"aiRecord": None}) if self.key() == KEY else self.answer(401, {"message": "Unauthorized"})
+
+    def like_claude(self, path: str) -> None:
+        if self.key() != KEY:
+            return self.answer(401, {"error": {"message": "invalid x-api-key"}})
+        if "after_id" not in self.path:
+            return self.answer(200, {"data": [{"id": "claude-a"}], "has_more": True, "last_id": "claude-a"})
+        self.answer(200, {"data": [{"id": "claude-b"}], "has_more": False, "last_id": "claude-b"})
+
+    def like_google(self, path: str) -> None:
+        if path == "/v1beta1/publishers/google/models":
+            good = self.key() == "ya29.a-token-of-google" and self.headers["x-goog-user-project"] == "my-project"
+            models = {"publisherModels": [{"name": "publishers/google/models/gemini-2.5-pro"}]}
+            return self.answer(200, models) if good else self.answer(403, {})
+        if self.key() != KEY:
+            details = [{"reason": "API_KEY_INVALID"}]
+            return self.answer(400, {"error": {"message": "API key not valid.", "details": details}})
+        self.answer(200, {"models": [{"name": "models/gemini-2.5-pro", "supportedGenerationMethods": ["generateContent"]}]})
+
+    def like_cohere(self, path: str) -> None:
+        self.answer(200, {"models": [{"name": "command-r"}]}) if self.key() == KEY else self.answer(498, {})
+
+    def like_flare(self, path: str) -> None:
+        good = self.key() == KEY and path == "/client/v4/accounts/acc/ai/models/search"
+        self.answer(200, {"result": [{"name": "@cf/m"}]}) if good else self.answer(403, {})
+
+
+@pytest.fixture(scope="module")
+def vendors() -> Iterator[Vendors]:
+    server = Vendors()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.ending.set()
+    server.shutdown()
+    thread.join()
+
+
+def provider(name: str, base_url: str, *keys: str, kind: str = "openai", models: str = "llama-3", **more: str) -> dict[str, str]:
+    fields = {"KIND": kind, "BASE_URL": base_url, "API_KEYS": ",".join(keys), "MODELS": models, **more}
+    return {f"PROVIDER_{name}_{field}": value for field, value in fields.items()}
+
+
+def ask(folder: Path, settings: dict[str, str]) -> tuple[int, list[str], float]:
+    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    began = time.monotonic()
+    done = subprocess.run(
+        [str(binary()), "check", "--ask"], env=inherited | settings, cwd=folder, capture_output=True, timeout=60
+    )
+    seconds = time.monotonic() - began
+    text = done.stdout.decode() + done.stderr.decode()
+    for secret in (KEY, BAD, KEY[3:14], KEY[-8:], "ya29.a-token"):
+        assert secret not in text, text
+    assert all(character.isprintable() for character in text.replace("\n", "")), ascii(text)
+    assert all(len(line) < 600 for line in text.splitlines())
+    first, second, *lines = done.stdout.decode().splitlines()
+    assert first == "configuration: no problems" and second == f"providers: {'no ' if done.returncode == 0 else ''}problems"
+    return done.returncode, [line.removeprefix("  ") for line in lines], seconds
+
+
+def test_good_keys_of_all_kinds(vendors: Vendors, tmp_path: Path) -> None:
+    at = vendors.base_url
+    vendors.seen.clear()
+    google = {"API_KEYS": "", "PROJECT_ID": "my-project", "CLIENT_ID": "id", "CLIENT_SECRET": "client-secret-1"}
+    settings = (
+        provider("A", f"{at}/row/v1", KEY, models="llama-3,embed-1,mine=lama-3")
+        | provider("B", f"{at}/claude", KEY, kind="anthropic", models="claude-a,claude-b")
+        | provider("C", f"{at}/google", KEY, kind="gemini", models="gemini-2.5-pro")
+        | provider("D", f"{at}/cohere", KEY, kind="cohere", models="command-r")
+        | provider("E", f"{at}/flare", KEY, kind="cloudflare", models="@cf/m", ACCOUNT_ID="acc")
+        | provider(
+            "F", f"{at}/google", kind="vertexai_gemini", models="gemini-2.5-pro,gemini-9", REFRESH_TOKEN=KEY,
+            TOKEN_URL=f"{at}/token", **google,
+        )
+        | provider("G", f"{at}/onemin", KEY, KEY[:-1] + "k", kind="onemin", models="fast=gpt-4o-mini,o3-mini")
+        | {"PROVIDER_H_KIND": "echo"}
+    )  # fmt: skip
+    status, lines, _ = ask(tmp_path, CALLER | settings)
+    assert status == 69
+    assert lines == [
+        "a k1: accepted",
+        'a k1: "lama-3" (PROVIDER_A_MODELS) is not on the vendor\'s list; did you mean "llama-3"?',
+        "b k1: accepted", "c k1: accepted", "d k1: accepted", "e k1: accepted", "f k1: accepted",
+        'f k1: "gemini-9" (PROVIDER_F_MODELS) is not on the vendor\'s list',
+        "g k1: accepted", "g k2: refused: the vendor answered 401: Unauthorized; correct PROVIDER_G_API_KEYS",
+        "g models: read", 'g models: "o3-mini" (PROVIDER_G_MODELS) is not on the vendor\'s list',
+        "h: not asked, uses no network",
+    ]  # fmt: skip
+    # The exchange of the token is the only POST that there is.
+    assert [path for method, path in vendors.seen if method == "POST"] == ["/token"]
+    status, lines, _ = ask(tmp_path, CALLER | {name: text for name, text in settings.items() if "PROVIDER_G" not in name})
+    assert status == 0 and len([line for line in lines if line.endswith(": accepted")]) == 6
+
+
+def test_all_that_can_be_wrong_at_once(vendors: Vendors, tmp_path: Path) -> None:
+    at = vendors.base_url
+    vendors.seen.clear()
+    nobody = free_port()
+    settings = {}
+    for number in range(20):
+        settings |= provider(f"SLOW_{number}", f"{at}/slow/v1", KEY)
+    settings |= (
+        provider("BAD", f"{at}/row/v1", BAD)
+        | provider("HOST", "http://no-such-host.invalid/v1", KEY)
+        | provider("PORT", f"http://127.0.0.1:{nobody}/v1", KEY)
+        | provider("PATH", f"{at}/row/v2", KEY)
+        | provider("LARGE", f"{at}/large/v1", KEY)
+        | provider("HOSTILE", f"{at}/hostile/v1", KEY)
+        | provider("REDIRECT", f"{at}/redirect/v1", KEY)
+        | provider("GEM", f"{at}/google", BAD, kind="gemini", models="g")
+        | provider("OPEN", f"{at}/row/v1")
+    )
+    status, lines, seconds = ask(tmp_path, CALLER | settings)
+    assert status == 69 and seconds < 15
+    told = {line.split()[0]: line for line in lines}
+    assert told["bad"] == "bad k1: refused: the vendor answered 401: Incorrect API key provided: ...; correct PROVIDER_BAD_API_KEYS"
+    assert told["gem"] == "gem k1: refused: the vendor answered 400: API key not valid.; correct PROVIDER_GEM_API_KEYS"
+    assert told["open"].startswith("open without a key: refused: the vendor answered 401")
+    assert told["host"].startswith("host k1: not confirmed: cannot resolve no-such-host.invalid")
+    assert told["port"].startswith("port k1: not confirmed: cannot connect to 127.0.0.1")
+    assert told["path"] == f"path k1: not confirmed: the vendor answered 404 to GET {at}/row/v2/models; check the base URL"
+    assert told["large"].startswith("large k1: not confirmed: the answer of ")
+    assert told["hostile"].startswith("hostile k1: not confirmed: the response is not JSON")
+    assert told["redirect"].startswith(f"redirect k1: not confirmed: the vendor redirects to {at}/row/v1/models?key=...")
+    slow = [line for line in lines if line.startswith("slow-")]
+    assert len(slow) == 20 and all(": not confirmed: " in line for line in slow)
+    assert all(method == "GET" for method, _ in vendors.seen)
+    assert not any(path.startswith("/row/v1/models?") for _, path in vendors.seen)
+
+
+def test_settings_go_before_questions(vendors: Vendors, tmp_path: Path) -> None:
+    vendors.seen.clear()
+    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    settings = provider("A", f"{vendors.base_url}/row/v1", KEY)
+    done = subprocess.run([str(binary()), "check", "--ask"], env=inherited | settings, cwd=tmp_path, capture_output=True)
+    assert done.returncode == 78 and not vendors.seen
+
+
+def test_callers_own_keys_are_not_asked_for(vendors: Vendors, tmp_path: Path) -> None:
+    settings = {"ONE_MIN_BASE_URL": f"{vendors.base_url}/onemin", "SUBSET_OF_ONE_MIN_PERMITTED_MODELS": "gpt-4o-mini"}
+    assert ask(tmp_path, settings)[:2] == (0, ["onemin models: read"])
+    kept = settings | CALLER | {"ONE_MIN_API_KEYS": BAD}
+    assert ask(tmp_path, kept)[:2] == (
+        69, ["onemin k1: refused: the vendor answered 401: Unauthorized; correct ONE_MIN_API_KEYS", "onemin models: read"]
+    )  # fmt: skip
