@@ -56,6 +56,13 @@ package enum Listener {
     }
 
     private static func failure(_ host: String, _ port: Int) -> Failure {
-        Failure(reason: "cannot listen on \(host) port \(port): \(systemError)")
+        let advice =
+            switch errno {
+            case EADDRINUSE: "; set PORT to a free one, or end the program that has it (`ss -ltnp` shows which)"
+            case EACCES: "; set PORT to 1024 or more, lower ones need CAP_NET_BIND_SERVICE"
+            case EADDRNOTAVAIL: "; set HOST to an address of this machine, or to 0.0.0.0 for all"
+            default: ""
+            }
+        return Failure(reason: "cannot listen on \(host) port \(port): \(systemError)\(advice)")
     }
 }

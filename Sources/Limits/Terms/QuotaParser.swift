@@ -31,7 +31,7 @@ extension Quota {
         func mistake(_ reason: String) -> Mistake { Mistake(item: item, reason: reason) }
         var words = Self.words(item.lowercased())[...]
         guard let number = words.popFirst(), number.first?.isDigit == true else {
-            throw mistake("a limit begins with a number, as in 60/minute")
+            throw mistake("a limit begins with a number, as in 60/minute" + (item.first == "$" ? "; or 5 usd/day" : ""))
         }
         var unit = Unit.requests
         if let word = words.first, let named = Unit(rawValue: word) ?? Unit(rawValue: word + "s") {
@@ -44,7 +44,9 @@ extension Quota {
             self.init(count, unit, per: .second)
             return
         }
-        guard let joint = words.popFirst() else { throw mistake("no window, as in 60/minute") }
+        guard let joint = words.popFirst() else {
+            throw mistake("no window, as in \(item)/\(unit == .usd || unit == .credits ? "day" : "minute")")
+        }
         guard joint == "/" || joint == "per" else {
             let units = Unit.allCases.map(\.rawValue).joined(separator: ", ")
             throw mistake("\"\(joint)\" is neither / nor a unit (\(units))")

@@ -30,7 +30,10 @@ extension LimitSettings.Store {
         let servers = reader.servers("MEMCACHED_SERVERS")
         let host = reader.text("MEMCACHED_HOST")
         if host != nil && !servers.isEmpty {
-            reader.note("MEMCACHED_HOST", "MEMCACHED_SERVERS is set too (\(reader.place("MEMCACHED_SERVERS")))")
+            reader.note(
+                "MEMCACHED_HOST",
+                "MEMCACHED_SERVERS is set too (\(reader.place("MEMCACHED_SERVERS"))); remove one of them"
+            )
         }
         if !servers.isEmpty {
             self = .servers(servers)

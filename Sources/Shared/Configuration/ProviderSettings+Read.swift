@@ -9,12 +9,18 @@ extension ProviderSettings {
             return [ProviderSettings("ONEMIN", kind: .onemin, keys: reader.list("ONE_MIN_API_KEYS"), &reader)]
         }
         if reader.given["ONE_MIN_API_KEYS"] != nil {
-            reader.note("ONE_MIN_API_KEYS", "is for a relay without PROVIDER_*; set PROVIDER_<NAME>_API_KEYS")
+            let onemin = declared.first { reader.text(key($0, "KIND")) == Kind.onemin.rawValue }
+            let instead = onemin.map { "PROVIDER_\($0)_API_KEYS" }
+            reader.note(
+                "ONE_MIN_API_KEYS",
+                "is for a relay without PROVIDER_*; in its place set "
+                    + (instead ?? "PROVIDER_ONEMIN_KIND=onemin and PROVIDER_ONEMIN_API_KEYS")
+            )
         }
         var order: [String] = []
         for item in reader.list("PROVIDERS").map({ $0.uppercased() }) {
             if order.contains(item) { reader.note("PROVIDERS", "\"\(item.lowercased())\" is named twice") }
-            if !declared.contains(item) { reader.note("PROVIDERS", "no provider \"\(item.lowercased())\" is declared") }
+            if !declared.contains(item) { reader.noteUndeclared(item, declared) }
             order.append(item)
         }
         let names = order.filter(declared.contains) + declared.filter { !order.contains($0) }
@@ -40,7 +46,7 @@ extension ProviderSettings {
         let named = all.filter { $0 != .wholeList }
         servesList = all.contains(.wholeList) && kind.hasList
         if let standard = row.baseURL {
-            baseURL = reader.url(key("BASE_URL"), or: standard)
+            baseURL = reader.url(key("BASE_URL"), or: standard, of: kind)
             models = named
             isPassthrough = reader.isPassthrough(instance, hasKeys: !keys.isEmpty, kind)
             if all.contains(.wholeList), row.needsModels, !servesList {
@@ -112,13 +118,39 @@ extension SettingsReader {
         let weights = weights(key)
         if !weights.isEmpty && weights.count != keys.count && isJudged {
             let words = (weights.count == 1 ? "1 weight" : "\(weights.count) weights")
-            note(key, "\(words) for \(keys.count == 1 ? "1 key" : "\(keys.count) keys")")
+            let advice = "write one weight for each key, or remove this line"
+            note(key, "\(words) for \(keys.count == 1 ? "1 key" : "\(keys.count) keys"); \(advice)")
         }
         return weights.isEmpty ? keys.map { _ in 1 } : weights
     }
 
+    /// An item of `PROVIDERS` that names no provider. If its kind is the problem, there is nothing more to say.
+    fileprivate mutating func noteUndeclared(_ instance: String, _ declared: [String]) {
+        let kind = ProviderSettings.key(instance, "KIND").name
+        if problems.contains(where: { $0.name == kind }) { return }
+        let near = nearest(to: instance, among: declared).map { "; did you mean \"\($0.lowercased())\"?" }
+        let text = "no provider \"\(instance.lowercased())\" is declared\(near ?? "; set \(kind), or remove it")"
+        note("PROVIDERS", text)
+    }
+
+    /// Warns of an address of a server of the kind openai that has no path, or the path of an endpoint.
+    fileprivate mutating func warnOfPath(_ key: SettingKey) {
+        guard let url = text(key) else { return }
+        let ending = "/chat/completions"
+        if url.hasSuffix(ending) {
+            warn(key, "ends in \(ending), which the relay adds itself; write \(url.dropLast(ending.count))")
+        } else if WebAddress(url, schemes: ["http", "https"], mayHoldCredentials: false)?.path.isEmpty ?? false {
+            warn(key, "has no path, and most servers of the kind openai have one; did you mean \(url)/v1?")
+        }
+    }
+
     /// Without a path that calls add themselves.
-    fileprivate func url(_ key: SettingKey, or standard: ProviderSettings.Kind.StandardURL) -> String {
+    fileprivate mutating func url(
+        _ key: SettingKey,
+        or standard: ProviderSettings.Kind.StandardURL,
+        of kind: ProviderSettings.Kind
+    ) -> String {
+        if kind == .openai { warnOfPath(key) }
         guard let own = text(key) else {
             switch standard {
             case .setting(let setting): return text(setting) ?? ""
@@ -148,13 +180,13 @@ extension SettingsReader {
         _ kind: ProviderSettings.Kind
     ) -> Bool {
         let key = ProviderSettings.key(provider, "PASSTHROUGH")
-        guard given[key] != nil else { return !hasKeys && !kind.row.areKeysOptional }
+        let areKeysWrong = problems.contains { $0.name?.hasPrefix("PROVIDER_\(provider)_API_KEY") ?? false }
+        guard given[key] != nil else { return !hasKeys && !areKeysWrong && !kind.row.areKeysOptional }
         let isPassthrough = boolean(key)
         for field in ["API_KEYS", "API_KEY"] where isPassthrough && hasKeys {
             let keys = ProviderSettings.key(provider, field)
             if given[keys] != nil { warn(keys, "is not used, because \(key.name) is true") }
         }
-        let areKeysWrong = problems.contains { $0.name?.hasPrefix("PROVIDER_\(provider)_API_KEY") ?? false }
         if !isPassthrough && !hasKeys && !areKeysWrong && !kind.row.areKeysOptional {
             note(key, "without it PROVIDER_\(provider)_API_KEYS must be set")
         }

@@ -53,7 +53,10 @@ extension Settings {
             do throws(FileProblem) {
                 sources.insert(try document(at: url, place.key, reader, &remote), at: 1)
             } catch {
-                let problem = SettingsProblem(place: reader.place("CONFIG_URL"), name: "CONFIG_URL", text: error.text)
+                let isFatal = error.isAbsence && isStart && place.isRequired
+                let advice = isFatal ? "; correct it, or set CONFIG_REQUIRED=false to start without the document" : ""
+                let text = error.text + advice
+                let problem = SettingsProblem(place: reader.place("CONFIG_URL"), name: "CONFIG_URL", text: text)
                 guard error.isAbsence, isStart, !place.isRequired else {
                     sources.insert(.broken(problem), at: 1)
                     var outcome = read(sources, catalogues, readFile: readSettingsFile)

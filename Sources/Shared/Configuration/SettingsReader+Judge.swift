@@ -17,17 +17,19 @@ extension SettingsReader {
         ]
         for (name, model) in named {
             guard let model, offers[model].isEmpty, offers.panels[model] == nil else { continue }
-            judge(.global(name), "no provider serves \"\(model)\"", offers)
+            judge(.global(name), "no provider serves \"\(model)\"", near: model, offers)
         }
         for (place, provider) in settings.providers.enumerated() {
             guard let model = provider.generateModel, !offers[model].contains(where: { $0.provider == place }) else {
                 continue
             }
-            judge(ProviderSettings.key(provider.instance, "GENERATE_MODEL"), "the provider has no \"\(model)\"", offers)
+            let key = ProviderSettings.key(provider.instance, "GENERATE_MODEL")
+            judge(key, "the provider has no \"\(model)\"", near: model, offers)
         }
         for (name, other) in settings.replacements.sorted(by: { $0.key < $1.key })
         where offers[other].isEmpty && offers.panels[other] == nil {
-            judge("MODEL_REPLACEMENTS", "no provider serves \"\(other)\", which replaces \"\(name)\"", offers)
+            let text = "no provider serves \"\(other)\", which replaces \"\(name)\""
+            judge("MODEL_REPLACEMENTS", text, near: other, offers)
         }
         judgePanels(settings, offers)
         judgeModelValues(settings, catalogues)
@@ -37,8 +39,15 @@ extension SettingsReader {
     }
 
     /// A problem, unless a list that is yet to be read may solve it.
-    private mutating func judge(_ key: SettingKey, _ text: String, _ offers: Offers) {
-        if offers.isAwaitingList { warn(key, text + " by its name; a vendor's list may") } else { note(key, text) }
+    ///
+    /// - Parameter name: what was asked for, for the nearest name in its place.
+    private mutating func judge(_ key: SettingKey, _ text: String, near name: String, _ offers: Offers) {
+        if offers.isAwaitingList { return warn(key, text + " by its name; a vendor's list may") }
+        note(key, text + hint(nearestModel(to: name, among: offers.allNames)))
+    }
+
+    private func hint(_ name: String?, else other: String = "") -> String {
+        name.map { "; did you mean \"\($0)\"?" } ?? other
     }
 
     /// A provider with credentials of its own needs somebody who may use it: the relay neither becomes an open proxy by
@@ -63,6 +72,9 @@ extension SettingsReader {
 
     /// Tokens that may do less than their owner expects.
     private mutating func warnOfTokens(_ settings: Settings) {
+        let isProviderMeant =
+            hasProblem(with: "PROVIDER", "ONE_MIN_")
+            || unknownNames.contains { ForeignVariables.advice(for: $0) != nil }
         let isSealedByToken = settings.fileSecret == nil && given["FILE_ID_SECRET"] == nil
         for key in settings.keys {
             let setting = KeySettings.key(key.instance, "TOKEN")
@@ -75,7 +87,7 @@ extension SettingsReader {
                     """
                 )
             }
-            if settings.providers.allSatisfy(\.isPassthrough), !hasProblem(with: "PROVIDER", "ONE_MIN_") {
+            if settings.providers.allSatisfy(\.isPassthrough), !isProviderMeant {
                 warn(
                     setting,
                     """
@@ -96,7 +108,8 @@ extension SettingsReader {
 
     private mutating func warnOfPatterns(_ key: SettingKey, _ patterns: [ModelPattern], _ names: [String]) {
         for pattern in patterns where !names.contains(where: pattern.matches) {
-            warn(key, "\"\(pattern)\" matches no model of a provider that holds credentials")
+            let hint = hint(nearestPattern(to: pattern, among: names), else: "; `relay models` lists the names")
+            warn(key, "\"\(pattern)\" matches no model of a provider that holds credentials\(hint)")
         }
     }
 
@@ -112,7 +125,8 @@ extension SettingsReader {
             for (key, name) in weights + prices {
                 if !provider.models.isEmpty {
                     if !provider.servesList, !provider.models.contains(where: { $0.alias == name }) {
-                        note(key, "PROVIDER_\(provider.instance)_MODELS has no \"\(name)\"")
+                        let hint = hint(nearestModel(to: name, among: provider.models.map(\.alias)))
+                        note(key, "PROVIDER_\(provider.instance)_MODELS has no \"\(name)\"\(hint)")
                     }
                 } else if let catalogue = catalogues[provider.kind], !settings.permittedModels.contains(name) {
                     warnIfUnknown(name, key, catalogue)

@@ -22,14 +22,30 @@ extension SettingsReader {
                     warn(key, "\(group.rawValue) requests use no \(unit.rawValue): that part limits nothing")
                 }
             }
-            if units.contains(.usd), !isPriced {
-                warn(key, "no provider has a price (PROVIDER_<NAME>_COST): its usd limit nothing")
-            }
+            if units.contains(.usd), !isPriced { refuseDollars(key, settings) }
             if units.contains(.credits), !hasCredits {
-                warn(key, "no provider of 1min.ai is declared: its credits limit nothing")
+                let advice = "declare it (PROVIDER_<NAME>_KIND=onemin), or limit tokens or usd"
+                noteOfProviders(key, "no provider is 1min.ai, so nothing costs credits; \(advice)")
             }
             for quota in quotas { warnIfTooSmall(quota, key) }
         }
+    }
+
+    /// Without a price no request costs anything, and the limit would never be reached.
+    private mutating func refuseDollars(_ key: SettingKey, _ settings: Settings) {
+        let instance = settings.providers.first.map { $0.name.asInstance } ?? "<NAME>"
+        var advice = "set PROVIDER_\(instance)_COST=0.001/0.004 (dollars for 1000 tokens of prompt and completion)"
+        if !given.keys.contains(where: { $0.prefix == "PROVIDER_" }) {
+            let keys = given["ONE_MIN_API_KEYS"] == nil ? "" : ", PROVIDER_ONEMIN_API_KEYS in place of ONE_MIN_API_KEYS"
+            advice = "declare the provider (PROVIDER_ONEMIN_KIND=onemin\(keys)), and \(advice)"
+        }
+        noteOfProviders(key, "no provider has a price, so nothing costs usd; \(advice)")
+    }
+
+    /// Notes a problem unless providers' settings have problems, from which it may follow.
+    private mutating func noteOfProviders(_ key: SettingKey, _ text: String) {
+        if problems.contains(where: { $0.name?.hasPrefix("PROVIDER_") ?? false }) { return }
+        note(key, text)
     }
 
     /// Requests would be refused for ever.
@@ -74,7 +90,10 @@ extension SettingsReader {
         for (index, row) in rows.enumerated() {
             let fitting = (offers.allNames + offers.replacedNames).filter(row.pattern.matches)
             if fitting.isEmpty {
-                warn("RATE_LIMIT_BY_MODEL", "\"\(row.pattern)\" matches no model")
+                let names = offers.allNames + offers.replacedNames
+                let hint = nearestPattern(to: row.pattern, among: names).map { "; did you mean \"\($0)\"?" }
+                let text = "\"\(row.pattern)\" matches no model\(hint ?? "; `relay models` lists the names")"
+                warn("RATE_LIMIT_BY_MODEL", text)
             } else if fitting.allSatisfy({ name in rows[..<index].contains { $0.pattern.matches(name) } }) {
                 warn(
                     "RATE_LIMIT_BY_MODEL",

@@ -20,7 +20,7 @@ extension SettingsReader {
 
     private mutating func judge(member name: String, _ key: SettingKey, _ names: [String], _ offers: Offers) {
         guard let member = offers.member(name) else {
-            let near = nearest(to: name, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
+            let near = nearestModel(to: name, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
             let text = "no provider serves \"\(name)\""
             if offers.isAwaitingList {
                 warn(key, text + " by its name; a vendor's list may")

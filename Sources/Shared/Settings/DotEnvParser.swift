@@ -139,8 +139,15 @@ struct DotEnvParser {
     private mutating func takeName() -> String? {
         let start = index
         while let byte = current, isNameByte(byte), index > start || !(48...57).contains(byte) { index += 1 }
+        // A dash in the NAME of a caller, provider or panel is read, so that the problem can name the variable. Other
+        // text with a dash may be a part of a secret.
+        if current == UInt8(ascii: "-"), Self.families.contains(where: bytes[start..<index].starts) {
+            while let byte = current, isNameByte(byte) || byte == UInt8(ascii: "-") { index += 1 }
+        }
         return index == start ? nil : String(decoding: bytes[start..<index], as: UTF8.self)
     }
+
+    private static let families = ["KEY_", "PROVIDER_", "PANEL_"].map { Array($0.utf8) }
 
     private mutating func skipExport() {
         let word = Array("export".utf8)

@@ -29,3 +29,38 @@ func editDistance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
     }
     return above[other.count] <= bound ? above[other.count] : nil
 }
+
+/// Returns the model that a misspelt name probably means; nil if no name is near.
+///
+/// Names that differ in case alone are near, as is the name behind a vendor's prefix: `gpt-4o` of `openai/gpt-4o`.
+func nearestModel(to name: String, among names: [String]) -> String? {
+    guard name.utf8.count <= 200 else { return nil }
+    let small = name.lowercased()
+    if let same = names.first(where: { $0.lowercased() == small && $0 != name }) { return same }
+    if let slash = name.lastIndex(of: "/"), case let last = String(name[name.index(after: slash)...]),
+        names.contains(last)
+    {
+        return last
+    }
+    // Two letters of a name of three or fewer are all of it.
+    guard name.utf8.count > 3 else { return nil }
+    return nearest(to: name, among: names.filter { $0 != name })
+}
+
+/// Returns the pattern that a misspelt one probably means; nil if no name is near.
+func nearestPattern(to pattern: ModelPattern, among names: [String]) -> String? {
+    switch pattern {
+    case .all: return nil
+    case .exactly(let name): return nearestModel(to: name, among: names)
+    case .beginning(let prefix):
+        let bytes = prefix.utf8.count
+        let beginnings = names.filter { $0.utf8.count >= bytes }
+            .compactMap { String(validating: $0.utf8.prefix(bytes), as: UTF8.self) }
+        // Of a short beginning one letter is a lot.
+        guard bytes > 2 else { return nil }
+        let bound = bytes < 6 ? 1 : 2
+        return nearestModel(to: prefix, among: beginnings).flatMap { near in
+            editDistance(prefix.lowercased(), near.lowercased(), atMost: bound).map { _ in near + "*" }
+        }
+    }
+}

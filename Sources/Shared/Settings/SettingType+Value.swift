@@ -64,6 +64,7 @@ extension SettingType {
                 MEMCACHED_SERVERS=\(address.text)
                 """
         }
+        if self == .tokens || self == .token { return keyReason(text) }
         if self == .modelInfo {
             do throws(ModelFacts.Mistake) { _ = try ModelFacts.byModel(text) } catch { return error.reason }
         }
@@ -74,6 +75,16 @@ extension SettingType {
         } catch {
             return error.reason
         }
+    }
+
+    /// The reason why a text is not a key, or a list of keys. Shows nothing of it.
+    private func keyReason(_ text: String) -> String? {
+        let keys = self == .tokens ? items(of: text) ?? [] : [text]
+        if keys.contains(where: { $0.lowercased().hasPrefix("bearer ") }) {
+            return "it begins with \"Bearer \", which the relay adds itself; write the key alone"
+        }
+        guard keys.contains(where: { $0.utf8.contains { $0 <= 32 } }) else { return nil }
+        return "a key has a space in it; \(self == .tokens ? "write a comma between two keys" : "remove it")"
     }
 
     private func isDocument(_ text: String) -> Bool {

@@ -121,7 +121,7 @@ extension SettingType {
         case .boolean: "true or false"
         case .options(let words): "off, or a list of \(words.joined(separator: ", ")) separated by commas"
         case .choice(let words): words.count == 1 ? words[0] : "one of \(words.joined(separator: ", "))"
-        case .address: "an IP address"
+        case .address: "an IP address such as 127.0.0.1, or 0.0.0.0 for all of this machine"
         case .url: "a URL such as https://host or https://host/path"
         case .document: "a URL such as https://host/path?query"
         case .proxy: "a proxy's URL such as http://host:3128"

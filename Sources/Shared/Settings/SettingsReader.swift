@@ -56,8 +56,17 @@ struct SettingsReader {
         let row = match.row
         do throws(FileProblem) {
             let text = match.isFile ? try contents(of: entry.value) : entry.value
-            if row.type == .file && match.key != .global("ENV_FILE") { _ = try readFile(text) }
-            guard !text.isEmpty else { return note(place, entry.name, "\"\(entry.value)\" is empty") }
+            if row.type == .file && match.key != .global("ENV_FILE"), !(try readFile(text)).holdsCertificate {
+                let advice = "name a PEM file, with -----BEGIN CERTIFICATE----- in it"
+                return note(place, entry.name, "\"\(text)\" holds no certificate; \(advice)")
+            }
+            guard !text.isEmpty else {
+                return note(
+                    place,
+                    entry.name,
+                    "\"\(entry.value)\" is empty; write the value of \(match.key.name) into it"
+                )
+            }
             guard let value = row.type.value(of: text), row.type != .timeZone || isZone(text) else {
                 let reason = row.type.reason(text).map { ": \($0)" } ?? ""
                 return note(place, entry.name, "\(row.quoted(text)) is not \(row.type.expectation)\(reason)")
@@ -66,7 +75,8 @@ struct SettingsReader {
         } catch {
             // A secret in the place of its file's name must not appear in the log.
             let isPath = row.trait != .secret || entry.value.hasPrefix("/") || entry.value.hasPrefix("./")
-            note(place, entry.name, "\(isPath ? "\"\(entry.value)\"" : "the file") cannot be read: \(error.text)")
+            let file = isPath ? "\"\(entry.value)\"" : "the file"
+            note(place, entry.name, "\(file) cannot be read: \(error.text)\(error.advice)")
         }
     }
 
@@ -93,7 +103,9 @@ struct SettingsReader {
                 unknownNames.insert(entry.name)
                 let isSmall = table.inCapitals(entry.name) != nil
                 let rule = isSmall ? " Names are of A-Z, 0-9 and _." : ""
-                let hint = table.suggestion(for: entry.name).map { "; did you mean \($0)?\(rule)" } ?? ""
+                let hint =
+                    ForeignVariables.advice(for: entry.name)
+                    ?? table.suggestion(for: entry.name).map { "; did you mean \($0)?\(rule)" } ?? ""
                 let problem = SettingsProblem(
                     place: source.place(of: entry),
                     name: entry.name,
@@ -126,14 +138,25 @@ struct SettingsReader {
             let stray = given.filter { $0.key.prefix == family.prefix && !declared.contains($0.key.instance) }
             for (key, variable) in stray.sorted(by: { $0.key.name < $1.key.name }) {
                 let declaring = SettingKey(prefix: family.prefix, instance: key.instance, field: family.declaring).name
-                if problems.contains(where: { $0.name == declaring }) { continue }
+                if problems.contains(where: { $0.name == declaring || $0.name == declaring + "_FILE" }) { continue }
                 let meant = declared.flatMap { instance in
                     family.rows.map { SettingKey(prefix: family.prefix, instance: instance, field: $0.name).name }
                 }
                 let hint = nearest(to: key.name, among: meant).map { "; did you mean \($0)?" }
-                note(variable.place, key.name, "\(declaring) is not set\(hint ?? "")")
+                note(
+                    variable.place,
+                    key.name,
+                    "\(declaring) is not set\(hint ?? advice(onDeclaring: declaring, family))"
+                )
             }
         }
+    }
+
+    private func advice(onDeclaring name: String, _ family: SettingFamily) -> String {
+        guard case .choice(let words) = family.rows.first(where: { $0.name == family.declaring })?.type else {
+            return "; set it, or remove this line"
+        }
+        return "; set it to one of \(words.joined(separator: ", "))"
     }
 
     mutating func note(_ place: String, _ name: String, _ text: String) {
@@ -255,4 +278,13 @@ extension SettingsReader {
 extension SettingKey: ExpressibleByStringLiteral {
     /// A global setting.
     package init(stringLiteral name: String) { self = .global(name) }
+}
+
+extension [UInt8] {
+    /// Whether this text has a certificate in PEM form.
+    fileprivate var holdsCertificate: Bool {
+        split(separator: 10).contains { line in
+            line.starts(with: "-----BEGIN ".utf8) && String(decoding: line, as: UTF8.self).contains("CERTIFICATE-----")
+        }
+    }
 }

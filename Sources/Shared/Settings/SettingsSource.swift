@@ -42,6 +42,11 @@ package struct SettingsSource: Sendable {
 
     /// A document in dotenv syntax.
     package static func document(named name: String, _ bytes: [UInt8]) -> SettingsSource {
+        if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
+            let text = "this file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
+            let problem = SettingsProblem(place: name, name: nil, text: text)
+            return SettingsSource(name: name, isEnvironment: false, entries: [], problems: [problem])
+        }
         var parser = DotEnvParser(bytes)
         parser.parse()
         let problems = parser.mistakes.map { mistake in
@@ -67,7 +72,7 @@ extension SettingsSource {
             let problem = SettingsProblem(
                 place: named == nil ? path : "environment",
                 name: named == nil ? nil : "ENV_FILE",
-                text: "\(path): \(error.text)"
+                text: "\(path): \(error.text)\(error.advice)"
             )
             return [environment, SettingsSource(name: path, isEnvironment: false, entries: [], problems: [problem])]
         }
@@ -91,10 +96,23 @@ extension SettingsSource {
 package struct FileProblem: Error, Equatable, Sendable {
     package let text: String
     package let isAbsence: Bool
+    /// The number of the system's error; 0 if it is not one.
+    private let code: Int32
 
-    package init(text: String, isAbsence: Bool) {
+    package init(text: String, isAbsence: Bool, code: Int32 = 0) {
         self.text = text
         self.isAbsence = isAbsence
+        self.code = code
+    }
+
+    /// The advice to be put after the reason; empty if there is none.
+    package var advice: String {
+        switch code {
+        case ENOENT: "; put the file there, or correct the path"
+        case EACCES: "; make it readable for user \(geteuid()), or name another file"
+        case EISDIR: "; name a file, this is a folder"
+        default: ""
+        }
     }
 }
 
@@ -103,7 +121,7 @@ package func readSettingsFile(_ path: String) throws(FileProblem) -> [UInt8] {
     let limitBytes = 4 << 20
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
-        throw FileProblem(text: systemError, isAbsence: errno == ENOENT)
+        throw FileProblem(text: systemError, isAbsence: errno == ENOENT, code: errno)
     }
     defer { close(descriptor) }
     var bytes: [UInt8] = []
@@ -112,7 +130,7 @@ package func readSettingsFile(_ path: String) throws(FileProblem) -> [UInt8] {
         let count = read(descriptor, &room, room.count)
         if count == 0 { return bytes }
         guard count > 0 else {
-            throw FileProblem(text: systemError, isAbsence: false)
+            throw FileProblem(text: systemError, isAbsence: false, code: errno)
         }
         bytes += room[..<count]
         guard bytes.count <= limitBytes else {

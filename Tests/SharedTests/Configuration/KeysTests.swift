@@ -138,13 +138,16 @@ import Testing
             ),
             (
                 "ONE_MIN_API_KEYS=v1\nKEY_A_TOKEN=a b",
-                ".env:2  KEY_A_TOKEN: the value is not a list of keys, each of 1 to 512 visible ASCII characters"
+                """
+                .env:2  KEY_A_TOKEN: the value is not a list of keys, each of 1 to 512 visible ASCII characters: a key \
+                has a space in it; write a comma between two keys
+                """
             ),
             (
                 "ONE_MIN_API_KEYS=v1\nPROVIDER_V_KIND=onemin",
-                ".env:1  ONE_MIN_API_KEYS: is for a relay without PROVIDER_*; set PROVIDER_<NAME>_API_KEYS"
+                ".env:1  ONE_MIN_API_KEYS: is for a relay without PROVIDER_*; in its place set PROVIDER_V_API_KEYS"
             ),
-            ("KEY_A_MODELS=all", ".env:1  KEY_A_MODELS: KEY_A_TOKEN is not set"),
+            ("KEY_A_MODELS=all", ".env:1  KEY_A_MODELS: KEY_A_TOKEN is not set; set it, or remove this line"),
             (
                 "KEY_TEAM_TOKEN=a\nKEY_TAEM_MODELS=all",
                 ".env:2  KEY_TAEM_MODELS: KEY_TAEM_TOKEN is not set; did you mean KEY_TEAM_MODELS?"
@@ -155,7 +158,7 @@ import Testing
             ),
             (
                 "PROVIDER_V_KIND=onemin\nPROVIDER_V_API_KEYS=a,b\nPROVIDER_V_KEY_WEIGHTS=1\nKEY_A_TOKEN=t",
-                ".env:3  PROVIDER_V_KEY_WEIGHTS: 1 weight for 2 keys"
+                ".env:3  PROVIDER_V_KEY_WEIGHTS: 1 weight for 2 keys; write one weight for each key, or remove this line"
             ),
             (
                 "PROVIDER_V_KIND=onemin\nPROVIDER_V_PASSTHROUGH=false\nKEY_A_TOKEN=t",
@@ -165,9 +168,15 @@ import Testing
                 "PROVIDER_E_KIND=echo\nPROVIDER_E_API_KEY=a\nKEY_A_TOKEN=t",
                 ".env:2  PROVIDER_E_API_KEY: kind echo uses no network; remove this line"
             ),
-            ("DEFAULT_MODEL=gtp-4o", ".env:1  DEFAULT_MODEL: no provider serves \"gtp-4o\""),
-            ("FALLBACK_MODEL=gtp-4o", ".env:1  FALLBACK_MODEL: no provider serves \"gtp-4o\""),
-            ("GENERATE_MODEL=gtp-4o", ".env:1  GENERATE_MODEL: no provider serves \"gtp-4o\""),
+            ("DEFAULT_MODEL=gtp-4o", ".env:1  DEFAULT_MODEL: no provider serves \"gtp-4o\"; did you mean \"gpt-4o\"?"),
+            (
+                "FALLBACK_MODEL=gtp-4o",
+                ".env:1  FALLBACK_MODEL: no provider serves \"gtp-4o\"; did you mean \"gpt-4o\"?"
+            ),
+            (
+                "GENERATE_MODEL=gtp-4o",
+                ".env:1  GENERATE_MODEL: no provider serves \"gtp-4o\"; did you mean \"gpt-4o\"?"
+            ),
             (
                 "PROVIDER_A_KIND=echo\nPROVIDER_A_GENERATE_MODEL=b\nANONYMOUS_MODELS=all",
                 ".env:2  PROVIDER_A_GENERATE_MODEL: the provider has no \"b\""
@@ -188,7 +197,9 @@ import Testing
         arguments: [
             (
                 "KEY_A_TOKEN=sixteen-letters-\nKEY_A_MODELS=gpt-4o,glx*\nONE_MIN_API_KEYS=v",
-                ".env:2  KEY_A_MODELS: \"glx*\" matches no model of a provider that holds credentials"
+                """
+                .env:2  KEY_A_MODELS: "glx*" matches no model of a provider that holds credentials; did you mean "glm*"?
+                """
             ),
             (
                 "KEY_A_TOKEN=fifteen-letters\nONE_MIN_API_KEYS=v",
@@ -214,7 +225,10 @@ import Testing
             ),
             (
                 "ANONYMOUS_MODELS=gpt*",
-                ".env:1  ANONYMOUS_MODELS: \"gpt*\" matches no model of a provider that holds credentials"
+                """
+                .env:1  ANONYMOUS_MODELS: "gpt*" matches no model of a provider that holds credentials; `relay models` \
+                lists the names
+                """
             ),
             (
                 "SUBSET_OF_ONE_MIN_PERMITTED_MODELS=gpt-4o,new-1",

@@ -107,12 +107,6 @@ import Testing
     @Test(
         "what would limit nothing, or everything, is a warning",
         arguments: [
-            ("RATE_LIMIT=1 usd/day", "RATE_LIMIT: no provider has a price"),
-            (
-                "KEY_A_TOKEN=sixteen-letters-\nKEY_A_RATE_LIMIT_CHAT=1 usd/day",
-                "KEY_A_RATE_LIMIT_CHAT: no provider has a price"
-            ),
-            ("RATE_LIMIT_TOTAL=1000 credits/day", "RATE_LIMIT_TOTAL: no provider of 1min.ai is declared"),
             ("RATE_LIMIT_AUDIO=5 images/day", "RATE_LIMIT_AUDIO: audio requests use no images"),
             ("RATE_LIMIT_IMAGES=5000 tokens/day", "RATE_LIMIT_IMAGES: images requests use no tokens"),
             ("RATE_LIMIT_MODELS=5000 tokens/day", "RATE_LIMIT_MODELS: models requests use no tokens"),
@@ -131,6 +125,20 @@ import Testing
         #expect(outcome.problemTexts == [])
         let texts = outcome.warningTexts
         #expect(texts.count == 1 && texts[0].contains("  \(warning)"), "\(texts)")
+    }
+
+    @Test(
+        "limits of a unit that nothing costs are problems",
+        arguments: [
+            ("RATE_LIMIT=1 usd/day", "RATE_LIMIT: no provider has a price, so nothing costs usd; set PROVIDER_E_COST="),
+            ("KEY_A_TOKEN=t\nKEY_A_RATE_LIMIT_CHAT=1 usd/day", "KEY_A_RATE_LIMIT_CHAT: no provider has a price"),
+            ("RATE_LIMIT_TOTAL=9000 credits/day", "RATE_LIMIT_TOTAL: no provider is 1min.ai, so nothing costs credits"),
+            ("RATE_LIMIT=1 usd/day\nPROVIDER_E_COST=0,1", "PROVIDER_E_COST: \"0,1\" is not a price"),
+        ]
+    )
+    func costless(file: String, problem: String) {
+        let texts = outcome(file: "PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=echo\n" + file).problemTexts
+        #expect(texts.count == 1 && texts[0].contains("  \(problem)"), "\(texts)")
     }
 
     @Test(
@@ -203,7 +211,10 @@ import Testing
                 ".env:1  MEMCACHED_HOST: \"memcached:x\" is not the name or address of a host"
             ),
             ("RATE_LIMIT_CAHT=1/s", ".env:1  RATE_LIMIT_CAHT: unknown variable; did you mean RATE_LIMIT_CHAT?"),
-            ("KEY_A_RATE_LIMIT_CHAT=1/s", ".env:1  KEY_A_RATE_LIMIT_CHAT: KEY_A_TOKEN is not set"),
+            (
+                "KEY_A_RATE_LIMIT_CHAT=1/s",
+                ".env:1  KEY_A_RATE_LIMIT_CHAT: KEY_A_TOKEN is not set; set it, or remove this line"
+            ),
         ]
     )
     func mistakes(file: String, problem: String) {

@@ -67,7 +67,11 @@ import Testing
     @Test("a file that is empty does not pass for a secret that is unset")
     func empty() {
         let outcome = outcome(environment: [("BOX_A_TOKEN_FILE", "/a")], files: ["/a": "\n"], table: table)
-        #expect(outcome.problemTexts == ["environment  BOX_A_TOKEN_FILE: \"/a\" is empty"])
+        #expect(
+            outcome.problemTexts == [
+                "environment  BOX_A_TOKEN_FILE: \"/a\" is empty; write the value of BOX_A_TOKEN into it"
+            ]
+        )
     }
 
     @Test("no secret is shown in a problem or a listing")

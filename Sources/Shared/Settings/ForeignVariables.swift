@@ -1,0 +1,37 @@
+/// Variables of other programs, which people put into a `.env` file by habit.
+enum ForeignVariables {
+    /// Returns what to set in place of a variable of another program, to be put after the problem; nil if it is not one
+    /// of those.
+    static func advice(for name: String) -> String? {
+        if let own = others[name] { return "; this relay calls it \(own)" }
+        for (suffix, field) in [("_API_KEY", "API_KEYS"), ("_API_KEYS", "API_KEYS"), ("_KEY", "API_KEYS")]
+            + [("_BASE_URL", "BASE_URL"), ("_API_BASE", "BASE_URL")] where name.hasSuffix(suffix)
+        {
+            guard let kind = kinds[String(name.dropLast(suffix.count))] else { continue }
+            let prefix = "PROVIDER_\(kind.name)_"
+            let models = kind.needsURL && field != "BASE_URL" ? "\(prefix)BASE_URL, \(prefix)MODELS" : "\(prefix)MODELS"
+            return "; this relay calls it \(prefix)\(field); set \(prefix)KIND=\(kind.kind) and \(models), too"
+        }
+        return nil
+    }
+
+    private typealias Kind = (name: String, kind: String, needsURL: Bool)
+
+    /// By the beginning of the variable.
+    private static let kinds: [String: Kind] = [
+        "OPENAI": ("OPENAI", "openai", false), "ANTHROPIC": ("ANTHROPIC", "anthropic", false),
+        "CLAUDE": ("ANTHROPIC", "anthropic", false), "GEMINI": ("GEMINI", "gemini", false),
+        "GOOGLE": ("GEMINI", "gemini", false), "COHERE": ("COHERE", "cohere", false), "CO": ("COHERE", "cohere", false),
+        "AZURE_OPENAI": ("AZURE", "openai", true), "GROQ": ("GROQ", "openai", true),
+        "MISTRAL": ("MISTRAL", "openai", true), "DEEPSEEK": ("DEEPSEEK", "openai", true),
+        "OPENROUTER": ("OPENROUTER", "openai", true), "TOGETHER": ("TOGETHER", "openai", true),
+        "XAI": ("XAI", "openai", true), "OLLAMA": ("OLLAMA", "openai", true),
+    ]
+
+    private static let others = [
+        "ONE_MIN_AI_API_KEY": "ONE_MIN_API_KEYS", "ANTHROPIC_AUTH_TOKEN": "PROVIDER_<NAME>_API_KEYS",
+        "API_KEY": "KEY_<NAME>_TOKEN", "LITELLM_MASTER_KEY": "KEY_<NAME>_TOKEN", "HTTP_PROXY": "UPSTREAM_PROXY",
+        "HTTPS_PROXY": "UPSTREAM_PROXY", "REQUESTS_CA_BUNDLE": "SSL_CERT_FILE", "DATABASE_URL": "USAGE_DATABASE_URL",
+        "LISTEN": "HOST", "BIND": "HOST", "SERVER_PORT": "PORT",
+    ]
+}

@@ -1,0 +1,287 @@
+"""Mistakes that people make in settings and on the command line, and what the relay says about each.
+
+A row has the exact line, and the words of it that say what is wrong, where, and what to do. The last name a setting, a
+command, a path or a value; `mended` is what the reader makes of them, with which the error is gone.
+"""
+
+from typing import NamedTuple
+
+TOKEN = "sk-relay-for-tests-0001"
+CALLER = f"KEY_TEAM_TOKEN={TOKEN}\n"
+ECHO = "PROVIDER_A_KIND=echo\n" + CALLER
+OPENAI = "PROVIDER_B_KIND=openai\nPROVIDER_B_BASE_URL=http://127.0.0.1:9/v1\nPROVIDER_B_MODELS=llama\n" + CALLER
+KINDS = "openai, anthropic, gemini, cohere, cloudflare, vertexai_gemini, vertexai_claude, echo"
+ALL_KINDS = f"one of onemin, {KINDS}"
+VISIBLE = "the value is not a list of keys, each of 1 to 512 visible ASCII characters"
+LIMITS = "is not off or limits such as 60/minute;2000/day"
+
+
+class Mistake(NamedTuple):
+    """`file` is the `.env`; in texts `{folder}` is the working directory, `{port}` one that nobody has."""
+
+    name: str
+    file: str
+    line: str
+    what: str
+    where: str
+    do: str
+    mended: str
+    """The whole `.env` after the correction."""
+    environment: dict[str, str] = {}
+    mended_environment: dict[str, str] | None = None
+    is_warning: bool = False
+
+
+def unknown(name: str, file: str, line: str, do: str, **more: object) -> Mistake:
+    place, _, rest = line.partition("  ")
+    wrong = rest.partition(":")[0]
+    environment = {wrong: "5/minute"} if place == "environment" else {}
+    mended = {do: "5/minute"} if environment else None
+    return Mistake(name, file, line, "unknown variable", wrong, do, file.replace(wrong, do), environment, mended, **more)  # type: ignore[arg-type]
+
+
+THE_LIST = [
+    unknown(".env", "RATE_LIMT=5/minute\n", ".env:1  RATE_LIMT: unknown variable; did you mean RATE_LIMIT?", "RATE_LIMIT"),
+    unknown(
+        "field of a caller", ECHO + "KEY_TEAM_MODEL=echo\n",
+        ".env:3  KEY_TEAM_MODEL: unknown variable; did you mean KEY_TEAM_MODELS?", "KEY_TEAM_MODELS",
+    ),
+    unknown(
+        "field of a provider", OPENAI + "PROVIDER_B_APIKEY=k\n",
+        ".env:5  PROVIDER_B_APIKEY: unknown variable; did you mean PROVIDER_B_API_KEY?", "PROVIDER_B_API_KEY",
+    ),
+    unknown(
+        "small letters", f"PROVIDER_A_KIND=echo\nKEY_bob_TOKEN={TOKEN}\nANONYMOUS_MODELS=all\n",
+        ".env:2  KEY_bob_TOKEN: unknown variable; did you mean KEY_BOB_TOKEN? Names are of A-Z, 0-9 and _.", "KEY_BOB_TOKEN",
+    ),
+    unknown(
+        "process environment", "", "environment  RATE_LIMT: unknown variable; did you mean RATE_LIMIT?", "RATE_LIMIT",
+        is_warning=True,
+    ),
+    Mistake(
+        "port of five digits", "PORT=70000\n", '.env:1  PORT: "70000" is not a number from 1 to 65535', "is not a number",
+        "PORT", "1 to 65535", "PORT=7000\n",
+    ),
+    Mistake(
+        "port twice", "PORT=5001\nPORT=5002\n", ".env:2  PORT: already set in line 1", "already set", "PORT", "line 1",
+        "PORT=5002\n",
+    ),
+    Mistake(
+        "dollars", ECHO + "PROVIDER_A_COST=0.001\nRATE_LIMIT_TOTAL=$5/day\n",
+        f'.env:4  RATE_LIMIT_TOTAL: "$5/day" {LIMITS}: a limit begins with a number, as in 60/minute; or 5 usd/day',
+        "begins with a number", "RATE_LIMIT_TOTAL", "5 usd/day", ECHO + "PROVIDER_A_COST=0.001\nRATE_LIMIT_TOTAL=5 usd/day\n",
+    ),
+    Mistake(
+        "no window", ECHO + "PROVIDER_A_COST=0.001\nRATE_LIMIT_TOTAL=5 usd\n",
+        f'.env:4  RATE_LIMIT_TOTAL: "5 usd" {LIMITS}: no window, as in 5 usd/day', "no window", "RATE_LIMIT_TOTAL",
+        "5 usd/day", ECHO + "PROVIDER_A_COST=0.001\nRATE_LIMIT_TOTAL=5 usd/day\n",
+    ),
+    Mistake(
+        "dollars without a price", ECHO + "RATE_LIMIT_TOTAL=5 usd/day\n",
+        ".env:3  RATE_LIMIT_TOTAL: no provider has a price, so nothing costs usd; set PROVIDER_A_COST=0.001/0.004 (dollars for "
+        "1000 tokens of prompt and completion)",
+        "no provider has a price", "RATE_LIMIT_TOTAL", "PROVIDER_A_COST=0.001/0.004",
+        ECHO + "RATE_LIMIT_TOTAL=5 usd/day\nPROVIDER_A_COST=0.001/0.004\n",
+    ),
+    Mistake(
+        "kind", "PROVIDER_B_KIND=openia\nPROVIDER_B_MODELS=llama\n" + CALLER,
+        f'.env:1  PROVIDER_B_KIND: "openia" is not {ALL_KINDS}', "is not one of", "PROVIDER_B_KIND", "openai",
+        "PROVIDER_B_KIND=openai\nPROVIDER_B_MODELS=llama\n" + CALLER,
+    ),
+    Mistake(
+        "no models", "PROVIDER_B_KIND=openai\n" + CALLER,
+        ".env:1  PROVIDER_B_KIND: PROVIDER_B_MODELS must name the models of this provider", "must name the models",
+        "PROVIDER_B_KIND", "PROVIDER_B_MODELS", "PROVIDER_B_KIND=openai\nPROVIDER_B_MODELS=llama\n" + CALLER,
+    ),
+    Mistake(
+        "no caller", "ONE_MIN_API_KEYS=v-1\n",
+        ".env:1  ONE_MIN_API_KEYS: nobody may use this provider; set KEY_<NAME>_TOKEN or ANONYMOUS_MODELS",
+        "nobody may use this provider", "ONE_MIN_API_KEYS", "KEY_<NAME>_TOKEN", "ONE_MIN_API_KEYS=v-1\n" + CALLER,
+    ),
+    Mistake(
+        "token's file", "PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN_FILE={folder}/token\nKEY_TEAM_MODELS=all\n",
+        '.env:2  KEY_TEAM_TOKEN_FILE: "{folder}/token" cannot be read: No such file or directory; put the file there, or '
+        "correct the path",
+        "cannot be read", "KEY_TEAM_TOKEN_FILE", "put the file there",
+        "PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN_FILE={folder}/written\nKEY_TEAM_MODELS=all\n",
+    ),
+    Mistake(
+        "model of a caller", ECHO + "KEY_TEAM_MODELS=ecko\n",
+        '.env:3  KEY_TEAM_MODELS: "ecko" matches no model of a provider that holds credentials; did you mean "echo"?',
+        "matches no model", "KEY_TEAM_MODELS", '"echo"', ECHO + "KEY_TEAM_MODELS=echo\n", is_warning=True,
+    ),
+    Mistake(
+        "one token twice", ECHO + f"KEY_BOB_TOKEN={TOKEN}\n", ".env:2  KEY_TEAM_TOKEN: is the same as KEY_BOB_TOKEN (.env:3)",
+        "is the same", "KEY_TEAM_TOKEN", "KEY_BOB_TOKEN", ECHO + "KEY_BOB_TOKEN=sk-relay-of-bob-00001\n",
+    ),
+    Mistake(
+        "URL without a scheme", OPENAI.replace("http://127.0.0.1:9/v1", "localhost:11434/v1"),
+        '.env:2  PROVIDER_B_BASE_URL: "localhost:11434/v1" is not a URL such as https://host or https://host/path',
+        "is not a URL", "PROVIDER_B_BASE_URL", "https://host/path", OPENAI.replace("http://127.0.0.1:9", "https://localhost:11434"),
+    ),
+    Mistake(
+        "URL without a path", OPENAI.replace(":9/v1", ":11434"),
+        ".env:2  PROVIDER_B_BASE_URL: has no path, and most servers of the kind openai have one; did you mean "
+        "http://127.0.0.1:11434/v1?",
+        "has no path", "PROVIDER_B_BASE_URL", "http://127.0.0.1:11434/v1", OPENAI.replace(":9/v1", ":11434/v1"), is_warning=True,
+    ),
+    Mistake(
+        "URL of the endpoint", OPENAI.replace("/v1", "/v1/chat/completions"),
+        ".env:2  PROVIDER_B_BASE_URL: ends in /chat/completions, which the relay adds itself; write http://127.0.0.1:9/v1",
+        "ends in /chat/completions", "PROVIDER_B_BASE_URL", "http://127.0.0.1:9/v1", OPENAI, is_warning=True,
+    ),
+    Mistake(
+        "Bearer", OPENAI + 'PROVIDER_B_API_KEYS="Bearer sk-1"\n',
+        f'.env:5  PROVIDER_B_API_KEYS: {VISIBLE}: it begins with "Bearer ", which the relay adds itself; write the key alone',
+        "it begins with", "PROVIDER_B_API_KEYS", "write the key alone", OPENAI + "PROVIDER_B_API_KEYS=sk-1\n",
+    ),
+    unknown(
+        "dash in a NAME", ECHO + "KEY_MY-TEAM_TOKEN=sk-relay-of-my-team-1\n",
+        ".env:3  KEY_MY-TEAM_TOKEN: unknown variable; did you mean KEY_MY_TEAM_TOKEN? Names are of A-Z, 0-9 and _.",
+        "KEY_MY_TEAM_TOKEN",
+    ),
+    Mistake(
+        "another program's variable", CALLER + "OPENAI_API_KEY=sk-1\n",
+        ".env:2  OPENAI_API_KEY: unknown variable; this relay calls it PROVIDER_OPENAI_API_KEYS; set "
+        "PROVIDER_OPENAI_KIND=openai and PROVIDER_OPENAI_MODELS, too",
+        "unknown variable", "OPENAI_API_KEY", "PROVIDER_OPENAI_API_KEYS",
+        CALLER + "PROVIDER_OPENAI_API_KEYS=sk-1\nPROVIDER_OPENAI_KIND=openai\nPROVIDER_OPENAI_MODELS=gpt-4o\n",
+    ),
+    Mistake(
+        "body larger than memory", "MEMORY_MB=64\nMAX_BODY_MB=32\n",
+        ".env:2  MAX_BODY_MB: 32 MB do not fit: a body is held twice while it is read, and one caller may hold a quarter of MEMORY_MB "
+        "(64); set it to at most 8, or MEMORY_MB to at least 256",
+        "32 MB do not fit", "MAX_BODY_MB", "at most 8", "MEMORY_MB=64\nMAX_BODY_MB=8\n",
+    ),
+    Mistake(
+        "comma in a price", ECHO + "PROVIDER_A_COST=0,001\n",
+        '.env:3  PROVIDER_A_COST: "0,001" is not a price such as 0.002, 0.001/0.004 or 0.001/0.004/0.0005, up to 1000 dollars, '
+        "with at most nine decimals",
+        "is not a price", "PROVIDER_A_COST", "0.002", ECHO + "PROVIDER_A_COST=0.002\n",
+    ),
+    Mistake(
+        "data folder", ECHO + "DATA_DIR={folder}/a/b\n",
+        ".env:3  DATA_DIR: {folder}/a/b cannot be made: {folder}/a is missing; make it, or name another folder",
+        "cannot be made", "DATA_DIR", "name another folder", ECHO + "DATA_DIR={folder}/a\n",
+    ),
+]  # fmt: skip
+
+OWN = [
+    Mistake(
+        "no kind", "PROVIDER_B_MODELS=llama\n" + CALLER,
+        f".env:1  PROVIDER_B_MODELS: PROVIDER_B_KIND is not set; set it to one of onemin, {KINDS}", "is not set",
+        "PROVIDER_B_MODELS", "openai", "PROVIDER_B_MODELS=llama\nPROVIDER_B_KIND=openai\n" + CALLER,
+    ),
+    Mistake(
+        "no token", ECHO + "KEY_BOB_MODELS=all\n", ".env:3  KEY_BOB_MODELS: KEY_BOB_TOKEN is not set; set it, or remove this line",
+        "is not set", "KEY_BOB_MODELS", "KEY_BOB_TOKEN", ECHO + "KEY_BOB_MODELS=all\nKEY_BOB_TOKEN=sk-relay-of-bob-00001\n",
+    ),
+    Mistake(
+        "space in a key", OPENAI + "PROVIDER_B_API_KEYS=sk-1 sk-2\n",
+        f".env:5  PROVIDER_B_API_KEYS: {VISIBLE}: a key has a space in it; write a comma between two keys",
+        "a key has a space in it", "PROVIDER_B_API_KEYS", "write a comma", OPENAI + "PROVIDER_B_API_KEYS=sk-1,sk-2\n",
+    ),
+    Mistake(
+        "default model", ECHO + "DEFAULT_MODEL=eccho\n",
+        '.env:3  DEFAULT_MODEL: no provider serves "eccho"; did you mean "echo"?', "no provider serves", "DEFAULT_MODEL",
+        '"echo"', ECHO + "DEFAULT_MODEL=echo\n",
+    ),
+    Mistake(
+        "fallback model with its maker", "FALLBACK_MODEL=openai/gpt-4o-mini\n",
+        '.env:1  FALLBACK_MODEL: no provider serves "openai/gpt-4o-mini"; did you mean "gpt-4o-mini"?', "no provider serves",
+        "FALLBACK_MODEL", '"gpt-4o-mini"', "FALLBACK_MODEL=gpt-4o-mini\n",
+    ),
+    Mistake(
+        "models without a key", "PROVIDER_A_KIND=echo\nANONYMOUS_MODELS=Echo\n",
+        '.env:2  ANONYMOUS_MODELS: "Echo" matches no model of a provider that holds credentials; did you mean "echo"?',
+        "matches no model", "ANONYMOUS_MODELS", '"echo"', "PROVIDER_A_KIND=echo\nANONYMOUS_MODELS=echo\n", is_warning=True,
+    ),
+    Mistake(
+        "limit of a model", "RATE_LIMIT_BY_MODEL=gtp-4o*=5/minute\n",
+        '.env:1  RATE_LIMIT_BY_MODEL: "gtp-4o*" matches no model; did you mean "gpt-4o*"?', "matches no model",
+        "RATE_LIMIT_BY_MODEL", '"gpt-4o*"', "RATE_LIMIT_BY_MODEL=gpt-4o*=5/minute\n", is_warning=True,
+    ),
+    Mistake(
+        "limit of no model", ECHO + "RATE_LIMIT_BY_MODEL=claude*=5/minute\n",
+        '.env:3  RATE_LIMIT_BY_MODEL: "claude*" matches no model; `relay models` lists the names', "matches no model",
+        "RATE_LIMIT_BY_MODEL", "`relay models`", ECHO + "RATE_LIMIT_BY_MODEL=echo=5/minute\n", is_warning=True,
+    ),
+    Mistake(
+        "order of providers", ECHO + "PROVIDER_GROQ_KIND=echo\nPROVIDERS=grok,a\n",
+        '.env:4  PROVIDERS: no provider "grok" is declared; did you mean "groq"?', "is declared", "PROVIDERS", '"groq"',
+        ECHO + "PROVIDER_GROQ_KIND=echo\nPROVIDERS=groq,a\n",
+    ),
+    Mistake(
+        "weight of a model", OPENAI + "PROVIDER_B_WEIGHTS=lama=2\n",
+        '.env:5  PROVIDER_B_WEIGHTS: PROVIDER_B_MODELS has no "lama"; did you mean "llama"?', "has no", "PROVIDER_B_WEIGHTS",
+        '"llama"', OPENAI + "PROVIDER_B_WEIGHTS=llama=2\n",
+    ),
+    Mistake(
+        "weights of keys", OPENAI + "PROVIDER_B_API_KEYS=k\nPROVIDER_B_KEY_WEIGHTS=1,2\n",
+        ".env:6  PROVIDER_B_KEY_WEIGHTS: 2 weights for 1 key; write one weight for each key, or remove this line",
+        "2 weights for 1 key", "PROVIDER_B_KEY_WEIGHTS", "one weight for each key",
+        OPENAI + "PROVIDER_B_API_KEYS=k\nPROVIDER_B_KEY_WEIGHTS=1\n",
+    ),
+    Mistake(
+        "old form of the keys", ECHO + "ONE_MIN_API_KEYS=v-1\n",
+        ".env:3  ONE_MIN_API_KEYS: is for a relay without PROVIDER_*; in its place set PROVIDER_ONEMIN_KIND=onemin and "
+        "PROVIDER_ONEMIN_API_KEYS",
+        "is for a relay without PROVIDER_*", "ONE_MIN_API_KEYS", "PROVIDER_ONEMIN_API_KEYS",
+        ECHO + "PROVIDER_ONEMIN_KIND=onemin\nPROVIDER_ONEMIN_API_KEYS=v-1\n",
+    ),
+    Mistake(
+        "credits without 1min.ai", ECHO + "RATE_LIMIT_TOTAL=5000 credits/day\n",
+        ".env:3  RATE_LIMIT_TOTAL: no provider is 1min.ai, so nothing costs credits; declare it (PROVIDER_<NAME>_KIND=onemin), or "
+        "limit tokens or usd",
+        "nothing costs credits", "RATE_LIMIT_TOTAL", "limit tokens", ECHO + "RATE_LIMIT_TOTAL=5000 tokens/day\n",
+    ),
+    Mistake(
+        "port in memcached's host", "MEMCACHED_HOST=127.0.0.1:11211\n",
+        '.env:1  MEMCACHED_HOST: "127.0.0.1:11211" is not the name or address of a host: its port is another setting: '
+        "MEMCACHED_HOST=127.0.0.1 and MEMCACHED_PORT=11211, or MEMCACHED_SERVERS=127.0.0.1:11211",
+        "is not the name or address of a host", "MEMCACHED_HOST", "MEMCACHED_SERVERS=127.0.0.1:11211",
+        "MEMCACHED_SERVERS=127.0.0.1:11211\n",
+    ),
+    Mistake(
+        "both forms of memcached's address", "MEMCACHED_HOST=a\nMEMCACHED_SERVERS=a:11211\n",
+        ".env:1  MEMCACHED_HOST: MEMCACHED_SERVERS is set too (.env:2); remove one of them", "is set too", "MEMCACHED_HOST",
+        "remove one of them", "MEMCACHED_SERVERS=a:11211\n",
+    ),
+    Mistake(
+        "file of settings", "", "environment  ENV_FILE: {folder}/no.env: No such file or directory; put the file there, or correct "
+        "the path",
+        "No such file", "ENV_FILE", "correct the path", "", {"ENV_FILE": "{folder}/no.env"}, {"ENV_FILE": "{folder}/.env"},
+    ),
+    Mistake(
+        "folder of settings", "", "environment  ENV_FILE: {folder}: Is a directory; name a file, this is a folder",
+        "Is a directory", "ENV_FILE", "name a file", "", {"ENV_FILE": "{folder}"}, {"ENV_FILE": "{folder}/.env"},
+    ),
+    Mistake(
+        "file that is no certificate", "SSL_CERT_FILE={folder}/written\n",
+        '.env:1  SSL_CERT_FILE: "{folder}/written" holds no certificate; name a PEM file, with -----BEGIN CERTIFICATE----- in it',
+        "holds no certificate", "SSL_CERT_FILE", "name a PEM file", "SSL_CERT_FILE={folder}/ca.pem\n",
+    ),
+    Mistake(
+        "settings from a server that is down", "CONFIG_URL=http://127.0.0.1:{port}/x.env\n",
+        ".env:1  CONFIG_URL: the document cannot be read: Couldn't connect to server; correct it, or set CONFIG_REQUIRED=false to "
+        "start without the document",
+        "cannot be read", "CONFIG_URL", "CONFIG_REQUIRED=false", "CONFIG_URL=http://127.0.0.1:{port}/x.env\nCONFIG_REQUIRED=false\n",
+    ),
+    Mistake(
+        "Anthropic's variable", CALLER + "ANTHROPIC_BASE_URL=https://api.anthropic.com\n",
+        ".env:2  ANTHROPIC_BASE_URL: unknown variable; this relay calls it PROVIDER_ANTHROPIC_BASE_URL; set "
+        "PROVIDER_ANTHROPIC_KIND=anthropic and PROVIDER_ANTHROPIC_MODELS, too",
+        "unknown variable", "ANTHROPIC_BASE_URL", "PROVIDER_ANTHROPIC_BASE_URL",
+        CALLER + "PROVIDER_ANTHROPIC_BASE_URL=https://api.anthropic.com\nPROVIDER_ANTHROPIC_KIND=anthropic\n"
+        "PROVIDER_ANTHROPIC_MODELS=claude-sonnet-4-5\n",
+    ),
+    Mistake(
+        "proxy", "HTTPS_PROXY=http://proxy:3128\n", ".env:1  HTTPS_PROXY: unknown variable; this relay calls it UPSTREAM_PROXY",
+        "unknown variable", "HTTPS_PROXY", "UPSTREAM_PROXY", "UPSTREAM_PROXY=http://proxy:3128\n",
+    ),
+    Mistake(
+        "host by name", "HOST=relay.local\n",
+        '.env:1  HOST: "relay.local" is not an IP address such as 127.0.0.1, or 0.0.0.0 for all of this machine',
+        "is not an IP address", "HOST", "127.0.0.1", "HOST=127.0.0.1\n",
+    ),
+]  # fmt: skip

@@ -1,0 +1,122 @@
+"""Each mistake of `mistakes.py`, its message word for word, and that what the message says helps."""
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+import trustme
+from mistakes import OWN, THE_LIST, TOKEN, Mistake
+from relay_process import PASSED_ON, binary, free_port
+
+
+def run(words: list[str], folder: Path, environment: dict[str, str], **more: object) -> subprocess.CompletedProcess[str]:
+    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return subprocess.run(
+        [str(binary()), *words], env=inherited | environment, cwd=folder, capture_output=True, text=True, timeout=30, **more
+    )  # type: ignore[call-overload,no-any-return]
+
+
+def reported(ended: subprocess.CompletedProcess[str]) -> list[str]:
+    """The problems and warnings, without their headings."""
+    return [line.removeprefix("  ") for line in ended.stderr.splitlines() if line.startswith("  ")]
+
+
+@pytest.mark.parametrize("row", THE_LIST + OWN, ids=lambda row: row.name)
+def test_a_mistake_is_named_with_its_place_and_the_way_out(tmp_path: Path, row: Mistake) -> None:
+    (tmp_path / "written").write_text(TOKEN + "\n")
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    port = free_port()
+
+    def filled(text: str) -> str:
+        return text.replace("{folder}", str(tmp_path)).replace("{port}", str(port))
+
+    def check(file: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        (tmp_path / ".env").write_text(filled(file))
+        return run(["check"], tmp_path, {name: filled(value) for name, value in environment.items()})
+
+    assert all(words in row.line for words in (row.what, row.where, row.do)) and row.what and row.where and row.do
+    ended = check(row.file, row.environment)
+    assert reported(ended) == [filled(row.line)], ended.stderr
+    assert ended.returncode == (0 if row.is_warning else 78)
+    mended = check(row.mended, row.environment if row.mended_environment is None else row.mended_environment)
+    assert mended.returncode == 0 and filled(row.line) not in reported(mended)
+    assert not reported(mended) or "CONFIG_REQUIRED" in row.mended, mended.stderr
+
+
+def test_there_are_enough_rows() -> None:
+    assert len(OWN) >= 22
+    assert len({row.name for row in THE_LIST + OWN}) == len(THE_LIST + OWN)
+
+
+@pytest.mark.parametrize(
+    ("words", "line", "mended"),
+    [
+        (["chek"], "unknown command: chek; did you mean check?", ["check"]),
+        (["--port"], "unknown option: --port", ["help"]),
+        (["check", "--all"], "check takes --ask only", ["check", "--ask"]),
+    ],
+)  # fmt: skip
+def test_a_command_that_is_none(tmp_path: Path, words: list[str], line: str, mended: list[str]) -> None:
+    settings = {"PROVIDER_A_KIND": "echo", "ANONYMOUS_MODELS": "all"}
+    ended = run(words, tmp_path, settings)
+    first, _, usage = ended.stderr.partition("\n")
+    assert (ended.returncode, first) == (64, line) and usage.startswith("usage: relay [COMMAND]")
+    assert run(mended, tmp_path, settings).returncode == 0
+
+
+def test_a_file_of_settings_that_cannot_be_read(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.mkdir()
+    ended = run(["check"], tmp_path, {})
+    assert reported(ended) == [".env  .env: Is a directory; name a file, this is a folder"]
+    file.rmdir()
+    file.write_bytes("PORT=5001\n".encode("utf-16"))
+    ended = run(["check"], tmp_path, {})
+    assert reported(ended) == [".env  this file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"]
+    converted = subprocess.run(["iconv", "-f", "UTF-16", "-t", "UTF-8", str(file)], capture_output=True, check=True)
+    file.write_bytes(converted.stdout)
+    assert run(["check"], tmp_path, {}).stderr == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_what_another_user_may_not_read_or_have(tmp_path: Path) -> None:
+    relay = tmp_path / "relay"
+    relay.write_bytes(binary().read_bytes())
+    for path, mode in [(relay, 0o755), (tmp_path, 0o755), *((folder, 0o755) for folder in tmp_path.parents[:2])]:
+        path.chmod(mode)
+    file = tmp_path / ".env"
+    file.write_text("HOST=127.0.0.1\nPORT=80\n")
+    file.chmod(0o600)
+
+    def as_nobody(*words: str) -> subprocess.CompletedProcess[str]:
+        inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        return subprocess.run(
+            [str(relay), *words], env=inherited, cwd=tmp_path, capture_output=True, text=True, timeout=30, user=65534
+        )
+
+    unreadable = as_nobody("check")
+    advice = "make it readable for user 65534, or name another file"
+    assert reported(unreadable) == [f".env  .env: Permission denied; {advice}"], unreadable.stderr
+    file.chmod(0o644)
+    assert as_nobody("check").stderr == ""
+    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 80:
+        return
+    refused = as_nobody()
+    text = "cannot listen on 127.0.0.1 port 80: Permission denied; set PORT to 1024 or more, lower ones need CAP_NET_BIND_SERVICE"
+    assert refused.returncode == 1 and text in refused.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.7"])
+def test_an_address_that_cannot_be_had(tmp_path: Path, host: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        ended = run([], tmp_path, {"HOST": host, "PORT": str(port)})
+    reason = {
+        "127.0.0.1": "Address already in use; set PORT to a free one, or end the program that has it (`ss -ltnp` shows which)",
+        "192.0.2.7": "Cannot assign requested address; set HOST to an address of this machine, or to 0.0.0.0 for all",
+    }[host]
+    assert ended.returncode == 1 and f"cannot listen on {host} port {port}: {reason}" in ended.stderr
