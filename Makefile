@@ -22,6 +22,9 @@ FUZZ_RUNS ?= 200000
 # How many runs `make simulate` makes.
 SEEDS ?= 10000
 
+# Where `make install` puts the program: into the folder `bin` of this one.
+PREFIX ?= /usr/local
+
 # How many states `make model` looks for in each of its searches.
 STATES ?= 100000
 
@@ -39,7 +42,7 @@ run: release ## build and serve on port 5001 (settings: environment or .env)
 
 demo: release ## serve the offline vendor: model `echo`, no key, no network
 	$(say) 'Serving the offline vendor (Ctrl-C ends)'
-	@PROVIDER_DEMO_KIND=echo ANONYMOUS_MODELS=all exec .build/release/relay
+	@HOST=127.0.0.1 PROVIDER_DEMO_KIND=echo ANONYMOUS_MODELS=all exec .build/release/relay
 
 release: setup-run ## build .build/release/relay, and relay.tokens beside it
 	$(say) 'Release build'
@@ -47,6 +50,10 @@ release: setup-run ## build .build/release/relay, and relay.tokens beside it
 	@swift build $(RELEASE) --product make-tokens
 	@Scripts/check-binary .build/release/relay
 	@Scripts/tokens .build/release
+
+install: ## copy the release build to PREFIX/bin (/usr/local/bin), after `make release`
+	@[ -x .build/release/relay ] || { echo 'Nothing is built yet: run `make release` first' >&2; exit 1; }
+	@install -D -t '$(DESTDIR)$(PREFIX)/bin' .build/release/relay .build/release/relay.tokens
 
 build: setup-run ## debug build of everything, tests too; warnings are errors
 	$(say) 'Build'
@@ -157,5 +164,5 @@ setup-test: setup-run setup-schemas
 	@Scripts/setup test
 	@Scripts/setup-python Tests/EndToEnd/requirements.txt Scripts/lint-requirements.txt
 
-.PHONY: help run demo release build test script-test unit-test e2e-test test-clients faults faults-test lint format test-asan test-tsan fuzz simulate \
+.PHONY: help run demo release install build test script-test unit-test e2e-test test-clients faults faults-test lint format test-asan test-tsan fuzz simulate \
 	model hostile benchmark benchmark-limits benchmark-peers instructions prove-image clean setup-run setup-schemas setup-test

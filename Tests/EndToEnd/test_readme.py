@@ -1,6 +1,7 @@
 """The examples of the README and of the docs, word for word but for the port: what a newcomer copies has to work.
 
-Marked like this, a block of `sh` or `python` runs against a relay started as `make demo` does:
+Each block is fenced and says its language. Settings (`dotenv`) pass `relay check` as they stand. A block of `sh` or
+`python` has a mark before it, and runs, or says what it needs that a test does not have:
 
     <!-- test: demo -->
     ```sh
@@ -8,48 +9,67 @@ Marked like this, a block of `sh` or `python` runs against a relay started as `m
     ```
     <!-- expect: a part of what it prints -->
 
-`test: bounded` starts the same relay with a bound.
+`test: demo` runs against a relay started as `make demo` does, `test: bounded` against the same with a bound; `test:
+commands` runs each line as a command of the relay, with a caller `NAME`. `<!-- not run: needs docker -->` (or network,
+key, systemd) is for the rest; Scripts/prove-image runs those with docker.
 """
 
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from relay_process import ROOT, Relay, needs_localhost
+from memcached import Memcached
+from relay_process import PASSED_ON, ROOT, Relay, binary, needs_localhost
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 KINDS = {"demo": {}, "bounded": {"PROVIDER_DEMO_CONCURRENCY": "100"}}
-MARKED = re.compile(
-    r"^<!-- test: (?P<kind>\w+) -->\n```(?P<language>sh|python)\n(?P<code>.*?)^```\n<!-- expect: (?P<expected>.+?) -->$",
-    re.MULTILINE | re.DOTALL,
-)
+LANGUAGES = {"dotenv", "sh", "python", "json", "yaml", "mermaid", "text"}
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MARK = re.compile(r"<!-- test: (\w+) -->\n\Z")
+NOT_RUN = re.compile(r"<!-- not run: needs (docker|network|key|systemd) -->\n\Z")
+EXPECTED = re.compile(r"\n<!-- expect: (.+?) -->")
 
 
-class Example(NamedTuple):
-    kind: str
+class Block(NamedTuple):
     language: str
     code: str
+    kind: str
+    """How it runs; empty: it does not."""
+    need: str
     expected: str
     place: str
 
 
-def examples() -> list[Example]:
+def blocks() -> list[Block]:
     found = []
     for page in PAGES:
-        text = page.read_text() if page.exists() else ""
-        for match in MARKED.finditer(text):
+        text = page.read_text()
+        for match in FENCE.finditer(text):
+            before, after = text[: match.start()], text[match.end() :]
+            mark, need, expected = MARK.search(before), NOT_RUN.search(before), EXPECTED.match(after)
             found.append(
-                Example(
-                    *match.groups(),
-                    f"{page.name} line {text[: match.start()].count(chr(10)) + 1}",
-                )
+                Block(
+                    match[1], match[2], mark[1] if mark else "", need[1] if need else "", expected[1] if expected else "",
+                    f"{page.name} line {before.count(chr(10)) + 1}",
+                )  # fmt: skip
             )
     return found
+
+
+BLOCKS = blocks()
+SETTINGS = [block for block in BLOCKS if block.language == "dotenv"]
+EXAMPLES = [block for block in BLOCKS if block.kind in KINDS]
+COMMANDS = [block for block in BLOCKS if block.kind == "commands"]
+
+
+def place(block: Block) -> str:
+    return block.place
 
 
 def demo_settings() -> dict[str, str]:
@@ -65,20 +85,62 @@ def demo_settings() -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in recipe[1].split())
 
 
-def test_each_marked_block_is_one() -> None:
-    assert README.exists(), "README.md is missing"
-    marks = sum(len(re.findall(r"<!--\s*test\b", page.read_text())) for page in PAGES)
-    assert marks == len(examples()), (
-        "a mark without a block of sh or python, or a block without what to expect"
+def test_each_block_is_run_or_says_what_it_needs() -> None:
+    for page in PAGES:
+        plain = FENCE.sub("", page.read_text())
+        indented = [line for line in re.findall(r"^\n    \S.*", plain, re.MULTILINE)]
+        assert not indented, f"{page.name}: blocks are fenced: {indented}"
+    for block in BLOCKS:
+        assert block.language in LANGUAGES, block.place
+        is_program = block.language in ("sh", "python")
+        assert is_program == bool(block.kind or block.need), f"{block.place}: a block of {block.language} and its mark"
+        assert bool(block.expected) == (block.kind in KINDS), f"{block.place}: what to expect"
+        assert not (block.kind and block.need) and block.kind in {"", "commands", *KINDS}, block.place
+    marks = sum(len(re.findall(r"<!-- (?:test|not run)\b", page.read_text())) for page in PAGES)
+    assert marks == sum(bool(block.kind or block.need) for block in BLOCKS), "a mark without a block"
+    kinds = [example.kind for example in EXAMPLES if example.place.startswith("README")]
+    assert kinds and set(kinds) == {"demo"}
+    assert demo_settings()["HOST"] == "127.0.0.1"
+    counts = f"{len(SETTINGS)} of settings, {len(EXAMPLES) + len(COMMANDS)} run, {sum(bool(b.need) for b in BLOCKS)} not run"
+    print(f"blocks: {counts}")
+
+
+def run(words: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return subprocess.run(
+        [str(binary()), *words], env=inherited | environment, cwd=folder, capture_output=True, text=True, timeout=60
     )
-    kinds = [
-        example.kind for example in examples() if example.place.startswith("README")
-    ]
-    assert (
-        kinds
-        and set(kinds) == {"demo"}
-        and {example.kind for example in examples()} <= set(KINDS)
-    )
+
+
+@pytest.mark.parametrize("block", SETTINGS, ids=place)
+def test_settings_pass_the_check(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    for name in re.findall(r"/run/secrets/(\w+)", block.code):
+        (tmp_path / "secrets" / name).write_text(f"sk-secret-of-{name}-0001\n")
+    (tmp_path / ".env").write_text(block.code.replace("/run/secrets", str(tmp_path / "secrets")))
+    checked = run(["check"], tmp_path)
+    assert (checked.returncode, checked.stderr) == (0, ""), checked.stderr
+
+
+@pytest.fixture(scope="module")
+def counters() -> Iterator[Memcached]:
+    server = Memcached()
+    yield server
+    server.kill()
+
+
+@pytest.mark.parametrize("block", COMMANDS, ids=place)
+def test_commands_do_what_they_say(block: Block, tmp_path: Path, counters: Memcached) -> None:
+    lines = [line.partition("#")[0].split() for line in block.code.splitlines()]
+    settings = {
+        "KEY_TEAM_TOKEN": "sk-choose-something-long", "PROVIDER_DEMO_KIND": "echo", "MEMCACHED_SERVERS": counters.address,
+        "DATA_DIR": str(tmp_path / "data"),
+    }  # fmt: skip
+    (tmp_path / "data").mkdir()
+    for program, *words in lines:
+        assert program == "relay"
+        done = run(["team" if word == "NAME" else word for word in words], tmp_path, **settings)
+        assert done.returncode == 0 and done.stdout, f"{words}: {done.stderr}"
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +152,8 @@ def relays(launch: Callable[..., Relay]) -> dict[str, Relay]:
 
 
 @needs_localhost
-@pytest.mark.parametrize("example", examples(), ids=lambda example: example.place)
-def test_example_does_what_it_says(example: Example, relays: dict[str, Relay]) -> None:
+@pytest.mark.parametrize("example", EXAMPLES, ids=place)
+def test_example_does_what_it_says(example: Block, relays: dict[str, Relay]) -> None:
     assert ":5001" in example.code, "the block does not name the relay's port"
     code = example.code.replace(":5001", f":{relays[example.kind].port}")
     command = (
