@@ -43,7 +43,9 @@ extension SettingsReader {
     /// - Parameter name: what was asked for, for the nearest name in its place.
     private mutating func judge(_ key: SettingKey, _ text: String, near name: String, _ offers: Offers) {
         if offers.isAwaitingList { return warn(key, text + " by its name; a vendor's list may") }
-        note(key, text + hint(nearestModel(to: name, among: offers.allNames)))
+        // A model that exists, and that settings refuse, was not misspelt.
+        let near = offers.forbiddenModel(name) == nil ? nearestModel(to: name, among: offers.allNames) : nil
+        note(key, text + hint(near))
     }
 
     private func hint(_ name: String?, else other: String = "") -> String {

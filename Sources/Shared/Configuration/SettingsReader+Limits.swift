@@ -31,16 +31,19 @@ extension SettingsReader {
         }
     }
 
-    /// Without a price no request costs anything, and the limit would never be reached.
+    /// Without a price no request costs anything, and the limit would never be reached. One problem is enough for all limits.
     private mutating func refuseDollars(_ key: SettingKey, _ settings: Settings) {
+        if problems.contains(where: { $0.text.hasPrefix(Self.noPrice) }) { return }
         let instance = settings.providers.first.map { $0.name.asInstance } ?? "<NAME>"
         var advice = "set PROVIDER_\(instance)_COST=0.001/0.004 (dollars for 1000 tokens of prompt and completion)"
         if !given.keys.contains(where: { $0.prefix == "PROVIDER_" }) {
             let keys = given["ONE_MIN_API_KEYS"] == nil ? "" : ", PROVIDER_ONEMIN_API_KEYS in place of ONE_MIN_API_KEYS"
             advice = "declare the provider (PROVIDER_ONEMIN_KIND=onemin\(keys)), and \(advice)"
         }
-        noteOfProviders(key, "no provider has a price, so nothing costs usd; \(advice)")
+        noteOfProviders(key, "\(Self.noPrice); \(advice)")
     }
+
+    private static let noPrice = "no provider has a price, so nothing costs usd"
 
     /// Notes a problem unless providers' settings have problems, from which it may follow.
     private mutating func noteOfProviders(_ key: SettingKey, _ text: String) {

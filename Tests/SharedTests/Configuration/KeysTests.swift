@@ -198,7 +198,8 @@ import Testing
             (
                 "KEY_A_TOKEN=sixteen-letters-\nKEY_A_MODELS=gpt-4o,glx*\nONE_MIN_API_KEYS=v",
                 """
-                .env:2  KEY_A_MODELS: "glx*" matches no model of a provider that holds credentials; did you mean "glm*"?
+                .env:2  KEY_A_MODELS: "glx*" matches no model of a provider that holds credentials; `relay models` lists \
+                the names
                 """
             ),
             (

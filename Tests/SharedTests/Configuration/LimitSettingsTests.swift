@@ -58,7 +58,9 @@ import Testing
                 RATE_LIMIT_STORE_DOWN=share
                 RATE_LIMIT_INSTANCES=3
                 SLOT_SECONDS=5
-                ONE_MIN_API_KEYS=v
+                PROVIDER_ONEMIN_KIND=onemin
+                PROVIDER_ONEMIN_API_KEYS=v
+                PROVIDER_ONEMIN_COST=0.001
                 KEY_A_TOKEN=t
                 KEY_A_RATE_LIMIT=500 credits/hour
                 KEY_A_RATE_LIMIT_CHAT=0.000000001 usd/week

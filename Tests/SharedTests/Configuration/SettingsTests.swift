@@ -201,7 +201,7 @@ import Testing
         #expect(
             wrong.problemTexts == [
                 "environment  PROVIDERS: \"a\" is named twice",
-                "environment  PROVIDERS: no provider \"x\" is declared",
+                "environment  PROVIDERS: no provider \"x\" is declared; set PROVIDER_X_KIND, or remove it",
             ]
         )
     }
