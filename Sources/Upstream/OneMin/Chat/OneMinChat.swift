@@ -110,21 +110,18 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
         let stream: any UpstreamStream
         do throws(UpstreamError) {
-            stream = try await opened()
+            stream = try await vendor.opened(upstream, use, vendorCall)
         } catch {
             try await vendorCall.waitToRepeat(after: error)
-            return OneMinStream(try await opened(), vendor.parser, UsageBounds(model), searchesWeb: searchesWeb)
+            stream = try await vendor.opened(upstream, use, vendorCall)
+            return OneMinStream(stream, vendor.parser, UsageBounds(model), searchesWeb: searchesWeb)
         }
         return OneMinStream(stream, vendor.parser, UsageBounds(model), searchesWeb: searchesWeb) {
             [self] (error) async throws(UpstreamError) in
             vendor.learn(error, use, vendorCall)
             try await vendorCall.waitToRepeat(after: error)
-            return try await opened()
+            return try await vendor.opened(upstream, use, vendorCall)
         }
-    }
-
-    private func opened() async throws(UpstreamError) -> any UpstreamStream {
-        try await vendor.opened(upstream, use, vendorCall)
     }
 
     /// Those that the vendor has, as a member of `promptObject`, after others.
