@@ -110,7 +110,11 @@ import Testing
         #expect(await got.opens())
         try? await Task.sleep(for: .milliseconds(20))
         loop.pass(milliseconds: milliseconds - 1, on: clock)
-        #expect(done.value == 0, "too early")
+        // A call that has ended has ended the loop, too, for which nobody must wait.
+        guard done.value == 0 else {
+            Issue.record("too early")
+            return await task.value
+        }
         loop.passLast(milliseconds: 1, on: clock)
         return await task.value
     }
