@@ -51,6 +51,7 @@ let package = Package(
         .target(name: "CSimdjson", cxxSettings: hardenedCXX, linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CBlocks", cSettings: hardenedC),
         .target(name: "CCrash", cSettings: hardenedC),
+        .target(name: "CTokens", cSettings: hardenedC),
         .target(name: "CPng", cSettings: hardenedC, linkerSettings: [.linkedLibrary("png16")]),
         .target(
             name: "Engine",
@@ -60,7 +61,7 @@ let package = Package(
         .target(name: "Limits", dependencies: ["Engine", "CMemcached"], swiftSettings: product),
         .target(
             name: "Shared",
-            dependencies: ["Limits", "Engine", "CSQLite", "CPostgres"],
+            dependencies: ["Limits", "Engine", "CTokens", "CSQLite", "CPostgres"],
             swiftSettings: product
         ),
         .target(name: "Calls", dependencies: ["Shared", "Limits", "Engine"], swiftSettings: product),

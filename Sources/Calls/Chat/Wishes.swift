@@ -164,7 +164,7 @@ package struct Wishes: Sendable {
 
 extension Wishes {
     /// Of tools that may be called, and of the schema of an answer.
-    private func forEachText(_ take: (UnsafeRawBufferPointer) -> Void) {
+    func forEachText(_ take: (UnsafeRawBufferPointer) -> Void) {
         for tool in tools where toolChoice != .none {
             tool.name.withBytes(take)
             if let description = tool.description { description.withBytes(take) }

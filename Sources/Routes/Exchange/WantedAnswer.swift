@@ -21,7 +21,15 @@ struct WantedAnswer: Sendable {
         includesUsage = call.includesUsage
         choices = call.choices
         hasFunctions = call.needs.contains(.functions)
-        promptTokens = call.opensWithUsage ? call.promptTokens(by: .of(model: candidate.model.id)) : 0
+        promptTokens =
+            if !call.opensWithUsage {
+                0
+            } else if candidate.reports.areExpected {
+                // The last event has the count.
+                call.roughTokens
+            } else {
+                call.promptTokens(by: .of(model: candidate.model.id))
+            }
         mayBeNative = call.original != nil
     }
 }

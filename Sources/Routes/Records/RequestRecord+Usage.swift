@@ -30,6 +30,7 @@ extension RequestRecord {
         whole.promptTokens = used.promptTokens
         whole.completionTokens = used.completionTokens
         whole.isEstimated = calls.contains { $0.isEstimated }
+        whole.isExact = whole.isEstimated && calls.allSatisfy { !$0.isEstimated || $0.usage.isExact }
         whole.cost = cost
         whole.durationMilliseconds = now.milliseconds(since: startedAt)
         whole.attempts = provider == nil ? 0 : sheet?.allAttempts ?? 0
@@ -54,6 +55,7 @@ extension RequestRecord {
         record.promptTokens = call.usage.promptTokens
         record.completionTokens = call.usage.completionTokens
         record.isEstimated = call.isEstimated
+        record.isExact = call.usage.isExact
         record.cost = call.cost
         record.durationMilliseconds = call.durationMilliseconds
         record.isSuccess = call.error == nil
@@ -91,8 +93,9 @@ extension UsageRecord {
     mutating func takeIn(_ call: CallRecord) -> Bool {
         guard isSuccess, call.error == nil, status == call.status, timeMilliseconds >= call.endMilliseconds,
             promptTokens == call.usage.promptTokens, completionTokens == call.usage.completionTokens,
-            isEstimated == call.isEstimated, cost == call.cost, model.isSame(as: call.server.name),
-            modelUsed.isSame(as: call.server.model), provider.isSame(as: call.server.provider)
+            isEstimated == call.isEstimated, isExact == call.usage.isExact, cost == call.cost,
+            model.isSame(as: call.server.name), modelUsed.isSame(as: call.server.model),
+            provider.isSame(as: call.server.provider)
         else { return false }
         subject = .requestWithCall(
             OnlyCall(

@@ -98,6 +98,7 @@ final class ChatPlan: @unchecked Sendable {
         count = CallCount(model, by: gateway.worker, on: gateway.loop)
         wanted = WantedAnswer(call, candidate)
         completion = Self.completion(call, lacking: abilities, count, gateway)
+        if !isUnfinished, candidate.chats, completion.leaves(call) { count.follow(candidate.reports) }
         isShort = candidate.chats && count.takeShort(call)
         sentBytes = call.sentBytes
         self.call = consume call
@@ -167,6 +168,7 @@ final class ChatPlan: @unchecked Sendable {
             other.provider.abilities(for: call, of: other.model) == abilities
         else { return false }
         candidate = other
+        count.pass(to: other.reports)
         return true
     }
 
@@ -199,11 +201,17 @@ final class ChatPlan: @unchecked Sendable {
         guard hasTerms else { return nil }
         var extras = PromptExtras(tokens: tokens)
         if case .attached(let plan, _) = way { extras.transcriber = plan.transcriber }
+        guard count.isExpected else { return CallTerms(call, candidate, caller, cover, gateway, extras) }
+        extras.roughTokens = count.roughTokens(of: call)
+        let terms = CallTerms(call, candidate, caller, cover, gateway, extras)
+        // Whether the request can ever be admitted is not for an estimate to say.
+        guard let terms, cover.isNearlyFilled(by: terms.minimum), call.isCountedAtOnce else { return terms }
+        extras.roughTokens = nil
         return CallTerms(call, candidate, caller, cover, gateway, extras)
     }
 
     /// Most calls are short, and need no `check`.
-    func isShort(_ terms: CallTerms?) -> Bool { !candidate.chats || terms == nil && isShort }
+    func isShort(_ terms: CallTerms?) -> Bool { !candidate.chats || isShort && terms?.promptTokens == nil }
 
     /// Throws if the call is too long for the model.
     ///
@@ -282,6 +290,7 @@ final class ChatPlan: @unchecked Sendable {
     ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         do throws(UpstreamError) {
             var answer = try await chat.answer()
+            count.learn(from: answer.usage)
             if answer.usage?.isReported != true { answer = try await count.counted(answer, of: chat) }
             let usage = answer.usage ?? onlyPrompt(of: chat)
             if usage.isEstimated { answer.tellUsage() }

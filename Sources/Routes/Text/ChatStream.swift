@@ -131,8 +131,10 @@ private final class Delivery {
     /// Bills the whole answer; its usage, counted where the vendor does not tell it.
     @inline(never)
     func ended() -> Usage {
-        let usage = Usage.completed(
-            answer.stream.usage,
+        let reported = answer.stream.usage
+        answer.count.learn(from: reported)
+        let usage = answer.count.completed(
+            reported,
             prompt: { answer.count.promptTokens(or: answer.promptTokens) },
             completion: { tally.tokens }
         )

@@ -11,6 +11,8 @@ struct PromptExtras {
     var tokens = 0
     /// Counting the prompt would take long.
     var isEstimated = false
+    /// The estimate that is reserved for the prompt, since its vendor is expected to report the count; nil: it is counted.
+    var roughTokens: Int?
 }
 
 extension CallTerms {
@@ -31,7 +33,8 @@ extension CallTerms {
             self.init(reserving: Amounts(images: images), model: model.id, creditsPerCall: 0, means: means)
             return
         }
-        let counted = call.promptTokens(by: extras.isEstimated ? .estimating : .of(model))
+        let counted =
+            extras.roughTokens ?? call.promptTokens(by: extras.isEstimated ? .estimating : .of(model))
         let expected = means.expected(of: model.id)
         let needs = ChatNeeds(
             call: call,
@@ -63,7 +66,7 @@ extension CallTerms {
             means: means
         )
         pictures = credits?.pictures ?? .none
-        promptTokens = counted + extras.tokens
+        if extras.roughTokens == nil { promptTokens = counted + extras.tokens }
     }
 }
 

@@ -193,4 +193,15 @@ package struct Cover: Sendable {
             return units > 0 ? Claim(claim.limit, claim.identity, units: units) : nil
         }
     }
+
+    /// Whether the amounts, if they are estimates of a prompt, may in truth be more than some limit has in all.
+    package func isNearlyFilled(by amounts: Amounts) -> Bool {
+        claims.contains { claim in
+            let quota = claim.limit.quota
+            guard quota.unit == .tokens || quota.unit == .usd || quota.unit == .credits else { return false }
+            // A number of halves that is too large for this is over each limit.
+            let (most, isTooLarge) = amounts[quota.unit].multipliedReportingOverflow(by: PromptEstimate.factorHalves)
+            return isTooLarge || most / 2 > quota.count
+        }
+    }
 }

@@ -97,6 +97,8 @@ package struct Usage: Sendable {
     package var hasImpossibleFigure = false
     /// Whether a figure is the relay's own count, in place of one that the vendor did not report.
     package var isEstimated = false
+    /// Whether the relay's own figures are exact counts, by the model's vocabulary. False where the vendor reported all.
+    package var isExact = false
 
     package init(promptTokens: Int, completionTokens: Int) {
         self.promptTokens = promptTokens
@@ -106,6 +108,9 @@ package struct Usage: Sendable {
     package var totalTokens: Int { promptTokens + completionTokens }
 
     package static let nothing = Usage(promptTokens: 0, completionTokens: 0)
+
+    /// Whether no figure is an estimate.
+    package var isExactIfOwn: Bool { !isEstimated || isExact }
 
     package static func + (one: Usage, other: Usage) -> Usage {
         var sum = Usage(
@@ -117,6 +122,7 @@ package struct Usage: Sendable {
         sum.reasoningTokens = one.reasoningTokens + other.reasoningTokens
         sum.hasImpossibleFigure = one.hasImpossibleFigure || other.hasImpossibleFigure
         sum.isEstimated = one.isEstimated || other.isEstimated
+        sum.isExact = sum.isEstimated && one.isExactIfOwn && other.isExactIfOwn
         return sum
     }
 }

@@ -42,6 +42,8 @@ package struct UsageRecord: Sendable {
     package var completionTokens = 0
     /// The vendor did not tell the tokens.
     package var isEstimated = false
+    /// Whether the relay counted those tokens by the model's vocabulary. False: they are estimates, or the vendor's.
+    package var isExact = false
     /// Nil: not known.
     package var cost: Cost?
     package var durationMilliseconds = 0

@@ -50,6 +50,9 @@ package final class Balance: Sendable {
 
     private static let keptTurns = 10_000
 
+    /// By provider: whether its answers bring their usage.
+    private let reports = Lock<[Int: UsageReports]>([:])
+
     /// By provider, of `least-load`: the calls that it was chosen for.
     private let chosen = Lock<[Int: Double]>([:])
 
@@ -57,6 +60,16 @@ package final class Balance: Sendable {
         self.rules = rules
         deadlineNanoseconds = UInt64(clamping: rules.deadline.nanoseconds)
         self.queue = queue
+    }
+
+    /// Returns the provider's record of answers that bring their usage, which all loops share.
+    func reports(ofProvider place: Int) -> UsageReports {
+        reports.withLock { reports in
+            if let known = reports[place] { return known }
+            let new = UsageReports()
+            reports[place] = new
+            return new
+        }
     }
 
     /// The share of all calls that a provider without keys of its own would have after one more.

@@ -19,6 +19,8 @@ package final class Candidate: Sendable {
     let rank: Offers.Rank
     /// Of all who may serve its call, where these do not have its name; else empty.
     let rivals: [CallSheet.Server]
+    /// Whether its provider's answers bring their usage.
+    package let reports: UsageReports
     let loop: EventLoop
 
     init(
@@ -32,6 +34,7 @@ package final class Candidate: Sendable {
         offeredBy: Int,
         rank: Offers.Rank,
         rivals: [CallSheet.Server] = [],
+        reports: UsageReports = UsageReports(),
         loop: EventLoop
     ) {
         self.server = server
@@ -44,6 +47,7 @@ package final class Candidate: Sendable {
         self.offeredBy = offeredBy
         self.rank = rank
         self.rivals = rivals
+        self.reports = reports
         self.loop = loop
     }
 
@@ -175,6 +179,7 @@ package final class Candidate: Sendable {
             offeredBy: offeredBy,
             rank: rank,
             rivals: rivals,
+            reports: reports,
             loop: loop
         )
     }

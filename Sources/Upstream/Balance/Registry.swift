@@ -335,6 +335,7 @@ package final class Registry: @unchecked Sendable {
             spared: entry.spared,
             offeredBy: offer.provider,
             rank: offer.rank,
+            reports: balance.reports(ofProvider: offer.provider),
             loop: loop
         )
     }

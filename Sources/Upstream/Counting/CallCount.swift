@@ -3,7 +3,8 @@ package import Engine
 package import Shared
 
 /// Counts the tokens of one call and its answers, for what the vendor does not tell: exactly where the model's vocabulary
-/// is known. A short prompt is not counted before somebody asks for its tokens.
+/// is known. A short prompt is not counted before somebody asks for its tokens, and no prompt that the vendor is expected to
+/// count.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class CallCount: @unchecked Sendable {
@@ -13,6 +14,8 @@ package final class CallCount: @unchecked Sendable {
         /// Of these alone.
         case waiting([ChatMessage])
         case counted(Int)
+        /// Estimated, as its vendor was expected to report the count.
+        case guessed(Int)
     }
 
     package let counter: TokenCounter
@@ -23,6 +26,12 @@ package final class CallCount: @unchecked Sendable {
     private var prompt = Prompt.estimated
     /// Besides texts.
     private var moreTokens = 0
+    /// Whether the answers of the call's provider bring their usage; nil: an answer of this call would not show it.
+    private var reports: UsageReports?
+    /// Whether the vendor is expected to report the usage of the call.
+    package private(set) var isExpected = false
+    /// The estimate of the call; nil: nobody has asked for it.
+    private var rough: Int?
 
     package init(_ model: borrowing Model, by worker: WorkQueue, on loop: EventLoop) {
         counter = TokenCounter.of(model)
@@ -30,6 +39,41 @@ package final class CallCount: @unchecked Sendable {
         self.worker = worker
         self.loop = loop
     }
+
+    // MARK: Vendors that report
+
+    /// Follows the provider of the call: a prompt that it is expected to count is not counted ahead.
+    ///
+    /// - Parameter reports: of the provider, whose answer goes to the client as it is.
+    package func follow(_ reports: UsageReports) {
+        self.reports = reports
+        isExpected = reports.areExpected
+    }
+
+    /// Follows another provider, if it followed one. Nothing of the call may have been counted.
+    package func pass(to reports: UsageReports) { if self.reports != nil { follow(reports) } }
+
+    /// Records if a whole answer has brought its usage. The next ones are counted ahead if it has not.
+    package func learn(from usage: Usage?) {
+        reports?.record(isReported: (usage?.promptTokens ?? 0) > 0)
+    }
+
+    /// Returns the usage with each figure that the vendor did not report replaced, and told if it is exact.
+    package func completed(_ reported: Usage?, prompt: () -> Int, completion: () -> Int) -> Usage {
+        var usage = Usage.completed(reported, prompt: prompt, completion: completion)
+        if usage.isEstimated, counter.isExact { usage.isExact = (reported?.promptTokens ?? 0) > 0 || isPromptExact }
+        return usage
+    }
+
+    /// Returns the estimated tokens of the call, which are estimated once.
+    package func roughTokens(of call: borrowing ChatCall) -> Int {
+        if let rough { return rough }
+        let tokens = call.roughTokens
+        rough = tokens
+        return tokens
+    }
+
+    private var isPromptExact: Bool { if case .counted = prompt { true } else { false } }
 
     // MARK: The prompt
 
@@ -51,7 +95,10 @@ package final class CallCount: @unchecked Sendable {
         let hasSounds = call.attachments.contains { $0.kind == .sound }
         if counter.isExact, !hasSounds { try await count(call, known) }
         if !call.arePromptsSeparate {
-            return try await check(call) { () throws(APIError) in self.promptTokens(or: call.promptTokens) }
+            return try await check(call) { () async throws(APIError) in
+                if isExpected, counter.isExact { try await countTexts(of: call) }
+                return self.promptTokens(or: call.promptTokens)
+            }
         }
         for one in call.prompts {
             try await check(one) { () async throws(APIError) in
@@ -73,9 +120,28 @@ package final class CallCount: @unchecked Sendable {
             prompt = .waiting(call.messages)
             return
         }
+        if isExpected {
+            // The memory of a request is held until its answer begins, which for a whole one is its end.
+            prompt = call.isStreamed ? .guessed(roughTokens(of: call)) : .waiting(call.messages)
+            return
+        }
+        try await countTexts(of: call)
+    }
+
+    private func countTexts(of call: ChatCall) async throws(APIError) {
+        let bytes = call.textBytes
         let counted = await counted(bytes) { [counter] in call.textTokens(by: counter) }
         guard let counted else { throw .tooMuchWork }
         prompt = .counted(counted + moreTokens)
+    }
+
+    /// Counts a prompt that its vendor was expected to count, and did not.
+    private func countWaiting() async {
+        guard case .waiting(let messages) = prompt else { return }
+        var call = ChatCall()
+        call.messages = messages
+        let counted = await counted(call.textBytes) { [counter, call] in call.textTokens(by: counter) }
+        prompt = counted.map { .counted($0 + moreTokens) } ?? .guessed(call.roughTokens + moreTokens)
     }
 
     /// `estimate`: of the vendor's form of the call.
@@ -83,7 +149,10 @@ package final class CallCount: @unchecked Sendable {
         if case .waiting(let messages) = prompt {
             var call = ChatCall()
             call.messages = messages
-            prompt = .counted(call.textTokens(by: counter) + moreTokens)
+            // A longer one is counted elsewhere, by `countWaiting`.
+            let isShort = call.textBytes <= ChatCall.keptBytes
+            prompt =
+                isShort ? .counted(call.textTokens(by: counter) + moreTokens) : .guessed(call.roughTokens + moreTokens)
         }
         return knownPromptTokens(or: estimate)
     }
@@ -92,8 +161,11 @@ package final class CallCount: @unchecked Sendable {
     package func knownPromptTokens(or estimate: Int) -> Int {
         switch prompt {
         case .estimated: return estimate + moreTokens
-        case .counted(let tokens): return tokens
-        case .waiting(let messages): return ChatCall.estimatedTokens(of: messages) + moreTokens
+        case .counted(let tokens), .guessed(let tokens): return tokens
+        case .waiting(let messages):
+            var call = ChatCall()
+            call.messages = messages
+            return call.roughTokens + moreTokens
         }
     }
 
@@ -116,6 +188,8 @@ package final class CallCount: @unchecked Sendable {
         let wanted = call.maxTokens.map { $0 < window ? $0 : 0 } ?? 0
         // No vocabulary has more tokens for a text than it has bytes.
         guard call.textBytes + moreTokens + wanted > window else { return }
+        // A prompt far below is not counted for this: its vendor refuses it if it is too long all the same.
+        if isExpected, 2 * roughTokens(of: call) + wanted <= window { return }
         var tokens = try await count()
         if !counter.isExact { tokens -= tokens / Self.errorParts }
         guard tokens + wanted > window else { return }
@@ -138,7 +212,8 @@ package final class CallCount: @unchecked Sendable {
             tokens = counted
         }
         var answer = answer
-        answer.usage = .completed(
+        if (answer.usage?.promptTokens ?? 0) == 0 { await countWaiting() }
+        answer.usage = completed(
             answer.usage,
             prompt: { promptTokens(or: chat.promptTokens) },
             completion: { tokens }

@@ -77,6 +77,7 @@ final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
             let tokens = answer.choices.reduce(0) { $0 + ($1.text.map { counter.count($0.bytes) } ?? 0) }
             var usage = Usage(promptTokens: promptTokens, completionTokens: tokens)
             usage.isEstimated = !(answer.usage?.isReported ?? false)
+            usage.isExact = usage.isEstimated && counter.isExact
             answer.usage = usage
         }
         return answer

@@ -39,7 +39,7 @@ final class ChoicesUse: @unchecked Sendable {
     /// - Parameters:
     ///   - told: by the vendor; what it does not tell is counted.
     func answered(_ choice: Int, _ told: Usage?, completionTokens: Int, credits: Int?) {
-        let usage = Usage.completed(
+        let usage = count.completed(
             told,
             prompt: { part(ofChoice: choice, in: count.promptTokens(or: estimate)) },
             completion: { completionTokens }
@@ -56,6 +56,7 @@ final class ChoicesUse: @unchecked Sendable {
         var sum = self.sum ?? .nothing
         sum.completionTokens += usage.completionTokens
         sum.reasoningTokens += usage.reasoningTokens
+        sum.isExact = (sum.isEstimated || usage.isEstimated) && sum.isExactIfOwn && usage.isExactIfOwn
         sum.isEstimated = sum.isEstimated || usage.isEstimated
         if !isCounted[prompt] {
             isCounted[prompt] = true

@@ -46,6 +46,9 @@ package struct Completion: Sendable {
     /// False: a chat that has one prompt is completed as it is.
     package let isNeeded: Bool
 
+    /// Whether the answer to the call goes to the client as its vendor makes it, so that it shows if the vendor reports its usage.
+    package func leaves(_ call: borrowing ChatCall) -> Bool { !isNeeded && !call.arePromptsSeparate }
+
     package func completed(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
         multiplied(judged(bounded(chat)), by: call)
     }

@@ -47,7 +47,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         call.moveAttachmentsToUser()
         body = form.written(call, with: mends)
         if let sent = form.maxTokens { bounds.raise(toCompletionTokens: sent) }
-        if call.textBytes > ChatCall.keptBytes { countedTokens = call.promptTokens } else { texts = call.messages }
+        if call.textBytes <= ChatCall.keptBytes {
+            texts = call.messages
+        } else if !call.attachments.isEmpty || !TokenCounter.of(model).isExact {
+            countedTokens = call.promptTokens
+        }
     }
 
     /// Changes the request as its refusal asks for; false: that is not known to help.
@@ -113,10 +117,17 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     var promptTokens: Int {
         write()
         if let countedTokens { return countedTokens }
-        let tokens = ChatCall.estimatedTokens(of: texts)
+        let tokens = texts.isEmpty ? bodyTokens : ChatCall.estimatedTokens(of: texts)
         countedTokens = tokens
         texts = []
         return tokens
+    }
+
+    /// An estimate for texts that `CallCount` counts, which hardly anybody asks for: of the request as it is written.
+    private var bodyTokens: Int {
+        var estimate = PromptEstimate()
+        if let body { estimate.add(body.bytes) }
+        return max(1, estimate.tokens)
     }
 
     private func upstream(isStreamed: Bool) throws(UpstreamError) -> UpstreamCall {

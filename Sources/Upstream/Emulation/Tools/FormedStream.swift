@@ -66,7 +66,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     private func count() async throws(UpstreamError) {
         let reported = stream.usage
         let tokens = reported?.isReported ?? false ? 0 : try await answer.tokens(by: repair.count)
-        let usage = Usage.completed(reported, prompt: { askedTokens }, completion: { tokens })
+        let usage = repair.count.completed(reported, prompt: { askedTokens }, completion: { tokens })
         counted = (counted ?? .nothing) + usage
         if let credits = stream.credits { taken = (taken ?? 0) + credits }
         stream.stop()

@@ -1,0 +1,150 @@
+"""Prompts are counted where somebody needs the count: of vendors that report their usage an estimate is reserved."""
+
+import conftest
+import openai
+import pytest
+from conftest import TEAM_TOKEN, VENDOR_KEY
+from memcached import wait_for
+from metered import Account, assert_too_large
+from openai_vendor import chunk, usage_chunk, whole
+from usage import lines
+
+MODEL = "gpt-4o-mini"
+SMALL = "the-token-of-the-small-one"
+LINES = ["def area(radius: float) -> float:", "    return 3.14159 * radius ** 2  # 圆的面积, größer als null", '{"ok": [1, 2, 3]}']
+PROMPT = "\n".join(LINES * 120)
+"""Longer than what is kept until somebody asks for its count."""
+LEARNED = 20
+REPORTED = {"prompt_tokens": 3000, "completion_tokens": 7, "total_tokens": 3007}
+ANSWER, ANSWER_TOKENS = "one two", 2
+FACTOR = 1.5
+chats: list[bool] = []
+"""All that were answered by the relay of this file."""
+STREAMED = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+
+
+@pytest.fixture(scope="module")
+def count(encodings):
+    return len(encodings[MODEL].encode_ordinary(PROMPT))
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("usage") / "records"
+
+
+@pytest.fixture(scope="module")
+def relay(launch, server, path, count):
+    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN, SMALL))
+    return launch(
+        USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT_CHAT="10000000 tokens/hour",
+        KEY_SMALL_TOKEN=SMALL, KEY_SMALL_RATE_LIMIT_CHAT=f"{count + 100} tokens/hour",
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS=f"{MODEL}={MODEL}",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def one(relay):
+    caller = Account(relay, TEAM_TOKEN)
+    yield caller
+    caller.http.close()
+
+
+@pytest.fixture
+def chat(one, server):
+    """`chat(stream, usage)`: one answer that reports this; returns the tokens that are left while it is reserved."""
+
+    def asked(stream, usage=None, caller=one):
+        events = [chunk({"role": "assistant", "content": ANSWER}), chunk({}, "stop")]
+        answer = {name: value for name, value in whole({"text": ANSWER}).items() if name != "usage"}
+        if usage:
+            events.append(usage_chunk(**usage))
+            answer["usage"] = usage
+        server.says(MODEL, {"events": events} if stream else {"json": answer})
+        messages = [{"role": "user", "content": PROMPT}]
+        headers = caller.ask(MODEL, stream=stream, max_tokens=100, messages=messages)
+        chats.append(stream)
+        return int(headers["x-ratelimit-remaining-tokens"])
+
+    asked(False)
+    yield asked
+    server.take_violations()
+
+
+@pytest.fixture
+def records(path):
+    """`records()`: the record of the last request that was answered, with which that of its call agrees."""
+
+    def answered():
+        text = path.read_text() if path.exists() else ""
+        return [record for record in lines(text[: text.rfind("\n") + 1]) if record["success"]]
+
+    def last():
+        wait_for(lambda: len(answered()) == 2 * len(chats))
+        request, call = answered()[-2:]
+        same = ("tokens", "estimated", "exact")
+        assert [request.get(name) for name in same] == [call.get(name) for name in same]
+        return request
+
+    return last
+
+
+@STREAMED
+def test_a_vendor_that_reports_is_charged_by_its_reports(one, chat, count, stream):
+    left = one.left()
+    for number in range(LEARNED):
+        assert left - chat(stream, REPORTED) == count + 100, number
+        left -= REPORTED["total_tokens"]
+        one.assert_left(left)
+    # It is known by now to report.
+    reserved = left - chat(stream, REPORTED) - 100
+    assert count / FACTOR <= reserved != count
+    one.assert_left(left - REPORTED["total_tokens"])
+
+
+@STREAMED
+def test_a_vendor_that_never_reports_is_charged_by_the_exact_count(one, chat, records, count, stream):
+    left = one.left()
+    for number in range(1, 4):
+        chat(stream)
+        one.assert_left(left - number * (count + ANSWER_TOKENS))
+        record = records()
+        assert (record["prompt_tokens"], record["estimated"], record["exact"]) == (count, True, True)
+
+
+@STREAMED
+def test_a_vendor_that_stops_reporting_is_estimated_once_at_most(one, chat, records, count, stream):
+    for _ in range(LEARNED):
+        chat(stream, REPORTED)
+        assert "estimated" not in records()
+    left = one.left()
+    chat(stream)
+    first = records()
+    assert first["estimated"]
+    if stream:
+        # The prompt of a stream is given up when its answer begins.
+        assert "exact" not in first and count / FACTOR <= first["prompt_tokens"] != count
+    else:
+        assert first["exact"] and first["prompt_tokens"] == count
+    chat(stream)
+    assert records()["prompt_tokens"] == count
+    one.assert_left(left - first["tokens"] - count - ANSWER_TOKENS)
+    # Nor is it believed again after one report.
+    chat(stream, REPORTED)
+    assert records()["tokens"] == REPORTED["total_tokens"]
+    chat(stream)
+    assert records()["prompt_tokens"] == count
+
+
+def test_if_a_request_can_ever_be_admitted_is_said_by_the_exact_count(relay, chat, count):
+    for _ in range(LEARNED):
+        chat(False, REPORTED)
+    small = Account(relay, SMALL)
+    try:
+        with pytest.raises(openai.APIStatusError) as refused:
+            small.ask(MODEL, max_tokens=101, messages=[{"role": "user", "content": PROMPT}])
+        assert_too_large(refused.value, "tokens", f"{count + 100} per hour", str(count + 101))
+        assert chat(False, REPORTED | {"prompt_tokens": 1}, small) == 0
+    finally:
+        small.http.close()
