@@ -105,7 +105,9 @@ enum JSONBody {
         by parser: JSONParser,
         _ read: (JSONValue) throws(APIError) -> Value
     ) throws(APIError) -> Value {
-        if bytes.count >= JSONShape.harmlessBytes { try check(JSONShape(bytes, upTo: bound)) }
+        if bytes.count >= JSONShape.harmlessBytes, !JSONShape.isHarmless(bytes, bound) {
+            try check(JSONShape(bytes, upTo: bound))
+        }
         defer { parser.trim() }
         let root: JSONValue
         do throws(JSONError) {
