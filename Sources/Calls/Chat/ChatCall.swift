@@ -21,6 +21,8 @@ package struct ChatCall: Sendable {
     /// Whether the caller said that the web is not to be searched, whatever the model's name asks for.
     package var refusesSearch = false
     package var wantsCode = false
+    /// Whether one of the tools is of a type that the relay alone has.
+    package var hasRelayTools = false
     /// The abilities of a vendor that the call makes use of.
     package var needs: Abilities = []
     private var rare: Indirect<Wishes>?
@@ -39,6 +41,13 @@ package struct ChatCall: Sendable {
     /// The request as it came, until a vendor that speaks its wire has written its own; nil: no such vendor serves it, or
     /// the call is no longer as it came. Not one of the wishes, which would be copied to look at it.
     package var original: Body?
+
+    /// Keeps the request as it came, and finds tools in it that were not read.
+    package mutating func keep(_ request: Body) {
+        original = request
+        rare?.value.find(in: request)
+    }
+
     /// The same of a call that is no longer as it came: its members that the call does not have still go to a vendor that
     /// speaks its wire.
     package var changedOriginal: Body?
@@ -63,7 +72,7 @@ package struct ChatCall: Sendable {
     package var roughTokens: Int {
         var estimate = PromptEstimate()
         for index in messages.indices { messages[index].forEachText { estimate.add($0) } }
-        rare?.value.forEachText { estimate.add($0) }
+        rare?.value.add(to: &estimate)
         return max(1, estimate.tokens) + pictureTokens
     }
 
@@ -128,7 +137,7 @@ package struct ChatCall: Sendable {
 
     /// It has calls that were made before, and the tools that they were made of.
     package var keepsTools: Bool {
-        rare?.value.tools.isEmpty == false && messages.contains { !$0.toolCalls.isEmpty }
+        rare?.value.hasTools == true && messages.contains { !$0.toolCalls.isEmpty }
     }
 
     /// Its vendor is told of tools: they may be called, or were.

@@ -143,7 +143,7 @@ package struct Wishes: Sendable {
     }
 
     package var sampling = Sampling()
-    package var tools: [Tool] = []
+    private var list = ToolList.read([])
     package var toolChoice = ToolChoice.auto
     package var parallelToolCalls: Bool?
     package var format = Format.text
@@ -163,13 +163,61 @@ package struct Wishes: Sendable {
 }
 
 extension Wishes {
+    private enum ToolList: Sendable {
+        case read([Tool])
+        case unread(UnreadTools)
+    }
+
+    /// The tools. Those of a request that may go on as it came are read when somebody asks for them.
+    package var tools: [Tool] {
+        get {
+            switch list {
+            case .read(let tools): tools
+            case .unread(let unread): unread.tools
+            }
+        }
+        _modify {
+            var tools = self.tools
+            list = .read([])
+            defer { list = .read(tools) }
+            yield &tools
+        }
+    }
+
+    /// Whether there are tools, without reading them.
+    package var hasTools: Bool {
+        switch list {
+        case .read(let tools): !tools.isEmpty
+        case .unread: true
+        }
+    }
+
+    /// Leaves the tools in the request, of which it is known that they can be read.
+    package mutating func leave(_ tools: UnreadTools) { list = .unread(tools) }
+
+    /// Tells tools that are not read where they stand.
+    func find(in request: Body) { if case .unread(let unread) = list { unread.request = request } }
+
+    /// Adds the texts that a reservation counts to an estimate. Tools that are not read count as they are written.
+    func add(to estimate: inout PromptEstimate) {
+        guard case .unread(let unread) = list, let request = unread.request, toolChoice != .none else {
+            return forEachText { estimate.add($0) }
+        }
+        if let tools = RawJSON(request.bytes)["tools"] { estimate.add(tools.bytes) }
+        forEachFormatText { estimate.add($0) }
+    }
+
     /// Of tools that may be called, and of the schema of an answer.
-    func forEachText(_ take: (UnsafeRawBufferPointer) -> Void) {
+    private func forEachText(_ take: (UnsafeRawBufferPointer) -> Void) {
         for tool in tools where toolChoice != .none {
             tool.name.withBytes(take)
             if let description = tool.description { description.withBytes(take) }
             if let schema = tool.schema { take(schema.bytes) }
         }
+        forEachFormatText(take)
+    }
+
+    private func forEachFormatText(_ take: (UnsafeRawBufferPointer) -> Void) {
         if case .schema(let name, let schema?, _) = format {
             name.withBytes(take)
             take(schema.bytes)

@@ -55,6 +55,14 @@ protocol ChatSurface: Surface {
     /// - Parameter root: valid during the call only.
     /// - Parameter defaultModel: for a request that names none.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
+    /// The same of a request that is kept as it came (`ChatCall.keep`), so not all of it need be read.
+    ///
+    /// - Parameter isPassedOn: whether all who serve the model of that name take the request as it came.
+    func read(
+        _ root: JSONValue,
+        defaultModel: String?,
+        isPassedOn: (String) -> Bool
+    ) throws(APIError) -> ChatRequest
     /// All that could serve the call.
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget
 }
@@ -62,6 +70,14 @@ protocol ChatSurface: Surface {
 extension ChatSurface {
     var wire: Wire? { nil }
     var mayKeep: Bool { true }
+
+    func read(
+        _ root: JSONValue,
+        defaultModel: String?,
+        isPassedOn: (String) -> Bool
+    ) throws(APIError) -> ChatRequest {
+        try read(root, defaultModel: defaultModel)
+    }
 
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {
         try exchange.gateway.registry.target(asked.call.model, for: caller)

@@ -29,6 +29,13 @@ extension JSONValue {
 
     /// The name of a tool or schema: 1 to 64 of letters, digits, `_` and `-`, unless more of them may be.
     func toolName(_ param: String, limitBytes: Int = 64) throws(APIError) -> String {
+        try toolNameText(param, limitBytes: limitBytes).text
+    }
+
+    /// Throws if there is no such name.
+    func checkToolName(_ param: String) throws(APIError) { _ = try toolNameText(param, limitBytes: 64) }
+
+    private func toolNameText(_ param: String, limitBytes: Int) throws(APIError) -> UnsafeRawBufferPointer {
         guard kind == .object else { throw .type(param, "an object") }
         let param = "\(param).name"
         guard let value = member("name") else { throw .missing(param) }
@@ -43,6 +50,6 @@ extension JSONValue {
         guard isName, !text.isEmpty else {
             throw .value(param, "must be 1 to \(limitBytes) characters of a-z, A-Z, 0-9, _ and -")
         }
-        return text.text
+        return text
     }
 }

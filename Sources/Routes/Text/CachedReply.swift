@@ -36,7 +36,18 @@ private struct KeepingSurface: ChatSurface {
     }
 
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
-        let request = try surface.read(root, defaultModel: defaultModel)
+        kept(try surface.read(root, defaultModel: defaultModel), root)
+    }
+
+    func read(
+        _ root: JSONValue,
+        defaultModel: String?,
+        isPassedOn: (String) -> Bool
+    ) throws(APIError) -> ChatRequest {
+        kept(try surface.read(root, defaultModel: defaultModel, isPassedOn: isPassedOn), root)
+    }
+
+    private func kept(_ request: ChatRequest, _ root: JSONValue) -> ChatRequest {
         guard let digest = RequestDigest.of(root) else { return request }
         return ChatRequest(request.takeCall(), CachedReply(request.reply, digest, cache))
     }

@@ -11,10 +11,13 @@ extension Exchange {
         _ surface: any ChatSurface,
         defaultModel: String?
     ) async throws(APIError) -> ChatRequest {
+        // A longer one is read on a thread, where there is time for its tools.
+        let isShort = (request.body.declaredBytes ?? .max) <= JSONBody.loopBytes
+        let isPassedOn = gateway.registry.isPassedOn
         let (asked, body) = try await jsonAndBody { (root) throws(APIError) in
-            try surface.read(root, defaultModel: defaultModel)
+            try surface.read(root, defaultModel: defaultModel) { isShort && isPassedOn($0) }
         }
-        asked.call.original = body
+        asked.call.keep(body)
         return asked
     }
 }

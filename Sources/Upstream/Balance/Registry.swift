@@ -57,6 +57,8 @@ package final class Registry: @unchecked Sendable {
     /// Of all panels.
     package let marks: PanelMarks
     let balance: Balance
+    /// Whether all who serve the model of that name take chats as they came, in OpenAI's form. May be asked on any thread.
+    package let isPassedOn: @Sendable (String) -> Bool
     /// By places of names among the offers; nil: nobody has asked for it.
     private var lists: [CandidateList?]
 
@@ -70,6 +72,11 @@ package final class Registry: @unchecked Sendable {
         haveSubstitutes = offers.haveSubstitutes
         marks = PanelMarks(of: offers.panels.all)
         self.balance = balance
+        let takeChats = entries.map { $0.provider.wires.contains(.chat) }
+        isPassedOn = { name in
+            let found = offers[name]
+            return !found.isEmpty && found.allSatisfy { takeChats[$0.provider] }
+        }
         lists = Array(repeating: nil, count: offers.all.count)
     }
 

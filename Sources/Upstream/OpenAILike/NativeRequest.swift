@@ -40,7 +40,7 @@ package struct NativeRequest {
                     out.append(decimal: bound)
                 }
                 continue
-            case "tools": guard !asksTheRelay(member.value) else { return nil }
+            case "tools": guard !call.hasRelayTools else { return nil }
             case "messages": hasMessages = true
             case "stream_options" where call.isStreamed:
                 hasOptions = true
@@ -125,14 +125,6 @@ package struct NativeRequest {
             return content?.elements.allSatisfy { part in
                 distinct(part)?.allSatisfy { distinct($0.value) != nil } ?? false
             } ?? true
-        }
-    }
-
-    /// One of the tools is of a type that the relay alone has.
-    private static func asksTheRelay(_ tools: RawJSON) -> Bool {
-        tools.elements.contains { tool in
-            let type = tool["type"]?.content
-            return type == "retrieval" || type == "code_interpreter"
         }
     }
 

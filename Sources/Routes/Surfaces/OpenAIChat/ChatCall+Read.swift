@@ -6,14 +6,25 @@ extension ChatCall {
     /// Reads `POST /v1/chat/completions`: all that OpenAI's contract has, strictly. Unknown fields are ignored. What the
     /// vendor that is chosen lacks is refused later.
     ///
-    /// - Parameter defaultModel: for a request that names none.
-    package init(_ root: JSONValue, defaultModel: String?) throws(APIError) {
+    /// - Parameters:
+    ///   - defaultModel: for a request that names none.
+    ///   - isPassedOn: whether all who serve the model of that name take the request as it came, so that tools may be left
+    ///     in it.
+    package init(
+        _ root: JSONValue,
+        defaultModel: String?,
+        isPassedOn: (String) -> Bool = { _ in false }
+    ) throws(APIError) {
         self.init()
-        try read(root, defaultModel)
+        try read(root, defaultModel, isPassedOn)
     }
 
     // A function of its own: a value that is put together in an initializer that throws is copied at its end.
-    private mutating func read(_ root: JSONValue, _ defaultModel: String?) throws(APIError) {
+    private mutating func read(
+        _ root: JSONValue,
+        _ defaultModel: String?,
+        _ isPassedOn: (String) -> Bool
+    ) throws(APIError) {
         let fields = try RequestFields(root)
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
@@ -34,7 +45,7 @@ extension ChatCall {
         if !stops.isEmpty { needs.insert(.stops) }
         if maxTokens != nil { needs.insert(.tokenBound) }
         if !attachments.isEmpty { needs.insert(.inlineMedia) }
-        try readWishes(fields, marks)
+        try readWishes(fields, marks, isPassedOn)
         try readWebSearch(fields)
         countIfLong()
     }

@@ -7,21 +7,21 @@ extension ChatCall {
     mutating func readTools(
         _ fields: RequestFields,
         _ wishes: inout Wishes,
-        _ isSaid: inout Bool
+        _ isSaid: inout Bool,
+        _ isPassedOn: (String) -> Bool
     ) throws(APIError) {
         var count = 0
-        for tool in try fields.array("tools") ?? JSONElements() {
-            if let read = try self.tool(tool, "tools[\(count)]") {
-                if let mark = Wishes.CacheMark(.tool(wishes.tools.count), of: tool) { wishes.cacheMarks.append(mark) }
-                wishes.tools.append(read)
-            }
-            count += 1
+        if let list = try fields.array("tools") {
+            // One of them may be named, or more may follow.
+            let areNeeded =
+                fields["tool_choice"]?.kind == .object || fields["functions"] != nil || !isPassedOn(model)
+            count = areNeeded ? try read(list, &wishes) : try check(list, &wishes)
         }
         if let choice = fields["tool_choice"] {
             if choice["type"]?.text == "allowed_tools" {
                 try Self.readAllowed(choice, &wishes)
             } else {
-                wishes.toolChoice = try Self.toolChoice(choice, wishes.tools)
+                wishes.toolChoice = try Self.toolChoice(choice, choice.kind == .object ? wishes.tools : [])
             }
             guard count > 0 || wishes.toolChoice == .none || wishes.toolChoice == .auto else {
                 throw .value("tool_choice", "is only allowed when 'tools' are given")
@@ -32,11 +32,63 @@ extension ChatCall {
             wishes.parallelToolCalls = parallel
             isSaid = true
         }
-        guard !wishes.tools.isEmpty else { return }
+        guard wishes.hasTools else { return }
         isSaid = true
         guard wishes.toolChoice != .none else { return }
         needs.insert(.tools)
         if wishes.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
+    }
+
+    /// Returns the number of all that are in the list.
+    private mutating func read(_ list: JSONElements, _ wishes: inout Wishes) throws(APIError) -> Int {
+        var count = 0
+        for tool in list {
+            if let read = try self.tool(tool, "tools[\(count)]") {
+                if let mark = Wishes.CacheMark(.tool(wishes.tools.count), of: tool) { wishes.cacheMarks.append(mark) }
+                wishes.tools.append(read)
+            }
+            count += 1
+        }
+        return count
+    }
+
+    /// Checks tools as `read` does, and leaves them in the request as it came.
+    private mutating func check(_ list: JSONElements, _ wishes: inout Wishes) throws(APIError) -> Int {
+        var (count, offered) = (0, 0)
+        for tool in list {
+            if try check(tool, "tools[\(count)]") {
+                if let mark = Wishes.CacheMark(.tool(offered), of: tool) { wishes.cacheMarks.append(mark) }
+                offered += 1
+            }
+            count += 1
+        }
+        guard offered > 0 else { return count }
+        wishes.leave(
+            UnreadTools { request in
+                let parser = JSONParser()
+                var (call, tools) = (ChatCall(), Wishes())
+                if let list = (try? parser.parse(request.bytes))?["tools"]?.elements {
+                    _ = try? call.read(list, &tools)
+                }
+                return tools.tools
+            }
+        )
+        return count
+    }
+
+    /// Returns whether it is a tool that a model may call.
+    private mutating func check(_ value: JSONValue, _ param: String) throws(APIError) -> Bool {
+        guard value.kind == .object, value.member("type")?.text == "function" else {
+            return try tool(value, param) != nil
+        }
+        let (function, param) = try value.inner("function", param)
+        try function.checkToolName(param)
+        if let text = function.member("description"), text.kind != .string {
+            throw .type("\(param).description", "a string")
+        }
+        _ = try function.object("parameters", param)
+        _ = try function.flag("strict", param)
+        return true
     }
 
     /// Nil: a tool of the vendor's own, which asks for something without a call.
@@ -44,8 +96,12 @@ extension ChatCall {
         guard value.kind == .object else { throw .type(param, "an object") }
         guard let type = value.member("type") else { throw .missing("\(param).type") }
         switch type.text {
-        case "retrieval": webSearch = .usual
-        case "code_interpreter": wantsCode = true
+        case "retrieval":
+            webSearch = .usual
+            hasRelayTools = true
+        case "code_interpreter":
+            wantsCode = true
+            hasRelayTools = true
         case "function":
             let (function, param) = try value.inner("function", param)
             return try Self.function(function, param, isLegacy: false)

@@ -5,11 +5,17 @@ import Shared
 extension ChatCall {
     /// Reads what few calls say: tools, format, sampling and the like.
     ///
-    /// - Parameter marks: those of the messages.
-    mutating func readWishes(_ fields: RequestFields, _ marks: [Wishes.CacheMark]) throws(APIError) {
+    /// - Parameters:
+    ///   - marks: those of the messages.
+    ///   - isPassedOn: whether tools may be left in the request, as all who serve the model of that name take it as it came.
+    mutating func readWishes(
+        _ fields: RequestFields,
+        _ marks: [Wishes.CacheMark],
+        _ isPassedOn: (String) -> Bool
+    ) throws(APIError) {
         var said = Indirect(Wishes())
         var isSaid = !marks.isEmpty
-        try readTools(fields, &said.value, &isSaid)
+        try readTools(fields, &said.value, &isSaid, isPassedOn)
         if !marks.isEmpty { said.value.cacheMarks += marks }
         try readFunctions(fields, &said.value, &isSaid)
         try readSampling(fields, &said.value.sampling, &isSaid)

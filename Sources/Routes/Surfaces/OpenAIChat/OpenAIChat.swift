@@ -20,8 +20,16 @@ struct OpenAIChat: ChatSurface {
     }
 
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
+        try read(root, defaultModel: defaultModel, isPassedOn: { _ in false })
+    }
+
+    func read(
+        _ root: JSONValue,
+        defaultModel: String?,
+        isPassedOn: (String) -> Bool
+    ) throws(APIError) -> ChatRequest {
         do throws(APIError) {
-            let call = try ChatCall(root, defaultModel: defaultModel)
+            let call = try ChatCall(root, defaultModel: defaultModel, isPassedOn: isPassedOn)
             return ChatRequest(call, ChatCompletion(names: ToolNames(customOf: root, ifCalledBy: call)))
         } catch {
             // Some clients send what the Responses API takes, and read chat completions.

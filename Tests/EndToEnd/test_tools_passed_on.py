@@ -1,0 +1,92 @@
+"""Tools of requests that go on as they came: they are checked as those that the relay reads, and go on byte by byte."""
+
+import json
+
+import conftest
+import pytest
+from chat import PATH, ask, body
+from conftest import TEAM_TOKEN, VENDOR_KEY
+from limited import client as plain
+from openai_vendor import whole
+
+NATIVE, MODEL, LACKING = "fast", "unread/1", "unread/lacking"
+"""A model that is passed on, and its name there; one whose server has no tools."""
+READ = "gpt-4o-mini"
+"""A model of a vendor of another wire."""
+
+
+def function(**fields):
+    return {"type": "function", "function": {"name": "weather", "description": "of a city"} | fields}
+
+
+def without(tool, name):
+    return tool | {"function": {key: value for key, value in tool["function"].items() if key != name}}
+
+
+NAMED = {"type": "function", "function": {"name": "other"}}
+BAD = [
+    {"tools": {}}, {"tools": [5]}, {"tools": [{}]}, {"tools": [{"type": 5}]}, {"tools": [{"type": "browser"}]},
+    {"tools": [{"type": "function"}]}, {"tools": [{"type": "function", "function": []}]}, {"tools": [without(function(), "name")]},
+    {"tools": [function(name=5)]}, {"tools": [function(name="")]}, {"tools": [function(name="a b")]}, {"tools": [function(name="x" * 65)]},
+    {"tools": [function(description=5)]}, {"tools": [function(parameters=[])]}, {"tools": [function(strict="yes")]},
+    {"tools": [function(), function(name="é")]}, {"tools": [{"type": "custom"}]}, {"tools": [{"type": "custom", "custom": {"name": 1}}]},
+    {"tools": [], "tool_choice": "required"}, {"tools": [function()], "tool_choice": "maybe"}, {"tools": [function()], "tool_choice": NAMED},
+    {"tools": [function()], "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [NAMED]}}},
+    {"tools": [function()], "functions": [{"name": 5}]}, {"tools": [function()], "function_call": {"name": "other"}},
+]  # fmt: skip
+FLAT = {"type": "function", "name": "flat", "parameters": {"type": "object"}}
+GOOD = [
+    {"tools": [function()]}, {"tools": [function(parameters={"type": "object", "x": 1.0}), FLAT]}, {"tools": [function(description=None)]},
+    {"tools": [function()], "tool_choice": "required"}, {"tools": [function()], "tool_choice": "none"},
+    {"tools": [function(), function(name="other")], "tool_choice": NAMED, "parallel_tool_calls": False},
+    {"tools": [function()], "functions": [{"name": "old"}]}, {"tools": []}, {"tools": None},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def relay(launch, server):
+    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
+    return launch(
+        KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT_CHAT="10000000 tokens/hour",
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+        PROVIDER_ROW_MODELS=f"{NATIVE}={MODEL},lacking={LACKING}",
+        PROVIDER_MAIN_KIND="onemin", PROVIDER_MAIN_API_KEY=VENDOR_KEY,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def http(relay, server):
+    with plain(relay, TEAM_TOKEN) as client:
+        yield client
+    server.take_violations()
+
+
+@pytest.mark.parametrize("fields", BAD, ids=json.dumps)
+def test_bad_tools_are_refused_alike(http, fields):
+    passed, read = (http.post(PATH, json=body(model=model, **fields)) for model in (NATIVE, READ))
+    assert (passed.status_code, passed.json()) == (read.status_code, read.json())
+    assert passed.status_code == 400, passed.text
+
+
+@pytest.mark.parametrize("fields", GOOD, ids=json.dumps)
+def test_tools_go_on_as_they_came(http, server, fields):
+    server.says(MODEL, {"json": whole({"text": "fine"})})
+    sent = body(model=NATIVE, **fields)
+    # Two spaces, which no writer makes.
+    answer = http.post(PATH, content=json.dumps(sent).replace(": ", ":  "), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    (request,) = server.asked(MODEL)
+    written = json.dumps({"tools": fields["tools"]}).replace(": ", ":  ")[1:-1]
+    assert written in request["raw"].decode(), request["raw"]
+    assert {name: request["body"].get(name) for name in fields} == fields
+
+
+def test_tools_are_read_where_the_server_turns_out_to_have_none(http, server):
+    refusal = {"status": 400, "json": {"error": {"message": "tools is not supported by this model", "param": "tools"}}}
+    server.says(LACKING, refusal, {"json": whole({"text": '<tool_call>{"name": "weather", "arguments": {}}</tool_call>'})})
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    answer = ask(http, model="lacking", tools=[function(parameters=schema, description="The weather of a city")]).json()
+    (call,) = answer["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["name"] == "weather"
+    told = json.dumps(server.asked(LACKING)[-1]["body"]["messages"])
+    assert "The weather of a city" in told and "properties" in told
