@@ -164,7 +164,7 @@ class Run:
         return ((prompt - cached) * prices[0] + completion * prices[1] + cached * prices[2]) / 1000
 
     def judged_bounds(self) -> Iterator[str]:
-        yield from self.vendors.breaches
+        yield from self.vendors.breaches()
         for key, bound in self.qps.items():
             begun = sorted(call.begun for call in self.vendors.calls if call.key == key)
             for first, last in zip(begun, begun[bound:], strict=False):

@@ -8,10 +8,11 @@ import random
 import re
 import select
 import socket
+import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -58,8 +59,9 @@ class Vendors:
         self.calls: list[Call] = []
         self.bounds: dict[str, int] = {}
         """The most calls at once, by the key."""
-        self.breaches: list[str] = []
-        self.running: Counter[str] = Counter()
+        self.crowds: list[list[Call]] = []
+        """The calls that ran at once with one key, wherever these are more than its bound."""
+        self.running: defaultdict[str, list[Call]] = defaultdict(list)
         self.lock = threading.Lock()
         self.server = Server(("127.0.0.1", 0), handler(self))
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -80,16 +82,23 @@ class Vendors:
                 prompt, pick.randint(1, 2000), pick.choice([0, prompt // 2]), time.monotonic(),
             )  # fmt: skip
             self.calls.append(call)
-            self.running[key] += 1
-            if self.running[key] > self.bounds.get(key, self.running[key]):
-                self.breaches.append(f"{self.running[key]} calls at once with {key}, by {call.request} {path}")
+            self.running[key].append(call)
+            if len(self.running[key]) > self.bounds.get(key, sys.maxsize):
+                self.crowds.append(list(self.running[key]))
         return call
+
+    def breaches(self) -> Iterator[str]:
+        """Calls over their key's bound. The relay may begin another call before this side has seen that it gave one up."""
+        for calls in self.crowds:
+            held = [call for call in calls if not call.is_left and call.fault not in ("stall", "hang")]
+            if len(held) > self.bounds[calls[0].key]:
+                yield f"{len(held)} calls at once with {held[0].key}, by {held[-1].request} {held[-1].path}"
 
     def end(self, call: Call) -> None:
         """Before its last byte is written: the relay may begin the next one as soon as it has that."""
         with self.lock:
             if call.ended is None:
-                self.running[call.key] -= 1
+                self.running[call.key].remove(call)
                 call.ended = time.monotonic()
 
 
