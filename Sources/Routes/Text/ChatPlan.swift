@@ -97,10 +97,11 @@ final class ChatPlan: @unchecked Sendable {
         }
         count = CallCount(model, by: gateway.worker, on: gateway.loop)
         wanted = WantedAnswer(call, candidate)
-        completion = Self.completion(call, lacking: abilities, count, gateway)
+        let completion = Self.completion(call, lacking: abilities, count, gateway)
         if !isUnfinished, candidate.chats, completion.leaves(call) { count.follow(candidate.reports) }
         isShort = candidate.chats && count.takeShort(call)
         sentBytes = call.sentBytes
+        self.completion = completion
         self.call = consume call
         self.candidate = candidate
         self.caller = caller
