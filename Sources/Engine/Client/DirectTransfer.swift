@@ -109,7 +109,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
             case .failure(let failure):
                 // The vendor may have answered before it ended the connection.
                 sendingFailure = failure.code
-                canRead()
+                // The call may go on with a new connection, which is not there yet.
+                return canRead()
             }
         }
     }

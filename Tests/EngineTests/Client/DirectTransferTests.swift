@@ -54,6 +54,30 @@ import Testing
         #expect(outcomes.allSatisfy { $0 == .answer(200, "answer") })
     }
 
+    @Test("a large body goes once more if a kept connection ends while it is sent", arguments: [false, true])
+    func keptConnectionDiesInBody(isStreamed: Bool) async {
+        let vendor = RawServer { peer, number in
+            while peer.receiveRequest() != nil {
+                peer.sendAnswer("answer")
+                if number % 2 == 0 {
+                    _ = peer.receive(upTo: "\r\n\r\n")
+                    return
+                }
+            }
+        }
+        let text = String(repeating: "abcdefgh", count: 1_000_000)
+        let outcomes = await withClient { client, _ in
+            var outcomes: [CallOutcome] = []
+            for _ in 0..<6 {
+                let call = UpstreamCall(vendor.url(), text)
+                outcomes.append(isStreamed ? await client.streamOutcome(call) : await client.outcome(call))
+            }
+            return outcomes
+        }
+        #expect(outcomes.allSatisfy { $0 == .answer(200, "answer") })
+        #expect(vendor.connections == 2)
+    }
+
     @Test(
         "a request goes once more only if a kept connection brought nothing",
         arguments: [("", 3), ("HTTP/1.1 200 O", 1), ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx", 1)]
