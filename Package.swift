@@ -48,7 +48,12 @@ let package = Package(
         .systemLibrary(name: "CMemcached", providers: [.apt(["libmemcached-dev"])]),
         .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
-        .target(name: "CSimdjson", cxxSettings: hardenedCXX, linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(
+            name: "CSimdjson",
+            dependencies: ["CBlocks"],
+            cxxSettings: hardenedCXX,
+            linkerSettings: [.linkedLibrary("simdjson")]
+        ),
         .target(name: "CBlocks", cSettings: hardenedC),
         .target(name: "CCrash", cSettings: hardenedC),
         .target(name: "CTokens", cSettings: hardenedC),

@@ -1,8 +1,9 @@
 #include "blocks.h"
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { sizes = 3, smallest = 2048, most_kept = 64 };
+enum { sizes = 3, smallest = 2048, most_kept = 64, large_step = 65536 };
 
 static _Thread_local struct {
   bool are_kept;
@@ -19,12 +20,25 @@ static int size_for(size_t bytes) {
   return -1;
 }
 
+// Large blocks are alike, so that the next request may use them.
+static size_t whole_steps(size_t bytes) {
+  if (bytes <= large_step || bytes > SIZE_MAX - large_step) return bytes;
+  return (bytes + large_step - 1) / large_step * large_step;
+}
+
 void *relay_block_grow(void *block, size_t bytes, size_t used, size_t *wanted) {
   int size = size_for(*wanted);
-  if (size < 0 && size_for(bytes) < 0) return realloc(block, *wanted);
-  size_t given = size < 0 ? *wanted : (size_t)smallest << size;
-  void *grown = size >= 0 && own.counts[size] ? own.blocks[size][--own.counts[size]] : malloc(given);
-  if (!grown) return NULL;
+  size_t given = size < 0 ? whole_steps(*wanted) : (size_t)smallest << size;
+  void *grown = NULL;
+  if (size >= 0 && own.counts[size]) grown = own.blocks[size][--own.counts[size]];
+  else if (given > large_step) grown = relay_kept_take(&given, free);
+  if (!grown) {
+    // Between two blocks of malloc's size, realloc may do without a copy.
+    bool moves = size < 0 && size_for(bytes) < 0;
+    grown = moves ? realloc(block, given) : malloc(given);
+    if (!grown) return NULL;
+    if (moves) block = NULL;
+  }
   *wanted = given;
   if (!block) return grown;
   memcpy(grown, block, used);
@@ -34,6 +48,7 @@ void *relay_block_grow(void *block, size_t bytes, size_t used, size_t *wanted) {
 
 void relay_block_free(void *block, size_t bytes) {
   int size = size_for(bytes);
+  if (bytes > large_step && relay_kept_give(block, bytes, free)) return;
   if (size < 0 || !own.are_kept || own.counts[size] >= most_kept >> size) return free(block);
   own.blocks[size][own.counts[size]++] = block;
 }

@@ -19,6 +19,7 @@ final class Assembly {
     private let served: [ServedLoop]
     private let reloader: Reloader
     private let usage: UsageBook
+    private let blocks: KeptBlocks
 
     var threads: Int { served.count }
 
@@ -33,6 +34,7 @@ final class Assembly {
         limiter = Self.limiter(settings.limits, store, on: loops, bytes: memory.limitBytes, log)
         worker = WorkQueue(bytes: memory.bytes / 8)
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
+        blocks = KeptBlocks(budget, loops[0])
         states = SharedStates(settings, store)
         answers = AnswerShelf(budget, shared: states.ofAnswers, worker: worker, log)
         usage = try Self.usageBook(settings, log)
@@ -70,12 +72,10 @@ final class Assembly {
         )
         var bounds = ServerBounds()
         bounds.connections = Self.connectionsPerLoop(threads)
-        var served: [ServedLoop] = []
-        for (index, loop) in loops.enumerated() {
-            let listener = Listening(socket: listeners[index], loop: loop, counts: metrics.loops[index])
-            served.append(try ServedLoop(listener, parts, makers, bounds))
+        served = try loops.indices.map { (index) throws(Listener.Failure) in
+            let listener = Listening(socket: listeners[index], loop: loops[index], counts: metrics.loops[index])
+            return try ServedLoop(listener, parts, makers, bounds)
         }
-        self.served = served
         paces.watch(served.map(\.loop.pace))
         let live = Reloader.Parts(lasting: lasting, metrics: metrics, figures: figures, ends: ends, served: served)
         reloader = Reloader(makers, remote, live)

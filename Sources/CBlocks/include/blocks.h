@@ -1,7 +1,8 @@
 // Room for requests and answers. malloc keeps blocks of up to 1 KB at hand for each thread, but most requests need some
 // that are larger. Above 1 KB and up to 8 KB room comes in blocks of 2, 4 and 8 KB, and an event loop's thread keeps those
-// that it had in use at once, 128 KB of each size at most.
+// that it had in use at once, 128 KB of each size at most. Above 64 KB room comes in steps of 64 KB, and is kept as `kept.h` says.
 #pragma once
+#include "kept.h"
 #include <stdbool.h>
 #include <stddef.h>
 

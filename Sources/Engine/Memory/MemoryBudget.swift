@@ -24,6 +24,8 @@ package final class MemoryBudget: Sendable {
 
     private let used = Atomic<Int>(0)
     private let large = Atomic<Int>(0)
+    /// The bytes of free blocks that are kept for the next requests. They give way to whatever wants memory.
+    private let kept = Atomic<Int>(0)
     private let holders = Lock<[MemoryHolder.Key: Entry]>([:])
     /// The requests that wait for memory, but not because of their holder.
     let queue = MemoryQueue()
@@ -74,7 +76,10 @@ package final class MemoryBudget: Sendable {
     // MARK: Taking
 
     func take(_ count: Int, isLarge: Bool) -> Bool {
-        if used.add(count, ordering: .relaxed).newValue > bytes {
+        let wanted = used.add(count, ordering: .relaxed).newValue
+        let excess = wanted + keptBytes - bytes
+        if excess > 0 { KeptBlocks.free(excess) }
+        if wanted > bytes {
             used.subtract(count, ordering: .relaxed)
             return false
         }
@@ -94,6 +99,21 @@ package final class MemoryBudget: Sendable {
 
     /// Counts what is there already. False: it is more than should be.
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= bytes }
+
+    // MARK: Kept blocks
+
+    /// The bytes of free blocks that are kept for the next requests.
+    package var keptBytes: Int { kept.load(ordering: .relaxed) }
+
+    /// Counts a free block that is to be kept. Returns false if there is no room for it.
+    func keep(_ count: Int) -> Bool {
+        let all = kept.add(count, ordering: .relaxed).newValue
+        if all + usedBytes <= bytes { return true }
+        kept.subtract(count, ordering: .relaxed)
+        return false
+    }
+
+    func keepsNoLonger(_ count: Int) { kept.subtract(count, ordering: .relaxed) }
 
     // MARK: Holders
 

@@ -6,6 +6,8 @@ extension RequestBody {
     /// The memory of a body that passes through in pieces: here, in a form's reader, before and in libcurl.
     static let windowBytes = 65_536
     private static let stepBytes = 262_144
+    /// A body whose length is declared and at most this gets all of its room at once, so that it is not moved as it grows.
+    private static let roomBytes = 1_048_576
 
     /// Its length says so.
     package var isLarge: Bool { (declaredBytes ?? 0) >= MemoryBudget.smallBytes }
@@ -90,8 +92,14 @@ extension RequestBody {
         case .whole(let limitBytes): most = declaredBytes ?? limitBytes + Self.unwantedBytes
         case .unwanted, .pieces: most = 0
         }
-        return max(0, min(Self.stepBytes, most - coveredBytes))
+        let step = max(Self.stepBytes, isFirstStep ? firstRoomBytes / 2 - coveredBytes : 0)
+        return max(0, min(step, most - coveredBytes))
     }
+
+    private var isFirstStep: Bool { coveredBytes == Self.unwantedBytes }
+
+    /// The room that is made with the first step, which takes memory for half of it twice; 0: as the body grows.
+    private var firstRoomBytes: Int { declaredBytes.map { $0 <= Self.roomBytes ? $0 : 0 } ?? 0 }
 
     /// Takes memory for what comes next of a body that is collected, or has the reading stop until that is there.
     func cover() {
@@ -115,9 +123,11 @@ extension RequestBody {
     private func takeStep(_ hold: MemoryHold) -> MemoryQueue? {
         let step = stepWanted
         // The first step is also for what came before it.
-        let bytes = 2 * step + (coveredBytes == Self.unwantedBytes ? Self.unwantedBytes : 0)
+        let isFirst = isFirstStep
+        let bytes = 2 * step + (isFirst ? Self.unwantedBytes : 0)
         if let short = hold.take(bytes) { return short }
         coveredBytes += step
+        if isFirst { makeRoom(for: firstRoomBytes) }
         return nil
     }
 

@@ -164,6 +164,9 @@ package final class RequestBody: @unchecked Sendable {
         return taken
     }
 
+    /// Makes room for a body of so many bytes, if there is memory for that.
+    func makeRoom(for bytes: Int) { if bytes > received.count { _ = received.canReserve(bytes - received.count) } }
+
     func fail(_ error: RequestError) {
         failure = error
         waiter.wake()

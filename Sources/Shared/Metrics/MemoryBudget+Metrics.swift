@@ -8,6 +8,7 @@ extension MemoryBudget: MetricsSource {
         text.sample(("by", "tables"), value: setAsideBytes)
         text.sample(("by", "large"), value: largeUsedBytes)
         text.sample(("by", "small"), value: max(0, usedBytes - setAsideBytes - largeUsedBytes))
+        text.sample(("by", "kept"), value: keptBytes)
         text.family("relay_memory_waits_total", .counter, "Times that something waited for memory.")
         text.sample(value: waitCount)
         text.family("relay_memory_refusals_total", .counter, "What ended for lack of memory, by how.")
