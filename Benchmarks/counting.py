@@ -36,13 +36,14 @@ class Count:
 @dataclass(frozen=True)
 class Case:
     """What is asked, of which relay: the load's kind, the events of the vendor's streams, the vendor's wire (None:
-    1min.ai's), settings of this relay, callers that ask in turn."""
+    1min.ai's), settings of this relay, callers that ask in turn; the body of each chat request (empty: one of 1 KB)."""
 
     kind: str = "whole"
     events: int = 100
     wire: OtherWire | None = None
     own: dict[str, str] = field(default_factory=dict)
     keys: int = 1
+    body: bytes = b""
 
 
 @contextmanager
@@ -77,7 +78,12 @@ def run(bench: Bench, case: Case, requests: int) -> Path:
         own = (case.wire.settings(upstream.whole_port) if case.wire else {}) | SAME_EACH_TIME | case.own
         with setup.start_relay(upstream.whole_port, threads=1, own=own) as relay:
             relay.keys = case.keys
-            bench.load(relay, case.kind, 1, 0, requests, "--events", str(case.events))
+            options = ["--events", str(case.events)]
+            if case.body:
+                path = setup.folder / "body.json"
+                path.write_bytes(case.body)
+                options += ["--body", str(path), "--target", "/v1/chat/completions"]
+            bench.load(relay, case.kind, 1, 0, requests, *options)
     if bench.outcome.failures:
         sys.exit(f"WRONG ANSWERS: {bench.outcome.failures[0]}")
     if not out.exists():
