@@ -1,0 +1,161 @@
+/// A value that knows its JSON text.
+package protocol JSONWritable {
+    /// Appends the value as JSON, with quotes and escapes where its type needs them.
+    func appendJSON(to out: inout ByteBuffer)
+}
+
+/// JSON text that is written by string interpolation: `#"{"id":\#(id),"items":\#(items)}"#`.
+///
+/// Literals are trusted and stand as they are. An interpolated value is escaped by its type, and one whose type has no
+/// JSON text does not compile. Lists and optional members put their own commas.
+///
+/// `@unchecked`: the bytes do not change after `init`.
+package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendable {
+    private let output: JSONOutput
+
+    package init(stringLiteral text: String) {
+        output = JSONOutput()
+        output.bytes.append(text)
+    }
+
+    package init(stringInterpolation: StringInterpolation) { output = stringInterpolation.output }
+
+    /// The text of the JSON.
+    package var text: String { output.bytes.text }
+
+    /// Calls `body` with the bytes, which are valid during the call only.
+    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result { body(output.bytes.bytes) }
+
+    package struct StringInterpolation: StringInterpolationProtocol {
+        fileprivate let output = JSONOutput()
+        /// Whether an optional member stood here: the literal that follows may bring a comma that nothing needs.
+        private var followsMember = false
+
+        package init(literalCapacity: Int, interpolationCount: Int) {
+            _ = output.bytes.reserve(literalCapacity + 16 * interpolationCount)
+        }
+
+        /// Appends trusted text.
+        package mutating func appendLiteral(_ text: String) {
+            let isAtStart = output.isAtStart
+            text.withBytes { bytes in
+                let comma = bytes.firstIndex { !isSpace($0) }
+                if followsMember, isAtStart, let comma, bytes[comma] == UInt8(ascii: ",") {
+                    output.bytes.append(bytes[part: (comma + 1)..<bytes.count])
+                } else {
+                    output.bytes.append(bytes)
+                }
+            }
+            if !text.isEmpty { followsMember = false }
+        }
+
+        /// Appends a value as its type has it.
+        package mutating func appendInterpolation(_ value: some JSONWritable) {
+            value.appendJSON(to: &output.bytes)
+        }
+
+        /// Appends a value as its type has it; `null` for nil.
+        package mutating func appendInterpolation(_ value: (some JSONWritable)?) { value.appendJSON(to: &output.bytes) }
+
+        /// Appends an array of what `json` makes of each element.
+        package mutating func appendInterpolation<Elements: Sequence>(
+            _ elements: Elements,
+            each json: (Elements.Element) -> JSONFragment
+        ) {
+            output.bytes.append("[")
+            for (position, element) in elements.enumerated() {
+                if position > 0 { output.bytes.append(",") }
+                json(element).appendJSON(to: &output.bytes)
+            }
+            output.bytes.append("]")
+        }
+
+        /// Appends a member of an object with its commas; nothing if the value is nil.
+        package mutating func appendInterpolation(member name: String, _ value: (some JSONWritable)?) {
+            followsMember = true
+            guard let value else { return }
+            if !output.isAtStart { output.bytes.append(",") }
+            output.bytes.append(json: name)
+            output.bytes.append(":")
+            value.appendJSON(to: &output.bytes)
+        }
+
+        /// Appends members whose names are known at run time only, with their commas.
+        package mutating func appendInterpolation(members: [(name: String, value: JSONFragment)]) {
+            followsMember = true
+            for member in members { appendInterpolation(member: member.name, member.value) }
+        }
+
+        /// Appends what is JSON already, as it is.
+        package mutating func appendInterpolation(raw json: UnsafeRawBufferPointer) { output.bytes.append(json) }
+    }
+}
+
+extension JSONFragment: JSONWritable {
+    package func appendJSON(to out: inout ByteBuffer) { out.append(output.bytes.bytes) }
+}
+
+/// The bytes of a fragment, which its copies share.
+private final class JSONOutput {
+    var bytes = ByteBuffer()
+
+    /// Whether a value that is appended next needs no comma before it.
+    var isAtStart: Bool {
+        guard let last = bytes.bytes.last(where: { !isSpace($0) }) else { return true }
+        return last == UInt8(ascii: "{") || last == UInt8(ascii: "[") || last == UInt8(ascii: ",")
+    }
+}
+
+private func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte == 10 || byte == 13 || byte == 9 }
+
+extension ByteBuffer {
+    /// Creates a buffer with the JSON.
+    package init(json fragment: JSONFragment) { json(fragment) }
+
+    /// Appends JSON that interpolation writes. Its name differs from `append(json:)`, which quotes and escapes a text.
+    package mutating func json(_ fragment: JSONFragment) { fragment.appendJSON(to: &self) }
+}
+
+extension String: JSONWritable {
+    package func appendJSON(to out: inout ByteBuffer) { out.append(json: self) }
+}
+
+extension Substring: JSONWritable {
+    package func appendJSON(to out: inout ByteBuffer) { out.append(json: String(self)) }
+}
+
+extension Int: JSONWritable {
+    package func appendJSON(to out: inout ByteBuffer) { out.append(decimal: self) }
+}
+
+extension UInt64: JSONWritable {
+    package func appendJSON(to out: inout ByteBuffer) { out.append("\(self)") }
+}
+
+extension Double: JSONWritable {
+    /// Appends the shortest text that gives the same number; `null` for what JSON has no number for.
+    package func appendJSON(to out: inout ByteBuffer) {
+        if isFinite { out.append("\(self)") } else { out.append("null") }
+    }
+}
+
+extension Bool: JSONWritable {
+    package func appendJSON(to out: inout ByteBuffer) { out.append(self ? "true" : "false") }
+}
+
+extension Optional: JSONWritable where Wrapped: JSONWritable {
+    package func appendJSON(to out: inout ByteBuffer) {
+        if let self { self.appendJSON(to: &out) } else { out.append("null") }
+    }
+}
+
+extension Array: JSONWritable where Element: JSONWritable {
+    package func appendJSON(to out: inout ByteBuffer) {
+        out.append("[")
+        for (position, element) in enumerated() {
+            if position > 0 { out.append(",") }
+            element.appendJSON(to: &out)
+        }
+        out.append("]")
+    }
+}
