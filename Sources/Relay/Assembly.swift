@@ -76,11 +76,24 @@ final class Assembly {
             let listener = Listening(socket: listeners[index], loop: loops[index], counts: metrics.loops[index])
             return try ServedLoop(listener, parts, makers, bounds)
         }
-        paces.watch(served.map(\.loop.pace))
+        Self.watch(served, paces, metrics, process)
         let live = Reloader.Parts(lasting: lasting, metrics: metrics, figures: figures, ends: ends, served: served)
         reloader = Reloader(makers, remote, live)
         let reloader: any SettingsReloader = reloader
         process.reloader.withLock { $0 = reloader }
+    }
+
+    /// Measures the loops, and looks at the counts each minute from now on.
+    private static func watch(
+        _ served: [ServedLoop],
+        _ paces: LoopPaces,
+        _ metrics: Metrics,
+        _ process: ProcessState
+    ) {
+        paces.watch(served.map(\.loop.pace))
+        let history = FigureHistory(of: metrics, on: served[0].loop)
+        process.figures.withLock { $0 = history }
+        served[0].loop.call { history.begin() }
     }
 
     /// Takes requests from now on. Blocks until the store's clock was asked, since nothing is counted before.

@@ -71,6 +71,8 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     private var parts: [CallSheet] = []
     /// The caller of the request; nil: not known.
     package var caller: Caller?
+    /// Whether the request waits for the capacity of a provider.
+    package var isWaitingForCapacity = false
     /// Somebody wants to know of each call.
     package var keepsRecords = false
     private var records: [CallRecord] = []

@@ -73,7 +73,7 @@ extension Exchange {
     func admit(_ cover: Cover, _ terms: CallTerms? = nil) async throws(APIError) -> Admission {
         let claims = cover.claims(of: terms)
         if let hold = heldAtOnce(claims) { return try admitted(terms, hold) }
-        return try admitted(terms, await gateway.limiter.reserve(claims, on: gateway.loop))
+        return try admitted(terms, await heldLater(claims))
     }
 
     /// The same, of a request whose upload has begun.
@@ -114,6 +114,12 @@ extension Exchange {
 
     func hold(_ claims: [Claim]) async -> Hold {
         if let hold = heldAtOnce(claims) { return hold }
+        return await heldLater(claims)
+    }
+
+    private func heldLater(_ claims: [Claim]) async -> Hold {
+        isWaitingForLimits = true
+        defer { isWaitingForLimits = false }
         return await gateway.limiter.reserve(claims, on: gateway.loop)
     }
 

@@ -40,6 +40,12 @@ final class Exchange: @unchecked Sendable {
     /// Nil: the cache has no part in the request.
     var lookup: (any CachePart)?
     private(set) var hasBegun = false
+    /// Whether a decision of limits is waited for.
+    var isWaitingForLimits = false
+    /// The bytes that the connection had sent when the request began.
+    let sentBefore: Int
+    /// The index in the list of the loop's requests.
+    var runningIndex = 0
     private var isBinary = false
 
     init(_ request: Request, _ writer: any ResponseWriter, _ gateway: Gateway, _ surface: any Surface) {
@@ -47,6 +53,7 @@ final class Exchange: @unchecked Sendable {
         self.request = request
         self.writer = writer
         self.gateway = gateway
+        sentBefore = writer.sentBytes
         record = RequestRecord(id: gateway.ids.id("req_"), startedAt: gateway.loop.now)
         record.method = request.method.name
         gateway.counts.change(.requests, by: 1)
@@ -245,6 +252,32 @@ final class Exchange: @unchecked Sendable {
                 default: false
                 }
             }
+    }
+}
+
+extension Exchange: RunningEntry {
+    var running: RunningRequest {
+        let age = gateway.loop.now.milliseconds(since: record.startedAt)
+        let wait: RunningRequest.Wait? =
+            if isWaitingForLimits {
+                .limits
+            } else if let sheet {
+                sheet.isWaitingForCapacity ? .capacity : hasBegun ? nil : .provider
+            } else {
+                nil
+            }
+        return RunningRequest(
+            id: record.id,
+            caller: record.caller,
+            model: record.model,
+            endpoint: record.route == nil ? nil : gateway.counts.routeName(record.routeLabel),
+            provider: sheet?.provider,
+            startMilliseconds: Timestamp.now() - age,
+            ageMilliseconds: age,
+            wait: wait,
+            bytes: max(0, writer.sentBytes &- sentBefore),
+            isStreamed: record.isStreaming
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 import Calls
 package import Engine
 import Limits
-import Shared
+package import Shared
 package import Synchronization
 import Upstream
 
@@ -128,6 +128,10 @@ final class Gateway: @unchecked Sendable {
 package final class ProcessState: Sendable {
     package let isDraining = Atomic<Bool>(false)
     let strays = StrayBearers()
+    /// The requests of all loops that have not ended.
+    let running = RunningRegister()
+    /// The figures of the last hour; nil before the loops run.
+    package let figures = Lock<FigureHistory?>(nil)
     let reloads = OpenReloads()
     /// Nil: settings are never read anew.
     package let reloader = Lock<(any SettingsReloader)?>(nil)

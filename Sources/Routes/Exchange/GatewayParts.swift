@@ -62,6 +62,7 @@ package struct LoopParts: @unchecked Sendable {
     package let parser = JSONParser()
     package let ids = RandomBytes()
     let verdicts = KeyVerdicts()
+    let running = RunningRequests()
     /// For vendors.
     package let client: CurlClient
     /// For addresses that others name.

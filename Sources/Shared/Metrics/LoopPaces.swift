@@ -15,9 +15,14 @@ package final class LoopPaces: MetricsSource {
             .gauge,
             "The longest turn of an event loop in the last one to two minutes: so long its other clients waited."
         )
-        let now = LoopTime.current()
-        for (index, pace) in paces.withLock({ $0 }).enumerated() {
-            text.sample(("loop", "\(index)"), billionths: Int(clamping: pace.longestNanoseconds(at: now)))
+        for (index, longest) in longestNanoseconds.enumerated() {
+            text.sample(("loop", "\(index)"), billionths: Int(clamping: longest))
         }
+    }
+
+    /// The longest iteration of each loop in the last one to two minutes.
+    package var longestNanoseconds: [UInt64] {
+        let now = LoopTime.current()
+        return paces.withLock { $0 }.map { $0.longestNanoseconds(at: now) }
     }
 }

@@ -49,11 +49,11 @@ package final class Metrics: MetricsSource {
         writeCallers(to: &text)
         writeFaults(to: &text)
         text.family("relay_requests_in_flight", .gauge, "Requests without a complete answer, this one included.")
-        text.sample(value: gauge(.requests))
+        text.sample(value: runningRequests)
         text.family("relay_open_streams", .gauge, "Streamed answers that are not complete.")
-        text.sample(value: gauge(.streams))
+        text.sample(value: openStreams)
         text.family("relay_open_connections", .gauge, "Connections of clients.")
-        text.sample(value: loops.reduce(0) { $0 + $1.connections.count })
+        text.sample(value: openConnections)
         text.family("relay_loops", .gauge, "Event loops, each on a thread of its own.")
         text.sample(value: loops.count)
         text.family("relay_build_info", .gauge, "Always 1; its label says which version runs.")
@@ -62,11 +62,11 @@ package final class Metrics: MetricsSource {
         for other in others { other.write(to: &text) }
     }
 
-    private func sum(_ cells: (LoopMetrics) -> Cells, at index: Int) -> Int {
+    func sum(_ cells: (LoopMetrics) -> Cells, at index: Int) -> Int {
         loops.reduce(0) { $0 &+ cells($1)[index] }
     }
 
-    private func gauge(_ gauge: LoopMetrics.Gauge) -> Int { sum(\.gauges, at: gauge.rawValue) }
+    func gauge(_ gauge: LoopMetrics.Gauge) -> Int { sum(\.gauges, at: gauge.rawValue) }
 
     private func writeRequests(to text: inout MetricsText) {
         let labels = labels
