@@ -37,7 +37,7 @@ final class Assembly {
         blocks = KeptBlocks(budget, loops[0])
         states = SharedStates(settings, store)
         answers = AnswerShelf(budget, shared: states.ofAnswers, worker: worker, log)
-        usage = try Self.usageBook(settings, log)
+        usage = try Self.usageBook(settings, budget, log)
         let lasting = LastingParts(
             log: log,
             budget: budget,
@@ -112,7 +112,11 @@ final class Assembly {
     var shutdownSeconds: Double { Double(reloader.shutdownMilliseconds) / 1_000 }
 
     /// Throws if nothing can be written there: who asks for records wants them from the start.
-    private static func usageBook(_ settings: Settings, _ log: Log) throws(Listener.Failure) -> UsageBook {
+    private static func usageBook(
+        _ settings: Settings,
+        _ budget: MemoryBudget,
+        _ log: Log
+    ) throws(Listener.Failure) -> UsageBook {
         do throws(UsageFailure) {
             if let folder = settings.dataFolder { try DataFolder.prepare(folder) }
         } catch {
@@ -124,7 +128,9 @@ final class Assembly {
             throw Listener.Failure(reason: "USAGE_LOG_FILE: \(error.cause)")
         }
         do throws(UsageFailure) {
-            return UsageBook(settings.usageFile, database: try .database(settings.usageDatabase, log), log)
+            let book = UsageBook(settings.usageFile, database: try .database(settings.usageDatabase, log), budget, log)
+            book.keep(inMemory: settings.admin?.records, DayZone(named: settings.admin?.timeZone ?? "UTC"))
+            return book
         } catch {
             throw Listener.Failure(reason: error.cause)
         }

@@ -36,19 +36,20 @@ struct UsageReport {
     init(_ question: UsageQuestion, _ settings: Settings) throws(UsageFailure) {
         self.question = question
         if let database = settings.usageDatabase {
-            summary = try UsageReading.summary(of: database, question) ?? UsageSummary()
+            summary = try UsageReading.summary(of: database, question) ?? UsageSummary(question, in: database.zone)
         } else if let file = settings.usageFile {
             guard let path = file.path else {
                 throw UsageFailure("USAGE_LOG_FILE=- keeps no records here; name a file, or set DATA_DIR")
             }
-            summary = try UsageFileReading.summary(path, files: file.files, question) ?? UsageSummary()
+            summary =
+                try UsageFileReading.summary(path, files: file.files, question) ?? UsageSummary(question, in: .utc)
         } else {
             throw UsageFailure("no records are kept; set DATA_DIR, USAGE_DATABASE_URL or USAGE_LOG_FILE")
         }
     }
 
     func text(isColoured: Bool) -> String {
-        let span = "from \(question.first.text) to \(Day.today.text), UTC"
+        let span = "from \(summary.first.text) to \(summary.last.text), \(summary.zone)"
         guard summary.total.requests > 0 else { return "no records \(span)\n\(remarks)" }
         let counted = question.isOfCalls ? "CALLS" : "REQUESTS"
         var table = TextTable(
@@ -73,7 +74,7 @@ struct UsageReport {
         return text
     }
 
-    private static func cells(_ name: String, _ figures: UsageSummary.Figures) -> [String] {
+    private static func cells(_ name: String, _ figures: UsageFigures) -> [String] {
         [
             name, "\(figures.requests)", "\(figures.failed)", "\(figures.promptTokens)", "\(figures.completionTokens)",
             figures.dollars ?? "",
@@ -87,43 +88,24 @@ struct UsageReport {
     }
 
     var json: String {
-        var body = ByteBuffer()
-        body.append(#"{"by":"#)
-        body.append(json: question.group.rawValue)
-        body.append(#","from":"#)
-        body.append(json: question.first.text)
-        body.append(#","to":"#)
-        body.append(json: Day.today.text)
-        body.append(#","rows":["#)
-        for (place, row) in summary.rows.enumerated() {
-            body.append(place == 0 ? "{" : ",{")
-            body.append(json: question.group.rawValue)
-            body.append(":")
-            body.append(jsonOrNull: row.name)
-            body.append(",")
-            append(row.figures, to: &body)
+        let group = question.group.rawValue
+        let rows = summary.rows.map { row -> JSONFragment in
+            #"{\#(members: [(name: group, value: "\(row.name)")] + members(of: row.figures))}"#
         }
-        body.append(#"],"total":{"#)
-        append(summary.total, to: &body)
-        body.append(summary.isCut ? #","is_cut":true,"bad_lines":"# : #","is_cut":false,"bad_lines":"#)
-        body.append(decimal: summary.badLines)
-        body.append("}\n")
-        return body.text
+        let json: JSONFragment = #"""
+            {"by":\#(group),"from":\#(summary.first.text),"to":\#(summary.last.text),"rows":\#(rows),\#
+            "total":{\#(members: members(of: summary.total))},"is_cut":\#(summary.isCut),"bad_lines":\#(summary.badLines)}
+            """#
+        return json.text + "\n"
     }
 
-    /// The members of an object, and its end.
-    private func append(_ figures: UsageSummary.Figures, to body: inout ByteBuffer) {
-        body.append(question.isOfCalls ? #""calls":"# : #""requests":"#)
-        body.append(decimal: figures.requests)
-        body.append(#","failed":"#)
-        body.append(decimal: figures.failed)
-        body.append(#","prompt_tokens":"#)
-        body.append(decimal: figures.promptTokens)
-        body.append(#","completion_tokens":"#)
-        body.append(decimal: figures.completionTokens)
-        body.append(#","cost":"#)
-        body.append(figures.dollars ?? "null")
-        body.append("}")
+    private func members(of figures: UsageFigures) -> [(name: String, value: JSONFragment)] {
+        [
+            (name: question.isOfCalls ? "calls" : "requests", value: "\(figures.requests)"),
+            (name: "failed", value: "\(figures.failed)"), (name: "prompt_tokens", value: "\(figures.promptTokens)"),
+            (name: "completion_tokens", value: "\(figures.completionTokens)"),
+            (name: "cost", value: figures.costNumber),
+        ]
     }
 }
 

@@ -66,7 +66,7 @@ func answered(
         shared: shared,
         process: ProcessState(),
         metrics: metrics,
-        usage: UsageBook(nil, log)
+        usage: UsageBook(nil, memory, log)
     )
     let own = LoopParts(loop: loop, counts: metrics.loops[0])
     let registry = Registry([entry], offers, Balance(settings.balance), on: loop)

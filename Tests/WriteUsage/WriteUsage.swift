@@ -10,7 +10,7 @@ enum WriteUsage {
         guard CommandLine.arguments.count == 3, let rate = Int(CommandLine.arguments[2]), rate > 0 else { exit(64) }
         let log = Log(level: .warning, format: .text)
         let settings = UsageDatabaseSettings(.folder(CommandLine.arguments[1]), days: 90, mostBytes: 1 << 30)
-        guard let queue = try? UsageQueue.database(settings, log) else { exit(1) }
+        guard let queue = try? RecordStore.database(settings, log)?.queue else { exit(1) }
         var taken = 0
         var printed = 0
         var now = timespec()

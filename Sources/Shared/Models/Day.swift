@@ -3,8 +3,8 @@ import Glibc
 
 /// A day of the calendar, in UTC.
 package struct Day: Sendable, Comparable {
-    /// Since 1970.
-    private let number: Int
+    /// The number of the day since 1970.
+    package let number: Int
 
     /// As `2026-12-09`; nil: no such day.
     package init?(_ text: UnsafeRawBufferPointer) {
@@ -21,8 +21,8 @@ package struct Day: Sendable, Comparable {
         number = Self.day(ofSecond: seconds)
     }
 
-    /// - Parameter number: since 1970.
-    init(number: Int) { self.number = number }
+    /// - Parameter number: the number of the day since 1970.
+    package init(number: Int) { self.number = number }
 
     package static var today: Day { Day(number: day(ofSecond: time(nil))) }
 

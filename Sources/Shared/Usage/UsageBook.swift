@@ -1,4 +1,4 @@
-import Engine
+package import Engine
 import Synchronization
 
 /// Everything that keeps usage records.
@@ -7,12 +7,16 @@ package final class UsageBook: Sendable {
 
     private let isInUse = Atomic<Bool>(false)
     private let file = Lock<(queue: UsageQueue, settings: UsageFileSettings)?>(nil)
-    private let database: UsageQueue?
+    private let database: RecordStore?
+    /// The records in memory, where there is no database.
+    private let memory = Lock<RecordStore?>(nil)
+    private let budget: MemoryBudget
     private let log: Log
 
-    /// - Parameter database: nil: there is none.
-    package init(_ settings: UsageFileSettings?, database: UsageQueue? = nil, _ log: Log) {
+    /// - Parameter database: the store of the database; nil if there is none.
+    package init(_ settings: UsageFileSettings?, database: RecordStore? = nil, _ budget: MemoryBudget, _ log: Log) {
         self.database = database
+        self.budget = budget
         self.log = log
         use(settings)
     }
@@ -20,10 +24,41 @@ package final class UsageBook: Sendable {
     /// Somebody keeps records.
     package var isOn: Bool { isInUse.load(ordering: .relaxed) }
 
+    /// The reader of the records that are kept; nil if none are kept but in a file.
+    package var reader: RecordReader? { database?.reader ?? memory.withLock { $0?.reader } }
+
     /// Calls of vendors go with the request that they were made for.
     package func take(_ request: UsageRecord, _ calls: [UsageRecord]) {
         file.withLock { $0?.queue }?.take(request, calls)
-        database?.take(request, calls)
+        if let database {
+            database.queue.take(request, calls)
+        } else {
+            memory.withLock { $0?.queue }?.take(request, calls)
+        }
+    }
+
+    /// Keeps so many records in memory from now on, unless there is a database; nil keeps none.
+    package func keep(inMemory bound: Int?, _ zone: DayZone = .utc) {
+        guard database == nil else { return }
+        let old = memory.withLock { memory in
+            guard let bound else {
+                defer { memory = nil }
+                return memory
+            }
+            if let memory {
+                memory.memory?.use(bound: bound, zone)
+            } else {
+                memory = .memory(bound: bound, zone, budget, log)
+            }
+            return nil
+        }
+        setInUse()
+        old?.stop()
+    }
+
+    private func setInUse() {
+        let isKept = file.withLock { $0 != nil } || database != nil || memory.withLock { $0 != nil }
+        isInUse.store(isKept, ordering: .relaxed)
     }
 
     /// The file is that from now on; nil: there is none.
@@ -40,7 +75,7 @@ package final class UsageBook: Sendable {
             file = nil
             return old
         }
-        isInUse.store(settings != nil || database != nil, ordering: .relaxed)
+        setInUse()
         old?.stop()
     }
 
@@ -50,13 +85,14 @@ package final class UsageBook: Sendable {
     /// Writes all that is left.
     package func stop() {
         use(nil)
+        keep(inMemory: nil)
         database?.stop()
     }
 }
 
 extension UsageBook: MetricsSource {
     package func write(to text: inout MetricsText) {
-        let queues = [file.withLock { $0?.queue }, database].compactMap(\.self)
+        let queues = [file.withLock { $0?.queue }, database?.queue, memory.withLock { $0?.queue }].compactMap(\.self)
         guard !queues.isEmpty else { return }
         text.family("relay_usage_records_total", .counter, "Usage records that were written, by where.")
         for queue in queues { text.sample(("to", queue.name), value: queue.written.load(ordering: .relaxed)) }
@@ -66,26 +102,5 @@ extension UsageBook: MetricsSource {
         for queue in queues { text.sample(("to", queue.name), value: queue.failures.load(ordering: .relaxed)) }
         text.family("relay_usage_records_waiting", .gauge, "Usage records that are not written yet.")
         for queue in queues { text.sample(("to", queue.name), value: queue.waitingRecords) }
-    }
-}
-
-extension UsageQueue {
-    /// For which records wait for a database: what the end of the process by force may cost.
-    private static let databaseMilliseconds = 250
-
-    /// To the database that is set; nil: none is.
-    ///
-    /// - Throws: if nothing can ever be written there, with the fix. A server that is away may come back.
-    package static func database(_ settings: UsageDatabaseSettings?, _ log: Log) throws(UsageFailure) -> UsageQueue? {
-        guard let settings else { return nil }
-        switch settings.place {
-        case .folder(let folder):
-            let store = SQLiteStore(folder: folder, days: settings.days, mostBytes: settings.mostBytes, log)
-            try store.check()
-            return UsageQueue("sqlite", store, gatheringMilliseconds: databaseMilliseconds, log)
-        case .server(let url):
-            let store = try PostgresStore(url: url, days: settings.days, log)
-            return UsageQueue("postgres", store, gatheringMilliseconds: databaseMilliseconds, log)
-        }
     }
 }

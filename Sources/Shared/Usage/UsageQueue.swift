@@ -14,10 +14,12 @@ package final class UsageQueue: Sendable {
         var next: (store: any UsageStore, from: Int)?
         var isReopening = false
         var isEnding = false
+        /// Work for the thread besides records.
+        var tasks: [@Sendable () -> Void] = []
 
         var isIdle: Bool { waiting.isEmpty && !isTold }
         /// There is something to tell the store.
-        var isTold: Bool { isEnding || isReopening || next != nil }
+        var isTold: Bool { isEnding || isReopening || next != nil || !tasks.isEmpty }
     }
 
     /// The records that may wait: while a store is away, nothing is lost up to this number.
@@ -68,6 +70,9 @@ package final class UsageQueue: Sendable {
     /// Later records go there; those that wait only if the present store fails.
     package func use(_ store: any UsageStore) { tell { $0.next = (store, from: $0.next?.from ?? $0.waiting.count) } }
 
+    /// Has the thread do `work` before its next batch. After `stop` it is not done.
+    func perform(_ work: @escaping @Sendable () -> Void) { tell { $0.tasks.append(work) } }
+
     /// Returns once all records are written, or cannot be.
     package func stop() {
         tell { $0.isEnding = true }
@@ -85,11 +90,14 @@ package final class UsageQueue: Sendable {
         var store = first
         var batch: [UsageRecord] = []
         var isFailing = false
+        var upkeep = LoopTime.distantPast
         while true {
-            while batch.isEmpty, state.withLock(\.isIdle) { signal.wait() }
+            while batch.isEmpty, state.withLock(\.isIdle) {
+                if LoopTime.current() >= upkeep { upkeep = Self.upkeep(of: store) } else { signal.wait(until: upkeep) }
+            }
             pause(isFailing: isFailing)
             let told = state.withLock { state in
-                let told = (next: state.next?.store, isReopening: state.isReopening)
+                let told = (next: state.next?.store, isReopening: state.isReopening, tasks: state.tasks)
                 if batch.isEmpty {
                     let later = state.next.map { Array(state.waiting[$0.from...]) } ?? []
                     swap(&state.waiting, &batch)
@@ -98,9 +106,10 @@ package final class UsageQueue: Sendable {
                     let count = later[...].recordCount
                     (state.taken, state.count) = (state.count - count, count)
                 }
-                (state.next, state.isReopening) = (nil, false)
+                (state.next, state.isReopening, state.tasks) = (nil, false, [])
                 return told
             }
+            for task in told.tasks { task() }
             if told.isReopening { store.reopen() }
             if isFailing, let next = told.next { store = next }
             do throws(UsageFailure) {
@@ -119,6 +128,7 @@ package final class UsageQueue: Sendable {
                 isFailing = true
             }
             if let next = told.next { store = next }
+            if !isFailing, LoopTime.current() >= upkeep { upkeep = Self.upkeep(of: store) }
             // It may have come while the store was slow.
             if state.withLock({ $0.isEnding && (isFailing || $0.waiting.isEmpty) }) { break }
         }
@@ -129,6 +139,12 @@ package final class UsageQueue: Sendable {
             line.add("to", name)
             line.add("count", lost)
         }
+    }
+
+    /// Has the store do some of its own work. Returns the time at which there is more of it.
+    private static func upkeep(of store: any UsageStore) -> LoopTime {
+        let milliseconds = store.advance()
+        return milliseconds.map { LoopTime.current().adding(milliseconds: $0) } ?? .distantFuture
     }
 
     /// Records gather meanwhile, or the store comes back.

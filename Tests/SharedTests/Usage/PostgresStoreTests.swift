@@ -1,3 +1,4 @@
+import Engine
 import Glibc
 import Testing
 
@@ -26,8 +27,11 @@ private final class PostgresServer {
     func pause() { #expect(spawned(Self.program, "pause", place) == 0) }
     func resume() { #expect(spawned(Self.program, "resume", place) == 0) }
 
-    func url(password: String = PostgresServer.password) -> String {
-        "postgresql://relay:\(password)@/postgres?host=\(place)"
+    var folderPath: String { place }
+
+    /// - Parameter host: the folder of the socket; nil: the server's own.
+    func url(password: String = PostgresServer.password, host: String? = nil) -> String {
+        "postgresql://relay:\(password)@/postgres?host=\(host ?? place)"
     }
 
     func rows(_ sql: String) throws -> [[String?]] {
@@ -135,7 +139,11 @@ private final class PostgresServer {
             ]
         )
         let failure = #expect(throws: UsageFailure.self) { try write([request(3)], to: try store(server)) }
-        #expect(failure?.cause.contains("a newer relay made the tables (schema 2, this one knows 1)") == true)
+        #expect(
+            failure?.cause.contains(
+                "a newer relay made the tables (schema \(UsageSchema.postgresSteps.count + 1), this one knows \(UsageSchema.postgresSteps.count))"
+            ) == true
+        )
         _ = try server.rows("ALTER ROLE relay RESET search_path")
     }
 
@@ -211,5 +219,230 @@ private final class PostgresServer {
         try write([request(1, model: "m\u{1f600}")], to: store)
         let summary = try PostgresReading.summary(url: url, UsageQuestion(by: .model, days: 1))
         #expect(summary?.rows.map(\.name) == ["m????"])
+    }
+}
+
+/// The sums of a PostgreSQL database.
+@Suite(.timeLimit(.minutes(5)), .serialized) struct PostgresSumsTests {
+    private static func place(
+        _ server: PostgresServer,
+        _ store: PostgresStore,
+        _ zone: DayZone = .utc
+    ) throws -> CheckedPlace {
+        CheckedPlace(
+            name: "postgres",
+            source: try PostgresRecords(url: server.url()),
+            zone: zone,
+            write: { records in
+                var rest = records[...]
+                while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+            },
+            delete: { try store.delete($0) },
+            summary: { try PostgresReading.summary(url: server.url(), $0) }
+        )
+    }
+
+    private static func store(_ server: PostgresServer, _ zone: DayZone = .utc, days: Int = 0) throws -> PostgresStore {
+        let patience = PostgresStore.Patience(connectSeconds: 30, statementMilliseconds: 60_000)
+        return try PostgresStore(
+            url: server.url(),
+            days: days,
+            zone: zone,
+            patience,
+            steps: UsageSchema.postgresSteps,
+            noLog
+        )
+    }
+
+    @Test("one server: sums, lists and the command line agree; older rows, zones, lost answers, retention")
+    func everything() throws {
+        let server = PostgresServer()
+        var agreement = UsageAgreement(try Self.place(server, try Self.store(server)), seed: 3)
+        try agreement.run(requests: checkedRequests)
+        try Self.empty(server)
+        try Self.sumsOlderRows(server)
+        try Self.empty(server)
+        try Self.changesZone(server)
+        try Self.empty(server)
+        try Self.forgets(server)
+        try Self.empty(server)
+        try Self.losesAnswers(server, batches: getenv("BATCHES").flatMap { Int(String(cString: $0)) } ?? 20)
+    }
+
+    private static func empty(_ server: PostgresServer) throws {
+        _ = try server.rows("TRUNCATE relay_usage, relay_usage_sums, relay_usage_process")
+    }
+
+    private static func sum(_ place: CheckedPlace) throws -> UsageTable {
+        try place.source.table(UsageQuery(by: [.day]), until: .distantFuture)
+    }
+
+    private static func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
+
+    /// Two older relays, of which one goes on writing.
+    private static func sumsOlderRows(_ server: PostgresServer) throws {
+        let now = Timestamp.now()
+        let first = try store(server)
+        let writer = try place(server, first)
+        try writer.write((0..<5_000).map { request($0, at: now - 86_400_000 + $0, cost: 3) })
+        _ = try server.rows(
+            "UPDATE relay_usage SET process = number % 2; TRUNCATE relay_usage_sums, relay_usage_process"
+        )
+        let second = try store(server)
+        let place = try place(server, second)
+        try place.write([request(1, at: now)])
+        _ = second.advance()
+        #expect(try sum(place).isPartial)
+        let question = UsageQuestion(by: .key, days: 3)
+        #expect(try PostgresReading.summary(url: server.url(), question)?.total.requests == 5_001)
+        let columns = UsageSchema.columns.joined(separator: ",")
+        _ = try server.rows(
+            "INSERT INTO relay_usage (process,number,\(columns)) SELECT process, number + 100000, \(columns) FROM relay_usage WHERE process = 0 LIMIT 10"
+        )
+        finish(second)
+        let whole = try sum(place)
+        #expect(!whole.isPartial && whole.sum.requests == 5_011)
+        #expect(try PostgresReading.summary(url: server.url(), question)?.total == whole.sum)
+        // The older relay may have deleted rows: all sums are made anew at the next start.
+        _ = try server.rows("DELETE FROM relay_usage WHERE number >= 100000")
+        finish(try store(server))
+        #expect(try sum(place).sum.requests == 5_001)
+    }
+
+    private static func changesZone(_ server: PostgresServer) throws {
+        let zone = DayZone(named: "Pacific/Kiritimati")
+        let (old, new) = (try store(server), try store(server, zone))
+        let writer = try place(server, old)
+        try writer.write((0..<50).map { request($0, at: Timestamp.now() - $0 * 3_600_000) })
+        let place = try place(server, new, zone)
+        try place.write([request(50)])
+        // The other relay follows.
+        try writer.write([request(51)])
+        finish(new)
+        let table = try sum(place)
+        #expect(table.sum.requests == 52 && table.rows.last?.values == [zone.today.text])
+        #expect(
+            try server.rows("SELECT sum(requests) FROM relay_usage_sums WHERE day = \(zone.today.number)") != [["0"]]
+        )
+        finish(try store(server))
+    }
+
+    private static func forgets(_ server: PostgresServer) throws {
+        let now = Timestamp.now()
+        let place = try place(server, try store(server))
+        try place.write((0..<6_000).map { request($0, at: now - 3 * 86_400_000 + $0) })
+        let store = try store(server, days: 2)
+        try Self.place(server, store).write([request(1, at: now)])
+        for _ in 0..<4 { _ = store.advance() }
+        let table = try sum(place)
+        #expect(table.sum.requests == 1 && table.rows.count == 1)
+        #expect(try server.rows("SELECT count(*) FROM relay_usage_sums") == [["1"]])
+    }
+
+    /// The connection ends between each second COMMIT and its response.
+    private static func losesAnswers(_ server: PostgresServer, batches: Int) throws {
+        let relay = try CuttingRelay(to: "\(server.folderPath)/.s.PGSQL.5432")
+        let patience = PostgresStore.Patience(connectSeconds: 30, statementMilliseconds: 60_000)
+        let store = try PostgresStore(
+            url: server.url(host: relay.folder),
+            days: 0,
+            patience,
+            steps: UsageSchema.postgresSteps,
+            noLog
+        )
+        var cuts = 0
+        for number in 0..<batches {
+            let records = (0..<3).flatMap { [request(10 * number + $0, cost: 7), call(10 * number + $0)] }[...]
+            relay.cut()
+            while true {
+                do {
+                    #expect(try store.write(records) == records.count)
+                    break
+                } catch { cuts += 1 }
+            }
+        }
+        let table = try sum(try place(server, store))
+        #expect(cuts >= batches && table.sum.requests == 3 * batches)
+        #expect(table.sum.cost == Int128(21 * batches))
+        #expect(try server.rows("SELECT count(*) FROM relay_usage") == [["\(6 * batches)"]])
+        #expect(try server.rows("SELECT sum(calls) FROM relay_usage_sums") == [["\(3 * batches)"]])
+    }
+}
+
+/// A socket between a relay and PostgreSQL. Once it may cut, it ends the next connection that sent an INSERT, after the server
+/// has carried it out and before its response goes on.
+///
+/// `@unchecked`: the descriptors are constant, the flag is behind a lock.
+private final class CuttingRelay: @unchecked Sendable {
+    let folder: String
+    private let temporary = TemporaryFolder()
+    private let listener: Int32
+    private let target: String
+    private let mayCut = Lock(false)
+    private let threads = Worker(bound: 1_000)
+
+    init(to target: String) throws {
+        folder = temporary.path
+        self.target = target
+        listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        #expect(Self.withAddress("\(folder)/.s.PGSQL.5432") { bind(listener, $0, $1) } == 0)
+        #expect(listen(listener, 16) == 0)
+        let serve: @Sendable () -> Void = { [self] in while self.serve() {} }
+        threads.begin(serve)
+    }
+
+    deinit { shutdown(listener, Int32(SHUT_RDWR)) }
+
+    func cut() { mayCut.withLock { $0 = true } }
+
+    private static func withAddress(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        return withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        }
+    }
+
+    /// Serves one connection to its end. Returns false if there are no more.
+    private func serve() -> Bool {
+        let client = accept(listener, nil, nil)
+        guard client >= 0 else { return false }
+        let server = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer {
+            close(client)
+            close(server)
+        }
+        guard Self.withAddress(target, { connect(server, $0, $1) }) == 0 else { return true }
+        var room = [UInt8](repeating: 0, count: 1 << 16)
+        var isInsert = false
+        while true {
+            var ends = [
+                pollfd(fd: client, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: server, events: Int16(POLLIN), revents: 0),
+            ]
+            guard poll(&ends, 2, 60_000) > 0 else { return true }
+            for (place, other) in [(0, server), (1, client)] where ends[place].revents != 0 {
+                let count = read(ends[place].fd, &room, room.count)
+                guard count > 0 else { return true }
+                if place == 0, String(decoding: room[..<count], as: UTF8.self).contains("INSERT INTO relay_usage ") {
+                    isInsert = true
+                }
+                // The server's response says that the statement is committed: it goes nowhere.
+                let isCut =
+                    place == 1 && isInsert
+                    && mayCut.withLock { mayCut in
+                        defer { mayCut = false }
+                        return mayCut
+                    }
+                if isCut { return true }
+                var sent = 0
+                while sent < count {
+                    let more = room.withUnsafeBytes { write(other, $0.baseAddress.map { $0 + sent }, count - sent) }
+                    guard more > 0 else { return true }
+                    sent += more
+                }
+            }
+        }
     }
 }

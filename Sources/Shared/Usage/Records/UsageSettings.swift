@@ -32,12 +32,17 @@ package struct UsageDatabaseSettings: Sendable, Equatable {
     package let days: Int
     /// Of a file.
     package let mostBytes: Int
+    /// The name of the zone by whose days sums are kept.
+    private let zoneName: String
 
-    package init(_ place: Place, days: Int, mostBytes: Int) {
+    package init(_ place: Place, days: Int, mostBytes: Int, zone: String = "UTC") {
         self.place = place
         self.days = days
         self.mostBytes = mostBytes
+        zoneName = zone
     }
+
+    package var zone: DayZone { DayZone(named: zoneName) }
 }
 
 extension UsageDatabaseSettings {
@@ -54,7 +59,12 @@ extension UsageDatabaseSettings {
         } else {
             return nil
         }
-        self.init(place, days: reader.number("USAGE_DATA_DAYS"), mostBytes: reader.number("USAGE_DATA_MAX_MB"))
+        self.init(
+            place,
+            days: reader.number("USAGE_DATA_DAYS"),
+            mostBytes: reader.number("USAGE_DATA_MAX_MB"),
+            zone: reader.text("ADMIN_TIMEZONE") ?? "UTC"
+        )
     }
 }
 

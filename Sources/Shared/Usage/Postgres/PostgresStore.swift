@@ -15,35 +15,50 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     /// Of one transaction; each may be two rows.
     private static let mostRecords = 500
     /// Rows that one step of retention deletes.
-    private static let mostDeleted = 5_000
-    private static let upkeepSeconds = 60
+    static let mostDeleted = 5_000
+    static let upkeepSeconds = 60
     /// For the lock under which the tables are made: any number that others do not use.
     private static let lock = 7_031_912_844_551
     private static let versionTable = "relay_usage_version"
 
     private let address: PostgresAddress
-    private let days: Int
+    let days: Int
     private let patience: Patience
     private let steps: [String]
-    private let log: Log
-    private var connection: PostgresConnection?
+    let log: Log
+    private(set) var connection: PostgresConnection?
+    /// The zone that was set; `calendar` has that of the sums, which another relay may have changed since.
+    private let zone: DayZone
+    var calendar: DayCache
+    private var hasSetZone = false
     /// With `written`, each record has a number of its own: what is written again, since nobody knows if it was, is there
     /// once.
     private let process = Int(truncatingIfNeeded: RandomBytes().next() >> 1)
     private var written = 0
-    private var nextUpkeep = LoopTime.distantPast
-    private var hasWarned = false
+    var nextUpkeep = LoopTime.distantPast
+    var hasWarned = false
+    /// Whether rows may be left that are in no sums.
+    var hasUnsummed = true
 
     /// Throws if the URL is none that libpq takes. Connects at the first record.
     ///
     /// - Parameter days: 0: rows are not deleted by age.
-    package convenience init(url: String, days: Int, _ log: Log) throws(UsageFailure) {
-        try self.init(url: url, days: days, Patience(), steps: UsageSchema.postgresSteps, log)
+    package convenience init(url: String, days: Int, zone: DayZone = .utc, _ log: Log) throws(UsageFailure) {
+        try self.init(url: url, days: days, zone: zone, Patience(), steps: UsageSchema.postgresSteps, log)
     }
 
-    init(url: String, days: Int, _ patience: Patience, steps: [String], _ log: Log) throws(UsageFailure) {
+    init(
+        url: String,
+        days: Int,
+        zone: DayZone = .utc,
+        _ patience: Patience,
+        steps: [String],
+        _ log: Log
+    ) throws(UsageFailure) {
         address = try Self.address(url)
         self.days = days
+        self.zone = zone
+        calendar = DayCache(zone)
         self.patience = patience
         self.steps = steps
         self.log = log
@@ -61,8 +76,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
 
     package func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int {
         let batch = records.prefix(Self.mostRecords)
-        do throws(PostgresFailure) {
-            let connection = try connected()
+        try access { connection throws(PostgresFailure) in
             do throws(PostgresFailure) {
                 try insert(batch, isPlain: false, connection)
             } catch {
@@ -72,44 +86,75 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
             }
             written += batch.recordCount
             keepUp(connection)
-        } catch {
-            connection = nil
-            throw UsageFailure(error.text)
         }
         return batch.count
     }
+
+    /// Calls `body` with the open connection, which ends if `body` throws.
+    func access<Result>(
+        _ body: (PostgresConnection) throws(PostgresFailure) -> Result
+    ) throws(UsageFailure) -> Result {
+        do throws(PostgresFailure) {
+            return try body(try connected())
+        } catch {
+            connection = nil
+            throw UsageFailure(error.isOfRights ? "\(error.text); \(Self.rights)" : error.text)
+        }
+    }
+
+    /// Closes a connection after a failure that nobody waits for.
+    func disconnect() { connection = nil }
+
+    private static let rights =
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON relay_usage, relay_usage_sums, relay_usage_process, relay_usage_zone to its user"
 
     private func insert(
         _ batch: ArraySlice<UsageRecord>,
         isPlain: Bool,
         _ connection: PostgresConnection
     ) throws(PostgresFailure) {
-        let types = ["bigint"] + UsageSchema.postgresTypes
-        let arrays = types.enumerated().map { "$\($0 + 2)::\($1)[]" }.joined(separator: ",")
-        let names = UsageSchema.columns.joined(separator: ",")
-        let sql = """
-            INSERT INTO \(UsageSchema.postgresTable) (process, number, \(names)) \
-            SELECT $1::bigint, * FROM unnest(\(arrays)) ON CONFLICT DO NOTHING
-            """
-        _ = try connection.run(sql, values(of: batch, isPlain: isPlain))
+        for _ in 0..<Self.maxZones {
+            let values = values(of: batch, isPlain: isPlain)
+            let found = try connection.run(PostgresSumsSQL.insert, values).first?.first ?? nil
+            guard let found else { throw PostgresFailure(text: "the table relay_usage_zone is empty") }
+            if found == calendar.zone.name { return }
+            // Another relay was started with another zone: sums are by that one from now on.
+            calendar = DayCache(DayZone(named: found))
+            guard calendar.zone.name == found else {
+                throw PostgresFailure(
+                    text: "this machine does not know the time zone \(found) of the sums; install tzdata"
+                )
+            }
+        }
+        throw PostgresFailure(text: "the time zone of the sums changes all the time")
     }
 
-    /// The process's number, then an array for each column.
+    /// The most times that relays change the zone while a batch is written.
+    private static let maxZones = 5
+
+    /// The parameters of `PostgresSumsSQL.insert`.
     private func values(of batch: ArraySlice<UsageRecord>, isPlain: Bool) -> PostgresValues {
         var arrays = UsageArrays(columns: 1 + UsageSchema.columns.count, isPlain: isPlain)
         var number = written
+        var (firstTime, lastTime) = (Int.max, Int.min)
         for record in batch {
             for record in [record, record.onlyCall].compactMap(\.self) {
                 arrays.begin()
                 arrays.add(number)
                 record.write(to: &arrays)
+                (firstTime, lastTime) = (
+                    min(firstTime, record.timeMilliseconds), max(lastTime, record.timeMilliseconds)
+                )
                 number += 1
             }
         }
         let values = PostgresValues()
-        values.bytes.append(decimal: process)
-        values.end(of: 0)
+        values.add("\(process)")
         arrays.end(in: values)
+        values.add(calendar.zone.name)
+        DayStarts(calendar.zone, from: firstTime, to: lastTime).append(to: values)
+        values.add("\(written)")
+        values.add("\(number - 1)")
         return values
     }
 
@@ -123,6 +168,10 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
             timeoutMilliseconds: patience.statementMilliseconds
         )
         if try version(made) < steps.count { try upgrade(made) }
+        if !hasSetZone, steps.count >= UsageSchema.postgresSteps.count {
+            try PostgresSums.setZone(zone.name, made)
+            hasSetZone = true
+        }
         connection = made
         return made
     }
@@ -151,36 +200,6 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
             _ = try connection.run("INSERT INTO \(Self.versionTable) VALUES (\(place + 1))")
         }
         _ = try connection.run("COMMIT")
-    }
-
-    // MARK: Retention
-
-    /// Deletes some of what is too old, now and then; at each write while there is much of it. Relays that share the
-    /// table do not wait for each other.
-    private func keepUp(_ connection: PostgresConnection) {
-        let now = LoopTime.current()
-        guard days > 0, now >= nextUpkeep else { return }
-        nextUpkeep = now.adding(seconds: Self.upkeepSeconds)
-        let table = UsageSchema.postgresTable
-        let oldest = Timestamp.now() - days * 86_400_000
-        let sql = """
-            WITH gone AS (
-                DELETE FROM \(table) WHERE (process, number) IN (
-                    SELECT process, number FROM \(table) WHERE time < \(oldest)
-                    ORDER BY time LIMIT \(Self.mostDeleted) FOR UPDATE SKIP LOCKED
-                ) RETURNING 1
-            ) SELECT count(*) FROM gone
-            """
-        do throws(PostgresFailure) {
-            let count = try connection.run(sql).first?.first ?? nil
-            if count == "\(Self.mostDeleted)" { nextUpkeep = .distantPast }
-        } catch {
-            // The rows are written all the same.
-            self.connection = nil
-            guard !hasWarned else { return }
-            hasWarned = true
-            log.warning("old usage records cannot be deleted") { $0.add("cause", error.text) }
-        }
     }
 }
 

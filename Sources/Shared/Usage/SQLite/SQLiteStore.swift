@@ -15,6 +15,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         /// Of `rowsAtOnce` rows, each of which costs a sixth less than in a statement of its own.
         let insertMany: SQLiteStatement
         let commit: SQLiteStatement
+        let sums: SQLiteSums
     }
 
     package static let fileName = "usage.db"
@@ -22,33 +23,36 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     private static let mostRecords = 2_000
     private static let rowsAtOnce = 8
     /// Rows that one step of retention deletes.
-    private static let mostDeleted = 4_000
+    static let mostDeleted = 4_000
     private static let busyMilliseconds: Int32 = 5_000
     private static let asideSeconds = 3_600
     static let synchronousMode = "NORMAL"
 
     let path: String
-    private let days: Int
-    private let mostBytes: Int
+    let days: Int
+    let mostBytes: Int
+    /// The zone by whose days sums are kept.
+    let zone: DayZone
     private let steps: [String]
     private let log: Log
     private(set) var opened: Opened?
     /// The file was found damaged; the next opening puts it aside.
     private var isBroken = false
     private var lastAside: Int?
-    private var nextUpkeep = LoopTime.distantPast
+    var nextUpkeep = LoopTime.distantPast
     /// Between two steps of retention that find little to do.
     var upkeepSeconds = 10
 
-    /// - Parameter days: 0: rows are not deleted by age.
-    package convenience init(folder: String, days: Int, mostBytes: Int, _ log: Log) {
-        self.init(folder: folder, days: days, mostBytes: mostBytes, steps: UsageSchema.sqliteSteps, log)
+    /// - Parameter days: the days for which rows are kept; 0: they are not deleted by age.
+    package convenience init(folder: String, days: Int, mostBytes: Int, zone: DayZone = .utc, _ log: Log) {
+        self.init(folder: folder, days: days, mostBytes: mostBytes, zone: zone, steps: UsageSchema.sqliteSteps, log)
     }
 
-    init(folder: String, days: Int, mostBytes: Int, steps: [String], _ log: Log) {
+    init(folder: String, days: Int, mostBytes: Int, zone: DayZone = .utc, steps: [String], _ log: Log) {
         path = "\(folder)/\(Self.fileName)"
         self.days = days
         self.mostBytes = mostBytes
+        self.zone = zone
         self.steps = steps
         self.log = log
     }
@@ -62,17 +66,19 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     package func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int {
         let batch = records.prefix(Self.mostRecords)
+        try access { opened throws(SQLiteFailure) in
+            try opened.transaction { () throws(SQLiteFailure) in try insert(batch, opened) }
+            try? keepUp(opened)
+        }
+        return batch.count
+    }
+
+    /// Calls `body` with the open file. A file that is found damaged is put aside the next time.
+    func access<Result>(
+        _ body: (Opened) throws(SQLiteFailure) -> Result
+    ) throws(UsageFailure) -> Result {
         do throws(SQLiteFailure) {
-            let opened = try ready()
-            do throws(SQLiteFailure) {
-                try opened.begin.run()
-                try insert(batch, opened)
-                try opened.commit.run()
-            } catch {
-                opened.database.rollBack()
-                throw error
-            }
-            try? keepUp(opened.database)
+            return try body(try ready())
         } catch {
             if error.isOfFile {
                 isBroken = true
@@ -80,7 +86,6 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
             }
             throw failure(error)
         }
-        return batch.count
     }
 
     private func failure(_ error: SQLiteFailure) -> UsageFailure { UsageFailure("\(path): \(error.text)") }
@@ -92,7 +97,11 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         guard newest < UsageSchema.idBound else {
             throw SQLiteFailure(code: SQLITE_CORRUPT, text: "the ids are used up")
         }
-        var last = newest + 1
+        var state = try opened.sums.state()
+        var sums = UsageSums(zone(of: state))
+        try opened.sums.catchUp(&state, to: newest, in: &sums)
+        // The newest rows may have been deleted: their ids are not used again.
+        var last = max(newest, state.lastID) + 1
         let records = batch.span
         var next = 0
         while next < records.count {
@@ -105,11 +114,20 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
                 statement.add(id)
                 record.write(to: &statement)
                 record.writeCall(to: &statement)
+                sums.add(record, id: id)
+                state.lastID = id
                 last = id + record.count - 1
                 next += 1
             }
             try statement.run()
         }
+        try opened.sums.write(sums)
+        try opened.sums.write(state)
+    }
+
+    /// The zone of the sums: another process that uses the file may have been started with another one.
+    func zone(of state: SQLiteSums.State) -> DayZone {
+        state.zone == zone.name ? zone : DayZone(named: state.zone)
     }
 
     // MARK: The file
@@ -148,19 +166,26 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
             """
         )
         try upgrade(database)
+        let sums = try SQLiteSums(database)
         let table = UsageSchema.sqliteTable
         let names = ["id"] + UsageSchema.columns + UsageSchema.callColumns
         let row = "(" + names.map { _ in "?" }.joined(separator: ",") + ")"
         let rows = Array(repeating: row, count: Self.rowsAtOnce).joined(separator: ",")
         let insert = "INSERT INTO \(table) (\(names.joined(separator: ","))) VALUES "
-        return Opened(
+        let opened = Opened(
             database: database,
             begin: try database.prepare("BEGIN IMMEDIATE"),
             last: try database.prepare("SELECT max(id) FROM \(table)"),
             insert: try database.prepare(insert + row),
             insertMany: try database.prepare(insert + rows),
-            commit: try database.prepare("COMMIT")
+            commit: try database.prepare("COMMIT"),
+            sums: sums
         )
+        try opened.transaction { () throws(SQLiteFailure) in
+            var state = try sums.state()
+            if state.zone != zone.name || state.isMixed { try sums.restart(&state, zone: zone.name) }
+        }
+        return opened
     }
 
     private func upgrade(_ database: SQLiteDatabase) throws(SQLiteFailure) {
@@ -207,29 +232,19 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         isBroken = false
         log.warning("the file of usage records is damaged; a new one is begun") { $0.add("kept_as", other) }
     }
+}
 
-    // MARK: Retention
-
-    /// Deletes some of what is too old or too much, now and then; at each write while there is much of it.
-    private func keepUp(_ database: SQLiteDatabase) throws(SQLiteFailure) {
-        let now = LoopTime.current()
-        guard now >= nextUpkeep else { return }
-        nextUpkeep = now.adding(seconds: upkeepSeconds)
-        let table = UsageSchema.sqliteTable
-        if days > 0 {
-            let first = UsageSchema.firstSQLiteID(at: Timestamp.now() - days * 86_400_000)
-            try delete("SELECT id FROM \(table) WHERE id < \(first) ORDER BY id", database)
+extension SQLiteStore.Opened {
+    /// Calls `body` in a transaction, which is undone if `body` throws.
+    func transaction<Result>(_ body: () throws(SQLiteFailure) -> Result) throws(SQLiteFailure) -> Result {
+        do throws(SQLiteFailure) {
+            try begin.run()
+            let result = try body()
+            try commit.run()
+            return result
+        } catch {
+            database.rollBack()
+            throw error
         }
-        let pageBytes = try database.number("PRAGMA page_size")
-        let pages = try database.number("PRAGMA page_count")
-        let free = try database.number("PRAGMA freelist_count")
-        if (pages - free) * pageBytes > mostBytes { try delete("SELECT id FROM \(table) ORDER BY id", database) }
-        if pages * pageBytes > mostBytes { try database.execute("PRAGMA incremental_vacuum(1000)") }
-    }
-
-    private func delete(_ some: String, _ database: SQLiteDatabase) throws(SQLiteFailure) {
-        let table = UsageSchema.sqliteTable
-        try database.execute("DELETE FROM \(table) WHERE id IN (\(some) LIMIT \(Self.mostDeleted))")
-        if database.changes == Self.mostDeleted { nextUpkeep = .distantPast }
     }
 }

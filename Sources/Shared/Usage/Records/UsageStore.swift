@@ -10,6 +10,15 @@ package protocol UsageStore: AnyObject, Sendable {
 
     /// Others may have moved what it writes to.
     func reopen()
+
+    /// Does some of the work that no request waits for, for a few milliseconds.
+    ///
+    /// - Returns: the milliseconds after which there is more of it; nil if there never is.
+    func advance() -> Int?
+}
+
+extension UsageStore {
+    package func advance() -> Int? { nil }
 }
 
 /// The cause why records were not written, for the log: no secret.

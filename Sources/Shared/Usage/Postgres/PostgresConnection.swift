@@ -47,6 +47,12 @@ struct PostgresFailure: Error {
 
     /// The values were at fault: their encoding, their range.
     var isOfData: Bool { state.hasPrefix("22") }
+
+    /// Whether the time of a statement was over, and the connection can be used on.
+    var isInterrupt: Bool { state == "57014" }
+
+    /// Whether the user lacks a right.
+    var isOfRights: Bool { state == "42501" }
 }
 
 /// A connection to a PostgreSQL server. No call takes much longer than its time; after one that has failed it is of no use
@@ -158,10 +164,26 @@ final class PostgresValues {
     var bytes = ByteBuffer()
     private var starts: [Int] = []
 
+    init(_ values: [FilterSQL.Value] = []) {
+        for value in values {
+            switch value {
+            case .number(let number): add("\(number)")
+            case .text(let text): add(text)
+            }
+        }
+    }
+
     /// Ends the text that was appended to `bytes`.
     func end(of start: Int) {
         bytes.append(0 as UInt8)
         starts.append(start)
+    }
+
+    /// Appends a whole text. A byte 0 in it becomes `?`.
+    func add(_ text: String) {
+        let start = bytes.count
+        for byte in text.utf8 { bytes.append(byte == 0 ? UInt8(ascii: "?") : byte) }
+        end(of: start)
     }
 
     fileprivate func withPointers<Result>(

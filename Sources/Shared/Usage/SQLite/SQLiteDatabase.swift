@@ -9,6 +9,9 @@ struct SQLiteFailure: Error {
 
     /// The file is damaged, or no database.
     var isOfFile: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
+
+    /// Whether the time of a query was over.
+    var isInterrupt: Bool { code == SQLITE_INTERRUPT }
 }
 
 /// A connection to an SQLite file. Used by one thread at a time.
@@ -22,11 +25,31 @@ final class SQLiteDatabase {
     }
 
     private let handle: OpaquePointer
+    /// The time at which statements end; SQLite keeps the address of the object.
+    private let deadline = SQLiteDeadline()
 
     private init(_ handle: OpaquePointer) { self.handle = handle }
 
     /// Statements that are left are ended first.
-    deinit { sqlite3_close_v2(handle) }
+    deinit {
+        sqlite3_progress_handler(handle, 0, nil, nil)
+        sqlite3_close_v2(handle)
+    }
+
+    /// Ends statements at a time: they throw a failure that `isInterrupt`. Nil: they take as long as they take.
+    func interrupt(at end: LoopTime?) {
+        deadline.end = end ?? .distantFuture
+        let isSet = end != nil
+        sqlite3_progress_handler(
+            handle,
+            isSet ? Self.opcodesPerCheck : 0,
+            isSet ? isOver : nil,
+            Unmanaged.passUnretained(deadline).toOpaque()
+        )
+    }
+
+    /// So many steps of SQLite's machine take some 0.1 ms.
+    private static let opcodesPerCheck: Int32 = 5_000
 
     static func open(_ path: String, _ access: Access, busyMilliseconds: Int32) throws(SQLiteFailure) -> SQLiteDatabase
     {
@@ -79,6 +102,13 @@ final class SQLiteDatabase {
         return SQLiteStatement(statement, of: self)
     }
 
+    /// A statement with values for its parameters.
+    func prepare(_ sql: String, _ values: [FilterSQL.Value]) throws(SQLiteFailure) -> SQLiteStatement {
+        let statement = try prepare(sql)
+        statement.bind(values)
+        return statement
+    }
+
     /// Rows that the last statement changed.
     var changes: Int { Int(sqlite3_changes64(handle)) }
 
@@ -90,6 +120,17 @@ final class SQLiteDatabase {
     fileprivate func failure(_ code: Int32) -> SQLiteFailure {
         SQLiteFailure(code: code & 0xff, text: String(cString: sqlite3_errmsg(handle)))
     }
+}
+
+/// The time at which statements of a connection end.
+private final class SQLiteDeadline {
+    var end = LoopTime.distantFuture
+}
+
+/// Returns 1 if the statement is to end: SQLite's progress handler.
+private func isOver(_ context: UnsafeMutableRawPointer?) -> Int32 {
+    guard let context else { return 0 }
+    return Unmanaged<SQLiteDeadline>.fromOpaque(context).takeUnretainedValue().end < .current() ? 1 : 0
 }
 
 /// A statement that is used again and again. Used by one thread at a time.
@@ -135,7 +176,9 @@ final class SQLiteStatement {
         }
     }
 
-    /// The next values are of another row.
+    /// Ends a statement whose rows are not all needed. The next values are of another row.
+    func end() { reset() }
+
     private func reset() {
         sqlite3_reset(handle)
         next = 0
@@ -154,7 +197,7 @@ final class SQLiteStatement {
     }
 
     /// - Parameter column: from 0.
-    private func number(_ column: Int32) -> Int? {
+    func number(_ column: Int32) -> Int? {
         sqlite3_column_type(handle, column) == SQLITE_NULL ? nil : Int(sqlite3_column_int64(handle, column))
     }
 
@@ -178,6 +221,16 @@ extension SQLiteStatement: UsageCells {
     }
 
     func add(_ flag: Bool) { add(flag ? 1 : 0) }
+
+    /// Sets the first parameters.
+    func bind(_ values: [FilterSQL.Value]) {
+        for value in values {
+            switch value {
+            case .number(let number): add(number)
+            case .text(let text): add(text)
+            }
+        }
+    }
 
     /// Bounded, and without the byte 0.
     func add(_ text: String?) {

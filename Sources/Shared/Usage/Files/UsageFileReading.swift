@@ -13,12 +13,14 @@ package struct UsageFileReading {
     private let first: [UInt8]
     private let parser = JSONParser()
     /// By name; the empty one is none.
-    private var groups: [[UInt8]: UsageSummary.Figures] = [:]
-    private var summary = UsageSummary()
+    private var groups: [[UInt8]: UsageFigures] = [:]
+    private var summary: UsageSummary
 
     private init(_ question: UsageQuestion) {
         self.question = question
-        first = Array(question.first.text.utf8)
+        // The lines have their times in UTC.
+        summary = UsageSummary(question, in: .utc)
+        first = Array(summary.first.text.utf8)
     }
 
     /// Nil: there are no files.
@@ -96,14 +98,14 @@ package struct UsageFileReading {
             summary.isCut = true
             return
         }
-        groups[key, default: UsageSummary.Figures()] += figures
+        groups[key, default: UsageFigures()] += figures
     }
 
     /// The largest cost that a line may tell, in dollars: what a `Cost` can hold.
     private static let mostDollars = 9_000_000.0
 
-    private static func figures(_ root: JSONValue, isSuccess: Bool) -> UsageSummary.Figures {
-        var figures = UsageSummary.Figures()
+    private static func figures(_ root: JSONValue, isSuccess: Bool) -> UsageFigures {
+        var figures = UsageFigures()
         figures.requests = 1
         figures.failed = isSuccess ? 0 : 1
         figures.promptTokens = Int(root["prompt_tokens"]?.integer ?? 0)
@@ -129,15 +131,5 @@ package struct UsageFileReading {
         summary.isCut = summary.isCut || rows.count > UsageQuestion.mostRows
         summary.rows = Array(rows.prefix(UsageQuestion.mostRows))
         return summary
-    }
-}
-
-extension UsageSummary.Figures {
-    fileprivate static func += (sum: inout Self, more: Self) {
-        sum.requests += more.requests
-        sum.failed += more.failed
-        sum.promptTokens = sum.promptTokens &+ more.promptTokens
-        sum.completionTokens = sum.completionTokens &+ more.completionTokens
-        if let cost = more.cost { sum.cost = (sum.cost ?? 0) &+ cost }
     }
 }

@@ -10,6 +10,7 @@ enum UsageSchema {
     ]
 
     static let postgresTable = "relay_usage"
+    static let postgresSums = "relay_usage_sums"
 
     /// Others read the view `usage`, which has a row for each record. The row of a request's only call is joined to the
     /// request's where it is the same but for `callColumns`; its id is then the next one.
@@ -52,11 +53,45 @@ enum UsageSchema {
                 call_duration_ms, CAST(0 AS INTEGER), CAST(0 AS INTEGER), CAST(0 AS INTEGER), success, status, error
             FROM records WHERE call_before_ms IS NOT NULL;
         """,
+        // Rows up to the mark are summed later, in small steps.
+        """
+        CREATE TABLE sums (
+            day INTEGER NOT NULL, caller TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, endpoint TEXT NOT NULL,
+            requests INTEGER NOT NULL, failed INTEGER NOT NULL,
+            prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+            costs INTEGER NOT NULL, cost INTEGER NOT NULL, cost_rest INTEGER NOT NULL,
+            calls INTEGER NOT NULL, failed_calls INTEGER NOT NULL,
+            call_prompt_tokens INTEGER NOT NULL, call_completion_tokens INTEGER NOT NULL,
+            call_costs INTEGER NOT NULL, call_cost INTEGER NOT NULL, call_cost_rest INTEGER NOT NULL,
+            last_id INTEGER NOT NULL,
+            PRIMARY KEY (day, caller, model, provider, endpoint)
+        ) WITHOUT ROWID;
+        CREATE TABLE sums_state (
+            one INTEGER PRIMARY KEY CHECK (one = 1),
+            zone TEXT NOT NULL, mark INTEGER NOT NULL, last_id INTEGER NOT NULL, is_mixed INTEGER NOT NULL
+        );
+        INSERT INTO sums_state SELECT 1, 'UTC', ifnull(max(id), 0), ifnull(max(id), 0), 0 FROM records;
+        """,
     ]
+
+    /// The fields by which sums are kept.
+    static let sumKeys = ["day", "caller", "model", "provider", "endpoint"]
+
+    /// The sums: of requests, then those of calls. `costs` counts the records whose cost is known; the sum of these is
+    /// `cost`, in 10^-6 dollars, and `cost_rest`, in 10^-12.
+    static let sumColumns = [
+        "requests", "failed", "prompt_tokens", "completion_tokens", "costs", "cost", "cost_rest", "calls",
+        "failed_calls", "call_prompt_tokens", "call_completion_tokens", "call_costs", "call_cost", "call_cost_rest",
+    ]
+
+    /// The names that stand for those of requests where calls are counted.
+    static func sumColumns(ofCalls: Bool) -> ArraySlice<String> {
+        ofCalls ? sumColumns[7...] : sumColumns[..<7]
+    }
 
     /// In SQLite, ids grow from row to row and are never below a row's time times this. So no row since a time has a
     /// lower id than that time gives, whatever the clock did.
-    private static let idsPerMillisecond = 4_096
+    static let idsPerMillisecond = 4_096
 
     /// - Parameter last: of the row before.
     static func sqliteID(_ record: UsageRecord, after last: Int) -> Int {
@@ -69,19 +104,6 @@ enum UsageSchema {
     /// No row of that time or later has a lower one.
     static func firstSQLiteID(at milliseconds: Int) -> Int {
         min(max(0, milliseconds), 1 << 50) * idsPerMillisecond
-    }
-
-    /// For FROM: the rows of requests, or of calls. One that a call is joined to has the figures of both.
-    static func sqliteRows(since start: Int, ofCalls: Bool) -> String {
-        let condition =
-            ofCalls
-            ? "time - ifnull(call_before_ms, 0) >= \(start) AND (kind = 1 OR call_before_ms IS NOT NULL)"
-            : "time >= \(start) AND kind = 0"
-        return "\(sqliteTable) WHERE id >= \(firstSQLiteID(at: start)) AND \(condition)"
-    }
-
-    static func postgresRows(since start: Int, ofCalls: Bool) -> String {
-        "\(postgresTable) WHERE time >= \(start) AND kind = \(ofCalls ? 1 : 0)"
     }
 
     /// `process` and `number` are a record's own: one that is written a second time is not there twice.
@@ -98,7 +120,26 @@ enum UsageSchema {
             PRIMARY KEY (process, number)
         );
         CREATE INDEX relay_usage_time ON relay_usage (time);
+        """,
+        // Of each process the rows from `summed_from` to `summed_to` are in the sums; others are summed later.
         """
+        CREATE TABLE relay_usage_sums (
+            process bigint NOT NULL,
+            day integer NOT NULL, caller text NOT NULL, model text NOT NULL, provider text NOT NULL, endpoint text NOT NULL,
+            requests bigint NOT NULL, failed bigint NOT NULL,
+            prompt_tokens bigint NOT NULL, completion_tokens bigint NOT NULL,
+            costs bigint NOT NULL, cost bigint NOT NULL, cost_rest bigint NOT NULL,
+            calls bigint NOT NULL, failed_calls bigint NOT NULL,
+            call_prompt_tokens bigint NOT NULL, call_completion_tokens bigint NOT NULL,
+            call_costs bigint NOT NULL, call_cost bigint NOT NULL, call_cost_rest bigint NOT NULL,
+            PRIMARY KEY (day, caller, model, provider, endpoint, process)
+        );
+        CREATE TABLE relay_usage_process (
+            process bigint PRIMARY KEY, summed_from bigint NOT NULL, summed_to bigint NOT NULL
+        );
+        CREATE TABLE relay_usage_zone (zone text NOT NULL, is_mixed boolean NOT NULL);
+        INSERT INTO relay_usage_zone VALUES ('UTC', false);
+        """,
     ]
 
     /// The types of `columns` in PostgreSQL.
@@ -119,7 +160,6 @@ protocol UsageCells {
 extension UsageRecord {
     /// The most bytes of a text.
     static let textBound = 1_000
-    private static let mostTokens = 1 << 40
 
     /// In the order of `UsageSchema.columns`; of a request with its only call, the request's. Numbers are such that sums
     /// of millions of them are exact.
@@ -138,8 +178,8 @@ extension UsageRecord {
         cells.add(modelUsed)
         cells.add(provider)
         cells.add(key)
-        cells.add(min(max(0, promptTokens), Self.mostTokens))
-        cells.add(min(max(0, completionTokens), Self.mostTokens))
+        cells.add(keptPromptTokens)
+        cells.add(keptCompletionTokens)
         cells.add(isEstimated)
         cells.add(cost?.millionths)
         cells.add(credits)

@@ -1,0 +1,206 @@
+import Engine
+
+/// The records of the last requests in the process's memory, for relays without a database, and their sums since the start.
+///
+/// A number of records and the memory budget bound the records; the oldest go first, and their sums stay. The queue's thread
+/// writes, the reader's thread reads.
+final class MemoryRecords: UsageStore, RecordSource {
+    fileprivate struct Kept {
+        let id: Int
+        let request: UsageRecord
+        var calls: [UsageRecord] = []
+        var bytes: Int
+    }
+
+    fileprivate struct State {
+        /// The oldest first, from `first` on.
+        var kept: [Kept] = []
+        var first = 0
+        var bytes = 0
+        var lastID = 0
+        var sums: UsageSums
+        /// The part of the budget that covers the records and sums.
+        var hold: MemoryHold?
+        var bound: Int
+
+        var count: Int { kept.count - first }
+        var heldBytes: Int { bytes + sums.rows.count * MemoryRecords.sumBytes }
+    }
+
+    /// The most keys of sums: beyond them the oldest days go.
+    private static let maxSums = 20_000
+    /// The memory of one sum, and of a record without its long texts.
+    fileprivate static let sumBytes = 512
+    private static let recordBytes = MemoryLayout<UsageRecord>.stride
+    private static let keptBytes = MemoryLayout<Kept>.stride
+
+    private let state: Lock<State>
+    private let budget: MemoryBudget
+
+    /// - Parameter bound: the most requests.
+    init(bound: Int, _ zone: DayZone, _ budget: MemoryBudget) {
+        state = Lock(State(sums: UsageSums(zone), bound: bound))
+        self.budget = budget
+    }
+
+    var zone: DayZone { state.withLock { $0.sums.zone } }
+
+    /// Bounds the records from now on. In another zone the sums are made anew, of the records that are kept.
+    func use(bound: Int, _ zone: DayZone) {
+        state.withLock { state in
+            state.bound = bound
+            guard state.sums.zone.name != zone.name else { return }
+            state.sums = UsageSums(zone)
+            for kept in state.kept[state.first...] { state.sums.add(kept) }
+        }
+    }
+
+    func reopen() {}
+
+    func write(_ records: ArraySlice<UsageRecord>) -> Int {
+        state.withLock { state in
+            for record in records { append(record, to: &state) }
+            while state.count > state.bound || !budget.covers(state.heldBytes, &state.hold) {
+                guard state.removeOldest() else { break }
+            }
+            state.compact()
+            if state.sums.rows.count > Self.maxSums { state.sums.removeOldestDays(downTo: Self.maxSums / 2) }
+        }
+        return records.count
+    }
+
+    private func append(_ record: UsageRecord, to state: inout State) {
+        state.sums.add(record)
+        let bytes = Self.recordBytes + record.textBytes
+        if !record.isOfRequest {
+            // Calls come behind their request.
+            guard state.count > 0, case let last = state.kept.count - 1,
+                state.kept[last].request.requestID == record.requestID
+            else { return }
+            state.kept[last].calls.append(record)
+            state.kept[last].bytes += bytes
+            state.bytes += bytes
+            return
+        }
+        state.lastID = UsageSchema.sqliteID(record, after: state.lastID)
+        state.kept.append(Kept(id: state.lastID, request: record, bytes: bytes + Self.keptBytes))
+        state.bytes += bytes + Self.keptBytes
+    }
+
+    /// Deletes requests with their calls, and takes them out of the sums. Returns the number of requests that were there.
+    func delete(_ ids: [RecordID]) -> Int {
+        let numbers = Set(ids.compactMap { if case .number(let number) = $0 { number } else { nil } })
+        return state.withLock { state in
+            let gone = state.kept[state.first...].filter { numbers.contains($0.id) }
+            guard !gone.isEmpty else { return 0 }
+            for kept in gone {
+                state.sums.add(kept, -1)
+                state.bytes -= kept.bytes
+            }
+            state.kept = state.kept[state.first...].filter { !numbers.contains($0.id) }
+            state.first = 0
+            return gone.count
+        }
+    }
+
+    // MARK: Reading
+
+    func page(_ query: RecordQuery, until end: LoopTime) -> RecordPage {
+        let keywords = query.filter.keywords.map { KeywordSearch($0) }
+        return state.withLock { state in
+            var collector = PageCollector<Int>(query)
+            let isDescending = query.order != .id || query.isDescending
+            var position: RecordID?
+            var isCut = false
+            for step in 0..<state.count {
+                let place = isDescending ? state.kept.count - 1 - step : state.first + step
+                let kept = state.kept[place]
+                position = .number(kept.id)
+                if step % 1_024 == 1_023, LoopTime.current() > end {
+                    isCut = true
+                    break
+                }
+                guard query.filter.includes(kept.id), query.filter.matches(kept.request, keywords) else { continue }
+                collector.add(place, .init(kept.request, query.order))
+                if collector.isComplete { break }
+            }
+            var page = collector.page()
+            page.isPartial = isCut
+            page.records = collector.ids().map { Self.stored(state.kept[$0]).record }
+            if isCut { page.goOn(after: position, query) }
+            return page
+        }
+    }
+
+    func request(_ id: RecordID, until end: LoopTime) -> StoredRequest? {
+        guard case .number(let number) = id else { return nil }
+        return state.withLock { state in
+            var (low, high) = (state.first, state.kept.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if state.kept[middle].id < number { low = middle + 1 } else { high = middle }
+            }
+            guard low < state.kept.count, state.kept[low].id == number else { return nil }
+            return Self.stored(state.kept[low])
+        }
+    }
+
+    private static func stored(_ kept: Kept) -> StoredRequest {
+        StoredRequest(.number(kept.id), kept.request, kept.calls)
+    }
+
+    func table(_ query: UsageQuery, until end: LoopTime) -> UsageTable {
+        let rows = state.withLock { $0.sums.rows }
+        return UsageTable(query, rows)
+    }
+
+    func count(since start: Int, into minutes: inout [UsageOverview.Minute], until end: LoopTime) -> Bool {
+        var found = minutes
+        state.withLock { state in
+            for kept in state.kept[state.first...].reversed() {
+                // Times follow the ids, but for steps of the clock.
+                if kept.id < UsageSchema.firstSQLiteID(at: start) { break }
+                guard kept.request.timeMilliseconds >= start else { continue }
+                let errors = kept.request.isSuccess ? 0 : 1
+                found.add(1, errors: errors, atMinute: kept.request.timeMilliseconds / 60_000)
+            }
+        }
+        minutes = found
+        return true
+    }
+}
+
+extension MemoryRecords.State {
+    /// Removes the oldest request; its sums stay. Returns false if there is none.
+    fileprivate mutating func removeOldest() -> Bool {
+        guard count > 0 else { return false }
+        bytes -= kept[first].bytes
+        first += 1
+        return true
+    }
+
+    /// Gives back the room of removed requests, now and then.
+    fileprivate mutating func compact() {
+        guard first > 1_000, first > kept.count / 4 else { return }
+        kept.removeFirst(first)
+        first = 0
+    }
+}
+
+extension UsageSums {
+    fileprivate mutating func add(_ kept: MemoryRecords.Kept, _ sign: Int = 1) {
+        add(kept.request, sign)
+        for call in kept.calls { add(call, sign) }
+    }
+}
+
+extension UsageRecord {
+    /// The bytes of texts that do not fit into the record itself.
+    fileprivate var textBytes: Int {
+        let texts = [requestID, endpoint, caller, model, modelUsed, provider, error]
+        return texts.reduce(0) { sum, text in
+            guard let text, text.utf8.count > 15 else { return sum }
+            return sum + text.utf8.count + 32
+        }
+    }
+}

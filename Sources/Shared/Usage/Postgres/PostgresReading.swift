@@ -1,0 +1,88 @@
+import Engine
+
+/// Reads the tables of a PostgreSQL store for the command line.
+enum PostgresReading {
+    private static let connectSeconds = 10
+    private static let timeoutMilliseconds = 120_000
+
+    /// Returns nil if there are no tables.
+    static func summary(url: String, _ question: UsageQuestion) throws(UsageFailure) -> UsageSummary? {
+        let address = try PostgresStore.address(url)
+        do throws(PostgresFailure) {
+            let connection = try PostgresConnection.open(
+                address,
+                connectSeconds: connectSeconds,
+                timeoutMilliseconds: timeoutMilliseconds
+            )
+            guard try has(UsageSchema.postgresTable, connection) else { return nil }
+            guard try has(UsageSchema.postgresSums, connection) else {
+                let text = "an older relay made the tables; start this one once, which brings them up to date"
+                throw PostgresFailure(text: text)
+            }
+            // All that is read is of one moment.
+            _ = try connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            let state = try PostgresState(connection)
+            let query = question.query(today: state.zone.today)
+            let isSummed = state.lastPartialDay.map { $0 < query.first?.number ?? .min } ?? true
+            let table = isSummed ? try state.sums(query, connection) : try records(query, state.zone, connection)
+            return UsageSummary(question, in: state.zone, table)
+        } catch {
+            throw UsageFailure("USAGE_DATABASE_URL: \(error.text)")
+        }
+    }
+
+    private static func has(_ table: String, _ connection: PostgresConnection) throws(PostgresFailure) -> Bool {
+        let found = try connection.run("SELECT to_regclass('\(table)')").first?.first ?? nil
+        return found != nil
+    }
+
+    /// Sums up the records themselves, where some are not in the sums yet.
+    private static func records(
+        _ query: UsageQuery,
+        _ zone: DayZone,
+        _ connection: PostgresConnection
+    ) throws(PostgresFailure) -> UsageTable {
+        let start = query.first.map { zone.startMilliseconds(of: $0) } ?? 0
+        let table = "\(UsageSchema.postgresTable) WHERE time >= \(start)"
+        let newest = try connection.run("SELECT max(time) FROM \(table)").first?.first ?? nil
+        let days = PostgresValues()
+        DayStarts(zone, from: start, to: newest.flatMap { Int($0) } ?? start).append(to: days)
+        let found = try connection.run(
+            PostgresSumsSQL.select(from: table, starts: "$1", days: "$2", process: "0"),
+            days
+        )
+        return UsageTable(query, found.map { DailySum.row(PostgresRow(columns: $0), at: 1) })
+    }
+}
+
+/// The zone of the sums, and the days that they do not cover yet.
+struct PostgresState {
+    let zone: DayZone
+    /// The last day that may lack records; nil if none does.
+    let lastPartialDay: Int?
+
+    /// A record's time may be before that of one with a lower number by the duration of a request.
+    private static let slackDays = 1
+
+    init(_ connection: PostgresConnection) throws(PostgresFailure) {
+        let name = try connection.run("SELECT zone FROM \(PostgresSumsSQL.zone)").first?.first ?? nil
+        let newest = try connection.run("SELECT max(time) FROM (\(PostgresSumsSQL.unsummed)) AS unsummed").first?.first
+        let zone = DayZone(named: name ?? "UTC")
+        self.zone = zone
+        lastPartialDay = (newest ?? nil).flatMap { Int($0) }
+            .map { zone.day(atMilliseconds: $0).number + Self.slackDays }
+    }
+
+    func sums(_ query: UsageQuery, _ connection: PostgresConnection) throws(PostgresFailure) -> UsageTable {
+        let sql = UsageTableSQL(query, .postgres)
+        var table = UsageTable()
+        if let sum = try connection.run(sql.sum, PostgresValues(sql.values)).first {
+            table.sum = UsageTableSQL.figures(PostgresRow(columns: sum), at: 0)
+        }
+        for row in try connection.run(sql.rows, PostgresValues(sql.values)) {
+            table.append(sql.row(PostgresRow(columns: row), partialUntil: lastPartialDay))
+        }
+        table.isPartial = sql.isPartial(until: lastPartialDay)
+        return table
+    }
+}

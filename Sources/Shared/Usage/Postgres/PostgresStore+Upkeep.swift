@@ -1,0 +1,49 @@
+import Engine
+
+// Work that no request waits for: the sums of old rows, retention, deletes.
+extension PostgresStore {
+    /// Between two steps others can write.
+    private static let stepMilliseconds = 20
+
+    /// Adds some old rows to the sums, and deletes some that are too old. Connects if nothing has been written yet.
+    package func advance() -> Int? {
+        do throws(UsageFailure) {
+            try access { connection throws(PostgresFailure) in
+                hasUnsummed = try PostgresSums(connection).advance(calendar.zone)
+                keepUp(connection)
+            }
+        } catch {
+            warn("the usage database cannot be used", error.cause)
+            return Self.upkeepSeconds * 1_000
+        }
+        return hasUnsummed ? Self.stepMilliseconds : Self.upkeepSeconds * 1_000
+    }
+
+    /// Deletes requests with their calls, and takes them out of the sums. Returns the number of requests that were there.
+    func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int {
+        try access { connection throws(PostgresFailure) in try PostgresSums(connection).delete(ids, calendar.zone) }
+    }
+
+    /// Deletes some of what is too old, now and then; at each write while there is much of it.
+    func keepUp(_ connection: PostgresConnection) {
+        let now = LoopTime.current()
+        guard days > 0, now >= nextUpkeep else { return }
+        nextUpkeep = now.adding(seconds: Self.upkeepSeconds)
+        let bound = Timestamp.now() - days * 86_400_000
+        do throws(PostgresFailure) {
+            let sums = PostgresSums(connection)
+            let count = try sums.deleteOldest(before: bound, rows: Self.mostDeleted, calendar.zone)
+            if count == Self.mostDeleted { nextUpkeep = .distantPast }
+        } catch {
+            // The rows are written all the same.
+            disconnect()
+            warn("old usage records cannot be deleted", error.text)
+        }
+    }
+
+    private func warn(_ event: StaticString, _ cause: String) {
+        guard !hasWarned else { return }
+        hasWarned = true
+        log.warning(event) { $0.add("cause", cause) }
+    }
+}

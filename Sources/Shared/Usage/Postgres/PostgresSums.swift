@@ -1,0 +1,172 @@
+import Engine
+
+/// Keeps the daily sums of a PostgreSQL database true while no request waits for it. Relays that share the database do this
+/// one at a time.
+struct PostgresSums {
+    /// A lock for the sums of old rows and for deletes: any number that others do not use.
+    private static let lock = 7_031_912_844_552
+    /// Rows that one step adds to the sums.
+    private static let rowsOfStep = 2_000
+
+    let connection: PostgresConnection
+    private let table = UsageSchema.postgresTable
+
+    init(_ connection: PostgresConnection) { self.connection = connection }
+
+    /// Makes a zone that of the sums. If it was another one, or if an older relay may have deleted rows that are in the
+    /// sums, all rows are summed anew, in steps.
+    static func setZone(_ name: String, _ connection: PostgresConnection) throws(PostgresFailure) {
+        let (zone, table) = (PostgresSumsSQL.zone, PostgresSumsSQL.table)
+        let values = PostgresValues()
+        values.add(name)
+        let found = try connection.run("SELECT zone = $1 AND NOT is_mixed FROM \(zone)", values).first?.first ?? nil
+        if found == "t" { return }
+        try PostgresSums(connection).transaction(isWaiting: true) { () throws(PostgresFailure) in
+            let values = PostgresValues()
+            values.add(name)
+            // Waits for the batches that are being written, and holds up later ones.
+            _ = try connection.run("UPDATE \(zone) SET zone = $1, is_mixed = false", values)
+            _ = try connection.run("DELETE FROM \(table)")
+            _ = try connection.run("UPDATE \(PostgresSumsSQL.processes) SET summed_from = summed_to + 1")
+        }
+    }
+
+    /// Adds some rows to the sums that are in none: those of older relays, all of them after a change of the zone.
+    ///
+    /// - Returns: whether more are left.
+    func advance(_ zone: DayZone) throws(PostgresFailure) -> Bool {
+        _ = try connection.run(PostgresSumsSQL.discover)
+        let isMore = try transaction(isWaiting: false) { () throws(PostgresFailure) in
+            let newest = try connection.run("\(PostgresSumsSQL.unsummed) ORDER BY time DESC LIMIT 1").first
+            guard let newest, let process = newest[0], let from = newest[1], let to = newest[2] else { return false }
+            let isAbove = newest[4] == "t"
+            let rows = isAbove ? "number > \(to) ORDER BY number" : "number < \(from) ORDER BY number DESC"
+            let span = try connection.run(
+                """
+                SELECT min(number), max(number), min(time), max(time) FROM (
+                    SELECT number, time FROM \(table) WHERE process = \(process) AND \(rows) LIMIT \(Self.rowsOfStep)
+                ) AS step
+                """
+            )
+            guard let bounds = span.first?.compactMap({ $0.flatMap { Int($0) } }), bounds.count == 4 else {
+                return false
+            }
+            let days = PostgresValues()
+            DayStarts(zone, from: bounds[2], to: bounds[3]).append(to: days)
+            let step = "\(table) WHERE process = \(process) AND number BETWEEN \(bounds[0]) AND \(bounds[1])"
+            _ = try connection.run(PostgresSumsSQL.add(from: step, starts: "$1", days: "$2"), days)
+            let change = isAbove ? "summed_to = \(bounds[1])" : "summed_from = \(bounds[0])"
+            _ = try connection.run("UPDATE \(PostgresSumsSQL.processes) SET \(change) WHERE process = \(process)")
+            // An older relay is at work, which deletes old rows without telling the sums.
+            if isAbove { _ = try connection.run("UPDATE \(PostgresSumsSQL.zone) SET is_mixed = true") }
+            return true
+        }
+        // There may be more if another relay is at it.
+        return isMore ?? true
+    }
+
+    /// Deletes some rows that are older than a time.
+    ///
+    /// - Returns: the number of those; nil if another relay is at it.
+    func deleteOldest(before bound: Int, rows limit: Int, _ zone: DayZone) throws(PostgresFailure) -> Int? {
+        try transaction(isWaiting: false) { () throws(PostgresFailure) in
+            let oldest = try connection.run("SELECT min(time) FROM \(table)").first?.first ?? nil
+            guard let oldest = oldest.flatMap({ Int($0) }), oldest < bound else { return 0 }
+            let days = PostgresValues()
+            DayStarts(zone, from: oldest, to: bound).append(to: days)
+            let condition = """
+                (process, number) IN (
+                    SELECT process, number FROM \(table) WHERE time < \(bound) ORDER BY time LIMIT \(limit)
+                )
+                """
+            let count = try connection.run(PostgresSumsSQL.delete(condition), days).first?.first ?? nil
+            if count != "0" {
+                _ = try connection.run("DELETE FROM \(PostgresSumsSQL.table) WHERE requests = 0 AND calls = 0")
+            }
+            return count.flatMap { Int($0) } ?? 0
+        }
+    }
+
+    /// Deletes requests with their calls. Returns the number of requests that were there.
+    func delete(_ ids: [RecordID], _ zone: DayZone) throws(PostgresFailure) -> Int {
+        let count = try transaction(isWaiting: true) { () throws(PostgresFailure) in
+            var count = 0
+            for case .triple(_, let process, let number) in ids {
+                let found = try PostgresRequestRows.rows(process, number, connection)
+                guard let last = found.last else { continue }
+                let times = found.map(\.record.timeMilliseconds)
+                let days = PostgresValues()
+                DayStarts(zone, from: times.min() ?? 0, to: times.max() ?? 0).append(to: days)
+                let condition = "process = \(process) AND number BETWEEN \(number) AND \(last.number)"
+                _ = try connection.run(PostgresSumsSQL.delete(condition), days)
+                count += 1
+            }
+            _ = try connection.run("DELETE FROM \(PostgresSumsSQL.table) WHERE requests = 0 AND calls = 0")
+            return count
+        }
+        return count ?? 0
+    }
+
+    /// Calls `body` in a transaction under the lock of the sums.
+    ///
+    /// - Parameter isWaiting: whether to wait for a relay that has the lock.
+    /// - Returns: the result of `body`; nil if another relay has the lock.
+    @discardableResult
+    private func transaction<Result>(
+        isWaiting: Bool,
+        _ body: () throws(PostgresFailure) -> Result
+    ) throws(PostgresFailure) -> Result? {
+        _ = try connection.run("BEGIN")
+        if isWaiting {
+            _ = try connection.run("SELECT pg_advisory_xact_lock(\(Self.lock))")
+        } else if try connection.run("SELECT pg_try_advisory_xact_lock(\(Self.lock))").first?.first != "t" {
+            _ = try connection.run("ROLLBACK")
+            return nil
+        }
+        let result = try body()
+        _ = try connection.run("COMMIT")
+        return result
+    }
+}
+
+/// The rows of a request and of its calls, which have the numbers behind it.
+enum PostgresRequestRows {
+    private static let mostCalls = 200
+
+    /// The row of the request first; none if no request has that number.
+    static func rows(
+        _ process: Int,
+        _ number: Int,
+        _ connection: PostgresConnection
+    ) throws(PostgresFailure) -> [(number: Int, record: UsageRecord)] {
+        let names = UsageSchema.columns.joined(separator: ",")
+        let found = try connection.run(
+            """
+            SELECT number,\(names) FROM \(UsageSchema.postgresTable) WHERE process = \(process) \
+            AND number BETWEEN \(number) AND \(number &+ mostCalls) ORDER BY number
+            """
+        )
+        var rows: [(number: Int, record: UsageRecord)] = []
+        for columns in found {
+            let row = PostgresRow(columns: columns)
+            let next = (number: row.number(at: 0) ?? 0, record: UsageRecord(row, at: 1))
+            guard let first = rows.first else {
+                guard next.number == number, next.record.isOfRequest else { return [] }
+                rows.append(next)
+                continue
+            }
+            guard !next.record.isOfRequest, next.record.requestID == first.record.requestID else { break }
+            rows.append(next)
+        }
+        return rows
+    }
+}
+
+/// A row as the server sends it.
+struct PostgresRow: UsageRow {
+    let columns: [String?]
+
+    func number(at position: Int) -> Int? { text(at: position).flatMap { Int($0) } }
+    func flag(at position: Int) -> Bool { text(at: position) == "t" }
+    func text(at position: Int) -> String? { columns.indices.contains(position) ? columns[position] : nil }
+}

@@ -1,0 +1,129 @@
+package import Engine
+
+/// Reads the kept records for operators and callers, on a thread of its own and by a connection that cannot write.
+///
+/// A query ends after a second, with what was found so far. All functions throw a `UsageFailure` if the place cannot be
+/// read, or if too many queries wait. Its cause is for the log: it has no secret, but may name hosts and files.
+package final class RecordReader: Sendable {
+    private static let queryMilliseconds = 1_000
+    private static let maxWaiting = 64
+    /// The longest wait for a result: that of some slow queries before it.
+    private static let resultNanoseconds: UInt64 = 10_000_000_000
+
+    private let source: any RecordSource
+    private let delete: @Sendable ([RecordID]) throws(UsageFailure) -> Int
+    private let worker = Worker(bound: RecordReader.maxWaiting)
+    private let overviews = Lock(OverviewMemory())
+    private let currentZone: @Sendable () -> DayZone
+
+    /// - Parameter delete: deletes records on the thread of their store, and waits for it.
+    init(
+        _ source: any RecordSource,
+        zone: @escaping @Sendable () -> DayZone,
+        delete: @escaping @Sendable ([RecordID]) throws(UsageFailure) -> Int
+    ) {
+        self.source = source
+        currentZone = zone
+        self.delete = delete
+    }
+
+    /// The zone in which days begin.
+    package var zone: DayZone { currentZone() }
+
+    package func stop() { worker.stop() }
+
+    /// Returns the records of requests that match, the newest first if the query says nothing else. A record is found at
+    /// most a second after the end of its request.
+    package func records(_ query: RecordQuery, on loop: EventLoop) async throws(UsageFailure) -> RecordPage {
+        try await result(on: loop) { [source] end throws(UsageFailure) in try source.page(query, until: end) }
+    }
+
+    /// Returns the record of a request and those of its calls; nil if there is none of that id.
+    package func request(_ id: RecordID, on loop: EventLoop) async throws(UsageFailure) -> StoredRequest? {
+        try await result(on: loop) { [source] end throws(UsageFailure) in try source.request(id, until: end) }
+    }
+
+    /// Deletes the records of requests with those of their calls, and takes them out of the sums.
+    ///
+    /// - Returns: the number of requests that were deleted; other ids are of records that are gone.
+    package func delete(_ ids: [RecordID], on loop: EventLoop) async throws(UsageFailure) -> Int {
+        try await result(on: loop) { [delete] _ throws(UsageFailure) in try delete(ids) }
+    }
+
+    /// Returns sums of records.
+    package func usage(_ query: UsageQuery, on loop: EventLoop) async throws(UsageFailure) -> UsageTable {
+        try await result(on: loop) { [source] end throws(UsageFailure) in try source.table(query, until: end) }
+    }
+
+    /// Returns the minutes of the last hour, and the sums of today and yesterday; at most a second old, however many ask.
+    package func overview(on loop: EventLoop) async throws(UsageFailure) -> UsageOverview {
+        if let known = overviews.withLock({ $0.known(at: .current()) }) { return known }
+        return try await result(on: loop) { [self] end throws(UsageFailure) in
+            // Another query may have asked meanwhile.
+            if let known = overviews.withLock({ $0.known(at: .current()) }) { return known }
+            var memory = overviews.withLock { $0 }
+            let overview = try memory.renewed(from: source, zone, until: end)
+            overviews.withLock { $0 = memory }
+            return overview
+        }
+    }
+
+    private func result<Value: Sendable>(
+        on loop: EventLoop,
+        of query: @escaping @Sendable (LoopTime) throws(UsageFailure) -> Value
+    ) async throws(UsageFailure) -> Value {
+        let result = await worker.result(on: loop, withinNanoseconds: Self.resultNanoseconds) {
+            let end = LoopTime.current().adding(milliseconds: Self.queryMilliseconds)
+            return Result { () throws(UsageFailure) in try query(end) }
+        }
+        guard let result else { throw UsageFailure("too many queries wait for the usage records") }
+        return try result.get()
+    }
+}
+
+/// The last overview. Minutes that are long over are not read again.
+private struct OverviewMemory: Sendable {
+    private static let minutes = 60
+    private static let minuteMilliseconds = 60_000
+    /// Relays that share a database write their records some seconds late: minutes as old as this do not change.
+    private static let openMinutes = 3
+    private static let freshMilliseconds = 1_000
+
+    private var overview = UsageOverview()
+    private var madeAt = LoopTime.distantPast
+
+    func known(at now: LoopTime) -> UsageOverview? {
+        now.milliseconds(since: madeAt) < Self.freshMilliseconds && !overview.minutes.isEmpty ? overview : nil
+    }
+
+    mutating func renewed(
+        from source: any RecordSource,
+        _ zone: DayZone,
+        until end: LoopTime
+    ) throws(UsageFailure) -> UsageOverview {
+        var next = UsageOverview()
+        let last = Timestamp.now() / Self.minuteMilliseconds * Self.minuteMilliseconds
+        let first = last - (Self.minutes - 1) * Self.minuteMilliseconds
+        // Minutes that were long over when an earlier overview read them.
+        let firstOpen = (overview.minutes.last?.startMilliseconds ?? first) - Self.openMinutes * Self.minuteMilliseconds
+        var kept =
+            overview.isPartial
+            ? [] : overview.minutes.filter { first <= $0.startMilliseconds && $0.startMilliseconds <= firstOpen }
+        if kept.first?.startMilliseconds != first { kept = [] }
+        let start = kept.last.map { $0.startMilliseconds + Self.minuteMilliseconds } ?? first
+        var open = stride(from: start, through: last, by: Self.minuteMilliseconds)
+            .map { UsageOverview.Minute(startMilliseconds: $0) }
+        next.isPartial = !(try source.count(since: start, into: &open, until: end))
+        next.minutes = kept + open
+        let today = zone.today
+        let yesterday = today.adding(days: -1)
+        let table = try source.table(UsageQuery(by: [.day], from: yesterday, to: today), until: end)
+        for row in table.rows {
+            if row.values == [today.text] { next.today = row.figures }
+            if row.values == [yesterday.text] { next.yesterday = row.figures }
+        }
+        next.isPartial = next.isPartial || table.isPartial
+        (overview, madeAt) = (next, .current())
+        return next
+    }
+}

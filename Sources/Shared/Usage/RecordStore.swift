@@ -1,0 +1,81 @@
+package import Engine
+
+/// A place that keeps records and can be read: a database, or the process's memory.
+package struct RecordStore: Sendable {
+    /// The time for which records wait for a database, so that they are written together: what the end of the process by
+    /// force may cost.
+    private static let gatheringMilliseconds = 250
+    private static let deleteMilliseconds = 10_000
+
+    package let queue: UsageQueue
+    package let reader: RecordReader
+    /// The records in memory; nil if a database has them.
+    private(set) var memory: MemoryRecords?
+
+    private init(
+        _ name: String,
+        _ store: any UsageStore,
+        _ source: any RecordSource,
+        _ zone: @escaping @Sendable () -> DayZone,
+        _ log: Log,
+        delete: @escaping @Sendable ([RecordID]) throws(UsageFailure) -> Int
+    ) {
+        let queue = UsageQueue(name, store, gatheringMilliseconds: Self.gatheringMilliseconds, log)
+        self.queue = queue
+        reader = RecordReader(source, zone: zone) { ids throws(UsageFailure) in
+            try Self.result(on: queue) { () throws(UsageFailure) in try delete(ids) }
+        }
+    }
+
+    /// Returns the store of the database that is set; nil if none is.
+    ///
+    /// - Throws: if nothing can ever be written there, with the fix. A server that is away may come back.
+    package static func database(_ settings: UsageDatabaseSettings?, _ log: Log) throws(UsageFailure) -> RecordStore? {
+        guard let settings else { return nil }
+        let zone = settings.zone
+        switch settings.place {
+        case .folder(let folder):
+            let store = SQLiteStore(folder: folder, days: settings.days, mostBytes: settings.mostBytes, zone: zone, log)
+            try store.check()
+            return RecordStore("sqlite", store, SQLiteRecords(folder: folder), { zone }, log, delete: store.delete)
+        case .server(let url):
+            let store = try PostgresStore(url: url, days: settings.days, zone: zone, log)
+            return RecordStore("postgres", store, try PostgresRecords(url: url), { zone }, log, delete: store.delete)
+        }
+    }
+
+    /// Returns a store in memory.
+    ///
+    /// - Parameter bound: the most requests.
+    package static func memory(bound: Int, _ zone: DayZone, _ budget: MemoryBudget, _ log: Log) -> RecordStore {
+        let records = MemoryRecords(bound: bound, zone, budget)
+        var store = RecordStore("memory", records, records, { records.zone }, log) { records.delete($0) }
+        store.memory = records
+        return store
+    }
+
+    package func stop() {
+        reader.stop()
+        queue.stop()
+    }
+
+    /// Returns the result of work on the thread of the queue, which alone writes to the store.
+    private static func result<Value: Sendable>(
+        on queue: UsageQueue,
+        of work: @escaping @Sendable () throws(UsageFailure) -> Value
+    ) throws(UsageFailure) -> Value {
+        let result = Lock<Result<Value, UsageFailure>?>(nil)
+        let isDone = Signal()
+        queue.perform {
+            let value = Result { () throws(UsageFailure) in try work() }
+            result.withLock { $0 = value }
+            isDone.wake()
+        }
+        let end = LoopTime.current().adding(milliseconds: deleteMilliseconds)
+        while LoopTime.current() < end {
+            if let result = result.withLock({ $0 }) { return try result.get() }
+            isDone.wait(until: end)
+        }
+        throw UsageFailure("the usage database does not answer")
+    }
+}

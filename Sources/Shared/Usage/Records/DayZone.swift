@@ -1,0 +1,57 @@
+/// A time zone, by which days begin.
+package struct DayZone: Sendable {
+    /// The name as `ADMIN_TIMEZONE` has it.
+    package let name: String
+    private let rules: ZoneRules
+
+    package static let utc = DayZone("UTC", .utc)
+
+    private init(_ name: String, _ rules: ZoneRules) {
+        self.name = name
+        self.rules = rules
+    }
+
+    /// Creates the zone of that name from the machine's database; UTC if it has none of that name.
+    package init(named name: String) {
+        guard name != "UTC", let rules = ZoneRules(file: "/usr/share/zoneinfo/" + name) else {
+            self = .utc
+            return
+        }
+        self.init(name, rules)
+    }
+
+    init(named name: String, _ file: [UInt8]) {
+        self.init(name, ZoneRules(file) ?? .utc)
+    }
+
+    package var today: Day { day(atMilliseconds: Timestamp.now()) }
+
+    /// The day that holds a time, in milliseconds since 1970.
+    package func day(atMilliseconds milliseconds: Int) -> Day {
+        let second = floorDivide(milliseconds, by: 1_000)
+        return Day(number: floorDivide(second &+ rules.offset(atSecond: second), by: 86_400))
+    }
+
+    /// The first time of a day, in milliseconds since 1970.
+    package func startMilliseconds(of day: Day) -> Int {
+        let local = day.secondsSince1970
+        // Offsets are under a day: the start is that local time less one of the two offsets around it.
+        let candidates = [local - 86_400, local + 86_400].map { local - rules.offset(atSecond: $0) }
+        let hits = candidates.filter { local == $0 + rules.offset(atSecond: $0) }
+        if let first = hits.min() { return first * 1_000 }
+        // The clock leaps over midnight: the day begins with the leap.
+        return (rules.leap(between: candidates.min() ?? local, and: candidates.max() ?? local)) * 1_000
+    }
+
+    /// The times around one that are of the same day, for who asks for many times of one day.
+    func span(of milliseconds: Int) -> (day: Day, milliseconds: Range<Int>) {
+        let day = day(atMilliseconds: milliseconds)
+        let start = startMilliseconds(of: day)
+        return (day, start..<max(start + 1, startMilliseconds(of: day.adding(days: 1))))
+    }
+}
+
+func floorDivide(_ number: Int, by size: Int) -> Int {
+    let quotient = number / size
+    return number % size < 0 ? quotient - 1 : quotient
+}

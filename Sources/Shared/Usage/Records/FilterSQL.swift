@@ -1,0 +1,138 @@
+import Engine
+
+/// Conditions of SQL with numbered parameters, and the values of these.
+struct FilterSQL {
+    enum Dialect {
+        case sqlite
+        case postgres
+    }
+
+    enum Value {
+        case number(Int)
+        case text(String)
+    }
+
+    private let dialect: Dialect
+    private var conditions: [String] = []
+    private(set) var values: [Value] = []
+
+    init(_ dialect: Dialect) { self.dialect = dialect }
+
+    /// The conditions, all of which have to be true.
+    var condition: String { conditions.isEmpty ? trueText : conditions.map { "(\($0))" }.joined(separator: " AND ") }
+
+    private var trueText: String { dialect == .sqlite ? "1" : "TRUE" }
+
+    /// Adds a condition without a value.
+    mutating func add(_ condition: String) { conditions.append(condition) }
+
+    /// Adds what `condition` makes of the parameter's name.
+    mutating func add(_ value: Value, _ condition: (String) -> String) {
+        values.append(value)
+        conditions.append(condition((dialect == .sqlite ? "?" : "$") + "\(values.count)"))
+    }
+
+    /// Adds a comparison if there is a value.
+    mutating func add(_ column: String, _ comparison: String = "=", _ number: Int?) {
+        if let number { add(.number(number)) { "\(column) \(comparison) \($0)" } }
+    }
+
+    mutating func add(_ column: String, _ text: String?) {
+        if let text { add(.text(text)) { "\(column) = \($0)" } }
+    }
+
+    /// Adds the conditions of a filter on records of requests, but for `before`.
+    mutating func add(_ filter: RecordFilter) {
+        add("caller", filter.caller)
+        add("model", filter.model)
+        add("provider", filter.provider)
+        add("endpoint", filter.endpoint)
+        switch filter.outcome {
+        case .completed: add(dialect == .sqlite ? "success = 1" : "success")
+        case .failed: add(dialect == .sqlite ? "success = 0" : "NOT success")
+        case .status(let status): add("status", "=", status)
+        case nil: break
+        }
+        add("time", ">=", filter.fromMilliseconds)
+        add("time", "<", filter.toMilliseconds)
+        add("cost", ">=", filter.minCost?.millionths)
+        add("duration_ms", ">=", filter.minDurationMilliseconds)
+        guard let keywords = filter.keywords else { return }
+        let columns = ["request_id", "caller", "model", "provider", "endpoint", "error"]
+        let comparison = dialect == .sqlite ? "LIKE" : "ILIKE"
+        add(.text("%\(Self.escaped(keywords))%")) { name in
+            columns.map { "\($0) \(comparison) \(name) ESCAPE '\\'" }.joined(separator: " OR ")
+        }
+    }
+
+    /// Adds the conditions of a filter on daily sums: each day that has a matching record has a matching sum.
+    ///
+    /// - Parameter days: the days of the filter's times.
+    mutating func add(_ filter: RecordFilter, days: ClosedRange<Int>?) {
+        for (column, text) in [
+            ("caller", filter.caller), ("model", filter.model), ("provider", filter.provider),
+            ("endpoint", filter.endpoint),
+        ] {
+            add(column, text.map { $0.beginning(ofBytes: SumKey.textBound) })
+        }
+        add("day", ">=", days?.lowerBound)
+        add("day", "<=", days?.upperBound)
+        switch filter.outcome {
+        case .completed: add("requests > failed")
+        case .failed: add("failed > 0")
+        case .status(let status): add((200..<400).contains(status) ? "requests > failed" : "failed > 0")
+        case nil: add("requests > 0")
+        }
+    }
+
+    /// `%` and `_` stand for themselves.
+    private static func escaped(_ keywords: String) -> String {
+        var text: [UInt8] = []
+        for byte in keywords.beginning(ofBytes: RecordFilter.maxKeywordBytes).utf8 {
+            if byte == UInt8(ascii: "%") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "\\") {
+                text.append(UInt8(ascii: "\\"))
+            }
+            text.append(byte == 0 ? UInt8(ascii: "?") : byte)
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}
+
+extension RecordOrder {
+    /// The column of `UsageSchema.columns`; nil: the id.
+    var column: String? {
+        switch self {
+        case .id: nil
+        case .time: "time"
+        case .caller: "caller"
+        case .model: "model"
+        case .provider: "provider"
+        case .promptTokens: "prompt_tokens"
+        case .completionTokens: "completion_tokens"
+        case .cost: "cost"
+        case .endpoint: "endpoint"
+        case .duration: "duration_ms"
+        case .status: "status"
+        }
+    }
+
+    /// Whether the column holds texts.
+    var isText: Bool { [.caller, .model, .provider, .endpoint].contains(self) }
+}
+
+extension RecordFilter {
+    /// The days of the zone that hold the filter's times; nil if it has no times.
+    func days(in zone: DayZone) -> ClosedRange<Int>? {
+        guard fromMilliseconds != nil || toMilliseconds != nil else { return nil }
+        let first = fromMilliseconds.map { zone.day(atMilliseconds: $0).number } ?? Int(Int32.min)
+        let last = toMilliseconds.map { zone.day(atMilliseconds: $0 &- 1).number } ?? Int(Int32.max)
+        return first...max(first, last)
+    }
+
+    /// Whether the sums of all days count the matching records.
+    var isCountedBySums: Bool {
+        if readsRecords || before != nil || fromMilliseconds != nil || toMilliseconds != nil { return false }
+        if case .status = outcome { return false }
+        return ![caller, model, provider, endpoint].contains { $0.map { $0.utf8.count > SumKey.textBound } ?? false }
+    }
+}

@@ -1,0 +1,85 @@
+/// Chooses the records of a page among those that match, which come in the order of their ids.
+struct PageCollector<ID> {
+    /// The value that records are sorted by; what has none goes first.
+    struct SortValue: Comparable {
+        var number: Int?
+        var text: String?
+
+        static func < (one: SortValue, other: SortValue) -> Bool {
+            if one.number != other.number { return (one.number ?? .min) < (other.number ?? .min) }
+            return (one.text ?? "").utf8.lexicographicallyPrecedes((other.text ?? "").utf8)
+        }
+
+        static func == (one: SortValue, other: SortValue) -> Bool {
+            one.number == other.number && (one.text ?? "") == (other.text ?? "")
+        }
+    }
+
+    private let query: RecordQuery
+    /// The number of matching records, if it is known beforehand.
+    private let knownTotal: Int?
+    private let skipped: Int
+    /// The records that may stand on the page or before it.
+    private let needed: Int
+    private var candidates: [(value: SortValue, position: Int, id: ID)] = []
+    private var matched = 0
+
+    init(_ query: RecordQuery, knownTotal: Int? = nil) {
+        self.query = query
+        self.knownTotal = knownTotal
+        let size = min(max(1, query.recordsPerPage), RecordQuery.maxRecords)
+        skipped = min(max(0, query.page - 1), RecordQuery.maxTotal) * size
+        needed = min(skipped + size, RecordQuery.maxTotal)
+    }
+
+    /// Whether the order of the ids is that of the page.
+    private var isByID: Bool { query.order == .id }
+
+    /// Whether further records change nothing.
+    var isComplete: Bool {
+        guard isByID, matched >= needed else { return false }
+        return knownTotal != nil || matched > RecordQuery.maxTotal
+    }
+
+    /// The most further records that may change something, of those that come next in the order of the page.
+    var room: Int { isByID ? max(1, (knownTotal == nil ? RecordQuery.maxTotal + 1 : needed) - matched) : needed }
+
+    /// Counts matching records that stand on no page.
+    mutating func addUnlisted(_ count: Int) { matched += max(0, count) }
+
+    /// Adds a matching record.
+    mutating func add(_ id: ID, _ value: @autoclosure () -> SortValue) {
+        matched += 1
+        if isByID {
+            if matched > skipped, matched <= needed { candidates.append((SortValue(), matched, id)) }
+            return
+        }
+        candidates.append((value(), matched, id))
+        if candidates.count >= 2 * needed + 1_000 { sort() }
+    }
+
+    private mutating func sort() {
+        let isDescending = query.isDescending
+        candidates.sort { one, other in
+            if one.value == other.value { return one.position < other.position }
+            return isDescending ? one.value > other.value : one.value < other.value
+        }
+        candidates.removeLast(max(0, candidates.count - needed))
+    }
+
+    /// The ids of the page in its order.
+    mutating func ids() -> [ID] {
+        if isByID { return candidates.map(\.id) }
+        sort()
+        return candidates.dropFirst(skipped).map(\.id)
+    }
+
+    /// A page without its records.
+    func page() -> RecordPage {
+        var page = RecordPage()
+        let total = max(knownTotal ?? 0, matched)
+        page.total = min(total, RecordQuery.maxTotal)
+        page.isTotalBound = total > RecordQuery.maxTotal
+        return page
+    }
+}

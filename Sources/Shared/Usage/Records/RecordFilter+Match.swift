@@ -1,0 +1,73 @@
+import Engine
+
+extension RecordFilter {
+    /// Whether the id is below `before`.
+    func includes(_ id: Int) -> Bool {
+        if case .number(let before)? = before { id < before } else { true }
+    }
+
+    /// Whether a record of a request matches, as `FilterSQL` has it.
+    ///
+    /// - Parameter search: that of the keywords.
+    func matches(_ record: UsageRecord, _ search: KeywordSearch?) -> Bool {
+        let fields = [
+            (caller, record.caller), (model, record.model), (provider, record.provider), (endpoint, record.endpoint),
+        ]
+        for (wanted, found) in fields where wanted != nil && wanted != found { return false }
+        switch outcome {
+        case .completed: if !record.isSuccess { return false }
+        case .failed: if record.isSuccess { return false }
+        case .status(let status): if record.status != status { return false }
+        case nil: break
+        }
+        if let fromMilliseconds, record.timeMilliseconds < fromMilliseconds { return false }
+        if let toMilliseconds, record.timeMilliseconds >= toMilliseconds { return false }
+        if let minCost, record.cost.map({ $0 < minCost }) ?? true { return false }
+        if let minDurationMilliseconds, record.durationMilliseconds < minDurationMilliseconds { return false }
+        guard let search else { return true }
+        return [record.requestID, record.caller, record.model, record.provider, record.endpoint, record.error]
+            .contains { $0.map(search.finds) ?? false }
+    }
+}
+
+/// Looks for keywords in texts; ASCII letters stand for both cases.
+struct KeywordSearch {
+    private let lowercased: [UInt8]
+
+    init(_ keywords: String) {
+        lowercased = keywords.beginning(ofBytes: RecordFilter.maxKeywordBytes).utf8.map(Self.lower)
+    }
+
+    func finds(in text: String) -> Bool {
+        text.withBytes { text in
+            guard text.count >= lowercased.count else { return false }
+            for start in 0...(text.count - lowercased.count) {
+                var length = 0
+                while length < lowercased.count, Self.lower(text[start + length]) == lowercased[length] { length += 1 }
+                if length == lowercased.count { return true }
+            }
+            return false
+        }
+    }
+
+    private static func lower(_ byte: UInt8) -> UInt8 { (65...90).contains(byte) ? byte + 32 : byte }
+}
+
+extension PageCollector.SortValue {
+    /// The value of a record by which a list is sorted.
+    init(_ record: UsageRecord, _ order: RecordOrder) {
+        switch order {
+        case .id: break
+        case .time: number = record.timeMilliseconds
+        case .caller: text = record.caller
+        case .model: text = record.model
+        case .provider: text = record.provider
+        case .promptTokens: number = record.keptPromptTokens
+        case .completionTokens: number = record.keptCompletionTokens
+        case .cost: number = record.cost?.millionths
+        case .endpoint: text = record.endpoint
+        case .duration: number = record.durationMilliseconds
+        case .status: number = record.status
+        }
+    }
+}

@@ -1,0 +1,45 @@
+package import Engine
+
+/// The id of a kept record. Ids of one place are ordered by age, and none is used twice.
+package enum RecordID: Sendable, Hashable {
+    /// A record of SQLite or of the memory. JavaScript's numbers hold it exactly until the year 2039.
+    case number(Int)
+    /// A record of PostgreSQL, where several processes write: the time in milliseconds since 1970, the number of the
+    /// process, and that of the record among those of the process.
+    case triple(time: Int, process: Int, number: Int)
+
+    private static let textLimitBytes = 64
+
+    /// Reads an id as `text` writes it; nil if the text is no id.
+    package init?(_ text: UnsafeRawBufferPointer) {
+        guard text.count <= Self.textLimitBytes else { return nil }
+        let parts = text.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false).map { part in
+            part.allSatisfy { (48...57).contains($0) } ? Int(String(decoding: part, as: UTF8.self)) : nil
+        }
+        switch (parts.count, parts.first ?? nil) {
+        case (1, let number?): self = .number(number)
+        case (3, let time?):
+            guard let process = parts[1], let number = parts[2] else { return nil }
+            self = .triple(time: time, process: process, number: number)
+        default: return nil
+        }
+    }
+
+    /// The id in a URL: digits, of PostgreSQL three numbers with `-` between them.
+    package var text: String {
+        switch self {
+        case .number(let number): "\(number)"
+        case .triple(let time, let process, let number): "\(time)-\(process)-\(number)"
+        }
+    }
+}
+
+extension RecordID: JSONWritable {
+    /// Appends a number, of PostgreSQL a string.
+    package func appendJSON(to out: inout ByteBuffer) {
+        switch self {
+        case .number(let number): number.appendJSON(to: &out)
+        case .triple: text.appendJSON(to: &out)
+        }
+    }
+}

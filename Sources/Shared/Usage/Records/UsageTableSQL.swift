@@ -1,0 +1,95 @@
+import Engine
+
+/// The statements that answer a query for sums.
+struct UsageTableSQL {
+    private let query: UsageQuery
+    private let table: String
+    private let condition: String
+    let values: [FilterSQL.Value]
+
+    init(_ query: UsageQuery, _ dialect: FilterSQL.Dialect) {
+        self.query = query
+        table = dialect == .sqlite ? "sums" : UsageSchema.postgresSums
+        var filter = FilterSQL(dialect)
+        filter.add("day", ">=", query.first?.number)
+        filter.add("day", "<=", query.last?.number)
+        filter.add("caller", query.caller.map { $0.beginning(ofBytes: SumKey.textBound) })
+        filter.add("\(query.countsCalls ? "calls" : "requests") <> 0")
+        condition = filter.condition
+        values = filter.values
+    }
+
+    private var sums: String {
+        UsageSchema.sumColumns(ofCalls: query.countsCalls).map { "sum(\($0))" }.joined(separator: ",")
+    }
+
+    /// One row of seven numbers.
+    var sum: String { "SELECT \(sums) FROM \(table) WHERE \(condition)" }
+
+    /// Rows of the dimensions and seven numbers.
+    var rows: String {
+        let names = query.dimensions.map(\.rawValue).joined(separator: ",")
+        let positions = query.dimensions.indices.map { "\($0 + 1)" }
+        let count = query.dimensions.count + 1
+        let day = query.dimensions.firstIndex(of: .day).map { ["\($0 + 1)"] } ?? []
+        let order = (day + ["\(count) DESC"] + positions).joined(separator: ",")
+        let groups = positions.joined(separator: ",")
+        return
+            "SELECT \(names),\(sums) FROM \(table) WHERE \(condition) GROUP BY \(groups) ORDER BY \(order) LIMIT \(UsageQuery.maxRows + 1)"
+    }
+
+    /// - Parameter day: the last day that may lack records.
+    func isPartial(until day: Int?) -> Bool { day.map { $0 >= query.first?.number ?? .min } ?? false }
+
+    func row(_ row: some UsageRow, partialUntil lastPartial: Int?) -> UsageTable.Row {
+        var isPartial = isPartial(until: lastPartial)
+        let values = query.dimensions.enumerated().map { position, dimension in
+            if dimension == .day {
+                let day = row.number(at: position) ?? 0
+                isPartial = lastPartial.map { day <= $0 } ?? false
+                return Day(number: day).text as String?
+            }
+            return row.text(at: position).flatMap { $0.isEmpty ? nil : $0 }
+        }
+        return UsageTable.Row(
+            values: values,
+            figures: Self.figures(row, at: query.dimensions.count),
+            isPartial: isPartial
+        )
+    }
+
+    static func figures(_ row: some UsageRow, at first: Int) -> UsageFigures {
+        Tally(row, at: first).figures
+    }
+}
+
+extension UsageTable {
+    /// Appends a row, as far as there is room.
+    mutating func append(_ row: Row) {
+        if rows.count < UsageQuery.maxRows { rows.append(row) } else { isCut = true }
+    }
+}
+
+extension [UsageOverview.Minute] {
+    /// - Parameter minute: the number of the minute since 1970.
+    mutating func add(_ requests: Int, errors: Int, atMinute minute: Int) {
+        guard let first = first?.startMilliseconds, case let position = minute - first / 60_000,
+            indices.contains(position)
+        else { return }
+        self[position].requests += requests
+        self[position].errors += errors
+    }
+}
+
+extension StoredRequest {
+    /// - Parameters:
+    ///   - request: the record, perhaps with its only call.
+    ///   - calls: the records of other calls.
+    init(_ id: RecordID, _ request: UsageRecord, _ calls: [UsageRecord]) {
+        let calls = (request.onlyCall.map { [$0] } ?? []) + calls
+        var plain = request
+        plain.subject = .request
+        let status = calls.last { $0.status != nil }?.status
+        self.init(record: StoredRecord(id, plain, lastCallStatus: status), calls: calls)
+    }
+}

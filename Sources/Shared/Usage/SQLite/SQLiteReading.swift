@@ -1,0 +1,79 @@
+import CSQLite
+import Engine
+import Glibc
+
+/// Reads the file of an SQLite store for the command line, also while a relay writes there.
+enum SQLiteReading {
+    private static let busyMilliseconds: Int32 = 5_000
+
+    /// Returns nil if there is no file.
+    static func summary(folder: String, _ question: UsageQuestion) throws(UsageFailure) -> UsageSummary? {
+        let path = "\(folder)/\(SQLiteStore.fileName)"
+        guard access(path, F_OK) == 0 else {
+            if errno == ENOENT { return nil }
+            throw UsageFailure.system(path)
+        }
+        do throws(SQLiteFailure) {
+            do throws(SQLiteFailure) {
+                return try summary(try SQLiteDatabase.open(path, .read, busyMilliseconds: busyMilliseconds), question)
+            } catch {
+                // Without a journal nobody writes, and where nothing can be made there cannot be one.
+                guard error.code == SQLITE_CANTOPEN, access(path + "-wal", F_OK) != 0 else { throw error }
+                let database = try SQLiteDatabase.open(path, .readAlone, busyMilliseconds: busyMilliseconds)
+                return try summary(database, question)
+            }
+        } catch {
+            throw UsageFailure("\(path): \(error.text)")
+        }
+    }
+
+    private static func summary(
+        _ database: SQLiteDatabase,
+        _ question: UsageQuestion
+    ) throws(SQLiteFailure) -> UsageSummary? {
+        let (version, known) = (try database.number("PRAGMA user_version"), UsageSchema.sqliteSteps.count)
+        if version == 0 { return nil }
+        guard version <= known else {
+            throw SQLiteFailure(code: SQLITE_ERROR, text: SQLiteStore.newer(version, than: known))
+        }
+        guard version == known else {
+            let text = "an older relay wrote it (schema \(version)); start this one once, which brings it up to date"
+            throw SQLiteFailure(code: SQLITE_ERROR, text: text)
+        }
+        // All that is read is of one moment.
+        try database.execute("BEGIN")
+        defer { database.rollBack() }
+        let state = try SQLiteState(database)
+        let query = question.query(today: state.zone.today)
+        let isSummed = state.lastPartialDay.map { $0 < query.first?.number ?? .min } ?? true
+        let table = isSummed ? try sums(query, database) : try records(query, state.zone, database)
+        return UsageSummary(question, in: state.zone, table)
+    }
+
+    private static func sums(_ query: UsageQuery, _ database: SQLiteDatabase) throws(SQLiteFailure) -> UsageTable {
+        let sql = UsageTableSQL(query, .sqlite)
+        var table = UsageTable()
+        let sum = try database.prepare(sql.sum, sql.values)
+        if try sum.step() { table.sum = UsageTableSQL.figures(sum, at: 0) }
+        let rows = try database.prepare(sql.rows, sql.values)
+        while try rows.step() { table.append(sql.row(rows, partialUntil: nil)) }
+        return table
+    }
+
+    /// Sums up the records themselves, where some are not in the sums yet.
+    private static func records(
+        _ query: UsageQuery,
+        _ zone: DayZone,
+        _ database: SQLiteDatabase
+    ) throws(SQLiteFailure) -> UsageTable {
+        let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
+        // The call of a row may have ended a day before, but no row has a lower id than its call's time gives.
+        let start = query.first.map { zone.startMilliseconds(of: $0) } ?? 0
+        let statement = try database.prepare(
+            "SELECT id, \(names) FROM \(UsageSchema.sqliteTable) WHERE id >= \(UsageSchema.firstSQLiteID(at: start))"
+        )
+        var sums = UsageSums(zone)
+        while try statement.step() { sums.add(UsageRecord(statement, at: 1, call: statement.firstCall)) }
+        return UsageTable(query, sums.rows)
+    }
+}

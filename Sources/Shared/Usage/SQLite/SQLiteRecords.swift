@@ -1,0 +1,270 @@
+import CSQLite
+import Engine
+import Glibc
+
+/// The records in an SQLite file, as a `RecordReader` reads them.
+///
+/// `@unchecked`: used by the reader's thread only.
+final class SQLiteRecords: RecordSource, @unchecked Sendable {
+    private let path: String
+    private var opened: (database: SQLiteDatabase, inode: UInt)?
+    private static let busyMilliseconds: Int32 = 500
+
+    init(folder: String) { path = "\(folder)/\(SQLiteStore.fileName)" }
+
+    func page(_ query: RecordQuery, until end: LoopTime) throws(UsageFailure) -> RecordPage {
+        try read(until: end) { database throws(SQLiteFailure) in
+            let state = try SQLiteState(database)
+            var days: [SQLiteDay] = []
+            var isCut = false
+            do throws(SQLiteFailure) {
+                days = try SQLiteDay.days(query.filter, state, database)
+            } catch {
+                guard error.isInterrupt else { throw error }
+                isCut = true
+            }
+            let isCounted = query.filter.isCountedBySums && state.mark == 0
+            let total = isCounted ? days.reduce(0) { $0 + $1.count(query.filter.outcome) } : nil
+            var collector = PageCollector<Int>(query, knownTotal: total)
+            var scan = SQLiteScan(query, SQLiteDay.ranges(days, query.filter, state), database)
+            if !isCut { isCut = try scan.run(&collector) }
+            database.interrupt(at: nil)
+            var page = collector.page()
+            page.isPartial = isCut
+            let rows = try SQLiteRequestRows(database)
+            for id in collector.ids() {
+                if let found = Self.stored(try rows.rows(id)) { page.records.append(found.record) }
+            }
+            if isCut { page.goOn(after: scan.position.map { .number($0) }, query) }
+            return page
+        }
+    }
+
+    func request(_ id: RecordID, until end: LoopTime) throws(UsageFailure) -> StoredRequest? {
+        guard case .number(let id) = id else { return nil }
+        return try read(until: end) { database throws(SQLiteFailure) in
+            Self.stored(try SQLiteRequestRows(database).rows(id))
+        }
+    }
+
+    private static func stored(_ rows: [(id: Int, record: UsageRecord)]) -> StoredRequest? {
+        guard let first = rows.first else { return nil }
+        return StoredRequest(.number(first.id), first.record, rows.dropFirst().map(\.record))
+    }
+
+    func table(_ query: UsageQuery, until end: LoopTime) throws(UsageFailure) -> UsageTable {
+        try read(until: end) { database throws(SQLiteFailure) in
+            let state = try SQLiteState(database)
+            let sql = UsageTableSQL(query, .sqlite)
+            var table = UsageTable()
+            do throws(SQLiteFailure) {
+                let sum = try database.prepare(sql.sum, sql.values)
+                if try sum.step() { table.sum = UsageTableSQL.figures(sum, at: 0) }
+                let rows = try database.prepare(sql.rows, sql.values)
+                while try rows.step() { table.append(sql.row(rows, partialUntil: state.lastPartialDay)) }
+            } catch {
+                guard error.isInterrupt else { throw error }
+                table.isPartial = true
+            }
+            table.isPartial = table.isPartial || sql.isPartial(until: state.lastPartialDay)
+            return table
+        }
+    }
+
+    func count(
+        since start: Int,
+        into minutes: inout [UsageOverview.Minute],
+        until end: LoopTime
+    ) throws(UsageFailure) -> Bool {
+        let (counts, isWhole) = try read(until: end) { database throws(SQLiteFailure) in
+            let statement = try database.prepare(
+                """
+                SELECT time / 60000, count(*), sum(success = 0) FROM \(UsageSchema.sqliteTable)
+                WHERE id >= \(UsageSchema.firstSQLiteID(at: start)) AND kind = 0 AND time >= \(start) GROUP BY 1
+                """
+            )
+            var counts: [(minute: Int, requests: Int, errors: Int)] = []
+            do throws(SQLiteFailure) {
+                while try statement.step() {
+                    counts.append((statement.number(0) ?? 0, statement.number(1) ?? 0, statement.number(2) ?? 0))
+                }
+            } catch {
+                guard error.isInterrupt else { throw error }
+                return (counts, false)
+            }
+            return (counts, true)
+        }
+        for count in counts { minutes.add(count.requests, errors: count.errors, atMinute: count.minute) }
+        return isWhole
+    }
+
+    // MARK: The file
+
+    /// Calls `body` with the file as it is at one moment.
+    private func read<Result>(
+        until end: LoopTime,
+        _ body: (SQLiteDatabase) throws(SQLiteFailure) -> Result
+    ) throws(UsageFailure) -> Result {
+        do throws(SQLiteFailure) {
+            let database = try database()
+            database.interrupt(at: end)
+            try database.execute("BEGIN")
+            defer {
+                database.interrupt(at: nil)
+                database.rollBack()
+            }
+            return try body(database)
+        } catch {
+            // The next query opens the file anew.
+            opened = nil
+            throw UsageFailure("\(path): \(error.text)")
+        }
+    }
+
+    /// A damaged file is put aside by the store, so the open one may be another.
+    private func database() throws(SQLiteFailure) -> SQLiteDatabase {
+        var about = stat()
+        guard stat(path, &about) == 0 else { throw SQLiteFailure(code: SQLITE_CANTOPEN, text: systemError) }
+        let inode = UInt(about.st_ino)
+        if let opened, opened.inode == inode { return opened.database }
+        let database = try SQLiteDatabase.open(path, .read, busyMilliseconds: Self.busyMilliseconds)
+        let (version, known) = (try database.number("PRAGMA user_version"), UsageSchema.sqliteSteps.count)
+        guard version == known else {
+            throw SQLiteFailure(code: SQLITE_ERROR, text: "schema \(version) in place of \(known)")
+        }
+        opened = (database, inode)
+        return database
+    }
+}
+
+/// The rows that the sums cover.
+struct SQLiteState {
+    let zone: DayZone
+    /// Rows up to this id are not in the sums.
+    let mark: Int
+
+    init(_ database: SQLiteDatabase) throws(SQLiteFailure) {
+        let statement = try database.prepare("SELECT zone, mark FROM sums_state")
+        _ = try statement.step()
+        zone = DayZone(named: statement.text(0) ?? "UTC")
+        mark = statement.number(1) ?? 0
+        statement.end()
+    }
+
+    /// The last day that may lack records; nil if none does. Ids are never below their times.
+    var lastPartialDay: Int? {
+        mark > 0 ? zone.day(atMilliseconds: mark / UsageSchema.idsPerMillisecond).number : nil
+    }
+}
+
+/// The sums of the requests of a day that may match a filter.
+struct SQLiteDay {
+    let ids: ClosedRange<Int>
+    private let requests: Int
+    private let failed: Int
+
+    func count(_ outcome: RecordFilter.Outcome?) -> Int {
+        switch outcome {
+        case .completed: requests - failed
+        case .failed: failed
+        default: requests
+        }
+    }
+
+    /// Returns the days that have matching records, as far as they are in the sums.
+    static func days(
+        _ filter: RecordFilter,
+        _ state: SQLiteState,
+        _ database: SQLiteDatabase
+    ) throws(SQLiteFailure) -> [SQLiteDay] {
+        var sql = FilterSQL(.sqlite)
+        sql.add(filter, days: filter.days(in: state.zone))
+        let statement = try database.prepare(
+            "SELECT day, max(last_id), sum(requests), sum(failed) FROM sums WHERE \(sql.condition) GROUP BY day",
+            sql.values
+        )
+        var days: [SQLiteDay] = []
+        while try statement.step() {
+            let start = state.zone.startMilliseconds(of: Day(number: statement.number(0) ?? 0))
+            let (first, last) = (UsageSchema.firstSQLiteID(at: start), statement.number(1) ?? 0)
+            let (requests, failed) = (statement.number(2) ?? 0, statement.number(3) ?? 0)
+            days.append(SQLiteDay(ids: min(first, last)...last, requests: requests, failed: failed))
+        }
+        return days
+    }
+
+    /// The ranges of ids that have to be read, in their order, without overlaps.
+    static func ranges(_ days: [SQLiteDay], _ filter: RecordFilter, _ state: SQLiteState) -> [ClosedRange<Int>] {
+        var ranges = days.map(\.ids)
+        if state.mark > 0 { ranges.append(0...state.mark) }
+        var last = Int.max
+        if case .number(let before)? = filter.before { last = before - 1 }
+        let first = filter.fromMilliseconds.map { UsageSchema.firstSQLiteID(at: $0) } ?? 0
+        var merged: [ClosedRange<Int>] = []
+        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            let (low, high) = (max(range.lowerBound, first), min(range.upperBound, last))
+            guard low <= high else { continue }
+            if let before = merged.last, low <= before.upperBound {
+                merged[merged.count - 1] = before.lowerBound...max(before.upperBound, high)
+            } else {
+                merged.append(low...high)
+            }
+        }
+        return merged
+    }
+}
+
+/// Reads the records of ranges of ids, one by one.
+struct SQLiteScan {
+    private let query: RecordQuery
+    private let ranges: [ClosedRange<Int>]
+    private let database: SQLiteDatabase
+    /// The id of the last row that was looked at.
+    private(set) var position: Int?
+
+    init(_ query: RecordQuery, _ ranges: [ClosedRange<Int>], _ database: SQLiteDatabase) {
+        self.query = query
+        self.database = database
+        self.ranges = isDescendingByID(query) ? ranges.reversed() : ranges
+    }
+
+    /// Returns whether the time was over before.
+    mutating func run(_ collector: inout PageCollector<Int>) throws(SQLiteFailure) -> Bool {
+        var filter = FilterSQL(.sqlite)
+        filter.add(query.filter)
+        let (low, high) = ("?\(filter.values.count + 1)", "?\(filter.values.count + 2)")
+        let column = query.order.column ?? "0"
+        let statement = try database.prepare(
+            """
+            SELECT id, \(filter.condition), \(column) FROM \(UsageSchema.sqliteTable)
+            WHERE id BETWEEN \(low) AND \(high) AND kind = 0 ORDER BY id \(isDescendingByID(query) ? "DESC" : "")
+            """
+        )
+        do throws(SQLiteFailure) {
+            for range in ranges {
+                statement.bind(filter.values)
+                statement.add(range.lowerBound)
+                statement.add(range.upperBound)
+                defer { statement.end() }
+                while try statement.step() {
+                    let id = statement.number(0) ?? 0
+                    position = id
+                    guard statement.number(1) == 1 else { continue }
+                    let isText = query.order.isText
+                    collector.add(
+                        id,
+                        .init(number: isText ? nil : statement.number(2), text: isText ? statement.text(2) : nil)
+                    )
+                    if collector.isComplete { return false }
+                }
+            }
+        } catch {
+            guard error.isInterrupt else { throw error }
+            return true
+        }
+        return false
+    }
+}
+
+/// Whether rows are read from the newest on. For other orders than that of the ids, too: the time may end before.
+private func isDescendingByID(_ query: RecordQuery) -> Bool { query.order != .id || query.isDescending }

@@ -1,0 +1,122 @@
+import Engine
+
+// Work that no request waits for: the sums of old rows, retention, deletes.
+extension SQLiteStore {
+    /// Rows that one step adds to the sums.
+    private static let rowsOfStep = 2_000
+    /// Between two steps others can write.
+    private static let stepMilliseconds = 20
+    /// The most rows of calls that are looked for behind the row of their request.
+    static let mostCalls = 200
+
+    /// Adds some old rows to the sums, and deletes some of what is too old or too much.
+    package func advance() -> Int? {
+        let isMore = try? access { opened throws(SQLiteFailure) in
+            let isMore = try opened.transaction { () throws(SQLiteFailure) in
+                var state = try opened.sums.state()
+                guard state.mark > 0 else { return false }
+                return try opened.sums.advance(&state, rows: Self.rowsOfStep, zone(of: state))
+            }
+            try keepUp(opened)
+            return isMore
+        }
+        return isMore == true ? Self.stepMilliseconds : upkeepSeconds * 1_000
+    }
+
+    /// Deletes requests with their calls, and takes them out of the sums.
+    ///
+    /// - Returns: the number of requests that were there.
+    func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int {
+        try access { opened throws(SQLiteFailure) in
+            try opened.transaction { () throws(SQLiteFailure) in
+                let state = try opened.sums.state()
+                var sums = UsageSums(zone(of: state))
+                let rows = try SQLiteRequestRows(opened.database)
+                let delete = try opened.database.prepare("DELETE FROM \(UsageSchema.sqliteTable) WHERE id = ?")
+                var count = 0
+                for case .number(let id) in ids {
+                    let found = try rows.rows(id)
+                    if !found.isEmpty { count += 1 }
+                    for row in found {
+                        delete.add(row.id)
+                        try delete.run()
+                        if row.id > state.mark { sums.add(row.record, -1) }
+                    }
+                }
+                try opened.sums.write(sums, isRemoval: true)
+                return count
+            }
+        }
+    }
+
+    // MARK: Retention
+
+    /// Deletes some of what is too old or too much, now and then; at each write while there is much of it.
+    func keepUp(_ opened: Opened) throws(SQLiteFailure) {
+        let now = LoopTime.current()
+        guard now >= nextUpkeep else { return }
+        nextUpkeep = now.adding(seconds: upkeepSeconds)
+        let database = opened.database
+        if days > 0 {
+            try deleteOldest(below: UsageSchema.firstSQLiteID(at: Timestamp.now() - days * 86_400_000), opened)
+        }
+        let pageBytes = try database.number("PRAGMA page_size")
+        let pages = try database.number("PRAGMA page_count")
+        let free = try database.number("PRAGMA freelist_count")
+        if (pages - free) * pageBytes > mostBytes { try deleteOldest(below: .max, opened) }
+        if pages * pageBytes > mostBytes { try database.execute("PRAGMA incremental_vacuum(1000)") }
+    }
+
+    private func deleteOldest(below bound: Int, _ opened: Opened) throws(SQLiteFailure) {
+        let table = UsageSchema.sqliteTable
+        guard try opened.database.number("SELECT min(id) FROM \(table) WHERE id < \(bound)") > 0 else { return }
+        let count = try opened.transaction { () throws(SQLiteFailure) in
+            let state = try opened.sums.state()
+            var sums = UsageSums(zone(of: state))
+            let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
+            let oldest = try opened.database.prepare(
+                "SELECT id, \(names) FROM \(table) WHERE id < \(bound) ORDER BY id LIMIT \(Self.mostDeleted)"
+            )
+            var (count, last) = (0, 0)
+            while try oldest.step() {
+                last = oldest.number(0) ?? 0
+                if last > state.mark { sums.add(UsageRecord(oldest, at: 1, call: oldest.firstCall), -1) }
+                count += 1
+            }
+            try opened.database.execute("DELETE FROM \(table) WHERE id <= \(last)")
+            try opened.sums.write(sums, isRemoval: true)
+            return count
+        }
+        if count == Self.mostDeleted { nextUpkeep = .distantPast }
+    }
+}
+
+/// The rows of a request and of its calls, which are written behind it.
+struct SQLiteRequestRows {
+    private let statement: SQLiteStatement
+
+    init(_ database: SQLiteDatabase) throws(SQLiteFailure) {
+        let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
+        statement = try database.prepare(
+            "SELECT id, \(names) FROM \(UsageSchema.sqliteTable) WHERE id >= ? ORDER BY id LIMIT \(1 + SQLiteStore.mostCalls)"
+        )
+    }
+
+    /// The row of the request first; none if no request has the id.
+    func rows(_ id: Int) throws(SQLiteFailure) -> [(id: Int, record: UsageRecord)] {
+        statement.add(id)
+        defer { statement.end() }
+        var rows: [(id: Int, record: UsageRecord)] = []
+        while try statement.step() {
+            let row = (id: statement.number(0) ?? 0, record: UsageRecord(statement, at: 1, call: statement.firstCall))
+            guard let first = rows.first else {
+                guard row.id == id, row.record.isOfRequest else { return [] }
+                rows.append(row)
+                continue
+            }
+            guard !row.record.isOfRequest, row.record.requestID == first.record.requestID else { break }
+            rows.append(row)
+        }
+        return rows
+    }
+}

@@ -1,0 +1,126 @@
+/// The daily sums in an SQLite file. Every call is part of a transaction that the caller began.
+///
+/// The sums hold the rows above the mark. A step takes the newest rows below it and lowers the mark, until none is left.
+struct SQLiteSums {
+    struct State {
+        var zone: String
+        /// Rows up to this id are not in the sums.
+        var mark: Int
+        /// The highest id when a relay that keeps sums wrote last. Rows above it are of an older relay.
+        var lastID: Int
+        /// Whether an older relay wrote or may have deleted rows since the sums were made.
+        var isMixed: Bool
+    }
+
+    private let database: SQLiteDatabase
+    private let read: SQLiteStatement
+    private let update: SQLiteStatement
+    private let add: SQLiteStatement
+    private let removeEmpty: SQLiteStatement
+    private let below: SQLiteStatement
+    private let between: SQLiteStatement
+
+    private static let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
+
+    init(_ database: SQLiteDatabase) throws(SQLiteFailure) {
+        self.database = database
+        read = try database.prepare("SELECT zone, mark, last_id, is_mixed FROM sums_state")
+        update = try database.prepare("UPDATE sums_state SET zone = ?, mark = ?, last_id = ?, is_mixed = ?")
+        let names = UsageSchema.sumKeys + UsageSchema.sumColumns + ["last_id"]
+        let sums = UsageSchema.sumColumns.map { "\($0) = \($0) + excluded.\($0)" }.joined(separator: ", ")
+        add = try database.prepare(
+            """
+            INSERT INTO sums (\(names.joined(separator: ","))) VALUES (\(names.map { _ in "?" }.joined(separator: ",")))
+            ON CONFLICT DO UPDATE SET \(sums), last_id = max(last_id, excluded.last_id)
+            """
+        )
+        let keys = UsageSchema.sumKeys.map { "\($0) = ?" }.joined(separator: " AND ")
+        removeEmpty = try database.prepare("DELETE FROM sums WHERE \(keys) AND requests = 0 AND calls = 0")
+        let table = UsageSchema.sqliteTable
+        below = try database.prepare("SELECT id, \(Self.names) FROM \(table) WHERE id <= ? ORDER BY id DESC LIMIT ?")
+        between = try database.prepare("SELECT id, \(Self.names) FROM \(table) WHERE id > ? AND id <= ?")
+    }
+
+    func state() throws(SQLiteFailure) -> State {
+        defer { read.end() }
+        guard try read.step() else { throw SQLiteFailure(code: 1, text: "the table sums_state is empty") }
+        return State(
+            zone: read.text(0) ?? "",
+            mark: read.number(1) ?? 0,
+            lastID: read.number(2) ?? 0,
+            isMixed: read.number(3) == 1
+        )
+    }
+
+    func write(_ state: State) throws(SQLiteFailure) {
+        update.add(state.zone)
+        update.add(state.mark)
+        update.add(state.lastID)
+        update.add(state.isMixed)
+        try update.run()
+    }
+
+    func write(_ sums: UsageSums, isRemoval: Bool = false) throws(SQLiteFailure) {
+        var (add, removeEmpty) = (add, removeEmpty)
+        for row in sums.sorted {
+            row.key.write(to: &add)
+            row.sum.write(to: &add)
+            add.add(row.sum.lastID)
+            try add.run()
+            guard isRemoval else { continue }
+            row.key.write(to: &removeEmpty)
+            try removeEmpty.run()
+        }
+    }
+
+    /// Forgets all sums: all rows are summed anew, in steps.
+    func restart(_ state: inout State, zone: String) throws(SQLiteFailure) {
+        try database.execute("DELETE FROM sums")
+        let newest = try database.number("SELECT max(id) FROM \(UsageSchema.sqliteTable)")
+        state = State(zone: zone, mark: newest, lastID: newest, isMixed: false)
+        try write(state)
+    }
+
+    /// Adds rows that a relay wrote which keeps no sums.
+    func catchUp(_ state: inout State, to newest: Int, in sums: inout UsageSums) throws(SQLiteFailure) {
+        guard newest > state.lastID else { return }
+        between.add(state.lastID)
+        between.add(newest)
+        defer { between.end() }
+        while try between.step() {
+            sums.add(UsageRecord(between, at: 1, call: between.firstCall), id: between.number(0) ?? 0)
+        }
+        (state.lastID, state.isMixed) = (newest, true)
+    }
+
+    /// Adds the newest rows that are not in the sums.
+    ///
+    /// - Returns: whether more are left.
+    func advance(_ state: inout State, rows limit: Int, _ zone: DayZone) throws(SQLiteFailure) -> Bool {
+        var sums = UsageSums(zone)
+        var (count, lowest) = (0, state.mark)
+        below.add(state.mark)
+        below.add(limit)
+        defer { below.end() }
+        while try below.step() {
+            lowest = below.number(0) ?? 0
+            sums.add(UsageRecord(below, at: 1, call: below.firstCall), id: lowest)
+            count += 1
+        }
+        try write(sums)
+        state.mark = count < limit ? 0 : lowest - 1
+        try write(state)
+        return state.mark > 0
+    }
+}
+
+extension SQLiteStatement {
+    /// The position of the call's columns behind an id and the columns of a record.
+    var firstCall: Int { 1 + UsageSchema.columns.count }
+}
+
+extension SQLiteStatement: UsageRow {
+    func number(at position: Int) -> Int? { number(Int32(position)) }
+    func flag(at position: Int) -> Bool { number(Int32(position)) == 1 }
+    func text(at position: Int) -> String? { text(Int32(position)) }
+}

@@ -1,0 +1,149 @@
+import Engine
+import Glibc
+import Testing
+
+@testable import Shared
+
+@Suite struct RecordStoreTests {
+    private let folder = TemporaryFolder()
+
+    private func sqlite(_ zone: DayZone = .utc) -> (SQLiteStore, CheckedPlace) {
+        let store = SQLiteStore(folder: folder.path, days: 0, mostBytes: 1 << 30, zone: zone, noLog)
+        let place = CheckedPlace(
+            name: "sqlite",
+            source: SQLiteRecords(folder: folder.path),
+            zone: zone,
+            write: { records in
+                var rest = records[...]
+                while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+            },
+            delete: { try store.delete($0) },
+            summary: { [folder] in try SQLiteReading.summary(folder: folder.path, $0) }
+        )
+        return (store, place)
+    }
+
+    @Test("sums, lists and the command line agree with the records", arguments: ["UTC", "Asia/Kathmandu"])
+    func sqliteAgrees(zone: String) throws {
+        var agreement = UsageAgreement(sqlite(DayZone(named: zone)).1, seed: 1)
+        try agreement.run(requests: checkedRequests)
+    }
+
+    @Test("the same in memory")
+    func memoryAgrees() throws {
+        let records = MemoryRecords(bound: 100_000, .utc, .unbounded())
+        let place = CheckedPlace(
+            name: "memory",
+            source: records,
+            zone: .utc,
+            write: { _ = records.write($0[...]) },
+            delete: { records.delete($0) }
+        )
+        var agreement = UsageAgreement(place, seed: 2)
+        try agreement.run(requests: checkedRequests)
+    }
+
+    @Test("memory keeps as many requests as the bound and the budget allow, and the sums of all")
+    func memoryBounds() throws {
+        let budget = MemoryBudget(bytes: 1 << 20)
+        let records = MemoryRecords(bound: 100, .utc, budget)
+        for number in 0..<1_000 { _ = records.write([request(number), call(number)]) }
+        let page = records.page(RecordQuery(), until: .distantFuture)
+        #expect(page.total == 100 && page.records.first?.request.requestID == "request-999")
+        #expect(records.table(UsageQuery(by: [.model]), until: .distantFuture).sum.requests == 1_000)
+        records.use(bound: 1_000_000, .utc)
+        for number in 0..<10_000 { _ = records.write([request(number)]) }
+        #expect(budget.usedBytes <= 1 << 20)
+        let total = records.page(RecordQuery(), until: .distantFuture).total
+        #expect((500..<5_000).contains(total))
+    }
+
+    @Test("old rows are summed in steps, which another process goes on with")
+    func steps() throws {
+        let day = 86_400_000
+        let now = Timestamp.now()
+        var (store, place) = sqlite()
+        try place.write((0..<9_000).map { request($0, at: now - day + $0 % 3, cost: $0) })
+        // As an older relay left it.
+        try change("DELETE FROM sums; UPDATE sums_state SET mark = last_id")
+        func table() throws -> UsageTable { try place.source.table(UsageQuery(by: [.day]), until: .distantFuture) }
+        #expect(try table().isPartial)
+        try place.write([request(1, at: now)])
+        for _ in 0..<2 { #expect(store.advance() == 20) }
+        #expect(try table().rows.map(\.isPartial).contains(true))
+        let question = UsageQuestion(by: .key, days: 3)
+        #expect(try SQLiteReading.summary(folder: folder.path, question)?.total.requests == 9_001)
+        // Deletes behind the mark leave the sums alone, and those before it do not.
+        var query = RecordQuery()
+        query.isDescending = false
+        let oldest = try place.source.page(query, until: .distantFuture).records
+        query.isDescending = true
+        let newest = try place.source.page(query, until: .distantFuture).records
+        #expect(try store.delete((oldest + newest).map(\.id)) == 20)
+        (store, place) = sqlite()
+        while let pause = store.advance(), pause == 20 {}
+        let whole = try table()
+        #expect(!whole.isPartial && whole.sum.requests == 8_981)
+        #expect(try SQLiteReading.summary(folder: folder.path, question)?.total == whole.sum)
+    }
+
+    @Test("rows that an older relay writes beside this one are in the sums, and all are made anew at the next start")
+    func older() throws {
+        let (_, place) = sqlite()
+        try place.write([request(1)])
+        let columns = UsageSchema.columns.joined(separator: ",")
+        try change("INSERT INTO records (id,\(columns)) SELECT id + 1,\(columns) FROM records")
+        try place.write([request(2)])
+        func sum() throws -> Int { try place.source.table(UsageQuery(by: [.day]), until: .distantFuture).sum.requests }
+        #expect(try sum() == 3)
+        // It deletes, and tells the sums nothing.
+        try change("DELETE FROM records WHERE id = (SELECT min(id) FROM records)")
+        #expect(try sum() == 3)
+        let (store, _) = sqlite()
+        while store.advance() == 20 {}
+        #expect(try sum() == 2)
+    }
+
+    @Test("another time zone has the sums made anew")
+    func zones() throws {
+        try sqlite().1.write((0..<50).map { request($0, at: Timestamp.now() - $0 * 3_600_000) })
+        let (store, place) = sqlite(DayZone(named: "Pacific/Kiritimati"))
+        while store.advance() == 20 {}
+        let table = try place.source.table(UsageQuery(by: [.day]), until: .distantFuture)
+        #expect(table.sum.requests == 50 && table.rows.last?.values == [place.zone.today.text])
+    }
+
+    @Test("a query whose time is over says so, and where to go on")
+    func time() throws {
+        let (_, place) = sqlite()
+        try place.write((0..<20_000).map { request($0, at: 1_790_000_000_000 + $0) })
+        var query = RecordQuery()
+        query.filter.keywords = "nothing"
+        var rounds = 0
+        var page = try place.source.page(query, until: .current())
+        while page.isPartial, rounds < 10_000 {
+            #expect(page.records.isEmpty && (rounds == 0 || page.continuation != nil))
+            query.filter.before = page.continuation ?? query.filter.before
+            page = try place.source.page(query, until: .current() + 1_000_000)
+            rounds += 1
+        }
+        #expect(!page.isPartial && page.total == 0 && rounds > 0)
+    }
+
+    @Test("records that age out take their sums with them")
+    func ages() throws {
+        let now = Timestamp.now()
+        let store = SQLiteStore(folder: folder.path, days: 2, mostBytes: 1 << 30, noLog)
+        store.upkeepSeconds = 0
+        let old = (0..<9_000).map { request($0, at: now - 3 * 86_400_000) }
+        var rest = (old + [request(1, at: now)])[...]
+        while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+        for _ in 0..<5 { _ = store.advance() }
+        let table = try SQLiteRecords(folder: folder.path).table(UsageQuery(by: [.day]), until: .distantFuture)
+        #expect(table.sum.requests == 1 && table.rows.count == 1)
+    }
+
+    private func change(_ sql: String) throws {
+        try SQLiteDatabase.open("\(folder.path)/usage.db", .write, busyMilliseconds: 1_000).execute(sql)
+    }
+}

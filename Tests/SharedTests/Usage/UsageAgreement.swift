@@ -1,0 +1,301 @@
+import Engine
+import Glibc
+import Testing
+
+@testable import Shared
+
+/// Random requests of some days: whole, failed, cached, with one call, several after failures, or those of a panel.
+struct RandomUsage {
+    private var random: SeededNumbers
+    private let now = Timestamp.now()
+
+    init(seed: UInt64) { random = SeededNumbers(seed) }
+
+    private static let callers: [String?] = ["team", "ops", "d4f0aa", nil, "T\u{e9}am 100%_\\"]
+    private static let models: [String?] = ["fast", "big/model:1", "panel", "", nil, "it's \"odd\""]
+    private static let providers = ["row", "groq-1", "openai"]
+    private static let endpoints: [String?] = ["/chat/completions", "/embeddings", nil]
+
+    /// The records of requests with those of their calls behind them, as queues get them.
+    mutating func requests(_ count: Int, days: Int = 6) -> [UsageRecord] {
+        var time = now - days * 86_400_000
+        return (0..<count).flatMap { number in
+            time += random.below(2 * days * 86_400_000 / count)
+            return records(number, at: min(time, now))
+        }
+    }
+
+    private mutating func records(_ number: Int, at time: Int) -> [UsageRecord] {
+        var request = UsageRecord(
+            at: time,
+            .request,
+            requestID: "req_\(number)_\(random.below(1 << 40))",
+            endpoint: random.one(of: Self.endpoints),
+            caller: random.one(of: Self.callers),
+            model: random.one(of: Self.models)
+        )
+        request.durationMilliseconds = random.below(20_000)
+        let kind = random.below(10)
+        let calls = kind < 2 ? 0 : kind < 7 ? 1 : 2 + random.below(4)
+        let made = (0..<calls).map { _ in call(of: request) }
+        request.isSuccess = random.below(8) > 0
+        request.status = request.isSuccess ? 200 : random.one(of: [400, 429, 500, 502, 499])
+        request.error = request.isSuccess ? nil : "the vendor answered 500: \(random.below(50))"
+        request.isCached = kind == 0
+        request.provider = made.last?.provider
+        request.attempts = calls
+        request.promptTokens = made.reduce(0) { $0 + $1.promptTokens }
+        request.completionTokens = made.last?.completionTokens ?? 0
+        request.cost = made.contains { $0.cost == nil } ? nil : made.reduce(Cost.nothing) { $0 + ($1.cost ?? .nothing) }
+        if calls == 1, request.isSuccess, request.model == "fast" {
+            request.subject = .requestWithCall(
+                .init(at: time - random.below(90_000), durationMilliseconds: 7, key: "k1", credits: nil)
+            )
+            return [request]
+        }
+        return [request] + made
+    }
+
+    private mutating func call(of request: UsageRecord) -> UsageRecord {
+        var call = UsageRecord(
+            at: request.timeMilliseconds - random.below(90_000),
+            .call(key: random.one(of: ["k1", nil]), credits: nil),
+            requestID: request.requestID,
+            endpoint: request.endpoint,
+            caller: request.caller,
+            model: request.model == "panel" ? "fast" : request.model
+        )
+        call.provider = random.one(of: Self.providers)
+        call.promptTokens = random.below(5_000)
+        call.completionTokens = random.below(900)
+        call.isEstimated = random.below(5) == 0
+        call.cost = random.below(6) == 0 ? nil : Cost(millionths: random.below(1 << 50))
+        call.isSuccess = random.below(4) > 0
+        call.status = call.isSuccess ? 200 : random.one(of: [500, 429, nil])
+        call.error = call.isSuccess ? nil : "broke"
+        return call
+    }
+
+    mutating func filter() -> RecordFilter {
+        var filter = RecordFilter()
+        if random.below(2) == 0 { filter.caller = random.one(of: Self.callers) }
+        if random.below(3) == 0 { filter.model = random.one(of: Self.models) }
+        if random.below(3) == 0 { filter.provider = random.one(of: Self.providers) }
+        if random.below(4) == 0 { filter.endpoint = random.one(of: Self.endpoints) }
+        if random.below(2) == 0 { filter.outcome = random.one(of: [.completed, .failed, .status(429), .status(200)]) }
+        if random.below(3) == 0 { filter.fromMilliseconds = now - random.below(6 * 86_400_000) }
+        if random.below(3) == 0 { filter.toMilliseconds = now - random.below(6 * 86_400_000) }
+        if random.below(6) == 0 { filter.minCost = Cost(millionths: random.below(1 << 51)) }
+        if random.below(6) == 0 { filter.minDurationMilliseconds = random.below(20_000) }
+        if random.below(4) == 0 {
+            filter.keywords = random.one(of: ["ROW", "500: 1", "100%", "_", "\\", "req_7", "t's \""])
+        }
+        return filter
+    }
+
+    mutating func one<Value>(of values: [Value]) -> Value { random.one(of: values) }
+}
+
+/// A small generator: the same numbers for the same seed.
+struct SeededNumbers {
+    private var state: UInt64
+
+    init(_ seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 1 }
+
+    mutating func below(_ bound: Int) -> Int {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return Int(state % UInt64(max(1, bound)))
+    }
+
+    mutating func one<Value>(of values: [Value]) -> Value { values[below(values.count)] }
+}
+
+/// A place of records, as the checks below use it.
+struct CheckedPlace {
+    let name: String
+    let source: any RecordSource
+    let zone: DayZone
+    let write: ([UsageRecord]) throws -> Void
+    let delete: ([RecordID]) throws -> Int
+    /// The answer of the command line; nil: it does not read the place.
+    var summary: ((UsageQuestion) throws -> UsageSummary?)?
+}
+
+/// Compares what a place tells with plain sums of the records that it was given.
+struct UsageAgreement {
+    private let place: CheckedPlace
+    private var random: RandomUsage
+    /// The requests with their calls.
+    private var kept: [[UsageRecord]] = []
+
+    init(_ place: CheckedPlace, seed: UInt64) {
+        self.place = place
+        random = RandomUsage(seed: seed)
+    }
+
+    private static let end = LoopTime.distantFuture
+
+    mutating func run(requests count: Int) throws {
+        var rest = random.requests(count)[...]
+        for record in rest {
+            if record.isOfRequest { kept.append([record]) } else { kept[kept.count - 1].append(record) }
+        }
+        while !rest.isEmpty {
+            let batch = rest.prefix(random.one(of: [1, 7, 100, 700]))
+            try place.write(Array(batch))
+            rest = rest.dropFirst(batch.count)
+        }
+        try checkSums()
+        try checkPages(40)
+        try delete(count / 20)
+        try checkSums()
+        try checkPages(10)
+    }
+
+    private mutating func delete(_ count: Int) throws {
+        var query = RecordQuery()
+        query.recordsPerPage = 100
+        query.page = 2
+        let found = try place.source.page(query, until: Self.end).records.prefix(count)
+        #expect(
+            try place.delete(found.map(\.id) + [.number(1), .triple(time: 1, process: 2, number: 3)]) == found.count
+        )
+        let gone = Set(found.map(\.request.requestID))
+        kept.removeAll { gone.contains($0[0].requestID) }
+        #expect(try found.first.flatMap { try place.source.request($0.id, until: Self.end) }?.record.id == nil)
+    }
+
+    // MARK: Sums
+
+    private func checkSums() throws {
+        let zone = place.zone
+        for dimensions in [
+            [.day], [.model], [.caller, .day], [.provider], [.endpoint, .provider, .day], [.day, .model, .caller],
+        ]
+            as [[UsageQuery.Dimension]]
+        {
+            for (first, last) in [(nil, nil), (zone.today.adding(days: -3), zone.today.adding(days: -1))]
+                as [(Day?, Day?)]
+            {
+                let query = UsageQuery(by: dimensions, from: first, to: last)
+                let table = try place.source.table(query, until: Self.end)
+                let expected = expected(query)
+                #expect(!table.isPartial && !table.isCut, "\(place.name) \(dimensions)")
+                let found = Dictionary(uniqueKeysWithValues: table.rows.map { ($0.values, $0.figures) })
+                #expect(found == expected, "\(place.name) \(dimensions) \(first?.text ?? "-")")
+                #expect(
+                    table.sum == expected.values.reduce(into: UsageFigures()) { $0 += $1 },
+                    "\(place.name) \(dimensions)"
+                )
+            }
+        }
+        let caller = try place.source.table(UsageQuery(by: [.day], caller: "team"), until: Self.end)
+        #expect(
+            caller.sum
+                == expected(UsageQuery(by: [.day], caller: "team")).values.reduce(into: UsageFigures()) { $0 += $1 }
+        )
+        guard let summary = place.summary else { return }
+        for (group, dimension) in [(.key, .caller), (.model, .model), (.provider, .provider), (.day, .day)]
+            as [(UsageQuestion.Group, UsageQuery.Dimension)]
+        {
+            let found = try #require(try summary(UsageQuestion(by: group, days: 30)))
+            let expected = expected(UsageQuery(by: [dimension]))
+            #expect(found.total == expected.values.reduce(into: UsageFigures()) { $0 += $1 }, "\(place.name) \(group)")
+            #expect(Dictionary(uniqueKeysWithValues: found.rows.map { ([$0.name], $0.figures) }) == expected)
+        }
+    }
+
+    private func expected(_ query: UsageQuery) -> [[String?]: UsageFigures] {
+        var sums: [[String?]: UsageFigures] = [:]
+        for record in kept.joined().flatMap({ [$0, $0.onlyCall].compactMap(\.self) })
+        where record.isOfRequest != query.countsCalls && (query.caller == nil || query.caller == record.caller) {
+            let day = place.zone.day(atMilliseconds: record.timeMilliseconds)
+            guard query.first.map({ $0 <= day }) ?? true, query.last.map({ day <= $0 }) ?? true else { continue }
+            let values = query.dimensions.map { dimension in
+                let value: String? =
+                    switch dimension {
+                    case .day: day.text
+                    case .model: record.model
+                    case .caller: record.caller
+                    case .provider: record.provider
+                    case .endpoint: record.endpoint
+                    }
+                return value == "" ? nil : value
+            }
+            var figures = UsageFigures()
+            figures.requests = 1
+            figures.failed = record.isSuccess ? 0 : 1
+            figures.promptTokens = record.promptTokens
+            figures.completionTokens = record.completionTokens
+            figures.cost = record.cost.map { Int128($0.millionths) }
+            sums[values, default: UsageFigures()] += figures
+        }
+        return sums
+    }
+
+    // MARK: Pages
+
+    private mutating func checkPages(_ count: Int) throws {
+        for _ in 0..<count {
+            var query = RecordQuery()
+            query.filter = random.filter()
+            query.recordsPerPage = random.one(of: [1, 10, 200])
+            query.order = random.one(of: [.id, .id, .promptTokens, .caller, .cost])
+            query.isDescending = random.one(of: [true, true, false])
+            let search = query.filter.keywords.map { KeywordSearch($0) }
+            let expected = kept.filter { query.filter.matches($0[0], search) }
+            var ids: [String] = []
+            for number in 1...3 {
+                query.page = number
+                let page = try place.source.page(query, until: Self.end)
+                #expect(page.total == expected.count && !page.isPartial && !page.isTotalBound, "\(place.name) \(query)")
+                ids += page.records.map(\.request.requestID)
+                for record in page.records { try check(record) }
+            }
+            let most = min(expected.count, 3 * query.recordsPerPage)
+            #expect(ids.count == most && Set(ids).count == most, "\(place.name) \(query)")
+            #expect(Set(ids).isSubset(of: Set(expected.map { $0[0].requestID })), "\(place.name) \(query)")
+            if query.order == .id {
+                let order = expected.map { $0[0].requestID }
+                #expect(
+                    ids == Array((query.isDescending ? order.reversed() : order).prefix(most)),
+                    "\(place.name) \(query)"
+                )
+            }
+        }
+        try checkWalk()
+    }
+
+    /// Pages by `before` are the same as pages by number.
+    private func checkWalk() throws {
+        var query = RecordQuery()
+        query.recordsPerPage = 200
+        query.filter.outcome = .failed
+        var ids: [String] = []
+        while true {
+            let page = try place.source.page(query, until: Self.end)
+            ids += page.records.map(\.request.requestID)
+            guard let last = page.records.last else { break }
+            query.filter.before = last.id
+        }
+        #expect(ids == kept.map { $0[0] }.filter { !$0.isSuccess }.map(\.requestID).reversed(), "\(place.name)")
+    }
+
+    private func check(_ record: StoredRecord) throws {
+        let whole = try #require(try place.source.request(record.id, until: Self.end))
+        let given = try #require(kept.first { $0[0].requestID == record.request.requestID })
+        let calls = (given[0].onlyCall.map { [$0] } ?? []) + given.dropFirst()
+        #expect(whole.calls.map(\.timeMilliseconds) == calls.map(\.timeMilliseconds), "\(place.name)")
+        #expect(whole.calls.map(\.provider) == calls.map(\.provider))
+        #expect(record.lastCallStatus == calls.last { $0.status != nil }?.status)
+        #expect(record.request.cost == given[0].cost && record.request.error == given[0].error)
+        #expect(
+            record.request.isCached == given[0].isCached && record.request.timeMilliseconds == given[0].timeMilliseconds
+        )
+    }
+}
+
+/// The number of requests of a check: `RECORDS`, else few, for a short run.
+let checkedRequests = getenv("RECORDS").flatMap { Int(String(cString: $0)) } ?? 1_500
