@@ -47,56 +47,42 @@ static inline uint64_t relay_json_where(const uint8_t *bytes, uint8_t byte, uint
   return found;
 }
 
-/// A bit for each of sixty-four bytes that is a quote or a backslash.
-static inline uint64_t relay_json_marks(const uint8_t *bytes) {
-#if defined(__SSE2__)
-  __m128i marks[4];
-  __m128i any = _mm_setzero_si128();
-  for (int part = 0; part < 4; part++) {
-    __m128i text = _mm_loadu_si128((const __m128i *)(bytes + 16 * part));
-    marks[part] = _mm_or_si128(_mm_cmpeq_epi8(text, _mm_set1_epi8('"')), _mm_cmpeq_epi8(text, _mm_set1_epi8('\\')));
-    any = _mm_or_si128(any, marks[part]);
-  }
-  if (!_mm_movemask_epi8(any)) return 0;
-  uint64_t found = 0;
-  for (int part = 0; part < 4; part++) found |= (uint64_t)(uint32_t)_mm_movemask_epi8(marks[part]) << (16 * part);
-  return found;
-#else
-  return relay_json_where(bytes, '"', 0) | relay_json_where(bytes, '\\', 0);
-#endif
-}
-
-/// Moves `*place` to the first quote among the bytes from there that have a bit, or behind all sixty-four and the byte that
-/// the last of them escapes. Returns whether it is at a quote.
-static inline bool relay_json_quote(const uint8_t *text, uint64_t marks, size_t *place) {
-  size_t next = 64;
-  while (marks) {
-    size_t mark = (size_t)__builtin_ctzll(marks);
-    if (text[*place + mark] == '"') {
-      *place += mark;
-      return true;
-    }
-    if (mark == 63) next = 65;
-    marks &= (marks - 1) & ~((uint64_t)2 << mark);
-  }
-  *place += next;
-  return false;
+/// Whether an odd number of backslashes stands right before `place`, so that the byte there is escaped.
+static inline bool relay_json_escaped(const uint8_t *text, size_t place) {
+  size_t first = place;
+  while (first > 0 && text[first - 1] == '\\') first--;
+  return (place - first) & 1;
 }
 
 /// The place of the quote that ends the string whose content begins at `text`, or `count`: it does not end. A backslash
 /// escapes the byte behind it.
 static inline size_t relay_json_string(const uint8_t *text, size_t count) {
-  // Most strings are short.
+  // Most strings are short, and need no escape.
   size_t place = count >= 16 ? relay_json_unescaped(text) : 0;
   if (place < count && text[place] == '"') return place;
-  while (place + 64 <= count) {
-    if (relay_json_quote(text, relay_json_marks(text + place), &place)) return place;
-  }
-  for (; place < count; place++) {
-    if (text[place] == '"') return place;
-    if (text[place] == '\\') place++;
+  while (place < count) {
+    const uint8_t *quote = (const uint8_t *)memchr(text + place, '"', count - place);
+    if (!quote) return count;
+    place = (size_t)(quote - text);
+    if (!relay_json_escaped(text, place)) return place;
+    place++;
   }
   return count;
+}
+
+/// Whether one of sixty-four bytes is a quote.
+static inline bool relay_json_has_quote(const uint8_t *bytes) {
+#if defined(__SSE2__)
+  __m128i found = _mm_setzero_si128();
+#pragma clang loop unroll(full)
+  for (int part = 0; part < 64; part += 16) {
+    __m128i text = _mm_loadu_si128((const __m128i *)(bytes + part));
+    found = _mm_or_si128(found, _mm_cmpeq_epi8(text, _mm_set1_epi8('"')));
+  }
+  return _mm_movemask_epi8(found);
+#else
+  return memchr(bytes, '"', 64) != NULL;
+#endif
 }
 
 /// Counts the commas and colons, and the brackets and braces that open, wherever they stand.
@@ -104,17 +90,18 @@ static inline void relay_json_signs(const uint8_t *text, size_t count, size_t *s
   size_t place = 0;
   *separators = *openings = 0;
 #if defined(__SSE2__)
-  while (place + 16 <= count) {
+  while (place + 64 <= count) {
     __m128i separate = _mm_setzero_si128(), open = _mm_setzero_si128();
     // No byte of a sum is larger than 255.
-    for (int block = 0; block < 255 && place + 16 <= count; block++, place += 16) {
-      __m128i here = _mm_loadu_si128((const __m128i *)(text + place));
-      __m128i sign =
-          _mm_or_si128(_mm_cmpeq_epi8(here, _mm_set1_epi8(',')), _mm_cmpeq_epi8(here, _mm_set1_epi8(':')));
-      // With this bit `[` is `{`.
-      __m128i brace = _mm_cmpeq_epi8(_mm_or_si128(here, _mm_set1_epi8(32)), _mm_set1_epi8('{'));
-      separate = _mm_sub_epi8(separate, sign);
-      open = _mm_sub_epi8(open, brace);
+    for (int block = 0; block < 63 && place + 64 <= count; block++, place += 64) {
+#pragma clang loop unroll(full)
+      for (size_t part = 0; part < 64; part += 16) {
+        __m128i here = _mm_loadu_si128((const __m128i *)(text + place + part));
+        separate = _mm_sub_epi8(separate, _mm_cmpeq_epi8(here, _mm_set1_epi8(',')));
+        separate = _mm_sub_epi8(separate, _mm_cmpeq_epi8(here, _mm_set1_epi8(':')));
+        // With this bit `[` is `{`.
+        open = _mm_sub_epi8(open, _mm_cmpeq_epi8(_mm_or_si128(here, _mm_set1_epi8(32)), _mm_set1_epi8('{')));
+      }
     }
     __m128i zero = _mm_setzero_si128();
     separate = _mm_sad_epu8(separate, zero);
@@ -132,7 +119,8 @@ static inline void relay_json_signs(const uint8_t *text, size_t count, size_t *s
 /// The length of the array or object that begins at `bytes`, or `count`: it does not end.
 static inline size_t relay_json_nest(const uint8_t *bytes, size_t count) {
   size_t depth = 0;
-  uint64_t escaped = 0;  // the first of the sixty-four is
+  uint64_t within = 0;   // all bits: the sixty-four begin within a string
+  uint64_t escaped = 0;  // the first of them is
   for (size_t start = 0; start < count; start += 64) {
     uint8_t rest[64];
     const uint8_t *block = bytes + start;
@@ -148,9 +136,19 @@ static inline size_t relay_json_nest(const uint8_t *bytes, size_t count) {
       slashes &= ~(slash | slash << 1);
       escaped = slash >> 63;
     }
+    if (within && !quotes) {
+      // A long string: on with the sixty-four that have its next quote.
+      size_t next = start + 64;
+      while (next + 64 <= count && !relay_json_has_quote(bytes + next)) next += 64;
+      if (next > start + 64) escaped = relay_json_escaped(bytes, next);
+      start = next - 64;
+      continue;
+    }
     // The bits from each quote up to the one that ends its string.
     uint64_t strings = quotes;
     for (int step = 1; step < 64; step *= 2) strings ^= strings << step;
+    strings ^= within;
+    within = 0 - (strings >> 63);
     // With this bit `[` is `{`, and `]` is `}`.
     uint64_t opening = relay_json_where(block, '{', 32) & ~strings;
     uint64_t closing = relay_json_where(block, '}', 32) & ~strings;
@@ -161,12 +159,6 @@ static inline size_t relay_json_nest(const uint8_t *bytes, size_t count) {
         return start + (size_t)__builtin_ctzll(nests) + 1;
       }
     }
-    if (!(strings >> 63)) continue;
-    // The end of a long string is looked for alone.
-    size_t next = start + 64 + (size_t)escaped;
-    if (next >= count) return count;
-    escaped = 0;
-    start = next + relay_json_string(bytes + next, count - next) + 1 - 64;
   }
   return count;
 }
@@ -178,9 +170,10 @@ static inline bool relay_text_has(const void *bytes, size_t count, const char on
 #if defined(__SSE2__)
   for (; count - place > 64; place += 64) {
     __m128i found = _mm_setzero_si128();
-    for (size_t part = place; part < place + 64; part += 16) {
-      __m128i here = _mm_loadu_si128((const __m128i *)(text + part));
-      __m128i behind = _mm_loadu_si128((const __m128i *)(text + part + 1));
+#pragma clang loop unroll(full)
+    for (size_t part = 0; part < 64; part += 16) {
+      __m128i here = _mm_loadu_si128((const __m128i *)(text + place + part));
+      __m128i behind = _mm_loadu_si128((const __m128i *)(text + place + part + 1));
       __m128i first =
           _mm_and_si128(_mm_cmpeq_epi8(here, _mm_set1_epi8(one[0])), _mm_cmpeq_epi8(behind, _mm_set1_epi8(one[1])));
       __m128i second =
