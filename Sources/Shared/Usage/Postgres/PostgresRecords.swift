@@ -326,7 +326,7 @@ struct PostgresScan {
         }
         guard column != nil, found.count == limit else { return }
         let count = try connection.run(
-            "SELECT count(*) FROM (SELECT 1 FROM \(rows) LIMIT \(RecordQuery.maxTotal + 1)) AS some",
+            "SELECT count(*) FROM (SELECT 1 FROM \(rows) LIMIT \(RecordQuery.maxTotal + 1)) AS counted",
             PostgresValues(filter.values)
         )
         collector.addUnlisted((count.first?.first ?? nil).flatMap { Int($0) }.map { $0 - found.count } ?? 0)
