@@ -79,11 +79,13 @@ static size_t end_oldest(unsigned turns) {
   return found.bytes;
 }
 
-void relay_kept_turn(unsigned turns) {
+size_t relay_kept_turn(unsigned turns) {
   pthread_mutex_lock(&pool.lock);
   pool.turn++;
   pthread_mutex_unlock(&pool.lock);
-  while (end_oldest(turns)) {}
+  size_t ended = 0;
+  for (size_t more; (more = end_oldest(turns));) ended += more;
+  return ended;
 }
 
 void relay_kept_end(size_t bytes) {

@@ -34,7 +34,7 @@ final class Assembly {
         limiter = Self.limiter(settings.limits, store, on: loops, bytes: memory.limitBytes, log)
         worker = WorkQueue(bytes: memory.bytes / 8)
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
-        blocks = KeptBlocks(budget, loops[0])
+        blocks = KeptBlocks(budget, loops[0], by: reader)
         states = SharedStates(settings, store)
         answers = AnswerShelf(budget, shared: states.ofAnswers, worker: worker, log)
         usage = try Self.usageBook(settings, budget, log)

@@ -31,6 +31,7 @@ TOKEN = "token-of-the-one-caller"
 ROWS_AT_ONCE = 10
 REST_SECONDS = 30.0
 """In which all must be over once the last answer has come."""
+QUIET_SECONDS = 8
 CHATS = [
     "chat", "streamed chat", "completion", "streamed completion", "message", "streamed message", "response", "streamed response",
 ]  # fmt: skip
@@ -193,6 +194,10 @@ class Storm:
             await asyncio.sleep(0.05)
         if running:
             self.problems.append(f"still running {REST_SECONDS} s after the last answer: {running}")
+
+    async def measure(self) -> None:
+        """Called when all is over: the relay gives memory back when nothing has used it for some seconds."""
+        await asyncio.sleep(QUIET_SECONDS)
         self.anonymous.append((time.monotonic() - self.began, anonymous_kilobytes(self.relay.process.pid)))
 
     async def running(self) -> dict[str, float]:

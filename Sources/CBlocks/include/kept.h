@@ -20,8 +20,8 @@ void *relay_kept_take(size_t *bytes, void (*end)(void *thing));
 /// Keeps a thing, which `end` frees. Returns false if there is no room for it: it is the caller's, then.
 bool relay_kept_give(void *thing, size_t bytes, void (*end)(void *thing));
 
-/// Begins a turn, and ends the things that have been kept for so many turns.
-void relay_kept_turn(unsigned turns);
+/// Begins a turn, and ends the things that have been kept for so many turns. Returns the bytes that these had.
+size_t relay_kept_turn(unsigned turns);
 
 /// Ends kept things, the oldest first, until they had that many bytes or none is left.
 void relay_kept_end(size_t bytes);

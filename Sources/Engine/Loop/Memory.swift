@@ -5,10 +5,12 @@ package enum Memory {
     /// Before other threads start. By default 128 KB at the end of a thread's heap go back to the system at once, and
     /// are faulted in again by the next burst: a tenth of a stream's cost.
     package static func prepareProcess() { mallopt(M_TRIM_THRESHOLD, 16_777_216) }
+
+    /// Gives memory that is free back to the system. It takes some milliseconds.
+    static func giveBack() { malloc_trim(0) }
 }
 
-/// Gives the memory of a rush of connections back to the system, a second after most of them have gone. It takes some
-/// milliseconds.
+/// Gives the memory of a rush of connections back to the system, a second after most of them have gone.
 final class Rush: TimerTarget {
     private let loop: EventLoop
     private lazy var timer = Timer(self)
@@ -27,5 +29,5 @@ final class Rush: TimerTarget {
         loop.arm(timer, at: loop.now + 1_000_000_000)
     }
 
-    func timerFired() { malloc_trim(0) }
+    func timerFired() { Memory.giveBack() }
 }

@@ -8,19 +8,28 @@ import CBlocks
 ///
 /// `@unchecked`: used on its loop only, but for `init`, before the loop runs.
 package final class KeptBlocks: TimerTarget, @unchecked Sendable {
+    private let budget: MemoryBudget
     private let loop: EventLoop
+    private let worker: Worker
     private lazy var timer = Timer(self)
+    /// The bytes of blocks that were freed since memory was last given back to the system.
+    private var freedBytes = 0
 
     private static let turnNanoseconds: UInt64 = 1_000_000_000
     /// A block that nobody used for so many turns is freed.
     private static let idleTurns: UInt32 = 5
+    /// Once so much was freed after a rush, the system gets it back.
+    private static let trimmedBytes = 16_777_216
 
     /// Once in a process, before other threads start.
     /// - Parameters:
     ///   - budget: counts the blocks, as long as the process lasts.
     ///   - loop: frees those that are idle.
-    package init(_ budget: MemoryBudget, _ loop: EventLoop) {
+    ///   - worker: gives the memory of a rush back to the system, which takes some milliseconds.
+    package init(_ budget: MemoryBudget, _ loop: EventLoop, by worker: Worker) {
+        self.budget = budget
         self.loop = loop
+        self.worker = worker
         relay_keep_large(
             budget.bytes / 8,
             Unmanaged.passRetained(budget).toOpaque(),
@@ -37,7 +46,11 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
     }
 
     package func timerFired() {
-        relay_kept_turn(Self.idleTurns)
+        freedBytes += relay_kept_turn(Self.idleTurns)
+        if freedBytes >= Self.trimmedBytes, budget.keptBytes == 0 {
+            freedBytes = 0
+            worker.begin { Memory.giveBack() }
+        }
         loop.arm(timer, at: loop.now + Self.turnNanoseconds)
     }
 
