@@ -82,11 +82,8 @@ final class ChatPlan: @unchecked Sendable {
         namesFiles =
             call.needs.contains(.inlineMedia) && !loadsMedia && KeptFiles.areNamed(in: call, by: candidate)
         isUnfinished = loadsMedia || form != nil || namesFiles
-        if !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
-            || provider.isUnsure(of: call, for: model)
-        {
-            spare = Indirect(copy call)
-        }
+        let isInDoubt = !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
+        if isInDoubt || provider.isUnsure(of: call, for: model) { spare = Indirect(copy call) }
         if call.original != nil {
             let isNative = provider.takesOriginal(of: call, for: model)
             // An emulation changes the call, so the request no longer says the same, as where a picture is fetched.
