@@ -88,7 +88,7 @@ extension Judge {
                 let began = outageBegan(subject, last)
                 for other in all[first...place] where other.instance != instance && other.time <= joined {
                     // What others admit by the rule in the same outage is their part.
-                    if other.isByRule, other.time > began { continue }
+                    if other.isByRule, other.time > began, !isTakenByStore(subject, other) { continue }
                     if isSeenSince(subject, other) > known { unseen += other.units }
                 }
                 let parts = scenario.countedInstances ?? instancesKnown(to: instance, at: last.time)
@@ -96,6 +96,14 @@ extension Judge {
             }
         }
         return excess
+    }
+
+    /// Whether a write brought the store the units before they were admitted. An instance may lose the store right after that.
+    private func isTakenByStore(_ subject: Subject, _ admission: Subject.Admission) -> Bool {
+        subject.exchanges.contains {
+            $0.instance == admission.instance && $0.isWritten && $0.sentAt >= admission.askedAt
+                && $0.heardAt <= admission.time
+        }
     }
 
     /// When the outage began in which an instance decided. One ends two seconds after its server is back.
