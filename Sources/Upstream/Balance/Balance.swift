@@ -129,6 +129,19 @@ package final class Balance: Sendable {
         return breakers.withLock { $0[key]?.isOpen(at: now) ?? false }
     }
 
+    /// The time at which a request may try the candidate again; nil if its breaker is closed.
+    func openEnd(_ key: BreakerKey, at now: LoopTime) -> LoopTime? {
+        breakers.withLock { $0[key]?.openEnd(at: now) }
+    }
+
+    /// Closes the breakers of all models of a provider.
+    func closeBreakers(ofProvider place: Int) {
+        breakers.withLock { breakers in
+            breakers = breakers.filter { $0.key.provider != place }
+            failed.store(!breakers.isEmpty, ordering: .relaxed)
+        }
+    }
+
     /// The candidate is asked.
     func begins(_ key: BreakerKey, at now: LoopTime) {
         guard hasFailures else { return }

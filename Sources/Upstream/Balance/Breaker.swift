@@ -19,6 +19,12 @@ struct Breaker {
         openUntil.map { now < $0 || now < trialEndsAt } ?? false || now < restsUntil
     }
 
+    /// The time at which a request may try the candidate again; nil if the breaker is closed.
+    func openEnd(at now: LoopTime) -> LoopTime? {
+        guard isOpen(at: now) else { return nil }
+        return max(openUntil ?? .distantPast, restsUntil)
+    }
+
     mutating func rest(at now: LoopTime, seconds: Int) {
         restsUntil = now.adding(seconds: seconds)
         trialEndsAt = .distantPast

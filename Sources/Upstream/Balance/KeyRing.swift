@@ -182,6 +182,24 @@ package final class KeyRing: KeyRests {
         return zip(credentials, rests).compactMap { $1 ? $0.label : nil }
     }
 
+    /// All keys with their weights, and the end of a cooldown where there is one.
+    func states(at now: LoopTime) -> [(credential: Credential, weight: Double, restsUntil: LoopTime?)] {
+        let places = places.withLock { $0 }
+        return zip(credentials, places).map { credential, place in
+            (credential, place.weight, place.rest.flatMap { now < $0.endsAt ? $0.endsAt : nil })
+        }
+    }
+
+    /// Ends the cooldown of the key of this name. Returns false if there is no such key.
+    func resume(_ name: String) -> Bool {
+        guard let credential = credentials.first(where: { $0.label == name }) else { return false }
+        change(credential) { $0 = nil }
+        return true
+    }
+
+    /// Ends the cooldowns of all keys.
+    func resumeAll() { for credential in credentials { change(credential) { $0 = nil } } }
+
     package func served(_ credential: Credential, begun: LoopTime) {
         guard hasRests else { return }
         change(credential) { if $0.map({ !$0.began(after: begun) }) ?? false { $0 = nil } }
