@@ -50,6 +50,8 @@ final class Account: @unchecked Sendable {
     var ruleUntil = 0
     /// Until then (steady, as the wall clock may be mended) a tally without room is answer enough.
     var refusedUntil = 0
+    /// Until then (steady) no refusal is remembered: it may have been decided before a reset.
+    var remembersFrom = 0
     /// When a request asked for it last (steady).
     var usedAt = 0
 

@@ -92,7 +92,7 @@ extension Ledger {
             guard let refusal = account.tally.refusal(of: part.units, by: rule, at: now.wall) else { continue }
             if refusal.wait != nil { account.fullAt = now.steady }
             // One that is decided from memory does not make that last longer.
-            if refusal.wait != nil, part.state != .unread {
+            if refusal.wait != nil, part.state != .unread, now.steady >= account.remembersFrom {
                 account.refusedUntil = max(account.refusedUntil, now.steady + refusal.memory)
             }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (refusal.wait ?? .max) }) ?? true {

@@ -127,7 +127,7 @@ extension Ledger {
     }
 
     /// Two windows, of slots two spans; at least ten seconds.
-    private func expirySeconds(_ limit: Limit) -> Int {
+    func expirySeconds(_ limit: Limit) -> Int {
         max(10, 2 * max(limit.quota.windowSeconds, options.slotMicroseconds / 1_000_000))
     }
 

@@ -120,6 +120,19 @@ package struct Record: Sendable, Equatable {
         self = moved
     }
 
+    /// Sets all counts to 0 under the same birth number, so that no instance takes the record for a lost one.
+    ///
+    /// The record moves on by a bucket: units that were counted before are given back in older buckets, and take nothing
+    /// from what is counted from now on.
+    package mutating func empty(at time: Int) {
+        let present = grid.bucket(at: time)
+        let next = max(newest, min(max(newest, present) + 1, present + Self.bucketsAhead))
+        self = Record(grid, newest: next, birth: birth)
+    }
+
+    /// The most buckets that resets move a record ahead of the clock.
+    private static let bucketsAhead = 2
+
     /// Forgets a lease that has ended early.
     package mutating func endLease(_ units: Int, in bucket: Int) {
         if bucket == newest { lease.units = max(0, lease.units - units) }

@@ -178,7 +178,7 @@ package final class Limiter: Sendable {
 
     /// The time is read with the lock held: a thread that is stopped on its way to it must not decide for the past.
     @discardableResult
-    private func tell<Result>(_ body: (inout Ledger, Moment) -> Result) -> Result {
+    func tell<Result>(_ body: (inout Ledger, Moment) -> Result) -> Result {
         var outbox = Outbox()
         let result = ledger.withLock { ledger in
             let result = body(&ledger, clock.now())

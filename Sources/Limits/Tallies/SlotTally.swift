@@ -56,6 +56,9 @@ final class SlotTally: Tally, @unchecked Sendable {
         isOutdated = draft != nil
     }
 
+    /// Requests that run hold their slots whatever an operator wants.
+    func reset(at time: Int) {}
+
     /// The entry is written anew, so that the others' are read.
     func renew() { renewal = 0 }
 

@@ -82,6 +82,8 @@ protocol Tally: AnyObject {
     func moveBackIfAhead(of time: Int) -> Bool
     /// The part of the limit that is used.
     func usedShare(at time: Int) -> Double
+    /// Forgets all that was counted, after an operator has reset the record.
+    func reset(at time: Int)
     /// Ends what is kept for later use, before the process ends.
     func close(at time: Int)
 }

@@ -11,11 +11,24 @@ final class WindowTally: Tally, @unchecked Sendable {
         var record: Record
         var isChanged: Bool
         /// Taken into the record by this write.
-        let owed: Record?
-        let returns: [Return]
+        private(set) var owed: Record?
+        private(set) var returns: [Return]
         let deferredUntil: Int
         var admitted = 0
         var lease: Lease?
+
+        init(record: Record, isChanged: Bool, owed: Record?, returns: [Return], deferredUntil: Int) {
+            self.record = record
+            self.isChanged = isChanged
+            self.owed = owed
+            self.returns = returns
+            self.deferredUntil = deferredUntil
+        }
+
+        mutating func forgetMoves() {
+            owed = nil
+            returns = []
+        }
     }
 
     private let limit: Limit
@@ -443,6 +456,21 @@ final class WindowTally: Tally, @unchecked Sendable {
         ended = nil
         returns.removeAll { $0.place.number > present }
         deferredUntil = min(deferredUntil, time)
+        left = LeftBuckets(limit.grid)
+    }
+
+    /// With a store, a write under way goes on: if the reset was later it fails, else it counts what came after the reset.
+    func reset(at time: Int) {
+        record.empty(at: time)
+        unmerged = nil
+        owed = nil
+        returns = []
+        ended = nil
+        deferredUntil = 0
+        draft?.forgetMoves()
+        sums.openUnits -= lease?.left ?? 0
+        lease = nil
+        outage = nil
         left = LeftBuckets(limit.grid)
     }
 

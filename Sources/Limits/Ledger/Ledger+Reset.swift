@@ -1,0 +1,42 @@
+/// Limits that an operator has set to unused.
+extension Ledger {
+    /// For so long after a reset a decision may be one from before.
+    private static let resetMicroseconds = 1_000_000
+
+    /// Forgets what this instance knows of a record that was reset: its copy, its lease, units that are to be moved, and
+    /// refusals. The next request reads the record.
+    mutating func forget(_ account: Account, at now: Moment) {
+        let now = read(now)
+        account.known = nil
+        account.refusedUntil = 0
+        account.fullAt = nil
+        account.ruleUntil = 0
+        account.remembersFrom = now.steady + Self.resetMicroseconds
+        account.tally.reset(at: now.wall)
+        if isShared { servers[account.server].owing[account.key] = nil }
+    }
+
+    /// The account of a claim; nil: this instance knows nothing of it.
+    mutating func account(of claim: Claim) -> Account? {
+        accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim))
+    }
+
+    /// The use of each claim's limit as this instance knows it.
+    mutating func uses(_ claims: [Claim], at now: Moment) -> [LimitUse] {
+        let now = read(now)
+        return claims.map { claim in
+            let standing = account(of: claim)?.tally.standing(by: nil, at: now.wall)
+            let used = claim.limit.quota.count - (standing?.remaining ?? claim.limit.quota.count)
+            return LimitUse(
+                limit: claim.limit,
+                used: max(0, used),
+                leased: 0,
+                resetMicroseconds: standing?.resetMicroseconds ?? 0,
+                isRecorded: used > 0
+            )
+        }
+    }
+
+    /// The requests that wait for a decision about each claim's limit.
+    mutating func waiting(_ claims: [Claim]) -> [Int] { claims.map { account(of: $0)?.waitingParts ?? 0 } }
+}

@@ -1,0 +1,106 @@
+import Engine
+import Support
+import Testing
+
+@testable import Limits
+
+@Suite struct LimiterResetTests {
+    private let limit = Limit(.caller(.chat), Quota(5, per: .hour))
+    private let who = Identity.knownKey(named: "TEAM")
+
+    private func ask(_ limiter: Limiter, _ loops: TestLoops, count: Int = 1) async -> Int {
+        let claim = Claim(limit, who)
+        var admitted = 0
+        for _ in 0..<count {
+            let isAdmitted = await loops.run { await limiter.reserve([claim], on: $0).decision.isAdmitted }
+            admitted += isAdmitted ? 1 : 0
+        }
+        return admitted
+    }
+
+    @Test("in memory, a limit that was reset admits N again, and no more")
+    func memory() async throws {
+        let limiter = Limiter(store: nil, clock: TestClock().clock)
+        let loops = TestLoops()
+        #expect(await ask(limiter, loops, count: 8) == 5)
+        let claim = Claim(limit, who)
+        let key = await loops.run { try? await limiter.reset(claim, in: nil, on: $0) }
+        #expect(key == nil)
+        #expect(limiter.knownUses([claim])[0].used == 0)
+        #expect(await ask(limiter, loops, count: 8) == 5)
+        #expect(limiter.knownUses([claim])[0].left == 0)
+    }
+
+    @Test("units that were counted before a reset are given back to nobody")
+    func giveBacks() async throws {
+        let limiter = Limiter(store: nil, clock: TestClock().clock)
+        let tokens = Limit(.key(nil), Quota(100, .tokens, per: .hour))
+        let claim = Claim(tokens, who, units: 80)
+        let loops = TestLoops()
+        let used = await loops.run { loop in
+            let before = await limiter.reserve([claim], on: loop)
+            _ = try? await limiter.reset(claim, in: nil, on: loop)
+            let after = await limiter.reserve([claim], on: loop)
+            let isAdmitted = after.decision.isAdmitted
+            before.settle(used: Amounts(tokens: 0))
+            let used = limiter.knownUses([claim])[0].used
+            after.settle(used: Amounts(tokens: 10))
+            return isAdmitted ? [used, limiter.knownUses([claim])[0].used] : []
+        }
+        #expect(used == [80, 10])
+    }
+
+    @Test("a reset at one instance holds at another that has refused the caller, as soon as that is told")
+    func shared() async throws {
+        let memcached = try MemcachedProcess()
+        let store = try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000)
+        let limiters = (0..<2).map { _ in
+            Limiter(store: store, Limiter.Options(timeoutMicroseconds: 2_000_000), on: TestLoops.ofStores)
+        }
+        let shared = SharedState(store, timeoutMilliseconds: 2_000)
+        defer {
+            for limiter in limiters { limiter.stop() }
+            shared.stop()
+        }
+        let loops = TestLoops.lasting
+        #expect(await ask(limiters[0], loops, count: 5) == 5)
+        for limiter in limiters { #expect(await ask(limiter, loops, count: 3) == 0) }
+        let claim = Claim(limit, who)
+        let key = await loops.run { try? await limiters[0].reset(claim, in: shared, on: $0) }
+        #expect(key == who.storeKey(limit))
+        #expect(await ask(limiters[0], loops, count: 2) == 2)
+        // The other one remembers its refusal until it is told.
+        #expect(await ask(limiters[1], loops) == 0)
+        limiters[1].forget([who.storeKey(limit)])
+        #expect(await ask(limiters[1], loops, count: 8) == 3)
+        #expect(await ask(limiters[0], loops) == 0)
+    }
+
+    @Test("of a limit of concurrent requests nothing is reset")
+    func slots() async throws {
+        let limiter = Limiter(store: nil, clock: TestClock().clock)
+        let slots = Limit(.caller(.chat), Quota(1, .concurrent, per: .second))
+        let claim = Claim(slots, who)
+        let loops = TestLoops()
+        let isAdmitted = await loops.run { loop in
+            let held = await limiter.reserve([claim], on: loop)
+            _ = try? await limiter.reset(claim, in: nil, on: loop)
+            let isAdmitted = await limiter.reserve([claim], on: loop).decision.isAdmitted
+            held.settle(used: Amounts())
+            return isAdmitted
+        }
+        #expect(!isAdmitted)
+    }
+
+    @Test("a record that is reset again and again does not run away from the clock")
+    func manyResets() {
+        let grid = limit.grid
+        var record = Record(grid, at: epoch, birth: 7)
+        for _ in 0..<1_000 {
+            record.charge(5)
+            record.empty(at: epoch)
+            #expect(record.total == 0 && record.birth == 7)
+        }
+        #expect(record.newest <= grid.bucket(at: epoch) + 2 && !record.isTooFarAhead(of: epoch))
+    }
+}
