@@ -10,7 +10,7 @@ import Upstream
 /// The running relay: on each loop a server, a client and what is between them. The only place that names concrete
 /// types.
 final class Assembly {
-    private let process = ProcessState()
+    private let process: ProcessState
     private let worker: WorkQueue
     private let reader = Worker(bound: 4_096)
     private let limiter: Limiter
@@ -27,10 +27,10 @@ final class Assembly {
         Memory.prepareProcess()
         CurlClient.prepareProcess()
         let threads = settings.threads > 0 ? settings.threads : usableProcessors()
-        let listeners = try Listener.open(host: settings.host, port: settings.port, count: threads)
+        let sockets = try Sockets(settings, loops: threads)
         let store = try Self.store(settings.limits)
         let memory = settings.memory
-        let loops = listeners.map { _ in ServedLoop.loop(log) }
+        let loops = sockets.api.map { _ in ServedLoop.loop(log) }
         limiter = Self.limiter(settings.limits, store, on: loops, bytes: memory.limitBytes, log)
         worker = WorkQueue(bytes: memory.bytes / 8)
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
@@ -38,13 +38,15 @@ final class Assembly {
         states = SharedStates(settings, store)
         answers = AnswerShelf(budget, shared: states.ofAnswers, worker: worker, log)
         usage = try Self.usageBook(settings, budget, log)
+        process = ProcessState(Self.adminState(settings, states))
         let lasting = LastingParts(
             log: log,
             budget: budget,
             worker: worker,
             limiter: limiter,
             usage: usage,
-            shared: states.ofInstances
+            shared: states.ofInstances,
+            admin: process.admin
         )
         let makers = SetupParts(settings, lasting)
         let paces = LoopPaces()
@@ -70,12 +72,7 @@ final class Assembly {
             metrics: metrics,
             usage: usage
         )
-        var bounds = ServerBounds()
-        bounds.connections = Self.connectionsPerLoop(threads)
-        served = try loops.indices.map { (index) throws(Listener.Failure) in
-            let listener = Listening(socket: listeners[index], loop: loops[index], counts: metrics.loops[index])
-            return try ServedLoop(listener, parts, makers, bounds)
-        }
+        served = try Self.serve(sockets.listening(on: loops, metrics), parts, makers)
         Self.watch(served, paces, metrics, process)
         let live = Reloader.Parts(lasting: lasting, metrics: metrics, figures: figures, ends: ends, served: served)
         reloader = Reloader(makers, remote, live)
@@ -96,11 +93,26 @@ final class Assembly {
         served[0].loop.call { history.begin() }
     }
 
+    private static func serve(
+        _ listening: [Listening],
+        _ parts: ProcessParts,
+        _ makers: SetupParts
+    ) throws(Listener.Failure) -> [ServedLoop] {
+        var bounds = ServerBounds()
+        bounds.connections = connectionsPerLoop(listening.count)
+        var served: [ServedLoop] = []
+        for one in listening { served.append(try ServedLoop(one, parts, makers, bounds)) }
+        return served
+    }
+
     /// Takes requests from now on. Blocks until the store's clock was asked, since nothing is counted before.
     func begin() {
         limiter.prepare()
-        for one in served { one.loop.call { one.server.listen() } }
+        for one in served { one.loop.call { for server in one.servers { server.listen() } } }
     }
+
+    /// Shows the operator the settings.
+    func show(_ listing: SettingsListing) { process.admin.listing.withLock { $0 = listing } }
 
     /// Reads the settings anew some time soon, and opens anew what others may have moved.
     func reload() {
@@ -134,6 +146,22 @@ final class Assembly {
         } catch {
             throw Listener.Failure(reason: error.cause)
         }
+    }
+
+    private static func adminState(_ settings: Settings, _ states: SharedStates) -> AdminState {
+        AdminState(
+            instance: name(settings.port),
+            dataFolder: settings.dataFolder,
+            isApart: settings.admin?.listener != nil,
+            shared: states.ofInstances
+        )
+    }
+
+    /// The name of this instance among others: host and port.
+    private static func name(_ port: Int) -> String {
+        var name = [CChar](repeating: 0, count: 256)
+        gethostname(&name, name.count - 1)
+        return "\(String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)):\(port)"
     }
 
     /// Nil: what is shared is shared by the loops of this process only.
@@ -195,9 +223,11 @@ final class Assembly {
     func drain(onSecondSignal: () -> Void) {
         process.isDraining.store(true, ordering: .relaxed)
         let shutdownSeconds = shutdownSeconds
-        let remaining = Remaining(served.count)
+        let remaining = Remaining(served.reduce(0) { $0 + $1.servers.count })
         for one in served {
-            one.loop.call { one.server.drain { remaining.count.subtract(1, ordering: .releasing) } }
+            one.loop.call {
+                for server in one.servers { server.drain { remaining.count.subtract(1, ordering: .releasing) } }
+            }
         }
         var waited = 0.0
         while remaining.count.load(ordering: .acquiring) > 0, waited < shutdownSeconds {
@@ -207,13 +237,14 @@ final class Assembly {
             }
             waited += 0.01
         }
-        for one in served { one.loop.call { one.server.closeAll() } }
+        for one in served { one.loop.call { for server in one.servers { server.closeAll() } } }
         // A request that is cut has its end too: its use is charged and logged, its slots are free.
         for _ in 0..<Self.endingMilliseconds where remaining.count.load(ordering: .acquiring) > 0 { usleep(1_000) }
         reloader.stop()
         limiter.stop()
         for one in served { one.loop.stop() }
         for one in served { one.thread.join() }
+        process.admin.stop()
         states.stop()
         answers.stop()
         worker.stop()

@@ -55,7 +55,7 @@ enum Command: Equatable {
 
     /// Carries out what the arguments of this process ask for. Comes back only to serve, with settings that are right
     /// and the warnings that belong into the log.
-    static func settingsToServe() -> (settings: Settings, warnings: [SettingsProblem], remote: Settings.Remote?) {
+    static func settingsToServe() -> (settings: Settings, outcome: Settings.Outcome, remote: Settings.Remote?) {
         guard let command = Command(arguments: Array(CommandLine.arguments.dropFirst())) else {
             end(.usage, errors: mistake(Array(CommandLine.arguments.dropFirst())) + usage)
         }
@@ -77,7 +77,7 @@ enum Command: Equatable {
         }
         var remote: Settings.Remote?
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
-        if command == .config { write(listing(outcome), to: 1) }
+        if command == .config { write(SettingsListing(outcome.effective).content, to: 1) }
         let isToServe = command == .serve || command == .check(asks: false) || command == .check(asks: true)
         let problems = outcome.problems + (isToServe ? StorageCheck.problems(of: outcome.effective) : [])
         let reports = [problems.report("problem"), outcome.warnings.report("warning")].joined()
@@ -110,7 +110,7 @@ enum Command: Equatable {
             } catch {
                 end(.failure, errors: "\(reports)usage: \(error.cause)\n")
             }
-        default: return (settings, outcome.warnings, remote)
+        default: return (settings, outcome, remote)
         }
     }
 
@@ -157,11 +157,6 @@ enum Command: Equatable {
           version      print the version (also --version)
 
         """
-
-    /// In dotenv form, each line with its source.
-    private static func listing(_ outcome: Settings.Outcome) -> String {
-        outcome.effective.map { "\($0.name)=\($0.dotenvValue)  # \($0.place)\n" }.joined()
-    }
 
     /// Numbers as `sysexits.h` has them.
     private enum ExitStatus: Int32 {

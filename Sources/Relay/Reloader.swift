@@ -100,6 +100,9 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         } catch {
             return refused([error.reason], isPolled: isPolled)
         }
+        parts.lasting.admin.listing.withLock {
+            $0 = SettingsListing(outcome.effective, warnings: outcome.warnings)
+        }
         for warning in outcome.warnings {
             parts.lasting.log.warning("configuration") { $0.add("problem", "\(warning)") }
         }
@@ -224,6 +227,7 @@ extension Settings {
         var names: [String] = []
         if host != next.host { names.append("HOST") }
         if port != next.port { names.append("PORT") }
+        if admin?.listener != next.admin?.listener { names.append("ADMIN_LISTEN") }
         if threads != next.threads { names.append("THREADS") }
         if memory.bytes != next.memory.bytes { names.append("MEMORY_MB") }
         if limits.store != next.limits.store { names.append("MEMCACHED_*") }

@@ -1,11 +1,13 @@
 import Engine
+import Limits
 import Routes
 import Shared
 
-/// An event loop with its thread, which has begun, its server and its router.
+/// An event loop with its thread, which has begun, its servers and its router.
 struct ServedLoop: Sendable {
     let thread: LoopThread
-    let server: Server
+    /// That of the API, and perhaps that of the operator's side.
+    let servers: [Server]
     let router: Router
     let loop: EventLoop
     let own: LoopParts
@@ -27,16 +29,26 @@ struct ServedLoop: Sendable {
         let setup = try makers.setup(of: own)
         router = Router(parts, own, setup)
         makers.use(setup, own, router)
-        server = Server(
+        let memory = MemoryDesk(makers.budget, loop)
+        let server = Server(
             listener: listening.socket,
             loop: loop,
             handler: router,
             bounds: bounds,
-            memory: MemoryDesk(makers.budget, loop),
+            memory: memory,
             open: listening.counts.connections
         )
+        var ownBounds = bounds
+        ownBounds.connections = Self.operatorConnections
+        let own = listening.operatorSocket.map { [loop, router] socket in
+            Server(listener: socket, loop: loop, handler: OperatorHandler(router), bounds: ownBounds, memory: memory)
+        }
+        servers = [server] + (own.map { [$0] } ?? [])
         thread = LoopThread(loop)
     }
+
+    /// The most connections of the operator's own socket.
+    private static let operatorConnections = 256
 
     /// Not running yet.
     static func loop(_ log: Log) -> EventLoop {
@@ -46,9 +58,43 @@ struct ServedLoop: Sendable {
     }
 }
 
+/// The sockets that the relay listens on, opened before anything else begins.
+struct Sockets {
+    /// One for each loop.
+    let api: [Int32]
+    /// The socket of `ADMIN_LISTEN`; nil: those of the API serve the operator, too.
+    private let operators: Int32?
+
+    init(_ settings: Settings, loops: Int) throws(Listener.Failure) {
+        api = try Listener.open(host: settings.host, port: settings.port, count: loops)
+        guard let address = settings.admin?.listener else {
+            operators = nil
+            return
+        }
+        do throws(Listener.Failure) {
+            operators = try Listener.open(host: address.host, port: Int(address.port), count: 1).first
+        } catch {
+            throw Listener.Failure(reason: "ADMIN_LISTEN: \(error.reason)")
+        }
+    }
+
+    func listening(on loops: [EventLoop], _ metrics: Metrics) -> [Listening] {
+        loops.indices.map { index in
+            Listening(
+                socket: api[index],
+                operatorSocket: index == 0 ? operators : nil,
+                loop: loops[index],
+                counts: metrics.loops[index]
+            )
+        }
+    }
+}
+
 /// A loop, the socket that takes its connections, and its counts.
 struct Listening {
     let socket: Int32
+    /// The socket that serves the operator's side alone; nil: another loop has it, or none.
+    let operatorSocket: Int32?
     let loop: EventLoop
     let counts: LoopMetrics
 }

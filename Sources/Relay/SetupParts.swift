@@ -14,6 +14,7 @@ struct LastingParts: Sendable {
     let usage: UsageBook
     /// The state that all instances share; nil: no other instance could read it.
     let shared: SharedState?
+    let admin: AdminState
 }
 
 /// The values that the setups of all loops are made from.

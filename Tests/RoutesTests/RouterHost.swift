@@ -64,7 +64,7 @@ func answered(
         reader: reader,
         assets: AssetCache(),
         shared: shared,
-        process: ProcessState(),
+        process: ProcessState(AdminState(instance: "a:1", dataFolder: nil, isApart: false, shared: nil)),
         metrics: metrics,
         usage: UsageBook(nil, memory, log)
     )

@@ -16,6 +16,15 @@ package struct PeerAddress: Hashable, Sendable {
     /// This machine.
     package var isLoopback: Bool { isVersionFour ? low >> 24 & 0xff == 127 : high == 0 && low == 1 }
 
+    /// The address as people write it: `192.0.2.1`, `2001:db8::1`.
+    package var text: String {
+        var bytes = [high.bigEndian, low.bigEndian].withUnsafeBytes(Array.init)
+        if isVersionFour { bytes = Array(bytes.suffix(4)) }
+        var room = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        inet_ntop(isVersionFour ? AF_INET : AF_INET6, bytes, &room, socklen_t(room.count))
+        return String(decoding: room.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     init(_ storage: sockaddr_storage) {
         let isVersionFour = Int32(storage.ss_family) == AF_INET
         self = withUnsafeBytes(of: storage) { bytes in

@@ -37,12 +37,17 @@ package final class Request: Sendable {
     }
 
     /// The values of all lines of a field that is a list, in their order.
-    package func lines(of field: HeaderField) -> [UnsafeRawBufferPointer] {
+    package func lines(of field: HeaderField) -> [UnsafeRawBufferPointer] { lines(named: field.name) }
+
+    /// Returns the values of all lines of a field, in their order. For fields that few requests look at.
+    ///
+    /// - Parameter name: in lower case.
+    package func lines(named name: StaticString) -> [UnsafeRawBufferPointer] {
         var values: [UnsafeRawBufferPointer] = []
         var rest = bytes.bytes
         while let end = rest.firstNewline() {
             let line = rest[part: 0..<max(0, end - 1)]
-            if let colon = line.first(UInt8(ascii: ":")), line[part: 0..<colon].equalsLowered(field.name) {
+            if let colon = line.first(UInt8(ascii: ":")), line[part: 0..<colon].equalsLowered(name) {
                 values.append(line[part: (colon + 1)..<line.count].trimmed)
             }
             rest = rest[part: (end + 1)..<rest.count]

@@ -4,7 +4,7 @@ struct AccountTable {
     enum Part: Int, CaseIterable {
         /// Known keys, and all callers together.
         case known
-        /// Wrong keys of an address.
+        /// Wrong keys, and logins, of an address.
         case failures
         /// Keys that are passed on, and addresses.
         case strangers
@@ -102,6 +102,7 @@ struct AccountTable {
 
 extension AccountTable.Part {
     init(_ claim: borrowing Claim) {
-        self = claim.limit.kind == .failedAuth ? .failures : claim.identity.isKnown ? .known : .strangers
+        let isOfGuesses = claim.limit.kind == .failedAuth || claim.limit.kind == .login
+        self = isOfGuesses ? .failures : claim.identity.isKnown ? .known : .strangers
     }
 }

@@ -25,7 +25,7 @@ extension Ledger {
     mutating func decideByRule(_ parts: [Pending.Share], _ now: Moment) -> Decision {
         if isShared {
             metrics.byRule += 1
-            if options.storeDown == .deny {
+            if parts.contains(where: { rule(of: $0.account) == .deny }) {
                 for part in parts where part.state == .local { metrics.count(.storeDown, part.account.limit.kind) }
                 giveBackTaken(parts, now)
                 return describe(Decision(.storeDown), parts, now)

@@ -160,6 +160,8 @@ struct Ledger {
         servers[account.server].isDown || account.ruleUntil > now.steady
     }
 
+    func rule(of account: Account) -> StoreDownRule { account.limit.kind.ruleWithoutStore ?? options.storeDown }
+
     /// The rule for an account whose store cannot be asked.
     func outageRule(_ account: Account, _ now: Moment) -> OutageRule {
         var outage = 0
@@ -169,7 +171,7 @@ struct Ledger {
             outage = server.outage + (!server.isDown && account.ruleUntil > now.steady ? 1 : 0)
         }
         return OutageRule(
-            rule: options.storeDown,
+            rule: rule(of: account),
             instances: max(1, options.instances ?? shares.instances),
             rank: rank,
             epoch: outage,
@@ -180,7 +182,8 @@ struct Ledger {
     /// The rule that holds beside the record, for a while after an outage, so that all have joined what they know
     /// before anybody uses the whole of it again.
     func ruleAfterOutage(_ account: Account, _ now: Moment) -> OutageRule? {
-        options.storeDown == .share && servers[account.server].shareUntil > now.steady ? outageRule(account, now) : nil
+        guard servers[account.server].shareUntil > now.steady, rule(of: account) == .share else { return nil }
+        return outageRule(account, now)
     }
 
     /// The one that holds in place of the record or beside it.

@@ -19,6 +19,8 @@ package final class Limit: Sendable, Hashable {
         case failedAuth
         /// Calls with each key of a provider.
         case provider
+        /// Logins of the operator from each address.
+        case login
     }
 
     package let kind: Kind
@@ -80,7 +82,7 @@ extension EndpointGroup {
 }
 
 extension Limit.Kind {
-    /// As in store keys and metrics: `chat`, `key.chat`, `key`, `model`, `total`, `auth`, `provider`.
+    /// As in store keys and metrics: `chat`, `key.chat`, `key`, `model`, `total`, `auth`, `provider`, `login`.
     package var name: String {
         switch self {
         case .caller(let group): group.rawValue
@@ -89,6 +91,7 @@ extension Limit.Kind {
         case .total: "total"
         case .failedAuth: "auth"
         case .provider: "provider"
+        case .login: "login"
         }
     }
 
@@ -101,8 +104,13 @@ extension Limit.Kind {
         case .total: 3
         case .failedAuth: 4
         case .provider: 5
+        case .login: 6
         }
     }
 
-    package static let places = ["caller", "key", "model", "total", "auth", "provider"]
+    package static let places = ["caller", "key", "model", "total", "auth", "provider", "login"]
+
+    /// The rule for the store's absence where it is not the setting's: guesses at the operator's password are always
+    /// limited. Nil: that of the setting.
+    var ruleWithoutStore: StoreDownRule? { self == .login ? .share : nil }
 }

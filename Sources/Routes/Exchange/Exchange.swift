@@ -24,6 +24,8 @@ final class Exchange: @unchecked Sendable {
     var closes = false
     /// Whether pages of other sites may read the answer, as far as `CORS_ORIGINS` says so.
     var isShared = true
+    /// Further header lines, of the operator's side.
+    var operatorFields = ""
     /// For `Allow`.
     var allowed: [StaticString] = []
     /// The caller, and the group of the endpoint, once they are known.
@@ -175,7 +177,11 @@ final class Exchange: @unchecked Sendable {
     private func head(_ status: Int, type: StaticString?) -> ResponseHead {
         var head = gateway.head(status, type: type, id: record.id, since: record.startedAt, isShared: isShared)
         head.closes = closes
-        if isShared { addOrigin(&head) }
+        if isShared {
+            addOrigin(&head)
+        } else {
+            head.fields.append(operatorFields)
+        }
         let standing = standing
         standing?.appendLimits(to: &head.fields)
         surface.appendFields(record.id, standing, to: &head.fields)
@@ -221,7 +227,7 @@ final class Exchange: @unchecked Sendable {
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
         record.write(to: gateway.log, at: now)
-        if gateway.usage.isOn, !record.isOfNoInterest { keepUsage(at: now) }
+        if gateway.usage.isOn, !record.isOfNoInterest, !record.isOfOperator { keepUsage(at: now) }
     }
 
     @inline(never)

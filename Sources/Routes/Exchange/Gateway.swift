@@ -67,6 +67,7 @@ final class Gateway: @unchecked Sendable {
         responses = shares.responses
         cache = setup.settings.cache.map { AnswerCache($0, shares.answers) }
         if setup.settings.cache?.store != .memory { shares.answers.removeAll() }
+        shares.process.admin.sessions.use(setup.settings.admin)
         worker = shares.worker
         reader = shares.reader
         fetcher = setup.fetcher
@@ -127,6 +128,7 @@ final class Gateway: @unchecked Sendable {
 /// The state that all loops of the process share.
 package final class ProcessState: Sendable {
     package let isDraining = Atomic<Bool>(false)
+    package let admin: AdminState
     let strays = StrayBearers()
     /// The requests of all loops that have not ended.
     let running = RunningRegister()
@@ -136,5 +138,5 @@ package final class ProcessState: Sendable {
     /// Nil: settings are never read anew.
     package let reloader = Lock<(any SettingsReloader)?>(nil)
 
-    package init() {}
+    package init(_ admin: AdminState) { self.admin = admin }
 }

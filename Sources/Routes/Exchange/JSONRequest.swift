@@ -3,14 +3,17 @@ import Shared
 
 extension Exchange {
     /// Waits for a JSON body and has it read by `read`, on this loop or, where that takes long, on a thread for it.
+    ///
+    /// - Parameter limitBytes: the longest body; nil: that of the settings.
     func json<Value: Sendable>(
+        limitBytes ownLimitBytes: Int? = nil,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
         if let body = jsonAhead {
             jsonAhead = nil
             return try await readAgain(body, read)
         }
-        let limitBytes = try checkBeforeBody()
+        let limitBytes = min(try checkBeforeBody(), ownLimitBytes ?? .max)
         do throws(RequestError) {
             try await request.body.collect(limitBytes: limitBytes)
         } catch {

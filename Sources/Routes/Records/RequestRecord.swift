@@ -43,6 +43,8 @@ struct RequestRecord {
     var failures: [CallSheet.Failure] = []
     /// Machines ask such things all the time.
     var isPolled = false
+    /// Whether an operator or a caller looks at the relay: such requests are not in usage records.
+    var isOfOperator = false
 
     init(id: String, startedAt: LoopTime) {
         self.id = id

@@ -8,7 +8,7 @@ func reloadSettings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
         throw APIError(404, "Not found")
     }
     let request = exchange.request
-    guard access.permits(request, gateway.settings), request.isOfOwnPage(gateway.settings) else {
+    guard access.permits(request, gateway), request.isOfOwnPage(gateway.settings) else {
         throw APIError(403, "Not permitted")
     }
     if access == .open, !gateway.process.reloads.mayBegin(at: gateway.loop.now) {
@@ -16,10 +16,22 @@ func reloadSettings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
         error.retryAfterSeconds = OpenReloads.pauseSeconds
         throw error
     }
+    try await reload(by: reloader, exchange, gateway)
+}
+
+/// Has the settings read anew, and answers what came of it.
+///
+/// - Parameter instance: the name of this instance, for the answer; nil: the answer does not tell it.
+func reload(
+    by reloader: any SettingsReloader,
+    _ exchange: Exchange,
+    _ gateway: Gateway,
+    instance: String? = nil
+) async throws(APIError) {
     switch await reloader.reload(on: gateway.loop) {
-    case .reloaded: exchange.sendStatus(200, "Configuration reloaded")
-    case .refused(let errors): exchange.sendStatus(422, "Configuration not changed", errors)
-    case .unavailable(let error): exchange.sendStatus(502, "Configuration not changed", [error])
+    case .reloaded: exchange.sendStatus(200, "Configuration reloaded", instance: instance)
+    case .refused(let errors): exchange.sendStatus(422, "Configuration not changed", errors, instance: instance)
+    case .unavailable(let error): exchange.sendStatus(502, "Configuration not changed", [error], instance: instance)
     case nil: throw APIError(503, "Too many reloads wait")
     }
 }
@@ -34,7 +46,12 @@ struct ServiceSurface: Surface {
 }
 
 extension Exchange {
-    fileprivate func sendStatus(_ status: Int, _ message: StaticString, _ errors: [String] = []) {
+    fileprivate func sendStatus(
+        _ status: Int,
+        _ message: StaticString,
+        _ errors: [String] = [],
+        instance: String?
+    ) {
         var body = ByteBuffer()
         body.append(status == 200 ? #"{"status":0,"msg":""# : #"{"status":1,"msg":""#)
         body.append(message)
@@ -43,17 +60,24 @@ extension Exchange {
             body.append(index == 0 ? #","errors":["# : ",")
             body.append(json: error)
         }
-        body.append(errors.isEmpty ? "}" : "]}")
+        if !errors.isEmpty { body.append("]") }
+        if let instance {
+            body.append(#","instance":"#)
+            body.append(json: instance)
+        }
+        body.append("}")
         send(status, json: body)
     }
 }
 
 extension ReloadAccess {
-    fileprivate func permits(_ request: Request, _ settings: Settings) -> Bool {
+    fileprivate func permits(_ request: Request, _ gateway: Gateway) -> Bool {
         switch self {
         case .open: true
-        case .local: request.peer.isLoopback && !request.isForwarded && request.isToThisMachine(settings)
-        case .admin, .off: false
+        case .local: request.peer.isLoopback && !request.isForwarded && request.isToThisMachine(gateway.settings)
+        // Never by the cookie: any page could have a browser send that.
+        case .admin: request.operatorBearer.flatMap(gateway.process.admin.sessions.session) != nil
+        case .off: false
         }
     }
 }

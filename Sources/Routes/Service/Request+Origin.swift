@@ -3,6 +3,14 @@ import Shared
 
 /// The pages of browsers that a request may come from.
 extension Request {
+    /// The token of `Authorization: Bearer`; nil if the field is absent or has another form.
+    var operatorBearer: UnsafeRawBufferPointer? {
+        guard let value = self[.authorization], value.count > 7, value[part: 0..<7].equalsLowered("bearer ") else {
+            return nil
+        }
+        return value[part: 7..<value.count].trimmed
+    }
+
     /// Whether no browser sends the request for a page of another site: such a page could do what its reader may.
     func isOfOwnPage(_ settings: Settings) -> Bool {
         if let site = self[.secFetchSite], site.equalsLowered("cross-site") || site.equalsLowered("same-site") {
@@ -13,6 +21,29 @@ extension Request {
         if let own = settings.publicURL.flatMap(Self.origin), text == own { return true }
         guard let host = self[.host]?.text.lowercased() else { return false }
         return text == "http://\(host)" || text == "https://\(host)"
+    }
+
+    /// Whether `Origin` is there, with scheme, host and port of this request or those of `PUBLIC_URL`.
+    func isOfOwnOrigin(_ settings: Settings) -> Bool {
+        guard let origin = self[.origin]?.text.lowercased() else { return false }
+        let given = Self.withoutUsualPort(origin)
+        if let own = settings.publicURL.flatMap(Self.origin), given == Self.withoutUsualPort(own) { return true }
+        guard let host = self[.host]?.text.lowercased() else { return false }
+        return given == Self.withoutUsualPort("\(isOverTLS(settings) ? "https" : "http")://\(host)")
+    }
+
+    /// Whether a trusted proxy says that its client used TLS.
+    func isOverTLS(_ settings: Settings) -> Bool {
+        guard settings.limits.trustedProxies.contains(where: { $0.contains(peer) }) else { return false }
+        return lines(named: "x-forwarded-proto").first?.equalsLowered("https") ?? false
+    }
+
+    private static func withoutUsualPort(_ origin: String) -> String {
+        for (scheme, port) in [("http://", ":80"), ("https://", ":443")]
+        where origin.hasPrefix(scheme) && origin.hasSuffix(port) {
+            return String(origin.dropLast(port.utf8.count))
+        }
+        return origin
     }
 
     /// Whether `Host` names this machine. The name of another site may lead here, too, and its page is then read as ours.

@@ -1,6 +1,7 @@
 package import Engine
+package import Limits
 
-/// The login of the admin pages, and the records that these show. The settings are checked; nothing serves the pages yet.
+/// The login of the admin pages, the socket that serves them, and the records that they show.
 package struct AdminSettings: Sendable, Equatable {
     package let username: String
     package let password: Digest
@@ -13,6 +14,8 @@ package struct AdminSettings: Sendable, Equatable {
     package let sessionHours: Int
     /// A secret that signs sessions; nil: one of this process alone.
     package let sessionSecret: String?
+    /// The address of the socket that serves the admin pages alone; nil: the public one serves them.
+    package let listener: MemcachedAddress?
 
     /// Nil: there is no password, so there are no pages.
     init?(_ reader: inout SettingsReader) {
@@ -28,14 +31,22 @@ package struct AdminSettings: Sendable, Equatable {
         sessionHours = reader.number("ADMIN_SESSION_HOURS")
         sessionSecret = reader.text("ADMIN_SESSION_SECRET")
         if password == username { reader.note("ADMIN_PASSWORD", "is the same as ADMIN_USERNAME") }
-        reader.warn(
-            "ADMIN_PASSWORD",
-            "this version has no admin pages yet: the ADMIN_ settings are checked and do nothing, /admin is 404"
-        )
+        listener = reader.adminListener()
     }
 }
 
 extension SettingsReader {
+    /// The address of `ADMIN_LISTEN`, which is not the public one's.
+    fileprivate mutating func adminListener() -> MemcachedAddress? {
+        guard let address = text("ADMIN_LISTEN").flatMap({ MemcachedAddress($0) }) else { return nil }
+        let hosts: Set<String> = [address.host, text("HOST") ?? ""]
+        let areSame = hosts.count == 1 || !hosts.isDisjoint(with: ["0.0.0.0", "::"])
+        if Int(address.port) == number("PORT"), areSame {
+            note("ADMIN_LISTEN", "is the address that HOST and PORT give to the API; choose another port")
+        }
+        return address
+    }
+
     /// Settings of pages that no password turns on.
     fileprivate mutating func warnOfLonelyAdminSettings() {
         let rows = SettingSection.admin.rows.map { SettingKey.global($0.name) }
@@ -46,7 +57,7 @@ extension SettingsReader {
 
 extension SettingSection {
     static let admin = SettingSection(
-        "Admin pages (not in this version yet: the values are checked, nothing is served)",
+        "Admin pages",
         [
             SettingRow("ADMIN_USERNAME", .token, "admin", "name to log in with"),
             SettingRow(
@@ -56,6 +67,12 @@ extension SettingSection {
                 "password to log in with; unset: there are no admin pages",
                 .secret
             ),
+            SettingRow(
+                "ADMIN_LISTEN",
+                .listener,
+                "",
+                "address and port of a socket that alone serves /admin, with /health and /metrics; unset: the public one does"
+            ),
             SettingRow("ADMIN_LOG_ENTRIES", .number(1...1_000_000), "10000", "records of requests kept in memory"),
             SettingRow("ADMIN_LOG_BODIES", .boolean, "false", "true: records hold the bodies of requests and answers"),
             SettingRow("ADMIN_TIMEZONE", .timeZone, "UTC", "time zone in which statistics count days"),
@@ -64,7 +81,7 @@ extension SettingSection {
                 "ADMIN_SESSION_SECRET",
                 .token,
                 "",
-                "secret that signs logins; unset: a new one at each start",
+                "secret that signs logins, the same for all relays at one memcached; unset: a new one at each start",
                 .secret
             ),
         ]

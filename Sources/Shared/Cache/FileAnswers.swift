@@ -117,7 +117,7 @@ final class FileAnswers: Sendable {
     }
 
     private func read(_ name: String, _ key: AnswerKey) -> Body? {
-        guard let bytes = Self.bytes(ofFile: path(name)), bytes.count > Self.headBytes else {
+        guard let bytes = WholeFile.read(path(name), limitBytes: Self.most), bytes.count > Self.headBytes else {
             remove(name)
             return nil
         }
@@ -130,35 +130,9 @@ final class FileAnswers: Sendable {
         return answer
     }
 
-    private static func bytes(ofFile path: String) -> [UInt8]? {
-        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var status = stat()
-        guard fstat(file, &status) == 0, status.st_size <= most else { return nil }
-        var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
-        var place = 0
-        while place < bytes.count {
-            let count = bytes.withUnsafeMutableBytes {
-                Glibc.read(file, $0.baseAddress.map { $0 + place }, $0.count - place)
-            }
-            guard count > 0 else { return nil }
-            place += count
-        }
-        return bytes
-    }
-
-    /// Whole or not at all: readers see the old file until the new one has its name.
+    /// Writes a file whole or not at all.
     private func write(_ bytes: [UInt8], _ name: String) -> Bool {
-        let new = path(name) + Self.unfinished
-        let file = Glibc.open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard file >= 0 else { return false }
-        let isWritten = bytes.withUnsafeBytes { writeAll($0, to: file) }
-        guard close(file) == 0, isWritten, rename(new, path(name)) == 0 else {
-            unlink(new)
-            return false
-        }
-        return true
+        WholeFile.write(bytes, to: path(name), by: path(name) + Self.unfinished)
     }
 
     /// Once; requests go on.

@@ -85,11 +85,13 @@ extension Settings {
             reader.note("ONE_MIN_MODELS_REFRESH", "is not 0 and not at least 1s")
         }
         remotePlace = RemotePlace(reader)
-        reloadAccess = reader.text("RELOAD_ACCESS").flatMap(ReloadAccess.init) ?? .local
         admin = AdminSettings(&reader)
+        reloadAccess =
+            reader.text("RELOAD_ACCESS").flatMap(ReloadAccess.init) ?? (admin == nil ? .local : .admin)
         reader.refuseShortSecret("ADMIN_SESSION_SECRET")
         traceURL = reader.text("OTEL_EXPORTER_OTLP_ENDPOINT")
-        reader.warnOfMissingParts(reloadAccess, traceURL)
+        reader.warnOfMissingParts(traceURL)
+        reader.warnOfLogins(admin, reloadAccess, limits)
         logLevel = reader.text("LOG_LEVEL").flatMap(LogLevel.init) ?? .info
         logFormat = reader.text("LOG_FORMAT").flatMap(LogFormat.init) ?? .text
         usageFile = UsageFileSettings(reader)
@@ -111,15 +113,29 @@ extension Settings {
 
 extension SettingsReader {
     /// Settings for parts that this version does not have.
-    fileprivate mutating func warnOfMissingParts(_ access: ReloadAccess, _ traceURL: String?) {
-        if access == .admin {
-            warn(
-                "RELOAD_ACCESS",
-                "this version has no login yet, so /reload_config refuses everybody; SIGHUP and CONFIG_REFRESH_SECONDS work"
-            )
-        }
+    fileprivate mutating func warnOfMissingParts(_ traceURL: String?) {
         if traceURL != nil {
             warn("OTEL_EXPORTER_OTLP_ENDPOINT", "this version has no tracing yet: nothing is sent there")
+        }
+    }
+
+    /// Settings under which nobody can log in, or only at one relay of several.
+    fileprivate mutating func warnOfLogins(
+        _ admin: AdminSettings?,
+        _ access: ReloadAccess,
+        _ limits: LimitSettings
+    ) {
+        guard let admin else {
+            if access == .admin {
+                warn("RELOAD_ACCESS", "lets nobody in without ADMIN_PASSWORD; set a password, or local")
+            }
+            return
+        }
+        if case .servers = limits.store, admin.sessionSecret == nil {
+            warn(
+                "ADMIN_SESSION_SECRET",
+                "is not set, so each relay at memcached has sessions of its own; set one secret for all of them"
+            )
         }
     }
 

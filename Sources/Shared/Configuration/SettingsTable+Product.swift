@@ -42,7 +42,7 @@ extension SettingsTable {
                         "RELOAD_ACCESS",
                         .choice(ReloadAccess.allCases.map(\.rawValue)),
                         "",
-                        "who may GET or POST /reload_config; unset: local, programs on this machine"
+                        "who may GET or POST /reload_config; unset: admin with ADMIN_PASSWORD, else local, programs on this machine"
                     ),
                     SettingRow("METRICS_TOKEN", .token, "", "bearer for GET /metrics; unset: open to all", .secret),
                 ]

@@ -45,6 +45,7 @@ extension SettingType {
         case .servers: return items(of: text)?.collect(MemcachedAddress.init).map { .servers($0) }
         case .linkedPort: return portNumber(text).map { .number($0) }
         case .published: return isPublished(text) ? .text(text) : nil
+        case .listener: return isPublished(text) && text.contains(":") ? .text(text) : nil
         case .weights: return items(of: text)?.collect(keyWeight).map { .weights($0) }
         case .weight: return anyWeight(text).map { .weights([$0]) }
         case .temperature: return anyWeight(text).flatMap { $0 <= 2 ? .weights([$0]) : nil }

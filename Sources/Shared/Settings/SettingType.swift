@@ -85,6 +85,8 @@ package enum SettingType: Sendable, Equatable {
     case linkedPort
     /// A port, or `address:port`.
     case published
+    /// `address:port`, to listen on.
+    case listener
 }
 
 /// A setting's value after reading.
@@ -157,6 +159,7 @@ extension SettingType {
         case .servers: "a list of servers such as cache-1:11211,cache-2:11211"
         case .linkedPort: "a number from 1 to 65535"
         case .published: "a port such as 5001, or address:port such as 127.0.0.1:5001"
+        case .listener: "address:port such as 127.0.0.1:5002"
         }
     }
 
@@ -182,6 +185,7 @@ extension SettingType {
         case .price: "USD, one number, prompt/completion or prompt/completion/cached"
         case .linkedPort: "1 to 65535"
         case .published: "5001, 127.0.0.1:5001"
+        case .listener: "127.0.0.1:5002"
         case .tokens: "comma or line list"
         case .origins: "* or comma list"
         case .password: "at least \(Password.leastCharacters) characters"

@@ -1,3 +1,4 @@
+import Limits
 import Testing
 
 @testable import Shared
@@ -24,23 +25,43 @@ import Testing
         )
     }
 
-    @Test("with a password all of them are read, and a warning says that there are no pages yet")
+    @Test("with a password all of them are read, and whoever is logged in may reload settings")
     func isOn() {
         let some = admin(
             ("ADMIN_PASSWORD", "correct horse"),
             ("ADMIN_LOG_ENTRIES", "5"),
             ("ADMIN_TIMEZONE", "Europe/Berlin"),
-            ("ADMIN_SESSION_SECRET", "0123456789abcdef")
+            ("ADMIN_SESSION_SECRET", "0123456789abcdef"),
+            ("ADMIN_LISTEN", "[::1]:5002")
         )
         let settings = some.settings?.admin
         #expect(settings?.username == "admin" && settings?.records == 5 && settings?.keepsBodies == false)
         #expect(settings?.timeZone == "Europe/Berlin" && settings?.sessionHours == 168)
         #expect(settings?.sessionSecret == "0123456789abcdef")
         #expect(some.effective.first { $0.name == "ADMIN_PASSWORD" }?.shown == "...")
-        #expect(
-            some.warningTexts.count == 1 && some.warningTexts[0].contains("no admin pages yet"),
-            "\(some.warningTexts)"
-        )
+        #expect(settings?.listener?.host == "::1" && settings?.listener?.port == 5_002)
+        #expect(some.settings?.reloadAccess == .admin && some.warningTexts == [], "\(some.warningTexts)")
+        #expect(admin(("ADMIN_PASSWORD", "correct horse"), ("RELOAD_ACCESS", "off")).settings?.reloadAccess == .off)
+    }
+
+    @Test(
+        "the socket of the admin pages is not the public one",
+        arguments: [
+            ("127.0.0.1", "127.0.0.1:5001", true), ("0.0.0.0", "127.0.0.1:5001", true),
+            ("127.0.0.1", "[::]:5001", true),
+            ("127.0.0.1", "127.0.0.2:5001", false), ("0.0.0.0", "127.0.0.1:5002", false),
+        ]
+    )
+    func listener(host: String, listen: String, isRefused: Bool) {
+        let texts = admin(("ADMIN_PASSWORD", "correct horse"), ("HOST", host), ("ADMIN_LISTEN", listen)).problemTexts
+        #expect(texts.contains { $0.contains("ADMIN_LISTEN: is the address that HOST and PORT give") } == isRefused)
+        #expect(texts.isEmpty == !isRefused)
+    }
+
+    @Test("relays that share memcached are told to share the session secret, too")
+    func sharedSecret() {
+        let warnings = admin(("ADMIN_PASSWORD", "correct horse"), ("MEMCACHED_HOST", "cache")).warningTexts
+        #expect(warnings.count == 1 && warnings[0].contains("ADMIN_SESSION_SECRET: is not set, so each relay"))
     }
 
     @Test(
@@ -80,9 +101,8 @@ import Testing
         #expect(some.settings?.traceURL == "http://collector:4318")
         #expect(
             some.warningTexts == [
-                "environment  RELOAD_ACCESS: this version has no login yet, so /reload_config refuses everybody; "
-                    + "SIGHUP and CONFIG_REFRESH_SECONDS work",
                 "environment  OTEL_EXPORTER_OTLP_ENDPOINT: this version has no tracing yet: nothing is sent there",
+                "environment  RELOAD_ACCESS: lets nobody in without ADMIN_PASSWORD; set a password, or local",
             ]
         )
     }

@@ -55,6 +55,7 @@ import Testing
         case .servers: ["a:0", "a:b", "a:", ":1", "a b"]
         case .linkedPort: ["0", "65536", "tcp://a", "tcp://a:x", "x"]
         case .published: ["x", "0", "65536", "host:80", "1.2.3.4:x", "10.0.0.0/8:80", "::1"]
+        case .listener: ["x", "5002", "65536", "host:80", "1.2.3.4:x", "10.0.0.0/8:80", "::1"]
         case .weight: ["-1", "x", "1e3", "1000001", "a=1"]
         case .temperature: ["-1", "x", "1e0", "2.1"]
         case .modelWeights: ["1", "a", "a=", "=1", "a=x", "a=1,a=2", "a b=1", ","]
@@ -147,6 +148,7 @@ import Testing
         case .servers: "host:1"
         case .linkedPort: "11211"
         case .published: "127.0.0.1:80"
+        case .listener: "127.0.0.1:81"
         }
     }
 

@@ -1,0 +1,38 @@
+import Glibc
+
+/// Small files that are read and written as a whole. All calls block.
+package enum WholeFile {
+    /// Returns the content; nil if the file cannot be read or is larger than `limitBytes`.
+    package static func read(_ path: String, limitBytes: Int) -> [UInt8]? {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var status = stat()
+        guard fstat(file, &status) == 0, status.st_size <= limitBytes else { return nil }
+        var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+        var place = 0
+        while place < bytes.count {
+            let count = bytes.withUnsafeMutableBytes {
+                Glibc.read(file, $0.baseAddress.map { $0 + place }, $0.count - place)
+            }
+            guard count > 0 else { return nil }
+            place += count
+        }
+        return bytes
+    }
+
+    /// Writes the file whole or not at all: readers see the old content until the new one is complete. Only the relay's
+    /// user may read it. Returns whether the file was written; `systemError` says why it was not.
+    ///
+    /// - Parameter new: the path of the incomplete file.
+    package static func write(_ bytes: [UInt8], to path: String, by new: String) -> Bool {
+        let file = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard file >= 0 else { return false }
+        let isWritten = bytes.withUnsafeBytes { writeAll($0, to: file) }
+        guard close(file) == 0, isWritten, rename(new, path) == 0 else {
+            unlink(new)
+            return false
+        }
+        return true
+    }
+}

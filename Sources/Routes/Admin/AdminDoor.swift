@@ -1,0 +1,88 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// Answers a request below `/admin`: finds its route, and checks that it may be answered.
+func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    let request = exchange.request
+    exchange.operatorFields = guardingFields(nonce: nil)
+    let path = AdminRoute.parts(request.path.text)
+    var allowed: [Method] = []
+    for route in AdminRoute.all {
+        guard let values = route.values(in: path) else { continue }
+        if route.method == request.method || route.method == .get && request.method == .head {
+            let visitor = try visitor(of: route.access, request, gateway)
+            return try await route.handle(
+                AdminVisit(exchange: exchange, gateway: gateway, session: visitor, values: values)
+            )
+        }
+        allowed += route.method == .get ? [.get, .head] : [route.method]
+    }
+    guard !allowed.isEmpty else { throw APIError(404, "Not found") }
+    exchange.allowed = allowed.map(\.name)
+    throw APIError(405, "Method not allowed")
+}
+
+/// Returns the session of the visitor; nil if there is none and none is needed.
+private func visitor(
+    of access: AdminRoute.Access,
+    _ request: Request,
+    _ gateway: Gateway
+) throws(APIError) -> AdminSession? {
+    let sessions = gateway.process.admin.sessions
+    // A token in the header is sent by programs only: no page of another site can make a browser send it.
+    if let bearer = request.operatorBearer {
+        if let session = sessions.session(of: bearer) { return session }
+        if access == .everybody { return nil }
+        throw .notLoggedIn
+    }
+    let session = request.cookies(named: "token").lazy.compactMap { sessions.session(of: $0) }.first
+    switch access {
+    case .everybody: return session
+    case .reader, .writer: break
+    }
+    guard let session else { throw .notLoggedIn }
+    if access == .writer, !request.isOfOwnOrigin(gateway.settings) { throw .otherOrigin }
+    return session
+}
+
+extension APIError {
+    static var notLoggedIn: APIError { APIError(401, "Not logged in") }
+
+    static var otherOrigin: APIError {
+        APIError(
+            403,
+            "The request comes from a page of another origin. Behind a proxy, set PUBLIC_URL to the address of the page."
+        )
+    }
+}
+
+/// Header lines of the operator's side: no other page may show, read or keep what it answers.
+///
+/// - Parameter nonce: of the page's own style and script; nil: the response has none.
+func guardingFields(nonce: String?) -> String {
+    let own = nonce.map { "script-src 'nonce-\($0)'; style-src 'nonce-\($0)'; " } ?? ""
+    return """
+        Content-Security-Policy: default-src 'none'; \(own)img-src 'self' data:; connect-src 'self'; form-action 'self'; \
+        base-uri 'none'; frame-ancestors 'none'\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n\
+        Cache-Control: no-store\r\n
+        """
+}
+
+extension Request {
+    /// The values of cookies of that name, of the first few: a page of a neighbouring host may set more.
+    func cookies(named name: StaticString) -> [UnsafeRawBufferPointer] {
+        var values: [UnsafeRawBufferPointer] = []
+        for line in lines(of: .cookie) {
+            for pair in line.split(separator: UInt8(ascii: ";")) where values.count < Self.maxCookies {
+                let pair = UnsafeRawBufferPointer(rebasing: pair).trimmed
+                guard let sign = pair.first(UInt8(ascii: "=")), pair[part: 0..<sign].equals(name) else { continue }
+                values.append(pair[part: (sign + 1)..<pair.count])
+            }
+        }
+        return values
+    }
+
+    private static let maxCookies = 4
+}

@@ -1,0 +1,65 @@
+import Calls
+import Engine
+import Limits
+import Shared
+
+/// POST /admin/login
+func logIn(_ visit: AdminVisit) async throws(APIError) {
+    let (exchange, gateway, sessions) = (visit.exchange, visit.gateway, visit.admin.sessions)
+    guard visit.request[.origin] == nil || visit.request.isOfOwnOrigin(gateway.settings) else { throw .otherOrigin }
+    try await countLogin(visit)
+    let given = try await exchange.json(limitBytes: loginLimitBytes) { (root) throws(APIError) in
+        guard root.kind == .object, let user = root["username"]?.string, let password = root["password"]?.string else {
+            throw APIError(400, "The body must be an object with the strings 'username' and 'password'.")
+        }
+        return (user: user, password: password)
+    }
+    guard let token = sessions.logIn(user: given.user, password: given.password, random: gateway.ids) else {
+        visit.record("failed login", by: "")
+        throw APIError(401, "Wrong username or password")
+    }
+    visit.record("login", by: given.user)
+    let seconds = (gateway.settings.admin?.sessionHours ?? 0) * 3_600
+    setCookie(token, seconds: seconds, visit)
+    var data = ByteBuffer()
+    data.append(#"{"token":"#)
+    data.append(json: token)
+    data.append("}")
+    visit.send("Login successful", data: data)
+}
+
+private let loginLimitBytes = 4_096
+
+/// Counts a login of the client's address, whatever comes of it: over all instances, and whatever the settings say for a
+/// store that is unavailable.
+private func countLogin(_ visit: AdminVisit) async throws(APIError) {
+    let address = visit.gateway.limits.address(visit.request)
+    let decision = await visit.exchange.hold([Claim(loginLimit, .address(address))]).decision
+    guard !decision.isAdmitted else { return }
+    let seconds = max(1, ((decision.retryAfterMilliseconds ?? 60_000) + 999) / 1_000)
+    var error = APIError(429, "Too many logins. Try again in \(seconds) s.")
+    error.retryAfterSeconds = seconds
+    throw error
+}
+
+private let loginLimit = Limit(.login, Quota(5, .requests, per: .minute))
+
+/// GET /admin/logout. A page of another site cannot make a browser send the cookie, so that no origin is needed.
+func logOut(_ visit: AdminVisit) async throws(APIError) {
+    if let session = visit.session {
+        visit.admin.sessions.end(session)
+        visit.record("logout")
+        let (admin, loop) = (visit.admin, visit.gateway.loop)
+        Task(executorPreference: loop) { await admin.sessions.keep(in: admin.shared, on: loop, admin.worker) }
+    }
+    setCookie("", seconds: 0, visit)
+    visit.exchange.send(redirectTo: "/admin")
+}
+
+private func setCookie(_ token: String, seconds: Int, _ visit: AdminVisit) {
+    let settings = visit.gateway.settings
+    let isSecure = settings.publicURL?.hasPrefix("https://") ?? false || visit.request.isOverTLS(settings)
+    let secure = isSecure ? "; Secure" : ""
+    visit.exchange.operatorFields +=
+        "Set-Cookie: token=\(token); Path=/admin; Max-Age=\(seconds); HttpOnly; SameSite=Strict\(secure)\r\n"
+}

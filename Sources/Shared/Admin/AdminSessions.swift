@@ -1,0 +1,114 @@
+package import Engine
+import Glibc
+package import Limits
+
+/// The operator's sessions: logins, their tokens, and logouts. All loops of the process share it.
+///
+/// A logout holds in this process at once. With a store it holds in all instances when they read the store next, and with a
+/// data folder after a restart, too.
+package final class AdminSessions: Sendable {
+    private struct State {
+        var settings: AdminSettings?
+        var signer: SessionSigner?
+        var ended = EndedSessions()
+    }
+
+    private let state = Lock(State())
+    /// The secret of this process, for settings without one.
+    private let ownSecret: [UInt8]
+    /// The file of logouts; nil if there is no data folder.
+    private let file: String?
+
+    private static let storeKey = "relay:1:admin:ended"
+    /// memcached takes longer times for points in time. Each instance writes the list anew where it is missing.
+    private static let expirySeconds = 30 * 86_400
+
+    /// - Parameter dataFolder: a folder that exists; nil: logouts are forgotten at the end of the process.
+    package init(dataFolder: String?) {
+        let random = RandomBytes()
+        ownSecret = (0..<4).flatMap { _ in withUnsafeBytes(of: random.next(), Array.init) }
+        file = dataFolder.map { "\($0)/admin-sessions" }
+        if let list = file.flatMap(Self.list) { state.withLock { $0.ended.merge(list, at: Timestamp.now()) } }
+    }
+
+    /// Uses other settings from now on. A changed password or secret ends all sessions.
+    package func use(_ settings: AdminSettings?) {
+        state.withLock { state in
+            guard settings != state.settings else { return }
+            state.settings = settings
+            state.signer = settings.map { settings in
+                SessionSigner(
+                    secret: settings.sessionSecret.map { Array($0.utf8) } ?? ownSecret,
+                    user: settings.username,
+                    password: settings.password
+                )
+            }
+        }
+    }
+
+    // MARK: Sessions
+
+    /// Returns the token of a new session; nil if the user or the password is wrong. Takes the same time for both.
+    package func logIn(user: String, password: String, random: RandomBytes) -> String? {
+        let (user, password) = (Digest(of: user), Digest(of: password))
+        let now = Timestamp.now()
+        return state.withLock { state in
+            guard let settings = state.settings else { return nil }
+            let (isUser, isPassword) = (user == Digest(of: settings.username), password == settings.password)
+            guard isUser, isPassword else { return nil }
+            return state.signer?.token(
+                from: max(now, state.ended.notBefore + 1),
+                until: now + settings.sessionHours * 3_600_000,
+                random: random
+            )
+        }
+    }
+
+    /// Returns the session of a token; nil if the token opens none, or the session has ended.
+    package func session(of token: UnsafeRawBufferPointer) -> AdminSession? {
+        let signer = state.withLock { $0.signer }
+        guard let session = signer?.session(of: token, at: Timestamp.now()), isOpen(session) else { return nil }
+        return session
+    }
+
+    func isOpen(_ session: AdminSession) -> Bool { !state.withLock { $0.ended.contains(session) } }
+
+    /// Ends a session. `keep` makes the logout last.
+    package func end(_ session: AdminSession) { state.withLock { $0.ended.add(session, at: Timestamp.now()) } }
+
+    // MARK: What lasts
+
+    /// Writes the list of logouts to the file and the store, and reads those of other instances. Blocks for the file.
+    package func keep(in shared: SharedState?, on loop: EventLoop, _ worker: Worker) async {
+        let own = state.withLock { $0.ended }
+        if let shared, let all = try? await Self.exchange(own, in: shared, on: loop) {
+            state.withLock { if $0.ended != all { $0.ended.merge(all, at: Timestamp.now()) } }
+        }
+        guard let file else { return }
+        let list = state.withLock { $0.ended }
+        worker.begin {
+            var all = list
+            let kept = Self.list(file)
+            if let kept { all.merge(kept, at: Timestamp.now()) }
+            guard all != kept ?? EndedSessions() else { return }
+            _ = WholeFile.write(all.encoded(), to: file, by: "\(file).\(getpid()).new")
+        }
+    }
+
+    private static func exchange(
+        _ own: EndedSessions,
+        in shared: SharedState,
+        on loop: EventLoop
+    ) async throws(StoreFailure) -> EndedSessions {
+        try await shared.update(storeKey, expirySeconds: expirySeconds, on: loop) { bytes in
+            let kept = bytes.flatMap { EndedSessions($0) }
+            var all = kept ?? EndedSessions()
+            all.merge(own, at: Timestamp.now())
+            return SharedState.Change(all == kept ?? EndedSessions() ? nil : all.encoded(), all)
+        }
+    }
+
+    private static func list(_ file: String) -> EndedSessions? {
+        WholeFile.read(file, limitBytes: EndedSessions.encodedBound).flatMap { EndedSessions($0) }
+    }
+}

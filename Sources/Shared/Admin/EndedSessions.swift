@@ -1,0 +1,81 @@
+/// Sessions that ended by logout before their time. A list is never wrong in one direction: no session that it has held is
+/// valid again, also when the list was full.
+struct EndedSessions: Sendable, Equatable {
+    private struct Times: Sendable, Equatable {
+        let issuedAt: Int
+        let expiresAt: Int
+    }
+
+    private var sessions: [AdminSession.ID: Times] = [:]
+    /// Sessions of this login time and of earlier ones are ended, in milliseconds since 1970. It rises when a full list drops
+    /// sessions.
+    private(set) var notBefore = 0
+
+    /// The most sessions of a list.
+    static let bound = 10_000
+
+    init() {}
+
+    var count: Int { sessions.count }
+
+    func contains(_ session: AdminSession) -> Bool { session.issuedAt <= notBefore || sessions[session.id] != nil }
+
+    mutating func add(_ session: AdminSession, at now: Int) {
+        sessions[session.id] = Times(issuedAt: session.issuedAt, expiresAt: session.expiresAt)
+        shrink(at: now)
+    }
+
+    /// Takes over the sessions of another list.
+    mutating func merge(_ other: EndedSessions, at now: Int) {
+        sessions.merge(other.sessions) { own, _ in own }
+        // A login time is never in the future, whatever a list claims.
+        notBefore = max(notBefore, min(other.notBefore, now))
+        shrink(at: now)
+    }
+
+    private mutating func shrink(at now: Int) {
+        sessions = sessions.filter { $0.value.expiresAt > now && $0.value.issuedAt > notBefore }
+        guard sessions.count > Self.bound else { return }
+        let times = sessions.values.map(\.issuedAt).sorted()
+        notBefore = times[sessions.count - Self.bound - 1]
+        sessions = sessions.filter { $0.value.issuedAt > notBefore }
+    }
+}
+
+extension EndedSessions {
+    private static let format: UInt8 = 1
+    private static let entryBytes = 32
+    private static let headBytes = 9
+    static let encodedBound = headBytes + bound * entryBytes
+
+    /// The format and `notBefore`, then each session: its name, its login time, its end. Numbers of eight bytes, highest first.
+    func encoded() -> [UInt8] {
+        var bytes = [Self.format]
+        bytes.reserveCapacity(Self.headBytes + sessions.count * Self.entryBytes)
+        func append(_ number: UInt64) { withUnsafeBytes(of: number.bigEndian) { bytes += $0 } }
+        append(UInt64(clamping: notBefore))
+        for (id, times) in sessions {
+            append(id.high)
+            append(id.low)
+            append(UInt64(clamping: times.issuedAt))
+            append(UInt64(clamping: times.expiresAt))
+        }
+        return bytes
+    }
+
+    /// Decodes a list. Returns nil if the bytes are no list of this version.
+    init?(_ bytes: [UInt8]) {
+        guard bytes.count >= Self.headBytes, bytes.count <= Self.encodedBound, bytes[0] == Self.format,
+            (bytes.count - Self.headBytes) % Self.entryBytes == 0
+        else { return nil }
+        func number(_ place: Int) -> UInt64 { bytes[place..<place + 8].reduce(0) { $0 << 8 | UInt64($1) } }
+        notBefore = Int(clamping: number(1))
+        for place in stride(from: Self.headBytes, to: bytes.count, by: Self.entryBytes) {
+            let id = AdminSession.ID(high: number(place), low: number(place + 8))
+            sessions[id] = Times(
+                issuedAt: Int(clamping: number(place + 16)),
+                expiresAt: Int(clamping: number(place + 24))
+            )
+        }
+    }
+}
