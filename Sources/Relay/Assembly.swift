@@ -20,6 +20,7 @@ final class Assembly {
     private let reloader: Reloader
     private let usage: UsageBook
     private let blocks: KeptBlocks
+    private let clock: OperatorClock
 
     var threads: Int { served.count }
 
@@ -38,7 +39,7 @@ final class Assembly {
         states = SharedStates(settings, store)
         answers = AnswerShelf(budget, shared: states.ofAnswers, worker: worker, log)
         usage = try Self.usageBook(settings, budget, log)
-        process = ProcessState(Self.adminState(settings, states))
+        process = ProcessState(Self.adminState(settings, states, store))
         let lasting = LastingParts(
             log: log,
             budget: budget,
@@ -78,6 +79,8 @@ final class Assembly {
         reloader = Reloader(makers, remote, live)
         let reloader: any SettingsReloader = reloader
         process.reloader.withLock { $0 = reloader }
+        clock = OperatorClock(parts, served[0].own, served[0].router, paces: served.map(\.loop.pace))
+        clock.start()
     }
 
     /// Measures the loops, and looks at the counts each minute from now on.
@@ -148,12 +151,17 @@ final class Assembly {
         }
     }
 
-    private static func adminState(_ settings: Settings, _ states: SharedStates) -> AdminState {
+    private static func adminState(
+        _ settings: Settings,
+        _ states: SharedStates,
+        _ store: (any CounterStore)?
+    ) -> AdminState {
         AdminState(
             instance: name(settings.port),
             dataFolder: settings.dataFolder,
             isApart: settings.admin?.listener != nil,
-            shared: states.ofInstances
+            shared: states.ofInstances,
+            counters: store
         )
     }
 
@@ -222,6 +230,7 @@ final class Assembly {
     /// - Parameter onSecondSignal: called when it is asked a second time.
     func drain(onSecondSignal: () -> Void) {
         process.isDraining.store(true, ordering: .relaxed)
+        clock.stop()
         let shutdownSeconds = shutdownSeconds
         let remaining = Remaining(served.reduce(0) { $0 + $1.servers.count })
         for one in served {

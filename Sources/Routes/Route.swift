@@ -7,6 +7,8 @@ struct Route: Sendable {
     enum Place: Sendable {
         /// Under `/v1`, and also without.
         case api
+        /// Under `/v1` only.
+        case versioned
         /// Without `/v1` only.
         case own
         /// The same, with one spelling only.
@@ -72,7 +74,7 @@ struct Route: Sendable {
     }
 
     func matches(_ path: UnsafeRawBufferPointer, isVersioned: Bool) -> Bool {
-        if isVersioned, place != .api { return false }
+        if place != .api, isVersioned != (place == .versioned) { return false }
         if case .none = rest { return path.equals(self.path) }
         return path.hasPrefix(self.path) && rest(of: path) != nil
     }

@@ -73,6 +73,11 @@ public struct RecentTable<Key: Hashable, Value> {
         oldest < 0 ? nil : (slots[Int(oldest)].key, slots[Int(oldest)].value)
     }
 
+    /// Calls `body` for each key and value, in any order.
+    @inlinable public func forEachPair(_ body: (Key, Value) -> Void) {
+        for slot in slots { body(slot.key, slot.value) }
+    }
+
     @inlinable func forEach(_ body: (Value) -> Void) {
         for slot in slots { body(slot.value) }
     }

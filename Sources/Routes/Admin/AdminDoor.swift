@@ -30,21 +30,18 @@ private func visitor(
     _ request: Request,
     _ gateway: Gateway
 ) throws(APIError) -> AdminSession? {
-    let sessions = gateway.process.admin.sessions
-    // A token in the header is sent by programs only: no page of another site can make a browser send it.
-    if let bearer = request.operatorBearer {
-        if let session = sessions.session(of: bearer) { return session }
-        if access == .everybody { return nil }
-        throw .notLoggedIn
-    }
-    let session = request.cookies(named: "token").lazy.compactMap { sessions.session(of: $0) }.first
-    switch access {
-    case .everybody: return session
-    case .reader, .writer: break
-    }
+    let session = operatorSession(request, gateway.process.admin.sessions)
+    if access == .everybody { return session }
     guard let session else { throw .notLoggedIn }
-    if access == .writer, !request.isOfOwnOrigin(gateway.settings) { throw .otherOrigin }
+    // A token in the header is sent by programs only: no page of another site can make a browser send it.
+    if access == .writer, request.operatorBearer == nil, !request.isOfOwnOrigin(gateway.settings) { throw .otherOrigin }
     return session
+}
+
+/// Returns the session of a request, by its header or else by its cookie; nil if it has none.
+func operatorSession(_ request: Request, _ sessions: AdminSessions) -> AdminSession? {
+    if let bearer = request.operatorBearer { return sessions.session(of: bearer) }
+    return request.cookies(named: "token").lazy.compactMap { sessions.session(of: $0) }.first
 }
 
 extension APIError {

@@ -21,11 +21,7 @@ func logIn(_ visit: AdminVisit) async throws(APIError) {
     visit.record("login", by: given.user)
     let seconds = (gateway.settings.admin?.sessionHours ?? 0) * 3_600
     setCookie(token, seconds: seconds, visit)
-    var data = ByteBuffer()
-    data.append(#"{"token":"#)
-    data.append(json: token)
-    data.append("}")
-    visit.send("Login successful", data: data)
+    visit.send("Login successful", data: #"{"token":\#(token)}"#)
 }
 
 private let loginLimitBytes = 4_096

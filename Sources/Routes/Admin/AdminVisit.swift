@@ -11,6 +11,8 @@ struct AdminVisit: Sendable {
     /// The parts of the path that the route names.
     let values: [String: String]
 
+    private static let bodyLimitBytes = 65_536
+
     var admin: AdminState { gateway.process.admin }
     var request: Request { exchange.request }
 
@@ -20,9 +22,28 @@ struct AdminVisit: Sendable {
     /// The part of the path that the route calls so.
     func value(_ name: String) -> String { values[name] ?? "" }
 
+    /// Reads the body, which is an object. An empty body is one without members.
+    func body<Value: Sendable>(
+        _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
+    ) async throws(APIError) -> Value {
+        guard request.body.declaredBytes != 0 else {
+            let empty = ByteBuffer("{}")
+            return try JSONBody.read(empty.bytes, by: gateway.parser, read)
+        }
+        return try await exchange.json(limitBytes: Self.bodyLimitBytes) { (root) throws(APIError) in
+            guard root.kind == .object else { throw APIError(400, "The body must be a JSON object.") }
+            return try read(root)
+        }
+    }
+
     /// Records an action of the operator in the log and for the page.
     func record(_ act: String, _ target: String = "", by user: String? = nil) {
-        let action = AdminAction(user: user ?? session?.user ?? "", address: address, act: act, target: target)
+        let action = AdminAction(
+            user: user ?? session?.user ?? "",
+            address: address,
+            act: act,
+            target: target.beginning(ofBytes: 500)
+        )
         action.write(to: gateway.log)
         admin.trail.add(action)
     }
@@ -30,20 +51,26 @@ struct AdminVisit: Sendable {
     // MARK: Responses
 
     /// Sends `{"status":0,"msg":"...","data":...,"instance":"..."}`.
-    ///
-    /// - Parameter data: JSON.
-    func send(_ message: StaticString = "", data: borrowing ByteBuffer) {
-        var body = ByteBuffer()
-        body.append(#"{"status":0,"msg":""#)
-        body.append(message)
-        body.append(#"","data":"#)
-        body.append(data.bytes)
-        body.append(#","instance":"#)
-        body.append(json: admin.instance)
-        body.append("}")
-        exchange.send(json: body)
+    func send(_ message: StaticString = "", data: JSONFragment) {
+        let message = "\(message)"
+        exchange.send(
+            json: ByteBuffer(
+                json: #"{"status":0,"msg":\#(message),"data":\#(data),"instance":\#(admin.instance)}"#
+            )
+        )
     }
 
     /// Sends the same without data.
-    func sendDone(_ message: StaticString) { send(message, data: ByteBuffer(#""""#)) }
+    func sendDone(_ message: StaticString) { send(message, data: #""""#) }
+
+    /// Sends `{"items":[...],"total":n,...,"instance":"..."}`.
+    ///
+    /// - Parameter more: further members.
+    func send(_ items: [JSONFragment], total: Int, _ more: [(name: String, value: JSONFragment)] = []) {
+        exchange.send(
+            json: ByteBuffer(
+                json: #"{"items":\#(items),"total":\#(total)\#(members: more),"instance":\#(admin.instance)}"#
+            )
+        )
+    }
 }

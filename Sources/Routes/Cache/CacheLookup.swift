@@ -143,7 +143,8 @@ final class CacheLookup: CachePart, @unchecked Sendable {
     /// Keeps the whole answer. Before its last bytes leave: who asks again finds it.
     func keep(_ answer: Body) {
         guard let key else { return }
-        cache.add(answer, key, on: loop)
+        let label = MemoryAnswers.Label(model: exchange.record.model, caller: exchange.record.caller)
+        cache.add(answer, key, label: label, on: loop)
         lead?.end(with: .answer(answer))
         end()
     }

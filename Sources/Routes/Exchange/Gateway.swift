@@ -24,6 +24,8 @@ final class Gateway: @unchecked Sendable {
     let responses: ResponseShelf
     /// Nil: no answer is kept.
     let cache: AnswerCache?
+    /// The answers that the process keeps, whatever the settings are now.
+    let answers: AnswerShelf
     /// For work that would hold up the loop.
     let worker: WorkQueue
     /// For large bodies.
@@ -65,6 +67,7 @@ final class Gateway: @unchecked Sendable {
         keyCheckers = setup.keyCheckers
         files = shares.files
         responses = shares.responses
+        answers = shares.answers
         cache = setup.settings.cache.map { AnswerCache($0, shares.answers) }
         if setup.settings.cache?.store != .memory { shares.answers.removeAll() }
         shares.process.admin.sessions.use(setup.settings.admin)

@@ -1,3 +1,5 @@
+import Engine
+
 /// The settings in force as an operator may see them, secrets masked.
 package struct SettingsListing: Sendable {
     package let settings: [EffectiveSetting]
@@ -16,6 +18,27 @@ package struct SettingsListing: Sendable {
             if !sources.contains(source) { sources.append(source) }
         }
         return sources
+    }
+
+    /// Digits of a digest of the settings that all instances at one store should have in common, secrets as they are masked.
+    package var commonDigest: String {
+        let common = settings.filter { !Self.ownNames.contains($0.name) }
+        let digest = Digest(of: common.map { "\($0.name)=\($0.shown)\n" }.joined())
+        return digest.withBytes { bytes in
+            bytes.prefix(6).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
+        }
+    }
+
+    private static let ownNames: Set<String> = ["HOST", "PORT", "ADMIN_LISTEN", "DATA_DIR"]
+
+    /// The first token of each known key as it is masked, by the names of the keys.
+    package var tokens: [String: String] {
+        var tokens: [String: String] = [:]
+        for setting in settings where setting.name.hasPrefix("KEY_") && setting.name.hasSuffix("_TOKEN") {
+            let name = setting.name.dropFirst(4).dropLast(6).lowercased().split(separator: "_").joined(separator: "-")
+            tokens[name] = setting.shown.split(separator: ",").first.map(String.init)
+        }
+        return tokens
     }
 
     /// The settings in dotenv form, each line with its source.

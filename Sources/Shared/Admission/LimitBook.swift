@@ -107,18 +107,20 @@ package final class LimitBook: @unchecked Sendable {
     /// A limit of a caller, and the model whose requests it counts; nil: it does not look at models.
     package typealias Demand = (claim: Claim, model: String?)
 
-    /// All that counts requests of a caller, each once: of any group, then of each of these models. Limits that count by
-    /// address are left out.
-    package func demands(of caller: Caller, models: [String]) -> [Demand] {
+    /// All that counts requests of a caller, each once: of any group, then of each of these models.
+    ///
+    /// - Parameter address: the caller's; nil: limits that count by address are left out.
+    package func demands(of caller: Caller, models: [String], from address: String? = nil) -> [Demand] {
+        let isNamed = identity == .key && caller.identity != nil
         var seen: Set<Identity> = []
         var demands: [Demand] = []
-        for claim in EndpointGroup.allCases.flatMap({ claims(caller, $0, [], nil, "") }) {
-            if case .caller = claim.limit.kind, identity != .key { continue }
+        for claim in EndpointGroup.allCases.flatMap({ claims(caller, $0, [], nil, address ?? "") }) {
+            if case .caller = claim.limit.kind, !isNamed, address == nil { continue }
             // Of one limit and one caller there is one record.
             if seen.insert(claim.identity.using(claim.limit.id)).inserted { demands.append((claim, nil)) }
         }
-        guard identity == .key else { return demands }
-        let who = identity(of: caller, "")
+        guard isNamed || address != nil else { return demands }
+        let who = identity(of: caller, address ?? "")
         // Several providers may have one name.
         var named: Set<String> = []
         for model in models where named.insert(model).inserted {

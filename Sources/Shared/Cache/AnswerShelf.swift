@@ -4,7 +4,7 @@ import Synchronization
 
 /// All answers that the process keeps, or finds in the store that instances share, and the requests that wait for one.
 package final class AnswerShelf: Sendable {
-    let memory: MemoryAnswers
+    package let memory: MemoryAnswers
     /// Nil: there is no memcached.
     let shared: SharedState?
     private let directory = Lock<FileAnswers?>(nil)
@@ -43,8 +43,17 @@ package final class AnswerShelf: Sendable {
     /// Returns when all is written.
     package func stop() { files?.stop() }
 
+    /// Requests that were answered from the cache since the start.
+    package var hitCount: Int { hits.load(ordering: .relaxed) }
+
+    /// Removes all answers that the process keeps in its memory or directory. Blocks for the directory.
+    package func clear() {
+        memory.removeAll()
+        files?.removeAll()
+    }
+
     /// The number of answers in the process's memory or directory, and their size.
-    var size: (entries: Int, bytes: Int) {
+    package var size: (entries: Int, bytes: Int) {
         let kept = memory.size
         guard let written = files?.size else { return kept }
         return (kept.entries + written.entries, kept.bytes + written.bytes)
@@ -121,11 +130,13 @@ package struct AnswerCache: Sendable {
     private static let loopBytes = 262_144
 
     /// Keeps an answer. Nobody waits for a store.
-    package func add(_ answer: Body, _ key: AnswerKey, on loop: EventLoop) {
+    ///
+    /// - Parameter label: the origin of the answer, for an operator's list.
+    package func add(_ answer: Body, _ key: AnswerKey, label: MemoryAnswers.Label, on loop: EventLoop) {
         guard answer.bytes.count <= longestBytes else { return }
         if case .memory = place {
             let end = lifeNanoseconds == 0 ? .distantFuture : loop.now + lifeNanoseconds
-            return shelf.memory.add(answer, key.digest, until: end, within: bounds)
+            return shelf.memory.add(answer, key.digest, until: end, within: bounds, label: label)
         }
         guard shelf.leaving.load(ordering: .relaxed) <= Self.leavingBytes else { return }
         let leaving = Leaving(answer, shelf)

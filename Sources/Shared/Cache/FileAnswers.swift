@@ -116,6 +116,13 @@ final class FileAnswers: Sendable {
         list.withLock { $0.remove(name) }
     }
 
+    /// Removes all files, one after the other, on the thread.
+    func removeAll() {
+        thread.begin { [self] in
+            while let name = list.withLock({ $0.files.leastRecent?.key }) { remove(name) }
+        }
+    }
+
     private func read(_ name: String, _ key: AnswerKey) -> Body? {
         guard let bytes = WholeFile.read(path(name), limitBytes: Self.most), bytes.count > Self.headBytes else {
             remove(name)

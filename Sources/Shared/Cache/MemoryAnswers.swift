@@ -15,15 +15,34 @@ package final class MemoryAnswers: Sendable {
         }
     }
 
+    /// The origin of an answer, for an operator who looks at the cache.
+    package struct Label: Sendable {
+        let model: String?
+        let caller: String?
+
+        package init(model: String?, caller: String?) {
+            self.model = model
+            self.caller = caller
+        }
+    }
+
     private struct Entry {
         let answer: Body
         let endsAt: LoopTime
+        let label: Label?
+        let number: Int
+        /// Milliseconds since 1970.
+        let createdAt: Int
+        var usedAt: Int
+        var hits = 0
         var bytes: Int { answer.bytes.count + MemoryAnswers.overheadBytes }
     }
 
     private struct Shelf {
         var entries = RecentTable<Digest, Entry>()
         var bytes = 0
+        /// The number of entries so far.
+        var added = 0
         /// The part of the budget that covers them.
         var hold: MemoryHold?
 
@@ -40,14 +59,20 @@ package final class MemoryAnswers: Sendable {
     private let shelf = Lock(Shelf())
     private let budget: MemoryBudget
     /// Of an entry, besides its answer.
-    package static let overheadBytes = 320
+    package static let overheadBytes = 448
 
     package init(_ budget: MemoryBudget) { self.budget = budget }
 
     package func answer(_ key: Digest, at now: LoopTime) -> Body? {
         shelf.withLock { shelf in
-            guard let entry = shelf.entries.use(key) else { return nil }
-            if entry.endsAt > now { return entry.answer }
+            guard var entry = shelf.entries.use(key) else { return nil }
+            if entry.endsAt > now {
+                guard entry.label != nil else { return entry.answer }
+                entry.hits += 1
+                entry.usedAt = Timestamp.now()
+                shelf.entries.set(key, entry)
+                return entry.answer
+            }
             shelf.remove(key)
             return nil
         }
@@ -55,10 +80,27 @@ package final class MemoryAnswers: Sendable {
 
     /// Keeps an answer in place of the one that is there. One that does not fit, or that the memory budget has no room
     /// for, is not kept.
-    package func add(_ answer: Body, _ key: Digest, until end: LoopTime, within bounds: Bounds) {
-        let entry = Entry(answer: answer, endsAt: end)
+    ///
+    /// - Parameter label: for an operator's list; nil: the answer is not listed.
+    package func add(
+        _ answer: Body,
+        _ key: Digest,
+        until end: LoopTime,
+        within bounds: Bounds,
+        label: Label? = nil
+    ) {
+        let now = label == nil ? 0 : Timestamp.now()
         shelf.withLock { shelf in
             shelf.remove(key)
+            shelf.added += 1
+            let entry = Entry(
+                answer: answer,
+                endsAt: end,
+                label: label,
+                number: shelf.added,
+                createdAt: now,
+                usedAt: now
+            )
             guard entry.bytes <= bounds.bytes else { return }
             while shelf.entries.count >= bounds.entries || shelf.bytes + entry.bytes > bounds.bytes,
                 shelf.removeLeastRecent()
@@ -71,7 +113,68 @@ package final class MemoryAnswers: Sendable {
         }
     }
 
-    package func removeAll() { shelf.withLock { $0 = Shelf() } }
+    package func removeAll() {
+        shelf.withLock { shelf in
+            let added = shelf.added
+            shelf = Shelf()
+            shelf.added = added
+        }
+    }
+
+    // MARK: For an operator
+
+    /// An answer in an operator's list.
+    package struct Listed: Sendable {
+        package let key: Digest
+        /// The number of the answer among all that were kept since the start.
+        package let number: Int
+        package let bytes: Int
+        package let hits: Int
+        /// Milliseconds since 1970.
+        package let createdAt: Int
+        package let usedAt: Int
+        package let model: String?
+        package let caller: String?
+
+        /// 32 hexadecimal digits.
+        package var name: String {
+            key.withBytes { bytes in
+                bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
+            }
+        }
+    }
+
+    /// Returns the answers that are not over, the newest first.
+    package func listed(at now: LoopTime) -> [Listed] {
+        let entries = shelf.withLock { shelf in
+            var entries: [(key: Digest, entry: Entry)] = []
+            shelf.entries.forEachPair { key, entry in entries.append((key, entry)) }
+            return entries
+        }
+        return entries.filter { $0.entry.endsAt > now && $0.entry.label != nil }
+            .map { key, entry in
+                Listed(
+                    key: key,
+                    number: entry.number,
+                    bytes: entry.bytes,
+                    hits: entry.hits,
+                    createdAt: entry.createdAt,
+                    usedAt: entry.usedAt,
+                    model: entry.label?.model,
+                    caller: entry.label?.caller
+                )
+            }
+            .sorted { $0.number > $1.number }
+    }
+
+    /// Removes answers. Returns the number of those that were there.
+    package func remove(_ keys: [Digest]) -> Int {
+        shelf.withLock { shelf in
+            let before = shelf.entries.count
+            for key in keys { shelf.remove(key) }
+            return before - shelf.entries.count
+        }
+    }
 
     /// The number of entries, and their size.
     package var size: (entries: Int, bytes: Int) { shelf.withLock { ($0.entries.count, $0.bytes) } }

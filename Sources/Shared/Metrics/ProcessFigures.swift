@@ -14,9 +14,9 @@ package struct ProcessFigures: MetricsSource {
     package func write(to text: inout MetricsText) {
         text.family("process_start_time_seconds", .gauge, "When the process started, in seconds since 1970.")
         text.sample(billionths: startMilliseconds * 1_000_000)
-        if let memory = numbers("/proc/self/statm"), memory.count > 1 {
+        if let memory = Self.residentBytes {
             text.family("process_resident_memory_bytes", .gauge, "Memory in use.")
-            text.sample(value: memory[1] * sysconf(Int32(_SC_PAGESIZE)))
+            text.sample(value: memory)
         }
         if let open = Self.openDescriptors() {
             text.family("process_open_fds", .gauge, "Open descriptors.")
@@ -28,13 +28,19 @@ package struct ProcessFigures: MetricsSource {
             text.sample(value: Int(clamping: limit.rlim_cur))
         }
         // The name in parentheses may hold spaces; the fields after it are numbers but for the first.
-        if let stat = numbers("/proc/self/stat", after: ")"), stat.count > 17 {
+        if let stat = Self.numbers("/proc/self/stat", after: ")"), stat.count > 17 {
             let ticks = max(1, sysconf(Int32(_SC_CLK_TCK)))
             text.family("process_cpu_seconds_total", .counter, "Processor time, user and system.")
             text.sample(billionths: (stat[11] + stat[12]) * (1_000_000_000 / ticks))
             text.family("process_threads", .gauge, "Threads, those of the event loops among them.")
             text.sample(value: stat[17])
         }
+    }
+
+    /// The memory in use; nil if the kernel does not tell.
+    package static var residentBytes: Int? {
+        guard let memory = numbers("/proc/self/statm"), memory.count > 1 else { return nil }
+        return memory[1] * sysconf(Int32(_SC_PAGESIZE))
     }
 
     /// Listing them costs time for each, so not more than this.
@@ -59,7 +65,7 @@ package struct ProcessFigures: MetricsSource {
     }
 
     /// Anything but a number counts as 0.
-    private func numbers(_ path: String, after mark: Character? = nil) -> [Int]? {
+    private static func numbers(_ path: String, after mark: Character? = nil) -> [Int]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }
         defer { close(file) }

@@ -11,5 +11,5 @@ package struct ProviderRank: Sendable, Equatable {
 
     package init() {}
 
-    func weight(of model: String) -> Double { weights[model] ?? weight }
+    package func weight(of model: String) -> Double { weights[model] ?? weight }
 }

@@ -6,7 +6,7 @@ package struct ProviderPrices: Sendable, Equatable {
     let ofModels: [String: Price]
 
     /// Nil: not known.
-    func price(of model: String) -> Price? {
+    package func price(of model: String) -> Price? {
         guard let own = ofModels[model] else { return common }
         return own.isNothing ? nil : own
     }

@@ -1,0 +1,107 @@
+import Calls
+import Engine
+import Shared
+
+/// GET /admin/req_cache: the answers in this process's memory.
+func listCache(_ visit: AdminVisit) async throws(APIError) {
+    let fields = try AdminQuery(visit.request, ["keywords", "per_page", "page", "order_by", "order_dir"])
+    let perPage = try fields.number("per_page", 1...200) ?? 10
+    let page = try fields.number("page", 1...100_000) ?? 1
+    let order = try fields.choice("order_by", ["id", "hit_count", "updated_at", "bytes"]) ?? "id"
+    let isDescending = try fields.choice("order_dir", ["asc", "desc"]) != "asc"
+    var all = try listedAnswers(visit, isDetail: false)
+    if let text = fields["keywords"]?.lowercased() {
+        all = all.filter { entry in
+            [entry.name, entry.model, entry.caller].contains { $0?.lowercased().contains(text) ?? false }
+        }
+    }
+    func rank(_ entry: MemoryAnswers.Listed) -> (Int, Int) {
+        switch order {
+        case "hit_count": (entry.hits, entry.number)
+        case "updated_at": (entry.usedAt, entry.number)
+        case "bytes": (entry.bytes, entry.number)
+        default: (entry.number, 0)
+        }
+    }
+    all.sort { isDescending ? rank($0) > rank($1) : rank($0) < rank($1) }
+    let size = visit.gateway.answers.size
+    visit.send(
+        all.dropFirst((page - 1) * perPage).prefix(perPage).map(JSONFragment.init(cached:)),
+        total: all.isEmpty ? size.entries : all.count,
+        [
+            ("store", "\(visit.gateway.settings.cache?.store.rawValue)"), ("bytes", "\(size.bytes)"),
+            ("hits", "\(visit.gateway.answers.hitCount)"),
+        ]
+    )
+}
+
+/// The answers that can be listed. Those of other stores are sealed by their requests.
+///
+/// - Parameter isDetail: single entries are asked for, so that a store without them is an error.
+private func listedAnswers(_ visit: AdminVisit, isDetail: Bool) throws(APIError) -> [MemoryAnswers.Listed] {
+    let store = visit.gateway.settings.cache?.store
+    if store == .memory {
+        return visit.gateway.answers.memory.listed(at: visit.gateway.loop.now)
+    }
+    guard isDetail else { return [] }
+    guard store != nil else { throw APIError(404, "The cache is off (CACHE).") }
+    throw APIError(
+        404,
+        "Entries of this cache (CACHE_STORE) are sealed by their requests: they can be counted and all deleted."
+    )
+}
+
+/// GET /admin/req_cache/{id}, and .../md5/{md5}
+func showCached(_ visit: AdminVisit) async throws(APIError) {
+    let all = try listedAnswers(visit, isDetail: true)
+    let found = all.first { "\($0.number)" == visit.value("id") || $0.name == visit.value("md5") }
+    guard let found else { throw APIError(404, "Not found") }
+    visit.send(data: JSONFragment(cached: found))
+}
+
+/// DELETE /admin/req_cache/{id}, .../md5/{md5}, .../bulkDelete/{ids}
+func deleteCached(_ visit: AdminVisit) async throws(APIError) {
+    let all = try listedAnswers(visit, isDetail: true)
+    let ids = Set((visit.values["ids"] ?? visit.value("id")).split(separator: ",").map(String.init))
+    let keys = all.filter { ids.contains("\($0.number)") || $0.name == visit.value("md5") }.map(\.key)
+    let count = visit.gateway.answers.memory.remove(keys)
+    guard count > 0 || visit.values["ids"] != nil else { throw APIError(404, "Not found") }
+    visit.record("delete cache entries", "\(count)")
+    visit.sendDone("Deleted")
+}
+
+/// DELETE /admin/req_cache
+func clearCache(_ visit: AdminVisit) async throws(APIError) {
+    guard let store = visit.gateway.settings.cache?.store else { throw APIError(404, "The cache is off (CACHE).") }
+    guard store != .memcached else {
+        throw APIError(404, "Entries in memcached have no list, so they cannot be deleted here. They end by CACHE_TTL.")
+    }
+    visit.gateway.answers.clear()
+    visit.record("delete cache entries", "all")
+    visit.sendDone("Deleted")
+}
+
+extension JSONFragment {
+    fileprivate init(cached entry: MemoryAnswers.Listed) {
+        self = #"""
+            {"id":\#(entry.number),"created_at":\#(time: entry.createdAt),"updated_at":\#(time: entry.usedAt),\#
+            "md5":\#(entry.name),"req":null,"resp":null,"hit_count":\#(entry.hits),"model":\#(entry.model),\#
+            "caller":\#(entry.caller),"bytes":\#(entry.bytes)}
+            """#
+    }
+}
+
+extension JSONFragment.StringInterpolation {
+    /// Appends a time as `"2026-01-31T12:00:00.123Z"`.
+    ///
+    /// - Parameter milliseconds: since 1970.
+    mutating func appendInterpolation(time milliseconds: Int) {
+        var text = ByteBuffer()
+        var timestamp = Timestamp()
+        timestamp.append(milliseconds: milliseconds, to: &text)
+        appendInterpolation(text.text)
+    }
+
+    /// Appends a number that is written already; `null` for nil.
+    mutating func appendInterpolation(number text: String?) { appendLiteral(text ?? "null") }
+}

@@ -1,0 +1,22 @@
+import Calls
+import Engine
+import Shared
+
+/// GET /admin/instances
+func listInstances(_ visit: AdminVisit) async throws(APIError) {
+    let all = visit.admin.board.all(at: visit.gateway.loop.now)
+    visit.send(all.map(JSONFragment.init(instance:)), total: all.count)
+}
+
+extension JSONFragment {
+    init(instance: InstanceBoard.Listed) {
+        let (entry, figures) = (instance.entry, instance.entry.figures)
+        self = #"""
+            {"name":\#(entry.name),"version":\#(entry.version),"started_at":\#(entry.startedAt / 1_000),\#
+            "requests_per_minute":\#(figures.requestsPerMinute),"running":\#(figures.running),\#
+            "memory_mb":\#(figures.memoryMegabytes),"longest_turn_ms":\#(figures.longestTurnMilliseconds),\#
+            "store":\#(figures.store),"settings":\#(entry.settings),"silent":\#(instance.isSilent),\#
+            "seen_at":\#(entry.seenAt / 1_000)}
+            """#
+    }
+}

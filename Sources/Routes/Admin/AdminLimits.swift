@@ -1,0 +1,77 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+/// GET /admin/limits: of known keys.
+func listLimits(_ visit: AdminVisit) async throws(APIError) {
+    let fields = try AdminQuery(visit.request, ["caller", "page"])
+    let page = try fields.number("page", 1...100_000) ?? 1
+    var callers: [Caller]
+    if let name = fields["caller"] {
+        callers = (try limitedCaller(name, visit)).map { [$0] } ?? []
+    } else {
+        callers = visit.gateway.settings.keys.map { Caller(known: $0) }
+    }
+    let (total, first) = (callers.count, (page - 1) * LimitStates.maxCallers)
+    callers = Array(callers.dropFirst(first).prefix(LimitStates.maxCallers))
+    let states = try await LimitStates(of: callers, visit.gateway)
+    visit.send(
+        states.all.map(JSONFragment.init(limit:)),
+        total: total,
+        [("shared", states.isOfStore ? "true" : "false")]
+    )
+}
+
+extension JSONFragment {
+    init(limit state: LimitStates.State) {
+        let quota = state.use.limit.quota
+        self = #"""
+            {"id":\#(state.id),"caller":\#(state.caller),"limit":\#(state.text),"model":\#(state.model),\#
+            "unit":\#(quota.unit.rawValue),"quota":\#(quota.textWithUnit),"used":\#(state.used),\#
+            "left":\#(state.left),"resets_at":\#(state.resetsAt),"waiting":\#(state.waiting)}
+            """#
+    }
+}
+
+/// Returns the caller of this name, or of this digest; nil if the text is neither.
+private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError) -> Caller? {
+    guard name.utf8.count <= 256 else { throw .value("caller", "must have at most 256 bytes") }
+    if let key = visit.gateway.settings.keys.first(where: { $0.name == name }) { return Caller(known: key) }
+    return Digest.callerName(of: name).map { Caller(passingOnKeyOf: $0) }
+}
+
+/// POST /admin/limits/reset
+func resetLimit(_ visit: AdminVisit) async throws(APIError) {
+    let (name, id) = try await visit.body { (root) throws(APIError) in
+        guard let name = try root.string("caller", "body") else { throw .missing("caller") }
+        guard let id = try root.string("id", "body") else { throw .missing("id") }
+        return (name, id)
+    }
+    let gateway = visit.gateway
+    let caller = try limitedCaller(name, visit)
+    let demand = caller.flatMap { caller in
+        LimitStates.demands(of: caller, gateway).first { LimitStates.id($0) == id }
+    }
+    guard let demand else { throw APIError(404, "The caller has no limit of this id.") }
+    guard demand.claim.limit.quota.unit != .concurrent else {
+        throw APIError(400, "A limit of concurrent requests cannot be reset: a place is free when its request ends.")
+    }
+    let key: String?
+    do throws(StoreFailure) {
+        key = try await gateway.limiter.reset(demand.claim, in: visit.admin.shared, on: gateway.loop)
+    } catch {
+        throw .storeUnavailable
+    }
+    if let key { visit.admin.board.add(InstanceOrder(.reset, key)) }
+    visit.record("reset limit", "\(name) \(id)")
+    let scope: JSONFragment = #"{"all_instances":\#(key != nil)}"#
+    visit.send("Limit reset", data: scope)
+}
+
+extension APIError {
+    static var storeUnavailable: APIError {
+        APIError(503, "The counter store is unavailable, and nothing was changed. Try again when it is back.")
+    }
+}

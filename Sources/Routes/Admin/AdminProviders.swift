@@ -1,0 +1,68 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// GET /admin/provider: a row for each model of each provider; one for a provider that serves all that its vendor lists.
+func listProviders(_ visit: AdminVisit) async throws(APIError) {
+    let gateway = visit.gateway
+    var rows: [JSONFragment] = []
+    for (place, provider) in gateway.settings.providers.enumerated() {
+        for model in provider.models.isEmpty ? [nil] : provider.models.map(Optional.some) {
+            let state = gateway.registry.state(of: place, model: model?.upstream ?? "")
+            rows.append(row(provider, model, state, at: gateway.loop.now))
+        }
+    }
+    visit.send(rows, total: rows.count)
+}
+
+private func row(
+    _ provider: ProviderSettings,
+    _ model: ModelName?,
+    _ state: ProviderState,
+    at now: LoopTime
+) -> JSONFragment {
+    #"""
+    {"name":\#(provider.name),"provider":\#(provider.kind.rawValue),"mapped_model":\#(model?.alias),\#
+    "original_model":\#(model?.upstream),"base_url":\#(provider.baseURL),\#
+    "api_key":\#(provider.apiKeys.map(\.masked).joined(separator: ", ")),\#
+    "weight":\#(provider.rank.weight(of: model?.alias ?? "")),"priority":\#(provider.rank.priority),\#
+    "cost":\#(provider.prices.price(of: model?.alias ?? "")?.text),"state":\#(state.text(at: now)),\#
+    "keys":\#(state.keys, each: { #"{"name":\#($0.name),"weight":\#($0.weight),"state":\#($0.text(at: now))}"# })}
+    """#
+}
+
+extension ProviderState {
+    /// `ok`, `circuit open until 2026-01-31T12:00:00Z`, `cooldown until ...`, `full`.
+    func text(at now: LoopTime) -> String {
+        if let end = opensUntil { return "circuit open until \(wallTime(of: end, at: now))" }
+        if !keys.isEmpty, let end = restsUntil { return "cooldown until \(wallTime(of: end, at: now))" }
+        return isFull ? "full" : "ok"
+    }
+}
+
+extension ProviderState.Key {
+    fileprivate func text(at now: LoopTime) -> String {
+        if let end = restsUntil { return "cooldown until \(wallTime(of: end, at: now))" }
+        return isFull ? "full" : "ok"
+    }
+}
+
+private func wallTime(of time: LoopTime, at now: LoopTime) -> String {
+    Timestamp.text(second: (Timestamp.now() + time.milliseconds(since: now)) / 1_000)
+}
+
+/// POST /admin/provider/{name}/resume: in this instance at once, in the others when they read this one's entry.
+func resumeProvider(_ visit: AdminVisit) async throws(APIError) {
+    let key = try await visit.body { (root) throws(APIError) in try root.string("key", "body") }
+    let name = visit.value("name")
+    guard let place = visit.gateway.settings.providers.firstIndex(where: { $0.name == name }) else {
+        throw APIError(404, "There is no provider of this name.")
+    }
+    guard visit.gateway.registry.resume(place, key: key) else {
+        throw APIError(404, "The provider has no key of this name.")
+    }
+    visit.admin.board.add(InstanceOrder(.resume, name, key: key))
+    visit.record("resume provider", key.map { "\(name) \($0)" } ?? name)
+    visit.sendDone("Resumed")
+}

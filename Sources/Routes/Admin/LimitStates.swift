@@ -1,0 +1,85 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+/// The use of callers' limits, as the counters have it.
+struct LimitStates: Sendable {
+    struct State: Sendable {
+        let caller: String?
+        let id: String
+        let model: String?
+        let use: LimitUse
+        /// Requests of this instance that wait for a decision.
+        let waiting: Int
+        /// Seconds since 1970; nil if nothing is used.
+        let resetsAt: Int?
+
+        /// The group or the rule: `chat`, `total`, `model gpt-4o`.
+        var text: String { use.limit.kind.name + (model.map { " \($0)" } ?? "") }
+        /// The part of the limit that is used.
+        var share: Double { Double(use.used) / Double(max(1, use.limit.quota.count)) }
+        var used: String { use.limit.quota.amount(use.used) }
+        var left: String { use.limit.quota.amount(use.left) }
+    }
+
+    let all: [State]
+    /// Whether the figures are those of the store; else this instance's own.
+    let isOfStore: Bool
+
+    static let maxCallers = 200
+    /// The most records of a page. Limits by model may make many of each caller.
+    private static let maxRecords = 10_000
+    private static let patienceNanoseconds: UInt64 = 5_000_000_000
+
+    /// - Parameter address: the caller's, for limits that count by it; nil: these are left out.
+    init(of callers: [Caller], _ gateway: Gateway, from address: String? = nil) async throws(APIError) {
+        var demands: [(caller: String?, demand: LimitBook.Demand)] = []
+        for caller in callers where demands.count < Self.maxRecords {
+            demands += Self.demands(of: caller, gateway, from: address).map { (caller.name, $0) }
+        }
+        let claims = demands.map(\.demand.claim)
+        let (uses, isOfStore) = await Self.uses(of: claims, gateway)
+        let waiting = gateway.limiter.waiting(claims)
+        let now = Timestamp.now()
+        self.isOfStore = isOfStore
+        all = zip(zip(demands, uses), waiting).compactMap { found, waiting in
+            let ((caller, demand), use) = found
+            guard demand.model == nil || use.isRecorded else { return nil }
+            let end = now + use.resetMicroseconds / 1_000 + 999
+            return State(
+                caller: caller,
+                id: Self.id(demand),
+                model: demand.model,
+                use: use,
+                waiting: waiting,
+                resetsAt: use.used > 0 ? end / 1_000 : nil
+            )
+        }
+    }
+
+    static func demands(of caller: Caller, _ gateway: Gateway, from address: String? = nil) -> [LimitBook.Demand] {
+        let offers = gateway.registry.offers
+        let names = gateway.limits.dependsOnModels ? offers.allNames + offers.replacedNames : []
+        return gateway.limits.demands(of: caller, models: names, from: address)
+    }
+
+    /// The name of a caller's limit, by which it is reset.
+    static func id(_ demand: LimitBook.Demand) -> String {
+        demand.claim.limit.id + (demand.model.map { ":\($0)" } ?? "")
+    }
+
+    /// Reads the store on a thread. Without a store, or while it is unavailable, the use is what this instance knows.
+    private static func uses(of claims: [Claim], _ gateway: Gateway) async -> (uses: [LimitUse], isOfStore: Bool) {
+        let (admin, limits) = (gateway.process.admin, gateway.settings.limits)
+        if let store = admin.counters, !claims.isEmpty {
+            let secret = limits.storeSecret.map { StoreSecret($0) }
+            let read = await admin.worker.result(on: gateway.loop, withinNanoseconds: patienceNanoseconds) {
+                try? LimitReader(store, slotSeconds: limits.slotSeconds, secret: secret).read(claims)
+            }
+            if let uses = read ?? nil { return (uses, true) }
+        }
+        return (gateway.limiter.knownUses(claims), false)
+    }
+}

@@ -1,0 +1,81 @@
+package import Engine
+import Limits
+import Shared
+import Upstream
+
+/// The work of the operator's side every ten seconds, whether anybody looks or not: this instance's entry for the others, logouts,
+/// and orders of other instances. On one loop.
+///
+/// `@unchecked`: what changes is used on the loop only, but for `task`.
+package final class OperatorClock: @unchecked Sendable {
+    private let process: ProcessParts
+    private let router: Router
+    private let own: LoopParts
+    private let paces: [LoopPace]
+    private let task = Lock<Task<Void, Never>?>(nil)
+    /// The number of all requests so far, at the last few ticks.
+    private var counts: [(at: LoopTime, requests: Int)] = []
+
+    private static let keptCounts = 7
+
+    package init(_ process: ProcessParts, _ own: LoopParts, _ router: Router, paces: [LoopPace]) {
+        self.process = process
+        self.own = own
+        self.router = router
+        self.paces = paces
+    }
+
+    package func start() {
+        let next = Task(executorPreference: own.loop) { await self.run() }
+        task.withLock { $0 = next }
+    }
+
+    /// Ends it, and takes this instance out of the others' lists. On any thread.
+    package func stop() {
+        task.withLock { $0?.cancel() }
+        let admin = process.process.admin
+        guard let shared = admin.shared else { return }
+        admin.board.leave(admin.board.entry(InstanceFigures(), settings: "", hasLeft: true), shared)
+    }
+
+    private func run() async {
+        while !Task.isCancelled {
+            if router.hasOperator { await tick() }
+            await own.loop.sleep(nanoseconds: InstanceBoard.pauseNanoseconds)
+        }
+    }
+
+    private func tick() async {
+        let admin = process.process.admin
+        let entry = admin.board.entry(figures(), settings: admin.listing.withLock { $0.commonDigest })
+        await admin.sessions.keep(in: admin.shared, on: own.loop, admin.worker)
+        guard let shared = admin.shared, !Task.isCancelled else { return }
+        do throws(StoreFailure) {
+            let orders = try await admin.board.exchange(entry, in: shared, on: own.loop, own.parser)
+            carryOut(orders)
+        } catch {
+            // The list shows how old the others' entries are.
+        }
+    }
+
+    private func carryOut(_ orders: [InstanceOrder]) {
+        process.limiter.forget(Set(orders.lazy.filter { $0.kind == .reset }.map(\.target)))
+        for order in orders where order.kind == .resume { router.resume(order.target, key: order.key) }
+    }
+
+    private func figures() -> InstanceFigures {
+        let now = own.loop.now
+        counts.append((now, process.metrics.endedRequests))
+        if counts.count > Self.keptCounts { counts.removeFirst() }
+        var figures = InstanceFigures()
+        let (first, last) = (counts[0], counts[counts.count - 1])
+        let seconds = Double(last.at.nanoseconds(since: first.at)) / 1e9
+        if seconds > 0 { figures.requestsPerMinute = Int(Double(last.requests - first.requests) * 60 / seconds + 0.5) }
+        figures.running = process.metrics.runningRequests
+        figures.memoryMegabytes = (ProcessFigures.residentBytes ?? 0) >> 20
+        let longest = paces.map { $0.longestNanoseconds(at: now) }.max() ?? 0
+        figures.longestTurnMilliseconds = Int(longest / 1_000_000)
+        figures.store = process.limiter.isStoreAvailable.map { $0 ? "ok" : "unavailable" } ?? "none"
+        return figures
+    }
+}

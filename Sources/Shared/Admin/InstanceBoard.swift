@@ -1,0 +1,179 @@
+package import Engine
+package import Limits
+
+/// The instances that share a store, as each of them sees them: every instance writes an entry every ten seconds, and reads
+/// those of the others. All loops of the process share the board.
+package final class InstanceBoard: Sendable {
+    /// An instance in the list.
+    package struct Listed: Sendable {
+        package let entry: InstanceEntry
+        /// Whether no new entry came for 30 seconds.
+        package let isSilent: Bool
+    }
+
+    private struct Seen: Sendable {
+        var entry: InstanceEntry
+        /// The time at which a new entry was read last, by the clock of this machine: others' clocks may differ.
+        var changedAt: LoopTime
+    }
+
+    private struct State {
+        var orders: [InstanceOrder] = []
+        /// Orders of others that were carried out.
+        var done: Set<InstanceOrder> = []
+        var others: [String: Seen] = [:]
+        var own: InstanceEntry?
+    }
+
+    private let state = Lock(State())
+    private let name: String
+    private let id: String
+    private let startedAt: Int
+
+    package static let pauseNanoseconds: UInt64 = 10_000_000_000
+    private static let silentNanoseconds: UInt64 = 30_000_000_000
+    /// A silent instance is listed for so long.
+    private static let keptSeconds = 3_600
+    private static let maxInstances = 200
+    private static let indexKey = "relay:1:admin:instances"
+    /// Orders are in the entry for so long, for instances whose connection to the store is interrupted.
+    private static let orderMilliseconds = 86_400_000
+
+    package init(name: String) {
+        self.name = name
+        id = RandomBytes().id("")
+        startedAt = Timestamp.now()
+    }
+
+    private static func key(_ id: String) -> String { "relay:1:admin:instance:\(id)" }
+
+    /// Has all other instances do something; the next entry tells them.
+    package func add(_ order: InstanceOrder) {
+        state.withLock { state in
+            state.orders.append(order)
+            if state.orders.count > InstanceEntry.maxOrders { state.orders.removeFirst() }
+        }
+    }
+
+    /// The entry of this instance as of now.
+    package func entry(_ figures: InstanceFigures, settings: String, hasLeft: Bool = false) -> InstanceEntry {
+        let now = Timestamp.now()
+        return state.withLock { state in
+            state.orders.removeAll { $0.at < now - Self.orderMilliseconds }
+            let entry = InstanceEntry(
+                id: id,
+                name: name,
+                version: Product.version,
+                startedAt: startedAt,
+                seenAt: now,
+                figures: figures,
+                settings: settings,
+                hasLeft: hasLeft,
+                orders: state.orders
+            )
+            state.own = entry
+            return entry
+        }
+    }
+
+    /// All instances by their names, this one included.
+    package func all(at now: LoopTime) -> [Listed] {
+        let (own, others) = state.withLock { ($0.own, $0.others) }
+        let listed = others.values.map { seen in
+            Listed(
+                entry: seen.entry,
+                isSilent: now.nanoseconds(since: seen.changedAt) > Self.silentNanoseconds
+            )
+        }
+        // A silent instance that was started anew is listed once.
+        let starts = Dictionary(grouping: listed.map(\.entry) + (own.map { [$0] } ?? []), by: \.name)
+            .mapValues { $0.map(\.startedAt).max() ?? 0 }
+        let current = listed.filter { !$0.isSilent || $0.entry.startedAt == starts[$0.entry.name] }
+        return (current + (own.map { [Listed(entry: $0, isSilent: false)] } ?? []))
+            .sorted { ($0.entry.name, $0.entry.startedAt) < ($1.entry.name, $1.entry.startedAt) }
+    }
+
+    // MARK: The store
+
+    /// Writes this instance's entry and reads those of the others.
+    ///
+    /// - Returns: orders of the others that are new here.
+    package func exchange(
+        _ entry: InstanceEntry,
+        in shared: SharedState,
+        on loop: EventLoop,
+        _ parser: JSONParser
+    ) async throws(StoreFailure) -> [InstanceOrder] {
+        shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
+        for other in try await ids(in: shared, on: loop) where other != id {
+            let bytes = try await shared.read(Self.key(other), on: loop)
+            see(bytes.flatMap { InstanceEntry($0, parser) }, other, at: loop.now)
+        }
+        return newOrders()
+    }
+
+    /// Takes this instance out of the others' lists, before the process ends.
+    package func leave(_ entry: InstanceEntry, _ shared: SharedState) {
+        shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
+    }
+
+    /// The names of all instances that wrote an entry within the last hour. The list is written anew once a minute.
+    private func ids(in shared: SharedState, on loop: EventLoop) async throws(StoreFailure) -> [String] {
+        let (id, now) = (id, Timestamp.now() / 1_000)
+        return try await shared.update(Self.indexKey, expirySeconds: Self.keptSeconds, on: loop) { bytes in
+            var times = bytes.map(Self.index) ?? [:]
+            let isRecent = times[id].map { now - $0 < 60 } ?? false
+            guard !isRecent else { return SharedState.Change(nil, Array(times.keys)) }
+            times = times.filter { abs(now - $0.value) < Self.keptSeconds }
+            times[id] = now
+            if times.count > Self.maxInstances {
+                let oldest = times.filter { $0.key != id }.min { $0.value < $1.value }
+                if let oldest { times[oldest.key] = nil }
+            }
+            let text = times.map { "\($0.key) \($0.value)\n" }.joined()
+            return SharedState.Change(Array(text.utf8), Array(times.keys))
+        }
+    }
+
+    /// Reads lines of a name and the second since 1970 in which it was written.
+    private static func index(_ bytes: [UInt8]) -> [String: Int] {
+        var times: [String: Int] = [:]
+        for line in bytes.split(separator: 10).prefix(maxInstances) {
+            let parts = line.split(separator: 32)
+            let isName = parts.first.map { $0.count == RandomBytes.idLength && $0.allSatisfy(isLetterOrDigit) } ?? false
+            guard parts.count == 2, isName, let second = UInt32(String(decoding: parts[1], as: UTF8.self)) else {
+                continue
+            }
+            times[String(decoding: parts[0], as: UTF8.self)] = Int(second)
+        }
+        return times
+    }
+
+    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+    }
+
+    func see(_ entry: InstanceEntry?, _ id: String, at now: LoopTime) {
+        state.withLock { state in
+            guard let entry, entry.id == id, !entry.hasLeft else {
+                state.others[id] = nil
+                return
+            }
+            if state.others[id]?.entry == entry { return }
+            // The first time its own clock has to tell how old the entry is.
+            let age = state.others[id] == nil ? max(0, Timestamp.now() - entry.seenAt) : 0
+            let isOld = age > Int(Self.silentNanoseconds / 1_000_000)
+            state.others[id] = Seen(entry: entry, changedAt: isOld ? .distantPast : now)
+        }
+    }
+
+    /// Orders from before this instance's start are not for it.
+    func newOrders() -> [InstanceOrder] {
+        state.withLock { state in
+            let all = state.others.values.flatMap(\.entry.orders).filter { $0.at > startedAt - 5_000 }
+            let new = all.filter { !state.done.contains($0) }
+            state.done = state.done.intersection(all).union(new)
+            return new
+        }
+    }
+}

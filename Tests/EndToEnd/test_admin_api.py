@@ -1,0 +1,162 @@
+"""The operator's API: what it shows agrees with what happened, and what it changes is changed."""
+
+import time
+
+import conftest
+import httpx
+import local_http
+import pytest
+from limited import chat_body
+from memcached import Memcached, wait_for
+from operating import PASSWORD, SECRET, SETTINGS, Operator, login, token
+from relay_process import Relay
+
+TEAM, OTHER = "token-of-the-admin-api-tests-1", "token-of-the-admin-api-tests-2"
+LIMITS = {"KEY_TEAM_TOKEN": TEAM, "KEY_TEAM_RATE_LIMIT_CHAT": "10/minute;100000 tokens/day", "KEY_OTHER_TOKEN": OTHER}
+
+
+@pytest.fixture
+def memcached():
+    running = Memcached()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def operated(launch, folder):
+    conftest.secrets.update((PASSWORD, SECRET, TEAM, OTHER))
+    relay = launch(
+        **SETTINGS, **LIMITS, DATA_DIR=folder, CACHE="true", PROVIDER_DEMO_MODELS="echo,fast=echo",
+        PROVIDER_FAR_KIND="openai", PROVIDER_FAR_BASE_URL="http://127.0.0.1:1/v1", PROVIDER_FAR_API_KEYS="far-key-one-1234,far-key-two-5678",
+        PROVIDER_FAR_MODELS="far=far-model", FALLBACK_ATTEMPTS="1",
+    )  # fmt: skip
+    yield relay
+    relay.stop()
+
+
+@pytest.fixture(scope="module")
+def operator(operated):
+    return Operator(operated.base_url)
+
+
+def ask(relay: Relay, model: str = "echo", key: str = TEAM, content: str = "Hello", **fields) -> httpx.Response:
+    body = chat_body(model=model, messages=[{"role": "user", "content": content}], **fields)
+    return local_http.post(relay.v1 + "/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+
+
+def test_limits_are_what_the_next_request_is_told(operated, operator):
+    for _ in range(3):
+        answer = ask(operated)
+        assert answer.status_code == 200, answer.text
+    [chat] = [item for item in operator.items("/admin/limits", caller="team") if item["unit"] == "requests"]
+    assert (chat["caller"], chat["quota"], chat["used"], chat["left"], chat["waiting"]) == ("team", "10 requests per minute", "3", "7", 0)
+    assert 0 < chat["resets_at"] - time.time() < 64
+    assert ask(operated).headers["x-ratelimit-remaining-requests"] == "6"
+    answer = operator.post("/admin/limits/reset", {"caller": "team", "id": chat["id"]})
+    assert answer.status_code == 200 and answer.json()["data"] == {"all_instances": False}
+    assert ask(operated).headers["x-ratelimit-remaining-requests"] == "9"
+    for body, status in (({"caller": "team", "id": "x"}, 404), ({"caller": "none", "id": chat["id"]}, 404), ({"caller": "team"}, 400), ([], 400)):
+        assert operator.ask("POST", "/admin/limits/reset", json=body).status_code == status
+    everybody = operator.get("/admin/limits").json()
+    assert everybody["total"] >= 2 and {item["caller"] for item in everybody["items"]} >= {"team"}
+
+
+def test_a_callers_own_usage(operated):
+    told = local_http.get(operated.v1 + "/usage", headers={"Authorization": f"Bearer {TEAM}"})
+    assert told.status_code == 200, told.text
+    body = told.json()
+    assert (body["object"], body["caller"]) == ("usage", "team")
+    assert {limit["limit"] for limit in body["limits"]} >= {"10 requests per minute", "100000 tokens per day"}
+    assert local_http.get(operated.v1 + "/usage").json()["caller"] is None
+    assert local_http.get(operated.base_url + "/usage", headers={"Authorization": f"Bearer {TEAM}"}).status_code == 404
+
+
+def test_providers_and_their_resume(operated, operator):
+    for _ in range(6):
+        ask(operated, model="far", key=OTHER)
+    rows = {(row["name"], row["mapped_model"]): row for row in operator.items("/admin/provider")}
+    far = rows["far", "far"]
+    assert (far["provider"], far["original_model"], far["base_url"]) == ("openai", "far-model", "http://127.0.0.1:1/v1")
+    assert far["api_key"] == "far-...34, far-...78" and rows["demo", "fast"]["state"] == "ok"
+    assert far["state"].startswith(("cooldown until ", "circuit open until ")), far
+    assert operator.post("/admin/provider/far/resume").status_code == 200
+    [far] = [row for row in operator.items("/admin/provider") if row["name"] == "far"]
+    assert far["state"] == "ok" and {key["state"] for key in far["keys"]} == {"ok"}
+    assert operator.post("/admin/provider/none/resume").status_code == 404
+    assert operator.post("/admin/provider/far/resume", {"key": "k9"}).status_code == 404
+
+
+def test_the_cache(operated, operator):
+    for _ in range(2):
+        assert ask(operated, content="twice the same", key=OTHER).status_code == 200
+    listed = operator.get("/admin/req_cache", order_by="hit_count").json()
+    [entry] = [item for item in listed["items"] if item["caller"] == "other" and item["hit_count"] == 1]
+    assert (entry["hit_count"], entry["model"], entry["caller"], entry["req"], entry["resp"]) == (1, "echo", "other", None, None)
+    assert operator.data(f"/admin/req_cache/md5/{entry['md5']}") == operator.data(f"/admin/req_cache/{entry['id']}") == entry
+    assert operator.ask("DELETE", f"/admin/req_cache/{entry['id']}").status_code == 200
+    assert operator.get(f"/admin/req_cache/{entry['id']}").status_code == 404
+    assert operator.ask("DELETE", "/admin/req_cache").status_code == 200
+    assert operator.get("/admin/req_cache").json()["total"] == 0
+
+
+def test_the_settings_and_what_was_done(operated, operator):
+    data = operator.data("/admin/config")
+    assert "environment" in data["sources"] and "ADMIN_PASSWORD=...  # environment\n" in data["content"]
+    assert {"reset limit", "resume provider", "login"} <= {action["act"] for action in data["actions"]}
+    by_name = {row["name"]: row for row in data["settings"]}
+    assert by_name["CACHE"] == {"name": "CACHE", "value": "true", "source": "environment", "changed": True}
+    assert not by_name["MAX_UPLOAD_MB"]["changed"]
+
+
+def test_no_secret_is_in_any_response(operated, operator):
+    texts = [operator.get(path).text for path in ("/admin/config", "/admin/provider", "/admin/limits", "/admin/instances", "/admin")]
+    for secret in (PASSWORD, SECRET, TEAM, OTHER, "far-key-one-1234", operator.token):
+        assert not [text for text in texts if secret in text]
+
+
+def test_sessions_and_logouts_of_several_relays(start_relay, memcached, tmp_path):
+    """One secret and password: one session. A logout reaches the others, and lasts over restarts."""
+    settings = SETTINGS | {"MEMCACHED_SERVERS": memcached.address}
+    one, two = start_relay(**settings, DATA_DIR=tmp_path), start_relay(**settings)
+    stays, leaves = token(one.base_url), token(one.base_url, "10.9.9.8")
+    assert Operator(two.base_url, leaves).get("/admin/config").status_code == 200
+    assert Operator(one.base_url, leaves).get("/admin/logout").status_code == 302
+    wait_for(lambda: Operator(two.base_url, leaves).get("/admin/config").status_code == 401, 12)
+    assert Operator(two.base_url, stays).get("/admin/config").status_code == 200
+    # Logins count over both.
+    wrong = [login(relay.base_url, "wrong-horse-battery", **{"X-Forwarded-For": "10.11.0.1"}).status_code for relay in (one, two) * 4]
+    assert sorted(wrong) == [401] * 5 + [429] * 3
+    wait_for(lambda: (tmp_path / "admin-sessions").exists())
+    one.stop()
+    two.stop()
+    memcached.flush()
+    again = start_relay(**SETTINGS, DATA_DIR=tmp_path)
+    assert Operator(again.base_url, leaves).get("/admin/config").status_code == 401
+    assert Operator(again.base_url, stays).get("/admin/config").status_code == 200
+
+
+def test_two_relays_share_what_their_operator_does(start_relay, memcached, tmp_path):
+    """Both are listed as long as they run; a limit that is reset at one is free at the other."""
+    settings = SETTINGS | {"MEMCACHED_SERVERS": memcached.address, "KEY_TEAM_TOKEN": TEAM, "KEY_TEAM_RATE_LIMIT_CHAT": "2/hour"}
+    settings["USAGE_LOG_FILE"] = str(tmp_path / "one-for-both")
+    one, two = start_relay(**settings), start_relay(**settings)
+    first = Operator(one.base_url)
+    wait_for(lambda: len(first.items("/admin/instances")) == 2, 15)
+    listed = first.items("/admin/instances")
+    assert {item["name"].rsplit(":", 1)[1] for item in listed} == {str(one.port), str(two.port)}
+    assert len({item["settings"] for item in listed}) == 1 and {item["store"] for item in listed} == {"ok"}
+    assert [ask(relay).status_code for relay in (one, two, one, two, one, two)] == [200, 200, 429, 429, 429, 429]
+    [limit] = [item for item in first.items("/admin/limits", caller="team") if item["unit"] == "requests"]
+    assert (limit["used"], limit["left"]) == ("2", "0")
+    answer = first.post("/admin/limits/reset", {"caller": "team", "id": limit["id"]})
+    assert answer.json()["data"] == {"all_instances": True}
+    assert ask(one).status_code == 200
+    wait_for(lambda: ask(two).status_code == 200, 12)
+    assert (ask(one).status_code, ask(two).status_code) == (429, 429)
+    two.stop()
+    wait_for(lambda: len(first.items("/admin/instances")) == 1, 12)

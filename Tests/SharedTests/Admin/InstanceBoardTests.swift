@@ -1,0 +1,113 @@
+import Engine
+import Glibc
+import Limits
+import Testing
+
+@testable import Shared
+
+@Suite struct InstanceBoardTests {
+    private let parser = JSONParser()
+
+    private func entry(
+        _ id: String,
+        name: String = "other:5001",
+        startedAt: Int = 1,
+        seenAt: Int = Timestamp.now(),
+        orders: [InstanceOrder] = [],
+        hasLeft: Bool = false
+    ) -> InstanceEntry {
+        InstanceEntry(
+            id: id,
+            name: name,
+            version: "1.0.0",
+            startedAt: startedAt,
+            seenAt: seenAt,
+            figures: InstanceFigures(),
+            settings: "0123456789ab",
+            hasLeft: hasLeft,
+            orders: orders
+        )
+    }
+
+    @Test("an entry is read as it was written, whatever stands in its texts")
+    func coding() {
+        let order = InstanceOrder(.resume, "a\"\\\u{1}é", key: "k1", at: 5)
+        let written = entry("x", name: "<script>\n\"", orders: [order, InstanceOrder(.reset, "relay:1:x", at: 6)])
+        #expect(InstanceEntry(written.encoded(), parser) == written)
+    }
+
+    @Test("what is no entry is none, and what is too much is not read")
+    func hostile() {
+        let good = entry("x").encoded()
+        for count in good.indices { #expect(InstanceEntry(Array(good[..<count]), parser) == nil) }
+        for text in ["", "[]", "{}", "null", "{\"id\":1}", String(repeating: "[", count: 60_000)] {
+            #expect(InstanceEntry(Array(text.utf8), parser) == nil)
+        }
+        #expect(InstanceEntry([UInt8](repeating: 32, count: InstanceEntry.limitBytes + 1), parser) == nil)
+        let long = entry("x", name: String(repeating: "n", count: 513)).encoded()
+        #expect(InstanceEntry(long, parser) == nil)
+        let orders = (0..<500).map { InstanceOrder(.reset, "r\($0)", at: $0) }
+        #expect(InstanceEntry(entry("x", orders: orders).encoded(), parser)?.orders.count == 100)
+    }
+
+    @Test("an instance is silent 30 seconds after its last new entry, by the reader's clock")
+    func silence() {
+        let board = InstanceBoard(name: "own:5001")
+        _ = board.entry(InstanceFigures(), settings: "")
+        let start = LoopTime(nanoseconds: 1_000_000_000_000)
+        // Its clock is an hour ahead.
+        var seen = Timestamp.now() + 3_600_000
+        board.see(entry("a", seenAt: seen), "a", at: start)
+        func isSilent(after seconds: Int) -> Bool? {
+            board.all(at: start.adding(seconds: seconds)).first { $0.entry.id == "a" }?.isSilent
+        }
+        #expect(isSilent(after: 30) == false && isSilent(after: 31) == true)
+        board.see(entry("a", seenAt: seen), "a", at: start.adding(seconds: 20))
+        #expect(isSilent(after: 31) == true)
+        seen += 10_000
+        board.see(entry("a", seenAt: seen), "a", at: start.adding(seconds: 25))
+        #expect(isSilent(after: 55) == false && isSilent(after: 56) == true)
+        // One that is old when it is read first does not live.
+        board.see(entry("b", seenAt: Timestamp.now() - 31_000), "b", at: start)
+        #expect(board.all(at: start).first { $0.entry.id == "b" }?.isSilent == true)
+    }
+
+    @Test("instances that left are not listed, nor a silent one that was started anew")
+    func listed() {
+        let board = InstanceBoard(name: "own:5001")
+        _ = board.entry(InstanceFigures(), settings: "")
+        let start = LoopTime(nanoseconds: 1_000_000_000_000)
+        board.see(entry("a", startedAt: 1), "a", at: start)
+        board.see(entry("b", startedAt: 2), "b", at: start.adding(seconds: 60))
+        board.see(entry("c", name: "third:5001"), "c", at: start.adding(seconds: 60))
+        func names() -> [String] { board.all(at: start.adding(seconds: 61)).map(\.entry.id) }
+        #expect(names().count == 3 && !names().contains("a"))
+        board.see(entry("c", name: "third:5001", hasLeft: true), "c", at: start.adding(seconds: 61))
+        #expect(names().count == 2)
+        board.see(entry("b"), "another", at: start.adding(seconds: 61))
+        #expect(names().count == 2)
+    }
+
+    @Test("each order is carried out once, and none from before the start")
+    func orders() {
+        let board = InstanceBoard(name: "own:5001")
+        let now = Timestamp.now()
+        let (old, new) = (InstanceOrder(.reset, "r", at: now - 60_000), InstanceOrder(.reset, "r", at: now + 1))
+        board.see(entry("a", orders: [old, new]), "a", at: .current())
+        #expect(board.newOrders() == [new])
+        #expect(board.newOrders() == [])
+        let later = InstanceOrder(.resume, "groq", at: now + 2)
+        board.see(entry("a", orders: [new, later]), "a", at: .current())
+        #expect(board.newOrders() == [later])
+    }
+
+    @Test("at most a hundred orders stand in an entry, the newest, and none for longer than a day")
+    func ownOrders() {
+        let board = InstanceBoard(name: "own:5001")
+        let now = Timestamp.now()
+        board.add(InstanceOrder(.reset, "old", at: now - 86_400_001))
+        for number in 0..<150 { board.add(InstanceOrder(.reset, "r\(number)", at: now)) }
+        let orders = board.entry(InstanceFigures(), settings: "").orders
+        #expect(orders.count == 100 && orders.first?.target == "r50")
+    }
+}
