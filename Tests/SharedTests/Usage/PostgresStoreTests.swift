@@ -350,6 +350,7 @@ private final class PostgresServer {
             steps: UsageSchema.postgresSteps,
             noLog
         )
+        defer { relay.end() }
         var cuts = 0
         for number in 0..<batches {
             let records = (0..<3).flatMap { [request(10 * number + $0, cost: 7), call(10 * number + $0)] }[...]
@@ -391,7 +392,8 @@ private final class CuttingRelay: @unchecked Sendable {
         threads.begin(serve)
     }
 
-    deinit { shutdown(listener, Int32(SHUT_RDWR)) }
+    /// Takes no more connections; its thread ends.
+    func end() { shutdown(listener, Int32(SHUT_RDWR)) }
 
     func cut() { mayCut.withLock { $0 = true } }
 

@@ -133,6 +133,8 @@ extension RecordFilter {
     var isCountedBySums: Bool {
         if readsRecords || before != nil || fromMilliseconds != nil || toMilliseconds != nil { return false }
         if case .status = outcome { return false }
-        return ![caller, model, provider, endpoint].contains { $0.map { $0.utf8.count > SumKey.textBound } ?? false }
+        // Sums do not tell an empty text from a missing one.
+        return ![caller, model, provider, endpoint]
+            .contains { $0.map { $0.isEmpty || $0.utf8.count > SumKey.textBound } ?? false }
     }
 }
