@@ -25,10 +25,34 @@ def listed(http):
     return answer.json()["data"]
 
 
+SHORT_NAMES = {
+    "6b645e3a-d64f-4341-a6d8-7a3690fbf042": "phoenix", "b24e16ff-06e3-43eb-8d33-4416c2d75876": "lightning-xl",
+    "e71a1c2f-4f80-4800-934f-2c68979d8cc8": "anime-xl", "1e60896f-3c26-4296-8ecc-53e2afecc132": "diffusion-xl",
+    "aa77f04e-3eec-4034-9c07-d0f619684628": "kino-xl", "5c232a9e-9061-4777-980a-ddc8e65647c6": "vision-xl",
+    "2067ae52-33fd-4a82-bb92-c2c55e7d2786": "albedo-base-xl",
+}  # fmt: skip
+
+
+def shown(name):
+    """Its name in the list, which has short ones in place of UUIDs."""
+    return SHORT_NAMES.get(name, name)
+
+
+def test_short_names_and_their_ids_are_one_model(http, start_relay, caller, new_key):
+    for id, name in SHORT_NAMES.items():
+        assert http.get(f"/v1/models/{id}").json()["id"] == name
+    key = new_key()
+    relay = start_relay(RATE_LIMIT_BY_MODEL="phoenix=1/hour", ONE_MIN_API_KEYS=key, KEY_A_TOKEN="sk-relay-for-tests-0001")
+    one = caller(relay, "sk-relay-for-tests-0001")
+    asked = [{"model": model, "prompt": "a cat"} for model in ("6b645e3a-d64f-4341-a6d8-7a3690fbf042", "phoenix")]
+    assert [one.post("/v1/images/generations", json=body).status_code for body in asked] == [200, 429]
+
+
 def test_the_list(listed):
     ids = [model["id"] for model in listed]
     assert len(set(ids)) == len(ids)
-    assert CHAT <= set(ids) <= set(CATALOGUE) - NEVER
+    assert CHAT <= set(ids) <= {shown(name) for name in set(CATALOGUE) - NEVER}
+    assert set(SHORT_NAMES.values()) <= set(ids)
     assert ids[:3] == ["gpt-4o-mini", "gpt-4o", "o3-mini"]
     assert {(model["object"], model["created"], model["owned_by"]) for model in listed} == {
         ("model", 1727389042, "1minai")
@@ -61,7 +85,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_list_of_one_kind(http, listed, kind):
     """A model that does several things is in several lists."""
-    able = {name for name, model in CATALOGUE.items() if KINDS[kind] & set(model["features"])}
+    able = {shown(name) for name, model in CATALOGUE.items() if KINDS[kind] & set(model["features"])}
     answer = http.get("/v1/models", params={"type": kind})
     assert answer.json()["object"] == "list" and len(answer.json()["data"]) > 1
     assert answer.json()["data"] == [model for model in listed if model["id"] in able]

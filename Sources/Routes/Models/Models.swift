@@ -33,7 +33,10 @@ func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     let isAnthropics = speaksOfMessages(exchange)
     let (models, caller) = try await visibleModels(exchange, gateway)
     let id = exchange.named ?? ""
-    let found = models.first { $0.id.hasSameBytes(as: id) } ?? gateway.registry.offers.searching(id, among: models)
+    let ruled = gateway.registry.offers.ruledName(id)
+    let found =
+        models.first { $0.id.hasSameBytes(as: id) } ?? models.first { $0.id.hasSameBytes(as: ruled) }
+        ?? gateway.registry.offers.searching(id, among: models)
     guard let model = found else { throw gateway.registry.missing(id, for: caller) }
     var body = ByteBuffer()
     if isAnthropics { ModelPage.append(model, to: &body) } else { append(model, to: &body) }

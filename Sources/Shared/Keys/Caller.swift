@@ -68,6 +68,9 @@ package final class Caller: Sendable {
         isPassthrough ? kind == .passThrough : models.match(name)
     }
 
+    /// Whether a pattern is that name itself.
+    func isPermitted(exactly name: String) -> Bool { models.contains(.exactly(name)) }
+
     /// The same caller, with the right to all models if they have that to this one. One who may use it only with a key
     /// of the vendor's has that key alone.
     package func mayingAll(ifMaying name: String) -> Caller {

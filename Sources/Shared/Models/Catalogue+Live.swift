@@ -2,6 +2,8 @@
 package struct LiveModel: Sendable, Equatable {
     package let id: String
     package let owner: String
+    /// The name that the vendor shows to people; empty: not told.
+    package var label = ""
     package var features: Model.Features
     package var hasVision: Bool
     /// The context window in tokens; nil if unknown. A number that cannot be one becomes nil.
@@ -56,11 +58,35 @@ extension Catalogue {
         return Catalogue(
             served,
             gone: gone,
+            madeNames: Self.madeNames(live, besides: servedIDs.union(servedIDs.compactMap(shortName)), shortName),
             family: family,
             fullID: { [fullID] name in fullID(name).map { next[$0] ?? $0 } },
             shortName: shortName
         )
     }
+
+    /// Returns names for ids that are UUIDs and have no short name, made of the vendor's own. A name that is taken gets
+    /// the beginning of its id.
+    private static func madeNames(
+        _ live: [LiveModel],
+        besides taken: Set<String>,
+        _ shortName: (String) -> String?
+    ) -> [String: String] {
+        var taken = taken
+        var names: [String: String] = [:]
+        for model in live where model.id.isUUID && shortName(model.id) == nil && !model.isDisabled {
+            let words = model.label.lowercased().utf8.split { !((48...57).contains($0) || (97...122).contains($0)) }
+            let name = words.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "-")
+            guard !name.isEmpty, name.utf8.count <= longestMadeName else { continue }
+            for candidate in [name, "\(name)-\(model.id.prefix(4))"] where taken.insert(candidate).inserted {
+                names[model.id] = candidate
+                break
+            }
+        }
+        return names
+    }
+
+    private static let longestMadeName = 64
 
     /// Returns the models that serve the short names of others that are gone.
     private func successors(of gone: Set<String>, among served: [Model]) -> [String: String] {

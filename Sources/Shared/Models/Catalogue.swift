@@ -7,6 +7,8 @@ package struct Catalogue: Sendable {
     let shortName: @Sendable (String) -> String?
     /// Gives the name of the family of models that may take each other's short names; nil: there is none.
     let family: @Sendable (String) -> String?
+    /// Names made for ids that are UUIDs and have no short name.
+    private let madeNames: [String: String]
     /// Ids of models that the vendor does not serve any more.
     private let gone: Set<String>
     private let indexByID: [String: Int]
@@ -15,6 +17,7 @@ package struct Catalogue: Sendable {
     package init(
         _ models: [Model],
         gone: Set<String> = [],
+        madeNames: [String: String] = [:],
         family: @escaping @Sendable (String) -> String? = { _ in nil },
         fullID: @escaping @Sendable (String) -> String? = { _ in nil },
         shortName: @escaping @Sendable (String) -> String? = { _ in nil }
@@ -27,6 +30,7 @@ package struct Catalogue: Sendable {
         }
         self.models = kept
         self.gone = gone
+        self.madeNames = madeNames
         self.family = family
         self.fullID = fullID
         self.shortName = shortName
@@ -44,6 +48,20 @@ package struct Catalogue: Sendable {
         !gone.isEmpty && model(id) == nil && (gone.contains(id) || fullID(id).map(gone.contains) ?? false)
     }
 
+    /// The name that stands in lists in place of an id that is a UUID; nil: the id itself does.
+    func listedName(of id: String) -> String? { id.isUUID ? shortName(id) ?? madeNames[id] : nil }
+
     /// As the vendor wants it; a name that nobody knows is the vendor's to judge.
     func id(_ name: String) -> String { model(name)?.id ?? name }
+}
+
+extension String {
+    /// Whether this is a UUID in its usual form.
+    var isUUID: Bool {
+        guard utf8.count == 36 else { return false }
+        return utf8.enumerated().allSatisfy { index, byte in
+            if [8, 13, 18, 23].contains(index) { return byte == UInt8(ascii: "-") }
+            return (48...57).contains(byte) || (97...102).contains(byte | 32)
+        }
+    }
 }

@@ -79,6 +79,8 @@ package struct Offers: Sendable {
     /// Models that are served but for `Provider.isSubsetOnly`, or a weight of 0, by name.
     private var forbidden: [String: Model] = [:]
     let providers: [Provider]
+    /// Short names in place of ids that are UUIDs, by these.
+    private var shortNames: [String: String] = [:]
     private let catalogues: [Catalogue]
     let isSubsetOnly: Bool
     package internal(set) var panels: PanelOffers
@@ -131,26 +133,58 @@ package struct Offers: Sendable {
     }
 
     private mutating func add(_ provider: Provider, _ index: Int, _ catalogue: Catalogue) {
-        let subset = provider.subset
-        let permitted = Set(subset.map(catalogue.id))
-        for name in provider.models.isEmpty ? Self.names(subset, catalogue) : provider.models
-        where !catalogue.isGone(name.upstream) {
+        let permitted = Set(provider.subset.map(catalogue.id))
+        let names = provider.models.isEmpty ? names(provider, catalogue) : provider.models.map { ($0, true) }
+        for (name, isShown) in names where !catalogue.isGone(name.upstream) {
             let model = catalogue.model(name.upstream) ?? Model(unknown: name.upstream)
             if provider.isSubsetOnly && !permitted.contains(model.id) {
                 forbidden[name.alias] = model
             } else {
                 // The list shows the subset by the operator's names, which may be short.
-                let isListed = !provider.isSubsetOnly || !provider.models.isEmpty || subset.contains(name.alias)
-                add(name.alias, model, index, isListed: isListed)
+                add(name.alias, model, index, isListed: !provider.isSubsetOnly || isShown)
             }
         }
     }
 
-    /// The subset in its order, then all of the catalogue that some endpoint serves, by id.
-    private static func names(_ subset: [String], _ catalogue: Catalogue) -> [ModelName] {
-        let ids = catalogue.models.filter(\.isServed).map(\.id).filter { !subset.contains($0) }.sorted()
-        return (subset + ids).map { ModelName(alias: $0, upstream: $0) }
+    /// The subset in its order, then all of the catalogue that some endpoint serves, by name; and whether it is of the
+    /// subset. A name of ours stands for an id that is a UUID, unless another provider or a panel has that name.
+    private mutating func names(_ provider: Provider, _ catalogue: Catalogue) -> [(ModelName, Bool)] {
+        let subset = provider.subset
+        let ids = catalogue.models.filter(\.isServed).map(\.id).filter { !subset.contains($0) }
+        var names: [(ModelName, Bool)] = []
+        var seen: Set<String> = []
+        for (place, id) in (subset + ids).enumerated() {
+            var alias = id
+            if let short = catalogue.listedName(of: id), !isTaken(short) {
+                shortNames[id] = short
+                alias = short
+            }
+            if seen.insert(alias).inserted {
+                names.append((ModelName(alias: alias, upstream: id), place < subset.count))
+            }
+        }
+        let ofSubset = names.count { $0.1 }
+        return names[..<ofSubset] + names[ofSubset...].sorted { $0.0.alias < $1.0.alias }
     }
+
+    private func isTaken(_ name: String) -> Bool {
+        panels.all.contains { $0.name == name }
+            || providers.contains { provider in
+                provider.models.contains { $0.alias == name } || provider.list?.contains { $0.id == name } ?? false
+            }
+    }
+
+    /// Whether the caller may use a model by this name. Patterns see its short name in place of a UUID; one that is the
+    /// UUID itself means the same model.
+    package func mayUse(_ name: String, _ caller: Caller, ofPassthrough isPassthrough: Bool) -> Bool {
+        let ruled = ruledName(name)
+        if caller.mayUse(ruled, ofPassthrough: isPassthrough) { return true }
+        guard !isPassthrough, let id = shortNames.first(where: { $0.value == ruled })?.key else { return false }
+        return caller.isPermitted(exactly: id)
+    }
+
+    /// The name by which rights and limits know a model: the short one in place of a UUID.
+    package func ruledName(_ name: String) -> String { name.utf8.count == 36 ? shortNames[name] ?? name : name }
 
     private mutating func add(
         _ name: String,
@@ -161,7 +195,9 @@ package struct Offers: Sendable {
     ) {
         if panels.hides(name) { return }
         let rank = providers[provider].rank
-        let weight = rank.weight(of: name)
+        // Settings may name it by the id that its short name stands for.
+        let isByID = shortNames[model.id] == name
+        let weight = rank.weight(of: isByID && rank.weights[name] == nil ? model.id : name)
         // A name that nobody else serves is unknown, and no other model stands in for it.
         guard weight > 0 else {
             forbidden[name] = model
@@ -171,7 +207,9 @@ package struct Offers: Sendable {
             provider: provider,
             model: model,
             rank: Rank(weight: weight, priority: rank.priority, retries: rank.retries),
-            price: providers[provider].prices.price(of: name)
+            price: providers[provider].prices.price(
+                of: isByID && providers[provider].prices.ofModels[name] == nil ? model.id : name
+            )
         )
         if let place = places[name] {
             all[place].offers.append(offer)
@@ -187,7 +225,7 @@ package struct Offers: Sendable {
 
     /// The place of those providers in `all`; nil: there are none.
     package func place(of name: String) -> Int? {
-        places[name] ?? fullNames(of: name).lazy.compactMap { places[$0] }.first
+        places[name] ?? places[ruledName(name)] ?? fullNames(of: name).lazy.compactMap { places[$0] }.first
     }
 
     /// Some vendor's list was not read yet.
@@ -199,7 +237,7 @@ package struct Offers: Sendable {
     }
 
     func forbiddenModel(_ name: String) -> Model? {
-        forbidden[name] ?? fullNames(of: name).lazy.compactMap { forbidden[$0] }.first
+        forbidden[name] ?? forbidden[ruledName(name)] ?? fullNames(of: name).lazy.compactMap { forbidden[$0] }.first
     }
 
     /// The models that may be named and that end on a day, each once.
@@ -221,8 +259,9 @@ package struct Offers: Sendable {
     /// The name by which the caller may use a listed model; nil: the caller may not.
     func usable(_ name: String, at provider: Int, for caller: Caller) -> String? {
         let isPassthrough = providers[provider].isPassthrough
-        if caller.mayUse(name, ofPassthrough: isPassthrough) { return name }
-        return otherNames(of: name).first { caller.mayUse($0, ofPassthrough: isPassthrough) }
+        if mayUse(name, caller, ofPassthrough: isPassthrough) { return name }
+        let other = otherNames(of: name).first { caller.mayUse($0, ofPassthrough: isPassthrough) }
+        return other.flatMap { $0.isUUID ? nil : $0 }
     }
 
     /// True if the caller may use some model of the provider at that place.

@@ -144,7 +144,8 @@ package final class Registry: @unchecked Sendable {
     private func list(of served: String, asked name: String, for caller: Caller) -> CandidateList? {
         guard let place = offers.place(of: served) else { return nil }
         let list = lists[place] ?? madeList(place)
-        guard let isPassthrough = list.passOnKeys, caller.mayUse(name, ofPassthrough: isPassthrough) else { return nil }
+        guard let isPassthrough = list.passOnKeys, offers.mayUse(name, caller, ofPassthrough: isPassthrough)
+        else { return nil }
         return list
     }
 
@@ -283,6 +284,7 @@ package final class Registry: @unchecked Sendable {
     /// The name whose limits count a call: the one that was asked for, also where another model replaces it; where the
     /// fallback serves, the fallback's.
     package func limitedName(_ served: String, asked name: String) -> String {
+        let served = offers.ruledName(served)
         guard haveSubstitutes, name != served else { return served }
         return offers.replacement(of: name) == served ? name : offers.limitedName(ofFallback: served) ?? served
     }
@@ -293,7 +295,7 @@ package final class Registry: @unchecked Sendable {
 
     func mayUse(_ offer: Offers.Offer, _ name: String, _ caller: Caller) -> Bool {
         let name = offer.model.searchesWeb ? offers.knownName(name) : name
-        return caller.mayUse(name, ofPassthrough: entries[offer.provider].isPassthrough)
+        return offers.mayUse(name, caller, ofPassthrough: entries[offer.provider].isPassthrough)
     }
 
     /// The prices of all who could serve the call that the candidate is for.

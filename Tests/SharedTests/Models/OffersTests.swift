@@ -36,6 +36,60 @@ import Testing
         #expect(new.id == "new" && new.features.contains([.chat, .image]) && !new.features.contains(.code))
     }
 
+    private static let uuids = ["0a000000-0000-4000-8000-000000000000", "0b000000-0000-4000-8000-000000000000"]
+
+    /// One model whose id is a UUID with a short name, and one without.
+    private static func pictures() -> Catalogue {
+        let models = (uuids + ["m-a", "taken"]).map { id in
+            Model(id: id, owner: "x", features: .image, hasVision: false, contextWindow: nil, maxOutputTokens: nil)
+        }
+        let short = Catalogue(
+            models,
+            fullID: { $0 == "phoenix" ? uuids[0] : nil },
+            shortName: { $0 == uuids[0] ? "phoenix" : nil }
+        )
+        let live = models.compactMap { model in
+            var live = LiveModel(id: model.id, owner: "", features: .image, hasVision: false)
+            live?.label = model.id == uuids[1] ? "Taken!" : "Any"
+            return live
+        }
+        return short.merged(with: live)
+    }
+
+    @Test("a short name stands for each id that is a UUID, and both are accepted")
+    func shortNames() throws {
+        let limit = "RATE_LIMIT_BY_MODEL=phoenix=1/minute\n"
+        let (offers, _) = try offers("SUBSET_OF_ONE_MIN_PERMITTED_MODELS=m-a\n" + limit, Self.pictures())
+        // The vendor's name of the other one is taken.
+        #expect(names(offers, .visitor) == ["m-a", "phoenix", "taken", "taken-0b00"])
+        for (name, id) in [("phoenix", Self.uuids[0]), ("taken-0b00", Self.uuids[1])] {
+            #expect(offers[name].map(\.model.id) == [id] && offers[id].map(\.model.id) == [id])
+            #expect(offers.ruledName(id) == name && offers.ruledName(name) == name)
+        }
+        let other = "PROVIDER_O_KIND=onemin\nPROVIDER_E_KIND=echo\nPROVIDER_E_MODELS=phoenix=echo\nANONYMOUS_MODELS=all"
+        let (beside, _) = try self.offers(other + "\nSUBSET_OF_ONE_MIN_PERMITTED_MODELS=m-a", Self.pictures())
+        #expect(
+            beside["phoenix"].map(\.model.id) == ["echo"] && beside[Self.uuids[0]].map(\.model.id) == [Self.uuids[0]]
+        )
+    }
+
+    @Test("rights see the short name for both; a pattern that is the UUID means the same model")
+    func rightsToShortNames() throws {
+        for (pattern, isGiven) in [
+            ("phoenix", true), (Self.uuids[0], true), ("0a*", false), ("all", true), ("m-a", false),
+        ] {
+            let file = "ONE_MIN_API_KEYS=v\nKEY_A_TOKEN=t\nKEY_A_MODELS=\(pattern)"
+            let (offers, settings) = try offers(file, Self.pictures())
+            let caller = try known(settings)
+            #expect(
+                names(offers, caller).contains("phoenix") == isGiven && !names(offers, caller).contains(Self.uuids[0])
+            )
+            for name in ["phoenix", Self.uuids[0]] {
+                #expect(offers.mayUse(name, caller, ofPassthrough: false) == isGiven, "\(pattern) \(name)")
+            }
+        }
+    }
+
     @Test("with the subset only nothing else of 1min.ai is offered, by no alias either")
     func subsetOnly() throws {
         let file = """

@@ -74,6 +74,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
                 hasVision: isActive && feature == .chat && Self.takesImages(element)
             )
             model?.isDisabled = !isActive
+            model?.label = element["name"]?.string ?? ""
             model?.contextWindow = Self.tokens(element["creditMetadata"]?["CONTEXT"])
             model?.maxOutputTokens = Self.tokens(element["creditMetadata"]?["MAX_OUTPUT_TOKEN"])
             if isActive, let told = element["creditMetadata"] { model?.creditPrices = Self.prices(told, of: feature) }
