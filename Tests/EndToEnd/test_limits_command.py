@@ -20,7 +20,7 @@ TEAM = f"token-{uuid.uuid4().hex}"
 STRANGER = f"stranger-{uuid.uuid4().hex}"
 SETTINGS = {
     "PROVIDER_DEMO_KIND": "echo", "PROVIDER_DEMO_2_KIND": "echo", "PROVIDER_OTHER_KIND": "openai", "PROVIDER_OTHER_BASE_URL": "http://127.0.0.1:1",
-    "PROVIDER_OTHER_MODELS": "o", "PROVIDER_OTHER_PASSTHROUGH": "true",
+    "PROVIDER_OTHER_MODELS": "o", "PROVIDER_OTHER_COST": "1", "PROVIDER_OTHER_PASSTHROUGH": "true",
     "ANONYMOUS_MODELS": "echo", "KEY_TEAM_A_TOKEN": TEAM, "RATE_LIMIT": "60/minute;2000/day;5 concurrent",
     "KEY_TEAM_A_RATE_LIMIT": "7/hour;3.50 usd/day", "RATE_LIMIT_BY_MODEL": "echo=9/hour", "RATE_LIMIT_TOTAL": "1000/hour",
     "MEMCACHED_TIMEOUT": "5s",

@@ -88,7 +88,7 @@ def demo_settings() -> dict[str, str]:
 def test_each_block_is_run_or_says_what_it_needs() -> None:
     for page in PAGES:
         plain = FENCE.sub("", page.read_text())
-        indented = [line for line in re.findall(r"^\n    \S.*", plain, re.MULTILINE)]
+        indented = re.findall(r"^    \S.*", plain, re.MULTILINE)
         assert not indented, f"{page.name}: blocks are fenced: {indented}"
     for block in BLOCKS:
         assert block.language in LANGUAGES, block.place

@@ -129,7 +129,9 @@ extension SettingsReader {
         let kind = ProviderSettings.key(instance, "KIND").name
         if problems.contains(where: { $0.name == kind }) { return }
         // Of a short name two letters are all of it.
-        let near = instance.utf8.count < 4 ? nil : nearest(to: instance, among: declared).map { "; did you mean \"\($0.lowercased())\"?" }
+        let near =
+            instance.utf8.count < 4
+            ? nil : nearest(to: instance, among: declared).map { "; did you mean \"\($0.lowercased())\"?" }
         let text = "no provider \"\(instance.lowercased())\" is declared\(near ?? "; set \(kind), or remove it")"
         note("PROVIDERS", text)
     }
