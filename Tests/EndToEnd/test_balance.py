@@ -6,7 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import local_http
 import pytest
-from chat import ask, body, either, refusal, stream, streamed, text_of, vendor_error
+from chat import (
+    ask,
+    body,
+    either,
+    plain,
+    refusal,
+    stream,
+    streamed,
+    text_of,
+    vendor_error,
+)
 from pictures import picture
 
 OK = {"answer": "served"}
@@ -187,7 +197,7 @@ def test_all_failures_are_told_without_keys_and_addresses(serve, is_streamed):
     providers.answers("a", {"status": 429, "json": vendor_error("slow down")})
     providers.answers("b", {"delay_head": 30})
     status, error, headers = refusal(http, is_streamed)
-    assert status == 504 and error["message"] == "All providers failed: a: 429 rate limited; b: timeout"
+    assert status == 504 and plain(error["message"]) == "All providers failed: a: 429 rate limited; b: timeout"
     assert headers["x-relay-attempts"] == "2"
 
 
@@ -205,12 +215,12 @@ def test_only_rate_limits_are_a_rate_limit(serve):
 def test_fallback_may_be_turned_off_and_capped(serve):
     providers, http = serve(a=1, b=1, FALLBACK="false")
     providers.answers("a", FAILED)
-    assert refusal(http)[1]["message"] == "The provider failed."
+    assert refusal(http)[1]["message"].startswith("The provider answered with an error of its own (status 500).")
     assert providers.order() == "a"
     providers, http = serve(a=1, b=1, c=1, FALLBACK_ATTEMPTS=2)
     for name in "abc":
         providers.answers(name, FAILED)
-    assert refusal(http)[1]["message"] == "All providers failed: a: 500 failed; b: 500 failed"
+    assert plain(refusal(http)[1]["message"]) == "All providers failed: a: 500 failed; b: 500 failed"
     assert providers.order() == "ab"
 
 
@@ -406,7 +416,7 @@ def test_keys_that_all_fail_are_one_failure_of_the_provider(serve, vendor):
     vendor.answers(first, {"status": 401, "json": vendor_error("no")})
     vendor.answers(second, {"status": 429, "json": vendor_error("no")})
     status, error, headers = refusal(http)
-    assert (status, error["message"]) == (502, "The provider refused the relay.")
+    assert status == 502 and error["message"].startswith("The provider refused the relay.")
     assert headers["x-relay-attempts"] == "2"
 
 
@@ -518,7 +528,7 @@ def test_every_surface_goes_elsewhere(serve, is_streamed):
     for path, fields in calls.items():
         answer = http.post(path, json={"model": "gpt-4o-mini", "stream": is_streamed} | fields)
         assert answer.status_code == 502
-        assert answer.json()["error"]["message"] == "All providers failed: a: 500 failed; b: 500 failed"
+        assert plain(answer.json()["error"]["message"]) == "All providers failed: a: 500 failed; b: 500 failed"
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

@@ -112,8 +112,9 @@ def test_head_elsewhere_has_no_body(echo: Relay, path: str, status: int) -> None
 @pytest.mark.parametrize("path", ["/nothing", "/v1", "/v1/nothing", "/v1/chat", "/v1/chat/completions/more", "/v2/models"])
 def test_an_unknown_path(echo: Relay, method: str, path: str) -> None:
     error = assert_error(ask(echo.port, request(method, path + "?secret=query")), 404)
+    meant = ". Did you mean /v1/models?" if path == "/v2/models" else ""
     assert error == {
-        "message": f"Invalid URL ({method} {path})", "type": "invalid_request_error", "param": None, "code": None,
+        "message": f"Invalid URL ({method} {path}){meant}", "type": "invalid_request_error", "param": None, "code": None,
     }  # fmt: skip
 
 

@@ -497,7 +497,7 @@ def test_an_account_that_is_refused(launch, lone, vertex, status, body, is_strea
     vertex.tokens.answers = [(status, body)]
     for _ in range(3):
         got, found, _ = refusal(http, is_streamed, model="pro")
-        assert (got, found["code"], found["message"]) == (502, "upstream_error", "The provider refused the relay.")
+        assert (got, found["code"]) == (502, "upstream_error") and found["message"].startswith("The provider refused the relay.")
     assert len(vertex.tokens.forms) == 1 and vertex.asked(PRO) == []
 
 

@@ -38,6 +38,20 @@ package struct ChatCall: Sendable {
     /// Sets `wishes` without a copy of them.
     package mutating func take(_ wishes: Indirect<Wishes>) { rare = wishes }
 
+    /// Throws if a field has a word that OpenAI's contract does not have. Servers of its wire may have more.
+    package func checkWords() throws(APIError) {
+        guard let wishes = rare?.value else { return }
+        let isOfResponses = wishes.reasoning.isOfResponses
+        let words: [(String, String?, [String])] = [
+            (isOfResponses ? "reasoning.effort" : "reasoning_effort", wishes.reasoning.effort, Wishes.efforts),
+            (isOfResponses ? "text.verbosity" : "verbosity", wishes.reasoning.verbosity, Wishes.verbosities),
+            ("service_tier", wishes.bookkeeping.serviceTier, Wishes.tiers),
+        ]
+        for case (let name, let word?, let known) in words where !known.contains(where: { $0.hasSameBytes(as: word) }) {
+            throw .value(name, "must be one of \(known.joined(separator: ", "))")
+        }
+    }
+
     /// The request as it came, until a vendor that speaks its wire has written its own; nil: no such vendor serves it, or
     /// the call is no longer as it came. Not one of the wishes, which would be copied to look at it.
     package var original: Body?

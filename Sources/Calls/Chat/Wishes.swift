@@ -79,6 +79,8 @@ package struct Wishes: Sendable {
         package enum Display: Sendable { case summarized, omitted }
 
         package var effort: String?
+        /// Whether the words came by the Responses API, which has other names for their fields.
+        package var isOfResponses = false
         package var verbosity: String?
         /// The most tokens that the model may think.
         package var budgetTokens: Int?
@@ -141,6 +143,11 @@ package struct Wishes: Sendable {
             self.isLong = isLong
         }
     }
+
+    static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+    static let verbosities = ["low", "medium", "high"]
+    /// The last one is Anthropic's.
+    static let tiers = ["auto", "default", "flex", "scale", "priority", "fast", "ultrafast", "standard_only"]
 
     package var sampling = Sampling()
     private var list = ToolList.read([])

@@ -23,14 +23,16 @@ extension APIError {
                 code: "insufficient_quota"
             )
             self.isHopeless = true
-        case .unknownModel: self = .modelNotFound(model)
+        case .unknownModel:
+            self = .modelNotFound(model)
+            self.message += " The provider does not have it; its operator can check PROVIDER_<NAME>_MODELS."
         case .badRequest:
             let message = error.message.isEmpty ? "The provider refused this request." : error.message
             self.init(400, message, code: error.code, param: error.param)
         case .rateLimited:
             self.init(429, "The provider's rate limit is reached.", type: "requests", code: "rate_limit_exceeded")
             self.retryAfterSeconds = min(error.retryAfterSeconds ?? 1, UpstreamError.longestRestSeconds)
-        case .failed: self.init(502, "The provider failed.", type: "server_error", code: "upstream_error")
+        case .failed: self = .failed(error)
         case .unavailable where error.fault == .overloaded:
             self.init(
                 503,
@@ -42,8 +44,7 @@ extension APIError {
         case .unavailable:
             self.init(503, "The provider is not available.", type: "server_error", code: "upstream_error")
             self.retryAfterSeconds = error.retryAfterSeconds.map { min($0, UpstreamError.longestRestSeconds) }
-        case .timedOut:
-            self.init(504, "The provider took too long.", type: "server_error", code: "upstream_timeout")
+        case .timedOut: self = .timedOut(error)
         case .cancelled: self = .clientLeft
         }
         if let summary = error.summary { self.message = "All providers failed: \(summary)" }
@@ -57,7 +58,14 @@ extension APIError {
     }
 
     private static var refusedRelay: APIError {
-        APIError(502, "The provider refused the relay.", type: "server_error", code: "upstream_error")
+        // A caller would look for a mistake in a key of theirs.
+        let advice = "Its operator can check PROVIDER_<NAME>_API_KEYS with `relay check --ask`."
+        return APIError(
+            502,
+            "The provider refused the relay. \(advice)",
+            type: "server_error",
+            code: "upstream_error"
+        )
     }
 
     /// The same, of a call whose error tells the key that it was made with.

@@ -44,7 +44,7 @@ extension RequestBody {
     /// Waits until `bytes` more are held, for as long as the request lasts or until `giveBack`. 413: they can never be.
     package func hold(_ bytes: Int) async throws(RequestError) {
         let hold = held(by: share ?? peerShare)
-        guard hold.isBearable(hold.bytes + bytes) else { throw .bodyTooLarge }
+        guard hold.isBearable(hold.bytes + bytes) else { throw .bodyTooLargeForMemory }
         guard hold.take(bytes) != nil else { return }
         try await wait(for: bytes) { hold.take(bytes) }
     }

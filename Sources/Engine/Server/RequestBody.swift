@@ -58,7 +58,7 @@ package final class RequestBody: @unchecked Sendable {
     package func collect(limitBytes: Int) async throws(RequestError) {
         if !isComplete, failure == nil {
             reading = .whole(limitBytes: limitBytes)
-            if (declaredBytes ?? total) > limitBytes { throw .bodyTooLarge }
+            if (declaredBytes ?? total) > limitBytes { throw .bodyTooLarge(declaredBytes, limitBytes: limitBytes) }
             if isLarge { watch() }
             if received.count >= coveredBytes { cover() }
             source?.bodyIsWanted()
@@ -66,19 +66,19 @@ package final class RequestBody: @unchecked Sendable {
         }
         watchEnds()
         if let failure { throw failure }
-        if total > limitBytes { throw .bodyTooLarge }
+        if total > limitBytes { throw .bodyTooLarge(declaredBytes, limitBytes: limitBytes) }
         guard isComplete else { throw RequestError(400, "The body did not arrive.") }
     }
 
     /// Waits for the next piece of the body and swaps it into `piece`, whose bytes are dropped and whose storage is used
     /// again; at most 64 KiB. False: the body has ended. The client is read from only as fast as pieces are taken.
     ///
-    /// Throws `.clientLeft`, `.bodyTooSlow`, `.bodyTooLarge` (before anything is read if it is declared larger than
+    /// Throws `.clientLeft`, `.bodyTooSlow`, 413 (before anything is read if it is declared larger than
     /// `limitBytes`), or what is wrong with its chunks; a body that was cut never just ends.
     package func next(into piece: inout ByteBuffer, limitBytes: Int) async throws(RequestError) -> Bool {
         piece.removeAll()
         if let failure { throw failure }
-        if (declaredBytes ?? total) > limitBytes { throw .bodyTooLarge }
+        if (declaredBytes ?? total) > limitBytes { throw .bodyTooLarge(declaredBytes, limitBytes: limitBytes) }
         if case .pieces = reading {} else { try await wantPieces(limitBytes) }
         while received.isEmpty, !isComplete, failure == nil, !Task.isCancelled { await waiter.wait() }
         if let failure { throw failure }
@@ -158,7 +158,8 @@ package final class RequestBody: @unchecked Sendable {
         total += received.count - before
         isComplete = decoder.isDone
         switch reading {
-        case .whole(let limitBytes), .pieces(let limitBytes): if total > limitBytes { throw .bodyTooLarge }
+        case .whole(let limitBytes), .pieces(let limitBytes):
+            if total > limitBytes { throw .bodyTooLarge(nil, limitBytes: limitBytes) }
         case .unwanted: break
         }
         return taken
@@ -179,7 +180,19 @@ protocol BodySource: AnyObject {
 }
 
 extension RequestError {
-    package static var bodyTooLarge: RequestError { RequestError(413, "The request body is too large.") }
+    /// - Parameters:
+    ///   - bytes: the size of the body, or of its part; nil if it is not known.
+    ///   - limitBytes: the largest size that is accepted.
+    package static func bodyTooLarge(_ bytes: Int?, limitBytes: Int) -> RequestError {
+        let size = bytes.map { "it has \($0) bytes, and " } ?? ""
+        return RequestError(413, "The request body is too large: \(size)at most \(limitBytes) bytes are accepted.")
+    }
+
+    /// The body finds no room beside others in the memory for requests.
+    static var bodyTooLargeForMemory: RequestError {
+        RequestError(413, "The request body is too large for the relay's memory. The operator sets it by MEMORY_MB.")
+    }
+
     package static var bodyTooSlow: RequestError { RequestError(408, "The request body arrives too slowly.") }
     /// Nobody reads its answer.
     package static var clientLeft: RequestError { RequestError(400, "The client has left.") }

@@ -8,7 +8,7 @@ extension APIError {
     /// The envelope: always these four keys.
     func appendJSON(to body: inout ByteBuffer) {
         body.append(#"{"error":{"message":"#)
-        body.append(json: self.message)
+        body.append(json: self.shownMessage)
         body.append(#","type":""#)
         body.append(self.type)
         body.append(#"","param":"#)
@@ -16,6 +16,14 @@ extension APIError {
         body.append(#","code":"#)
         body.append(jsonOrNull: self.code)
         body.append("}}")
+    }
+
+    /// An error for a body that the server refuses.
+    ///
+    /// - Parameter setting: the bound of the body's size.
+    init(_ error: RequestError, boundBy setting: StaticString) {
+        self.init(error)
+        if error.status == 413 { self.message += " The operator sets the bound by \(setting)." }
     }
 
     /// An error for what the server refuses by itself.

@@ -216,6 +216,7 @@ final class Exchange: @unchecked Sendable {
     /// Once, when nothing more is done for the request.
     func end() {
         lookup?.end()
+        if let seconds = writer.stalledSeconds { record.note(stallSeconds: seconds) }
         let now = gateway.loop.now
         if let sheet {
             record.provider = sheet.provider

@@ -76,7 +76,9 @@ final class FormStream: @unchecked Sendable {
             return nil
         }
         fileBytes += bytes.count
-        guard fileBytes <= fileLimitBytes else { throw Self.told(.bodyTooLarge) }
+        guard fileBytes <= fileLimitBytes else {
+            throw Self.told(.bodyTooLarge(nil, limitBytes: fileLimitBytes))
+        }
         return bytes
     }
 
@@ -134,7 +136,9 @@ final class FormStream: @unchecked Sendable {
 
     private func take(_ bytes: UnsafeRawBufferPointer) throws(APIError) {
         fieldBytes += bytes.count
-        guard fieldBytes <= Self.fieldLimitBytes else { throw Self.told(.bodyTooLarge) }
+        guard fieldBytes <= Self.fieldLimitBytes else {
+            throw Self.told(.bodyTooLarge(nil, limitBytes: Self.fieldLimitBytes))
+        }
         text.append(bytes)
     }
 

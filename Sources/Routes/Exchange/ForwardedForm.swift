@@ -109,7 +109,9 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             scoutedBytes = 0
         case .data(let bytes):
             scoutedBytes += bytes.count
-            guard scoutedBytes <= limits.partBytes else { throw Self.told(.bodyTooLarge) }
+            guard scoutedBytes <= limits.partBytes else {
+                throw Self.told(.bodyTooLarge(nil, limitBytes: limits.partBytes))
+            }
             let isWanted =
                 isCount(scoutedName) || ["model", "stream", "user"].contains { $0.hasSameBytes(as: scoutedName) }
             if isWanted, scoutedText.count <= Model.nameLimitBytes {
@@ -288,7 +290,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             if isInModel { out.append(newModel) }
         case .data(let bytes):
             partBytes += bytes.count
-            guard partBytes <= limits.partBytes else { throw .bodyTooLarge }
+            guard partBytes <= limits.partBytes else { throw .bodyTooLarge(nil, limitBytes: limits.partBytes) }
             if isInFormat, format.count < 16 { format.append(bytes[part: 0..<min(16, bytes.count)]) }
             if !isInModel, !isLeftOut { out.append(bytes) }
         case .partEnd: if !isLeftOut { out.append("\r\n") }

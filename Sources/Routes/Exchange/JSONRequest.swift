@@ -17,7 +17,7 @@ extension Exchange {
         do throws(RequestError) {
             try await request.body.collect(limitBytes: limitBytes)
         } catch {
-            throw Task.isCancelled ? .clientLeft : APIError(error)
+            throw Task.isCancelled ? .clientLeft : APIError(error, boundBy: "MAX_BODY_MB")
         }
         let bytes = request.body.bytes
         if bytes.count > JSONBody.loopBytes { return try await readAway(request.body.takeBytes(), read) }
@@ -34,7 +34,7 @@ extension Exchange {
         do throws(RequestError) {
             try await request.body.collect(limitBytes: limitBytes)
         } catch {
-            throw Task.isCancelled ? .clientLeft : APIError(error)
+            throw Task.isCancelled ? .clientLeft : APIError(error, boundBy: "MAX_BODY_MB")
         }
         let body = request.body.takeBytes()
         if body.bytes.count > JSONBody.loopBytes { return (try await readAway(body, read), body) }
@@ -117,9 +117,22 @@ enum JSONBody {
             root = try parser.parse(bytes)
         } catch {
             if error.isOfDepth { throw tooDeep }
-            throw error.isOfMemory ? APIError(.overloaded) : APIError(400, "The body is not valid JSON in UTF-8.")
+            throw error.isOfMemory ? APIError(.overloaded) : notJSON(bytes)
         }
         return try read(root)
+    }
+
+    /// Says where the body is not JSON, and what is expected there.
+    @inline(never)
+    private static func notJSON(_ bytes: UnsafeRawBufferPointer) -> APIError {
+        guard bytes.contains(where: { $0 > 32 }) else {
+            return APIError(400, "The body is empty. Send a JSON object.")
+        }
+        guard let mistake = JSONMistake(in: bytes) else {
+            return APIError(400, "The body is not valid JSON in UTF-8.")
+        }
+        let place = mistake.place < bytes.count ? "byte \(mistake.place + 1)" : "its end (byte \(bytes.count))"
+        return APIError(400, "The body is not valid JSON: at \(place), \(mistake.expected) is expected.")
     }
 
     private static func check(_ shape: JSONShape) throws(APIError) {

@@ -265,6 +265,12 @@ extension ForwardedEndpoint {
 extension APIError {
     /// A section of OpenAI's API that no vendor here serves.
     static func notOffered(_ path: String) -> APIError {
-        APIError(404, "\(path) is not offered here.", code: "unsupported_endpoint")
+        let instead =
+            switch path {
+            case "/assistants", "/threads", "/conversations": " Use /v1/responses."
+            case "/embeddings", "/moderations": " Providers of the kind openai serve it (PROVIDER_<NAME>_KIND=openai)."
+            default: ""
+            }
+        return APIError(404, "\(path) is not offered here.\(instead)", code: "unsupported_endpoint")
     }
 }

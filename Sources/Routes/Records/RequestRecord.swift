@@ -65,6 +65,11 @@ struct RequestRecord {
         status = error.status
     }
 
+    /// The connection was closed because its client read nothing.
+    mutating func note(stallSeconds seconds: Int) {
+        cause = "the client read nothing of its response for \(seconds) s"
+    }
+
     /// Once, when nothing more is done for the request; before its last bytes leave. It changes nothing: in place, the
     /// record need not be copied.
     mutating func count(in counts: LoopMetrics, at now: LoopTime) {
@@ -126,7 +131,9 @@ struct RequestRecord {
     /// purpose.
     private var level: LogLevel {
         if isOfNoInterest { return .debug }
-        return status >= 500 ? .warning : .info
+        // A key of the relay's own that is refused has ended, also where another provider serves.
+        let isKeyRefused = failures.contains { $0.fault == .badKey && $0.key != nil }
+        return status >= 500 || isKeyRefused ? .warning : .info
     }
 }
 

@@ -85,7 +85,9 @@ extension Decision.Refusal {
         let what =
             limit.kind == .failedAuth
             ? "too many requests with wrong keys from your address (\(quota.text))" : quota.text
-        return "Rate limit reached for \(unit): \(what). Please try again in \(wait)."
+        // Whoever has sent little would look for the requests elsewhere.
+        let sharing = limit.kind == .total ? " All callers share this limit." : ""
+        return "Rate limit reached for \(unit): \(what). Please try again in \(wait).\(sharing)"
     }
 }
 

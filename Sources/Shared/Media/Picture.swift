@@ -107,7 +107,9 @@ extension APIError {
     /// Says the same whatever was, or was not, found at the address.
     package init(_ failure: FetchFailure, param: String) {
         switch failure.kind {
-        case .badURL: self = .picture(param, "is not a URL that this relay fetches", code: "invalid_image_url")
+        case .badURL:
+            let why = "is not a URL that this relay fetches: only https: is, and http: where FETCH_IMAGES=http is set"
+            self = .picture(param, "\(why). Use https: or a data: URL", code: "invalid_image_url")
         case .unavailable: self = .picture(param, "could not be downloaded", code: "invalid_image_url")
         case .tooLarge: self = .picture(param, "is too large", code: "image_too_large")
         case .busy:

@@ -12,12 +12,54 @@ extension Offers {
         return error
     }
 
+    /// The error for a model that the caller may use, but not for this call, with models that can serve it.
+    ///
+    /// - Parameters:
+    ///   - own: the features of the model.
+    ///   - features: what the call needs one of.
+    package func unable(
+        _ name: String,
+        _ own: Model.Features,
+        for caller: Caller,
+        able features: Model.Features
+    ) -> APIError {
+        var error = APIError.modelNotFound(name)
+        let others = names(for: caller) { !$0.features.isDisjoint(with: features) }
+        let hint =
+            others.isEmpty
+            ? "No model here can." : "Models that can: \(others.map { "`\($0)`" }.joined(separator: ", "))."
+        let (wanted, can) = (features.words.first ?? "serve this", own.words.joined(separator: " and "))
+        error.message = "The model `\(name.beginning(ofBytes: 100))` cannot \(wanted), it can \(can). \(hint)"
+        return error
+    }
+
+    private static let shownNames = 4
+
+    /// Returns the first names that the caller may use of models that fit.
+    package func names(for caller: Caller, where fits: (Model) -> Bool) -> [String] {
+        var names: [String] = []
+        for (name, provider, model, _) in listing.prefix(Self.comparedNames) where fits(model) {
+            guard let name = usable(name, at: provider, for: caller), !names.contains(name) else { continue }
+            names.append(name)
+            if names.count == Self.shownNames { break }
+        }
+        return names
+    }
+
     private static let comparedNames = 1_024
     private static let comparedBytes = 200
 
     /// Of the names that the caller may use, the first that is fewest letters off: three at most, fewer of short names.
     private func nearest(to name: String, for caller: Caller, able features: Model.Features?) -> String? {
         guard name.utf8.count <= Self.comparedBytes else { return nil }
+        // Other programs put the name of the maker before the model's.
+        if let slash = name.utf8.lastIndex(of: UInt8(ascii: "/")),
+            case let last = String(name[name.index(after: slash)...]),
+            let offer = self[last].first, features.map({ !$0.isDisjoint(with: offer.model.features) }) ?? true,
+            caller.mayUse(last, ofPassthrough: providers[offer.provider].isPassthrough)
+        {
+            return last
+        }
         let wanted = name.utf8.map(\.lowered)
         var bound = min(3, max(wanted.count / 4, min(2, wanted.count / 2)))
         var best: String?
@@ -40,6 +82,18 @@ extension Offers {
             bound = distance - 1
         }
         return best
+    }
+}
+
+extension Model.Features {
+    /// The things that a model with these features can do, as verbs.
+    fileprivate var words: [String] {
+        let all: [(Model.Features, String)] = [
+            (.chat, "chat"), (.image, "make images"), (.imageEdit, "edit images"),
+            (.imageInpaint, "edit images by a mask"), (.imageVariation, "vary images"), (.textToSpeech, "speak"),
+            (.speechToText, "transcribe recordings"), (.audioTranslation, "translate recordings"),
+        ]
+        return all.filter { contains($0.0) }.map(\.1)
     }
 }
 

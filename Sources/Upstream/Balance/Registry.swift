@@ -253,14 +253,14 @@ package final class Registry: @unchecked Sendable {
         func fits(_ offer: Offers.Offer) -> Bool {
             serves(offer, features) && (provider == nil || provider === entries[offer.provider].provider)
         }
-        var isKnown = false
+        var known: Model?
         let served = offers.replacement(of: name) ?? name
         let all = offers[served]
         for index in all.indices where mayUse(all[index], name, caller) {
             if fits(all[index]) { return .offer(Found(name: served, offers: all, index: index)) }
-            isKnown = true
+            known = known ?? all[index].model
         }
-        guard !isKnown else { throw offers.notFound(name, for: caller, able: features) }
+        if let known { throw offers.unable(name, known.features, for: caller, able: features) }
         if offers.lacksSearch(served),
             caller.mayUse(offers.knownName(name), ofPassthrough: false)
                 || caller.mayUse(offers.knownName(name), ofPassthrough: true)

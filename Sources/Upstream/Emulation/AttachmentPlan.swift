@@ -50,12 +50,23 @@ package final class AttachmentPlan: Sendable {
             case .address, .data, .kept, .words: break
             }
             if isPicture, !candidate.model.hasVision {
-                throw .value("messages", "this model takes no pictures", code: "unsupported_value")
+                throw Self.pictureRefusal(part, access)
             }
         }
         self.candidate = chosen ?? candidate
         self.files = files
         transcriber = try Self.transcriber(call.attachments, access)
+    }
+
+    /// Names the picture, and models that take pictures.
+    private static func pictureRefusal(_ part: Attachment, _ access: MediaAccess) -> APIError {
+        let others = access.registry.offers.names(for: access.caller) { $0.features.contains(.chat) && $0.hasVision }
+        let hint = others.isEmpty ? "" : "; models that take them: \(others.joined(separator: ", "))"
+        return .value(
+            "messages",
+            "this model takes no pictures, and '\(part.param)' is one\(hint)",
+            code: "unsupported_value"
+        )
     }
 
     private static func transcriber(

@@ -97,7 +97,10 @@ import Testing
                     writer.write(piece)
                     await writer.drained()
                 }
-                if Task.isCancelled { left.up() }
+                if Task.isCancelled {
+                    #expect(writer.stalledSeconds == 120)
+                    left.up()
+                }
                 writer.end()
             } else {
                 writer.answer(whole)

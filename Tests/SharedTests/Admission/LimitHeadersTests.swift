@@ -66,7 +66,8 @@ import Testing
         #expect(lines(refused(minute, 120)) == ["Retry-After: 1", "retry-after-ms: 1"])
         let counted = refused(Limit(.total, Quota(50, per: .second, times: 10)), 500_000)
         #expect(
-            counted.error?.message == "Rate limit reached for requests: 50 per 10 seconds. Please try again in 500ms."
+            counted.error?.message
+                == "Rate limit reached for requests: 50 per 10 seconds. Please try again in 500ms. All callers share this limit."
         )
         #expect(Decision(.admitted).error == nil)
     }

@@ -24,7 +24,7 @@ struct AnthropicMessages: ChatSurface {
     /// The error's words, with the names of fields that the request has in place of OpenAI's. Agents shorten their
     /// conversation when they read that it is too long.
     private static func message(of error: APIError) -> String {
-        let message = error.message
+        let message = error.shownMessage
         if error.code?.isSame(as: "context_length_exceeded") ?? false { return "prompt is too long: \(message)" }
         guard let param = error.param, let name = Self.name(of: param) else { return message }
         let opening = "Invalid value for '"

@@ -9,7 +9,7 @@ struct OpenAIChat: ChatSurface {
     /// The envelope: always these four keys.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         body.append(isMidStream ? #"data: {"error":{"message":"# : #"{"error":{"message":"#)
-        body.append(json: error.message)
+        body.append(json: error.shownMessage)
         body.append(#","type":""#)
         body.append(error.type)
         body.append(#"","param":"#)

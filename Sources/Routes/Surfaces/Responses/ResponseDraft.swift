@@ -122,6 +122,7 @@ struct ResponseDraft: Sendable {
         // It is about the responses that the relay stores.
         wishes.bookkeeping.store = nil
         try call.readLogProbabilities(fields, &wishes, &isSaid)
+        wishes.reasoning.isOfResponses = true
         if let reasoning = try fields.object("reasoning"), let effort = try reasoning.string("effort", "reasoning") {
             wishes.reasoning.effort = effort
             isSaid = true

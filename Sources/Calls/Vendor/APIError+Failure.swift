@@ -1,0 +1,50 @@
+import Shared
+
+/// A provider's own failures, with what the client can do, and what the provider's operator can look at.
+extension APIError {
+    /// The provider failed: 502.
+    static func failed(_ error: UpstreamError) -> APIError {
+        APIError(502, message(of: error), type: "server_error", code: "upstream_error")
+    }
+
+    private static func message(of error: UpstreamError) -> String {
+        let elsewhere = "Try again, or choose another model."
+        switch error.fault {
+        case .unreachable:
+            return """
+                The provider cannot be reached. \(elsewhere) Its operator can check PROVIDER_<NAME>_BASE_URL with \
+                `relay check --ask`.
+                """
+        case .insecure:
+            return "The provider's certificate is not trusted. Its operator can name the authority in SSL_CERT_FILE."
+        case .broken: return "The provider's response broke off. \(elsewhere)"
+        case .tooLarge: return "The provider's response is too large for the relay. \(elsewhere)"
+        default: break
+        }
+        if error.isCut { return "The provider's response broke off. \(elsewhere)" }
+        switch error.status {
+        case 404, 405:
+            return """
+                The provider does not know this path. Its operator can check PROVIDER_<NAME>_BASE_URL with \
+                `relay check --ask`.
+                """
+        case let status?: return "The provider answered with an error of its own (status \(status)). \(elsewhere)"
+        case nil: return "The provider's response cannot be used. \(elsewhere)"
+        }
+    }
+
+    /// The provider took too long: 504.
+    static func timedOut(_ error: UpstreamError) -> APIError {
+        let setting: StaticString? =
+            switch error.fault {
+            case .connectTimeout: "PROVIDER_<NAME>_CONNECT_TIMEOUT"
+            case .firstByteTimeout: "PROVIDER_<NAME>_TIMEOUT"
+            case .idleTimeout: "PROVIDER_<NAME>_IDLE_TIMEOUT"
+            case .totalTimeout: "PROVIDER_<NAME>_TOTAL_TIMEOUT"
+            default: error.cause == UpstreamError.tooLate ? "FALLBACK_DEADLINE" : nil
+            }
+        let bound = setting.map { " Its operator sets the bound by \($0)." } ?? ""
+        let message = "The provider took too long. Try again, or choose another model.\(bound)"
+        return APIError(504, message, type: "server_error", code: "upstream_timeout")
+    }
+}

@@ -1,0 +1,63 @@
+import Support
+import Testing
+
+@testable import Engine
+
+@Suite struct JSONMistakeTests {
+    private func mistake(_ text: String) -> JSONMistake? { Array(text.utf8).withUnsafeBytes { JSONMistake(in: $0) } }
+
+    private func isParsed(_ bytes: [UInt8]) -> Bool {
+        var buffer = ByteBuffer()
+        bytes.withUnsafeBytes { buffer.append($0) }
+        return (try? JSONParser().parse(buffer.bytes)) != nil
+    }
+
+    @Test(
+        "the place of a mistake, and what is expected there",
+        arguments: [
+            (#"{"a":1,}"#, 7, "a name in double quotes"), (#"{'a':1}"#, 1, "a name in double quotes"),
+            (#"{"a" 1}"#, 5, "a colon"), (#"{"a":1 "b":2}"#, 7, "a comma or }"), ("[1 2]", 3, "a comma or ]"),
+            ("[1,]", 3, "a value"), ("['a']", 1, "a value, with text in double quotes"), ("{}x", 2, "nothing more"),
+            (#"{"a":"b"#, 7, "a closing double quote"), (#"{"a""#, 4, "a colon"), ("[1", 2, "a comma or ]"),
+            (#"["\x"]"#, 3, #"an escape such as \n or \\"#), (#"["\u12x"]"#, 6, "four hexadecimal digits"),
+            ("[\"a\nb\"]", 3, #"no control character within a text (a line end is \n)"#),
+            ("[01]", 2, "no digit after a leading 0"),
+            ("[1.]", 3, "a digit"), ("[-]", 2, "a digit"), ("[1e]", 3, "a digit"), ("[tru]", 1, "a value"),
+            ("None", 0, "a value"),
+            ("\u{feff}{", 4, "a name in double quotes"), ("", 0, "a value"),
+        ]
+    )
+    func places(text: String, place: Int, expected: String) {
+        let found = mistake(text)
+        #expect(
+            found?.place == place && found.map { "\($0.expected)" } == expected,
+            "\(text): \(String(describing: found))"
+        )
+    }
+
+    @Test("what a parser takes has no mistake, and what it refuses has one, however a text is cut or changed")
+    func agreesWithParser() {
+        let text = Array(#" {"a":[1,-2.5e+3,{"b":"c\u00e4\n"},[],{}],"d":true,"e":null,"f":"","g":[[false]]} "#.utf8)
+        #expect(isParsed(text))
+        let bytes = Array(#"{}[],:"\-+.019eE tfnu"#.utf8)
+        for place in 0...text.count {
+            var changed = [Array(text[..<place])]
+            if place < text.count {
+                changed.append(Array(text[..<place] + text[(place + 1)...]))
+                for byte in bytes { changed.append(text[..<place] + [byte] + text[(place + 1)...]) }
+            }
+            for text in changed {
+                let found = text.withUnsafeBytes { JSONMistake(in: $0) }
+                let shown = String(decoding: text, as: UTF8.self)
+                #expect((found == nil) == isParsed(text), "\(shown): \(String(describing: found))")
+                #expect(found.map { $0.place <= text.count } ?? true)
+            }
+        }
+    }
+
+    @Test("a text that is nested very deeply is read no further")
+    func deep() {
+        #expect(mistake(String(repeating: "[", count: 100_000)) == nil)
+        #expect(mistake(String(repeating: "[", count: 1_000))?.place == 1_000)
+    }
+}
