@@ -1,5 +1,8 @@
 """The operator's API: what it shows agrees with what happened, and what it changes is changed."""
 
+import csv
+import io
+import json
 import time
 
 import conftest
@@ -74,6 +77,64 @@ def test_a_callers_own_usage(operated):
     assert {limit["limit"] for limit in body["limits"]} >= {"10 requests per minute", "100000 tokens per day"}
     assert local_http.get(operated.v1 + "/usage").json()["caller"] is None
     assert local_http.get(operated.base_url + "/usage", headers={"Authorization": f"Bearer {TEAM}"}).status_code == 404
+    wait_for(lambda: local_http.get(operated.v1 + "/usage", headers={"Authorization": f"Bearer {TEAM}"}).json()["days"] != [])
+    [day] = local_http.get(operated.v1 + "/usage", headers={"Authorization": f"Bearer {TEAM}"}).json()["days"]
+    assert set(day) == {"date", "requests", "prompt_tokens", "completion_tokens", "cost"} and day["requests"] >= 3
+
+
+def test_records_their_filters_and_their_end(operated, operator):
+    ask(operated, content="unlike any other", user="somebody")
+    assert ask(operated, model="far", key=OTHER).status_code >= 500
+    wait_for(lambda: operator.items("/admin/req_logs", model="far") != [])
+    [failed] = operator.items("/admin/req_logs", model="far", status="failed", caller="other", provider="far")
+    assert failed["status"] == "failed" and failed["service_provider"] == "openai_far" and failed["api_error"]
+    assert failed["token"] == "toke...-2" and failed["uri"] == "/chat/completions" and len(failed["md5"]) == 32
+    detail = operator.data(f"/admin/req_logs/{failed['id']}")
+    assert {call["provider"] for call in detail["calls"]} == {"far"} and detail["calls"][0]["key"] in ("k1", "k2")
+    page = operator.get("/admin/req_logs", per_page=2, order_by="time", order_dir="asc").json()
+    assert len(page["items"]) == 2 and page["total"] > 4
+    older = operator.items("/admin/req_logs", before=failed["id"])
+    assert failed["id"] not in [item["id"] for item in older] and older
+    for hostile in ("%", "_", "'; DROP TABLE requests;--", '"', "\\", "\0", "a" * 200):
+        assert operator.get("/admin/req_logs", keywords=hostile).status_code in (200, 400)
+    assert operator.items("/admin/req_logs", keywords="%") == []
+    assert operator.get("/admin/req_logs", keywords="a" * 201).status_code == 400
+    assert operator.get("/admin/req_logs", keywords="a" * 60_000).status_code in (400, 414, 431)
+    for wrong in ({"order_by": "nothing"}, {"per_page": 201}, {"page": 0}, {"status": "ended"}, {"from": "yesterday"}, {"min_cost": "-1"}, {"before": "x"}, {"color": "red"}):
+        answer = operator.get("/admin/req_logs", **wrong)
+        assert answer.status_code == 400 and answer.json()["status"] == 1, wrong
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    assert operator.items("/admin/req_logs", **{"from": today, "to": today}) != []
+    assert operator.items("/admin/req_logs", to="2020-01-01T00:00:00+01:00") == []
+    assert operator.ask("DELETE", f"/admin/req_logs/{failed['id']}").json()["msg"] == "Deleted"
+    assert operator.get(f"/admin/req_logs/{failed['id']}").json() == {"status": 1, "msg": "Not found"}
+    ids = ",".join(str(item["id"]) for item in page["items"])
+    assert operator.ask("DELETE", f"/admin/req_logs/bulkDelete/{ids}").json()["msg"] == "Deleted"
+    assert operator.ask("DELETE", "/admin/req_logs/bulkDelete/a,b").status_code == 400
+
+
+def test_sums_are_those_of_the_records(operated, operator):
+    wait_for(lambda: operator.get("/admin/usage", by="model").json()["sum"]["requests"] > 0)
+    records = operator.items("/admin/req_logs", per_page=200)
+    told = operator.get("/admin/usage", by="model,caller").json()
+    for name, key in (("requests", None), ("prompt_tokens", "prompt"), ("completion_tokens", "completion")):
+        total = len(records) if key is None else sum(record[key] for record in records)
+        assert told["sum"][name] == total == sum(row[name] for row in told["items"]), name
+    rows = list(csv.DictReader(io.StringIO(operator.get("/admin/usage", by="model,caller", format="csv").text)))
+    assert [row["model"] for row in rows] == [item["model"] or "" for item in told["items"]]
+    for wrong in ("", "x", "model,model", "day,model,caller,provider"):
+        assert operator.get("/admin/usage", by=wrong or ",").status_code == 400
+    assert operator.data("/admin/statistics")["count"] == len({record["model"] for record in records})
+    days = operator.data("/admin/statistics_model_day")
+    assert len(days["xAxis"]["data"]) == 7 and all(len(row["data"]) == 7 for row in days["series"])
+
+
+def test_formulas_are_no_formulas_in_csv(operated, operator):
+    for model in ("=1+1", "@x", '-a",b'):
+        ask(operated, model=model)
+    wait_for(lambda: len(operator.get("/admin/usage", by="model").json()["items"]) > 3)
+    rows = list(csv.DictReader(io.StringIO(operator.get("/admin/usage", by="model", format="csv").text)))
+    assert not [row for row in rows if row["model"][:1] in ("=", "+", "-", "@")]
 
 
 def test_providers_and_their_resume(operated, operator):
@@ -104,6 +165,35 @@ def test_the_cache(operated, operator):
     assert operator.get("/admin/req_cache").json()["total"] == 0
 
 
+def test_the_overview_live(operated, operator):
+    overview = operator.data("/admin/overview")
+    assert len(overview["minutes"]) == 60 and {row["name"] for row in overview["providers"]} == {"demo", "far"}
+    assert set(overview["today"]) == {"requests", "prompt_tokens", "completion_tokens", "cost"} and overview["running"] >= 1
+    headers = {"Authorization": f"Bearer {operator.token}"}
+    with local_http.Client() as http:
+        streams = [http.send(http.build_request("GET", operated.base_url + "/admin/live", headers=headers), stream=True) for _ in range(40)]
+        assert [answer.status_code for answer in streams] == [200] * 32 + [429] * 8
+        assert "32 live streams" in json.loads(streams[-1].read())["msg"]
+        lines = streams[0].iter_lines()
+        assert next(lines) == "event: overview" and set(json.loads(next(lines)[6:])["data"]) >= {"minutes", "running"}
+        for answer in streams:
+            answer.close()
+    wait_for(lambda: operator.items("/admin/running") is not None)
+    # A session that ends takes its streams along.
+    session = token(operated.base_url, "10.20.0.1")
+    with local_http.stream("GET", operated.base_url + "/admin/live", headers={"Authorization": f"Bearer {session}"}, timeout=10) as answer:
+        events = answer.iter_lines()
+        assert next(events) == "event: overview"
+        Operator(operated.base_url, session).get("/admin/logout")
+        began = time.monotonic()
+        assert sum(1 for line in events if line.startswith("event:")) <= 2 and time.monotonic() - began < 5
+
+
+def test_what_is_running(operated, operator, server=None):
+    [own] = [item for item in operator.items("/admin/running") if item["caller"] is None]
+    assert set(own) == {"id", "caller", "model", "provider", "age_ms", "waiting_for", "bytes"}
+
+
 def test_the_settings_and_what_was_done(operated, operator):
     data = operator.data("/admin/config")
     assert "environment" in data["sources"] and "ADMIN_PASSWORD=...  # environment\n" in data["content"]
@@ -114,7 +204,7 @@ def test_the_settings_and_what_was_done(operated, operator):
 
 
 def test_no_secret_is_in_any_response(operated, operator):
-    texts = [operator.get(path).text for path in ("/admin/config", "/admin/provider", "/admin/limits", "/admin/instances", "/admin")]
+    texts = [operator.get(path).text for path in ("/admin/config", "/admin/provider", "/admin/req_logs?per_page=200", "/admin/limits", "/admin/overview", "/admin/instances", "/admin")]
     for secret in (PASSWORD, SECRET, TEAM, OTHER, "far-key-one-1234", operator.token):
         assert not [text for text in texts if secret in text]
 

@@ -20,3 +20,16 @@ extension JSONFragment {
             """#
     }
 }
+
+/// GET /admin/running: the requests that run in this instance.
+func listRunning(_ visit: AdminVisit) async throws(APIError) {
+    let running = await visit.gateway.process.running.all(on: visit.gateway.loop)
+    let items = running.map { request -> JSONFragment in
+        #"""
+        {"id":\#(request.id),"caller":\#(request.caller),"model":\#(request.model),"provider":\#(request.provider),\#
+        "age_ms":\#(request.ageMilliseconds),"waiting_for":\#(request.wait?.rawValue),\#
+        "bytes":\#(request.bytes)}
+        """#
+    }
+    visit.send(items, total: items.count)
+}

@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// GET /admin/limits: of known keys.
+/// GET /admin/limits: of known keys, then of the callers who asked most today.
 func listLimits(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["caller", "page"])
     let page = try fields.number("page", 1...100_000) ?? 1
@@ -13,6 +13,7 @@ func listLimits(_ visit: AdminVisit) async throws(APIError) {
         callers = (try limitedCaller(name, visit)).map { [$0] } ?? []
     } else {
         callers = visit.gateway.settings.keys.map { Caller(known: $0) }
+        callers += await busiestCallers(visit)
     }
     let (total, first) = (callers.count, (page - 1) * LimitStates.maxCallers)
     callers = Array(callers.dropFirst(first).prefix(LimitStates.maxCallers))
@@ -40,6 +41,21 @@ private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError)
     guard name.utf8.count <= 256 else { throw .value("caller", "must have at most 256 bytes") }
     if let key = visit.gateway.settings.keys.first(where: { $0.name == name }) { return Caller(known: key) }
     return Digest.callerName(of: name).map { Caller(passingOnKeyOf: $0) }
+}
+
+/// Callers without a name in the settings that asked today, the busiest first.
+private func busiestCallers(_ visit: AdminVisit) async -> [Caller] {
+    guard let reader = visit.gateway.usage.reader else { return [] }
+    let today = reader.zone.today
+    let query = UsageQuery(by: [.caller], from: today, to: today)
+    guard let table = try? await reader.usage(query, on: visit.gateway.loop) else { return [] }
+    let known = Set(visit.gateway.settings.keys.map(\.name))
+    return table.rows
+        .sorted { $0.figures.requests > $1.figures.requests }
+        .compactMap { row in (row.values.first ?? nil).flatMap { known.contains($0) ? nil : $0 } }
+        .filter { Digest.callerName(of: $0) == $0 }
+        .prefix(LimitStates.maxCallers)
+        .map { Caller(passingOnKeyOf: $0) }
 }
 
 /// POST /admin/limits/reset

@@ -3,7 +3,7 @@ import Shared
 
 extension AdminRoute {
     /// All paths of the operator's side. The reference in `docs/admin-api.md` is made from this table.
-    static let all: [AdminRoute] = entrance + state + cache + process
+    static let all: [AdminRoute] = entrance + requests + usage + state + cache + process
 
     private static let entrance: [AdminRoute] = [
         AdminRoute(
@@ -35,13 +35,159 @@ extension AdminRoute {
         ),
     ]
 
+    private static let requests: [AdminRoute] = [
+        AdminRoute(
+            .get,
+            "/admin/req_logs",
+            .reader,
+            """
+            The records of requests. With `keywords`, `min_cost` or `min_duration` the newest records are read first, for a second at \
+            most: then `partial` is true, and `before` says where to go on. `total` counts at most 10,000 records; if there are more, \
+            `total_is_bound` is true.
+            """,
+            response: #"""
+                {"items":[{"id":7,"time":"2026-01-31T12:00:00.000Z","req_id":"req_…","service_provider":"openai_groq-1",
+                "token":"sk-1...f4","caller":"team","model":"fast","model_used":"llama-3","provider":"groq-1","prompt":20,"completion":30,
+                "quota":0.0001,"uri":"/chat/completions","request_data":null,"response_data":null,"api_status":"200","api_error":null,
+                "status":"completed","http_status":200,"duration_ms":812,"attempts":1,"stream":false,"cached":false,"estimated":false,
+                "created_at":"2026-01-31T12:00:00.000Z","updated_at":"2026-01-31T12:00:00.812Z","md5":"…"}],
+                "total":123,"instance":"relay-1:5001"}
+                """#,
+            listRecords
+        ).taking(
+            Field("caller, model, provider, endpoint", "the exact name"),
+            Field("status", "`completed`, `failed`, `running`, or the HTTP status of the response"),
+            Field(
+                "from, to",
+                "a day (in `ADMIN_TIMEZONE`, both included) or a time as RFC 3339 writes it, of the request's end"
+            ),
+            Field("min_cost", "dollars"),
+            Field("min_duration", "milliseconds"),
+            Field(
+                "keywords",
+                "a text in the request id, caller, model, provider, endpoint or error; at most 200 bytes"
+            ),
+            Field("before", "an id: older records only"),
+            Field("per_page", "1 to 200, by default 10"),
+            Field("page", "from 1; of the first 10,000 records"),
+            Field("order_by", RecordOrder.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")),
+            Field("order_dir", "`asc` or `desc`, the default")
+        ),
+        AdminRoute(
+            .get,
+            "/admin/req_logs/{id}",
+            .reader,
+            "One record, with the upstream calls in their order.",
+            response: #"""
+                {"status":0,"msg":"","data":{…,"calls":[{"time":"…","provider":"groq-1","key":"k1","model":"llama-3","duration_ms":800,
+                "status":200,"error":null,"prompt":20,"completion":30,"quota":0.0001,"estimated":false}]},"instance":"relay-1:5001"}
+                """#,
+            showRecord
+        ),
+        AdminRoute(
+            .delete,
+            "/admin/req_logs/{id}",
+            .writer,
+            "Deletes a record with those of its calls, and takes it out of all sums.",
+            response: #"{"status":0,"msg":"Deleted","data":"","instance":"relay-1:5001"}"#,
+            deleteRecords
+        ),
+        AdminRoute(
+            .delete,
+            "/admin/req_logs/bulkDelete/{ids}",
+            .writer,
+            "Deletes up to 1,000 records, whose ids are separated by commas. Ids of records that are gone do no harm.",
+            response: #"{"status":0,"msg":"Deleted","data":"","instance":"relay-1:5001"}"#,
+            deleteRecords
+        ),
+        AdminRoute(
+            .get,
+            "/admin/running",
+            .reader,
+            "The requests that run in the instance that answers. `waiting_for` is null, `limits`, `capacity` or `provider`.",
+            response: #"""
+                {"items":[{"id":"req_…","caller":"team","model":"fast","provider":"groq-1","age_ms":120,"waiting_for":"provider","bytes":0}],
+                "total":1,"instance":"relay-1:5001"}
+                """#,
+            listRunning
+        ),
+    ]
+
+    private static let usage: [AdminRoute] = [
+        AdminRoute(
+            .get,
+            "/admin/overview",
+            .reader,
+            """
+            Figures of now. `minutes`, `today` and `yesterday` are of all instances that share the database, the others of the \
+            instance that answers. `limits` has the nearest ten, as `/admin/limits` has them.
+            """,
+            response: #"""
+                {"status":0,"msg":"","data":{"minutes":[{"time":1769860800,"requests":12,"errors":0}],"ttfb_ms":{"p50":210,"p95":900},
+                "running":3,"waiting":1,"today":{"requests":800,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8},"yesterday":{…},
+                "providers":[{"name":"groq-1","state":"ok"}],"limits":[…],"instances":[…]},"instance":"relay-1:5001"}
+                """#,
+            showOverview
+        ),
+        AdminRoute(
+            .get,
+            "/admin/live",
+            .reader,
+            "The same as an event stream: an event `overview` every two seconds until the session ends. At most 32 streams are open.",
+            response: "event: overview\ndata: {…}",
+            streamOverview
+        ),
+        AdminRoute(
+            .get,
+            "/admin/usage",
+            .reader,
+            """
+            Sums of the records, the same as those of `relay usage`. With `provider` calls are counted in place of requests. Tokens of a \
+            panel's request are those of its summary, its cost is that of all calls. `cost` is null where no price is known.
+            """,
+            response: #"""
+                {"items":[{"day":"2026-01-31","model":"fast","requests":800,"failed":2,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8}],
+                "total":1,"sum":{"requests":800,"failed":2,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8},"instance":"relay-1:5001"}
+                """#,
+            showUsage
+        ).taking(
+            Field(
+                "by",
+                "one to three of `day` (the default), `model`, `caller`, `provider`, `endpoint`, separated by commas"
+            ),
+            Field("from, to", "days, both included"),
+            Field("format", "`json` or `csv`")
+        ),
+        AdminRoute(
+            .get,
+            "/admin/statistics",
+            .reader,
+            "Tokens of all records, by model.",
+            response:
+                #"{"status":0,"msg":"","data":{"count":1,"rows":[{"model":"fast","prompt":100,"completion":50}]},"instance":"relay-1:5001"}"#,
+            showStatistics
+        ),
+        AdminRoute(
+            .get,
+            "/admin/statistics_model_day",
+            .reader,
+            "Tokens of the last seven days, by model, in the form of a chart library.",
+            response: #"""
+                {"status":0,"msg":"","data":{"xAxis":{"type":"category","data":["2026-01-01"]},"yAxis":{"type":"value"},
+                "series":[{"name":"fast prompt","type":"line","data":[100]},{"name":"fast completion","type":"line","data":[50]}],
+                "legend":{},"tooltip":{"trigger":"axis"}},"instance":"relay-1:5001"}
+                """#,
+            showModelDays
+        ),
+    ]
+
     private static let state: [AdminRoute] = [
         AdminRoute(
             .get,
             "/admin/limits",
             .reader,
             """
-            The use of limits of all known keys. `total` counts callers. `resets_at` is the second \
+            The use of limits of all known keys, then of the callers who asked most today. `total` counts callers. `resets_at` is the second \
             since 1970 at which all that is used now is free again, null if nothing is used. `shared` is false where the figures \
             are those of this instance alone. Limits that count by address are left out.
             """,

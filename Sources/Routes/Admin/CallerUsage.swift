@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// GET /v1/usage: the caller's own limits.
+/// GET /v1/usage: the caller's own limits, and the use of the last 30 days.
 func showOwnUsage(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     exchange.record.isOfOperator = true
     let caller = try await exchange.caller(.models)
@@ -16,9 +16,39 @@ func showOwnUsage(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
         "left":\#(state.left),"resets_at":\#(state.resetsAt)}
         """#
     }
+    let days = try await ownDays(of: caller, gateway)
     exchange.send(
         json: ByteBuffer(
-            json: #"{"object":"usage","caller":\#(caller.name),"limits":\#(limits),"days":[]}"#
+            json: #"{"object":"usage","caller":\#(caller.name),"limits":\#(limits),"days":\#(days)}"#
         )
     )
+}
+
+/// The days of the last thirty on which the caller asked; none of callers without a key, and none without a database.
+private func ownDays(of caller: Caller, _ gateway: Gateway) async throws(APIError) -> [JSONFragment] {
+    guard let name = caller.name, gateway.settings.usageDatabase != nil, let reader = gateway.usage.reader else {
+        return []
+    }
+    let today = reader.zone.today
+    let query = UsageQuery(by: [.day], from: today.adding(days: -29), to: today, caller: name)
+    let table: UsageTable
+    do throws(UsageFailure) {
+        table = try await reader.usage(query, on: gateway.loop)
+    } catch {
+        gateway.log.warning("usage records cannot be read") { $0.add("cause", error.cause) }
+        throw APIError(
+            503,
+            "The usage of past days cannot be read at the moment. Try again later.",
+            type: "server_error",
+            code: "overloaded"
+        )
+    }
+    return table.rows.map { row in
+        let figures = row.figures
+        return #"""
+            {"date":\#(row.values.first ?? nil),"requests":\#(figures.requests),\#
+            "prompt_tokens":\#(figures.promptTokens),"completion_tokens":\#(figures.completionTokens),\#
+            "cost":\#(number: figures.dollars)}
+            """#
+    }
 }

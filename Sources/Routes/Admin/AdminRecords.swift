@@ -1,0 +1,86 @@
+import Calls
+import Engine
+import Shared
+
+/// GET /admin/req_logs
+func listRecords(_ visit: AdminVisit) async throws(APIError) {
+    let fields = try AdminQuery(visit.request, RecordFields.names)
+    if fields["status"] == "running" { return await listRunningRecords(visit) }
+    let reader = try recordReader(visit)
+    let query = try RecordFields.query(fields, reader.zone)
+    let page = try await read(visit) { () async throws(UsageFailure) in
+        try await reader.records(query, on: visit.gateway.loop)
+    }
+    let writer = RecordWriter(visit)
+    var more: [(name: String, value: JSONFragment)] = []
+    if page.isTotalBound { more.append(("total_is_bound", "true")) }
+    if page.isPartial { more.append(("partial", "true")) }
+    if let next = page.continuation { more.append(("before", "\(next)")) }
+    visit.send(page.records.map { writer.json($0) }, total: page.total, more)
+}
+
+/// The requests that run now, in the form of records.
+private func listRunningRecords(_ visit: AdminVisit) async {
+    let running = await visit.gateway.process.running.all(on: visit.gateway.loop)
+    let writer = RecordWriter(visit)
+    visit.send(running.map { writer.json(running: $0) }, total: running.count)
+}
+
+/// GET /admin/req_logs/{id}
+func showRecord(_ visit: AdminVisit) async throws(APIError) {
+    let reader = try recordReader(visit)
+    guard let id = RecordID(text: visit.value("id")) else { throw APIError(404, "Not found") }
+    let found = try await read(visit) { () async throws(UsageFailure) in
+        try await reader.request(id, on: visit.gateway.loop)
+    }
+    guard let found else { throw APIError(404, "Not found") }
+    visit.send(data: RecordWriter(visit).json(found.record, calls: found.calls))
+}
+
+/// DELETE /admin/req_logs/{id}, and .../bulkDelete/{ids}
+func deleteRecords(_ visit: AdminVisit) async throws(APIError) {
+    let reader = try recordReader(visit)
+    let isBulk = visit.values["ids"] != nil
+    let texts = (visit.values["ids"] ?? visit.value("id")).split(separator: ",").map(String.init)
+    guard texts.count <= maxDeleted else { throw APIError(400, "At most \(maxDeleted) records are deleted at once.") }
+    let ids = texts.compactMap { RecordID(text: $0) }
+    guard isBulk || !ids.isEmpty else { throw APIError(404, "Not found") }
+    guard ids.count == texts.count else {
+        throw APIError(400, "The ids must be those of records, separated by commas.")
+    }
+    let count = try await read(visit) { () async throws(UsageFailure) in
+        try await reader.delete(ids, on: visit.gateway.loop)
+    }
+    guard isBulk || count > 0 else { throw APIError(404, "Not found") }
+    visit.record("delete records", texts.joined(separator: ","))
+    visit.sendDone("Deleted")
+}
+
+private let maxDeleted = 1_000
+
+/// Returns the reader of records. Records are kept from the start on if a password was set then.
+func recordReader(_ visit: AdminVisit) throws(APIError) -> RecordReader {
+    if let reader = visit.gateway.usage.reader { return reader }
+    throw APIError(503, "Records are kept from the next start of the relay on.")
+}
+
+/// Reads records. The cause of a failure is for the log: it may name hosts and files.
+func read<Value>(
+    _ visit: AdminVisit,
+    _ work: () async throws(UsageFailure) -> Value
+) async throws(APIError) -> Value {
+    do throws(UsageFailure) {
+        return try await work()
+    } catch {
+        if Task.isCancelled { throw .clientLeft }
+        visit.gateway.log.warning("usage records cannot be read") { $0.add("cause", error.cause) }
+        throw APIError(503, "The usage records cannot be read at the moment. The log of the relay says why.")
+    }
+}
+
+extension RecordID {
+    init?(text: String) {
+        guard let id = text.withBytes({ RecordID($0) }) else { return nil }
+        self = id
+    }
+}

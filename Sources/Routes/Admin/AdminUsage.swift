@@ -1,0 +1,128 @@
+import Calls
+import Engine
+import Shared
+
+/// GET /admin/usage: sums of records, as JSON or CSV.
+func showUsage(_ visit: AdminVisit) async throws(APIError) {
+    let fields = try AdminQuery(visit.request, ["by", "from", "to", "format"])
+    let isCSV = try fields.choice("format", ["json", "csv"]) == "csv"
+    let query = try usageQuery(fields)
+    let reader = try recordReader(visit)
+    let table = try await read(visit) { () async throws(UsageFailure) in
+        try await reader.usage(query, on: visit.gateway.loop)
+    }
+    if isCSV {
+        visit.exchange.operatorFields += "Content-Disposition: attachment; filename=\"usage.csv\"\r\n"
+        return visit.exchange.send(200, type: "text/csv; charset=utf-8", body: ByteBuffer(csv(table, query)))
+    }
+    let names = query.dimensions.map(\.rawValue)
+    let items = table.rows.map { row in
+        JSONFragment.row(zip(names, row.values).map { ($0, "\($1)") }, row.figures, isPartial: row.isPartial)
+    }
+    var more: [(name: String, value: JSONFragment)] = [("sum", .row([], table.sum))]
+    if table.isPartial { more.append(("partial", "true")) }
+    if table.isCut { more.append(("cut", "true")) }
+    visit.send(items, total: items.count, more)
+}
+
+private func usageQuery(_ fields: AdminQuery) throws(APIError) -> UsageQuery {
+    let all = UsageQuery.Dimension.allCases.map(\.rawValue)
+    let words = (fields["by"] ?? "day").split(separator: ",", omittingEmptySubsequences: false).prefix(4)
+    let dimensions = words.compactMap { UsageQuery.Dimension(rawValue: String($0)) }
+    guard dimensions.count == words.count, (1...3).contains(words.count), Set(dimensions).count == words.count else {
+        throw .value("by", "must be one to three of \(all.joined(separator: ", ")), each once, separated by commas")
+    }
+    func day(_ name: String) throws(APIError) -> Day? {
+        guard let text = fields[name] else { return nil }
+        guard let day = RecordFields.day(text) else { throw .value(name, "must be a day such as 2026-01-31") }
+        return day
+    }
+    return UsageQuery(by: dimensions, from: try day("from"), to: try day("to"))
+}
+
+extension JSONFragment {
+    /// An object of the members, and of figures.
+    fileprivate static func row(
+        _ members: [(name: String, value: JSONFragment)],
+        _ figures: UsageFigures,
+        isPartial: Bool = false
+    ) -> JSONFragment {
+        var all = members
+        all.append(("requests", "\(figures.requests)"))
+        all.append(("failed", "\(figures.failed)"))
+        all.append(("prompt_tokens", "\(figures.promptTokens)"))
+        all.append(("completion_tokens", "\(figures.completionTokens)"))
+        all.append(("cost", "\(number: figures.dollars)"))
+        if isPartial { all.append(("partial", "true")) }
+        return "{\(members: all)}"
+    }
+}
+
+private func csv(_ table: UsageTable, _ query: UsageQuery) -> String {
+    let figures = ["requests", "failed", "prompt_tokens", "completion_tokens", "cost"]
+    var lines = [(query.dimensions.map(\.rawValue) + figures).joined(separator: ",")]
+    for row in table.rows {
+        let sums = row.figures
+        let numbers = ["\(sums.requests)", "\(sums.failed)", "\(sums.promptTokens)", "\(sums.completionTokens)"]
+        lines.append((row.values.map { csvField($0 ?? "") } + numbers + [sums.dollars ?? ""]).joined(separator: ","))
+    }
+    return lines.joined(separator: "\r\n") + "\r\n"
+}
+
+/// A field of CSV (RFC 4180). A spreadsheet takes one that begins like a formula for one, so that gets a quote in front.
+func csvField(_ text: String) -> String {
+    let formulas: Set<UInt8> = [61, 43, 45, 64, 9, 13]  // = + - @ tab CR
+    let safe = text.utf8.first.map(formulas.contains) ?? false ? "'\(text)" : text
+    let isPlain = safe.utf8.allSatisfy { $0 != 34 && $0 != 44 && $0 != 10 && $0 != 13 }
+    return isPlain
+        ? safe : "\"\(safe.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
+}
+
+/// GET /admin/statistics: tokens by model.
+func showStatistics(_ visit: AdminVisit) async throws(APIError) {
+    _ = try AdminQuery(visit.request, [])
+    let reader = try recordReader(visit)
+    let table = try await read(visit) { () async throws(UsageFailure) in
+        try await reader.usage(UsageQuery(by: [.model]), on: visit.gateway.loop)
+    }
+    let rows = table.rows.map { row -> JSONFragment in
+        #"""
+        {"model":\#(row.values.first ?? nil),"prompt":\#(row.figures.promptTokens),\#
+        "completion":\#(row.figures.completionTokens)}
+        """#
+    }
+    visit.send(data: #"{"count":\#(rows.count),"rows":\#(rows)}"#)
+}
+
+/// GET /admin/statistics_model_day: tokens of the last seven days by model, as a chart library reads them.
+func showModelDays(_ visit: AdminVisit) async throws(APIError) {
+    _ = try AdminQuery(visit.request, [])
+    let reader = try recordReader(visit)
+    let today = reader.zone.today
+    let days = (-6...0).map { today.adding(days: $0).text }
+    let query = UsageQuery(by: [.day, .model], from: today.adding(days: -6), to: today)
+    let table = try await read(visit) { () async throws(UsageFailure) in
+        try await reader.usage(query, on: visit.gateway.loop)
+    }
+    var models: [String] = []
+    var sums: [String: [UsageFigures]] = [:]
+    for row in table.rows {
+        guard let day = (row.values.first ?? nil).flatMap(days.firstIndex) else { continue }
+        let model = (row.values.last ?? nil) ?? ""
+        if sums[model] == nil { models.append(model) }
+        sums[model, default: days.map { _ in UsageFigures() }][day] = row.figures
+    }
+    let series = models.flatMap { model -> [JSONFragment] in
+        let figures = sums[model] ?? []
+        return [
+            #"{"name":\#("\(model) prompt"),"type":"line","data":\#(figures.map(\.promptTokens))}"#,
+            #"{"name":\#("\(model) completion"),"type":"line","data":\#(figures.map(\.completionTokens))}"#,
+        ]
+    }
+    visit.send(
+        data: #"""
+            {"xAxis":{"type":"category","data":\#(days)},"yAxis":{"type":"value"},"series":\#(series),"legend":{},\#
+            "tooltip":{"trigger":"axis"}}
+            """#
+    )
+}

@@ -1,0 +1,78 @@
+import Calls
+import Engine
+import Shared
+
+/// Writes records of requests as an operator reads them.
+struct RecordWriter {
+    /// `<kind>_<label>` by the names of providers.
+    private let services: [String: String]
+    /// Masked tokens by the names of known keys.
+    private let tokens: [String: String]
+
+    init(_ visit: AdminVisit) {
+        let settings = visit.gateway.settings
+        services = Dictionary(
+            settings.providers.map { ($0.name, "\($0.kind.rawValue)_\($0.label)") },
+            uniquingKeysWith: { first, _ in first }
+        )
+        tokens = visit.admin.listing.withLock { $0.tokens }
+    }
+
+    /// - Parameter calls: of the request; nil: they are not shown.
+    func json(_ record: StoredRecord, calls: [UsageRecord]? = nil) -> JSONFragment {
+        let request = record.request
+        let started = request.timeMilliseconds - request.durationMilliseconds
+        let status = record.lastCallStatus.map { "\($0)" } ?? ""
+        return #"""
+            {"id":\#(record.id),"time":\#(time: started),"req_id":\#(request.requestID),\#
+            "service_provider":\#(service(request.provider)),"token":\#(token(request.caller)),\#
+            "caller":\#(request.caller),"model":\#(request.model),"model_used":\#(request.modelUsed),\#
+            "provider":\#(request.provider),"prompt":\#(request.promptTokens),\#
+            "completion":\#(request.completionTokens),"quota":\#(number: request.cost?.text),\#
+            "uri":\#(request.endpoint),"request_data":null,"response_data":null,"api_status":\#(status),\#
+            "api_error":\#(request.error),"status":\#(request.isSuccess ? "completed" : "failed"),\#
+            "http_status":\#(request.status),"duration_ms":\#(request.durationMilliseconds),\#
+            "attempts":\#(request.attempts),"stream":\#(request.isStreamed),"cached":\#(request.isCached),\#
+            "estimated":\#(request.isEstimated),"created_at":\#(time: started),\#
+            "updated_at":\#(time: request.timeMilliseconds),"md5":\#(digits(of: request.requestID))\#
+            \#(member: "calls", calls.map { $0.map(json(call:)) })}
+            """#
+    }
+
+    private func json(call: UsageRecord) -> JSONFragment {
+        var key: String?
+        if case .call(let name, _) = call.subject { key = name }
+        return #"""
+            {"time":\#(time: call.timeMilliseconds - call.durationMilliseconds),"provider":\#(call.provider),\#
+            "key":\#(key),"model":\#(call.modelUsed),"duration_ms":\#(call.durationMilliseconds),\#
+            "status":\#(call.status),"error":\#(call.error),"prompt":\#(call.promptTokens),\#
+            "completion":\#(call.completionTokens),"quota":\#(number: call.cost?.text),\#
+            "estimated":\#(call.isEstimated)}
+            """#
+    }
+
+    func json(running request: RunningRequest) -> JSONFragment {
+        let now = Timestamp.now()
+        return #"""
+            {"id":null,"time":\#(time: now - request.ageMilliseconds),"req_id":\#(request.id),\#
+            "service_provider":\#(service(request.provider)),"token":\#(token(request.caller)),\#
+            "caller":\#(request.caller),"model":\#(request.model),"provider":\#(request.provider),"prompt":0,\#
+            "completion":0,"quota":null,"uri":\#(request.endpoint),"request_data":null,"response_data":null,\#
+            "api_status":"","api_error":null,"status":"running","duration_ms":\#(request.ageMilliseconds),\#
+            "created_at":\#(time: now - request.ageMilliseconds),"updated_at":\#(time: now),\#
+            "md5":\#(digits(of: request.id))}
+            """#
+    }
+
+    private func service(_ provider: String?) -> String { provider.map { services[$0] ?? $0 } ?? "" }
+
+    /// A known key as the settings show it, of others the first characters of their digest.
+    private func token(_ caller: String?) -> String { caller.map { tokens[$0] ?? String($0.prefix(12)) } ?? "" }
+
+    /// 32 hexadecimal digits.
+    private func digits(of text: String) -> String {
+        Digest(of: text).withBytes { bytes in
+            bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
+        }
+    }
+}
