@@ -6,13 +6,15 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct WorkQueueTests {
     private let alice = Owner(1)
     private let bob = Owner(2)
+    /// Of loops on which no time passes: on a busy machine a test may take longer than jobs wait for room.
+    private let still = ManualClock()
 
     @Test("jobs that find no room enter in their order, from every loop")
     func order() async {
         let queue = WorkQueue(bytes: 1_000, jobs: 1)
         let (running, gate) = (Gate(), Gate())
         let done = Lock<[Int]>([])
-        let loops = [EventLoop(), EventLoop()]
+        let loops = [still.loop(), still.loop()]
         let threads = loops.map { LoopThread($0) }
         var tasks = [
             job(of: 10, in: queue, on: loops[0]) {
@@ -35,7 +37,7 @@ import Testing
     func halfOfJobs() async {
         let queue = WorkQueue(bytes: 1_000, jobs: 4)
         let gate = Gate()
-        let loop = EventLoop()
+        let loop = still.loop()
         let thread = LoopThread(loop)
         var tasks: [Task<Bool, Never>] = []
         for _ in 0..<3 { tasks.append(job(of: 1, for: alice, in: queue, on: loop) { gate.wait() }) }
@@ -53,7 +55,7 @@ import Testing
     func halfOfBytes() async {
         let queue = WorkQueue(bytes: 100, jobs: 100)
         let gate = Gate()
-        let loop = EventLoop()
+        let loop = still.loop()
         let thread = LoopThread(loop)
         var tasks = [job(of: 1_000_000, for: alice, in: queue, on: loop) { gate.wait() }]
         await until { queue.enteredCount == 1 }
@@ -74,7 +76,7 @@ import Testing
         let queue = WorkQueue(bytes: 1_000, jobs: 1)
         let (running, gate) = (Gate(), Gate())
         let clock = ManualClock()
-        let (loop, other) = (clock.loop(), EventLoop())
+        let (loop, other) = (clock.loop(), still.loop())
         let threads = [LoopThread(loop), LoopThread(other)]
         let first = job(of: 1, in: queue, on: other) {
             running.open()
@@ -99,7 +101,7 @@ import Testing
     func cancelled() async {
         let queue = WorkQueue(bytes: 1_000, jobs: 2)
         let (running, gate) = (Gate(), Gate())
-        let loop = EventLoop()
+        let loop = still.loop()
         let thread = LoopThread(loop)
         let first = job(of: 1, in: queue, on: loop) {
             running.open()
@@ -126,7 +128,7 @@ import Testing
     @Test("a crowd on several loops keeps to the bounds, and all get their results")
     func crowd() async {
         let queue = WorkQueue(bytes: 1_000, jobs: 8)
-        let loops = (0..<4).map { _ in EventLoop() }
+        let loops = (0..<4).map { _ in still.loop() }
         let threads = loops.map { LoopThread($0) }
         let most = Lock(0)
         var tasks: [(task: Task<Bool, Never>, isCancelled: Bool)] = []
@@ -167,7 +169,14 @@ import Testing
         }
     }
 
-    private func until(_ isSo: () -> Bool) async { while !isSo() { await Task.yield() } }
+    /// Waits until something is so; fails after 30 s.
+    private func until(_ isSo: () -> Bool) async {
+        for _ in 0..<30_000 {
+            if isSo() { return }
+            try? await Task.sleep(for: .milliseconds(1))
+        }
+        Issue.record("it did not come to that")
+    }
 
     /// Expects that nothing is left in the queue, and ends all threads.
     private func end(_ queue: WorkQueue, _ threads: [LoopThread]) async {
