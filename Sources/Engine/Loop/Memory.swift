@@ -4,7 +4,14 @@ import CLinux
 package enum Memory {
     /// Before other threads start. By default 128 KB at the end of a thread's heap go back to the system at once, and
     /// are faulted in again by the next burst: a tenth of a stream's cost.
-    package static func prepareProcess() { mallopt(M_TRIM_THRESHOLD, 16_777_216) }
+    ///
+    /// Blocks of a megabyte and more are mapped by themselves, and are the system's as soon as they are freed. By default
+    /// malloc takes ever larger ones from its heaps, which then have holes for as long as the process runs. `KeptBlocks`
+    /// keeps those that are used again.
+    package static func prepareProcess() {
+        mallopt(M_TRIM_THRESHOLD, 16_777_216)
+        mallopt(M_MMAP_THRESHOLD, 1_048_576)
+    }
 
     /// Gives memory that is free back to the system. It takes some milliseconds.
     static func giveBack() { malloc_trim(0) }
