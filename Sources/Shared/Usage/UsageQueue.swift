@@ -132,6 +132,8 @@ package final class UsageQueue: Sendable {
             // It may have come while the store was slow.
             if state.withLock({ $0.isEnding && (isFailing || $0.waiting.isEmpty) }) { break }
         }
+        // Whoever deletes records holds the store, too.
+        store.end()
         let lost = waitingRecords
         guard lost > 0 else { return }
         dropped.add(lost, ordering: .relaxed)

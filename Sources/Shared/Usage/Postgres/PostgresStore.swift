@@ -74,6 +74,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
 
     package func reopen() { connection = nil }
 
+    package func end() { connection = nil }
+
     package func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int {
         let batch = records.prefix(Self.mostRecords)
         try access { connection throws(PostgresFailure) in

@@ -15,9 +15,14 @@ package protocol UsageStore: AnyObject, Sendable {
     ///
     /// - Returns: the milliseconds after which there is more of it; nil if there never is.
     func advance() -> Int?
+
+    /// Closes what is open. Nothing is written after that.
+    func end()
 }
 
 extension UsageStore {
+    package func end() {}
+
     package func advance() -> Int? { nil }
 }
 

@@ -59,6 +59,8 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     package func reopen() { opened = nil }
 
+    package func end() { opened = nil }
+
     /// Throws if nothing can be written there.
     package func check() throws(UsageFailure) {
         do throws(SQLiteFailure) { _ = try ready() } catch { throw failure(error) }
