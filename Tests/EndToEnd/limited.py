@@ -12,6 +12,8 @@ import checked
 import httpx
 from relay_process import Relay
 
+FOR_ALL = " All callers share this limit."
+"""What refusals by a limit of all callers together add."""
 CHAT = "/v1/chat/completions"
 MODELS = "/v1/models"
 STANDING = (

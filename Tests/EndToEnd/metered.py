@@ -8,7 +8,7 @@ from typing import Any
 import checked
 import httpx2
 import openai
-from limited import duration, milliseconds
+from limited import FOR_ALL, duration, milliseconds
 from memcached import wait_for
 from relay_process import Relay
 
@@ -101,6 +101,11 @@ def account(relay: Relay, key: str) -> Iterator[Account]:
         one.http.close()
 
 
+def without_hint(error: Any) -> Any:
+    """An error without what those of limits of all callers together add."""
+    return error | {"message": error["message"].removesuffix(FOR_ALL)}
+
+
 def assert_refused(error: openai.APIStatusError, unit: str, text: str) -> int:
     """A complete refusal by the limit `text` of `unit`. Returns the milliseconds to wait."""
     budget = unit in ("usd", "credits")
@@ -111,7 +116,7 @@ def assert_refused(error: openai.APIStatusError, unit: str, text: str) -> int:
     assert error.response.headers.get("x-should-retry") == ("false" if hopeless else None)
     assert error.response.headers["x-relay-limited-by"] == "relay"
     kind = "insufficient_quota" if budget else "tokens" if unit == "tokens" else "requests"
-    assert error.body == {
+    assert without_hint(error.body) == {
         "message": f"Rate limit reached for {unit}: {text}. Please try again in {duration(wait)}.",
         "type": kind, "param": None, "code": "insufficient_quota" if budget else "rate_limit_exceeded",
     }  # fmt: skip

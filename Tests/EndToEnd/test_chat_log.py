@@ -159,7 +159,7 @@ def test_what_an_answer_cost(start_relay, http, vendor, api_key, is_streamed):
         (
             {
                 "PROVIDER_MAIN_KIND": "onemin", "PROVIDER_MAIN_API_KEYS": "one-key,other-key", "PROVIDER_DEMO_KIND": "echo",
-                "KEY_TEAM_TOKEN": "token-of-the-team", "ANONYMOUS_MODELS": "echo,gpt*", "RATE_LIMIT": "off",
+                "PROVIDER_DEMO_COST": "0.001/0.004", "KEY_TEAM_TOKEN": "token-of-the-team", "ANONYMOUS_MODELS": "echo,gpt*", "RATE_LIMIT": "off",
                 "RATE_LIMIT_CHAT": "5/10 seconds;100 tokens/day", "RATE_LIMIT_TOTAL": "3 usd/day",
                 "RATE_LIMIT_BY_MODEL": "gpt*=1/second", "MEMCACHED_SERVERS": "127.0.0.1:1,127.0.0.1:2",
             },

@@ -14,7 +14,7 @@ import checked
 import httpx
 import pytest
 from chat import CHAT_PATH, MODEL
-from limited import CHAT, MODELS, assert_none, chat_body, client, metric, one
+from limited import CHAT, FOR_ALL, MODELS, assert_none, chat_body, client, metric, one
 from memcached import Memcached, wait_for
 from rawhttp import Connection, request
 from records import INSTANCES, held, slots
@@ -104,14 +104,14 @@ class Held:
         {"close": self.connection.close, "reset": self.connection.reset, "half": self.connection.half_close}[how]()
 
 
-def assert_refused(answer: httpx.Response, bound: int) -> None:
+def assert_refused(answer: httpx.Response, bound: int, hint: str = "") -> None:
     """A complete refusal by `bound` concurrent ones."""
     assert answer.status_code == 429, (answer.status_code, answer.text)
     assert one(answer, "retry-after") == "1" and one(answer, "retry-after-ms") == "1000"
     assert one(answer, "x-relay-limited-by") == "relay" and "x-should-retry" not in answer.headers
     assert answer.json() == {
         "error": {
-            "message": f"Rate limit reached for requests: {bound} concurrent. Please try again in 1s.",
+            "message": f"Rate limit reached for requests: {bound} concurrent. Please try again in 1s.{hint}",
             "type": "requests", "param": None, "code": "rate_limit_exceeded",
         }
     }  # fmt: skip
@@ -187,7 +187,7 @@ def test_so_many_at_once_and_no_more(start_relay, store, vendor, new_key, row, w
     assert len(admitted) == BOUND
     for answer in answers:
         if answer.status_code != 200:
-            assert_refused(answer, BOUND)
+            assert_refused(answer, BOUND, FOR_ALL if row == "all callers" else "")
     if row == "each caller":
         assert {one(answer, "x-ratelimit-limit-requests") for answer in answers} == {"1000"}
     else:

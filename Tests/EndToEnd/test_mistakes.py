@@ -3,6 +3,8 @@
 import os
 import socket
 import subprocess
+import tempfile
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -84,8 +86,9 @@ def test_a_file_of_settings_that_cannot_be_read(tmp_path: Path) -> None:
 def test_what_another_user_may_not_read_or_have(tmp_path: Path) -> None:
     relay = tmp_path / "relay"
     relay.write_bytes(binary().read_bytes())
-    for path, mode in [(relay, 0o755), (tmp_path, 0o755), *((folder, 0o755) for folder in tmp_path.parents[:2])]:
-        path.chmod(mode)
+    # The folders of the tests are for one user alone.
+    for path in (relay, *takewhile(lambda folder: folder != Path(tempfile.gettempdir()), (tmp_path, *tmp_path.parents))):
+        path.chmod(0o755)
     file = tmp_path / ".env"
     file.write_text("HOST=127.0.0.1\nPORT=80\n")
     file.chmod(0o600)

@@ -41,7 +41,8 @@ def proxy(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[in
     }.items():  # fmt: skip
         assert found in text, found
         text = text.replace(found, here)
-    (folder / "trusted.conf").write_text("")
+    for name in ("trusted.conf", "proxies.conf"):
+        (folder / name).write_text("")
     (folder / "relays.conf").write_text(f"set $relays 127.0.0.1:{relay.port};")
     configuration = folder / "nginx.conf"
     configuration.write_text(text)
