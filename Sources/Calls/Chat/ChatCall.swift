@@ -38,6 +38,13 @@ package struct ChatCall: Sendable {
     /// Sets `wishes` without a copy of them.
     package mutating func take(_ wishes: Indirect<Wishes>) { rare = wishes }
 
+    /// Whether a field has a word that `checkWords` looks at; few calls have one.
+    package var hasWords: Bool {
+        guard let rare else { return false }
+        return rare.value.reasoning.effort != nil || rare.value.reasoning.verbosity != nil
+            || rare.value.bookkeeping.serviceTier != nil
+    }
+
     /// Throws if a field has a word that OpenAI's contract does not have. Servers of its wire may have more.
     package func checkWords() throws(APIError) {
         guard let wishes = rare?.value else { return }

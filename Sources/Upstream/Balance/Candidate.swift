@@ -84,7 +84,7 @@ package final class Candidate: Sendable {
     /// Throws if settings keep such calls from its provider, or if the call has words that only servers of OpenAI's wire
     /// may know.
     package func check(_ call: borrowing ChatCall) throws(APIError) {
-        if !provider.takesOriginal(of: call, for: model) { try call.checkWords() }
+        if call.hasWords, !provider.takesOriginal(of: call, for: model) { try call.checkWords() }
         if spared.isEmpty { return }
         if spared.contains(.tools), !call.needs.isDisjoint(with: [.tools, .functions, .customTools]) {
             throw .unsupported("tools", "The model's provider takes no tools.")
