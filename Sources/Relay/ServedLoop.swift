@@ -6,7 +6,7 @@ import Shared
 /// An event loop with its thread, which has begun, its servers and its router.
 struct ServedLoop: Sendable {
     let thread: LoopThread
-    /// That of the API, and perhaps that of the operator's side.
+    /// The server of the API, and with `ADMIN_LISTEN` also the one of the admin pages.
     let servers: [Server]
     let router: Router
     let loop: EventLoop

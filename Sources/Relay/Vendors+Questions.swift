@@ -60,7 +60,7 @@ extension Vendors {
         }
     }
 
-    /// 1min.ai's list needs no key, and tells nothing about one.
+    /// Returns whether 1min.ai's list can be read. The list needs no key, so this says nothing about one.
     private static func verdict(by list: (any ModelList)?) async -> KeyVerdict {
         do throws(UpstreamError) {
             guard let list else { return .failed("the base URL is not a URL") }

@@ -21,7 +21,8 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
     /// Once so much was freed after a rush, the system gets it back.
     private static let trimmedBytes = 16_777_216
 
-    /// Once in a process, before other threads start.
+    /// Begins to keep blocks. Call this once in a process, before other threads start.
+    ///
     /// - Parameters:
     ///   - budget: counts the blocks, as long as the process lasts.
     ///   - loop: frees those that are idle.

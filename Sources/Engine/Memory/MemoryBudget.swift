@@ -19,7 +19,8 @@ package final class MemoryBudget: Sendable {
     let chunkBytes: Int
     /// The same of one holder.
     let shareChunkBytes: Int
-    /// The most that the idle connections to vendors of one loop may hold: an eighth, shared by the loops.
+    /// The largest amount of memory that idle connections to vendors may hold on one loop. All loops together have an eighth
+    /// of the budget for them.
     let idleConnectionBytes: Int
 
     private let used = Atomic<Int>(0)

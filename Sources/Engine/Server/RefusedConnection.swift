@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
 
-/// A connection that there is no memory for: the client is told to come back, and what it still sends is dropped until it
-/// stops, or for a moment. Closed at once it would be reset, and lose the answer.
+/// A connection for which there is no memory. The client gets a 503, and the bytes that it still sends are dropped for a
+/// moment: a connection that is closed at once is reset, and the client loses the response.
 ///
 /// `@unchecked`: used on its loop's thread only.
 final class RefusedConnection: Watcher, TimerTarget, @unchecked Sendable {

@@ -1,7 +1,7 @@
 /// The buckets that have left a record, for as long as units of them may have been used less than a window ago.
 ///
 /// Units are used after their bucket where answers are late, and another write then moves them out of it. Other instances
-/// may be quicker with theirs until the bucket has left the record. Then nothing in the record tells that these units were
+/// may be quicker with theirs until the bucket has left the record. Then the record no longer shows that these units were
 /// used later than they were counted, so an instance that saw the bucket counts it for longer.
 struct LeftBuckets {
     private let grid: Grid

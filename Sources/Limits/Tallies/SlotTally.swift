@@ -62,7 +62,7 @@ final class SlotTally: Tally, @unchecked Sendable {
     /// The entry is written anew, so that the others' are read.
     func renew() { renewal = 0 }
 
-    /// The same, at this time at the latest.
+    /// Writes the entry anew at `time` at the latest, so that those of other instances are read.
     func renew(by time: Int) { renewal = min(renewal, time - aheadMicroseconds) }
 
     /// Holds so many from now on.

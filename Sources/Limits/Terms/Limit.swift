@@ -37,7 +37,9 @@ package final class Limit: Sendable, Hashable {
         self.init(kind, quota, Grid(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets))
     }
 
-    /// With a grid of its own. `countsLeft`: false is for showing that it is needed.
+    /// Creates a limit that counts in the buckets of another grid; for tests.
+    ///
+    /// - Parameter countsLeft: whether buckets that have left the record count; false shows what happens without them.
     init(_ kind: Kind, _ quota: Quota, _ grid: Grid, countsLeft: Bool = true, id: String? = nil) {
         self.kind = kind
         self.quota = quota

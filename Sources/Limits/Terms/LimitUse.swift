@@ -3,7 +3,7 @@ package struct LimitUse: Sendable {
     package let limit: Limit
     /// May be more than the limit has, by what calls used beyond their reservations.
     package let used: Int
-    /// Of these, units that instances counted ahead of their use and may give back.
+    /// The part of `used` that instances have counted ahead of its use, and may give back.
     package let leased: Int
     /// Until all that is counted now has fallen free.
     package let resetMicroseconds: Int

@@ -29,7 +29,7 @@ struct AdminQuery {
         return number
     }
 
-    /// One of a few words.
+    /// Returns the value of a field, which must be one of `words`; nil if the field is missing.
     func choice(_ name: String, _ words: [String]) throws(APIError) -> String? {
         guard let text = fields[name] else { return nil }
         guard words.contains(text) else { throw .value(name, "must be one of \(words.joined(separator: ", "))") }

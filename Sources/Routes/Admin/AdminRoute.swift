@@ -54,7 +54,7 @@ struct AdminRoute: Sendable {
         parts = Self.parts(path)
     }
 
-    /// The same with these fields.
+    /// Returns this route with the fields that its requests take.
     func taking(_ fields: Field...) -> AdminRoute {
         var route = self
         route.fields = fields

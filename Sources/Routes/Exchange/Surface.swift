@@ -55,7 +55,7 @@ protocol ChatSurface: Surface {
     /// - Parameter root: valid during the call only.
     /// - Parameter defaultModel: for a request that names none.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
-    /// The same of a request that is kept as it came (`ChatCall.keep`), so not all of it need be read.
+    /// Reads a request whose body is kept as it came (`ChatCall.keep`), so that tools may be left unread in it.
     ///
     /// - Parameter isPassedOn: whether all who serve the model of that name take the request as it came.
     func read(

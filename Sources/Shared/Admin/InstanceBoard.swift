@@ -47,7 +47,7 @@ package final class InstanceBoard: Sendable {
 
     private static func key(_ id: String) -> String { "relay:1:admin:instance:\(id)" }
 
-    /// Has all other instances do something; the next entry tells them.
+    /// Adds an order for all other instances, which read it in this instance's next entry.
     package func add(_ order: InstanceOrder) {
         state.withLock { state in
             state.orders.append(order)

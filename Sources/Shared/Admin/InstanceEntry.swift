@@ -37,7 +37,7 @@ package struct InstanceOrder: Sendable, Hashable {
     }
 }
 
-/// The entry of an instance in the store: what it tells the other instances.
+/// The entry that an instance writes into the store for the other instances.
 package struct InstanceEntry: Sendable, Equatable {
     /// Drawn at the start of the process.
     package let id: String
@@ -80,7 +80,7 @@ extension InstanceEntry {
         return Array(text.bytes)
     }
 
-    /// Decodes an entry. Returns nil if the bytes are none: the store may hold anything.
+    /// Decodes an entry. Returns nil if the bytes are not an entry, since the store may hold anything.
     package init?(_ bytes: [UInt8], _ parser: JSONParser) {
         guard bytes.count <= Self.limitBytes else { return nil }
         let entry = bytes.withUnsafeBytes { bytes in (try? parser.parse(bytes)).flatMap { InstanceEntry($0) } }

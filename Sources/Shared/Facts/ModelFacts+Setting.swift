@@ -3,7 +3,7 @@ import Engine
 /// Facts of models by the names that callers use, as `MODEL_INFO` has them:
 /// `gpt-x=context:128000,tools:false;other=input_modalities:text+image`.
 extension ModelFacts {
-    /// The reason why a text is no such list. It does not tell the text, which may come from a file of secrets.
+    /// The reason why a text is not a list of facts. It does not quote the text, which may come from a file of secrets.
     struct Mistake: Error { let reason: String }
 
     static func byModel(_ text: String) throws(Mistake) -> [String: ModelFacts] {

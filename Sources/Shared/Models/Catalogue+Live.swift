@@ -2,7 +2,7 @@
 package struct LiveModel: Sendable, Equatable {
     package let id: String
     package let owner: String
-    /// The name that the vendor shows to people; empty: not told.
+    /// The name that the vendor shows to people; empty if the vendor's list has none.
     package var label = ""
     package var features: Model.Features
     package var hasVision: Bool

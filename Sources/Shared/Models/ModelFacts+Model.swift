@@ -1,5 +1,5 @@
 extension ModelFacts {
-    /// The parameters that the relay makes up for, whatever the vendor.
+    /// The parameters that the relay emulates for vendors without them.
     private static let emulated = [
         "max_tokens", "stop", "tools", "tool_choice", "response_format", "structured_outputs",
     ]

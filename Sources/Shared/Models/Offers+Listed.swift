@@ -33,7 +33,7 @@ extension Offers {
             self.features = features
         }
 
-        /// Of a panel nothing else is known.
+        /// Creates the entry of a panel, of which only the name is known.
         fileprivate init(panel name: String) {
             self.init(
                 id: name,
