@@ -32,6 +32,86 @@ static inline unsigned relay_json_unescaped(const void *bytes) {
 #endif
 }
 
+/// Returns a bit for each of sixty-four bytes that needs an escape.
+static inline uint64_t relay_json_marks(const uint8_t *bytes) {
+  uint64_t found = 0;
+#if defined(__SSE2__)
+#pragma clang loop unroll(full)
+  for (int place = 0; place < 64; place += 16) {
+    __m128i text = _mm_loadu_si128((const __m128i *)(bytes + place));
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(text, _mm_set1_epi8(31)), text);
+    __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(text, _mm_set1_epi8('"')), _mm_cmpeq_epi8(text, _mm_set1_epi8('\\')));
+    found |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(control, mark)) << place;
+  }
+#else
+  for (int place = 0; place < 64; place++) {
+    uint8_t byte = bytes[place];
+    found |= (uint64_t)(byte < 32 || byte == '"' || byte == '\\') << place;
+  }
+#endif
+  return found;
+}
+
+/// Writes the escape of a byte that needs one, and returns its length: 2 or 6.
+static inline size_t relay_json_escape(uint8_t *room, uint8_t byte) {
+  static const char letters[35] = {[9] = 't', [10] = 'n', [13] = 'r', [34] = '"'};
+  char letter = byte == '\\' ? '\\' : letters[byte];
+  room[0] = '\\';
+  if (letter) {
+    room[1] = (uint8_t)letter;
+    return 2;
+  }
+  memcpy(room + 1, byte < 16 ? "u000" : "u001", 4);
+  room[5] = (uint8_t)"0123456789abcdef"[byte & 15];
+  return 6;
+}
+
+/// Copies `count` bytes in steps of 16: reads and writes up to 15 more.
+static inline void relay_json_copy(uint8_t *room, const uint8_t *text, size_t count) {
+  for (size_t place = 0; place < count; place += 16) memcpy(room + place, text + place, 16);
+}
+
+enum { relay_json_room = 512 };
+
+/// Writes text as the content of a JSON string, with escapes, until the text ends or less than `relay_json_room` is left.
+///
+/// `room_bytes` is at least `relay_json_room`. Sets `taken` to the bytes of the text that were read; returns the bytes that were
+/// written.
+static inline size_t relay_json_write(uint8_t *room, size_t room_bytes, const uint8_t *text, size_t count, size_t *taken) {
+  size_t from = 0, length = 0;
+  // Parts of 64 bytes: up to six times as many are written, and up to 15 more.
+  while (from + 80 <= count && length + relay_json_room <= room_bytes) {
+    uint64_t marks = relay_json_marks(text + from);
+    size_t part = from, end = from + 64;
+    while (marks) {
+      size_t mark = from + (size_t)__builtin_ctzll(marks);
+      marks &= marks - 1;
+      relay_json_copy(room + length, text + part, mark - part);
+      length += mark - part;
+      length += relay_json_escape(room + length, text[mark]);
+      part = mark + 1;
+    }
+    relay_json_copy(room + length, text + part, end - part);
+    length += end - part;
+    from = end;
+  }
+  // The end, sixteen bytes at a time; the last ones from a copy, so that no byte behind the text is read.
+  while (from < count && length + 32 <= room_bytes) {
+    uint8_t last[16] = {0};
+    size_t part = count - from;
+    const uint8_t *bytes = text + from;
+    if (part < 16) bytes = (const uint8_t *)memcpy(last, bytes, part);
+    memcpy(room + length, bytes, 16);
+    size_t plain = relay_json_unescaped(bytes);
+    if (plain > part) plain = part;
+    from += plain;
+    length += plain;
+    if (plain < part && plain < 16) length += relay_json_escape(room + length, text[from++]);
+  }
+  *taken = from;
+  return length;
+}
+
 /// A bit for each of sixty-four bytes that is `byte`, once the bits of `fold` are set in it.
 static inline uint64_t relay_json_where(const uint8_t *bytes, uint8_t byte, uint8_t fold) {
   uint64_t found = 0;

@@ -28,9 +28,6 @@ func shortWord(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
     return UInt64(first) &* 0x0101_0101_0101_0000 | UInt64(middle) << 8 | UInt64(last)
 }
 
-@inline(__always)
-func needsEscape(_ byte: UInt8) -> Bool { byte < 32 || byte == 34 || byte == 92 }
-
 extension UnsafeRawPointer {
     /// The number of bytes before the first that needs an escape or is not ASCII, of the `count` that are here. Seven more
     /// behind them are read.
