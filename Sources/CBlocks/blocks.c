@@ -27,6 +27,8 @@ static size_t whole_steps(size_t bytes) {
 }
 
 void *relay_block_grow(void *block, size_t bytes, size_t used, size_t *wanted) {
+  // Most blocks are small.
+  if (*wanted <= smallest / 2 && bytes <= smallest / 2) return realloc(block, *wanted);
   int size = size_for(*wanted);
   size_t given = size < 0 ? whole_steps(*wanted) : (size_t)smallest << size;
   void *grown = NULL;
@@ -47,6 +49,7 @@ void *relay_block_grow(void *block, size_t bytes, size_t used, size_t *wanted) {
 }
 
 void relay_block_free(void *block, size_t bytes) {
+  if (bytes <= smallest / 2) return free(block);
   int size = size_for(bytes);
   if (bytes > large_step && relay_kept_give(block, bytes, free)) return;
   if (size < 0 || !own.are_kept || own.counts[size] >= most_kept >> size) return free(block);
