@@ -17,20 +17,24 @@ package struct PassedFields: Sendable {
         self.choices = choices
     }
 
-    /// Returns why the request is refused; nil: it is not.
-    package func refusal(of request: Body) -> APIError? { refusal(of: RawJSON(request.bytes), within: "", depth: 0) }
+    /// Returns why a request with these members is refused; nil if it is not.
+    package func refusal(of members: [RawJSON.Member]) -> APIError? { refusal(of: members, within: "", depth: 0) }
+
+    /// Returns why the request is refused, an object whose members are read one by one; nil if it is not refused.
+    package func refusal(of request: RawJSON) -> APIError? { refusal(of: request.members, within: "", depth: 0) }
 
     private static let maxDepth = 8
 
-    private func refusal(of object: RawJSON, within place: String, depth: Int) -> APIError? {
-        for member in object.members {
+    private func refusal(of members: some Sequence<RawJSON.Member>, within path: String, depth: Int) -> APIError? {
+        for member in members {
             guard let field = Field(member.name) else { continue }
-            let name = place + field.name
+            let name = path + field.name
             switch field {
             case .extra:
                 if member.value.isNull { continue }
                 guard member.value.isObject, depth < Self.maxDepth else { return .type(name, "an object") }
-                if let inner = refusal(of: member.value, within: name + ".", depth: depth + 1) { return inner }
+                let inner = refusal(of: member.value.members, within: name + ".", depth: depth + 1)
+                if let inner { return inner }
             case .count: if !isWithinChoices(member.value) { return Self.tooMany(name) }
             case .routing(let routing): if !passes(routing) { return Self.routing(name) }
             }
@@ -86,9 +90,14 @@ private enum Field {
     /// another field begins with them.
     private static let knownBeginnings: [(letters: UInt32, length: Int)] =
         known.map { (beginning(of: $0.letters.prefix(3)), $0.letters.count) }
+    /// A bit for the first letter of each known field, counted from `a`.
+    private static let firstLetters = known.reduce(UInt32(0)) { $0 | bit(of: $1.letters[0]) }
     private static let maxLetters = known.reduce(0) { max($0, $1.letters.count) }
 
     private static func letters(of name: String) -> [UInt8] { name.utf8.filter { $0 != UInt8(ascii: "_") } }
+
+    /// The bit of a small letter, counted from `a`; 0 for any other byte.
+    private static func bit(of letter: UInt8) -> UInt32 { 0x61...0x7a ~= letter ? 1 << UInt32(letter - 0x61) : 0 }
 
     private static func beginning(of letters: some Sequence<UInt8>) -> UInt32 {
         letters.reduce(0) { $0 << 8 | UInt32($1) }
@@ -98,6 +107,8 @@ private enum Field {
     ///
     /// - Parameter name: as it is written, in JSON with its escapes.
     init?(_ name: UnsafeRawBufferPointer) {
+        // Most fields begin with another letter, plainly written.
+        if let first = name.first, case let bit = Self.bit(of: first), bit != 0, Self.firstLetters & bit == 0 { return nil }
         var letters = FoldedName(name)
         var beginning: UInt32 = 0
         for _ in 0..<3 {

@@ -56,7 +56,7 @@ extension Exchange {
             keep(content)
             return false
         }
-        if case .json(let body) = content { try NativeRequest.check(body) }
+        if case .json(let body) = content { try NativeRequest(body).check() }
         var sent = content
         if endpoint == .imageEdits, case .json(let body) = content, let pictures = try await pictures(body, caller) {
             guard let having = all.having(pictures) else { throw pictures.refusal }

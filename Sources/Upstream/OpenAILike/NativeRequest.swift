@@ -2,21 +2,33 @@ import Calls
 package import Engine
 package import Shared
 
-/// A request that came in OpenAI's form, for a server that speaks it: the model is the server's, the fields that only the
-/// relay knows are gone, and a stream tells its usage. All else stays as the caller wrote it.
+/// A request in OpenAI's form that is passed on to a server with the same API. The model becomes the server's, the fields of the
+/// relay alone are removed, and a stream asks for its usage. Everything else stays as the caller wrote it.
+///
+/// The members of the request are found once, when the value is created.
 package struct NativeRequest {
-    /// Nil: it has to be written anew: it says something that only the relay knows, or is not one that all readers
-    /// understand alike.
+    private let original: Body
+    private let root: RawJSON
+    /// The members of the request; nil if not all JSON parsers read the same fields in it.
+    private let members: [RawJSON.Member]?
+
+    package init(_ original: Body) {
+        self.original = original
+        root = RawJSON(original.bytes)
+        members = root.isObject ? Self.distinct(root) : nil
+    }
+
+    /// Returns why the request must not be passed on; nil if it may be.
+    func refusal(by fields: PassedFields) -> APIError? {
+        if let members { fields.refusal(of: members) } else { fields.refusal(of: root) }
+    }
+
+    /// Returns the chat request for the server. Returns nil if it has to be written anew: it has a field for the relay alone, or
+    /// not all JSON parsers read the same fields in it.
     ///
-    /// - Parameter isOpenAI: whether the newer name of the bound on tokens is known, so that it is the one of two that stays.
-    static func written(
-        _ original: Body,
-        for call: borrowing ChatCall,
-        _ model: String,
-        isOpenAI: Bool
-    ) -> Body? {
-        let root = RawJSON(original.bytes)
-        guard root.isObject, let members = distinct(root), !mayHideFiles(root) else { return nil }
+    /// - Parameter isOpenAI: whether the server supports `max_completion_tokens`, which then replaces `max_tokens`.
+    func written(for call: borrowing ChatCall, model: String, isOpenAI: Bool) -> Body? {
+        guard let members, !Self.mayHideFiles(root) else { return nil }
         var out = ByteBuffer()
         _ = out.reserve(original.bytes.count + 256)
         out.append(#"{"model":"#)
@@ -28,7 +40,7 @@ package struct NativeRequest {
         let hasBounds = ["max_tokens", "max_completion_tokens"].allSatisfy { (name: StaticString) in
             members.contains { $0.name.equals(name) && !$0.value.isNull }
         }
-        for member in members where !mayBeDisguised(member.name) || !FieldNames.isDisguised(member.name) {
+        for member in members where !Self.mayBeDisguised(member.name) || !FieldNames.isDisguised(member.name) {
             switch member.name {
             case "model", "web_search", "num_of_site", "max_word": continue
             case "new_input", "file_ids":
@@ -45,7 +57,7 @@ package struct NativeRequest {
             case "stream_options" where call.isStreamed:
                 hasOptions = true
                 out.append(#","stream_options":"#)
-                append(options: member.value, to: &out)
+                Self.append(options: member.value, to: &out)
                 continue
             default: break
             }
@@ -57,20 +69,21 @@ package struct NativeRequest {
         return Body(out)
     }
 
-    /// Throws if not all readers understand the request of another endpoint alike.
-    package static func check(_ original: Body) throws(APIError) { _ = try members(of: original) }
+    /// Checks the request of an endpoint other than chat.
+    ///
+    /// - Throws: `APIError` if not all JSON parsers read the same fields in the request.
+    package func check() throws(APIError) { _ = try checkedMembers() }
 
-    private static func members(of original: Body) throws(APIError) -> [RawJSON.Member] {
-        let root = RawJSON(original.bytes)
-        guard root.isObject, let members = distinct(root) else {
+    private func checkedMembers() throws(APIError) -> [RawJSON.Member] {
+        guard let members else {
             throw APIError(400, "A field is there twice, or its name is written with escapes.")
         }
         return members
     }
 
-    /// The request of another endpoint; throws as `check`.
-    static func written(_ original: Body, _ model: String) throws(APIError) -> Body {
-        let members = try members(of: original)
+    /// Returns the request of an endpoint other than chat for the server; throws as `check()`.
+    func written(model: String) throws(APIError) -> Body {
+        let members = try checkedMembers()
         var out = ByteBuffer()
         _ = out.reserve(original.bytes.count + 256)
         out.append(#"{"model":"#)

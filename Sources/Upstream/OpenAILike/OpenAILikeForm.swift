@@ -64,14 +64,13 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     }
 
     private func written(_ call: ChatCall, _ mends: Mends) -> Body {
-        if let original = call.original ?? call.changedOriginal, let refusal = passed.refusal(of: original) {
-            self.refusal = refusal
-            return original
-        }
-        if let original = call.original,
-            let written = NativeRequest.written(original, for: call, model, isOpenAI: isOpenAI)
-        {
-            return written
+        if let original = call.original ?? call.changedOriginal {
+            let request = NativeRequest(original)
+            if let refusal = request.refusal(by: passed) {
+                self.refusal = refusal
+                return original
+            }
+            if call.original != nil, let written = request.written(for: call, model: model, isOpenAI: isOpenAI) { return written }
         }
         refusal = call.refusalOfFiles(takesPictures: false)
         let wantsThoughts = mends.contains(.thoughtsBack)

@@ -53,10 +53,11 @@ extension OpenAILike: Forwarder {
         _ vendorCall: VendorCall
     ) async throws(UpstreamError) -> any UpstreamStream {
         let passed = PassedFields(allowing: site.allowedFields, isCallersKey: vendorCall.isCallersKey)
-        if let refusal = passed.refusal(of: body) { throw UpstreamError(refusing: refusal) }
+        let request = NativeRequest(body)
+        if let refusal = request.refusal(by: passed) { throw UpstreamError(refusing: refusal) }
         let written: Body
         do throws(APIError) {
-            written = try NativeRequest.written(body, model.id)
+            written = try request.written(model: model.id)
         } catch {
             throw UpstreamError(refusing: error)
         }
