@@ -3,7 +3,7 @@ package import Engine
 import Limits
 package import Shared
 
-/// The calls of one request to one candidate after the other: who is asked next, and with which key.
+/// The upstream calls that one request makes: chooses the next candidate and its key after each failure.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class Attempts: @unchecked Sendable {
@@ -14,22 +14,26 @@ package final class Attempts: @unchecked Sendable {
     /// The time by which a response has to begin; `distantFuture` if there is only one candidate, with one key.
     package private(set) var endsAt: LoopTime
     private var open: OpenCandidates
-    /// The candidate that is asked, or was asked last.
+    /// The position of the candidate that is being called or was called last; nil before the first choice.
     private var current: Int?
-    /// It is asked once more, with this key.
+    /// The key for repeating the call to the current candidate; nil if the call is not repeated.
     private var repeating: Credential?
-    /// It is asked once more, with a key that was not tried.
+    /// Whether the current candidate is called again with a key that has not been tried. Only set if its capacity is
+    /// bounded.
     private var takesNextKey = false
-    /// The key and the capacity that the next call has waited for.
+    /// The key and capacity that `next()` waited for, for the next call; nil if it did not have to wait.
     private var waitedFor: (Credential, HeldCapacity)?
-    /// By place, for the whole request, however often it waits for room in between: calls that were made once more.
+    /// The number of repeated calls by the candidate's position. It counts for the whole request, also after waiting
+    /// for capacity.
     private var repeats: [Int: Int] = [:]
-    /// The same: labels of keys that failed.
+    /// The labels of keys that failed, by the candidate's position. They count for the whole request, also after
+    /// waiting.
     private var tried: [Int: Set<String>] = [:]
     private var call: VendorCall?
-    /// No call is repeated, and nobody else asked, from then on; a call of the only candidate may run longer.
+    /// The time after which no call is repeated and no other candidate is tried. A call of the only candidate may run
+    /// longer.
     private var repeatsEndAt: LoopTime
-    /// It can be made with one key only.
+    /// Whether the current call can be made with one key only.
     private var isBound = false
     private var asked = 0
     private var failures: [(candidate: Int, error: UpstreamError)] = []
@@ -56,12 +60,12 @@ package final class Attempts: @unchecked Sendable {
         sheet.repeatsEndAt = repeatsEndAt
     }
 
-    /// Before the first is asked.
+    /// Removes the candidates at these positions from the choice. Call it before the first call of `next()`.
     func leaveOut(_ places: Set<Int>) { open.leaveOut(places) }
 
     private var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
-    /// Nobody is to blame for so much of the time.
+    /// Moves the deadlines by time that no vendor is responsible for, such as time spent waiting for the client.
     func postpone(byNanoseconds delay: UInt64) {
         endsAt += delay
         repeatsEndAt += delay
@@ -70,7 +74,8 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: The next one
 
-    /// The place of the candidate to ask; nil: nobody is left.
+    /// Chooses the candidate to call, waiting for capacity if all that are left are full. Returns its position; nil if
+    /// none is left.
     package func next() async -> Int? {
         if let place = nextAtOnce() { return place }
         guard !open.full.isEmpty, let place = await waited() else { return nil }
@@ -78,7 +83,8 @@ package final class Attempts: @unchecked Sendable {
         return place
     }
 
-    /// The same; nil: nobody is left, or has room.
+    /// Chooses the candidate to call without waiting. Returns its position; nil if none is left or all that are left
+    /// are full.
     package func nextAtOnce() -> Int? {
         if repeating != nil || takesNextKey { return current }
         guard let place = open.chosen() else { return nil }
@@ -92,7 +98,8 @@ package final class Attempts: @unchecked Sendable {
         balance.begins(open.breakerKey(place), at: loop.now)
     }
 
-    /// One of those without room, once it has some; nil: the time is up.
+    /// Waits until a full candidate has capacity. Returns its position; nil if the time is up or capacity cannot be
+    /// counted.
     private func waited() async -> Int? {
         guard let balance, rules.queueTime > .zero, !open.lacksStore else {
             refusal = refusal ?? open.shortage
@@ -123,7 +130,7 @@ package final class Attempts: @unchecked Sendable {
         return place
     }
 
-    /// The candidate cannot serve this call.
+    /// Skips the current candidate, which cannot serve this call. The first such refusal is reported if no call failed.
     package func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
         if let current { balance?.gaveUp(open.breakerKey(current)) }
@@ -139,9 +146,10 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: A call
 
-    /// Takes the turn of a key, and its capacity; nil: it has none now.
+    /// Takes the next key and acquires its capacity. Returns nil, and sets the candidate aside as full, if no key has
+    /// capacity now.
     ///
-    /// - Parameter candidate: the one that is asked, perhaps with the only key for the call.
+    /// - Parameter candidate: the one at the position that `next()` returned, possibly bound to one key.
     package func call(_ candidate: Candidate) async -> VendorCall? {
         if let call = callAtOnce(candidate) { return call }
         guard let (credential, held) = await taken(candidate) else {
@@ -156,7 +164,7 @@ package final class Attempts: @unchecked Sendable {
         return call(candidate, with: credential)
     }
 
-    /// The same, of one that has no bound; nil: it has.
+    /// Takes the next key of a candidate whose provider has no capacity limit; nil if there is such a limit.
     package func callAtOnce(_ candidate: Candidate) -> VendorCall? {
         guard candidate.capacity == nil else { return nil }
         return call(candidate, with: repeating ?? turn(of: candidate))
@@ -178,7 +186,7 @@ package final class Attempts: @unchecked Sendable {
         if let fixed = candidate.fixed { return fixed }
         guard let keys = candidate.keys else { return .none }
         let now = loop.now
-        // Those that are compared count the turns of an only key, too.
+        // A comparison by load or affinity needs the turns of a provider's only key, too.
         let isCompared = open.affinity != nil || balance?.rules.order == .leastLoad
         guard isCompared, let current else { return keys.next(at: now) }
         return keys.next(at: now, besides: [], open.choice(current)) ?? keys.next(at: now)
@@ -187,7 +195,7 @@ package final class Attempts: @unchecked Sendable {
     private func taken(_ candidate: Candidate) async -> (Credential, HeldCapacity)? {
         if let key = waitedFor {
             waitedFor = nil
-            // A call about a file is made with the key that has the file, whichever was free first.
+            // A call that refers to a file needs the key that has the file, even if another key was free first.
             guard let bound = candidate.fixed, bound.key != key.0.key else { return key }
             key.1.end()
         }
@@ -196,13 +204,14 @@ package final class Attempts: @unchecked Sendable {
         return await candidate.takenKey(besides: tried[current] ?? [], open.choice(current))
     }
 
-    /// The answer has begun, and nobody else is asked. It is not known yet if it comes to its end.
+    /// Records that a response has begun: its key is healthy and no other candidate is tried. The breaker counts
+    /// neither a success nor a failure, since the response may still break off.
     package func begun() {
         call?.served()
         if let current { balance?.gaveUp(open.breakerKey(current)) }
     }
 
-    /// An answer that had begun broke off.
+    /// Records that a response broke off after it had begun. Returns the failure with the key of its call.
     package func brokeOff(_ failure: UpstreamError) -> UpstreamError {
         sheet.freeCapacity()
         let error = failedForGood(failure)
@@ -216,7 +225,9 @@ package final class Attempts: @unchecked Sendable {
         balance.served(open.breakerKey(current))
     }
 
-    /// Throws if nobody may do better, or can be asked.
+    /// Records a failed call and prepares the next one: with another key, repeated, or with another candidate.
+    ///
+    /// - Throws: the failure to report if no other call could help or is allowed.
     package func failed(_ failure: UpstreamError) throws(UpstreamError) {
         guard let current, let call else { throw failure }
         sheet.freeCapacity()
@@ -225,14 +236,14 @@ package final class Attempts: @unchecked Sendable {
         let isOfKey = error.remedy.contains(.nextKey)
         let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.now >= repeatsEndAt
         if error.kind == .badRequest, let refusal = error.refusal, error.remedy.contains(.elsewhere) {
-            // A key that had no room for all of the call is one that was asked.
+            // A key whose capacity did not suffice for the whole call counts as tried.
             if isOfKey, !isLast, takeNextKey(current, after: call) { return }
             skip(refusal)
             guard !(isOfKey && isLast), rules.fallsBack, open.othersAreLeft() else { throw self.failure }
             return
         }
         sheet.note(error)
-        // A caller's own key is refused for all that it is used for.
+        // If the vendor refuses a caller's own key, no other key may replace it: the failure is reported.
         let isCallers = call.credential.label == nil && isOfKey
         guard !isCallers, !error.remedy.isDisjoint(with: [.nextKey, .elsewhere]) else {
             balance?.gaveUp(open.breakerKey(current))
@@ -255,9 +266,9 @@ package final class Attempts: @unchecked Sendable {
         guard !isLast, rules.fallsBack, open.othersAreLeft() else { throw self.failure }
     }
 
-    /// A call that cannot be made again has failed.
+    /// Records the failure of a call that must not be repeated.
     ///
-    /// - Returns: the failure, which tells the key.
+    /// - Returns: the failure, with the credential of its call.
     func failedForGood(_ failure: UpstreamError) -> UpstreamError {
         guard let current, let call else { return failure }
         let error = call.failure(failure)
@@ -266,10 +277,12 @@ package final class Attempts: @unchecked Sendable {
         return error
     }
 
-    /// The call ended without an outcome.
+    /// Ends the breaker's trial of the current candidate: the call ended without a success or a failure.
     func gaveUp() { if let current { concluded(current, nil) } }
 
-    /// Tells the breaker of the candidate's last failure; nil: it was not asked, or is not at fault.
+    /// Reports the outcome of a candidate to its circuit breaker.
+    ///
+    /// - Parameter error: the candidate's last failure; nil if it was not called or is not responsible for the failure.
     private func concluded(_ place: Int, _ error: UpstreamError?) {
         guard let error, !error.remedy.contains(.nextKey), !error.isOfPath, !isUntold(error) else {
             balance?.gaveUp(open.breakerKey(place))
@@ -308,8 +321,8 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: The failure
 
-    /// The failure of all that were asked: the last, unless only that one is a rate limit. Of rate limits alone, with the
-    /// time of the one that ends first.
+    /// The failure to report to the client: the last one that is no rate limit and no lack of credit. If there is none,
+    /// the last rate limit, with the shortest wait of all of them.
     package var failure: UpstreamError {
         let last =
             failures.last { !$0.error.kind.isLimit } ?? failures.last { $0.error.kind == .rateLimited } ?? failures.last
@@ -326,7 +339,7 @@ package final class Attempts: @unchecked Sendable {
         return error
     }
 
-    /// Each candidate with its last failure, in the order in which they were asked.
+    /// The last failure of each candidate, in the order in which the candidates were called, for the log.
     private var summary: String {
         var places: [Int] = []
         for failure in failures where !places.contains(failure.candidate) { places.append(failure.candidate) }
@@ -337,9 +350,9 @@ package final class Attempts: @unchecked Sendable {
 }
 
 extension UpstreamError.Kind {
-    /// Its status is 429.
+    /// Whether failures of this kind have status 429.
     fileprivate var isLimit: Bool { self == .rateLimited || self == .outOfCredit }
 
-    /// The same call may succeed another time.
+    /// Whether repeating the same call may succeed.
     fileprivate var mayPass: Bool { self == .failed || self == .unavailable || self == .timedOut }
 }

@@ -3,16 +3,17 @@ import Limits
 package import Shared
 import Synchronization
 
-/// The state of the choice between providers: turns and breakers. All loops of the process share it.
+/// The state of the choice between providers: turns, circuit breakers and shares of calls. All loops of the process
+/// share it.
 package final class Balance: Sendable {
-    /// The turns of one caller with one model, among providers of one priority: 128 bits of both digests.
+    /// The key of a turn state: a model, a priority and, unless turns are global, a caller. 128 bits of their digests.
     struct TurnKey: Hashable {
         private let high: UInt64
         private let low: UInt64
 
-        /// Of all callers together.
+        /// Makes the key of the turns that all callers share.
         ///
-        /// - Parameter model: as the settings have it.
+        /// - Parameter model: the model's name in the settings.
         init(model: String, priority: Int) {
             (high, low, _, _) = Digest(of: "\(priority) \(model)").words
         }
@@ -28,32 +29,33 @@ package final class Balance: Sendable {
         func hash(into hasher: inout Hasher) { hasher.combine(high) }
     }
 
-    /// A state in its place: it is too large to be copied for each turn.
+    /// A turn state in an object, because it is too large to be copied for each turn.
     private final class Turns {
         var state = TurnState()
     }
 
-    /// A provider's model.
+    /// The key of a circuit breaker: one model of one provider.
     struct BreakerKey: Hashable {
         let provider: Int
         let model: String
     }
 
     let rules: BalanceSettings
-    /// The time in which an answer is to begin.
+    /// The time in which a response must begin.
     let deadlineNanoseconds: UInt64
     package let queue: CapacityQueue
     private let turns = Lock(RecentTable<TurnKey, Turns>())
     private let breakers = Lock<[BreakerKey: Breaker]>([:])
-    /// Some candidate failed and was not served since.
+    /// Whether there is a breaker with failures: some candidate failed and has not served a call since.
     private let failed = Atomic<Bool>(false)
 
     private static let keptTurns = 10_000
 
-    /// By provider: whether its answers bring their usage.
+    /// Whether the responses of each provider contain their usage, by the provider's position in the settings.
     private let reports = Lock<[Int: UsageReports]>([:])
 
-    /// By provider, of `least-load`: the calls that it was chosen for.
+    /// The number of calls that each provider was chosen for, by its position in the settings. Only `least-load` counts
+    /// them.
     private let chosen = Lock<[Int: Double]>([:])
 
     package init(_ rules: BalanceSettings, _ queue: CapacityQueue = CapacityQueue()) {
@@ -62,7 +64,7 @@ package final class Balance: Sendable {
         self.queue = queue
     }
 
-    /// Returns the provider's record of answers that bring their usage, which all loops share.
+    /// Returns the provider's record of responses that contain their usage. All loops share it.
     func reports(ofProvider place: Int) -> UsageReports {
         reports.withLock { reports in
             if let known = reports[place] { return known }
@@ -72,7 +74,7 @@ package final class Balance: Sendable {
         }
     }
 
-    /// The share of all calls that a provider without keys of its own would have after one more.
+    /// Returns the calls for which a provider without keys of its own would have been chosen after one more.
     func nextTurn(ofProvider place: Int) -> Double { chosen.withLock { $0[place, default: 0] } + 1 }
 
     func took(provider place: Int) {
@@ -80,17 +82,17 @@ package final class Balance: Sendable {
         chosen.withLock { $0[place, default: 0] += 1 }
     }
 
-    /// It was not asked.
+    /// Undoes `took(provider:)` for a provider that was chosen and not called.
     func tookNot(provider place: Int) {
         guard rules.order == .leastLoad else { return }
         chosen.withLock { $0[place, default: 0] -= 1 }
     }
 
-    /// Takes a turn.
+    /// Takes the next turn among providers of one priority.
     ///
     /// - Parameters:
-    ///   - key: of all callers together.
-    ///   - members: by place; at least one.
+    ///   - key: the key of the turns that all callers share.
+    ///   - members: the providers to choose from, by position; at least one.
     func turn(_ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) -> TurnState.Turn {
         let key = scoped(key, caller)
         return turns.withLock { turns in
@@ -101,9 +103,9 @@ package final class Balance: Sendable {
         }
     }
 
-    /// The one that had the turn was not asked.
+    /// Gives back a turn whose provider was not called.
     ///
-    /// - Parameter members: those that it was taken among.
+    /// - Parameter members: the providers among which the turn was taken.
     func giveBack(_ turn: TurnState.Turn, _ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) {
         let key = scoped(key, caller)
         turns.withLock { $0.use(key)?.state.giveBack(turn, of: members, by: rules.order) }
@@ -114,7 +116,7 @@ package final class Balance: Sendable {
         return if isOfCaller, let caller { key.of(caller) } else { key }
     }
 
-    /// A reload begins them anew.
+    /// Resets all turns and shares. A reload of the settings does it.
     package func forgetTurns() {
         turns.withLock { $0 = RecentTable() }
         chosen.withLock { $0 = [:] }
@@ -129,7 +131,7 @@ package final class Balance: Sendable {
         return breakers.withLock { $0[key]?.isOpen(at: now) ?? false }
     }
 
-    /// The time at which a request may try the candidate again; nil if its breaker is closed.
+    /// Returns the time at which a request may try the candidate again; nil if its breaker is closed.
     func openEnd(_ key: BreakerKey, at now: LoopTime) -> LoopTime? {
         breakers.withLock { $0[key]?.openEnd(at: now) }
     }
@@ -142,7 +144,7 @@ package final class Balance: Sendable {
         }
     }
 
-    /// The candidate is asked.
+    /// Records that the candidate is called: if its breaker is half-open, the call is its trial.
     func begins(_ key: BreakerKey, at now: LoopTime) {
         guard hasFailures else { return }
         breakers.withLock { $0[key]?.tryOnce(at: now) }
@@ -167,7 +169,7 @@ package final class Balance: Sendable {
         }
     }
 
-    /// It can serve nothing for some time.
+    /// Opens the breaker for the time in which the vendor says that the model cannot serve any call.
     func rests(_ key: BreakerKey, seconds: Int, at now: LoopTime) {
         breakers.withLock { breakers in
             breakers[key, default: Breaker()].rest(at: now, seconds: seconds)
@@ -175,7 +177,7 @@ package final class Balance: Sendable {
         }
     }
 
-    /// The call ended without an outcome.
+    /// Ends the candidate's trial, if one runs, without counting a success or a failure.
     func gaveUp(_ key: BreakerKey) {
         guard hasFailures else { return }
         breakers.withLock { $0[key]?.endTrial() }

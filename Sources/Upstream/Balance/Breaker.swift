@@ -1,25 +1,25 @@
 import Engine
 
-/// The failures in a row of one candidate. After some of them the breaker is open: the candidate is asked last, until one
-/// request has tried it. All event loops share a breaker, so their readings of the clock come in any order.
+/// The circuit breaker of one candidate. Consecutive failures open it: the candidate is then called last, until one
+/// request has tried it. All event loops share a breaker, so their clock readings arrive in any order.
 struct Breaker {
     /// The times of the failures that still count, at most as many as open it.
     private var failures: [LoopTime] = []
-    /// The time at which a request may try the candidate again; nil if the breaker is closed.
+    /// The time at which a request may try the candidate again; nil if failures have not opened the breaker.
     private var openUntil: LoopTime?
-    /// The time until which the request that tries the candidate holds up others.
+    /// The time until which a trial keeps other requests from the candidate.
     private var trialEndsAt = LoopTime.distantPast
-    /// The time until which the candidate said that it can serve nothing.
+    /// The time until which the vendor says that the model cannot serve any call.
     private var restsUntil = LoopTime.distantPast
 
-    /// The longest that a trial without an outcome holds others up.
+    /// The longest time for which a trial without an outcome keeps other requests from the candidate.
     private static let trialNanoseconds: UInt64 = 60_000_000_000
 
     func isOpen(at now: LoopTime) -> Bool {
         openUntil.map { now < $0 || now < trialEndsAt } ?? false || now < restsUntil
     }
 
-    /// The time at which a request may try the candidate again; nil if the breaker is closed.
+    /// Returns the time at which a request may try the candidate again; nil if the breaker is closed.
     func openEnd(at now: LoopTime) -> LoopTime? {
         guard isOpen(at: now) else { return nil }
         return max(openUntil ?? .distantPast, restsUntil)
@@ -30,19 +30,21 @@ struct Breaker {
         trialEndsAt = .distantPast
     }
 
-    /// The candidate is asked.
+    /// Records a call: the first one after the breaker's time is the trial.
     mutating func tryOnce(at now: LoopTime) {
         if let openUntil, now >= openUntil { trialEndsAt = now + Self.trialNanoseconds }
     }
 
     mutating func endTrial() { trialEndsAt = .distantPast }
 
+    /// Records a failure, which may open the breaker.
+    ///
     /// - Parameters:
-    ///   - bound: failures that open it.
-    ///   - nanoseconds: the time within which they count, and for which it is open then.
+    ///   - bound: the number of failures that open the breaker.
+    ///   - nanoseconds: the time within which failures count, and for which the breaker then stays open.
     mutating func failed(at now: LoopTime, bound: Int, within nanoseconds: UInt64) {
         if let until = openUntil {
-            // Failures of calls that were made before it opened say nothing new.
+            // A call that began before the breaker opened may fail later. Such a failure does not extend the time.
             if now >= until { openUntil = now + nanoseconds }
             trialEndsAt = .distantPast
             return

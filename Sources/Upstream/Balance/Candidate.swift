@@ -2,24 +2,25 @@ package import Calls
 import Engine
 package import Shared
 
-/// A provider's model that could serve a call. To look one up takes nothing; the key is chosen when it is called.
+/// A provider's model that could serve a call. Looking one up consumes no turn and no capacity: the key is chosen for
+/// the call.
 package final class Candidate: Sendable {
-    /// As the request's answer tells of it.
+    /// The provider and model as usage records, billing and the response name them.
     package let server: CallSheet.Server
     package let provider: any ChatVendor
     package let model: Model
-    /// Nil: callers' own keys are passed on, or none is needed.
+    /// The provider's own keys; nil if callers' keys are forwarded or the provider needs none.
     let keys: KeyRing?
-    /// The only key that the call can be made with; nil: whose turn it is.
+    /// The only key that the call can be made with; nil if `keys` chooses one.
     let fixed: Credential?
-    /// Nil: its provider has no bound.
+    /// The capacity limits of the provider's keys; nil if there are none.
     let capacity: Capacity?
     private let spared: Traits
     let offeredBy: Int
     let rank: Offers.Rank
-    /// Of all who may serve its call, where these do not have its name; else empty.
+    /// All candidates that may serve the call, if they are listed under different names; else empty.
     let rivals: [CallSheet.Server]
-    /// Whether its provider's answers bring their usage.
+    /// The provider's record of responses that contain their usage.
     package let reports: UsageReports
     let loop: EventLoop
 
@@ -51,14 +52,14 @@ package final class Candidate: Sendable {
         self.loop = loop
     }
 
-    /// The model's name here: as it was asked for, or the fallback's.
+    /// The model's name in the relay: the requested one, or that of the fallback model.
     package var name: String { server.name }
-    /// Nil: not known.
+    /// The model's price; nil if it is unknown.
     package var price: Price? { server.price }
-    /// Its provider takes credits for calls.
+    /// Whether the provider charges credits for calls.
     package var takesCredits: Bool { server.credits != nil }
 
-    /// Traits of chats that settings keep from a provider.
+    /// Traits of chats that the settings exclude from a provider.
     package struct Traits: OptionSet, Sendable {
         package let rawValue: UInt8
 
@@ -67,7 +68,7 @@ package final class Candidate: Sendable {
         package static let tools = Traits(rawValue: 1)
         package static let pictures = Traits(rawValue: 2)
 
-        /// Those that the provider's settings keep from it.
+        /// Makes the traits that the provider's settings exclude from it.
         package init(sparing provider: ProviderSettings) {
             self = []
             if !provider.takesTools { insert(.tools) }
@@ -75,14 +76,14 @@ package final class Candidate: Sendable {
         }
     }
 
-    /// It is of the same model, and settings keep the same calls from its provider.
+    /// Whether both candidates have the same model and exclude the same chats.
     package func isLike(_ other: Candidate) -> Bool { spared == other.spared && model == other.model }
 
-    /// Settings keep some calls from its provider.
+    /// Whether the settings exclude some chats from the provider.
     var isSpared: Bool { !spared.isEmpty }
 
-    /// Throws if settings keep such calls from its provider, or if the call has words that only servers of OpenAI's wire
-    /// may know.
+    /// Throws if the settings exclude such calls from the provider. Throws also if the call contains words that only
+    /// OpenAI-compatible servers may understand, and the provider does not get the original request.
     package func check(_ call: borrowing ChatCall) throws(APIError) {
         if call.hasWords, !provider.takesOriginal(of: call, for: model) { try call.checkWords() }
         if spared.isEmpty { return }
@@ -95,18 +96,18 @@ package final class Candidate: Sendable {
         throw .value(picture.param, "the model's provider takes no pictures", code: "unsupported_value")
     }
 
-    /// It is called with a key of the relay's, or without any.
+    /// Whether the call uses a key of the relay, or no key, rather than the caller's own.
     package var usesOwnKey: Bool { fixed?.label != nil || fixed == nil }
 
-    /// No other key could do better.
+    /// Whether no other key could be used for the call.
     var hasOneKey: Bool { fixed != nil || keys?.isSingle ?? true }
 
     var breakerKey: Balance.BreakerKey { Balance.BreakerKey(provider: offeredBy, model: model.id) }
 
-    /// Some key does not rest.
+    /// Whether some key is not in cooldown.
     var hasSoundKey: Bool { fixed != nil || keys?.isAvailable(at: loop.now) ?? true }
 
-    /// Takes the turn of a key, and capacity if its provider has a bound.
+    /// Takes the next key, waiting for its capacity if the provider has a limit, and returns the call.
     package func call(billing sheet: CallSheet) async throws(UpstreamError) -> VendorCall {
         guard let capacity else { return unboundedCall(billing: sheet) }
         let (credential, held) = try await capacity.take(ofKeys: keys, or: fixed, on: loop)
@@ -114,7 +115,7 @@ package final class Candidate: Sendable {
         return call(with: credential, billing: sheet)
     }
 
-    /// Of a candidate without a bound.
+    /// Takes the next key and returns the call, without acquiring capacity: for a candidate without a limit.
     package func unboundedCall(billing sheet: CallSheet) -> VendorCall {
         call(with: fixed ?? keys?.next(at: loop.now) ?? .none, billing: sheet)
     }
@@ -124,9 +125,10 @@ package final class Candidate: Sendable {
         return VendorCall(credential, billing: sheet, on: loop, with: keys, within: capacity)
     }
 
-    /// The first key by `choice` that has room, with it; nil: none has, or others wait for it.
+    /// Takes the first key that has capacity, in the order of `choice`. Returns nil if no key has capacity, other
+    /// requests wait for it, or there is no limit.
     ///
-    /// - Parameter isTurn: the others that waited have been served.
+    /// - Parameter isTurn: whether all requests that waited before have been served, so that the queue is not checked.
     func takenKey(
         besides tried: Set<String> = [],
         _ choice: KeyChoice = KeyChoice(),
@@ -135,7 +137,7 @@ package final class Candidate: Sendable {
         await capacity?.takeNow(ofKeys: keys, or: fixed, besides: tried, choice, isTurn: isTurn, on: loop)
     }
 
-    /// True if its keys have no room, as far as is known here.
+    /// Returns whether the keys have no capacity, as far as this instance knows.
     func isKnownFull(besides tried: Set<String> = []) -> Bool {
         guard let capacity else { return false }
         if capacity.isAwaited { return true }
@@ -143,7 +145,7 @@ package final class Candidate: Sendable {
         return !all.isEmpty && all.allSatisfy(capacity.isKnownFull)
     }
 
-    // The abilities of its provider besides chatting; nil: it does not have this one.
+    // The abilities of the provider besides chat; each is nil if the provider does not have it.
     package var images: (any ImageProvider)? { provider as? any ImageProvider }
     package var speech: (any SpeechProvider)? { provider as? any SpeechProvider }
     package var transcription: (any TranscriptionProvider)? { provider as? any TranscriptionProvider }
@@ -151,13 +153,14 @@ package final class Candidate: Sendable {
     package var files: (any FileProvider)? { provider as? any FileProvider }
     package var assetKeeper: (any AssetKeeper)? { provider as? any AssetKeeper }
 
-    /// The candidate with the key that a file was uploaded with; nil: its provider has none such for this caller.
+    /// Returns the candidate bound to the key that a file was uploaded with; nil if the provider has no such key for
+    /// this caller.
     package func reading(_ file: StoredFile) -> Candidate? {
         guard file.provider == provider.name, let credential = file.credential(fixed, keys) else { return nil }
         return fixed == nil && keys != nil ? with(credential) : self
     }
 
-    /// The same, to be called with that key.
+    /// Returns the candidate bound to a key.
     func with(_ credential: Credential) -> Candidate { with(credential, rank, rivals) }
 
     func with(priority: Int) -> Candidate {
@@ -166,7 +169,7 @@ package final class Candidate: Sendable {
         return with(fixed, rank, rivals)
     }
 
-    /// The same, of a call that these may serve by other names.
+    /// Returns the candidate with all candidates for its call, which have different names.
     func with(rivals: [CallSheet.Server]) -> Candidate { with(fixed, rank, rivals) }
 
     private func with(_ fixed: Credential?, _ rank: Offers.Rank, _ rivals: [CallSheet.Server]) -> Candidate {

@@ -1,46 +1,46 @@
 import Calls
 import Shared
 
-/// Candidates by priority, then in the order of the settings, and the numbers that the choice among them looks at. Those
-/// of a name are made once and serve all calls, so a call does not pay for their number.
+/// Candidates by priority, then in the order of the settings, with figures that the choice needs. The list of a name is
+/// made once and serves all calls.
 ///
 /// `@unchecked`: used on its loop only.
 final class CandidateList: @unchecked Sendable {
-    /// At least one.
+    /// The candidates, at least one.
     let all: [Candidate]
-    /// Callers' own keys are passed on to all of them, or to none; nil: to some.
+    /// Whether callers' own keys are forwarded to all candidates (true) or to none (false); nil if to some.
     let passOnKeys: Bool?
-    /// Each serves calls that need one of these.
+    /// The features that all models of the list have in common.
     let features: Model.Features
-    /// There is one, with one key, without a bound, and asked once.
+    /// Whether there is only one candidate, with one key, no capacity limit and no retries.
     let isSingle: Bool
-    /// Some have a bound.
+    /// Whether some candidate has a capacity limit.
     let areBounded: Bool
-    /// Settings keep some calls from some of them.
+    /// Whether the settings exclude some calls from some candidate.
     let areSpared: Bool
-    /// Each once.
+    /// The different prices of the candidates.
     let prices: [Price]
-    /// The same of those that take credits.
+    /// The different credit prices of the candidates that charge credits.
     let creditPrices: [CreditPrices]
-    /// The places of all.
+    /// The positions of all candidates.
     let places: [Int]
     let priorities: [Int]
-    /// All have the same priority.
+    /// Whether all candidates have the same priority.
     let areEqual: Bool
-    /// All of them, for a turn.
+    /// All candidates as members of a turn.
     let members: [TurnState.Member]
-    /// Of those with several keys or one.
+    /// The key rings of the candidates that use the relay's keys.
     private let rings: [KeyRing]
-    /// Of the rings; most often one for all.
+    /// The different cooldown counts of the rings; usually one that all rings share.
     private let restCounts: [RestCount]
-    /// One for the list and for those with callers' keys.
+    /// The key of the last turn, shared with the lists that have callers' keys.
     private let lastTurn: LastTurn
-    /// Of the caller who asked last, and the list with their key.
+    /// The list with the key of the last caller; nil if no caller's key was used.
     private var ofCaller: (key: String, list: CandidateList)?
 
     /// - Parameters:
-    ///   - all: at least one.
-    ///   - passOnKeys: callers' own keys are passed on to all of them, or to none; nil: to some.
+    ///   - all: the candidates, at least one.
+    ///   - passOnKeys: whether callers' own keys are forwarded to all (true) or to none (false); nil if to some.
     init(_ all: [Candidate], passOnKeys: Bool? = nil) {
         precondition(!all.isEmpty)
         self.all = all
@@ -85,7 +85,8 @@ final class CandidateList: @unchecked Sendable {
         restCounts = []
     }
 
-    /// The same with a caller's own key, of a list in which it is passed on to all. Most often the last caller asks again.
+    /// Returns the list with a caller's own key, for a list whose candidates all get it. Remembers the last one, as the
+    /// same caller often calls again.
     func withCallers(_ key: String) -> CandidateList {
         if let ofCaller, ofCaller.key == key { return ofCaller.list }
         let list = CandidateList(self, withCallers: Credential(passedOn: key))
@@ -93,16 +94,16 @@ final class CandidateList: @unchecked Sendable {
         return list
     }
 
-    /// No key rests.
+    /// Whether no key of the candidates is in cooldown.
     var haveNoRests: Bool { restCounts.allSatisfy(\.isZero) || rings.allSatisfy { !$0.hasRests } }
 
-    /// Of the priority that was asked for last. An object of its own: a list that is kept for its caller would keep the list that
-    /// keeps it.
+    /// The turn key for the last requested priority. It is an object of its own: a reference from a caller's list to
+    /// the list that caches it would be a retain cycle.
     private final class LastTurn {
         var last: (priority: Int, key: Balance.TurnKey)?
     }
 
-    /// Of the turns among those of a priority.
+    /// Returns the key of the turns among the candidates of a priority.
     func turnKey(_ priority: Int) -> Balance.TurnKey {
         if let last = lastTurn.last, last.priority == priority { return last.key }
         let key = Balance.TurnKey(model: all[0].name, priority: priority)
@@ -110,7 +111,7 @@ final class CandidateList: @unchecked Sendable {
         return key
     }
 
-    /// Others have the same priority.
+    /// Returns whether other candidates have the same priority.
     func hasPeers(_ place: Int) -> Bool {
         place > 0 && priorities[place - 1] == priorities[place]
             || place + 1 < priorities.count && priorities[place + 1] == priorities[place]

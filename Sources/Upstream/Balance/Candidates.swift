@@ -3,22 +3,22 @@ import Engine
 import Limits
 package import Shared
 
-/// All that could serve a call, by priority, then in the order of the settings. The first choice among them is made
-/// only when a vendor is asked.
+/// All candidates for a call, by priority, then in the order of the settings. The choice among them is made only when a
+/// vendor is called.
 package struct Candidates: Sendable {
     private let list: CandidateList
-    /// Nil: they are asked as they stand.
+    /// The state of the choice between providers; nil if the candidates are tried in their order.
     private let balance: Balance?
     private let order: Order
     private let caller: Identity?
 
-    /// The order in which they are asked.
+    /// The order in which candidates are tried.
     package enum Order: Sendable {
-        /// By priority, and within one as the settings say.
+        /// By priority; the settings choose among candidates of the same priority.
         case balanced
-        /// As they stand.
+        /// In the order of the list.
         case listed
-        /// The one with the most room first, whatever its priority.
+        /// The candidate with the most free capacity first, whatever its priority.
         case byLoad
     }
 
@@ -33,18 +33,18 @@ package struct Candidates: Sendable {
         self.order = order
     }
 
-    /// To be asked in that order.
+    /// Creates candidates that are tried in the order of the list.
     ///
     /// - Parameter list: at least one.
     package init(inOrder list: [Candidate]) { self.init(CandidateList(list), nil, nil, .listed) }
 
-    /// The first in that order.
+    /// The first candidate in the order of the list.
     package var leading: Candidate { list.all[0] }
 
-    /// There is one candidate, with one key.
+    /// Whether there is only one candidate, with one key, no capacity limit and no retries.
     package var isSingle: Bool { list.isSingle && order == .balanced }
 
-    /// The first that has a key which does not rest, and is not broken; else the first.
+    /// The first candidate that has a key outside cooldown and a closed breaker; else the first one.
     package var firstSound: Candidate { list.all.first(where: isSound) ?? leading }
 
     private func isSound(_ candidate: Candidate) -> Bool {
@@ -53,26 +53,28 @@ package struct Candidates: Sendable {
         return !balance.isOpen(candidate.breakerKey, at: candidate.loop.now)
     }
 
-    /// Some take calls as they came, others do not.
+    /// Whether some providers forward requests unchanged and others do not.
     package var areMixed: Bool {
         let forwards = leading.forwarder != nil
         return list.all.contains { ($0.forwarder != nil) != forwards }
     }
 
-    /// Those that take calls as they came, if the first that is sound, and has room if one has, is one of them.
+    /// The candidates whose providers forward requests unchanged; nil unless the first healthy candidate, preferably
+    /// one with free capacity, is one of them.
     package var forwarding: Candidates? {
         let first = list.all.first { isSound($0) && !$0.isKnownFull() } ?? firstSound
         guard first.forwarder != nil else { return nil }
         return replaced { $0.forwarder != nil ? $0 : nil }
     }
 
-    /// Each in the place of its candidate; nil: nobody is left.
+    /// Returns candidates in which each one is replaced, or left out if its replacement is nil. Returns nil if none is
+    /// left.
     package func replaced(by replacement: (Candidate) -> Candidate?) -> Candidates? {
         let all = list.all.compactMap(replacement)
         return all.isEmpty ? nil : Candidates(CandidateList(all), balance, caller, order)
     }
 
-    /// These, and if all of them fail the others, in their order.
+    /// Returns these candidates followed by others, which are tried in their order once all of these have failed.
     package func then(_ others: [Candidate]) -> Candidates {
         let last = list.priorities.max() ?? 0
         let later = others.enumerated().map { $1.with(priority: last + 1 + $0) }
@@ -83,9 +85,11 @@ package struct Candidates: Sendable {
 
     package subscript(index: Int) -> Candidate { list.all[index] }
 
+    /// Makes the attempts of one request.
+    ///
     /// - Parameters:
-    ///   - affinity: calls of one value keep to one provider and key; nil: there is no such value.
-    ///   - spared: the places of those that take no such calls, and so no turn; not of all.
+    ///   - affinity: the hash of a value whose calls keep to one provider and key; nil if there is no such value.
+    ///   - spared: the positions of candidates that must not get the call and take no turn; never all positions.
     package func attempts(
         billing sheet: CallSheet,
         affinity: UInt64? = nil,
@@ -96,7 +100,7 @@ package struct Candidates: Sendable {
         return attempts
     }
 
-    /// The places of those that settings keep the call from; empty: of none, or of all.
+    /// Returns the positions of candidates that the settings exclude from the call; empty if they exclude none, or all.
     package func spared(_ call: borrowing ChatCall) -> Set<Int> {
         guard list.areSpared else { return [] }
         var spared: Set<Int> = []
@@ -106,19 +110,21 @@ package struct Candidates: Sendable {
         return spared.count == list.all.count ? [] : spared
     }
 
-    /// The values that calls keep to one provider by; empty: there is nothing to choose.
+    /// The values that keep calls with one provider; empty if there is nothing to choose.
     package var affinities: [BalanceSettings.Affinity] {
         order == .balanced ? balance?.rules.affinity ?? [] : []
     }
 
-    /// The result of the first candidate that has one; the others, and other keys, are asked only for failures that
-    /// they may not have.
+    /// Returns the result of the first candidate that succeeds. Other candidates and keys are tried only after failures
+    /// that they may not share.
     ///
     /// - Parameters:
-    ///   - affinity: see `attempts`, as `spared`.
-    ///   - isBegun: some of the answer went to the client, so that the time for all of them no longer counts.
-    ///   - waited: nanoseconds up to now in which no vendor was waited for, so that they do not count.
-    ///   - ask: the answer of a call.
+    ///   - affinity: see `attempts`.
+    ///   - spared: see `attempts`.
+    ///   - isBegun: returns whether a part of the response went to the client. Then there is no deadline and no other
+    ///     attempt.
+    ///   - waited: returns the nanoseconds so far that were not spent waiting for a vendor. They do not count.
+    ///   - ask: makes one call and returns its result.
     package func first<Value: Sendable>(
         billing sheet: CallSheet,
         affinity: UInt64? = nil,

@@ -4,8 +4,8 @@ package import Limits
 package import Shared
 import Synchronization
 
-/// The most that each key of a provider is used for: calls that begin, and calls at the same time. Counted by the
-/// limiter, and so over all instances.
+/// The capacity limits of each key of a provider: calls that begin in a window, and concurrent calls. The limiter
+/// counts them over all instances.
 package final class Capacity: CallCapacity {
     private let provider: String
     private let place: Int
@@ -14,12 +14,13 @@ package final class Capacity: CallCapacity {
     private let limiter: Limiter
     private let queue: CapacityQueue
     private let queueNanoseconds: UInt64
-    /// After it a start surely does not count any more.
+    /// The nanoseconds after which a call that has begun no longer counts in the window; 0 if calls that begin are not
+    /// limited.
     private let ownNanoseconds: UInt64
     private static let choicesNanoseconds: UInt64 = 3_000_000_000
     private let isUncounted = Atomic(false)
 
-    /// Nil: the provider has no bound.
+    /// Creates the limits of a provider; nil if its settings have none.
     package init?(
         _ provider: ProviderSettings,
         at place: Int,
@@ -44,15 +45,16 @@ package final class Capacity: CallCapacity {
         return [starts, isAfterAnother ? nil : calls].compactMap { $0.map { Claim($0, identity) } }
     }
 
-    /// The part of it that is in use, as far as that is known here.
+    /// Returns the part of a key's capacity that is in use, as far as this instance knows.
     func share(of credential: Credential) -> Double { limiter.knownShare(claims(for: credential)) }
 
-    /// It has no room, as was seen just now.
+    /// Returns whether a key has no free capacity, as far as this instance knows, or a request is already waiting for
+    /// this key.
     func isKnownFull(_ credential: Credential) -> Bool {
         limiter.isKnownFull(claims(for: credential)) || queue.isAwaited(place, by: credential)
     }
 
-    /// The use of one key, over all instances. Of several limits that with the greater part in use.
+    /// The use of one key over all instances, in calls or in calls that begin per second.
     package struct Load: Sendable {
         package var used: Double
         package var most: Double
@@ -64,12 +66,13 @@ package final class Capacity: CallCapacity {
         }
     }
 
-    /// Its limit is of calls at the same time; else of calls that begin within a second.
+    /// Whether concurrent calls are limited; else only calls that begin per second are.
     package var isOfCalls: Bool { calls != nil }
 
-    /// Of each key, in their order; of a provider with two limits all by that of which more is in use.
+    /// Returns the loads of the keys, in the given order. If the provider has two limits, all loads are those of the
+    /// limit that is used more.
     package func loads(of credentials: [Credential], on loop: EventLoop) async -> [Load] {
-        // Of equal parts that of the first counts.
+        // If both limits are used equally, `max` returns the first one: concurrent calls.
         let limits = [calls, starts].compactMap(\.self)
         let claims = limits.map { limit in credentials.map { Claim(limit, identity($0)) } }
         let used = await limiter.used(claims.flatMap(\.self), on: loop)
@@ -83,13 +86,15 @@ package final class Capacity: CallCapacity {
         .upstreamKey(credential.account, of: provider, isOwn: credential.label != nil)
     }
 
-    /// The last call could not be counted, and the settings say to refuse it then.
+    /// Whether the last call could not be counted and the settings refuse calls in this case.
     var lacksStore: Bool { isUncounted.load(ordering: .relaxed) }
 
-    /// Others wait for it, and come first.
+    /// Whether requests wait for any key of the provider. They are served first.
     var isAwaited: Bool { queue.isAwaited(place) }
 
-    /// Nil: there is no room.
+    /// Acquires capacity of one key without waiting for other calls to end; nil if there is none.
+    ///
+    /// - Parameter isAfterAnother: whether the call follows one of the same request, whose concurrent slot it uses.
     func takeNow(
         for credential: Credential,
         isAfterAnother: Bool = false,
@@ -109,11 +114,14 @@ package final class Capacity: CallCapacity {
         return HeldCapacity(hold) { queue.freed(place) }
     }
 
-    /// The first of a provider's keys that has room, with it; nil: none has, or others wait for it.
+    /// Acquires capacity of the first of a provider's keys that has some. Returns nil if no key has capacity or other
+    /// requests wait for it.
     ///
     /// - Parameters:
-    ///   - fixed: the only key in question.
-    ///   - isTurn: the others that waited have been served.
+    ///   - keys: the provider's keys; nil if it has none.
+    ///   - fixed: the only key that the call can be made with; nil if `keys` chooses one.
+    ///   - tried: the labels of keys that are not tried again.
+    ///   - isTurn: whether all requests that waited before have been served, so that the queue is not checked.
     func takeNow(
         ofKeys keys: KeyRing?,
         or fixed: Credential?,
@@ -127,7 +135,7 @@ package final class Capacity: CallCapacity {
         choice.capacity = self
         let now = loop.now
         var all = fixed.map { [$0] } ?? keys.map { $0.order(at: now, besides: tried, choice) } ?? [.none]
-        // If all rest, the one that is due first.
+        // If all keys are in cooldown, the one whose cooldown ends first is tried.
         let allRest = all.isEmpty && tried.isEmpty
         if allRest, let keys { all = [keys.soonest] }
         for credential in all
@@ -142,7 +150,7 @@ package final class Capacity: CallCapacity {
         return nil
     }
 
-    /// The same; waits for the key whose turn it is, if none has room.
+    /// Acquires capacity of the first key that has some. If no key has any, waits for the key whose turn it is.
     func take(
         ofKeys keys: KeyRing?,
         or fixed: Credential?,
@@ -183,7 +191,7 @@ package final class Capacity: CallCapacity {
 }
 
 extension [Capacity.Load] {
-    /// The part of all that is in use.
+    /// The part of the capacity of all keys that is in use.
     package var share: Double {
         let most = reduce(0) { $0 + $1.most }
         return most > 0 ? reduce(0) { $0 + $1.used } / most : 0
@@ -191,10 +199,11 @@ extension [Capacity.Load] {
 }
 
 extension APIError {
-    /// The call cannot be counted, as any other limit tells it.
+    /// The error for a call that cannot be counted because memcached is unavailable. It is the same as for other
+    /// limits.
     static var uncounted: APIError { Decision(.storeDown).error ?? .capacityReached }
 
-    /// The providers have no room for a call now.
+    /// The error for a call for which no provider has capacity now.
     static var capacityReached: APIError {
         var error = APIError(
             429,

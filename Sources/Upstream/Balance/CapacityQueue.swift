@@ -3,24 +3,25 @@ import Engine
 import Limits
 import Synchronization
 
-/// The calls that wait for capacity, of all loops: of two that wait for the same provider, the one that came first is
-/// served first. A request that has a place waits for its own key only, and comes before all others for that.
+/// The queue of calls of all loops that wait for capacity. Calls that wait for the same provider are served in the
+/// order in which they came. A request that already has a slot waits for its own key only and is served before all
+/// others.
 package final class CapacityQueue: Sendable {
     private let tickets = Lock<[Ticket]>([])
     private let count = Atomic(0)
 
     private static let most = 1_000
-    /// Within it, capacity is seen that other instances freed.
+    /// The longest time between two looks for free capacity. Capacity that other instances free is only found this way.
     private static let lookNanoseconds: UInt64 = 100_000_000
 
     package init() {}
 
     package var waiting: Int { count.load(ordering: .relaxed) }
 
-    /// Somebody waits for whichever key of the provider.
+    /// Returns whether a call waits for any key of the provider.
     func isAwaited(_ provider: Int) -> Bool { isAwaited(provider, nil) }
 
-    /// A request that has a place waits for this key of it.
+    /// Returns whether a request that already has a slot waits for this key of the provider.
     func isAwaited(_ provider: Int, by credential: Credential) -> Bool {
         waiting > 0 && isAwaited(provider, credential.account)
     }
@@ -30,12 +31,12 @@ package final class CapacityQueue: Sendable {
         return tickets.withLock { $0.contains { $0.account == account && $0.providers.contains(provider) } }
     }
 
-    /// Waits until `take` has something, which is asked only when it is this call's turn; nil: the time is up, too many
-    /// wait, or nobody waits for the call any more.
+    /// Waits until `take` returns a value. `take` is called only when it is this call's turn. Returns nil if the time
+    /// is up, too many calls wait, or the task is cancelled.
     ///
     /// - Parameters:
-    ///   - providers: whose capacity would serve.
-    ///   - credential: the only key that serves, of a request that has a place already; nil: it has none.
+    ///   - providers: the providers whose capacity the call can use.
+    ///   - credential: the only key that a request with a slot can use; nil if the request has no slot yet.
     func wait<Value>(
         for providers: Set<Int>,
         with credential: Credential? = nil,
@@ -73,7 +74,7 @@ package final class CapacityQueue: Sendable {
         for ticket in next { ticket.call() }
     }
 
-    /// Capacity of the provider is free.
+    /// Wakes the calls that are first in the queue for a provider, after some of its capacity became free.
     func freed(_ provider: Int) {
         guard waiting > 0 else { return }
         for ticket in tickets.withLock({ Self.first(in: $0, of: [provider]) }) { ticket.call() }
@@ -83,7 +84,7 @@ package final class CapacityQueue: Sendable {
         tickets.withLock { tickets in
             for other in tickets {
                 if other === ticket { return true }
-                // The others see for themselves that a key is awaited.
+                // A call without a slot is not stopped by one that waits for a single key: `take` checks this itself.
                 guard other.account == ticket.account else { continue }
                 if !other.providers.isDisjoint(with: ticket.providers) { return false }
             }
@@ -91,7 +92,8 @@ package final class CapacityQueue: Sendable {
         }
     }
 
-    /// Of each of the providers, whoever has waited longest, and those that wait for one key.
+    /// Returns the calls to wake: for each provider the one that has waited longest, and before it those that wait for
+    /// a single key.
     private static func first(in tickets: [Ticket], of providers: Set<Int>) -> [Ticket] {
         var open = providers
         var first: [Ticket] = []
@@ -105,14 +107,14 @@ package final class CapacityQueue: Sendable {
     }
 }
 
-/// One call that waits.
+/// One call that waits in the queue.
 ///
-/// `@unchecked`: but for `call`, used on its loop only.
+/// `@unchecked`: except for `call`, used on its loop only.
 private final class Ticket: TimerTarget, @unchecked Sendable {
     let providers: Set<Int>
-    /// Of the only key that serves; nil: any of its providers' may.
+    /// The account of the only key that the call can use; nil if any key of its providers will do.
     let account: Digest?
-    /// It is to look again.
+    /// Whether capacity may have become free since the last look.
     var isCalled = false
     private let loop: EventLoop
     private let waiter = Waiter()
@@ -131,7 +133,7 @@ private final class Ticket: TimerTarget, @unchecked Sendable {
         loop.remove(timer)
     }
 
-    /// On any thread.
+    /// Wakes the waiting call. Any thread may call it.
     func call() { loop.call { self.timerFired() } }
 
     func timerFired() {

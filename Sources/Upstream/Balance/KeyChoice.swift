@@ -2,13 +2,13 @@ import Calls
 import Engine
 import Glibc
 
-/// The way in which one of several keys, and of their providers, is chosen for a call.
+/// The rule by which a key, or a provider with its keys, is chosen for a call.
 struct KeyChoice {
-    /// The lowest is taken first.
+    /// The rank of a key or provider; the lowest is chosen.
     struct Rank: Comparable {
-        /// The part of the capacity that is in use, by weight; of calls that keep to one key, how far the key is from it.
+        /// The used part of the capacity, divided by the weight; with affinity, the distance of the key from the value.
         let load: Double
-        /// The share of all calls after one more.
+        /// The calls that the key will have been chosen for after one more, divided by its weight.
         let turn: Double
 
         static func < (one: Rank, other: Rank) -> Bool { (one.load, one.turn) < (other.load, other.turn) }
@@ -16,13 +16,13 @@ struct KeyChoice {
         func over(_ weight: Double) -> Rank { Rank(load: load / weight, turn: turn / weight) }
     }
 
-    /// Nil: there is no bound.
+    /// The capacity limits of the provider's keys; nil if there are none.
     var capacity: Capacity?
-    /// Calls of one value keep to one key; nil: there is no such value.
+    /// The hash of a value whose calls keep to one key; nil if there is no such value.
     var affinity: UInt64?
     var provider = ""
 
-    /// Nothing but turns tells keys apart.
+    /// Whether keys are chosen by turns only: there is neither an affinity value nor a capacity limit.
     var isByTurn: Bool { affinity == nil && capacity == nil }
 
     func rank(_ credential: Credential, _ weight: Double, _ turn: Double) -> Rank {
@@ -33,17 +33,18 @@ struct KeyChoice {
         return Rank(load: (capacity?.share(of: credential) ?? 0) / weight, turn: turn)
     }
 
-    /// Rendezvous hashing with weights: among several keys each has the lowest distance, divided by its weight, for as
-    /// many values as its weight says. The same on all instances.
+    /// Returns the distance of a key from a value: rendezvous hashing with weights. Each key has the lowest distance,
+    /// divided by its weight, for a share of values that is proportional to the weight. All instances compute the same
+    /// distances.
     private func distance(_ affinity: UInt64, _ credential: Credential) -> Double {
         let (first, second, _, _) = Digest(of: "\(provider)\n\(credential.key)").words
         let mixed = Self.mixed(affinity ^ first) ^ second
-        // 53 bits of it as a number above 0 and below 1.
+        // The upper 53 bits as a number above 0 and below 1.
         let unit = (Double(Self.mixed(mixed) >> 11) + 0.5) / 9_007_199_254_740_992
         return -log(unit)
     }
 
-    /// The last step of SplitMix64.
+    /// Returns the value after the last step of SplitMix64.
     private static func mixed(_ value: UInt64) -> UInt64 {
         var value = value &+ 0x9e37_79b9_7f4a_7c15
         value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9

@@ -2,16 +2,16 @@ package import Calls
 package import Engine
 import Synchronization
 
-/// A provider's own keys, taken in turn by all loops: each as often as its weight says, and as evenly as can be. A key
-/// that failed rests; after that one call tries it, and the others wait for the outcome.
+/// A provider's own keys, which all loops use in turn, in proportion to their weights and as evenly as possible. A key
+/// that failed is in cooldown. After the cooldown one call tries the key, and others wait for the outcome.
 package final class KeyRing: KeyRests {
     private struct Place {
         let weight: Double
-        /// The calls that it was chosen for, or would have been had it not been left out.
+        /// The calls that the key was chosen for, including those that it missed while it was left out.
         var chosen = 0.0
         var rest: RestingKey?
 
-        /// Its share of all calls would be this much after one more.
+        /// The calls that the key will have been chosen for after one more, divided by its weight.
         var nextTurn: Double { (chosen + 1) / weight }
 
         func isAvailable(at now: LoopTime) -> Bool { rest.map { $0.mayBeTried(at: now) } ?? true }
@@ -19,17 +19,17 @@ package final class KeyRing: KeyRests {
 
     private let credentials: [Credential]
     private let places: Lock<[Place]>
-    /// Some key rests, or did until it was tried.
+    /// Whether some key is in cooldown, or has not been tried successfully since its cooldown.
     private let rests = Atomic<Bool>(false)
     let restCount: RestCount
-    /// The least `nextTurn` of all keys, as the bits of a number.
+    /// The lowest `nextTurn` of all keys, as the bit pattern of a `Double`.
     private let leastTurn: Atomic<UInt64>
 
     /// - Parameters:
-    ///   - keys: at least one.
-    ///   - weights: above 0, one for each key.
-    ///   - restCount: is told when this ring begins or ends to have keys that rest.
-    ///   - old: a ring that this one replaces: keys of both rest on.
+    ///   - keys: the provider's keys, at least one.
+    ///   - weights: one weight above 0 for each key.
+    ///   - restCount: counts this ring while it has keys in cooldown.
+    ///   - old: the ring that this one replaces; keys in both rings stay in cooldown.
     package init(
         _ keys: [String],
         weights: [Double],
@@ -47,7 +47,8 @@ package final class KeyRing: KeyRests {
         restCount.add(1)
     }
 
-    /// Whoever tries the key does not tell the outcome to the ring that goes on.
+    /// Returns the cooldown of a key for a ring that replaces this one. A running trial is ended, because its outcome
+    /// is reported to this ring.
     private func rest(ofKey key: String) -> RestingKey? {
         guard let index = credentials.firstIndex(where: { $0.key == key }) else { return nil }
         var rest = places.withLock { $0[index].rest }
@@ -59,27 +60,27 @@ package final class KeyRing: KeyRests {
 
     private static func leastTurn(of places: [Place]) -> Double { places.reduce(.infinity) { min($0, $1.nextTurn) } }
 
-    /// All of them, with their weights, in the order of the settings.
+    /// The keys with their weights, in the order of the settings.
     package var all: [(credential: Credential, weight: Double)] {
         zip(credentials, places.withLock { $0.map(\.weight) }).map { ($0, $1) }
     }
 
     package var isSingle: Bool { credentials.count == 1 }
 
-    /// The one of that account; nil: it is not among these.
+    /// Returns the key of an account; nil if the ring does not contain it.
     func credential(ofAccount account: UInt64) -> Credential? {
         credentials.first { $0.accountNumber == account }
     }
 
-    /// False: all keys rest.
+    /// Returns whether some key is not in cooldown.
     func isAvailable(at now: LoopTime) -> Bool {
         guard hasRests else { return true }
         return places.withLock { places in places.contains { $0.isAvailable(at: now) } }
     }
 
-    /// Takes the turn of a key. If all rest, the one that is due first.
+    /// Takes the next key. If all keys are in cooldown, takes the one whose cooldown ends first.
     func next(at now: LoopTime) -> Credential {
-        // There is nothing to choose.
+        // A single key without a cooldown needs no choice.
         if credentials.count == 1, !hasRests { return credentials[0] }
         if let available = next(at: now, besides: []) { return available }
         let first = placeOfSoonest
@@ -87,7 +88,7 @@ package final class KeyRing: KeyRests {
         return credentials[first]
     }
 
-    /// Takes the turn of a key that does not rest and is not in `tried`; nil: there is none.
+    /// Takes the next key that is neither in cooldown nor in `tried`; nil if there is none.
     func next(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> Credential? {
         places.withLock { places in
             var best: (place: Int, rank: KeyChoice.Rank)?
@@ -101,12 +102,12 @@ package final class KeyRing: KeyRests {
         }
     }
 
-    /// The keys that do not rest and are not in `tried`, the one whose turn it is first.
+    /// Returns the keys that are neither in cooldown nor in `tried`, best first. No turn is taken.
     func order(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> [Credential] {
         ranked(at: now, besides: tried, choice).map { credentials[$0.place] }
     }
 
-    /// Of the one whose turn it is; nil: all rest.
+    /// Returns the rank of the best key; nil if all keys are in cooldown. No turn is taken.
     func best(at now: LoopTime, _ choice: KeyChoice) -> KeyChoice.Rank? {
         if !hasRests, choice.isByTurn {
             return KeyChoice.Rank(load: 0, turn: Double(bitPattern: leastTurn.load(ordering: .relaxed)))
@@ -127,7 +128,8 @@ package final class KeyRing: KeyRests {
         return all.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }
     }
 
-    /// False: the key has rested, and another call is its trial. Else this one is, if it has rested.
+    /// Returns whether a call may use the key. If the key's cooldown has ended, the call is its trial; false while
+    /// another call is the trial.
     func begins(_ credential: Credential, at now: LoopTime) -> Bool {
         guard hasRests, let index = index(of: credential) else { return true }
         return places.withLock { places in
@@ -137,13 +139,13 @@ package final class KeyRing: KeyRests {
         }
     }
 
-    /// There was no room for a call that had begun.
+    /// Ends the trial of a key whose call was not made, because there was no capacity.
     func gaveUp(_ credential: Credential) {
         guard hasRests else { return }
         change(credential) { $0?.endTrial() }
     }
 
-    /// The key is used.
+    /// Takes the turn of this key.
     func took(_ credential: Credential, at now: LoopTime) {
         guard let index = index(of: credential) else { return }
         places.withLock { take(index, of: &$0, at: now) }
@@ -155,7 +157,7 @@ package final class KeyRing: KeyRests {
         let turn = places[index].nextTurn
         places[index].chosen += 1
         places[index].rest?.tryOnce(at: now)
-        // Whoever is left out now does not make up for it later.
+        // A key that is in cooldown now must not get extra turns for this time later.
         for other in places.indices where other != index && !places[other].isAvailable(at: now) {
             places[other].chosen = max(places[other].chosen, turn * places[other].weight)
         }
@@ -167,7 +169,7 @@ package final class KeyRing: KeyRests {
         return credentials[index].label.map(tried.contains) ?? false
     }
 
-    /// Of keys that all rest, the one that is due first.
+    /// The key whose cooldown ends first, for the case that all keys are in cooldown.
     var soonest: Credential { credentials[placeOfSoonest] }
 
     private var placeOfSoonest: Int {
@@ -175,14 +177,14 @@ package final class KeyRing: KeyRests {
         return ends.indices.min { ends[$0] < ends[$1] } ?? 0
     }
 
-    /// The names of the keys that rest.
+    /// Returns the names of the keys in cooldown.
     func resting(at now: LoopTime) -> [String] {
         guard hasRests else { return [] }
         let rests = places.withLock { places in places.map { $0.rest.map { now < $0.endsAt } ?? false } }
         return zip(credentials, rests).compactMap { $1 ? $0.label : nil }
     }
 
-    /// All keys with their weights, and the end of a cooldown where there is one.
+    /// Returns all keys with their weights and the end of their cooldown; nil as the end if there is none.
     func states(at now: LoopTime) -> [(credential: Credential, weight: Double, restsUntil: LoopTime?)] {
         let places = places.withLock { $0 }
         return zip(credentials, places).map { credential, place in
@@ -230,7 +232,7 @@ package final class KeyRing: KeyRests {
     }
 }
 
-/// The number of rings that have keys which rest: one look in place of one at each of them.
+/// The number of key rings that have keys in cooldown. It answers for all rings in one read.
 package final class RestCount: Sendable {
     private let count = Atomic(0)
 

@@ -3,21 +3,21 @@ import Engine
 import Limits
 import Shared
 
-/// The candidates of one request that may still be asked, and the choice among them.
+/// The candidates that one request may still call, and the choice among them.
 struct OpenCandidates {
     let order: Candidates.Order
     let affinity: UInt64?
     private let list: CandidateList
     private let balance: Balance?
     private let caller: Identity?
-    /// The places of those that have not failed, in the order of their priorities.
+    /// The positions of candidates that may still be chosen, in the order of their priorities.
     private var left: [Int]
-    /// Those that had no room.
+    /// The positions of candidates that had no capacity.
     private(set) var full: [Int] = []
-    /// The priority whose turn was taken first, and the others.
+    /// The priority in which a turn was taken first; nil if none was. `turnedLater` contains the other priorities.
     private var turned: Int?
     private var turnedLater: [Int] = []
-    /// Of one that was not asked yet: the turn, or rank, that it was chosen by.
+    /// The turn or rank by which the current candidate was chosen, for giving it back; nil once the candidate is called.
     private var reason: Reason?
 
     init(
@@ -37,13 +37,13 @@ struct OpenCandidates {
 
     mutating func leaveOut(_ places: Set<Int>) { left.removeAll(where: places.contains) }
 
-    /// It was chosen, and had no room.
+    /// Sets a chosen candidate aside because it had no capacity.
     mutating func setAside(_ place: Int) { full.append(place) }
 
-    /// The one that was chosen is asked, and so has had its turn.
+    /// Marks the turn of the chosen candidate as used, because the candidate is called.
     mutating func spendTurn() { reason = nil }
 
-    /// It is not asked again. If it was not asked at all, it keeps its turn.
+    /// Removes a candidate from the choice. If it was not called, its turn is given back.
     mutating func giveUp(_ place: Int) {
         giveTurnBack(of: place)
         left.removeAll { $0 == place }
@@ -51,13 +51,13 @@ struct OpenCandidates {
 
     var sortedFull: [Int] { full.sorted { (priority($0), $0) < (priority($1), $1) } }
 
-    /// One of those without room has some.
+    /// Moves a candidate from `full` back into the choice, since it has capacity now.
     mutating func takeBack(_ place: Int) {
         full.removeAll { $0 == place }
         left.insert(place, at: left.firstIndex { (priority(place), place) < (priority($0), $0) } ?? left.endIndex)
     }
 
-    /// Of one without room nothing could be counted.
+    /// Whether a candidate counts as full only because its capacity could not be read from the store.
     var lacksStore: Bool { full.contains { list.all[$0].capacity?.lacksStore ?? false } }
 
     var shortage: APIError { lacksStore ? .uncounted : .capacityReached }
@@ -70,8 +70,8 @@ struct OpenCandidates {
         )
     }
 
-    /// One that neither rests nor is broken, of the lowest priority that has one: at first the one whose turn it is,
-    /// then in order. If there is none, any.
+    /// Chooses a healthy candidate of the lowest priority that has one: the first time by turn or rank, then in order.
+    /// Without a healthy candidate the first one is chosen. Returns its position; nil if none is left.
     mutating func chosen() -> Int? {
         if list.areBounded { setFullAside() }
         let areSound = list.haveNoRests && !(balance?.hasFailures ?? false)
@@ -94,7 +94,7 @@ struct OpenCandidates {
         return taken(among: group.map { list.members[$0] }, priority, balance)
     }
 
-    /// The first turn, among all of them; nil: it takes more to choose.
+    /// Takes the first turn among all candidates, in the simple case; nil if the general way is needed.
     private mutating func turnOfAll() -> Int? {
         guard turned == nil, left.count == list.places.count, list.areEqual, order == .balanced, affinity == nil,
             let balance, balance.rules.order != .leastLoad
@@ -115,7 +115,7 @@ struct OpenCandidates {
         return turn.place
     }
 
-    /// The candidate is not asked, so the request takes a turn of the others, if any.
+    /// Gives the turn of a candidate back that was chosen and not called.
     private mutating func giveTurnBack(of place: Int) {
         guard let reason = reason.take(), let balance else { return }
         let priority = list.priorities[place]
@@ -134,9 +134,9 @@ struct OpenCandidates {
         }
     }
 
-    /// By load, or the one that the call keeps to.
+    /// Returns the position of the candidate with the lowest rank, by load or affinity.
     ///
-    /// - Parameter places: at least one.
+    /// - Parameter places: the positions to choose from, at least one.
     private mutating func best(of places: ArraySlice<Int>, _ balance: Balance) -> Int {
         let now = list.all[0].loop.now
         var best = places[places.startIndex]
@@ -173,7 +173,8 @@ struct OpenCandidates {
 
     func breakerKey(_ place: Int) -> Balance.BreakerKey { list.all[place].breakerKey }
 
-    /// Those that had no room are looked at again: meanwhile they may have some, or the call waits for it.
+    /// Returns whether other candidates are left. Makes full ones available again, as they may have capacity now or the
+    /// call may wait for them.
     mutating func othersAreLeft() -> Bool {
         if !full.isEmpty {
             left = (left + full).sorted { (priority($0), $0) < (priority($1), $1) }

@@ -1,11 +1,11 @@
 import Engine
 package import Shared
 
-/// The providers' keys that rest, and the calls that wait for capacity, for metrics.
+/// The metrics of provider keys in cooldown and of calls that wait for capacity.
 package final class ProviderFigures: MetricsSource {
     private struct Known: Sendable {
         var rings: [(provider: String, ring: KeyRing)] = []
-        /// Of now, and those of settings before in which calls still wait.
+        /// The present queue, and queues of earlier settings in which calls still wait.
         var queues: [CapacityQueue] = []
     }
 
@@ -13,7 +13,7 @@ package final class ProviderFigures: MetricsSource {
 
     package init() {}
 
-    /// The providers of now.
+    /// Replaces the providers that are measured, after the settings were read.
     package func use(_ providers: [ProviderSettings], _ rings: [KeyRing?], _ queue: CapacityQueue) {
         let named = zip(providers, rings).compactMap { provider, ring in ring.map { (provider.name, $0) } }
         known.withLock { known in

@@ -2,15 +2,16 @@ package import Calls
 import Engine
 package import Shared
 
-/// The provider that keeps a caller's new files, and the call that hands one over.
+/// The provider that stores a caller's new file or has stored one, with the call that reads or writes it.
 package struct FileKeeper: Sendable {
     package let provider: any FileProvider
     package let call: VendorCall
-    /// The name of the model that it is for; empty: it is for no model.
+    /// The name of the model that the file is for; empty if it is for no model.
     package let model: String
-    /// Nil: the call's sheet has it, or the provider has no bound.
+    /// The capacity of a call about a file without a model; nil if the provider has no limit or `call.sheet` holds the
+    /// capacity.
     private let held: HeldCapacity?
-    /// Nil: the file is for no model.
+    /// The attempt by which the file's model was chosen; nil if the file is for no model.
     private let attempt: SingleAttempt?
 
     package init(_ provider: any FileProvider, _ attempt: SingleAttempt) {
@@ -30,21 +31,21 @@ package struct FileKeeper: Sendable {
         if let held { call.sheet.hold(held) }
     }
 
-    /// The call has ended, before its request does.
+    /// Frees the capacity when the call has ended, before its request ends.
     package func freeCapacity() { held?.end() }
 
-    /// The vendor has not answered.
+    /// Records that the vendor's call failed.
     ///
-    /// - Returns: the failure, which tells the key.
+    /// - Returns: the failure, with the credential of its call.
     package func failure(_ error: UpstreamError) -> UpstreamError { attempt?.failure(error) ?? call.failure(error) }
 
-    /// As ids of files have it.
+    /// The number of the key's account, as it is part of file ids.
     package var account: UInt64 { call.credential.accountNumber }
 }
 
-/// A provider that takes files.
+/// A provider that can store files, before one of its keys is chosen.
 package struct FileCandidate: Sendable {
-    /// The provider's.
+    /// The provider's name.
     package let name: String
     package let provider: any FileProvider
     fileprivate let keys: KeyRing?
@@ -52,10 +53,11 @@ package struct FileCandidate: Sendable {
     fileprivate let capacity: Capacity?
     fileprivate let loop: EventLoop
 
-    /// Whether another key of the provider could take a file that the first one was refused for.
+    /// Whether another key of the provider could store a file that was refused with the first one.
     package var hasMoreKeys: Bool { fixed == nil && keys.map { !$0.isSingle } ?? false }
 
-    /// Takes the turn of a key that was not tried, with capacity if the provider has a bound. Returns nil if there is none.
+    /// Takes the next key that was not tried, with its capacity if the provider has a limit. Returns nil if there is
+    /// none.
     package func nextKeeper(besides tried: Set<String>, billing sheet: CallSheet) async -> FileKeeper? {
         guard let keys else { return nil }
         let found: (Credential, HeldCapacity?)?
@@ -67,7 +69,7 @@ package struct FileCandidate: Sendable {
         return found.map { keeper(with: $0, $1, billing: sheet) }
     }
 
-    /// Takes the turn of a key, and capacity if the provider has a bound.
+    /// Takes the next key, waiting for its capacity if the provider has a limit.
     package func keeper(billing sheet: CallSheet) async throws(UpstreamError) -> FileKeeper {
         sheet.server = CallSheet.Server(name)
         guard let capacity else {
@@ -89,8 +91,9 @@ package struct FileCandidate: Sendable {
 }
 
 extension Registry {
-    /// The first provider that takes files and that the caller may use, with their own key if they brought one; one that
-    /// also takes the attachments of chats goes first. Nil: there is no such provider.
+    /// Returns the first provider that stores files and that the caller may use, preferably one that also takes the
+    /// attachments of chats; nil if there is none. A caller with their own vendor key gets a provider that forwards
+    /// such keys.
     package func fileCandidate(for caller: Caller) -> FileCandidate? {
         var other: FileCandidate?
         for (index, entry) in entries.enumerated() where entry.isPassthrough == (caller.kind == .passThrough) {
@@ -109,8 +112,8 @@ extension Registry {
         return other
     }
 
-    /// The provider that keeps a file, with the key that it was uploaded with if it asks for one, and its capacity; nil: it,
-    /// or the key, is there no more, or not open to the caller.
+    /// Returns the provider of a stored file, with the key of its upload and capacity. No key is used if the provider
+    /// needs none. Returns nil if the provider or the key is no longer configured, or the caller may not use it.
     package func fileKeeper(
         of file: StoredFile,
         for caller: Caller,
@@ -142,11 +145,11 @@ extension Registry {
 }
 
 extension StoredFile {
-    /// The key that it was uploaded with; nil: that is not among these.
+    /// Returns the key that the file was uploaded with; nil if that key is not available.
     ///
     /// - Parameters:
-    ///   - fixed: the only one in question.
-    ///   - keys: nil: the provider asks for none.
+    ///   - fixed: the caller's own key; nil if the relay's keys are used.
+    ///   - keys: the relay's keys; nil if the provider needs none.
     func credential(_ fixed: Credential?, _ keys: KeyRing?) -> Credential? {
         if fixed == nil, let keys { return keys.credential(ofAccount: account) }
         let only = fixed ?? Credential.none

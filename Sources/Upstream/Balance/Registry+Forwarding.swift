@@ -2,10 +2,10 @@ import Calls
 package import Shared
 
 extension Registry {
-    /// The candidates for a call that some of them take as it came, others by one of their model's `features`; nil: nobody
-    /// takes it as it came.
+    /// Returns the candidates for a request that is forwarded unchanged where possible. Providers that cannot forward
+    /// it are included if their model has one of `features`. Returns nil if no provider can forward it.
     ///
-    /// - Parameter substituting: the fallback serves a name that no provider has.
+    /// - Parameter substituting: whether the fallback model serves a name that no provider has.
     package func forwarding(
         _ name: String,
         for caller: Caller,
@@ -15,7 +15,7 @@ extension Registry {
         let served = offers.replacement(of: name) ?? name
         let known = offers[served]
         var all = usable(known, as: served, asked: name, caller, features)
-        // The right to the name that was asked is what counts.
+        // The caller needs the permission for the requested name, not for the fallback's.
         if !known.contains(where: { mayUse($0, name, caller) }) {
             if offers.panels[served] == nil, offers.mayBeListed(name, for: caller) { throw .listAwaited }
             guard substituting else { return nil }
@@ -25,7 +25,7 @@ extension Registry {
         return Candidates(CandidateList(all), balance, for: caller)
     }
 
-    /// Some provider has a model for the name, which the caller may use.
+    /// Returns whether some provider has a model of this name that the caller may use.
     package func knows(_ name: String, for caller: Caller) -> Bool {
         offers[offers.replacement(of: name) ?? name].contains { mayUse($0, name, caller) }
     }

@@ -1,9 +1,10 @@
 package import Calls
 package import Shared
 
-/// Calls that name no model: each provider serves them by one of its own.
+/// Calls without a model name: each provider serves them with one of its own models.
 extension Registry {
-    /// One candidate of each provider that serves such calls: by priority, then the cheapest first; nil: there is none.
+    /// Returns one candidate of each provider that serves calls without a model name, by priority, then by price; nil
+    /// if there is none.
     package func generators(for caller: Caller) -> Candidates? {
         let all = generated(for: caller) { $0.generates }
         let costs = all.map { ($0.price?.promptParts ?? 0) + ($0.price?.completionParts ?? 0) }
@@ -13,7 +14,8 @@ extension Registry {
         return candidates(order.map { all[$0] }, .listed, caller)
     }
 
-    /// One candidate of each provider whose keys have a bound: the one with the most room first; nil: there is none.
+    /// Returns one candidate of each provider with a capacity limit, to be tried in the order of free capacity; nil if
+    /// there is none.
     package func bounded(for caller: Caller, taking call: borrowing ChatCall) -> Candidates? {
         let needs = call.needs
         let all = generated(for: caller) { $0.capacity != nil && $0.takes(needs) }
@@ -37,7 +39,7 @@ extension Registry {
 }
 
 extension Registry.Entry {
-    /// False: settings keep calls with tools from it.
+    /// Returns whether the settings allow calls with these needs: false for calls with tools if tools are excluded.
     fileprivate func takes(_ needs: Abilities) -> Bool {
         !spared.contains(.tools) || needs.isDisjoint(with: [.tools, .functions, .customTools])
     }

@@ -2,28 +2,29 @@ package import Calls
 package import Engine
 package import Shared
 
-/// The models, or the panel, that serve a chat. A panel is large, and would take its room in each frame.
+/// The candidates, or the panel, for a chat. The panel is `indirect` because it is large and would take its size in
+/// each frame.
 package enum ChatTarget: Sendable {
     case candidates(Candidates)
     indirect case panel(Panel)
 }
 
-/// The providers and the models that they serve. One a loop, as providers are.
+/// The providers and the models that they serve. Each event loop has its own registry.
 ///
 /// `@unchecked`: used on its loop only.
 package final class Registry: @unchecked Sendable {
     package struct Entry: Sendable {
         package let provider: any ChatVendor
-        /// Nil: callers' own keys are passed on, or none is needed.
+        /// The relay's keys for the provider; nil if callers' keys are forwarded or the provider needs none.
         package let keys: KeyRing?
         package let isPassthrough: Bool
-        /// It takes credits for its calls.
+        /// Whether the provider charges credits for its calls.
         package let takesCredits: Bool
-        /// Nil: it has no bound.
+        /// The capacity limits of the provider's keys; nil if there are none.
         package let capacity: Capacity?
-        /// It serves calls that name no model.
+        /// Whether the provider serves calls that name no model.
         let generates: Bool
-        /// Calls that need one of these are not put to it.
+        /// The traits of chats that the settings exclude from the provider.
         let spared: Candidate.Traits
 
         package init(
@@ -46,23 +47,24 @@ package final class Registry: @unchecked Sendable {
     }
 
     package let entries: [Entry]
-    /// Some vendor takes calls as they came, in OpenAI's form.
+    /// Whether some vendor can receive OpenAI chat requests unchanged.
     package let speaksChat: Bool
-    /// Some vendor takes calls of other endpoints as they came.
+    /// Whether some vendor can receive requests of other endpoints unchanged.
     package let forwards: Bool
     let loop: EventLoop
     package let offers: Offers
-    /// Another name may serve a call than the one that was asked for.
+    /// Whether a call may be served under another name than the requested one: there is a fallback or a replacement.
     package let haveSubstitutes: Bool
-    /// Of all panels.
+    /// The progress lines of all panels.
     package let marks: PanelMarks
     let balance: Balance
-    /// Whether all who serve the model of that name take chats as they came, in OpenAI's form. May be asked on any thread.
+    /// Whether all providers of the model with a given name can receive OpenAI chat requests unchanged. Any thread may
+    /// call it.
     package let isPassedOn: @Sendable (String) -> Bool
-    /// By places of names among the offers; nil: nobody has asked for it.
+    /// The lists of candidates by the position of their name among the offers; nil for a list that was not needed yet.
     private var lists: [CandidateList?]
 
-    /// - Parameter entries: as many as there are providers in the settings, in their order.
+    /// - Parameter entries: one for each provider in the settings, in their order.
     package init(_ entries: [Entry], _ offers: Offers, _ balance: Balance, on loop: EventLoop) {
         self.loop = loop
         self.entries = entries
@@ -80,11 +82,13 @@ package final class Registry: @unchecked Sendable {
         lists = Array(repeating: nil, count: offers.all.count)
     }
 
-    /// The same vendors with other models.
+    /// Returns a registry of the same providers with other models.
     package func offering(_ offers: Offers) -> Registry { Registry(entries, offers, balance, on: loop) }
 
-    /// The candidates for a chat with the model that a caller named, which may make images or speak; or a panel of that
-    /// name. A model of another kind, or one that the caller may not use, is unknown to them.
+    /// Returns the candidates for a chat with a model, or the panel of that name. The models may also make images or
+    /// speech.
+    ///
+    /// - Throws: an error as for an unknown model if the model is of another kind or the caller may not use it.
     package func target(_ name: String, for caller: Caller) throws(APIError) -> ChatTarget {
         if let list = list(name, for: caller, able: .chatting) {
             return .candidates(Candidates(list, balance, for: caller))
@@ -95,7 +99,8 @@ package final class Registry: @unchecked Sendable {
         }
     }
 
-    /// The same, of a name that a panel asks, which its caller may use by the right to the panel.
+    /// Returns the candidates or the panel for a member of a panel, which the caller may use by the permission for the
+    /// panel.
     package func target(ofMember name: String, for caller: Caller) throws(APIError) -> ChatTarget {
         switch offers.member(name) {
         case nil: throw offers.isAwaitingList ? .listAwaited : .modelNotFound(name)
@@ -109,7 +114,7 @@ package final class Registry: @unchecked Sendable {
         }
     }
 
-    /// The candidates for a chat; of a panel those for its summary.
+    /// Returns the candidates for a chat; for the name of a panel, those for its summary.
     package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidates {
         var target = try target(name, for: caller)
         var caller = caller
@@ -121,7 +126,7 @@ package final class Registry: @unchecked Sendable {
         return candidates
     }
 
-    /// The candidates for the model that a caller named in a call that needs one of `features`.
+    /// Returns the candidates for a call of the named model, which must have one of `features`.
     package func candidates(
         _ name: String,
         for caller: Caller,
@@ -131,7 +136,8 @@ package final class Registry: @unchecked Sendable {
         return candidates(try find(name, caller, features), name, caller, features)
     }
 
-    /// All that have the name, if each of them may serve the call; nil: they are to be looked at one by one.
+    /// Returns the cached list of all candidates of a name; nil if not every one of them may serve the call, so that
+    /// each must be checked.
     private func list(_ name: String, for caller: Caller, able features: Model.Features) -> CandidateList? {
         let served = offers.replacement(of: name) ?? name
         guard let list = list(of: served, asked: name, for: caller), !list.features.isDisjoint(with: features),
@@ -140,7 +146,8 @@ package final class Registry: @unchecked Sendable {
         return list.passOnKeys == true ? list.withCallers(caller.passedKey) : list
     }
 
-    /// All that serve a name, if the caller may use each of them by the name that was asked.
+    /// Returns the cached list of all candidates of a name; nil if the caller may not use each of them under the
+    /// requested name.
     private func list(of served: String, asked name: String, for caller: Caller) -> CandidateList? {
         guard let place = offers.place(of: served) else { return nil }
         let list = lists[place] ?? madeList(place)
@@ -176,8 +183,8 @@ package final class Registry: @unchecked Sendable {
         return Candidates(CandidateList(all), balance, for: caller)
     }
 
-    /// The first candidate for the model that a caller named in a call that needs one of `features`; one whose keys
-    /// all rest is passed over.
+    /// Returns the first healthy candidate for a call of the named model, which must have one of `features`; if none is
+    /// healthy, the first one.
     package func candidate(
         _ name: String,
         for caller: Caller,
@@ -186,7 +193,8 @@ package final class Registry: @unchecked Sendable {
         try candidates(name, for: caller, able: features).firstSound
     }
 
-    /// The only candidate for a file whose model is not known yet: the first that serves one of `features`.
+    /// Returns the only candidate for a file whose model is not known yet: the first one with one of `features`; nil if
+    /// there is none.
     package func uploader(for caller: Caller, able features: Model.Features) -> Candidates? {
         for name in offers.names + offers.replacedNames {
             guard let candidate = try? candidate(name, for: caller, able: features) else { continue }
@@ -195,7 +203,8 @@ package final class Registry: @unchecked Sendable {
         return nil
     }
 
-    /// The candidate for the model with a file that `uploader` has, which was uploaded with the key of that call.
+    /// Returns the candidate of the named model at the provider that `uploader` uploaded a file to, bound to the key of
+    /// that call.
     package func candidate(
         _ name: String,
         for caller: Caller,
@@ -210,7 +219,7 @@ package final class Registry: @unchecked Sendable {
         throw .value("model", "put `model` before `file` in the form: not every provider has this model")
     }
 
-    /// An offer, and all others of its name.
+    /// An offer and its position among all offers of its name.
     struct Found {
         let name: String
         let offers: [Offers.Offer]
@@ -224,14 +233,14 @@ package final class Registry: @unchecked Sendable {
         indirect case panel(Panel)
     }
 
-    /// The first that serves the model.
-    ///
-    /// The error for a name that the caller sees no model of.
+    /// Returns the error for a name under which the caller may use no model.
     package func missing(_ name: String, for caller: Caller) -> APIError {
         offers.mayBeListed(name, for: caller) ? .listAwaited : offers.notFound(name, for: caller)
     }
 
-    /// - Parameter provider: nil: any.
+    /// Returns the first offer of the model that the caller may use and that has one of `features`.
+    ///
+    /// - Parameter provider: the only provider to consider; nil if any will do.
     private func find(
         _ name: String,
         _ caller: Caller,
@@ -267,10 +276,10 @@ package final class Registry: @unchecked Sendable {
         {
             throw .value("model", "\(Offers.online) asks for a search of the web, which this model does not have")
         }
-        // No provider has the name of a panel, so calls of models do not look for one.
+        // The name of a panel is never a provider's model, so only names without a model are looked up among panels.
         if let panel = offers.panels[served], offers.mayUse(panel, asked: name, caller) { return .panel(panel) }
         if offers.mayBeListed(name, for: caller) { throw .listAwaited }
-        // The right to the name that was asked is what counts.
+        // The caller needs the permission for the requested name, not for the fallback's.
         let others = offers.substitutes(for: name)
         for index in others.indices where mayUse(others[index], name, caller) && fits(others[index]) {
             return .offer(Found(name: offers.fallback ?? name, offers: others, index: index))
@@ -281,8 +290,8 @@ package final class Registry: @unchecked Sendable {
         throw offers.notFound(name, for: caller, able: features)
     }
 
-    /// The name whose limits count a call: the one that was asked for, also where another model replaces it; where the
-    /// fallback serves, the fallback's.
+    /// Returns the name whose limits count a call: the requested name, also if a replacement serves it; the fallback's
+    /// name if the fallback serves it.
     package func limitedName(_ served: String, asked name: String) -> String {
         let served = offers.ruledName(served)
         guard haveSubstitutes, name != served else { return served }
@@ -298,7 +307,7 @@ package final class Registry: @unchecked Sendable {
         return offers.mayUse(name, caller, ofPassthrough: entries[offer.provider].isPassthrough)
     }
 
-    /// The prices of all who could serve the call that the candidate is for.
+    /// Returns the prices of all candidates that could serve the call of a candidate.
     package func prices(of candidate: Candidate, asked name: String, for caller: Caller) -> [Price] {
         if !candidate.rivals.isEmpty { return candidate.rivals.compactMap(\.price) }
         let name = candidate.model.searchesWeb ? offers.knownName(name) : name
@@ -306,7 +315,7 @@ package final class Registry: @unchecked Sendable {
         return offers[candidate.name].filter { mayUse($0, name, caller) }.compactMap(\.price)
     }
 
-    /// The same of those that take credits.
+    /// Returns the credit prices of all candidates that could serve the call of a candidate and charge credits.
     package func creditPrices(
         of candidate: Candidate,
         asked name: String,

@@ -1,19 +1,19 @@
 import Calls
 import Engine
 
-/// The rest of a key, in nanoseconds of the loops' clock.
+/// The cooldown of a key, on the monotonic clock of the loops.
 struct RestingKey {
     private let rest: UpstreamError.Rest
     private let seconds: Int
     let endsAt: LoopTime
     private let beganAt: LoopTime
-    /// While it is tried.
+    /// The time until which the call that tries the key after its cooldown keeps other calls from it.
     private var trialEndsAt = LoopTime.distantPast
 
-    /// The longest that a trial without an outcome holds others up.
+    /// The longest time for which a trial without an outcome keeps other calls from the key.
     private static let trialNanoseconds: UInt64 = 60_000_000_000
 
-    /// - Parameter last: the rest before, if no call was served since.
+    /// - Parameter last: the previous cooldown; nil if the key has served a call since.
     init(_ rest: UpstreamError.Rest, at now: LoopTime, after last: RestingKey?) {
         self.rest = rest
         switch rest {
@@ -21,7 +21,7 @@ struct RestingKey {
             self.seconds = min(max(seconds, 1), UpstreamError.longestRestSeconds)
         case .doubling(let first, let most):
             if let last, last.rest == rest {
-                // Calls that ran at the same time fail together, and are one failure.
+                // Calls that ran at the same time fail together and count as one failure.
                 seconds =
                     now < last.endsAt && last.trialEndsAt == .distantPast ? last.seconds : min(2 * last.seconds, most)
             } else {

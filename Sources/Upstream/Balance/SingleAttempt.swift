@@ -1,7 +1,7 @@
 package import Calls
 
-/// The only call of a request that cannot be repeated, as it hands an upload on. Its candidate, key and capacity are
-/// chosen as for all others, which its outcome is told to.
+/// The only call of a request that cannot be retried, because it streams an upload to the vendor. Its candidate, key
+/// and capacity are chosen as for other requests, and its outcome is recorded in the same way.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class SingleAttempt: @unchecked Sendable {
@@ -21,7 +21,9 @@ package final class SingleAttempt: @unchecked Sendable {
         attempts.served()
     }
 
-    /// - Returns: the failure, which tells the key.
+    /// Records that the call failed.
+    ///
+    /// - Returns: the failure, with the credential of its call.
     package func failure(_ error: UpstreamError) -> UpstreamError {
         isOver = true
         return attempts.failedForGood(error)
@@ -33,7 +35,9 @@ package final class SingleAttempt: @unchecked Sendable {
 }
 
 extension Candidates {
-    /// Takes the turn of a candidate that has room, with a key.
+    /// Takes the next candidate that has capacity, with a key, for a call that cannot be retried.
+    ///
+    /// - Throws: the failure if no candidate is left.
     package func single(billing sheet: CallSheet) async throws(UpstreamError) -> SingleAttempt {
         let attempts = attempts(billing: sheet)
         while let index = await attempts.next() {

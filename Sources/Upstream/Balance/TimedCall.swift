@@ -1,8 +1,8 @@
 package import Calls
 package import Engine
 
-/// A call that ends when its time is over, unless the limit was lifted before. It has a task of its own then, which can
-/// be cancelled.
+/// A call that is cancelled when its time is over, unless the limit was lifted before. If there is a limit, the call
+/// runs in a task of its own, which can be cancelled.
 ///
 /// `@unchecked`: used on its loop only.
 package final class TimedCall: TimerTarget, @unchecked Sendable {
@@ -16,8 +16,8 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     private lazy var timer = Timer(self)
 
     /// - Parameters:
-    ///   - isLifted: the limit was lifted, as far as `lift` does not tell.
-    ///   - delay: nanoseconds of the call that do not count, up to now.
+    ///   - isLifted: returns whether the limit was lifted in another way than by `lift`.
+    ///   - delay: returns the nanoseconds of the call so far that do not count.
     package init(
         by loop: EventLoop,
         unless isLifted: @escaping () -> Bool = { false },
@@ -36,10 +36,11 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
         task?.cancel()
     }
 
-    /// The call may take as long as it wants from here on.
+    /// Removes the time limit from the running call.
     package func lift() { loop.remove(timer) }
 
-    /// The same as `result`, of a call that keeps its result itself: a generic function of another module costs more.
+    /// Runs a call with a time limit, for callers that keep the result themselves. `result` is slower, because it is a
+    /// generic function of another module.
     package func run(
         until end: LoopTime,
         orFailFor cause: @autoclosure () -> String,
@@ -64,9 +65,11 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
         throw failure
     }
 
+    /// Returns the result of a call with a time limit.
+    ///
     /// - Parameters:
     ///   - end: the time by which the call has to end; `distantFuture` if there is no limit.
-    ///   - cause: of the failure if its time is over, for the log.
+    ///   - cause: the cause of the failure for the log if the time is over.
     package func result<Value: Sendable>(
         until end: LoopTime,
         orFailFor cause: @autoclosure () -> String,
@@ -81,6 +84,8 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     }
 }
 
+/// A box for the result of one call.
+///
 /// `@unchecked`: used on one loop only.
 private final class Outcome<Value: Sendable>: @unchecked Sendable {
     var value: Value?

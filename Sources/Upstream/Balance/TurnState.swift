@@ -1,35 +1,35 @@
 import Shared
 
-/// The turn among the providers that serve one model to one caller.
+/// The turns among the providers that serve one model, for one caller or for all.
 struct TurnState {
     struct Member: Equatable {
-        /// The provider's place among all that serve the model.
+        /// The provider's position among the candidates of the model.
         let place: Int
-        /// Above 0.
+        /// The weight, above 0.
         let weight: Double
     }
 
     struct Turn {
-        /// That has it.
+        /// The position of the provider that has the turn.
         let place: Int
-        /// 0: it was owed.
+        /// The number of the turn; 0 for a turn that had been given back.
         fileprivate let number: Int
     }
 
-    /// Of `sequence`: the provider that was used last, and how often in a row.
+    /// The position of the provider that was used last, and how often in a row. For `sequence`.
     private var current = 0
     private var used = 0
-    /// The same before the last turn, and that turn's number.
+    /// The values of `current` and `used` before the last turn, which has the number `number`.
     private var before = (current: 0, used: 0)
     private var number = 0
-    /// The same: turns that were given back after others had been taken, by place. The next ones have them.
+    /// The turns that were given back after others had been taken, by position. They are used first. For `sequence`.
     private var owed: [(place: Int, turns: Int)] = []
-    /// Of `smooth`, by place.
+    /// The credit of each provider, by position. For `smooth` and `least-load`.
     private var credits: [Double] = []
 
-    /// Takes a turn.
+    /// Takes the next turn.
     ///
-    /// - Parameter members: those that may have it, by place; at least one.
+    /// - Parameter members: the providers that may have the turn, by position; at least one.
     mutating func next(of members: [Member], by order: BalanceSettings.Order) -> Turn {
         if !owed.isEmpty, let place = nextOwed(members) { return Turn(place: place, number: 0) }
         number += 1
@@ -41,12 +41,12 @@ struct TurnState {
         }
     }
 
-    /// A turn was not used.
+    /// Gives back a turn that was not used.
     ///
-    /// - Parameter members: those that it was taken among.
+    /// - Parameter members: the providers among which the turn was taken.
     mutating func giveBack(_ turn: Turn, of members: [Member], by order: BalanceSettings.Order) {
         if order != .sequence {
-            // A reload may have begun this state anew since the turn was taken.
+            // A reload may have reset this state since the turn was taken.
             for place in members.map(\.place) + [turn.place] { reach(place) }
             for member in members {
                 credits[member.place] -= member.weight
@@ -72,9 +72,9 @@ struct TurnState {
         return place
     }
 
-    /// Each is used as often in a row as its weight says.
+    /// Takes the next turn of `sequence`: each provider is used as often in a row as its weight says.
     private mutating func nextInSequence(_ members: [Member]) -> Int {
-        // Each stands at its place if all may have the turn.
+        // If no provider is left out, each member's index is its position.
         let isInPlace = current < members.count && members[current].place == current
         var index = isInPlace ? current : members.firstIndex { $0.place >= current } ?? 0
         if members[index].place != current { used = 0 }
@@ -87,12 +87,12 @@ struct TurnState {
         return current
     }
 
-    /// Makes room for the credit of a place.
+    /// Makes room for the credit of a position.
     private mutating func reach(_ place: Int) {
         while credits.count <= place { credits.append(0) }
     }
 
-    /// Each gains its weight in each turn, and who has most pays the sum.
+    /// Takes the next turn of `smooth`: each provider gains its weight, and the one with the most credit pays the sum.
     private mutating func nextSmoothly(_ members: [Member]) -> Int {
         var best = members[0].place
         var sum = 0.0
