@@ -2,35 +2,35 @@ package import Calls
 package import Engine
 package import Shared
 
-/// Counts the tokens of one call and its answers, for what the vendor does not tell: exactly where the model's vocabulary
-/// is known. A short prompt is not counted before somebody asks for its tokens, and no prompt that the vendor is expected to
-/// count.
+/// Counts the tokens of one call and its response, for figures that the vendor does not report. The count is exact if
+/// the model's vocabulary is known. A short prompt is counted only when its tokens are needed, and no prompt is counted
+/// ahead if the vendor is expected to report it.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class CallCount: @unchecked Sendable {
     private enum Prompt {
-        /// By its vendor's chat.
+        /// Not counted; the prepared chat of the vendor has an estimate.
         case estimated
-        /// Of these alone.
+        /// Not counted yet; the prompt consists of these messages only.
         case waiting([ChatMessage])
         case counted(Int)
-        /// Estimated, as its vendor was expected to report the count.
+        /// Estimated, because the vendor was expected to report the count.
         case guessed(Int)
     }
 
     package let counter: TokenCounter
-    /// The model's; nil: not known.
+    /// The model's context window in tokens; nil if unknown.
     private let window: Int?
     private let worker: WorkQueue
     private let loop: EventLoop
     private var prompt = Prompt.estimated
-    /// Besides texts.
+    /// The estimated tokens of the prompt that are not text, such as images.
     private var moreTokens = 0
-    /// Whether the answers of the call's provider bring their usage; nil: an answer of this call would not show it.
+    /// The provider's record of responses that contain their usage; nil if a response to this call would not show it.
     private var reports: UsageReports?
     /// Whether the vendor is expected to report the usage of the call.
     package private(set) var isExpected = false
-    /// The estimate of the call; nil: nobody has asked for it.
+    /// The estimated tokens of the call; nil if they were not needed yet.
     private var rough: Int?
 
     package init(_ model: borrowing Model, by worker: WorkQueue, on loop: EventLoop) {
@@ -42,30 +42,33 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: Vendors that report
 
-    /// Follows the provider of the call: a prompt that it is expected to count is not counted ahead.
+    /// Follows the provider of the call: its prompt is not counted ahead if the provider is expected to report the
+    /// count.
     ///
-    /// - Parameter reports: of the provider, whose answer goes to the client as it is.
+    /// - Parameter reports: the record of a provider whose response is forwarded to the client unchanged.
     package func follow(_ reports: UsageReports) {
         self.reports = reports
         isExpected = reports.areExpected
     }
 
-    /// Follows another provider, if it followed one. Nothing of the call may have been counted.
+    /// Follows another provider, if a provider is followed. No tokens of the call may have been counted before.
     package func pass(to reports: UsageReports) { if self.reports != nil { follow(reports) } }
 
-    /// Records if a whole answer has brought its usage. The next ones are counted ahead if it has not.
+    /// Records whether a whole response contained its usage. If not, the next prompts of the provider are counted
+    /// ahead.
     package func learn(from usage: Usage?) {
         reports?.record(isReported: (usage?.promptTokens ?? 0) > 0)
     }
 
-    /// Returns the usage with each figure that the vendor did not report replaced, and told if it is exact.
+    /// Returns the usage, with estimates or counts for the figures that the vendor did not report, and with a mark
+    /// whether they are exact.
     package func completed(_ reported: Usage?, prompt: () -> Int, completion: () -> Int) -> Usage {
         var usage = Usage.completed(reported, prompt: prompt, completion: completion)
         if usage.isEstimated, counter.isExact { usage.isExact = (reported?.promptTokens ?? 0) > 0 || isPromptExact }
         return usage
     }
 
-    /// Returns the estimated tokens of the call, which are estimated once.
+    /// Returns the estimated tokens of the call. The estimate is made only once.
     package func roughTokens(of call: borrowing ChatCall) -> Int {
         if let rough { return rough }
         let tokens = call.roughTokens
@@ -77,7 +80,8 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The prompt
 
-    /// Takes over a call that is short, without more; false: it is not.
+    /// Accepts a short call without counting it. Returns false, and does nothing, if the call is long, has attachments
+    /// or separate prompts.
     package func takeShort(_ call: borrowing ChatCall) -> Bool {
         guard call.attachments.isEmpty, !call.arePromptsSeparate, case let bytes = call.textBytes,
             bytes <= ChatCall.keptBytes, bytes + (call.maxTokens ?? 0) <= window ?? .max
@@ -86,12 +90,12 @@ package final class CallCount: @unchecked Sendable {
         return true
     }
 
-    /// Takes over the call, whose texts are all that its vendor is sent, and checks that the model can take it.
+    /// Accepts a call whose prompt consists of its texts, and checks that it fits the model's context window.
     ///
-    /// - Parameter known: its tokens, if they have been counted.
+    /// - Parameter known: the tokens of the call, if they have been counted.
     package func take(_ call: ChatCall, known: Int?) async throws(APIError) {
         if !call.attachments.isEmpty { moreTokens = call.pictureTokens }
-        // Only its vendor's chat has the words of a sound.
+        // The text of audio is known only to the vendor's chat, after the transcription.
         let hasSounds = call.attachments.contains { $0.kind == .sound }
         if counter.isExact, !hasSounds { try await count(call, known) }
         if !call.arePromptsSeparate {
@@ -111,7 +115,7 @@ package final class CallCount: @unchecked Sendable {
 
     private func count(_ call: ChatCall, _ known: Int?) async throws(APIError) {
         let bytes = call.textBytes
-        // Of longer ones the limits know an estimate only.
+        // For a longer prompt the limits have an estimate only.
         if let known, call.isCountedAtOnce {
             prompt = .counted(known)
             return
@@ -121,7 +125,7 @@ package final class CallCount: @unchecked Sendable {
             return
         }
         if isExpected {
-            // The memory of a request is held until its answer begins, which for a whole one is its end.
+            // The request's memory is held until its response begins, and for a whole response this is its end.
             prompt = call.isStreamed ? .guessed(roughTokens(of: call)) : .waiting(call.messages)
             return
         }
@@ -135,7 +139,7 @@ package final class CallCount: @unchecked Sendable {
         prompt = .counted(counted + moreTokens)
     }
 
-    /// Counts a prompt that its vendor was expected to count, and did not.
+    /// Counts a prompt that the vendor was expected to report and did not.
     private func countWaiting() async {
         guard case .waiting(let messages) = prompt else { return }
         var call = ChatCall()
@@ -144,12 +148,14 @@ package final class CallCount: @unchecked Sendable {
         prompt = counted.map { .counted($0 + moreTokens) } ?? .guessed(call.roughTokens + moreTokens)
     }
 
-    /// `estimate`: of the vendor's form of the call.
+    /// Returns the tokens of the prompt, and counts it if that has not been done.
+    ///
+    /// - Parameter estimate: the estimate for the vendor's form of the call, used if the prompt cannot be counted.
     package func promptTokens(or estimate: Int) -> Int {
         if case .waiting(let messages) = prompt {
             var call = ChatCall()
             call.messages = messages
-            // A longer one is counted elsewhere, by `countWaiting`.
+            // A longer prompt is counted by `countWaiting`, off the loop.
             let isShort = call.textBytes <= ChatCall.keptBytes
             prompt =
                 isShort ? .counted(call.textTokens(by: counter) + moreTokens) : .guessed(call.roughTokens + moreTokens)
@@ -157,7 +163,9 @@ package final class CallCount: @unchecked Sendable {
         return knownPromptTokens(or: estimate)
     }
 
-    /// The same without counting, for calls that failed.
+    /// Returns the known tokens of the prompt, or an estimate, without counting: for calls that failed.
+    ///
+    /// - Parameter estimate: the estimate for the vendor's form of the call, used if the prompt is not known.
     package func knownPromptTokens(or estimate: Int) -> Int {
         switch prompt {
         case .estimated: return estimate + moreTokens
@@ -169,14 +177,14 @@ package final class CallCount: @unchecked Sendable {
         }
     }
 
-    /// The estimate that the functions above take: 0 where they do not need it, as the texts are kept or counted.
+    /// Returns the estimate to pass to the functions above; 0 if they do not use it, as the texts are kept or counted.
     package func estimate(of chat: any PreparedChat) -> Int {
         if case .estimated = prompt { chat.promptTokens } else { 0 }
     }
 
     // MARK: The model's window
 
-    /// Estimates are refused only where they are wide of it.
+    /// The tolerance of estimates, as a divisor: a prompt is refused only if the estimate less a fifth is too long.
     private static let errorParts = 5
 
     private func check(
@@ -184,11 +192,12 @@ package final class CallCount: @unchecked Sendable {
         _ count: () async throws(APIError) -> Int
     ) async throws(APIError) {
         guard let window else { return }
-        // A bound that no answer can reach is none.
+        // A limit on the completion that is larger than the window has no effect.
         let wanted = call.maxTokens.map { $0 < window ? $0 : 0 } ?? 0
-        // No vocabulary has more tokens for a text than it has bytes.
+        // A text never has more tokens than bytes, in any vocabulary.
         guard call.textBytes + moreTokens + wanted > window else { return }
-        // A prompt far below is not counted for this: its vendor refuses it if it is too long all the same.
+        // A prompt far below the window is not counted for this check: if it is too long after all, the vendor refuses
+        // it.
         if isExpected, 2 * roughTokens(of: call) + wanted <= window { return }
         var tokens = try await count()
         if !counter.isExact { tokens -= tokens / Self.errorParts }
@@ -198,7 +207,7 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The answer
 
-    /// Returns a whole answer of `chat` with its usage, of which the relay counts what the vendor did not report.
+    /// Returns a whole response of `chat` with its usage. Figures that the vendor did not report are counted.
     package func counted(
         _ answer: ChatAnswer,
         of chat: any PreparedChat
@@ -227,12 +236,13 @@ package final class CallCount: @unchecked Sendable {
         return counted
     }
 
-    /// Of text that a tally was too slow for; nil: nobody has the time for it.
+    /// Counts a text that took `TokenTally` too long. Returns nil if the relay has no time for it.
     package func counted(_ text: Body) async -> (tokens: Int, bytes: Int)? {
         await counted(text.bytes.count) { [counter] in TokenTally.counted(text, by: counter) } ?? nil
     }
 
-    /// Returns the result of counting so many bytes of text; nil if the relay has no time for it, or the client has left.
+    /// Returns the result of counting a text of this many bytes; nil if the relay has no time for it or the client
+    /// disconnected.
     private func counted<Value: Sendable>(
         _ bytes: Int,
         _ work: @escaping @Sendable () -> Value
@@ -242,7 +252,7 @@ package final class CallCount: @unchecked Sendable {
 }
 
 extension ChatAnswer {
-    /// Returns the tokens of all that the answer says.
+    /// Returns the tokens of all output of the response.
     fileprivate func tokens(by counter: TokenCounter) -> Int {
         var tokens = 0
         for choice in choices {
