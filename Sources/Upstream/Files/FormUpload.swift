@@ -2,15 +2,15 @@ import Calls
 import Engine
 import Shared
 
-/// The vendor's part of an upload.
+/// The vendor's rules for an upload: what its form contains and how its response is read.
 struct UploadReply {
-    /// The form has fields for the caller's terms.
+    /// Whether the form has fields for the caller's file metadata.
     let takesTerms: Bool
     let refusal: (UpstreamHead, Body) -> UpstreamError
     let asset: (Body) throws(UpstreamError) -> KeptAsset
 }
 
-/// A file on its way as the part of a form.
+/// An upload to a vendor, as a file in a multipart form.
 ///
 /// `@unchecked`: used on its loop only.
 final class FormUpload: FileUpload, @unchecked Sendable {

@@ -2,18 +2,18 @@ import Calls
 import Engine
 import Shared
 
-/// Content that the vendor keeps, as it comes from there.
+/// The content of a file that the vendor stores, as a stream from the vendor.
 ///
 /// `@unchecked`: used on its loop only.
 final class KeptContent: AudioStream, @unchecked Sendable {
-    /// Nil: its beginning is of no known kind.
+    /// The media type that the beginning of the content shows; nil if it shows none.
     private(set) var type: MediaType?
     var mediaType = "application/octet-stream"
     let credits: Int?
     private let stream: any UpstreamStream
-    /// That may still come.
+    /// The bytes that may still arrive before the content is too large.
     private var leftBytes: Int
-    /// Read to learn the type.
+    /// The bytes that were read to detect the media type.
     private var beginning = ByteBuffer()
     private var isOver = false
 
@@ -23,7 +23,7 @@ final class KeptContent: AudioStream, @unchecked Sendable {
         self.credits = credits
     }
 
-    /// Reads enough to know what comes; a failure ends the stream.
+    /// Reads enough of the content to detect its media type. Stops the stream if this fails.
     func begun() async throws(UpstreamError) -> KeptContent {
         do throws(UpstreamError) {
             var piece = ByteBuffer()

@@ -1,11 +1,12 @@
 package import Calls
 package import Shared
 
-/// The calls that a panel makes of the one that came.
+/// The calls that a panel makes from the client's call.
 extension Panel {
     package func cast(for call: borrowing ChatCall) -> Cast { call.showsPicture ? vision : text }
 
-    /// The messages, as they came, and no other wish.
+    /// Returns the call for a member: the client's messages and attachments, with the panel's temperature and no other
+    /// options.
     package func memberCall(of call: ChatCall) -> ChatCall {
         var asked = ChatCall()
         asked.model = name
@@ -17,10 +18,10 @@ extension Panel {
         return asked
     }
 
-    /// The history if it is kept, the good answers of members, the prompt, and the last message. All that the caller wished
-    /// goes with it.
+    /// Returns the call for the summary: the history if the panel keeps it, the members' responses, the prompt and the
+    /// last message. The options of the client's call stay.
     ///
-    /// - Parameter references: texts of answers, in the order of members.
+    /// - Parameter references: the texts of the responses, in the order of the members.
     package func summaryCall(of call: ChatCall, _ references: [String], prompt: String) -> ChatCall {
         var asked = call
         asked.original = nil
@@ -37,7 +38,7 @@ extension Panel {
         asked.dropUnusedAttachments()
         var wishes = asked.wishes
         if wishes.sampling.temperature == nil { wishes.sampling.temperature = summaryTemperature }
-        // Their places are those of the messages that came.
+        // The positions of cache marks refer to the client's messages.
         wishes.cacheMarks = []
         asked.wishes = wishes
         asked.countIfLong()
@@ -46,7 +47,7 @@ extension Panel {
 }
 
 extension ChatCall {
-    /// The last message of the user has a picture.
+    /// Whether the user's last message, or the request as a whole, contains an image.
     fileprivate var showsPicture: Bool {
         if attachments.isEmpty { return false }
         if attachments.contains(where: { $0.kind == .picture && $0.isOfWhole }) { return true }
@@ -56,7 +57,7 @@ extension ChatCall {
         }
     }
 
-    /// The place of the last message. Results of tools belong together with the calls that they answer.
+    /// The position of the last message. If it is a tool result, the position of the message with the tool calls.
     fileprivate var lastTurn: Int {
         var place = max(0, messages.count - 1)
         guard !messages.isEmpty, messages[place].isResult else { return place }
@@ -64,7 +65,7 @@ extension ChatCall {
         return place
     }
 
-    /// Those that no message has any more.
+    /// Removes the attachments that no message refers to any more.
     fileprivate mutating func dropUnusedAttachments() {
         if attachments.isEmpty { return }
         var places: [Int: Int] = [:]

@@ -1,22 +1,22 @@
 package import Calls
 package import Shared
 
-/// The lines by which streams of panels tell that a member has ended. Clients send them back with the answer, in the
-/// history of later turns.
+/// The progress lines by which streams of panels show that a member has ended. Clients send them back in the history of
+/// later turns, so they are removed from there.
 package struct PanelMarks: Sendable {
     private let names: Set<[UInt8]>
     private let longestBytes: Int
 
-    /// - Parameter panels: all that there are, since a client may go on with another one.
+    /// - Parameter panels: all panels, because a client may continue a conversation with another one.
     package init(of panels: [Panel]) {
         names = Set(panels.flatMap { $0.text.members + $0.vision.members }.map { Array($0.utf8) })
         longestBytes = names.reduce(0) { max($0, $1.count) }
     }
 
-    /// The line of a member that has ended.
+    /// Returns the progress line of a member that has ended.
     package static func line(_ member: String, isGood: Bool) -> String { "\(member) \(isGood ? "✅" : "❌")\n" }
 
-    /// Takes them out of what the assistant said. A message that has nothing else goes.
+    /// Removes the progress lines from the assistant's messages. A message that contains nothing else is removed.
     package func remove(from messages: inout [ChatMessage]) {
         var emptied: [Int] = []
         for index in messages.indices where messages[index].role == .assistant {
@@ -45,7 +45,7 @@ package struct PanelMarks: Sendable {
         for index in emptied.reversed() { messages.remove(at: index) }
     }
 
-    /// The text after the marks that it begins with; nil: it does not begin with any.
+    /// Returns the text after the progress lines that it begins with; nil if it does not begin with one.
     package func rest(of text: String) -> String? {
         var text = text
         return text.withUTF8 { bytes in
@@ -61,7 +61,7 @@ package struct PanelMarks: Sendable {
 
     private static let signs: [[UInt8]] = ["✅", "❌"].map { Array(" \($0)".utf8) }
 
-    /// The place after the line that begins there; nil: it is not a mark.
+    /// Returns the position after the progress line that begins at `start`; nil if there is none.
     private func endOfMark(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
         let window = bytes[start...].prefix(longestBytes + 8)
         let line = window.prefix { $0 != 10 }

@@ -2,7 +2,7 @@ package import Calls
 import Shared
 
 extension UpstreamError {
-    /// The member of a panel is asked once more: the connection failed, or the status is 408, 409, 429 or 5xx.
+    /// Whether a panel calls its member again: the connection failed, or the status is 408, 409, 429 or 5xx.
     package var mayPass: Bool {
         if kind == .outOfCredit || kind == .cancelled || isOfRelay { return false }
         if let status = self.refusal?.status ?? self.status {
@@ -14,6 +14,6 @@ extension UpstreamError {
         }
     }
 
-    /// A few words for clients.
+    /// A few words about the failure of a member, for clients.
     package var ofMember: String { self.refusal.map { "\($0.status) refused" } ?? shortly }
 }
