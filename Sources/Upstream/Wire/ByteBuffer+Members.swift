@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// Members of a JSON object, each behind another one.
+/// Appends members to a JSON object that already has one: each begins with a comma.
 extension ByteBuffer {
     mutating func append(member name: StaticString) {
         append(",\"")
@@ -34,7 +34,8 @@ extension ByteBuffer {
         append(json.bytes)
     }
 
-    /// As OpenAI's forms have it, of at most 64 bytes if it is private.
+    /// Appends the `user` field of OpenAI requests; nothing if there is no user. A private user is sent as the digits
+    /// of its SHA-256.
     mutating func append(userOf kept: Wishes.Bookkeeping) {
         guard let user = kept.user else { return }
         if !kept.isUserPrivate { return append("user", user) }
@@ -44,7 +45,7 @@ extension ByteBuffer {
         append("\"")
     }
 
-    /// The 64 digits of its SHA-256.
+    /// Appends the 64 hexadecimal digits of the text's SHA-256.
     mutating func append(hexDigestOf text: String) {
         Digest(of: text).withBytes { bytes in
             for byte in bytes {

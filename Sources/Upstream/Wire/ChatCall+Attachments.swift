@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// For vendors that take pictures, and files of text as a part of the text.
+/// Rules for vendors that accept images, and text files as a part of the prompt.
 extension [Attachment] {
-    /// The reason why one of them cannot be sent; nil: all can.
+    /// The error for the first attachment that cannot be sent; nil if all can be sent.
     var refusalBesidesPicturesAndText: APIError? {
         for part in self {
             switch (part.kind, part.source) {
@@ -26,8 +26,9 @@ extension [Attachment] {
 }
 
 extension ChatCall {
-    /// Only a user's message may have parts that are not text: those of instructions and of the assistant stand in one of
-    /// the user's behind it, and behind the results of its calls. The last message stays the last if it is the assistant's.
+    /// Moves attachments of instructions and of the assistant into user messages, since only those may have them. Each
+    /// goes into a new user message after its own message and the results of its tool calls. A last message of the
+    /// assistant stays the last one.
     mutating func moveAttachmentsToUser() {
         guard !attachments.isEmpty, messages.contains(where: { $0.movedParts > 0 }) else { return }
         let old = messages
@@ -56,7 +57,7 @@ extension ChatCall {
 }
 
 extension Wishes.CacheMark {
-    /// Nil: nothing is left before it in its message.
+    /// Returns the cache mark at its new position; nil if nothing is left before it in its message.
     fileprivate func moved(to places: [Int], of messages: [ChatMessage]) -> Self? {
         switch place {
         case .anywhere, .tool: return self

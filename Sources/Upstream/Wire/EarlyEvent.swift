@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// A copy of an event, which lives on.
+/// A copy of an event, which can be kept after the event's bytes are gone.
 struct EarlyEvent: Sendable {
     private enum Kind: Sendable {
         case text
@@ -12,7 +12,7 @@ struct EarlyEvent: Sendable {
         case signature(call: Int?)
         case sealedThought
         case note
-        /// The bytes are the stop sequence.
+        /// The end of a choice; the copied bytes are the stop sequence, if there is one.
         case finish(FinishReason, hasStop: Bool)
         case native(Wire)
     }
@@ -43,10 +43,10 @@ struct EarlyEvent: Sendable {
         self.bytes = Body(copying: bytes)
     }
 
-    /// Bytes of its text.
+    /// The number of copied bytes.
     var count: Int { bytes.bytes.count }
 
-    /// More than a chunk that only begins.
+    /// Whether the event is more than a chunk that is forwarded unchanged, which may be without output.
     var isOfAnswer: Bool { if case .native = kind { false } else { true } }
 
     var isText: Bool { if case .text = kind { true } else { false } }

@@ -2,20 +2,20 @@ import Calls
 import Engine
 import Shared
 
-/// The meaning of a failure that its status alone does not tell; nil: none.
+/// Returns the error for failures that a vendor reports by more than their status; nil if the status is enough.
 typealias FaultTable = @Sendable (Fault) -> UpstreamError?
 
-/// A failure in its vendor's words.
+/// A vendor's error response, read into one form.
 struct Fault {
     var status: Int
     var code = ""
     var type = ""
     var said = ""
     var param: String?
-    /// Of further details.
+    /// The parameters that further details of the error name.
     var otherParams: [String] = []
     var retryAfterSeconds: Int?
-    /// Google's reason, and the quota that is used up.
+    /// The reason that Google gives for the error. `quota` is the quota that is exhausted.
     var reason = ""
     var quota = ""
 
@@ -38,10 +38,10 @@ struct Fault {
         for detail in (error["details"]?.elements ?? JSONElements()).prefix(16) { take(detail) }
     }
 
-    /// One of `google.rpc`.
+    /// Takes the reason, delay and quota from one detail of Google's `google.rpc` format.
     private mutating func take(_ detail: JSONValue) {
         if let word = Self.word(detail["reason"]) { reason = word }
-        // As `34.4s`.
+        // The delay is written as `34.4s`.
         let delay = detail["retryDelay"]?.text.map { $0[part: 0..<max(0, min(20, $0.count) - 1)].text }
         if let seconds = delay.flatMap(Double.init), (0...1e9).contains(seconds) {
             retryAfterSeconds = Int(min(86_400, max(1, seconds.rounded(.up))))
@@ -64,7 +64,7 @@ struct Fault {
         return value?.integer.map { "\($0)" }
     }
 
-    /// Mistral has them within another envelope, too.
+    /// Returns the list of details. Mistral may wrap it in `message`.
     private static func details(_ root: JSONValue) -> JSONValue? { root["detail"] ?? root["message"]?["detail"] }
 
     private static func said(_ root: JSONValue) -> String {
@@ -81,7 +81,7 @@ struct Fault {
 
     // MARK: Statuses
 
-    /// Of a failure whose status was good: a number is one, a word means one.
+    /// The status that the error's code means: for errors that arrive in a response with a successful status.
     var statusOfCode: Int {
         if let number = Int(code), (400..<600).contains(number) { return number }
         for word in [code, type] {
@@ -102,7 +102,7 @@ struct Fault {
         return 502
     }
 
-    /// As its status says.
+    /// The error that the status means.
     var error: UpstreamError {
         switch status {
         case 400, 422: return refusal
@@ -137,7 +137,7 @@ struct Fault {
         return "the vendor answered \(status)\(told.map { " \($0)" } ?? "")"
     }
 
-    /// A code that may be shown.
+    /// Returns whether a code contains only lower-case letters and `_`, so that it may be shown.
     private static func isPlain(_ word: String) -> Bool {
         (1...64).contains(word.utf8.count)
             && word.utf8.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "_") }
@@ -152,7 +152,7 @@ struct Fault {
 
     var refusal: UpstreamError {
         var error = UpstreamError(.badRequest, message: UpstreamError.words(of: said), cause: cause)
-        // The type of all of them says nothing.
+        // The type `invalid_request_error` is left out, as all such errors have it.
         error.code = [code, type].first { Self.isPlain($0) && !$0.hasSameBytes(as: "invalid_request_error") }
         error.param = param.flatMap { Self.isPath($0) ? $0 : nil }
         return error

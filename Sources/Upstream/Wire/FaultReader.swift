@@ -2,18 +2,18 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the refusals and failures that vendors tell, each in a form of its own.
+/// Reads the error responses of a vendor's API.
 struct FaultReader {
     private let parser: JSONParser
     private let table: FaultTable
-    /// The caller's request has the fields that a refusal may name.
+    /// Whether the client's request has the fields that an error may name.
     private let tellsFields: Bool
     private let obeysRetry: Bool
 
-    /// Of a refusal that is read.
+    /// The largest error body that is parsed, in bytes.
     private static let limitBytes = 262_144
 
-    /// - Parameter obeysRetry: the vendor says what may succeed once more.
+    /// - Parameter obeysRetry: whether the vendor's header that allows or forbids a retry is obeyed.
     init(_ parser: JSONParser, _ table: @escaping FaultTable, tellsFields: Bool, obeysRetry: Bool = false) {
         self.obeysRetry = obeysRetry
         self.parser = parser
@@ -21,7 +21,10 @@ struct FaultReader {
         self.tellsFields = tellsFields
     }
 
-    /// A refusal by status and body, which comes from a `ByteBuffer`. A page of HTML, or bytes that are no text, say nothing to a client.
+    /// Returns the error of a response with its status and body. HTML pages and binary bodies give no message for the
+    /// client.
+    ///
+    /// - Parameter body: bytes of a `ByteBuffer`.
     func error(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> UpstreamError {
         var fault = fault(head, body)
         if !tellsFields { fault.param = nil }
@@ -31,7 +34,7 @@ struct FaultReader {
         return error
     }
 
-    /// No other failure than the vendor's own is tried once more with the same key.
+    /// Obeys the vendor's header on retries. Only failures of the vendor itself become retryable with the same key.
     private func obey(_ shouldRetry: Bool?, _ error: inout UpstreamError) {
         switch error.kind {
         case .failed, .unavailable, .timedOut:
@@ -41,7 +44,7 @@ struct FaultReader {
         if shouldRetry == false { error.remedy.remove(.again) }
     }
 
-    /// A failure in an answer that began well.
+    /// Returns the error that is contained in a response with a successful status.
     static func error(in root: JSONValue, _ table: FaultTable) -> UpstreamError {
         var fault = Fault(root, status: 0)
         fault.status = fault.statusOfCode
@@ -49,7 +52,7 @@ struct FaultReader {
         return table(fault) ?? fault.error
     }
 
-    /// The same, told by an event.
+    /// Returns the error that an event of a stream contains.
     func error(ofEvent data: UnsafeRawBufferPointer) -> UpstreamError {
         if let root = try? parser.parse(data), root.kind == .object { return Self.error(in: root, table) }
         var fault = Fault(status: 500)
@@ -57,7 +60,7 @@ struct FaultReader {
         return error(fault)
     }
 
-    /// It is told by more than its status.
+    /// Returns whether the vendor reports the failure by more than its status.
     func isSpecial(_ fault: Fault) -> Bool { table(fault) != nil }
 
     private func error(_ fault: Fault) -> UpstreamError { table(fault) ?? fault.error }
@@ -70,7 +73,7 @@ struct FaultReader {
             fault = Fault(status: head.status)
             let said = body[part: 0..<min(4_096, body.count)]
             let isPage = said.first { $0 > 32 } == UInt8(ascii: "<")
-            // A packed body is no text.
+            // Control characters show that the body is compressed, not text.
             if !isPage, !said.contains(where: { $0 < 9 || 14...31 ~= $0 }) { fault.said = said.text }
         }
         fault.retryAfterSeconds = fault.retryAfterSeconds ?? head.retryAfterSeconds

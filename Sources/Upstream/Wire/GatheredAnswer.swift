@@ -2,17 +2,17 @@ import Calls
 import Engine
 import Shared
 
-/// The events of one choice, put together.
+/// A whole choice that is put together from its events.
 struct GatheredAnswer: ~Copyable {
     private var text = ByteBuffer()
     private var refusal = ByteBuffer()
-    /// A thought whose signature has not come.
+    /// The reasoning whose signature has not arrived.
     private var thought = ByteBuffer()
-    /// The bytes of text, and the calls, before it.
+    /// The bytes of text, and the number of tool calls, that came before the current reasoning.
     private var before = (textBytes: 0, calls: 0)
     private var thoughts: [Thought] = []
     private var calls: [ToolCall] = []
-    /// Of the last call.
+    /// The arguments of the last tool call.
     private var arguments = ByteBuffer()
     private var finish = FinishReason.stop
     private var stop: Body?
@@ -55,7 +55,9 @@ struct GatheredAnswer: ~Copyable {
         }
     }
 
-    /// Throws if there is no room for it.
+    /// Accounts for the memory of the choice so far.
+    ///
+    /// - Throws: an error if the choice is too long or the memory budget is exhausted.
     mutating func charge(_ budget: MemoryBudget?) throws(UpstreamError) {
         guard bytes <= ChatAnswer.limitBytes else { throw .brokenAnswer("the vendor's answer is too long") }
         guard budget?.covers(bytes, &hold) ?? true else { throw UpstreamError(TransportError(.overloaded)) }

@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// The header lines of a vendor's calls, by key.
+/// The header lines of calls to a vendor, cached by key.
 ///
 /// `@unchecked`: used on its loop only.
 final class KeyHeaders: @unchecked Sendable {
@@ -14,8 +14,8 @@ final class KeyHeaders: @unchecked Sendable {
     private static let keptKeys = 1_024
 
     /// - Parameters:
-    ///   - own: the operator's lines, which win over others of the same name.
-    ///   - lines: those of a key; an empty one: none is wanted.
+    ///   - own: the operator's header lines, which replace others of the same name.
+    ///   - lines: returns the header lines of a key, which is empty if the vendor needs none.
     init(own: [String] = [], _ lines: @escaping @Sendable (String) -> [String]) {
         self.own = own
         self.lines = lines
@@ -28,7 +28,8 @@ final class KeyHeaders: @unchecked Sendable {
         return new
     }
 
-    /// The failure, without its message if that tells a part of the operator's lines, or the token of the call.
+    /// Returns the error, without its message if that repeats a value of the operator's header lines or the token of
+    /// the call.
     func hiding(_ error: UpstreamError, _ token: String? = nil) -> UpstreamError {
         guard !error.message.isEmpty else { return error }
         guard areTold(in: error.message) || token.map(error.message.contains) ?? false else { return error }
@@ -45,17 +46,17 @@ final class KeyHeaders: @unchecked Sendable {
         }
     }
 
-    /// Shorter words are no secrets.
+    /// The shortest value of a header line that is treated as secret, in bytes.
     private static let leastSecretBytes = 8
 
-    /// Of one call whose body is of another type.
+    /// Returns the header lines of one call with another content type.
     func headers(for key: String, contentType: String) -> UpstreamHeaders {
         func isOther(_ line: String) -> Bool { line.headerName != "content-type" }
         return made(own.filter(isOther), lines(key).filter(isOther) + ["Content-Type: \(contentType)"])
     }
 
     private func made(_ own: [String], _ lines: [String]) -> UpstreamHeaders {
-        // libcurl formats them anew for each call, byte by byte: no word too many.
+        // libcurl formats the lines again for each call, byte by byte, so they are few and short.
         let lines = lines + ["Expect:", "User-Agent: relay"]
         if own.isEmpty { return UpstreamHeaders(lines) }
         let names = own.map(\.headerName)
@@ -64,9 +65,9 @@ final class KeyHeaders: @unchecked Sendable {
 }
 
 extension Transport {
-    /// False if the vendor refuses the key.
+    /// Returns whether the vendor accepts the key; true also if the vendor cannot be reached.
     ///
-    /// - Parameter refusals: the statuses that say so.
+    /// - Parameter refusals: the statuses that mean a refused key.
     func accepts(
         _ key: String,
         at endpoint: Endpoint,
@@ -83,7 +84,7 @@ extension Transport {
 }
 
 extension EndpointOptions {
-    /// Of a call that only asks for a key: a vendor that is silent is not waited for longer than for a connection.
+    /// The options for a call that only checks a key: its total time is at most the time for connecting.
     var forChecks: EndpointOptions {
         var options = self
         options.totalMilliseconds = min(totalMilliseconds, connectMilliseconds)

@@ -1,6 +1,6 @@
 import Engine
 
-/// Makes each line of a stream end by one LF: some end by CR, or by CR LF.
+/// Converts the line ends of a stream to LF. Some vendors send CR or CR LF.
 struct LineEnds {
     private var endsWithReturn = false
 

@@ -3,8 +3,9 @@ import Limits
 package import Shared
 import Synchronization
 
-/// Changes of a request that a vendor refuses as it is. They are learned from its refusals. Each vendor's form has bits of
-/// its own below the nineteenth, from the twenty-third to the thirty-first, and above the thirty-third but for those here.
+/// Quirks of a vendor: changes that it needs in requests, learned from its error responses. Bits 19 to 22, 32, 33, 38,
+/// 39 and 63 are defined here for all vendors. Each vendor's form defines its own in the others: below 19, from 23 to
+/// 31, and above 33.
 struct Mends: OptionSet, Sendable {
     let rawValue: UInt64
 
@@ -12,15 +13,15 @@ struct Mends: OptionSet, Sendable {
     static let noObjects = Mends(rawValue: 1 << 19)
     static let noSchemas = Mends(rawValue: 1 << 20)
     static let noChoices = Mends(rawValue: 1 << 21)
-    /// No tool can be demanded.
+    /// The vendor cannot be forced to call a tool.
     static let noForcing = Mends(rawValue: 1 << 22)
-    /// Calls with tools, or all calls, take another endpoint of the vendor's.
+    /// Calls with tools, or all calls, need another endpoint of the vendor.
     static let otherPathWithTools = Mends(rawValue: 1 << 32)
     static let otherPath = Mends(rawValue: 1 << 33)
-    /// Pictures by their addresses.
+    /// The vendor does not download images by their URLs.
     static let noAddresses = Mends(rawValue: 1 << 38)
     static let noTools = Mends(rawValue: 1 << 39)
-    /// No tool can be demanded without its name.
+    /// The vendor cannot be forced to call any tool, only a named one.
     static let noRequired = Mends(rawValue: 1 << 63)
     static let ofAbilities: Mends = [
         .noObjects, .noSchemas, .noChoices, .noForcing, .noTools, .noRequired, .noAddresses, .otherPathWithTools,
@@ -28,18 +29,18 @@ struct Mends: OptionSet, Sendable {
     ]
 }
 
-/// The mends that servers have needed, by provider and model. Shared by all loops.
+/// The learned quirks, by provider and model. All loops of the process share them.
 package final class MendMemory: Sendable {
     private let table = Lock(RecentTable<String, Mends>())
     private let isUsed = Atomic(false)
-    /// Those that are in the log.
+    /// The unknown finish reasons that have been logged.
     private let finishes = Lock(RecentTable<String, Void>())
     private let log: Log?
 
     private static let mostModels = 1_000
     private static let mostFinishes = 100
 
-    /// - Parameter log: nil: nothing is logged.
+    /// - Parameter log: the log for unknown finish reasons; nil if they are not logged.
     package init(_ log: Log? = nil) { self.log = log }
 
     func mends(of provider: String, _ model: String) -> Mends {
@@ -47,14 +48,14 @@ package final class MendMemory: Sendable {
         return table.withLock { $0.use("\(provider)\n\(model)") } ?? []
     }
 
-    /// Besides those that are known.
+    /// Adds quirks to those that are known for the model.
     func learn(_ mends: Mends, of provider: String, _ model: String) {
         let key = "\(provider)\n\(model)"
         isUsed.store(true, ordering: .relaxed)
         table.withLock { $0.set(key, mends.union($0.use(key) ?? []), atMost: Self.mostModels) }
     }
 
-    /// Logs a reason for the end of an answer that this version does not know, once for each provider.
+    /// Logs a finish reason that this version of the relay does not know, once for each provider.
     func note(unknownFinish word: UnsafeRawBufferPointer, of provider: String) {
         guard let log else { return }
         let word = word[part: 0..<min(64, word.count)].text

@@ -2,8 +2,7 @@ package import Calls
 package import Engine
 package import Shared
 
-/// Reads the vendor's list of models now and then, on one loop, once the relay serves. What was known stays as long as
-/// the list cannot be read.
+/// Reads a vendor's model list at intervals, on one loop. If the list cannot be read, the last one stays in use.
 ///
 /// `@unchecked`: used on its loop only.
 package final class ModelRefresh: @unchecked Sendable {
@@ -15,7 +14,7 @@ package final class ModelRefresh: @unchecked Sendable {
     private let changed: @Sendable ([LiveModel]) -> Int
     private var last: [LiveModel] = []
     private var isFailing = false
-    /// While nothing was read yet.
+    /// The pause before the next try while no list has been read.
     private var retryNanoseconds: UInt64 = 1_000_000_000
 
     private static let longestRetryNanoseconds: UInt64 = 60_000_000_000
@@ -25,9 +24,10 @@ package final class ModelRefresh: @unchecked Sendable {
     private var nextEarlyTime = LoopTime.distantPast
 
     /// - Parameters:
-    ///   - provider: whose list it is.
-    ///   - pause: above zero.
-    ///   - changed: told the new list, on the loop; returns how many of its models were not known.
+    ///   - provider: the name of the provider whose list is read.
+    ///   - pause: the time between two readings, above zero.
+    ///   - changed: is called on the loop with a list that differs from the last one. It returns how many models are
+    ///     new.
     package init(
         _ list: any ModelList,
         of provider: String,
@@ -44,7 +44,7 @@ package final class ModelRefresh: @unchecked Sendable {
         self.changed = changed
     }
 
-    /// On the loop.
+    /// Starts reading. Call it on the loop.
     package func start() {
         task = Task(executorPreference: loop) {
             while !Task.isCancelled {
@@ -54,13 +54,13 @@ package final class ModelRefresh: @unchecked Sendable {
         }
     }
 
-    /// On the loop.
+    /// Stops reading. Call it on the loop.
     package func stop() {
         task?.cancel()
         earlyTask?.cancel()
     }
 
-    /// Reads the list between two readings, at most once a minute. On the loop.
+    /// Reads the list between two regular readings, at most once a minute. Call it on the loop.
     package func readEarly() {
         let now = loop.now
         guard let task, !task.isCancelled, now >= nextEarlyTime else { return }
@@ -68,7 +68,7 @@ package final class ModelRefresh: @unchecked Sendable {
         earlyTask = Task(executorPreference: loop) { await self.read() }
     }
 
-    /// Until the first reading the list is asked for sooner.
+    /// The time until the next reading; shorter until a list has been read.
     private var nextPause: UInt64 {
         guard last.isEmpty else { return pauseNanoseconds }
         defer { retryNanoseconds = min(2 * retryNanoseconds, Self.longestRetryNanoseconds) }

@@ -1,13 +1,13 @@
 import Engine
 import Shared
 
-/// Names as a vendor takes them: of letters, digits and some marks, bounded, and each another. The others are known by
-/// what they were changed to.
+/// Maps names to names that a vendor accepts: letters, digits and some marks, bounded in length, and unique. Also maps
+/// the sent names back.
 struct SentNames: Sendable {
     private var sent: [[UInt8]: [UInt8]] = [:]
     private var originals: [[UInt8]: [UInt8]] = [:]
     private var isChanged = false
-    /// The next number of a name that is there already.
+    /// The next number to append to a name that is already in use.
     private var numbers: [[UInt8]: Int] = [:]
 
     private let marks: StaticString
@@ -16,14 +16,14 @@ struct SentNames: Sendable {
     private static let mostBytes = 128
 
     /// - Parameters:
-    ///   - marks: those that names may have besides letters and digits.
-    ///   - beginsWithLetter: a letter or `_` stands first.
+    ///   - marks: the characters that names may contain besides letters and digits.
+    ///   - beginsWithLetter: whether names must begin with a letter or `_`.
     init(marks: StaticString = "_-", beginsWithLetter: Bool = false) {
         self.marks = marks
         self.beginsWithLetter = beginsWithLetter
     }
 
-    /// The name to send.
+    /// Returns the name to send. The same name always gets the same result.
     mutating func name(_ original: String) -> [UInt8] {
         let bytes = Array(original.utf8)
         if let known = sent[bytes] { return known }
@@ -34,14 +34,14 @@ struct SentNames: Sendable {
         return new
     }
 
-    /// A name for one use of it; the same text gets another one the next time.
+    /// Returns a name to send for one use. The same name gets another result the next time.
     mutating func once(_ original: [UInt8]) -> [UInt8] {
         let new = fresh(original)
         originals[new] = original
         return new
     }
 
-    /// The name that was changed; nil: it is as it was.
+    /// Returns the original of a sent name; nil if no name was changed.
     func original(of name: UnsafeRawBufferPointer) -> [UInt8]? { isChanged ? originals[Array(name)] : nil }
 
     private mutating func fresh(_ original: [UInt8]) -> [UInt8] {

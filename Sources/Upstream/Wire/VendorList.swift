@@ -2,20 +2,20 @@ package import Calls
 import Engine
 package import Shared
 
-/// The models that a vendor lists to a holder of a key.
+/// The list of models that a vendor offers to the holder of a key.
 ///
 /// `@unchecked`: used on its loop only.
 package final class VendorList: ModelList, @unchecked Sendable {
-    /// The list of one kind of vendor.
+    /// The format of one kind of vendor's list.
     struct Form: Sendable {
-        /// After the URL of the site, with a query.
+        /// The path after the site's URL, with a query.
         let path: String
-        /// The member with the models.
+        /// The name of the JSON member that contains the models.
         let members: StaticString
         let headers: @Sendable (VendorSite) -> KeyHeaders
-        /// Nil: it does not chat.
+        /// Reads one element of the list; nil if the model does not chat.
         let model: @Sendable (JSONValue) -> LiveModel?
-        /// The parameter of the next page; nil: there is none.
+        /// Returns the query parameter of the next page; nil if there is none.
         var next: @Sendable (JSONValue) -> (name: String, value: String)? = { _ in nil }
     }
 
@@ -30,7 +30,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
     private static let mostModels = 2_000
     static let mostPages = 20
 
-    /// - Parameter keys: empty: none is needed.
+    /// - Parameter keys: the keys to try in turn; empty if the vendor needs none.
     init(_ site: VendorSite, _ form: Form, _ transport: any Transport, keys: [String]) {
         self.site = site
         self.form = form
@@ -39,7 +39,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
         headers = form.headers(site)
     }
 
-    /// As the first key that the vendor takes is told them.
+    /// Returns the models that the vendor lists for the first key that it accepts.
     package func models() async throws(UpstreamError) -> [LiveModel] {
         for key in keys.dropLast() {
             do throws(UpstreamError) {
@@ -99,7 +99,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
 }
 
 extension String {
-    /// With all but letters, digits, `-`, `.`, `_` and `~` as hexadecimal bytes.
+    /// The text, percent-encoded except for letters, digits, `-`, `.`, `_` and `~`.
     var escapedInQuery: String {
         var out = ByteBuffer()
         for byte in utf8 {
@@ -120,7 +120,7 @@ extension UInt8 {
 }
 
 extension APIError {
-    /// The model may be among those that a vendor lists, which were not read yet.
+    /// The error for a model that may be in a vendor's list which has not been read yet.
     static var listAwaited: APIError {
         var error = APIError(
             503,

@@ -1,18 +1,18 @@
 package import Engine
 package import Shared
 
-/// The address of a vendor, or of a server that stands for it, and the times it is waited for.
+/// The address of a vendor, or of a compatible server, with headers and time-outs.
 package struct VendorSite: Sendable {
-    /// The provider's.
+    /// The provider's name.
     let name: String
-    /// Without a slash at its end.
+    /// The URL without a slash at its end.
     let baseURL: String
-    /// Header lines that go before the relay's.
+    /// The operator's header lines, which replace the relay's of the same name.
     let headers: [String]
     package let options: EndpointOptions
-    /// Of the kind openai; nil: `auto` at OpenAI and Azure, else `chat`.
+    /// The endpoint for chats at a provider of kind `openai`; nil means `auto` at OpenAI and Azure, else `chat`.
     let chatsBy: ProviderSettings.ChatPath?
-    /// Fields of `RoutingFields` that pass.
+    /// The `RoutingFields` of requests that are forwarded.
     let allowedFields: [String]
 
     package init(
@@ -31,7 +31,7 @@ package struct VendorSite: Sendable {
         self.options = options
     }
 
-    /// The part of it below that path.
+    /// Returns the site with a path added to its URL.
     func below(_ path: String) -> VendorSite {
         VendorSite(
             name: name,
@@ -44,12 +44,12 @@ package struct VendorSite: Sendable {
     }
 }
 
-/// The parts of a loop, and of the process, that calling vendors needs.
+/// The services of a loop, and of the process, that calls to vendors need.
 package struct LoopTools {
     let loop: EventLoop
     let parser: JSONParser
     let ids: RandomBytes
-    /// For long answers.
+    /// The work queue that reads long responses.
     let worker: WorkQueue
 
     package init(_ loop: EventLoop, _ parser: JSONParser, _ ids: RandomBytes, _ worker: WorkQueue) {

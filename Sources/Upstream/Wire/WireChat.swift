@@ -2,29 +2,29 @@ import Calls
 import Engine
 import Shared
 
-/// One call that is made by one request, and answered by JSON or by an event stream.
+/// One chat call that is sent as one request, and whose response is JSON or an event stream.
 ///
-/// `@unchecked`: used on its loop only, but for `write`.
+/// `@unchecked`: used on its loop only, except for `write`.
 final class WireChat: PreparedChat, @unchecked Sendable {
     private let vendor: WireVendor
     private let form: any WireForm
     private let model: Model
     private let vendorCall: VendorCall
-    /// Until it is written.
+    /// The call until its request is written; nil after that.
     private var call: ChatCall?
     private var body: Body?
     private var countedTokens: Int?
-    /// To be counted if somebody asks.
+    /// The messages of a short prompt, to count its tokens when they are needed.
     private var texts: [ChatMessage] = []
-    /// Changes of the request that the vendor needs.
+    /// The quirks that the request is written with.
     private var mends: Mends
-    /// Those that were learned for this call.
+    /// The number of quirks that were learned during this call.
     private var learned = 0
     private var bounds: UsageBounds
 
     private static let mostMends = 3
 
-    /// - Parameter mends: those that are known for the model.
+    /// - Parameter mends: the quirks that are known for the model.
     init(
         _ vendor: WireVendor,
         _ form: any WireForm,
@@ -54,7 +54,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Changes the request as its refusal asks for; false: that is not known to help.
+    /// Changes the request as its error response demands. Returns false if no change is known to help.
     private func isMended(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
         guard learned < Self.mostMends, let request = body,
             let mend = form.mend(head, refusal, of: request, known: mends, faults), mend.isDisjoint(with: .ofAbilities)
@@ -63,7 +63,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return true
     }
 
-    /// The same, as the answer that was just read asks for it.
+    /// Changes the request as the response that was just read demands. Returns false if no change is known to help.
     private func isMended(afterAnswer error: UpstreamError) -> Bool {
         guard !error.remedy.contains(.emulation), learned < Self.mostMends, let request = body,
             let mend = form.mendOfAnswer, !mends.isSuperset(of: mend)
@@ -78,7 +78,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         body = form.mended(request, with: mend)
     }
 
-    /// Begins the changed request. If there is no room for it, the next ones are changed at once: none would get further.
+    /// Sends the changed request. If that fails for lack of capacity, the quirks are kept all the same, as later calls
+    /// need them.
     private func remake(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
         do throws(UpstreamError) {
             try await begin()
@@ -88,7 +89,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// If the server lacks an ability, that is remembered, and the call has to be prepared anew.
+    /// Returns the error of a refused request. If the vendor lacks an ability, this is remembered, and the call must be
+    /// prepared again.
     private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
         var error = judged(faults.error(head, refusal))
         guard !isCallersKey, let request = body,
@@ -99,7 +101,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return error
     }
 
-    /// The same, of an ability that only the answer shows to be lacking.
+    /// Returns the error of an unusable response. If it shows that the vendor lacks an ability, this is remembered, and
+    /// the call must be prepared again.
     private func unserved(_ error: UpstreamError) -> UpstreamError {
         guard let mend = form.mendOfAnswer, !mend.isDisjoint(with: .ofAbilities) else { return error }
         vendor.mends.learn(mend, of: vendor.name, model.id)
@@ -108,7 +111,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return error
     }
 
-    /// The changed request was taken, so the next ones are changed at once.
+    /// Remembers the quirks that were learned during this call, after the vendor accepted the changed request.
     private func keepMends() {
         guard learned > 0, !isCallersKey else { return }
         vendor.mends.learn(mends.intersection(form.keptMends), of: vendor.name, model.id)
@@ -123,7 +126,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return tokens
     }
 
-    /// An estimate for texts that `CallCount` counts, which hardly anybody asks for: of the request as it is written.
+    /// A rough estimate from the written request, for prompts that `CallCount` counts. It is rarely needed.
     private var bodyTokens: Int {
         var estimate = PromptEstimate()
         if let body { estimate.add(body.bytes) }
@@ -149,7 +152,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         )
     }
 
-    /// Asks at one place after the other.
+    /// Makes the call through a route: at one location after the other until one succeeds.
     private func routed<Value>(
         _ route: any WireRoute,
         _ ask: () async throws(UpstreamError) -> Value
@@ -175,14 +178,15 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// A wait for a token would come between the start that was counted and the call.
+    /// Prepares the next call of a route. The rate permit is checked again afterwards, because waiting for a token may
+    /// outlast it.
     private func begin(_ route: any WireRoute) async throws(UpstreamError) {
         let counted = vendor.tools.loop.now
         try await route.begin()
         try await vendorCall.start(countedAt: counted)
     }
 
-    // Functions of their own, so that their frames are not those of calls without a route.
+    // These are functions of their own, so that calls without a route do not pay for their stack frames.
 
     @inline(never)
     private func routedAnswer(_ route: any WireRoute) async throws(UpstreamError) -> ChatAnswer {
@@ -263,7 +267,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// A long one is read by a thread.
+    /// Reads a whole response, on a worker thread if it is long.
     private func read(_ body: Body) async throws(UpstreamError) -> (ChatAnswer, PausedAnswer?) {
         guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader, bounds) }
         let (form, bounds) = (form, bounds)
@@ -320,7 +324,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// The vendor has taken the request, perhaps a changed one.
+    /// Opens the stream and changes the request if the vendor refuses it, until the vendor accepts one.
     private func opened() async throws(UpstreamError) -> any UpstreamStream {
         while true {
             let call = try upstream(isStreamed: true)
@@ -349,14 +353,14 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         if let route = form.route { try await begin(route) }
     }
 
-    /// The stream of the next part.
+    /// Returns the stream of the next part of a paused response.
     @inline(never)
     private func goOn(after pause: PausedAnswer) async throws(UpstreamError) -> any UpstreamStream {
         try await prepareToGoOn(after: pause)
         return try await opened()
     }
 
-    /// As far as it can be read. Ends the stream.
+    /// Returns the body of an error response, empty if it cannot be read. Stops the stream.
     private func refusal(_ stream: any UpstreamStream) async throws(UpstreamError) -> Body {
         var isComplete = false
         defer { stream.stop(isComplete: isComplete) }
@@ -376,7 +380,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private var isCallersKey: Bool { vendorCall.credential.label == nil }
 
-    /// Another key, or another vendor, is not what a caller with a key of their own asked for.
+    /// Returns the error without secrets. For a caller's own key it allows no other key and no other provider, which
+    /// the caller did not ask for.
     private func judged(_ error: UpstreamError) -> UpstreamError {
         var error = vendor.headers.hiding(error, form.route?.token)
         guard isCallersKey else { return error }

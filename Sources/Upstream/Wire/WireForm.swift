@@ -2,24 +2,25 @@ import Calls
 import Engine
 import Shared
 
-/// One call in a vendor's form. Used on its loop, but for the writing of the request.
+/// One call in the format of a vendor's API. Used on its loop, except for writing the request.
 protocol WireForm: AnyObject, Sendable {
-    /// The request; asked for once, on any thread.
+    /// Writes the request. Called once, on any thread.
     func written(_ call: ChatCall, with mends: Mends) -> Body
-    /// Why the vendor cannot take the call, once it is written; nil: it can.
+    /// The error if the vendor cannot serve the call, known once the request is written; nil if it can.
     var refusal: APIError? { get }
-    /// The bound of the completion in the request that is written, if it may be larger than the caller's; else nil.
+    /// The limit of completion tokens in the written request, if it may be larger than the caller's; else nil.
     var maxTokens: Int? { get }
-    /// Whole answers are asked for as streams, once the request is written.
+    /// Whether whole responses are requested as streams. Known once the request is written.
     var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
-    /// The way to a vendor with several places; nil: there is one place, and the key is all that is needed.
+    /// The route to a vendor with several locations; nil if there is one location, and the key is all that calls need.
     var route: (any WireRoute)? { get }
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
     func faults(_ parser: JSONParser) -> FaultReader
-    /// The change after which the vendor may take the request that it refused; nil: none is known.
+    /// Returns the quirk that an error response shows, after which the vendor may accept the request; nil if none is
+    /// known.
     ///
-    /// - Parameter known: changes that were made already.
+    /// - Parameter known: the quirks that the request was already written with.
     func mend(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,
@@ -27,15 +28,15 @@ protocol WireForm: AnyObject, Sendable {
         known: Mends,
         _ faults: FaultReader
     ) -> Mends?
-    /// The change after which the answer that was just read may be better; nil: none is known.
+    /// The quirk that the response which was just read shows; nil if none is known.
     var mendOfAnswer: Mends? { get }
-    /// The changes that later calls of the model need too; others belong to what is said in one call.
+    /// The quirks that later calls of the model need, too. Others depend on the content of one call.
     var keptMends: Mends { get }
-    /// The vendor may pause a streamed answer to the request that is written, which is kept for that.
+    /// Whether the vendor may pause a streamed response to the written request, so that the request must be kept.
     var mayGoOn: Bool { get }
-    /// The request for the next part of an answer.
+    /// Returns the request for the next part of a paused response.
     func goingOn(_ request: Body, after pause: PausedAnswer) -> Body
-    /// The request with one more change.
+    /// Returns the request, changed for one more quirk.
     func mended(_ request: Body, with mend: Mends) -> Body
 }
 

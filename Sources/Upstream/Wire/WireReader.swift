@@ -6,43 +6,46 @@ import Shared
 protocol WireReader: AnyObject, Sendable {
     typealias Take = (_ choice: Int, AnswerEvent) -> Void
 
-    /// As the vendor told it last.
+    /// The usage that the vendor reported last; nil if none was reported.
     var usage: Usage? { get }
-    /// Something of the answer was told.
+    /// Whether a part of the response has been emitted.
     var hasBegun: Bool { get }
-    /// Nothing but the usage may still come.
+    /// Whether all output has arrived, so that only the usage may follow.
     var isFinished: Bool { get }
-    /// An end without a mark is a proper one.
+    /// Whether the response is complete even if the stream ends without an end mark.
     var isWhole: Bool { get }
-    /// Of one event.
+    /// The largest event that is accepted, in bytes.
     var eventLimitBytes: Int { get }
-    /// Tells the next event if it brings text alone, in a form that needs no reading; false: it was left there.
+    /// Emits the next event if it contains text only, in a form that needs no parsing. Else leaves it and returns
+    /// false.
     func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool
-    /// - Parameter data: from a `ByteBuffer`; never empty.
-    /// - Returns: the event is the mark of the end.
+    /// Consumes one event and emits its content.
+    ///
+    /// - Parameter data: bytes of a `ByteBuffer`; never empty.
+    /// - Returns: whether the event is the end mark.
     func take(
         event data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer,
         _ take: Take
     ) throws(UpstreamError) -> Bool
-    /// A whole answer in place of a stream.
+    /// Consumes a whole response that the vendor sent instead of a stream.
     ///
-    /// - Parameter body: from a `ByteBuffer`.
+    /// - Parameter body: bytes of a `ByteBuffer`.
     func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError)
-    /// The end of the stream, which has begun.
+    /// Ends a stream that has begun.
     func end(_ take: Take) throws(UpstreamError)
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer
-    /// The last part of the answer, if its vendor wants to be asked to go on; known at its end.
+    /// The last part of the response, if the vendor paused it; nil if it did not. Known at the end of the part.
     var pause: PausedAnswer? { get }
-    /// One more part comes in place of the end.
+    /// Continues with one more part instead of the end.
     func goOn()
 }
 
-/// A part of an answer, after which its vendor wants to be asked to go on.
+/// A part of a response after which the vendor paused and must be called again.
 final class PausedAnswer: Sendable {
-    /// All that it says, as its vendor takes it back.
+    /// The content of the part, in the form in which the vendor accepts it back.
     let content: Body
-    /// Of this part and those before it; nil: not known.
+    /// The usage of this part and those before it; nil if unknown.
     let usage: Usage?
 
     init(_ content: Body, usage: Usage?) {
@@ -63,14 +66,16 @@ extension UpstreamError {
 }
 
 extension UpstreamError {
-    /// The same, of an answer that has come whole; `usage`: as its vendor told it.
+    /// Returns the error of a response that has arrived, with its usage.
+    ///
+    /// - Parameter usage: the usage that the vendor reported; nil if it reported none.
     func after(_ usage: Usage?) -> UpstreamError {
         var error = self
         error.usage = error.usage ?? usage
         return error
     }
 
-    /// The same, of a call that followed one which used so much.
+    /// Returns the error with the usage of an earlier call added.
     func alsoAfter(_ used: Usage?) -> UpstreamError {
         var error = self
         if let used { error.usage = used + (error.usage ?? .nothing) }
@@ -79,7 +84,7 @@ extension UpstreamError {
 }
 
 extension JSONParser {
-    /// A vendor's answer, or an event of it, of any kind.
+    /// Parses a response of the vendor, or an event of it, of any JSON type.
     func value(ofAnswer data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         do throws(JSONError) {
             return try parse(data)
@@ -88,7 +93,7 @@ extension JSONParser {
         }
     }
 
-    /// The same, which has to be an object.
+    /// Parses a response of the vendor, which must be a JSON object.
     func answer(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         let root = try value(ofAnswer: data)
         try root.checkAnswer()
@@ -101,13 +106,13 @@ extension JSONValue {
         guard kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
     }
 
-    /// It has an error, in place of an answer.
+    /// Whether the object contains an error instead of a response.
     var tellsError: Bool {
         guard let error = self["error"] else { return false }
         return error.kind == .object || error.text?.isEmpty == false
     }
 
-    /// A number of tokens; nil: none that can be true.
+    /// The value as a number of tokens; nil if it cannot be a number of tokens.
     var tokens: Int? {
         guard let number, (0..<Self.tokenLimit).contains(number) else { return nil }
         return Int(number)

@@ -1,21 +1,21 @@
 import Calls
 import Engine
 
-/// The way of one call to a vendor that has several places, and whose calls need more than a key. Used on its loop.
+/// The route of one call to a vendor with several locations, whose calls need more than a key. Used on its loop.
 protocol WireRoute: AnyObject, Sendable {
-    /// Makes ready what the next call needs; then `endpoint` and `headers` are those of one place.
+    /// Prepares the next call. After that, `endpoint` and `headers` are those of one location.
     func begin() async throws(UpstreamError)
     func endpoint(isStreamed: Bool) -> Endpoint
     var headers: UpstreamHeaders { get }
-    /// The secret in them that is not the key; nil: there is none.
+    /// The secret in the headers besides the key; nil if there is none.
     var token: String? { get }
     func served()
-    /// The place has failed. Nil: the same call may succeed once more, there or at another place; else the failure of
-    /// all places.
+    /// Records that the location failed. Returns nil if the call may succeed when repeated, there or at another
+    /// location; else the failure of all locations.
     func failure(after error: UpstreamError) -> UpstreamError?
 }
 
-/// The addresses that calls of one model go to.
+/// The endpoints of one model: for whole responses and for streams.
 struct ModelAddress: Sendable {
     let whole: Endpoint
     let stream: Endpoint

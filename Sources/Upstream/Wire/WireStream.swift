@@ -2,43 +2,43 @@ import Calls
 import Engine
 import Shared
 
-/// An event stream as it comes, or a whole answer in its place.
+/// A vendor's event stream while it arrives, or a whole response that the vendor sent instead.
 ///
 /// `@unchecked`: used on its loop only; the reader's parser never across a suspension.
 final class WireStream: ChatAnswerStream, @unchecked Sendable {
     private var stream: any UpstreamStream
     private let reader: any WireReader
-    /// Of the call; nil: none is to be hidden.
+    /// The headers of the call, whose secrets are removed from errors; nil if there are none.
     private let headers: KeyHeaders?
     private var bounds: UsageBounds
-    /// Of the call; nil: it has none.
+    /// The route of the call; nil if it has none.
     var route: (any WireRoute)?
     private var isEventStream: Bool
-    /// Asks for the next part of an answer that its vendor paused; nil: it ends there.
+    /// Requests the next part of a response that the vendor paused; nil if the response ends there.
     var goOn: ((PausedAnswer) async throws(UpstreamError) -> any UpstreamStream)?
     private var pause: PausedAnswer?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
-    /// An answer in place of a stream.
+    /// A whole response that the vendor sent instead of a stream.
     private var whole = ByteBuffer()
     private var lines = LineEnds()
-    /// Events that came before anybody took them.
+    /// The events that arrived in `begin()`, before they were requested.
     private var early: [EarlyEvent] = []
     private var isBeginning = false
-    /// No more bytes come.
+    /// Whether no more bytes arrive.
     private var isOver = false
     private var isDone = false
     private var isStopped = false
-    /// When what is waited for at the end has to be there; nil: the end has not come yet.
+    /// The time until which the usage is waited for at the end; nil if the end has not come yet.
     private var tailEnds: LoopTime?
-    /// The vendor's stream is stopped, whoever asked for that.
+    /// Whether the vendor's stream has been stopped.
     private var isClosed = false
-    /// Of events that are longer than most.
+    /// The memory of events that are larger than most.
     private var hold: MemoryHold?
 
-    /// Of one event of most vendors, or of an answer in place of a stream.
+    /// The largest event of most vendors, and the largest whole response instead of a stream, in bytes.
     static let eventLimitBytes = 4_194_304
-    /// For the usage, after all else has come.
+    /// The time for which the usage is waited for after all output has arrived.
     private let tailNanoseconds: UInt64
 
     init(
@@ -60,7 +60,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     var credits: Int? { nil }
     var budget: MemoryBudget? { stream.budget }
 
-    /// Returns with the first event, so that a failure before it may still be mended elsewhere.
+    /// Waits for the first event with output, so that a failure before it can still be handled by another call.
     func begin() async throws(UpstreamError) {
         isBeginning = true
         defer { isBeginning = false }
@@ -88,7 +88,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         do throws(TransportError) {
             arrival = try await stream.more(patienceNanoseconds: patience)
         } catch {
-            // All that was asked for has come.
+            // All output that was requested has arrived.
             guard isTail, error.kind != .cancelled else { throw UpstreamError(error) }
             isOver = true
             return .bytes
@@ -99,7 +99,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
             isOver = true
         case .bytes: try takeBytes()
         case .end:
-            // The last event counts without an empty line behind it.
+            // The last event counts even without an empty line after it.
             if isEventStream {
                 incoming.append("\n\n")
                 events.append(&incoming)
@@ -109,7 +109,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         return .bytes
     }
 
-    /// However often something comes that is not waited for.
+    /// Returns the time left for the usage at the end. It does not start again when other events arrive.
     private func tailLeft() -> UInt64 {
         let now = LoopTime.current()
         let ends = tailEnds ?? now + tailNanoseconds
@@ -131,7 +131,8 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
-    /// It is held twice until it is read, and twice until it is sent. The room is kept to the end of the stream.
+    /// Accounts for the memory of a large event until the end of the stream. The event exists twice until it is parsed,
+    /// and twice until it is sent.
     @inline(never)
     private func makeRoom(forEventOf bytes: Int) throws(UpstreamError) {
         guard bytes <= reader.eventLimitBytes else { throw Self.tooLarge }
@@ -173,7 +174,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         do throws(UpstreamError) {
             return try reader.take(event: event.data, named: event.name, take)
         } catch {
-            // All that was asked for has come.
+            // All output that was requested has arrived.
             guard reader.hasBegun, reader.isFinished else { throw headers?.hiding(error, route?.token) ?? error }
             return true
         }

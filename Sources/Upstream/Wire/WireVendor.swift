@@ -1,11 +1,11 @@
 import Engine
 import Shared
 
-/// A vendor as its calls see it: one a provider and loop.
+/// The properties of a provider that all of its calls need. Each loop has its own.
 ///
 /// `@unchecked`: used on its loop only.
 final class WireVendor: @unchecked Sendable {
-    /// The provider's.
+    /// The provider's name.
     let name: String
     let transport: any Transport
     let tools: LoopTools
