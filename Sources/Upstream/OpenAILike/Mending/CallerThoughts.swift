@@ -3,16 +3,16 @@ import Engine
 import Limits
 import Shared
 
-/// The thoughts that led to calls of tools, of one caller. The store has them sealed.
+/// One caller's remembered reasoning, by the tool calls that it led to. It is encrypted in the store.
 struct CallerThoughts: Sendable {
     private let memory: CallMemory
     private let caller: Caller
     private let owner: Digest
 
-    /// A longer thought is not remembered.
+    /// The longest reasoning that is remembered, in bytes.
     static let limitBytes = CallMemory.Kind.thought.limitBytes
 
-    /// Nil: the caller is anonymous and owns nothing.
+    /// Returns nil if the caller is anonymous and so cannot own data.
     init?(_ memory: CallMemory, of caller: Caller?) {
         guard let caller, let identity = caller.identity else { return nil }
         self.memory = memory
@@ -20,7 +20,9 @@ struct CallerThoughts: Sendable {
         owner = identity.digest
     }
 
-    /// - Parameter id: of the first of the calls.
+    /// Returns the reasoning that led to a group of tool calls; nil if it is not remembered.
+    ///
+    /// - Parameter id: the id of the first of these calls.
     func thought(ofCall id: String) -> Body? {
         CallMemory.key(ofCall: id, of: owner).flatMap { memory.text($0) }
     }
@@ -32,7 +34,7 @@ struct CallerThoughts: Sendable {
         }
     }
 
-    /// Reads from the store what this instance does not know of a conversation.
+    /// Reads the reasoning of a conversation from the store, as far as this instance does not have it.
     func recall(for messages: [ChatMessage], on loop: EventLoop) async {
         let seal = Self.seal(of: caller)
         await memory.recall(unknown(in: messages), on: loop) { stored, key in
@@ -40,7 +42,7 @@ struct CallerThoughts: Sendable {
         }
     }
 
-    /// The newest go first.
+    /// Returns the keys of reasoning that this instance does not have, newest first.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         return memory.unknown(
@@ -57,7 +59,7 @@ struct CallerThoughts: Sendable {
 }
 
 extension ChatMessage {
-    /// The thoughts in it that no vendor has signed; empty: there are none.
+    /// The reasoning in the message that no vendor has signed; empty if there is none.
     var plainThought: String {
         var thoughts = ""
         for case .thought(let thought) in content where thought.signature == nil { thoughts += thought.text }

@@ -2,10 +2,10 @@ import Engine
 import Shared
 
 extension FaultReader {
-    /// The change of the request after which the server may take it; nil: it refuses something that is not known to be
-    /// mended.
+    /// Returns the quirk that an error response shows, after which the server may accept the request; nil if none is
+    /// known.
     ///
-    /// - Parameter known: changes that were made already.
+    /// - Parameter known: the quirks that the request was already written with.
     func mend(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body, known: Mends) -> Mends? {
         guard head.status == 400 || head.status == 422, case let fault = fault(head, body), !isSpecial(fault) else {
             return nil
@@ -14,7 +14,7 @@ extension FaultReader {
     }
 }
 
-/// A refused request beside its refusal.
+/// A refused request with its error response.
 private struct Refused {
     private let fault: Fault
     private let request: RawJSON
@@ -28,7 +28,7 @@ private struct Refused {
         "not permitted", "not allowed", "extra inputs",
         "extra fields", "unknown parameter", "unknown field", "unknown variant", "unknown name", "unrecognized",
         "unexpected", "no longer", "only the default", "not available", "cannot be used", "use 'max",
-        // As Cloudflare writes it.
+        // Cloudflare's spelling of "unsupported".
         "n't suuport",
     ]
 
@@ -40,7 +40,7 @@ private struct Refused {
         isUnsupported = Self.codes.contains { fault.names($0) } || words.sayOne(of: Self.phrases)
     }
 
-    /// Beside the name of a field of the request.
+    /// The quirks for fields that an error names as unsupported.
     private static let plain: [(StaticString, Mends)] = [
         ("max_tokens", .newBound), ("max_completion_tokens", .oldBound), ("stream_options", .noStreamOptions),
         ("temperature", .noTemperature), ("top_p", .noTopP), ("presence_penalty", .noPresencePenalty),
@@ -61,9 +61,10 @@ private struct Refused {
         return mendOfEffort
     }
 
-    /// All that are named at once, so that many of them are not too many.
+    /// The quirks for all unnecessary fields that the error names. They are learned together, since the number of
+    /// changes in one call is limited.
     private var spareFields: Mends {
-        // A user may also be a message's role.
+        // The word "user" may also mean the role of a message.
         guard fault.param != nil || !words.say("role") else { return [] }
         var mends: Mends = []
         for (place, field) in Mends.spareFields.enumerated() where names(field) {
@@ -72,10 +73,10 @@ private struct Refused {
         return mends
     }
 
-    /// One that was made already does not help.
+    /// Returns the quirk; nil if the request was already written with it.
     private func new(_ mend: Mends) -> Mends? { known.isSuperset(of: mend) ? nil : mend }
 
-    /// The refusal names the field, by itself or in its words.
+    /// Returns whether the error names the field, as its parameter or in its message.
     private func names(_ field: StaticString) -> Bool {
         if let param = fault.param {
             return isLast(field, of: param) || fault.otherParams.contains { isLast(field, of: $0) }
@@ -83,13 +84,13 @@ private struct Refused {
         return words.name(field)
     }
 
-    /// A path such as `messages[0].name`; at most 100 bytes.
+    /// Returns whether a path such as `messages[0].name` ends with the field. Paths have at most 100 bytes.
     private func isLast(_ field: StaticString, of param: String) -> Bool {
         let last = param.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last
         return last.map { Array($0).withUnsafeBytes { $0.equals(field) } } ?? false
     }
 
-    /// A server that takes pictures within the request only. One that failed to fetch a picture is not meant.
+    /// Whether the server accepts only images within the request. False if it tried to download an image and failed.
     private var lacksAddresses: Bool {
         let isOfForm =
             words.sayOne(of: ["invalid image input", "data url", "data uri", "data:image"])
@@ -103,12 +104,12 @@ private struct Refused {
         }
     }
 
-    /// A server without tools, or one that was not started for them.
+    /// Whether the server has no tools, or was not started with the options for them.
     private var lacksTools: Bool {
         if words.sayOne(of: ["--enable-auto-tool-choice", "--tool-call-parser", "tools param requires"]) {
             return true
         }
-        // Tools may be refused beside something else only.
+        // These errors refuse tools only in combination with something else.
         guard !words.say("reasoning_effort"), !words.say("/responses") else { return false }
         if let param = fault.param, param.hasSameBytes(as: "tools") || param.hasSameBytes(as: "functions") {
             return isUnsupported
@@ -122,10 +123,11 @@ private struct Refused {
 
     // MARK: The effort
 
-    /// Clients that ask for thoughts in another form know nothing of efforts: one that the relay knows is never their fault.
+    /// The quirk of a refused effort. Clients of other APIs do not choose the effort's name, so a known name is changed
+    /// even if the error does not say that it is unsupported.
     private var mendOfEffort: Mends? {
         let plain = request["reasoning_effort"]?.content
-        // As the Responses API names it.
+        // The Responses API has the effort in `reasoning`.
         guard let effort = plain ?? request["reasoning"]?["effort"]?.content else { return nil }
         let isNamed = names(plain == nil ? "effort" : "reasoning_effort")
         let isKnown = Mends.efforts.contains { effort.equals($0) }
@@ -133,7 +135,8 @@ private struct Refused {
         return isNamed && (isUnsupported || isKnown) || isMeant ? mend(ofEffort: effort) : nil
     }
 
-    /// With tools none may be wanted; else the words of the refusal tell those that there are.
+    /// Returns the quirk of a refused effort. With tools the effort may have to be `none`; else the error may list the
+    /// supported ones.
     private func mend(ofEffort effort: UnsafeRawBufferPointer) -> Mends? {
         if request["tools"] != nil, words.say("tool"), !known.contains(.effortNone), effort != "none" {
             return .effortNone
@@ -183,7 +186,7 @@ private struct Refused {
         {
             return .noNames
         }
-        // As serde tells it, without the field's name: "messages[0]: invalid type: sequence, expected a string".
+        // An error of serde without the field's name, such as "messages[0]: invalid type: sequence, expected a string".
         let isOfList = words.say("messages[") && words.say("invalid type: sequence")
         guard isOfList || words.say("content") || isLast("content", of: fault.param ?? "") else { return nil }
         let isTyped =
@@ -195,7 +198,8 @@ private struct Refused {
         return messages.contains { $0["content"]?.isArray ?? false } ? .joinedContent : nil
     }
 
-    /// Thoughts that a client has kept, of a vendor that tells such, where this one takes none.
+    /// Returns the quirks for reasoning fields of another vendor, which the client sends back and this server does not
+    /// know.
     private func unknownThoughts(_ messages: [RawJSON]) -> Mends? {
         var mends: Mends = []
         if names("reasoning_content"), messages.contains(where: { $0["reasoning_content"] != nil }) {

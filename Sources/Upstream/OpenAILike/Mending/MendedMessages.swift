@@ -1,13 +1,13 @@
 import Engine
 
-/// Writes messages anew as their server wants them.
+/// Rewrites messages for a server with quirks.
 struct MendedMessages {
-    /// A message that is held back, as the next one may belong to it.
+    /// A message that is held back, as the next one may be merged with it.
     fileprivate struct Turn {
         let role: [UInt8]
-        /// JSON: a text, or parts.
+        /// The content in JSON: a text, or parts; nil if there is none.
         var content: [UInt8]?
-        /// Other members, each with a comma before it.
+        /// Further members of the message in JSON, each with a comma before it.
         let rest: [UInt8]
     }
 
@@ -95,7 +95,7 @@ struct MendedMessages {
         out.append("}")
     }
 
-    /// One that nobody remembers is empty.
+    /// Appends the remembered reasoning that led to the calls of a message; an empty text if it is not remembered.
     private func append(thoughtOf message: RawJSON, to out: inout ByteBuffer) {
         let first = message["tool_calls"]?.elements.first { _ in true }
         let known = first?["id"]?.content.flatMap { thoughts?.thought(ofCall: $0.text) }
@@ -103,7 +103,7 @@ struct MendedMessages {
         out.append(json: known?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
-    /// Nil: it is null, and stays away.
+    /// Returns the content in JSON; nil if it is null and must not be sent.
     private func content(_ value: RawJSON) -> [UInt8]? {
         if value.isNull { return mends.contains(.emptyContent) ? nil : Array(value.bytes) }
         guard mends.contains(.joinedContent), value.isArray, value.elements.allSatisfy({ $0["text"] != nil }) else {
@@ -119,7 +119,7 @@ struct MendedMessages {
         mends.contains(.shortIDs) || mends.contains(.noLongIDs) && (id.content?.text).map(Mends.isLong) ?? false
     }
 
-    /// The same id becomes the same nine characters, in calls and in results.
+    /// Appends nine characters made from an id. They are equal for a call and its results.
     private func append(id: RawJSON, to out: inout ByteBuffer) {
         let digits = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
         out.append("\"")
@@ -142,7 +142,7 @@ struct MendedMessages {
         turns = merged
     }
 
-    /// Two texts with a blank line between them, or parts of both.
+    /// Returns two contents as one: two texts with a blank line between them, or the parts of both.
     private static func joined(_ one: [UInt8], _ other: [UInt8]) -> [UInt8] {
         let quote = UInt8(ascii: "\"")
         if one.first == quote, other.first == quote {
@@ -158,24 +158,24 @@ struct MendedMessages {
 }
 
 extension RawJSON {
-    /// It is a message with calls, and without the thought that led to them.
+    /// Whether the message has tool calls and lacks the reasoning that led to them.
     var lacksThought: Bool { hasCalls && self["reasoning_content"]?.isNull ?? true }
 
     var hasCalls: Bool { self["tool_calls"]?.elements.contains { _ in true } ?? false }
 
-    /// It has a signature as the relay gives it to clients, of an answer that did not pass as it came.
+    /// Whether the message has a signature that the relay wrote for the client, so the reasoning of another vendor.
     fileprivate var hasForeignThought: Bool {
         self["extra_content"]?["thought_signature"] != nil
             || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil && $0.isNamedByRelay } ?? false
     }
 
-    /// A call whose vendor gave it no id.
+    /// Whether the call has an id in the relay's format, because its vendor gave it none.
     private var isNamedByRelay: Bool {
         guard let id = self["id"]?.content, id.count == 29, id.hasPrefix("call_") else { return false }
         return id.dropFirst(5).allSatisfy { (48...57).contains($0) || (97...122).contains($0 | 32) }
     }
 
-    /// It, or one of its calls, has what only some vendors know.
+    /// Whether the message, or one of its calls, has `extra_content`, which only some vendors know.
     var hasExtraContent: Bool {
         self["extra_content"] != nil || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil } ?? false
     }
@@ -184,7 +184,7 @@ extension RawJSON {
 extension MendedMessages.Turn {
     fileprivate var isInstruction: Bool { role.elementsEqual("system".utf8) || role.elementsEqual("developer".utf8) }
 
-    /// Neither has more than text and parts.
+    /// Returns whether two messages can be merged: they have the same role and nothing but content.
     fileprivate func isMergeable(with next: MendedMessages.Turn) -> Bool {
         let isSpoken = isInstruction || role.elementsEqual("user".utf8) || role.elementsEqual("assistant".utf8)
         return isSpoken && role == next.role && rest.isEmpty && next.rest.isEmpty && content != nil

@@ -1,12 +1,14 @@
 import Engine
 
-/// Writes a request anew with the changes that its server needs; all else stays as it was written.
+/// Rewrites a request for a server with quirks. All else stays as it was written.
 struct MendedRequest {
     private let mends: Mends
     private let hasTools: Bool
     private let thoughts: CallerThoughts?
 
-    /// - Parameter thoughts: those that are remembered; nil: none are.
+    /// Returns the rewritten request.
+    ///
+    /// - Parameter thoughts: the caller's remembered reasoning; nil if none is remembered.
     static func written(_ body: Body, with mends: Mends, _ thoughts: CallerThoughts? = nil) -> Body {
         if mends.isEmpty { return body }
         let root = RawJSON(body.bytes)
@@ -61,7 +63,7 @@ struct MendedRequest {
             return out.append("\"")
         case "reasoning" where !mends.isDisjoint(with: .ofEffort) && member.value.isObject:
             return append(reasoning: member.value, to: &out)
-        // As the Responses API has it.
+        // The Responses API has `verbosity` in this object.
         case "text" where !mends.isDisjoint(with: .allSpare) && member.value.isObject:
             return member.value.append(to: &out, leavingOut: { mends.leavesOut($0.name) })
         case "tools" where mends.contains(.noStrict): return appendTools(member.value, to: &out)
@@ -73,7 +75,7 @@ struct MendedRequest {
         out.append(member.value.bytes)
     }
 
-    /// Nil: it stays as it is.
+    /// Returns the effort to send instead; nil if the effort is not changed.
     private func effort(_ told: RawJSON) -> StaticString? {
         mends.contains(.effortNone) && hasTools ? "none" : told.content.flatMap { mends.nearest(to: $0) }
     }
@@ -89,7 +91,7 @@ struct MendedRequest {
         }
     }
 
-    /// Tools of the Responses API have no function within.
+    /// Appends tools without `strict`. Tools of the Responses API have no `function` object.
     private func appendTools(_ tools: RawJSON, to out: inout ByteBuffer) {
         tools.append(to: &out) { tool, out in
             guard tool["function"] != nil else { return tool.append(to: &out, without: "strict") }
@@ -104,7 +106,7 @@ struct MendedRequest {
 }
 
 extension RawJSON {
-    /// The array, each element as `write` has it.
+    /// Appends the array, with each element written by `write`.
     func append(to out: inout ByteBuffer, _ write: (RawJSON, inout ByteBuffer) -> Void) {
         out.append("[")
         for (index, element) in elements.enumerated() {
@@ -114,7 +116,7 @@ extension RawJSON {
         out.append("]")
     }
 
-    /// The object, each member as `write` has it; where it returns false, as it is.
+    /// Appends the object, with each member written by `write`, or unchanged where `write` returns false.
     func append(to out: inout ByteBuffer, _ write: (Member, inout ByteBuffer) -> Bool) {
         out.append("{")
         for (index, member) in members.enumerated() {

@@ -1,11 +1,11 @@
 import Engine
 
-/// Changes for servers of OpenAI's form.
+/// Quirks of OpenAI-compatible servers: how requests are changed.
 extension Mends {
-    // The bound on tokens, by its other name.
+    // The token limit gets its other name.
     static let newBound = Mends(rawValue: 1)
     static let oldBound = Mends(rawValue: 2)
-    // Fields that are left out.
+    // These fields are left out.
     static let noStreamOptions = Mends(rawValue: 4)
     static let noTemperature = Mends(rawValue: 8)
     static let noTopP = Mends(rawValue: 16)
@@ -15,35 +15,35 @@ extension Mends {
     static let noStrict = Mends(rawValue: 256)
     static let noNames = Mends(rawValue: 512)
     static let noEffort = Mends(rawValue: 1_024)
-    /// With tools the effort is `none`.
+    /// The effort is `none` if there are tools.
     static let effortNone = Mends(rawValue: 2_048)
-    /// `seed` is `random_seed`.
+    /// `seed` becomes `random_seed`.
     static let randomSeed = Mends(rawValue: 4_096)
-    /// The role `developer` is `system`.
+    /// The role `developer` becomes `system`.
     static let noDeveloper = Mends(rawValue: 8_192)
-    /// Ids of calls have nine letters and digits.
+    /// All ids of tool calls become nine letters and digits.
     static let shortIDs = Mends(rawValue: 16_384)
-    /// Content that is null or missing is an empty text.
+    /// Content that is null or missing becomes an empty text.
     static let emptyContent = Mends(rawValue: 32_768)
-    /// Parts of text are one text.
+    /// Text parts are joined to one text.
     static let joinedContent = Mends(rawValue: 65_536)
-    /// Neighbours of one role are one message, and the system's stands first.
+    /// Adjacent messages of one role are merged, and system messages come first.
     static let mergedTurns = Mends(rawValue: 131_072)
-    /// Messages with calls have the thoughts that led to them.
+    /// Messages with tool calls get the reasoning that led to them.
     static let thoughtsBack = Mends(rawValue: 262_144)
-    /// Messages have no thoughts.
+    /// Messages lose their reasoning.
     static let noReasoning = Mends(rawValue: 1 << 48)
-    /// Neither messages nor their calls have `extra_content`.
+    /// Messages and their calls lose `extra_content`.
     static let noExtraContent = Mends(rawValue: 1 << 49)
-    /// Messages with a signature as the relay gives it to clients, so another vendor's, have no thoughts at all.
+    /// Messages with a signature that the relay wrote, so with another vendor's reasoning, lose their reasoning.
     static let noForeignThoughts = Mends(rawValue: 1 << 50)
-    /// Ids of calls have nine letters and digits where they are over 40 bytes long.
+    /// Ids of tool calls that are over 40 bytes long become nine letters and digits.
     static let noLongIDs = Mends(rawValue: 1 << 51)
-    /// By the Responses API: thoughts are neither told nor sent back.
+    /// Requests of the Responses API neither ask for reasoning nor contain it.
     static let noThoughts = Mends(rawValue: 1 << 34)
-    /// The lowest bit of fields without which the answer is the same.
+    /// The lowest bit of the fields that do not change the response.
     private static let firstSpare: UInt32 = 40
-    /// The lowest bit of the efforts that are known; others become the nearest of them.
+    /// The lowest bit of the supported efforts. Other efforts become the nearest of them.
     private static let firstEffort: UInt32 = 24
 
     static let ofMessages: Mends = [
@@ -59,7 +59,7 @@ extension Mends {
 
     static let allEfforts = Mends(rawValue: 127 << firstEffort)
 
-    /// Fields that are left out where a server does not know them: the answer is the same without them.
+    /// Fields that do not change the response. They are left out if a server does not know them.
     static let spareFields: [StaticString] = [
         "store", "prompt_cache_key", "prompt_cache_retention", "user", "metadata", "service_tier", "verbosity",
         "safety_identifier",
@@ -76,7 +76,8 @@ extension Mends {
 
     static let ofEffort: Mends = [.noEffort, .effortNone, .allEfforts]
 
-    /// The nearest effort that is known, the lower one of two; nil: all are, or this one is not among those that there are.
+    /// Returns the nearest supported effort, the lower one of two; nil if no list is known or the effort has an unknown
+    /// name.
     func nearest(to effort: UnsafeRawBufferPointer) -> StaticString? {
         guard !isDisjoint(with: Self.allEfforts), let place = Self.efforts.firstIndex(where: { effort.equals($0) })
         else { return nil }
