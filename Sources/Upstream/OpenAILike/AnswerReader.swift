@@ -3,7 +3,7 @@ import Engine
 import Glibc
 import Shared
 
-/// Reads an answer, whole or chunk by chunk, and writes it for OpenAI's clients where it goes on as it came.
+/// Reads a chat completion, whole or chunk by chunk. Also writes it for OpenAI's clients if it is forwarded.
 ///
 /// `@unchecked`: used on its loop only.
 final class AnswerReader: WireReader, @unchecked Sendable {
@@ -12,22 +12,22 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     private let ids: RandomBytes
     private var choices: [ChoiceReader]
     private var counts = UsageCounts()
-    /// The usage stands where it belongs in what was read last.
+    /// Whether the data that was read last contains a complete usage in its usual place.
     private var tellsUsage = false
-    /// As it was told last, for a caller who asked for it.
+    /// The usage as the vendor wrote it, for a client that requested it; empty if there is none or it was incomplete.
     private var toldUsage = ByteBuffer()
-    /// The other members of the chunk with the usage, if that has no choice.
+    /// Further members of the chunk that contained the usage, if that chunk has no choice.
     private var membersBesideUsage = ByteBuffer()
-    /// The beginning of all chunks, up to the members that differ.
+    /// The beginning of all forwarded chunks: the members that identify the response.
     private var opening = ByteBuffer()
     private var chunk = ByteBuffer()
     private var plain = PlainChunks()
     private var pairs = SplitPairs()
-    /// A choice was told of.
+    /// Whether a choice has arrived.
     private(set) var hasBegun = false
-    /// It has ended without anything, and nobody knows why.
+    /// Whether the response ended without any output and with an unknown finish reason.
     private var isVain = false
-    /// A whole answer has fewer choices than were asked for.
+    /// Whether a whole response has fewer choices than were requested.
     private(set) var lacksChoices = false
 
     init(_ terms: AnswerTerms, _ parser: JSONParser, _ ids: RandomBytes) {
@@ -39,10 +39,10 @@ final class AnswerReader: WireReader, @unchecked Sendable {
 
     var usage: Usage? { counts.usage }
 
-    /// Nothing but the usage may still come.
+    /// Whether all output has arrived, so that only the usage may follow.
     var isFinished: Bool { !isVain && choices.allSatisfy { $0.finish != nil } }
 
-    /// All choices that were told of have ended.
+    /// Whether all choices that have begun have ended.
     var isWhole: Bool { hasBegun && !isVain && choices.allSatisfy { !$0.isTold || $0.finish != nil } }
 
     // MARK: Chunks
@@ -81,7 +81,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         return true
     }
 
-    /// False: the chunk is more than text like that of those before.
+    /// Emits a chunk that differs from earlier ones in its text only. Returns false if the chunk must be parsed.
     private func takePlain(_ data: UnsafeRawBufferPointer, _ take: Take) -> Bool {
         guard let written = plain.written(in: data), choices[plain.choice].finish == nil, let text = plain.text(written)
         else { return false }
@@ -107,7 +107,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         return root
     }
 
-    /// A choice without a number, or with one that was not asked for, is the first or none.
+    /// Reads the choices of a chunk or a whole response. Without an index a choice is the first one, or in a whole
+    /// response the next one. A choice with an index that was not requested is dropped.
     private func pieces(
         of root: JSONValue,
         message: StaticString,
@@ -138,7 +139,9 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         return (pieces, isOdd)
     }
 
-    /// An unknown end of nothing at all is a failure.
+    /// Logs an unknown finish reason.
+    ///
+    /// - Throws: an error if the response has no output at all.
     private func note(_ unknownFinish: UnsafeRawBufferPointer) throws(UpstreamError) {
         if let vendor = terms.vendor { vendor.mends.note(unknownFinish: unknownFinish, of: vendor.name) }
         guard choices.contains(where: \.isFilled) else {
@@ -153,7 +156,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         if let thought = piece.reasoning { try choices[number].order.tell(.reasoning(thought)) { take(number, $0) } }
         if let text = piece.text { try choices[number].order.tell(.text(text)) { take(number, $0) } }
         if let refusal = piece.refusal { try choices[number].order.tell(.refusal(refusal)) { take(number, $0) } }
-        // A text may have to wait for the rest of a call.
+        // A text after a tool call may have to wait for the rest of the call, so it is not passed on directly.
         if !piece.calls.isEmpty || piece.function != nil { plain.forget() }
         for call in piece.calls {
             if call.isFirst {
@@ -179,7 +182,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         withExtendedLifetime((piece.joinedText, piece.joinedReasoning)) {}
     }
 
-    /// The end of the stream: choices that have not been ended are, and the usage is told if it was asked for.
+    /// Ends the stream: ends choices that the vendor did not end, and emits the usage if the client requested it.
     func end(_ take: Take) throws(UpstreamError) {
         for index in choices.indices where choices[index].isTold && choices[index].finish == nil {
             var piece = ChoicePiece(index: index)
@@ -191,7 +194,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
             }
             try tell(piece, take)
         }
-        // Too late for this one.
+        // This response lacks choices all the same; the quirk helps later calls.
         if let model = terms.learnsChoicesOf, let vendor = terms.vendor, choices.contains(where: { !$0.isTold }) {
             vendor.mends.learn(.noChoices, of: vendor.name, model)
         }
@@ -207,8 +210,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
 
     // MARK: As it came
 
-    /// Chunks without a choice, as some servers send them first or for the usage, are left out, as are those that say
-    /// nothing.
+    /// Forwards a chunk. Chunks without a choice, as some servers send them first or with the usage, are left out, and
+    /// so are chunks without content.
     private func passOn(
         _ data: UnsafeRawBufferPointer,
         _ pieces: [ChoicePiece],
@@ -235,7 +238,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         passOnChunk(take)
     }
 
-    /// Those of calls without any go before the end, which brings nothing else.
+    /// Emits the arguments `{}` of calls that came without arguments in a chunk of their own, before the chunk with the
+    /// finish reason.
     private func passOnMadeArguments(of pieces: inout [ChoicePiece], _ take: Take) {
         for index in pieces.indices where pieces[index].finish != nil {
             let calls = pieces[index].calls
@@ -264,7 +268,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         take(0, .native(.chat, chunk.bytes))
     }
 
-    /// The members that name the answer: those of the first chunk are those of all.
+    /// Appends the members that identify the response. Those of the first chunk are used in all chunks.
     private func appendNames(of root: RawJSON, _ object: StaticString, to out: inout ByteBuffer) {
         out.append(#"{"id":""#)
         if let id = root["id"]?.content, id.hasPrefix("chatcmpl-"), id.count <= 200 {
@@ -295,7 +299,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         for member in root.members {
             switch member.name {
             case "id", "object", "created", "model": continue
-            // A usage that is not as it should be is told after.
+            // An incomplete usage is written at the end.
             case "usage" where !isWhole || !tellsUsage: continue
             case "choices":
                 out.append(#","choices":"#)
@@ -323,7 +327,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         return answer
     }
 
-    /// A server that makes one choice whatever is asked for is asked for each by itself.
+    /// Throws if the response has no choice, or if it has fewer than requested and this can be learned. Then each
+    /// choice gets a call of its own.
     private func checkChoices() throws(UpstreamError) {
         guard hasBegun else { throw .brokenAnswer("the vendor's answer has no choice") }
         guard terms.learnsChoicesOf != nil, choices.contains(where: { !$0.isTold }) else { return }
@@ -333,7 +338,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         throw error
     }
 
-    /// In the order of their numbers; of two with one number the last.
+    /// Returns the choices in the order of their indexes. If two have the same index, the last one counts.
     private func told(_ pieces: [ChoicePiece]) -> [ChatAnswer.Choice] {
         if pieces.count == 1, !pieces[0].isDropped { return [choice(pieces[0])] }
         var answers: [Int: ChatAnswer.Choice] = [:]
@@ -385,7 +390,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         return Body(out)
     }
 
-    /// A whole answer in place of a stream, as one chunk.
+    /// Consumes a whole response that the vendor sent instead of a stream, and emits it as one chunk.
     func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
         let root = try parsed(body)
         noteUsage(root, body)
@@ -397,7 +402,8 @@ final class AnswerReader: WireReader, @unchecked Sendable {
 
     // MARK: Usage
 
-    /// Of each field the last that is told counts: some tell them in each chunk, or one after the other.
+    /// Records the usage in the data. The last value of each field counts, as some vendors report the usage in each
+    /// chunk or field by field.
     private func noteUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) {
         let own = root["usage"]
         tellsUsage = false
@@ -406,7 +412,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         tellsUsage = own != nil && isComplete
         counts.take(told)
         guard terms.isNative, terms.includesUsage, isComplete || !toldUsage.isEmpty else { return }
-        // Otherwise it is written by the counts.
+        // If the usage is incomplete, no copy is kept, and the relay writes it from the counts.
         toldUsage.removeAll()
         let raw = RawJSON(data)
         guard isComplete, let written = Self.usage(in: raw) else { return }
@@ -423,13 +429,13 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         membersBesideUsage.putOnOneLine()
     }
 
-    /// Whether both counts can be true. Otherwise the relay writes its own.
+    /// Whether both counts that the vendor reported are plausible. If not, the relay writes its own.
     private var isUsageReported: Bool {
         guard let usage = terms.bounds.checked(counts.usage), usage.promptTokens > 0 else { return false }
         return usage.completionTokens > 0 || !usage.hasImpossibleFigure && !choices.contains(where: \.isFilled)
     }
 
-    /// Groq and Moonshot have told it in other places.
+    /// Returns the usage from the places where Groq and Moonshot report it; nil if there is none.
     private func elsewhere(_ root: JSONValue) -> JSONValue? {
         root["x_groq"]?["usage"] ?? root["choices"]?.elements?.first { _ in true }?["usage"]
     }
@@ -440,7 +446,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
 }
 
 extension RawJSON {
-    /// An answer may stand in a list.
+    /// Reads a response, which may be wrapped in an array.
     fileprivate init(answer data: UnsafeRawBufferPointer) {
         self.init(data)
         if isArray, let first = elements.first(where: { _ in true }) { self = first }

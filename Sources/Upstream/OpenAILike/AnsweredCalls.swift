@@ -1,8 +1,9 @@
 import Calls
 
 extension [ChatMessage] {
-    /// The same with a result right behind each call, as servers demand it; one that is missing says so. A result of no
-    /// call has no id. Calls of the older form have none, and need no result.
+    /// The messages with a result right after each tool call, as servers demand it. A missing result is replaced by a
+    /// text that says so. A result without a call loses its id. Calls of the legacy form have no ids and need no
+    /// results.
     var withAnsweredCalls: [ChatMessage] {
         guard contains(where: { !$0.toolCalls.isEmpty || $0.toolCallID != nil }) else { return self }
         let results = placesOfResults
@@ -21,10 +22,10 @@ extension [ChatMessage] {
         return answered
     }
 
-    /// By the number of the call.
+    /// The position of each call's result, by the number of the call.
     private var placesOfResults: [Int: Int] {
         var places: [Int: Int] = [:]
-        // By the bytes of the ids: the hash of a long `String` takes quadratic time.
+        // The keys are bytes, because hashing a long `String` takes quadratic time.
         var newest: [[UInt8]: Int] = [:]
         var calls = 0
         for index in indices {

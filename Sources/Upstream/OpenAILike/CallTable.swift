@@ -2,35 +2,35 @@ import Calls
 import Engine
 import Shared
 
-/// A part of a tool's call, as it is passed on.
+/// A chunk of a tool call, as it is emitted.
 struct CallPiece {
-    /// 0, 1, 2 in order of appearance.
+    /// The index of the call: 0, 1, 2 in the order of appearance.
     let index: Int
-    /// It is the first of its call.
+    /// Whether this is the first chunk of its call.
     var isFirst = false
     var id: [UInt8] = []
     var name: [UInt8] = []
     var arguments: [UInt8] = []
-    /// Its place among the elements that it was read from; nil: it was made here.
+    /// The position of the `tool_calls` element that the chunk was read from; nil if the relay made the chunk.
     var place: Int?
 }
 
-/// The calls of one choice so far. Servers number them in many ways: by index, by id, or by order alone.
+/// The tool calls of one choice so far. Servers number them in different ways: by index, by id, or by order alone.
 struct CallTable {
     private struct Call {
-        /// The server's number.
+        /// The index that the server gave the call; nil if it gave none.
         let number: Int64?
         var id: [UInt8]
         var name: [UInt8] = []
-        /// Arguments that came before the name.
+        /// The arguments that arrived before the name.
         var held: [UInt8] = []
         var read = CallArguments()
         var isFirstOut = false
-        /// Of the list in which its last part stood.
+        /// The number of the `tool_calls` list that contained the last chunk of the call.
         var list = 0
-        /// The server has said that nothing more of it comes.
+        /// Whether the server has marked the call as complete.
         var isEnded = false
-        // Of all arguments so far:
+        // The size, hash and last byte of all arguments so far.
         var bytes = 0
         var hash: UInt64 = CallTable.basis
         var last: UInt8 = 0
@@ -38,21 +38,21 @@ struct CallTable {
 
     private var calls: [Call] = []
     private var open = 0
-    /// Lists of calls so far.
+    /// The number of `tool_calls` lists read so far.
     private var lists = 0
 
     static let basis: UInt64 = 0xcbf2_9ce4_8422_2325
     private static let mostCalls = 128
-    /// Of the arguments of one call.
+    /// The longest arguments of one call, in bytes.
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
 
-    /// Nothing of any call was passed on.
+    /// Whether no chunk of any call has been emitted.
     var isEmpty: Bool { !calls.contains(where: \.isFirstOut) }
 
-    /// Takes an element of `tool_calls`. Nil: nothing of it is to be passed on yet.
+    /// Reads an element of `tool_calls`. Returns the chunk to emit; nil if nothing can be emitted yet.
     ///
-    /// - Parameter isOdd: set if it is not as OpenAI's clients expect it.
+    /// - Parameter isOdd: is set to true if OpenAI's clients would not expect the element in this form.
     mutating func take(
         _ delta: JSONValue,
         at place: Int,
@@ -113,11 +113,11 @@ struct CallTable {
         return piece
     }
 
-    /// The end of all: the calls that came without arguments, which have to be an object.
+    /// Ends all calls. Returns `{}` as the arguments of calls that came without any, since arguments must be an object.
     ///
-    /// - Parameter isCut: more might have come.
+    /// - Parameter isCut: whether the output was truncated, so that a call without a name is no error.
     func end(isCut: Bool) throws(UpstreamError) -> [CallPiece] {
-        // A piece that says nothing is no call.
+        // An element without a name, an id and arguments is ignored.
         guard isCut || !calls.contains(where: { !$0.isFirstOut && (!$0.id.isEmpty || $0.bytes > 0) }) else {
             throw .brokenAnswer("a call has no name")
         }
@@ -129,7 +129,7 @@ struct CallTable {
         return pieces
     }
 
-    /// The place of the call that a piece belongs to, which may be a new one.
+    /// Returns the position of the call that an element belongs to, after adding a call if it is a new one.
     private mutating func find(
         _ number: Int64?,
         _ id: UnsafeRawBufferPointer,
@@ -137,7 +137,7 @@ struct CallTable {
         _ isWhole: Bool
     ) throws(UpstreamError) -> Int {
         if !isWhole, let known = known(number, id), !calls[known].isEnded || name.isEmpty,
-            // A list has each call once.
+            // A list contains each call only once.
             calls[known].list < lists || !id.isEmpty || name.isEmpty
         {
             open = known
@@ -150,7 +150,7 @@ struct CallTable {
         return open
     }
 
-    /// The place of the call of a part of it; nil: there is none.
+    /// Returns the position of the known call with this number or id; nil if there is none.
     private func known(_ number: Int64?, _ id: UnsafeRawBufferPointer) -> Int? {
         if let number {
             let same = calls.lastIndex { $0.number == number }
@@ -169,7 +169,7 @@ struct CallTable {
         return withExtendedLifetime(body) { Array(body.bytes) }
     }
 
-    /// Some servers send all arguments once more at the end.
+    /// Returns whether the arguments repeat all that came before: some servers send them again at the end.
     private func isRepeat(_ arguments: [UInt8], of index: Int) -> Bool {
         let call = calls[index]
         return call.bytes > 1 && call.bytes == arguments.count && call.last == UInt8(ascii: "}")
@@ -186,7 +186,7 @@ struct CallTable {
         }
     }
 
-    /// FNV-1a.
+    /// Returns the FNV-1a hash.
     static func hash(_ bytes: some Sequence<UInt8>, from start: UInt64) -> UInt64 {
         var hash = start
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
@@ -195,7 +195,7 @@ struct CallTable {
 }
 
 extension JSONValue {
-    /// As Cloudflare ends a call: its name and its arguments are null.
+    /// Whether the element marks the end of a call, as Cloudflare writes it: name and arguments are null.
     fileprivate var isEndOfCall: Bool {
         has("name") && has("arguments") && self["name"] == nil && self["arguments"] == nil
     }

@@ -2,33 +2,33 @@ import Calls
 import Engine
 import Shared
 
-/// The part of one choice in a chunk, or in a whole answer. Texts are valid until the parser parses again.
+/// One choice in a chunk or in a whole response. Its texts are valid until the parser parses again.
 struct ChoicePiece {
     enum Role {
-        /// None is there, nor was it due.
+        /// No role arrived, and none was needed.
         case asIs
-        /// For the first time.
+        /// The role arrived for the first time.
         case told
         case added
         case left
     }
 
     let index: Int
-    /// Nothing of it is passed on.
+    /// Whether the choice is not passed on.
     var isDropped = false
-    /// It is not as OpenAI's clients expect it.
+    /// Whether the choice is not in the form that OpenAI's clients expect.
     var isOdd = false
     var role = Role.asIs
     var text: UnsafeRawBufferPointer?
     var reasoning: UnsafeRawBufferPointer?
     var refusal: UnsafeRawBufferPointer?
     var calls: [CallPiece] = []
-    /// A call in OpenAI's older form.
+    /// A function call in OpenAI's legacy form.
     var function: (name: UnsafeRawBufferPointer?, arguments: UnsafeRawBufferPointer?)?
     var finish: FinishReason?
-    /// The server's word for it, if it is not known.
+    /// The finish reason as the server wrote it, if it is unknown; else nil.
     var unknownFinish: UnsafeRawBufferPointer?
-    /// Texts that came in parts.
+    /// The text that arrived in parts, as a whole. `text` refers to its bytes.
     fileprivate(set) var joinedText: Body?
     fileprivate(set) var joinedReasoning: Body?
 
@@ -38,10 +38,10 @@ struct ChoicePiece {
         text != nil || reasoning != nil || refusal != nil || !calls.isEmpty || function != nil
     }
 
-    /// It brings nothing that is known.
+    /// Whether the choice contains nothing that the relay knows.
     var isEmpty: Bool { isDropped || !isFilled && finish == nil && (role == .asIs || role == .left) }
 
-    /// It brings a text, and nothing else.
+    /// Whether the choice contains a text and nothing else.
     var isTextAlone: Bool {
         guard text != nil, reasoning == nil, refusal == nil, calls.isEmpty, function == nil, finish == nil else {
             return false
@@ -50,24 +50,26 @@ struct ChoicePiece {
     }
 }
 
-/// Reads one choice of an answer, piece by piece, whatever its server makes of OpenAI's form.
+/// Reads one choice of a response, chunk by chunk, and corrects deviations from OpenAI's format.
 struct ChoiceReader {
     private var calls = CallTable()
-    /// In which its calls are told.
+    /// The order in which the tool calls of the choice are emitted.
     var order = CallOrder()
     private var hasRole = false
     private var hasFunction = false
     private(set) var finish: FinishReason?
-    /// Something of it has come.
+    /// Whether a chunk of the choice has arrived.
     private(set) var isTold = false
-    /// It has a text, a call, or anything in their place.
+    /// Whether the choice has a text, a call or other output.
     private(set) var isFilled = false
     private let mostCalls: Int
 
-    /// - Parameter mostCalls: more are left out.
+    /// - Parameter mostCalls: the number of tool calls after which further ones are left out.
     init(mostCalls: Int) { self.mostCalls = mostCalls }
 
-    /// - Parameter message: the member with the content.
+    /// Reads the choice in the next chunk or in a whole response.
+    ///
+    /// - Parameter name: the member with the content: `delta` or `message`.
     mutating func take(
         _ choice: JSONValue,
         index: Int,
@@ -99,10 +101,10 @@ struct ChoiceReader {
         return piece
     }
 
-    /// Nothing of any call is told.
+    /// Whether no tool call has been emitted.
     private var isWithoutCalls: Bool { mostCalls == 0 || calls.isEmpty }
 
-    /// The end that the server did not tell.
+    /// Ends a choice whose finish reason the server did not send.
     mutating func end(_ piece: inout ChoicePiece) throws(UpstreamError) {
         piece.isOdd = true
         piece.calls += try missingCalls(isCut: false)
@@ -154,7 +156,7 @@ struct ChoiceReader {
         }
     }
 
-    /// Parts of thoughts and of text, as Mistral's models write them.
+    /// Reads content that is a list of reasoning and text parts, as Mistral's models write it.
     private func readParts(_ parts: JSONElements, _ piece: inout ChoicePiece) {
         var text = ByteBuffer()
         var thought = ByteBuffer()
@@ -238,7 +240,7 @@ struct ChoiceReader {
 }
 
 extension FinishReason {
-    /// An unknown one is a proper end, if there is an answer.
+    /// Reads a finish reason. An unknown one counts as `stop`; the caller checks that there is output.
     fileprivate init(ofWire word: UnsafeRawBufferPointer, isUnknown: inout Bool) throws(UpstreamError) {
         switch word {
         case "stop", "eos", "eos_token", "end_turn", "complete", "completed", "stop_sequence": self = .stop

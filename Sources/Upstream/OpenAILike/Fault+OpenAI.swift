@@ -1,7 +1,7 @@
 import Calls
 
 extension Fault {
-    /// Cases that the status alone does not tell, as OpenAI and servers of its form tell them.
+    /// The errors that OpenAI and compatible servers report by more than the status.
     static let openAI: FaultTable = { $0.ofOpenAI }
 
     var ofOpenAI: UpstreamError? {
@@ -20,7 +20,7 @@ extension Fault {
         return isModelMissing ? new(.unknownModel) : nil
     }
 
-    /// A server of the operator's reads its model.
+    /// The time in which a server of the operator's loads its model, in seconds.
     private static let loadingSeconds = 5
 
     private static let creditCodes = [

@@ -2,17 +2,18 @@ import Calls
 import Engine
 import Shared
 
-/// Writes messages in OpenAI's form.
+/// Writes messages in OpenAI's format.
 struct MessageWriter {
     private let attachments: [Attachment]
     private let wantsThoughts: Bool
     private var isFirst = true
-    /// Pictures and files in results of tools, which only a user's message may have.
+    /// The positions of attachments in tool results. They are moved into a user message, since only that may have them.
     private var moved: [Int] = []
-    /// Some message has calls; without them, results are plain text.
+    /// Whether some message has tool calls. If none has, results are written as plain text.
     private var hasCalls = false
 
-    /// - Parameter wantsThoughts: those that led to calls are written.
+    /// - Parameter wantsThoughts: whether messages with tool calls are written with the reasoning that led to the
+    ///   calls.
     init(_ attachments: [Attachment], wantsThoughts: Bool) {
         self.attachments = attachments
         self.wantsThoughts = wantsThoughts
@@ -74,7 +75,7 @@ struct MessageWriter {
     }
 
     private mutating func appendContent(of message: ChatMessage, to out: inout ByteBuffer) {
-        // Few servers take thoughts back, and these have a place of their own.
+        // Reasoning is not content: the few servers that accept it have a field of its own.
         var pieces = message.content.filter { if case .thought = $0 { false } else { true } }
         if message.role != .user {
             for piece in pieces {
@@ -84,7 +85,7 @@ struct MessageWriter {
             if message.role == .failedTool { pieces.tellFailure() }
         }
         if pieces.isEmpty {
-            // Next to calls it may be absent.
+            // Content may be absent if there are tool calls.
             if message.toolCalls.isEmpty { out.append(#","content":"""#) }
             return
         }
@@ -181,9 +182,9 @@ struct MessageWriter {
 }
 
 extension ByteBuffer {
-    /// As a `data:` URL within quotes.
+    /// Appends a `data:` URL, without the quotes around it.
     ///
-    /// - Parameter standard: its type where the content does not tell it.
+    /// - Parameter standard: the media type to use if the content does not show one.
     mutating func append(dataURL text: Base64Text, _ standard: String) {
         append("data:")
         append(text.contentType?.rawValue ?? standard)

@@ -1,11 +1,10 @@
 import Calls
 import Engine
 
-/// Writes the choices of a chunk, or of a whole answer, for OpenAI's clients: those that are as they should be stay as they
-/// came, and of the others all that is unknown.
+/// Writes corrected choices of a chunk, or of a whole response, for OpenAI's clients. Unknown members are kept.
 struct NativeChoices {
     private let pieces: [ChoicePiece]
-    /// The member with the content.
+    /// The name of the member with the content: `delta` or `message`.
     private let message: StaticString
     private let isWhole: Bool
 
@@ -15,7 +14,7 @@ struct NativeChoices {
         self.isWhole = isWhole
     }
 
-    /// Some choice of a whole answer has neither text nor calls nor anything in their place.
+    /// Returns whether a choice of a whole response has no text, no call and no refusal.
     static func isBare(_ pieces: [ChoicePiece], _ choices: RawJSON) -> Bool {
         let mayBeBare = pieces.contains {
             $0.text == nil && $0.calls.isEmpty && $0.function == nil && $0.refusal == nil
@@ -92,7 +91,7 @@ struct NativeChoices {
         if !out.isEmpty { whole.append(out.bytes[part: 1..<out.count]) }
     }
 
-    /// One piece for each call.
+    /// Returns one chunk for each call, with all its arguments.
     static func merged(_ pieces: [CallPiece]) -> [CallPiece] {
         var calls: [CallPiece] = []
         for piece in pieces {
@@ -119,7 +118,7 @@ struct NativeChoices {
                 out.append(#","type":"function""#)
             }
             append(function: piece, to: &out)
-            // The rest that its server says of it, as signatures of thoughts.
+            // Other members of the call are kept, such as thought signatures.
             if let place = piece.place, originals.indices.contains(place) {
                 for member in originals[place].members {
                     switch member.name {

@@ -35,7 +35,7 @@ package struct NativeRequest {
         out.append(json: model)
         var hasMessages = false
         var hasOptions = false
-        // Of two bounds a server may know the other one only.
+        // If the request has both limits, only the one that the server knows is sent.
         let other: StaticString = isOpenAI ? "max_tokens" : "max_completion_tokens"
         let hasBounds = ["max_tokens", "max_completion_tokens"].allSatisfy { (name: StaticString) in
             members.contains { $0.name.equals(name) && !$0.value.isNull }
@@ -95,8 +95,8 @@ package struct NativeRequest {
         return Body(out)
     }
 
-    /// Appends the members of the original that a request which is written anew lacks, if all readers understand them
-    /// alike.
+    /// Appends the members of the original request that the neutral call does not have, unless other JSON parsers may
+    /// read them differently.
     static func appendUnknown(of original: Body, to out: inout ByteBuffer) {
         let root = RawJSON(original.bytes)
         guard root.isObject, let members = distinct(root) else { return }
@@ -105,7 +105,8 @@ package struct NativeRequest {
         }
     }
 
-    /// As a rule it is not: a look at each byte.
+    /// Returns whether a name needs the full check by `FieldNames.isDisguised`. This quick test is false for most
+    /// names.
     @inline(__always)
     private static func mayBeDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
         name.contains { $0 < 91 || $0 >= 128 }
@@ -113,7 +114,8 @@ package struct NativeRequest {
 
     private static let mostMembers = 100
 
-    /// Nil: a name is there twice, or not written plainly, so that others may see another value than was checked here.
+    /// Returns the members; nil if a name occurs twice or is written with escapes, so that another JSON parser may read
+    /// another value than the one that was checked.
     private static func distinct(_ root: RawJSON) -> [RawJSON.Member]? {
         var members: [RawJSON.Member] = []
         members.reserveCapacity(8)
@@ -126,9 +128,9 @@ package struct NativeRequest {
         return members
     }
 
-    /// Another reader may find another file in a message than the one that was found to be its caller's.
+    /// Whether another JSON parser could read a different file id in a message than the one whose owner was checked.
     private static func mayHideFiles(_ root: RawJSON) -> Bool {
-        // `file_id`, by bytes of it that are rare, or some of it as escapes.
+        // Looks for `file_id` by its rarer bytes, or for escapes that may spell it.
         guard root.has("_i", or: #"\u"#) else { return false }
         var (name, escape) = (ByteScan(root.bytes), ByteScan(root.bytes))
         guard name.find("_id") || escape.find(#"\u00"#), let messages = root["messages"] else { return false }

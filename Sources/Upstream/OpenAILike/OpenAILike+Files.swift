@@ -2,7 +2,7 @@ package import Calls
 import Engine
 package import Shared
 
-/// Files that the server keeps. Their path is `files/` and their id.
+/// Files that the server stores. The path of a file is `files/` and its id.
 extension OpenAILike: FileProvider {
     private static let folder = "files/"
     private static let idLimitBytes = 64
@@ -83,7 +83,7 @@ extension OpenAILike: FileProvider {
             }
             if reply.head.status == 404 { return }
             guard reply.head.status / 100 == 2 else { throw refusal(reply.head, reply.body) }
-            // Some say no more than that status.
+            // Some servers send only the status.
             if reply.body.bytes.isEmpty { return }
             let root = try? wire.tools.parser.parse(reply.body.bytes)
             if let root, root["error"]?.kind == .object { throw failure(root) }
@@ -95,7 +95,8 @@ extension OpenAILike: FileProvider {
 
     // MARK: Addresses
 
-    /// Whoever can seal an id can make one up, so no path leads anywhere but to a file.
+    /// Returns the endpoint of a file. Checks the path, since whoever can seal an id can forge one: it must lead to a
+    /// file.
     private func fileEndpoint(ofFile path: String, _ rest: String) throws(UpstreamError) -> Endpoint {
         guard path.utf8.starts(with: Self.folder.utf8), Self.isID(String(path.dropFirst(Self.folder.count))) else {
             throw UpstreamError(refusing: .lostFile)
@@ -122,7 +123,7 @@ extension OpenAILike: FileProvider {
         }
     }
 
-    /// Within a good answer.
+    /// Returns the error that a response with a successful status contains.
     private func failure(_ root: JSONValue) -> UpstreamError {
         wire.headers.hiding(FaultReader.error(in: root, faults))
     }

@@ -3,7 +3,7 @@ import Engine
 import Shared
 
 extension OpenAILike {
-    /// The call goes by the Responses API.
+    /// Returns whether the call is sent to the Responses API.
     func isByResponses(_ call: borrowing ChatCall, _ model: Model) -> Bool {
         switch chatsBy {
         case .chat: return false
@@ -11,7 +11,7 @@ extension OpenAILike {
         case .auto: break
         }
         let mends = wire.mends.mends(of: name, model.id)
-        // These have no place there.
+        // The Responses API does not have these.
         let foreign: Abilities = [.logProbabilities, .soundOutput, .customTools, .searchOptions, .spokenAnswers]
         guard call.needs.isDisjoint(with: foreign), !call.attachments.contains(where: { $0.kind == .sound }) else {
             return false
@@ -39,7 +39,7 @@ extension OpenAILike {
 }
 
 extension Model {
-    /// `gpt-5.4` and later ones take tools with an effort by the Responses API only.
+    /// Whether the model accepts tools with a reasoning effort in the Responses API only: `gpt-5.4` and later.
     fileprivate var refusesToolsWithEffort: Bool {
         guard id.utf8.count <= Model.nameLimitBytes, id.utf8.starts(with: "gpt-".utf8) else { return false }
         let version = id.utf8.dropFirst(4).prefix { $0 == UInt8(ascii: ".") || (48...57).contains($0) }

@@ -3,26 +3,26 @@ package import Engine
 import Limits
 package import Shared
 
-/// A server that speaks OpenAI's chat completions.
+/// A server with OpenAI's chat completions API.
 ///
 /// `@unchecked`: used on its loop only.
 package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
     let completions: Endpoint
-    /// The newer name of the bound on tokens is known there.
+    /// Whether the server knows `max_completion_tokens`, as OpenAI and Azure do.
     let isOpenAI: Bool
-    /// It wants the thoughts back that led to calls.
+    /// Whether the server is DeepSeek, which demands the reasoning that led to tool calls back.
     let isDeepSeek: Bool
     let chatsBy: ProviderSettings.ChatPath
     let responses: Endpoint
     let faults: FaultTable
     private let models: Endpoint
-    /// Nil: no thoughts are remembered.
+    /// The memory of reasoning; nil if none is remembered.
     private let thoughts: CallMemory?
     let site: VendorSite
     private var forwarded: [Endpoint?] = Array(repeating: nil, count: ForwardedEndpoint.allCases.count)
 
-    /// Fails if the URL of the site is invalid.
+    /// Returns nil if the URL of the site is invalid.
     package convenience init?(
         _ site: VendorSite,
         _ transport: any Transport,
@@ -33,7 +33,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         self.init(site, transport, mends, thoughts, tools, faults: Fault.openAI)
     }
 
-    /// - Parameter faults: of requests that go on as they came.
+    /// - Parameter faults: the error table for requests that are forwarded unchanged.
     init?(
         _ site: VendorSite,
         _ transport: any Transport,
@@ -69,7 +69,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
             var live = LiveModel(id: model["id"]?.string ?? "", owner: "", features: .chat, hasVision: false)
             live?.shutdownDate = (model["shutdown_date"] ?? model["deprecation"])?.text.flatMap { Day($0) }
             live?.facts = ModelFacts(openAI: model)
-            // A time of the next century is none.
+            // A time after the year 2099 is treated as invalid.
             live?.created = model["created"]?.integer.flatMap { (1..<4_102_444_800).contains($0) ? Int($0) : nil }
             return live
         }
@@ -98,7 +98,7 @@ extension OpenAILike: ChatVendor {
     }
 
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool {
-        // A server may turn out to have no tools, or to fetch no pictures.
+        // The server may turn out not to support tools, or not to download images.
         let mayLack =
             !call.needs.isDisjoint(with: [.tools, .functions])
             || call.needs.contains(.inlineMedia) && call.attachments.contains(where: \.isAddress)
@@ -120,11 +120,12 @@ extension OpenAILike: ChatVendor {
             abilities.remove(.toolChoice)
         }
         if mends.contains(.noTools) { abilities.subtract([.tools, .functions, .toolChoice]) }
-        // All that is emulated is written as text.
+        // If one of these is emulated, all of them are written into the prompt.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.tools, .functions, .toolChoice, .objects, .schemas]) {
             abilities.subtract([.tools, .functions, .toolChoice])
         }
-        // These have no place in the neutral answer, which an emulation makes, or belong to what goes on as it came.
+        // These need a request and a response that are forwarded unchanged: the neutral response has no fields for
+        // them.
         let native: Abilities = [.logProbabilities, .soundOutput, .customTools, .demands, .spokenAnswers]
         let isFetched = mends.contains(.noAddresses) && call.attachments.contains(where: \.isAddress)
         if call.original != nil, !isFetched, call.needs.isSubset(of: abilities.union(native)) {
@@ -150,13 +151,13 @@ extension OpenAILike: ChatVendor {
 
     package func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         var mends = wire.mends.mends(of: name, model.id)
-        // Others need not be written anew for it.
+        // A call without long ids need not be rewritten for this quirk.
         if mends.contains(.noLongIDs), !call.hasLongIDs { mends.remove(.noLongIDs) }
         let form: any WireForm
         if isByResponses(call, model) {
             form = ResponsesForm(responses, call, model)
         } else {
-            // Others call for the other choices.
+            // The other choices are requested by further calls.
             if mends.contains(.noChoices) { call.choices = 1 }
             form = OpenAILikeForm(self, call, model, thoughts(of: vendorCall), isCallersKey: vendorCall.isCallersKey)
         }
@@ -170,7 +171,7 @@ extension VendorCall {
 }
 
 extension ChatCall {
-    /// A call of a tool, or a result, has an id that not every server takes.
+    /// Whether a tool call or a result has an id that is too long for some servers.
     fileprivate var hasLongIDs: Bool {
         messages.indices.contains { place in
             messages[place].toolCallID.map(Mends.isLong) ?? false

@@ -2,29 +2,29 @@ import Calls
 import Engine
 import Shared
 
-/// A call in OpenAI's form: as it came, if it came so, else written anew.
+/// A call in OpenAI's format: the original request where possible, else a request written from the neutral call.
 ///
-/// `@unchecked`: used on its loop only, but for `written`.
+/// `@unchecked`: used on its loop only, except for `written`.
 final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private let completions: Endpoint
     private let model: String
     private let isOpenAI: Bool
-    /// A model that refuses calls here is asked by the Responses API.
+    /// Whether a model that refuses calls to this endpoint is called by the Responses API.
     private let turnsToResponses: Bool
     private let hasTools: Bool
     private let mostCalls: Int
     private var terms: AnswerTerms
     private let thoughts: CallerThoughts?
-    /// The server wants them back.
+    /// Whether the server demands the reasoning that led to tool calls back.
     private var remembersThoughts: Bool
-    /// Of the answer, if it may lack choices.
+    /// The reader of the response, if the response may lack choices; else nil.
     private var reader: AnswerReader?
     private(set) var refusal: APIError?
     private let passed: PassedFields
 
     /// - Parameters:
-    ///   - thoughts: nil: none are remembered.
-    ///   - isCallersKey: whether the caller's own key is used. Otherwise what the answer lacks is remembered of the model.
+    ///   - thoughts: the caller's remembered reasoning; nil if none is remembered.
+    ///   - isCallersKey: whether the caller's own key is used. If so, nothing is learned about the model.
     init(
         _ vendor: OpenAILike,
         _ call: borrowing ChatCall,
@@ -104,7 +104,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             return known.contains(new) ? nil : new
         }
         let mend = faults.mend(head, refusal, of: request, known: known)
-        // There it is about the picture.
+        // At OpenAI this error is about the image itself.
         return isOpenAI && mend == .noAddresses ? nil : mend
     }
 
@@ -116,7 +116,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
 }
 
 extension ChatCall {
-    /// Some vendor has signed a thought, or a call, in it.
+    /// Whether a message has reasoning, or a tool call, that some vendor has signed.
     fileprivate var hasSignedThought: Bool {
         messages.indices.contains { place in
             messages[place].role == .assistant
@@ -127,9 +127,9 @@ extension ChatCall {
         }
     }
 
-    /// Of files that are not at the provider.
+    /// Returns the error for the first file that is not stored at the provider; nil if there is none.
     ///
-    /// - Parameter takesPictures: pictures may be named by the ids of files.
+    /// - Parameter takesPictures: whether images may be referred to by file ids.
     func refusalOfFiles(takesPictures: Bool) -> APIError? {
         for part in attachments {
             switch part.source {
@@ -144,21 +144,21 @@ extension ChatCall {
     }
 }
 
-/// The part of a call that the reading of its answer depends on.
+/// The options of a request that reading its response depends on.
 struct AnswerTerms: Sendable {
-    /// As the caller named it.
+    /// The model as the client named it.
     let model: String
     let choices: Int
     let includesUsage: Bool
-    /// The answer goes on as it came.
+    /// Whether the response is forwarded in OpenAI's format.
     let isNative: Bool
-    /// More are left out.
+    /// The number of tool calls after which further ones are left out.
     var mostCalls = Int.max
-    /// OpenAI's older form: a call has no id.
+    /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
     var isLegacy = false
-    /// To log what is unknown; nil: nobody does.
+    /// The vendor, for logging unknown finish reasons and for learning quirks; nil if this is not done.
     var vendor: WireVendor?
-    /// The model of which it is remembered that it makes one choice; nil: it is not.
+    /// The model, if it is remembered that it makes one choice only; nil if this is not remembered.
     var learnsChoicesOf: String?
     var bounds = UsageBounds()
 }

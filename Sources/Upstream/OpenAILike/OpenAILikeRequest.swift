@@ -2,14 +2,14 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a neutral call as a request for a chat completion: no null, no empty list, and nothing that the caller did not
-/// ask for.
+/// Writes a neutral call as a request for a chat completion. It has no nulls, no empty lists, and nothing that the
+/// client did not request.
 struct OpenAILikeRequest: ~Copyable {
     private let call: ChatCall
     private let wishes: Wishes
     private let model: String
     private let isOpenAI: Bool
-    /// Of messages with calls.
+    /// Whether messages with tool calls are written with the reasoning that led to them.
     private let wantsThoughts: Bool
     private var out = ByteBuffer()
 
@@ -55,7 +55,8 @@ struct OpenAILikeRequest: ~Copyable {
 
     private mutating func appendTools() {
         let tools = wishes.tools
-        // Some servers call them all the same; others refuse earlier calls without tools.
+        // Without tools no calls are made, also by servers that ignore `none`. If earlier messages have calls, some
+        // servers need the tools.
         if wishes.toolChoice == .none, !call.keepsTools { return }
         appendList("tools", tools.filter { !$0.isLegacy })
         appendList("functions", tools.filter(\.isLegacy))
@@ -142,7 +143,7 @@ struct OpenAILikeRequest: ~Copyable {
         if let verbosity = wishes.reasoning.verbosity { append("verbosity", verbosity) }
         let kept = wishes.bookkeeping
         out.append(userOf: kept)
-        // Anthropic's own tiers are another vendor's.
+        // Anthropic's service tiers are not known to other vendors.
         if let tier = kept.serviceTier, ["auto", "default", "flex", "priority"].contains(where: tier.hasSameBytes) {
             append("service_tier", tier)
         }

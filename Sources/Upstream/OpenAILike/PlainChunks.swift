@@ -1,35 +1,35 @@
 import Calls
 import Engine
 
-/// Chunks that bring some text and nothing else. They differ in that text alone, so most of them can be told by the bytes
-/// around it, without reading them as JSON.
+/// Recognises chunks that contain some text and nothing else. They differ in this text only, so most of them can be
+/// read by the bytes around it, without parsing JSON.
 struct PlainChunks: ~Copyable {
-    /// Of the event that brings the vendor's chunk.
+    /// The bytes before the text in an event of the vendor's. `after` has the bytes after the text.
     private var before = ByteBuffer()
     private var after = ByteBuffer()
-    /// The one that was last passed on. Its text stands between `passedStart` and `passedAfter`.
+    /// The chunk that was forwarded last. Its text stands between `passedStart` and the bytes of `passedAfter`.
     private var passedChunk = ByteBuffer()
     private var passedStart = 0
     private var passedAfter = ByteBuffer()
     private(set) var choice = 0
     private var isKnown = false
-    /// Chunks in a row that were learned from in vain: something else differs.
+    /// The number of chunks in a row that were learned without a later match.
     private var misses = 0
     private var texts = WrittenText()
 
     private static let mostMisses = 8
-    /// Around the data in an event.
+    /// The bytes before the data of an event. `blank` has the bytes after the data.
     private static let field: StaticString = "data: "
     private static let blank: StaticString = "\n\n"
 
-    /// The text of the next event, which needs no escapes; nil: it has to be read in another way.
+    /// Returns the text of the next event, which contains no escapes; nil if the event must be read in another way.
     mutating func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard isKnown, let text = events.text(between: before.bytes, after.bytes) else { return nil }
         misses = 0
         return text
     }
 
-    /// The bytes in the place of the text, as they were written; nil: the chunk has to be read.
+    /// Returns the text in the chunk as it is written, with escapes; nil if the chunk must be parsed.
     mutating func written(in data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard isKnown else { return nil }
         let (start, end) = (before.count - Self.field.utf8CodeUnitCount, after.count - Self.blank.utf8CodeUnitCount)
@@ -40,10 +40,10 @@ struct PlainChunks: ~Copyable {
         return data[part: start..<data.count - end]
     }
 
-    /// The text that is written so, valid until the next call; nil: the chunk has to be read.
+    /// Returns the text without escapes, valid until the next call; nil if the chunk must be parsed.
     mutating func text(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? { texts.text(written) }
 
-    /// The chunk that is passed on with what is written in the place of its text, valid until the next call.
+    /// Returns the chunk to forward, with the given text as it is written in JSON. Valid until the next call.
     mutating func passed(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         passedChunk.removeLast(passedChunk.count - passedStart)
         passedChunk.append(written)
@@ -51,9 +51,9 @@ struct PlainChunks: ~Copyable {
         return passedChunk.bytes
     }
 
-    /// Takes a chunk that was read as the example of others.
+    /// Learns from a parsed chunk what the next ones look like.
     ///
-    /// - Parameter passed: what was passed on for it; empty: nothing is.
+    /// - Parameter passed: the chunk that was forwarded for it; empty if none was.
     mutating func learn(_ data: UnsafeRawBufferPointer, _ piece: ChoicePiece, passed: UnsafeRawBufferPointer) {
         guard misses < Self.mostMisses, piece.isTextAlone, let text = piece.text, !text.isEmpty,
             let place = Self.place(of: text, in: data)
@@ -75,7 +75,7 @@ struct PlainChunks: ~Copyable {
         isKnown = true
     }
 
-    /// The next chunks are read, until one is learned from again.
+    /// Forgets the learned chunk, so that the next ones are parsed until one is learned again.
     mutating func forget() { isKnown = false }
 
     private static func cut(
@@ -90,7 +90,7 @@ struct PlainChunks: ~Copyable {
         after.append(data[part: place + count..<data.count])
     }
 
-    /// Nil: it does not stand there once, as the only content, and as it is.
+    /// Returns the position of the text in a chunk; nil unless it is the only content and is written without escapes.
     private static func place(of text: UnsafeRawBufferPointer, in data: UnsafeRawBufferPointer) -> Int? {
         var scan = ByteScan(data)
         guard scan.find("\"content\":\"") else { return nil }

@@ -1,7 +1,7 @@
 import Engine
 
 extension RawJSON {
-    /// The chunk, whose choices bring no text, no call and no end, has nothing else either, known or not.
+    /// Returns whether a chunk without text, calls and finish reasons contains nothing else either, known or unknown.
     func isEmptyChunk(_ pieces: [ChoicePiece]) -> Bool {
         for member in members {
             switch member.name {
@@ -31,6 +31,6 @@ extension RawJSON {
         return true
     }
 
-    /// Null, or an empty text.
+    /// Whether the value is null or an empty text.
     private var isNothing: Bool { isNull || content?.isEmpty ?? false }
 }

@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// The calls of a response. Its items may come side by side, but a caller gets one call after the other: those that come
-/// while another is open are held back until it is closed.
+/// The tool calls of a response of the Responses API. Its items may arrive interleaved, but calls are emitted one after
+/// the other. Calls that arrive while another one is open are held back until that one is closed.
 struct ResponseCalls {
     private struct Call {
         /// The vendor's number of the item.
@@ -12,21 +12,21 @@ struct ResponseCalls {
         let name: [UInt8]
         var isTold = false
         var isClosed = false
-        /// Arguments that came before the call was told.
+        /// The arguments that arrived before the call was emitted.
         var held: [UInt8] = []
         var read = CallArguments()
-        // Of the arguments that were told:
+        // The size and hash of the arguments that were emitted.
         var bytes = 0
         var hash = CallTable.basis
     }
 
     private var calls: [Call] = []
-    /// Those before it are closed and told.
+    /// The position of the first call that is not closed, or not emitted.
     private var open = 0
     private var heldBytes = 0
 
     private static let mostCalls = 128
-    /// Of the arguments of one call, and of all that are held back.
+    /// The longest arguments of one call, and of all calls that are held back, in bytes.
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
 
@@ -35,14 +35,14 @@ struct ResponseCalls {
 
     func has(_ number: Int64) -> Bool { place(of: number) != nil }
 
-    /// The number of the item with this id.
+    /// Returns the number of the item with this id; nil if there is none.
     func number(of id: UnsafeRawBufferPointer) -> Int64? {
         id.isEmpty ? nil : calls.first { $0.id.elementsEqual(id) }?.number
     }
 
     private func place(of number: Int64) -> Int? { calls.lastIndex { $0.number == number } }
 
-    /// Takes a call that is new. Each of these functions returns what can be told now.
+    /// Adds a new call. Returns the chunks that can be emitted now.
     mutating func open(
         _ number: Int64,
         id: [UInt8],
@@ -56,7 +56,7 @@ struct ResponseCalls {
         return tellable()
     }
 
-    /// A piece of the arguments of a call that is known; others are left out.
+    /// Appends arguments to a known call; ignores those of other items. Returns the chunks that can be emitted now.
     mutating func take(_ arguments: UnsafeRawBufferPointer, of number: Int64) throws(UpstreamError) -> [CallPiece] {
         guard let place = place(of: number), !calls[place].isClosed else { return [] }
         let arguments = calls[place].read.take(Array(arguments))
@@ -70,7 +70,9 @@ struct ResponseCalls {
         return [try told(arguments, of: place)]
     }
 
-    /// The end of a call, with its arguments as a whole: the part that has not been told is told now.
+    /// Closes a call. Returns the chunks that can be emitted now, with the arguments that have not been emitted yet.
+    ///
+    /// - Parameter whole: all arguments of the call.
     mutating func close(_ number: Int64, _ whole: UnsafeRawBufferPointer) throws(UpstreamError) -> [CallPiece] {
         guard let place = place(of: number), !calls[place].isClosed else { return [] }
         calls[place].isClosed = true
@@ -84,7 +86,7 @@ struct ResponseCalls {
         return pieces + tellable()
     }
 
-    /// The end of all.
+    /// Closes all calls. Returns the chunks that can be emitted now.
     mutating func end() -> [CallPiece] {
         for place in calls.indices { calls[place].isClosed = true }
         return tellable()
@@ -118,7 +120,7 @@ struct ResponseCalls {
         return pieces
     }
 
-    /// In place of what was held.
+    /// Replaces the arguments of a call that are held back.
     private mutating func hold(_ whole: UnsafeRawBufferPointer, of place: Int) throws(UpstreamError) {
         heldBytes += whole.count - calls[place].held.count
         guard heldBytes <= Self.argumentLimitBytes else { throw Self.tooLong }
@@ -136,7 +138,8 @@ struct ResponseCalls {
         calls[place].hash = CallTable.hash(arguments, from: calls[place].hash)
     }
 
-    /// Nil: nothing is left of it, or it does not begin with what was told.
+    /// Returns the arguments that have not been emitted; nil if there are none or `whole` does not begin with the
+    /// emitted ones.
     private func rest(of whole: UnsafeRawBufferPointer, at place: Int) -> [UInt8]? {
         let call = calls[place]
         guard whole.count > call.bytes,

@@ -4,7 +4,7 @@ import Shared
 
 /// A chat call as a request of the Responses API.
 ///
-/// `@unchecked`: used on its loop only, but for `written`.
+/// `@unchecked`: used on its loop only, except for `written`.
 final class ResponsesForm: WireForm, @unchecked Sendable {
     private let endpoint: Endpoint
     private let model: String
@@ -33,7 +33,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         return reader
     }
 
-    /// The caller's fields have other names.
+    /// Returns the reader of error responses. It leaves out field names, because those of the client's request differ.
     func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.openAI, tellsFields: false) }
 
     func mend(
@@ -49,7 +49,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
             return .noThoughts
         }
         let mend = faults.mend(head, refusal, of: request, known: known)
-        // Others would change nothing.
+        // Other quirks do not apply to this API.
         return mend.flatMap { $0.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
     }
 

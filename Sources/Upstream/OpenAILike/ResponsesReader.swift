@@ -2,25 +2,25 @@ import Calls
 import Engine
 import Shared
 
-/// Reads an answer of the Responses API, whole or event by event.
+/// Reads a response of the Responses API, whole or event by event.
 ///
 /// `@unchecked`: used on its loop only.
 final class ResponsesReader: WireReader, @unchecked Sendable {
-    /// An item of the output that was told of, and is no call.
+    /// An output item that is no tool call and of which something was emitted.
     private struct Item {
-        /// The vendor's number.
+        /// The vendor's number of the item.
         let number: Int64
-        /// Told of it: of its text or its summary.
+        /// The bytes of the item's text or summary that were emitted.
         var bytes = 0
-        /// Of the part of its summary that came last.
+        /// The number of the summary part that arrived last; nil if none did.
         var part: Int64?
     }
 
     private let parser: JSONParser
     private let ids: RandomBytes
-    /// More are left out.
+    /// The number of tool calls after which further ones are left out.
     var mostCalls = Int.max
-    /// OpenAI's older form: a call has no id.
+    /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
     private let isLegacy: Bool
     private var items: [Item] = []
     private var calls = ResponseCalls()
@@ -118,7 +118,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         try order.tell(event) { take(0, $0) }
     }
 
-    /// Its parts are paragraphs.
+    /// Emits a chunk of a reasoning summary, with a blank line between its parts.
     private func tell(summary root: JSONValue, _ take: Take) throws(UpstreamError) {
         let place = try place(of: number(of: root))
         let part = root["summary_index"]?.integer ?? 0
@@ -147,7 +147,9 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         try tell(pieces, take)
     }
 
-    /// - Parameter item: with the arguments as a whole.
+    /// Closes a tool call.
+    ///
+    /// - Parameter item: the item or event with all arguments of the call.
     private func closeCall(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
         let arguments = item["arguments"]
         if arguments?.kind == .object, let body = arguments?.body {
@@ -166,7 +168,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 
     // MARK: Items as a whole
 
-    /// The item as a whole: all that was not told in pieces is told now.
+    /// Reads a complete item and emits what its events did not contain.
     private func close(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
         switch item["type"]?.text {
         case "function_call":
@@ -229,7 +231,8 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         take(0, .finish(reason, stop: nil))
     }
 
-    /// All that the answer has and no event told: some servers number their items otherwise here than in the events.
+    /// Emits all output that no event contained. Items are not matched by number only, as some servers number them
+    /// differently in the events.
     private func closeAll(_ output: JSONValue?, _ take: Take) throws(UpstreamError) {
         let (hadWords, hadThoughts) = (hasWords, hasThoughts)
         var number: Int64 = 0
@@ -267,7 +270,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 }
 
 extension Usage {
-    /// Nil: it tells nothing.
+    /// Creates the usage from a response; nil if the token counts are missing.
     fileprivate init?(ofResponse told: JSONValue) {
         guard let prompt = told["input_tokens"]?.reportedTokens, let completion = told["output_tokens"]?.reportedTokens
         else {

@@ -2,20 +2,20 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a neutral call as a request of the Responses API: no null, nothing stored, and nothing that the caller did not
-/// ask for, but that thoughts can be sent back.
+/// Writes a neutral call as a request of the Responses API. It has no nulls, nothing is stored, and it has nothing that
+/// the client did not request, except that encrypted reasoning is included.
 struct ResponsesRequest: ~Copyable {
     private let call: ChatCall
     private let wishes: Wishes
     private let model: String
     private var out = ByteBuffer()
     private var isFirst = true
-    /// Thoughts of a turn that are sent with what follows them: alone they are refused.
+    /// The reasoning of a turn that is sent together with what follows it. The API refuses reasoning alone.
     private var waiting: [Thought] = []
-    /// The last call that has no id of its own.
+    /// The number of the last call that has no id of its own.
     private var madeID = 0
 
-    /// A smaller bound is refused.
+    /// The smallest token limit that the API accepts.
     static let leastTokens = 16
 
     init(_ call: ChatCall, model: String) {
@@ -74,7 +74,7 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// One text, or parts.
+    /// Appends the content as one text, or as parts if there are attachments.
     private mutating func appendContent(of message: ChatMessage) {
         let hasParts = message.content.contains { if case .attachment = $0 { true } else { false } }
         guard hasParts else { return out.append(json: message.text) }
@@ -99,7 +99,7 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// Of the model: thoughts, words and calls are items each.
+    /// Appends a turn of the assistant: reasoning, text and tool calls are items of their own.
     private mutating func appendTurn(_ message: ChatMessage) {
         let text = message.text
         let isSilent = text.isEmpty && message.toolCalls.isEmpty
@@ -133,7 +133,7 @@ struct ResponsesRequest: ~Copyable {
         waiting.removeAll()
     }
 
-    /// Other vendors' signatures are not known there.
+    /// Appends reasoning that this API has signed. Reasoning with another vendor's signature is left out.
     private mutating func append(_ thought: Thought) {
         guard let signature = thought.signature, let (id, content) = SealedReasoning.parts(of: signature) else {
             return
@@ -152,7 +152,7 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// One of a call that is written as text comes from the user.
+    /// Appends the result of a tool call. The result of a call that was written as text is a user message.
     private mutating func appendResult(_ message: ChatMessage) {
         let id = message.toolCallID ?? (message.role == .function && madeID > 0 ? "call_\(madeID)" : nil)
         guard let id else { return appendMessage("user", message) }
@@ -202,7 +202,7 @@ struct ResponsesRequest: ~Copyable {
             out.append("name", tool.name)
             if let description = tool.description { out.append("description", description) }
             if let schema = tool.schema { out.append("parameters", schema) }
-            // There, tools are strict unless it is said.
+            // Tools are strict by default in this API.
             out.append("strict", tool.isStrict ?? false)
             out.append("}")
         }
@@ -242,7 +242,7 @@ struct ResponsesRequest: ~Copyable {
 
     // MARK: The rest
 
-    /// Thoughts are told in a summary where thinking was asked for.
+    /// Appends the reasoning options. A summary is requested unless the client does not want to see reasoning.
     private mutating func appendReasoning() {
         guard let effort = wishes.reasoning.plainEffort else { return }
         out.append(#","reasoning":{"effort":"#)
@@ -254,7 +254,7 @@ struct ResponsesRequest: ~Copyable {
     private mutating func appendBookkeeping() {
         let kept = wishes.bookkeeping
         out.append(userOf: kept)
-        // Anthropic's own tiers are another vendor's.
+        // Anthropic's service tiers are not known to other vendors.
         if let tier = kept.serviceTier, ["auto", "default", "flex", "priority"].contains(where: tier.hasSameBytes) {
             out.append("service_tier", tier)
         }
@@ -265,7 +265,7 @@ struct ResponsesRequest: ~Copyable {
 }
 
 extension ChatMessage {
-    /// Behind the last piece that is no thought, or that a call follows.
+    /// The position after the last content that is not reasoning, or that a tool call follows.
     fileprivate var placeBehindWords: Int {
         let words = content.lastIndex { if case .thought = $0 { false } else { true } }
         let call = toolCalls.map(\.place).max() ?? 0
@@ -273,7 +273,7 @@ extension ChatMessage {
     }
 }
 
-/// The id of a reasoning item and its encrypted content, as one signature: `rs_1.gAAAA`.
+/// The id and the encrypted content of a reasoning item, combined in one signature: `rs_1.gAAAA`.
 enum SealedReasoning {
     static func parts(of signature: String) -> (id: String, content: String)? {
         let bytes = signature.utf8

@@ -2,14 +2,15 @@ import Calls
 import Engine
 import Shared
 
-/// Reads an answer, and remembers the thought that led to its first call. Of several choices it is that of the first.
+/// Reads a response and remembers the reasoning that led to its first tool call. Only the first of several choices
+/// counts.
 ///
 /// `@unchecked`: used on its loop only.
 final class ThoughtReader: WireReader, @unchecked Sendable {
     private let inner: AnswerReader
     private let thoughts: CallerThoughts
     private var thought = ByteBuffer()
-    /// It is remembered, or too long for that.
+    /// Whether the reasoning has been remembered, or is too long for that.
     private var isOver = false
 
     init(_ inner: AnswerReader, _ thoughts: CallerThoughts) {

@@ -1,31 +1,31 @@
 import Calls
 import Engine
 
-/// Puts the calls of one choice one after the other, each with all its arguments, as the events of an answer have them.
-/// Servers may write several at a time, and texts in between: they wait while the call before them is not whole.
+/// Emits the tool calls of one choice one after the other, each with all its arguments. Servers may interleave several
+/// calls and texts. Those wait until the call before them is complete.
 struct CallOrder {
     private struct Waiting {
         let index: Int
         let id: [UInt8]
         let name: [UInt8]
         var arguments: [UInt8] = []
-        /// Of no call, and written after this one began.
+        /// Events other than calls that arrived after this call began.
         var later: [EarlyEvent] = []
     }
 
-    /// The call that was told last; nil: none was.
+    /// The index of the call that was emitted last; nil if none was.
     private var open: Int?
     private var scan = ObjectScan()
-    /// Nothing waits, and the next event can be told.
+    /// Whether the call that was emitted last is complete, so that the next event can be emitted.
     private(set) var isWhole = true
-    /// After the call that was told last.
+    /// Events other than calls that arrived after the call that was emitted last.
     private var later: [EarlyEvent] = []
     private var waiting: [Waiting] = []
     private var waitingBytes = 0
 
-    /// Of all that waits.
+    /// The largest size of all events and arguments that wait, in bytes.
     private static let limitBytes = 8_388_608
-    /// Of an event that waits, besides its text.
+    /// The size of a waiting event without its text, in bytes.
     private static let eventBytes = 128
 
     mutating func begin(
@@ -50,10 +50,10 @@ struct CallOrder {
             try hold(arguments.count)
             waiting[place].arguments += arguments
         }
-        // After the whole arguments of an earlier call only white space can follow.
+        // After the complete arguments of an earlier call only white space can follow.
     }
 
-    /// Takes an event of no call.
+    /// Emits an event other than a call, or lets it wait.
     mutating func tell(_ event: AnswerEvent, _ take: (AnswerEvent) -> Void) throws(UpstreamError) {
         if isWhole { return take(event) }
         let held = EarlyEvent(0, event)
@@ -66,7 +66,7 @@ struct CallOrder {
         guard waitingBytes <= Self.limitBytes else { throw .brokenAnswer("the arguments of calls are too long") }
     }
 
-    /// Nothing more comes.
+    /// Emits all that waits, as nothing more arrives.
     mutating func end(_ take: (AnswerEvent) -> Void) {
         tellLater(take)
         while !waiting.isEmpty {
@@ -109,7 +109,8 @@ struct CallOrder {
     }
 }
 
-/// Finds the end of a JSON object that comes byte by byte. It judges no grammar; text that is no object has no end.
+/// Finds the end of a JSON object that arrives byte by byte. The syntax is not checked, and text that is no object has
+/// no end.
 private struct ObjectScan {
     private var depth = 0
     private var isInString = false

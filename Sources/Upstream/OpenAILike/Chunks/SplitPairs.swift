@@ -1,17 +1,19 @@
 import Engine
 
-/// Mends events in which a character outside of the basic plane is cut in two: JSON may write it as a pair of escapes, and
-/// some servers put the halves into two events. Each half by itself is no text.
+/// Repairs events that contain half of a surrogate pair. JSON may write a character outside the basic plane as two
+/// escapes, and some servers split them over two events. Half a pair is no valid text.
 struct SplitPairs: ~Copyable {
-    /// A first half that waits for the other, as an escape.
+    /// The escape of a first half that waits for the second one; empty if there is none.
     private var first: [UInt8] = []
     private var mended = ByteBuffer()
 
     private static let escapeBytes = 6
 
-    /// An event that is not JSON, mended; nil: it has no such half. Valid until the next call.
+    /// Returns an event that is not valid JSON after repairing it; nil if it contains no half of a pair. Valid until
+    /// the next call.
     ///
-    /// A half that ends a text is held back for the next text that begins with one; others become U+FFFD.
+    /// A half at the end of a text is held back for the next text that begins with the other half. Other halves become
+    /// U+FFFD.
     mutating func mended(_ data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         mended.removeAll()
         var (place, copied) = (0, 0)
@@ -48,7 +50,7 @@ struct SplitPairs: ~Copyable {
         case second
     }
 
-    /// Nil: no half is written there.
+    /// Returns which half of a pair is escaped at a position; nil if none is.
     private static func half(_ data: UnsafeRawBufferPointer, at place: Int) -> Half? {
         guard place + escapeBytes <= data.count, data[place] == UInt8(ascii: "\\"),
             data[place + 1] == UInt8(ascii: "u"), data[place + 2] | 32 == UInt8(ascii: "d")

@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The counts of tokens that a server tells.
+/// The token counts that a server reports.
 struct UsageCounts {
     private var prompt: Int?
     private var completion: Int?
@@ -10,7 +10,7 @@ struct UsageCounts {
     private var written = 0
     private var reasoning = 0
 
-    /// Nil: it has not told enough.
+    /// The usage; nil if the server has not reported both counts.
     var usage: Usage? {
         guard let prompt, let completion else { return nil }
         var usage = Usage(promptTokens: prompt, completionTokens: completion + thoughts(beside: completion, prompt))
@@ -19,11 +19,12 @@ struct UsageCounts {
         return usage
     }
 
-    /// Some servers leave thoughts out of the completion: xAI, and some that translate Gemini's counts.
+    /// Returns the reasoning tokens that are missing in the completion tokens. xAI leaves them out, and so do some
+    /// translations of Gemini's counts.
     private func thoughts(beside completion: Int, _ prompt: Int) -> Int {
         guard let total else { return reasoning > completion ? reasoning : 0 }
         let rest = max(0, total - prompt - completion)
-        // Others leave what was cached out of the prompt.
+        // Other servers leave cached tokens out of the prompt.
         return rest == cached + written ? 0 : rest
     }
 
@@ -39,7 +40,7 @@ struct UsageCounts {
 }
 
 extension JSONValue {
-    /// It has all numbers that OpenAI's clients expect, and they add up.
+    /// Whether the usage has all counts that OpenAI's clients expect, and they add up.
     var isWholeUsage: Bool {
         guard let prompt = self["prompt_tokens"]?.integer, let completion = self["completion_tokens"]?.integer,
             let total = self["total_tokens"]?.integer
@@ -49,7 +50,7 @@ extension JSONValue {
 }
 
 extension Usage {
-    /// Both are parts of the prompt.
+    /// Records the cached and written tokens, which are both parts of the prompt.
     mutating func tellPrompt(cached: Int, written: Int) {
         cachedTokens = min(promptTokens, cached)
         cacheWriteTokens = min(promptTokens - cachedTokens, written)
