@@ -3,8 +3,7 @@ package import Engine
 import Limits
 package import Shared
 
-/// The models of Cloudflare's Workers AI: OpenAI's wire in most respects, and a wire of its own for models that are not
-/// served by that.
+/// Cloudflare's Workers AI. Most models have an OpenAI-compatible API; the others have Cloudflare's own API.
 ///
 /// `@unchecked`: used on its loop only.
 package final class Cloudflare: KeyChecker, @unchecked Sendable {
@@ -16,7 +15,7 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
 
     private static let mostRuns = 1_000
 
-    /// Fails if the URL of the site is invalid.
+    /// Returns nil if the URL of the site is invalid.
     package init?(
         _ site: VendorSite,
         account: String,
@@ -77,7 +76,7 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
         await inner.wire.transport.accepts(key, at: models, inner.wire.headers, refusals: [401, 403])
     }
 
-    /// The address of the wire of its own; nil: no URL can be made of the model's name.
+    /// Returns the endpoint of a model in Cloudflare's own API; nil if its name does not give a URL.
     private func run(_ model: String) -> Endpoint? {
         if let known = runs[model] { return known }
         let path = "\(site.baseURL)\(Self.path(account))/run/\(model.escapedInPath)"
@@ -92,7 +91,7 @@ extension Cloudflare: ChatVendor {
     package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
 
-    /// A model may turn out to have no tools.
+    /// Returns whether the model may turn out to have no tools.
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { call.needs.contains(.tools) }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
@@ -102,12 +101,12 @@ extension Cloudflare: ChatVendor {
         let mends = inner.wire.mends.mends(of: name, model.id)
         if mends.contains(.noObjects) { abilities.remove(.objects) }
         if mends.contains(.noSchemas) { abilities.remove(.schemas) }
-        // It is a piece of advice there; so may a tool's name be, as an answer then shows.
+        // Models may ignore `required`. That a model ignores a named tool, too, is learned from its responses.
         if call.needs.contains(.toolChoice), mends.contains(.noForcing) || call.wishes.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
         if mends.contains(.noTools) { abilities.subtract([.tools, .toolChoice]) }
-        // All that is emulated is written as text.
+        // If one of these is emulated, all of them are written into the prompt.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.functions, .toolChoice, .objects, .schemas]) {
             abilities.subtract([.tools, .toolChoice])
         }
@@ -120,7 +119,7 @@ extension Cloudflare: ChatVendor {
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         var call = call
-        // Others call for the other choices, and look for the stops.
+        // Further choices are requested by further calls, and the relay looks for stop sequences.
         call.choices = 1
         call.stops = []
         let form = CloudflareForm(inner.completions, run: run(model.id), call, model)
@@ -130,7 +129,7 @@ extension Cloudflare: ChatVendor {
 }
 
 extension Cloudflare: Forwarder {
-    /// Embeddings alone are served so.
+    /// Forwards an embeddings request. Other endpoints are refused.
     package func forward(
         _ request: ForwardedRequest,
         for model: Model,

@@ -2,20 +2,20 @@ import Calls
 import Engine
 import Shared
 
-/// A call in OpenAI's form as Cloudflare has it, or in the form of Cloudflare's own.
+/// A call in Cloudflare's variant of OpenAI's format, or in Cloudflare's own format.
 ///
-/// `@unchecked`: used on its loop only, but for `written`.
+/// `@unchecked`: used on its loop only, except for `written`.
 final class CloudflareForm: WireForm, @unchecked Sendable {
     private let completions: Endpoint
-    /// Nil: no URL can be made of the model's name.
+    /// The model's endpoint in Cloudflare's own API; nil if its name does not give a URL.
     private let run: Endpoint?
     private let model: String
     private let terms: AnswerTerms
     private var isRun = false
-    /// As the caller asks for it.
+    /// Whether the client requests a stream.
     private let isStreamed: Bool
     private var bound = CloudflareRequest.standardTokens
-    /// The caller gave none.
+    /// Whether the relay chose the token limit, because the caller gave none.
     private var isOwnBound = false
     private var reader: CloudflareReader?
     private(set) var refusal: APIError?
@@ -76,7 +76,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
 
     func mended(_ request: Body, with mends: Mends) -> Body {
         if mends.contains(.ownWire) { isRun = true }
-        // A caller's own bound stays.
+        // A limit that the caller gave is not lowered.
         if mends.contains(.lowBound), isOwnBound { bound = CloudflareRequest.lowTokens }
         return CloudflareRequest.mended(request, with: isOwnBound ? mends : mends.subtracting(.lowBound))
     }

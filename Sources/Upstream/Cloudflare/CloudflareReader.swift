@@ -2,18 +2,18 @@ import Calls
 import Engine
 import Shared
 
-/// Reads answers in OpenAI's form and in Cloudflare's own, which becomes the other: whichever was asked for, either may
-/// come.
+/// Reads responses in OpenAI's format and in Cloudflare's own, which it converts to OpenAI's. Either may arrive,
+/// whichever API was called.
 ///
 /// `@unchecked`: used on its loop only.
 final class CloudflareReader: WireReader, @unchecked Sendable {
     private let inner: AnswerReader
     private let parser: JSONParser
     private let bound: Int
-    /// Of the wire of its own.
+    /// The number of tool calls that were read in Cloudflare's own format.
     private var calls = 0
     private var chunk = ByteBuffer()
-    /// An answer came in place of a stream, and has nothing in it.
+    /// Whether a whole response arrived instead of a stream and contained nothing.
     private(set) var isEmpty = false
 
     init(_ inner: AnswerReader, _ parser: JSONParser, bound: Int) {
@@ -45,7 +45,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     private var faults: FaultReader { FaultReader(parser, Fault.cloudflare, tellsFields: false) }
 
     func end(_ take: Take) throws(UpstreamError) {
-        // The wire of its own does not tell why an answer ends.
+        // Cloudflare's own API does not report why a response ends.
         if hasBegun, !inner.isFinished, let usage = inner.usage, usage.completionTokens >= bound {
             let last = ByteBuffer(#"{"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}"#)
             _ = try inner.take(event: last.bytes, named: Self.noName, take)
@@ -77,13 +77,13 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
 
     // MARK: The wire of its own
 
-    /// The member with the content in OpenAI's form.
+    /// The name of the member with the content in OpenAI's format.
     private enum Message: String {
         case delta
         case whole = "message"
     }
 
-    /// The answer, or the event, in OpenAI's form.
+    /// Returns a response or an event in OpenAI's format.
     private func normal(
         _ data: UnsafeRawBufferPointer,
         _ message: Message
@@ -123,7 +123,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         return out
     }
 
-    /// An object or a number is the text of it.
+    /// Appends the content. An object or a number becomes its JSON text.
     private func append(_ response: JSONValue?, to out: inout ByteBuffer) {
         guard let response else { return }
         out.append(#","content":"#)
@@ -133,7 +133,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         out.append(json: text.bytes)
     }
 
-    /// They have a name and arguments, and neither id nor number.
+    /// Appends tool calls. They have a name and arguments, often without an id, and no index.
     private func append(calls list: JSONValue?, to out: inout ByteBuffer) {
         var isFirst = true
         for call in list?.elements ?? JSONElements() {

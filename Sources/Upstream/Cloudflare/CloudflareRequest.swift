@@ -2,22 +2,22 @@ import Calls
 import Engine
 import Shared
 
-/// Changes for Cloudflare, besides those of OpenAI's form.
+/// Quirks of Cloudflare's models, besides those of OpenAI-compatible servers.
 extension Mends {
-    /// By the wire that Cloudflare has for all models.
+    /// The model is called by Cloudflare's own API, which serves all models.
     static let ownWire = Mends(rawValue: 1 << 35)
-    /// A lower bound on tokens than the usual one.
+    /// The token limit is lower than the default.
     static let lowBound = Mends(rawValue: 1 << 36)
-    /// A stream is asked for as a whole answer.
+    /// A stream is requested as a whole response.
     static let notStreamed = Mends(rawValue: 1 << 37)
 
     fileprivate static let ofCloudflare: Mends = [.ownWire, .lowBound, .notStreamed]
 }
 
-/// Writes a neutral call as a request to Cloudflare: OpenAI's form, without the fields that only OpenAI has, and without
-/// content that is null.
+/// Writes a neutral call as a request to Cloudflare: in OpenAI's format, without the fields that only OpenAI has, and
+/// without null as content.
 enum CloudflareRequest {
-    /// Many models stop early if none is told.
+    /// The default token limit. Without a limit many models stop early.
     static let standardTokens = 4_096
     static let lowTokens = 2_048
 
@@ -71,7 +71,7 @@ enum CloudflareRequest {
         out.append("}")
     }
 
-    /// There a schema has no name around it.
+    /// Appends the response format, with the schema itself as `json_schema`, as Cloudflare's own API wants it.
     private static func append(format: RawJSON, to out: inout ByteBuffer) {
         format.append(to: &out) { member, out in
             guard member.name.equals("json_schema"), let schema = member.value["schema"] else { return false }
@@ -83,7 +83,7 @@ enum CloudflareRequest {
 }
 
 extension Attachment {
-    /// Files of text become a part of the text.
+    /// Replaces a text file by its text.
     fileprivate mutating func writeOut() {
         guard kind == .file, case .data(let text) = source else { return }
         source = .words(String(decoding: Base64.standard.bytes(text.base64.bytes) ?? [], as: UTF8.self))

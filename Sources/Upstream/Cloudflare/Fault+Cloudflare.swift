@@ -2,14 +2,14 @@ import Calls
 import Glibc
 
 extension Fault {
-    /// The failures that their status alone does not tell, as Cloudflare tells them: by numbers.
+    /// The errors that Cloudflare reports by its own numbers, and those of OpenAI.
     static let cloudflare: FaultTable = { $0.ofCloudflare ?? $0.ofOpenAI }
 
     private var ofCloudflare: UpstreamError? {
         switch code {
         case "5007", "3042": return new(.unknownModel)
         case "5004", "3003", "3039":
-            // It is told in answers of a good status, too.
+            // Responses with a successful status may contain this code, too.
             return status == 400 ? nil : of(400).ofOpenAI ?? of(400).error
         case "5016", "5018", "3041":
             var error = new(.forbidden, remedy: .elsewhere)
@@ -37,8 +37,8 @@ extension Fault {
         return fault
     }
 
-    /// The allowance of a day begins anew at midnight (UTC).
+    /// Returns the seconds until midnight (UTC), when Cloudflare's daily allowance starts again.
     ///
-    /// - Parameter now: in seconds since 1970.
+    /// - Parameter now: the time in seconds since 1970.
     static func secondsToMidnight(at now: Int) -> Int { 86_400 - ((now % 86_400) + 86_400) % 86_400 }
 }
