@@ -3,8 +3,10 @@ import Engine
 import Shared
 
 extension ForwardedEndpoint {
-    /// - Parameter answer: JSON that came whole.
-    /// - Throws: the failure that it tells, or that it is of another form.
+    /// Checks a whole response to a forwarded request.
+    ///
+    /// - Parameter answer: a complete JSON response.
+    /// - Throws: the error that the response contains, or an error if it is not a response of this endpoint.
     func check(_ answer: Body, _ parser: JSONParser, _ faults: FaultTable) throws(UpstreamError) {
         let root = try parser.answer(answer.bytes)
         let isFailure =
@@ -19,7 +21,7 @@ extension ForwardedEndpoint {
         switch self {
         case .embeddings, .imageGenerations, .imageEdits, .imageVariations: root["data"].hasElements
         case .moderations: root["results"].hasElements
-        // Nothing may have been said.
+        // The text may be empty, as the audio may contain no speech.
         case .transcriptions, .translations: root["text"]?.text != nil
         case .speech: false
         }

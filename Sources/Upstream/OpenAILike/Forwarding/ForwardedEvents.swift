@@ -2,37 +2,39 @@ import Calls
 import Engine
 import Shared
 
-/// The events of an answer that goes on. Each is held as long as it may tell a failure in place of the rest.
+/// The events of a forwarded response. Each event is held back while it may still turn out to be an error instead of
+/// output.
 struct ForwardedEvents: ~Copyable {
     private var scanner: MemberScanner
     private let parser: JSONParser
     private(set) var usage: Usage?
-    /// A failure came in place of the answer, or of its rest. It stays here.
+    /// Whether an error arrived instead of the response, or of its rest. The error is not forwarded.
     private(set) var isFailure = false
-    /// An event with data went on.
+    /// Whether an event with data was forwarded.
     private(set) var hasData = false
-    /// Some event tells a type of OpenAI's, and the last one of these has come.
+    /// Whether some event had one of OpenAI's types. `isFinished` says whether the last event of such a type has
+    /// arrived.
     private var isTyped = false
     private var isFinished = false
-    /// The stream ended within the JSON of an event.
+    /// Whether the stream ended within the JSON of an event.
     private var isBrokenOff = false
     private var coming = ByteBuffer()
     private var dataStart: Int?
     private var isNamedError = false
     private var hasDataLine = false
-    /// Some of the event that is coming went on.
+    /// Whether a part of the event that is arriving was forwarded.
     private var isPartlyOut = false
-    /// The end of a line of data is still to be written, unless the next line goes on with its JSON.
+    /// Whether the end of a data line must still be written, unless the next line continues its JSON.
     private var owesEnd = false
     private var ends = LineEnds()
     private var isAtStart = true
-    // The line that is coming.
+    // The line that is arriving.
     private var line = ByteBuffer()
     private var carried = ByteBuffer()
     private var isInData = false
     private var isInLine = false
 
-    /// No failure takes more.
+    /// The largest event that is held back as a possible error, in bytes.
     static let failureLimitBytes = 65_536
 
     init(model: String, _ parser: JSONParser) {
@@ -40,10 +42,12 @@ struct ForwardedEvents: ~Copyable {
         self.parser = parser
     }
 
-    /// The last event has not come. Nobody knows which one it is where events tell no type.
+    /// Whether the last event has not arrived. Without typed events this is only known if the stream ended within an
+    /// event.
     var isUnfinished: Bool { !isFinished && (isTyped || isBrokenOff) }
 
-    /// Leaves nothing of use in `piece`. Lines end by LF after it, and JSON stands on one line.
+    /// Consumes bytes and appends those that can be forwarded. Lines then end with LF, and JSON stands on one line. The
+    /// rest of `piece` must not be used.
     mutating func take(_ piece: inout ByteBuffer, into out: inout ByteBuffer) {
         ends.unify(&piece)
         if !carried.isEmpty {
@@ -56,7 +60,7 @@ struct ForwardedEvents: ~Copyable {
         while start < bytes.count, !isFailure {
             let rest = bytes[part: start..<bytes.count]
             let newline = rest.firstNewline()
-            // The name of a line may be cut.
+            // The name of the line may be incomplete.
             if newline == nil, !isInLine, rest.count < 6 {
                 carried.append(rest)
                 return
@@ -76,7 +80,7 @@ struct ForwardedEvents: ~Copyable {
 
     private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
 
-    /// Of one line, or all of it.
+    /// Consumes a line or a part of it.
     private mutating func take(part: UnsafeRawBufferPointer, _ out: inout ByteBuffer) {
         let ends = part.last == 10
         if isInData {
@@ -143,7 +147,7 @@ struct ForwardedEvents: ~Copyable {
         isPartlyOut = false
     }
 
-    /// The beginnings of OpenAI's types, as they are written.
+    /// The beginnings of OpenAI's event types, as they are written in JSON.
     private static let kinds: [StaticString] = [
         "\"image_generation.", "\"image_edit.", "\"transcript.text.", "\"speech.audio.",
     ]
@@ -158,7 +162,7 @@ struct ForwardedEvents: ~Copyable {
         }
     }
 
-    /// The event is longer than a failure.
+    /// Forwards the part of an event that is too long to be an error.
     private mutating func letGo(part out: inout ByteBuffer) {
         letGo(&out)
         isPartlyOut = !isFailure
@@ -167,7 +171,7 @@ struct ForwardedEvents: ~Copyable {
     private mutating func letGo(_ out: inout ByteBuffer) {
         guard !scanner.tellsFailure, !isNamedError else {
             isFailure = true
-            // The event ends there, as some of it went on.
+            // A part of the event was forwarded, so it must be ended.
             if isPartlyOut { out.append("\n\n") }
             return
         }
@@ -181,7 +185,7 @@ struct ForwardedEvents: ~Copyable {
         }
     }
 
-    /// The last event counts without an empty line behind it.
+    /// Ends the stream. The last event counts even without an empty line after it.
     mutating func end(into out: inout ByteBuffer) {
         isBrokenOff = hasDataLine && scanner.isWithin && !scanner.tellsFailure && !isNamedError
         guard !isBrokenOff else { return breakOff(into: &out) }
@@ -192,13 +196,13 @@ struct ForwardedEvents: ~Copyable {
         endEvent(&out)
     }
 
-    /// The rest of an event does not come.
+    /// Discards the rest of an event that does not arrive, and ends the part that was forwarded.
     mutating func breakOff(into out: inout ByteBuffer) {
         coming.removeAll()
         if isPartlyOut { out.append("\n\n") }
     }
 
-    /// As JSON; nil: its vendor told none.
+    /// Returns the error in JSON; nil if the vendor sent none.
     mutating func failure() -> ByteBuffer? {
         if let told = scanner.failure() { return told }
         guard dataStart != nil else { return nil }

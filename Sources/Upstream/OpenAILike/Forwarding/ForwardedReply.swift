@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// An answer that goes on: JSON as a whole, as far as it can be held, the rest as it comes. The model's name is replaced,
-/// other content untouched.
+/// A forwarded response. JSON is sent as a whole as far as memory allows, all else as it arrives. The model's name is
+/// replaced; other content stays unchanged.
 ///
 /// `@unchecked`: used on its loop only.
 final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
@@ -15,28 +15,28 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     private let tools: LoopTools
     private let faults: FaultTable
     private var form: Form
-    /// A text was asked for, rather than JSON.
+    /// Whether the client requested text instead of JSON.
     private let wantsText: Bool
     private let wantsEvents: Bool
-    /// It is gathered to be judged, and sent, as a whole.
+    /// Whether the response is collected, to be checked and sent as a whole.
     private var isHeld = false
-    /// For what was gathered.
+    /// The memory of the collected response.
     private var hold: MemoryHold?
     private var scanner: MemberScanner
     private var events: ForwardedEvents
-    /// Read and not yet taken.
+    /// The bytes that were read and not requested yet.
     private var waiting = ByteBuffer()
     private var piece = ByteBuffer()
     private var isEnded = false
     private(set) var usage: Usage?
-    /// A failure came in place of the answer, or of its rest.
+    /// Whether an error arrived instead of the response, or of its rest.
     private var isError = false
-    /// Events broke off.
+    /// The error of an event stream that broke off; nil if it has not.
     private var cut: UpstreamError? { didSet { isError = true } }
 
-    /// A longer answer goes on as it comes.
+    /// The largest response that is collected; a larger one is forwarded as it arrives.
     private static let wholeLimitBytes = 8 * 1_048_576
-    /// Of what comes before the first event.
+    /// The largest amount of data before the first event, in bytes.
     private static let commentLimitBytes = 262_144
     private static let openingBytes = 64
 
@@ -69,13 +69,13 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
 
     var isEventStream: Bool { form == .events }
 
-    /// JSON is told as such, whatever its vendor calls it.
+    /// The media type to send. JSON is always declared as such, even if the vendor declares another type.
     var mediaType: String { form == .json && !stream.head.isJSON ? "application/json" : stream.mediaType }
 
-    /// Reads on until it is known that this is an answer, and JSON to its end, so that another vendor may be asked if it
-    /// breaks off.
+    /// Reads enough to know that this is a response, and JSON to its end, so that another vendor can still be called if
+    /// the response breaks off.
     ///
-    /// - Throws: the failure that came in its place.
+    /// - Throws: the error that arrived instead of a response.
     func begin() async throws(UpstreamError) {
         if form == .json { return try await gather() }
         while !isEnded, !isError, form == .events ? mayBegin : mayBeOther { try await read() }
@@ -97,26 +97,26 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         if isPage || isOfOtherKind { throw .ofOtherForm }
     }
 
-    /// No event with data has come yet.
+    /// Whether no event with data has arrived yet, within bounds.
     private var mayBegin: Bool { !events.hasData && waiting.count < Self.commentLimitBytes }
 
     // MARK: What vendors call otherwise
 
     private var opening: UnsafeRawBufferPointer { waiting.bytes.withoutSpaceBefore }
 
-    /// Too little has come to tell JSON, a page or some words from sound or text.
+    /// Whether too few bytes have arrived to tell JSON, a web page or a message from audio or text.
     private var mayBeOther: Bool {
         guard waiting.count < Self.openingBytes else { return false }
         if endpoint.answers == .sound, isCalled("text/") { return true }
         return opening.first.map { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "<") } ?? true
     }
 
-    /// An object, in place of sound or a text, or of JSON that was asked for.
+    /// Whether the body begins like a JSON object although audio, text or an error was expected.
     private var isJSON: Bool {
         guard opening.first == UInt8(ascii: "{") else { return false }
         let member = opening[part: 1..<opening.count].withoutSpaceBefore
         if endpoint.answers == .sound {
-            // Sound may begin with any bytes, but hardly with a name.
+            // Audio may begin with any bytes, but hardly with a JSON member name.
             return member.first == UInt8(ascii: "\"") && member.dropFirst().prefix(3).allSatisfy { 97...122 ~= $0 }
         }
         if wantsText { return member.hasPrefix("\"error\"") }
@@ -128,7 +128,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
             || isCalled("text/html")
     }
 
-    /// Words in place of sound, or sound or a picture in place of a text.
+    /// Whether text arrived instead of audio, or audio or an image instead of text.
     private var isOfOtherKind: Bool {
         if endpoint.answers == .sound {
             return isCalled("text/") && opening.prefix(Self.openingBytes).allSatisfy { $0 >= 32 || 9...13 ~= $0 }
@@ -157,10 +157,10 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         whole = body
     }
 
-    /// Its vendor may not end it.
+    /// Whether the object is a complete error. The vendor may not end the stream after it.
     private var isWholeFailure: Bool { scanner.isWhole && scanner.tellsFailure }
 
-    /// A long one is read by a thread.
+    /// Checks the whole response, on a worker thread if it is long.
     private func judge(_ body: Body) async throws(UpstreamError) {
         guard body.bytes.count > WorkQueue.loopBytes else { return try endpoint.check(body, tools.parser, faults) }
         let judged = await tools.worker.result(ofBytes: body.bytes.count, on: tools.loop) { [endpoint, faults] in
@@ -180,7 +180,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
 
     func more() async throws(UpstreamError) -> Bool {
         while waiting.isEmpty, !isEnded, !isError { try await read() }
-        // Events that came before it are of use.
+        // Events that arrived before the error are still sent.
         if isError, waiting.isEmpty || form == .json { throw failure() }
         return !waiting.isEmpty
     }
@@ -220,7 +220,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         case .bytes: break
         case .json:
             usage = scanner.usage(tools.parser)
-            // Nothing at all is no answer that broke off.
+            // An empty body is not a response that broke off.
             if isHeld ? scanner.isWithin : !scanner.isWhole { throw TransportError(.broken) }
         case .events:
             events.end(into: &waiting)
@@ -234,7 +234,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         isError = events.isFailure
     }
 
-    /// For what has come, and what is parsed from it.
+    /// Whether memory is available for the bytes that have arrived and for parsing them.
     private var hasRoom: Bool {
         let bytes = waiting.count + piece.count
         guard bytes > MemoryBudget.smallBytes else { return true }

@@ -3,13 +3,13 @@ import Engine
 import Shared
 
 extension MemberScanner {
-    /// Nil: none was told.
+    /// Returns the usage that the vendor reported; nil if it reported none.
     func usage(_ parser: JSONParser) -> Usage? {
         guard !usage.isEmpty, let told = try? parser.parse(usage.bytes) else { return nil }
         return UsageBounds().checked(Usage(ofForwarded: told))
     }
 
-    /// An object with the `error` that was told; nil: none was.
+    /// Returns an object with the `error` that the vendor reported; nil if it reported none.
     func failure() -> ByteBuffer? {
         guard !error.isEmpty else { return nil }
         var told = ByteBuffer()
@@ -21,10 +21,11 @@ extension MemberScanner {
 }
 
 extension Usage {
-    /// In the names of chat, embeddings, images or transcripts; nil: it tells no tokens.
+    /// Reads the usage with the field names of chat, embeddings, images or transcriptions; nil if it contains no
+    /// tokens.
     fileprivate init?(ofForwarded told: JSONValue) {
         let completion = told["completion_tokens"]?.reportedTokens ?? told["output_tokens"]?.reportedTokens ?? 0
-        // Some servers tell the sum alone.
+        // Some servers report the sum only.
         let rest = told["total_tokens"]?.reportedTokens.map { max(0, $0 - completion) }
         guard let prompt = told["prompt_tokens"]?.reportedTokens ?? told["input_tokens"]?.reportedTokens ?? rest else {
             return nil

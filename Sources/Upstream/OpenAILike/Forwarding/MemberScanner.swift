@@ -1,7 +1,7 @@
 import Engine
 
-/// Reads the members of a JSON object while its bytes pass by, cut anywhere, and writes its `model` anew. A failure that
-/// is told as `error` stays here, unless it is wanted. Memory: the values of the members that are kept.
+/// Scans the members of a JSON object while its bytes pass by in chunks, and replaces its `model`. The value of an
+/// `error` is held back, unless it is wanted. Only the values of some members use memory.
 struct MemberScanner: ~Copyable {
     private enum Place { case before, name, colon, value, after }
     private var place = Place.before
@@ -11,18 +11,18 @@ struct MemberScanner: ~Copyable {
     private var name = ByteBuffer()
     private var value = ByteBuffer()
     private var kept = Kept.none
-    /// In place of the one that the vendor tells.
+    /// The name that replaces the vendor's model name.
     private let model: String
-    /// As written; empty: none came.
+    /// The value of `usage` as it is written; empty if there is none. `error` and `type` likewise.
     private(set) var usage = ByteBuffer()
     private(set) var error = ByteBuffer()
     private(set) var type = ByteBuffer()
-    /// Members that came whole.
+    /// The number of complete members.
     private(set) var members = 0
-    /// The text is no object.
+    /// Whether the text is not a JSON object.
     private(set) var isBroken = false
     private(set) var isWhole = false
-    /// A failure goes on, too. Not to be changed within one.
+    /// Whether errors are passed on, too. It must not change within an error.
     var passesFailures = false
 
     private enum Kept { case none, model, usage, error, type }
@@ -32,7 +32,7 @@ struct MemberScanner: ~Copyable {
 
     init(model: String) { self.model = model }
 
-    /// For the next text.
+    /// Prepares for the next JSON text.
     mutating func restart() {
         place = .before
         depth = 0
@@ -48,23 +48,23 @@ struct MemberScanner: ~Copyable {
         type.removeAll()
     }
 
-    /// The object has begun, and not ended.
+    /// Whether the object has begun and not ended.
     var isWithin: Bool { depth > 0 && !isWhole && !isBroken }
 
-    /// The value of `error` has begun.
+    /// Whether the value of `error` has begun and not ended.
     var isInError: Bool { kept == .error }
 
     private var isKeptHere: Bool { kept == .model || kept == .error && !passesFailures }
 
-    /// A failure is told in place of an answer.
+    /// Whether the object is an error instead of a response.
     var tellsFailure: Bool { Self.isFailure(error.bytes) || type.bytes.equals(#""error""#) }
 
-    /// A value of `error`; `null`, `""` or `false` says that there is none.
+    /// Returns whether a value of `error` means an error; `null`, `""` and `false` mean that there is none.
     private static func isFailure(_ value: UnsafeRawBufferPointer) -> Bool {
         value.first == 123 || value.first == 34 && value.count > 2
     }
 
-    /// Adds to `out` what is to go on.
+    /// Scans bytes and appends those to pass on to `out`.
     mutating func take(_ bytes: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
         var copied = 0
         var index = 0
@@ -103,7 +103,7 @@ struct MemberScanner: ~Copyable {
         return index
     }
 
-    /// The next byte that opens or closes something, or ends a value.
+    /// Returns the position of the next byte that opens or closes something, or ends a value.
     private static func endOfBare(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int {
         var index = start
         while index < bytes.count {
@@ -145,7 +145,7 @@ struct MemberScanner: ~Copyable {
             name.removeAll()
         case 58 where depth == 1 && place == .colon: beginValue()
         default:
-            // A byte order mark and white space may stand before.
+            // A byte order mark and white space may precede the object.
             if depth == 0, byte > 32, byte < 128 { isBroken = true }
         }
     }

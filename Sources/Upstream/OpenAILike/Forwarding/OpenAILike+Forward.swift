@@ -69,7 +69,8 @@ extension OpenAILike: Forwarder {
         }
     }
 
-    /// The form goes on as fast as the server takes it. A server that has answered before its end wants no more.
+    /// Sends a form as fast as the server receives it. A server that responds before the end of the form gets no more
+    /// of it.
     private func sent(
         _ form: any FormSource,
         to endpoint: Endpoint,
@@ -136,12 +137,12 @@ extension OpenAILike: Forwarder {
         of endpoint: ForwardedEndpoint
     ) async throws(UpstreamError) -> UpstreamError {
         var error = try await refusal(stream)
-        // There are no messages here.
+        // Requests of these endpoints have no messages.
         if error.param == "messages" { error.param = endpoint == .embeddings ? "input" : nil }
         return error
     }
 
-    /// The failure that a stream tells in place of an answer. Ends the stream.
+    /// Returns the error that a stream contains instead of a response. Stops the stream.
     func refusal(_ stream: any UpstreamStream) async throws(UpstreamError) -> UpstreamError {
         var body = Body(ByteBuffer())
         var isComplete = false
