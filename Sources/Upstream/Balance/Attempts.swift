@@ -321,8 +321,8 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: The failure
 
-    /// The failure to report to the client: the last one that is no rate limit and no lack of credit. If there is none,
-    /// the last rate limit, with the shortest wait of all of them.
+    /// The failure to report to the client: the last one that is no rate limit and no lack of credit. Else it is the
+    /// last rate limit, with the shortest wait of all; else the last failure.
     package var failure: UpstreamError {
         let last =
             failures.last { !$0.error.kind.isLimit } ?? failures.last { $0.error.kind == .rateLimited } ?? failures.last

@@ -80,8 +80,8 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The prompt
 
-    /// Accepts a short call without counting it. Returns false, and does nothing, if the call is long, has attachments
-    /// or separate prompts.
+    /// Accepts a short call without counting it. Returns false, and does nothing, if the call is long, may not fit the
+    /// window, has attachments or has separate prompts.
     package func takeShort(_ call: borrowing ChatCall) -> Bool {
         guard call.attachments.isEmpty, !call.arePromptsSeparate, case let bytes = call.textBytes,
             bytes <= ChatCall.keptBytes, bytes + (call.maxTokens ?? 0) <= window ?? .max

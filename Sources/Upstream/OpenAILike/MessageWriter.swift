@@ -9,7 +9,7 @@ struct MessageWriter {
     private var isFirst = true
     /// The positions of attachments in tool results. They are moved into a user message, since only that may have them.
     private var moved: [Int] = []
-    /// Whether some message has tool calls. If none has, results are written as plain text.
+    /// Whether a message so far has tool calls. Without any, results are written as plain text.
     private var hasCalls = false
 
     /// - Parameter wantsThoughts: whether messages with tool calls are written with the reasoning that led to the

@@ -18,8 +18,8 @@ extension Panel {
         return asked
     }
 
-    /// Returns the call for the summary: the history if the panel keeps it, the members' responses, the prompt and the
-    /// last message. The options of the client's call stay.
+    /// Returns the call for the summary: the history if the panel keeps it, and the last message. A parallel panel adds
+    /// the members' responses and the prompt between them. The options of the client's call stay.
     ///
     /// - Parameter references: the texts of the responses, in the order of the members.
     package func summaryCall(of call: ChatCall, _ references: [String], prompt: String) -> ChatCall {

@@ -41,7 +41,7 @@ struct SentNames: Sendable {
         return new
     }
 
-    /// Returns the original of a sent name; nil if no name was changed.
+    /// Returns the original of a sent name; nil if the name is unknown or no name was changed.
     func original(of name: UnsafeRawBufferPointer) -> [UInt8]? { isChanged ? originals[Array(name)] : nil }
 
     private mutating func fresh(_ original: [UInt8]) -> [UInt8] {

@@ -12,7 +12,7 @@ package struct VendorSite: Sendable {
     package let options: EndpointOptions
     /// The endpoint for chats at a provider of kind `openai`; nil means `auto` at OpenAI and Azure, else `chat`.
     let chatsBy: ProviderSettings.ChatPath?
-    /// The `RoutingFields` of requests that are forwarded.
+    /// The `RoutingFields` that the settings let pass to the provider, although they may choose another model.
     let allowedFields: [String]
 
     package init(

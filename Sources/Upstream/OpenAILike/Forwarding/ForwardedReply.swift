@@ -72,8 +72,8 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     /// The media type to send. JSON is always declared as such, even if the vendor declares another type.
     var mediaType: String { form == .json && !stream.head.isJSON ? "application/json" : stream.mediaType }
 
-    /// Reads enough to know that this is a response, and JSON to its end, so that another vendor can still be called if
-    /// the response breaks off.
+    /// Reads enough to know that this is a response, and JSON to its end, so that another vendor can be called if it
+    /// breaks off.
     ///
     /// - Throws: the error that arrived instead of a response.
     func begin() async throws(UpstreamError) {
