@@ -3,7 +3,7 @@ package import Engine
 import Limits
 package import Shared
 
-/// A server that speaks Anthropic's messages.
+/// A vendor whose server speaks Anthropic's Messages API.
 ///
 /// `@unchecked`: used on its loop only.
 package final class Anthropic: KeyChecker, @unchecked Sendable {
@@ -13,10 +13,10 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
     private let models: Endpoint
 
     private static let version = "2023-06-01"
-    /// From which on the wire has no temperature.
+    /// The first version of the API that has no temperature.
     private static let plainVersion = "2026-10-21"
 
-    /// Fails if the URL of the site is invalid.
+    /// Creates the vendor; nil if the URL of the site is invalid.
     package init?(_ site: VendorSite, _ transport: any Transport, _ mends: MendMemory, _ tools: LoopTools) {
         guard let messages = Endpoint(site.baseURL + "/v1/messages", site.options),
             let models = Endpoint(site.baseURL + "/v1/models", site.options.forChecks)
@@ -81,7 +81,9 @@ extension Anthropic: ChatVendor {
 }
 
 extension VendorSite {
-    /// The value of the operator's header line of that name, which is in lower case.
+    /// Returns the value of the first of the operator's header lines with this name; nil if there is none.
+    ///
+    /// - Parameter name: in lower case.
     fileprivate func header(_ name: String) -> String? {
         for line in headers {
             guard let colon = line.firstIndex(of: ":"), line[..<colon].lowercased() == name else { continue }

@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// A call in Anthropic's form.
+/// The form of one call to Anthropic's Messages API: writes its request and makes the reader of its response.
 ///
-/// `@unchecked`: used on its loop only, but for `written`.
+/// `@unchecked`: used on its loop only, except for `written`.
 final class AnthropicForm: WireForm, @unchecked Sendable {
     private let messages: Endpoint?
     let route: (any WireRoute)?
@@ -18,15 +18,16 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private(set) var gathersStream = false
     private var names = SentNames()
     private(set) var mayGoOn = false
-    /// The parts of the answer so far.
+    /// The paused parts of the response so far.
     private var parts: [PausedAnswer] = []
 
-    /// A longer request is not kept for the time of its answer.
+    /// The largest request that is kept in memory until the response ends, in bytes; needed to continue a paused
+    /// response.
     private static let keptBytes = 32_768
 
     /// - Parameters:
-    ///   - messages: nil: no URL can be made of the model's name.
-    ///   - route: nil: `messages` is the only address.
+    ///   - messages: the endpoint; nil if no URL can be made of the model's name.
+    ///   - route: the way to a vendor with several locations; nil if `messages` is the only address.
     init(
         _ messages: Endpoint?,
         _ place: AnthropicPlace,

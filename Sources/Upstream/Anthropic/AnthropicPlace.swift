@@ -2,15 +2,16 @@ import Calls
 import Engine
 import Shared
 
-/// The parts of calls that differ between the places where Claude is served.
+/// The parts of a call that differ between the services that serve Claude: Anthropic's API and Vertex AI.
 struct AnthropicPlace: Sendable {
-    /// The version of the wire still knows temperatures.
+    /// Whether the version of the API supports temperature and other sampling fields.
     let takesSampling: Bool
-    /// The model is a part of the address, and the version one of the request. Some failures are told as Google does.
+    /// Whether Claude is served by Vertex AI. The URL then contains the model, the body contains the API version, and
+    /// some failures have Google's form.
     let isVertex: Bool
     let faults: FaultTable
 
-    /// The first members, each with a comma behind it.
+    /// Appends the first members of the request, each followed by a comma.
     func appendOpening(_ model: String, to out: inout ByteBuffer) {
         if isVertex { return out.append(#""anthropic_version":"vertex-2023-10-16","#) }
         out.append(#""model":"#)
@@ -18,7 +19,7 @@ struct AnthropicPlace: Sendable {
         out.append(",")
     }
 
-    /// An organisation may have to permit the schemas of answers at Vertex AI, which the refusal then says.
+    /// Whether Vertex AI refused the request because the organisation's policy does not permit response schemas.
     func refusesFormats(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,

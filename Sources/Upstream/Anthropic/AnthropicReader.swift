@@ -2,11 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// Reads a message, whole or event by event.
+/// Reads a response of the Messages API, as a whole or event by event.
 ///
 /// `@unchecked`: used on its loop only.
 final class AnthropicReader: WireReader, @unchecked Sendable {
-    /// A block of the message that has not ended.
+    /// A content block of the message that has not ended.
     private struct Block {
         enum Kind {
             case call(Int)
@@ -14,19 +14,19 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             case other
         }
 
-        /// The vendor's.
+        /// The vendor's index of the block.
         let number: Int64
         let kind: Kind
-        /// Of a call's arguments.
+        /// The length of a tool call's arguments so far, in bytes.
         var bytes = 0
     }
 
     private let parser: JSONParser
     private let ids: RandomBytes
     private let names: SentNames
-    /// More are left out.
+    /// The most tool calls that are emitted; further calls are left out.
     var mostCalls = Int.max
-    /// OpenAI's older form: calls have no ids.
+    /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
     private let isLegacy: Bool
     private var blocks: [Block] = []
     private var calls = 0
@@ -34,14 +34,15 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private var deltas = PlainDeltas()
     private var pairs = SplitPairs()
     private var finish: FinishReason?
-    /// It is told at the end, unless the vendor goes on.
+    /// Whether the vendor paused the response. The pause is emitted at the end, unless the vendor continues the
+    /// response.
     private var isPaused = false
     private(set) var pause: PausedAnswer?
     private var tally = MessageUsage()
-    /// Of the parts before this one.
+    /// The paused parts of the response before the present one.
     private var earlier: [PausedAnswer]
     private var isEarlierTold = false
-    /// The present part of a streamed answer.
+    /// The blocks of the present part of a streamed response.
     private var said: SaidBlocks
     private(set) var hasBegun = false
 
@@ -52,8 +53,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private static let mostPauses = 5
 
     /// - Parameters:
-    ///   - earlier: parts of the same answer, whose events are told again.
-    ///   - mayGoOn: the vendor can be asked to go on with a stream.
+    ///   - earlier: the paused parts of the same response, whose events are emitted again.
+    ///   - mayGoOn: whether the vendor can be asked to continue a paused stream.
     init(
         _ parser: JSONParser,
         _ ids: RandomBytes,
@@ -160,12 +161,12 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         }
         blocks.append(Block(number: number, kind: kind))
         guard case .call(let index) = kind, let input = block["input"], input.kind == .object else { return }
-        // Most begin by an empty one, and tell it in pieces.
+        // Most calls begin with an empty input, and send the arguments in chunks.
         let text = input.body
         if text.bytes.count > 2 { try tell(arguments: text.bytes, ofCall: index, at: blocks.count - 1, take) }
     }
 
-    /// Nil: it is left out.
+    /// Begins a tool call. Returns its index; nil if the call is left out.
     private func openCall(_ block: JSONValue, _ take: Take) throws(UpstreamError) -> Int? {
         let id = block["id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         guard let name = block["name"]?.text, max(name.count, id.count) <= Self.nameLimitBytes else {
@@ -260,7 +261,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         take(0, .toolArguments(index: index, arguments))
     }
 
-    /// Arguments have to be an object.
+    /// Emits `{}` for a call without arguments, because arguments must be an object.
     private func tellEmpty(_ index: Int, _ take: Take) {
         guard index == calls - 1 else { return }
         let empty: StaticString = "{}"
@@ -278,7 +279,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         if known == .refusal, let why = delta["stop_details"]?["explanation"]?.text, !why.isEmpty {
             take(0, .refusal(why))
         }
-        // Only calls of the vendor's own tools are left open by a pause.
+        // A pause leaves only calls of the vendor's own tools open.
         var reason = (known == .stop || known == .pause) && calls > 0 ? .toolCalls : known
         if reason == .toolCalls, mostCalls == 0 { reason = .stop }
         finish = reason
@@ -293,7 +294,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     func end(_ take: Take) { if isPaused { take(0, .finish(.pause, stop: nil)) } }
 
-    /// - Parameter content: nil: not all of it is known.
+    /// - Parameter content: the content blocks of the part; nil if they are not known completely.
     private func notePause(_ content: Body?) {
         guard let content, earlier.count < Self.mostPauses else { return }
         pause = PausedAnswer(content, usage: usage)
@@ -320,7 +321,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         return ChatAnswer([answer.finished()], usage: usage)
     }
 
-    /// The events that a stream of it would have had.
+    /// Emits the events that a stream of this message would have had.
     private func tell(_ message: JSONValue, _ take: Take) throws(UpstreamError) {
         try checkError(message)
         guard let content = message["content"]?.elements else {
@@ -337,7 +338,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard finish != nil else { throw .brokenAnswer("the vendor's answer has no end") }
     }
 
-    /// The present part is yet to be parsed, or not needed any more.
+    /// Emits the events of the earlier parts, once. This reuses the parser, so the present part must not have been
+    /// parsed yet, or must not be needed any more.
     private func tellEarlier(_ take: Take) throws(UpstreamError) {
         if isEarlierTold { return }
         isEarlierTold = true
@@ -356,7 +358,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 }
 
 extension FinishReason {
-    /// Nil: an unknown one.
+    /// Returns the finish reason for a `stop_reason`; nil if the reason is unknown.
     fileprivate init?(ofMessage word: UnsafeRawBufferPointer) {
         switch word {
         case "end_turn", "stop_sequence": self = .stop

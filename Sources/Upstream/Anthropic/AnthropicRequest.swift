@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a neutral call as a request for a message: no null, no empty list, and nothing that its model refuses.
+/// Writes a neutral call as a request of the Messages API, without nulls, empty lists and fields that its model
+/// refuses.
 struct AnthropicRequest: ~Copyable {
     private let call: ChatCall
     private let wishes: Wishes
@@ -10,24 +11,26 @@ struct AnthropicRequest: ~Copyable {
     private let model: ClaudeModel
     private let place: AnthropicPlace
     private let thinking: ThinkingPlan
-    /// The call of a tool that is demanded cannot be left to the vendor.
+    /// Whether the prompt must ask for the demanded tool call, because the model does not support a forced
+    /// `tool_choice`.
     private let demandsInWords: Bool
-    /// As many as are taken.
+    /// The last cache breakpoints of the request, at most as many as the API accepts.
     private let marks: [Wishes.CacheMark]
     private let bound: (maxTokens: Int, budget: Int?)
     private var names = SentNames()
     private var out = ByteBuffer()
 
-    /// More is asked for as a stream: the first byte of a whole answer would come too late.
+    /// The largest token limit for which a whole response is requested. Above this limit a stream is requested, because
+    /// the first byte of a whole response would come too late.
     private static let longTokens = 8_192
     private static let mostMarks = 4
 
-    /// A request, and what the reading of its answer depends on.
+    /// A request, and everything that reading its response depends on.
     struct Written {
         let body: Body
         let names: SentNames
         let maxTokens: Int
-        /// It asks for a stream.
+        /// Whether the request asks for a stream.
         let isStreamed: Bool
     }
 
@@ -46,8 +49,7 @@ struct AnthropicRequest: ~Copyable {
         bound = thinking.bound(call.maxTokens, model)
     }
 
-    /// The calls whose results are given now, and those before them since the user's last turn, have the thoughts that
-    /// led to them.
+    /// Whether every assistant turn with tool calls since the user's last own message has signed reasoning.
     private static func hasThoughts(_ call: borrowing ChatCall) -> Bool {
         var hasResults = false
         var hasCalls = false
@@ -66,7 +68,7 @@ struct AnthropicRequest: ~Copyable {
                 (isAssistant, hasResults) = (false, false)
             }
             hasResults = hasResults || message.isResult
-            // The user spoke, and nothing goes on.
+            // This is the user's own turn without tool results: earlier turns do not matter.
             if index == 0 || call.messages[index - 1].role == .assistant, !hasResults { return true }
         }
         return !isAssistant || !hasCalls || isThought
@@ -100,7 +102,9 @@ struct AnthropicRequest: ~Copyable {
         return Written(body: Body(out), names: names, maxTokens: bound.maxTokens, isStreamed: isStreamed)
     }
 
-    /// - Returns: the names of the calls in it.
+    /// Appends the system prompt and the messages.
+    ///
+    /// - Returns: the names of the tool calls in the conversation.
     private mutating func appendConversation() -> [[UInt8]] {
         var turns = ClaudeTurns(call, names, marks)
         var system = ByteBuffer()
@@ -125,7 +129,7 @@ struct AnthropicRequest: ~Copyable {
 
     // MARK: Tools
 
-    /// For a model that its vendor cannot make call a tool.
+    /// Returns the sentence that asks for a tool call, for a model that does not support a forced `tool_choice`.
     private mutating func demand() -> String {
         guard case .named(let name) = wishes.toolChoice else {
             return "You must call at least one of the tools now. Do not answer in text."
@@ -134,7 +138,7 @@ struct AnthropicRequest: ~Copyable {
         return "You must call the tool \"\(sent)\" now. Do not answer in text."
     }
 
-    /// Calls that were made need their tools, even if none is offered any more.
+    /// Appends the tools. The API requires the tools of earlier calls even if the request offers none any more.
     private mutating func appendTools(called: [[UInt8]]) {
         guard !wishes.tools.isEmpty else { return appendOldTools(called) }
         for (index, tool) in wishes.tools.enumerated() {
@@ -148,7 +152,7 @@ struct AnthropicRequest: ~Copyable {
             out.append("}")
         }
         out.append("]")
-        // The older form has one call at most.
+        // The legacy form allows only one call.
         let isSingle = wishes.parallelToolCalls == false || wishes.tools.allSatisfy(\.isLegacy)
         switch demandsInWords ? .auto : wishes.toolChoice {
         case .none: return out.append(#","tool_choice":{"type":"none"}"#)

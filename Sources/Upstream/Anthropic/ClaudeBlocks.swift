@@ -2,13 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// The blocks of one message as they are written.
+/// The state of the list of content blocks of one message while it is written.
 struct BlockList {
     private(set) var isEmpty = true
-    /// The last block may not have a mark, or has one.
+    /// Whether the last block cannot have a cache breakpoint, or already has one.
     private var isClosed = false
 
-    /// Opens a block up to its type.
+    /// Begins a block and writes it up to its type.
     mutating func open(_ type: StaticString, to out: inout ByteBuffer) {
         out.append(isEmpty ? #"{"type":""# : #",{"type":""#)
         isEmpty = false
@@ -17,7 +17,7 @@ struct BlockList {
         out.append("\"")
     }
 
-    /// Marks the end of what is to be kept behind the last block, which is the last of `out`.
+    /// Adds a cache breakpoint to the last block, which must be the end of `out`.
     mutating func close(_ mark: Wishes.CacheMark?, to out: inout ByteBuffer) {
         guard let mark, !isEmpty, !isClosed else { return }
         isClosed = true
@@ -29,14 +29,14 @@ struct BlockList {
     mutating func takeNoMark() { isClosed = true }
 }
 
-/// Writes the content of messages as blocks.
+/// Writes the content of messages as content blocks.
 struct ClaudeBlocks {
     private let attachments: [Attachment]
     private let parser = JSONParser()
 
     init(_ attachments: [Attachment]) { self.attachments = attachments }
 
-    /// Of the user's.
+    /// Appends a piece of a user's message as a block. Reasoning is left out.
     func append(_ piece: ChatMessage.Piece, _ list: inout BlockList, to out: inout ByteBuffer) {
         switch piece {
         case .text(let text), .refusal(let text): append(text: text, &list, to: &out)
@@ -45,9 +45,9 @@ struct ClaudeBlocks {
         }
     }
 
-    /// Nothing if it is blank, which is refused.
+    /// Appends text as a block. Blank text is left out, because the API refuses it.
     ///
-    /// - Parameter isCut: the white space at its end is left out.
+    /// - Parameter isCut: whether white space at the end is left out.
     func append(text: String, _ list: inout BlockList, isCut: Bool = false, to out: inout ByteBuffer) {
         guard !Self.isBlank(text) else { return }
         var text = text
@@ -68,7 +68,7 @@ struct ClaudeBlocks {
         }
     }
 
-    /// Without the white space at its end.
+    /// Returns the text without the white space at its end.
     private static func cut(_ text: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         var end = text.count
         while let length = (1...3).first(where: { $0 <= end && ByteScan.spaceLength(text, end - $0) == $0 }) {
@@ -77,7 +77,8 @@ struct ClaudeBlocks {
         return text[part: 0..<end]
     }
 
-    /// Its vendor takes it back with its signature only, and no other vendor's.
+    /// Appends signed reasoning as a block. Reasoning without a signature, or of another vendor, is left out, because
+    /// the API refuses it.
     func append(_ thought: Thought, _ list: inout BlockList, to out: inout ByteBuffer) {
         guard let signature = thought.signature, !thought.isMarked else { return }
         if thought.isSealed {
@@ -94,7 +95,7 @@ struct ClaudeBlocks {
         list.takeNoMark()
     }
 
-    /// Arguments that are no object stand in one.
+    /// Appends a tool call's arguments. Arguments that are not a JSON object are wrapped in one.
     func append(input arguments: String, to out: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         guard text.bytes.contains(where: { $0 > 32 }) else { return out.append("{}") }
@@ -147,12 +148,12 @@ struct ClaudeBlocks {
 
     private func append(plain text: Base64Text, to out: inout ByteBuffer) {
         out.append(#","source":{"type":"text","media_type":"text/plain","data":"#)
-        // Bytes that are no UTF-8 become marks.
+        // Bytes that are not UTF-8 become replacement characters.
         out.append(json: String(decoding: Base64.standard.bytes(text.base64.bytes) ?? [], as: UTF8.self))
         out.append("}}")
     }
 
-    /// The reason why one of them cannot be sent; nil: all can.
+    /// Returns the error for the first attachment that the API does not accept; nil if it accepts all.
     static func refusal(of attachments: [Attachment]) -> APIError? {
         for part in attachments {
             switch (part.kind, part.source) {
@@ -175,7 +176,7 @@ struct ClaudeBlocks {
 }
 
 extension ByteBuffer {
-    /// As a member behind another one.
+    /// Appends a cache breakpoint (`cache_control`) as a member that follows another one.
     mutating func append(_ mark: Wishes.CacheMark) {
         append(#","cache_control":{"type":"ephemeral""#)
         if mark.isLong { append(#","ttl":"1h""#) }

@@ -1,11 +1,11 @@
 import Engine
 import Shared
 
-/// The abilities of one of Anthropic's models, by its name, and those that its vendor was found to lack.
+/// The abilities of one of Anthropic's models, found by its name.
 struct ClaudeModel: Sendable {
     enum Sampling: Sendable {
         case both
-        /// Temperature or `top_p`.
+        /// Temperature or `top_p`, but not both.
         case one
         case none
     }
@@ -13,39 +13,43 @@ struct ClaudeModel: Sendable {
     enum Thinking: Sendable {
         case none
         case budget
-        /// `budget`: an older form that is still taken.
+        /// Adaptive thinking.
+        ///
+        /// - Parameters:
+        ///   - off: the way to turn thinking off.
+        ///   - budget: whether the older form with a budget is still accepted.
         case adaptive(off: Off, budget: Bool)
     }
 
-    /// The way to ask for no thoughts.
+    /// The way to turn reasoning off.
     enum Off: Sendable {
         case disabled
         case betweenTools
-        /// They are always on.
+        /// Reasoning cannot be turned off.
         case none
     }
 
-    /// The highest of the efforts.
+    /// The highest `effort` that the model accepts.
     enum Effort: Sendable {
         case none
         case high
-        /// Without `xhigh`.
+        /// All efforts except `xhigh`.
         case max
         case all
     }
 
-    /// Of an answer, thoughts included.
+    /// The most tokens of a response, reasoning included.
     let maxTokens: Int
     let thinking: Thinking
     let sampling: Sampling
     let effort: Effort
-    /// A tool can be demanded.
+    /// Whether `tool_choice` can force a tool call.
     let takesForce: Bool
-    /// The beginning of an answer can be given.
+    /// Whether the request can contain the beginning of the response.
     let takesPrefill: Bool
-    /// The schema of an answer can be given.
+    /// Whether the request can contain a schema for the response.
     let takesFormat: Bool
-    /// Another vendor's, behind the same wire.
+    /// Whether the model is of another vendor that speaks the same API.
     let isForeign: Bool
 
     private init(
@@ -75,7 +79,7 @@ struct ClaudeModel: Sendable {
 
     // MARK: The table
 
-    /// By what follows `claude-`; the longest that fits counts.
+    /// Models by the name after `claude-`. The longest name that is a prefix wins.
     private static let rows: [(StaticString, ClaudeModel)] = [
         ("3-haiku", ClaudeModel(4_096, .none, .both, .none, lacks: .format)),
         ("3-opus", ClaudeModel(4_096, .none, .both, .none, lacks: .format)),
@@ -116,7 +120,7 @@ struct ClaudeModel: Sendable {
         .all,
         lacks: .prefill
     )
-    /// And all that come after it.
+    /// The newest models, and all models that are not in the table.
     private static let newest = ClaudeModel(
         128_000,
         .adaptive(off: .none, budget: false),
@@ -126,7 +130,7 @@ struct ClaudeModel: Sendable {
     )
     private static let foreign = ClaudeModel(8_192, .budget, .both, .none, lacks: [.format, .name])
 
-    /// - Parameter name: as the vendor knows it, perhaps with a vendor's name before `claude-` and a date behind.
+    /// - Parameter name: the vendor's model id, possibly with a prefix before `claude-` and a date at the end.
     init(_ name: String) {
         var bytes = Array(name.utf8)
         for place in bytes.indices where bytes[place] == UInt8(ascii: ".") { bytes[place] = UInt8(ascii: "-") }

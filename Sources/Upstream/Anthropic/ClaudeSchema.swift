@@ -1,14 +1,14 @@
 import Engine
 import Shared
 
-/// Writes a JSON Schema with the keywords that Anthropic's structured answers know; the others are told to the model in
-/// the description. Follows `transform_schema` of its client.
+/// Writes a JSON Schema with the keywords that Anthropic's structured outputs support. Other keywords are moved into
+/// the description. Follows `transform_schema` of Anthropic's client library.
 struct ClaudeSchema {
     private static let formats: [StaticString] = [
         "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid",
     ]
 
-    /// False: it is not JSON, and nothing was written.
+    /// Appends the converted schema. Returns false, and appends nothing, if the schema is not JSON.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes) else { return false }
@@ -19,7 +19,8 @@ struct ClaudeSchema {
 
     private static let mostReferences = 8
 
-    /// A schema that does not tell its type, as one of objects: that which it refers to stands in its place.
+    /// Returns a tool's schema with `"type": "object"` if it has no type. A reference at the top is replaced with its
+    /// target.
     static func object(_ schema: Body) -> Body {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes), root.kind == .object else { return schema }
@@ -47,7 +48,7 @@ struct ClaudeSchema {
         value.append(to: &out)
     }
 
-    /// The depth of a request was bounded when it was parsed.
+    /// Appends a converted schema, with recursion. The depth was limited when the request was parsed.
     private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
         guard let members = schema.members else { return schema.append(to: &out) }
         var writer = ByteBuffer()
@@ -98,7 +99,7 @@ struct ClaudeSchema {
         return schema["properties"] != nil
     }
 
-    /// False: Anthropic does not know it.
+    /// Appends a converted member. Returns false if Anthropic does not support the keyword.
     private static func append(
         _ name: UnsafeRawBufferPointer,
         _ value: JSONValue,
@@ -137,7 +138,7 @@ struct ClaudeSchema {
         case "format":
             guard let text = value.text, formats.contains(where: { text.equals($0) }) else { return false }
             return copy("format", value, to: &out)
-        // Written for each object, and without meaning elsewhere.
+        // `additionalProperties` is written for each object; these keywords have no meaning elsewhere.
         case "additionalProperties", "$schema", "$id": break
         default: return false
         }

@@ -2,16 +2,16 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a conversation as turns of user and assistant by turns, each with all that its neighbours of the same role say.
-/// Instructions stand apart.
+/// Writes a conversation as alternating turns of user and assistant. Neighbouring messages of the same role become one
+/// turn, and instructions become the system prompt.
 struct ClaudeTurns: ~Copyable {
     private struct Turn {
         let isUser: Bool
-        /// Messages by their places.
+        /// The indices of the turn's messages.
         var places: [Int] = []
     }
 
-    /// A call of the assistant's last turn, which waits for its result.
+    /// A tool call of the assistant's last turn that waits for its result.
     private struct Waiting {
         let key: [UInt8]
         let id: [UInt8]
@@ -24,7 +24,7 @@ struct ClaudeTurns: ~Copyable {
     private var ids = SentNames()
     private var waiting: [Waiting] = []
     private var isFirst = true
-    /// Calls that are told of, by the names that are sent; without their tools.
+    /// The names, as sent, of the tool calls in the conversation.
     private(set) var calledNames: [[UInt8]] = []
 
     init(_ call: borrowing ChatCall, _ names: SentNames, _ marks: [Wishes.CacheMark]) {
@@ -38,7 +38,7 @@ struct ClaudeTurns: ~Copyable {
 
     // MARK: Instructions
 
-    /// The blocks, with commas between them; false: there are none.
+    /// Appends the instructions as blocks, separated by commas. Returns false if there are none.
     func appendSystem(to out: inout ByteBuffer) -> Bool {
         var list = BlockList()
         for place in messages.indices where messages[place].isInstruction { append(place, &list, to: &out) }
@@ -54,7 +54,9 @@ struct ClaudeTurns: ~Copyable {
 
     // MARK: Turns
 
-    /// - Parameter prefill: the beginning of the answer may be the last turn.
+    /// Appends all turns.
+    ///
+    /// - Parameter prefill: whether the last turn may be the beginning of the response.
     mutating func append(to out: inout ByteBuffer, prefill: Bool) {
         let turns = turns
         if turns.first?.isUser != true { appendFiller(".", to: &out) }
@@ -106,7 +108,8 @@ struct ClaudeTurns: ~Copyable {
 
     // MARK: The assistant
 
-    /// In their order; calls whose place is not known stand behind all.
+    /// Appends an assistant turn with its blocks and tool calls in their order. Calls whose position is unknown come
+    /// last.
     private mutating func appendAssistant(
         _ turn: Turn,
         _ list: inout BlockList,
@@ -114,7 +117,7 @@ struct ClaudeTurns: ~Copyable {
         to out: inout ByteBuffer
     ) {
         let hasCalls = turn.places.contains { !messages[$0].toolCalls.isEmpty }
-        // The beginning of an answer must not end in white space.
+        // The API refuses a prefill that ends in white space.
         let end = isLast && !hasCalls ? lastText(of: turn) : nil
         waiting = []
         for place in turn.places {
@@ -154,7 +157,7 @@ struct ClaudeTurns: ~Copyable {
         }
     }
 
-    /// Blank ones are left out.
+    /// Returns the position of the turn's last text that is not blank; nil if there is none.
     private func lastText(of turn: Turn) -> (place: Int, index: Int)? {
         for place in turn.places.reversed() {
             let index = messages[place].content.lastIndex { piece in
@@ -184,14 +187,14 @@ struct ClaudeTurns: ~Copyable {
         out.append("}")
     }
 
-    /// The older form of calls has no ids.
+    /// Returns the key that connects a tool call with its result. Legacy calls have no id, so their name is the key.
     private static func key(id: String?, name: String) -> [UInt8] {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
     // MARK: The user
 
-    /// First the results of all calls of the turn before.
+    /// Appends a user turn. The results of the previous turn's tool calls come first.
     private mutating func appendUser(_ turn: Turn, _ list: inout BlockList, to out: inout ByteBuffer) {
         var results: [[UInt8]: Int] = [:]
         var unasked: [Int] = []

@@ -4,7 +4,7 @@ import Glibc
 import Shared
 
 extension Fault {
-    /// Cases that the status alone does not tell, as Anthropic tells them.
+    /// Finds the failures of Anthropic that the HTTP status alone does not identify.
     static let anthropic: FaultTable = { $0.ofAnthropic }
 
     var ofAnthropic: UpstreamError? {
@@ -18,7 +18,7 @@ extension Fault {
             if isPromptTooLong { return refused("context_length_exceeded", param: "messages") }
             if words.say("content filtering policy") { return refused("content_filter", param: nil) }
         case 404 where names("not_found_error"): return new(.unknownModel)
-        // The vendor has too much to do, whoever asks.
+        // Status 529: the vendor is overloaded, for all keys.
         case 529: return restless
         default: break
         }
@@ -38,7 +38,8 @@ extension Fault {
             && code.utf8.suffix(Self.spending.utf8.count).elementsEqual(Self.spending.utf8)
     }
 
-    /// "You will regain access on 2026-12-01 at 00:00 UTC."; nil: no time is told.
+    /// Seconds until the time in a text such as "You will regain access on 2026-12-01 at 00:00 UTC."; nil if there is
+    /// no such time.
     private var secondsToAccess: Int? {
         let text = ByteBuffer(said)
         var scan = ByteScan(text.bytes)

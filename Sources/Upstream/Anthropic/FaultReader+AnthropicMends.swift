@@ -2,9 +2,9 @@ import Engine
 import Shared
 
 extension FaultReader {
-    /// The change of a request for a message after which the server may take it; nil: none is known.
+    /// Returns the change of a Messages request after which the server may accept it; nil if none is known.
     ///
-    /// - Parameter known: changes that were made already.
+    /// - Parameter known: the changes that were already made.
     func messageMend(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body, known: Mends) -> Mends? {
         guard head.status == 400 || head.status == 422, case let fault = fault(head, body), !isSpecial(fault) else {
             return nil
@@ -13,7 +13,7 @@ extension FaultReader {
     }
 }
 
-/// A refused request for a message beside the words of its refusal.
+/// A refused Messages request and the text of its refusal.
 private struct RefusedMessage {
     private let words: PlainWords
     private let request: RawJSON
@@ -32,7 +32,7 @@ private struct RefusedMessage {
     }
 
     var mend: Mends? {
-        // One that was made already does not help.
+        // A change that was already made does not help.
         candidates.first { !known.isSuperset(of: $0) }
     }
 
@@ -57,7 +57,8 @@ private struct RefusedMessage {
         return isAssistant
     }
 
-    /// Abilities come first: they are named beside other fields.
+    /// The changes for a refused `tool_choice`. They are tried first, because a refusal names abilities beside other
+    /// fields.
     private var ofTools: [Mends] {
         guard let choice = request["tool_choice"]?["type"]?.content, choice == "any" || choice == "tool" else {
             return []

@@ -1,6 +1,6 @@
 import Engine
 
-/// Writes a request for a message anew with the changes that its server needs; all else stays as it was written.
+/// Rewrites a Messages request with the changes that its server needs. Everything else stays unchanged.
 struct MendedMessageRequest {
     private let mends: Mends
 
@@ -13,9 +13,9 @@ struct MendedMessageRequest {
         return Body(out)
     }
 
-    /// The request for the next part of an answer.
+    /// Returns the request that continues a paused response.
     ///
-    /// - Parameter content: a list of the blocks that were said, which belong to the assistant's turn at the end.
+    /// - Parameter content: the list of the blocks received so far, which become the end of the assistant's turn.
     static func written(_ body: Body, goingOnAfter content: Body) -> Body {
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + content.bytes.count + 64)
@@ -148,8 +148,8 @@ struct MendedMessageRequest {
 }
 
 extension RawJSON {
-    /// The text of a block of text without the white space at its end, which is refused there, as one that has nothing
-    /// else is; nil: it is another block.
+    /// The text of a text block without the white space at its end, which the API refuses at the end of a turn; nil if
+    /// the block has another type. An empty text must be left out, too.
     fileprivate var said: [UInt8]? {
         let parser = JSONParser()
         defer { withExtendedLifetime(parser) {} }

@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The usage of a message, told in parts: of each number the last counts.
+/// The usage of a message. Several events report it, and the last report of each number wins.
 struct MessageUsage {
     private var input: Int?
     private var output: Int?

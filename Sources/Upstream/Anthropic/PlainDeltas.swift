@@ -1,22 +1,24 @@
 import Calls
 import Engine
 
-/// Events that bring some text and nothing else, as most do. They are told by the bytes around it, without a parser.
+/// Reads events that contain only some text, as most events do. It recognises them by the bytes around the text,
+/// without a JSON parser.
 struct PlainDeltas: ~Copyable {
-    /// The bytes before the text in such an event, as one has come; empty: none has.
+    /// The bytes before the text in the last such event; empty if there was none.
     private var opening = ByteBuffer()
     private var texts = WrittenText()
 
     private static let name: StaticString = "content_block_delta"
     private static let lines: StaticString = "event: content_block_delta\ndata: "
 
-    /// The text of the next event, which needs no escapes; nil: it has to be read in another way.
+    /// Returns the text of the next event if it needs no unescaping; nil if the event must be read in another way.
     func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard !opening.isEmpty else { return nil }
         return events.text(between: opening.bytes, UnsafeRawBufferPointer("\"}"), afterSpaces: "}\n\n")
     }
 
-    /// The text of an event, valid until the next call; nil: it is another event, or is written in another way.
+    /// Returns the text of an event, valid until the next call; nil if the event is another one, or is written in
+    /// another way.
     mutating func text(
         _ data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer
@@ -26,7 +28,7 @@ struct PlainDeltas: ~Copyable {
         return text
     }
 
-    /// Blocks differ in the digit of their number.
+    /// Keeps the bytes before the text, unless they are already kept. They differ between blocks in the block's number.
     private mutating func keepOpening(_ data: UnsafeRawBufferPointer, _ written: UnsafeRawBufferPointer) {
         guard let start = data.baseAddress, let end = written.baseAddress else { return }
         let before = data[part: 0..<(end - start)]
@@ -39,7 +41,8 @@ struct PlainDeltas: ~Copyable {
         opening.append(before)
     }
 
-    /// The text as it is written there. Behind it may be spaces, which Anthropic puts there.
+    /// Returns the text of an event with its escapes; nil if the event is written in another way. Anthropic adds spaces
+    /// after the text.
     private static func written(in data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         let (start, middle): (StaticString, StaticString) = (
             #"{"type":"content_block_delta","index":"#, #","delta":{"type":"text_delta","text":""#

@@ -1,23 +1,23 @@
 import Engine
 
-/// The blocks of an answer that its vendor may pause, in the form in which it takes them back. Answers without tools of
-/// the vendor's own are hardly ever paused: of those only short ones are kept.
+/// Records the content blocks of a response that the vendor may pause, in the form in which the vendor accepts them
+/// back. Responses without the vendor's own tools are hardly ever paused, so only short ones are recorded.
 struct SaidBlocks: ~Copyable {
     private enum Kind: Equatable {
         case text
         case thinking
-        /// Its input comes in pieces.
+        /// A block whose input comes in chunks, such as a tool call.
         case use
         case other
     }
 
-    /// False: nothing is kept, or not all of it was.
+    /// Whether the blocks are recorded. False from the start if it is not needed, and after the limit is exceeded.
     private var keeps: Bool
     private var kind: Kind?
-    /// Of the open block: its text, its thought, or its input as JSON.
+    /// The content of the open block: its text, its reasoning, or its input as JSON.
     private var said = ByteBuffer()
     private var signature = ByteBuffer()
-    /// The open block as it began, if it is not text or a thought.
+    /// The start of the open block, if it is neither text nor reasoning.
     private var opening = ByteBuffer()
     private var written = ByteBuffer()
     private var limitBytes = SaidBlocks.limitOfText
@@ -29,7 +29,9 @@ struct SaidBlocks: ~Copyable {
 
     // MARK: Blocks
 
-    /// - Parameter isAlone: no other block is open.
+    /// Begins a block and ends the one before.
+    ///
+    /// - Parameter isAlone: whether no other block is open.
     mutating func begin(_ block: JSONValue, isAlone: Bool) {
         guard keeps else { return }
         guard isAlone else { return drop() }
@@ -51,13 +53,13 @@ struct SaidBlocks: ~Copyable {
         }
     }
 
-    /// A block of an answer that has come whole.
+    /// Records a block of a response that was not streamed.
     mutating func add(whole block: JSONValue) {
         limitBytes = Self.limitBytes
         begin(block, isAlone: true)
     }
 
-    /// More of the open block's text, thought or input.
+    /// Appends a chunk of the open block's text, reasoning or input.
     @inline(__always)
     mutating func add(_ piece: UnsafeRawBufferPointer?) {
         guard keeps, let piece else { return }
@@ -85,7 +87,7 @@ struct SaidBlocks: ~Copyable {
 
     // MARK: Writing
 
-    /// All blocks as a list; nil: they are not known, or there are none.
+    /// Returns all blocks as a JSON list and clears them; nil if they were not recorded, or there are none.
     mutating func take() -> Body? {
         guard keeps else { return nil }
         write()

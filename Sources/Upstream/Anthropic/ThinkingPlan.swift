@@ -2,10 +2,10 @@ import Calls
 import Engine
 import Shared
 
-/// The thoughts that a request asks for, in the form that its model knows.
+/// The reasoning that a request asks for, in the form that its model supports.
 struct ThinkingPlan {
     enum Kind {
-        /// Nothing is said of them.
+        /// The request does not mention reasoning.
         case unsaid
         case adaptive
         case disabled
@@ -15,16 +15,18 @@ struct ThinkingPlan {
 
     private(set) var kind = Kind.unsaid
     private(set) var effort: StaticString?
-    /// Nil: the model's own way.
+    /// Whether the response shows the reasoning; nil for the model's default.
     private(set) var display: Wishes.Reasoning.Display?
-    /// The budget is on top of the answer's bound.
+    /// Whether the reasoning budget is added to the request's token limit.
     private(set) var isOnTop = false
 
     private static let leastBudget = 1_024
     private static let efforts: [StaticString] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
     private static let budgets = [0, 2_048, 2_048, 8_192, 16_384, 32_000, 32_000]
 
-    /// - Parameter canThink: false: a tool is demanded.
+    /// - Parameters:
+    ///   - canThink: whether reasoning is possible; false if a tool call is forced.
+    ///   - hasThoughts: whether the earlier tool calls of the turn have their reasoning.
     init(_ wish: Wishes.Reasoning, _ model: ClaudeModel, canThink: Bool, hasThoughts: Bool) {
         let place = wish.effort.flatMap { effort in Self.efforts.firstIndex { "\($0)".hasSameBytes(as: effort) } }
         switch model.thinking {
@@ -83,7 +85,7 @@ struct ThinkingPlan {
         }
     }
 
-    /// The nearest that the model has.
+    /// Returns the nearest effort that the model supports; nil if it supports none.
     private static func effort(_ place: Int, _ model: ClaudeModel) -> StaticString? {
         let name = efforts[max(2, place)]
         switch model.effort {
@@ -94,14 +96,14 @@ struct ThinkingPlan {
         }
     }
 
-    /// The answer's bound with the thoughts, and the budget that is left below it.
+    /// Returns the token limit with the reasoning included, and the budget that fits below it.
     func bound(_ asked: Int?, _ model: ClaudeModel) -> (maxTokens: Int, budget: Int?) {
-        // The maximum of another vendor's model is not known.
+        // The maximum of another vendor's model is unknown.
         let most = model.isForeign ? Int(Int32.max) : model.maxTokens
         var bound = min(asked ?? model.maxTokens, most)
         guard case .budget(let budget) = kind else { return (bound, nil) }
         guard isOnTop || bound <= budget else { return (bound, budget) }
-        // An answer needs room besides its thoughts.
+        // The response needs room besides its reasoning.
         let room = min(bound, most / 2)
         bound = min(most, bound + min(budget, most))
         return (bound, max(Self.leastBudget, min(budget, bound - room)))

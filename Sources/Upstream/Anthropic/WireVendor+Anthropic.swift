@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Chats of Claude, wherever it is served.
+/// Chats with Claude, for Anthropic and for Vertex AI.
 extension WireVendor {
     func abilitiesOfClaude(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
@@ -27,7 +27,7 @@ extension WireVendor {
         _ vendorCall: VendorCall
     ) -> any PreparedChat {
         var call = call
-        // Others call for the other choices, and look for the stops.
+        // Decorators of `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.contains(where: \.isBlank) { call.stops = [] }
         return WireChat(self, form, call, model, vendorCall, mends: mends.mends(of: name, model.id))
