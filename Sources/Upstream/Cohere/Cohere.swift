@@ -3,7 +3,7 @@ package import Engine
 import Limits
 package import Shared
 
-/// A server that speaks the second version of Cohere's chat.
+/// A vendor whose server speaks version 2 of Cohere's Chat API.
 ///
 /// `@unchecked`: used on its loop only.
 package final class Cohere: KeyChecker, @unchecked Sendable {
@@ -13,7 +13,7 @@ package final class Cohere: KeyChecker, @unchecked Sendable {
 
     static let mostStops = 5
 
-    /// Fails if the URL of the site is invalid.
+    /// Creates the vendor; nil if the URL of the site is invalid.
     package init?(_ site: VendorSite, _ transport: any Transport, _ mends: MendMemory, _ tools: LoopTools) {
         guard let chat = Endpoint(site.baseURL + "/v2/chat", site.options),
             let models = Endpoint(site.baseURL + "/v1/models?page_size=1", site.options.forChecks)
@@ -65,7 +65,7 @@ extension Cohere: ChatVendor {
         if !call.needs.isDisjoint(with: [.objects, .schemas]) {
             if call.bringsTools || !CohereSchema.takes(call.wishes.format) { abilities.subtract([.objects, .schemas]) }
         }
-        // All that is emulated is written as text.
+        // Tools and formats are emulated together, as text.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.toolChoice, .objects, .schemas]) {
             abilities.subtract([.tools, .functions, .toolChoice])
         }
@@ -75,7 +75,7 @@ extension Cohere: ChatVendor {
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         var call = call
-        // Others call for the other choices, and look for the stops.
+        // Decorators of `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.count > Self.mostStops { call.stops = [] }
         let mends = wire.mends.mends(of: name, model.id)

@@ -2,16 +2,17 @@ import Calls
 import Engine
 import Shared
 
-/// A call in Cohere's form.
+/// The form of one call to Cohere's Chat API: writes its request and makes the reader of its response.
 ///
-/// `@unchecked`: used on its loop only, but for `written`.
+/// `@unchecked`: used on its loop only, except for `written`.
 final class CohereForm: WireForm, @unchecked Sendable {
     private let chat: Endpoint
     private let model: String
     private var names = SentNames()
     private var isLegacy = false
     private var mostCalls = Int.max
-    /// The answer does not say which one ended it, so it is known if there is one alone.
+    /// The request's only stop sequence; nil if it has none or several. The response does not say which sequence was
+    /// found.
     private var onlyStop: String?
     private(set) var refusal: APIError?
 

@@ -2,13 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// Writes messages as Cohere takes them: none is empty, and each call has one result behind it.
+/// Writes messages as Cohere accepts them: no message is empty, and each tool call is followed by one result.
 struct CohereMessages: ~Copyable {
     private let messages: [ChatMessage]
     private let attachments: [Attachment]
     private(set) var names: SentNames
     private var ids = SentNames()
-    /// The places of results, by the numbers of the calls that they answer.
+    /// Indices of result messages, by the numbers of their tool calls.
     private let results: [Int: Int]
     private var calls = 0
     private var isFirst = true
@@ -25,7 +25,7 @@ struct CohereMessages: ~Copyable {
         self.names = names
     }
 
-    /// Each belongs to the last message before it that makes such a call.
+    /// Assigns each result message to a tool call of the last message before it that has a call with this id.
     private static func results(in messages: [ChatMessage]) -> [Int: Int] {
         var waiting: [[UInt8]: (place: Int, calls: ArraySlice<Int>)] = [:]
         var results: [Int: Int] = [:]
@@ -50,7 +50,7 @@ struct CohereMessages: ~Copyable {
         out.append("}")
     }
 
-    /// Results stand behind their calls, wherever they were.
+    /// Appends all messages. Results are moved behind their tool calls.
     mutating func append(to out: inout ByteBuffer) {
         let answers = Set(results.values)
         for place in messages.indices where !answers.contains(place) { append(messages[place], to: &out) }
@@ -73,13 +73,13 @@ struct CohereMessages: ~Copyable {
             append(instruction: text, to: &out)
         case .assistant:
             open("assistant", to: &out)
-            // Thoughts are not taken back.
+            // Cohere does not accept reasoning in a request.
             let text = message.text
             if !text.isEmpty || message.toolCalls.isEmpty { out.append("content", text.isEmpty ? "." : text) }
             let ids = append(message.toolCalls, to: &out)
             out.append("}")
             appendResults(of: ids, to: &out)
-        // Results that nobody asked for come from the user.
+        // Results without a tool call are written as messages of the user.
         default:
             open("user", to: &out)
             appendContent(message.content, to: &out)
@@ -87,7 +87,7 @@ struct CohereMessages: ~Copyable {
         }
     }
 
-    /// One text, or parts.
+    /// Appends a message's content: a string if it is one text, else a list of parts.
     private func appendContent(_ content: [ChatMessage.Piece], to out: inout ByteBuffer) {
         var parts = ByteBuffer()
         for piece in content {
@@ -105,7 +105,7 @@ struct CohereMessages: ~Copyable {
         out.append("]")
     }
 
-    /// Nothing if it is empty.
+    /// Appends a text part, unless the text is empty.
     private func append(text: String, to parts: inout ByteBuffer) {
         guard !text.isEmpty else { return }
         parts.append(parts.isEmpty ? #"{"type":"text","text":"# : #",{"type":"text","text":"#)
@@ -115,7 +115,9 @@ struct CohereMessages: ~Copyable {
 
     // MARK: Calls and results
 
-    /// - Returns: their ids.
+    /// Appends the tool calls of a message.
+    ///
+    /// - Returns: the ids of the calls, as sent.
     private mutating func append(_ calls: [ToolCall], to out: inout ByteBuffer) -> [[UInt8]] {
         var written: [[UInt8]] = []
         for (index, call) in calls.enumerated() {
@@ -133,7 +135,7 @@ struct CohereMessages: ~Copyable {
         return written
     }
 
-    /// The text of an object.
+    /// Appends a tool call's arguments as a JSON string. Arguments that are not a JSON object are wrapped in one.
     private func append(arguments: String, to out: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(json: text.bytes) }
@@ -145,12 +147,12 @@ struct CohereMessages: ~Copyable {
         out.append(json: object.bytes)
     }
 
-    /// The older form of calls has no ids.
+    /// Returns the key that connects a tool call with its result. Legacy calls have no id, so their name is the key.
     private static func key(id: String?, name: String) -> [UInt8] {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
-    /// One for each call; pictures in them come from the user.
+    /// Appends one result for each tool call. Images in results are written as a message of the user behind them.
     private mutating func appendResults(of ids: [[UInt8]], to out: inout ByteBuffer) {
         var pictures: [ChatMessage.Piece] = []
         for id in ids {

@@ -2,24 +2,24 @@ import Calls
 import Engine
 import Shared
 
-/// Reads an answer of Cohere's chat, whole or event by event.
+/// Reads a response of Cohere's Chat API, as a whole or event by event.
 ///
 /// `@unchecked`: used on its loop only.
 final class CohereReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes
     private let names: SentNames
-    /// More are left out.
+    /// The most tool calls that are emitted; further calls are left out.
     private let mostCalls: Int
-    /// OpenAI's older form: calls have no ids.
+    /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
     private let isLegacy: Bool
-    /// Of the request; nil: it has none, or several.
+    /// The request's only stop sequence; nil if it has none or several.
     var onlyStop: String?
     private var calls = 0
-    /// The last call is still told.
+    /// Whether the last tool call may still get arguments.
     private var isCallOpen = false
     private var arguments = CallArguments()
-    /// Of its arguments.
+    /// The length of the last tool call's arguments so far, in bytes.
     private var argumentBytes = 0
     private var finish: FinishReason?
     private var hasParts = false
@@ -48,7 +48,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         named name: UnsafeRawBufferPointer,
         _ take: Take
     ) throws(UpstreamError) -> Bool {
-        // Without the event that ends the answer it was cut.
+        // A response without the event that ends it is truncated.
         if data.trimmed.equals("[DONE]") { return isWhole }
         if name.equals("error") { throw FaultReader(parser, Fault.cohere, tellsFields: false).error(ofEvent: data) }
         let root = try parser.answer(data)
@@ -130,7 +130,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         told.withUnsafeBytes { take(0, .toolArguments(index: calls - 1, $0)) }
     }
 
-    /// Arguments have to be an object.
+    /// Ends the last tool call. Emits `{}` if it has no arguments, because arguments must be an object.
     private func closeCall(_ take: Take) {
         guard isCallOpen else { return }
         isCallOpen = false
@@ -142,7 +142,9 @@ final class CohereReader: WireReader, @unchecked Sendable {
 
     // MARK: The end
 
-    /// - Parameter told: with the reason, and the usage.
+    /// Ends the response.
+    ///
+    /// - Parameter told: the object with the finish reason and the usage.
     private func end(_ told: JSONValue, _ take: Take) throws(UpstreamError) {
         closeCall(take)
         if let read = told["usage"].flatMap(Usage.init(ofCohere:)) { usage = read }
@@ -206,7 +208,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
 }
 
 extension Usage {
-    /// Nil: it tells nothing.
+    /// Reads Cohere's `usage` object; nil if it has no token counts.
     fileprivate init?(ofCohere told: JSONValue) {
         func count(_ name: StaticString) -> Int? {
             told["tokens"]?[name]?.reportedTokens ?? told["billed_units"]?[name]?.reportedTokens

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a neutral call as a request for Cohere's chat: nothing that the caller did not ask for.
+/// Writes a neutral call as a request for Cohere's Chat API. Fields that the caller did not set are left out.
 struct CohereRequest: ~Copyable {
     private let call: ChatCall
     private let wishes: Wishes
@@ -10,7 +10,7 @@ struct CohereRequest: ~Copyable {
     private var names: SentNames
     private var out = ByteBuffer()
 
-    /// Without it a model may never end.
+    /// The instruction that goes with a JSON format. Without it a model may generate without end.
     private static let askingForJSON = "Answer with a JSON object."
 
     init(_ call: ChatCall, _ model: String) {
@@ -22,7 +22,7 @@ struct CohereRequest: ~Copyable {
         self.names = names
     }
 
-    /// With the names that tools have in it.
+    /// Returns the request, and the names that tools have in it.
     consuming func written() -> (Body, SentNames) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         out.append(#"{"model":"#)
@@ -53,10 +53,11 @@ struct CohereRequest: ~Copyable {
 
     // MARK: Tools and formats
 
-    /// A tool that is demanded is the only one.
+    /// Appends the tools. If the request demands one tool, only that tool is sent.
     private mutating func appendTools() {
         var tools = wishes.tools
-        // Beside a format none are taken, and these may not be called.
+        // Cohere refuses tools beside a response format. The tools of such a request must not be called, so they are
+        // left out.
         guard case .text = wishes.format else { return }
         guard !tools.isEmpty else { return }
         if case .named(let name) = wishes.toolChoice {
@@ -109,7 +110,7 @@ struct CohereRequest: ~Copyable {
         if let topP = sampling.topP { out.append("p", min(0.99, max(0.01, topP))) }
         if let topK = sampling.topK { out.append("k", min(500, max(0, topK))) }
         if let seed = sampling.seed { out.append("seed", Int(seed & .max)) }
-        // Only one of them may be given, and none below 0.
+        // Cohere accepts only one of the penalties, and none below 0.
         let presence = min(1, sampling.presencePenalty ?? 0)
         let frequency = min(1, sampling.frequencyPenalty ?? 0)
         if presence > 0, presence >= frequency {
@@ -119,7 +120,7 @@ struct CohereRequest: ~Copyable {
         }
     }
 
-    /// Models that reason do so by themselves.
+    /// Appends the reasoning options. Models that reason do so by default.
     private mutating func appendThinking() {
         guard PlainWords(model).say("reasoning") else { return }
         let wish = wishes.reasoning

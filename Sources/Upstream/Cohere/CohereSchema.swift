@@ -2,11 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// The rules for JSON Schema at Cohere: objects have members that are required.
+/// Checks the restrictions of Cohere for JSON Schema: each object needs at least one required member.
 struct CohereSchema {
     private static let limitBytes = 65_536
 
-    /// An answer of that format can be asked for.
+    /// Whether Cohere accepts the response format.
     static func takes(_ format: Wishes.Format) -> Bool {
         guard case .schema(_, let schema?, _) = format else { return true }
         return read(schema) { $0["type"]?.text == "object" && isTaken($0) } ?? false
@@ -25,7 +25,7 @@ struct CohereSchema {
         return withExtendedLifetime(parser) { judge(root) }
     }
 
-    /// The depth of a request was bounded when it was parsed.
+    /// Whether Cohere accepts the schema, checked with recursion. The depth was limited when the request was parsed.
     private static func isTaken(_ value: JSONValue) -> Bool {
         switch value.kind {
         case .object:

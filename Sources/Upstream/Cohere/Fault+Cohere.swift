@@ -3,14 +3,14 @@ import Engine
 import Shared
 
 extension Fault {
-    /// The failures that their status alone does not tell, as Cohere tells them.
+    /// Finds the failures of Cohere that the HTTP status alone does not identify.
     static let cohere: FaultTable = { $0.ofCohere }
     fileprivate static let highBound: StaticString = "max tokens must be less than"
 
     private var ofCohere: UpstreamError? {
         switch status {
         case 400, 422:
-            // It may be the bound on the answer that is too high.
+            // "Too many tokens" can also mean that the request's `max_tokens` is too high.
             if words.say("too many tokens"), !words.say(Self.highBound) {
                 return refused("context_length_exceeded", param: "messages")
             }
@@ -33,7 +33,7 @@ extension Mends {
     static let noStrictOfCohere = Mends(rawValue: 2)
     static let noPenaltiesOfCohere = Mends(rawValue: 4)
     static let noSeedOfCohere = Mends(rawValue: 8)
-    /// The lowest bit of the bound on tokens.
+    /// The lowest bit of the learned `max_tokens` bound.
     private static let firstBound: UInt64 = 40
     private static let mostTokens: UInt64 = 0x7f_ffff
     private static let anyBound = Mends(rawValue: mostTokens << firstBound)
@@ -42,7 +42,7 @@ extension Mends {
         tokens < 1 ? nil : Mends(rawValue: min(mostTokens, UInt64(tokens)) << firstBound)
     }
 
-    /// Nil: none was learned.
+    /// The highest `max_tokens` that the model accepts; nil if none was learned.
     var bound: Int? {
         let tokens = intersection(.anyBound).rawValue >> Self.firstBound
         return tokens == 0 ? nil : Int(tokens)
@@ -50,9 +50,9 @@ extension Mends {
 }
 
 extension FaultReader {
-    /// The change of a request after which the server may take it; nil: none is known.
+    /// Returns the change of a request after which the server may accept it; nil if none is known.
     ///
-    /// - Parameter known: changes that were made already.
+    /// - Parameter known: the changes that were already made.
     func cohereMend(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body, known: Mends) -> Mends? {
         guard head.status == 400 || head.status == 422, case let fault = fault(head, body), !isSpecial(fault) else {
             return nil
@@ -62,7 +62,7 @@ extension FaultReader {
         if known.bound == nil, request["max_tokens"] != nil, let most = words.number(behind: Fault.highBound) {
             return .bound(most)
         }
-        // One that was made already does not help.
+        // A change that was already made does not help.
         return mend(words, request).flatMap { known.isSuperset(of: $0) ? nil : $0 }
     }
 
@@ -84,7 +84,7 @@ extension FaultReader {
     }
 }
 
-/// Writes a request for Cohere's chat anew with the changes that its server needs; all else stays as it was written.
+/// Rewrites a request for Cohere's Chat API with the changes that its server needs. Everything else stays unchanged.
 struct MendedCohereRequest {
     static func written(_ body: Body, with mends: Mends) -> Body {
         let own: Mends = [.noThinkingOfCohere, .noStrictOfCohere, .noPenaltiesOfCohere, .noSeedOfCohere]
