@@ -2,12 +2,12 @@ import Calls
 import Engine
 import Shared
 
-/// The signatures of calls that a vendor made for one account, and of texts.
+/// The thought signatures that a vendor made for one account, of tool calls and of texts.
 struct AccountSignatures: Sendable {
     struct Signature {
-        /// Empty: the vendor gave none.
+        /// The signature; empty if the vendor sent none.
         let text: String
-        /// The vendor gave the id.
+        /// Whether the vendor assigned the call's id.
         let hasOwnID: Bool
     }
 
@@ -29,7 +29,7 @@ struct AccountSignatures: Sendable {
         keep(Signature(text: text, hasOwnID: hasOwnID), key)
     }
 
-    /// It came from this vendor.
+    /// Whether this vendor made the signature, for this account.
     func isKnown(_ signature: String) -> Bool { memory.text(key(ofText: signature)) != nil }
 
     func remember(_ signature: UnsafeRawBufferPointer) {
@@ -40,12 +40,12 @@ struct AccountSignatures: Sendable {
         memory.keep(signature.coded, key) { Array($0.bytes) }
     }
 
-    /// Reads from the store what this instance does not know of a conversation.
+    /// Reads from the store the signatures of a conversation that this instance does not know.
     func recall(for messages: [ChatMessage], on loop: EventLoop) async {
         await memory.recall(unknown(in: messages), on: loop) { stored, _ in stored }
     }
 
-    /// The newest go first.
+    /// Returns the keys of a conversation's signatures that this instance does not know, the newest message first.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         var keys: [Digest] = []
@@ -70,7 +70,7 @@ extension AccountSignatures.Signature {
         self.init(text: kept.bytes[part: 1..<kept.bytes.count].text, hasOwnID: first == 1)
     }
 
-    /// A byte that tells who gave the id, and the text.
+    /// The stored form: a byte that says who assigned the id, then the signature.
     fileprivate var coded: Body {
         var out = ByteBuffer()
         out.append(hasOwnID ? 1 : 0 as UInt8)
@@ -79,11 +79,11 @@ extension AccountSignatures.Signature {
     }
 }
 
-/// The signature of a text, as callers are given it: other vendors know by the mark that it is not theirs.
+/// The signature of a text in the form that callers get. It has a mark, so that other vendors recognise it as foreign.
 enum TextSignature {
     static let mark = Thought.markOfGemini
 
-    /// As the vendor made it.
+    /// Returns the signature without the mark, as the vendor made it.
     static func bare(_ signature: String) -> String {
         signature.hasPrefix(mark) ? String(signature.dropFirst(mark.count)) : signature
     }

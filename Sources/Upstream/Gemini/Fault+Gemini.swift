@@ -4,7 +4,7 @@ import Glibc
 import Shared
 
 extension Fault {
-    /// The failures that their status alone does not tell, as Google's servers tell them.
+    /// Finds the failures of Google's servers that the HTTP status alone does not identify.
     static let gemini: FaultTable = { $0.ofGemini }
 
     var ofGemini: UpstreamError? {
@@ -25,24 +25,25 @@ extension Fault {
         }
     }
 
-    /// Of an account that somebody has to look after.
+    /// The cooldown of an account that an operator must correct, in seconds.
     private static let restSeconds = 3_600
 
     private var isOfAccount: Bool { reason.hasSameBytes(as: "SERVICE_DISABLED") || words.say("leaked") }
 
     private var isOfDay: Bool { PlainWords(quota).say("perday") || words.say("limit: 0") }
 
-    /// Quotas of a day begin anew at midnight in California.
+    /// Returns the seconds until midnight in California, when daily quotas are reset.
     ///
     /// - Parameter now: in seconds since 1970.
     static func secondsToPacificMidnight(at now: Int) -> Int {
-        // Close enough to the hour at which clocks change.
+        // The date is precise enough: it may be wrong only near the hour at which the clocks change.
         let hours = isSummer(at: now) ? 7 : 8
         let local = now - hours * 3_600
         return 86_400 - ((local % 86_400) + 86_400) % 86_400
     }
 
-    /// From the second Sunday of March to the first of November.
+    /// Whether daylight saving time applies in California: from the second Sunday of March to the first Sunday of
+    /// November.
     private static func isSummer(at now: Int) -> Bool {
         var seconds = time_t(now - 8 * 3_600)
         var date = tm()
@@ -58,13 +59,13 @@ extension Fault {
 }
 
 extension FaultReader {
-    /// The change of a request after which the server may take it; nil: none is known.
+    /// Returns the change of a request after which the server may accept it; nil if none is known.
     ///
-    /// - Parameter known: changes that were made already.
+    /// - Parameter known: the changes that were already made.
     func geminiMend(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body, known: Mends) -> Mends? {
         guard head.status == 400, case let fault = fault(head, body), !isSpecial(fault) else { return nil }
         let mend = mend(fault.words, RawJSON(request.bytes))
-        // One that was made already does not help.
+        // A change that was already made does not help.
         return mend.flatMap { known.isSuperset(of: $0) ? nil : $0 }
     }
 

@@ -3,7 +3,7 @@ package import Engine
 import Limits
 package import Shared
 
-/// A server that speaks Google's Gemini API.
+/// A vendor whose server speaks Google's Gemini API.
 ///
 /// `@unchecked`: used on its loop only.
 package final class Gemini: KeyChecker, @unchecked Sendable {
@@ -15,7 +15,7 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
 
     private static let mostAddresses = 1_000
 
-    /// Fails if the URL of the site is invalid.
+    /// Creates the vendor; nil if the URL of the site is invalid.
     package init?(
         _ site: VendorSite,
         _ transport: any Transport,
@@ -57,12 +57,12 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
 
     package var name: String { wire.name }
 
-    /// A wrong key is a bad request here.
+    /// Returns whether the vendor accepts a key. Google answers status 400 to an invalid key.
     package func accepts(key: String) async -> Bool {
         await wire.transport.accepts(key, at: models, wire.headers, refusals: [400, 401])
     }
 
-    /// Nil: no URL can be made of its name.
+    /// Returns the URLs of a model; nil if no URL can be made of its name.
     private func address(of model: String) -> ModelAddress? {
         if let known = addresses[model] { return known }
         let isPath = model.utf8.starts(with: "models/".utf8) || model.utf8.starts(with: "tunedModels/".utf8)
@@ -85,7 +85,8 @@ extension Gemini: ChatVendor {
         wire.abilitiesOfGemini(for: call, of: model)
     }
 
-    /// Its own files, and those in Google's cloud.
+    /// Whether the vendor itself can read the file at an address: the vendor's own files, and files in Google Cloud
+    /// Storage.
     package func reads(_ address: String) -> Bool {
         if address.hasPrefix(Attachment.cloudScheme) || address.hasPrefix(Self.files) { return true }
         return address.hasPrefix(site.baseURL + "/v1beta/files/")
@@ -108,7 +109,8 @@ extension Gemini: ChatVendor {
 }
 
 extension String {
-    /// As a part of a path: only what would end it, or is not allowed there, is escaped.
+    /// The text as a part of a URL path. Only characters that would end the path, or are not allowed there, are
+    /// escaped.
     var escapedInPath: String {
         var out = ByteBuffer()
         for byte in utf8 {

@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// A call in Google's form.
+/// The form of one call to Google's models: writes its request and makes the reader of its response.
 ///
-/// `@unchecked`: used on its loop only, but for `written`.
+/// `@unchecked`: used on its loop only, except for `written`.
 final class GeminiForm: WireForm, @unchecked Sendable {
     private let address: ModelAddress?
     private let place: GeminiPlace
@@ -19,8 +19,8 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     private var mayFail: APIError?
 
     /// - Parameters:
-    ///   - address: nil: no URL can be made of the model's name.
-    ///   - route: nil: `address` is the only one.
+    ///   - address: the URLs of the model; nil if no URL can be made of its name.
+    ///   - route: the way to a vendor with several locations; nil if `address` is the only one.
     init(
         _ address: ModelAddress?,
         _ memory: AccountSignatures,

@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// The abilities of one of Google's models, by its name.
+/// The abilities of one of Google's models, found by its name.
 struct GeminiModel: Sendable {
-    /// Of the version, as 205 for 2.5; those without a number are new.
+    /// The version as a number, such as 205 for 2.5; models without a version count as the newest.
     private let version: Int
     private let isPro: Bool
     private let isLite: Bool
@@ -24,7 +24,7 @@ struct GeminiModel: Sendable {
         version = Self.version(word)
     }
 
-    /// The first number, and the one behind its dot.
+    /// Returns the version: the first number of the name, and the number after its dot.
     private static func version(_ word: [UInt8]) -> Int {
         guard let dash = word.firstIndex(of: UInt8(ascii: "-")) else { return newest }
         var numbers: [Int] = [0, 0]
@@ -43,9 +43,9 @@ struct GeminiModel: Sendable {
         return hasNumber ? numbers[0] * 100 + numbers[1] : newest
     }
 
-    /// It has no tools, formats and instructions.
+    /// Whether the model supports no tools, no formats and no system instructions.
     var isBare: Bool { isGemma && version < 400 }
-    /// Calls without their signatures are refused.
+    /// Whether the model refuses earlier tool calls without their thought signatures.
     var wantsSignatures: Bool { !isGemma && version >= 300 }
     var takesToolsWithFormat: Bool { !isGemma && version >= 300 }
 
@@ -57,7 +57,7 @@ struct GeminiModel: Sendable {
         case budget(Int)
     }
 
-    /// The setting that the wish stands for; none: it is left to the model.
+    /// Returns the thinking setting for the request's options; `.none` leaves the model's default.
     func thinking(_ wish: Wishes.Reasoning) -> Thinking {
         if isGemma || version < 205 { return .none }
         if version < 300 { return budget(wish).map { .budget($0) } ?? .none }
@@ -91,7 +91,7 @@ struct GeminiModel: Sendable {
         case medium
         case high
 
-        /// Nil: none is given, or an unknown one.
+        /// Reads an effort; nil if it is absent or unknown.
         init?(_ word: String?) {
             guard let word, word.utf8.count <= 16 else { return nil }
             let bytes = Array(word.utf8)

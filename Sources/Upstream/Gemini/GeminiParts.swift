@@ -2,17 +2,17 @@ import Calls
 import Engine
 import Shared
 
-/// The parts of one turn as they are written.
+/// The state of the list of parts of one turn while it is written.
 struct GeminiParts {
     private(set) var isEmpty = true
 
-    /// The place of one more part.
+    /// Begins one more part, with a comma if needed.
     mutating func open(to out: inout ByteBuffer) {
         if !isEmpty { out.append(",") }
         isEmpty = false
     }
 
-    /// Nothing if it is empty, which is refused.
+    /// Appends a text part. An empty text without a signature is left out, because the API refuses it.
     mutating func append(text: String, signature: String? = nil, to out: inout ByteBuffer) {
         guard !text.isEmpty || signature != nil else { return }
         open(to: &out)
@@ -22,7 +22,7 @@ struct GeminiParts {
         out.append("}")
     }
 
-    /// Parts that are written already.
+    /// Appends parts that are already written.
     mutating func append(parts: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
         open(to: &out)
         out.append(parts)
@@ -47,7 +47,8 @@ struct GeminiParts {
         }
     }
 
-    /// By its ending, as most files in a cloud have one. Nil: it is a file of the vendor's own, which knows its type.
+    /// Returns the media type for a file address, found by the file's extension. Returns nil for the vendor's own
+    /// files, whose type the vendor knows.
     private static func type(ofAddress address: String, _ kind: Attachment.Kind) -> String? {
         switch address.suffix(8).lowercased().split(separator: ".").last {
         case "jpg", "jpeg": return "image/jpeg"
@@ -75,7 +76,7 @@ struct GeminiParts {
         }
     }
 
-    /// The reason why one of them cannot be sent; nil: all can.
+    /// Returns the error for the first attachment that the API does not accept; nil if it accepts all.
     static func refusal(of attachments: [Attachment]) -> APIError? {
         for part in attachments {
             switch (part.kind, part.source) {

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Reads generated content, whole or event by event: each event is an answer with the next parts.
+/// Reads generated content, as a whole or event by event. Each event is a response with the next parts.
 ///
 /// `@unchecked`: used on its loop only.
 final class GeminiReader: WireReader, @unchecked Sendable {
@@ -10,19 +10,19 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     private let ids: RandomBytes
     private let names: SentNames
     private let memory: AccountSignatures
-    /// More are left out.
+    /// The most tool calls that are emitted; further calls are left out.
     private let mostCalls: Int
-    /// OpenAI's older form: calls have no ids.
+    /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
     private let isLegacy: Bool
     private var calls = 0
     private var pictures = 0
     private var finish: FinishReason?
     private var hasParts = false
-    /// That of a call in the request, or it is not a proper one.
+    /// Whether the vendor ended the response because a tool call in the request has no valid thought signature.
     private(set) var missesSignature = false
     private var tally = GeminiUsage()
 
-    /// One with a picture. A whole answer is not longer.
+    /// The largest event that is accepted, in bytes; enough for an image. A whole response has the same limit.
     let eventLimitBytes = 16_777_216
     private static let limitOfCalls = 128
     private static let nameLimitBytes = 4_096
@@ -142,7 +142,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         if let signature { take(0, .signature(call: index, signature)) }
     }
 
-    /// As it can stand in a text.
+    /// Emits an image as a Markdown image with a data URL.
     private func tell(picture data: JSONValue, _ take: Take) {
         guard let type = data["mimeType"]?.text, type.hasPrefix("image/"), type.count <= 64,
             let base64 = data["data"]?.text
@@ -156,7 +156,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         around.append(type)
         around.append(";base64,")
         take(0, .text(around.bytes))
-        // It may be long, and goes on without a copy.
+        // The data may be long, so it is emitted without a copy.
         if !base64.isEmpty { take(0, .text(base64)) }
         around.removeAll()
         around.append(")")
@@ -165,7 +165,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     // MARK: The end
 
-    /// It is told when the body ends: some tell one too early.
+    /// Records the finish reason, which `end` emits. Some servers send a finish reason before the last parts.
     private func noteFinish(_ word: UnsafeRawBufferPointer) throws(UpstreamError) {
         switch word {
         case "STOP": finish = calls > 0 ? .toolCalls : .stop
@@ -188,7 +188,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         }
     }
 
-    /// It may be better the next time.
+    /// The error for a response that may succeed when it is retried.
     private static func failed(_ word: UnsafeRawBufferPointer) -> UpstreamError {
         var error = UpstreamError.brokenAnswer(
             "the vendor ended the answer with \(word[part: 0..<min(64, word.count)].text)"
@@ -199,7 +199,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     func end(_ take: Take) throws(UpstreamError) {
         guard let finish else { throw .brokenAnswer("the vendor's answer has no end") }
-        // Nothing is not an answer.
+        // An empty response is an error.
         guard hasParts || finish != .stop else { throw Self.failed(Self.nothing) }
         take(0, .finish(finish == .stop && calls > 0 ? .toolCalls : finish, stop: nil))
     }
@@ -211,7 +211,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     // MARK: Whole answers
 
-    /// Some answer by a list of events.
+    /// Reads a whole response. Some servers send it as a list of events.
     func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
         let root = try parser.value(ofAnswer: body)
         guard let events = root.elements else { return try read(root, take) }
@@ -227,7 +227,8 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     }
 }
 
-/// The usage as it is told in each event: of each number the last counts. Thoughts are not among the candidates' tokens.
+/// The usage of a response. Each event reports it, and the last report of each number wins. Reasoning tokens are not
+/// part of the candidates' tokens.
 private struct GeminiUsage {
     private var prompt: Int?
     private var toolPrompt = 0
@@ -243,7 +244,7 @@ private struct GeminiUsage {
         cached = told["cachedContentTokenCount"]?.tokens ?? cached
     }
 
-    /// Nil: it was not told.
+    /// The usage so far; nil if the vendor has not reported it.
     var usage: Usage? {
         guard let prompt else { return nil }
         var usage = Usage(promptTokens: prompt + toolPrompt, completionTokens: candidates + thoughts)

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a neutral call as a request to generate content: nothing that the caller did not ask for.
+/// Writes a neutral call as a request to generate content. Fields that the caller did not set are left out.
 struct GeminiRequest: ~Copyable {
     private let call: ChatCall
     private let wishes: Wishes
@@ -26,7 +26,7 @@ struct GeminiRequest: ~Copyable {
         turns = GeminiTurns(call, names, memory, wantsSignatures: model.wantsSignatures)
     }
 
-    /// With the names that tools have in it.
+    /// Returns the request, and the names that tools have in it.
     consuming func written() -> (Body, SentNames) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         var instructions = ByteBuffer()
@@ -50,7 +50,8 @@ struct GeminiRequest: ~Copyable {
 
     private mutating func appendTools() {
         guard !wishes.tools.isEmpty else { return }
-        // Beside a format none are taken, and these may not be called.
+        // Older models refuse tools beside a response format. The tools of such a request must not be called, so they
+        // are left out.
         if case .text = wishes.format {} else if !model.takesToolsWithFormat { return }
         out.append(#","tools":[{"functionDeclarations":["#)
         for (index, tool) in wishes.tools.enumerated() {
@@ -106,7 +107,7 @@ struct GeminiRequest: ~Copyable {
         appendFormat()
         appendThinking()
         guard out.count > start else { return }
-        // The members stand behind each other; the first one's comma becomes the opening.
+        // Each member begins with a comma, so the first comma is left out.
         var members = ByteBuffer()
         members.append(out.bytes[part: (start + 1)..<out.count])
         out.removeLast(out.count - start)
@@ -138,7 +139,7 @@ struct GeminiRequest: ~Copyable {
         }
     }
 
-    /// Thoughts are told where there are some.
+    /// Appends the thinking options. If the model reasons, the response includes its reasoning.
     private mutating func appendThinking() {
         switch model.thinking(wishes.reasoning) {
         case .none: break
@@ -155,16 +156,16 @@ struct GeminiRequest: ~Copyable {
     }
 }
 
-/// The parts of calls that differ between the places where Google's models are served.
+/// The parts of a call that differ between the services of Google's models: the Gemini API and Vertex AI.
 struct GeminiPlace: Sendable {
-    /// Schemas are of the kind that OpenAPI has.
+    /// Whether schemas must have OpenAPI's form.
     let hasOpenSchemas: Bool
     let faults: FaultTable
 
     /// The Gemini API.
     static let own = GeminiPlace(hasOpenSchemas: false, faults: Fault.gemini)
 
-    /// False: it is not JSON, and nothing was written.
+    /// Appends a schema in the form that the service supports. Returns false, and appends nothing, if it is not JSON.
     func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         hasOpenSchemas ? OpenSchema.append(schema, to: &out) : GeminiSchema.append(schema, to: &out)
     }

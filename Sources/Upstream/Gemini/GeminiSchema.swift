@@ -1,11 +1,11 @@
 import Engine
 import Shared
 
-/// Writes a JSON Schema with the keywords that Google's models know; the others are left out.
+/// Writes a JSON Schema with the keywords that Google's models support. Other keywords are left out.
 struct GeminiSchema {
     private typealias Member = (name: UnsafeRawBufferPointer, value: JSONValue)
 
-    /// False: it is not JSON, and nothing was written.
+    /// Appends the converted schema. Returns false, and appends nothing, if the schema is not JSON.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes) else { return false }
@@ -14,7 +14,8 @@ struct GeminiSchema {
         return true
     }
 
-    /// The depth of a request was bounded when it was parsed. A schema that is `true` or `false` allows anything.
+    /// Appends a converted schema, with recursion. The depth was limited when the request was parsed. The schemas
+    /// `true` and `false` become one that allows anything.
     private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
         var members = ByteBuffer()
         appendMembers(of: schema, isReference: schema["$ref"] != nil, to: &members)
@@ -48,7 +49,7 @@ struct GeminiSchema {
             open(name, to: &out)
             appendMap(value, to: &out)
         case "$defs": appendDefinitions(value, schema["definitions"], to: &out)
-        // As older drafts have it.
+        // Older drafts of JSON Schema have `definitions`.
         case "definitions" where schema["$defs"] == nil: appendDefinitions(value, nil, to: &out)
         case "items", "additionalProperties":
             guard value.kind == .object || name.equals("additionalProperties") else { return }
@@ -94,7 +95,9 @@ struct GeminiSchema {
         }
     }
 
-    /// - Parameter older: those of an older draft, whose names are not among the others.
+    /// Appends the definitions.
+    ///
+    /// - Parameter older: the `definitions` of an older draft; those with a name that `map` already has are left out.
     private static func appendDefinitions(_ map: JSONValue, _ older: JSONValue?, to out: inout ByteBuffer) {
         let members = map.members ?? []
         let names = Set(members.map { Array($0.name) })
@@ -105,7 +108,7 @@ struct GeminiSchema {
         out.append("}")
     }
 
-    /// Nothing of a list without elements.
+    /// Appends a list of schemas, unless it is empty.
     private static func appendList(_ name: StaticString, _ list: JSONValue, to out: inout ByteBuffer) {
         guard let elements = list.elements, elements.contains(where: { _ in true }) else { return }
         out.append(out.isEmpty ? "\"" : ",\"")
@@ -118,8 +121,8 @@ struct GeminiSchema {
         out.append("]")
     }
 
-    /// The members of the only one of a list that the schema itself does not have. Beside a reference nothing may stand:
-    /// it is the only choice of the schema.
+    /// Appends the members that the only schema of `allOf` adds. Google allows no other keyword beside a reference, so
+    /// a reference becomes the only element of `anyOf`.
     private static func appendOnly(of list: JSONValue, beside schema: JSONValue, to out: inout ByteBuffer) {
         let elements = Array((list.elements ?? JSONElements()).prefix(2))
         guard elements.count == 1, elements[0].kind == .object else { return }

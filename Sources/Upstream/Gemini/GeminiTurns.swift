@@ -2,20 +2,20 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a conversation as turns of user and model by turns, each with all that its neighbours of the same role say.
-/// Instructions stand apart.
+/// Writes a conversation as alternating turns of user and model. Neighbouring messages of the same role become one
+/// turn, and instructions are written separately.
 struct GeminiTurns: ~Copyable {
     private struct Turn {
         let isUser: Bool
-        /// Messages by their places.
+        /// The indices of the turn's messages.
         var places: [Int] = []
     }
 
-    /// A call of the model's last turn, which waits for its result.
+    /// A tool call of the model's last turn that waits for its result.
     private struct Waiting {
         let key: [UInt8]
         let name: [UInt8]
-        /// Nil: the vendor gave none.
+        /// The vendor's id of the call; nil if the vendor assigned none.
         let id: String?
     }
 
@@ -35,7 +35,7 @@ struct GeminiTurns: ~Copyable {
         self.wantsSignatures = wantsSignatures
     }
 
-    /// The parts, with commas between them; false: there are none.
+    /// Appends the instructions as parts, separated by commas. Returns false if there are none.
     func appendInstructions(to out: inout ByteBuffer) -> Bool {
         var parts = GeminiParts()
         for message in messages where message.isInstruction {
@@ -46,7 +46,9 @@ struct GeminiTurns: ~Copyable {
 
     // MARK: Turns
 
-    /// - Parameter opening: parts that stand before the first text of the user.
+    /// Appends all turns.
+    ///
+    /// - Parameter opening: parts that come before the first text of the user.
     mutating func append(to out: inout ByteBuffer, before opening: UnsafeRawBufferPointer?) {
         var turns = turns
         if turns.first?.isUser != true { turns.insert(Turn(isUser: true), at: 0) }
@@ -82,7 +84,7 @@ struct GeminiTurns: ~Copyable {
 
     // MARK: The model
 
-    /// Texts, then calls. Thoughts are not sent back, but for their signatures.
+    /// Appends a model turn: its texts, then its tool calls. Reasoning is left out, except for its signatures.
     private mutating func appendModel(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
         for place in turn.places {
             let content = messages[place].content
@@ -138,7 +140,7 @@ struct GeminiTurns: ~Copyable {
         name.withUnsafeBytes { out.append(json: $0) }
     }
 
-    /// Text that is no object stands in one.
+    /// Appends a text that should be a JSON object. Other text is wrapped in an object, as the member `raw`.
     private func append(object text: String, raw: StaticString, to out: inout ByteBuffer) {
         let text = ByteBuffer(text)
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }
@@ -151,14 +153,15 @@ struct GeminiTurns: ~Copyable {
         out.append("}")
     }
 
-    /// The older form of calls has no ids.
+    /// Returns the key that connects a tool call with its result. Legacy calls have no id, so their name is the key.
     private static func key(id: String?, name: String) -> [UInt8] {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
     // MARK: The user
 
-    /// First the results of all calls of the turn before, as many and in their order.
+    /// Appends a user turn. The results of the previous turn's tool calls come first, one for each call and in the
+    /// order of the calls.
     private mutating func appendUser(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
         var results: [[UInt8]: Int] = [:]
         var unasked: Set<Int> = []

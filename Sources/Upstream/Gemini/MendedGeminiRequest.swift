@@ -4,13 +4,13 @@ import Engine
 extension Mends {
     static let noPenalties = Mends(rawValue: 1)
     static let noThinkingConfig = Mends(rawValue: 2)
-    /// The instructions stand before the first text of the user.
+    /// Moves the instructions before the first text of the user.
     static let noInstructions = Mends(rawValue: 4)
-    /// Calls have the signature that is not checked.
+    /// Gives tool calls the signature that Google does not check.
     static let anySignature = Mends(rawValue: 8)
 }
 
-/// Writes a request to generate content anew with the changes that its server needs; all else stays as it was written.
+/// Rewrites a request to generate content with the changes that its server needs. Everything else stays unchanged.
 struct MendedGeminiRequest {
     private let mends: Mends
 
@@ -61,7 +61,7 @@ struct MendedGeminiRequest {
     private func appendContents(_ contents: RawJSON, _ instructions: RawJSON?, to out: inout ByteBuffer) {
         var isFirst = true
         contents.append(to: &out) { content, out in
-            // The first one is the user's.
+            // The first turn is the user's.
             let opening = isFirst && mends.contains(.noInstructions) ? instructions : nil
             isFirst = false
             content.append(to: &out) { member, out in
@@ -80,7 +80,7 @@ struct MendedGeminiRequest {
         for part in (opening.map { Array($0.elements) } ?? []) + Array(parts.elements) {
             if !isFirst { out.append(",") }
             if mends.contains(.anySignature), let call = part["functionCall"] {
-                // The first of a turn has it, as those in parallel need none.
+                // Only the first call of a turn gets the signature: parallel calls need none.
                 out.append(#"{"functionCall":"#)
                 out.append(call.bytes)
                 if !hasCall { out.append(#","thoughtSignature":"skip_thought_signature_validator""#) }

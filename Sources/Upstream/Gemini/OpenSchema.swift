@@ -1,23 +1,24 @@
 import Engine
 import Shared
 
-/// Writes a JSON Schema as the kind of schema that OpenAPI has, which is all that some of Google's servers know: without
-/// references, and null is a property of other types.
+/// Writes a JSON Schema as an OpenAPI schema, the only form that some of Google's servers support. It has no
+/// references, and `null` is a property of other types.
 struct OpenSchema {
     private let root: JSONValue
     private var references = SchemaReferences()
-    /// The schemas, by their places, whose references are being written out.
+    /// The positions of the schemas whose references are being expanded.
     private var open: [Int] = []
-    /// The schemas, and the bytes of what they say, that may still be written out.
+    /// The number of schemas that may still be written; `bytesLeft` limits the text.
     private var schemasLeft = 4_000
     private var bytesLeft: Int
 
-    // References can make a short schema endless: what is beyond allows anything.
+    // References can make a short schema endless. Schemas beyond the limits are written as `{}`.
     private static let mostDepth = 64
     private static let moreBytes = 262_144
     private static let formats: [StaticString] = ["date-time", "float", "double", "int32", "int64"]
 
-    /// Nothing is written of one that allows any object. False: it is not JSON.
+    /// Appends the converted schema. A schema that allows any object is left out. Returns false if the schema is not
+    /// JSON.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes) else { return false }
@@ -46,7 +47,9 @@ struct OpenSchema {
         out.append("}")
     }
 
-    /// - Parameter description: of the schema that this one stands for; nil: its own.
+    /// Appends the members of a converted schema.
+    ///
+    /// - Parameter description: the description of the schema that refers to this one; nil for its own.
     private mutating func appendMembers(
         of schema: JSONValue,
         isNullable: Bool = false,
@@ -104,7 +107,8 @@ struct OpenSchema {
 
     private func isArray(_ schema: JSONValue) -> Bool { schema["type"]?.text.map { $0.equals("array") } ?? false }
 
-    /// The schemas of which it is one. Nothing may stand beside them: a schema that says more itself is written without.
+    /// Returns the alternatives of a schema (`anyOf` or `oneOf`). Returns none if the schema has other restrictions,
+    /// because OpenAPI's form does not allow both.
     private static func choices(of schema: JSONValue) -> JSONElements {
         if let type = schema["type"]?.text, !type.equals("object") { return JSONElements() }
         return schema["properties"] == nil ? allChoices(of: schema) : JSONElements()
@@ -114,7 +118,7 @@ struct OpenSchema {
         (schema["anyOf"] ?? schema["oneOf"])?.elements ?? JSONElements()
     }
 
-    /// True if the schema is one of several.
+    /// Appends the alternatives of a schema. Returns false if it has none.
     private mutating func appendChoices(
         of schema: JSONValue,
         _ isNullable: inout Bool,
@@ -194,7 +198,7 @@ struct OpenSchema {
         out.append("\"")
     }
 
-    /// An unknown one is a text.
+    /// Appends the name of a type. An unknown type becomes a string.
     private func append(type: JSONValue, to out: inout ByteBuffer) {
         switch type.text ?? UnsafeRawBufferPointer(start: nil, count: 0) {
         case "object", "OBJECT": out.append("OBJECT")
@@ -252,7 +256,7 @@ struct OpenSchema {
 
     private mutating func appendProperties(of schema: JSONValue, depth: Int, to out: inout ByteBuffer) {
         guard var properties = schema["properties"]?.members, !properties.isEmpty else { return }
-        // Those of the choices may be there, too.
+        // The alternatives may have further properties, which are allowed, too.
         for choice in Self.allChoices(of: schema) {
             schemasLeft -= 1
             guard schemasLeft >= 0 else { break }
@@ -269,7 +273,7 @@ struct OpenSchema {
             bytesLeft -= property.name.count
         }
         out.append("}")
-        // All of them have to be there.
+        // A required name must be one of the properties.
         let required = (schema["required"]?.elements ?? JSONElements()).filter { name in
             name.text.map { known.contains(Array($0)) } ?? false
         }

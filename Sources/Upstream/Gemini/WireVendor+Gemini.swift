@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Chats of Google's models, wherever they are served.
+/// Chats with Google's models, for the Gemini API and for Vertex AI.
 extension WireVendor {
     func abilitiesOfGemini(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
@@ -16,7 +16,7 @@ extension WireVendor {
         if mends.contains(.noSchemas) { abilities.remove(.schemas) }
         let isFormed = !call.needs.isDisjoint(with: [.objects, .schemas])
         if isFormed, !gemini.takesToolsWithFormat, call.bringsTools { abilities.subtract([.objects, .schemas]) }
-        // All that is emulated is written as text.
+        // Tools and formats are emulated together, as text.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.objects, .schemas]) {
             abilities.subtract([.tools, .functions, .toolChoice])
         }
@@ -31,7 +31,7 @@ extension WireVendor {
         _ vendorCall: VendorCall
     ) -> any PreparedChat {
         var call = call
-        // Others call for the other choices, and look for the stops.
+        // Decorators of `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.count > GeminiRequest.mostStops { call.stops = [] }
         return WireChat(self, form, call, model, vendorCall, mends: mends.mends(of: name, model.id))
