@@ -1,13 +1,14 @@
 import Calls
 
 extension Fault {
-    /// The failures that their status alone does not tell, as Vertex AI tells them.
+    /// Finds the failures of Gemini on Vertex AI that the HTTP status alone does not identify.
     static let vertexGemini: FaultTable = { $0.ofVertex ?? $0.ofGemini }
 
-    /// The same, of Claude: some come from it, others from Google's servers before it.
+    /// Finds the failures of Claude on Vertex AI that the HTTP status alone does not identify. Some come from Claude,
+    /// others from Google's servers in front of it.
     static let vertexClaude: FaultTable = { $0.ofVertex ?? $0.ofAnthropic ?? $0.ofGemini }
 
-    /// The code of a refusal that asks for the project which the call is counted for.
+    /// The error code of a refusal that asks for the project to which the call is billed.
     static let wantsProject = "quota_project"
 
     private var ofVertex: UpstreamError? {

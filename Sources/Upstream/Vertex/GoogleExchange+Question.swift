@@ -2,11 +2,11 @@ package import Engine
 package import Shared
 
 extension GoogleExchange {
-    /// Exchanges the refresh token, then asks for the publisher's list of models with the access token.
+    /// Tests an account: exchanges the refresh token, then requests the publisher's model list with the access token.
     ///
     /// - Parameters:
     ///   - publisher: `google` or `anthropic`.
-    ///   - site: the host of the first location, or a server that stands for it.
+    ///   - site: the base URL of the first location, or of a server that replaces it.
     package func verdict(
         on publisher: String,
         at site: String,
@@ -35,7 +35,7 @@ extension GoogleExchange {
 }
 
 extension VertexSite {
-    /// Returns the address of the first location of an account.
+    /// Returns the base URL of the account's first location.
     package static func address(of cloud: CloudSettings, baseURL: String) -> String {
         baseURL.isEmpty ? "https://\(host(cloud.locations.first ?? "global"))" : baseURL
     }

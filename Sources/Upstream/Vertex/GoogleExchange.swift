@@ -2,20 +2,20 @@ import Calls
 package import Engine
 package import Shared
 
-/// The exchange of a refresh token for an access token (RFC 6749, section 6).
+/// Exchanges a refresh token for an access token (RFC 6749, section 6).
 package struct GoogleExchange: Sendable {
     struct New: Sendable {
         let text: String
         let seconds: Int
-        /// In place of the one that was exchanged; nil: that is still good.
+        /// The refresh token that replaces the exchanged one; nil if the old one stays valid.
         let refreshToken: String?
     }
 
     enum Outcome: Sendable {
         case token(New)
-        /// Somebody has to look after the account.
+        /// The token server refused the exchange. An operator must correct the account.
         case refused(String)
-        /// It may go better the next time.
+        /// The exchange failed, but a later one may succeed.
         case failed(String)
     }
 
@@ -31,7 +31,7 @@ package struct GoogleExchange: Sendable {
         "Content-Type: application/x-www-form-urlencoded", "Accept: application/json", "User-Agent: relay",
     ])
 
-    /// Fails if the URL of the token server is invalid.
+    /// Creates the exchange; nil if the URL of the token server is invalid.
     package init?(_ account: CloudSettings.Account, _ options: EndpointOptions) {
         var options = options
         options.connectMilliseconds = min(options.connectMilliseconds, Self.timeoutMilliseconds)
@@ -43,7 +43,7 @@ package struct GoogleExchange: Sendable {
         self.account = account
     }
 
-    /// The one that the settings have.
+    /// The refresh token of the settings.
     var refreshToken: String { account.refreshToken }
 
     func token(for refreshToken: String, by transport: any Transport) async -> Outcome {
@@ -77,7 +77,9 @@ package struct GoogleExchange: Sendable {
         }
     }
 
-    /// - Parameter root: nil: the answer is not JSON.
+    /// Returns the outcome for an error response.
+    ///
+    /// - Parameter root: the parsed response; nil if it is not JSON.
     private static func failure(_ status: Int, _ root: JSONValue?) -> Outcome {
         let word = root?["error"]?.text.flatMap { isWord($0) ? $0.text : nil }
         let subtype = root?["error_subtype"]?.text.flatMap { isWord($0) ? $0.text : nil }
@@ -92,7 +94,7 @@ package struct GoogleExchange: Sendable {
         }
     }
 
-    /// It may stand in a header.
+    /// Whether the text can be sent in a header as a token.
     private static func isToken(_ text: UnsafeRawBufferPointer) -> Bool {
         (1...tokenBytes).contains(text.count) && text.allSatisfy { (33...126).contains($0) }
     }

@@ -2,14 +2,14 @@ import Calls
 import Engine
 package import Shared
 
-/// The access tokens of one of Google's accounts. Shared by all loops: one exchange at a time, and a token is replaced in
-/// the background before it ends.
+/// The access tokens of one Google account. All loops share them. Only one exchange runs at a time, and a token is
+/// replaced in the background before it expires.
 package final class GoogleTokens: Sendable {
     struct Token: Sendable {
-        /// Visible ASCII; a secret.
+        /// The access token, which is visible ASCII and secret.
         let text: String
         fileprivate let number: Int
-        // In nanoseconds of the loops' clock.
+        // The times at which the token should be replaced, and at which it expires.
         fileprivate let dueAt: LoopTime
         fileprivate let endsAt: LoopTime
     }
@@ -17,16 +17,17 @@ package final class GoogleTokens: Sendable {
     fileprivate struct State {
         var refreshToken: String
         var current: Token?
-        /// Of the next token.
+        /// The number of the latest token.
         var number = 0
         var isRenewing = false
         var waits: [TokenWait] = []
-        /// Of the last exchange; nil: it went well.
+        /// The failure of the last exchange; nil if it succeeded.
         var failure: UpstreamError?
         var failures = 0
-        /// No exchange begins before.
+        /// The time before which no exchange begins, after a failure.
         var restsUntil = LoopTime.distantPast
-        /// A token is dropped that soon after another one in vain.
+        /// The time before which no further token is dropped, so that a vendor that refuses every token does not cause
+        /// endless exchanges.
         var mayDropFrom = LoopTime.distantPast
     }
 
@@ -43,12 +44,12 @@ package final class GoogleTokens: Sendable {
 
     private static let marginNanoseconds: UInt64 = 225_000_000_000
     private static let dropPauseNanoseconds: UInt64 = 60_000_000_000
-    /// After a refusal, as a key rests.
+    /// The pause after a refused exchange, as long as the cooldown of a refused key.
     private static let refusalSeconds = 300
     private static let longestRestSeconds = 60
     private static let pausesNanoseconds: [UInt64] = [500_000_000, 1_000_000_000, 2_000_000_000]
 
-    /// - Parameter provider: for the log.
+    /// - Parameter provider: the provider's name, for the log.
     package init(_ exchange: GoogleExchange, of provider: String, _ log: Log) {
         self.exchange = exchange
         self.provider = provider
@@ -56,7 +57,10 @@ package final class GoogleTokens: Sendable {
         state = Lock(State(refreshToken: exchange.refreshToken))
     }
 
-    /// The present token. Nobody waits for an exchange while there is one.
+    /// Returns an access token. Waits for an exchange only if there is no valid token.
+    ///
+    /// - Parameter patienceNanoseconds: the longest wait.
+    /// - Throws: `timedOut` if no token came in time, or the failure of the last exchange.
     func token(
         by transport: any Transport,
         on loop: EventLoop,
@@ -94,9 +98,9 @@ package final class GoogleTokens: Sendable {
         return (.wait(wait), isFree)
     }
 
-    /// The vendor has refused the token.
+    /// Drops a token that the vendor refused.
     ///
-    /// - Returns: another one may do better.
+    /// - Returns: whether a retry with another token may succeed.
     func drop(_ token: Token, at now: LoopTime) -> Bool {
         state.withLock { state in
             guard let current = state.current, current.number == token.number else { return true }
@@ -165,7 +169,7 @@ package final class GoogleTokens: Sendable {
     }
 }
 
-/// One task's wait for an exchange, which may run on another loop.
+/// A task's wait for an exchange, which may run on another loop.
 ///
 /// `@unchecked`: used on its loop only.
 private final class TokenWait: TimerTarget, @unchecked Sendable {
@@ -185,7 +189,7 @@ private final class TokenWait: TimerTarget, @unchecked Sendable {
 
     func timerFired() { waiter.wake() }
 
-    /// From any thread.
+    /// Ends the wait. May be called on any thread.
     func wake() {
         loop.call { [self] in
             isOver = true

@@ -2,12 +2,12 @@ import Calls
 import Engine
 import Limits
 
-/// The locations of a provider that are passed over, as their quota is used up, and the models that they do not have.
-/// Shared by all loops.
+/// The locations of a provider that are in cooldown because their quota is used up, and the models that they do not
+/// have. All loops share them.
 package final class LocationRests: Sendable {
     private struct State {
         var rests: [RestingKey?]
-        /// By location and model: the time until which it is tried last.
+        /// The time until which a location is tried last for a model that it does not have, by location and model.
         var missing = RecentTable<String, LoopTime>()
     }
 
@@ -18,8 +18,8 @@ package final class LocationRests: Sendable {
 
     package init(count: Int) { state = Lock(State(rests: Array(repeating: nil, count: count))) }
 
-    /// The places of the locations to try, in this order: those that rest are left out, unless all do; those without
-    /// the model are the last.
+    /// Returns the indices of the locations to try, in this order. Locations in cooldown are left out, unless all are.
+    /// Locations without the model come last.
     func order(for model: String, at now: LoopTime) -> [Int] {
         state.withLock { state in
             let ends = state.rests.map { $0?.endsAt ?? .distantPast }

@@ -3,7 +3,7 @@ package import Engine
 import Limits
 package import Shared
 
-/// The models of one publisher at Google's Vertex AI, which serves them at several locations.
+/// The models of one publisher on Google's Vertex AI, which serves them at several locations.
 ///
 /// `@unchecked`: used on its loop only.
 package final class Vertex: KeyChecker, @unchecked Sendable {
@@ -13,7 +13,7 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
     }
 
     let wire: WireVendor
-    /// These tell the project that a call is counted for, too.
+    /// The headers of calls that also name the project to bill (`x-goog-user-project`).
     let countedHeaders: KeyHeaders
     let site: VertexSite
     private let publisher: Publisher
@@ -23,7 +23,7 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
 
     private static let mostAddresses = 1_000
 
-    /// Fails if the URL of the site is invalid.
+    /// Creates the vendor; nil if the URL of the site is invalid.
     package init?(
         _ publisher: Publisher,
         _ site: VertexSite,
@@ -51,10 +51,10 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
 
     package var name: String { wire.name }
 
-    /// - Parameter key: an access token.
+    /// - Parameter key: an access token of Google.
     package func accepts(key: String) async -> Bool { await wire.transport.accepts(key, at: projects, wire.headers) }
 
-    /// By location; empty: no URL can be made of the model's name.
+    /// Returns the URLs of a model, one for each location; empty if no URL can be made of the model's name.
     func addresses(of model: String) -> [ModelAddress] {
         if let known = addresses[model] { return known }
         let methods: (whole: String, stream: String) =

@@ -2,23 +2,24 @@ import Calls
 import Engine
 import Shared
 
-/// One call's way through the locations of its provider: each is asked once, and once more after a token was refused.
+/// The way of one call through the locations of its provider. Each location is called once, and once more after a
+/// refused token.
 ///
 /// `@unchecked`: used on its loop only.
 final class VertexRoute: WireRoute, @unchecked Sendable {
     private let vertex: Vertex
     private let model: String
-    /// By location.
+    /// The URLs of the model, one for each location.
     private let addresses: [ModelAddress]
     private let vendorCall: VendorCall
-    /// The locations that are left; the first is the one that is asked.
+    /// The indices of the locations that are left. The first one is the present location.
     private var left: [Int] = []
     private var isBegun = false
-    /// Nil: it is the caller's.
+    /// The relay's access token; nil if the caller sends its own.
     private var access: GoogleTokens.Token?
     private var isRenewed = false
     private var isCounted = false
-    /// Of another location.
+    /// The most relevant failure of the locations tried so far.
     private var failure: UpstreamError?
     private(set) var headers: UpstreamHeaders
 
@@ -66,8 +67,11 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
         }
     }
 
-    /// A failure that the vendor itself calls transient leads to the same location once more. After a time-out there is
-    /// no time for another one.
+    /// Goes on to the next location after a failure. Returns the failure if there is none, or if another location would
+    /// not help.
+    ///
+    /// A failure that should be retried stays at the same location. After a time-out there is no time for another
+    /// location.
     private func next(after error: UpstreamError) -> UpstreamError? {
         guard let place = left.first else { return error }
         vertex.site.locations.failed(place, model, error, at: loop.now)
@@ -75,10 +79,10 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
         guard error.remedy.contains(.elsewhere), !error.remedy.contains(.again), !isLate, !error.isCut else {
             return error
         }
-        // That a location does not have the model says less than the failure of one that has.
+        // "Unknown model" says less than the failure of a location that has the model.
         if error.kind != .unknownModel || failure == nil { failure = error }
         guard left.count > 1 else { return failure ?? error }
-        // It is counted as of a call that was made again.
+        // The usage already counts for a call that is repeated.
         failure?.usage = nil
         left.removeFirst()
         return nil

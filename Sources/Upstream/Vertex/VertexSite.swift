@@ -1,16 +1,16 @@
 package import Shared
 
-/// A project at Vertex AI, and the locations where its models may be called.
+/// A project on Vertex AI, and the locations at which its models can be called.
 package struct VertexSite: Sendable {
     let vendor: VendorSite
     let project: String
     let locations: LocationRests
-    /// Nil: callers bring access tokens of their own.
+    /// The access tokens of the project's account; nil if callers bring access tokens of their own.
     let tokens: GoogleTokens?
-    /// The address of the project at each location.
+    /// The URLs of the project, one for each location.
     let places: [String]
 
-    /// - Parameter vendor: with an empty base URL each location has a host of its own.
+    /// - Parameter vendor: the site; if its base URL is empty, each location has a host of its own.
     package init(_ vendor: VendorSite, _ cloud: CloudSettings, _ locations: LocationRests, _ tokens: GoogleTokens?) {
         self.vendor = vendor
         project = cloud.projectID
