@@ -2,13 +2,14 @@ package import Calls
 package import Engine
 
 extension WorkQueue {
-    /// Data longer than this is worked on by the queue's thread, so that the loop serves others meanwhile.
+    /// The most bytes that are processed on the event loop. Longer data goes to the queue's thread, so that the loop
+    /// can serve other requests.
     package static let loopBytes = 262_144
-    /// The weight of counting tokens, which takes as long as other work on so many times the bytes.
+    /// The weight of counting tokens: it takes as long as other work on this many times the bytes.
     package static let countingWeight = 8
 
-    /// Returns the result of `work` on `bytes` bytes, which is done here or, where it takes long, by the queue's thread; nil
-    /// if too much waits there already, or the client has left.
+    /// Runs `work` and returns its result. Long work runs on the queue's thread; nil if too much work waits there, or
+    /// if the client disconnected.
     package func result<Value: Sendable>(
         ofBytes bytes: Int,
         weight: Int = 1,
@@ -21,7 +22,7 @@ extension WorkQueue {
 }
 
 extension UpstreamError {
-    /// The relay itself has no time for a call. No candidate is at fault, and none could do better.
+    /// The error for a relay that has no time for a call. Neither a retry nor another candidate would help.
     package static var tooMuchWork: UpstreamError {
         if Task.isCancelled { return UpstreamError(.cancelled, cause: "cancelled") }
         return UpstreamError(ofBusyRelay: "too many large requests are in progress")

@@ -2,11 +2,12 @@ package import Calls
 package import Engine
 package import Shared
 
-/// A vendor that needs no network: it repeats the last message of the user, word by word where streamed. How the relay
-/// is tried without a key, and how load tests run.
+/// A vendor that needs no network: it repeats the user's last message, one word per chunk in a stream. Use it to try
+/// the relay without a key, and for load tests.
 ///
-/// The message may begin with orders: `!delay=200` (milliseconds before each piece), `!fail=503` (a status in place of
-/// an answer), `!cut=3` (the stream breaks after three pieces), `!think=2` (the first two words are a thought, and signed).
+/// The message may begin with orders: `!delay=200` (milliseconds before each chunk), `!fail=503` (an error status in
+/// place of a response), `!cut=3` (the stream breaks after three chunks), `!think=2` (the first two words are signed
+/// reasoning).
 ///
 /// `@unchecked`: used on its loop only.
 package final class Echo: ChatVendor, @unchecked Sendable {
@@ -27,19 +28,21 @@ package final class Echo: ChatVendor, @unchecked Sendable {
     }
 }
 
-/// `@unchecked`: used on its loop only, but for `write`.
+/// One chat with the echo.
+///
+/// `@unchecked`: used on its loop only, except for `write`.
 final class EchoChat: PreparedChat, @unchecked Sendable {
     private let loop: EventLoop
-    /// Until it is written.
+    /// The messages of the request; nil once `write` has run.
     private var messages: [ChatMessage]?
     private var countedTokens = 0
     private var message = Body(ByteBuffer())
-    /// The place where the text begins, behind the orders.
+    /// The position of the text in the message, after the orders.
     private var start = 0
     private var delayNanoseconds: UInt64 = 0
     private var failure: Int?
     private var cutAfter: Int?
-    /// The words of the thought.
+    /// The number of words at the start that are sent as reasoning.
     private var thoughtWords = 0
 
     init(_ messages: [ChatMessage], _ loop: EventLoop) {
@@ -131,13 +134,13 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
     }
 }
 
-/// Words, each with the spaces before it.
+/// The stream of an echo: one word per chunk, each with the spaces before it.
 ///
 /// `@unchecked`: used on its loop only.
 private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
     private var message: Body?
     private var place: Int
-    /// Pieces.
+    /// The number of chunks sent so far.
     private var sent = 0
     private var ready = 0
     private let delayNanoseconds: UInt64
@@ -192,7 +195,7 @@ private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
 }
 
 extension UnsafeRawBufferPointer {
-    /// The place behind so many words, each with the spaces before it.
+    /// Returns the position after `count` words, each with the spaces before it.
     fileprivate func endOfWords(_ count: Int) -> Int {
         var place = 0
         for _ in 0..<count {

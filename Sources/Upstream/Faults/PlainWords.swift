@@ -1,11 +1,14 @@
 import Engine
 
-/// A text in lower case, in which phrases are looked for byte by byte: texts of others are searched in linear time.
+/// A text in lower case in which phrases are searched. The search takes linear time, because vendors determine the
+/// text.
 struct PlainWords {
     private let bytes: [UInt8]
 
     init(_ text: String) { bytes = text.utf8.map { (65...90).contains($0) ? $0 | 32 : $0 } }
 
+    /// Whether the text contains a phrase.
+    ///
     /// - Parameter phrase: in lower case.
     func say(_ phrase: StaticString) -> Bool {
         bytes.withUnsafeBytes { bytes in
@@ -16,7 +19,7 @@ struct PlainWords {
 
     func sayOne(of phrases: [StaticString]) -> Bool { phrases.contains { say($0) } }
 
-    /// True if it stands there by itself, not within another name.
+    /// Whether the text contains the word by itself, not as a part of a longer name.
     func name(_ word: StaticString) -> Bool {
         bytes.withUnsafeBytes { bytes in
             var scan = ByteScan(bytes)
@@ -29,7 +32,7 @@ struct PlainWords {
         }
     }
 
-    /// The first number behind a phrase; nil: there is none.
+    /// Returns the first number after a phrase; nil if the phrase or the number is absent.
     func number(behind phrase: StaticString) -> Int? {
         bytes.withUnsafeBytes { bytes in
             var scan = ByteScan(bytes)

@@ -2,10 +2,10 @@ import Calls
 import Engine
 
 extension UpstreamError {
-    /// A vendor's words as a client may read them: on one line, without addresses, paths, keys, and names of organisations,
-    /// projects and accounts, at most 300 characters.
+    /// Returns a vendor's message in a form that is safe for clients: one line of at most 300 characters. Addresses,
+    /// paths, keys, and names of organisations, projects and accounts are hidden.
     ///
-    /// - Parameter host: hidden wherever it is named; nil: none.
+    /// - Parameter host: a host that is also hidden; nil for none.
     static func words(of text: String, hiding host: String? = nil) -> String {
         var names = OwnerNames()
         let words = text.beginning(ofBytes: 2_000).split(whereSeparator: { $0.isWhitespace })
@@ -17,7 +17,7 @@ extension UpstreamError {
     }
 }
 
-/// Words that name an organisation, a project or an account, by the word before them.
+/// Finds the words that name an organisation, a project or an account, by the word before them.
 private struct OwnerNames {
     private static let owners: Set<String> = [
         "organization", "organisation", "project", "account", "workspace", "tenant",
@@ -25,7 +25,7 @@ private struct OwnerNames {
     private static let quotes: Set<Character> = ["\"", "'", "`", "‘", "“"]
 
     private var isAfterOwner = false
-    /// The words of a quoted name that may still come.
+    /// The number of words of a quoted name that may still follow.
     private var wordsLeft = 0
 
     mutating func include(_ word: Substring) -> Bool {
@@ -47,7 +47,7 @@ private struct OwnerNames {
     }
 }
 
-/// One word of a vendor.
+/// One word of a vendor's message.
 private struct VendorWord {
     let text: Substring
 
@@ -74,7 +74,7 @@ private struct VendorWord {
         if owners.contains(where: piece.contains) { return true }
         if isPath(piece) { return true }
         if let at = piece.firstIndex(of: "@"), at != piece.startIndex, piece[at...].contains(".") { return true }
-        // Numbers of projects and accounts, and network addresses.
+        // Project numbers, account numbers and IP addresses.
         let parts = piece.split(separator: ".")
         if parts.count == 4, parts.allSatisfy({ $0.utf8.count <= 3 && $0.utf8.allSatisfy(isDigit) }) { return true }
         return piece.utf8.count > 10 && piece.utf8.allSatisfy(isDigit)

@@ -2,10 +2,9 @@ import Calls
 package import Engine
 import Shared
 
-/// The outcome of a question that costs nothing, by which `relay check --ask` judges a key. Its texts may repeat what the
-/// vendor sent.
+/// The outcome of a free request with which `relay check --ask` tests a key. Its texts may quote the vendor's response.
 package enum KeyVerdict: Sendable {
-    /// The vendor took the key.
+    /// The vendor accepted the key.
     ///
     /// - Parameter models: the ids of the vendor's list; nil if the response has no list.
     case accepted(models: Set<String>?)
@@ -15,7 +14,7 @@ package enum KeyVerdict: Sendable {
 }
 
 extension EndpointOptions {
-    /// Returns the options of a question: at most 5 s, and 1 MB of the response.
+    /// The options for testing a key: at most 5 s, and a response of at most 1 MB.
     package var forQuestions: EndpointOptions {
         var options = self
         options.connectMilliseconds = Self.questionMilliseconds
@@ -31,7 +30,10 @@ extension EndpointOptions {
 }
 
 extension VendorList {
-    /// Asks for the list with a key; empty: without one. Reads at most as many pages as a list has.
+    /// Requests the model list with a key, and returns whether the vendor accepts the key. Reads at most `mostPages`
+    /// pages.
+    ///
+    /// - Parameter key: the key; empty for a request without one.
     package func verdict(on key: String) async -> KeyVerdict {
         var models: Set<String> = []
         var path = form.path
@@ -62,7 +64,7 @@ struct KeyQuestion {
     private let url: String
     private let options: EndpointOptions
     private let headers: UpstreamHeaders
-    /// The member with the models; nil: any JSON object will do.
+    /// The name of the member that lists the models; nil if any JSON object is accepted.
     var members: StaticString?
     var next: (JSONValue) -> (name: String, value: String)? = { _ in nil }
 
@@ -114,20 +116,20 @@ struct KeyQuestion {
         }
     }
 
-    /// Google answers so to a wrong key.
+    /// Whether the response has the form in which Google reports an invalid key.
     private func isKeyInvalid(_ root: JSONValue?) -> Bool {
         let details = root?["error"]?["details"]?.elements ?? JSONElements()
         return details.contains { $0["reason"]?.text.map { $0.equals("API_KEY_INVALID") } ?? false }
     }
 
-    /// Returns the beginning of an error's message, or of another text.
+    /// Returns the beginning of the response's error message, or of the body if it has none.
     private func excerpt(of body: Body, _ root: JSONValue?) -> String {
         let message = root?["error"]?["message"]?.string ?? root?["error"]?.string ?? root?["message"]?.string
         let text = message ?? String(decoding: body.bytes.prefix(1_000), as: UTF8.self)
         return text.isEmpty ? "" : ": \(text.beginning(ofBytes: 1_000))"
     }
 
-    /// The names by which a list's entry may be asked for.
+    /// Returns the names by which an entry of the model list may be configured.
     private static func ids(_ element: JSONValue) -> [String] {
         let name = element["name"]?.string
         return [element["id"]?.string, name, name?.split(separator: "/").last.map(String.init)].compactMap(\.self)

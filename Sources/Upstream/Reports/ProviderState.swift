@@ -1,26 +1,26 @@
 import Calls
 package import Engine
 
-/// The state of a provider, for an operator.
+/// The state of a provider's model, for an operator.
 package struct ProviderState: Sendable {
     /// A key of the provider and the end of its cooldown.
     package struct Key: Sendable {
-        /// `k1`
+        /// The label of the key, such as `k1`.
         package let name: String
         package let weight: Double
-        /// Nil: the key is used.
+        /// The end of the key's cooldown; nil if the key is not in cooldown.
         package let restsUntil: LoopTime?
         package let isFull: Bool
     }
 
-    /// Empty for a provider without keys of its own.
+    /// The keys of the provider; empty if it has no keys of its own.
     package let keys: [Key]
-    /// The end of the time in which the circuit breaker of the model is open; nil: it is closed.
+    /// The time at which the open circuit breaker of the model becomes half-open; nil if it is closed.
     package let opensUntil: LoopTime?
-    /// Whether no key has room for a call, as was seen just now.
+    /// Whether no key has free capacity, as far as this instance knows.
     package let isFull: Bool
 
-    /// The time at which the first key is used again; nil: some key is used.
+    /// The end of the first cooldown if all keys are in cooldown, else nil.
     package var restsUntil: LoopTime? {
         let ends = keys.map(\.restsUntil)
         return ends.contains(nil) ? nil : ends.compactMap(\.self).min()
@@ -30,7 +30,7 @@ package struct ProviderState: Sendable {
 extension Registry {
     /// Returns the state of a provider's model.
     ///
-    /// - Parameter place: the provider's, in the order of the settings.
+    /// - Parameter place: the provider's index in the order of the settings.
     package func state(of place: Int, model: String) -> ProviderState {
         let (entry, now) = (entries[place], loop.now)
         let keys = entry.keys?.states(at: now) ?? []
@@ -50,9 +50,9 @@ extension Registry {
         )
     }
 
-    /// Ends the cooldown of a key, or those of all keys and locations; then the circuit breakers of the provider close, too.
+    /// Ends the cooldown of one key. Without a key, ends all cooldowns of the provider and closes its circuit breakers.
     ///
-    /// - Parameter key: the key's name; nil: all.
+    /// - Parameter key: the key's name; nil for all keys.
     /// - Returns: false if the provider has no such key.
     package func resume(_ place: Int, key: String?) -> Bool {
         if let key { return entries[place].keys?.resume(key) ?? false }

@@ -2,30 +2,30 @@ import Calls
 import Engine
 package import Shared
 
-/// The largest figures that the usage of one upstream call can truthfully have.
+/// The largest token counts that the usage of one upstream call can truthfully have.
 struct UsageBounds: Sendable {
     private let maxPromptTokens: Int
     private var maxCompletionTokens: Int
-    /// The calls whose usage the vendor sums.
+    /// The number of calls whose usage is summed.
     private var calls = 1
 
-    /// The bounds where neither the request nor the model has one.
+    /// The bound of the prompt for a model without a known context window.
     private static let unknownPrompt = 10_000_000
     private static let unknownCompletion = 1_000_000
 
-    /// The bounds of any call, whose request and model are not known.
+    /// Creates the bounds for a call whose request and model are unknown.
     init() {
         maxPromptTokens = Self.unknownPrompt
         maxCompletionTokens = Self.unknownCompletion
     }
 
-    /// The bounds of a call whose request cannot bound the completion.
+    /// Creates the bounds for a call whose request cannot limit the completion.
     init(_ model: borrowing Model) {
         maxPromptTokens = model.contextWindow ?? Self.unknownPrompt
         maxCompletionTokens = model.maxOutputTokens ?? Self.unknownCompletion
     }
 
-    /// The bounds of a chat call with all its choices.
+    /// Creates the bounds for a chat call with all its choices.
     init(_ call: borrowing ChatCall, _ model: borrowing Model) {
         let prompts = call.arePromptsSeparate ? max(1, call.messages.count) : 1
         let bound = max(call.maxTokens ?? 0, model.maxOutputTokens ?? 0)
@@ -34,7 +34,7 @@ struct UsageBounds: Sendable {
             .multipliedClamping(by: max(1, call.choices))
     }
 
-    /// Raises the bound of completions, where the request has a larger one than its caller wanted.
+    /// Raises the bound of the completion, for a request with a larger limit than its caller asked for.
     mutating func raise(toCompletionTokens tokens: Int) { maxCompletionTokens = max(maxCompletionTokens, tokens) }
 
     /// Adds one more call to a usage that is the sum of several.
@@ -46,7 +46,7 @@ struct UsageBounds: Sendable {
         max(usage.completionTokens, usage.reasoningTokens) / calls <= maxCompletionTokens
     }
 
-    /// Returns the usage without figures that cannot be true: they become 0, as if the vendor had not reported them.
+    /// Returns the usage with impossible token counts set to 0, as if the vendor had not reported them.
     func checked(_ usage: Usage?) -> Usage? {
         guard var usage, !allowsPrompt(usage) || !allowsCompletion(usage) else { return usage }
         usage.hasImpossibleFigure = true
@@ -61,15 +61,16 @@ struct UsageBounds: Sendable {
 }
 
 extension Usage {
-    /// Whether the vendor reported both figures. A count of zero is not reported: a prompt has tokens, and the caller of
-    /// this knows whether a completion has.
+    /// Whether the vendor reported the prompt and the completion. A count of 0 does not count as reported: every prompt
+    /// has tokens, and the code that reads this knows whether the completion has.
     package var isReported: Bool { promptTokens > 0 && completionTokens > 0 }
 
-    /// Returns the usage with each figure that the vendor did not report replaced by the relay's own count.
+    /// Returns the usage, in which each token count that the vendor did not report is replaced by the relay's own
+    /// count.
     ///
     /// - Parameters:
-    ///   - prompt: counts the prompt; called only where the vendor did not report it.
-    ///   - completion: counts the completion; called likewise.
+    ///   - prompt: counts the prompt's tokens; called only if the vendor did not report them.
+    ///   - completion: counts the completion's tokens; called only if the vendor did not report them.
     package static func completed(_ reported: Usage?, prompt: () -> Int, completion: () -> Int) -> Usage {
         var usage = reported ?? .nothing
         usage.isEstimated = usage.isEstimated || reported == nil
@@ -86,15 +87,15 @@ extension Usage {
 }
 
 extension JSONValue {
-    /// The number of tokens that a vendor reports; nil if it reports none. What is no whole number, or negative, becomes a
-    /// number over every bound.
+    /// The number of tokens that a vendor reports; nil if it is null. A negative number or a fraction becomes a number
+    /// above every bound.
     var reportedTokens: Int? {
         if kind == .null { return nil }
         guard let tokens, number == Double(tokens) else { return Self.impossibleTokens }
         return tokens
     }
 
-    /// As a rule more than any bound.
+    /// A token count above nearly every bound.
     private static let impossibleTokens = 1 << 50
 }
 
